@@ -1,0 +1,49 @@
+//! The closed set of signature algorithms (RFC 7518 §3.1). Their cryptographic facts are one table in `crypto`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A JWS algorithm that Countersign signs with. The serialised form is the `alg` name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// ECDSA over P-256 with SHA-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl Algorithm {
+    /// Every algorithm, the default signer's first.
+    pub const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
+
+    /// The JWS `alg` name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The name is none of those Countersign signs with (names are exact: case matters).
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown algorithm `{0}`: use ES256 or RS256")]
+pub struct UnknownAlgorithm(pub String);
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|alg| alg.name() == name).ok_or_else(|| UnknownAlgorithm(name.to_owned()))
+    }
+}

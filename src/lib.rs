@@ -1,0 +1,8 @@
+//! Countersign: an asymmetric-key token issuer.
+//!
+//! A **dialect** turns a request into a **use case**; the use case asks the **store**, the **key ring** and the
+//! **clock**, and returns a value or a **refusal**; the dialect turns that into its own words.
+
+pub mod chance;
+pub mod clock;
+pub mod domain;

@@ -1,0 +1,1 @@
+//! Integration tests: a real server on a free port, real mail, a clock in hand.
