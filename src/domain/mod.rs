@@ -4,6 +4,23 @@
 //! from dates: `state(now)` is pure, and a transition is a function that may refuse.
 
 pub mod algorithm;
+pub mod audit;
+pub mod claims;
+pub mod dialect;
+pub mod field;
 pub mod id;
+pub mod key;
+pub mod limit;
+pub mod mail_item;
+pub mod network;
+pub mod password;
+pub mod profile;
+pub mod public_url;
+pub mod reset_code;
+pub mod run;
 pub mod secret;
+pub mod session;
+pub mod setting;
+pub mod strict_json;
 pub mod time;
+pub mod user;

@@ -1,0 +1,126 @@
+//! One keep-alive HTTP/1.1 connection: a request out, an answer in. It knows nothing of what they mean.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// No answer may take longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection that opens itself again after a fault.
+pub struct Connection {
+    server: SocketAddr,
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+}
+
+/// What came back.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value; names don't mind case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
+    }
+}
+
+impl Connection {
+    pub fn open(server: SocketAddr) -> io::Result<Self> {
+        let mut connection = Self { server, stream: None, buffer: Vec::with_capacity(16 * 1024) };
+        connection.stream()?;
+        Ok(connection)
+    }
+
+    /// Sends a whole request and reads its whole answer. After an error the connection is a new one.
+    pub fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
+        let answer = self.stream()?.write_all(request).and_then(|()| self.answer());
+        let ends =
+            |answer: &Answer| answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+        if answer.as_ref().map_or(true, ends) {
+            self.stream = None;
+            self.buffer.clear();
+        }
+        answer
+    }
+
+    fn stream(&mut self) -> io::Result<&mut TcpStream> {
+        if self.stream.is_none() {
+            let stream = TcpStream::connect_timeout(&self.server, PATIENCE)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            self.stream = Some(stream);
+        }
+        self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn answer(&mut self) -> io::Result<Answer> {
+        let end = loop {
+            match self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(end) => break end + 4,
+                None => self.more()?,
+            }
+        };
+        let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+        self.buffer.drain(..end);
+        let status = head.get(9..12).and_then(|digits| digits.parse().ok()).ok_or_else(|| wrong("no status line"))?;
+        let mut answer = Answer { status, head, body: Vec::new() };
+        let bodiless = matches!(status, 100..=199 | 204 | 304);
+        if !bodiless {
+            answer.body = match answer.header("content-length").map(str::parse) {
+                Some(length) => self.take(length.map_err(|_| wrong("a content length that is no number"))?)?,
+                None if answer
+                    .header("transfer-encoding")
+                    .is_some_and(|value| value.eq_ignore_ascii_case("chunked")) =>
+                {
+                    self.chunks()?
+                }
+                None => return Err(wrong("neither a length nor chunks")),
+            };
+        }
+        Ok(answer)
+    }
+
+    fn chunks(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let end = loop {
+                match self.buffer.windows(2).position(|window| window == b"\r\n") {
+                    Some(end) => break end,
+                    None => self.more()?,
+                }
+            };
+            let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+            let length = usize::from_str_radix(line.split(';').next().unwrap_or("").trim(), 16)
+                .map_err(|_| wrong("a chunk without a length"))?;
+            self.take(end + 2)?;
+            body.extend(self.take(length + 2)?.into_iter().take(length));
+            if length == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        while self.buffer.len() < length {
+            self.more()?;
+        }
+        Ok(self.buffer.drain(..length).collect())
+    }
+
+    fn more(&mut self) -> io::Result<()> {
+        let mut part = [0; 16 * 1024];
+        let read = self.stream()?.read(&mut part)?;
+        self.buffer.extend_from_slice(&part[..read]);
+        if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+    }
+}
+
+fn wrong(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

@@ -1,0 +1,174 @@
+//! What was seen, as numbers: exact percentiles, the server's CPU time and memory, medians over rounds.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::scenario::Refusal;
+
+/// Linux counts a process's CPU time in hundredths of a second, whatever the kernel was built with (`man 5 proc`, `CLK_TCK`).
+const TICK: Duration = Duration::from_millis(10);
+
+/// What clients saw in one round.
+#[derive(Default)]
+pub struct Tally {
+    pub latencies: Vec<Duration>,
+    pub busy: usize,
+    pub errors: usize,
+    pub first_error: Option<String>,
+}
+
+impl Tally {
+    pub fn count(&mut self, refusal: Refusal) {
+        match refusal {
+            Refusal::Busy => self.busy += 1,
+            Refusal::Wrong(what) => {
+                self.errors += 1;
+                self.first_error.get_or_insert(what);
+            }
+        }
+    }
+
+    pub fn with(mut self, other: Self) -> Self {
+        self.latencies.extend(other.latencies);
+        self.busy += other.busy;
+        self.errors += other.errors;
+        self.first_error = self.first_error.or(other.first_error);
+        self
+    }
+}
+
+/// What a process and its children have used so far.
+#[derive(Clone, Copy, Default)]
+pub struct Usage {
+    pub cpu: Duration,
+    pub resident_kib: u64,
+    pub peak_kib: u64,
+}
+
+/// One round's figures.
+pub struct Round {
+    pub tally: Tally,
+    pub span: Duration,
+    pub cpu: Option<Duration>,
+    pub usage: Option<Usage>,
+}
+
+impl Round {
+    pub fn new(mut tally: Tally, span: Duration, usage: Option<(Usage, Usage)>) -> Self {
+        tally.latencies.sort_unstable();
+        let cpu = usage.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
+        Self { tally, span, cpu, usage: usage.map(|(_, after)| after) }
+    }
+
+    /// Each figure by name, in the units of its name.
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        let done = float(self.tally.latencies.len());
+        let mut figures = vec![
+            ("requests", done),
+            ("per_second", done / self.span.as_secs_f64()),
+            ("p50_ms", self.percentile(50)),
+            ("p90_ms", self.percentile(90)),
+            ("p99_ms", self.percentile(99)),
+            ("max_ms", self.percentile(100)),
+            ("busy", float(self.tally.busy)),
+            ("errors", float(self.tally.errors)),
+        ];
+        if let (Some(cpu), Some(usage)) = (self.cpu, self.usage) {
+            let answered = done + float(self.tally.busy);
+            figures.push(("cpu_us_per_request", if answered > 0.0 { cpu.as_secs_f64() * 1e6 / answered } else { 0.0 }));
+            figures.push(("server_cores", cpu.as_secs_f64() / self.span.as_secs_f64()));
+            figures.push(("rss_mib", kib_to_mib(usage.resident_kib)));
+            figures.push(("peak_mib", kib_to_mib(usage.peak_kib)));
+        }
+        figures
+    }
+
+    /// The latency that `percent` of the answers did not exceed, in milliseconds.
+    fn percentile(&self, percent: usize) -> f64 {
+        let sorted = &self.tally.latencies;
+        let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+        sorted.get(rank).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+    }
+}
+
+/// Each figure's median over the rounds, and the first thing that went wrong.
+pub fn medians(rounds: &[Round]) -> Map<String, Value> {
+    let all: Vec<_> = rounds.iter().map(Round::figures).collect();
+    let mut report = Map::new();
+    for (at, (name, _)) in all.first().into_iter().flatten().enumerate() {
+        let mut values: Vec<f64> = all.iter().map(|figures| figures[at].1).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        // Three decimals are more than any run can repeat.
+        report.insert((*name).to_owned(), json!((values[values.len() / 2] * 1e3).round() / 1e3));
+    }
+    if let Some(error) = rounds.iter().find_map(|round| round.tally.first_error.as_ref()) {
+        report.insert("first_error".to_owned(), error.as_str().into());
+    }
+    report
+}
+
+/// The rounds as a table for people, on standard error.
+pub fn table(label: &str, rounds: &[Round]) {
+    let row = |first: &str, cells: Vec<String>| eprintln!("{first:<12}{}", cells.concat());
+    for (number, round) in rounds.iter().enumerate() {
+        let figures = round.figures();
+        if number == 0 {
+            row(label, figures.iter().map(|(name, _)| format!("  {name:>9}")).collect());
+        }
+        row(
+            &format!("round {}", number + 1),
+            figures.iter().map(|(name, value)| format!("  {value:>width$.2}", width = name.len().max(9))).collect(),
+        );
+    }
+}
+
+/// What the process and its children have used; nothing where they can't be read.
+pub fn usage(pid: u32) -> Usage {
+    let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let family = processes.filter(|found| *found == pid || parent(*found) == Some(pid));
+    family.map(of_one).fold(Usage::default(), |sum, one| Usage {
+        cpu: sum.cpu + one.cpu,
+        resident_kib: sum.resident_kib + one.resident_kib,
+        peak_kib: sum.peak_kib + one.peak_kib,
+    })
+}
+
+fn of_one(pid: u32) -> Usage {
+    let fields = stat(pid);
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let kib = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    // Fields 14 and 15 of `man 5 proc`, counted from the third on.
+    Usage {
+        cpu: TICK * (ticks(11) + ticks(12)),
+        resident_kib: kib("VmRSS:").unwrap_or(0),
+        peak_kib: kib("VmHWM:").unwrap_or(0),
+    }
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    stat(pid).get(1)?.parse().ok()
+}
+
+/// The fields after the process's name, which is in brackets and may hold anything.
+fn stat(pid: u32) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    fields.split_whitespace().map(str::to_owned).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of a few seconds are far below 2^52")]
+fn float(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "memory in KiB is far below 2^52")]
+fn kib_to_mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}

@@ -1,0 +1,72 @@
+//! What this machine can do at all: the raw hashes and signatures that no server can beat. Measured in the same run,
+//! because absolute times mean nothing on a shared machine.
+
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use serde_json::{Map, Value, json};
+
+/// The defaults of `[passwords]`.
+const MEMORY_KIB: u32 = 19_456;
+const ITERATIONS: u32 = 2;
+
+/// Hashes a second on all cores, and ES256 signatures a second on one and on all.
+pub fn measure(span: Duration) -> Map<String, Value> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let hashes = on_cores(cores, span, hasher);
+    let (one, all) = (on_cores(1, span, signer), on_cores(cores, span, signer));
+    eprintln!("floor: {hashes:.1} argon2id/s on {cores} cores; ES256 {one:.0}/s on one, {all:.0}/s on all");
+    let report = json!({"cores": cores, "floor_argon2_per_second": hashes.round(), "floor_es256_per_second_per_core": one.round(), "floor_es256_per_second": all.round()});
+    report.as_object().cloned().unwrap_or_default()
+}
+
+/// How often in all the work that `make` makes is done a second, each core working on one of its own.
+fn on_cores<W: FnMut()>(cores: usize, span: Duration, make: impl Fn() -> W + Sync) -> f64 {
+    let one = || {
+        let mut work = make();
+        work();
+        let begun = Instant::now();
+        let mut done = 0.0;
+        while begun.elapsed() < span {
+            work();
+            done += 1.0;
+        }
+        done / begun.elapsed().as_secs_f64()
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..cores).map(|_| scope.spawn(one)).collect();
+        running.into_iter().map(|core| core.join().expect("the work doesn't panic")).sum()
+    })
+}
+
+/// One hash, in memory that is kept.
+fn hasher() -> impl FnMut() {
+    let params = Params::new(MEMORY_KIB, ITERATIONS, 1, Some(32)).expect("the defaults are valid");
+    let mut memory = vec![Block::new(); params.block_count()];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    move || {
+        let mut out = [0; 32];
+        let hashed = argon2.hash_password_into_with_memory(
+            b"bench-Pa55word-quite-long",
+            b"sixteen bytes of",
+            &mut out,
+            &mut memory,
+        );
+        hashed.expect("the defaults are valid");
+        black_box(out);
+    }
+}
+
+/// One signature, by a key that is held.
+fn signer() -> impl FnMut() {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key can be made");
+    let random = SystemRandom::new();
+    let message = [b'x'; 400];
+    move || {
+        black_box(key.sign(&random, &message).expect("a key can sign"));
+    }
+}

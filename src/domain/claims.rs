@@ -1,0 +1,87 @@
+//! The claims a user's tokens carry besides those of the issuer.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What no user's claims may name: the issuer's word on who and when.
+pub const RESERVED: [&str; 15] = [
+    "iss",
+    "sub",
+    "aud",
+    "iat",
+    "nbf",
+    "exp",
+    "jti",
+    "sid",
+    "token_type",
+    "refresh_exp",
+    "user_id",
+    "userid",
+    "username",
+    "provider",
+    "must_change_password",
+];
+
+/// The greatest size of a user's claims as JSON, in bytes; a token with them stays well under the 8 KiB a verifier takes.
+pub const CLAIMS_MAX: usize = 4096;
+
+/// A user's own claims: a JSON object that names nothing reserved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Claims(Map<String, Value>);
+
+/// Why an object can't be a user's claims.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ClaimsError {
+    /// Not a JSON object.
+    #[error("claims must be one JSON object, like {{\"roles\":[\"editor\"]}}")]
+    NotAnObject,
+    /// Names what only the issuer may say.
+    #[error("the claim `{0}` is the issuer's own: choose another name")]
+    Reserved(String),
+    /// Too large to put in a token.
+    #[error("claims must have at most {CLAIMS_MAX} bytes as JSON")]
+    TooLarge,
+}
+
+impl Claims {
+    /// Checks an object somebody wrote.
+    pub fn parse(text: &str) -> Result<Self, ClaimsError> {
+        let Ok(Value::Object(map)) = serde_json::from_str(text) else { return Err(ClaimsError::NotAnObject) };
+        if let Some(name) = map.keys().find(|name| RESERVED.contains(&name.as_str())) {
+            return Err(ClaimsError::Reserved(name.clone()));
+        }
+        if text.len() > CLAIMS_MAX {
+            return Err(ClaimsError::TooLarge);
+        }
+        Ok(Self(map))
+    }
+
+    /// As they are stored.
+    pub fn to_json(&self) -> String {
+        Value::Object(self.0.clone()).to_string()
+    }
+
+    /// Each claim, in the order it was written.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_names_are_refused() {
+        assert_eq!(Claims::parse(r#"{"sub":"root"}"#), Err(ClaimsError::Reserved("sub".into())));
+        assert_eq!(Claims::parse("[1]"), Err(ClaimsError::NotAnObject));
+        assert_eq!(Claims::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(CLAIMS_MAX))), Err(ClaimsError::TooLarge));
+        assert_eq!(Claims::parse(r#"{"roles":["a"]}"#).map(|claims| claims.to_json()), Ok(r#"{"roles":["a"]}"#.into()));
+    }
+}

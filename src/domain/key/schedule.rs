@@ -1,0 +1,206 @@
+//! All keys' dates of one issuer, and the questions asked of them. Answers only; `change` is where dates move.
+
+use super::super::algorithm::Algorithm;
+use super::super::time::Timestamp;
+use super::change::Refused;
+use super::{Key, KeyState, Kid};
+
+/// The shortest beginning of a `kid` that may stand for all of it.
+const SHORTEST_PREFIX: usize = 4;
+
+/// All keys of one issuer. Keys of one algorithm that are not revoked form a chain by `signs_from`: each one's
+/// `signs_until` is its successor's `signs_from`, so that exactly one signs at any time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// In the order in which they came in, or to the fore; of those that begin to sign at one second, the last signs.
+    pub(super) keys: Vec<Key>,
+}
+
+/// A ring that no sequence of changes leads to: someone edited it by hand.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadDates {
+    /// Two entries have one name.
+    #[error("key {0} is there twice")]
+    Duplicate(Kid),
+    /// The dates contradict each other.
+    #[error(
+        "key {0}: signs_from, signs_until and published_until must follow each other, the last two both or neither"
+    )]
+    Order(Kid),
+}
+
+impl Schedule {
+    /// Takes the keys as they were kept; refuses names that repeat and dates that contradict each other.
+    pub fn new(keys: Vec<Key>) -> Result<Self, BadDates> {
+        for (index, key) in keys.iter().enumerate() {
+            if keys[..index].iter().any(|earlier| earlier.kid == key.kid) {
+                return Err(BadDates::Duplicate(key.kid.clone()));
+            }
+            let in_order = match (key.signs_until, key.published_until) {
+                (None, None) => true,
+                (Some(signs), Some(published)) => key.signs_from <= signs && signs <= published,
+                _ => false,
+            };
+            if !in_order {
+                return Err(BadDates::Order(key.kid.clone()));
+            }
+        }
+        Ok(Self { keys })
+    }
+
+    /// Every key, in the order they came in.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// The key of that name.
+    pub fn get(&self, kid: &Kid) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid == *kid)
+    }
+
+    /// The one key whose name begins so. Fewer than four characters name none.
+    pub fn find(&self, prefix: &str) -> Result<&Key, Refused> {
+        if prefix.len() < SHORTEST_PREFIX {
+            return Err(Refused::ShortPrefix(prefix.to_owned()));
+        }
+        let mut matching = self.keys.iter().filter(|key| key.kid.as_str().starts_with(prefix));
+        match (matching.next(), matching.next()) {
+            (Some(key), None) => Ok(key),
+            (None, _) => Err(Refused::Unknown(prefix.to_owned())),
+            (Some(_), Some(_)) => Err(Refused::Ambiguous(prefix.to_owned())),
+        }
+    }
+
+    /// The algorithms that the ring has keys of.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(|alg| self.keys.iter().any(|key| key.alg == *alg))
+    }
+
+    /// The key that signs: of those whose time has come, the newest `signs_from` wins.
+    pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Key> {
+        self.of(alg).filter(|key| key.signs(now)).max_by_key(|key| key.signs_from)
+    }
+
+    /// The key that will sign next, if one is waiting.
+    pub fn waiting(&self, alg: Algorithm, now: Timestamp) -> Option<&Key> {
+        self.of(alg).filter(|key| key.state(now) == KeyState::Next).min_by_key(|key| key.signs_from)
+    }
+
+    /// What belongs into the JWKS, in its order: active, then next, then retiring; in each, `first`'s keys first, and
+    /// what is nearest to signing before what is farther.
+    pub fn published(&self, now: Timestamp, first: Algorithm) -> Vec<&Key> {
+        let rank = |key: &Key| {
+            let (group, distance) = match key.state(now) {
+                KeyState::Active => (0, 0),
+                KeyState::Next => (1, key.signs_from.unix()),
+                KeyState::Retiring => (2, -key.signs_until.unwrap_or(now).unix()),
+                KeyState::Retired | KeyState::Revoked => (3, 0),
+            };
+            (group, key.alg != first, key.alg, distance)
+        };
+        let mut keys: Vec<&Key> = self.keys.iter().filter(|key| key.published(now)).collect();
+        keys.sort_by_key(|key| rank(key));
+        keys
+    }
+
+    /// The next date at which some key's state changes by itself.
+    pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
+        let living = self.keys.iter().filter(|key| key.revoked_at.is_none());
+        let dates = living.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]);
+        dates.flatten().filter(|date| *date > now).min()
+    }
+
+    /// The keys of one algorithm, revoked ones among them.
+    pub(super) fn of(&self, alg: Algorithm) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.alg == alg)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn key(letter: char, alg: Algorithm, from: i64, until: Option<(i64, i64)>) -> Key {
+        Key {
+            kid: Kid::parse(&letter.to_string().repeat(43)).unwrap(),
+            alg,
+            created_at: at(0),
+            signs_from: at(from),
+            signs_until: until.map(|(signs, _)| at(signs)),
+            published_until: until.map(|(_, published)| at(published)),
+            revoked_at: None,
+        }
+    }
+
+    fn letters(keys: &[&Key]) -> String {
+        keys.iter().map(|key| &key.kid.as_str()[..1]).collect()
+    }
+
+    fn ring() -> Schedule {
+        use Algorithm::{Es256, Rs256};
+        Schedule::new(vec![
+            key('a', Es256, 0, Some((10, 60))),
+            key('b', Rs256, 0, Some((100, 160))),
+            key('c', Es256, 10, Some((20, 70))),
+            key('d', Es256, 20, Some((90, 150))),
+            key('e', Es256, 95, None),
+            key('f', Es256, 90, Some((95, 155))),
+            key('g', Rs256, 100, None),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn the_jwks_has_active_then_next_then_retiring() {
+        assert_eq!(letters(&ring().published(at(30), Algorithm::Es256)), "dbfegca");
+        assert_eq!(letters(&ring().published(at(30), Algorithm::Rs256)), "bdgfeca");
+        assert_eq!(letters(&ring().published(at(65), Algorithm::Es256)), "dbfegc");
+    }
+
+    #[test]
+    fn the_newest_whose_time_has_come_signs() {
+        for (now, es256, rs256) in [(0, "a", "b"), (10, "c", "b"), (94, "f", "b"), (100, "e", "g")] {
+            assert_eq!(letters(&[ring().active(Algorithm::Es256, at(now)).unwrap()]), es256);
+            assert_eq!(letters(&[ring().active(Algorithm::Rs256, at(now)).unwrap()]), rs256);
+        }
+        assert_eq!(letters(&[ring().waiting(Algorithm::Es256, at(30)).unwrap()]), "f");
+        assert_eq!(ring().active(Algorithm::Es256, at(-1)), None);
+    }
+
+    #[test]
+    fn the_next_change_is_the_next_date_of_a_living_key() {
+        let mut ring = ring();
+        assert_eq!(ring.next_change(at(20)), Some(at(60)));
+        ring.keys[0].revoked_at = Some(at(21));
+        assert_eq!(ring.next_change(at(21)), Some(at(70)));
+        assert_eq!(ring.next_change(at(160)), None);
+    }
+
+    #[test]
+    fn a_prefix_must_be_long_enough_and_name_one() {
+        let mut ring = ring();
+        ring.keys[1].kid = Kid::parse(&format!("aaaab{}", "b".repeat(38))).unwrap();
+        assert_eq!(ring.find("cccc").unwrap().signs_from, at(10));
+        assert_eq!(ring.find("aaaab").unwrap().alg, Algorithm::Rs256);
+        assert_eq!(ring.find("ccc"), Err(Refused::ShortPrefix("ccc".to_owned())));
+        assert_eq!(ring.find("aaaa"), Err(Refused::Ambiguous("aaaa".to_owned())));
+        assert_eq!(ring.find("zzzz"), Err(Refused::Unknown("zzzz".to_owned())));
+    }
+
+    #[test]
+    fn contradictory_dates_are_refused() {
+        let good = key('a', Algorithm::Es256, 10, Some((20, 30)));
+        assert_eq!(Schedule::new(vec![good.clone(), good.clone()]), Err(BadDates::Duplicate(good.kid.clone())));
+        let bad =
+            [(Some(at(9)), Some(at(30))), (Some(at(20)), Some(at(19))), (Some(at(20)), None), (None, Some(at(30)))];
+        for (signs_until, published_until) in bad {
+            let key = Key { signs_until, published_until, ..good.clone() };
+            assert_eq!(Schedule::new(vec![key]), Err(BadDates::Order(good.kid.clone())));
+        }
+    }
+}

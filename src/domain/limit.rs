@@ -1,0 +1,232 @@
+//! The closed set of limits on tries: what is counted, for whom, and how often by default.
+//!
+//! The counting itself (buckets, clock) is the throttle's; nothing here counts.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::ops::Index;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What is limited. "Per caller" is by peer address, "per account" by user id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// Failed sign-ins to one account.
+    SignInAccount,
+    /// Failed sign-ins by one caller.
+    SignInCaller,
+    /// Wrong reset codes and restore links by one caller.
+    ResetGuessCaller,
+    /// Reset mails to one account; beyond it the answer is the same, and no mail goes out.
+    ResetMailAccount,
+    /// Reset mails asked for by one caller.
+    ResetMailCaller,
+    /// Registrations by one caller.
+    RegisterCaller,
+}
+
+/// One row of the table of limits.
+struct Row {
+    key: &'static str,
+    rate: (u32, u64),
+    then_every: Option<Duration>,
+}
+
+const A_MINUTE: Option<Duration> = Some(Duration::from_mins(1));
+
+impl Limit {
+    /// Every limit, in the order of the settings.
+    pub const ALL: [Self; 6] = [
+        Self::SignInAccount,
+        Self::SignInCaller,
+        Self::ResetGuessCaller,
+        Self::ResetMailAccount,
+        Self::ResetMailCaller,
+        Self::RegisterCaller,
+    ];
+
+    const fn row(self) -> Row {
+        let (key, rate, then_every) = match self {
+            Self::SignInAccount => ("sign_in_per_account", (10, 300), A_MINUTE),
+            Self::SignInCaller => ("sign_in_per_caller", (100, 300), A_MINUTE),
+            Self::ResetGuessCaller => ("reset_guess_per_caller", (10, 300), None),
+            Self::ResetMailAccount => ("reset_mail_per_account", (3, 3600), None),
+            Self::ResetMailCaller => ("reset_mail_per_caller", (30, 3600), None),
+            Self::RegisterCaller => ("register_per_caller", (60, 60), None),
+        };
+        Row { key, rate, then_every }
+    }
+
+    /// Its name in `[throttle]`.
+    pub const fn key(self) -> &'static str {
+        self.row().key
+    }
+
+    /// The rate that holds unless the settings say otherwise.
+    pub fn default_rate(self) -> Rate {
+        let (count, seconds) = self.row().rate;
+        Rate { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), window: Duration::from_secs(seconds) }
+    }
+
+    /// How often one more try is let through once the rate is used up; none: not before the window has room again.
+    pub const fn then_every(self) -> Option<Duration> {
+        self.row().then_every
+    }
+}
+
+/// How many times within any window of a given length. Written `10/5m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rate {
+    count: NonZeroU32,
+    window: Duration,
+}
+
+impl Rate {
+    /// Tries per window: 1 to 1 000 000.
+    pub const fn count(self) -> u32 {
+        self.count.get()
+    }
+
+    /// The window's length: whole seconds, 1 s to 30 days.
+    pub const fn window(self) -> Duration {
+        self.window
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.count, span(self.window))
+    }
+}
+
+/// The text is no rate.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a rate: write a count (1 to 1000000) per time (1s to 30d), as in \"10/5m\"")]
+pub struct NotARate;
+
+impl FromStr for Rate {
+    type Err = NotARate;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (count, window) = text.split_once('/').ok_or(NotARate)?;
+        let count = count.trim().parse().ok().filter(|count: &NonZeroU32| count.get() <= 1_000_000).ok_or(NotARate)?;
+        let window = humantime::parse_duration(window.trim()).map_err(|_| NotARate)?;
+        let allowed = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
+        if window.subsec_nanos() != 0 || !allowed.contains(&window) {
+            return Err(NotARate);
+        }
+        Ok(Self { count, window })
+    }
+}
+
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The rate of every limit: `rates[Limit::SignInAccount]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates([Rate; Limit::ALL.len()]);
+
+impl Rates {
+    /// Asks `rate` for each limit's.
+    pub fn from_fn(rate: impl FnMut(Limit) -> Rate) -> Self {
+        Self(Limit::ALL.map(rate))
+    }
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self::from_fn(Limit::default_rate)
+    }
+}
+
+impl Index<Limit> for Rates {
+    type Output = Rate;
+
+    fn index(&self, limit: Limit) -> &Rate {
+        &self.0[limit as usize]
+    }
+}
+
+/// A span in the largest unit that leaves nothing over: `90d`, `24h`, `5m`, `90s`; what is under a second is dropped.
+pub fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (unit, name) = [(86_400, 'd'), (3600, 'h'), (60, 'm')]
+        .into_iter()
+        .find(|(unit, _)| seconds != 0 && seconds.is_multiple_of(*unit))
+        .unwrap_or((1, 's'));
+    format!("{}{name}", seconds / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_the_contracts() {
+        let table: Vec<String> = Limit::ALL.iter().map(|l| format!("{} {}", l.key(), l.default_rate())).collect();
+        assert_eq!(
+            table,
+            [
+                "sign_in_per_account 10/5m",
+                "sign_in_per_caller 100/5m",
+                "reset_guess_per_caller 10/5m",
+                "reset_mail_per_account 3/1h",
+                "reset_mail_per_caller 30/1h",
+                "register_per_caller 60/1m",
+            ]
+        );
+        let trickles: Vec<_> = Limit::ALL.into_iter().filter(|limit| limit.then_every().is_some()).collect();
+        assert_eq!(trickles, [Limit::SignInAccount, Limit::SignInCaller]);
+    }
+
+    #[test]
+    fn each_limit_has_its_own_place_among_the_rates() {
+        let own = |limit: Limit| Rate { window: Duration::from_secs(limit.key().len() as u64), ..limit.default_rate() };
+        let rates = Rates::from_fn(own);
+        for limit in Limit::ALL {
+            assert_eq!(rates[limit], own(limit), "{}", limit.key());
+        }
+    }
+
+    #[test]
+    fn rates_are_read_and_shown() {
+        for (text, shown) in
+            [("10/5m", "10/5m"), ("1 / 90s", "1/90s"), ("60/60s", "60/1m"), ("1000000/30d", "1000000/30d")]
+        {
+            assert_eq!(text.parse::<Rate>().map(|rate| rate.to_string()).as_deref(), Ok(shown));
+        }
+        assert_eq!(
+            serde_json::from_str::<Rate>("\"7/2h\"").map(|rate| (rate.count(), rate.window())).ok(),
+            Some((7, Duration::from_hours(2)))
+        );
+    }
+
+    #[test]
+    fn what_is_no_rate_is_refused() {
+        for text in
+            ["", "10", "10/", "/5m", "0/5m", "-1/5m", "10/5", "10/0s", "10/500ms", "10/31d", "1000001/5m", "10/5m/1"]
+        {
+            assert_eq!(text.parse::<Rate>(), Err(NotARate), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_shown_in_whole_units() {
+        for (seconds, shown) in
+            [(0, "0s"), (59, "59s"), (90, "90s"), (300, "5m"), (7200, "2h"), (86_400, "1d"), (90_000, "25h")]
+        {
+            assert_eq!(span(Duration::from_secs(seconds)), shown);
+        }
+    }
+}

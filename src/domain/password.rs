@@ -1,0 +1,118 @@
+//! Passwords in clear, which live as briefly as they can, and their hashes, which are all that is kept.
+
+use std::fmt;
+
+use super::field::Problem;
+use super::secret::SecretText;
+
+/// The greatest number of bytes in a password: hashing more would only serve an attacker.
+pub const PASSWORD_MAX: usize = 1024;
+
+/// A password in clear. `Debug` does not show it; it is wiped when dropped.
+#[derive(Clone, Debug)]
+pub struct Password(SecretText);
+
+impl Password {
+    /// Takes the text over.
+    pub fn new(text: String) -> Self {
+        Self(SecretText::new(text))
+    }
+
+    /// The password's bytes, for the hash alone.
+    pub fn expose(&self) -> &[u8] {
+        self.0.expose().as_bytes()
+    }
+
+    /// Whether any stored hash could be this password's: an empty or overlong one is wrong without a look.
+    pub fn could_be_right(&self) -> bool {
+        (1..=PASSWORD_MAX).contains(&self.expose().len())
+    }
+}
+
+/// A password's hash as a PHC string, or in the form of the system it was imported from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Wraps what a hasher made or the database kept.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The stored form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// What a new password must be.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordPolicy {
+    /// The least number of bytes; 8 or more.
+    pub min_length: usize,
+    /// Whether the passwords everyone guesses first are refused.
+    pub reject_common: bool,
+}
+
+impl PasswordPolicy {
+    /// Checks a new password. `about` holds what else is known of its owner: a password made of those is common too.
+    pub fn check(&self, password: &Password, about: &[&str]) -> Result<(), Problem> {
+        let text = password.0.expose();
+        if text.is_empty() {
+            return Err(Problem::Blank);
+        }
+        if text.len() < self.min_length {
+            return Err(Problem::TooShort { min: self.min_length });
+        }
+        if text.len() > PASSWORD_MAX {
+            return Err(Problem::TooLong { max: PASSWORD_MAX });
+        }
+        // The estimate's lowest two scores are what its word lists and patterns find within a million guesses.
+        if self.reject_common && u8::from(zxcvbn::zxcvbn(text, about).score()) < 2 {
+            return Err(Problem::Common);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRICT: PasswordPolicy = PasswordPolicy { min_length: 8, reject_common: true };
+
+    fn check(policy: PasswordPolicy, text: &str) -> Result<(), Problem> {
+        policy.check(&Password::new(text.to_owned()), &["annabella"])
+    }
+
+    #[test]
+    fn new_passwords_are_bounded() {
+        let policy = PasswordPolicy { reject_common: false, ..STRICT };
+        assert_eq!(check(policy, ""), Err(Problem::Blank));
+        assert_eq!(check(policy, "1234567"), Err(Problem::TooShort { min: 8 }));
+        assert_eq!(check(policy, "12345678"), Ok(()));
+        assert_eq!(check(policy, &"é".repeat(512)), Ok(()));
+        assert_eq!(check(policy, &"é".repeat(513)), Err(Problem::TooLong { max: PASSWORD_MAX }));
+    }
+
+    #[test]
+    fn common_passwords_are_refused_when_asked() {
+        for common in ["password", "12345678", "qwertyuiop", "Password1", "annabella"] {
+            assert_eq!(check(STRICT, common), Err(Problem::Common), "{common}");
+        }
+        assert_eq!(check(STRICT, "correct horse battery staple"), Ok(()));
+    }
+
+    #[test]
+    fn debug_shows_neither_password_nor_hash() {
+        let shown =
+            format!("{:?} {:?}", Password::new("hunter2".into()), PasswordHash::from_stored("$argon2id$x".into()));
+        assert!(!shown.contains("hunter2") && !shown.contains("argon2id"), "{shown}");
+    }
+}

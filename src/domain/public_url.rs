@@ -1,0 +1,202 @@
+//! The URL under which callers reach the service: every link, host and issuer is made from it, none from a request.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+use url::{Host, Url};
+
+/// An `http` or `https` URL with a host, perhaps a port and a path; without user, query, fragment or slash at its end.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PublicUrl {
+    text: String,
+    url: Url,
+}
+
+impl PublicUrl {
+    /// The whole URL, as in `https://id.example.com/auth`: host in lower case, no default port, no slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Scheme, host and port as in an `Origin` header (RFC 6454 §6.2), as in `https://id.example.com`.
+    pub fn origin(&self) -> String {
+        self.url.origin().ascii_serialization()
+    }
+
+    /// The host alone: a name (in ASCII), an IPv4 address, or an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    /// What comes before every route, as in `/auth`; empty for most.
+    pub fn path(&self) -> &str {
+        self.url.path().trim_end_matches('/')
+    }
+
+    /// Whether callers come by TLS: cookies are `Secure` then.
+    pub fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+
+    /// Whether only this machine can mean it: `localhost`, `127.0.0.0/8`, `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The URL of a route; `route` begins with a slash.
+    pub fn join(&self, route: &str) -> String {
+        format!("{}{route}", self.text)
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
+    }
+}
+
+impl fmt::Debug for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicUrl({})", self.text)
+    }
+}
+
+impl Serialize for PublicUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// Why a text is no public URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAPublicUrl {
+    /// No URL, another scheme, or no host.
+    #[error(
+        "not an address that callers can use: write http:// or https:// and a host, as in \"https://id.example.com\""
+    )]
+    Shape,
+    /// `user:password@`.
+    #[error("must not hold a user or a password")]
+    User,
+    /// `?…` or `#…`.
+    #[error("must not hold a query (?) or a fragment (#)")]
+    Query,
+    /// `0.0.0.0` or `[::]`, where nobody can call.
+    #[error("0.0.0.0 and [::] mean \"every address of this machine\": write the name or address that callers use")]
+    Everywhere,
+}
+
+impl FromStr for PublicUrl {
+    type Err = NotAPublicUrl;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let url = parse(text)?;
+        match url.host().ok_or(NotAPublicUrl::Shape)? {
+            Host::Ipv4(Ipv4Addr::UNSPECIFIED) | Host::Ipv6(Ipv6Addr::UNSPECIFIED) => Err(NotAPublicUrl::Everywhere),
+            _ => Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url }),
+        }
+    }
+}
+
+/// The parser forgives what browsers forgive (spaces, tabs, backslashes, missing slashes); settings are not forgiven.
+fn parse(text: &str) -> Result<Url, NotAPublicUrl> {
+    let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    let (_, rest) = text.split_once("://").ok_or(NotAPublicUrl::Shape)?;
+    if text.contains(strange) || rest.starts_with('/') {
+        return Err(NotAPublicUrl::Shape);
+    }
+    let url = Url::parse(text).map_err(|_| NotAPublicUrl::Shape)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(NotAPublicUrl::Shape);
+    }
+    if rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+        return Err(NotAPublicUrl::User);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(NotAPublicUrl::Query);
+    }
+    Ok(url)
+}
+
+/// The URL that reaches a server listening on `address`: a server on every address is reached at `127.0.0.1`.
+pub fn reaching(address: std::net::SocketAddr, https: bool) -> String {
+    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    let scheme = if https { "https" } else { "http" };
+    format!("{scheme}://{}", std::net::SocketAddr::new(ip, address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn is_kept_in_one_form() {
+        for (text, kept) in [
+            ("https://id.example.com", "https://id.example.com"),
+            ("https://ID.example.com/", "https://id.example.com"),
+            ("https://id.example.com:443", "https://id.example.com"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+            ("https://example.com/auth/", "https://example.com/auth"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(text.parse::<PublicUrl>().map(|url| url.to_string()).as_deref(), Ok(kept), "{text}");
+        }
+    }
+
+    #[test]
+    fn tells_its_parts() {
+        let url: PublicUrl = "https://id.example.com:8443/auth".parse().unwrap();
+        assert_eq!(
+            (url.origin().as_str(), url.host(), url.path()),
+            ("https://id.example.com:8443", "id.example.com", "/auth")
+        );
+        assert_eq!(url.join("/restore"), "https://id.example.com:8443/auth/restore");
+        assert!(url.is_https() && !url.is_loopback());
+        let bare: PublicUrl = "http://localhost".parse().unwrap();
+        assert_eq!((bare.path(), bare.is_https(), bare.is_loopback()), ("", false, true));
+    }
+
+    #[test]
+    fn what_callers_cannot_use_is_refused() {
+        use NotAPublicUrl::{Everywhere, Query, Shape, User};
+        for (text, why) in [
+            ("", Shape),
+            ("id.example.com", Shape),
+            ("localhost:8080", Shape),
+            ("https:id.example.com", Shape),
+            ("https:///id.example.com", Shape),
+            ("ftp://id.example.com", Shape),
+            ("https:// id.example.com", Shape),
+            ("https://id.example.com\n", Shape),
+            ("https:\\\\id.example.com", Shape),
+            ("https://me:secret@id.example.com", User),
+            ("https://@id.example.com", User),
+            ("https://id.example.com/?a=1", Query),
+            ("https://id.example.com/#top", Query),
+            ("http://0.0.0.0:8080", Everywhere),
+            ("http://[::]:8080", Everywhere),
+        ] {
+            assert_eq!(text.parse::<PublicUrl>(), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_on_every_address_is_reached_on_this_machine() {
+        for (listen, https, url) in [
+            ("127.0.0.1:8080", false, "http://127.0.0.1:8080"),
+            ("0.0.0.0:8080", true, "https://127.0.0.1:8080"),
+            ("[::]:80", false, "http://127.0.0.1:80"),
+            ("[::1]:9000", false, "http://[::1]:9000"),
+        ] {
+            assert_eq!(reaching(listen.parse().unwrap(), https), url);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What one sign-in opens, and what a refresh token that names it may still do.
+//!
+//! A session's row holds one generation. A refresh token names a session and a generation; presenting it either
+//! moves the session on, is answered as before, or ends the session. The decision is pure; the store only carries it out.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::dialect::Dialect;
+use super::id::{SessionId, UserId};
+use super::time::Timestamp;
+
+/// An open or ended session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its `sid`.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The dialect it was opened in, whose profile it keeps.
+    pub dialect: Dialect,
+    /// How often its refresh token was rotated.
+    pub generation: u32,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// When its refresh token was last rotated; when it was opened, before that.
+    pub rotated_at: Timestamp,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+    /// When and why it was ended.
+    pub ended: Option<(Timestamp, EndReason)>,
+    /// Whether it was opened with a temporary password, so that its tokens say so.
+    pub must_change_password: bool,
+    /// The address it was opened from.
+    pub address: Option<IpAddr>,
+}
+
+/// Why a session ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// Its owner signed out.
+    SignOut,
+    /// The password was changed in another session.
+    PasswordChanged,
+    /// The password was reset.
+    PasswordReset,
+    /// The user was disabled.
+    Disabled,
+    /// A spent refresh token was presented.
+    Reuse,
+    /// An operator ended it.
+    Operator,
+}
+
+impl EndReason {
+    const NAMES: [(Self, &'static str); 6] = [
+        (Self::SignOut, "sign_out"),
+        (Self::PasswordChanged, "password_changed"),
+        (Self::PasswordReset, "password_reset"),
+        (Self::Disabled, "disabled"),
+        (Self::Reuse, "reuse"),
+        (Self::Operator, "operator"),
+    ];
+
+    /// The stored name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(reason, _)| *reason == self).map_or("", |(_, name)| name)
+    }
+
+    /// Reads a stored name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(reason, _)| *reason)
+    }
+}
+
+/// The rules a refresh follows; part of a profile.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshPolicy {
+    /// How long a session lives after each refresh.
+    pub lifetime: Duration,
+    /// The longest a session may live in all; None for no bound.
+    pub max_age: Option<Duration>,
+    /// Whether each refresh spends the token it was made with.
+    pub rotate: bool,
+    /// How long after a rotation the spent token is still answered as before.
+    pub reuse_grace: Duration,
+}
+
+/// What follows from presenting a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented {
+    /// The session moves on: from the presented generation to `to`, ending at `expires_at`.
+    Advance {
+        /// The session's generation from now on; the presented one where the profile does not rotate.
+        to: u32,
+        /// When the session ends from now on.
+        expires_at: Timestamp,
+    },
+    /// A retry or a second tab: the same answer as before, nothing changes.
+    Repeat,
+    /// A spent token: the session ends.
+    Reuse,
+    /// The session has ended or never was at this generation: nothing changes.
+    Dead,
+}
+
+impl Session {
+    /// Whether it still lives.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.ended.is_none() && now < self.expires_at
+    }
+
+    /// When the session would end if it were refreshed at `now`: never later than its greatest age allows.
+    pub fn slid(&self, now: Timestamp, policy: &RefreshPolicy) -> Timestamp {
+        let slid = now + policy.lifetime;
+        policy.max_age.map_or(slid, |max_age| slid.min(self.opened_at + max_age))
+    }
+
+    /// What follows when a refresh token of `generation` is presented at `now`.
+    pub fn present(&self, generation: u32, now: Timestamp, policy: &RefreshPolicy) -> Presented {
+        if !self.is_live(now) {
+            return Presented::Dead;
+        }
+        let expires_at = self.slid(now, policy);
+        if expires_at <= now {
+            return Presented::Dead;
+        }
+        match self.generation.checked_sub(generation) {
+            None => Presented::Dead,
+            Some(0) if policy.rotate => match generation.checked_add(1) {
+                Some(to) => Presented::Advance { to, expires_at },
+                None => Presented::Dead,
+            },
+            Some(0) => Presented::Advance { to: generation, expires_at },
+            Some(1) if now.since(self.rotated_at) <= policy.reuse_grace => Presented::Repeat,
+            Some(_) => Presented::Reuse,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    const POLICY: RefreshPolicy = RefreshPolicy {
+        lifetime: Duration::from_secs(1000),
+        max_age: None,
+        rotate: true,
+        reuse_grace: Duration::from_secs(10),
+    };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn session(generation: u32, rotated_at: i64) -> Session {
+        Session {
+            id: SessionId(Uuid::nil()),
+            user: UserId(1),
+            dialect: Dialect::DrfPyjwt,
+            generation,
+            opened_at: at(0),
+            rotated_at: at(rotated_at),
+            expires_at: at(1000),
+            ended: None,
+            must_change_password: false,
+            address: None,
+        }
+    }
+
+    #[test]
+    fn the_current_token_moves_the_session_on() {
+        let advance = Presented::Advance { to: 4, expires_at: at(1500) };
+        assert_eq!(session(3, 400).present(3, at(500), &POLICY), advance);
+        let kept = Presented::Advance { to: 3, expires_at: at(1500) };
+        assert_eq!(session(3, 400).present(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), kept);
+    }
+
+    #[test]
+    fn the_one_before_is_answered_again_within_the_grace_and_is_reuse_after_it() {
+        assert_eq!(session(3, 490).present(2, at(500), &POLICY), Presented::Repeat);
+        assert_eq!(session(3, 489).present(2, at(500), &POLICY), Presented::Reuse);
+        assert_eq!(session(3, 499).present(1, at(500), &POLICY), Presented::Reuse);
+    }
+
+    #[test]
+    fn what_is_dead_or_from_the_future_changes_nothing() {
+        assert_eq!(session(3, 0).present(4, at(500), &POLICY), Presented::Dead);
+        assert_eq!(session(3, 0).present(3, at(1000), &POLICY), Presented::Dead);
+        let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
+        assert_eq!(ended.present(3, at(500), &POLICY), Presented::Dead);
+        assert_eq!(session(u32::MAX, 0).present(u32::MAX, at(5), &POLICY), Presented::Dead);
+    }
+
+    #[test]
+    fn no_session_outlives_its_greatest_age() {
+        let aged = RefreshPolicy { max_age: Some(Duration::from_mins(10)), ..POLICY };
+        assert_eq!(session(0, 0).present(0, at(500), &aged), Presented::Advance { to: 1, expires_at: at(600) });
+        assert_eq!(session(0, 0).present(0, at(600), &aged), Presented::Dead);
+    }
+
+    proptest! {
+        /// However tokens are presented and however time passes, a generation has one successor, a live session only
+        /// moves forward, and what was spent before the last one ends it.
+        #[test]
+        fn generations_only_move_forward(steps in prop::collection::vec((0u32..6, 0i64..30), 1..40)) {
+            let mut session = session(0, 0);
+            let mut now = at(0);
+            for (back, wait) in steps {
+                now = now + Duration::from_secs(wait.unsigned_abs());
+                let presented = session.generation.saturating_sub(back);
+                match session.present(presented, now, &POLICY) {
+                    Presented::Advance { to, expires_at } => {
+                        prop_assert_eq!((presented, to), (session.generation, session.generation + 1));
+                        prop_assert!(expires_at >= session.expires_at);
+                        session = Session { generation: to, rotated_at: now, expires_at, ..session };
+                    }
+                    Presented::Repeat => prop_assert_eq!(presented + 1, session.generation),
+                    Presented::Reuse => {
+                        prop_assert!(presented < session.generation);
+                        session.ended = Some((now, EndReason::Reuse));
+                    }
+                    Presented::Dead => prop_assert!(!session.is_live(now)),
+                }
+            }
+        }
+    }
+}

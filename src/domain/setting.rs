@@ -1,0 +1,381 @@
+//! The runtime settings: one row each tells name, type, bounds, unit and default. They live in the database and are
+//! valid from the next token on; what is needed before there is a database is boot configuration, another thing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::algorithm::Algorithm;
+use super::dialect::Dialect;
+use super::profile::{AccessType, Profile};
+use super::session::RefreshPolicy;
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 86_400;
+const YEAR: u64 = 366 * DAY;
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A number of seconds within bounds; `optional` ones may also be `none`.
+    Seconds {
+        /// The least.
+        min: u64,
+        /// The greatest.
+        max: u64,
+        /// Whether it may be `none`.
+        optional: bool,
+    },
+    /// true or false.
+    Flag,
+    /// A text of 1 to 255 characters; `optional` ones may also be `none`.
+    Text {
+        /// Whether it may be `none`.
+        optional: bool,
+    },
+    /// One of a few words; `optional` ones may also be `none`.
+    Choice {
+        /// The words.
+        of: &'static [&'static str],
+        /// Whether it may be `none`.
+        optional: bool,
+    },
+}
+
+/// One row of the registry.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The name, with dots between its levels.
+    pub name: &'static str,
+    /// Type and bounds.
+    pub kind: Kind,
+    /// The value where none is stored; null for `none`.
+    pub default: Value,
+    /// What it does, in a few words.
+    pub about: &'static str,
+}
+
+const ALGORITHMS: &[&str] = &["ES256", "RS256"];
+const TYPES: &[&str] = &["JWT", "at+jwt"];
+
+macro_rules! rows {
+    ($($name:expr, $kind:expr, $default:expr, $about:expr;)*) => {
+        vec![$(Definition { name: $name, kind: $kind, default: Value::from($default), about: $about }),*]
+    };
+}
+
+macro_rules! profile_rows {
+    ($name:literal, $access:expr, $refresh:expr) => {
+        rows! {
+            concat!("profiles.", $name, ".access_lifetime"), Kind::Seconds { min: 1, max: 90 * DAY, optional: false },
+                $access, "how long an access token is good for";
+            concat!("profiles.", $name, ".refresh_lifetime"), Kind::Seconds { min: 1, max: 10 * YEAR, optional: false },
+                $refresh, "how long a session lives after each refresh";
+            concat!("profiles.", $name, ".algorithm"), Kind::Choice { of: ALGORITHMS, optional: true },
+                Value::Null, "the signer; none for tokens.algorithm";
+            concat!("profiles.", $name, ".audience"), Kind::Text { optional: true },
+                Value::Null, "the aud of access tokens; none for tokens.audience";
+            concat!("profiles.", $name, ".typ"), Kind::Choice { of: TYPES, optional: false },
+                "JWT", "the typ header of access tokens";
+        }
+    };
+}
+
+/// Every runtime setting there is.
+pub fn definitions() -> Vec<Definition> {
+    let mut all = profile_rows!("jwt_issuer", DAY, 30 * DAY);
+    all.extend(profile_rows!("rest_jwt", DAY, 30 * DAY));
+    all.extend(profile_rows!("rest_social", DAY, 30 * DAY));
+    all.extend(profile_rows!("drf_pyjwt", 30, 30 * DAY));
+    all.extend(profile_rows!("simplejwt", 5 * MINUTE, DAY));
+    all.extend(rows! {
+        "profiles.simplejwt.rotate_refresh_tokens", Kind::Flag, false, "whether a refresh gives a new refresh token";
+        "profiles.simplejwt.blacklist_after_rotation", Kind::Flag, false, "whether a rotated refresh token is refused at once";
+        "profiles.simplejwt.user_id_claim", Kind::Text { optional: false }, "user_id", "the claim that carries the integer id";
+        "sessions.reuse_grace", Kind::Seconds { min: 0, max: 5 * MINUTE, optional: false }, 10,
+            "how long a spent refresh token is still answered as before";
+        "sessions.max_age", Kind::Seconds { min: 60, max: 10 * YEAR, optional: true }, Value::Null,
+            "the longest a session may live in all";
+        "passwords.reset_timeout", Kind::Seconds { min: 1, max: 7 * DAY, optional: false }, 15 * MINUTE,
+            "how long a reset code or link is good for";
+        "registration.open", Kind::Flag, true, "whether anyone may make an account";
+    });
+    all
+}
+
+/// Why a value can't be a setting's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SettingError {
+    /// No setting has that name.
+    #[error("there is no setting `{name}`{}", nearest.as_ref().map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The name most like it.
+        nearest: Option<String>,
+    },
+    /// The value is out of bounds or of another type.
+    #[error("`{name}` must be {allowed}, not `{value}`")]
+    Unfit {
+        /// The setting.
+        name: String,
+        /// What it may be.
+        allowed: String,
+        /// What was given.
+        value: String,
+    },
+}
+
+impl Definition {
+    /// The row of that name.
+    pub fn find(name: &str) -> Result<Self, SettingError> {
+        let all = definitions();
+        let nearest = || {
+            let scored = all.iter().map(|row| (strsim::jaro_winkler(row.name, name), row.name));
+            scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, near)| near.to_owned())
+        };
+        all.iter()
+            .find(|row| row.name == name)
+            .cloned()
+            .ok_or_else(|| SettingError::Unknown { name: name.to_owned(), nearest: nearest() })
+    }
+
+    /// Reads a value as a person types it: `300`, `5m`, `true`, `ES256`, `none`.
+    pub fn parse(&self, text: &str) -> Result<Value, SettingError> {
+        let typed = match self.kind {
+            _ if text == "none" => Some(Value::Null),
+            Kind::Seconds { .. } => {
+                text.parse().ok().or_else(|| Some(humantime::parse_duration(text).ok()?.as_secs())).map(Value::from)
+            }
+            Kind::Flag => text.parse::<bool>().ok().map(Value::from),
+            Kind::Text { .. } | Kind::Choice { .. } => Some(Value::from(text)),
+        };
+        typed.filter(|value| self.fits(value)).ok_or_else(|| self.unfit(text))
+    }
+
+    /// Whether a value is of the type and within the bounds.
+    pub fn fits(&self, value: &Value) -> bool {
+        match (self.kind, value) {
+            (Kind::Seconds { optional, .. } | Kind::Text { optional } | Kind::Choice { optional, .. }, Value::Null) => {
+                optional
+            }
+            (Kind::Seconds { min, max, .. }, value) => {
+                value.as_u64().is_some_and(|seconds| (min..=max).contains(&seconds))
+            }
+            (Kind::Flag, value) => value.is_boolean(),
+            (Kind::Text { .. }, value) => value
+                .as_str()
+                .is_some_and(|text| (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)),
+            (Kind::Choice { of, .. }, value) => value.as_str().is_some_and(|word| of.contains(&word)),
+        }
+    }
+
+    /// What a value may be, in words.
+    pub fn allowed(&self) -> String {
+        let (what, optional) = match self.kind {
+            Kind::Seconds { min, max, optional } => {
+                (format!("{min} to {max} seconds (or a duration like 5m)"), optional)
+            }
+            Kind::Flag => ("true or false".to_owned(), false),
+            Kind::Text { optional } => ("a text of 1 to 255 characters".to_owned(), optional),
+            Kind::Choice { of, optional } => (of.join(" or "), optional),
+        };
+        if optional { format!("{what}, or none") } else { what }
+    }
+
+    fn unfit(&self, value: &str) -> SettingError {
+        SettingError::Unfit { name: self.name.to_owned(), allowed: self.allowed(), value: value.to_owned() }
+    }
+}
+
+/// A setting with its present value, as `settings list --json` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The name.
+    pub name: &'static str,
+    /// The value in force; null for `none`.
+    pub value: Value,
+    /// The value where none is stored.
+    pub default: Value,
+    /// `duration`, `boolean`, `text` or `choice`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// `seconds`, where the value is a number.
+    pub unit: Option<&'static str>,
+    /// The least value, where the value is a number.
+    pub min: Option<u64>,
+    /// The greatest value, where the value is a number.
+    pub max: Option<u64>,
+}
+
+/// All settings in force at one moment: an immutable snapshot.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    values: BTreeMap<&'static str, Value>,
+    profiles: Vec<Profile>,
+}
+
+impl Settings {
+    /// The stored values over the defaults. A stored value that no longer fits counts as not stored.
+    pub fn new(stored: &[(String, Value)]) -> Self {
+        let values = definitions().into_iter().map(|row| {
+            let kept = stored.iter().find(|(name, value)| name == row.name && row.fits(value));
+            (row.name, kept.map_or(row.default, |(_, value)| value.clone()))
+        });
+        let mut settings = Self { values: values.collect(), profiles: Vec::new() };
+        settings.profiles = Dialect::ALL.into_iter().map(|dialect| settings.build_profile(dialect)).collect();
+        settings
+    }
+
+    /// The profile of a dialect.
+    pub fn profile(&self, dialect: Dialect) -> &Profile {
+        &self.profiles[dialect as usize]
+    }
+
+    /// How long a reset code or link is good for.
+    pub fn reset_timeout(&self) -> Duration {
+        self.seconds("passwords.reset_timeout").unwrap_or_default()
+    }
+
+    /// Whether anyone may make an account.
+    pub fn registration_open(&self) -> bool {
+        self.flag("registration.open")
+    }
+
+    /// The longest access lifetime of all profiles: how long a key that no longer signs must stay published.
+    pub fn longest_access_lifetime(&self) -> Duration {
+        self.profiles.iter().map(|profile| profile.access_lifetime).max().unwrap_or_default()
+    }
+
+    /// Every setting with its value and bounds.
+    pub fn rows(&self) -> Vec<Row> {
+        let row = |definition: Definition| {
+            let (kind, unit, bounds) = match definition.kind {
+                Kind::Seconds { min, max, .. } => ("duration", Some("seconds"), Some((min, max))),
+                Kind::Flag => ("boolean", None, None),
+                Kind::Text { .. } => ("text", None, None),
+                Kind::Choice { .. } => ("choice", None, None),
+            };
+            Row {
+                name: definition.name,
+                value: self.value(definition.name).clone(),
+                default: definition.default,
+                kind,
+                unit,
+                min: bounds.map(|(min, _)| min),
+                max: bounds.map(|(_, max)| max),
+            }
+        };
+        definitions().into_iter().map(row).collect()
+    }
+
+    fn value(&self, name: &str) -> &Value {
+        self.values.get(name).unwrap_or(&Value::Null)
+    }
+
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        self.value(name).as_u64().map(Duration::from_secs)
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.value(name).as_bool().unwrap_or_default()
+    }
+
+    fn build_profile(&self, dialect: Dialect) -> Profile {
+        let named = |key: &str| format!("profiles.{dialect}.{key}");
+        let text = |key: &str| self.value(&named(key)).as_str().map(str::to_owned);
+        let rotates = match dialect {
+            Dialect::DrfPyjwt => true,
+            Dialect::Simplejwt => self.flag("profiles.simplejwt.rotate_refresh_tokens"),
+            Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => false,
+        };
+        Profile {
+            dialect,
+            access_lifetime: self.seconds(&named("access_lifetime")).unwrap_or_default(),
+            refresh: RefreshPolicy {
+                lifetime: self.seconds(&named("refresh_lifetime")).unwrap_or_default(),
+                max_age: self.seconds("sessions.max_age"),
+                rotate: rotates,
+                reuse_grace: self.seconds("sessions.reuse_grace").unwrap_or_default(),
+            },
+            algorithm: text("algorithm").and_then(|name| name.parse::<Algorithm>().ok()),
+            audience: text("audience"),
+            typ: if text("typ").as_deref() == Some("at+jwt") { AccessType::AtJwt } else { AccessType::Jwt },
+            blacklist_after_rotation: self.flag("profiles.simplejwt.blacklist_after_rotation"),
+            user_id_claim: text("user_id_claim").unwrap_or_else(|| "user_id".to_owned()),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_fits_its_own_bounds_and_every_name_is_used_once() {
+        let all = definitions();
+        for row in &all {
+            assert!(row.fits(&row.default), "{}", row.name);
+        }
+        let names: std::collections::BTreeSet<_> = all.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), all.len());
+    }
+
+    #[test]
+    fn the_profiles_are_those_of_the_contract() {
+        let settings = Settings::default();
+        let lifetimes = Dialect::ALL.map(|dialect| {
+            let profile = settings.profile(dialect);
+            assert_eq!(profile.dialect, dialect);
+            (profile.access_lifetime.as_secs(), profile.refresh.lifetime.as_secs(), profile.refresh.rotate)
+        });
+        let month = 30 * DAY;
+        assert_eq!(
+            lifetimes,
+            [(DAY, month, false), (DAY, month, false), (DAY, month, false), (30, month, true), (300, DAY, false)]
+        );
+        assert_eq!(settings.longest_access_lifetime().as_secs(), DAY);
+    }
+
+    #[test]
+    fn values_are_read_as_people_type_them() {
+        let parse = |name: &str, text: &str| Definition::find(name).and_then(|row| row.parse(text));
+        assert_eq!(parse("profiles.drf_pyjwt.access_lifetime", "90"), Ok(Value::from(90)));
+        assert_eq!(parse("profiles.drf_pyjwt.access_lifetime", "5m"), Ok(Value::from(300)));
+        assert_eq!(parse("sessions.max_age", "none"), Ok(Value::Null));
+        assert_eq!(parse("registration.open", "false"), Ok(Value::from(false)));
+        for (name, text) in [
+            ("profiles.drf_pyjwt.access_lifetime", "0"),
+            ("profiles.drf_pyjwt.access_lifetime", "-5"),
+            ("profiles.drf_pyjwt.access_lifetime", "none"),
+            ("profiles.drf_pyjwt.access_lifetime", "91d"),
+            ("profiles.simplejwt.algorithm", "HS256"),
+            ("registration.open", "yes"),
+            ("profiles.simplejwt.user_id_claim", ""),
+        ] {
+            assert!(matches!(parse(name, text), Err(SettingError::Unfit { .. })), "{name} = {text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest() {
+        let Err(error) = Definition::find("profiles.simplejwt.acess_lifetime") else { panic!("it is unknown") };
+        let said = "there is no setting `profiles.simplejwt.acess_lifetime`: did you mean `profiles.simplejwt.access_lifetime`?";
+        assert_eq!(error.to_string(), said);
+    }
+
+    #[test]
+    fn a_stored_value_that_no_longer_fits_counts_as_not_stored() {
+        let stored =
+            [("profiles.simplejwt.access_lifetime".to_owned(), Value::from(0)), ("gone".to_owned(), Value::from(1))];
+        assert_eq!(Settings::new(&stored).profile(Dialect::Simplejwt).access_lifetime.as_secs(), 300);
+    }
+}
