@@ -1,0 +1,102 @@
+//! A self-signed X.509 certificate around a key, for those who want one rather than a bare key. It is made when the
+//! key is, for later the private half is gone. It vouches for nothing that the key does not.
+
+use std::time::Duration;
+
+use pkcs8::der::Encode;
+use pkcs8::der::asn1::UintRef;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyUsagePurpose, PublicKeyData, SigningKey};
+use time::OffsetDateTime;
+
+use crate::crypto::algorithm::facts;
+use crate::crypto::key_pair::{KeyError, KeyPair};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::secret::SecretBytes;
+use crate::domain::time::Timestamp;
+
+/// How much earlier than its key the certificate is valid, for readers whose clocks are behind.
+const BEFORE: Duration = Duration::from_hours(24);
+/// How long it is valid after: ten years, longer than any key should sign.
+const AFTER: Duration = Duration::from_hours(24 * 3650);
+
+/// The certificate in PEM (RFC 7468 §5), with `name` as subject and issuer.
+pub fn self_signed(pair: &KeyPair, name: &str, created_at: Timestamp) -> Result<String, KeyError> {
+    let date = |at: Timestamp| OffsetDateTime::from_unix_timestamp(at.unix()).map_err(|_| KeyError::Failed);
+    let mut params = CertificateParams::default();
+    params.not_before = date(created_at - BEFORE)?;
+    params.not_after = date(created_at + AFTER)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    Ok(params.self_signed(&Signing(pair)).map_err(|_| KeyError::Failed)?.pem())
+}
+
+/// A certificate and a fresh key for TLS, both in PEM, for a host that has none from an authority: browsers and clients
+/// must be told to trust it. Kept nowhere; every start makes another.
+pub fn for_tls(host: &str) -> Result<(String, SecretBytes), KeyError> {
+    let names = vec![host.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).map_err(|_| KeyError::Failed)?;
+    Ok((made.cert.pem(), SecretBytes::new(made.signing_key.serialize_pem().into_bytes())))
+}
+
+/// Lets the certificate be signed by the pair itself, so that its private half is not copied for it.
+struct Signing<'a>(&'a KeyPair);
+
+impl PublicKeyData for Signing<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.public().raw()
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        facts(self.0.public().alg()).certificate
+    }
+}
+
+impl SigningKey for Signing<'_> {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let mut signature = Vec::new();
+        self.0.sign(message, &mut signature).map_err(|_| rcgen::Error::RemoteKeyError)?;
+        match self.0.public().alg() {
+            Algorithm::Rs256 => Ok(signature),
+            Algorithm::Es256 => asn1(&signature).ok_or(rcgen::Error::RemoteKeyError),
+        }
+    }
+}
+
+/// JWS has `r ‖ s` where X.509 has a sequence of two numbers (RFC 3279 §2.2.3).
+fn asn1(fixed: &[u8]) -> Option<Vec<u8>> {
+    let (r, s) = fixed.split_at_checked(fixed.len() / 2)?;
+    [UintRef::new(r).ok()?, UintRef::new(s).ok()?].to_der().ok()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::crypto::testing::openssl;
+
+    #[test]
+    fn openssl_verifies_it_and_finds_the_key_the_name_and_the_dates_in_it() {
+        for alg in Algorithm::ALL {
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            let pem = self_signed(&pair, "issuer.example", Timestamp::from_unix(1_700_000_000)).unwrap();
+            let arguments = ["x509", "-noout", "-pubkey", "-subject", "-issuer", "-dates", "-nameopt", "compat"];
+            let Some(shown) = openssl(&arguments, pem.as_bytes()) else { return };
+            let shown = String::from_utf8(shown).unwrap();
+            assert!(shown.contains(&pair.public().spki_pem().unwrap()), "{shown}");
+            for line in [
+                "subject=/CN=issuer.example",
+                "issuer=/CN=issuer.example",
+                "notBefore=Nov 13 22:13:20 2023 GMT",
+                "notAfter=Nov 11 22:13:20 2033 GMT",
+            ] {
+                assert!(shown.contains(line), "{line} is not in {shown}");
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("certificate.pem");
+            std::fs::write(&file, &pem).unwrap();
+            let verify = ["verify", "-check_ss_sig", "-attime", "1700000000", "-CAfile", file.to_str().unwrap()];
+            openssl(&[&verify[..], &[file.to_str().unwrap()]].concat(), b"");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The keys derived from the ring's secret: one per use, so that no two uses ever share one.
+//!
+//! It owns the labels, and only hands keys to the modules beside it: no derived key leaves `crypto/`.
+
+use std::fmt;
+
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
+
+/// What a derived key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// The MAC in native refresh tokens.
+    RefreshMac,
+    /// The keyed hash under which reset codes are kept.
+    ResetCode,
+    /// Sealing mails in the outbox.
+    MailSeal,
+    /// Sealing cookies.
+    CookieSeal,
+    /// Sealing what links carry.
+    LinkSeal,
+    /// Sealing the tokens that sign-in providers gave us.
+    ProviderTokens,
+    /// The refresh UUIDs of `drf_pyjwt`, and the hash they are found by.
+    RefreshUuid,
+    /// Tokens against cross-site request forgery.
+    Csrf,
+}
+
+impl Use {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::RefreshMac,
+        Self::ResetCode,
+        Self::MailSeal,
+        Self::CookieSeal,
+        Self::LinkSeal,
+        Self::ProviderTokens,
+        Self::RefreshUuid,
+        Self::Csrf,
+    ];
+
+    /// The HKDF `info` (RFC 5869 §3.2). Changing one makes everything made under it worthless.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::RefreshMac => "countersign/v1/refresh-mac",
+            Self::ResetCode => "countersign/v1/reset-code",
+            Self::MailSeal => "countersign/v1/mail-seal",
+            Self::CookieSeal => "countersign/v1/cookie-seal",
+            Self::LinkSeal => "countersign/v1/link-seal",
+            Self::ProviderTokens => "countersign/v1/provider-tokens",
+            Self::RefreshUuid => "countersign/v1/refresh-uuid",
+            Self::Csrf => "countersign/v1/csrf",
+        }
+    }
+}
+
+/// The source of all derived keys: the 32 bytes of `keys/secret`, wiped when dropped.
+#[derive(Clone)]
+pub struct DerivedKeys(Zeroizing<[u8; 32]>);
+
+impl DerivedKeys {
+    /// Takes a copy of the ring's secret.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*secret))
+    }
+
+    /// The key for one use: HKDF-SHA256 (RFC 5869), no salt, for the secret is uniformly random.
+    pub(super) fn key(&self, purpose: Use) -> Zeroizing<[u8; 32]> {
+        self.expand(&[purpose.label().as_bytes()])
+    }
+
+    /// A name for the key of one use that can be shown to anyone and tells nothing about it.
+    pub(super) fn key_id(&self, purpose: Use) -> [u8; 4] {
+        let name = self.expand(&[purpose.label().as_bytes(), b"/id"]);
+        [name[0], name[1], name[2], name[3]]
+    }
+
+    /// The HMAC-SHA256 key for one use.
+    pub(super) fn mac_key(&self, purpose: Use) -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, &*self.key(purpose))
+    }
+
+    fn expand(&self, info: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0; 32]);
+        Salt::new(HKDF_SHA256, &[])
+            .extract(&*self.0)
+            .expand(info, HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut *key))
+            .expect("32 bytes are within what HKDF-SHA256 may give");
+        key
+    }
+}
+
+impl fmt::Debug for DerivedKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DerivedKeys(…)")
+    }
+}
+
+/// HMAC-SHA256 of the parts, one after the other.
+pub(super) fn keyed(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_use_has_a_key_of_its_own_that_does_not_change() {
+        let keys = DerivedKeys::new(&[7; 32]);
+        let all: HashSet<[u8; 32]> = Use::ALL.iter().map(|purpose| *keys.key(*purpose)).collect();
+        let ids: HashSet<[u8; 4]> = Use::ALL.iter().map(|purpose| keys.key_id(*purpose)).collect();
+        assert_eq!((all.len(), ids.len()), (Use::ALL.len(), Use::ALL.len()));
+        assert_eq!(keys.key(Use::Csrf), DerivedKeys::new(&[7; 32]).key(Use::Csrf));
+        assert_ne!(keys.key(Use::Csrf), DerivedKeys::new(&[8; 32]).key(Use::Csrf));
+    }
+
+    /// HKDF spelt out in HMACs (RFC 5869 §2): what is sealed today must open in every later version.
+    #[test]
+    fn a_key_is_hkdf_of_the_secret_and_the_label() {
+        let sign = |key: &[u8], data: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
+        let extracted = sign(&[0; 32], &[7; 32]);
+        let expected = sign(extracted.as_ref(), b"countersign/v1/refresh-mac\x01");
+        assert_eq!(&*DerivedKeys::new(&[7; 32]).key(Use::RefreshMac), expected.as_ref());
+    }
+
+    #[test]
+    fn nothing_shows_the_secret() {
+        assert_eq!(format!("{:?}", DerivedKeys::new(&[7; 32])), "DerivedKeys(…)");
+    }
+}

@@ -1,0 +1,156 @@
+//! Public keys as JSON (RFC 7517, RFC 7518 §6). Nothing private has a member here, so nothing private can be written
+//! or read by accident.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use pkcs8::der::Encode;
+use pkcs8::der::asn1::UintRef;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::algorithm::Facts;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::Kid;
+
+/// The length of a coordinate on P-256 in bytes.
+const COORDINATE: usize = 32;
+
+/// A public signature key as a JWK; members in the order in which they are written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jwk {
+    kty: String,
+    r#use: String,
+    /// What the key verifies.
+    pub alg: Algorithm,
+    /// Its RFC 7638 thumbprint.
+    pub kid: Kid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    e: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crv: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+}
+
+impl Jwk {
+    /// An RSA key from its numbers, big-endian, without leading zeros.
+    pub(super) fn rsa(facts: &Facts, modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(exponent));
+        let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"{}","n":"{n}"}}"#, facts.kty))?;
+        Some(Self { n: Some(n), e: Some(e), ..Self::bare(facts, kid) })
+    }
+
+    /// An elliptic-curve key from its uncompressed point. None if it is none.
+    pub(super) fn ec(facts: &Facts, point: &[u8]) -> Option<Self> {
+        let (x, y) = point.strip_prefix(&[4])?.split_at_checked(COORDINATE)?;
+        let (crv, x, y) = (facts.crv?, URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+        let kid = thumbprint(&format!(r#"{{"crv":"{crv}","kty":"{}","x":"{x}","y":"{y}"}}"#, facts.kty))?;
+        Some(Self { crv: Some(crv.to_owned()), x: Some(x), y: Some(y), ..Self::bare(facts, kid) })
+    }
+
+    fn bare(facts: &Facts, kid: Kid) -> Self {
+        let (n, e, crv, x, y) = (None, None, None, None, None);
+        Self { kty: facts.kty.to_owned(), r#use: "sig".to_owned(), alg: facts.alg, kid, n, e, crv, x, y }
+    }
+
+    /// The key's bytes as the crypto library takes them: the reverse of the two above. Whether they make a key, and
+    /// this one, is not asked here.
+    pub(super) fn to_raw(&self) -> Option<Vec<u8>> {
+        let decode = |member: &Option<String>| URL_SAFE_NO_PAD.decode(member.as_ref()?).ok();
+        if self.crv.is_some() {
+            Some([vec![4], decode(&self.x)?, decode(&self.y)?].concat())
+        } else {
+            let (modulus, exponent) = (decode(&self.n)?, decode(&self.e)?);
+            [UintRef::new(&modulus).ok()?, UintRef::new(&exponent).ok()?].to_der().ok()
+        }
+    }
+}
+
+/// RFC 7638 §3: the SHA-256 of the required members in lexical order.
+fn thumbprint(members: &str) -> Option<Kid> {
+    Kid::parse(&URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))).ok()
+}
+
+/// The bytes of a JWKS, ready to send, and the strong `ETag` of exactly these bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Jwks {
+    /// `{"keys":[…]}`.
+    pub body: Bytes,
+    /// With its quotation marks (RFC 9110 §8.8.3).
+    pub etag: String,
+}
+
+impl Jwks {
+    /// Writes the set in the order given.
+    pub fn new<'a>(keys: impl IntoIterator<Item = &'a Jwk>) -> Self {
+        #[derive(Serialize)]
+        struct Set<'a> {
+            keys: Vec<&'a Jwk>,
+        }
+        // Strings alone, in a fixed shape: this can't fail, and an empty body would be no JWKS.
+        let body = serde_json::to_vec(&Set { keys: keys.into_iter().collect() }).unwrap_or_default();
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, &body).as_ref()[..16]));
+        Self { body: body.into(), etag }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::crypto::key_pair::{KeyError, KeyPair, PublicKey};
+
+    /// RFC 7638 §3.1, with its key's name and use.
+    const RFC_7638: &str = r#"{"kty":"RSA","use":"sig","alg":"RS256","kid":"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB"}"#;
+
+    #[test]
+    fn the_name_is_the_rfc_7638_thumbprint() {
+        let jwk: Jwk = serde_json::from_str(RFC_7638).unwrap();
+        assert_eq!(PublicKey::from_jwk(&jwk).unwrap().kid().as_str(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(serde_json::to_string(&jwk).unwrap(), RFC_7638);
+    }
+
+    #[test]
+    fn another_library_reads_it_and_finds_the_same_name() {
+        use jsonwebtoken::jwk::{Jwk as TheirJwk, ThumbprintHash};
+        for alg in Algorithm::ALL {
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            let json = serde_json::to_string(pair.public().jwk()).unwrap();
+            let theirs: TheirJwk = serde_json::from_str(&json).unwrap();
+            assert_eq!(theirs.thumbprint(ThumbprintHash::SHA256).unwrap(), pair.public().kid().as_str());
+        }
+    }
+
+    #[test]
+    fn members_that_contradict_each_other_are_refused() {
+        let change = |member: &str, value: &str| {
+            let mut json: serde_json::Value = serde_json::from_str(RFC_7638).unwrap();
+            json[member] = value.into();
+            serde_json::from_value::<Jwk>(json).map(|jwk| PublicKey::from_jwk(&jwk).map(|_| ()))
+        };
+        assert_eq!(change("kid", &"k".repeat(43)).unwrap(), Err(KeyError::Jwk));
+        assert_eq!(change("kty", "EC").unwrap(), Err(KeyError::Jwk));
+        assert_eq!(change("use", "enc").unwrap(), Err(KeyError::Jwk));
+        assert_eq!(change("e", "AAEAAQ").unwrap(), Err(KeyError::Jwk), "a leading zero");
+        assert!(change("alg", "ES256").unwrap().is_err());
+        assert!(change("alg", "HS256").is_err());
+        assert!(change("d", "AQAB").is_err(), "nothing private is read");
+    }
+
+    #[test]
+    fn the_etag_is_that_of_the_bytes() {
+        let jwk: Jwk = serde_json::from_str(RFC_7638).unwrap();
+        let (one, none) = (Jwks::new([&jwk]), Jwks::new([]));
+        assert_eq!(one.body, format!(r#"{{"keys":[{RFC_7638}]}}"#));
+        assert_eq!(&none.body[..], br#"{"keys":[]}"#);
+        assert_eq!(one.etag, Jwks::new([&jwk]).etag);
+        assert_ne!(one.etag, none.etag);
+        assert!(one.etag.starts_with('"') && one.etag.ends_with('"') && one.etag.len() == 24);
+    }
+}

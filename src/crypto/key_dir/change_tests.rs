@@ -1,0 +1,274 @@
+//! Changing the folder: rotation, import, revocation, pruning, passphrases, sweeping, and being cut off in them.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::crypto::testing::{Folder, NOW, policy};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::{Key, KeyState, Refused, Typ};
+use crate::domain::time::Timestamp;
+
+use super::*;
+
+const ES: Algorithm = Algorithm::Es256;
+const HOUR: Duration = Duration::from_hours(1);
+/// The longest lifetime and the leeway.
+const LINGER: Duration = Duration::from_secs(305);
+
+fn secret(text: &str) -> SecretText {
+    SecretText::new(text.to_owned())
+}
+
+fn kid_of(ring: &KeyRing, alg: Algorithm, now: Timestamp) -> Kid {
+    ring.signer(alg, now).unwrap().kid().clone()
+}
+
+/// A key as someone else may have made it, in PEM.
+fn foreign(alg: Algorithm, passphrase: Option<&SecretText>) -> (Kid, SecretBytes) {
+    let pair = KeyPair::generate(alg, 2048).unwrap();
+    let text = pem::write(&pair.to_pkcs8_der().unwrap(), passphrase, &Chance::seeded(3)).unwrap();
+    (pair.public().kid().clone(), SecretBytes::new(text.as_bytes().to_vec()))
+}
+
+/// The order of the JWKS.
+fn published(ring: &KeyRing) -> Vec<String> {
+    let set: serde_json::Value = serde_json::from_slice(&ring.jwks().body).unwrap();
+    set["keys"].as_array().unwrap().iter().map(|jwk| jwk["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_running_server_takes_a_rotation_up_and_follows_it_through_its_life() {
+    let folder = Folder::new();
+    let keys = folder.keys("pw");
+    let ring = keys.start().unwrap();
+    let (old, rs) = (kid_of(&ring, ES, NOW), kid_of(&ring, Algorithm::Rs256, NOW));
+    let new = folder.keys("pw").rotate(Some(ES), false, &policy()).unwrap().remove(0);
+    assert_eq!((new.created_at, new.signs_from), (NOW, NOW + HOUR));
+    assert_ne!(keys.stamp().unwrap(), ring.stamp());
+    let reloaded = keys.reload(&ring).unwrap();
+    assert_eq!(published(&reloaded), [old.as_str(), rs.as_str(), new.kid.as_str()]);
+    let held = |ring: &KeyRing, kid: &Kid| ring.held().find(|(known, _)| known == kid).unwrap().1;
+    assert!(Arc::ptr_eq(&held(&ring, &old), &held(&reloaded, &old)), "what is held is not opened again");
+    assert_eq!(reloaded.signer(ES, NOW).unwrap().published_until(), Some(NOW + HOUR + LINGER));
+
+    assert_eq!(kid_of(&reloaded, ES, NOW + HOUR - Duration::from_secs(1)), old);
+    assert_eq!(kid_of(&reloaded, ES, NOW + HOUR), new.kid, "no new snapshot is needed to sign on time");
+    assert_eq!(reloaded.next_change(), Some(NOW + HOUR));
+    assert!(reloaded.rebuilt(NOW).is_none());
+    assert!(keys.sweep(&reloaded).unwrap().is_empty());
+
+    folder.clock.advance(HOUR);
+    let rebuilt = reloaded.rebuilt(NOW + HOUR).unwrap();
+    assert_eq!(published(&rebuilt), [new.kid.as_str(), rs.as_str(), old.as_str()]);
+    assert_ne!(rebuilt.jwks().etag, reloaded.jwks().etag);
+    assert!(rebuilt.held().all(|(kid, _)| kid != old), "an ended private half leaves the memory");
+    assert_eq!(keys.sweep(&rebuilt).unwrap(), std::slice::from_ref(&old));
+    assert!(!folder.pem(&old).exists() && folder.pem(&new.kid).exists());
+    assert!(keys.sweep(&rebuilt).unwrap().is_empty());
+
+    let late = NOW + HOUR + LINGER;
+    let last = rebuilt.rebuilt(late).unwrap();
+    assert_eq!(published(&last), [new.kid.as_str(), rs.as_str()]);
+    assert!(!last.verifier(old.as_str(), late).unwrap().published(late));
+    assert_eq!(folder.keys("pw").open().unwrap().schedule(), last.schedule());
+}
+
+#[test]
+fn tokens_are_verified_by_the_public_half_of_what_signed_them() {
+    let folder = Folder::new();
+    let ring = folder.keys("").start().unwrap();
+    for alg in Algorithm::ALL {
+        let signer = ring.signer(alg, NOW).unwrap();
+        for typ in Typ::ALL {
+            let header = jsonwebtoken::decode_header(format!("{}.e30.", signer.header(typ))).unwrap();
+            assert_eq!(header.typ.as_deref(), Some(typ.name()));
+            assert_eq!(header.kid.as_deref(), Some(signer.kid().as_str()));
+            assert_eq!(format!("{:?}", header.alg), alg.name());
+        }
+        let mut signature = Vec::new();
+        signer.sign(b"input", &mut signature).unwrap();
+        let verifier = ring.verifier(signer.kid().as_str(), NOW).unwrap();
+        assert_eq!((verifier.alg(), verifier.verify(b"input", &signature).is_ok()), (alg, true));
+        assert_eq!(ring.active(alg, NOW).unwrap().key().kid, *signer.kid());
+    }
+    assert!(ring.verifier("unknown", NOW).is_none());
+}
+
+#[test]
+fn a_rotation_at_once_goes_through_every_algorithm() {
+    let folder = Folder::new();
+    let keys = folder.keys("");
+    let old = keys.start().unwrap();
+    let new = keys.rotate(None, true, &policy()).unwrap();
+    assert_eq!(
+        new.iter().map(|key| (key.alg, key.signs_from)).collect::<Vec<_>>(),
+        Algorithm::ALL.map(|alg| (alg, NOW))
+    );
+    let ring = keys.reload(&old).unwrap();
+    for key in &new {
+        assert_eq!(kid_of(&ring, key.alg, NOW), key.kid);
+        assert!(!folder.pem(&kid_of(&old, key.alg, NOW)).exists());
+    }
+    assert_eq!(published(&ring).len(), 4);
+}
+
+#[test]
+fn ones_own_key_comes_in_once() {
+    let folder = Folder::new();
+    let keys = folder.keys("ours");
+    keys.start().unwrap();
+    let theirs = secret("theirs");
+    let (kid, pem) = foreign(ES, Some(&theirs));
+    let error = keys.import(&pem, None, false, &policy()).unwrap_err().to_string();
+    assert_eq!(error, "the key to import: it is encrypted and no passphrase was given");
+    let key = keys.import(&pem, Some(&theirs), false, &policy()).unwrap();
+    assert_eq!((&key.kid, key.signs_from), (&kid, NOW + HOUR));
+    let again = keys.import(&pem, Some(&theirs), true, &policy()).unwrap_err();
+    assert!(matches!(again, KeyDirError::Refused(Refused::Known(_))), "{again}");
+    keys.open().unwrap();
+    keys.revoke(kid.as_str(), &policy()).unwrap();
+    let again = keys.import(&pem, Some(&theirs), true, &policy()).unwrap_err();
+    assert!(matches!(again, KeyDirError::Refused(Refused::Revoked(_))), "{again}");
+    assert!(!folder.pem(&kid).exists());
+}
+
+#[test]
+fn a_revoked_key_is_out_at_once_and_another_signs() {
+    let folder = Folder::new();
+    let keys = folder.keys("");
+    let ring = keys.start().unwrap();
+    let old = kid_of(&ring, ES, NOW);
+    let revoked = keys.revoke(&old.as_str()[..6], &policy()).unwrap();
+    let new = revoked.successor.unwrap().kid;
+    assert_eq!((revoked.key.kid.clone(), revoked.key.revoked_at), (old.clone(), Some(NOW)));
+    let ring = keys.reload(&ring).unwrap();
+    assert_eq!(kid_of(&ring, ES, NOW), new);
+    assert!(ring.verifier(old.as_str(), NOW).is_none() && !published(&ring).contains(&old.as_str().to_owned()));
+    assert_eq!(ring.find(&old.as_str()[..6]).unwrap().key().kid, old, "for `export`, it is there");
+    assert!(ring.public_keys().any(|public| public.key().kid == old));
+    assert!(!folder.pem(&old).exists() && folder.pem(&new).exists());
+    assert!(matches!(keys.revoke(old.as_str(), &policy()), Err(KeyDirError::Refused(Refused::Revoked(_)))));
+    assert!(matches!(keys.revoke("zzzz", &policy()), Err(KeyDirError::Refused(Refused::Unknown(_)))));
+    assert_eq!(keys.prune(Some(NOW)).unwrap().iter().map(|key| &key.kid).collect::<Vec<_>>(), [&old]);
+    assert!(keys.prune(None).unwrap().is_empty());
+    assert_eq!(keys.open().unwrap().schedule().keys().len(), 2);
+}
+
+#[test]
+fn a_key_whose_file_is_lost_can_be_put_out_of_the_way() {
+    let folder = Folder::new();
+    let keys = folder.keys("pw");
+    let ring = keys.start().unwrap();
+    for alg in Algorithm::ALL {
+        fs::remove_file(folder.pem(&kid_of(&ring, alg, NOW))).unwrap();
+    }
+    assert!(keys.open().is_err());
+    for alg in Algorithm::ALL {
+        keys.revoke(kid_of(&ring, alg, NOW).as_str(), &policy()).unwrap();
+    }
+    keys.open().unwrap();
+}
+
+#[test]
+fn the_server_rotates_by_itself_when_it_is_time_and_only_once() {
+    let folder = Folder::new();
+    let (keys, every) = (folder.keys(""), Duration::from_hours(10));
+    let ring = keys.start().unwrap();
+    assert!(keys.rotate_due(&ring, every, &policy()).unwrap().is_empty());
+    folder.clock.advance(Duration::from_hours(9));
+    assert_eq!(keys.rotate_due(&ring, every, &policy()).unwrap().len(), 2);
+    assert!(keys.rotate_due(&ring, every, &policy()).unwrap().is_empty(), "another server, with yesterday's snapshot");
+    assert_eq!(keys.open().unwrap().schedule().keys().len(), 4);
+}
+
+#[test]
+fn a_change_of_passphrase_may_be_cut_off_and_repeated() {
+    let folder = Folder::new();
+    let mut keys = folder.keys("old");
+    let ring = keys.start().unwrap();
+    let (es, rs) = (folder.pem(&kid_of(&ring, ES, NOW)), folder.pem(&kid_of(&ring, Algorithm::Rs256, NOW)));
+    let before = (fs::read(&es).unwrap(), fs::read(&rs).unwrap());
+    let error = folder.keys("wrong").set_passphrase(Some(secret("new"))).unwrap_err();
+    assert!(matches!(error, KeyDirError::PrivateKey { .. }), "{error}");
+    assert_eq!((fs::read(&es).unwrap(), fs::read(&rs).unwrap()), before);
+
+    assert_eq!(keys.set_passphrase(Some(secret("new"))).unwrap(), 2);
+    keys.open().unwrap();
+    fs::write(&es, &before.0).unwrap();
+    assert!(folder.keys("new").open().is_err() && folder.keys("old").open().is_err(), "cut off in between");
+    assert_eq!(folder.keys("old").set_passphrase(Some(secret("new"))).unwrap(), 1);
+    folder.keys("new").open().unwrap();
+    assert_eq!(folder.keys("new").set_passphrase(None).unwrap(), 2);
+    assert!(folder.keys("").open().unwrap().warnings().is_empty());
+}
+
+#[test]
+fn a_server_with_the_old_passphrase_goes_on_signing_and_writes_nothing_that_cannot_be_opened() {
+    let folder = Folder::new();
+    let server = folder.keys("old");
+    let ring = server.start().unwrap();
+    let mut cli = folder.keys("old");
+    cli.set_passphrase(Some(secret("new"))).unwrap();
+    let error = server.rotate(Some(ES), false, &policy()).unwrap_err();
+    assert!(matches!(error, KeyDirError::OtherPassphrase(_)), "{error}");
+    let new = cli.rotate(Some(ES), false, &policy()).unwrap().remove(0);
+    let reloaded = server.reload(&ring).unwrap();
+    assert!(matches!(reloaded.warnings(), [Warning::Unopened(_)]), "{:?}", reloaded.warnings());
+    assert_eq!(kid_of(&reloaded, ES, NOW), kid_of(&ring, ES, NOW));
+    assert!(published(&reloaded).contains(&new.kid.as_str().to_owned()));
+}
+
+#[test]
+fn whoever_is_cut_off_leaves_a_ring_that_works() {
+    let folder = Folder::new();
+    let keys = folder.keys("");
+    let ring = keys.start().unwrap();
+    // After the private half, before the ring: an orphan, and the import may be repeated.
+    let (kid, pem) = foreign(ES, None);
+    files::replace(folder.path(), &files::key_file(&kid), pem.expose()).unwrap();
+    assert_eq!(keys.open().unwrap().warnings(), [Warning::Orphan(folder.pem(&kid))]);
+    keys.import(&pem, None, true, &policy()).unwrap();
+    assert!(keys.open().unwrap().warnings().is_empty());
+    // In the middle of a file: it is never read, and goes with the next change.
+    let unfinished = folder.path().join(".countersign-unfinished-ring.json");
+    fs::write(&unfinished, "{").unwrap();
+    keys.open().unwrap();
+    keys.prune(None).unwrap();
+    assert!(!unfinished.exists());
+    // After the ring, before the removal: the sweep does it.
+    let ended = kid_of(&ring, ES, NOW);
+    fs::write(folder.pem(&ended), "late").unwrap();
+    assert_eq!(keys.sweep(&keys.open().unwrap()).unwrap(), [ended]);
+}
+
+#[test]
+fn changes_at_once_neither_get_lost_nor_break_the_ring() {
+    let folder = Folder::new();
+    folder.keys("").start().unwrap();
+    let done: usize = std::thread::scope(|scope| {
+        let change = || (0..5).filter(|_| folder.keys("").rotate(Some(ES), true, &policy()).is_ok()).count();
+        let read = || (0..20).for_each(|_| drop(folder.keys("").open().unwrap()));
+        let writers = [scope.spawn(change), scope.spawn(change)];
+        scope.spawn(read);
+        writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+    });
+    let ring = folder.keys("").open().unwrap();
+    let active = |key: &&Key| key.alg == ES && key.state(NOW) == KeyState::Active;
+    assert_eq!(ring.schedule().keys().len(), 2 + done);
+    assert_eq!(ring.schedule().keys().iter().filter(active).count(), 1);
+    assert!(done >= 5 && ring.warnings().is_empty(), "{done} {:?}", ring.warnings());
+}
+
+#[test]
+fn a_clock_set_back_past_a_rotation_leaves_a_signer() {
+    let folder = Folder::new();
+    let keys = folder.keys("");
+    keys.start().unwrap();
+    let new = keys.rotate(Some(ES), false, &policy()).unwrap().remove(0);
+    folder.clock.advance(HOUR);
+    let ring = keys.open().unwrap();
+    assert_eq!(ring.next_change(), Some(NOW + HOUR + LINGER));
+    assert_eq!(kid_of(&ring.rebuilt(NOW).unwrap(), ES, NOW), new.kid);
+}

@@ -1,0 +1,221 @@
+//! Starting and opening: what is made, what is refused, and what it says.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::crypto::key_pair::KeyPair;
+use crate::crypto::pem;
+use crate::crypto::testing::{Folder, NOW, openssl};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::KeyState;
+
+use super::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+}
+
+/// The kid of the key that signs with `alg`.
+fn active(ring: &KeyRing, alg: Algorithm) -> Kid {
+    ring.signer(alg, NOW).unwrap().kid().clone()
+}
+
+/// What opening says, which must be an error.
+fn complaint(folder: &Folder, passphrase: &str) -> String {
+    folder.keys(passphrase).open().unwrap_err().to_string()
+}
+
+#[test]
+fn a_first_start_makes_one_active_key_of_each_algorithm_for_the_owner_alone() {
+    let folder = Folder::new();
+    fs::write(folder.path().join("README.md"), "shipped").unwrap();
+    fs::write(folder.path().join(".gitignore"), "*").unwrap();
+    set_mode(folder.path(), 0o755);
+    let ring = folder.keys("").start().unwrap();
+    let states: Vec<_> = ring.schedule().keys().iter().map(|key| (key.alg, key.state(NOW))).collect();
+    assert_eq!(states, Algorithm::ALL.map(|alg| (alg, KeyState::Active)));
+    assert_eq!((ring.warnings(), ring.next_change()), (&[][..], None));
+    assert_eq!(mode(folder.path()), 0o700);
+    assert_eq!(folder.names().len(), 6, "{:?}", folder.names());
+    for name in folder.names().iter().filter(|name| *name != "README.md" && *name != ".gitignore") {
+        assert_eq!(mode(&folder.path().join(name)), 0o600, "{name}");
+    }
+    let again = folder.keys("").start().unwrap();
+    assert_eq!(again.schedule(), ring.schedule());
+    assert_eq!(again.jwks(), ring.jwks());
+    assert_eq!(again.secret().expose(), ring.secret().expose());
+    assert_eq!(again.stamp(), ring.stamp());
+}
+
+#[test]
+fn a_first_start_makes_the_folder() {
+    let folder = Folder::new();
+    let mut keys = folder.keys("");
+    keys.options.path = folder.path().join("deep/keys");
+    assert!(matches!(keys.open(), Err(KeyDirError::Empty(_))));
+    keys.start().unwrap();
+    assert_eq!(mode(keys.path()), 0o700);
+}
+
+#[test]
+fn a_first_start_cut_off_at_any_moment_is_gone_on_from() {
+    let whole = Folder::new();
+    whole.keys("").start().unwrap();
+    let pem = whole.names().into_iter().find(|name| files::key_name(name).is_some()).unwrap();
+    let moments: [&[&str]; 4] = [&[], &["ring.json"], &["ring.json", SECRET], &["ring.json", SECRET, &pem]];
+    for present in moments {
+        let folder = Folder::new();
+        set_mode(folder.path(), 0o700);
+        for name in present {
+            let content = if *name == SECRET { vec![9; 32] } else { fs::read(whole.path().join(name)).unwrap() };
+            files::replace(folder.path(), name, &content).unwrap();
+        }
+        if present.contains(&"ring.json") {
+            Contents::default().write(folder.path()).unwrap();
+        }
+        fs::write(folder.path().join(".countersign-unfinished-x.pem"), "cut off").unwrap();
+        assert!(matches!(folder.keys("").open(), Err(KeyDirError::Empty(_))));
+        let ring = folder.keys("").start().unwrap();
+        assert!(Algorithm::ALL.into_iter().all(|alg| ring.signer(alg, NOW).is_some()));
+        let orphans = usize::from(present.contains(&pem.as_str()));
+        assert_eq!(ring.warnings().len(), orphans, "{:?}", ring.warnings());
+        assert_eq!(
+            *ring.secret().expose() == [9; 32],
+            present.contains(&SECRET),
+            "a secret that is there is never replaced"
+        );
+        assert_eq!(folder.names().len(), 4 + orphans, "{:?}", folder.names());
+    }
+}
+
+#[test]
+fn only_an_empty_folder_is_a_first_start() {
+    let folder = Folder::new();
+    folder.keys("").start().unwrap();
+    fs::remove_file(folder.path().join("ring.json")).unwrap();
+    for name in folder.names() {
+        let before = folder.names();
+        let error = folder.keys("").start().unwrap_err();
+        assert!(matches!(error, KeyDirError::RingMissing { .. }), "{error}");
+        assert!(error.to_string().contains("restore ring.json from a backup"), "{error}");
+        assert_eq!(folder.names(), before);
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+
+    let foreign = Folder::new();
+    fs::write(foreign.path().join("thesis.tex"), "").unwrap();
+    let error = foreign.keys("").start().unwrap_err().to_string();
+    assert!(error.contains("thesis.tex, and is not a folder of keys"), "{error}");
+    assert!(!foreign.path().join(".lock").exists());
+}
+
+#[test]
+fn a_ring_without_its_secret_is_refused() {
+    let folder = Folder::new();
+    folder.keys("").start().unwrap();
+    let secret = folder.path().join(SECRET);
+    fs::write(&secret, [0; 31]).unwrap();
+    assert!(complaint(&folder, "").contains("must have 32 bytes and has 31"));
+    fs::remove_file(&secret).unwrap();
+    let error = folder.keys("").start().unwrap_err();
+    assert!(matches!(error, KeyDirError::SecretMissing(_)), "{error}");
+    assert!(!secret.exists());
+}
+
+#[test]
+fn what_others_may_read_is_refused_with_the_command_that_mends_it() {
+    let folder = Folder::new();
+    let ring = folder.keys("").start().unwrap();
+    let pem = folder.pem(&active(&ring, Algorithm::Es256));
+    for (path, wide, allowed) in [
+        (pem.as_path(), 0o640, "600"),
+        (&folder.path().join(SECRET), 0o644, "600"),
+        (&folder.path().join("ring.json"), 0o664, "600"),
+        (folder.path(), 0o750, "700"),
+    ] {
+        let before = mode(path);
+        set_mode(path, wide);
+        let expected = format!("(mode {wide:04o}): run `chmod {allowed} {}`", path.display());
+        assert!(complaint(&folder, "").ends_with(&expected), "{}", complaint(&folder, ""));
+        set_mode(path, before);
+    }
+    folder.keys("").open().unwrap();
+}
+
+#[test]
+fn a_private_half_that_cannot_be_had_names_itself() {
+    let folder = Folder::new();
+    let ring = folder.keys("").start().unwrap();
+    let (es, rs) = (active(&ring, Algorithm::Es256), active(&ring, Algorithm::Rs256));
+    let (path, good) = (folder.pem(&rs), fs::read(folder.pem(&rs)).unwrap());
+    let says = |content: &[u8], what: &str| {
+        fs::write(&path, content).unwrap();
+        let error = complaint(&folder, "");
+        assert!(error.contains(&path.display().to_string()) && error.contains(what), "{error}");
+        assert!(error.contains("restore it from a backup"), "{error}");
+    };
+    says(&good[..good.len() / 2], "it is damaged");
+    says(b"", "it is not PEM");
+    says(&fs::read(folder.pem(&es)).unwrap(), &format!("it holds the key {es}"));
+    fs::remove_file(&path).unwrap();
+    assert!(complaint(&folder, "").contains("it is missing"));
+}
+
+#[test]
+fn passphrases_are_asked_for_and_checked() {
+    let folder = Folder::new();
+    let ring = folder.keys("right").start().unwrap();
+    assert!(ring.warnings().is_empty());
+    let text = fs::read(folder.pem(&active(&ring, Algorithm::Rs256))).unwrap();
+    assert!(text.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    openssl(&["pkey", "-noout", "-passin", "pass:right"], &text);
+    let error = complaint(&folder, "wrong");
+    assert!(error.contains("the passphrase does not open it") && error.contains("check `keys.passphrase`"), "{error}");
+    assert!(complaint(&folder, "").contains("it is encrypted and no passphrase was given"));
+    assert!(!error.contains("wrong") && !format!("{:?}", folder.keys("right")).contains("right"));
+}
+
+#[test]
+fn a_plain_file_under_a_passphrase_and_an_orphan_are_reported() {
+    let folder = Folder::new();
+    let ring = folder.keys("").start().unwrap();
+    let orphan = KeyPair::generate(Algorithm::Es256, 0).unwrap();
+    let text = pem::write(&orphan.to_pkcs8_der().unwrap(), None, &Chance::seeded(1)).unwrap();
+    fs::write(folder.pem(orphan.public().kid()), &*text).unwrap();
+    let plain = Algorithm::ALL.map(|alg| Warning::Plain(folder.pem(&active(&ring, alg))));
+    let orphan = Warning::Orphan(folder.pem(orphan.public().kid()));
+    assert_eq!(folder.keys("set").open().unwrap().warnings(), [&plain[..], &[orphan]].concat());
+}
+
+#[test]
+fn a_ring_that_makes_no_sense_is_refused_with_its_name() {
+    let folder = Folder::new();
+    folder.keys("").start().unwrap();
+    let path = folder.path().join("ring.json");
+    let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(good["version"], 1);
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = good.clone();
+        change(&mut json);
+        json.to_string()
+    };
+    for (text, expected) in [
+        ("{".to_owned(), "it is not a key ring"),
+        (with(&|json| json["version"] = 2.into()), "it has version 2, and this program knows version 1"),
+        (with(&|json| json["keys"][1] = json["keys"][0].clone()), "is there twice"),
+        (with(&|json| json["keys"][0]["jwk"] = json["keys"][1]["jwk"].clone()), "does not fit"),
+        (with(&|json| json["keys"][0]["jwk"]["x"] = json["keys"][0]["jwk"]["y"].clone()), "does not fit"),
+        (with(&|json| json["keys"][0]["kid"] = "../../etc/passwd".into()), "is not a key id"),
+        (with(&|json| json["keys"][0]["signs_until"] = "2030-01-01T00:00:00Z".into()), "both or neither"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let error = complaint(&folder, "");
+        assert!(error.starts_with(&path.display().to_string()) && error.contains(expected), "{error}");
+    }
+}

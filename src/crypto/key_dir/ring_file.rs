@@ -1,0 +1,104 @@
+//! `ring.json`: every key's dates, public half and certificate. The truth about the ring; nothing in it is secret.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{KeyDirError, RingProblem};
+use super::files;
+use crate::crypto::jwk::Jwk;
+use crate::crypto::key_pair::{KeyError, PublicKey};
+use crate::crypto::key_ring::PublicHalf;
+use crate::domain::key::{Key, Kid, Schedule};
+
+/// The file's name.
+pub(super) const NAME: &str = "ring.json";
+/// The form that is written, and the only one that is read.
+const VERSION: u64 = 1;
+
+/// What the file says.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) schedule: Schedule,
+    pub(super) publics: HashMap<Kid, Arc<PublicHalf>>,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct Ring {
+    keys: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    key: Key,
+    jwk: Jwk,
+    certificate: String,
+}
+
+#[derive(Serialize)]
+struct WrittenRing<'a> {
+    version: u64,
+    keys: Vec<WrittenEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenEntry<'a> {
+    #[serde(flatten)]
+    key: &'a Key,
+    jwk: &'a Jwk,
+    certificate: &'a str,
+}
+
+impl Contents {
+    /// Reads the folder's ring. A ring that is not there is [`KeyDirError::Empty`].
+    pub(super) fn read(folder: &Path) -> Result<Self, KeyDirError> {
+        let path = folder.join(NAME);
+        let empty = || KeyDirError::Empty(folder.to_owned());
+        let bytes = files::read(&path).map_err(|error| files::missing_as(error, empty))?;
+        Self::parse(bytes.expose()).map_err(|problem| KeyDirError::Ring { path, problem })
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, RingProblem> {
+        // The version first: a later one may have any shape.
+        let Versioned { version } = serde_json::from_slice(bytes)?;
+        if version != VERSION {
+            return Err(RingProblem::Version(version));
+        }
+        let Ring { keys: entries } = serde_json::from_slice(bytes)?;
+        let mut publics = HashMap::new();
+        let mut keys = Vec::new();
+        for Entry { key, jwk, certificate } in entries {
+            let public = if jwk.kid == key.kid && jwk.alg == key.alg {
+                PublicKey::from_jwk(&jwk).and_then(|public| PublicHalf::new(public, certificate))
+            } else {
+                Err(KeyError::Jwk)
+            };
+            let public = public.map_err(|problem| RingProblem::Jwk(key.kid.clone(), problem))?;
+            publics.insert(key.kid.clone(), Arc::new(public));
+            keys.push(key);
+        }
+        Ok(Self { schedule: Schedule::new(keys)?, publics })
+    }
+
+    /// Replaces the folder's ring. Call it under the lock.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), KeyDirError> {
+        let problem = |problem| KeyDirError::Ring { path: folder.join(NAME), problem };
+        let mut ring = WrittenRing { version: VERSION, keys: Vec::new() };
+        for key in self.schedule.keys() {
+            let lost = || problem(RingProblem::Jwk(key.kid.clone(), KeyError::Jwk));
+            let public = self.publics.get(&key.kid).ok_or_else(lost)?;
+            ring.keys.push(WrittenEntry { key, jwk: public.key.jwk(), certificate: &public.certificate_pem });
+        }
+        let mut json = serde_json::to_vec_pretty(&ring).map_err(|error| problem(error.into()))?;
+        json.push(b'\n');
+        files::replace(folder, NAME, &json)
+    }
+}

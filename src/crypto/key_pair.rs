@@ -1,0 +1,307 @@
+//! A key pair that signs and a public key that verifies: parsed once, held for as long as they are used. Private
+//! halves leave by [`KeyPair::to_pkcs8_der`] alone.
+
+use std::fmt;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::error::{KeyRejected, Unspecified};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_SHA256, RsaKeyPair};
+use pkcs8::der::asn1::{AnyRef, UintRef};
+use pkcs8::der::{Decode, SliceReader};
+use pkcs8::{Document, LineEnding, PrivateKeyInfoRef};
+
+use crate::crypto::algorithm::{Facts, RSA, facts, of_kind};
+use crate::crypto::jwk::Jwk;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::Kid;
+use crate::domain::secret::SecretBytes;
+
+/// The sizes of RSA modulus that are taken, in bits.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+/// The least public exponent: smaller ones have a history of forged signatures.
+const LEAST_EXPONENT: &[u8] = &[1, 0, 1];
+
+/// Why a key can't be used, or was not made.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum KeyError {
+    /// It is no key that RS256 or ES256 could use.
+    #[error("it is {0}; only RSA keys (RS256) and keys on P-256 (ES256) can be used")]
+    Unsupported(String),
+    /// An RSA key too short to be safe or too long to be quick.
+    #[error("it is an RSA key of {0} bits; 2048 to 4096 are taken")]
+    RsaBits(usize),
+    /// An RSA key with a public exponent below 65537.
+    #[error("its RSA public exponent is below 65537, which is not safe for signatures")]
+    Exponent,
+    /// The numbers do not make a key.
+    #[error("it is damaged: its numbers do not make a key")]
+    Damaged,
+    /// The JWK's members contradict each other.
+    #[error("its public members do not make the key that its name says")]
+    Jwk,
+    /// An RSA size that is not made.
+    #[error("RSA keys of {0} bits are not made: use 2048, 3072 or 4096")]
+    Size(u32),
+    /// The crypto library gave up.
+    #[error("the crypto library failed to make or use the key")]
+    Failed,
+}
+
+impl From<KeyRejected> for KeyError {
+    fn from(_: KeyRejected) -> Self {
+        Self::Damaged
+    }
+}
+
+impl From<Unspecified> for KeyError {
+    fn from(_: Unspecified) -> Self {
+        Self::Failed
+    }
+}
+
+impl From<pkcs8::der::Error> for KeyError {
+    fn from(_: pkcs8::der::Error) -> Self {
+        Self::Damaged
+    }
+}
+
+/// The signature is not this key's for this message.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the signature does not match")]
+pub struct BadSignature;
+
+/// The library's own parsed private key. RSA's is boxed for it is much the larger.
+pub(super) enum PrivateHalf {
+    Ec(EcdsaKeyPair),
+    Rsa(Box<RsaKeyPair>),
+}
+
+/// A key pair that signs.
+pub struct KeyPair {
+    private: PrivateHalf,
+    public: PublicKey,
+}
+
+impl KeyPair {
+    /// Makes a fresh pair. `rsa_bits` (2048, 3072, 4096) counts for RSA alone, which takes 20–1000 ms.
+    pub fn generate(alg: Algorithm, rsa_bits: u32) -> Result<Self, KeyError> {
+        Self::new(facts(alg), (facts(alg).generate)(rsa_bits)?)
+    }
+
+    /// Reads a private key in PKCS#8 (RFC 5208), and refuses whatever RS256 or ES256 can't or shouldn't use.
+    pub fn from_pkcs8_der(der: &SecretBytes) -> Result<Self, KeyError> {
+        let info = PrivateKeyInfoRef::try_from(der.expose()).map_err(|_| KeyError::Damaged)?;
+        let curve = info.algorithm.parameters.and_then(|any| any.decode_as().ok());
+        let facts = facts(of_kind(info.algorithm.oid, curve).map_err(KeyError::Unsupported)?);
+        if facts.oid == RSA {
+            // The library would refuse a short key without saying why.
+            check_rsa_bits(rsa_private_modulus(info.private_key.as_bytes())?)?;
+        }
+        Self::new(facts, (facts.open)(der.expose())?)
+    }
+
+    fn new(facts: &Facts, private: PrivateHalf) -> Result<Self, KeyError> {
+        let public = match &private {
+            PrivateHalf::Ec(key) => PublicKey::new(facts, key.public_key().as_ref()),
+            PrivateHalf::Rsa(key) => PublicKey::new(facts, key.public_key().as_ref()),
+        }?;
+        Ok(Self { private, public })
+    }
+
+    /// The private half in PKCS#8, for its file.
+    pub fn to_pkcs8_der(&self) -> Result<SecretBytes, KeyError> {
+        Ok(SecretBytes::new(match &self.private {
+            PrivateHalf::Ec(key) => key.to_pkcs8v1()?.as_ref().to_vec(),
+            PrivateHalf::Rsa(key) => AsDer::<Pkcs8V1Der<'_>>::as_der(&**key)?.as_ref().to_vec(),
+        }))
+    }
+
+    /// Appends the signature of `message` to `out`: `r ‖ s` for ES256 (RFC 7518 §3.4).
+    pub fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), KeyError> {
+        // The library draws its own randomness and ignores this.
+        let rng = SystemRandom::new();
+        match &self.private {
+            PrivateHalf::Ec(key) => out.extend_from_slice(key.sign(&rng, message)?.as_ref()),
+            PrivateHalf::Rsa(key) => {
+                let start = out.len();
+                out.resize(start + key.public_modulus_len(), 0);
+                key.sign(&RSA_PKCS1_SHA256, &rng, message, &mut out[start..])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs something and verifies it, so that a key that can't is known before a token depends on it.
+    pub fn prove(&self) -> Result<(), KeyError> {
+        let (message, mut signature) = (self.public.kid().as_str().as_bytes(), Vec::new());
+        self.sign(message, &mut signature)?;
+        self.public.verify(message, &signature).map_err(|_| KeyError::Damaged)
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyPair({})", self.public.kid())
+    }
+}
+
+/// A public key that verifies.
+#[derive(Clone)]
+pub struct PublicKey {
+    alg: Algorithm,
+    jwk: Jwk,
+    key: ParsedPublicKey,
+}
+
+impl PublicKey {
+    /// Reads a public JWK; its `kid` must be its RFC 7638 thumbprint.
+    pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
+        let public = Self::new(facts(jwk.alg), &jwk.to_raw().ok_or(KeyError::Jwk)?)?;
+        if public.jwk == *jwk { Ok(public) } else { Err(KeyError::Jwk) }
+    }
+
+    /// `raw` is PKCS#1 for RSA, an uncompressed point for elliptic curves.
+    fn new(facts: &Facts, raw: &[u8]) -> Result<Self, KeyError> {
+        let jwk = if facts.oid == RSA {
+            let [modulus, exponent] = rsa_numbers(raw)?;
+            check_rsa_bits(modulus.as_bytes())?;
+            let exponent = exponent.as_bytes();
+            if (exponent.len(), exponent) < (LEAST_EXPONENT.len(), LEAST_EXPONENT) {
+                return Err(KeyError::Exponent);
+            }
+            Jwk::rsa(facts, modulus.as_bytes(), exponent)
+        } else {
+            Jwk::ec(facts, raw)
+        };
+        let jwk = jwk.ok_or(KeyError::Damaged)?;
+        Ok(Self { alg: facts.alg, jwk, key: ParsedPublicKey::new(facts.verification, raw)? })
+    }
+
+    /// Checks a signature over `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
+        self.key.verify_sig(message, signature).map_err(|_| BadSignature)
+    }
+
+    /// What it verifies: the only algorithm that may be used with it.
+    pub fn alg(&self) -> Algorithm {
+        self.alg
+    }
+
+    /// Its name: the RFC 7638 thumbprint.
+    pub fn kid(&self) -> &Kid {
+        &self.jwk.kid
+    }
+
+    /// The public JWK (RFC 7517).
+    pub fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
+    /// The `-----BEGIN PUBLIC KEY-----` form (RFC 7468 §13).
+    pub fn spki_pem(&self) -> Result<String, KeyError> {
+        let der = AsDer::<PublicKeyX509Der<'_>>::as_der(&self.key)?;
+        Ok(Document::try_from(der.as_ref())?.to_pem("PUBLIC KEY", LineEnding::LF)?)
+    }
+
+    /// The bytes that go into a certificate's key: PKCS#1 for RSA, an uncompressed point for elliptic curves.
+    pub(super) fn raw(&self) -> &[u8] {
+        self.key.as_ref()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.kid())
+    }
+}
+
+/// Modulus and exponent of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
+fn rsa_numbers(der: &[u8]) -> Result<[UintRef<'_>; 2], KeyError> {
+    Vec::<UintRef<'_>>::from_der(der)?.try_into().map_err(|_| KeyError::Damaged)
+}
+
+/// The modulus of an `RSAPrivateKey` (RFC 8017 appendix A.1.2): the number after the version.
+fn rsa_private_modulus(der: &[u8]) -> Result<&[u8], KeyError> {
+    let sequence = AnyRef::from_der(der)?;
+    let mut numbers = SliceReader::new(sequence.value())?;
+    UintRef::decode(&mut numbers)?;
+    Ok(UintRef::decode(&mut numbers)?.as_bytes())
+}
+
+fn check_rsa_bits(modulus: &[u8]) -> Result<(), KeyError> {
+    let unused = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
+    let bits = (modulus.len() * 8).saturating_sub(unused);
+    if RSA_BITS.contains(&bits) { Ok(()) } else { Err(KeyError::RsaBits(bits)) }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_verifies_what_it_signs_and_nothing_else() {
+        for alg in Algorithm::ALL {
+            let (pair, other) = (KeyPair::generate(alg, 2048).unwrap(), KeyPair::generate(alg, 2048).unwrap());
+            let mut out = b"kept".to_vec();
+            pair.sign(b"message", &mut out).unwrap();
+            let signature = out.strip_prefix(b"kept").unwrap();
+            assert!(facts(alg).signature_length.contains(&signature.len()));
+            assert_eq!(pair.public().verify(b"message", signature), Ok(()));
+            assert_eq!(pair.public().verify(b"massage", signature), Err(BadSignature));
+            assert_eq!(pair.public().verify(b"message", &signature[1..]), Err(BadSignature));
+            assert_eq!(other.public().verify(b"message", signature), Err(BadSignature));
+        }
+    }
+
+    #[test]
+    fn a_pair_survives_its_file_and_a_public_key_its_jwk() {
+        for alg in Algorithm::ALL {
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            let again = KeyPair::from_pkcs8_der(&pair.to_pkcs8_der().unwrap()).unwrap();
+            assert_eq!(again.public().jwk(), pair.public().jwk());
+            let public = PublicKey::from_jwk(pair.public().jwk()).unwrap();
+            let mut signature = Vec::new();
+            again.sign(b"message", &mut signature).unwrap();
+            assert_eq!(public.verify(b"message", &signature), Ok(()));
+        }
+    }
+
+    #[test]
+    fn independent_libraries_agree_about_the_public_numbers() {
+        use p256::elliptic_curve::sec1::ToSec1Point;
+        use p256::pkcs8::DecodePrivateKey as _;
+        use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
+
+        let pair = KeyPair::generate(Algorithm::Rs256, 2048).unwrap();
+        let theirs = rsa::RsaPrivateKey::from_pkcs8_der(pair.to_pkcs8_der().unwrap().expose()).unwrap();
+        let pem = theirs.to_public_key().to_public_key_pem(rsa::pkcs8::LineEnding::LF).unwrap();
+        assert_eq!(pair.public().spki_pem().unwrap(), pem);
+
+        let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
+        let theirs = p256::SecretKey::from_pkcs8_der(pair.to_pkcs8_der().unwrap().expose()).unwrap();
+        assert_eq!(pair.public().raw(), &*theirs.public_key().to_sec1_point(false).to_bytes());
+    }
+
+    #[test]
+    fn only_offered_rsa_sizes_are_made_and_damage_is_noticed() {
+        assert_eq!(KeyPair::generate(Algorithm::Rs256, 1024).unwrap_err(), KeyError::Size(1024));
+        let der = KeyPair::generate(Algorithm::Es256, 0).unwrap().to_pkcs8_der().unwrap();
+        for cut in [0, 1, 40, der.expose().len() - 1] {
+            let short = SecretBytes::new(der.expose()[..cut].to_vec());
+            assert_eq!(KeyPair::from_pkcs8_der(&short).unwrap_err(), KeyError::Damaged);
+        }
+    }
+
+    #[test]
+    fn debug_shows_a_name_and_nothing_private() {
+        let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
+        assert_eq!(format!("{pair:?}"), format!("KeyPair({})", pair.public().kid()));
+    }
+}

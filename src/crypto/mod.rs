@@ -1,0 +1,23 @@
+//! Cryptography: keys, signatures, seals and hashes.
+//!
+//! It owns every use of the crypto library. It must not wait, ask what time it is, or know who calls it: dates and
+//! chance are handed in. (The key folder alone has a clock of its own: a change takes the time under its lock.)
+
+pub mod algorithm;
+pub mod certificate;
+pub mod derive;
+pub mod jwk;
+pub mod key_dir;
+pub mod key_pair;
+pub mod key_ring;
+pub mod password_hash;
+pub mod pem;
+pub mod refresh_mac;
+pub mod reset_hash;
+pub mod seal;
+pub mod sign;
+pub mod token;
+pub mod verify;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,270 @@
+//! Password hashing on threads of its own: argon2id with memory that is kept, a bounded queue in front.
+//!
+//! Each thread owns one block of memory for good: a fresh one for every hash would cost as much again in page faults
+//! and leave the process many times its size. When the queue is full the answer is `Busy` at once, so that a storm of
+//! sign-ins delays nothing else. Every verification costs exactly one hash, whatever is wrong.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use subtle::ConstantTimeEq as _;
+
+use crate::chance::Chance;
+use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
+
+/// How many jobs may wait for each thread: about two seconds of work.
+const QUEUE_PER_THREAD: usize = 128;
+/// The hash's length in bytes.
+const OUTPUT: usize = 32;
+const SALT: usize = 16;
+
+/// The cost of a new hash (RFC 9106 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashCost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+}
+
+/// Why no hash was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// The queue is full: try again in a second or two.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// The cost is out of argon2's bounds.
+    #[error("argon2 refuses the cost in [passwords]")]
+    Cost,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// The password is not the hash's, or there was no hash to compare with.
+    Wrong,
+    /// It is, and the hash is as new ones are.
+    Right,
+    /// It is; the hash has another cost or comes from another system, and here is a new one.
+    Outdated(PasswordHash),
+}
+
+type Job = Box<dyn FnOnce(&mut Worker) + Send>;
+
+/// The pool: clones share its threads, which end with the last of them.
+#[derive(Clone, Debug)]
+pub struct Hasher {
+    queue: SyncSender<Job>,
+}
+
+impl Hasher {
+    /// Starts `threads` threads.
+    pub fn new(cost: HashCost, threads: usize, chance: &Chance) -> Result<Self, HashError> {
+        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT))
+            .map_err(|_| HashError::Cost)?;
+        let (queue, jobs) = sync_channel(threads * QUEUE_PER_THREAD);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for number in 0..threads {
+            let jobs = Arc::clone(&jobs);
+            let worker = Worker { params: params.clone(), memory: Vec::new(), chance: chance.clone() };
+            let thread = std::thread::Builder::new().name(format!("hash-{number}"));
+            thread.spawn(move || worker.run(&jobs)).map_err(|_| HashError::Busy)?;
+        }
+        Ok(Self { queue })
+    }
+
+    /// Hashes a new password; `done` is called with the result on the pool's thread.
+    pub fn hash(&self, password: Password, done: impl FnOnce(PasswordHash) + Send + 'static) -> Result<(), HashError> {
+        self.push(Box::new(move |worker| done(worker.hash(&password))))
+    }
+
+    /// Compares a password with a hash, or with nothing at the same cost; `done` is called on the pool's thread.
+    pub fn check(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+        done: impl FnOnce(Checked) + Send + 'static,
+    ) -> Result<(), HashError> {
+        self.push(Box::new(move |worker| done(worker.check(&password, hash.as_ref()))))
+    }
+
+    fn push(&self, job: Job) -> Result<(), HashError> {
+        self.queue.try_send(job).map_err(|_| HashError::Busy)
+    }
+}
+
+struct Worker {
+    params: Params,
+    memory: Vec<Block>,
+    chance: Chance,
+}
+
+impl Worker {
+    fn run(mut self, jobs: &Mutex<Receiver<Job>>) {
+        loop {
+            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            match next {
+                Ok(job) => job(&mut self),
+                Err(_) => return, // the last Hasher is gone
+            }
+        }
+    }
+
+    fn hash(&mut self, password: &Password) -> PasswordHash {
+        let salt: [u8; SALT] = self.chance.bytes();
+        let params = self.params.clone();
+        let output = self.argon2id(password, &salt, &params).unwrap_or([0; OUTPUT]);
+        PasswordHash::from_stored(phc(&params, &salt, &output))
+    }
+
+    fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Checked {
+        let known = hash.filter(|_| password.could_be_right()).and_then(|hash| Stored::parse(hash.as_str()));
+        let Some(stored) = known else {
+            // One hash for those who are nobody, so that they take as long as somebody.
+            let params = self.params.clone();
+            let _ = self.argon2id(password, &[0; SALT], &params);
+            return Checked::Wrong;
+        };
+        let Some(output) = self.argon2id(password, &stored.salt, &stored.params) else { return Checked::Wrong };
+        if !bool::from(output.ct_eq(&stored.output)) {
+            return Checked::Wrong;
+        }
+        let current = &self.params;
+        let same = |of: &Params| (of.m_cost(), of.t_cost(), of.p_cost());
+        if same(&stored.params) == same(current) { Checked::Right } else { Checked::Outdated(self.hash(password)) }
+    }
+
+    /// One hash. None where the parameters are out of bounds, which a stored hash's can be.
+    fn argon2id(&mut self, password: &Password, salt: &[u8], params: &Params) -> Option<[u8; OUTPUT]> {
+        let blocks = params.block_count();
+        let own = self.params.block_count();
+        if self.memory.len() < own {
+            self.memory.resize(own, Block::default());
+        }
+        // A stored hash may need more than this pool keeps: it gets memory of its own, once, and is then replaced.
+        let mut extra = if blocks > own { vec![Block::default(); blocks] } else { Vec::new() };
+        let memory = if blocks > own { &mut extra[..] } else { &mut self.memory[..blocks] };
+        let bytes = password.expose();
+        let mut output = [0; OUTPUT];
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+            .hash_password_into_with_memory(&bytes[..bytes.len().min(PASSWORD_MAX)], salt, &mut output, memory)
+            .ok()
+            .map(|()| output)
+    }
+}
+
+/// A stored argon2id hash, taken apart.
+struct Stored {
+    params: Params,
+    salt: Vec<u8>,
+    output: [u8; OUTPUT],
+}
+
+impl Stored {
+    fn parse(text: &str) -> Option<Self> {
+        let phc = Phc::new(text).ok()?;
+        if phc.algorithm.as_str() != "argon2id" || phc.version != Some(u32::from(Version::V0x13)) {
+            return None;
+        }
+        Some(Self {
+            params: Params::try_from(&phc).ok()?,
+            salt: phc.salt?.as_ref().to_vec(),
+            output: phc.hash?.as_bytes().try_into().ok()?,
+        })
+    }
+}
+
+/// The PHC string of a hash: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
+fn phc(params: &Params, salt: &[u8], output: &[u8]) -> String {
+    let made = || {
+        Some(Phc {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(params).ok()?,
+            salt: Some(Salt::new(salt).ok()?),
+            hash: Some(Output::new(output).ok()?),
+        })
+    };
+    made().map(|phc| phc.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    const CHEAP: HashCost = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+    fn hasher(cost: HashCost) -> Hasher {
+        Hasher::new(cost, 1, &Chance::seeded(1)).expect("the cost is fine")
+    }
+
+    fn password(text: &str) -> Password {
+        Password::new(text.to_owned())
+    }
+
+    fn hash(hasher: &Hasher, text: &str) -> PasswordHash {
+        let (tell, told) = channel();
+        hasher.hash(password(text), move |hash| tell.send(hash).expect("somebody listens")).expect("there is room");
+        told.recv().expect("the pool answers")
+    }
+
+    fn check(hasher: &Hasher, text: &str, hash: Option<&PasswordHash>) -> Checked {
+        let (tell, told) = channel();
+        hasher
+            .check(password(text), hash.cloned(), move |checked| tell.send(checked).expect("somebody listens"))
+            .expect("there is room");
+        told.recv().expect("the pool answers")
+    }
+
+    #[test]
+    fn a_password_opens_its_own_hash_alone() {
+        let hasher = hasher(CHEAP);
+        let stored = hash(&hasher, "correct horse");
+        assert!(stored.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", stored.as_str());
+        assert_eq!(check(&hasher, "correct horse", Some(&stored)), Checked::Right);
+        assert_eq!(check(&hasher, "correct horsE", Some(&stored)), Checked::Wrong);
+        assert_eq!(check(&hasher, "correct horse", None), Checked::Wrong);
+        assert_eq!(check(&hasher, "", Some(&stored)), Checked::Wrong);
+        assert_ne!(hash(&hasher, "correct horse"), stored, "each hash has its own salt");
+    }
+
+    #[test]
+    fn a_hash_of_another_cost_is_replaced() {
+        let old = hash(&hasher(HashCost { memory_kib: 128, ..CHEAP }), "correct horse");
+        let hasher = hasher(CHEAP);
+        let Checked::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else { panic!("it is outdated") };
+        assert_eq!(check(&hasher, "correct horse", Some(&new)), Checked::Right);
+        assert_eq!(check(&hasher, "wrong", Some(&old)), Checked::Wrong);
+    }
+
+    #[test]
+    fn the_library_itself_accepts_our_hashes() {
+        use argon2::password_hash::PasswordVerifier as _;
+        let stored = hash(&hasher(CHEAP), "correct horse");
+        let phc = Phc::new(stored.as_str()).expect("it is a PHC string");
+        assert!(Argon2::default().verify_password(b"correct horse", &phc).is_ok());
+    }
+
+    #[test]
+    fn an_overlong_password_is_wrong_even_if_its_beginning_is_right() {
+        let hasher = hasher(CHEAP);
+        let stored = hash(&hasher, &"x".repeat(PASSWORD_MAX));
+        assert_eq!(check(&hasher, &"x".repeat(PASSWORD_MAX), Some(&stored)), Checked::Right);
+        assert_eq!(check(&hasher, &"x".repeat(PASSWORD_MAX + 1), Some(&stored)), Checked::Wrong);
+    }
+
+    #[test]
+    fn a_full_queue_says_so_at_once() {
+        let hasher = hasher(CHEAP);
+        let (gate, waiting) = channel::<()>();
+        hasher.push(Box::new(move |_| assert!(waiting.recv().is_err()))).expect("there is room");
+        let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(Box::new(|_| ())).err());
+        assert_eq!(full, Some(HashError::Busy));
+        drop(gate);
+    }
+}

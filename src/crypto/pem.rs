@@ -1,0 +1,314 @@
+//! Private keys as files: reads what people have (PKCS#8, PKCS#1, SEC1, encrypted PKCS#8), writes PKCS#8, encrypted
+//! when there is a passphrase. Formats only: whether the numbers make a key is `key_pair`'s question.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use pkcs8::der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier, OctetStringRef};
+use pkcs8::der::{Decode, Encode, SliceReader, TagNumber};
+use pkcs8::pkcs5::{self, pbes2, scrypt};
+use pkcs8::spki::AlgorithmIdentifier;
+use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::chance::Chance;
+use crate::crypto::algorithm::{EC, RSA};
+use crate::domain::secret::{SecretBytes, SecretText};
+
+/// scrypt's cost (log₂ N, r, p; RFC 7914 §2): 16 MiB, the most that `openssl pkey` takes without being told.
+const SCRYPT: (u8, u32, u32) = (14, 8, 1);
+
+/// Advice for forms that only OpenSSL should have to know.
+const CONVERT: &str = "convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`";
+
+/// Why a file gives no private key.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PemError {
+    /// No `-----BEGIN` in it.
+    #[error(
+        "it is not PEM: a private key begins with `-----BEGIN …PRIVATE KEY-----`; a binary file (DER) is converted with `openssl pkey -inform DER -in FILE -out NEW`, a PKCS#12 one with `openssl pkcs12 -in FILE -nocerts -out NEW`"
+    )]
+    NotPem,
+    /// PEM, but no block that is a private key.
+    #[error("it holds no private key, only `{0}`: give the file with the private half")]
+    NoPrivateKey(String),
+    /// More than one private key.
+    #[error("it holds several private keys: give a file with one")]
+    Several,
+    /// A key in a form that is none of those read.
+    #[error("`{0}` is a form that is not read: {CONVERT}")]
+    Form(String),
+    /// Encrypted the old way, whose key derivation is one round of MD5.
+    #[error("it is encrypted the old way (`Proc-Type: 4,ENCRYPTED`), which protects it poorly: {CONVERT}")]
+    LegacyEncryption,
+    /// Encrypted by other means than PBES2 with AES.
+    #[error("it is encrypted in a way that is not read (only PBES2 with scrypt or PBKDF2-SHA-2, and AES): {CONVERT}")]
+    Encryption,
+    /// Encrypted, and nobody said the passphrase.
+    #[error("it is encrypted and no passphrase was given")]
+    NeedsPassphrase,
+    /// The passphrase opens nothing. A damaged file looks the same.
+    #[error("the passphrase does not open it (or the file is damaged)")]
+    WrongPassphrase,
+    /// The text or its bytes are cut off or garbled.
+    #[error("it is damaged")]
+    Damaged,
+    /// The key could not be written in the form.
+    #[error("it could not be encoded")]
+    Encode,
+}
+
+/// A private key out of a file.
+pub struct Opened {
+    /// In PKCS#8, whatever form the file had.
+    pub pkcs8: SecretBytes,
+    /// Whether the file was encrypted.
+    pub encrypted: bool,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opened(encrypted: {})", self.encrypted)
+    }
+}
+
+/// Reads the one private key in a PEM file; blocks of other kinds beside it (`EC PARAMETERS`, certificates) are
+/// passed over. A passphrase that turns out not to be needed is no error.
+pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<Opened, PemError> {
+    let blocks = blocks(text)?;
+    let private: Vec<&Block<'_>> = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
+    let block = match (private.as_slice(), blocks.first()) {
+        ([block], _) => *block,
+        ([], None) => return Err(PemError::NotPem),
+        ([], Some(other)) => return Err(PemError::NoPrivateKey(other.label.to_owned())),
+        _ => return Err(PemError::Several),
+    };
+    if block.body.contains("Proc-Type:") {
+        return Err(PemError::LegacyEncryption);
+    }
+    let der = block.decode()?;
+    let encrypted = block.label == "ENCRYPTED PRIVATE KEY";
+    let pkcs8 = match block.label {
+        "PRIVATE KEY" => normalised(der.expose()),
+        "RSA PRIVATE KEY" => wrap(RSA, AnyRef::NULL, der.expose()),
+        "EC PRIVATE KEY" => wrap(EC, (&sec1_curve(der.expose())?).into(), der.expose()),
+        "ENCRYPTED PRIVATE KEY" => decrypt(der.expose(), passphrase),
+        other => Err(PemError::Form(other.to_owned())),
+    }?;
+    Ok(Opened { pkcs8, encrypted })
+}
+
+/// Writes a PKCS#8 key as PEM (RFC 7468 §10, §11): encrypted with PBES2 (scrypt, AES-256-CBC) if there is a passphrase.
+pub fn write(
+    pkcs8: &SecretBytes,
+    passphrase: Option<&SecretText>,
+    chance: &Chance,
+) -> Result<Zeroizing<String>, PemError> {
+    let (document, label) = match passphrase {
+        None => (SecretDocument::try_from(pkcs8.expose()), "PRIVATE KEY"),
+        Some(passphrase) => (encrypt(pkcs8.expose(), passphrase, chance), "ENCRYPTED PRIVATE KEY"),
+    };
+    document.and_then(|document| document.to_pem(label, LineEnding::LF)).map_err(|_| PemError::Encode)
+}
+
+fn encrypt(pkcs8: &[u8], passphrase: &SecretText, chance: &Chance) -> pkcs8::der::Result<SecretDocument> {
+    let bad = || pkcs8::der::ErrorKind::Failed;
+    let info = PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| bad())?;
+    let cost = scrypt::Params::new(SCRYPT.0, SCRYPT.1, SCRYPT.2).map_err(|_| bad())?;
+    let params =
+        pbes2::Parameters::generate_scrypt_aes256cbc(cost, &chance.bytes::<16>(), chance.bytes()).map_err(|_| bad())?;
+    info.encrypt_with_params(params, passphrase.expose()).map_err(|_| bad().into())
+}
+
+fn decrypt(der: &[u8], passphrase: Option<&SecretText>) -> Result<SecretBytes, PemError> {
+    // An unknown cipher or key derivation fails here, for its identifier is not among those that are read.
+    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| {
+        let whole = AnyRef::from_der(der).is_ok();
+        if whole { PemError::Encryption } else { PemError::Damaged }
+    })?;
+    let passphrase = passphrase.ok_or(PemError::NeedsPassphrase)?;
+    let plain = info.decrypt(passphrase.expose()).map_err(|error| match error {
+        pkcs8::Error::EncryptedPrivateKey(
+            pkcs5::Error::UnsupportedAlgorithm { .. }
+            | pkcs5::Error::NoPbes1CryptSupport
+            | pkcs5::Error::AlgorithmParametersInvalid { .. },
+        ) => PemError::Encryption,
+        _ => PemError::WrongPassphrase,
+    })?;
+    // A wrong passphrase gives well-padded noise once in 256 times.
+    normalised(plain.as_bytes()).map_err(|_| PemError::WrongPassphrase)
+}
+
+/// Re-encodes PKCS#8 without its optional parts (attributes, public key), which not every reader takes.
+fn normalised(der: &[u8]) -> Result<SecretBytes, PemError> {
+    let mut info = PrivateKeyInfoRef::try_from(der).map_err(|_| PemError::Damaged)?;
+    info.public_key = None;
+    Ok(SecretBytes::new(info.to_der().map_err(|_| PemError::Damaged)?))
+}
+
+/// Wraps PKCS#1 or SEC1 into PKCS#8.
+fn wrap(oid: ObjectIdentifier, parameters: AnyRef<'_>, der: &[u8]) -> Result<SecretBytes, PemError> {
+    let algorithm = AlgorithmIdentifier { oid, parameters: Some(parameters) };
+    let private_key = OctetStringRef::new(der).map_err(|_| PemError::Damaged)?;
+    let info: PrivateKeyInfoRef<'_> = pkcs8::PrivateKeyInfo::new(algorithm, private_key);
+    Ok(SecretBytes::new(info.to_der().map_err(|_| PemError::Damaged)?))
+}
+
+/// The curve that a SEC1 key (RFC 5915 §3) names: `SEQUENCE { version, key, [0] curve, … }`.
+fn sec1_curve(der: &[u8]) -> Result<ObjectIdentifier, PemError> {
+    let parse = || -> pkcs8::der::Result<Option<ObjectIdentifier>> {
+        let sequence = AnyRef::from_der(der)?;
+        let mut members = SliceReader::new(sequence.value())?;
+        u8::decode(&mut members)?;
+        <&OctetStringRef>::decode(&mut members)?;
+        let curve = ContextSpecific::decode_explicit(&mut members, TagNumber(0))?;
+        Ok(curve.map(|curve| curve.value))
+    };
+    parse().ok().flatten().ok_or(PemError::Damaged)
+}
+
+/// One `-----BEGIN label-----` … `-----END label-----`.
+struct Block<'a> {
+    label: &'a str,
+    body: &'a str,
+}
+
+impl Block<'_> {
+    /// The bytes in it. The text between is wiped: it is the key as much as the bytes are.
+    fn decode(&self) -> Result<SecretBytes, PemError> {
+        let mut text: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(self.body.len()));
+        text.extend(self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
+        let mut bytes = Vec::with_capacity(text.len());
+        if STANDARD.decode_vec(&*text, &mut bytes).is_err() {
+            bytes.zeroize();
+            return Err(PemError::Damaged);
+        }
+        Ok(SecretBytes::new(bytes))
+    }
+}
+
+/// The blocks of a PEM text, in their order; what stands outside of them is commentary (RFC 7468 §2).
+fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemError> {
+    let mut rest = std::str::from_utf8(text).map_err(|_| PemError::NotPem)?;
+    let mut blocks = Vec::new();
+    while let Some((_, after)) = rest.split_once("-----BEGIN ") {
+        let (label, after) = after.split_once("-----").ok_or(PemError::Damaged)?;
+        let (body, after) = after.split_once(&format!("-----END {label}-----")).ok_or(PemError::Damaged)?;
+        blocks.push(Block { label, body });
+        rest = after;
+    }
+    Ok(blocks)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::crypto::key_pair::{KeyError, KeyPair};
+    use crate::crypto::testing::openssl;
+    use crate::domain::algorithm::Algorithm;
+
+    fn secret(text: &str) -> SecretText {
+        SecretText::new(text.to_owned())
+    }
+
+    fn kid(pem: &[u8], passphrase: Option<&SecretText>) -> String {
+        let opened = read(pem, passphrase).unwrap();
+        let pair = KeyPair::from_pkcs8_der(&opened.pkcs8).unwrap();
+        pair.prove().unwrap();
+        pair.public().kid().to_string()
+    }
+
+    fn refusal(pem: impl AsRef<[u8]>, passphrase: Option<&SecretText>) -> PemError {
+        read(pem.as_ref(), passphrase).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_here_and_by_openssl() {
+        for alg in Algorithm::ALL {
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            for passphrase in [None, Some(secret("correct horse"))] {
+                let pem = write(&pair.to_pkcs8_der().unwrap(), passphrase.as_ref(), &Chance::seeded(1)).unwrap();
+                assert_eq!(read(pem.as_bytes(), passphrase.as_ref()).unwrap().encrypted, passphrase.is_some());
+                assert_eq!(kid(pem.as_bytes(), passphrase.as_ref()), pair.public().kid().as_str());
+                if let Some(public) = openssl(&["pkey", "-pubout", "-passin", "pass:correct horse"], pem.as_bytes()) {
+                    assert_eq!(String::from_utf8(public).unwrap(), pair.public().spki_pem().unwrap());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_wrong_or_missing_passphrase_is_told_apart() {
+        let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
+        let pem = write(&pair.to_pkcs8_der().unwrap(), Some(&secret("right")), &Chance::seeded(1)).unwrap();
+        assert_eq!(refusal(&*pem, None), PemError::NeedsPassphrase);
+        assert_eq!(refusal(&*pem, Some(&secret("wrong"))), PemError::WrongPassphrase);
+    }
+
+    #[test]
+    fn every_form_that_openssl_writes_gives_the_same_key() {
+        let pass = ["-passout", "pass:pw"];
+        let forms: [&[&str]; 7] = [
+            &["pkcs8", "-topk8", "-nocrypt"],
+            &["pkcs8", "-topk8", "-v2", "aes-128-cbc", pass[0], pass[1]],
+            &["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512", pass[0], pass[1]],
+            &["pkcs8", "-topk8", "-v2", "aes-192-cbc", "-scrypt", pass[0], pass[1]],
+            &["pkey"],
+            &["pkey", "-traditional"],
+            &["pkey", "-text"],
+        ];
+        let ec = ["ecparam", "-genkey", "-name", "prime256v1"];
+        let rsa = ["genrsa", "-traditional", "2048"];
+        for generate in [&ec[..], &rsa[..]] {
+            let Some(original) = openssl(generate, b"") else { return };
+            let expected = kid(&original, None);
+            for form in forms {
+                let pem = openssl(form, &original).unwrap();
+                assert_eq!(kid(&pem, Some(&secret("pw"))), expected, "{form:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_forms_are_refused_with_advice() {
+        let Some(original) = openssl(&["genrsa", "-traditional", "2048"], b"") else { return };
+        let legacy = openssl(&["rsa", "-aes128", "-traditional", "-passout", "pass:pw"], &original).unwrap();
+        assert_eq!(refusal(legacy, Some(&secret("pw"))), PemError::LegacyEncryption);
+        let sha1 = ["pkcs8", "-topk8", "-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA1", "-passout", "pass:pw"];
+        assert_eq!(refusal(openssl(&sha1, &original).unwrap(), Some(&secret("pw"))), PemError::Encryption);
+        let des = ["pkcs8", "-topk8", "-v2", "des3", "-passout", "pass:pw"];
+        assert_eq!(refusal(openssl(&des, &original).unwrap(), Some(&secret("pw"))), PemError::Encryption);
+        let public = openssl(&["pkey", "-pubout"], &original).unwrap();
+        assert_eq!(refusal(public, None), PemError::NoPrivateKey("PUBLIC KEY".to_owned()));
+        assert_eq!(refusal(openssl(&["pkey", "-outform", "DER"], &original).unwrap(), None), PemError::NotPem);
+        assert_eq!(refusal([&original[..], &original[..]].concat(), None), PemError::Several);
+        assert_eq!(refusal(&original[..original.len() / 2], None), PemError::Damaged);
+        let garbled = String::from_utf8(original).unwrap().replace("\n-----END", "*\n-----END");
+        assert_eq!(refusal(garbled, None), PemError::Damaged);
+        let form = PemError::Form("OPENSSH PRIVATE KEY".to_owned());
+        let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----";
+        assert_eq!(refusal(openssh, None), form);
+        assert!(form.to_string().contains("openssl pkcs8 -topk8"));
+        assert_eq!(refusal("", None), PemError::NotPem);
+    }
+
+    #[test]
+    fn keys_that_cannot_sign_here_say_what_they_are() {
+        let unsupported = |name: &str| KeyError::Unsupported(name.to_owned());
+        let cases: [(&[&str], KeyError); 6] = [
+            (&["genpkey", "-algorithm", "ed25519"], unsupported("an Ed25519 key")),
+            (&["genpkey", "-algorithm", "rsa-pss"], unsupported("a key for RSA-PSS alone")),
+            (&["ecparam", "-genkey", "-noout", "-name", "secp384r1"], unsupported("a key on P-384")),
+            (&["ecparam", "-genkey", "-noout", "-name", "secp256k1"], unsupported("a key on secp256k1")),
+            (&["genrsa", "1024"], KeyError::RsaBits(1024)),
+            (&["genrsa", "-3", "2048"], KeyError::Exponent),
+        ];
+        for (generate, expected) in cases {
+            let Some(pem) = openssl(generate, b"") else { return };
+            let opened = read(&pem, None).unwrap();
+            assert_eq!(KeyPair::from_pkcs8_der(&opened.pkcs8).unwrap_err(), expected);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The one door for every token that comes in: reads a compact JWS (RFC 7515 §7.1) and refuses, before any
+//! cryptography, whatever a signature could not make good.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::domain::algorithm::Algorithm;
+use crate::domain::strict_json;
+
+/// The greatest length of a token, in bytes.
+pub const TOKEN_MAX: usize = 8 * 1024;
+
+/// Header members that make a verifier fetch or trust what the sender chose (RFC 7515 §4.1, RFC 8725 §3.10).
+const FORBIDDEN: [&str; 7] = ["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit"];
+
+/// Why a token is refused. For logs and for tests; a caller only ever learns that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    /// Over [`TOKEN_MAX`] bytes.
+    #[error("longer than {TOKEN_MAX} bytes")]
+    TooLong,
+    /// Not three parts of canonical base64url holding two JSON objects.
+    #[error("not a compact JWS")]
+    Malformed,
+    /// An `alg` that Countersign does not sign with, `none` and `HS256` among them.
+    #[error("an algorithm that is not used here")]
+    Algorithm,
+    /// A header member that must not be obeyed.
+    #[error("a header member that must not be obeyed")]
+    Header,
+    /// No `kid`, or one that is not a text.
+    #[error("no key id")]
+    NoKid,
+    /// A `kid` that no key of the ring has, or one of another algorithm.
+    #[error("an unknown key")]
+    UnknownKey,
+    /// Not signed by the key it names.
+    #[error("a wrong signature")]
+    Signature,
+    /// A `typ` or `token_type` of another kind of token.
+    #[error("a token of another kind")]
+    Kind,
+    /// Past its `exp`.
+    #[error("expired")]
+    Expired,
+    /// Before its `nbf`, or issued in the future.
+    #[error("not yet valid")]
+    Early,
+    /// Another issuer's.
+    #[error("another issuer's")]
+    Issuer,
+    /// For another audience.
+    #[error("for another audience")]
+    Audience,
+    /// A claim is missing or of a wrong type.
+    #[error("a claim is missing or of a wrong type")]
+    Claims,
+}
+
+/// A token that is well formed and names an algorithm and a key; nothing of it is proven yet.
+#[derive(Debug)]
+pub struct UnverifiedToken<'a> {
+    /// The algorithm it claims.
+    pub alg: Algorithm,
+    /// The key it claims.
+    pub kid: String,
+    /// The `typ`, in lower case and without `application/` (RFC 7515 §4.1.9); empty where there is none.
+    pub typ: String,
+    /// What is signed.
+    pub signing_input: &'a [u8],
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// The claims it makes.
+    pub claims: Map<String, Value>,
+}
+
+impl<'a> UnverifiedToken<'a> {
+    /// Reads a token. The cheapest refusals come first.
+    pub fn parse(token: &'a str) -> Result<Self, TokenFault> {
+        if token.len() > TOKEN_MAX {
+            return Err(TokenFault::TooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(TokenFault::Malformed)?;
+        let header = strict_json::parse_object(&decode(header)?).map_err(|_| TokenFault::Malformed)?;
+        if header.keys().any(|name| FORBIDDEN.contains(&name.as_str())) {
+            return Err(TokenFault::Header);
+        }
+        let text = |name: &str| header.get(name).and_then(Value::as_str);
+        let alg = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenFault::Algorithm)?;
+        let kid = text("kid").ok_or(TokenFault::NoKid)?.to_owned();
+        let typ = match header.get("typ") {
+            None => String::new(),
+            Some(Value::String(typ)) => typ.to_ascii_lowercase().trim_start_matches("application/").to_owned(),
+            Some(_) => return Err(TokenFault::Kind),
+        };
+        let signature = decode(signature)?;
+        let claims = strict_json::parse_object(&decode(payload)?).map_err(|_| TokenFault::Malformed)?;
+        Ok(Self { alg, kid, typ, signing_input: signing_input.as_bytes(), signature, claims })
+    }
+}
+
+/// Decodes base64url without padding; the engine refuses stray bits at the end, so one text has one spelling.
+fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, payload: &str) -> String {
+        format!(
+            "{}.{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(payload),
+            URL_SAFE_NO_PAD.encode([7; 64])
+        )
+    }
+
+    fn fault(token: &str) -> Option<TokenFault> {
+        UnverifiedToken::parse(token).err()
+    }
+
+    #[test]
+    fn a_well_formed_token_is_read() {
+        let text = token(r#"{"alg":"ES256","typ":"application/AT+JWT","kid":"k"}"#, r#"{"exp":1}"#);
+        let read = UnverifiedToken::parse(&text).expect("it is well formed");
+        assert_eq!((read.alg, read.kid.as_str(), read.typ.as_str()), (Algorithm::Es256, "k", "at+jwt"));
+        assert_eq!(read.signature, [7; 64]);
+        assert_eq!(read.claims["exp"], 1);
+    }
+
+    #[test]
+    fn refusals_come_before_any_cryptography() {
+        let rows = [
+            (r#"{"alg":"none","kid":"k"}"#, TokenFault::Algorithm),
+            (r#"{"alg":"None","kid":"k"}"#, TokenFault::Algorithm),
+            (r#"{"alg":"HS256","kid":"k"}"#, TokenFault::Algorithm),
+            (r#"{"alg":"es256","kid":"k"}"#, TokenFault::Algorithm),
+            (r#"{"alg":["ES256"],"kid":"k"}"#, TokenFault::Algorithm),
+            (r#"{"kid":"k"}"#, TokenFault::Algorithm),
+            (r#"{"alg":"ES256"}"#, TokenFault::NoKid),
+            (r#"{"alg":"ES256","kid":7}"#, TokenFault::NoKid),
+            (r#"{"alg":"ES256","kid":"k","jku":"https://evil.example/"}"#, TokenFault::Header),
+            (r#"{"alg":"ES256","kid":"k","x5u":"https://evil.example/"}"#, TokenFault::Header),
+            (r#"{"alg":"ES256","kid":"k","jwk":{}}"#, TokenFault::Header),
+            (r#"{"alg":"ES256","kid":"k","crit":["b64"],"b64":false}"#, TokenFault::Header),
+            (r#"{"alg":"ES256","kid":"k","typ":1}"#, TokenFault::Kind),
+            (r#"{"alg":"none","alg":"ES256","kid":"k"}"#, TokenFault::Malformed),
+            ("[]", TokenFault::Malformed),
+            ("", TokenFault::Malformed),
+        ];
+        for (header, expected) in rows {
+            assert_eq!(fault(&token(header, "{}")), Some(expected), "{header}");
+        }
+        assert_eq!(fault(&token(r#"{"alg":"ES256","kid":"k"}"#, r#"{"a":1,"a":2}"#)), Some(TokenFault::Malformed));
+    }
+
+    #[test]
+    fn one_text_has_one_spelling() {
+        let good = token(r#"{"alg":"ES256","kid":"k"}"#, "{}");
+        assert_eq!(fault(&good), None);
+        let padded = format!("{good}==");
+        let mut stray = good.clone();
+        stray.pop();
+        stray.push('d'); // 64 bytes leave four bits in the last character: "c" has none of them set, "d" has
+        let more = format!("{good}.x");
+        let spaced = good.replacen('.', " .", 1);
+        for bad in [padded, stray, more, spaced, "a.b".into(), "..".into(), String::new()] {
+            assert_eq!(fault(&bad), Some(TokenFault::Malformed), "{bad}");
+        }
+        assert_eq!(fault(&"a".repeat(TOKEN_MAX + 1)), Some(TokenFault::TooLong));
+    }
+}
