@@ -5,5 +5,6 @@
 
 pub mod chance;
 pub mod clock;
+pub mod config;
 pub mod crypto;
 pub mod domain;

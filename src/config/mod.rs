@@ -1,0 +1,214 @@
+//! Boot configuration: what holds from start to end of a process. Read once, checked once, then plain values.
+//!
+//! Defaults < `countersign.toml` < environment < command line. A mistake names key, value, source and what is
+//! allowed; all of them are told at once. A key is known because a section reads it: there is no second list.
+//! What changes while the service runs (runtime settings) is in the database, not here.
+
+pub mod deploy;
+mod email;
+mod mistake;
+mod reader;
+mod server;
+mod social;
+mod source;
+mod tokens;
+mod value;
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
+pub use mistake::{ConfigError, Mistake};
+pub use reader::Setting;
+pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
+pub use social::{OidcConfig, ProviderConfig, SocialConfig};
+pub use source::Source;
+pub use tokens::{DialectsConfig, KeysConfig, PasswordsConfig, RestJwtConfig, ThrottleConfig, TokensConfig};
+
+use crate::domain::public_url::reaching;
+use reader::Reader;
+use source::Givens;
+
+/// The file that is read from the working directory, if it is there.
+pub const DEFAULT_FILE: &str = "countersign.toml";
+
+/// Everything the service needs to know to start, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the database and mails without a server live.
+    pub data_dir: PathBuf,
+    /// Where the key ring lives.
+    pub keys_dir: PathBuf,
+    /// Where templates that replace the built-in ones live.
+    pub templates_dir: Option<PathBuf>,
+    /// `[server]`
+    pub server: ServerConfig,
+    /// `[tls]`; none: plain HTTP.
+    pub tls: Option<TlsConfig>,
+    /// `[keys]`
+    pub keys: KeysConfig,
+    /// `[tokens]`
+    pub tokens: TokensConfig,
+    /// `[passwords]`
+    pub passwords: PasswordsConfig,
+    /// `[email]`
+    pub email: EmailConfig,
+    /// `[throttle]`
+    pub throttle: ThrottleConfig,
+    /// `[cors]`
+    pub cors: CorsConfig,
+    /// `[dialects]`
+    pub dialects: DialectsConfig,
+    /// `[rest_jwt]`
+    pub rest_jwt: RestJwtConfig,
+    /// `[social]`
+    pub social: SocialConfig,
+    /// `[database]`
+    pub database: DatabaseConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// Every setting as it was found, to be shown: key, value, source.
+    pub settings: Vec<Setting>,
+}
+
+/// Where to look for settings.
+#[derive(Clone, Debug, Default)]
+pub struct LoadFrom<E> {
+    /// The settings file, which must be there; none: [`DEFAULT_FILE`], which need not.
+    pub file: Option<PathBuf>,
+    /// The environment's variables; only `COUNTERSIGN_…` are looked at.
+    pub environment: E,
+    /// The command line's settings: dotted key and value.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Config {
+    /// Reads and checks every setting. Reads the settings file, and the files that `…_FILE` variables name.
+    pub fn load<E: IntoIterator<Item = (String, String)>>(from: LoadFrom<E>) -> Result<Self, ConfigError> {
+        Self::load_beside(Path::new(DEFAULT_FILE), from)
+    }
+
+    /// As [`Config::load`], from the environment of this process.
+    pub fn from_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Result<Self, ConfigError> {
+        let mut environment = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(source::PREFIX)) else { continue };
+            let value = value.into_string().map_err(|_| Mistake::new(name, "is not UTF-8 text"))?;
+            environment.push((name.to_owned(), value));
+        }
+        Self::load(LoadFrom { file, environment, flags })
+    }
+
+    /// What a settings file with this text and nothing else would mean. For tests and examples.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        let mut given = Givens::new();
+        source::read_toml(text, Path::new("test.toml"), &mut given)?;
+        Self::read(given)
+    }
+
+    fn load_beside<E: IntoIterator<Item = (String, String)>>(
+        default_file: &Path,
+        from: LoadFrom<E>,
+    ) -> Result<Self, ConfigError> {
+        let mut given = Givens::new();
+        match &from.file {
+            Some(file) => source::read_file(file, &mut given)?,
+            // Whatever else is in its place (a folder, a file nobody may read) is told when it is read.
+            None if default_file.symlink_metadata().is_ok() => source::read_file(default_file, &mut given)?,
+            None => {}
+        }
+        source::read_environment(from.environment, &mut given);
+        source::read_flags(from.flags, &mut given);
+        Self::read(given)
+    }
+
+    fn read(given: Givens) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(given);
+        let r = &mut reader;
+        let data_dir = r.text("data_dir", "data", server::path);
+        let keys_dir = r.text("keys_dir", "keys", server::path);
+        let templates_dir = r.optional("templates_dir", server::path);
+        let (server, tls) = ServerConfig::read(r);
+        let mut config = Self {
+            tls,
+            keys: KeysConfig::read(r),
+            tokens: TokensConfig::read(r, &server.public_url),
+            passwords: PasswordsConfig::read(r),
+            email: EmailConfig::read(r, &server.public_url),
+            throttle: ThrottleConfig::read(r),
+            cors: CorsConfig::read(r),
+            dialects: DialectsConfig::read(r),
+            rest_jwt: RestJwtConfig::read(r),
+            social: SocialConfig::read(r),
+            database: DatabaseConfig::read(r, &data_dir),
+            log: LogConfig::read(r),
+            settings: Vec::new(),
+            server,
+            data_dir,
+            keys_dir,
+            templates_dir,
+        };
+        config.settings = reader.finish()?;
+        Ok(config)
+    }
+
+    /// Once a server that was to take any free port has one: puts `address` in the place of `server.listen`, and in
+    /// whatever follows from it and was not set.
+    #[must_use]
+    pub fn listening_on(mut self, address: SocketAddr) -> Self {
+        let url = reaching(address, self.tls.is_some());
+        self.server.listen = address;
+        if let (true, Ok(public_url)) = (self.is_default("server.public_url"), url.parse()) {
+            self.server.public_url = public_url;
+            let text = self.server.public_url.to_string();
+            if self.is_default("tokens.issuer") {
+                self.tokens.issuer.clone_from(&text);
+            }
+            if self.is_default("tokens.audience") {
+                self.tokens.audience = text;
+            }
+        }
+        self
+    }
+
+    /// Whether nobody set this key.
+    pub fn is_default(&self, key: &str) -> bool {
+        self.settings.iter().any(|setting| setting.key == key && setting.source == Source::Default)
+    }
+
+    /// The settings in force as a settings file that says where each was found. Secrets are `"…"`.
+    pub fn in_force(&self) -> String {
+        let section = |setting: &Setting| setting.key.rsplit_once('.').map_or("", |(section, _)| section).to_owned();
+        let mut sections: Vec<String> = Vec::new();
+        for name in self.settings.iter().map(section) {
+            if !sections.contains(&name) {
+                sections.push(name);
+            }
+        }
+        let mut out = String::new();
+        for name in sections {
+            if !name.is_empty() {
+                let _ = writeln!(out, "\n[{name}]");
+            }
+            for setting in self.settings.iter().filter(|setting| section(setting) == name) {
+                let key = setting.key.rsplit('.').next().unwrap_or_default();
+                let _ = match &setting.value {
+                    Some(value) => writeln!(out, "{key} = {value}  # {}", setting.source),
+                    None => writeln!(out, "# {key} is not set"),
+                };
+            }
+        }
+        out
+    }
+}
+
+impl Default for Config {
+    /// The settings of `serve` with nothing set.
+    fn default() -> Self {
+        Self::read(Givens::new()).expect("the defaults are valid")
+    }
+}
+
+#[cfg(test)]
+mod tests;

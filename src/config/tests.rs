@@ -1,0 +1,278 @@
+//! The rules between layers, the messages, and the example file.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::secret::SecretText;
+
+/// A folder with a settings file, as a working directory would hold it.
+fn folder(toml: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(DEFAULT_FILE), toml).unwrap();
+    folder
+}
+
+fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn load(folder: &TempDir, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
+    let from = LoadFrom { file: None, environment: pairs(environment), flags: pairs(flags) };
+    let said = |e: ConfigError| e.to_string().replace(&format!("{}/", folder.path().display()), "");
+    Config::load_beside(&folder.path().join(DEFAULT_FILE), from).map_err(said)
+}
+
+fn from_environment(environment: &[(&str, &str)]) -> Result<Config, String> {
+    load(&tempfile::tempdir().unwrap(), environment, &[])
+}
+
+#[test]
+fn nothing_set_is_enough() {
+    let config = from_environment(&[("PATH", "/bin"), ("COUNTERSIGNED", "x")]).unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!((config.data_dir.to_str(), config.keys_dir.to_str()), (Some("data"), Some("keys")));
+    assert_eq!(config.database.url, DatabaseUrl::Sqlite("data/countersign.db".into()));
+    assert_eq!(config.dialects.enabled.len(), 5);
+    assert!(config.settings.iter().all(|setting| setting.source == Source::Default));
+}
+
+#[test]
+fn each_layer_wins_over_the_one_before() {
+    let folder = folder("[log]\nlevel = 'warn'\nformat = 'json'\n[email]\nport = 25");
+    let environment = [("COUNTERSIGN_LOG__LEVEL", "debug"), ("COUNTERSIGN_EMAIL__PORT", "26")];
+    let config = load(&folder, &environment, &[("log.level", "error")]).unwrap();
+    assert_eq!((config.log.level.as_str(), config.log.format), ("error", LogFormat::Json));
+    let source = |key| config.settings.iter().find(|setting| setting.key == key).unwrap().source.to_string();
+    assert_eq!(source("log.level"), "command line");
+    assert_eq!(source("email.port"), "COUNTERSIGN_EMAIL__PORT");
+    assert!(source("log.format").ends_with("countersign.toml, line 3"));
+    assert_eq!(source("email.host"), "default");
+}
+
+#[test]
+fn words_of_the_environment_become_what_is_asked_for() {
+    let config = from_environment(&[
+        ("COUNTERSIGN_DATA_DIR", "/srv/data"),
+        ("COUNTERSIGN_EMAIL__PORT", "465"),
+        ("COUNTERSIGN_THROTTLE__ENABLED", "false"),
+        ("COUNTERSIGN_DIALECTS__ENABLED", "simplejwt, jwt_issuer"),
+        ("COUNTERSIGN_CORS__ALLOWED_ORIGINS", ""),
+        ("COUNTERSIGN_KEYS__ROTATE_EVERY", "90d"),
+        ("COUNTERSIGN_KEYS__PASSPHRASE", "12345"),
+        ("COUNTERSIGN_TEMPLATES_DIR", ""),
+        ("COUNTERSIGN_SOCIAL__OIDC__CORP__ISSUER", "https://e.com"),
+        ("COUNTERSIGN_SOCIAL__OIDC__CORP__CLIENT_ID", "id"),
+    ])
+    .unwrap();
+    assert_eq!(config.data_dir, PathBuf::from("/srv/data"));
+    assert!(!config.throttle.enabled && config.dialects.enabled.len() == 2 && config.cors.allowed_origins.is_empty());
+    assert_eq!(config.keys.rotate_every.map(|span| span.as_secs()), Some(90 * 86_400));
+    assert_eq!(config.keys.passphrase.as_ref().map(SecretText::expose), Some("12345"));
+    assert_eq!((config.templates_dir, config.social.oidc["corp"].client_id.as_str()), (None, "id"));
+}
+
+#[test]
+fn a_secret_may_be_in_a_file() {
+    let folder = folder("[keys]\npassphrase = 'from the settings file'");
+    let file = folder.path().join("secret");
+    fs::write(&file, " two words \r\n").unwrap();
+    let variable = ("COUNTERSIGN_KEYS__PASSPHRASE_FILE", file.to_str().unwrap());
+    let secret = |config: Config| config.keys.passphrase.unwrap().expose().to_owned();
+
+    assert_eq!(load(&folder, &[variable], &[]).map(secret), Ok(" two words ".to_owned()));
+    assert_eq!(load(&folder, &[variable], &[("keys.passphrase", "typed")]).map(secret), Ok("typed".to_owned()));
+    assert_eq!(
+        load(&folder, &[variable, ("COUNTERSIGN_KEYS__PASSPHRASE", "hunter2")], &[]).map(secret),
+        Err("reading the settings: keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE_FILE): COUNTERSIGN_KEYS__PASSPHRASE \
+             and COUNTERSIGN_KEYS__PASSPHRASE_FILE are both set: leave one out"
+            .to_owned())
+    );
+    fs::write(&file, "\n").unwrap();
+    assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is empty: put the secret in it"));
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is not UTF-8 text"));
+    fs::remove_file(&file).unwrap();
+    let said = load(&folder, &[variable], &[]).unwrap_err();
+    assert!(
+        said.contains("keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE_FILE): reading \"")
+            && said.contains("No such file"),
+        "{said}"
+    );
+}
+
+#[test]
+fn only_a_variable_of_a_secret_names_a_file() {
+    let folder = folder("");
+    fs::write(folder.path().join("ca"), "not a path").unwrap();
+    let ca = ("COUNTERSIGN_EMAIL__CA_FILE", "ca.pem");
+    let config = load(&folder, &[ca, ("COUNTERSIGN_EMAIL__HOST", "h")], &[]).unwrap();
+    assert_eq!(config.email.smtp.unwrap().ca_file, Some("ca.pem".into()));
+    let said = from_environment(&[("COUNTERSIGN_TLS__KEY_FILE", "k.pem")]).unwrap_err();
+    assert!(said.contains("COUNTERSIGN_TLS__KEY_FILE: is no setting; the nearest is COUNTERSIGN_TLS__KEY"), "{said}");
+    assert!(
+        Config::from_toml("keys.passphrase_file = 'x'").unwrap_err().to_string().contains("nearest is keys.passphrase")
+    );
+    let keys: Vec<String> = Config::default().settings.into_iter().map(|setting| setting.key).collect();
+    assert!(!keys.iter().any(|key| keys.contains(&format!("{key}_file"))), "a key would be taken for another's file");
+}
+
+#[test]
+fn a_named_file_must_be_there_and_the_default_need_not() {
+    let file = Some(PathBuf::from("/nowhere/c.toml"));
+    let said = Config::load(LoadFrom { file, environment: None, flags: vec![] }).unwrap_err().to_string();
+    assert!(said.starts_with("reading the settings: /nowhere/c.toml: cannot be read: No such file"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    assert!(load(&folder, &[], &[]).is_ok());
+    fs::create_dir(folder.path().join(DEFAULT_FILE)).unwrap();
+    assert!(load(&folder, &[], &[]).unwrap_err().contains("countersign.toml: cannot be read"));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let folder = folder("keys_dirr = 'k'\n[server]\nlisten = 'localhost'\n[email]\nport = 'x'\n");
+    assert_eq!(
+        load(&folder, &[("COUNTERSIGN_TOKENS__LEEWAY", "5")], &[("log.format", "xml")]).unwrap_err(),
+        r#"reading the settings: 5 mistakes
+  server.listen = "localhost" (countersign.toml, line 3): use an IP address and a port, as in "127.0.0.1:8080", or "0.0.0.0:8080" for every address
+  tokens.leeway = "5" (COUNTERSIGN_TOKENS__LEEWAY): a duration needs its unit: write "5s" for seconds (or m, h, d)
+  email.port = "x" (countersign.toml, line 5): use a whole number from 1 to 65535
+  log.format = "xml" (command line): use "text" or "json"
+  keys_dirr (countersign.toml, line 1): is no setting; the nearest is keys_dir"#
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_at_any_depth_and_source() {
+    for (toml, subject, nearest) in [
+        ("sever.listen = 1", "sever.listen (test.toml, line 1)", "server.listen"),
+        ("[social.google]\nclientid = 'x'", "social.google.clientid (test.toml, line 2)", "social.google.client_id"),
+        ("\"server.listen\" = 'x'", "\"server.listen\" (test.toml, line 1)", "server.listen"),
+        ("Server.listen = 'x'", "Server.listen (test.toml, line 1)", "server.listen"),
+    ] {
+        let said = Config::from_toml(toml).unwrap_err().to_string();
+        assert_eq!(said, format!("reading the settings: {subject}: is no setting; the nearest is {nearest}"), "{toml}");
+    }
+    let said = from_environment(&[("COUNTERSIGN_SERVER_LISTEN", "x")]).unwrap_err();
+    assert!(
+        said.contains("COUNTERSIGN_SERVER_LISTEN: is no setting; the nearest is COUNTERSIGN_SERVER__LISTEN"),
+        "{said}"
+    );
+    let said = Config::from_toml("server = 'x'").unwrap_err().to_string();
+    assert!(said.contains("server (test.toml, line 1): is a section"), "{said}");
+}
+
+#[test]
+fn variables_that_orchestrators_add_are_no_settings() {
+    let links = [
+        ("COUNTERSIGN_PORT", "tcp://10.0.0.1:80"),
+        ("COUNTERSIGN_SERVICE_HOST", "10.0.0.1"),
+        ("COUNTERSIGN_SERVICE_PORT_HTTP", "80"),
+        ("COUNTERSIGN_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    assert!(from_environment(&links).is_ok());
+    assert!(from_environment(&[("COUNTERSIGN_PORT", "8080")]).unwrap_err().contains("is no setting"));
+}
+
+#[test]
+fn no_error_tells_a_secret() {
+    for toml in [
+        "keys.passphrase = 'hunter2\nx = 1",
+        "keys.passphrase = hunter2",
+        "keys.passphrase = ['hunter2']",
+        "keys.pasphrase = 'hunter2'",
+        "email.password = 'hunter2'",
+        "social.google.client_secret = 'hunter2'",
+        "server.public_url = 'https://me:hunter2@id.example.com'",
+        "social.google.token_url = 'https://me:hunter2@id.example.com'",
+        "[keys]\npassphrase = 'hunter2'\npassphrase = 'hunter2'",
+    ] {
+        let error = Config::from_toml(toml).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    }
+    assert!(
+        Config::from_toml("keys.passphrase = 271828")
+            .unwrap_err()
+            .to_string()
+            .ends_with("(test.toml, line 1): must be a text in quotes")
+    );
+    let good = Config::from_toml("keys.passphrase = 'hunter2'").unwrap();
+    assert!(!format!("{good:?} {}", good.in_force()).contains("hunter2"));
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_line() {
+    let said = Config::from_toml("[server]\nlisten = \n").unwrap_err().to_string();
+    assert!(said.starts_with("reading the settings: test.toml, line 2: is not TOML: "), "{said}");
+}
+
+#[test]
+fn the_settings_in_force_say_where_they_come_from() {
+    let folder = folder("[server]\nmax_body = 2048\n[keys]\npassphrase = 'hunter2'");
+    let shown = load(&folder, &[("COUNTERSIGN_CORS__ALLOWED_ORIGINS", "https://a.example")], &[]).unwrap().in_force();
+    let path = folder.path().join(DEFAULT_FILE);
+    for line in [
+        "data_dir = \"data\"  # default",
+        "# templates_dir is not set",
+        "\n[server]\n",
+        &format!("max_body = 2048  # {}, line 2", path.display()),
+        &format!("passphrase = \"…\"  # {}, line 4", path.display()),
+        "allowed_origins = [\"https://a.example\"]  # COUNTERSIGN_CORS__ALLOWED_ORIGINS",
+        "leeway = \"5s\"  # default",
+    ] {
+        assert!(shown.contains(line), "{line} in\n{shown}");
+    }
+    let again = Config::from_toml(&shown).unwrap();
+    assert_eq!(
+        values(&again),
+        values(&load(&folder, &[("COUNTERSIGN_CORS__ALLOWED_ORIGINS", "https://a.example")], &[]).unwrap())
+    );
+}
+
+fn values(config: &Config) -> Vec<(String, Option<String>)> {
+    config.settings.iter().map(|setting| (setting.key.clone(), setting.value.clone())).collect()
+}
+
+#[test]
+fn a_free_port_is_put_where_nothing_else_was_said() {
+    let free = |toml| Config::from_toml(toml).unwrap().listening_on("127.0.0.1:4711".parse().unwrap());
+    let followed = free("server.listen = '127.0.0.1:0'");
+    assert_eq!(followed.server.public_url.as_str(), "http://127.0.0.1:4711");
+    assert_eq!(
+        (followed.tokens.issuer.as_str(), followed.tokens.audience.as_str()),
+        ("http://127.0.0.1:4711", "http://127.0.0.1:4711")
+    );
+    let said = free("server.public_url = 'https://id.example.com'\ntokens.audience = 'shop'");
+    assert_eq!(
+        (said.server.public_url.as_str(), said.tokens.issuer.as_str()),
+        ("https://id.example.com", "https://id.example.com")
+    );
+    assert_eq!((free("tokens.audience = 'shop'").tokens.audience.as_str(), said.server.listen.port()), ("shop", 4711));
+}
+
+/// The example's text with its settings uncommented: they are the lines `#key = …` without a blank after the `#`.
+fn example() -> String {
+    let uncommented = include_str!("../../countersign.example.toml").lines().map(|line| match line.strip_prefix('#') {
+        Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => setting,
+        _ => line,
+    });
+    uncommented.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_shows_every_setting_with_its_default() {
+    assert_eq!(
+        values(&Config::from_toml(include_str!("../../countersign.example.toml")).unwrap()),
+        values(&Config::default())
+    );
+    let shown = Config::from_toml(&example()).unwrap();
+    let found: Vec<_> = values(&shown).into_iter().filter(|(key, _)| !key.starts_with("social.oidc.")).collect();
+    assert_eq!(found, values(&Config::default()));
+    assert!(shown.social.oidc.is_empty(), "the example's provider is not configured");
+    for setting in &shown.settings {
+        assert!(matches!(setting.source, Source::File { .. }), "{} is missing from the example", setting.key);
+    }
+}

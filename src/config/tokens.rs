@@ -1,0 +1,275 @@
+//! What is signed, and what guards it: `[keys]`, `[tokens]`, `[passwords]`, `[throttle]`, `[dialects]`, `[rest_jwt]`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::reader::Reader;
+use super::server::web_url;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::dialect::Dialect;
+use crate::domain::limit::{Limit, Rate, Rates};
+use crate::domain::public_url::PublicUrl;
+use crate::domain::secret::SecretText;
+
+/// `[keys]`
+#[derive(Clone, Debug)]
+pub struct KeysConfig {
+    /// What the private halves are encrypted with on disk; none: they are not.
+    pub passphrase: Option<SecretText>,
+    /// How long a new key is published before it signs: at least `jwks_max_age`, at most 90 days.
+    pub publish_ahead: Duration,
+    /// How long verifiers may keep the JWKS (`Cache-Control: max-age`): 60 s to 24 h.
+    pub jwks_max_age: Duration,
+    /// How often the server rotates by itself: 1 h to 10 years; none: never.
+    pub rotate_every: Option<Duration>,
+    /// The size of new RSA keys: 2048, 3072 or 4096 bits.
+    pub rsa_bits: u32,
+}
+
+/// `[tokens]`
+#[derive(Clone, Debug)]
+pub struct TokensConfig {
+    /// Which key signs unless a profile says otherwise.
+    pub algorithm: Algorithm,
+    /// `iss` (RFC 7519 §4.1.1); by default the public URL.
+    pub issuer: String,
+    /// `aud` (RFC 7519 §4.1.3) unless a profile says otherwise; by default the public URL.
+    pub audience: String,
+    /// How far clocks may differ when a token is verified: 0 to 120 s.
+    pub leeway: Duration,
+}
+
+/// `[passwords]`: argon2id's parameters (RFC 9106 §3.1) and what is asked of a new password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordsConfig {
+    /// Memory in KiB: 8 MiB to 1 GiB, which is always above the 8 KiB per lane that argon2 needs.
+    pub memory_kib: u32,
+    /// Passes over the memory: 1 to 20.
+    pub iterations: u32,
+    /// Lanes: 1 to 16.
+    pub parallelism: u32,
+    /// The shortest new password, in bytes: 8 to 128.
+    pub min_length: usize,
+    /// Whether common passwords are refused.
+    pub reject_common: bool,
+}
+
+/// `[throttle]`
+#[derive(Clone, Debug)]
+pub struct ThrottleConfig {
+    /// Whether tries are limited at all.
+    pub enabled: bool,
+    /// The rate of each limit.
+    pub rates: Rates,
+}
+
+/// `[dialects]`
+#[derive(Clone, Debug)]
+pub struct DialectsConfig {
+    /// Those that are served.
+    pub enabled: BTreeSet<Dialect>,
+}
+
+/// `[rest_jwt]`
+#[derive(Clone, Debug)]
+pub struct RestJwtConfig {
+    /// The `role` claim.
+    pub role: Option<String>,
+    /// A page of the operator's own that restore links lead to, instead of ours.
+    pub restore_url: Option<String>,
+}
+
+const YEAR: Duration = Duration::from_hours(365 * 24);
+
+impl KeysConfig {
+    pub(super) fn read(r: &mut Reader) -> Self {
+        let config = Self {
+            passphrase: r.secret("keys.passphrase"),
+            publish_ahead: r.duration("keys.publish_ahead", "24h", Duration::from_mins(1)..=YEAR / 4),
+            jwks_max_age: r.duration("keys.jwks_max_age", "300s", Duration::from_secs(1)..=Duration::from_hours(24)),
+            rotate_every: r.optional_duration("keys.rotate_every", Duration::from_secs(10)..=YEAR * 10),
+            rsa_bits: r.number("keys.rsa_bits", 2048, 2048..=4096),
+        };
+        r.require(&["keys.rsa_bits"], config.rsa_bits.is_multiple_of(1024), "use 2048, 3072 or 4096");
+        r.require(
+            &["keys.publish_ahead", "keys.jwks_max_age"],
+            config.publish_ahead >= config.jwks_max_age,
+            "a key would sign before every cache has it: publish_ahead must be at least jwks_max_age",
+        );
+        config
+    }
+}
+
+impl TokensConfig {
+    pub(super) fn read(r: &mut Reader, public_url: &PublicUrl) -> Self {
+        let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
+        Self {
+            algorithm: r.choice("tokens.algorithm", Algorithm::Es256.name(), &algorithms),
+            issuer: r.text("tokens.issuer", public_url.as_str(), string_or_uri),
+            audience: r.text("tokens.audience", public_url.as_str(), string_or_uri),
+            leeway: r.duration("tokens.leeway", "5s", Duration::ZERO..=Duration::from_mins(2)),
+        }
+    }
+}
+
+impl PasswordsConfig {
+    pub(super) fn read(r: &mut Reader) -> Self {
+        Self {
+            memory_kib: r.number("passwords.memory_kib", 19_456, 8192..=1_048_576),
+            iterations: r.number("passwords.iterations", 2, 1..=20),
+            parallelism: r.number("passwords.parallelism", 1, 1..=16),
+            min_length: r.number("passwords.min_length", 8, 8..=128),
+            reject_common: r.flag("passwords.reject_common", false),
+        }
+    }
+}
+
+impl ThrottleConfig {
+    pub(super) fn read(r: &mut Reader) -> Self {
+        let enabled = r.flag("throttle.enabled", true);
+        let rates = Rates::from_fn(|limit: Limit| {
+            r.text(&format!("throttle.{}", limit.key()), &limit.default_rate().to_string(), str::parse::<Rate>)
+        });
+        Self { enabled, rates }
+    }
+}
+
+impl DialectsConfig {
+    pub(super) fn read(r: &mut Reader) -> Self {
+        let all = Dialect::ALL.map(Dialect::name);
+        Self { enabled: r.list("dialects.enabled", &all, str::parse::<Dialect>).into_iter().collect() }
+    }
+}
+
+impl RestJwtConfig {
+    pub(super) fn read(r: &mut Reader) -> Self {
+        Self {
+            role: r.optional("rest_jwt.role", string_or_uri),
+            restore_url: r.optional("rest_jwt.restore_url", web_url),
+        }
+    }
+}
+
+/// A claim's text (RFC 7519 §2 `StringOrURI`): verifiers compare it byte by byte, so nothing invisible may be in it.
+fn string_or_uri(text: &str) -> Result<String, &'static str> {
+    let strange = |c: char| c.is_whitespace() || c.is_control();
+    if text.is_empty() || text.len() > 512 || text.contains(strange) {
+        return Err("use a name or a URL: 1 to 512 bytes without blanks");
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::Config;
+    use super::*;
+
+    fn mistake(toml: &str) -> String {
+        Config::from_toml(toml).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_bound_holds_on_both_sides() {
+        for (key, least, most) in [
+            ("passwords.memory_kib", "8192", "1048576"),
+            ("passwords.iterations", "1", "20"),
+            ("passwords.parallelism", "1", "16"),
+            ("passwords.min_length", "8", "128"),
+            ("email.port", "1", "65535"),
+            ("server.max_body", "1024", "16777216"),
+        ] {
+            let (low, high): (i64, i64) = (least.parse().unwrap(), most.parse().unwrap());
+            for good in [low, high] {
+                Config::from_toml(&format!("{key} = {good}")).unwrap();
+            }
+            for bad in [low - 1, high + 1, i64::MAX, i64::MIN] {
+                let said = mistake(&format!("{key} = {bad}"));
+                let expected = format!("{key} = {bad} (test.toml, line 1): use a whole number from {least} to {most}");
+                assert_eq!(said, format!("reading the settings: {expected}"));
+            }
+            assert!(mistake(&format!("{key} = '{least}'")).contains(&format!("{key} = \"{least}\"")));
+            assert!(mistake(&format!("{key} = 9.5")).contains("= 9.5 ("));
+        }
+    }
+
+    #[test]
+    fn durations_hold_their_bounds() {
+        for (toml, good) in [
+            ("tokens.leeway = '0s'", true),
+            ("tokens.leeway = '120s'", true),
+            ("tokens.leeway = '121s'", false),
+            ("keys.jwks_max_age = '0s'", false),
+            ("keys.jwks_max_age = '1s'", true),
+            ("keys.jwks_max_age = '24h'", true),
+            ("keys.jwks_max_age = '24h'\nkeys.publish_ahead = '23h'", false),
+            ("keys.jwks_max_age = '25h'\nkeys.publish_ahead = '26h'", false),
+            ("keys.publish_ahead = '300s'", true),
+            ("keys.publish_ahead = '299s'", false),
+            ("keys.rotate_every = '90d'", true),
+            ("keys.rotate_every = ''", true),
+            ("keys.rotate_every = '9s'", false),
+        ] {
+            assert_eq!(Config::from_toml(toml).is_ok(), good, "{toml}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_told_its_unit() {
+        for value in ["300", "'300'"] {
+            let said = mistake(&format!("keys.publish_ahead = {value}"));
+            assert!(said.contains("a duration needs its unit: write \"300s\""), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_key_signs_only_once_caches_have_it() {
+        assert_eq!(
+            mistake("[keys]\npublish_ahead = '60s'"),
+            "reading the settings: keys.publish_ahead = \"60s\" (test.toml, line 2), keys.jwks_max_age = \"300s\" (default): \
+             a key would sign before every cache has it: publish_ahead must be at least jwks_max_age"
+        );
+    }
+
+    #[test]
+    fn rsa_has_three_sizes() {
+        for bits in [2048, 3072, 4096] {
+            assert_eq!(Config::from_toml(&format!("keys.rsa_bits = {bits}")).unwrap().keys.rsa_bits, bits);
+        }
+        for bits in [1024, 2047, 2560, 4097, 8192] {
+            assert!(mistake(&format!("keys.rsa_bits = {bits}")).contains("keys.rsa_bits = "), "{bits}");
+        }
+    }
+
+    #[test]
+    fn algorithms_and_dialects_are_closed_sets() {
+        assert_eq!(Config::from_toml("tokens.algorithm = 'RS256'").unwrap().tokens.algorithm, Algorithm::Rs256);
+        assert!(mistake("tokens.algorithm = 'HS256'").contains("use \"ES256\" or \"RS256\""));
+        let two = Config::from_toml("dialects.enabled = ['simplejwt', 'jwt_issuer', 'simplejwt']").unwrap();
+        assert_eq!(two.dialects.enabled, BTreeSet::from([Dialect::JwtIssuer, Dialect::Simplejwt]));
+        assert!(mistake("dialects.enabled = ['simple_jwt']").contains("unknown dialect `simple_jwt`"));
+        assert!(mistake("dialects.enabled = 'simplejwt'").contains("must be a list"));
+    }
+
+    #[test]
+    fn issuer_and_audience_follow_the_public_url() {
+        let moved = Config::from_toml("server.public_url = 'https://id.example.com/'").unwrap();
+        assert_eq!(
+            (moved.tokens.issuer.as_str(), moved.tokens.audience.as_str()),
+            ("https://id.example.com", "https://id.example.com")
+        );
+        let own = Config::from_toml("tokens.audience = 'shop'").unwrap();
+        assert_eq!((own.tokens.issuer.as_str(), own.tokens.audience.as_str()), ("http://127.0.0.1:8080", "shop"));
+        assert!(mistake("tokens.issuer = ''").contains("use a name or a URL"));
+        assert!(mistake("tokens.audience = 'a b'").contains("without blanks"));
+    }
+
+    #[test]
+    fn limits_are_rows() {
+        let config = Config::from_toml("[throttle]\nenabled = false\nregister_per_caller = '7/2h'").unwrap();
+        assert!(!config.throttle.enabled);
+        assert_eq!(config.throttle.rates[Limit::RegisterCaller].to_string(), "7/2h");
+        assert_eq!(config.throttle.rates[Limit::SignInAccount], Limit::SignInAccount.default_rate());
+        assert!(mistake("throttle.register_per_caller = '10'").contains("as in \"10/5m\""));
+    }
+}

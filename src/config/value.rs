@@ -1,0 +1,164 @@
+//! What a value can be taken for, and how it is shown. Pure; knows no keys.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::source::Value;
+use crate::domain::limit::span;
+use crate::domain::secret::SecretText;
+
+/// What was read, and how it is shown.
+pub(super) type Read<T> = Result<(T, Option<String>), String>;
+
+/// A text; a word of the environment or the command line without the blanks around it.
+pub(super) fn text(value: &Value) -> Result<&str, String> {
+    match value {
+        Value::Word(word) => Ok(word.trim()),
+        Value::Text(text) => Ok(text),
+        _ => Err("must be a text in quotes".to_owned()),
+    }
+}
+
+/// A secret exactly as it is written; an empty one is none.
+pub(super) fn secret(value: &Value) -> Result<Option<SecretText>, String> {
+    match value {
+        Value::Word(text) | Value::Text(text) if text.is_empty() => Ok(None),
+        Value::Word(text) | Value::Text(text) => Ok(Some(SecretText::new(text.to_string()))),
+        _ => Err("must be a text in quotes".to_owned()),
+    }
+}
+
+pub(super) fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Word(word) => word.trim().parse().ok(),
+        Value::Integer(integer) => Some(*integer),
+        _ => None,
+    }
+}
+
+pub(super) fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Word(word) => match word.trim().to_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => None,
+        },
+        Value::Boolean(truth) => Some(*truth),
+        _ => None,
+    }
+}
+
+/// A list of texts; a word is split at its commas, and an empty one is an empty list.
+pub(super) fn texts(value: &Value) -> Result<Vec<&str>, String> {
+    match value {
+        Value::Word(word) => Ok(word.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
+        Value::List(items) if items.iter().all(|item| matches!(item, Value::Text(_))) => {
+            items.iter().map(text).collect()
+        }
+        _ => Err("must be a list of texts, as in [\"one\", \"two\"]".to_owned()),
+    }
+}
+
+/// A time; a bare number, in quotes or not, is told which unit it might mean.
+pub(super) fn whole_duration(value: &Value, bounds: &RangeInclusive<Duration>) -> Read<Duration> {
+    let text = match value {
+        Value::Integer(number) => &number.to_string(),
+        other => text(other)?,
+    };
+    Ok((duration(text, bounds)?, Some(quoted(text))))
+}
+
+/// A time of whole seconds, with its unit.
+pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, String> {
+    let text = text.trim();
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(format!("a duration needs its unit: write \"{text}s\" for seconds (or m, h, d)"));
+    }
+    let found = humantime::parse_duration(text)
+        .map_err(|_| "not a duration: write a number and its unit, as in \"300s\", \"24h\" or \"90d\"".to_owned())?;
+    if found.subsec_nanos() == 0 && bounds.contains(&found) {
+        return Ok(found);
+    }
+    Err(format!("use whole seconds from \"{}\" to \"{}\"", span(*bounds.start()), span(*bounds.end())))
+}
+
+/// A value as it is shown in a mistake.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::Word(text) | Value::Text(text) => quoted(text),
+        Value::Integer(integer) => integer.to_string(),
+        Value::Boolean(truth) => truth.to_string(),
+        Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Value::Other(text) => text.clone(),
+    }
+}
+
+/// A text in quotes, as TOML writes it; a URL's user and password are left out.
+pub(super) fn quoted(text: &str) -> String {
+    let hidden = text.find("://").map(|at| at + 3).zip(text.rfind('@')).filter(|(from, to)| from < to);
+    let text = hidden.map_or_else(|| text.to_owned(), |(from, to)| format!("{}…{}", &text[..from], &text[to..]));
+    // TOML's basic strings take JSON's escapes, and want DEL escaped too.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(text: &str) -> Value {
+        Value::Word(text.to_owned().into())
+    }
+
+    fn quote(text: &str) -> Value {
+        Value::Text(text.to_owned().into())
+    }
+
+    #[test]
+    fn words_turn_into_what_is_asked_for_and_quoted_texts_do_not() {
+        assert_eq!((integer(&word(" 587 ")), integer(&quote("587"))), (Some(587), None));
+        assert_eq!(
+            (boolean(&word("True")), boolean(&word("off")), boolean(&quote("true"))),
+            (Some(true), Some(false), None)
+        );
+        assert_eq!((boolean(&word("maybe")), integer(&word("1_000"))), (None, None));
+        assert_eq!(texts(&word(" a, b ,,c,")), Ok(vec!["a", "b", "c"]));
+        assert_eq!(texts(&word("")), Ok(vec![]));
+        assert!(texts(&quote("a, b")).is_err());
+        assert!(texts(&Value::List(vec![quote("a"), Value::Integer(1)])).is_err());
+        assert!(text(&Value::Integer(5)).is_err());
+    }
+
+    #[test]
+    fn secrets_keep_their_blanks_and_empty_ones_are_none() {
+        let read = |value| secret(&value).map(|found| found.map(|s| s.expose().to_owned()));
+        assert_eq!(read(word(" a b ")), Ok(Some(" a b ".to_owned())));
+        assert_eq!(read(quote("")), Ok(None));
+        assert_eq!(read(Value::Integer(1234)), Err("must be a text in quotes".to_owned()));
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_whole_seconds_within_bounds() {
+        let read = |text| duration(text, &(Duration::from_secs(1)..=Duration::from_hours(24)));
+        assert_eq!(read("301s"), Ok(Duration::from_secs(301)));
+        assert_eq!(read("1h 30m"), Ok(Duration::from_mins(90)));
+        for (text, said) in [
+            ("300", "a duration needs its unit: write \"300s\" for seconds (or m, h, d)"),
+            ("", "not a duration"),
+            ("soon", "not a duration"),
+            ("-5s", "not a duration"),
+            ("1500ms", "use whole seconds from \"1s\" to \"1d\""),
+            ("25h", "use whole seconds from \"1s\" to \"1d\""),
+            ("99999999999999999999d", "not a duration"),
+        ] {
+            let error = read(text).err().unwrap_or_default();
+            assert!(error.starts_with(said), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        assert_eq!(quoted("postgres://me:p@ss@db/x"), "\"postgres://…@db/x\"");
+        assert_eq!(quoted("me@example.com"), "\"me@example.com\"");
+        assert_eq!(quoted("a\"b\\\n\u{7f}"), r#""a\"b\\\n\u007F""#);
+    }
+}
