@@ -1,0 +1,132 @@
+//! What every backend must do: cases that know the traits alone. A backend's tests say `conformance!(fresh)`, where
+//! `fresh` makes a store nobody has used and a guard that lives as long as it.
+
+use std::net::IpAddr;
+
+use uuid::Uuid;
+
+use super::{Read, Store, StoreError, Write};
+use crate::domain::dialect::Dialect;
+use crate::domain::id::{SessionId, Subject, UserId};
+use crate::domain::password::PasswordHash;
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Email, NewUser, Username};
+
+pub(crate) mod sessions;
+pub(crate) mod transactions;
+pub(crate) mod trifles;
+pub(crate) mod users;
+
+/// Makes a test of each case.
+macro_rules! conformance {
+    ($fresh:expr) => {
+        conformance! { $fresh;
+            users: a_user_is_found_as_it_was_made, names_and_addresses_are_unique_across_each_other,
+                changes_change_what_they_name_alone, a_hash_is_upgraded_unless_the_password_changed,
+                an_address_stands_before_a_name, pages_follow_each_other, a_prefix_finds_names_and_addresses,
+                the_newest_addresses_are_kept, who_is_deleted_leaves_only_the_log, ids_are_never_given_again;
+            sessions: a_session_comes_with_its_user, a_session_moves_on_from_what_was_seen,
+                one_of_many_moves_a_session_on, what_has_ended_stays_ended, all_but_one_end,
+                live_sessions_are_listed, the_oldest_opening_is_of_a_live_session, the_sweep_takes_what_expired,
+                a_temporary_password_is_forgotten;
+            trifles: a_code_is_used_once, a_newer_code_replaces_it, codes_expire_and_are_swept, a_mail_is_sent_once,
+                a_mail_is_tried_again_or_given_up, mails_are_swept_when_done, a_lease_that_ran_out_is_due,
+                settings_are_kept, the_log_is_read_newest_first, the_log_is_swept, runs_are_recorded;
+            transactions: what_failed_left_nothing, a_panic_hurts_nobody_else, neighbours_do_not_share_a_fate,
+                a_write_sees_what_it_wrote, a_read_sees_one_moment, what_was_acknowledged_is_read;
+        }
+    };
+    ($fresh:expr; $($module:ident: $($case:ident),*;)*) => {$($(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (store, _guard) = $fresh();
+            conformance::$module::$case(&store).await;
+        }
+    )*)*};
+}
+pub(crate) use conformance;
+
+/// Asks; nothing goes wrong.
+async fn ask<T: Send + 'static>(
+    store: &Store,
+    job: impl FnOnce(&dyn Read) -> Result<T, StoreError> + Send + 'static,
+) -> T {
+    store.read(job).await.expect("the read is done")
+}
+
+/// Changes; nothing goes wrong.
+async fn change<T: Send + 'static>(
+    store: &Store,
+    job: impl FnOnce(&dyn Write) -> Result<T, StoreError> + Send + 'static,
+) -> T {
+    store.write(job).await.expect("the write is done")
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(seconds)
+}
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().expect("an address")
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).expect("a user name")
+}
+
+fn email(text: &str) -> Email {
+    Email::parse(text).expect("an e-mail address")
+}
+
+fn hash(text: &str) -> PasswordHash {
+    PasswordHash::from_stored(text.to_owned())
+}
+
+/// A user of that name, with an address of that name; its UUID follows from it.
+fn someone(text: &str) -> NewUser {
+    let mut sub = [0; 16];
+    sub.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+    NewUser {
+        id: None,
+        sub: Subject(Uuid::from_bytes(sub)),
+        username: name(text),
+        email: Some(email(&format!("{text}@example.com"))),
+        password: Some(hash("first")),
+        is_superuser: false,
+        date_joined: at(100),
+    }
+}
+
+async fn insert(store: &Store, user: NewUser) -> UserId {
+    change(store, move |tx| tx.insert_user(&user)).await
+}
+
+fn sid(number: u128) -> SessionId {
+    SessionId(Uuid::from_u128(number))
+}
+
+/// A session opened at 1000 that lives until 2000.
+fn session(number: u128, user: UserId) -> Session {
+    Session {
+        id: sid(number),
+        user,
+        dialect: Dialect::DrfPyjwt,
+        generation: 0,
+        opened_at: at(1000),
+        rotated_at: at(1000),
+        expires_at: at(2000),
+        ended: None,
+        must_change_password: false,
+        address: Some(ip("192.0.2.1")),
+    }
+}
+
+async fn open(store: &Store, session: Session) -> Session {
+    change(store, move |tx| tx.open_session(&session).map(|()| session)).await
+}
+
+/// What is stored of a session now.
+async fn seen(store: &Store, id: SessionId) -> Option<Session> {
+    ask(store, move |tx| tx.session(id)).await.map(|(session, _)| session)
+}

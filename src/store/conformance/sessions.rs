@@ -1,0 +1,166 @@
+//! Sessions.
+
+use super::{ask, at, change, insert, open, seen, session, sid, someone};
+use crate::domain::dialect::Dialect;
+use crate::domain::session::{EndReason, Session};
+use crate::store::{Store, StoreError};
+
+pub(crate) async fn a_session_comes_with_its_user(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let plain = open(store, session(1, ann)).await;
+    let odd = Session {
+        dialect: Dialect::Simplejwt,
+        generation: u32::MAX,
+        ended: Some((at(1500), EndReason::Reuse)),
+        must_change_password: true,
+        address: None,
+        ..session(2, ann)
+    };
+    let odd = open(store, odd).await;
+    for made in [plain, odd] {
+        let id = made.id;
+        let (found, user) = ask(store, move |tx| tx.session(id)).await.expect("the session is found");
+        assert_eq!(found, made);
+        assert_eq!((user.id, user.username.as_str(), user.must_change_password), (ann, "ann", false));
+    }
+    assert_eq!(seen(store, sid(3)).await, None);
+    let again = session(1, ann);
+    let twice = store.write(move |tx| tx.open_session(&again)).await;
+    assert!(matches!(twice, Err(StoreError::Fault(_))), "{twice:?}");
+}
+
+pub(crate) async fn a_session_moves_on_from_what_was_seen(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let first = open(store, session(1, ann)).await;
+    let other = open(store, session(2, ann)).await;
+    let advance = move |from, to, now, expires| {
+        change(store, move |tx| tx.advance_session(sid(1), from, to, at(now), at(expires)))
+    };
+    assert!(advance(0, 1, 1100, 2100).await);
+    let rotated = Session { generation: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
+    assert_eq!(seen(store, sid(1)).await, Some(rotated.clone()));
+    assert!(!advance(0, 1, 1200, 2200).await, "the generation that was seen is gone");
+    assert!(advance(1, 1, 1300, 2300).await);
+    let slid = Session { expires_at: at(2300), ..rotated };
+    assert_eq!(seen(store, sid(1)).await, Some(slid), "no rotation, so no date of one");
+    assert_eq!(seen(store, sid(2)).await, Some(other));
+    assert!(!change(store, |tx| tx.advance_session(sid(9), 0, 1, at(1), at(2))).await, "no such session");
+}
+
+pub(crate) async fn one_of_many_moves_a_session_on(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    open(store, session(1, ann)).await;
+    let tries: Vec<_> = (0..64)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store.write(move |tx| tx.advance_session(sid(1), 0, 1, at(1100), at(2000 + number))).await
+            })
+        })
+        .collect();
+    let mut won = Vec::new();
+    for (number, attempt) in (0..).zip(tries) {
+        if attempt.await.expect("no panic").expect("no failure") {
+            won.push(2000 + number);
+        }
+    }
+    assert_eq!(won.len(), 1);
+    let left = seen(store, sid(1)).await.map(|session| (session.generation, session.expires_at.unix()));
+    assert_eq!(left, Some((1, won[0])), "the winner's is what is stored");
+}
+
+pub(crate) async fn what_has_ended_stays_ended(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    open(store, session(1, ann)).await;
+    open(store, session(2, ann)).await;
+    let end = move |id, now, reason| change(store, move |tx| tx.end_session(sid(id), at(now), reason));
+    assert!(end(1, 1100, EndReason::SignOut).await);
+    assert!(!end(1, 1200, EndReason::Reuse).await);
+    let ended = seen(store, sid(1)).await.and_then(|session| session.ended);
+    assert_eq!(ended, Some((at(1100), EndReason::SignOut)));
+    assert!(!change(store, |tx| tx.advance_session(sid(1), 0, 1, at(1300), at(3000))).await);
+    assert!(!end(2, 2000, EndReason::SignOut).await, "it had expired by itself");
+    assert_eq!(seen(store, sid(2)).await.and_then(|session| session.ended), None);
+    assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");
+}
+
+pub(crate) async fn all_but_one_end(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    for number in 1..=4 {
+        open(store, session(number, ann)).await;
+    }
+    open(store, Session { expires_at: at(1050), ..session(5, ann) }).await;
+    open(store, session(6, bob)).await;
+    let reason = EndReason::PasswordChanged;
+    let ended = change(store, move |tx| {
+        tx.end_session(sid(4), at(1010), EndReason::SignOut)?;
+        tx.end_sessions_of(ann, Some(sid(1)), at(1100), reason)
+    });
+    assert_eq!(ended.await, 2);
+    for (number, ended) in [
+        (1, None),
+        (2, Some((at(1100), reason))),
+        (3, Some((at(1100), reason))),
+        (4, Some((at(1010), EndReason::SignOut))),
+        (5, None),
+        (6, None),
+    ] {
+        assert_eq!(seen(store, sid(number)).await.map(|session| session.ended), Some(ended), "{number}");
+    }
+    assert_eq!(change(store, move |tx| tx.end_sessions_of(ann, None, at(1200), reason)).await, 1);
+}
+
+pub(crate) async fn live_sessions_are_listed(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    for (number, opened, expires, user) in
+        [(1, 1000, 2000, ann), (2, 1200, 2000, ann), (3, 1100, 1400, ann), (4, 1100, 2000, ann), (5, 1000, 2000, bob)]
+    {
+        open(store, Session { opened_at: at(opened), expires_at: at(expires), ..session(number, user) }).await;
+    }
+    let listed = change(store, move |tx| {
+        tx.end_session(sid(4), at(1300), EndReason::Operator)?;
+        Ok((tx.sessions_of(ann, at(1399))?, tx.sessions_of(ann, at(1400))?))
+    });
+    let (before, after) = listed.await;
+    assert_eq!(before.iter().map(|session| session.id).collect::<Vec<_>>(), [sid(2), sid(3), sid(1)]);
+    assert_eq!(after.iter().map(|session| session.id).collect::<Vec<_>>(), [sid(2), sid(1)]);
+}
+
+pub(crate) async fn the_oldest_opening_is_of_a_live_session(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    for (number, opened, dialect) in
+        [(1, 500, Dialect::Simplejwt), (2, 700, Dialect::Simplejwt), (3, 100, Dialect::DrfPyjwt)]
+    {
+        open(store, Session { opened_at: at(opened), dialect, ..session(number, ann) }).await;
+    }
+    let oldest = move |now| ask(store, move |tx| tx.oldest_opening(Dialect::Simplejwt, at(now)));
+    assert_eq!(oldest(1000).await, Some(at(500)));
+    assert!(change(store, |tx| tx.end_session(sid(1), at(900), EndReason::SignOut)).await);
+    assert_eq!(oldest(1000).await, Some(at(700)));
+    assert_eq!(oldest(2000).await, None);
+}
+
+pub(crate) async fn the_sweep_takes_what_expired(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    for (number, expires) in [(1, 2000), (2, 1500), (3, 1400), (4, 1600)] {
+        open(store, Session { expires_at: at(expires), ..session(number, ann) }).await;
+    }
+    let sweep = move |limit| change(store, move |tx| tx.sweep_sessions(at(1600), limit));
+    assert_eq!(sweep(1).await, 1);
+    assert_eq!(seen(store, sid(3)).await, None, "the longest expired first");
+    assert_eq!(sweep(9).await, 1);
+    assert_eq!(sweep(9).await, 0);
+    for (number, there) in [(1, true), (2, false), (4, true)] {
+        assert_eq!(seen(store, sid(number)).await.is_some(), there, "{number}");
+    }
+}
+
+pub(crate) async fn a_temporary_password_is_forgotten(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    for number in [1, 2] {
+        open(store, Session { must_change_password: true, ..session(number, ann) }).await;
+    }
+    change(store, |tx| tx.clear_must_change(sid(1))).await;
+    assert_eq!(seen(store, sid(1)).await.map(|session| session.must_change_password), Some(false));
+    assert_eq!(seen(store, sid(2)).await.map(|session| session.must_change_password), Some(true));
+}

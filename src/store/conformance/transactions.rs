@@ -1,0 +1,126 @@
+//! What holds of every closure, whatever it asks or changes.
+
+use super::{ask, at, change, insert, open, seen, session, sid, someone};
+use crate::domain::user::Login;
+use crate::store::{Store, StoreError};
+
+async fn is_there(store: &Store, name: &'static str) -> bool {
+    ask(store, move |tx| tx.user_by_login(&Login::new(name))).await.is_some()
+}
+
+/// An error of a use case's own.
+#[derive(Debug, PartialEq)]
+enum Refused {
+    ByRule,
+    ByStore(StoreError),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::ByStore(error)
+    }
+}
+
+pub(crate) async fn what_failed_left_nothing(store: &Store) {
+    let refused = store.write(|tx| {
+        tx.insert_user(&someone("ann"))?;
+        Err::<(), _>(Refused::ByRule)
+    });
+    assert_eq!(refused.await, Err(Refused::ByRule));
+    assert!(!is_there(store, "ann").await);
+}
+
+pub(crate) async fn a_panic_hurts_nobody_else(store: &Store) {
+    let panicked = store.write::<(), StoreError>(|tx| {
+        tx.insert_user(&someone("ann"))?;
+        panic!("on purpose: the store must go on")
+    });
+    assert_eq!(panicked.await, Err(StoreError::Fault("a write panicked".to_owned())));
+    assert!(!is_there(store, "ann").await);
+    insert(store, someone("bob")).await;
+    for _ in 0..8 {
+        let panicked = store.read::<(), StoreError>(|tx| {
+            tx.user_by_login(&Login::new("bob"))?;
+            panic!("on purpose: the store must go on")
+        });
+        assert_eq!(panicked.await, Err(StoreError::Fault("a read panicked".to_owned())));
+    }
+    assert!(is_there(store, "bob").await);
+}
+
+pub(crate) async fn neighbours_do_not_share_a_fate(store: &Store) {
+    let names: Vec<String> = (0..60).map(|number| format!("user{number}")).collect();
+    let writes: Vec<_> = (0..)
+        .zip(names.clone())
+        .map(|(number, name)| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store
+                    .write(move |tx| {
+                        tx.insert_user(&someone(&name))?;
+                        match number % 3 {
+                            0 => Ok(()),
+                            1 => Err(Refused::ByRule),
+                            _ => panic!("on purpose: its neighbours must not mind"),
+                        }
+                    })
+                    .await
+            })
+        })
+        .collect();
+    for (number, write) in (0..).zip(writes) {
+        let answer = write.await.expect("the caller does not panic");
+        match number % 3 {
+            0 => assert_eq!(answer, Ok(())),
+            1 => assert_eq!(answer, Err(Refused::ByRule)),
+            _ => assert_eq!(answer, Err(Refused::ByStore(StoreError::Fault("a write panicked".to_owned())))),
+        }
+    }
+    for (number, name) in (0..).zip(names) {
+        let found = ask(store, move |tx| tx.user_by_login(&Login::new(&name))).await.is_some();
+        assert_eq!(found, number % 3 == 0, "{number}");
+    }
+}
+
+pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
+    let seen = change(store, |tx| {
+        let ann = tx.insert_user(&someone("ann"))?;
+        tx.open_session(&session(1, ann))?;
+        let (session, user) = tx.session(sid(1))?.expect("it was just opened");
+        Ok(session.user == ann && user.id == ann)
+    });
+    assert!(seen.await);
+}
+
+/// A session and its user are read in two questions with another's writes between them: the answers agree.
+pub(crate) async fn a_read_sees_one_moment(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    open(store, session(1, ann)).await;
+    let (asked, wait) = std::sync::mpsc::channel();
+    let (go_on, written) = std::sync::mpsc::channel();
+    let reader = store.clone();
+    let read = tokio::spawn(async move {
+        reader
+            .read(move |tx| {
+                let before = tx.user(ann)?.is_some();
+                let _ = asked.send(());
+                let _ = written.recv();
+                Ok::<_, StoreError>((before, tx.user(ann)?.is_some(), tx.session(sid(1))?.is_some()))
+            })
+            .await
+    });
+    tokio::task::spawn_blocking(move || wait.recv()).await.expect("no panic").expect("it has asked");
+    assert!(change(store, move |tx| tx.delete_user(ann)).await);
+    go_on.send(()).expect("it waits");
+    assert_eq!(read.await.expect("no panic"), Ok((true, true, true)));
+    assert_eq!(seen(store, sid(1)).await, None);
+}
+
+pub(crate) async fn what_was_acknowledged_is_read(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    open(store, session(1, ann)).await;
+    for generation in 0..50 {
+        assert!(change(store, move |tx| tx.advance_session(sid(1), generation, generation + 1, at(1), at(3000))).await);
+        assert_eq!(seen(store, sid(1)).await.map(|session| session.generation), Some(generation + 1));
+    }
+}

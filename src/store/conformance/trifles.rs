@@ -1,0 +1,190 @@
+//! Reset codes, the outbox, settings, the audit log and runs.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{ask, at, change, insert, ip, name, someone};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::id::UserId;
+use crate::domain::mail_item::{MailId, NewMail, SealedMail};
+use crate::domain::run::Run;
+use crate::store::{CodeHash, RunId, Store};
+
+const ONE: CodeHash = CodeHash([1; 32]);
+const TWO: CodeHash = CodeHash([2; 32]);
+const LEASE: Duration = Duration::from_mins(1);
+
+async fn owner(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
+    ask(store, move |tx| tx.reset_code_owner(code, at(now))).await
+}
+
+async fn take(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
+    change(store, move |tx| tx.take_reset_code(code, at(now))).await
+}
+
+pub(crate) async fn a_code_is_used_once(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    change(store, move |tx| tx.put_reset_code(ann, ONE, at(200))).await;
+    assert_eq!((owner(store, ONE, 199).await, owner(store, TWO, 199).await), (Some(ann), None));
+    change(store, move |tx| tx.set_active(ann, false)).await;
+    assert_eq!((owner(store, ONE, 199).await, take(store, ONE, 199).await), (None, None), "its owner is disabled");
+    change(store, move |tx| tx.set_active(ann, true)).await;
+    assert_eq!(take(store, ONE, 199).await, Some(ann));
+    assert_eq!((take(store, ONE, 199).await, owner(store, ONE, 199).await), (None, None));
+}
+
+pub(crate) async fn a_newer_code_replaces_it(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    change(store, move |tx| {
+        tx.put_reset_code(bob, CodeHash([3; 32]), at(200))?;
+        tx.put_reset_code(ann, ONE, at(200))?;
+        tx.put_reset_code(ann, TWO, at(300))?;
+        tx.put_reset_code(UserId(999), CodeHash([9; 32]), at(300))
+    })
+    .await;
+    assert_eq!((take(store, ONE, 100).await, take(store, TWO, 250).await), (None, Some(ann)));
+    assert_eq!(owner(store, CodeHash([3; 32]), 100).await, Some(bob));
+    assert_eq!(owner(store, CodeHash([9; 32]), 100).await, None, "nobody's");
+}
+
+pub(crate) async fn codes_expire_and_are_swept(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    change(store, move |tx| {
+        tx.put_reset_code(ann, ONE, at(200))?;
+        tx.put_reset_code(bob, TWO, at(300))
+    })
+    .await;
+    assert_eq!((owner(store, ONE, 200).await, take(store, ONE, 200).await), (None, None));
+    let sweep = move |now| change(store, move |tx| tx.sweep_reset_codes(at(now), 9));
+    assert_eq!((sweep(200).await, sweep(201).await, sweep(201).await), (0, 1, 0));
+    assert_eq!(owner(store, TWO, 250).await, Some(bob));
+}
+
+fn mail(byte: u8, created: i64) -> NewMail {
+    NewMail { template: "reset_code", sealed: SealedMail(vec![byte; 3]), created_at: at(created) }
+}
+
+async fn queue(store: &Store, byte: u8, created: i64) -> MailId {
+    change(store, move |tx| tx.queue_mail(&mail(byte, created))).await
+}
+
+/// Which are given out, by id, with the attempts made before.
+async fn claim(store: &Store, now: i64, limit: u32) -> Vec<(MailId, u32)> {
+    let mails = change(store, move |tx| tx.claim_mails(at(now), LEASE, limit)).await;
+    mails.iter().map(|mail| (mail.id, mail.attempts)).collect()
+}
+
+async fn waiting(store: &Store) -> u64 {
+    ask(store, |tx| tx.mails_waiting()).await
+}
+
+pub(crate) async fn a_mail_is_sent_once(store: &Store) {
+    let (second, first) = (queue(store, 2, 110).await, queue(store, 1, 100).await);
+    assert_eq!(claim(store, 99, 9).await, []);
+    let given = change(store, |tx| tx.claim_mails(at(120), LEASE, 1)).await;
+    assert_eq!((given.len(), given[0].id, given[0].template.as_str()), (1, first, "reset_code"));
+    assert_eq!((&given[0].sealed, given[0].created_at), (&SealedMail(vec![1; 3]), at(100)));
+    assert_eq!(claim(store, 120, 9).await, [(second, 0)], "what is taken is nobody else's");
+    assert_eq!(waiting(store).await, 2);
+    change(store, move |tx| tx.mail_sent(first, at(121))).await;
+    // A second taker that was late must not bring it back.
+    change(store, move |tx| tx.mail_failed(first, Some(at(130)), "late")).await;
+    assert_eq!(waiting(store).await, 1);
+    assert_eq!(claim(store, 9999, 9).await, [(second, 0)]);
+}
+
+pub(crate) async fn a_mail_is_tried_again_or_given_up(store: &Store) {
+    let (one, two) = (queue(store, 1, 100).await, queue(store, 2, 100).await);
+    assert_eq!(claim(store, 100, 9).await, [(one, 0), (two, 0)]);
+    change(store, move |tx| {
+        tx.mail_failed(one, Some(at(130)), &"é".repeat(10_000))?;
+        tx.mail_failed(two, None, "no such mailbox")
+    })
+    .await;
+    assert_eq!(claim(store, 129, 9).await, []);
+    assert_eq!(claim(store, 130, 9).await, [(one, 1)]);
+    assert_eq!(waiting(store).await, 1, "what was given up waits no longer");
+}
+
+pub(crate) async fn mails_are_swept_when_done(store: &Store) {
+    let (one, two, three) = (queue(store, 1, 100).await, queue(store, 2, 101).await, queue(store, 3, 100).await);
+    change(store, move |tx| {
+        tx.mail_sent(one, at(200))?;
+        tx.mail_failed(two, None, "no such mailbox")
+    })
+    .await;
+    let sweep = move |before| change(store, move |tx| tx.sweep_mails(at(before), 9));
+    assert_eq!((sweep(100).await, sweep(101).await, sweep(9999).await), (0, 1, 1));
+    assert_eq!(claim(store, 9999, 9).await, [(three, 0)], "what waits is never swept");
+}
+
+pub(crate) async fn a_lease_that_ran_out_is_due(store: &Store) {
+    let one = queue(store, 1, 100).await;
+    assert_eq!(claim(store, 100, 9).await, [(one, 0)]);
+    assert_eq!(claim(store, 159, 9).await, []);
+    assert_eq!(claim(store, 160, 9).await, [(one, 0)]);
+}
+
+pub(crate) async fn settings_are_kept(store: &Store) {
+    let stored = move || ask(store, |tx| tx.stored_settings());
+    assert_eq!(stored().await, []);
+    let values = [("b", json!(30)), ("a", json!(null)), ("c", json!("no 'quotes' \"lost\"")), ("b", json!(60))];
+    change(store, move |tx| values.iter().try_for_each(|(name, value)| tx.put_setting(name, value, at(1), "ann")))
+        .await;
+    let expected =
+        [("a", json!(null)), ("b", json!(60)), ("c", json!("no 'quotes' \"lost\""))].map(|(n, v)| (n.to_owned(), v));
+    assert_eq!(stored().await, expected);
+}
+
+fn entry(seconds: i64, action: Action, user: Option<UserId>) -> AuditEntry {
+    AuditEntry { at: at(seconds), action, user, address: Some(ip("::ffff:192.0.2.1")), detail: "by hand".to_owned() }
+}
+
+pub(crate) async fn the_log_is_read_newest_first(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    let read = change(store, move |tx| {
+        tx.record(&entry(100, Action::Registered, Some(ann)))?;
+        tx.set_username(ann, &name("anna"))?;
+        tx.record(&entry(101, Action::UsernameChanged, Some(ann)))?;
+        tx.record(&entry(101, Action::Registered, Some(bob)))?;
+        tx.record(&AuditEntry { address: None, ..entry(102, Action::ResetRequested, None) })?;
+        Ok((tx.audit_lines(None, 3)?, tx.audit_lines(Some(ann), 9)?))
+    });
+    let (newest, of_ann) = read.await;
+    let told: Vec<_> = newest.iter().map(|line| (line.at, line.action.as_str(), line.username.as_deref())).collect();
+    assert_eq!(
+        told,
+        [
+            (at(102), "reset_requested", None),
+            (at(101), "registered", Some("bob")),
+            (at(101), "username_changed", Some("anna"))
+        ]
+    );
+    assert_eq!((newest[0].user_id, newest[0].address), (None, None));
+    assert_eq!((newest[1].address, newest[1].detail.as_str()), (Some(ip("192.0.2.1")), "by hand"));
+    let names: Vec<_> = of_ann.iter().map(|line| (line.user_id, line.username.as_deref())).collect();
+    assert_eq!(names, [(Some(ann), Some("anna")), (Some(ann), Some("ann"))], "each by the name it had then");
+}
+
+pub(crate) async fn the_log_is_swept(store: &Store) {
+    change(store, |tx| (100..104).try_for_each(|now| tx.record(&entry(now, Action::Registered, None)))).await;
+    let sweep = move |limit| change(store, move |tx| tx.sweep_audit(at(103), limit));
+    assert_eq!((sweep(2).await, sweep(9).await, sweep(9).await), (2, 1, 0));
+    let left = ask(store, |tx| tx.audit_lines(None, 9)).await;
+    assert_eq!(left.iter().map(|line| line.at).collect::<Vec<_>>(), [at(103)]);
+}
+
+pub(crate) async fn runs_are_recorded(store: &Store) {
+    let runs = change(store, |tx| {
+        let first = tx.start_run(at(100))?;
+        tx.beat(first, at(150))?;
+        tx.beat(first, at(140))?;
+        let second = tx.start_run(at(200))?;
+        assert_ne!(first, second);
+        tx.beat(RunId(second.0 + 1), at(300))?;
+        tx.runs()
+    });
+    let expected = [(100, 150), (200, 200)].map(|(from, to)| Run { started_at: at(from), seen_at: at(to) });
+    assert_eq!(runs.await, expected);
+}

@@ -1,0 +1,192 @@
+//! Users.
+
+use super::{ask, at, change, email, hash, insert, ip, name, open, seen, session, sid, someone};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::claims::Claims;
+use crate::domain::field::Field;
+use crate::domain::id::UserId;
+use crate::domain::user::{Email, Login, NewUser};
+use crate::store::{CodeHash, Store, StoreError, UserQuery};
+
+pub(crate) async fn a_user_is_found_as_it_was_made(store: &Store) {
+    let made = NewUser { is_superuser: true, ..someone("Ann") };
+    let sub = made.sub;
+    let id = insert(store, made).await;
+    let [by_id, by_name, by_address, by_email] = ask(store, move |tx| {
+        Ok([
+            tx.user(id)?,
+            tx.user_by_login(&Login::new("aNN"))?,
+            tx.user_by_login(&Login::new("ann@EXAMPLE.com"))?,
+            tx.user_by_email(&email("ANN@example.com"))?,
+        ])
+    })
+    .await;
+    for user in [by_id, by_name, by_address, by_email].map(|found| found.expect("Ann is found")) {
+        assert_eq!((user.id, user.sub, user.username.as_str()), (id, sub, "Ann"));
+        assert_eq!(user.email.as_ref().map(Email::as_str), Some("Ann@example.com"));
+        assert_eq!((user.password, user.claims), (Some(hash("first")), Claims::default()));
+        assert_eq!((user.date_joined, user.last_login), (at(100), None));
+        assert_eq!((user.is_active, user.is_superuser, user.is_staff), (true, true, false));
+        assert_eq!((user.email_verified, user.must_change_password), (false, false));
+    }
+    let nobody = ask(store, move |tx| {
+        Ok(tx.user(UserId(id.0 + 1))?.is_some() || tx.user_by_login(&Login::new("bob"))?.is_some())
+    });
+    assert!(!nobody.await);
+}
+
+pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Store) {
+    insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
+    for (username, address, taken) in [
+        ("ANN", "new@example.com", Field::Username),
+        ("new", "Ann@Example.com", Field::Email),
+        ("ann@example.COM", "new@example.com", Field::Username),
+    ] {
+        let made = NewUser { username: name(username), email: Some(email(address)), ..someone("new") };
+        let answer = store.write(move |tx| tx.insert_user(&made)).await;
+        assert_eq!(answer, Err(StoreError::Taken(taken)), "{username} {address}");
+    }
+    let renamed = move |to: &'static str| store.write(move |tx| tx.set_username(bob, &name(to)));
+    assert_eq!(renamed("Ann").await, Err(StoreError::Taken(Field::Username)));
+    assert_eq!(renamed("ann@example.com").await, Err(StoreError::Taken(Field::Username)));
+    assert_eq!(renamed("Bob").await, Ok(()), "one's own name in another spelling");
+    assert_eq!(renamed("bob@example.com").await, Ok(()), "one's own address");
+    let readdressed = move |to: &'static str| store.write(move |tx| tx.set_email(bob, &email(to)));
+    assert_eq!(readdressed("ANN@example.com").await, Err(StoreError::Taken(Field::Email)));
+    insert(store, NewUser { username: name("carl@example.org"), email: None, ..someone("carl") }).await;
+    assert_eq!(readdressed("carl@example.org").await, Err(StoreError::Taken(Field::Email)), "another's name");
+    assert_eq!(readdressed("Bob@example.com").await, Ok(()));
+    let nobody = NewUser { email: None, ..someone("dora") };
+    insert(store, nobody).await;
+    let nobody = NewUser { email: None, ..someone("emil") };
+    insert(store, nobody).await;
+}
+
+pub(crate) async fn changes_change_what_they_name_alone(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    let claims = Claims::parse(r#"{"roles":["editor"]}"#).expect("claims");
+    let set = claims.clone();
+    let found = change(store, move |tx| {
+        for id in [ann, UserId(999)] {
+            tx.set_password(id, &hash("second"), true)?;
+            tx.set_username(id, &name(if id == ann { "Anna" } else { "nobody" }))?;
+            tx.set_email(id, &email(if id == ann { "anna@example.com" } else { "nobody@example.com" }))?;
+            tx.set_active(id, false)?;
+            tx.set_claims(id, &set)?;
+            tx.record_sign_in(id, at(500), Some(ip("192.0.2.7")))?;
+        }
+        Ok(tx.user(ann)?.zip(tx.user(bob)?))
+    });
+    let (ann, bob) = found.await.expect("both are there");
+    assert_eq!((ann.username.as_str(), ann.email), ("Anna", Some(email("anna@example.com"))));
+    assert_eq!((ann.password, ann.must_change_password), (Some(hash("second")), true));
+    assert_eq!((ann.is_active, ann.claims, ann.last_login), (false, claims, Some(at(500))));
+    assert_eq!((bob.username.as_str(), bob.password), ("bob", Some(hash("first"))));
+    assert_eq!((bob.is_active, bob.must_change_password, bob.last_login), (true, false, None));
+}
+
+pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let upgrade = move |old: &'static str| {
+        change(store, move |tx| {
+            tx.upgrade_hash(ann, &hash(old), &hash("upgraded"))?;
+            Ok(tx.user(ann)?.and_then(|user| user.password))
+        })
+    };
+    assert_eq!(upgrade("another").await, Some(hash("first")));
+    assert_eq!(upgrade("first").await, Some(hash("upgraded")));
+}
+
+/// An old system may have let somebody take another's address as a name; what is imported later must not open by it.
+pub(crate) async fn an_address_stands_before_a_name(store: &Store) {
+    let squatter = NewUser { username: name("ann@example.com"), email: None, ..someone("squatter") };
+    let squatter = insert(store, squatter).await;
+    let found = ask(store, |tx| tx.user_by_login(&Login::new("Ann@Example.com"))).await;
+    assert_eq!(found.map(|user| user.id), Some(squatter), "a name that looks like an address is a name all the same");
+    let taken = store.write(|tx| tx.insert_user(&someone("ann"))).await;
+    assert_eq!(taken, Err(StoreError::Taken(Field::Email)));
+}
+
+async fn page(store: &Store, prefix: Option<&str>, after: Option<UserId>, limit: u32) -> Vec<String> {
+    let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit };
+    let users = ask(store, move |tx| tx.users(&query)).await;
+    users.iter().map(|user| user.username.to_string()).collect()
+}
+
+pub(crate) async fn pages_follow_each_other(store: &Store) {
+    for text in ["eve", "dan", "cid", "bob", "ann"] {
+        insert(store, someone(text)).await;
+    }
+    let cid = ask(store, |tx| tx.user_by_login(&Login::new("cid"))).await.map(|user| user.id);
+    assert_eq!(page(store, None, None, 3).await, ["eve", "dan", "cid"]);
+    assert_eq!(page(store, None, cid, 3).await, ["bob", "ann"]);
+    assert_eq!(page(store, None, None, 0).await, [""; 0]);
+}
+
+pub(crate) async fn a_prefix_finds_names_and_addresses(store: &Store) {
+    for (username, address) in [("Anton", "z@example.com"), ("zoe", "ANNA@example.com"), ("a%b", "b@example.com")] {
+        insert(store, NewUser { username: name(username), email: Some(email(address)), ..someone(username) }).await;
+    }
+    assert_eq!(page(store, Some("aN"), None, 9).await, ["Anton", "zoe"]);
+    assert_eq!(page(store, Some("aN"), None, 1).await, ["Anton"]);
+    assert_eq!(page(store, Some("ann"), None, 9).await, ["zoe"]);
+    assert_eq!(page(store, Some("Z"), None, 9).await, ["Anton", "zoe"], "each but once");
+    assert_eq!(page(store, Some("%"), None, 9).await, [""; 0], "no pattern");
+    assert_eq!(page(store, Some("a%"), None, 9).await, ["a%b"]);
+}
+
+pub(crate) async fn the_newest_addresses_are_kept(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
+    change(store, move |tx| {
+        tx.record_sign_in(bob, at(1), Some(ip("192.0.2.0")))?;
+        for number in 0..25 {
+            tx.record_sign_in(ann, at(1000 + number), Some(ip(&format!("192.0.2.{number}"))))?;
+            tx.record_sign_in(ann, at(1000 + number), Some(ip("2001:db8::1")))?;
+        }
+        tx.record_sign_in(ann, at(5000), None)
+    })
+    .await;
+    let known = move |id, text: &'static str| ask(store, move |tx| tx.has_signed_in_from(id, ip(text)));
+    for (address, expected) in
+        [("192.0.2.24", true), ("192.0.2.6", true), ("192.0.2.5", false), ("2001:db8::1", true), ("192.0.2.99", false)]
+    {
+        assert_eq!(known(ann, address).await, expected, "{address}");
+    }
+    assert!(known(ann, "::ffff:192.0.2.24").await, "the same address by another socket");
+    assert!(known(bob, "192.0.2.0").await, "another's are left alone");
+}
+
+pub(crate) async fn who_is_deleted_leaves_only_the_log(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    open(store, session(1, ann)).await;
+    let deleted = change(store, move |tx| {
+        tx.put_reset_code(ann, CodeHash([1; 32]), at(9999))?;
+        tx.record_sign_in(ann, at(1), Some(ip("192.0.2.1")))?;
+        let (action, address, detail) = (Action::Registered, None, String::new());
+        tx.record(&AuditEntry { at: at(1), action, user: Some(ann), address, detail })?;
+        Ok((tx.delete_user(ann)?, tx.delete_user(ann)?))
+    });
+    assert_eq!(deleted.await, (true, false));
+    assert_eq!(seen(store, sid(1)).await, None);
+    let left = ask(store, move |tx| {
+        let found = tx.user(ann)?.is_some() || tx.user_by_email(&email("ann@example.com"))?.is_some();
+        let code = tx.reset_code_owner(CodeHash([1; 32]), at(1))?.is_some();
+        Ok((found, code, tx.has_signed_in_from(ann, ip("192.0.2.1"))?, tx.audit_lines(Some(ann), 9)?))
+    });
+    let (found, code, address, lines) = left.await;
+    assert_eq!((found, code, address), (false, false, false));
+    assert_eq!((lines.len(), lines[0].user_id, lines[0].username.as_deref()), (1, Some(ann), None));
+}
+
+pub(crate) async fn ids_are_never_given_again(store: &Store) {
+    let wanted = insert(store, NewUser { id: Some(UserId(41)), ..someone("ann") }).await;
+    assert_eq!(wanted, UserId(41));
+    let next = insert(store, someone("bob")).await;
+    assert_eq!(next, UserId(42));
+    assert!(change(store, move |tx| tx.delete_user(next)).await);
+    assert_eq!(insert(store, someone("carl")).await, UserId(43));
+    let twice = store.write(|tx| tx.insert_user(&NewUser { id: Some(UserId(41)), ..someone("dora") })).await;
+    assert!(matches!(twice, Err(StoreError::Fault(_))), "{twice:?}");
+}

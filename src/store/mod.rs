@@ -1,0 +1,94 @@
+//! The store: what is remembered across restarts, in terms of the domain.
+//!
+//! Work on it is a closure that runs off the async threads: reads beside each other, writes one after another in
+//! one writer that commits many of them at once. What a write closure returns as `Ok` is durable when the caller sees
+//! it; what it returns as `Err` was undone. Nothing is hashed, signed or sent inside a closure. No row, no SQL and no
+//! connection leaves this folder.
+
+use std::time::Duration;
+
+use crate::domain::field::Field;
+
+mod audit;
+mod outbox;
+mod reset_codes;
+mod runs;
+mod sessions;
+mod settings;
+pub mod sqlite;
+mod users;
+
+#[cfg(test)]
+mod conformance;
+
+pub use audit::{ReadAudit, WriteAudit};
+pub use outbox::{ReadOutbox, WriteOutbox};
+pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
+pub use runs::{ReadRuns, RunId, WriteRuns};
+pub use sessions::{ReadSessions, WriteSessions};
+pub use settings::{ReadSettings, WriteSettings};
+pub use users::{ReadUsers, UserQuery, WriteUsers};
+
+/// Everything that can be asked.
+pub trait Read: ReadUsers + ReadSessions + ReadResetCodes + ReadOutbox + ReadSettings + ReadAudit + ReadRuns {}
+
+/// Everything that can be changed; what was changed is seen by what is asked after it in the same closure.
+pub trait Write:
+    Read + WriteUsers + WriteSessions + WriteResetCodes + WriteOutbox + WriteSettings + WriteAudit + WriteRuns
+{
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another row already has the value that must be unique.
+    #[error("the {} is taken", .0.name())]
+    Taken(Field),
+    /// The database is locked, full, read-only or out of reach: it may recover without a restart.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// The database or this code is at fault.
+    #[error("the database failed: {0}")]
+    Fault(String),
+}
+
+/// How long a write waits for another process's before the store says it is unavailable.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A handle on the store; clones are cheap and share it.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// One SQLite file.
+    Sqlite(sqlite::Database),
+}
+
+impl Store {
+    /// Runs a closure that asks, on a thread that may block, in one consistent view.
+    pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(database) => database.read(job).await,
+        }
+    }
+
+    /// Lets what is queued finish and closes the database. To be called last.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(database) => database.close().await,
+        }
+    }
+
+    /// Runs a closure that changes, after those that came before it. All of it is done and durable, or none of it is.
+    pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(database) => database.write(job).await,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Runs of the process, as the store keeps them for `/liveliness`.
+
+use super::StoreError;
+use crate::domain::run::Run;
+use crate::domain::time::Timestamp;
+
+/// A run's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunId(pub i64);
+
+/// Asking for runs.
+pub trait ReadRuns {
+    /// All runs ever recorded, oldest first.
+    fn runs(&self) -> Result<Vec<Run>, StoreError>;
+}
+
+/// Recording runs.
+pub trait WriteRuns {
+    /// A run begins.
+    fn start_run(&self, now: Timestamp) -> Result<RunId, StoreError>;
+    /// It is still alive.
+    fn beat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError>;
+}

@@ -1,0 +1,48 @@
+//! Sessions, as the store is asked for them.
+
+use super::StoreError;
+use crate::domain::dialect::Dialect;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::{EndReason, Session};
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+
+/// Asking for sessions.
+pub trait ReadSessions {
+    /// The session and its user, in one look-up by the session's key.
+    fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError>;
+    /// A user's sessions that are live at `now`, newest first, at most 1000.
+    fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+    /// When the oldest session of a dialect that is live at `now` was opened.
+    fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// Changing sessions.
+pub trait WriteSessions {
+    /// Opens a session.
+    fn open_session(&self, session: &Session) -> Result<(), StoreError>;
+    /// Moves a session on from the generation it was seen at: generation, rotation date (where the generation changes)
+    /// and end, in one update on the condition that generation is still `from` and the session has not been ended. False where it isn't so.
+    fn advance_session(
+        &self,
+        id: SessionId,
+        from: u32,
+        to: u32,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError>;
+    /// Ends a session; one that has ended before stays as it ended. False where nothing was live.
+    fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;
+    /// Ends all live sessions of a user but one. How many.
+    fn end_sessions_of(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+        now: Timestamp,
+        reason: EndReason,
+    ) -> Result<usize, StoreError>;
+    /// Marks the user's session as one opened with the present, no longer temporary, password.
+    fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError>;
+    /// Forgets at most `limit` sessions whose end by expiry lies before `before`. How many.
+    fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+}

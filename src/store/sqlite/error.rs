@@ -1,0 +1,61 @@
+//! What SQLite's errors mean to a caller of the store. Owns every sentence the store says about trouble.
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::store::StoreError;
+
+/// What to do about a condition that may pass without a restart; None for a fault, which will not.
+fn advice(code: ErrorCode) -> Option<&'static str> {
+    Some(match code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+            "another process holds its lock: try again, or see who has the file open"
+        }
+        ErrorCode::DiskFull => "the disk is full: free some space",
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+            "it is read-only: check the owner, mode and mount of the file and its folder"
+        }
+        ErrorCode::SystemIoFailure => "the disk or its file system failed: check the system's log",
+        ErrorCode::CannotOpen => "a file can't be opened: check the owner, mode and mount of the folder",
+        ErrorCode::OutOfMemory => "the machine is out of memory",
+        _ => return None,
+    })
+}
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error.sqlite_error_code().and_then(advice) {
+            Some(advice) => Self::Unavailable(format!("{advice} ({error})")),
+            None => Self::Fault(error.to_string()),
+        }
+    }
+}
+
+/// A stored value that the domain does not take: the file was edited by another hand, or by a newer version.
+pub(super) fn unreadable(column: &str, problem: impl std::fmt::Display) -> StoreError {
+    StoreError::Fault(format!("the stored {column} can't be read: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn what_may_pass_is_told_from_what_will_not() {
+        let kind = |code| StoreError::from(Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_BUSY_SNAPSHOT,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_READONLY,
+            ffi::SQLITE_READONLY_DBMOVED,
+            ffi::SQLITE_IOERR_FSYNC,
+            ffi::SQLITE_CANTOPEN,
+        ] {
+            assert!(matches!(kind(code), StoreError::Unavailable(_)), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_CONSTRAINT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR] {
+            assert!(matches!(kind(code), StoreError::Fault(_)), "{code}");
+        }
+    }
+}

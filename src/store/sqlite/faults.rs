@@ -1,0 +1,277 @@
+//! Trouble on purpose: locks, full and read-only disks, commits that fail, queues that overflow, ends in the middle.
+//! Each time the answer has the right type, nothing is half done, and the store goes on without a restart.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::Database;
+use super::tx::Tx;
+use crate::domain::time::Timestamp;
+use crate::store::{StoreError, WriteRuns};
+
+/// Short, so that tests of it don't take long; nothing is asserted of how long anything takes.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+struct Bench {
+    database: Database,
+    folder: TempDir,
+}
+
+fn bench(queue: usize) -> Bench {
+    let folder = TempDir::new().unwrap();
+    let database = Database::open_with(&folder.path().join("test.db"), PATIENCE, queue).unwrap();
+    Bench { database, folder }
+}
+
+impl Bench {
+    /// Another process's connection.
+    fn other(&self) -> Connection {
+        Connection::open(self.folder.path().join("test.db")).unwrap()
+    }
+
+    /// A write that shows in [`Bench::marks`] if it was kept.
+    async fn mark(&self, at: i64) -> Result<(), StoreError> {
+        self.database.write(move |tx| tx.start_run(Timestamp::from_unix(at)).map(drop)).await
+    }
+
+    async fn marks(&self) -> Vec<i64> {
+        let runs = self.database.read(|tx| tx.runs()).await.unwrap();
+        runs.iter().map(|run| run.started_at.unix()).collect()
+    }
+
+    /// Does anything to the connection that writes, within a transaction.
+    async fn meddle(&self, sql: &'static str) {
+        self.database.writer.write(move |tx| execute(tx, sql)).await.unwrap();
+    }
+
+    /// Keeps the writer busy until the sender is used or dropped: what is queued meanwhile becomes one batch.
+    async fn hold(&self) -> (mpsc::Sender<()>, JoinHandle<Result<(), StoreError>>) {
+        let (release, released) = mpsc::channel();
+        let (begun, has_begun) = mpsc::channel();
+        let database = self.database.clone();
+        let held = tokio::spawn(async move {
+            let wait = move |_: &Tx<'_>| {
+                begun.send(()).unwrap();
+                let _ = released.recv();
+                Ok(())
+            };
+            database.writer.write(wait).await
+        });
+        tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
+        (release, held)
+    }
+
+    /// Queues a write behind the one that is held.
+    async fn queue(
+        &self,
+        job: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> JoinHandle<Result<(), StoreError>> {
+        let database = self.database.clone();
+        let (queued, is_queued) = tokio::sync::oneshot::channel();
+        let write = tokio::spawn(async move {
+            let mut write = std::pin::pin!(database.writer.write(job));
+            // The first poll puts it into the queue.
+            let first = std::future::poll_fn(|context| std::task::Poll::Ready(write.as_mut().poll(context))).await;
+            let _ = queued.send(());
+            match first {
+                std::task::Poll::Ready(answer) => answer,
+                std::task::Poll::Pending => write.await,
+            }
+        });
+        is_queued.await.unwrap();
+        write
+    }
+}
+
+fn execute(tx: &Tx<'_>, sql: &str) -> Result<(), StoreError> {
+    Ok(tx.connection().execute_batch(sql)?)
+}
+
+fn mark(at: i64) -> impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static {
+    move |tx| tx.start_run(Timestamp::from_unix(at)).map(drop)
+}
+
+fn is_unavailable<T>(answer: &Result<T, StoreError>) -> bool {
+    matches!(answer, Err(StoreError::Unavailable(_)))
+}
+
+#[tokio::test]
+async fn another_process_that_keeps_the_lock_makes_writes_unavailable_and_no_reads() {
+    let bench = bench(16);
+    let other = bench.other();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = bench.mark(1).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+    assert!(answer.unwrap_err().to_string().contains("lock"));
+    assert_eq!(bench.marks().await, [0; 0]);
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(bench.mark(2).await, Ok(()));
+    assert_eq!(bench.marks().await, [2]);
+}
+
+#[tokio::test]
+async fn a_full_disk_makes_writes_unavailable_until_there_is_room() {
+    let bench = bench(4096);
+    let bench = &bench;
+    bench.meddle("PRAGMA max_page_count = 1").await; // SQLite takes this for the number of pages there are.
+    let (release, held) = bench.hold().await;
+    let mut writes = Vec::new();
+    for at in 0..400 {
+        writes.push(bench.queue(mark(at)).await);
+    }
+    drop(release);
+    held.await.unwrap().unwrap();
+    let mut kept = Vec::new();
+    let mut refused = 0;
+    for (at, write) in (0..).zip(writes) {
+        match write.await.unwrap() {
+            Ok(()) => kept.push(at),
+            Err(StoreError::Unavailable(_)) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(refused > 0, "the disk was never full");
+    assert_eq!(bench.marks().await, kept, "what was acknowledged is there, and nothing else");
+    let answer =
+        bench.database.write(|tx| (0..400).try_for_each(|at| tx.start_run(Timestamp::from_unix(at)).map(drop)));
+    let answer = answer.await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+    bench.meddle("PRAGMA max_page_count = 100000").await;
+    assert_eq!(bench.mark(1000).await, Ok(()));
+    assert_eq!(bench.marks().await.last(), Some(&1000));
+}
+
+#[tokio::test]
+async fn a_read_only_disk_makes_writes_unavailable_and_no_reads() {
+    let bench = bench(16);
+    let (release, held) = bench.hold().await;
+    // The connection turned so answers as a file or a mount does that became read-only while it was open.
+    let ill = bench.queue(|tx| execute(tx, "PRAGMA query_only = ON")).await;
+    let refused = bench.queue(mark(1)).await;
+    let well = bench.queue(|tx| execute(tx, "PRAGMA query_only = OFF")).await;
+    let kept = bench.queue(mark(2)).await;
+    drop(release);
+    held.await.unwrap().unwrap();
+    let answer = refused.await.unwrap();
+    assert!(is_unavailable(&answer), "{answer:?}");
+    for write in [ill, well, kept] {
+        assert_eq!(write.await.unwrap(), Ok(()));
+    }
+    assert_eq!(bench.marks().await, [2]);
+    // So it stays: not even the lock is given.
+    bench.meddle("PRAGMA query_only = ON").await;
+    let answer = bench.mark(3).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+    assert_eq!(bench.marks().await, [2], "reads go on");
+}
+
+#[tokio::test]
+async fn a_failed_commit_fails_all_that_shared_it() {
+    let bench = bench(16);
+    let (release, held) = bench.hold().await;
+    let innocent = bench.queue(mark(1)).await;
+    // Breaks a promise that is only looked at when the transaction is committed.
+    let guilty = bench
+        .queue(|tx| {
+            execute(tx, "PRAGMA defer_foreign_keys = ON; INSERT INTO sign_in_addresses VALUES (999, '192.0.2.1', 1)")
+        })
+        .await;
+    drop(release);
+    held.await.unwrap().unwrap();
+    for write in [innocent, guilty] {
+        let answer = write.await.unwrap();
+        assert!(answer.is_err(), "{answer:?}");
+    }
+    assert_eq!(bench.marks().await, [0; 0]);
+    assert_eq!(bench.mark(2).await, Ok(()));
+    assert_eq!(bench.marks().await, [2]);
+}
+
+#[tokio::test]
+async fn when_the_database_undoes_a_transaction_those_in_it_are_told_and_the_rest_run_in_another() {
+    let bench = bench(16);
+    let (release, held) = bench.hold().await;
+    let before = bench.queue(mark(1)).await;
+    // As SQLite does by itself when the disk fails; and then a closure that did not look at the error goes on.
+    let undone = bench
+        .queue(|tx| {
+            mark(2)(tx)?;
+            execute(tx, "ROLLBACK")?;
+            assert!(is_unavailable(&mark(3)(tx)), "nothing is done outside a transaction");
+            Ok(())
+        })
+        .await;
+    let after = bench.queue(mark(4)).await;
+    drop(release);
+    held.await.unwrap().unwrap();
+    assert!(is_unavailable(&before.await.unwrap()));
+    assert!(is_unavailable(&undone.await.unwrap()));
+    assert_eq!(after.await.unwrap(), Ok(()));
+    assert_eq!(bench.marks().await, [4]);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_unavailable_at_once() {
+    let bench = bench(2);
+    let (release, held) = bench.hold().await;
+    let (one, two) = (bench.queue(mark(1)).await, bench.queue(mark(2)).await);
+    let answer = bench.mark(3).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+    drop(release);
+    held.await.unwrap().unwrap();
+    assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
+    assert_eq!(bench.mark(4).await, Ok(()));
+    assert_eq!(bench.marks().await, [1, 2, 4]);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_takes_nothing_back() {
+    let bench = bench(16);
+    let (release, held) = bench.hold().await;
+    let write = bench.queue(mark(1)).await;
+    write.abort();
+    assert!(write.await.unwrap_err().is_cancelled());
+    drop(release);
+    held.await.unwrap().unwrap();
+    assert_eq!(bench.mark(2).await, Ok(()));
+    assert_eq!(bench.marks().await, [1, 2]);
+}
+
+#[tokio::test]
+async fn the_end_waits_for_what_is_queued() {
+    let bench = bench(1);
+    let (release, held) = bench.hold().await;
+    let queued = bench.queue(mark(1)).await;
+    let closing = tokio::spawn({
+        let database = bench.database.clone();
+        async move { database.close().await }
+    });
+    drop(release);
+    held.await.unwrap().unwrap();
+    assert_eq!(queued.await.unwrap(), Ok(()));
+    closing.await.unwrap();
+    let answer = bench.mark(2).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+    assert_eq!(bench.marks().await, [1], "reads go on");
+    bench.database.close().await;
+    let Bench { database, folder } = bench;
+    drop(database);
+    let alone = folder.path().join("alone.db");
+    std::fs::copy(folder.path().join("test.db"), &alone).unwrap();
+    let kept: i64 =
+        Connection::open(alone).unwrap().query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 1, "the log is folded into the file");
+}
+
+#[tokio::test]
+async fn readers_cannot_write() {
+    let bench = bench(16);
+    let delete = |connection: &Connection| Ok(connection.execute("DELETE FROM runs", [])?);
+    let answer: Result<usize, StoreError> = bench.database.readers.on_connection(delete).await;
+    assert!(is_unavailable(&answer), "{answer:?}");
+}

@@ -1,0 +1,203 @@
+//! Brings a database's schema up to this program's: all steps or none, and never without a copy of what was before.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite_migration::{M, Migrations};
+
+use super::connect::{explained, folder};
+use crate::store::StoreError;
+
+/// Every step there ever was, in order. What was once released is never edited or removed.
+pub(super) const STEPS: &[M<'static>] = &[M::up(include_str!("../../../migrations/sqlite/0001_first.sql"))];
+
+/// Takes the schema from wherever it is to the last of `steps`. On an error the database is as it was.
+pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<(), StoreError> {
+    let version: usize = connection
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
+        .map_err(|error| explained(path, error))?
+        .try_into()
+        .unwrap_or(usize::MAX);
+    let (known, shown) = (steps.len(), path.display());
+    if version == known {
+        return Ok(());
+    }
+    if version > known {
+        return Err(StoreError::Fault(format!(
+            "{shown} has schema {version}, and this program knows schemas up to {known}: use the newer version that \
+             wrote it, or a copy from before it"
+        )));
+    }
+    if version == 0 && is_anothers(connection).map_err(|error| explained(path, error))? {
+        return Err(StoreError::Fault(format!("{shown} is another program's database: name another file")));
+    }
+    let copy = if version == 0 { None } else { Some(snapshot(connection, path, version)?) };
+    run(connection, steps).map_err(|error| {
+        let copy = copy.map_or(String::new(), |copy| format!("; a copy of it is {}", copy.display()));
+        StoreError::Fault(format!(
+            "can't bring {shown} from schema {version} to {known}: {error}. Nothing was changed{copy}. Go on with the \
+             version before, and report this"
+        ))
+    })
+}
+
+fn run(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), rusqlite_migration::Error> {
+    // A step that rebuilds a table must not set off the deletions that hang on it.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let done = Migrations::from_slice(steps).to_latest(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    done
+}
+
+fn is_anothers(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+}
+
+/// Writes `<file>.before-<next version>`: the database as it is, in one file that only its owner may read.
+fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<PathBuf, StoreError> {
+    let copy = beside(path, &format!(".before-{}", version + 1));
+    let unfinished = beside(path, &format!(".before-{}.unfinished", version + 1));
+    let failed = |problem: &dyn std::fmt::Display| {
+        StoreError::Unavailable(format!(
+            "can't copy {} to {} before its schema changes: {problem}. Nothing was changed: make room and try again",
+            path.display(),
+            copy.display()
+        ))
+    };
+    make_private(&unfinished).map_err(|error| failed(&error))?;
+    connection
+        .execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])
+        .map_err(|error| failed(&StoreError::from(error)))?;
+    settle(&unfinished, &copy).map_err(|error| failed(&error))?;
+    Ok(copy)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// SQLite writes into an empty file that is there, and keeps its mode.
+fn make_private(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map(drop)
+}
+
+/// A copy has its name only when all of it is on the disk.
+fn settle(unfinished: &Path, copy: &Path) -> io::Result<()> {
+    File::open(unfinished)?.sync_all()?;
+    fs::rename(unfinished, copy)?;
+    File::open(folder(copy))?.sync_all()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const FIRST: M<'_> = M::up("CREATE TABLE notes (text TEXT) STRICT; INSERT INTO notes VALUES ('kept');");
+    const SECOND: M<'_> = M::up("ALTER TABLE notes ADD COLUMN at INTEGER;");
+    const BROKEN: M<'_> = M::up("DROP TABLE notes; CREATE TABLE half (x); INSERT INTO nowhere VALUES (1);");
+
+    struct Bench {
+        connection: Connection,
+        folder: TempDir,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let folder = TempDir::new().unwrap();
+            let connection = Connection::open(folder.path().join("test.db")).unwrap();
+            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+            Self { connection, folder }
+        }
+
+        fn migrate(&mut self, steps: &[M<'_>]) -> Result<(), StoreError> {
+            migrate(&mut self.connection, &self.folder.path().join("test.db"), steps)
+        }
+
+        fn files(&self) -> Vec<String> {
+            let files = fs::read_dir(self.folder.path()).unwrap();
+            let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+            let mut copies: Vec<_> = names.filter(|name| name.contains("before")).collect();
+            copies.sort();
+            copies
+        }
+    }
+
+    fn notes(connection: &Connection) -> Vec<String> {
+        let mut all = connection.prepare("SELECT text FROM notes").unwrap();
+        all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn version(connection: &Connection) -> i64 {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn the_steps_of_this_program_make_a_whole() {
+        Migrations::from_slice(STEPS).validate().unwrap();
+    }
+
+    #[test]
+    fn a_new_database_needs_no_copy_and_a_known_one_no_step() {
+        let mut bench = Bench::new();
+        bench.migrate(&[FIRST]).unwrap();
+        bench.migrate(&[FIRST]).unwrap();
+        assert_eq!(
+            (version(&bench.connection), notes(&bench.connection), bench.files().len()),
+            (1, vec!["kept".into()], 0)
+        );
+    }
+
+    #[test]
+    fn what_was_before_is_copied_before_it_changes() {
+        let mut bench = Bench::new();
+        bench.migrate(&[FIRST]).unwrap();
+        fs::write(bench.folder.path().join("test.db.before-2.unfinished"), "of an attempt that was killed").unwrap();
+        bench.migrate(&[FIRST, SECOND]).unwrap();
+        assert_eq!(version(&bench.connection), 2);
+        assert_eq!(bench.files(), ["test.db.before-2"]);
+        let copy = bench.folder.path().join("test.db.before-2");
+        assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let copy = Connection::open(copy).unwrap();
+        assert_eq!((version(&copy), notes(&copy)), (1, vec!["kept".into()]));
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let mut bench = Bench::new();
+        bench.migrate(&[FIRST]).unwrap();
+        for _ in 0..2 {
+            let error = bench.migrate(&[FIRST, SECOND, BROKEN]).unwrap_err().to_string();
+            for words in ["test.db from schema 1 to 3", "Nothing was changed", "test.db.before-2"] {
+                assert!(error.contains(words), "{error}");
+            }
+            assert_eq!((version(&bench.connection), notes(&bench.connection)), (1, vec!["kept".into()]));
+        }
+        bench.migrate(&[FIRST]).unwrap();
+        bench.migrate(&[FIRST, SECOND]).unwrap();
+        assert_eq!(version(&bench.connection), 2);
+    }
+
+    #[test]
+    fn without_a_copy_nothing_is_changed() {
+        let mut bench = Bench::new();
+        bench.migrate(&[FIRST]).unwrap();
+        fs::create_dir(bench.folder.path().join("test.db.before-2")).unwrap();
+        let error = bench.migrate(&[FIRST, SECOND]).unwrap_err();
+        assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("Nothing was changed")), "{error}");
+        assert_eq!(version(&bench.connection), 1);
+    }
+}

@@ -1,0 +1,87 @@
+//! The store in one SQLite file: one connection writes, on a thread of its own; a few read, beside it and each other.
+//!
+//! Alone in knowing SQL. Files are named as the nouns of the folder above; the others are the machinery.
+
+use std::path::Path;
+use std::time::Duration;
+
+use self::pool::Readers;
+use self::writer::Writer;
+use super::{BUSY_TIMEOUT, Read, StoreError, Write};
+
+mod audit;
+mod connect;
+mod error;
+mod migrate;
+mod outbox;
+mod pool;
+mod reset_codes;
+mod runs;
+mod sessions;
+mod settings;
+mod tx;
+mod users;
+mod writer;
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod tests;
+
+/// How many writes may wait: what the writer does in a fifth of a second or so. More would only wait longer.
+const QUEUE: usize = 4096;
+
+/// A handle on an open database; clones are cheap and share it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Database {
+    /// Opens the database in that file; makes it (mode 0600) where there is none, in a folder that must exist; brings
+    /// its schema up to date. Blocks for as long as that takes.
+    ///
+    /// An error names the file and says what to do: a folder that is missing or can't be written, a file that is no
+    /// database or another program's, a schema newer than this program.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, BUSY_TIMEOUT, QUEUE)
+    }
+
+    /// As [`Database::open`], with another patience for other processes' locks and another length of the queue.
+    fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
+        let _alone = connect::lock_folder(path)?;
+        connect::create(path)?;
+        let mut connection = connect::writer(path, busy_timeout)?;
+        migrate::migrate(&mut connection, path, migrate::STEPS)?;
+        let readers = Readers::open(path, busy_timeout)?;
+        Ok(Self { readers, writer: Writer::start(connection, queue)? })
+    }
+
+    /// Runs a closure that asks, on a thread that may block, in one consistent view. It waits at most
+    /// [`BUSY_TIMEOUT`] for its turn.
+    pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.readers.read(job).await
+    }
+
+    /// Runs a closure that changes, after those that came before it. What it returns as `Ok` is on the disk when the
+    /// caller sees it; of what it returns as `Err`, or does before it panics, nothing is kept. Dropping the future
+    /// does not take the write back.
+    pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(|tx| job(tx)).await
+    }
+
+    /// Finishes the writes that wait and closes the connection that writes, for all clones: later writes are
+    /// [`StoreError::Unavailable`]. Without this the same happens when the last clone is dropped, but nobody waits for it.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+}

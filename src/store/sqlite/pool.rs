@@ -1,0 +1,99 @@
+//! The connections that ask: a few, each with its own view and its own statements. They can't change anything.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::Pool;
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::Connection;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::connect;
+use super::tx::Tx;
+use crate::store::{Read, StoreError};
+
+/// Reads that run at once; more would only share the same few cores.
+const READERS: u32 = 4;
+
+#[derive(Clone, Debug)]
+pub(super) struct Readers {
+    pool: Pool<SqliteConnectionManager>,
+    /// One permit for each connection, so that reads wait their turn as tasks and never as threads.
+    turns: Arc<Semaphore>,
+    patience: Duration,
+}
+
+impl Readers {
+    pub(super) fn open(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+        let manager = SqliteConnectionManager::file(path)
+            .with_flags(connect::FLAGS)
+            .with_init(move |connection| connect::set_up_reader(connection, patience));
+        // Connections are kept for good: with them would go their statements and their map of the file.
+        let pool = Pool::builder()
+            .max_size(READERS)
+            .test_on_check_out(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connection_timeout(patience)
+            .build(manager)
+            .map_err(|error| StoreError::Unavailable(format!("can't open {} to read: {error}", path.display())))?;
+        Ok(Self { pool, turns: Arc::new(Semaphore::new(READERS as usize)), patience })
+    }
+
+    pub(super) async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.on_connection(|connection| in_one_view(connection, job)).await
+    }
+
+    /// Runs anything on a connection that can't change, on a thread that may block.
+    pub(super) async fn on_connection<T, E>(
+        &self,
+        job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let Ok(Ok(turn)) = timeout(self.patience, Arc::clone(&self.turns).acquire_owned()).await else {
+            return Err(StoreError::Unavailable("too many reads wait: try again later".to_owned()).into());
+        };
+        let pool = self.pool.clone();
+        let done = spawn_blocking(move || {
+            let connection = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let result = job(&connection);
+            // In this order: whoever has the next turn finds a free connection.
+            drop(connection);
+            drop(turn);
+            result
+        });
+        done.await.unwrap_or_else(|_| Err(StoreError::Fault("a read panicked".to_owned()).into()))
+    }
+}
+
+/// A transaction that changes nothing is ended by undoing it, whether the job returned or panicked.
+struct View<'c>(&'c Connection);
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit()
+            && let Err(error) = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]))
+        {
+            tracing::error!(%error, "a read's transaction could not be ended");
+        }
+    }
+}
+
+fn in_one_view<T, E: From<StoreError>>(
+    connection: &Connection,
+    job: impl FnOnce(&dyn Read) -> Result<T, E>,
+) -> Result<T, E> {
+    connection.prepare_cached("BEGIN").and_then(|mut statement| statement.execute([])).map_err(StoreError::from)?;
+    let _view = View(connection);
+    job(&Tx::new(connection))
+}

@@ -1,0 +1,29 @@
+//! Runs of the process, in SQL.
+
+use rusqlite::params;
+
+use super::tx::{Tx, date};
+use crate::domain::run::Run;
+use crate::domain::time::Timestamp;
+use crate::store::{ReadRuns, RunId, StoreError, WriteRuns};
+
+impl ReadRuns for Tx<'_> {
+    fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        self.all("SELECT * FROM runs ORDER BY started_at, id", [], |row| {
+            Ok(Run { started_at: date(row, "started_at")?, seen_at: date(row, "seen_at")? })
+        })
+    }
+}
+
+impl WriteRuns for Tx<'_> {
+    fn start_run(&self, now: Timestamp) -> Result<RunId, StoreError> {
+        self.execute("INSERT INTO runs (started_at, seen_at) VALUES (?1, ?1)", [now.unix()])?;
+        Ok(RunId(self.last_id()))
+    }
+
+    fn beat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError> {
+        // A clock set back takes no proven life away.
+        self.execute("UPDATE runs SET seen_at = max(seen_at, ?2) WHERE id = ?1", params![id.0, now.unix()])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Sessions, in SQL. The table of the hot paths: one look-up by key, one conditional update by key.
+
+use rusqlite::{Row, params};
+
+use super::error::unreadable;
+use super::tx::{Tx, address, address_text, date, maybe_date, uuid};
+use super::users::user;
+use crate::domain::dialect::Dialect;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::{EndReason, Session};
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+use crate::store::{ReadSessions, StoreError, WriteSessions};
+
+/// How many sessions of one user are listed.
+const LISTED: u32 = 1000;
+
+/// The user's columns keep their names; the session's that would clash have others.
+pub(super) const WITH_USER: &str = "SELECT s.id AS session_id, s.user_id, s.dialect, s.generation, s.opened_at,
+     s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.must_change_password AS session_must_change, s.address, u.*
+   FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1";
+pub(super) const OF_USER: &str = "SELECT id AS session_id, user_id, dialect, generation, opened_at, rotated_at,
+     expires_at, ended_at, end_reason, must_change_password AS session_must_change, address
+   FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
+pub(super) const ADVANCE: &str = "UPDATE sessions
+   SET generation = ?3, rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5
+   WHERE id = ?1 AND generation = ?2 AND ended_at IS NULL";
+pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
+   WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
+pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
+   WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
+pub(super) const SWEEP: &str =
+    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+
+fn session(row: &Row<'_>) -> Result<Session, StoreError> {
+    let dialect: String = row.get("dialect")?;
+    let reason: Option<String> = row.get("end_reason")?;
+    let reason = reason
+        .map(|name| EndReason::from_name(&name).ok_or_else(|| unreadable("end reason", format!("unknown `{name}`"))))
+        .transpose()?;
+    Ok(Session {
+        id: SessionId(uuid(row, "session_id")?),
+        user: UserId(row.get("user_id")?),
+        dialect: dialect.parse().map_err(|problem| unreadable("dialect", problem))?,
+        generation: row.get("generation")?,
+        opened_at: date(row, "opened_at")?,
+        rotated_at: date(row, "rotated_at")?,
+        expires_at: date(row, "expires_at")?,
+        ended: maybe_date(row, "ended_at")?.zip(reason),
+        must_change_password: row.get("session_must_change")?,
+        address: address(row, "address")?,
+    })
+}
+
+impl ReadSessions for Tx<'_> {
+    fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
+        self.one(WITH_USER, [id.0.as_bytes()], |row| Ok((session(row)?, user(row)?)))
+    }
+
+    fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
+        self.all(OF_USER, params![user.0, now.unix(), LISTED], session)
+    }
+
+    /// Reads the whole table, for it is asked when keys are pruned and no other time: an index would cost every sign-in.
+    fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let oldest = self.one(
+            "SELECT min(opened_at) AS oldest FROM sessions WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2",
+            params![dialect.name(), now.unix()],
+            |row| maybe_date(row, "oldest"),
+        )?;
+        Ok(oldest.flatten())
+    }
+}
+
+impl WriteSessions for Tx<'_> {
+    fn open_session(&self, session: &Session) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO sessions (id, user_id, dialect, generation, opened_at, rotated_at, expires_at, ended_at,
+               end_reason, must_change_password, address)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                session.id.0.as_bytes(),
+                session.user.0,
+                session.dialect.name(),
+                session.generation,
+                session.opened_at.unix(),
+                session.rotated_at.unix(),
+                session.expires_at.unix(),
+                session.ended.map(|(at, _)| at.unix()),
+                session.ended.map(|(_, reason)| reason.name()),
+                session.must_change_password,
+                session.address.map(address_text),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn advance_session(
+        &self,
+        id: SessionId,
+        from: u32,
+        to: u32,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.execute(ADVANCE, params![id.0.as_bytes(), from, to, now.unix(), expires_at.unix()])? == 1)
+    }
+
+    fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {
+        Ok(self.execute(END, params![id.0.as_bytes(), now.unix(), reason.name()])? == 1)
+    }
+
+    fn end_sessions_of(
+        &self,
+        user: UserId,
+        except: Option<SessionId>,
+        now: Timestamp,
+        reason: EndReason,
+    ) -> Result<usize, StoreError> {
+        let except = except.map(|id| id.0.into_bytes());
+        self.execute(END_OF_USER, params![user.0, now.unix(), reason.name(), except])
+    }
+
+    fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError> {
+        self.execute("UPDATE sessions SET must_change_password = 0 WHERE id = ?1", [id.0.as_bytes()])?;
+        Ok(())
+    }
+
+    fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(SWEEP, params![before.unix(), limit])
+    }
+}

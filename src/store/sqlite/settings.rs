@@ -1,0 +1,31 @@
+//! Runtime settings, in SQL.
+
+use rusqlite::params;
+use serde_json::Value;
+
+use super::error::unreadable;
+use super::tx::Tx;
+use crate::domain::time::Timestamp;
+use crate::store::{ReadSettings, StoreError, WriteSettings};
+
+impl ReadSettings for Tx<'_> {
+    fn stored_settings(&self) -> Result<Vec<(String, Value)>, StoreError> {
+        self.all("SELECT name, value FROM settings ORDER BY name", [], |row| {
+            let (name, text): (String, String) = (row.get("name")?, row.get("value")?);
+            let value = serde_json::from_str(&text).map_err(|problem| unreadable(&name, problem))?;
+            Ok((name, value))
+        })
+    }
+}
+
+impl WriteSettings for Tx<'_> {
+    fn put_setting(&self, name: &str, value: &Value, now: Timestamp, by: &str) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO settings (name, value, changed_at, changed_by) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (name) DO UPDATE
+             SET value = excluded.value, changed_at = excluded.changed_at, changed_by = excluded.changed_by",
+            params![name, value.to_string(), now.unix(), by],
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! What every backend must do, done by this one; and what is this one's alone: its file, its log, its plans.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::Store;
+use crate::store::conformance::{self, conformance};
+
+/// A store nobody has used, and what must live as long as it.
+fn fresh() -> (Store, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let store = Store::Sqlite(Database::open(&folder.path().join("test.db")).unwrap());
+    (store, folder)
+}
+
+conformance!(fresh);
+
+#[test]
+fn the_file_is_its_owners_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("test.db");
+    let _database = Database::open(&path).unwrap();
+    for name in ["test.db", "test.db-wal", "test.db-shm"] {
+        let mode = folder.path().join(name).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_connections_are_set_as_they_must_be() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::open(&folder.path().join("test.db")).unwrap();
+    let pragmas = |connection: &Connection| {
+        ["synchronous", "foreign_keys", "query_only", "trusted_schema", "temp_store"]
+            .map(|name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap())
+    };
+    let writer = database.writer.write(move |tx| Ok::<_, StoreError>(pragmas(tx.connection()))).await.unwrap();
+    assert_eq!(writer, [2, 1, 0, 0, 2]);
+    let reader =
+        database.readers.on_connection(move |connection| Ok::<_, StoreError>(pragmas(connection))).await.unwrap();
+    assert_eq!(reader, [2, 1, 1, 0, 2]);
+    let mode = |connection: &Connection| {
+        let mode: Result<String, _> = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
+        mode.map_err(StoreError::from)
+    };
+    assert_eq!(database.readers.on_connection(mode).await.unwrap(), "wal");
+}
+
+/// A crash of the process alone can't tell `synchronous = FULL` from NORMAL, so the waits for the disk are counted:
+/// another process runs the case below, which makes 52 writes one after another, under `strace`.
+#[test]
+fn every_commit_waits_for_the_disk() {
+    let folder = TempDir::new().unwrap();
+    let counts = folder.path().join("counts");
+    let traced = Command::new("strace")
+        .args(["-f", "-c", "-e", "trace=fsync,fdatasync", "-o"])
+        .arg(&counts)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "store::sqlite::tests::what_was_acknowledged_is_read"])
+        .output();
+    let Ok(traced) = traced.as_ref().map(|output| String::from_utf8_lossy(&output.stdout)) else {
+        return eprintln!("SKIPPED: the waits for the disk can't be counted without strace");
+    };
+    if !traced.contains("1 passed") {
+        return eprintln!("SKIPPED: strace may not trace here, so the waits for the disk can't be counted: {traced}");
+    }
+    let calls: u32 = std::fs::read_to_string(counts)
+        .unwrap()
+        .lines()
+        .filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync"))
+        .map(|line| line.split_whitespace().nth(3).unwrap().parse::<u32>().unwrap())
+        .sum();
+    assert!(calls >= 52, "{calls} waits for 52 commits");
+}
+
+/// Each statement whose table grows finds its rows by an index, and in order.
+#[tokio::test]
+async fn no_statement_reads_a_whole_table() {
+    let statements = [
+        users::BY_ID,
+        users::BY_NAME,
+        users::BY_EMAIL,
+        users::CLAIMANTS,
+        users::PAGE_OF_PREFIX,
+        users::SIGNED_IN_FROM,
+        sessions::WITH_USER,
+        sessions::OF_USER,
+        sessions::ADVANCE,
+        sessions::END,
+        sessions::END_OF_USER,
+        sessions::SWEEP,
+        reset_codes::OWNER,
+        reset_codes::SWEEP,
+        outbox::CLAIM,
+        outbox::SWEEP,
+        audit::NEWEST_OF,
+        audit::RECORD,
+        audit::SWEEP,
+        "DELETE FROM users WHERE id = 1",
+        "UPDATE audit SET username = NULL WHERE user_id = 1",
+        "DELETE FROM sign_in_addresses WHERE user_id = 1",
+    ];
+    let folder = TempDir::new().unwrap();
+    let database = Database::open(&folder.path().join("test.db")).unwrap();
+    let plans = database.readers.on_connection(move |connection| {
+        Ok::<_, StoreError>(statements.map(|sql| {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            for number in 1..=plan.parameter_count() {
+                plan.raw_bind_parameter(number, 1).unwrap();
+            }
+            let mut rows = plan.raw_query();
+            let mut steps = Vec::new();
+            while let Some(row) = rows.next().unwrap() {
+                steps.push(row.get::<_, String>("detail").unwrap());
+            }
+            (sql, steps)
+        }))
+    });
+    for (sql, steps) in plans.await.unwrap() {
+        // A subquery's result is no table; its rows were found by an index.
+        let scans = steps.iter().any(|step| step.starts_with("SCAN"));
+        let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER"));
+        assert!(!scans && !sorts, "{sql}\n{steps:#?}");
+    }
+}
+
+#[test]
+fn many_may_open_a_new_file_at_once() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("test.db");
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let open: Vec<_> = (0..4).map(|_| scope.spawn(|| Database::open(&path))).collect();
+        open.into_iter().map(|thread| thread.join().unwrap().map(drop)).collect()
+    });
+    assert_eq!(opened, [Ok(()), Ok(()), Ok(()), Ok(())]);
+}
+
+#[test]
+fn what_cannot_be_opened_says_why() {
+    let folder = TempDir::new().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    std::fs::write(inside("text.db"), "this is a text of some length, and no database at all ".repeat(50)).unwrap();
+    Connection::open(inside("another.db")).unwrap().execute_batch("CREATE TABLE django_session (a)").unwrap();
+    Connection::open(inside("newer.db")).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    for (path, words) in [
+        (inside("missing/test.db"), ["does not exist", "create it"]),
+        ("/proc/test.db".into(), ["/proc/test.db", "write"]),
+        (inside("text.db"), ["text.db is not a SQLite database", "move it away"]),
+        (inside("another.db"), ["another.db is another program's", "name another"]),
+        (inside("newer.db"), ["newer.db has schema 99", "newer version"]),
+    ] {
+        let error = Database::open(&path).map(drop).unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    }
+    let text = std::fs::read_to_string(inside("text.db")).unwrap();
+    assert!(text.starts_with("this is a text"), "nothing is overwritten");
+}

@@ -1,0 +1,109 @@
+//! One open transaction: the value on which the nouns of this folder are asked and changed.
+
+use std::net::IpAddr;
+
+use rusqlite::{Connection, Params, Row};
+use uuid::Uuid;
+
+use super::error::unreadable;
+use crate::domain::time::Timestamp;
+use crate::store::{Read, StoreError, Write};
+
+/// A transaction. Whoever makes one has begun it, and ends it.
+pub(super) struct Tx<'c>(&'c Connection);
+
+impl Read for Tx<'_> {}
+impl Write for Tx<'_> {}
+
+impl<'c> Tx<'c> {
+    pub(super) fn new(connection: &'c Connection) -> Self {
+        Self(connection)
+    }
+
+    /// The connection behind it, for tests that break it on purpose.
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        self.0
+    }
+
+    /// Changes rows. How many.
+    pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        self.still_open()?;
+        Ok(self.0.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// The first row there is.
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        self.still_open()?;
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        rows.next()?.map(read).transpose()
+    }
+
+    /// Whether there is any row.
+    pub(super) fn exists(&self, sql: &str, params: impl Params) -> Result<bool, StoreError> {
+        Ok(self.one(sql, params, |_| Ok(()))?.is_some())
+    }
+
+    /// Every row.
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.still_open()?;
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut rows = statement.query(params)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(read(row)?);
+        }
+        Ok(all)
+    }
+
+    /// The id of the row inserted last.
+    pub(super) fn last_id(&self) -> i64 {
+        self.0.last_insert_rowid()
+    }
+
+    /// SQLite ends a transaction by itself when the disk is full or fails. What a closure did after that would be
+    /// committed at once, statement by statement, although its caller is told that nothing was done.
+    fn still_open(&self) -> Result<(), StoreError> {
+        if self.0.is_autocommit() {
+            return Err(StoreError::Unavailable("the transaction was undone by an earlier failure".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// A date's column.
+pub(super) fn date(row: &Row<'_>, column: &str) -> Result<Timestamp, StoreError> {
+    Ok(Timestamp::from_unix(row.get(column)?))
+}
+
+/// A column of a date that may be missing.
+pub(super) fn maybe_date(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_unix))
+}
+
+/// A UUID's column.
+pub(super) fn uuid(row: &Row<'_>, column: &str) -> Result<Uuid, StoreError> {
+    Ok(Uuid::from_bytes(row.get(column)?))
+}
+
+/// An address's column.
+pub(super) fn address(row: &Row<'_>, column: &str) -> Result<Option<IpAddr>, StoreError> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| text.parse().map_err(|problem| unreadable(column, problem))).transpose()
+}
+
+/// An address as it is stored: an IPv4 address has one form, whatever socket it came by.
+pub(super) fn address_text(address: IpAddr) -> String {
+    address.to_canonical().to_string()
+}

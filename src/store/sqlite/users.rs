@@ -1,0 +1,201 @@
+//! Users, in SQL.
+
+use std::net::IpAddr;
+
+use rusqlite::{Row, params};
+
+use super::error::unreadable;
+use super::tx::{Tx, address_text, date, maybe_date, uuid};
+use crate::domain::claims::Claims;
+use crate::domain::field::Field;
+use crate::domain::id::{Subject, UserId};
+use crate::domain::password::PasswordHash;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Email, Login, NewUser, User, Username};
+use crate::store::{ReadUsers, StoreError, UserQuery, WriteUsers};
+
+/// How many addresses of a user are kept.
+const ADDRESSES_KEPT: u32 = 20;
+
+pub(super) const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
+pub(super) const BY_NAME: &str = "SELECT * FROM users WHERE username_key = ?1";
+pub(super) const BY_EMAIL: &str = "SELECT * FROM users WHERE email_key = ?1";
+pub(super) const CLAIMANTS: &str = "SELECT 1 FROM users WHERE (username_key = ?1 OR email_key = ?1) AND id IS NOT ?2";
+const PAGE: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
+pub(super) const PAGE_OF_PREFIX: &str = "SELECT * FROM users WHERE id > ?1 AND id IN (
+     SELECT id FROM users WHERE username_key >= ?3 AND username_key < ?4
+     UNION ALL SELECT id FROM users WHERE email_key >= ?3 AND email_key < ?4
+   ) ORDER BY id LIMIT ?2";
+pub(super) const SIGNED_IN_FROM: &str = "SELECT 1 FROM sign_in_addresses WHERE user_id = ?1 AND address = ?2";
+
+/// A user of a row that has all columns of `users` by their own names.
+pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
+    let username: String = row.get("username")?;
+    let email: Option<String> = row.get("email")?;
+    let claims: String = row.get("claims")?;
+    Ok(User {
+        id: UserId(row.get("id")?),
+        sub: Subject(uuid(row, "sub")?),
+        username: Username::parse(&username).map_err(|problem| unreadable("user name", problem))?,
+        email: email
+            .map(|text| Email::parse(&text).map_err(|problem| unreadable("e-mail address", problem)))
+            .transpose()?,
+        email_verified: row.get("email_verified")?,
+        first_name: row.get("first_name")?,
+        last_name: row.get("last_name")?,
+        password: row.get::<_, Option<String>>("password_hash")?.map(PasswordHash::from_stored),
+        must_change_password: row.get("must_change_password")?,
+        is_active: row.get("is_active")?,
+        is_staff: row.get("is_staff")?,
+        is_superuser: row.get("is_superuser")?,
+        claims: Claims::parse(&claims).map_err(|problem| unreadable("claims", problem))?,
+        date_joined: date(row, "date_joined")?,
+        last_login: maybe_date(row, "last_login")?,
+    })
+}
+
+impl Tx<'_> {
+    /// Refuses a key that is another user's name or address, so that nobody can take an address as a name.
+    fn free(&self, key: &str, field: Field, owner: Option<UserId>) -> Result<(), StoreError> {
+        let taken = self.exists(CLAIMANTS, params![key, owner.map(|id| id.0)])?;
+        if taken { Err(StoreError::Taken(field)) } else { Ok(()) }
+    }
+
+    fn keep_newest_addresses(&self, id: UserId, newest: &str) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM sign_in_addresses WHERE user_id = ?1 AND address NOT IN (
+               SELECT address FROM sign_in_addresses WHERE user_id = ?1
+               ORDER BY address = ?2 DESC, last_at DESC LIMIT ?3)",
+            params![id.0, newest, ADDRESSES_KEPT],
+        )?;
+        Ok(())
+    }
+}
+
+impl ReadUsers for Tx<'_> {
+    fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.one(BY_ID, [id.0], user)
+    }
+
+    fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError> {
+        let order = if login.looks_like_email() { [BY_EMAIL, BY_NAME] } else { [BY_NAME, BY_EMAIL] };
+        for sql in order {
+            if let Some(user) = self.one(sql, [login.key()], user)? {
+                return Ok(Some(user));
+            }
+        }
+        Ok(None)
+    }
+
+    fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError> {
+        self.one(BY_EMAIL, [email.key()], user)
+    }
+
+    fn users(&self, query: &UserQuery) -> Result<Vec<User>, StoreError> {
+        let after = query.after.map_or(i64::MIN, |id| id.0);
+        let Some(prefix) = &query.prefix else {
+            return self.all(PAGE, params![after, query.limit], user);
+        };
+        let from = Login::new(prefix);
+        let to = format!("{}{}", from.key(), char::MAX);
+        self.all(PAGE_OF_PREFIX, params![after, query.limit, from.key(), to], user)
+    }
+
+    fn has_signed_in_from(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError> {
+        self.exists(SIGNED_IN_FROM, params![id.0, address_text(address)])
+    }
+}
+
+impl WriteUsers for Tx<'_> {
+    fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError> {
+        let (username_key, email_key) = (user.username.key(), user.email.as_ref().map(Email::key));
+        self.free(&username_key, Field::Username, None)?;
+        if let Some(key) = &email_key {
+            self.free(key, Field::Email, None)?;
+        }
+        self.execute(
+            "INSERT INTO users (id, sub, username, username_key, email, email_key, password_hash, is_superuser, date_joined)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                user.id.map(|id| id.0),
+                user.sub.0.as_bytes(),
+                user.username.as_str(),
+                username_key,
+                user.email.as_ref().map(Email::as_str),
+                email_key,
+                user.password.as_ref().map(PasswordHash::as_str),
+                user.is_superuser,
+                user.date_joined.unix(),
+            ],
+        )?;
+        Ok(UserId(self.last_id()))
+    }
+
+    fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE users SET password_hash = ?2, must_change_password = ?3 WHERE id = ?1",
+            params![id.0, hash.as_str(), must_change],
+        )?;
+        Ok(())
+    }
+
+    fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2",
+            params![id.0, old.as_str(), new.as_str()],
+        )?;
+        Ok(())
+    }
+
+    fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError> {
+        let key = username.key();
+        self.free(&key, Field::Username, Some(id))?;
+        self.execute(
+            "UPDATE users SET username = ?2, username_key = ?3 WHERE id = ?1",
+            params![id.0, username.as_str(), key],
+        )?;
+        Ok(())
+    }
+
+    fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError> {
+        let key = email.key();
+        self.free(&key, Field::Email, Some(id))?;
+        self.execute(
+            "UPDATE users SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1",
+            params![id.0, email.as_str(), key],
+        )?;
+        Ok(())
+    }
+
+    fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError> {
+        self.execute("UPDATE users SET is_active = ?2 WHERE id = ?1", params![id.0, active])?;
+        Ok(())
+    }
+
+    fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError> {
+        self.execute("UPDATE users SET claims = ?2 WHERE id = ?1", params![id.0, claims.to_json()])?;
+        Ok(())
+    }
+
+    fn record_sign_in(&self, id: UserId, at: Timestamp, address: Option<IpAddr>) -> Result<(), StoreError> {
+        let found = self.execute("UPDATE users SET last_login = ?2 WHERE id = ?1", params![id.0, at.unix()])?;
+        let Some(address) = address.filter(|_| found == 1).map(address_text) else { return Ok(()) };
+        let known = self.execute(
+            "UPDATE sign_in_addresses SET last_at = ?3 WHERE user_id = ?1 AND address = ?2",
+            params![id.0, address, at.unix()],
+        )?;
+        if known == 0 {
+            self.execute(
+                "INSERT INTO sign_in_addresses (user_id, address, last_at) VALUES (?1, ?2, ?3)",
+                params![id.0, address, at.unix()],
+            )?;
+            self.keep_newest_addresses(id, &address)?;
+        }
+        Ok(())
+    }
+
+    fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+        self.execute("UPDATE audit SET username = NULL WHERE user_id = ?1", [id.0])?;
+        Ok(self.execute("DELETE FROM users WHERE id = ?1", [id.0])? == 1)
+    }
+}

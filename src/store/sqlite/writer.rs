@@ -1,0 +1,192 @@
+//! The one thread that changes: it runs all writes that wait in one transaction, each in a savepoint of its own, and
+//! answers them when that is on the disk. Many share the cost of one wait for it; none waits for a batch to fill.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use super::tx::Tx;
+use crate::store::StoreError;
+
+/// The most writes that share a transaction: beyond this the first of them would wait for the last too long.
+const BATCH: usize = 512;
+
+/// A write on its way: run at most once, answered exactly once.
+trait Job: Send {
+    /// Runs it. Whether what it did is to be kept.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Tells the caller: what the job returned, or why nothing of it was kept.
+    fn answer(self: Box<Self>, kept: Result<(), StoreError>);
+}
+
+struct Asked<F, T, E> {
+    job: Option<F>,
+    result: Option<Result<T, E>>,
+    caller: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Job for Asked<F, T, E>
+where
+    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<StoreError> + Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let Some(job) = self.job.take() else { return false };
+        let result = catch_unwind(AssertUnwindSafe(|| job(tx)))
+            .unwrap_or_else(|_| Err(StoreError::Fault("a write panicked".to_owned()).into()));
+        self.result.insert(result).is_ok()
+    }
+
+    fn answer(self: Box<Self>, kept: Result<(), StoreError>) {
+        let answer = match (self.result, kept) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(error)) => Err(error.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(StoreError::Fault("a write was not run".to_owned()).into()),
+        };
+        // A caller that has gone away is not told; what it asked for is done all the same.
+        let _ = self.caller.send(answer);
+    }
+}
+
+enum Message {
+    Job(Box<dyn Job>),
+    Close(oneshot::Sender<()>),
+}
+
+/// The way to the thread. When the last one is dropped the thread ends, after what is queued.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    queue: SyncSender<Message>,
+}
+
+impl Writer {
+    /// Starts the thread on a connection; at most `capacity` writes wait for it.
+    pub(super) fn start(connection: Connection, capacity: usize) -> Result<Self, StoreError> {
+        let (queue, messages) = sync_channel(capacity);
+        thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || serve(connection, &messages))
+            .map_err(|error| StoreError::Unavailable(format!("can't start the thread that writes: {error}")))?;
+        Ok(Self { queue })
+    }
+
+    pub(super) async fn write<T, E>(&self, job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Asked { job: Some(job), result: None, caller });
+        self.queue.try_send(Message::Job(job)).map_err(|error| match error {
+            TrySendError::Full(_) => StoreError::Unavailable("too many writes wait: try again later".to_owned()),
+            TrySendError::Disconnected(_) => closed(),
+        })?;
+        answer.await.unwrap_or_else(|_| Err(closed().into()))
+    }
+
+    /// Does what is queued, then ends the thread. A second call finds it ended.
+    pub(super) async fn close(&self) {
+        let (done, ended) = oneshot::channel();
+        let queue = self.queue.clone();
+        // Waits where the queue is full; an end that is not heard of is one that has come.
+        let _ = spawn_blocking(move || queue.send(Message::Close(done))).await;
+        let _ = ended.await;
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+fn serve(connection: Connection, messages: &Receiver<Message>) {
+    let mut closing = None;
+    while closing.is_none() {
+        let mut batch = Vec::new();
+        let mut next = messages.recv().map_err(|_| TryRecvError::Disconnected);
+        loop {
+            match next {
+                Ok(Message::Job(job)) => batch.push(job),
+                Ok(Message::Close(done)) => closing = Some(Some(done)),
+                Err(TryRecvError::Disconnected) => closing = Some(None),
+                Err(TryRecvError::Empty) => break,
+            }
+            if closing.is_some() || batch.len() == BATCH {
+                break;
+            }
+            next = messages.try_recv();
+        }
+        run(&connection, batch);
+    }
+    finish(connection);
+    if let Some(Some(done)) = closing {
+        let _ = done.send(());
+    }
+}
+
+/// Folds the log into the file as far as no other process is in the way.
+fn finish(connection: Connection) {
+    let folded = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    let closed = connection.close().map_err(|(_, error)| error);
+    if let Err(error) = folded.and(closed) {
+        tracing::warn!(%error, "the database was closed with its log still beside it; the next start takes it up");
+    }
+}
+
+/// Runs all jobs in one transaction and answers them. SQLite may undo a transaction by itself (the disk is full, the
+/// disk fails): then those that have run are answered so, and the others get another one.
+fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) {
+    let mut waiting = batch.into_iter();
+    while waiting.len() > 0 {
+        if let Err(error) = begin(connection) {
+            waiting.for_each(|job| job.answer(Err(error.clone())));
+            return;
+        }
+        let mut ran = Vec::with_capacity(waiting.len());
+        let mut kept = Ok(());
+        while kept.is_ok()
+            && let Some(mut job) = waiting.next()
+        {
+            kept = run_one(connection, job.as_mut());
+            ran.push(job);
+        }
+        let kept = kept.and_then(|()| execute(connection, "COMMIT"));
+        if let Err(error) = &kept {
+            tracing::error!(%error, writes = ran.len(), "a transaction was not committed");
+        }
+        for job in ran {
+            job.answer(kept.clone());
+        }
+    }
+}
+
+/// Takes the lock for writing. A transaction that could not be ended is ended first.
+fn begin(connection: &Connection) -> Result<(), StoreError> {
+    if !connection.is_autocommit() {
+        execute(connection, "ROLLBACK")?;
+    }
+    execute(connection, "BEGIN IMMEDIATE")
+}
+
+/// Runs a job in a savepoint. An error is one of the whole transaction: nothing in it can be kept.
+fn run_one(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+    execute(connection, "SAVEPOINT job")?;
+    let keep = job.run(&Tx::new(connection));
+    if connection.is_autocommit() {
+        return Err(StoreError::Unavailable("the disk is full or failing, and the transaction was undone".to_owned()));
+    }
+    if !keep {
+        execute(connection, "ROLLBACK TO job")?;
+    }
+    execute(connection, "RELEASE job")
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
