@@ -8,4 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod mail;
 pub mod store;
+pub mod telemetry;
+pub mod throttle;

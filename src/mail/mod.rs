@@ -1,0 +1,211 @@
+//! Mail: what is written, how it is kept until it is sent, and how it is sent.
+//!
+//! It owns templates, sealing for the outbox and the transports. It must not know why a mail is written or when it is
+//! tried again: the first is the use case's, the second the domain's and the outbox job's.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lettre::message::Mailbox;
+
+use crate::chance::Chance;
+use crate::crypto::derive::{DerivedKeys, Use};
+use crate::crypto::seal::Seal;
+use crate::domain::mail_item::{MailItem, NewMail};
+use crate::domain::time::Timestamp;
+use crate::domain::user::Email;
+
+mod letter;
+mod site;
+mod smtp;
+mod template;
+mod transport;
+
+pub use letter::{Rendered, Unreadable, masked, opened, sealed};
+pub use smtp::{Security, Smtp, SmtpOptions};
+pub use template::{Mail, TemplateError, Templates};
+pub use transport::{SendError, Transport};
+
+use letter::Letter;
+use site::Site;
+
+/// What a [`Mailer`] is made of.
+#[derive(Debug)]
+pub struct MailerOptions {
+    /// Where the server is reached: mails name it, and message ids end in its host.
+    pub public_url: String,
+    /// The sender, `name@host` or `Name <name@host>`; None for `no-reply@` the public host.
+    pub from: Option<String>,
+    /// Where templates lie that go before those built in, in its folder `mail`.
+    pub templates_dir: Option<PathBuf>,
+    /// The way out.
+    pub transport: Transport,
+}
+
+/// Why a [`Mailer`] could not be made; each names the setting or file to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum MailSetupError {
+    /// The sender is no mailbox.
+    #[error("`{0}` is not a sender's address: set email.from to `name@host` or `Name <name@host>`")]
+    From(String),
+    /// The certificate authority's file can't be used.
+    #[error("reading the certificates that mail servers are checked against, {}: {problem}; mend email.ca_file", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// TLS can't be set up at all.
+    #[error("setting up TLS for mail: {0}")]
+    Tls(String),
+    /// A template can't be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// Writes mails and sends them. Clones are cheap and share their connections.
+#[derive(Clone, Debug)]
+pub struct Mailer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    templates: Templates,
+    transport: Transport,
+    seal: Seal,
+    from: Mailbox,
+    site: Site,
+}
+
+impl Mailer {
+    /// Reads the templates and renders each once with samples, so that a broken one is found at the start.
+    pub fn new(options: MailerOptions, keys: &DerivedKeys) -> Result<Self, MailSetupError> {
+        let site = Site::new(&options.public_url);
+        let from = options.from.unwrap_or_else(|| site.default_sender());
+        Ok(Self(Arc::new(Inner {
+            templates: Templates::load(options.templates_dir.as_deref(), &site)?,
+            transport: options.transport,
+            seal: Seal::new(keys, Use::MailSeal),
+            from: from.parse().map_err(|_| MailSetupError::From(from))?,
+            site,
+        })))
+    }
+
+    /// Renders and seals a mail for the outbox. To be done before the write it is queued in.
+    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, chance: &Chance) -> Result<NewMail, TemplateError> {
+        let rendered = self.0.templates.render(mail, to)?;
+        Ok(NewMail { template: mail.template(), sealed: sealed(&rendered, &self.0.seal, chance), created_at: now })
+    }
+
+    /// Opens a mail from the outbox and sends it, in at most the transport's time. Its message id is the same at every
+    /// attempt, so that a receiver may tell a repeated one.
+    pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
+        let inner = &*self.0;
+        let rendered = opened(&item.sealed, &inner.seal)?;
+        let letter = Letter::new(item, &rendered, &inner.from, &inner.site, now)?;
+        inner.transport.send(&letter).await?;
+        let (mail, to) = (item.id.0, masked(&rendered.to));
+        tracing::info!(mail, template = item.template, %to, "mail sent");
+        Ok(())
+    }
+
+    /// Closes the connections that are kept between mails: to be called when none are waiting.
+    pub async fn rest(&self) {
+        self.0.transport.rest().await;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::mail_item::MailId;
+    use crate::domain::reset_code::ResetCode;
+    use crate::domain::user::Username;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    fn mailer(from: Option<&str>, transport: Transport) -> Result<Mailer, MailSetupError> {
+        let options = MailerOptions {
+            public_url: "https://auth.example.com".to_owned(),
+            from: from.map(str::to_owned),
+            templates_dir: None,
+            transport,
+        };
+        Mailer::new(options, &DerivedKeys::new(&[7; 32]))
+    }
+
+    fn queued(mailer: &Mailer) -> MailItem {
+        let mail = Mail::ResetCode {
+            username: Username::parse("anna").unwrap(),
+            code: ResetCode::from_random([1; 12]),
+            valid_for: Duration::from_mins(15),
+        };
+        let to = Email::parse("anna@example.com").unwrap();
+        let new = mailer.prepare(&mail, &to, NOW, &Chance::seeded(1)).unwrap();
+        let (template, sealed, created_at) = (new.template.to_owned(), new.sealed, new.created_at);
+        MailItem { id: MailId(4), template, sealed, created_at, attempts: 0 }
+    }
+
+    #[tokio::test]
+    async fn what_is_prepared_is_delivered() {
+        let (transport, sent) = Transport::memory();
+        let mailer = mailer(None, transport).unwrap();
+        mailer.deliver(&queued(&mailer), NOW).await.unwrap();
+        let sent = sent.lock().unwrap();
+        assert_eq!((sent.len(), sent[0].to.as_str()), (1, "anna@example.com"));
+        assert!(sent[0].text.lines().any(|line| line == "1111-1111-1111"), "{}", sent[0].text);
+    }
+
+    #[tokio::test]
+    async fn a_mail_sealed_under_another_secret_says_so() {
+        let (transport, sent) = Transport::memory();
+        let mailer = mailer(None, transport).unwrap();
+        let options = MailerOptions {
+            public_url: "https://auth.example.com".to_owned(),
+            from: None,
+            templates_dir: None,
+            transport: Transport::Memory(sent.clone()),
+        };
+        let other = Mailer::new(options, &DerivedKeys::new(&[8; 32])).unwrap();
+        let error = other.deliver(&queued(&mailer), NOW).await.unwrap_err();
+        assert!(error.is_permanent() && error.to_string().contains("keys/secret"), "{error}");
+        assert!(sent.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn files_hold_whole_mails_that_only_their_owner_reads() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("mail");
+        let mailer = mailer(Some("Help desk <help@example.com>"), Transport::Files(dir.clone())).unwrap();
+        mailer.deliver(&queued(&mailer), NOW).await.unwrap();
+        let entries: Vec<_> = std::fs::read_dir(&dir).unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].file_name(), "20231114T221320Z-4-reset_code.eml");
+        assert_eq!(entries[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let text = std::fs::read_to_string(entries[0].path()).unwrap();
+        for expected in [
+            "From: \"Help desk\" <help@example.com>\r\n",
+            "To: anna@example.com\r\n",
+            "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n",
+            "Auto-Submitted: auto-generated\r\n",
+            "Content-Type: multipart/alternative",
+            "\r\n1111-1111-1111\r\n",
+            "<!doctype html>",
+        ] {
+            assert!(text.contains(expected), "{expected:?} is missing in\n{text}");
+        }
+        let id = text.lines().find(|line| line.starts_with("Message-ID: <")).unwrap();
+        assert!(id.ends_with("@auth.example.com>"), "{id}");
+    }
+
+    #[test]
+    fn a_sender_that_is_none_is_named() {
+        let error = mailer(Some("nobody"), Transport::memory().0).unwrap_err();
+        assert!(error.to_string().contains("`nobody`") && error.to_string().contains("email.from"), "{error}");
+    }
+}

@@ -1,0 +1,288 @@
+//! The mails there are, and their templates: built in, and overridden by files of an operator's own.
+//!
+//! It owns what a mail says. It must not send or keep anything.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+use minijinja::value::Value;
+use minijinja::{Environment, UndefinedBehavior, context};
+
+use super::letter::Rendered;
+use super::site::Site;
+use crate::domain::reset_code::ResetCode;
+use crate::domain::secret::SecretText;
+use crate::domain::user::{Email, Username};
+
+/// A mail to be written: what its template is told, besides `site.url`, `site.name` and `site.host`.
+#[derive(Clone, Debug)]
+pub enum Mail {
+    /// The code that resets a password. Template `reset_code`: `username`, `code`, `valid_for`.
+    ResetCode {
+        /// Whose password.
+        username: Username,
+        /// The code, shown in groups of four.
+        code: ResetCode,
+        /// How long it is good for.
+        valid_for: Duration,
+    },
+    /// The link that leads to a form for a new password. Template `restore_link`: `username`, `link`, `valid_for`.
+    RestoreLink {
+        /// Whose password.
+        username: Username,
+        /// The whole link.
+        link: SecretText,
+        /// How long it is good for.
+        valid_for: Duration,
+    },
+}
+
+impl Mail {
+    /// The template's name, which is also its folder's.
+    pub fn template(&self) -> &'static str {
+        match self {
+            Self::ResetCode { .. } => "reset_code",
+            Self::RestoreLink { .. } => "restore_link",
+        }
+    }
+
+    /// One of each kind for a plain and for an awkward user: a template that renders these renders any.
+    pub fn samples() -> Vec<Self> {
+        let awkward = format!("O'<b>Hara</b> & {}", "ß".repeat(100));
+        let users = ["anna", &awkward].into_iter().filter_map(|name| Username::parse(name).ok());
+        let of_each_kind = users.flat_map(|username| {
+            let link = SecretText::new("https://example.com/restore?restoring=sample&x=1".to_owned());
+            [
+                Self::ResetCode {
+                    username: username.clone(),
+                    code: ResetCode::from_random([7; 12]),
+                    valid_for: Duration::from_mins(15),
+                },
+                Self::RestoreLink { username, link, valid_for: Duration::from_hours(1) },
+            ]
+        });
+        of_each_kind.collect()
+    }
+
+    fn context(&self, site: &Value) -> Value {
+        match self {
+            Self::ResetCode { username, code, valid_for } => context! {
+                site => site.clone(), username => username.as_str(), code => code.for_people(), valid_for => in_words(*valid_for),
+            },
+            Self::RestoreLink { username, link, valid_for } => context! {
+                site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => in_words(*valid_for),
+            },
+        }
+    }
+}
+
+/// `15 minutes`, `1 hour`, `90 seconds`: in the greatest unit that makes a whole number of at least one.
+fn in_words(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (count, unit) = [(3600, "hour"), (60, "minute")]
+        .into_iter()
+        .find(|(size, _)| seconds >= *size && seconds.is_multiple_of(*size))
+        .map_or((seconds, "second"), |(size, unit)| (seconds / size, unit));
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What is built in, by name.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/mail/", $name)))),*]
+    };
+}
+const BUILT_IN: [(&str, &str); 7] = built_in![
+    "layout.html",
+    "reset_code/subject.txt",
+    "reset_code/body.txt",
+    "reset_code/body.html",
+    "restore_link/subject.txt",
+    "restore_link/body.txt",
+    "restore_link/body.html",
+];
+
+/// Why a template can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The file is there and can't be read.
+    #[error("reading the mail template {}: {problem}; make it readable, or remove it to use the one built in", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        problem: io::Error,
+    },
+    /// The template is wrong.
+    #[error("the mail template {file}, line {line}: {problem}; mend it, or remove it to use the one built in")]
+    Broken {
+        /// The file, or the template's name where it is built in.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+}
+
+/// All templates, ready to be rendered. Files are read once: changed ones are taken up at the next start.
+#[derive(Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+    /// The files that took the place of built-in ones, by template.
+    files: HashMap<&'static str, PathBuf>,
+    site: Value,
+}
+
+impl Templates {
+    /// Takes what is built in, puts the files of `<folder>/mail/` in its place, and renders every mail once with samples.
+    pub(super) fn load(folder: Option<&Path>, site: &Site) -> Result<Self, TemplateError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let site = context! { url => site.url.as_str(), name => site.name.as_str(), host => site.host.as_str() };
+        let mut templates = Self { environment, files: HashMap::new(), site };
+        for (name, built_in) in BUILT_IN {
+            let path = folder.map(|folder| folder.join("mail").join(name));
+            let source = match path.as_ref().map(fs::read_to_string) {
+                Some(Ok(own)) => {
+                    templates.files.extend(path.map(|path| (name, path)));
+                    own
+                }
+                Some(Err(problem)) if problem.kind() != io::ErrorKind::NotFound => {
+                    return Err(TemplateError::Unreadable { path: path.unwrap_or_default(), problem });
+                }
+                _ => built_in.to_owned(),
+            };
+            let added = templates.environment.add_template_owned(name, source);
+            added.map_err(|error| templates.broken(name, &error, true))?;
+        }
+        for sample in Mail::samples() {
+            for part in ["subject.txt", "body.txt", "body.html"] {
+                let name = format!("{}/{part}", sample.template());
+                let text = templates.part(&name, &sample).map_err(|error| templates.broken(&name, &error, true))?;
+                if text.trim().is_empty() {
+                    return Err(templates.at(&name, 1, "it renders nothing".to_owned()));
+                }
+            }
+        }
+        Ok(templates)
+    }
+
+    /// Renders a mail for its recipient.
+    pub fn render(&self, mail: &Mail, to: &Email) -> Result<Rendered, TemplateError> {
+        let part = |part: &str| {
+            let name = format!("{}/{part}", mail.template());
+            // What is wrong may quote what the template was told, and that holds secrets.
+            self.part(&name, mail).map_err(|error| self.broken(&name, &error, false))
+        };
+        let mut subject = part("subject.txt")?;
+        // A header is one line, whatever a template or a user's name makes of it.
+        subject = subject
+            .split(|c: char| c.is_whitespace() || c.is_control())
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+        Ok(Rendered { to: to.clone(), subject, text: part("body.txt")?, html: part("body.html")? })
+    }
+
+    fn part(&self, name: &str, mail: &Mail) -> Result<String, minijinja::Error> {
+        self.environment.get_template(name)?.render(mail.context(&self.site))
+    }
+
+    fn broken(&self, name: &str, error: &minijinja::Error, with_detail: bool) -> TemplateError {
+        let problem = match error.detail().filter(|_| with_detail) {
+            Some(detail) => format!("{}: {detail}", error.kind()),
+            None => error.kind().to_string(),
+        };
+        self.at(error.name().unwrap_or(name), error.line().unwrap_or(1), problem)
+    }
+
+    fn at(&self, name: &str, line: usize, problem: String) -> TemplateError {
+        let file = self.files.get(name).map_or_else(|| name.to_owned(), |path| path.display().to_string());
+        TemplateError::Broken { file, line, problem }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn load(folder: Option<&Path>) -> Result<Templates, TemplateError> {
+        Templates::load(folder, &Site::new("https://auth.example.com"))
+    }
+
+    fn rendered(templates: &Templates) -> Vec<Rendered> {
+        let to = Email::parse("anna@example.com").unwrap();
+        Mail::samples().iter().map(|mail| templates.render(mail, &to).unwrap()).collect()
+    }
+
+    /// An override of one file, and what loading it says.
+    fn overridden(name: &str, source: &[u8]) -> (tempfile::TempDir, Result<Templates, TemplateError>) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mail").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, source).unwrap();
+        let loaded = load(Some(folder.path()));
+        (folder, loaded)
+    }
+
+    #[test]
+    fn every_template_renders_every_sample() {
+        let mails = rendered(&load(None).unwrap());
+        assert_eq!(mails.len(), 4);
+        for (mail, sample) in mails.iter().zip(Mail::samples()) {
+            let html = mail.html.replace("&#x2f;", "/").replace("&amp;", "&");
+            assert!(!mail.subject.is_empty() && !mail.subject.contains(['\r', '\n']), "{}", mail.subject);
+            assert!(mail.text.contains("https://auth.example.com") && html.contains("https://auth.example.com"));
+            assert!(!mail.html.contains("<b>Hara"), "a name is no markup: {}", mail.html);
+            let alone = match &sample {
+                Mail::ResetCode { code, .. } => code.for_people(),
+                Mail::RestoreLink { link, .. } => link.expose().to_owned(),
+            };
+            assert!(mail.text.lines().any(|line| line == alone), "{alone} stands alone in {}", mail.text);
+            assert!(html.contains(&alone), "{html}");
+        }
+    }
+
+    #[test]
+    fn a_file_goes_before_what_is_built_in() {
+        let (_folder, loaded) = overridden("reset_code/subject.txt", b"Code\n  for {{ username }}\n");
+        let mails = rendered(&loaded.unwrap());
+        assert_eq!(mails[0].subject, "Code for anna");
+        assert!(mails[0].text.contains("works once"));
+    }
+
+    #[test]
+    fn a_broken_file_names_itself_and_its_line() {
+        for (name, source, expected) in [
+            ("reset_code/body.txt", "Hello\n{{ code", "line 2"),
+            ("reset_code/body.html", "{{ username }}\n\n{{ link }}", "line 3: undefined value"),
+            ("layout.html", "{% block content %}{% endblock %}\n{{ sight.name }}", "line 2: undefined value"),
+            ("restore_link/subject.txt", "  \n", "renders nothing"),
+        ] {
+            let (folder, loaded) = overridden(name, source.as_bytes());
+            let error = loaded.unwrap_err().to_string();
+            let file = folder.path().join("mail").join(name);
+            assert!(error.contains(&file.display().to_string()) && error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_names_itself() {
+        let (_folder, loaded) = overridden("reset_code/body.txt", b"\xff\xfe");
+        let error = loaded.unwrap_err().to_string();
+        assert!(error.contains("reset_code/body.txt") && error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn spans_are_told_in_their_greatest_whole_unit() {
+        for (seconds, words) in
+            [(900, "15 minutes"), (3600, "1 hour"), (90, "90 seconds"), (5400, "90 minutes"), (0, "0 seconds")]
+        {
+            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+        }
+    }
+}
