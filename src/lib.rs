@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod issuer;
 pub mod mail;
 pub mod store;
 pub mod telemetry;

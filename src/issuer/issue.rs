@@ -1,0 +1,120 @@
+//! Minting an access token for somebody who was recognised.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use uuid::Uuid;
+
+use super::refusal::Fault;
+use super::signed_in::SignedIn;
+use super::{Issuer, Refusal};
+use crate::crypto::key_ring::KeyRing;
+use crate::crypto::sign::{SignFault, mint};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::claims::RESERVED;
+use crate::domain::key::Typ;
+use crate::domain::profile::{AccessType, ExtraClaim, Profile};
+use crate::domain::secret::SecretText;
+use crate::domain::time::Timestamp;
+
+/// A signed access token, and how long it is good for.
+#[derive(Clone, Debug)]
+pub struct AccessToken {
+    /// The compact JWS.
+    pub text: SecretText,
+    /// Its `exp`.
+    pub expires_at: Timestamp,
+    /// From now to its `exp`.
+    pub lifetime: Duration,
+}
+
+/// Mints an access token by the profile of the session's dialect. Its `exp` is cut to the end of its key, and the
+/// token ends with its session at the latest only by not being renewed: verifiers are offline.
+pub async fn access_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken, Refusal> {
+    let settings = issuer.settings();
+    let profile = settings.profile(who.session().dialect);
+    let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
+    let (ring, now) = (issuer.ring(), issuer.clock.now());
+    let signer = ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?;
+    let uncut = now + profile.access_lifetime;
+    let expires_at = signer.published_until().map_or(uncut, |end| uncut.min(end));
+    let claims = AccessClaims { issuer, who, profile, now, expires_at, jti: issuer.chance.uuid() };
+    let typ = match profile.typ {
+        AccessType::Jwt => Typ::Jwt,
+        AccessType::AtJwt => Typ::AtJwt,
+    };
+    let text = match algorithm {
+        Algorithm::Es256 => mint(signer, typ, &claims),
+        Algorithm::Rs256 => mint_aside(&ring, algorithm, now, typ, &claims).await?,
+    };
+    let text = text.map_err(|error| Fault::new("minting an access token", &error))?;
+    Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
+}
+
+/// An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody.
+async fn mint_aside(
+    ring: &Arc<KeyRing>,
+    algorithm: Algorithm,
+    now: Timestamp,
+    typ: Typ,
+    claims: &AccessClaims<'_>,
+) -> Result<Result<SecretText, SignFault>, Refusal> {
+    let claims = serde_json::to_value(claims).map_err(|error| Fault::new("minting an access token", &error))?;
+    let ring = Arc::clone(ring);
+    let signed =
+        tokio::task::spawn_blocking(move || ring.signer(algorithm, now).map(|signer| mint(signer, typ, &claims)));
+    let signed = signed.await.map_err(|error| Fault::new("minting an access token", &error))?;
+    signed.ok_or_else(|| no_key(algorithm))
+}
+
+fn no_key(algorithm: Algorithm) -> Refusal {
+    Fault::new("choosing a signing key", &format!("no {algorithm} key is active: run `countersign keys rotate --now`"))
+        .into()
+}
+
+/// The claims, serialised without intermediate values.
+struct AccessClaims<'a> {
+    issuer: &'a Issuer,
+    who: &'a SignedIn,
+    profile: &'a Profile,
+    now: Timestamp,
+    expires_at: Timestamp,
+    jti: Uuid,
+}
+
+impl Serialize for AccessClaims<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (user, session, policy) = (self.who.user(), self.who.session(), &self.issuer.policy);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("iss", &policy.issuer)?;
+        map.serialize_entry("sub", &user.sub)?;
+        map.serialize_entry("aud", self.profile.audience.as_ref().unwrap_or(&policy.audience))?;
+        map.serialize_entry("iat", &self.now.unix())?;
+        map.serialize_entry("nbf", &self.now.unix())?;
+        map.serialize_entry("exp", &self.expires_at.unix())?;
+        map.serialize_entry("jti", &self.jti)?;
+        map.serialize_entry("sid", &session.id)?;
+        map.serialize_entry("token_type", "access")?;
+        let own = |name: &str| user.claims.iter().any(|(own, _)| own == name);
+        for extra in self.profile.extra_claims() {
+            match extra {
+                ExtraClaim::UserId => map.serialize_entry(&self.profile.user_id_claim, &user.id)?,
+                ExtraClaim::UserIdText => map.serialize_entry("userid", &user.id.to_string())?,
+                ExtraClaim::Username => map.serialize_entry("username", user.username.as_str())?,
+                // A user's own role is nearer the truth than the one configured for all.
+                ExtraClaim::Role if own("role") => {}
+                ExtraClaim::Role => map.serialize_entry("role", &policy.role)?,
+            }
+        }
+        if session.must_change_password {
+            map.serialize_entry("must_change_password", &true)?;
+        }
+        for (name, value) in user.claims.iter() {
+            if !RESERVED.contains(&name.as_str()) && *name != self.profile.user_id_claim {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,38 @@
+//! Making a token by hand: an operator opens a session in a user's place.
+
+use super::issue::{AccessToken, access_token};
+use super::sign_in;
+use super::signed_in::SignedIn;
+use super::{Issuer, Refusal};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::dialect::Dialect;
+use crate::domain::user::User;
+use crate::store::StoreError;
+
+/// An operator wants a token for a user.
+#[derive(Debug)]
+pub struct Mint {
+    /// For whom.
+    pub user: User,
+    /// With which profile.
+    pub dialect: Dialect,
+}
+
+impl Mint {
+    /// Opens a session and mints its first access token. A disabled user gets none.
+    pub async fn run(self, issuer: &Issuer) -> Result<AccessToken, Refusal> {
+        if !self.user.is_active {
+            return Err(Refusal::WrongCredentials);
+        }
+        let session = sign_in::open(issuer, &self.user, self.dialect, None);
+        let who = SignedIn::proven(self.user, session.clone());
+        let (at, user) = (session.opened_at, Some(session.user));
+        let detail = format!("{} {}", session.dialect, session.id);
+        let opened = issuer.store.write(move |tx| {
+            tx.open_session(&session)?;
+            tx.record(&AuditEntry { at, action: Action::TokenMinted, user, address: None, detail })
+        });
+        opened.await.map_err(|error: StoreError| Refusal::from(error))?;
+        access_token(issuer, &who).await
+    }
+}

@@ -1,0 +1,162 @@
+//! The use cases: what can be done with users, sessions, tokens and keys, whoever asks and in whatever words.
+//!
+//! A use case is a value with `run`: its fields are the question, its result the answer or a [`Refusal`]. It reads the
+//! clock once, asks the store in closures, and never hashes or signs inside one. It knows no request and no page.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::crypto::key_dir::KeyDir;
+use crate::crypto::key_ring::KeyRing;
+use crate::crypto::password_hash::{Checked, Hasher};
+use crate::crypto::refresh_mac::RefreshTokens;
+use crate::crypto::reset_hash::ResetHasher;
+use crate::crypto::token::TokenFault;
+use crate::crypto::verify::{ACCESS, Expected, VerifiedToken, verify};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::dialect::Dialect;
+use crate::domain::key::KeyPolicy;
+use crate::domain::mail_item::NewMail;
+use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
+use crate::domain::reset_code::ResetCode;
+use crate::domain::setting::Settings;
+use crate::domain::user::Email;
+use crate::mail::{Mail, Mailer};
+use crate::store::{CodeHash, Store};
+use crate::throttle::Throttle;
+
+pub mod authenticate;
+pub mod issue;
+pub mod keys;
+pub mod mint;
+pub mod redeem_reset;
+pub mod refresh;
+pub mod refusal;
+pub mod register;
+pub mod renew;
+pub mod request_reset;
+pub mod settings;
+pub mod sign_in;
+pub mod sign_out;
+pub mod signed_in;
+pub mod stats;
+pub mod update_profile;
+pub mod users;
+
+pub use refusal::{Fault, Refusal, Unproven};
+pub use signed_in::SignedIn;
+
+/// Who asks, as far as the network tells.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The address, behind trusted proxies the one they forwarded.
+    pub address: IpAddr,
+}
+
+/// What the configuration says about tokens and people.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The URL the issuer is known by, without a slash at its end; links in mails begin with it.
+    pub public_url: String,
+    /// The `iss` of every token.
+    pub issuer: String,
+    /// The `aud` where a profile names none.
+    pub audience: String,
+    /// By how much clocks may differ, when verifying.
+    pub leeway: Duration,
+    /// The signer where a profile names none.
+    pub algorithm: Algorithm,
+    /// What a new password must be.
+    pub passwords: PasswordPolicy,
+    /// The `role` claim of the dialects that have one.
+    pub role: String,
+    /// The spans a rotation is planned with; the longest access lifetime is the settings' to say.
+    pub keys: KeyPolicy,
+    /// How often keys are rotated without being asked; None for never.
+    pub rotate_every: Option<Duration>,
+}
+
+/// Everything the use cases need; shared by all requests and jobs.
+#[derive(Debug)]
+pub struct Issuer {
+    /// What is remembered.
+    pub store: Store,
+    /// The folder the keys are in.
+    pub key_dir: KeyDir,
+    /// The limits on tries.
+    pub throttle: Throttle,
+    /// The pool that hashes passwords.
+    pub hasher: Hasher,
+    /// The writer and sender of mails.
+    pub mailer: Mailer,
+    /// The maker and reader of refresh tokens.
+    pub refresh_tokens: RefreshTokens,
+    /// What reset codes are kept as.
+    pub reset_hasher: ResetHasher,
+    /// What time it is.
+    pub clock: Clock,
+    /// What nobody can guess.
+    pub chance: Chance,
+    /// What the configuration says.
+    pub policy: Policy,
+    /// When the process ran.
+    pub uptime: stats::Uptime,
+    /// The keys at this moment; swapped whole.
+    pub ring: ArcSwap<KeyRing>,
+    /// The runtime settings at this moment; swapped whole.
+    pub runtime: ArcSwap<Settings>,
+}
+
+impl Issuer {
+    /// The keys at this moment.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.ring.load_full()
+    }
+
+    /// The runtime settings at this moment.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.runtime.load_full()
+    }
+
+    /// Verifies an access token of ours, for whatever audience of ours it was minted. The store is not asked.
+    pub fn verify_access(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
+        let settings = self.settings();
+        let mut audiences = vec![self.policy.audience.as_str()];
+        audiences.extend(Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref()));
+        let (now, leeway) = (self.clock.now(), self.policy.leeway);
+        verify(
+            token,
+            &self.ring(),
+            &Expected { issuer: &self.policy.issuer, audiences: &audiences, kind: ACCESS, now, leeway },
+        )
+    }
+
+    /// Hashes a new password on the pool.
+    async fn hash_password(&self, password: Password) -> Result<PasswordHash, Refusal> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // Nobody waits for the answer any more if the caller has gone: there is nobody to tell.
+        self.hasher.hash(password, move |hash| drop(tell.send(hash)))?;
+        told.await.map_err(|_| Fault::new("hashing a password", "the pool has stopped").into())
+    }
+
+    /// Compares a password with a hash on the pool; with None at the same cost.
+    async fn check_password(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, Refusal> {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        self.hasher.check(password, hash, move |checked| drop(tell.send(checked)))?;
+        told.await.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
+    }
+
+    fn hash_code(&self, code: &ResetCode) -> CodeHash {
+        CodeHash(self.reset_hasher.hash(code))
+    }
+
+    fn prepare_mail(&self, mail: &Mail, to: &Email) -> Result<NewMail, Fault> {
+        let prepared = self.mailer.prepare(mail, to, self.clock.now(), &self.chance);
+        prepared.map_err(|error| Fault::new("writing a mail", &error))
+    }
+}

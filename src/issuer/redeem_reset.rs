@@ -1,0 +1,64 @@
+//! Using a reset code: a new password, and the end of every session opened with the old one.
+
+use super::{Caller, Issuer, Refusal};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::field::Field;
+use crate::domain::limit::Limit;
+use crate::domain::password::Password;
+use crate::domain::reset_code::{ResetCode, temporary_password};
+use crate::domain::session::EndReason;
+use crate::domain::user::User;
+use crate::store::CodeHash;
+use crate::throttle::Counted;
+
+/// Somebody has a code from a mail.
+#[derive(Debug)]
+pub struct RedeemReset {
+    /// The code as it was typed.
+    pub code: String,
+    /// The password to set; None for a temporary one.
+    pub new_password: Option<Password>,
+    /// From where.
+    pub from: Caller,
+}
+
+impl RedeemReset {
+    /// Sets the password and uses the code up. Returns the temporary password where none was given.
+    pub async fn run(self, issuer: &Issuer) -> Result<Option<Password>, Refusal> {
+        let guess = issuer.throttle.ask(Limit::ResetGuessCaller, Counted::caller(self.from.address))?;
+        let (hash, user) = self.owner(issuer).await?;
+        // The code was right: whatever is wrong from here on is no guess.
+        issuer.throttle.forgive(&guess);
+
+        let temporary = self.new_password.is_none().then(|| temporary_password(issuer.chance.bytes()));
+        let password = self.new_password.or_else(|| temporary.clone()).ok_or(Refusal::WrongResetCode)?;
+        if temporary.is_none() {
+            let checked = issuer.policy.passwords.check(&password, &[user.username.as_str()]);
+            checked.map_err(|problem| Refusal::invalid(Field::NewPassword, problem))?;
+        }
+        let new = issuer.hash_password(password).await?;
+        let (now, must_change, address) = (issuer.clock.now(), temporary.is_some(), Some(self.from.address));
+        issuer
+            .store
+            .write(move |tx| {
+                let id = tx.take_reset_code(hash, now)?.ok_or(Refusal::WrongResetCode)?;
+                tx.set_password(id, &new, must_change)?;
+                let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
+                let detail = format!("{ended} sessions ended");
+                tx.record(&AuditEntry { at: now, action: Action::PasswordReset, user: Some(id), address, detail })?;
+                Ok::<(), Refusal>(())
+            })
+            .await?;
+        Ok(temporary)
+    }
+
+    async fn owner(&self, issuer: &Issuer) -> Result<(CodeHash, User), Refusal> {
+        let code = ResetCode::parse(&self.code).ok_or(Refusal::WrongResetCode)?;
+        let (hash, now) = (issuer.hash_code(&code), issuer.clock.now());
+        let owner = issuer.store.read(move |tx| {
+            let id = tx.reset_code_owner(hash, now)?.ok_or(Refusal::WrongResetCode)?;
+            tx.user(id)?.ok_or(Refusal::WrongResetCode)
+        });
+        Ok((hash, owner.await?))
+    }
+}

@@ -1,0 +1,74 @@
+//! Making an account.
+
+use super::{Caller, Issuer, Refusal};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::field::{Field, Problem};
+use crate::domain::id::Subject;
+use crate::domain::limit::Limit;
+use crate::domain::password::Password;
+use crate::domain::user::{Email, NewUser, User, Username};
+use crate::store::StoreError;
+use crate::throttle::Counted;
+
+/// Somebody wants an account.
+#[derive(Debug)]
+pub struct Register {
+    /// The name to sign in with.
+    pub username: Username,
+    /// The password, not yet checked.
+    pub password: Password,
+    /// Where mails go.
+    pub email: Option<Email>,
+    /// Who asks; None for an operator, whom no limit holds and to whom registration is always open.
+    pub from: Option<Caller>,
+    /// Whether the account may enter the admin zone.
+    pub is_superuser: bool,
+}
+
+impl Register {
+    /// Makes the account.
+    pub async fn run(self, issuer: &Issuer) -> Result<User, Refusal> {
+        if let Some(caller) = &self.from {
+            if !issuer.settings().registration_open() {
+                return Err(Refusal::RegistrationClosed);
+            }
+            let _counted = issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address))?;
+        }
+        self.check_password(issuer)?;
+        let address = self.from.map(|caller| caller.address);
+        let user = NewUser {
+            id: None,
+            sub: Subject(issuer.chance.uuid()),
+            username: self.username,
+            email: self.email,
+            password: None,
+            is_superuser: self.is_superuser,
+            date_joined: issuer.clock.now(),
+        };
+        let hash = issuer.hash_password(self.password).await?;
+        let user = NewUser { password: Some(hash), ..user };
+        issuer
+            .store
+            .write(move |tx| {
+                let id = tx.insert_user(&user)?;
+                let detail = user.username.as_str().to_owned();
+                tx.record(&AuditEntry {
+                    at: user.date_joined,
+                    action: Action::Registered,
+                    user: Some(id),
+                    address,
+                    detail,
+                })?;
+                let made = tx.user(id)?;
+                made.ok_or_else(|| StoreError::Fault("a user just made is not there".to_owned()).into())
+            })
+            .await
+    }
+
+    fn check_password(&self, issuer: &Issuer) -> Result<(), Refusal> {
+        let about: Vec<&str> =
+            std::iter::once(self.username.as_str()).chain(self.email.as_ref().map(Email::as_str)).collect();
+        let checked: Result<(), Problem> = issuer.policy.passwords.check(&self.password, &about);
+        checked.map_err(|problem| Refusal::invalid(Field::Password, problem))
+    }
+}

@@ -1,0 +1,41 @@
+//! Renewing a token by itself: an access token that has not expired, of a live session, becomes a new one.
+
+use super::authenticate::Authenticate;
+use super::refusal::Unproven;
+use super::signed_in::SignedIn;
+use super::{Issuer, Refusal};
+use crate::domain::session::Presented;
+
+/// Somebody wants a newer token for the one they have.
+#[derive(Debug)]
+pub struct Renew<'a> {
+    /// The access token; None where none was sent.
+    pub token: Option<&'a str>,
+}
+
+impl Renew<'_> {
+    /// Slides the session's end. Only dialects without a refresh token renew this way: a stolen access token of the
+    /// others must die with its few minutes.
+    pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+        let id = Authenticate { token: self.token }.session_id(issuer)?;
+        let (now, settings) = (issuer.clock.now(), issuer.settings());
+        issuer
+            .store
+            .write(move |tx| {
+                let (session, user) = tx.session(id)?.ok_or(Unproven::SessionEnded)?;
+                let profile = settings.profile(session.dialect);
+                if !session.dialect.renews_by_itself() {
+                    return Err(Unproven::NotRenewable.into());
+                }
+                match session.present(session.generation, now, &profile.refresh) {
+                    Presented::Advance { to, expires_at } if user.is_active => {
+                        tx.advance_session(id, session.generation, to, now, expires_at)?;
+                        let session = crate::domain::session::Session { expires_at, ..session };
+                        Ok(SignedIn::proven(user, session))
+                    }
+                    _ => Err(Unproven::SessionEnded.into()),
+                }
+            })
+            .await
+    }
+}

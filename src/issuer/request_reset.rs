@@ -1,0 +1,75 @@
+//! Asking for a reset mail. The answer is the same whether or not anybody has the address.
+
+use super::{Caller, Issuer, Refusal};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::limit::Limit;
+use crate::domain::mail_item::NewMail;
+use crate::domain::reset_code::ResetCode;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Email, User};
+use crate::mail::Mail;
+use crate::store::{CodeHash, StoreError};
+use crate::throttle::Counted;
+
+/// Somebody forgot their password.
+#[derive(Debug)]
+pub struct RequestReset {
+    /// The address they say is theirs.
+    pub email: Email,
+    /// From where.
+    pub from: Caller,
+}
+
+/// What is written for somebody who gets a mail.
+struct Letter {
+    user: User,
+    hash: CodeHash,
+    expires_at: Timestamp,
+    mail: NewMail,
+}
+
+impl RequestReset {
+    /// Puts a mail with a code into the outbox, in place of any earlier code.
+    pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
+        let _counted = issuer.throttle.ask(Limit::ResetMailCaller, Counted::caller(self.from.address))?;
+        let email = self.email.clone();
+        let user = issuer
+            .store
+            .read(move |tx| tx.user_by_email(&email))
+            .await
+            .map_err(|error: StoreError| Refusal::from(error))?;
+        // An account's limit is no refusal: telling would tell that the account is there.
+        let asked = |user: &User| issuer.throttle.ask(Limit::ResetMailAccount, Counted::Account(user.id)).is_ok();
+        let letter =
+            user.filter(|user| user.is_active && asked(user)).map(|user| write(issuer, user)).transpose()?.flatten();
+
+        let (at, address) = (issuer.clock.now(), Some(self.from.address));
+        issuer
+            .store
+            .write(move |tx| {
+                let (user, detail) = match &letter {
+                    Some(letter) => (Some(letter.user.id), "mail queued"),
+                    None => (None, "no mail"),
+                };
+                if let Some(letter) = &letter {
+                    tx.put_reset_code(letter.user.id, letter.hash, letter.expires_at)?;
+                    tx.queue_mail(&letter.mail)?;
+                }
+                // Written for unknown addresses too: both answers wait for one commit.
+                tx.record(&AuditEntry { at, action: Action::ResetRequested, user, address, detail: detail.to_owned() })
+            })
+            .await
+            .map_err(|error: StoreError| error.into())
+    }
+}
+
+/// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
+fn write(issuer: &Issuer, user: User) -> Result<Option<Letter>, Refusal> {
+    let Some(to) = &user.email else { return Ok(None) };
+    let (now, timeout) = (issuer.clock.now(), issuer.settings().reset_timeout());
+    let code = ResetCode::from_random(issuer.chance.bytes());
+    let hash = issuer.hash_code(&code);
+    let mail = Mail::ResetCode { username: user.username.clone(), code, valid_for: timeout };
+    let mail = issuer.prepare_mail(&mail, to)?;
+    Ok(Some(Letter { hash, expires_at: now + timeout, mail, user }))
+}

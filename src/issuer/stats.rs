@@ -1,0 +1,76 @@
+//! When the process ran: what `/liveliness` tells, without asking the store.
+
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::{Issuer, Refusal};
+use crate::clock::Clock;
+use crate::domain::run::{History, WINDOWS};
+use crate::domain::time::Timestamp;
+use crate::store::{RunId, Store, StoreError};
+
+/// This run, and those before it as of the last heartbeat.
+#[derive(Debug)]
+pub struct Uptime {
+    started_at: Timestamp,
+    started: Duration,
+    history: ArcSwap<History>,
+}
+
+/// What is known of the process's life.
+#[derive(Clone, Debug)]
+pub struct Liveliness {
+    /// The time.
+    pub now: Timestamp,
+    /// How long the process has run, by a clock that never steps.
+    pub uptime: Duration,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How often it was started, this time included.
+    pub starts: usize,
+    /// The share of each window in which it ran, by the window's name.
+    pub availability: [(&'static str, f64); WINDOWS.len()],
+}
+
+impl Uptime {
+    /// A run that begins now.
+    pub fn new(clock: &Clock) -> Self {
+        Self { started_at: clock.now(), started: clock.monotonic(), history: ArcSwap::default() }
+    }
+
+    /// What is known at the moment.
+    pub fn liveliness(&self, clock: &Clock) -> Liveliness {
+        let (now, history) = (clock.now(), self.history.load());
+        Liveliness {
+            now,
+            uptime: clock.monotonic().saturating_sub(self.started),
+            started_at: self.started_at,
+            starts: history.starts().max(1),
+            availability: WINDOWS.map(|(name, window)| (name, history.availability(window, self.started_at, now))),
+        }
+    }
+
+    /// Takes up what is recorded of all runs, other processes' too.
+    pub async fn reload(&self, store: &Store) -> Result<(), StoreError> {
+        self.history.store(History::new(store.read(|tx| tx.runs()).await?).into());
+        Ok(())
+    }
+
+    /// Records that a run begins.
+    pub async fn start(&self, store: &Store) -> Result<RunId, StoreError> {
+        let at = self.started_at;
+        let id = store.write(move |tx| tx.start_run(at)).await?;
+        self.reload(store).await?;
+        Ok(id)
+    }
+}
+
+/// Why the issuer can't serve, if it can't: the store must answer and an active key must be there.
+pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
+    if issuer.ring().signer(issuer.policy.algorithm, issuer.clock.now()).is_none() {
+        return Err("no active key");
+    }
+    let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.mails_waiting().map(drop)?)).await;
+    answered.map_err(|_| "the database does not answer")
+}

@@ -1,0 +1,76 @@
+//! Changing one's own password, address or name.
+
+use super::signed_in::SignedIn;
+use super::{Caller, Issuer, Refusal};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::field::{Field, Problem};
+use crate::domain::password::{Password, PasswordHash};
+use crate::domain::session::EndReason;
+use crate::domain::user::{Email, User, Username};
+use crate::store::{StoreError, Write};
+
+/// What a signed-in user wants changed; what is None stays.
+#[derive(Debug)]
+pub struct UpdateProfile {
+    /// The new password, not yet checked. Changing it ends all the user's other sessions.
+    pub password: Option<Password>,
+    /// The new address.
+    pub email: Option<Email>,
+    /// The new name.
+    pub username: Option<Username>,
+    /// From where.
+    pub from: Caller,
+}
+
+impl UpdateProfile {
+    /// Changes all that was asked for, or nothing. Returns the user as it is then.
+    pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
+        let Self { password, email, username, from } = self;
+        let hash = match password {
+            Some(password) => Some(hash(issuer, who.user(), password).await?),
+            None => None,
+        };
+        let (who, now) = (who.clone(), issuer.clock.now());
+        issuer
+            .store
+            .write(move |tx| {
+                let id = who.user().id;
+                let record = |action, detail: &str| {
+                    let (user, address) = (Some(id), Some(from.address));
+                    tx.record(&AuditEntry { at: now, action, user, address, detail: detail.to_owned() })
+                };
+                if let Some(username) = &username {
+                    tx.set_username(id, username)?;
+                    record(Action::UsernameChanged, username.as_str())?;
+                }
+                if let Some(email) = &email {
+                    tx.set_email(id, email)?;
+                    record(Action::EmailChanged, email.as_str())?;
+                }
+                if let Some(hash) = &hash {
+                    let ended = replace_password(tx, &who, hash, now)?;
+                    record(Action::PasswordChanged, &format!("{ended} other sessions ended"))?;
+                }
+                tx.user(id)?.ok_or_else(|| super::refusal::Unproven::SessionEnded.into())
+            })
+            .await
+    }
+}
+
+async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {
+    let checked: Result<(), Problem> = issuer.policy.passwords.check(&password, &[user.username.as_str()]);
+    checked.map_err(|problem| Refusal::invalid(Field::Password, problem))?;
+    issuer.hash_password(password).await
+}
+
+fn replace_password(
+    tx: &dyn Write,
+    who: &SignedIn,
+    hash: &PasswordHash,
+    now: crate::domain::time::Timestamp,
+) -> Result<usize, StoreError> {
+    let (id, session) = (who.user().id, who.session().id);
+    tx.set_password(id, hash, false)?;
+    tx.clear_must_change(session)?;
+    tx.end_sessions_of(id, Some(session), now, EndReason::PasswordChanged)
+}
