@@ -1,0 +1,242 @@
+//! The composition root: configuration in, issuer out; then a router and jobs around it.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use tokio::sync::watch;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl, SmtpConfig, SmtpSecurity, TlsConfig};
+use crate::crypto::certificate;
+use crate::crypto::derive::DerivedKeys;
+use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
+use crate::crypto::password_hash::{HashCost, Hasher};
+use crate::crypto::refresh_mac::RefreshTokens;
+use crate::crypto::reset_hash::ResetHasher;
+use crate::domain::key::KeyPolicy;
+use crate::domain::password::PasswordPolicy;
+use crate::domain::setting::Settings;
+use crate::http::{self, Http, HttpOptions};
+use crate::issuer::stats::Uptime;
+use crate::issuer::{Issuer, Policy, settings};
+use crate::jobs;
+use crate::mail::{Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport};
+use crate::store::Store;
+use crate::store::sqlite::Database;
+use crate::throttle::Throttle;
+
+/// How long requests in flight may take to finish once the process is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long jobs may take to end after that.
+const JOBS_GRACE: Duration = Duration::from_secs(2);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Builds the issuer from the configuration: opens the database and the keys, making them at a first start.
+pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<Issuer>> {
+    let store = open_store(config)?;
+    let settings = settings::load(&store).await.context("reading the runtime settings")?;
+    let key_dir = key_dir(config, clock.clone(), chance.clone());
+    // Blocks this thread, which has nothing else to do yet: nothing is served before the keys are open.
+    let ring = key_dir.start()?;
+    for warning in ring.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let keys = DerivedKeys::new(ring.secret().expose());
+    let cost = HashCost {
+        memory_kib: config.passwords.memory_kib,
+        iterations: config.passwords.iterations,
+        parallelism: config.passwords.parallelism,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(Arc::new(Issuer {
+        store,
+        key_dir,
+        throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
+        hasher: Hasher::new(cost, threads, &chance)?,
+        mailer: mailer(config, &keys)?,
+        refresh_tokens: RefreshTokens::new(&keys),
+        reset_hasher: ResetHasher::new(&keys),
+        uptime: Uptime::new(&clock),
+        clock,
+        chance,
+        policy: policy(config),
+        ring: ArcSwap::from_pointee(ring),
+        runtime: ArcSwap::from_pointee(settings),
+    }))
+}
+
+/// The folder the keys are in, as the configuration describes it. Opens nothing.
+pub fn key_dir(config: &Config, clock: Clock, chance: Chance) -> KeyDir {
+    let options = KeyDirOptions {
+        path: config.keys_dir.clone(),
+        passphrase: config.keys.passphrase.clone(),
+        rsa_bits: config.keys.rsa_bits,
+        default_algorithm: config.tokens.algorithm,
+        certificate_name: config.server.public_url.host().to_owned(),
+    };
+    KeyDir::new(options, clock, chance)
+}
+
+/// The spans a rotation is planned with.
+pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
+    KeyPolicy {
+        publish_ahead: config.keys.publish_ahead,
+        jwks_max_age: config.keys.jwks_max_age,
+        longest_access: settings.longest_access_lifetime(),
+        leeway: config.tokens.leeway,
+    }
+}
+
+/// Opens the database, making its folder if need be.
+pub fn open_store(config: &Config) -> Result<Store> {
+    let DatabaseUrl::Sqlite(path) = &config.database.url;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        make_private_folder(folder)
+            .with_context(|| format!("making the folder {} for the database", folder.display()))?;
+    }
+    let database = Database::open(path).with_context(|| format!("opening the database {}", path.display()))?;
+    Ok(Store::Sqlite(database))
+}
+
+fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        public_url: config.server.public_url.to_string(),
+        issuer: config.tokens.issuer.clone(),
+        audience: config.tokens.audience.clone(),
+        leeway: config.tokens.leeway,
+        algorithm: config.tokens.algorithm,
+        passwords: PasswordPolicy {
+            min_length: config.passwords.min_length,
+            reject_common: config.passwords.reject_common,
+        },
+        role: config.rest_jwt.role.clone().unwrap_or_default(),
+        keys: key_policy(config, &Settings::default()),
+        rotate_every: config.keys.rotate_every,
+    }
+}
+
+fn mailer(config: &Config, keys: &DerivedKeys) -> Result<Mailer> {
+    let transport = if let Some(smtp) = &config.email.smtp {
+        Transport::Smtp(Smtp::new(smtp_options(smtp)).context("setting up [email]")?)
+    } else {
+        let folder = config.data_dir.join("mail");
+        tracing::info!(folder = %folder.display(), "no SMTP server is set: mails are written as files");
+        Transport::Files(folder)
+    };
+    let options = MailerOptions {
+        public_url: config.server.public_url.to_string(),
+        from: Some(config.email.from.to_string()),
+        templates_dir: config.templates_dir.clone(),
+        transport,
+    };
+    Mailer::new(options, keys).context("setting up mails")
+}
+
+fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
+    SmtpOptions {
+        host: smtp.host.clone(),
+        port: smtp.port,
+        username: smtp.login.as_ref().map(|login| login.username.clone()),
+        password: smtp.login.as_ref().map(|login| login.password.clone()),
+        security: match smtp.security {
+            SmtpSecurity::StartTls => Security::StartTls,
+            SmtpSecurity::Tls => Security::Tls,
+            SmtpSecurity::None => Security::None,
+        },
+        ca_file: smtp.ca_file.clone(),
+        timeout: SmtpOptions::TIMEOUT,
+    }
+}
+
+/// What else a start would read: templates, certificates. Makes and changes nothing.
+pub fn check(config: &Config) -> Result<()> {
+    let keys = DerivedKeys::new(&[0; 32]);
+    mailer(config, &keys)?;
+    if let Some(TlsConfig::Files { certificate, key }) = &config.tls {
+        for path in [certificate, key] {
+            std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Serves until `stop` says so; then lets what is in flight finish, 10 s at most.
+pub async fn serve(
+    config: &Config,
+    issuer: Arc<Issuer>,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+) -> Result<()> {
+    let run = issuer.uptime.start(&issuer.store).await.context("recording the start")?;
+    let (end_jobs, jobs_end) = watch::channel(false);
+    let mut jobs = jobs::start(&issuer, run, &jobs_end);
+
+    let http = Http::new(Arc::clone(&issuer), http_options(config));
+    let service = http::router(&http).into_make_service_with_connect_info::<SocketAddr>();
+    let handle = Handle::new();
+    let at_stop = handle.clone();
+    tokio::spawn(async move {
+        jobs::stopped(&mut stop).await;
+        at_stop.graceful_shutdown(Some(GRACE));
+    });
+    listener.set_nonblocking(true).context("preparing the listener")?;
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new()).http1_only();
+    // Without a timer hyper's header timeout does nothing, and a half-sent request would be waited for.
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    match tls(config).await? {
+        Some(tls) => server.map(|plain| RustlsAcceptor::new(tls).acceptor(plain)).serve(service).await,
+        None => server.serve(service).await,
+    }
+    .context("serving")?;
+
+    end_jobs.send_replace(true);
+    // A job may be waiting for a mail server: its mail is tried again at the next start.
+    let ended = tokio::time::timeout(JOBS_GRACE, async { while jobs.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        jobs.shutdown().await;
+    }
+    jobs::heartbeat::tick(Arc::clone(&issuer), run).await;
+    issuer.mailer.rest().await;
+    issuer.store.close().await;
+    Ok(())
+}
+
+fn http_options(config: &Config) -> HttpOptions {
+    HttpOptions {
+        public_url: config.server.public_url.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        max_body: config.server.max_body,
+        body_timeout: BODY_TIMEOUT,
+        jwks_max_age: config.keys.jwks_max_age,
+        allowed_origins: config.cors.allowed_origins.clone(),
+        dialects: config.dialects.enabled.clone(),
+    }
+}
+
+async fn tls(config: &Config) -> Result<Option<RustlsConfig>> {
+    let made = match &config.tls {
+        None => return Ok(None),
+        Some(TlsConfig::SelfSigned) => {
+            let (certificate, key) =
+                certificate::for_tls(config.server.public_url.host()).context("making a certificate")?;
+            RustlsConfig::from_pem(certificate.into_bytes(), key.expose().to_vec()).await
+        }
+        Some(TlsConfig::Files { certificate, key }) => RustlsConfig::from_pem_file(certificate, key).await,
+    };
+    made.map(Some).context("reading tls.certificate and tls.key (PEM files, the certificate's chain in order)")
+}

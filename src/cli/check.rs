@@ -1,0 +1,49 @@
+//! `countersign check`: everything a start would find wrong, without starting and without making anything.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::print;
+use crate::app;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::deploy::unsafe_for_production;
+use crate::crypto::key_dir::KeyDirError;
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Also list what is unsafe in production
+    #[arg(long)]
+    deploy: bool,
+}
+
+impl Check {
+    pub fn run(self, config: &Config) -> Result<ExitCode> {
+        print::data(config.in_force().trim_end())?;
+        app::check(config)?;
+        match app::key_dir(config, Clock::system(), Chance::System).open() {
+            Ok(ring) => {
+                for warning in ring.warnings() {
+                    print::warn(warning.to_string());
+                }
+                print::say(format!("{} keys open, sign and verify", ring.schedule().keys().len()));
+            }
+            Err(KeyDirError::Empty(_)) => print::say("there are no keys yet: the first start makes them"),
+            Err(error) => return Err(error.into()),
+        }
+        let findings = if self.deploy { unsafe_for_production(config) } else { Vec::new() };
+        for finding in &findings {
+            print::warn(format!("{}: {}. {}", finding.setting, finding.what, finding.why));
+            print::hint(finding.mend);
+        }
+        if findings.is_empty() {
+            print::say("the settings are fine");
+            return Ok(ExitCode::SUCCESS);
+        }
+        print::error(format!("{} settings are unsafe in production", findings.len()));
+        Ok(ExitCode::FAILURE)
+    }
+}

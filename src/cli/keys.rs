@@ -1,0 +1,280 @@
+//! `countersign keys …`: what an operator does with signing keys. A running server takes it up within 2 s.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use zeroize::Zeroizing;
+
+use super::{block_on, print, secret_input};
+use crate::app;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl};
+use crate::crypto::key_dir::{KeyDir, KeyDirError};
+use crate::crypto::key_ring::KeyRing;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::{Key, KeyPolicy};
+use crate::domain::limit::span;
+use crate::domain::secret::SecretBytes;
+use crate::domain::setting::Settings;
+use crate::domain::time::Timestamp;
+use crate::issuer::{keys, settings};
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// List all keys with their states and dates
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publish a new key now and let it sign once every verifier knows it
+    Rotate {
+        /// Which algorithm's key to rotate
+        #[arg(long, value_name = "ES256|RS256|all", default_value = "all", value_parser = algorithms)]
+        alg: Which,
+        /// Let the new key sign at once; verifiers with a cached JWKS may refuse its tokens for a while
+        #[arg(long)]
+        now: bool,
+    },
+    /// Bring a private key of your own (PKCS#8, PKCS#1 or SEC1 PEM), scheduled as a rotation is
+    Import(Import),
+    /// Encrypt every private key with another passphrase
+    Passphrase(Passphrase),
+    /// Print the public half of a key
+    Export {
+        /// The key's id, or the beginning of it
+        kid: String,
+        /// The form
+        #[arg(long, value_enum, default_value_t = Format::Pem)]
+        format: Format,
+    },
+    /// Take a key out of the JWKS at once: every token it signed stops being accepted
+    Revoke {
+        /// The key's id, or the beginning of it
+        kid: String,
+    },
+    /// Forget retired keys that no refresh token can need any more
+    Prune,
+}
+
+/// One algorithm or all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Which(Option<Algorithm>);
+
+fn algorithms(text: &str) -> Result<Which, String> {
+    if text == "all" {
+        return Ok(Which(None));
+    }
+    text.parse().map(|alg| Which(Some(alg))).map_err(|_| "use ES256, RS256 or all".to_owned())
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    /// SPKI PEM
+    Pem,
+    /// A JWK
+    Jwk,
+    /// A self-signed X.509 certificate in PEM
+    Certificate,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The private key's file
+    file: PathBuf,
+    /// Where the file's passphrase stands, if it has one; asked for otherwise
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// Let the key sign at once
+    #[arg(long)]
+    now: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Passphrase {
+    /// Where the new passphrase stands
+    #[arg(long, value_name = "FILE")]
+    new_file: Option<PathBuf>,
+    /// Store the keys in clear
+    #[arg(long)]
+    remove: bool,
+}
+
+impl Keys {
+    pub fn run(self, config: &Config) -> Result<ExitCode> {
+        let clock = Clock::system();
+        let mut folder = app::key_dir(config, clock.clone(), Chance::System);
+        match self {
+            Self::List { json } => list(&open(&folder)?, clock.now(), json)?,
+            Self::Rotate { alg: Which(alg), now } => rotate(&folder, alg, now, &policy(config)?, clock.now())?,
+            Self::Import(import) => import.run(config, &folder, clock.now())?,
+            Self::Passphrase(passphrase) => passphrase.run(&mut folder)?,
+            Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
+            Self::Revoke { kid } => revoke(&folder, &kid, &policy(config)?)?,
+            Self::Prune => prune(config, &folder, clock.now())?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn open(folder: &KeyDir) -> Result<KeyRing> {
+    let ring = folder.open()?;
+    for warning in ring.warnings() {
+        print::warn(warning.to_string());
+    }
+    Ok(ring)
+}
+
+/// The spans of a rotation, by the runtime settings where there is a database already.
+fn policy(config: &Config) -> Result<KeyPolicy> {
+    let DatabaseUrl::Sqlite(path) = &config.database.url;
+    let settings = if path.exists() {
+        let store = app::open_store(config)?;
+        block_on(async { settings::load(&store).await.context("reading the runtime settings") })?
+    } else {
+        Settings::default()
+    };
+    Ok(app::key_policy(config, &settings))
+}
+
+fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
+    let keys = ring.schedule().keys();
+    if json {
+        return Ok(print::json(&keys.iter().map(|key| key.listed(now)).collect::<Vec<_>>())?);
+    }
+    let date = |date: Option<Timestamp>| date.map_or_else(|| "-".to_owned(), |date| date.to_string());
+    let row = |key: &Key| {
+        vec![
+            key.kid.to_string(),
+            key.alg.to_string(),
+            key.state(now).to_string(),
+            date(Some(key.signs_from)),
+            date(key.signs_until),
+            date(key.revoked_at.or(key.published_until)),
+        ]
+    };
+    let headers = ["KID", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "PUBLISHED UNTIL"];
+    Ok(print::table(&headers, &keys.iter().map(row).collect::<Vec<_>>())?)
+}
+
+fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy, now: Timestamp) -> Result<()> {
+    if let Err(KeyDirError::Empty(_)) = folder.open() {
+        folder.start()?;
+        print::say("the folder had no keys: made one active key of each algorithm, which sign at once");
+        return Ok(());
+    }
+    let made = folder.rotate(alg, at_once, policy)?;
+    for key in &made {
+        tell(key, at_once, policy, now)?;
+    }
+    Ok(())
+}
+
+/// Says when a new key will sign: the key's id goes to stdout, for scripts.
+fn tell(key: &Key, at_once: bool, policy: &KeyPolicy, now: Timestamp) -> Result<()> {
+    print::data(key.kid.as_str())?;
+    if key.signs_from > now {
+        let wait = whole_minutes(key.signs_from.since(now));
+        print::say(format!("{} key {} is published; it signs from {} (in {wait})", key.alg, key.kid, key.signs_from));
+        return Ok(());
+    }
+    print::say(format!("{} key {} is published and signs at once", key.alg, key.kid));
+    if at_once {
+        print::warn(format!(
+            "verifiers that cached the JWKS and do not refetch on an unknown kid may refuse its tokens, for up to {} where they \
+             keep to max-age, longer where they do not; tokens of the key before stay good until {}",
+            span(policy.jwks_max_age),
+            now + policy.linger(),
+        ));
+    }
+    Ok(())
+}
+
+fn whole_minutes(wait: Duration) -> String {
+    if wait < Duration::from_mins(2) {
+        return span(wait);
+    }
+    humantime::format_duration(Duration::from_mins(wait.as_secs().div_ceil(60))).to_string()
+}
+
+impl Import {
+    fn run(self, config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
+        let doing = || format!("importing {}", self.file.display());
+        let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(doing)?);
+        let pem = SecretBytes::new(bytes.to_vec());
+        let encrypted = String::from_utf8_lossy(&bytes).contains("BEGIN ENCRYPTED PRIVATE KEY");
+        let passphrase = match (&self.passphrase_file, encrypted) {
+            (Some(file), _) => Some(secret_input::passphrase_file(file)?),
+            (None, true) => Some(secret_input::passphrase(&self.file)?),
+            (None, false) => None,
+        };
+        if let Err(KeyDirError::Empty(_)) = folder.open() {
+            folder.start()?;
+        }
+        let policy = policy(config)?;
+        let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(doing)?;
+        tell(&key, self.now, &policy, now)
+    }
+}
+
+impl Passphrase {
+    fn run(self, folder: &mut KeyDir) -> Result<()> {
+        let new = self.new_file.as_deref().map(secret_input::passphrase_file).transpose()?;
+        let removed = new.is_none();
+        let rewritten = folder.set_passphrase(new)?;
+        print::say(format!("{rewritten} private keys rewritten{}", if removed { ", in clear" } else { "" }));
+        print::hint(if removed {
+            "take keys.passphrase out of the settings before the next start"
+        } else {
+            "set keys.passphrase (or COUNTERSIGN_KEYS__PASSPHRASE_FILE) to the new one before the next start"
+        });
+        Ok(())
+    }
+}
+
+fn export(ring: &KeyRing, kid: &str, format: Format) -> Result<()> {
+    let kid = &ring.schedule().find(kid)?.kid;
+    let Some(key) = ring.public_keys().find(|key| key.key().kid == *kid) else {
+        bail!("exporting {kid}: it is not in the ring")
+    };
+    match format {
+        Format::Pem => print::data(key.spki_pem().trim_end())?,
+        Format::Jwk => print::json(key.jwk())?,
+        Format::Certificate => print::data(key.certificate_pem().trim_end())?,
+    }
+    Ok(())
+}
+
+fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<()> {
+    let done = folder.revoke(kid, policy)?;
+    print::say(format!("key {} is revoked and out of the JWKS", done.key.kid));
+    if let Some(successor) = &done.successor {
+        print::say(format!("{} key {} signs in its place, at once", successor.alg, successor.kid));
+    }
+    print::hint(format!(
+        "verifiers go on accepting its tokens until they refetch the JWKS: up to {} where they keep to max-age",
+        span(policy.jwks_max_age)
+    ));
+    Ok(())
+}
+
+fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
+    let DatabaseUrl::Sqlite(path) = &config.database.url;
+    let needed_since = if path.exists() {
+        let store = app::open_store(config)?;
+        block_on(async { keys::needed_since(&store, now).await.context("looking for sessions that need old keys") })?
+    } else {
+        None
+    };
+    let forgotten = folder.prune(needed_since)?;
+    for key in &forgotten {
+        print::data(key.kid.as_str())?;
+    }
+    print::say(format!("{} keys forgotten", forgotten.len()));
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The CLI's voice: data to stdout, speech to stderr. Knows no command.
+//!
+//! A reader that stops reading (`| head`) is no failure. Control characters, which a user name may hold, are shown
+//! and not obeyed. There are no colours.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+/// Prints rows under their headers, each column as wide as its widest cell. Columns are told apart by two blanks.
+pub fn table(headers: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    data(&aligned(headers, rows))
+}
+
+/// Prints a value as indented JSON.
+pub fn json(value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    data(&text)
+}
+
+/// Prints text to stdout as it is: a PEM, a token. A line's end must be in it.
+pub fn data(text: &str) -> io::Result<()> {
+    written(&mut io::stdout().lock(), text)
+}
+
+/// Says what was done.
+pub fn say(text: impl AsRef<str>) {
+    speak("", text.as_ref());
+}
+
+/// Says what could be done next, apart from the rest.
+pub fn hint(text: impl AsRef<str>) {
+    speak("hint: ", text.as_ref());
+}
+
+/// Says what is not as it should be, though the command goes on.
+pub fn warn(text: impl AsRef<str>) {
+    speak("countersign: warning: ", text.as_ref());
+}
+
+/// Says why the command failed: what was being done, what is wrong, what to do.
+pub fn error(text: impl AsRef<str>) {
+    speak("countersign: ", text.as_ref());
+}
+
+/// Speech that nobody can hear is not worth failing for.
+fn speak(prefix: &str, text: &str) {
+    let _ = written(&mut io::stderr().lock(), &format!("{prefix}{}\n", shown(text, true)));
+}
+
+fn written(out: &mut impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+/// The text with its control characters written out, so that it can't move the cursor or pass for another line.
+fn shown(text: &str, lines: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !(lines && c == '\n') {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn aligned(headers: &[&str], rows: &[Vec<String>]) -> String {
+    let header = headers.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| shown(cell, false)).collect()).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut out = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that has gone, or a disk that is full.
+    struct Failing(ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_and_lines_have_no_blanks_at_their_end() {
+        let rows = [vec!["ü".to_owned(), "ES256".to_owned(), String::new()], vec!["long".to_owned(), "x".to_owned()]];
+        assert_eq!(aligned(&["KID", "ALG", "STATE"], &rows), "KID   ALG    STATE\nü     ES256\nlong  x\n");
+        assert_eq!(aligned(&["NAME"], &[]), "NAME\n");
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_obeyed() {
+        let rows = [vec!["a\nb\u{1b}[2J".to_owned()]];
+        assert_eq!(aligned(&["NAME"], &rows), "NAME\na\\nb\\u{1b}[2J\n");
+        assert_eq!(shown("two\nlines\r", true), "two\nlines\\r");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure_and_a_full_disk_is() {
+        assert!(written(&mut Failing(ErrorKind::BrokenPipe), "x").is_ok());
+        let full = written(&mut Failing(ErrorKind::StorageFull), "x");
+        assert_eq!(full.map_err(|e| e.kind()), Err(ErrorKind::StorageFull));
+        let mut out = Vec::new();
+        assert!(written(&mut out, "x\n").is_ok());
+        assert_eq!(out, b"x\n");
+    }
+}

@@ -1,0 +1,76 @@
+//! `countersign serve`.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::{Config, LogFormat};
+use crate::{app, telemetry};
+
+/// Two threads answer what needs no hashing; the hashing pool has its own.
+const THREADS: usize = 2;
+
+/// Serve until SIGTERM or SIGINT.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The address to listen on, instead of server.listen; port 0 takes any free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+}
+
+impl Serve {
+    /// The settings that the command's own flags stand for.
+    pub fn flags(&self) -> Option<(String, String)> {
+        self.listen.clone().map(|address| ("server.listen".to_owned(), address))
+    }
+
+    pub fn run(config: Config) -> Result<ExitCode> {
+        telemetry::start(&config.log.level, config.log.format == LogFormat::Json)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+        runtime.block_on(serve(config))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn serve(config: Config) -> Result<()> {
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("listening on {address} (choose another address with --listen or server.listen)"))?;
+    let config = config.listening_on(listener.local_addr()?);
+    let issuer = app::build(&config, Clock::system(), Chance::System).await?;
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        until_signal().await;
+        tracing::info!("stopping: what is in flight may finish");
+        stop.send_replace(true);
+    });
+    tracing::info!(
+        url = %config.server.public_url,
+        listen = %config.server.listen,
+        data = %config.data_dir.display(),
+        keys = %config.keys_dir.display(),
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
+    app::serve(&config, issuer, listener, stopped).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT. A handler that can't be installed is as good as none: the default one ends the process.
+async fn until_signal() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,94 @@
+//! `countersign settings …`: the runtime settings. A running server takes a change up within 2 s.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+use clap::Subcommand;
+use serde_json::Value;
+
+use super::{block_on, print, refusal};
+use crate::app;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::setting::Definition;
+use crate::issuer::settings::{self, NotSet, SetSetting};
+
+#[derive(Debug, Subcommand)]
+pub enum Settings {
+    /// List every runtime setting with value, default and bounds
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print one setting's value
+    Get {
+        /// The setting's name
+        name: String,
+    },
+    /// Change a setting; valid from the next token on
+    Set {
+        /// The setting's name
+        name: String,
+        /// The value: 300, 5m, true, ES256, none
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+}
+
+impl Settings {
+    pub fn run(self, config: &Config) -> Result<ExitCode> {
+        match self {
+            Self::List { json } => list(config, json)?,
+            Self::Get { name } => {
+                let definition = Definition::find(&name)?;
+                let rows = load(config)?.rows();
+                let row = rows.into_iter().find(|row| row.name == definition.name);
+                print::data(&shown(&row.map_or(Value::Null, |row| row.value)))?;
+            }
+            Self::Set { name, value } => {
+                Definition::find(&name)?.parse(&value)?;
+                let stored = block_on(async {
+                    let issuer = app::build(config, Clock::system(), Chance::System).await?;
+                    let set = SetSetting { name: name.clone(), value, by: "the command line".to_owned() };
+                    set.run(&issuer).await.map_err(|not_set| match not_set {
+                        NotSet::Wrong(error) => anyhow!(error),
+                        NotSet::Refused(no) => refusal::words(no),
+                    })
+                })?;
+                print::say(format!("{name} is {} from the next token on", shown(&stored)));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn load(config: &Config) -> Result<crate::domain::setting::Settings> {
+    let store = app::open_store(config)?;
+    block_on(async { Ok(settings::load(&store).await?) })
+}
+
+fn list(config: &Config, json: bool) -> Result<()> {
+    let rows = load(config)?.rows();
+    if json {
+        return Ok(print::json(&rows)?);
+    }
+    let bounds = |min: Option<u64>, max: Option<u64>| match (min, max) {
+        (Some(min), Some(max)) => format!("{min} to {max} s"),
+        _ => String::new(),
+    };
+    let row = |row: crate::domain::setting::Row| {
+        vec![row.name.to_owned(), shown(&row.value), shown(&row.default), row.kind.to_owned(), bounds(row.min, row.max)]
+    };
+    Ok(print::table(&["NAME", "VALUE", "DEFAULT", "TYPE", "BOUNDS"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
+}
+
+/// A value as a person types it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,60 @@
+//! The access token a request carries: in the `Authorization` header (RFC 6750 §2.1) or in the `jwt_token` cookie.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, COOKIE, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use cookie::Cookie;
+
+use super::rejection::Rejection;
+use super::{Http, HttpOptions};
+
+/// The name of the cookie that carries an access token.
+pub const COOKIE_NAME: &str = "jwt_token";
+
+/// A token from the header, or else from the cookie. `Debug` does not show it.
+#[derive(Default)]
+pub struct HeaderOrCookie {
+    /// The token; None where none was sent.
+    pub token: Option<String>,
+}
+
+impl FromRequestParts<Http> for HeaderOrCookie {
+    type Rejection = Rejection;
+
+    /// A browser sends cookies wherever a page sends its forms: a POST that only a cookie speaks for must come from a
+    /// page of ours or of an allowed origin.
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Rejection> {
+        if let Some(token) = from_header(&parts.headers) {
+            return Ok(Self { token: Some(token) });
+        }
+        let Some(token) = from_cookie(&parts.headers) else { return Ok(Self::default()) };
+        if parts.method != Method::GET && is_foreign(&parts.headers, &http.options) {
+            return Err(Rejection::ForeignOrigin);
+        }
+        Ok(Self { token: Some(token) })
+    }
+}
+
+fn from_header(headers: &HeaderMap) -> Option<String> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+fn from_cookie(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
+    cookies
+        .find(|cookie| cookie.name() == COOKIE_NAME)
+        .map(|cookie| cookie.value().to_owned())
+        .filter(|token| !token.is_empty())
+}
+
+/// A request without `Origin` comes from no page of a present browser.
+fn is_foreign(headers: &HeaderMap, options: &HttpOptions) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let own = options.public_url.origin();
+    !origin
+        .to_str()
+        .is_ok_and(|origin| origin == own || options.allowed_origins.iter().any(|allowed| allowed == origin))
+}

@@ -1,0 +1,76 @@
+//! Bodies: read within a size and a time, as an object of named fields. What a field may hold is asked for one by one,
+//! so that a wrong one can be named.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use super::Http;
+use super::rejection::Rejection;
+use crate::domain::field::{Field, Problem};
+use crate::domain::strict_json;
+
+/// The fields of a JSON object; unknown ones are ignored. An empty body has none.
+#[derive(Debug, Default)]
+pub struct JsonBody(Map<String, Value>);
+
+impl JsonBody {
+    /// A field by its own name.
+    pub fn text(&mut self, field: Field) -> Result<Option<String>, Problem> {
+        self.text_named(field.name())
+    }
+
+    /// A field by a name on the wire: None where it is missing or null.
+    pub fn text_named(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::NotText),
+        }
+    }
+}
+
+impl FromRequest<Http> for JsonBody {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, http: &Http) -> Result<Self, Rejection> {
+        let is_json = content_type(request.headers()).is_some_and(|kind| {
+            kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+        });
+        let body = read(request, http).await?;
+        match (is_json, body.is_empty()) {
+            (_, true) => Ok(Self::default()),
+            (false, false) => Err(Rejection::WrongContentType("a JSON object as application/json")),
+            (true, false) => {
+                let parsed = strict_json::parse_object(&body);
+                parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("invalid JSON, {error}")))
+            }
+        }
+    }
+}
+
+/// The media type, in lower case and without parameters.
+fn content_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    text.split(';').next().map(|kind| kind.trim().to_ascii_lowercase())
+}
+
+/// The whole body, within `server.max_body` bytes and the time a body may take.
+async fn read(request: Request, http: &Http) -> Result<Bytes, Rejection> {
+    let max = http.options.max_body;
+    let announced =
+        request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > max) {
+        return Err(Rejection::TooLarge(max));
+    }
+    let whole = Limited::new(request.into_body(), max).collect();
+    match tokio::time::timeout(http.options.body_timeout, whole).await {
+        Err(_) => Err(Rejection::TooSlow),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge(max)),
+        Ok(Err(error)) => Err(Rejection::MalformedBody(error.to_string())),
+    }
+}

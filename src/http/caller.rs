@@ -1,0 +1,76 @@
+//! Who asks: the peer's address, or the one that trusted proxies forwarded.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use super::Http;
+use crate::domain::network::Network;
+use crate::issuer::Caller;
+
+impl FromRequestParts<Http> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        // Without a connection (a test's direct call) everyone is one caller.
+        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+        Ok(Self { address: behind_proxies(peer, &parts.headers, &http.options.trusted_proxies) })
+    }
+}
+
+/// Walks `X-Forwarded-For` from the right, as long as it was written by a proxy that is trusted. What a client put
+/// there itself stands further left and is never reached.
+fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let mut caller = peer;
+    for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
+        if !is_trusted(caller) {
+            break;
+        }
+        let Some(address) = parse_hop(hop.trim()) else { break };
+        caller = address;
+    }
+    caller
+}
+
+/// An address, which some proxies write with a port.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let address = hop.parse::<IpAddr>().or_else(|_| hop.parse::<SocketAddr>().map(|with_port| with_port.ip()));
+    let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    address.ok().or_else(bracketed).map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn caller(peer: &str, forwarded: &[&str]) -> String {
+        let trusted = ["10.0.0.0/8", "::1"].map(|network| network.parse().expect("a network"));
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append("x-forwarded-for", line.parse().expect("a header"));
+        }
+        behind_proxies(peer.parse().expect("an address"), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        assert_eq!(caller("192.0.2.9", &["198.51.100.1"]), "192.0.2.9");
+        assert_eq!(caller("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(caller("::1", &["198.51.100.1:4711"]), "198.51.100.1");
+        assert_eq!(caller("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_the_client_wrote_itself_is_never_reached() {
+        assert_eq!(caller("10.0.0.1", &["1.1.1.1, 198.51.100.1"]), "198.51.100.1");
+        assert_eq!(caller("10.0.0.1", &["1.1.1.1", "198.51.100.1, 10.0.0.7"]), "198.51.100.1");
+        assert_eq!(caller("10.0.0.1", &["1.1.1.1, nonsense, 10.0.0.7"]), "10.0.0.7");
+        assert_eq!(caller("10.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
+    }
+}

@@ -1,0 +1,101 @@
+//! The dialect `jwt_issuer`: `/auth`, `/register`, `/update_profile`, `/renew_token`, `/request_password_reset` and
+//! `/reset_password`. (`/liveliness` and `/get_public_cert` are everyone's.)
+
+use axum::Router;
+use axum::extract::State;
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{MethodRouter, post};
+
+use super::super::bearer::HeaderOrCookie;
+use super::super::body::JsonBody;
+use super::super::rejection::Rejection;
+use super::super::{Http, reply};
+use crate::domain::dialect::Dialect;
+use crate::issuer::authenticate::Authenticate;
+use crate::issuer::issue::access_token;
+use crate::issuer::redeem_reset::RedeemReset;
+use crate::issuer::register::Register;
+use crate::issuer::renew::Renew;
+use crate::issuer::request_reset::RequestReset;
+use crate::issuer::sign_in::SignIn;
+use crate::issuer::update_profile::UpdateProfile;
+use crate::issuer::{Caller, Refusal};
+
+mod refusal;
+mod wire;
+
+use refusal::Words;
+
+type Body = Result<JsonBody, Rejection>;
+type Token = Result<HeaderOrCookie, Rejection>;
+type Answer = Result<Response, Words>;
+
+/// The dialect's table of contents.
+pub fn routes() -> Router<Http> {
+    Router::new()
+        .merge(at("/auth", post_only(auth)))
+        .merge(at("/register", post_only(register)))
+        .merge(at("/update_profile", post_only(update_profile)))
+        .merge(at("/renew_token", post_only(renew_token)))
+        .merge(at("/request_password_reset", post_only(request_password_reset)))
+        .merge(at("/reset_password", post_only(reset_password)))
+}
+
+/// A route with and without a slash at its end.
+fn at(path: &str, methods: MethodRouter<Http>) -> Router<Http> {
+    Router::new().route(path, methods.clone()).route(&format!("{path}/"), methods)
+}
+
+fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
+    post(handler).fallback(|| async { Words::from(Rejection::WrongMethod) })
+}
+
+async fn auth(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+    let wire::Auth { login, password } = wire::auth(body?)?;
+    let who = SignIn { login, password, dialect: Dialect::JwtIssuer, from }.run(&http.issuer).await?;
+    let token = access_token(&http.issuer, &who).await?;
+    let body = wire::signed(&token, who.session().must_change_password);
+    Ok(reply::with_cookie(reply::json(StatusCode::OK, &body), &token, &http.options))
+}
+
+async fn register(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+    let wire::Registration { username, password, email } = wire::registration(body?)?;
+    let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
+    register.run(&http.issuer).await?;
+    Ok(wire::ok())
+}
+
+async fn update_profile(State(http): State<Http>, from: Caller, token: Token, body: Body) -> Answer {
+    let token = token?.token;
+    let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
+    let wire::Profile { password, email } = wire::profile(body?)?;
+    UpdateProfile { password, email, username: None, from }.run(&who, &http.issuer).await?;
+    Ok(wire::ok())
+}
+
+async fn renew_token(State(http): State<Http>, token: Token) -> Answer {
+    let token = token?.token;
+    let who = Renew { token: token.as_deref() }.run(&http.issuer).await?;
+    let token = access_token(&http.issuer, &who).await?;
+    Ok(reply::with_cookie(reply::json(StatusCode::OK, &wire::renewed(&token)), &token, &http.options))
+}
+
+async fn request_password_reset(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+    let email = wire::reset_request(body?)?;
+    RequestReset { email, from }.run(&http.issuer).await?;
+    Ok(wire::ok())
+}
+
+async fn reset_password(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+    let wire::Reset { code, new_password } = wire::reset(body?)?;
+    let temporary = RedeemReset { code, new_password, from }.run(&http.issuer).await?;
+    Ok(temporary.map_or_else(wire::ok, |password| wire::temporary(&password)))
+}
+
+impl From<Refusal> for Words {
+    fn from(refusal: Refusal) -> Self {
+        refusal::words(refusal)
+    }
+}

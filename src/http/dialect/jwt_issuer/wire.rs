@@ -1,0 +1,109 @@
+//! The dialect's bodies: what comes in, field by field, and what goes out.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::super::super::body::JsonBody;
+use super::super::super::reply;
+use crate::domain::field::{Field, Problem};
+use crate::domain::password::Password;
+use crate::domain::user::{Email, Login, Username};
+use crate::issuer::Refusal;
+use crate::issuer::issue::AccessToken;
+
+pub struct Auth {
+    pub login: Login,
+    pub password: Password,
+}
+
+pub struct Registration {
+    pub username: Username,
+    pub password: Password,
+    pub email: Email,
+}
+
+pub struct Profile {
+    pub password: Option<Password>,
+    pub email: Option<Email>,
+}
+
+pub struct Reset {
+    pub code: String,
+    pub new_password: Option<Password>,
+}
+
+/// `username` may be an e-mail address, and comes as `email` from some clients. An empty value is not a missing one:
+/// it is wrong, after the same hash as any other.
+pub fn auth(mut body: JsonBody) -> Result<Auth, Refusal> {
+    let login = optional(&mut body, Field::Username)?
+        .map_or_else(|| optional(&mut body, Field::Email), |name| Ok(Some(name)))?;
+    let login = login.ok_or_else(|| Refusal::invalid(Field::Username, Problem::Missing))?;
+    let password = required(&mut body, Field::Password)?;
+    Ok(Auth { login: Login::new(&login), password: Password::new(password) })
+}
+
+pub fn registration(mut body: JsonBody) -> Result<Registration, Refusal> {
+    let username = required(&mut body, Field::Username)?;
+    let password = required(&mut body, Field::Password)?;
+    let email = required(&mut body, Field::Email)?;
+    Ok(Registration {
+        username: Username::parse(&username).map_err(|problem| Refusal::invalid(Field::Username, problem))?,
+        password: Password::new(password),
+        email: parse_email(&email)?,
+    })
+}
+
+pub fn profile(mut body: JsonBody) -> Result<Profile, Refusal> {
+    let password = optional(&mut body, Field::Password)?.map(Password::new);
+    let email = optional(&mut body, Field::Email)?.map(|email| parse_email(&email)).transpose()?;
+    if password.is_none() && email.is_none() {
+        return Err(Refusal::Invalid(vec![(Field::Password, Problem::Missing), (Field::Email, Problem::Missing)]));
+    }
+    Ok(Profile { password, email })
+}
+
+pub fn reset_request(mut body: JsonBody) -> Result<Email, Refusal> {
+    parse_email(&required(&mut body, Field::Email)?)
+}
+
+pub fn reset(mut body: JsonBody) -> Result<Reset, Refusal> {
+    let code = required(&mut body, Field::ResetCode)?;
+    let new_password = optional(&mut body, Field::NewPassword)?.map(Password::new);
+    Ok(Reset { code, new_password })
+}
+
+/// The answer that only says it was done.
+pub fn ok() -> Response {
+    reply::json(StatusCode::OK, &json!({"status": "OK"}))
+}
+
+pub fn signed(token: &AccessToken, must_change_password: bool) -> Value {
+    let mut body = json!({"status": "OK", "jwt": token.text.expose()});
+    if must_change_password {
+        body["must_change_password"] = Value::Bool(true);
+    }
+    body
+}
+
+pub fn renewed(token: &AccessToken) -> Value {
+    json!({"status": "OK", "token": token.text.expose()})
+}
+
+/// The original gave the temporary password by the name `reset_code`; its clients read it there.
+pub fn temporary(password: &Password) -> Response {
+    let text = String::from_utf8_lossy(password.expose());
+    reply::json(StatusCode::OK, &json!({"status": "OK", "reset_code": text, "temporary_password": text}))
+}
+
+fn optional(body: &mut JsonBody, field: Field) -> Result<Option<String>, Refusal> {
+    body.text(field).map_err(|problem| Refusal::invalid(field, problem))
+}
+
+fn required(body: &mut JsonBody, field: Field) -> Result<String, Refusal> {
+    optional(body, field)?.ok_or_else(|| Refusal::invalid(field, Problem::Missing))
+}
+
+fn parse_email(text: &str) -> Result<Email, Refusal> {
+    Email::parse(text).map_err(|problem| Refusal::invalid(Field::Email, problem))
+}

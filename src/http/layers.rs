@@ -1,0 +1,77 @@
+//! The onion around everything but the JWKS. From the outside in: request id and log, security headers, CORS, panics.
+
+use std::any::Any;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Method};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::reply::{self, Faulted};
+use super::{Http, HttpOptions};
+use crate::issuer::Fault;
+
+/// Puts the layers around the routes.
+pub fn around(routes: Router<Http>, http: &Http) -> Router {
+    routes
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors(&http.options))
+        .layer(from_fn_with_state(http.clone(), edge))
+        .with_state(http.clone())
+}
+
+/// Gives every request an id, logs it, and turns a fault into words that say no more than that id.
+async fn edge(State(http): State<Http>, request: Request, next: Next) -> Response {
+    let id = http.issuer.chance.uuid().simple().to_string();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let begun = http.issuer.clock.monotonic();
+    let mut response = next.run(request).await;
+
+    if let Some(Faulted { fault, words }) = response.extensions_mut().remove::<Faulted>() {
+        tracing::error!(request = %id, %method, path, %fault, "a request failed");
+        response = words(&id);
+    }
+    let status = response.status();
+    let micros = http.issuer.clock.monotonic().saturating_sub(begun).as_micros();
+    if status.is_success() || status.is_redirection() {
+        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, ?peer, "answered");
+    } else {
+        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, ?peer, "refused");
+    }
+
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if http.options.public_url.is_https() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    response
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    reply::fault(Fault::new("answering a request (it panicked)", said.unwrap_or("no message")), reply::broke)
+}
+
+/// Pages of the allowed origins, and no others, may call and read; with cookies, which is why no wildcard is allowed.
+fn cors(options: &HttpOptions) -> CorsLayer {
+    let origins = options.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    if options.allowed_origins.is_empty() {
+        return CorsLayer::new();
+    }
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([RETRY_AFTER])
+}

@@ -1,0 +1,72 @@
+//! HTTP: routes, bodies, headers and words. Everything it knows about users it asks the use cases.
+//!
+//! Each dialect is a folder that translates; what has no dialect (the key set, discovery, liveliness) is beside them.
+//! The JWKS route passes through no layer: its bytes are ready, and whoever fetches them needs nothing else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::HeaderValue;
+
+use crate::domain::dialect::Dialect;
+use crate::domain::network::Network;
+use crate::domain::public_url::PublicUrl;
+use crate::issuer::Issuer;
+
+mod bearer;
+mod body;
+mod caller;
+mod dialect;
+mod layers;
+mod liveliness;
+mod rejection;
+mod reply;
+mod wellknown;
+
+/// What the configuration says about HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Where clients find the issuer.
+    pub public_url: PublicUrl,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The greatest number of bytes in a body.
+    pub max_body: usize,
+    /// How long a whole body may take to come.
+    pub body_timeout: Duration,
+    /// How long verifiers may keep the key set.
+    pub jwks_max_age: Duration,
+    /// The origins whose pages may call the dialects and read the answers.
+    pub allowed_origins: Vec<String>,
+    /// The dialects that are spoken.
+    pub dialects: BTreeSet<Dialect>,
+}
+
+/// What every handler is given.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// The use cases' parts.
+    pub issuer: Arc<Issuer>,
+    /// The configuration's words on HTTP.
+    pub options: Arc<HttpOptions>,
+    /// The JWKS answer's `Cache-Control`, ready.
+    jwks_cache_control: HeaderValue,
+}
+
+impl Http {
+    /// Puts the parts together.
+    pub fn new(issuer: Arc<Issuer>, options: HttpOptions) -> Self {
+        Self { issuer, jwks_cache_control: wellknown::cache_control(options.jwks_max_age), options: Arc::new(options) }
+    }
+}
+
+/// Every route there is.
+pub fn router(http: &Http) -> Router {
+    let dialects = dialect::routes(&http.options.dialects);
+    let layered =
+        Router::new().merge(wellknown::routes()).merge(liveliness::routes()).merge(dialects).fallback(reply::not_found);
+    let layered = layers::around(layered, http);
+    Router::new().merge(wellknown::jwks_route()).with_state(http.clone()).fallback_service(layered)
+}

@@ -1,0 +1,134 @@
+//! What resource servers ask for: the key set, one key or certificate, and the discovery documents.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Http, reply};
+use crate::crypto::key_ring::Verifier;
+use crate::domain::algorithm::Algorithm;
+
+/// The JWKS (RFC 7517 §5), which has no layer around it.
+pub fn jwks_route() -> Router<Http> {
+    Router::new().route("/.well-known/jwks.json", get(jwks))
+}
+
+/// The other documents.
+pub fn routes() -> Router<Http> {
+    Router::new()
+        .route("/get_public_cert", get(public_cert))
+        .route("/get_public_cert/", get(public_cert))
+        .route("/.well-known/openid-configuration", get(discovery))
+        .route("/.well-known/oauth-authorization-server", get(discovery))
+}
+
+/// The key set's `Cache-Control`: a verifier may go on with an old set for a day if the issuer is down.
+pub fn cache_control(max_age: Duration) -> HeaderValue {
+    let text = format!("public, max-age={}, stale-if-error=86400", max_age.as_secs());
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("no-cache"))
+}
+
+async fn jwks(State(http): State<Http>, headers: HeaderMap) -> Response {
+    let ring = http.issuer.ring.load();
+    let jwks = ring.jwks();
+    let fresh = headers.get(IF_NONE_MATCH).is_some_and(|known| matches(known, &jwks.etag));
+    let mut response = Response::new(if fresh { Body::empty() } else { Body::from(jwks.body.clone()) });
+    if fresh {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let answer = response.headers_mut();
+    if !fresh {
+        answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    answer.insert(CACHE_CONTROL, http.jwks_cache_control);
+    if let Ok(etag) = HeaderValue::from_str(&jwks.etag) {
+        answer.insert(ETAG, etag);
+    }
+    answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// Whether `If-None-Match` names the tag (RFC 9110 §13.1.2: compared weakly).
+fn matches(known: &HeaderValue, etag: &str) -> bool {
+    let tags = known.to_str().unwrap_or_default().split(',');
+    tags.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
+}
+
+#[derive(Debug, Deserialize)]
+struct WhichKey {
+    alg: Option<String>,
+    kid: Option<String>,
+    format: Option<String>,
+}
+
+async fn public_cert(
+    State(http): State<Http>,
+    which: Result<Query<WhichKey>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let (ring, now) = (http.issuer.ring(), http.issuer.clock.now());
+    let Ok(Query(WhichKey { alg, kid, format })) = which else { return no_such_key() };
+    let algorithm = match alg.as_deref().map(str::parse::<Algorithm>) {
+        Some(Err(_)) => return no_such_key(),
+        Some(Ok(named)) => Some(named),
+        None => None,
+    };
+    let found: Option<&Verifier> = match &kid {
+        Some(kid) => {
+            ring.verifier(kid, now).filter(|key| key.published(now) && algorithm.is_none_or(|alg| key.alg() == alg))
+        }
+        None => ring.active(algorithm.unwrap_or(http.issuer.policy.algorithm), now),
+    };
+    let response = match (found, format.as_deref()) {
+        (Some(key), Some("pem")) => {
+            let mut response = Response::new(Body::from(key.spki_pem().to_owned()));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
+            response
+        }
+        (Some(key), None | Some("json")) => reply::json(
+            StatusCode::OK,
+            &json!({
+                "status": "OK",
+                "public_key": key.spki_pem(),
+                "certificate": key.certificate_pem(),
+                "kid": key.key().kid,
+                "alg": key.alg(),
+            }),
+        ),
+        _ => return no_such_key(),
+    };
+    public(response, &http)
+}
+
+fn no_such_key() -> Response {
+    reply::error(StatusCode::NOT_FOUND, "unknown_key", "no published key is like that: see /.well-known/jwks.json")
+}
+
+/// What a resource server needs to know that has only the issuer's URL (RFC 8414 §2, OpenID Connect Discovery §3).
+async fn discovery(State(http): State<Http>) -> Response {
+    let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|alg| alg.name()).collect();
+    let document = json!({
+        "issuer": http.issuer.policy.issuer,
+        "jwks_uri": http.options.public_url.join("/.well-known/jwks.json"),
+        "id_token_signing_alg_values_supported": algorithms,
+        "subject_types_supported": ["public"],
+        "response_types_supported": [],
+        "grant_types_supported": [],
+        "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"],
+    });
+    public(reply::json(StatusCode::OK, &document), &http)
+}
+
+/// The same for everyone, and as long good as the key set.
+fn public(mut response: Response, http: &Http) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, http.jwks_cache_control.clone());
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}

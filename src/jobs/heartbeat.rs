@@ -1,0 +1,20 @@
+//! The heartbeat: says that the process lives, so that availability is right to a few seconds even after a `kill -9`,
+//! and takes up what other processes said of themselves.
+
+use std::sync::Arc;
+
+use crate::issuer::Issuer;
+use crate::store::{RunId, StoreError};
+
+/// One beat.
+pub async fn tick(issuer: Arc<Issuer>, run: RunId) {
+    let now = issuer.clock.now();
+    let beat = async {
+        issuer.store.write(move |tx| tx.beat(run, now)).await?;
+        issuer.uptime.reload(&issuer.store).await
+    };
+    if let Err(error) = beat.await {
+        let error: StoreError = error;
+        tracing::error!(%error, "the heartbeat could not be recorded");
+    }
+}
