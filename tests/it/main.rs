@@ -1,1 +1,3 @@
 //! Integration tests: a real server on a free port, real mail, a clock in hand.
+
+mod smtp;

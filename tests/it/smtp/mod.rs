@@ -1,0 +1,65 @@
+//! Mail by a real mail server, in good and in bad health.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod outbox;
+mod server;
+mod transport;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use countersign::chance::Chance;
+use countersign::crypto::derive::DerivedKeys;
+use countersign::domain::mail_item::NewMail;
+use countersign::domain::reset_code::ResetCode;
+use countersign::domain::secret::SecretText;
+use countersign::domain::time::Timestamp;
+use countersign::domain::user::{Email, Username};
+use countersign::mail::{Mail, Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport};
+
+const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+const CODE: &str = "1111-1111-1111";
+
+/// How a test reaches its server.
+struct Way {
+    host: &'static str,
+    port: u16,
+    security: Security,
+    account: Option<(&'static str, &'static str)>,
+    ca_file: Option<PathBuf>,
+    timeout: Duration,
+}
+
+impl Way {
+    fn plain(port: u16) -> Self {
+        let timeout = SmtpOptions::TIMEOUT;
+        Self { host: "localhost", port, security: Security::None, account: None, ca_file: None, timeout }
+    }
+
+    fn mailer(self) -> Mailer {
+        let options = SmtpOptions {
+            host: self.host.to_owned(),
+            port: self.port,
+            username: self.account.map(|(name, _)| name.to_owned()),
+            password: self.account.map(|(_, password)| SecretText::new(password.to_owned())),
+            security: self.security,
+            ca_file: self.ca_file,
+            timeout: self.timeout,
+        };
+        let options = MailerOptions {
+            public_url: "https://auth.example.com".to_owned(),
+            from: Some("Countersign <no-reply@example.com>".to_owned()),
+            templates_dir: None,
+            transport: Transport::Smtp(Smtp::new(options).unwrap()),
+        };
+        Mailer::new(options, &DerivedKeys::new(&[7; 32])).unwrap()
+    }
+}
+
+/// A mail with [`CODE`] to `<name>@example.com`.
+fn new_mail(mailer: &Mailer, name: &str, at: Timestamp) -> NewMail {
+    let username = Username::parse(name).unwrap();
+    let code = ResetCode::from_random([1; 12]);
+    let mail = Mail::ResetCode { username, code, valid_for: Duration::from_mins(15) };
+    mailer.prepare(&mail, &Email::parse(&format!("{name}@example.com")).unwrap(), at, &Chance::System).unwrap()
+}

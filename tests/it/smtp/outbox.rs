@@ -1,0 +1,136 @@
+//! The outbox: whatever happens to the mail server, every mail arrives.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use countersign::clock::Clock;
+use countersign::jobs::outbox::tick;
+use countersign::mail::Mailer;
+use countersign::store::sqlite::Database;
+use countersign::store::{Store, StoreError};
+
+use super::server::MailServer;
+use super::{NOW, Way, new_mail};
+
+/// A store, a mailer and a clock in hand.
+struct House {
+    store: Store,
+    mailer: Mailer,
+    clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl House {
+    fn new(port: u16) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::Sqlite(Database::open(&folder.path().join("countersign.db")).unwrap());
+        Self { store, mailer: Way::plain(port).mailer(), clock: Clock::manual(NOW), _folder: folder }
+    }
+
+    async fn queue(&self, names: &[String]) {
+        let mails: Vec<_> = names.iter().map(|name| new_mail(&self.mailer, name, self.clock.now())).collect();
+        let queued: Result<(), StoreError> =
+            self.store.write(move |tx| mails.iter().try_for_each(|mail| tx.queue_mail(mail).map(drop))).await;
+        queued.unwrap();
+    }
+
+    async fn waiting(&self) -> u64 {
+        let waiting: Result<u64, StoreError> = self.store.read(|tx| tx.mails_waiting()).await;
+        waiting.unwrap()
+    }
+
+    async fn tick(&self) -> usize {
+        tick(&self.store, &self.mailer, &self.clock).await
+    }
+
+    /// Ticks until nothing is due.
+    async fn send_all(&self) {
+        while self.tick().await > 0 {}
+    }
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("user{number}")).collect()
+}
+
+/// The recipients of what a server accepted, which must each have got one mail.
+fn recipients(server: MailServer) -> BTreeSet<String> {
+    let accepted = server.stop();
+    let names: BTreeSet<String> =
+        accepted.iter().map(|message| message["to"][0].as_str().unwrap().replace("@example.com", "")).collect();
+    assert_eq!(names.len(), accepted.len(), "a mail went out twice");
+    names
+}
+
+fn all(count: usize) -> BTreeSet<String> {
+    names(count).into_iter().collect()
+}
+
+#[tokio::test]
+async fn more_mails_than_are_taken_at_once_all_arrive_once() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let house = House::new(server.port);
+    house.queue(&names(30)).await;
+    house.send_all().await;
+    assert_eq!((house.waiting().await, house.tick().await), (0, 0));
+    assert_eq!(recipients(server), all(30));
+}
+
+#[tokio::test]
+async fn a_server_that_was_down_gets_everything_once_it_is_up() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let port = server.port;
+    server.stop();
+    let house = House::new(port);
+    house.queue(&names(5)).await;
+    for wait in [30, 60, 120] {
+        assert_eq!(house.tick().await, 5);
+        assert_eq!((house.waiting().await, house.tick().await), (5, 0), "none is due before its time");
+        house.clock.advance(Duration::from_secs(wait));
+    }
+    let server = MailServer::start(&["--port", &port.to_string()]).unwrap();
+    house.send_all().await;
+    assert_eq!(house.waiting().await, 0);
+    assert_eq!(recipients(server), all(5));
+}
+
+#[tokio::test]
+async fn mails_that_were_put_off_are_sent_later() {
+    let Some(server) = MailServer::start(&["--refuse-first", "3"]) else { return };
+    let house = House::new(server.port);
+    house.queue(&names(5)).await;
+    house.send_all().await;
+    assert_eq!(house.waiting().await, 3);
+    house.clock.advance(Duration::from_secs(30));
+    house.send_all().await;
+    assert_eq!(house.waiting().await, 0);
+    assert_eq!(recipients(server), all(5));
+}
+
+#[tokio::test]
+async fn a_mail_nobody_takes_is_given_up_after_a_day() {
+    let Some(server) = MailServer::start(&["--reject"]) else { return };
+    let house = House::new(server.port);
+    house.queue(&names(1)).await;
+    for hour in 0..24 {
+        assert_eq!((house.tick().await, house.waiting().await), (1, 1), "after {hour} hours");
+        house.clock.advance(Duration::from_hours(1));
+    }
+    assert_eq!((house.tick().await, house.waiting().await), (1, 0));
+    house.clock.advance(Duration::from_hours(1));
+    assert_eq!(house.tick().await, 0);
+}
+
+#[tokio::test]
+async fn what_a_process_took_and_never_sent_is_sent_by_the_next() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let house = House::new(server.port);
+    house.queue(&names(2)).await;
+    let (now, lease) = (house.clock.now(), Duration::from_mins(2));
+    let claimed: Result<_, StoreError> = house.store.write(move |tx| tx.claim_mails(now, lease, 2)).await;
+    assert_eq!(claimed.unwrap().len(), 2);
+    assert_eq!(house.tick().await, 0, "they are another's");
+    house.clock.advance(lease);
+    house.send_all().await;
+    assert_eq!(recipients(server), all(2));
+}

@@ -1,0 +1,159 @@
+//! One mail at a time: what arrives, and what is said where nothing does.
+
+use std::time::Duration;
+
+use countersign::domain::mail_item::{MailId, MailItem};
+use countersign::mail::{Mailer, Security, SendError};
+use serde_json::json;
+
+use super::server::{Authority, MailServer, procrastinator};
+use super::{CODE, NOW, Way, new_mail};
+
+fn item(mailer: &Mailer, name: &str) -> MailItem {
+    let new = new_mail(mailer, name, NOW);
+    let (template, sealed) = (new.template.to_owned(), new.sealed);
+    MailItem { id: MailId(1), template, sealed, created_at: new.created_at, attempts: 0 }
+}
+
+async fn send(mailer: &Mailer) -> Result<(), SendError> {
+    mailer.deliver(&item(mailer, "anna"), NOW).await
+}
+
+/// Sends a mail that must fail with `expected` in what is said, and nothing secret.
+async fn fails(way: Way, expected: &str) -> SendError {
+    let error = send(&way.mailer()).await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains(expected), "{expected:?} is missing in: {said}");
+    assert!(said.contains("a***@example.com"), "{said}");
+    for secret in ["anna@", CODE, "wrong horse", "d3JvbmcgaG9yc2"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+    error
+}
+
+#[tokio::test]
+async fn a_mail_arrives_as_it_was_written() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    send(&Way::plain(server.port).mailer()).await.unwrap();
+    let message = server.next();
+    assert_eq!(message["from"], "no-reply@example.com");
+    assert_eq!(message["to"], json!(["anna@example.com"]));
+    let data = message["data"].as_str().unwrap();
+    for line in [
+        "From: Countersign <no-reply@example.com>",
+        "To: anna@example.com",
+        "Subject: Your code to reset your password at auth.example.com",
+        "Date: Tue, 14 Nov 2023 22:13:20 +0000",
+        CODE,
+    ] {
+        assert!(data.lines().any(|found| found == line), "{line:?} is missing in\n{data}");
+    }
+}
+
+#[tokio::test]
+async fn one_connection_carries_mail_after_mail() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let mailer = Way::plain(server.port).mailer();
+    for name in ["anna", "bert", "cleo"] {
+        mailer.deliver(&item(&mailer, name), NOW).await.unwrap();
+        assert_eq!(server.next()["to"], json!([format!("{name}@example.com")]));
+    }
+    mailer.rest().await;
+    send(&mailer).await.unwrap();
+    assert_eq!(server.next()["to"], json!(["anna@example.com"]));
+}
+
+#[tokio::test]
+async fn starttls_and_tls_are_checked_against_the_ca_file() {
+    let authority = Authority::new();
+    for (argument, security) in [("--starttls", Security::StartTls), ("--tls", Security::Tls)] {
+        let Some(server) = authority.server(&[argument]) else { return };
+        let way = || Way { security, ca_file: Some(authority.ca_file()), ..Way::plain(server.port) };
+        send(&way().mailer()).await.unwrap();
+        assert_eq!(server.next()["tls"], true, "{argument}");
+        fails(Way { ca_file: None, ..way() }, "certificate").await;
+        fails(Way { host: "127.0.0.1", ..way() }, "certificate").await;
+        assert_eq!(server.stop(), Vec::<serde_json::Value>::new(), "{argument}");
+    }
+}
+
+#[tokio::test]
+async fn where_starttls_is_wanted_nothing_goes_out_without_it() {
+    let Some(server) = MailServer::start(&["--auth", "bob:wrong horse"]) else { return };
+    let way = Way { security: Security::StartTls, account: Some(("bob", "wrong horse")), ..Way::plain(server.port) };
+    fails(way, "encrypting the connection").await;
+    assert!(server.stop().is_empty());
+}
+
+#[tokio::test]
+async fn accounts_are_checked() {
+    let authority = Authority::new();
+    let Some(server) = authority.server(&["--starttls", "--auth", "bob:correct horse"]) else { return };
+    let way = |account| Way {
+        security: Security::StartTls,
+        ca_file: Some(authority.ca_file()),
+        account,
+        ..Way::plain(server.port)
+    };
+    send(&way(Some(("bob", "correct horse"))).mailer()).await.unwrap();
+    assert_eq!(server.next()["user"], "bob");
+    let wrong = fails(way(Some(("bob", "wrong horse"))), "signing in: the server answered 535").await;
+    assert!(wrong.is_permanent());
+    fails(way(None), "530").await;
+    assert!(server.stop().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_and_one_for_good_are_told_apart() {
+    let Some(busy) = MailServer::start(&["--refuse-first", "1"]) else { return };
+    let error = fails(Way::plain(busy.port), "451").await;
+    assert!(!error.is_permanent());
+    send(&Way::plain(busy.port).mailer()).await.unwrap();
+    assert_eq!(busy.next()["to"], json!(["anna@example.com"]));
+    let Some(strict) = MailServer::start(&["--reject"]) else { return };
+    assert!(fails(Way::plain(strict.port), "550").await.is_permanent());
+}
+
+#[tokio::test]
+async fn servers_that_stall_babble_or_hang_up_are_failures_for_now() {
+    let short = Duration::from_secs(1);
+    for (arguments, expected) in [
+        (["--slow", "3600"].as_slice(), "not done within 1 s"),
+        (&["--nonsense"], "connecting"),
+        (&["--drop"], "sending"),
+    ] {
+        let Some(server) = MailServer::start(arguments) else { return };
+        let timeout = if arguments[0] == "--slow" { short } else { Way::plain(0).timeout };
+        let error = fails(Way { timeout, ..Way::plain(server.port) }, expected).await;
+        assert!(!error.is_permanent(), "{arguments:?}");
+    }
+}
+
+/// The late answer to a mail that ran out of time must not be taken for an answer to the next one.
+#[tokio::test]
+async fn a_late_answer_is_not_taken_for_the_next_mails() {
+    let port = procrastinator();
+    let mailer = Way { host: "127.0.0.1", timeout: Duration::from_secs(1), ..Way::plain(port) }.mailer();
+    assert!(send(&mailer).await.unwrap_err().to_string().contains("not done within 1 s"));
+    assert!(send(&mailer).await.unwrap_err().is_permanent());
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_failure_for_now() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let port = server.port;
+    server.stop();
+    let error = fails(Way::plain(port), "check email.host").await;
+    assert!(!error.is_permanent());
+}
+
+#[tokio::test]
+async fn a_kept_connection_whose_server_went_away_is_replaced() {
+    let Some(server) = MailServer::start(&[]) else { return };
+    let (port, mailer) = (server.port, Way::plain(server.port).mailer());
+    send(&mailer).await.unwrap();
+    assert_eq!(server.stop().len(), 1);
+    let again = MailServer::start(&["--port", &port.to_string()]).unwrap();
+    send(&mailer).await.unwrap();
+    assert_eq!(again.next()["to"], json!(["anna@example.com"]));
+}

@@ -1,0 +1,146 @@
+"""A real mail server for the tests, with the faults real ones have.
+
+    server.py [--port 0] [--certificate FILE --key FILE (--starttls | --tls)] [--auth USER:PASSWORD] [FAULT]
+
+Prints {"port": N} once it listens on 127.0.0.1, and then one line of JSON for each message it has accepted:
+{"from": "...", "to": ["..."], "data": "...", "tls": true, "user": "..."}. Ends when its standard input does.
+
+Faults, at most one:
+    --refuse-first N    451 to the first N messages, then all is well
+    --reject            550 to every recipient
+    --slow SECONDS      waits before it answers each command and each message
+    --nonsense          answers every line with something that is not SMTP
+    --drop              hangs up in the middle of every message
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import ssl
+import sys
+import warnings
+
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
+    parser.add_argument("--auth", metavar="USER:PASSWORD")
+    secured = parser.add_mutually_exclusive_group()
+    secured.add_argument("--starttls", action="store_true", help="and nothing without it")
+    secured.add_argument("--tls", action="store_true", help="from the first byte")
+    faults = parser.add_mutually_exclusive_group()
+    faults.add_argument("--refuse-first", type=int, default=0, metavar="N")
+    faults.add_argument("--reject", action="store_true")
+    faults.add_argument("--slow", type=float, default=0, metavar="SECONDS")
+    faults.add_argument("--nonsense", action="store_true")
+    faults.add_argument("--drop", action="store_true")
+    args = parser.parse_args()
+    if (args.starttls or args.tls) and not (args.certificate and args.key):
+        parser.error("--starttls and --tls need --certificate and --key")
+    return args
+
+
+def tell(**line):
+    print(json.dumps(line), flush=True)
+
+
+class Handler:
+    """What is done with a message; the protocol is aiosmtpd's."""
+
+    def __init__(self, args):
+        self.args = args
+        self.refusals = args.refuse_first
+
+    async def handle_RCPT(self, server, session, envelope, address, _options):
+        if self.args.reject:
+            return "550 5.1.1 no such mailbox"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 fine"
+
+    async def handle_DATA(self, server, session, envelope):
+        if self.refusals > 0:
+            self.refusals -= 1
+            return "451 4.3.2 try again later"
+        tell(
+            **{"from": envelope.mail_from, "to": envelope.rcpt_tos},
+            data=envelope.content.decode("utf-8", "replace"),
+            tls=session.ssl is not None or self.args.tls,
+            user=session.auth_data.login.decode() if session.auth_data else None,
+        )
+        return "250 2.0.0 taken"
+
+
+class Faulty(SMTP):
+    """aiosmtpd's server, slow or gone where the fault says so."""
+
+    def __init__(self, handler, args, **settings):
+        self.args = args
+        super().__init__(handler, hostname="localhost", enable_SMTPUTF8=True, **settings)
+
+    async def push(self, status):
+        await asyncio.sleep(self.args.slow)
+        await super().push(status)
+
+    async def smtp_DATA(self, arg):
+        if self.args.drop:
+            await self.push("354 go on")
+            await self._reader.readline()
+            self.transport.abort()
+            return
+        await super().smtp_DATA(arg)
+
+
+class Nonsense(asyncio.Protocol):
+    """Speaks, but not SMTP."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+        transport.write(b"HTTP/1.1 200 OK\r\n")
+
+    def data_received(self, data):
+        self.transport.write(b"\x00\xffmumble\r\n" * max(1, data.count(b"\n")))
+
+
+def protocol(args, context):
+    if args.nonsense:
+        return Nonsense
+    settings = {}
+    if args.starttls:
+        settings |= {"tls_context": context, "require_starttls": True}
+    if args.auth:
+        user, _, password = args.auth.partition(":")
+        wanted = LoginPassword(user.encode(), password.encode())
+
+        def authenticate(server, session, envelope, mechanism, given):
+            return AuthResult(success=given == wanted, handled=False, auth_data=given)
+
+        # Without TLS at all a password is still taken: that, too, is what some real servers do.
+        settings |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": args.starttls}
+    handler = Handler(args)
+    return lambda: Faulty(handler, args, **settings)
+
+
+async def main():
+    args = arguments()
+    # Its advice on safe settings is for servers, not for one that is meant to be a bad one.
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    context = None
+    if args.certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(args.certificate, args.key)
+    loop = asyncio.get_running_loop()
+    factory = protocol(args, context)
+    server = await loop.create_server(factory, "127.0.0.1", args.port, ssl=context if args.tls else None)
+    tell(port=server.sockets[0].getsockname()[1])
+    await loop.run_in_executor(None, sys.stdin.read)
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

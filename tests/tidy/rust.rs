@@ -1,0 +1,289 @@
+//! Reads Rust just well enough to hold the rules: what is code and what is text, where a function ends, what is a
+//! test, which room a path leads to. It must not grow into a parser: what it can't see, a reader can.
+
+/// One file of Rust, with its text, and its code alone.
+pub struct Source {
+    /// Relative to the repository, with forward slashes.
+    pub path: String,
+    /// As it stands in the file.
+    pub text: String,
+    /// The text with comments, strings and characters blanked, byte for byte, so that offsets and lines agree.
+    pub code: String,
+    /// Byte ranges that are compiled for tests only.
+    tests: Vec<(usize, usize)>,
+}
+
+/// A function's name, its first line (1-based) and how many lines it takes to its closing brace.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Function {
+    pub name: String,
+    pub line: usize,
+    pub lines: usize,
+}
+
+impl Source {
+    pub fn new(path: &str, text: &str) -> Self {
+        let code = blank(text);
+        let tests = test_spans(&code);
+        Self { path: path.to_owned(), text: text.to_owned(), code, tests }
+    }
+
+    /// The 1-based line of a byte offset.
+    pub fn line(&self, at: usize) -> usize {
+        self.code[..at].matches('\n').count() + 1
+    }
+
+    /// `path:line`, for messages.
+    pub fn place(&self, at: usize) -> String {
+        format!("{}:{}", self.path, self.line(at))
+    }
+
+    /// Whether the offset lies in what `#[cfg(test)]` guards.
+    pub fn is_test(&self, at: usize) -> bool {
+        self.tests.iter().any(|&(start, end)| (start..end).contains(&at))
+    }
+
+    /// Files that `#[cfg(test)] mod name;` declares here, as path prefixes without `.rs`.
+    pub fn test_files(&self) -> Vec<String> {
+        let folder = self.path.strip_suffix("/mod.rs").unwrap_or_else(|| self.path.trim_end_matches(".rs"));
+        let folder = if matches!(folder, "src/lib" | "src/main") { "src" } else { folder };
+        let names = self.tests.iter().filter_map(|&(start, end)| {
+            let item = self.code[start..end].trim_end().strip_suffix(';')?;
+            item.rsplit_once("mod ").map(|(_, name)| name.trim())
+        });
+        names.map(|name| format!("{folder}/{name}")).collect()
+    }
+
+    /// Where `needle` stands in the code as a word of its own (a needle that ends in punctuation may be followed by anything).
+    pub fn find(&self, needle: &str) -> Vec<usize> {
+        words(&self.code, needle)
+    }
+
+    /// Whether the path at `at` begins there: `rsa::x` does, `aws_lc_rs::rsa::x` and `aws_lc_rs::{rsa::x}` don't.
+    pub fn begins_path(&self, at: usize) -> bool {
+        let mut groups = self.code.match_indices("::{").map(|(open, _)| (open, block_end(&self.code, open)));
+        !self.code[..at].ends_with("::") && !groups.any(|(start, end)| (start..end).contains(&at))
+    }
+
+    /// Every function with a body, nested ones and methods too.
+    pub fn functions(&self) -> Vec<Function> {
+        words(&self.code, "fn").into_iter().filter_map(|at| self.function(at)).collect()
+    }
+
+    fn function(&self, at: usize) -> Option<Function> {
+        let name: String = self.code[at + 2..].trim_start().chars().take_while(|c| is_word(*c)).collect();
+        let open = (!name.is_empty()).then(|| body_start(&self.code, at))??;
+        let line = self.line(at);
+        Some(Function { name, line, lines: self.line(block_end(&self.code, open)) + 1 - line })
+    }
+
+    /// The contents of every attribute, `#[…]` and `#![…]`, with its offset.
+    pub fn attributes(&self) -> Vec<(usize, &str)> {
+        let starts = self.code.match_indices('#').filter(|(at, _)| {
+            let rest = self.code[at + 1..].trim_start_matches('!');
+            rest.starts_with('[')
+        });
+        starts.map(|(at, _)| (at, &self.code[at..block_end(&self.code, at)])).collect()
+    }
+
+    /// The top-level modules this file's paths lead to (`crate::x`, `countersign::x`, `super::…::x`), with offsets.
+    pub fn rooms(&self) -> Vec<(usize, String)> {
+        let mut found = Vec::new();
+        for root in ["crate", "countersign"] {
+            for at in words(&self.code, root) {
+                found.extend(heads(&self.code[at + root.len()..]).into_iter().map(|name| (at, name)));
+            }
+        }
+        let modules = inline_modules(&self.code);
+        for at in words(&self.code, "super") {
+            if self.code[..at].ends_with("super::") {
+                continue;
+            }
+            let climb = self.code[at..].split("::").take_while(|part| part.trim() == "super").count();
+            let inside = modules.iter().filter(|(start, end)| (*start..*end).contains(&at)).count();
+            if climb == depth(&self.path) + inside {
+                let after = at + "super".len() + (climb - 1) * "::super".len();
+                found.extend(heads(&self.code[after..]).into_iter().map(|name| (at, name)));
+            }
+        }
+        found
+    }
+}
+
+/// How many modules deep a file of `src/` is: `src/clock.rs` 1, `src/http/mod.rs` 1, `src/http/reply.rs` 2.
+fn depth(path: &str) -> usize {
+    let inner = path.trim_start_matches("src/");
+    match inner {
+        "lib.rs" | "main.rs" => 0,
+        _ => inner.trim_end_matches("/mod.rs").matches('/').count() + 1,
+    }
+}
+
+/// The first names of a path or a group: `::a::b` gives `a`; `::{a::{x, y}, b}` gives `a` and `b`.
+fn heads(after_root: &str) -> Vec<String> {
+    let Some(path) = after_root.strip_prefix("::") else { return Vec::new() };
+    let first = |text: &str| text.trim_start().chars().take_while(|c| is_word(*c)).collect::<String>();
+    let mut names = Vec::new();
+    if path.starts_with('{') {
+        let (mut depth, mut start) = (0, 1);
+        for (at, byte) in path.bytes().enumerate().take(block_end(path, 0)) {
+            depth += i32::from(byte == b'{') - i32::from(byte == b'}');
+            if (byte == b',' && depth == 1) || depth == 0 {
+                names.push(first(&path[start..]));
+                start = at + 1;
+            }
+        }
+    } else {
+        names.push(first(path));
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn words(code: &str, needle: &str) -> Vec<usize> {
+    let joins = |edge: Option<char>, beside: Option<char>| edge.is_some_and(is_word) && beside.is_some_and(is_word);
+    let alone = |at: usize| {
+        let (before, after) = (&code[..at], &code[at + needle.len()..]);
+        !joins(needle.chars().next(), before.chars().next_back())
+            && !joins(needle.chars().next_back(), after.chars().next())
+    };
+    code.match_indices(needle).map(|(at, _)| at).filter(|at| alone(*at)).collect()
+}
+
+/// The offset of the brace that opens the body of the item at `from`; none if the item ends with `;`.
+fn body_start(code: &str, from: usize) -> Option<usize> {
+    let mut depth = 0;
+    for (at, byte) in code.bytes().enumerate().skip(from) {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth -= 1,
+            b'{' if depth == 0 => return Some(at),
+            b';' if depth == 0 => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The offset just after the bracket that closes the first one opened at or after `from`; the end if none does.
+fn block_end(code: &str, from: usize) -> usize {
+    let mut depth = 0;
+    for (at, byte) in code.bytes().enumerate().skip(from) {
+        match byte {
+            b'{' | b'(' | b'[' => depth += 1,
+            b'}' | b')' | b']' => depth -= 1,
+            _ => continue,
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    code.len()
+}
+
+fn test_spans(code: &str) -> Vec<(usize, usize)> {
+    let marker = "#[cfg(test)]";
+    let spans = code.match_indices(marker).map(|(at, _)| {
+        let item = at + marker.len();
+        let end = match body_start(code, item) {
+            Some(open) => block_end(code, open),
+            None => code[item..].find(';').map_or(code.len(), |semicolon| item + semicolon + 1),
+        };
+        (at, end)
+    });
+    spans.collect()
+}
+
+/// The bodies of `mod name { … }`.
+fn inline_modules(code: &str) -> Vec<(usize, usize)> {
+    let bodies = words(code, "mod").into_iter().filter_map(|at| body_start(code, at));
+    bodies.map(|open| (open, block_end(code, open))).collect()
+}
+
+/// Replaces comments, strings and characters by spaces; newlines stay.
+pub fn blank(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while at < bytes.len() {
+        if let Some(end) = token_end(bytes, at) {
+            out.extend(bytes[at..end].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
+            at = end;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    String::from_utf8(out).expect("only whole tokens are blanked")
+}
+
+/// If a comment, string or character begins at `at`, where it ends.
+fn token_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = &bytes[at..];
+    let word_before = at > 0 && is_word(char::from(bytes[at - 1])) && !matches!(bytes[at - 1], b'b' | b'c');
+    let length = match rest {
+        [b'/', b'/', ..] => rest.iter().position(|byte| *byte == b'\n'),
+        [b'/', b'*', ..] => Some(comment_length(rest)),
+        [b'"', ..] => quoted_length(rest, b'"'),
+        [b'r', b'"' | b'#', ..] if !word_before => return raw_length(rest).map(|length| at + length),
+        [b'\'', ..] => return char_length(rest).map(|length| at + length),
+        _ => return None,
+    };
+    Some(length.map_or(bytes.len(), |length| at + length))
+}
+
+/// Block comments nest.
+fn comment_length(rest: &[u8]) -> usize {
+    let (mut depth, mut at) = (0, 0);
+    while at < rest.len() {
+        match &rest[at..] {
+            [b'/', b'*', ..] => (depth, at) = (depth + 1, at + 2),
+            [b'*', b'/', ..] => (depth, at) = (depth - 1, at + 2),
+            _ => at += 1,
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    at
+}
+
+fn quoted_length(rest: &[u8], quote: u8) -> Option<usize> {
+    let mut at = 1;
+    while at < rest.len() {
+        match rest[at] {
+            b'\\' => at += 2,
+            byte if byte == quote => return Some(at + 1),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// `r"…"`, `r#"…"#`; a raw identifier (`r#type`) is none.
+fn raw_length(rest: &[u8]) -> Option<usize> {
+    let hashes = rest[1..].iter().take_while(|byte| **byte == b'#').count();
+    let open = 1 + hashes;
+    let close = [b"\"".as_slice(), &b"#".repeat(hashes)].concat();
+    (rest.get(open) == Some(&b'"')).then(|| {
+        let found = rest[open + 1..].windows(close.len()).position(|window| window == close);
+        found.map_or(rest.len(), |length| open + 1 + length + close.len())
+    })
+}
+
+/// `'a'`, `'\n'`, `'…'`; a lifetime (`'a`) is none.
+fn char_length(rest: &[u8]) -> Option<usize> {
+    if rest.get(1) == Some(&b'\\') {
+        return quoted_length(rest, b'\'');
+    }
+    let width = match rest.get(1)? {
+        0x00..=0x7f => 1,
+        0x80..=0xdf => 2,
+        0xe0..=0xef => 3,
+        _ => 4,
+    };
+    (rest.get(1 + width) == Some(&b'\'')).then_some(2 + width)
+}
