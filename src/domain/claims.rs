@@ -57,6 +57,12 @@ impl Claims {
         Ok(Self(map))
     }
 
+    /// Reads what the store kept: what was once let in stays readable, whatever the rules become. A reserved name is
+    /// passed over when a token is made.
+    pub fn from_stored(json: &str) -> Result<Self, ClaimsError> {
+        serde_json::from_str(json).map(Self).map_err(|_| ClaimsError::NotAnObject)
+    }
+
     /// As they are stored.
     pub fn to_json(&self) -> String {
         Value::Object(self.0.clone()).to_string()

@@ -90,6 +90,11 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
+    /// Wraps what the store kept: what was once let in stays readable, whatever the rules become.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// The name as its owner wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -119,6 +124,11 @@ impl Email {
             return Err(Problem::NotAnEmail);
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// Wraps what the store kept: what was once let in stays readable, whatever the rules become.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
     }
 
     /// The address as its owner wrote it.

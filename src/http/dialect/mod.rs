@@ -3,11 +3,24 @@
 use std::collections::BTreeSet;
 
 use axum::Router;
+use axum::routing::MethodRouter;
 
 use super::Http;
+use super::rejection::Rejection;
 use crate::domain::dialect::Dialect;
 
 mod jwt_issuer;
+
+/// A route with and without a slash at its end: the originals took both.
+fn at(path: &str, methods: MethodRouter<Http>) -> Router<Http> {
+    let path = path.trim_end_matches('/');
+    Router::new().route(path, methods.clone()).route(&format!("{path}/"), methods)
+}
+
+/// The words of a dialect for a route that has other methods. axum adds the `Allow` header.
+async fn wrong_method<W: From<Rejection>>() -> W {
+    W::from(Rejection::WrongMethod)
+}
 
 /// The routes of the dialects that are spoken.
 pub fn routes(spoken: &BTreeSet<Dialect>) -> Router<Http> {

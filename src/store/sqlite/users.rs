@@ -36,10 +36,8 @@ pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
     Ok(User {
         id: UserId(row.get("id")?),
         sub: Subject(uuid(row, "sub")?),
-        username: Username::parse(&username).map_err(|problem| unreadable("user name", problem))?,
-        email: email
-            .map(|text| Email::parse(&text).map_err(|problem| unreadable("e-mail address", problem)))
-            .transpose()?,
+        username: Username::from_stored(username),
+        email: email.map(Email::from_stored),
         email_verified: row.get("email_verified")?,
         first_name: row.get("first_name")?,
         last_name: row.get("last_name")?,
@@ -48,7 +46,7 @@ pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
         is_active: row.get("is_active")?,
         is_staff: row.get("is_staff")?,
         is_superuser: row.get("is_superuser")?,
-        claims: Claims::parse(&claims).map_err(|problem| unreadable("claims", problem))?,
+        claims: Claims::from_stored(&claims).map_err(|problem| unreadable("claims", problem))?,
         date_joined: date(row, "date_joined")?,
         last_login: maybe_date(row, "last_login")?,
     })

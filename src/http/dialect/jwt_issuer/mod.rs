@@ -12,6 +12,7 @@ use super::super::bearer::HeaderOrCookie;
 use super::super::body::JsonBody;
 use super::super::rejection::Rejection;
 use super::super::{Http, reply};
+use super::{at, wrong_method};
 use crate::domain::dialect::Dialect;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
@@ -43,13 +44,8 @@ pub fn routes() -> Router<Http> {
         .merge(at("/reset_password", post_only(reset_password)))
 }
 
-/// A route with and without a slash at its end.
-fn at(path: &str, methods: MethodRouter<Http>) -> Router<Http> {
-    Router::new().route(path, methods.clone()).route(&format!("{path}/"), methods)
-}
-
 fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
-    post(handler).fallback(|| async { Words::from(Rejection::WrongMethod) })
+    post(handler).fallback(wrong_method::<Words>)
 }
 
 async fn auth(State(http): State<Http>, from: Caller, body: Body) -> Answer {
