@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
@@ -238,10 +238,7 @@ impl Passphrase {
 }
 
 fn export(ring: &KeyRing, kid: &str, format: Format) -> Result<()> {
-    let kid = &ring.schedule().find(kid)?.kid;
-    let Some(key) = ring.public_keys().find(|key| key.key().kid == *kid) else {
-        bail!("exporting {kid}: it is not in the ring")
-    };
+    let key = ring.find(kid)?;
     match format {
         Format::Pem => print::data(key.spki_pem().trim_end())?,
         Format::Jwk => print::json(key.jwk())?,

@@ -9,6 +9,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::http::openapi;
 
 mod audit;
 mod check;
@@ -53,6 +54,8 @@ enum Command {
     Settings(settings::Settings),
     /// Show the audit log, newest first
     Audit(audit::Audit),
+    /// Print the description of every route (OpenAPI 3.1)
+    Openapi,
     /// Check the configuration, the keys and the templates without serving
     Check(check::Check),
 }
@@ -95,6 +98,10 @@ impl Cli {
             Command::Token(command) => command.run(&config),
             Command::Settings(command) => command.run(&config),
             Command::Audit(command) => command.run(&config),
+            Command::Openapi => {
+                print::json(&openapi::document(&config.dialects.enabled, config.server.public_url.as_str()))?;
+                Ok(ExitCode::SUCCESS)
+            }
             Command::Check(command) => command.run(&config),
         }
     }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
+use super::openapi::{Access, Chapter, Operation};
 use super::{Http, reply};
 use crate::issuer::stats;
 
@@ -18,6 +19,34 @@ pub fn routes() -> Router<Http> {
         .route("/ready", get(ready))
         .route("/ready/", get(ready))
 }
+
+/// Liveliness and readiness, described.
+pub const CHAPTER: Chapter = Chapter {
+    name: "health",
+    about: "Whether the process lives, and whether it can serve.",
+    operations: &[
+        Operation {
+            method: "get",
+            path: "/liveliness",
+            summary: "Uptime, starts, and the share of time in which the process ran; asks no disk",
+            access: Access::Open,
+            takes: "",
+            answers: &[(
+                200,
+                "It lives",
+                r#"{"status": "OK", "time": "2026-01-01T00:00:00Z", "uptime": 60, "uptime_human": "1m", "started_at": "2026-01-01T00:00:00Z", "version": "0.1.0", "starts": 1, "availability": {"1d": 1.0, "7d": 1.0, "30d": 1.0, "all": 1.0}}"#,
+            )],
+        },
+        Operation {
+            method: "get",
+            path: "/ready",
+            summary: "Whether the database answers and a key is active",
+            access: Access::Open,
+            takes: "",
+            answers: &[(200, "It can serve", r#"{"status": "OK"}"#), (503, "It can't, and why", "")],
+        },
+    ],
+};
 
 async fn liveliness(State(http): State<Http>) -> Response {
     let life = http.issuer.uptime.liveliness(&http.issuer.clock);

@@ -21,6 +21,7 @@ mod caller;
 mod dialect;
 mod layers;
 mod liveliness;
+pub mod openapi;
 mod rejection;
 mod reply;
 mod wellknown;
@@ -65,8 +66,12 @@ impl Http {
 /// Every route there is.
 pub fn router(http: &Http) -> Router {
     let dialects = dialect::routes(&http.options.dialects);
-    let layered =
-        Router::new().merge(wellknown::routes()).merge(liveliness::routes()).merge(dialects).fallback(reply::not_found);
+    let layered = Router::new()
+        .merge(wellknown::routes())
+        .merge(liveliness::routes())
+        .merge(openapi::routes())
+        .merge(dialects)
+        .fallback(reply::not_found);
     let layered = layers::around(layered, http);
     Router::new().merge(wellknown::jwks_route()).with_state(http.clone()).fallback_service(layered)
 }

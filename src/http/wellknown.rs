@@ -12,6 +12,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::openapi::{Access, Chapter, Operation};
 use super::{Http, reply};
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
@@ -29,6 +30,68 @@ pub fn routes() -> Router<Http> {
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/.well-known/oauth-authorization-server", get(discovery))
 }
+
+/// What resource servers ask for, described.
+pub const CHAPTER: Chapter = Chapter {
+    name: "keys",
+    about: "What a resource server needs to verify tokens offline.",
+    operations: &[
+        Operation {
+            method: "get",
+            path: "/.well-known/jwks.json",
+            summary: "The public keys (RFC 7517): active ones first, then those to come, then those that have signed",
+            access: Access::Open,
+            takes: "",
+            answers: &[
+                (
+                    200,
+                    "The key set",
+                    r#"{"keys": [{"kty": "EC", "use": "sig", "alg": "ES256", "kid": "…", "crv": "P-256", "x": "…", "y": "…"}]}"#,
+                ),
+                (304, "It is as If-None-Match says", ""),
+            ],
+        },
+        Operation {
+            method: "get",
+            path: "/get_public_cert",
+            summary: "One public key and its certificate: the default signer's, or by ?alg= or ?kid=; ?format=pem for the bare key",
+            access: Access::Open,
+            takes: "",
+            answers: &[
+                (
+                    200,
+                    "The key",
+                    r#"{"status": "OK", "public_key": "-----BEGIN PUBLIC KEY-----…", "certificate": "-----BEGIN CERTIFICATE-----…", "kid": "…", "alg": "ES256"}"#,
+                ),
+                (404, "No published key is like that", ""),
+            ],
+        },
+        Operation {
+            method: "get",
+            path: "/.well-known/openid-configuration",
+            summary: "The issuer's name and where its keys are (OpenID Connect Discovery)",
+            access: Access::Open,
+            takes: "",
+            answers: &[(
+                200,
+                "The document",
+                r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"}"#,
+            )],
+        },
+        Operation {
+            method: "get",
+            path: "/.well-known/oauth-authorization-server",
+            summary: "The same by its OAuth name (RFC 8414)",
+            access: Access::Open,
+            takes: "",
+            answers: &[(
+                200,
+                "The document",
+                r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"}"#,
+            )],
+        },
+    ],
+};
 
 /// The key set's `Cache-Control`: a verifier may go on with an old set for a day if the issuer is down.
 pub fn cache_control(max_age: Duration) -> HeaderValue {

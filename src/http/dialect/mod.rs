@@ -6,10 +6,19 @@ use axum::Router;
 use axum::routing::MethodRouter;
 
 use super::Http;
+use super::openapi::Chapter;
 use super::rejection::Rejection;
 use crate::domain::dialect::Dialect;
 
 mod jwt_issuer;
+
+/// The description of a dialect's routes.
+pub fn chapter(dialect: Dialect) -> Option<Chapter> {
+    match dialect {
+        Dialect::JwtIssuer => Some(jwt_issuer::CHAPTER),
+        Dialect::RestJwt | Dialect::RestSocial | Dialect::DrfPyjwt | Dialect::Simplejwt => None,
+    }
+}
 
 /// A route with and without a slash at its end: the originals took both.
 fn at(path: &str, methods: MethodRouter<Http>) -> Router<Http> {

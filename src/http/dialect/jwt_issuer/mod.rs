@@ -24,9 +24,11 @@ use crate::issuer::sign_in::SignIn;
 use crate::issuer::update_profile::UpdateProfile;
 use crate::issuer::{Caller, Refusal};
 
+mod doc;
 mod refusal;
 mod wire;
 
+pub use doc::CHAPTER;
 use refusal::Words;
 
 type Body = Result<JsonBody, Rejection>;

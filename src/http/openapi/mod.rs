@@ -1,0 +1,190 @@
+//! The description of every route (OpenAPI 3.1): built from one table per dialect, which stands beside its handlers.
+//!
+//! The examples are the documentation of the systems the dialects replace; their types make the schemas, and a test
+//! sends each of them to a real server. Owns the document; knows no handler.
+
+use std::collections::BTreeSet;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderValue;
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+
+use super::{Http, dialect, liveliness, wellknown};
+use crate::domain::dialect::Dialect;
+
+/// A route's description.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation {
+    /// The method, in lower case.
+    pub method: &'static str,
+    /// The path, as the original documented it.
+    pub path: &'static str,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// An example of the body it takes, as JSON; empty for none.
+    pub takes: &'static str,
+    /// What it answers.
+    pub answers: &'static [Answer],
+}
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Open,
+    /// Whoever sends an access token.
+    Bearer,
+    /// Whoever sends an access token, in the header or in the cookie `jwt_token`.
+    BearerOrCookie,
+}
+
+/// An answer's description: status, meaning, and an example of its body as JSON (empty for none).
+pub type Answer = (u16, &'static str, &'static str);
+
+/// A group of routes with a name and a word on them.
+#[derive(Clone, Copy, Debug)]
+pub struct Chapter {
+    /// The tag.
+    pub name: &'static str,
+    /// What the routes have in common.
+    pub about: &'static str,
+    /// The routes, in an order in which the examples can be tried one after another.
+    pub operations: &'static [Operation],
+}
+
+/// `/openapi.json`.
+pub fn routes() -> Router<Http> {
+    Router::new().route("/openapi.json", get(document_route))
+}
+
+async fn document_route(State(http): State<Http>) -> Response {
+    let document = document(&http.options.dialects, http.options.public_url.as_str());
+    let mut response = Response::new(Body::from(document.to_string()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+/// The chapters of what is served: the dialects that are spoken, and what belongs to none.
+pub fn chapters(spoken: &BTreeSet<Dialect>) -> Vec<Chapter> {
+    let mut chapters: Vec<Chapter> = spoken.iter().filter_map(|dialect| dialect::chapter(*dialect)).collect();
+    chapters.extend([wellknown::CHAPTER, liveliness::CHAPTER]);
+    chapters
+}
+
+/// The whole document.
+pub fn document(spoken: &BTreeSet<Dialect>, server: &str) -> Value {
+    let chapters = chapters(spoken);
+    let mut paths = Map::new();
+    for chapter in &chapters {
+        for operation in chapter.operations {
+            let path = paths.entry(operation.path).or_insert_with(|| json!({}));
+            path[operation.method] = describe(chapter, operation);
+        }
+    }
+    let tags = chapters.iter().map(|chapter| json!({"name": chapter.name, "description": chapter.about}));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Countersign",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "An asymmetric-key token issuer",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": server}],
+        "tags": tags.collect::<Vec<_>>(),
+        "paths": paths,
+        "components": {"securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": super::bearer::COOKIE_NAME},
+        }},
+    })
+}
+
+fn describe(chapter: &Chapter, operation: &Operation) -> Value {
+    let mut described = json!({
+        "tags": [chapter.name],
+        "summary": operation.summary,
+        "operationId": format!("{}_{}", operation.method, operation.path.trim_matches('/').replace(['/', '-', '.', '{', '}'], "_")),
+        "security": match operation.access {
+            Access::Open => json!([]),
+            Access::Bearer => json!([{"bearer": []}]),
+            Access::BearerOrCookie => json!([{"bearer": []}, {"cookie": []}]),
+        },
+        "responses": {},
+    });
+    if let Some(body) = example(operation.takes) {
+        described["requestBody"] = json!({"content": content(&body)});
+    }
+    for (status, meaning, body) in operation.answers {
+        let answer = &mut described["responses"][status.to_string()];
+        *answer = json!({"description": meaning});
+        if let Some(body) = example(body) {
+            answer["content"] = content(&body);
+        }
+    }
+    described
+}
+
+/// The examples are constants, each parsed by a test: what is no JSON is none.
+fn example(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+fn content(example: &Value) -> Value {
+    json!({"application/json": {"schema": schema(example), "example": example}})
+}
+
+/// The schema that an example has: the types of its members.
+fn schema(example: &Value) -> Value {
+    match example {
+        Value::Null => json!({"type": "null"}),
+        Value::Bool(_) => json!({"type": "boolean"}),
+        Value::Number(number) if number.is_f64() => json!({"type": "number"}),
+        Value::Number(_) => json!({"type": "integer"}),
+        Value::String(_) => json!({"type": "string"}),
+        Value::Array(items) => json!({"type": "array", "items": items.first().map_or_else(|| json!({}), schema)}),
+        Value::Object(members) => {
+            let properties: Map<String, Value> =
+                members.iter().map(|(name, value)| (name.clone(), schema(value))).collect();
+            json!({"type": "object", "properties": properties})
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_json_and_every_operation_is_there_once() {
+        let all: BTreeSet<Dialect> = Dialect::ALL.into();
+        let mut seen = BTreeSet::new();
+        for operation in chapters(&all).iter().flat_map(|chapter| chapter.operations) {
+            assert!(seen.insert((operation.method, operation.path)), "{} {} twice", operation.method, operation.path);
+            let bodies = operation.answers.iter().map(|(_, _, body)| *body).chain([operation.takes]);
+            for body in bodies.filter(|body| !body.is_empty()) {
+                assert!(example(body).is_some(), "{} {}: {body}", operation.method, operation.path);
+            }
+        }
+    }
+
+    #[test]
+    fn an_examples_types_make_its_schema() {
+        let made = schema(&json!({"id": 1, "tags": ["x"], "ok": true, "none": null}));
+        let expected = json!({"type": "object", "properties": {
+            "id": {"type": "integer"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "ok": {"type": "boolean"},
+            "none": {"type": "null"},
+        }});
+        assert_eq!(made, expected);
+    }
+}
