@@ -22,7 +22,7 @@ pub struct Check {
 
 impl Check {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
-        print::data(config.in_force().trim_end())?;
+        print::data(&config.in_force())?;
         app::check(config)?;
         match app::key_dir(config, Clock::system(), Chance::System).open() {
             Ok(ring) => {
@@ -39,11 +39,10 @@ impl Check {
             print::warn(format!("{}: {}. {}", finding.setting, finding.what, finding.why));
             print::hint(finding.mend);
         }
-        if findings.is_empty() {
-            print::say("the settings are fine");
-            return Ok(ExitCode::SUCCESS);
-        }
-        print::error(format!("{} settings are unsafe in production", findings.len()));
-        Ok(ExitCode::FAILURE)
+        print::say(match findings.len() {
+            0 => "the settings are fine".to_owned(),
+            found => format!("the settings are valid; {found} of them are unsafe in production"),
+        });
+        Ok(ExitCode::SUCCESS)
     }
 }

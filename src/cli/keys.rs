@@ -179,7 +179,7 @@ fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPo
 fn tell(key: &Key, at_once: bool, policy: &KeyPolicy, now: Timestamp) -> Result<()> {
     print::data(key.kid.as_str())?;
     if key.signs_from > now {
-        let wait = whole_minutes(key.signs_from.since(now));
+        let wait = rounded(key.signs_from.since(now));
         print::say(format!("{} key {} is published; it signs from {} (in {wait})", key.alg, key.kid, key.signs_from));
         return Ok(());
     }
@@ -195,11 +195,12 @@ fn tell(key: &Key, at_once: bool, policy: &KeyPolicy, now: Timestamp) -> Result<
     Ok(())
 }
 
-fn whole_minutes(wait: Duration) -> String {
-    if wait < Duration::from_mins(2) {
-        return span(wait);
-    }
-    humantime::format_duration(Duration::from_mins(wait.as_secs().div_ceil(60))).to_string()
+/// A wait in the largest unit of which there are two or more, rounded up.
+fn rounded(wait: Duration) -> String {
+    let seconds = wait.as_secs();
+    let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
+    let found = units.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    found.map_or_else(|| format!("{seconds} seconds"), |(unit, name)| format!("{} {name}", seconds.div_ceil(unit)))
 }
 
 impl Import {
@@ -240,9 +241,9 @@ impl Passphrase {
 fn export(ring: &KeyRing, kid: &str, format: Format) -> Result<()> {
     let key = ring.find(kid)?;
     match format {
-        Format::Pem => print::data(key.spki_pem().trim_end())?,
+        Format::Pem => print::data(key.spki_pem())?,
         Format::Jwk => print::json(key.jwk())?,
-        Format::Certificate => print::data(key.certificate_pem().trim_end())?,
+        Format::Certificate => print::data(key.certificate_pem())?,
     }
     Ok(())
 }

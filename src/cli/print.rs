@@ -15,14 +15,13 @@ pub fn table(headers: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
 
 /// Prints a value as indented JSON.
 pub fn json(value: &impl Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    data(&text)
+    data(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints text to stdout as it is: a PEM, a token. A line's end must be in it.
+/// Prints text to stdout: a PEM, a token. Its last line is ended if it is not.
 pub fn data(text: &str) -> io::Result<()> {
-    written(&mut io::stdout().lock(), text)
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    written(&mut io::stdout().lock(), &format!("{text}{end}"))
 }
 
 /// Says what was done.
