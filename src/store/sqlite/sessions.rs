@@ -22,6 +22,8 @@ pub(super) const WITH_USER: &str = "SELECT s.id AS session_id, s.user_id, s.dial
 pub(super) const OF_USER: &str = "SELECT id AS session_id, user_id, dialect, generation, opened_at, rotated_at,
      expires_at, ended_at, end_reason, must_change_password AS session_must_change, address
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
+pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
+   WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
 pub(super) const ADVANCE: &str = "UPDATE sessions
    SET generation = ?3, rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5
    WHERE id = ?1 AND generation = ?2 AND ended_at IS NULL";
@@ -61,14 +63,8 @@ impl ReadSessions for Tx<'_> {
         self.all(OF_USER, params![user.0, now.unix(), LISTED], session)
     }
 
-    /// Reads the whole table, for it is asked when keys are pruned and no other time: an index would cost every sign-in.
     fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let oldest = self.one(
-            "SELECT min(opened_at) AS oldest FROM sessions WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2",
-            params![dialect.name(), now.unix()],
-            |row| maybe_date(row, "oldest"),
-        )?;
-        Ok(oldest.flatten())
+        self.one(OLDEST, params![dialect.name(), now.unix()], |row| date(row, "opened_at"))
     }
 }
 

@@ -90,6 +90,7 @@ async fn no_statement_reads_a_whole_table() {
         users::SIGNED_IN_FROM,
         sessions::WITH_USER,
         sessions::OF_USER,
+        sessions::OLDEST,
         sessions::ADVANCE,
         sessions::END,
         sessions::END_OF_USER,
