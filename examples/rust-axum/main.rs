@@ -1,0 +1,149 @@
+//! A resource server in Rust: axum and jsonwebtoken, offline but for the key set.
+//!
+//!     ISSUER=http://127.0.0.1:8080 PORT=9000 cargo run --example rust-axum
+#![expect(clippy::disallowed_methods, reason = "a program of its own: time and environment are the system's")]
+
+use std::collections::HashMap;
+use std::env;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::{StatusCode, request::Parts};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router, routing::get};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+
+/// As long as the issuer's `Cache-Control` says; it publishes a key before signing with it, so this is soon enough.
+const MAX_AGE: Duration = Duration::from_mins(5);
+/// An unknown `kid` is worth one question, but strangers who invent some must not make us ask at will.
+const COOLDOWN: Duration = Duration::from_secs(30);
+/// What two clocks may differ by, in seconds.
+const LEEWAY: u64 = 5;
+
+/// What the token says, and all this server knows of the user.
+#[derive(Deserialize, Serialize)]
+struct Claims {
+    sub: String,
+    username: Option<String>,
+    sid: Option<String>,
+    #[serde(skip_serializing)]
+    token_type: String,
+}
+
+/// Why a request is not let in.
+enum Refused {
+    /// The token is at fault.
+    Token,
+    /// The issuer's keys can't be had: the caller may try again.
+    Keys(Box<dyn Error + Send + Sync>),
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token => {
+                (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")]).into_response()
+            }
+            Self::Keys(error) => {
+                eprintln!("asking for the key set: {error}");
+                StatusCode::SERVICE_UNAVAILABLE.into_response()
+            }
+        }
+    }
+}
+
+/// The issuer's keys by `kid`, each with the one algorithm it is for, and when they were asked for.
+#[derive(Default)]
+struct KeySet {
+    keys: HashMap<String, (Algorithm, DecodingKey)>,
+    fetched: Option<Instant>,
+}
+
+struct Verifier {
+    issuer: String,
+    http: reqwest::Client,
+    set: Mutex<KeySet>,
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+impl Verifier {
+    async fn verify(&self, token: &str) -> Result<Claims, Refused> {
+        let kid = decode_header(token).ok().and_then(|header| header.kid).ok_or(Refused::Token)?;
+        let (algorithm, key) = self.key(&kid).await?;
+        // The key tells the algorithm, never the token: `none` and HMAC by a public key have no way in.
+        let mut rules = Validation::new(algorithm);
+        rules.set_issuer(&[&self.issuer]);
+        rules.set_audience(&[&self.issuer]);
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        rules.validate_nbf = true;
+        rules.leeway = LEEWAY;
+        let claims = decode::<Claims>(token, &key, &rules).map_err(|_| Refused::Token)?.claims;
+        // Refresh tokens may be signed by the same keys; they are not for us.
+        if claims.token_type == "access" { Ok(claims) } else { Err(Refused::Token) }
+    }
+
+    async fn key(&self, kid: &str) -> Result<(Algorithm, DecodingKey), Refused> {
+        // Held while asking, so that a crowd of requests asks once.
+        let mut set = self.set.lock().await;
+        let older_than = |age: Duration| set.fetched.is_none_or(|fetched| fetched.elapsed() > age);
+        if older_than(MAX_AGE) || (!set.keys.contains_key(kid) && older_than(COOLDOWN)) {
+            let keys = self.fetch().await.map_err(Refused::Keys)?;
+            *set = KeySet { keys, fetched: Some(Instant::now()) };
+        }
+        set.keys.get(kid).cloned().ok_or(Refused::Token)
+    }
+
+    async fn fetch(&self) -> Result<HashMap<String, (Algorithm, DecodingKey)>, Box<dyn Error + Send + Sync>> {
+        let url = format!("{}/.well-known/openid-configuration", self.issuer);
+        let found: Discovery = self.http.get(url).send().await?.error_for_status()?.json().await?;
+        // OpenID Connect Discovery §4.3: a document about another issuer is not ours to trust.
+        if found.issuer != self.issuer {
+            return Err("ISSUER must be the issuer's public URL, to the letter".into());
+        }
+        let set: JwkSet = self.http.get(found.jwks_uri).send().await?.error_for_status()?.json().await?;
+        let usable = set.keys.iter().filter_map(|jwk| {
+            let algorithm = Algorithm::try_from(jwk.common.key_algorithm?).ok()?;
+            let pinned = matches!(algorithm, Algorithm::ES256 | Algorithm::RS256);
+            pinned.then_some((jwk.common.key_id.clone()?, (algorithm, DecodingKey::from_jwk(jwk).ok()?)))
+        });
+        Ok(usable.collect())
+    }
+}
+
+/// A handler that takes `Claims` is reached with a good token only.
+impl FromRequestParts<Arc<Verifier>> for Claims {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, verifier: &Arc<Verifier>) -> Result<Self, Refused> {
+        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refused::Token)?;
+        verifier.verify(token).await
+    }
+}
+
+async fn me(claims: Claims) -> Json<Claims> {
+    Json(claims)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let issuer = env::var("ISSUER").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
+    let port = env::var("PORT").unwrap_or_else(|_| "9000".to_owned());
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let verifier = Arc::new(Verifier { issuer, http, set: Mutex::default() });
+    let listener = TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    axum::serve(listener, Router::new().route("/me", get(me)).with_state(verifier)).await?;
+    Ok(())
+}
