@@ -1,0 +1,6 @@
+import sys, jwt
+issuer, token = sys.argv[1:]
+keys = jwt.PyJWKClient(issuer + "/.well-known/jwks.json")  # make it once: it keeps the key set and asks for new keys
+key = keys.get_signing_key_from_jwt(token)
+claims = jwt.decode(token, key, algorithms=["ES256", "RS256"], issuer=issuer, audience=issuer)
+print(claims["username"] if claims["token_type"] == "access" else sys.exit("not an access token"))
