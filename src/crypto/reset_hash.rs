@@ -1,13 +1,14 @@
-//! The keyed hash under which reset codes are kept: 60 bits are few enough to be guessed from a plain one.
+//! The keyed hash under which the secrets of resets are kept: a code's 60 bits are few enough to be guessed from a plain
+//! one.
 
 use std::fmt;
 
 use aws_lc_rs::hmac;
 
 use super::derive::{DerivedKeys, Use, keyed};
-use crate::domain::reset_code::ResetCode;
+use crate::domain::reset_code::ResetSecret;
 
-/// Hashes reset codes.
+/// Hashes reset codes and links' tokens.
 pub struct ResetHasher(hmac::Key);
 
 impl ResetHasher {
@@ -16,9 +17,9 @@ impl ResetHasher {
         Self(keys.mac_key(Use::ResetCode))
     }
 
-    /// HMAC-SHA256 of the code's canonical form: the same for every way of typing it.
-    pub fn hash(&self, code: &ResetCode) -> [u8; 32] {
-        keyed(&self.0, &[code.expose()])
+    /// HMAC-SHA256 of the secret's canonical form: the same for every way of typing it.
+    pub fn hash(&self, secret: &ResetSecret) -> [u8; 32] {
+        keyed(&self.0, &[secret.expose()])
     }
 }
 
@@ -31,15 +32,17 @@ impl fmt::Debug for ResetHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::reset_code::Delivery;
 
     #[test]
     fn however_it_is_typed_a_code_has_one_hash_per_secret() {
         let hasher = ResetHasher::new(&DerivedKeys::new(&[7; 32]));
         let other = ResetHasher::new(&DerivedKeys::new(&[8; 32]));
-        let hash = |text: &str| ResetCode::parse(text).map(|code| hasher.hash(&code));
+        let code = |text: &str| ResetSecret::parse(Delivery::Code, text);
+        let hash = |text: &str| code(text).map(|code| hasher.hash(&code));
         assert!(hash("0123-4567-89AB").is_some());
         assert_eq!(hash("0123-4567-89AB"), hash("o1234567 89ab"));
         assert_ne!(hash("0123-4567-89AB"), hash("0123-4567-89AC"));
-        assert_ne!(hash("0123-4567-89AB"), ResetCode::parse("0123-4567-89AB").map(|code| other.hash(&code)));
+        assert_ne!(hash("0123-4567-89AB"), code("0123-4567-89AB").map(|code| other.hash(&code)));
     }
 }

@@ -1,14 +1,56 @@
-//! The codes and temporary passwords of a reset: made from chance, typed by people.
+//! The secrets of a reset: codes and temporary passwords that people type, and tokens that links carry. Made from chance.
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::password::Password;
+use super::secret::SecretText;
 
 /// Crockford's base32: no I, L, O or U.
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Twelve characters of five bits.
 const CODE_LENGTH: usize = 12;
 const TEMPORARY_LENGTH: usize = 16;
+/// 256 bits: nobody types it, so it may be too long to be guessed at all.
+const LINK_BYTES: usize = 32;
+
+/// How a reset's secret comes to its owner, and so what it looks like when it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// A [`ResetCode`], to be typed.
+    Code,
+    /// A [`LinkToken`], in a link to be followed.
+    Link,
+}
+
+/// The secret of a reset. Neither kind can be taken for the other: they differ in length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResetSecret {
+    /// To be typed.
+    Code(ResetCode),
+    /// To be followed.
+    Link(LinkToken),
+}
+
+impl ResetSecret {
+    /// Reads a secret in the form it was delivered in, and in no other.
+    pub fn parse(delivery: Delivery, text: &str) -> Option<Self> {
+        match delivery {
+            Delivery::Code => ResetCode::parse(text).map(Self::Code),
+            Delivery::Link => LinkToken::parse(text).map(Self::Link),
+        }
+    }
+
+    /// The canonical form, for hashing.
+    pub fn expose(&self) -> &[u8] {
+        match self {
+            Self::Code(code) => code.expose(),
+            Self::Link(token) => token.expose(),
+        }
+    }
+}
 
 /// A reset code: 12 characters of Crockford base32 (60 bits). `Debug` does not show it; only its hash is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,6 +98,46 @@ impl fmt::Debug for ResetCode {
     }
 }
 
+/// What a restore link carries: 256 random bits in base64url. `Debug` does not show it; only its hash is kept.
+///
+/// It says nothing about whose it is or how long it is good for, so there is nothing to seal in it: that stands in the
+/// row its hash is found by, which single use needs anyway.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LinkToken([u8; LINK_BYTES]);
+
+impl LinkToken {
+    /// Takes 32 random bytes.
+    pub fn from_random(bytes: [u8; LINK_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// Reads 43 characters of base64url, perhaps with blanks around them from copying.
+    pub fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text.trim()).ok()?.try_into().ok().map(Self)
+    }
+
+    /// The bytes, for hashing.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The link that carries it: `page` with a query `restoring=…`, after any query the page has.
+    pub fn link(&self, page: &str) -> SecretText {
+        let joint = match page.split_once('?') {
+            None => "?",
+            Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
+        SecretText::new(format!("{page}{joint}restoring={}", URL_SAFE_NO_PAD.encode(self.0)))
+    }
+}
+
+impl fmt::Debug for LinkToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkToken(…)")
+    }
+}
+
 /// Makes a temporary password of 16 random bytes: 16 characters a person can read out, 80 bits.
 pub fn temporary_password(bytes: [u8; TEMPORARY_LENGTH]) -> Password {
     Password::new(bytes.iter().map(|byte| char::from(CROCKFORD[usize::from(byte % 32)].to_ascii_lowercase())).collect())
@@ -75,6 +157,37 @@ mod tests {
         for wrong in ["", "012Z-0ZAB-CDE", "012Z-0ZAB-CDEFG", "012Z-0ZAB-CDEU", "012Z-0ZAB-CDE\u{e9}"] {
             assert_eq!(ResetCode::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_link_carries_its_token_after_any_query_of_the_page() {
+        let token = LinkToken::from_random([255; 32]);
+        let text = "_".repeat(42) + "8";
+        for (page, before) in [
+            ("https://e.com/restore", "https://e.com/restore?"),
+            ("https://e.com/?lang=de", "https://e.com/?lang=de&"),
+            ("https://e.com/?", "https://e.com/?"),
+            ("https://e.com/?lang=de&", "https://e.com/?lang=de&"),
+        ] {
+            assert_eq!(token.link(page).expose(), format!("{before}restoring={text}"));
+        }
+        assert_eq!(LinkToken::parse(&format!(" {text}\n")), Some(token));
+    }
+
+    #[test]
+    fn a_secret_is_read_in_the_form_it_was_delivered_in_alone() {
+        let code = "012Z-0ZAB-CDEF";
+        let link = "_".repeat(42) + "8";
+        for (delivery, good, bad) in [(Delivery::Code, code, link.as_str()), (Delivery::Link, &link, code)] {
+            assert!(ResetSecret::parse(delivery, good).is_some(), "{good}");
+            assert_eq!(ResetSecret::parse(delivery, bad), None, "{bad}");
+        }
+        // Not canonical, too short, too long, of another alphabet.
+        for wrong in ["_".repeat(43), link[1..].to_owned(), format!("_{link}"), link.replace('_', "/")] {
+            assert_eq!(LinkToken::parse(&wrong), None, "{wrong}");
+        }
+        let shown = format!("{:?}", ResetSecret::parse(Delivery::Link, &link));
+        assert_eq!(shown, "Some(Link(LinkToken(…)))");
     }
 
     #[test]

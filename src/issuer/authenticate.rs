@@ -7,6 +7,7 @@ use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::crypto::verify::VerifiedToken;
 use crate::domain::id::SessionId;
+use crate::domain::time::Timestamp;
 
 /// Somebody shows an access token.
 #[derive(Debug)]
@@ -18,18 +19,25 @@ pub struct Authenticate<'a> {
 impl Authenticate<'_> {
     /// Finds the live session and the active user it stands for.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let id = self.session_id(issuer)?;
+        self.run_with_expiry(issuer).await.map(|(who, _)| who)
+    }
+
+    /// As [`Authenticate::run`]; tells the token's `exp` too.
+    pub async fn run_with_expiry(self, issuer: &Issuer) -> Result<(SignedIn, Timestamp), Refusal> {
+        let (id, expires_at) = self.open(issuer)?;
         let now = issuer.clock.now();
         let found = issuer.store.read(move |tx| tx.session(id)).await?;
         let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-        live.map(|(session, user)| SignedIn::proven(user, session)).ok_or_else(|| Unproven::SessionEnded.into())
+        let (session, user) = live.ok_or(Unproven::SessionEnded)?;
+        Ok((SignedIn::proven(user, session), expires_at))
     }
 
-    /// The session the token names, by its signature alone: the store is not asked.
-    pub(super) fn session_id(&self, issuer: &Issuer) -> Result<SessionId, Refusal> {
+    /// The session the token names and the token's `exp`, by its signature alone: the store is not asked.
+    pub(super) fn open(&self, issuer: &Issuer) -> Result<(SessionId, Timestamp), Refusal> {
         let token = self.token.ok_or(Unproven::NoToken)?;
         let verified: VerifiedToken = issuer.verify_access(token)?;
         let sid = verified.text("sid").and_then(|sid| Uuid::try_parse(sid).ok());
-        sid.map(SessionId).ok_or_else(|| Unproven::SessionEnded.into())
+        let named = sid.map(SessionId).zip(verified.number("exp").map(Timestamp::from_unix));
+        named.ok_or_else(|| Unproven::SessionEnded.into())
     }
 }

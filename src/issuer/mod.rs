@@ -23,7 +23,7 @@ use crate::domain::dialect::Dialect;
 use crate::domain::key::KeyPolicy;
 use crate::domain::mail_item::NewMail;
 use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
-use crate::domain::reset_code::ResetCode;
+use crate::domain::reset_code::ResetSecret;
 use crate::domain::setting::Settings;
 use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
@@ -63,6 +63,8 @@ pub struct Caller {
 pub struct Policy {
     /// The URL the issuer is known by, without a slash at its end; links in mails begin with it.
     pub public_url: String,
+    /// The page that links to restore a password lead to.
+    pub restore_url: String,
     /// The `iss` of every token.
     pub issuer: String,
     /// The `aud` where a profile names none.
@@ -96,7 +98,7 @@ pub struct Issuer {
     pub mailer: Mailer,
     /// The maker and reader of refresh tokens.
     pub refresh_tokens: RefreshTokens,
-    /// What reset codes are kept as.
+    /// What the secrets of resets are kept as.
     pub reset_hasher: ResetHasher,
     /// What time it is.
     pub clock: Clock,
@@ -151,8 +153,8 @@ impl Issuer {
         told.await.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
     }
 
-    fn hash_code(&self, code: &ResetCode) -> CodeHash {
-        CodeHash(self.reset_hasher.hash(code))
+    fn hash_reset(&self, secret: &ResetSecret) -> CodeHash {
+        CodeHash(self.reset_hasher.hash(secret))
     }
 
     fn prepare_mail(&self, mail: &Mail, to: &Email) -> Result<NewMail, Fault> {

@@ -1,21 +1,24 @@
-//! Using a reset code: a new password, and the end of every session opened with the old one.
+//! Using what a reset mail carried: a new password, and the end of every session opened with the old one.
 
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::field::Field;
 use crate::domain::limit::Limit;
 use crate::domain::password::Password;
-use crate::domain::reset_code::{ResetCode, temporary_password};
+use crate::domain::reset_code::{Delivery, ResetSecret, temporary_password};
+use crate::domain::secret::SecretText;
 use crate::domain::session::EndReason;
 use crate::domain::user::User;
 use crate::store::CodeHash;
 use crate::throttle::Counted;
 
-/// Somebody has a code from a mail.
+/// Somebody has a code or a link from a mail.
 #[derive(Debug)]
 pub struct RedeemReset {
-    /// The code as it was typed.
-    pub code: String,
+    /// The code as it was typed, or the token of the link.
+    pub secret: SecretText,
+    /// Which of them it must be.
+    pub delivery: Delivery,
     /// The password to set; None for a temporary one.
     pub new_password: Option<Password>,
     /// From where.
@@ -23,11 +26,11 @@ pub struct RedeemReset {
 }
 
 impl RedeemReset {
-    /// Sets the password and uses the code up. Returns the temporary password where none was given.
+    /// Sets the password and uses the secret up. Returns the temporary password where none was given.
     pub async fn run(self, issuer: &Issuer) -> Result<Option<Password>, Refusal> {
         let guess = issuer.throttle.ask(Limit::ResetGuessCaller, Counted::caller(self.from.address))?;
         let (hash, user) = self.owner(issuer).await?;
-        // The code was right: whatever is wrong from here on is no guess.
+        // The secret was right: whatever is wrong from here on is no guess.
         issuer.throttle.forgive(&guess);
 
         let temporary = self.new_password.is_none().then(|| temporary_password(issuer.chance.bytes()));
@@ -53,8 +56,8 @@ impl RedeemReset {
     }
 
     async fn owner(&self, issuer: &Issuer) -> Result<(CodeHash, User), Refusal> {
-        let code = ResetCode::parse(&self.code).ok_or(Refusal::WrongResetCode)?;
-        let (hash, now) = (issuer.hash_code(&code), issuer.clock.now());
+        let secret = ResetSecret::parse(self.delivery, self.secret.expose()).ok_or(Refusal::WrongResetCode)?;
+        let (hash, now) = (issuer.hash_reset(&secret), issuer.clock.now());
         let owner = issuer.store.read(move |tx| {
             let id = tx.reset_code_owner(hash, now)?.ok_or(Refusal::WrongResetCode)?;
             tx.user(id)?.ok_or(Refusal::WrongResetCode)

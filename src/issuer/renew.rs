@@ -17,7 +17,7 @@ impl Renew<'_> {
     /// Slides the session's end. Only dialects without a refresh token renew this way: a stolen access token of the
     /// others must die with its few minutes.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let id = Authenticate { token: self.token }.session_id(issuer)?;
+        let (id, _) = Authenticate { token: self.token }.open(issuer)?;
         let (now, settings) = (issuer.clock.now(), issuer.settings());
         issuer
             .store

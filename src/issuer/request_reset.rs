@@ -4,7 +4,7 @@ use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::limit::Limit;
 use crate::domain::mail_item::NewMail;
-use crate::domain::reset_code::ResetCode;
+use crate::domain::reset_code::{Delivery, LinkToken, ResetCode, ResetSecret};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User};
 use crate::mail::Mail;
@@ -16,6 +16,8 @@ use crate::throttle::Counted;
 pub struct RequestReset {
     /// The address they say is theirs.
     pub email: Email,
+    /// What the mail is to carry.
+    pub delivery: Delivery,
     /// From where.
     pub from: Caller,
 }
@@ -29,7 +31,7 @@ struct Letter {
 }
 
 impl RequestReset {
-    /// Puts a mail with a code into the outbox, in place of any earlier code.
+    /// Puts a mail with a code or a link into the outbox, in place of any earlier one of either kind.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         let _counted = issuer.throttle.ask(Limit::ResetMailCaller, Counted::caller(self.from.address))?;
         let email = self.email.clone();
@@ -40,8 +42,11 @@ impl RequestReset {
             .map_err(|error: StoreError| Refusal::from(error))?;
         // An account's limit is no refusal: telling would tell that the account is there.
         let asked = |user: &User| issuer.throttle.ask(Limit::ResetMailAccount, Counted::Account(user.id)).is_ok();
-        let letter =
-            user.filter(|user| user.is_active && asked(user)).map(|user| write(issuer, user)).transpose()?.flatten();
+        let letter = user
+            .filter(|user| user.is_active && asked(user))
+            .map(|user| self.write(issuer, user))
+            .transpose()?
+            .flatten();
 
         let (at, address) = (issuer.clock.now(), Some(self.from.address));
         issuer
@@ -61,15 +66,24 @@ impl RequestReset {
             .await
             .map_err(|error: StoreError| error.into())
     }
-}
 
-/// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
-fn write(issuer: &Issuer, user: User) -> Result<Option<Letter>, Refusal> {
-    let Some(to) = &user.email else { return Ok(None) };
-    let (now, timeout) = (issuer.clock.now(), issuer.settings().reset_timeout());
-    let code = ResetCode::from_random(issuer.chance.bytes());
-    let hash = issuer.hash_code(&code);
-    let mail = Mail::ResetCode { username: user.username.clone(), code, valid_for: timeout };
-    let mail = issuer.prepare_mail(&mail, to)?;
-    Ok(Some(Letter { hash, expires_at: now + timeout, mail, user }))
+    /// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
+    fn write(&self, issuer: &Issuer, user: User) -> Result<Option<Letter>, Refusal> {
+        let Some(to) = &user.email else { return Ok(None) };
+        let (now, valid_for) = (issuer.clock.now(), issuer.settings().reset_timeout());
+        let username = user.username.clone();
+        let (secret, mail) = match self.delivery {
+            Delivery::Code => {
+                let code = ResetCode::from_random(issuer.chance.bytes());
+                (ResetSecret::Code(code.clone()), Mail::ResetCode { username, code, valid_for })
+            }
+            Delivery::Link => {
+                let token = LinkToken::from_random(issuer.chance.bytes());
+                let link = token.link(&issuer.policy.restore_url);
+                (ResetSecret::Link(token), Mail::RestoreLink { username, link, valid_for })
+            }
+        };
+        let mail = issuer.prepare_mail(&mail, to)?;
+        Ok(Some(Letter { hash: issuer.hash_reset(&secret), expires_at: now + valid_for, mail, user }))
+    }
 }

@@ -14,6 +14,7 @@ use super::super::rejection::Rejection;
 use super::super::{Http, reply};
 use super::{at, wrong_method};
 use crate::domain::dialect::Dialect;
+use crate::domain::reset_code::Delivery;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::redeem_reset::RedeemReset;
@@ -82,13 +83,14 @@ async fn renew_token(State(http): State<Http>, token: Token) -> Answer {
 
 async fn request_password_reset(State(http): State<Http>, from: Caller, body: Body) -> Answer {
     let email = wire::reset_request(body?)?;
-    RequestReset { email, from }.run(&http.issuer).await?;
+    RequestReset { email, delivery: Delivery::Code, from }.run(&http.issuer).await?;
     Ok(wire::ok())
 }
 
 async fn reset_password(State(http): State<Http>, from: Caller, body: Body) -> Answer {
     let wire::Reset { code, new_password } = wire::reset(body?)?;
-    let temporary = RedeemReset { code, new_password, from }.run(&http.issuer).await?;
+    let redeem = RedeemReset { secret: code, delivery: Delivery::Code, new_password, from };
+    let temporary = redeem.run(&http.issuer).await?;
     Ok(temporary.map_or_else(wire::ok, |password| wire::temporary(&password)))
 }
 

@@ -8,6 +8,7 @@ use super::super::super::body::JsonBody;
 use super::super::super::reply;
 use crate::domain::field::{Field, Problem};
 use crate::domain::password::Password;
+use crate::domain::secret::SecretText;
 use crate::domain::user::{Email, Login, Username};
 use crate::issuer::Refusal;
 use crate::issuer::issue::AccessToken;
@@ -29,7 +30,7 @@ pub struct Profile {
 }
 
 pub struct Reset {
-    pub code: String,
+    pub code: SecretText,
     pub new_password: Option<Password>,
 }
 
@@ -68,7 +69,7 @@ pub fn reset_request(mut body: JsonBody) -> Result<Email, Refusal> {
 }
 
 pub fn reset(mut body: JsonBody) -> Result<Reset, Refusal> {
-    let code = required(&mut body, Field::ResetCode)?;
+    let code = SecretText::new(required(&mut body, Field::ResetCode)?);
     let new_password = optional(&mut body, Field::NewPassword)?.map(Password::new);
     Ok(Reset { code, new_password })
 }
