@@ -16,4 +16,5 @@ pub mod jobs;
 pub mod mail;
 pub mod store;
 pub mod telemetry;
+pub mod template;
 pub mod throttle;

@@ -24,7 +24,7 @@ const FLOORS: &[&[&str]] = &[
     &["issuer"],
     &["store", "mail", "social", "throttle", "telemetry"],
     &["crypto"],
-    &["clock", "chance"],
+    &["clock", "chance", "template"],
     &["domain"],
 ];
 

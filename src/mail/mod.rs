@@ -14,6 +14,7 @@ use crate::crypto::seal::Seal;
 use crate::domain::mail_item::{MailItem, NewMail};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
+use crate::template::TemplateError;
 
 mod letter;
 mod site;
@@ -23,7 +24,7 @@ mod transport;
 
 pub use letter::{Rendered, Unreadable, masked, opened, sealed};
 pub use smtp::{Security, Smtp, SmtpOptions};
-pub use template::{Mail, TemplateError, Templates};
+pub use template::{Mail, Templates};
 pub use transport::{SendError, Transport};
 
 use letter::Letter;

@@ -2,19 +2,18 @@
 //!
 //! It owns what a mail says. It must not send or keep anything.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-use std::{fs, io};
 
+use minijinja::context;
 use minijinja::value::Value;
-use minijinja::{Environment, UndefinedBehavior, context};
 
 use super::letter::Rendered;
 use super::site::Site;
 use crate::domain::reset_code::ResetCode;
 use crate::domain::secret::SecretText;
 use crate::domain::user::{Email, Username};
+use crate::template::{TemplateError, TemplateSet};
 
 /// A mail to be written: what its template is told, besides `site.url`, `site.name` and `site.host`.
 #[derive(Clone, Debug)]
@@ -104,67 +103,23 @@ const BUILT_IN: [(&str, &str); 7] = built_in![
     "restore_link/body.html",
 ];
 
-/// Why a template can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// The file is there and can't be read.
-    #[error("reading the mail template {}: {problem}; make it readable, or remove it to use the one built in", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        problem: io::Error,
-    },
-    /// The template is wrong.
-    #[error("the mail template {file}, line {line}: {problem}; mend it, or remove it to use the one built in")]
-    Broken {
-        /// The file, or the template's name where it is built in.
-        file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong there.
-        problem: String,
-    },
-}
-
 /// All templates, ready to be rendered. Files are read once: changed ones are taken up at the next start.
 #[derive(Debug)]
 pub struct Templates {
-    environment: Environment<'static>,
-    /// The files that took the place of built-in ones, by template.
-    files: HashMap<&'static str, PathBuf>,
+    set: TemplateSet,
     site: Value,
 }
 
 impl Templates {
     /// Takes what is built in, puts the files of `<folder>/mail/` in its place, and renders every mail once with samples.
     pub(super) fn load(folder: Option<&Path>, site: &Site) -> Result<Self, TemplateError> {
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let set = TemplateSet::load(folder.map(|folder| folder.join("mail")).as_deref(), &BUILT_IN)?;
         let site = context! { url => site.url.as_str(), name => site.name.as_str(), host => site.host.as_str() };
-        let mut templates = Self { environment, files: HashMap::new(), site };
-        for (name, built_in) in BUILT_IN {
-            let path = folder.map(|folder| folder.join("mail").join(name));
-            let source = match path.as_ref().map(fs::read_to_string) {
-                Some(Ok(own)) => {
-                    templates.files.extend(path.map(|path| (name, path)));
-                    own
-                }
-                Some(Err(problem)) if problem.kind() != io::ErrorKind::NotFound => {
-                    return Err(TemplateError::Unreadable { path: path.unwrap_or_default(), problem });
-                }
-                _ => built_in.to_owned(),
-            };
-            let added = templates.environment.add_template_owned(name, source);
-            added.map_err(|error| templates.broken(name, &error, true))?;
-        }
+        let templates = Self { set, site };
         for sample in Mail::samples() {
             for part in ["subject.txt", "body.txt", "body.html"] {
                 let name = format!("{}/{part}", sample.template());
-                let text = templates.part(&name, &sample).map_err(|error| templates.broken(&name, &error, true))?;
-                if text.trim().is_empty() {
-                    return Err(templates.at(&name, 1, "it renders nothing".to_owned()));
-                }
+                templates.set.try_out(&name, sample.context(&templates.site))?;
             }
         }
         Ok(templates)
@@ -172,11 +127,7 @@ impl Templates {
 
     /// Renders a mail for its recipient.
     pub fn render(&self, mail: &Mail, to: &Email) -> Result<Rendered, TemplateError> {
-        let part = |part: &str| {
-            let name = format!("{}/{part}", mail.template());
-            // What is wrong may quote what the template was told, and that holds secrets.
-            self.part(&name, mail).map_err(|error| self.broken(&name, &error, false))
-        };
+        let part = |part: &str| self.set.render(&format!("{}/{part}", mail.template()), mail.context(&self.site));
         let mut subject = part("subject.txt")?;
         // A header is one line, whatever a template or a user's name makes of it.
         subject = subject
@@ -186,28 +137,13 @@ impl Templates {
             .join(" ");
         Ok(Rendered { to: to.clone(), subject, text: part("body.txt")?, html: part("body.html")? })
     }
-
-    fn part(&self, name: &str, mail: &Mail) -> Result<String, minijinja::Error> {
-        self.environment.get_template(name)?.render(mail.context(&self.site))
-    }
-
-    fn broken(&self, name: &str, error: &minijinja::Error, with_detail: bool) -> TemplateError {
-        let problem = match error.detail().filter(|_| with_detail) {
-            Some(detail) => format!("{}: {detail}", error.kind()),
-            None => error.kind().to_string(),
-        };
-        self.at(error.name().unwrap_or(name), error.line().unwrap_or(1), problem)
-    }
-
-    fn at(&self, name: &str, line: usize, problem: String) -> TemplateError {
-        let file = self.files.get(name).map_or_else(|| name.to_owned(), |path| path.display().to_string());
-        TemplateError::Broken { file, line, problem }
-    }
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn load(folder: Option<&Path>) -> Result<Templates, TemplateError> {
