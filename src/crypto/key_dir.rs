@@ -81,6 +81,9 @@ impl KeyDir {
     /// Opens the folder for a server: makes the keys if it is empty (or a first start was cut off in it), one active
     /// key for each algorithm, then does as [`KeyDir::open`] does. Overwrites nothing.
     pub fn start(&self) -> Result<KeyRing, KeyDirError> {
+        if self.contents().is_ok() {
+            return self.open();
+        }
         files::make_folder(self.path())?;
         self.check_empty()?;
         let lock = files::lock(self.path(), Access::Write)?;
@@ -150,7 +153,7 @@ impl KeyDir {
     }
 
     /// Takes the lock, unless the folder is none of ours: then not even the lock's file is made in it.
-    fn lock(&self, access: Access) -> Result<File, KeyDirError> {
+    fn lock(&self, access: Access) -> Result<Option<File>, KeyDirError> {
         if !self.path().join(ring_file::NAME).exists() {
             return Err(KeyDirError::Empty(self.path().to_owned()));
         }

@@ -53,8 +53,12 @@ impl Sub<Duration> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let date = OffsetDateTime::from_unix_timestamp(self.0).map_err(|_| fmt::Error)?;
-        f.write_str(&date.format(&Rfc3339).map_err(|_| fmt::Error)?)
+        let date = OffsetDateTime::from_unix_timestamp(self.0).ok().and_then(|date| date.format(&Rfc3339).ok());
+        match date {
+            Some(date) => f.write_str(&date),
+            // A token may name any number: what no calendar has is shown as it is.
+            None => write!(f, "{} s after 1970", self.0),
+        }
     }
 }
 
@@ -82,6 +86,7 @@ mod tests {
         assert_eq!(Timestamp::parse("2023-11-14T22:13:20Z"), Some(date));
         assert_eq!(Timestamp::parse("2023-11-14T23:13:20.9+01:00"), Some(date));
         assert_eq!(Timestamp::parse("yesterday"), None);
+        assert_eq!(Timestamp::from_unix(i64::MAX).to_string(), format!("{} s after 1970", i64::MAX));
     }
 
     #[test]

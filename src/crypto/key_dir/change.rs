@@ -29,7 +29,7 @@ struct Locked<'a> {
     dir: &'a KeyDir,
     contents: Contents,
     now: Timestamp,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl KeyDir {

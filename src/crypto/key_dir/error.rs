@@ -162,7 +162,8 @@ impl fmt::Display for Warning {
                 let path = path.display();
                 write!(
                     f,
-                    "{path} is not encrypted although `keys.passphrase` is set: run `countersign keys passphrase`"
+                    "{path} is not encrypted although `keys.passphrase` is set: run \
+                     `countersign keys passphrase --new-file FILE`"
                 )
             }
             Self::Orphan(path) => {

@@ -124,12 +124,15 @@ pub(super) enum Access {
 }
 
 /// Takes the folder's lock, which the system gives back when the process ends, however it ends. A writer finds no
-/// unfinished files: their writer was cut off.
-pub(super) fn lock(folder: &Path, access: Access) -> Result<File, KeyDirError> {
+/// unfinished files: their writer was cut off. A folder that is mounted to be read has no writer, and needs no lock.
+pub(super) fn lock(folder: &Path, access: Access) -> Result<Option<File>, KeyDirError> {
     let path = folder.join(".lock");
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
-    let file = options.open(&path).map_err(io("open", &path))?;
+    let file = match options.open(&path) {
+        Err(error) if access == Access::Read && error.kind() == ErrorKind::ReadOnlyFilesystem => return Ok(None),
+        opened => opened.map_err(io("open", &path))?,
+    };
     for attempt in 1.. {
         let outcome = match access {
             Access::Read => file.try_lock_shared(),
@@ -147,7 +150,7 @@ pub(super) fn lock(folder: &Path, access: Access) -> Result<File, KeyDirError> {
             remove(&folder.join(name))?;
         }
     }
-    Ok(file)
+    Ok(Some(file))
 }
 
 /// Whether a file of that name was being written when its writer was cut off, or still is.

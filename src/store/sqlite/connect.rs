@@ -87,6 +87,13 @@ fn set_up_writer(connection: &Connection, busy_timeout: Duration) -> Result<(), 
     connection.execute_batch(WRITER)
 }
 
+/// A connection that asks, outside of any pool.
+pub(super) fn reader(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, FLAGS).map_err(|error| explained(path, error))?;
+    set_up_reader(&connection, busy_timeout).map_err(|error| explained(path, error))?;
+    Ok(connection)
+}
+
 /// Sets up a connection that asks and can't change.
 pub(super) fn set_up_reader(connection: &Connection, busy_timeout: Duration) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(busy_timeout)?;

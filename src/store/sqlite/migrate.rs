@@ -14,17 +14,14 @@ use crate::store::StoreError;
 /// Every step there ever was, in order. What was once released is never edited or removed.
 pub(super) const STEPS: &[M<'static>] = &[M::up(include_str!("../../../migrations/sqlite/0001_first.sql"))];
 
-/// Takes the schema from wherever it is to the last of `steps`. On an error the database is as it was.
-pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<(), StoreError> {
+/// Which schema the database has, if this program can go on from it.
+pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Result<usize, StoreError> {
     let version: usize = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
         .map_err(|error| explained(path, error))?
         .try_into()
         .unwrap_or(usize::MAX);
-    let (known, shown) = (steps.len(), path.display());
-    if version == known {
-        return Ok(());
-    }
+    let shown = path.display();
     if version > known {
         return Err(StoreError::Fault(format!(
             "{shown} has schema {version}, and this program knows schemas up to {known}: use the newer version that \
@@ -33,6 +30,16 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
     }
     if version == 0 && is_anothers(connection).map_err(|error| explained(path, error))? {
         return Err(StoreError::Fault(format!("{shown} is another program's database: name another file")));
+    }
+    Ok(version)
+}
+
+/// Takes the schema from wherever it is to the last of `steps`. On an error the database is as it was.
+pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<(), StoreError> {
+    let (known, shown) = (steps.len(), path.display());
+    let version = check(connection, path, known)?;
+    if version == known {
+        return Ok(());
     }
     let copy = if version == 0 { None } else { Some(snapshot(connection, path, version)?) };
     run(connection, steps).map_err(|error| {

@@ -48,6 +48,12 @@ impl Database {
         Self::open_with(path, BUSY_TIMEOUT, QUEUE)
     }
 
+    /// Looks whether [`Database::open`] would find a database of ours in that file, and changes nothing.
+    pub fn check(path: &Path) -> Result<(), StoreError> {
+        let connection = connect::reader(path, BUSY_TIMEOUT)?;
+        migrate::check(&connection, path, migrate::STEPS.len()).map(drop)
+    }
+
     /// As [`Database::open`], with another patience for other processes' locks and another length of the queue.
     fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
         let _alone = connect::lock_folder(path)?;

@@ -59,6 +59,15 @@ enum Message {
     Close(oneshot::Sender<()>),
 }
 
+/// Whether the thread is to end.
+enum Closing {
+    NotYet,
+    /// Somebody asked for it and waits.
+    Asked(oneshot::Sender<()>),
+    /// Nobody can ask for anything any more.
+    Abandoned,
+}
+
 /// The way to the thread. When the last one is dropped the thread ends, after what is queued.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
@@ -105,27 +114,39 @@ fn closed() -> StoreError {
 }
 
 fn serve(connection: Connection, messages: &Receiver<Message>) {
-    let mut closing = None;
-    while closing.is_none() {
+    let mut closing = Closing::NotYet;
+    while matches!(closing, Closing::NotYet) {
         let mut batch = Vec::new();
         let mut next = messages.recv().map_err(|_| TryRecvError::Disconnected);
         loop {
             match next {
                 Ok(Message::Job(job)) => batch.push(job),
-                Ok(Message::Close(done)) => closing = Some(Some(done)),
-                Err(TryRecvError::Disconnected) => closing = Some(None),
+                Ok(Message::Close(done)) => closing = Closing::Asked(done),
+                Err(TryRecvError::Disconnected) => closing = Closing::Abandoned,
                 Err(TryRecvError::Empty) => break,
             }
-            if closing.is_some() || batch.len() == BATCH {
+            if !matches!(closing, Closing::NotYet) || batch.len() == BATCH {
                 break;
             }
             next = messages.try_recv();
         }
-        run(&connection, batch);
+        if let Err(error) = run(&connection, batch) {
+            // Whoever waited behind this batch has waited as long, and would only wait as long again.
+            refuse_waiting(messages, &error, &mut closing);
+        }
     }
     finish(connection);
-    if let Some(Some(done)) = closing {
+    if let Closing::Asked(done) = closing {
         let _ = done.send(());
+    }
+}
+
+fn refuse_waiting(messages: &Receiver<Message>, error: &StoreError, closing: &mut Closing) {
+    while let Ok(message) = messages.try_recv() {
+        match message {
+            Message::Job(job) => job.answer(Err(error.clone())),
+            Message::Close(done) => *closing = Closing::Asked(done),
+        }
     }
 }
 
@@ -139,13 +160,14 @@ fn finish(connection: Connection) {
 }
 
 /// Runs all jobs in one transaction and answers them. SQLite may undo a transaction by itself (the disk is full, the
-/// disk fails): then those that have run are answered so, and the others get another one.
-fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) {
+/// disk fails): then those that have run are answered so, and the others get another one. An error is that of a
+/// transaction that could not begin.
+fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) -> Result<(), StoreError> {
     let mut waiting = batch.into_iter();
     while waiting.len() > 0 {
         if let Err(error) = begin(connection) {
             waiting.for_each(|job| job.answer(Err(error.clone())));
-            return;
+            return Err(error);
         }
         let mut ran = Vec::with_capacity(waiting.len());
         let mut kept = Ok(());
@@ -163,6 +185,7 @@ fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) {
             job.answer(kept.clone());
         }
     }
+    Ok(())
 }
 
 /// Takes the lock for writing. A transaction that could not be ended is ended first.
