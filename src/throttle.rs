@@ -1,21 +1,29 @@
 //! Limits on tries: counts per caller and per account, in memory, by a clock that never steps back.
 //!
-//! A try is counted before it is made, so that a thousand at once are not a thousand free ones; what succeeded is
-//! forgiven. The table of limits is the domain's; who is asked for which is the use case's.
+//! Only what fails is counted; but a try under way holds a place among those that may still fail, so that a thousand
+//! at once are not a thousand free ones: the others wait until it is known how the first came out. The table of limits
+//! is the domain's; who is asked for which is the use case's.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::domain::id::UserId;
 use crate::domain::limit::{Limit, Rates};
 
-/// How many keys each limit remembers at most. Beyond it the one longest without a try is forgotten: an attacker
+/// How many keys each limit remembers at most. Beyond it those longest without a failure are forgotten: an attacker
 /// with that many addresses has got round counting anyway, and memory must not grow with them.
 const KEYS_MAX: usize = 100_000;
+/// How many are forgotten at once, so that looking for them costs little for each.
+const FORGOTTEN_AT_ONCE: usize = KEYS_MAX / 100;
+/// How long a try waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of an IPv6 address is one caller: a customer is given at least a /64.
 const IPV6_CALLER_BITS: u32 = 64;
 
@@ -51,7 +59,8 @@ impl Counted {
     }
 }
 
-fn prefix(address: IpAddr) -> IpAddr {
+/// The part of an address that is one caller: a customer's network, as far as that can be told from outside.
+pub fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << (128 - IPV6_CALLER_BITS))).into()),
         v4 @ IpAddr::V4(_) => v4,
@@ -65,13 +74,52 @@ pub struct TooMany {
     pub retry_after: Duration,
 }
 
-/// A try that was let through and counted. [`Throttle::forgive`] takes it back.
+/// A try that was let through. Dropped, it leaves no trace; [`Try::count`] keeps it counted.
 #[derive(Debug)]
-#[must_use = "a try that succeeds is to be forgiven"]
-pub struct Try {
+#[must_use = "a try that fails is to be counted"]
+pub struct Try<'t> {
+    throttle: &'t Throttle,
     limit: Limit,
     counted: Counted,
-    at: Duration,
+}
+
+impl Try<'_> {
+    /// It failed, or is one of those that count however they come out.
+    pub fn count(self) {
+        let now = self.throttle.clock.monotonic();
+        self.throttle.table(self.limit).entry(self.counted).or_default().failed.push_back(now);
+        // Dropping it now gives its place among those under way free.
+    }
+}
+
+impl Drop for Try<'_> {
+    fn drop(&mut self) {
+        let mut table = self.throttle.table(self.limit);
+        if let Some(tries) = table.get_mut(&self.counted) {
+            tries.under_way = tries.under_way.saturating_sub(1);
+            if tries.under_way == 0 && tries.failed.is_empty() {
+                table.remove(&self.counted);
+            }
+        }
+        drop(table);
+        self.throttle.decided.notify_waiters();
+    }
+}
+
+/// What is remembered of one key.
+#[derive(Debug, Default)]
+struct Tries {
+    failed: VecDeque<Duration>,
+    under_way: usize,
+}
+
+type Table = HashMap<Counted, Tries>;
+
+/// What becomes of a try at the moment it is asked for.
+enum Turn {
+    Now,
+    AfterOthers,
+    Never(TooMany),
 }
 
 /// The counts of one process.
@@ -80,64 +128,82 @@ pub struct Throttle {
     enabled: bool,
     rates: Rates,
     clock: Clock,
-    tables: [Mutex<HashMap<Counted, VecDeque<Duration>>>; Limit::ALL.len()],
+    tables: [Mutex<Table>; Limit::ALL.len()],
+    decided: Notify,
 }
 
 impl Throttle {
     /// A throttle that has counted nothing. One that is not enabled lets everything through.
     pub fn new(enabled: bool, rates: Rates, clock: Clock) -> Self {
-        Self { enabled, rates, clock, tables: Limit::ALL.map(|_| Mutex::default()) }
+        Self { enabled, rates, clock, tables: Limit::ALL.map(|_| Mutex::default()), decided: Notify::new() }
     }
 
-    /// Asks for a try, and counts it if it is let through.
-    pub fn ask(&self, limit: Limit, counted: Counted) -> Result<Try, TooMany> {
-        let now = self.clock.monotonic();
-        let made = Try { limit, counted, at: now };
-        if !self.enabled {
-            return Ok(made);
-        }
-        let rate = self.rates[limit];
-        let mut table = self.tables[limit as usize].lock().unwrap_or_else(PoisonError::into_inner);
+    /// Asks for a try. Waits, a few seconds at most, while those under way could use the limit up.
+    pub async fn ask(&self, limit: Limit, counted: Counted) -> Result<Try<'_>, TooMany> {
+        let patient = timeout(PATIENCE, async {
+            loop {
+                // Registered before the look, so that no decision between the two is missed.
+                let decided = self.decided.notified();
+                match self.turn(limit, counted) {
+                    Turn::Now => return Ok(Try { throttle: self, limit, counted }),
+                    Turn::Never(too_many) => return Err(too_many),
+                    Turn::AfterOthers => decided.await,
+                }
+            }
+        });
+        patient.await.unwrap_or(Err(TooMany { retry_after: Duration::from_secs(1) }))
+    }
+
+    fn turn(&self, limit: Limit, counted: Counted) -> Turn {
+        let (now, rate) = (self.clock.monotonic(), self.rates[limit]);
+        let mut table = self.table(limit);
         if table.len() >= KEYS_MAX && !table.contains_key(&counted) {
             make_room(&mut table, now, rate.window());
         }
         let tries = table.entry(counted).or_default();
-        tries.retain(|at| now.saturating_sub(*at) < rate.window());
-        let count = usize::try_from(rate.count()).unwrap_or(usize::MAX);
-        if tries.len() >= count {
-            let room_at = tries[tries.len() - count] + rate.window();
-            let last = tries.back().copied().unwrap_or_default();
-            let open_at = limit.then_every().map_or(room_at, |every| room_at.min(last + every));
-            if now < open_at {
-                let retry_after = open_at.saturating_sub(now).max(Duration::from_secs(1));
-                return Err(TooMany { retry_after });
+        if self.enabled {
+            tries.failed.retain(|at| now.saturating_sub(*at) < rate.window());
+            let count = usize::try_from(rate.count()).unwrap_or(usize::MAX);
+            let open_at = tries.open_at(count, limit, rate.window());
+            if let Some(wait) = open_at.and_then(|at| at.checked_sub(now)).filter(|wait| !wait.is_zero()) {
+                return Turn::Never(TooMany { retry_after: wait.max(Duration::from_secs(1)) });
+            }
+            // Once the rate is used up there is one try at a time.
+            if tries.under_way >= count.saturating_sub(tries.failed.len()).max(1) {
+                return Turn::AfterOthers;
             }
         }
-        tries.push_back(now);
-        Ok(made)
+        tries.under_way += 1;
+        Turn::Now
     }
 
-    /// Takes a try back that turned out right: only what fails is counted.
-    pub fn forgive(&self, made: &Try) {
-        let mut table = self.tables[made.limit as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tries) = table.get_mut(&made.counted) {
-            if let Some(place) = tries.iter().rposition(|at| *at == made.at) {
-                tries.remove(place);
-            }
-            if tries.is_empty() {
-                table.remove(&made.counted);
-            }
-        }
+    fn table(&self, limit: Limit) -> MutexGuard<'_, Table> {
+        self.tables[limit as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Forgets what has run out, and if that is nothing, the one longest without a try.
-fn make_room(table: &mut HashMap<Counted, VecDeque<Duration>>, now: Duration, window: Duration) {
-    table.retain(|_, tries| tries.back().is_some_and(|at| now.saturating_sub(*at) < window));
-    if table.len() >= KEYS_MAX
-        && let Some(oldest) = table.iter().min_by_key(|(_, tries)| tries.back().copied()).map(|(counted, _)| *counted)
-    {
-        table.remove(&oldest);
+impl Tries {
+    /// When the next try is let through, if the rate is used up.
+    fn open_at(&self, count: usize, limit: Limit, window: Duration) -> Option<Duration> {
+        let oldest = self.failed.len().checked_sub(count).and_then(|place| self.failed.get(place))?;
+        let room_at = *oldest + window;
+        let trickle = limit.then_every().zip(self.failed.back()).map(|(every, last)| *last + every);
+        Some(trickle.map_or(room_at, |at| at.min(room_at)))
+    }
+}
+
+/// Forgets what has run out, and if that is nothing, those longest without a failure. What is under way stays.
+fn make_room(table: &mut Table, now: Duration, window: Duration) {
+    let last = |tries: &Tries| tries.failed.back().copied().unwrap_or_default();
+    table.retain(|_, tries| tries.under_way > 0 || now.saturating_sub(last(tries)) < window);
+    if table.len() < KEYS_MAX {
+        return;
+    }
+    let idle = table.iter().filter(|(_, tries)| tries.under_way == 0);
+    let mut oldest: Vec<(Duration, Counted)> = idle.map(|(counted, tries)| (last(tries), *counted)).collect();
+    oldest.sort_unstable_by_key(|(at, _)| *at);
+    for (_, counted) in oldest.into_iter().take(FORGOTTEN_AT_ONCE) {
+        table.remove(&counted);
     }
 }
 
@@ -153,52 +219,103 @@ mod tests {
         (Throttle::new(true, Rates::default(), clock.clone()), clock)
     }
 
-    fn tries(throttle: &Throttle, limit: Limit, counted: Counted, times: usize) -> usize {
-        (0..times).filter(|_| throttle.ask(limit, counted).is_ok()).count()
+    /// How many of so many tries, each of which fails, are let through.
+    async fn failures(throttle: &Throttle, limit: Limit, counted: Counted, times: usize) -> usize {
+        let mut through = 0;
+        for _ in 0..times {
+            if let Ok(made) = throttle.ask(limit, counted).await {
+                made.count();
+                through += 1;
+            }
+        }
+        through
     }
 
-    #[test]
-    fn ten_failures_and_then_one_a_minute() {
+    #[tokio::test]
+    async fn ten_failures_and_then_one_a_minute() {
         let (throttle, clock) = throttle();
-        assert_eq!(tries(&throttle, Limit::SignInAccount, ANN, 50), 10);
-        let refused = throttle.ask(Limit::SignInAccount, ANN).err();
+        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
+        let refused = throttle.ask(Limit::SignInAccount, ANN).await.err();
         assert_eq!(refused, Some(TooMany { retry_after: Duration::from_mins(1) }));
         clock.advance(Duration::from_secs(59));
-        assert_eq!(tries(&throttle, Limit::SignInAccount, ANN, 5), 0);
+        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 5).await, 0);
         clock.advance(Duration::from_secs(1));
-        assert_eq!(tries(&throttle, Limit::SignInAccount, ANN, 5), 1);
+        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 5).await, 1);
         clock.advance(Duration::from_mins(5));
-        assert_eq!(tries(&throttle, Limit::SignInAccount, ANN, 50), 10);
+        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
     }
 
-    #[test]
-    fn a_limit_without_a_trickle_waits_for_its_window() {
+    #[tokio::test]
+    async fn a_limit_without_a_trickle_waits_for_its_window() {
         let (throttle, clock) = throttle();
         let caller = Counted::caller(IpAddr::from([127, 0, 0, 1]));
-        assert_eq!(tries(&throttle, Limit::ResetGuessCaller, caller, 50), 10);
+        assert_eq!(failures(&throttle, Limit::ResetGuessCaller, caller, 50).await, 10);
         clock.advance(Duration::from_secs(299));
-        assert_eq!(throttle.ask(Limit::ResetGuessCaller, caller).err().map(|no| no.retry_after.as_secs()), Some(1));
+        let refused = throttle.ask(Limit::ResetGuessCaller, caller).await.err();
+        assert_eq!(refused.map(|no| no.retry_after.as_secs()), Some(1));
         clock.advance(Duration::from_secs(1));
-        assert_eq!(tries(&throttle, Limit::ResetGuessCaller, caller, 50), 10);
+        assert_eq!(failures(&throttle, Limit::ResetGuessCaller, caller, 50).await, 10);
     }
 
-    #[test]
-    fn what_succeeds_is_not_counted() {
+    #[tokio::test]
+    async fn what_succeeds_is_not_counted() {
         let (throttle, _) = throttle();
         for _ in 0..100 {
-            let made = throttle.ask(Limit::SignInAccount, ANN).expect("successes are not counted");
-            throttle.forgive(&made);
+            drop(throttle.ask(Limit::SignInAccount, ANN).await.expect("successes are not counted"));
         }
-        assert_eq!(tries(&throttle, Limit::SignInAccount, ANN, 50), 10);
+        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
     }
 
-    #[test]
-    fn everyone_is_counted_alone() {
+    #[tokio::test]
+    async fn tries_at_once_wait_for_each_other_and_are_no_failures() {
+        let (throttle, _) = throttle();
+        let throttle = std::sync::Arc::new(throttle);
+        let tries = (0..200).map(|number| {
+            let throttle = std::sync::Arc::clone(&throttle);
+            tokio::spawn(async move {
+                let made = throttle.ask(Limit::SignInAccount, ANN).await;
+                tokio::task::yield_now().await;
+                // The very first comes out wrong; all the others are right.
+                made.map(|made| {
+                    if number == 0 {
+                        made.count();
+                    }
+                })
+                .is_ok()
+            })
+        });
+        for made in tries.collect::<Vec<_>>() {
+            assert!(made.await.expect("it ends"), "nobody who is right is refused");
+        }
+        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 9);
+    }
+
+    #[tokio::test]
+    async fn a_thousand_wrong_ones_at_once_are_not_a_thousand_free_ones() {
+        let (throttle, _) = throttle();
+        let throttle = std::sync::Arc::new(throttle);
+        let tries = (0..1000).map(|_| {
+            let throttle = std::sync::Arc::clone(&throttle);
+            tokio::spawn(async move {
+                let made = throttle.ask(Limit::SignInAccount, ANN).await;
+                tokio::task::yield_now().await;
+                made.map(Try::count).is_ok()
+            })
+        });
+        let mut through = 0;
+        for made in tries.collect::<Vec<_>>() {
+            through += usize::from(made.await.expect("it ends"));
+        }
+        assert_eq!(through, 10);
+    }
+
+    #[tokio::test]
+    async fn everyone_is_counted_alone() {
         let (throttle, _) = throttle();
         let address = IpAddr::from([192, 0, 2, 7]);
-        assert_eq!(tries(&throttle, Limit::SignInAccount, ANN, 50), 10);
+        assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
         for other in [Counted::Account(UserId(2)), Counted::known(UserId(1), address), Counted::nobody("ann")] {
-            assert_eq!(tries(&throttle, Limit::SignInAccount, other, 50), 10, "{other:?}");
+            assert_eq!(failures(&throttle, Limit::SignInAccount, other, 50).await, 10, "{other:?}");
         }
     }
 
@@ -211,20 +328,21 @@ mod tests {
         assert_ne!(caller("192.0.2.1"), caller("192.0.2.2"));
     }
 
-    #[test]
-    fn memory_is_bounded() {
+    #[tokio::test]
+    async fn memory_is_bounded_and_what_is_over_leaves_nothing() {
         let (throttle, _) = throttle();
+        drop(throttle.ask(Limit::SignInAccount, ANN).await);
+        assert_eq!(throttle.table(Limit::SignInAccount).len(), 0);
         for id in 0..=KEYS_MAX {
             let id = i64::try_from(id).expect("it is small");
-            drop(throttle.ask(Limit::SignInAccount, Counted::Account(UserId(id))));
+            failures(&throttle, Limit::SignInAccount, Counted::Account(UserId(id)), 1).await;
         }
-        let held = throttle.tables[0].lock().expect("nobody panicked").len();
-        assert_eq!(held, KEYS_MAX);
+        assert_eq!(throttle.table(Limit::SignInAccount).len(), KEYS_MAX - FORGOTTEN_AT_ONCE + 1);
     }
 
-    #[test]
-    fn a_throttle_that_is_off_lets_everything_through() {
+    #[tokio::test]
+    async fn a_throttle_that_is_off_lets_everything_through() {
         let off = Throttle::new(false, Rates::default(), Clock::manual(Timestamp::from_unix(0)));
-        assert_eq!(tries(&off, Limit::SignInAccount, ANN, 500), 500);
+        assert_eq!(failures(&off, Limit::SignInAccount, ANN, 500).await, 500);
     }
 }

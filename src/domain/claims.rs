@@ -22,8 +22,9 @@ pub const RESERVED: [&str; 15] = [
     "must_change_password",
 ];
 
-/// The greatest size of a user's claims as JSON, in bytes; a token with them stays well under the 8 KiB a verifier takes.
-pub const CLAIMS_MAX: usize = 4096;
+/// The greatest size of a user's claims as JSON, in bytes; a token with them fits into the
+/// 4 KiB that browsers allow a cookie.
+pub const CLAIMS_MAX: usize = 2048;
 
 /// A user's own claims: a JSON object that names nothing reserved.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

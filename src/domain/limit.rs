@@ -25,6 +25,8 @@ pub enum Limit {
     ResetMailCaller,
     /// Registrations by one caller.
     RegisterCaller,
+    /// Changes of one account's password by its owner.
+    PasswordChangeAccount,
 }
 
 /// One row of the table of limits.
@@ -38,13 +40,14 @@ const A_MINUTE: Option<Duration> = Some(Duration::from_mins(1));
 
 impl Limit {
     /// Every limit, in the order of the settings.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SignInAccount,
         Self::SignInCaller,
         Self::ResetGuessCaller,
         Self::ResetMailAccount,
         Self::ResetMailCaller,
         Self::RegisterCaller,
+        Self::PasswordChangeAccount,
     ];
 
     const fn row(self) -> Row {
@@ -55,6 +58,7 @@ impl Limit {
             Self::ResetMailAccount => ("reset_mail_per_account", (3, 3600), None),
             Self::ResetMailCaller => ("reset_mail_per_caller", (30, 3600), None),
             Self::RegisterCaller => ("register_per_caller", (60, 60), None),
+            Self::PasswordChangeAccount => ("password_change_per_account", (10, 300), None),
         };
         Row { key, rate, then_every }
     }
@@ -184,6 +188,7 @@ mod tests {
                 "reset_mail_per_account 3/1h",
                 "reset_mail_per_caller 30/1h",
                 "register_per_caller 60/1m",
+                "password_change_per_account 10/5m",
             ]
         );
         let trickles: Vec<_> = Limit::ALL.into_iter().filter(|limit| limit.then_every().is_some()).collect();

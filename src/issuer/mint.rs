@@ -7,7 +7,6 @@ use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::user::User;
-use crate::store::StoreError;
 
 /// An operator wants a token for a user.
 #[derive(Debug)]
@@ -21,18 +20,18 @@ pub struct Mint {
 impl Mint {
     /// Opens a session and mints its first access token. A disabled user gets none.
     pub async fn run(self, issuer: &Issuer) -> Result<AccessToken, Refusal> {
-        if !self.user.is_active {
-            return Err(Refusal::WrongCredentials);
-        }
         let session = sign_in::open(issuer, &self.user, self.dialect, None);
         let who = SignedIn::proven(self.user, session.clone());
         let (at, user) = (session.opened_at, Some(session.user));
         let detail = format!("{} {}", session.dialect, session.id);
         let opened = issuer.store.write(move |tx| {
+            let active = tx.user(session.user)?.filter(|user| user.is_active);
+            active.ok_or(Refusal::WrongCredentials)?;
             tx.open_session(&session)?;
-            tx.record(&AuditEntry { at, action: Action::TokenMinted, user, address: None, detail })
+            tx.record(&AuditEntry { at, action: Action::TokenMinted, user, address: None, detail })?;
+            Ok::<(), Refusal>(())
         });
-        opened.await.map_err(|error: StoreError| Refusal::from(error))?;
+        opened.await?;
         access_token(issuer, &who).await
     }
 }

@@ -28,10 +28,16 @@ pub struct RedeemReset {
 impl RedeemReset {
     /// Sets the password and uses the secret up. Returns the temporary password where none was given.
     pub async fn run(self, issuer: &Issuer) -> Result<Option<Password>, Refusal> {
-        let guess = issuer.throttle.ask(Limit::ResetGuessCaller, Counted::caller(self.from.address))?;
-        let (hash, user) = self.owner(issuer).await?;
+        let guess = issuer.throttle.ask(Limit::ResetGuessCaller, Counted::caller(self.from.address)).await?;
+        let (hash, user) = match self.owner(issuer).await {
+            Err(Refusal::WrongResetCode) => {
+                guess.count();
+                return Err(Refusal::WrongResetCode);
+            }
+            found => found?,
+        };
         // The secret was right: whatever is wrong from here on is no guess.
-        issuer.throttle.forgive(&guess);
+        drop(guess);
 
         let temporary = self.new_password.is_none().then(|| temporary_password(issuer.chance.bytes()));
         let password = self.new_password.or_else(|| temporary.clone()).ok_or(Refusal::WrongResetCode)?;

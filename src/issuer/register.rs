@@ -32,7 +32,7 @@ impl Register {
             if !issuer.settings().registration_open() {
                 return Err(Refusal::RegistrationClosed);
             }
-            let _counted = issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address))?;
+            issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address)).await?.count();
         }
         self.check_password(issuer)?;
         let address = self.from.map(|caller| caller.address);

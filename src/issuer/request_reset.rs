@@ -33,20 +33,17 @@ struct Letter {
 impl RequestReset {
     /// Puts a mail with a code or a link into the outbox, in place of any earlier one of either kind.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
-        let _counted = issuer.throttle.ask(Limit::ResetMailCaller, Counted::caller(self.from.address))?;
+        issuer.throttle.ask(Limit::ResetMailCaller, Counted::caller(self.from.address)).await?.count();
         let email = self.email.clone();
         let user = issuer
             .store
             .read(move |tx| tx.user_by_email(&email))
             .await
             .map_err(|error: StoreError| Refusal::from(error))?;
-        // An account's limit is no refusal: telling would tell that the account is there.
-        let asked = |user: &User| issuer.throttle.ask(Limit::ResetMailAccount, Counted::Account(user.id)).is_ok();
-        let letter = user
-            .filter(|user| user.is_active && asked(user))
-            .map(|user| self.write(issuer, user))
-            .transpose()?
-            .flatten();
+        let letter = match user.filter(|user| user.is_active) {
+            Some(user) => self.letter(issuer, user).await?,
+            None => None,
+        };
 
         let (at, address) = (issuer.clock.now(), Some(self.from.address));
         issuer
@@ -65,6 +62,15 @@ impl RequestReset {
             })
             .await
             .map_err(|error: StoreError| error.into())
+    }
+
+    /// An account's limit is no refusal: telling would tell that the account is there.
+    async fn letter(&self, issuer: &Issuer, user: User) -> Result<Option<Letter>, Refusal> {
+        let Ok(asked) = issuer.throttle.ask(Limit::ResetMailAccount, Counted::Account(user.id)).await else {
+            return Ok(None);
+        };
+        asked.count();
+        self.write(issuer, user)
     }
 
     /// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.

@@ -11,9 +11,12 @@ use crate::domain::id::SessionId;
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::Session;
-use crate::domain::time::Timestamp;
 use crate::domain::user::{Login, User};
-use crate::throttle::{Counted, Try};
+use crate::store::StoreError;
+use crate::throttle::{Counted, prefix};
+
+/// How often a sign-in begins anew because the stored hash was replaced while it was being compared.
+const ATTEMPTS: usize = 3;
 
 /// Somebody says who they are, and proves it with a password.
 #[derive(Debug)]
@@ -28,46 +31,55 @@ pub struct SignIn {
     pub from: Caller,
 }
 
+/// What came of one comparison.
+enum Attempt {
+    SignedIn(Box<SignedIn>),
+    Wrong,
+    /// The hash was replaced meanwhile: by a newer form of the same password, or by another password.
+    HashReplaced,
+}
+
 impl SignIn {
     /// Opens a session. Unknown and disabled users, empty, overlong and wrong passwords are one refusal after one hash.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let caller_try = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address))?;
-        let (user, counted) = self.find(issuer).await?;
-        let account_try =
-            issuer.throttle.ask(Limit::SignInAccount, counted).inspect_err(|_| issuer.throttle.forgive(&caller_try))?;
-        let tries = [caller_try, account_try];
-
-        let user = user.filter(|user| user.is_active);
-        let hash = user.as_ref().and_then(|user| user.password.clone());
-        let checked = issuer.check_password(self.password, hash).await.inspect_err(|_| forgive(issuer, &tries))?;
-        let (user, upgraded) = match (user, checked) {
-            (Some(user), Checked::Right) => (user, None),
-            (Some(user), Checked::Outdated(hash)) => (user, Some(hash)),
-            (_, Checked::Wrong) | (None, _) => return Err(Refusal::WrongCredentials),
-        };
-        forgive(issuer, &tries);
-        let session = open(issuer, &user, self.dialect, Some(self.from.address));
-        store_session(issuer, user, session, upgraded).await
+        let caller_try = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address)).await?;
+        let (mut user, counted) = self.find(issuer).await?;
+        let account_try = issuer.throttle.ask(Limit::SignInAccount, counted).await?;
+        for _ in 0..ATTEMPTS {
+            match self.attempt(issuer, user).await? {
+                Attempt::SignedIn(who) => return Ok(*who),
+                Attempt::Wrong => break,
+                Attempt::HashReplaced => user = self.find(issuer).await?.0,
+            }
+        }
+        caller_try.count();
+        account_try.count();
+        Err(Refusal::WrongCredentials)
     }
 
     /// Whose name it is, and for whom the try is counted.
     async fn find(&self, issuer: &Issuer) -> Result<(Option<User>, Counted), Refusal> {
         let (login, address) = (self.login.clone(), self.from.address);
-        issuer
-            .store
-            .read(move |tx| {
-                let Some(user) = tx.user_by_login(&login)? else { return Ok((None, Counted::nobody(login.key()))) };
-                let known = tx.has_signed_in_from(user.id, address)?;
-                let counted = if known { Counted::known(user.id, address) } else { Counted::Account(user.id) };
-                Ok((Some(user), counted))
-            })
-            .await
+        let found = issuer.store.read(move |tx| {
+            let Some(user) = tx.user_by_login(&login)? else { return Ok((None, Counted::nobody(login.key()))) };
+            let known = tx.has_signed_in_from(user.id, prefix(address))?;
+            let counted = if known { Counted::known(user.id, address) } else { Counted::Account(user.id) };
+            Ok((Some(user), counted))
+        });
+        found.await.map_err(|error: StoreError| error.into())
     }
-}
 
-fn forgive(issuer: &Issuer, tries: &[Try]) {
-    for made in tries {
-        issuer.throttle.forgive(made);
+    async fn attempt(&self, issuer: &Issuer, user: Option<User>) -> Result<Attempt, Refusal> {
+        let user = user.filter(|user| user.is_active);
+        let hash = user.as_ref().and_then(|user| user.password.clone());
+        let checked = issuer.check_password(self.password.clone(), hash).await?;
+        let (user, upgraded) = match (user, checked) {
+            (Some(user), Checked::Right) => (user, None),
+            (Some(user), Checked::Outdated(hash)) => (user, Some(hash)),
+            (_, Checked::Wrong) | (None, _) => return Ok(Attempt::Wrong),
+        };
+        let session = open(issuer, &user, self.dialect, Some(self.from.address));
+        store_session(issuer, user, session, upgraded).await
     }
 }
 
@@ -90,32 +102,36 @@ pub(super) fn open(issuer: &Issuer, user: &User, dialect: Dialect, address: Opti
     Session { expires_at: session.slid(now, &policy), ..session }
 }
 
-/// Stores the session, unless the user was disabled or the password changed while it was being checked.
+/// Stores the session, unless the user was disabled or the hash replaced while it was being compared.
 async fn store_session(
     issuer: &Issuer,
     user: User,
     session: Session,
     upgraded: Option<PasswordHash>,
-) -> Result<SignedIn, Refusal> {
-    issuer
-        .store
-        .write(move |tx| {
-            let unchanged = tx.user(user.id)?.filter(|now| now.is_active && now.password == user.password);
-            let mut user = unchanged.ok_or(Refusal::WrongCredentials)?;
-            tx.open_session(&session)?;
-            tx.record_sign_in(user.id, session.opened_at, session.address)?;
-            if let (Some(old), Some(new)) = (&user.password, &upgraded) {
-                tx.upgrade_hash(user.id, old, new)?;
-            }
-            tx.record(&entry(&user, &session))?;
-            user.last_login = Some(session.opened_at);
-            Ok(SignedIn::proven(user, session))
-        })
-        .await
+) -> Result<Attempt, Refusal> {
+    let stored = issuer.store.write(move |tx| {
+        let Some(mut now) = tx.user(user.id)?.filter(|now| now.is_active) else { return Ok(Attempt::Wrong) };
+        if now.password != user.password {
+            return Ok(Attempt::HashReplaced);
+        }
+        tx.open_session(&session)?;
+        tx.record_sign_in(now.id, session.opened_at, session.address.map(prefix))?;
+        if let (Some(old), Some(new)) = (&user.password, &upgraded) {
+            tx.upgrade_hash(now.id, old, new)?;
+        }
+        tx.record(&entry(&session))?;
+        now.last_login = Some(session.opened_at);
+        Ok(Attempt::SignedIn(Box::new(SignedIn::proven(now, session))))
+    });
+    stored.await.map_err(|error: StoreError| error.into())
 }
 
-fn entry(user: &User, session: &Session) -> AuditEntry {
-    let at: Timestamp = session.opened_at;
-    let detail = format!("{} {}", session.dialect, session.id);
-    AuditEntry { at, action: Action::SignedIn, user: Some(user.id), address: session.address, detail }
+fn entry(session: &Session) -> AuditEntry {
+    AuditEntry {
+        at: session.opened_at,
+        action: Action::SignedIn,
+        user: Some(session.user),
+        address: session.address,
+        detail: format!("{} {}", session.dialect, session.id),
+    }
 }

@@ -1,13 +1,17 @@
 //! Changing one's own password, address or name.
 
+use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::field::{Field, Problem};
+use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::EndReason;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 use crate::store::{StoreError, Write};
+use crate::throttle::Counted;
 
 /// What a signed-in user wants changed; what is None stays.
 #[derive(Debug)]
@@ -27,7 +31,12 @@ impl UpdateProfile {
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
         let Self { password, email, username, from } = self;
         let hash = match password {
-            Some(password) => Some(hash(issuer, who.user(), password).await?),
+            Some(password) => {
+                // Each costs a hash: one token must not keep the pool from everyone.
+                let counted = Counted::Account(who.user().id);
+                issuer.throttle.ask(Limit::PasswordChangeAccount, counted).await?.count();
+                Some(hash(issuer, who.user(), password).await?)
+            }
             None => None,
         };
         let (who, now) = (who.clone(), issuer.clock.now());
@@ -35,6 +44,10 @@ impl UpdateProfile {
             .store
             .write(move |tx| {
                 let id = who.user().id;
+                // The session may have been ended while the password was hashed: what is ended stays ended.
+                let found = tx.session(who.session().id)?;
+                let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
+                live.ok_or(Unproven::SessionEnded)?;
                 let record = |action, detail: &str| {
                     let (user, address) = (Some(id), Some(from.address));
                     tx.record(&AuditEntry { at: now, action, user, address, detail: detail.to_owned() })
@@ -51,7 +64,7 @@ impl UpdateProfile {
                     let ended = replace_password(tx, &who, hash, now)?;
                     record(Action::PasswordChanged, &format!("{ended} other sessions ended"))?;
                 }
-                tx.user(id)?.ok_or_else(|| super::refusal::Unproven::SessionEnded.into())
+                tx.user(id)?.ok_or_else(|| Unproven::SessionEnded.into())
             })
             .await
     }
@@ -63,12 +76,7 @@ async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<Passwo
     issuer.hash_password(password).await
 }
 
-fn replace_password(
-    tx: &dyn Write,
-    who: &SignedIn,
-    hash: &PasswordHash,
-    now: crate::domain::time::Timestamp,
-) -> Result<usize, StoreError> {
+fn replace_password(tx: &dyn Write, who: &SignedIn, hash: &PasswordHash, now: Timestamp) -> Result<usize, StoreError> {
     let (id, session) = (who.user().id, who.session().id);
     tx.set_password(id, hash, false)?;
     tx.clear_must_change(session)?;
