@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use arc_swap::ArcSwap;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 
 use crate::chance::Chance;
@@ -24,6 +26,7 @@ use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::domain::key::KeyPolicy;
 use crate::domain::password::PasswordPolicy;
+use crate::domain::secret::SecretBytes;
 use crate::domain::setting::Settings;
 use crate::http::{self, Http, HttpOptions};
 use crate::issuer::stats::Uptime;
@@ -39,6 +42,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long jobs may take to end after that.
 const JOBS_GRACE: Duration = Duration::from_secs(2);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// The greatest size of a request's head, and of what is read of it at once, in bytes.
+const HEAD_MAX: usize = 32 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds the issuer from the configuration: opens the database and the keys, making them at a first start.
@@ -95,6 +100,18 @@ pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
         longest_access: settings.longest_access_lifetime(),
         leeway: config.tokens.leeway,
     }
+}
+
+/// Opens the database for a command that has nothing to do where there is none.
+pub fn open_existing_store(config: &Config) -> Result<Store> {
+    let DatabaseUrl::Sqlite(path) = &config.database.url;
+    if !path.exists() {
+        bail!(
+            "there is no database at {} (is this the right folder? see --config; `countersign serve` makes one)",
+            path.display()
+        );
+    }
+    open_store(config)
 }
 
 /// Opens the database, making its folder if need be.
@@ -164,14 +181,14 @@ fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
     }
 }
 
-/// What else a start would read: templates, certificates. Makes and changes nothing.
+/// What else a start would read: templates, certificates, the database. Makes and changes nothing.
 pub fn check(config: &Config) -> Result<()> {
     let keys = DerivedKeys::new(&[0; 32]);
     mailer(config, &keys)?;
-    if let Some(TlsConfig::Files { certificate, key }) = &config.tls {
-        for path in [certificate, key] {
-            std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        }
+    tls(config)?;
+    let DatabaseUrl::Sqlite(path) = &config.database.url;
+    if path.exists() {
+        Database::check(path).with_context(|| format!("looking at the database {}", path.display()))?;
     }
     Ok(())
 }
@@ -183,6 +200,7 @@ pub async fn serve(
     listener: TcpListener,
     mut stop: watch::Receiver<bool>,
 ) -> Result<()> {
+    let tls = tls(config)?;
     let run = issuer.uptime.start(&issuer.store).await.context("recording the start")?;
     let (end_jobs, jobs_end) = watch::channel(false);
     let mut jobs = jobs::start(&issuer, run, &jobs_end);
@@ -198,9 +216,10 @@ pub async fn serve(
     listener.set_nonblocking(true).context("preparing the listener")?;
     let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new()).http1_only();
     // Without a timer hyper's header timeout does nothing, and a half-sent request would be waited for.
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    match tls(config).await? {
-        Some(tls) => server.map(|plain| RustlsAcceptor::new(tls).acceptor(plain)).serve(service).await,
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_MAX);
+    match tls {
+        // Putting TLS around it makes a new server that has forgotten which protocol it speaks.
+        Some(tls) => server.map(|plain| RustlsAcceptor::new(tls).acceptor(plain)).http1_only().serve(service).await,
         None => server.serve(service).await,
     }
     .context("serving")?;
@@ -229,15 +248,24 @@ fn http_options(config: &Config) -> HttpOptions {
     }
 }
 
-async fn tls(config: &Config) -> Result<Option<RustlsConfig>> {
-    let made = match &config.tls {
+/// Reads or makes the certificate. HTTP/1 alone is offered: its timers hold for every connection.
+fn tls(config: &Config) -> Result<Option<RustlsConfig>> {
+    let (chain, key) = match &config.tls {
         None => return Ok(None),
         Some(TlsConfig::SelfSigned) => {
-            let (certificate, key) =
-                certificate::for_tls(config.server.public_url.host()).context("making a certificate")?;
-            RustlsConfig::from_pem(certificate.into_bytes(), key.expose().to_vec()).await
+            certificate::for_tls(config.server.public_url.host()).context("making a certificate for TLS")?
         }
-        Some(TlsConfig::Files { certificate, key }) => RustlsConfig::from_pem_file(certificate, key).await,
+        Some(TlsConfig::Files { certificate, key }) => {
+            let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
+            let key = SecretBytes::new(read(key)?);
+            (String::from_utf8(read(certificate)?).context("reading tls.certificate: it is no PEM file")?, key)
+        }
     };
-    made.map(Some).context("reading tls.certificate and tls.key (PEM files, the certificate's chain in order)")
+    let doing = "reading tls.certificate and tls.key (PEM files, the certificate's chain in order)";
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().context(doing)?;
+    let key = PrivateKeyDer::from_pem_slice(key.expose()).context(doing)?;
+    let mut server =
+        rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).context(doing)?;
+    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(RustlsConfig::from_config(Arc::new(server))))
 }

@@ -27,7 +27,7 @@ pub struct Audit {
 
 impl Audit {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
-        let store = app::open_store(config)?;
+        let store = app::open_existing_store(config)?;
         let login = self.user.as_deref().map(Login::new);
         let read = store.read(move |tx| {
             let user = login.map(|login| tx.user_by_login(&login)).transpose()?;

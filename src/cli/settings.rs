@@ -65,7 +65,7 @@ impl Settings {
 }
 
 fn load(config: &Config) -> Result<crate::domain::setting::Settings> {
-    let store = app::open_store(config)?;
+    let store = app::open_existing_store(config)?;
     block_on(async { Ok(settings::load(&store).await?) })
 }
 

@@ -154,7 +154,7 @@ fn change(config: &Config, name: &str, change: Change, done: &str) -> Result<()>
 }
 
 fn list(config: &Config, prefix: Option<&str>, json: bool) -> Result<()> {
-    let store = app::open_store(config)?;
+    let store = app::open_existing_store(config)?;
     let mut found: Vec<User> = Vec::new();
     block_on(async {
         loop {

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 
-use super::Http;
+use super::{Http, HttpOptions};
 use crate::domain::network::Network;
 use crate::issuer::Caller;
 
@@ -15,11 +15,16 @@ impl FromRequestParts<Http> for Caller {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        // Without a connection (a test's direct call) everyone is one caller.
-        let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
-        Ok(Self { address: behind_proxies(peer, &parts.headers, &http.options.trusted_proxies) })
+        Ok(Self { address: of(&parts.extensions, &parts.headers, &http.options) })
     }
+}
+
+/// The caller's address.
+pub fn of(extensions: &Extensions, headers: &HeaderMap, options: &HttpOptions) -> IpAddr {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    // Without a connection (a test's direct call) everyone is one caller.
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
+    behind_proxies(peer, headers, &options.trusted_proxies)
 }
 
 /// Walks `X-Forwarded-For` from the right, as long as it was written by a proxy that is trusted. What a client put

@@ -1,10 +1,9 @@
 //! The onion around everything but the JWKS. From the outside in: request id and log, security headers, CORS, panics.
 
 use std::any::Any;
-use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
@@ -13,36 +12,39 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::reply::{self, Faulted};
-use super::{Http, HttpOptions};
+use super::{Http, HttpOptions, caller};
 use crate::issuer::Fault;
 
 /// Puts the layers around the routes.
 pub fn around(routes: Router<Http>, http: &Http) -> Router {
-    routes
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(cors(&http.options))
-        .layer(from_fn_with_state(http.clone(), edge))
-        .with_state(http.clone())
+    let routes = routes.layer(CatchPanicLayer::custom(panicked));
+    let routes = if http.options.allowed_origins.is_empty() { routes } else { routes.layer(cors(&http.options)) };
+    routes.layer(from_fn_with_state(http.clone(), edge)).with_state(http.clone())
 }
 
 /// Gives every request an id, logs it, and turns a fault into words that say no more than that id.
 async fn edge(State(http): State<Http>, request: Request, next: Next) -> Response {
     let id = http.issuer.chance.uuid().simple().to_string();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let caller = caller::of(request.extensions(), request.headers(), &http.options);
     let begun = http.issuer.clock.monotonic();
     let mut response = next.run(request).await;
 
     if let Some(Faulted { fault, words }) = response.extensions_mut().remove::<Faulted>() {
         tracing::error!(request = %id, %method, path, %fault, "a request failed");
+        let told = std::mem::take(response.headers_mut());
         response = words(&id);
+        // What the layers inside have said (CORS) holds for the words, too; their own headers go before it.
+        for (name, value) in &told {
+            response.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
     }
     let status = response.status();
     let micros = http.issuer.clock.monotonic().saturating_sub(begun).as_micros();
     if status.is_success() || status.is_redirection() {
-        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, ?peer, "answered");
+        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, "answered");
     } else {
-        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, ?peer, "refused");
+        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, %caller, "refused");
     }
 
     let headers = response.headers_mut();
@@ -65,9 +67,6 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 /// Pages of the allowed origins, and no others, may call and read; with cookies, which is why no wildcard is allowed.
 fn cors(options: &HttpOptions) -> CorsLayer {
     let origins = options.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    if options.allowed_origins.is_empty() {
-        return CorsLayer::new();
-    }
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)

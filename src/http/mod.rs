@@ -71,7 +71,12 @@ pub fn router(http: &Http) -> Router {
         .merge(liveliness::routes())
         .merge(openapi::routes())
         .merge(dialects)
-        .fallback(reply::not_found);
+        .fallback(reply::not_found)
+        .method_not_allowed_fallback(reply::wrong_method);
     let layered = layers::around(layered, http);
-    Router::new().merge(wellknown::jwks_route()).with_state(http.clone()).fallback_service(layered)
+    Router::new()
+        .merge(wellknown::jwks_route())
+        .method_not_allowed_fallback(reply::wrong_method)
+        .with_state(http.clone())
+        .fallback_service(layered)
 }

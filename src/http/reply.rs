@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::HttpOptions;
 use super::bearer::COOKIE_NAME;
+use super::rejection::Rejection;
 use crate::issuer::Fault;
 use crate::issuer::issue::AccessToken;
 
@@ -73,6 +74,12 @@ pub fn fault(fault: Fault, words: fn(&str) -> Response) -> Response {
 /// The answer to a route nobody has.
 pub async fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+}
+
+/// The answer to a wrong method outside every dialect. axum adds the `Allow` header.
+pub async fn wrong_method() -> Response {
+    let rejection = Rejection::WrongMethod;
+    error(rejection.status(), "wrong_method", &rejection.to_string())
 }
 
 /// An error outside every dialect, in the form of the oldest one.
