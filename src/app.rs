@@ -28,6 +28,7 @@ use crate::domain::key::KeyPolicy;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::secret::SecretBytes;
 use crate::domain::setting::Settings;
+use crate::http::pages::Pages;
 use crate::http::{self, Http, HttpOptions};
 use crate::issuer::stats::Uptime;
 use crate::issuer::{Issuer, Policy, settings};
@@ -185,6 +186,7 @@ fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
 pub fn check(config: &Config) -> Result<()> {
     let keys = DerivedKeys::new(&[0; 32]);
     mailer(config, &keys)?;
+    pages(config)?;
     tls(config)?;
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     if path.exists() {
@@ -205,7 +207,7 @@ pub async fn serve(
     let (end_jobs, jobs_end) = watch::channel(false);
     let mut jobs = jobs::start(&issuer, run, &jobs_end);
 
-    let http = Http::new(Arc::clone(&issuer), http_options(config));
+    let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
     let service = http::router(&http).into_make_service_with_connect_info::<SocketAddr>();
     let handle = Handle::new();
     let at_stop = handle.clone();
@@ -234,6 +236,10 @@ pub async fn serve(
     issuer.mailer.rest().await;
     issuer.store.close().await;
     Ok(())
+}
+
+fn pages(config: &Config) -> Result<Pages> {
+    Pages::load(config.templates_dir.as_deref(), &config.server.public_url).context("setting up pages")
 }
 
 fn http_options(config: &Config) -> HttpOptions {

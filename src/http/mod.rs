@@ -22,9 +22,12 @@ mod dialect;
 mod layers;
 mod liveliness;
 pub mod openapi;
+pub mod pages;
 mod rejection;
 mod reply;
 mod wellknown;
+
+use pages::Pages;
 
 /// What the configuration says about HTTP.
 #[derive(Clone, Debug)]
@@ -52,14 +55,17 @@ pub struct Http {
     pub issuer: Arc<Issuer>,
     /// The configuration's words on HTTP.
     pub options: Arc<HttpOptions>,
+    /// The pages people see.
+    pub pages: Arc<Pages>,
     /// The JWKS answer's `Cache-Control`, ready.
     jwks_cache_control: HeaderValue,
 }
 
 impl Http {
     /// Puts the parts together.
-    pub fn new(issuer: Arc<Issuer>, options: HttpOptions) -> Self {
-        Self { issuer, jwks_cache_control: wellknown::cache_control(options.jwks_max_age), options: Arc::new(options) }
+    pub fn new(issuer: Arc<Issuer>, options: HttpOptions, pages: Pages) -> Self {
+        let jwks_cache_control = wellknown::cache_control(options.jwks_max_age);
+        Self { issuer, jwks_cache_control, options: Arc::new(options), pages: Arc::new(pages) }
     }
 }
 

@@ -56,18 +56,18 @@ pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOp
 }
 
 /// A fault on its way to the edge, with the dialect's words for it once the request's id is known.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Faulted {
     /// What happened, for the log.
     pub fault: Arc<Fault>,
     /// What the caller is told: that something broke, and the request's id.
-    pub words: fn(request_id: &str) -> Response,
+    pub words: Arc<dyn Fn(&str) -> Response + Send + Sync>,
 }
 
 /// A 500 that the edge logs once and gives its body.
-pub fn fault(fault: Fault, words: fn(&str) -> Response) -> Response {
+pub fn fault(fault: Fault, words: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    response.extensions_mut().insert(Faulted { fault: Arc::new(fault), words });
+    response.extensions_mut().insert(Faulted { fault: Arc::new(fault), words: Arc::new(words) });
     response
 }
 

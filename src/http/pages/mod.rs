@@ -1,0 +1,134 @@
+//! Pages: what people see in a browser, rendered here and sent with headers that let it do nothing else.
+//!
+//! A page is a value with samples; its template is built in, or a file of an operator's own in `<templates_dir>/pages/`.
+//! Pages have no script. It owns templates and headers; it must not know what follows from a form.
+
+use std::path::Path;
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::reply;
+use crate::chance::Chance;
+use crate::domain::public_url::PublicUrl;
+use crate::issuer::Fault;
+use crate::template::{TemplateError, TemplateSet};
+
+pub mod restore;
+
+/// What is built in, by name.
+macro_rules! built_in {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/", $name)))),*]
+    };
+}
+const BUILT_IN: [(&str, &str); 2] = built_in!["layout.html", "restore.html"];
+
+/// What a template is told, as `page`; besides it every one is told `site.name` and the `nonce` of its style.
+pub trait Page: Sized {
+    /// The template's name.
+    const TEMPLATE: &'static str;
+
+    /// What `page` is in it.
+    fn told(&self) -> Value;
+
+    /// One of each kind there can be: a template that renders these renders any.
+    fn samples() -> Vec<Self>;
+}
+
+/// All pages, ready to be rendered. Files are read once: changed ones are taken up at the next start.
+#[derive(Debug)]
+pub struct Pages {
+    set: TemplateSet,
+    site: Value,
+}
+
+impl Pages {
+    /// Takes what is built in, puts the files of `<folder>/pages/` in its place, and renders every page once with samples.
+    pub fn load(folder: Option<&Path>, public_url: &PublicUrl) -> Result<Self, TemplateError> {
+        let set = TemplateSet::load(folder.map(|folder| folder.join("pages")).as_deref(), &BUILT_IN)?;
+        let pages = Self { set, site: context! { name => public_url.host() } };
+        pages.try_out::<restore::RestorePage>()?;
+        Ok(pages)
+    }
+
+    fn try_out<P: Page>(&self) -> Result<(), TemplateError> {
+        let samples = P::samples();
+        samples.iter().try_for_each(|sample| self.set.try_out(P::TEMPLATE, self.context(sample, "sample")))
+    }
+
+    fn context(&self, page: &impl Page, nonce: &str) -> Value {
+        context! { site => self.site.clone(), nonce, page => page.told() }
+    }
+
+    /// Renders a page.
+    pub fn show<P: Page>(&self, status: StatusCode, page: &P, chance: &Chance) -> Response {
+        let nonce = chance.uuid().simple().to_string();
+        match self.set.render(P::TEMPLATE, self.context(page, &nonce)) {
+            Ok(text) => guarded(status, text, &nonce),
+            Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::broke),
+        }
+    }
+}
+
+/// A page may be styled by its own style and post its forms here, and nothing else: no script, no frame around it, no
+/// address of it (which may hold a secret) told to anybody, no copy of it kept.
+fn guarded(status: StatusCode, text: String, nonce: &str) -> Response {
+    let policy = format!(
+        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    );
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // A nonce is 32 hexadecimal digits; were it not, the page would still be let do nothing.
+    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn load(folder: Option<&Path>) -> Result<Pages, TemplateError> {
+        Pages::load(folder, &"https://auth.example.com/sign".parse().unwrap())
+    }
+
+    #[test]
+    fn every_page_renders_every_sample_without_script_and_markup_of_others() {
+        let pages = load(None).unwrap();
+        for sample in restore::RestorePage::samples() {
+            let text = pages.set.render(restore::RestorePage::TEMPLATE, pages.context(&sample, "n0nce")).unwrap();
+            assert!(text.contains("<style nonce=\"n0nce\">") && text.contains("auth.example.com</title>"), "{text}");
+            for wrong in ["<script", " style=", " onclick=", "<b>", "http://", "https://"] {
+                assert!(!text.contains(wrong), "{wrong} in {text}");
+            }
+            let h1 = text.split("<h1>").nth(1).unwrap();
+            assert!(!h1.starts_with("</h1>") && !h1.starts_with(char::is_whitespace), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_goes_before_what_is_built_in_and_names_itself_if_it_is_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pages/restore.html");
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "{% if page.view == 'form' %}{{ page.token }}{% else %}{{ page.view }}{% endif %}").unwrap();
+        let pages = load(Some(folder.path())).unwrap();
+        let done = pages.set.render("restore.html", pages.context(&restore::RestorePage::Done, "")).unwrap();
+        assert_eq!(done, "done");
+        fs::write(&file, "\n{{ page.tokn }}").unwrap();
+        let error = load(Some(folder.path())).unwrap_err().to_string();
+        assert!(error.contains(&file.display().to_string()) && error.contains("line 2: undefined value"), "{error}");
+    }
+}
