@@ -1,5 +1,7 @@
 //! The access token a request carries: in the `Authorization` header (RFC 6750 §2.1) or in the `jwt_token` cookie.
 
+use std::convert::Infallible;
+
 use axum::extract::FromRequestParts;
 use axum::http::header::{AUTHORIZATION, COOKIE, ORIGIN};
 use axum::http::request::Parts;
@@ -33,6 +35,23 @@ impl FromRequestParts<Http> for HeaderOrCookie {
             return Err(Rejection::ForeignOrigin);
         }
         Ok(Self { token: Some(token) })
+    }
+}
+
+/// A token from the header alone, with or without `Bearer` before it. `Debug` does not show it.
+#[derive(Default)]
+pub struct BareOrBearer {
+    /// The token; None where none was sent.
+    pub token: Option<String>,
+}
+
+impl FromRequestParts<Http> for BareOrBearer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _http: &Http) -> Result<Self, Infallible> {
+        let bare = || Some(parts.headers.get(AUTHORIZATION)?.to_str().ok()?.trim().to_owned());
+        let bare = || bare().filter(|token| !token.is_empty() && !token.contains(' '));
+        Ok(Self { token: from_header(&parts.headers).or_else(bare) })
     }
 }
 

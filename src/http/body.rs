@@ -7,6 +7,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::Http;
 use super::rejection::Rejection;
@@ -31,25 +32,84 @@ impl JsonBody {
             Some(_) => Err(Problem::NotText),
         }
     }
+
+    /// A yes or no by a name on the wire: false where it is missing or null.
+    pub fn flag_named(&mut self, name: &str) -> Result<bool, Rejection> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(Rejection::MalformedBody(format!("{name} must be true or false"))),
+        }
+    }
 }
 
 impl FromRequest<Http> for JsonBody {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, http: &Http) -> Result<Self, Rejection> {
-        let is_json = content_type(request.headers()).is_some_and(|kind| {
-            kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
-        });
+        let is_json = is_json(request.headers());
         let body = read(request, http).await?;
         match (is_json, body.is_empty()) {
             (_, true) => Ok(Self::default()),
             (false, false) => Err(Rejection::WrongContentType("a JSON object as application/json")),
-            (true, false) => {
-                let parsed = strict_json::parse_object(&body);
-                parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("invalid JSON, {error}")))
-            }
+            (true, false) => parse_json(&body),
         }
     }
+}
+
+/// What a program or a page sent, for routes that answer each in its own way.
+#[derive(Debug)]
+pub enum Submitted {
+    /// What a program sent.
+    Json(JsonBody),
+    /// What a page sent, as `application/x-www-form-urlencoded`. Every field is a text.
+    Form(JsonBody),
+}
+
+impl FromRequest<Http> for Submitted {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, http: &Http) -> Result<Self, Rejection> {
+        let (is_json, is_form) = (is_json(request.headers()), is_form(request.headers()));
+        let body = read(request, http).await?;
+        match (is_json, is_form, body.is_empty()) {
+            (_, true, _) => parse_form(&body).map(Self::Form),
+            (_, false, true) => Ok(Self::Json(JsonBody::default())),
+            (true, false, false) => parse_json(&body).map(Self::Json),
+            (false, false, false) => Err(Rejection::WrongContentType(
+                "a JSON object as application/json, or a form as application/x-www-form-urlencoded",
+            )),
+        }
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    content_type(headers)
+        .is_some_and(|kind| kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    content_type(headers).is_some_and(|kind| kind == "application/x-www-form-urlencoded")
+}
+
+fn parse_json(body: &[u8]) -> Result<JsonBody, Rejection> {
+    let parsed = strict_json::parse_object(body);
+    parsed.map(JsonBody).map_err(|error| Rejection::MalformedBody(format!("invalid JSON, {error}")))
+}
+
+/// As strict as the JSON is: no field twice, and nothing that is not UTF-8 (the parser would put U+FFFD in its place,
+/// and a password would be another than was sent).
+fn parse_form(body: &[u8]) -> Result<JsonBody, Rejection> {
+    let mut fields = Map::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Rejection::MalformedBody("the form is not UTF-8".to_owned()));
+        }
+        if fields.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
+            return Err(Rejection::MalformedBody("the form has a field twice".to_owned()));
+        }
+    }
+    Ok(JsonBody(fields))
 }
 
 /// The media type, in lower case and without parameters.

@@ -11,12 +11,14 @@ use super::rejection::Rejection;
 use crate::domain::dialect::Dialect;
 
 mod jwt_issuer;
+mod rest_jwt;
 
 /// The description of a dialect's routes.
 pub fn chapter(dialect: Dialect) -> Option<Chapter> {
     match dialect {
         Dialect::JwtIssuer => Some(jwt_issuer::CHAPTER),
-        Dialect::RestJwt | Dialect::RestSocial | Dialect::DrfPyjwt | Dialect::Simplejwt => None,
+        Dialect::RestJwt => Some(rest_jwt::CHAPTER),
+        Dialect::RestSocial | Dialect::DrfPyjwt | Dialect::Simplejwt => None,
     }
 }
 
@@ -37,7 +39,8 @@ pub fn routes(spoken: &BTreeSet<Dialect>) -> Router<Http> {
     for dialect in spoken {
         router = match dialect {
             Dialect::JwtIssuer => router.merge(jwt_issuer::routes()),
-            Dialect::RestJwt | Dialect::RestSocial | Dialect::DrfPyjwt | Dialect::Simplejwt => router,
+            Dialect::RestJwt => router.merge(rest_jwt::routes()),
+            Dialect::RestSocial | Dialect::DrfPyjwt | Dialect::Simplejwt => router,
         };
     }
     router

@@ -1,0 +1,117 @@
+//! `/restore`: the mail with a link, the page the link leads to, and the new password.
+//!
+//! Following the link changes nothing, for mail scanners follow links too: only a POST uses the token up. A program is
+//! answered in JSON, a page's form with a page.
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use url::form_urlencoded;
+
+use super::super::super::Http;
+use super::super::super::body::{JsonBody, Submitted};
+use super::super::super::pages::restore::RestorePage;
+use super::super::super::rejection::Rejection;
+use super::Answer;
+use super::refusal::{self, Words};
+use super::wire::{self, Restore};
+use crate::domain::password::Password;
+use crate::domain::reset_code::{Delivery, LinkToken};
+use crate::domain::secret::SecretText;
+use crate::domain::user::Email;
+use crate::issuer::redeem_reset::RedeemReset;
+use crate::issuer::request_reset::RequestReset;
+use crate::issuer::{Caller, Refusal};
+
+const BAD: StatusCode = StatusCode::BAD_REQUEST;
+const NOT_WHOLE: &str = "This link is not whole. Open it from the mail once more, or ask for a new one.";
+const NOT_THE_SAME: &str = "The passwords are not the same.";
+
+/// The page. Any token of the right shape gets the form: whether it is good, only its use tells.
+pub async fn page(State(http): State<Http>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let mut fields = form_urlencoded::parse(query.as_bytes());
+    let token = fields.find(|(name, _)| name == "restoring").map(|(_, token)| token.into_owned());
+    match token.filter(|token| LinkToken::parse(token).is_some()) {
+        Some(token) => show(&http, StatusCode::OK, &form(&http, token, None)),
+        None => show(&http, BAD, &RestorePage::Refused { problem: NOT_WHOLE.to_owned() }),
+    }
+}
+
+/// The POST, of a program or of the page's form.
+pub async fn restore(State(http): State<Http>, from: Caller, body: Result<Submitted, Rejection>) -> Answer {
+    match body? {
+        Submitted::Form(fields) => Ok(by_form(&http, from, fields).await),
+        Submitted::Json(fields) => match wire::restore(fields)? {
+            Restore::Ask { email } => {
+                ask(email, from).run(&http.issuer).await?;
+                Ok(wire::message("if anybody has that address, a mail with a link is on its way to it"))
+            }
+            Restore::Redeem { token, password } => {
+                redeem(token, password, from).run(&http.issuer).await?;
+                Ok(wire::message("the new password is set"))
+            }
+        },
+    }
+}
+
+async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
+    let again = fields.text_named("restoring_password_again").unwrap_or_default().map(Password::new);
+    match wire::restore(fields) {
+        Err(words) => refused(http, words, None),
+        Ok(Restore::Ask { email }) => match ask(email, from).run(&http.issuer).await {
+            Ok(()) => show(http, StatusCode::OK, &RestorePage::Sent),
+            Err(refusal) => refused(http, refusal::words(refusal, refusal::on_the_page), None),
+        },
+        Ok(Restore::Redeem { token, password }) => {
+            if again.is_some_and(|again| again.expose() != password.expose()) {
+                return show(http, BAD, &form(http, token.expose().to_owned(), Some(NOT_THE_SAME.to_owned())));
+            }
+            match redeem(token.clone(), password, from).run(&http.issuer).await {
+                Ok(_) => show(http, StatusCode::OK, &RestorePage::Done),
+                Err(refusal) => {
+                    // A link that is no good stays so; with anything else another try may help.
+                    let token = (!matches!(refusal, Refusal::WrongResetCode)).then_some(token);
+                    refused(http, refusal::words(refusal, refusal::on_the_page), token)
+                }
+            }
+        }
+    }
+}
+
+fn ask(email: Email, from: Caller) -> RequestReset {
+    RequestReset { email, delivery: Delivery::Link, from }
+}
+
+fn redeem(token: SecretText, password: Password, from: Caller) -> RedeemReset {
+    RedeemReset { secret: token, delivery: Delivery::Link, new_password: Some(password), from }
+}
+
+/// The page that says why not, with the form to try again if there is a token.
+fn refused(http: &Http, words: Words, token: Option<SecretText>) -> Response {
+    let http = http.clone();
+    words.answer(move |status, message| {
+        let problem = sentence(message);
+        let page = match &token {
+            Some(token) => form(&http, token.expose().to_owned(), Some(problem)),
+            None => RestorePage::Refused { problem },
+        };
+        show(&http, status, &page)
+    })
+}
+
+fn form(http: &Http, token: String, problem: Option<String>) -> RestorePage {
+    let action = format!("{}/restore", http.options.public_url.path());
+    RestorePage::Form { action, token, min_length: http.issuer.policy.passwords.min_length, problem }
+}
+
+fn show(http: &Http, status: StatusCode, page: &RestorePage) -> Response {
+    http.pages.show(status, page, &http.issuer.chance)
+}
+
+/// With a capital letter and a full stop.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}

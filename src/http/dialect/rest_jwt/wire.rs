@@ -1,0 +1,129 @@
+//! The dialect's bodies: what comes in, field by field, and what goes out.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use super::super::super::body::JsonBody;
+use super::super::super::reply;
+use super::refusal::Words;
+use crate::domain::field::{Field, Problem};
+use crate::domain::password::Password;
+use crate::domain::secret::SecretText;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Email, Login, User, Username};
+use crate::issuer::Refusal;
+use crate::issuer::issue::AccessToken;
+
+pub struct Registration {
+    pub username: Username,
+    pub password: Password,
+    pub email: Email,
+}
+
+pub struct Credentials {
+    pub login: Login,
+    pub password: Password,
+}
+
+/// The two things `/restore` does.
+pub enum Restore {
+    /// Sends a link.
+    Ask { email: Email },
+    /// Sets the password.
+    Redeem { token: SecretText, password: Password },
+}
+
+/// Where both are sent, `username` goes before `email_as_name`; an empty one is as good as none.
+pub fn registration(mut body: JsonBody) -> Result<Registration, Words> {
+    let email = required(&mut body, Field::Email)?;
+    let password = required(&mut body, Field::Password)?;
+    let username = text(&mut body, "username", Field::Username)?.filter(|name| !name.is_empty());
+    let email_as_name = body.flag_named("email_as_name")?;
+    let username = match username {
+        Some(name) => name,
+        None if email_as_name => email.clone(),
+        None => return Err(Words::new(StatusCode::BAD_REQUEST, "username is required, or email_as_name: true")),
+    };
+    Ok(Registration {
+        email: parse_email(&email)?,
+        password: Password::new(password),
+        username: Username::parse(&username).map_err(|problem| Refusal::invalid(Field::Username, problem))?,
+    })
+}
+
+/// An empty value is not a missing one: it is wrong, after the same hash as any other.
+pub fn credentials(mut body: JsonBody) -> Result<Credentials, Refusal> {
+    let login = required(&mut body, Field::Username)?;
+    let password = required(&mut body, Field::Password)?;
+    Ok(Credentials { login: Login::new(&login), password: Password::new(password) })
+}
+
+/// The `token` of a body.
+pub fn shown_token(mut body: JsonBody) -> Result<SecretText, Words> {
+    let wrong = |problem: Problem| Words::new(StatusCode::BAD_REQUEST, &format!("token {problem}"));
+    let token = body.text_named("token").map_err(wrong)?;
+    token.map(SecretText::new).ok_or_else(|| wrong(Problem::Missing))
+}
+
+/// Fields by the documented names, or by those the original's code had.
+pub fn restore(mut body: JsonBody) -> Result<Restore, Words> {
+    let mut either = |documented, original, field| match text(&mut body, documented, field)? {
+        Some(found) => Ok(Some(found)),
+        None => text(&mut body, original, field),
+    };
+    let email = either("restoring_email", "email", Field::Email)?;
+    let token = either("restoring_token", "token", Field::ResetCode)?;
+    let password = either("restoring_password", "new_password", Field::NewPassword)?;
+    match (email, token, password) {
+        (Some(email), None, None) => Ok(Restore::Ask { email: parse_email(&email)? }),
+        (None, Some(token), Some(password)) => {
+            Ok(Restore::Redeem { token: SecretText::new(token), password: Password::new(password) })
+        }
+        _ => {
+            let both = "send restoring_email, or restoring_token and restoring_password";
+            Err(Words::new(StatusCode::BAD_REQUEST, both))
+        }
+    }
+}
+
+/// A user as the original showed one: the columns of Django's, without the password.
+pub fn user(user: &User) -> Response {
+    let shown = json!({
+        "id": user.id,
+        "last_login": user.last_login,
+        "is_superuser": user.is_superuser,
+        "username": user.username.as_str(),
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "email": user.email.as_ref().map_or("", Email::as_str),
+        "is_staff": user.is_staff,
+        "is_active": user.is_active,
+        "date_joined": user.date_joined,
+    });
+    reply::json(StatusCode::OK, &json!({"user": shown, "status": 200}))
+}
+
+pub fn token(token: &AccessToken) -> Response {
+    reply::json(StatusCode::OK, &json!({"token": token.text.expose(), "status": 200}))
+}
+
+pub fn valid_until(expires_at: Timestamp) -> Response {
+    message(&format!("Token will expire {expires_at}"))
+}
+
+pub fn message(text: &str) -> Response {
+    reply::json(StatusCode::OK, &json!({"message": text, "status": 200}))
+}
+
+fn text(body: &mut JsonBody, name: &str, field: Field) -> Result<Option<String>, Refusal> {
+    body.text_named(name).map_err(|problem| Refusal::invalid(field, problem))
+}
+
+fn required(body: &mut JsonBody, field: Field) -> Result<String, Refusal> {
+    text(body, field.name(), field)?.ok_or_else(|| Refusal::invalid(field, Problem::Missing))
+}
+
+fn parse_email(text: &str) -> Result<Email, Refusal> {
+    Email::parse(text).map_err(|problem| Refusal::invalid(Field::Email, problem))
+}
