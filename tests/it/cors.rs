@@ -1,0 +1,103 @@
+//! Which pages of other origins may call and read: those of `[cors] allowed_origins`.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::support::{Answer, TestServer};
+
+const SETTINGS: &str = "cors.allowed_origins = ['https://app.example.com', 'https://other.example.com:8443']";
+/// Origins, and whether they are allowed: by the whole of scheme, host and port, and nothing less.
+const ORIGINS: [(&str, bool); 8] = [
+    ("https://app.example.com", true),
+    ("https://other.example.com:8443", true),
+    ("http://app.example.com", false),
+    ("https://app.example.com:8443", false),
+    ("https://app.example.com.evil.example", false),
+    ("https://evil.example", false),
+    ("https://other.example.com", false),
+    ("null", false),
+];
+
+fn words(header: &str) -> Vec<String> {
+    header.split(',').map(|word| word.trim().to_lowercase()).collect()
+}
+
+#[track_caller]
+fn names(answer: &Answer, origin: &str, is_allowed: bool) {
+    let expected = if is_allowed { (origin, "true") } else { ("", "true") };
+    assert_eq!(answer.header("access-control-allow-origin"), expected.0, "{origin}: {answer:#?}");
+    if is_allowed {
+        assert_eq!(answer.header("access-control-allow-credentials"), expected.1, "{origin}: {answer:#?}");
+    }
+    // Or a cache would give one origin another's answer.
+    assert!(words(answer.header("vary")).contains(&"origin".to_owned()), "{origin}: {answer:#?}");
+}
+
+#[tokio::test]
+async fn a_preflight_lets_allowed_origins_call() {
+    let server = TestServer::with(SETTINGS).await;
+    for (origin, is_allowed) in ORIGINS {
+        for path in ["/signin", "/refresh/", "/restore", "/auth"] {
+            let asked = server
+                .request(Method::OPTIONS, path)
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization,content-type");
+            let answer = Answer::to(asked).await;
+            names(answer.is(200), origin, is_allowed);
+            if is_allowed {
+                assert!(
+                    words(answer.header("access-control-allow-methods")).contains(&"post".to_owned()),
+                    "{answer:#?}"
+                );
+                let headers = words(answer.header("access-control-allow-headers"));
+                assert!(headers.iter().any(|name| name == "authorization"), "{answer:#?}");
+                assert!(headers.iter().any(|name| name == "content-type"), "{answer:#?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_may_be_read_by_allowed_origins_whatever_it_says() {
+    let server = TestServer::with(SETTINGS).await;
+    server.register("anna").await;
+    let good = json!({"username": "anna", "password": super::support::PASSWORD});
+    for (origin, is_allowed) in ORIGINS {
+        for (path, body, status) in [
+            ("/signin", &good, 200),
+            ("/signin", &json!({"username": "anna", "password": "wrong"}), 401),
+            ("/signin/", &json!({}), 400),
+            ("/validation", &json!({"token": "x"}), 401),
+        ] {
+            let answer = Answer::to(server.posting(path, body).header("origin", origin)).await;
+            names(answer.is(status), origin, is_allowed);
+            assert_eq!(words(answer.header("access-control-expose-headers")), ["retry-after"], "{answer:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fault_may_be_read_by_allowed_origins() {
+    let server = TestServer::with(SETTINGS).await;
+    server.register("anna").await;
+    let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
+    database.execute_batch("ALTER TABLE sessions RENAME TO gone").unwrap();
+    let body = json!({"username": "anna", "password": super::support::PASSWORD});
+    for (origin, is_allowed) in ORIGINS {
+        let answer = Answer::to(server.posting("/signin", &body).header("origin", origin)).await;
+        names(answer.is(500), origin, is_allowed);
+        let (id, said) = (answer.header("x-request-id"), format!("{}", answer.json()["error"]["message"]));
+        assert_eq!(said, format!("\"something went wrong here (request {id})\""));
+    }
+}
+
+#[tokio::test]
+async fn without_settings_no_origin_is_allowed() {
+    let server = TestServer::start().await;
+    for (origin, _) in ORIGINS {
+        let answer = Answer::to(server.posting("/signin", &json!({})).header("origin", origin)).await;
+        assert_eq!(answer.is(400).header("access-control-allow-origin"), "", "{answer:#?}");
+    }
+}

@@ -1,0 +1,180 @@
+//! A forgotten password: the mail, its link, and what the link is good for.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{NEW_PASSWORD, PASSWORD, TIMEOUT, TestServer, link_for, sign_in, token_of, with_anna};
+
+fn redeeming(token: &str) -> serde_json::Value {
+    json!({"restoring_token": token, "restoring_password": NEW_PASSWORD})
+}
+
+#[tokio::test]
+async fn a_link_sets_the_password_once_and_ends_every_session() {
+    let server = with_anna("").await;
+    let before = sign_in(&server, "anna", PASSWORD).await;
+    let link = link_for(&server, "anna@example.com").await;
+    assert!(link.starts_with(&format!("{}/restore?restoring=", server.url)), "{link}");
+    let path = link.strip_prefix(&server.url).unwrap();
+    // A mail scanner, then its owner.
+    server.get(path).await.is(200);
+    server.get(path).await.is(200);
+
+    let done = server.post("/restore", &redeeming(&token_of(&link))).await;
+    assert_eq!(done.is(200).json(), json!({"message": "the new password is set", "status": 200}));
+    server.post("/validation", &json!({"token": before})).await.is(401);
+    server.post("/signin", &json!({"username": "anna", "password": PASSWORD})).await.is(401);
+    sign_in(&server, "anna", NEW_PASSWORD).await;
+
+    let again = server.post("/restore", &redeeming(&token_of(&link))).await;
+    let said = again.is(400).json()["error"]["message"].as_str().unwrap().to_owned();
+    assert_eq!(said, "the link is wrong, used up or too old: ask for a new one");
+}
+
+#[tokio::test]
+async fn the_originals_names_and_a_slash_at_the_end_do_as_well() {
+    let server = with_anna("").await;
+    let link = link_for(&server, "anna@example.com").await;
+    let body = json!({"token": token_of(&link), "new_password": NEW_PASSWORD});
+    server.post("/restore/", &body).await.is(200);
+    sign_in(&server, "anna", NEW_PASSWORD).await;
+}
+
+#[tokio::test]
+async fn a_password_that_is_refused_leaves_the_link_good() {
+    let server = with_anna("").await;
+    let token = token_of(&link_for(&server, "anna@example.com").await);
+    let short = json!({"restoring_token": token, "restoring_password": "short"});
+    let said = server.post("/restore", &short).await.is(400).json();
+    assert_eq!(said["error"]["message"], "restoring_password must have at least 8 bytes");
+    server.post("/restore", &redeeming(&token)).await.is(200);
+}
+
+#[tokio::test]
+async fn a_link_is_good_for_as_long_as_the_settings_say() {
+    for (waited, status) in [(TIMEOUT.saturating_sub(Duration::from_secs(1)), 200), (TIMEOUT, 400)] {
+        let server = with_anna("").await;
+        let link = link_for(&server, "anna@example.com").await;
+        server.clock.advance(waited);
+        server.post("/restore", &redeeming(&token_of(&link))).await.is(status);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_link_or_code_takes_the_place_of_a_link() {
+    let server = with_anna("").await;
+    let old = token_of(&link_for(&server, "anna@example.com").await);
+    let new = token_of(&link_for(&server, "anna@example.com").await);
+    assert_ne!(old, new);
+    server.post("/restore", &redeeming(&old)).await.is(400);
+    server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
+    server.post("/restore", &redeeming(&new)).await.is(400);
+}
+
+#[tokio::test]
+async fn a_link_is_no_code_and_a_code_no_link() {
+    let server = with_anna("").await;
+    let token = token_of(&link_for(&server, "anna@example.com").await);
+    server.post("/reset_password", &json!({"reset_code": token})).await.is(400);
+    server.post("/restore", &redeeming(&token)).await.is(200);
+
+    server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
+    super::settle("the mail with a code", async || server.mails().len() == 2).await;
+    let code = server.mails()[1].code().to_owned();
+    server.post("/restore", &redeeming(&code)).await.is(400);
+    server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
+}
+
+#[tokio::test]
+async fn whether_an_address_is_known_is_not_told() {
+    let server = with_anna("").await;
+    let ask = async |email: &str| server.post("/restore", &json!({"restoring_email": email})).await;
+    let (unknown, known) = (ask("nobody@example.com").await, ask("Anna@Example.com").await);
+    assert_eq!(unknown.is(200).bytes(), known.bytes());
+    super::settle("the mail", async || !server.mails().is_empty()).await;
+    // To the address as it is kept, not as it was typed.
+    assert_eq!((server.mails().len(), server.mails()[0].header("To")), (1, "anna@example.com"));
+    // Beyond three an hour the answer is the same, and no mail goes out.
+    for _ in 0..5 {
+        assert_eq!(ask("anna@example.com").await.bytes(), known.bytes());
+    }
+    super::settle("the other mails", async || server.mails().len() == 3).await;
+    link_after_all(&server).await;
+}
+
+/// An hour later there is a link again; and no more mails came than that one.
+async fn link_after_all(server: &TestServer) {
+    server.clock.advance(Duration::from_hours(1));
+    link_for(server, "anna@example.com").await;
+    assert_eq!(server.mails().len(), 4);
+}
+
+#[tokio::test]
+async fn links_lead_to_a_page_of_the_operators_own() {
+    for (page, start) in [
+        ("https://app.example.com/new-password", "https://app.example.com/new-password?restoring="),
+        ("https://app.example.com/?page=new", "https://app.example.com/?page=new&restoring="),
+    ] {
+        let server = with_anna(&format!("rest_jwt.restore_url = '{page}'")).await;
+        let link = link_for(&server, "anna@example.com").await;
+        assert!(link.starts_with(start), "{link}");
+        server.post("/restore", &redeeming(&token_of(&link))).await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn ten_wrong_links_are_enough_for_a_caller() {
+    let server = with_anna("").await;
+    let good = redeeming(&token_of(&link_for(&server, "anna@example.com").await));
+    let guess = async |body: &serde_json::Value| server.post_from("192.0.2.1", "/restore", body).await;
+    for number in 0..10 {
+        let wrong = if number % 2 == 0 { "B".repeat(42) + "A" } else { "x".to_owned() };
+        guess(&redeeming(&wrong)).await.is(400);
+    }
+    let refused = guess(&good).await;
+    assert_eq!(refused.is(429).header("retry-after"), "300");
+    assert_eq!(refused.json(), json!({"status": 429, "error": {"message": "too many tries: wait 300 seconds"}}));
+    server.post_from("192.0.2.2", "/restore", &good).await.is(200);
+}
+
+/// A log that a test can read.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_log_tells_a_link() {
+    let (log, level) = (Log::default(), tracing_subscriber::filter::LevelFilter::TRACE);
+    let written = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || written.clone()).finish();
+    // The server runs on this test's one thread.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let server = with_anna("").await;
+    let link = link_for(&server, "anna@example.com").await;
+    let token = token_of(&link);
+    server.get(link.strip_prefix(&server.url).unwrap()).await.is(200);
+    server.get(&format!("/restore?restoring={token}x")).await.is(400);
+    server.get(&format!("/nowhere?restoring={token}")).await.is(404);
+    server.post(&format!("/restore?restoring={token}"), &redeeming("x")).await.is(400);
+    server.post("/restore", &redeeming(&token)).await.is(200);
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for path in ["path=\"/restore\"", "path=\"/nowhere\""] {
+        assert!(said.contains(path), "{path} is missing in {said}");
+    }
+    for secret in [token.as_str(), NEW_PASSWORD, PASSWORD] {
+        assert!(!said.contains(secret), "{said}");
+    }
+}

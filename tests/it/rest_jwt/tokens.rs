@@ -1,0 +1,72 @@
+//! What its tokens say, and how they are renewed.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
+use serde_json::json;
+
+use super::{PASSWORD, TestServer, claims, sign_in, with_anna};
+use crate::support::Answer;
+
+async fn refresh(server: &TestServer, path: &str, authorization: &str) -> Answer {
+    Answer::to(server.request(Method::POST, path).header(AUTHORIZATION, authorization)).await
+}
+
+#[tokio::test]
+async fn a_token_carries_the_role_and_the_id_as_a_text() {
+    for (settings, role) in [("rest_jwt.role = 'app_user'", "app_user"), ("", "")] {
+        let server = with_anna(settings).await;
+        let said = claims(&sign_in(&server, "anna", PASSWORD).await);
+        assert_eq!((&said["role"], &said["userid"]), (&json!(role), &json!("1")), "{said}");
+        assert_eq!(said["exp"].as_i64().unwrap() - said["iat"].as_i64().unwrap(), 24 * 3600);
+        assert!(said.get("user_id").is_none() && said.get("username").is_none(), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_with_the_schemes_name_or_without_it() {
+    let server = with_anna("rest_jwt.role = 'app_user'").await;
+    let mut token = sign_in(&server, "anna", PASSWORD).await;
+    for (path, scheme) in [("/refresh", "Bearer "), ("/refresh/", "bearer "), ("/refresh", ""), ("/refresh/", " ")] {
+        server.clock.advance(Duration::from_hours(1));
+        let answer = refresh(&server, path, &format!("{scheme}{token}")).await;
+        assert_eq!(answer.is(200).json()["status"], 200);
+        let fresh = answer.json()["token"].as_str().unwrap().to_owned();
+        let (old, new) = (claims(&token), claims(&fresh));
+        for same in ["sub", "sid", "role", "userid"] {
+            assert_eq!(old[same], new[same], "{same}");
+        }
+        assert_eq!(new["exp"].as_i64().unwrap() - old["exp"].as_i64().unwrap(), 3600);
+        token = fresh;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_live_token_is_not_renewed() {
+    let server = with_anna("").await;
+    let token = sign_in(&server, "anna", PASSWORD).await;
+    for wrong in ["", "Bearer", "Bearer ", "x", "Basic eDp5", &format!("Token {token}"), &format!("{token}x")] {
+        let answer = refresh(&server, "/refresh", wrong).await;
+        assert_eq!(answer.is(401).json()["status"], 401, "{wrong}");
+    }
+    // Only the header speaks: a cookie would come with any page's form.
+    let by_cookie = server.request(Method::POST, "/refresh").header("cookie", format!("jwt_token={token}"));
+    Answer::to(by_cookie).await.is(401);
+    server.clock.advance(Duration::from_hours(24) + Duration::from_secs(5));
+    refresh(&server, "/refresh", &token).await.is(401);
+    server.post("/validation", &json!({"token": token})).await.is(401);
+}
+
+#[tokio::test]
+async fn a_token_whose_session_has_ended_is_good_for_nothing() {
+    let server = with_anna("").await;
+    let token = sign_in(&server, "anna", PASSWORD).await;
+    let other = sign_in(&server, "anna", PASSWORD).await;
+    let body = json!({"password": "another battery horse"});
+    server.post_as(&other, "/update_profile", &body).await.is(200);
+    refresh(&server, "/refresh", &token).await.is(401);
+    server.post("/validation", &json!({"token": token})).await.is(401);
+    server.post("/get_user_by_jwt", &json!({"token": token})).await.is(401);
+    server.post("/validation", &json!({"token": other})).await.is(200);
+}
