@@ -2,7 +2,7 @@
 --
 -- Dates are whole Unix seconds. UUIDs and hashes are BLOBs of their exact length. Addresses are as people write them
 -- (`192.0.2.1`, `2001:db8::1`). Flags are 0 or 1. No secret is here in clear: passwords and reset codes are hashes,
--- mails are sealed, refresh tokens follow from a session's id and generation and are not kept at all.
+-- mails are sealed, refresh tokens follow from a session's id and generation; of none is more kept than a hash.
 -- A file of this folder that was once released is never edited: what changes is a further file.
 
 CREATE TABLE users (
@@ -68,6 +68,18 @@ CREATE INDEX sessions_by_user ON sessions (user_id, opened_at);
 CREATE INDEX sessions_by_opening ON sessions (dialect, opened_at) WHERE ended_at IS NULL;
 -- What the sweep forgets.
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+-- Which session and generation a refresh token stands for that names neither (the UUIDs of `drf_pyjwt`), by its keyed hash.
+-- A row for each refresh, spent tokens' too, for as long as their session is remembered: a spent one must be known when
+-- it comes back. The table is its own index; the second one is for forgetting.
+CREATE TABLE refresh_hashes (
+    hash       BLOB    NOT NULL CONSTRAINT refresh_hashes_pk PRIMARY KEY
+                       CONSTRAINT refresh_hashes_hash_length CHECK (length(hash) = 32),
+    session_id BLOB    NOT NULL CONSTRAINT refresh_hashes_session_fk REFERENCES sessions (id) ON DELETE CASCADE,
+    generation INTEGER NOT NULL CONSTRAINT refresh_hashes_generation_range CHECK (generation BETWEEN 0 AND 4294967295)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX refresh_hashes_by_session ON refresh_hashes (session_id);
 
 -- At most one reset code for each user: a newer one replaces it.
 CREATE TABLE reset_codes (

@@ -26,6 +26,8 @@ const TEXT_LEN: usize = PREFIX.len() + (TOKEN_LEN * 4).div_ceil(3);
 /// Keeps the derivation of a UUID and the hash it is found by apart under their common key.
 const DERIVE: u8 = 1;
 const FIND: u8 = 2;
+/// And the name of a generation's token apart from both.
+const NAME: u8 = 3;
 
 /// A refresh token's text; `Debug` does not show it, and it is wiped when dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,15 +82,17 @@ impl RefreshTokens {
     /// The `drf_pyjwt` refresh token of a session's generation: 122 bits of a MAC in the shape of a version 4 UUID
     /// (RFC 9562 §5.4).
     pub fn uuid_for(&self, session: SessionId, generation: u32) -> Uuid {
-        let mac = keyed(&self.uuid, &[&[DERIVE], &named(session, generation)]);
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&mac[..16]);
-        Builder::from_random_bytes(bytes).into_uuid()
+        uuid(&keyed(&self.uuid, &[&[DERIVE], &named(session, generation)]))
     }
 
     /// What such a UUID is kept and found by: a keyed hash, from which nobody who reads the database gets the UUID.
     pub fn uuid_hash(&self, token: &Uuid) -> [u8; 32] {
         keyed(&self.uuid, &[&[FIND], token.as_bytes()])
+    }
+
+    /// The `jti` of the signed refresh token of a session's generation: no secret, and the same whenever it is minted.
+    pub fn jti(&self, session: SessionId, generation: u32) -> Uuid {
+        uuid(&keyed(&self.uuid, &[&[NAME], &named(session, generation)]))
     }
 
     fn mac(&self, named: &[u8; NAMED_LEN]) -> [u8; MAC_LEN] {
@@ -102,6 +106,13 @@ impl fmt::Debug for RefreshTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RefreshTokens(…)")
     }
+}
+
+/// The first 122 bits of a MAC in the shape of a version 4 UUID (RFC 9562 §5.4).
+fn uuid(mac: &[u8; 32]) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&mac[..16]);
+    Builder::from_random_bytes(bytes).into_uuid()
 }
 
 fn named(session: SessionId, generation: u32) -> [u8; NAMED_LEN] {
@@ -161,6 +172,9 @@ mod tests {
         assert_eq!(uuid, tokens.uuid_for(one, 1));
         assert_ne!(uuid, tokens.uuid_for(one, 2));
         assert_ne!(uuid, tokens.uuid_for(session([4; 16]), 1));
+        assert_ne!(uuid, tokens.jti(one, 1), "a name tells nothing of the secret");
+        assert_eq!(tokens.jti(one, 1), tokens.jti(one, 1));
+        assert_ne!(tokens.jti(one, 1), tokens.jti(one, 2));
         assert_ne!(tokens.uuid_hash(&uuid)[..16], uuid.as_bytes()[..]);
         assert_ne!(tokens.uuid_hash(&uuid), tokens.uuid_hash(&tokens.uuid_for(one, 2)));
     }

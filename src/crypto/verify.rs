@@ -23,6 +23,9 @@ pub const ACCESS: TokenKind = TokenKind { token_type: "access", typs: &["jwt", "
 /// Refresh tokens that are signed JWTs.
 pub const REFRESH: TokenKind = TokenKind { token_type: "refresh", typs: &["refresh+jwt"] };
 
+/// Access tokens that renew themselves until their `refresh_exp`.
+pub const SLIDING: TokenKind = TokenKind { token_type: "sliding", typs: ACCESS.typs };
+
 /// What a token must say to be taken.
 #[derive(Clone, Debug)]
 pub struct Expected<'a> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// What no user's claims may name: the issuer's word on who and when.
-pub const RESERVED: [&str; 15] = [
+pub const RESERVED: [&str; 16] = [
     "iss",
     "sub",
     "aud",
@@ -14,6 +14,7 @@ pub const RESERVED: [&str; 15] = [
     "jti",
     "sid",
     "token_type",
+    "generation",
     "refresh_exp",
     "user_id",
     "userid",

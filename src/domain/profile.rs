@@ -21,8 +21,6 @@ pub struct Profile {
     pub audience: Option<String>,
     /// The access token's `typ`.
     pub typ: AccessType,
-    /// Whether a rotated refresh token is refused at once (`simplejwt` alone lets it stay good).
-    pub blacklist_after_rotation: bool,
     /// The claim that carries the integer id.
     pub user_id_claim: String,
 }

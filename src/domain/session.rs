@@ -87,14 +87,17 @@ pub struct RefreshPolicy {
     pub rotate: bool,
     /// How long after a rotation the spent token is still answered as before.
     pub reuse_grace: Duration,
+    /// Whether a rotation leaves earlier tokens good, so that none is ever spent. Only for tokens that carry an end of
+    /// their own.
+    pub earlier_stay_good: bool,
 }
 
 /// What follows from presenting a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented {
-    /// The session moves on: from the presented generation to `to`, ending at `expires_at`.
+    /// The session moves on: from the generation it is at to `to`, ending at `expires_at`.
     Advance {
-        /// The session's generation from now on; the presented one where the profile does not rotate.
+        /// The session's generation from now on; the present one where the profile does not rotate.
         to: u32,
         /// When the session ends from now on.
         expires_at: Timestamp,
@@ -130,13 +133,13 @@ impl Session {
         }
         match self.generation.checked_sub(generation) {
             None => Presented::Dead,
-            Some(0) if policy.rotate => match generation.checked_add(1) {
+            Some(0) if !policy.rotate => Presented::Advance { to: generation, expires_at },
+            Some(1) if now.since(self.rotated_at) <= policy.reuse_grace => Presented::Repeat,
+            Some(spent) if spent > 0 && !policy.earlier_stay_good => Presented::Reuse,
+            Some(_) => match self.generation.checked_add(1) {
                 Some(to) => Presented::Advance { to, expires_at },
                 None => Presented::Dead,
             },
-            Some(0) => Presented::Advance { to: generation, expires_at },
-            Some(1) if now.since(self.rotated_at) <= policy.reuse_grace => Presented::Repeat,
-            Some(_) => Presented::Reuse,
         }
     }
 }
@@ -152,6 +155,7 @@ mod tests {
         max_age: None,
         rotate: true,
         reuse_grace: Duration::from_secs(10),
+        earlier_stay_good: false,
     };
 
     fn at(seconds: i64) -> Timestamp {
@@ -186,6 +190,19 @@ mod tests {
         assert_eq!(session(3, 490).present(2, at(500), &POLICY), Presented::Repeat);
         assert_eq!(session(3, 489).present(2, at(500), &POLICY), Presented::Reuse);
         assert_eq!(session(3, 499).present(1, at(500), &POLICY), Presented::Reuse);
+    }
+
+    #[test]
+    fn where_earlier_tokens_stay_good_each_moves_the_session_on_from_where_it_is() {
+        let policy = RefreshPolicy { earlier_stay_good: true, ..POLICY };
+        let advance = Presented::Advance { to: 4, expires_at: at(1500) };
+        for generation in [0, 2, 3] {
+            assert_eq!(session(3, 489).present(generation, at(500), &policy), advance, "{generation}");
+        }
+        assert_eq!(session(3, 490).present(2, at(500), &policy), Presented::Repeat, "two at once have one successor");
+        assert_eq!(session(3, 489).present(4, at(500), &policy), Presented::Dead);
+        let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
+        assert_eq!(ended.present(1, at(500), &policy), Presented::Dead);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
+use super::claims::RESERVED;
 use super::dialect::Dialect;
 use super::profile::{AccessType, Profile};
 use super::session::RefreshPolicy;
@@ -35,6 +36,8 @@ pub enum Kind {
         /// Whether it may be `none`.
         optional: bool,
     },
+    /// The name of a claim, 1 to 64 characters, that is none of the issuer's own but `user_id`.
+    Claim,
     /// One of a few words; `optional` ones may also be `none`.
     Choice {
         /// The words.
@@ -93,7 +96,7 @@ pub fn definitions() -> Vec<Definition> {
     all.extend(rows! {
         "profiles.simplejwt.rotate_refresh_tokens", Kind::Flag, false, "whether a refresh gives a new refresh token";
         "profiles.simplejwt.blacklist_after_rotation", Kind::Flag, false, "whether a rotated refresh token is refused at once";
-        "profiles.simplejwt.user_id_claim", Kind::Text { optional: false }, "user_id", "the claim that carries the integer id";
+        "profiles.simplejwt.user_id_claim", Kind::Claim, "user_id", "the claim that carries the integer id";
         "sessions.reuse_grace", Kind::Seconds { min: 0, max: 5 * MINUTE, optional: false }, 10,
             "how long a spent refresh token is still answered as before";
         "sessions.max_age", Kind::Seconds { min: 60, max: 10 * YEAR, optional: true }, Value::Null,
@@ -150,7 +153,7 @@ impl Definition {
                 text.parse().ok().or_else(|| Some(humantime::parse_duration(text).ok()?.as_secs())).map(Value::from)
             }
             Kind::Flag => text.parse::<bool>().ok().map(Value::from),
-            Kind::Text { .. } | Kind::Choice { .. } => Some(Value::from(text)),
+            Kind::Text { .. } | Kind::Claim | Kind::Choice { .. } => Some(Value::from(text)),
         };
         typed.filter(|value| self.fits(value)).ok_or_else(|| self.unfit(text))
     }
@@ -168,6 +171,11 @@ impl Definition {
             (Kind::Text { .. }, value) => value
                 .as_str()
                 .is_some_and(|text| (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)),
+            (Kind::Claim, value) => value.as_str().is_some_and(|name| {
+                (1..=64).contains(&name.chars().count())
+                    && !name.chars().any(char::is_control)
+                    && (name == "user_id" || !RESERVED.contains(&name))
+            }),
             (Kind::Choice { of, .. }, value) => value.as_str().is_some_and(|word| of.contains(&word)),
         }
     }
@@ -180,6 +188,7 @@ impl Definition {
             }
             Kind::Flag => ("true or false".to_owned(), false),
             Kind::Text { optional } => ("a text of 1 to 255 characters".to_owned(), optional),
+            Kind::Claim => ("the name of a claim, none of the issuer's own but user_id".to_owned(), false),
             Kind::Choice { of, optional } => (of.join(" or "), optional),
         };
         if optional { format!("{what}, or none") } else { what }
@@ -255,7 +264,7 @@ impl Settings {
             let (kind, unit, bounds) = match definition.kind {
                 Kind::Seconds { min, max, .. } => ("duration", Some("seconds"), Some((min, max))),
                 Kind::Flag => ("boolean", None, None),
-                Kind::Text { .. } => ("text", None, None),
+                Kind::Text { .. } | Kind::Claim => ("text", None, None),
                 Kind::Choice { .. } => ("choice", None, None),
             };
             Row {
@@ -291,6 +300,8 @@ impl Settings {
             Dialect::Simplejwt => self.flag("profiles.simplejwt.rotate_refresh_tokens"),
             Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => false,
         };
+        // The package knows no blacklisting without a rotation.
+        let blacklists = dialect != Dialect::Simplejwt || self.flag("profiles.simplejwt.blacklist_after_rotation");
         Profile {
             dialect,
             access_lifetime: self.seconds(&named("access_lifetime")).unwrap_or_default(),
@@ -299,11 +310,11 @@ impl Settings {
                 max_age: self.seconds("sessions.max_age"),
                 rotate: rotates,
                 reuse_grace: self.seconds("sessions.reuse_grace").unwrap_or_default(),
+                earlier_stay_good: rotates && !blacklists,
             },
             algorithm: text("algorithm").and_then(|name| name.parse::<Algorithm>().ok()),
             audience: text("audience"),
             typ: if text("typ").as_deref() == Some("at+jwt") { AccessType::AtJwt } else { AccessType::Jwt },
-            blacklist_after_rotation: self.flag("profiles.simplejwt.blacklist_after_rotation"),
             user_id_claim: text("user_id_claim").unwrap_or_else(|| "user_id".to_owned()),
         }
     }
@@ -316,66 +327,4 @@ impl Default for Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_default_fits_its_own_bounds_and_every_name_is_used_once() {
-        let all = definitions();
-        for row in &all {
-            assert!(row.fits(&row.default), "{}", row.name);
-        }
-        let names: std::collections::BTreeSet<_> = all.iter().map(|row| row.name).collect();
-        assert_eq!(names.len(), all.len());
-    }
-
-    #[test]
-    fn the_profiles_are_those_of_the_contract() {
-        let settings = Settings::default();
-        let lifetimes = Dialect::ALL.map(|dialect| {
-            let profile = settings.profile(dialect);
-            assert_eq!(profile.dialect, dialect);
-            (profile.access_lifetime.as_secs(), profile.refresh.lifetime.as_secs(), profile.refresh.rotate)
-        });
-        let month = 30 * DAY;
-        assert_eq!(
-            lifetimes,
-            [(DAY, month, false), (DAY, month, false), (DAY, month, false), (30, month, true), (300, DAY, false)]
-        );
-        assert_eq!(settings.longest_access_lifetime().as_secs(), DAY);
-    }
-
-    #[test]
-    fn values_are_read_as_people_type_them() {
-        let parse = |name: &str, text: &str| Definition::find(name).and_then(|row| row.parse(text));
-        assert_eq!(parse("profiles.drf_pyjwt.access_lifetime", "90"), Ok(Value::from(90)));
-        assert_eq!(parse("profiles.drf_pyjwt.access_lifetime", "5m"), Ok(Value::from(300)));
-        assert_eq!(parse("sessions.max_age", "none"), Ok(Value::Null));
-        assert_eq!(parse("registration.open", "false"), Ok(Value::from(false)));
-        for (name, text) in [
-            ("profiles.drf_pyjwt.access_lifetime", "0"),
-            ("profiles.drf_pyjwt.access_lifetime", "-5"),
-            ("profiles.drf_pyjwt.access_lifetime", "none"),
-            ("profiles.drf_pyjwt.access_lifetime", "91d"),
-            ("profiles.simplejwt.algorithm", "HS256"),
-            ("registration.open", "yes"),
-            ("profiles.simplejwt.user_id_claim", ""),
-        ] {
-            assert!(matches!(parse(name, text), Err(SettingError::Unfit { .. })), "{name} = {text}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_is_answered_with_the_nearest() {
-        let Err(error) = Definition::find("profiles.simplejwt.acess_lifetime") else { panic!("it is unknown") };
-        let said = "there is no setting `profiles.simplejwt.acess_lifetime`: did you mean `profiles.simplejwt.access_lifetime`?";
-        assert_eq!(error.to_string(), said);
-    }
-
-    #[test]
-    fn a_stored_value_that_no_longer_fits_counts_as_not_stored() {
-        let stored =
-            [("profiles.simplejwt.access_lifetime".to_owned(), Value::from(0)), ("gone".to_owned(), Value::from(1))];
-        assert_eq!(Settings::new(&stored).profile(Dialect::Simplejwt).access_lifetime.as_secs(), 300);
-    }
-}
+mod tests;

@@ -25,19 +25,28 @@ impl Authenticate<'_> {
     /// As [`Authenticate::run`]; tells the token's `exp` too.
     pub async fn run_with_expiry(self, issuer: &Issuer) -> Result<(SignedIn, Timestamp), Refusal> {
         let (id, expires_at) = self.open(issuer)?;
-        let now = issuer.clock.now();
-        let found = issuer.store.read(move |tx| tx.session(id)).await?;
-        let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-        let (session, user) = live.ok_or(Unproven::SessionEnded)?;
-        Ok((SignedIn::proven(user, session), expires_at))
+        Ok((live(issuer, id).await?, expires_at))
     }
 
     /// The session the token names and the token's `exp`, by its signature alone: the store is not asked.
     pub(super) fn open(&self, issuer: &Issuer) -> Result<(SessionId, Timestamp), Refusal> {
         let token = self.token.ok_or(Unproven::NoToken)?;
         let verified: VerifiedToken = issuer.verify_access(token)?;
-        let sid = verified.text("sid").and_then(|sid| Uuid::try_parse(sid).ok());
-        let named = sid.map(SessionId).zip(verified.number("exp").map(Timestamp::from_unix));
-        named.ok_or_else(|| Unproven::SessionEnded.into())
+        let expires_at = verified.number("exp").map(Timestamp::from_unix).ok_or(Unproven::SessionEnded)?;
+        Ok((named(&verified)?, expires_at))
     }
+}
+
+/// The session a token names.
+pub(super) fn named(token: &VerifiedToken) -> Result<SessionId, Refusal> {
+    let sid = token.text("sid").and_then(|sid| Uuid::try_parse(sid).ok());
+    sid.map(SessionId).ok_or_else(|| Unproven::SessionEnded.into())
+}
+
+/// A session that a verified token named, if it is live and its user active.
+pub(super) async fn live(issuer: &Issuer, id: SessionId) -> Result<SignedIn, Refusal> {
+    let now = issuer.clock.now();
+    let found = issuer.store.read(move |tx| tx.session(id)).await?;
+    let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
+    live.map(|(session, user)| SignedIn::proven(user, session)).ok_or_else(|| Unproven::SessionEnded.into())
 }

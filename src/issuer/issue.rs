@@ -1,4 +1,4 @@
-//! Minting an access token for somebody who was recognised.
+//! Minting an access token, or a sliding one, for somebody who was recognised.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,16 @@ pub struct AccessToken {
 /// Mints an access token by the profile of the session's dialect. Its `exp` is cut to the end of its key, and the
 /// token ends with its session at the latest only by not being renewed: verifiers are offline.
 pub async fn access_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken, Refusal> {
+    token(issuer, who, None).await
+}
+
+/// Mints a sliding token: an access token that may be exchanged for a newer one until its `refresh_exp`, its session's
+/// end, which no exchange moves.
+pub async fn sliding_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken, Refusal> {
+    token(issuer, who, Some(who.session().expires_at)).await
+}
+
+async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) -> Result<AccessToken, Refusal> {
     let settings = issuer.settings();
     let profile = settings.profile(who.session().dialect);
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
@@ -39,17 +49,28 @@ pub async fn access_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken
     let signer = ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?;
     let uncut = now + profile.access_lifetime;
     let expires_at = signer.published_until().map_or(uncut, |end| uncut.min(end));
-    let claims = AccessClaims { issuer, who, profile, now, expires_at, jti: issuer.chance.uuid() };
+    let claims = AccessClaims { issuer, who, profile, now, expires_at, refresh_exp, jti: issuer.chance.uuid() };
     let typ = match profile.typ {
         AccessType::Jwt => Typ::Jwt,
         AccessType::AtJwt => Typ::AtJwt,
     };
-    let text = match algorithm {
-        Algorithm::Es256 => mint(signer, typ, &claims),
-        Algorithm::Rs256 => mint_aside(&ring, algorithm, now, typ, &claims).await?,
-    };
-    let text = text.map_err(|error| Fault::new("minting an access token", &error))?;
+    let text = sign(&ring, algorithm, now, typ, &claims).await?;
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
+}
+
+/// Signs claims with the key that signs with `algorithm` at the moment.
+pub(super) async fn sign(
+    ring: &Arc<KeyRing>,
+    algorithm: Algorithm,
+    now: Timestamp,
+    typ: Typ,
+    claims: &impl Serialize,
+) -> Result<SecretText, Refusal> {
+    let signed = match algorithm {
+        Algorithm::Es256 => mint(ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?, typ, claims),
+        Algorithm::Rs256 => mint_aside(ring, algorithm, now, typ, claims).await?,
+    };
+    signed.map_err(|error| Fault::new("minting a token", &error).into())
 }
 
 /// An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody.
@@ -58,13 +79,13 @@ async fn mint_aside(
     algorithm: Algorithm,
     now: Timestamp,
     typ: Typ,
-    claims: &AccessClaims<'_>,
+    claims: &impl Serialize,
 ) -> Result<Result<SecretText, SignFault>, Refusal> {
-    let claims = serde_json::to_value(claims).map_err(|error| Fault::new("minting an access token", &error))?;
+    let claims = serde_json::to_value(claims).map_err(|error| Fault::new("minting a token", &error))?;
     let ring = Arc::clone(ring);
     let signed =
         tokio::task::spawn_blocking(move || ring.signer(algorithm, now).map(|signer| mint(signer, typ, &claims)));
-    let signed = signed.await.map_err(|error| Fault::new("minting an access token", &error))?;
+    let signed = signed.await.map_err(|error| Fault::new("minting a token", &error))?;
     signed.ok_or_else(|| no_key(algorithm))
 }
 
@@ -80,6 +101,8 @@ struct AccessClaims<'a> {
     profile: &'a Profile,
     now: Timestamp,
     expires_at: Timestamp,
+    /// Of a sliding token alone.
+    refresh_exp: Option<Timestamp>,
     jti: Uuid,
 }
 
@@ -95,7 +118,10 @@ impl Serialize for AccessClaims<'_> {
         map.serialize_entry("exp", &self.expires_at.unix())?;
         map.serialize_entry("jti", &self.jti)?;
         map.serialize_entry("sid", &session.id)?;
-        map.serialize_entry("token_type", "access")?;
+        map.serialize_entry("token_type", if self.refresh_exp.is_some() { "sliding" } else { "access" })?;
+        if let Some(end) = self.refresh_exp {
+            map.serialize_entry("refresh_exp", &end.unix())?;
+        }
         let own = |name: &str| user.claims.iter().any(|(own, _)| own == name);
         for extra in self.profile.extra_claims() {
             match extra {

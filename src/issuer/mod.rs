@@ -17,7 +17,7 @@ use crate::crypto::password_hash::{Checked, Hasher};
 use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::token::TokenFault;
-use crate::crypto::verify::{ACCESS, Expected, VerifiedToken, verify};
+use crate::crypto::verify::{ACCESS, Expected, REFRESH, TokenKind, VerifiedToken, verify};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::dialect::Dialect;
 use crate::domain::key::KeyPolicy;
@@ -36,6 +36,7 @@ pub mod keys;
 pub mod mint;
 pub mod redeem_reset;
 pub mod refresh;
+pub mod refresh_token;
 pub mod refusal;
 pub mod register;
 pub mod renew;
@@ -44,9 +45,11 @@ pub mod settings;
 pub mod sign_in;
 pub mod sign_out;
 pub mod signed_in;
+pub mod sliding;
 pub mod stats;
 pub mod update_profile;
 pub mod users;
+pub mod verify_token;
 
 pub use refusal::{Fault, Refusal, Unproven};
 pub use signed_in::SignedIn;
@@ -127,15 +130,23 @@ impl Issuer {
 
     /// Verifies an access token of ours, for whatever audience of ours it was minted. The store is not asked.
     pub fn verify_access(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
+        self.verify_for_servers(token, ACCESS)
+    }
+
+    /// Verifies a refresh token of ours that is a signed JWT, and for whom nobody but the issuer is the audience. The store
+    /// is not asked.
+    fn verify_refresh(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
+        let (issuer, now, leeway) = (self.policy.issuer.as_str(), self.clock.now(), self.policy.leeway);
+        verify(token, &self.ring(), &Expected { issuer, audiences: &[issuer], kind: REFRESH, now, leeway })
+    }
+
+    /// Verifies a token of a kind that resource servers take.
+    fn verify_for_servers(&self, token: &str, kind: TokenKind) -> Result<VerifiedToken, TokenFault> {
         let settings = self.settings();
         let mut audiences = vec![self.policy.audience.as_str()];
         audiences.extend(Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref()));
         let (now, leeway) = (self.clock.now(), self.policy.leeway);
-        verify(
-            token,
-            &self.ring(),
-            &Expected { issuer: &self.policy.issuer, audiences: &audiences, kind: ACCESS, now, leeway },
-        )
+        verify(token, &self.ring(), &Expected { issuer: &self.policy.issuer, audiences: &audiences, kind, now, leeway })
     }
 
     /// Hashes a new password on the pool.

@@ -1,21 +1,19 @@
-//! Refreshing a session by a refresh token: the MAC before the store, then one conditional update of one row.
+//! Refreshing a session by a refresh token that was opened: one conditional update of the session's row.
 
+use super::refresh_token::{Opened, uuid_hash};
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
-use crate::domain::id::SessionId;
 use crate::domain::session::{EndReason, Presented, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{StoreError, Write};
 
-/// Somebody presents a refresh token that has been opened: its MAC, signature or hash was found right.
+/// Somebody presents a refresh token.
 #[derive(Debug)]
 pub struct Refresh {
-    /// The session it names.
-    pub session: SessionId,
-    /// The generation it names.
-    pub generation: u32,
+    /// What it stands for.
+    pub token: Opened,
     /// From where.
     pub from: Caller,
 }
@@ -28,31 +26,44 @@ impl Refresh {
     /// Moves the session on, answers a retry as before, or ends a session whose spent token came back.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let (now, settings) = (issuer.clock.now(), issuer.settings());
+        let (token, from) = (self.token, self.from);
+        // Of the generation that follows if this one is the present one; a token that is kept follows no other.
+        let successor = uuid_hash(issuer, Opened { generation: token.generation.saturating_add(1), ..token });
         let outcome = issuer.store.write(move |tx| {
-            let Some((session, user)) = tx.session(self.session)? else { return Ok(Err(Unproven::SessionEnded)) };
+            let Some((session, user)) = tx.session(token.session)? else { return Ok(Err(Unproven::SessionEnded)) };
             let policy = settings.profile(session.dialect).refresh;
-            match session.present(self.generation, now, &policy) {
+            match session.present(token.generation, now, &policy) {
                 _ if !user.is_active => Ok(Err(Unproven::SessionEnded)),
                 Presented::Advance { to, expires_at } => {
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
                     let moved = tx.advance_session(session.id, session.generation, to, now, expires_at)?;
+                    if moved && session.dialect.keeps_refresh_hashes() && to != session.generation {
+                        tx.keep_refresh(successor, session.id, to)?;
+                    }
                     let session = Session { generation: to, rotated_at, expires_at, ..session };
                     Ok(if moved { Ok(SignedIn::proven(user, session)) } else { Err(Unproven::SessionEnded) })
                 }
                 Presented::Repeat => Ok(Ok(SignedIn::proven(user, session))),
-                Presented::Reuse => self.end_reused(tx, &session, now).map(Err),
+                Presented::Reuse => end_reused(tx, &session, token, from, now).map(Err),
                 Presented::Dead => Ok(Err(Unproven::SessionEnded)),
             }
         });
         let outcome: Result<Outcome, StoreError> = outcome.await;
         Ok(outcome??)
     }
+}
 
-    fn end_reused(&self, tx: &dyn Write, session: &Session, now: Timestamp) -> Result<Unproven, StoreError> {
-        tx.end_session(session.id, now, EndReason::Reuse)?;
-        let detail = format!("generation {} of session {} (now {})", self.generation, session.id, session.generation);
-        let (action, user, address) = (Action::RefreshReused, Some(session.user), Some(self.from.address));
-        tx.record(&AuditEntry { at: now, action, user, address, detail })?;
-        Ok(Unproven::Reused)
-    }
+/// Ends a session whose spent token came back.
+pub(super) fn end_reused(
+    tx: &dyn Write,
+    session: &Session,
+    token: Opened,
+    from: Caller,
+    now: Timestamp,
+) -> Result<Unproven, StoreError> {
+    tx.end_session(session.id, now, EndReason::Reuse)?;
+    let detail = format!("generation {} of session {} (now {})", token.generation, session.id, session.generation);
+    let (action, user, address) = (Action::RefreshReused, Some(session.user), Some(from.address));
+    tx.record(&AuditEntry { at: now, action, user, address, detail })?;
+    Ok(Unproven::Reused)
 }

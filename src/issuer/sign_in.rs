@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::refresh_token::{Opened, uuid_hash};
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
 use crate::crypto::password_hash::Checked;
@@ -109,12 +110,17 @@ async fn store_session(
     session: Session,
     upgraded: Option<PasswordHash>,
 ) -> Result<Attempt, Refusal> {
+    let named = Opened { session: session.id, generation: session.generation };
+    let refresh = session.dialect.keeps_refresh_hashes().then(|| uuid_hash(issuer, named));
     let stored = issuer.store.write(move |tx| {
         let Some(mut now) = tx.user(user.id)?.filter(|now| now.is_active) else { return Ok(Attempt::Wrong) };
         if now.password != user.password {
             return Ok(Attempt::HashReplaced);
         }
         tx.open_session(&session)?;
+        if let Some(hash) = refresh {
+            tx.keep_refresh(hash, session.id, session.generation)?;
+        }
         tx.record_sign_in(now.id, session.opened_at, session.address.map(prefix))?;
         if let (Some(old), Some(new)) = (&user.password, &upgraded) {
             tx.upgrade_hash(now.id, old, new)?;

@@ -1,9 +1,14 @@
 //! Signing out: the session ends, and stays ended.
 
+use super::refresh::end_reused;
+use super::refresh_token::Opened;
+use super::refusal::Unproven;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::SessionId;
-use crate::domain::session::EndReason;
+use crate::domain::session::{EndReason, Presented, Session};
+use crate::domain::time::Timestamp;
+use crate::store::{StoreError, Write};
 
 /// Somebody who was recognised leaves.
 #[derive(Debug)]
@@ -22,14 +27,45 @@ impl SignOut {
             .store
             .write(move |tx| {
                 let Some((session, _)) = tx.session(self.session)? else { return Ok(false) };
-                let was_live = session.is_live(now) && tx.end_session(session.id, now, EndReason::SignOut)?;
-                if was_live {
-                    let (user, address) = (Some(session.user), Some(self.from.address));
-                    let detail = session.id.to_string();
-                    tx.record(&AuditEntry { at: now, action: Action::SignedOut, user, address, detail })?;
-                }
-                Ok(was_live)
+                Ok(session.is_live(now) && end(tx, &session, self.from, now)?)
             })
             .await
     }
+}
+
+/// Somebody leaves who has nothing but a refresh token to show.
+#[derive(Debug)]
+pub struct SignOutByRefresh {
+    /// What the token stands for.
+    pub token: Opened,
+    /// From where.
+    pub from: Caller,
+}
+
+impl SignOutByRefresh {
+    /// Ends the session, if the token would still refresh it. A spent one ends it as reuse, and is refused.
+    pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
+        let Self { token, from } = self;
+        let (now, settings) = (issuer.clock.now(), issuer.settings());
+        // A refusal is no error in the transaction: the end of a session whose spent token came back is committed.
+        let left = issuer.store.write(move |tx| {
+            let Some((session, _)) = tx.session(token.session)? else { return Ok(Err(Unproven::SessionEnded)) };
+            match session.present(token.generation, now, &settings.profile(session.dialect).refresh) {
+                Presented::Advance { .. } | Presented::Repeat => end(tx, &session, from, now).map(|_| Ok(())),
+                Presented::Reuse => end_reused(tx, &session, token, from, now).map(Err),
+                Presented::Dead => Ok(Err(Unproven::SessionEnded)),
+            }
+        });
+        let left: Result<Result<(), Unproven>, StoreError> = left.await;
+        Ok(left??)
+    }
+}
+
+fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestamp) -> Result<bool, StoreError> {
+    let ended = tx.end_session(session.id, now, EndReason::SignOut)?;
+    if ended {
+        let (user, address, detail) = (Some(session.user), Some(from.address), session.id.to_string());
+        tx.record(&AuditEntry { at: now, action: Action::SignedOut, user, address, detail })?;
+    }
+    Ok(ended)
 }

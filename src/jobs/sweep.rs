@@ -34,7 +34,8 @@ async fn slice(issuer: &Issuer) -> Result<usize, StoreError> {
     issuer
         .store
         .write(move |tx| {
-            Ok(tx.sweep_sessions(now - SESSIONS_KEPT, SLICE)?
+            Ok(tx.sweep_refresh_hashes(now - SESSIONS_KEPT, SLICE)?
+                + tx.sweep_sessions(now - SESSIONS_KEPT, SLICE)?
                 + tx.sweep_reset_codes(now, SLICE)?
                 + tx.sweep_mails(now - MAILS_KEPT, SLICE)?
                 + tx.sweep_audit(now - AUDIT_KEPT, SLICE)?)

@@ -29,6 +29,7 @@ macro_rules! conformance {
             sessions: a_session_comes_with_its_user, a_session_moves_on_from_what_was_seen,
                 one_of_many_moves_a_session_on, what_has_ended_stays_ended, all_but_one_end,
                 live_sessions_are_listed, the_oldest_opening_is_of_a_live_session, the_sweep_takes_what_expired,
+                a_refresh_token_is_found_by_its_hash, hashes_are_swept_before_their_sessions,
                 a_temporary_password_is_forgotten;
             trifles: a_code_is_used_once, a_newer_code_replaces_it, codes_expire_and_are_swept, a_mail_is_sent_once,
                 a_mail_is_tried_again_or_given_up, mails_are_swept_when_done, a_lease_that_ran_out_is_due,

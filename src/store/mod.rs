@@ -25,7 +25,7 @@ pub use audit::{ReadAudit, WriteAudit};
 pub use outbox::{ReadOutbox, WriteOutbox};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 pub use runs::{ReadRuns, RunId, WriteRuns};
-pub use sessions::{ReadSessions, WriteSessions};
+pub use sessions::{ReadSessions, RefreshHash, WriteSessions};
 pub use settings::{ReadSettings, WriteSettings};
 pub use users::{ReadUsers, UserQuery, WriteUsers};
 

@@ -7,10 +7,16 @@ use crate::domain::session::{EndReason, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 
+/// A keyed hash of a refresh token that names no session itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefreshHash(pub [u8; 32]);
+
 /// Asking for sessions.
 pub trait ReadSessions {
     /// The session and its user, in one look-up by the session's key.
     fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError>;
+    /// The session and generation that a refresh token kept by its hash stands for, spent or not.
+    fn refresh_by_hash(&self, hash: RefreshHash) -> Result<Option<(SessionId, u32)>, StoreError>;
     /// A user's sessions that are live at `now`, newest first, at most 1000.
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
     /// When the oldest session of a dialect that is live at `now` was opened.
@@ -31,6 +37,8 @@ pub trait WriteSessions {
         now: Timestamp,
         expires_at: Timestamp,
     ) -> Result<bool, StoreError>;
+    /// Keeps by its hash the refresh token of a session's generation, for as long as the session is remembered.
+    fn keep_refresh(&self, hash: RefreshHash, session: SessionId, generation: u32) -> Result<(), StoreError>;
     /// Ends a session; one that has ended before stays as it ended. False where nothing was live.
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;
     /// Ends all live sessions of a user but one. How many.
@@ -43,6 +51,9 @@ pub trait WriteSessions {
     ) -> Result<usize, StoreError>;
     /// Marks the user's session as one opened with the present, no longer temporary, password.
     fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError>;
-    /// Forgets at most `limit` sessions whose end by expiry lies before `before`. How many.
+    /// Forgets at most `limit` hashes of refresh tokens whose session's end by expiry lies before `before`. How many.
+    fn sweep_refresh_hashes(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+    /// Forgets at most `limit` sessions whose end by expiry lies before `before` and whose refresh tokens are forgotten:
+    /// a slice of a few sessions must not turn out to be one of a million hashes. How many.
     fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

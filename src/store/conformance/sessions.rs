@@ -3,7 +3,7 @@
 use super::{ask, at, change, insert, open, seen, session, sid, someone};
 use crate::domain::dialect::Dialect;
 use crate::domain::session::{EndReason, Session};
-use crate::store::{Store, StoreError};
+use crate::store::{RefreshHash, Store, StoreError};
 
 pub(crate) async fn a_session_comes_with_its_user(store: &Store) {
     let ann = insert(store, someone("ann")).await;
@@ -153,6 +153,43 @@ pub(crate) async fn the_sweep_takes_what_expired(store: &Store) {
     for (number, there) in [(1, true), (2, false), (4, true)] {
         assert_eq!(seen(store, sid(number)).await.is_some(), there, "{number}");
     }
+}
+
+pub(crate) async fn a_refresh_token_is_found_by_its_hash(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    open(store, session(1, ann)).await;
+    let keep = |hash, number, generation| {
+        store.write(move |tx| tx.keep_refresh(RefreshHash([hash; 32]), sid(number), generation))
+    };
+    let kept: [Result<(), StoreError>; 3] = [keep(7, 1, 0).await, keep(8, 1, u32::MAX).await, keep(9, 2, 0).await];
+    assert!(matches!(kept, [Ok(()), Ok(()), Err(StoreError::Fault(_))]), "no session, no token of it: {kept:?}");
+    assert!(matches!(keep(7, 1, 1).await, Err(StoreError::Fault(_))), "a token stands for one generation");
+    let found = |hash| ask(store, move |tx| tx.refresh_by_hash(RefreshHash([hash; 32])));
+    assert_eq!(found(7).await, Some((sid(1), 0)), "a spent one too");
+    assert_eq!(found(8).await, Some((sid(1), u32::MAX)));
+    assert_eq!(found(9).await, None);
+    change(store, move |tx| tx.delete_user(ann)).await;
+    assert_eq!(found(8).await, None, "it goes with its session");
+}
+
+pub(crate) async fn hashes_are_swept_before_their_sessions(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    for (number, expires) in [(1, 1500), (2, 1400), (3, 1700)] {
+        open(store, Session { expires_at: at(expires), ..session(number, ann) }).await;
+    }
+    change(store, |tx| {
+        (10..13).try_for_each(|hash| tx.keep_refresh(RefreshHash([hash; 32]), sid(1), u32::from(hash)))?;
+        tx.keep_refresh(RefreshHash([20; 32]), sid(3), 0)
+    })
+    .await;
+    let sessions = || change(store, |tx| tx.sweep_sessions(at(1600), 9));
+    let hashes = |limit| change(store, move |tx| tx.sweep_refresh_hashes(at(1600), limit));
+    assert_eq!(sessions().await, 1, "the one whose refresh tokens are forgotten");
+    assert_eq!((hashes(2).await, sessions().await), (2, 0));
+    assert_eq!((hashes(2).await, sessions().await), (1, 1));
+    assert_eq!((hashes(2).await, sessions().await), (0, 0));
+    let left = ask(store, |tx| tx.refresh_by_hash(RefreshHash([20; 32]))).await;
+    assert_eq!(left, Some((sid(3), 0)));
 }
 
 pub(crate) async fn a_temporary_password_is_forgotten(store: &Store) {

@@ -10,7 +10,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{EndReason, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{ReadSessions, StoreError, WriteSessions};
+use crate::store::{ReadSessions, RefreshHash, StoreError, WriteSessions};
 
 /// How many sessions of one user are listed.
 const LISTED: u32 = 1000;
@@ -31,8 +31,12 @@ pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
-pub(super) const SWEEP: &str =
-    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+pub(super) const BY_HASH: &str = "SELECT session_id, generation FROM refresh_hashes WHERE hash = ?1";
+pub(super) const SWEEP_HASHES: &str = "DELETE FROM refresh_hashes WHERE hash IN
+   (SELECT h.hash FROM sessions s CROSS JOIN refresh_hashes h ON h.session_id = s.id WHERE s.expires_at < ?1 LIMIT ?2)";
+pub(super) const SWEEP: &str = "DELETE FROM sessions WHERE id IN
+   (SELECT id FROM sessions s WHERE expires_at < ?1 AND NOT EXISTS
+      (SELECT 1 FROM refresh_hashes WHERE session_id = s.id) ORDER BY expires_at LIMIT ?2)";
 
 fn session(row: &Row<'_>) -> Result<Session, StoreError> {
     let dialect: String = row.get("dialect")?;
@@ -57,6 +61,10 @@ fn session(row: &Row<'_>) -> Result<Session, StoreError> {
 impl ReadSessions for Tx<'_> {
     fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
         self.one(WITH_USER, [id.0.as_bytes()], |row| Ok((session(row)?, user(row)?)))
+    }
+
+    fn refresh_by_hash(&self, hash: RefreshHash) -> Result<Option<(SessionId, u32)>, StoreError> {
+        self.one(BY_HASH, [hash.0], |row| Ok((SessionId(uuid(row, "session_id")?), row.get("generation")?)))
     }
 
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -102,6 +110,14 @@ impl WriteSessions for Tx<'_> {
         Ok(self.execute(ADVANCE, params![id.0.as_bytes(), from, to, now.unix(), expires_at.unix()])? == 1)
     }
 
+    fn keep_refresh(&self, hash: RefreshHash, session: SessionId, generation: u32) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO refresh_hashes (hash, session_id, generation) VALUES (?1, ?2, ?3)",
+            params![hash.0, session.0.as_bytes(), generation],
+        )?;
+        Ok(())
+    }
+
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {
         Ok(self.execute(END, params![id.0.as_bytes(), now.unix(), reason.name()])? == 1)
     }
@@ -120,6 +136,10 @@ impl WriteSessions for Tx<'_> {
     fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError> {
         self.execute("UPDATE sessions SET must_change_password = 0 WHERE id = ?1", [id.0.as_bytes()])?;
         Ok(())
+    }
+
+    fn sweep_refresh_hashes(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(SWEEP_HASHES, params![before.unix(), limit])
     }
 
     fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {

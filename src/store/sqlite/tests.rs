@@ -94,6 +94,8 @@ async fn no_statement_reads_a_whole_table() {
         sessions::ADVANCE,
         sessions::END,
         sessions::END_OF_USER,
+        sessions::BY_HASH,
+        sessions::SWEEP_HASHES,
         sessions::SWEEP,
         reset_codes::OWNER,
         reset_codes::SWEEP,

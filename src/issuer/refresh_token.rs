@@ -1,0 +1,96 @@
+//! The two spellings of a refresh token: a UUID that is found by its hash, and a signed JWT that names all itself.
+//!
+//! Opening one shows that we made it and what it stands for; whether it is still good is decided in [`super::refresh`].
+//! Both are made from session and generation alone, so that a retry gets what the first try got.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::authenticate::named;
+use super::issue::sign;
+use super::refusal::Unproven;
+use super::signed_in::SignedIn;
+use super::{Issuer, Refusal};
+use crate::domain::id::{SessionId, Subject, UserId};
+use crate::domain::key::Typ;
+use crate::domain::secret::SecretText;
+use crate::store::{RefreshHash, StoreError};
+
+/// A refresh token that was opened: its hash or its signature was found right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The session it stands for.
+    pub session: SessionId,
+    /// The generation it stands for.
+    pub generation: u32,
+}
+
+/// Opens a UUID, in any spelling of it.
+pub async fn open_uuid(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
+    let token = Uuid::try_parse(text).map_err(|_| Unproven::SessionEnded)?;
+    let hash = RefreshHash(issuer.refresh_tokens.uuid_hash(&token));
+    let found: Result<_, StoreError> = issuer.store.read(move |tx| tx.refresh_by_hash(hash)).await;
+    found?.map(|(session, generation)| Opened { session, generation }).ok_or_else(|| Unproven::SessionEnded.into())
+}
+
+/// Opens a signed JWT that has not expired. The store is not asked.
+pub fn open_jwt(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
+    let token = issuer.verify_refresh(text)?;
+    let session = named(&token)?;
+    let generation = token.number("generation").and_then(|generation| u32::try_from(generation).ok());
+    generation.map(|generation| Opened { session, generation }).ok_or_else(|| Unproven::SessionEnded.into())
+}
+
+/// The UUID of a session as it is now.
+pub fn uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
+    issuer.refresh_tokens.uuid_for(who.session().id, who.session().generation)
+}
+
+/// What the store must keep of a UUID, so that it is found again.
+pub(super) fn uuid_hash(issuer: &Issuer, named: Opened) -> RefreshHash {
+    let uuid = issuer.refresh_tokens.uuid_for(named.session, named.generation);
+    RefreshHash(issuer.refresh_tokens.uuid_hash(&uuid))
+}
+
+/// The claims of a refresh token: for the issuer alone, so that no resource server takes it.
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: Subject,
+    aud: &'a str,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    jti: Uuid,
+    sid: SessionId,
+    generation: u32,
+    token_type: &'static str,
+    /// By the name the profile gives it.
+    #[serde(flatten)]
+    user_id: BTreeMap<&'a str, UserId>,
+}
+
+/// Signs the refresh token of a session as it is now. It is good until the session's end, even if its key retires
+/// before: the ring keeps the public half as long as a session may need it.
+pub async fn jwt(issuer: &Issuer, who: &SignedIn) -> Result<SecretText, Refusal> {
+    let (user, session, settings) = (who.user(), who.session(), issuer.settings());
+    let profile = settings.profile(session.dialect);
+    let begun = session.rotated_at.unix();
+    let claims = Claims {
+        iss: &issuer.policy.issuer,
+        sub: user.sub,
+        aud: &issuer.policy.issuer,
+        iat: begun,
+        nbf: begun,
+        exp: session.expires_at.unix(),
+        jti: issuer.refresh_tokens.jti(session.id, session.generation),
+        sid: session.id,
+        generation: session.generation,
+        token_type: "refresh",
+        user_id: BTreeMap::from([(profile.user_id_claim.as_str(), user.id)]),
+    };
+    let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
+    sign(&issuer.ring(), algorithm, issuer.clock.now(), Typ::RefreshJwt, &claims).await
+}
