@@ -14,6 +14,20 @@ use super::{Http, HttpOptions};
 /// The name of the cookie that carries an access token.
 pub const COOKIE_NAME: &str = "jwt_token";
 
+/// A token from the header alone. `Debug` does not show it.
+pub struct Header {
+    /// The token; None where none was sent.
+    pub token: Option<String>,
+}
+
+impl FromRequestParts<Http> for Header {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, Infallible> {
+        Ok(Self { token: from_header(&parts.headers) })
+    }
+}
+
 /// A token from the header, or else from the cookie. `Debug` does not show it.
 #[derive(Default)]
 pub struct HeaderOrCookie {

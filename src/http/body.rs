@@ -9,8 +9,8 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::Http;
 use super::rejection::Rejection;
+use super::{Http, multipart};
 use crate::domain::field::{Field, Problem};
 use crate::domain::strict_json;
 
@@ -79,6 +79,38 @@ impl FromRequest<Http> for Submitted {
             (false, false, false) => Err(Rejection::WrongContentType(
                 "a JSON object as application/json, or a form as application/x-www-form-urlencoded",
             )),
+        }
+    }
+}
+
+/// A JSON value, or the fields of a form (of a name that comes twice, the last one). What is no object, each dialect
+/// refuses in its own words. An empty body is an object without fields.
+pub struct JsonOrForm(pub Value);
+
+impl FromRequest<Http> for JsonOrForm {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, http: &Http) -> Result<Self, Rejection> {
+        let header = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("").to_owned();
+        let kind = content_type(request.headers());
+        let body = read(request, http).await?;
+        if body.is_empty() {
+            return Ok(Self(Value::Object(Map::new())));
+        }
+        match kind.as_deref() {
+            Some("application/json") => {
+                let parsed = strict_json::parse(&body);
+                parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("JSON parse error - {error}")))
+            }
+            Some("application/x-www-form-urlencoded") => {
+                let fields = form_urlencoded::parse(&body);
+                Ok(Self(fields.map(|(name, value)| (name.into_owned(), Value::from(value))).collect()))
+            }
+            Some("multipart/form-data") => match multipart::fields(&header, &body) {
+                Ok(fields) => Ok(Self(fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect())),
+                Err(error) => Err(Rejection::MalformedBody(format!("Multipart form parse error - {error}"))),
+            },
+            _ => Err(Rejection::WrongContentType("JSON as application/json, or a form")),
         }
     }
 }

@@ -21,6 +21,7 @@ mod caller;
 mod dialect;
 mod layers;
 mod liveliness;
+mod multipart;
 pub mod openapi;
 pub mod pages;
 mod rejection;

@@ -1,6 +1,8 @@
 //! Integration tests: a real server on a free port, real mail, a clock in hand.
 
 mod cors;
+mod dialects_support;
+mod drf_pyjwt;
 mod rest_jwt;
 mod smtp;
 mod support;

@@ -10,6 +10,8 @@ use super::openapi::Chapter;
 use super::rejection::Rejection;
 use crate::domain::dialect::Dialect;
 
+mod drf;
+mod drf_pyjwt;
 mod jwt_issuer;
 mod rest_jwt;
 
@@ -40,7 +42,8 @@ pub fn routes(spoken: &BTreeSet<Dialect>) -> Router<Http> {
         router = match dialect {
             Dialect::JwtIssuer => router.merge(jwt_issuer::routes()),
             Dialect::RestJwt => router.merge(rest_jwt::routes()),
-            Dialect::RestSocial | Dialect::DrfPyjwt | Dialect::Simplejwt => router,
+            Dialect::DrfPyjwt => router.merge(drf_pyjwt::routes()),
+            Dialect::RestSocial | Dialect::Simplejwt => router,
         };
     }
     router

@@ -1,0 +1,104 @@
+//! The dialect `drf_pyjwt`: `/api/register/`, `/api/login/`, `/api/refresh/`, `/api/logout/` and `/api/me/`.
+//!
+//! The original's accounts had an address and an empty user name. Here every account has a name of its own: one that is
+//! registered without a name gets its address as one, and `/api/me/` shows and changes it. (An address longer than a
+//! name may be needs a name beside it.)
+
+use axum::Router;
+use axum::extract::State;
+use axum::handler::Handler;
+use axum::response::Response;
+use axum::routing::{MethodRouter, get, post};
+
+use super::super::Http;
+use super::super::bearer::Header;
+use super::at;
+use super::drf::{self, Fields};
+use crate::domain::dialect::Dialect;
+use crate::issuer::authenticate::Authenticate;
+use crate::issuer::issue::access_token;
+use crate::issuer::refresh::Refresh;
+use crate::issuer::refresh_token::{open_uuid, uuid};
+use crate::issuer::register::Register;
+use crate::issuer::sign_in::SignIn;
+use crate::issuer::sign_out::SignOutByRefresh;
+use crate::issuer::update_profile::UpdateProfile;
+use crate::issuer::{Caller, SignedIn};
+
+mod refusal;
+mod wire;
+
+use refusal::Words;
+
+type Answer = Result<Response, Words>;
+
+/// The dialect's table of contents.
+pub fn routes() -> Router<Http> {
+    Router::new()
+        .merge(at("/api/register/", post_only(register)))
+        .merge(at("/api/login/", post_only(login)))
+        .merge(at("/api/refresh/", post_only(refresh)))
+        .merge(at("/api/logout/", post_only(logout)))
+        .merge(at("/api/me/", get(me).put(replace_me).patch(change_me).fallback(drf::wrong_method)))
+}
+
+fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
+    post(handler).fallback(drf::wrong_method)
+}
+
+async fn register(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let wire::Registration { username, password, email, named } = wire::registration(body)?;
+    let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
+    let user = register.run(&http.issuer).await.map_err(|refusal| wire::as_sent(refusal, named))?;
+    Ok(wire::registered(&user))
+}
+
+async fn login(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let wire::Credentials { login, password } = wire::credentials(body)?;
+    let who = SignIn { login, password, dialect: Dialect::DrfPyjwt, from }.run(&http.issuer).await?;
+    pair(&http, &who).await
+}
+
+async fn refresh(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let token = open_uuid(&http.issuer, &wire::refresh_token(body)?).await?;
+    let who = Refresh { token, from }.run(&http.issuer).await?;
+    pair(&http, &who).await
+}
+
+async fn pair(http: &Http, who: &SignedIn) -> Answer {
+    let access = access_token(&http.issuer, who).await?;
+    Ok(wire::pair(&access, uuid(&http.issuer, who)))
+}
+
+async fn logout(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let token = open_uuid(&http.issuer, &wire::refresh_token(body)?).await?;
+    SignOutByRefresh { token, from }.run(&http.issuer).await?;
+    Ok(wire::logged_out())
+}
+
+async fn me(State(http): State<Http>, Header { token }: Header) -> Answer {
+    let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
+    Ok(wire::profile(who.user()))
+}
+
+/// The body is read, but not judged, before the caller is known.
+async fn replace_me(state: State<Http>, from: Caller, token: Header, body: Result<Fields, drf::Words>) -> Answer {
+    update(state, from, token, body, wire::replacement).await
+}
+
+async fn change_me(state: State<Http>, from: Caller, token: Header, body: Result<Fields, drf::Words>) -> Answer {
+    update(state, from, token, body, wire::change).await
+}
+
+async fn update(
+    State(http): State<Http>,
+    from: Caller,
+    Header { token }: Header,
+    body: Result<Fields, drf::Words>,
+    read: fn(Fields) -> Result<wire::Change, drf::Words>,
+) -> Answer {
+    let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
+    let wire::Change { username, email } = read(body?)?;
+    let user = UpdateProfile { password: None, email, username, from }.run(&who, &http.issuer).await?;
+    Ok(wire::profile(&user))
+}

@@ -1,0 +1,105 @@
+//! The dialect's bodies: what comes in, field by field, and what goes out.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::super::super::reply;
+use super::super::drf::{Fields, Words};
+use crate::domain::field::{Field, Problem};
+use crate::domain::password::Password;
+use crate::domain::user::{Email, Login, User, Username};
+use crate::issuer::Refusal;
+use crate::issuer::issue::AccessToken;
+
+pub struct Registration {
+    pub username: Username,
+    pub password: Password,
+    pub email: Email,
+    /// Whether the caller chose the name.
+    pub named: bool,
+}
+
+pub struct Credentials {
+    pub login: Login,
+    pub password: Password,
+}
+
+pub struct Change {
+    pub username: Option<Username>,
+    pub email: Option<Email>,
+}
+
+/// The user name may be missing, or empty as the original showed it: then the address is one.
+pub fn registration(mut body: Fields) -> Result<Registration, Words> {
+    let email = body.text("email");
+    let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
+    let password = body.password();
+    let chosen = body.blank_or("username");
+    let named = chosen.is_some();
+    let username = match (&chosen, &email) {
+        (None, Some(email)) if Username::parse(email.as_str()).is_err() => body.text("username"),
+        (None, Some(email)) => Some(email.as_str().to_owned()),
+        (chosen, _) => chosen.clone(),
+    };
+    let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
+    body.checked()?;
+    let (Some(email), Some(password), Some(username)) = (email, password, username) else { return Err(body.refused()) };
+    Ok(Registration { username, password, email, named })
+}
+
+/// Who sent an address alone is told of the address, though it was taken as a name as well.
+pub fn as_sent(refusal: Refusal, named: bool) -> Refusal {
+    match refusal {
+        Refusal::Taken(Field::Username) if !named => Refusal::Taken(Field::Email),
+        other => other,
+    }
+}
+
+pub fn credentials(mut body: Fields) -> Result<Credentials, Words> {
+    let (login, password) = (body.text("email"), body.password());
+    let (Some(login), Some(password)) = (login, password) else { return Err(body.refused()) };
+    Ok(Credentials { login: Login::new(&login), password })
+}
+
+pub fn refresh_token(mut body: Fields) -> Result<String, Words> {
+    body.text("refresh_token").ok_or_else(|| body.refused())
+}
+
+/// PATCH: what is missing stays.
+pub fn change(mut body: Fields) -> Result<Change, Words> {
+    let username = body.optional("username");
+    let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
+    let email = body.optional("email");
+    let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
+    body.checked()?;
+    Ok(Change { username, email })
+}
+
+/// PUT: the same, but something must be there.
+pub fn replacement(body: Fields) -> Result<Change, Words> {
+    let change = change(body)?;
+    if change.username.is_none() && change.email.is_none() {
+        return Err(Words::invalid(&[(Field::Username, Problem::Missing)]));
+    }
+    Ok(change)
+}
+
+pub fn registered(user: &User) -> Response {
+    let email = user.email.as_ref().map_or("", Email::as_str);
+    reply::json(StatusCode::CREATED, &json!({"id": user.id, "email": email}))
+}
+
+pub fn pair(access: &AccessToken, refresh: Uuid) -> Response {
+    reply::json(StatusCode::OK, &json!({"access_token": access.text.expose(), "refresh_token": refresh}))
+}
+
+pub fn logged_out() -> Response {
+    reply::json(StatusCode::OK, &json!({"success": "User logged out."}))
+}
+
+pub fn profile(user: &User) -> Response {
+    let email = user.email.as_ref().map_or("", Email::as_str);
+    reply::json(StatusCode::OK, &json!({"id": user.id, "username": user.username.as_str(), "email": email}))
+}

@@ -1,0 +1,102 @@
+//! Forms as `multipart/form-data` (RFC 7578): the fields of a body that is there as a whole. Files are passed over: no
+//! route takes one.
+
+/// Why a body is no such form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoForm {
+    /// The content type names no boundary.
+    #[error("the content type names no boundary")]
+    Boundary,
+    /// No last boundary closes the form.
+    #[error("the form does not end with its boundary")]
+    Cut,
+    /// A part has no head, or no name in it.
+    #[error("a part has no name")]
+    Name,
+}
+
+/// The fields, in the order they came, by a `Content-Type` header and a body.
+pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, NoForm> {
+    let boundary = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty());
+    let delimiter = format!("\r\n--{}", boundary.ok_or(NoForm::Boundary)?).into_bytes();
+    // The first delimiter need not begin with a line's end if nothing is before it.
+    let mut rest = match body.strip_prefix(&delimiter[2..]) {
+        Some(rest) => rest,
+        None => split(body, &delimiter).ok_or(NoForm::Cut)?.1,
+    };
+    let mut fields = Vec::new();
+    while !rest.starts_with(b"--") {
+        let (part, after) = split(rest, &delimiter).ok_or(NoForm::Cut)?;
+        let (head, content) = split(part, b"\r\n\r\n").ok_or(NoForm::Name)?;
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.lines().filter_map(|line| line.split_once(':'));
+        let disposition = lines.find(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"));
+        let (_, disposition) = disposition.ok_or(NoForm::Name)?;
+        let name = parameter(disposition, "name").ok_or(NoForm::Name)?;
+        if parameter(disposition, "filename").is_none() {
+            fields.push((name, String::from_utf8_lossy(content).into_owned()));
+        }
+        rest = after;
+    }
+    Ok(fields)
+}
+
+/// What is before and after the first `at`.
+fn split<'a>(text: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let found = text.windows(at.len()).position(|window| window == at)?;
+    Some((&text[..found], &text[found + at.len()..]))
+}
+
+/// A parameter of a header, with or without quotation marks. One in them holds none itself: who sends one, writes `%22`.
+fn parameter(header: &str, wanted: &str) -> Option<String> {
+    let mut rest = header.split_once(';')?.1;
+    loop {
+        let (name, after) = rest.split_once('=')?;
+        let (value, next) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => after.split_at(after.find(';').unwrap_or(after.len())),
+        };
+        if name.trim_matches([' ', ';']).eq_ignore_ascii_case(wanted) {
+            return Some(value.trim_end().to_owned());
+        }
+        rest = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: &str = "multipart/form-data; charset=utf-8; boundary=XyZ";
+
+    fn pairs(kind: &str, body: &str) -> Result<Vec<(String, String)>, NoForm> {
+        fields(kind, body.as_bytes())
+    }
+
+    #[test]
+    fn fields_are_read_and_files_passed_over() {
+        let body = "before\r\n--XyZ\r\nContent-Disposition: form-data; name=\"a;b\"\r\n\r\n1\r\n--2\r\n\r\n--XyZ \r\n\
+                    content-type: text/plain\r\ncontent-disposition: form-data; name=c\r\n\r\n\r\n--XyZ\r\n\
+                    Content-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nfile\r\n--XyZ--\r\nafter";
+        let expected = [("a;b", "1\r\n--2\r\n"), ("c", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(pairs(KIND, body), Ok(expected.to_vec()));
+        let first = body.strip_prefix("before\r\n").unwrap_or_default();
+        assert_eq!(pairs("multipart/form-data; boundary=\"XyZ\"", first), Ok(expected.to_vec()));
+        assert_eq!(pairs(KIND, "--XyZ--\r\n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_no_form_is_refused() {
+        let good = "--XyZ\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--XyZ--";
+        assert!(pairs(KIND, good).is_ok());
+        for cut in 0..good.len() {
+            assert!(pairs(KIND, &good[..cut]).is_err(), "{}", &good[..cut]);
+        }
+        for kind in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"XyZ"] {
+            assert_eq!(pairs(kind, good), Err(NoForm::Boundary), "{kind}");
+        }
+        for part in ["", "\r\n\r\n", "\r\nContent-Disposition: form-data\r\n\r\n1", "\r\nname: \"a\"\r\n\r\n1"] {
+            assert_eq!(pairs(KIND, &format!("--XyZ{part}\r\n--XyZ--")), Err(NoForm::Name), "{part}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! A server in this process, on a free port, with a folder and a clock of its own.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::app;
+use countersign::chance::Chance;
+use countersign::clock::Clock;
+use countersign::config::Config;
+use countersign::issuer::Issuer;
+use countersign::issuer::settings::SetSetting;
+use countersign::issuer::users::{Change, find};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// It ends with the value.
+pub struct Server {
+    pub clock: Clock,
+    pub issuer: Arc<Issuer>,
+    url: String,
+    folder: TempDir,
+    client: reqwest::Client,
+    _stop: watch::Sender<bool>,
+    serving: JoinHandle<anyhow::Result<()>>,
+}
+
+/// What was answered, whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body, if the answer has this status.
+    #[track_caller]
+    pub fn is(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:#?}");
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let config = Config::from_toml(&format!(
+            "data_dir = '{path}/data'\nkeys_dir = '{path}/keys'\nserver.listen = '127.0.0.1:0'\n\
+             passwords = {{ memory_kib = 8192, iterations = 1, parallelism = 1 }}"
+        ))
+        .unwrap();
+        let listener = TcpListener::bind(config.server.listen).unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = config.listening_on(address);
+        let clock = Clock::manual(Clock::system().now());
+        let issuer = app::build(&config, clock.clone(), Chance::System).await.unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let served = Arc::clone(&issuer);
+        let serving = tokio::spawn(async move { app::serve(&config, served, listener, stopped).await });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { clock, issuer, url: format!("http://{address}"), folder, client, _stop: stop, serving }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub async fn send(&self, method: &str, path: &str, kind: &str, token: Option<&str>, body: &str) -> Answer {
+        let method: Method = method.parse().unwrap();
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).body(body.to_owned());
+        if !kind.is_empty() {
+            request = request.header("content-type", kind);
+        }
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send("POST", path, "application/json", None, &body.to_string()).await
+    }
+
+    /// Posts each body, sent as the given type, and compares all that was answered. A body of `""` stands for nothing.
+    pub async fn answers(&self, path: &str, rows: &[(&str, &str, u16, Value)]) {
+        for (kind, body, status, expected) in rows {
+            let answer = self.send("POST", path, kind, None, body).await;
+            assert_eq!((answer.is(*status), path), (expected.clone(), path), "{kind} {body}");
+            let challenge = if *status == 401 { "Bearer realm=\"api\"" } else { "" };
+            assert_eq!(answer.header("www-authenticate"), challenge, "{kind} {body}");
+            assert_eq!(answer.header("cache-control"), "no-store", "{kind} {body}");
+        }
+    }
+
+    /// Makes a user with [`PASSWORD`] and an address at `example.com`.
+    pub async fn register(&self, name: &str) {
+        let email = format!("{name}@example.com");
+        self.post("/register", &json!({"username": name, "password": PASSWORD, "email": email})).await.is(200);
+    }
+
+    pub async fn set(&self, name: &str, value: &str) {
+        let set = SetSetting { name: name.to_owned(), value: value.to_owned(), by: "a test".to_owned() };
+        set.run(&self.issuer).await.unwrap();
+    }
+
+    pub async fn disable(&self, name: &str) {
+        let user = find(&self.issuer, name).await.unwrap().unwrap();
+        Change::Disable.run(&user, &self.issuer).await.unwrap();
+    }
+
+    /// How often the audit log names an action.
+    pub async fn recorded(&self, action: &str) -> usize {
+        let lines: Result<_, countersign::store::StoreError> =
+            self.issuer.store.read(|tx| tx.audit_lines(None, 1000)).await;
+        lines.unwrap().iter().filter(|line| line.action == action).count()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// A token's header.
+pub fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
+/// A token's claims.
+pub fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+fn part(token: &str, index: usize) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap()).unwrap()
+}
+
+/// A member that is a text.
+#[track_caller]
+pub fn text(body: &Value, name: &str) -> String {
+    body[name].as_str().unwrap_or_else(|| panic!("no text {name} in {body}")).to_owned()
+}
