@@ -4,5 +4,6 @@ mod cors;
 mod dialects_support;
 mod drf_pyjwt;
 mod rest_jwt;
+mod simplejwt;
 mod smtp;
 mod support;

@@ -14,6 +14,7 @@ mod drf;
 mod drf_pyjwt;
 mod jwt_issuer;
 mod rest_jwt;
+mod simplejwt;
 
 /// The description of a dialect's routes.
 pub fn chapter(dialect: Dialect) -> Option<Chapter> {
@@ -43,7 +44,8 @@ pub fn routes(spoken: &BTreeSet<Dialect>) -> Router<Http> {
             Dialect::JwtIssuer => router.merge(jwt_issuer::routes()),
             Dialect::RestJwt => router.merge(rest_jwt::routes()),
             Dialect::DrfPyjwt => router.merge(drf_pyjwt::routes()),
-            Dialect::RestSocial | Dialect::Simplejwt => router,
+            Dialect::Simplejwt => router.merge(simplejwt::routes()),
+            Dialect::RestSocial => router,
         };
     }
     router

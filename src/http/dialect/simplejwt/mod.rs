@@ -1,0 +1,89 @@
+//! The dialect `simplejwt`: `/api/token/` and, below it, `refresh/`, `verify/`, `blacklist/`, `sliding/` and
+//! `sliding/refresh/`, as the views of `djangorestframework-simplejwt` answer.
+//!
+//! Where the package tells kinds of bad tokens apart (expired, blacklisted, of a wrong type), here is one body for all.
+//! An empty password is wrong, not missing, as in every dialect.
+
+use axum::Router;
+use axum::extract::State;
+use axum::handler::Handler;
+use axum::response::Response;
+use axum::routing::{MethodRouter, post};
+
+use super::super::Http;
+use super::at;
+use super::drf::{self, Fields};
+use crate::domain::dialect::Dialect;
+use crate::issuer::issue::{access_token, sliding_token};
+use crate::issuer::refresh::Refresh;
+use crate::issuer::refresh_token::{jwt, open_jwt};
+use crate::issuer::sign_in::SignIn;
+use crate::issuer::sign_out::SignOutByRefresh;
+use crate::issuer::sliding::Slide;
+use crate::issuer::verify_token::VerifyToken;
+use crate::issuer::{Caller, SignedIn};
+
+mod refusal;
+mod wire;
+
+use refusal::Words;
+
+type Answer = Result<Response, Words>;
+
+/// The dialect's table of contents.
+pub fn routes() -> Router<Http> {
+    Router::new()
+        .merge(at("/api/token/", post_only(obtain_pair)))
+        .merge(at("/api/token/refresh/", post_only(refresh)))
+        .merge(at("/api/token/verify/", post_only(verify)))
+        .merge(at("/api/token/blacklist/", post_only(blacklist)))
+        .merge(at("/api/token/sliding/", post_only(obtain_sliding)))
+        .merge(at("/api/token/sliding/refresh/", post_only(refresh_sliding)))
+}
+
+fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
+    post(handler).fallback(drf::wrong_method)
+}
+
+async fn obtain_pair(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let who = sign_in(&http, from, body).await?;
+    let (refresh, access) = (jwt(&http.issuer, &who).await?, access_token(&http.issuer, &who).await?);
+    Ok(wire::pair(&refresh, &access))
+}
+
+async fn obtain_sliding(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let who = sign_in(&http, from, body).await?;
+    Ok(wire::sliding(&sliding_token(&http.issuer, &who).await?))
+}
+
+async fn sign_in(http: &Http, from: Caller, body: Fields) -> Result<SignedIn, Words> {
+    let wire::Credentials { login, password } = wire::credentials(body)?;
+    Ok(SignIn { login, password, dialect: Dialect::Simplejwt, from }.run(&http.issuer).await?)
+}
+
+async fn refresh(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let token = open_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
+    let who = Refresh { token, from }.run(&http.issuer).await?;
+    let access = access_token(&http.issuer, &who).await?;
+    let rotates = http.issuer.settings().profile(Dialect::Simplejwt).refresh.rotate;
+    let successor = if rotates { Some(jwt(&http.issuer, &who).await?) } else { None };
+    Ok(wire::refreshed(&access, successor.as_ref()))
+}
+
+async fn refresh_sliding(State(http): State<Http>, body: Fields) -> Answer {
+    let token = wire::token(body, "token")?;
+    let who = Slide { token: &token }.run(&http.issuer).await?;
+    Ok(wire::sliding(&sliding_token(&http.issuer, &who).await?))
+}
+
+async fn verify(State(http): State<Http>, body: Fields) -> Answer {
+    let token = wire::token(body, "token")?;
+    VerifyToken { token: &token }.run(&http.issuer).await?;
+    Ok(wire::nothing())
+}
+
+async fn blacklist(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+    let token = open_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
+    SignOutByRefresh { token, from }.run(&http.issuer).await?;
+    Ok(wire::nothing())
+}

@@ -1,0 +1,48 @@
+//! The dialect's bodies: what comes in, field by field, and what goes out.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json;
+
+use super::super::super::reply;
+use super::super::drf::{Fields, Words};
+use crate::domain::password::Password;
+use crate::domain::secret::SecretText;
+use crate::domain::user::Login;
+use crate::issuer::issue::AccessToken;
+
+pub struct Credentials {
+    pub login: Login,
+    pub password: Password,
+}
+
+pub fn credentials(mut body: Fields) -> Result<Credentials, Words> {
+    let (login, password) = (body.text("username"), body.password());
+    let (Some(login), Some(password)) = (login, password) else { return Err(body.refused()) };
+    Ok(Credentials { login: Login::new(&login), password })
+}
+
+pub fn token(mut body: Fields, name: &'static str) -> Result<String, Words> {
+    body.text(name).ok_or_else(|| body.refused())
+}
+
+pub fn pair(refresh: &SecretText, access: &AccessToken) -> Response {
+    reply::json(StatusCode::OK, &json!({"refresh": refresh.expose(), "access": access.text.expose()}))
+}
+
+/// The refresh token is there only where it was rotated.
+pub fn refreshed(access: &AccessToken, successor: Option<&SecretText>) -> Response {
+    let mut body = json!({"access": access.text.expose()});
+    if let Some(refresh) = successor {
+        body["refresh"] = refresh.expose().into();
+    }
+    reply::json(StatusCode::OK, &body)
+}
+
+pub fn sliding(token: &AccessToken) -> Response {
+    reply::json(StatusCode::OK, &json!({"token": token.text.expose()}))
+}
+
+pub fn nothing() -> Response {
+    reply::json(StatusCode::OK, &json!({}))
+}
