@@ -52,8 +52,9 @@ pub struct User {
     pub last_login: Option<Timestamp>,
 }
 
-/// A user about to be made; the database gives the id unless one is wanted.
+/// A user about to be made; the database gives the id unless one is wanted. [`NewUser::new`] has the usual rest.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a person")]
 pub struct NewUser {
     /// A particular id (an import's); None for the next free one.
     pub id: Option<UserId>,
@@ -63,12 +64,51 @@ pub struct NewUser {
     pub username: Username,
     /// Where mails go.
     pub email: Option<Email>,
+    /// See [`User::email_verified`].
+    pub email_verified: bool,
+    /// See [`User::first_name`].
+    pub first_name: String,
+    /// See [`User::last_name`].
+    pub last_name: String,
     /// See [`User::password`].
     pub password: Option<PasswordHash>,
+    /// See [`User::must_change_password`].
+    pub must_change_password: bool,
+    /// See [`User::is_active`].
+    pub is_active: bool,
+    /// See [`User::is_staff`].
+    pub is_staff: bool,
     /// May enter the admin zone.
     pub is_superuser: bool,
+    /// See [`User::claims`].
+    pub claims: Claims,
     /// When the account was made.
     pub date_joined: Timestamp,
+    /// See [`User::last_login`].
+    pub last_login: Option<Timestamp>,
+}
+
+impl NewUser {
+    /// An active user who joined at that time, without address, password, claims or rights.
+    pub fn new(sub: Subject, username: Username, date_joined: Timestamp) -> Self {
+        Self {
+            id: None,
+            sub,
+            username,
+            email: None,
+            email_verified: false,
+            first_name: String::new(),
+            last_name: String::new(),
+            password: None,
+            must_change_password: false,
+            is_active: true,
+            is_staff: false,
+            is_superuser: false,
+            claims: Claims::default(),
+            date_joined,
+            last_login: None,
+        }
+    }
 }
 
 /// A user name: 1 to [`USERNAME_MAX`] characters, no control characters, no space at its ends. Equality is that of [`Username::key`].

@@ -121,7 +121,8 @@ impl From<StoreError> for Refusal {
                 tracing::error!(%error, "the store is unavailable");
                 Self::Busy { retry_after: Duration::from_secs(5) }
             }
-            StoreError::Fault(_) => Self::Fault(Fault::new("asking the store", &error)),
+            // Chance gives no UUID twice, and whoever wants a particular number asks first whose it is.
+            StoreError::InUse(_) | StoreError::Fault(_) => Self::Fault(Fault::new("asking the store", &error)),
         }
     }
 }

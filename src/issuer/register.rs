@@ -36,14 +36,11 @@ impl Register {
         }
         self.check_password(issuer)?;
         let address = self.from.map(|caller| caller.address);
+        let sub = Subject(issuer.chance.uuid());
         let user = NewUser {
-            id: None,
-            sub: Subject(issuer.chance.uuid()),
-            username: self.username,
             email: self.email,
-            password: None,
             is_superuser: self.is_superuser,
-            date_joined: issuer.clock.now(),
+            ..NewUser::new(sub, self.username, issuer.clock.now())
         };
         let hash = issuer.hash_password(self.password).await?;
         let user = NewUser { password: Some(hash), ..user };

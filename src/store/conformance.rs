@@ -25,7 +25,8 @@ macro_rules! conformance {
             users: a_user_is_found_as_it_was_made, names_and_addresses_are_unique_across_each_other,
                 changes_change_what_they_name_alone, a_hash_is_upgraded_unless_the_password_changed,
                 an_address_stands_before_a_name, pages_follow_each_other, a_prefix_finds_names_and_addresses,
-                the_newest_addresses_are_kept, who_is_deleted_leaves_only_the_log, ids_are_never_given_again;
+                the_newest_addresses_are_kept, who_is_deleted_leaves_only_the_log, ids_are_never_given_again,
+                all_that_is_known_of_a_user_comes_along;
             sessions: a_session_comes_with_its_user, a_session_moves_on_from_what_was_seen,
                 one_of_many_moves_a_session_on, what_has_ended_stays_ended, all_but_one_end,
                 live_sessions_are_listed, the_oldest_opening_is_of_a_live_session, the_sweep_takes_what_expired,
@@ -89,13 +90,9 @@ fn someone(text: &str) -> NewUser {
     let mut sub = [0; 16];
     sub.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
     NewUser {
-        id: None,
-        sub: Subject(Uuid::from_bytes(sub)),
-        username: name(text),
         email: Some(email(&format!("{text}@example.com"))),
         password: Some(hash("first")),
-        is_superuser: false,
-        date_joined: at(100),
+        ..NewUser::new(Subject(Uuid::from_bytes(sub)), name(text), at(100))
     }
 }
 

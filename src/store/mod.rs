@@ -44,6 +44,9 @@ pub enum StoreError {
     /// Another row already has the value that must be unique.
     #[error("the {} is taken", .0.name())]
     Taken(Field),
+    /// Another user already has the number wanted for a new one: its `id` or `sub`. Only an import wants one.
+    #[error("another user has that {0}")]
+    InUse(&'static str),
     /// The database is locked, full, read-only or out of reach: it may recover without a restart.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::StoreError;
 use crate::domain::claims::Claims;
-use crate::domain::id::UserId;
+use crate::domain::id::{Subject, UserId};
 use crate::domain::password::PasswordHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
@@ -24,6 +24,8 @@ pub struct UserQuery {
 pub trait ReadUsers {
     /// The user of that id.
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// The user of that UUID.
+    fn user_by_sub(&self, sub: Subject) -> Result<Option<User>, StoreError>;
     /// The user who signs in by that name or address: by address first where it [looks like one](Login::looks_like_email).
     fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError>;
     /// The user with that address.
@@ -36,7 +38,8 @@ pub trait ReadUsers {
 
 /// Changing users. Those that name a user nobody has change nothing.
 pub trait WriteUsers {
-    /// Makes a user. [`StoreError::Taken`] where its name or address is another's name or address.
+    /// Makes a user. [`StoreError::Taken`] where its name or address is another's name or address,
+    /// [`StoreError::InUse`] where the id or the UUID is another's; nothing was changed then.
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError>;
     /// Sets the password and whether it is a temporary one.
     fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError>;

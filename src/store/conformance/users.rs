@@ -188,5 +188,33 @@ pub(crate) async fn ids_are_never_given_again(store: &Store) {
     assert!(change(store, move |tx| tx.delete_user(next)).await);
     assert_eq!(insert(store, someone("carl")).await, UserId(43));
     let twice = store.write(|tx| tx.insert_user(&NewUser { id: Some(UserId(41)), ..someone("dora") })).await;
-    assert!(matches!(twice, Err(StoreError::Fault(_))), "{twice:?}");
+    assert_eq!(twice, Err(StoreError::InUse("id")));
+    let same_sub = NewUser { sub: someone("ann").sub, ..someone("emil") };
+    let twice = store.write(move |tx| tx.insert_user(&same_sub)).await;
+    assert_eq!(twice, Err(StoreError::InUse("sub")));
+}
+
+pub(crate) async fn all_that_is_known_of_a_user_comes_along(store: &Store) {
+    let made = NewUser {
+        id: Some(UserId(7)),
+        email_verified: true,
+        first_name: "Ann".to_owned(),
+        last_name: "Öt".to_owned(),
+        must_change_password: true,
+        is_active: false,
+        is_staff: true,
+        claims: Claims::parse(r#"{"roles":["editor"]}"#).expect("claims"),
+        last_login: Some(at(-5)),
+        ..someone("ann")
+    };
+    let (wanted, sub) = (made.clone(), made.sub);
+    insert(store, made).await;
+    let found = ask(store, move |tx| Ok((tx.user_by_sub(sub)?, tx.user_by_sub(someone("bob").sub)?))).await;
+    let (Some(user), None) = found else { panic!("one is found by their UUID, and nobody else: {found:?}") };
+    assert_eq!((user.id, user.sub, user.username), (UserId(7), wanted.sub, wanted.username));
+    assert_eq!((user.email, user.email_verified), (wanted.email, true));
+    assert_eq!((user.first_name.as_str(), user.last_name.as_str()), ("Ann", "Öt"));
+    assert_eq!((user.password, user.must_change_password), (wanted.password, true));
+    assert_eq!((user.is_active, user.is_staff, user.is_superuser), (false, true, false));
+    assert_eq!((user.claims, user.date_joined, user.last_login), (wanted.claims, at(100), Some(at(-5))));
 }

@@ -111,6 +111,6 @@ pub(super) fn explained(path: &Path, error: rusqlite::Error) -> StoreError {
     match StoreError::from(error) {
         StoreError::Unavailable(why) => StoreError::Unavailable(format!("can't open {path}: {why}")),
         StoreError::Fault(why) => StoreError::Fault(format!("can't open {path}: {why}")),
-        StoreError::Taken(field) => StoreError::Taken(field),
+        other @ (StoreError::Taken(_) | StoreError::InUse(_)) => other,
     }
 }

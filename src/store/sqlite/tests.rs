@@ -83,6 +83,7 @@ fn every_commit_waits_for_the_disk() {
 async fn no_statement_reads_a_whole_table() {
     let statements = [
         users::BY_ID,
+        users::BY_SUB,
         users::BY_NAME,
         users::BY_EMAIL,
         users::CLAIMANTS,

@@ -18,6 +18,7 @@ use crate::store::{ReadUsers, StoreError, UserQuery, WriteUsers};
 const ADDRESSES_KEPT: u32 = 20;
 
 pub(super) const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
+pub(super) const BY_SUB: &str = "SELECT * FROM users WHERE sub = ?1";
 pub(super) const BY_NAME: &str = "SELECT * FROM users WHERE username_key = ?1";
 pub(super) const BY_EMAIL: &str = "SELECT * FROM users WHERE email_key = ?1";
 pub(super) const CLAIMANTS: &str = "SELECT 1 FROM users WHERE (username_key = ?1 OR email_key = ?1) AND id IS NOT ?2";
@@ -75,6 +76,10 @@ impl ReadUsers for Tx<'_> {
         self.one(BY_ID, [id.0], user)
     }
 
+    fn user_by_sub(&self, sub: Subject) -> Result<Option<User>, StoreError> {
+        self.one(BY_SUB, [sub.0.as_bytes()], user)
+    }
+
     fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError> {
         let order = if login.looks_like_email() { [BY_EMAIL, BY_NAME] } else { [BY_NAME, BY_EMAIL] };
         for sql in order {
@@ -111,9 +116,18 @@ impl WriteUsers for Tx<'_> {
         if let Some(key) = &email_key {
             self.free(key, Field::Email, None)?;
         }
+        if let Some(id) = user.id
+            && self.exists(BY_ID, [id.0])?
+        {
+            return Err(StoreError::InUse("id"));
+        }
+        if self.exists(BY_SUB, [user.sub.0.as_bytes()])? {
+            return Err(StoreError::InUse("sub"));
+        }
         self.execute(
-            "INSERT INTO users (id, sub, username, username_key, email, email_key, password_hash, is_superuser, date_joined)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO users (id, sub, username, username_key, email, email_key, email_verified, first_name, last_name,
+               password_hash, must_change_password, is_active, is_staff, is_superuser, claims, date_joined, last_login)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             params![
                 user.id.map(|id| id.0),
                 user.sub.0.as_bytes(),
@@ -121,9 +135,17 @@ impl WriteUsers for Tx<'_> {
                 username_key,
                 user.email.as_ref().map(Email::as_str),
                 email_key,
+                user.email_verified,
+                user.first_name,
+                user.last_name,
                 user.password.as_ref().map(PasswordHash::as_str),
+                user.must_change_password,
+                user.is_active,
+                user.is_staff,
                 user.is_superuser,
+                user.claims.to_json(),
                 user.date_joined.unix(),
+                user.last_login.map(Timestamp::unix),
             ],
         )?;
         Ok(UserId(self.last_id()))
