@@ -6,6 +6,7 @@
 pub mod algorithm;
 pub mod certificate;
 pub mod derive;
+pub mod foreign_hash;
 pub mod jwk;
 pub mod key_dir;
 pub mod key_pair;

@@ -2,7 +2,8 @@
 //!
 //! Each thread owns one block of memory for good: a fresh one for every hash would cost as much again in page faults
 //! and leave the process many times its size. When the queue is full the answer is `Busy` at once, so that a storm of
-//! sign-ins delays nothing else. Every verification costs exactly one hash, whatever is wrong.
+//! sign-ins delays nothing else. Every verification costs exactly one hash, whatever is wrong; another system's costs what
+//! it costs there, until its owner has signed in once.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq as _;
 
+use super::foreign_hash::ForeignHash;
 use crate::chance::Chance;
 use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
 
@@ -122,13 +124,20 @@ impl Worker {
     }
 
     fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Checked {
-        let known = hash.filter(|_| password.could_be_right()).and_then(|hash| Stored::parse(hash.as_str()));
-        let Some(stored) = known else {
-            // One hash for those who are nobody, so that they take as long as somebody.
-            let params = self.params.clone();
-            let _ = self.argon2id(password, &[0; SALT], &params);
-            return Checked::Wrong;
-        };
+        match hash.filter(|_| password.could_be_right()).and_then(|hash| Known::read(hash.as_str())) {
+            Some(Known::Own(stored)) => self.check_own(password, &stored),
+            Some(Known::Foreign(foreign)) if foreign.opens_with(password) => Checked::Outdated(self.hash(password)),
+            Some(Known::Foreign(_)) => Checked::Wrong,
+            None => {
+                // One hash for those who are nobody, so that they take as long as somebody.
+                let params = self.params.clone();
+                let _ = self.argon2id(password, &[0; SALT], &params);
+                Checked::Wrong
+            }
+        }
+    }
+
+    fn check_own(&mut self, password: &Password, stored: &Stored) -> Checked {
         let Some(output) = self.argon2id(password, &stored.salt, &stored.params) else { return Checked::Wrong };
         if !bool::from(output.ct_eq(&stored.output)) {
             return Checked::Wrong;
@@ -154,6 +163,20 @@ impl Worker {
             .hash_password_into_with_memory(&bytes[..bytes.len().min(PASSWORD_MAX)], salt, &mut output, memory)
             .ok()
             .map(|()| output)
+    }
+}
+
+/// A stored hash that can be compared with.
+enum Known {
+    /// One of ours.
+    Own(Stored),
+    /// Another system's. It costs what it costs there, until its owner has signed in once.
+    Foreign(ForeignHash),
+}
+
+impl Known {
+    fn read(text: &str) -> Option<Self> {
+        Stored::parse(text).map(Self::Own).or_else(|| ForeignHash::parse(text).ok().map(Self::Foreign))
     }
 }
 
@@ -240,6 +263,21 @@ mod tests {
         let Checked::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else { panic!("it is outdated") };
         assert_eq!(check(&hasher, "correct horse", Some(&new)), Checked::Right);
         assert_eq!(check(&hasher, "wrong", Some(&old)), Checked::Wrong);
+    }
+
+    #[test]
+    fn a_foreign_hash_is_replaced_by_one_of_ours() {
+        // Made by Django 5.2 for the password `correct horse`, with fewer iterations than its own.
+        let foreign = "pbkdf2_sha256$1000$salty$DzvaoPDWHNlO+0p5E04mScIUiNVjJ8YpgYitYTNqHo8=";
+        let hasher = hasher(CHEAP);
+        let old = PasswordHash::from_stored(foreign.to_owned());
+        let Checked::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else { panic!("it is outdated") };
+        assert!(new.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", new.as_str());
+        assert_eq!(check(&hasher, "correct horse", Some(&new)), Checked::Right);
+        assert_eq!(check(&hasher, "wrong", Some(&old)), Checked::Wrong);
+        assert_eq!(check(&hasher, "", Some(&old)), Checked::Wrong);
+        let unknown = PasswordHash::from_stored("md5$salty$0123".to_owned());
+        assert_eq!(check(&hasher, "correct horse", Some(&unknown)), Checked::Wrong);
     }
 
     #[test]
