@@ -20,6 +20,10 @@ use crate::issuer::register::Register;
 use crate::issuer::users::{self, Change};
 use crate::store::{StoreError, UserQuery};
 
+mod export;
+mod import;
+mod source;
+
 /// Users per page when all of them are listed.
 const PAGE: u32 = 1000;
 
@@ -75,6 +79,10 @@ pub enum Users {
         /// The user, by name or address
         name: String,
     },
+    /// Bring users along from JSON lines or from Django; may be interrupted and repeated
+    Import(import::Import),
+    /// Print all users as JSON lines, for import
+    Export(export::Export),
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +119,8 @@ impl Users {
                 change(config, &name, Change::SetClaims(claims), "has new claims from the next token on")?;
             }
             Self::Delete { name } => change(config, &name, Change::Delete, "is deleted")?,
+            Self::Import(import) => return import.run(config),
+            Self::Export(export) => export.run(config)?,
         }
         Ok(ExitCode::SUCCESS)
     }

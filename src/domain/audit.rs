@@ -39,6 +39,8 @@ pub enum Action {
     ClaimsSet,
     /// An operator deleted the user.
     Deleted,
+    /// An operator imported users, many in one line.
+    Imported,
     /// An operator changed a runtime setting.
     SettingChanged,
     /// An operator made a token by hand.
@@ -63,6 +65,7 @@ impl Action {
             Self::PasswordSet => "password_set",
             Self::ClaimsSet => "claims_set",
             Self::Deleted => "deleted",
+            Self::Imported => "imported",
             Self::SettingChanged => "setting_changed",
             Self::TokenMinted => "token_minted",
         }

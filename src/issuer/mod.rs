@@ -31,6 +31,7 @@ use crate::store::{CodeHash, Store};
 use crate::throttle::Throttle;
 
 pub mod authenticate;
+pub mod import_users;
 pub mod issue;
 pub mod keys;
 pub mod mint;

@@ -5,5 +5,6 @@ mod dialects_support;
 mod drf_pyjwt;
 mod rest_jwt;
 mod simplejwt;
+mod import;
 mod smtp;
 mod support;

@@ -11,6 +11,7 @@ use super::{BUSY_TIMEOUT, Read, StoreError, Write};
 
 mod audit;
 mod connect;
+pub mod django;
 mod error;
 mod migrate;
 mod outbox;

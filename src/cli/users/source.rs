@@ -1,0 +1,366 @@
+//! Where imported users are read from: JSON lines, Django's `dumpdata`, a Django database. Each is read on a thread of
+//! its own, a batch ahead of what is written, and none is held in memory as a whole.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::Deserialize;
+use serde::de::{Deserializer as _, IgnoredAny, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::domain::django::{looks_like_users, record};
+use crate::domain::user_record::UserRecord;
+use crate::issuer::import_users::ImportRow;
+use crate::store::sqlite::django::{DjangoUsers, MAGIC};
+
+/// How many users are written in one transaction: enough that the wait for the disk does not count, few enough that a
+/// server on the same database hardly waits.
+const BATCH: usize = 1000;
+/// How many batches are read ahead.
+const AHEAD: usize = 2;
+/// The longest line that is read, in bytes.
+const LINE_MAX: u64 = 1 << 20;
+
+/// Users to be read.
+#[derive(Debug)]
+pub enum Source {
+    /// A user a line, each as `users export` writes it; None for standard input.
+    Lines(Option<PathBuf>),
+    /// What `manage.py dumpdata` wrote, and the model in it.
+    Dump {
+        /// The file.
+        path: PathBuf,
+        /// The model, like `auth.user`.
+        model: String,
+        /// How many of it there are.
+        count: u64,
+    },
+    /// A Django project's SQLite database.
+    Database(DjangoUsers),
+}
+
+/// Some users, and how much of the source has been read with them, in the source's own measure.
+pub struct Batch {
+    pub rows: Vec<ImportRow>,
+    pub read: u64,
+}
+
+impl Source {
+    /// A file of lines, or `-`.
+    pub fn lines(file: &Path) -> Result<Self> {
+        if file.as_os_str() == "-" {
+            return Ok(Self::Lines(None));
+        }
+        if open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(MAGIC) {
+            bail!("{} is a SQLite database: say --from-django before it if it is a Django project's", file.display());
+        }
+        Ok(Self::Lines(Some(file.to_path_buf())))
+    }
+
+    /// A database or a dump, by its first bytes.
+    pub fn django(file: &Path, table: Option<&str>, model: Option<&str>) -> Result<Self> {
+        let is_database = open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(MAGIC);
+        match (is_database, table, model) {
+            (true, _, None) => Ok(Self::Database(DjangoUsers::open(file, table)?)),
+            (true, _, Some(_)) => bail!("{} is a database: name its table with --table", file.display()),
+            (false, None, _) => dump(file, model),
+            (false, Some(_), _) => bail!("{} is no SQLite database: name its model with --model", file.display()),
+        }
+    }
+
+    /// How much there is, where that can be known: bytes of a file of lines, users otherwise.
+    pub fn total(&self) -> Option<u64> {
+        match self {
+            Self::Lines(None) => None,
+            Self::Lines(Some(path)) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len()),
+            Self::Dump { count, .. } => Some(*count),
+            Self::Database(users) => users.count().ok(),
+        }
+    }
+
+    /// What a record's number counts.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Lines(_) => "line",
+            Self::Dump { .. } => "object",
+            Self::Database(_) => "row",
+        }
+    }
+
+    /// Reads everything, on a thread that ends with the receiver. An error is the last that comes.
+    pub fn read(self) -> Result<Receiver<Result<Batch>>> {
+        let (batches, received) = sync_channel(AHEAD);
+        let run = move || {
+            let mut filling = Filling { batches: &batches, rows: Vec::with_capacity(BATCH), read: 0 };
+            let done = self.read_into(&mut filling);
+            filling.send();
+            if let Err(error) = done {
+                // Whoever has stopped listening has said why.
+                let _ = batches.send(Err(error));
+            }
+        };
+        thread::Builder::new().name("import-reader".to_owned()).spawn(run).context("starting a thread that reads")?;
+        Ok(received)
+    }
+
+    fn read_into(self, filling: &mut Filling<'_>) -> Result<()> {
+        match self {
+            Self::Lines(None) => read_lines(io::stdin().lock(), filling).context("reading standard input"),
+            Self::Lines(Some(path)) => read_lines(open(&path)?, filling).with_context(|| reading(&path)),
+            Self::Dump { path, model, .. } => {
+                let take = |object: Object| object.model != model || filling.record(record(&object.pk, &object.fields));
+                each_object(&path, take)
+            }
+            Self::Database(users) => Ok(users.each(|record| filling.record(record))?),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<BufReader<File>> {
+    Ok(BufReader::with_capacity(1 << 16, File::open(path).with_context(|| reading(path))?))
+}
+
+fn reading(path: &Path) -> String {
+    format!("reading {}", path.display())
+}
+
+/// The batch that is being filled.
+struct Filling<'a> {
+    batches: &'a SyncSender<Result<Batch>>,
+    rows: Vec<ImportRow>,
+    read: u64,
+}
+
+impl Filling<'_> {
+    /// Adds the next record, where records are what is counted. False once nobody listens.
+    fn record(&mut self, record: Result<UserRecord, String>) -> bool {
+        self.read += 1;
+        self.add(self.read, record)
+    }
+
+    fn add(&mut self, number: u64, record: Result<UserRecord, String>) -> bool {
+        self.rows.push(ImportRow { number, record });
+        self.rows.len() < BATCH || self.send()
+    }
+
+    fn send(&mut self) -> bool {
+        let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(BATCH));
+        rows.is_empty() || self.batches.send(Ok(Batch { rows, read: self.read })).is_ok()
+    }
+}
+
+fn read_lines(mut from: impl BufRead, filling: &mut Filling<'_>) -> io::Result<()> {
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let mut length = from.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? as u64;
+        if length == 0 {
+            break;
+        }
+        let is_cut = length == LINE_MAX && line.last() != Some(&b'\n');
+        if is_cut {
+            length += from.skip_until(b'\n')? as u64;
+        }
+        filling.read += length;
+        let text = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&line).trim_ascii();
+        if !text.is_empty() && !filling.add(number, parsed(text, is_cut)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn parsed(text: &[u8], is_cut: bool) -> Result<UserRecord, String> {
+    if is_cut {
+        return Err("the line is longer than 1 MiB".to_owned());
+    }
+    if !text.starts_with(b"{") {
+        return Err("the line is no JSON object (for what Django's dumpdata wrote say --from-django)".to_owned());
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        let told = error.to_string();
+        // A line has one line; only the column helps.
+        told.replace("at line 1 column", "at column")
+    })
+}
+
+/// An object of a dump.
+#[derive(Deserialize)]
+struct Object {
+    model: String,
+    #[serde(default)]
+    pk: Value,
+    fields: Map<String, Value>,
+}
+
+/// Finds the model: the one named, or the only one that looks like users.
+fn dump(path: &Path, wanted: Option<&str>) -> Result<Source> {
+    let mut models: Vec<(String, u64)> = Vec::new();
+    each_object(path, |object| {
+        let is_wanted = match wanted {
+            Some(wanted) => object.model.eq_ignore_ascii_case(wanted),
+            None => looks_like_users(object.fields.keys().map(String::as_str)),
+        };
+        match models.iter_mut().find(|(model, _)| *model == object.model) {
+            Some((_, count)) => *count += 1,
+            None if is_wanted => models.push((object.model, 1)),
+            None => {}
+        }
+        true
+    })?;
+    let names: Vec<&str> = models.iter().map(|(model, _)| model.as_str()).collect();
+    match (models.as_slice(), wanted) {
+        ([(model, count)], _) => Ok(Source::Dump { path: path.to_path_buf(), model: model.clone(), count: *count }),
+        ([], Some(wanted)) => bail!("{} has no model `{wanted}`", path.display()),
+        ([], None) => bail!(
+            "{} has no model with a password and a username or e-mail field: name it with --model app.model",
+            path.display()
+        ),
+        _ => bail!(
+            "{} has several models that look like users: say --model and one of {}",
+            path.display(),
+            names.join(", ")
+        ),
+    }
+}
+
+/// Hands over each object of a dump, one in memory at a time, until `take` returns false.
+fn each_object(path: &Path, take: impl FnMut(Object) -> bool) -> Result<()> {
+    let mut stopped = false;
+    let mut reader = serde_json::Deserializer::from_reader(open(path)?);
+    let done = reader.deserialize_seq(Each { take, stopped: &mut stopped }).and_then(|()| reader.end());
+    match done {
+        Err(_) if stopped => Ok(()),
+        done => done.map_err(|error| {
+            anyhow!("{} is neither a SQLite database nor what `manage.py dumpdata` writes ({error})", path.display())
+        }),
+    }
+}
+
+struct Each<'a, F> {
+    take: F,
+    stopped: &'a mut bool,
+}
+
+impl<'de, F: FnMut(Object) -> bool> Visitor<'de> for Each<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects with `model`, `pk` and `fields`")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut objects: A) -> Result<(), A::Error> {
+        while let Some(object) = objects.next_element()? {
+            if !(self.take)(object) {
+                *self.stopped = true;
+                while objects.next_element::<IgnoredAny>()?.is_some() {}
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use tempfile::TempDir;
+
+    fn file(text: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("users");
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    type Rows = Vec<(u64, Result<String, String>)>;
+
+    /// All rows, by number and name or the reason why there is none; and how much was read in the end.
+    fn read(source: Source) -> (Rows, u64) {
+        let batches: Vec<Batch> = source.read().unwrap().into_iter().map(Result::unwrap).collect();
+        let read = batches.last().map_or(0, |batch| batch.read);
+        let name = |record: UserRecord| record.username.unwrap_or_default();
+        let rows = batches.into_iter().flat_map(|batch| batch.rows);
+        (rows.map(|row| (row.number, row.record.map(name))).collect(), read)
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_costs_no_other() {
+        let long = "x".repeat(2 << 20);
+        let text = format!(
+            "\u{feff}{{\"username\":\"ann\"}}\r\n\n[1]\n{{\"username\":\"{long}\"}}\n{{\"nam\":1}}\n{{\"username\":\"bob\"}}"
+        );
+        let (_folder, path) = file(&text);
+        let source = Source::lines(&path).unwrap();
+        assert_eq!((source.total(), source.noun()), (Some(text.len() as u64), "line"));
+        let (rows, bytes) = read(source);
+        assert_eq!(bytes, text.len() as u64);
+        assert_eq!(rows.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 3, 4, 5, 6]);
+        assert_eq!((&rows[0].1, &rows[4].1), (&Ok("ann".to_owned()), &Ok("bob".to_owned())));
+        for (at, words) in [(1, "--from-django"), (2, "longer than"), (3, "unknown field `nam`")] {
+            assert!(rows[at].1.as_ref().unwrap_err().contains(words), "{:?}", rows[at]);
+        }
+    }
+
+    #[test]
+    fn many_come_in_batches_in_order() {
+        let lines: Vec<String> = (0..=2 * BATCH).map(|number| format!("{{\"username\":\"u{number}\"}}")).collect();
+        let (_folder, path) = file(lines.join("\n"));
+        let (rows, _) = read(Source::lines(&path).unwrap());
+        assert_eq!(rows.len(), 2 * BATCH + 1);
+        assert!(rows.iter().zip(0..).all(|((number, name), at)| *number == at + 1 && *name == Ok(format!("u{at}"))));
+    }
+
+    #[test]
+    fn what_django_dumped_is_read() {
+        let (_folder, path) = file(include_str!("../../../tests/fixtures/django/dump.json"));
+        let source = Source::django(&path, None, None).unwrap();
+        assert_eq!((source.total(), source.noun()), (Some(15), "object"));
+        let (rows, count) = read(source);
+        assert_eq!((rows.len(), count), (15, 15));
+        assert_eq!(rows[0], (1, Ok("root".to_owned())));
+    }
+
+    #[test]
+    fn a_model_of_ones_own_is_found_or_asked_for() {
+        let object = |model: &str| {
+            format!(r#"{{"model":"{model}","pk":1,"fields":{{"email":"{model}@example.com","password":"!"}}}}"#)
+        };
+        let (_folder, path) = file(format!("[{}]", object("accounts.member")));
+        let (rows, _) = read(Source::django(&path, None, None).unwrap());
+        assert_eq!(rows, [(1, Ok("accounts.member@example.com".to_owned()))]);
+
+        let (_folder, path) = file(format!("[{},{},{}]", object("a.one"), object("b.two"), object("a.one")));
+        let (rows, _) = read(Source::django(&path, None, Some("A.One")).unwrap());
+        assert_eq!(rows.len(), 2);
+        for (table, model, words) in [
+            (None, None, "--model and one of a.one, b.two"),
+            (None, Some("a.three"), "no model `a.three`"),
+            (Some("auth_user"), None, "--model"),
+        ] {
+            let error = Source::django(&path, table, model).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_none_of_these_says_so() {
+        for text in ["", "{}", "[1]", "[{\"model\":\"a.b\",\"fields\":{}}", "\u{1f}\u{8b}"] {
+            let (_folder, path) = file(text);
+            let error = Source::django(&path, None, None).unwrap_err().to_string();
+            assert!(error.contains("neither a SQLite database nor"), "{text}: {error}");
+        }
+        let (_folder, path) = file("[]");
+        assert!(Source::django(&path, None, None).unwrap_err().to_string().contains("--model app.model"));
+        let (_folder, path) = file(MAGIC);
+        assert!(Source::lines(&path).unwrap_err().to_string().contains("--from-django"));
+        assert!(Source::lines(Path::new("no such file")).is_err());
+    }
+}

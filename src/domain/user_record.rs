@@ -1,0 +1,191 @@
+//! A user as a line of an export, or as another system has them: nothing checked yet, and little required.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::claims::{Claims, ClaimsError};
+use super::field::Problem;
+use super::id::{Subject, UserId};
+use super::password::PasswordHash;
+use super::time::Timestamp;
+use super::user::{Email, NewUser, User, Username};
+
+/// The greatest id taken: far below where JSON's readers lose precision (2⁵³, RFC 8259 §6), so that there is room after it.
+pub const ID_MAX: i64 = 1 << 52;
+
+/// A user on the way in or out. What is missing or null has the value a new user has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserRecord {
+    /// The integer id.
+    pub id: Option<UserId>,
+    /// The UUID.
+    pub sub: Option<Subject>,
+    /// The name to sign in with; required.
+    pub username: Option<String>,
+    /// The address; empty is none.
+    pub email: Option<String>,
+    /// Whether the address was proven.
+    pub email_verified: Option<bool>,
+    /// Given name.
+    pub first_name: Option<String>,
+    /// Family name.
+    pub last_name: Option<String>,
+    /// The stored hash in whatever form; not written where it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_hash", deserialize_with = "read_hash")]
+    pub password_hash: Option<PasswordHash>,
+    /// Whether the password is a temporary one.
+    pub must_change_password: Option<bool>,
+    /// False for a disabled user.
+    pub is_active: Option<bool>,
+    /// Django's flag.
+    pub is_staff: Option<bool>,
+    /// May enter the admin zone.
+    pub is_superuser: Option<bool>,
+    /// What the user's tokens carry besides.
+    pub claims: Option<Map<String, Value>>,
+    /// When the account was made; now, where nobody knows.
+    pub date_joined: Option<Timestamp>,
+    /// When it was last used.
+    pub last_login: Option<Timestamp>,
+}
+
+#[expect(clippy::ref_option, reason = "serde's form")]
+fn write_hash<S: Serializer>(hash: &Option<PasswordHash>, serializer: S) -> Result<S::Ok, S::Error> {
+    hash.as_ref().map(PasswordHash::as_str).serialize(serializer)
+}
+
+fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PasswordHash>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(PasswordHash::from_stored))
+}
+
+/// Why a record makes no user.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Nothing to sign in with.
+    #[error("it has no user name")]
+    NoName,
+    /// A name that is refused.
+    #[error("the user name {0}")]
+    Name(Problem),
+    /// An id no other system can rely on.
+    #[error("the id {0} is not between 1 and 4503599627370496")]
+    Id(UserId),
+    /// Claims that are refused.
+    #[error("{0}")]
+    Claims(#[from] ClaimsError),
+}
+
+/// A record that makes a user.
+#[derive(Debug)]
+pub struct Fit {
+    /// The user; its password's hash is as it came.
+    pub user: NewUser,
+    /// What is wrong with the address, which is left out.
+    pub email_problem: Option<Problem>,
+}
+
+impl UserRecord {
+    /// All there is to write of a user.
+    pub fn of(user: User, with_hash: bool) -> Self {
+        let claims: Map<String, Value> =
+            user.claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self {
+            id: Some(user.id),
+            sub: Some(user.sub),
+            username: Some(user.username.to_string()),
+            email: user.email.map(|email| email.to_string()),
+            email_verified: Some(user.email_verified),
+            first_name: Some(user.first_name),
+            last_name: Some(user.last_name),
+            password_hash: user.password.filter(|_| with_hash),
+            must_change_password: Some(user.must_change_password),
+            is_active: Some(user.is_active),
+            is_staff: Some(user.is_staff),
+            is_superuser: Some(user.is_superuser),
+            claims: Some(claims),
+            date_joined: Some(user.date_joined),
+            last_login: user.last_login,
+        }
+    }
+
+    /// Applies the rules for users. A UUID that is missing is `fresh`, a date of joining that is missing is `now`.
+    pub fn checked(self, fresh: Uuid, now: Timestamp) -> Result<Fit, Unfit> {
+        let username = self.username.filter(|name| !name.is_empty()).ok_or(Unfit::NoName)?;
+        let username = Username::parse(&username).map_err(Unfit::Name)?;
+        if let Some(id) = self.id.filter(|id| !(1..=ID_MAX).contains(&id.0)) {
+            return Err(Unfit::Id(id));
+        }
+        let claims = self.claims.map(|claims| Claims::parse(&Value::Object(claims).to_string())).transpose()?;
+        let email = self.email.filter(|email| !email.is_empty()).map(|email| Email::parse(&email)).transpose();
+        let (email, email_problem) = match email {
+            Ok(email) => (email, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let user = NewUser {
+            id: self.id,
+            email_verified: email.is_some() && self.email_verified.unwrap_or(false),
+            email,
+            first_name: self.first_name.unwrap_or_default(),
+            last_name: self.last_name.unwrap_or_default(),
+            password: self.password_hash,
+            must_change_password: self.must_change_password.unwrap_or(false),
+            is_active: self.is_active.unwrap_or(true),
+            is_staff: self.is_staff.unwrap_or(false),
+            is_superuser: self.is_superuser.unwrap_or(false),
+            claims: claims.unwrap_or_default(),
+            last_login: self.last_login,
+            ..NewUser::new(self.sub.unwrap_or(Subject(fresh)), username, self.date_joined.unwrap_or(now))
+        };
+        Ok(Fit { user, email_problem })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    fn checked(line: &str) -> Result<Fit, Unfit> {
+        let record: UserRecord = serde_json::from_str(line).expect("it is a record");
+        record.checked(Uuid::from_u128(1), NOW)
+    }
+
+    #[test]
+    fn a_name_is_enough() {
+        let fit = checked(r#"{"username":"ann","email":"","claims":null}"#).expect("it is enough");
+        assert_eq!((fit.user.id, fit.user.sub, fit.user.email), (None, Subject(Uuid::from_u128(1)), None));
+        assert_eq!((fit.user.is_active, fit.user.date_joined, fit.email_problem), (true, NOW, None));
+    }
+
+    #[test]
+    fn what_the_rules_refuse_is_refused() {
+        assert_eq!(checked("{}").map(drop), Err(Unfit::NoName));
+        assert_eq!(checked(r#"{"username":"a\nb"}"#).map(drop), Err(Unfit::Name(Problem::Unprintable)));
+        for id in [0, -1, ID_MAX + 1] {
+            let line = format!(r#"{{"username":"ann","id":{id}}}"#);
+            assert_eq!(checked(&line).map(drop), Err(Unfit::Id(UserId(id))));
+        }
+        let reserved = Err(Unfit::Claims(ClaimsError::Reserved("sub".to_owned())));
+        assert_eq!(checked(r#"{"username":"ann","claims":{"sub":"root"}}"#).map(drop), reserved);
+        for wrong in [r#"{"user_name":"ann"}"#, r#"{"username":7}"#, r#"{"username":"a","username":"b"}"#] {
+            assert!(serde_json::from_str::<UserRecord>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_left_behind() {
+        let fit = checked(r#"{"username":"ann","email":"ann@localhost","email_verified":true}"#).expect("she comes");
+        assert_eq!((fit.user.email, fit.user.email_verified), (None, false));
+        assert_eq!(fit.email_problem, Some(Problem::NotAnEmail));
+    }
+
+    #[test]
+    fn nothing_shows_a_hash() {
+        let record: UserRecord =
+            serde_json::from_str(r#"{"username":"ann","password_hash":"md5$x"}"#).expect("it is a record");
+        assert!(!format!("{record:?}").contains("md5"));
+    }
+}

@@ -1,0 +1,233 @@
+//! A Django project's SQLite database, read and never written: its table of users, as records of the domain.
+
+use std::path::Path;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Row};
+use serde_json::{Map, Value};
+
+use super::connect;
+use crate::domain::django::{looks_like_users, record};
+use crate::domain::user_record::UserRecord;
+use crate::store::{BUSY_TIMEOUT, StoreError};
+
+/// The table of Django's own model of users.
+const USUAL: &str = "auth_user";
+/// The first bytes of every SQLite file.
+pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// A table of users in an open database.
+#[derive(Debug)]
+pub struct DjangoUsers {
+    connection: Connection,
+    table: String,
+    key: String,
+}
+
+impl DjangoUsers {
+    /// Opens the database for reading and finds the table: the one named, or Django's own, or else the only one that
+    /// looks like users. An error names those that do.
+    pub fn open(path: &Path, table: Option<&str>) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| connect::explained(path, error))?;
+        let table = Self::find(&connection, path, table).map_err(|error| match error {
+            Trouble::Sqlite(error) => connect::explained(path, error),
+            Trouble::Said(error) => error,
+        })?;
+        let keyed = "SELECT name FROM pragma_table_info(?1) WHERE pk = 1";
+        let key: Option<String> =
+            connection.prepare(keyed)?.query([&table])?.next()?.map(|row| row.get(0)).transpose()?;
+        Ok(Self { connection, key: key.unwrap_or_else(|| "id".to_owned()), table })
+    }
+
+    fn find(connection: &Connection, path: &Path, wanted: Option<&str>) -> Result<String, Trouble> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // Not views and virtual tables: SQLite fails on one whose table or module is missing, as GeoDjango's is here.
+        let sql = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c
+                   WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY t.name";
+        let mut statement = connection.prepare(sql)?;
+        let all = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let all: Vec<(String, String)> = all.collect::<Result<_, _>>()?;
+        let users: Vec<String> = all
+            .chunk_by(|(one, _), (next, _)| one == next)
+            .filter(|columns| looks_like_users(columns.iter().map(|(_, column)| column.as_str())))
+            .map(|columns| columns[0].0.clone())
+            .collect();
+        let chosen = match wanted {
+            Some(wanted) => users.iter().find(|table| *table == wanted),
+            None if users.len() == 1 => users.first(),
+            None => users.iter().find(|table| *table == USUAL),
+        };
+        chosen.cloned().ok_or_else(|| Trouble::Said(none(path, wanted, &users)))
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM {}", quoted(&self.table));
+        let count: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Hands over each user in order of the key, as the table is at the beginning, until `take` returns false. What
+    /// can't be read comes as the reason why.
+    pub fn each(&self, mut take: impl FnMut(Result<UserRecord, String>) -> bool) -> Result<(), StoreError> {
+        let sql = format!("SELECT * FROM {} ORDER BY {}", quoted(&self.table), quoted(&self.key));
+        let mut statement = self.connection.prepare(&sql)?;
+        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let read =
+                fields(row, &columns).and_then(|fields| record(fields.get(&self.key).unwrap_or(&Value::Null), &fields));
+            if !take(read) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Trouble {
+    Sqlite(rusqlite::Error),
+    Said(StoreError),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+fn none(path: &Path, wanted: Option<&str>, users: &[String]) -> StoreError {
+    let path = path.display();
+    let which = if users.is_empty() {
+        "no table in it has a password and a username or e-mail column".to_owned()
+    } else {
+        format!("name one that looks like users with --table: {}", users.join(", "))
+    };
+    StoreError::Fault(match wanted {
+        Some(wanted) => format!("{path} has no table `{wanted}` of users; {which}"),
+        None => format!("{path}: {which}"),
+    })
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn fields(row: &Row<'_>, columns: &[String]) -> Result<Map<String, Value>, String> {
+    let mut fields = Map::with_capacity(columns.len());
+    for (at, column) in columns.iter().enumerate() {
+        let value = match row.get_ref(at).map_err(|error| error.to_string())? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(number) => Value::from(number),
+            ValueRef::Real(number) => Value::from(number),
+            ValueRef::Text(text) => {
+                let text = std::str::from_utf8(text).map_err(|_| format!("its {column} is not UTF-8"))?;
+                Value::from(text)
+            }
+            // No field of a user's that says anything here is one.
+            ValueRef::Blob(_) => continue,
+        };
+        fields.insert(column.clone(), value);
+    }
+    Ok(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use tempfile::TempDir;
+
+    fn database(sql: &str) -> (TempDir, std::path::PathBuf) {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("db.sqlite3");
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        (folder, path)
+    }
+
+    fn all(users: &DjangoUsers) -> Vec<Result<UserRecord, String>> {
+        let mut all = Vec::new();
+        users
+            .each(|record| {
+                all.push(record);
+                true
+            })
+            .unwrap();
+        all
+    }
+
+    const USERS: &str = "CREATE TABLE auth_user (id INTEGER PRIMARY KEY, username TEXT, password TEXT, is_active BOOL);
+        INSERT INTO auth_user VALUES (9, 'bob', '!', 0), (7, 'ann', 'md5$x', 1), (10, x'ff', '', 1),
+                                     (11, CAST(x'ff' AS TEXT), '', 1);";
+
+    #[test]
+    fn users_come_in_order_and_what_cannot_be_read_is_told() {
+        let (_folder, path) = database(USERS);
+        let users = DjangoUsers::open(&path, None).unwrap();
+        assert_eq!((users.table(), users.count().unwrap()), ("auth_user", 4));
+        let all = all(&users);
+        let named =
+            |at: usize| all[at].as_ref().map(|user| (user.id.unwrap().0, user.username.as_deref(), user.is_active));
+        assert_eq!(named(0), Ok((7, Some("ann"), Some(true))));
+        assert_eq!(named(1), Ok((9, Some("bob"), Some(false))));
+        assert_eq!(all[2].as_ref().map(|user| user.username.clone()), Ok(None), "a name that is no text is none");
+        assert_eq!(all[3], Err("its username is not UTF-8".to_owned()));
+        let mut seen = 0;
+        users
+            .each(|_| {
+                seen += 1;
+                false
+            })
+            .unwrap();
+        assert_eq!(seen, 1);
+    }
+
+    #[test]
+    fn a_table_of_ones_own_is_found_or_asked_for() {
+        let own = "CREATE TABLE \"my \"\"users\" (uid TEXT PRIMARY KEY, email TEXT, password TEXT);
+                   INSERT INTO \"my \"\"users\" VALUES ('00000000000000000000000000001234', 'ann@example.com', '');";
+        let (_folder, path) = database(own);
+        let users = DjangoUsers::open(&path, None).unwrap();
+        assert_eq!(users.table(), "my \"users");
+        assert_eq!(all(&users)[0].as_ref().unwrap().sub.unwrap().0.as_u128(), 0x1234);
+
+        let (_folder, path) = database(&format!("{own}{}", USERS.replace("auth_user", "members")));
+        let error = DjangoUsers::open(&path, None).unwrap_err().to_string();
+        assert!(error.contains("--table: members, my \"users"), "{error}");
+        let error = DjangoUsers::open(&path, Some("none")).unwrap_err().to_string();
+        assert!(error.contains("no table `none`"), "{error}");
+        assert_eq!(DjangoUsers::open(&path, Some("members")).unwrap().table(), "members");
+
+        let (_folder, path) = database("CREATE TABLE a (id INTEGER)");
+        let error = DjangoUsers::open(&path, None).unwrap_err().to_string();
+        assert!(error.contains("no table in it"), "{error}");
+    }
+
+    #[test]
+    fn what_else_is_in_the_database_does_not_matter() {
+        let (_folder, path) = database(&format!(
+            "{USERS} CREATE VIEW broken AS SELECT username, password FROM nowhere;
+             PRAGMA writable_schema = ON;
+             INSERT INTO sqlite_schema VALUES ('table', 'places', 'places', 0, 'CREATE VIRTUAL TABLE places USING none()');"
+        ));
+        assert_eq!(all(&DjangoUsers::open(&path, None).unwrap()).len(), 4);
+    }
+
+    #[test]
+    fn nothing_is_made_where_there_is_nothing() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("none.sqlite3");
+        assert!(DjangoUsers::open(&path, None).is_err());
+        assert!(!path.exists());
+        std::fs::write(&path, "no database, but a text that is long enough to be one; ".repeat(30)).unwrap();
+        let error = DjangoUsers::open(&path, None).unwrap_err().to_string();
+        assert!(error.contains("is not a SQLite database"), "{error}");
+    }
+}
