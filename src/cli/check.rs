@@ -29,14 +29,17 @@ impl Check {
                 for warning in ring.warnings() {
                     print::warn(warning.to_string());
                 }
-                print::say(format!("{} keys open, sign and verify", ring.schedule().keys().len()));
+                print::say(format!(
+                    "the key ring opens, signs and verifies; keys in it: {}",
+                    ring.schedule().keys().len()
+                ));
             }
             Err(KeyDirError::Empty(_)) => print::say("there are no keys yet: the first start makes them"),
             Err(error) => return Err(error.into()),
         }
         let findings = if self.deploy { unsafe_for_production(config) } else { Vec::new() };
         for finding in &findings {
-            print::warn(format!("{}: {}. {}", finding.setting, finding.what, finding.why));
+            print::warn(format!("{}: {}: {}", finding.setting, finding.what, finding.why));
             print::hint(finding.mend);
         }
         print::say(match findings.len() {

@@ -42,17 +42,17 @@ pub enum Keys {
     },
     /// Bring a private key of your own (PKCS#8, PKCS#1 or SEC1 PEM), scheduled as a rotation is
     Import(Import),
-    /// Encrypt every private key with another passphrase
+    /// Encrypt every private key with another passphrase, or with none
     Passphrase(Passphrase),
     /// Print the public half of a key
     Export {
         /// The key's id, or the beginning of it
         kid: String,
-        /// The form
+        /// The form to print it in
         #[arg(long, value_enum, default_value_t = Format::Pem)]
         format: Format,
     },
-    /// Take a key out of the JWKS at once: every token it signed stops being accepted
+    /// Take a key out of the JWKS at once: verifiers refuse what it signed as soon as they fetch the JWKS anew
     Revoke {
         /// The key's id, or the beginning of it
         kid: String,
@@ -86,10 +86,10 @@ pub enum Format {
 pub struct Import {
     /// The private key's file
     file: PathBuf,
-    /// Where the file's passphrase stands, if it has one; asked for otherwise
+    /// A file that holds its passphrase, if it is encrypted; asked for otherwise
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Let the key sign at once
+    /// Let the key sign at once; verifiers with a cached JWKS may refuse its tokens for a while
     #[arg(long)]
     now: bool,
 }
@@ -97,7 +97,7 @@ pub struct Import {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Passphrase {
-    /// Where the new passphrase stands
+    /// A file that holds the new passphrase
     #[arg(long, value_name = "FILE")]
     new_file: Option<PathBuf>,
     /// Store the keys in clear
@@ -228,7 +228,7 @@ impl Passphrase {
         let new = self.new_file.as_deref().map(secret_input::passphrase_file).transpose()?;
         let removed = new.is_none();
         let rewritten = folder.set_passphrase(new)?;
-        print::say(format!("{rewritten} private keys rewritten{}", if removed { ", in clear" } else { "" }));
+        print::say(format!("private keys rewritten{}: {rewritten}", if removed { " in clear" } else { "" }));
         print::hint(if removed {
             "take keys.passphrase out of the settings before the next start"
         } else {
@@ -273,6 +273,6 @@ fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
     for key in &forgotten {
         print::data(key.kid.as_str())?;
     }
-    print::say(format!("{} keys forgotten", forgotten.len()));
+    print::say(format!("keys forgotten: {}", forgotten.len()));
     Ok(())
 }

@@ -22,15 +22,18 @@ mod settings;
 mod token;
 mod users;
 
+/// Where the help of each command shows the options that all of them have.
+const EVERYWHERE: &str = "Options of every command";
+
 /// An asymmetric-key token issuer: users, signed JWTs, rotating keys, and a JWKS to verify by.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, arg_required_else_help = true)]
 pub struct Cli {
     /// The settings file, instead of countersign.toml in the working directory
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// A setting for this call alone, like --set server.listen=127.0.0.1:9000
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value)]
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value, help_heading = EVERYWHERE)]
     settings: Vec<(String, String)>,
     #[command(subcommand)]
     command: Command,
@@ -38,7 +41,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve: register, sign in, renew, publish keys
+    /// Serve until SIGTERM or SIGINT: register, sign in, renew, publish keys
     Serve(serve::Serve),
     /// List, rotate, import, export and revoke signing keys
     #[command(subcommand)]

@@ -16,7 +16,7 @@ use crate::{app, telemetry};
 /// Two threads answer what needs no hashing; the hashing pool has its own.
 const THREADS: usize = 2;
 
-/// Serve until SIGTERM or SIGINT.
+/// Serve until SIGTERM or SIGINT: register, sign in, renew, publish keys.
 #[derive(Debug, Args)]
 pub struct Serve {
     /// The address to listen on, instead of server.listen; port 0 takes any free one

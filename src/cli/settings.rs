@@ -16,7 +16,7 @@ use crate::issuer::settings::{self, NotSet, SetSetting};
 
 #[derive(Debug, Subcommand)]
 pub enum Settings {
-    /// List every runtime setting with value, default and bounds
+    /// List every runtime setting with its value, its default and what it may be
     List {
         /// Print JSON
         #[arg(long)]
@@ -27,11 +27,11 @@ pub enum Settings {
         /// The setting's name
         name: String,
     },
-    /// Change a setting; valid from the next token on
+    /// Change a setting; a running server takes it up within 2 seconds
     Set {
         /// The setting's name
         name: String,
-        /// The value: 300, 5m, true, ES256, none
+        /// The value, as 300 (seconds), 5m, true, ES256 or none
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
@@ -57,7 +57,10 @@ impl Settings {
                         NotSet::Refused(no) => refusal::words(no),
                     })
                 })?;
-                print::say(format!("{name} is {} from the next token on", shown(&stored)));
+                print::say(format!(
+                    "{name} is {} from now on; a running server takes it up within 2 seconds",
+                    shown(&stored)
+                ));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -74,14 +77,11 @@ fn list(config: &Config, json: bool) -> Result<()> {
     if json {
         return Ok(print::json(&rows)?);
     }
-    let bounds = |min: Option<u64>, max: Option<u64>| match (min, max) {
-        (Some(min), Some(max)) => format!("{min} to {max} s"),
-        _ => String::new(),
-    };
     let row = |row: crate::domain::setting::Row| {
-        vec![row.name.to_owned(), shown(&row.value), shown(&row.default), row.kind.to_owned(), bounds(row.min, row.max)]
+        let allowed = Definition::find(row.name).map(|definition| definition.allowed()).unwrap_or_default();
+        vec![row.name.to_owned(), shown(&row.value), shown(&row.default), allowed]
     };
-    Ok(print::table(&["NAME", "VALUE", "DEFAULT", "TYPE", "BOUNDS"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
+    Ok(print::table(&["NAME", "VALUE", "DEFAULT", "MAY BE"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
 }
 
 /// A value as a person types it.

@@ -17,6 +17,10 @@ use crate::domain::time::Timestamp;
 use crate::issuer::mint::Mint;
 use crate::issuer::users;
 
+/// Not a comment on the argument: the names are to be typed as they stand, without the quotes of a comment.
+const PROFILE: &str =
+    "Whose lifetimes and claims the token has: jwt_issuer, rest_jwt, rest_social, drf_pyjwt or simplejwt";
+
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// Open a session for a user and print an access token of it
@@ -24,8 +28,7 @@ pub enum Token {
         /// The user, by name or address
         #[arg(long, value_name = "NAME")]
         user: String,
-        /// The dialect whose profile the token has
-        #[arg(long, value_name = "DIALECT", default_value = "jwt_issuer")]
+        #[arg(long, value_name = "DIALECT", default_value = "jwt_issuer", help = PROFILE)]
         profile: Dialect,
     },
     /// Show what a token says, without verifying it

@@ -66,11 +66,11 @@ pub enum Users {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Set what a user's tokens carry besides
+    /// Set the claims that a user's tokens carry in addition
     SetClaims {
         /// The user, by name or address
         name: String,
-        /// A JSON object of claims
+        /// A JSON object; {} takes all of them away
         #[arg(value_name = "JSON")]
         claims: String,
     },

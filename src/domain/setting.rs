@@ -183,9 +183,7 @@ impl Definition {
     /// What a value may be, in words.
     pub fn allowed(&self) -> String {
         let (what, optional) = match self.kind {
-            Kind::Seconds { min, max, optional } => {
-                (format!("{min} to {max} seconds (or a duration like 5m)"), optional)
-            }
+            Kind::Seconds { min, max, optional } => (format!("{min} to {max} seconds"), optional),
             Kind::Flag => ("true or false".to_owned(), false),
             Kind::Text { optional } => ("a text of 1 to 255 characters".to_owned(), optional),
             Kind::Claim => ("the name of a claim, none of the issuer's own but user_id".to_owned(), false),
@@ -195,7 +193,9 @@ impl Definition {
     }
 
     fn unfit(&self, value: &str) -> SettingError {
-        SettingError::Unfit { name: self.name.to_owned(), allowed: self.allowed(), value: value.to_owned() }
+        let hint = if matches!(self.kind, Kind::Seconds { .. }) { " (write 5m for 300)" } else { "" };
+        let allowed = format!("{}{hint}", self.allowed());
+        SettingError::Unfit { name: self.name.to_owned(), allowed, value: value.to_owned() }
     }
 }
 
