@@ -111,8 +111,8 @@ impl Keys {
         let mut folder = app::key_dir(config, clock.clone(), Chance::System);
         match self {
             Self::List { json } => list(&open(&folder)?, clock.now(), json)?,
-            Self::Rotate { alg: Which(alg), now } => rotate(&folder, alg, now, &policy(config)?, clock.now())?,
-            Self::Import(import) => import.run(config, &folder, clock.now())?,
+            Self::Rotate { alg: Which(alg), now } => rotate(&folder, alg, now, &policy(config)?)?,
+            Self::Import(import) => import.run(config, &folder)?,
             Self::Passphrase(passphrase) => passphrase.run(&mut folder)?,
             Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
             Self::Revoke { kid } => revoke(&folder, &kid, &policy(config)?)?,
@@ -162,7 +162,7 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
     Ok(print::table(&headers, &keys.iter().map(row).collect::<Vec<_>>())?)
 }
 
-fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy, now: Timestamp) -> Result<()> {
+fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     if let Err(KeyDirError::Empty(_)) = folder.open() {
         folder.start()?;
         print::say("the folder had no keys: made one active key of each algorithm, which sign at once");
@@ -170,16 +170,16 @@ fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPo
     }
     let made = folder.rotate(alg, at_once, policy)?;
     for key in &made {
-        tell(key, at_once, policy, now)?;
+        tell(key, at_once, policy)?;
     }
     Ok(())
 }
 
-/// Says when a new key will sign: the key's id goes to stdout, for scripts.
-fn tell(key: &Key, at_once: bool, policy: &KeyPolicy, now: Timestamp) -> Result<()> {
+/// Says when a new key will sign: the key's id goes to stdout, for scripts. By its own dates, as making it took time.
+fn tell(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     print::data(key.kid.as_str())?;
-    if key.signs_from > now {
-        let wait = rounded(key.signs_from.since(now));
+    if key.signs_from > key.created_at {
+        let wait = rounded(key.signs_from.since(key.created_at));
         print::say(format!("{} key {} is published; it signs from {} (in {wait})", key.alg, key.kid, key.signs_from));
         return Ok(());
     }
@@ -189,7 +189,7 @@ fn tell(key: &Key, at_once: bool, policy: &KeyPolicy, now: Timestamp) -> Result<
             "verifiers that cached the JWKS and do not refetch on an unknown kid may refuse its tokens, for up to {} where they \
              keep to max-age, longer where they do not; tokens of the key before stay good until {}",
             span(policy.jwks_max_age),
-            now + policy.linger(),
+            key.created_at + policy.linger(),
         ));
     }
     Ok(())
@@ -204,7 +204,7 @@ fn rounded(wait: Duration) -> String {
 }
 
 impl Import {
-    fn run(self, config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
+    fn run(self, config: &Config, folder: &KeyDir) -> Result<()> {
         let doing = || format!("importing {}", self.file.display());
         let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(doing)?);
         let pem = SecretBytes::new(bytes.to_vec());
@@ -219,7 +219,7 @@ impl Import {
         }
         let policy = policy(config)?;
         let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(doing)?;
-        tell(&key, self.now, &policy, now)
+        tell(&key, self.now, &policy)
     }
 }
 
