@@ -230,9 +230,10 @@ impl Passphrase {
         let rewritten = folder.set_passphrase(new)?;
         print::say(format!("private keys rewritten{}: {rewritten}", if removed { " in clear" } else { "" }));
         print::hint(if removed {
-            "take keys.passphrase out of the settings before the next start"
+            "take keys.passphrase out of the settings and restart the server: until then it can't sign with a new key"
         } else {
-            "set keys.passphrase (or COUNTERSIGN_KEYS__PASSPHRASE_FILE) to the new one before the next start"
+            "set keys.passphrase (or COUNTERSIGN_KEYS__PASSPHRASE_FILE) to the new one and restart the server: until then \
+             it can't sign with a new key"
         });
         Ok(())
     }
