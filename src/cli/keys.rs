@@ -47,6 +47,7 @@ pub enum Keys {
     /// Print the public half of a key
     Export {
         /// The key's id, or the beginning of it
+        #[arg(allow_hyphen_values = true)]
         kid: String,
         /// The form to print it in
         #[arg(long, value_enum, default_value_t = Format::Pem)]
@@ -55,6 +56,7 @@ pub enum Keys {
     /// Take a key out of the JWKS at once: verifiers refuse what it signed as soon as they fetch the JWKS anew
     Revoke {
         /// The key's id, or the beginning of it
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
     /// Forget retired keys that no refresh token can need any more
@@ -230,7 +232,7 @@ impl Passphrase {
         let rewritten = folder.set_passphrase(new)?;
         print::say(format!("private keys rewritten{}: {rewritten}", if removed { " in clear" } else { "" }));
         print::hint(if removed {
-            "take keys.passphrase out of the settings and restart the server: until then it can't sign with a new key"
+            "take keys.passphrase out of the settings and restart the server: until then new keys are encrypted with it"
         } else {
             "set keys.passphrase (or COUNTERSIGN_KEYS__PASSPHRASE_FILE) to the new one and restart the server: until then \
              it can't sign with a new key"
@@ -276,4 +278,21 @@ fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
     }
     print::say(format!("keys forgotten: {}", forgotten.len()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::Cli;
+
+    #[test]
+    fn a_key_s_id_may_begin_with_a_hyphen() {
+        for kid in ["-GBKoReH34", "-hGBKoReH34", "--BKoReH34", "--helpful"] {
+            for command in ["revoke", "export"] {
+                let parsed = Cli::try_parse_from(["countersign", "keys", command, kid]);
+                assert!(parsed.is_ok(), "{command} {kid}: {parsed:?}");
+            }
+        }
+    }
 }
