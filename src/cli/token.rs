@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
@@ -72,7 +74,10 @@ fn mint(config: &Config, name: &str, dialect: Dialect) -> Result<()> {
 
 fn inspect(token: &str) -> Result<()> {
     let read = UnverifiedToken::parse(token).context("inspecting the token: no verifier of ours would take it")?;
-    print::json(&json!({"header": {"alg": read.alg, "kid": read.kid, "typ": read.typ}, "claims": read.claims}))?;
+    // As it stands: what was read of it is in the form in which it is compared.
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap_or_default())?;
+    let header: Value = serde_json::from_slice(&header)?;
+    print::json(&json!({"header": header, "claims": read.claims}))?;
     let date = |name: &str| read.claims.get(name).and_then(Value::as_i64).map(Timestamp::from_unix);
     for (name, words) in [("iat", "issued"), ("exp", "expires")] {
         if let Some(date) = date(name) {
