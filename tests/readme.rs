@@ -1,0 +1,198 @@
+//! Holds the pages for people true where it is cheap: commands parse, settings are those there are, links lead somewhere.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory as _, Parser as _};
+use countersign::cli::Cli;
+use countersign::config::Config;
+use countersign::domain::setting::Settings;
+use serde_json::Value;
+
+const PAGES: &[&str] = &["README.md", "CONTRIBUTING.md", "docs/rotation.md", "docs/migrating.md", "keys/README.md"];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("reading {name}: {error}"))
+}
+
+/// The lines inside the page's blocks of shell.
+fn shell_lines(page: &str) -> Vec<String> {
+    let (mut lines, mut in_shell) = (Vec::new(), false);
+    for line in page.replace("\\\n", " ").lines() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            in_shell = language == "sh";
+        } else if in_shell {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// A line's words as a shell would part them, near enough; what parts one command from the next is a word `;`.
+fn words(line: &str) -> Vec<String> {
+    let (mut found, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut end = |word: &mut Option<String>| found.extend(word.take());
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '#') if word.is_none() => break,
+            (None, ' ') => end(&mut word),
+            (None, '|' | '>' | '<' | '&' | ';' | '(' | ')') => {
+                end(&mut word);
+                word = Some(";".to_owned());
+                end(&mut word);
+            }
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    end(&mut word);
+    found
+}
+
+/// Every call of ours in a line: `sudo -u countersign countersign keys list | head` holds one.
+fn calls(line: &str) -> Vec<Vec<String>> {
+    let words = words(line);
+    let commands = words.split(|word| word == ";");
+    let calls = commands.filter_map(|command| {
+        let ours = |word: &String| word == "countersign" || word.ends_with("/countersign");
+        let at =
+            command.iter().enumerate().position(|(at, word)| ours(word) && (at == 0 || command[at - 1] != "-u"))?;
+        let typed = command[at..].to_vec();
+        // `install … /usr/local/bin/countersign` only names the program.
+        (typed.len() > 1 && !command.iter().any(|word| word == "install")).then_some(typed)
+    });
+    calls.collect()
+}
+
+/// The cells of each row of the table whose head begins with `head`, without their back quotes.
+fn table(page: &str, head: &str) -> Vec<Vec<String>> {
+    let rows = page.lines().skip_while(|line| !line.starts_with(head)).skip(2).take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| {
+        let inner = row.trim().trim_start_matches('|').trim_end_matches('|');
+        inner.split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+    };
+    rows.map(cells).collect()
+}
+
+/// Name and default of each row, `–` for none.
+fn settings(page: &str, head: &str) -> BTreeMap<String, String> {
+    let rows = table(page, head).into_iter().map(|row| (row[0].clone(), row[1].clone()));
+    let found: BTreeMap<String, String> = rows.collect();
+    assert!(found.len() > 5, "README has no table that begins with {head}");
+    found
+}
+
+fn compare(said: &BTreeMap<String, String>, real: &BTreeMap<String, String>) {
+    for (name, default) in real {
+        assert_eq!(said.get(name), Some(default), "README on `{name}`");
+    }
+    for name in said.keys() {
+        assert!(real.contains_key(name), "README has a setting `{name}`, and there is none");
+    }
+}
+
+#[test]
+fn commands_parse() {
+    let mut seen = 0;
+    for name in PAGES {
+        for line in shell_lines(&page(name)) {
+            for call in calls(&line) {
+                seen += 1;
+                let parsed = Cli::try_parse_from(&call);
+                assert!(parsed.is_ok(), "{name}: {line}\n{}", parsed.err().map(|e| e.to_string()).unwrap_or_default());
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} commands were found");
+}
+
+#[test]
+fn commands_are_found_where_they_stand() {
+    let seen = |line: &str| calls(line).iter().map(|call| call[1..].join(" ")).collect::<Vec<_>>();
+    assert_eq!(seen("countersign keys list | head # countersign nonsense"), ["keys list"]);
+    assert_eq!(seen("printf '%s' 'a; b' | countersign users create \"a b\""), ["users create a b"]);
+    assert_eq!(seen("TOKEN=$(countersign token mint --user x)"), ["token mint --user x"]);
+    assert_eq!(seen("sudo -u countersign /usr/local/bin/countersign keys prune"), ["keys prune"]);
+    assert_eq!(seen("install target/release/countersign /usr/local/bin/"), [""; 0]);
+}
+
+#[test]
+fn boot_settings_are_those_there_are() {
+    let config = Config::from_toml("").expect("the defaults are valid");
+    let (mut real, mut section) = (BTreeMap::new(), String::new());
+    for line in config.in_force().lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = format!("{}.", name.trim_end_matches(']'));
+        } else if let Some(key) = line.strip_prefix("# ").and_then(|line| line.strip_suffix(" is not set")) {
+            real.insert(format!("{section}{key}"), "–".to_owned());
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            real.insert(format!("{section}{key}"), value.trim_end_matches("  # default").to_owned());
+        }
+    }
+    // One provider's rows stand for all three.
+    real.retain(|name, _| !name.starts_with("social.github.") && !name.starts_with("social.facebook."));
+    let mut said = settings(&page("README.md"), "| boot setting |");
+    let named = said.keys().filter(|name| name.starts_with("social.oidc.")).cloned().collect::<Vec<_>>();
+    assert_eq!(named.len(), 4, "the rows of a provider by its own name");
+    said.retain(|name, _| !named.contains(name));
+    compare(&said, &real);
+}
+
+#[test]
+fn runtime_settings_are_those_there_are() {
+    let shown = |value: &Value| match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let rows = Settings::default().rows();
+    let real: BTreeMap<String, String> = rows.iter().map(|row| (row.name.to_owned(), shown(&row.default))).collect();
+    // A row about all dialects' profiles names their defaults in turn: `profiles.*.access_lifetime`.
+    let mut said = BTreeMap::new();
+    for (name, default) in settings(&page("README.md"), "| runtime setting |") {
+        let Some(key) = name.strip_prefix("profiles.*.") else {
+            said.insert(name, default);
+            continue;
+        };
+        let defaults: Vec<&str> = default.split(", ").collect();
+        let dialects = ["jwt_issuer", "rest_jwt", "rest_social", "drf_pyjwt", "simplejwt"];
+        for (dialect, at) in dialects.iter().zip(0..) {
+            let default = defaults.get(at).unwrap_or(&defaults[0]);
+            said.insert(format!("profiles.{dialect}.{key}"), (*default).to_owned());
+        }
+    }
+    compare(&said, &real);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    for name in PAGES {
+        let folder = Path::new(name).parent().unwrap_or(Path::new("")).to_owned();
+        for link in page(name).split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link)) {
+            let path = link.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !link.contains("://") && !root().join(&folder).join(path).exists() {
+                broken.push(format!("{name}: {link}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
+}
+
+#[test]
+fn every_command_is_shown() {
+    let readme = page("README.md");
+    let command = Cli::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let missing: Vec<&str> = names.filter(|name| !readme.contains(&format!("countersign {name}"))).collect();
+    assert!(missing.is_empty(), "README shows no use of {missing:?}");
+}
