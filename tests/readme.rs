@@ -10,7 +10,15 @@ use countersign::config::Config;
 use countersign::domain::setting::Settings;
 use serde_json::Value;
 
-const PAGES: &[&str] = &["README.md", "CONTRIBUTING.md", "docs/rotation.md", "docs/migrating.md", "keys/README.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "docs/migrating.md",
+    "docs/rotation.md",
+    "examples/README.md",
+    "keys/README.md",
+];
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
