@@ -99,6 +99,7 @@ pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
         publish_ahead: config.keys.publish_ahead,
         jwks_max_age: config.keys.jwks_max_age,
         longest_access: settings.longest_access_lifetime(),
+        promised_until: settings.promised_until(),
         leeway: config.tokens.leeway,
     }
 }

@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::{block_on, print, refusal};
 use crate::app;
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::setting::Definition;
@@ -50,9 +49,9 @@ impl Settings {
             Self::Set { name, value } => {
                 Definition::find(&name)?.parse(&value)?;
                 let stored = block_on(async {
-                    let issuer = app::build(config, Clock::system(), Chance::System).await?;
+                    let store = app::open_store(config)?;
                     let set = SetSetting { name: name.clone(), value, by: "the command line".to_owned() };
-                    set.run(&issuer).await.map_err(|not_set| match not_set {
+                    set.run(&store, Clock::system().now()).await.map_err(|not_set| match not_set {
                         NotSet::Wrong(error) => anyhow!(error),
                         NotSet::Refused(no) => refusal::words(no),
                     })

@@ -265,7 +265,7 @@ impl KeyDir {
 /// A first key follows none, so none of these spans counts.
 const NO_PREDECESSOR: KeyPolicy = {
     let none = std::time::Duration::ZERO;
-    KeyPolicy { publish_ahead: none, jwks_max_age: none, longest_access: none, leeway: none }
+    KeyPolicy { publish_ahead: none, jwks_max_age: none, longest_access: none, leeway: none, promised_until: None }
 };
 
 /// A key that was made or read, and is not in the ring yet.

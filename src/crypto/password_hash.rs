@@ -5,6 +5,7 @@
 //! sign-ins delays nothing else. Every verification costs exactly one hash, whatever is wrong; another system's costs what
 //! it costs there, until its owner has signed in once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -55,6 +56,14 @@ pub enum Checked {
     Outdated(PasswordHash),
 }
 
+/// Whoever asked, and waits for the answer on another thread. If no answer can be given it is dropped untold.
+pub trait Asker<T>: Send + 'static {
+    /// Whether anybody still waits: for one who has left, nothing is hashed.
+    fn waits(&self) -> bool;
+    /// Gives the answer; called on the pool's thread.
+    fn tell(self, answer: T);
+}
+
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
 /// The pool: clones share its threads, which end with the last of them.
@@ -79,22 +88,33 @@ impl Hasher {
         Ok(Self { queue })
     }
 
-    /// Hashes a new password; `done` is called with the result on the pool's thread.
-    pub fn hash(&self, password: Password, done: impl FnOnce(PasswordHash) + Send + 'static) -> Result<(), HashError> {
-        self.push(Box::new(move |worker| done(worker.hash(&password))))
+    /// Hashes a new password.
+    pub fn hash(&self, password: Password, asker: impl Asker<PasswordHash>) -> Result<(), HashError> {
+        self.push(asker, move |worker| worker.hash(&password))
     }
 
-    /// Compares a password with a hash, or with nothing at the same cost; `done` is called on the pool's thread.
+    /// Compares a password with a hash, or with nothing at the same cost.
     pub fn check(
         &self,
         password: Password,
         hash: Option<PasswordHash>,
-        done: impl FnOnce(Checked) + Send + 'static,
+        asker: impl Asker<Checked>,
     ) -> Result<(), HashError> {
-        self.push(Box::new(move |worker| done(worker.check(&password, hash.as_ref()))))
+        self.push(asker, move |worker| worker.check(&password, hash.as_ref()))
     }
 
-    fn push(&self, job: Job) -> Result<(), HashError> {
+    fn push<T>(
+        &self,
+        asker: impl Asker<T>,
+        work: impl FnOnce(&mut Worker) -> Option<T> + Send + 'static,
+    ) -> Result<(), HashError> {
+        let job: Job = Box::new(move |worker| {
+            if asker.waits()
+                && let Some(answer) = work(worker)
+            {
+                asker.tell(answer);
+            }
+        });
         self.queue.try_send(job).map_err(|_| HashError::Busy)
     }
 }
@@ -110,41 +130,46 @@ impl Worker {
         loop {
             let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
             match next {
-                Ok(job) => job(&mut self),
+                // A job that panics costs its asker the answer, and nobody else the thread.
+                Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut self)))),
                 Err(_) => return, // the last Hasher is gone
             }
         }
     }
 
-    fn hash(&mut self, password: &Password) -> PasswordHash {
+    fn hash(&mut self, password: &Password) -> Option<PasswordHash> {
         let salt: [u8; SALT] = self.chance.bytes();
         let params = self.params.clone();
-        let output = self.argon2id(password, &salt, &params).unwrap_or([0; OUTPUT]);
-        PasswordHash::from_stored(phc(&params, &salt, &output))
+        let output = self.argon2id(password, &salt, &params)?;
+        phc(&params, &salt, &output).map(PasswordHash::from_stored)
     }
 
-    fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Checked {
+    /// None only where a new hash was due and could not be made.
+    fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Option<Checked> {
         match hash.filter(|_| password.could_be_right()).and_then(|hash| Known::read(hash.as_str())) {
             Some(Known::Own(stored)) => self.check_own(password, &stored),
-            Some(Known::Foreign(foreign)) if foreign.opens_with(password) => Checked::Outdated(self.hash(password)),
-            Some(Known::Foreign(_)) => Checked::Wrong,
+            Some(Known::Foreign(foreign)) if foreign.opens_with(password) => self.hash(password).map(Checked::Outdated),
+            Some(Known::Foreign(_)) => Some(Checked::Wrong),
             None => {
                 // One hash for those who are nobody, so that they take as long as somebody.
                 let params = self.params.clone();
                 let _ = self.argon2id(password, &[0; SALT], &params);
-                Checked::Wrong
+                Some(Checked::Wrong)
             }
         }
     }
 
-    fn check_own(&mut self, password: &Password, stored: &Stored) -> Checked {
-        let Some(output) = self.argon2id(password, &stored.salt, &stored.params) else { return Checked::Wrong };
-        if !bool::from(output.ct_eq(&stored.output)) {
-            return Checked::Wrong;
+    fn check_own(&mut self, password: &Password, stored: &Stored) -> Option<Checked> {
+        let output = self.argon2id(password, &stored.salt, &stored.params);
+        if !output.is_some_and(|output| bool::from(output.ct_eq(&stored.output))) {
+            return Some(Checked::Wrong);
         }
         let current = &self.params;
         let same = |of: &Params| (of.m_cost(), of.t_cost(), of.p_cost());
-        if same(&stored.params) == same(current) { Checked::Right } else { Checked::Outdated(self.hash(password)) }
+        if same(&stored.params) == same(current) {
+            return Some(Checked::Right);
+        }
+        self.hash(password).map(Checked::Outdated)
     }
 
     /// One hash. None where the parameters are out of bounds, which a stored hash's can be.
@@ -202,23 +227,31 @@ impl Stored {
 }
 
 /// The PHC string of a hash: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
-fn phc(params: &Params, salt: &[u8], output: &[u8]) -> String {
-    let made = || {
-        Some(Phc {
-            algorithm: Algorithm::Argon2id.ident(),
-            version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(params).ok()?,
-            salt: Some(Salt::new(salt).ok()?),
-            hash: Some(Output::new(output).ok()?),
-        })
+fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Option<String> {
+    let made = Phc {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).ok()?,
+        salt: Some(Salt::new(salt).ok()?),
+        hash: Some(Output::new(output).ok()?),
     };
-    made().map(|phc| phc.to_string()).unwrap_or_default()
+    Some(made.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Sender, channel};
+
+    impl<T: Send + 'static> Asker<T> for Sender<T> {
+        fn waits(&self) -> bool {
+            true
+        }
+
+        fn tell(self, answer: T) {
+            self.send(answer).expect("somebody listens");
+        }
+    }
 
     const CHEAP: HashCost = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
@@ -232,15 +265,13 @@ mod tests {
 
     fn hash(hasher: &Hasher, text: &str) -> PasswordHash {
         let (tell, told) = channel();
-        hasher.hash(password(text), move |hash| tell.send(hash).expect("somebody listens")).expect("there is room");
+        hasher.hash(password(text), tell).expect("there is room");
         told.recv().expect("the pool answers")
     }
 
     fn check(hasher: &Hasher, text: &str, hash: Option<&PasswordHash>) -> Checked {
         let (tell, told) = channel();
-        hasher
-            .check(password(text), hash.cloned(), move |checked| tell.send(checked).expect("somebody listens"))
-            .expect("there is room");
+        hasher.check(password(text), hash.cloned(), tell).expect("there is room");
         told.recv().expect("the pool answers")
     }
 
@@ -299,10 +330,37 @@ mod tests {
     #[test]
     fn a_full_queue_says_so_at_once() {
         let hasher = hasher(CHEAP);
-        let (gate, waiting) = channel::<()>();
-        hasher.push(Box::new(move |_| assert!(waiting.recv().is_err()))).expect("there is room");
-        let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(Box::new(|_| ())).err());
+        let ((gate, waiting), (tell, _told)) = (channel::<()>(), channel::<()>());
+        hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("there is room");
+        let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(tell.clone(), |_| None).err());
         assert_eq!(full, Some(HashError::Busy));
         drop(gate);
+    }
+
+    #[test]
+    fn a_job_that_panics_costs_nobody_else_the_thread() {
+        let hasher = hasher(CHEAP);
+        let (tell, told) = channel::<()>();
+        hasher.push(tell, |_| panic!("on purpose")).expect("there is room");
+        assert!(told.recv().is_err(), "its asker is dropped untold");
+        assert!(hash(&hasher, "correct horse").as_str().starts_with("$argon2id$"));
+    }
+
+    #[test]
+    fn nothing_is_hashed_for_one_who_has_left() {
+        struct Gone(Sender<&'static str>);
+        impl Asker<Checked> for Gone {
+            fn waits(&self) -> bool {
+                false
+            }
+
+            fn tell(self, _: Checked) {
+                self.0.send("was told").expect("the test listens");
+            }
+        }
+        let hasher = hasher(CHEAP);
+        let (tell, told) = channel();
+        hasher.check(password("x"), None, Gone(tell)).expect("there is room");
+        assert!(told.recv().is_err());
     }
 }

@@ -88,5 +88,6 @@ pub(crate) fn policy() -> KeyPolicy {
         jwks_max_age: Duration::from_mins(5),
         longest_access: Duration::from_mins(5),
         leeway: Duration::from_secs(5),
+        promised_until: None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::key_ring::KeyRing;
+use super::key_ring::{KeyRing, Verifier};
 use super::token::{TokenFault, UnverifiedToken};
 use crate::domain::time::Timestamp;
 
@@ -16,15 +16,17 @@ pub struct TokenKind {
     pub token_type: &'static str,
     /// The `typ` headers, in lower case; an empty one lets it be missing.
     pub typs: &'static [&'static str],
+    /// Whether its key must still be published. What resource servers no longer take, we don't take either; a refresh
+    /// token is for ourselves and may outlive its key's publication.
+    pub by_published_key: bool,
 }
 
 /// Access tokens, with or without RFC 9068's `typ`.
-pub const ACCESS: TokenKind = TokenKind { token_type: "access", typs: &["jwt", "at+jwt", ""] };
+pub const ACCESS: TokenKind = TokenKind { token_type: "access", typs: &["jwt", "at+jwt", ""], by_published_key: true };
 /// Refresh tokens that are signed JWTs.
-pub const REFRESH: TokenKind = TokenKind { token_type: "refresh", typs: &["refresh+jwt"] };
-
+pub const REFRESH: TokenKind = TokenKind { token_type: "refresh", typs: &["refresh+jwt"], by_published_key: false };
 /// Access tokens that renew themselves until their `refresh_exp`.
-pub const SLIDING: TokenKind = TokenKind { token_type: "sliding", typs: ACCESS.typs };
+pub const SLIDING: TokenKind = TokenKind { token_type: "sliding", ..ACCESS };
 
 /// What a token must say to be taken.
 #[derive(Clone, Debug)]
@@ -70,8 +72,9 @@ pub fn verify(token: &str, ring: &KeyRing, expected: &Expected<'_>) -> Result<Ve
     if !expected.kind.typs.contains(&token.typ.as_str()) {
         return Err(TokenFault::Kind);
     }
-    let key =
-        ring.verifier(&token.kid, expected.now).filter(|key| key.alg() == token.alg).ok_or(TokenFault::UnknownKey)?;
+    let fits =
+        |key: &&Verifier| key.alg() == token.alg && (key.published(expected.now) || !expected.kind.by_published_key);
+    let key = ring.verifier(&token.kid, expected.now).filter(fits).ok_or(TokenFault::UnknownKey)?;
     key.verify(token.signing_input, &token.signature).map_err(|_| TokenFault::Signature)?;
     check_claims(&token.claims, expected)?;
     Ok(VerifiedToken { claims: token.claims })

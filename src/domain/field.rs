@@ -52,9 +52,12 @@ pub enum Problem {
         /// The greatest number of characters (bytes, for a password).
         max: usize,
     },
-    /// Holds control characters, or white space at its ends.
+    /// Holds control characters, characters without a shape, or white space at its ends.
     #[error("must have no control characters and no spaces at its ends")]
     Unprintable,
+    /// A user name that is an e-mail address other than the user's own.
+    #[error("may be an e-mail address only if it is your own")]
+    AnothersEmail,
     /// Not an e-mail address.
     #[error("must be an e-mail address")]
     NotAnEmail,

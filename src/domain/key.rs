@@ -195,6 +195,9 @@ pub struct KeyPolicy {
     pub longest_access: Duration,
     /// By how much verifiers' clocks may differ (`tokens.leeway`).
     pub leeway: Duration,
+    /// The latest `exp` that tokens made under a longer lifetime, since lowered, may have. No key that may have signed
+    /// them leaves before.
+    pub promised_until: Option<Timestamp>,
 }
 
 impl KeyPolicy {

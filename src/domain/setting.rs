@@ -12,10 +12,14 @@ use super::claims::RESERVED;
 use super::dialect::Dialect;
 use super::profile::{AccessType, Profile};
 use super::session::RefreshPolicy;
+use super::time::Timestamp;
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 86_400;
 const YEAR: u64 = 366 * DAY;
+
+/// The stored name of [`Settings::promised_until`], in Unix seconds: kept with the settings, and none itself.
+pub const PROMISED_UNTIL: &str = "keys.promised_until";
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +227,7 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct Settings {
     values: BTreeMap<&'static str, Value>,
+    promised_until: Option<Timestamp>,
     profiles: Vec<Profile>,
 }
 
@@ -233,7 +238,9 @@ impl Settings {
             let kept = stored.iter().find(|(name, value)| name == row.name && row.fits(value));
             (row.name, kept.map_or(row.default, |(_, value)| value.clone()))
         });
-        let mut settings = Self { values: values.collect(), profiles: Vec::new() };
+        let promised = stored.iter().find(|(name, _)| name == PROMISED_UNTIL).and_then(|(_, at)| at.as_i64());
+        let promised_until = promised.map(Timestamp::from_unix);
+        let mut settings = Self { values: values.collect(), promised_until, profiles: Vec::new() };
         settings.profiles = Dialect::ALL.into_iter().map(|dialect| settings.build_profile(dialect)).collect();
         settings
     }
@@ -251,6 +258,11 @@ impl Settings {
     /// Whether anyone may make an account.
     pub fn registration_open(&self) -> bool {
         self.flag("registration.open")
+    }
+
+    /// The latest `exp` of tokens that were made before an access lifetime was lowered, if any were.
+    pub fn promised_until(&self) -> Option<Timestamp> {
+        self.promised_until
     }
 
     /// The longest access lifetime of all profiles: how long a key that no longer signs must stay published.

@@ -124,7 +124,7 @@ impl Username {
         if text.chars().count() > USERNAME_MAX {
             return Err(Problem::TooLong { max: USERNAME_MAX });
         }
-        if text.trim() != text || text.chars().any(char::is_control) {
+        if text.trim() != text || text.chars().any(is_unprintable) {
             return Err(Problem::Unprintable);
         }
         Ok(Self(text.to_owned()))
@@ -133,6 +133,12 @@ impl Username {
     /// Wraps what the store kept: what was once let in stays readable, whatever the rules become.
     pub fn from_stored(text: String) -> Self {
         Self(text)
+    }
+
+    /// Refuses a name that is an address of somebody else's: its owner could not have it as theirs any more.
+    pub fn fits(&self, email: Option<&Email>) -> Result<(), Problem> {
+        let own = email.is_some_and(|email| email.key() == self.key());
+        if own || Email::parse(&self.0).is_err() { Ok(()) } else { Err(Problem::AnothersEmail) }
     }
 
     /// The name as its owner wrote it.
@@ -224,6 +230,12 @@ impl Login {
     }
 }
 
+/// Control characters, and those of no shape that make two names look the same (Unicode's `Cf` as far as it is used so).
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// One form for all spellings: NFKC, lower case.
 fn fold(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
@@ -246,6 +258,7 @@ mod tests {
         assert_eq!(Username::parse(" "), Err(Problem::Blank));
         assert_eq!(Username::parse("a\nb"), Err(Problem::Unprintable));
         assert_eq!(Username::parse(" ann"), Err(Problem::Unprintable));
+        assert_eq!(Username::parse("ann\u{200b}"), Err(Problem::Unprintable));
         assert!(Username::parse(&"é".repeat(150)).is_ok());
         assert_eq!(Username::parse(&"é".repeat(151)), Err(Problem::TooLong { max: 150 }));
     }

@@ -13,7 +13,9 @@ use crate::store::{Store, StoreError};
 
 /// The spans a rotation is planned with, by the settings in force.
 pub fn policy(issuer: &Issuer) -> KeyPolicy {
-    KeyPolicy { longest_access: issuer.settings().longest_access_lifetime(), ..issuer.policy.keys }
+    let settings = issuer.settings();
+    let (longest_access, promised_until) = (settings.longest_access_lifetime(), settings.promised_until());
+    KeyPolicy { longest_access, promised_until, ..issuer.policy.keys }
 }
 
 /// Takes up what another process did to the folder, and what came with time: then removes the private halves that

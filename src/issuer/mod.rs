@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::crypto::key_dir::KeyDir;
 use crate::crypto::key_ring::KeyRing;
-use crate::crypto::password_hash::{Checked, Hasher};
+use crate::crypto::password_hash::{Asker, Checked, Hasher};
 use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::token::TokenFault;
@@ -87,6 +88,20 @@ pub struct Policy {
     pub rotate_every: Option<Duration>,
 }
 
+/// A task that waits for the hashing pool. One whose caller has hung up is dropped, and waits no more.
+struct Waiting<T>(oneshot::Sender<T>);
+
+impl<T: Send + 'static> Asker<T> for Waiting<T> {
+    fn waits(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    fn tell(self, answer: T) {
+        // One who has left in the meantime is not told.
+        let _ = self.0.send(answer);
+    }
+}
+
 /// Everything the use cases need; shared by all requests and jobs.
 #[derive(Debug)]
 pub struct Issuer {
@@ -152,16 +167,15 @@ impl Issuer {
 
     /// Hashes a new password on the pool.
     async fn hash_password(&self, password: Password) -> Result<PasswordHash, Refusal> {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        // Nobody waits for the answer any more if the caller has gone: there is nobody to tell.
-        self.hasher.hash(password, move |hash| drop(tell.send(hash)))?;
+        let (tell, told) = oneshot::channel();
+        self.hasher.hash(password, Waiting(tell))?;
         told.await.map_err(|_| Fault::new("hashing a password", "the pool has stopped").into())
     }
 
     /// Compares a password with a hash on the pool; with None at the same cost.
     async fn check_password(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, Refusal> {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        self.hasher.check(password, hash, move |checked| drop(tell.send(checked)))?;
+        let (tell, told) = oneshot::channel();
+        self.hasher.check(password, hash, Waiting(tell))?;
         told.await.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
     }
 

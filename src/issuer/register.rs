@@ -34,6 +34,8 @@ impl Register {
             }
             issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address)).await?.count();
         }
+        let fits = self.username.fits(self.email.as_ref());
+        fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         self.check_password(issuer)?;
         let address = self.from.map(|caller| caller.address);
         let sub = Subject(issuer.chance.uuid());

@@ -30,6 +30,9 @@ impl UpdateProfile {
     /// Changes all that was asked for, or nothing. Returns the user as it is then.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
         let Self { password, email, username, from } = self;
+        let address = email.as_ref().or(who.user().email.as_ref());
+        let fits = username.as_ref().map_or(Ok(()), |username| username.fits(address));
+        fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let hash = match password {
             Some(password) => {
                 // Each costs a hash: one token must not keep the pool from everyone.

@@ -32,7 +32,7 @@ macro_rules! conformance {
                 live_sessions_are_listed, the_oldest_opening_is_of_a_live_session, the_sweep_takes_what_expired,
                 a_refresh_token_is_found_by_its_hash, hashes_are_swept_before_their_sessions,
                 a_temporary_password_is_forgotten;
-            trifles: a_code_is_used_once, a_newer_code_replaces_it, codes_expire_and_are_swept, a_mail_is_sent_once,
+            trifles: a_code_is_used_once, a_code_does_not_outlive_a_change, a_newer_code_replaces_it, codes_expire_and_are_swept, a_mail_is_sent_once,
                 a_mail_is_tried_again_or_given_up, mails_are_swept_when_done, a_lease_that_ran_out_is_due,
                 settings_are_kept, the_log_is_read_newest_first, the_log_is_swept, runs_are_recorded;
             transactions: what_failed_left_nothing, a_panic_hurts_nobody_else, neighbours_do_not_share_a_fate,

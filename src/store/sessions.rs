@@ -19,6 +19,8 @@ pub trait ReadSessions {
     fn refresh_by_hash(&self, hash: RefreshHash) -> Result<Option<(SessionId, u32)>, StoreError>;
     /// A user's sessions that are live at `now`, newest first, at most 1000.
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+    /// Whether any session of a dialect is remembered, live or ended.
+    fn any_session(&self, dialect: Dialect) -> Result<bool, StoreError>;
     /// When the oldest session of a dialect that is live at `now` was opened.
     fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 }

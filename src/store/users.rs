@@ -41,15 +41,15 @@ pub trait WriteUsers {
     /// Makes a user. [`StoreError::Taken`] where its name or address is another's name or address,
     /// [`StoreError::InUse`] where the id or the UUID is another's; nothing was changed then.
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError>;
-    /// Sets the password and whether it is a temporary one.
+    /// Sets the password and whether it is a temporary one, and forgets a reset code.
     fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError>;
     /// Replaces a hash by a newer form of the same password, unless the password was changed meanwhile.
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError>;
     /// Sets the name. [`StoreError::Taken`] as at the making.
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError>;
-    /// Sets the address, not verified. [`StoreError::Taken`] as at the making.
+    /// Sets the address, not verified, and forgets a reset code. [`StoreError::Taken`] as at the making.
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError>;
-    /// Enables or disables.
+    /// Enables or disables, and forgets a reset code.
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
     /// Sets the user's own claims.
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError>;

@@ -12,7 +12,7 @@ use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::issuer::Issuer;
-use countersign::issuer::settings::SetSetting;
+use countersign::issuer::settings::{SetSetting, load};
 use countersign::issuer::users::{Change, find};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -116,7 +116,8 @@ impl Server {
 
     pub async fn set(&self, name: &str, value: &str) {
         let set = SetSetting { name: name.to_owned(), value: value.to_owned(), by: "a test".to_owned() };
-        set.run(&self.issuer).await.unwrap();
+        set.run(&self.issuer.store, self.issuer.clock.now()).await.unwrap();
+        self.issuer.runtime.store(load(&self.issuer.store).await.unwrap().into());
     }
 
     pub async fn disable(&self, name: &str) {

@@ -3,8 +3,8 @@
 mod cors;
 mod dialects_support;
 mod drf_pyjwt;
+mod import;
 mod rest_jwt;
 mod simplejwt;
-mod import;
 mod smtp;
 mod support;

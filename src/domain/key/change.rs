@@ -164,6 +164,7 @@ impl Schedule {
             // Tokens may have been signed with the later date in mind, so a publication is never cut short.
             let promised = key.published_until;
             key.signs_until = successor;
+            let promised = promised.max(policy.promised_until);
             key.published_until = successor.map(|until| promised.unwrap_or(until).max(until + policy.linger()));
         }
     }
@@ -193,6 +194,7 @@ mod tests {
             jwks_max_age: Duration::from_mins(5),
             longest_access: Duration::from_mins(5),
             leeway: Duration::ZERO,
+            promised_until: None,
         }
     }
 

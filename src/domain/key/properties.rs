@@ -185,6 +185,7 @@ fn policy() -> impl Strategy<Value = KeyPolicy> {
             jwks_max_age: seconds(300),
             longest_access: seconds(longest),
             leeway: seconds(leeway),
+            promised_until: None,
         }
     })
 }

@@ -59,6 +59,10 @@ fn session(row: &Row<'_>) -> Result<Session, StoreError> {
 }
 
 impl ReadSessions for Tx<'_> {
+    fn any_session(&self, dialect: Dialect) -> Result<bool, StoreError> {
+        self.exists("SELECT 1 FROM sessions WHERE dialect = ?1", [dialect.name()])
+    }
+
     fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
         self.one(WITH_USER, [id.0.as_bytes()], |row| Ok((session(row)?, user(row)?)))
     }

@@ -54,6 +54,12 @@ pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
 }
 
 impl Tx<'_> {
+    /// A code that was mailed before the password, the address or the standing changed must not undo the change.
+    fn forget_reset_code(&self, id: UserId) -> Result<(), StoreError> {
+        self.execute("DELETE FROM reset_codes WHERE user_id = ?1", [id.0])?;
+        Ok(())
+    }
+
     /// Refuses a key that is another user's name or address, so that nobody can take an address as a name.
     fn free(&self, key: &str, field: Field, owner: Option<UserId>) -> Result<(), StoreError> {
         let taken = self.exists(CLAIMANTS, params![key, owner.map(|id| id.0)])?;
@@ -156,7 +162,7 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET password_hash = ?2, must_change_password = ?3 WHERE id = ?1",
             params![id.0, hash.as_str(), must_change],
         )?;
-        Ok(())
+        self.forget_reset_code(id)
     }
 
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError> {
@@ -184,12 +190,12 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1",
             params![id.0, email.as_str(), key],
         )?;
-        Ok(())
+        self.forget_reset_code(id)
     }
 
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError> {
         self.execute("UPDATE users SET is_active = ?2 WHERE id = ?1", params![id.0, active])?;
-        Ok(())
+        self.forget_reset_code(id)
     }
 
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError> {

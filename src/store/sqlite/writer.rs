@@ -130,9 +130,8 @@ fn serve(connection: Connection, messages: &Receiver<Message>) {
             }
             next = messages.try_recv();
         }
-        if let Err(error) = run(&connection, batch) {
-            // Whoever waited behind this batch has waited as long, and would only wait as long again.
-            refuse_waiting(messages, &error, &mut closing);
+        if let Err(stranded) = run(&connection, batch) {
+            refuse(stranded, messages, &mut closing);
         }
     }
     finish(connection);
@@ -141,12 +140,25 @@ fn serve(connection: Connection, messages: &Receiver<Message>) {
     }
 }
 
-fn refuse_waiting(messages: &Receiver<Message>, error: &StoreError, closing: &mut Closing) {
+/// Jobs for which no transaction could begin, and why.
+struct Stranded {
+    jobs: Vec<Box<dyn Job>>,
+    error: StoreError,
+}
+
+/// Answers the stranded, and those who waited behind them: they have waited as long, and would only wait as long
+/// again. They are taken from the queue before anyone is answered, so that whoever asks after an answer is not among
+/// them.
+fn refuse(stranded: Stranded, messages: &Receiver<Message>, closing: &mut Closing) {
+    let Stranded { mut jobs, error } = stranded;
     while let Ok(message) = messages.try_recv() {
         match message {
-            Message::Job(job) => job.answer(Err(error.clone())),
+            Message::Job(job) => jobs.push(job),
             Message::Close(done) => *closing = Closing::Asked(done),
         }
+    }
+    for job in jobs {
+        job.answer(Err(error.clone()));
     }
 }
 
@@ -160,14 +172,13 @@ fn finish(connection: Connection) {
 }
 
 /// Runs all jobs in one transaction and answers them. SQLite may undo a transaction by itself (the disk is full, the
-/// disk fails): then those that have run are answered so, and the others get another one. An error is that of a
-/// transaction that could not begin.
-fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) -> Result<(), StoreError> {
+/// disk fails): then those that have run are answered so, and the others get another one. Where
+/// none can begin, those that have not run come back unanswered.
+fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) -> Result<(), Stranded> {
     let mut waiting = batch.into_iter();
     while waiting.len() > 0 {
         if let Err(error) = begin(connection) {
-            waiting.for_each(|job| job.answer(Err(error.clone())));
-            return Err(error);
+            return Err(Stranded { jobs: waiting.collect(), error });
         }
         let mut ran = Vec::with_capacity(waiting.len());
         let mut kept = Ok(());
