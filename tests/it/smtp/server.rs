@@ -25,10 +25,10 @@ impl MailServer {
     /// Starts `tests/smtp/server.py`. None, and a loud word, where the interpreter is not installed.
     pub fn start(arguments: &[&str]) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = root.join(".test-tools/venv/bin/python3");
+        let python = root.join(".test-tools/python");
         if !python.exists() {
             // Not by `eprintln`, which a test that passes keeps to itself.
-            let advice = "SKIPPED: a test with a real mail server: .test-tools/venv is missing; run scripts/test\n";
+            let advice = "SKIPPED: a test with a real mail server: .test-tools/python is missing; run scripts/test\n";
             std::io::stderr().write_all(advice.as_bytes()).unwrap();
             return None;
         }
