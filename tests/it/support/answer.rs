@@ -26,6 +26,15 @@ impl Answer {
         self
     }
 
+    /// The answer, if it has this status and the body of an error with this code.
+    #[track_caller]
+    pub fn refuses(&self, status: u16, code: &str) -> &Self {
+        self.is(status);
+        let body = self.json();
+        assert_eq!((&body["status"], &body["code"]), (&"ERROR".into(), &code.into()), "{self:#?}");
+        self
+    }
+
     /// The body.
     #[track_caller]
     pub fn json(&self) -> Value {

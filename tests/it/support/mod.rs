@@ -3,12 +3,13 @@
 
 pub mod answer;
 pub mod mail;
+pub mod token;
 
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign::app;
@@ -17,6 +18,7 @@ use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::crypto::key_dir::{KeyDir, KeyDirOptions};
 use countersign::domain::algorithm::Algorithm;
+use countersign::issuer::Issuer;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,8 +34,11 @@ pub const PASSWORD: &str = "correct horse battery";
 pub struct TestServer {
     /// The server's clock; it begins at the machine's time and moves only when told.
     pub clock: Clock,
+    /// The parts of the server, for what no request can ask.
+    pub issuer: Arc<Issuer>,
     /// Where it listens.
     pub url: String,
+    settings: String,
     folder: Option<TempDir>,
     client: reqwest::Client,
     stop: watch::Sender<bool>,
@@ -55,10 +60,10 @@ impl TestServer {
     pub async fn exactly(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_keys(&folder.path().join("keys"));
-        Self::open(folder, Clock::manual(Clock::system().now()), settings).await
+        Self::open(folder, Clock::manual(Clock::system().now()), settings.to_owned()).await
     }
 
-    async fn open(folder: TempDir, clock: Clock, settings: &str) -> Self {
+    async fn open(folder: TempDir, clock: Clock, settings: String) -> Self {
         let path = folder.path().display();
         let config = Config::from_toml(&format!(
             "data_dir = '{path}/data'\nkeys_dir = '{path}/keys'\nserver.listen = '127.0.0.1:0'\n{QUICK_HASHES}\n{settings}"
@@ -71,10 +76,27 @@ impl TestServer {
         let chance = Chance::seeded(clock.now().unix().unsigned_abs());
         let issuer = app::build(&config, clock.clone(), chance).await.unwrap();
         let (stop, stopped) = watch::channel(false);
-        let serving = Some(tokio::spawn(async move { app::serve(&config, issuer, listener, stopped).await }));
+        let served = Arc::clone(&issuer);
+        let serving = Some(tokio::spawn(async move { app::serve(&config, served, listener, stopped).await }));
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let folder = Some(folder);
-        Self { clock, url: format!("http://{address}"), folder, client, stop, serving }
+        Self { clock, issuer, url: format!("http://{address}"), settings, folder, client, stop, serving }
+    }
+
+    /// Ends the server as SIGTERM would, and starts it again in the same folder once some time has passed.
+    pub async fn restart(mut self, down: Duration) -> Self {
+        self.stop.send_replace(true);
+        self.serving.take().unwrap().await.unwrap().unwrap();
+        self.clock.advance(down);
+        let folder = self.folder.take().unwrap();
+        Self::open(folder, self.clock.clone(), self.settings.clone()).await
+    }
+
+    /// A server with one user, `anna`, whose address is `anna@example.com`.
+    pub async fn with_anna() -> Self {
+        let server = Self::start().await;
+        server.register("anna").await;
+        server
     }
 
     /// A file or folder of the server's.
@@ -119,9 +141,54 @@ impl TestServer {
         self.post("/register", &body).await.is(200);
     }
 
+    /// A token for a user, by a sign-in of its own.
+    pub async fn token(&self, name: &str) -> String {
+        self.token_by(name, PASSWORD).await
+    }
+
+    /// As [`TestServer::token`], with another password.
+    pub async fn token_by(&self, name: &str, password: &str) -> String {
+        let answer = self.post("/auth", &json!({"username": name, "password": password})).await;
+        answer.is(200).json()["jwt"].as_str().unwrap().to_owned()
+    }
+
+    /// Whether a token still opens anything.
+    pub async fn opens(&self, token: &str) -> bool {
+        match self.post_as(token, "/renew_token", &json!({})).await.status {
+            200 => true,
+            401 => false,
+            other => panic!("neither yes nor no: {other}"),
+        }
+    }
+
     /// The mails that were sent so far, oldest first.
     pub fn mails(&self) -> Vec<mail::Mail> {
         mail::all(&self.path("data/mail"))
+    }
+
+    /// The audit log's actions, newest first.
+    pub async fn audit(&self) -> Vec<(String, String)> {
+        let lines: Result<_, countersign::store::StoreError> =
+            self.issuer.store.read(|tx| tx.audit_lines(None, 1000)).await;
+        lines.unwrap().into_iter().map(|line| (line.action, line.detail)).collect()
+    }
+
+    /// Sets a runtime setting, as an operator would.
+    pub async fn set(&self, name: &str, value: &str) {
+        let set = countersign::issuer::settings::SetSetting {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            by: "a test".to_owned(),
+        };
+        set.run(&self.issuer.store, self.issuer.clock.now()).await.unwrap();
+        let fresh = countersign::issuer::settings::load(&self.issuer.store).await.unwrap();
+        self.issuer.runtime.store(fresh.into());
+    }
+
+    /// Does to a user what an operator can do.
+    pub async fn change(&self, name: &str, change: countersign::issuer::users::Change) {
+        let user = countersign::issuer::users::find(&self.issuer, name).await.unwrap().unwrap();
+        change.run(&user, &self.issuer).await.unwrap();
     }
 }
 

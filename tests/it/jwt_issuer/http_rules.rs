@@ -1,0 +1,199 @@
+//! What holds for every route: methods, media types, bodies that are none, sizes, slashes, headers.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Answer, PASSWORD, TestServer};
+
+const ROUTES: [&str; 6] =
+    ["/auth", "/register", "/update_profile", "/renew_token", "/request_password_reset", "/reset_password"];
+/// Those that must read a body before they know what is asked.
+const READING: [&str; 4] = ["/auth", "/register", "/request_password_reset", "/reset_password"];
+
+#[tokio::test]
+async fn another_method_is_told_which_one_is_right() {
+    let server = TestServer::start().await;
+    for route in ROUTES {
+        for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
+            for slash in ["", "/"] {
+                let answer = Answer::to(server.request(method.clone(), &format!("{route}{slash}"))).await;
+                answer.refuses(405, "wrong_method");
+                assert_eq!(answer.header("allow"), "POST", "{method} {route}");
+            }
+        }
+    }
+    for route in ["/liveliness", "/ready", "/get_public_cert", "/.well-known/jwks.json"] {
+        let answer = Answer::to(server.request(Method::POST, route)).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, "GET,HEAD"), "{route}");
+    }
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_makes_no_difference() {
+    let server = TestServer::with_anna().await;
+    let token = server.token("anna").await;
+    for (route, body, status) in [
+        ("/auth", json!({"username": "anna", "password": PASSWORD}), 200),
+        ("/register", json!({"username": "ben", "password": PASSWORD, "email": "ben@example.com"}), 200),
+        ("/update_profile", json!({"email": "anna@example.org"}), 200),
+        ("/renew_token", json!({}), 200),
+        ("/request_password_reset", json!({"email": "nobody@example.com"}), 200),
+        ("/reset_password", json!({"reset_code": "0"}), 400),
+    ] {
+        server.post_as(&token, &format!("{route}/"), &body).await.is(status);
+    }
+    for route in ["/liveliness/", "/ready/", "/get_public_cert/"] {
+        server.get(route).await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_json_object_are_refused() {
+    let server = TestServer::start().await;
+    let deep = format!(r#"{{"username":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+    let rows: [(&str, &[u8]); 12] = [
+        ("cut off", br#"{"username":"anna""#),
+        ("an array", br#"["anna"]"#),
+        ("a text", br#""anna""#),
+        ("null", b"null"),
+        ("a number", b"7"),
+        ("something after it", br#"{"username":"anna"} {}"#),
+        ("a duplicate member", br#"{"username":"anna","password":"x","username":"ben"}"#),
+        ("a duplicate in a member nobody asks for", br#"{"x":{"a":1,"a":2}}"#),
+        ("invalid UTF-8", b"{\"username\":\"\xff\"}"),
+        ("a lone surrogate", br#"{"username":"\ud800"}"#),
+        ("a form", b"username=anna&password=x"),
+        ("too deep", deep.as_bytes()),
+    ];
+    for route in READING {
+        for (what, body) in rows {
+            let request = server.request(Method::POST, route).header("content-type", "application/json");
+            let answer = Answer::to(request.body(body.to_vec())).await;
+            assert_eq!(answer.status, 400, "{route}, {what}: {answer:#?}");
+            answer.refuses(400, "malformed_body");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_json_is_taken_and_only_as_json() {
+    let server = TestServer::start().await;
+    let body = r#"{"username":"anna","password":"x"}"#;
+    let rows = [
+        ("application/json", 401),
+        ("application/json; charset=utf-8", 401),
+        ("Application/JSON", 401),
+        ("application/vnd.api+json", 401),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/jsonp", 415),
+        ("", 415),
+    ];
+    for (kind, status) in rows {
+        let request = server.request(Method::POST, "/auth").header("content-type", kind).body(body);
+        assert_eq!(Answer::to(request).await.status, status, "{kind}");
+    }
+    let without = Answer::to(server.request(Method::POST, "/auth").body(body)).await;
+    without.refuses(415, "wrong_content_type");
+    assert!(without.text.contains("application/json"), "it says what to send: {}", without.text);
+}
+
+#[tokio::test]
+async fn an_empty_body_lacks_every_field_whatever_its_type() {
+    let server = TestServer::start().await;
+    for request in [
+        server.request(Method::POST, "/auth"),
+        server.request(Method::POST, "/auth").header("content-type", "application/json"),
+        server.request(Method::POST, "/auth").header("content-type", "text/plain"),
+    ] {
+        let answer = Answer::to(request).await;
+        answer.refuses(400, "invalid_field");
+        assert!(answer.text.contains("username is required"), "{answer:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_ends_at_64_kib() {
+    let server = TestServer::start().await;
+    let body = |bytes: usize| {
+        let empty = json!({"username": "anna", "password": ""}).to_string().len();
+        json!({"username": "anna", "password": "x".repeat(bytes - empty)}).to_string()
+    };
+    let send =
+        |body: String| server.request(Method::POST, "/auth").header("content-type", "application/json").body(body);
+    Answer::to(send(body(65_536))).await.refuses(401, "wrong_credentials");
+    Answer::to(send(body(65_537))).await.refuses(413, "body_too_large");
+
+    // Without a length that could be looked at beforehand.
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    let answer = tokio::task::spawn_blocking(move || {
+        let head =
+            "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+        // The server may close while we still write.
+        let _ = (0..20).try_for_each(|_| stream.write_all(chunk.as_bytes()));
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        String::from_utf8(answer.to_vec()).unwrap()
+    });
+    assert_eq!(answer.await.unwrap(), "HTTP/1.1 413");
+}
+
+#[tokio::test]
+async fn every_answer_has_an_id_of_its_own_and_no_client_chooses_it() {
+    let server = TestServer::start().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for path in ["/auth", "/nowhere", "/liveliness", "/ready", "/auth", "/.well-known/openid-configuration"] {
+        let answer = Answer::to(server.request(Method::GET, path).header("x-request-id", "mine")).await;
+        let id = answer.header("x-request-id").to_owned();
+        assert!(id.len() == 32 && id.bytes().all(|c| c.is_ascii_hexdigit()), "{path}: {id:?}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert!(ids.insert(id), "{path}: an id came twice");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_says_no_more_than_the_requests_id() {
+    let server = TestServer::with_anna().await;
+    let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
+    database.execute_batch("ALTER TABLE users RENAME TO gone").unwrap();
+    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    answer.refuses(500, "internal");
+    let message = format!("something went wrong here (request {})", answer.header("x-request-id"));
+    assert_eq!(answer.json()["message"], message);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    database.execute_batch("ALTER TABLE gone RENAME TO users").unwrap();
+    server.token("anna").await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let server = TestServer::start().await;
+    for path in ["/", "/auth/x", "//auth", "/AUTH", "/admin.php", "/../keys/secret", "/%2e%2e/keys/secret"] {
+        server.get(path).await.refuses(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn only_allowed_origins_may_read_the_answers() {
+    let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
+    let ask = |origin: &'static str| Answer::to(server.request(Method::POST, "/auth").header("origin", origin));
+    let allowed = ask("https://app.example.com").await;
+    assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
+    assert_eq!(allowed.header("access-control-allow-credentials"), "true");
+    for foreign in ["https://evil.example", "null", "https://app.example.com.evil.example"] {
+        assert_eq!(ask(foreign).await.header("access-control-allow-origin"), "", "{foreign}");
+    }
+    let preflight = server
+        .request(Method::OPTIONS, "/renew_token")
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "authorization");
+    let preflight = Answer::to(preflight).await;
+    assert_eq!(preflight.is(200).header("access-control-allow-headers"), "authorization,content-type");
+}

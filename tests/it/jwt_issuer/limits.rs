@@ -1,0 +1,189 @@
+//! Limits on tries: 429 with `Retry-After`, and nobody who is in the right is locked out.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Answer, PASSWORD, TestServer, settle};
+
+const ATTACKER: &str = "198.51.100.66";
+const HOME: &str = "203.0.113.5";
+
+async fn sign_in(server: &TestServer, from: &str, name: &str, password: &str) -> Answer {
+    server.post_from(from, "/auth", &json!({"username": name, "password": password})).await
+}
+
+#[track_caller]
+fn is_throttled(answer: &Answer, seconds: u64) {
+    answer.refuses(429, "too_many_tries");
+    assert_eq!(answer.header("retry-after"), seconds.to_string(), "{answer:#?}");
+}
+
+#[tokio::test]
+async fn ten_failures_per_account_then_one_a_minute() {
+    let server = TestServer::with_anna().await;
+    for number in 0..10_u8 {
+        sign_in(&server, &format!("198.51.100.{number}"), "anna", "wrong").await.is(401);
+    }
+    for from in [ATTACKER, "198.51.100.67"] {
+        is_throttled(&sign_in(&server, from, "anna", "wrong").await, 60);
+        is_throttled(&sign_in(&server, from, "ANNA@example.com", PASSWORD).await, 60);
+    }
+    insta::assert_snapshot!(sign_in(&server, ATTACKER, "anna", "wrong").await.text, @r#"{"status":"ERROR","code":"too_many_tries","message":"too many tries: wait as long as Retry-After says"}"#);
+    server.clock.advance(Duration::from_mins(1));
+    sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
+    is_throttled(&sign_in(&server, ATTACKER, "anna", "wrong").await, 60);
+    server.clock.advance(Duration::from_mins(1));
+    sign_in(&server, ATTACKER, "anna", PASSWORD).await.is(200);
+}
+
+#[tokio::test]
+async fn a_name_nobody_has_is_limited_alike() {
+    let server = TestServer::with_anna().await;
+    for _ in 0..10 {
+        sign_in(&server, ATTACKER, "nobody", "wrong").await.is(401);
+    }
+    let unknown = sign_in(&server, ATTACKER, "NOBODY", "wrong").await;
+    is_throttled(&unknown, 60);
+    for _ in 0..10 {
+        sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
+    }
+    assert_eq!(sign_in(&server, ATTACKER, "anna", "wrong").await.bytes(), unknown.bytes());
+}
+
+#[tokio::test]
+async fn strangers_do_not_lock_the_owner_out() {
+    let server = TestServer::with_anna().await;
+    sign_in(&server, HOME, "anna", PASSWORD).await.is(200);
+    for _ in 0..10 {
+        sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
+    }
+    is_throttled(&sign_in(&server, ATTACKER, "anna", PASSWORD).await, 60);
+    sign_in(&server, HOME, "anna", PASSWORD).await.is(200);
+    // From anywhere else a reset still works.
+    server.post_from("192.0.2.1", "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
+    settle("a mail", async || server.mails().len() == 1).await;
+    let code = server.mails()[0].code().to_owned();
+    server.post_from("192.0.2.1", "/reset_password", &json!({"reset_code": code})).await.is(200);
+    // The owner's own address is limited by its own failures.
+    for _ in 0..10 {
+        sign_in(&server, HOME, "anna", "wrong").await.is(401);
+    }
+    is_throttled(&sign_in(&server, HOME, "anna", "wrong").await, 60);
+}
+
+#[tokio::test]
+async fn successes_are_not_counted() {
+    let server = TestServer::with("throttle.sign_in_per_account = '2/5m'\nthrottle.sign_in_per_caller = '3/5m'").await;
+    server.register("anna").await;
+    for _ in 0..6 {
+        sign_in(&server, HOME, "anna", PASSWORD).await.is(200);
+    }
+    for _ in 0..2 {
+        sign_in(&server, HOME, "anna", "wrong").await.is(401);
+    }
+    is_throttled(&sign_in(&server, HOME, "anna", PASSWORD).await, 60);
+}
+
+#[tokio::test]
+async fn a_hundred_failures_per_caller_whoever_is_tried() {
+    let server = TestServer::with("throttle.sign_in_per_caller = '7/5m'").await;
+    for number in 0..7 {
+        sign_in(&server, ATTACKER, &format!("name{number}"), "wrong").await.is(401);
+    }
+    is_throttled(&sign_in(&server, ATTACKER, "another", "wrong").await, 60);
+    sign_in(&server, HOME, "another", "wrong").await.is(401);
+    assert_eq!(countersign::domain::limit::Limit::SignInCaller.default_rate().to_string(), "100/5m");
+}
+
+#[tokio::test]
+async fn a_caller_can_not_choose_who_it_is() {
+    let server = TestServer::with("throttle.sign_in_per_caller = '3/5m'").await;
+    for number in 0..3 {
+        // What a client wrote itself stands to the left of what the proxy wrote.
+        let chain = format!("203.0.113.{number}, {ATTACKER}");
+        sign_in(&server, &chain, &format!("name{number}"), "wrong").await.is(401);
+    }
+    is_throttled(&sign_in(&server, &format!("203.0.113.77, {ATTACKER}"), "x", "wrong").await, 60);
+
+    let open = TestServer::exactly("throttle.sign_in_per_caller = '1/5m'").await;
+    sign_in(&open, ATTACKER, "a", "wrong").await.is(401);
+    is_throttled(&sign_in(&open, HOME, "b", "wrong").await, 60);
+}
+
+#[tokio::test]
+async fn wrong_codes_are_ten_per_caller() {
+    let server = TestServer::with_anna().await;
+    server.post_from(HOME, "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
+    settle("a mail", async || server.mails().len() == 1).await;
+    let right = json!({"reset_code": server.mails()[0].code()});
+    for _ in 0..10 {
+        server.post_from(ATTACKER, "/reset_password", &json!({"reset_code": "1111-1111-1111"})).await.is(400);
+    }
+    let late = server.post_from(ATTACKER, "/reset_password", &right).await;
+    is_throttled(&late, 300);
+    server.post_from(HOME, "/reset_password", &right).await.is(200);
+    server.clock.advance(Duration::from_mins(5));
+    server.post_from(ATTACKER, "/reset_password", &right).await.is(400);
+}
+
+#[tokio::test]
+async fn the_fourth_mail_in_an_hour_is_promised_and_not_sent() {
+    let server = TestServer::with_anna().await;
+    server.register("ben").await;
+    let ask = async |name: &str| {
+        let body = json!({"email": format!("{name}@example.com")});
+        server.post("/request_password_reset", &body).await.bytes()
+    };
+    let first = ask("anna").await;
+    for _ in 0..5 {
+        assert_eq!(ask("anna").await, first);
+    }
+    ask("ben").await;
+    settle("ben's mail", async || server.mails().iter().any(|mail| mail.header("To") == "ben@example.com")).await;
+    settle("an empty outbox", async || {
+        let waiting: Result<u64, countersign::store::StoreError> =
+            server.issuer.store.read(|tx| tx.mails_waiting()).await;
+        waiting.unwrap() == 0
+    })
+    .await;
+    let to_anna = || server.mails().iter().filter(|mail| mail.header("To") == "anna@example.com").count();
+    assert_eq!(to_anna(), 3);
+    // The third code is still the good one.
+    let code = server.mails().iter().rfind(|mail| mail.header("To") == "anna@example.com").unwrap().code().to_owned();
+    server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
+    server.clock.advance(Duration::from_hours(1));
+    ask("anna").await;
+    settle("a fourth mail", async || to_anna() == 4).await;
+}
+
+#[tokio::test]
+async fn reset_mails_and_registrations_are_limited_per_caller() {
+    let server = TestServer::with_anna().await;
+    let reset = json!({"email": "nobody@example.com"});
+    for _ in 0..30 {
+        server.post_from(ATTACKER, "/request_password_reset", &reset).await.is(200);
+    }
+    is_throttled(&server.post_from(ATTACKER, "/request_password_reset", &reset).await, 3600);
+    server.post_from(HOME, "/request_password_reset", &reset).await.is(200);
+
+    let server = TestServer::with("throttle.register_per_caller = '2/1m'").await;
+    let register = async |from: &str, name: &str| {
+        let body = json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.com")});
+        server.post_from(from, "/register", &body).await
+    };
+    register(ATTACKER, "a").await.is(200);
+    register(ATTACKER, "b").await.is(200);
+    is_throttled(&register(ATTACKER, "c").await, 60);
+    register(HOME, "c").await.is(200);
+    assert_eq!(countersign::domain::limit::Limit::RegisterCaller.default_rate().to_string(), "60/1m");
+}
+
+#[tokio::test]
+async fn a_throttle_that_is_off_holds_nobody() {
+    let server = TestServer::with("throttle.enabled = false").await;
+    server.register("anna").await;
+    for _ in 0..15 {
+        sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
+    }
+}

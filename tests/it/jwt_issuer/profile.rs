@@ -1,0 +1,140 @@
+//! `POST /update_profile`: by cookie and by Bearer, from our own pages only, and what a new password ends.
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, PASSWORD, TestServer, token};
+
+const NEW: &str = "another good one";
+
+fn by_cookie(server: &TestServer, path: &str, token: &str, body: &Value) -> RequestBuilder {
+    server.posting(path, body).header("cookie", format!("theme=dark; jwt_token={token}; x=y"))
+}
+
+#[tokio::test]
+async fn a_new_password_ends_the_other_sessions_and_not_its_own() {
+    let server = TestServer::with_anna().await;
+    server.register("ben").await;
+    let (here, there, ben) = (server.token("anna").await, server.token("anna").await, server.token("ben").await);
+    server.post_as(&here, "/update_profile", &json!({"password": NEW})).await.is(200);
+    assert!(server.opens(&here).await);
+    assert!(server.opens(&ben).await);
+    assert!(!server.opens(&there).await);
+    let old = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    old.refuses(401, "wrong_credentials");
+    server.token_by("anna", NEW).await;
+    let log = server.audit().await;
+    assert!(log.contains(&("password_changed".to_owned(), "1 other sessions ended".to_owned())), "{log:?}");
+}
+
+#[tokio::test]
+async fn an_address_is_changed_alone_or_with_the_password() {
+    let server = TestServer::with_anna().await;
+    server.register("ben").await;
+    let mine = server.token("anna").await;
+    let update = async |body: Value| server.post_as(&mine, "/update_profile", &body).await;
+    update(json!({"email": "anna@example.org"})).await.is(200);
+    server.post("/auth", &json!({"username": "anna@example.org", "password": PASSWORD})).await.is(200);
+    server.post("/auth", &json!({"username": "anna@example.com", "password": PASSWORD})).await.is(401);
+
+    let taken = update(json!({"email": "BEN@example.com", "password": NEW})).await;
+    insta::assert_snapshot!(taken.is(409).text, @r#"{"status":"ERROR","code":"taken","message":"email is taken"}"#);
+    server.token_by("anna", PASSWORD).await;
+
+    update(json!({"email": "anna@example.net", "password": NEW})).await.is(200);
+    server.token_by("anna@example.net", NEW).await;
+    update(json!({"email": "ANNA@example.net"})).await.is(200);
+}
+
+#[tokio::test]
+async fn what_can_not_be_a_password_or_an_address_is_named() {
+    let server = TestServer::with_anna().await;
+    let mine = server.token("anna").await;
+    for (body, says) in [
+        (json!({}), "password is required or email is required"),
+        (json!({"username": "x"}), "password is required or email is required"),
+        (json!({"password": null}), "password is required or email is required"),
+        (json!({"password": ""}), "password must not be empty"),
+        (json!({"password": "short"}), "password must have at least 8 bytes"),
+        (json!({"password": "x".repeat(1025)}), "password must have at most 1024 characters"),
+        (json!({"password": ["x"]}), "password must be a text"),
+        (json!({"email": ""}), "email must not be empty"),
+        (json!({"email": "anna"}), "email must be an e-mail address"),
+        (json!({"email": 1, "password": NEW}), "email must be a text"),
+    ] {
+        let answer = server.post_as(&mine, "/update_profile", &body).await;
+        answer.refuses(400, "invalid_field");
+        assert_eq!(answer.json()["message"], says, "{body}");
+    }
+    assert!(server.opens(&mine).await);
+    server.token("anna").await;
+}
+
+#[tokio::test]
+async fn the_cookie_is_as_good_as_the_header() {
+    let server = TestServer::with_anna().await;
+    let mine = server.token("anna").await;
+    Answer::to(by_cookie(&server, "/update_profile", &mine, &json!({"password": NEW}))).await.is(200);
+    let renewed = Answer::to(by_cookie(&server, "/renew_token", &mine, &json!({}))).await;
+    let newer = renewed.is(200).json()["token"].as_str().unwrap().to_owned();
+    assert!(renewed.header("set-cookie").starts_with(&format!("jwt_token={newer};")), "{renewed:#?}");
+
+    // Where both are there the header counts, whatever the cookie is worth.
+    let ours = by_cookie(&server, "/renew_token", "old", &json!({})).bearer_auth(&mine);
+    Answer::to(ours).await.is(200);
+    let wrong = by_cookie(&server, "/renew_token", &mine, &json!({})).bearer_auth("wrong");
+    Answer::to(wrong).await.refuses(401, "not_signed_in");
+}
+
+#[tokio::test]
+async fn every_way_to_write_the_header_is_read() {
+    let server = TestServer::with_anna().await;
+    let mine = server.token("anna").await;
+    for (value, status) in [
+        (format!("Bearer {mine}"), 200),
+        (format!("bearer {mine}"), 200),
+        (format!("BEARER   {mine}"), 200),
+        (format!("Basic {mine}"), 401),
+        (mine.clone(), 401),
+        ("Bearer".to_owned(), 401),
+        ("Bearer ".to_owned(), 401),
+    ] {
+        let request = server.posting("/renew_token", &json!({})).header("authorization", &value);
+        assert_eq!(Answer::to(request).await.status, status, "{value:.20}");
+    }
+}
+
+#[tokio::test]
+async fn another_origins_page_can_do_nothing_with_the_cookie() {
+    let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
+    server.register("anna").await;
+    let mine = server.token("anna").await;
+    let own = server.url.clone();
+    for route in ["/update_profile", "/renew_token"] {
+        let body = json!({"email": "anna@example.org"});
+        for origin in ["https://evil.example", "null", "", "https://app.example.com.evil.example", "http://127.0.0.1"] {
+            let answer = Answer::to(by_cookie(&server, route, &mine, &body).header("origin", origin)).await;
+            answer.refuses(403, "foreign_origin");
+        }
+        for origin in [own.as_str(), "https://app.example.com"] {
+            Answer::to(by_cookie(&server, route, &mine, &body).header("origin", origin)).await.is(200);
+        }
+        // A header is never sent by a browser of itself.
+        let bearer = server.posting(route, &body).bearer_auth(&mine).header("origin", "https://evil.example");
+        Answer::to(bearer).await.is(200);
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_user_changes_nothing() {
+    let server = TestServer::with_anna().await;
+    let mine = server.token("anna").await;
+    server.change("anna", countersign::issuer::users::Change::Disable).await;
+    let answer = server.post_as(&mine, "/update_profile", &json!({"password": NEW})).await;
+    answer.refuses(401, "not_signed_in");
+    assert_eq!(answer.header("www-authenticate"), "Bearer");
+    assert!(!server.opens(&mine).await);
+    server.change("anna", countersign::issuer::users::Change::Enable).await;
+    assert!(!server.opens(&mine).await, "what has ended stays ended");
+    assert_eq!(token::claims(&server.token("anna").await)["username"], "anna");
+}

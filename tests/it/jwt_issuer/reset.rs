@@ -1,0 +1,198 @@
+//! `POST /request_password_reset` and `/reset_password`: the mail, the code, and what they open and end.
+
+use std::time::Duration;
+
+use countersign::issuer::users::Change;
+use serde_json::json;
+
+use crate::support::{Answer, PASSWORD, TestServer, settle, token};
+
+const NEW: &str = "another good one";
+
+/// Asks for a mail to `name` and waits for it; the code in it.
+async fn code(server: &TestServer, name: &str) -> String {
+    let known = server.mails().len();
+    request(server, &format!("{name}@example.com")).await.is(200);
+    settle("a mail", async || server.mails().len() > known).await;
+    server.mails().last().unwrap().code().to_owned()
+}
+
+async fn request(server: &TestServer, email: &str) -> Answer {
+    server.post("/request_password_reset", &json!({"email": email})).await
+}
+
+async fn redeem(server: &TestServer, code: &str) -> Answer {
+    server.post("/reset_password", &json!({"reset_code": code})).await
+}
+
+#[tokio::test]
+async fn the_mail_names_the_user_the_code_and_the_site() {
+    let server = TestServer::with("server.public_url = 'https://id.example.com'").await;
+    server.register("anna").await;
+    let code = code(&server, "anna").await;
+    let mails = server.mails();
+    let mail = &mails[0];
+    assert_eq!(mail.header("To"), "anna@example.com");
+    assert_eq!(mail.header("From"), "countersign@id.example.com");
+    assert_eq!(mail.header("Subject"), "Your code to reset your password at id.example.com");
+    for part in ["anna\n", "https://id.example.com", "15 minutes", code.as_str()] {
+        assert!(mail.source.contains(part), "{part:?} is missing in\n{}", mail.source);
+    }
+    assert!(!mail.source.contains("127.0.0.1"), "links and names come from the public URL alone");
+}
+
+#[tokio::test]
+async fn a_forged_host_gets_into_no_mail() {
+    let server = TestServer::with_anna().await;
+    let request = server.posting("/request_password_reset", &json!({"email": "anna@example.com"}));
+    let forged = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
+    Answer::to(forged).await.is(200);
+    settle("a mail", async || server.mails().len() == 1).await;
+    assert!(!server.mails()[0].source.contains("evil"));
+}
+
+#[tokio::test]
+async fn the_answer_is_the_same_whether_or_not_the_address_is_known() {
+    let server = TestServer::with_anna().await;
+    server.register("disabled").await;
+    server.change("disabled", Change::Disable).await;
+    let known = request(&server, "anna@example.com").await.bytes();
+    assert_eq!((known.0, known.2.as_str()), (200, r#"{"status":"OK"}"#));
+    for address in ["nobody@example.com", "disabled@example.com"] {
+        assert_eq!(request(&server, address).await.bytes(), known, "{address}");
+    }
+    let code = code(&server, "anna").await;
+    assert_eq!(server.mails().len(), 2, "the others got none: {code}");
+    assert!(server.mails().iter().all(|mail| mail.header("To") == "anna@example.com"));
+}
+
+#[tokio::test]
+async fn the_mail_goes_to_the_stored_address() {
+    let server = TestServer::with_anna().await;
+    request(&server, "ANNA@EXAMPLE.COM").await.is(200);
+    settle("a mail", async || server.mails().len() == 1).await;
+    assert_eq!(server.mails()[0].header("To"), "anna@example.com");
+}
+
+#[tokio::test]
+async fn a_code_gives_a_temporary_password_that_must_be_changed() {
+    let server = TestServer::with_anna().await;
+    let before = server.token("anna").await;
+    let answer = redeem(&server, &code(&server, "anna").await).await;
+    let body = answer.is(200).json();
+    let temporary = body["temporary_password"].as_str().unwrap();
+    assert_eq!(body, json!({"status": "OK", "reset_code": temporary, "temporary_password": temporary}));
+    assert_eq!((temporary.len(), answer.header("cache-control")), (16, "no-store"));
+    assert!(!server.opens(&before).await, "a reset ends every session");
+    server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await.is(401);
+
+    let signed = server.post("/auth", &json!({"username": "anna", "password": temporary})).await;
+    let body = signed.is(200).json();
+    assert_eq!(body["must_change_password"], true);
+    let mine = body["jwt"].as_str().unwrap();
+    assert_eq!(token::claims(mine)["must_change_password"], true);
+    let renewed = server.post_as(mine, "/renew_token", &json!({})).await.is(200).json();
+    assert_eq!(token::claims(renewed["token"].as_str().unwrap())["must_change_password"], true);
+
+    server.post_as(mine, "/update_profile", &json!({"password": NEW})).await.is(200);
+    let renewed = server.post_as(mine, "/renew_token", &json!({})).await.is(200).json();
+    assert_eq!(token::claims(renewed["token"].as_str().unwrap()).get("must_change_password"), None);
+    let signed = server.post("/auth", &json!({"username": "anna", "password": NEW})).await;
+    assert_eq!(signed.is(200).json().get("must_change_password"), None);
+}
+
+#[tokio::test]
+async fn a_code_may_bring_its_new_password_along() {
+    let server = TestServer::with_anna().await;
+    let before = server.token("anna").await;
+    let code = code(&server, "anna").await;
+    let with =
+        async |new: &str| server.post("/reset_password", &json!({"reset_code": code, "new_password": new})).await;
+    for (bad, says) in [("short", "new_password must have at least 8 bytes"), ("", "new_password must not be empty")] {
+        let answer = with(bad).await;
+        answer.refuses(400, "invalid_field");
+        assert_eq!(answer.json()["message"], says);
+    }
+    assert!(server.opens(&before).await, "nothing happened yet");
+    let answer = with(NEW).await;
+    insta::assert_snapshot!(answer.is(200).text, @r#"{"status":"OK"}"#);
+    assert!(!server.opens(&before).await);
+    let signed = server.post("/auth", &json!({"username": "anna", "password": NEW})).await;
+    assert_eq!(signed.is(200).json().get("must_change_password"), None);
+}
+
+#[tokio::test]
+async fn a_code_is_read_as_people_type_it_and_works_once() {
+    let server = TestServer::with_anna().await;
+    let spellings: [fn(&str) -> String; 4] = [
+        str::to_lowercase,
+        |code| code.replace('-', ""),
+        |code| format!(" {} ", code.replace('-', " - ")),
+        |code| code.replace('0', "o").replace('1', "l"),
+    ];
+    for spell in spellings {
+        let code = code(&server, "anna").await;
+        redeem(&server, &spell(&code)).await.is(200);
+        redeem(&server, &code).await.refuses(400, "wrong_reset_code");
+        server.clock.advance(Duration::from_hours(1));
+    }
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_both_use_a_code() {
+    let server = TestServer::with_anna().await;
+    let code = code(&server, "anna").await;
+    let tries = tokio::join!(redeem(&server, &code), redeem(&server, &code), redeem(&server, &code));
+    let mut statuses = [tries.0.status, tries.1.status, tries.2.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400, 400]);
+}
+
+#[tokio::test]
+async fn a_newer_code_replaces_the_one_before() {
+    let server = TestServer::with_anna().await;
+    let (first, second) = (code(&server, "anna").await, code(&server, "anna").await);
+    assert_ne!(first, second);
+    redeem(&server, &first).await.refuses(400, "wrong_reset_code");
+    redeem(&server, &second).await.is(200);
+}
+
+#[tokio::test]
+async fn a_code_ends_with_its_time() {
+    let server = TestServer::with_anna().await;
+    let first = code(&server, "anna").await;
+    server.clock.advance(Duration::from_secs(15 * 60 - 1));
+    redeem(&server, &first).await.is(200);
+    let second = code(&server, "anna").await;
+    server.clock.advance(Duration::from_mins(15));
+    redeem(&server, &second).await.refuses(400, "wrong_reset_code");
+    server.set("passwords.reset_timeout", "60").await;
+    let third = code(&server, "anna").await;
+    assert!(server.mails().last().unwrap().source.contains("1 minute"));
+    server.clock.advance(Duration::from_mins(1));
+    redeem(&server, &third).await.refuses(400, "wrong_reset_code");
+}
+
+#[tokio::test]
+async fn a_disabled_users_code_opens_nothing() {
+    let server = TestServer::with_anna().await;
+    let code = code(&server, "anna").await;
+    server.change("anna", Change::Disable).await;
+    server.post("/reset_password", &json!({"reset_code": code, "new_password": NEW})).await;
+    server.post("/auth", &json!({"username": "anna", "password": NEW})).await.is(401);
+}
+
+#[tokio::test]
+async fn nothing_of_a_code_or_a_password_is_in_the_database() {
+    let server = TestServer::with_anna().await;
+    let code = code(&server, "anna").await;
+    let answer = redeem(&server, &code).await;
+    let temporary = answer.json()["temporary_password"].as_str().unwrap().to_owned();
+    let files = ["countersign.db", "countersign.db-wal"].map(|name| server.path(&format!("data/{name}")));
+    let bytes: Vec<u8> = files.iter().flat_map(|file| std::fs::read(file).unwrap_or_default()).collect();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("anna@example.com"), "what is looked at is the database");
+    for secret in [&code, &code.replace('-', ""), &temporary, PASSWORD] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}

@@ -1,0 +1,150 @@
+//! `POST /auth`: who gets a token, what it says, and that nobody learns why another does not.
+
+use countersign::issuer::users::Change;
+use serde_json::json;
+
+use crate::support::{PASSWORD, TestServer, token};
+
+#[tokio::test]
+async fn a_sign_in_gives_a_token_and_a_cookie() {
+    let server = TestServer::with_anna().await;
+    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    let body = answer.is(200).json();
+    let jwt = body["jwt"].as_str().unwrap();
+    assert_eq!(body, json!({"status": "OK", "jwt": jwt}));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let cookie = format!("jwt_token={jwt}; HttpOnly; SameSite=Lax; Path=/; Max-Age=86400");
+    let mut parts: Vec<&str> = cookie.split("; ").collect();
+    let mut sent: Vec<&str> = answer.header("set-cookie").split("; ").collect();
+    parts.sort_unstable();
+    sent.sort_unstable();
+    assert_eq!(sent, parts, "plain HTTP: no Secure");
+
+    let header = token::header(jwt);
+    let kid = server.issuer.ring().active("ES256".parse().unwrap(), server.clock.now()).unwrap().key().kid.clone();
+    assert_eq!(header, json!({"alg": "ES256", "typ": "JWT", "kid": kid}));
+    let claims = token::claims(jwt);
+    insta::assert_json_snapshot!(claims, {
+        ".iss" => "[url]", ".aud" => "[url]", ".sub" => "[uuid]", ".jti" => "[uuid]", ".sid" => "[uuid]",
+        ".iat" => "[now]", ".nbf" => "[now]", ".exp" => "[exp]",
+    }, @r#"
+    {
+      "iss": "[url]",
+      "sub": "[uuid]",
+      "aud": "[url]",
+      "iat": "[now]",
+      "nbf": "[now]",
+      "exp": "[exp]",
+      "jti": "[uuid]",
+      "sid": "[uuid]",
+      "token_type": "access",
+      "user_id": 1,
+      "username": "anna"
+    }
+    "#);
+    let now = server.clock.now().unix();
+    assert_eq!((&claims["iss"], &claims["aud"]), (&json!(server.url), &json!(server.url)));
+    assert_eq!((&claims["iat"], &claims["nbf"], &claims["exp"]), (&json!(now), &json!(now), &json!(now + 86_400)));
+}
+
+#[tokio::test]
+async fn behind_tls_the_cookie_is_secure() {
+    let server = TestServer::with("server.public_url = 'https://id.example.com'").await;
+    server.register("anna").await;
+    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    assert!(answer.is(200).header("set-cookie").contains("; Secure"), "{answer:#?}");
+    assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
+    assert_eq!(token::claims(answer.json()["jwt"].as_str().unwrap())["iss"], "https://id.example.com");
+}
+
+#[tokio::test]
+async fn anna_is_anna_in_every_spelling() {
+    let server = TestServer::with_anna().await;
+    let body = json!({"username": "ﬁne Ärger", "password": PASSWORD, "email": "fine@example.com"});
+    server.post("/register", &body).await.is(200);
+    for (name, user) in [
+        ("anna", 1),
+        ("ANNA", 1),
+        ("anna@example.com", 1),
+        ("Anna@Example.COM", 1),
+        ("FINE äRGER", 2),
+        ("fine A\u{308}rger", 2),
+    ] {
+        let claims = token::claims(&server.token(name).await);
+        assert_eq!(claims["user_id"], user, "{name}");
+    }
+    // Some clients send the address by its own name.
+    server.post("/auth", &json!({"email": "anna@example.com", "password": PASSWORD})).await.is(200);
+    server.post("/auth", &json!({"username": "fine Arger", "password": PASSWORD})).await.is(401);
+}
+
+#[tokio::test]
+async fn who_can_not_sign_in_learns_nothing_from_it() {
+    let server = TestServer::with_anna().await;
+    server.register("disabled").await;
+    server.change("disabled", Change::Disable).await;
+    let ask = async |name: &str, password: &str| {
+        server.post("/auth", &json!({"username": name, "password": password})).await.bytes()
+    };
+    let wrong = ask("anna", "wrong password").await;
+    assert_eq!(wrong.0, 401);
+    let overlong = format!("{PASSWORD}{}", "x".repeat(1024));
+    for (name, password) in [
+        ("nobody", PASSWORD),
+        ("disabled", PASSWORD),
+        ("disabled", "wrong password"),
+        ("anna", ""),
+        ("anna", overlong.as_str()),
+        ("anna", &PASSWORD.to_uppercase()),
+        ("anna", &format!("{PASSWORD} ")),
+        ("", ""),
+        (&"x".repeat(10_000), PASSWORD),
+    ] {
+        assert_eq!(ask(name, password).await, wrong, "{name:.20} {password:.30}");
+    }
+    server.change("disabled", Change::Enable).await;
+    server.token("disabled").await;
+}
+
+#[tokio::test]
+async fn a_users_own_claims_come_along_and_override_nothing() {
+    let server = TestServer::with_anna().await;
+    let claims = countersign::domain::claims::Claims::parse(r#"{"roles":["editor"],"iss2":1}"#).unwrap();
+    server.change("anna", Change::SetClaims(claims)).await;
+    let claims = token::claims(&server.token("anna").await);
+    assert_eq!(
+        (&claims["roles"], &claims["iss2"], &claims["iss"]),
+        (&json!(["editor"]), &json!(1), &json!(server.url))
+    );
+}
+
+#[tokio::test]
+async fn settings_hold_from_the_next_token_on() {
+    let server = TestServer::with_anna().await;
+    for (name, value) in [
+        ("profiles.jwt_issuer.access_lifetime", "60"),
+        ("profiles.jwt_issuer.audience", "https://api.example.com"),
+        ("profiles.jwt_issuer.typ", "at+jwt"),
+        ("profiles.jwt_issuer.algorithm", "RS256"),
+    ] {
+        server.set(name, value).await;
+    }
+    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    assert!(answer.is(200).header("set-cookie").contains("Max-Age=60"), "{answer:#?}");
+    let jwt = answer.json()["jwt"].as_str().unwrap().to_owned();
+    let (header, claims) = (token::header(&jwt), token::claims(&jwt));
+    assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!("at+jwt")));
+    assert_eq!(claims["aud"], "https://api.example.com");
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    assert!(server.opens(&jwt).await, "our own verification knows the profile's audience and type");
+}
+
+#[tokio::test]
+async fn where_registration_is_closed_nobody_comes_in() {
+    let server = TestServer::start().await;
+    server.set("registration.open", "false").await;
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
+    server.post("/register", &body).await.refuses(403, "registration_closed");
+    server.set("registration.open", "true").await;
+    server.post("/register", &body).await.is(200);
+}

@@ -1,0 +1,48 @@
+//! Takes tokens apart and makes bad ones, by another library than the product's.
+
+use std::fs;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::crypto::sign;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::Value;
+
+use super::TestServer;
+
+/// A token's header.
+pub fn header(token: &str) -> Value {
+    part(token, 0)
+}
+
+/// A token's claims.
+pub fn claims(token: &str) -> Value {
+    part(token, 1)
+}
+
+fn part(token: &str, index: usize) -> Value {
+    let part = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+/// Header and claims, ready to be signed.
+pub fn signing_input(header: &Value, claims: &Value) -> String {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}", encode(header), encode(claims))
+}
+
+/// Signs anything at all with the server's own ES256 key: what a token is refused for then is not its signature.
+pub fn forge(server: &TestServer, header: &Value, claims: &Value) -> String {
+    let kid = server.issuer.ring().schedule().active("ES256".parse().unwrap(), server.clock.now()).unwrap().kid.clone();
+    let pem = fs::read(server.path(&format!("keys/{kid}.pem"))).unwrap();
+    let input = signing_input(header, claims);
+    let signature = sign(input.as_bytes(), &EncodingKey::from_ec_pem(&pem).unwrap(), Algorithm::ES256).unwrap();
+    format!("{input}.{signature}")
+}
+
+/// Signs with a secret instead of a key.
+pub fn hmac(secret: &[u8], header: &Value, claims: &Value) -> String {
+    let input = signing_input(header, claims);
+    let signature = sign(input.as_bytes(), &EncodingKey::from_secret(secret), Algorithm::HS256).unwrap();
+    format!("{input}.{signature}")
+}

@@ -1,0 +1,228 @@
+//! What resource servers ask for: the key set, one key, discovery; and what watches the service: liveliness, readiness.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, TestServer, settle};
+
+const CACHED: &str = "public, max-age=300, stale-if-error=86400";
+
+fn kids(jwks: &Answer) -> Vec<String> {
+    jwks.json()["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_key_set_has_public_halves_and_the_headers_of_something_public() {
+    let server = TestServer::start().await;
+    let answer = server.get("/.well-known/jwks.json").await;
+    let jwks = answer.is(200).json();
+    insta::assert_json_snapshot!(jwks, { ".keys[].kid" => "[kid]", ".keys[].x" => "[x]", ".keys[].y" => "[y]", ".keys[].n" => "[n]" }, @r#"
+    {
+      "keys": [
+        {
+          "kty": "EC",
+          "use": "sig",
+          "alg": "ES256",
+          "kid": "[kid]",
+          "crv": "P-256",
+          "x": "[x]",
+          "y": "[y]"
+        },
+        {
+          "kty": "RSA",
+          "use": "sig",
+          "alg": "RS256",
+          "kid": "[kid]",
+          "n": "[n]",
+          "e": "AQAB"
+        }
+      ]
+    }
+    "#);
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("cache-control", CACHED),
+        ("access-control-allow-origin", "*"),
+        ("set-cookie", ""),
+    ] {
+        assert_eq!(answer.header(name), value, "{name}");
+    }
+    let etag = answer.header("etag");
+    assert!(etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'), "a strong tag: {etag}");
+}
+
+#[tokio::test]
+async fn whoever_has_the_key_set_is_told_so() {
+    let server = TestServer::start().await;
+    let whole = server.get("/.well-known/jwks.json").await;
+    let etag = whole.header("etag").to_owned();
+    let ask = |known: String| {
+        Answer::to(server.request(Method::GET, "/.well-known/jwks.json").header("if-none-match", known))
+    };
+    for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
+        let answer = ask(known.clone()).await;
+        assert_eq!((answer.status, answer.text.as_str()), (304, ""), "{known}");
+        assert_eq!((answer.header("etag"), answer.header("cache-control")), (etag.as_str(), CACHED), "{known}");
+    }
+    for unknown in ["\"other\"".to_owned(), etag.trim_matches('"').to_owned(), String::new()] {
+        assert_eq!(ask(unknown).await.bytes(), whole.bytes());
+    }
+
+    let head = Answer::to(server.request(Method::HEAD, "/.well-known/jwks.json")).await;
+    assert_eq!((head.status, head.text.as_str()), (200, ""));
+    for name in ["etag", "cache-control", "content-type", "content-length"] {
+        assert_eq!(head.header(name), whole.header(name), "{name}");
+    }
+
+    server.issuer.key_dir.rotate(None, false, &server.issuer.policy.keys).unwrap();
+    settle("the rotation in the key set", async || ask(etag.clone()).await.status == 200).await;
+    let newer = server.get("/.well-known/jwks.json").await;
+    assert_ne!(newer.header("etag"), etag);
+    assert_eq!(kids(&newer)[..2], kids(&whole)[..], "active before next");
+    assert_eq!(kids(&newer).len(), 4);
+}
+
+#[tokio::test]
+async fn how_long_the_key_set_is_kept_is_a_setting() {
+    let server = TestServer::with("keys.jwks_max_age = '10m'").await;
+    let answer = server.get("/.well-known/jwks.json").await;
+    assert_eq!(answer.header("cache-control"), "public, max-age=600, stale-if-error=86400");
+}
+
+#[tokio::test]
+async fn one_key_is_given_as_the_original_gave_it() {
+    let server = TestServer::start().await;
+    let kids = kids(&server.get("/.well-known/jwks.json").await);
+    let answer = server.get("/get_public_cert").await;
+    let body = answer.is(200).json();
+    assert_eq!(answer.header("cache-control"), CACHED);
+    let names: Vec<&String> = body.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["status", "public_key", "certificate", "kid", "alg"]);
+    assert_eq!((&body["status"], &body["kid"], &body["alg"]), (&json!("OK"), &json!(kids[0]), &json!("ES256")));
+    let public = body["public_key"].as_str().unwrap();
+    assert!(public.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{public}");
+    assert!(body["certificate"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE-----\n"));
+
+    let rsa = server.get("/get_public_cert?alg=RS256").await.json();
+    assert_eq!(rsa["kid"], kids[1]);
+    assert_eq!(server.get(&format!("/get_public_cert?kid={}", kids[1])).await.json(), rsa);
+    assert_eq!(server.get(&format!("/get_public_cert?kid={}&alg=RS256", kids[1])).await.json(), rsa);
+    let pem = server.get("/get_public_cert?format=pem").await;
+    assert_eq!((pem.text.as_str(), pem.header("content-type")), (public, "application/x-pem-file"));
+    assert_eq!(server.get("/get_public_cert?format=json").await.json(), body);
+
+    for unknown in [
+        "alg=HS256".to_owned(),
+        "alg=es256".to_owned(),
+        "alg=".to_owned(),
+        "kid=unknown".to_owned(),
+        format!("kid={}&alg=ES256", kids[1]),
+        format!("kid={}x", kids[1]),
+        "kid=../secret".to_owned(),
+        "format=der".to_owned(),
+        "alg=ES256&alg=RS256".to_owned(),
+    ] {
+        server.get(&format!("/get_public_cert?{unknown}")).await.refuses(404, "unknown_key");
+    }
+}
+
+#[tokio::test]
+async fn the_default_signer_is_the_default_here_too() {
+    let server = TestServer::with("tokens.algorithm = 'RS256'").await;
+    assert_eq!(server.get("/get_public_cert").await.json()["alg"], "RS256");
+    assert_eq!(server.get("/.well-known/jwks.json").await.json()["keys"][0]["alg"], "RS256");
+}
+
+#[tokio::test]
+async fn a_resource_server_finds_everything_by_the_issuers_url() {
+    let server = TestServer::start().await;
+    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+        let answer = server.get(path).await;
+        let found = answer.is(200).json();
+        assert_eq!(found["issuer"], server.url);
+        assert_eq!(found["jwks_uri"], format!("{}/.well-known/jwks.json", server.url));
+        assert_eq!(found["id_token_signing_alg_values_supported"], json!(["ES256", "RS256"]));
+        assert_eq!((answer.header("cache-control"), answer.header("access-control-allow-origin")), (CACHED, "*"));
+    }
+}
+
+#[tokio::test]
+async fn urls_come_from_the_public_url_and_from_no_header() {
+    let server = TestServer::with("server.public_url = 'https://id.example.com/auth'").await;
+    let request = server.request(Method::GET, "/.well-known/openid-configuration");
+    let found =
+        Answer::to(request.header("host", "evil.example").header("x-forwarded-host", "evil.example")).await.json();
+    assert_eq!(found["issuer"], "https://id.example.com/auth");
+    assert_eq!(found["jwks_uri"], "https://id.example.com/auth/.well-known/jwks.json");
+}
+
+#[tokio::test]
+async fn every_page_may_read_what_is_public() {
+    let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
+    for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/get_public_cert"] {
+        let answer = Answer::to(server.request(Method::GET, path).header("origin", "https://other.example")).await;
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+    }
+}
+
+async fn availability(server: &TestServer) -> Value {
+    server.get("/liveliness").await.is(200).json()["availability"].clone()
+}
+
+#[tokio::test]
+async fn liveliness_tells_how_long_and_how_reliably() {
+    let server = TestServer::start().await;
+    let start = server.clock.now();
+    server.clock.advance(Duration::from_secs(3700));
+    let answer = server.get("/liveliness").await;
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(
+        answer.is(200).json(),
+        json!({
+            "status": "OK",
+            "time": server.clock.now(),
+            "uptime": 3700,
+            "uptime_human": "1h 1m 40s",
+            "started_at": start,
+            "version": env!("CARGO_PKG_VERSION"),
+            "starts": 1,
+            "availability": {"1d": 1.0, "7d": 1.0, "30d": 1.0, "all": 1.0},
+        })
+    );
+}
+
+#[tokio::test]
+async fn availability_is_kept_across_restarts_and_cut_to_its_windows() {
+    let hour = Duration::from_hours(1);
+    let server = TestServer::start().await;
+    server.clock.advance(3 * hour);
+    let server = server.restart(hour).await;
+    let all = |share: f64| json!({"1d": share, "7d": share, "30d": share, "all": share});
+    assert_eq!(availability(&server).await, all(0.75));
+    assert_eq!(server.get("/liveliness").await.json()["starts"], 2);
+    server.clock.advance(4 * hour);
+    assert_eq!(availability(&server).await, all(0.875));
+    let server = server.restart(Duration::ZERO).await;
+    // 27 h in all now: the outage of the fourth hour is at the window's very beginning, then out of it.
+    server.clock.advance(19 * hour);
+    let found = availability(&server).await;
+    assert_eq!((&found["1d"], &found["all"]), (&json!(0.958_333), &json!(0.962_963)));
+    server.clock.advance(hour);
+    assert_eq!(availability(&server).await["1d"], json!(1.0));
+}
+
+#[tokio::test]
+async fn ready_means_that_it_can_sign() {
+    let server = TestServer::start().await;
+    assert_eq!(server.get("/ready").await.is(200).text, r#"{"status":"OK"}"#);
+    let path = server.path("data/countersign.db");
+    rusqlite::Connection::open(path).unwrap().execute_batch("DROP TABLE outbox").unwrap();
+    let answer = server.get("/ready").await;
+    insta::assert_snapshot!(answer.is(503).text, @r#"{"status":"ERROR","code":"not_ready","message":"the database does not answer"}"#);
+    for path in ["/liveliness", "/.well-known/jwks.json", "/get_public_cert"] {
+        server.get(path).await.is(200);
+    }
+}
