@@ -1,10 +1,12 @@
 //! Integration tests: a real server on a free port, real mail, a clock in hand.
 
+mod cli;
 mod cors;
 mod dialects_support;
 mod drf_pyjwt;
 mod import;
 mod jwt_issuer;
+mod process;
 mod rest_jwt;
 mod sessions;
 mod simplejwt;

@@ -1,7 +1,9 @@
-//! What the tests stand on: a server in this process with a clock in hand. Judges nothing of the product.
+//! What the tests stand on: a server in this process with a clock in hand ([`TestServer`]), and the binary as an
+//! operator runs it ([`binary`]). Judges nothing of the product.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub mod answer;
+pub mod binary;
 pub mod mail;
 pub mod token;
 

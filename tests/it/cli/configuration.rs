@@ -1,0 +1,190 @@
+//! `countersign settings` and `countersign check`: what is set at run time, what at the start, and what is unsafe.
+
+use serde_json::{Value, json};
+
+use super::names;
+use crate::support::binary::{Folder, finish};
+
+#[test]
+fn settings_are_listed_with_type_bounds_and_default() {
+    let folder = Folder::new();
+    let list = folder.run(&["settings", "list", "--json"]).json();
+    let rows = list.as_array().unwrap();
+    for row in rows {
+        assert_eq!(names(row), ["name", "value", "default", "type", "unit", "min", "max"]);
+        assert_eq!(row["value"], row["default"], "{row}");
+    }
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name}")).clone();
+    for dialect in ["jwt_issuer", "rest_jwt", "rest_social", "drf_pyjwt", "simplejwt"] {
+        for name in ["access_lifetime", "refresh_lifetime", "algorithm", "audience", "typ"] {
+            row(&format!("profiles.{dialect}.{name}"));
+        }
+    }
+    for name in [
+        "profiles.simplejwt.rotate_refresh_tokens",
+        "profiles.simplejwt.blacklist_after_rotation",
+        "profiles.simplejwt.user_id_claim",
+        "sessions.reuse_grace",
+        "sessions.max_age",
+        "passwords.reset_timeout",
+        "registration.open",
+    ] {
+        row(name);
+    }
+    assert_eq!(
+        row("profiles.drf_pyjwt.access_lifetime"),
+        json!({
+            "name": "profiles.drf_pyjwt.access_lifetime", "value": 30, "default": 30, "type": "duration",
+            "unit": "seconds", "min": 1, "max": 7_776_000,
+        })
+    );
+    let table = folder.run(&["settings", "list"]);
+    assert_eq!(table.is(0).lines().count(), rows.len() + 1);
+}
+
+#[test]
+fn a_setting_is_read_and_changed() {
+    let folder = Folder::new();
+    let get = |name: &str| folder.run(&["settings", "get", name]).is(0).to_owned();
+    for (name, default, typed, stored) in [
+        ("profiles.simplejwt.access_lifetime", "300", "10m", "600"),
+        ("profiles.simplejwt.typ", "JWT", "at+jwt", "at+jwt"),
+        ("profiles.jwt_issuer.algorithm", "none", "RS256", "RS256"),
+        ("sessions.max_age", "none", "1day", "86400"),
+        ("registration.open", "true", "false", "false"),
+    ] {
+        assert_eq!(get(name), format!("{default}\n"));
+        let ran = folder.run(&["settings", "set", name, typed]);
+        assert_eq!((ran.is(0), ran.stderr.contains(stored)), ("", true), "{ran:?}");
+        assert_eq!(get(name), format!("{stored}\n"));
+    }
+    folder.run(&["settings", "set", "sessions.max_age", "none"]).is(0);
+    assert_eq!(get("sessions.max_age"), "none\n");
+}
+
+#[test]
+fn a_setting_that_is_none_or_out_of_bounds_is_refused() {
+    let folder = Folder::new();
+    let near = "did you mean `profiles.simplejwt.access_lifetime`?";
+    let name = "profiles.simplejwt.acess_lifetime";
+    folder.run(&["settings", "get", name]).fails(1, &[near]);
+    folder.run(&["settings", "set", name, "5"]).fails(1, &[near]);
+    folder.run(&["settings", "get", "zzz"]).fails(1, &["there is no setting `zzz`"]);
+    for (name, value, says) in [
+        ("profiles.simplejwt.access_lifetime", "0", "must be 1 to 7776000 seconds"),
+        ("profiles.simplejwt.access_lifetime", "-1", "not `-1`"),
+        ("profiles.simplejwt.access_lifetime", "soon", "not `soon`"),
+        ("profiles.simplejwt.access_lifetime", "none", "not `none`"),
+        ("profiles.simplejwt.algorithm", "HS256", "ES256 or RS256, or none"),
+        ("registration.open", "maybe", "true or false"),
+    ] {
+        folder.run(&["settings", "set", name, value]).fails(1, &[name, says]);
+    }
+    let list = folder.run(&["settings", "list", "--json"]).json();
+    assert!(list.as_array().unwrap().iter().all(|row| row["value"] == row["default"]));
+}
+
+#[test]
+fn every_mistake_in_the_boot_settings_is_told_at_once() {
+    let folder = Folder::new();
+    folder
+        .configure("server = { lisen = '127.0.0.1:1' }\ntokens = { algorithm = 'HS256' }\nkeys = { rsa_bits = 1000 }");
+    for command in [&["check"] as &[&str], &["keys", "list"], &["serve"]] {
+        folder.run(command).fails(
+            1,
+            &[
+                "server.lisen",
+                "server.listen",
+                "countersign.toml, line 1",
+                "tokens.algorithm = \"HS256\"",
+                "keys.rsa_bits",
+            ],
+        );
+    }
+    let folder = Folder::new();
+    let mut command = folder.command(&["check"]);
+    command.env("COUNTERSIGN_SERVER__LISTN", "127.0.0.1:1").env("COUNTERSIGN_PORT", "tcp://10.0.0.1:80");
+    finish(command, "").fails(1, &["COUNTERSIGN_SERVER__LISTN: is no setting", "COUNTERSIGN_SERVER__LISTEN"]);
+    folder.run(&["--config", "nowhere.toml", "check"]).fails(1, &["nowhere.toml", "--config"]);
+    folder.run(&["--set", "server.lisen=1", "check"]).fails(1, &["server.lisen", "command line"]);
+    folder.write("countersign.toml", "server = {");
+    folder.run(&["check"]).fails(1, &["countersign.toml, line 1", "is not TOML"]);
+}
+
+#[test]
+fn a_check_tells_what_is_in_force_and_where_from_and_no_secret() {
+    let folder = Folder::new();
+    folder.write("from", "of a file");
+    folder.configure(
+        "email = { host = 'mail.example.com', username = 'u', password = 'open sesame' }\nlog.level = 'warn'",
+    );
+    let mut command = folder.command(&["--set", "tokens.leeway=7s", "check"]);
+    command.env("COUNTERSIGN_LOG__LEVEL", "debug");
+    let ran = finish(command, "");
+    let shown = ran.is(0);
+    for line in [
+        "level = \"debug\"  # COUNTERSIGN_LOG__LEVEL",
+        "leeway = \"7s\"  # command line",
+        "host = \"mail.example.com\"  # countersign.toml, line 1",
+        "listen = \"127.0.0.1:8080\"  # default",
+    ] {
+        assert!(shown.contains(line), "{line:?} is missing in\n{shown}");
+    }
+    assert!(!shown.contains("sesame") && !ran.stderr.contains("sesame"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("2 keys open, sign and verify") && ran.stderr.contains("the settings are fine"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_check_makes_nothing() {
+    let folder = Folder::empty();
+    let ran = folder.run(&["check"]);
+    ran.is(0);
+    assert!(ran.stderr.contains("there are no keys yet"), "{ran:?}");
+    assert!(!folder.path("keys").exists() && !folder.path("data").exists());
+}
+
+#[test]
+fn what_is_unsafe_in_production_is_listed() {
+    let folder = Folder::new();
+    let ran = folder.run(&["check", "--deploy"]);
+    ran.is(0);
+    for setting in [
+        "server.public_url",
+        "tokens.issuer",
+        "keys.passphrase",
+        "passwords.memory_kib",
+        "passwords.reject_common",
+        "email.host",
+    ] {
+        assert!(ran.stderr.contains(&format!("warning: {setting}: ")), "{setting} is missing in {ran:?}");
+    }
+    assert!(ran.stderr.contains("the settings are valid; 6 of them are unsafe in production"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("hint: ").count(), 6);
+
+    let folder = Folder::empty();
+    folder.write(
+        "countersign.toml",
+        "server.public_url = 'https://id.example.com'\nkeys.passphrase = 'x'\npasswords.reject_common = true\n\
+         email.host = 'mail.example.com'\nemail.from = 'id@example.com'\n",
+    );
+    folder.run(&["keys", "rotate"]).is(0);
+    let ran = folder.run(&["check", "--deploy"]);
+    ran.is(0);
+    assert!(!ran.stderr.contains("warning"), "{ran:?}");
+}
+
+#[test]
+fn a_table_is_data_and_speech_is_apart() {
+    let folder = Folder::new();
+    for command in [&["settings", "list"] as &[&str], &["keys", "list"], &["users", "list"], &["audit"]] {
+        let ran = folder.run(command);
+        assert!(ran.is(0).ends_with('\n') && ran.stderr.is_empty(), "{ran:?}");
+        if command[0] != "audit" || command.len() > 1 {
+            let json = folder.run(&[command, &["--json"]].concat());
+            assert!(matches!(json.json(), Value::Array(_)) && json.stderr.is_empty(), "{json:?}");
+        }
+    }
+}

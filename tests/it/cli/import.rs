@@ -1,0 +1,122 @@
+//! `countersign keys import`: keys of one's own, in every form openssl makes, and in none of those it should not.
+
+use crate::support::binary::{Folder, finish, openssl};
+
+const ENCRYPTION: [&str; 4] = ["-v2", "aes-256-cbc", "-passout", "pass:opensesame"];
+
+/// Makes `name` with openssl; false where there is none.
+fn made(folder: &Folder, arguments: &[&str]) -> bool {
+    openssl(&folder.path("."), arguments).map(|ran| ran.is(0).len()).is_some()
+}
+
+/// A folder with an RSA and a P-256 key in every form there is; None where openssl is missing.
+fn forms() -> Option<Folder> {
+    let folder = Folder::new();
+    folder.write("passphrase", "opensesame\n");
+    for arguments in [
+        &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "rsa8.pem"] as &[&str],
+        &["rsa", "-in", "rsa8.pem", "-traditional", "-out", "rsa1.pem"],
+        &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "ec8.pem"],
+        &["ec", "-in", "ec8.pem", "-out", "sec1.pem"],
+        &["ecparam", "-name", "prime256v1", "-genkey", "-out", "ecparam.pem"],
+        &[&["pkcs8", "-topk8", "-in", "ec8.pem", "-out", "ec-encrypted.pem"] as &[&str], &ENCRYPTION].concat(),
+        &[&["pkcs8", "-topk8", "-in", "rsa8.pem", "-out", "rsa-encrypted.pem"] as &[&str], &ENCRYPTION].concat(),
+        &["pkcs8", "-topk8", "-in", "ec8.pem", "-out", "scrypt.pem", "-scrypt", "-passout", "pass:opensesame"],
+    ] {
+        if !made(&folder, arguments) {
+            return None;
+        }
+    }
+    Some(folder)
+}
+
+#[test]
+fn a_key_of_ones_own_comes_in_in_every_form() {
+    let Some(folder) = forms() else { return };
+    for (file, alg) in [
+        ("rsa8.pem", "RS256"),
+        ("rsa1.pem", "RS256"),
+        ("ec8.pem", "ES256"),
+        ("sec1.pem", "ES256"),
+        ("ecparam.pem", "ES256"),
+        ("ec-encrypted.pem", "ES256"),
+        ("rsa-encrypted.pem", "RS256"),
+        ("scrypt.pem", "ES256"),
+    ] {
+        let fresh = Folder::new();
+        std::fs::copy(folder.path(file), fresh.path(file)).unwrap();
+        fresh.write("passphrase", "opensesame\n");
+        let encrypted = file.contains("encrypted") || file.contains("scrypt");
+        let mut arguments = vec!["keys", "import", file];
+        if encrypted {
+            arguments.extend(["--passphrase-file", "passphrase"]);
+        }
+        let ran = fresh.run(&arguments);
+        let kid = ran.is(0).trim_end().to_owned();
+        assert_eq!(fresh.kid(alg, "next"), kid, "{file}: scheduled as a rotation is");
+        assert!(ran.stderr.contains("it signs from"), "{file}: {ran:?}");
+
+        let public = fresh.run(&["keys", "export", &kid]).is(0).to_owned();
+        let read = ["pkey", "-in", file, "-passin", "pass:opensesame", "-pubout"];
+        assert_eq!(openssl(&fresh.path("."), &read).unwrap().is(0), public, "{file}");
+        fresh.run(&arguments).fails(1, &["is in the ring already"]);
+    }
+}
+
+#[test]
+fn an_imported_key_may_sign_at_once_and_its_tokens_are_verified() {
+    let Some(folder) = forms() else { return };
+    folder.create("anna");
+    let kid = folder.run(&["keys", "import", "sec1.pem", "--now"]).is(0).trim_end().to_owned();
+    assert_eq!(folder.kid("ES256", "active"), kid);
+    let token = folder.run(&["token", "mint", "--user", "anna"]).is(0).trim_end().to_owned();
+    assert_eq!(crate::support::token::header(&token)["kid"], kid.as_str());
+    folder.run(&["token", "verify", &token]).is(0);
+}
+
+#[test]
+fn the_first_key_may_be_ones_own() {
+    let Some(folder) = forms() else { return };
+    let fresh = Folder::empty();
+    std::fs::copy(folder.path("ec8.pem"), fresh.path("ec8.pem")).unwrap();
+    let kid = fresh.run(&["keys", "import", "ec8.pem", "--now"]).is(0).trim_end().to_owned();
+    assert_eq!(fresh.kid("ES256", "active"), kid);
+}
+
+#[test]
+fn what_is_no_key_for_us_says_why() {
+    let Some(folder) = forms() else { return };
+    for arguments in [
+        &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", "small.pem"] as &[&str],
+        &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", "p384.pem"],
+        &["genpkey", "-algorithm", "ed25519", "-out", "ed25519.pem"],
+        &["pkey", "-in", "ec8.pem", "-pubout", "-out", "public.pem"],
+        &["pkey", "-in", "ec8.pem", "-outform", "DER", "-out", "der"],
+        &["rsa", "-in", "rsa8.pem", "-traditional", "-aes256", "-passout", "pass:opensesame", "-out", "legacy.pem"],
+    ] {
+        assert!(made(&folder, arguments), "{arguments:?}");
+    }
+    folder.write("wrong", "nonsense");
+    folder.write("text", "nonsense");
+    let before = folder.keys();
+    for (file, passphrase, says) in [
+        ("small.pem", None, "1024"),
+        ("p384.pem", None, "P-256"),
+        ("ed25519.pem", None, "ed25519.pem"),
+        ("public.pem", None, "it holds no private key"),
+        ("der", None, "it is not PEM"),
+        ("text", None, "it is not PEM"),
+        ("legacy.pem", Some("passphrase"), "encrypted the old way"),
+        ("ec-encrypted.pem", None, "--passphrase-file"),
+        ("ec-encrypted.pem", Some("wrong"), "the passphrase does not open it"),
+        ("nowhere.pem", None, "nowhere.pem"),
+        (".", None, "importing ."),
+    ] {
+        let mut command = folder.command(&["keys", "import", file]);
+        command.args(passphrase.into_iter().flat_map(|path| ["--passphrase-file", path]));
+        let ran = finish(command, "");
+        ran.fails(1, &[&format!("importing {file}"), says][usize::from(says == "--passphrase-file")..]);
+        assert!(!ran.stderr.contains("opensesame") && !ran.stderr.contains("PRIVATE KEY-----\nM"), "{ran:?}");
+    }
+    assert_eq!(folder.keys(), before);
+}

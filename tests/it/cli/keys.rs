@@ -1,0 +1,136 @@
+//! `countersign keys`: list, rotate, export, revoke, prune.
+
+use serde_json::Value;
+
+use super::names;
+use crate::support::binary::{Folder, openssl};
+
+#[test]
+fn a_list_has_the_members_scripts_rely_on() {
+    let folder = Folder::new();
+    let keys = folder.keys();
+    assert_eq!(keys.len(), 2);
+    for key in &keys {
+        let all = ["kid", "alg", "state", "created_at", "signs_from", "signs_until", "published_until", "revoked_at"];
+        assert_eq!(names(key), all);
+        assert_eq!(key["state"], "active");
+        assert_eq!(key["kid"].as_str().unwrap().len(), 43);
+        for date in ["created_at", "signs_from"] {
+            let date = key[date].as_str().unwrap();
+            assert!(countersign::domain::time::Timestamp::parse(date).is_some() && date.ends_with('Z'), "{date}");
+        }
+        assert!(["signs_until", "published_until", "revoked_at"].iter().all(|date| key[date] == Value::Null));
+    }
+    let table = folder.run(&["keys", "list"]);
+    let lines: Vec<&str> = table.is(0).lines().collect();
+    assert!(lines[0].starts_with("KID") && lines.len() == 3, "{lines:?}");
+    for (line, key) in lines[1..].iter().zip(&keys) {
+        assert!(line.starts_with(key["kid"].as_str().unwrap()) && line.contains("active"), "{line}");
+    }
+}
+
+#[test]
+fn a_rotation_prints_ids_and_says_when_they_sign() {
+    let folder = Folder::new();
+    let ran = folder.run(&["keys", "rotate"]);
+    let made: Vec<String> = ran.is(0).lines().map(str::to_owned).collect();
+    assert!(made.len() == 2 && made.iter().all(|kid| kid.len() == 43), "{ran:?}");
+    assert_eq!(ran.stderr.matches("is published; it signs from").count(), 2, "{ran:?}");
+    for (alg, kid) in [("ES256", folder.kid("ES256", "next")), ("RS256", folder.kid("RS256", "next"))] {
+        assert!(made.contains(&kid), "{alg}");
+        let old = folder.keys().into_iter().find(|key| key["alg"] == alg && key["state"] == "active").unwrap();
+        let new = folder.keys().into_iter().find(|key| key["kid"] == kid.as_str()).unwrap();
+        assert_eq!(old["signs_until"], new["signs_from"]);
+    }
+
+    let now = folder.run(&["keys", "rotate", "--now", "--alg", "ES256"]);
+    let kid = now.is(0).trim_end().to_owned();
+    assert_eq!(folder.kid("ES256", "active"), kid);
+    assert!(now.stderr.contains("signs at once") && now.stderr.contains("warning: verifiers"), "{now:?}");
+    assert!(now.stderr.contains("5m"), "it says for how long: {now:?}");
+    assert_eq!(folder.keys().len(), 5);
+}
+
+#[test]
+fn the_first_rotation_is_a_first_start() {
+    let folder = Folder::empty();
+    folder.run(&["keys", "list"]).fails(1, &["there are no keys in keys yet"]);
+    let ran = folder.run(&["keys", "rotate"]);
+    ran.is(0);
+    assert!(ran.stderr.contains("made one active key of each algorithm"), "{ran:?}");
+    assert_eq!(folder.keys().len(), 2);
+}
+
+#[test]
+fn what_is_exported_is_read_by_others() {
+    let folder = Folder::new();
+    for (alg, says) in [("ES256", "NIST CURVE: P-256"), ("RS256", "Public-Key: (2048 bit)")] {
+        let kid = folder.kid(alg, "active");
+        let pem = folder.run(&["keys", "export", &kid[..8]]).is(0).to_owned();
+        assert!(
+            pem.starts_with("-----BEGIN PUBLIC KEY-----\n") && pem.ends_with("-----END PUBLIC KEY-----\n"),
+            "{pem}"
+        );
+        folder.write("public.pem", &pem);
+        let jwk = folder.run(&["keys", "export", &kid, "--format", "jwk"]).json();
+        assert_eq!((&jwk["kid"], &jwk["alg"]), (&kid.as_str().into(), &alg.into()));
+        assert!(["d", "p", "q", "dp", "dq", "qi", "k"].iter().all(|private| jwk.get(private).is_none()), "{jwk}");
+        let certificate = folder.run(&["keys", "export", &kid, "--format", "certificate"]).is(0).to_owned();
+        folder.write("certificate.pem", &certificate);
+
+        let here = folder.path(".");
+        let Some(read) = openssl(&here, &["pkey", "-pubin", "-in", "public.pem", "-noout", "-text"]) else { return };
+        assert!(read.is(0).contains(says), "{read:?}");
+        let of_certificate = openssl(&here, &["x509", "-in", "certificate.pem", "-noout", "-pubkey"]).unwrap();
+        assert_eq!(of_certificate.is(0), pem, "the certificate is this key's");
+        let subject = openssl(&here, &["x509", "-in", "certificate.pem", "-noout", "-subject"]).unwrap();
+        assert!(subject.is(0).contains("127.0.0.1"), "{subject:?}");
+    }
+}
+
+#[test]
+fn a_key_must_be_named_by_enough_of_its_name() {
+    let folder = Folder::new();
+    for command in ["export", "revoke"] {
+        folder.run(&["keys", command, "abc"]).fails(1, &["`abc` is too short to name a key", "4 characters"]);
+        folder.run(&["keys", command, "????"]).fails(1, &["no key of the ring is called `????`", "keys list"]);
+    }
+    assert!(folder.keys().iter().all(|key| key["state"] == "active"));
+}
+
+#[test]
+fn a_revoked_key_is_out_and_another_signs() {
+    let folder = Folder::new();
+    let kid = folder.kid("ES256", "active");
+    let ran = folder.run(&["keys", "revoke", &kid[..6]]);
+    ran.is(0);
+    assert!(ran.stderr.contains("is revoked") && ran.stderr.contains("signs in its place"), "{ran:?}");
+    assert_ne!(folder.kid("ES256", "active"), kid);
+    assert_eq!(folder.kid("ES256", "revoked"), kid);
+    assert!(!folder.path(&format!("keys/{kid}.pem")).exists());
+    folder.run(&["keys", "revoke", &kid]).fails(1, &["is revoked already"]);
+
+    let pruned = folder.run(&["keys", "prune"]);
+    assert_eq!(pruned.is(0), format!("{kid}\n"));
+    assert_eq!(folder.keys().len(), 2);
+    let again = folder.run(&["keys", "prune"]);
+    assert_eq!((again.is(0), again.stderr.as_str()), ("", "0 keys forgotten\n"));
+}
+
+#[test]
+fn many_at_once_leave_a_whole_ring() {
+    let folder = Folder::new();
+    let ended: Vec<_> = std::thread::scope(|scope| {
+        let run = || folder.run(&["keys", "rotate", "--now", "--alg", "ES256"]);
+        let running: Vec<_> = (0..6).map(|_| scope.spawn(run)).collect();
+        running.into_iter().map(|running| running.join().unwrap()).collect()
+    });
+    let done = ended.iter().filter(|ran| ran.code == Some(0)).count();
+    for ran in ended.iter().filter(|ran| ran.code != Some(0)) {
+        ran.fails(1, &["someone else changed the keys meanwhile"]);
+    }
+    assert!(done >= 1, "{ended:?}");
+    assert_eq!(folder.keys().len(), 2 + done);
+    folder.run(&["check"]).is(0);
+    folder.kid("ES256", "active");
+}

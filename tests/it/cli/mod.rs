@@ -1,0 +1,54 @@
+//! The command line as an operator and scripts use it: data on stdout, speech on stderr, 0 done, 1 refused, 2 typed
+//! wrongly.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod configuration;
+mod folder;
+mod import;
+mod keys;
+mod passphrase;
+mod tokens;
+mod users;
+
+use serde_json::Value;
+
+use crate::support::binary::Folder;
+
+/// The names of an object's members, in their order.
+fn names(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn what_is_typed_wrongly_is_2_and_help_is_0() {
+    let folder = Folder::new();
+    for wrong in [
+        &["nonsense"] as &[&str],
+        &["serve", "--nonsense"],
+        &["keys", "lst"],
+        &["keys", "rotate", "--alg", "HS256"],
+        &["keys", "rotate", "--alg", "es256"],
+        &["keys", "export"],
+        &["keys", "export", "abcd", "--format", "der"],
+        &["keys", "passphrase"],
+        &["keys", "passphrase", "--remove", "--new-file", "x"],
+        &["users", "create", "anna"],
+        &["users", "show"],
+        &["token", "mint"],
+        &["token", "mint", "--user", "anna", "--profile", "nonsense"],
+        &["audit", "--limit", "0"],
+        &["settings", "set", "registration.open"],
+        &["--set", "nonsense", "check"],
+    ] {
+        folder.run(wrong).fails(2, &["error:"]);
+    }
+    for unfinished in [&[] as &[&str], &["keys"], &["users"]] {
+        folder.run(unfinished).fails(2, &["Usage: countersign"]);
+    }
+    for good in [&["--help"] as &[&str], &["keys", "--help"], &["help", "users", "create"]] {
+        let ran = folder.run(good);
+        assert!(ran.is(0).contains("Usage: countersign") && ran.stderr.is_empty(), "{ran:?}");
+    }
+    assert_eq!(folder.run(&["--version"]).is(0), format!("countersign {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(folder.run(&["keys", "rotate", "--alg", "HS256"]).stderr.contains("use ES256, RS256 or all"));
+}

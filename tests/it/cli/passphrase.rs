@@ -1,0 +1,121 @@
+//! `countersign keys passphrase`, and folders under a passphrase.
+
+use std::fs;
+
+use crate::support::binary::{Folder, openssl};
+
+const SECRET: &str = "a passphrase of some length";
+
+fn files(folder: &Folder) -> Vec<String> {
+    let kids = folder.keys().into_iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+    kids.map(|kid| fs::read_to_string(folder.path(&format!("keys/{kid}.pem"))).unwrap()).collect()
+}
+
+#[test]
+fn keys_are_encrypted_changed_and_decrypted() {
+    let folder = Folder::new();
+    folder.write("new", &format!("{SECRET}\n"));
+    let plain = folder.keys();
+    let ran = folder.run(&["keys", "passphrase", "--new-file", "new"]);
+    assert_eq!(ran.is(0), "");
+    assert!(
+        ran.stderr.contains("2 private keys rewritten") && ran.stderr.contains("hint: set keys.passphrase"),
+        "{ran:?}"
+    );
+    for command in [&["keys", "list"] as &[&str], &["keys", "rotate"], &["serve", "--listen", "127.0.0.1:0"]] {
+        folder.run(command).fails(1, &["keys.passphrase"]);
+    }
+
+    folder.configure(&format!("keys.passphrase = '{SECRET}'"));
+    assert_eq!(folder.keys(), plain);
+    assert!(files(&folder).iter().all(|file| file.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")));
+    let again = folder.run(&["keys", "passphrase", "--new-file", "new"]);
+    again.is(0);
+    assert!(again.stderr.contains("0 private keys rewritten"), "{again:?}");
+
+    let ran = folder.run(&["keys", "passphrase", "--remove"]);
+    ran.is(0);
+    assert!(ran.stderr.contains("2 private keys rewritten, in clear"), "{ran:?}");
+    let listed = folder.run(&["keys", "list"]);
+    listed.is(0);
+    assert!(listed.stderr.contains("is not encrypted although `keys.passphrase` is set"), "{listed:?}");
+    assert!(files(&folder).iter().all(|file| file.starts_with("-----BEGIN PRIVATE KEY-----")));
+}
+
+#[test]
+fn a_wrong_passphrase_changes_nothing() {
+    let folder = Folder::new();
+    folder.write("new", SECRET);
+    folder.run(&["keys", "passphrase", "--new-file", "new"]).is(0);
+    folder.configure("keys.passphrase = 'open sesame'");
+    folder.write("other", "open sesame too");
+    let before = fs::read(folder.path("keys/ring.json")).unwrap();
+    for command in [
+        &["keys", "list"] as &[&str],
+        &["keys", "rotate", "--now"],
+        &["keys", "passphrase", "--new-file", "other"],
+        &["keys", "passphrase", "--remove"],
+        &["check"],
+        &["serve", "--listen", "127.0.0.1:0"],
+    ] {
+        let ran = folder.run(command);
+        assert_eq!(ran.code, Some(1), "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("keys.passphrase"), "{command:?}: {ran:?}");
+        assert!(!ran.stderr.contains("sesame") && !ran.stderr.contains(SECRET), "{command:?}: {ran:?}");
+    }
+    assert_eq!(fs::read(folder.path("keys/ring.json")).unwrap(), before);
+    assert_eq!(fs::read_dir(folder.path("keys")).unwrap().count(), 5, "two keys, ring, secret and lock");
+}
+
+#[test]
+fn the_passphrase_may_stand_in_a_file_or_in_the_environment() {
+    let folder = Folder::empty();
+    folder.write("secret", &format!("{SECRET}\n"));
+    let run = |name: &str, value: &str, arguments: &[&str]| {
+        let mut command = folder.command(arguments);
+        command.env(name, value);
+        crate::support::binary::finish(command, "")
+    };
+    run("COUNTERSIGN_KEYS__PASSPHRASE_FILE", "secret", &["keys", "rotate"]).is(0);
+    run("COUNTERSIGN_KEYS__PASSPHRASE", SECRET, &["keys", "list"]).is(0);
+    run("COUNTERSIGN_KEYS__PASSPHRASE", "wrong", &["keys", "list"]).fails(1, &["keys.passphrase"]);
+    folder.run(&["keys", "list"]).fails(1, &["keys.passphrase"]);
+    let missing = run("COUNTERSIGN_KEYS__PASSPHRASE_FILE", "nowhere", &["keys", "list"]);
+    missing.fails(1, &["COUNTERSIGN_KEYS__PASSPHRASE_FILE"]);
+}
+
+#[test]
+fn encrypted_keys_are_opened_by_openssl() {
+    let folder = Folder::new();
+    folder.write("new", SECRET);
+    let kids = [folder.kid("ES256", "active"), folder.kid("RS256", "active")];
+    let publics = kids.clone().map(|kid| folder.run(&["keys", "export", &kid]).is(0).to_owned());
+    folder.run(&["keys", "passphrase", "--new-file", "new"]).is(0);
+    for (kid, public) in kids.iter().zip(publics) {
+        let file = format!("keys/{kid}.pem");
+        let arguments = ["pkey", "-in", &file, "-passin", "file:new", "-pubout"];
+        let Some(opened) = openssl(&folder.path("."), &arguments) else { return };
+        assert_eq!(opened.is(0), public);
+        openssl(&folder.path("."), &["pkey", "-in", &file, "-passin", "pass:wrong"]).unwrap().fails(1, &[]);
+    }
+}
+
+#[test]
+fn a_passphrase_that_is_none_is_refused() {
+    let folder = Folder::new();
+    folder.write("empty", "\n");
+    folder.run(&["keys", "passphrase", "--new-file", "empty"]).fails(1, &["the file is empty"]);
+    folder.run(&["keys", "passphrase", "--new-file", "nowhere"]).fails(1, &["reading the passphrase from nowhere"]);
+    folder.run(&["keys", "list"]).is(0);
+}
+
+#[tokio::test]
+async fn a_server_works_under_a_passphrase() {
+    let folder = Folder::empty();
+    folder.configure(&format!("keys.passphrase = '{SECRET}'"));
+    folder.create("anna");
+    let server = folder.serve().await;
+    server.token("anna").await;
+    assert!(files(&folder).iter().all(|file| file.contains("ENCRYPTED")));
+    assert!(!server.log.lock().unwrap().contains(SECRET));
+}

@@ -1,0 +1,82 @@
+//! `countersign token`: mint, inspect, verify.
+
+use serde_json::json;
+
+use crate::support::binary::Folder;
+use crate::support::token::{claims, header, signing_input};
+
+/// A folder with `anna`, whose tokens are the same issuer's whatever the port.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.create("anna");
+    folder
+}
+
+#[test]
+fn a_token_is_minted_with_the_profile_asked_for() {
+    let folder = folder();
+    for (profile, lifetime, member) in [
+        ("jwt_issuer", 86_400, "username"),
+        ("rest_jwt", 86_400, "userid"),
+        ("rest_social", 86_400, "userid"),
+        ("drf_pyjwt", 30, "user_id"),
+        ("simplejwt", 300, "user_id"),
+    ] {
+        let ran = folder.run(&["token", "mint", "--user", "anna", "--profile", profile]);
+        let token = ran.is(0).strip_suffix('\n').unwrap();
+        assert!(!token.contains('\n') && ran.stderr.starts_with("good until "), "{ran:?}");
+        let found = claims(token);
+        assert_eq!(found["exp"].as_i64().unwrap() - found["iat"].as_i64().unwrap(), lifetime, "{profile}");
+        assert!(found.get(member).is_some(), "{profile}: {found}");
+        let verified = folder.run(&["token", "verify", token]);
+        assert_eq!(verified.json(), found, "{profile}");
+        let inspected = folder.run(&["token", "inspect", token]).json();
+        assert_eq!(inspected["claims"], found, "{profile}");
+        let header = header(token);
+        assert_eq!((&inspected["header"]["alg"], &inspected["header"]["kid"]), (&header["alg"], &header["kid"]));
+    }
+    assert_eq!(folder.run(&["users", "show", "anna", "--json"]).json()["live_sessions"], 5);
+}
+
+#[test]
+fn tokens_are_read_from_standard_input() {
+    let folder = folder();
+    let token = folder.run(&["token", "mint", "--user", "anna@example.com"]).is(0).to_owned();
+    for command in ["inspect", "verify"] {
+        folder.run_with(&token, &["token", command, "-"]).json();
+    }
+}
+
+#[test]
+fn who_gets_no_token() {
+    let folder = folder();
+    folder.run(&["token", "mint", "--user", "nobody"]).fails(1, &["there is no user `nobody`"]);
+    folder.run(&["users", "disable", "anna"]).is(0);
+    folder.run(&["token", "mint", "--user", "anna"]).fails(1, &["the user is disabled", "users enable"]);
+}
+
+#[test]
+fn what_is_wrong_with_a_token_is_said() {
+    let folder = folder();
+    let token = folder.run(&["token", "mint", "--user", "anna"]).is(0).trim_end().to_owned();
+    let mut admin = claims(&token);
+    admin["user_id"] = 2.into();
+    let signature = token.rsplit('.').next().unwrap();
+    let unsigned = json!({"alg": "none", "kid": header(&token)["kid"]});
+    let stranger = json!({"alg": "ES256", "kid": "x".repeat(43)});
+    for (bad, verify, inspect) in [
+        (format!("{}.{signature}", signing_input(&header(&token), &admin)), "a wrong signature", None),
+        (format!("{}.{signature}", signing_input(&stranger, &admin)), "an unknown key", None),
+        (format!("{}.", signing_input(&unsigned, &admin)), "not used here", Some("not used here")),
+        ("nonsense".to_owned(), "not a compact JWS", Some("not a compact JWS")),
+        ("a".repeat(9000), "longer than 8192 bytes", Some("longer than 8192 bytes")),
+    ] {
+        folder.run(&["token", "verify", &bad]).fails(1, &["the token is", verify]);
+        match inspect {
+            Some(says) => folder.run(&["token", "inspect", &bad]).fails(1, &[says]),
+            None => drop(folder.run(&["token", "inspect", &bad]).json()),
+        }
+    }
+    folder.configure("tokens = { issuer = 'https://elsewhere.example' }");
+    folder.run(&["token", "verify", &token]).fails(1, &["another issuer's"]);
+}

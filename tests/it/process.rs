@@ -1,0 +1,186 @@
+//! Processes: how they start, stop and die, and two of them on one folder.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::binary::Folder;
+use crate::support::{PASSWORD, TestServer, settle, token};
+
+#[tokio::test]
+async fn a_signal_ends_it_well_though_a_request_hangs() {
+    let folder = Folder::new();
+    for (signal, hanging) in
+        [("TERM", ""), ("INT", "GET /liveli"), ("TERM", "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-le")]
+    {
+        let mut server = folder.serve().await;
+        let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+        stream.write_all(hanging.as_bytes()).unwrap();
+        // An answer to a later request shows that the half one was taken in.
+        server.get("/liveliness").await.is(200);
+        server.signal(signal);
+        let status = server.ended().await;
+        assert_eq!(status.code(), Some(0), "{hanging:?}: {}", server.log.lock().unwrap());
+        assert!(server.log.lock().unwrap().contains("stopped"), "{hanging:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_flight_is_answered_before_the_end() {
+    let folder = Folder::new();
+    let mut server = folder.serve().await;
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"}).to_string();
+    let head = format!(
+        "POST /register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body.as_bytes()[..10]).unwrap();
+    server.get("/liveliness").await.is(200);
+    server.signal("TERM");
+    settle("the word of the stop", async || server.log.lock().unwrap().contains("stopping")).await;
+    stream.write_all(&body.as_bytes()[10..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert_eq!(server.ended().await.code(), Some(0));
+    folder.run(&["users", "show", "anna"]).is(0);
+}
+
+/// Sends the beginning of a request and nothing more; what comes back until the server closes.
+fn hang(server: &TestServer, beginning: &'static str) -> tokio::task::JoinHandle<String> {
+    let address = server.url.trim_start_matches("http://").to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+        stream.write_all(beginning.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the server closes");
+        answer
+    })
+}
+
+#[tokio::test]
+async fn whoever_sends_half_a_request_is_cut_off() {
+    let server = TestServer::start().await;
+    let headers = hang(&server, "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-ty");
+    let body = hang(
+        &server,
+        "POST /auth HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\n\r\n{\"username\":",
+    );
+    let (headers, body) = (headers.await.unwrap(), body.await.unwrap());
+    assert!(!headers.contains(" 200 ") && !headers.contains("jwt"), "{headers}");
+    assert!(body.starts_with("HTTP/1.1 408 ") && body.contains("\"too_slow\""), "{body}");
+}
+
+#[tokio::test]
+async fn a_kill_loses_nothing_that_was_acknowledged() {
+    let folder = Folder::new();
+    let server = folder.serve().await;
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
+    server.post("/register", None, &body).await.is(200);
+    let (kept, ended) = (server.token("anna").await, server.token("anna").await);
+    let new = json!({"password": "another good one"});
+    server.post("/update_profile", Some(&kept), &new).await.is(200);
+    let (issuer, before) = (server.url.clone(), server.get("/liveliness").await.json());
+    assert_eq!(before["starts"], 1);
+    server.kill().await;
+
+    folder.configure(&format!("tokens = {{ issuer = '{issuer}', audience = '{issuer}' }}"));
+    let server = folder.serve().await;
+    let after = server.get("/liveliness").await.json();
+    assert_eq!(after["starts"], 2);
+    for window in ["1d", "7d", "30d", "all"] {
+        let share = after["availability"][window].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&share), "{after}");
+    }
+    server.post("/renew_token", Some(&kept), &json!({})).await.is(200);
+    server.post("/renew_token", Some(&ended), &json!({})).await.refuses(401, "not_signed_in");
+    server.post("/auth", None, &json!({"username": "anna", "password": PASSWORD})).await.is(401);
+}
+
+#[tokio::test]
+async fn two_servers_on_one_folder_keep_one_truth() {
+    let folder = Folder::new();
+    folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
+    let (one, two) = (folder.serve().await, folder.serve().await);
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
+    one.post("/register", None, &body).await.is(200);
+
+    // Sessions: opened here, renewed there; ended there, ended here.
+    let (mine, other) = (one.token("anna").await, one.token("anna").await);
+    two.post("/renew_token", Some(&mine), &json!({})).await.is(200);
+    let new = json!({"password": "another good one"});
+    two.post("/update_profile", Some(&mine), &new).await.is(200);
+    one.post("/renew_token", Some(&other), &json!({})).await.refuses(401, "not_signed_in");
+    one.post("/renew_token", Some(&mine), &json!({})).await.is(200);
+
+    // Settings and keys: set by a third process, taken up by both.
+    folder.run(&["settings", "set", "profiles.jwt_issuer.access_lifetime", "77"]).is(0);
+    folder.run(&["keys", "rotate", "--now", "--alg", "ES256"]).is(0);
+    let kid = folder.kid("ES256", "active");
+    for server in [&one, &two] {
+        settle("both", async || {
+            let answer = server.post("/renew_token", Some(&mine), &json!({})).await;
+            let newer = answer.is(200).json()["token"].as_str().unwrap().to_owned();
+            let claims = token::claims(&newer);
+            let lifetime = claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
+            lifetime == 77 && token::header(&newer)["kid"] == kid.as_str()
+        })
+        .await;
+    }
+    let sets = [one.get("/.well-known/jwks.json").await, two.get("/.well-known/jwks.json").await];
+    assert_eq!(sets[0].text, sets[1].text);
+    folder.run(&["users", "disable", "anna"]).is(0);
+    for server in [&one, &two] {
+        server.post("/renew_token", Some(&mine), &json!({})).await.refuses(401, "not_signed_in");
+    }
+}
+
+#[tokio::test]
+async fn two_first_starts_at_once_make_one_ring() {
+    let folder = Folder::empty();
+    let (one, two) = tokio::join!(folder.serve(), folder.serve());
+    let sets = [one.get("/.well-known/jwks.json").await, two.get("/.well-known/jwks.json").await];
+    assert_eq!(sets[0].text, sets[1].text);
+    assert_eq!(folder.keys().len(), 2);
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_and_nothing_is_made() {
+    let folder = Folder::empty();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = folder.run(&["serve", "--listen", &address]);
+    ran.fails(1, &[&format!("listening on {address}"), "--listen", "in use"]);
+    assert!(!folder.path("keys").exists() && !folder.path("data").exists());
+}
+
+#[tokio::test]
+async fn no_secret_gets_into_the_log() {
+    let folder = Folder::new();
+    folder.configure("log = { level = 'trace' }");
+    let server = folder.serve().await;
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
+    server.post("/register?password=in-the-query", None, &body).await.is(200);
+    let mine = server.token("anna").await;
+    server.post("/renew_token?token=in-the-query", Some(&mine), &json!({})).await.is(200);
+    server.post("/auth", None, &json!({"username": "anna", "password": "a wrong password"})).await.is(401);
+    server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
+    let mails = || crate::support::mail::all(&folder.path("data/mail"));
+    settle("a mail", async || mails().len() == 1).await;
+    let code = mails()[0].code().to_owned();
+    let reset = server.post("/reset_password", None, &json!({"reset_code": code})).await.is(200).json();
+    let temporary = reset["temporary_password"].as_str().unwrap().to_owned();
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains("/renew_token") && log.contains("DEBUG"), "it is loud: {log}");
+    let signature = mine.rsplit('.').next().unwrap();
+    for secret in [PASSWORD, "a wrong password", "in-the-query", signature, &code, &temporary] {
+        assert!(!log.contains(secret), "{secret:?} is in the log");
+    }
+}
