@@ -6,6 +6,7 @@ mod dialects_support;
 mod drf_pyjwt;
 mod import;
 mod jwt_issuer;
+mod keys;
 mod process;
 mod rest_jwt;
 mod sessions;

@@ -1,11 +1,12 @@
-//! What the tests stand on: a server in this process with a clock in hand ([`TestServer`]), and the binary as an
-//! operator runs it ([`binary`]). Judges nothing of the product.
+//! What the tests stand on: a server in this process with a clock in hand ([`TestServer`]), the binary as an operator
+//! runs it ([`binary`]), and other people's verifiers ([`verifier`]). Judges nothing of the product.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub mod answer;
 pub mod binary;
 pub mod mail;
 pub mod token;
+pub mod verifier;
 
 use std::fs;
 use std::net::TcpListener;
