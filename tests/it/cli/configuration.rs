@@ -77,6 +77,7 @@ fn a_setting_that_is_none_or_out_of_bounds_is_refused() {
         ("profiles.simplejwt.access_lifetime", "none", "not `none`"),
         ("profiles.simplejwt.algorithm", "HS256", "ES256 or RS256, or none"),
         ("registration.open", "maybe", "true or false"),
+        ("profiles.simplejwt.user_id_claim", "sub", "none of the issuer's own"),
     ] {
         folder.run(&["settings", "set", name, value]).fails(1, &[name, says]);
     }
