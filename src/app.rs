@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
@@ -104,16 +104,10 @@ pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Opens the database for a command that has nothing to do where there is none.
-pub fn open_existing_store(config: &Config) -> Result<Store> {
+/// Opens the database for a command that only reads: where there is none, none is made.
+pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
-    if !path.exists() {
-        bail!(
-            "there is no database at {} (is this the right folder? see --config; `countersign serve` makes one)",
-            path.display()
-        );
-    }
-    open_store(config)
+    path.exists().then(|| open_store(config)).transpose()
 }
 
 /// Opens the database, making its folder if need be.

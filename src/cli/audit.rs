@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use clap::Args;
 
-use super::{block_on, print};
-use crate::app;
+use super::{block_on, existing_store, print};
 use crate::config::Config;
 use crate::domain::audit::AuditLine;
 use crate::domain::user::Login;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
 pub struct Audit {
@@ -27,18 +26,10 @@ pub struct Audit {
 
 impl Audit {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
-        let store = app::open_existing_store(config)?;
-        let login = self.user.as_deref().map(Login::new);
-        let read = store.read(move |tx| {
-            let user = login.map(|login| tx.user_by_login(&login)).transpose()?;
-            match user {
-                Some(None) => Ok(None),
-                found => tx.audit_lines(found.flatten().map(|user| user.id), self.limit).map(Some),
-            }
-        });
-        let lines: Option<Vec<AuditLine>> =
-            block_on(async { Ok::<_, anyhow::Error>(read.await.map_err(|error: StoreError| error)?) })?;
-        let Some(lines) = lines else { bail!("there is no user `{}`", self.user.unwrap_or_default()) };
+        let lines = match existing_store(config)? {
+            Some(store) => self.read(&store)?,
+            None => Vec::new(),
+        };
         if self.json {
             print::json(&lines)?;
             return Ok(ExitCode::SUCCESS);
@@ -50,5 +41,17 @@ impl Audit {
         };
         print::table(&["AT", "ACTION", "USER", "ADDRESS", "DETAIL"], &lines.iter().map(row).collect::<Vec<_>>())?;
         Ok(ExitCode::SUCCESS)
+    }
+    fn read(&self, store: &Store) -> Result<Vec<AuditLine>> {
+        let (login, limit) = (self.user.as_deref().map(Login::new), self.limit);
+        let read = store.read(move |tx| {
+            let user = login.map(|login| tx.user_by_login(&login)).transpose()?;
+            match user {
+                Some(None) => Ok(None),
+                found => tx.audit_lines(found.flatten().map(|user| user.id), limit).map(Some),
+            }
+        });
+        let lines = block_on(async { Ok(read.await.map_err(|error: StoreError| error)?) })?;
+        lines.ok_or_else(|| anyhow!("there is no user `{}`", self.user.as_deref().unwrap_or_default()))
     }
 }

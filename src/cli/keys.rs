@@ -12,7 +12,7 @@ use super::{block_on, print, secret_input};
 use crate::app;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::Config;
 use crate::crypto::key_dir::{KeyDir, KeyDirError};
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
@@ -134,12 +134,9 @@ fn open(folder: &KeyDir) -> Result<KeyRing> {
 
 /// The spans of a rotation, by the runtime settings where there is a database already.
 fn policy(config: &Config) -> Result<KeyPolicy> {
-    let DatabaseUrl::Sqlite(path) = &config.database.url;
-    let settings = if path.exists() {
-        let store = app::open_store(config)?;
-        block_on(async { settings::load(&store).await.context("reading the runtime settings") })?
-    } else {
-        Settings::default()
+    let settings = match app::open_existing_store(config)? {
+        Some(store) => block_on(async { settings::load(&store).await.context("reading the runtime settings") })?,
+        None => Settings::default(),
     };
     Ok(app::key_policy(config, &settings))
 }
@@ -265,12 +262,10 @@ fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<()> {
 }
 
 fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
-    let DatabaseUrl::Sqlite(path) = &config.database.url;
-    let needed_since = if path.exists() {
-        let store = app::open_store(config)?;
-        block_on(async { keys::needed_since(&store, now).await.context("looking for sessions that need old keys") })?
-    } else {
-        None
+    let doing = "looking for sessions that need old keys";
+    let needed_since = match app::open_existing_store(config)? {
+        Some(store) => block_on(async { keys::needed_since(&store, now).await.context(doing) })?,
+        None => None,
     };
     let forgotten = folder.prune(needed_since)?;
     for key in &forgotten {

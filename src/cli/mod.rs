@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::app;
 use crate::config::Config;
 use crate::http::openapi;
+use crate::store::Store;
 
 mod audit;
 mod check;
@@ -108,6 +110,15 @@ impl Cli {
             Command::Check(command) => command.run(&config),
         }
     }
+}
+
+/// The database, for a command that only reads: where there is none, none is made, and what is read is empty.
+fn existing_store(config: &Config) -> Result<Option<Store>> {
+    let store = app::open_existing_store(config)?;
+    if store.is_none() {
+        print::hint("there is no database here yet (see --config, or start with `countersign serve`)");
+    }
+    Ok(store)
 }
 
 /// A runtime for commands that ask the store; one thread is enough.

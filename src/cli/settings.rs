@@ -67,7 +67,7 @@ impl Settings {
 }
 
 fn load(config: &Config) -> Result<crate::domain::setting::Settings> {
-    let store = app::open_existing_store(config)?;
+    let Some(store) = app::open_existing_store(config)? else { return Ok(crate::domain::setting::Settings::default()) };
     block_on(async { Ok(settings::load(&store).await?) })
 }
 

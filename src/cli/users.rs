@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{block_on, print, refusal, secret_input};
+use super::{block_on, existing_store, print, refusal, secret_input};
 use crate::app;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -164,9 +164,10 @@ fn change(config: &Config, name: &str, change: Change, done: &str) -> Result<()>
 }
 
 fn list(config: &Config, prefix: Option<&str>, json: bool) -> Result<()> {
-    let store = app::open_existing_store(config)?;
     let mut found: Vec<User> = Vec::new();
+    let store = existing_store(config)?;
     block_on(async {
+        let Some(store) = store else { return Ok(()) };
         loop {
             let after: Option<UserId> = found.last().map(|user| user.id);
             let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit: PAGE };

@@ -12,6 +12,7 @@ use countersign::domain::password::Password;
 use countersign::domain::session::Session;
 use countersign::domain::user::Login;
 use countersign::issuer::refresh::Refresh;
+use countersign::issuer::refresh_token::Opened;
 use countersign::issuer::sign_in::SignIn;
 use countersign::issuer::users::Change;
 use countersign::issuer::{Caller, Issuer, Refusal, SignedIn, Unproven};
@@ -43,7 +44,7 @@ async fn refresh(issuer: &Issuer, token: &str) -> Result<String, Unproven> {
 }
 
 async fn present(issuer: &Issuer, session: SessionId, generation: u32) -> Result<SignedIn, Refusal> {
-    Refresh { session, generation, from: HOME }.run(issuer).await
+    Refresh { token: Opened { session, generation }, from: HOME }.run(issuer).await
 }
 
 async fn live(issuer: &Issuer, token: &str) -> bool {

@@ -14,6 +14,8 @@ use crate::store::{CodeHash, RunId, Store, StoreError, Write};
 
 const ONE: CodeHash = CodeHash([1; 32]);
 const TWO: CodeHash = CodeHash([2; 32]);
+type Change = Box<dyn FnOnce(&dyn Write) -> Result<(), StoreError> + Send>;
+
 const LEASE: Duration = Duration::from_mins(1);
 
 async fn owner(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
@@ -36,7 +38,6 @@ pub(crate) async fn a_code_does_not_outlive_a_change(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let email = email("ann@example.org");
     let hash = PasswordHash::from_stored("$argon2id$x".to_owned());
-    type Change = Box<dyn FnOnce(&dyn Write) -> Result<(), StoreError> + Send>;
     let changes: [Change; 3] = [
         Box::new(move |tx| tx.set_password(ann, &hash, false)),
         Box::new(move |tx| tx.set_email(ann, &email)),

@@ -133,7 +133,8 @@ fn a_check_tells_what_is_in_force_and_where_from_and_no_secret() {
     }
     assert!(!shown.contains("sesame") && !ran.stderr.contains("sesame"), "{ran:?}");
     assert!(
-        ran.stderr.contains("2 keys open, sign and verify") && ran.stderr.contains("the settings are fine"),
+        ran.stderr.contains("the key ring opens, signs and verifies; keys in it: 2")
+            && ran.stderr.contains("the settings are fine"),
         "{ran:?}"
     );
 }
@@ -180,6 +181,7 @@ fn what_is_unsafe_in_production_is_listed() {
 #[test]
 fn a_table_is_data_and_speech_is_apart() {
     let folder = Folder::new();
+    folder.create("anna");
     for command in [&["settings", "list"] as &[&str], &["keys", "list"], &["users", "list"], &["audit"]] {
         let ran = folder.run(command);
         assert!(ran.is(0).ends_with('\n') && ran.stderr.is_empty(), "{ran:?}");

@@ -19,7 +19,7 @@ fn keys_are_encrypted_changed_and_decrypted() {
     let ran = folder.run(&["keys", "passphrase", "--new-file", "new"]);
     assert_eq!(ran.is(0), "");
     assert!(
-        ran.stderr.contains("2 private keys rewritten") && ran.stderr.contains("hint: set keys.passphrase"),
+        ran.stderr.contains("private keys rewritten: 2") && ran.stderr.contains("hint: set keys.passphrase"),
         "{ran:?}"
     );
     for command in [&["keys", "list"] as &[&str], &["keys", "rotate"], &["serve", "--listen", "127.0.0.1:0"]] {
@@ -31,11 +31,11 @@ fn keys_are_encrypted_changed_and_decrypted() {
     assert!(files(&folder).iter().all(|file| file.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")));
     let again = folder.run(&["keys", "passphrase", "--new-file", "new"]);
     again.is(0);
-    assert!(again.stderr.contains("0 private keys rewritten"), "{again:?}");
+    assert!(again.stderr.contains("private keys rewritten: 0"), "{again:?}");
 
     let ran = folder.run(&["keys", "passphrase", "--remove"]);
     ran.is(0);
-    assert!(ran.stderr.contains("2 private keys rewritten, in clear"), "{ran:?}");
+    assert!(ran.stderr.contains("private keys rewritten in clear: 2"), "{ran:?}");
     let listed = folder.run(&["keys", "list"]);
     listed.is(0);
     assert!(listed.stderr.contains("is not encrypted although `keys.passphrase` is set"), "{listed:?}");

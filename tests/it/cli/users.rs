@@ -126,7 +126,7 @@ fn changes_that_can_not_be_made_change_nothing() {
         ("[1]", "one JSON object"),
         (r#"{"sub":"x"}"#, "the claim `sub` is the issuer's own"),
         (r#"{"user_id":2}"#, "the claim `user_id` is the issuer's own"),
-        (&json!({"x": "y".repeat(4096)}).to_string(), "at most 4096 bytes"),
+        (&json!({"x": "y".repeat(4096)}).to_string(), "at most 2048 bytes"),
     ] {
         folder.run(&["users", "set-claims", "anna", claims]).fails(1, &[says]);
     }

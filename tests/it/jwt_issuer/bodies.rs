@@ -44,8 +44,8 @@ const REGISTER: &[Row] = &[
     (
         "/register",
         br#"{"username":"ben@example.com","password":"long enough","email":"dora@example.com"}"#,
-        409,
-        r#"{"status":"ERROR","code":"taken","message":"username is taken"}"#,
+        400,
+        r#"{"status":"ERROR","code":"invalid_field","message":"username may be an e-mail address only if it is your own"}"#,
     ),
     (
         "/register",

@@ -25,10 +25,12 @@ async fn another_method_is_told_which_one_is_right() {
             }
         }
     }
-    for route in ["/liveliness", "/ready", "/get_public_cert", "/.well-known/jwks.json"] {
+    for route in ["/liveliness", "/ready/", "/get_public_cert", "/.well-known/openid-configuration"] {
         let answer = Answer::to(server.request(Method::POST, route)).await;
-        assert_eq!((answer.status, answer.header("allow")), (405, "GET,HEAD"), "{route}");
+        assert_eq!(answer.refuses(405, "wrong_method").header("allow"), "GET,HEAD", "{route}");
     }
+    let jwks = Answer::to(server.request(Method::POST, "/.well-known/jwks.json")).await;
+    assert_eq!((jwks.status, jwks.header("allow")), (405, "GET,HEAD"));
 }
 
 #[tokio::test]
