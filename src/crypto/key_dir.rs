@@ -144,6 +144,10 @@ impl KeyDir {
                 Err(error) => warnings.push(Warning::Unopened(error.to_string())),
             }
         }
+        // What else is held is dropped with the snapshot, unless it has to go on for a key that could not be opened.
+        for (kid, known) in known {
+            held.entry(kid).or_insert(known);
+        }
         let orphan = |name: &String| files::key_name(name).is_some_and(|kid| !publics.contains_key(kid));
         let orphans = files::names(self.path())?.into_iter().filter(orphan);
         warnings.extend(orphans.map(|name| Warning::Orphan(self.path().join(name))));

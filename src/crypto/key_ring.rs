@@ -201,20 +201,26 @@ impl KeyRing {
             let held = Arc::clone(held.get(&key.kid)?);
             Some((key.clone(), Signer { held, published_until: key.published_until }))
         };
-        let keeping = schedule.keys().iter().filter(|key| key.keeps_private_half(now));
-        let signers = keeping.filter_map(signer).collect();
+        // A key whose successor can't be opened here stays at hand for as long as it is published: a rotation that this
+        // process can't follow must not stop it from signing.
+        let followed = |alg: Algorithm| schedule.active(alg, now).is_some_and(|active| held.contains_key(&active.kid));
+        let keeps = |key: &&Key| key.keeps_private_half(now) || (key.published(now) && !followed(key.alg));
+        let signers = schedule.keys().iter().filter(keeps).filter_map(signer).collect();
         let published = schedule.published(now, first);
         let jwks = Jwks::new(published.iter().filter_map(|key| verifiers.get(&key.kid)).map(Verifier::jwk));
         Self { schedule, verifiers, signers, secret, stamp, warnings, first, jwks, built_at: now }
     }
 
     /// What signs with `alg`: the active key. If its private half can't be had (the clock was set back past a rotation,
-    /// or the file could not be opened), the waiting key steps in early: it is published already.
+    /// or the file could not be opened), the waiting key steps in early, as it is published already; and if that can't
+    /// either, the key before goes on, whose tokens end with it.
     pub fn signer(&self, alg: Algorithm, now: Timestamp) -> Option<&Signer> {
         let of_state =
             |state: KeyState| self.signers.iter().filter(move |(key, _)| key.alg == alg && key.state(now) == state);
-        let active = of_state(KeyState::Active).max_by_key(|(key, _)| key.signs_from);
-        active.or_else(|| of_state(KeyState::Next).min_by_key(|(key, _)| key.signs_from)).map(|(_, signer)| signer)
+        let newest = |state: KeyState| of_state(state).max_by_key(|(key, _)| key.signs_from);
+        let waiting = || of_state(KeyState::Next).min_by_key(|(key, _)| key.signs_from);
+        let found = newest(KeyState::Active).or_else(waiting).or_else(|| newest(KeyState::Retiring));
+        found.map(|(_, signer)| signer)
     }
 
     /// What verifies tokens that name `kid`: any key of the ring but a revoked one. Ask [`Verifier::published`] too,

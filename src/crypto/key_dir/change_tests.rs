@@ -218,6 +218,12 @@ fn a_server_with_the_old_passphrase_goes_on_signing_and_writes_nothing_that_cann
     assert!(matches!(reloaded.warnings(), [Warning::Unopened(_)]), "{:?}", reloaded.warnings());
     assert_eq!(kid_of(&reloaded, ES, NOW), kid_of(&ring, ES, NOW));
     assert!(published(&reloaded).contains(&new.kid.as_str().to_owned()));
+    // The new key's time has come, and this server still can't sign with it: the key before goes on.
+    cli.rotate(Some(ES), true, &policy()).unwrap();
+    let stranded = server.reload(&reloaded).unwrap();
+    assert_eq!(kid_of(&stranded, ES, NOW), kid_of(&ring, ES, NOW));
+    let signer = stranded.signer(ES, NOW).unwrap();
+    assert!(signer.published_until().is_some(), "its tokens end with it");
 }
 
 #[test]
