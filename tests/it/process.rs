@@ -35,12 +35,16 @@ async fn what_is_in_flight_is_answered_before_the_end() {
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"}).to_string();
     let head = format!(
-        "POST /register HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        "POST /register HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
+    // Whoever is asked for the body has been heard.
+    let mut asked = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&body.as_bytes()[..10]).unwrap();
-    server.get("/liveliness").await.is(200);
     server.signal("TERM");
     settle("the word of the stop", async || server.log.lock().unwrap().contains("stopping")).await;
     stream.write_all(&body.as_bytes()[10..]).unwrap();
