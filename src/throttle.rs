@@ -86,6 +86,9 @@ pub struct Try<'t> {
 impl Try<'_> {
     /// It failed, or is one of those that count however they come out.
     pub fn count(self) {
+        if !self.throttle.enabled {
+            return;
+        }
         let now = self.throttle.clock.monotonic();
         self.throttle.table(self.limit).entry(self.counted).or_default().failed.push_back(now);
         // Dropping it now gives its place among those under way free.

@@ -79,7 +79,7 @@ CREATE TABLE refresh_hashes (
     generation INTEGER NOT NULL CONSTRAINT refresh_hashes_generation_range CHECK (generation BETWEEN 0 AND 4294967295)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX refresh_hashes_by_session ON refresh_hashes (session_id);
+CREATE INDEX refresh_hashes_by_session ON refresh_hashes (session_id, generation);
 
 -- At most one reset code for each user: a newer one replaces it.
 CREATE TABLE reset_codes (

@@ -188,7 +188,7 @@ fn tell(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
             "verifiers that cached the JWKS and do not refetch on an unknown kid may refuse its tokens, for up to {} where they \
              keep to max-age, longer where they do not; tokens of the key before stay good until {}",
             span(policy.jwks_max_age),
-            key.created_at + policy.linger(),
+            policy.promised_until.max(Some(key.created_at + policy.linger())).unwrap_or(key.created_at),
         ));
     }
     Ok(())

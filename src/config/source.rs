@@ -131,7 +131,7 @@ fn from_toml(value: &DeValue<'_>) -> Value {
 pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, String)>, into: &mut Givens) {
     for (name, value) in variables {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        if is_service_link(rest, &value) {
+        if is_no_setting(rest, &value) {
             continue;
         }
         let key = rest.to_lowercase().replace("__", ".");
@@ -139,10 +139,12 @@ pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, Stri
     }
 }
 
-/// Whether an orchestrator put the variable there because a service is called "countersign" (`COUNTERSIGN_PORT=tcp://…`,
-/// `COUNTERSIGN_SERVICE_HOST`): nobody meant it as a setting.
-fn is_service_link(rest: &str, value: &str) -> bool {
-    rest == "SERVICE_HOST"
+/// Whether nobody meant the variable as a setting: our scripts are told by `COUNTERSIGN_BIN` which binary to run, and an
+/// orchestrator puts others there because a service is called "countersign" (`COUNTERSIGN_PORT=tcp://…`,
+/// `COUNTERSIGN_SERVICE_HOST`).
+fn is_no_setting(rest: &str, value: &str) -> bool {
+    rest == "BIN"
+        || rest == "SERVICE_HOST"
         || rest.starts_with("SERVICE_PORT")
         || (rest == "PORT" && value.contains("://"))
         || (rest.starts_with("PORT_") && (rest.contains("_TCP") || rest.contains("_UDP")))

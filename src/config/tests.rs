@@ -169,6 +169,7 @@ fn unknown_keys_are_refused_at_any_depth_and_source() {
 fn variables_that_orchestrators_add_are_no_settings() {
     let links = [
         ("COUNTERSIGN_PORT", "tcp://10.0.0.1:80"),
+        ("COUNTERSIGN_BIN", "/usr/local/bin/countersign"),
         ("COUNTERSIGN_SERVICE_HOST", "10.0.0.1"),
         ("COUNTERSIGN_SERVICE_PORT_HTTP", "80"),
         ("COUNTERSIGN_PORT_80_TCP_ADDR", "10.0.0.1"),

@@ -144,9 +144,10 @@ impl Worker {
         phc(&params, &salt, &output).map(PasswordHash::from_stored)
     }
 
-    /// None only where a new hash was due and could not be made.
+    /// None only where a new hash was due and could not be made. An empty or overlong password is wrong, but only after
+    /// the comparison that a possible one would have cost.
     fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Option<Checked> {
-        match hash.filter(|_| password.could_be_right()).and_then(|hash| Known::read(hash.as_str())) {
+        let found = match hash.and_then(|hash| Known::read(hash.as_str())) {
             Some(Known::Own(stored)) => self.check_own(password, &stored),
             Some(Known::Foreign(foreign)) if foreign.opens_with(password) => self.hash(password).map(Checked::Outdated),
             Some(Known::Foreign(_)) => Some(Checked::Wrong),
@@ -156,7 +157,8 @@ impl Worker {
                 let _ = self.argon2id(password, &[0; SALT], &params);
                 Some(Checked::Wrong)
             }
-        }
+        };
+        if password.could_be_right() { found } else { Some(Checked::Wrong) }
     }
 
     fn check_own(&mut self, password: &Password, stored: &Stored) -> Option<Checked> {

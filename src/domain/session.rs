@@ -92,6 +92,14 @@ pub struct RefreshPolicy {
     pub earlier_stay_good: bool,
 }
 
+impl RefreshPolicy {
+    /// Whether a spent token is still answered as before, so long after its rotation. Dates are whole seconds: a grace
+    /// of none is none even within the second of the rotation.
+    fn forgives(&self, since_rotation: Duration) -> bool {
+        !self.reuse_grace.is_zero() && since_rotation <= self.reuse_grace
+    }
+}
+
 /// What follows from presenting a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented {
@@ -134,7 +142,7 @@ impl Session {
         match self.generation.checked_sub(generation) {
             None => Presented::Dead,
             Some(0) if !policy.rotate => Presented::Advance { to: generation, expires_at },
-            Some(1) if now.since(self.rotated_at) <= policy.reuse_grace => Presented::Repeat,
+            Some(1) if policy.forgives(now.since(self.rotated_at)) => Presented::Repeat,
             Some(spent) if spent > 0 && !policy.earlier_stay_good => Presented::Reuse,
             Some(_) => match self.generation.checked_add(1) {
                 Some(to) => Presented::Advance { to, expires_at },
@@ -190,6 +198,8 @@ mod tests {
         assert_eq!(session(3, 490).present(2, at(500), &POLICY), Presented::Repeat);
         assert_eq!(session(3, 489).present(2, at(500), &POLICY), Presented::Reuse);
         assert_eq!(session(3, 499).present(1, at(500), &POLICY), Presented::Reuse);
+        let graceless = RefreshPolicy { reuse_grace: Duration::ZERO, ..POLICY };
+        assert_eq!(session(3, 500).present(2, at(500), &graceless), Presented::Reuse);
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub const USERNAME_MAX: usize = 150;
 /// The greatest number of characters in an e-mail address (RFC 5321 §4.5.3.1.3, less the brackets).
 pub const EMAIL_MAX: usize = 254;
 
+/// The greatest number of characters in what is looked up at a sign-in.
+const LOGIN_MAX: usize = 2 * EMAIL_MAX;
+
 /// A user as the database knows it.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts about a person")]
@@ -121,7 +124,8 @@ impl Username {
         if text.trim().is_empty() {
             return Err(Problem::Blank);
         }
-        if text.chars().count() > USERNAME_MAX {
+        // Its key may be longer than it is, and is what it is looked up by.
+        if text.chars().count() > USERNAME_MAX || fold(text).chars().count() > LOGIN_MAX {
             return Err(Problem::TooLong { max: USERNAME_MAX });
         }
         if text.trim() != text || text.chars().any(is_unprintable) {
@@ -215,7 +219,7 @@ impl Login {
     /// Takes anything: what names nobody finds nobody.
     pub fn new(text: &str) -> Self {
         // A name longer than any stored one finds nobody; cutting it bounds what is compared and counted.
-        Self { key: fold(text).chars().take(2 * EMAIL_MAX).collect() }
+        Self { key: fold(text).chars().take(LOGIN_MAX).collect() }
     }
 
     /// The spelling-independent form that user names and addresses are looked up by.
@@ -260,6 +264,7 @@ mod tests {
         assert_eq!(Username::parse(" ann"), Err(Problem::Unprintable));
         assert_eq!(Username::parse("ann\u{200b}"), Err(Problem::Unprintable));
         assert!(Username::parse(&"é".repeat(150)).is_ok());
+        assert_eq!(Username::parse(&"\u{fdfa}".repeat(60)), Err(Problem::TooLong { max: 150 }), "its key is 1080 long");
         assert_eq!(Username::parse(&"é".repeat(151)), Err(Problem::TooLong { max: 150 }));
     }
 

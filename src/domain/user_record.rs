@@ -12,7 +12,7 @@ use super::time::Timestamp;
 use super::user::{Email, NewUser, User, Username};
 
 /// The greatest id taken: far below where JSON's readers lose precision (2⁵³, RFC 8259 §6), so that there is room after it.
-pub const ID_MAX: i64 = 1 << 52;
+pub const ID_MAX: i64 = (1 << 53) - 1;
 
 /// A user on the way in or out. What is missing or null has the value a new user has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -103,8 +103,11 @@ impl FromRequest<Http> for JsonOrForm {
                 parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("JSON parse error - {error}")))
             }
             Some("application/x-www-form-urlencoded") => {
-                let fields = form_urlencoded::parse(&body);
-                Ok(Self(fields.map(|(name, value)| (name.into_owned(), Value::from(value))).collect()))
+                let fields = form_urlencoded::parse(&body).map(|(name, value)| {
+                    if value.contains(char::REPLACEMENT_CHARACTER) { Err(not_utf8()) } else { Ok((name, value)) }
+                });
+                let fields = fields.map(|field| field.map(|(name, value)| (name.into_owned(), Value::from(value))));
+                fields.collect::<Result<_, _>>().map(Self)
             }
             Some("multipart/form-data") => match multipart::fields(&header, &body) {
                 Ok(fields) => Ok(Self(fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect())),
@@ -113,6 +116,11 @@ impl FromRequest<Http> for JsonOrForm {
             _ => Err(Rejection::WrongContentType("JSON as application/json, or a form")),
         }
     }
+}
+
+/// A parser that goes on would put U+FFFD in the place of what it can't read: all such passwords would be one.
+fn not_utf8() -> Rejection {
+    Rejection::MalformedBody("the form is not UTF-8".to_owned())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -135,7 +143,7 @@ fn parse_form(body: &[u8]) -> Result<JsonBody, Rejection> {
     let mut fields = Map::new();
     for (name, value) in form_urlencoded::parse(body) {
         if value.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(Rejection::MalformedBody("the form is not UTF-8".to_owned()));
+            return Err(not_utf8());
         }
         if fields.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
             return Err(Rejection::MalformedBody("the form has a field twice".to_owned()));

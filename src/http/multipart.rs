@@ -13,6 +13,9 @@ pub enum NoForm {
     /// A part has no head, or no name in it.
     #[error("a part has no name")]
     Name,
+    /// A field is no text: put into one anyhow, all such passwords would be the same.
+    #[error("a field is not UTF-8")]
+    Encoding,
 }
 
 /// The fields, in the order they came, by a `Content-Type` header and a body.
@@ -34,7 +37,8 @@ pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, 
         let (_, disposition) = disposition.ok_or(NoForm::Name)?;
         let name = parameter(disposition, "name").ok_or(NoForm::Name)?;
         if parameter(disposition, "filename").is_none() {
-            fields.push((name, String::from_utf8_lossy(content).into_owned()));
+            let content = std::str::from_utf8(content).map_err(|_| NoForm::Encoding)?;
+            fields.push((name, content.to_owned()));
         }
         rest = after;
     }

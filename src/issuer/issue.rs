@@ -48,6 +48,7 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
     let (ring, now) = (issuer.ring(), issuer.clock.now());
     let signer = ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?;
     let uncut = now + profile.access_lifetime;
+    let uncut = refresh_exp.map_or(uncut, |end| uncut.min(end));
     let expires_at = signer.published_until().map_or(uncut, |end| uncut.min(end));
     let claims = AccessClaims { issuer, who, profile, now, expires_at, refresh_exp, jti: issuer.chance.uuid() };
     let typ = match profile.typ {

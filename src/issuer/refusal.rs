@@ -53,6 +53,9 @@ pub enum Unproven {
     /// It was a refresh token that had been used before: its session has been ended for safety.
     #[error("the refresh token had been used before")]
     Reused,
+    /// It was opened in a dialect whose tokens can't do this.
+    #[error("a token of another dialect, which can't do this")]
+    OtherDialect,
     /// Tokens of its dialect are not renewed this way.
     #[error("a token that is not renewed this way")]
     NotRenewable,

@@ -30,6 +30,12 @@ struct Letter {
     mail: NewMail,
 }
 
+impl Letter {
+    fn is_for(&self, user: &User) -> bool {
+        user.is_active && user.email == self.user.email && user.password == self.user.password
+    }
+}
+
 impl RequestReset {
     /// Puts a mail with a code or a link into the outbox, in place of any earlier one of either kind.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
@@ -49,6 +55,9 @@ impl RequestReset {
         issuer
             .store
             .write(move |tx| {
+                // The address may have been changed since the letter was written: then it must not reach the old one.
+                let now = letter.as_ref().map(|letter| tx.user(letter.user.id)).transpose()?.flatten();
+                let letter = letter.filter(|letter| now.is_some_and(|now| letter.is_for(&now)));
                 let (user, detail) = match &letter {
                     Some(letter) => (Some(letter.user.id), "mail queued"),
                     None => (None, "no mail"),

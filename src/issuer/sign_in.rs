@@ -71,9 +71,10 @@ impl SignIn {
     }
 
     async fn attempt(&self, issuer: &Issuer, user: Option<User>) -> Result<Attempt, Refusal> {
-        let user = user.filter(|user| user.is_active);
         let hash = user.as_ref().and_then(|user| user.password.clone());
         let checked = issuer.check_password(self.password.clone(), hash).await?;
+        // A disabled user's password is compared like any other's, or the time would tell.
+        let user = user.filter(|user| user.is_active);
         let (user, upgraded) = match (user, checked) {
             (Some(user), Checked::Right) => (user, None),
             (Some(user), Checked::Outdated(hash)) => (user, Some(hash)),

@@ -4,6 +4,7 @@ use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::dialect::Dialect;
 use crate::domain::field::{Field, Problem};
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
@@ -22,6 +23,8 @@ pub struct UpdateProfile {
     pub email: Option<Email>,
     /// The new name.
     pub username: Option<Username>,
+    /// The dialect it is asked for in: a token that resource servers of another one see must not open the account.
+    pub dialect: Dialect,
     /// From where.
     pub from: Caller,
 }
@@ -29,7 +32,12 @@ pub struct UpdateProfile {
 impl UpdateProfile {
     /// Changes all that was asked for, or nothing. Returns the user as it is then.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
-        let Self { password, email, username, from } = self;
+        let Self { password, email, username, dialect, from } = self;
+        let opened_in = who.session().dialect;
+        if opened_in != dialect && !(opened_in.renews_by_itself() && dialect.renews_by_itself()) {
+            return Err(Unproven::OtherDialect.into());
+        }
+        let username = username.or_else(|| follow(who.user(), email.as_ref()));
         let address = email.as_ref().or(who.user().email.as_ref());
         let fits = username.as_ref().map_or(Ok(()), |username| username.fits(address));
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
@@ -71,6 +79,12 @@ impl UpdateProfile {
             })
             .await
     }
+}
+
+/// The name that goes with a new address: where the address was the name, it stays so. The old one is its next owner's.
+fn follow(user: &User, email: Option<&Email>) -> Option<Username> {
+    let was_the_name = user.email.as_ref().is_some_and(|old| old.key() == user.username.key());
+    email.filter(|_| was_the_name).and_then(|email| Username::parse(email.as_str()).ok())
 }
 
 async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {

@@ -40,6 +40,8 @@ pub trait WriteSessions {
         expires_at: Timestamp,
     ) -> Result<bool, StoreError>;
     /// Keeps by its hash the refresh token of a session's generation, for as long as the session is remembered.
+    ///
+    /// A session's thousand newest generations are kept: an older token opens nothing either way.
     fn keep_refresh(&self, hash: RefreshHash, session: SessionId, generation: u32) -> Result<(), StoreError>;
     /// Ends a session; one that has ended before stays as it ended. False where nothing was live.
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;

@@ -24,7 +24,7 @@ const BATCH: usize = 1000;
 /// How many batches are read ahead.
 const AHEAD: usize = 2;
 /// The longest line that is read, in bytes.
-const LINE_MAX: u64 = 1 << 20;
+const LINE_MAX: u64 = 1 << 16;
 
 /// Users to be read.
 #[derive(Debug)]

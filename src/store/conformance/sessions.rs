@@ -161,13 +161,15 @@ pub(crate) async fn a_refresh_token_is_found_by_its_hash(store: &Store) {
     let keep = |hash, number, generation| {
         store.write(move |tx| tx.keep_refresh(RefreshHash([hash; 32]), sid(number), generation))
     };
-    let kept: [Result<(), StoreError>; 3] = [keep(7, 1, 0).await, keep(8, 1, u32::MAX).await, keep(9, 2, 0).await];
+    let kept: [Result<(), StoreError>; 3] = [keep(7, 1, 0).await, keep(8, 1, 999).await, keep(9, 2, 0).await];
     assert!(matches!(kept, [Ok(()), Ok(()), Err(StoreError::Fault(_))]), "no session, no token of it: {kept:?}");
     assert!(matches!(keep(7, 1, 1).await, Err(StoreError::Fault(_))), "a token stands for one generation");
     let found = |hash| ask(store, move |tx| tx.refresh_by_hash(RefreshHash([hash; 32])));
     assert_eq!(found(7).await, Some((sid(1), 0)), "a spent one too");
-    assert_eq!(found(8).await, Some((sid(1), u32::MAX)));
+    assert_eq!(found(8).await, Some((sid(1), 999)));
     assert_eq!(found(9).await, None);
+    assert_eq!(keep(10, 1, 1000).await, Ok(()));
+    assert_eq!(found(7).await, None, "a thousand generations later it is forgotten");
     change(store, move |tx| tx.delete_user(ann)).await;
     assert_eq!(found(8).await, None, "it goes with its session");
 }

@@ -12,6 +12,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::{ReadSessions, RefreshHash, StoreError, WriteSessions};
 
+/// How many of a session's spent refresh tokens are known as such, see [`WriteSessions::keep_refresh`].
+const HASHES_KEPT: u32 = 1000;
 /// How many sessions of one user are listed.
 const LISTED: u32 = 1000;
 
@@ -119,6 +121,12 @@ impl WriteSessions for Tx<'_> {
             "INSERT INTO refresh_hashes (hash, session_id, generation) VALUES (?1, ?2, ?3)",
             params![hash.0, session.0.as_bytes(), generation],
         )?;
+        if let Some(oldest) = generation.checked_sub(HASHES_KEPT) {
+            self.execute(
+                "DELETE FROM refresh_hashes WHERE session_id = ?1 AND generation <= ?2",
+                params![session.0.as_bytes(), oldest],
+            )?;
+        }
         Ok(())
     }
 

@@ -99,6 +99,7 @@ async fn update(
 ) -> Answer {
     let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
     let wire::Change { username, email } = read(body?)?;
-    let user = UpdateProfile { password: None, email, username, from }.run(&who, &http.issuer).await?;
+    let update = UpdateProfile { password: None, email, username, dialect: Dialect::DrfPyjwt, from };
+    let user = update.run(&who, &http.issuer).await?;
     Ok(wire::profile(&user))
 }

@@ -31,7 +31,11 @@ impl From<Refusal> for Words {
             Refusal::WrongCredentials => unauthorized("Incorrect authentication credentials."),
             Refusal::NotSignedIn(Unproven::NoToken) => unauthorized("Authentication credentials were not provided."),
             Refusal::NotSignedIn(
-                Unproven::Token(_) | Unproven::SessionEnded | Unproven::Reused | Unproven::NotRenewable,
+                Unproven::Token(_)
+                | Unproven::SessionEnded
+                | Unproven::Reused
+                | Unproven::OtherDialect
+                | Unproven::NotRenewable,
             ) => unauthorized("Token is invalid or expired."),
             Refusal::WrongResetCode => drf::Words::detail(StatusCode::BAD_REQUEST, "Invalid code."),
             Refusal::RegistrationClosed => drf::Words::detail(StatusCode::FORBIDDEN, "Registration is closed."),

@@ -70,7 +70,9 @@ async fn update_profile(State(http): State<Http>, from: Caller, token: Token, bo
     let token = token?.token;
     let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
     let wire::Profile { password, email } = wire::profile(body?)?;
-    UpdateProfile { password, email, username: None, from }.run(&who, &http.issuer).await?;
+    UpdateProfile { password, email, username: None, dialect: Dialect::JwtIssuer, from }
+        .run(&who, &http.issuer)
+        .await?;
     Ok(wire::ok())
 }
 
