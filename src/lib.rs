@@ -10,16 +10,17 @@
 //! | `main.rs` | the process's exit code |
 //! | [`cli`] | what was typed, one file per noun; the voice it answers in (`print`) |
 //! | [`app`] | the composition root: configuration in, [`issuer::Issuer`] out, then a router and jobs around it |
-//! | [`http`] | routes, bodies, headers; `wellknown` (key set, discovery), `liveliness`, `openapi` |
+//! | [`http`] | routes, bodies, headers; `wellknown` (key set, discovery), `liveliness`, `openapi` (the description of every route), `pages` (what people see in a browser) |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (words for no), `doc.rs` (its description) |
 //! | [`jobs`] | what happens by itself: mails, rotation, settings, heartbeat, sweeping; each is one `tick` |
 //! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the one proof that mints |
 //! | [`store`] | one narrow trait per noun, read and write closures, one conformance suite; [`store::sqlite`] is the only SQL there is |
-//! | [`mail`] | templates, letters, and where they go: SMTP, files, memory |
+//! | [`mail`] | what mails say, letters, and where they go: SMTP, files, memory |
 //! | [`throttle`] | how often something may be tried, by caller and by account |
 //! | [`telemetry`] | the log |
 //! | [`crypto`] | key pairs, the folder and the ring of keys, signing, verifying, sealing, hashing; the one parser of tokens |
 //! | [`clock`], [`chance`] | time and chance, handed in, never fetched |
+//! | [`template`] | templates, built in or an operator's own: what mails and pages are made of |
 //! | [`domain`] | the rules, without I/O: keys, sessions, users, passwords, profiles, settings, limits, secrets |
 //! | [`config`] | what is read once at the start, every mistake told at once |
 //!
@@ -28,7 +29,7 @@
 //! A room may use those to its right, never one to its left or beside it:
 //!
 //! ```text
-//! main → cli → app → { http, jobs } → issuer → { store, mail, throttle, telemetry } → crypto → { clock, chance } → domain
+//! main → cli → app → { http, jobs } → issuer → { store, mail, throttle, telemetry } → crypto → { clock, chance, template } → domain
 //!          ╲     ╲
 //!           ╲     ▶ config → domain            (nobody else reads config: what is needed is handed in as a value)
 //!            ▶
