@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use super::openapi::{Access, Chapter, Operation};
+use super::openapi::{Access, Chapter, JSON, Operation};
 use super::{Http, reply};
 use crate::issuer::stats;
 
@@ -24,13 +24,15 @@ pub fn routes() -> Router<Http> {
 pub const CHAPTER: Chapter = Chapter {
     name: "health",
     about: "Whether the process lives, and whether it can serve.",
+    media: JSON,
     operations: &[
         Operation {
             method: "get",
             path: "/liveliness",
             summary: "Uptime, starts, and the share of time in which the process ran; asks no disk",
             access: Access::Open,
-            takes: "",
+            query: &[],
+            takes: &[],
             answers: &[(
                 200,
                 "It lives",
@@ -42,8 +44,12 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/ready",
             summary: "Whether the database answers and a key is active",
             access: Access::Open,
-            takes: "",
-            answers: &[(200, "It can serve", r#"{"status": "OK"}"#), (503, "It can't, and why", "")],
+            query: &[],
+            takes: &[],
+            answers: &[
+                (200, "It can serve", r#"{"status": "OK"}"#),
+                (503, "It can't, and why", r#"{"status": "ERROR", "code": "not_ready", "message": "no active key"}"#),
+            ],
         },
     ],
 };

@@ -12,7 +12,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::openapi::{Access, Chapter, Operation};
+use super::openapi::{Access, Chapter, JSON, Operation, Parameter};
 use super::{Http, reply};
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
@@ -31,22 +31,26 @@ pub fn routes() -> Router<Http> {
         .route("/.well-known/oauth-authorization-server", get(discovery))
 }
 
+const DISCOVERED: &str = r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json", "id_token_signing_alg_values_supported": ["ES256", "RS256"], "subject_types_supported": ["public"], "response_types_supported": [], "grant_types_supported": [], "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"]}"#;
+
 /// What resource servers ask for, described.
 pub const CHAPTER: Chapter = Chapter {
     name: "keys",
     about: "What a resource server needs to verify tokens offline.",
+    media: JSON,
     operations: &[
         Operation {
             method: "get",
             path: "/.well-known/jwks.json",
             summary: "The public keys (RFC 7517): active ones first, then those to come, then those that have signed",
             access: Access::Open,
-            takes: "",
+            query: &[],
+            takes: &[],
             answers: &[
                 (
                     200,
                     "The key set",
-                    r#"{"keys": [{"kty": "EC", "use": "sig", "alg": "ES256", "kid": "…", "crv": "P-256", "x": "…", "y": "…"}]}"#,
+                    r#"{"keys": [{"kty": "EC", "use": "sig", "alg": "ES256", "kid": "…", "crv": "P-256", "x": "…", "y": "…"}, {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "…", "n": "…", "e": "AQAB"}]}"#,
                 ),
                 (304, "It is as If-None-Match says", ""),
             ],
@@ -54,16 +58,30 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "get",
             path: "/get_public_cert",
-            summary: "One public key and its certificate: the default signer's, or by ?alg= or ?kid=; ?format=pem for the bare key",
+            summary: "One public key and its certificate: the default signer's, or the one that is asked for",
             access: Access::Open,
-            takes: "",
+            query: &[
+                Parameter { name: "alg", meaning: "Its algorithm", example: "ES256", required: false },
+                Parameter { name: "kid", meaning: "Its kid", example: "", required: false },
+                Parameter {
+                    name: "format",
+                    meaning: "json, or pem for the bare key",
+                    example: "json",
+                    required: false,
+                },
+            ],
+            takes: &[],
             answers: &[
                 (
                     200,
                     "The key",
                     r#"{"status": "OK", "public_key": "-----BEGIN PUBLIC KEY-----…", "certificate": "-----BEGIN CERTIFICATE-----…", "kid": "…", "alg": "ES256"}"#,
                 ),
-                (404, "No published key is like that", ""),
+                (
+                    404,
+                    "No published key is like that",
+                    r#"{"status": "ERROR", "code": "unknown_key", "message": "no published key is like that: see /.well-known/jwks.json"}"#,
+                ),
             ],
         },
         Operation {
@@ -71,24 +89,18 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/.well-known/openid-configuration",
             summary: "The issuer's name and where its keys are (OpenID Connect Discovery)",
             access: Access::Open,
-            takes: "",
-            answers: &[(
-                200,
-                "The document",
-                r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"}"#,
-            )],
+            query: &[],
+            takes: &[],
+            answers: &[(200, "The document", DISCOVERED)],
         },
         Operation {
             method: "get",
             path: "/.well-known/oauth-authorization-server",
             summary: "The same by its OAuth name (RFC 8414)",
             access: Access::Open,
-            takes: "",
-            answers: &[(
-                200,
-                "The document",
-                r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json"}"#,
-            )],
+            query: &[],
+            takes: &[],
+            answers: &[(200, "The document", DISCOVERED)],
         },
     ],
 };

@@ -21,7 +21,9 @@ pub fn chapter(dialect: Dialect) -> Option<Chapter> {
     match dialect {
         Dialect::JwtIssuer => Some(jwt_issuer::CHAPTER),
         Dialect::RestJwt => Some(rest_jwt::CHAPTER),
-        Dialect::RestSocial | Dialect::DrfPyjwt | Dialect::Simplejwt => None,
+        Dialect::DrfPyjwt => Some(drf_pyjwt::CHAPTER),
+        Dialect::Simplejwt => Some(simplejwt::CHAPTER),
+        Dialect::RestSocial => None,
     }
 }
 

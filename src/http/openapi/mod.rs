@@ -28,10 +28,33 @@ pub struct Operation {
     pub summary: &'static str,
     /// Who may call it.
     pub access: Access,
-    /// An example of the body it takes, as JSON; empty for none.
-    pub takes: &'static str,
+    /// What its query may hold.
+    pub query: &'static [Parameter],
+    /// An example of each kind of body it takes, as JSON; none if it takes none.
+    pub takes: &'static [&'static str],
     /// What it answers.
     pub answers: &'static [Answer],
+}
+
+impl Operation {
+    /// Its name among all operations, of letters, digits and underscores.
+    pub fn id(&self) -> String {
+        let path = self.path.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        format!("{}_{path}", self.method)
+    }
+}
+
+/// A parameter of a route's query.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// An example; empty where only the server knows one.
+    pub example: &'static str,
+    /// Whether it must be there.
+    pub required: bool,
 }
 
 /// Who may call a route.
@@ -55,9 +78,43 @@ pub struct Chapter {
     pub name: &'static str,
     /// What the routes have in common.
     pub about: &'static str,
+    /// The media types that its bodies may have.
+    pub media: &'static [&'static str],
     /// The routes, in an order in which the examples can be tried one after another.
     pub operations: &'static [Operation],
 }
+
+/// Bodies as JSON alone.
+pub const JSON: &[&str] = &["application/json"];
+/// Bodies as JSON, or as a form of the same fields.
+pub const JSON_OR_FORM: &[&str] = &["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
+
+/// What any route may answer besides what its own table says, in its dialect's words; `true` where only one that takes
+/// a body does.
+pub const ANYWHERE: [(u16, &str, bool); 6] = [
+    (400, "The body is malformed", true),
+    (408, "The body took too long to come", true),
+    (413, "The body is too large", true),
+    (415, "The body has another media type than the route takes", true),
+    (500, "Something broke; the answer holds the request's id and no more", false),
+    (503, "The server is busy or its database is not there; see Retry-After", false),
+];
+
+/// The description itself, described.
+const CHAPTER: Chapter = Chapter {
+    name: "documentation",
+    about: "What you are reading.",
+    media: JSON,
+    operations: &[Operation {
+        method: "get",
+        path: "/openapi.json",
+        summary: "Every route, as OpenAPI 3.1",
+        access: Access::Open,
+        query: &[],
+        takes: &[],
+        answers: &[(200, "The document", "")],
+    }],
+};
 
 /// `/openapi.json`.
 pub fn routes() -> Router<Http> {
@@ -75,7 +132,7 @@ async fn document_route(State(http): State<Http>) -> Response {
 /// The chapters of what is served: the dialects that are spoken, and what belongs to none.
 pub fn chapters(spoken: &BTreeSet<Dialect>) -> Vec<Chapter> {
     let mut chapters: Vec<Chapter> = spoken.iter().filter_map(|dialect| dialect::chapter(*dialect)).collect();
-    chapters.extend([wellknown::CHAPTER, liveliness::CHAPTER]);
+    chapters.extend([wellknown::CHAPTER, liveliness::CHAPTER, CHAPTER]);
     chapters
 }
 
@@ -86,9 +143,11 @@ pub fn document(spoken: &BTreeSet<Dialect>, server: &str) -> Value {
     for chapter in &chapters {
         for operation in chapter.operations {
             let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-            path[operation.method] = describe(chapter, operation);
+            path[operation.method] = described(chapter, operation);
         }
     }
+    let shared: Map<String, Value> =
+        ANYWHERE.iter().map(|(status, meaning, _)| (status.to_string(), json!({"description": meaning}))).collect();
     let tags = chapters.iter().map(|chapter| json!({"name": chapter.name, "description": chapter.about}));
     json!({
         "openapi": "3.1.0",
@@ -101,36 +160,64 @@ pub fn document(spoken: &BTreeSet<Dialect>, server: &str) -> Value {
         "servers": [{"url": server}],
         "tags": tags.collect::<Vec<_>>(),
         "paths": paths,
-        "components": {"securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-            "cookie": {"type": "apiKey", "in": "cookie", "name": super::bearer::COOKIE_NAME},
-        }},
+        "components": {
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": super::bearer::COOKIE_NAME},
+            },
+            "responses": shared,
+        },
     })
 }
 
-fn describe(chapter: &Chapter, operation: &Operation) -> Value {
+fn described(chapter: &Chapter, operation: &Operation) -> Value {
     let mut described = json!({
         "tags": [chapter.name],
         "summary": operation.summary,
-        "operationId": format!("{}_{}", operation.method, operation.path.trim_matches('/').replace(['/', '-', '.', '{', '}'], "_")),
+        "operationId": operation.id(),
         "security": match operation.access {
             Access::Open => json!([]),
             Access::Bearer => json!([{"bearer": []}]),
             Access::BearerOrCookie => json!([{"bearer": []}, {"cookie": []}]),
         },
-        "responses": {},
     });
-    if let Some(body) = example(operation.takes) {
-        described["requestBody"] = json!({"content": content(&body)});
+    if !operation.query.is_empty() {
+        described["parameters"] = operation.query.iter().map(parameter).collect();
     }
+    let bodies: Vec<Value> = operation.takes.iter().filter_map(|body| example(body)).collect();
+    if !bodies.is_empty() {
+        described["requestBody"] = json!({"required": true, "content": content(chapter.media, &bodies)});
+    }
+    described["responses"] = Value::Object(responses(operation));
+    described
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    let Parameter { name, meaning, example, required } = parameter;
+    let mut told = json!({"name": name, "in": "query", "description": meaning, "required": required, "schema": {"type": "string"}});
+    if !example.is_empty() {
+        told["example"] = json!(example);
+    }
+    told
+}
+
+/// The answers of the route's own table, and then what any route may answer.
+fn responses(operation: &Operation) -> Map<String, Value> {
+    let mut responses = Map::new();
     for (status, meaning, body) in operation.answers {
-        let answer = &mut described["responses"][status.to_string()];
-        *answer = json!({"description": meaning});
+        let mut answer = json!({"description": meaning});
         if let Some(body) = example(body) {
-            answer["content"] = content(&body);
+            answer["content"] = content(JSON, &[body]);
+        }
+        responses.insert(status.to_string(), answer);
+    }
+    for (status, _, with_body) in ANYWHERE {
+        if !with_body || !operation.takes.is_empty() {
+            let shared = json!({"$ref": format!("#/components/responses/{status}")});
+            responses.entry(status.to_string()).or_insert(shared);
         }
     }
-    described
+    responses
 }
 
 /// The examples are constants, each parsed by a test: what is no JSON is none.
@@ -138,8 +225,27 @@ fn example(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
 
-fn content(example: &Value) -> Value {
-    json!({"application/json": {"schema": schema(example), "example": example}})
+fn content(media: &[&str], bodies: &[Value]) -> Value {
+    let mut content = json!({"schema": any_of(bodies)});
+    match bodies {
+        [body] => content["example"] = body.clone(),
+        bodies => {
+            let examples = bodies.iter().zip(1..).map(|(body, number)| (format!("{number}"), json!({"value": body})));
+            content["examples"] = Value::Object(examples.collect());
+        }
+    }
+    media.iter().map(|kind| ((*kind).to_owned(), content.clone())).collect()
+}
+
+/// The schema of values like these.
+fn any_of(examples: &[Value]) -> Value {
+    let mut schemas: Vec<Value> = examples.iter().map(schema).collect();
+    schemas.dedup();
+    match schemas.as_slice() {
+        [] => json!({}),
+        [one] => one.clone(),
+        _ => json!({"anyOf": schemas}),
+    }
 }
 
 /// The schema that an example has: the types of its members.
@@ -150,7 +256,7 @@ fn schema(example: &Value) -> Value {
         Value::Number(number) if number.is_f64() => json!({"type": "number"}),
         Value::Number(_) => json!({"type": "integer"}),
         Value::String(_) => json!({"type": "string"}),
-        Value::Array(items) => json!({"type": "array", "items": items.first().map_or_else(|| json!({}), schema)}),
+        Value::Array(items) => json!({"type": "array", "items": any_of(items)}),
         Value::Object(members) => {
             let properties: Map<String, Value> =
                 members.iter().map(|(name, value)| (name.clone(), schema(value))).collect();
@@ -169,7 +275,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for operation in chapters(&all).iter().flat_map(|chapter| chapter.operations) {
             assert!(seen.insert((operation.method, operation.path)), "{} {} twice", operation.method, operation.path);
-            let bodies = operation.answers.iter().map(|(_, _, body)| *body).chain([operation.takes]);
+            let bodies = operation.answers.iter().map(|(_, _, body)| *body).chain(operation.takes.iter().copied());
             for body in bodies.filter(|body| !body.is_empty()) {
                 assert!(example(body).is_some(), "{} {}: {body}", operation.method, operation.path);
             }

@@ -25,9 +25,11 @@ use crate::issuer::sign_out::SignOutByRefresh;
 use crate::issuer::update_profile::UpdateProfile;
 use crate::issuer::{Caller, SignedIn};
 
+mod doc;
 mod refusal;
 mod wire;
 
+pub use doc::CHAPTER;
 use refusal::Words;
 
 type Answer = Result<Response, Words>;

@@ -1,6 +1,6 @@
 //! The dialect's routes, described.
 
-use super::super::super::openapi::{Access, Answer, Chapter, Operation};
+use super::super::super::openapi::{Access, Answer, Chapter, JSON, Operation};
 
 const OK: &str = r#"{"status": "OK"}"#;
 const NOT_SIGNED_IN: Answer = (
@@ -18,6 +18,16 @@ const TAKEN: Answer = (
     "Somebody has that name or address",
     r#"{"status": "ERROR", "code": "taken", "message": "username is taken"}"#,
 );
+const CLOSED: Answer = (
+    403,
+    "Accounts are made by an operator alone (registration.open)",
+    r#"{"status": "ERROR", "code": "registration_closed", "message": "accounts are made by an operator alone"}"#,
+);
+const FOREIGN: Answer = (
+    403,
+    "The cookie alone came, from a page of another origin",
+    r#"{"status": "ERROR", "code": "foreign_origin", "message": "this request came from another origin: send the token in the Authorization header instead"}"#,
+);
 const TOO_MANY: Answer = (
     429,
     "Too many tries; see Retry-After",
@@ -28,21 +38,24 @@ const TOO_MANY: Answer = (
 pub const CHAPTER: Chapter = Chapter {
     name: "jwt_issuer",
     about: "A token that renews itself, in the body and as the cookie jwt_token.",
+    media: JSON,
     operations: &[
         Operation {
             method: "post",
             path: "/register",
             summary: "Make an account",
             access: Access::Open,
-            takes: r#"{"username": "ann", "password": "correct horse battery", "email": "ann@example.com"}"#,
-            answers: &[(200, "The account is made", OK), INVALID, TAKEN, TOO_MANY],
+            query: &[],
+            takes: &[r#"{"username": "ann", "password": "correct horse battery", "email": "ann@example.com"}"#],
+            answers: &[(200, "The account is made", OK), INVALID, CLOSED, TAKEN, TOO_MANY],
         },
         Operation {
             method: "post",
             path: "/auth",
             summary: "Sign in; username may be the e-mail address",
             access: Access::Open,
-            takes: r#"{"username": "ann", "password": "correct horse battery"}"#,
+            query: &[],
+            takes: &[r#"{"username": "ann", "password": "correct horse battery"}"#],
             answers: &[
                 (
                     200,
@@ -62,23 +75,30 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/renew_token",
             summary: "A newer token for one that has not expired, while its session lives",
             access: Access::BearerOrCookie,
-            takes: "",
-            answers: &[(200, "The new token", r#"{"status": "OK", "token": "eyJhbGciOiJFUzI1NiIs…"}"#), NOT_SIGNED_IN],
+            query: &[],
+            takes: &[],
+            answers: &[
+                (200, "The new token", r#"{"status": "OK", "token": "eyJhbGciOiJFUzI1NiIs…"}"#),
+                NOT_SIGNED_IN,
+                FOREIGN,
+            ],
         },
         Operation {
             method: "post",
             path: "/update_profile",
             summary: "Change the password (which ends all other sessions), the address, or both",
             access: Access::BearerOrCookie,
-            takes: r#"{"email": "ann@example.org"}"#,
-            answers: &[(200, "It is changed", OK), INVALID, NOT_SIGNED_IN, TAKEN],
+            query: &[],
+            takes: &[r#"{"email": "ann@example.org"}"#],
+            answers: &[(200, "It is changed", OK), INVALID, NOT_SIGNED_IN, FOREIGN, TAKEN],
         },
         Operation {
             method: "post",
             path: "/request_password_reset",
             summary: "Send a mail with the username and a reset code; the answer is the same for unknown addresses",
             access: Access::Open,
-            takes: r#"{"email": "ann@example.org"}"#,
+            query: &[],
+            takes: &[r#"{"email": "ann@example.org"}"#],
             answers: &[(200, "A mail is on its way, if anybody has the address", OK), INVALID, TOO_MANY],
         },
         Operation {
@@ -86,7 +106,8 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/reset_password",
             summary: "Use a reset code for a temporary password, or to set new_password",
             access: Access::Open,
-            takes: r#"{"reset_code": "0123-4567-89AB"}"#,
+            query: &[],
+            takes: &[r#"{"reset_code": "0123-4567-89AB"}"#],
             answers: &[
                 (
                     200,

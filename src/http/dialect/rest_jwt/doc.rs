@@ -1,6 +1,6 @@
 //! The dialect's routes, described.
 
-use super::super::super::openapi::{Access, Answer, Chapter, Operation};
+use super::super::super::openapi::{Access, Answer, Chapter, JSON, Operation, Parameter};
 
 const INVALID: Answer = (
     400,
@@ -12,33 +12,42 @@ const NOT_SIGNED_IN: Answer = (
     "No token, or none that opens anything any more",
     r#"{"status": 401, "error": {"message": "send a token that has not expired, of a session that has not ended"}}"#,
 );
+const CLOSED: Answer = (
+    403,
+    "Accounts are made by an operator alone (registration.open)",
+    r#"{"status": 403, "error": {"message": "accounts are made by an operator alone"}}"#,
+);
 const TOO_MANY: Answer = (
     429,
     "Too many tries; see Retry-After",
     r#"{"status": 429, "error": {"message": "too many tries: wait 60 seconds"}}"#,
 );
 const TOKEN: &str = r#"{"token": "eyJhbGciOiJFUzI1NiIs…", "status": 200}"#;
-const USER: &str = r#"{"user": {"id": 2, "last_login": null, "is_superuser": false, "username": "ben", "first_name": "", "last_name": "", "email": "ben@example.com", "is_staff": false, "is_active": true, "date_joined": "2026-01-31T12:00:00Z"}, "status": 200}"#;
+const NEW_USER: &str = r#"{"user": {"id": 2, "last_login": null, "is_superuser": false, "username": "ben", "first_name": "", "last_name": "", "email": "ben@example.com", "is_staff": false, "is_active": true, "date_joined": "2026-01-31T12:00:00Z"}, "status": 200}"#;
+const USER: &str = r#"{"user": {"id": 2, "last_login": "2026-01-31T12:00:00Z", "is_superuser": false, "username": "ben", "first_name": "", "last_name": "", "email": "ben@example.com", "is_staff": false, "is_active": true, "date_joined": "2026-01-31T12:00:00Z"}, "status": 200}"#;
 
 /// Everything the dialect answers.
 pub const CHAPTER: Chapter = Chapter {
     name: "rest_jwt",
     about: "A token that renews itself, and a link by mail to restore a password.",
+    media: JSON,
     operations: &[
         Operation {
             method: "post",
             path: "/signup",
             summary: "Make an account; email_as_name: true stands for a username",
             access: Access::Open,
-            takes: r#"{"username": "ben", "password": "correct horse battery", "email": "ben@example.com"}"#,
-            answers: &[(200, "The new user", USER), INVALID, TOO_MANY],
+            query: &[],
+            takes: &[r#"{"username": "ben", "password": "correct horse battery", "email": "ben@example.com"}"#],
+            answers: &[(200, "The new user", NEW_USER), INVALID, CLOSED, TOO_MANY],
         },
         Operation {
             method: "post",
             path: "/signin",
             summary: "Sign in; username may be the e-mail address",
             access: Access::Open,
-            takes: r#"{"username": "ben", "password": "correct horse battery"}"#,
+            query: &[],
+            takes: &[r#"{"username": "ben", "password": "correct horse battery"}"#],
             answers: &[
                 (200, "An access token", TOKEN),
                 (
@@ -54,7 +63,8 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/refresh",
             summary: "A newer token for one that has not expired, while its session lives; a bare token is taken too",
             access: Access::Bearer,
-            takes: "",
+            query: &[],
+            takes: &[],
             answers: &[(200, "The new token", TOKEN), NOT_SIGNED_IN],
         },
         Operation {
@@ -62,7 +72,8 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/validation",
             summary: "Whether a token is good, and until when",
             access: Access::Open,
-            takes: r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#,
+            query: &[],
+            takes: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
             answers: &[
                 (200, "It is good", r#"{"message": "Token will expire 2026-01-31T12:00:00Z", "status": 200}"#),
                 NOT_SIGNED_IN,
@@ -73,7 +84,8 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/get_user_by_jwt",
             summary: "Whose token it is",
             access: Access::Open,
-            takes: r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#,
+            query: &[],
+            takes: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
             answers: &[(200, "The user", USER), NOT_SIGNED_IN],
         },
         Operation {
@@ -81,7 +93,11 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/restore",
             summary: "With restoring_email: send a link, with the same answer for unknown addresses. With restoring_token (what the link carries) and restoring_password, as JSON or as a form: set the password and end all sessions",
             access: Access::Open,
-            takes: r#"{"restoring_email": "ben@example.com"}"#,
+            query: &[],
+            takes: &[
+                r#"{"restoring_email": "ben@example.com"}"#,
+                r#"{"restoring_token": "b2s7Vn0…", "restoring_password": "staple battery horse"}"#,
+            ],
             answers: &[
                 (
                     200,
@@ -99,9 +115,15 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "get",
             path: "/restore",
-            summary: "The page a link leads to, for ?restoring=<token>: a form for the new password; it uses nothing up",
+            summary: "The page a link leads to: a form for the new password; it uses nothing up",
             access: Access::Open,
-            takes: "",
+            query: &[Parameter {
+                name: "restoring",
+                meaning: "What the link carries",
+                example: "b2s7Vn0…",
+                required: true,
+            }],
+            takes: &[],
             answers: &[(200, "The page", ""), (400, "A page that says the link is not whole", "")],
         },
     ],

@@ -23,9 +23,11 @@ use crate::issuer::sliding::Slide;
 use crate::issuer::verify_token::VerifyToken;
 use crate::issuer::{Caller, SignedIn};
 
+mod doc;
 mod refusal;
 mod wire;
 
+pub use doc::CHAPTER;
 use refusal::Words;
 
 type Answer = Result<Response, Words>;
