@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderValue;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
+use super::pages::api_doc::ApiDocPage;
 use super::{Http, dialect, liveliness, wellknown};
 use crate::domain::dialect::Dialect;
 
@@ -105,20 +106,34 @@ const CHAPTER: Chapter = Chapter {
     name: "documentation",
     about: "What you are reading.",
     media: JSON,
-    operations: &[Operation {
-        method: "get",
-        path: "/openapi.json",
-        summary: "Every route, as OpenAPI 3.1",
-        access: Access::Open,
-        query: &[],
-        takes: &[],
-        answers: &[(200, "The document", "")],
-    }],
+    operations: &[
+        Operation {
+            method: "get",
+            path: "/openapi.json",
+            summary: "Every route, as OpenAPI 3.1",
+            access: Access::Open,
+            query: &[],
+            takes: &[],
+            answers: &[(200, "The document", "")],
+        },
+        Operation {
+            method: "get",
+            path: "/api-doc/",
+            summary: "Every route, as a page to be read",
+            access: Access::Open,
+            query: &[],
+            takes: &[],
+            answers: &[(200, "The page", "")],
+        },
+    ],
 };
 
-/// `/openapi.json`.
+/// `/openapi.json`, and the same to be read at `/api-doc/`.
 pub fn routes() -> Router<Http> {
-    Router::new().route("/openapi.json", get(document_route))
+    Router::new()
+        .route("/openapi.json", get(document_route))
+        .route("/api-doc", get(page_route))
+        .route("/api-doc/", get(page_route))
 }
 
 async fn document_route(State(http): State<Http>) -> Response {
@@ -127,6 +142,11 @@ async fn document_route(State(http): State<Http>) -> Response {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
+}
+
+async fn page_route(State(http): State<Http>) -> Response {
+    let page = ApiDocPage { chapters: chapters(&http.options.dialects), public_url: http.options.public_url.clone() };
+    http.pages.show(StatusCode::OK, &page, &http.issuer.chance)
 }
 
 /// The chapters of what is served: the dialects that are spoken, and what belongs to none.

@@ -18,6 +18,7 @@ use crate::domain::public_url::PublicUrl;
 use crate::issuer::Fault;
 use crate::template::{TemplateError, TemplateSet};
 
+pub mod api_doc;
 pub mod restore;
 
 /// What is built in, by name.
@@ -26,7 +27,7 @@ macro_rules! built_in {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/", $name)))),*]
     };
 }
-const BUILT_IN: [(&str, &str); 2] = built_in!["layout.html", "restore.html"];
+const BUILT_IN: [(&str, &str); 3] = built_in!["layout.html", "restore.html", "api_doc.html"];
 
 /// What a template is told, as `page`; besides it every one is told `site.name` and the `nonce` of its style.
 pub trait Page: Sized {
@@ -53,6 +54,7 @@ impl Pages {
         let set = TemplateSet::load(folder.map(|folder| folder.join("pages")).as_deref(), &BUILT_IN)?;
         let pages = Self { set, site: context! { name => public_url.host() } };
         pages.try_out::<restore::RestorePage>()?;
+        pages.try_out::<api_doc::ApiDocPage>()?;
         Ok(pages)
     }
 
@@ -104,18 +106,23 @@ mod tests {
         Pages::load(folder, &"https://auth.example.com/sign".parse().unwrap())
     }
 
-    #[test]
-    fn every_page_renders_every_sample_without_script_and_markup_of_others() {
+    fn every_sample_is_harmless<P: Page>() {
         let pages = load(None).unwrap();
-        for sample in restore::RestorePage::samples() {
-            let text = pages.set.render(restore::RestorePage::TEMPLATE, pages.context(&sample, "n0nce")).unwrap();
+        for sample in P::samples() {
+            let text = pages.set.render(P::TEMPLATE, pages.context(&sample, "n0nce")).unwrap();
             assert!(text.contains("<style nonce=\"n0nce\">") && text.contains("auth.example.com</title>"), "{text}");
-            for wrong in ["<script", " style=", " onclick=", "<b>", "http://", "https://"] {
+            for wrong in ["<script", " style=", " onclick=", "<b>", " src=", "<link", "@import", "url("] {
                 assert!(!text.contains(wrong), "{wrong} in {text}");
             }
             let h1 = text.split("<h1>").nth(1).unwrap();
             assert!(!h1.starts_with("</h1>") && !h1.starts_with(char::is_whitespace), "{text}");
         }
+    }
+
+    #[test]
+    fn every_page_renders_every_sample_without_script_and_markup_of_others() {
+        every_sample_is_harmless::<restore::RestorePage>();
+        every_sample_is_harmless::<api_doc::ApiDocPage>();
     }
 
     #[test]
