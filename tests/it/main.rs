@@ -7,6 +7,7 @@ mod drf_pyjwt;
 mod import;
 mod jwt_issuer;
 mod keys;
+mod openapi;
 mod process;
 mod rest_jwt;
 mod sessions;

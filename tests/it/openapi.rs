@@ -1,0 +1,308 @@
+//! The description of every route: that it is one, that it is true (each example is sent to a server, and what comes
+//! back has the example's shape), and that it can be read.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign::domain::dialect::Dialect;
+use countersign::http::openapi::{self, Access, Chapter, Operation};
+use reqwest::Method;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use super::support::binary::Folder;
+use super::support::mail::Mail;
+use super::support::{Answer, TestServer, settle};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+/// Under what names an access token is answered.
+const ACCESS_TOKENS: [&str; 4] = ["jwt", "token", "access", "access_token"];
+/// What an example can only hint at: the value comes from an earlier answer, or from a mail.
+const SECRETS: [&str; 6] = ["token", "refresh", "refresh_token", "reset_code", "restoring", "restoring_token"];
+
+fn chapters() -> Vec<Chapter> {
+    openapi::chapters(&Dialect::ALL.into())
+}
+
+fn operations() -> impl Iterator<Item = &'static Operation> {
+    chapters().into_iter().flat_map(|chapter| chapter.operations)
+}
+
+async fn document(server: &TestServer) -> Value {
+    let answer = server.get("/openapi.json").await;
+    assert_eq!(answer.is(200).header("content-type"), "application/json");
+    answer.json()
+}
+
+fn members(value: &Value) -> &Map<String, Value> {
+    value.as_object().unwrap_or_else(|| panic!("no object: {value}"))
+}
+
+fn described(value: &Value) {
+    assert!(value["description"].as_str().is_some_and(|text| !text.is_empty()), "{value}");
+}
+
+/// What the OpenAPI specification (3.1, §4.8) wants of each part that the document has.
+#[tokio::test]
+async fn the_document_has_the_shape_of_openapi() {
+    let server = TestServer::start().await;
+    let document = document(&server).await;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(document["servers"][0]["url"], server.url.as_str());
+    let tags: BTreeSet<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let (mut ids, mut listed) = (BTreeSet::new(), String::new());
+    for (path, methods) in members(&document["paths"]) {
+        assert!(path.starts_with('/'), "{path}");
+        for (method, operation) in members(methods) {
+            assert!(["get", "put", "post", "patch", "delete"].contains(&method.as_str()), "{method} {path}");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "twice: {operation}");
+            assert!(tags.contains(operation["tags"][0].as_str().unwrap()), "{operation}");
+            for scheme in operation["security"].as_array().unwrap().iter().flat_map(members) {
+                described_scheme(&document, scheme.0);
+            }
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                described(parameter);
+                assert_eq!((&parameter["in"], &parameter["schema"]["type"]), (&"query".into(), &"string".into()));
+            }
+            if let Some(body) = operation.get("requestBody") {
+                holds_examples(&body["content"]);
+            }
+            let responses = members(&operation["responses"]);
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path} never succeeds");
+            for (status, response) in responses {
+                assert!(status.parse().is_ok_and(|status| (200..600).contains(&status)), "{method} {path}: {status}");
+                match response.get("$ref") {
+                    Some(to) => {
+                        described(document.pointer(to.as_str().unwrap().strip_prefix('#').unwrap()).unwrap());
+                    }
+                    None => described(response),
+                }
+                if let Some(content) = response.get("content") {
+                    holds_examples(content);
+                }
+            }
+            listed += &[method.to_uppercase().as_str(), " ", path, "\n"].concat();
+        }
+    }
+    assert_eq!(ids.len(), operations().count());
+    insta::assert_snapshot!(listed);
+}
+
+fn described_scheme(document: &Value, name: &str) {
+    let scheme = &document["components"]["securitySchemes"][name];
+    assert!(["http", "apiKey"].contains(&scheme["type"].as_str().unwrap()), "{name}");
+}
+
+fn holds_examples(content: &Value) {
+    for (kind, content) in members(content) {
+        assert!(kind.contains('/'), "{kind}");
+        let schema = &content["schema"];
+        assert!(schema.get("type").is_some() || schema.get("anyOf").is_some(), "{content}");
+        assert!(content.get("example").is_some() != content.get("examples").is_some(), "{content}");
+    }
+}
+
+/// Somebody who tries the examples one after another, as the table has them.
+struct Reader {
+    server: TestServer,
+    form: bool,
+    known: BTreeMap<String, String>,
+    access: String,
+}
+
+impl Reader {
+    async fn new(form: bool) -> Self {
+        let (known, access) = (BTreeMap::new(), String::new());
+        Self { server: TestServer::start().await, form, known, access }
+    }
+
+    /// Sends each example of an operation, and compares what comes back with the answer that is documented.
+    async fn try_out(&mut self, operation: &Operation, media: &[&str]) {
+        let bodies = if operation.takes.is_empty() { &[""] } else { operation.takes };
+        for body in bodies {
+            let answer = self.send(operation, body, media).await;
+            let told = format!("{} {} {body}: {answer:#?}", operation.method, operation.path);
+            let (status, _, example) = operation.answers[0];
+            assert_eq!(answer.status, status, "{told}");
+            if example.is_empty() {
+                assert!(!answer.text.is_empty(), "{told}");
+                continue;
+            }
+            assert_eq!(answer.header("content-type"), "application/json", "{told}");
+            same_shape(&serde_json::from_str(example).unwrap(), &answer.json(), &told);
+            self.remember(&answer.json());
+        }
+    }
+
+    async fn send(&mut self, operation: &Operation, body: &str, media: &[&str]) -> Answer {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for parameter in operation.query.iter().filter(|parameter| parameter.required || !parameter.example.is_empty())
+        {
+            query.append_pair(parameter.name, &self.value(parameter.name, parameter.example).await);
+        }
+        let path = format!("{}?{}", operation.path, query.finish());
+        let method: Method = operation.method.to_uppercase().parse().unwrap();
+        let mut request = self.server.request(method, path.trim_end_matches('?'));
+        if operation.access != Access::Open {
+            request = request.bearer_auth(&self.access);
+        }
+        if !body.is_empty() {
+            let mut fields: Map<String, Value> = serde_json::from_str(body).unwrap();
+            for (name, example) in &mut fields {
+                *example = self.value(name, example.as_str().unwrap()).await.into();
+            }
+            request = if self.form && media.contains(&FORM) {
+                let pairs = fields.iter().map(|(name, value)| (name, value.as_str().unwrap()));
+                let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+                request.header("content-type", FORM).body(form)
+            } else {
+                request.json(&fields)
+            };
+        }
+        Answer::to(request).await
+    }
+
+    /// What to send for a field: the example, but for secrets, of which only this server knows good ones.
+    async fn value(&mut self, name: &str, example: &str) -> String {
+        if !SECRETS.contains(&name) {
+            return example.to_owned();
+        }
+        match name {
+            "reset_code" => self.mailed(|mail| mail.source.contains("code").then(|| mail.code().to_owned())).await,
+            "restoring" | "restoring_token" => self.mailed(link_token).await,
+            other => self.known.get(other).unwrap_or_else(|| panic!("nothing answered {other} yet")).clone(),
+        }
+    }
+
+    /// What the newest mail that has it holds.
+    async fn mailed(&self, find: fn(&Mail) -> Option<String>) -> String {
+        let mut found = None;
+        settle("a mail", async || {
+            found = self.server.mails().iter().rev().find_map(find);
+            found.is_some()
+        })
+        .await;
+        found.unwrap()
+    }
+
+    fn remember(&mut self, body: &Value) {
+        for (name, value) in members(body) {
+            let Some(text) = value.as_str() else { continue };
+            self.known.insert(name.clone(), text.to_owned());
+            if ACCESS_TOKENS.contains(&name.as_str()) {
+                text.clone_into(&mut self.access);
+                self.known.insert("token".to_owned(), text.to_owned());
+            }
+        }
+    }
+}
+
+/// What a mail's link carries.
+fn link_token(mail: &Mail) -> Option<String> {
+    // Quoted-printable (RFC 2045 §6.7): lines are broken by `=` at their end, and a `=` is `=3D`.
+    let text = mail.source.replace("=\n", "").replace("=3D", "=");
+    Some(text.split_once("?restoring=")?.1.lines().next()?.to_owned())
+}
+
+/// The same members of the same types. A list's items may be like any of the example's.
+#[track_caller]
+fn same_shape(example: &Value, got: &Value, told: &str) {
+    assert!(has_shape(example, got), "not of the shape of {example}: {told}");
+}
+
+fn has_shape(example: &Value, got: &Value) -> bool {
+    match (example, got) {
+        (Value::Object(example), Value::Object(got)) => {
+            example.len() == got.len()
+                && example.iter().all(|(name, value)| got.get(name).is_some_and(|got| has_shape(value, got)))
+        }
+        (Value::Array(examples), Value::Array(got)) => {
+            examples.is_empty() == got.is_empty()
+                && got.iter().all(|got| examples.iter().any(|example| has_shape(example, got)))
+        }
+        (Value::Number(example), Value::Number(got)) => example.is_f64() || !got.is_f64(),
+        (Value::String(_), Value::String(_)) | (Value::Bool(_), Value::Bool(_)) | (Value::Null, Value::Null) => true,
+        _ => false,
+    }
+}
+
+async fn every_example_works(form: bool) {
+    let mut reader = Reader::new(form).await;
+    for chapter in chapters() {
+        for operation in chapter.operations {
+            reader.try_out(operation, chapter.media).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_example_works_and_answers_as_documented() {
+    every_example_works(false).await;
+}
+
+#[tokio::test]
+async fn every_example_works_as_a_form_where_forms_are_taken() {
+    every_example_works(true).await;
+}
+
+#[tokio::test]
+async fn every_operation_is_there() {
+    let server = TestServer::start().await;
+    for operation in operations() {
+        for path in [operation.path, operation.path.trim_end_matches('/')] {
+            let method: Method = operation.method.to_uppercase().parse().unwrap();
+            let answer = Answer::to(server.request(method, path)).await;
+            assert!(![404, 405].contains(&answer.status), "{} {path}: {answer:#?}", operation.method);
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_spoken_is_described() {
+    let server = TestServer::with("dialects.enabled = ['simplejwt']").await;
+    let document = document(&server).await;
+    assert!(document["paths"].get("/api/token/").is_some() && document["paths"].get("/auth").is_none());
+    let page = unescaped(&server.get("/api-doc/").await.is(200).text);
+    assert!(page.contains("/api/token/") && !page.contains("/auth"), "{page}");
+}
+
+#[tokio::test]
+async fn the_command_prints_the_same_document() {
+    let server = TestServer::start().await;
+    let folder = Folder::empty();
+    let setting = format!("server.public_url={}", server.url);
+    assert_eq!(folder.run(&["--set", &setting, "openapi"]).json(), document(&server).await);
+}
+
+#[tokio::test]
+async fn the_page_has_every_operation_and_may_do_nothing() {
+    let server = TestServer::start().await;
+    let page = server.get("/api-doc/").await;
+    assert_eq!(page.is(200).header("content-type"), "text/html; charset=utf-8");
+    let policy = page.header("content-security-policy");
+    let (before, rest) = policy.split_once("'nonce-").unwrap();
+    let (nonce, after) = rest.split_once('\'').unwrap();
+    assert_eq!(before, "default-src 'none'; style-src ");
+    assert_eq!(after, "; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
+    assert!(page.text.contains(&format!("<style nonce=\"{nonce}\">")) && !page.text.contains("<script"));
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+
+    let text = unescaped(&page.text);
+    for operation in operations() {
+        let heading = format!("<h3 id=\"{}\">", operation.id());
+        let link = format!("<a href=\"#{}\">", operation.id());
+        let address = format!("'{}{}", server.url, operation.path);
+        for part in [heading.as_str(), &link, operation.path, operation.summary, &address] {
+            assert!(text.contains(part), "{part} is missing");
+        }
+    }
+    assert!(text.contains(&format!("<a href=\"{}/openapi.json\">", server.url)));
+}
+
+/// What the templates escaped, as it is read.
+fn unescaped(text: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#x2f;", "/"), ("&amp;", "&")];
+    entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))
+}
