@@ -17,13 +17,13 @@ use zeroize::Zeroizing;
 
 use crate::domain::password::Password;
 
-/// The most memory a comparison may take, in KiB: 1 GiB.
+/// The most memory a comparison may take, in KiB: 256 MiB.
 const MEMORY_MAX: u64 = 1 << 18;
-/// The most memory it may walk through in all its passes, in KiB: 20 GiB, some seconds of work.
+/// The most memory it may walk through in all its passes, in KiB: 2 GiB, about a second of work.
 const WALK_MAX: u64 = 2 << 20;
-/// The most iterations of PBKDF2.
+/// The most iterations of PBKDF2: one to two seconds of work.
 const ITERATIONS_MAX: u32 = 3_000_000;
-/// The greatest cost of bcrypt: 2¹⁶ rounds.
+/// The greatest cost of bcrypt: 2¹⁴ rounds.
 const BCRYPT_MAX: u32 = 14;
 /// The fewest bytes of an argon2 hash: nothing but what is left of it tells how many it had.
 const OUTPUT_MIN: usize = 16;
