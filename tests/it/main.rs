@@ -2,6 +2,7 @@
 
 mod cli;
 mod cors;
+mod crossing;
 mod dialects_support;
 mod drf_pyjwt;
 mod import;
