@@ -48,8 +48,10 @@ CREATE TABLE sessions (
     user_id              INTEGER NOT NULL CONSTRAINT sessions_user_fk REFERENCES users (id) ON DELETE CASCADE,
     dialect              TEXT    NOT NULL CONSTRAINT sessions_dialect_known
                                  CHECK (dialect IN ('jwt_issuer', 'rest_jwt', 'rest_social', 'drf_pyjwt', 'simplejwt')),
-    -- How often its refresh token was rotated; the token of any other generation is not good (but for a short grace).
+    -- How often its refresh token was rotated; tokens of the generations from good_from on are good.
     generation           INTEGER NOT NULL CONSTRAINT sessions_generation_range CHECK (generation BETWEEN 0 AND 4294967295),
+    -- The first generation that no rotation has spent.
+    good_from            INTEGER NOT NULL CONSTRAINT sessions_good_from_range CHECK (good_from BETWEEN 0 AND generation),
     opened_at            INTEGER NOT NULL,
     rotated_at           INTEGER NOT NULL,
     expires_at           INTEGER NOT NULL,

@@ -23,6 +23,9 @@ pub struct Session {
     pub dialect: Dialect,
     /// How often its refresh token was rotated.
     pub generation: u32,
+    /// The first generation that no rotation has spent: the present one, or an earlier one where earlier tokens were to
+    /// stay good when they were rotated. A rule that is changed later spends nothing and brings nothing back.
+    pub good_from: u32,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When its refresh token was last rotated; when it was opened, before that.
@@ -109,6 +112,8 @@ pub enum Presented {
         to: u32,
         /// When the session ends from now on.
         expires_at: Timestamp,
+        /// Whether all earlier tokens are spent by it.
+        spends: bool,
     },
     /// A retry or a second tab: the same answer as before, nothing changes.
     Repeat,
@@ -141,11 +146,11 @@ impl Session {
         }
         match self.generation.checked_sub(generation) {
             None => Presented::Dead,
-            Some(0) if !policy.rotate => Presented::Advance { to: generation, expires_at },
             Some(1) if policy.forgives(now.since(self.rotated_at)) => Presented::Repeat,
-            Some(spent) if spent > 0 && !policy.earlier_stay_good => Presented::Reuse,
+            Some(_) if generation < self.good_from => Presented::Reuse,
+            Some(_) if !policy.rotate => Presented::Advance { to: self.generation, expires_at, spends: false },
             Some(_) => match self.generation.checked_add(1) {
-                Some(to) => Presented::Advance { to, expires_at },
+                Some(to) => Presented::Advance { to, expires_at, spends: !policy.earlier_stay_good },
                 None => Presented::Dead,
             },
         }
@@ -176,6 +181,7 @@ mod tests {
             user: UserId(1),
             dialect: Dialect::DrfPyjwt,
             generation,
+            good_from: generation,
             opened_at: at(0),
             rotated_at: at(rotated_at),
             expires_at: at(1000),
@@ -187,9 +193,9 @@ mod tests {
 
     #[test]
     fn the_current_token_moves_the_session_on() {
-        let advance = Presented::Advance { to: 4, expires_at: at(1500) };
+        let advance = Presented::Advance { to: 4, expires_at: at(1500), spends: true };
         assert_eq!(session(3, 400).present(3, at(500), &POLICY), advance);
-        let kept = Presented::Advance { to: 3, expires_at: at(1500) };
+        let kept = Presented::Advance { to: 3, expires_at: at(1500), spends: false };
         assert_eq!(session(3, 400).present(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), kept);
     }
 
@@ -205,14 +211,27 @@ mod tests {
     #[test]
     fn where_earlier_tokens_stay_good_each_moves_the_session_on_from_where_it_is() {
         let policy = RefreshPolicy { earlier_stay_good: true, ..POLICY };
-        let advance = Presented::Advance { to: 4, expires_at: at(1500) };
+        let advance = Presented::Advance { to: 4, expires_at: at(1500), spends: false };
+        let lenient = Session { good_from: 0, ..session(3, 489) };
         for generation in [0, 2, 3] {
-            assert_eq!(session(3, 489).present(generation, at(500), &policy), advance, "{generation}");
+            assert_eq!(lenient.present(generation, at(500), &policy), advance, "{generation}");
         }
         assert_eq!(session(3, 490).present(2, at(500), &policy), Presented::Repeat, "two at once have one successor");
         assert_eq!(session(3, 489).present(4, at(500), &policy), Presented::Dead);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
         assert_eq!(ended.present(1, at(500), &policy), Presented::Dead);
+    }
+
+    #[test]
+    fn a_rule_that_is_changed_later_spends_nothing_and_brings_nothing_back() {
+        let lenient = Session { good_from: 1, ..session(3, 400) };
+        let stays = RefreshPolicy { earlier_stay_good: true, ..POLICY };
+        let keeps = RefreshPolicy { rotate: false, ..POLICY };
+        let to = |to, spends| Presented::Advance { to, expires_at: at(1500), spends };
+        for (policy, expected) in [(POLICY, to(4, true)), (stays, to(4, false)), (keeps, to(3, false))] {
+            assert_eq!(lenient.present(1, at(500), &policy), expected);
+            assert_eq!(lenient.present(0, at(500), &policy), Presented::Reuse);
+        }
     }
 
     #[test]
@@ -227,7 +246,10 @@ mod tests {
     #[test]
     fn no_session_outlives_its_greatest_age() {
         let aged = RefreshPolicy { max_age: Some(Duration::from_mins(10)), ..POLICY };
-        assert_eq!(session(0, 0).present(0, at(500), &aged), Presented::Advance { to: 1, expires_at: at(600) });
+        assert_eq!(
+            session(0, 0).present(0, at(500), &aged),
+            Presented::Advance { to: 1, expires_at: at(600), spends: true }
+        );
         assert_eq!(session(0, 0).present(0, at(600), &aged), Presented::Dead);
     }
 
@@ -242,10 +264,10 @@ mod tests {
                 now = now + Duration::from_secs(wait.unsigned_abs());
                 let presented = session.generation.saturating_sub(back);
                 match session.present(presented, now, &POLICY) {
-                    Presented::Advance { to, expires_at } => {
+                    Presented::Advance { to, expires_at, spends } => {
                         prop_assert_eq!((presented, to), (session.generation, session.generation + 1));
-                        prop_assert!(expires_at >= session.expires_at);
-                        session = Session { generation: to, rotated_at: now, expires_at, ..session };
+                        prop_assert!(spends && expires_at >= session.expires_at);
+                        session = Session { generation: to, good_from: to, rotated_at: now, expires_at, ..session };
                     }
                     Presented::Repeat => prop_assert_eq!(presented + 1, session.generation),
                     Presented::Reuse => {

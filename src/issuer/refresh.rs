@@ -34,9 +34,9 @@ impl Refresh {
             let policy = settings.profile(session.dialect).refresh;
             match session.present(token.generation, now, &policy) {
                 _ if !user.is_active => Ok(Err(Unproven::SessionEnded)),
-                Presented::Advance { to, expires_at } => {
+                Presented::Advance { to, expires_at, spends } => {
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
-                    let moved = tx.advance_session(session.id, session.generation, to, now, expires_at)?;
+                    let moved = tx.advance_session(session.id, session.generation, to, now, expires_at, spends)?;
                     if moved && session.dialect.keeps_refresh_hashes() && to != session.generation {
                         tx.keep_refresh(successor, session.id, to)?;
                     }

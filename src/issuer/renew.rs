@@ -28,8 +28,8 @@ impl Renew<'_> {
                     return Err(Unproven::NotRenewable.into());
                 }
                 match session.present(session.generation, now, &profile.refresh) {
-                    Presented::Advance { to, expires_at } if user.is_active => {
-                        tx.advance_session(id, session.generation, to, now, expires_at)?;
+                    Presented::Advance { to, expires_at, spends } if user.is_active => {
+                        tx.advance_session(id, session.generation, to, now, expires_at, spends)?;
                         let session = crate::domain::session::Session { expires_at, ..session };
                         Ok(SignedIn::proven(user, session))
                     }

@@ -94,6 +94,7 @@ pub(super) fn open(issuer: &Issuer, user: &User, dialect: Dialect, address: Opti
         user: user.id,
         dialect,
         generation: 0,
+        good_from: 0,
         opened_at: now,
         rotated_at: now,
         expires_at: now,

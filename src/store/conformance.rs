@@ -112,6 +112,7 @@ fn session(number: u128, user: UserId) -> Session {
         dialect: Dialect::DrfPyjwt,
         generation: 0,
         opened_at: at(1000),
+        good_from: 0,
         rotated_at: at(1000),
         expires_at: at(2000),
         ended: None,

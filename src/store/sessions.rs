@@ -38,6 +38,7 @@ pub trait WriteSessions {
         to: u32,
         now: Timestamp,
         expires_at: Timestamp,
+        spends: bool,
     ) -> Result<bool, StoreError>;
     /// Keeps by its hash the refresh token of a session's generation, for as long as the session is remembered.
     ///

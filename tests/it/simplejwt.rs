@@ -341,3 +341,23 @@ async fn many_refreshes_of_one_token_have_one_successor() {
         assert!(!successors.contains(&claims(&token).to_string()));
     }
 }
+
+#[tokio::test]
+async fn rules_that_are_changed_hold_from_the_next_token_on() {
+    let server = server().await;
+    server.set(ROTATE, "true").await;
+    let first = text(&obtain(&server).await, "refresh");
+    let second = rotate(&server, &first).await;
+    // Neither is spent by what is set now: they were given when earlier tokens stayed good.
+    for (name, value) in [(ROTATE, "false"), (ROTATE, "true"), (BLACKLIST, "true")] {
+        server.set(name, value).await;
+        assert_eq!([verify(&server, &first).await, verify(&server, &second).await], [200, 200], "{name} = {value}");
+    }
+    // A rotation by the new rule spends all before it, and no change of the rule brings them back.
+    server.clock.advance(Duration::from_secs(60));
+    let third = rotate(&server, &first).await;
+    server.clock.advance(Duration::from_secs(60));
+    server.set(BLACKLIST, "false").await;
+    assert_eq!(verify(&server, &second).await, 401);
+    assert_eq!(verify(&server, &third).await, 200);
+}

@@ -34,17 +34,17 @@ pub(crate) async fn a_session_moves_on_from_what_was_seen(store: &Store) {
     let first = open(store, session(1, ann)).await;
     let other = open(store, session(2, ann)).await;
     let advance = move |from, to, now, expires| {
-        change(store, move |tx| tx.advance_session(sid(1), from, to, at(now), at(expires)))
+        change(store, move |tx| tx.advance_session(sid(1), from, to, at(now), at(expires), from < to))
     };
     assert!(advance(0, 1, 1100, 2100).await);
-    let rotated = Session { generation: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
+    let rotated = Session { generation: 1, good_from: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
     assert_eq!(seen(store, sid(1)).await, Some(rotated.clone()));
     assert!(!advance(0, 1, 1200, 2200).await, "the generation that was seen is gone");
     assert!(advance(1, 1, 1300, 2300).await);
     let slid = Session { expires_at: at(2300), ..rotated };
     assert_eq!(seen(store, sid(1)).await, Some(slid), "no rotation, so no date of one");
     assert_eq!(seen(store, sid(2)).await, Some(other));
-    assert!(!change(store, |tx| tx.advance_session(sid(9), 0, 1, at(1), at(2))).await, "no such session");
+    assert!(!change(store, |tx| tx.advance_session(sid(9), 0, 1, at(1), at(2), true)).await, "no such session");
 }
 
 pub(crate) async fn one_of_many_moves_a_session_on(store: &Store) {
@@ -54,7 +54,7 @@ pub(crate) async fn one_of_many_moves_a_session_on(store: &Store) {
         .map(|number| {
             let store = store.clone();
             tokio::spawn(async move {
-                store.write(move |tx| tx.advance_session(sid(1), 0, 1, at(1100), at(2000 + number))).await
+                store.write(move |tx| tx.advance_session(sid(1), 0, 1, at(1100), at(2000 + number), false)).await
             })
         })
         .collect();
@@ -78,7 +78,7 @@ pub(crate) async fn what_has_ended_stays_ended(store: &Store) {
     assert!(!end(1, 1200, EndReason::Reuse).await);
     let ended = seen(store, sid(1)).await.and_then(|session| session.ended);
     assert_eq!(ended, Some((at(1100), EndReason::SignOut)));
-    assert!(!change(store, |tx| tx.advance_session(sid(1), 0, 1, at(1300), at(3000))).await);
+    assert!(!change(store, |tx| tx.advance_session(sid(1), 0, 1, at(1300), at(3000), true)).await);
     assert!(!end(2, 2000, EndReason::SignOut).await, "it had expired by itself");
     assert_eq!(seen(store, sid(2)).await.and_then(|session| session.ended), None);
     assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");

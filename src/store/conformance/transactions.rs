@@ -120,7 +120,10 @@ pub(crate) async fn what_was_acknowledged_is_read(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     open(store, session(1, ann)).await;
     for generation in 0..50 {
-        assert!(change(store, move |tx| tx.advance_session(sid(1), generation, generation + 1, at(1), at(3000))).await);
+        assert!(
+            change(store, move |tx| tx.advance_session(sid(1), generation, generation + 1, at(1), at(3000), true))
+                .await
+        );
         assert_eq!(seen(store, sid(1)).await.map(|session| session.generation), Some(generation + 1));
     }
 }

@@ -18,16 +18,19 @@ const HASHES_KEPT: u32 = 1000;
 const LISTED: u32 = 1000;
 
 /// The user's columns keep their names; the session's that would clash have others.
-pub(super) const WITH_USER: &str = "SELECT s.id AS session_id, s.user_id, s.dialect, s.generation, s.opened_at,
+pub(super) const WITH_USER: &str =
+    "SELECT s.id AS session_id, s.user_id, s.dialect, s.generation, s.good_from, s.opened_at,
      s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.must_change_password AS session_must_change, s.address, u.*
    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1";
-pub(super) const OF_USER: &str = "SELECT id AS session_id, user_id, dialect, generation, opened_at, rotated_at,
+pub(super) const OF_USER: &str =
+    "SELECT id AS session_id, user_id, dialect, generation, good_from, opened_at, rotated_at,
      expires_at, ended_at, end_reason, must_change_password AS session_must_change, address
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
 pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
    WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
 pub(super) const ADVANCE: &str = "UPDATE sessions
-   SET generation = ?3, rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5
+   SET generation = ?3, good_from = CASE WHEN ?6 THEN ?3 ELSE good_from END,
+     rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5
    WHERE id = ?1 AND generation = ?2 AND ended_at IS NULL";
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
@@ -51,6 +54,7 @@ fn session(row: &Row<'_>) -> Result<Session, StoreError> {
         user: UserId(row.get("user_id")?),
         dialect: dialect.parse().map_err(|problem| unreadable("dialect", problem))?,
         generation: row.get("generation")?,
+        good_from: row.get("good_from")?,
         opened_at: date(row, "opened_at")?,
         rotated_at: date(row, "rotated_at")?,
         expires_at: date(row, "expires_at")?,
@@ -85,14 +89,15 @@ impl ReadSessions for Tx<'_> {
 impl WriteSessions for Tx<'_> {
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
-            "INSERT INTO sessions (id, user_id, dialect, generation, opened_at, rotated_at, expires_at, ended_at,
+            "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at, ended_at,
                end_reason, must_change_password, address)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 session.id.0.as_bytes(),
                 session.user.0,
                 session.dialect.name(),
                 session.generation,
+                session.good_from,
                 session.opened_at.unix(),
                 session.rotated_at.unix(),
                 session.expires_at.unix(),
@@ -112,8 +117,9 @@ impl WriteSessions for Tx<'_> {
         to: u32,
         now: Timestamp,
         expires_at: Timestamp,
+        spends: bool,
     ) -> Result<bool, StoreError> {
-        Ok(self.execute(ADVANCE, params![id.0.as_bytes(), from, to, now.unix(), expires_at.unix()])? == 1)
+        Ok(self.execute(ADVANCE, params![id.0.as_bytes(), from, to, now.unix(), expires_at.unix(), spends])? == 1)
     }
 
     fn keep_refresh(&self, hash: RefreshHash, session: SessionId, generation: u32) -> Result<(), StoreError> {
