@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::{Issuer, Refusal};
 use crate::clock::Clock;
+use crate::domain::dialect::Dialect;
 use crate::domain::run::{History, WINDOWS};
 use crate::domain::time::Timestamp;
 use crate::store::{RunId, Store, StoreError};
@@ -66,9 +67,14 @@ impl Uptime {
     }
 }
 
-/// Why the issuer can't serve, if it can't: the store must answer and an active key must be there.
+/// Why the issuer can't serve, if it can't: the store must answer, and for every profile an active key must be there.
 pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
-    if issuer.ring().signer(issuer.policy.algorithm, issuer.clock.now()).is_none() {
+    let (ring, settings, now) = (issuer.ring(), issuer.settings(), issuer.clock.now());
+    let signs = |dialect: &Dialect| {
+        let algorithm = settings.profile(*dialect).algorithm.unwrap_or(issuer.policy.algorithm);
+        ring.signer(algorithm, now).is_some()
+    };
+    if !Dialect::ALL.iter().all(signs) {
         return Err("no active key");
     }
     let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.mails_waiting().map(drop)?)).await;
