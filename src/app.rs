@@ -227,7 +227,9 @@ pub async fn serve(
     if ended.is_err() {
         jobs.shutdown().await;
     }
-    jobs::heartbeat::tick(Arc::clone(&issuer), run).await;
+    if let Err(error) = jobs::heartbeat::tick(Arc::clone(&issuer), run).await {
+        tracing::warn!(%error, "the last sign of life could not be recorded");
+    }
     issuer.mailer.rest().await;
     issuer.store.close().await;
     Ok(())

@@ -7,14 +7,8 @@ use crate::issuer::Issuer;
 use crate::store::{RunId, StoreError};
 
 /// One beat.
-pub async fn tick(issuer: Arc<Issuer>, run: RunId) {
+pub async fn tick(issuer: Arc<Issuer>, run: RunId) -> Result<(), StoreError> {
     let now = issuer.clock.now();
-    let beat = async {
-        issuer.store.write(move |tx| tx.beat(run, now)).await?;
-        issuer.uptime.reload(&issuer.store).await
-    };
-    if let Err(error) = beat.await {
-        let error: StoreError = error;
-        tracing::error!(%error, "the heartbeat could not be recorded");
-    }
+    issuer.store.write(move |tx| tx.beat(run, now)).await?;
+    issuer.uptime.reload(&issuer.store).await
 }

@@ -1,7 +1,9 @@
 //! What happens by itself: each job is a tick that does what is due and returns; the loop that calls it is here.
 //!
-//! A tick that fails says so in the log and is tried again at its next turn.
+//! A tick that fails is tried again at its next turn; the loop says so once, and again when the trouble changes, lasts
+//! or ends.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub mod sweep;
 const WATCH: Duration = Duration::from_millis(500);
 const OUTBOX: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(4);
+/// How often a trouble that lasts is told again.
+const TOLD_AGAIN: Duration = Duration::from_hours(1);
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// Starts every job. They end, each at the end of a tick, once `stop` says so; wait for them by joining the set.
@@ -28,15 +32,15 @@ pub fn start(issuer: &Arc<Issuer>, run: RunId, stop: &watch::Receiver<bool>) -> 
     let mut jobs = JoinSet::new();
     let all = || (Arc::clone(issuer), stop.clone());
     let (issuer, stop) = all();
-    jobs.spawn(every(WATCH, stop, move || rotation::tick(Arc::clone(&issuer))));
+    jobs.spawn(every("keys", WATCH, stop, move || rotation::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every(WATCH, stop, move || settings::tick(Arc::clone(&issuer))));
+    jobs.spawn(every("settings", WATCH, stop, move || settings::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every(OUTBOX, stop, move || outbox::turn(Arc::clone(&issuer))));
+    jobs.spawn(every("outbox", OUTBOX, stop, move || outbox::turn(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every(HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer), run)));
+    jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer), run)));
     let (issuer, stop) = all();
-    jobs.spawn(every(SWEEP, stop, move || sweep::tick(Arc::clone(&issuer))));
+    jobs.spawn(every("sweep", SWEEP, stop, move || sweep::tick(Arc::clone(&issuer))));
     jobs
 }
 
@@ -45,13 +49,69 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     while !*stop.borrow_and_update() && stop.changed().await.is_ok() {}
 }
 
-async fn every<F: Future<Output = ()>>(period: Duration, mut stop: watch::Receiver<bool>, mut tick: impl FnMut() -> F) {
+async fn every<F, E>(name: &str, period: Duration, mut stop: watch::Receiver<bool>, mut tick: impl FnMut() -> F)
+where
+    F: Future<Output = Result<(), E>>,
+    E: Display,
+{
     let mut turns = tokio::time::interval(period);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut trouble = Trouble::default();
     loop {
         tokio::select! {
-            _ = turns.tick() => tick().await,
+            _ = turns.tick() => trouble.tell(name, period, tick().await),
             () = stopped(&mut stop) => return,
         }
+    }
+}
+
+/// What was last said of a job.
+#[derive(Default)]
+struct Trouble {
+    told: Option<String>,
+    lasting: Duration,
+}
+
+impl Trouble {
+    fn tell<E: Display>(&mut self, job: &str, period: Duration, outcome: Result<(), E>) {
+        match outcome.map_err(|error| error.to_string()) {
+            Ok(()) => {
+                if self.told.take().is_some() {
+                    tracing::info!(job, "a job goes on as it should");
+                }
+            }
+            Err(error) if self.told.as_ref() == Some(&error) && self.lasting < TOLD_AGAIN => self.lasting += period,
+            Err(error) => {
+                tracing::error!(job, error, "a job failed: what is in force stays, and it is tried again");
+                (self.told, self.lasting) = (Some(error), Duration::ZERO);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_told_when_it_changes_lasts_or_ends() {
+        let mut trouble = Trouble::default();
+        let mut told = Vec::new();
+        let half_hour = TOLD_AGAIN / 2;
+        for outcome in [Err("full"), Err("full"), Err("full"), Err("full"), Err("gone"), Ok(())] {
+            trouble.tell("test", half_hour, outcome);
+            told.push((trouble.told.clone(), trouble.lasting));
+        }
+        let said = |text: &str, lasting| (Some(text.to_owned()), lasting);
+        let zero = Duration::ZERO;
+        let expected = [
+            said("full", zero),
+            said("full", half_hour),
+            said("full", TOLD_AGAIN),
+            said("full", zero),
+            said("gone", zero),
+        ];
+        assert_eq!(told[..5], expected);
+        assert_eq!(told[5].0, None);
     }
 }

@@ -21,23 +21,17 @@ const CLAIMED: u32 = 12;
 const AT_ONCE: usize = 4;
 
 /// A turn of the job: sends until nothing is due.
-pub async fn turn(issuer: Arc<Issuer>) {
-    while tick(&issuer.store, &issuer.mailer, &issuer.clock).await > 0 {}
+pub async fn turn(issuer: Arc<Issuer>) -> Result<(), StoreError> {
+    while tick(&issuer.store, &issuer.mailer, &issuer.clock).await? > 0 {}
+    Ok(())
 }
 
 /// Takes mails that are due and sends them. How many it took: while that is not 0 more may be due at once.
-pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> usize {
+pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<usize, StoreError> {
     let now = clock.now();
-    let claimed: Result<_, StoreError> = store.write(move |tx| tx.claim_mails(now, LEASE, CLAIMED)).await;
-    let mails = match claimed {
-        Ok(mails) => mails,
-        Err(error) => {
-            tracing::warn!(%error, "looking for mails to send");
-            return 0;
-        }
-    };
+    let mails = store.write(move |tx| tx.claim_mails(now, LEASE, CLAIMED)).await?;
     if mails.is_empty() {
-        return 0;
+        return Ok(0);
     }
     let taken = mails.len();
     let mut sending = JoinSet::new();
@@ -51,7 +45,7 @@ pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> usize {
         finished(sending.join_next().await);
     }
     mailer.rest().await;
-    taken
+    Ok(taken)
 }
 
 /// A task that panicked leaves its mail to the end of the lease.
@@ -133,11 +127,11 @@ mod tests {
         let (_folder, store) = outbox(14, &mailer, &clock).await;
         let mut taken = Vec::new();
         for _ in 0..3 {
-            taken.push(tick(&store, &mailer, &clock).await);
+            taken.push(tick(&store, &mailer, &clock).await.unwrap());
         }
         assert_eq!((taken, waiting(&store).await), (vec![12, 2, 0], 0));
         clock.advance(LEASE);
-        assert_eq!((tick(&store, &mailer, &clock).await, sent.lock().unwrap().len()), (0, 14));
+        assert_eq!((tick(&store, &mailer, &clock).await.unwrap(), sent.lock().unwrap().len()), (0, 14));
     }
 
     #[tokio::test]
@@ -145,9 +139,9 @@ mod tests {
         let (transport, sent) = Transport::memory();
         let (right, clock) = (mailer(7, transport), Clock::manual(Timestamp::from_unix(1000)));
         let (_folder, store) = outbox(1, &right, &clock).await;
-        assert_eq!(tick(&store, &mailer(8, Transport::memory().0), &clock).await, 1);
-        assert_eq!((waiting(&store).await, tick(&store, &right, &clock).await), (1, 0));
+        assert_eq!(tick(&store, &mailer(8, Transport::memory().0), &clock).await.unwrap(), 1);
+        assert_eq!((waiting(&store).await, tick(&store, &right, &clock).await.unwrap()), (1, 0));
         clock.advance(Duration::from_secs(30));
-        assert_eq!((tick(&store, &right, &clock).await, sent.lock().unwrap().len()), (1, 1));
+        assert_eq!((tick(&store, &right, &clock).await.unwrap(), sent.lock().unwrap().len()), (1, 1));
     }
 }

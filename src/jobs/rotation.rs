@@ -1,12 +1,10 @@
-//! Keeps the key ring in step with its folder and with time.
+//! Keeps the key ring in step with its folder and with time. Where that fails the keys in force stay.
 
 use std::sync::Arc;
 
-use crate::issuer::{Issuer, keys};
+use crate::issuer::{Fault, Issuer, keys};
 
 /// One look at the folder.
-pub async fn tick(issuer: Arc<Issuer>) {
-    if let Err(fault) = keys::tick(&issuer).await {
-        tracing::error!(%fault, "the keys in force stay");
-    }
+pub async fn tick(issuer: Arc<Issuer>) -> Result<(), Fault> {
+    keys::tick(&issuer).await
 }

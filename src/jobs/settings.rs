@@ -1,13 +1,12 @@
-//! Takes up runtime settings that another process changed.
+//! Takes up runtime settings that another process changed. Where that fails those in force stay.
 
 use std::sync::Arc;
 
 use crate::issuer::{Issuer, settings};
+use crate::store::StoreError;
 
 /// Reads the settings and swaps them in whole.
-pub async fn tick(issuer: Arc<Issuer>) {
-    match settings::load(&issuer.store).await {
-        Ok(fresh) => issuer.runtime.store(fresh.into()),
-        Err(error) => tracing::error!(%error, "the settings could not be read: those in force stay"),
-    }
+pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
+    issuer.runtime.store(settings::load(&issuer.store).await?.into());
+    Ok(())
 }

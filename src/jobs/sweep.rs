@@ -16,17 +16,14 @@ const MAILS_KEPT: Duration = Duration::from_hours(30 * 24);
 const AUDIT_KEPT: Duration = Duration::from_hours(366 * 24);
 
 /// One turn over everything that runs out.
-pub async fn tick(issuer: Arc<Issuer>) {
+pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
     for _ in 0..SLICES {
-        match slice(&issuer).await {
-            Ok(0) => return,
-            Ok(forgotten) => tracing::debug!(forgotten, "swept"),
-            Err(error) => {
-                tracing::error!(%error, "sweeping failed");
-                return;
-            }
+        match slice(&issuer).await? {
+            0 => break,
+            forgotten => tracing::debug!(forgotten, "swept"),
         }
     }
+    Ok(())
 }
 
 async fn slice(issuer: &Issuer) -> Result<usize, StoreError> {

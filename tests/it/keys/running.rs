@@ -83,7 +83,7 @@ async fn a_damaged_ring_leaves_the_keys_in_force() {
     let mine = server.token("anna").await;
     let whole = std::fs::read(folder.path("keys/ring.json")).unwrap();
     std::fs::write(folder.path("keys/ring.json"), &whole[..whole.len() / 2]).unwrap();
-    settle("a word about it", async || server.log.lock().unwrap().contains("the keys in force stay")).await;
+    settle("a word about it", async || server.log.lock().unwrap().contains("what is in force stays")).await;
     server.post("/renew_token", Some(&mine), &json!({})).await.is(200);
     server.get("/ready").await.is(200);
     std::fs::write(folder.path("keys/ring.json"), &whole).unwrap();

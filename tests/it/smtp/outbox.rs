@@ -40,7 +40,7 @@ impl House {
     }
 
     async fn tick(&self) -> usize {
-        tick(&self.store, &self.mailer, &self.clock).await
+        tick(&self.store, &self.mailer, &self.clock).await.unwrap()
     }
 
     /// Ticks until nothing is due.
