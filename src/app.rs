@@ -128,7 +128,6 @@ fn make_private_folder(path: &Path) -> std::io::Result<()> {
 
 fn policy(config: &Config) -> Policy {
     Policy {
-        public_url: config.server.public_url.to_string(),
         restore_url: config.rest_jwt.restore_url.clone().unwrap_or_else(|| config.server.public_url.join("/restore")),
         issuer: config.tokens.issuer.clone(),
         audience: config.tokens.audience.clone(),

@@ -66,8 +66,6 @@ pub struct Caller {
 /// What the configuration says about tokens and people.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The URL the issuer is known by, without a slash at its end; links in mails begin with it.
-    pub public_url: String,
     /// The page that links to restore a password lead to.
     pub restore_url: String,
     /// The `iss` of every token.
