@@ -13,7 +13,7 @@ use crate::app;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::token::UnverifiedToken;
+use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::dialect::Dialect;
 use crate::domain::time::Timestamp;
 use crate::issuer::mint::Mint;
@@ -67,7 +67,7 @@ fn mint(config: &Config, name: &str, dialect: Dialect) -> Result<()> {
         let Some(user) = user else { bail!("there is no user `{name}`: see `countersign users list`") };
         let token = Mint { user, dialect }.run(&issuer).await.map_err(refusal::words)?;
         print::data(token.text.expose())?;
-        print::say(format!("good until {}", token.expires_at));
+        print::say(format!("good until {}, issued by {}", token.expires_at, issuer.policy.issuer));
         Ok(())
     })
 }
@@ -91,7 +91,14 @@ fn inspect(token: &str) -> Result<()> {
 fn verify(config: &Config, token: &str) -> Result<()> {
     block_on(async {
         let issuer = app::build(config, Clock::system(), Chance::System).await?;
-        let verified = issuer.verify_access(token).map_err(|fault| anyhow!("the token is {fault}"))?;
+        let verified = issuer.verify_access(token).map_err(|fault| match fault {
+            TokenFault::Issuer => anyhow!(
+                "the token is {fault}: by the settings of this call the issuer is {} (a server that was started with other \
+                 settings, or --listen, is another)",
+                issuer.policy.issuer
+            ),
+            _ => anyhow!("the token is {fault}"),
+        })?;
         print::json(verified.claims())?;
         print::say("the signature and the claims are good");
         Ok(())
