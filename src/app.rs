@@ -210,13 +210,13 @@ pub async fn serve(
         at_stop.graceful_shutdown(Some(GRACE));
     });
     listener.set_nonblocking(true).context("preparing the listener")?;
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new()).http1_only();
+    let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
     // Without a timer hyper's header timeout does nothing, and a half-sent request would be waited for.
     server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_MAX);
     match tls {
-        // Putting TLS around it makes a new server that has forgotten which protocol it speaks.
+        // Last of all: putting TLS around it makes a new server, which would have forgotten the protocol.
         Some(tls) => server.map(|plain| RustlsAcceptor::new(tls).acceptor(plain)).http1_only().serve(service).await,
-        None => server.serve(service).await,
+        None => server.http1_only().serve(service).await,
     }
     .context("serving")?;
 

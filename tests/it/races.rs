@@ -1,0 +1,107 @@
+//! What happens between a look and the act that follows it: sessions that end, hashes and lifetimes that change meanwhile.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::mpsc::{Sender, channel};
+
+use countersign::chance::Chance;
+use countersign::crypto::password_hash::{Asker, HashCost, Hasher};
+use countersign::domain::algorithm::Algorithm;
+use countersign::domain::dialect::Dialect;
+use countersign::domain::password::{Password, PasswordHash};
+use countersign::issuer::authenticate::Authenticate;
+use countersign::issuer::update_profile::UpdateProfile;
+use countersign::issuer::users::{Change, find};
+use countersign::issuer::{Caller, Refusal, Unproven, keys};
+use countersign::store::StoreError;
+use serde_json::json;
+
+use crate::support::{PASSWORD, TestServer, token};
+
+async fn sign_ins(server: &TestServer, times: usize) -> Vec<u16> {
+    let body = json!({"username": "anna", "password": PASSWORD});
+    let requests = (0..times).map(|_| tokio::spawn(server.posting("/auth", &body).send()));
+    let mut answers = Vec::new();
+    for request in requests.collect::<Vec<_>>() {
+        answers.push(request.await.unwrap().unwrap().status().as_u16());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn right_sign_ins_at_once_are_no_failures() {
+    let server = TestServer::with_anna().await;
+    assert_eq!(sign_ins(&server, 40).await, [200; 40]);
+}
+
+struct Told(Sender<PasswordHash>);
+
+impl Asker<PasswordHash> for Told {
+    fn waits(&self) -> bool {
+        true
+    }
+
+    fn tell(self, hash: PasswordHash) {
+        self.0.send(hash).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn sign_ins_that_meet_a_hash_being_replaced_are_right_all_the_same() {
+    let server = TestServer::with_anna().await;
+    let other = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
+    let (tell, told) = channel();
+    let hasher = Hasher::new(other, 1, &Chance::seeded(5)).unwrap();
+    hasher.hash(Password::new(PASSWORD.to_owned()), Told(tell)).unwrap();
+    let outdated = told.recv().unwrap();
+    let anna = find(&server.issuer, "anna").await.unwrap().unwrap();
+    let (id, stored) = (anna.id, outdated.clone());
+    let set: Result<(), StoreError> = server.issuer.store.write(move |tx| tx.set_password(id, &stored, false)).await;
+    set.unwrap();
+    assert_eq!(sign_ins(&server, 8).await, [200; 8]);
+    let anna = find(&server.issuer, "anna").await.unwrap().unwrap();
+    assert_ne!(anna.password, Some(outdated), "it was replaced");
+}
+
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_changes_nothing() {
+    let server = TestServer::with_anna().await;
+    let stolen = server.token("anna").await;
+    let who = Authenticate { token: Some(&stolen) }.run(&server.issuer).await.unwrap();
+    // Between the look and the act the password is set, which ends every session.
+    server.change("anna", Change::SetPassword(Password::new("set by an operator".to_owned()))).await;
+    let update = UpdateProfile {
+        password: Some(Password::new("set by a thief".to_owned())),
+        email: None,
+        username: None,
+        dialect: Dialect::JwtIssuer,
+        from: Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST) },
+    };
+    let refused = update.run(&who, &server.issuer).await;
+    assert!(matches!(refused, Err(Refusal::NotSignedIn(Unproven::SessionEnded))), "{refused:?}");
+    server.token_by("anna", "set by an operator").await;
+}
+
+#[tokio::test]
+async fn a_key_stays_for_tokens_made_before_a_lifetime_was_lowered() {
+    let server = TestServer::with_anna().await;
+    let long = token::claims(&server.token("anna").await)["exp"].as_i64().unwrap();
+    for dialect in Dialect::ALL {
+        server.set(&format!("profiles.{dialect}.access_lifetime"), "1m").await;
+    }
+    let signed = server.issuer.ring().signer(Algorithm::Es256, server.clock.now()).unwrap().kid().clone();
+    server.issuer.key_dir.rotate(Some(Algorithm::Es256), true, &keys::policy(&server.issuer)).unwrap();
+    keys::tick(&server.issuer).await.unwrap();
+    let ring = server.issuer.ring();
+    let published_until = ring.schedule().get(&signed).unwrap().published_until.unwrap();
+    assert!(published_until.unix() >= long, "{published_until}");
+}
+
+#[tokio::test]
+async fn where_no_token_was_made_nothing_is_promised() {
+    let server = TestServer::start().await;
+    for dialect in Dialect::ALL {
+        server.set(&format!("profiles.{dialect}.access_lifetime"), "1m").await;
+    }
+    assert_eq!(keys::policy(&server.issuer).promised_until, None);
+}
