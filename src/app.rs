@@ -1,18 +1,12 @@
 //! The composition root: configuration in, issuer out; then a router and jobs around it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::TokioTimer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::watch;
 
 use crate::chance::Chance;
@@ -26,9 +20,10 @@ use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::domain::key::KeyPolicy;
 use crate::domain::password::PasswordPolicy;
-use crate::domain::secret::SecretBytes;
 use crate::domain::setting::Settings;
 use crate::http::pages::Pages;
+use crate::http::server::tls::Tls;
+use crate::http::server::{Server, room};
 use crate::http::{self, Http, HttpOptions};
 use crate::issuer::stats::Uptime;
 use crate::issuer::{Issuer, Policy, settings};
@@ -38,13 +33,8 @@ use crate::store::Store;
 use crate::store::sqlite::Database;
 use crate::throttle::Throttle;
 
-/// How long requests in flight may take to finish once the process is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
-/// How long jobs may take to end after that.
+/// How long jobs may take to end once requests have: with what [`Server::run`] gives those it is 10 s at most.
 const JOBS_GRACE: Duration = Duration::from_secs(2);
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-/// The greatest size of a request's head, and of what is read of it at once, in bytes.
-const HEAD_MAX: usize = 32 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds the issuer from the configuration: opens the database and the keys, making them at a first start.
@@ -194,7 +184,7 @@ pub async fn serve(
     config: &Config,
     issuer: Arc<Issuer>,
     listener: TcpListener,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> Result<()> {
     let tls = tls(config)?;
     let run = issuer.uptime.start(&issuer.store).await.context("recording the start")?;
@@ -202,23 +192,9 @@ pub async fn serve(
     let mut jobs = jobs::start(&issuer, run, &jobs_end);
 
     let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
-    let service = http::router(&http).into_make_service_with_connect_info::<SocketAddr>();
-    let handle = Handle::new();
-    let at_stop = handle.clone();
-    tokio::spawn(async move {
-        jobs::stopped(&mut stop).await;
-        at_stop.graceful_shutdown(Some(GRACE));
-    });
-    listener.set_nonblocking(true).context("preparing the listener")?;
-    let mut server = axum_server::from_tcp(listener)?.handle(handle).acceptor(NoDelayAcceptor::new());
-    // Without a timer hyper's header timeout does nothing, and a half-sent request would be waited for.
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_MAX);
-    match tls {
-        // Last of all: putting TLS around it makes a new server, which would have forgotten the protocol.
-        Some(tls) => server.map(|plain| RustlsAcceptor::new(tls).acceptor(plain)).http1_only().serve(service).await,
-        None => server.http1_only().serve(service).await,
-    }
-    .context("serving")?;
+    let max_connections = room::make(config.server.max_connections);
+    let server = Server { router: http::router(&http), tls, max_connections };
+    server.run(listener, stop).await.context("serving")?;
 
     end_jobs.send_replace(true);
     // A job may be waiting for a mail server: its mail is tried again at the next start.
@@ -250,24 +226,16 @@ fn http_options(config: &Config) -> HttpOptions {
     }
 }
 
-/// Reads or makes the certificate. HTTP/1 alone is offered: its timers hold for every connection.
-fn tls(config: &Config) -> Result<Option<RustlsConfig>> {
-    let (chain, key) = match &config.tls {
+/// Reads or makes the certificate.
+fn tls(config: &Config) -> Result<Option<Tls>> {
+    let tls = match &config.tls {
         None => return Ok(None),
         Some(TlsConfig::SelfSigned) => {
-            certificate::for_tls(config.server.public_url.host()).context("making a certificate for TLS")?
+            let made = certificate::for_tls(config.server.public_url.host());
+            let (chain, key) = made.context("making a certificate for TLS")?;
+            Tls::fixed(chain.as_bytes(), &key)
         }
-        Some(TlsConfig::Files { certificate, key }) => {
-            let read = |path: &Path| std::fs::read(path).with_context(|| format!("reading {}", path.display()));
-            let key = SecretBytes::new(read(key)?);
-            (String::from_utf8(read(certificate)?).context("reading tls.certificate: it is no PEM file")?, key)
-        }
+        Some(TlsConfig::Files { certificate, key }) => Tls::from_files(certificate.clone(), key.clone()),
     };
-    let doing = "reading tls.certificate and tls.key (PEM files, the certificate's chain in order)";
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().context(doing)?;
-    let key = PrivateKeyDer::from_pem_slice(key.expose()).context(doing)?;
-    let mut server =
-        rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).context(doing)?;
-    server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(RustlsConfig::from_config(Arc::new(server))))
+    tls.map(Some).context("setting up [tls]")
 }

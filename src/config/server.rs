@@ -21,6 +21,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<Network>,
     /// The largest body taken, in bytes: 1 KiB to 16 MiB.
     pub max_body: usize,
+    /// How many may be connected at once: 16 to 1 000 000; fewer where the system allows fewer open files.
+    pub max_connections: usize,
 }
 
 /// `[tls]`: how the service itself ends TLS; without it, it speaks plain HTTP.
@@ -86,9 +88,10 @@ impl ServerConfig {
         });
         let trusted_proxies = r.list("server.trusted_proxies", &[], str::parse::<Network>);
         let max_body = r.number("server.max_body", 65_536, 1024..=16 * 1024 * 1024);
+        let max_connections = r.number("server.max_connections", 10_000, 16..=1_000_000);
         let tls = TlsConfig::read(r);
         let public_url = r.text("server.public_url", &reaching(listen, tls.is_some()), str::parse);
-        (Self { listen, public_url, trusted_proxies, max_body }, tls)
+        (Self { listen, public_url, trusted_proxies, max_body, max_connections }, tls)
     }
 }
 

@@ -178,6 +178,7 @@ mod tests {
             ("passwords.min_length", "8", "128"),
             ("email.port", "1", "65535"),
             ("server.max_body", "1024", "16777216"),
+            ("server.max_connections", "16", "1000000"),
         ] {
             let (low, high): (i64, i64) = (least.parse().unwrap(), most.parse().unwrap());
             for good in [low, high] {

@@ -26,6 +26,7 @@ pub mod openapi;
 pub mod pages;
 mod rejection;
 mod reply;
+pub mod server;
 mod wellknown;
 
 use pages::Pages;

@@ -8,6 +8,7 @@ mod drf_pyjwt;
 mod import;
 mod jwt_issuer;
 mod keys;
+mod listener;
 mod openapi;
 mod process;
 mod races;

@@ -203,6 +203,11 @@ impl Binary {
         answer.is(200).json()["jwt"].as_str().unwrap().to_owned()
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `TERM` or `INT`.
     pub fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name]).arg(self.child.id().to_string()).status().unwrap();

@@ -1,0 +1,243 @@
+//! The listener: takes connections while there is room for them, speaks HTTP/1.1 on each within its timers, and lets
+//! what is in flight finish at the end. Knows nothing of routes.
+//!
+//! One task accepts; each connection is a task of its own. A failing accept (no descriptors, no memory) is told once and
+//! tried again a little later: whoever is connected goes on. Where the last place is taken, those who are idle leave.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+mod crowd;
+pub mod room;
+pub mod tls;
+
+use crowd::Crowd;
+use tls::Tls;
+
+/// How long a request's head may take to come, and how long a connection may be idle before the next one begins.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// The greatest size of a request's head, and of what is read of it at once, in bytes.
+const HEAD_MAX: usize = 32 * 1024;
+/// How long the two sides may take to agree on TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long requests in flight may take to finish once the process is told to stop.
+const GRACE: Duration = Duration::from_secs(8);
+/// How long nobody is accepted after the system could not give a connection.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How many may wait to be accepted, as far as the system lets them: beyond it their systems try again a second later.
+const QUEUE: i32 = 4096;
+/// How soon a certificate that was replaced on the disk is shown to callers.
+const TLS_WATCH: Duration = Duration::from_secs(10);
+
+/// What is needed to listen.
+#[derive(Debug)]
+pub struct Server {
+    /// Who answers.
+    pub router: Router,
+    /// How TLS is spoken; None: not at all.
+    pub tls: Option<Tls>,
+    /// How many may be connected at once (see [`room`]).
+    pub max_connections: usize,
+}
+
+/// The server while it runs.
+struct Running {
+    protocol: http1::Builder,
+    router: Router,
+    tls: Option<Arc<Tls>>,
+    crowd: Crowd,
+    connections: JoinSet<()>,
+    /// Says to every connection there is that it ends as soon as nothing is in flight on it; true: as everything ends.
+    leave: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Serves until `stop` says so; then takes nobody in any more, and gives what is in flight 8 s to finish.
+    ///
+    /// # Errors
+    /// If the listener can't be used at all; trouble with single connections, or for a while, is none.
+    pub async fn run(self, listener: StdListener, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+        listener.set_nonblocking(true)?;
+        // It listens already, with the short queue of the standard library; this makes it longer.
+        rustix::net::listen(&listener, QUEUE)?;
+        let listener = TcpListener::from_std(listener)?;
+        let mut protocol = http1::Builder::new();
+        // Without a timer hyper's header timeout does nothing, and a half-sent request would be waited for.
+        protocol.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_MAX);
+        let mut running = Running {
+            protocol,
+            router: self.router,
+            tls: self.tls.map(Arc::new),
+            crowd: Crowd::new(self.max_connections),
+            connections: JoinSet::new(),
+            leave: watch::Sender::new(false),
+        };
+        let mut tls_turns = turns(TLS_WATCH);
+        loop {
+            let connected = running.connections.len();
+            tokio::select! {
+                biased;
+                () = said(&mut stop) => break,
+                Some(ended) = running.connections.join_next() => tell_panic(ended),
+                accepted = listener.accept(), if running.crowd.has_room(connected) => running.take(accepted).await,
+                _ = tls_turns.tick(), if running.tls.is_some() => running.watch_tls(),
+            }
+        }
+        drop(listener);
+        running.end().await;
+        Ok(())
+    }
+}
+
+impl Running {
+    async fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+        match accepted {
+            Ok((stream, peer)) => {
+                // Before it is one of them: whoever has just come is not sent away.
+                if self.crowd.enters(self.connections.len()) {
+                    self.leave.send_replace(false);
+                }
+                self.spawn(stream, peer);
+            }
+            // The caller has gone before we came.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(error) => {
+                self.crowd.failed(self.connections.len(), &error);
+                self.leave.send_replace(false);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
+        // Answers are written whole: waiting for more to send with them would only delay them. A socket that can't be
+        // told so works all the same.
+        let _ = stream.set_nodelay(true);
+        let (protocol, router, mut leave) = (self.protocol.clone(), self.router.clone(), self.leave.subscribe());
+        match &self.tls {
+            None => self.connections.spawn(converse(protocol, router, stream, peer, leave)),
+            Some(tls) => {
+                let tls = TlsAcceptor::from(tls.config());
+                self.connections.spawn(async move {
+                    if let Some(stream) = agree(tls, stream, peer, &mut leave).await {
+                        converse(protocol, router, stream, peer, leave).await;
+                    }
+                })
+            }
+        };
+    }
+
+    fn watch_tls(&self) {
+        if let Some(tls) = self.tls.clone() {
+            tokio::task::spawn_blocking(move || tls.reload());
+        }
+    }
+
+    async fn end(mut self) {
+        self.leave.send_replace(true);
+        let all = async {
+            while let Some(ended) = self.connections.join_next().await {
+                tell_panic(ended);
+            }
+        };
+        if timeout(GRACE, all).await.is_err() {
+            tracing::warn!(
+                connections = self.connections.len(),
+                "some requests did not finish in time and are cut off"
+            );
+            self.connections.shutdown().await;
+        }
+    }
+}
+
+/// Agrees on TLS with a caller; None if that fails, takes too long, or is still going on at the end.
+async fn agree(
+    tls: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    leave: &mut watch::Receiver<bool>,
+) -> Option<TlsStream<TcpStream>> {
+    let agreed = tokio::select! {
+        biased;
+        agreed = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => agreed,
+        () = said(leave) => return None,
+    };
+    match agreed {
+        // What was said before it was one of them doesn't mean it, but for the last word.
+        Ok(Ok(stream)) => (!*leave.borrow_and_update()).then_some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, %error, "TLS was not agreed on");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(%peer, "TLS was not agreed on in time");
+            None
+        }
+    }
+}
+
+/// Answers the requests of one connection until it ends, or until it is idle and told to leave.
+async fn converse(
+    protocol: http1::Builder,
+    router: Router,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+    peer: SocketAddr,
+    mut leave: watch::Receiver<bool>,
+) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
+    let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        _ = leave.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection ended badly");
+    }
+}
+
+/// Waits for the word; when nobody is left to say it, that is one too.
+async fn said(word: &mut watch::Receiver<bool>) {
+    let _ = word.wait_for(|said| *said).await;
+}
+
+fn turns(period: Duration) -> Interval {
+    let mut turns = interval(period);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
+}
+
+/// What panics in a handler is caught there; what gets here is ours or the protocol's.
+fn tell_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a connection's task panicked");
+    }
+}

@@ -1,0 +1,100 @@
+//! The listener under pressure: too many connections, no descriptors, and clients that say little or nothing.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::binary::{Binary, Folder, skipped};
+use crate::support::{TestServer, settle};
+
+/// Connects and says nothing.
+fn idle(url: &str) -> TcpStream {
+    TcpStream::connect(url.trim_start_matches("http://")).unwrap()
+}
+
+/// Whether the other side has hung up.
+fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let outcome = stream.peek(&mut [0]);
+    match outcome {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+/// Asks on a connection that stays open, and reads the answer's head and body; None if it hung up.
+fn ask(stream: &mut TcpStream, path: &str) -> Option<String> {
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").ok()?;
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
+        answer.extend(&buffer[..read]);
+        let text = String::from_utf8_lossy(&answer);
+        let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+        if text.split_once("\r\n\r\n").is_some_and(|(_, body)| body.len() >= length) {
+            return Some(text.into_owned());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_places_are_taken_the_idle_make_room() {
+    let server = TestServer::with("server.max_connections = 16").await;
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(idle(&server.url));
+    }
+    let mut newcomer = idle(&server.url);
+    assert!(ask(&mut newcomer, "/liveliness").unwrap().contains("200 OK"));
+    settle("the idle to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 84).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_who_say_nothing_are_in_nobody_s_way() {
+    let server = TestServer::start().await;
+    // No more than this process may have open on both sides; the server has raised the limit as far as it goes.
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(10_000);
+    let crowd: Vec<_> = (0..(most / 4).min(2000)).map(|_| idle(&server.url)).collect();
+    server.get("/liveliness").await.is(200);
+    server.get("/.well-known/jwks.json").await.is(200);
+    drop(crowd);
+}
+
+/// Sets how many descriptors a process may have; false where that can't be done here.
+fn allow(server: &Binary, descriptors: u32) -> bool {
+    let (pid, limit) = (format!("--pid={}", server.id()), format!("--nofile={descriptors}:"));
+    let done = Command::new("prlimit").args([pid, limit]).status().is_ok_and(|status| status.success());
+    if !done {
+        skipped("prlimit can't set the limit of another process here");
+    }
+    done
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_descriptors_the_idle_make_room_and_it_recovers() {
+    let folder = Folder::new();
+    let server = folder.serve().await;
+    folder.create("anna");
+    let token = server.token("anna").await;
+    let mut connected = idle(&server.url);
+    connected.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    assert!(ask(&mut connected, "/ready").unwrap().contains("200 OK"));
+    if !allow(&server, 8) {
+        return;
+    }
+    let mut waiting = idle(&server.url);
+    settle("the word of it", async || server.log.lock().unwrap().contains("no connection can be accepted")).await;
+    // The idle one was sent away to make room; the one that is served next comes in once descriptors are there.
+    settle("the idle to leave", async || is_closed(&connected)).await;
+    assert!(!is_closed(&waiting));
+    let told = server.log.lock().unwrap().matches("no connection can be accepted").count();
+    assert_eq!(told, 1, "it is told once");
+    assert!(allow(&server, 1024));
+    waiting.set_nonblocking(false).unwrap();
+    assert!(ask(&mut waiting, "/.well-known/jwks.json").unwrap().contains("200 OK"));
+    server.post("/renew_token", Some(&token), &serde_json::json!({})).await.is(200);
+    server.get("/ready").await.is(200);
+}
