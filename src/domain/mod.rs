@@ -22,6 +22,7 @@ pub mod run;
 pub mod secret;
 pub mod session;
 pub mod setting;
+pub mod social;
 pub mod strict_json;
 pub mod time;
 pub mod user;
