@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dialect::Dialect;
 use super::id::{SessionId, UserId};
+use super::social::ProviderName;
 use super::time::Timestamp;
 
 /// An open or ended session.
@@ -38,6 +39,8 @@ pub struct Session {
     pub must_change_password: bool,
     /// The address it was opened from.
     pub address: Option<IpAddr>,
+    /// The provider whose word opened it; None where a password or an operator did.
+    pub provider: Option<ProviderName>,
 }
 
 /// Why a session ended before its time.
@@ -188,6 +191,7 @@ mod tests {
             ended: None,
             must_change_password: false,
             address: None,
+            provider: None,
         }
     }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{SessionId, Subject};
+use super::id::{SessionId, Subject, UserId};
 use super::secret::SecretText;
 use super::time::Timestamp;
-use super::user::Email;
+use super::user::{Email, USERNAME_MAX, User, Username};
 
 /// The greatest number of characters in a provider's name.
 pub const PROVIDER_NAME_MAX: usize = 32;
@@ -145,6 +145,113 @@ impl SignInAttempt {
     }
 }
 
+/// A provider's token as it is kept: sealed, for this account alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedToken(pub Vec<u8>);
+
+impl fmt::Debug for SealedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedToken({} bytes)", self.0.len())
+    }
+}
+
+/// A person's account at a provider, and whose account here it opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocialAccount {
+    /// Where.
+    pub provider: ProviderName,
+    /// See [`SocialIdentity::social_id`].
+    pub social_id: String,
+    /// Whose.
+    pub user: UserId,
+    /// The provider's access token; None once it was forgotten.
+    pub access: Option<SealedToken>,
+    /// The provider's refresh token; None where it gave none.
+    pub refresh: Option<SealedToken>,
+    /// When the access token ends, as far as the provider said.
+    pub expires_at: Option<Timestamp>,
+    /// Since when it opens the account.
+    pub linked_at: Timestamp,
+    /// When it last did.
+    pub last_login: Option<Timestamp>,
+}
+
+/// What the store knows of somebody who comes from a provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Whose account this account at the provider opens.
+    pub linked: Option<&'a User>,
+    /// Who has the address that the provider tells.
+    pub by_email: Option<&'a User>,
+    /// Whether that user has an account of the same provider already.
+    pub has_one: bool,
+    /// Whether anybody has the address, as an address or as a name.
+    pub address_claimed: bool,
+}
+
+/// What follows when somebody comes from a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// The linked account is opened.
+    Linked,
+    /// The account with the same address is opened, and linked from now on.
+    ByEmail,
+    /// An account is made.
+    New {
+        /// Whether it gets the address, as a verified one.
+        with_email: bool,
+    },
+    /// The account is disabled: nothing is opened or made.
+    Disabled,
+}
+
+/// Decides. An address links accounts only where both sides have verified it: who wrote another's address into either
+/// of them must not get into the other. A disabled user does not come in again as a new one.
+pub fn opening(identity: &SocialIdentity, known: Known<'_>) -> Opening {
+    if let Some(user) = known.linked {
+        return if user.is_active { Opening::Linked } else { Opening::Disabled };
+    }
+    match known.by_email.filter(|user| identity.email_verified && user.email_verified) {
+        Some(user) if !user.is_active => Opening::Disabled,
+        Some(_) if !known.has_one => Opening::ByEmail,
+        _ => Opening::New { with_email: identity.email.is_some() && identity.email_verified && !known.address_claimed },
+    }
+}
+
+/// How many numbered names are tried before one that is all but surely free.
+const NUMBERED: u32 = 9;
+/// Room for what makes a taken name another.
+const SUFFIX_MAX: usize = 16;
+/// The name of somebody of whom the provider tells nothing that could be one.
+const NAMELESS: &str = "user";
+
+/// The names to try for a new account, best first: the provider's login, else the person's name, else what stands before
+/// the `@`; then the same with a number; and last with `chance`, which nobody has.
+pub fn usernames(identity: &SocialIdentity, chance: u32) -> Vec<Username> {
+    let full_name = format!("{} {}", identity.first_name, identity.last_name);
+    let told = [identity.username.as_deref(), Some(&full_name), identity.email.as_ref().map(Email::as_str)];
+    let base = told.into_iter().flatten().find_map(made_valid).unwrap_or_else(|| NAMELESS.to_owned());
+    let suffixes = (2..=NUMBERED).map(|number| format!("-{number}")).chain([format!("-{chance:08x}")]);
+    let names = std::iter::once(base.clone()).chain(suffixes.map(|suffix| format!("{base}{suffix}")));
+    names.filter_map(|name| Username::parse(&name).ok()).collect()
+}
+
+/// What can be a user name of a text from elsewhere: no more than stands before an `@` (a name must not be an address),
+/// without what has no shape, short enough for a suffix.
+fn made_valid(text: &str) -> Option<String> {
+    let before_at = text.split('@').next().unwrap_or_default();
+    let printable = before_at.chars().filter(|c| !is_odd(*c)).take(USERNAME_MAX - SUFFIX_MAX).collect::<String>();
+    let name = printable.split_whitespace().collect::<Vec<_>>().join(" ");
+    // With a suffix it must be a name too: its folded form may be longer than it is.
+    Username::parse(&format!("{name}-ffffffff")).ok()?;
+    Username::parse(&name).ok().map(|name| name.as_str().to_owned())
+}
+
+/// Whether no user name may hold it.
+fn is_odd(c: char) -> bool {
+    !c.is_whitespace() && Username::parse(&format!("a{c}a")).is_err()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +265,129 @@ mod tests {
             assert_eq!(ProviderName::parse(bad), Err(NotAProviderName), "{bad}");
         }
         assert!(serde_json::from_str::<ProviderName>("\"../up\"").is_err());
+    }
+
+    fn identity(email_verified: bool) -> SocialIdentity {
+        SocialIdentity {
+            provider: ProviderName("google".to_owned()),
+            social_id: "1".to_owned(),
+            username: None,
+            email: Email::parse("ann@example.com").ok(),
+            email_verified,
+            first_name: String::new(),
+            last_name: String::new(),
+            tokens: SocialTokens { access: SecretText::new("hush".to_owned()), refresh: None, expires_at: None },
+        }
+    }
+
+    fn user(email_verified: bool, is_active: bool) -> User {
+        User {
+            id: UserId(1),
+            sub: Subject(uuid::Uuid::nil()),
+            username: Username::from_stored("ann".to_owned()),
+            email: Email::parse("ann@example.com").ok(),
+            email_verified,
+            first_name: String::new(),
+            last_name: String::new(),
+            password: None,
+            must_change_password: false,
+            is_active,
+            is_staff: false,
+            is_superuser: false,
+            claims: super::super::claims::Claims::default(),
+            date_joined: Timestamp::from_unix(0),
+            last_login: None,
+        }
+    }
+
+    const NOBODY: Known<'static> = Known { linked: None, by_email: None, has_one: false, address_claimed: false };
+
+    #[test]
+    fn who_is_linked_is_let_in_whatever_the_address() {
+        let (active, disabled, other) = (user(false, true), user(true, false), user(true, true));
+        for verified in [false, true] {
+            let known = Known { by_email: Some(&other), address_claimed: true, ..NOBODY };
+            assert_eq!(opening(&identity(verified), Known { linked: Some(&active), ..known }), Opening::Linked);
+            assert_eq!(opening(&identity(verified), Known { linked: Some(&disabled), ..known }), Opening::Disabled);
+        }
+    }
+
+    #[test]
+    fn an_address_links_only_what_both_sides_verified() {
+        let without = Opening::New { with_email: false };
+        for (theirs, ours, active, has_one, expected) in [
+            (true, true, true, false, Opening::ByEmail),
+            (true, true, true, true, without),
+            (true, true, false, false, Opening::Disabled),
+            (true, true, false, true, Opening::Disabled),
+            (true, false, true, false, without),
+            (true, false, false, false, without),
+            (false, true, true, false, without),
+            (false, true, false, false, without),
+            (false, false, true, false, without),
+        ] {
+            let found = user(ours, active);
+            let known = Known { by_email: Some(&found), has_one, address_claimed: true, ..NOBODY };
+            let told = format!("theirs {theirs}, ours {ours}, active {active}, has one {has_one}");
+            assert_eq!(opening(&identity(theirs), known), expected, "{told}");
+        }
+    }
+
+    #[test]
+    fn a_new_account_gets_an_address_that_is_verified_and_nobodys() {
+        let with_email = |identity: &SocialIdentity, address_claimed| {
+            opening(identity, Known { address_claimed, ..NOBODY }) == Opening::New { with_email: true }
+        };
+        assert!(with_email(&identity(true), false));
+        assert!(!with_email(&identity(true), true), "somebody has it as a name");
+        assert!(!with_email(&identity(false), false));
+        assert!(!with_email(&SocialIdentity { email: None, ..identity(true) }, false));
+    }
+
+    fn names(login: Option<&str>, first: &str, last: &str) -> Vec<String> {
+        let (username, first_name, last_name) = (login.map(str::to_owned), first.to_owned(), last.to_owned());
+        let identity = SocialIdentity { username, first_name, last_name, ..identity(false) };
+        usernames(&identity, 0xc0ffee).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_name_is_made_of_what_the_provider_tells() {
+        for (login, first, last, name) in [
+            (Some("octo-ann"), "Ann", "Lee", "octo-ann"),
+            (None, "Ann", "Lee", "Ann Lee"),
+            (None, "", "Lee", "Lee"),
+            (None, "", "", "ann"),
+            (Some(" \u{200b}\n "), "", "", "ann"),
+            (Some("bob@example.com"), "", "", "bob"),
+            (Some("@example.com"), "Ann", "", "Ann"),
+            (Some("a\u{0}b\u{202e}c   d "), "", "", "abc d"),
+        ] {
+            assert_eq!(names(login, first, last)[0], name, "{login:?} {first} {last}");
+        }
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_suffix_that_fits() {
+        let all = names(Some("ann"), "", "");
+        assert_eq!(all[..3], ["ann", "ann-2", "ann-3"]);
+        assert_eq!((all.len(), all[9].as_str()), (10, "ann-00c0ffee"));
+        for long in ["x".repeat(500), "\u{fdfa}".repeat(60)] {
+            let all = names(Some(&long), "", "");
+            assert_eq!(all.len(), 10, "every one of them is a name: {}", all[0]);
+        }
+        let nameless = SocialIdentity { email: None, ..identity(false) };
+        assert_eq!(usernames(&nameless, 1)[0].as_str(), "user");
+    }
+
+    #[test]
+    fn an_attempt_ends() {
+        let begun_at = Timestamp::from_unix(1000);
+        let secret = || SecretText::new("x".to_owned());
+        let provider = ProviderName("google".to_owned());
+        let (state, nonce, verifier) = (secret(), secret(), secret());
+        let attempt = SignInAttempt { provider, state, nonce, verifier, begun_at, purpose: Purpose::SignIn };
+        for (now, live) in [(999, false), (1000, true), (1599, true), (1600, false)] {
+            assert_eq!(attempt.is_live(Timestamp::from_unix(now)), live, "{now}");
+        }
     }
 }

@@ -101,6 +101,7 @@ pub(super) fn open(issuer: &Issuer, user: &User, dialect: Dialect, address: Opti
         ended: None,
         must_change_password: user.must_change_password,
         address,
+        provider: None,
     };
     Session { expires_at: session.slid(now, &policy), ..session }
 }

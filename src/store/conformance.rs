@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, Username};
 
 pub(crate) mod sessions;
+pub(crate) mod social_accounts;
 pub(crate) mod transactions;
 pub(crate) mod trifles;
 pub(crate) mod users;
@@ -23,7 +24,8 @@ macro_rules! conformance {
     ($fresh:expr) => {
         conformance! { $fresh;
             users: a_user_is_found_as_it_was_made, names_and_addresses_are_unique_across_each_other,
-                changes_change_what_they_name_alone, a_hash_is_upgraded_unless_the_password_changed,
+                changes_change_what_they_name_alone, an_address_is_verified_until_it_changes,
+                a_hash_is_upgraded_unless_the_password_changed,
                 an_address_stands_before_a_name, pages_follow_each_other, a_prefix_finds_names_and_addresses,
                 the_newest_addresses_are_kept, who_is_deleted_leaves_only_the_log, ids_are_never_given_again,
                 all_that_is_known_of_a_user_comes_along;
@@ -32,6 +34,8 @@ macro_rules! conformance {
                 live_sessions_are_listed, the_oldest_opening_is_of_a_live_session, the_sweep_takes_what_expired,
                 a_refresh_token_is_found_by_its_hash, hashes_are_swept_before_their_sessions,
                 a_temporary_password_is_forgotten;
+            social_accounts: an_account_is_found_as_it_was_linked, an_account_is_one_users_and_a_user_has_one_of_a_provider,
+                tokens_are_replaced_and_forgotten, what_is_unlinked_opens_nothing, accounts_go_with_their_user;
             trifles: a_code_is_used_once, a_code_does_not_outlive_a_change, a_newer_code_replaces_it, codes_expire_and_are_swept, a_mail_is_sent_once,
                 a_mail_is_tried_again_or_given_up, mails_are_swept_when_done, a_lease_that_ran_out_is_due,
                 settings_are_kept, the_log_is_read_newest_first, the_log_is_swept, runs_are_recorded;
@@ -118,6 +122,7 @@ fn session(number: u128, user: UserId) -> Session {
         ended: None,
         must_change_password: false,
         address: Some(ip("192.0.2.1")),
+        provider: None,
     }
 }
 

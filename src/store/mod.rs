@@ -15,6 +15,7 @@ mod reset_codes;
 mod runs;
 mod sessions;
 mod settings;
+mod social_accounts;
 pub mod sqlite;
 mod users;
 
@@ -27,14 +28,26 @@ pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 pub use runs::{ReadRuns, RunId, WriteRuns};
 pub use sessions::{ReadSessions, RefreshHash, WriteSessions};
 pub use settings::{ReadSettings, WriteSettings};
+pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
 pub use users::{ReadUsers, UserQuery, WriteUsers};
 
 /// Everything that can be asked.
-pub trait Read: ReadUsers + ReadSessions + ReadResetCodes + ReadOutbox + ReadSettings + ReadAudit + ReadRuns {}
+pub trait Read:
+    ReadUsers + ReadSessions + ReadSocialAccounts + ReadResetCodes + ReadOutbox + ReadSettings + ReadAudit + ReadRuns
+{
+}
 
 /// Everything that can be changed; what was changed is seen by what is asked after it in the same closure.
 pub trait Write:
-    Read + WriteUsers + WriteSessions + WriteResetCodes + WriteOutbox + WriteSettings + WriteAudit + WriteRuns
+    Read
+    + WriteUsers
+    + WriteSessions
+    + WriteSocialAccounts
+    + WriteResetCodes
+    + WriteOutbox
+    + WriteSettings
+    + WriteAudit
+    + WriteRuns
 {
 }
 

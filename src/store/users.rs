@@ -49,6 +49,8 @@ pub trait WriteUsers {
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError>;
     /// Sets the address, not verified, and forgets a reset code. [`StoreError::Taken`] as at the making.
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError>;
+    /// Marks the present address as proven to be the user's. False if it was before, or there is none.
+    fn verify_email(&self, id: UserId) -> Result<bool, StoreError>;
     /// Enables or disables, and forgets a reset code.
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
     /// Sets the user's own claims.

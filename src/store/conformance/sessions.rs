@@ -14,6 +14,7 @@ pub(crate) async fn a_session_comes_with_its_user(store: &Store) {
         ended: Some((at(1500), EndReason::Reuse)),
         must_change_password: true,
         address: None,
+        provider: Some("google".parse().expect("a provider's name")),
         ..session(2, ann)
     };
     let odd = open(store, odd).await;

@@ -86,6 +86,20 @@ pub(crate) async fn changes_change_what_they_name_alone(store: &Store) {
     assert_eq!((bob.is_active, bob.must_change_password, bob.last_login), (true, false, None));
 }
 
+pub(crate) async fn an_address_is_verified_until_it_changes(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    let verify = move |id| change(store, move |tx| tx.verify_email(id));
+    assert!(verify(ann).await);
+    assert!(!verify(ann).await, "it was verified before");
+    assert!(!verify(UserId(999)).await, "nobody");
+    let nameless = insert(store, NewUser { email: None, ..someone("cat") }).await;
+    assert!(!verify(nameless).await, "no address");
+    let verified = move |id| ask(store, move |tx| Ok(tx.user(id)?.map(|user| user.email_verified)));
+    assert_eq!((verified(ann).await, verified(bob).await), (Some(true), Some(false)));
+    change(store, move |tx| tx.set_email(ann, &email("ann@example.org"))).await;
+    assert_eq!(verified(ann).await, Some(false), "another address");
+}
+
 pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let upgrade = move |old: &'static str| {

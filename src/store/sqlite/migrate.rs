@@ -12,7 +12,10 @@ use super::connect::{explained, folder};
 use crate::store::StoreError;
 
 /// Every step there ever was, in order. What was once released is never edited or removed.
-pub(super) const STEPS: &[M<'static>] = &[M::up(include_str!("../../../migrations/sqlite/0001_first.sql"))];
+pub(super) const STEPS: &[M<'static>] = &[
+    M::up(include_str!("../../../migrations/sqlite/0001_first.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0002_social.sql")),
+];
 
 /// Which schema the database has, if this program can go on from it.
 pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Result<usize, StoreError> {

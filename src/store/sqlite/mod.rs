@@ -20,6 +20,7 @@ mod reset_codes;
 mod runs;
 mod sessions;
 mod settings;
+mod social_accounts;
 mod tx;
 mod users;
 mod writer;

@@ -8,6 +8,7 @@ use super::users::user;
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{EndReason, Session};
+use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::{ReadSessions, RefreshHash, StoreError, WriteSessions};
@@ -20,11 +21,12 @@ const LISTED: u32 = 1000;
 /// The user's columns keep their names; the session's that would clash have others.
 pub(super) const WITH_USER: &str =
     "SELECT s.id AS session_id, s.user_id, s.dialect, s.generation, s.good_from, s.opened_at,
-     s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.must_change_password AS session_must_change, s.address, u.*
+     s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.must_change_password AS session_must_change, s.address, s.provider, u.*
    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1";
 pub(super) const OF_USER: &str =
     "SELECT id AS session_id, user_id, dialect, generation, good_from, opened_at, rotated_at,
-     expires_at, ended_at, end_reason, must_change_password AS session_must_change, address
+     expires_at, ended_at, end_reason, must_change_password AS session_must_change, address,
+     provider
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
 pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
    WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
@@ -45,6 +47,7 @@ pub(super) const SWEEP: &str = "DELETE FROM sessions WHERE id IN
 
 fn session(row: &Row<'_>) -> Result<Session, StoreError> {
     let dialect: String = row.get("dialect")?;
+    let provider: Option<String> = row.get("provider")?;
     let reason: Option<String> = row.get("end_reason")?;
     let reason = reason
         .map(|name| EndReason::from_name(&name).ok_or_else(|| unreadable("end reason", format!("unknown `{name}`"))))
@@ -61,6 +64,7 @@ fn session(row: &Row<'_>) -> Result<Session, StoreError> {
         ended: maybe_date(row, "ended_at")?.zip(reason),
         must_change_password: row.get("session_must_change")?,
         address: address(row, "address")?,
+        provider: provider.map(|name| name.parse().map_err(|problem| unreadable("provider", problem))).transpose()?,
     })
 }
 
@@ -90,8 +94,8 @@ impl WriteSessions for Tx<'_> {
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at, ended_at,
-               end_reason, must_change_password, address)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+               end_reason, must_change_password, address, provider)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 session.id.0.as_bytes(),
                 session.user.0,
@@ -105,6 +109,7 @@ impl WriteSessions for Tx<'_> {
                 session.ended.map(|(_, reason)| reason.name()),
                 session.must_change_password,
                 session.address.map(address_text),
+                session.provider.as_ref().map(ProviderName::as_str),
             ],
         )?;
         Ok(())

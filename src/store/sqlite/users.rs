@@ -193,6 +193,11 @@ impl WriteUsers for Tx<'_> {
         self.forget_reset_code(id)
     }
 
+    fn verify_email(&self, id: UserId) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET email_verified = 1 WHERE id = ?1 AND email IS NOT NULL AND email_verified = 0";
+        Ok(self.execute(sql, [id.0])? == 1)
+    }
+
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError> {
         self.execute("UPDATE users SET is_active = ?2 WHERE id = ?1", params![id.0, active])?;
         self.forget_reset_code(id)

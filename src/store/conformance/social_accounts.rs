@@ -1,0 +1,116 @@
+//! Accounts at providers.
+
+use super::{ask, at, change, insert, someone};
+use crate::domain::id::UserId;
+use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
+use crate::store::{Store, StoreError};
+
+fn provider(name: &str) -> ProviderName {
+    ProviderName::parse(name).expect("a provider's name")
+}
+
+fn account(name: &str, social_id: &str, user: UserId) -> SocialAccount {
+    SocialAccount {
+        provider: provider(name),
+        social_id: social_id.to_owned(),
+        user,
+        access: Some(SealedToken(vec![1, 2])),
+        refresh: Some(SealedToken(vec![3, 4])),
+        expires_at: Some(at(500)),
+        linked_at: at(100),
+        last_login: Some(at(200)),
+    }
+}
+
+async fn link(store: &Store, account: SocialAccount) -> SocialAccount {
+    change(store, move |tx| tx.link_social_account(&account).map(|()| account)).await
+}
+
+async fn of(store: &Store, user: UserId) -> Vec<SocialAccount> {
+    ask(store, move |tx| tx.social_accounts_of(user)).await
+}
+
+pub(crate) async fn an_account_is_found_as_it_was_linked(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let full = link(store, account("google", "Abc", ann)).await;
+    let bare = SocialAccount {
+        access: None,
+        refresh: None,
+        expires_at: None,
+        last_login: None,
+        ..account("github", "1", ann)
+    };
+    let bare = link(store, bare).await;
+    assert_eq!(of(store, ann).await, [bare.clone(), full.clone()], "in order of the provider's name");
+    let found = |name: &'static str, id: &'static str| ask(store, move |tx| tx.social_account(&provider(name), id));
+    assert_eq!(found("google", "Abc").await, Some(full));
+    assert_eq!(found("github", "1").await, Some(bare.clone()));
+    assert_eq!(found("google", "abc").await, None, "another id");
+    assert_eq!(found("google", "1").await, None, "another provider's");
+    let own = |user, name: &'static str| ask(store, move |tx| tx.social_account_of(user, &provider(name)));
+    assert_eq!((own(ann, "github").await, own(ann, "facebook").await), (Some(bare), None));
+    assert_eq!(own(UserId(99), "github").await, None);
+}
+
+pub(crate) async fn an_account_is_one_users_and_a_user_has_one_of_a_provider(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    link(store, account("google", "1", ann)).await;
+    for (name, id, user) in [("google", "1", bob), ("google", "2", ann), ("github", "1", UserId(99))] {
+        let refused: Result<(), StoreError> =
+            store.write(move |tx| tx.link_social_account(&account(name, id, user))).await;
+        assert!(matches!(refused, Err(StoreError::Fault(_))), "{name} {id} {user}: {refused:?}");
+    }
+    link(store, account("google", "2", bob)).await;
+    link(store, account("github", "1", ann)).await;
+}
+
+pub(crate) async fn tokens_are_replaced_and_forgotten(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    let google = link(store, account("google", "1", ann)).await;
+    let github = link(store, account("github", "1", ann)).await;
+    let bobs = link(store, account("google", "2", bob)).await;
+
+    let keep = |refresh: Option<SealedToken>| {
+        change(store, move |tx| {
+            let access = SealedToken(vec![9]);
+            tx.keep_social_tokens(ann, &provider("google"), &access, refresh.as_ref(), None)
+        })
+    };
+    keep(None).await;
+    let kept = SocialAccount { access: Some(SealedToken(vec![9])), expires_at: None, ..google };
+    assert_eq!(of(store, ann).await, [github.clone(), kept.clone()], "the refresh token stays");
+    keep(Some(SealedToken(vec![8]))).await;
+    let kept = SocialAccount { refresh: Some(SealedToken(vec![8])), ..kept };
+    assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
+
+    change(store, move |tx| tx.record_social_sign_in(ann, &provider("google"), at(700))).await;
+    let kept = SocialAccount { last_login: Some(at(700)), ..kept };
+    assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
+
+    change(store, move |tx| tx.forget_social_access(ann, Some(&provider("google")))).await;
+    let kept = SocialAccount { access: None, ..kept };
+    assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
+    change(store, move |tx| tx.forget_social_access(ann, None)).await;
+    assert_eq!(of(store, ann).await, [SocialAccount { access: None, expires_at: None, ..github }, kept]);
+    assert_eq!(of(store, bob).await, [bobs]);
+}
+
+pub(crate) async fn what_is_unlinked_opens_nothing(store: &Store) {
+    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    link(store, account("google", "1", ann)).await;
+    link(store, account("github", "1", ann)).await;
+    let unlink = move |user| change(store, move |tx| tx.unlink_social_account(user, &provider("google")));
+    assert!(!unlink(bob).await, "not bob's");
+    assert!(unlink(ann).await);
+    assert!(!unlink(ann).await, "only once");
+    assert_eq!(of(store, ann).await, [account("github", "1", ann)]);
+    assert_eq!(ask(store, |tx| tx.social_account(&provider("google"), "1")).await, None);
+    link(store, account("google", "1", bob)).await;
+}
+
+pub(crate) async fn accounts_go_with_their_user(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    link(store, account("google", "1", ann)).await;
+    assert!(change(store, move |tx| tx.delete_user(ann)).await);
+    assert_eq!(ask(store, |tx| tx.social_account(&provider("google"), "1")).await, None);
+}
