@@ -16,6 +16,7 @@
 //! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the one proof that mints |
 //! | [`store`] | one narrow trait per noun, read and write closures, one conformance suite; [`store::sqlite`] is the only SQL there is |
 //! | [`mail`] | what mails say, letters, and where they go: SMTP, files, memory |
+//! | [`social`] | providers: where browsers are sent to sign in, and the proof of who came back |
 //! | [`throttle`] | how often something may be tried, by caller and by account |
 //! | [`telemetry`] | the log |
 //! | [`crypto`] | key pairs, the folder and the ring of keys, signing, verifying, sealing, hashing; the one parser of tokens |
@@ -29,7 +30,7 @@
 //! A room may use those to its right, never one to its left or beside it:
 //!
 //! ```text
-//! main → cli → app → { http, jobs } → issuer → { store, mail, throttle, telemetry } → crypto → { clock, chance, template } → domain
+//! main → cli → app → { http, jobs } → issuer → { store, mail, social, throttle, telemetry } → crypto → { clock, chance, template } → domain
 //!          ╲     ╲
 //!           ╲     ▶ config → domain            (nobody else reads config: what is needed is handed in as a value)
 //!            ▶
@@ -63,6 +64,7 @@ pub mod http;
 pub mod issuer;
 pub mod jobs;
 pub mod mail;
+pub mod social;
 pub mod store;
 pub mod telemetry;
 pub mod template;

@@ -1,0 +1,51 @@
+//! What can go wrong at a provider, in words for the operator: who was asked, what for, and what was wrong. Never a
+//! secret, never what the provider wrote beyond its error code.
+
+use crate::domain::social::ProviderName;
+
+/// Why a provider's word was not had, or not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SocialError {
+    /// It could not be asked, or was too slow, or is out of order: trying again later may help.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It said no. Holds its error code (RFC 6749 §5.2), such as `invalid_grant`.
+    #[error("the provider refused: {0}")]
+    Refused(String),
+    /// It gave no access token.
+    #[error("the provider gave no access token")]
+    NoToken,
+    /// What it said can't be understood, or it is not set up as it must be.
+    #[error("{0}")]
+    Nonsense(String),
+    /// What it said may not be its own word, or is not meant for us: a wrong signature, issuer, audience or nonce.
+    #[error("{0}")]
+    Untrusted(String),
+}
+
+/// One thing that is done with a provider, for the words of an error.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step<'a> {
+    /// With whom.
+    pub(super) provider: &'a ProviderName,
+    /// What, as in "fetching its keys".
+    pub(super) doing: &'static str,
+}
+
+impl Step<'_> {
+    pub(super) fn unreachable(self, what: impl std::fmt::Display) -> SocialError {
+        SocialError::Unreachable(self.words(what))
+    }
+
+    pub(super) fn nonsense(self, what: impl std::fmt::Display) -> SocialError {
+        SocialError::Nonsense(self.words(what))
+    }
+
+    pub(super) fn untrusted(self, what: impl std::fmt::Display) -> SocialError {
+        SocialError::Untrusted(self.words(what))
+    }
+
+    fn words(self, what: impl std::fmt::Display) -> String {
+        format!("{}: {}: {what}", self.provider, self.doing)
+    }
+}
