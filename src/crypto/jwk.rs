@@ -62,14 +62,23 @@ impl Jwk {
     /// The key's bytes as the crypto library takes them: the reverse of the two above. Whether they make a key, and
     /// this one, is not asked here.
     pub(super) fn to_raw(&self) -> Option<Vec<u8>> {
-        let decode = |member: &Option<String>| URL_SAFE_NO_PAD.decode(member.as_ref()?).ok();
-        if self.crv.is_some() {
-            Some([vec![4], decode(&self.x)?, decode(&self.y)?].concat())
-        } else {
-            let (modulus, exponent) = (decode(&self.n)?, decode(&self.e)?);
-            [UintRef::new(&modulus).ok()?, UintRef::new(&exponent).ok()?].to_der().ok()
+        match self.crv {
+            Some(_) => raw_point(self.x.as_ref()?, self.y.as_ref()?),
+            None => raw_numbers(self.n.as_ref()?, self.e.as_ref()?),
         }
     }
+}
+
+/// An uncompressed point from its coordinates (RFC 7518 §6.2.1).
+pub(super) fn raw_point(x: &str, y: &str) -> Option<Vec<u8>> {
+    let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.decode(coordinate).ok());
+    Some([vec![4], x?, y?].concat())
+}
+
+/// PKCS#1 from modulus and exponent (RFC 7518 §6.3.1).
+pub(super) fn raw_numbers(n: &str, e: &str) -> Option<Vec<u8>> {
+    let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.decode(number).ok());
+    [UintRef::new(&n?).ok()?, UintRef::new(&e?).ok()?].to_der().ok()
 }
 
 /// RFC 7638 §3: the SHA-256 of the required members in lexical order.

@@ -167,7 +167,7 @@ impl PublicKey {
     }
 
     /// `raw` is PKCS#1 for RSA, an uncompressed point for elliptic curves.
-    fn new(facts: &Facts, raw: &[u8]) -> Result<Self, KeyError> {
+    pub(super) fn new(facts: &Facts, raw: &[u8]) -> Result<Self, KeyError> {
         let jwk = if facts.oid == RSA {
             let [modulus, exponent] = rsa_numbers(raw)?;
             check_rsa_bits(modulus.as_bytes())?;

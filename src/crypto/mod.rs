@@ -4,9 +4,11 @@
 //! chance are handed in. (The key folder alone has a clock of its own: a change takes the time under its lock.)
 
 pub mod algorithm;
+pub mod app_secret_proof;
 pub mod certificate;
 pub mod derive;
 pub mod foreign_hash;
+pub mod foreign_keys;
 pub mod jwk;
 pub mod key_dir;
 pub mod key_pair;

@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
+use crate::crypto::key_pair::KeyPair;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{KeyPolicy, Kid};
 use crate::domain::secret::SecretText;
@@ -90,4 +94,16 @@ pub(crate) fn policy() -> KeyPolicy {
         leeway: Duration::from_secs(5),
         promised_until: None,
     }
+}
+
+/// A token such as another issuer may send: any header, any claims, truly signed.
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(crate) fn foreign_token(pair: &KeyPair, header: &Value, claims: &Value) -> String {
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let mut token = format!("{}.{}", encode(header), encode(claims));
+    let mut signature = Vec::new();
+    pair.sign(token.as_bytes(), &mut signature).unwrap();
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    token
 }

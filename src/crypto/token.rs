@@ -8,18 +8,31 @@ use serde_json::{Map, Value};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::strict_json;
 
-/// The greatest length of a token, in bytes.
+/// The greatest length of a token of ours, in bytes.
 pub const TOKEN_MAX: usize = 8 * 1024;
+/// The greatest length of another issuer's token, in bytes.
+pub const FOREIGN_TOKEN_MAX: usize = 16 * 1024;
 
-/// Header members that make a verifier fetch or trust what the sender chose (RFC 7515 §4.1, RFC 8725 §3.10).
-const FORBIDDEN: [&str; 7] = ["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit"];
+/// What is taken from whom.
+struct Form {
+    max: usize,
+    /// Header members that make a verifier fetch or trust what the sender chose (RFC 7515 §4.1, RFC 8725 §3.10).
+    forbidden: &'static [&'static str],
+    needs_kid: bool,
+}
+
+const OURS: Form =
+    Form { max: TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit"], needs_kid: true };
+/// Others name their keys by a certificate's thumbprint too, which asks for nothing and is not looked at.
+const FOREIGN: Form =
+    Form { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
 
 /// Why a token is refused. For logs and for tests; a caller only ever learns that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// Over [`TOKEN_MAX`] bytes.
-    #[error("longer than {TOKEN_MAX} bytes")]
-    TooLong,
+    /// Over this many bytes.
+    #[error("longer than {0} bytes")]
+    TooLong(usize),
     /// Not three parts of canonical base64url holding two JSON objects.
     #[error("not a compact JWS")]
     Malformed,
@@ -63,7 +76,7 @@ pub enum TokenFault {
 pub struct UnverifiedToken<'a> {
     /// The algorithm it claims.
     pub alg: Algorithm,
-    /// The key it claims.
+    /// The key it claims; empty where another issuer's names none.
     pub kid: String,
     /// The `typ`, in lower case and without `application/` (RFC 7515 §4.1.9); empty where there is none.
     pub typ: String,
@@ -76,20 +89,33 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Reads a token. The cheapest refusals come first.
+    /// Reads a token of ours. The cheapest refusals come first.
     pub fn parse(token: &'a str) -> Result<Self, TokenFault> {
-        if token.len() > TOKEN_MAX {
-            return Err(TokenFault::TooLong);
+        Self::read(token, &OURS)
+    }
+
+    /// Reads another issuer's token, as strictly, but for its length and the name of its key.
+    pub fn parse_foreign(token: &'a str) -> Result<Self, TokenFault> {
+        Self::read(token, &FOREIGN)
+    }
+
+    fn read(token: &'a str, form: &Form) -> Result<Self, TokenFault> {
+        if token.len() > form.max {
+            return Err(TokenFault::TooLong(form.max));
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(TokenFault::Malformed)?;
         let header = strict_json::parse_object(&decode(header)?).map_err(|_| TokenFault::Malformed)?;
-        if header.keys().any(|name| FORBIDDEN.contains(&name.as_str())) {
+        if header.keys().any(|name| form.forbidden.contains(&name.as_str())) {
             return Err(TokenFault::Header);
         }
         let text = |name: &str| header.get(name).and_then(Value::as_str);
         let alg = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenFault::Algorithm)?;
-        let kid = text("kid").ok_or(TokenFault::NoKid)?.to_owned();
+        let kid = match header.get("kid") {
+            Some(Value::String(kid)) => kid.clone(),
+            None if !form.needs_kid => String::new(),
+            _ => return Err(TokenFault::NoKid),
+        };
         let typ = match header.get("typ") {
             None => String::new(),
             Some(Value::String(typ)) => typ.to_ascii_lowercase().trim_start_matches("application/").to_owned(),
@@ -171,6 +197,26 @@ mod tests {
         for bad in [padded, stray, more, spaced, "a.b".into(), "..".into(), String::new()] {
             assert_eq!(fault(&bad), Some(TokenFault::Malformed), "{bad}");
         }
-        assert_eq!(fault(&"a".repeat(TOKEN_MAX + 1)), Some(TokenFault::TooLong));
+        assert_eq!(fault(&"a".repeat(TOKEN_MAX + 1)), Some(TokenFault::TooLong(TOKEN_MAX)));
+    }
+
+    #[test]
+    fn anothers_token_may_be_longer_and_name_no_key_and_nothing_else() {
+        let foreign = |header: &str| UnverifiedToken::parse_foreign(&token(header, "{}")).map(|token| token.kid);
+        assert_eq!(foreign(r#"{"alg":"RS256"}"#).as_deref(), Ok(""));
+        assert_eq!(foreign(r#"{"alg":"RS256","kid":"k","x5t":"abc"}"#).as_deref(), Ok("k"));
+        assert_eq!(foreign(r#"{"alg":"RS256","kid":null}"#), Err(TokenFault::NoKid));
+        for name in ["jku", "x5u", "jwk", "x5c", "crit"] {
+            assert_eq!(foreign(&format!(r#"{{"alg":"RS256","{name}":[]}}"#)), Err(TokenFault::Header), "{name}");
+        }
+        for alg in ["none", "HS256", "rs256", ""] {
+            assert_eq!(foreign(&format!(r#"{{"alg":"{alg}"}}"#)), Err(TokenFault::Algorithm), "{alg}");
+        }
+        let long = format!(r#"{{"a":"{}"}}"#, "a".repeat(TOKEN_MAX));
+        let long = token(r#"{"alg":"RS256"}"#, &long);
+        assert_eq!(fault(&long), Some(TokenFault::TooLong(TOKEN_MAX)));
+        assert!(UnverifiedToken::parse_foreign(&long).is_ok());
+        let longest = UnverifiedToken::parse_foreign(&"a".repeat(FOREIGN_TOKEN_MAX + 1)).err();
+        assert_eq!(longest, Some(TokenFault::TooLong(FOREIGN_TOKEN_MAX)));
     }
 }

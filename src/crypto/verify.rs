@@ -108,7 +108,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<
 }
 
 /// A `NumericDate` (RFC 7519 §2): a number, of which a fraction is dropped; anything else is refused.
-fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
+pub fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     #[expect(clippy::cast_possible_truncation, reason = "saturates, which compares rightly")]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)).ok_or(TokenFault::Claims)?;

@@ -42,17 +42,22 @@ impl PublicUrl {
 
     /// Whether only this machine can mean it: `localhost`, `127.0.0.0/8`, `[::1]`.
     pub fn is_loopback(&self) -> bool {
-        match self.url.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+        is_loopback(&self.url)
     }
 
     /// The URL of a route; `route` begins with a slash.
     pub fn join(&self, route: &str) -> String {
         format!("{}{route}", self.text)
+    }
+}
+
+/// Whether only this machine can mean it: `localhost`, `127.0.0.0/8`, `[::1]`.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -1,0 +1,177 @@
+//! The public keys of another issuer (RFC 7517 §5), and whether one of them signed a token. Where the set comes from is
+//! not asked here.
+
+use serde_json::{Map, Value};
+
+use super::algorithm::facts;
+use super::jwk::{raw_numbers, raw_point};
+use super::key_pair::PublicKey;
+use super::token::{TokenFault, UnverifiedToken};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::strict_json;
+
+/// The greatest number of members of a set that are looked at.
+const KEYS_MAX: usize = 64;
+
+/// The text is no `{"keys":[…]}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a set of keys (JWKS)")]
+pub struct NotAKeySet;
+
+/// The keys of a set that could have signed a token.
+#[derive(Clone, Debug)]
+pub struct ForeignKeys {
+    keys: Vec<ForeignKey>,
+}
+
+/// A key under its issuer's name for it; ours would be its thumbprint.
+#[derive(Clone, Debug)]
+struct ForeignKey {
+    kid: Option<String>,
+    key: PublicKey,
+}
+
+impl ForeignKeys {
+    /// Reads a JWKS. Keys that sign nothing we verify are passed over (RFC 7517 §5), as are short, damaged and private ones.
+    pub fn parse(text: &[u8]) -> Result<Self, NotAKeySet> {
+        let set = strict_json::parse_object(text).map_err(|_| NotAKeySet)?;
+        let members = set.get("keys").and_then(Value::as_array).ok_or(NotAKeySet)?;
+        Ok(Self { keys: members.iter().take(KEYS_MAX).filter_map(usable).collect() })
+    }
+
+    /// Checks a token's signature. [`TokenFault::UnknownKey`] may mean that the set is an old one.
+    pub fn verify(&self, token: &UnverifiedToken<'_>) -> Result<(), TokenFault> {
+        let fits = |key: &&PublicKey| key.alg() == token.alg;
+        let mut named = self.named(&token.kid).filter(fits).peekable();
+        if named.peek().is_none() {
+            return Err(TokenFault::UnknownKey);
+        }
+        let signed = named.any(|key| key.verify(token.signing_input, &token.signature).is_ok());
+        if signed { Ok(()) } else { Err(TokenFault::Signature) }
+    }
+
+    /// The keys of that name: where either side has no name for it, the only key of the set.
+    fn named<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a PublicKey> {
+        let only = self.keys.len() == 1;
+        let fits = move |key: &&'a ForeignKey| match &key.kid {
+            Some(name) if !kid.is_empty() => name == kid,
+            _ => only,
+        };
+        self.keys.iter().filter(fits).map(|key| &key.key)
+    }
+}
+
+fn usable(member: &Value) -> Option<ForeignKey> {
+    let jwk = member.as_object()?;
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let is = |name: &str, value: &str| jwk.get(name).is_none_or(|found| found.as_str() == Some(value));
+    let alg = Algorithm::ALL.into_iter().find(|alg| {
+        let facts = facts(*alg);
+        text("kty") == Some(facts.kty) && text("crv") == facts.crv && is("alg", alg.name())
+    })?;
+    // A private key that somebody published signs for anybody.
+    if !is("use", "sig") || !may_verify(jwk) || jwk.contains_key("d") {
+        return None;
+    }
+    let raw = match facts(alg).crv {
+        Some(_) => raw_point(text("x")?, text("y")?),
+        None => raw_numbers(text("n")?, text("e")?),
+    }?;
+    let kid = match jwk.get("kid") {
+        None => None,
+        Some(Value::String(kid)) if !kid.is_empty() => Some(kid.clone()),
+        Some(_) => return None,
+    };
+    Some(ForeignKey { kid, key: PublicKey::new(facts(alg), &raw).ok()? })
+}
+
+/// RFC 7517 §4.3.
+fn may_verify(jwk: &Map<String, Value>) -> bool {
+    let verifies = |operations: &Value| operations.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"));
+    jwk.get("key_ops").is_none_or(verifies)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::crypto::key_pair::KeyPair;
+    use crate::crypto::testing::foreign_token;
+
+    fn jwk(pair: &KeyPair, change: &[(&str, Value)]) -> Value {
+        let mut jwk = serde_json::to_value(pair.public().jwk()).unwrap();
+        for (name, value) in change {
+            jwk[*name] = value.clone();
+        }
+        let kept = jwk.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+        Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
+    fn verify(keys: &[Value], token: &str) -> Result<(), TokenFault> {
+        let keys = ForeignKeys::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap();
+        keys.verify(&UnverifiedToken::parse_foreign(token).unwrap())
+    }
+
+    #[test]
+    fn finds_the_key_that_signed() {
+        for alg in Algorithm::ALL {
+            let (pair, other) = (KeyPair::generate(alg, 2048).unwrap(), KeyPair::generate(alg, 2048).unwrap());
+            let (one, two) = (jwk(&pair, &[("kid", json!("one"))]), jwk(&other, &[("kid", json!("two"))]));
+            let bare = jwk(&pair, &[("kid", Value::Null), ("use", Value::Null), ("alg", Value::Null)]);
+            let [named, nameless] =
+                [json!({"alg": alg, "kid": "one"}), json!({"alg": alg})].map(|h| foreign_token(&pair, &h, &json!({})));
+            assert_eq!(verify(&[one.clone(), two.clone()], &named), Ok(()));
+            assert_eq!(verify(std::slice::from_ref(&one), &nameless), Ok(()), "the only one");
+            assert_eq!(verify(std::slice::from_ref(&bare), &named), Ok(()), "the only one");
+            assert_eq!(verify(&[bare, two.clone()], &named), Err(TokenFault::UnknownKey), "one of two without a name");
+            assert_eq!(verify(&[one, two.clone()], &nameless), Err(TokenFault::UnknownKey), "which?");
+            let lying = jwk(&other, &[("kid", json!("one"))]);
+            assert_eq!(verify(&[lying, two], &named), Err(TokenFault::Signature));
+            assert_eq!(verify(&[], &named), Err(TokenFault::UnknownKey));
+        }
+    }
+
+    #[test]
+    fn passes_over_what_must_not_verify() {
+        let pair = KeyPair::generate(Algorithm::Es256, 2048).unwrap();
+        let token = foreign_token(&pair, &json!({"alg": "ES256", "kid": "k"}), &json!({}));
+        let named = ("kid", json!("k"));
+        let rows = [
+            ("use", json!("enc")),
+            ("alg", json!("ES384")),
+            ("alg", json!("RS256")),
+            ("kty", json!("oct")),
+            ("crv", json!("P-384")),
+            ("crv", Value::Null),
+            ("key_ops", json!(["sign"])),
+            ("key_ops", json!("verify")),
+            ("d", json!("AAAA")),
+            ("x", json!("AAAA")),
+            ("y", json!(7)),
+            ("kid", json!(7)),
+        ];
+        for change in rows {
+            let keys = [jwk(&pair, &[named.clone(), change.clone()])];
+            assert_eq!(verify(&keys, &token), Err(TokenFault::UnknownKey), "{change:?}");
+        }
+        assert_eq!(verify(&[jwk(&pair, &[named, ("key_ops", json!(["verify"]))])], &token), Ok(()));
+    }
+
+    #[test]
+    fn a_key_of_another_kind_is_another_key() {
+        let (ec, rsa) = (KeyPair::generate(Algorithm::Es256, 0), KeyPair::generate(Algorithm::Rs256, 2048));
+        let (ec, rsa) = (ec.unwrap(), rsa.unwrap());
+        let token = foreign_token(&ec, &json!({"alg": "ES256", "kid": "k"}), &json!({}));
+        assert_eq!(verify(&[jwk(&rsa, &[("kid", json!("k"))])], &token), Err(TokenFault::UnknownKey));
+    }
+
+    #[test]
+    fn only_a_set_is_a_set() {
+        for bad in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#, "<html>"] {
+            assert_eq!(ForeignKeys::parse(bad.as_bytes()).err(), Some(NotAKeySet), "{bad}");
+        }
+        assert!(ForeignKeys::parse(br#"{"keys":[7,null,{}],"more":1}"#).is_ok());
+    }
+}
