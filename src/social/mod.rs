@@ -4,15 +4,37 @@
 //! whom that opens an account to, keep anything but what a provider publishes, or know how a browser is bound to its
 //! attempt: that is for the use cases and the routes.
 
+mod cache;
 mod error;
+mod facebook;
+mod flow;
+mod github;
+mod id_token;
+mod openid;
 mod options;
+mod person;
+mod urls;
+mod web;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth2::RedirectUrl;
 
 pub use error::SocialError;
 pub use options::{KnownProvider, OidcProvider, SocialOptions, WebLimits};
 
+use crate::clock::Clock;
+use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SignInAttempt, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
+use error::Step;
+use facebook::Facebook;
+use flow::{Client, Endpoints};
+use github::GitHub;
+use openid::OpenId;
+use web::Web;
 
 /// What a browser brings back from a provider, besides the state, which is checked before (RFC 6749 §4.1.2).
 #[derive(Clone, Debug)]
@@ -32,19 +54,68 @@ pub struct Providers {
 /// One provider.
 #[derive(Debug)]
 pub struct Provider {
+    common: Common,
+    label: String,
+    kind: Kind,
+}
+
+/// What is alike in all providers: who we are to them, and the way there.
+#[derive(Debug)]
+struct Common {
+    name: ProviderName,
+    client: Client,
+    web: Arc<Web>,
+    clock: Clock,
+    leeway: Duration,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Google, or any other of OpenID Connect.
+    OpenId(Box<OpenId>),
+    GitHub(Box<GitHub>),
+    Facebook(Box<Facebook>),
+}
+
+/// One provider before it is put together.
+struct Plan {
     name: ProviderName,
     label: String,
+    client_id: String,
+    client_secret: Option<SecretText>,
+    scopes: Vec<String>,
+    extra: &'static [(&'static str, &'static str)],
+    kind: Kind,
 }
 
 impl Providers {
     /// Reads the options; talks to nobody yet.
-    pub fn new(_options: SocialOptions) -> Result<Self, SocialError> {
-        Ok(Self { all: Vec::new() })
+    pub fn new(options: SocialOptions) -> Result<Self, SocialError> {
+        let (public_url, clock) = (options.public_url.clone(), options.clock.clone());
+        let (leeway, limits) = (options.leeway, options.limits);
+        let plans = plans(options)?;
+        if plans.is_empty() {
+            return Ok(Self { all: Vec::new() });
+        }
+        let web = Web::new(limits);
+        let web = Arc::new(web.map_err(|error| SocialError::Nonsense(format!("setting up TLS: {error}")))?);
+        let build = |plan: Plan| {
+            let client = Client {
+                id: plan.client_id,
+                secret: plan.client_secret,
+                redirect_uri: callback_url(&public_url, &plan.name)?,
+                scopes: plan.scopes,
+                extra: plan.extra,
+            };
+            let common = Common { name: plan.name, client, web: Arc::clone(&web), clock: clock.clone(), leeway };
+            Ok(Provider { common, label: plan.label, kind: plan.kind })
+        };
+        Ok(Self { all: plans.into_iter().map(build).collect::<Result<_, _>>()? })
     }
 
     /// The provider of that name.
     pub fn find(&self, name: &str) -> Option<&Provider> {
-        self.offered().find(|provider| provider.name.as_str() == name)
+        self.offered().find(|provider| provider.name().as_str() == name)
     }
 
     /// All providers, in the order in which people are shown them.
@@ -56,7 +127,7 @@ impl Providers {
 impl Provider {
     /// Its name, which is also the path it is offered under.
     pub fn name(&self) -> &ProviderName {
-        &self.name
+        &self.common.name
     }
 
     /// Its name for people.
@@ -64,31 +135,160 @@ impl Provider {
         &self.label
     }
 
-    /// Whether its access tokens can be renewed.
+    /// Whether its access tokens can be renewed. Facebook has nothing to renew them with.
     pub fn can_refresh(&self) -> bool {
-        false
+        match self.kind {
+            Kind::OpenId(_) | Kind::GitHub(_) => true,
+            Kind::Facebook(_) => false,
+        }
     }
 
-    /// Where to send the browser (RFC 6749 §4.1.1).
-    #[expect(clippy::unused_async, reason = "a provider that describes itself is asked first")]
-    pub async fn authorize_url(&self, _attempt: &SignInAttempt) -> Result<String, SocialError> {
-        Err(SocialError::NoToken)
+    /// Where to send the browser (RFC 6749 §4.1.1). A provider that describes itself may be asked first.
+    pub async fn authorize_url(&self, attempt: &SignInAttempt) -> Result<String, SocialError> {
+        let step = self.common.step("sending a browser there");
+        self.check_attempt(step, attempt)?;
+        let nonce = matches!(self.kind, Kind::OpenId(_));
+        self.common.client.authorize_url(step, &self.endpoints().await?, attempt, nonce)
     }
 
     /// Who came back: changes the code for tokens, and takes the provider's word for who they are of, once it is proven.
-    #[expect(clippy::unused_async, reason = "the provider is asked")]
     pub async fn identify(
         &self,
-        _callback: &Callback,
-        _attempt: &SignInAttempt,
-        _now: Timestamp,
+        callback: &Callback,
+        attempt: &SignInAttempt,
+        now: Timestamp,
     ) -> Result<SocialIdentity, SocialError> {
-        Err(SocialError::NoToken)
+        let Common { name, client, web, .. } = &self.common;
+        let step = self.common.step("taking a browser back");
+        self.check_attempt(step, attempt)?;
+        let at = self.endpoints().await?;
+        self.check_issuer(step, callback.iss.as_deref(), at.names_itself)?;
+        let step = self.common.step("changing the code for tokens");
+        let answer = client.exchange(step, web, &at, &callback.code, attempt, now).await?;
+        let person = match &self.kind {
+            Kind::OpenId(openid) => openid.person(&self.common, &at, &answer, attempt, now).await?,
+            Kind::GitHub(github) => github.person(&self.common, &answer.tokens.access).await?,
+            Kind::Facebook(facebook) => facebook.person(&self.common, &answer.tokens.access).await?,
+        };
+        Ok(SocialIdentity {
+            provider: name.clone(),
+            social_id: person.social_id,
+            username: person.username,
+            email: person.email,
+            email_verified: person.email_verified,
+            first_name: person.first_name,
+            last_name: person.last_name,
+            tokens: answer.tokens,
+        })
     }
 
-    /// A new access token for a refresh token (RFC 6749 §6).
-    #[expect(clippy::unused_async, reason = "the provider is asked")]
-    pub async fn refresh(&self, _token: &SecretText, _now: Timestamp) -> Result<SocialTokens, SocialError> {
-        Err(SocialError::NoToken)
+    /// A new access token for a refresh token (RFC 6749 §6). Where no new refresh token comes with it, the old one is
+    /// still good.
+    pub async fn refresh(&self, token: &SecretText, now: Timestamp) -> Result<SocialTokens, SocialError> {
+        if !self.can_refresh() {
+            return Err(SocialError::NoToken);
+        }
+        let step = self.common.step("renewing an access token");
+        let (client, web) = (&self.common.client, &self.common.web);
+        Ok(client.refresh(step, web, &self.endpoints().await?, token, now).await?.tokens)
     }
+
+    async fn endpoints(&self) -> Result<Endpoints, SocialError> {
+        match &self.kind {
+            Kind::OpenId(openid) => openid.endpoints(&self.common).await,
+            Kind::GitHub(github) => Ok(github.endpoints.clone()),
+            Kind::Facebook(facebook) => Ok(facebook.endpoints.clone()),
+        }
+    }
+
+    fn check_attempt(&self, step: Step<'_>, attempt: &SignInAttempt) -> Result<(), SocialError> {
+        if attempt.provider == *self.name() {
+            return Ok(());
+        }
+        Err(step.untrusted(format_args!("the attempt was begun for {}", attempt.provider)))
+    }
+
+    /// RFC 9207 §2.4: who answers must be who was asked, or a code of one provider's ends up at another (RFC 9700 §4.4).
+    fn check_issuer(&self, step: Step<'_>, iss: Option<&str>, always: bool) -> Result<(), SocialError> {
+        let known = match &self.kind {
+            Kind::OpenId(openid) => openid.issuers().collect(),
+            Kind::GitHub(github) => Vec::from_iter(github.issuer.as_deref()),
+            Kind::Facebook(facebook) => Vec::from_iter(facebook.issuer.as_deref()),
+        };
+        match iss {
+            Some(iss) if !known.is_empty() && !known.contains(&iss) => {
+                Err(step.untrusted("the callback is another issuer's (iss)"))
+            }
+            None if always => Err(step.untrusted("the callback does not name its issuer (iss)")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Common {
+    fn step(&self, doing: &'static str) -> Step<'_> {
+        Step { provider: &self.name, doing }
+    }
+}
+
+/// The configured providers, the well-known ones first.
+fn plans(options: SocialOptions) -> Result<Vec<Plan>, SocialError> {
+    let known = [
+        options.google.map(|google| {
+            let kind = Kind::OpenId(Box::new(OpenId::google(&google)?));
+            // Without it no refresh token is ever given.
+            let extra: &[_] = &[("access_type", "offline")];
+            known("google", "Google", google, &["openid", "email", "profile"], extra, kind)
+        }),
+        options.github.map(|github| {
+            let kind = Kind::GitHub(Box::new(GitHub::new(&github)?));
+            known("github", "GitHub", github, &github::SCOPES, &[], kind)
+        }),
+        options.facebook.map(|facebook| {
+            let kind = Kind::Facebook(Box::new(Facebook::new(&facebook)?));
+            known("facebook", "Facebook", facebook, &facebook::SCOPES, &[], kind)
+        }),
+    ];
+    let described = options.oidc.into_iter().map(|(name, oidc)| {
+        let kind = Kind::OpenId(Box::new(OpenId::described(name.as_str(), &oidc)?));
+        let mut scopes = oidc.scopes;
+        if !scopes.iter().any(|scope| scope == "openid") {
+            scopes.insert(0, "openid".to_owned());
+        }
+        Ok(Plan {
+            label: name.to_string(),
+            name,
+            client_id: oidc.client_id,
+            client_secret: oidc.client_secret,
+            scopes,
+            extra: &[],
+            kind,
+        })
+    });
+    known.into_iter().flatten().chain(described).collect()
+}
+
+fn known(
+    name: &str,
+    label: &str,
+    options: KnownProvider,
+    scopes: &[&str],
+    extra: &'static [(&'static str, &'static str)],
+    kind: Kind,
+) -> Result<Plan, SocialError> {
+    Ok(Plan {
+        name: ProviderName::parse(name).map_err(|error| SocialError::Nonsense(error.to_string()))?,
+        label: label.to_owned(),
+        client_id: options.client_id,
+        client_secret: Some(options.client_secret),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        extra,
+        kind,
+    })
+}
+
+/// Where the provider sends browsers back to; it must be told so, to the letter, when we are registered there.
+fn callback_url(public_url: &PublicUrl, name: &ProviderName) -> Result<RedirectUrl, SocialError> {
+    let url = public_url.join(&format!("/{name}/callback/"));
+    RedirectUrl::new(url).map_err(|error| SocialError::Nonsense(format!("{name}: the callback's URL: {error}")))
 }

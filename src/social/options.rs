@@ -49,6 +49,13 @@ pub struct KnownProvider {
     pub jwks_url: Option<String>,
 }
 
+impl KnownProvider {
+    /// The `iss` that is set, or the usual one, unless browsers are sent elsewhere than usual.
+    pub(super) fn issuer_or(&self, usual: &str) -> Option<String> {
+        self.issuer.clone().or_else(|| self.authorize_url.is_none().then(|| usual.to_owned()))
+    }
+}
+
 /// A provider that describes itself (OpenID Connect Discovery 1.0 §4).
 #[derive(Clone, Debug)]
 pub struct OidcProvider {

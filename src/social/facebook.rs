@@ -1,0 +1,85 @@
+//! Facebook: OAuth 2.0 without ID tokens; who signed in is asked of its Graph API.
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::Common;
+use super::error::SocialError;
+use super::flow::Endpoints;
+use super::options::KnownProvider;
+use super::person::{Person, email, names, social_id};
+use super::urls::or_usual;
+use crate::crypto::app_secret_proof::app_secret_proof;
+use crate::domain::secret::SecretText;
+
+pub(super) const SCOPES: [&str; 2] = ["public_profile", "email"];
+
+const ISSUER: &str = "https://www.facebook.com";
+const FIELDS: &str = "id,name,email,first_name,last_name";
+
+/// What is particular to Facebook.
+#[derive(Debug)]
+pub(super) struct Facebook {
+    pub(super) endpoints: Endpoints,
+    pub(super) issuer: Option<String>,
+    me: Url,
+}
+
+impl Facebook {
+    /// The Graph API's version is part of each URL; each is kept for two years and more.
+    pub(super) fn new(options: &KnownProvider) -> Result<Self, SocialError> {
+        let url = |name, url: &Option<String>, usual| or_usual("facebook", name, url.as_deref(), usual);
+        Ok(Self {
+            endpoints: Endpoints {
+                authorize: url("authorize_url", &options.authorize_url, "https://www.facebook.com/v26.0/dialog/oauth")?,
+                token: url("token_url", &options.token_url, "https://graph.facebook.com/v26.0/oauth/access_token")?,
+                userinfo: None,
+                jwks: None,
+                names_itself: false,
+                basic_auth: false,
+            },
+            issuer: options.issuer_or(ISSUER),
+            me: url("userinfo_url", &options.userinfo_url, "https://graph.facebook.com/v26.0/me")?,
+        })
+    }
+
+    pub(super) async fn person(&self, common: &Common, token: &SecretText) -> Result<Person, SocialError> {
+        let step = common.step("asking who signed in");
+        let mut me = self.me.clone();
+        me.query_pairs_mut().append_pair("fields", FIELDS);
+        if let Some(secret) = &common.client.secret {
+            me.query_pairs_mut().append_pair("appsecret_proof", &app_secret_proof(secret, token));
+        }
+        let said = common.web.fetch_object(step, &me, Some(token), &[]).await?;
+        read_me(&said).ok_or_else(|| step.nonsense("the answer names nobody (id)"))
+    }
+}
+
+/// Facebook doesn't say whether an address is proven, so none counts as that.
+fn read_me(said: &Map<String, Value>) -> Option<Person> {
+    let (first_name, last_name) = names(said, "first_name", "last_name");
+    let social_id = social_id(said, "id")?;
+    Some(Person { social_id, email: email(said, "email"), first_name, last_name, ..Person::default() })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_address_of_facebooks_is_never_proven() {
+        let said = json!({"id": "10158", "name": "Ann Other", "email": "ann@example.com", "first_name": "Ann",
+            "last_name": "Other", "email_verified": true, "verified": true});
+        let person = read_me(said.as_object().unwrap()).unwrap();
+        assert_eq!((person.social_id.as_str(), person.username), ("10158", None));
+        assert_eq!(
+            (person.email.map(|email| email.to_string()), person.email_verified),
+            (Some("ann@example.com".to_owned()), false)
+        );
+        assert_eq!((person.first_name.as_str(), person.last_name.as_str()), ("Ann", "Other"));
+        assert_eq!(read_me(json!({"name": "Ann"}).as_object().unwrap()), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! The authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636) and the refresh of what came of it (§6), as the
+//! `oauth2` crate speaks them. Knows no provider.
+
+use std::fmt;
+
+use oauth2::basic::{
+    BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
+};
+use oauth2::{
+    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
+    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::error::{SocialError, Step};
+use super::web::{Web, error_code};
+use crate::domain::secret::SecretText;
+use crate::domain::social::{SignInAttempt, SocialTokens};
+use crate::domain::strict_json;
+use crate::domain::time::Timestamp;
+
+/// How long a PKCE verifier may be, in characters (RFC 7636 §4.1).
+const VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
+/// The greatest length of a provider's access or refresh token in bytes: what is kept is kept small.
+const TOKEN_MAX: usize = 16 * 1024;
+
+/// Who we are to a provider.
+pub(super) struct Client {
+    pub(super) id: String,
+    /// None for a public client.
+    pub(super) secret: Option<SecretText>,
+    /// Where browsers come back.
+    pub(super) redirect_uri: RedirectUrl,
+    /// What is asked for (RFC 6749 §3.3).
+    pub(super) scopes: Vec<String>,
+    /// Parameters of the provider's own at its authorization endpoint.
+    pub(super) extra: &'static [(&'static str, &'static str)],
+}
+
+/// Where a provider is asked, and what it promises about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Endpoints {
+    pub(super) authorize: Url,
+    pub(super) token: Url,
+    pub(super) userinfo: Option<Url>,
+    pub(super) jwks: Option<Url>,
+    /// Whether each of its callbacks names it (RFC 9207 §3).
+    pub(super) names_itself: bool,
+    /// Whether a client shows its secret in the `Authorization` header; else in the body (RFC 6749 §2.3.1).
+    pub(super) basic_auth: bool,
+}
+
+/// What a code was changed for.
+pub(super) struct Answer {
+    pub(super) tokens: SocialTokens,
+    pub(super) id_token: Option<SecretText>,
+}
+
+/// OpenID Connect Core 1.0 §3.1.3.3.
+#[derive(Debug, Serialize, Deserialize)]
+struct IdTokenField {
+    id_token: Option<SecretText>,
+}
+
+impl ExtraTokenFields for IdTokenField {}
+
+type TheirAnswer = StandardTokenResponse<IdTokenField, BasicTokenType>;
+type Flow = oauth2::Client<
+    BasicErrorResponse,
+    TheirAnswer,
+    BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+impl Client {
+    fn flow(&self, at: &Endpoints) -> Flow {
+        let auth = if at.basic_auth { AuthType::BasicAuth } else { AuthType::RequestBody };
+        let flow = oauth2::Client::new(ClientId::new(self.id.clone()))
+            .set_auth_uri(AuthUrl::from_url(at.authorize.clone()))
+            .set_token_uri(TokenUrl::from_url(at.token.clone()))
+            .set_redirect_uri(self.redirect_uri.clone())
+            .set_auth_type(auth);
+        match &self.secret {
+            Some(secret) => flow.set_client_secret(ClientSecret::new(secret.expose().to_owned())),
+            None => flow,
+        }
+    }
+
+    /// Where to send the browser. A nonce is for providers that give ID tokens.
+    pub(super) fn authorize_url(
+        &self,
+        step: Step<'_>,
+        at: &Endpoints,
+        attempt: &SignInAttempt,
+        nonce: bool,
+    ) -> Result<String, SocialError> {
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier(step, attempt)?);
+        let flow = self.flow(at);
+        let mut request = flow
+            .authorize_url(|| CsrfToken::new(attempt.state.expose().to_owned()))
+            .add_scopes(self.scopes.iter().cloned().map(Scope::new))
+            .set_pkce_challenge(challenge);
+        if nonce {
+            request = request.add_extra_param("nonce", attempt.nonce.expose());
+        }
+        let request = self.extra.iter().fold(request, |request, (name, value)| request.add_extra_param(*name, *value));
+        Ok(request.url().0.into())
+    }
+
+    /// Changes a code for tokens.
+    pub(super) async fn exchange(
+        &self,
+        step: Step<'_>,
+        web: &Web,
+        at: &Endpoints,
+        code: &SecretText,
+        attempt: &SignInAttempt,
+        now: Timestamp,
+    ) -> Result<Answer, SocialError> {
+        let flow = self.flow(at);
+        let request = flow
+            .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+            .set_pkce_verifier(verifier(step, attempt)?);
+        let answer = request.request_async(&|request| token_request(step, web, request)).await;
+        read(step, answer, now)
+    }
+
+    /// Has an access token renewed.
+    pub(super) async fn refresh(
+        &self,
+        step: Step<'_>,
+        web: &Web,
+        at: &Endpoints,
+        token: &SecretText,
+        now: Timestamp,
+    ) -> Result<Answer, SocialError> {
+        let (flow, token) = (self.flow(at), RefreshToken::new(token.expose().to_owned()));
+        let request = flow.exchange_refresh_token(&token);
+        let answer = request.request_async(&|request| token_request(step, web, request)).await;
+        read(step, answer, now)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({} at {})", self.id, self.redirect_uri.as_str())
+    }
+}
+
+/// The library panics on a verifier that the RFC forbids; one that came back in a cookie is not worth that.
+fn verifier(step: Step<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier, SocialError> {
+    let verifier = attempt.verifier.expose();
+    if !VERIFIER_LENGTH.contains(&verifier.len()) {
+        return Err(step.untrusted("the attempt has no PKCE verifier"));
+    }
+    Ok(PkceCodeVerifier::new(verifier.to_owned()))
+}
+
+/// One request to the token endpoint. A refusal is found here, for GitHub refuses with status 200, and Facebook in an
+/// object of its own; the library knows neither.
+async fn token_request(step: Step<'_>, web: &Web, request: HttpRequest) -> Result<HttpResponse, SocialError> {
+    let (head, body) = web.ask(step, request).await?.into_parts();
+    let status = head.status;
+    let Ok(said) = strict_json::parse_object(&body) else {
+        return Err(if status.is_success() {
+            step.nonsense("the token endpoint gave no JSON object")
+        } else {
+            SocialError::Refused(format!("http_{}", status.as_u16()))
+        });
+    };
+    if let Some(code) = error_code(&said) {
+        return Err(SocialError::Refused(code));
+    }
+    if !status.is_success() {
+        return Err(SocialError::Refused(format!("http_{}", status.as_u16())));
+    }
+    match said.get("access_token") {
+        None | Some(Value::Null) => Err(SocialError::NoToken),
+        Some(Value::String(token)) if token.is_empty() => Err(SocialError::NoToken),
+        _ => Ok(HttpResponse::new(body.into())),
+    }
+}
+
+type TheirError = RequestTokenError<SocialError, BasicErrorResponse>;
+
+fn read(step: Step<'_>, answer: Result<TheirAnswer, TheirError>, now: Timestamp) -> Result<Answer, SocialError> {
+    let answer = answer.map_err(|error| match error {
+        RequestTokenError::Request(error) => error,
+        // The path to the member that is wrong, and neither its value nor the answer, which holds tokens.
+        RequestTokenError::Parse(error, _) => {
+            step.nonsense(format_args!("the token endpoint's answer is wrong at `{}`", error.path()))
+        }
+        RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => {
+            step.nonsense("the token endpoint's answer can't be read")
+        }
+    })?;
+    let token = |text: &String| {
+        if text.len() > TOKEN_MAX {
+            return Err(step.nonsense(format_args!("a token of more than {TOKEN_MAX} bytes")));
+        }
+        Ok(SecretText::new(text.clone()))
+    };
+    let refresh = answer.refresh_token().map(RefreshToken::secret).filter(|text| !text.is_empty());
+    let tokens = SocialTokens {
+        access: token(answer.access_token().secret())?,
+        refresh: refresh.map(token).transpose()?,
+        expires_at: answer.expires_in().map(|span| now + span),
+    };
+    Ok(Answer { tokens, id_token: answer.extra_fields().id_token.clone() })
+}

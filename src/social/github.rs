@@ -1,0 +1,124 @@
+//! GitHub: OAuth 2.0 without ID tokens; who signed in is asked of its REST API.
+
+use http::HeaderName;
+use http::header::ACCEPT;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::Common;
+use super::error::SocialError;
+use super::flow::Endpoints;
+use super::options::KnownProvider;
+use super::person::{Person, email, names, social_id, username};
+use super::urls::or_usual;
+use crate::domain::secret::SecretText;
+use crate::domain::strict_json;
+use crate::domain::user::Email;
+
+/// To read who somebody is, and their addresses though they don't show them.
+pub(super) const SCOPES: [&str; 2] = ["read:user", "user:email"];
+
+const ISSUER: &str = "https://github.com/login/oauth";
+/// The version that GitHub's own servers and those of enterprises all speak.
+const HEADERS: [(HeaderName, &str); 2] =
+    [(ACCEPT, "application/vnd.github+json"), (HeaderName::from_static("x-github-api-version"), "2022-11-28")];
+
+/// What is particular to GitHub.
+#[derive(Debug)]
+pub(super) struct GitHub {
+    pub(super) endpoints: Endpoints,
+    pub(super) issuer: Option<String>,
+    user: Url,
+    emails: Url,
+}
+
+impl GitHub {
+    pub(super) fn new(options: &KnownProvider) -> Result<Self, SocialError> {
+        let url = |name, url: &Option<String>, usual| or_usual("github", name, url.as_deref(), usual);
+        Ok(Self {
+            endpoints: Endpoints {
+                authorize: url("authorize_url", &options.authorize_url, "https://github.com/login/oauth/authorize")?,
+                token: url("token_url", &options.token_url, "https://github.com/login/oauth/access_token")?,
+                userinfo: None,
+                jwks: None,
+                names_itself: false,
+                basic_auth: false,
+            },
+            issuer: options.issuer_or(ISSUER),
+            user: url("userinfo_url", &options.userinfo_url, "https://api.github.com/user")?,
+            emails: url("emails_url", &options.emails_url, "https://api.github.com/user/emails")?,
+        })
+    }
+
+    pub(super) async fn person(&self, common: &Common, token: &SecretText) -> Result<Person, SocialError> {
+        let step = common.step("asking who signed in");
+        let user = common.web.fetch_object(step, &self.user, Some(token), &HEADERS).await?;
+        let person = read_user(&user).ok_or_else(|| step.nonsense("the answer names nobody (id)"))?;
+        let step = common.step("asking for the addresses");
+        let emails = match common.web.fetch(step, &self.emails, Some(token), &HEADERS).await {
+            Ok(body) => strict_json::parse(&body).map_err(|_| step.nonsense("the answer is no JSON"))?,
+            // Somebody who withheld the scope still is who they are.
+            Err(SocialError::Refused(_)) => Value::Null,
+            Err(error) => return Err(error),
+        };
+        Ok(match proven_email(&emails) {
+            Some(email) => Person { email: Some(email), email_verified: true, ..person },
+            None => person,
+        })
+    }
+}
+
+fn read_user(user: &Map<String, Value>) -> Option<Person> {
+    // There are no given and family names at GitHub: the whole name is parted.
+    let (first_name, last_name) = names(user, "", "");
+    Some(Person {
+        social_id: social_id(user, "id")?,
+        username: username(user, "login"),
+        email: email(user, "email"),
+        email_verified: false,
+        first_name,
+        last_name,
+    })
+}
+
+/// The address that is the primary one and verified.
+fn proven_email(emails: &Value) -> Option<Email> {
+    let is = |entry: &Map<String, Value>, name: &str| entry.get(name) == Some(&Value::Bool(true));
+    let entries = emails.as_array()?.iter().filter_map(Value::as_object);
+    let primary = entries.into_iter().find(|entry| is(entry, "primary") && is(entry, "verified"))?;
+    email(primary, "email")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_user_is_read() {
+        let user = json!({"login": "octocat", "id": 583_231, "name": "The Octocat", "email": null, "bio": "…"});
+        let person = read_user(user.as_object().unwrap()).unwrap();
+        assert_eq!((person.social_id.as_str(), person.username.as_deref()), ("583231", Some("octocat")));
+        assert_eq!((person.first_name.as_str(), person.last_name.as_str(), person.email), ("The", "Octocat", None));
+        for id in [json!(null), json!(-1), json!(1.5), json!(""), json!({})] {
+            assert_eq!(read_user(json!({"login": "octocat", "id": id}).as_object().unwrap()), None, "{id}");
+        }
+    }
+
+    #[test]
+    fn only_the_primary_verified_address_is_proven() {
+        let entry = |email: &str, primary: bool, verified: bool| json!({"email": email, "primary": primary, "verified": verified});
+        let proven = |emails: Value| proven_email(&emails).map(|email| email.as_str().to_owned());
+        let others = [entry("a@example.com", false, true), entry("b@example.com", true, false)];
+        assert_eq!(proven(json!(others)), None);
+        assert_eq!(proven(json!([others[0], entry("c@example.com", true, true)])).as_deref(), Some("c@example.com"));
+        for odd in
+            [json!(null), json!({}), json!([7]), json!([{"email": "a@example.com", "primary": 1, "verified": "true"}])]
+        {
+            assert_eq!(proven(odd.clone()), None, "{odd}");
+        }
+        assert_eq!(proven(json!([entry("nobody", true, true)])), None);
+    }
+}

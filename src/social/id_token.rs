@@ -1,0 +1,152 @@
+//! What an ID token must say to be taken (OpenID Connect Core 1.0 §3.1.3.7). Its form is checked by `crypto`'s one parser,
+//! its signature by the provider's keys.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::crypto::token::UnverifiedToken;
+use crate::crypto::verify::date;
+use crate::domain::time::Timestamp;
+
+/// What is expected of an ID token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected<'a> {
+    /// The spellings of the one issuer.
+    pub(super) issuers: &'a [&'a str],
+    pub(super) client_id: &'a str,
+    pub(super) nonce: &'a str,
+    pub(super) now: Timestamp,
+    /// By how much clocks may differ.
+    pub(super) leeway: Duration,
+}
+
+/// Checks `typ` and claims; the error says what is wrong and holds nothing of the token.
+pub(super) fn check(token: &UnverifiedToken<'_>, expected: &Expected<'_>) -> Result<(), &'static str> {
+    if !matches!(token.typ.as_str(), "" | "jwt") {
+        return Err("is a token of another kind");
+    }
+    check_claims(&token.claims, expected)
+}
+
+fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), &'static str> {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    if !text("iss").is_some_and(|iss| expected.issuers.contains(&iss)) {
+        return Err("is another issuer's (iss)");
+    }
+    check_audience(claims, expected.client_id)?;
+    let when = |name: &str| date(claims, name).map_err(|_| "has a date that is none");
+    if when("exp")?.ok_or("never expires (exp)")? + expected.leeway <= expected.now {
+        return Err("has expired (exp)");
+    }
+    let latest = expected.now + expected.leeway;
+    if when("iat")?.ok_or("does not say when it was made (iat)")? > latest || when("nbf")?.is_some_and(|at| at > latest)
+    {
+        return Err("is from the future (iat, nbf)");
+    }
+    if text("nonce") != Some(expected.nonce) || expected.nonce.is_empty() {
+        return Err("is not of this attempt (nonce)");
+    }
+    Ok(())
+}
+
+/// `aud` must name us; where it names others too, and wherever `azp` is there, that must be us.
+fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), &'static str> {
+    let several = match claims.get("aud") {
+        Some(Value::String(one)) if one == client_id => false,
+        Some(Value::Array(all)) if all.iter().all(Value::is_string) && all.iter().any(|one| one == client_id) => {
+            all.len() > 1
+        }
+        _ => return Err("is meant for somebody else (aud)"),
+    };
+    match claims.get("azp") {
+        Some(party) if party == client_id => Ok(()),
+        None if !several => Ok(()),
+        _ => Err("was asked for by somebody else (azp)"),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const EXPECTED: Expected<'static> = Expected {
+        issuers: &["https://op.example"],
+        client_id: "us",
+        nonce: "n-1",
+        now: Timestamp::from_unix(1000),
+        leeway: Duration::from_secs(5),
+    };
+
+    fn checked(changes: &[(&str, Value)]) -> Result<(), &'static str> {
+        let mut claims = json!({"iss": "https://op.example", "sub": "1", "aud": "us", "exp": 1100, "iat": 990,
+            "nonce": "n-1"});
+        for (name, value) in changes {
+            claims[*name] = value.clone();
+        }
+        let mut claims = claims.as_object().unwrap().clone();
+        claims.retain(|_, value| *value != "(gone)");
+        check_claims(&claims, &EXPECTED)
+    }
+
+    #[test]
+    fn good_claims_pass_within_the_leeway() {
+        for changes in [
+            &[][..],
+            &[("exp", json!(996))],
+            &[("iat", json!(1005)), ("nbf", json!(1005))],
+            &[("iat", json!(990.5))],
+            &[("aud", json!(["us"]))],
+            &[("azp", json!("us"))],
+            &[("aud", json!(["them", "us"])), ("azp", json!("us"))],
+        ] {
+            assert_eq!(checked(changes), Ok(()), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_claim_is_refused() {
+        let gone = json!("(gone)");
+        let rows = [
+            ("iss", json!("https://op.example/"), "(iss)"),
+            ("iss", json!("https://evil.example"), "(iss)"),
+            ("iss", json!(["https://op.example"]), "(iss)"),
+            ("iss", gone.clone(), "(iss)"),
+            ("aud", json!("them"), "(aud)"),
+            ("aud", json!("US"), "(aud)"),
+            ("aud", json!(["them"]), "(aud)"),
+            ("aud", json!([]), "(aud)"),
+            ("aud", json!(["us", 7]), "(aud)"),
+            ("aud", json!({"us": "us"}), "(aud)"),
+            ("aud", gone.clone(), "(aud)"),
+            ("aud", json!(["us", "them"]), "(azp)"),
+            ("azp", json!("them"), "(azp)"),
+            ("azp", Value::Null, "(azp)"),
+            ("exp", json!(995), "(exp)"),
+            ("exp", json!(-1), "(exp)"),
+            ("exp", gone.clone(), "(exp)"),
+            ("exp", json!("1100"), "a date that is none"),
+            ("iat", json!(1006), "(iat, nbf)"),
+            ("iat", gone.clone(), "(iat)"),
+            ("iat", Value::Null, "a date that is none"),
+            ("nbf", json!(1006), "(iat, nbf)"),
+            ("nonce", json!("n-2"), "(nonce)"),
+            ("nonce", json!(["n-1"]), "(nonce)"),
+            ("nonce", gone, "(nonce)"),
+        ];
+        for (name, value, expected) in rows {
+            let error = checked(&[(name, value.clone())]).expect_err(name);
+            assert!(error.contains(expected), "{name}: {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn no_nonce_is_none_to_compare_with() {
+        let claims = json!({"iss": "https://op.example", "aud": "us", "exp": 1100, "iat": 990, "nonce": ""});
+        let expected = Expected { nonce: "", ..EXPECTED };
+        assert!(check_claims(claims.as_object().unwrap(), &expected).is_err());
+    }
+}

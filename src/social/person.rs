@@ -1,0 +1,166 @@
+//! Who a provider says somebody is: what of its words is kept, whatever their size and type. Whether they are its words
+//! was checked before.
+
+use serde_json::{Map, Value};
+
+use crate::domain::social::SOCIAL_ID_MAX;
+use crate::domain::user::{Email, USERNAME_MAX};
+
+/// The greatest number of characters kept of a given or family name.
+const NAME_MAX: usize = 150;
+
+/// What of a provider's words about a person is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Person {
+    pub(super) social_id: String,
+    pub(super) username: Option<String>,
+    pub(super) email: Option<Email>,
+    pub(super) email_verified: bool,
+    pub(super) first_name: String,
+    pub(super) last_name: String,
+}
+
+/// A text of 1 to `max` characters, none of them a control character, without white space at its ends.
+pub(super) fn text(said: &Map<String, Value>, name: &str, max: usize) -> Option<String> {
+    let text = said.get(name)?.as_str()?.trim();
+    let fits = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+}
+
+/// An id as the provider writes it, to the letter: a text of 1 to 255 characters, or a whole number.
+pub(super) fn social_id(said: &Map<String, Value>, name: &str) -> Option<String> {
+    match said.get(name)? {
+        Value::Number(number) => number.as_u64().map(|number| number.to_string()),
+        Value::String(text) => {
+            let strange = |c: char| c.is_control() || c.is_whitespace();
+            let fits = !text.is_empty() && text.chars().count() <= SOCIAL_ID_MAX && !text.contains(strange);
+            fits.then(|| text.clone())
+        }
+        _ => None,
+    }
+}
+
+/// An address that is one.
+pub(super) fn email(said: &Map<String, Value>, name: &str) -> Option<Email> {
+    Email::parse(said.get(name)?.as_str()?).ok()
+}
+
+/// A user name that could be one here, but for being taken.
+pub(super) fn username(said: &Map<String, Value>, name: &str) -> Option<String> {
+    text(said, name, USERNAME_MAX)
+}
+
+/// Given and family name; where only the whole is known, its first word and the rest.
+pub(super) fn names(said: &Map<String, Value>, given: &str, family: &str) -> (String, String) {
+    let own = |name: &str| text(said, name, NAME_MAX).unwrap_or_default();
+    let (first, last) = (own(given), own(family));
+    if !first.is_empty() || !last.is_empty() {
+        return (first, last);
+    }
+    let whole = own("name");
+    let (first, last) = whole.split_once(char::is_whitespace).unwrap_or((&whole, ""));
+    (first.to_owned(), last.trim_start().to_owned())
+}
+
+impl Person {
+    /// The standard claims (OpenID Connect Core 1.0 §5.1) of an ID token or a userinfo answer. None without a `sub`.
+    pub(super) fn from_claims(claims: &Map<String, Value>) -> Option<Self> {
+        let (first_name, last_name) = names(claims, "given_name", "family_name");
+        let email = email(claims, "email");
+        Some(Self {
+            social_id: social_id(claims, "sub")?,
+            username: username(claims, "preferred_username"),
+            // Some providers write the truth in quotation marks.
+            email_verified: email.is_some()
+                && matches!(claims.get("email_verified"), Some(value) if *value == true || *value == "true"),
+            email,
+            first_name,
+            last_name,
+        })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn person(claims: &Value) -> Option<Person> {
+        Person::from_claims(claims.as_object().unwrap())
+    }
+
+    #[test]
+    fn the_standard_claims_make_a_person() {
+        let said = json!({"sub": "a-1", "email": "ann@example.com", "email_verified": true, "given_name": "Ann",
+            "family_name": "Other", "preferred_username": "ann", "picture": "https://e.com/a.png"});
+        let ann = person(&said).unwrap();
+        assert_eq!((ann.social_id.as_str(), ann.username.as_deref()), ("a-1", Some("ann")));
+        assert_eq!((ann.email.as_ref().map(Email::as_str), ann.email_verified), (Some("ann@example.com"), true));
+        assert_eq!((ann.first_name.as_str(), ann.last_name.as_str()), ("Ann", "Other"));
+        let bare = person(&json!({"sub": "1"})).unwrap();
+        assert_eq!(bare, Person { social_id: "1".to_owned(), ..Person::default() });
+    }
+
+    #[test]
+    fn an_id_is_kept_to_the_letter_or_not_at_all() {
+        for (sub, kept) in [
+            (json!("Ünï|c:1"), Some("Ünï|c:1".to_owned())),
+            (json!(583_231), Some("583231".to_owned())),
+            (json!("é".repeat(255)), Some("é".repeat(255))),
+            (json!("e".repeat(256)), None),
+            (json!(""), None),
+            (json!(" 1"), None),
+            (json!("1\u{0}"), None),
+            (json!(1.5), None),
+            (json!(-1), None),
+            (json!(["1"]), None),
+            (json!({"id": 1}), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(person(&json!({"sub": sub})).map(|person| person.social_id), kept, "{sub}");
+        }
+        assert_eq!(person(&json!({})), None);
+    }
+
+    #[test]
+    fn whatever_else_is_odd_is_left_out() {
+        let rows = [
+            json!({"email": 7, "email_verified": true}),
+            json!({"email": "nobody", "email_verified": true}),
+            json!({"email": format!("{}@example.com", "a".repeat(300)), "email_verified": true}),
+            json!({"email": ["a@example.com"], "email_verified": [true]}),
+            json!({"preferred_username": "a".repeat(151), "given_name": {"a": 1}, "name": 7}),
+            json!({"preferred_username": "a\u{7}b", "given_name": "a".repeat(1000), "family_name": "\u{0}"}),
+        ];
+        for mut said in rows {
+            said["sub"] = json!("1");
+            let person = person(&said).unwrap();
+            assert_eq!(person, Person { social_id: "1".to_owned(), ..Person::default() }, "{said}");
+        }
+        for (verified, taken) in [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!("TRUE"), false),
+            (json!(1), false),
+            (json!(null), false),
+        ] {
+            let said = json!({"sub": "1", "email": "ann@example.com", "email_verified": verified});
+            assert_eq!(person(&said).unwrap().email_verified, taken, "{verified}");
+        }
+    }
+
+    #[test]
+    fn a_whole_name_is_parted() {
+        for (whole, parts) in [
+            ("Ann Other", ("Ann", "Other")),
+            ("Ann", ("Ann", "")),
+            ("Ann van  Other", ("Ann", "van  Other")),
+            ("", ("", "")),
+        ] {
+            let person = person(&json!({"sub": "1", "name": whole})).unwrap();
+            assert_eq!((person.first_name.as_str(), person.last_name.as_str()), parts);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Asking a provider over HTTP: one request, one connection, one answer. Follows no redirect, takes no compressed
+//! answer, waits and reads only so long, and tells nobody what was sent or answered.
+//!
+//! A provider is asked two or three times per sign-in, so no connection is kept: hyper alone is enough for that, and it
+//! is here already.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+use super::error::{SocialError, Step};
+use super::options::WebLimits;
+use crate::domain::public_url::is_loopback;
+use crate::domain::secret::SecretText;
+use crate::domain::strict_json;
+
+/// GitHub answers nobody without one.
+const OUR_NAME: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+/// The greatest size of an answer's head in bytes.
+const HEAD_MAX: usize = 64 * 1024;
+const ERROR_CODE_MAX: usize = 64;
+
+/// The way to providers.
+pub(super) struct Web {
+    tls: TlsConnector,
+    limits: WebLimits,
+}
+
+/// What came between us and an answer.
+enum Trouble {
+    /// The provider may be well another time.
+    Away(String),
+    /// It won't be.
+    Wrong(String),
+}
+
+impl Web {
+    /// Reads the certificates to trust: the system's, or the usual ones built in where the system (a bare container) has
+    /// none.
+    pub(super) fn new(limits: WebLimits) -> Result<Self, rustls::Error> {
+        let begin = || {
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+        };
+        let config = if let Ok(config) = begin()?.with_platform_verifier() {
+            config
+        } else {
+            let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+            begin()?.with_root_certificates(roots)
+        };
+        Ok(Self { tls: TlsConnector::from(Arc::new(config.with_no_client_auth())), limits })
+    }
+
+    /// What a JSON document says: the one at `url`, shown to whoever has the access token where there is one.
+    pub(super) async fn fetch(
+        &self,
+        step: Step<'_>,
+        url: &Url,
+        access_token: Option<&SecretText>,
+        headers: &[(HeaderName, &'static str)],
+    ) -> Result<Bytes, SocialError> {
+        let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
+        if let Some(token) = access_token {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+                .map_err(|_| step.nonsense("its access token can't be sent in a header"))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let mut request = request.body(Vec::new()).map_err(|error| step.nonsense(error))?;
+        for (name, value) in headers {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        let answer = self.ask(step, request).await?;
+        if answer.status().is_success() {
+            return Ok(answer.into_body());
+        }
+        let said = strict_json::parse_object(answer.body()).ok();
+        let code = said.as_ref().and_then(error_code).unwrap_or_else(|| format!("http_{}", answer.status().as_u16()));
+        Err(SocialError::Refused(code))
+    }
+
+    /// Like [`Web::fetch`], for one JSON object.
+    pub(super) async fn fetch_object(
+        &self,
+        step: Step<'_>,
+        url: &Url,
+        access_token: Option<&SecretText>,
+        headers: &[(HeaderName, &'static str)],
+    ) -> Result<Map<String, Value>, SocialError> {
+        let body = self.fetch(step, url, access_token, headers).await?;
+        let object = strict_json::parse_object(&body);
+        let object = object.map_err(|_| step.nonsense(format_args!("{} gave no JSON object", Place(url))))?;
+        match error_code(&object) {
+            Some(code) => Err(SocialError::Refused(code)),
+            None => Ok(object),
+        }
+    }
+
+    /// An answer that is a yes or a no: neither a redirect nor a provider's own trouble.
+    pub(super) async fn ask(&self, step: Step<'_>, request: Request<Vec<u8>>) -> Result<Response<Bytes>, SocialError> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|error| step.nonsense(error))?;
+        let at = Place(&url);
+        if !is_safe(&url) {
+            return Err(step.nonsense(format_args!("{at} is neither https nor on this machine")));
+        }
+        let total = self.limits.total;
+        let answer = timeout(total, self.exchange(&url, request)).await;
+        let answer = answer.unwrap_or_else(|_| Err(Trouble::Away(format!("not done within {total:?}"))));
+        let answer = answer.map_err(|trouble| match trouble {
+            Trouble::Away(what) => step.unreachable(format_args!("{at}: {what}")),
+            Trouble::Wrong(what) => step.nonsense(format_args!("{at}: {what}")),
+        })?;
+        let status = answer.status();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            Err(step.unreachable(format_args!("{at} answered {status}")))
+        } else if status.is_success() || status.is_client_error() {
+            Ok(answer)
+        } else {
+            Err(step.nonsense(format_args!("{at} answered {status}; redirects are not followed")))
+        }
+    }
+
+    async fn exchange(&self, url: &Url, request: Request<Vec<u8>>) -> Result<Response<Bytes>, Trouble> {
+        let connect = self.limits.connect;
+        let slow = move |_| Trouble::Away(format!("no connection within {connect:?}"));
+        let (host, port) = (host(url)?, url.port_or_known_default().unwrap_or(443));
+        let tcp = async {
+            let tcp = TcpStream::connect((host.as_str(), port)).await;
+            tcp.map_err(|error| Trouble::Away(format!("connecting: {error}")))
+        };
+        let request = addressed(url, request)?;
+        if url.scheme() == "http" {
+            let stream = timeout(connect, tcp).await.map_err(slow)??;
+            return self.converse(stream, request).await;
+        }
+        let name = ServerName::try_from(host.clone()).map_err(|_| Trouble::Wrong("no name of a host".to_owned()))?;
+        let tls = async {
+            let tls = self.tls.connect(name, tcp.await?).await;
+            tls.map_err(|error| Trouble::Away(format!("encrypting the connection: {error}")))
+        };
+        let stream = timeout(connect, tls).await.map_err(slow)??;
+        self.converse(stream, request).await
+    }
+
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, Trouble> {
+        let broken = |error: hyper::Error| Trouble::Away(error.to_string());
+        let (mut sender, connection) =
+            http1::Builder::new().max_buf_size(HEAD_MAX).handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let answer = async {
+            let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+            let body = Limited::new(body, self.limits.body).collect().await.map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Trouble::Wrong(format!("answered more than {} bytes", self.limits.body))
+                } else {
+                    Trouble::Away(error.to_string())
+                }
+            })?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        let mut answer = pin!(answer);
+        // The connection must be driven for its answer to come; what had come when it ended may still be read.
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer,
+            _ = connection => {}
+        }
+        answer.await
+    }
+}
+
+impl fmt::Debug for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Web").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A URL as errors show it: without its query, which may hold what is nobody's business.
+pub(super) struct Place<'a>(pub(super) &'a Url);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.0.origin().ascii_serialization(), self.0.path())
+    }
+}
+
+/// Whether what goes there stays between us and the provider: TLS, or this machine.
+fn is_safe(url: &Url) -> bool {
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
+}
+
+/// Checks the URL of an endpoint.
+pub(super) fn endpoint(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is no URL")?;
+    if !is_safe(&url) {
+        return Err("must begin with https:// (http:// is for this machine alone)");
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err("must hold neither a user nor a fragment (#)");
+    }
+    Ok(url)
+}
+
+fn host(url: &Url) -> Result<String, Trouble> {
+    match url.host() {
+        Some(Host::Domain(name)) => Ok(name.to_owned()),
+        Some(Host::Ipv4(address)) => Ok(address.to_string()),
+        Some(Host::Ipv6(address)) => Ok(address.to_string()),
+        None => Err(Trouble::Wrong("has no host".to_owned())),
+    }
+}
+
+/// The request as a server of its own takes it: the path alone, and the host in a header (RFC 9112 §3.2.1).
+fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>>, Trouble> {
+    let (mut head, body) = request.into_parts();
+    let wrong = |error: http::Error| Trouble::Wrong(error.to_string());
+    head.uri = url[url::Position::BeforePath..url::Position::AfterQuery]
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| wrong(error.into()))?;
+    let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
+    let host = HeaderValue::from_str(host).map_err(|error| wrong(error.into()))?;
+    let more: [(HeaderName, HeaderValue); 3] = [
+        (HOST, host),
+        (USER_AGENT, HeaderValue::from_static(OUR_NAME)),
+        (CONNECTION, HeaderValue::from_static("close")),
+    ];
+    head.headers.extend(HeaderMap::from_iter(more));
+    Ok(Request::from_parts(head, Full::new(Bytes::from(body))))
+}
+
+/// The code of an error (RFC 6749 §5.2), or the type of one of Facebook's; None where the object is none. Of a code only
+/// what may be one is passed on.
+pub(super) fn error_code(object: &Map<String, Value>) -> Option<String> {
+    let code = match object.get("error")? {
+        Value::Null => return None,
+        Value::Object(error) => error.get("type").and_then(Value::as_str),
+        error => error.as_str(),
+    };
+    let fits = |code: &&str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        !code.is_empty() && code.len() <= ERROR_CODE_MAX && code.bytes().all(plain)
+    };
+    Some(code.filter(fits).unwrap_or("unspecified").to_owned())
+}
