@@ -16,6 +16,12 @@ mod person;
 mod urls;
 mod web;
 
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod web_tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,256 @@
+//! What the tests of providers share: a provider on a free port of this machine that says what a test tells it to, and
+//! keeps what it was asked.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::{Callback, KnownProvider, OidcProvider, Provider, Providers, SocialOptions, WebLimits};
+use crate::clock::Clock;
+use crate::crypto::key_pair::KeyPair;
+use crate::crypto::testing::{NOW, foreign_token};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::secret::SecretText;
+use crate::domain::social::{ProviderName, Purpose, SignInAttempt};
+
+/// An access token, which no error may show.
+pub(super) const ACCESS_TOKEN: &str = "at-1-hunter2";
+/// A client secret, which no error may show.
+pub(super) const CLIENT_SECRET: &str = "cs-hunter2";
+
+/// What a test has said at one path.
+#[derive(Clone)]
+pub(super) enum Reply {
+    /// A status and a JSON document.
+    Json(u16, Value),
+    /// These bytes, and goodbye.
+    Raw(Vec<u8>),
+    /// These bytes, and then nothing for ever.
+    Stall(Vec<u8>),
+}
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Request line and headers.
+    pub(super) head: String,
+    pub(super) body: String,
+}
+
+type Replies = Arc<Mutex<HashMap<String, Reply>>>;
+type AllAsked = Arc<Mutex<Vec<Asked>>>;
+
+/// The provider.
+pub(super) struct Server {
+    pub(super) url: String,
+    replies: Replies,
+    asked: AllAsked,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (replies, asked) = (Replies::default(), AllAsked::default());
+        let (their_replies, all_asked) = (Arc::clone(&replies), Arc::clone(&asked));
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&their_replies), Arc::clone(&all_asked)));
+            }
+        });
+        Self { url, replies, asked, task }
+    }
+
+    /// What is said at a path from now on.
+    pub(super) fn says(&self, path: &str, reply: Reply) {
+        self.replies.lock().unwrap().insert(path.to_owned(), reply);
+    }
+
+    /// The same, for a JSON document that comes with status 200.
+    pub(super) fn says_json(&self, path: &str, value: Value) {
+        self.says(path, Reply::Json(200, value));
+    }
+
+    /// The requests to a path.
+    pub(super) fn asked(&self, path: &str) -> Vec<Asked> {
+        let at = |asked: &&Asked| path_of(&asked.head) == path;
+        self.asked.lock().unwrap().iter().filter(at).cloned().collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn path_of(head: &str) -> &str {
+    let target = head.split(' ').nth(1).unwrap_or_default();
+    target.split('?').next().unwrap_or_default()
+}
+
+async fn serve(mut stream: TcpStream, replies: Replies, all_asked: AllAsked) {
+    let mut read = Vec::new();
+    let asked = loop {
+        let mut more = [0; 4096];
+        match stream.read(&mut more).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => read.extend_from_slice(&more[..length]),
+        }
+        let text = String::from_utf8_lossy(&read).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        if body.len() >= length.unwrap_or(0) {
+            break Asked { head: head.to_owned(), body: body.to_owned() };
+        }
+    };
+    let reply = replies.lock().unwrap().get(path_of(&asked.head)).cloned();
+    all_asked.lock().unwrap().push(asked);
+    let (bytes, stay) = match reply.unwrap_or(Reply::Json(404, json!({}))) {
+        Reply::Json(status, value) => (http_answer(status, "", value.to_string().as_bytes()), false),
+        Reply::Raw(bytes) => (bytes, false),
+        Reply::Stall(bytes) => (bytes, true),
+    };
+    // Whoever asked may have hung up.
+    let _ = stream.write_all(&bytes).await;
+    if stay {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// An answer as it is on the wire; `headers` end with a line break each.
+pub(super) fn http_answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} Whatever\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+pub(super) fn secret(text: &str) -> SecretText {
+    SecretText::new(text.to_owned())
+}
+
+pub(super) fn name(text: &str) -> ProviderName {
+    ProviderName::parse(text).unwrap()
+}
+
+/// No provider yet. Slow is what takes a second.
+pub(super) fn options(clock: &Clock) -> SocialOptions {
+    SocialOptions {
+        public_url: "https://id.example.com/auth".parse().unwrap(),
+        leeway: Duration::from_secs(5),
+        clock: clock.clone(),
+        limits: WebLimits { total: Duration::from_secs(1), ..WebLimits::default() },
+        google: None,
+        github: None,
+        facebook: None,
+        oidc: Vec::new(),
+    }
+}
+
+/// A well-known provider at its own addresses.
+pub(super) fn known() -> KnownProvider {
+    KnownProvider {
+        client_id: "us".to_owned(),
+        client_secret: secret(CLIENT_SECRET),
+        authorize_url: None,
+        token_url: None,
+        userinfo_url: None,
+        emails_url: None,
+        issuer: None,
+        jwks_url: None,
+    }
+}
+
+pub(super) fn attempt(provider: &str) -> SignInAttempt {
+    SignInAttempt {
+        provider: name(provider),
+        state: secret("st-1"),
+        nonce: secret("n-1"),
+        // RFC 7636 appendix B.
+        verifier: secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        begun_at: NOW,
+        purpose: Purpose::SignIn,
+    }
+}
+
+pub(super) fn callback() -> Callback {
+    Callback { code: secret("code-1"), iss: None }
+}
+
+/// A provider of OpenID Connect by its description, with us as its client, and everything in order.
+pub(super) struct Op {
+    pub(super) server: Server,
+    pub(super) clock: Clock,
+    pub(super) pair: KeyPair,
+    providers: Providers,
+}
+
+impl Op {
+    pub(super) async fn start() -> Self {
+        let (server, clock) = (Server::start().await, Clock::manual(NOW));
+        let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
+        let mut options = options(&clock);
+        options.oidc.push((
+            name("corp"),
+            OidcProvider {
+                issuer: server.url.clone(),
+                client_id: "us".to_owned(),
+                client_secret: Some(secret(CLIENT_SECRET)),
+                scopes: vec!["email".to_owned()],
+            },
+        ));
+        let op = Self { providers: Providers::new(options).unwrap(), server, clock, pair };
+        op.describes(&[]);
+        op.publishes(&[&op.pair]);
+        op.gives(&op.header(), &op.claims());
+        op
+    }
+
+    pub(super) fn provider(&self) -> &Provider {
+        self.providers.find("corp").unwrap()
+    }
+
+    /// Its description, but for these members; null ones are left out.
+    pub(super) fn describes(&self, changes: &[(&str, Value)]) {
+        let url = &self.server.url;
+        let mut said = json!({"issuer": url, "authorization_endpoint": format!("{url}/authorize"),
+            "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks")});
+        for (name, value) in changes {
+            said[*name] = value.clone();
+        }
+        said.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        self.server.says_json("/.well-known/openid-configuration", said);
+    }
+
+    /// Its keys.
+    pub(super) fn publishes(&self, pairs: &[&KeyPair]) {
+        let keys: Vec<_> = pairs.iter().map(|pair| pair.public().jwk()).collect();
+        self.server.says_json("/jwks", json!({ "keys": keys }));
+    }
+
+    pub(super) fn header(&self) -> Value {
+        json!({"alg": "ES256", "typ": "JWT", "kid": self.pair.public().kid().as_str()})
+    }
+
+    pub(super) fn claims(&self) -> Value {
+        json!({"iss": self.server.url, "sub": "ann-1", "aud": "us", "exp": NOW.unix() + 300, "iat": NOW.unix(),
+            "nonce": "n-1", "email": "ann@example.com", "email_verified": true, "name": "Ann Other"})
+    }
+
+    /// The ID token that comes with the next codes.
+    pub(super) fn gives(&self, header: &Value, claims: &Value) {
+        self.gives_text(&foreign_token(&self.pair, header, claims));
+    }
+
+    pub(super) fn gives_text(&self, id_token: &str) {
+        let answer = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600,
+            "refresh_token": "rt-1", "id_token": id_token});
+        self.server.says_json("/token", answer);
+    }
+}

@@ -1,0 +1,182 @@
+//! A provider that is down, slow, lying or talking nonsense; and what errors don't tell.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::net::TcpListener;
+use url::Url;
+
+use super::testing::{ACCESS_TOKEN, Reply, Server, http_answer, name, secret};
+use super::*;
+
+const LIMITS: WebLimits =
+    WebLimits { connect: Duration::from_millis(300), total: Duration::from_millis(300), body: 1000 };
+
+async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String, serde_json::Value>, SocialError> {
+    let (web, provider) = (Web::new(limits).unwrap(), name("corp"));
+    let step = Step { provider: &provider, doing: "asking who signed in" };
+    let url = Url::parse(url).unwrap();
+    let result = web.fetch_object(step, &url, Some(&secret(ACCESS_TOKEN)), &[]).await;
+    if let Err(error) = &result {
+        for shown in [error.to_string(), format!("{error:?}")] {
+            for hidden in [ACCESS_TOKEN, "proof", "from-the-body"] {
+                assert!(!shown.contains(hidden), "{shown}");
+            }
+        }
+    }
+    result
+}
+
+/// What comes of one reply.
+async fn told(reply: Reply) -> Result<(), SocialError> {
+    let server = Server::start().await;
+    server.says("/me", reply);
+    let result = fetched(LIMITS, &format!("{}/me?proof=1", server.url)).await;
+    assert_eq!(server.asked("/me").len(), 1);
+    result.map(|_| ())
+}
+
+fn raw(text: &str) -> Reply {
+    Reply::Raw(text.as_bytes().to_vec())
+}
+
+#[tokio::test]
+async fn asks_once_in_its_own_name_and_reads_the_answer() {
+    let server = Server::start().await;
+    server.says_json("/me", json!({"id": 7}));
+    let said = fetched(LIMITS, &format!("{}/me?proof=1", server.url)).await.unwrap();
+    assert_eq!(said["id"], 7);
+    let head = server.asked("/me")[0].head.to_lowercase();
+    let host = server.url.trim_start_matches("http://");
+    assert!(head.starts_with("get /me?proof=1 http/1.1\r\n"), "{head}");
+    for line in [
+        format!("\r\nhost: {host}"),
+        format!("\r\nauthorization: bearer {ACCESS_TOKEN}"),
+        "\r\nuser-agent: countersign/".to_owned(),
+        "\r\naccept: application/json".to_owned(),
+    ] {
+        assert!(head.contains(&line), "{line}: {head}");
+    }
+    assert!(!head.contains("accept-encoding"), "{head}");
+}
+
+#[tokio::test]
+async fn an_answer_ends_with_the_connection_or_its_chunks_too() {
+    assert_eq!(told(raw("HTTP/1.1 200 OK\r\n\r\n{\"id\":7}")).await, Ok(()));
+    let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"i\r\n5\r\nd\":7}\r\n0\r\n\r\n";
+    assert_eq!(told(raw(chunks)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_may_pass_is_told_from_what_wont() {
+    let big = format!("{{\"a\":\"{}\"}}", "a".repeat(LIMITS.body));
+    let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{big}\r\n0\r\n\r\n", big.len());
+    let endless = format!("HTTP/1.1 200 OK\r\n{}", "x-more: and more\r\n".repeat(100_000));
+    let away: &[(&str, Reply, &str)] = &[
+        ("no answer", Reply::Stall(Vec::new()), "not done within 300ms"),
+        ("half a head", Reply::Stall(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()), "not done within 300ms"),
+        ("half a body", Reply::Stall(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()), "not done within"),
+        ("a closed connection", Reply::Raw(Vec::new()), ""),
+        ("closed in the body", raw("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"from-the-body"), ""),
+        ("no HTTP", raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), ""),
+        ("an endless head", raw(&endless), ""),
+        ("a broken server", Reply::Json(503, json!({"error": "from-the-body"})), "answered 503"),
+        ("too much asked", Reply::Json(429, json!({})), "answered 429"),
+    ];
+    for (what, reply, expected) in away {
+        let error = told(reply.clone()).await.expect_err(what);
+        let SocialError::Unreachable(words) = &error else { panic!("{what}: {error:?}") };
+        assert!(words.starts_with("corp: asking who signed in: http://127.0.0.1:"), "{what}: {words}");
+        assert!(words.contains(expected), "{what}: {words}");
+    }
+    let location = "location: https://elsewhere.example/\r\n";
+    let wrong: &[(&str, Reply, &str)] = &[
+        ("a big body", Reply::Raw(http_answer(200, "", big.as_bytes())), "answered more than 1000 bytes"),
+        ("a big body in chunks", raw(&chunks), "answered more than 1000 bytes"),
+        ("a redirect", Reply::Raw(http_answer(302, location, b"{}")), "redirects are not followed"),
+        ("no JSON", Reply::Raw(http_answer(200, "", b"<html>from-the-body")), "no JSON object"),
+        ("no object", Reply::Json(200, json!([1])), "no JSON object"),
+        ("a member twice", Reply::Raw(http_answer(200, "", br#"{"id":1,"id":2}"#)), "no JSON object"),
+        ("something compressed", Reply::Raw(http_answer(200, "content-encoding: gzip\r\n", b"\x1f\x8b")), "no JSON"),
+    ];
+    for (what, reply, expected) in wrong {
+        let error = told(reply.clone()).await.expect_err(what);
+        let SocialError::Nonsense(words) = &error else { panic!("{what}: {error:?}") };
+        assert!(words.starts_with("corp: asking who signed in: http://127.0.0.1:"), "{what}: {words}");
+        assert!(words.contains(expected), "{what}: {words}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_passed_on_by_its_code_alone() {
+    for (status, said, code) in [
+        (400, json!({"error": "invalid_grant", "error_description": "from-the-body"}), "invalid_grant"),
+        (200, json!({"error": "bad_verification_code"}), "bad_verification_code"),
+        (400, json!({"error": {"message": "from-the-body", "type": "OAuthException", "code": 190}}), "OAuthException"),
+        (401, json!({"message": "Bad credentials from-the-body"}), "http_401"),
+        (403, json!([]), "http_403"),
+        (400, json!({"error": "<script>from-the-body"}), "unspecified"),
+        (400, json!({"error": "a".repeat(65)}), "unspecified"),
+        (400, json!({"error": 7}), "unspecified"),
+    ] {
+        assert_eq!(told(Reply::Json(status, said.clone())).await, Err(SocialError::Refused(code.to_owned())), "{said}");
+    }
+    assert_eq!(told(Reply::Json(200, json!({"error": null}))).await, Ok(()));
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_from_somebody_who_says_nothing_in_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let error = fetched(LIMITS, &format!("https://{address}/me")).await.unwrap_err();
+    assert!(
+        matches!(&error, SocialError::Unreachable(words) if words.contains("no connection within 300ms")),
+        "{error}"
+    );
+    drop(listener);
+    for scheme in ["http", "https"] {
+        let error = fetched(LIMITS, &format!("{scheme}://{address}/me")).await.unwrap_err();
+        assert!(matches!(&error, SocialError::Unreachable(words) if words.contains("connecting: ")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_nobody_signed_is_not_trusted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let task = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let _ = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
+    });
+    let limits = WebLimits { connect: Duration::from_secs(5), total: Duration::from_secs(5), ..LIMITS };
+    let error = fetched(limits, &format!("https://{address}/me")).await.unwrap_err();
+    assert!(error.to_string().contains("encrypting the connection: invalid peer certificate"), "{error}");
+    task.await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_goes_in_the_clear_to_another_machine() {
+    for url in ["http://192.0.2.1/me", "http://localhost.example/me", "ftp://127.0.0.1/me"] {
+        let error = fetched(LIMITS, url).await.unwrap_err();
+        assert!(matches!(&error, SocialError::Nonsense(words) if words.contains("neither https nor")), "{error}");
+    }
+}
+
+#[test]
+fn the_url_of_an_endpoint_is_checked() {
+    for good in ["https://e.com/t?x=1", "http://localhost:9/t", "http://[::1]/t", "http://127.0.0.1/"] {
+        assert!(web::endpoint(good).is_ok(), "{good}");
+    }
+    for bad in ["", "e.com/t", "http://e.com/t", "https://me:pw@e.com/t", "https://e.com/t#x", "data:text/plain,x"] {
+        assert!(web::endpoint(bad).is_err(), "{bad}");
+    }
+}
