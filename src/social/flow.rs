@@ -2,14 +2,15 @@
 //! `oauth2` crate speaks them. Knows no provider.
 
 use std::fmt;
+use std::pin::Pin;
 
 use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet,
-    ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
-    RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RefreshToken, RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenResponse, TokenUrl,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -130,7 +131,7 @@ impl Client {
         let request = flow
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(verifier(step, attempt)?);
-        let answer = request.request_async(&|request| token_request(step, web, request)).await;
+        let answer = request.request_async(&TokenEndpoint { step, web }).await;
         read(step, answer, now)
     }
 
@@ -145,7 +146,7 @@ impl Client {
     ) -> Result<Answer, SocialError> {
         let (flow, token) = (self.flow(at), RefreshToken::new(token.expose().to_owned()));
         let request = flow.exchange_refresh_token(&token);
-        let answer = request.request_async(&|request| token_request(step, web, request)).await;
+        let answer = request.request_async(&TokenEndpoint { step, web }).await;
         read(step, answer, now)
     }
 }
@@ -163,6 +164,22 @@ fn verifier(step: Step<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier,
         return Err(step.untrusted("the attempt has no PKCE verifier"));
     }
     Ok(PkceCodeVerifier::new(verifier.to_owned()))
+}
+
+/// The token endpoint as the library asks it. A type of its own: of a closure the compiler can't tell that what it
+/// returns may go from thread to thread.
+struct TokenEndpoint<'a> {
+    step: Step<'a>,
+    web: &'a Web,
+}
+
+impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
+    type Error = SocialError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, SocialError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(token_request(self.step, self.web, request))
+    }
 }
 
 /// One request to the token endpoint. A refusal is found here, for GitHub refuses with status 200, and Facebook in an
