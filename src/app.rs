@@ -13,11 +13,12 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, SmtpConfig, SmtpSecurity, TlsConfig};
 use crate::crypto::certificate;
-use crate::crypto::derive::DerivedKeys;
+use crate::crypto::derive::{DerivedKeys, Use};
 use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
 use crate::crypto::password_hash::{HashCost, Hasher};
 use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
+use crate::crypto::seal::Seal;
 use crate::domain::key::KeyPolicy;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::setting::Settings;
@@ -32,6 +33,8 @@ use crate::mail::{Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport}
 use crate::store::Store;
 use crate::store::sqlite::Database;
 use crate::throttle::Throttle;
+
+mod social;
 
 /// How long jobs may take to end once requests have: with what [`Server::run`] gives those it is 10 s at most.
 const JOBS_GRACE: Duration = Duration::from_secs(2);
@@ -62,6 +65,9 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         mailer: mailer(config, &keys)?,
         refresh_tokens: RefreshTokens::new(&keys),
         reset_hasher: ResetHasher::new(&keys),
+        providers: social::providers(config, &clock)?,
+        provider_seal: Seal::new(&keys, Use::ProviderTokens),
+        cookie_seal: Seal::new(&keys, Use::CookieSeal),
         uptime: Uptime::new(&clock),
         clock,
         chance,
@@ -171,6 +177,7 @@ pub fn check(config: &Config) -> Result<()> {
     let keys = DerivedKeys::new(&[0; 32]);
     mailer(config, &keys)?;
     pages(config)?;
+    social::providers(config, &Clock::system())?;
     tls(config)?;
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     if path.exists() {

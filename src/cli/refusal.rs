@@ -23,6 +23,7 @@ pub fn words(refusal: Refusal) -> Error {
         Refusal::Busy { .. } => {
             anyhow!("the database does not answer (is the disk full, or the file locked or read-only?)")
         }
+        Refusal::Social(why) => anyhow!("{why}"),
         Refusal::Fault(fault) => fault.into(),
     }
 }

@@ -29,6 +29,12 @@ pub enum Action {
     ResetRequested,
     /// The password was reset.
     PasswordReset,
+    /// An account at a provider was linked, by its owner or at a first sign-in.
+    SocialLinked,
+    /// An account at a provider was unlinked.
+    SocialUnlinked,
+    /// A provider's access token was renewed.
+    SocialRefreshed,
     /// An operator disabled the user.
     Disabled,
     /// An operator enabled the user.
@@ -60,6 +66,9 @@ impl Action {
             Self::UsernameChanged => "username_changed",
             Self::ResetRequested => "reset_requested",
             Self::PasswordReset => "password_reset",
+            Self::SocialLinked => "social_linked",
+            Self::SocialUnlinked => "social_unlinked",
+            Self::SocialRefreshed => "social_refreshed",
             Self::Disabled => "disabled",
             Self::Enabled => "enabled",
             Self::PasswordSet => "password_set",

@@ -45,6 +45,8 @@ pub enum ExtraClaim {
     Username,
     /// The configured role.
     Role,
+    /// The provider whose word opened the session; none where a password or an operator did.
+    Provider,
 }
 
 impl Profile {
@@ -52,7 +54,8 @@ impl Profile {
     pub fn extra_claims(&self) -> &'static [ExtraClaim] {
         match self.dialect {
             Dialect::JwtIssuer | Dialect::DrfPyjwt => &[ExtraClaim::UserId, ExtraClaim::Username],
-            Dialect::RestJwt | Dialect::RestSocial => &[ExtraClaim::Role, ExtraClaim::UserIdText],
+            Dialect::RestJwt => &[ExtraClaim::Role, ExtraClaim::UserIdText],
+            Dialect::RestSocial => &[ExtraClaim::Role, ExtraClaim::UserIdText, ExtraClaim::Provider],
             Dialect::Simplejwt => &[ExtraClaim::UserId],
         }
     }

@@ -124,8 +124,7 @@ pub struct SignInAttempt {
 }
 
 /// What a person goes to a provider for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To sign in.
     SignIn,

@@ -131,6 +131,11 @@ impl Serialize for AccessClaims<'_> {
                 ExtraClaim::Username => map.serialize_entry("username", user.username.as_str())?,
                 // A user's own role is nearer the truth than the one configured for all.
                 ExtraClaim::Role if own("role") => {}
+                ExtraClaim::Provider => {
+                    if let Some(provider) = &session.provider {
+                        map.serialize_entry("provider", provider)?;
+                    }
+                }
                 ExtraClaim::Role => map.serialize_entry("role", &policy.role)?,
             }
         }

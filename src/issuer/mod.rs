@@ -17,6 +17,7 @@ use crate::crypto::key_ring::KeyRing;
 use crate::crypto::password_hash::{Asker, Checked, Hasher};
 use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
+use crate::crypto::seal::Seal;
 use crate::crypto::token::TokenFault;
 use crate::crypto::verify::{ACCESS, Expected, REFRESH, TokenKind, VerifiedToken, verify};
 use crate::domain::algorithm::Algorithm;
@@ -28,6 +29,7 @@ use crate::domain::reset_code::ResetSecret;
 use crate::domain::setting::Settings;
 use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
+use crate::social::Providers;
 use crate::store::{CodeHash, Store};
 use crate::throttle::Throttle;
 
@@ -48,6 +50,7 @@ pub mod sign_in;
 pub mod sign_out;
 pub mod signed_in;
 pub mod sliding;
+pub mod social;
 pub mod stats;
 pub mod update_profile;
 pub mod users;
@@ -117,6 +120,12 @@ pub struct Issuer {
     pub refresh_tokens: RefreshTokens,
     /// What the secrets of resets are kept as.
     pub reset_hasher: ResetHasher,
+    /// The providers to sign in at.
+    pub providers: Providers,
+    /// The seal on what they gave us.
+    pub provider_seal: Seal,
+    /// The seal on what browsers keep for us.
+    pub cookie_seal: Seal,
     /// What time it is.
     pub clock: Clock,
     /// What nobody can guess.

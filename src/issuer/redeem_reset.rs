@@ -1,5 +1,6 @@
 //! Using what a reset mail carried: a new password, and the end of every session opened with the old one.
 
+use super::social::unlink::unlink_all;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::field::Field;
@@ -52,6 +53,11 @@ impl RedeemReset {
             .write(move |tx| {
                 let id = tx.take_reset_code(hash, now)?.ok_or(Refusal::WrongResetCode)?;
                 tx.set_password(id, &new, must_change)?;
+                // The mail was read, so the address is theirs. Whoever linked a provider's account before may be somebody
+                // else, who wrote this address into an account of their own making.
+                if tx.verify_email(id)? {
+                    unlink_all(tx, id, self.from, now)?;
+                }
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
                 let detail = format!("{ended} sessions ended");
                 tx.record(&AuditEntry { at: now, action: Action::PasswordReset, user: Some(id), address, detail })?;

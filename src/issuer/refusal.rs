@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::social::SocialRefusal;
 use crate::crypto::password_hash::HashError;
 use crate::crypto::token::TokenFault;
 use crate::domain::field::{Field, Problem};
@@ -34,6 +35,8 @@ pub enum Refusal {
         /// When it may be better.
         retry_after: Duration,
     },
+    /// What only sign-in at providers can say no to.
+    Social(SocialRefusal),
     /// Something broke that no caller can mend.
     Fault(Fault),
 }

@@ -29,10 +29,7 @@ impl Register {
     /// Makes the account.
     pub async fn run(self, issuer: &Issuer) -> Result<User, Refusal> {
         if let Some(caller) = &self.from {
-            if !issuer.settings().registration_open() {
-                return Err(Refusal::RegistrationClosed);
-            }
-            issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address)).await?.count();
+            let_in(issuer, *caller).await?;
         }
         let fits = self.username.fits(self.email.as_ref());
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
@@ -70,4 +67,13 @@ impl Register {
         let checked: Result<(), Problem> = issuer.policy.passwords.check(&self.password, &about);
         checked.map_err(|problem| Refusal::invalid(Field::Password, problem))
     }
+}
+
+/// Whether somebody may make an account at the moment; it is counted.
+pub(super) async fn let_in(issuer: &Issuer, caller: Caller) -> Result<(), Refusal> {
+    if !issuer.settings().registration_open() {
+        return Err(Refusal::RegistrationClosed);
+    }
+    issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address)).await?.count();
+    Ok(())
 }

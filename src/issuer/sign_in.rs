@@ -8,7 +8,7 @@ use super::{Caller, Issuer, Refusal};
 use crate::crypto::password_hash::Checked;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
-use crate::domain::id::SessionId;
+use crate::domain::id::{SessionId, UserId};
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::Session;
@@ -87,11 +87,16 @@ impl SignIn {
 
 /// A session that begins now, not yet stored.
 pub(super) fn open(issuer: &Issuer, user: &User, dialect: Dialect, address: Option<IpAddr>) -> Session {
+    Session { must_change_password: user.must_change_password, ..begin(issuer, user.id, dialect, address) }
+}
+
+/// As [`open`], for somebody who came in without a password.
+pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Option<IpAddr>) -> Session {
     let now = issuer.clock.now();
     let policy = issuer.settings().profile(dialect).refresh;
     let session = Session {
         id: SessionId(issuer.chance.uuid()),
-        user: user.id,
+        user,
         dialect,
         generation: 0,
         good_from: 0,
@@ -99,7 +104,7 @@ pub(super) fn open(issuer: &Issuer, user: &User, dialect: Dialect, address: Opti
         rotated_at: now,
         expires_at: now,
         ended: None,
-        must_change_password: user.must_change_password,
+        must_change_password: false,
         address,
         provider: None,
     };

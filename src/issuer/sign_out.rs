@@ -61,7 +61,7 @@ impl SignOutByRefresh {
     }
 }
 
-fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestamp) -> Result<bool, StoreError> {
     let ended = tx.end_session(session.id, now, EndReason::SignOut)?;
     if ended {
         let (user, address, detail) = (Some(session.user), Some(from.address), session.id.to_string());

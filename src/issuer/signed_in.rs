@@ -1,6 +1,8 @@
 //! The proof that somebody was recognised. Every way of being recognised ends in it, and only it can be turned into
 //! tokens.
 
+use super::refusal::Unproven;
+use crate::domain::dialect::Dialect;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 
@@ -20,6 +22,14 @@ impl SignedIn {
     /// Who.
     pub fn user(&self) -> &User {
         &self.user
+    }
+
+    /// Whether the session may change the account in a dialect: in its own, or where both dialects' tokens are of one
+    /// kind. A token that resource servers of another one see must not open the account to them.
+    pub(super) fn may_act_in(&self, dialect: Dialect) -> Result<(), Unproven> {
+        let opened_in = self.session.dialect;
+        let alike = opened_in.renews_by_itself() && dialect.renews_by_itself();
+        if opened_in == dialect || alike { Ok(()) } else { Err(Unproven::OtherDialect) }
     }
 
     /// In which session.

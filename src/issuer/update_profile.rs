@@ -33,10 +33,7 @@ impl UpdateProfile {
     /// Changes all that was asked for, or nothing. Returns the user as it is then.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
         let Self { password, email, username, dialect, from } = self;
-        let opened_in = who.session().dialect;
-        if opened_in != dialect && !(opened_in.renews_by_itself() && dialect.renews_by_itself()) {
-            return Err(Unproven::OtherDialect.into());
-        }
+        who.may_act_in(dialect)?;
         let username = username.or_else(|| follow(who.user(), email.as_ref()));
         let address = email.as_ref().or(who.user().email.as_ref());
         let fits = username.as_ref().map_or(Ok(()), |username| username.fits(address));

@@ -41,6 +41,8 @@ impl From<Refusal> for Words {
             Refusal::RegistrationClosed => drf::Words::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::TooMany { retry_after } => drf::Words::throttled(retry_after),
             Refusal::Busy { retry_after } => drf::Words::busy(retry_after),
+            // Nothing this dialect asks for is a provider's to refuse.
+            Refusal::Social(why) => drf::Words::detail(StatusCode::BAD_REQUEST, &why.to_string()),
             Refusal::Fault(fault) => drf::Words::fault(fault),
         })
     }

@@ -61,6 +61,8 @@ pub fn words(refusal: Refusal) -> Words {
             let message = "too much to do at the moment: try again soon";
             reply::retry_after(no(StatusCode::SERVICE_UNAVAILABLE, "busy", message), retry_after)
         }
+        // Nothing this dialect asks for is a provider's to refuse.
+        Refusal::Social(why) => no(StatusCode::BAD_REQUEST, "refused", &why.to_string()),
         Refusal::Fault(fault) => reply::fault(fault, reply::broke),
     };
     Words(response)

@@ -110,6 +110,8 @@ pub fn words(refusal: Refusal, name: fn(Field) -> &'static str) -> Words {
             let message = "too much to do at the moment: try again soon";
             Words { retry_after: Some(retry_after), ..no(StatusCode::SERVICE_UNAVAILABLE, message) }
         }
+        // Nothing this dialect asks for is a provider's to refuse.
+        Refusal::Social(why) => no(StatusCode::BAD_REQUEST, &why.to_string()),
         Refusal::Fault(fault) => Words { fault: Some(fault), ..no(StatusCode::INTERNAL_SERVER_ERROR, "") },
     }
 }

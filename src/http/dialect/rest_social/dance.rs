@@ -1,0 +1,214 @@
+//! The redirects: to a provider, and back from it. And the page with a way to each.
+
+use axum::extract::{RawQuery, State};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use subtle::ConstantTimeEq as _;
+use url::form_urlencoded;
+
+use super::super::super::pages::sentence;
+use super::super::super::pages::social::SocialPage;
+use super::super::super::{Http, reply};
+use super::refusal::Words;
+use super::route::Named;
+use super::{Answer, Token, attempt, signed_in};
+use crate::domain::secret::SecretText;
+use crate::domain::social::{ProviderName, SignInAttempt};
+use crate::issuer::issue::access_token;
+use crate::issuer::social::SocialRefusal;
+use crate::issuer::social::begin::{Begin, Begun};
+use crate::issuer::social::finish::{Finish, Finished};
+use crate::issuer::{Caller, Refusal};
+use crate::social::Callback;
+
+/// The providers, as a page.
+pub async fn page(State(http): State<Http>) -> Response {
+    let offered = http.issuer.providers.offered();
+    let providers = offered.map(|provider| (path(&http, provider.name()), provider.label().to_owned())).collect();
+    http.pages.show(StatusCode::OK, &SocialPage::Offered { providers }, &http.issuer.chance)
+}
+
+/// To the provider, to sign in.
+pub async fn begin(State(http): State<Http>, Named(provider): Named, headers: HeaderMap) -> Response {
+    match (Begin { provider: &provider, link_to: None }).run(&http.issuer).await {
+        Ok(begun) => sent_off(&http, StatusCode::FOUND, &begun),
+        Err(refusal) => refused(&http, &headers, &provider, refusal),
+    }
+}
+
+/// To the provider, to link an account there to the caller's. A POST, so that no foreign page's link does it.
+pub async fn link(State(http): State<Http>, Named(provider): Named, token: Token) -> Answer {
+    let who = signed_in(&http, token).await?;
+    let begun = Begin { provider: &provider, link_to: Some(&who) }.run(&http.issuer).await?;
+    Ok(sent_off(&http, StatusCode::SEE_OTHER, &begun))
+}
+
+fn sent_off(http: &Http, status: StatusCode, begun: &Begun) -> Response {
+    attempt::kept(reply::redirect(status, &begun.url), http, &begun.attempt)
+}
+
+/// Back from the provider.
+pub async fn callback(
+    State(http): State<Http>,
+    from: Caller,
+    Named(provider): Named,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let kept = attempt::found(&http, &headers, &provider);
+    let response = match finish(&http, from, &provider, kept, &query.unwrap_or_default()).await {
+        Ok(response) => response,
+        Err(refusal) => refused(&http, &headers, &provider, refusal),
+    };
+    attempt::forgotten(response, &http, &provider)
+}
+
+async fn finish(
+    http: &Http,
+    from: Caller,
+    provider: &ProviderName,
+    kept: Option<SignInAttempt>,
+    query: &str,
+) -> Result<Response, Refusal> {
+    if http.issuer.providers.find(provider.as_str()).is_none() {
+        return Err(SocialRefusal::NotOffered.into());
+    }
+    let (attempt, callback) = returned(kept, query)?;
+    let finish = Finish { provider: provider.clone(), attempt, callback, from };
+    let response = reply::redirect(StatusCode::FOUND, &http.options.authed_url);
+    match finish.run(&http.issuer).await? {
+        Finished::Linked => Ok(response),
+        Finished::SignedIn(who) => {
+            let token = access_token(&http.issuer, &who).await?;
+            Ok(reply::with_cookie(response, &token, &http.options))
+        }
+    }
+}
+
+/// What the provider sent back, if it belongs to what this browser began. Whether it does is asked first: nothing else
+/// in the query is looked at for anybody else.
+fn returned(kept: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, Callback), SocialRefusal> {
+    let attempt = kept.ok_or(SocialRefusal::NotBegun)?;
+    let state = parameter(query, "state").map(SecretText::new).ok_or(SocialRefusal::NotBegun)?;
+    if !bool::from(state.expose().as_bytes().ct_eq(attempt.state.expose().as_bytes())) {
+        return Err(SocialRefusal::NotBegun);
+    }
+    match parameter(query, "error").as_deref() {
+        None => {}
+        Some("access_denied") => return Err(SocialRefusal::Denied),
+        Some("temporarily_unavailable" | "server_error") => return Err(SocialRefusal::Unreachable),
+        Some(_) => return Err(SocialRefusal::Refused),
+    }
+    let code = parameter(query, "code").map(SecretText::new).ok_or(SocialRefusal::NoCode)?;
+    Ok((attempt, Callback { code, iss: parameter(query, "iss") }))
+}
+
+/// A parameter's value. One that comes twice (RFC 6749 §3.1 forbids it) or empty is none.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+    let value = values.next()?.1;
+    (values.next().is_none() && !value.is_empty()).then(|| value.into_owned())
+}
+
+/// The refusal: a page for people, with a way to begin again; JSON for programs.
+fn refused(http: &Http, headers: &HeaderMap, provider: &ProviderName, refusal: Refusal) -> Response {
+    let again = if may_help(&refusal) { path(http, provider) } else { format!("{}/social/", public_path(http)) };
+    let words = Words::from(refusal);
+    if !wants_page(headers) {
+        return words.into_response();
+    }
+    let http = http.clone();
+    words.answer(move |status, message| {
+        let page = SocialPage::Refused { problem: sentence(message), again: again.clone() };
+        http.pages.show(status, &page, &http.issuer.chance)
+    })
+}
+
+/// Whether the same again may work.
+fn may_help(refusal: &Refusal) -> bool {
+    !matches!(
+        refusal,
+        Refusal::NotSignedIn(_)
+            | Refusal::RegistrationClosed
+            | Refusal::Social(
+                SocialRefusal::NotOffered | SocialRefusal::Disabled | SocialRefusal::Anothers | SocialRefusal::HasOne
+            )
+    )
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
+}
+
+fn path(http: &Http, provider: &ProviderName) -> String {
+    format!("{}/{provider}/", public_path(http))
+}
+
+fn public_path(http: &Http) -> &str {
+    http.options.public_url.path()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::social::Purpose;
+    use crate::domain::time::Timestamp;
+
+    fn kept() -> SignInAttempt {
+        let secret = |text: &str| SecretText::new(text.to_owned());
+        SignInAttempt {
+            provider: ProviderName::parse("google").expect("a name"),
+            state: secret("right"),
+            nonce: secret("nonce"),
+            verifier: secret("verifier"),
+            begun_at: Timestamp::from_unix(0),
+            purpose: Purpose::SignIn,
+        }
+    }
+
+    #[test]
+    fn what_comes_back_must_belong_to_what_was_begun() {
+        use SocialRefusal::{Denied, NoCode, NotBegun, Refused, Unreachable};
+        for (query, refusal) in [
+            ("", NotBegun),
+            ("code=c", NotBegun),
+            ("code=c&state=", NotBegun),
+            ("code=c&state=wrong", NotBegun),
+            ("code=c&state=righ", NotBegun),
+            ("code=c&state=right&state=right", NotBegun),
+            ("error=access_denied", NotBegun),
+            ("error=access_denied&state=wrong", NotBegun),
+            ("error=access_denied&state=right", Denied),
+            ("error=server_error&state=right", Unreachable),
+            ("error=%3Cscript%3E&state=right&code=c", Refused),
+            ("state=right", NoCode),
+            ("state=right&code=", NoCode),
+            ("state=right&code=a&code=b", NoCode),
+        ] {
+            assert_eq!(returned(Some(kept()), query).map(drop), Err(refusal), "{query}");
+        }
+        let whole = "code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x";
+        assert_eq!(returned(None, whole).map(drop), Err(NotBegun), "another browser");
+        let came = returned(Some(kept()), whole).map(|(_, callback)| (callback.code, callback.iss));
+        assert_eq!(came, Ok((SecretText::new("a/b".to_owned()), Some("https://example.com".to_owned()))));
+    }
+
+    #[test]
+    fn people_get_pages_and_programs_do_not() {
+        for (accept, page) in [
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), true),
+            (Some("application/json, Text/HTML;q=0.9"), true),
+            (Some("*/*"), false),
+            (Some("application/json"), false),
+            (None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(accept.map(|accept| (ACCEPT, accept.parse().expect("a header"))));
+            assert_eq!(wants_page(&headers), page, "{accept:?}");
+        }
+    }
+}

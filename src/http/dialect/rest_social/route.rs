@@ -1,0 +1,47 @@
+//! Which provider a route is about: the routes are made of the providers' names.
+
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::request::Parts;
+
+use super::super::super::Http;
+use super::refusal::Words;
+use crate::domain::social::ProviderName;
+use crate::issuer::Refusal;
+use crate::issuer::social::SocialRefusal;
+
+/// The provider in the route's first segment.
+pub struct Named(pub ProviderName);
+
+impl FromRequestParts<Http> for Named {
+    type Rejection = Words;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, Words> {
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        of(route).map(Self).ok_or_else(|| Refusal::from(SocialRefusal::NotOffered).into())
+    }
+}
+
+/// No provider's name holds an underscore: what stands before one is a whole name.
+fn of(route: &str) -> Option<ProviderName> {
+    let first = route.trim_start_matches('/').split('/').next()?;
+    ProviderName::parse(first.strip_suffix("_refresh").unwrap_or(first)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of;
+
+    #[test]
+    fn a_route_names_its_provider() {
+        for (route, name) in [
+            ("/google", Some("google")),
+            ("/google/", Some("google")),
+            ("/google/callback/", Some("google")),
+            ("/work-2_refresh/", Some("work-2")),
+            ("/", None),
+            ("/social_logout", None),
+        ] {
+            assert_eq!(of(route).map(|name| name.to_string()).as_deref(), name, "{route}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Coming back from a provider: the account is found or made, and a session opened; or the account is linked.
+
+use std::net::IpAddr;
+
+use super::super::register;
+use super::super::sign_in;
+use super::super::signed_in::SignedIn;
+use super::super::{Caller, Issuer, Refusal};
+use super::refusal::SocialRefusal;
+use super::tokens::{SealedTokens, seal_of};
+use super::{entry, link, provider, trouble};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::dialect::Dialect;
+use crate::domain::id::{Subject, UserId};
+use crate::domain::limit::Limit;
+use crate::domain::session::Session;
+use crate::domain::social::{
+    Known, Opening, ProviderName, Purpose, SignInAttempt, SocialAccount, SocialIdentity, opening, usernames,
+};
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Email, Login, NewUser, User};
+use crate::social::{Callback, SocialError};
+use crate::store::{Read, StoreError, Write};
+use crate::throttle::{Counted, prefix};
+
+/// How often it is decided anew because somebody else changed the accounts meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// Somebody is sent back by a provider.
+#[derive(Debug)]
+pub struct Finish {
+    /// By which: the route's, which must be the attempt's.
+    pub provider: ProviderName,
+    /// What the browser kept of the attempt. That the state is the one that came back was checked.
+    pub attempt: SignInAttempt,
+    /// What the provider gave the browser to bring.
+    pub callback: Callback,
+    /// From where.
+    pub from: Caller,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Finished {
+    /// Somebody is signed in.
+    SignedIn(Box<SignedIn>),
+    /// A signed-in user has another way in.
+    Linked,
+}
+
+impl Finish {
+    /// Asks the provider who it is, and then does all that follows, or nothing.
+    pub async fn run(self, issuer: &Issuer) -> Result<Finished, Refusal> {
+        if self.attempt.provider != self.provider || !self.attempt.is_live(issuer.clock.now()) {
+            return Err(SocialRefusal::NotBegun.into());
+        }
+        match self.attempt.purpose {
+            Purpose::SignIn => {
+                let identity = self.identify(issuer).await?;
+                let who = SignInSocially::new(issuer, identity, self.from).run(issuer).await?;
+                Ok(Finished::SignedIn(Box::new(who)))
+            }
+            Purpose::Link { sub, session } => {
+                // The provider is not asked for somebody who has left; whether they still are here is asked again.
+                let who = link::still_here(issuer, sub, session).await?;
+                link::link(issuer, &who, self.identify(issuer).await?, self.from).await?;
+                Ok(Finished::Linked)
+            }
+        }
+    }
+
+    /// The provider's word. What it refuses is a failed sign-in of the caller's; that it is down is not.
+    async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, Refusal> {
+        let provider = provider(issuer, &self.provider)?;
+        let tried = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address)).await?;
+        let identity = provider.identify(&self.callback, &self.attempt, issuer.clock.now()).await;
+        identity.map_err(|error| {
+            if !matches!(error, SocialError::Unreachable(_) | SocialError::Nonsense(_)) {
+                tried.count();
+            }
+            trouble(&self.provider, "signing in at a provider", &error)
+        })
+    }
+}
+
+/// A sign-in on a provider's word, with all that is made before the store is asked.
+#[derive(Clone)]
+struct SignInSocially {
+    identity: SocialIdentity,
+    tokens: SealedTokens,
+    /// The session to open, whosever it will be.
+    session: Session,
+    sub: Subject,
+    /// What makes the last of the names to try another than everyone's.
+    chance: u32,
+    address: IpAddr,
+}
+
+/// What came of one look at the store.
+enum Attempt {
+    SignedIn(Box<SignedIn>),
+    /// An account would have to be made, and it was not asked yet whether it may.
+    NotAllowedYet,
+}
+
+impl SignInSocially {
+    fn new(issuer: &Issuer, identity: SocialIdentity, from: Caller) -> Self {
+        let session = sign_in::begin(issuer, UserId(0), Dialect::RestSocial, Some(from.address));
+        let session = Session { provider: Some(identity.provider.clone()), ..session };
+        let tokens = seal_of(issuer, &identity);
+        let (sub, chance) = (Subject(issuer.chance.uuid()), u32::from_be_bytes(issuer.chance.bytes()));
+        Self { identity, tokens, session, sub, chance, address: from.address }
+    }
+
+    async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+        let mut may_register = false;
+        for _ in 0..ATTEMPTS {
+            let this = self.clone();
+            match issuer.store.write(move |tx| this.open(tx, may_register)).await? {
+                Attempt::SignedIn(who) => return Ok(*who),
+                Attempt::NotAllowedYet => {
+                    register::let_in(issuer, Caller { address: self.address }).await?;
+                    may_register = true;
+                }
+            }
+        }
+        Err(SocialRefusal::NotBegun.into())
+    }
+
+    /// Everything in one transaction: a user without a link, or a link without its session, is never seen.
+    fn open(&self, tx: &dyn Write, may_register: bool) -> Result<Attempt, Refusal> {
+        let (opening, found) = look_up(tx, &self.identity)?;
+        let user = match (opening, found) {
+            (Opening::Disabled, _) => return Err(SocialRefusal::Disabled.into()),
+            (Opening::New { .. }, _) if !may_register => return Ok(Attempt::NotAllowedYet),
+            (Opening::New { with_email }, _) => self.register(tx, with_email)?,
+            (Opening::Linked, Some(user)) => {
+                self.keep_tokens(tx, user.id)?;
+                user.id
+            }
+            (Opening::ByEmail, Some(user)) => {
+                self.link(tx, user.id)?;
+                user.id
+            }
+            (Opening::Linked | Opening::ByEmail, None) => return Err(SocialRefusal::NotBegun.into()),
+        };
+        let session = Session { user, ..self.session.clone() };
+        tx.open_session(&session)?;
+        tx.record_sign_in(user, self.at(), Some(prefix(self.address)))?;
+        let detail = format!("{} {} by {}", session.dialect, session.id, self.identity.provider);
+        tx.record(&AuditEntry {
+            at: self.at(),
+            action: Action::SignedIn,
+            user: Some(user),
+            address: Some(self.address),
+            detail,
+        })?;
+        let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("a user just signed in is not there".to_owned()))?;
+        Ok(Attempt::SignedIn(Box::new(SignedIn::proven(user, session))))
+    }
+
+    fn register(&self, tx: &dyn Write, with_email: bool) -> Result<UserId, Refusal> {
+        let identity = &self.identity;
+        let taken = |name: &str| tx.user_by_login(&Login::new(name)).map(|user| user.is_some());
+        let mut username = None;
+        for name in usernames(identity, self.chance) {
+            if !taken(name.as_str())? {
+                username = Some(name);
+                break;
+            }
+        }
+        let username = username.ok_or_else(|| StoreError::Fault("no user name is free".to_owned()))?;
+        let id = tx.insert_user(&NewUser {
+            email: identity.email.clone().filter(|_| with_email),
+            email_verified: with_email,
+            first_name: identity.first_name.clone(),
+            last_name: identity.last_name.clone(),
+            ..NewUser::new(self.sub, username.clone(), self.at())
+        })?;
+        let detail = format!("{username} by {}", identity.provider);
+        let (user, address) = (Some(id), Some(self.address));
+        tx.record(&AuditEntry { at: self.at(), action: Action::Registered, user, address, detail })?;
+        self.link(tx, id)?;
+        Ok(id)
+    }
+
+    fn link(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
+        let account = new_account(&self.identity, self.tokens.clone(), user, self.at());
+        tx.link_social_account(&SocialAccount { last_login: Some(self.at()), ..account })?;
+        tx.record(&entry(self.at(), Action::SocialLinked, user, Some(self.address), &self.identity.provider))
+    }
+
+    fn keep_tokens(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
+        let (provider, tokens) = (&self.identity.provider, &self.tokens);
+        tx.keep_social_tokens(user, provider, &tokens.access, tokens.refresh.as_ref(), tokens.expires_at)?;
+        tx.record_social_sign_in(user, provider, self.at())
+    }
+
+    fn at(&self) -> Timestamp {
+        self.session.opened_at
+    }
+}
+
+/// What follows for somebody, and whose account it is about.
+fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(Opening, Option<User>), StoreError> {
+    let linked = tx.social_account(&identity.provider, &identity.social_id)?;
+    if let Some(account) = linked {
+        let user = tx.user(account.user)?;
+        let known = Known { linked: user.as_ref(), by_email: None, has_one: true, address_claimed: true };
+        return Ok((opening(identity, known), user));
+    }
+    let (by_email, address_claimed) = match &identity.email {
+        Some(email) => (tx.user_by_email(email)?, claimed(tx, email)?),
+        None => (None, false),
+    };
+    let has_one = match &by_email {
+        Some(user) => tx.social_account_of(user.id, &identity.provider)?.is_some(),
+        None => false,
+    };
+    let known = Known { linked: None, by_email: by_email.as_ref(), has_one, address_claimed };
+    Ok((opening(identity, known), by_email))
+}
+
+fn claimed(tx: &dyn Read, email: &Email) -> Result<bool, StoreError> {
+    Ok(tx.user_by_login(&Login::new(email.as_str()))?.is_some())
+}
+
+/// The account at the provider that opens a user's from now on.
+pub(super) fn new_account(
+    identity: &SocialIdentity,
+    tokens: SealedTokens,
+    user: UserId,
+    linked_at: Timestamp,
+) -> SocialAccount {
+    SocialAccount {
+        provider: identity.provider.clone(),
+        social_id: identity.social_id.clone(),
+        user,
+        access: Some(tokens.access),
+        refresh: tokens.refresh,
+        expires_at: tokens.expires_at,
+        linked_at,
+        last_login: None,
+    }
+}

@@ -1,0 +1,55 @@
+//! Signing in at a provider, and what follows from it: linking, unlinking, the provider's tokens. One verb a file.
+//!
+//! A provider's word proves who somebody is at the provider, and no more: whose account that opens here is decided by
+//! [`crate::domain::social::opening`]. Nothing is written before the provider has answered, and then all at once.
+
+pub mod accounts;
+pub mod begin;
+pub mod finish;
+mod link;
+pub mod refresh;
+mod refusal;
+pub mod sign_out;
+mod tokens;
+pub mod unlink;
+
+pub use refusal::SocialRefusal;
+
+use std::net::IpAddr;
+
+use super::signed_in::SignedIn;
+use super::{Issuer, Refusal};
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::dialect::Dialect;
+use crate::domain::id::UserId;
+use crate::domain::social::ProviderName;
+use crate::domain::time::Timestamp;
+use crate::social::{Provider, SocialError};
+
+/// The provider of that name, if it is offered.
+fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider, Refusal> {
+    issuer.providers.find(name.as_str()).ok_or_else(|| SocialRefusal::NotOffered.into())
+}
+
+/// What went wrong at a provider: the operator is told the cause here, once; the caller what to do about it.
+fn trouble(name: &ProviderName, doing: &'static str, error: &SocialError) -> Refusal {
+    tracing::warn!(provider = %name, %error, "{doing} failed");
+    let refusal = match error {
+        SocialError::Unreachable(_) => SocialRefusal::Unreachable,
+        SocialError::Refused(_) => SocialRefusal::Refused,
+        SocialError::NoToken => SocialRefusal::NoToken,
+        SocialError::Nonsense(_) => SocialRefusal::Nonsense,
+        SocialError::Untrusted(_) => SocialRefusal::Untrusted,
+    };
+    refusal.into()
+}
+
+/// Whether somebody may change which doors their account has. A token that the resource servers of another dialect see
+/// must not open the account to them.
+fn may_change_doors(who: &SignedIn) -> Result<(), Refusal> {
+    who.may_act_in(Dialect::RestSocial).map_err(Refusal::from)
+}
+
+fn entry(at: Timestamp, action: Action, user: UserId, address: Option<IpAddr>, provider: &ProviderName) -> AuditEntry {
+    AuditEntry { at, action, user: Some(user), address, detail: provider.to_string() }
+}

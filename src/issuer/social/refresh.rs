@@ -1,0 +1,47 @@
+//! Renewing what a provider gave us.
+
+use super::super::signed_in::SignedIn;
+use super::super::{Caller, Issuer, Refusal};
+use super::refusal::SocialRefusal;
+use super::tokens::{Kind, open, seal};
+use super::{entry, provider, trouble};
+use crate::domain::audit::Action;
+use crate::domain::social::ProviderName;
+
+/// A signed-in user wants a newer access token of a provider's to be had for them.
+#[derive(Debug)]
+pub struct RefreshProvider {
+    /// Of which.
+    pub provider: ProviderName,
+    /// From where.
+    pub from: Caller,
+}
+
+impl RefreshProvider {
+    /// Asks the provider, and keeps what it gives. A refresh token that it does not give anew is kept as it was.
+    pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+        let user = who.user().id;
+        let asked = provider(issuer, &self.provider)?;
+        let name = self.provider.clone();
+        let account = issuer.store.read(move |tx| tx.social_account_of(user, &name)).await.map_err(Refusal::from)?;
+        let account = account.filter(|_| asked.can_refresh()).ok_or(SocialRefusal::NoRefreshToken)?;
+        let token = open(issuer, &account, Kind::Refresh).ok_or(SocialRefusal::NoRefreshToken)?;
+        let now = issuer.clock.now();
+        let given = asked.refresh(&token, now).await;
+        let given = given.map_err(|error| trouble(&self.provider, "refreshing a provider's token", &error))?;
+        let tokens = seal(issuer, &self.provider, &account.social_id, &given);
+        issuer
+            .store
+            .write(move |tx| {
+                // Unlinked meanwhile, or linked to another of the provider's accounts: the tokens are nobody's then.
+                let present = tx.social_account_of(user, &self.provider)?;
+                if present.is_none_or(|present| present.social_id != account.social_id) {
+                    return Err(SocialRefusal::NoRefreshToken.into());
+                }
+                let refresh = tokens.refresh.as_ref();
+                tx.keep_social_tokens(user, &self.provider, &tokens.access, refresh, tokens.expires_at)?;
+                Ok(tx.record(&entry(now, Action::SocialRefreshed, user, Some(self.from.address), &self.provider))?)
+            })
+            .await
+    }
+}

@@ -1,0 +1,28 @@
+//! Signing out of a session, and of what the provider gave for it.
+
+use super::super::sign_out::end;
+use super::super::signed_in::SignedIn;
+use super::super::{Caller, Issuer, Refusal};
+use crate::store::StoreError;
+
+/// Somebody leaves who may have come by a provider.
+#[derive(Debug)]
+pub struct SignOutSocially {
+    /// From where.
+    pub from: Caller,
+}
+
+impl SignOutSocially {
+    /// Ends the session and forgets the provider's access token: that of the provider who opened it, or, where a
+    /// password did, those of all. Refresh tokens are kept.
+    pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+        let (now, session) = (issuer.clock.now(), who.session().clone());
+        let left = issuer.store.write(move |tx| {
+            if end(tx, &session, self.from, now)? {
+                tx.forget_social_access(session.user, session.provider.as_ref())?;
+            }
+            Ok(())
+        });
+        left.await.map_err(|error: StoreError| error.into())
+    }
+}

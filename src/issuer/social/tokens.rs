@@ -1,0 +1,66 @@
+//! A provider's tokens at rest: each sealed for one account at one provider and one kind of token, so that no row's
+//! token opens in another row's place.
+
+use super::super::Issuer;
+use crate::domain::secret::SecretText;
+use crate::domain::social::{ProviderName, SealedToken, SocialAccount, SocialIdentity, SocialTokens};
+use crate::domain::time::Timestamp;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Access,
+    Refresh,
+}
+
+/// What a provider gave, sealed.
+#[derive(Clone, Debug)]
+pub struct SealedTokens {
+    pub access: SealedToken,
+    pub refresh: Option<SealedToken>,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Seals what came with an identity.
+pub fn seal_of(issuer: &Issuer, identity: &SocialIdentity) -> SealedTokens {
+    seal(issuer, &identity.provider, &identity.social_id, &identity.tokens)
+}
+
+/// Seals what a provider gave for an account.
+pub fn seal(issuer: &Issuer, provider: &ProviderName, social_id: &str, tokens: &SocialTokens) -> SealedTokens {
+    let one = |kind, token: &SecretText| {
+        let plain = token.expose().as_bytes();
+        SealedToken(issuer.provider_seal.seal(&purpose(kind, provider, social_id), plain, &issuer.chance))
+    };
+    SealedTokens {
+        access: one(Kind::Access, &tokens.access),
+        refresh: tokens.refresh.as_ref().map(|token| one(Kind::Refresh, token)),
+        expires_at: tokens.expires_at,
+    }
+}
+
+/// Opens a token of an account. One that does not open (sealed under another `keys/secret`) is as good as none: the next
+/// sign-in brings another; the operator is told.
+pub fn open(issuer: &Issuer, account: &SocialAccount, kind: Kind) -> Option<SecretText> {
+    let sealed = match kind {
+        Kind::Access => account.access.as_ref(),
+        Kind::Refresh => account.refresh.as_ref(),
+    };
+    let opened = issuer.provider_seal.open(&purpose(kind, &account.provider, &account.social_id), &sealed?.0);
+    match opened {
+        Ok(plain) => String::from_utf8(plain.expose().to_vec()).ok().map(SecretText::new),
+        Err(error) => {
+            tracing::warn!(user = %account.user, provider = %account.provider, %error, "a provider's token can't be opened");
+            None
+        }
+    }
+}
+
+/// What is authenticated with a token. A provider's name holds no NUL: no two accounts share a purpose.
+fn purpose(kind: Kind, provider: &ProviderName, social_id: &str) -> Vec<u8> {
+    let kind = match kind {
+        Kind::Access => "access",
+        Kind::Refresh => "refresh",
+    };
+    [kind, provider.as_str(), social_id].join("\0").into_bytes()
+}
