@@ -229,6 +229,8 @@ fn http_options(config: &Config) -> HttpOptions {
         body_timeout: BODY_TIMEOUT,
         jwks_max_age: config.keys.jwks_max_age,
         allowed_origins: config.cors.allowed_origins.clone(),
+        authed_url: config.social.authed_url.clone(),
+        logout_url: config.social.logout_url.clone(),
         dialects: config.dialects.enabled.clone(),
     }
 }

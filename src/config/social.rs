@@ -60,6 +60,8 @@ pub struct OidcConfig {
 
 /// First path segments that are routes of ours, now or soon, and so can't be a provider's name.
 const RESERVED: &[&str] = &[
+    "account",
+    "accounts",
     "admin",
     "api",
     "api-doc",
@@ -82,6 +84,8 @@ const RESERVED: &[&str] = &[
     "register",
     "restore",
     "revoke",
+    "sessions",
+    "settings",
     "signin",
     "signout",
     "signup",
@@ -89,6 +93,7 @@ const RESERVED: &[&str] = &[
     "static",
     "token",
     "userinfo",
+    "users",
     "validation",
 ];
 

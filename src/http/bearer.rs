@@ -44,7 +44,7 @@ impl FromRequestParts<Http> for HeaderOrCookie {
         if let Some(token) = from_header(&parts.headers) {
             return Ok(Self { token: Some(token) });
         }
-        let Some(token) = from_cookie(&parts.headers) else { return Ok(Self::default()) };
+        let Some(token) = cookie(&parts.headers, COOKIE_NAME) else { return Ok(Self::default()) };
         if parts.method != Method::GET && is_foreign(&parts.headers, &http.options) {
             return Err(Rejection::ForeignOrigin);
         }
@@ -74,11 +74,12 @@ fn from_header(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-fn from_cookie(headers: &HeaderMap) -> Option<String> {
+/// The value of a cookie; None where there is none, or an empty one.
+pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
     cookies
-        .find(|cookie| cookie.name() == COOKIE_NAME)
+        .find(|cookie| cookie.name() == name)
         .map(|cookie| cookie.value().to_owned())
         .filter(|token| !token.is_empty())
 }

@@ -46,6 +46,10 @@ pub struct HttpOptions {
     pub jwks_max_age: Duration,
     /// The origins whose pages may call the dialects and read the answers.
     pub allowed_origins: Vec<String>,
+    /// Where a browser goes that signed in at a provider: a path here or a whole URL.
+    pub authed_url: String,
+    /// Where a browser goes that signed out.
+    pub logout_url: String,
     /// The dialects that are spoken.
     pub dialects: BTreeSet<Dialect>,
 }
@@ -73,7 +77,7 @@ impl Http {
 
 /// Every route there is.
 pub fn router(http: &Http) -> Router {
-    let dialects = dialect::routes(&http.options.dialects);
+    let dialects = dialect::routes(http);
     let layered = Router::new()
         .merge(wellknown::routes())
         .merge(liveliness::routes())

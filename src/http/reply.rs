@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use cookie::{Cookie, SameSite};
@@ -52,6 +52,30 @@ pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOp
     if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
         response.headers_mut().append(SET_COOKIE, value);
     }
+    response
+}
+
+/// Takes the cookie away that carries an access token.
+pub fn without_cookie(mut response: Response, options: &HttpOptions) -> Response {
+    let cookie = Cookie::build(COOKIE_NAME)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .path("/")
+        .max_age(cookie::time::Duration::ZERO)
+        .secure(options.public_url.is_https());
+    if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+    response
+}
+
+/// Sends a browser elsewhere; no cache keeps where.
+pub fn redirect(status: StatusCode, to: &str) -> Response {
+    let mut response = status.into_response();
+    // What a header can't hold (line breaks) the settings have refused, and providers' URLs are parsed ones.
+    let to = HeaderValue::from_bytes(to.as_bytes()).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(LOCATION, to);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -20,6 +20,25 @@ const ACCESS_TOKENS: [&str; 4] = ["jwt", "token", "access", "access_token"];
 /// What an example can only hint at: the value comes from an earlier answer, or from a mail.
 const SECRETS: [&str; 6] = ["token", "refresh", "refresh_token", "reset_code", "restoring", "restoring_token"];
 
+/// Providers that are never asked: a browser is only sent to them.
+const PROVIDERS: &str = "
+    social.google = { client_id = 'us', client_secret = 'hush' }
+    social.github = { client_id = 'us', client_secret = 'hush' }
+    social.facebook = { client_id = 'us', client_secret = 'hush' }
+";
+/// What is answered, of what is documented, to somebody who never was at a provider.
+const AT_HOME: [(&str, u16); 9] = [
+    ("/google/callback/", 400),
+    ("/github/callback/", 400),
+    ("/facebook/callback/", 400),
+    ("/google_refresh/", 404),
+    ("/github_refresh/", 404),
+    ("/social/token/", 404),
+    ("/social/refresh_token/", 404),
+    ("/social/accounts/", 200),
+    ("/social/unlink/", 404),
+];
+
 fn chapters() -> Vec<Chapter> {
     openapi::chapters(&Dialect::ALL.into())
 }
@@ -70,7 +89,8 @@ async fn the_document_has_the_shape_of_openapi() {
                 holds_examples(&body["content"]);
             }
             let responses = members(&operation["responses"]);
-            assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path} never succeeds");
+            let succeeds = responses.keys().any(|status| status.starts_with(['2', '3']));
+            assert!(succeeds, "{method} {path} never succeeds");
             for (status, response) in responses {
                 assert!(status.parse().is_ok_and(|status| (200..600).contains(&status)), "{method} {path}: {status}");
                 match response.get("$ref") {
@@ -115,7 +135,7 @@ struct Reader {
 impl Reader {
     async fn new(form: bool) -> Self {
         let (known, access) = (BTreeMap::new(), String::new());
-        Self { server: TestServer::start().await, form, known, access }
+        Self { server: TestServer::with(PROVIDERS).await, form, known, access }
     }
 
     /// Sends each example of an operation, and compares what comes back with the answer that is documented.
@@ -124,10 +144,13 @@ impl Reader {
         for body in bodies {
             let answer = self.send(operation, body, media).await;
             let told = format!("{} {} {body}: {answer:#?}", operation.method, operation.path);
-            let (status, _, example) = operation.answers[0];
-            assert_eq!(answer.status, status, "{told}");
+            let expected = AT_HOME.iter().find(|(path, _)| *path == operation.path).map(|(_, status)| *status);
+            let expected = expected.unwrap_or(operation.answers[0].0);
+            let (status, _, example) = operation.answers.iter().find(|(status, ..)| *status == expected).unwrap();
+            assert_eq!(answer.status, *status, "{told}");
             if example.is_empty() {
-                assert!(!answer.text.is_empty(), "{told}");
+                let elsewhere = (300..400).contains(status) && !answer.header("location").is_empty();
+                assert!(elsewhere || !answer.text.is_empty(), "{told}");
                 continue;
             }
             assert_eq!(answer.header("content-type"), "application/json", "{told}");
@@ -219,8 +242,7 @@ fn has_shape(example: &Value, got: &Value) -> bool {
                 && example.iter().all(|(name, value)| got.get(name).is_some_and(|got| has_shape(value, got)))
         }
         (Value::Array(examples), Value::Array(got)) => {
-            examples.is_empty() == got.is_empty()
-                && got.iter().all(|got| examples.iter().any(|example| has_shape(example, got)))
+            got.iter().all(|got| examples.iter().any(|example| has_shape(example, got)))
         }
         (Value::Number(example), Value::Number(got)) => example.is_f64() || !got.is_f64(),
         (Value::String(_), Value::String(_)) | (Value::Bool(_), Value::Bool(_)) | (Value::Null, Value::Null) => true,
@@ -231,6 +253,11 @@ fn has_shape(example: &Value, got: &Value) -> bool {
 async fn every_example_works(form: bool) {
     let mut reader = Reader::new(form).await;
     for chapter in chapters() {
+        if chapter.name == Dialect::RestSocial.name() {
+            // It has no sign-in without a provider, and the chapters before it end with a reset.
+            reader.server.register("visitor").await;
+            reader.access = reader.server.token("visitor").await;
+        }
         for operation in chapter.operations {
             reader.try_out(operation, chapter.media).await;
         }
@@ -249,7 +276,7 @@ async fn every_example_works_as_a_form_where_forms_are_taken() {
 
 #[tokio::test]
 async fn every_operation_is_there() {
-    let server = TestServer::start().await;
+    let server = TestServer::with(PROVIDERS).await;
     for operation in operations() {
         for path in [operation.path, operation.path.trim_end_matches('/')] {
             let method: Method = operation.method.to_uppercase().parse().unwrap();

@@ -1,7 +1,5 @@
 //! The dialects: each translates one documented API to the use cases and back, and does nothing else.
 
-use std::collections::BTreeSet;
-
 use axum::Router;
 use axum::routing::MethodRouter;
 
@@ -14,16 +12,17 @@ mod drf;
 mod drf_pyjwt;
 mod jwt_issuer;
 mod rest_jwt;
+mod rest_social;
 mod simplejwt;
 
 /// The description of a dialect's routes.
-pub fn chapter(dialect: Dialect) -> Option<Chapter> {
+pub fn chapter(dialect: Dialect) -> Chapter {
     match dialect {
-        Dialect::JwtIssuer => Some(jwt_issuer::CHAPTER),
-        Dialect::RestJwt => Some(rest_jwt::CHAPTER),
-        Dialect::DrfPyjwt => Some(drf_pyjwt::CHAPTER),
-        Dialect::Simplejwt => Some(simplejwt::CHAPTER),
-        Dialect::RestSocial => None,
+        Dialect::JwtIssuer => jwt_issuer::CHAPTER,
+        Dialect::RestJwt => rest_jwt::CHAPTER,
+        Dialect::DrfPyjwt => drf_pyjwt::CHAPTER,
+        Dialect::Simplejwt => simplejwt::CHAPTER,
+        Dialect::RestSocial => rest_social::CHAPTER,
     }
 }
 
@@ -39,15 +38,15 @@ async fn wrong_method<W: From<Rejection>>() -> W {
 }
 
 /// The routes of the dialects that are spoken.
-pub fn routes(spoken: &BTreeSet<Dialect>) -> Router<Http> {
+pub fn routes(http: &Http) -> Router<Http> {
     let mut router = Router::new();
-    for dialect in spoken {
+    for dialect in &http.options.dialects {
         router = match dialect {
             Dialect::JwtIssuer => router.merge(jwt_issuer::routes()),
             Dialect::RestJwt => router.merge(rest_jwt::routes()),
             Dialect::DrfPyjwt => router.merge(drf_pyjwt::routes()),
             Dialect::Simplejwt => router.merge(simplejwt::routes()),
-            Dialect::RestSocial => router,
+            Dialect::RestSocial => router.merge(rest_social::routes(&http.issuer.providers)),
         };
     }
     router

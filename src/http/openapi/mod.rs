@@ -151,7 +151,7 @@ async fn page_route(State(http): State<Http>) -> Response {
 
 /// The chapters of what is served: the dialects that are spoken, and what belongs to none.
 pub fn chapters(spoken: &BTreeSet<Dialect>) -> Vec<Chapter> {
-    let mut chapters: Vec<Chapter> = spoken.iter().filter_map(|dialect| dialect::chapter(*dialect)).collect();
+    let mut chapters: Vec<Chapter> = spoken.iter().map(|dialect| dialect::chapter(*dialect)).collect();
     chapters.extend([wellknown::CHAPTER, liveliness::CHAPTER, CHAPTER]);
     chapters
 }

@@ -20,6 +20,7 @@ use crate::template::{TemplateError, TemplateSet};
 
 pub mod api_doc;
 pub mod restore;
+pub mod social;
 
 /// What is built in, by name.
 macro_rules! built_in {
@@ -27,7 +28,7 @@ macro_rules! built_in {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/", $name)))),*]
     };
 }
-const BUILT_IN: [(&str, &str); 3] = built_in!["layout.html", "restore.html", "api_doc.html"];
+const BUILT_IN: [(&str, &str); 4] = built_in!["layout.html", "restore.html", "api_doc.html", "social.html"];
 
 /// What a template is told, as `page`; besides it every one is told `site.name` and the `nonce` of its style.
 pub trait Page: Sized {
@@ -55,6 +56,7 @@ impl Pages {
         let pages = Self { set, site: context! { name => public_url.host() } };
         pages.try_out::<restore::RestorePage>()?;
         pages.try_out::<api_doc::ApiDocPage>()?;
+        pages.try_out::<social::SocialPage>()?;
         Ok(pages)
     }
 
@@ -95,6 +97,13 @@ fn guarded(status: StatusCode, text: String, nonce: &str) -> Response {
     response
 }
 
+/// A refusal's words with a capital letter and a full stop.
+pub fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -123,6 +132,7 @@ mod tests {
     fn every_page_renders_every_sample_without_script_and_markup_of_others() {
         every_sample_is_harmless::<restore::RestorePage>();
         every_sample_is_harmless::<api_doc::ApiDocPage>();
+        every_sample_is_harmless::<social::SocialPage>();
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl TestServer {
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&issuer);
         let serving = Some(tokio::spawn(async move { app::serve(&config, served, listener, stopped).await }));
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let folder = Some(folder);
         Self { clock, issuer, url: format!("http://{address}"), settings, folder, client, stop, serving }
     }

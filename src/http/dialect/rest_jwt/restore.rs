@@ -11,6 +11,7 @@ use url::form_urlencoded;
 use super::super::super::Http;
 use super::super::super::body::{JsonBody, Submitted};
 use super::super::super::pages::restore::RestorePage;
+use super::super::super::pages::sentence;
 use super::super::super::rejection::Rejection;
 use super::Answer;
 use super::refusal::{self, Words};
@@ -107,11 +108,4 @@ fn form(http: &Http, token: String, problem: Option<String>) -> RestorePage {
 
 fn show(http: &Http, status: StatusCode, page: &RestorePage) -> Response {
     http.pages.show(status, page, &http.issuer.chance)
-}
-
-/// With a capital letter and a full stop.
-fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
