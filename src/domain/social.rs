@@ -346,7 +346,7 @@ mod tests {
     fn names(login: Option<&str>, first: &str, last: &str) -> Vec<String> {
         let (username, first_name, last_name) = (login.map(str::to_owned), first.to_owned(), last.to_owned());
         let identity = SocialIdentity { username, first_name, last_name, ..identity(false) };
-        usernames(&identity, 0xc0ffee).iter().map(ToString::to_string).collect()
+        usernames(&identity, 0x00c0_ffee).iter().map(ToString::to_string).collect()
     }
 
     #[test]
