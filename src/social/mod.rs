@@ -17,6 +17,12 @@ mod urls;
 mod web;
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod known_tests;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod openid_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

@@ -1,0 +1,190 @@
+//! The well-known providers: where they send browsers, and how GitHub and Facebook say who came back.
+
+use std::time::Duration;
+
+use serde_json::json;
+use url::Url;
+
+use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, Reply, Server, attempt, callback, known, options, secret};
+use super::*;
+use crate::crypto::testing::NOW;
+
+/// All three, at their own addresses.
+fn usual() -> Providers {
+    let mut options = options(&Clock::manual(NOW));
+    (options.google, options.github, options.facebook) = (Some(known()), Some(known()), Some(known()));
+    Providers::new(options).unwrap()
+}
+
+/// GitHub and Facebook, played by `server`.
+fn played(server: &Server) -> Providers {
+    let mut options = options(&Clock::manual(NOW));
+    let at = |path: &str| Some(format!("{}{path}", server.url));
+    let there = KnownProvider {
+        authorize_url: at("/authorize"),
+        token_url: at("/token"),
+        userinfo_url: at("/user"),
+        emails_url: at("/emails"),
+        ..known()
+    };
+    (options.github, options.facebook) = (Some(there.clone()), Some(there));
+    Providers::new(options).unwrap()
+}
+
+async fn identify(server: &Server, name: &str) -> Result<SocialIdentity, SocialError> {
+    played(server).find(name).unwrap().identify(&callback(), &attempt(name), NOW).await
+}
+
+fn gives_a_token(server: &Server) {
+    server.says_json("/token", json!({"access_token": ACCESS_TOKEN, "token_type": "bearer", "scope": "user:email"}));
+}
+
+#[test]
+fn none_is_offered_unless_configured() {
+    let none = Providers::new(options(&Clock::manual(NOW))).unwrap();
+    assert!(none.offered().next().is_none() && none.find("google").is_none());
+    let all = usual();
+    let offered: Vec<_> = all.offered().map(|one| (one.name().as_str(), one.label(), one.can_refresh())).collect();
+    assert_eq!(offered, [("google", "Google", true), ("github", "GitHub", true), ("facebook", "Facebook", false)]);
+    assert!(!format!("{all:?}").contains(CLIENT_SECRET));
+}
+
+#[test]
+fn a_wrong_url_names_itself() {
+    for url in ["http://example.com/t", "example.com", "https://me@example.com"] {
+        let mut options = options(&Clock::manual(NOW));
+        options.github = Some(KnownProvider { token_url: Some(url.to_owned()), ..known() });
+        let error = Providers::new(options).unwrap_err().to_string();
+        assert!(error.starts_with("github: token_url "), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn each_sends_browsers_to_its_own_place() {
+    let all = usual();
+    for (name, place, scope, more) in [
+        (
+            "google",
+            "https://accounts.google.com/o/oauth2/v2/auth",
+            "openid email profile",
+            &["nonce", "access_type"][..],
+        ),
+        ("github", "https://github.com/login/oauth/authorize", "read:user user:email", &[]),
+        ("facebook", "https://www.facebook.com/v26.0/dialog/oauth", "public_profile email", &[]),
+    ] {
+        let url = Url::parse(&all.find(name).unwrap().authorize_url(&attempt(name)).await.unwrap()).unwrap();
+        assert_eq!(url.as_str().split('?').next(), Some(place));
+        let pair = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
+        assert_eq!(pair("scope").as_deref(), Some(scope));
+        assert_eq!(pair("redirect_uri"), Some(format!("https://id.example.com/auth/{name}/callback/")));
+        assert_eq!(pair("code_challenge_method").as_deref(), Some("S256"));
+        assert_eq!((pair("state").as_deref(), pair("client_id").as_deref()), (Some("st-1"), Some("us")));
+        let mut names: Vec<_> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        names.retain(|name| ["nonce", "access_type"].contains(&name.as_str()));
+        names.sort_unstable_by_key(|name| name != "nonce");
+        assert_eq!(names, more, "{name}");
+        assert!(!url.as_str().contains(CLIENT_SECRET) && !url.as_str().contains("dBjftJeZ4CVP"));
+    }
+}
+
+#[tokio::test]
+async fn a_verifier_that_is_none_is_refused() {
+    let all = usual();
+    for verifier in ["", "short", &"a".repeat(129)] {
+        let attempt = SignInAttempt { verifier: secret(verifier), ..attempt("github") };
+        let error = all.find("github").unwrap().authorize_url(&attempt).await.unwrap_err();
+        assert!(matches!(error, SocialError::Untrusted(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_callback_that_names_another_is_refused() {
+    let all = usual();
+    for name in ["google", "github", "facebook"] {
+        let back = Callback { iss: Some("https://evil.example".to_owned()), ..callback() };
+        let error = all.find(name).unwrap().identify(&back, &attempt(name), NOW).await.unwrap_err();
+        assert!(matches!(&error, SocialError::Untrusted(words) if words.contains("(iss)")), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn github_says_who_and_which_address_is_proven() {
+    let server = Server::start().await;
+    gives_a_token(&server);
+    server.says_json(
+        "/user",
+        json!({"id": 583_231, "login": "octocat", "name": "The Octocat", "email": "old@example.com"}),
+    );
+    server.says_json(
+        "/emails",
+        json!([{"email": "cat@example.com", "primary": true, "verified": true, "visibility": "private"}]),
+    );
+    let cat = identify(&server, "github").await.unwrap();
+    assert_eq!((cat.social_id.as_str(), cat.username.as_deref()), ("583231", Some("octocat")));
+    assert_eq!((cat.email.unwrap().as_str(), cat.email_verified), ("cat@example.com", true));
+    for path in ["/user", "/emails"] {
+        let head = server.asked(path)[0].head.to_lowercase();
+        for line in [
+            &format!("authorization: bearer {ACCESS_TOKEN}"),
+            "user-agent: countersign/",
+            "x-github-api-version: 2022-11-28",
+            "accept: application/vnd.github+json",
+        ] {
+            assert!(head.contains(line), "{line}: {head}");
+        }
+    }
+    let asked = &server.asked("/token")[0];
+    assert!(asked.body.contains(&format!("client_secret={CLIENT_SECRET}")) && asked.body.contains("code_verifier="));
+    assert!(asked.head.to_lowercase().contains("accept: application/json"), "else GitHub answers with a form");
+    server.says("/emails", Reply::Json(404, json!({"message": "Not Found"})));
+    let cat = identify(&server, "github").await.unwrap();
+    assert_eq!((cat.email.unwrap().as_str(), cat.email_verified), ("old@example.com", false), "withheld");
+    server.says("/emails", Reply::Json(502, json!({})));
+    assert!(matches!(identify(&server, "github").await, Err(SocialError::Unreachable(_))), "not known now");
+}
+
+#[tokio::test]
+async fn github_refuses_with_status_200() {
+    let server = Server::start().await;
+    let refusal =
+        json!({"error": "bad_verification_code", "error_description": "The code passed is incorrect or expired."});
+    server.says_json("/token", refusal);
+    let error = identify(&server, "github").await.unwrap_err();
+    assert_eq!(error, SocialError::Refused("bad_verification_code".to_owned()));
+    let tokens = json!({"access_token": "at-2", "token_type": "bearer", "expires_in": 28800, "refresh_token": "rt-2"});
+    server.says_json("/token", tokens);
+    let renewed = played(&server).find("github").unwrap().refresh(&secret("rt-1"), NOW).await.unwrap();
+    assert_eq!(renewed.refresh.as_ref().map(SecretText::expose), Some("rt-2"));
+    assert_eq!(renewed.expires_at, Some(NOW + Duration::from_hours(8)));
+}
+
+#[tokio::test]
+async fn facebook_is_asked_with_a_proof_and_proves_no_address() {
+    let server = Server::start().await;
+    gives_a_token(&server);
+    server.says_json("/user", json!({"id": "10158", "name": "Ann Other", "email": "ann@example.com"}));
+    let ann = identify(&server, "facebook").await.unwrap();
+    assert_eq!((ann.social_id.as_str(), ann.email_verified), ("10158", false));
+    assert_eq!((ann.email.unwrap().as_str(), ann.first_name.as_str()), ("ann@example.com", "Ann"));
+    let head = &server.asked("/user")[0].head;
+    let proof = crate::crypto::app_secret_proof::app_secret_proof(&secret(CLIENT_SECRET), &secret(ACCESS_TOKEN));
+    assert!(head.contains("fields=id%2Cname%2Cemail%2Cfirst_name%2Clast_name"), "{head}");
+    assert!(head.contains(&format!("appsecret_proof={proof}")), "{head}");
+    let line = head.lines().next().unwrap();
+    assert!(!line.contains(ACCESS_TOKEN), "the token is no part of a URL: {line}");
+    server.says("/user", Reply::Json(400, json!({"error": {"type": "OAuthException", "message": "at-1-hunter2"}})));
+    assert_eq!(identify(&server, "facebook").await, Err(SocialError::Refused("OAuthException".to_owned())));
+    let none = played(&server).find("facebook").unwrap().refresh(&secret("rt-1"), NOW).await;
+    assert_eq!(none, Err(SocialError::NoToken));
+}
+
+/// What a route awaits must go from thread to thread; compiling this says that it does.
+#[test]
+fn asking_may_go_from_thread_to_thread() {
+    fn goes<T: Send>(_: T) {}
+    let (all, attempt, callback, token) = (usual(), attempt("github"), callback(), secret("rt-1"));
+    let github = all.find("github").unwrap();
+    goes(github.authorize_url(&attempt));
+    goes(github.identify(&callback, &attempt, NOW));
+    goes(github.refresh(&token, NOW));
+}

@@ -1,0 +1,362 @@
+//! Providers of OpenID Connect, from the button to the person: every refusal of what they say is a row.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use url::Url;
+
+use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, Op, Reply, Server, attempt, callback, known, name, options, secret};
+use super::*;
+use crate::crypto::key_pair::KeyPair;
+use crate::crypto::testing::{NOW, foreign_token};
+use crate::domain::algorithm::Algorithm;
+
+async fn identify(op: &Op) -> Result<SocialIdentity, SocialError> {
+    let result = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
+    if let Err(error) = &result {
+        let shown = format!("{error} {error:?}");
+        for hidden in [ACCESS_TOKEN, CLIENT_SECRET, "code-1", "n-1", "eyJ", "ann@example.com"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
+    }
+    result
+}
+
+/// The words of a refusal as untrusted, of which `what` says why it was due.
+fn untrusted<T: std::fmt::Debug>(result: Result<T, SocialError>, what: &str) -> String {
+    match result {
+        Err(SocialError::Untrusted(words)) => words,
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+fn changed(value: &Value, name: &str, to: &Value) -> Value {
+    let mut changed = value.clone();
+    changed[name] = to.clone();
+    changed
+}
+
+#[tokio::test]
+async fn the_browser_is_sent_where_the_description_says() {
+    let op = Op::start().await;
+    let url = Url::parse(&op.provider().authorize_url(&attempt("corp")).await.unwrap()).unwrap();
+    assert_eq!(url.as_str().split('?').next(), Some(format!("{}/authorize", op.server.url).as_str()));
+    let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    pairs.sort();
+    let expected = [
+        ("client_id", "us"),
+        // RFC 7636 appendix B.
+        ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+        ("code_challenge_method", "S256"),
+        ("nonce", "n-1"),
+        ("redirect_uri", "https://id.example.com/auth/corp/callback/"),
+        ("response_type", "code"),
+        ("scope", "openid email"),
+        ("state", "st-1"),
+    ];
+    assert_eq!(pairs, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[tokio::test]
+async fn a_person_comes_back() {
+    let op = Op::start().await;
+    let ann = identify(&op).await.unwrap();
+    assert_eq!((ann.provider.as_str(), ann.social_id.as_str()), ("corp", "ann-1"));
+    assert_eq!((ann.email.as_ref().unwrap().as_str(), ann.email_verified), ("ann@example.com", true));
+    assert_eq!((ann.first_name.as_str(), ann.last_name.as_str()), ("Ann", "Other"));
+    assert_eq!(
+        (ann.tokens.access.expose(), ann.tokens.expires_at),
+        (ACCESS_TOKEN, Some(NOW + Duration::from_hours(1)))
+    );
+    assert_eq!(ann.tokens.refresh.as_ref().map(SecretText::expose), Some("rt-1"));
+    let asked = &op.server.asked("/token")[0];
+    let basic = format!("authorization: basic {}", STANDARD.encode(format!("us:{CLIENT_SECRET}")).to_lowercase());
+    assert!(asked.head.to_lowercase().contains(&basic), "{}", asked.head);
+    for part in
+        ["grant_type=authorization_code", "code=code-1", "code_verifier=dBjftJeZ4CVP", "%2Fauth%2Fcorp%2Fcallback%2F"]
+    {
+        assert!(asked.body.contains(part), "{part}: {}", asked.body);
+    }
+    assert!(!asked.body.contains(CLIENT_SECRET));
+}
+
+#[tokio::test]
+async fn each_wrong_claim_of_an_id_token_is_refused() {
+    let op = Op::start().await;
+    for (name, value, expected) in [
+        ("iss", json!("https://evil.example"), "(iss)"),
+        ("aud", json!("them"), "(aud)"),
+        ("aud", json!(["us", "them"]), "(azp)"),
+        ("azp", json!("them"), "(azp)"),
+        ("exp", json!(NOW.unix() - 5), "(exp)"),
+        ("iat", json!(NOW.unix() + 6), "(iat, nbf)"),
+        ("nonce", json!("n-2"), "(nonce)"),
+        ("nonce", Value::Null, "(nonce)"),
+    ] {
+        op.gives(&op.header(), &changed(&op.claims(), name, &value));
+        let words = untrusted(identify(&op).await, name);
+        assert!(words.starts_with("corp: reading its ID token: it ") && words.contains(expected), "{name}: {words}");
+    }
+    for sub in [json!(""), json!("a".repeat(256)), json!(null), json!(["ann-1"])] {
+        op.gives(&op.header(), &changed(&op.claims(), "sub", &sub));
+        assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(words)) if words.contains("(sub)")), "{sub}");
+    }
+    op.gives(&op.header(), &op.claims());
+    assert!(identify(&op).await.is_ok());
+}
+
+#[tokio::test]
+async fn each_wrong_form_and_signature_of_an_id_token_is_refused() {
+    let op = Op::start().await;
+    let (header, claims) = (op.header(), op.claims());
+    for (name, value, expected) in [
+        ("alg", json!("none"), "an algorithm"),
+        ("alg", json!("HS256"), "an algorithm"),
+        ("alg", json!("RS256"), "an unknown key"),
+        ("jku", json!(format!("{}/jwks", op.server.url)), "a header member"),
+        ("jwk", json!({}), "a header member"),
+        ("x5u", json!("https://evil.example"), "a header member"),
+        ("crit", json!(["b64"]), "a header member"),
+        ("kid", json!("unknown"), "an unknown key"),
+        ("kid", json!(7), "no key id"),
+        ("typ", json!("at+jwt"), "a token of another kind"),
+    ] {
+        op.gives(&changed(&header, name, &value), &claims);
+        let words = untrusted(identify(&op).await, name);
+        assert!(words.contains(expected), "{name}: {words}");
+    }
+    let good = foreign_token(&op.pair, &header, &claims);
+    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let other = KeyPair::generate(Algorithm::Es256, 0).unwrap();
+    let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let twice = format!("{}.{}.{signature}", encode(&header.to_string()), encode(r#"{"sub":"ann-1","sub":"eve"}"#));
+    for (what, token, expected) in [
+        ("another's signature", foreign_token(&other, &header, &claims), "a wrong signature"),
+        ("no signature", format!("{signed}."), "a wrong signature"),
+        ("a padded one", format!("{good}=="), "not a compact JWS"),
+        ("a member twice", twice, "not a compact JWS"),
+        ("no token", "hunter2".to_owned(), "not a compact JWS"),
+        ("an overlong one", "a".repeat(16 * 1024 + 1), "longer than 16384 bytes"),
+        ("an encrypted one", "a.b.c.d.e".to_owned(), "not a compact JWS"),
+    ] {
+        op.gives_text(&token);
+        let words = untrusted(identify(&op).await, what);
+        assert!(words.contains(expected), "{what}: {words}");
+    }
+    op.gives_text(&good);
+    assert!(identify(&op).await.is_ok());
+}
+
+#[tokio::test]
+async fn rs256_and_an_only_key_without_a_name_will_do() {
+    let op = Op::start().await;
+    let rsa = KeyPair::generate(Algorithm::Rs256, 2048).unwrap();
+    let mut jwk = serde_json::to_value(rsa.public().jwk()).unwrap();
+    jwk.as_object_mut().unwrap().remove("kid");
+    op.server.says_json("/jwks", json!({ "keys": [jwk] }));
+    op.gives_text(&foreign_token(&rsa, &json!({"alg": "RS256"}), &op.claims()));
+    assert_eq!(identify(&op).await.unwrap().social_id, "ann-1");
+}
+
+#[tokio::test]
+async fn keys_are_kept_and_asked_for_again_but_not_by_every_liar() {
+    let op = Op::start().await;
+    let asked = || op.server.asked("/jwks").len();
+    identify(&op).await.unwrap();
+    identify(&op).await.unwrap();
+    assert_eq!(asked(), 1, "kept");
+    let next = KeyPair::generate(Algorithm::Es256, 0).unwrap();
+    let by_next =
+        foreign_token(&next, &changed(&op.header(), "kid", &json!(next.public().kid().as_str())), &op.claims());
+    op.gives_text(&by_next);
+    for _ in 0..3 {
+        untrusted(identify(&op).await, "an unknown key");
+    }
+    assert_eq!(asked(), 1, "just asked");
+    op.clock.advance(Duration::from_secs(30));
+    for _ in 0..3 {
+        untrusted(identify(&op).await, "an unknown key");
+    }
+    assert_eq!(asked(), 2, "again, once");
+    op.clock.advance(Duration::from_secs(30));
+    op.publishes(&[&op.pair, &next]);
+    identify(&op).await.unwrap();
+    assert_eq!(asked(), 3, "rotated");
+    op.clock.advance(Duration::from_hours(1));
+    op.publishes(&[&op.pair]);
+    untrusted(identify(&op).await, "a key that was withdrawn an hour ago");
+    assert_eq!(asked(), 4, "too old");
+    assert_eq!(op.server.asked("/.well-known/openid-configuration").len(), 2, "the description, too");
+}
+
+#[tokio::test]
+async fn a_fetch_that_fails_makes_no_old_key_younger() {
+    let op = Op::start().await;
+    identify(&op).await.unwrap();
+    op.server.says("/jwks", Reply::Json(500, json!({})));
+    op.clock.advance(Duration::from_mins(59));
+    op.gives(&changed(&op.header(), "kid", &json!("unknown")), &op.claims());
+    assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(words)) if words.contains("fetching its keys")));
+    op.gives(&op.header(), &op.claims());
+    identify(&op).await.unwrap();
+    op.clock.advance(Duration::from_mins(1));
+    assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(_))), "an hour after the last good answer");
+}
+
+#[tokio::test]
+async fn a_description_is_the_issuers_to_the_letter() {
+    for (name, value, expected) in [
+        ("issuer", json!("https://evil.example"), "it is not that of the issuer"),
+        ("issuer", Value::Null, "it is not that of the issuer"),
+        ("token_endpoint", json!("http://evil.example/t"), "token_endpoint must begin with https"),
+        ("jwks_uri", Value::Null, "it has no jwks_uri"),
+    ] {
+        let op = Op::start().await;
+        op.describes(&[(name, value)]);
+        let error = op.provider().authorize_url(&attempt("corp")).await.unwrap_err().to_string();
+        assert!(error.starts_with("corp: reading its description: ") && error.contains(expected), "{error}");
+        assert!(identify(&op).await.is_err() && op.server.asked("/token").is_empty(), "no code is given away");
+    }
+    let op = Op::start().await;
+    op.describes(&[("issuer", json!(format!("{}/", op.server.url)))]);
+    untrusted(identify(&op).await, "a slash more");
+}
+
+#[tokio::test]
+async fn a_mixed_up_callback_is_refused_before_its_code_is_used() {
+    let op = Op::start().await;
+    let back = |iss: Option<&str>| Callback { iss: iss.map(str::to_owned), ..callback() };
+    let provider = op.provider();
+    let evil = provider.identify(&back(Some("https://evil.example")), &attempt("corp"), NOW).await;
+    assert!(untrusted(evil, "another's iss").contains("(iss)"));
+    let others = provider.identify(&back(None), &attempt("other"), NOW).await;
+    assert!(untrusted(others, "another's attempt").contains("begun for other"));
+    assert!(provider.authorize_url(&attempt("other")).await.is_err());
+    op.clock.advance(Duration::from_hours(1));
+    op.describes(&[("authorization_response_iss_parameter_supported", json!(true))]);
+    let silent = provider.identify(&back(None), &attempt("corp"), NOW).await;
+    assert!(untrusted(silent, "no iss").contains("does not name its issuer"));
+    assert!(op.server.asked("/token").is_empty());
+    assert!(provider.identify(&back(Some(&op.server.url)), &attempt("corp"), NOW).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_address_may_be_asked_for_but_only_of_the_same_person() {
+    let op = Op::start().await;
+    let mut claims = op.claims();
+    claims.as_object_mut().unwrap().remove("email");
+    op.gives(&op.header(), &claims);
+    let bare = identify(&op).await.unwrap();
+    assert_eq!((bare.email, bare.email_verified), (None, false), "verified what?");
+    op.clock.advance(Duration::from_hours(1));
+    op.describes(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
+    let bob = json!({"sub": "bob-1", "email": "bob@example.com", "email_verified": true});
+    op.server.says_json("/userinfo", bob);
+    assert!(untrusted(identify(&op).await, "another person").contains("another person"));
+    op.server.says_json("/userinfo", json!({"sub": "ann-1", "email": "a@example.com", "preferred_username": "ann"}));
+    let ann = identify(&op).await.unwrap();
+    assert_eq!((ann.email.unwrap().as_str(), ann.email_verified), ("a@example.com", false));
+    assert_eq!((ann.username.as_deref(), ann.first_name.as_str()), (Some("ann"), "Ann"));
+    op.server.says_json("/userinfo", json!({"email": "a@example.com"}));
+    assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(words)) if words.contains("(sub)")));
+}
+
+#[tokio::test]
+async fn an_answer_without_tokens_is_none() {
+    let op = Op::start().await;
+    let answer = |value: Value| op.server.says_json("/token", value);
+    for none in [json!({}), json!({"access_token": "", "token_type": "bearer"}), json!({"access_token": null})] {
+        answer(none.clone());
+        assert_eq!(identify(&op).await.unwrap_err(), SocialError::NoToken, "{none}");
+    }
+    for (odd, expected) in [
+        (json!({"access_token": 7, "token_type": "bearer"}), "wrong at `access_token`"),
+        (json!({"access_token": "at-1-hunter2"}), "is wrong at"),
+        (json!({"access_token": "a".repeat(20_000), "token_type": "bearer"}), "more than 16384 bytes"),
+        (json!({"access_token": "at-1-hunter2", "token_type": "bearer"}), "reading its ID token: there is none"),
+        (json!(["at-1-hunter2"]), "no JSON object"),
+    ] {
+        answer(odd.clone());
+        let error = identify(&op).await.unwrap_err();
+        assert!(matches!(&error, SocialError::Nonsense(words) if words.contains(expected)), "{expected}: {error:?}");
+    }
+    op.server.says("/token", Reply::Json(400, json!({"error": "invalid_grant", "error_description": "code-1"})));
+    assert_eq!(identify(&op).await.unwrap_err(), SocialError::Refused("invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn the_secret_goes_where_the_description_wants_it_and_a_public_client_has_none() {
+    let op = Op::start().await;
+    op.describes(&[("token_endpoint_auth_methods_supported", json!(["client_secret_post"]))]);
+    identify(&op).await.unwrap();
+    let asked = &op.server.asked("/token")[0];
+    assert!(asked.body.contains(&format!("client_secret={CLIENT_SECRET}")) && !asked.head.contains("asic "));
+
+    let server = &op.server;
+    let mut options = options(&op.clock);
+    let (issuer, scopes) = (server.url.clone(), vec!["openid".to_owned()]);
+    options.oidc.push((name("open"), OidcProvider { issuer, client_id: "us".to_owned(), client_secret: None, scopes }));
+    let providers = Providers::new(options).unwrap();
+    let open = providers.find("open").unwrap();
+    open.identify(&callback(), &attempt("open"), NOW).await.unwrap();
+    let asked = &server.asked("/token")[1];
+    assert!(
+        asked.body.contains("client_id=us") && !asked.body.contains("client_secret") && !asked.head.contains("asic ")
+    );
+}
+
+#[tokio::test]
+async fn an_access_token_is_renewed() {
+    let op = Op::start().await;
+    let renewed = json!({"access_token": "at-2", "token_type": "bearer"});
+    op.server.says_json("/token", renewed);
+    let tokens = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap();
+    assert_eq!((tokens.access.expose(), tokens.refresh, tokens.expires_at), ("at-2", None, None));
+    let asked = &op.server.asked("/token")[0];
+    assert!(asked.body.contains("grant_type=refresh_token") && asked.body.contains("refresh_token=rt-1"));
+    op.server.says("/token", Reply::Json(400, json!({"error": "invalid_grant"})));
+    let error = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap_err();
+    assert_eq!(error, SocialError::Refused("invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn google_without_an_id_token_is_asked_for_userinfo_and_with_one_it_must_be_right() {
+    let (server, op) = (Server::start().await, Op::start().await);
+    let at = |path: &str| Some(format!("{}{path}", server.url));
+    let mut options = options(&op.clock);
+    options.google = Some(KnownProvider {
+        token_url: at("/token"),
+        userinfo_url: at("/userinfo"),
+        jwks_url: Some(format!("{}/jwks", op.server.url)),
+        ..known()
+    });
+    let providers = Providers::new(options).unwrap();
+    let google = providers.find("google").unwrap();
+    let answer = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3599});
+    server.says_json("/token", answer.clone());
+    server.says_json("/userinfo", json!({"sub": "1", "email": "ann@example.com", "email_verified": true}));
+    let ann = google.identify(&callback(), &attempt("google"), NOW).await.unwrap();
+    assert_eq!((ann.social_id.as_str(), ann.email_verified, ann.tokens.refresh), ("1", true, None));
+    assert_eq!(server.asked("/userinfo").len(), 1);
+    for (iss, good) in [("https://accounts.google.com", true), ("accounts.google.com", true), (&*op.server.url, false)]
+    {
+        let claims = changed(&op.claims(), "iss", &json!(iss));
+        server
+            .says_json("/token", changed(&answer, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))));
+        assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.is_ok(), good, "{iss}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_set_in_googles_place_describes_itself() {
+    let op = Op::start().await;
+    let mut options = options(&op.clock);
+    options.google = Some(KnownProvider { issuer: Some(op.server.url.clone()), ..known() });
+    let providers = Providers::new(options).unwrap();
+    let google = providers.find("google").unwrap();
+    let url = google.authorize_url(&attempt("google")).await.unwrap();
+    assert!(url.starts_with(&format!("{}/authorize?", op.server.url)) && url.contains("access_type=offline"), "{url}");
+    assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.unwrap().social_id, "ann-1");
+}
