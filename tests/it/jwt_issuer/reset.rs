@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use countersign::domain::social::{ProviderName, SocialAccount};
 use countersign::issuer::users::Change;
+use countersign::store::StoreError;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{Answer, PASSWORD, TestServer, settle, token};
@@ -195,4 +198,61 @@ async fn nothing_of_a_code_or_a_password_is_in_the_database() {
     for secret in [&code, &code.replace('-', ""), &temporary, PASSWORD] {
         assert!(!text.contains(secret), "{secret}");
     }
+}
+
+/// Lets an account at a provider open a user's, as if they had linked it.
+async fn link(server: &TestServer, name: &str) {
+    let user = countersign::issuer::users::find(&server.issuer, name).await.unwrap().unwrap().id;
+    let account = SocialAccount {
+        provider: ProviderName::parse("google").unwrap(),
+        social_id: name.to_owned(),
+        user,
+        access: None,
+        refresh: None,
+        expires_at: None,
+        linked_at: server.clock.now(),
+        last_login: None,
+    };
+    let linked: Result<(), StoreError> = server.issuer.store.write(move |tx| tx.link_social_account(&account)).await;
+    linked.unwrap();
+}
+
+async fn linked(server: &TestServer, name: &str) -> usize {
+    let token = server.token_by(name, NEW).await;
+    let accounts = Answer::to(server.request(Method::GET, "/social/accounts/").bearer_auth(token)).await;
+    accounts.is(200).json()["accounts"].as_array().unwrap().len()
+}
+
+/// Whoever writes another's address into an account of their own and links a provider's account to it must be out once
+/// the address's owner takes the account over by a mail. Who proved the address before is not asked again.
+#[tokio::test]
+async fn a_reset_verifies_the_address_and_closes_the_doors_made_before() {
+    let server = TestServer::with_anna().await;
+    link(&server, "anna").await;
+    for (round, left) in [(1, 0), (2, 1)] {
+        let code = code(&server, "anna").await;
+        let body = json!({"reset_code": code, "new_password": NEW});
+        server.post("/reset_password", &body).await.is(200);
+        let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
+        assert!(user.email_verified, "round {round}");
+        assert_eq!(linked(&server, "anna").await, left, "round {round}");
+        if round == 1 {
+            let told = server.audit().await;
+            let why = ("social_unlinked".to_owned(), "google: linked before the address was verified".to_owned());
+            assert!(told.contains(&why), "{told:?}");
+            link(&server, "anna").await;
+        }
+    }
+}
+
+/// An address that is proven is proven for itself: another one is not.
+#[tokio::test]
+async fn another_address_is_not_verified() {
+    let server = TestServer::with_anna().await;
+    let code = code(&server, "anna").await;
+    server.post("/reset_password", &json!({"reset_code": code, "new_password": NEW})).await.is(200);
+    let token = server.token_by("anna", NEW).await;
+    server.post_as(&token, "/update_profile", &json!({"email": "anna@example.org"})).await.is(200);
+    let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
+    assert!(!user.email_verified);
 }
