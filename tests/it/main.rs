@@ -16,6 +16,7 @@ mod rest_jwt;
 mod sessions;
 mod simplejwt;
 mod smtp;
+mod social;
 mod support;
 mod tls;
 mod wellknown;

@@ -19,7 +19,7 @@ export const SECRET = 'pass+word: 7% & more/"='
 export const CLIENTS = {
   countersign: ['client_secret_basic', 'RS256'],
   'countersign-es256': ['client_secret_basic', 'ES256'],
-  'countersign-post': ['client_secret_post', 'ES256'],
+  'countersign-post': ['client_secret_post', 'RS256'],
   'countersign-public': ['none', 'ES256'],
 }
 

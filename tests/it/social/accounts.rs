@@ -1,0 +1,254 @@
+//! Whose account is opened: linking by address and by hand, unlinking, what a signed-in user may know, and leaving.
+
+use countersign::issuer::users::Change;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::browser::{Browser, location};
+use super::{Stage, WELCOME, refuses};
+use crate::support::token::claims;
+
+/// As an operator would: says that a user's address is proven, or not.
+fn prove(stage: &Stage, name: &str, proven: bool) {
+    let changed = stage
+        .database()
+        .execute("UPDATE users SET email_verified = ?1 WHERE username = ?2", rusqlite::params![proven, name]);
+    assert_eq!(changed, Ok(1));
+}
+
+async fn audit(stage: &Stage, action: &str) -> Vec<String> {
+    let lines = stage.server.audit().await.into_iter();
+    lines.filter(|(found, _)| found == action).map(|(_, detail)| detail).collect()
+}
+
+#[tokio::test]
+async fn an_address_links_only_where_both_sides_have_proven_it() {
+    for (theirs, ours) in [(true, true), (true, false), (false, true), (false, false)] {
+        for provider in ["corp", "google", "github"] {
+            let Some(stage) = Stage::with_anna().await else { return };
+            let (told, linked) = (format!("{provider}: theirs {theirs}, ours {ours}"), theirs && ours);
+            prove(&stage, "anna", ours);
+            stage.provider.person("ann", &json!({"email": "Anna@Example.com", "email_verified": theirs})).await;
+            let token = stage.signs_in(&Browser::new(), provider, "ann").await;
+            assert_eq!(stage.name(&token), if linked { "anna" } else { "ann" }, "{told}");
+            assert_eq!(stage.count()[..2], if linked { [1, 1] } else { [2, 1] }, "{told}");
+            let addresses = "SELECT count(*) FROM users WHERE email IS NOT NULL";
+            assert_eq!(stage.ask::<i64>(addresses), 1, "{told}: an address is one user's");
+            assert_eq!(audit(&stage, "social_linked").await.len(), 1, "{told}");
+            // Later the provider may say what it likes: who is linked stays who they were.
+            stage.provider.person("ann", &json!({"email": "changed@example.com", "email_verified": true})).await;
+            let again = stage.signs_in(&Browser::new(), provider, "ann").await;
+            assert_eq!(claims(&again)["sub"], claims(&token)["sub"], "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_facebook_says_of_an_address_links_nothing() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    prove(&stage, "anna", true);
+    stage.signs_in(&Browser::new(), "facebook", "anna").await;
+    assert_eq!(stage.count(), [2, 1, 1]);
+}
+
+#[tokio::test]
+async fn odd_words_for_verified_are_not_taken_for_it() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    prove(&stage, "anna", true);
+    for odd in [json!("false"), json!(0), json!(null), json!([]), json!("yes")] {
+        stage.provider.person("anna", &json!({"email_verified": odd})).await;
+        let answer = stage.comes_back(&Browser::new(), "corp", "anna").await;
+        assert!(matches!(answer.status, 302 | 400), "{answer:#?}");
+        let linked: i64 =
+            stage.ask("SELECT count(*) FROM social_accounts JOIN users ON id = user_id WHERE username = 'anna'");
+        assert_eq!(linked, 0, "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_user_comes_in_by_no_door() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    prove(&stage, "anna", true);
+    stage.signs_in(&Browser::new(), "corp", "anna").await;
+    let before = stage.count();
+    stage.server.change("anna", Change::Disable).await;
+    // Neither by the account that is linked, nor by another whose address would link it.
+    for provider in ["corp", "google"] {
+        let browser = Browser::new();
+        let answer = stage.comes_back(&browser, provider, "anna").await;
+        assert!(answer.is(403).json()["status"].as_str().unwrap().contains("disabled"), "{answer:#?}");
+        assert_eq!((stage.token(&browser), stage.count()), (None, before), "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn a_signed_in_user_links_and_unlinks() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let browser = Browser::new();
+    stage.enters(&browser, "anna").await;
+    let own = stage.token(&browser);
+    for provider in ["corp", "github"] {
+        let answer = stage.links(&browser, provider, "ann").await;
+        assert_eq!(location(&answer), WELCOME);
+        assert_eq!(stage.token(&browser), own, "linking opens no session");
+    }
+    assert_eq!(stage.count(), [1, 2, 1]);
+    let accounts = stage.asks(&browser, "/social/accounts/").await.is(200).json();
+    let names = accounts["accounts"].as_array().unwrap().iter().map(|one| one["provider"].clone()).collect::<Vec<_>>();
+    assert_eq!(names, ["corp", "github"]);
+    let token = stage.signs_in(&Browser::new(), "corp", "ann").await;
+    assert_eq!(stage.name(&token), "anna");
+
+    for (provider, status) in [("corp", 200), ("corp", 404), ("google", 404)] {
+        let answer = stage.posts(&browser, "/social/unlink/", &json!({"provider": provider})).await;
+        assert_eq!(answer.status, status, "{answer:#?}");
+    }
+    assert_eq!(stage.count()[1], 1);
+    // What opened the account yesterday opens another one now.
+    let token = stage.signs_in(&Browser::new(), "corp", "ann").await;
+    assert_ne!(stage.name(&token), "anna");
+    assert_eq!(audit(&stage, "social_unlinked").await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_account_at_a_provider_is_one_users_and_a_user_has_one_of_each() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let bert = stage.signs_in(&Browser::new(), "corp", "bert").await;
+    let browser = Browser::new();
+    stage.enters(&browser, "anna").await;
+    let taken = stage.links(&browser, "corp", "bert").await;
+    assert!(taken.is(409).json()["status"].as_str().unwrap().contains("another account here"), "{taken:#?}");
+    stage.links(&browser, "corp", "ann").await.is(302);
+    stage.links(&browser, "corp", "ann").await.is(302);
+    let second = stage.links(&browser, "corp", "ann-2").await;
+    assert!(second.is(409).json()["status"].as_str().unwrap().contains("unlink it first"), "{second:#?}");
+    assert_eq!(stage.count()[..2], [2, 2]);
+    assert_eq!(claims(&stage.signs_in(&Browser::new(), "corp", "bert").await)["sub"], claims(&bert)["sub"]);
+}
+
+#[tokio::test]
+async fn the_last_way_in_stays() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    stage.signs_in(&browser, "corp", "anna").await;
+    let unlink = json!({"provider": "corp"});
+    let answer = stage.posts(&browser, "/social/unlink/", &unlink).await;
+    assert!(answer.is(409).json()["status"].as_str().unwrap().contains("set a password first"), "{answer:#?}");
+    stage.links(&browser, "github", "anna").await.is(302);
+    stage.posts(&browser, "/social/unlink/", &unlink).await.is(200);
+    let last = stage.posts(&browser, "/social/unlink/", &json!({"provider": "github"})).await;
+    last.is(409);
+    assert_eq!(stage.count()[..2], [1, 1]);
+}
+
+#[tokio::test]
+async fn linking_ends_with_the_session_it_was_begun_in() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let browser = Browser::new();
+    stage.enters(&browser, "anna").await;
+    let start = stage.posts(&browser, "/corp/", &Value::Null).await;
+    assert_eq!(start.status, 303);
+    let callback = browser.sign_in_at_provider(&start, &stage.server.url, "ann").await;
+    stage.asks(&browser, "/social_logout/").await.is(302);
+    assert_eq!(browser.get(&callback).await.status, 401);
+    assert_eq!(stage.count()[..2], [1, 0]);
+    assert_eq!(stage.provider.asked("token").await, 0, "the provider isn't even asked");
+}
+
+/// Somebody who registered with another's address, before its owner came, keeps no door in.
+#[tokio::test]
+async fn whoever_proves_an_address_shuts_out_who_was_there_before() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let attacker = Browser::new();
+    stage.enters(&attacker, "anna").await;
+    stage.links(&attacker, "corp", "mallory").await.is(302);
+    stage.server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
+    crate::support::settle("the mail", async || !stage.server.mails().is_empty()).await;
+    let code = stage.server.mails()[0].code().to_owned();
+    stage.server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
+    assert_eq!(stage.count()[1], 0, "the account that was linked before");
+    let token = stage.signs_in(&Browser::new(), "corp", "mallory").await;
+    assert_ne!(stage.name(&token), "anna");
+    let owner = stage.signs_in(&Browser::new(), "google", "anna").await;
+    assert_eq!(stage.name(&owner), "anna", "proven on both sides now");
+}
+
+#[tokio::test]
+async fn a_providers_token_is_refreshed_where_it_can_be() {
+    let Some(stage) = Stage::set().await else { return };
+    for provider in ["google", "github", "corp"] {
+        let (browser, path) = (Browser::new(), format!("/{provider}_refresh/"));
+        let stranger = stage.asks(&browser, &path).await;
+        assert_eq!(stranger.is(401).json(), json!({"status": ""}), "{provider}");
+        stage.signs_in(&browser, provider, "anna").await;
+        let held =
+            async |what: &str| stage.asks(&browser, &format!("/social/{what}/")).await.is(200).json()[what].clone();
+        let before = held("token").await;
+        for method in [Method::GET, Method::POST] {
+            let request = browser.request(method, &stage.url(&path)).header("origin", &stage.server.url);
+            assert_eq!(browser.send(request).await.is(200).json(), json!({"status": "refreshed"}), "{provider}");
+        }
+        assert_ne!(held("token").await, before, "{provider}");
+        // One that is not given anew is kept.
+        let kept = held("refresh_token").await;
+        stage.provider.fault("token:no-refresh-token").await;
+        stage.asks(&browser, &path).await.is(200);
+        assert_eq!(held("refresh_token").await, kept, "{provider}");
+        for (fault, words) in [
+            ("token:no-access-token", "No access token provided"),
+            ("token:refused", "the provider refused"),
+            ("token:broken", "can't be reached"),
+            ("token:html", "makes no sense"),
+            ("token:huge", "makes no sense"),
+            ("token:close", "can't be reached"),
+        ] {
+            let before = held("token").await;
+            stage.provider.fault(fault).await;
+            refuses(&stage.asks(&browser, &path).await, words, &format!("{provider}, {fault}"));
+            assert_eq!(
+                (held("token").await, held("refresh_token").await),
+                (before, kept.clone()),
+                "{provider}, {fault}"
+            );
+        }
+        stage.provider.fault("").await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_there_is_nothing_to_refresh() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let browser = Browser::new();
+    stage.provider.fault("token:no-refresh-token").await;
+    stage.signs_in(&browser, "google", "anna").await;
+    assert_eq!(stage.asks(&browser, "/google_refresh/").await.is(404).json(), json!({"status": ""}));
+    assert_eq!(stage.asks(&browser, "/social/refresh_token/").await.is(404).json()["status"], 404);
+    assert_eq!(stage.asks(&browser, "/facebook_refresh/").await.status, 404);
+    let by_password = Browser::new();
+    stage.enters(&by_password, "anna").await;
+    assert_eq!(stage.asks(&by_password, "/google_refresh/").await.is(404).json(), json!({"status": ""}));
+    for path in ["/social/token/", "/social/refresh_token/"] {
+        assert_eq!(stage.asks(&by_password, path).await.is(404).json()["status"], 404);
+        assert_eq!(stage.asks(&Browser::new(), path).await.is(401).json()["status"], 401);
+    }
+    assert_eq!(stage.asks(&by_password, "/social/provider/").await.is(200).json(), json!({"provider": false}));
+    assert_eq!(stage.asks(&Browser::new(), "/social/provider/").await.status, 401);
+}
+
+#[tokio::test]
+async fn leaving_ends_the_session_and_forgets_the_access_token_alone() {
+    let Some(stage) = Stage::set().await else { return };
+    for method in [Method::GET, Method::POST] {
+        let browser = Browser::new();
+        let token = stage.signs_in(&browser, "corp", "anna").await;
+        let request = browser.request(method, &stage.url("/social_logout/")).header("origin", &stage.server.url);
+        let answer = browser.send(request).await;
+        assert_eq!((answer.status, answer.header("location")), (302, "/bye"));
+        assert_eq!(stage.token(&browser), None);
+        assert!(!stage.server.opens(&token).await);
+        let kept = "SELECT (access_token IS NULL) * 10 + (refresh_token IS NOT NULL) FROM social_accounts";
+        assert_eq!(stage.ask::<i64>(kept), 11);
+        let again = stage.asks(&browser, "/social_logout/").await;
+        assert_eq!((again.status, again.header("location")), (302, "/bye"), "nobody is signed in any more");
+    }
+}

@@ -1,0 +1,144 @@
+//! A callback belongs to one browser, one provider and one try.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use super::{Stage, refuses};
+
+const NOT_BEGUN: &str = "not begun in this browser";
+
+#[tokio::test]
+async fn a_callback_is_of_no_use_in_another_browser() {
+    let Some(stage) = Stage::set().await else { return };
+    let (attacker, victim) = (Browser::new(), Browser::new());
+    let callback = stage.callback(&attacker, "corp", "mallory").await;
+    refuses(&victim.get(&callback).await, NOT_BEGUN, "a browser that began nothing");
+    // Nor in one that has begun something itself.
+    let own = stage.callback(&victim, "corp", "anna").await;
+    refuses(&victim.get(&callback).await, NOT_BEGUN, "a browser that began something else");
+    assert_eq!((stage.token(&victim), stage.count()), (None, [0, 0, 0]));
+    // What it began is used up by that, which is the safe side.
+    refuses(&victim.get(&own).await, NOT_BEGUN, "its own, after a foreign one");
+    stage.signs_in(&victim, "corp", "anna").await;
+}
+
+#[tokio::test]
+async fn two_browsers_sign_in_at_once_and_neither_gets_the_others() {
+    let Some(stage) = Stage::set().await else { return };
+    let (one, other) = (Browser::new(), Browser::new());
+    let (first, second) = (stage.callback(&one, "corp", "anna").await, stage.callback(&other, "corp", "bert").await);
+    for (browser, callback, name) in [(&other, &second, "bert"), (&one, &first, "anna")] {
+        browser.get(callback).await.is(302);
+        assert_eq!(stage.name(&stage.token(browser).unwrap()), name);
+    }
+    assert_eq!(stage.count(), [2, 2, 2]);
+}
+
+#[tokio::test]
+async fn a_callback_works_once() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    let callback = stage.callback(&browser, "corp", "anna").await;
+    let before = browser.cookies(&stage.server.url);
+    browser.get(&callback).await.is(302);
+    refuses(&browser.get(&callback).await, NOT_BEGUN, "again");
+    // Not even by who kept the cookie: the provider takes no code twice.
+    browser.keep(&stage.server.url, before);
+    refuses(&browser.get(&callback).await, "the provider refused", "again, with the cookie");
+    assert_eq!(stage.count(), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn what_was_begun_at_one_provider_does_not_end_at_another() {
+    let Some(stage) = Stage::set().await else { return };
+    for (begun, ended) in [("corp", "public"), ("google", "corp"), ("github", "facebook"), ("corp", "google")] {
+        let browser = Browser::new();
+        let callback = stage.callback(&browser, begun, "anna").await;
+        let astray = callback.replace(&format!("/{begun}/"), &format!("/{ended}/"));
+        let kept = browser.cookies(&stage.server.url);
+        refuses(&browser.get(&astray).await, NOT_BEGUN, &format!("{begun} at {ended}"));
+        // The cookie under the other's name is not the other's.
+        let renamed = kept.iter().map(|(name, value)| (name.replace(begun, ended), value.clone())).collect();
+        browser.keep(&stage.server.url, renamed);
+        refuses(&browser.get(&astray).await, NOT_BEGUN, &format!("{begun}'s cookie at {ended}"));
+        assert_eq!(stage.provider.asked("token").await, 0, "no code goes to a provider it is not from");
+    }
+    assert_eq!(stage.count(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_cookie_that_was_touched_is_none() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    let callback = stage.callback(&browser, "corp", "anna").await;
+    let good = browser.cookies(&stage.server.url);
+    let (name, value) = good.iter().next().unwrap();
+    let flipped = if value.starts_with('A') { value.replacen('A', "B", 1) } else { format!("A{}", &value[1..]) };
+    for bad in [flipped, value[..value.len() - 4].to_owned(), "x".repeat(4000), "%00".to_owned(), String::new()] {
+        browser.keep(&stage.server.url, [(name.clone(), bad.clone())].into());
+        refuses(&browser.get(&callback).await, NOT_BEGUN, &bad);
+    }
+    browser.keep(&stage.server.url, good);
+    browser.get(&callback).await.is(302);
+}
+
+#[tokio::test]
+async fn an_attempt_ends_by_itself() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    let callback = stage.callback(&browser, "github", "anna").await;
+    stage.server.clock.advance(Duration::from_mins(10));
+    refuses(&browser.get(&callback).await, NOT_BEGUN, "ten minutes later");
+    assert_eq!((stage.count(), stage.provider.asked("token").await), ([0, 0, 0], 0));
+}
+
+#[tokio::test]
+async fn queries_that_no_provider_sends_are_refused() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    for (query, words) in [
+        ("", NOT_BEGUN),
+        ("?code=a", NOT_BEGUN),
+        ("?state=STATE", "without a code"),
+        ("?state=STATE&code=", "without a code"),
+        ("?state=STATE&state=STATE&code=a", NOT_BEGUN),
+        ("?state=STATE&code=a&code=b", "without a code"),
+        ("?state=STATE&error=access_denied", "you did not let"),
+        ("?state=STATE&error=<script>alert(1)</script>&error_description=<b>", "the provider refused"),
+        ("?state=STATE&error=temporarily_unavailable", "can't be reached"),
+        ("?state=STATE&code=a&iss=http://127.0.0.1:9", "not to be trusted"),
+        ("?state=state&code=a", NOT_BEGUN),
+    ] {
+        let start = stage.asks(&browser, "/corp/").await;
+        let sent_to = url::Url::parse(start.header("location")).unwrap();
+        let own = sent_to.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        let answer = stage.asks(&browser, &format!("/corp/callback/{}", query.replace("STATE", &own))).await;
+        refuses(&answer, words, query);
+        assert!(!answer.text.contains("script") && !answer.text.contains("<b>"), "{answer:#?}");
+    }
+    assert_eq!((stage.count(), stage.provider.asked("token").await), ([0, 0, 0], 0));
+}
+
+/// A page elsewhere must not tie its own account at a provider to whoever looks at it, nor untie one.
+#[tokio::test]
+async fn only_pages_of_ours_may_link_and_unlink() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let browser = Browser::new();
+    stage.enters(&browser, "anna").await;
+    stage.links(&browser, "corp", "anna").await.is(302);
+    for origin in ["https://evil.example.com", "null"] {
+        for (path, body) in [("/google/", Value::Null), ("/social/unlink/", json!({"provider": "corp"}))] {
+            let request = browser.request(Method::POST, &stage.url(path)).header("origin", origin).json(&body);
+            let answer = browser.send(request).await;
+            assert!(answer.is(403).json()["status"].as_str().unwrap().contains("another origin"), "{origin} {path}");
+        }
+    }
+    assert_eq!(stage.count(), [1, 1, 1]);
+    for (path, body) in [("/google/", Value::Null), ("/social/unlink/", json!({"provider": "corp"}))] {
+        let answer = Browser::new().send(Browser::new().request(Method::POST, &stage.url(path)).json(&body)).await;
+        assert_eq!(answer.status, 401, "{path}: nobody is signed in");
+    }
+}

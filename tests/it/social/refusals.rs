@@ -1,0 +1,236 @@
+//! A provider that lies, talks nonsense or is gone: each row is one way to, what the caller is told, and nothing is made.
+
+use super::browser::Browser;
+use super::provider::IdentityProvider;
+use super::{Stage, refuses};
+use crate::support::TestServer;
+
+const UNTRUSTED: &str = "not to be trusted";
+const NONSENSE: &str = "makes no sense";
+const UNREACHABLE: &str = "can't be reached";
+const REFUSED: &str = "the provider refused";
+const NO_TOKEN: &str = "No access token provided";
+const NO_CODE: &str = "without a code";
+const NOT_BEGUN: &str = "not begun in this browser";
+
+/// Each fault of the provider's is refused in these words, by the same server, and leaves nothing behind.
+async fn table(provider: &str, rows: &[(&str, &str)]) {
+    let Some(stage) = Stage::set().await else { return };
+    for (fault, words) in rows {
+        stage.provider.fault(fault).await;
+        let browser = Browser::new();
+        let answer = stage.comes_back(&browser, provider, "anna").await;
+        refuses(&answer, words, &format!("{provider}, {fault}"));
+        assert_eq!(stage.count(), [0, 0, 0], "{provider}, {fault}");
+        assert!(browser.cookies(&stage.server.url).is_empty(), "{provider}, {fault}: the attempt is used up");
+    }
+    assert_eq!(stage.provider.followed().await, 0, "no redirect is followed");
+    // It was the fault each time, and nothing is left of it.
+    stage.provider.fault("").await;
+    stage.signs_in(&Browser::new(), provider, "anna").await;
+    assert_eq!(stage.count(), [1, 1, 1]);
+}
+
+/// As [`table`], each row on a server of its own: what was fetched before doesn't help.
+async fn fresh_table(provider: &str, rows: &[(&str, &str)]) {
+    let Some(identity) = IdentityProvider::start() else { return };
+    let mut stage = Stage { server: TestServer::with(&identity.settings()).await, provider: identity };
+    for (fault, words) in rows {
+        stage.provider.fault(fault).await;
+        let browser = Browser::new();
+        let start = browser.get(&stage.url(&format!("/{provider}/"))).await;
+        let what = format!("{provider}, {fault}");
+        if start.status == 302 {
+            let callback = stage.visits(&browser, &start, "anna").await;
+            refuses(&browser.get(&callback).await, words, &what);
+        } else {
+            refuses(&start, words, &what);
+        }
+        assert_eq!(stage.count(), [0, 0, 0], "{what}");
+        stage.provider.fault("").await;
+        // Once it is well again, so is the sign-in, with no restart. Keys are asked for again after half a minute.
+        stage.server.clock.advance(std::time::Duration::from_secs(31));
+        stage.signs_in(&browser, provider, "anna").await;
+        stage.server = TestServer::with(&stage.provider.settings()).await;
+    }
+    assert_eq!(stage.provider.followed().await, 0, "no redirect is followed");
+}
+
+const ID_TOKENS: &[(&str, &str)] = &[
+    ("id_token:iss", UNTRUSTED),
+    ("id_token:aud", UNTRUSTED),
+    ("id_token:aud-extra", UNTRUSTED),
+    ("id_token:aud-none", UNTRUSTED),
+    ("id_token:azp", UNTRUSTED),
+    ("id_token:nonce", UNTRUSTED),
+    ("id_token:no-nonce", UNTRUSTED),
+    ("id_token:expired", UNTRUSTED),
+    ("id_token:no-exp", UNTRUSTED),
+    ("id_token:no-iat", UNTRUSTED),
+    ("id_token:from-the-future", UNTRUSTED),
+    ("id_token:no-sub", NONSENSE),
+    ("id_token:empty-sub", NONSENSE),
+    ("id_token:number-sub", UNTRUSTED),
+    ("id_token:long-sub", NONSENSE),
+    ("id_token:alg-none", UNTRUSTED),
+    ("id_token:hs256-public", UNTRUSTED),
+    ("id_token:hs256-secret", UNTRUSTED),
+    ("id_token:other-key", UNTRUSTED),
+    ("id_token:unknown-kid", UNTRUSTED),
+    ("id_token:jwk", UNTRUSTED),
+    ("id_token:jku", UNTRUSTED),
+    ("id_token:crit", UNTRUSTED),
+    ("id_token:changed", UNTRUSTED),
+    ("id_token:garbage", UNTRUSTED),
+    ("id_token:number", NONSENSE),
+];
+
+const ANSWERS: &[(&str, &str)] = &[
+    ("token:html", NONSENSE),
+    ("token:empty", NONSENSE),
+    ("token:list", NONSENSE),
+    ("token:null", NONSENSE),
+    ("token:deep", NONSENSE),
+    ("token:huge", NONSENSE),
+    ("token:huge-text", NONSENSE),
+    ("token:redirect", NONSENSE),
+    ("token:broken", UNREACHABLE),
+    ("token:refused", REFUSED),
+    ("token:refused-oddly", REFUSED),
+    ("token:close", UNREACHABLE),
+    ("token:half", UNREACHABLE),
+    ("token:no-access-token", NO_TOKEN),
+    ("userinfo:html", NONSENSE),
+    ("userinfo:empty", NONSENSE),
+    ("userinfo:list", NONSENSE),
+    ("userinfo:null", NONSENSE),
+    ("userinfo:deep", NONSENSE),
+    ("userinfo:huge", NONSENSE),
+    ("userinfo:redirect", NONSENSE),
+    ("userinfo:broken", UNREACHABLE),
+    ("userinfo:close", UNREACHABLE),
+    ("userinfo:half", UNREACHABLE),
+];
+
+#[tokio::test]
+async fn no_id_token_but_the_right_one_is_taken() {
+    table("corp", ID_TOKENS).await;
+}
+
+#[tokio::test]
+async fn google_is_believed_no_more_than_others() {
+    table("google", ID_TOKENS).await;
+}
+
+#[tokio::test]
+async fn an_openid_provider_may_answer_anything() {
+    let own = [
+        ("id_token:missing", NONSENSE),
+        ("userinfo:other-sub", UNTRUSTED),
+        ("userinfo:no-sub", NONSENSE),
+        ("userinfo:odd-types", NONSENSE),
+        ("userinfo:refused", REFUSED),
+        ("callback:iss", UNTRUSTED),
+        ("callback:no-iss", UNTRUSTED),
+        ("callback:no-code", NO_CODE),
+        ("callback:no-state", NOT_BEGUN),
+        ("callback:other-state", NOT_BEGUN),
+        ("callback:other-code", REFUSED),
+    ];
+    table("corp", &[ANSWERS, &own].concat()).await;
+}
+
+#[tokio::test]
+async fn github_may_answer_anything() {
+    let own = [
+        ("userinfo:no-id", NONSENSE),
+        ("userinfo:odd-types", NONSENSE),
+        ("callback:no-code", NO_CODE),
+        ("callback:no-state", NOT_BEGUN),
+        ("callback:other-state", NOT_BEGUN),
+        ("callback:other-code", REFUSED),
+    ];
+    table("github", &[ANSWERS, &own].concat()).await;
+}
+
+#[tokio::test]
+async fn facebook_may_answer_anything() {
+    let own = [
+        ("userinfo:no-id", NONSENSE),
+        ("userinfo:odd-types", NONSENSE),
+        ("callback:other-state", NOT_BEGUN),
+        ("callback:other-code", REFUSED),
+    ];
+    table("facebook", &[ANSWERS, &own].concat()).await;
+}
+
+#[tokio::test]
+async fn a_description_that_is_wrong_or_missing_leads_nowhere() {
+    let rows = [
+        ("discovery:issuer", UNTRUSTED),
+        ("discovery:slash", UNTRUSTED),
+        ("discovery:plain-http", NONSENSE),
+        ("discovery:no-token-endpoint", NONSENSE),
+        ("discovery:no-jwks", NONSENSE),
+        ("discovery:html", NONSENSE),
+        ("discovery:empty", NONSENSE),
+        ("discovery:list", NONSENSE),
+        ("discovery:deep", NONSENSE),
+        ("discovery:huge", NONSENSE),
+        ("discovery:redirect", NONSENSE),
+        ("discovery:broken", UNREACHABLE),
+        ("discovery:close", UNREACHABLE),
+        ("discovery:half", UNREACHABLE),
+    ];
+    fresh_table("corp", &rows).await;
+}
+
+#[tokio::test]
+async fn keys_that_are_wrong_or_missing_prove_nothing() {
+    let rows = [
+        ("jwks:no-keys", UNTRUSTED),
+        ("jwks:html", NONSENSE),
+        ("jwks:empty", NONSENSE),
+        ("jwks:list", NONSENSE),
+        ("jwks:huge", NONSENSE),
+        ("jwks:redirect", NONSENSE),
+        ("jwks:broken", UNREACHABLE),
+        ("jwks:close", UNREACHABLE),
+    ];
+    fresh_table("corp", &rows).await;
+}
+
+/// One provider for all, for each waits as long as the server does.
+#[tokio::test]
+async fn a_silent_provider_is_not_waited_for_for_ever() {
+    let Some(stage) = Stage::set().await else { return };
+    let silent = async |provider: &str, place: &str| {
+        let browser = Browser::new();
+        let callback = stage.callback(&browser, provider, "anna").await;
+        stage.provider.fault(&format!("{place}:silent")).await;
+        refuses(&browser.get(&callback).await, UNREACHABLE, place);
+        stage.provider.fault("").await;
+    };
+    silent("corp", "token").await;
+    assert_eq!(stage.count(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_gone_is_told_to_be() {
+    let Some(mut stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    let callback = stage.callback(&browser, "google", "anna").await;
+    stage.provider.end();
+    refuses(&browser.get(&callback).await, UNREACHABLE, "the callback");
+    refuses(&stage.asks(&browser, "/corp/").await, UNREACHABLE, "the way there, which is described there");
+    assert_eq!(stage.count(), [0, 0, 0]);
+}
+
+/// A GitHub account whose addresses can't be had, or make no sense, is one without an address.
+#[tokio::test]
+async fn github_addresses_that_make_no_sense_are_none() {
+    let Some(stage) = Stage::set().await else { return };
+    stage.provider.fault("emails:none").await;
+    stage.signs_in(&Browser::new(), "github", "anna").await;
+    assert_eq!(stage.ask::<i64>("SELECT count(*) FROM users WHERE email IS NULL"), 1);
+}
