@@ -7,6 +7,7 @@ mod browser;
 mod provider;
 mod refusals;
 mod sign_in;
+mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +33,13 @@ struct Stage {
 impl Stage {
     /// None where the provider can't run.
     async fn set() -> Option<Self> {
+        Self::with("").await
+    }
+
+    /// As [`Stage::set`], with further settings of the top level.
+    async fn with(settings: &str) -> Option<Self> {
         let provider = IdentityProvider::start()?;
-        let server = TestServer::with(&provider.settings()).await;
+        let server = TestServer::with(&format!("{settings}\n{}", provider.settings())).await;
         Some(Self { provider, server })
     }
 

@@ -1,7 +1,6 @@
 //! A provider that lies, talks nonsense or is gone: each row is one way to, what the caller is told, and nothing is made.
 
 use super::browser::Browser;
-use super::provider::IdentityProvider;
 use super::{Stage, refuses};
 use crate::support::TestServer;
 
@@ -33,8 +32,7 @@ async fn table(provider: &str, rows: &[(&str, &str)]) {
 
 /// As [`table`], each row on a server of its own: what was fetched before doesn't help.
 async fn fresh_table(provider: &str, rows: &[(&str, &str)]) {
-    let Some(identity) = IdentityProvider::start() else { return };
-    let mut stage = Stage { server: TestServer::with(&identity.settings()).await, provider: identity };
+    let Some(mut stage) = Stage::set().await else { return };
     for (fault, words) in rows {
         stage.provider.fault(fault).await;
         let browser = Browser::new();

@@ -1,0 +1,105 @@
+//! What many do at once, or too often.
+
+use countersign::issuer::users::Change;
+use reqwest::Method;
+use serde_json::json;
+
+use super::browser::Browser;
+use super::{Stage, refuses};
+
+#[tokio::test]
+async fn first_sign_ins_at_once_make_one_user() {
+    let Some(stage) = Stage::set().await else { return };
+    for (round, providers) in
+        [["corp", "corp"], ["github", "github"], ["corp", "google"], ["github", "public"]].iter().enumerate()
+    {
+        let (login, browsers) = (format!("anna-{round}"), [Browser::new(), Browser::new()]);
+        let one = stage.callback(&browsers[0], providers[0], &login).await;
+        let other = stage.callback(&browsers[1], providers[1], &login).await;
+        let [users, accounts, sessions] = stage.count();
+        let (one, other) = tokio::join!(browsers[0].get(&one), browsers[1].get(&other));
+        assert_eq!((one.status, other.status), (302, 302), "{providers:?}: {one:#?} {other:#?}");
+        // The same address, which both providers have verified, is the same person.
+        let made = if providers[0] == providers[1] { 1 } else { 2 };
+        assert_eq!(stage.count(), [users + 1, accounts + made, sessions + 2], "{providers:?}");
+        let names = browsers.map(|browser| stage.name(&stage.token(&browser).unwrap()));
+        assert_eq!(names, [login.clone(), login], "{providers:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_links_to_one_provider_at_once_one_is_made() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let (one, other) = (Browser::new(), Browser::new());
+    let mut callbacks = Vec::new();
+    for (browser, login) in [(&one, "ann"), (&other, "annie")] {
+        stage.enters(browser, "anna").await;
+        let start = stage.posts(browser, "/corp/", &json!(null)).await;
+        callbacks.push(stage.visits(browser, &start, login).await);
+    }
+    let (first, second) = tokio::join!(one.get(&callbacks[0]), other.get(&callbacks[1]));
+    let mut statuses = [first.status, second.status];
+    statuses.sort_unstable();
+    assert_eq!((statuses, stage.count()), ([302, 409], [1, 1, 2]));
+}
+
+#[tokio::test]
+async fn of_two_doors_closed_at_once_one_stays_open() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    stage.signs_in(&browser, "corp", "anna").await;
+    stage.links(&browser, "github", "anna").await.is(302);
+    let unlink =
+        async |provider: &str| stage.posts(&browser, "/social/unlink/", &json!({"provider": provider})).await.status;
+    let (one, other) = tokio::join!(unlink("corp"), unlink("github"));
+    let mut statuses = [one, other];
+    statuses.sort_unstable();
+    assert_eq!((statuses, stage.count()), ([200, 409], [1, 1, 1]));
+}
+
+#[tokio::test]
+async fn a_deleted_user_takes_the_provider_s_tokens_along() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    let token = stage.signs_in(&browser, "corp", "anna").await;
+    stage.server.change("anna", Change::Delete).await;
+    assert_eq!(stage.count(), [0, 0, 0]);
+    assert!(!stage.server.opens(&token).await);
+    let again = stage.signs_in(&Browser::new(), "corp", "anna").await;
+    let [before, after] = [&token, &again].map(|token| crate::support::token::claims(token)["sub"].clone());
+    assert_ne!(before, after, "another account");
+}
+
+#[tokio::test]
+async fn whoever_guesses_codes_is_stopped_and_the_provider_left_in_peace() {
+    let Some(stage) = Stage::with("throttle.sign_in_per_caller = '3/5m'").await else { return };
+    let from = async |browser: &Browser, address: &str, url: &str| {
+        browser.send(browser.request(Method::GET, url).header("x-forwarded-for", address)).await
+    };
+    stage.provider.fault("callback:other-code").await;
+    for _ in 0..3 {
+        let browser = Browser::new();
+        let callback = stage.callback(&browser, "corp", "anna").await;
+        refuses(&from(&browser, "203.0.113.7", &callback).await, "the provider refused", "a guess");
+    }
+    let asked = stage.provider.asked("token").await;
+    let browser = Browser::new();
+    let callback = stage.callback(&browser, "corp", "anna").await;
+    let stopped = from(&browser, "203.0.113.7", &callback).await;
+    assert!(!stopped.is(429).header("retry-after").is_empty(), "{stopped:#?}");
+    assert_eq!((stage.provider.asked("token").await, stage.count()), (asked, [0, 0, 0]));
+    // Others go in and out as ever.
+    stage.provider.fault("").await;
+    let browser = Browser::new();
+    let callback = stage.callback(&browser, "corp", "anna").await;
+    assert_eq!(from(&browser, "203.0.113.8", &callback).await.status, 302);
+}
+
+#[tokio::test]
+async fn accounts_are_not_made_by_the_dozen() {
+    let Some(stage) = Stage::with("throttle.register_per_caller = '2/1m'").await else { return };
+    for (login, status) in [("anna", 302), ("bert", 302), ("carl", 429), ("anna", 302)] {
+        assert_eq!(stage.comes_back(&Browser::new(), "corp", login).await.status, status, "{login}");
+    }
+    assert_eq!(stage.count(), [2, 2, 3]);
+}
