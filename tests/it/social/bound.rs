@@ -96,6 +96,22 @@ async fn an_attempt_ends_by_itself() {
 }
 
 #[tokio::test]
+async fn what_was_begun_before_a_restart_ends_after_it() {
+    const PUBLIC: &str = "http://127.0.0.1:9";
+    let Some(Stage { provider, server }) = Stage::with(&format!("server.public_url = '{PUBLIC}'")).await else {
+        return;
+    };
+    let browser = Browser::new();
+    let start = browser.get(&format!("{}/corp/", server.url)).await;
+    let callback = browser.sign_in_at_provider(&start, PUBLIC, "anna").await;
+    let kept = browser.cookies(&server.url);
+    let stage = Stage { provider, server: server.restart(Duration::from_secs(5)).await };
+    browser.keep(&stage.server.url, kept);
+    browser.get(&callback.replace(PUBLIC, &stage.server.url)).await.is(302);
+    assert_eq!(stage.count(), [1, 1, 1]);
+}
+
+#[tokio::test]
 async fn queries_that_no_provider_sends_are_refused() {
     let Some(stage) = Stage::set().await else { return };
     let browser = Browser::new();

@@ -68,7 +68,6 @@ const ID_TOKENS: &[(&str, &str)] = &[
     ("id_token:from-the-future", UNTRUSTED),
     ("id_token:no-sub", NONSENSE),
     ("id_token:empty-sub", NONSENSE),
-    ("id_token:number-sub", UNTRUSTED),
     ("id_token:long-sub", NONSENSE),
     ("id_token:alg-none", UNTRUSTED),
     ("id_token:hs256-public", UNTRUSTED),
