@@ -38,6 +38,7 @@ pub mod import_users;
 pub mod issue;
 pub mod keys;
 pub mod mint;
+mod recognise;
 pub mod redeem_reset;
 pub mod refresh;
 pub mod refresh_token;

@@ -1,5 +1,7 @@
 //! Making an account.
 
+use std::net::IpAddr;
+
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::field::{Field, Problem};
@@ -7,7 +9,7 @@ use crate::domain::id::Subject;
 use crate::domain::limit::Limit;
 use crate::domain::password::Password;
 use crate::domain::user::{Email, NewUser, User, Username};
-use crate::store::StoreError;
+use crate::store::{StoreError, Write};
 use crate::throttle::Counted;
 
 /// Somebody wants an account.
@@ -31,10 +33,16 @@ impl Register {
         if let Some(caller) = &self.from {
             let_in(issuer, *caller).await?;
         }
+        let address = self.from.map(|caller| caller.address);
+        let user = self.prepare(issuer).await?;
+        issuer.store.write(move |tx| insert(tx, &user, address)).await
+    }
+
+    /// Checks what is wanted, and hashes the password: the user to be made.
+    pub(super) async fn prepare(self, issuer: &Issuer) -> Result<NewUser, Refusal> {
         let fits = self.username.fits(self.email.as_ref());
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         self.check_password(issuer)?;
-        let address = self.from.map(|caller| caller.address);
         let sub = Subject(issuer.chance.uuid());
         let user = NewUser {
             email: self.email,
@@ -42,23 +50,7 @@ impl Register {
             ..NewUser::new(sub, self.username, issuer.clock.now())
         };
         let hash = issuer.hash_password(self.password).await?;
-        let user = NewUser { password: Some(hash), ..user };
-        issuer
-            .store
-            .write(move |tx| {
-                let id = tx.insert_user(&user)?;
-                let detail = user.username.as_str().to_owned();
-                tx.record(&AuditEntry {
-                    at: user.date_joined,
-                    action: Action::Registered,
-                    user: Some(id),
-                    address,
-                    detail,
-                })?;
-                let made = tx.user(id)?;
-                made.ok_or_else(|| StoreError::Fault("a user just made is not there".to_owned()).into())
-            })
-            .await
+        Ok(NewUser { password: Some(hash), ..user })
     }
 
     fn check_password(&self, issuer: &Issuer) -> Result<(), Refusal> {
@@ -76,4 +68,13 @@ pub(super) async fn let_in(issuer: &Issuer, caller: Caller) -> Result<(), Refusa
     }
     issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address)).await?.count();
     Ok(())
+}
+
+/// Makes the user, with a line in the log.
+pub(super) fn insert(tx: &dyn Write, user: &NewUser, address: Option<IpAddr>) -> Result<User, Refusal> {
+    let id = tx.insert_user(user)?;
+    let (at, detail) = (user.date_joined, user.username.as_str().to_owned());
+    tx.record(&AuditEntry { at, action: Action::Registered, user: Some(id), address, detail })?;
+    let made = tx.user(id)?;
+    made.ok_or_else(|| StoreError::Fault("a user just made is not there".to_owned()).into())
 }

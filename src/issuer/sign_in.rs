@@ -1,23 +1,18 @@
-//! Signing in with a password: the one way to do it, for every dialect.
+//! Signing in with a password to any of the dialects.
 
 use std::net::IpAddr;
 
+use super::recognise::{Claim, Opening};
 use super::refresh_token::{Opened, uuid_hash};
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
-use crate::crypto::password_hash::Checked;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::limit::Limit;
-use crate::domain::password::{Password, PasswordHash};
+use crate::domain::password::Password;
 use crate::domain::session::Session;
 use crate::domain::user::{Login, User};
-use crate::store::StoreError;
-use crate::throttle::{Counted, prefix};
-
-/// How often a sign-in begins anew because the stored hash was replaced while it was being compared.
-const ATTEMPTS: usize = 3;
+use crate::throttle::prefix;
 
 /// Somebody says who they are, and proves it with a password.
 #[derive(Debug)]
@@ -32,56 +27,12 @@ pub struct SignIn {
     pub from: Caller,
 }
 
-/// What came of one comparison.
-enum Attempt {
-    SignedIn(Box<SignedIn>),
-    Wrong,
-    /// The hash was replaced meanwhile: by a newer form of the same password, or by another password.
-    HashReplaced,
-}
-
 impl SignIn {
     /// Opens a session. Unknown and disabled users, empty, overlong and wrong passwords are one refusal after one hash.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let caller_try = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address)).await?;
-        let (mut user, counted) = self.find(issuer).await?;
-        let account_try = issuer.throttle.ask(Limit::SignInAccount, counted).await?;
-        for _ in 0..ATTEMPTS {
-            match self.attempt(issuer, user).await? {
-                Attempt::SignedIn(who) => return Ok(*who),
-                Attempt::Wrong => break,
-                Attempt::HashReplaced => user = self.find(issuer).await?.0,
-            }
-        }
-        caller_try.count();
-        account_try.count();
-        Err(Refusal::WrongCredentials)
-    }
-
-    /// Whose name it is, and for whom the try is counted.
-    async fn find(&self, issuer: &Issuer) -> Result<(Option<User>, Counted), Refusal> {
-        let (login, address) = (self.login.clone(), self.from.address);
-        let found = issuer.store.read(move |tx| {
-            let Some(user) = tx.user_by_login(&login)? else { return Ok((None, Counted::nobody(login.key()))) };
-            let known = tx.has_signed_in_from(user.id, prefix(address))?;
-            let counted = if known { Counted::known(user.id, address) } else { Counted::Account(user.id) };
-            Ok((Some(user), counted))
-        });
-        found.await.map_err(|error: StoreError| error.into())
-    }
-
-    async fn attempt(&self, issuer: &Issuer, user: Option<User>) -> Result<Attempt, Refusal> {
-        let hash = user.as_ref().and_then(|user| user.password.clone());
-        let checked = issuer.check_password(self.password.clone(), hash).await?;
-        // A disabled user's password is compared like any other's, or the time would tell.
-        let user = user.filter(|user| user.is_active);
-        let (user, upgraded) = match (user, checked) {
-            (Some(user), Checked::Right) => (user, None),
-            (Some(user), Checked::Outdated(hash)) => (user, Some(hash)),
-            (_, Checked::Wrong) | (None, _) => return Ok(Attempt::Wrong),
-        };
-        let session = open(issuer, &user, self.dialect, Some(self.from.address));
-        store_session(issuer, user, session, upgraded).await
+        let Self { login, password, dialect, from } = self;
+        let opening = |user: &User| stored(issuer, open(issuer, user, dialect, Some(from.address)));
+        Claim { login, password, from }.recognise(issuer, |_| true, opening).await
     }
 }
 
@@ -111,33 +62,20 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
     Session { expires_at: session.slid(now, &policy), ..session }
 }
 
-/// Stores the session, unless the user was disabled or the hash replaced while it was being compared.
-async fn store_session(
-    issuer: &Issuer,
-    user: User,
-    session: Session,
-    upgraded: Option<PasswordHash>,
-) -> Result<Attempt, Refusal> {
+/// Stores the session with all that a sign-in leaves behind.
+fn stored(issuer: &Issuer, session: Session) -> Opening<SignedIn> {
     let named = Opened { session: session.id, generation: session.generation };
     let refresh = session.dialect.keeps_refresh_hashes().then(|| uuid_hash(issuer, named));
-    let stored = issuer.store.write(move |tx| {
-        let Some(mut now) = tx.user(user.id)?.filter(|now| now.is_active) else { return Ok(Attempt::Wrong) };
-        if now.password != user.password {
-            return Ok(Attempt::HashReplaced);
-        }
+    Box::new(move |tx, mut user| {
         tx.open_session(&session)?;
         if let Some(hash) = refresh {
             tx.keep_refresh(hash, session.id, session.generation)?;
         }
-        tx.record_sign_in(now.id, session.opened_at, session.address.map(prefix))?;
-        if let (Some(old), Some(new)) = (&user.password, &upgraded) {
-            tx.upgrade_hash(now.id, old, new)?;
-        }
+        tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
         tx.record(&entry(&session))?;
-        now.last_login = Some(session.opened_at);
-        Ok(Attempt::SignedIn(Box::new(SignedIn::proven(now, session))))
-    });
-    stored.await.map_err(|error: StoreError| error.into())
+        user.last_login = Some(session.opened_at);
+        Ok(SignedIn::proven(user, session))
+    })
 }
 
 fn entry(session: &Session) -> AuditEntry {

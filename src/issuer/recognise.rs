@@ -1,0 +1,114 @@
+//! Recognising somebody by a password: the one way to do it, whatever is opened for them then.
+
+use super::{Caller, Issuer, Refusal};
+use crate::crypto::password_hash::Checked;
+use crate::domain::limit::Limit;
+use crate::domain::password::{Password, PasswordHash};
+use crate::domain::user::{Login, User};
+use crate::store::{StoreError, Write};
+use crate::throttle::{Counted, prefix};
+
+/// How often it begins anew because the stored hash was replaced while it was being compared.
+const ATTEMPTS: usize = 3;
+
+/// Who somebody says they are, and their password for it.
+#[derive(Debug)]
+pub(super) struct Claim {
+    /// A user name or an e-mail address.
+    pub(super) login: Login,
+    /// Any text: what can't be right is wrong after the same hash as everything else.
+    pub(super) password: Password,
+    /// From where.
+    pub(super) from: Caller,
+}
+
+/// What is opened for a user who was recognised, as they are in the transaction that opens it.
+pub(super) type Opening<T> = Box<dyn FnOnce(&dyn Write, User) -> Result<T, StoreError> + Send>;
+
+/// What came of one comparison.
+enum Attempt<T> {
+    Opened(T),
+    Wrong,
+    /// The hash was replaced meanwhile: by a newer form of the same password, or by another password.
+    HashReplaced,
+}
+
+impl Claim {
+    /// Opens something for the user whose password it is, if they are active and admitted. Whoever is unknown, disabled or
+    /// not admitted, and empty, overlong and wrong passwords, are one refusal after one hash.
+    pub(super) async fn recognise<T: Send + 'static>(
+        &self,
+        issuer: &Issuer,
+        admits: impl Fn(&User) -> bool + Copy + Send + Sync + 'static,
+        opening: impl Fn(&User) -> Opening<T> + Send + Sync,
+    ) -> Result<T, Refusal> {
+        let caller_try = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address)).await?;
+        let (mut user, counted) = self.find(issuer).await?;
+        let account_try = issuer.throttle.ask(Limit::SignInAccount, counted).await?;
+        for _ in 0..ATTEMPTS {
+            let attempt = match self.check(issuer, user, admits).await? {
+                Some((user, upgraded)) => open(issuer, opening(&user), user, upgraded, admits).await?,
+                None => Attempt::Wrong,
+            };
+            match attempt {
+                Attempt::Opened(opened) => return Ok(opened),
+                Attempt::Wrong => break,
+                Attempt::HashReplaced => user = self.find(issuer).await?.0,
+            }
+        }
+        caller_try.count();
+        account_try.count();
+        Err(Refusal::WrongCredentials)
+    }
+
+    /// Whose name it is, and for whom the try is counted.
+    async fn find(&self, issuer: &Issuer) -> Result<(Option<User>, Counted), Refusal> {
+        let (login, address) = (self.login.clone(), self.from.address);
+        let found = issuer.store.read(move |tx| {
+            let Some(user) = tx.user_by_login(&login)? else { return Ok((None, Counted::nobody(login.key()))) };
+            let known = tx.has_signed_in_from(user.id, prefix(address))?;
+            let counted = if known { Counted::known(user.id, address) } else { Counted::Account(user.id) };
+            Ok((Some(user), counted))
+        });
+        found.await.map_err(|error: StoreError| error.into())
+    }
+
+    /// The user, if the password is theirs, and a newer form of its hash where the stored one is outdated.
+    async fn check(
+        &self,
+        issuer: &Issuer,
+        user: Option<User>,
+        admits: impl Fn(&User) -> bool,
+    ) -> Result<Option<(User, Option<PasswordHash>)>, Refusal> {
+        let hash = user.as_ref().and_then(|user| user.password.clone());
+        // Whoever may not be let in has a password compared like anybody's, or the time would tell.
+        let user = user.filter(|user| user.is_active && admits(user));
+        let checked = issuer.check_password(self.password.clone(), hash).await?;
+        Ok(match (user, checked) {
+            (Some(user), Checked::Right) => Some((user, None)),
+            (Some(user), Checked::Outdated(hash)) => Some((user, Some(hash))),
+            (_, Checked::Wrong) | (None, _) => None,
+        })
+    }
+}
+
+/// Opens it, unless the user was disabled or the hash replaced while it was being compared.
+async fn open<T: Send + 'static>(
+    issuer: &Issuer,
+    opening: Opening<T>,
+    user: User,
+    upgraded: Option<PasswordHash>,
+    admits: impl Fn(&User) -> bool + Send + 'static,
+) -> Result<Attempt<T>, Refusal> {
+    let opened = issuer.store.write(move |tx| {
+        let Some(now) = tx.user(user.id)?.filter(|now| now.is_active && admits(now)) else { return Ok(Attempt::Wrong) };
+        if now.password != user.password {
+            return Ok(Attempt::HashReplaced);
+        }
+        if let (Some(old), Some(new)) = (&user.password, &upgraded) {
+            tx.upgrade_hash(now.id, old, new)?;
+        }
+        opening(tx, now).map(Attempt::Opened)
+    });
+    opened.await.map_err(|error: StoreError| error.into())
+}
