@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, SmtpConfig, SmtpSecurity, TlsConfig};
+use crate::crypto::admin::AdminKeys;
 use crate::crypto::certificate;
 use crate::crypto::derive::{DerivedKeys, Use};
 use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
@@ -68,6 +69,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         providers: social::providers(config, &clock)?,
         provider_seal: Seal::new(&keys, Use::ProviderTokens),
         cookie_seal: Seal::new(&keys, Use::CookieSeal),
+        admin: AdminKeys::new(&keys),
         uptime: Uptime::new(&clock),
         clock,
         chance,

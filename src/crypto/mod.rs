@@ -3,6 +3,7 @@
 //! It owns every use of the crypto library. It must not wait, ask what time it is, or know who calls it: dates and
 //! chance are handed in. (The key folder alone has a clock of its own: a change takes the time under its lock.)
 
+pub mod admin;
 pub mod algorithm;
 pub mod app_secret_proof;
 pub mod certificate;

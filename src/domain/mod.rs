@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, a file or a database, or knows a colleague outside this folder. State follows
 //! from dates: `state(now)` is pure, and a transition is a function that may refuse.
 
+pub mod admin_session;
 pub mod algorithm;
 pub mod audit;
 pub mod claims;

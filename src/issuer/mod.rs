@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::chance::Chance;
 use crate::clock::Clock;
+use crate::crypto::admin::AdminKeys;
 use crate::crypto::key_dir::KeyDir;
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::password_hash::{Asker, Checked, Hasher};
@@ -33,6 +34,7 @@ use crate::social::Providers;
 use crate::store::{CodeHash, Store};
 use crate::throttle::Throttle;
 
+pub mod admin;
 pub mod authenticate;
 pub mod import_users;
 pub mod issue;
@@ -56,6 +58,7 @@ pub mod stats;
 pub mod update_profile;
 pub mod users;
 pub mod verify_token;
+pub mod welcome;
 
 pub use refusal::{Fault, Refusal, Unproven};
 pub use signed_in::SignedIn;
@@ -127,6 +130,8 @@ pub struct Issuer {
     pub provider_seal: Seal,
     /// The seal on what browsers keep for us.
     pub cookie_seal: Seal,
+    /// What the admin zone's cookies, forms and links are made of.
+    pub admin: AdminKeys,
     /// What time it is.
     pub clock: Clock,
     /// What nobody can guess.

@@ -33,6 +33,7 @@ async fn slice(issuer: &Issuer) -> Result<usize, StoreError> {
         .write(move |tx| {
             Ok(tx.sweep_refresh_hashes(now - SESSIONS_KEPT, SLICE)?
                 + tx.sweep_sessions(now - SESSIONS_KEPT, SLICE)?
+                + tx.sweep_admin_sessions(now, SLICE)?
                 + tx.sweep_reset_codes(now, SLICE)?
                 + tx.sweep_mails(now - MAILS_KEPT, SLICE)?
                 + tx.sweep_audit(now - AUDIT_KEPT, SLICE)?)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::domain::field::Field;
 
+mod admin_sessions;
 mod audit;
 mod outbox;
 mod reset_codes;
@@ -22,6 +23,7 @@ mod users;
 #[cfg(test)]
 mod conformance;
 
+pub use admin_sessions::{ReadAdminSessions, WriteAdminSessions};
 pub use audit::{ReadAudit, WriteAudit};
 pub use outbox::{ReadOutbox, WriteOutbox};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
@@ -33,8 +35,18 @@ pub use users::{ReadUsers, UserQuery, WriteUsers};
 
 /// Everything that can be asked.
 pub trait Read:
-    ReadUsers + ReadSessions + ReadSocialAccounts + ReadResetCodes + ReadOutbox + ReadSettings + ReadAudit + ReadRuns
+    ReadUsers
+    + ReadSessions
+    + ReadAdminSessions
+    + ReadSocialAccounts
+    + ReadResetCodes
+    + ReadOutbox
+    + ReadSettings
+    + ReadAudit
+    + ReadRuns
 {
+    /// How many bytes the database takes, its free pages included.
+    fn size(&self) -> Result<u64, StoreError>;
 }
 
 /// Everything that can be changed; what was changed is seen by what is asked after it in the same closure.
@@ -42,6 +54,7 @@ pub trait Write:
     Read
     + WriteUsers
     + WriteSessions
+    + WriteAdminSessions
     + WriteSocialAccounts
     + WriteResetCodes
     + WriteOutbox

@@ -30,6 +30,8 @@ pub trait ReadUsers {
     fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError>;
     /// The user with that address.
     fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
+    /// Whether anybody is a superuser, disabled or not.
+    fn any_superuser(&self) -> Result<bool, StoreError>;
     /// A page of users.
     fn users(&self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
     /// Whether the user signed in from that address before.
@@ -41,7 +43,7 @@ pub trait WriteUsers {
     /// Makes a user. [`StoreError::Taken`] where its name or address is another's name or address,
     /// [`StoreError::InUse`] where the id or the UUID is another's; nothing was changed then.
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError>;
-    /// Sets the password and whether it is a temporary one, and forgets a reset code.
+    /// Sets the password and whether it is a temporary one, forgets a reset code, and ends the admin sessions.
     fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError>;
     /// Replaces a hash by a newer form of the same password, unless the password was changed meanwhile.
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError>;
@@ -51,7 +53,7 @@ pub trait WriteUsers {
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError>;
     /// Marks the present address as proven to be the user's. False if it was before, or there is none.
     fn verify_email(&self, id: UserId) -> Result<bool, StoreError>;
-    /// Enables or disables, and forgets a reset code.
+    /// Enables or disables, and forgets a reset code. Disabling ends the admin sessions.
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
     /// Sets the user's own claims.
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError>;

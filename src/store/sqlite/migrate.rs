@@ -15,6 +15,7 @@ use crate::store::StoreError;
 pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0001_first.sql")),
     M::up(include_str!("../../../migrations/sqlite/0002_social.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0003_admin.sql")),
 ];
 
 /// Which schema the database has, if this program can go on from it.

@@ -9,6 +9,7 @@ use self::pool::Readers;
 use self::writer::Writer;
 use super::{BUSY_TIMEOUT, Read, StoreError, Write};
 
+mod admin_sessions;
 mod audit;
 mod connect;
 pub mod django;

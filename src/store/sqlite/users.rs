@@ -12,7 +12,7 @@ use crate::domain::id::{Subject, UserId};
 use crate::domain::password::PasswordHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
-use crate::store::{ReadUsers, StoreError, UserQuery, WriteUsers};
+use crate::store::{ReadUsers, StoreError, UserQuery, WriteAdminSessions as _, WriteUsers};
 
 /// How many addresses of a user are kept.
 const ADDRESSES_KEPT: u32 = 20;
@@ -22,6 +22,7 @@ pub(super) const BY_SUB: &str = "SELECT * FROM users WHERE sub = ?1";
 pub(super) const BY_NAME: &str = "SELECT * FROM users WHERE username_key = ?1";
 pub(super) const BY_EMAIL: &str = "SELECT * FROM users WHERE email_key = ?1";
 pub(super) const CLAIMANTS: &str = "SELECT 1 FROM users WHERE (username_key = ?1 OR email_key = ?1) AND id IS NOT ?2";
+pub(super) const ANY_SUPERUSER: &str = "SELECT 1 FROM users WHERE is_superuser = 1 LIMIT 1";
 const PAGE: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
 pub(super) const PAGE_OF_PREFIX: &str = "SELECT * FROM users WHERE id > ?1 AND id IN (
      SELECT id FROM users WHERE username_key >= ?3 AND username_key < ?4
@@ -100,6 +101,10 @@ impl ReadUsers for Tx<'_> {
         self.one(BY_EMAIL, [email.key()], user)
     }
 
+    fn any_superuser(&self) -> Result<bool, StoreError> {
+        self.exists(ANY_SUPERUSER, [])
+    }
+
     fn users(&self, query: &UserQuery) -> Result<Vec<User>, StoreError> {
         let after = query.after.map_or(i64::MIN, |id| id.0);
         let Some(prefix) = &query.prefix else {
@@ -162,6 +167,7 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET password_hash = ?2, must_change_password = ?3 WHERE id = ?1",
             params![id.0, hash.as_str(), must_change],
         )?;
+        self.end_admin_sessions_of(id, None)?;
         self.forget_reset_code(id)
     }
 

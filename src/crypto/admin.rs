@@ -1,0 +1,106 @@
+//! What the admin zone's cookies, forms and links are made of.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::derive::{DerivedKeys, Use, keyed};
+use super::seal::Seal;
+use crate::chance::Chance;
+use crate::domain::admin_session::{AdminHash, AdminToken};
+use crate::domain::secret::SecretBytes;
+
+/// Makes and knows again what only this issuer can have made.
+pub struct AdminKeys {
+    csrf: hmac::Key,
+    cookies: Seal,
+    links: Seal,
+}
+
+impl AdminKeys {
+    /// Derives the keys.
+    pub fn new(keys: &DerivedKeys) -> Self {
+        Self {
+            csrf: keys.mac_key(Use::Csrf),
+            cookies: Seal::new(keys, Use::CookieSeal),
+            links: Seal::new(keys, Use::LinkSeal),
+        }
+    }
+
+    /// The token a form of ours carries: it says that the page was made for whoever has what it is bound to.
+    pub fn csrf_token(&self, bound_to: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(keyed(&self.csrf, &[bound_to]))
+    }
+
+    /// Whether a form carries the token bound to that. Takes the same time however much of it is right.
+    pub fn is_csrf_token(&self, bound_to: &[u8], shown: &str) -> bool {
+        URL_SAFE_NO_PAD.decode(shown).is_ok_and(|tag| hmac::verify(&self.csrf, bound_to, &tag).is_ok())
+    }
+
+    /// Seals a cookie's value, as base64url.
+    pub fn seal_cookie(&self, purpose: &str, plain: &[u8], chance: &Chance) -> String {
+        URL_SAFE_NO_PAD.encode(self.cookies.seal(purpose.as_bytes(), plain, chance))
+    }
+
+    /// Opens what [`AdminKeys::seal_cookie`] made for the same purpose.
+    pub fn open_cookie(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
+        self.cookies.open(purpose.as_bytes(), &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
+    }
+
+    /// Seals what a link carries, as base64url.
+    pub fn seal_link(&self, purpose: &str, plain: &[u8], chance: &Chance) -> String {
+        URL_SAFE_NO_PAD.encode(self.links.seal(purpose.as_bytes(), plain, chance))
+    }
+
+    /// Opens what [`AdminKeys::seal_link`] made for the same purpose.
+    pub fn open_link(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
+        self.links.open(purpose.as_bytes(), &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
+    }
+}
+
+impl fmt::Debug for AdminKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminKeys(…)")
+    }
+}
+
+/// The hash a session is found by. The token has 256 random bits: nobody guesses it from a plain hash.
+pub fn hash(token: &AdminToken) -> AdminHash {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, token.expose()).as_ref());
+    AdminHash(hash)
+}
+
+/// A name for bytes that change with them and nothing else: 128 bits of their SHA-256, as base64url.
+pub fn fingerprint(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&digest(&SHA256, bytes).as_ref()[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_known_by_what_it_is_bound_to() {
+        let (keys, other) = (AdminKeys::new(&DerivedKeys::new(&[1; 32])), AdminKeys::new(&DerivedKeys::new(&[2; 32])));
+        let token = keys.csrf_token(b"session one");
+        assert!(keys.is_csrf_token(b"session one", &token));
+        assert!(!keys.is_csrf_token(b"session two", &token) && !other.is_csrf_token(b"session one", &token));
+        for wrong in ["", "AAAA", &token[..42], &format!("{token}A"), &token.to_lowercase()] {
+            assert!(!keys.is_csrf_token(b"session one", wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_no_link_and_no_other_cookie() {
+        let (keys, chance) = (AdminKeys::new(&DerivedKeys::new(&[1; 32])), Chance::seeded(1));
+        let cookie = keys.seal_cookie("one", b"plain", &chance);
+        let opened = keys.open_cookie("one", &cookie).map(|plain| plain.expose().to_vec());
+        assert_eq!(opened, Some(b"plain".to_vec()));
+        assert!(keys.open_cookie("two", &cookie).is_none() && keys.open_link("one", &cookie).is_none());
+        assert!(keys.open_link("one", &keys.seal_link("one", b"plain", &chance)).is_some());
+    }
+}

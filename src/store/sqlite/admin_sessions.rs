@@ -1,0 +1,73 @@
+//! Sessions in the admin zone, in SQL.
+
+use rusqlite::params;
+
+use super::tx::{Tx, address, address_text, date};
+use super::users::user;
+use crate::domain::admin_session::{AdminHash, AdminSession};
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+use crate::store::{ReadAdminSessions, StoreError, WriteAdminSessions};
+
+pub(super) const WITH_USER: &str = "SELECT s.opened_at, s.seen_at, s.proven_at, s.expires_at, s.address, u.*
+   FROM admin_sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = ?1";
+pub(super) const SWEEP: &str = "DELETE FROM admin_sessions WHERE hash IN
+   (SELECT hash FROM admin_sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+
+impl ReadAdminSessions for Tx<'_> {
+    fn admin_session(&self, hash: AdminHash) -> Result<Option<(AdminSession, User)>, StoreError> {
+        self.one(WITH_USER, [hash.0], |row| {
+            let user = user(row)?;
+            let session = AdminSession {
+                user: user.id,
+                opened_at: date(row, "opened_at")?,
+                seen_at: date(row, "seen_at")?,
+                proven_at: date(row, "proven_at")?,
+                expires_at: date(row, "expires_at")?,
+                address: address(row, "address")?,
+            };
+            Ok((session, user))
+        })
+    }
+}
+
+impl WriteAdminSessions for Tx<'_> {
+    fn open_admin_session(&self, hash: AdminHash, session: &AdminSession) -> Result<(), StoreError> {
+        self.execute(
+            "INSERT INTO admin_sessions (hash, user_id, opened_at, seen_at, proven_at, expires_at, address)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                hash.0,
+                session.user.0,
+                session.opened_at.unix(),
+                session.seen_at.unix(),
+                session.proven_at.unix(),
+                session.expires_at.unix(),
+                session.address.map(address_text),
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn update_admin_session(&self, hash: AdminHash, session: &AdminSession) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE admin_sessions SET seen_at = ?2, proven_at = ?3, expires_at = ?4 WHERE hash = ?1",
+            params![hash.0, session.seen_at.unix(), session.proven_at.unix(), session.expires_at.unix()],
+        )?;
+        Ok(())
+    }
+
+    fn end_admin_session(&self, hash: AdminHash) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM admin_sessions WHERE hash = ?1", [hash.0])? == 1)
+    }
+
+    fn end_admin_sessions_of(&self, user: UserId, except: Option<AdminHash>) -> Result<usize, StoreError> {
+        let except = except.map(|hash| hash.0);
+        self.execute("DELETE FROM admin_sessions WHERE user_id = ?1 AND hash IS NOT ?2", params![user.0, except])
+    }
+
+    fn sweep_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(SWEEP, params![before.unix(), limit])
+    }
+}
