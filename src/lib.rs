@@ -11,6 +11,7 @@
 //! | [`cli`] | what was typed, one file per noun; the voice it answers in (`print`) |
 //! | [`app`] | the composition root: configuration in, [`issuer::Issuer`] out, then a router and jobs around it |
 //! | [`http`] | routes, bodies, headers; `wellknown` (key set, discovery), `liveliness`, `openapi` (the description of every route), `pages` (what people see in a browser) |
+//! | `http::admin` | the admin zone: its sections (one table), its door, and the types that guard them |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (words for no), `doc.rs` (its description) |
 //! | [`jobs`] | what happens by itself: mails, rotation, settings, heartbeat, sweeping; each is one `tick` |
 //! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the one proof that mints |

@@ -15,10 +15,11 @@ use super::reply::{self, Faulted};
 use super::{Http, HttpOptions, caller};
 use crate::issuer::Fault;
 
-/// Puts the layers around the routes.
-pub fn around(routes: Router<Http>, http: &Http) -> Router {
+/// Puts the layers around the routes. Those apart have no CORS: no page of another origin is to read them.
+pub fn around(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router {
     let routes = routes.layer(CatchPanicLayer::custom(panicked));
     let routes = if http.options.allowed_origins.is_empty() { routes } else { routes.layer(cors(&http.options)) };
+    let routes = routes.merge(apart.layer(CatchPanicLayer::custom(panicked)));
     routes.layer(from_fn_with_state(http.clone(), edge)).with_state(http.clone())
 }
 

@@ -15,6 +15,7 @@ use crate::domain::network::Network;
 use crate::domain::public_url::PublicUrl;
 use crate::issuer::Issuer;
 
+mod admin;
 mod bearer;
 mod body;
 mod caller;
@@ -85,7 +86,7 @@ pub fn router(http: &Http) -> Router {
         .merge(dialects)
         .fallback(reply::not_found)
         .method_not_allowed_fallback(reply::wrong_method);
-    let layered = layers::around(layered, http);
+    let layered = layers::around(layered, admin::routes(http), http);
     Router::new()
         .merge(wellknown::jwks_route())
         .method_not_allowed_fallback(reply::wrong_method)

@@ -90,8 +90,13 @@ pub struct Faulted {
 
 /// A 500 that the edge logs once and gives its body.
 pub fn fault(fault: Fault, words: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
+    shared_fault(Arc::new(fault), words)
+}
+
+/// As [`fault`], for one that has been passed on before.
+pub fn shared_fault(fault: Arc<Fault>, words: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    response.extensions_mut().insert(Faulted { fault: Arc::new(fault), words: Arc::new(words) });
+    response.extensions_mut().insert(Faulted { fault, words: Arc::new(words) });
     response
 }
 

@@ -1,5 +1,6 @@
 //! Integration tests: a real server on a free port, real mail, a clock in hand.
 
+mod admin;
 mod cli;
 mod cors;
 mod crossing;

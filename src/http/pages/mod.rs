@@ -12,6 +12,8 @@ use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Value;
 
+use super::admin::frame::Frame;
+use super::admin::sections;
 use super::reply;
 use crate::chance::Chance;
 use crate::domain::public_url::PublicUrl;
@@ -28,7 +30,7 @@ macro_rules! built_in {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/", $name)))),*]
     };
 }
-const BUILT_IN: [(&str, &str); 4] = built_in!["layout.html", "restore.html", "api_doc.html", "social.html"];
+const BUILT_IN: &[(&str, &str)] = &built_in!["layout.html", "restore.html", "api_doc.html", "social.html"];
 
 /// What a template is told, as `page`; besides it every one is told `site.name` and the `nonce` of its style.
 pub trait Page: Sized {
@@ -52,11 +54,13 @@ pub struct Pages {
 impl Pages {
     /// Takes what is built in, puts the files of `<folder>/pages/` in its place, and renders every page once with samples.
     pub fn load(folder: Option<&Path>, public_url: &PublicUrl) -> Result<Self, TemplateError> {
-        let set = TemplateSet::load(folder.map(|folder| folder.join("pages")).as_deref(), &BUILT_IN)?;
+        let built_in = [BUILT_IN, sections::TEMPLATES].concat();
+        let set = TemplateSet::load(folder.map(|folder| folder.join("pages")).as_deref(), &built_in)?;
         let pages = Self { set, site: context! { name => public_url.host() } };
         pages.try_out::<restore::RestorePage>()?;
         pages.try_out::<api_doc::ApiDocPage>()?;
         pages.try_out::<social::SocialPage>()?;
+        sections::try_out(&pages)?;
         Ok(pages)
     }
 
@@ -67,6 +71,23 @@ impl Pages {
 
     fn context(&self, page: &impl Page, nonce: &str) -> Value {
         context! { site => self.site.clone(), nonce, page => page.told() }
+    }
+
+    /// Renders a page of the admin zone in its frame, without headers.
+    pub fn framed<P: Page>(&self, page: &P, frame: &Value) -> Result<String, TemplateError> {
+        self.set.render(P::TEMPLATE, self.in_frame(page, frame))
+    }
+
+    /// Renders a page of the admin zone once with samples, in every kind of frame.
+    pub fn try_out_framed<P: Page>(&self) -> Result<(), TemplateError> {
+        let frames = Frame::samples().map(|frame| frame.told());
+        let samples = P::samples();
+        let mut all = samples.iter().flat_map(|sample| frames.iter().map(|frame| self.in_frame(sample, frame)));
+        all.try_for_each(|context| self.set.try_out(P::TEMPLATE, context))
+    }
+
+    fn in_frame(&self, page: &impl Page, frame: &Value) -> Value {
+        context! { site => self.site.clone(), frame => frame.clone(), page => page.told() }
     }
 
     /// Renders a page.

@@ -1,0 +1,40 @@
+//! The zone's cookies: sent to it alone, by pages of ours alone, and read by no script.
+
+use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use cookie::{Cookie, SameSite};
+
+use super::super::Http;
+
+/// The token of the session somebody is signed in to.
+pub const SESSION: &str = "admin_session";
+/// What binds the forms at the door to a browser.
+pub const VISIT: &str = "admin_visit";
+/// What the page after a form is to say.
+pub const FLASH: &str = "admin_flash";
+
+/// A cookie's value; None where it is missing or empty.
+pub fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value).filter(|value| !value.is_empty())
+}
+
+/// Sets a cookie for so many seconds.
+pub fn set(response: &mut Response, http: &Http, name: &str, value: &str, seconds: i64) {
+    let cookie = Cookie::build((name, value))
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .path(format!("{}/admin", http.options.public_url.path()))
+        .max_age(cookie::time::Duration::seconds(seconds))
+        .secure(http.options.public_url.is_https());
+    if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+}
+
+/// Takes a cookie away.
+pub fn remove(response: &mut Response, http: &Http, name: &str) {
+    set(response, http, name, "", 0);
+}

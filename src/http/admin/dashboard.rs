@@ -1,0 +1,213 @@
+//! The first page: whether the issuer is well, at a glance.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::super::Http;
+use super::super::pages::Page;
+use super::guard::{Checked, Proven, Superuser};
+use super::path::Within;
+use super::{Answer, frame};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::{Key, KeyState};
+use crate::domain::time::Timestamp;
+use crate::issuer::admin::{Entered, SignOutOthers};
+use crate::issuer::{Caller, Issuer};
+use crate::store::StoreError;
+
+/// One page.
+pub fn routes() -> Router<Http> {
+    Router::new().route("/admin/", get(page)).route("/admin/others", post(sign_out_others))
+}
+
+async fn page(State(http): State<Http>, who: Superuser) -> Answer {
+    let page = DashboardPage::of(&http.issuer, who.entered()).await?;
+    Ok(who.show(&http, StatusCode::OK, &page))
+}
+
+async fn sign_out_others(State(http): State<Http>, from: Caller, Checked { who, .. }: Checked<Proven>) -> Answer {
+    let count = SignOutOthers { from }.run(who.superuser().entered(), &http.issuer).await?;
+    let word = match count {
+        0 => "You were signed in nowhere else.".to_owned(),
+        1 => "One other session of yours is ended.".to_owned(),
+        _ => format!("{count} other sessions of yours are ended."),
+    };
+    Ok(frame::done(&http, &Within::first(), &word))
+}
+
+/// A key, as it stands.
+pub struct KeyRow {
+    /// Its name.
+    pub kid: String,
+    /// What it signs with.
+    pub alg: Algorithm,
+    /// Where it is in its life.
+    pub state: KeyState,
+    /// How long ago it was made.
+    pub age: String,
+    /// What comes next, and when; empty where nothing is planned.
+    pub next: String,
+}
+
+/// What is known of the issuer at the moment.
+pub struct DashboardPage {
+    /// How long the process has run.
+    pub uptime: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// How often it was started, this time included.
+    pub starts: usize,
+    /// The share of each window in which it ran, in percent.
+    pub availability: Vec<(&'static str, String)>,
+    /// The keys that are published, as the JWKS has them.
+    pub keys: Vec<KeyRow>,
+    /// The database's size.
+    pub database: String,
+    /// How many mails wait to be sent.
+    pub mails_waiting: u64,
+    /// When whoever looks at it signed in.
+    pub signed_in: Timestamp,
+    /// From where; empty where that is not known.
+    pub address: String,
+}
+
+impl DashboardPage {
+    async fn of(issuer: &Issuer, who: &Entered) -> Result<Self, StoreError> {
+        let life = issuer.uptime.liveliness(&issuer.clock);
+        let (size, mails_waiting) =
+            issuer.store.read(|tx| Ok::<_, StoreError>((tx.size()?, tx.mails_waiting()?))).await?;
+        let ring = issuer.ring();
+        let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.published(life.now)).collect();
+        keys.sort_by_key(|key| (key.state(life.now), key.alg.name(), key.signs_from));
+        Ok(Self {
+            uptime: roughly(life.uptime),
+            started_at: life.started_at,
+            starts: life.starts,
+            availability: life.availability.map(|(window, share)| (window, percent(share))).to_vec(),
+            keys: keys.into_iter().map(|key| row(key, life.now)).collect(),
+            database: bytes(size),
+            mails_waiting,
+            signed_in: who.session().opened_at,
+            address: who.session().address.map(|address| address.to_string()).unwrap_or_default(),
+        })
+    }
+}
+
+fn row(key: &Key, now: Timestamp) -> KeyRow {
+    let state = key.state(now);
+    let next = match state {
+        KeyState::Next => Some(("signs", key.signs_from)),
+        KeyState::Active => key.signs_until.map(|at| ("signs until", at)),
+        KeyState::Retiring => key.published_until.map(|at| ("published until", at)),
+        KeyState::Retired | KeyState::Revoked => None,
+    };
+    let next = next.map(|(what, at)| format!("{what} {} (in {})", day(at), roughly(at.since(now))));
+    let age = roughly(now.since(key.created_at));
+    KeyRow { kid: key.kid.to_string(), alg: key.alg, state, age, next: next.unwrap_or_default() }
+}
+
+/// A date to the minute, as in `2026-01-31 09:30`; all pages are in UTC.
+pub fn day(at: Timestamp) -> String {
+    at.to_string().replacen('T', " ", 1).get(..16).unwrap_or_default().to_owned()
+}
+
+/// A span by its largest unit, as in `3 days`.
+pub fn roughly(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let units = [(365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "second"));
+    let count = seconds / unit;
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A number of bytes by its largest unit, as in `1.5 MiB`.
+pub fn bytes(count: u64) -> String {
+    let (unit, name) = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
+        .into_iter()
+        .find(|(unit, _)| count >= *unit)
+        .unwrap_or((1, "bytes"));
+    if unit == 1 {
+        return format!("{count} {name}");
+    }
+    let tenths = count / (unit / 10).max(1);
+    format!("{}.{} {name}", tenths / 10, tenths % 10)
+}
+
+/// A share in percent, rounded down: what failed for a moment was not there all the time.
+fn percent(share: f64) -> String {
+    format!("{:.2} %", (share * 10_000.0).floor() / 100.0)
+}
+
+impl Page for DashboardPage {
+    const TEMPLATE: &'static str = "admin/dashboard.html";
+
+    fn told(&self) -> Value {
+        let keys = self.keys.iter().map(|key| {
+            let KeyRow { kid, alg, state, age, next } = key;
+            context! { kid, alg => alg.name(), state => state.name(), age, next }
+        });
+        let availability = self.availability.iter().map(|(window, share)| context! { window => *window, share });
+        let Self { uptime, starts, database, mails_waiting, address, .. } = self;
+        context! {
+            version => env!("CARGO_PKG_VERSION"),
+            uptime,
+            started_at => day(self.started_at),
+            starts,
+            availability => availability.collect::<Value>(),
+            keys => keys.collect::<Value>(),
+            database,
+            mails_waiting,
+            signed_in => day(self.signed_in),
+            address,
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        let key = |state, next: &str| KeyRow {
+            kid: "a8ENwGGj0DU_NL_YMfVIF7Jp-Ttk_2ekExcYf9MBeaY".to_owned(),
+            alg: Algorithm::Es256,
+            state,
+            age: "90 days".to_owned(),
+            next: next.to_owned(),
+        };
+        let page = |keys, mails_waiting| Self {
+            uptime: "3 days".to_owned(),
+            started_at: Timestamp::from_unix(1_700_000_000),
+            starts: 4,
+            availability: vec![("1d", "100.00 %".to_owned()), ("all", "99.98 %".to_owned())],
+            keys,
+            database: "1.5 MiB".to_owned(),
+            mails_waiting,
+            signed_in: Timestamp::from_unix(1_700_000_000),
+            address: "192.0.2.1".to_owned(),
+        };
+        vec![
+            page(vec![], 0),
+            page(vec![key(KeyState::Active, ""), key(KeyState::Next, "signs 2026-01-31 09:30 (in 1 day)")], 3),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_told_as_people_tell_them() {
+        let spans = [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86_400 * 400, "1 year")];
+        for (seconds, told) in spans {
+            assert_eq!(roughly(Duration::from_secs(seconds)), told);
+        }
+        for (count, told) in [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (1 << 20, "1.0 MiB")] {
+            assert_eq!(bytes(count), told);
+        }
+        assert_eq!((percent(1.0), percent(0.999_999)), ("100.00 %".to_owned(), "99.99 %".to_owned()));
+        assert_eq!(day(Timestamp::from_unix(1_700_000_000)), "2023-11-14 22:13");
+    }
+}

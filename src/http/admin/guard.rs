@@ -1,0 +1,218 @@
+//! Who stands before a handler. A page takes a [`Superuser`]. A form takes a [`Checked`] of whoever may send it, which
+//! can't be had without a token that a page of ours was given, from no other origin: that a handler forgets to look is
+//! no mistake one can make.
+
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::ORIGIN;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+
+use super::super::Http;
+use super::super::body::{JsonBody, Submitted};
+use super::super::pages::Page;
+use super::super::rejection::Rejection;
+use super::cookies::{self, SESSION, VISIT};
+use super::frame::{self, Frame};
+use super::path::Within;
+use super::trouble::Trouble;
+use crate::domain::admin_session::AdminToken;
+use crate::domain::time::Timestamp;
+use crate::issuer::admin::{Enter, Entered};
+use crate::issuer::welcome;
+
+/// The field of every form that carries its token.
+const FIELD: &str = "csrf";
+/// How long a page at the door may be looked at before its form is sent, in seconds.
+const VISIT_SECONDS: i64 = 1800;
+
+/// Somebody who may send a form, and what its token is bound to.
+pub trait Sender: Sized {
+    /// Finds them, or says where to go first.
+    fn find(parts: &Parts, http: &Http) -> impl Future<Output = Result<Self, Trouble>> + Send;
+    /// What only pages made for them can know the token of.
+    fn bound_to(&self) -> Vec<u8>;
+}
+
+/// A superuser, signed in here.
+#[derive(Clone, Debug)]
+pub struct Superuser {
+    entered: Entered,
+    path: String,
+    flash: Option<String>,
+}
+
+impl Superuser {
+    /// Who, and in which session.
+    pub fn entered(&self) -> &Entered {
+        &self.entered
+    }
+
+    /// Renders a page for them.
+    pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
+        let frame = Frame {
+            who: Some(self.entered.user().username.to_string()),
+            csrf: http.issuer.admin.csrf_token(&self.bound_to()),
+            path: self.path.clone(),
+            flash: self.flash.clone(),
+            ..Frame::bare(http)
+        };
+        frame.show(http, status, page)
+    }
+}
+
+impl Sender for Superuser {
+    async fn find(parts: &Parts, http: &Http) -> Result<Self, Trouble> {
+        let token = cookies::read(&parts.headers, SESSION).and_then(AdminToken::parse);
+        let entered = match token {
+            Some(token) => Enter { token }.run(&http.issuer).await?,
+            None => None,
+        };
+        let Some(entered) = entered else { return Err(to_the_door(parts, http).await?) };
+        let (path, flash) = (parts.uri.path().to_owned(), frame::flash(&parts.headers, http));
+        Ok(Self { entered, path, flash })
+    }
+
+    fn bound_to(&self) -> Vec<u8> {
+        [b"session ".as_slice(), &self.entered.hash().0].concat()
+    }
+}
+
+/// For pages. A form's handler that took it would never see a form: it is to take a [`Checked`].
+impl FromRequestParts<Http> for Superuser {
+    type Rejection = Trouble;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Trouble> {
+        if parts.method != Method::GET && parts.method != Method::HEAD {
+            return Err(Trouble::forged());
+        }
+        Self::find(parts, http).await
+    }
+}
+
+/// A superuser who gave the password within the last few minutes: for forms that do what can't be undone. Others are sent
+/// to give it, and then back to the page with the form.
+#[derive(Clone, Debug)]
+pub struct Proven(Superuser);
+
+impl Proven {
+    /// Who.
+    pub fn superuser(&self) -> &Superuser {
+        &self.0
+    }
+}
+
+impl Sender for Proven {
+    async fn find(parts: &Parts, http: &Http) -> Result<Self, Trouble> {
+        let who = Superuser::find(parts, http).await?;
+        if who.entered.session().is_proven(http.issuer.clock.now()) {
+            return Ok(Self(who));
+        }
+        Err(Trouble::Go(Within::of_referer(&parts.headers, http).after("/admin/prove")))
+    }
+
+    fn bound_to(&self) -> Vec<u8> {
+        self.0.bound_to()
+    }
+}
+
+/// A browser at the door, where nobody is signed in: known by a sealed cookie that is good for half an hour.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    sealed: String,
+}
+
+impl Visit {
+    /// The one that the browser has, if it will do for a while yet, or a new one.
+    pub fn begin(headers: &HeaderMap, http: &Http) -> Self {
+        Self::known(headers, http, VISIT_SECONDS / 2).unwrap_or_else(|| {
+            let until = http.issuer.clock.now().unix() + VISIT_SECONDS;
+            let sealed = http.issuer.admin.seal_cookie(VISIT, &until.to_be_bytes(), &http.issuer.chance);
+            Self { sealed }
+        })
+    }
+
+    /// The one that the browser has, if it is good for so many seconds more.
+    fn known(headers: &HeaderMap, http: &Http, seconds: i64) -> Option<Self> {
+        let sealed = cookies::read(headers, VISIT)?.to_owned();
+        let until = http.issuer.admin.open_cookie(VISIT, &sealed)?.expose().try_into().map(i64::from_be_bytes).ok()?;
+        let needed = Timestamp::from_unix(http.issuer.clock.now().unix() + seconds);
+        (needed < Timestamp::from_unix(until)).then_some(Self { sealed })
+    }
+
+    /// Renders a page at the door.
+    pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
+        let csrf = http.issuer.admin.csrf_token(&self.bound_to());
+        let mut response = Frame { csrf, ..Frame::bare(http) }.show(http, status, page);
+        cookies::set(&mut response, http, VISIT, &self.sealed, VISIT_SECONDS);
+        response
+    }
+}
+
+impl Sender for Visit {
+    async fn find(parts: &Parts, http: &Http) -> Result<Self, Trouble> {
+        Self::known(&parts.headers, http, 0).ok_or_else(Trouble::forged)
+    }
+
+    fn bound_to(&self) -> Vec<u8> {
+        [b"visit ".as_slice(), self.sealed.as_bytes()].concat()
+    }
+}
+
+/// A form that a page of ours was sent with, by somebody who may send it.
+#[derive(Debug)]
+pub struct Checked<S> {
+    /// Who sent it.
+    pub who: S,
+    /// Its fields.
+    pub form: JsonBody,
+}
+
+impl<S: Sender + Send> FromRequest<Http> for Checked<S> {
+    type Rejection = Trouble;
+
+    async fn from_request(request: Request, http: &Http) -> Result<Self, Trouble> {
+        if is_foreign(request.headers(), http) {
+            return Err(Trouble::forged());
+        }
+        let (parts, body) = request.into_parts();
+        let who = S::find(&parts, http).await?;
+        let mut form = match Submitted::from_request(Request::from_parts(parts, body), http).await? {
+            Submitted::Form(form) => form,
+            Submitted::Json(_) => return Err(Rejection::WrongContentType("a form of one of these pages").into()),
+        };
+        let shown = form.text_named(FIELD).ok().flatten().unwrap_or_default();
+        if !http.issuer.admin.is_csrf_token(&who.bound_to(), &shown) {
+            return Err(Trouble::forged());
+        }
+        Ok(Self { who, form })
+    }
+}
+
+/// Whether a page that is not ours sent the form. A browser too old to say so sends the token's cookie to us alone anyway.
+fn is_foreign(headers: &HeaderMap, http: &Http) -> bool {
+    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let origin = http.options.public_url.origin();
+    said(ORIGIN.as_str()).is_some_and(|from| from != origin)
+        || said("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+}
+
+/// Where whoever is not signed in goes: to the door, and then back. Where nobody could come in, they are told so.
+async fn to_the_door(parts: &Parts, http: &Http) -> Result<Trouble, Trouble> {
+    if !welcome::has_superuser(&http.issuer).await? {
+        return Ok(nobody_yet());
+    }
+    let next = if parts.method == Method::GET {
+        Within::parse_or_first(parts.uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str))
+    } else {
+        Within::of_referer(&parts.headers, http)
+    };
+    Ok(Trouble::Go(next.after("/admin/login")))
+}
+
+/// There is no superuser: what to do about it.
+pub fn nobody_yet() -> Trouble {
+    let message = "There is no superuser. Start the server once more: it prints a link by which to make the first one. Or \
+                   make one on the command line: countersign users create NAME --email ADDRESS --superuser";
+    Trouble::told(StatusCode::FORBIDDEN, "Nobody can come in yet", message)
+}

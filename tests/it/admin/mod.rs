@@ -1,0 +1,116 @@
+//! The admin zone, as a browser sees it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod door;
+
+use std::collections::BTreeMap;
+
+use countersign::domain::password::Password;
+use countersign::domain::user::{Email, Username};
+use countersign::issuer::register::Register;
+use reqwest::{Client, Method, RequestBuilder, redirect};
+
+pub use super::support::{Answer, PASSWORD, TestServer};
+
+/// A browser that keeps cookies, follows nothing by itself, and knows the token of the page it looks at.
+#[derive(Clone)]
+pub struct Browser {
+    client: Client,
+    url: String,
+    /// The cookies it was given.
+    pub cookies: BTreeMap<String, String>,
+    /// The token of the forms on the page it saw last.
+    pub csrf: String,
+}
+
+impl Browser {
+    /// One that has been nowhere yet.
+    pub fn new(server: &TestServer) -> Self {
+        let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
+        Self { client, url: server.url.clone(), cookies: BTreeMap::new(), csrf: String::new() }
+    }
+
+    /// A request with its cookies.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        self.client.request(method, format!("{}{path}", self.url)).header("cookie", cookies.join("; "))
+    }
+
+    /// A POST of a form, as a page would send it, but for its token.
+    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(form)
+    }
+
+    /// Sends a request, and takes up cookies and token of the answer.
+    pub async fn send(&mut self, request: RequestBuilder) -> Answer {
+        let answer = Answer::to(request).await;
+        for line in answer.headers.get_all("set-cookie") {
+            let cookie = cookie::Cookie::parse(line.to_str().unwrap().to_owned()).unwrap();
+            if cookie.max_age().is_some_and(cookie::time::Duration::is_zero) {
+                self.cookies.remove(cookie.name());
+            } else {
+                self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
+            }
+        }
+        if let Some((_, rest)) = answer.text.split_once("name=\"csrf\" value=\"") {
+            rest.split('"').next().unwrap().clone_into(&mut self.csrf);
+        }
+        answer
+    }
+
+    /// Opens a page.
+    pub async fn open(&mut self, path: &str) -> Answer {
+        let request = self.request(Method::GET, path);
+        self.send(request).await
+    }
+
+    /// Sends a form of the page it saw last.
+    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let csrf = self.csrf.clone();
+        let request = self.form(path, &[fields, &[("csrf", &csrf)]].concat());
+        let (origin, referer) = (self.url.clone(), format!("{}/admin/", self.url));
+        self.send(request.header("origin", origin).header("referer", referer)).await
+    }
+
+    /// Opens the door's page and tries a password.
+    pub async fn sign_in_by(&mut self, name: &str, password: &str) -> Answer {
+        self.open("/admin/login").await.is(200);
+        self.submit("/admin/login", &[("login", name), ("password", password)]).await
+    }
+
+    /// Signs in with [`PASSWORD`] and opens the first page.
+    pub async fn sign_in(&mut self, name: &str) -> &mut Self {
+        self.sign_in_by(name, PASSWORD).await.is(303);
+        self.open("/admin/").await.is(200);
+        self
+    }
+}
+
+/// Makes a superuser with [`PASSWORD`].
+pub async fn superuser(server: &TestServer, name: &str) {
+    let register = Register {
+        username: Username::parse(name).unwrap(),
+        password: Password::new(PASSWORD.to_owned()),
+        email: Some(Email::parse(&format!("{name}@example.com")).unwrap()),
+        from: None,
+        is_superuser: true,
+    };
+    register.run(&server.issuer).await.unwrap();
+}
+
+/// A server with a superuser `root`, and a browser that has signed in.
+pub async fn inside() -> (TestServer, Browser) {
+    let server = TestServer::start().await;
+    superuser(&server, "root").await;
+    let mut browser = Browser::new(&server);
+    browser.sign_in("root").await;
+    (server, browser)
+}
+
+/// That an answer leads on to a place.
+#[track_caller]
+pub fn leads_to(answer: &Answer, place: &str) {
+    answer.is(303);
+    assert_eq!(answer.header("location"), place, "{answer:#?}");
+}
