@@ -7,6 +7,7 @@ pub mod admin_session;
 pub mod algorithm;
 pub mod audit;
 pub mod claims;
+pub mod count;
 pub mod dialect;
 pub mod django;
 pub mod field;

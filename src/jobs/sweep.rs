@@ -13,6 +13,8 @@ const SLICES: u32 = 500;
 /// How long an ended session is remembered, so that a spent refresh token is still known to be one.
 const SESSIONS_KEPT: Duration = Duration::from_hours(24);
 const MAILS_KEPT: Duration = Duration::from_hours(30 * 24);
+/// Five days more than the longest series that is told.
+const COUNTS_KEPT: Duration = Duration::from_hours(35 * 24);
 const AUDIT_KEPT: Duration = Duration::from_hours(366 * 24);
 
 /// One turn over everything that runs out.
@@ -36,7 +38,8 @@ async fn slice(issuer: &Issuer) -> Result<usize, StoreError> {
                 + tx.sweep_admin_sessions(now, SLICE)?
                 + tx.sweep_reset_codes(now, SLICE)?
                 + tx.sweep_mails(now - MAILS_KEPT, SLICE)?
-                + tx.sweep_audit(now - AUDIT_KEPT, SLICE)?)
+                + tx.sweep_audit(now - AUDIT_KEPT, SLICE)?
+                + tx.sweep_counts(now - COUNTS_KEPT, SLICE)?)
         })
         .await
 }

@@ -38,7 +38,8 @@ macro_rules! conformance {
                 tokens_are_replaced_and_forgotten, what_is_unlinked_opens_nothing, accounts_go_with_their_user;
             trifles: a_code_is_used_once, a_code_does_not_outlive_a_change, a_newer_code_replaces_it, codes_expire_and_are_swept, a_mail_is_sent_once,
                 a_mail_is_tried_again_or_given_up, mails_are_swept_when_done, a_lease_that_ran_out_is_due,
-                settings_are_kept, the_log_is_read_newest_first, the_log_is_swept, runs_are_recorded;
+                settings_are_kept, the_log_is_read_newest_first, the_log_is_swept, runs_are_recorded,
+                what_is_counted_adds_up, counts_are_swept;
             transactions: what_failed_left_nothing, a_panic_hurts_nobody_else, neighbours_do_not_share_a_fate,
                 a_write_sees_what_it_wrote, a_read_sees_one_moment, what_was_acknowledged_is_read;
         }

@@ -11,6 +11,7 @@ use crate::domain::field::Field;
 
 mod admin_sessions;
 mod audit;
+mod counts;
 mod outbox;
 mod reset_codes;
 mod runs;
@@ -25,6 +26,7 @@ mod conformance;
 
 pub use admin_sessions::{ReadAdminSessions, WriteAdminSessions};
 pub use audit::{ReadAudit, WriteAudit};
+pub use counts::{ReadCounts, WriteCounts};
 pub use outbox::{ReadOutbox, WriteOutbox};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 pub use runs::{ReadRuns, RunId, WriteRuns};
@@ -44,6 +46,7 @@ pub trait Read:
     + ReadSettings
     + ReadAudit
     + ReadRuns
+    + ReadCounts
 {
     /// How many bytes the database takes, its free pages included.
     fn size(&self) -> Result<u64, StoreError>;
@@ -61,6 +64,7 @@ pub trait Write:
     + WriteSettings
     + WriteAudit
     + WriteRuns
+    + WriteCounts
 {
 }
 

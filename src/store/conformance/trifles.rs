@@ -1,11 +1,14 @@
-//! Reset codes, the outbox, settings, the audit log and runs.
+//! Reset codes, the outbox, settings, the audit log, runs and counts.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::{ask, at, change, email, insert, ip, name, someone};
+use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::count::{Count, HourCount};
+use crate::domain::dialect::Dialect;
 use crate::domain::id::UserId;
 use crate::domain::mail_item::{MailId, NewMail, SealedMail};
 use crate::domain::password::PasswordHash;
@@ -205,4 +208,32 @@ pub(crate) async fn runs_are_recorded(store: &Store) {
     });
     let expected = [(100, 150), (200, 200)].map(|(from, to)| Run { started_at: at(from), seen_at: at(to) });
     assert_eq!(runs.await, expected);
+}
+
+const ISSUED: Count = Count::Issued(Dialect::RestJwt, Algorithm::Rs256);
+
+async fn counts(store: &Store, from: i64) -> Vec<(i64, Count, u64)> {
+    let found = ask(store, move |tx| tx.counts(at(from))).await;
+    found.into_iter().map(|HourCount { hour, count, n }| (hour.unix(), count, n)).collect()
+}
+
+pub(crate) async fn what_is_counted_adds_up(store: &Store) {
+    for (when, counted) in [
+        (7199, vec![(Count::SignedIn, 1)]),
+        (3600, vec![(Count::SignedIn, 2), (ISSUED, 5)]),
+        (7200, vec![(Count::SignedIn, 4)]),
+    ] {
+        change(store, move |tx| tx.add_counts(at(when), &counted)).await;
+    }
+    let all = [(3600, Count::SignedIn, 3), (3600, ISSUED, 5), (7200, Count::SignedIn, 4)];
+    assert_eq!(counts(store, 3600).await, all);
+    assert_eq!(counts(store, 3601).await, all[2..]);
+}
+
+pub(crate) async fn counts_are_swept(store: &Store) {
+    let hours = [3600, 7200, 10_800, 14_400];
+    change(store, move |tx| hours.iter().try_for_each(|hour| tx.add_counts(at(*hour), &[(Count::Fault, 1)]))).await;
+    let sweep = move |limit| change(store, move |tx| tx.sweep_counts(at(14_400), limit));
+    assert_eq!((sweep(2).await, sweep(9).await, sweep(9).await), (2, 1, 0));
+    assert_eq!(counts(store, 0).await, [(14_400, Count::Fault, 1)]);
 }

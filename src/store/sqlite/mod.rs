@@ -12,6 +12,7 @@ use super::{BUSY_TIMEOUT, Read, StoreError, Write};
 mod admin_sessions;
 mod audit;
 mod connect;
+mod counts;
 pub mod django;
 mod error;
 mod migrate;

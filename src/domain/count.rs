@@ -1,0 +1,303 @@
+//! What is counted, and how counts of hours become series to draw. Owns the closed set of counts and the buckets.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::algorithm::Algorithm;
+use super::dialect::Dialect;
+use super::time::Timestamp;
+
+/// Something that is counted, each in one place of the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Count {
+    /// Sign-ins with a right password.
+    SignedIn,
+    /// Sign-ins refused for who they named or what they knew.
+    SignInFailed,
+    /// Requests refused because there were too many.
+    Throttled,
+    /// Refreshes and renewals of a session.
+    Refreshed,
+    /// Tokens to refresh or renew by that were refused.
+    RefreshRefused,
+    /// Spent refresh tokens that came back and ended their session; refused ones, too.
+    RefreshReused,
+    /// Accounts made.
+    Registered,
+    /// Resets of a password asked for, whether or not a mail went out.
+    ResetAsked,
+    /// Passwords set by a code or a link.
+    ResetDone,
+    /// Sessions ended before their time: by sign-out, reset, change, reuse or an operator.
+    SessionEnded,
+    /// Mails that a mail server took.
+    MailSent,
+    /// Tries to send a mail that failed.
+    MailFailed,
+    /// Key sets sent whole.
+    JwksSent,
+    /// Key sets that the caller had already (304).
+    JwksUnchanged,
+    /// Requests that something broke under (500).
+    Fault,
+    /// Passwords that were not hashed because too many were waiting.
+    HashingFull,
+    /// Access tokens signed, by the dialect they are for and the algorithm.
+    Issued(Dialect, Algorithm),
+}
+
+const SINGLE: [Count; 16] = [
+    Count::SignedIn,
+    Count::SignInFailed,
+    Count::Throttled,
+    Count::Refreshed,
+    Count::RefreshRefused,
+    Count::RefreshReused,
+    Count::Registered,
+    Count::ResetAsked,
+    Count::ResetDone,
+    Count::SessionEnded,
+    Count::MailSent,
+    Count::MailFailed,
+    Count::JwksSent,
+    Count::JwksUnchanged,
+    Count::Fault,
+    Count::HashingFull,
+];
+
+impl Count {
+    /// How many there are.
+    pub const LENGTH: usize = SINGLE.len() + Dialect::ALL.len() * Algorithm::ALL.len();
+
+    /// Every count, each at its [`Count::place`].
+    pub fn all() -> impl Iterator<Item = Self> {
+        let issued = |dialect| Algorithm::ALL.into_iter().map(move |algorithm| Self::Issued(dialect, algorithm));
+        SINGLE.into_iter().chain(Dialect::ALL.into_iter().flat_map(issued))
+    }
+
+    /// Where it stands among all, from 0.
+    pub const fn place(self) -> usize {
+        match self {
+            Self::SignedIn => 0,
+            Self::SignInFailed => 1,
+            Self::Throttled => 2,
+            Self::Refreshed => 3,
+            Self::RefreshRefused => 4,
+            Self::RefreshReused => 5,
+            Self::Registered => 6,
+            Self::ResetAsked => 7,
+            Self::ResetDone => 8,
+            Self::SessionEnded => 9,
+            Self::MailSent => 10,
+            Self::MailFailed => 11,
+            Self::JwksSent => 12,
+            Self::JwksUnchanged => 13,
+            Self::Fault => 14,
+            Self::HashingFull => 15,
+            Self::Issued(dialect, algorithm) => {
+                SINGLE.len() + dialect as usize * Algorithm::ALL.len() + algorithm as usize
+            }
+        }
+    }
+
+    /// What it is called wherever it is told; the tokens issued share one name.
+    pub const fn family(self) -> &'static str {
+        match self {
+            Self::SignedIn => "sign_ins",
+            Self::SignInFailed => "sign_ins_failed",
+            Self::Throttled => "throttled",
+            Self::Refreshed => "refreshes",
+            Self::RefreshRefused => "refreshes_refused",
+            Self::RefreshReused => "refresh_tokens_reused",
+            Self::Registered => "registrations",
+            Self::ResetAsked => "resets_asked",
+            Self::ResetDone => "resets_done",
+            Self::SessionEnded => "sessions_ended",
+            Self::MailSent => "mails_sent",
+            Self::MailFailed => "mails_failed",
+            Self::JwksSent => "jwks_sent",
+            Self::JwksUnchanged => "jwks_unchanged",
+            Self::Fault => "faults",
+            Self::HashingFull => "hashing_full",
+            Self::Issued(..) => "tokens_issued",
+        }
+    }
+
+    /// What it is called in the database, where each has a name of its own: `tokens_issued.jwt_issuer.ES256`.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::Issued(dialect, algorithm) => format!("{}.{dialect}.{algorithm}", self.family()).into(),
+            single => single.family().into(),
+        }
+    }
+
+    /// The count of that name. None for one that another version knows.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|count| count.name() == name)
+    }
+}
+
+/// How much something was counted in one hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HourCount {
+    /// The hour's beginning.
+    pub hour: Timestamp,
+    /// What.
+    pub count: Count,
+    /// How often.
+    pub n: u64,
+}
+
+/// The beginning of the hour that `at` is in.
+pub const fn hour_of(at: Timestamp) -> Timestamp {
+    begin(at, HOUR)
+}
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+const fn begin(at: Timestamp, length: i64) -> Timestamp {
+    Timestamp::from_unix(at.unix().div_euclid(length) * length)
+}
+
+/// A stretch of the past that is told in buckets of one length, the running bucket among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// 24 buckets of an hour.
+    Day,
+    /// 30 buckets of a day (UTC).
+    Month,
+}
+
+impl Window {
+    /// How many buckets it has.
+    pub const fn buckets(self) -> usize {
+        match self {
+            Self::Day => 24,
+            Self::Month => 30,
+        }
+    }
+
+    /// How long each of them is.
+    pub const fn bucket(self) -> Duration {
+        match self {
+            Self::Day => Duration::from_hours(1),
+            Self::Month => Duration::from_hours(24),
+        }
+    }
+
+    /// The beginning of the first bucket, if the last one is running at `now`.
+    pub fn from(self, now: Timestamp) -> Timestamp {
+        let (length, before) = match self {
+            Self::Day => (HOUR, 23),
+            Self::Month => (DAY, 29),
+        };
+        begin(now, length) - self.bucket() * before
+    }
+}
+
+/// How often something was counted in each bucket of a window; hours that nothing is known of count as none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// The window it is of.
+    pub window: Window,
+    /// The first bucket's beginning.
+    pub from: Timestamp,
+    /// One for each bucket, oldest first.
+    pub values: Vec<u64>,
+}
+
+impl Series {
+    /// Sums up the hours of the counts that are `wanted`. Hours outside of the window are left out.
+    pub fn new(window: Window, now: Timestamp, hours: &[HourCount], wanted: impl Fn(Count) -> bool) -> Self {
+        let from = window.from(now);
+        let mut values = vec![0_u64; window.buckets()];
+        for counted in hours.iter().filter(|counted| counted.hour >= from && wanted(counted.count)) {
+            let place = counted.hour.since(from).as_secs() / window.bucket().as_secs();
+            if let Some(value) = usize::try_from(place).ok().and_then(|place| values.get_mut(place)) {
+                *value = value.saturating_add(counted.n);
+            }
+        }
+        Self { window, from, values }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.values.iter().fold(0, |sum, value| sum.saturating_add(*value))
+    }
+
+    /// The greatest bucket.
+    pub fn peak(&self) -> u64 {
+        self.values.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Each bucket's beginning and value, oldest first.
+    pub fn buckets(&self) -> impl Iterator<Item = (Timestamp, u64)> {
+        let begins = (0_u32..).map(|place| self.from + self.window.bucket() * place);
+        begins.zip(self.values.iter().copied())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-03-05T13:25:00Z.
+    const NOW: Timestamp = Timestamp::from_unix(1_772_717_100);
+
+    fn counted(hours_ago: i64, count: Count, n: u64) -> HourCount {
+        HourCount { hour: Timestamp::from_unix(hour_of(NOW).unix() - hours_ago * HOUR), count, n }
+    }
+
+    #[test]
+    fn every_count_has_a_place_and_a_name_of_its_own() {
+        for (place, count) in Count::all().enumerate() {
+            assert_eq!((count.place(), Count::named(&count.name())), (place, Some(count)), "{count:?}");
+        }
+        assert_eq!(Count::all().count(), Count::LENGTH);
+        assert_eq!(Count::Issued(Dialect::DrfPyjwt, Algorithm::Rs256).name(), "tokens_issued.drf_pyjwt.RS256");
+        assert_eq!(Count::named("of a later version"), None);
+    }
+
+    #[test]
+    fn a_day_is_told_by_the_hour_with_the_running_one_last() {
+        let hours = [counted(0, Count::SignedIn, 5), counted(23, Count::SignedIn, 7), counted(24, Count::SignedIn, 11)];
+        let series = Series::new(Window::Day, NOW, &hours, |_| true);
+        assert_eq!((series.values.len(), series.values[0], series.values[23]), (24, 7, 5));
+        assert_eq!((series.total(), series.peak()), (12, 7));
+        assert_eq!(series.from.to_string(), "2026-03-04T14:00:00Z");
+        assert_eq!(
+            series.buckets().last().map(|(at, n)| (at.to_string(), n)),
+            Some(("2026-03-05T13:00:00Z".to_owned(), 5))
+        );
+    }
+
+    #[test]
+    fn a_month_is_told_by_the_day_and_gaps_are_nothing() {
+        let hours = [
+            counted(0, Count::Fault, 1),
+            counted(13, Count::Fault, 2),
+            counted(14, Count::Fault, 4),
+            counted(13 + 29 * 24, Count::Fault, 8),
+            counted(14 + 29 * 24, Count::Fault, 16),
+        ];
+        let series = Series::new(Window::Month, NOW, &hours, |_| true);
+        assert_eq!((series.values[29], series.values[28], series.values[0], series.total()), (3, 4, 8, 15));
+        assert_eq!(series.values[1..28], [0; 27]);
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_summed_and_nothing_overflows() {
+        let issued = |alg| Count::Issued(Dialect::RestJwt, alg);
+        let hours = [
+            counted(0, issued(Algorithm::Es256), u64::MAX),
+            counted(0, issued(Algorithm::Rs256), 1),
+            counted(0, Count::MailSent, 1),
+            // Of a server whose clock is ahead.
+            counted(-1, issued(Algorithm::Es256), 1),
+        ];
+        let series = Series::new(Window::Day, NOW, &hours, |count| matches!(count, Count::Issued(..)));
+        assert_eq!((series.values[23], series.total()), (u64::MAX, u64::MAX));
+        assert_eq!(Series::new(Window::Day, NOW, &hours, |count| count == Count::Fault).total(), 0);
+    }
+}
