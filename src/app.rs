@@ -33,6 +33,7 @@ use crate::jobs;
 use crate::mail::{Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport};
 use crate::store::Store;
 use crate::store::sqlite::Database;
+use crate::telemetry::counters::Counters;
 use crate::throttle::Throttle;
 
 mod social;
@@ -61,6 +62,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
     Ok(Arc::new(Issuer {
         store,
         key_dir,
+        counters: Counters::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
         hasher: Hasher::new(cost, threads, &chance)?,
         mailer: mailer(config, &keys)?,
@@ -213,6 +215,9 @@ pub async fn serve(
     }
     if let Err(error) = jobs::heartbeat::tick(Arc::clone(&issuer), run).await {
         tracing::warn!(%error, "the last sign of life could not be recorded");
+    }
+    if let Err(error) = jobs::counts::flush(&issuer).await {
+        tracing::warn!(%error, "the last counts could not be recorded");
     }
     issuer.mailer.rest().await;
     issuer.store.close().await;

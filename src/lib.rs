@@ -13,13 +13,13 @@
 //! | [`http`] | routes, bodies, headers; `wellknown` (key set, discovery), `liveliness`, `openapi` (the description of every route), `pages` (what people see in a browser) |
 //! | `http::admin` | the admin zone: its sections (one table), its door, and the types that guard them |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (words for no), `doc.rs` (its description) |
-//! | [`jobs`] | what happens by itself: mails, rotation, settings, heartbeat, sweeping; each is one `tick` |
+//! | [`jobs`] | what happens by itself: mails, rotation, settings, heartbeat, counts, sweeping; each is one `tick` |
 //! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the one proof that mints |
 //! | [`store`] | one narrow trait per noun, read and write closures, one conformance suite; [`store::sqlite`] is the only SQL there is |
 //! | [`mail`] | what mails say, letters, and where they go: SMTP, files, memory |
 //! | [`social`] | providers: where browsers are sent to sign in, and the proof of who came back |
 //! | [`throttle`] | how often something may be tried, by caller and by account |
-//! | [`telemetry`] | the log |
+//! | [`telemetry`] | the log; what is counted |
 //! | [`crypto`] | key pairs, the folder and the ring of keys, signing, verifying, sealing, hashing; the one parser of tokens |
 //! | [`clock`], [`chance`] | time and chance, handed in, never fetched |
 //! | [`template`] | templates, built in or an operator's own: what mails and pages are made of |

@@ -1,7 +1,11 @@
-//! Logs: to stderr, as text or JSON lines. What is logged holds no secret by the types it is made of; query strings,
+//! What an operator sees of the process: the log, and counters.
+//!
+//! Logs go to stderr, as text or JSON lines. What is logged holds no secret by the types it is made of; query strings,
 //! bodies and headers are never logged.
 
 use tracing_subscriber::EnvFilter;
+
+pub mod counters;
 
 /// The log can't be set up.
 #[derive(Debug, thiserror::Error)]

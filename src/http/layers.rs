@@ -5,7 +5,7 @@ use std::any::Any;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,6 +13,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::reply::{self, Faulted};
 use super::{Http, HttpOptions, caller};
+use crate::domain::count::Count;
 use crate::issuer::Fault;
 
 /// Puts the layers around the routes. Those apart have no CORS: no page of another origin is to read them.
@@ -32,6 +33,7 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
     let mut response = next.run(request).await;
 
     if let Some(Faulted { fault, words }) = response.extensions_mut().remove::<Faulted>() {
+        http.issuer.counters.add(Count::Fault);
         tracing::error!(request = %id, %method, path, %fault, "a request failed");
         let told = std::mem::take(response.headers_mut());
         response = words(&id);
@@ -41,6 +43,9 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
         }
     }
     let status = response.status();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        http.issuer.counters.add(Count::Throttled);
+    }
     let micros = http.issuer.clock.monotonic().saturating_sub(begun).as_micros();
     if status.is_success() || status.is_redirection() {
         tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, "answered");

@@ -16,6 +16,7 @@ use super::openapi::{Access, Chapter, JSON, Operation, Parameter};
 use super::{Http, reply};
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
+use crate::domain::count::Count;
 
 /// The JWKS (RFC 7517 §5), which has no layer around it.
 pub fn jwks_route() -> Router<Http> {
@@ -115,6 +116,7 @@ async fn jwks(State(http): State<Http>, headers: HeaderMap) -> Response {
     let ring = http.issuer.ring.load();
     let jwks = ring.jwks();
     let fresh = headers.get(IF_NONE_MATCH).is_some_and(|known| matches(known, &jwks.etag));
+    http.issuer.counters.add(if fresh { Count::JwksUnchanged } else { Count::JwksSent });
     let mut response = Response::new(if fresh { Body::empty() } else { Body::from(jwks.body.clone()) });
     if fresh {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

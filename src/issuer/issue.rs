@@ -13,6 +13,7 @@ use crate::crypto::key_ring::KeyRing;
 use crate::crypto::sign::{SignFault, mint};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::RESERVED;
+use crate::domain::count::Count;
 use crate::domain::key::Typ;
 use crate::domain::profile::{AccessType, ExtraClaim, Profile};
 use crate::domain::secret::SecretText;
@@ -56,6 +57,7 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
         AccessType::AtJwt => Typ::AtJwt,
     };
     let text = sign(&ring, algorithm, now, typ, &claims).await?;
+    issuer.counters.add(Count::Issued(who.session().dialect, algorithm));
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 

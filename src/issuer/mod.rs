@@ -15,13 +15,14 @@ use crate::clock::Clock;
 use crate::crypto::admin::AdminKeys;
 use crate::crypto::key_dir::KeyDir;
 use crate::crypto::key_ring::KeyRing;
-use crate::crypto::password_hash::{Asker, Checked, Hasher};
+use crate::crypto::password_hash::{Asker, Checked, HashError, Hasher};
 use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::seal::Seal;
 use crate::crypto::token::TokenFault;
 use crate::crypto::verify::{ACCESS, Expected, REFRESH, TokenKind, VerifiedToken, verify};
 use crate::domain::algorithm::Algorithm;
+use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
 use crate::domain::key::KeyPolicy;
 use crate::domain::mail_item::NewMail;
@@ -32,6 +33,7 @@ use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
 use crate::social::Providers;
 use crate::store::{CodeHash, Store};
+use crate::telemetry::counters::Counters;
 use crate::throttle::Throttle;
 
 pub mod admin;
@@ -114,6 +116,8 @@ pub struct Issuer {
     pub store: Store,
     /// The folder the keys are in.
     pub key_dir: KeyDir,
+    /// What happened, in numbers.
+    pub counters: Counters,
     /// The limits on tries.
     pub throttle: Throttle,
     /// The pool that hashes passwords.
@@ -181,15 +185,45 @@ impl Issuer {
     /// Hashes a new password on the pool.
     async fn hash_password(&self, password: Password) -> Result<PasswordHash, Refusal> {
         let (tell, told) = oneshot::channel();
-        self.hasher.hash(password, Waiting(tell))?;
+        self.queued(self.hasher.hash(password, Waiting(tell)))?;
         told.await.map_err(|_| Fault::new("hashing a password", "the pool has stopped").into())
     }
 
     /// Compares a password with a hash on the pool; with None at the same cost.
     async fn check_password(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, Refusal> {
         let (tell, told) = oneshot::channel();
-        self.hasher.check(password, hash, Waiting(tell))?;
+        self.queued(self.hasher.check(password, hash, Waiting(tell)))?;
         told.await.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
+    }
+
+    fn queued(&self, asked: Result<(), HashError>) -> Result<(), Refusal> {
+        if asked == Err(HashError::Busy) {
+            self.counters.add(Count::HashingFull);
+        }
+        Ok(asked?)
+    }
+
+    /// Counts what became of a token to refresh or renew by.
+    fn counted_refresh<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        match &outcome {
+            Ok(_) => self.counters.add(Count::Refreshed),
+            Err(refusal) => self.counted_refused(refusal),
+        }
+        outcome
+    }
+
+    /// Counts a token to refresh or renew by that was refused for what it is, and the session that a spent one ended.
+    fn counted_refused(&self, refusal: &Refusal) {
+        let Refusal::NotSignedIn(why) = refusal else { return };
+        self.counters.add(Count::RefreshRefused);
+        if *why == Unproven::Reused {
+            self.counters.add(Count::RefreshReused);
+            self.counters.add(Count::SessionEnded);
+        }
+    }
+
+    fn counted_ended(&self, sessions: usize) {
+        self.counters.add_many(Count::SessionEnded, sessions.try_into().unwrap_or(u64::MAX));
     }
 
     fn hash_reset(&self, secret: &ResetSecret) -> CodeHash {

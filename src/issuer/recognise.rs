@@ -2,6 +2,7 @@
 
 use super::{Caller, Issuer, Refusal};
 use crate::crypto::password_hash::Checked;
+use crate::domain::count::Count;
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::user::{Login, User};
@@ -51,13 +52,17 @@ impl Claim {
                 None => Attempt::Wrong,
             };
             match attempt {
-                Attempt::Opened(opened) => return Ok(opened),
+                Attempt::Opened(opened) => {
+                    issuer.counters.add(Count::SignedIn);
+                    return Ok(opened);
+                }
                 Attempt::Wrong => break,
                 Attempt::HashReplaced => user = self.find(issuer).await?.0,
             }
         }
         caller_try.count();
         account_try.count();
+        issuer.counters.add(Count::SignInFailed);
         Err(Refusal::WrongCredentials)
     }
 

@@ -3,6 +3,7 @@
 use super::social::unlink::unlink_all;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::count::Count;
 use crate::domain::field::Field;
 use crate::domain::limit::Limit;
 use crate::domain::password::Password;
@@ -48,7 +49,7 @@ impl RedeemReset {
         }
         let new = issuer.hash_password(password).await?;
         let (now, must_change, address) = (issuer.clock.now(), temporary.is_some(), Some(self.from.address));
-        issuer
+        let ended = issuer
             .store
             .write(move |tx| {
                 let id = tx.take_reset_code(hash, now)?.ok_or(Refusal::WrongResetCode)?;
@@ -61,9 +62,11 @@ impl RedeemReset {
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
                 let detail = format!("{ended} sessions ended");
                 tx.record(&AuditEntry { at: now, action: Action::PasswordReset, user: Some(id), address, detail })?;
-                Ok::<(), Refusal>(())
+                Ok::<usize, Refusal>(ended)
             })
             .await?;
+        issuer.counters.add(Count::ResetDone);
+        issuer.counted_ended(ended);
         Ok(temporary)
     }
 

@@ -49,7 +49,7 @@ impl Refresh {
             }
         });
         let outcome: Result<Outcome, StoreError> = outcome.await;
-        Ok(outcome??)
+        issuer.counted_refresh(outcome.map_err(Refusal::from).and_then(|moved| Ok(moved?)))
     }
 }
 

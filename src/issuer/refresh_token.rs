@@ -29,6 +29,11 @@ pub struct Opened {
 
 /// Opens a UUID, in any spelling of it.
 pub async fn open_uuid(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
+    let opened = find_uuid(issuer, text).await;
+    opened.inspect_err(|refusal| issuer.counted_refused(refusal))
+}
+
+async fn find_uuid(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
     let token = Uuid::try_parse(text).map_err(|_| Unproven::SessionEnded)?;
     let hash = RefreshHash(issuer.refresh_tokens.uuid_hash(&token));
     let found: Result<_, StoreError> = issuer.store.read(move |tx| tx.refresh_by_hash(hash)).await;
@@ -37,6 +42,10 @@ pub async fn open_uuid(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
 
 /// Opens a signed JWT that has not expired. The store is not asked.
 pub fn open_jwt(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
+    read_jwt(issuer, text).inspect_err(|refusal| issuer.counted_refused(refusal))
+}
+
+fn read_jwt(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
     let token = issuer.verify_refresh(text)?;
     let session = named(&token)?;
     let generation = token.number("generation").and_then(|generation| u32::try_from(generation).ok());

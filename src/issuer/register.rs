@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::count::Count;
 use crate::domain::field::{Field, Problem};
 use crate::domain::id::Subject;
 use crate::domain::limit::Limit;
@@ -35,7 +36,8 @@ impl Register {
         }
         let address = self.from.map(|caller| caller.address);
         let user = self.prepare(issuer).await?;
-        issuer.store.write(move |tx| insert(tx, &user, address)).await
+        let made = issuer.store.write(move |tx| insert(tx, &user, address)).await;
+        made.inspect(|_| issuer.counters.add(Count::Registered))
     }
 
     /// Checks what is wanted, and hashes the password: the user to be made.

@@ -17,6 +17,11 @@ impl Renew<'_> {
     /// Slides the session's end. Only dialects without a refresh token renew this way: a stolen access token of the
     /// others must die with its few minutes.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+        let renewed = self.renewed(issuer).await;
+        issuer.counted_refresh(renewed)
+    }
+
+    async fn renewed(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let (id, _) = Authenticate { token: self.token }.open(issuer)?;
         let (now, settings) = (issuer.clock.now(), issuer.settings());
         issuer

@@ -2,6 +2,7 @@
 
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::count::Count;
 use crate::domain::limit::Limit;
 use crate::domain::mail_item::NewMail;
 use crate::domain::reset_code::{Delivery, LinkToken, ResetCode, ResetSecret};
@@ -52,7 +53,7 @@ impl RequestReset {
         };
 
         let (at, address) = (issuer.clock.now(), Some(self.from.address));
-        issuer
+        let asked: Result<(), StoreError> = issuer
             .store
             .write(move |tx| {
                 // The address may have been changed since the letter was written: then it must not reach the old one.
@@ -69,8 +70,10 @@ impl RequestReset {
                 // Written for unknown addresses too: both answers wait for one commit.
                 tx.record(&AuditEntry { at, action: Action::ResetRequested, user, address, detail: detail.to_owned() })
             })
-            .await
-            .map_err(|error: StoreError| error.into())
+            .await;
+        asked?;
+        issuer.counters.add(Count::ResetAsked);
+        Ok(())
     }
 
     /// An account's limit is no refusal: telling would tell that the account is there.

@@ -23,13 +23,14 @@ impl SignOut {
     /// Ends the session. False where it had ended before.
     pub async fn run(self, issuer: &Issuer) -> Result<bool, Refusal> {
         let now = issuer.clock.now();
-        issuer
+        let ended: Result<bool, Refusal> = issuer
             .store
             .write(move |tx| {
                 let Some((session, _)) = tx.session(self.session)? else { return Ok(false) };
                 Ok(session.is_live(now) && end(tx, &session, self.from, now)?)
             })
-            .await
+            .await;
+        ended.inspect(|ended| issuer.counted_ended(usize::from(*ended)))
     }
 }
 
@@ -51,13 +52,15 @@ impl SignOutByRefresh {
         let left = issuer.store.write(move |tx| {
             let Some((session, _)) = tx.session(token.session)? else { return Ok(Err(Unproven::SessionEnded)) };
             match session.present(token.generation, now, &settings.profile(session.dialect).refresh) {
-                Presented::Advance { .. } | Presented::Repeat => end(tx, &session, from, now).map(|_| Ok(())),
+                Presented::Advance { .. } | Presented::Repeat => end(tx, &session, from, now).map(Ok),
                 Presented::Reuse => end_reused(tx, &session, token, from, now).map(Err),
                 Presented::Dead => Ok(Err(Unproven::SessionEnded)),
             }
         });
-        let left: Result<Result<(), Unproven>, StoreError> = left.await;
-        Ok(left??)
+        let left: Result<Result<bool, Unproven>, StoreError> = left.await;
+        let ended = left.map_err(Refusal::from).and_then(|left| Ok(left?));
+        issuer.counted_ended(usize::from(ended.inspect_err(|refusal| issuer.counted_refused(refusal))?));
+        Ok(())
     }
 }
 

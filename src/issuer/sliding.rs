@@ -19,6 +19,11 @@ pub struct Slide<'a> {
 impl Slide<'_> {
     /// Finds the live session and the active user it stands for. Changes nothing.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+        let slid = self.slid(issuer).await;
+        issuer.counted_refresh(slid)
+    }
+
+    async fn slid(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let token = issuer.verify_for_servers(self.token, SLIDING)?;
         live(issuer, named(&token)?).await
     }

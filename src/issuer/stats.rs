@@ -1,4 +1,4 @@
-//! When the process ran: what `/liveliness` tells, without asking the store.
+//! When the process ran: what `/liveliness` tells, without asking the store. And what was counted, as it happened.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::{Issuer, Refusal};
 use crate::clock::Clock;
+use crate::domain::count::{HourCount, Window, hour_of};
 use crate::domain::dialect::Dialect;
 use crate::domain::run::{History, WINDOWS};
 use crate::domain::time::Timestamp;
@@ -65,6 +66,16 @@ impl Uptime {
         self.reload(store).await?;
         Ok(id)
     }
+}
+
+/// What was counted by the hour in a window: what the store knows of all servers, and what this one has yet to tell it.
+/// For a [`Series`](crate::domain::count::Series) of each thing that is drawn.
+pub async fn counts(issuer: &Issuer, window: Window) -> Result<Vec<HourCount>, StoreError> {
+    let now = issuer.clock.now();
+    let mut hours: Vec<HourCount> = issuer.store.read(move |tx| tx.counts(window.from(now))).await?;
+    // Looked at last: what is told in between is rather missed for a moment than seen twice.
+    hours.extend(issuer.counters.untold().into_iter().map(|(count, n)| HourCount { hour: hour_of(now), count, n }));
+    Ok(hours)
 }
 
 /// Why the issuer can't serve, if it can't: the store must answer, and for every profile an active key must be there.

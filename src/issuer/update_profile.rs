@@ -48,7 +48,7 @@ impl UpdateProfile {
             None => None,
         };
         let (who, now) = (who.clone(), issuer.clock.now());
-        issuer
+        let changed: Result<(User, usize), Refusal> = issuer
             .store
             .write(move |tx| {
                 let id = who.user().id;
@@ -68,13 +68,17 @@ impl UpdateProfile {
                     tx.set_email(id, email)?;
                     record(Action::EmailChanged, email.as_str())?;
                 }
+                let mut ended = 0;
                 if let Some(hash) = &hash {
-                    let ended = replace_password(tx, &who, hash, now)?;
+                    ended = replace_password(tx, &who, hash, now)?;
                     record(Action::PasswordChanged, &format!("{ended} other sessions ended"))?;
                 }
-                tx.user(id)?.ok_or_else(|| Unproven::SessionEnded.into())
+                Ok((tx.user(id)?.ok_or(Unproven::SessionEnded)?, ended))
             })
-            .await
+            .await;
+        let (user, ended) = changed?;
+        issuer.counted_ended(ended);
+        Ok(user)
     }
 }
 

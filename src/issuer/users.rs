@@ -41,14 +41,15 @@ impl Change {
         let ended = |count: usize| format!("{count} sessions ended");
         let done = match self {
             Self::Disable => {
-                issuer
+                let disabled: Result<usize, StoreError> = issuer
                     .store
                     .write(move |tx| {
                         tx.set_active(id, false)?;
                         let count = tx.end_sessions_of(id, None, now, EndReason::Disabled)?;
-                        record(tx, Action::Disabled, ended(count))
+                        record(tx, Action::Disabled, ended(count)).map(|()| count)
                     })
-                    .await
+                    .await;
+                disabled.map(|count| issuer.counted_ended(count))
             }
             Self::Enable => {
                 let change = move |tx: &dyn Write| {
@@ -86,7 +87,10 @@ async fn set_password(issuer: &Issuer, user: &User, password: Password) -> Resul
         tx.set_password(id, &hash, false)?;
         let count = tx.end_sessions_of(id, None, at, EndReason::Operator)?;
         let detail = format!("{count} sessions ended");
-        tx.record(&AuditEntry { at, action: Action::PasswordSet, user: Some(id), address: None, detail })
+        tx.record(&AuditEntry { at, action: Action::PasswordSet, user: Some(id), address: None, detail })?;
+        Ok(count)
     };
-    issuer.store.write(change).await.map_err(|error: StoreError| error.into())
+    let ended: Result<usize, StoreError> = issuer.store.write(change).await;
+    issuer.counted_ended(ended?);
+    Ok(())
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::issuer::Issuer;
 use crate::store::RunId;
 
+pub mod counts;
 pub mod heartbeat;
 pub mod outbox;
 pub mod rotation;
@@ -22,6 +23,8 @@ pub mod sweep;
 /// How soon a change made by another process is taken up: the contract says within 2 s.
 const WATCH: Duration = Duration::from_millis(500);
 const OUTBOX: Duration = Duration::from_secs(1);
+/// How soon a new hour is seen to have begun.
+const COUNTS: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(4);
 /// How often a trouble that lasts is told again.
 const TOLD_AGAIN: Duration = Duration::from_hours(1);
@@ -41,6 +44,9 @@ pub fn start(issuer: &Arc<Issuer>, run: RunId, stop: &watch::Receiver<bool>) -> 
     jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer), run)));
     let (issuer, stop) = all();
     jobs.spawn(every("sweep", SWEEP, stop, move || sweep::tick(Arc::clone(&issuer))));
+    let (issuer, stop) = all();
+    let minute = Arc::new(counts::Minute::new(issuer.clock.now()));
+    jobs.spawn(every("counts", COUNTS, stop, move || counts::tick(Arc::clone(&issuer), Arc::clone(&minute))));
     jobs
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::Clock;
+use crate::domain::count::Count;
 use crate::domain::mail_item::MailItem;
 use crate::domain::time::Timestamp;
 use crate::issuer::Issuer;
@@ -22,42 +23,72 @@ const AT_ONCE: usize = 4;
 
 /// A turn of the job: sends until nothing is due.
 pub async fn turn(issuer: Arc<Issuer>) -> Result<(), StoreError> {
-    while tick(&issuer.store, &issuer.mailer, &issuer.clock).await? > 0 {}
-    Ok(())
+    loop {
+        let done = tick(&issuer.store, &issuer.mailer, &issuer.clock).await?;
+        issuer.counters.add_many(Count::MailSent, done.sent);
+        issuer.counters.add_many(Count::MailFailed, done.failed);
+        if done.taken() == 0 {
+            return Ok(());
+        }
+    }
 }
 
-/// Takes mails that are due and sends them. How many it took: while that is not 0 more may be due at once.
-pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<usize, StoreError> {
+/// What became of the mails that were due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Taken by a mail server.
+    pub sent: u64,
+    /// Not taken, or nobody knows.
+    pub failed: u64,
+}
+
+impl Done {
+    /// How many were due: while that is not 0 more may be due at once.
+    pub fn taken(self) -> u64 {
+        self.sent + self.failed
+    }
+
+    /// A task that panicked leaves its mail to the end of the lease.
+    fn note(&mut self, task: Result<bool, JoinError>) {
+        match task {
+            Ok(true) => self.sent += 1,
+            Ok(false) => self.failed += 1,
+            Err(error) => {
+                tracing::error!(%error, "sending a mail stopped; it is tried again in two minutes");
+                self.failed += 1;
+            }
+        }
+    }
+}
+
+/// Takes mails that are due and sends them.
+pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Done, StoreError> {
     let now = clock.now();
     let mails = store.write(move |tx| tx.claim_mails(now, LEASE, CLAIMED)).await?;
+    let mut done = Done::default();
     if mails.is_empty() {
-        return Ok(0);
+        return Ok(done);
     }
-    let taken = mails.len();
     let mut sending = JoinSet::new();
     for mail in mails {
-        if sending.len() == AT_ONCE {
-            finished(sending.join_next().await);
+        if sending.len() == AT_ONCE
+            && let Some(task) = sending.join_next().await
+        {
+            done.note(task);
         }
         sending.spawn(send(store.clone(), mailer.clone(), clock.clone(), mail));
     }
-    while !sending.is_empty() {
-        finished(sending.join_next().await);
+    while let Some(task) = sending.join_next().await {
+        done.note(task);
     }
     mailer.rest().await;
-    Ok(taken)
+    Ok(done)
 }
 
-/// A task that panicked leaves its mail to the end of the lease.
-fn finished(task: Option<Result<(), JoinError>>) {
-    if let Some(Err(error)) = task {
-        tracing::error!(%error, "sending a mail stopped; it is tried again in two minutes");
-    }
-}
-
-async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) {
+/// Sends a mail and notes what became of it. Whether a mail server took it.
+async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> bool {
     let outcome = mailer.deliver(&mail, clock.now()).await;
-    let (id, now) = (mail.id, clock.now());
+    let (id, now, sent) = (mail.id, clock.now(), outcome.is_ok());
     let noted: Result<(), StoreError> = match outcome {
         Ok(()) => store.write(move |tx| tx.mail_sent(id, now)).await,
         Err(error) => {
@@ -69,6 +100,7 @@ async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) {
     if let Err(error) = noted {
         tracing::error!(mail = id.0, %error, "noting what became of a mail; it is tried again in two minutes, and may go out twice");
     }
+    sent
 }
 
 /// The error names the recipient, masked, and the mail server. A refusal for good is tried again like any other: many
@@ -127,11 +159,12 @@ mod tests {
         let (_folder, store) = outbox(14, &mailer, &clock).await;
         let mut taken = Vec::new();
         for _ in 0..3 {
-            taken.push(tick(&store, &mailer, &clock).await.unwrap());
+            taken.push(tick(&store, &mailer, &clock).await.unwrap().taken());
         }
         assert_eq!((taken, waiting(&store).await), (vec![12, 2, 0], 0));
         clock.advance(LEASE);
-        assert_eq!((tick(&store, &mailer, &clock).await.unwrap(), sent.lock().unwrap().len()), (0, 14));
+        let idle = tick(&store, &mailer, &clock).await.unwrap();
+        assert_eq!((idle.taken(), sent.lock().unwrap().len()), (0, 14));
     }
 
     #[tokio::test]
@@ -139,9 +172,11 @@ mod tests {
         let (transport, sent) = Transport::memory();
         let (right, clock) = (mailer(7, transport), Clock::manual(Timestamp::from_unix(1000)));
         let (_folder, store) = outbox(1, &right, &clock).await;
-        assert_eq!(tick(&store, &mailer(8, Transport::memory().0), &clock).await.unwrap(), 1);
-        assert_eq!((waiting(&store).await, tick(&store, &right, &clock).await.unwrap()), (1, 0));
+        let wrong = tick(&store, &mailer(8, Transport::memory().0), &clock).await.unwrap();
+        assert_eq!(wrong, Done { sent: 0, failed: 1 });
+        assert_eq!((waiting(&store).await, tick(&store, &right, &clock).await.unwrap().taken()), (1, 0));
         clock.advance(Duration::from_secs(30));
-        assert_eq!((tick(&store, &right, &clock).await.unwrap(), sent.lock().unwrap().len()), (1, 1));
+        let done = tick(&store, &right, &clock).await.unwrap();
+        assert_eq!((done.sent, sent.lock().unwrap().len()), (1, 1));
     }
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod cli;
 mod cors;
+mod counters;
 mod crossing;
 mod dialects_support;
 mod drf_pyjwt;

@@ -39,8 +39,8 @@ impl House {
         waiting.unwrap()
     }
 
-    async fn tick(&self) -> usize {
-        tick(&self.store, &self.mailer, &self.clock).await.unwrap()
+    async fn tick(&self) -> u64 {
+        tick(&self.store, &self.mailer, &self.clock).await.unwrap().taken()
     }
 
     /// Ticks until nothing is due.

@@ -1,0 +1,83 @@
+//! Counters: what happened since the start, and how much of that is not yet told to the database.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::domain::count::Count;
+
+type Row = [AtomicU64; Count::LENGTH];
+
+/// The counts of one process. Counting is one relaxed addition: it locks nothing and allocates nothing.
+#[derive(Debug)]
+pub struct Counters {
+    counted: Row,
+    told: Row,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
+        Self { counted: zeros(), told: zeros() }
+    }
+}
+
+impl Counters {
+    /// It happened.
+    pub fn add(&self, count: Count) {
+        self.add_many(count, 1);
+    }
+
+    /// It happened so often.
+    pub fn add_many(&self, count: Count, times: u64) {
+        self.counted[count.place()].fetch_add(times, Relaxed);
+    }
+
+    /// How often it happened since the start.
+    pub fn get(&self, count: Count) -> u64 {
+        self.counted[count.place()].load(Relaxed)
+    }
+
+    /// What was counted since it was last taken, leaving out what was not; from now on it counts as told.
+    pub fn take(&self) -> Vec<(Count, u64)> {
+        self.untold_by(|told, counted| told.swap(counted, Relaxed))
+    }
+
+    /// Takes back what was taken and could not be told.
+    pub fn give_back(&self, taken: &[(Count, u64)]) {
+        for (count, n) in taken {
+            self.told[count.place()].fetch_sub(*n, Relaxed);
+        }
+    }
+
+    /// What was counted since it was last taken.
+    pub fn untold(&self) -> Vec<(Count, u64)> {
+        self.untold_by(|told, _| told.load(Relaxed))
+    }
+
+    fn untold_by(&self, told: impl Fn(&AtomicU64, u64) -> u64) -> Vec<(Count, u64)> {
+        let since = |count: Count| {
+            let counted = self.get(count);
+            (count, counted.saturating_sub(told(&self.told[count.place()], counted)))
+        };
+        Count::all().map(since).filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_told_once_unless_it_is_given_back() {
+        let counters = Counters::default();
+        counters.add(Count::SignedIn);
+        counters.add_many(Count::SessionEnded, 3);
+        let first = [(Count::SignedIn, 1), (Count::SessionEnded, 3)];
+        assert_eq!(counters.untold(), first);
+        assert_eq!(counters.take(), first);
+        assert_eq!((counters.take(), counters.untold()), (vec![], vec![]));
+        counters.give_back(&first);
+        counters.add(Count::SignedIn);
+        assert_eq!(counters.take(), [(Count::SignedIn, 2), (Count::SessionEnded, 3)]);
+        assert_eq!(counters.get(Count::SignedIn), 2);
+    }
+}

@@ -1,0 +1,148 @@
+//! Counting: each thing in one place, told to the database by the hour, and kept across restarts.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use countersign::domain::count::{Count, Series, Window, hour_of};
+use countersign::domain::time::Timestamp;
+use countersign::issuer::stats;
+use countersign::store::StoreError;
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, TestServer, settle};
+
+/// What was counted since the start, leaving out what was not.
+fn counted(server: &TestServer) -> BTreeMap<String, u64> {
+    let all = Count::all().map(|count| (count.name().into_owned(), server.issuer.counters.get(count)));
+    all.filter(|(_, n)| *n > 0).collect()
+}
+
+fn expected(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    counts.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()
+}
+
+fn text(body: &Value, name: &str) -> String {
+    body[name].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_journey_is_counted_thing_by_thing() {
+    let server = TestServer::with_anna().await;
+    let mine = server.token("anna").await;
+    server.post("/auth", &json!({"username": "anna", "password": "a wrong one"})).await.is(401);
+    server.post("/auth", &json!({"username": "nobody", "password": PASSWORD})).await.is(401);
+    server.post_as(&mine, "/renew_token", &json!({})).await.is(200);
+    server.post_as("nonsense", "/renew_token", &json!({})).await.is(401);
+    let known = expected(&[
+        ("registrations", 1),
+        ("sign_ins", 1),
+        ("sign_ins_failed", 2),
+        ("refreshes", 1),
+        ("refreshes_refused", 1),
+        ("tokens_issued.jwt_issuer.ES256", 2),
+    ]);
+    assert_eq!(counted(&server), known);
+    server.get("/liveliness").await.is(200);
+    server.get("/nowhere").await.is(404);
+    assert_eq!(counted(&server), known, "nothing else is counted");
+}
+
+#[tokio::test]
+async fn refresh_tokens_and_the_ends_of_sessions_are_counted() {
+    let server = TestServer::with_anna().await;
+    let login = json!({"email": "anna@example.com", "password": PASSWORD});
+    let pair = async || server.post("/api/login/", &login).await.is(200).json();
+    let spent = text(&pair().await, "refresh_token");
+    let refresh = async |token: &str| server.post("/api/refresh/", &json!({"refresh_token": token})).await;
+    let next = text(&refresh(&spent).await.is(200).json(), "refresh_token");
+    refresh(&next).await.is(200);
+    server.clock.advance(Duration::from_mins(1));
+    refresh(&spent).await.is(401);
+    refresh("8c9e3b0a-3a35-4a8e-9d3c-0d3f1c1b2a10").await.is(401);
+    let other = text(&pair().await, "refresh_token");
+    server.post("/api/logout/", &json!({"refresh_token": other})).await.is(200);
+    assert_eq!(
+        counted(&server),
+        expected(&[
+            ("registrations", 1),
+            ("sign_ins", 2),
+            ("refreshes", 2),
+            ("refreshes_refused", 2),
+            ("refresh_tokens_reused", 1),
+            ("sessions_ended", 2),
+            ("tokens_issued.drf_pyjwt.ES256", 4),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn resets_mails_throttles_and_faults_are_counted() {
+    let server = TestServer::with("throttle.register_per_caller = '1/1m'").await;
+    server.register("anna").await;
+    server.post("/register", &json!({"username": "ben", "password": PASSWORD, "email": "b@example.com"})).await.is(429);
+    server.token("anna").await;
+    server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
+    server.post("/request_password_reset", &json!({"email": "nobody@example.com"})).await.is(200);
+    settle("the mail", async || counted(&server).contains_key("mails_sent")).await;
+    let code = server.mails()[0].code().to_owned();
+    server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
+    rusqlite::Connection::open(server.path("data/countersign.db")).unwrap().execute_batch("DROP TABLE users").unwrap();
+    server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await.is(500);
+    assert_eq!(
+        counted(&server),
+        expected(&[
+            ("registrations", 1),
+            ("throttled", 1),
+            ("sign_ins", 1),
+            ("tokens_issued.jwt_issuer.ES256", 1),
+            ("resets_asked", 2),
+            ("resets_done", 1),
+            ("sessions_ended", 1),
+            ("mails_sent", 1),
+            ("faults", 1),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn the_key_set_is_counted_by_whether_it_was_sent() {
+    let server = TestServer::start().await;
+    let etag = server.get("/.well-known/jwks.json").await.header("etag").to_owned();
+    for _ in 0..3 {
+        let request = server.request(reqwest::Method::GET, "/.well-known/jwks.json");
+        assert_eq!(request.header("if-none-match", &etag).send().await.unwrap().status(), 304);
+    }
+    assert_eq!(counted(&server), expected(&[("jwks_sent", 1), ("jwks_unchanged", 3)]));
+}
+
+/// What the database knows of sign-ins, by the hour.
+async fn told(server: &TestServer) -> Vec<(i64, u64)> {
+    let read = server.issuer.store.read(|tx| tx.counts(Timestamp::from_unix(0)));
+    let hours: Result<Vec<_>, StoreError> = read.await;
+    let sign_ins = hours.unwrap().into_iter().filter(|counted| counted.count == Count::SignedIn);
+    sign_ins.map(|counted| (counted.hour.unix(), counted.n)).collect()
+}
+
+async fn last_day(server: &TestServer) -> Vec<u64> {
+    let hours = stats::counts(&server.issuer, Window::Day).await.unwrap();
+    Series::new(Window::Day, server.clock.now(), &hours, |count| count == Count::SignedIn).values
+}
+
+#[tokio::test]
+async fn what_an_hour_counted_is_told_as_that_hours_and_outlives_the_process() {
+    let server = TestServer::with_anna().await;
+    let begun = hour_of(server.clock.now()).unix();
+    server.token("anna").await;
+    assert_eq!(last_day(&server).await[23], 1, "what is not yet told is seen, too");
+    server.clock.advance(Duration::from_hours(2));
+    settle("the first hour", async || told(&server).await == [(begun, 1)]).await;
+    server.token("anna").await;
+    server.token("anna").await;
+    assert_eq!(last_day(&server).await[21..], [1, 0, 2]);
+    let server = server.restart(Duration::from_hours(1)).await;
+    assert_eq!(told(&server).await, [(begun, 1), (begun + 7200, 2)]);
+    server.token("anna").await;
+    assert_eq!(last_day(&server).await[20..], [1, 0, 2, 1]);
+    assert_eq!(counted(&server)["sign_ins"], 1, "of this process");
+}
