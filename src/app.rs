@@ -34,6 +34,7 @@ use crate::mail::{Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport}
 use crate::store::Store;
 use crate::store::sqlite::Database;
 use crate::telemetry::counters::Counters;
+use crate::telemetry::visitors::Visitors;
 use crate::throttle::Throttle;
 
 mod social;
@@ -63,6 +64,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         store,
         key_dir,
         counters: Counters::default(),
+        visitors: Visitors::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
         hasher: Hasher::new(cost, threads, &chance)?,
         mailer: mailer(config, &keys)?,

@@ -6,6 +6,7 @@
 use tracing_subscriber::EnvFilter;
 
 pub mod counters;
+pub mod visitors;
 
 /// The log can't be set up.
 #[derive(Debug, thiserror::Error)]

@@ -93,6 +93,8 @@ pub struct Jwks {
     pub body: Bytes,
     /// With its quotation marks (RFC 9110 §8.8.3).
     pub etag: String,
+    /// The tag as a number, for comparing what somebody got with what there is.
+    pub version: u64,
 }
 
 impl Jwks {
@@ -104,8 +106,10 @@ impl Jwks {
         }
         // Strings alone, in a fixed shape: this can't fail, and an empty body would be no JWKS.
         let body = serde_json::to_vec(&Set { keys: keys.into_iter().collect() }).unwrap_or_default();
-        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest(&SHA256, &body).as_ref()[..16]));
-        Self { body: body.into(), etag }
+        let hash = digest(&SHA256, &body);
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
+        let version = hash.as_ref()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        Self { body: body.into(), etag, version }
     }
 }
 
@@ -159,7 +163,9 @@ mod tests {
         assert_eq!(one.body, format!(r#"{{"keys":[{RFC_7638}]}}"#));
         assert_eq!(&none.body[..], br#"{"keys":[]}"#);
         assert_eq!(one.etag, Jwks::new([&jwk]).etag);
-        assert_ne!(one.etag, none.etag);
+        assert_ne!((&one.etag, one.version), (&none.etag, none.version));
+        let tag = URL_SAFE_NO_PAD.decode(one.etag.trim_matches('"')).unwrap();
+        assert_eq!(one.version.to_be_bytes(), tag[..8]);
         assert!(one.etag.starts_with('"') && one.etag.ends_with('"') && one.etag.len() == 24);
     }
 }

@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::{Query, Request, State};
+use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::openapi::{Access, Chapter, JSON, Operation, Parameter};
-use super::{Http, reply};
+use super::{Http, caller, reply};
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
+use crate::telemetry::visitors::Visit;
+use crate::throttle::prefix;
 
 /// The JWKS (RFC 7517 §5), which has no layer around it.
 pub fn jwks_route() -> Router<Http> {
@@ -112,11 +114,13 @@ pub fn cache_control(max_age: Duration) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("no-cache"))
 }
 
-async fn jwks(State(http): State<Http>, headers: HeaderMap) -> Response {
+async fn jwks(State(http): State<Http>, request: Request) -> Response {
+    let headers = request.headers();
     let ring = http.issuer.ring.load();
     let jwks = ring.jwks();
     let fresh = headers.get(IF_NONE_MATCH).is_some_and(|known| matches(known, &jwks.etag));
     http.issuer.counters.add(if fresh { Count::JwksUnchanged } else { Count::JwksSent });
+    note_visit(&http, &request, jwks.version);
     let mut response = Response::new(if fresh { Body::empty() } else { Body::from(jwks.body.clone()) });
     if fresh {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -131,6 +135,14 @@ async fn jwks(State(http): State<Http>, headers: HeaderMap) -> Response {
     }
     answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
+}
+
+/// So that an operator sees which verifiers have a new key.
+fn note_visit(http: &Http, request: &Request, set: u64) {
+    let address = caller::of(request.extensions(), request.headers(), &http.options);
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let (network, at) = (prefix(address), http.issuer.clock.now());
+    http.issuer.visitors.note(&Visit { network, address, agent, set, at });
 }
 
 /// Whether `If-None-Match` names the tag (RFC 9110 §13.1.2: compared weakly).

@@ -34,6 +34,7 @@ use crate::mail::{Mail, Mailer};
 use crate::social::Providers;
 use crate::store::{CodeHash, Store};
 use crate::telemetry::counters::Counters;
+use crate::telemetry::visitors::Visitors;
 use crate::throttle::Throttle;
 
 pub mod admin;
@@ -118,6 +119,8 @@ pub struct Issuer {
     pub key_dir: KeyDir,
     /// What happened, in numbers.
     pub counters: Counters,
+    /// Who fetches the key set.
+    pub visitors: Visitors,
     /// The limits on tries.
     pub throttle: Throttle,
     /// The pool that hashes passwords.

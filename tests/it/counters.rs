@@ -116,6 +116,28 @@ async fn the_key_set_is_counted_by_whether_it_was_sent() {
     assert_eq!(counted(&server), expected(&[("jwks_sent", 1), ("jwks_unchanged", 3)]));
 }
 
+#[tokio::test]
+async fn who_fetched_the_key_set_and_which_one_is_known() {
+    let server = TestServer::start().await;
+    let fetch = async |from: &str, agent: &str| {
+        let request = server.request(reqwest::Method::GET, "/.well-known/jwks.json");
+        request.header("x-forwarded-for", from).header("user-agent", agent).send().await.unwrap()
+    };
+    fetch("192.0.2.1", "PyJWT/2.15").await;
+    fetch("192.0.2.2", "jose/6").await;
+    let before = server.issuer.ring().jwks().version;
+    server.clock.advance(Duration::from_mins(1));
+    server.issuer.key_dir.rotate(None, false, &server.issuer.policy.keys).unwrap();
+    settle("the rotation", async || server.issuer.ring().jwks().version != before).await;
+    let after = server.issuer.ring().jwks().version;
+    fetch("192.0.2.2", "jose/6").await;
+    let seen = server.issuer.visitors.list();
+    let told = seen.iter().map(|who| (who.address.to_string(), who.agent.as_str(), who.fetches, who.set));
+    let (one, two) = ("192.0.2.1".to_owned(), "192.0.2.2".to_owned());
+    assert_eq!(told.collect::<Vec<_>>(), [(two, "jose/6", 2, after), (one, "PyJWT/2.15", 1, before)]);
+    assert_eq!(seen[0].last.since(seen[0].first), Duration::from_mins(1));
+}
+
 /// What the database knows of sign-ins, by the hour.
 async fn told(server: &TestServer) -> Vec<(i64, u64)> {
     let read = server.issuer.store.read(|tx| tx.counts(Timestamp::from_unix(0)));
