@@ -21,13 +21,14 @@ use crate::crypto::refresh_mac::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::seal::Seal;
 use crate::domain::key::KeyPolicy;
-use crate::domain::password::PasswordPolicy;
+use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::setting::Settings;
 use crate::http::pages::Pages;
 use crate::http::server::tls::Tls;
 use crate::http::server::{Server, room};
 use crate::http::{self, Http, HttpOptions};
 use crate::issuer::stats::Uptime;
+use crate::issuer::welcome::{self, FirstAccount, NotFirst};
 use crate::issuer::{Issuer, Policy, settings};
 use crate::jobs;
 use crate::mail::{Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport};
@@ -81,6 +82,38 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         ring: ArcSwap::from_pointee(ring),
         runtime: ArcSwap::from_pointee(settings),
     }))
+}
+
+/// What a start did about the first superuser.
+#[derive(Debug)]
+pub enum FirstSuperuser {
+    /// There is one.
+    There,
+    /// There is one, and `[admin]` was not looked at.
+    Ignored,
+    /// It was made as `[admin]` says, under this name.
+    Made(String),
+    /// There is none: this link, good for a day, is how to make one.
+    Link(String),
+}
+
+/// Makes the first superuser as `[admin]` says, or a link to make one by, while there is none.
+pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSuperuser> {
+    let Some(admin) = &config.admin else {
+        let token = welcome::link_token(issuer).await.context("looking for a superuser")?;
+        let link = |token| config.server.public_url.join(&format!("/admin/welcome?token={token}"));
+        return Ok(token.map_or(FirstSuperuser::There, |token| FirstSuperuser::Link(link(token))));
+    };
+    let account = FirstAccount {
+        username: admin.username.clone(),
+        email: admin.email.clone(),
+        password: Password::new(admin.password.expose().to_owned()),
+    };
+    match account.run(issuer).await {
+        Ok(()) => Ok(FirstSuperuser::Made(admin.username.to_string())),
+        Err(NotFirst::NotNeeded) => Ok(FirstSuperuser::Ignored),
+        Err(error) => Err(error).context("making the superuser of [admin]"),
+    }
 }
 
 /// The folder the keys are in, as the configuration describes it. Opens nothing.

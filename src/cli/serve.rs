@@ -8,6 +8,8 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::print;
+use crate::app::FirstSuperuser;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
@@ -44,6 +46,7 @@ async fn serve(config: Config) -> Result<()> {
         .with_context(|| format!("listening on {address} (choose another address with --listen or server.listen)"))?;
     let config = config.listening_on(listener.local_addr()?);
     let issuer = app::build(&config, Clock::system(), Chance::System).await?;
+    tell(app::first_superuser(&config, &issuer).await?);
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         until_signal().await;
@@ -61,6 +64,18 @@ async fn serve(config: Config) -> Result<()> {
     app::serve(&config, issuer, listener, stopped).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The link is a secret: it is said to whoever started the server, and not logged.
+fn tell(first: FirstSuperuser) {
+    match first {
+        FirstSuperuser::There => {}
+        FirstSuperuser::Ignored => tracing::info!("there is a superuser: [admin] is not looked at"),
+        FirstSuperuser::Made(username) => tracing::info!(username, "the superuser of [admin] is made"),
+        FirstSuperuser::Link(link) => {
+            print::say(format!("there is no superuser yet; to make the first, open within a day:\n  {link}"));
+        }
+    }
 }
 
 /// Waits for SIGTERM or SIGINT. A handler that can't be installed is as good as none: the default one ends the process.

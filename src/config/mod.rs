@@ -4,6 +4,7 @@
 //! allowed; all of them are told at once. A key is known because a section reads it: there is no second list.
 //! What changes while the service runs (runtime settings) is in the database, not here.
 
+mod admin;
 pub mod deploy;
 mod email;
 mod mistake;
@@ -18,6 +19,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+pub use admin::AdminConfig;
 pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
 pub use mistake::{ConfigError, Mistake};
 pub use reader::Setting;
@@ -54,6 +56,8 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     /// `[email]`
     pub email: EmailConfig,
+    /// `[admin]`; none: the first superuser is made by a link or a command.
+    pub admin: Option<AdminConfig>,
     /// `[throttle]`
     pub throttle: ThrottleConfig,
     /// `[cors]`
@@ -136,6 +140,7 @@ impl Config {
             tokens: TokensConfig::read(r, &server.public_url),
             passwords: PasswordsConfig::read(r),
             email: EmailConfig::read(r, &server.public_url),
+            admin: AdminConfig::read(r),
             throttle: ThrottleConfig::read(r),
             cors: CorsConfig::read(r),
             dialects: DialectsConfig::read(r),

@@ -18,21 +18,41 @@ const GOOD_FOR: Duration = Duration::from_hours(24);
 const PURPOSE: &str = "admin/welcome";
 
 /// Why there is no first superuser now.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NotFirst {
     /// The link was changed on its way, or made by another issuer.
+    #[error("the link is not whole")]
     WrongLink,
     /// The link is over a day old.
+    #[error("the link is over a day old")]
     OldLink,
     /// There is a superuser: this way in is closed.
+    #[error("there is a superuser")]
     NotNeeded,
     /// As for any account.
+    #[error("{}", told(.0))]
     Refused(Refusal),
 }
 
 impl<E: Into<Refusal>> From<E> for NotFirst {
     fn from(error: E) -> Self {
         Self::Refused(error.into())
+    }
+}
+
+/// A refusal in an operator's words.
+fn told(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Invalid(problems) => {
+            let told: Vec<_> =
+                problems.iter().map(|(field, problem)| format!("the {} {problem}", field.name())).collect();
+            told.join(", and ")
+        }
+        Refusal::Taken(field) => {
+            format!("another user has that {}: choose another, or make that user the superuser", field.name())
+        }
+        Refusal::Fault(fault) => fault.to_string(),
+        other => format!("{other:?}"),
     }
 }
 

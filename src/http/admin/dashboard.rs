@@ -84,7 +84,10 @@ impl DashboardPage {
             issuer.store.read(|tx| Ok::<_, StoreError>((tx.size()?, tx.mails_waiting()?))).await?;
         let ring = issuer.ring();
         let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.published(life.now)).collect();
-        keys.sort_by_key(|key| (key.state(life.now), key.alg.name(), key.signs_from));
+        keys.sort_by_key(|key| {
+            let state = key.state(life.now);
+            (state != KeyState::Active, state, key.alg.name(), key.signs_from)
+        });
         Ok(Self {
             uptime: roughly(life.uptime),
             started_at: life.started_at,
@@ -135,7 +138,7 @@ pub fn bytes(count: u64) -> String {
     if unit == 1 {
         return format!("{count} {name}");
     }
-    let tenths = count / (unit / 10).max(1);
+    let tenths = u128::from(count) * 10 / u128::from(unit);
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 

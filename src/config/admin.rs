@@ -1,0 +1,57 @@
+//! The first superuser, for those who set a server up without looking at it: `[admin]`.
+
+use super::reader::Reader;
+use crate::domain::secret::SecretText;
+use crate::domain::user::{Email, Username};
+
+/// `[admin]`: who is made a superuser at a start where there is none.
+#[derive(Clone, Debug)]
+pub struct AdminConfig {
+    /// The name to sign in with.
+    pub username: Username,
+    /// Where mails go.
+    pub email: Email,
+    /// The password.
+    pub password: SecretText,
+}
+
+impl AdminConfig {
+    pub(super) fn read(r: &mut Reader) -> Option<Self> {
+        let username = r.optional("admin.username", Username::parse);
+        let email = r.optional("admin.email", Email::parse);
+        let password = r.secret("admin.password");
+        let set = [username.is_some(), email.is_some(), password.is_some()];
+        r.require(
+            &["admin.username", "admin.email", "admin.password"],
+            set == [true; 3] || set == [false; 3],
+            "a first superuser needs a name, an address and a password: set admin.username, admin.email and \
+             admin.password, or none of them",
+        );
+        Some(Self { username: username?, email: email?, password: password? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::super::Config;
+
+    fn admin(toml: &str) -> Result<Option<super::AdminConfig>, String> {
+        Config::from_toml(&format!("[admin]\n{toml}")).map(|config| config.admin).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn all_of_it_or_nothing() {
+        let whole = "username = 'root'\nemail = 'root@example.com'\npassword = 'hunter2hunter2'";
+        let account = admin(whole).unwrap().unwrap();
+        assert_eq!((account.username.as_str(), account.email.as_str()), ("root", "root@example.com"));
+        assert_eq!(account.password.expose(), "hunter2hunter2");
+        assert!(admin("").unwrap().is_none());
+        for part in whole.lines() {
+            let said = admin(part).unwrap_err();
+            assert!(said.contains("set admin.username, admin.email and admin.password"), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        assert!(admin("username = ' '").unwrap_err().contains("must not be empty"));
+    }
+}
