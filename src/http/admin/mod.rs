@@ -17,7 +17,7 @@ use crate::crypto::admin;
 
 mod cookies;
 mod dashboard;
-mod door;
+pub mod door;
 pub mod frame;
 mod guard;
 mod path;

@@ -130,6 +130,7 @@ pub fn sentence(message: &str) -> String {
 mod tests {
     use std::fs;
 
+    use super::super::admin::door::LoginPage;
     use super::*;
 
     fn load(folder: Option<&Path>) -> Result<Pages, TemplateError> {
@@ -154,6 +155,26 @@ mod tests {
         every_sample_is_harmless::<restore::RestorePage>();
         every_sample_is_harmless::<api_doc::ApiDocPage>();
         every_sample_is_harmless::<social::SocialPage>();
+    }
+
+    /// Every template of the admin zone is one that [`sections::try_out`] renders, in every frame and with every sample.
+    #[test]
+    fn no_template_of_the_admin_zone_has_script_style_or_markup_of_its_own() {
+        for (name, source) in sections::TEMPLATES {
+            for wrong in ["<script", "<style", " style=", " onclick=", " src=", "@import", "url(", "|safe", "| safe"] {
+                assert!(!source.contains(wrong), "{wrong} in {name}");
+            }
+        }
+        let pages = load(None).unwrap();
+        let [door, inside] = Frame::samples().map(|frame| frame.told());
+        for frame in [door, inside] {
+            for sample in LoginPage::samples() {
+                let text = pages.framed(&sample, &frame).unwrap();
+                assert!(!text.contains("<b>") && text.contains("name=\"csrf\" value=\"t0ken\""), "{text}");
+                let h1 = text.split("<h1>").nth(1).unwrap();
+                assert!(!h1.starts_with("</h1>") && !h1.starts_with(char::is_whitespace), "{text}");
+            }
+        }
     }
 
     #[test]

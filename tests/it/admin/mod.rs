@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod door;
+mod guard;
+mod welcome;
 
 use std::collections::BTreeMap;
 

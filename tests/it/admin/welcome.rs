@@ -1,0 +1,87 @@
+//! The first superuser.
+
+use std::time::Duration;
+
+use countersign::issuer::welcome::link_token;
+use serde_json::json;
+
+use super::super::support::binary::Folder;
+use super::{Browser, PASSWORD, TestServer, leads_to, superuser};
+
+async fn fields(server: &TestServer) -> (String, [(&'static str, &'static str); 3]) {
+    let token = link_token(&server.issuer).await.unwrap().unwrap();
+    (token, [("username", "root"), ("email", "root@example.com"), ("password", PASSWORD)])
+}
+
+#[tokio::test]
+async fn the_link_makes_one_superuser_and_no_second() {
+    let server = TestServer::with_anna().await;
+    let nobody = server.get("/admin/").await;
+    assert!(nobody.is(403).text.contains("countersign users create NAME"), "{nobody:#?}");
+    let (token, account) = fields(&server).await;
+    let mut browser = Browser::new(&server);
+    browser.open(&format!("/admin/welcome?token={token}")).await.is(200);
+    let mut second = browser.clone();
+    for (wrong, said) in [
+        ([("username", "anna"), account[1], account[2]], "The name is taken."),
+        ([account[0], ("email", "root"), account[2]], "The e-mail address must be an e-mail address."),
+        ([account[0], account[1], ("password", "short")], "The password must have at least 8 bytes."),
+    ] {
+        let refused = browser.submit("/admin/welcome", &[&wrong[..], &[("token", &token)]].concat()).await;
+        assert!(refused.is(400).text.contains(said) && !refused.text.contains("short"), "{refused:#?}");
+    }
+    let sent = [&account[..], &[("token", &token)]].concat();
+    leads_to(&browser.submit("/admin/welcome", &sent).await, "/admin/");
+    assert!(browser.open("/admin/").await.is(200).text.contains("You are the first superuser."));
+
+    let other =
+        [&[("username", "eve"), ("email", "eve@example.com"), account[2]], &[("token", token.as_str())][..]].concat();
+    let late = second.submit("/admin/welcome", &other).await;
+    assert!(late.is(403).text.contains("There is a superuser"), "{late:#?}");
+    second.open(&format!("/admin/welcome?token={token}")).await.is(403);
+    assert!(link_token(&server.issuer).await.unwrap().is_none());
+    server.post("/auth", &json!({"username": "eve", "password": PASSWORD})).await.is(401);
+}
+
+#[tokio::test]
+async fn a_link_that_is_old_changed_or_no_longer_needed_opens_nothing() {
+    let server = TestServer::start().await;
+    let (token, account) = fields(&server).await;
+    let changed = format!("{}{}", &token[..token.len() - 2], if token.ends_with('A') { "BB" } else { "AA" });
+    let mut browser = Browser::new(&server);
+    for wrong in ["", "A", &changed] {
+        let answer = browser.open(&format!("/admin/welcome?token={wrong}")).await;
+        assert!(answer.is(403).text.contains("It is not whole."), "{answer:#?}");
+    }
+    server.clock.advance(Duration::from_hours(24) - Duration::from_secs(1));
+    browser.open(&format!("/admin/welcome?token={token}")).await.is(200);
+    server.clock.advance(Duration::from_secs(1));
+    let old = browser.submit("/admin/welcome", &[&account[..], &[("token", &token)]].concat()).await;
+    assert!(old.is(403).text.contains("over a day old"), "{old:#?}");
+    let (fresh, _) = fields(&server).await;
+    browser.open(&format!("/admin/welcome?token={fresh}")).await.is(200);
+    superuser(&server, "root").await;
+    browser.open(&format!("/admin/welcome?token={fresh}")).await.is(403);
+}
+
+#[tokio::test]
+async fn serve_prints_the_link_or_makes_the_one_of_the_settings() {
+    let folder = Folder::new();
+    let server = folder.serve().await;
+    let said = server.log.lock().unwrap().clone();
+    assert!(said.contains(&format!("  {}/admin/welcome?token=", server.url)), "{said}");
+    drop(server);
+
+    folder.configure("admin = { username = 'root', email = 'root@example.com', password = 'correct horse battery' }");
+    let server = folder.serve().await;
+    let said = server.log.lock().unwrap().clone();
+    assert!(said.contains("the superuser of [admin] is made") && !said.contains(PASSWORD), "{said}");
+    assert!(!said.contains("/admin/welcome"), "{said}");
+    drop(server);
+    let root = folder.run(&["users", "show", "root", "--json"]).json();
+    assert_eq!((&root["is_superuser"], &root["email"]), (&true.into(), &"root@example.com".into()));
+
+    let server = folder.serve().await;
+    let said = server.log.lock().unwrap().clone();
+    assert!(said.contains("[admin] is not looked at"), "{said}");
+}
