@@ -37,9 +37,10 @@ impl Audit {
         let row = |line: &AuditLine| {
             let user = line.username.clone().or_else(|| line.user_id.map(|id| id.to_string())).unwrap_or_default();
             let address = line.address.map(|address| address.to_string()).unwrap_or_default();
-            vec![line.at.to_string(), line.action.clone(), user, address, line.detail.clone()]
+            let actor = line.actor.clone().or_else(|| line.actor_id.map(|id| id.to_string())).unwrap_or_default();
+            vec![line.at.to_string(), line.action.clone(), user, actor, address, line.detail.clone()]
         };
-        print::table(&["AT", "ACTION", "USER", "ADDRESS", "DETAIL"], &lines.iter().map(row).collect::<Vec<_>>())?;
+        print::table(&["AT", "ACTION", "USER", "BY", "ADDRESS", "DETAIL"], &lines.iter().map(row).collect::<Vec<_>>())?;
         Ok(ExitCode::SUCCESS)
     }
     fn read(&self, store: &Store) -> Result<Vec<AuditLine>> {

@@ -91,7 +91,7 @@ impl NewSession {
         tx.open_admin_session(hash(&self.token), &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;
         let (at, address, detail) = (session.opened_at, session.address, DETAIL.to_owned());
-        tx.record(&AuditEntry { at, action: Action::SignedIn, user: Some(user), address, detail })?;
+        tx.record(&AuditEntry { at, action: Action::SignedIn, user: Some(user), actor: None, address, detail })?;
         Ok(self.token)
     }
 }
@@ -163,7 +163,7 @@ impl SignOutAdmin {
         let ended = issuer.store.write(move |tx| {
             if tx.end_admin_session(hash)? {
                 let (action, detail) = (Action::SignedOut, DETAIL.to_owned());
-                tx.record(&AuditEntry { at, action, user, address, detail })?;
+                tx.record(&AuditEntry { at, action, user, actor: None, address, detail })?;
             }
             Ok(())
         });
@@ -185,7 +185,7 @@ impl SignOutOthers {
         let ended = issuer.store.write(move |tx| {
             let count = tx.end_admin_sessions_of(id, Some(hash))?;
             let detail = format!("{DETAIL}: {count} other sessions ended");
-            tx.record(&AuditEntry { at, action: Action::SignedOut, user: Some(id), address, detail })?;
+            tx.record(&AuditEntry { at, action: Action::SignedOut, user: Some(id), actor: None, address, detail })?;
             Ok(count)
         });
         ended.await.map_err(|error: StoreError| error.into())

@@ -145,7 +145,14 @@ impl ImportUsers {
             }
             if let Some((least, most)) = ids {
                 let detail = format!("{} users, ids {least} to {most}, from {from}", imported.came);
-                tx.record(&AuditEntry { at: now, action: Action::Imported, user: None, address: None, detail })?;
+                tx.record(&AuditEntry {
+                    at: now,
+                    action: Action::Imported,
+                    user: None,
+                    actor: None,
+                    address: None,
+                    detail,
+                })?;
             }
             imported.notes.sort_by_key(|note| note.number);
             Ok(imported)

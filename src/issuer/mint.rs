@@ -28,7 +28,7 @@ impl Mint {
             let active = tx.user(session.user)?.filter(|user| user.is_active);
             active.ok_or(Refusal::WrongCredentials)?;
             tx.open_session(&session)?;
-            tx.record(&AuditEntry { at, action: Action::TokenMinted, user, address: None, detail })?;
+            tx.record(&AuditEntry { at, action: Action::TokenMinted, user, actor: None, address: None, detail })?;
             Ok::<(), Refusal>(())
         });
         opened.await?;

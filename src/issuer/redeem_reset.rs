@@ -61,7 +61,14 @@ impl RedeemReset {
                 }
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
                 let detail = format!("{ended} sessions ended");
-                tx.record(&AuditEntry { at: now, action: Action::PasswordReset, user: Some(id), address, detail })?;
+                tx.record(&AuditEntry {
+                    at: now,
+                    action: Action::PasswordReset,
+                    user: Some(id),
+                    actor: None,
+                    address,
+                    detail,
+                })?;
                 Ok::<usize, Refusal>(ended)
             })
             .await?;

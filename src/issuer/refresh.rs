@@ -64,6 +64,6 @@ pub(super) fn end_reused(
     tx.end_session(session.id, now, EndReason::Reuse)?;
     let detail = format!("generation {} of session {} (now {})", token.generation, session.id, session.generation);
     let (action, user, address) = (Action::RefreshReused, Some(session.user), Some(from.address));
-    tx.record(&AuditEntry { at: now, action, user, address, detail })?;
+    tx.record(&AuditEntry { at: now, action, user, actor: None, address, detail })?;
     Ok(Unproven::Reused)
 }

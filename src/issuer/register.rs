@@ -76,7 +76,7 @@ pub(super) async fn let_in(issuer: &Issuer, caller: Caller) -> Result<(), Refusa
 pub(super) fn insert(tx: &dyn Write, user: &NewUser, address: Option<IpAddr>) -> Result<User, Refusal> {
     let id = tx.insert_user(user)?;
     let (at, detail) = (user.date_joined, user.username.as_str().to_owned());
-    tx.record(&AuditEntry { at, action: Action::Registered, user: Some(id), address, detail })?;
+    tx.record(&AuditEntry { at, action: Action::Registered, user: Some(id), actor: None, address, detail })?;
     let made = tx.user(id)?;
     made.ok_or_else(|| StoreError::Fault("a user just made is not there".to_owned()).into())
 }

@@ -68,7 +68,14 @@ impl RequestReset {
                     tx.queue_mail(&letter.mail)?;
                 }
                 // Written for unknown addresses too: both answers wait for one commit.
-                tx.record(&AuditEntry { at, action: Action::ResetRequested, user, address, detail: detail.to_owned() })
+                tx.record(&AuditEntry {
+                    at,
+                    action: Action::ResetRequested,
+                    user,
+                    actor: None,
+                    address,
+                    detail: detail.to_owned(),
+                })
             })
             .await;
         asked?;

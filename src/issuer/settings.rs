@@ -52,7 +52,14 @@ impl SetSetting {
             let after = Settings::new(&tx.stored_settings()?);
             keep_promise(tx, &before, &after, now, &self.by)?;
             let detail = format!("{} = {stored} by {}", definition.name, self.by);
-            tx.record(&AuditEntry { at: now, action: Action::SettingChanged, user: None, address: None, detail })
+            tx.record(&AuditEntry {
+                at: now,
+                action: Action::SettingChanged,
+                user: None,
+                actor: None,
+                address: None,
+                detail,
+            })
         });
         written.await.map_err(|error: StoreError| NotSet::Refused(error.into()))?;
         Ok(value)

@@ -83,6 +83,7 @@ fn entry(session: &Session) -> AuditEntry {
         at: session.opened_at,
         action: Action::SignedIn,
         user: Some(session.user),
+        actor: None,
         address: session.address,
         detail: format!("{} {}", session.dialect, session.id),
     }

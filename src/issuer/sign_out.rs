@@ -68,7 +68,7 @@ pub(super) fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestam
     let ended = tx.end_session(session.id, now, EndReason::SignOut)?;
     if ended {
         let (user, address, detail) = (Some(session.user), Some(from.address), session.id.to_string());
-        tx.record(&AuditEntry { at: now, action: Action::SignedOut, user, address, detail })?;
+        tx.record(&AuditEntry { at: now, action: Action::SignedOut, user, actor: None, address, detail })?;
     }
     Ok(ended)
 }

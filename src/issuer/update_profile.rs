@@ -58,7 +58,7 @@ impl UpdateProfile {
                 live.ok_or(Unproven::SessionEnded)?;
                 let record = |action, detail: &str| {
                     let (user, address) = (Some(id), Some(from.address));
-                    tx.record(&AuditEntry { at: now, action, user, address, detail: detail.to_owned() })
+                    tx.record(&AuditEntry { at: now, action, user, actor: None, address, detail: detail.to_owned() })
                 };
                 if let Some(username) = &username {
                     tx.set_username(id, username)?;

@@ -36,7 +36,7 @@ impl Change {
     pub async fn run(self, user: &User, issuer: &Issuer) -> Result<(), Refusal> {
         let (id, now) = (user.id, issuer.clock.now());
         let record = move |tx: &dyn Write, action, detail: String| {
-            tx.record(&AuditEntry { at: now, action, user: Some(id), address: None, detail })
+            tx.record(&AuditEntry { at: now, action, user: Some(id), actor: None, address: None, detail })
         };
         let ended = |count: usize| format!("{count} sessions ended");
         let done = match self {
@@ -87,7 +87,7 @@ async fn set_password(issuer: &Issuer, user: &User, password: Password) -> Resul
         tx.set_password(id, &hash, false)?;
         let count = tx.end_sessions_of(id, None, at, EndReason::Operator)?;
         let detail = format!("{count} sessions ended");
-        tx.record(&AuditEntry { at, action: Action::PasswordSet, user: Some(id), address: None, detail })?;
+        tx.record(&AuditEntry { at, action: Action::PasswordSet, user: Some(id), actor: None, address: None, detail })?;
         Ok(count)
     };
     let ended: Result<usize, StoreError> = issuer.store.write(change).await;

@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, Username};
 
 pub(crate) mod admin;
+pub(crate) mod admin_sessions;
 pub(crate) mod sessions;
 pub(crate) mod social_accounts;
 pub(crate) mod transactions;
@@ -37,12 +38,17 @@ macro_rules! conformance {
                 a_temporary_password_is_forgotten;
             social_accounts: an_account_is_found_as_it_was_linked, an_account_is_one_users_and_a_user_has_one_of_a_provider,
                 tokens_are_replaced_and_forgotten, what_is_unlinked_opens_nothing, accounts_go_with_their_user;
-            admin: an_admin_session_comes_with_its_user, all_but_one_admin_session_end, who_loses_the_right_is_out,
+            admin_sessions: an_admin_session_comes_with_its_user, all_but_one_admin_session_end, who_loses_the_right_is_out,
                 admin_sessions_are_swept, a_superuser_is_known_to_be_there;
             trifles: a_code_is_used_once, a_code_does_not_outlive_a_change, a_newer_code_replaces_it, codes_expire_and_are_swept, a_mail_is_sent_once,
                 a_mail_is_tried_again_or_given_up, mails_are_swept_when_done, a_lease_that_ran_out_is_due,
                 settings_are_kept, the_log_is_read_newest_first, the_log_is_swept, runs_are_recorded,
                 what_is_counted_adds_up, counts_are_swept;
+            admin: users_are_found_by_name_or_address, pages_of_users_go_both_ways, users_are_narrowed_by_what_they_are,
+                an_operator_changes_what_they_name_alone, live_sessions_are_paged_newest_first,
+                mails_are_listed_with_what_became_of_them, a_mail_that_waits_can_be_hastened,
+                who_set_a_setting_is_known_until_it_is_unset, the_log_knows_who_did_it, the_log_is_narrowed_and_paged,
+                the_store_tells_its_size;
             transactions: what_failed_left_nothing, a_panic_hurts_nobody_else, neighbours_do_not_share_a_fate,
                 a_write_sees_what_it_wrote, a_read_sees_one_moment, what_was_acknowledged_is_read;
         }

@@ -12,6 +12,7 @@ use crate::domain::field::Field;
 mod admin_sessions;
 mod audit;
 mod counts;
+mod health;
 mod outbox;
 mod reset_codes;
 mod runs;
@@ -25,15 +26,16 @@ mod users;
 mod conformance;
 
 pub use admin_sessions::{ReadAdminSessions, WriteAdminSessions};
-pub use audit::{ReadAudit, WriteAudit};
+pub use audit::{AuditCursor, AuditPage, AuditQuery, ReadAudit, WriteAudit};
 pub use counts::{ReadCounts, WriteCounts};
-pub use outbox::{ReadOutbox, WriteOutbox};
+pub use health::{FileSize, ReadHealth};
+pub use outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 pub use runs::{ReadRuns, RunId, WriteRuns};
-pub use sessions::{ReadSessions, RefreshHash, WriteSessions};
-pub use settings::{ReadSettings, WriteSettings};
+pub use sessions::{ReadSessions, RefreshHash, SessionCursor, SessionPage, SessionQuery, WriteSessions};
+pub use settings::{ReadSettings, SettingChange, WriteSettings};
 pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
-pub use users::{ReadUsers, UserQuery, WriteUsers};
+pub use users::{Place, ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
 
 /// Everything that can be asked.
 pub trait Read:
@@ -47,9 +49,8 @@ pub trait Read:
     + ReadAudit
     + ReadRuns
     + ReadCounts
+    + ReadHealth
 {
-    /// How many bytes the database takes, its free pages included.
-    fn size(&self) -> Result<u64, StoreError>;
 }
 
 /// Everything that can be changed; what was changed is seen by what is asked after it in the same closure.

@@ -11,6 +11,38 @@ use crate::domain::user::User;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshHash(pub [u8; 32]);
 
+/// A place among sessions: the one it goes on after, towards older ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionCursor {
+    /// When that session was opened.
+    pub opened_at: Timestamp,
+    /// Which of that second's.
+    pub id: SessionId,
+}
+
+/// Which live sessions; what is None narrows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionQuery {
+    /// Whose.
+    pub user: Option<UserId>,
+    /// Opened in which dialect.
+    pub dialect: Option<Dialect>,
+    /// Where the page before ended.
+    pub after: Option<SessionCursor>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// A page of sessions.
+#[derive(Clone, Debug, Default)]
+pub struct SessionPage {
+    /// Newest first, each with its user. They may be fewer than asked for although there are more: one call looks at so
+    /// many sessions only.
+    pub sessions: Vec<(Session, User)>,
+    /// Where the next page begins; None at the end.
+    pub next: Option<SessionCursor>,
+}
+
 /// Asking for sessions.
 pub trait ReadSessions {
     /// The session and its user, in one look-up by the session's key.
@@ -19,6 +51,8 @@ pub trait ReadSessions {
     fn refresh_by_hash(&self, hash: RefreshHash) -> Result<Option<(SessionId, u32)>, StoreError>;
     /// A user's sessions that are live at `now`, newest first, at most 1000.
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
+    /// A page of the sessions that are live at `now`, newest first.
+    fn session_page(&self, query: &SessionQuery, now: Timestamp) -> Result<SessionPage, StoreError>;
     /// Whether any session of a dialect is remembered, live or ended.
     fn any_session(&self, dialect: Dialect) -> Result<bool, StoreError>;
     /// When the oldest session of a dialect that is live at `now` was opened.

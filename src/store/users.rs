@@ -20,6 +20,44 @@ pub struct UserQuery {
     pub limit: u32,
 }
 
+/// Where a page of users begins, in order of name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// At the beginning.
+    #[default]
+    Start,
+    /// After the place a page named as its `next`.
+    After(String),
+    /// Before the place a page named as its `previous`.
+    Before(String),
+}
+
+/// Which users, in order of the name or address that was found.
+#[derive(Clone, Debug, Default)]
+pub struct UserSearch {
+    /// What a name or an address begins with, whatever its case; empty for all.
+    pub text: String,
+    /// Only those that are active, or that are disabled.
+    pub active: Option<bool>,
+    /// Only superusers, or only those who are none.
+    pub superuser: Option<bool>,
+    /// Which page.
+    pub place: Place,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// A page of users. It may be short although there are more: one call looks at so many users only.
+#[derive(Clone, Debug, Default)]
+pub struct UserPage {
+    /// In order of the name or address that was found.
+    pub users: Vec<User>,
+    /// Where the page before ends; None at the beginning.
+    pub previous: Option<String>,
+    /// Where the next page begins; None at the end.
+    pub next: Option<String>,
+}
+
 /// Asking for users.
 pub trait ReadUsers {
     /// The user of that id.
@@ -34,6 +72,12 @@ pub trait ReadUsers {
     fn any_superuser(&self) -> Result<bool, StoreError>;
     /// A page of users.
     fn users(&self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
+    /// A page of users by what their name or address begins with. Quick however many users there are.
+    fn user_page(&self, search: &UserSearch) -> Result<UserPage, StoreError>;
+    /// Whether there is an active superuser besides.
+    fn other_superuser(&self, than: UserId) -> Result<bool, StoreError>;
+    /// The addresses the user signed in from last, newest first, with the last date of each.
+    fn sign_in_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError>;
     /// Whether the user signed in from that address before.
     fn has_signed_in_from(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError>;
 }
@@ -53,6 +97,12 @@ pub trait WriteUsers {
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError>;
     /// Marks the present address as proven to be the user's. False if it was before, or there is none.
     fn verify_email(&self, id: UserId) -> Result<bool, StoreError>;
+    /// Takes the address away, and forgets a reset code.
+    fn remove_email(&self, id: UserId) -> Result<(), StoreError>;
+    /// Sets first and last name.
+    fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError>;
+    /// Sets what a user may do here.
+    fn set_rights(&self, id: UserId, is_staff: bool, is_superuser: bool) -> Result<(), StoreError>;
     /// Enables or disables, and forgets a reset code. Disabling ends the admin sessions.
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
     /// Sets the user's own claims.

@@ -81,7 +81,7 @@ impl DashboardPage {
     async fn of(issuer: &Issuer, who: &Entered) -> Result<Self, StoreError> {
         let life = issuer.uptime.liveliness(&issuer.clock);
         let (size, mails_waiting) =
-            issuer.store.read(|tx| Ok::<_, StoreError>((tx.size()?, tx.mails_waiting()?))).await?;
+            issuer.store.read(|tx| Ok::<_, StoreError>((tx.file_size()?.bytes, tx.mails_waiting()?))).await?;
         let ring = issuer.ring();
         let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.published(life.now)).collect();
         keys.sort_by_key(|key| {

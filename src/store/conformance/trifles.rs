@@ -159,7 +159,14 @@ pub(crate) async fn settings_are_kept(store: &Store) {
 }
 
 fn entry(seconds: i64, action: Action, user: Option<UserId>) -> AuditEntry {
-    AuditEntry { at: at(seconds), action, user, address: Some(ip("::ffff:192.0.2.1")), detail: "by hand".to_owned() }
+    AuditEntry {
+        at: at(seconds),
+        action,
+        user,
+        actor: None,
+        address: Some(ip("::ffff:192.0.2.1")),
+        detail: "by hand".to_owned(),
+    }
 }
 
 pub(crate) async fn the_log_is_read_newest_first(store: &Store) {

@@ -179,7 +179,7 @@ pub(crate) async fn who_is_deleted_leaves_only_the_log(store: &Store) {
         tx.put_reset_code(ann, CodeHash([1; 32]), at(9999))?;
         tx.record_sign_in(ann, at(1), Some(ip("192.0.2.1")))?;
         let (action, address, detail) = (Action::Registered, None, String::new());
-        tx.record(&AuditEntry { at: at(1), action, user: Some(ann), address, detail })?;
+        tx.record(&AuditEntry { at: at(1), action, user: Some(ann), actor: None, address, detail })?;
         Ok((tx.delete_user(ann)?, tx.delete_user(ann)?))
     });
     assert_eq!(deleted.await, (true, false));

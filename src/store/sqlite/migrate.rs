@@ -17,6 +17,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0002_social.sql")),
     M::up(include_str!("../../../migrations/sqlite/0003_admin.sql")),
     M::up(include_str!("../../../migrations/sqlite/0004_counts.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0005_audit_actor.sql")),
 ];
 
 /// Which schema the database has, if this program can go on from it.

@@ -15,8 +15,10 @@ mod connect;
 mod counts;
 pub mod django;
 mod error;
+mod health;
 mod migrate;
 mod outbox;
+mod paging;
 mod pool;
 mod reset_codes;
 mod runs;
@@ -24,11 +26,14 @@ mod sessions;
 mod settings;
 mod social_accounts;
 mod tx;
+mod user_search;
 mod users;
 mod writer;
 
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod tests;
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::error::unreadable;
-use super::tx::{Tx, date};
+use super::paging::{Order, walk};
+use super::tx::{Tx, date, maybe_date};
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
-use crate::store::{ReadOutbox, StoreError, WriteOutbox};
+use crate::store::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, StoreError, WriteOutbox};
 
 /// How much of an error is kept, in characters: a mail server may say anything.
 const ERROR_KEPT: usize = 500;
@@ -20,7 +21,74 @@ pub(super) const CLAIM: &str = "UPDATE outbox SET due_at = ?2 WHERE id IN
 pub(super) const SWEEP: &str = "DELETE FROM outbox WHERE id IN
    (SELECT id FROM outbox WHERE due_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)";
 
+/// Mails from a place on towards older ones.
+macro_rules! listing {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "SELECT * FROM outbox INDEXED BY ",
+            $index,
+            " WHERE ",
+            $which,
+            " AND created_at <= ?1 AND (created_at < ?1 OR id < ?2) ORDER BY created_at DESC, id DESC LIMIT ?3"
+        )
+    };
+}
+pub(super) const LIST_WAITING: &str = listing!("outbox_waiting_by_age", "due_at IS NOT NULL");
+pub(super) const LIST_DONE: &str = listing!("outbox_done", "due_at IS NULL");
+pub(super) const LIST_FAILED: &str = listing!("outbox_given_up", "due_at IS NULL AND sent_at IS NULL");
+pub(super) const OLDEST_WAITING: &str = "SELECT created_at FROM outbox INDEXED BY outbox_waiting_by_age
+   WHERE due_at IS NOT NULL AND created_at > ?1 ORDER BY created_at LIMIT 1";
+pub(super) const HASTEN: &str = "UPDATE outbox SET due_at = min(due_at, ?2) WHERE id = ?1 AND due_at IS NOT NULL";
+
+fn listed(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> {
+    let (due_at, sent_at) = (maybe_date(row, "due_at")?, maybe_date(row, "sent_at")?);
+    let state = match (due_at, sent_at) {
+        (Some(_), _) => MailState::Waiting,
+        (None, Some(_)) => MailState::Sent,
+        (None, None) => MailState::Failed,
+    };
+    let mail = MailListing {
+        id: MailId(row.get("id")?),
+        template: row.get("template")?,
+        state,
+        created_at: date(row, "created_at")?,
+        due_at,
+        sent_at,
+        attempts: row.get("attempts")?,
+        last_error: row.get("last_error")?,
+        sealed: row.get::<_, Option<Vec<u8>>>("sealed")?.map(SealedMail),
+    };
+    Ok(((mail.created_at.unix(), mail.id.0), mail))
+}
+
 impl ReadOutbox for Tx<'_> {
+    fn mail_page(
+        &self,
+        state: Option<MailState>,
+        after: Option<MailCursor>,
+        limit: u32,
+    ) -> Result<MailPage, StoreError> {
+        let streams: &[&str] = match state {
+            None => &[LIST_WAITING, LIST_DONE],
+            Some(MailState::Waiting) => &[LIST_WAITING],
+            Some(MailState::Sent) => &[LIST_DONE],
+            Some(MailState::Failed) => &[LIST_FAILED],
+        };
+        let start = after.map(|cursor| (cursor.created_at.unix(), cursor.id.0));
+        let slices = |start: Option<&(i64, i64)>, slice: u32| {
+            let (at, id) = start.copied().unwrap_or((i64::MAX, i64::MAX));
+            streams.iter().map(|sql| self.all(sql, params![at, id, slice], listed)).collect()
+        };
+        let is_asked_for = |mail: &MailListing| state.is_none_or(|state| state == mail.state);
+        let walked = walk(Order::Descending, limit, start, slices, |_, mail| is_asked_for(mail))?;
+        let next = walked.next.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
+        Ok(MailPage { mails: walked.rows.into_iter().map(|(_, mail)| mail).collect(), next })
+    }
+
+    fn oldest_waiting_mail(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.one(OLDEST_WAITING, [i64::MIN], |row| date(row, "created_at"))
+    }
+
     fn mails_waiting(&self) -> Result<u64, StoreError> {
         let count = self.one(WAITING, [], |row| Ok(row.get::<_, i64>(0)?))?;
         Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
@@ -70,6 +138,10 @@ impl WriteOutbox for Tx<'_> {
             params![id.0, retry_at.map(Timestamp::unix), error],
         )?;
         Ok(())
+    }
+
+    fn hasten_mail(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError> {
+        Ok(self.execute(HASTEN, params![id.0, now.unix()])? == 1)
     }
 
     fn sweep_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {

@@ -1,8 +1,10 @@
 //! Sessions, in SQL. The table of the hot paths: one look-up by key, one conditional update by key.
 
 use rusqlite::{Row, params};
+use uuid::Uuid;
 
 use super::error::unreadable;
+use super::paging::{Order, walk};
 use super::tx::{Tx, address, address_text, date, maybe_date, uuid};
 use super::users::user;
 use crate::domain::dialect::Dialect;
@@ -11,7 +13,7 @@ use crate::domain::session::{EndReason, Session};
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{ReadSessions, RefreshHash, StoreError, WriteSessions};
+use crate::store::{ReadSessions, RefreshHash, SessionCursor, SessionPage, SessionQuery, StoreError, WriteSessions};
 
 /// How many of a session's spent refresh tokens are known as such, see [`WriteSessions::keep_refresh`].
 const HASHES_KEPT: u32 = 1000;
@@ -44,6 +46,31 @@ pub(super) const SWEEP_HASHES: &str = "DELETE FROM refresh_hashes WHERE hash IN
 pub(super) const SWEEP: &str = "DELETE FROM sessions WHERE id IN
    (SELECT id FROM sessions s WHERE expires_at < ?1 AND NOT EXISTS
       (SELECT 1 FROM refresh_hashes WHERE session_id = s.id) ORDER BY expires_at LIMIT ?2)";
+
+/// What an index knows of sessions, from a place on towards older ones.
+macro_rules! openings {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "SELECT opened_at, id FROM sessions INDEXED BY ",
+            $index,
+            " WHERE ",
+            $which,
+            " AND ended_at IS NULL AND opened_at <= ?1 AND (opened_at < ?1 OR id < ?2)",
+            " ORDER BY opened_at DESC, id DESC LIMIT ?3"
+        )
+    };
+}
+pub(super) const NEWEST_OF_DIALECT: &str = openings!("sessions_by_opening", "dialect = ?4");
+pub(super) const NEWEST_OF_USER: &str = openings!("sessions_by_user", "user_id = ?4");
+
+/// Where a session stands among all: by the date of its opening, then by its id.
+type Opening = (i64, [u8; 16]);
+/// After every session.
+const NEWEST: Opening = (i64::MAX, [0xff; 16]);
+
+fn opening(row: &Row<'_>) -> Result<(Opening, ()), StoreError> {
+    Ok(((row.get("opened_at")?, row.get("id")?), ()))
+}
 
 fn session(row: &Row<'_>) -> Result<Session, StoreError> {
     let dialect: String = row.get("dialect")?;
@@ -83,6 +110,31 @@ impl ReadSessions for Tx<'_> {
 
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         self.all(OF_USER, params![user.0, now.unix(), LISTED], session)
+    }
+
+    fn session_page(&self, query: &SessionQuery, now: Timestamp) -> Result<SessionPage, StoreError> {
+        let start = query.after.map(|cursor| (cursor.opened_at.unix(), cursor.id.0.into_bytes()));
+        let slices = |start: Option<&Opening>, slice: u32| {
+            let (at, id) = start.copied().unwrap_or(NEWEST);
+            if let Some(UserId(user)) = query.user {
+                return Ok(vec![self.all(NEWEST_OF_USER, params![at, id, slice, user], opening)?]);
+            }
+            let dialects = Dialect::ALL.into_iter().filter(|dialect| query.dialect.is_none_or(|only| only == *dialect));
+            let of = |dialect: Dialect| self.all(NEWEST_OF_DIALECT, params![at, id, slice, dialect.name()], opening);
+            dialects.map(of).collect()
+        };
+        // The index is walked alone; only of what is shown is the rest read, and what has run out is left out then.
+        let mut page = SessionPage::default();
+        let walked = walk(Order::Descending, query.limit, start, slices, |_, ()| true)?;
+        for ((_, id), ()) in walked.rows {
+            let found = self.session(SessionId(Uuid::from_bytes(id)))?;
+            let of_dialect = |session: &Session| query.dialect.is_none_or(|only| only == session.dialect);
+            page.sessions.extend(found.filter(|(session, _)| session.is_live(now) && of_dialect(session)));
+        }
+        page.next = walked
+            .next
+            .map(|(at, id)| SessionCursor { opened_at: Timestamp::from_unix(at), id: SessionId(Uuid::from_bytes(id)) });
+        Ok(page)
     }
 
     fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {

@@ -4,9 +4,9 @@ use rusqlite::params;
 use serde_json::Value;
 
 use super::error::unreadable;
-use super::tx::Tx;
+use super::tx::{Tx, date};
 use crate::domain::time::Timestamp;
-use crate::store::{ReadSettings, StoreError, WriteSettings};
+use crate::store::{ReadSettings, SettingChange, StoreError, WriteSettings};
 
 impl ReadSettings for Tx<'_> {
     fn stored_settings(&self) -> Result<Vec<(String, Value)>, StoreError> {
@@ -14,6 +14,12 @@ impl ReadSettings for Tx<'_> {
             let (name, text): (String, String) = (row.get("name")?, row.get("value")?);
             let value = serde_json::from_str(&text).map_err(|problem| unreadable(&name, problem))?;
             Ok((name, value))
+        })
+    }
+
+    fn setting_changes(&self) -> Result<Vec<SettingChange>, StoreError> {
+        self.all("SELECT name, changed_at, changed_by FROM settings ORDER BY name", [], |row| {
+            Ok(SettingChange { name: row.get("name")?, at: date(row, "changed_at")?, by: row.get("changed_by")? })
         })
     }
 }
@@ -27,5 +33,9 @@ impl WriteSettings for Tx<'_> {
             params![name, value.to_string(), now.unix(), by],
         )?;
         Ok(())
+    }
+
+    fn unset_setting(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.execute("DELETE FROM settings WHERE name = ?1", [name])? == 1)
     }
 }

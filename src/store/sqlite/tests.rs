@@ -78,65 +78,6 @@ fn every_commit_waits_for_the_disk() {
     assert!(calls >= 52, "{calls} waits for 52 commits");
 }
 
-/// Each statement whose table grows finds its rows by an index, and in order.
-#[tokio::test]
-async fn no_statement_reads_a_whole_table() {
-    let statements = [
-        users::BY_ID,
-        users::BY_SUB,
-        users::BY_NAME,
-        users::BY_EMAIL,
-        users::CLAIMANTS,
-        users::PAGE_OF_PREFIX,
-        users::SIGNED_IN_FROM,
-        sessions::WITH_USER,
-        sessions::OF_USER,
-        sessions::OLDEST,
-        sessions::ADVANCE,
-        sessions::END,
-        sessions::END_OF_USER,
-        sessions::BY_HASH,
-        sessions::SWEEP_HASHES,
-        sessions::SWEEP,
-        social_accounts::BY_ID,
-        social_accounts::OF_USER,
-        social_accounts::ONE_OF_USER,
-        social_accounts::FORGET,
-        reset_codes::OWNER,
-        reset_codes::SWEEP,
-        outbox::CLAIM,
-        outbox::SWEEP,
-        audit::NEWEST_OF,
-        audit::RECORD,
-        audit::SWEEP,
-        "DELETE FROM users WHERE id = 1",
-        "UPDATE audit SET username = NULL WHERE user_id = 1",
-        "DELETE FROM sign_in_addresses WHERE user_id = 1",
-    ];
-    let folder = TempDir::new().unwrap();
-    let database = Database::open(&folder.path().join("test.db")).unwrap();
-    let plans = database.readers.on_connection(move |connection| {
-        Ok::<_, StoreError>(statements.map(|sql| {
-            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            for number in 1..=plan.parameter_count() {
-                plan.raw_bind_parameter(number, 1).unwrap();
-            }
-            let mut rows = plan.raw_query();
-            let mut steps = Vec::new();
-            while let Some(row) = rows.next().unwrap() {
-                steps.push(row.get::<_, String>("detail").unwrap());
-            }
-            (sql, steps)
-        }))
-    });
-    for (sql, steps) in plans.await.unwrap() {
-        // A subquery's result is no table; its rows were found by an index.
-        let scans = steps.iter().any(|step| step.starts_with("SCAN"));
-        let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER"));
-        assert!(!scans && !sorts, "{sql}\n{steps:#?}");
-    }
-}
-
 #[test]
 fn many_may_open_a_new_file_at_once() {
     let folder = TempDir::new().unwrap();

@@ -12,13 +12,7 @@ use crate::store::{Read, StoreError, Write};
 /// A transaction. Whoever makes one has begun it, and ends it.
 pub(super) struct Tx<'c>(&'c Connection);
 
-impl Read for Tx<'_> {
-    fn size(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
-        let bytes = self.one(sql, [], |row| Ok(row.get::<_, i64>(0)?))?;
-        Ok(bytes.unwrap_or_default().unsigned_abs())
-    }
-}
+impl Read for Tx<'_> {}
 
 impl Write for Tx<'_> {}
 

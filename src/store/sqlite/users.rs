@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use rusqlite::{Row, params};
 
 use super::error::unreadable;
-use super::tx::{Tx, address_text, date, maybe_date, uuid};
+use super::tx::{Tx, address, address_text, date, maybe_date, uuid};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::password::PasswordHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
-use crate::store::{ReadUsers, StoreError, UserQuery, WriteAdminSessions as _, WriteUsers};
+use crate::store::{ReadUsers, StoreError, UserPage, UserQuery, UserSearch, WriteAdminSessions as _, WriteUsers};
 
 /// How many addresses of a user are kept.
 const ADDRESSES_KEPT: u32 = 20;
@@ -28,6 +28,12 @@ pub(super) const PAGE_OF_PREFIX: &str = "SELECT * FROM users WHERE id > ?1 AND i
      SELECT id FROM users WHERE username_key >= ?3 AND username_key < ?4
      UNION ALL SELECT id FROM users WHERE email_key >= ?3 AND email_key < ?4
    ) ORDER BY id LIMIT ?2";
+pub(super) const OTHER_SUPERUSER: &str = "SELECT 1 FROM users INDEXED BY users_superusers WHERE is_superuser = 1 AND username_key > '' AND is_active = 1 AND id <> ?1";
+pub(super) const ADDRESSES: &str =
+    "SELECT address, last_at FROM sign_in_addresses WHERE user_id = ?1 ORDER BY last_at DESC, address";
+pub(super) const FORGET_NAME: &str = "UPDATE audit SET username = NULL WHERE user_id = ?1";
+pub(super) const FORGET_ACTOR: &str = "UPDATE audit SET actor = NULL WHERE actor_id = ?1";
+pub(super) const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 pub(super) const SIGNED_IN_FROM: &str = "SELECT 1 FROM sign_in_addresses WHERE user_id = ?1 AND address = ?2";
 
 /// A user of a row that has all columns of `users` by their own names.
@@ -113,6 +119,19 @@ impl ReadUsers for Tx<'_> {
         let from = Login::new(prefix);
         let to = format!("{}{}", from.key(), char::MAX);
         self.all(PAGE_OF_PREFIX, params![after, query.limit, from.key(), to], user)
+    }
+
+    fn user_page(&self, search: &UserSearch) -> Result<UserPage, StoreError> {
+        self.search_users(search)
+    }
+
+    fn other_superuser(&self, than: UserId) -> Result<bool, StoreError> {
+        self.exists(OTHER_SUPERUSER, [than.0])
+    }
+
+    fn sign_in_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError> {
+        let all = self.all(ADDRESSES, [id.0], |row| Ok((address(row, "address")?, date(row, "last_at")?)))?;
+        Ok(all.into_iter().filter_map(|(address, at)| Some((address?, at))).collect())
     }
 
     fn has_signed_in_from(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError> {
@@ -204,6 +223,24 @@ impl WriteUsers for Tx<'_> {
         Ok(self.execute(sql, [id.0])? == 1)
     }
 
+    fn remove_email(&self, id: UserId) -> Result<(), StoreError> {
+        self.execute("UPDATE users SET email = NULL, email_key = NULL, email_verified = 0 WHERE id = ?1", [id.0])?;
+        self.forget_reset_code(id)
+    }
+
+    fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError> {
+        self.execute("UPDATE users SET first_name = ?2, last_name = ?3 WHERE id = ?1", params![id.0, first, last])?;
+        Ok(())
+    }
+
+    fn set_rights(&self, id: UserId, is_staff: bool, is_superuser: bool) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE users SET is_staff = ?2, is_superuser = ?3 WHERE id = ?1",
+            params![id.0, is_staff, is_superuser],
+        )?;
+        Ok(())
+    }
+
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError> {
         self.execute("UPDATE users SET is_active = ?2 WHERE id = ?1", params![id.0, active])?;
         self.forget_reset_code(id)
@@ -232,7 +269,8 @@ impl WriteUsers for Tx<'_> {
     }
 
     fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
-        self.execute("UPDATE audit SET username = NULL WHERE user_id = ?1", [id.0])?;
-        Ok(self.execute("DELETE FROM users WHERE id = ?1", [id.0])? == 1)
+        self.execute(FORGET_NAME, [id.0])?;
+        self.execute(FORGET_ACTOR, [id.0])?;
+        Ok(self.execute(DELETE, [id.0])? == 1)
     }
 }

@@ -1,0 +1,109 @@
+//! How the database goes about what it is asked: by an index, and in the order that is wanted.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+
+/// Every statement on a table that grows, by what asks it. Counting is left out, and what is asked of a few rows.
+const STATEMENTS: &[(&str, &str)] = &[
+    ("a user by id", users::BY_ID),
+    ("a user by sub", users::BY_SUB),
+    ("a sign-in by name", users::BY_NAME),
+    ("a sign-in by address", users::BY_EMAIL),
+    ("whether a name is free", users::CLAIMANTS),
+    ("the command line's list", users::PAGE_OF_PREFIX),
+    ("whether an address is known", users::SIGNED_IN_FROM),
+    ("whether a superuser is the last", users::OTHER_SUPERUSER),
+    ("a deletion", users::DELETE),
+    ("a deletion's names in the log", users::FORGET_NAME),
+    ("a deletion's deeds in the log", users::FORGET_ACTOR),
+    ("a deletion's addresses", "DELETE FROM sign_in_addresses WHERE user_id = 1"),
+    ("users by name", user_search::BY_NAME[0]),
+    ("users by name, backwards", user_search::BY_NAME[1]),
+    ("users by address", user_search::BY_EMAIL[0]),
+    ("users by address, backwards", user_search::BY_EMAIL[1]),
+    ("superusers", user_search::SUPERUSERS[0]),
+    ("superusers, backwards", user_search::SUPERUSERS[1]),
+    ("disabled users", user_search::DISABLED[0]),
+    ("disabled users, backwards", user_search::DISABLED[1]),
+    ("a session and its user", sessions::WITH_USER),
+    ("a user's sessions", sessions::OF_USER),
+    ("the oldest session", sessions::OLDEST),
+    ("a refresh", sessions::ADVANCE),
+    ("a sign-out", sessions::END),
+    ("the end of all of a user's sessions", sessions::END_OF_USER),
+    ("a refresh token by its hash", sessions::BY_HASH),
+    ("the newest sessions of a dialect", sessions::NEWEST_OF_DIALECT),
+    ("the newest sessions of a user", sessions::NEWEST_OF_USER),
+    ("the sweep of refresh tokens", sessions::SWEEP_HASHES),
+    ("the sweep of sessions", sessions::SWEEP),
+    ("the sessions that are open", health::OPEN_SESSIONS),
+    ("a reset code", reset_codes::OWNER),
+    ("the sweep of reset codes", reset_codes::SWEEP),
+    ("the mails that are due", outbox::CLAIM),
+    ("the mails that wait", outbox::LIST_WAITING),
+    ("the mails that are done with", outbox::LIST_DONE),
+    ("the mails that were given up", outbox::LIST_FAILED),
+    ("the oldest mail that waits", outbox::OLDEST_WAITING),
+    ("a mail that is hastened", outbox::HASTEN),
+    ("the sweep of mails", outbox::SWEEP),
+    ("the log", audit::PAGE),
+    ("the log of a user", audit::PAGE_OF_USER),
+    ("the log of a superuser's deeds", audit::PAGE_OF_ACTOR),
+    ("the log of an action", audit::PAGE_OF_ACTION),
+    ("a line of the log", audit::RECORD),
+    ("the sweep of the log", audit::SWEEP),
+];
+
+fn plan(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    for number in 1..=plan.parameter_count() {
+        plan.raw_bind_parameter(number, 1).unwrap();
+    }
+    let mut rows = plan.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get::<_, String>("detail").unwrap());
+    }
+    steps
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table_or_sorts_it() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::open(&folder.path().join("test.db")).unwrap();
+    let plans = database.readers.on_connection(|connection| {
+        Ok::<_, StoreError>(STATEMENTS.iter().map(|(name, sql)| (*name, plan(connection, sql))).collect::<Vec<_>>())
+    });
+    for (name, steps) in plans.await.unwrap() {
+        // A subquery's result is no table; its rows were found by an index.
+        let scans = steps.iter().any(|step| step.starts_with("SCAN"));
+        let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER"));
+        assert!(!scans && !sorts, "{name}\n{steps:#?}");
+    }
+}
+
+/// A page that goes on from a place begins there: its index is entered at the place, not before it.
+#[tokio::test]
+async fn a_page_enters_its_index_where_it_begins() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::open(&folder.path().join("test.db")).unwrap();
+    let plans = database.readers.on_connection(|connection| {
+        let entered = [
+            (audit::PAGE, "audit_by_time (at>? AND at<?)"),
+            (audit::PAGE_OF_USER, "audit_by_user (user_id=? AND at>? AND at<?)"),
+            (audit::PAGE_OF_ACTION, "audit_by_action (action=? AND at>? AND at<?)"),
+            (sessions::NEWEST_OF_DIALECT, "sessions_by_opening (dialect=? AND opened_at<?)"),
+            (sessions::NEWEST_OF_USER, "sessions_by_user (user_id=? AND opened_at<?)"),
+            (outbox::LIST_DONE, "outbox_done (created_at<?)"),
+            (user_search::SUPERUSERS[0], "users_superusers (username_key>? AND username_key<?)"),
+            (user_search::BY_EMAIL[1], "(email_key>? AND email_key<?)"),
+        ];
+        Ok::<_, StoreError>(entered.map(|(sql, index)| (plan(connection, sql), index)))
+    });
+    for (steps, index) in plans.await.unwrap() {
+        assert!(steps.iter().any(|step| step.contains(index)), "{index}\n{steps:#?}");
+    }
+}

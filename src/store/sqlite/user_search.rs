@@ -1,0 +1,129 @@
+//! Finding users among a million by what their name or address begins with, in SQL.
+
+use rusqlite::params;
+
+use super::paging::{Order, Walked, walk};
+use super::tx::Tx;
+use super::users::user;
+use crate::domain::user::{Email, Login, User};
+use crate::store::{Place, StoreError, UserPage, UserSearch};
+
+/// Users whose key lies from `?1` on and before `?2`: onwards, and backwards.
+macro_rules! stream {
+    ($key:literal, $index:literal, $which:literal) => {
+        [stream!($key, $index, $which, ""), stream!($key, $index, $which, " DESC")]
+    };
+    ($key:literal, $index:literal, $which:literal, $order:literal) => {
+        concat!(
+            "SELECT *, ",
+            $key,
+            " AS key FROM users",
+            $index,
+            " WHERE ",
+            $which,
+            $key,
+            " >= ?1 AND ",
+            $key,
+            " < ?2 ORDER BY ",
+            $key,
+            $order,
+            " LIMIT ?3"
+        )
+    };
+}
+pub(super) const BY_NAME: [&str; 2] = stream!("username_key", "", "");
+pub(super) const BY_EMAIL: [&str; 2] = stream!("email_key", "", "");
+pub(super) const SUPERUSERS: [&str; 2] =
+    stream!("username_key", " INDEXED BY users_superusers", "is_superuser = 1 AND ");
+pub(super) const DISABLED: [&str; 2] = stream!("username_key", " INDEXED BY users_disabled", "is_active = 0 AND ");
+
+/// A search, with what follows from it.
+struct Search<'a> {
+    asked: &'a UserSearch,
+    prefix: String,
+}
+
+/// A user that was found, and whether by their address.
+type Found = (User, bool);
+
+impl Search<'_> {
+    /// The streams that hold all who may be asked for, and no more than need be. Where few are asked for they are walked
+    /// by name, and their addresses looked at.
+    fn streams(&self) -> &'static [([&'static str; 2], bool)] {
+        if self.asked.superuser == Some(true) {
+            &[(SUPERUSERS, false)]
+        } else if self.asked.active == Some(false) {
+            &[(DISABLED, false)]
+        } else if self.prefix.is_empty() {
+            &[(BY_NAME, false)]
+        } else {
+            &[(BY_NAME, false), (BY_EMAIL, true)]
+        }
+    }
+
+    fn is_by_name_alone(&self) -> bool {
+        self.asked.superuser == Some(true) || self.asked.active == Some(false)
+    }
+
+    /// From where to where keys are asked for: none is longer than what begins it and the greatest character there is.
+    fn range(&self, start: Option<&String>, order: Order) -> (String, String) {
+        let (from, to) = if self.is_by_name_alone() {
+            (String::new(), char::MAX.to_string())
+        } else {
+            (self.prefix.clone(), format!("{}{}", self.prefix, char::MAX))
+        };
+        match (start, order) {
+            (None, _) => (from, to),
+            // Nothing lies between a key and the same with the least character after it.
+            (Some(start), Order::Ascending) => (from.max(format!("{start}\0")), to),
+            (Some(start), Order::Descending) => (from, to.min(start.clone())),
+        }
+    }
+
+    /// Whether a user is asked for, and was not found by another key as well.
+    fn keeps(&self, (user, by_email): &Found) -> bool {
+        let begins = |key: String| key.starts_with(&self.prefix);
+        let by_name = begins(user.username.key());
+        let found =
+            if *by_email { !by_name } else { by_name || user.email.as_ref().map(Email::key).is_some_and(begins) };
+        found
+            && self.asked.active.is_none_or(|active| user.is_active == active)
+            && self.asked.superuser.is_none_or(|superuser| user.is_superuser == superuser)
+    }
+}
+
+impl Tx<'_> {
+    pub(super) fn search_users(&self, asked: &UserSearch) -> Result<UserPage, StoreError> {
+        let search = Search { asked, prefix: Login::new(&asked.text).key().to_owned() };
+        let (order, start) = match &asked.place {
+            Place::Start => (Order::Ascending, None),
+            Place::After(key) => (Order::Ascending, Some(key.clone())),
+            Place::Before(key) => (Order::Descending, Some(key.clone())),
+        };
+        let slices = |start: Option<&String>, slice: u32| {
+            let (from, to) = search.range(start, order);
+            let stream = |(both, by_email): &([&str; 2], bool)| {
+                let sql = both[usize::from(order == Order::Descending)];
+                self.all(sql, params![from, to, slice], |row| Ok((row.get("key")?, (user(row)?, *by_email))))
+            };
+            search.streams().iter().map(stream).collect()
+        };
+        let walked = walk(order, asked.limit, start.clone(), slices, |_, found| search.keeps(found))?;
+        Ok(page(walked, order, start))
+    }
+}
+
+/// A page in order of name, whichever way it was walked.
+fn page(walked: Walked<String, Found>, order: Order, start: Option<String>) -> UserPage {
+    let Walked { mut rows, next } = walked;
+    // Where it came from there is something on the other side: what its start was taken from.
+    let beside = rows.first().map(|(key, _)| key.clone()).or_else(|| start.clone()).filter(|_| start.is_some());
+    let (previous, next) = match order {
+        Order::Ascending => (beside, next),
+        Order::Descending => {
+            rows.reverse();
+            (next, beside)
+        }
+    };
+    UserPage { users: rows.into_iter().map(|(_, (user, _))| user).collect(), previous, next }
+}
