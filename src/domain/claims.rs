@@ -59,6 +59,11 @@ impl Claims {
         Ok(Self(map))
     }
 
+    /// Wraps part of what were claims already.
+    pub(super) fn from_object(map: Map<String, Value>) -> Self {
+        Self(map)
+    }
+
     /// Reads what the store kept: what was once let in stays readable, whatever the rules become. A reserved name is
     /// passed over when a token is made.
     pub fn from_stored(json: &str) -> Result<Self, ClaimsError> {

@@ -10,11 +10,13 @@ use super::algorithm::Algorithm;
 use super::time::Timestamp;
 
 mod change;
+mod outlook;
 #[cfg(test)]
 mod properties;
 mod schedule;
 
 pub use change::{Refused, Revocation, Rotation};
+pub use outlook::{NextRotation, RevocationOutlook, RotationOutlook, Successor};
 pub use schedule::{BadDates, Schedule};
 
 /// How many characters a thumbprint has: 32 bytes in base64url without padding.

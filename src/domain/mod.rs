@@ -20,6 +20,7 @@ pub mod password;
 pub mod profile;
 pub mod public_url;
 pub mod reset_code;
+pub mod role;
 pub mod run;
 pub mod secret;
 pub mod session;

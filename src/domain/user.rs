@@ -156,6 +156,26 @@ impl Username {
     }
 }
 
+/// A given or family name, which may be empty: at most [`USERNAME_MAX`] characters, of none that can't be seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RealName(String);
+
+impl RealName {
+    /// Checks a name somebody gave; white space at its ends is dropped.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let text = text.trim();
+        if text.chars().count() > USERNAME_MAX {
+            return Err(Problem::TooLong { max: USERNAME_MAX });
+        }
+        if text.chars().any(is_unprintable) { Err(Problem::Unprintable) } else { Ok(Self(text.to_owned())) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// An e-mail address (RFC 5321 mailbox, no display name, no domain literal). Equality is that of [`Email::key`].
 #[derive(Clone, Debug)]
 pub struct Email(String);
@@ -266,6 +286,15 @@ mod tests {
         assert!(Username::parse(&"é".repeat(150)).is_ok());
         assert_eq!(Username::parse(&"\u{fdfa}".repeat(60)), Err(Problem::TooLong { max: 150 }), "its key is 1080 long");
         assert_eq!(Username::parse(&"é".repeat(151)), Err(Problem::TooLong { max: 150 }));
+    }
+
+    #[test]
+    fn real_names_may_be_empty_and_of_any_script() {
+        for (given, kept) in [("", ""), (" Ann ", "Ann"), ("O'Hara-Łęcka", "O'Hara-Łęcka"), ("李", "李")] {
+            assert_eq!(RealName::parse(given).map(|name| name.0), Ok(kept.to_owned()));
+        }
+        assert_eq!(RealName::parse("a\u{202e}b"), Err(Problem::Unprintable));
+        assert_eq!(RealName::parse(&"é".repeat(151)), Err(Problem::TooLong { max: 150 }));
     }
 
     #[test]

@@ -1,0 +1,139 @@
+//! A user's roles: two claims that many resource servers look at, `role` and `roles`, as fields of their own.
+
+use serde_json::Value;
+
+use super::claims::{Claims, ClaimsError};
+use super::field::Problem;
+
+/// The greatest number of characters in a role's name.
+pub const ROLE_MAX: usize = 64;
+const ROLE: &str = "role";
+const ROLES: &str = "roles";
+
+/// A role's name: 1 to [`ROLE_MAX`] characters that can be seen, no white space and no comma, which part names in forms
+/// and in scopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role(String);
+
+impl Role {
+    /// Checks a name somebody wrote.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        if text.is_empty() {
+            return Err(Problem::Blank);
+        }
+        if text.chars().count() > ROLE_MAX {
+            return Err(Problem::TooLong { max: ROLE_MAX });
+        }
+        let parts = |c: char| c.is_whitespace() || c.is_control() || c == ',';
+        if text.contains(parts) { Err(Problem::Unprintable) } else { Ok(Self(text.to_owned())) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The two claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// `role`, a text.
+    pub role: Option<Role>,
+    /// `roles`, a list of texts; where it is empty there is no such claim.
+    pub roles: Vec<Role>,
+}
+
+impl Roles {
+    /// Reads names as a form has them, parted by commas or white space; one that repeats counts once.
+    pub fn parse_list(text: &str) -> Result<Vec<Role>, Problem> {
+        let mut all: Vec<Role> = Vec::new();
+        for name in text.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()) {
+            let role = Role::parse(name)?;
+            if !all.contains(&role) {
+                all.push(role);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes the roles out of claims: the roles, and the claims that are left. What stands under those names in another
+    /// form is left where it is.
+    pub fn take(claims: &Claims) -> (Self, Claims) {
+        let (mut roles, mut rest) = (Self::default(), serde_json::Map::new());
+        for (name, value) in claims.iter() {
+            match (name.as_str(), value) {
+                (ROLE, Value::String(text)) if Role::parse(text).is_ok() => roles.role = Role::parse(text).ok(),
+                (ROLES, Value::Array(list)) if !list.is_empty() && list.iter().all(|item| named(item).is_some()) => {
+                    roles.roles = list.iter().filter_map(named).collect();
+                }
+                _ => {
+                    rest.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        (roles, Claims::from_object(rest))
+    }
+
+    /// Puts the roles into claims, in place of what stands under those names, and checks the whole.
+    pub fn put(&self, claims: &Claims) -> Result<Claims, ClaimsError> {
+        let mut all: serde_json::Map<String, Value> =
+            claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        if let Some(role) = &self.role {
+            all.insert(ROLE.to_owned(), role.as_str().into());
+        }
+        if !self.roles.is_empty() {
+            let list = self.roles.iter().map(|role| Value::from(role.as_str())).collect();
+            all.insert(ROLES.to_owned(), Value::Array(list));
+        }
+        Claims::parse(&Value::Object(all).to_string())
+    }
+}
+
+fn named(item: &Value) -> Option<Role> {
+    item.as_str().and_then(|text| Role::parse(text).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claims(json: &str) -> Claims {
+        Claims::parse(json).expect("they are claims")
+    }
+
+    #[test]
+    fn roles_are_taken_out_and_put_back() {
+        for json in [
+            "{}",
+            r#"{"a":1,"role":"editor","roles":["x","y"]}"#,
+            r#"{"roles":["admin"]}"#,
+            r#"{"role":7,"roles":"admin","b":null}"#,
+            r#"{"roles":[]}"#,
+            r#"{"roles":["a b"],"role":""}"#,
+        ] {
+            let (roles, rest) = Roles::take(&claims(json));
+            assert_eq!(roles.put(&rest).map(|all| sorted(&all)), Ok(sorted(&claims(json))), "{json}");
+        }
+        let (roles, rest) = Roles::take(&claims(r#"{"a":1,"role":"editor","roles":["x","y"]}"#));
+        assert_eq!(roles.role.as_ref().map(Role::as_str), Some("editor"));
+        assert_eq!((roles.roles.len(), rest.to_json().as_str()), (2, r#"{"a":1}"#));
+    }
+
+    fn sorted(claims: &Claims) -> Vec<(String, Value)> {
+        let mut all: Vec<_> = claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        all.sort_by(|one, other| one.0.cmp(&other.0));
+        all
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let names =
+            |text: &str| Roles::parse_list(text).map(|all| all.iter().map(|role| role.0.clone()).collect::<Vec<_>>());
+        assert_eq!(names(" editor, admin\neditor "), Ok(vec!["editor".to_owned(), "admin".to_owned()]));
+        assert_eq!(names(""), Ok(vec![]));
+        assert_eq!(names(&"x".repeat(65)), Err(Problem::TooLong { max: 64 }));
+        assert_eq!((Role::parse(""), Role::parse("a,b")), (Err(Problem::Blank), Err(Problem::Unprintable)));
+        let many = Roles { role: None, roles: vec![Role("x".repeat(64)); 40] };
+        assert_eq!(many.put(&Claims::default()), Err(ClaimsError::TooLarge));
+    }
+}
