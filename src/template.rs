@@ -64,6 +64,11 @@ impl TemplateSet {
         Ok(set)
     }
 
+    /// The operator's own file that took the place of what is built in, if one did.
+    pub fn file(&self, name: &str) -> Option<&Path> {
+        self.files.get(name).map(PathBuf::as_path)
+    }
+
     /// Renders a sample, which holds no secret: the error tells all it can.
     pub fn try_out(&self, name: &str, sample: Value) -> Result<(), TemplateError> {
         let text = self.text(name, sample).map_err(|error| self.broken(name, &error, true))?;

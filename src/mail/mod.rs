@@ -11,7 +11,7 @@ use lettre::message::Mailbox;
 use crate::chance::Chance;
 use crate::crypto::derive::{DerivedKeys, Use};
 use crate::crypto::seal::Seal;
-use crate::domain::mail_item::{MailItem, NewMail};
+use crate::domain::mail_item::{MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
 use crate::template::TemplateError;
@@ -24,7 +24,7 @@ mod transport;
 
 pub use letter::{Rendered, Unreadable, masked, opened, sealed};
 pub use smtp::{Security, Smtp, SmtpOptions};
-pub use template::{Mail, Templates};
+pub use template::{Mail, Preview, Templates};
 pub use transport::{SendError, Transport};
 
 use letter::Letter;
@@ -96,6 +96,16 @@ impl Mailer {
     pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, chance: &Chance) -> Result<NewMail, TemplateError> {
         let rendered = self.0.templates.render(mail, to)?;
         Ok(NewMail { template: mail.template(), sealed: sealed(&rendered, &self.0.seal, chance), created_at: now })
+    }
+
+    /// To whom a mail of the outbox goes, [`masked`]; None where it can't be read.
+    pub fn recipient(&self, mail: &SealedMail) -> Option<String> {
+        opened(mail, &self.0.seal).ok().map(|rendered| masked(&rendered.to))
+    }
+
+    /// Each template with sample data, as it would be sent.
+    pub fn previews(&self) -> Result<Vec<Preview>, TemplateError> {
+        self.0.templates.previews()
     }
 
     /// Opens a mail from the outbox and sends it, in at most the transport's time. Its message id is the same at every

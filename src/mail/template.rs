@@ -2,7 +2,7 @@
 //!
 //! It owns what a mail says. It must not send or keep anything.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use minijinja::context;
@@ -103,6 +103,21 @@ const BUILT_IN: [(&str, &str); 7] = built_in![
     "restore_link/body.html",
 ];
 
+/// What every mail is made of.
+const PARTS: [&str; 3] = ["subject.txt", "body.txt", "body.html"];
+const SAMPLE_RECIPIENT: &str = "anna@example.com";
+
+/// A template filled with a sample: what it looks like, and nobody's secret.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// The template's name.
+    pub template: &'static str,
+    /// What would be sent.
+    pub rendered: Rendered,
+    /// The operator's own files among its parts.
+    pub own_files: Vec<PathBuf>,
+}
+
 /// All templates, ready to be rendered. Files are read once: changed ones are taken up at the next start.
 #[derive(Debug)]
 pub struct Templates {
@@ -117,12 +132,27 @@ impl Templates {
         let site = context! { url => site.url.as_str(), name => site.name.as_str(), host => site.host.as_str() };
         let templates = Self { set, site };
         for sample in Mail::samples() {
-            for part in ["subject.txt", "body.txt", "body.html"] {
+            for part in PARTS {
                 let name = format!("{}/{part}", sample.template());
                 templates.set.try_out(&name, sample.context(&templates.site))?;
             }
         }
         Ok(templates)
+    }
+
+    /// Each template with its first sample, as it would be sent.
+    pub(super) fn previews(&self) -> Result<Vec<Preview>, TemplateError> {
+        let mut all: Vec<Preview> = Vec::new();
+        for sample in Mail::samples() {
+            let template = sample.template();
+            if all.iter().any(|preview| preview.template == template) {
+                continue;
+            }
+            let part = |part: &str| self.set.file(&format!("{template}/{part}")).map(Path::to_owned);
+            let rendered = self.render(&sample, &Email::from_stored(SAMPLE_RECIPIENT.to_owned()))?;
+            all.push(Preview { template, rendered, own_files: PARTS.into_iter().filter_map(part).collect() });
+        }
+        Ok(all)
     }
 
     /// Renders a mail for its recipient.
@@ -189,6 +219,16 @@ mod tests {
         let mails = rendered(&loaded.unwrap());
         assert_eq!(mails[0].subject, "Code for anna");
         assert!(mails[0].text.contains("works once"));
+    }
+
+    #[test]
+    fn each_template_has_one_preview_which_names_the_operators_files() {
+        let (folder, loaded) = overridden("reset_code/subject.txt", b"Code for {{ username }}");
+        let previews = loaded.unwrap().previews().unwrap();
+        assert_eq!(previews.iter().map(|preview| preview.template).collect::<Vec<_>>(), ["reset_code", "restore_link"]);
+        assert_eq!(previews[0].rendered.subject, "Code for anna");
+        assert_eq!(previews[0].own_files, [folder.path().join("mail/reset_code/subject.txt")]);
+        assert!(previews[1].own_files.is_empty() && previews[1].rendered.html.contains("restoring=sample"));
     }
 
     #[test]
