@@ -27,6 +27,7 @@ use crate::http::pages::Pages;
 use crate::http::server::tls::Tls;
 use crate::http::server::{Server, room};
 use crate::http::{self, Http, HttpOptions};
+use crate::issuer::admin::health::Vitals;
 use crate::issuer::stats::Uptime;
 use crate::issuer::welcome::{self, FirstAccount, NotFirst};
 use crate::issuer::{Issuer, Policy, settings};
@@ -76,6 +77,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         cookie_seal: Seal::new(&keys, Use::CookieSeal),
         admin: AdminKeys::new(&keys),
         uptime: Uptime::new(&clock),
+        vitals: Vitals::default(),
         clock,
         chance,
         policy: policy(config),

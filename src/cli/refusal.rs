@@ -2,7 +2,7 @@
 
 use anyhow::{Error, anyhow};
 
-use crate::issuer::Refusal;
+use crate::issuer::{Denied, Refusal};
 
 /// What to tell the operator.
 pub fn words(refusal: Refusal) -> Error {
@@ -25,5 +25,13 @@ pub fn words(refusal: Refusal) -> Error {
         }
         Refusal::Social(why) => anyhow!("{why}"),
         Refusal::Fault(fault) => fault.into(),
+    }
+}
+
+/// What to tell the operator whose change was not made.
+pub fn denied(denied: Denied) -> Error {
+    match denied {
+        Denied::Rule(rule) => rule.into(),
+        Denied::Refused(refusal) => words(refusal),
     }
 }

@@ -10,6 +10,7 @@ use super::{block_on, print, refusal};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::audit::Operator;
 use crate::domain::setting::Definition;
 use crate::issuer::settings::{self, NotSet, SetSetting};
 
@@ -50,7 +51,7 @@ impl Settings {
                 Definition::find(&name)?.parse(&value)?;
                 let stored = block_on(async {
                     let store = app::open_store(config)?;
-                    let set = SetSetting { name: name.clone(), value, by: "the command line".to_owned() };
+                    let set = SetSetting { name: name.clone(), value, by: Operator::CommandLine };
                     set.run(&store, Clock::system().now()).await.map_err(|not_set| match not_set {
                         NotSet::Wrong(error) => anyhow!(error),
                         NotSet::Refused(no) => refusal::words(no),

@@ -156,7 +156,7 @@ fn change(config: &Config, name: &str, change: Change, done: &str) -> Result<()>
         change
             .run(&user, &issuer)
             .await
-            .map_err(refusal::words)
+            .map_err(refusal::denied)
             .with_context(|| format!("changing {}", user.username))?;
         print::say(format!("{} {done}", user.username));
         Ok(())

@@ -41,7 +41,8 @@ fn tend(issuer: &Issuer) -> Result<(), KeyDirError> {
     if made.is_empty() { Ok(()) } else { take_up(issuer) }
 }
 
-fn take_up(issuer: &Issuer) -> Result<(), KeyDirError> {
+/// Takes up what changed in the folder or came with time.
+pub(super) fn take_up(issuer: &Issuer) -> Result<(), KeyDirError> {
     let ring = issuer.ring();
     let fresh = if issuer.key_dir.stamp()? == ring.stamp() {
         ring.rebuilt(issuer.clock.now())

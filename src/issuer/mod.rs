@@ -39,6 +39,7 @@ use crate::throttle::Throttle;
 
 pub mod admin;
 pub mod authenticate;
+pub mod denied;
 pub mod import_users;
 pub mod issue;
 pub mod keys;
@@ -63,6 +64,7 @@ pub mod users;
 pub mod verify_token;
 pub mod welcome;
 
+pub use denied::{Denied, Rule};
 pub use refusal::{Fault, Refusal, Unproven};
 pub use signed_in::SignedIn;
 
@@ -147,6 +149,8 @@ pub struct Issuer {
     pub policy: Policy,
     /// When the process ran.
     pub uptime: stats::Uptime,
+    /// What was last counted and swept.
+    pub vitals: admin::health::Vitals,
     /// The keys at this moment; swapped whole.
     pub ring: ArcSwap<KeyRing>,
     /// The runtime settings at this moment; swapped whole.

@@ -1,15 +1,16 @@
 //! Asking for a reset mail. The answer is the same whether or not anybody has the address.
 
-use super::{Caller, Issuer, Refusal};
-use crate::domain::audit::{Action, AuditEntry};
+use super::{Caller, Denied, Issuer, Refusal, Rule};
+use crate::domain::audit::{Action, AuditEntry, Operator};
 use crate::domain::count::Count;
+use crate::domain::id::UserId;
 use crate::domain::limit::Limit;
 use crate::domain::mail_item::NewMail;
 use crate::domain::reset_code::{Delivery, LinkToken, ResetCode, ResetSecret};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User};
 use crate::mail::Mail;
-use crate::store::{CodeHash, StoreError};
+use crate::store::{CodeHash, StoreError, Write};
 use crate::throttle::Counted;
 
 /// Somebody forgot their password.
@@ -34,6 +35,11 @@ struct Letter {
 impl Letter {
     fn is_for(&self, user: &User) -> bool {
         user.is_active && user.email == self.user.email && user.password == self.user.password
+    }
+
+    fn queue(&self, tx: &dyn Write) -> Result<(), StoreError> {
+        tx.put_reset_code(self.user.id, self.hash, self.expires_at)?;
+        tx.queue_mail(&self.mail).map(drop)
     }
 }
 
@@ -64,8 +70,7 @@ impl RequestReset {
                     None => (None, "no mail"),
                 };
                 if let Some(letter) = &letter {
-                    tx.put_reset_code(letter.user.id, letter.hash, letter.expires_at)?;
-                    tx.queue_mail(&letter.mail)?;
+                    letter.queue(tx)?;
                 }
                 // Written for unknown addresses too: both answers wait for one commit.
                 tx.record(&AuditEntry {
@@ -89,26 +94,61 @@ impl RequestReset {
             return Ok(None);
         };
         asked.count();
-        self.write(issuer, user)
+        write(issuer, user, self.delivery)
     }
+}
 
-    /// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
-    fn write(&self, issuer: &Issuer, user: User) -> Result<Option<Letter>, Refusal> {
-        let Some(to) = &user.email else { return Ok(None) };
-        let (now, valid_for) = (issuer.clock.now(), issuer.settings().reset_timeout());
-        let username = user.username.clone();
-        let (secret, mail) = match self.delivery {
-            Delivery::Code => {
-                let code = ResetCode::from_random(issuer.chance.bytes());
-                (ResetSecret::Code(code.clone()), Mail::ResetCode { username, code, valid_for })
+/// An operator sends a user a reset mail: in the user's own interest, so no limit holds.
+#[derive(Debug)]
+pub struct SendReset {
+    /// To whom.
+    pub user: UserId,
+    /// What the mail is to carry.
+    pub delivery: Delivery,
+    /// Who does it.
+    pub by: Operator,
+}
+
+impl SendReset {
+    /// Puts the mail into the outbox, in place of any earlier one of either kind. Refuses where it would reach nobody or
+    /// open nothing.
+    pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
+        let Self { user, delivery, by } = self;
+        let found = issuer.store.read(move |tx| tx.user(user)).await;
+        let found = found.map_err(|error: StoreError| Denied::from(error))?.ok_or(Rule::NoUser)?;
+        if !found.is_active {
+            return Err(Rule::Disabled.into());
+        }
+        let letter = write(issuer, found, delivery)?.ok_or(Rule::NoEmail)?;
+        let at = issuer.clock.now();
+        let sent = issuer.store.write(move |tx| {
+            let now = tx.user(user)?.ok_or(Rule::NoUser)?;
+            if !letter.is_for(&now) {
+                return Err(StoreError::Unavailable("the user was changed meanwhile".to_owned()).into());
             }
-            Delivery::Link => {
-                let token = LinkToken::from_random(issuer.chance.bytes());
-                let link = token.link(&issuer.policy.restore_url);
-                (ResetSecret::Link(token), Mail::RestoreLink { username, link, valid_for })
-            }
-        };
-        let mail = issuer.prepare_mail(&mail, to)?;
-        Ok(Some(Letter { hash: issuer.hash_reset(&secret), expires_at: now + valid_for, mail, user }))
+            letter.queue(tx)?;
+            Ok::<(), Denied>(tx.record(&by.entry(at, Action::ResetRequested, Some(user), "mail queued".to_owned()))?)
+        });
+        sent.await
     }
+}
+
+/// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
+fn write(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<Letter>, Refusal> {
+    let Some(to) = &user.email else { return Ok(None) };
+    let (now, valid_for) = (issuer.clock.now(), issuer.settings().reset_timeout());
+    let username = user.username.clone();
+    let (secret, mail) = match delivery {
+        Delivery::Code => {
+            let code = ResetCode::from_random(issuer.chance.bytes());
+            (ResetSecret::Code(code.clone()), Mail::ResetCode { username, code, valid_for })
+        }
+        Delivery::Link => {
+            let token = LinkToken::from_random(issuer.chance.bytes());
+            let link = token.link(&issuer.policy.restore_url);
+            (ResetSecret::Link(token), Mail::RestoreLink { username, link, valid_for })
+        }
+    };
+    let mail = issuer.prepare_mail(&mail, to)?;
+    Ok(Some(Letter { hash: issuer.hash_reset(&secret), expires_at: now + valid_for, mail, user }))
 }

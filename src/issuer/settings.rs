@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Refusal;
-use crate::domain::audit::{Action, AuditEntry};
+use super::{Issuer, Refusal};
+use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
-use crate::domain::setting::{Definition, PROMISED_UNTIL, SettingError, Settings};
+use crate::domain::setting::{Definition, PROMISED_UNTIL, Row, SettingError, Settings, definitions};
 use crate::domain::time::Timestamp;
-use crate::store::{Store, StoreError, Write};
+use crate::store::{SettingChange, Store, StoreError, Write};
 
 /// How long a running issuer may go on with the settings of before.
 const TAKE_UP: Duration = Duration::from_secs(2);
@@ -17,6 +17,38 @@ const TAKE_UP: Duration = Duration::from_secs(2);
 /// Reads the settings in force from the store.
 pub async fn load(store: &Store) -> Result<Settings, StoreError> {
     Ok(Settings::new(&store.read(|tx| tx.stored_settings()).await?))
+}
+
+/// Takes up what is stored, instead of waiting for the job that does.
+pub async fn take_up(issuer: &Issuer) -> Result<(), StoreError> {
+    issuer.runtime.store(load(&issuer.store).await?.into());
+    Ok(())
+}
+
+/// A setting as a page shows it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Name, value, default, type, unit and bounds.
+    pub row: Row,
+    /// What it does, in a few words.
+    pub about: &'static str,
+    /// What it may be, in words.
+    pub allowed: String,
+    /// Who set it and when; None while it has its default.
+    pub changed: Option<SettingChange>,
+}
+
+/// Every setting as it is stored, in the registry's order.
+pub async fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
+    let (stored, changes) =
+        store.read(|tx| Ok::<_, StoreError>((tx.stored_settings()?, tx.setting_changes()?))).await?;
+    let listed = |(row, definition): (Row, Definition)| Listed {
+        changed: changes.iter().find(|change| change.name == row.name).cloned(),
+        about: definition.about,
+        allowed: definition.allowed(),
+        row,
+    };
+    Ok(Settings::new(&stored).rows().into_iter().zip(definitions()).map(listed).collect())
 }
 
 /// An operator changes a setting.
@@ -27,7 +59,16 @@ pub struct SetSetting {
     /// The value as it was typed: `300`, `5m`, `true`, `none`.
     pub value: String,
     /// Who changes it, for the record.
-    pub by: String,
+    pub by: Operator,
+}
+
+/// An operator gives a setting its default back, whatever that is in later versions.
+#[derive(Debug)]
+pub struct ResetSetting {
+    /// The setting's name.
+    pub name: String,
+    /// Who changes it, for the record.
+    pub by: Operator,
 }
 
 /// Why a setting was not changed.
@@ -46,24 +87,44 @@ impl SetSetting {
         let definition = Definition::find(&self.name).map_err(NotSet::Wrong)?;
         let value = definition.parse(&self.value).map_err(NotSet::Wrong)?;
         let stored = value.clone();
-        let written = store.write(move |tx| {
-            let before = Settings::new(&tx.stored_settings()?);
-            tx.put_setting(definition.name, &stored, now, &self.by)?;
-            let after = Settings::new(&tx.stored_settings()?);
-            keep_promise(tx, &before, &after, now, &self.by)?;
-            let detail = format!("{} = {stored} by {}", definition.name, self.by);
-            tx.record(&AuditEntry {
-                at: now,
-                action: Action::SettingChanged,
-                user: None,
-                actor: None,
-                address: None,
-                detail,
-            })
-        });
-        written.await.map_err(|error: StoreError| NotSet::Refused(error.into()))?;
+        change(store, now, self.by, move |tx, by| {
+            tx.put_setting(definition.name, &stored, now, by.name())?;
+            Ok(format!("{} = {stored} by {}", definition.name, by.name()))
+        })
+        .await?;
         Ok(value)
     }
+}
+
+impl ResetSetting {
+    /// Forgets the stored value; valid from the next token on, as with [`SetSetting::run`]. Returns the default.
+    pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, NotSet> {
+        let definition = Definition::find(&self.name).map_err(NotSet::Wrong)?;
+        let default = definition.default.clone();
+        change(store, now, self.by, move |tx, by| {
+            tx.unset_setting(definition.name)?;
+            Ok(format!("{} = {} (the default) by {}", definition.name, definition.default, by.name()))
+        })
+        .await?;
+        Ok(default)
+    }
+}
+
+/// Makes the change, and what it says goes into the log.
+async fn change(
+    store: &Store,
+    now: Timestamp,
+    by: Operator,
+    make: impl FnOnce(&dyn Write, &Operator) -> Result<String, StoreError> + Send + 'static,
+) -> Result<(), NotSet> {
+    let written = store.write(move |tx| {
+        let before = Settings::new(&tx.stored_settings()?);
+        let detail = make(tx, &by)?;
+        let after = Settings::new(&tx.stored_settings()?);
+        keep_promise(tx, &before, &after, now, by.name())?;
+        tx.record(&by.entry(now, Action::SettingChanged, None, detail))
+    });
+    written.await.map_err(|error: StoreError| NotSet::Refused(error.into()))
 }
 
 /// Remembers how long tokens may live that were made under a lifetime that is being lowered: keys are published for

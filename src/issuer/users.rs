@@ -1,13 +1,16 @@
 //! What an operator does with users.
 
+use super::denied::{Denied, Rule};
 use super::{Issuer, Refusal};
-use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
 use crate::domain::id::UserId;
-use crate::domain::password::Password;
+use crate::domain::password::{Password, PasswordHash};
+use crate::domain::reset_code::temporary_password;
 use crate::domain::session::EndReason;
-use crate::domain::user::{Login, User};
+use crate::domain::time::Timestamp;
+use crate::domain::user::{Email, Login, RealName, User, Username};
 use crate::store::{StoreError, Write};
 
 /// Finds a user by name or address.
@@ -27,70 +30,186 @@ pub enum Change {
     SetPassword(Password),
     /// Sets the claims that the user's next tokens carry.
     SetClaims(Claims),
+    /// Sets name, address, names and rights, as far as they differ.
+    Edit(Box<Edit>),
+    /// Ends all sessions.
+    EndSessions,
     /// Deletes the user and all that is known of them but the audit log's lines.
     Delete,
 }
 
+/// What a user shall be.
+#[derive(Clone, Debug)]
+pub struct Edit {
+    /// The name to sign in with.
+    pub username: Username,
+    /// The address; None takes it away.
+    pub email: Option<Email>,
+    /// Given name.
+    pub first_name: RealName,
+    /// Family name.
+    pub last_name: RealName,
+    /// Django's flag.
+    pub is_staff: bool,
+    /// Whether they may enter the admin zone.
+    pub is_superuser: bool,
+}
+
+/// Who changes whom and when, in one transaction.
+struct Deed<'a> {
+    tx: &'a dyn Write,
+    user: User,
+    by: &'a Operator,
+    now: Timestamp,
+}
+
 impl Change {
-    /// Carries the change out. Refuses a password the policy refuses.
-    pub async fn run(self, user: &User, issuer: &Issuer) -> Result<(), Refusal> {
-        let (id, now) = (user.id, issuer.clock.now());
-        let record = move |tx: &dyn Write, action, detail: String| {
-            tx.record(&AuditEntry { at: now, action, user: Some(id), actor: None, address: None, detail })
-        };
-        let ended = |count: usize| format!("{count} sessions ended");
-        let done = match self {
-            Self::Disable => {
-                let disabled: Result<usize, StoreError> = issuer
-                    .store
-                    .write(move |tx| {
-                        tx.set_active(id, false)?;
-                        let count = tx.end_sessions_of(id, None, now, EndReason::Disabled)?;
-                        record(tx, Action::Disabled, ended(count)).map(|()| count)
-                    })
-                    .await;
-                disabled.map(|count| issuer.counted_ended(count))
+    /// Carries the change out at the command line.
+    pub async fn run(self, user: &User, issuer: &Issuer) -> Result<(), Denied> {
+        self.run_as(&Operator::CommandLine, user.id, issuer).await
+    }
+
+    /// Carries the change out. Refuses a password the policy refuses, and a superuser to take the last one away: that can
+    /// be done at the command line alone, which can also make another.
+    pub async fn run_as(self, by: &Operator, user: UserId, issuer: &Issuer) -> Result<(), Denied> {
+        match self {
+            Self::SetPassword(password) => {
+                let found = issuer.store.read(move |tx| tx.user(user)).await;
+                let found = found.map_err(|error: StoreError| Denied::from(error))?.ok_or(Rule::NoUser)?;
+                let checked = issuer.policy.passwords.check(&password, &[found.username.as_str()]);
+                checked.map_err(|problem| Refusal::invalid(Field::Password, problem))?;
+                let hash = issuer.hash_password(password).await?;
+                deed(issuer, by, user, move |deed| deed.set_password(&hash, false)).await
             }
-            Self::Enable => {
-                let change = move |tx: &dyn Write| {
-                    tx.set_active(id, true)?;
-                    record(tx, Action::Enabled, String::new())
-                };
-                issuer.store.write(change).await
-            }
-            Self::SetPassword(password) => return set_password(issuer, user, password).await,
-            Self::SetClaims(claims) => {
-                let change = move |tx: &dyn Write| {
-                    tx.set_claims(id, &claims)?;
-                    record(tx, Action::ClaimsSet, claims.to_json())
-                };
-                issuer.store.write(change).await
-            }
-            Self::Delete => {
-                let change = move |tx: &dyn Write| {
-                    tx.delete_user(id)?;
-                    record(tx, Action::Deleted, String::new())
-                };
-                issuer.store.write(change).await
-            }
-        };
-        done.map_err(|error: StoreError| error.into())
+            Self::Disable => deed(issuer, by, user, |deed| deed.disable()).await,
+            Self::Enable => deed(issuer, by, user, |deed| deed.enable().map(|()| 0)).await,
+            Self::SetClaims(claims) => deed(issuer, by, user, move |deed| deed.set_claims(&claims).map(|()| 0)).await,
+            Self::Edit(edit) => deed(issuer, by, user, move |deed| deed.edit(&edit).map(|()| 0)).await,
+            Self::EndSessions => deed(issuer, by, user, |deed| deed.end_sessions()).await,
+            Self::Delete => deed(issuer, by, user, |deed| deed.delete().map(|()| 0)).await,
+        }
     }
 }
 
-async fn set_password(issuer: &Issuer, user: &User, password: Password) -> Result<(), Refusal> {
-    let checked = issuer.policy.passwords.check(&password, &[user.username.as_str()]);
-    checked.map_err(|problem| Refusal::invalid(Field::Password, problem))?;
-    let hash = issuer.hash_password(password).await?;
-    let (id, at): (UserId, _) = (user.id, issuer.clock.now());
-    let change = move |tx: &dyn Write| {
-        tx.set_password(id, &hash, false)?;
-        let count = tx.end_sessions_of(id, None, at, EndReason::Operator)?;
-        let detail = format!("{count} sessions ended");
-        tx.record(&AuditEntry { at, action: Action::PasswordSet, user: Some(id), actor: None, address: None, detail })?;
-        Ok(count)
-    };
-    let ended: Result<usize, StoreError> = issuer.store.write(change).await;
-    issuer.counted_ended(ended?);
+/// An operator gives a user a password to be read out, which is to be changed at the next sign-in.
+#[derive(Debug)]
+pub struct SetTemporaryPassword {
+    /// Whose.
+    pub user: UserId,
+    /// Who does it.
+    pub by: Operator,
+}
+
+impl SetTemporaryPassword {
+    /// Sets it and ends all sessions. The password is told this once.
+    pub async fn run(self, issuer: &Issuer) -> Result<Password, Denied> {
+        let password = temporary_password(issuer.chance.bytes());
+        let hash = issuer.hash_password(password.clone()).await?;
+        deed(issuer, &self.by, self.user, move |deed| deed.set_password(&hash, true)).await?;
+        Ok(password)
+    }
+}
+
+/// Does it in one transaction; what is done says how many sessions it ended.
+async fn deed(
+    issuer: &Issuer,
+    by: &Operator,
+    user: UserId,
+    act: impl FnOnce(&Deed<'_>) -> Result<usize, Denied> + Send + 'static,
+) -> Result<(), Denied> {
+    let (by, now) = (by.clone(), issuer.clock.now());
+    let done: Result<usize, Denied> = issuer
+        .store
+        .write(move |tx| {
+            let user = tx.user(user)?.ok_or(Rule::NoUser)?;
+            act(&Deed { tx, user, by: &by, now })
+        })
+        .await;
+    issuer.counted_ended(done?);
     Ok(())
+}
+
+impl Deed<'_> {
+    fn record(&self, action: Action, detail: String) -> Result<(), Denied> {
+        Ok(self.tx.record(&self.by.entry(self.now, action, Some(self.user.id), detail))?)
+    }
+
+    /// Refuses to leave nobody who may enter the admin zone.
+    fn keep_a_superuser(&self) -> Result<(), Denied> {
+        let is_one = self.user.is_superuser && self.user.is_active;
+        let may = !is_one || *self.by == Operator::CommandLine || self.tx.other_superuser(self.user.id)?;
+        if may { Ok(()) } else { Err(Rule::LastSuperuser.into()) }
+    }
+
+    fn disable(&self) -> Result<usize, Denied> {
+        self.keep_a_superuser()?;
+        self.tx.set_active(self.user.id, false)?;
+        let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Disabled)?;
+        self.record(Action::Disabled, ended(count)).map(|()| count)
+    }
+
+    fn enable(&self) -> Result<(), Denied> {
+        self.tx.set_active(self.user.id, true)?;
+        self.record(Action::Enabled, String::new())
+    }
+
+    fn set_password(&self, hash: &PasswordHash, temporary: bool) -> Result<usize, Denied> {
+        self.tx.set_password(self.user.id, hash, temporary)?;
+        let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Operator)?;
+        let kind = if temporary { "a temporary one, " } else { "" };
+        self.record(Action::PasswordSet, format!("{kind}{}", ended(count))).map(|()| count)
+    }
+
+    fn set_claims(&self, claims: &Claims) -> Result<(), Denied> {
+        self.tx.set_claims(self.user.id, claims)?;
+        self.record(Action::ClaimsSet, claims.to_json())
+    }
+
+    fn end_sessions(&self) -> Result<usize, Denied> {
+        let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Operator)?;
+        self.record(Action::SessionsEnded, ended(count)).map(|()| count)
+    }
+
+    fn delete(&self) -> Result<(), Denied> {
+        self.keep_a_superuser()?;
+        self.tx.delete_user(self.user.id)?;
+        self.record(Action::Deleted, String::new())
+    }
+
+    fn edit(&self, edit: &Edit) -> Result<(), Denied> {
+        let (tx, user) = (self.tx, &self.user);
+        let fits = edit.username.fits(edit.email.as_ref());
+        fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+        // What is written is compared, not what it is looked up by: a change of case is one.
+        if edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str) {
+            match &edit.email {
+                Some(email) => tx.set_email(user.id, email)?,
+                None => tx.remove_email(user.id)?,
+            }
+            self.record(Action::EmailChanged, edit.email.as_ref().map_or("none", Email::as_str).to_owned())?;
+        }
+        if edit.username.as_str() != user.username.as_str() {
+            tx.set_username(user.id, &edit.username)?;
+            self.record(Action::UsernameChanged, edit.username.to_string())?;
+        }
+        let (first, last) = (edit.first_name.as_str(), edit.last_name.as_str());
+        if (first, last) != (user.first_name.as_str(), user.last_name.as_str()) {
+            tx.set_names(user.id, first, last)?;
+            self.record(Action::NamesChanged, format!("{first} {last}").trim().to_owned())?;
+        }
+        if (edit.is_staff, edit.is_superuser) != (user.is_staff, user.is_superuser) {
+            if !edit.is_superuser {
+                self.keep_a_superuser()?;
+            }
+            tx.set_rights(user.id, edit.is_staff, edit.is_superuser)?;
+            let yes_or_no = |flag| if flag { "yes" } else { "no" };
+            let detail = format!("superuser: {}, staff: {}", yes_or_no(edit.is_superuser), yes_or_no(edit.is_staff));
+            self.record(Action::RightsChanged, detail)?;
+        }
+        Ok(())
+    }
+}
+
+fn ended(count: usize) -> String {
+    format!("{count} sessions ended")
 }

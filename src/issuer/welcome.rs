@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::admin::NewSession;
+use super::admin::door::NewSession;
 use super::register::{Register, insert};
 use super::{Caller, Issuer, Refusal};
 use crate::domain::admin_session::AdminToken;

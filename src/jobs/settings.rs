@@ -7,6 +7,5 @@ use crate::store::StoreError;
 
 /// Reads the settings and swaps them in whole.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
-    issuer.runtime.store(settings::load(&issuer.store).await?.into());
-    Ok(())
+    settings::take_up(&issuer).await
 }

@@ -25,6 +25,7 @@ pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
             forgotten => tracing::debug!(forgotten, "swept"),
         }
     }
+    issuer.vitals.swept(issuer.clock.now());
     Ok(())
 }
 

@@ -115,7 +115,11 @@ impl Server {
     }
 
     pub async fn set(&self, name: &str, value: &str) {
-        let set = SetSetting { name: name.to_owned(), value: value.to_owned(), by: "a test".to_owned() };
+        let set = SetSetting {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            by: countersign::domain::audit::Operator::CommandLine,
+        };
         set.run(&self.issuer.store, self.issuer.clock.now()).await.unwrap();
         self.issuer.runtime.store(load(&self.issuer.store).await.unwrap().into());
     }

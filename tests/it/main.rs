@@ -12,6 +12,7 @@ mod jwt_issuer;
 mod keys;
 mod listener;
 mod openapi;
+mod operators;
 mod process;
 mod races;
 mod rest_jwt;

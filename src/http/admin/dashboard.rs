@@ -17,7 +17,7 @@ use super::{Answer, frame};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
-use crate::issuer::admin::{Entered, SignOutOthers};
+use crate::issuer::admin::door::{Entered, SignOutOthers};
 use crate::issuer::{Caller, Issuer};
 use crate::store::StoreError;
 

@@ -20,7 +20,7 @@ use super::{Answer, frame};
 use crate::domain::admin_session::{AdminToken, LONGEST};
 use crate::domain::password::Password;
 use crate::domain::user::Login;
-use crate::issuer::admin::{Enter, Prove, SignInAdmin, SignOutAdmin};
+use crate::issuer::admin::door::{Enter, Prove, SignInAdmin, SignOutAdmin};
 use crate::issuer::{Caller, Refusal, welcome};
 
 /// The door's table of contents.

@@ -18,7 +18,7 @@ use super::path::Within;
 use super::trouble::Trouble;
 use crate::domain::admin_session::AdminToken;
 use crate::domain::time::Timestamp;
-use crate::issuer::admin::{Enter, Entered};
+use crate::issuer::admin::door::{Enter, Entered};
 use crate::issuer::welcome;
 
 /// The field of every form that carries its token.

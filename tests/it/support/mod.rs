@@ -181,7 +181,7 @@ impl TestServer {
         let set = countersign::issuer::settings::SetSetting {
             name: name.to_owned(),
             value: value.to_owned(),
-            by: "a test".to_owned(),
+            by: countersign::domain::audit::Operator::CommandLine,
         };
         set.run(&self.issuer.store, self.issuer.clock.now()).await.unwrap();
         let fresh = countersign::issuer::settings::load(&self.issuer.store).await.unwrap();

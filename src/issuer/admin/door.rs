@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::recognise::{Claim, Opening};
-use super::{Caller, Issuer, Refusal};
+use super::super::recognise::{Claim, Opening};
+use super::super::{Caller, Issuer, Refusal};
 use crate::crypto::admin::hash;
 use crate::domain::admin_session::{AdminHash, AdminSession, AdminToken};
 use crate::domain::audit::{Action, AuditEntry};
@@ -73,20 +73,20 @@ impl SignInAdmin {
 }
 
 /// A session about to be opened.
-pub(super) struct NewSession {
+pub(in crate::issuer) struct NewSession {
     token: AdminToken,
     session: AdminSession,
 }
 
 impl NewSession {
     /// One that begins now. Where the user is only made in the transaction that opens it, any id will do.
-    pub(super) fn of(issuer: &Issuer, user: UserId, from: Caller) -> Self {
+    pub(in crate::issuer) fn of(issuer: &Issuer, user: UserId, from: Caller) -> Self {
         let session = AdminSession::opened(user, issuer.clock.now(), Some(from.address));
         Self { token: AdminToken::from_random(issuer.chance.bytes()), session }
     }
 
     /// Stores it for that user, with all that a sign-in leaves behind.
-    pub(super) fn open(self, tx: &dyn Write, user: UserId) -> Result<AdminToken, StoreError> {
+    pub(in crate::issuer) fn open(self, tx: &dyn Write, user: UserId) -> Result<AdminToken, StoreError> {
         let session = AdminSession { user, ..self.session };
         tx.open_admin_session(hash(&self.token), &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;

@@ -1,0 +1,38 @@
+//! Looking at sessions, and ending one.
+
+use crate::domain::audit::{Action, Operator};
+use crate::domain::id::SessionId;
+use crate::domain::session::EndReason;
+use crate::issuer::{Denied, Issuer, Refusal, Rule};
+use crate::store::{SessionPage, SessionQuery};
+
+/// A page of the live sessions, newest first.
+pub async fn page(issuer: &Issuer, query: SessionQuery) -> Result<SessionPage, Refusal> {
+    let now = issuer.clock.now();
+    issuer.store.read(move |tx| Ok(tx.session_page(&query, now)?)).await
+}
+
+/// An operator ends one session.
+#[derive(Debug)]
+pub struct EndSession {
+    /// The session.
+    pub id: SessionId,
+    /// Who does it.
+    pub by: Operator,
+}
+
+impl EndSession {
+    /// Ends it: its refresh tokens open nothing from now on, its access tokens run out by themselves.
+    pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
+        let now = issuer.clock.now();
+        let ended = issuer.store.write(move |tx| {
+            let (session, _) = tx.session(self.id)?.ok_or(Rule::NoSession)?;
+            if !tx.end_session(self.id, now, EndReason::Operator)? {
+                return Err(Rule::NoSession.into());
+            }
+            let line = self.by.entry(now, Action::SessionsEnded, Some(session.user), self.id.to_string());
+            Ok::<(), Denied>(tx.record(&line)?)
+        });
+        ended.await.inspect(|()| issuer.counted_ended(1))
+    }
+}

@@ -1,0 +1,80 @@
+//! Looking users up.
+
+use uuid::Uuid;
+
+use crate::domain::audit::AuditLine;
+use crate::domain::id::{Subject, UserId};
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+use crate::issuer::{Issuer, Refusal};
+use crate::store::{Place, UserPage, UserSearch};
+
+use std::net::IpAddr;
+
+/// How many lines of the log a user's page shows.
+const LINES: u32 = 20;
+
+/// A superuser looks for users by the beginning of a name or address, or by a whole `id` or `sub`.
+#[derive(Clone, Debug)]
+pub struct FindUsers {
+    /// What is looked for, which page of it, and how it is narrowed.
+    pub search: UserSearch,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct FoundUsers {
+    /// Whose `id` or `sub` the text is, on the first page, however the search is narrowed.
+    pub exact: Option<User>,
+    /// Those whose name or address begins like it.
+    pub page: UserPage,
+}
+
+impl FindUsers {
+    /// Looks; quick however many users there are.
+    pub async fn run(self, issuer: &Issuer) -> Result<FoundUsers, Refusal> {
+        let Self { mut search } = self;
+        search.text = search.text.trim().to_owned();
+        let first = search.place == Place::Start;
+        let id = search.text.parse().ok().filter(|_| first).map(UserId);
+        let sub = Uuid::try_parse(&search.text).ok().filter(|_| first).map(Subject);
+        let found = issuer.store.read(move |tx| {
+            let by_id = id.map(|id| tx.user(id)).transpose()?.flatten();
+            let by_sub = sub.map(|sub| tx.user_by_sub(sub)).transpose()?.flatten();
+            Ok(FoundUsers { exact: by_id.or(by_sub), page: tx.user_page(&search)? })
+        });
+        found.await
+    }
+}
+
+/// All there is to know of one user.
+#[derive(Clone, Debug)]
+pub struct UserDetails {
+    /// The user.
+    pub user: User,
+    /// Their live sessions, newest first, at most 1000.
+    pub sessions: Vec<Session>,
+    /// Where they signed in from last, newest first, with the last date of each.
+    pub addresses: Vec<(IpAddr, Timestamp)>,
+    /// The newest lines of the log about them.
+    pub lines: Vec<AuditLine>,
+    /// Whether they are the last who may enter the admin zone, and so can't be disabled, demoted or deleted.
+    pub is_last_superuser: bool,
+}
+
+/// Reads all there is to know of one user; None where there is none.
+pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>, Refusal> {
+    let now = issuer.clock.now();
+    let read = issuer.store.read(move |tx| {
+        let Some(user) = tx.user(id)? else { return Ok(None) };
+        Ok(Some(UserDetails {
+            sessions: tx.sessions_of(id, now)?,
+            addresses: tx.sign_in_addresses(id)?,
+            lines: tx.audit_lines(Some(id), LINES)?,
+            is_last_superuser: user.is_superuser && user.is_active && !tx.other_superuser(id)?,
+            user,
+        }))
+    });
+    read.await
+}

@@ -1,0 +1,301 @@
+//! What superusers do, by the use cases the admin zone's pages ask: each change, its line in the log, and the refusals.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use countersign::domain::audit::{Action, AuditLine, Operator};
+use countersign::domain::id::UserId;
+use countersign::domain::key::KeyState;
+use countersign::domain::password::Password;
+use countersign::domain::reset_code::Delivery;
+use countersign::domain::user::{Email, RealName, User, Username};
+use countersign::issuer::admin::users::{FindUsers, details};
+use countersign::issuer::admin::{audit, health, keys, mails, sessions};
+use countersign::issuer::register::Register;
+use countersign::issuer::request_reset::SendReset;
+use countersign::issuer::settings::{self, ResetSetting, SetSetting};
+use countersign::issuer::users::{Change, Edit, SetTemporaryPassword, find};
+use countersign::issuer::{Denied, Refusal, Rule};
+use countersign::store::{AuditQuery, MailState, SessionQuery, UserSearch};
+
+use crate::support::{PASSWORD, TestServer};
+
+const ADDRESS: &str = "198.51.100.7";
+
+/// A server with `anna` and a superuser `root`.
+async fn server() -> (TestServer, Operator) {
+    let server = TestServer::with_anna().await;
+    let root = superuser(&server, "root").await;
+    let by = Operator::Superuser { id: root.id, username: root.username, address: ADDRESS.parse().unwrap() };
+    (server, by)
+}
+
+async fn superuser(server: &TestServer, name: &str) -> User {
+    let username = Username::parse(name).unwrap();
+    let password = Password::new(PASSWORD.to_owned());
+    let register = Register { username, password, email: None, from: None, is_superuser: true };
+    register.run(&server.issuer).await.unwrap()
+}
+
+async fn id(server: &TestServer, name: &str) -> UserId {
+    find(&server.issuer, name).await.unwrap().unwrap().id
+}
+
+async fn newest(server: &TestServer) -> AuditLine {
+    let query = AuditQuery { limit: 1, ..AuditQuery::default() };
+    audit::page(&server.issuer, query).await.unwrap().lines.remove(0)
+}
+
+fn edit(user: &User) -> Edit {
+    Edit {
+        username: user.username.clone(),
+        email: user.email.clone(),
+        first_name: RealName::parse(&user.first_name).unwrap(),
+        last_name: RealName::parse(&user.last_name).unwrap(),
+        is_staff: user.is_staff,
+        is_superuser: user.is_superuser,
+    }
+}
+
+#[tokio::test]
+async fn each_change_to_a_user_is_written_down_with_who_made_it() {
+    let (server, by) = server().await;
+    let (issuer, anna) = (&server.issuer, id(&server, "anna").await);
+    let token = server.token("anna").await;
+    let user = find(issuer, "anna").await.unwrap().unwrap();
+    let renamed = Edit {
+        username: Username::parse("Anna").unwrap(),
+        email: Some(Email::parse("anna@example.org").unwrap()),
+        first_name: RealName::parse("Anna").unwrap(),
+        is_staff: true,
+        ..edit(&user)
+    };
+    Change::Edit(Box::new(renamed.clone())).run_as(&by, anna, issuer).await.unwrap();
+    Change::Edit(Box::new(renamed)).run_as(&by, anna, issuer).await.unwrap();
+    let query = AuditQuery { actor: Some(id(&server, "root").await), limit: 9, ..AuditQuery::default() };
+    let lines = audit::page(issuer, query).await.unwrap().lines;
+    let told: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.detail.as_str())).collect();
+    let expected = [
+        ("rights_changed", "superuser: no, staff: yes"),
+        ("names_changed", "Anna"),
+        ("username_changed", "Anna"),
+        ("email_changed", "anna@example.org"),
+    ];
+    assert_eq!(told, expected, "once each: what is the same already is no change");
+    assert!(lines.iter().all(|line| line.actor.as_deref() == Some("root")
+        && line.address == ADDRESS.parse().ok()
+        && line.user_id == Some(anna)));
+    Change::EndSessions.run_as(&by, anna, issuer).await.unwrap();
+    assert!(!server.opens(&token).await);
+    assert_eq!(newest(&server).await.detail, "1 sessions ended");
+    Change::Delete.run_as(&by, anna, issuer).await.unwrap();
+    let line = newest(&server).await;
+    assert_eq!((line.action.as_str(), line.username, line.actor.as_deref()), ("deleted", None, Some("root")));
+    let gone = Change::Enable.run_as(&by, anna, issuer).await;
+    assert!(matches!(gone, Err(Denied::Rule(Rule::NoUser))), "{gone:?}");
+    let taken = Change::Edit(Box::new(Edit { username: Username::parse("ROOT").unwrap(), ..edit(&user) }));
+    server.register("bob").await;
+    let taken = taken.run_as(&by, id(&server, "bob").await, issuer).await;
+    assert!(matches!(taken, Err(Denied::Refused(Refusal::Taken(_)))), "{taken:?}");
+    assert!(find(issuer, "bob@example.com").await.unwrap().is_some(), "nothing of it was done");
+}
+
+#[tokio::test]
+async fn the_last_superuser_can_be_taken_away_at_the_command_line_alone() {
+    let (server, by) = server().await;
+    let issuer = &server.issuer;
+    let root = find(issuer, "root").await.unwrap().unwrap();
+    let demoted = || Change::Edit(Box::new(Edit { is_superuser: false, ..edit(&root) }));
+    for change in [Change::Disable, Change::Delete, demoted()] {
+        let denied = change.run_as(&by, root.id, issuer).await;
+        assert!(matches!(denied, Err(Denied::Rule(Rule::LastSuperuser))), "{denied:?}");
+    }
+    assert!(details(issuer, root.id).await.unwrap().unwrap().is_last_superuser);
+    let other = superuser(&server, "toor").await;
+    Change::Disable.run_as(&by, other.id, issuer).await.unwrap();
+    let denied = demoted().run_as(&by, root.id, issuer).await;
+    assert!(matches!(denied, Err(Denied::Rule(Rule::LastSuperuser))), "a disabled one is none: {denied:?}");
+    Change::Enable.run_as(&by, other.id, issuer).await.unwrap();
+    demoted().run_as(&by, root.id, issuer).await.unwrap();
+    assert!(!find(issuer, "root").await.unwrap().unwrap().is_superuser);
+    Change::Disable.run(&other, issuer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_temporary_password_opens_the_account_and_says_so() {
+    let (server, by) = server().await;
+    let token = server.token("anna").await;
+    let set = SetTemporaryPassword { user: id(&server, "anna").await, by };
+    let password = set.run(&server.issuer).await.unwrap();
+    let password = String::from_utf8(password.expose().to_vec()).unwrap();
+    assert!(!server.opens(&token).await);
+    server.token_by("anna", &password).await;
+    assert!(find(&server.issuer, "anna").await.unwrap().unwrap().must_change_password);
+    let lines = server.audit().await;
+    assert!(lines.contains(&("password_set".to_owned(), "a temporary one, 1 sessions ended".to_owned())), "{lines:?}");
+    assert!(!format!("{lines:?}").contains(&password));
+}
+
+#[tokio::test]
+async fn a_reset_is_sent_by_an_operator_whatever_the_owner_used_up() {
+    let (server, by) = server().await;
+    let (issuer, anna) = (&server.issuer, id(&server, "anna").await);
+    let send = |user| SendReset { user, delivery: Delivery::Code, by: by.clone() };
+    for _ in 0..6 {
+        send(anna).run(issuer).await.unwrap();
+    }
+    let outbox = mails::outbox(issuer, None, None, 3).await.unwrap();
+    assert_eq!((outbox.mails.len(), outbox.mails[0].0.template.as_str()), (3, "reset_code"));
+    assert_eq!(newest(&server).await.actor.as_deref(), Some("root"));
+    let no_email = send(id(&server, "root").await).run(issuer).await;
+    assert!(matches!(no_email, Err(Denied::Rule(Rule::NoEmail))), "{no_email:?}");
+    Change::Disable.run_as(&by, anna, issuer).await.unwrap();
+    let disabled = send(anna).run(issuer).await;
+    assert!(matches!(disabled, Err(Denied::Rule(Rule::Disabled))), "{disabled:?}");
+    let nobody = send(UserId(999)).run(issuer).await;
+    assert!(matches!(nobody, Err(Denied::Rule(Rule::NoUser))), "{nobody:?}");
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_says_to_whom_and_one_that_is_done_with_is_not_retried() {
+    // Nobody listens there: the mail waits.
+    let server = TestServer::with("email.host = '127.0.0.1'\nemail.port = 1\nemail.security = 'none'").await;
+    server.register("anna").await;
+    let root = superuser(&server, "root").await;
+    let by = Operator::Superuser { id: root.id, username: root.username, address: ADDRESS.parse().unwrap() };
+    let issuer = &server.issuer;
+    let user = id(&server, "anna").await;
+    SendReset { user, delivery: Delivery::Link, by: by.clone() }.run(issuer).await.unwrap();
+    let waiting = mails::outbox(issuer, Some(MailState::Waiting), None, 9).await.unwrap();
+    let (mail, to) = &waiting.mails[0];
+    assert_eq!((waiting.waiting, to.as_deref()), (1, Some("a***@example.com")));
+    assert!(mail.sealed.is_none());
+    mails::RetryMail { id: mail.id, by: by.clone() }.run(issuer).await.unwrap();
+    assert_eq!(newest(&server).await.action, "mail_retried");
+    let gone = mail.id;
+    let given_up = issuer.store.write(move |tx| tx.mail_failed(gone, None, "no")).await;
+    given_up.map_err(|error: countersign::store::StoreError| error).unwrap();
+    let denied = mails::RetryMail { id: mail.id, by }.run(issuer).await;
+    assert!(matches!(denied, Err(Denied::Rule(Rule::NotWaiting))), "{denied:?}");
+    assert_eq!(mails::previews(issuer).unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn users_are_found_by_name_id_and_sub() {
+    let (server, _) = server().await;
+    let anna = find(&server.issuer, "anna").await.unwrap().unwrap();
+    let found = async |text: &str| {
+        let search = UserSearch { text: text.to_owned(), limit: 9, ..UserSearch::default() };
+        let found = FindUsers { search }.run(&server.issuer).await.unwrap();
+        (found.exact.map(|user| user.id), found.page.users.len())
+    };
+    assert_eq!(found(" AN ").await, (None, 1));
+    assert_eq!(found(&anna.id.to_string()).await, (Some(anna.id), 0));
+    assert_eq!(found(&anna.sub.to_string()).await, (Some(anna.id), 0));
+    assert_eq!(found("nobody").await, (None, 0));
+    let token = server.token("anna").await;
+    let known = details(&server.issuer, anna.id).await.unwrap().unwrap();
+    assert_eq!((known.sessions.len(), known.addresses.len(), known.is_last_superuser), (1, 1, false));
+    assert_eq!(known.lines[0].action, "signed_in");
+    assert!(server.opens(&token).await);
+}
+
+#[tokio::test]
+async fn one_session_is_ended_and_the_others_live() {
+    let (server, by) = server().await;
+    let (first, second) = (server.token("anna").await, server.token("anna").await);
+    let query = SessionQuery { limit: 9, ..SessionQuery::default() };
+    let page = sessions::page(&server.issuer, query).await.unwrap();
+    assert_eq!(page.sessions.len(), 2);
+    let ended = page.sessions[0].0.id;
+    sessions::EndSession { id: ended, by: by.clone() }.run(&server.issuer).await.unwrap();
+    assert_eq!([server.opens(&first).await, server.opens(&second).await].iter().filter(|opens| **opens).count(), 1);
+    let line = newest(&server).await;
+    assert_eq!((line.detail, line.actor.as_deref()), (ended.to_string(), Some("root")));
+    let again = sessions::EndSession { id: ended, by }.run(&server.issuer).await;
+    assert!(matches!(again, Err(Denied::Rule(Rule::NoSession))), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_setting_tells_who_set_it_and_goes_back_to_its_default() {
+    const NAME: &str = "profiles.jwt_issuer.access_lifetime";
+    let (server, by) = server().await;
+    let (issuer, now) = (&server.issuer, server.clock.now());
+    server.token("anna").await;
+    let listed = async || {
+        let all = settings::list(&issuer.store).await.unwrap();
+        all.into_iter().find(|listed| listed.row.name == NAME).unwrap()
+    };
+    assert_eq!(listed().await.changed, None);
+    let set = SetSetting { name: NAME.to_owned(), value: "30d".to_owned(), by: by.clone() };
+    set.run(&issuer.store, now).await.unwrap();
+    settings::take_up(issuer).await.unwrap();
+    assert_eq!(issuer.settings().longest_access_lifetime(), Duration::from_hours(30 * 24));
+    let changed = listed().await;
+    assert_eq!(changed.changed.map(|change| (change.by, change.at)), Some(("root".to_owned(), now)));
+    assert!(changed.about.contains("access token") && changed.allowed.contains("seconds"));
+    ResetSetting { name: NAME.to_owned(), by }.run(&issuer.store, now).await.unwrap();
+    let back = listed().await;
+    assert_eq!((back.changed, &back.row.value), (None, &back.row.default));
+    let promised = settings::load(&issuer.store).await.unwrap().promised_until();
+    assert!(promised >= Some(now + Duration::from_hours(30 * 24)), "a lowered lifetime's tokens are remembered");
+    let line = newest(&server).await;
+    assert_eq!((line.action.as_str(), line.actor.as_deref()), ("setting_changed", Some("root")));
+    assert_eq!(line.detail, format!("{NAME} = 86400 (the default) by root"));
+}
+
+#[tokio::test]
+async fn keys_are_rotated_and_revoked_as_was_foretold() {
+    let (server, by) = server().await;
+    let issuer = &server.issuer;
+    let line = keys::time_line(issuer).algorithms.remove(0);
+    let (alg, foretold) = (line.alg, line.rotation.unwrap());
+    let made = keys::RotateKeys { alg: Some(alg), at_once: false, by: by.clone() }.run(issuer).await.unwrap();
+    assert_eq!((made.len(), made[0].signs_from), (1, foretold.signs_from));
+    let line = keys::time_line(issuer).algorithms.remove(0);
+    assert_eq!(line.next.map(|next| next.signs_from), Some(foretold.signs_from));
+    let active = line.keys.iter().find(|shown| shown.state == KeyState::Active).unwrap();
+    assert_eq!(active.key.published_until, foretold.before.map(|(_, until)| until));
+    assert_eq!(active.revocation.as_ref().unwrap().tokens.unwrap().0, active.key.signs_from);
+    let revoke = || keys::RevokeKey { kid: active.key.kid.clone(), by: by.clone() };
+    let done = revoke().run(issuer).await.unwrap();
+    assert_eq!(done.successor.map(|key| key.kid), Some(made[0].kid.clone()));
+    assert_eq!(issuer.ring().active(alg, server.clock.now()).unwrap().key().kid, made[0].kid, "in force at once");
+    let again = revoke().run(issuer).await;
+    assert!(matches!(again, Err(Denied::Rule(Rule::Key(_)))), "{again:?}");
+    let query = AuditQuery { action: Some(Action::KeyRevoked), limit: 9, ..AuditQuery::default() };
+    let lines = audit::page(issuer, query).await.unwrap().lines;
+    assert_eq!((lines.len(), lines[0].actor.as_deref()), (1, Some("root")));
+    assert!(lines[0].detail.contains(active.key.kid.as_str()), "{}", lines[0].detail);
+}
+
+#[tokio::test]
+async fn an_export_holds_the_whole_log() {
+    let (server, by) = server().await;
+    let at = server.clock.now();
+    let filled = server.issuer.store.write(move |tx| {
+        (0..1200).try_for_each(|n| tx.record(&by.entry(at, Action::SettingChanged, None, n.to_string())))
+    });
+    filled.await.map_err(|error: countersign::store::StoreError| error).unwrap();
+    let query = AuditQuery { action: Some(Action::SettingChanged), ..AuditQuery::default() };
+    let (mut export, mut details) = (audit::Export::new(query), Vec::new());
+    while let Some(lines) = export.next(&server.issuer).await.unwrap() {
+        assert!(lines.len() <= 500);
+        details.extend(lines.into_iter().map(|line| line.detail));
+    }
+    assert_eq!(details, (0..1200).rev().map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn health_counts_now_and_then() {
+    let (server, _) = server().await;
+    let first = health::health(&server.issuer).await.unwrap();
+    assert_eq!((first.counted.users, first.mails_waiting, first.oldest_waiting_mail), (2, 0, None));
+    assert!(first.size.bytes > 0);
+    server.register("bob").await;
+    assert_eq!(health::health(&server.issuer).await.unwrap().counted, first.counted, "not again within five minutes");
+    server.clock.advance(Duration::from_mins(5));
+    assert_eq!(health::health(&server.issuer).await.unwrap().counted.users, 3);
+    server.issuer.vitals.swept(server.clock.now());
+    assert_eq!(health::health(&server.issuer).await.unwrap().last_sweep, Some(server.clock.now()));
+}
