@@ -71,6 +71,7 @@ impl Change {
 
     /// Carries the change out. Refuses a password the policy refuses, and a superuser to take the last one away: that can
     /// be done at the command line alone, which can also make another.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "a method's path takes a deed of one lifetime alone")]
     pub async fn run_as(self, by: &Operator, user: UserId, issuer: &Issuer) -> Result<(), Denied> {
         match self {
             Self::SetPassword(password) => {

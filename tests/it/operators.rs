@@ -93,10 +93,10 @@ async fn each_change_to_a_user_is_written_down_with_who_made_it() {
     assert_eq!((line.action.as_str(), line.username, line.actor.as_deref()), ("deleted", None, Some("root")));
     let gone = Change::Enable.run_as(&by, anna, issuer).await;
     assert!(matches!(gone, Err(Denied::Rule(Rule::NoUser))), "{gone:?}");
-    let taken = Change::Edit(Box::new(Edit { username: Username::parse("ROOT").unwrap(), ..edit(&user) }));
+    let renamed = Change::Edit(Box::new(Edit { username: Username::parse("ROOT").unwrap(), ..edit(&user) }));
     server.register("bob").await;
-    let taken = taken.run_as(&by, id(&server, "bob").await, issuer).await;
-    assert!(matches!(taken, Err(Denied::Refused(Refusal::Taken(_)))), "{taken:?}");
+    let renamed = renamed.run_as(&by, id(&server, "bob").await, issuer).await;
+    assert!(matches!(renamed, Err(Denied::Refused(Refusal::Taken(_)))), "{renamed:?}");
     assert!(find(issuer, "bob@example.com").await.unwrap().is_some(), "nothing of it was done");
 }
 

@@ -187,7 +187,7 @@ mod tests {
     const HOUR: u64 = 3600;
     const POLICY: KeyPolicy = KeyPolicy {
         publish_ahead: Duration::from_secs(24 * HOUR),
-        jwks_max_age: Duration::from_secs(300),
+        jwks_max_age: Duration::from_mins(5),
         longest_access: Duration::from_secs(HOUR),
         leeway: Duration::from_secs(5),
         promised_until: None,
@@ -255,16 +255,16 @@ mod tests {
 
     #[test]
     fn the_next_rotation_is_the_one_that_happens() {
-        let every = Some(Duration::from_secs(90 * 24 * HOUR));
+        let every = Duration::from_secs(90 * 24 * HOUR);
         let next = |schedule: &Schedule, every, now| schedule.next_rotation(Algorithm::Es256, every, at(now), &POLICY);
         let due = NextRotation { made_at: at(1000 + 89 * 24 * HOUR), signs_from: at(1000 + 90 * 24 * HOUR) };
-        assert_eq!(next(&one(), every, 5000), Some(due));
+        assert_eq!(next(&one(), Some(every), 5000), Some(due));
         assert_eq!(next(&one(), None, 5000), None);
         let waiting = NextRotation { made_at: at(2000), signs_from: at(2000 + 24 * HOUR) };
-        assert_eq!(next(&two(), every, 5000), Some(waiting));
-        assert_eq!(one().due(due.made_at, every.unwrap_or_default(), &POLICY), [Algorithm::Es256]);
-        assert!(one().due(due.made_at - Duration::from_secs(1), every.unwrap_or_default(), &POLICY).is_empty());
-        let late = next(&one(), every, 1000 + 100 * 24 * HOUR).expect("it is overdue");
+        assert_eq!(next(&two(), Some(every), 5000), Some(waiting));
+        assert_eq!(one().due(due.made_at, every, &POLICY), [Algorithm::Es256]);
+        assert!(one().due(due.made_at - Duration::from_secs(1), every, &POLICY).is_empty());
+        let late = next(&one(), Some(every), 1000 + 100 * 24 * HOUR).expect("it is overdue");
         assert_eq!(late.made_at, at(1000 + 100 * 24 * HOUR));
     }
 }

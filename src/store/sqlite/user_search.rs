@@ -109,15 +109,15 @@ impl Tx<'_> {
             search.streams().iter().map(stream).collect()
         };
         let walked = walk(order, asked.limit, start.clone(), slices, |_, found| search.keeps(found))?;
-        Ok(page(walked, order, start))
+        Ok(page(walked, order, start.as_ref()))
     }
 }
 
 /// A page in order of name, whichever way it was walked.
-fn page(walked: Walked<String, Found>, order: Order, start: Option<String>) -> UserPage {
+fn page(walked: Walked<String, Found>, order: Order, start: Option<&String>) -> UserPage {
     let Walked { mut rows, next } = walked;
     // Where it came from there is something on the other side: what its start was taken from.
-    let beside = rows.first().map(|(key, _)| key.clone()).or_else(|| start.clone()).filter(|_| start.is_some());
+    let beside = start.map(|start| rows.first().map_or(start, |(key, _)| key).clone());
     let (previous, next) = match order {
         Order::Ascending => (beside, next),
         Order::Descending => {
