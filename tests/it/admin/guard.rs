@@ -9,6 +9,9 @@ use super::{Answer, Browser, PASSWORD, TestServer, inside, leads_to, superuser};
 
 const OTHERS: &str = "/admin/others";
 
+/// A form's token, its request's headers, and the answer's status.
+type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+
 #[tokio::test]
 async fn a_form_needs_its_token_and_our_origin_row_by_row() {
     let (server, mut browser) = inside().await;
@@ -18,7 +21,7 @@ async fn a_form_needs_its_token_and_our_origin_row_by_row() {
     let (own, of_another) = (browser.csrf.clone(), stranger.csrf.clone());
     assert_ne!(own, of_another);
     let ours = server.url.as_str();
-    let rows: &[(&str, &[(&str, &str)], u16)] = &[
+    let rows: &[Row<'_>] = &[
         ("", &[("origin", ours)], 403),
         ("AAAA", &[("origin", ours)], 403),
         (&of_another, &[("origin", ours)], 403),
