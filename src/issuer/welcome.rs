@@ -52,6 +52,8 @@ fn told(refusal: &Refusal) -> String {
             format!("another user has that {}: choose another, or make that user the superuser", field.name())
         }
         Refusal::Fault(fault) => fault.to_string(),
+        Refusal::Busy { .. } => "the database or the hashing pool is busy: start once more".to_owned(),
+        // Nothing else can come of making an account by an operator's word.
         other => format!("{other:?}"),
     }
 }
