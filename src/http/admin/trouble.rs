@@ -144,6 +144,10 @@ impl From<Refusal> for Trouble {
                 message: "Nothing was changed. Try again soon.".to_owned(),
                 retry_after: Some(retry_after),
             },
+            // No page here asks a provider.
+            Refusal::Social(refusal) => {
+                Self::told(StatusCode::BAD_REQUEST, "That can't be", sentence(&refusal.to_string()))
+            }
             Refusal::Fault(fault) => fault.into(),
         }
     }
@@ -182,6 +186,7 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
         | Refusal::RegistrationClosed
         | Refusal::TooMany { .. }
         | Refusal::Busy { .. }
+        | Refusal::Social(_)
         | Refusal::Fault(_) => None,
     }
 }

@@ -10,6 +10,7 @@ use super::refusal::SocialRefusal;
 use super::tokens::{SealedTokens, seal_of};
 use super::{entry, link, provider, trouble};
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::limit::Limit;
@@ -77,6 +78,7 @@ impl Finish {
         identity.map_err(|error| {
             if !matches!(error, SocialError::Unreachable(_) | SocialError::Nonsense(_)) {
                 tried.count();
+                issuer.counters.add(Count::SignInFailed);
             }
             trouble(&self.provider, "signing in at a provider", &error)
         })
@@ -117,7 +119,13 @@ impl SignInSocially {
         for _ in 0..ATTEMPTS {
             let this = self.clone();
             match issuer.store.write(move |tx| this.open(tx, may_register)).await? {
-                Attempt::SignedIn(who) => return Ok(*who),
+                Attempt::SignedIn(who) => {
+                    issuer.counters.add(Count::SignedIn);
+                    if may_register {
+                        issuer.counters.add(Count::Registered);
+                    }
+                    return Ok(*who);
+                }
                 Attempt::NotAllowedYet => {
                     register::let_in(issuer, Caller { address: self.address }).await?;
                     may_register = true;
@@ -152,6 +160,7 @@ impl SignInSocially {
             at: self.at(),
             action: Action::SignedIn,
             user: Some(user),
+            actor: None,
             address: Some(self.address),
             detail,
         })?;
@@ -179,7 +188,7 @@ impl SignInSocially {
         })?;
         let detail = format!("{username} by {}", identity.provider);
         let (user, address) = (Some(id), Some(self.address));
-        tx.record(&AuditEntry { at: self.at(), action: Action::Registered, user, address, detail })?;
+        tx.record(&AuditEntry { at: self.at(), action: Action::Registered, user, actor: None, address, detail })?;
         self.link(tx, id)?;
         Ok(id)
     }

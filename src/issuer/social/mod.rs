@@ -51,5 +51,5 @@ fn may_change_doors(who: &SignedIn) -> Result<(), Refusal> {
 }
 
 fn entry(at: Timestamp, action: Action, user: UserId, address: Option<IpAddr>, provider: &ProviderName) -> AuditEntry {
-    AuditEntry { at, action, user: Some(user), address, detail: provider.to_string() }
+    AuditEntry { at, action, user: Some(user), actor: None, address, detail: provider.to_string() }
 }

@@ -18,11 +18,14 @@ impl SignOutSocially {
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         let (now, session) = (issuer.clock.now(), who.session().clone());
         let left = issuer.store.write(move |tx| {
-            if end(tx, &session, self.from, now)? {
+            let ended = end(tx, &session, self.from, now)?;
+            if ended {
                 tx.forget_social_access(session.user, session.provider.as_ref())?;
             }
-            Ok(())
+            Ok(ended)
         });
-        left.await.map_err(|error: StoreError| error.into())
+        let ended: Result<bool, StoreError> = left.await;
+        issuer.counted_ended(usize::from(ended?));
+        Ok(())
     }
 }
