@@ -15,6 +15,7 @@ use axum::routing::{any, get};
 use super::Http;
 use crate::crypto::admin;
 
+mod chart;
 mod cookies;
 mod dashboard;
 pub mod door;

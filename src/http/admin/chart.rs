@@ -1,0 +1,397 @@
+//! Charts: a series as bars, drawn where nothing runs. Pure: numbers in, the parts of an SVG out, for a template to write.
+//!
+//! Every part has a class and no style, so that the stylesheet gives light and dark their colours and the page's policy
+//! needs no exception. What is drawn is told as a table, too.
+
+use serde::Serialize;
+
+use crate::domain::count::{Series, Window};
+use crate::domain::time::Timestamp;
+
+/// The drawing's size, in its own units: the page scales it to its width.
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 220.0;
+/// Room for the numbers at the left, the hours at the bottom, and the upper half of the highest number.
+const LEFT: f64 = 48.0;
+const BOTTOM: f64 = 28.0;
+const TOP: f64 = 10.0;
+/// How much of a bucket's width its bars take.
+const FILLED: f64 = 0.72;
+/// How high a bar is at least, so that one among thousands is seen.
+const BAR_MIN: f64 = 1.5;
+/// Into how many steps the scale is parted at most.
+const STEPS: u64 = 4;
+
+/// One line of the legend, and its bars' numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// What it is.
+    pub label: &'a str,
+    /// How its bars are classed in the stylesheet: a word like `good`, `bad` or `other`.
+    pub class: &'a str,
+    /// The numbers. All series of a chart are of one window.
+    pub series: &'a Series,
+}
+
+/// A chart, as its template is told it. Coordinates have one decimal.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Chart {
+    /// What is drawn.
+    pub title: String,
+    /// The same in a sentence, for those who don't see the drawing.
+    pub summary: String,
+    /// `viewBox`.
+    pub view_box: String,
+    /// What the bars' colours mean; empty where there is but one.
+    pub legend: Vec<Legend>,
+    /// The scale at the left, from below.
+    pub scale: Vec<Tick>,
+    /// The dates at the bottom.
+    pub dates: Vec<Tick>,
+    /// The lines' left and right ends.
+    pub line: (String, String),
+    /// Every bar that is not nothing, bucket by bucket.
+    pub bars: Vec<Bar>,
+    /// The heads of the table's columns: the date's and each series'.
+    pub columns: Vec<String>,
+    /// The table: a bucket's date and numbers. The newest first, as it is asked for most.
+    pub rows: Vec<Row>,
+}
+
+/// A line of the legend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Legend {
+    /// What it is.
+    pub label: String,
+    /// The class of its bars.
+    pub class: String,
+    /// All of it together.
+    pub total: String,
+}
+
+/// A mark on an axis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tick {
+    /// Where: `y` on the scale, `x` of a date.
+    pub at: String,
+    /// What is written there.
+    pub text: String,
+}
+
+/// A bar: a `rect` with a `title`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bar {
+    /// Its series' class.
+    pub class: String,
+    /// Its left edge.
+    pub x: String,
+    /// Its upper edge.
+    pub y: String,
+    /// How wide it is.
+    pub width: String,
+    /// How high it is.
+    pub height: String,
+    /// What it says when it is pointed at.
+    pub title: String,
+}
+
+/// A line of the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Row {
+    /// The bucket's date.
+    pub date: String,
+    /// Each series' number.
+    pub values: Vec<String>,
+}
+
+impl Chart {
+    /// Draws the series beside each other. At least one, and all of one window and time.
+    pub fn bars(title: &str, shown: &[Shown<'_>]) -> Option<Self> {
+        let first = shown.first()?.series;
+        let scale = Scale::up_to(shown.iter().map(|shown| shown.series.peak()).max().unwrap_or(0));
+        let dates: Vec<String> = first.buckets().map(|(at, _)| date(first.window, at)).collect();
+        let grid = Grid::new(first.values.len(), shown.len());
+        let bars = shown.iter().enumerate().flat_map(|(place, of)| {
+            let numbers = of.series.values.iter().enumerate().zip(&dates);
+            numbers.filter(|((_, n), _)| **n > 0).map(move |((bucket, n), date)| {
+                let title = format!("{date}: {} {}", grouped(*n), of.label);
+                grid.bar(of.class, bucket, place, scale.share(*n), title)
+            })
+        });
+        let rows = dates.iter().enumerate().rev().map(|(bucket, date)| {
+            let number = |of: &Shown<'_>| grouped(of.series.values.get(bucket).copied().unwrap_or(0));
+            Row { date: date.clone(), values: shown.iter().map(number).collect() }
+        });
+        let legend = |of: &Shown<'_>| Legend {
+            label: of.label.to_owned(),
+            class: of.class.to_owned(),
+            total: grouped(of.series.total()),
+        };
+        let heads = shown.iter().map(|of| of.label.to_owned());
+        Some(Self {
+            title: title.to_owned(),
+            summary: summary(title, first.window, shown),
+            view_box: format!("0 0 {WIDTH} {HEIGHT}"),
+            legend: shown.iter().map(legend).collect(),
+            scale: scale.ticks().map(|n| Tick { at: rounded(Grid::y(scale.share(n))), text: short(n) }).collect(),
+            dates: grid.dates(first.window, first),
+            line: (rounded(LEFT), rounded(WIDTH)),
+            bars: bars.collect(),
+            columns: std::iter::once(column(first.window).to_owned()).chain(heads).collect(),
+            rows: rows.collect(),
+        })
+    }
+}
+
+/// Where things are in the drawing.
+#[derive(Clone, Copy)]
+struct Grid {
+    bucket: f64,
+    bar: f64,
+}
+
+impl Grid {
+    fn new(buckets: usize, series: usize) -> Self {
+        let bucket = (WIDTH - LEFT) / real(buckets.max(1));
+        Self { bucket, bar: bucket * FILLED / real(series.max(1)) }
+    }
+
+    /// The middle of a bucket.
+    fn middle(&self, bucket: usize) -> f64 {
+        LEFT + self.bucket * (real(bucket) + 0.5)
+    }
+
+    /// How low a share of the scale lies.
+    fn y(share: f64) -> f64 {
+        TOP + (HEIGHT - BOTTOM - TOP) * (1.0 - share)
+    }
+
+    fn bar(&self, class: &str, bucket: usize, place: usize, share: f64, title: String) -> Bar {
+        let base = Self::y(0.0);
+        let height = (base - Self::y(share)).max(BAR_MIN);
+        let left = self.middle(bucket) - self.bucket * FILLED / 2.0 + self.bar * real(place);
+        let (x, y) = (rounded(left), rounded(base - height));
+        Bar { class: class.to_owned(), x, y, width: rounded(self.bar), height: rounded(height), title }
+    }
+
+    /// Every sixth hour or fifth day, so that there is room on a phone.
+    fn dates(&self, window: Window, series: &Series) -> Vec<Tick> {
+        let every = match window {
+            Window::Day => 6,
+            Window::Month => 5,
+        };
+        let marked =
+            series.buckets().enumerate().filter(|(bucket, _)| (series.values.len() - 1 - bucket).is_multiple_of(every));
+        marked.map(|(bucket, (at, _))| Tick { at: rounded(self.middle(bucket)), text: brief(window, at) }).collect()
+    }
+}
+
+/// A scale from nothing to a round number.
+#[derive(Clone, Copy)]
+struct Scale {
+    step: u64,
+    steps: u64,
+}
+
+impl Scale {
+    /// The finest scale of at most [`STEPS`] steps of 1, 2 or 5 tens that `peak` fits in.
+    fn up_to(peak: u64) -> Self {
+        let mut ten = 1_u64;
+        loop {
+            for step in [1, 2, 5].map(|digit: u64| digit.saturating_mul(ten)) {
+                let steps = peak.div_ceil(step).max(1);
+                if steps <= STEPS {
+                    return Self { step, steps };
+                }
+            }
+            ten = ten.saturating_mul(10);
+        }
+    }
+
+    fn ticks(self) -> impl Iterator<Item = u64> {
+        (0..=self.steps).map(move |number| self.step.saturating_mul(number))
+    }
+
+    fn share(self, n: u64) -> f64 {
+        (wide(n) / (wide(self.step) * wide(self.steps))).min(1.0)
+    }
+}
+
+fn summary(title: &str, window: Window, shown: &[Shown<'_>]) -> String {
+    let span = match window {
+        Window::Day => "the last 24 hours",
+        Window::Month => "the last 30 days",
+    };
+    let told = shown.iter().map(|of| {
+        let (total, peak) = (of.series.total(), of.series.peak());
+        format!("{} {}, at most {} in {}", grouped(total), of.label, grouped(peak), each(window))
+    });
+    format!("{title} over {span}: {}.", told.collect::<Vec<_>>().join("; "))
+}
+
+const fn each(window: Window) -> &'static str {
+    match window {
+        Window::Day => "an hour",
+        Window::Month => "a day",
+    }
+}
+
+const fn column(window: Window) -> &'static str {
+    match window {
+        Window::Day => "Hour (UTC)",
+        Window::Month => "Day (UTC)",
+    }
+}
+
+/// `2026-03-05 13:00`, or `2026-03-05` for a day.
+fn date(window: Window, at: Timestamp) -> String {
+    let text = at.to_string();
+    match window {
+        Window::Day => text.get(..16).unwrap_or(&text).replace('T', " "),
+        Window::Month => text.get(..10).unwrap_or(&text).to_owned(),
+    }
+}
+
+/// `13:00`, or `03-05` for a day.
+fn brief(window: Window, at: Timestamp) -> String {
+    let text = at.to_string();
+    let part = match window {
+        Window::Day => text.get(11..16),
+        Window::Month => text.get(5..10),
+    };
+    part.unwrap_or(&text).to_owned()
+}
+
+/// With a thin space between thousands.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// For the scale, whose numbers are round: `2k`, `50M`.
+fn short(n: u64) -> String {
+    let units = [(1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")];
+    let unit = units.into_iter().find(|(unit, _)| n >= *unit && n.is_multiple_of(*unit));
+    unit.map_or_else(|| grouped(n), |(unit, letter)| format!("{}{letter}", n / unit))
+}
+
+fn rounded(at: f64) -> String {
+    format!("{at:.1}")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of a drawing's height needs no 53 bits")]
+fn wide(n: u64) -> f64 {
+    n as f64
+}
+
+fn real(n: usize) -> f64 {
+    u32::try_from(n).map_or(f64::from(u32::MAX), f64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-03-05T13:25:00Z.
+    const NOW: Timestamp = Timestamp::from_unix(1_772_717_100);
+
+    fn series(window: Window, at: &[(usize, u64)]) -> Series {
+        let mut values = vec![0; window.buckets()];
+        for (bucket, n) in at {
+            values[*bucket] = *n;
+        }
+        Series { window, from: window.from(NOW), values }
+    }
+
+    fn chart(window: Window, at: &[(usize, u64)]) -> Chart {
+        let series = series(window, at);
+        Chart::bars("Sign-ins", &[Shown { label: "sign-ins", class: "good", series: &series }])
+            .expect("it has a series")
+    }
+
+    #[test]
+    fn a_scale_is_round_and_holds_its_peak() {
+        let ticks = |peak| Scale::up_to(peak).ticks().collect::<Vec<_>>();
+        assert_eq!(ticks(0), [0, 1]);
+        assert_eq!(ticks(1), [0, 1]);
+        assert_eq!(ticks(5), [0, 2, 4, 6]);
+        assert_eq!(ticks(8), [0, 2, 4, 6, 8]);
+        assert_eq!(ticks(9), [0, 5, 10]);
+        assert_eq!(ticks(1234), [0, 500, 1000, 1500]);
+        for peak in [u64::MAX, u64::MAX / 3, 999_999] {
+            let scale = Scale::up_to(peak);
+            assert!((0.0..=1.0).contains(&scale.share(peak)) && scale.share(peak) > 0.4, "{peak}");
+        }
+    }
+
+    #[test]
+    fn a_bar_stands_on_the_line_in_its_bucket() {
+        let chart = chart(Window::Day, &[(0, 5), (23, 10)]);
+        let [oldest, newest] = &chart.bars[..] else { panic!("{:#?}", chart.bars) };
+        let base = HEIGHT - BOTTOM;
+        for (bar, share) in [(oldest, 0.5), (newest, 1.0)] {
+            let (y, height): (f64, f64) = (bar.y.parse().expect("a number"), bar.height.parse().expect("a number"));
+            assert!((y + height - base).abs() < 0.11 && (height - (base - TOP) * share).abs() < 0.11, "{bar:?}");
+        }
+        assert_eq!(oldest.title, "2026-03-04 14:00: 5 sign-ins");
+        assert_eq!(newest.title, "2026-03-05 13:00: 10 sign-ins");
+        let right: f64 = newest.x.parse::<f64>().expect("a number") + newest.width.parse::<f64>().expect("a number");
+        assert!(oldest.x.parse::<f64>().expect("a number") > LEFT && right < WIDTH);
+        assert_eq!(chart.scale.iter().map(|tick| tick.text.as_str()).collect::<Vec<_>>(), ["0", "5", "10"]);
+    }
+
+    #[test]
+    fn one_among_thousands_is_seen_and_nothing_is_not_drawn() {
+        let one = chart(Window::Month, &[(3, 1), (4, 100_000)]);
+        assert_eq!(one.bars[0].height, "1.5");
+        let none = chart(Window::Month, &[]);
+        assert_eq!((none.bars.len(), none.scale.len(), none.rows.len()), (0, 2, 30));
+        assert_eq!(Chart::bars("Nothing", &[]), None);
+    }
+
+    #[test]
+    fn the_newest_bucket_is_marked_and_the_marks_do_not_crowd() {
+        let marks = |window| chart(window, &[]).dates.into_iter().map(|tick| tick.text).collect::<Vec<_>>();
+        assert_eq!(marks(Window::Day), ["19:00", "01:00", "07:00", "13:00"]);
+        assert_eq!(marks(Window::Month), ["02-08", "02-13", "02-18", "02-23", "02-28", "03-05"]);
+    }
+
+    #[test]
+    fn it_is_told_in_words_and_as_a_table() {
+        let (good, bad) = (series(Window::Day, &[(22, 1200), (23, 34)]), series(Window::Day, &[(23, 2)]));
+        let shown = [
+            Shown { label: "sign-ins", class: "good", series: &good },
+            Shown { label: "failed", class: "bad", series: &bad },
+        ];
+        let chart = Chart::bars("Sign-ins", &shown).expect("it has series");
+        assert_eq!(
+            chart.summary,
+            "Sign-ins over the last 24 hours: 1\u{202f}234 sign-ins, at most 1\u{202f}200 in an hour; 2 failed, at most 2 in an hour."
+        );
+        assert_eq!(chart.columns, ["Hour (UTC)", "sign-ins", "failed"]);
+        assert_eq!(
+            chart.rows[0],
+            Row { date: "2026-03-05 13:00".to_owned(), values: vec!["34".to_owned(), "2".to_owned()] }
+        );
+        assert_eq!(chart.rows[1].values, ["1\u{202f}200", "0"]);
+        assert_eq!(
+            chart.legend[1],
+            Legend { label: "failed".to_owned(), class: "bad".to_owned(), total: "2".to_owned() }
+        );
+        let at = |class: &str| chart.bars.iter().rfind(|bar| bar.class == class).map(|bar| bar.x.clone());
+        assert!(at("good") < at("bad"), "beside each other");
+    }
+
+    #[test]
+    fn round_numbers_are_short() {
+        let told = [0, 5, 1500, 2000, 50_000, 3_000_000, 2_000_000_000].map(short);
+        assert_eq!(told, ["0", "5", "1\u{202f}500", "2k", "50k", "3M", "2G"]);
+    }
+}
