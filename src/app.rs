@@ -23,6 +23,7 @@ use crate::crypto::seal::Seal;
 use crate::domain::key::KeyPolicy;
 use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::setting::Settings;
+use crate::http::metrics::MetricsOptions;
 use crate::http::pages::Pages;
 use crate::http::server::tls::Tls;
 use crate::http::server::{Server, room};
@@ -39,6 +40,7 @@ use crate::telemetry::counters::Counters;
 use crate::telemetry::visitors::Visitors;
 use crate::throttle::Throttle;
 
+mod metrics;
 mod social;
 
 /// How long jobs may take to end once requests have: with what [`Server::run`] gives those it is 10 s at most.
@@ -235,11 +237,12 @@ pub async fn serve(
     stop: watch::Receiver<bool>,
 ) -> Result<()> {
     let tls = tls(config)?;
+    let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
+    metrics::serve(config, &http, stop.clone())?;
     let run = issuer.uptime.start(&issuer.store).await.context("recording the start")?;
     let (end_jobs, jobs_end) = watch::channel(false);
     let mut jobs = jobs::start(&issuer, run, &jobs_end);
 
-    let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
     let max_connections = room::make(config.server.max_connections);
     let server = Server { router: http::router(&http), tls, max_connections };
     server.run(listener, stop).await.context("serving")?;
@@ -276,6 +279,10 @@ fn http_options(config: &Config) -> HttpOptions {
         authed_url: config.social.authed_url.clone(),
         logout_url: config.social.logout_url.clone(),
         dialects: config.dialects.enabled.clone(),
+        metrics: config
+            .metrics
+            .as_ref()
+            .map(|metrics| MetricsOptions { token: metrics.token.clone(), own_listener: metrics.listen.is_some() }),
     }
 }
 

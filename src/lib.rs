@@ -10,7 +10,7 @@
 //! | `main.rs` | the process's exit code |
 //! | [`cli`] | what was typed, one file per noun; the voice it answers in (`print`) |
 //! | [`app`] | the composition root: configuration in, [`issuer::Issuer`] out, then a router and jobs around it |
-//! | [`http`] | routes, bodies, headers; `wellknown` (key set, discovery), `liveliness`, `openapi` (the description of every route), `pages` (what people see in a browser) |
+//! | [`http`] | routes, bodies, headers; `wellknown` (key set, discovery), `liveliness`, `openapi` (the description of every route), `metrics`, `pages` (what people see in a browser) |
 //! | `http::admin` | the admin zone: its sections (one table), its door, and the types that guard them |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (words for no), `doc.rs` (its description) |
 //! | [`jobs`] | what happens by itself: mails, rotation, settings, heartbeat, counts, sweeping; each is one `tick` |
@@ -19,7 +19,7 @@
 //! | [`mail`] | what mails say, letters, and where they go: SMTP, files, memory |
 //! | [`social`] | providers: where browsers are sent to sign in, and the proof of who came back |
 //! | [`throttle`] | how often something may be tried, by caller and by account |
-//! | [`telemetry`] | the log; what is counted |
+//! | [`telemetry`] | the log; what is counted and measured, who fetched the key set |
 //! | [`crypto`] | key pairs, the folder and the ring of keys, signing, verifying, sealing, hashing; the one parser of tokens |
 //! | [`clock`], [`chance`] | time and chance, handed in, never fetched |
 //! | [`template`] | templates, built in or an operator's own: what mails and pages are made of |

@@ -6,6 +6,9 @@
 use tracing_subscriber::EnvFilter;
 
 pub mod counters;
+pub mod process;
+pub mod requests;
+pub mod trace;
 pub mod visitors;
 
 /// The log can't be set up.

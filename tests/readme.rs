@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/migrating.md",
+    "docs/operating.md",
     "docs/rotation.md",
     "examples/README.md",
     "keys/README.md",

@@ -57,6 +57,15 @@ fn reach(config: &Config) -> Vec<Finding> {
             "tls.certificate and tls.key, or a proxy that ends TLS",
         ));
     }
+    let open = config.metrics.as_ref().filter(|metrics| metrics.token.is_none()).and_then(|metrics| metrics.listen);
+    if let Some(listen) = open.filter(|listen| !listen.ip().is_loopback()) {
+        found.push(Finding::new(
+            "metrics.listen",
+            format!("metrics are shown to whoever reaches {listen}"),
+            "they tell how many sign in and fail, which keys there are, and how busy the machine is",
+            "metrics.token, or metrics.listen = \"127.0.0.1:9090\"",
+        ));
+    }
     if !config.tokens.issuer.starts_with("https://") {
         found.push(Finding::new(
             "tokens.issuer",
@@ -204,6 +213,7 @@ mod tests {
             ("[email]", "[throttle]\nenabled = false\n[email]", "throttle.enabled"),
             ("host = \"smtp.example.com\"", "", "email.host"),
             ("host = \"smtp.example.com\"", "host = \"h\"\nsecurity = \"none\"", "email.security"),
+            ("[email]", "[metrics]\nlisten = \"0.0.0.0:9090\"\n[email]", "metrics.listen"),
             ("[email]", "[log]\nlevel = \"info,countersign=trace\"\n[email]", "log.level"),
             ("[email]", "[log]\nlevel = \"DEBUG\"\n[email]", "log.level"),
         ] {

@@ -7,6 +7,7 @@
 mod admin;
 pub mod deploy;
 mod email;
+mod metrics;
 mod mistake;
 mod reader;
 mod server;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use admin::AdminConfig;
 pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
+pub use metrics::MetricsConfig;
 pub use mistake::{ConfigError, Mistake};
 pub use reader::Setting;
 pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
@@ -72,6 +74,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// `[metrics]`; none: no metrics.
+    pub metrics: Option<MetricsConfig>,
     /// Every setting as it was found, to be shown: key, value, source.
     pub settings: Vec<Setting>,
 }
@@ -148,6 +152,7 @@ impl Config {
             social: SocialConfig::read(r),
             database: DatabaseConfig::read(r, &data_dir),
             log: LogConfig::read(r),
+            metrics: MetricsConfig::read(r),
             settings: Vec::new(),
             server,
             data_dir,

@@ -6,6 +6,7 @@
 //! it costs there, until its owner has signed in once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -70,6 +71,7 @@ type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 #[derive(Clone, Debug)]
 pub struct Hasher {
     queue: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Hasher {
@@ -85,7 +87,12 @@ impl Hasher {
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
             thread.spawn(move || worker.run(&jobs)).map_err(|_| HashError::Busy)?;
         }
-        Ok(Self { queue })
+        Ok(Self { queue, waiting: Arc::default() })
+    }
+
+    /// How many passwords wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Relaxed)
     }
 
     /// Hashes a new password.
@@ -108,14 +115,21 @@ impl Hasher {
         asker: impl Asker<T>,
         work: impl FnOnce(&mut Worker) -> Option<T> + Send + 'static,
     ) -> Result<(), HashError> {
+        let waiting = Arc::clone(&self.waiting);
         let job: Job = Box::new(move |worker| {
+            waiting.fetch_sub(1, Relaxed);
             if asker.waits()
                 && let Some(answer) = work(worker)
             {
                 asker.tell(answer);
             }
         });
-        self.queue.try_send(job).map_err(|_| HashError::Busy)
+        // Counted before it may be taken from the queue, or there could be less than none.
+        self.waiting.fetch_add(1, Relaxed);
+        self.queue.try_send(job).map_err(|_| {
+            self.waiting.fetch_sub(1, Relaxed);
+            HashError::Busy
+        })
     }
 }
 
@@ -336,6 +350,8 @@ mod tests {
         hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("there is room");
         let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(tell.clone(), |_| None).err());
         assert_eq!(full, Some(HashError::Busy));
+        // The one that is being worked on may not have been taken yet.
+        assert!((QUEUE_PER_THREAD - 1..=QUEUE_PER_THREAD).contains(&hasher.waiting()), "{}", hasher.waiting());
         drop(gate);
     }
 

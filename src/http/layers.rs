@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -15,6 +15,7 @@ use super::reply::{self, Faulted};
 use super::{Http, HttpOptions, caller};
 use crate::domain::count::Count;
 use crate::issuer::Fault;
+use crate::telemetry::trace::traceparent;
 
 /// Puts the layers around the routes. Those apart have no CORS: no page of another origin is to read them.
 pub fn around(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router {
@@ -27,6 +28,9 @@ pub fn around(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router 
 /// Gives every request an id, logs it, and turns a fault into words that say no more than that id.
 async fn edge(State(http): State<Http>, request: Request, next: Next) -> Response {
     let id = http.issuer.chance.uuid().simple().to_string();
+    let route = http.requests.as_ref().and_then(|_| route(&request));
+    let trace = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
+    let trace = trace.and_then(traceparent).map(str::to_owned);
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let caller = caller::of(request.extensions(), request.headers(), &http.options);
     let begun = http.issuer.clock.monotonic();
@@ -34,7 +38,7 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
 
     if let Some(Faulted { fault, words }) = response.extensions_mut().remove::<Faulted>() {
         http.issuer.counters.add(Count::Fault);
-        tracing::error!(request = %id, %method, path, %fault, "a request failed");
+        tracing::error!(request = %id, %method, path, %fault, trace, "a request failed");
         let told = std::mem::take(response.headers_mut());
         response = words(&id);
         // What the layers inside have said (CORS) holds for the words, too; their own headers go before it.
@@ -46,11 +50,15 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
     if status == StatusCode::TOO_MANY_REQUESTS {
         http.issuer.counters.add(Count::Throttled);
     }
-    let micros = http.issuer.clock.monotonic().saturating_sub(begun).as_micros();
+    let took = http.issuer.clock.monotonic().saturating_sub(begun);
+    if let Some(requests) = &http.requests {
+        requests.note(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), took);
+    }
+    let micros = took.as_micros();
     if status.is_success() || status.is_redirection() {
-        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, "answered");
+        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "answered");
     } else {
-        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, %caller, "refused");
+        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "refused");
     }
 
     let headers = response.headers_mut();
@@ -62,6 +70,11 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     response
+}
+
+/// The template of the route that answers, where there is one.
+fn route(request: &Request) -> Option<MatchedPath> {
+    request.extensions().get::<MatchedPath>().cloned()
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]

@@ -14,6 +14,7 @@ use crate::domain::dialect::Dialect;
 use crate::domain::network::Network;
 use crate::domain::public_url::PublicUrl;
 use crate::issuer::Issuer;
+use crate::telemetry::requests::Requests;
 
 mod admin;
 mod bearer;
@@ -22,6 +23,7 @@ mod caller;
 mod dialect;
 mod layers;
 mod liveliness;
+pub mod metrics;
 mod multipart;
 pub mod openapi;
 pub mod pages;
@@ -30,6 +32,7 @@ mod reply;
 pub mod server;
 mod wellknown;
 
+use metrics::MetricsOptions;
 use pages::Pages;
 
 /// What the configuration says about HTTP.
@@ -53,6 +56,8 @@ pub struct HttpOptions {
     pub logout_url: String,
     /// The dialects that are spoken.
     pub dialects: BTreeSet<Dialect>,
+    /// Where the metrics are; None: nowhere, and nothing is measured for them.
+    pub metrics: Option<MetricsOptions>,
 }
 
 /// What every handler is given.
@@ -64,6 +69,8 @@ pub struct Http {
     pub options: Arc<HttpOptions>,
     /// The pages people see.
     pub pages: Arc<Pages>,
+    /// How long requests took, where anybody may ask.
+    pub requests: Option<Arc<Requests>>,
     /// The JWKS answer's `Cache-Control`, ready.
     jwks_cache_control: HeaderValue,
 }
@@ -72,14 +79,17 @@ impl Http {
     /// Puts the parts together.
     pub fn new(issuer: Arc<Issuer>, options: HttpOptions, pages: Pages) -> Self {
         let jwks_cache_control = wellknown::cache_control(options.jwks_max_age);
-        Self { issuer, jwks_cache_control, options: Arc::new(options), pages: Arc::new(pages) }
+        let requests = options.metrics.is_some().then(Arc::default);
+        Self { issuer, requests, jwks_cache_control, options: Arc::new(options), pages: Arc::new(pages) }
     }
 }
 
 /// Every route there is.
 pub fn router(http: &Http) -> Router {
     let dialects = dialect::routes(http);
-    let layered = Router::new()
+    let shared = http.options.metrics.as_ref().is_some_and(|metrics| !metrics.own_listener);
+    let layered = if shared { metrics::routes() } else { Router::new() };
+    let layered = layered
         .merge(wellknown::routes())
         .merge(liveliness::routes())
         .merge(openapi::routes())

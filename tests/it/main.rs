@@ -11,6 +11,7 @@ mod import;
 mod jwt_issuer;
 mod keys;
 mod listener;
+mod metrics;
 mod openapi;
 mod operators;
 mod process;

@@ -240,7 +240,7 @@ impl Drop for Binary {
 }
 
 fn address(log: &str) -> Option<String> {
-    let line = log.lines().find(|line| line.contains("listen="))?;
-    let address = line.split("listen=").nth(1)?.split_whitespace().next()?;
+    let mut parts = log.split_once("listen=").or_else(|| log.split_once("\"listen\":\""))?.1.split([' ', '"', '\n']);
+    let address = parts.next()?;
     Some(format!("http://{address}"))
 }

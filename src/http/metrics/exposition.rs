@@ -1,0 +1,133 @@
+//! The text that Prometheus reads: the exposition format 0.0.4. Pure; knows no metric.
+
+use std::fmt::{self, Display, Write as _};
+
+/// What a family of samples is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, until the process begins anew.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// Counts by upper bounds.
+    Histogram,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// Labels' names and values.
+pub type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// The text, family by family.
+#[derive(Debug, Default)]
+pub struct Exposition(String);
+
+impl Exposition {
+    /// Begins a family; its samples must follow. `help` is one line.
+    pub fn family(&mut self, name: &str, kind: Kind, help: &str) {
+        self.put(format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
+    }
+
+    /// A sample of the family that was begun last, by that family's name.
+    pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
+        self.put(format_args!("{name}{} {value}\n", Braced(labels, None)));
+    }
+
+    /// A family of one sample without labels.
+    pub fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    /// A family of one sample, where its value is known.
+    pub fn known(&mut self, name: &str, kind: Kind, help: &str, value: Option<impl Display>) {
+        if let Some(value) = value {
+            self.single(name, kind, help, value);
+        }
+    }
+
+    /// A histogram's samples: for each upper bound how many are in its own bucket, those above all bounds last.
+    pub fn histogram(&mut self, name: &str, labels: Labels<'_>, bounds: &[f64], buckets: &[u64], sum: f64) {
+        let mut count = 0_u64;
+        for (place, bucket) in buckets.iter().enumerate() {
+            count = count.saturating_add(*bucket);
+            let bound = bounds.get(place).map_or("+Inf".to_owned(), f64::to_string);
+            self.put(format_args!("{name}_bucket{} {count}\n", Braced(labels, Some(&bound))));
+        }
+        self.put(format_args!("{name}_sum{} {sum}\n", Braced(labels, None)));
+        self.put(format_args!("{name}_count{} {count}\n", Braced(labels, None)));
+    }
+
+    /// All of it.
+    pub fn finish(self) -> String {
+        self.0
+    }
+
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        // Writing to a text can't fail.
+        let _ = self.0.write_fmt(text);
+    }
+}
+
+/// `{name="value",…}`, or nothing where there is no label; the upper bound, if there is one, last.
+struct Braced<'a>(Labels<'a>, Option<&'a str>);
+
+impl Display for Braced<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bound = self.1.map(|bound| ("le", bound));
+        let mut open = '{';
+        for (name, value) in self.0.iter().copied().chain(bound) {
+            write!(f, "{open}{name}=\"")?;
+            for c in value.chars() {
+                match c {
+                    '\\' => f.write_str("\\\\")?,
+                    '"' => f.write_str("\\\"")?,
+                    '\n' => f.write_str("\\n")?,
+                    c => f.write_char(c)?,
+                }
+            }
+            f.write_char('"')?;
+            open = ',';
+        }
+        if open == ',' { f.write_char('}') } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_as_the_format_wants_it() {
+        let mut text = Exposition::default();
+        text.family("things_total", Kind::Counter, "Things.");
+        text.sample("things_total", &[("kind", "a \"b\" \\ \n"), ("other", "")], 7);
+        text.single("level", Kind::Gauge, "How high.", 0.25);
+        text.known("nothing", Kind::Gauge, "Not known.", None::<u64>);
+        text.family("took_seconds", Kind::Histogram, "How long.");
+        text.histogram("took_seconds", &[("route", "/")], &[0.001, 1.0], &[2, 0, 3], 9.5);
+        insta::assert_snapshot!(text.finish(), @r#"
+        # HELP things_total Things.
+        # TYPE things_total counter
+        things_total{kind="a \"b\" \\ \n",other=""} 7
+        # HELP level How high.
+        # TYPE level gauge
+        level 0.25
+        # HELP took_seconds How long.
+        # TYPE took_seconds histogram
+        took_seconds_bucket{route="/",le="0.001"} 2
+        took_seconds_bucket{route="/",le="1"} 2
+        took_seconds_bucket{route="/",le="+Inf"} 5
+        took_seconds_sum{route="/"} 9.5
+        took_seconds_count{route="/"} 5
+        "#);
+    }
+}

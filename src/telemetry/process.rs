@@ -1,0 +1,70 @@
+//! What the system says of this process. On Linux, by `/proc`; elsewhere nothing is known.
+
+use std::fs;
+
+/// The unit of times in `/proc/<pid>/stat`: Linux tells them in hundredths of a second on every machine it runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+/// The unit of sizes in `/proc/<pid>/status`.
+const KIB: u64 = 1024;
+
+/// What is known of the process; None where it can't be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Process {
+    /// Memory in use that is not swapped out, in bytes.
+    pub resident: Option<u64>,
+    /// Open file descriptors, the one that counts them among them.
+    pub open_files: Option<u64>,
+    /// How many it may open.
+    pub max_files: Option<u64>,
+    /// Processor time used, in seconds.
+    pub cpu_seconds: Option<f64>,
+}
+
+impl Process {
+    /// Asks the system. Reads a few small files that are not on any disk.
+    pub fn look() -> Self {
+        let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).ok();
+        let open_files = fs::read_dir("/proc/self/fd").ok().map(Iterator::count);
+        Self {
+            resident: read("status").and_then(|text| resident(&text)),
+            open_files: open_files.and_then(|count| count.try_into().ok()),
+            max_files: read("limits").and_then(|text| max_files(&text)),
+            cpu_seconds: read("stat").and_then(|text| cpu_seconds(&text)),
+        }
+    }
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * KIB)
+}
+
+fn max_files(limits: &str) -> Option<u64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// User and system time. The process's name is in parentheses and may hold anything, spaces and parentheses too.
+fn cpu_seconds(stat: &str) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u32>);
+    let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
+    Some((f64::from(user) + f64::from(system)) / TICKS_PER_SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_writes_is_read() {
+        assert_eq!(resident("Name:\tx\nVmRSS:\t   13456 kB\nVmData: 1 kB\n"), Some(13_456 * 1024));
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+                      Max open files            1024                 524288               files\n";
+        assert_eq!(max_files(limits), Some(1024));
+        assert_eq!(max_files("Max open files            unlimited            unlimited            files"), None);
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194304 1 0 0 0 250 50 0 0 20 0 4 0 1 1 1";
+        assert_eq!(cpu_seconds(stat), Some(3.0));
+        assert_eq!((resident(""), max_files(""), cpu_seconds("")), (None, None, None));
+    }
+}

@@ -1,0 +1,217 @@
+//! `/metrics`: for whom it is, what it tells, and that Prometheus can read it. And the log that machines read.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::binary::{Folder, finish, skipped};
+use crate::support::{Answer, PASSWORD, TestServer, settle};
+
+const TOKEN: &str = "0123456789abcdef";
+
+async fn with_token(server: &TestServer, authorization: &str) -> Answer {
+    let mut request = server.request(Method::GET, "/metrics");
+    if !authorization.is_empty() {
+        request = request.header("authorization", authorization);
+    }
+    Answer::to(request).await
+}
+
+async fn metrics(server: &TestServer) -> String {
+    let answer = with_token(server, &format!("Bearer {TOKEN}")).await;
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    answer.is(200).text.clone()
+}
+
+/// The value of a sample, as it is written.
+#[track_caller]
+fn value<'t>(text: &'t str, sample: &str) -> &'t str {
+    let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {sample} in {text}"))
+}
+
+fn token() -> String {
+    format!("metrics.token = '{TOKEN}'")
+}
+
+#[tokio::test]
+async fn nobody_sees_them_unless_the_settings_say_so() {
+    let server = TestServer::start().await;
+    server.get("/metrics").await.is(404);
+    let server = TestServer::with(&token()).await;
+    for wrong in ["", TOKEN, "Bearer", "Bearer ", "Basic 0123456789abcdef", "Bearer 0123456789abcdeF"] {
+        let answer = with_token(&server, wrong).await;
+        answer.refuses(401, "no_metrics_token");
+        assert_eq!(answer.header("www-authenticate"), "Bearer", "{wrong}");
+    }
+    with_token(&server, "Bearer 0123456789abcdef0").await.refuses(401, "no_metrics_token");
+    with_token(&server, &format!("bearer {TOKEN}")).await.is(200);
+    let folder = Folder::empty();
+    folder.configure("metrics.token = 'guess'");
+    folder.run(&["check"]).fails(1, &["metrics.token", "at least 16 visible ASCII characters"]);
+}
+
+#[tokio::test]
+async fn they_tell_what_happened() {
+    let server = TestServer::with(&token()).await;
+    server.register("anna").await;
+    server.token("anna").await;
+    server.post("/auth/", &json!({"username": "anna", "password": "a wrong one"})).await.is(401);
+    for path in ["/nowhere", "/.well-known/nothing", "/api/x/y"] {
+        server.get(path).await.is(404);
+    }
+    server.get("/.well-known/jwks.json").await.is(200);
+    server.clock.advance(std::time::Duration::from_secs(100));
+    let text = metrics(&server).await;
+    let histogram = "countersign_http_request_duration_seconds";
+    for (sample, expected) in [
+        ("countersign_ready", "1"),
+        ("countersign_database_up", "1"),
+        ("countersign_uptime_seconds", "100"),
+        ("countersign_sign_ins_total", "1"),
+        ("countersign_sign_ins_failed_total", "1"),
+        ("countersign_registrations_total", "1"),
+        ("countersign_jwks_sent_total", "1"),
+        ("countersign_jwks_verifiers{set=\"current\"}", "1"),
+        ("countersign_tokens_issued_total{dialect=\"jwt_issuer\",alg=\"ES256\"}", "1"),
+        ("countersign_tokens_issued_total{dialect=\"drf_pyjwt\",alg=\"RS256\"}", "0"),
+        ("countersign_outbox_waiting", "0"),
+        ("countersign_hashing_waiting", "0"),
+        (&format!("{histogram}_count{{route=\"/auth\",status=\"2xx\"}}"), "1"),
+        (&format!("{histogram}_count{{route=\"/auth\",status=\"4xx\"}}"), "1"),
+        (&format!("{histogram}_count{{route=\"other\",status=\"4xx\"}}"), "3"),
+    ] {
+        assert_eq!(value(&text, sample), expected, "{sample}");
+    }
+    assert!(!text.contains("nowhere") && !text.contains("/api/x"), "what callers send names no route: {text}");
+    let age: i64 = value(&text, "countersign_signing_key_age_seconds{alg=\"ES256\"}").parse().unwrap();
+    assert!(age >= 100, "{age}");
+    assert!(value(&text, "countersign_database_size_bytes").parse::<u64>().unwrap() > 4096);
+
+    rusqlite::Connection::open(server.path("data/countersign.db")).unwrap().execute_batch("DROP TABLE outbox").unwrap();
+    let text = metrics(&server).await;
+    assert_eq!((value(&text, "countersign_ready"), value(&text, "countersign_database_up")), ("0", "0"));
+    assert!(!text.contains("outbox_waiting"), "nothing is told that is not known");
+}
+
+#[tokio::test]
+async fn prometheus_can_read_them() {
+    let server = TestServer::with(&token()).await;
+    server.register("anna").await;
+    server.token("anna").await;
+    server.issuer.key_dir.rotate(None, false, &server.issuer.policy.keys).unwrap();
+    let kids = async || server.get("/.well-known/jwks.json").await.json()["keys"].as_array().unwrap().len();
+    settle("the rotation", async || kids().await == 4).await;
+    let text = metrics(&server).await;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join(".test-tools/python");
+    if !python.exists() {
+        return skipped("prometheus_client: .test-tools/python is missing; run scripts/test");
+    }
+    let mut command = Command::new(python);
+    command.arg(root.join("tests/verifiers/metrics.py"));
+    let found = finish(command, &text).json();
+    let types = ["counter", "gauge", "histogram"].map(|kind| {
+        let of_kind = found.as_object().unwrap().iter().filter(|(_, family)| family["type"] == kind);
+        of_kind.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    });
+    assert_eq!(types.iter().map(Vec::len).sum::<usize>(), text.matches("# TYPE ").count());
+    assert_eq!(types[2], ["countersign_http_request_duration_seconds"]);
+    let keys = found["countersign_key_signs_from_timestamp_seconds"]["samples"].as_array().unwrap();
+    let states = |state: &str| keys.iter().filter(|key| key["labels"]["state"] == state).count();
+    assert_eq!((states("active"), states("next")), (2, 2));
+    for counter in types[0].iter().filter(|name| !name.starts_with("process_")) {
+        let samples = found[*counter]["samples"].as_array().unwrap();
+        assert!(samples.iter().all(|sample| sample["name"].as_str().unwrap().ends_with("_total")), "{counter}");
+    }
+    #[cfg(target_os = "linux")]
+    for name in ["process_resident_memory_bytes", "process_open_fds", "process_max_fds"] {
+        assert!(found[name]["samples"][0]["value"].as_f64().unwrap() > 0.0, "{name}");
+    }
+}
+
+/// The words that begin as our metrics do.
+fn named(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("countersign_") || word.starts_with("process_")).collect()
+}
+
+#[tokio::test]
+async fn the_documents_name_those_there_are() {
+    let server = TestServer::with(&token()).await;
+    metrics(&server).await;
+    let text = metrics(&server).await;
+    let families: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let (page, rules) = (read("operating.md"), read("prometheus-rules.yml"));
+    let unknown: Vec<_> = named(&rules).into_iter().filter(|name| !named(&text).contains(name)).collect();
+    assert_eq!(unknown, [""; 0], "the rules name what is not there");
+    let told = named(&page);
+    assert_eq!(told, families, "docs/operating.md");
+}
+
+#[tokio::test]
+async fn they_may_have_a_listener_of_their_own() {
+    let folder = Folder::new();
+    folder.configure("metrics = { listen = '127.0.0.1:0' }");
+    let mut server = folder.serve().await;
+    let line = "metrics are served listen=";
+    settle("the address", async || server.log.lock().unwrap().contains(line)).await;
+    let log = server.log.lock().unwrap().clone();
+    let address = log.split(line).nth(1).unwrap().split_whitespace().next().unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |path: &str| Answer::to(client.get(format!("http://{address}{path}"))).await;
+    assert_eq!(value(&get("/metrics").await.is(200).text, "countersign_ready"), "1");
+    for elsewhere in ["/", "/liveliness", "/auth", "/.well-known/jwks.json"] {
+        get(elsewhere).await.is(404);
+    }
+    server.get("/metrics").await.is(404);
+    server.signal("TERM");
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+/// The log's lines, each one object.
+fn lines(log: &str) -> Vec<Value> {
+    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[tokio::test]
+async fn a_log_for_machines_has_an_object_a_line_with_the_requests_id() {
+    let folder = Folder::new();
+    folder.configure("log = { format = 'json' }");
+    let server = folder.serve().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
+    let post = async |traceparent: &str| {
+        let request = client.post(format!("{}/register", server.url)).json(&body);
+        Answer::to(request.header("traceparent", traceparent)).await
+    };
+    post(trace).await.is(200);
+    let refused = post(trace).await;
+    let other = rusqlite::Connection::open(folder.path("data/countersign.db")).unwrap();
+    other.execute_batch("DROP TABLE users").unwrap();
+    let broken = post("nonsense\"}{").await;
+    // An answer may be here before the lines about it.
+    let last = broken.header("x-request-id");
+    settle("the last line", async || server.log.lock().unwrap().matches(last).count() == 2).await;
+    let log = lines(&server.log.lock().unwrap());
+    assert!(log.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log:#?}");
+    let of = |answer: &Answer| {
+        let id = answer.header("x-request-id").to_owned();
+        let lines = log.iter().filter(move |line| line["request"] == id.as_str());
+        lines.map(|line| line["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((refused.status, of(&refused)), (409, vec!["refused".to_owned()]));
+    assert_eq!((broken.status, of(&broken)), (500, vec!["a request failed".to_owned(), "refused".to_owned()]));
+    let traced: Vec<_> = log.iter().filter(|line| line["trace"].is_string()).collect();
+    assert_eq!(traced.len(), 1, "nonsense is not told: {traced:#?}");
+    assert_eq!((&traced[0]["trace"], &traced[0]["path"]), (&json!(trace), &json!("/register")));
+}
