@@ -18,9 +18,6 @@ CREATE TABLE admin_sessions (
 CREATE INDEX admin_sessions_by_user ON admin_sessions (user_id);
 CREATE INDEX admin_sessions_by_expiry ON admin_sessions (expires_at);
 
--- Whether there is a superuser, among a million users.
-CREATE INDEX users_superusers ON users (id) WHERE is_superuser = 1;
-
 -- Whoever loses the right to be there is out, whichever way the right was lost, and is not back in with it.
 CREATE TRIGGER users_leave_admin AFTER UPDATE OF is_active, is_superuser ON users
     WHEN new.is_active = 0 OR new.is_superuser = 0
