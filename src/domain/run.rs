@@ -29,10 +29,19 @@ pub struct History {
 }
 
 impl History {
-    /// Sums up all runs ever recorded.
-    pub fn new(mut runs: Vec<Run>) -> Self {
+    /// These runs alone.
+    #[cfg(test)]
+    fn new(runs: Vec<Run>) -> Self {
+        Self::default().with(runs)
+    }
+
+    /// The same, and further runs.
+    #[must_use]
+    pub fn with(&self, further: Vec<Run>) -> Self {
+        let starts = self.starts + further.len();
+        let mut runs = further;
+        runs.extend(&self.spans);
         runs.sort_by_key(|run| run.started_at);
-        let starts = runs.len();
         let mut spans: Vec<Run> = Vec::with_capacity(runs.len());
         for run in runs {
             match spans.last_mut() {
@@ -97,6 +106,15 @@ mod tests {
         let history = History::new(vec![run(0, 100), run(50, 150), run(300, 300)]);
         assert!((share(&history, None, 300, 300) - 0.5).abs() < 1e-9);
         assert_eq!(history.starts(), 3);
+    }
+
+    #[test]
+    fn runs_that_come_later_count_as_if_they_had_come_at_once() {
+        let all = [run(0, 100), run(50, 150), run(300, 400), run(120, 310)];
+        let bit_by_bit = all.iter().fold(History::default(), |history, run| history.with(vec![*run]));
+        let at_once = History::new(all.to_vec());
+        assert_eq!((&bit_by_bit.spans, bit_by_bit.starts()), (&at_once.spans, 4));
+        assert_eq!(at_once.spans, [run(0, 400)]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! When the process ran: what `/liveliness` tells, without asking the store. And what was counted, as it happened.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,7 +19,18 @@ pub struct Uptime {
     started_at: Timestamp,
     started: Duration,
     history: ArcSwap<History>,
+    over: Mutex<Over>,
 }
+
+/// Runs that are over, up to one of them: they are read once and not at each heartbeat, however many there are.
+#[derive(Debug, Default)]
+struct Over {
+    last: RunId,
+    history: History,
+}
+
+/// After how long without a sign of life a run is over: no process sleeps that long and is heard of again.
+const OVER_AFTER: Duration = Duration::from_hours(1);
 
 /// What is known of the process's life.
 #[derive(Clone, Debug)]
@@ -38,7 +50,12 @@ pub struct Liveliness {
 impl Uptime {
     /// A run that begins now.
     pub fn new(clock: &Clock) -> Self {
-        Self { started_at: clock.now(), started: clock.monotonic(), history: ArcSwap::default() }
+        Self {
+            started_at: clock.now(),
+            started: clock.monotonic(),
+            history: ArcSwap::default(),
+            over: Mutex::default(),
+        }
     }
 
     /// What is known at the moment.
@@ -54,16 +71,29 @@ impl Uptime {
     }
 
     /// Takes up what is recorded of all runs, other processes' too.
-    pub async fn reload(&self, store: &Store) -> Result<(), StoreError> {
-        self.history.store(History::new(store.read(|tx| tx.runs()).await?).into());
+    pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let last = self.over().last;
+        let mut fresh = store.read(move |tx| tx.runs_after(last)).await?;
+        let ended = fresh.iter().take_while(|(_, run)| run.seen_at + OVER_AFTER < now).count();
+        let living = fresh.split_off(ended).into_iter().map(|(_, run)| run).collect();
+        let mut over = self.over();
+        if over.last == last {
+            over.last = fresh.last().map_or(last, |(id, _)| *id);
+            over.history = over.history.with(fresh.into_iter().map(|(_, run)| run).collect());
+            self.history.store(over.history.with(living).into());
+        }
         Ok(())
+    }
+
+    fn over(&self) -> MutexGuard<'_, Over> {
+        self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that a run begins.
     pub async fn start(&self, store: &Store) -> Result<RunId, StoreError> {
         let at = self.started_at;
         let id = store.write(move |tx| tx.start_run(at)).await?;
-        self.reload(store).await?;
+        self.reload(store, at).await?;
         Ok(id)
     }
 }

@@ -10,5 +10,5 @@ use crate::store::{RunId, StoreError};
 pub async fn tick(issuer: Arc<Issuer>, run: RunId) -> Result<(), StoreError> {
     let now = issuer.clock.now();
     issuer.store.write(move |tx| tx.beat(run, now)).await?;
-    issuer.uptime.reload(&issuer.store).await
+    issuer.uptime.reload(&issuer.store, now).await
 }

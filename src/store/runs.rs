@@ -5,13 +5,13 @@ use crate::domain::run::Run;
 use crate::domain::time::Timestamp;
 
 /// A run's row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunId(pub i64);
 
 /// Asking for runs.
 pub trait ReadRuns {
-    /// All runs ever recorded, oldest first.
-    fn runs(&self) -> Result<Vec<Run>, StoreError>;
+    /// The runs recorded after that one (`RunId(0)`: all), in the order of their ids.
+    fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, Run)>, StoreError>;
 }
 
 /// Recording runs.

@@ -211,10 +211,14 @@ pub(crate) async fn runs_are_recorded(store: &Store) {
         let second = tx.start_run(at(200))?;
         assert_ne!(first, second);
         tx.beat(RunId(second.0 + 1), at(300))?;
-        tx.runs()
+        Ok((first, second))
     });
-    let expected = [(100, 150), (200, 200)].map(|(from, to)| Run { started_at: at(from), seen_at: at(to) });
-    assert_eq!(runs.await, expected);
+    let (first, second) = runs.await;
+    let expected = [(first, 100, 150), (second, 200, 200)]
+        .map(|(id, from, to)| (id, Run { started_at: at(from), seen_at: at(to) }));
+    for (last, seen) in [(RunId(0), &expected[..]), (first, &expected[1..]), (second, &[])] {
+        assert_eq!(ask(store, move |tx| tx.runs_after(last)).await, seen);
+    }
 }
 
 const ISSUED: Count = Count::Issued(Dialect::RestJwt, Algorithm::Rs256);

@@ -8,9 +8,10 @@ use crate::domain::time::Timestamp;
 use crate::store::{ReadRuns, RunId, StoreError, WriteRuns};
 
 impl ReadRuns for Tx<'_> {
-    fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        self.all("SELECT * FROM runs ORDER BY started_at, id", [], |row| {
-            Ok(Run { started_at: date(row, "started_at")?, seen_at: date(row, "seen_at")? })
+    fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, Run)>, StoreError> {
+        self.all("SELECT * FROM runs WHERE id > ?1 ORDER BY id", [last.0], |row| {
+            let run = Run { started_at: date(row, "started_at")?, seen_at: date(row, "seen_at")? };
+            Ok((RunId(row.get("id")?), run))
         })
     }
 }
