@@ -1,5 +1,6 @@
 //! The composition root: configuration in, issuer out; then a router and jobs around it.
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::backup::serving;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, SmtpConfig, SmtpSecurity, TlsConfig};
@@ -239,6 +241,7 @@ pub async fn serve(
     let tls = tls(config)?;
     let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
     metrics::serve(config, &http, stop.clone())?;
+    let _serving = mark_serving(config);
     let run = issuer.uptime.start(&issuer.store).await.context("recording the start")?;
     let (end_jobs, jobs_end) = watch::channel(false);
     let mut jobs = jobs::start(&issuer, run, &jobs_end);
@@ -262,6 +265,13 @@ pub async fn serve(
     issuer.mailer.rest().await;
     issuer.store.close().await;
     Ok(())
+}
+
+/// Lets a restoring know of us. A folder that can't be written to is no reason not to serve.
+fn mark_serving(config: &Config) -> Option<File> {
+    let DatabaseUrl::Sqlite(path) = &config.database.url;
+    let marked = serving::mark(path);
+    marked.inspect_err(|error| tracing::warn!(%error, "`countersign restore` can't tell that a server runs")).ok()
 }
 
 fn pages(config: &Config) -> Result<Pages> {

@@ -15,6 +15,7 @@
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (words for no), `doc.rs` (its description) |
 //! | [`jobs`] | what happens by itself: mails, rotation, settings, heartbeat, counts, sweeping; each is one `tick` |
 //! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the one proof that mints |
+//! | [`backup`] | copies of database and keys, and the way back |
 //! | [`store`] | one narrow trait per noun, read and write closures, one conformance suite; [`store::sqlite`] is the only SQL there is |
 //! | [`mail`] | what mails say, letters, and where they go: SMTP, files, memory |
 //! | [`social`] | providers: where browsers are sent to sign in, and the proof of who came back |
@@ -31,7 +32,7 @@
 //! A room may use those to its right, never one to its left or beside it:
 //!
 //! ```text
-//! main → cli → app → { http, jobs } → issuer → { store, mail, social, throttle, telemetry } → crypto → { clock, chance, template } → domain
+//! main → cli → app → { http, jobs } → { issuer, backup } → { store, mail, social, throttle, telemetry } → crypto → { clock, chance, template } → domain
 //!          ╲     ╲
 //!           ╲     ▶ config → domain            (nobody else reads config: what is needed is handed in as a value)
 //!            ▶
@@ -55,6 +56,7 @@
 //! [`jobs::rotation`] sees another `ring.json`, builds a new snapshot and swaps it whole.
 
 pub mod app;
+pub mod backup;
 pub mod chance;
 pub mod cli;
 pub mod clock;

@@ -14,6 +14,7 @@ const PAGES: &[&str] = &[
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "docs/backup.md",
     "docs/migrating.md",
     "docs/operating.md",
     "docs/rotation.md",

@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["cli"],
     &["app"],
     &["http", "jobs"],
-    &["issuer"],
+    &["issuer", "backup"],
     &["store", "mail", "social", "throttle", "telemetry"],
     &["crypto"],
     &["clock", "chance", "template"],

@@ -14,6 +14,7 @@ use crate::http::openapi;
 use crate::store::Store;
 
 mod audit;
+mod backup;
 mod check;
 mod keys;
 pub mod print;
@@ -59,6 +60,10 @@ enum Command {
     Settings(settings::Settings),
     /// Show the audit log, newest first
     Audit(audit::Audit),
+    /// Copy the database and the keys into a new folder, while the server runs
+    Backup(backup::Backup),
+    /// Put a backup's database and keys where there are none
+    Restore(backup::Restore),
     /// Print the description of every route (OpenAPI 3.1)
     Openapi,
     /// Check the configuration, the keys and the templates without serving
@@ -103,6 +108,8 @@ impl Cli {
             Command::Token(command) => command.run(&config),
             Command::Settings(command) => command.run(&config),
             Command::Audit(command) => command.run(&config),
+            Command::Backup(command) => command.run(&config),
+            Command::Restore(command) => command.run(&config),
             Command::Openapi => {
                 print::json(&openapi::document(&config.dialects.enabled, config.server.public_url.as_str()))?;
                 Ok(ExitCode::SUCCESS)

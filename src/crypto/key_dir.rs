@@ -24,6 +24,7 @@ use crate::domain::secret::{SecretBytes, SecretText};
 mod change;
 #[cfg(test)]
 mod change_tests;
+mod copy;
 mod error;
 mod files;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Integration tests: a real server on a free port, real mail, a clock in hand.
 
 mod admin;
+mod backup;
 mod cli;
 mod cors;
 mod counters;

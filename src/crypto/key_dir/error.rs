@@ -49,6 +49,14 @@ pub enum KeyDirError {
         /// What is there.
         found: String,
     },
+    /// Something is where keys are to be restored.
+    #[error("{0} has {found}, which the backup has not or has otherwise: move what is there away first", folder.display())]
+    Taken {
+        /// The folder.
+        folder: PathBuf,
+        /// What is there.
+        found: String,
+    },
     /// A ring, but no secret.
     #[error("{} is missing: restore it from a backup; a new one would end every session", .0.display())]
     SecretMissing(PathBuf),

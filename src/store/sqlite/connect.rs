@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::copy::RESTORING;
 use crate::store::StoreError;
 
 /// More than there are statements in this folder, so that none is ever parsed twice.
@@ -39,8 +40,18 @@ pub(super) fn folder(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
 }
 
-/// Makes an empty file that only its owner may read; one that is there stays as it is.
+/// Makes an empty file that only its owner may read; one that is there stays as it is. Where one is still to be
+/// restored none is made.
 pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+    let mut restoring = path.as_os_str().to_owned();
+    restoring.push(RESTORING);
+    if !path.exists() && Path::new(&restoring).exists() {
+        return Err(StoreError::Unavailable(format!(
+            "a restoring of {} was cut off: run `countersign restore` again, or remove {} and begin anew",
+            path.display(),
+            Path::new(&restoring).display()
+        )));
+    }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

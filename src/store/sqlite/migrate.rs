@@ -1,8 +1,7 @@
 //! Brings a database's schema up to this program's: all steps or none, and never without a copy of what was before.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -19,6 +18,9 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0004_counts.sql")),
     M::up(include_str!("../../../migrations/sqlite/0005_audit_actor.sql")),
 ];
+
+/// How many copies stay, the one just made included.
+const COPIES_KEPT: usize = 3;
 
 /// Which schema the database has, if this program can go on from it.
 pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Result<usize, StoreError> {
@@ -80,12 +82,20 @@ fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<Path
             copy.display()
         ))
     };
-    make_private(&unfinished).map_err(|error| failed(&error))?;
-    connection
-        .execute("VACUUM INTO ?1", [unfinished.to_string_lossy()])
-        .map_err(|error| failed(&StoreError::from(error)))?;
+    super::copy::write(connection, &unfinished).map_err(|error| failed(&error))?;
     settle(&unfinished, &copy).map_err(|error| failed(&error))?;
+    prune(path, version + 1);
     Ok(copy)
+}
+
+/// Removes the copies of before the last few changes. One that can't be removed is in nobody's way.
+fn prune(path: &Path, newest: usize) {
+    for old in 1..=newest.saturating_sub(COPIES_KEPT) {
+        let copy = beside(path, &format!(".before-{old}"));
+        if fs::remove_file(&copy).is_ok() {
+            tracing::info!(copy = %copy.display(), "an old copy of the database was removed");
+        }
+    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -94,18 +104,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// SQLite writes into an empty file that is there, and keeps its mode.
-fn make_private(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map(drop)
-}
-
 /// A copy has its name only when all of it is on the disk.
 fn settle(unfinished: &Path, copy: &Path) -> io::Result<()> {
-    File::open(unfinished)?.sync_all()?;
     fs::rename(unfinished, copy)?;
     File::open(folder(copy))?.sync_all()
 }
@@ -202,6 +202,30 @@ mod tests {
         bench.migrate(&[FIRST]).unwrap();
         bench.migrate(&[FIRST, SECOND]).unwrap();
         assert_eq!(version(&bench.connection), 2);
+    }
+
+    #[test]
+    fn the_newest_three_copies_are_kept() {
+        const NOTHING: M<'_> = M::up("SELECT 1;");
+        let mut bench = Bench::new();
+        let mut steps = vec![FIRST];
+        for _ in 0..5 {
+            bench.migrate(&steps).unwrap();
+            steps.push(NOTHING);
+        }
+        bench.migrate(&steps).unwrap();
+        assert_eq!(bench.files(), ["test.db.before-4", "test.db.before-5", "test.db.before-6"]);
+    }
+
+    #[test]
+    fn a_newer_database_is_left_alone() {
+        let mut bench = Bench::new();
+        bench.migrate(&[FIRST, SECOND]).unwrap();
+        let error = bench.migrate(&[FIRST]).unwrap_err().to_string();
+        for words in ["test.db has schema 2", "knows schemas up to 1", "use the newer version"] {
+            assert!(error.contains(words), "{error}");
+        }
+        assert_eq!((version(&bench.connection), bench.files().len()), (2, 0));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod admin_sessions;
 mod audit;
 mod connect;
 mod counts;
+pub mod copy;
 pub mod django;
 mod error;
 mod health;

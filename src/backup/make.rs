@@ -1,0 +1,53 @@
+//! Making a backup, while servers run.
+
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
+use std::path::Path;
+
+use super::{BackupError, DATABASE, Issued, KEYS, Listed, Manifest, examine, io};
+use crate::domain::time::Timestamp;
+use crate::store::sqlite::copy;
+
+impl Issued<'_> {
+    /// Copies database and keys into `folder`, which must be empty or not there, and looks through the copies. When this
+    /// returns they are on the disk.
+    pub fn back_up(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
+        make_folder(folder)?;
+        let made = self.fill(folder, now);
+        if made.is_err() {
+            // What was begun is of no use, and in the way of the next try. It was all made here.
+            let _ = fs::remove_file(folder.join(DATABASE));
+            let _ = fs::remove_dir_all(folder.join(KEYS));
+        }
+        made
+    }
+
+    fn fill(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
+        copy::copy(self.database, &folder.join(DATABASE))?;
+        let keys = self.keys.copy_to(&folder.join(KEYS))?;
+        let names = keys.into_iter().map(|name| format!("{KEYS}/{name}"));
+        let names = names.chain([DATABASE.to_owned()]);
+        let files = names.map(|name| Listed::read(folder, name)).collect::<Result<_, _>>()?;
+        let (holds, keys) = examine(folder, self.keys)?;
+        // Opening the copy took a lock in it, which has had its use.
+        let _ = fs::remove_file(folder.join(KEYS).join(".lock"));
+        let manifest = Manifest::new(now, holds, keys, files);
+        manifest.write(folder)?;
+        Manifest::check(folder)
+    }
+}
+
+/// Makes the folder, for its owner alone; one that is there must be empty.
+fn make_folder(folder: &Path) -> Result<(), BackupError> {
+    match fs::read_dir(folder).map(Iterator::count) {
+        Ok(entries) if entries > 0 => return Err(BackupError::NotEmpty(folder.to_owned())),
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(io("make the folder", folder))?;
+        }
+        Err(error) => return Err(io("look into", folder)(error)),
+    }
+    fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).map_err(io("set the mode of", folder))
+}

@@ -1,0 +1,81 @@
+//! The way back: everything is looked through before anything is written, and nothing is overwritten.
+//!
+//! The database comes first, under a name beside its own: while that is there and the database is not, no database is
+//! opened or made. Then come the keys, and last the database gets its name. So what is cut off is never taken for a
+//! whole, and can be gone on with.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{BackupError, DATABASE, Issued, KEYS, Listed, Manifest, examine, io, serving};
+use crate::store::sqlite::copy;
+
+impl Issued<'_> {
+    /// Puts a backup's database and keys in place.
+    pub fn restore(&self, folder: &Path) -> Result<Manifest, BackupError> {
+        let manifest = Manifest::check(folder)?;
+        examine(folder, self.keys)?;
+        let into = parent(self.database);
+        DirBuilder::new().recursive(true).mode(0o700).create(&into).map_err(io("make the folder", &into))?;
+        let Some(_alone) = serving::exclude(self.database)? else {
+            return Err(BackupError::Served(self.database.to_owned()));
+        };
+        let is_there = self.database_is_there(&manifest)?;
+        let from = self.keys.at(folder.join(KEYS));
+        self.keys.check_restorable(&from)?;
+        if !is_there {
+            self.copy_database(folder)?;
+        }
+        self.keys.restore(&from)?;
+        self.keys.open()?;
+        if !is_there {
+            let (unfinished, into) = (beside(self.database, copy::RESTORING), parent(self.database));
+            fs::rename(&unfinished, self.database).map_err(io("put in place", self.database))?;
+            File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))?;
+        }
+        Ok(manifest)
+    }
+
+    /// Whether this very database is in place already, from a restoring before. Another one must not be there, nor
+    /// the log of one: SQLite would play it into ours.
+    fn database_is_there(&self, manifest: &Manifest) -> Result<bool, BackupError> {
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let beside = beside(self.database, suffix);
+            if beside.exists() {
+                return Err(BackupError::Exists(beside));
+            }
+        }
+        if !self.database.exists() {
+            return Ok(false);
+        }
+        let found = Listed::read(Path::new(""), self.database.to_string_lossy().into_owned())?;
+        let same = |listed: &&Listed| listed.name == DATABASE && listed.sha256 == found.sha256;
+        match manifest.files.iter().find(same) {
+            Some(_) => Ok(true),
+            None => Err(BackupError::Exists(self.database.to_owned())),
+        }
+    }
+
+    /// Copies the database under another name, and waits until all of it is on the disk.
+    fn copy_database(&self, folder: &Path) -> Result<(), BackupError> {
+        let (from, to, into) = (folder.join(DATABASE), beside(self.database, copy::RESTORING), parent(self.database));
+        let mut source = File::open(&from).map_err(io("open", &from))?;
+        let made = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);
+        let mut copy = made.map_err(io("make", &to))?;
+        let copied = std::io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
+        copied.map_err(io("write", &to))?;
+        File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The folder a file is in.
+pub(super) fn parent(path: &Path) -> PathBuf {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
+}

@@ -1,0 +1,76 @@
+//! The folder as a whole: copied under its lock, and put where there was none. A copy has what a start needs and no
+//! more: no orphans, and no private halves that have ended.
+
+use std::path::{Path, PathBuf};
+
+use super::files::{self, Access};
+use super::ring_file::{self, Contents};
+use super::{KeyDir, KeyDirError, NOT_COUNTED, SECRET};
+
+impl KeyDir {
+    /// The same, in another folder.
+    #[must_use]
+    pub fn at(&self, path: PathBuf) -> Self {
+        let mut options = self.options.clone();
+        options.path = path;
+        Self { options, clock: self.clock.clone(), chance: self.chance.clone() }
+    }
+
+    /// Copies the folder into `to`, which is made (mode 0700). Returns the names of the files there, `ring.json` last.
+    pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyDirError> {
+        let lock = self.lock(Access::Read)?;
+        let names = self.names_needed()?;
+        files::make_folder(to)?;
+        files::close_folder(to)?;
+        for name in &names {
+            files::replace(to, name, files::read(&self.path().join(name))?.expose())?;
+        }
+        drop(lock);
+        Ok(names)
+    }
+
+    /// Makes this folder what `from` is. It must have no keys, or none but those: what a restoring that was cut off has
+    /// left is gone on from.
+    pub fn restore(&self, from: &Self) -> Result<(), KeyDirError> {
+        let names = from.names_needed()?;
+        files::make_folder(self.path())?;
+        self.check_restorable(from)?;
+        files::close_folder(self.path())?;
+        let lock = files::lock(self.path(), Access::Write)?;
+        self.check_restorable(from)?;
+        for name in &names {
+            files::replace(self.path(), name, files::read(&from.path().join(name))?.expose())?;
+        }
+        drop(lock);
+        Ok(())
+    }
+
+    /// Refuses a folder that has anything but what the copy has.
+    pub fn check_restorable(&self, from: &Self) -> Result<(), KeyDirError> {
+        if !self.path().exists() {
+            return Ok(());
+        }
+        for name in files::names(self.path())? {
+            let counted = !NOT_COUNTED.contains(&name.as_str()) && !files::is_unfinished(&name);
+            let same = || {
+                let (here, there) = (files::read(&self.path().join(&name)), files::read(&from.path().join(&name)));
+                matches!((here, there), (Ok(here), Ok(there)) if here.expose() == there.expose())
+            };
+            if counted && !same() {
+                return Err(KeyDirError::Taken { folder: self.path().to_owned(), found: name });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a start needs. The ring's file is last.
+    fn names_needed(&self) -> Result<Vec<String>, KeyDirError> {
+        let Contents { schedule, .. } = self.contents()?;
+        let now = self.clock.now();
+        let kept = schedule.keys().iter().filter(|key| key.keeps_private_half(now));
+        let mut names = vec![SECRET.to_owned()];
+        names.extend(kept.map(|key| files::key_file(&key.kid)));
+        names.push(ring_file::NAME.to_owned());
+        Ok(names)
+    }
+}

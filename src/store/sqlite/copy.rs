@@ -1,0 +1,75 @@
+//! Copies of a whole database: made while others write, whole under their name or not there, and looked through.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{connect, migrate};
+use crate::store::{BUSY_TIMEOUT, StoreError};
+
+/// What is put after a database's name while it is being restored.
+pub const RESTORING: &str = ".restoring";
+
+/// What a database that is in order holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holds {
+    /// Its schema's number.
+    pub schema: usize,
+    /// How many users.
+    pub users: u64,
+    /// How many sessions, ended ones too.
+    pub sessions: u64,
+}
+
+/// Copies the database in the file `from`, as it is at this moment, into the new file `to` (mode 0600), which is on the
+/// disk when this returns. Those who write are not held up. What was deleted is not in the copy.
+pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let connection = Connection::open_with_flags(from, connect::FLAGS).map_err(|e| connect::explained(from, e))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| connect::explained(from, error))?;
+    migrate::check(&connection, from, migrate::STEPS.len())?;
+    write(&connection, to).map_err(|problem| {
+        StoreError::Unavailable(format!("can't copy {} to {}: {problem}", from.display(), to.display()))
+    })
+}
+
+/// Reads all of a database nobody writes to, and says what it holds if SQLite finds nothing wrong with it.
+pub fn examine(path: &Path) -> Result<Holds, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let explained = |error| connect::explained(path, error);
+    let connection = Connection::open_with_flags(path, flags).map_err(explained)?;
+    let schema = migrate::check(&connection, path, migrate::STEPS.len())?;
+    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(explained)?;
+    if found != "ok" {
+        return Err(StoreError::Fault(format!("{} is damaged: {found}", path.display())));
+    }
+    if connection.prepare("PRAGMA foreign_key_check").and_then(|mut check| check.exists([])).map_err(explained)? {
+        return Err(StoreError::Fault(format!(
+            "{} is damaged: a row belongs to one that is not there",
+            path.display()
+        )));
+    }
+    let count = |table: &str| {
+        let counted = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+        counted.map(i64::unsigned_abs).map_err(explained)
+    };
+    Ok(Holds { schema, users: count("users")?, sessions: count("sessions")? })
+}
+
+/// Writes what the connection sees into a new file that only its owner may read, and waits for the disk.
+pub(super) fn write(connection: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    make_private(to)?;
+    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(StoreError::from)?;
+    Ok(File::open(to)?.sync_all()?)
+}
+
+/// SQLite writes into an empty file that is there, and keeps its mode.
+fn make_private(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map(drop)
+}

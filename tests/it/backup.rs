@@ -1,0 +1,228 @@
+//! Backups of a server at work, and the way back: whole, checked, and never over anything.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::support::PASSWORD;
+use crate::support::binary::{Folder, Ran};
+
+const ISSUER: &str = "tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }";
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.configure(ISSUER);
+    folder
+}
+
+/// A folder in which nothing ever ran, with the same settings.
+fn empty() -> Folder {
+    let folder = Folder::empty();
+    folder.configure(ISSUER);
+    folder
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            names.extend(files(&entry.path()).into_iter().map(|inner| format!("{name}/{inner}")));
+        } else {
+            names.push(name);
+        }
+    }
+    names.sort();
+    names
+}
+
+fn restore(to: &Folder, backup: &Path) -> Ran {
+    to.run(&["restore", backup.to_str().unwrap()])
+}
+
+/// A folder with a user and a backup of it, `copy`.
+fn backed_up() -> Folder {
+    let folder = folder();
+    folder.create("anna");
+    folder.run(&["backup", "copy"]).is(0);
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_under_load_comes_back_whole() {
+    let folder = folder();
+    let server = Arc::new(folder.serve().await);
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
+    server.post("/register", None, &body).await.is(200);
+    let access = server.token("anna").await;
+    let login = json!({"email": "anna@example.com", "password": PASSWORD});
+    let refresh = server.post("/api/login/", None, &login).await.is(200).json()["refresh_token"].clone();
+
+    let done = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..4)
+        .map(|who| {
+            let (server, done) = (Arc::clone(&server), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut registered = 0;
+                while !done.load(Ordering::SeqCst) {
+                    let name = format!("user{who}x{registered}");
+                    let body = json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.com")});
+                    server.post("/register", None, &body).await;
+                    registered += 1;
+                }
+                registered
+            })
+        })
+        .collect();
+    folder.run(&["keys", "rotate", "--now"]).is(0);
+    let made = folder.run(&["backup", "copy", "--json"]).json();
+    folder.run(&["keys", "rotate", "--now"]).is(0);
+    done.store(true, Ordering::SeqCst);
+    for task in load {
+        assert!(task.await.unwrap() > 0, "there was load");
+    }
+    assert_eq!((made["keys"].as_u64(), made["version"].as_u64()), (Some(4), Some(1)), "{made}");
+    let listed: Vec<&str> = made["files"].as_array().unwrap().iter().filter_map(|file| file["name"].as_str()).collect();
+    let mut listed = [&listed[..], &["manifest.json"]].concat();
+    listed.sort_unstable();
+    assert_eq!(files(&folder.path("copy")), listed);
+    for name in files(&folder.path("copy")) {
+        let open_to = fs::metadata(folder.path("copy").join(&name)).unwrap().permissions().mode();
+        assert_eq!(open_to & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(fs::metadata(folder.path("copy")).unwrap().permissions().mode() & 0o777, 0o700);
+
+    let other = empty();
+    restore(&other, &folder.path("copy")).is(0);
+    let users = other.run(&["users", "list", "--json"]).json().as_array().unwrap().len();
+    assert_eq!(Some(users as u64), made["users"].as_u64());
+    let server = other.serve().await;
+    server.post("/renew_token", Some(&access), &json!({})).await.is(200);
+    let verified = other.run(&["token", "verify", &access]);
+    verified.is(0);
+    server.post("/api/refresh/", None, &json!({"refresh_token": refresh})).await.is(200);
+    server.token("anna").await;
+}
+
+#[test]
+fn a_backup_gets_a_folder_of_its_own() {
+    let folder = backed_up();
+    folder.run(&["backup", "copy"]).fails(1, &["copy is not empty", "name a new folder"]);
+    fs::create_dir(folder.path("made")).unwrap();
+    folder.run(&["backup", "made"]).is(0);
+    let nothing = empty();
+    nothing.run(&["backup", "copy"]).fails(1, &["data/countersign.db"]);
+    assert_eq!(files(&nothing.path("copy")), [""; 0], "what could not be made is not left half made");
+}
+
+#[test]
+fn what_was_changed_since_is_refused_and_nothing_is_written() {
+    let folder = backed_up();
+    for name in files(&folder.path("copy")) {
+        let path = folder.path("copy").join(&name);
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        let middle = bad.len() / 2;
+        bad[middle] ^= 1;
+        for (bad, what) in [(&bad[..], "changed"), (&good[..middle], "cut off")] {
+            fs::write(&path, bad).unwrap();
+            let other = empty();
+            let ran = restore(&other, &folder.path("copy"));
+            // A letter within the list may be anything: its number of users, say, which nothing depends on.
+            if name != "manifest.json" || what == "cut off" {
+                ran.fails(1, &["restoring from", &name, "this backup can't be used"]);
+                assert_eq!(files(&other.path("")), ["countersign.toml"], "{name} {what}");
+            }
+        }
+        fs::write(&path, good).unwrap();
+    }
+    fs::remove_file(folder.path("copy/manifest.json")).unwrap();
+    restore(&empty(), &folder.path("copy")).fails(1, &["has no manifest.json", "cut off"]);
+}
+
+#[tokio::test]
+async fn nothing_is_ever_overwritten() {
+    let folder = backed_up();
+    let copy = folder.path("copy");
+    folder.create("berta");
+    let before = fs::read(folder.path("data/countersign.db")).unwrap();
+    restore(&folder, &copy).fails(1, &["data/countersign.db", "exists", "move it away"]);
+    assert_eq!(fs::read(folder.path("data/countersign.db")).unwrap(), before);
+
+    let other = empty();
+    other.run(&["keys", "rotate"]).is(0);
+    restore(&other, &copy).fails(1, &["keys has", "move what is there away"]);
+    assert!(!other.path("data/countersign.db").exists());
+
+    let other = empty();
+    fs::create_dir(other.path("data")).unwrap();
+    other.write("data/countersign.db-wal", "of another");
+    restore(&other, &copy).fails(1, &["countersign.db-wal", "exists"]);
+
+    let _server = folder.serve().await;
+    restore(&folder, &copy).fails(1, &["a server runs on", "stop it first"]);
+}
+
+#[test]
+fn what_was_cut_off_starts_nothing_and_is_gone_on_with() {
+    let folder = backed_up();
+    let copy = folder.path("copy");
+    let whole = empty();
+    restore(&whole, &copy).is(0);
+    restore(&whole, &copy).is(0);
+    // In the order in which they come: the database under another name, the secret, the private halves, the ring.
+    let mut order = files(&whole.path("keys"));
+    order.retain(|name| name != ".lock");
+    order.sort_by_key(|name| (name != "secret", name == "ring.json"));
+    for cut in 0..=order.len() {
+        let other = empty();
+        for place in ["keys", "data"] {
+            fs::create_dir(other.path(place)).unwrap();
+            fs::set_permissions(other.path(place), fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        let database = fs::read(copy.join("countersign.db")).unwrap();
+        let size = if cut == 0 { database.len() / 2 } else { database.len() };
+        fs::write(other.path("data/countersign.db.restoring"), &database[..size]).unwrap();
+        for name in &order[..cut] {
+            fs::copy(whole.path("keys").join(name), other.path("keys").join(name)).unwrap();
+        }
+        other.write("keys/.countersign-unfinished-ring.json", "{");
+        let before = files(&other.path(""));
+        for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["settings", "set", "registration.open", "false"]] {
+            let ran = other.run(command);
+            ran.fails(1, &["was cut off", "run `countersign restore` again"]);
+        }
+        assert_eq!(files(&other.path("")), before);
+        restore(&other, &copy).is(0);
+        let names = other.run(&["users", "list", "--json"]).json();
+        assert_eq!(
+            names.as_array().unwrap().iter().map(|user| user["username"].clone()).collect::<Vec<Value>>(),
+            ["anna"]
+        );
+        other.run(&["check"]).is(0);
+        assert!(!other.path("data/countersign.db.restoring").exists());
+    }
+}
+
+#[test]
+fn a_passphrase_goes_with_its_keys() {
+    let folder = folder();
+    folder.create("anna");
+    folder.write("phrase", "a long enough phrase");
+    folder.run(&["keys", "passphrase", "--new-file", "phrase"]).is(0);
+    folder.run(&["backup", "copy"]).fails(1, &["passphrase"]);
+    let with = "keys = { passphrase = 'a long enough phrase' }";
+    folder.configure(with);
+    folder.run(&["backup", "copy"]).is(0);
+    let other = empty();
+    restore(&other, &folder.path("copy")).fails(1, &["passphrase"]);
+    assert_eq!(files(&other.path("")), ["countersign.toml"]);
+    other.configure(with);
+    restore(&other, &folder.path("copy")).is(0);
+    assert_eq!(other.keys(), folder.keys());
+}
