@@ -5,6 +5,7 @@ mod backup;
 mod cli;
 mod cors;
 mod counters;
+mod crash;
 mod crossing;
 mod dialects_support;
 mod drf_pyjwt;

@@ -1,0 +1,122 @@
+//! What a server has acknowledged, and how it is held to it.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use crate::support::binary::{Binary, Folder};
+use crate::support::{mail, settle, token};
+
+/// Everything acknowledged so far, in all rounds.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Users by name.
+    pub registered: Vec<String>,
+    /// Access tokens of sessions that nobody ended.
+    pub kept: Vec<String>,
+    /// The refresh token each session was given last.
+    pub refreshed: HashMap<String, String>,
+    /// Refresh tokens that were spent by a rotation whose successor was used.
+    pub spent: Vec<String>,
+    /// Refresh tokens of sessions that were signed out.
+    pub signed_out: Vec<String>,
+    /// Users who reset their passwords.
+    pub resets: HashMap<String, Reset>,
+    /// How many mails each user was promised.
+    pub mails: HashMap<String, usize>,
+    /// Keys that were made.
+    pub keys: Vec<String>,
+}
+
+/// What is known of a user who resets passwords.
+#[derive(Clone, Debug, Default)]
+pub struct Reset {
+    /// The password that was acknowledged last.
+    pub password: String,
+    /// One that was asked for, with no answer.
+    pub maybe: Option<String>,
+}
+
+/// So many of each kind are asked at each start; the newest, and some of the others in turn.
+const ASKED: usize = 12;
+
+/// The newest of them, and every so manieth of the rest.
+fn some<T>(all: &[T], turn: usize) -> impl Iterator<Item = &T> {
+    let (old, new) = all.split_at(all.len().saturating_sub(ASKED));
+    let step = (old.len() / ASKED).max(1);
+    new.iter().chain(old.iter().skip(turn % step).step_by(step))
+}
+
+impl Facts {
+    /// How much there is, in a line.
+    pub fn sum(&self) -> String {
+        format!(
+            "{} registered, {} sessions kept, {} refreshed, {} spent, {} signed out, {} mails promised, {} keys",
+            self.registered.len(),
+            self.kept.len(),
+            self.refreshed.len(),
+            self.spent.len(),
+            self.signed_out.len(),
+            self.mails.values().sum::<usize>(),
+            self.keys.len()
+        )
+    }
+
+    /// Holds a server that has just started to all of it. A session that is asked for a successor gets one.
+    pub async fn check(&mut self, server: &Binary, folder: &Folder) {
+        let turn = self.registered.len();
+        let users = folder.run(&["users", "list", "--json"]).json();
+        let known: Vec<&str> = users.as_array().unwrap().iter().filter_map(|user| user["username"].as_str()).collect();
+        for name in &self.registered {
+            assert!(known.contains(&name.as_str()), "{name} was registered, and is gone");
+        }
+        let keys: Vec<String> = folder.keys().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
+        for kid in &self.keys {
+            assert!(keys.contains(kid), "the key {kid} was made, and is gone");
+        }
+        for access in some(&self.kept, turn) {
+            server.post("/renew_token", Some(access), &json!({})).await.is(200);
+        }
+        for ended in some(&self.signed_out, turn).chain(some(&self.spent, turn)) {
+            server.post("/api/refresh/", None, &json!({"refresh_token": ended})).await.is(401);
+        }
+        for (session, last) in &mut self.refreshed {
+            let answer = server.post("/api/refresh/", None, &json!({"refresh_token": last})).await;
+            assert_eq!(answer.status, 200, "the successor of {session}: {answer:?}");
+            let body = answer.json();
+            assert_eq!(token::claims(body["access_token"].as_str().unwrap())["token_type"], "access");
+            body["refresh_token"].as_str().unwrap().clone_into(last);
+        }
+        for (name, reset) in &mut self.resets {
+            reset.settle(name, server).await;
+        }
+    }
+
+    /// Waits for every mail that was promised.
+    pub async fn check_mails(&self, folder: &Folder) {
+        for (name, promised) in &self.mails {
+            let to = format!("{name}@example.com");
+            settle("the mails that were promised", async || {
+                let mails = mail::all(&folder.path("data/mail"));
+                mails.iter().filter(|mail| mail.header("To").contains(&to)).count() >= *promised
+            })
+            .await;
+        }
+    }
+}
+
+impl Reset {
+    /// One of the passwords it may be opens the account: the acknowledged one, unless another was under way.
+    async fn settle(&mut self, name: &str, server: &Binary) {
+        let mut opening = None;
+        for password in self.maybe.iter().chain([&self.password]) {
+            let body = json!({"username": name, "password": password});
+            if server.post("/auth", None, &body).await.status == 200 {
+                opening = Some(password.clone());
+                break;
+            }
+        }
+        self.password = opening.unwrap_or_else(|| panic!("{name}'s acknowledged password opens nothing: {self:?}"));
+        self.maybe = None;
+    }
+}

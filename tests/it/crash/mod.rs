@@ -1,0 +1,66 @@
+//! `kill -9` at random moments under load, again and again on one folder: after each the server starts, and every fact
+//! it ever acknowledged holds.
+//!
+//! `scripts/crash ROUNDS [SEED]` runs more rounds than the suite does. What failed is repeated with its seed, as far as
+//! the machine's timing lets it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod facts;
+mod load;
+
+use std::time::Duration;
+
+use countersign::chance::Chance;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::support::binary::Folder;
+use facts::Facts;
+
+const ROUNDS: u32 = 8;
+
+/// A number the caller of the tests may set.
+#[expect(clippy::disallowed_methods, reason = "a test is told by its environment how long to go on")]
+fn told<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.configure(
+        "tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }\nthrottle = { enabled = false }",
+    );
+    // Longer than a restart takes: whoever was not answered asks again with the token it has.
+    folder.run(&["settings", "set", "sessions.reuse_grace", "60"]).is(0);
+    folder
+}
+
+/// What SQLite finds wrong with the database while the server runs on it.
+fn integrity(folder: &Folder) -> String {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(folder.path("data/countersign.db"), flags).unwrap();
+    connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
+    let (rounds, seed) = (told("COUNTERSIGN_CRASH_ROUNDS", ROUNDS), told("COUNTERSIGN_CRASH_SEED", 1_u64));
+    let (folder, chance, mut facts) = (folder(), Chance::seeded(seed), Facts::default());
+    for round in 0..rounds {
+        let server = folder.serve().await;
+        // Shown when it fails.
+        println!("seed {seed}, round {round}: {}", facts.sum());
+        assert_eq!(integrity(&folder), "ok");
+        facts.check(&server, &folder).await;
+        let [high, low] = chance.bytes();
+        let span = Duration::from_millis(10 + u64::from(u16::from_be_bytes([high, low])) % 800);
+        let load = load::start(&server.url, &folder, round);
+        tokio::time::sleep(span).await;
+        server.kill().await;
+        load.join(&mut facts).await;
+    }
+    let server = folder.serve().await;
+    assert_eq!(integrity(&folder), "ok");
+    facts.check(&server, &folder).await;
+    facts.check_mails(&folder).await;
+    println!("{rounds} rounds, seed {seed}: {}", facts.sum());
+}
