@@ -26,6 +26,8 @@ mod change;
 mod change_tests;
 mod copy;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod files;
 #[cfg(test)]
 mod open_tests;

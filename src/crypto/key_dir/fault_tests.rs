@@ -1,0 +1,98 @@
+//! What a failing disk may leave: files cut short, files whose end was never written, a renaming that never came. Each is
+//! an error that names the file, or the right ring; never a new one.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+use crate::crypto::testing::{Folder, NOW, policy};
+use crate::domain::key::Schedule;
+
+const ES: Algorithm = Algorithm::Es256;
+
+/// Opens the folder as a start does. Either the ring is the right one, or the error names the file; and nothing in the
+/// folder has changed but the lock.
+fn right_or_named(folder: &Folder, right: &Schedule, file: &str, how: &str) -> bool {
+    let before: Vec<_> = folder.names().into_iter().map(|name| (fs::read(folder.path().join(&name)), name)).collect();
+    let started = folder.keys("").start();
+    let same = |(content, name): &(std::io::Result<Vec<u8>>, String)| {
+        fs::read(folder.path().join(name)).ok().as_ref() == content.as_ref().ok()
+    };
+    assert!(before.iter().all(same) && folder.names().len() == before.len(), "{file} {how}: something was written");
+    match started {
+        Ok(ring) => {
+            assert_eq!(ring.schedule(), right, "{file} {how}");
+            true
+        }
+        Err(error) => {
+            assert!(error.to_string().contains(file), "{file} {how}: {error}");
+            false
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_short_or_not_written_to_its_end_names_itself() {
+    let folder = Folder::new();
+    let ring = folder.keys("").start().unwrap();
+    let pem = format!("{}.pem", ring.signer(ES, NOW).unwrap().kid());
+    // A PEM that lacks its last line's end is whole; the ring lacks nothing but the file's.
+    for (name, good_without) in [("ring.json", 1), (pem.as_str(), 1), (SECRET, 0)] {
+        let path = folder.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        let mut good = Vec::new();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            if right_or_named(&folder, ring.schedule(), name, &format!("cut at {length}")) {
+                good.push(length);
+            }
+        }
+        let expected: Vec<usize> = (whole.len() - good_without..whole.len()).collect();
+        assert_eq!(good, expected, "{name}");
+        for length in (0..whole.len()).step_by(64) {
+            // Its length was recorded, and what was in its last blocks was not.
+            let torn = [&whole[..length], &vec![0; whole.len() - length][..]].concat();
+            fs::write(&path, &torn).unwrap();
+            let right = right_or_named(&folder, ring.schedule(), name, &format!("torn at {length}"));
+            // A secret of 32 bytes is one, whatever they are.
+            assert!(!right || name == SECRET, "{name} torn at {length}");
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    assert_eq!(folder.keys("").open().unwrap().schedule(), ring.schedule());
+}
+
+#[test]
+fn a_renaming_that_never_came_leaves_the_ring_before() {
+    let folder = Folder::new();
+    let keys = folder.keys("");
+    let ring = keys.start().unwrap();
+    let before = fs::read(folder.path().join("ring.json")).unwrap();
+    keys.rotate(Some(ES), false, &policy()).unwrap();
+    let after = fs::read(folder.path().join("ring.json")).unwrap();
+    // All of the new one is there, under the name it is written by; the old one is the ring.
+    let unfinished: PathBuf = folder.path().join(".countersign-unfinished-ring.json");
+    for written in [&after[..], &after[..after.len() / 2], b""] {
+        fs::write(folder.path().join("ring.json"), &before).unwrap();
+        fs::write(&unfinished, written).unwrap();
+        assert_eq!(keys.open().unwrap().schedule(), ring.schedule());
+        assert_eq!(keys.start().unwrap().schedule(), ring.schedule());
+        let made = keys.rotate(Some(ES), false, &policy()).unwrap();
+        assert!(!unfinished.exists() && keys.open().unwrap().schedule().get(&made[0].kid).is_some());
+    }
+}
+
+#[test]
+fn files_that_vanished_are_missed() {
+    let folder = Folder::new();
+    let ring = folder.keys("").start().unwrap();
+    for name in folder.names() {
+        let path = folder.path().join(&name);
+        let whole = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(!right_or_named(&folder, ring.schedule(), &name, "gone"));
+        files::replace(folder.path(), &name, &whole).unwrap();
+    }
+    assert!(folder.keys("").open().is_ok());
+}
