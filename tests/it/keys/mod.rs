@@ -1,6 +1,7 @@
 //! Keys that change under verifiers of other makes, which keep the key set and notice nothing.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod caches;
 mod life;
 mod rotation;
 mod running;
