@@ -23,6 +23,7 @@ mod sessions;
 mod simplejwt;
 mod smtp;
 mod social;
+mod storage;
 mod support;
 mod tls;
 mod wellknown;

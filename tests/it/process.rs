@@ -5,9 +5,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::binary::Folder;
+use crate::support::binary::{Binary, Folder};
 use crate::support::{PASSWORD, TestServer, settle, token};
 
 #[tokio::test]
@@ -53,6 +53,47 @@ async fn what_is_in_flight_is_answered_before_the_end() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert_eq!(server.ended().await.code(), Some(0));
     folder.run(&["users", "show", "anna"]).is(0);
+}
+
+/// A request of which the head was sent and heard, and its body.
+fn begun(server: &Binary, path: &str, body: &Value) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+    let body = body.to_string();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut asked = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    stream.read_exact(&mut asked).unwrap();
+    (stream, body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_hash_or_for_the_disk_is_answered_before_the_end() {
+    let folder = Folder::new();
+    folder.create("anna");
+    // Slow enough that most of them still wait when the signal comes.
+    folder.write("countersign.toml", "passwords = { memory_kib = 65536, iterations = 3, parallelism = 1 }");
+    let mut server = folder.serve().await;
+    let login = json!({"username": "anna", "password": PASSWORD});
+    let refresh = server.post("/api/token/", None, &login).await.is(200).json()["refresh"].clone();
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        streams.push(begun(&server, "/auth", &login));
+        streams.push(begun(&server, "/api/token/refresh/", &json!({"refresh": refresh})));
+    }
+    for (stream, body) in &mut streams {
+        stream.write_all(body.as_bytes()).unwrap();
+    }
+    server.signal("TERM");
+    for (mut stream, body) in streams {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{body}: {answer}");
+    }
+    assert_eq!(server.ended().await.code(), Some(0));
 }
 
 /// Sends the beginning of a request and nothing more; what comes back until the server closes.

@@ -118,6 +118,15 @@ impl Folder {
         key["kid"].as_str().unwrap().to_owned()
     }
 
+    /// As [`Folder::serve`], by a line of shell that runs `"$0" "$@"`.
+    pub async fn serve_by(&self, line: &str) -> Binary {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line, env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);
+        command.current_dir(self.folder.path()).env_clear();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Binary::start(command).await
+    }
+
     /// Starts a server here and waits until it is ready.
     pub async fn serve(&self) -> Binary {
         Binary::start(self.command(&["serve", "--listen", "127.0.0.1:0"])).await
