@@ -47,7 +47,9 @@ async fn where_all_places_are_taken_the_idle_make_room() {
     for _ in 0..100 {
         crowd.push(idle(&server.url));
     }
+    // Those before it would be cut off sixteen by sixteen, each after 15 s: too long for whoever waits behind them.
     let mut newcomer = idle(&server.url);
+    newcomer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     assert!(ask(&mut newcomer, "/liveliness").unwrap().contains("200 OK"));
     settle("the idle to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 84).await;
 }
