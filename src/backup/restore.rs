@@ -25,7 +25,7 @@ impl Issued<'_> {
         let from = self.keys.at(folder.join(KEYS));
         self.keys.check_restorable(&from)?;
         if !is_there {
-            self.copy_database(folder)?;
+            self.copy_database(folder, &manifest)?;
         }
         self.keys.restore(&from)?;
         self.keys.open()?;
@@ -49,24 +49,28 @@ impl Issued<'_> {
         if !self.database.exists() {
             return Ok(false);
         }
-        let found = Listed::read(Path::new(""), self.database.to_string_lossy().into_owned())?;
-        let same = |listed: &&Listed| listed.name == DATABASE && listed.sha256 == found.sha256;
-        match manifest.files.iter().find(same) {
-            Some(_) => Ok(true),
-            None => Err(BackupError::Exists(self.database.to_owned())),
-        }
+        if is_listed(self.database, manifest)? { Ok(true) } else { Err(BackupError::Exists(self.database.to_owned())) }
     }
 
-    /// Copies the database under another name, and waits until all of it is on the disk.
-    fn copy_database(&self, folder: &Path) -> Result<(), BackupError> {
+    /// Copies the database under another name, waits until all of it is on the disk, and reads it once more.
+    fn copy_database(&self, folder: &Path, manifest: &Manifest) -> Result<(), BackupError> {
         let (from, to, into) = (folder.join(DATABASE), beside(self.database, copy::RESTORING), parent(self.database));
         let mut source = File::open(&from).map_err(io("open", &from))?;
         let made = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);
         let mut copy = made.map_err(io("make", &to))?;
         let copied = std::io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
         copied.map_err(io("write", &to))?;
+        if !is_listed(&to, manifest)? {
+            return Err(BackupError::Damaged { path: to, what: "it is not what was copied".to_owned() });
+        }
         File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))
     }
+}
+
+/// Whether a file is the database of the list, to the last byte.
+fn is_listed(file: &Path, manifest: &Manifest) -> Result<bool, BackupError> {
+    let found = Listed::read(Path::new(""), file.to_string_lossy().into_owned())?;
+    Ok(manifest.files.iter().any(|listed| listed.name == DATABASE && listed.sha256 == found.sha256))
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
