@@ -65,7 +65,8 @@ async fn the_answer_is_the_same_whether_or_not_the_address_is_known() {
         assert_eq!(request(&server, address).await.bytes(), known, "{address}");
     }
     let code = code(&server, "anna").await;
-    assert_eq!(server.mails().len(), 2, "the others got none: {code}");
+    settle("her two mails", async || server.mails().len() == 2).await;
+    assert!(!code.is_empty());
     assert!(server.mails().iter().all(|mail| mail.header("To") == "anna@example.com"));
 }
 
