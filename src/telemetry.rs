@@ -3,7 +3,10 @@
 //! Logs go to stderr, as text or JSON lines. What is logged holds no secret by the types it is made of; query strings,
 //! bodies and headers are never logged.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub mod counters;
 pub mod process;
@@ -16,11 +19,15 @@ pub mod visitors;
 #[error("setting up the log: {0}")]
 pub struct TelemetryError(String);
 
-/// Starts logging for the whole process. `level` is a level or a filter like `info,countersign=debug`.
+/// Starts logging for the whole process. `level` is a level, or levels by module like `info,countersign=debug`.
 pub fn start(level: &str, json: bool) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::try_new(level).map_err(|error| TelemetryError(format!("log.level: {error}")))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let started =
-        if json { builder.json().flatten_event(true).try_init() } else { builder.with_ansi(false).try_init() };
+    let filter: Targets = level.parse().map_err(|error| TelemetryError(format!("log.level: {error}")))?;
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::registry().with(filter);
+    let started = if json {
+        log.with(lines.json().flatten_event(true)).try_init()
+    } else {
+        log.with(lines.with_ansi(false)).try_init()
+    };
     started.map_err(|error| TelemetryError(error.to_string()))
 }

@@ -8,6 +8,7 @@ pub mod algorithm;
 pub mod audit;
 pub mod claims;
 pub mod count;
+mod common_password;
 pub mod dialect;
 pub mod django;
 pub mod field;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::common_password::is_common;
 use super::field::Problem;
 use super::secret::SecretText;
 
@@ -73,8 +74,7 @@ impl PasswordPolicy {
         if text.len() > PASSWORD_MAX {
             return Err(Problem::TooLong { max: PASSWORD_MAX });
         }
-        // The estimate's lowest two scores are what its word lists and patterns find within a million guesses.
-        if self.reject_common && u8::from(zxcvbn::zxcvbn(text, about).score()) < 2 {
+        if self.reject_common && is_common(text, about) {
             return Err(Problem::Common);
         }
         Ok(())

@@ -1,0 +1,108 @@
+//! Whether a password is one of those that are guessed first: a word of the list or of its owner's, dressed up or not, or
+//! a mere pattern. No estimate of strength: what is not found here may still be weak.
+
+/// Sorted, one a line. What begins with `#` says where it comes from.
+const LIST: &str = include_str!("common_passwords.txt");
+/// The shortest word of its owner that makes a password common.
+const OWN_WORD_MIN: usize = 4;
+/// The longest piece whose repetition is a pattern.
+const PIECE_MAX: usize = 4;
+/// Keys beside each other, forwards; the digits and the letters are such rows, too.
+const ROWS: [&str; 6] =
+    ["01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm"];
+
+/// Whether a password is among the first to be guessed. `about` holds what is known of its owner.
+pub fn is_common(password: &str, about: &[&str]) -> bool {
+    let lower = password.to_lowercase();
+    let plain = plain_letters(&lower);
+    let spellings = [&*lower, bare(&lower), &*plain, bare(&plain)];
+    is_pattern(&lower) || is_own(&spellings, about) || is_listed(&spellings)
+}
+
+fn is_listed(spellings: &[&str]) -> bool {
+    LIST.lines().filter(|line| !line.starts_with('#')).any(|word| spellings.contains(&word))
+}
+
+/// Whether it is its owner's name, or a word of it: an address is taken apart, too.
+fn is_own(spellings: &[&str], about: &[&str]) -> bool {
+    about.iter().map(|text| text.to_lowercase()).any(|text| {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= OWN_WORD_MIN);
+        words.chain([&*text]).any(|word| spellings.contains(&word))
+    })
+}
+
+/// Without what people put before and after a word to have a digit or a sign in it.
+fn bare(text: &str) -> &str {
+    text.trim_matches(|c: char| !c.is_alphabetic())
+}
+
+/// With letters for the signs that stand for them.
+fn plain_letters(text: &str) -> String {
+    let letter = |c| match c {
+        '0' => 'o',
+        '1' | '!' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' | '+' => 't',
+        other => other,
+    };
+    text.chars().map(letter).collect()
+}
+
+/// A short piece over and over, or a walk along a row, forwards or backwards.
+fn is_pattern(lower: &str) -> bool {
+    let text: Vec<char> = lower.chars().collect();
+    let repeats = |piece: usize| text.iter().skip(piece).eq(text.iter().take(text.len().saturating_sub(piece)));
+    let backwards: String = text.iter().rev().collect();
+    let walks = ROWS.iter().any(|row| row.contains(lower) || row.contains(&backwards));
+    (1..=PIECE_MAX.min(text.len() / 2)).any(repeats) || walks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABOUT: [&str; 2] = ["annabella", "anna.bell-tower@example.org"];
+
+    #[test]
+    fn what_is_guessed_first_is_found() {
+        for common in
+            ["password", "12345678", "iloveyou", "Password1", "P@ssw0rd!", "1qaz2wsx", "dragon2024", "!!monkey!!"]
+        {
+            assert!(is_common(common, &ABOUT), "{common}");
+        }
+    }
+
+    #[test]
+    fn its_owners_words_are_found() {
+        for own in ["annabella", "Annabella1999", "anna.bell-tower@example.org", "tower123", "@nnab3lla", "example!!"] {
+            assert!(is_common(own, &ABOUT), "{own}");
+        }
+        assert!(!is_common("annabella", &[]) && !is_common("org-bell-of-nobody", &ABOUT));
+    }
+
+    #[test]
+    fn patterns_are_found() {
+        for pattern in ["aaaaaaaa", "abababab", "xyz1xyz1xyz1", "cdefghij", "98765432", "POIUYTREWQ", "4rfv5tgb"] {
+            assert!(is_common(pattern, &[]), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn others_are_not() {
+        for other in
+            ["correct horse battery staple", "battery staple", "vK3-q9Lw", "zvmrqpou", "sesquipedal", "длинный пароль"]
+        {
+            assert!(!is_common(other, &ABOUT), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_sorted_lower_case_and_says_where_it_comes_from() {
+        let words: Vec<&str> = LIST.lines().skip_while(|line| line.starts_with('#')).collect();
+        assert!(words.len() > 16_000 && words.is_sorted(), "{}", words.len());
+        assert!(words.iter().all(|word| word.len() >= 5 && *word == word.to_lowercase()));
+        assert!(LIST.starts_with('#') && LIST.contains("MIT License"));
+    }
+}
