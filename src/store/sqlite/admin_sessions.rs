@@ -2,15 +2,15 @@
 
 use rusqlite::params;
 
-use super::tx::{Tx, address, address_text, date};
-use super::users::user;
+use super::tx::{Columns, Tx, address_text};
+use super::users::user_of;
 use crate::domain::admin_session::{AdminHash, AdminSession};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::{ReadAdminSessions, StoreError, WriteAdminSessions};
 
-pub(super) const WITH_USER: &str = "SELECT s.opened_at, s.seen_at, s.proven_at, s.expires_at, s.address, u.*
+pub(super) const WITH_USER: &str = "SELECT s.user_id, s.opened_at, s.seen_at, s.proven_at, s.expires_at, s.address, u.*
    FROM admin_sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = ?1";
 pub(super) const SWEEP: &str = "DELETE FROM admin_sessions WHERE hash IN
    (SELECT hash FROM admin_sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
@@ -18,16 +18,16 @@ pub(super) const SWEEP: &str = "DELETE FROM admin_sessions WHERE hash IN
 impl ReadAdminSessions for Tx<'_> {
     fn admin_session(&self, hash: AdminHash) -> Result<Option<(AdminSession, User)>, StoreError> {
         self.one(WITH_USER, [hash.0], |row| {
-            let user = user(row)?;
+            let mut columns = Columns::of(row);
             let session = AdminSession {
-                user: user.id,
-                opened_at: date(row, "opened_at")?,
-                seen_at: date(row, "seen_at")?,
-                proven_at: date(row, "proven_at")?,
-                expires_at: date(row, "expires_at")?,
-                address: address(row, "address")?,
+                user: UserId(columns.take()?),
+                opened_at: columns.date()?,
+                seen_at: columns.date()?,
+                proven_at: columns.date()?,
+                expires_at: columns.date()?,
+                address: columns.address()?,
             };
-            Ok((session, user))
+            Ok((session, user_of(&mut columns)?))
         })
     }
 }

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::error::unreadable;
 use super::paging::{Order, walk};
-use super::tx::{Tx, address, address_text, date, maybe_date, uuid};
-use super::users::user;
+use super::tx::{Columns, Tx, address_text, date, uuid};
+use super::users::user_of;
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::{EndReason, Session};
@@ -20,15 +20,12 @@ const HASHES_KEPT: u32 = 1000;
 /// How many sessions of one user are listed.
 const LISTED: u32 = 1000;
 
-/// The user's columns keep their names; the session's that would clash have others.
-pub(super) const WITH_USER: &str =
-    "SELECT s.id AS session_id, s.user_id, s.dialect, s.generation, s.good_from, s.opened_at,
-     s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.must_change_password AS session_must_change, s.address, s.provider, u.*
+/// The session's columns, then the user's.
+pub(super) const WITH_USER: &str = "SELECT s.id, s.user_id, s.dialect, s.generation, s.good_from, s.opened_at,
+     s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, u.*
    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1";
-pub(super) const OF_USER: &str =
-    "SELECT id AS session_id, user_id, dialect, generation, good_from, opened_at, rotated_at,
-     expires_at, ended_at, end_reason, must_change_password AS session_must_change, address,
-     provider
+pub(super) const OF_USER: &str = "SELECT id, user_id, dialect, generation, good_from, opened_at, rotated_at,
+     expires_at, ended_at, end_reason, must_change_password, address, provider
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
 pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
    WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
@@ -72,27 +69,31 @@ fn opening(row: &Row<'_>) -> Result<(Opening, ()), StoreError> {
     Ok(((row.get("opened_at")?, row.get("id")?), ()))
 }
 
-fn session(row: &Row<'_>) -> Result<Session, StoreError> {
-    let dialect: String = row.get("dialect")?;
-    let provider: Option<String> = row.get("provider")?;
-    let reason: Option<String> = row.get("end_reason")?;
-    let reason = reason
-        .map(|name| EndReason::from_name(&name).ok_or_else(|| unreadable("end reason", format!("unknown `{name}`"))))
-        .transpose()?;
+/// A session of columns as [`WITH_USER`] and [`OF_USER`] begin with.
+fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
     Ok(Session {
-        id: SessionId(uuid(row, "session_id")?),
-        user: UserId(row.get("user_id")?),
-        dialect: dialect.parse().map_err(|problem| unreadable("dialect", problem))?,
-        generation: row.get("generation")?,
-        good_from: row.get("good_from")?,
-        opened_at: date(row, "opened_at")?,
-        rotated_at: date(row, "rotated_at")?,
-        expires_at: date(row, "expires_at")?,
-        ended: maybe_date(row, "ended_at")?.zip(reason),
-        must_change_password: row.get("session_must_change")?,
-        address: address(row, "address")?,
-        provider: provider.map(|name| name.parse().map_err(|problem| unreadable("provider", problem))).transpose()?,
+        id: SessionId(columns.uuid()?),
+        user: UserId(columns.take()?),
+        dialect: columns.take::<String>()?.parse().map_err(|problem| unreadable("dialect", problem))?,
+        generation: columns.take()?,
+        good_from: columns.take()?,
+        opened_at: columns.date()?,
+        rotated_at: columns.date()?,
+        expires_at: columns.date()?,
+        ended: columns.maybe_date()?.zip(end_reason(columns.take()?)?),
+        must_change_password: columns.take()?,
+        address: columns.address()?,
+        provider: provider(columns.take()?)?,
     })
+}
+
+fn end_reason(name: Option<String>) -> Result<Option<EndReason>, StoreError> {
+    let unknown = |name: &str| unreadable("end reason", format!("unknown `{name}`"));
+    name.map(|name| EndReason::from_name(&name).ok_or_else(|| unknown(&name))).transpose()
+}
+
+fn provider(name: Option<String>) -> Result<Option<ProviderName>, StoreError> {
+    name.map(|name| name.parse().map_err(|problem| unreadable("provider", problem))).transpose()
 }
 
 impl ReadSessions for Tx<'_> {
@@ -101,7 +102,10 @@ impl ReadSessions for Tx<'_> {
     }
 
     fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
-        self.one(WITH_USER, [id.0.as_bytes()], |row| Ok((session(row)?, user(row)?)))
+        self.one(WITH_USER, [id.0.as_bytes()], |row| {
+            let mut columns = Columns::of(row);
+            Ok((session(&mut columns)?, user_of(&mut columns)?))
+        })
     }
 
     fn refresh_by_hash(&self, hash: RefreshHash) -> Result<Option<(SessionId, u32)>, StoreError> {
@@ -109,7 +113,7 @@ impl ReadSessions for Tx<'_> {
     }
 
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
-        self.all(OF_USER, params![user.0, now.unix(), LISTED], session)
+        self.all(OF_USER, params![user.0, now.unix(), LISTED], |row| session(&mut Columns::of(row)))
     }
 
     fn session_page(&self, query: &SessionQuery, now: Timestamp) -> Result<SessionPage, StoreError> {

@@ -51,6 +51,21 @@ async fn the_connections_are_set_as_they_must_be() {
     assert_eq!(database.readers.on_connection(mode).await.unwrap(), "wal");
 }
 
+/// They are read by place.
+#[tokio::test]
+async fn the_columns_of_users_stand_where_they_are_read() {
+    let (store, _folder) = fresh();
+    let Store::Sqlite(database) = store;
+    let names = |connection: &Connection| {
+        let statement = connection.prepare("SELECT * FROM users")?;
+        Ok::<_, StoreError>(statement.column_names().join(" "))
+    };
+    let names = database.readers.on_connection(names).await.unwrap();
+    let read = "id sub username username_key email email_key email_verified first_name last_name password_hash \
+                must_change_password is_active is_staff is_superuser claims date_joined last_login";
+    assert!(names.starts_with(read), "{names}");
+}
+
 /// A crash of the process alone can't tell `synchronous = FULL` from NORMAL, so the waits for the disk are counted:
 /// another process runs the case below, which makes 52 writes one after another, under `strace`.
 #[test]

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, Params, Row};
 use uuid::Uuid;
 
@@ -83,12 +84,53 @@ impl<'c> Tx<'c> {
     }
 }
 
+/// A row's columns one after another, in the statement's order: on the hot paths, as looking each up by its name costs
+/// more than reading it.
+pub(super) struct Columns<'r, 's> {
+    row: &'r Row<'s>,
+    next: usize,
+}
+
+impl<'r, 's> Columns<'r, 's> {
+    /// From the first one on.
+    pub(super) fn of(row: &'r Row<'s>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn take<T: FromSql>(&mut self) -> Result<T, StoreError> {
+        self.next += 1;
+        Ok(self.row.get(self.next - 1)?)
+    }
+
+    /// Leaves one out.
+    pub(super) fn skip(&mut self) {
+        self.next += 1;
+    }
+
+    pub(super) fn date(&mut self) -> Result<Timestamp, StoreError> {
+        self.take().map(Timestamp::from_unix)
+    }
+
+    pub(super) fn maybe_date(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.take::<Option<i64>>()?.map(Timestamp::from_unix))
+    }
+
+    pub(super) fn uuid(&mut self) -> Result<Uuid, StoreError> {
+        self.take().map(Uuid::from_bytes)
+    }
+
+    pub(super) fn address(&mut self) -> Result<Option<IpAddr>, StoreError> {
+        let text: Option<String> = self.take()?;
+        text.map(|text| text.parse().map_err(|problem| unreadable("address", problem))).transpose()
+    }
+}
+
 /// A date's column.
 pub(super) fn date(row: &Row<'_>, column: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_unix(row.get(column)?))
 }
 
-/// A column of a date that may be missing.
+/// A date's column that may be null.
 pub(super) fn maybe_date(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_unix))
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use rusqlite::{Row, params};
 
 use super::error::unreadable;
-use super::tx::{Tx, address, address_text, date, maybe_date, uuid};
+use super::tx::{Columns, Tx, address, address_text, date};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
 use crate::domain::id::{Subject, UserId};
@@ -36,27 +36,34 @@ pub(super) const FORGET_ACTOR: &str = "UPDATE audit SET actor = NULL WHERE actor
 pub(super) const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 pub(super) const SIGNED_IN_FROM: &str = "SELECT 1 FROM sign_in_addresses WHERE user_id = ?1 AND address = ?2";
 
-/// A user of a row that has all columns of `users` by their own names.
+/// A user of a row that is all of `users`.
 pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
-    let username: String = row.get("username")?;
-    let email: Option<String> = row.get("email")?;
-    let claims: String = row.get("claims")?;
+    user_of(&mut Columns::of(row))
+}
+
+/// A user of the columns of `users` as `*` gives them. Migrations add further ones after them, and move none.
+pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError> {
+    let (id, sub) = (UserId(columns.take()?), Subject(columns.uuid()?));
+    let username = Username::from_stored(columns.take()?);
+    columns.skip(); // username_key
+    let email = columns.take::<Option<String>>()?.map(Email::from_stored);
+    columns.skip(); // email_key
     Ok(User {
-        id: UserId(row.get("id")?),
-        sub: Subject(uuid(row, "sub")?),
-        username: Username::from_stored(username),
-        email: email.map(Email::from_stored),
-        email_verified: row.get("email_verified")?,
-        first_name: row.get("first_name")?,
-        last_name: row.get("last_name")?,
-        password: row.get::<_, Option<String>>("password_hash")?.map(PasswordHash::from_stored),
-        must_change_password: row.get("must_change_password")?,
-        is_active: row.get("is_active")?,
-        is_staff: row.get("is_staff")?,
-        is_superuser: row.get("is_superuser")?,
-        claims: Claims::from_stored(&claims).map_err(|problem| unreadable("claims", problem))?,
-        date_joined: date(row, "date_joined")?,
-        last_login: maybe_date(row, "last_login")?,
+        id,
+        sub,
+        username,
+        email,
+        email_verified: columns.take()?,
+        first_name: columns.take()?,
+        last_name: columns.take()?,
+        password: columns.take::<Option<String>>()?.map(PasswordHash::from_stored),
+        must_change_password: columns.take()?,
+        is_active: columns.take()?,
+        is_staff: columns.take()?,
+        is_superuser: columns.take()?,
+        claims: Claims::from_stored(&columns.take::<String>()?).map_err(|problem| unreadable("claims", problem))?,
+        date_joined: columns.date()?,
+        last_login: columns.maybe_date()?,
     })
 }
 
