@@ -74,7 +74,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
         hasher: Hasher::new(cost, threads, &chance)?,
         mailer: mailer(config, &keys)?,
-        refresh_tokens: RefreshTokens::new(&keys),
+        refresh_tokens: Arc::new(RefreshTokens::new(&keys)),
         reset_hasher: ResetHasher::new(&keys),
         providers: social::providers(config, &clock)?,
         provider_seal: Seal::new(&keys, Use::ProviderTokens),
@@ -274,11 +274,13 @@ fn mark_serving(config: &Config) -> Option<File> {
     marked.inspect_err(|error| tracing::warn!(%error, "`countersign restore` can't tell that a server runs")).ok()
 }
 
-fn pages(config: &Config) -> Result<Pages> {
+/// The pages people see, as the configuration has them.
+pub fn pages(config: &Config) -> Result<Pages> {
     Pages::load(config.templates_dir.as_deref(), &config.server.public_url).context("setting up pages")
 }
 
-fn http_options(config: &Config) -> HttpOptions {
+/// The configuration's words on HTTP.
+pub fn http_options(config: &Config) -> HttpOptions {
     HttpOptions {
         public_url: config.server.public_url.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),

@@ -130,7 +130,7 @@ pub struct Issuer {
     /// The writer and sender of mails.
     pub mailer: Mailer,
     /// The maker and reader of refresh tokens.
-    pub refresh_tokens: RefreshTokens,
+    pub refresh_tokens: Arc<RefreshTokens>,
     /// What the secrets of resets are kept as.
     pub reset_hasher: ResetHasher,
     /// The providers to sign in at.

@@ -1,6 +1,8 @@
 //! Refreshing a session by a refresh token that was opened: one conditional update of the session's row.
 
-use super::refresh_token::{Opened, uuid_hash};
+use std::sync::Arc;
+
+use super::refresh_token::{Handed, Opened, uuid_hash};
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
@@ -12,8 +14,8 @@ use crate::store::{StoreError, Write};
 /// Somebody presents a refresh token.
 #[derive(Debug)]
 pub struct Refresh {
-    /// What it stands for.
-    pub token: Opened,
+    /// The token.
+    pub token: Handed,
     /// From where.
     pub from: Caller,
 }
@@ -26,10 +28,9 @@ impl Refresh {
     /// Moves the session on, answers a retry as before, or ends a session whose spent token came back.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let (now, settings) = (issuer.clock.now(), issuer.settings());
-        let (token, from) = (self.token, self.from);
-        // Of the generation that follows if this one is the present one; a token that is kept follows no other.
-        let successor = uuid_hash(issuer, Opened { generation: token.generation.saturating_add(1), ..token });
+        let (Self { token, from }, tokens) = (self, Arc::clone(&issuer.refresh_tokens));
         let outcome = issuer.store.write(move |tx| {
+            let Some(token) = token.open(tx)? else { return Ok(Err(Unproven::SessionEnded)) };
             let Some((session, user)) = tx.session(token.session)? else { return Ok(Err(Unproven::SessionEnded)) };
             let policy = settings.profile(session.dialect).refresh;
             match session.present(token.generation, now, &policy) {
@@ -38,6 +39,8 @@ impl Refresh {
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
                     let moved = tx.advance_session(session.id, session.generation, to, now, expires_at, spends)?;
                     if moved && session.dialect.keeps_refresh_hashes() && to != session.generation {
+                        // Two MACs, less than the statement that keeps them.
+                        let successor = uuid_hash(&tokens, Opened { session: session.id, generation: to });
                         tx.keep_refresh(successor, session.id, to)?;
                     }
                     let session = Session { generation: to, rotated_at, expires_at, ..session };

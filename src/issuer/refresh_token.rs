@@ -13,10 +13,11 @@ use super::issue::sign;
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
+use crate::crypto::refresh_mac::RefreshTokens;
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;
-use crate::store::{RefreshHash, StoreError};
+use crate::store::{RefreshHash, StoreError, Write};
 
 /// A refresh token that was opened: its hash or its signature was found right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,17 +28,40 @@ pub struct Opened {
     pub generation: u32,
 }
 
-/// Opens a UUID, in any spelling of it.
-pub async fn open_uuid(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
-    let opened = find_uuid(issuer, text).await;
-    opened.inspect_err(|refusal| issuer.counted_refused(refusal))
+/// A refresh token as it was handed in: what it stands for is known by itself, or to the store alone.
+#[derive(Clone, Copy, Debug)]
+pub enum Handed {
+    /// It named all itself.
+    Opened(Opened),
+    /// It is a UUID, known by its hash.
+    Hashed(RefreshHash),
 }
 
-async fn find_uuid(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
-    let token = Uuid::try_parse(text).map_err(|_| Unproven::SessionEnded)?;
-    let hash = RefreshHash(issuer.refresh_tokens.uuid_hash(&token));
-    let found: Result<_, StoreError> = issuer.store.read(move |tx| tx.refresh_by_hash(hash)).await;
-    found?.map(|(session, generation)| Opened { session, generation }).ok_or_else(|| Unproven::SessionEnded.into())
+impl From<Opened> for Handed {
+    fn from(token: Opened) -> Self {
+        Self::Opened(token)
+    }
+}
+
+impl Handed {
+    /// What it stands for; None where we did not make it. Asked in the transaction that goes on from it: a look-up of
+    /// its own would wait for a thread of its own.
+    pub(super) fn open(self, tx: &dyn Write) -> Result<Option<Opened>, StoreError> {
+        match self {
+            Self::Opened(token) => Ok(Some(token)),
+            Self::Hashed(hash) => {
+                let found = tx.refresh_by_hash(hash)?;
+                Ok(found.map(|(session, generation)| Opened { session, generation }))
+            }
+        }
+    }
+}
+
+/// Reads a UUID, in any spelling of it. The store is not asked.
+pub fn read_uuid(issuer: &Issuer, text: &str) -> Result<Handed, Refusal> {
+    let token = Uuid::try_parse(text).map_err(|_| Unproven::SessionEnded.into());
+    let token = token.inspect_err(|refusal| issuer.counted_refused(refusal))?;
+    Ok(Handed::Hashed(RefreshHash(issuer.refresh_tokens.uuid_hash(&token))))
 }
 
 /// Opens a signed JWT that has not expired. The store is not asked.
@@ -58,9 +82,9 @@ pub fn uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
 }
 
 /// What the store must keep of a UUID, so that it is found again.
-pub(super) fn uuid_hash(issuer: &Issuer, named: Opened) -> RefreshHash {
-    let uuid = issuer.refresh_tokens.uuid_for(named.session, named.generation);
-    RefreshHash(issuer.refresh_tokens.uuid_hash(&uuid))
+pub(super) fn uuid_hash(tokens: &RefreshTokens, named: Opened) -> RefreshHash {
+    let uuid = tokens.uuid_for(named.session, named.generation);
+    RefreshHash(tokens.uuid_hash(&uuid))
 }
 
 /// The claims of a refresh token: for the issuer alone, so that no resource server takes it.

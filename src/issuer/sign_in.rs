@@ -65,7 +65,7 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
 /// Stores the session with all that a sign-in leaves behind.
 fn stored(issuer: &Issuer, session: Session) -> Opening<SignedIn> {
     let named = Opened { session: session.id, generation: session.generation };
-    let refresh = session.dialect.keeps_refresh_hashes().then(|| uuid_hash(issuer, named));
+    let refresh = session.dialect.keeps_refresh_hashes().then(|| uuid_hash(&issuer.refresh_tokens, named));
     Box::new(move |tx, mut user| {
         tx.open_session(&session)?;
         if let Some(hash) = refresh {

@@ -1,7 +1,7 @@
 //! Signing out: the session ends, and stays ended.
 
 use super::refresh::end_reused;
-use super::refresh_token::Opened;
+use super::refresh_token::Handed;
 use super::refusal::Unproven;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
@@ -37,8 +37,8 @@ impl SignOut {
 /// Somebody leaves who has nothing but a refresh token to show.
 #[derive(Debug)]
 pub struct SignOutByRefresh {
-    /// What the token stands for.
-    pub token: Opened,
+    /// The token.
+    pub token: Handed,
     /// From where.
     pub from: Caller,
 }
@@ -50,6 +50,7 @@ impl SignOutByRefresh {
         let (now, settings) = (issuer.clock.now(), issuer.settings());
         // A refusal is no error in the transaction: the end of a session whose spent token came back is committed.
         let left = issuer.store.write(move |tx| {
+            let Some(token) = token.open(tx)? else { return Ok(Err(Unproven::SessionEnded)) };
             let Some((session, _)) = tx.session(token.session)? else { return Ok(Err(Unproven::SessionEnded)) };
             match session.present(token.generation, now, &settings.profile(session.dialect).refresh) {
                 Presented::Advance { .. } | Presented::Repeat => end(tx, &session, from, now).map(Ok),

@@ -2,8 +2,8 @@
 //!
 //! Work on it is a closure that runs off the async threads: reads beside each other, writes one after another in
 //! one writer that commits many of them at once. What a write closure returns as `Ok` is durable when the caller sees
-//! it; what it returns as `Err` was undone. Nothing is hashed, signed or sent inside a closure. No row, no SQL and no
-//! connection leaves this folder.
+//! it; what it returns as `Err` was undone. No password is hashed, and nothing is signed or sent, inside a closure. No
+//! row, no SQL and no connection leaves this folder.
 
 use std::time::Duration;
 

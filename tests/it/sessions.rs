@@ -44,7 +44,7 @@ async fn refresh(issuer: &Issuer, token: &str) -> Result<String, Unproven> {
 }
 
 async fn present(issuer: &Issuer, session: SessionId, generation: u32) -> Result<SignedIn, Refusal> {
-    Refresh { token: Opened { session, generation }, from: HOME }.run(issuer).await
+    Refresh { token: Opened { session, generation }.into(), from: HOME }.run(issuer).await
 }
 
 async fn live(issuer: &Issuer, token: &str) -> bool {

@@ -18,7 +18,7 @@ use crate::domain::dialect::Dialect;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::refresh::Refresh;
-use crate::issuer::refresh_token::{open_uuid, uuid};
+use crate::issuer::refresh_token::{read_uuid, uuid};
 use crate::issuer::register::Register;
 use crate::issuer::sign_in::SignIn;
 use crate::issuer::sign_out::SignOutByRefresh;
@@ -62,7 +62,7 @@ async fn login(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
 }
 
 async fn refresh(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
-    let token = open_uuid(&http.issuer, &wire::refresh_token(body)?).await?;
+    let token = read_uuid(&http.issuer, &wire::refresh_token(body)?)?;
     let who = Refresh { token, from }.run(&http.issuer).await?;
     pair(&http, &who).await
 }
@@ -73,7 +73,7 @@ async fn pair(http: &Http, who: &SignedIn) -> Answer {
 }
 
 async fn logout(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
-    let token = open_uuid(&http.issuer, &wire::refresh_token(body)?).await?;
+    let token = read_uuid(&http.issuer, &wire::refresh_token(body)?)?;
     SignOutByRefresh { token, from }.run(&http.issuer).await?;
     Ok(wire::logged_out())
 }

@@ -65,7 +65,7 @@ async fn sign_in(http: &Http, from: Caller, body: Fields) -> Result<SignedIn, Wo
 
 async fn refresh(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
     let token = open_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
-    let who = Refresh { token, from }.run(&http.issuer).await?;
+    let who = Refresh { token: token.into(), from }.run(&http.issuer).await?;
     let access = access_token(&http.issuer, &who).await?;
     let rotates = http.issuer.settings().profile(Dialect::Simplejwt).refresh.rotate;
     let successor = if rotates { Some(jwt(&http.issuer, &who).await?) } else { None };
@@ -86,6 +86,6 @@ async fn verify(State(http): State<Http>, body: Fields) -> Answer {
 
 async fn blacklist(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
     let token = open_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
-    SignOutByRefresh { token, from }.run(&http.issuer).await?;
+    SignOutByRefresh { token: token.into(), from }.run(&http.issuer).await?;
     Ok(wire::nothing())
 }
