@@ -9,9 +9,11 @@
 mod connection;
 mod figures;
 mod floor;
+mod floor_server;
 mod scenario;
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -32,7 +34,8 @@ struct Args {
     /// The server, as `http://127.0.0.1:PORT`.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     base: String,
-    /// Another route for the scenario (refresh: `/renew_token`, `/api/token/refresh/` or `/api/refresh/`).
+    /// Another route for the scenario (refresh: `/renew_token`, `/api/token/refresh/` or `/api/refresh/`; floor:
+    /// `/floor-verified`).
     #[arg(long)]
     path: Option<String>,
     /// Clients, each with a connection and a user of its own.
@@ -53,6 +56,9 @@ struct Args {
     /// Measure what this machine can do at all first: argon2id hashes and ES256 signatures a second.
     #[arg(long)]
     floor: bool,
+    /// Be the floor instead of measuring: serve `/floor/N` and `/floor-verified/N` at the base, with the data in that folder.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["scenario", "pid"])]
+    serve_floor: Option<PathBuf>,
     /// Copied into the report.
     #[arg(long, default_value = "")]
     label: String,
@@ -74,6 +80,9 @@ fn main() -> ExitCode {
 
 /// Whether every answer was the expected one.
 fn run(args: &Args) -> Result<bool, String> {
+    if let Some(folder) = &args.serve_floor {
+        return floor_server::serve(loopback(&args.base)?, folder).map(|()| true);
+    }
     let mut report = serde_json::Map::new();
     report.insert("label".to_owned(), args.label.clone().into());
     if args.floor {

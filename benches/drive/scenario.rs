@@ -17,6 +17,8 @@ pub enum Scenario {
     JwksUnchanged,
     /// A name and a password against a token.
     SignIn,
+    /// The least a renewal can cost: asked of a driver that was started with `--serve-floor`.
+    Floor,
     /// A token, or a refresh token, against a new one: each client's chain goes on through all rounds.
     Refresh,
 }
@@ -69,6 +71,7 @@ impl Scenario {
             Self::Jwks => "jwks",
             Self::JwksUnchanged => "jwks-unchanged",
             Self::SignIn => "sign-in",
+            Self::Floor => "floor",
             Self::Refresh => "refresh",
         }
     }
@@ -78,6 +81,7 @@ impl Scenario {
         match self {
             Self::Jwks | Self::JwksUnchanged => "/.well-known/jwks.json",
             Self::SignIn => "/auth",
+            Self::Floor => "/floor",
             Self::Refresh => RENEWALS[0].path,
         }
     }
@@ -98,6 +102,10 @@ impl Client {
             Scenario::SignIn => {
                 let user = client.register(number)?;
                 client.request = request("POST", path, "", Some(&credentials(&user)));
+            }
+            // As long as a request with a token is.
+            Scenario::Floor => {
+                client.request = request("POST", &format!("{path}/{number}"), "", Some(&json!("x".repeat(400))));
             }
             Scenario::Refresh => {
                 let known = || RENEWALS.iter().map(|renewal| renewal.path).collect::<Vec<_>>().join(", ");
