@@ -17,6 +17,7 @@ const PAGES: &[&str] = &[
     "docs/backup.md",
     "docs/migrating.md",
     "docs/operating.md",
+    "docs/performance.md",
     "docs/rotation.md",
     "examples/README.md",
     "keys/README.md",
