@@ -1,0 +1,138 @@
+//! What the hot paths cost in instructions, for `scripts/instructions`: does one work so often as it is told, and nothing
+//! else. Two runs under valgrind that differ in how often tell what once costs, whatever the start costs.
+//!
+//! `instructions` lists the names, `instructions FOLDER` makes keys and a database there, `instructions FOLDER NAME TIMES`
+//! works with them.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Request;
+use countersign::app;
+use countersign::chance::Chance;
+use countersign::clock::Clock;
+use countersign::config::Config;
+use countersign::crypto::sign::mint;
+use countersign::crypto::token::UnverifiedToken;
+use countersign::domain::algorithm::Algorithm;
+use countersign::domain::id::SessionId;
+use countersign::domain::key::Typ;
+use countersign::domain::time::Timestamp;
+use countersign::http::{self, Http};
+use countersign::issuer::Issuer;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+/// One work: what to call it, and what makes it ready and does it.
+type Work = (&'static str, fn(&Parts, u32));
+
+const WORKS: &[Work] = &[
+    ("mint-es256", mint_es256),
+    ("verify-es256", verify_es256),
+    ("parse-native-refresh", parse_native_refresh),
+    ("parse-jwt", parse_jwt),
+    ("jwks", jwks),
+    ("jwks-unchanged", jwks_unchanged),
+];
+
+/// A whole issuer, as the server has it, with keys of its own; the clock stands, and chance is the same every time.
+struct Parts {
+    runtime: tokio::runtime::Runtime,
+    issuer: Arc<Issuer>,
+    config: Config,
+    session: SessionId,
+    now: Timestamp,
+}
+
+fn main() {
+    let given: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    match given.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [folder] => drop(Parts::new(folder)),
+        [folder, name, times] => {
+            let (_, work) = WORKS.iter().find(|(known, _)| *known == name).expect("a work of that name");
+            work(&Parts::new(folder), times.parse().expect("a number"));
+        }
+        _ => WORKS.iter().for_each(|(name, _)| println!("{name}")),
+    }
+}
+
+impl Parts {
+    fn new(path: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let config =
+            Config::from_toml(&format!("data_dir = '{path}/data'\nkeys_dir = '{path}/keys'")).expect("it is valid");
+        let clock = Clock::manual(Timestamp::from_unix(1_800_000_000));
+        let issuer = runtime.block_on(app::build(&config, clock, Chance::seeded(1))).expect("an issuer can be built");
+        let (session, now) = (SessionId(issuer.chance.uuid()), issuer.clock.now());
+        Self { runtime, issuer, config, session, now }
+    }
+
+    /// Claims as an access token of `jwt_issuer` has them.
+    fn claims(&self) -> Value {
+        let policy = &self.issuer.policy;
+        let (iat, id) = (self.now.unix(), self.session.0);
+        json!({
+            "iss": policy.issuer, "sub": id, "aud": policy.audience, "iat": iat, "nbf": iat, "exp": iat + 300, "jti": id,
+            "sid": id, "token_type": "access", "user_id": 4711, "username": "annabella",
+        })
+    }
+
+    fn token(&self) -> String {
+        let ring = self.issuer.ring();
+        let signer = ring.signer(Algorithm::Es256, self.now).expect("there is a key");
+        mint(signer, Typ::Jwt, &self.claims()).expect("it signs").expose().to_owned()
+    }
+
+    /// Asks the whole router, layers and all, `times` times.
+    fn ask(&self, times: u32, request: impl Fn() -> Request<Body>) {
+        let pages = app::pages(&self.config).expect("the pages are good");
+        let router = http::router(&Http::new(Arc::clone(&self.issuer), app::http_options(&self.config), pages));
+        self.runtime.block_on(async {
+            for _ in 0..times {
+                black_box(router.clone().oneshot(request()).await.is_ok());
+            }
+        });
+    }
+}
+
+fn mint_es256(parts: &Parts, times: u32) {
+    let (ring, claims) = (parts.issuer.ring(), parts.claims());
+    let signer = ring.signer(Algorithm::Es256, parts.now).expect("there is a key");
+    for _ in 0..times {
+        assert!(black_box(mint(signer, Typ::Jwt, &claims)).is_ok());
+    }
+}
+
+fn verify_es256(parts: &Parts, times: u32) {
+    let token = parts.token();
+    for _ in 0..times {
+        assert!(black_box(parts.issuer.verify_access(&token)).is_ok());
+    }
+}
+
+fn parse_native_refresh(parts: &Parts, times: u32) {
+    let tokens = &parts.issuer.refresh_tokens;
+    let token = tokens.make(parts.session, 7);
+    for _ in 0..times {
+        assert!(black_box(tokens.read(token.expose())).is_some());
+    }
+}
+
+fn parse_jwt(parts: &Parts, times: u32) {
+    let token = parts.token();
+    for _ in 0..times {
+        assert!(black_box(UnverifiedToken::parse(&token)).is_ok());
+    }
+}
+
+const JWKS: &str = "/.well-known/jwks.json";
+
+fn jwks(parts: &Parts, times: u32) {
+    parts.ask(times, || Request::get(JWKS).body(Body::empty()).expect("a request"));
+}
+
+fn jwks_unchanged(parts: &Parts, times: u32) {
+    let etag = parts.issuer.ring().jwks().etag.clone();
+    parts.ask(times, || Request::get(JWKS).header("if-none-match", &etag).body(Body::empty()).expect("a request"));
+}
