@@ -46,7 +46,7 @@ async fn serve(config: Config) -> Result<()> {
         .with_context(|| format!("listening on {address} (choose another address with --listen or server.listen)"))?;
     let config = config.listening_on(listener.local_addr()?);
     let issuer = app::build(&config, Clock::system(), Chance::System).await?;
-    tell(app::first_superuser(&config, &issuer).await?);
+    tell(app::first_superuser(&config, &issuer).await?, config.log.format);
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         until_signal().await;
@@ -66,14 +66,18 @@ async fn serve(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// The link is a secret: it is said to whoever started the server, and not logged.
-fn tell(first: FirstSuperuser) {
+/// The link is a secret: it is said to whoever started the server, and not logged. Among lines for machines it is one.
+fn tell(first: FirstSuperuser, format: LogFormat) {
     match first {
         FirstSuperuser::There => {}
         FirstSuperuser::Ignored => tracing::info!("there is a superuser: [admin] is not looked at"),
         FirstSuperuser::Made(username) => tracing::info!(username, "the superuser of [admin] is made"),
         FirstSuperuser::Link(link) => {
-            print::say(format!("there is no superuser yet; to make the first, open within a day:\n  {link}"));
+            let words = "there is no superuser yet; to make the first, open within a day:";
+            match format {
+                LogFormat::Text => print::say(format!("{words}\n  {link}")),
+                LogFormat::Json => print::say(serde_json::json!({ "message": words, "link": link }).to_string()),
+            }
         }
     }
 }

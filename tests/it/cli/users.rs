@@ -143,7 +143,7 @@ fn the_log_tells_who_did_what() {
     let lines = folder.run(&["audit", "--json"]).json();
     let actions: Vec<&str> = lines.as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["setting_changed", "disabled", "registered", "registered"], "newest first");
-    assert_eq!(names(&lines[0]), ["at", "action", "user_id", "username", "address", "detail"]);
+    assert_eq!(names(&lines[0]), ["at", "action", "user_id", "username", "actor_id", "actor", "address", "detail"]);
     assert_eq!(lines[0]["detail"], "registration.open = false by the command line");
     let of_anna = folder.run(&["audit", "--user", "ANNA", "--json"]).json();
     assert!(of_anna.as_array().unwrap().iter().all(|line| line["username"] == "anna"), "{of_anna}");
