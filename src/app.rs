@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::backup::serving;
 use crate::chance::Chance;
@@ -72,7 +72,8 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         counters: Counters::default(),
         visitors: Visitors::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
-        hasher: Hasher::new(cost, threads, &chance)?,
+        hasher: Hasher::new(cost, threads, &chance, &clock)?,
+        signing_turns: Arc::new(Semaphore::new(threads)),
         mailer: mailer(config, &keys)?,
         refresh_tokens: Arc::new(RefreshTokens::new(&keys)),
         reset_hasher: ResetHasher::new(&keys),

@@ -1,7 +1,8 @@
 //! Cryptography: keys, signatures, seals and hashes.
 //!
 //! It owns every use of the crypto library. It must not wait, ask what time it is, or know who calls it: dates and
-//! chance are handed in. (The key folder alone has a clock of its own: a change takes the time under its lock.)
+//! chance are handed in. (The key folder has a clock of its own, for a change takes the time under its lock, and the hashing
+//! pool one to measure itself.)
 
 pub mod admin;
 pub mod algorithm;
@@ -10,6 +11,7 @@ pub mod certificate;
 pub mod derive;
 pub mod foreign_hash;
 pub mod foreign_keys;
+mod hash_line;
 pub mod jwk;
 pub mod key_dir;
 pub mod key_pair;

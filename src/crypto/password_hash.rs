@@ -1,25 +1,27 @@
-//! Password hashing on threads of its own: argon2id with memory that is kept, a bounded queue in front.
+//! Password hashing on threads of its own: argon2id with memory that is kept, a line in front that is bounded by time.
 //!
 //! Each thread owns one block of memory for good: a fresh one for every hash would cost as much again in page faults
-//! and leave the process many times its size. When the queue is full the answer is `Busy` at once, so that a storm of
-//! sign-ins delays nothing else. Every verification costs exactly one hash, whatever is wrong; another system's costs what
+//! and leave the process many times its size. Who could not be served in time is answered `Busy` at once, so that a storm
+//! of sign-ins delays nothing else. Every verification costs exactly one hash, whatever is wrong; another system's costs what
 //! it costs there, until its owner has signed in once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq as _;
 
 use super::foreign_hash::ForeignHash;
+use super::hash_line::Line;
 use crate::chance::Chance;
+use crate::clock::Clock;
 use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
 
-/// How many jobs may wait for each thread: about two seconds of work.
-const QUEUE_PER_THREAD: usize = 128;
+/// How many jobs may wait for each thread, even if all were done in time: each keeps a request in memory.
+const QUEUE_PER_THREAD: usize = 1024;
 /// The hash's length in bytes.
 const OUTPUT: usize = 32;
 const SALT: usize = 16;
@@ -38,9 +40,15 @@ pub struct HashCost {
 /// Why no hash was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// The queue is full: try again in a second or two.
+    /// The line is too long to be served in time.
     #[error("too many passwords are being checked")]
-    Busy,
+    Busy {
+        /// When the line as it is will have been served: whole seconds, at least one.
+        retry_after: Duration,
+    },
+    /// The system gives no thread.
+    #[error("no thread can be started to hash on")]
+    NoThread,
     /// The cost is out of argon2's bounds.
     #[error("argon2 refuses the cost in [passwords]")]
     Cost,
@@ -71,12 +79,12 @@ type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 #[derive(Clone, Debug)]
 pub struct Hasher {
     queue: SyncSender<Job>,
-    waiting: Arc<AtomicUsize>,
+    line: Arc<Line>,
 }
 
 impl Hasher {
     /// Starts `threads` threads.
-    pub fn new(cost: HashCost, threads: usize, chance: &Chance) -> Result<Self, HashError> {
+    pub fn new(cost: HashCost, threads: usize, chance: &Chance, clock: &Clock) -> Result<Self, HashError> {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT))
             .map_err(|_| HashError::Cost)?;
         let (queue, jobs) = sync_channel(threads * QUEUE_PER_THREAD);
@@ -85,14 +93,19 @@ impl Hasher {
             let jobs = Arc::clone(&jobs);
             let worker = Worker { params: params.clone(), memory: Vec::new(), chance: chance.clone() };
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
-            thread.spawn(move || worker.run(&jobs)).map_err(|_| HashError::Busy)?;
+            thread.spawn(move || worker.run(&jobs)).map_err(|_| HashError::NoThread)?;
         }
-        Ok(Self { queue, waiting: Arc::default() })
+        Ok(Self { queue, line: Line::new(threads, cost.memory_kib, cost.iterations, clock.clone()) })
     }
 
     /// How many passwords wait for a thread.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+        self.line.waiting()
+    }
+
+    /// Whether a job would be taken now, for those who have something dear to do before they ask for one.
+    pub fn ask_room(&self) -> Result<(), HashError> {
+        self.line.ask().map_err(|retry_after| HashError::Busy { retry_after })
     }
 
     /// Hashes a new password.
@@ -115,21 +128,16 @@ impl Hasher {
         asker: impl Asker<T>,
         work: impl FnOnce(&mut Worker) -> Option<T> + Send + 'static,
     ) -> Result<(), HashError> {
-        let waiting = Arc::clone(&self.waiting);
+        let place = self.line.join().map_err(|retry_after| HashError::Busy { retry_after })?;
         let job: Job = Box::new(move |worker| {
-            waiting.fetch_sub(1, Relaxed);
             if asker.waits()
-                && let Some(answer) = work(worker)
+                && let Some(answer) = place.timed(|| work(worker))
             {
+                drop(place); // before its owner can ask for the next one
                 asker.tell(answer);
             }
         });
-        // Counted before it may be taken from the queue, or there could be less than none.
-        self.waiting.fetch_add(1, Relaxed);
-        self.queue.try_send(job).map_err(|_| {
-            self.waiting.fetch_sub(1, Relaxed);
-            HashError::Busy
-        })
+        self.queue.try_send(job).map_err(|_| HashError::Busy { retry_after: self.line.until_empty() })
     }
 }
 
@@ -257,6 +265,7 @@ fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Timestamp;
     use std::sync::mpsc::{Sender, channel};
 
     impl<T: Send + 'static> Asker<T> for Sender<T> {
@@ -272,7 +281,8 @@ mod tests {
     const CHEAP: HashCost = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
 
     fn hasher(cost: HashCost) -> Hasher {
-        Hasher::new(cost, 1, &Chance::seeded(1)).expect("the cost is fine")
+        let clock = Clock::manual(Timestamp::from_unix(0));
+        Hasher::new(cost, 1, &Chance::seeded(1), &clock).expect("the cost is fine")
     }
 
     fn password(text: &str) -> Password {
@@ -349,9 +359,20 @@ mod tests {
         let ((gate, waiting), (tell, _told)) = (channel::<()>(), channel::<()>());
         hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("there is room");
         let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(tell.clone(), |_| None).err());
-        assert_eq!(full, Some(HashError::Busy));
-        // The one that is being worked on may not have been taken yet.
-        assert!((QUEUE_PER_THREAD - 1..=QUEUE_PER_THREAD).contains(&hasher.waiting()), "{}", hasher.waiting());
+        assert_eq!(full, Some(HashError::Busy { retry_after: Duration::from_secs(1) }));
+        drop(gate);
+    }
+
+    #[test]
+    fn nobody_is_let_in_who_would_wait_too_long() {
+        let slow = HashCost { memory_kib: 1 << 20, iterations: 1, parallelism: 1 };
+        let hasher = hasher(slow);
+        let ((gate, waiting), (tell, _told)) = (channel::<()>(), channel::<()>());
+        hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("the thread is free");
+        assert_eq!(hasher.ask_room(), Ok(()));
+        let let_in = (0..10).take_while(|_| hasher.push(tell.clone(), |_| None).is_ok()).count();
+        assert_eq!(let_in, 2, "a hash of a GiB is taken to last a second");
+        assert_eq!(hasher.ask_room(), Err(HashError::Busy { retry_after: Duration::from_secs(4) }));
         drop(gate);
     }
 

@@ -56,13 +56,14 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
         AccessType::Jwt => Typ::Jwt,
         AccessType::AtJwt => Typ::AtJwt,
     };
-    let text = sign(&ring, algorithm, now, typ, &claims).await?;
+    let text = sign(issuer, &ring, algorithm, now, typ, &claims).await?;
     issuer.counters.add(Count::Issued(who.session().dialect, algorithm));
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 
 /// Signs claims with the key that signs with `algorithm` at the moment.
 pub(super) async fn sign(
+    issuer: &Issuer,
     ring: &Arc<KeyRing>,
     algorithm: Algorithm,
     now: Timestamp,
@@ -71,13 +72,15 @@ pub(super) async fn sign(
 ) -> Result<SecretText, Refusal> {
     let signed = match algorithm {
         Algorithm::Es256 => mint(ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?, typ, claims),
-        Algorithm::Rs256 => mint_aside(ring, algorithm, now, typ, claims).await?,
+        Algorithm::Rs256 => mint_aside(issuer, ring, algorithm, now, typ, claims).await?,
     };
     signed.map_err(|error| Fault::new("minting a token", &error).into())
 }
 
-/// An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody.
+/// An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody, and no more of them at once than
+/// there are cores, so that a storm of them waits as tasks and leaves the threads that may block to everything else.
 async fn mint_aside(
+    issuer: &Issuer,
     ring: &Arc<KeyRing>,
     algorithm: Algorithm,
     now: Timestamp,
@@ -86,8 +89,13 @@ async fn mint_aside(
 ) -> Result<Result<SecretText, SignFault>, Refusal> {
     let claims = serde_json::to_value(claims).map_err(|error| Fault::new("minting a token", &error))?;
     let ring = Arc::clone(ring);
-    let signed =
-        tokio::task::spawn_blocking(move || ring.signer(algorithm, now).map(|signer| mint(signer, typ, &claims)));
+    let turn = Arc::clone(&issuer.signing_turns).acquire_owned().await;
+    let turn = turn.map_err(|error| Fault::new("waiting to sign a token", &error))?;
+    let signed = tokio::task::spawn_blocking(move || {
+        let signed = ring.signer(algorithm, now).map(|signer| mint(signer, typ, &claims));
+        drop(turn); // by the thread, so that one whose caller has left still counts while it signs
+        signed
+    });
     let signed = signed.await.map_err(|error| Fault::new("minting a token", &error))?;
     signed.ok_or_else(|| no_key(algorithm))
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -127,6 +127,8 @@ pub struct Issuer {
     pub throttle: Throttle,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
+    /// One for each signature that may be made aside at once, see [`issue`].
+    pub signing_turns: Arc<Semaphore>,
     /// The writer and sender of mails.
     pub mailer: Mailer,
     /// The maker and reader of refresh tokens.
@@ -204,7 +206,7 @@ impl Issuer {
     }
 
     fn queued(&self, asked: Result<(), HashError>) -> Result<(), Refusal> {
-        if asked == Err(HashError::Busy) {
+        if matches!(asked, Err(HashError::Busy { .. })) {
             self.counters.add(Count::HashingFull);
         }
         Ok(asked?)

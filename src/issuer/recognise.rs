@@ -43,6 +43,8 @@ impl Claim {
         admits: impl Fn(&User) -> bool + Copy + Send + Sync + 'static,
         opening: impl Fn(&User) -> Opening<T> + Send + Sync,
     ) -> Result<T, Refusal> {
+        // In a storm most end here, and cost neither a try nor a look into the store.
+        issuer.queued(issuer.hasher.ask_room())?;
         let caller_try = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address)).await?;
         let (mut user, counted) = self.find(issuer).await?;
         let account_try = issuer.throttle.ask(Limit::SignInAccount, counted).await?;

@@ -125,5 +125,5 @@ pub async fn jwt(issuer: &Issuer, who: &SignedIn) -> Result<SecretText, Refusal>
         user_id: BTreeMap::from([(profile.user_id_claim.as_str(), user.id)]),
     };
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
-    sign(&issuer.ring(), algorithm, issuer.clock.now(), Typ::RefreshJwt, &claims).await
+    sign(issuer, &issuer.ring(), algorithm, issuer.clock.now(), Typ::RefreshJwt, &claims).await
 }

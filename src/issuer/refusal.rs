@@ -113,8 +113,8 @@ impl From<Fault> for Refusal {
 impl From<HashError> for Refusal {
     fn from(error: HashError) -> Self {
         match error {
-            HashError::Busy => Self::Busy { retry_after: Duration::from_secs(2) },
-            HashError::Cost => Self::Fault(Fault::new("hashing a password", &error)),
+            HashError::Busy { retry_after } => Self::Busy { retry_after },
+            HashError::Cost | HashError::NoThread => Self::Fault(Fault::new("hashing a password", &error)),
         }
     }
 }

@@ -31,6 +31,7 @@ pub struct Register {
 impl Register {
     /// Makes the account.
     pub async fn run(self, issuer: &Issuer) -> Result<User, Refusal> {
+        issuer.queued(issuer.hasher.ask_room())?;
         if let Some(caller) = &self.from {
             let_in(issuer, *caller).await?;
         }

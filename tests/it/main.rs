@@ -16,6 +16,7 @@ mod listener;
 mod metrics;
 mod openapi;
 mod operators;
+mod overload;
 mod process;
 mod races;
 mod rest_jwt;

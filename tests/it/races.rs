@@ -51,7 +51,7 @@ async fn sign_ins_that_meet_a_hash_being_replaced_are_right_all_the_same() {
     let server = TestServer::with_anna().await;
     let other = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
     let (tell, told) = channel();
-    let hasher = Hasher::new(other, 1, &Chance::seeded(5)).unwrap();
+    let hasher = Hasher::new(other, 1, &Chance::seeded(5), &server.issuer.clock).unwrap();
     hasher.hash(Password::new(PASSWORD.to_owned()), Told(tell)).unwrap();
     let outdated = told.recv().unwrap();
     let anna = find(&server.issuer, "anna").await.unwrap().unwrap();

@@ -1,0 +1,85 @@
+//! More to do than can be done: who can't be served in time is told so at once, and what hashes and signs nothing for long
+//! goes on as if nothing were.
+
+use std::sync::mpsc::{Receiver, channel};
+
+use countersign::crypto::password_hash::Asker;
+use countersign::domain::password::{Password, PasswordHash};
+use reqwest::Method;
+use serde_json::json;
+
+use super::support::{Answer, PASSWORD, TestServer};
+
+/// One who holds a thread of the pool until the gate is dropped, and then wants nothing.
+struct Idler(Receiver<()>);
+
+impl Asker<PasswordHash> for Idler {
+    fn waits(&self) -> bool {
+        let _ = self.0.recv();
+        false
+    }
+
+    fn tell(self, _: PasswordHash) {
+        unreachable!("it has left");
+    }
+}
+
+/// Fills the line before the pool; it stands still until what comes back is dropped.
+fn crowd(server: &TestServer) -> Vec<std::sync::mpsc::Sender<()>> {
+    let mut gates = Vec::new();
+    while server.issuer.hasher.ask_room().is_ok() {
+        let (gate, waiting) = channel();
+        server.issuer.hasher.hash(Password::new(String::new()), Idler(waiting)).unwrap();
+        gates.push(gate);
+    }
+    gates
+}
+
+#[tokio::test]
+async fn a_crowd_before_the_pool_is_told_when_to_come_back_and_nobody_else_waits() {
+    let server = TestServer::with_anna().await;
+    let token = server.token("anna").await;
+    let right = json!({"username": "anna", "password": PASSWORD});
+    let crowd = crowd(&server);
+
+    let refused = server.post("/auth", &right).await;
+    let seconds: u64 = refused.refuses(503, "busy").header("retry-after").parse().unwrap();
+    assert!((1..=10).contains(&seconds), "{refused:#?}");
+    for (path, body) in [
+        ("/register", json!({"username": "berta", "password": PASSWORD, "email": "berta@example.com"})),
+        ("/api/token/", right.clone()),
+        ("/api/login/", json!({"email": "anna@example.com", "password": PASSWORD})),
+        ("/signin", right.clone()),
+    ] {
+        let refused = server.post(path, &body).await;
+        assert_eq!(refused.is(503).header("retry-after"), seconds.to_string(), "{path}: {refused:#?}");
+    }
+    server.get("/.well-known/jwks.json").await.is(200);
+    assert!(server.opens(&token).await, "a renewal writes and signs, but hashes nothing");
+
+    drop(crowd);
+    let mut answer = server.post("/auth", &right).await;
+    while answer.status == 503 {
+        answer = server.post("/auth", &right).await;
+    }
+    answer.is(200);
+}
+
+#[tokio::test]
+async fn signatures_that_take_long_wait_their_turn_before_the_threads() {
+    let server = TestServer::with("tokens.algorithm = 'RS256'\nthrottle.enabled = false").await;
+    server.register("anna").await;
+    let token = server.token("anna").await;
+    let turns = server.issuer.signing_turns.available_permits();
+    let all = server.issuer.signing_turns.acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
+    let renewal = server.request(Method::POST, "/renew_token").bearer_auth(&token).json(&json!({}));
+    let renewal = tokio::spawn(Answer::to(renewal));
+    // A sign-out reads, writes and answers, and signs nothing. By its end the renewal would long have been signed.
+    for _ in 0..20 {
+        server.get("/.well-known/jwks.json").await.is(200);
+        server.post("/auth", &json!({"username": "nobody", "password": PASSWORD})).await.is(401);
+    }
+    assert!(!renewal.is_finished(), "it waits");
+    drop(all);
+    renewal.await.unwrap().is(200);
+}
