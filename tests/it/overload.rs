@@ -1,5 +1,6 @@
 //! More to do than can be done: who can't be served in time is told so at once, and what hashes and signs nothing for long
 //! goes on as if nothing were.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::mpsc::{Receiver, channel};
 
