@@ -1,0 +1,170 @@
+//! The measuring: look-ups and renewals by chance over the whole database, in CPU time; the sweep by who waits for it.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow};
+use countersign::chance::Chance;
+use countersign::clock::Clock;
+use countersign::config::Config;
+use countersign::domain::id::SessionId;
+use countersign::domain::user::Login;
+use countersign::issuer::refresh::Refresh;
+use countersign::issuer::refresh_token::{Opened, jwt};
+use countersign::issuer::{Caller, Issuer, issue};
+use countersign::store::StoreError;
+use countersign::{app, jobs};
+use serde_json::{Map, Value, json};
+
+use super::generate::{LIVE, name, scattered, uuid};
+
+/// Tasks that ask at once: enough that commits are shared, as in a busy server.
+const TASKS: u32 = 64;
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Linux counts CPU time in hundredths of a second.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The product on that folder.
+pub async fn open(folder: &Path) -> anyhow::Result<Arc<Issuer>> {
+    let path = folder.canonicalize()?;
+    let path = path.display();
+    let settings = format!("data_dir = '{path}/data'\nkeys_dir = '{path}/keys'\nthrottle.enabled = false");
+    let config = Config::from_toml(&settings).map_err(|error| anyhow!("{error:?}"))?;
+    app::build(&config, Clock::system(), Chance::System).await
+}
+
+/// All figures of a database.
+pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> anyhow::Result<Map<String, Value>> {
+    let issuer = open(folder).await?;
+    let (users, sessions) = counts(file)?;
+    let span = Duration::from_secs(seconds);
+    let (mut look_ups, mut renewals) = (Vec::new(), Vec::new());
+    // The first of each only warms up the caches.
+    for round in 0..=rounds {
+        let look_up = per_request(&issuer, span, users, look_up).await?;
+        // A session that is renewed twice within its grace would only be answered again.
+        let renewal = per_request(&issuer, span, sessions, renew).await?;
+        if round > 0 {
+            look_ups.push(look_up);
+            renewals.push(renewal);
+        }
+    }
+    let (look_up, renewal) = (median(look_ups), median(renewals));
+    let sweep = sweep(&issuer).await?;
+    issuer.store.close().await;
+    let size = std::fs::metadata(file)?.len() >> 20;
+    eprintln!(
+        "{users} users, {sessions} sessions, {size} MiB: look-up {look_up:.1} µs CPU, renewal {renewal:.1} µs CPU; {sweep}"
+    );
+    let report = json!({
+        "users": users, "sessions": sessions, "database_mib": size,
+        "look_up_cpu_us": rounded(look_up), "renewal_cpu_us": rounded(renewal), "sweep": sweep,
+    });
+    report.as_object().cloned().context("it is an object")
+}
+
+fn counts(file: &Path) -> anyhow::Result<(u32, u32)> {
+    let connection = rusqlite::Connection::open(file)?;
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u32>(0));
+    Ok((count("SELECT count(*) FROM users")?, count("SELECT count(*) FROM sessions WHERE expires_at > unixepoch()")?))
+}
+
+/// What a sign-in asks before it hashes.
+async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
+    let login = Login::new(&name(number));
+    let found = issuer.store.read(move |tx| {
+        let Some(user) = tx.user_by_login(&login)? else { return Ok(false) };
+        tx.has_signed_in_from(user.id, HERE).map(|_| true)
+    });
+    let found: Result<bool, StoreError> = found.await;
+    found?.then_some(()).with_context(|| format!("user {number} is not there"))
+}
+
+/// A renewal without its HTTP: a session moved on, durably, and its two tokens signed. Whichever generation it has.
+async fn renew(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
+    let id = SessionId(uuid(LIVE, number));
+    let found: Result<_, StoreError> = issuer.store.read(move |tx| tx.session(id)).await;
+    let (session, _) = found?.with_context(|| format!("session {number} is not there"))?;
+    let token = Opened { session: id, generation: session.generation };
+    let renewed = Refresh { token, from: Caller { address: HERE } }.run(&issuer).await;
+    let who = renewed.map_err(|refusal| anyhow!("session {number} was refused: {refusal:?}"))?;
+    let signed = (issue::access_token(&issuer, &who).await, jwt(&issuer, &who).await);
+    if signed.0.is_ok() && signed.1.is_ok() { Ok(()) } else { Err(anyhow!("no token was signed")) }
+}
+
+/// CPU µs of this process for each call, over numbers by chance below `count`.
+async fn per_request<F>(
+    issuer: &Arc<Issuer>,
+    span: Duration,
+    count: u32,
+    work: impl Fn(Arc<Issuer>, u32) -> F + Copy + Send + 'static,
+) -> anyhow::Result<f64>
+where
+    F: Future<Output = anyhow::Result<()>> + Send,
+{
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let (begun, before) = (Instant::now(), cpu()?);
+    let tasks = (0..TASKS).map(|_| {
+        let issuer = Arc::clone(issuer);
+        tokio::spawn(async move {
+            let mut done = 0_u32;
+            while begun.elapsed() < span {
+                let number = scattered(NEXT.fetch_add(1, Ordering::Relaxed)) % count.max(1);
+                work(Arc::clone(&issuer), number).await?;
+                done += 1;
+            }
+            anyhow::Ok(done)
+        })
+    });
+    let mut done = 0;
+    for task in tasks.collect::<Vec<_>>() {
+        done += task.await??;
+    }
+    Ok(cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(done.max(1)))
+}
+
+/// Sweeps until nothing is left, while a write that changes nothing asks for its turn without pause: how long those waited
+/// is how long the writer was held, the commits included.
+async fn sweep(issuer: &Arc<Issuer>) -> anyhow::Result<Value> {
+    let done = Arc::new(AtomicBool::new(false));
+    let (asking, until) = (Arc::clone(issuer), Arc::clone(&done));
+    let probe = tokio::spawn(async move {
+        let mut waits = Vec::new();
+        while !until.load(Ordering::Relaxed) {
+            let begun = Instant::now();
+            asking.store.write(|_| Ok::<(), StoreError>(())).await?;
+            waits.push(begun.elapsed());
+        }
+        Ok::<_, StoreError>(waits)
+    });
+    let begun = Instant::now();
+    jobs::sweep::tick(Arc::clone(issuer)).await?;
+    let took = begun.elapsed();
+    done.store(true, Ordering::Relaxed);
+    let mut waits = probe.await??;
+    waits.sort_unstable();
+    let at =
+        |share: usize| waits.get((waits.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
+    let ms = |wait: Duration| rounded(wait.as_secs_f64() * 1e3);
+    Ok(json!({"turn_ms": ms(took), "wait_p50_ms": ms(at(50)), "wait_p99_ms": ms(at(99)), "wait_max_ms": ms(at(100))}))
+}
+
+/// What this process has used so far: fields 14 and 15 of `man 5 proc`, counted from behind the name.
+fn cpu() -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields = stat.rsplit_once(')').context("a name in brackets")?.1;
+    let ticks = |at| fields.split_whitespace().nth(at).context("a field")?.parse::<u32>().context("a number");
+    Ok(TICK * (ticks(11)? + ticks(12)?))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
