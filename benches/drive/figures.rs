@@ -5,24 +5,30 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::scenario::Refusal;
+use super::scenario::{Refusal, Scenario};
 
 /// Linux counts a process's CPU time in hundredths of a second, whatever the kernel was built with (`man 5 proc`, `CLK_TCK`).
 const TICK: Duration = Duration::from_millis(10);
+
+/// How far behind its time a request may be sent.
+pub const LATE: Duration = Duration::from_millis(10);
 
 /// What clients saw in one round.
 #[derive(Default)]
 pub struct Tally {
     pub latencies: Vec<Duration>,
-    pub busy: usize,
+    /// Of the answers that said to come back later.
+    pub busy: Vec<Duration>,
+    /// Requests of a fixed rate that no client was free to send within [`LATE`] of their time: the driver's own limit.
+    pub late: usize,
     pub errors: usize,
     pub first_error: Option<String>,
 }
 
 impl Tally {
-    pub fn count(&mut self, refusal: Refusal) {
+    pub fn count(&mut self, refusal: Refusal, latency: Duration) {
         match refusal {
-            Refusal::Busy => self.busy += 1,
+            Refusal::Busy => self.busy.push(latency),
             Refusal::Wrong(what) => {
                 self.errors += 1;
                 self.first_error.get_or_insert(what);
@@ -32,7 +38,8 @@ impl Tally {
 
     pub fn with(mut self, other: Self) -> Self {
         self.latencies.extend(other.latencies);
-        self.busy += other.busy;
+        self.busy.extend(other.busy);
+        self.late += other.late;
         self.errors += other.errors;
         self.first_error = self.first_error.or(other.first_error);
         self
@@ -58,6 +65,7 @@ pub struct Round {
 impl Round {
     pub fn new(mut tally: Tally, span: Duration, usage: Option<(Usage, Usage)>) -> Self {
         tally.latencies.sort_unstable();
+        tally.busy.sort_unstable();
         let cpu = usage.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
         Self { tally, span, cpu, usage: usage.map(|(_, after)| after) }
     }
@@ -68,15 +76,18 @@ impl Round {
         let mut figures = vec![
             ("requests", done),
             ("per_second", done / self.span.as_secs_f64()),
-            ("p50_ms", self.percentile(50)),
-            ("p90_ms", self.percentile(90)),
-            ("p99_ms", self.percentile(99)),
-            ("max_ms", self.percentile(100)),
-            ("busy", float(self.tally.busy)),
+            ("p50_ms", percentile(&self.tally.latencies, 50)),
+            ("p90_ms", percentile(&self.tally.latencies, 90)),
+            ("p99_ms", percentile(&self.tally.latencies, 99)),
+            ("max_ms", percentile(&self.tally.latencies, 100)),
+            ("busy", float(self.tally.busy.len())),
+            ("busy_p99_ms", percentile(&self.tally.busy, 99)),
+            ("busy_max_ms", percentile(&self.tally.busy, 100)),
+            ("late", float(self.tally.late)),
             ("errors", float(self.tally.errors)),
         ];
         if let (Some(cpu), Some(usage)) = (self.cpu, self.usage) {
-            let answered = done + float(self.tally.busy);
+            let answered = done + float(self.tally.busy.len());
             figures.push(("cpu_us_per_request", if answered > 0.0 { cpu.as_secs_f64() * 1e6 / answered } else { 0.0 }));
             figures.push(("server_cores", cpu.as_secs_f64() / self.span.as_secs_f64()));
             figures.push(("rss_mib", kib_to_mib(usage.resident_kib)));
@@ -84,13 +95,12 @@ impl Round {
         }
         figures
     }
+}
 
-    /// The latency that `percent` of the answers did not exceed, in milliseconds.
-    fn percentile(&self, percent: usize) -> f64 {
-        let sorted = &self.tally.latencies;
-        let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-        sorted.get(rank).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
-    }
+/// The latency that `percent` of the answers did not exceed, in milliseconds; of sorted latencies.
+fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(rank).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
 }
 
 /// Each figure's median over the rounds, and the first thing that went wrong.
@@ -100,13 +110,35 @@ pub fn medians(rounds: &[Round]) -> Map<String, Value> {
     for (at, (name, _)) in all.first().into_iter().flatten().enumerate() {
         let mut values: Vec<f64> = all.iter().map(|figures| figures[at].1).collect();
         values.sort_unstable_by(f64::total_cmp);
-        // Three decimals are more than any run can repeat.
-        report.insert((*name).to_owned(), json!((values[values.len() / 2] * 1e3).round() / 1e3));
+        report.insert((*name).to_owned(), json!(rounded(values[values.len() / 2])));
     }
     if let Some(error) = rounds.iter().find_map(|round| round.tally.first_error.as_ref()) {
         report.insert("first_error".to_owned(), error.as_str().into());
     }
     report
+}
+
+/// Adds what the figures are beside what is promised, where that can be told from one run.
+pub fn compare(scenario: Scenario, report: &mut Map<String, Value>) {
+    let of = |name: &str| report.get(name).and_then(Value::as_f64);
+    let ratio = match scenario {
+        // At least 95 of 100 of the raw hashes.
+        Scenario::SignIn => of("per_second")
+            .zip(of("floor_argon2_per_second"))
+            .map(|(done, floor)| json!({"per_second_at_least_1": rounded(done / (0.95 * floor))})),
+        // At most 12 µs.
+        Scenario::Jwks => of("cpu_us_per_request").map(|cpu| json!({"cpu_at_most_1": rounded(cpu / 12.0)})),
+        Scenario::JwksUnchanged | Scenario::Floor | Scenario::Refresh | Scenario::Storm => None,
+    };
+    if let Some(ratio) = ratio {
+        eprintln!("ratio to target: {ratio}");
+        report.insert("to_target".to_owned(), ratio);
+    }
+}
+
+/// Three decimals are more than any run can repeat.
+pub fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 /// The rounds as a table for people, on standard error.

@@ -10,8 +10,11 @@ mod connection;
 mod figures;
 mod floor;
 mod floor_server;
+mod pace;
 mod scenario;
+mod storm;
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +25,7 @@ use clap::Parser;
 
 use connection::Connection;
 use figures::{Round, Tally};
+use pace::Pace;
 use scenario::{Client, Scenario};
 
 /// Drives one server on this machine and reports how fast it answered and what that cost it.
@@ -41,6 +45,10 @@ struct Args {
     /// Clients, each with a connection and a user of its own.
     #[arg(short, long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     clients: u16,
+    /// Requests a second in all, due at fixed times; latencies count from the time a request was due. Without it each
+    /// client asks as soon as it was answered. Of a storm it is the sign-ins: ten times the floor, unless it is given.
+    #[arg(long)]
+    rate: Option<f64>,
     /// Seconds measured, each round.
     #[arg(short, long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     duration: u64,
@@ -92,65 +100,104 @@ fn run(args: &Args) -> Result<bool, String> {
         println!("{}", serde_json::Value::Object(report));
         return Ok(true);
     };
+    if scenario == Scenario::Storm {
+        return storm::run(args, report);
+    }
     let rounds = drive(args, scenario)?;
     figures::table(&args.label, &rounds);
     report.insert("scenario".to_owned(), scenario.name().into());
     report.insert("clients".to_owned(), args.clients.into());
     report.extend(figures::medians(&rounds));
+    figures::compare(scenario, &mut report);
     println!("{}", serde_json::Value::Object(report));
     Ok(rounds.iter().all(|round| round.tally.errors == 0))
 }
 
-/// All rounds, on the same connections: warm-up first, and a line-up of all clients before each round.
+/// All rounds of one scenario, on the same connections.
 fn drive(args: &Args, scenario: Scenario) -> Result<Vec<Round>, String> {
     let server = loopback(&args.base)?;
     let path = args.path.clone().unwrap_or_else(|| scenario.path().to_owned());
-    let prepare = |number| {
-        let connection = Connection::open(server).map_err(|error| format!("connecting to {server}: {error}"))?;
-        Client::prepare(scenario, &path, number, connection)
-    };
-    let mut clients = (0..args.clients).map(prepare).collect::<Result<Vec<_>, _>>()?;
-    if args.warm > 0 {
-        one_round(&mut clients, Duration::from_secs(args.warm), None);
-    }
-    Ok((0..args.rounds).map(|_| one_round(&mut clients, Duration::from_secs(args.duration), args.pid)).collect())
+    let mut groups = [Group::prepare(server, scenario, &path, args.clients, u16::MAX, args.rate)?];
+    let rounds = rounds(args, &mut groups);
+    Ok(rounds.into_iter().flatten().collect())
 }
 
-fn one_round(clients: &mut [Client], span: Duration, pid: Option<u32>) -> Round {
-    let line_up = Barrier::new(clients.len() + 1);
+/// Warm-up first, then the rounds: of each the figures of every group.
+fn rounds(args: &Args, groups: &mut [Group]) -> Vec<Vec<Round>> {
+    if args.warm > 0 {
+        one_round(groups, Duration::from_secs(args.warm), None);
+    }
+    (0..args.rounds).map(|_| one_round(groups, Duration::from_secs(args.duration), args.pid)).collect()
+}
+
+/// Clients that do the same.
+struct Group {
+    clients: Vec<Client>,
+    /// Requests a second of all of them together; without it each asks as soon as it was answered.
+    rate: Option<f64>,
+}
+
+impl Group {
+    fn prepare(
+        server: SocketAddr,
+        scenario: Scenario,
+        path: &str,
+        clients: u16,
+        users: u16,
+        rate: Option<f64>,
+    ) -> Result<Self, String> {
+        let mut made = BTreeSet::new();
+        let prepare = |number: u16| {
+            let connection = Connection::open(server).map_err(|error| format!("connecting to {server}: {error}"))?;
+            let user = format!("bench-{}-{}-{}", scenario.name(), std::process::id(), number % users);
+            Client::prepare(scenario, path, &user, &mut made, connection)
+        };
+        Ok(Self { clients: (0..clients).map(prepare).collect::<Result<_, _>>()?, rate })
+    }
+}
+
+/// A line-up of all clients, then so long of what they do. The server's usage can't be told
+/// apart: the last group has that of all.
+fn one_round(groups: &mut [Group], span: Duration, pid: Option<u32>) -> Vec<Round> {
+    let line_up = Barrier::new(groups.iter().map(|group| group.clients.len()).sum::<usize>() + 1);
+    let paces: Vec<Pace> = groups.iter().map(|group| Pace::new(group.rate, span)).collect();
     std::thread::scope(|scope| {
-        let running: Vec<_> = clients
-            .iter_mut()
-            .map(|client| {
-                let line_up = &line_up;
+        let line_up = &line_up;
+        let mut running: Vec<Vec<_>> = Vec::new();
+        for (group, pace) in groups.iter_mut().zip(&paces) {
+            let clients = group.clients.iter_mut();
+            let start = |client| {
                 scope.spawn(move || {
                     line_up.wait();
-                    one_client(client, span)
+                    one_client(client, pace)
                 })
-            })
-            .collect();
+            };
+            running.push(clients.map(start).collect());
+        }
         let before = pid.map(figures::usage);
         line_up.wait();
         let begun = Instant::now();
-        let tallies = running.into_iter().map(|thread| thread.join().expect("a client doesn't panic"));
-        let tally = tallies.fold(Tally::default(), Tally::with);
-        Round::new(tally, begun.elapsed(), before.zip(pid.map(figures::usage)))
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Tally>| thread.join().expect("a client doesn't panic");
+        let tallies: Vec<Tally> =
+            running.into_iter().map(|group| group.into_iter().map(join).fold(Tally::default(), Tally::with)).collect();
+        let usage = before.zip(pid.map(figures::usage));
+        let (took, last) = (begun.elapsed(), tallies.len() - 1);
+        let of = |at| usage.filter(|_| at == last);
+        tallies.into_iter().enumerate().map(|(at, tally)| Round::new(tally, took, of(at))).collect()
     })
 }
 
-fn one_client(client: &mut Client, span: Duration) -> Tally {
+fn one_client(client: &mut Client, pace: &Pace) -> Tally {
     let mut tally = Tally::default();
-    let end = Instant::now() + span;
-    loop {
-        let begun = Instant::now();
-        if begun >= end {
-            return tally;
-        }
+    while let Some(due) = pace.next() {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        tally.late += usize::from(due.elapsed() > figures::LATE);
         match client.step() {
-            Ok(()) => tally.latencies.push(begun.elapsed()),
-            Err(refusal) => tally.count(refusal),
+            Ok(()) => tally.latencies.push(due.elapsed()),
+            Err(refusal) => tally.count(refusal, due.elapsed()),
         }
     }
+    tally
 }
 
 /// The address behind a URL, if it is this machine's.

@@ -1,5 +1,6 @@
 //! What a client does over and over, and what it has to do once before: the routes and their bodies.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub enum Scenario {
     Floor,
     /// A token, or a refresh token, against a new one: each client's chain goes on through all rounds.
     Refresh,
+    /// Sign-ins at ten times what the machine can hash, while the key set is asked for and tokens are renewed at fixed rates.
+    Storm,
 }
 
 /// How one route renews: where its sign-in is, what is carried from answer to request, and how.
@@ -51,7 +54,7 @@ const RENEWALS: &[Renewal] = &[
 
 /// Why an answer doesn't count.
 pub enum Refusal {
-    /// 503 or 429: the server said that it was busy.
+    /// 503 or 429 with `Retry-After`: the server said that it was busy, and until when.
     Busy,
     /// Anything else that was not expected, in words.
     Wrong(String),
@@ -73,6 +76,7 @@ impl Scenario {
             Self::SignIn => "sign-in",
             Self::Floor => "floor",
             Self::Refresh => "refresh",
+            Self::Storm => "storm",
         }
     }
 
@@ -80,7 +84,7 @@ impl Scenario {
     pub fn path(self) -> &'static str {
         match self {
             Self::Jwks | Self::JwksUnchanged => "/.well-known/jwks.json",
-            Self::SignIn => "/auth",
+            Self::SignIn | Self::Storm => "/auth",
             Self::Floor => "/floor",
             Self::Refresh => RENEWALS[0].path,
         }
@@ -89,7 +93,13 @@ impl Scenario {
 
 impl Client {
     /// Does what comes before the clock starts: registers a user, signs in, fetches an `ETag`.
-    pub fn prepare(scenario: Scenario, path: &str, number: u16, connection: Connection) -> Result<Self, String> {
+    pub fn prepare(
+        scenario: Scenario,
+        path: &str,
+        user: &str,
+        users: &mut BTreeSet<String>,
+        connection: Connection,
+    ) -> Result<Self, String> {
         let mut client = Self { connection, request: Vec::new(), expected: 200, renewal: None };
         match scenario {
             Scenario::Jwks => client.request = request("GET", path, "", None),
@@ -99,12 +109,13 @@ impl Client {
                 client.request = request("GET", path, &format!("If-None-Match: {tag}\r\n"), None);
                 client.expected = 304;
             }
-            Scenario::SignIn => {
-                let user = client.register(number)?;
-                client.request = request("POST", path, "", Some(&credentials(&user)));
+            Scenario::SignIn | Scenario::Storm => {
+                client.register(user, users)?;
+                client.request = request("POST", path, "", Some(&credentials(user)));
             }
-            // As long as a request with a token is.
+            // As long as a request with a token is. A client's own row is called as the end of its user's name.
             Scenario::Floor => {
+                let number = user.rsplit('-').next().unwrap_or_default();
                 client.request = request("POST", &format!("{path}/{number}"), "", Some(&json!("x".repeat(400))));
             }
             Scenario::Refresh => {
@@ -112,8 +123,8 @@ impl Client {
                 let renewal = RENEWALS.iter().find(|renewal| renewal.path == path);
                 let renewal =
                     renewal.ok_or_else(|| format!("no renewal by {path} is known; there are: {}", known()))?;
-                let user = client.register(number)?;
-                let answer = client.once(&request("POST", renewal.sign_in, "", Some(&credentials(&user))), &[200])?;
+                client.register(user, users)?;
+                let answer = client.once(&request("POST", renewal.sign_in, "", Some(&credentials(user))), &[200])?;
                 let token = member(&answer, renewal.takes.0)
                     .ok_or_else(|| format!("{}: no `{}`", renewal.sign_in, renewal.takes.0))?;
                 client.request = renewal.request(&token);
@@ -127,7 +138,7 @@ impl Client {
     pub fn step(&mut self) -> Result<(), Refusal> {
         let answer = self.connection.exchange(&self.request).map_err(|error| Refusal::Wrong(error.to_string()))?;
         if answer.status != self.expected {
-            return Err(if matches!(answer.status, 429 | 503) {
+            return Err(if matches!(answer.status, 429 | 503) && answer.header("retry-after").is_some() {
                 Refusal::Busy
             } else {
                 Refusal::Wrong(shown(&answer))
@@ -142,11 +153,13 @@ impl Client {
         Ok(())
     }
 
-    fn register(&mut self, number: u16) -> Result<String, String> {
-        let user = format!("bench-{}-{number}", std::process::id());
-        let body = json!({"username": user, "email": email(&user), "password": PASSWORD});
-        self.once(&request("POST", "/register", "", Some(&body)), &[200, 201, 409])?;
-        Ok(user)
+    /// Makes an account, once: a storm has more clients than it needs users.
+    fn register(&mut self, user: &str, users: &mut BTreeSet<String>) -> Result<(), String> {
+        if users.insert(user.to_owned()) {
+            let body = json!({"username": user, "email": email(user), "password": PASSWORD});
+            self.once(&request("POST", "/register", "", Some(&body)), &[200, 201, 409])?;
+        }
+        Ok(())
     }
 
     fn once(&mut self, request: &[u8], expected: &[u16]) -> Result<Answer, String> {

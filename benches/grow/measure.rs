@@ -89,7 +89,7 @@ async fn renew(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
     let found: Result<_, StoreError> = issuer.store.read(move |tx| tx.session(id)).await;
     let (session, _) = found?.with_context(|| format!("session {number} is not there"))?;
     let token = Opened { session: id, generation: session.generation };
-    let renewed = Refresh { token, from: Caller { address: HERE } }.run(&issuer).await;
+    let renewed = Refresh { token: token.into(), from: Caller { address: HERE } }.run(&issuer).await;
     let who = renewed.map_err(|refusal| anyhow!("session {number} was refused: {refusal:?}"))?;
     let signed = (issue::access_token(&issuer, &who).await, jwt(&issuer, &who).await);
     if signed.0.is_ok() && signed.1.is_ok() { Ok(()) } else { Err(anyhow!("no token was signed")) }

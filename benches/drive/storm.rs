@@ -1,0 +1,72 @@
+//! A storm: many more sign-ins than can be served, while key sets and renewals go on at a rate that is nothing by itself.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::figures::{self, Round};
+use super::scenario::Scenario;
+use super::{Args, Group, floor, loopback, rounds};
+
+/// How many times what the machine can hash.
+const OVERLOAD: f64 = 10.0;
+const JWKS_RATE: f64 = 200.0;
+const REFRESH_RATE: f64 = 100.0;
+/// Users who sign in; as many tokens are renewed.
+const USERS: u16 = 16;
+/// Enough to hold every sign-in that waits its turn, and those that are being refused.
+const CLIENTS: u16 = 1000;
+
+/// What is promised: the most milliseconds for 99 of 100, and the least share of the raw hash rate.
+const JWKS_P99_MS: f64 = 4.0;
+const REFRESH_P99_MS: f64 = 20.0;
+const SURPLUS_P99_MS: f64 = 100.0;
+const ADMITTED_SHARE: f64 = 0.95;
+
+/// The groups' names in the report, in the order they are driven in.
+const NAMES: [&str; 3] = ["jwks", "refresh", "sign_in"];
+
+/// Drives all three at once. Whether every answer was the expected one.
+pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> {
+    if !args.floor {
+        report.extend(floor::measure(Duration::from_secs(args.duration.min(5))));
+    }
+    let hashes = report.get("floor_argon2_per_second").and_then(Value::as_f64).unwrap_or(0.0);
+    let offered = args.rate.unwrap_or(OVERLOAD * hashes);
+    let server = loopback(&args.base)?;
+    let group = |scenario: Scenario, path: Option<&str>, clients, rate| {
+        Group::prepare(server, scenario, path.unwrap_or(scenario.path()), clients, USERS, Some(rate))
+    };
+    let mut groups = [
+        group(Scenario::Jwks, None, 4, JWKS_RATE)?,
+        group(Scenario::Refresh, Some("/api/token/refresh/"), USERS, REFRESH_RATE)?,
+        group(Scenario::SignIn, args.path.as_deref(), CLIENTS, offered)?,
+    ];
+    let rounds = rounds(args, &mut groups);
+    let mut by_group: [Vec<Round>; 3] = Default::default();
+    for groups in rounds {
+        for (all, round) in by_group.iter_mut().zip(groups) {
+            all.push(round);
+        }
+    }
+    report.insert("scenario".to_owned(), Scenario::Storm.name().into());
+    report.insert("offered_per_second".to_owned(), offered.round().into());
+    let mut found = Vec::new();
+    for (name, rounds) in NAMES.into_iter().zip(&by_group) {
+        figures::table(name, rounds);
+        let medians = figures::medians(rounds);
+        found.push(medians.clone());
+        report.insert(name.to_owned(), medians.into());
+    }
+    let of = |group: usize, name: &str| found[group].get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    let targets = json!({
+        "jwks_p99_at_most_1": figures::rounded(of(0, "p99_ms") / JWKS_P99_MS),
+        "refresh_p99_at_most_1": figures::rounded(of(1, "p99_ms") / REFRESH_P99_MS),
+        "surplus_p99_at_most_1": figures::rounded(of(2, "busy_p99_ms") / SURPLUS_P99_MS),
+        "admitted_at_least_1": figures::rounded(of(2, "per_second") / (ADMITTED_SHARE * hashes)),
+    });
+    eprintln!("ratios to target: {targets}");
+    report.insert("to_target".to_owned(), targets);
+    println!("{}", Value::Object(report));
+    Ok(by_group.iter().flatten().all(|round| round.tally.errors == 0))
+}
