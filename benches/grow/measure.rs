@@ -53,7 +53,7 @@ pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> any
         }
     }
     let (look_up, renewal) = (median(look_ups), median(renewals));
-    let sweep = sweep(&issuer).await?;
+    let sweep = sweep(&issuer, span).await?;
     issuer.store.close().await;
     let size = std::fs::metadata(file)?.len() >> 20;
     eprintln!(
@@ -126,9 +126,23 @@ where
     Ok(cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(done.max(1)))
 }
 
-/// Sweeps until nothing is left, while a write that changes nothing asks for its turn without pause: how long those waited
-/// is how long the writer was held, the commits included.
-async fn sweep(issuer: &Arc<Issuer>) -> anyhow::Result<Value> {
+/// A turn of the sweep, and how long others waited for the writer meanwhile: each wait ends with a commit of its own, so the
+/// same is measured with no sweep, for as long.
+async fn sweep(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
+    let calm = waits_during(issuer, tokio::time::sleep(span)).await?;
+    let begun = Instant::now();
+    let mut swept = Ok(());
+    let storm = waits_during(issuer, async { swept = jobs::sweep::tick(Arc::clone(issuer)).await }).await?;
+    swept?;
+    Ok(json!({
+        "turn_ms": ms(begun.elapsed()),
+        "wait_p50_ms": ms(at(&storm, 50)), "wait_p99_ms": ms(at(&storm, 99)), "wait_max_ms": ms(at(&storm, 100)),
+        "calm_p50_ms": ms(at(&calm, 50)), "calm_p99_ms": ms(at(&calm, 99)),
+    }))
+}
+
+/// How long writes that change nothing wait for their turn, one asking after another for as long as something lasts; sorted.
+async fn waits_during(issuer: &Arc<Issuer>, something: impl Future<Output = ()>) -> anyhow::Result<Vec<Duration>> {
     let done = Arc::new(AtomicBool::new(false));
     let (asking, until) = (Arc::clone(issuer), Arc::clone(&done));
     let probe = tokio::spawn(async move {
@@ -140,16 +154,20 @@ async fn sweep(issuer: &Arc<Issuer>) -> anyhow::Result<Value> {
         }
         Ok::<_, StoreError>(waits)
     });
-    let begun = Instant::now();
-    jobs::sweep::tick(Arc::clone(issuer)).await?;
-    let took = begun.elapsed();
+    something.await;
     done.store(true, Ordering::Relaxed);
     let mut waits = probe.await??;
     waits.sort_unstable();
-    let at =
-        |share: usize| waits.get((waits.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default();
-    let ms = |wait: Duration| rounded(wait.as_secs_f64() * 1e3);
-    Ok(json!({"turn_ms": ms(took), "wait_p50_ms": ms(at(50)), "wait_p99_ms": ms(at(99)), "wait_max_ms": ms(at(100))}))
+    Ok(waits)
+}
+
+/// The wait that so many of 100 did not exceed.
+fn at(sorted: &[Duration], share: usize) -> Duration {
+    sorted.get((sorted.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
+}
+
+fn ms(wait: Duration) -> f64 {
+    rounded(wait.as_secs_f64() * 1e3)
 }
 
 /// What this process has used so far: fields 14 and 15 of `man 5 proc`, counted from behind the name.
