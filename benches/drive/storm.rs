@@ -39,7 +39,7 @@ pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> 
     };
     let mut groups = [
         group(Scenario::Jwks, None, 4, JWKS_RATE)?,
-        group(Scenario::Refresh, Some("/api/token/refresh/"), USERS, REFRESH_RATE)?,
+        group(Scenario::Refresh, Some("/api/refresh/"), USERS, REFRESH_RATE)?,
         group(Scenario::SignIn, args.path.as_deref(), CLIENTS, offered)?,
     ];
     let rounds = rounds(args, &mut groups);
