@@ -9,13 +9,13 @@ use crate::issuer::Issuer;
 use crate::store::StoreError;
 
 /// Rows of a turn's first slice.
-const FIRST: u32 = 64;
+const FIRST: u32 = 32;
 /// Rows per slice: what no disk is too slow for, and what is enough on any.
 const FEWEST: u32 = 8;
 const MOST: u32 = 1024;
-/// How long a slice may hold the one thread that writes, its commit included. Half of what is promised (20 ms): the next
-/// slice may find a slower disk.
-const HOLD: Duration = Duration::from_millis(10);
+/// How long a slice may hold the one thread that writes, its commit included. A quarter of what is promised (20 ms): the
+/// next slice may find a slower disk, and now and then one pays for folding the log into the file.
+const HOLD: Duration = Duration::from_millis(5);
 /// Slices per turn, so that a turn ends.
 const SLICES: u32 = 500;
 /// How long an ended session is remembered, so that a spent refresh token is still known to be one.
