@@ -32,6 +32,13 @@ pub enum Change {
     SetClaims(Claims),
     /// Sets name, address, names and rights, as far as they differ.
     Edit(Box<Edit>),
+    /// Sets what the user may do here.
+    SetRights {
+        /// Django's flag.
+        is_staff: bool,
+        /// Whether they may enter the admin zone.
+        is_superuser: bool,
+    },
     /// Ends all sessions.
     EndSessions,
     /// Deletes the user and all that is known of them but the audit log's lines.
@@ -86,6 +93,9 @@ impl Change {
             Self::Enable => deed(issuer, by, user, |deed| deed.enable().map(|()| 0)).await,
             Self::SetClaims(claims) => deed(issuer, by, user, move |deed| deed.set_claims(&claims).map(|()| 0)).await,
             Self::Edit(edit) => deed(issuer, by, user, move |deed| deed.edit(&edit).map(|()| 0)).await,
+            Self::SetRights { is_staff, is_superuser } => {
+                deed(issuer, by, user, move |deed| deed.set_rights(is_staff, is_superuser).map(|()| 0)).await
+            }
             Self::EndSessions => deed(issuer, by, user, |deed| deed.end_sessions()).await,
             Self::Delete => deed(issuer, by, user, |deed| deed.delete().map(|()| 0)).await,
         }
@@ -198,16 +208,20 @@ impl Deed<'_> {
             tx.set_names(user.id, first, last)?;
             self.record(Action::NamesChanged, format!("{first} {last}").trim().to_owned())?;
         }
-        if (edit.is_staff, edit.is_superuser) != (user.is_staff, user.is_superuser) {
-            if !edit.is_superuser {
-                self.keep_a_superuser()?;
-            }
-            tx.set_rights(user.id, edit.is_staff, edit.is_superuser)?;
-            let yes_or_no = |flag| if flag { "yes" } else { "no" };
-            let detail = format!("superuser: {}, staff: {}", yes_or_no(edit.is_superuser), yes_or_no(edit.is_staff));
-            self.record(Action::RightsChanged, detail)?;
+        self.set_rights(edit.is_staff, edit.is_superuser)
+    }
+
+    fn set_rights(&self, is_staff: bool, is_superuser: bool) -> Result<(), Denied> {
+        if (is_staff, is_superuser) == (self.user.is_staff, self.user.is_superuser) {
+            return Ok(());
         }
-        Ok(())
+        if !is_superuser {
+            self.keep_a_superuser()?;
+        }
+        self.tx.set_rights(self.user.id, is_staff, is_superuser)?;
+        let yes_or_no = |flag| if flag { "yes" } else { "no" };
+        let detail = format!("superuser: {}, staff: {}", yes_or_no(is_superuser), yes_or_no(is_staff));
+        self.record(Action::RightsChanged, detail)
     }
 }
 

@@ -36,10 +36,15 @@ pub fn text(form: &mut JsonBody, name: &str) -> String {
     form.text_named(name).ok().flatten().unwrap_or_default()
 }
 
+/// What a link or a form of GET asks for by that name; empty where it is missing.
+pub fn asked(query: Option<&str>, name: &str) -> String {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
 /// Where the query says to go on to.
 fn next_of(query: Option<&str>) -> Within {
-    let next = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).find(|(name, _)| name == "next");
-    Within::parse_or_first(next.map(|(_, next)| next).as_deref())
+    Within::parse_or_first(Some(&asked(query, "next")))
 }
 
 /// Lets somebody in: the session's cookie, and no more of what binds the forms at the door.

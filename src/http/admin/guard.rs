@@ -17,9 +17,10 @@ use super::frame::{self, Frame};
 use super::path::Within;
 use super::trouble::Trouble;
 use crate::domain::admin_session::AdminToken;
+use crate::domain::audit::Operator;
 use crate::domain::time::Timestamp;
 use crate::issuer::admin::door::{Enter, Entered};
-use crate::issuer::welcome;
+use crate::issuer::{Caller, welcome};
 
 /// The field of every form that carries its token.
 const FIELD: &str = "csrf";
@@ -46,6 +47,12 @@ impl Superuser {
     /// Who, and in which session.
     pub fn entered(&self) -> &Entered {
         &self.entered
+    }
+
+    /// As whom they act.
+    pub fn operator(&self, from: Caller) -> Operator {
+        let user = self.entered.user();
+        Operator::Superuser { id: user.id, username: user.username.clone(), address: from.address }
     }
 
     /// Renders a page for them.
@@ -96,6 +103,11 @@ impl FromRequestParts<Http> for Superuser {
 pub struct Proven(Superuser);
 
 impl Proven {
+    /// The same superuser, if they gave it.
+    pub fn of(who: &Superuser, http: &Http) -> Option<Self> {
+        who.entered.session().is_proven(http.issuer.clock.now()).then(|| Self(who.clone()))
+    }
+
     /// Who.
     pub fn superuser(&self) -> &Superuser {
         &self.0
@@ -105,10 +117,8 @@ impl Proven {
 impl Sender for Proven {
     async fn find(parts: &Parts, http: &Http) -> Result<Self, Trouble> {
         let who = Superuser::find(parts, http).await?;
-        if who.entered.session().is_proven(http.issuer.clock.now()) {
-            return Ok(Self(who));
-        }
-        Err(Trouble::Go(Within::of_referer(&parts.headers, http).after("/admin/prove")))
+        let prove = || Trouble::Go(Within::of_referer(&parts.headers, http).after("/admin/prove"));
+        Self::of(&who, http).ok_or_else(prove)
     }
 
     fn bound_to(&self) -> Vec<u8> {

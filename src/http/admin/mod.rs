@@ -23,7 +23,9 @@ pub mod frame;
 mod guard;
 mod path;
 pub mod sections;
+mod sessions;
 mod trouble;
+mod users;
 mod welcome;
 
 use trouble::Trouble;

@@ -4,7 +4,7 @@ use axum::Router;
 
 use super::super::Http;
 use super::super::pages::Pages;
-use super::{dashboard, door, trouble, welcome};
+use super::{dashboard, door, sessions, trouble, users, welcome};
 use crate::template::TemplateError;
 
 /// A section.
@@ -21,12 +21,21 @@ pub struct Section {
 }
 
 /// The sections, in the order of the navigation.
-pub const SECTIONS: &[Section] = &[Section {
-    title: "Dashboard",
-    path: "/admin/",
-    routes: dashboard::routes,
-    try_out: Pages::try_out_framed::<dashboard::DashboardPage>,
-}];
+pub const SECTIONS: &[Section] = &[
+    Section {
+        title: "Dashboard",
+        path: "/admin/",
+        routes: dashboard::routes,
+        try_out: Pages::try_out_framed::<dashboard::DashboardPage>,
+    },
+    Section { title: "Users", path: "/admin/users", routes: users::routes, try_out: users::try_out },
+    Section {
+        title: "Sessions",
+        path: "/admin/sessions",
+        routes: sessions::routes,
+        try_out: Pages::try_out_framed::<sessions::SessionsPage>,
+    },
+];
 
 /// The section a path is in: the one whose own path it goes on from furthest.
 pub fn of(path: &str) -> Option<&'static Section> {
@@ -52,7 +61,13 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
     "dashboard.html",
     "login.html",
     "prove.html",
+    "sessions.html",
     "trouble.html",
+    "user.html",
+    "user_deed.html",
+    "user_new.html",
+    "user_password.html",
+    "users.html",
     "welcome.html"
 ];
 

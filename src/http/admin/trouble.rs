@@ -15,7 +15,7 @@ use super::super::rejection::Rejection;
 use super::super::{Http, reply};
 use super::frame::Frame;
 use crate::domain::field::{Field, Problem};
-use crate::issuer::{Fault, Refusal};
+use crate::issuer::{Denied, Fault, Refusal, Rule};
 use crate::store::StoreError;
 
 /// Why a request is not answered with what it asked for.
@@ -112,6 +112,16 @@ impl From<StoreError> for Trouble {
     }
 }
 
+impl From<Denied> for Trouble {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Rule(Rule::NoUser | Rule::NoSession) => Self::NOT_FOUND,
+            Denied::Rule(rule) => Self::told(StatusCode::CONFLICT, "That can't be done", sentence(&rule.to_string())),
+            Denied::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl From<Rejection> for Trouble {
     fn from(rejection: Rejection) -> Self {
         Self::told(rejection.status(), "The request was not understood", sentence(&rejection.to_string()))
@@ -192,7 +202,7 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
 }
 
 /// With a capital letter and a full stop.
-fn sentence(message: &str) -> String {
+pub fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())

@@ -1,12 +1,16 @@
-//! Looking users up.
+//! Looking users up, and making one.
 
 use uuid::Uuid;
 
-use crate::domain::audit::AuditLine;
+use crate::domain::audit::{Action, AuditLine, Operator};
+use crate::domain::count::Count;
+use crate::domain::field::Field;
 use crate::domain::id::{Subject, UserId};
+use crate::domain::password::Password;
+use crate::domain::reset_code::temporary_password;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
-use crate::domain::user::User;
+use crate::domain::user::{Email, NewUser, User, Username};
 use crate::issuer::{Issuer, Refusal};
 use crate::store::{Place, UserPage, UserSearch};
 
@@ -77,4 +81,39 @@ pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>,
         }))
     });
     read.await
+}
+
+/// A superuser makes an account, with a temporary password to be read out. It has no rights.
+#[derive(Debug)]
+pub struct MakeUser {
+    /// The name to sign in with.
+    pub username: Username,
+    /// Where mails go.
+    pub email: Option<Email>,
+    /// Who does it.
+    pub by: Operator,
+}
+
+impl MakeUser {
+    /// Makes it. The password is told this once.
+    pub async fn run(self, issuer: &Issuer) -> Result<(UserId, Password), Refusal> {
+        let Self { username, email, by } = self;
+        username.fits(email.as_ref()).map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+        let password = temporary_password(issuer.chance.bytes());
+        let user = NewUser {
+            email,
+            password: Some(issuer.hash_password(password.clone()).await?),
+            must_change_password: true,
+            ..NewUser::new(Subject(issuer.chance.uuid()), username, issuer.clock.now())
+        };
+        let made: Result<UserId, Refusal> = issuer
+            .store
+            .write(move |tx| {
+                let id = tx.insert_user(&user)?;
+                tx.record(&by.entry(user.date_joined, Action::Registered, Some(id), user.username.to_string()))?;
+                Ok(id)
+            })
+            .await;
+        made.inspect(|_| issuer.counters.add(Count::Registered)).map(|id| (id, password))
+    }
 }

@@ -3,6 +3,7 @@
 
 mod door;
 mod guard;
+mod users;
 mod welcome;
 
 use std::collections::BTreeMap;

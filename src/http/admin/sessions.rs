@@ -1,0 +1,191 @@
+//! The sessions that are open: looking through them, and ending one.
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use minijinja::context;
+use minijinja::value::Value;
+use url::form_urlencoded::Serializer;
+use uuid::Uuid;
+
+use super::super::Http;
+use super::super::pages::Page;
+use super::dashboard::day;
+use super::door::{asked, text};
+use super::guard::{Checked, Superuser};
+use super::path::Within;
+use super::trouble::Trouble;
+use super::{Answer, frame};
+use crate::domain::dialect::Dialect;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+use crate::issuer::admin::sessions::{self, EndSession};
+use crate::issuer::{Caller, users};
+use crate::store::{SessionCursor, SessionPage, SessionQuery};
+
+/// The section's first page.
+const PATH: &str = "/admin/sessions";
+/// How many sessions a page has.
+const PER_PAGE: u32 = 25;
+
+/// The list, and the end of one.
+pub fn routes() -> Router<Http> {
+    Router::new().route(PATH, get(page)).route("/admin/sessions/end", post(end))
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    user: String,
+    dialect: Option<Dialect>,
+    after: Option<SessionCursor>,
+}
+
+impl Asked {
+    fn read(query: Option<&str>) -> Self {
+        Self {
+            user: asked(query, "user").trim().to_owned(),
+            dialect: asked(query, "dialect").parse().ok(),
+            after: cursor(&asked(query, "after")),
+        }
+    }
+
+    /// The same from another place on.
+    fn link(&self, after: Option<SessionCursor>) -> String {
+        let after = after.map(|after| format!("{}.{}", after.opened_at.unix(), after.id)).unwrap_or_default();
+        let dialect = self.dialect.map_or("", Dialect::name);
+        let pairs = [("user", self.user.as_str()), ("dialect", dialect), ("after", after.as_str())];
+        let query = Serializer::new(String::new()).extend_pairs(pairs.iter().filter(|(_, v)| !v.is_empty())).finish();
+        if query.is_empty() { PATH.to_owned() } else { format!("{PATH}?{query}") }
+    }
+}
+
+/// A place among sessions, as a link has it: `1700000000.0d1f…`.
+fn cursor(text: &str) -> Option<SessionCursor> {
+    let (opened_at, id) = text.split_once('.')?;
+    let opened_at = Timestamp::from_unix(opened_at.parse().ok()?);
+    Some(SessionCursor { opened_at, id: SessionId(Uuid::try_parse(id).ok()?) })
+}
+
+async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> Answer {
+    let asked = Asked::read(query.as_deref());
+    let whose = whose(&http, &asked.user).await?;
+    let found = match (&whose, asked.user.is_empty()) {
+        (None, false) => None,
+        (user, _) => {
+            let (user, dialect, after) = (user.as_ref().map(|user| user.id), asked.dialect, asked.after);
+            Some(sessions::page(&http.issuer, SessionQuery { user, dialect, after, limit: PER_PAGE }).await?)
+        }
+    };
+    Ok(who.show(&http, StatusCode::OK, &SessionsPage { asked, found }))
+}
+
+/// The user somebody named by id, name or address.
+async fn whose(http: &Http, text: &str) -> Result<Option<User>, Trouble> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let by_name = users::find(&http.issuer, text).await?;
+    let Some(id) = text.parse().ok().map(UserId).filter(|_| by_name.is_none()) else { return Ok(by_name) };
+    Ok(http.issuer.store.read(move |tx| tx.user(id)).await?)
+}
+
+async fn end(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> Answer {
+    let id = Uuid::try_parse(&text(&mut form, "session")).map_err(|_| Trouble::NOT_FOUND)?;
+    let next = Within::parse(&text(&mut form, "next")).or_else(|| Within::parse(PATH));
+    EndSession { id: SessionId(id), by: who.operator(from) }.run(&http.issuer).await?;
+    Ok(frame::done(&http, &next.unwrap_or_else(Within::first), "The session is ended."))
+}
+
+/// A session as a row of a table.
+pub fn told(session: &Session, user: Option<&User>) -> Value {
+    context! {
+        id => session.id.to_string(),
+        user_id => session.user.0,
+        username => user.map(|user| user.username.as_str()).unwrap_or_default(),
+        dialect => session.dialect.name(),
+        opened => day(session.opened_at),
+        moved => day(session.rotated_at),
+        expires => day(session.expires_at),
+        address => session.address.map(|address| address.to_string()).unwrap_or_default(),
+        provider => session.provider.as_ref().map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// One, to be rendered as a sample.
+pub fn sample() -> Session {
+    Session {
+        id: SessionId(Uuid::nil()),
+        user: UserId(7),
+        dialect: Dialect::Simplejwt,
+        generation: 0,
+        good_from: 0,
+        opened_at: Timestamp::from_unix(1_700_000_000),
+        rotated_at: Timestamp::from_unix(1_700_000_000),
+        expires_at: Timestamp::from_unix(1_800_000_000),
+        ended: None,
+        must_change_password: false,
+        address: None,
+        provider: None,
+    }
+}
+
+/// A page of sessions.
+pub struct SessionsPage {
+    asked: Asked,
+    /// None where a user is asked for whom there is not.
+    found: Option<SessionPage>,
+}
+
+impl Page for SessionsPage {
+    const TEMPLATE: &'static str = "admin/sessions.html";
+
+    fn told(&self) -> Value {
+        let sessions = self.found.iter().flat_map(|found| &found.sessions);
+        let next = self.found.as_ref().and_then(|found| found.next);
+        let dialects = Dialect::ALL.map(|dialect| (dialect.name(), dialect.name()));
+        context! {
+            user => &self.asked.user,
+            dialect => self.asked.dialect.map_or("", Dialect::name),
+            dialects => [("", "All dialects")].into_iter().chain(dialects).collect::<Vec<_>>(),
+            is_unknown => self.found.is_none(),
+            sessions => sessions.map(|(session, user)| told(session, Some(user))).collect::<Value>(),
+            here => self.asked.link(self.asked.after),
+            first => if self.asked.after.is_some() { self.asked.link(None) } else { String::new() },
+            after => next.map(|next| self.asked.link(Some(next))).unwrap_or_default(),
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        let asked = Asked { user: "<b>".to_owned(), dialect: Some(Dialect::DrfPyjwt), after: cursor(CURSOR) };
+        let sessions = vec![(sample(), super::users::sample())];
+        let found = Some(SessionPage { sessions, next: cursor(CURSOR) });
+        let empty = Some(SessionPage::default());
+        vec![
+            Self { asked: asked.clone(), found },
+            Self { asked, found: None },
+            Self { asked: Asked::default(), found: empty },
+        ]
+    }
+}
+
+const CURSOR: &str = "1700000000.00000000-0000-0000-0000-000000000000";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_what_a_link_says_or_none() {
+        let asked = Asked { user: "a&b".to_owned(), dialect: Some(Dialect::RestJwt), after: cursor(CURSOR) };
+        let link = asked.link(asked.after);
+        let read = Asked::read(link.split_once('?').map(|(_, query)| query));
+        assert_eq!((read.user, read.dialect, read.after), (asked.user, asked.dialect, asked.after));
+        for bad in ["", "1700000000", "x.00000000-0000-0000-0000-000000000000", "1700000000.x", "."] {
+            assert_eq!(cursor(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A new user, and the one page that shows a temporary password.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::super::super::Http;
+use super::super::super::pages::Page;
+use super::super::Answer;
+use super::super::guard::{Checked, Superuser};
+use super::forms::{Filled, NameForm};
+use crate::domain::id::UserId;
+use crate::domain::password::Password;
+use crate::issuer::Caller;
+use crate::issuer::admin::users::MakeUser;
+
+pub(super) async fn page(State(http): State<Http>, who: Superuser) -> Response {
+    who.show(&http, StatusCode::OK, &NewPage { form: NameForm::default() })
+}
+
+pub(super) async fn make(
+    State(http): State<Http>,
+    from: Caller,
+    Checked { who, mut form }: Checked<Superuser>,
+) -> Answer {
+    let mut form = NameForm::read(&mut form);
+    if let Some((username, email)) = form.parse() {
+        let name = username.to_string();
+        match (MakeUser { username, email, by: who.operator(from) }).run(&http.issuer).await {
+            Ok((id, password)) => {
+                return Ok(who.show(&http, StatusCode::OK, &PasswordPage { id, name, password, is_new: true }));
+            }
+            Err(refusal) => form.blame(refusal)?,
+        }
+    }
+    Ok(who.show(&http, StatusCode::BAD_REQUEST, &NewPage { form }))
+}
+
+/// The form.
+pub struct NewPage {
+    form: NameForm,
+}
+
+impl Page for NewPage {
+    const TEMPLATE: &'static str = "admin/user_new.html";
+
+    fn told(&self) -> Value {
+        self.form.told()
+    }
+
+    fn samples() -> Vec<Self> {
+        let wrong = Filled { text: "<b>".to_owned(), wrong: "The name is <b>taken</b>.".to_owned() };
+        vec![Self { form: NameForm::default() }, Self { form: NameForm { username: wrong.clone(), email: wrong } }]
+    }
+}
+
+/// A temporary password, shown once: it is the answer to the form itself, for it is to be kept nowhere, in no cookie either.
+pub struct PasswordPage {
+    /// Whose it is.
+    pub id: UserId,
+    /// Their name.
+    pub name: String,
+    /// The password.
+    pub password: Password,
+    /// Whether the account was made with it.
+    pub is_new: bool,
+}
+
+impl Page for PasswordPage {
+    const TEMPLATE: &'static str = "admin/user_password.html";
+
+    fn told(&self) -> Value {
+        let password = String::from_utf8_lossy(self.password.expose());
+        context! { id => self.id.0, name => &self.name, password, is_new => self.is_new }
+    }
+
+    fn samples() -> Vec<Self> {
+        let page = |is_new| Self {
+            id: UserId(7),
+            name: "<b>anna</b>".to_owned(),
+            password: Password::new("0123456789abcdef".to_owned()),
+            is_new,
+        };
+        vec![page(true), page(false)]
+    }
+}

@@ -1,0 +1,382 @@
+//! Users and sessions, as a superuser sees them.
+
+use std::time::Duration;
+
+use countersign::issuer::users::{Change, find};
+use serde_json::json;
+
+use super::{Answer, Browser, PASSWORD, TestServer, inside, leads_to};
+
+/// A server with `root` inside and a user `anna`, and her page.
+async fn with_anna() -> (TestServer, Browser, String) {
+    let (server, browser) = inside().await;
+    server.register("anna").await;
+    let page = page_of(&server, "anna").await;
+    (server, browser, page)
+}
+
+async fn page_of(server: &TestServer, name: &str) -> String {
+    let user = find(&server.issuer, name).await.unwrap().unwrap();
+    format!("/admin/users/{}", user.id)
+}
+
+/// The newest line of the log about somebody: what was done, and by whom.
+async fn last_line(server: &TestServer) -> (String, Option<String>) {
+    let lines: Result<_, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.audit_lines(None, 1)).await;
+    let line = lines.unwrap().remove(0);
+    (line.action, line.actor)
+}
+
+fn by_root(action: &str) -> (String, Option<String>) {
+    (action.to_owned(), Some("root".to_owned()))
+}
+
+#[tokio::test]
+async fn nothing_is_shown_or_done_for_whoever_is_outside() {
+    let (server, mut browser, page) = with_anna().await;
+    let mut stranger = Browser::new(&server);
+    let deeds = ["disable", "end-sessions", "password", "rights", "delete"].map(|deed| format!("{page}/{deed}"));
+    let pages = ["/admin/users", "/admin/users/new", "/admin/sessions", &page];
+    for path in pages.into_iter().chain(deeds.iter().map(String::as_str)) {
+        let answer = stranger.open(path).await;
+        assert!(answer.is(303).header("location").starts_with("/admin/login?next="), "{path}: {answer:#?}");
+    }
+    // No form does anything without its token, whoever sends it.
+    let forms = ["claims", "reset", "enable"].map(|form| format!("{page}/{form}"));
+    let rest = ["/admin/users/new", "/admin/sessions/end", &page];
+    let before = server.audit().await;
+    for path in deeds.iter().chain(&forms).map(String::as_str).chain(rest) {
+        stranger.submit(path, &[("name", "anna")]).await.is(303);
+        let forged = browser.form(path, &[("csrf", "AAAA"), ("name", "anna"), ("username", "eve")]);
+        Answer::to(forged.header("origin", &server.url)).await.is(403);
+        let foreign = browser.form(path, &[("csrf", &browser.csrf), ("name", "anna"), ("username", "eve")]);
+        Answer::to(foreign.header("origin", "https://evil.example")).await.is(403);
+    }
+    assert_eq!(server.audit().await, before);
+    browser.open(&page).await.is(200);
+}
+
+#[tokio::test]
+async fn a_user_nobody_is_has_no_page() {
+    let (_server, mut browser, page) = with_anna().await;
+    for id in ["999", "0", "-1", "anna", "1e3", "99999999999999999999", "%ff", "7%2f.."] {
+        for rest in ["", "/disable", "/delete"] {
+            browser.open(&format!("/admin/users/{id}{rest}")).await.is(404);
+        }
+    }
+    browser.open(&format!("{page}/promote")).await.is(404);
+    for rest in ["disable", "end-sessions", "password", "rights", "delete", "enable", "claims"] {
+        browser.submit(&format!("/admin/users/999/{rest}"), &[("name", "anna")]).await.is(404);
+    }
+    browser.submit("/admin/users/999", &[("username", "x")]).await.is(404);
+}
+
+/// Where a page's link to another leads.
+fn link(page: &Answer, rel: &str) -> Option<String> {
+    let found = page.text.split_once(&format!("rel=\"{rel}\" href=\""))?.1.split('"').next()?;
+    Some(found.replace("&amp;", "&").replace("&#x2f;", "/"))
+}
+
+#[tokio::test]
+async fn users_are_found_and_paged_both_ways() {
+    let (server, mut browser) = inside().await;
+    for number in 0..30 {
+        server.register(&format!("user{number:02}")).await;
+    }
+    server.change("user07", Change::Disable).await;
+    let names = |page: &Answer| {
+        let parts = page.text.split("<bdi>user").skip(1).map(|part| part[..2].to_owned());
+        parts.filter(|number| number.parse::<u8>().is_ok()).step_by(1).collect::<Vec<_>>()
+    };
+    let first = browser.open("/admin/users?q=USER").await;
+    // A name and an address each.
+    assert_eq!(names(first.is(200)).len(), 50, "{first:#?}");
+    assert_eq!(link(&first, "prev"), None);
+    let second = browser.open(&link(&first, "next").unwrap()).await;
+    assert_eq!(names(second.is(200)).first().map(String::as_str), Some("25"));
+    assert_eq!((names(&second).len(), link(&second, "next")), (10, None));
+    let again = browser.open(&link(&second, "prev").unwrap()).await;
+    assert_eq!(names(&again), names(&first));
+    for (query, found) in [
+        ("q=user1", 20),
+        ("q=user07%40example", 2),
+        ("kind=disabled", 2),
+        ("q=user&kind=disabled", 2),
+        ("kind=superusers", 0),
+        ("q=user07&kind=active", 0),
+        ("q=%00", 0),
+        ("kind=nonsense&q=user29", 2),
+    ] {
+        let page = browser.open(&format!("/admin/users?{query}")).await;
+        assert_eq!(names(page.is(200)).len(), found, "{query}: {page:#?}");
+    }
+    let user = find(&server.issuer, "user03").await.unwrap().unwrap();
+    for text in [user.id.to_string(), user.sub.to_string()] {
+        let page = browser.open(&format!("/admin/users?q={text}")).await;
+        assert_eq!(names(&page), ["03", "03"], "{page:#?}");
+    }
+    let nobody = browser.open("/admin/users?q=%3Cb%3Enobody").await;
+    assert!(nobody.text.contains("nobody like that") && !nobody.text.contains("<b>"), "{nobody:#?}");
+}
+
+#[tokio::test]
+async fn markup_in_names_stays_text() {
+    let (server, mut browser) = inside().await;
+    let name = "<script>alert(1)</script>\"'&";
+    server.post("/register", &json!({"username": name, "password": PASSWORD, "email": "x@example.com"})).await.is(200);
+    server.post("/auth", &json!({"username": name, "password": PASSWORD})).await.is(200);
+    let page = page_of(&server, name).await;
+    let paths = [page.clone(), format!("{page}/delete"), format!("{page}/rights")];
+    for path in ["/admin/users", "/admin/sessions"].into_iter().chain(paths.iter().map(String::as_str)) {
+        let shown = browser.open(path).await;
+        assert!(!shown.is(200).text.contains("<script") && shown.text.contains("&lt;script&gt;"), "{path}: {shown:#?}");
+    }
+    leads_to(&browser.submit(&paths[1], &[("name", name)]).await, "/admin/users");
+    let told = browser.open("/admin/users").await;
+    assert!(!told.text.contains("<script") && told.text.contains("is deleted"), "{told:#?}");
+}
+
+#[tokio::test]
+async fn a_user_is_edited_and_each_wrong_field_is_told() {
+    let (server, mut browser, page) = with_anna().await;
+    let good = [("username", "anna"), ("email", "anna@example.com"), ("first_name", "Anna"), ("last_name", "李")];
+    for (field, value, said) in [
+        ("username", "", "The name must not be empty."),
+        ("username", " anna", "The name must have no control characters"),
+        ("username", "ROOT", "The name is taken."),
+        ("username", "ben@example.com", "The name may be an e-mail address only"),
+        ("email", "anna", "The e-mail address must be an e-mail address."),
+        ("email", "root@example.com", "The e-mail address is taken."),
+        ("first_name", "a\u{202e}b", "The first name must have no control characters"),
+        ("last_name", &"x".repeat(151), "The last name must have at most 150 characters."),
+    ] {
+        let fields = good.map(|(name, before)| if name == field { (name, value) } else { (name, before) });
+        let answer = browser.submit(&page, &fields).await;
+        let id = format!("id=\"{field}-error\">{said}");
+        assert!(
+            answer.is(400).text.contains(&id) && answer.text.contains("value=\"李\"") | (field == "last_name"),
+            "{id}: {answer:#?}"
+        );
+    }
+    let before = find(&server.issuer, "anna").await.unwrap().unwrap();
+    assert_eq!((before.first_name.as_str(), before.last_name.as_str()), ("", ""));
+    leads_to(&browser.submit(&page, &good).await, &page);
+    assert!(browser.open(&page).await.text.contains("The user is saved."));
+    let after = find(&server.issuer, "anna").await.unwrap().unwrap();
+    assert_eq!(
+        (after.first_name.as_str(), after.last_name.as_str(), after.email_verified),
+        ("Anna", "李", before.email_verified)
+    );
+    assert_eq!(last_line(&server).await, by_root("names_changed"));
+    // Without an address nothing can be mailed.
+    leads_to(&browser.submit(&page, &[("username", "anna")]).await, &page);
+    let refused = browser.submit(&format!("{page}/reset"), &[("delivery", "link")]).await;
+    assert!(refused.is(409).text.contains("The user has no e-mail address"), "{refused:#?}");
+}
+
+#[tokio::test]
+async fn a_superusers_address_is_changed_by_whoever_gave_the_password() {
+    let (server, mut browser) = inside().await;
+    super::superuser(&server, "other").await;
+    let page = page_of(&server, "other").await;
+    server.clock.advance(Duration::from_mins(6));
+    let moved = [("username", "other"), ("email", "eve@example.com")];
+    leads_to(&browser.submit(&page, &moved).await, &format!("/admin/prove?next={}", page.replace('/', "%2F")));
+    assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_none());
+    let named = [("username", "other"), ("email", "other@example.com"), ("first_name", "O")];
+    leads_to(&browser.submit(&page, &named).await, &page);
+    browser.submit("/admin/prove", &[("password", PASSWORD)]).await.is(303);
+    leads_to(&browser.submit(&page, &moved).await, &page);
+    assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn claims_and_roles_reach_the_next_token() {
+    let (server, mut browser, page) = with_anna().await;
+    let path = format!("{page}/claims");
+    for (field, value, said) in [
+        ("role", "a b", "The role must have no spaces"),
+        ("rest", "[1]", "Claims must be one JSON object"),
+        ("rest", "{", "This is no JSON"),
+        ("rest", "{\"sub\":\"root\"}", "the issuer&#x27;s own"),
+    ] {
+        let answer = browser.submit(&path, &[(field, value)]).await;
+        assert!(answer.is(400).text.contains(&format!("id=\"{field}-error\"")), "{answer:#?}");
+        assert!(answer.text.contains(said), "{said}: {answer:#?}");
+    }
+    let fields = [("role", "editor"), ("roles", "x, y"), ("rest", "{\"team\": \"<b>\"}")];
+    leads_to(&browser.submit(&path, &fields).await, &page);
+    assert_eq!(last_line(&server).await, by_root("claims_set"));
+    let claims = crate::support::token::claims(&server.token("anna").await);
+    assert_eq!(
+        (&claims["role"], &claims["roles"], &claims["team"]),
+        (&json!("editor"), &json!(["x", "y"]), &json!("<b>"))
+    );
+    let shown = browser.open(&page).await;
+    assert!(shown.text.contains("value=\"x, y\"") && !shown.text.contains("<b>"), "{shown:#?}");
+}
+
+#[tokio::test]
+async fn a_disabled_user_can_neither_refresh_nor_sign_in() {
+    let (server, mut browser, page) = with_anna().await;
+    let token = server.token("anna").await;
+    let path = format!("{page}/disable");
+    let shown = browser.open(&path).await;
+    assert!(shown.is(200).text.contains("One session ends now"), "{shown:#?}");
+    server.clock.advance(Duration::from_mins(6));
+    browser.open(&path).await.is(200);
+    let asked = browser.form(&path, &[("csrf", &browser.csrf)]).header("referer", format!("{}{path}", server.url));
+    leads_to(&Answer::to(asked).await, &format!("/admin/prove?next={}", path.replace('/', "%2F")));
+    assert!(server.opens(&token).await, "nothing is done before the password is given");
+    browser.submit("/admin/prove", &[("password", PASSWORD), ("next", &path)]).await.is(303);
+    leads_to(&browser.submit(&path, &[]).await, &page);
+    assert!(!server.opens(&token).await);
+    assert_eq!(last_line(&server).await, by_root("disabled"));
+    let body = json!({"username": "anna", "password": PASSWORD});
+    server.post("/auth", &body).await.is(401);
+    let refused = browser.submit(&format!("{page}/reset"), &[("delivery", "code")]).await;
+    assert!(refused.is(409).text.contains("disabled"), "{refused:#?}");
+    leads_to(&browser.submit(&format!("{page}/enable"), &[]).await, &page);
+    server.post("/auth", &body).await.is(200);
+}
+
+#[tokio::test]
+async fn the_last_superuser_stays_and_a_second_may_be_demoted() {
+    let (server, mut browser, anna) = with_anna().await;
+    let root = page_of(&server, "root").await;
+    for deed in ["disable", "delete"] {
+        let page = browser.open(&format!("{root}/{deed}")).await;
+        assert!(page.text.contains("the last active superuser") && !page.text.contains(&format!("{root}/{deed}\"")));
+    }
+    for (deed, fields) in [("disable", vec![]), ("delete", vec![("name", "root")]), ("rights", vec![])] {
+        let answer = browser.submit(&format!("{root}/{deed}"), &fields).await;
+        assert!(answer.is(409).text.contains("This is the last active superuser"), "{deed}: {answer:#?}");
+    }
+    let rights = format!("{anna}/rights");
+    leads_to(&browser.submit(&rights, &[("is_superuser", "on")]).await, &anna);
+    assert_eq!(last_line(&server).await, by_root("rights_changed"));
+    let mut second = Browser::new(&server);
+    second.sign_in("anna").await;
+    leads_to(&browser.submit(&rights, &[("is_superuser", "yes")]).await, &anna);
+    leads_to(&second.open("/admin/").await, "/admin/login?next=%2Fadmin%2F");
+}
+
+#[tokio::test]
+async fn deleting_needs_the_name() {
+    let (server, mut browser, page) = with_anna().await;
+    let path = format!("{page}/delete");
+    for name in ["", "Anna", "anna ", "root"] {
+        let answer = browser.submit(&path, &[("name", name)]).await;
+        assert!(answer.is(400).text.contains("Nothing was deleted."), "{name}: {answer:#?}");
+    }
+    leads_to(&browser.submit(&path, &[("name", "anna")]).await, "/admin/users");
+    assert!(browser.open("/admin/users").await.text.contains("The user anna is deleted."));
+    assert!(find(&server.issuer, "anna").await.unwrap().is_none());
+    assert_eq!(last_line(&server).await, by_root("deleted"));
+    browser.open(&page).await.is(404);
+}
+
+/// The password that a page shows.
+fn shown_password(page: &Answer) -> String {
+    let (_, rest) = page.text.split_once("<p class=\"secret\"><code>").unwrap_or_else(|| panic!("{page:#?}"));
+    rest.split('<').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_temporary_password_is_shown_once() {
+    let (server, mut browser, page) = with_anna().await;
+    let token = server.token("anna").await;
+    let made = browser.submit(&format!("{page}/password"), &[]).await;
+    let password = shown_password(made.is(200));
+    assert_eq!((password.len(), made.header("set-cookie"), made.header("cache-control")), (16, "", "no-store"));
+    assert!(!server.opens(&token).await);
+    assert_eq!(last_line(&server).await, by_root("password_set"));
+    let claims = crate::support::token::claims(&server.token_by("anna", &password).await);
+    assert_eq!(claims["must_change_password"], true);
+    assert!(!browser.open(&page).await.text.contains(&password));
+}
+
+#[tokio::test]
+async fn a_new_user_gets_a_temporary_password() {
+    let (server, mut browser) = inside().await;
+    for (fields, field, said) in [
+        ([("username", ""), ("email", "")], "username", "The name must not be empty."),
+        ([("username", "Root"), ("email", "")], "username", "The name is taken."),
+        ([("username", "ben"), ("email", "ROOT@example.com")], "email", "The e-mail address is taken."),
+        ([("username", "<b>ben"), ("email", "ben")], "email", "The e-mail address must be an e-mail address."),
+    ] {
+        let answer = browser.submit("/admin/users/new", &fields).await;
+        assert!(answer.is(400).text.contains(&format!("id=\"{field}-error\">{said}")), "{answer:#?}");
+        assert!(!answer.text.contains("<b>"), "{answer:#?}");
+    }
+    let form = [("username", "ben"), ("email", "ben@example.com"), ("is_superuser", "on")];
+    let made = browser.submit("/admin/users/new", &form).await;
+    let password = shown_password(made.is(200));
+    assert_eq!(last_line(&server).await, by_root("registered"));
+    let ben = find(&server.issuer, "ben").await.unwrap().unwrap();
+    assert!(ben.must_change_password && !ben.is_superuser, "{ben:#?}");
+    server.token_by("ben", &password).await;
+}
+
+#[tokio::test]
+async fn a_reset_is_mailed() {
+    let (server, mut browser, page) = with_anna().await;
+    browser.submit(&format!("{page}/reset"), &[]).await.is(400);
+    leads_to(&browser.submit(&format!("{page}/reset"), &[("delivery", "code")]).await, &page);
+    assert_eq!(last_line(&server).await, by_root("reset_requested"));
+    let waiting: Result<u64, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.mails_waiting()).await;
+    assert!(waiting.unwrap() + server.mails().len() as u64 > 0);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_narrowed_and_ended() {
+    let (server, mut browser, page) = with_anna().await;
+    server.register("ben").await;
+    let mut tokens = Vec::new();
+    for name in ["anna", "anna", "ben"] {
+        tokens.push(server.token(name).await);
+    }
+    let count = |page: &Answer| page.text.matches("name=\"session\"").count();
+    let id = page.rsplit('/').next().unwrap();
+    let by_id = format!("user={id}");
+    for (query, found) in [
+        ("", 3),
+        ("user=anna", 2),
+        (&by_id, 2),
+        ("user=ANNA%40example.com", 2),
+        ("user=nobody", 0),
+        ("user=anna&dialect=simplejwt", 0),
+        ("dialect=jwt_issuer", 3),
+        ("dialect=nonsense", 3),
+        ("after=nonsense", 3),
+    ] {
+        let answer = browser.open(&format!("/admin/sessions?{query}")).await;
+        assert_eq!(count(answer.is(200)), found, "{query}: {answer:#?}");
+    }
+    for session in ["", "nonsense", "00000000-0000-0000-0000-000000000000"] {
+        browser.submit("/admin/sessions/end", &[("session", session)]).await.is(404);
+    }
+    let sid = crate::support::token::claims(&tokens[2])["sid"].as_str().unwrap().to_owned();
+    let end = [("session", sid.as_str()), ("next", "https://evil.example/admin/")];
+    leads_to(&browser.submit("/admin/sessions/end", &end).await, "/admin/sessions");
+    assert!(!server.opens(&tokens[2]).await && server.opens(&tokens[1]).await);
+    assert_eq!(last_line(&server).await, by_root("sessions_ended"));
+    browser.submit("/admin/sessions/end", &end).await.is(404);
+    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
+    assert!(!server.opens(&tokens[0]).await && !server.opens(&tokens[1]).await);
+    assert_eq!(count(&browser.open("/admin/sessions").await), 0);
+}
+
+#[tokio::test]
+async fn older_sessions_are_a_link_away() {
+    let (server, mut browser, _) = with_anna().await;
+    for _ in 0..27 {
+        server.clock.advance(Duration::from_secs(20));
+        server.token("anna").await;
+    }
+    let first = browser.open("/admin/sessions?user=anna").await;
+    let older = browser.open(&link(&first, "next").unwrap()).await;
+    assert_eq!(first.text.matches("name=\"session\"").count(), 25);
+    assert_eq!(older.is(200).text.matches("name=\"session\"").count(), 2);
+    assert!(older.text.contains("← Newest"), "{older:#?}");
+}
