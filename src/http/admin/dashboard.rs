@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use minijinja::context;
@@ -11,23 +11,31 @@ use minijinja::value::Value;
 
 use super::super::Http;
 use super::super::pages::Page;
+use super::chart::Chart;
+use super::charts::{charts, told};
+use super::door::asked;
 use super::guard::{Checked, Proven, Superuser};
+use super::lights::{Facts, Level, Light, lights};
 use super::path::Within;
 use super::{Answer, frame};
 use crate::domain::algorithm::Algorithm;
+use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
 use crate::issuer::admin::door::{Entered, SignOutOthers};
-use crate::issuer::{Caller, Issuer};
-use crate::store::StoreError;
+use crate::issuer::admin::health::{Health, health};
+use crate::issuer::admin::keys::{TimeLine, time_line};
+use crate::issuer::stats::{Liveliness, counts, readiness};
+use crate::issuer::{Caller, Issuer, Refusal};
 
 /// One page.
 pub fn routes() -> Router<Http> {
     Router::new().route("/admin/", get(page)).route("/admin/others", post(sign_out_others))
 }
 
-async fn page(State(http): State<Http>, who: Superuser) -> Answer {
-    let page = DashboardPage::of(&http.issuer, who.entered()).await?;
+async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> Answer {
+    let window = if asked(query.as_deref(), "over") == "month" { Window::Month } else { Window::Day };
+    let page = DashboardPage::of(&http.issuer, who.entered(), window).await?;
     Ok(who.show(&http, StatusCode::OK, &page))
 }
 
@@ -57,6 +65,16 @@ pub struct KeyRow {
 
 /// What is known of the issuer at the moment.
 pub struct DashboardPage {
+    /// How the worst of the lights is.
+    pub worst: Level,
+    /// Whether it is well, thing by thing.
+    pub lights: Vec<Light>,
+    /// How much of the past the charts tell.
+    pub window: Window,
+    /// What was counted.
+    pub charts: Vec<Chart>,
+    /// Users and open sessions, as last counted.
+    pub people: (u64, u64),
     /// How long the process has run.
     pub uptime: String,
     /// When it started.
@@ -69,6 +87,8 @@ pub struct DashboardPage {
     pub keys: Vec<KeyRow>,
     /// The database's size.
     pub database: String,
+    /// How much of it is free for what comes next.
+    pub free: String,
     /// How many mails wait to be sent.
     pub mails_waiting: u64,
     /// When whoever looks at it signed in.
@@ -78,10 +98,11 @@ pub struct DashboardPage {
 }
 
 impl DashboardPage {
-    async fn of(issuer: &Issuer, who: &Entered) -> Result<Self, StoreError> {
+    async fn of(issuer: &Issuer, who: &Entered, window: Window) -> Result<Self, Refusal> {
         let life = issuer.uptime.liveliness(&issuer.clock);
-        let (size, mails_waiting) =
-            issuer.store.read(|tx| Ok::<_, StoreError>((tx.file_size()?.bytes, tx.mails_waiting()?))).await?;
+        let (health, ready) = (health(issuer).await?, readiness(issuer).await);
+        let (day, counted) = (counts(issuer, Window::Day).await?, counts(issuer, window).await?);
+        let (worst, lights) = lights(&facts(ready, &life, &health, &time_line(issuer), &day));
         let ring = issuer.ring();
         let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.published(life.now)).collect();
         keys.sort_by_key(|key| {
@@ -89,16 +110,47 @@ impl DashboardPage {
             (state != KeyState::Active, state, key.alg.name(), key.signs_from)
         });
         Ok(Self {
+            worst,
+            lights,
+            window,
+            charts: charts(window, life.now, &counted),
+            people: (health.counted.users, health.counted.open_sessions),
             uptime: roughly(life.uptime),
             started_at: life.started_at,
             starts: life.starts,
             availability: life.availability.map(|(window, share)| (window, percent(share))).to_vec(),
             keys: keys.into_iter().map(|key| row(key, life.now)).collect(),
-            database: bytes(size),
-            mails_waiting,
+            database: bytes(health.size.bytes),
+            free: bytes(health.size.free),
+            mails_waiting: health.mails_waiting,
             signed_in: who.session().opened_at,
             address: who.session().address.map(|address| address.to_string()).unwrap_or_default(),
         })
+    }
+}
+
+fn facts(
+    ready: Result<(), &'static str>,
+    life: &Liveliness,
+    health: &Health,
+    keys: &TimeLine,
+    hours: &[HourCount],
+) -> Facts {
+    let now = life.now;
+    let all = keys.algorithms.iter().flat_map(|line| &line.keys);
+    let signers = all.filter(|shown| shown.state == KeyState::Active).map(|shown| now.since(shown.key.signs_from));
+    let next = keys.algorithms.iter().filter_map(|line| line.next).map(|next| next.signs_from.since(now));
+    let total = |wanted| Series::new(Window::Day, now, hours, |count| count == wanted).total();
+    Facts {
+        ready,
+        oldest_signer: signers.max(),
+        next_key: next.min(),
+        mails_waiting: health.mails_waiting,
+        oldest_mail: health.oldest_waiting_mail.map(|at| now.since(at)),
+        since_sweep: health.last_sweep.map_or(life.uptime, |at| now.since(at)),
+        faults: total(Count::Fault),
+        sign_ins: total(Count::SignedIn),
+        failed: total(Count::SignInFailed),
     }
 }
 
@@ -156,8 +208,19 @@ impl Page for DashboardPage {
             context! { kid, alg => alg.name(), state => state.name(), age, next }
         });
         let availability = self.availability.iter().map(|(window, share)| context! { window => *window, share });
-        let Self { uptime, starts, database, mails_waiting, address, .. } = self;
+        let lights = self.lights.iter().map(|light| {
+            let Light { what, level, words } = light;
+            context! { what => *what, level => level.class(), word => level.word(), words }
+        });
+        let Self { uptime, starts, database, free, mails_waiting, address, charts, people, .. } = self;
         context! {
+            worst => self.worst.class(),
+            lights => lights.collect::<Value>(),
+            is_month => self.window == Window::Month,
+            charts => charts.iter().map(told).collect::<Value>(),
+            users => people.0,
+            open_sessions => people.1,
+            free,
             version => env!("CARGO_PKG_VERSION"),
             uptime,
             started_at => day(self.started_at),
@@ -179,20 +242,34 @@ impl Page for DashboardPage {
             age: "90 days".to_owned(),
             next: next.to_owned(),
         };
-        let page = |keys, mails_waiting| Self {
+        let now = Timestamp::from_unix(1_700_000_000);
+        let hour = |count| HourCount { hour: now, count, n: 7 };
+        let counted = [hour(Count::SignedIn), hour(Count::Throttled)];
+        let light = |level| Light { what: "Mail", level, words: "<b>".to_owned() };
+        let page = |keys, mails_waiting, window| Self {
+            worst: Level::Warn,
+            lights: vec![light(Level::Good), light(Level::Warn), light(Level::Bad)],
+            window,
+            charts: charts(window, now, &counted),
+            people: (3, 5),
             uptime: "3 days".to_owned(),
             started_at: Timestamp::from_unix(1_700_000_000),
             starts: 4,
             availability: vec![("1d", "100.00 %".to_owned()), ("all", "99.98 %".to_owned())],
             keys,
             database: "1.5 MiB".to_owned(),
+            free: "0 bytes".to_owned(),
             mails_waiting,
             signed_in: Timestamp::from_unix(1_700_000_000),
             address: "192.0.2.1".to_owned(),
         };
         vec![
-            page(vec![], 0),
-            page(vec![key(KeyState::Active, ""), key(KeyState::Next, "signs 2026-01-31 09:30 (in 1 day)")], 3),
+            page(vec![], 0, Window::Day),
+            page(
+                vec![key(KeyState::Active, ""), key(KeyState::Next, "signs 2026-01-31 09:30 (in 1 day)")],
+                3,
+                Window::Month,
+            ),
         ]
     }
 }

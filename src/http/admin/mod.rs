@@ -16,11 +16,13 @@ use super::Http;
 use crate::crypto::admin;
 
 mod chart;
+mod charts;
 mod cookies;
 mod dashboard;
 pub mod door;
 pub mod frame;
 mod guard;
+mod lights;
 mod path;
 pub mod sections;
 mod sessions;

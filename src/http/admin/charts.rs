@@ -1,0 +1,72 @@
+//! What the dashboard draws of what was counted.
+
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::chart::{Chart, Shown, Tick};
+use crate::domain::count::{Count, HourCount, Series, Window};
+use crate::domain::time::Timestamp;
+
+/// What is drawn: each chart's title, and what its bars are of.
+pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart> {
+    type Bars = (&'static str, &'static str, fn(Count) -> bool);
+    let all: [(&str, &[Bars]); 4] = [
+        (
+            "Sign-ins",
+            &[
+                ("sign-ins", "good", |count| count == Count::SignedIn),
+                ("refused", "bad", |count| count == Count::SignInFailed),
+            ],
+        ),
+        (
+            "Refreshes",
+            &[
+                ("refreshes", "good", |count| count == Count::Refreshed),
+                ("refused", "bad", |count| count == Count::RefreshRefused),
+            ],
+        ),
+        ("Tokens issued", &[("tokens", "one", |count| matches!(count, Count::Issued(..)))]),
+        (
+            "Troubles",
+            &[
+                ("requests too many", "one", |count| count == Count::Throttled),
+                ("faults", "bad", |count| count == Count::Fault),
+            ],
+        ),
+    ];
+    let drawn = all.into_iter().map(|(title, bars)| {
+        let series: Vec<_> = bars.iter().map(|(.., wanted)| Series::new(window, now, hours, wanted)).collect();
+        let shown = bars.iter().zip(&series).map(|((label, class, _), series)| Shown { label, class, series });
+        Chart::bars(title, &shown.collect::<Vec<_>>())
+    });
+    drawn.flatten().collect()
+}
+
+/// A chart, as its template is told it.
+pub fn told(chart: &Chart) -> Value {
+    let Chart { title, summary, view_box, line: (left, right), .. } = chart;
+    let ticks =
+        |ticks: &[Tick]| ticks.iter().map(|tick| context! { at => &tick.at, text => &tick.text }).collect::<Value>();
+    let texts = |texts: &[String]| texts.iter().map(String::as_str).collect::<Value>();
+    let legend = chart.legend.iter().map(|each| {
+        context! { label => &each.label, class => &each.class, total => &each.total }
+    });
+    let bars = chart.bars.iter().map(|bar| {
+        let (class, x, y, width, height, title) = (&bar.class, &bar.x, &bar.y, &bar.width, &bar.height, &bar.title);
+        context! { class, x, y, width, height, title }
+    });
+    let rows = chart.rows.iter().map(|row| context! { date => &row.date, values => texts(&row.values) });
+    context! {
+        title,
+        summary,
+        view_box,
+        left,
+        right,
+        legend => legend.collect::<Value>(),
+        scale => ticks(&chart.scale),
+        dates => ticks(&chart.dates),
+        bars => bars.collect::<Value>(),
+        columns => texts(&chart.columns),
+        rows => rows.collect::<Value>(),
+    }
+}
