@@ -15,6 +15,7 @@ use axum::routing::{any, get};
 use super::Http;
 use crate::crypto::admin;
 
+mod acting;
 mod chart;
 mod charts;
 mod cookies;
@@ -26,6 +27,7 @@ mod lights;
 mod path;
 pub mod sections;
 mod sessions;
+mod settings;
 mod trouble;
 mod users;
 mod welcome;

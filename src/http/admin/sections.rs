@@ -4,7 +4,7 @@ use axum::Router;
 
 use super::super::Http;
 use super::super::pages::Pages;
-use super::{dashboard, door, sessions, trouble, users, welcome};
+use super::{dashboard, door, sessions, settings, trouble, users, welcome};
 use crate::template::TemplateError;
 
 /// A section.
@@ -35,6 +35,12 @@ pub const SECTIONS: &[Section] = &[
         routes: sessions::routes,
         try_out: Pages::try_out_framed::<sessions::SessionsPage>,
     },
+    Section {
+        title: "Settings",
+        path: "/admin/settings",
+        routes: settings::routes,
+        try_out: Pages::try_out_framed::<settings::SettingsPage>,
+    },
 ];
 
 /// The section a path is in: the one whose own path it goes on from furthest.
@@ -62,6 +68,7 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
     "login.html",
     "prove.html",
     "sessions.html",
+    "settings.html",
     "trouble.html",
     "user.html",
     "user_deed.html",

@@ -4,6 +4,7 @@
 mod door;
 mod guard;
 mod users;
+mod settings;
 mod welcome;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,212 @@
+//! The settings: what each is, may be and was set to by whom; and the forms that change them, one for each.
+//!
+//! Any change asks for the password again: lifetimes decide for how long a stolen token is good.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use minijinja::context;
+use minijinja::value::Value;
+use serde_json::Value as Json;
+
+use super::super::Http;
+use super::super::pages::Page;
+use super::acting::operator;
+use super::dashboard::day;
+use super::door::text;
+use super::guard::{Checked, Proven, Superuser};
+use super::path::Within;
+use super::trouble::sentence;
+use super::{Answer, frame};
+use crate::domain::setting::{Definition, Kind, Row, SettingError, Settings};
+use crate::domain::time::Timestamp;
+use crate::issuer::settings::{Listed, NotSet, ResetSetting, SetSetting, list, take_up};
+use crate::issuer::{Caller, Issuer};
+use crate::store::{SettingChange, StoreError};
+
+const PATH: &str = "/admin/settings";
+
+/// One page.
+pub fn routes() -> Router<Http> {
+    Router::new().route(PATH, get(page).post(change))
+}
+
+async fn page(State(http): State<Http>, who: Superuser) -> Answer {
+    let page = SettingsPage::of(&http.issuer, None).await?;
+    Ok(who.show(&http, StatusCode::OK, &page))
+}
+
+async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Proven>) -> Answer {
+    let (name, value) = (text(&mut form, "name"), text(&mut form, "value").trim().to_owned());
+    let by = operator(who.superuser(), from);
+    let (store, now) = (&http.issuer.store, http.issuer.clock.now());
+    let resets = text(&mut form, "do") == "reset";
+    let changed = if resets {
+        ResetSetting { name: name.clone(), by }.run(store, now).await
+    } else {
+        SetSetting { name: name.clone(), value: value.clone(), by }.run(store, now).await
+    };
+    match changed {
+        Ok(value) => {
+            take_up(&http.issuer).await?;
+            let word = if resets { " (the default)" } else { "" };
+            let word = format!("{name} is {}{word}, from the next token on.", written(&value));
+            Ok(frame::done(&http, &Within::parse_or_first(Some(&format!("{PATH}#{name}"))), &word))
+        }
+        Err(NotSet::Refused(refusal)) => Err(refusal.into()),
+        Err(NotSet::Wrong(error)) => {
+            let problem = match &error {
+                SettingError::Unfit { allowed, .. } => format!("This must be {allowed}."),
+                SettingError::Unknown { .. } => sentence(&error.to_string()),
+            };
+            let page = SettingsPage::of(&http.issuer, Some(Tried { name, value, problem })).await?;
+            Ok(who.superuser().show(&http, StatusCode::BAD_REQUEST, &page))
+        }
+    }
+}
+
+/// A value as a person types it.
+fn written(value: &Json) -> String {
+    match value {
+        Json::Null => "none".to_owned(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A number of seconds in the units people think in: `24 h`, `30 days`, `1 h 30 min`.
+fn in_units(seconds: u64) -> String {
+    if seconds < 60 {
+        return format!("{seconds} s");
+    }
+    let days = if seconds > 86_400 { seconds / 86_400 } else { 0 };
+    let rest = seconds - days * 86_400;
+    let parts =
+        [(days, if days == 1 { "day" } else { "days" }), (rest / 3600, "h"), (rest / 60 % 60, "min"), (rest % 60, "s")];
+    let said: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    said.join(" ")
+}
+
+/// A change that was refused.
+pub struct Tried {
+    name: String,
+    value: String,
+    problem: String,
+}
+
+/// The settings in force.
+pub struct SettingsPage {
+    settings: Vec<Listed>,
+    tried: Option<Tried>,
+}
+
+impl SettingsPage {
+    async fn of(issuer: &Issuer, tried: Option<Tried>) -> Result<Self, StoreError> {
+        Ok(Self { settings: list(&issuer.store).await?, tried })
+    }
+
+    fn setting(&self, listed: &Listed) -> Value {
+        let Listed { row: Row { name, value, default, min, max, .. }, about, allowed, changed } = listed;
+        let tried = self.tried.as_ref().filter(|tried| tried.name == *name);
+        context! {
+            name => *name,
+            label => label(name),
+            about => *about,
+            allowed,
+            value => tried.map_or_else(|| written(value), |tried| tried.value.clone()),
+            in_force => written(value),
+            in_units => value.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
+            bounds => min.zip(*max).map(|(min, max)| format!("{} to {}", in_units(min), in_units(max))),
+            default => written(default),
+            default_in_units => default.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
+            choices => choices(name),
+            changed => changed.as_ref().map(|change| format!("{}, {} UTC", change.by, day(change.at))),
+            problem => tried.map(|tried| tried.problem.as_str()),
+        }
+    }
+}
+
+/// The last level of a name, in words.
+fn label(name: &str) -> String {
+    let words = name.rsplit('.').next().unwrap_or(name).replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
+}
+
+/// What a setting may be, where that is one of a few words; else empty.
+fn choices(name: &str) -> Vec<&'static str> {
+    match Definition::find(name).map(|definition| definition.kind) {
+        Ok(Kind::Flag) => vec!["true", "false"],
+        Ok(Kind::Choice { of, optional }) => of.iter().copied().chain(optional.then_some("none")).collect(),
+        _ => vec![],
+    }
+}
+
+/// The settings by what they are of: each profile, and then the rest by the first level of its name.
+fn groups(settings: &[Listed]) -> Vec<(String, Vec<&Listed>)> {
+    let mut groups: Vec<(String, Vec<&Listed>)> = Vec::new();
+    for listed in settings {
+        let of = listed.row.name.rsplit_once('.').map_or(listed.row.name, |(of, _)| of);
+        match groups.iter_mut().find(|(known, _)| known == of) {
+            Some((_, group)) => group.push(listed),
+            None => groups.push((of.to_owned(), vec![listed])),
+        }
+    }
+    groups
+}
+
+impl Page for SettingsPage {
+    const TEMPLATE: &'static str = "admin/settings.html";
+
+    fn told(&self) -> Value {
+        let groups = groups(&self.settings).into_iter().map(|(of, settings)| {
+            let profile = of.strip_prefix("profiles.").map(str::to_owned);
+            let settings = settings.into_iter().map(|listed| self.setting(listed)).collect::<Value>();
+            context! { title => label(&of), profile, id => of, settings }
+        });
+        let unknown = self.tried.as_ref().filter(|tried| self.settings.iter().all(|each| each.row.name != tried.name));
+        let problem = unknown.map(|tried| tried.problem.as_str());
+        context! { groups => groups.collect::<Value>(), problem, has_problem => self.tried.is_some() }
+    }
+
+    fn samples() -> Vec<Self> {
+        let changed = |name: &str| {
+            let at = Timestamp::from_unix(1_700_000_000);
+            (name == "sessions.max_age").then(|| SettingChange { name: name.to_owned(), at, by: "<b>anna".to_owned() })
+        };
+        let listed = |row: Row| Listed {
+            changed: changed(row.name),
+            about: "what it does",
+            allowed: "1 to 300 seconds, or none".to_owned(),
+            row,
+        };
+        let page = |tried| Self { settings: Settings::default().rows().into_iter().map(listed).collect(), tried };
+        let tried = |name: &str| {
+            let problem = "This must be 1 to 7776000 seconds (write 5m for 300).".to_owned();
+            Some(Tried { name: name.to_owned(), value: "<b>".to_owned(), problem })
+        };
+        vec![page(None), page(tried("profiles.jwt_issuer.access_lifetime")), page(tried("none.such"))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_told_in_units_of_people() {
+        let told = [0, 59, 90, 300, 5400, 86_400, 129_600, 2_592_000].map(in_units);
+        assert_eq!(told, ["0 s", "59 s", "1 min 30 s", "5 min", "1 h 30 min", "24 h", "1 day 12 h", "30 days"]);
+    }
+
+    #[test]
+    fn every_setting_is_in_one_group() {
+        let page = SettingsPage::samples().remove(0);
+        let groups = groups(&page.settings);
+        assert_eq!(groups.iter().map(|(_, of)| of.len()).sum::<usize>(), page.settings.len());
+        assert_eq!(groups[0].0, "profiles.jwt_issuer");
+        assert_eq!(groups.iter().find(|(of, _)| of == "profiles.simplejwt").map(|(_, of)| of.len()), Some(8));
+    }
+}

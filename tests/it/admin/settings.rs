@@ -1,0 +1,75 @@
+//! Settings: what is shown, what is refused, and what a change does to the next token.
+
+use std::time::Duration;
+
+use super::super::support::token::claims;
+use super::{Answer, inside, leads_to};
+
+const PATH: &str = "/admin/settings";
+const LIFETIME: &str = "profiles.jwt_issuer.access_lifetime";
+
+#[tokio::test]
+async fn what_does_not_fit_is_told_at_its_field_and_changes_nothing() {
+    let (server, mut browser) = inside().await;
+    browser.open(PATH).await.is(200);
+    for (name, value, said) in [
+        (LIFETIME, "", "This must be 1 to 7776000 seconds"),
+        (LIFETIME, "0", "This must be 1 to 7776000 seconds"),
+        (LIFETIME, "7776001", "This must be 1 to 7776000 seconds"),
+        (LIFETIME, "none", "This must be 1 to 7776000 seconds"),
+        (LIFETIME, "-5", "This must be 1 to 7776000 seconds"),
+        ("registration.open", "yes", "This must be true or false."),
+        ("profiles.simplejwt.typ", "jwt", "This must be JWT or at+jwt."),
+        ("profiles.simplejwt.user_id_claim", "sub", "This must be the name of a claim"),
+        ("profiles.simplejwt.typo", "JWT", "There is no setting `profiles.simplejwt.typo`: did you mean"),
+        ("keys.promised_until", "1", "There is no setting `keys.promised_until`"),
+        ("", "", "There is no setting ``"),
+    ] {
+        let refused = browser.submit(PATH, &[("name", name), ("value", value), ("do", "set")]).await;
+        let plain = refused.is(400).text.replace("&#x27;", "'").replace("&#96;", "`");
+        assert!(plain.contains(said) && plain.contains("role=\"alert\""), "{name} = {value}: {plain}");
+    }
+    let markup = browser.submit(PATH, &[("name", LIFETIME), ("value", "\"><b>x")]).await;
+    assert!(!markup.is(400).text.contains("<b>x"), "{markup:#?}");
+    assert!(markup.text.contains("aria-invalid=\"true\""), "{markup:#?}");
+    assert!(server.audit().await.iter().all(|(action, _)| action != "setting_changed"));
+}
+
+#[tokio::test]
+async fn a_lifetime_is_changed_and_the_next_token_carries_it() {
+    let (server, mut browser) = inside().await;
+    let before = browser.open(PATH).await;
+    assert!(before.is(200).text.contains("86400 seconds = 24 h"), "{before:#?}");
+    assert!(!before.text.contains("Set by"), "all are defaults");
+    server.register("anna").await;
+    let span = |token: &str| claims(token)["exp"].as_i64().unwrap() - claims(token)["iat"].as_i64().unwrap();
+    assert_eq!(span(&server.token("anna").await), 86_400);
+
+    let done = browser.submit(PATH, &[("name", LIFETIME), ("value", " 5m "), ("do", "set")]).await;
+    leads_to(&done, &format!("{PATH}#{LIFETIME}"));
+    let after = browser.open(PATH).await;
+    for word in ["is 300, from the next token on.", "300 seconds = 5 min", "Set by</strong> root, ", "Reset"] {
+        assert!(after.is(200).text.contains(word), "{word}: {after:#?}");
+    }
+    assert_eq!(span(&server.token("anna").await), 300);
+    let line = server.audit().await.into_iter().find(|(action, _)| action == "setting_changed").unwrap();
+    assert_eq!(line.1, format!("{LIFETIME} = 300 by root"));
+
+    leads_to(
+        &browser.submit(PATH, &[("name", LIFETIME), ("value", "1"), ("do", "reset")]).await,
+        &format!("{PATH}#{LIFETIME}"),
+    );
+    let reset = browser.open(PATH).await;
+    assert!(reset.text.contains("is 86400 (the default)") && !reset.text.contains("Set by"), "{reset:#?}");
+    assert_eq!(span(&server.token("anna").await), 86_400);
+}
+
+#[tokio::test]
+async fn a_change_needs_the_page_s_token_and_a_fresh_password() {
+    let (server, mut browser) = inside().await;
+    let fields = [("name", "registration.open"), ("value", "false")];
+    Answer::to(browser.form(PATH, &fields)).await.is(403);
+    server.clock.advance(Duration::from_mins(6));
+    leads_to(&browser.submit(PATH, &fields).await, "/admin/prove?next=%2Fadmin%2F");
+    assert!(server.issuer.settings().registration_open());
+}
