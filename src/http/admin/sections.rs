@@ -4,7 +4,7 @@ use axum::Router;
 
 use super::super::Http;
 use super::super::pages::Pages;
-use super::{dashboard, door, sessions, settings, trouble, users, welcome};
+use super::{dashboard, door, key_pages, keys, sessions, settings, trouble, users, welcome};
 use crate::template::TemplateError;
 
 /// A section.
@@ -41,6 +41,7 @@ pub const SECTIONS: &[Section] = &[
         routes: settings::routes,
         try_out: Pages::try_out_framed::<settings::SettingsPage>,
     },
+    Section { title: "Keys", path: "/admin/keys", routes: keys::routes, try_out: key_pages::try_out },
 ];
 
 /// The section a path is in: the one whose own path it goes on from furthest.
@@ -65,6 +66,8 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
     "layout.html",
     "parts.html",
     "dashboard.html",
+    "keys.html",
+    "keys_confirm.html",
     "login.html",
     "prove.html",
     "sessions.html",

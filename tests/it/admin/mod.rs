@@ -4,6 +4,7 @@
 mod door;
 mod guard;
 mod users;
+mod keys;
 mod settings;
 mod welcome;
 

@@ -1,0 +1,154 @@
+//! The keys: their time line, who has fetched the key set, and the two changes, each with a page that says what follows.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+
+use super::super::Http;
+use super::acting::{denied, operator};
+use super::asked::Asked;
+use super::dashboard::day;
+use super::door::text;
+use super::guard::{Checked, Proven, Superuser};
+use super::key_pages::{Change, ConfirmPage, Following, KeyLine, KeyRow, KeysPage, Verifier};
+use super::path::Within;
+use super::time_line::TimeLine as Drawn;
+use super::trouble::Trouble;
+use super::{Answer, frame};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::{Key, Kid};
+use crate::issuer::admin::keys::{Line, RevokeKey, RotateKeys, time_line};
+use crate::issuer::{Caller, Issuer};
+
+const PATH: &str = "/admin/keys";
+const ROTATE: &str = "/admin/keys/rotate";
+const ROTATE_NOW: &str = "/admin/keys/rotate-now";
+const REVOKE: &str = "/admin/keys/revoke";
+/// What stands for every algorithm.
+const ALL: &str = "all";
+
+/// One page, and one before each change.
+pub fn routes() -> Router<Http> {
+    Router::new()
+        .route(PATH, get(page))
+        .route(ROTATE, get(before_rotation).post(rotate))
+        .route(ROTATE_NOW, get(before_rotation_now).post(rotate_now))
+        .route(REVOKE, get(before_revocation).post(revoke))
+}
+
+async fn page(State(http): State<Http>, who: Superuser) -> Answer {
+    let keys = time_line(&http.issuer);
+    let line = |line: &Line| {
+        let all: Vec<&Key> = line.keys.iter().map(|shown| &shown.key).collect();
+        let row = |shown: &crate::issuer::admin::keys::Shown| KeyRow {
+            key: shown.key.clone(),
+            state: shown.state,
+            can_be_revoked: shown.revocation.is_some(),
+        };
+        KeyLine {
+            alg: line.alg,
+            drawn: Drawn::of(&all, keys.now),
+            keys: line.keys.iter().rev().map(row).collect(),
+            next: line.next.map(|next| (next.made_at, next.signs_from)),
+        }
+    };
+    let page = KeysPage {
+        now: keys.now,
+        lines: keys.algorithms.iter().map(line).collect(),
+        verifiers: verifiers(&http.issuer),
+        rotates_itself: http.issuer.policy.rotate_every.is_some(),
+    };
+    Ok(who.show(&http, StatusCode::OK, &page))
+}
+
+/// Those who fetched the key set since the server started, those without the present one first.
+fn verifiers(issuer: &Issuer) -> Vec<Verifier> {
+    let present = issuer.ring().jwks().version;
+    let mut seen = issuer.visitors.list();
+    seen.sort_by_key(|seen| (seen.set == present, std::cmp::Reverse(seen.last)));
+    let verifier = |seen: crate::telemetry::visitors::Seen| Verifier {
+        address: seen.address.to_string(),
+        agent: seen.agent,
+        first: seen.first,
+        last: seen.last,
+        fetches: seen.fetches,
+        is_up_to_date: seen.set == present,
+    };
+    seen.into_iter().map(verifier).collect()
+}
+
+async fn before_rotation(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
+    show_rotation(&http, &asked, &who, false)
+}
+
+async fn before_rotation_now(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
+    show_rotation(&http, &asked, &who, true)
+}
+
+fn show_rotation(http: &Http, asked: &Asked, who: &Superuser, at_once: bool) -> Answer {
+    let alg = algorithm(asked.text("alg"))?;
+    let keys = time_line(&http.issuer);
+    let outlook = |line: &Line| {
+        let outlook = if at_once { line.at_once.as_ref() } else { line.rotation.as_ref() };
+        Some(Following { of: line.alg.name().to_owned(), words: outlook?.words() })
+    };
+    let lines = keys.algorithms.iter().filter(|line| alg.is_none_or(|alg| alg == line.alg));
+    let following: Vec<Following> = lines.filter_map(outlook).collect();
+    if following.is_empty() {
+        return Err(Trouble::NOT_FOUND);
+    }
+    let change = if at_once { Change::RotateNow } else { Change::Rotate };
+    let of = alg.map_or(ALL, Algorithm::name).to_owned();
+    let page = ConfirmPage { change, of, following, verifiers: verifiers(&http.issuer) };
+    Ok(who.show(http, StatusCode::OK, &page))
+}
+
+/// An algorithm by name; None for all of them.
+fn algorithm(name: &str) -> Result<Option<Algorithm>, Trouble> {
+    match name {
+        "" | ALL => Ok(None),
+        name => name.parse().map(Some).map_err(|_| Trouble::NOT_FOUND),
+    }
+}
+
+async fn rotate(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> Answer {
+    let alg = algorithm(&text(&mut form, "alg"))?;
+    do_rotate(&http, from, &who, alg, false).await
+}
+
+async fn rotate_now(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Proven>) -> Answer {
+    let alg = algorithm(&text(&mut form, "alg"))?;
+    do_rotate(&http, from, who.superuser(), alg, true).await
+}
+
+async fn do_rotate(http: &Http, from: Caller, who: &Superuser, alg: Option<Algorithm>, at_once: bool) -> Answer {
+    let by = operator(who, from);
+    let made = RotateKeys { alg, at_once, by }.run(&http.issuer).await.map_err(denied)?;
+    let told = made.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, day(key.signs_from)));
+    let word = format!("Published: {}.", told.collect::<Vec<_>>().join("; "));
+    Ok(frame::done(http, &Within::parse_or_first(Some(PATH)), &word))
+}
+
+async fn before_revocation(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
+    let keys = time_line(&http.issuer);
+    let mut all = keys.algorithms.iter().flat_map(|line| &line.keys);
+    let shown = all.find(|shown| shown.key.kid.as_str() == asked.text("kid")).ok_or(Trouble::NOT_FOUND)?;
+    let Some(outlook) = &shown.revocation else {
+        let message = "A revoked key never comes back, and can't be revoked once more.";
+        return Err(Trouble::told(StatusCode::CONFLICT, "This key is revoked", message));
+    };
+    let of = shown.key.kid.to_string();
+    let following = vec![Following { of: format!("{} key, {}", shown.key.alg, shown.state), words: outlook.words() }];
+    let page = ConfirmPage { change: Change::Revoke, of, following, verifiers: verifiers(&http.issuer) };
+    Ok(who.show(&http, StatusCode::OK, &page))
+}
+
+async fn revoke(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Proven>) -> Answer {
+    let kid = Kid::parse(&text(&mut form, "kid")).map_err(|_| Trouble::NOT_FOUND)?;
+    let by = operator(who.superuser(), from);
+    let done = RevokeKey { kid, by }.run(&http.issuer).await.map_err(denied)?;
+    let instead = done.successor.map(|key| format!(" {} signs in its stead.", key.kid)).unwrap_or_default();
+    let word = format!("The key {} is revoked.{instead}", done.key.kid);
+    Ok(frame::done(&http, &Within::parse_or_first(Some(PATH)), &word))
+}
