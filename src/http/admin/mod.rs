@@ -27,6 +27,7 @@ mod guard;
 mod lights;
 mod key_pages;
 mod keys;
+mod mails;
 mod path;
 pub mod sections;
 mod sessions;
@@ -47,6 +48,12 @@ const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates
 /// A page may be styled by the one sheet, show pictures of ours and post its forms here, and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
+/// The same for a page that shows others of ours in frames.
+const HOLDS_FRAMES: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; \
+                            form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// A mail in a frame may be styled by itself, as in a mail reader, and nothing else.
+const IS_FRAMED: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
+                         frame-ancestors 'self'; base-uri 'none'; sandbox";
 /// What every answer here is sent with. Pages here tell each other where one came from, for a browser that must not say so
 /// sends no origin with a form; they tell nobody else.
 static HEADERS: [(HeaderName, &str); 6] = [
@@ -57,6 +64,26 @@ static HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("x-frame-options"), "DENY"),
 ];
+
+/// What a handler adds to its answer that has to do with frames: all else neither is in one nor holds one.
+#[derive(Clone, Copy, Debug)]
+enum Framing {
+    /// It shows others of ours in frames.
+    HoldsFrames,
+    /// It is shown in a frame of ours, and was written by others: nothing in it runs, is fetched or leads anywhere.
+    IsFramed,
+}
+
+impl Framing {
+    fn headers(self) -> Vec<(HeaderName, &'static str)> {
+        match self {
+            Self::HoldsFrames => vec![(CONTENT_SECURITY_POLICY, HOLDS_FRAMES)],
+            Self::IsFramed => {
+                vec![(CONTENT_SECURITY_POLICY, IS_FRAMED), (HeaderName::from_static("x-frame-options"), "SAMEORIGIN")]
+            }
+        }
+    }
+}
 
 /// The door, and every section.
 pub fn routes(http: &Http) -> Router<Http> {
@@ -82,9 +109,13 @@ async fn dress(State(http): State<Http>, request: Request, next: Next) -> Respon
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
     }
+    let framing = response.extensions_mut().remove::<Framing>();
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     for (name, value) in &HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, value) in framing.into_iter().flat_map(Framing::headers) {
         headers.insert(name, HeaderValue::from_static(value));
     }
     response

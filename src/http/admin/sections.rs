@@ -4,7 +4,7 @@ use axum::Router;
 
 use super::super::Http;
 use super::super::pages::Pages;
-use super::{dashboard, door, key_pages, keys, sessions, settings, trouble, users, welcome};
+use super::{dashboard, door, key_pages, keys, mails, sessions, settings, trouble, users, welcome};
 use crate::template::TemplateError;
 
 /// A section.
@@ -42,6 +42,7 @@ pub const SECTIONS: &[Section] = &[
         try_out: Pages::try_out_framed::<settings::SettingsPage>,
     },
     Section { title: "Keys", path: "/admin/keys", routes: keys::routes, try_out: key_pages::try_out },
+    Section { title: "Mails", path: "/admin/mails", routes: mails::routes, try_out: mails::try_out },
 ];
 
 /// The section a path is in: the one whose own path it goes on from furthest.
@@ -69,6 +70,8 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
     "keys.html",
     "keys_confirm.html",
     "login.html",
+    "mail_templates.html",
+    "mails.html",
     "prove.html",
     "sessions.html",
     "settings.html",

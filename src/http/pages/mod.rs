@@ -161,6 +161,8 @@ mod tests {
     #[test]
     fn no_template_of_the_admin_zone_has_script_style_or_markup_of_its_own() {
         for (name, source) in sections::TEMPLATES {
+            // The one thing that is fetched: a mail of ours, in a frame where nothing runs.
+            let source = source.replace(" sandbox title=\"{{ mail.name }} as HTML\" src=\"{{ frame.base }}/admin/", "");
             for wrong in ["<script", "<style", " style=", " onclick=", " src=", "@import", "url(", "|safe", "| safe"] {
                 assert!(!source.contains(wrong), "{wrong} in {name}");
             }

@@ -5,6 +5,7 @@ mod door;
 mod guard;
 mod users;
 mod keys;
+mod mails;
 mod settings;
 mod welcome;
 
