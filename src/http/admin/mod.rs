@@ -17,6 +17,8 @@ use crate::crypto::admin;
 
 mod acting;
 mod asked;
+mod audit;
+mod audit_export;
 mod chart;
 mod charts;
 mod cookies;

@@ -4,7 +4,7 @@ use axum::Router;
 
 use super::super::Http;
 use super::super::pages::Pages;
-use super::{dashboard, door, key_pages, keys, mails, sessions, settings, trouble, users, welcome};
+use super::{audit, dashboard, door, key_pages, keys, mails, sessions, settings, trouble, users, welcome};
 use crate::template::TemplateError;
 
 /// A section.
@@ -43,6 +43,12 @@ pub const SECTIONS: &[Section] = &[
     },
     Section { title: "Keys", path: "/admin/keys", routes: keys::routes, try_out: key_pages::try_out },
     Section { title: "Mails", path: "/admin/mails", routes: mails::routes, try_out: mails::try_out },
+    Section {
+        title: "Audit log",
+        path: "/admin/audit",
+        routes: audit::routes,
+        try_out: Pages::try_out_framed::<audit::AuditPage>,
+    },
 ];
 
 /// The section a path is in: the one whose own path it goes on from furthest.
@@ -66,6 +72,7 @@ macro_rules! built_in {
 pub const TEMPLATES: &[(&str, &str)] = built_in![
     "layout.html",
     "parts.html",
+    "audit.html",
     "dashboard.html",
     "keys.html",
     "keys_confirm.html",

@@ -1,6 +1,7 @@
 //! The admin zone, as a browser sees it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod audit;
 mod door;
 mod guard;
 mod users;

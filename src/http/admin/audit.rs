@@ -1,0 +1,288 @@
+//! The log: filtered, a page at a time, and exported whole.
+
+use std::net::IpAddr;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::super::Http;
+use super::super::pages::Page;
+use super::Answer;
+use super::asked::{Asked, link};
+use super::audit_export::{self, Format};
+use super::dashboard::day;
+use super::guard::Superuser;
+use super::trouble::Trouble;
+use crate::domain::audit::{Action, AuditLine};
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::Login;
+use crate::issuer::admin::audit::{self, Export};
+use crate::issuer::{Issuer, Refusal};
+use crate::store::{AuditCursor, AuditQuery};
+
+const PATH: &str = "/admin/audit";
+const EXPORT: &str = "/admin/audit/export";
+/// Lines on a page.
+const LINES: u32 = 50;
+const DAY_SECONDS: i64 = 86_400;
+
+/// A page, and a file.
+pub fn routes() -> Router<Http> {
+    Router::new().route(PATH, get(page)).route(EXPORT, get(export))
+}
+
+async fn page(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
+    let filter = Filter::of(&asked);
+    let mut page = AuditPage { filter, ..AuditPage::default() };
+    let status = match page.filter.query(&http.issuer).await? {
+        Ok(query) => {
+            let after = asked.number("at").zip(asked.number("id"));
+            let after = after.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
+            let found = audit::page(&http.issuer, AuditQuery { after, limit: LINES, ..query }).await?;
+            (page.lines, page.next, page.is_first) = (found.lines, found.next, after.is_none());
+            StatusCode::OK
+        }
+        Err(problem) => {
+            page.problem = Some(problem);
+            StatusCode::BAD_REQUEST
+        }
+    };
+    Ok(who.show(&http, status, &page))
+}
+
+async fn export(State(http): State<Http>, asked: Asked, _: Superuser) -> Answer {
+    let Some(format) = Format::named(asked.text("format")) else { return Err(Trouble::NOT_FOUND) };
+    match Filter::of(&asked).query(&http.issuer).await? {
+        Ok(query) => Ok(audit_export::file(&http, format, Export::new(query)).await?),
+        Err(problem) => Err(Trouble::told(StatusCode::BAD_REQUEST, "That can't be looked for", problem)),
+    }
+}
+
+/// What the lines are narrowed by, as it was typed.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    user: String,
+    by: String,
+    action: String,
+    address: String,
+    from: String,
+    until: String,
+}
+
+impl Filter {
+    fn of(asked: &Asked) -> Self {
+        let text = |name: &str| asked.text(name).to_owned();
+        Self {
+            user: text("user"),
+            by: text("by"),
+            action: text("action"),
+            address: text("address"),
+            from: text("from"),
+            until: text("until"),
+        }
+    }
+
+    fn pairs(&self) -> [(&str, &str); 6] {
+        let Self { user, by, action, address, from, until } = self;
+        [("user", user), ("by", by), ("action", action), ("address", address), ("from", from), ("until", until)]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pairs().iter().all(|(_, value)| value.is_empty())
+    }
+
+    /// A path that narrows in the same way.
+    fn link(&self, path: &str, more: &[(&str, &str)]) -> String {
+        link(path, &[&self.pairs()[..], more].concat())
+    }
+
+    /// What is to be looked for, or what is wrong with it.
+    async fn query(&self, issuer: &Issuer) -> Result<Result<AuditQuery, String>, Refusal> {
+        let (user, actor) = (named(issuer, &self.user).await?, named(issuer, &self.by).await?);
+        Ok(self.narrowed(user, actor))
+    }
+
+    fn narrowed(&self, user: Named, actor: Named) -> Result<AuditQuery, String> {
+        let action = match self.action.as_str() {
+            "" => None,
+            name => Some(Action::from_name(name).ok_or("There is no such action: choose one of the list.")?),
+        };
+        let until = date("The last day", &self.until)?.map(|at| Timestamp::from_unix(at.unix() + DAY_SECONDS));
+        Ok(AuditQuery {
+            user: user.id(&self.user)?,
+            action,
+            actor: actor.id(&self.by)?,
+            from: date("The first day", &self.from)?,
+            until,
+            address: address(&self.address)?,
+            ..AuditQuery::default()
+        })
+    }
+}
+
+/// Whom a text names.
+enum Named {
+    Anybody,
+    User(UserId),
+    Nobody,
+}
+
+impl Named {
+    fn id(self, text: &str) -> Result<Option<UserId>, String> {
+        match self {
+            Self::Anybody => Ok(None),
+            Self::User(id) => Ok(Some(id)),
+            Self::Nobody => Err(format!("Nobody is called {text}: give a name, an e-mail address or an id.")),
+        }
+    }
+}
+
+/// By name or address, or by id: the log remembers users who are deleted.
+async fn named(issuer: &Issuer, text: &str) -> Result<Named, Refusal> {
+    if text.is_empty() {
+        return Ok(Named::Anybody);
+    }
+    let login = Login::new(text);
+    let found = issuer.store.read(move |tx| Ok::<_, Refusal>(tx.user_by_login(&login)?)).await?;
+    let id = found.map(|user| user.id).or_else(|| text.parse().ok().map(UserId));
+    Ok(id.map_or(Named::Nobody, Named::User))
+}
+
+fn date(what: &str, text: &str) -> Result<Option<Timestamp>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let at = Timestamp::parse(&format!("{text}T00:00:00Z"));
+    at.map(Some).ok_or_else(|| format!("{what} must be a date like 2026-01-31."))
+}
+
+/// The beginning of an address; what no address begins with is told, instead of finding nothing.
+fn address(text: &str) -> Result<Option<String>, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':');
+    match text.parse::<IpAddr>() {
+        _ if text.is_empty() => Ok(None),
+        Ok(address) => Ok(Some(address.to_canonical().to_string())),
+        Err(_) if plain => Ok(Some(text.to_owned())),
+        Err(_) => Err("The address must be one, or the beginning of one, like 192.0.2.".to_owned()),
+    }
+}
+
+/// A page of the log.
+#[derive(Debug, Default)]
+pub struct AuditPage {
+    /// What it is narrowed by.
+    pub filter: Filter,
+    /// What is wrong with that.
+    pub problem: Option<String>,
+    /// The lines, newest first.
+    pub lines: Vec<AuditLine>,
+    /// Where older ones begin.
+    pub next: Option<AuditCursor>,
+    /// Whether there are none before these.
+    pub is_first: bool,
+}
+
+/// An action in words.
+fn words(action: &str) -> String {
+    action.replace('_', " ")
+}
+
+impl Page for AuditPage {
+    const TEMPLATE: &'static str = "admin/audit.html";
+
+    fn told(&self) -> Value {
+        let lines = self.lines.iter().map(|line| {
+            let AuditLine { at, action, user_id, username, actor_id, actor, address, detail } = line;
+            let who = |id: &Option<UserId>, name: &Option<String>| match (name, id) {
+                (Some(name), _) => name.clone(),
+                (None, Some(UserId(id))) => format!("{id} (deleted)"),
+                (None, None) => String::new(),
+            };
+            context! {
+                at => day(*at),
+                action => words(action),
+                user => who(user_id, username),
+                by => who(actor_id, actor),
+                address => address.map(|address| address.to_string()),
+                detail,
+            }
+        });
+        let actions =
+            Action::ALL.iter().map(|action| context! { name => action.name(), words => words(action.name()) });
+        let Filter { user, by, action, address, from, until } = &self.filter;
+        let older = self.next.map(|next| {
+            let (at, id) = (next.at.unix().to_string(), next.id.to_string());
+            self.filter.link(PATH, &[("at", at.as_str()), ("id", id.as_str())])
+        });
+        context! {
+            user,
+            by,
+            action,
+            address,
+            from,
+            until,
+            is_narrowed => !self.filter.is_empty(),
+            problem => self.problem.as_deref(),
+            actions => actions.collect::<Value>(),
+            lines => lines.collect::<Value>(),
+            older,
+            newest => (!self.is_first).then(|| self.filter.link(PATH, &[])),
+            as_csv => self.filter.link(EXPORT, &[("format", "csv")]),
+            as_lines => self.filter.link(EXPORT, &[("format", "jsonl")]),
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        let line = |username: Option<&str>, detail: &str| AuditLine {
+            at: Timestamp::from_unix(1_700_000_000),
+            action: "signed_in".to_owned(),
+            user_id: Some(UserId(7)),
+            username: username.map(str::to_owned),
+            actor_id: None,
+            actor: None,
+            address: "192.0.2.1".parse().ok(),
+            detail: detail.to_owned(),
+        };
+        let filter = Filter { user: "<b>".to_owned(), ..Filter::default() };
+        let problem = Some("Nobody is called <b>.".to_owned());
+        let next = Some(AuditCursor { at: Timestamp::from_unix(1_700_000_000), id: 7 });
+        vec![
+            Self { is_first: true, ..Self::default() },
+            Self { lines: vec![line(Some("anna"), "<b>jwt_issuer</b>"), line(None, "")], next, ..Self::default() },
+            Self { filter, problem, ..Self::default() },
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_looked_for_is_said() {
+        let narrowed = |filter: Filter| filter.narrowed(Named::Anybody, Named::Anybody).map(|query| query.address);
+        let address = |text: &str| narrowed(Filter { address: text.to_owned(), ..Filter::default() });
+        assert_eq!(address(""), Ok(None));
+        assert_eq!(address("192.0."), Ok(Some("192.0.".to_owned())));
+        assert_eq!(address("::ffff:192.0.2.1"), Ok(Some("192.0.2.1".to_owned())));
+        assert_eq!(address("2001:DB8:0::1"), Ok(Some("2001:db8::1".to_owned())));
+        assert!(address("anna").is_err() && address("192.0.2.1'").is_err());
+        for wrong in ["2026-02-30", "31.1.2026", "2026-01-31T00:00:00Z", "x"] {
+            assert!(narrowed(Filter { from: wrong.to_owned(), ..Filter::default() }).is_err(), "{wrong}");
+        }
+        assert!(narrowed(Filter { action: "signed in".to_owned(), ..Filter::default() }).is_err());
+    }
+
+    #[test]
+    fn the_last_day_counts_whole() {
+        let filter = Filter { from: "2026-01-31".to_owned(), until: "2026-01-31".to_owned(), ..Filter::default() };
+        let query = filter.narrowed(Named::Anybody, Named::Anybody).expect("two dates");
+        let span = query.until.zip(query.from).map(|(until, from)| until.since(from).as_secs());
+        assert_eq!(span, Some(86_400));
+    }
+}

@@ -1,0 +1,170 @@
+//! The log as a file, sent slice by slice: no more than a few slices are in memory, however long it is.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::Response;
+use hyper::body::Frame;
+use tokio::sync::mpsc;
+
+use super::super::Http;
+use super::trouble::Trouble;
+use crate::domain::audit::AuditLine;
+use crate::issuer::Fault;
+use crate::issuer::admin::audit::Export;
+
+/// Slices that wait for a slow reader.
+const AHEAD: usize = 2;
+const HEAD: &str = "at,action,user_id,username,actor_id,actor,address,detail\r\n";
+
+/// What the file is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180, with a head.
+    Csv,
+    /// An object a line.
+    JsonLines,
+}
+
+impl Format {
+    /// By its name in the query.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "csv" => Some(Self::Csv),
+            "jsonl" => Some(Self::JsonLines),
+            _ => None,
+        }
+    }
+
+    fn kind(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Csv => ("csv", "text/csv; charset=utf-8; header=present"),
+            Self::JsonLines => ("jsonl", "application/x-ndjson"),
+        }
+    }
+
+    fn head(self) -> &'static str {
+        match self {
+            Self::Csv => HEAD,
+            Self::JsonLines => "",
+        }
+    }
+
+    fn write(self, line: &AuditLine, out: &mut String) -> Result<(), serde_json::Error> {
+        match self {
+            Self::JsonLines => {
+                out.push_str(&serde_json::to_string(line)?);
+                out.push('\n');
+            }
+            Self::Csv => {
+                let AuditLine { at, action, user_id, username, actor_id, actor, address, detail } = line;
+                let fields = [
+                    at.to_string(),
+                    action.clone(),
+                    user_id.map(|id| id.0.to_string()).unwrap_or_default(),
+                    username.clone().unwrap_or_default(),
+                    actor_id.map(|id| id.0.to_string()).unwrap_or_default(),
+                    actor.clone().unwrap_or_default(),
+                    address.map(|address| address.to_string()).unwrap_or_default(),
+                    detail.clone(),
+                ];
+                out.push_str(&fields.map(|field| csv_field(&field)).join(","));
+                out.push_str("\r\n");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A field of a CSV. A spreadsheet takes what begins so for a formula, and people choose their names themselves: an
+/// apostrophe before it makes it text.
+fn csv_field(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    if guard.is_empty() && !text.contains([',', '"', '\r', '\n', ';', '\'']) {
+        return text.to_owned();
+    }
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+/// The answer: its first slice is read before it begins, so that what can't be read at all is told as a page.
+pub async fn file(http: &Http, format: Format, mut export: Export) -> Result<Response, Trouble> {
+    let mut text = format.head().to_owned();
+    if let Some(lines) = export.next(&http.issuer).await? {
+        write_all(format, &lines, &mut text)?;
+    }
+    let (send, receive) = mpsc::channel(AHEAD);
+    let issuer = http.issuer.clone();
+    tokio::spawn(async move {
+        let mut slice = Ok(text);
+        loop {
+            let failed = slice.is_err();
+            if send.send(slice.map(Bytes::from)).await.is_err() || failed {
+                return;
+            }
+            slice = match export.next(&issuer).await {
+                Ok(Some(lines)) => {
+                    let mut text = String::new();
+                    write_all(format, &lines, &mut text).map(|()| text)
+                }
+                Ok(None) => return,
+                Err(refusal) => {
+                    tracing::warn!(?refusal, "an export of the audit log was broken off");
+                    Err(Fault::new("exporting the audit log", "a slice could not be read"))
+                }
+            };
+        }
+    });
+    let (extension, kind) = format.kind();
+    let day = http.issuer.clock.now().to_string();
+    let name = format!("attachment; filename=\"audit-{}.{extension}\"", day.get(..10).unwrap_or_default());
+    let mut response = Response::new(Body::new(Slices(receive)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+fn write_all(format: Format, lines: &[AuditLine], out: &mut String) -> Result<(), Fault> {
+    let mut all = lines.iter();
+    all.try_for_each(|line| format.write(line, out)).map_err(|error| Fault::new("writing a line of the log", &error))
+}
+
+/// A body whose parts come one by one. A failure ends the connection in the middle, so that nobody takes the file for
+/// whole.
+struct Slices(mpsc::Receiver<Result<Bytes, Fault>>);
+
+impl hyper::body::Body for Slices {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.0.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_field_is_a_formula_or_two_fields() {
+        for (text, field) in [
+            ("anna", "anna"),
+            ("", ""),
+            ("=HYPERLINK(\"https://evil.example\")", "\"'=HYPERLINK(\"\"https://evil.example\"\")\""),
+            ("+1", "\"'+1\""),
+            ("-1", "\"'-1\""),
+            ("@SUM(A1)", "\"'@SUM(A1)\""),
+            ("\t=1", "\"'\t=1\""),
+            ("a,b", "\"a,b\""),
+            ("a\r\n=b", "\"a\r\n=b\""),
+            ("a;=b", "\"a;=b\""),
+        ] {
+            assert_eq!(csv_field(text), field);
+        }
+    }
+}
