@@ -4,10 +4,10 @@
 mod audit;
 mod door;
 mod guard;
-mod users;
 mod keys;
 mod mails;
 mod settings;
+mod users;
 mod welcome;
 
 use std::collections::BTreeMap;
