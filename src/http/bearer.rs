@@ -63,14 +63,23 @@ impl FromRequestParts<Http> for BareOrBearer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _http: &Http) -> Result<Self, Infallible> {
-        let bare = || Some(parts.headers.get(AUTHORIZATION)?.to_str().ok()?.trim().to_owned());
+        let bare = || Some(authorization(&parts.headers)?.trim().to_owned());
         let bare = || bare().filter(|token| !token.is_empty() && !token.contains(' '));
         Ok(Self { token: from_header(&parts.headers).or_else(bare) })
     }
 }
 
+/// The one `Authorization` header. Of two, whoever stands before us may have judged the other: they are none.
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    match (all.next(), all.next()) {
+        (Some(one), None) => one.to_str().ok(),
+        _ => None,
+    }
+}
+
 fn from_header(headers: &HeaderMap) -> Option<String> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = authorization(headers)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
