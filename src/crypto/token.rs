@@ -21,8 +21,11 @@ struct Form {
     needs_kid: bool,
 }
 
-const OURS: Form =
-    Form { max: TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit"], needs_kid: true };
+const OURS: Form = Form {
+    max: TOKEN_MAX,
+    forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"],
+    needs_kid: true,
+};
 /// Others name their keys by a certificate's thumbprint too, which asks for nothing and is not looked at.
 const FOREIGN: Form =
     Form { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
@@ -173,6 +176,7 @@ mod tests {
             (r#"{"alg":"ES256","kid":"k","x5u":"https://evil.example/"}"#, TokenFault::Header),
             (r#"{"alg":"ES256","kid":"k","jwk":{}}"#, TokenFault::Header),
             (r#"{"alg":"ES256","kid":"k","crit":["b64"],"b64":false}"#, TokenFault::Header),
+            (r#"{"alg":"ES256","kid":"k","b64":false}"#, TokenFault::Header),
             (r#"{"alg":"ES256","kid":"k","typ":1}"#, TokenFault::Kind),
             (r#"{"alg":"none","alg":"ES256","kid":"k"}"#, TokenFault::Malformed),
             ("[]", TokenFault::Malformed),

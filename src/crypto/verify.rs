@@ -107,11 +107,18 @@ fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<
     Ok(())
 }
 
-/// A `NumericDate` (RFC 7519 §2): a number, of which a fraction is dropped; anything else is refused.
+/// The last second of the year 9999, after which no date can be written down (RFC 3339 §1).
+const LAST: u64 = 253_402_300_799;
+
+/// A `NumericDate` (RFC 7519 §2): a number of seconds up to the year 9999, of which a fraction is dropped; anything else
+/// is refused.
 pub fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
     let Some(value) = claims.get(name) else { return Ok(None) };
     #[expect(clippy::cast_possible_truncation, reason = "saturates, which compares rightly")]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)).ok_or(TokenFault::Claims)?;
+    if seconds.unsigned_abs() > LAST {
+        return Err(TokenFault::Claims);
+    }
     Ok(Some(Timestamp::from_unix(seconds)))
 }
 
