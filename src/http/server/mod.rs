@@ -4,6 +4,7 @@
 //! One task accepts; each connection is a task of its own. A failing accept (no descriptors, no memory) is told once and
 //! tried again a little later: whoever is connected goes on. Where the last place is taken, those who are idle leave.
 
+use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::pin;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
+use axum::http::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -206,7 +208,18 @@ async fn converse(
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.call(request)
+        // Where a body's length was told in two ways, whoever stands before us may have believed the other one, and what
+        // seems to be the next request would be this one's body (RFC 9112 §6.1). One of the two is gone by now, so after
+        // any body in chunks the connection ends.
+        let is_last = request.headers().contains_key(TRANSFER_ENCODING);
+        let answer = router.call(request);
+        async move {
+            let mut answer = answer.await?;
+            if is_last {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
