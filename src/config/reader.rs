@@ -173,6 +173,19 @@ impl Reader {
         secret
     }
 
+    /// As [`Reader::secret`], for one that an empty text must not turn off: a variable that came out empty would leave
+    /// the keys unencrypted, or lock their owner out.
+    pub(super) fn secret_that_says_something(&mut self, key: &str) -> Option<SecretText> {
+        if let Some(Given { value: Value::Word(text) | Value::Text(text), source }) = self.given.get(key)
+            && text.is_empty()
+        {
+            let mistake =
+                Mistake::new(format_args!("{key} ({source})"), "is empty: put the secret in it, or leave it out");
+            self.note(key, mistake);
+        }
+        self.secret(key)
+    }
+
     /// The names given under a section whose keys are names of the operator's choosing.
     pub(super) fn names(&self, section: &str) -> BTreeSet<String> {
         let under = self.given.keys().filter_map(|key| key.strip_prefix(section)?.strip_prefix('.')?.split_once('.'));

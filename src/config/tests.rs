@@ -93,6 +93,8 @@ fn a_secret_may_be_in_a_file() {
     );
     fs::write(&file, "\n").unwrap();
     assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is empty: put the secret in it"));
+    let empty = load(&folder, &[("COUNTERSIGN_KEYS__PASSPHRASE", "")], &[]).unwrap_err();
+    assert!(empty.contains("keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE): is empty"), "{empty}");
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is not UTF-8 text"));
     fs::remove_file(&file).unwrap();

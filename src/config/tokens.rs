@@ -84,7 +84,7 @@ const YEAR: Duration = Duration::from_hours(365 * 24);
 impl KeysConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let config = Self {
-            passphrase: r.secret("keys.passphrase"),
+            passphrase: r.secret_that_says_something("keys.passphrase"),
             publish_ahead: r.duration("keys.publish_ahead", "24h", Duration::from_mins(1)..=YEAR / 4),
             jwks_max_age: r.duration("keys.jwks_max_age", "300s", Duration::from_secs(1)..=Duration::from_hours(24)),
             rotate_every: r.optional_duration("keys.rotate_every", Duration::from_secs(10)..=YEAR * 10),
