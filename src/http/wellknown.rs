@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
-use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
@@ -22,7 +25,7 @@ use crate::throttle::prefix;
 
 /// The JWKS (RFC 7517 §5), which has no layer around it.
 pub fn jwks_route() -> Router<Http> {
-    Router::new().route("/.well-known/jwks.json", get(jwks))
+    Router::new().route("/.well-known/jwks.json", get(jwks).options(preflight))
 }
 
 /// The other documents.
@@ -143,6 +146,18 @@ fn note_visit(http: &Http, request: &Request, set: u64) {
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let (network, at) = (prefix(address), http.issuer.clock.now());
     http.issuer.visitors.note(&Visit { network, address, agent, set, at });
+}
+
+/// Any page may read the keys, with a header like `If-None-Match`, too, before which browsers ask.
+async fn preflight() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let answer = response.headers_mut();
+    answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+    answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
 }
 
 /// Whether `If-None-Match` names the tag (RFC 9110 §13.1.2: compared weakly).

@@ -166,6 +166,17 @@ async fn every_page_may_read_what_is_public() {
         let answer = Answer::to(server.request(Method::GET, path).header("origin", "https://other.example")).await;
         assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
     }
+    // A page that sends `If-None-Match` asks first.
+    let asked = server
+        .request(Method::OPTIONS, "/.well-known/jwks.json")
+        .header("origin", "https://other.example")
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "if-none-match");
+    let answer = Answer::to(asked).await;
+    answer.is(204);
+    for (name, value) in [("origin", "*"), ("methods", "GET, HEAD"), ("headers", "*")] {
+        assert_eq!(answer.header(&format!("access-control-allow-{name}")), value, "{answer:#?}");
+    }
 }
 
 async fn availability(server: &TestServer) -> Value {

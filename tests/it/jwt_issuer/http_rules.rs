@@ -30,7 +30,7 @@ async fn another_method_is_told_which_one_is_right() {
         assert_eq!(answer.refuses(405, "wrong_method").header("allow"), "GET,HEAD", "{route}");
     }
     let jwks = Answer::to(server.request(Method::POST, "/.well-known/jwks.json")).await;
-    assert_eq!((jwks.status, jwks.header("allow")), (405, "GET,HEAD"));
+    assert_eq!((jwks.status, jwks.header("allow")), (405, "GET,HEAD,OPTIONS"));
 }
 
 #[tokio::test]
