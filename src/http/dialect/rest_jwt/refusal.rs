@@ -65,8 +65,13 @@ impl From<Refusal> for Words {
     }
 }
 
+/// A field of `/restore`, by its documented name.
+pub fn restoring(field: Field) -> &'static str {
+    if field == Field::Email { "restoring_email" } else { on_the_wire(field) }
+}
+
 /// A field by the name this dialect has for it.
-fn on_the_wire(field: Field) -> &'static str {
+pub fn on_the_wire(field: Field) -> &'static str {
     match field {
         Field::NewPassword => "restoring_password",
         Field::ResetCode => "restoring_token",

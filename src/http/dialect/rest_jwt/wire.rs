@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::super::body::JsonBody;
 use super::super::super::reply;
-use super::refusal::Words;
+use super::refusal::{self, Words};
 use crate::domain::field::{Field, Problem};
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
@@ -68,15 +68,22 @@ pub fn shown_token(mut body: JsonBody) -> Result<SecretText, Words> {
 
 /// Fields by the documented names, or by those the original's code had.
 pub fn restore(mut body: JsonBody) -> Result<Restore, Words> {
+    let email = match text(&mut body, "restoring_email", Field::Email) {
+        Ok(Some(found)) => Some((found, refusal::restoring as fn(Field) -> &'static str)),
+        Ok(None) => text(&mut body, "email", Field::Email)?.map(|found| (found, refusal::on_the_wire as _)),
+        Err(refused) => return Err(refusal::words(refused, refusal::restoring)),
+    };
     let mut either = |documented, original, field| match text(&mut body, documented, field)? {
         Some(found) => Ok(Some(found)),
         None => text(&mut body, original, field),
     };
-    let email = either("restoring_email", "email", Field::Email)?;
     let token = either("restoring_token", "token", Field::ResetCode)?;
     let password = either("restoring_password", "new_password", Field::NewPassword)?;
     match (email, token, password) {
-        (Some(email), None, None) => Ok(Restore::Ask { email: parse_email(&email)? }),
+        (Some((email, name)), None, None) => {
+            let email = parse_email(&email).map_err(|refused| refusal::words(refused, name))?;
+            Ok(Restore::Ask { email })
+        }
         (None, Some(token), Some(password)) => {
             Ok(Restore::Redeem { token: SecretText::new(token), password: Password::new(password) })
         }
