@@ -1,5 +1,6 @@
 //! Whether a token of any kind is good, asked by somebody who can't verify it.
 
+use super::authenticate::named;
 use super::refresh_token::open_jwt;
 use super::refusal::Unproven;
 use super::sliding::Slide;
@@ -19,7 +20,7 @@ impl VerifyToken<'_> {
     /// good if they could be exchanged; asking spends nothing and ends nothing.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         match issuer.verify_access(self.token) {
-            Ok(_) => return Ok(()),
+            Ok(token) => return named(&token).map(drop),
             Err(TokenFault::Kind) => {}
             Err(fault) => return Err(fault.into()),
         }
