@@ -1,24 +1,71 @@
 //! Bodies: read within a size and a time, as an object of named fields. What a field may hold is asked for one by one,
 //! so that a wrong one can be named.
 
+use std::fmt;
+
+use axum::BoxError;
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::rejection::Rejection;
 use super::{Http, multipart};
 use crate::domain::field::{Field, Problem};
 use crate::domain::strict_json;
 
-/// The fields of a JSON object; unknown ones are ignored. An empty body has none.
-#[derive(Debug, Default)]
+/// The fields of a JSON object; unknown ones are ignored. An empty body has none. `Debug` shows their names alone, and
+/// the texts that nobody took are wiped when it is dropped: a password may be among them.
+#[derive(Default)]
 pub struct JsonBody(Map<String, Value>);
 
+impl fmt::Debug for JsonBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Drop for JsonBody {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 impl JsonBody {
+    /// Reads a JSON object: no member twice, and nothing after it.
+    pub fn from_json(body: &[u8]) -> Result<Self, Rejection> {
+        let parsed = strict_json::parse_object(body);
+        parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("invalid JSON, {error}")))
+    }
+
+    /// Reads a form as strictly as the JSON: no field twice, and nothing that is not UTF-8 (the parser would put U+FFFD
+    /// in its place, and a password would be another than was sent).
+    pub fn from_form(body: &[u8]) -> Result<Self, Rejection> {
+        let mut fields = Self::default();
+        for (name, value) in form_urlencoded::parse(body) {
+            if value.contains(char::REPLACEMENT_CHARACTER) {
+                return Err(not_utf8());
+            }
+            if fields.0.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
+                return Err(Rejection::MalformedBody("the form has a field twice".to_owned()));
+            }
+        }
+        Ok(fields)
+    }
+
     /// A field by its own name.
     pub fn text(&mut self, field: Field) -> Result<Option<String>, Problem> {
         self.text_named(field.name())
@@ -52,7 +99,7 @@ impl FromRequest<Http> for JsonBody {
         match (is_json, body.is_empty()) {
             (_, true) => Ok(Self::default()),
             (false, false) => Err(Rejection::WrongContentType("a JSON object as application/json")),
-            (true, false) => parse_json(&body),
+            (true, false) => Self::from_json(&body),
         }
     }
 }
@@ -73,9 +120,9 @@ impl FromRequest<Http> for Submitted {
         let (is_json, is_form) = (is_json(request.headers()), is_form(request.headers()));
         let body = read(request, http).await?;
         match (is_json, is_form, body.is_empty()) {
-            (_, true, _) => parse_form(&body).map(Self::Form),
+            (_, true, _) => JsonBody::from_form(&body).map(Self::Form),
             (_, false, true) => Ok(Self::Json(JsonBody::default())),
-            (true, false, false) => parse_json(&body).map(Self::Json),
+            (true, false, false) => JsonBody::from_json(&body).map(Self::Json),
             (false, false, false) => Err(Rejection::WrongContentType(
                 "a JSON object as application/json, or a form as application/x-www-form-urlencoded",
             )),
@@ -132,45 +179,37 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type(headers).is_some_and(|kind| kind == "application/x-www-form-urlencoded")
 }
 
-fn parse_json(body: &[u8]) -> Result<JsonBody, Rejection> {
-    let parsed = strict_json::parse_object(body);
-    parsed.map(JsonBody).map_err(|error| Rejection::MalformedBody(format!("invalid JSON, {error}")))
-}
-
-/// As strict as the JSON is: no field twice, and nothing that is not UTF-8 (the parser would put U+FFFD in its place,
-/// and a password would be another than was sent).
-fn parse_form(body: &[u8]) -> Result<JsonBody, Rejection> {
-    let mut fields = Map::new();
-    for (name, value) in form_urlencoded::parse(body) {
-        if value.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(not_utf8());
-        }
-        if fields.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
-            return Err(Rejection::MalformedBody("the form has a field twice".to_owned()));
-        }
-    }
-    Ok(JsonBody(fields))
-}
-
 /// The media type, in lower case and without parameters.
 fn content_type(headers: &HeaderMap) -> Option<String> {
     let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     text.split(';').next().map(|kind| kind.trim().to_ascii_lowercase())
 }
 
-/// The whole body, within `server.max_body` bytes and the time a body may take.
-async fn read(request: Request, http: &Http) -> Result<Bytes, Rejection> {
+/// The whole body, within `server.max_body` bytes and the time a body may take. Wiped when it was read.
+async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejection> {
     let max = http.options.max_body;
     let announced =
         request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > max) {
         return Err(Rejection::TooLarge(max));
     }
-    let whole = Limited::new(request.into_body(), max).collect();
+    let body = Limited::new(request.into_body(), max);
+    let whole = gather(body, announced.unwrap_or(0));
     match tokio::time::timeout(http.options.body_timeout, whole).await {
         Err(_) => Err(Rejection::TooSlow),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge(max)),
         Ok(Err(error)) => Err(Rejection::MalformedBody(error.to_string())),
     }
+}
+
+/// Room for all that was announced: a buffer that grows leaves copies behind. Of a body in chunks some may stay.
+async fn gather(mut body: Limited<Body>, announced: usize) -> Result<Zeroizing<Vec<u8>>, BoxError> {
+    let mut whole = Zeroizing::new(Vec::with_capacity(announced));
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole)
 }
