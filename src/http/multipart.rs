@@ -56,12 +56,14 @@ fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {
         let (name, after) = rest.split_once('=')?;
-        let (value, next) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => after.split_at(after.find(';').unwrap_or(after.len())),
+        let (value, next) = if let Some(quoted) = after.strip_prefix('"') {
+            quoted.split_once('"')?
+        } else {
+            let (value, next) = after.split_at(after.find(';').unwrap_or(after.len()));
+            (value.trim_end(), next)
         };
         if name.trim_matches([' ', ';']).eq_ignore_ascii_case(wanted) {
-            return Some(value.trim_end().to_owned());
+            return Some(value.to_owned());
         }
         rest = next;
     }
