@@ -36,6 +36,7 @@ mod ring_file;
 pub use change::Revoked;
 pub use error::{KeyDirError, PrivateKeyProblem, RingProblem, Warning};
 pub use files::Stamp;
+pub use ring_file::check_ring;
 
 use files::Access;
 use ring_file::Contents;

@@ -18,13 +18,13 @@ use crate::telemetry::requests::Requests;
 
 mod admin;
 mod bearer;
-mod body;
+pub mod body;
 mod caller;
 mod dialect;
 mod layers;
 mod liveliness;
 pub mod metrics;
-mod multipart;
+pub mod multipart;
 pub mod openapi;
 pub mod pages;
 mod rejection;

@@ -155,6 +155,11 @@ impl Templates {
         Ok(all)
     }
 
+    /// What is built in, for a server at this URL.
+    pub fn built_in(public_url: &str) -> Result<Self, TemplateError> {
+        Self::load(None, &Site::new(public_url))
+    }
+
     /// Renders a mail for its recipient.
     pub fn render(&self, mail: &Mail, to: &Email) -> Result<Rendered, TemplateError> {
         let part = |part: &str| self.set.render(&format!("{}/{part}", mail.template()), mail.context(&self.site));

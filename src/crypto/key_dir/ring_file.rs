@@ -57,6 +57,11 @@ struct WrittenEntry<'a> {
     certificate: &'a str,
 }
 
+/// Whether a `ring.json` can be read, as far as its text tells: its version, dates and public halves.
+pub fn check_ring(text: &[u8]) -> Result<(), RingProblem> {
+    Contents::parse(text).map(drop)
+}
+
 impl Contents {
     /// Reads the folder's ring. A ring that is not there is [`KeyDirError::Empty`].
     pub(super) fn read(folder: &Path) -> Result<Self, KeyDirError> {

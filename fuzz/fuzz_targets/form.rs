@@ -1,0 +1,4 @@
+//! libFuzzer runs `countersign_fuzz::form`, where it stands what must hold.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| countersign_fuzz::form(data));

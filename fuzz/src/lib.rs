@@ -1,0 +1,187 @@
+//! What each fuzz target does with its bytes, and what must hold whatever they are. Beyond "it does not panic" each
+//! target compares two ways to one answer. `tests/it/attacks/corpus.rs` includes this file and runs every known input
+//! as a plain test.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use countersign::config::Config;
+use countersign::crypto::derive::DerivedKeys;
+use countersign::crypto::key_dir::check_ring;
+use countersign::crypto::refresh_mac::RefreshTokens;
+use countersign::crypto::token::{FOREIGN_TOKEN_MAX, TOKEN_MAX, UnverifiedToken};
+use countersign::crypto::verify;
+use countersign::domain::id::SessionId;
+use countersign::domain::reset_code::{LinkToken, ResetCode};
+use countersign::domain::secret::SecretText;
+use countersign::domain::strict_json;
+use countersign::domain::user::{Email, Username};
+use countersign::http::body::JsonBody;
+use countersign::http::multipart;
+use countersign::mail::{Mail, Templates};
+use url::form_urlencoded;
+use uuid::Uuid;
+
+/// One of the targets.
+pub type Target = fn(&[u8]);
+
+/// Every target by its name, which is its corpus folder's, too.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("token", token),
+    ("refresh", refresh),
+    ("config", config),
+    ("ring", ring),
+    ("mail", mail),
+    ("json", json),
+    ("form", form),
+];
+
+/// The one parser of tokens: what it takes is short, has two dots, an asymmetric algorithm and nothing that a verifier
+/// would have to obey, and its parts are the text.
+pub fn token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for (read, max) in
+        [(UnverifiedToken::parse(text), TOKEN_MAX), (UnverifiedToken::parse_foreign(text), FOREIGN_TOKEN_MAX)]
+    {
+        let Ok(token) = read else { continue };
+        assert!(text.len() <= max);
+        assert_eq!(text.matches('.').count(), 2);
+        assert!(text.as_bytes().starts_with(token.signing_input));
+        for name in ["exp", "nbf", "iat"] {
+            let _ = verify::date(&token.claims, name);
+        }
+    }
+    if UnverifiedToken::parse(text).is_ok() {
+        assert!(UnverifiedToken::parse_foreign(text).is_ok(), "ours are held to more than others'");
+    }
+}
+
+/// The native refresh token, its UUID spelling, and what mails carry. The first 20 bytes are also used to make a token
+/// of ours: it must be read back, and no other text of it.
+pub fn refresh(data: &[u8]) {
+    static TOKENS: OnceLock<RefreshTokens> = OnceLock::new();
+    let tokens = TOKENS.get_or_init(|| RefreshTokens::new(&DerivedKeys::new(&[7; 32])));
+    if let Some((head, rest)) = data.split_first_chunk::<20>() {
+        let (id, generation) = head.split_at(16);
+        let id = SessionId(Uuid::from_slice(id).unwrap_or_default());
+        let generation = u32::from_be_bytes(generation.try_into().unwrap_or_default());
+        let made = tokens.make(id, generation);
+        assert_eq!(tokens.read(made.expose()), Some((id, generation)));
+        // Any change to the text is refused.
+        if let [at, bits, ..] = rest {
+            let mut changed = made.expose().as_bytes().to_vec();
+            let at = usize::from(*at) % changed.len();
+            changed[at] ^= bits;
+            if *bits != 0
+                && let Ok(changed) = std::str::from_utf8(&changed)
+            {
+                assert_eq!(tokens.read(changed), None, "{changed}");
+            }
+        }
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some((session, generation)) = tokens.read(text) {
+        assert_eq!(tokens.make(session, generation).expose(), text, "one token, one spelling");
+    }
+    if let Ok(uuid) = Uuid::try_parse(text) {
+        let _ = tokens.uuid_hash(&uuid);
+    }
+    if let Some(code) = ResetCode::parse(text) {
+        let again = ResetCode::parse(&code.for_people());
+        assert_eq!(again.map(|code| code.expose().to_vec()), Some(code.expose().to_vec()));
+    }
+    let _ = LinkToken::parse(text);
+}
+
+/// A settings file: read, or every mistake told; what was read is shown without a panic.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Config::from_toml(text) {
+        Ok(config) => {
+            let _ = (config.in_force(), countersign::config::deploy::unsafe_for_production(&config));
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// The ring's file.
+pub fn ring(data: &[u8]) {
+    if let Err(problem) = check_ring(data) {
+        assert!(!problem.to_string().is_empty());
+    }
+}
+
+/// What people choose, in every mail: the subject stays one line, and no name becomes markup.
+pub fn mail(data: &[u8]) {
+    static TEMPLATES: OnceLock<Option<Templates>> = OnceLock::new();
+    let templates = TEMPLATES.get_or_init(|| Templates::built_in("https://id.example.com").ok());
+    let Some(templates) = templates else { unreachable!("the built-in templates load") };
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (name, address) = text.split_once('\n').unwrap_or((text, "anna@example.com"));
+    let to = Email::parse(address).or_else(|_| Email::parse("anna@example.com"));
+    let (Ok(username), Ok(to)) = (Username::parse(name), to) else { return };
+    let link = SecretText::new(format!("https://id.example.com/restore?restoring={}", address.len()));
+    let mut code = [0; 12];
+    for (into, from) in code.iter_mut().zip(data) {
+        *into = *from;
+    }
+    let mails = [
+        Mail::ResetCode {
+            username: username.clone(),
+            code: ResetCode::from_random(code),
+            valid_for: Duration::from_secs(data.len() as u64),
+        },
+        Mail::RestoreLink { username, link, valid_for: Duration::from_mins(15) },
+    ];
+    let plain = Username::parse("anna").into_iter().flat_map(|username| {
+        [Mail::RestoreLink { username, link: SecretText::new(String::new()), valid_for: Duration::from_mins(15) }]
+    });
+    let tags = |html: &str| html.matches('<').count();
+    let expected: Vec<usize> =
+        plain.filter_map(|mail| templates.render(&mail, &to).ok()).map(|mail| tags(&mail.html)).collect();
+    for (number, mail) in mails.iter().enumerate() {
+        let Ok(mail) = templates.render(mail, &to) else { unreachable!("every mail renders") };
+        assert!(!mail.subject.contains(['\r', '\n']), "{:?}", mail.subject);
+        if number == 1 {
+            assert_eq!([tags(&mail.html)], expected.as_slice(), "a name became markup: {name:?}");
+        }
+    }
+}
+
+/// JSON bodies: what is taken, a common parser takes too and reads alike.
+pub fn json(data: &[u8]) {
+    let strict = strict_json::parse(data);
+    if let Ok(value) = &strict {
+        let common: Result<serde_json::Value, _> = serde_json::from_slice(data);
+        assert_eq!(common.ok().as_ref(), Some(value));
+    }
+    match JsonBody::from_json(data) {
+        Ok(mut body) => {
+            assert!(strict.is_ok());
+            let _ = body.flag_named("email_as_name");
+            let _ = body.text_named("password");
+        }
+        Err(_) => assert!(!strict.is_ok_and(|value| value.is_object())),
+    }
+}
+
+/// Forms, `application/x-www-form-urlencoded` and `multipart/form-data`: what is written is read back.
+pub fn form(data: &[u8]) {
+    if let Ok(mut body) = JsonBody::from_form(data) {
+        for (name, value) in form_urlencoded::parse(data) {
+            assert_eq!(body.text_named(&name).ok().flatten().as_deref(), Some(&*value));
+        }
+    }
+    let _ = multipart::fields("multipart/form-data; boundary=X", data);
+    if let Some(split) = data.iter().position(|byte| *byte == b'\n') {
+        let (kind, body) = data.split_at(split);
+        let _ = multipart::fields(&String::from_utf8_lossy(kind), &body[1..]);
+    }
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    if !text.contains("--X") && !name.contains(['"', '\r', '\n']) {
+        let body = format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--X--\r\n");
+        let read = multipart::fields("multipart/form-data; boundary=X", body.as_bytes());
+        assert_eq!(read, Ok(vec![(name.to_owned(), value.to_owned())]));
+    }
+}
