@@ -2,6 +2,7 @@
 
 mod admin;
 mod backup;
+mod attacks;
 mod cli;
 mod cors;
 mod counters;

@@ -249,7 +249,8 @@ impl Drop for Binary {
 }
 
 fn address(log: &str) -> Option<String> {
-    let mut parts = log.split_once("listen=").or_else(|| log.split_once("\"listen\":\""))?.1.split([' ', '"', '\n']);
-    let address = parts.next()?;
+    // As text, or as JSON.
+    let said = ["listen=", "\"listen\":\""].into_iter().find_map(|word| log.split_once(word))?.1;
+    let address = said.split([' ', '"', '\n']).next().filter(|address| said.len() > address.len())?;
     Some(format!("http://{address}"))
 }

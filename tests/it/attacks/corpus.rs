@@ -1,0 +1,35 @@
+//! Every known input of the fuzzer, on stable Rust and without it: what once broke stays mended.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../../../fuzz/src/lib.rs"]
+mod targets;
+
+#[test]
+fn every_known_input_keeps_what_its_target_promises() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    for (name, target) in targets::TARGETS {
+        let mut inputs = 0;
+        for entry in fs::read_dir(corpus.join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            // Told before it runs: a panic in a target names no file.
+            println!("{}", path.display());
+            target(&fs::read(&path).unwrap());
+            inputs += 1;
+        }
+        assert!(inputs >= 5, "{name} has hardly any inputs");
+    }
+}
+
+#[test]
+fn every_target_can_be_built_and_has_inputs() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    for (name, _) in targets::TARGETS {
+        assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "{name}");
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not in fuzz/Cargo.toml");
+    }
+    let corpora = fs::read_dir(fuzz.join("corpus")).unwrap().count();
+    assert_eq!(corpora, targets::TARGETS.len(), "a corpus without its target");
+}

@@ -1,0 +1,167 @@
+//! The attacker's workshop, and the server it is for: one with a revoked, a retired and two active keys. The attacker
+//! may even have our own key sign, so that a token is refused for what it says and not for its signature.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign::domain::algorithm::Algorithm as Ours;
+use countersign::issuer::keys;
+use jsonwebtoken::crypto::sign;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, TestServer, token};
+
+/// The kinds of token there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// An access token that renews itself.
+    Long,
+    /// An access token with a refresh token beside it.
+    Short,
+    /// `simplejwt`'s sliding token.
+    Sliding,
+    /// A signed refresh token.
+    Refresh,
+    /// A refresh token that is a UUID.
+    Uuid,
+}
+
+impl Kind {
+    pub const ALL: [Self; 5] = [Self::Long, Self::Short, Self::Sliding, Self::Refresh, Self::Uuid];
+}
+
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// A key the server has or had.
+#[derive(Clone)]
+pub struct OldKey {
+    pub kid: String,
+    pem: Vec<u8>,
+}
+
+impl OldKey {
+    fn active(server: &TestServer, alg: &str) -> Self {
+        let ring = server.issuer.ring();
+        let kid = ring.schedule().active(alg.parse().unwrap(), server.clock.now()).unwrap().kid.to_string();
+        let pem = fs::read(server.path(&format!("keys/{kid}.pem"))).unwrap();
+        Self { kid, pem }
+    }
+
+    /// Signs a text as it is.
+    pub fn sign_text(&self, input: &str) -> String {
+        let signature = sign(input.as_bytes(), &EncodingKey::from_ec_pem(&self.pem).unwrap(), Algorithm::ES256);
+        format!("{input}.{}", signature.unwrap())
+    }
+
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        self.sign_text(&token::signing_input(header, claims))
+    }
+
+    /// Signs as RSA.
+    pub fn sign_rsa(&self, header: &Value, claims: &Value) -> String {
+        let input = token::signing_input(header, claims);
+        let key = EncodingKey::from_rsa_pem(&self.pem).unwrap();
+        format!("{input}.{}", sign(input.as_bytes(), &key, Algorithm::RS256).unwrap())
+    }
+}
+
+/// A key the server has never heard of, and a place on the net that publishes it and counts who asks.
+pub struct Evil {
+    pair: EcdsaKeyPair,
+    pub jwk: Value,
+    pub url: String,
+    pub visits: Arc<AtomicUsize>,
+}
+
+impl Evil {
+    fn new() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let point = pair.public_key().as_ref();
+        let jwk = json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "evil",
+            "x": encode(&point[1..33]), "y": encode(&point[33..65])});
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+        let (visits, body) = (Arc::new(AtomicUsize::new(0)), json!({"keys": [jwk]}).to_string());
+        let counted = Arc::clone(&visits);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.map(|mut stream| stream.write_all(format!("{head}{body}").as_bytes()));
+            }
+        });
+        Self { pair, jwk, url, visits }
+    }
+
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        let input = token::signing_input(header, claims);
+        let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+        format!("{input}.{}", encode(signature))
+    }
+
+    pub fn visits(&self) -> usize {
+        self.visits.load(Ordering::SeqCst)
+    }
+}
+
+/// A server with a past, and everything an attacker could have.
+pub struct World {
+    pub server: TestServer,
+    pub revoked: OldKey,
+    pub retired: OldKey,
+    pub active: OldKey,
+    pub rsa: OldKey,
+    pub evil: Evil,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let server = TestServer::with("social.github = { client_id = 'id', client_secret = 'secret' }").await;
+        server.register("anna").await;
+        let revoked = OldKey::active(&server, "ES256");
+        rotate(&server).await;
+        server.issuer.key_dir.revoke(&revoked.kid, &keys::policy(&server.issuer)).unwrap();
+        let retired = OldKey::active(&server, "ES256");
+        rotate(&server).await;
+        let ring = server.issuer.ring();
+        let retired_key = ring.schedule().keys().iter().find(|key| key.kid.to_string() == retired.kid).unwrap();
+        let published_until = retired_key.published_until.unwrap();
+        server.clock.advance(published_until.since(server.clock.now()) + Duration::from_secs(1));
+        keys::tick(&server.issuer).await.unwrap();
+        let (active, rsa) = (OldKey::active(&server, "ES256"), OldKey::active(&server, "RS256"));
+        assert_ne!(active.kid, retired.kid);
+        Self { server, revoked, retired, active, rsa, evil: Evil::new() }
+    }
+
+    /// A good token, of a session of its own.
+    pub async fn good(&self, kind: Kind) -> String {
+        let (path, login, member) = match kind {
+            Kind::Long => ("/auth", "username", "jwt"),
+            Kind::Short => ("/api/login/", "email", "access_token"),
+            Kind::Sliding => ("/api/token/sliding/", "username", "token"),
+            Kind::Refresh => ("/api/token/", "username", "refresh"),
+            Kind::Uuid => ("/api/login/", "email", "refresh_token"),
+        };
+        let name = if login == "email" { "anna@example.com" } else { "anna" };
+        let answer = self.server.post(path, &json!({login: name, "password": PASSWORD})).await;
+        answer.is(200).json()[member].as_str().unwrap().to_owned()
+    }
+}
+
+async fn rotate(server: &TestServer) {
+    server.issuer.key_dir.rotate(Some(Ours::Es256), true, &keys::policy(&server.issuer)).unwrap();
+    keys::tick(&server.issuer).await.unwrap();
+    server.clock.advance(Duration::from_secs(1));
+}

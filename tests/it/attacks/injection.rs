@@ -1,0 +1,138 @@
+//! Words that would be code, markup or another header somewhere else: in names, addresses, paths and queries.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Answer, PASSWORD, TestServer, settle};
+
+/// Names people may have, which a careless template, page or sheet would run.
+const NAMES: [&str; 9] = [
+    "{{ 7191 * 7 }}",
+    "{% for x in range(9) %}zq{% endfor %}",
+    "{{ self.__class__ }}",
+    "${7191*7}",
+    "#{7191*7}",
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "'; DROP TABLE users; --",
+    "=cmd|' /C calc'!A0",
+];
+
+#[tokio::test]
+async fn a_name_is_never_more_than_a_name_in_a_mail() {
+    let server = TestServer::start().await;
+    for (number, name) in NAMES.iter().enumerate() {
+        let email = format!("user{number}@example.com");
+        server.post("/register", &json!({"username": name, "password": PASSWORD, "email": email})).await.is(200);
+        let path = if number % 2 == 0 { "/request_password_reset" } else { "/restore" };
+        server.post(path, &json!({"email": email})).await.is(200);
+        server.post("/auth", &json!({"username": name, "password": PASSWORD})).await.is(200);
+    }
+    settle("all mails", async || server.mails().len() == NAMES.len()).await;
+    for mail in server.mails() {
+        let text = mail.source.replace("=\n", "");
+        assert!(!text.contains("50337") && !text.contains("zqzq"), "a template ran in a name:\n{text}");
+        let html = text.split("text/html").nth(1).unwrap();
+        assert!(!html.contains("<script") && !html.contains("<img"), "a name became markup:\n{text}");
+        let (head, _) = text.split_once("\n\n").unwrap();
+        for line in head.lines().filter(|line| !line.starts_with([' ', '\t'])) {
+            let name = line.split(':').next().unwrap().to_lowercase();
+            let known =
+                ["from", "to", "subject", "date", "message-id", "mime-version", "content-type", "auto-submitted"];
+            assert!(known.contains(&name.as_str()), "a header nobody wrote: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn lines_end_in_no_name_and_no_address() {
+    let server = TestServer::start().await;
+    for end in ["\r\n", "\n", "\r", "\0", "\u{2028}", "\u{85}", "\x0b"] {
+        let name = format!("anna{end}Bcc: evil@example.com");
+        let body = json!({"username": name, "password": PASSWORD, "email": "anna@example.com"});
+        server.post("/register", &body).await.is(400);
+        for email in [format!("anna@example.com{end}Bcc: evil@example.com"), format!("\"anna{end}\"@example.com")] {
+            let body = json!({"username": "anna", "password": PASSWORD, "email": email});
+            server.post("/register", &body).await.is(400);
+            let asked = server.post("/request_password_reset", &json!({"email": email})).await;
+            assert!(matches!(asked.status, 200 | 400), "{asked:#?}");
+        }
+    }
+    for several in
+        ["anna@example.com,evil@example.com", "anna@example.com evil@example.com", "<anna@example.com>", "a@b@c"]
+    {
+        let body = json!({"username": "anna", "password": PASSWORD, "email": several});
+        server.post("/register", &body).await.is(400);
+    }
+    assert!(server.mails().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_that_was_sent_comes_back_as_markup() {
+    let server = TestServer::with_anna().await;
+    let markup = "<script>alert(1)</script>";
+    let coded = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
+    let mut answers = Vec::new();
+    for path in ["/", "/restore", "/social/", "/google/", "/google/callback/", "/get_public_cert", "/api-doc/"] {
+        for query in ["restoring", "error", "error_description", "state", "code", "alg", "kid", "next"] {
+            answers.push(server.get(&format!("{path}?{query}={coded}")).await);
+        }
+        answers.push(server.get(&format!("{path}{coded}")).await);
+    }
+    let form = [
+        format!("restoring_email={coded}"),
+        format!("restoring_token={coded}&restoring_password={coded}"),
+        format!("{coded}={coded}"),
+    ];
+    for body in form {
+        let kind = "application/x-www-form-urlencoded";
+        let request =
+            server.request(Method::POST, "/restore").header("content-type", kind).header("accept", "text/html");
+        answers.push(Answer::to(request.body(body)).await);
+    }
+    for path in ["/auth", "/signin", "/signup", "/register", "/api/login/", "/api/token/", "/api/register/", "/restore"]
+    {
+        let body = json!({"username": markup, "password": markup, "email": markup, markup: markup, "token": markup});
+        answers.push(server.post(path, &body).await);
+    }
+    for answer in answers {
+        assert!(!answer.text.contains(markup), "{answer:#?}");
+        assert!(answer.status < 500, "{answer:#?}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer:#?}");
+        if answer.header("content-type").starts_with("text/html") {
+            let policy = answer.header("content-security-policy");
+            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{answer:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_query_and_no_host_makes_a_header_or_a_link() {
+    let server = TestServer::with_anna().await;
+    for path in
+        ["/restore", "/social/", "/google/", "/google/callback/", "/social_logout/", "/get_public_cert", "/api-doc"]
+    {
+        for query in [
+            "next=https://evil.example",
+            "redirect_uri=//evil.example",
+            "x=%0d%0aset-cookie:%20evil=1",
+            "state=%0a%0devil",
+        ] {
+            let request = server.request(Method::GET, &format!("{path}?{query}"));
+            let request = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
+            let request =
+                request.header("forwarded", "host=evil.example;proto=https").header("x-forwarded-proto", "evil");
+            let answer = Answer::to(request).await;
+            let headers = format!("{:?}", answer.headers);
+            assert!(!headers.contains("evil"), "{path}?{query}: {answer:#?}");
+            assert!(answer.status < 500, "{answer:#?}");
+        }
+    }
+    for path in ["/request_password_reset", "/restore"] {
+        let request = server.posting(path, &json!({"email": "anna@example.com"})).header("host", "evil.example");
+        let request = request.header("x-forwarded-host", "evil.example").header("referer", "https://evil.example/");
+        Answer::to(request).await.is(200);
+    }
+    settle("both mails", async || server.mails().len() == 2).await;
+    assert!(server.mails().iter().all(|mail| !mail.source.contains("evil")));
+}

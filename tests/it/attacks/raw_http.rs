@@ -1,0 +1,195 @@
+//! Requests that two servers in a row may read differently, paths that lead elsewhere, and everything too large.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::raw::{say, statuses};
+use crate::support::{PASSWORD, TestServer};
+
+/// Says it off the async threads.
+async fn heard(server: &TestServer, bytes: impl Into<Vec<u8>>) -> String {
+    let (url, bytes) = (server.url.clone(), bytes.into());
+    tokio::task::spawn_blocking(move || say(&url, &bytes)).await.unwrap()
+}
+
+/// A request that would be seen in the answers if it were taken for one.
+const SMUGGLED: &str = "GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+/// Requests whose end two servers may see in two places.
+fn ambiguous(path: &str) -> Vec<(&'static str, String)> {
+    let post = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
+    let length = SMUGGLED.len();
+    vec![
+        (
+            "a length, then chunks",
+            format!("{post}content-length: {length}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}"),
+        ),
+        (
+            "chunks, then a length",
+            format!("{post}transfer-encoding: chunked\r\ncontent-length: {length}\r\n\r\n0\r\n\r\n{SMUGGLED}"),
+        ),
+        ("chunks alone", format!("{post}transfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("two lengths", format!("{post}content-length: 0\r\ncontent-length: {length}\r\n\r\n{SMUGGLED}")),
+        ("two lengths in one", format!("{post}content-length: 0, {length}\r\n\r\n{SMUGGLED}")),
+        ("a signed length", format!("{post}content-length: +0\r\n\r\n{SMUGGLED}")),
+        ("a negative length", format!("{post}content-length: -1\r\n\r\n{SMUGGLED}")),
+        ("a length in hex", format!("{post}content-length: 0x0\r\n\r\n{SMUGGLED}")),
+        ("an endless length", format!("{post}content-length: 99999999999999999999999\r\n\r\n{SMUGGLED}")),
+        ("an unknown coding", format!("{post}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("chunks that are not last", format!("{post}transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("chunks by a vertical tab", format!("{post}transfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("a blank before the colon", format!("{post}transfer-encoding : chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("a folded line", format!("{post}x: y\r\n transfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("a negative chunk", format!("{post}transfer-encoding: chunked\r\n\r\n-1\r\n\r\n{SMUGGLED}")),
+        ("an endless chunk", format!("{post}transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n\r\n{SMUGGLED}")),
+        (
+            "HTTP/1.0 in chunks",
+            format!("{post}transfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")
+                .replace("HTTP/1.1\r\nhost: x\r\ncontent-type", "HTTP/1.0\r\nhost: x\r\ncontent-type"),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_hides_in_another() {
+    let server = TestServer::start().await;
+    for path in ["/auth", "/.well-known/jwks.json", "/nowhere"] {
+        for (what, request) in ambiguous(path) {
+            let heard = heard(&server, request).await;
+            assert!(!heard.contains("uptime"), "{what} at {path}: {heard}");
+            let statuses = statuses(&heard);
+            assert!(statuses.len() <= 1 && statuses.iter().all(|status| *status < 500), "{what} at {path}: {heard}");
+        }
+    }
+    // The other request is seen where it is one.
+    let two = format!("POST /auth HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n{SMUGGLED}");
+    let heard = heard(&server, two).await;
+    assert!(heard.contains("uptime") && statuses(&heard).len() == 2, "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_is_none_is_refused() {
+    let server = TestServer::start().await;
+    let rows: [(&str, &[u8]); 12] = [
+        ("a NUL in a value", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx: \0\r\n\r\n"),
+        ("a bare CR in a value", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx: a\rb: c\r\n\r\n"),
+        ("a name with a blank", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx y: z\r\n\r\n"),
+        ("a line without a colon", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nxyz\r\n\r\n"),
+        ("no name", b"GET /liveliness HTTP/1.1\r\nhost: x\r\n: z\r\n\r\n"),
+        ("a NUL in the path", b"GET /live\0liness HTTP/1.1\r\nhost: x\r\n\r\n"),
+        ("a blank in the path", b"GET /live liness HTTP/1.1\r\nhost: x\r\n\r\n"),
+        ("a version there is not", b"GET /liveliness HTTP/9.9\r\nhost: x\r\n\r\n"),
+        ("HTTP/2 unasked", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
+        ("no HTTP", b"\r\n\r\nhello there\r\n\r\n"),
+        ("a method with a NUL", b"G\0T /liveliness HTTP/1.1\r\nhost: x\r\n\r\n"),
+    ];
+    for (what, bytes) in rows {
+        let heard = heard(&server, bytes).await;
+        assert!(!heard.contains("uptime"), "{what}: {heard}");
+        assert!(statuses(&heard).iter().all(|status| (400..500).contains(status) || *status == 505), "{what}: {heard}");
+    }
+    server.get("/liveliness").await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_path_leads_around_a_route_or_into_a_folder() {
+    let server = TestServer::start().await;
+    for path in [
+        "//auth",
+        "/./auth",
+        "/x/../auth",
+        "/%2e/auth",
+        "/x/%2e%2e/auth",
+        "/%61uth",
+        "/auth%2f",
+        "/auth%00",
+        "/auth;x=y",
+        "/AUTH",
+        "/auth//",
+        "\\auth",
+        "/auth%5c",
+        "/auth.json",
+        "/%c0%afauth",
+        "/api//login/",
+        "/api/%2fme/",
+        "/api/me/..",
+        "/../keys/secret",
+        "/%2e%2e/%2e%2e/keys/secret",
+        "/..%2fkeys%2fsecret",
+        "/keys/ring.json",
+        "/data/countersign.db",
+        "/.git/config",
+        "/countersign.toml",
+        "/etc/passwd",
+        "//evil.example/auth",
+        "/api-doc/../../keys/ring.json",
+    ] {
+        for method in ["GET", "POST"] {
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            let heard = heard(&server, request).await;
+            let statuses = statuses(&heard);
+            assert!(matches!(statuses[..], [400 | 404 | 405]), "{method} {path}: {heard}");
+            assert!(!heard.contains("evil.example") && !heard.contains("location:"), "{method} {path}: {heard}");
+        }
+    }
+    // An absolute form names another host: nothing of it is believed.
+    let absolute = "GET http://evil.example/.well-known/openid-configuration HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
+    let heard = heard(&server, absolute).await;
+    assert!(!heard.contains("evil.example") && heard.contains(&server.url), "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_too_large_is_refused_and_nothing_is_kept() {
+    let server = TestServer::with_anna().await;
+    let asking = |more: &str| format!("GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n");
+    let mut many = String::new();
+    for number in 0..500 {
+        let _ = write!(many, "x-{number}: y\r\n");
+    }
+    let rows = [
+        ("a long value", asking(&format!("x: {}\r\n", "y".repeat(100_000)))),
+        ("a long name", asking(&format!("{}: y\r\n", "x".repeat(100_000)))),
+        ("many headers", asking(&many)),
+        ("a long path", format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "a".repeat(100_000))),
+        (
+            "a long query",
+            format!("GET /liveliness?{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "a".repeat(100_000)),
+        ),
+        ("a long method", format!("{} / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "A".repeat(100_000))),
+    ];
+    for (what, request) in rows {
+        let said = heard(&server, request).await;
+        let told = statuses(&said);
+        assert!(matches!(told[..], [] | [400 | 404 | 414 | 431]), "{what}: {said}");
+    }
+    let mut wide = String::new();
+    for number in 0..8000 {
+        let _ = write!(wide, "a{number}=1&");
+    }
+    let deep = format!("{{\"username\":{}", "[".repeat(60_000));
+    let long = json!({"username": "a".repeat(60_000), "password": "b"}).to_string();
+    let name = json!({"a".repeat(60_000): 1}).to_string();
+    for (what, kind, body) in [
+        ("many fields", "application/x-www-form-urlencoded", wide),
+        ("deep JSON", "application/json", deep),
+        ("a long text", "application/json", long),
+        ("a long name", "application/json", name),
+        ("too much", "application/json", " ".repeat(65_537)),
+        ("too much of a form", "application/x-www-form-urlencoded", "a".repeat(65_537)),
+        ("parts without an end", "multipart/form-data; boundary=x", "--x\r\n".repeat(10_000)),
+        ("a boundary like all else", "multipart/form-data; boundary=-", "-".repeat(60_000)),
+    ] {
+        for path in ["/auth", "/signin", "/restore", "/api/login/", "/api/token/", "/api/token/verify/"] {
+            let length = body.len();
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\n");
+            let said = heard(&server, format!("{head}content-length: {length}\r\n\r\n{body}")).await;
+            // Whoever is told so before the end may hear nothing at all.
+            let told = statuses(&said);
+            assert!(told.iter().all(|status| (400..500).contains(status)), "{what} at {path}: {said}");
+        }
+    }
+    server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await.is(200);
+}
