@@ -271,7 +271,12 @@ fn the_example_shows_every_setting_with_its_default() {
         values(&Config::from_toml(include_str!("../../countersign.example.toml")).unwrap()),
         values(&Config::default())
     );
-    let shown = Config::from_toml(&example()).unwrap();
+    // An empty passphrase is a mistake on purpose, so that nobody takes the line as it is.
+    let refused = Config::from_toml(&example()).unwrap_err().to_string();
+    assert!(refused.contains("keys.passphrase") && refused.lines().count() == 1, "{refused}");
+    let mut shown = Config::from_toml(&example().replace("passphrase = \"\"", "passphrase = \"x\"")).unwrap();
+    let passphrase = shown.settings.iter_mut().find(|setting| setting.key == "keys.passphrase").unwrap();
+    passphrase.value = None;
     let found: Vec<_> = values(&shown).into_iter().filter(|(key, _)| !key.starts_with("social.oidc.")).collect();
     assert_eq!(found, values(&Config::default()));
     assert!(shown.social.oidc.is_empty(), "the example's provider is not configured");

@@ -1,8 +1,8 @@
 //! Integration tests: a real server on a free port, real mail, a clock in hand.
 
 mod admin;
-mod backup;
 mod attacks;
+mod backup;
 mod cli;
 mod cors;
 mod counters;

@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn claims_come_from_three_fields() {
         let made = parse(" editor ", "x, y", " {\n  \"team\": 7 }");
-        assert_eq!(made.as_deref(), Ok(r#"{"role":"editor","roles":["x","y"],"team":7}"#));
+        assert_eq!(made.as_deref(), Ok(r#"{"team":7,"role":"editor","roles":["x","y"]}"#));
         assert_eq!(parse("", "", "").as_deref(), Ok("{}"));
     }
 }
