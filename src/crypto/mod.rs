@@ -22,6 +22,7 @@ pub mod refresh_mac;
 pub mod reset_hash;
 pub mod seal;
 pub mod sign;
+mod stored_hash;
 pub mod token;
 pub mod verify;
 

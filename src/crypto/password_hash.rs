@@ -10,20 +10,17 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq as _;
 
-use super::foreign_hash::ForeignHash;
 use super::hash_line::Line;
+use super::stored_hash::{Argon2Hash, Known, OUTPUT, phc};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
 
 /// How many jobs may wait for each thread, even if all were done in time: each keeps a request in memory.
 const QUEUE_PER_THREAD: usize = 1024;
-/// The hash's length in bytes.
-const OUTPUT: usize = 32;
 const SALT: usize = 16;
 
 /// The cost of a new hash (RFC 9106 §3.1).
@@ -183,7 +180,7 @@ impl Worker {
         if password.could_be_right() { found } else { Some(Checked::Wrong) }
     }
 
-    fn check_own(&mut self, password: &Password, stored: &Stored) -> Option<Checked> {
+    fn check_own(&mut self, password: &Password, stored: &Argon2Hash) -> Option<Checked> {
         let output = self.argon2id(password, &stored.salt, &stored.params);
         if !output.is_some_and(|output| bool::from(output.ct_eq(&stored.output))) {
             return Some(Checked::Wrong);
@@ -213,53 +210,6 @@ impl Worker {
             .ok()
             .map(|()| output)
     }
-}
-
-/// A stored hash that can be compared with.
-enum Known {
-    /// One of ours.
-    Own(Stored),
-    /// Another system's. It costs what it costs there, until its owner has signed in once.
-    Foreign(ForeignHash),
-}
-
-impl Known {
-    fn read(text: &str) -> Option<Self> {
-        Stored::parse(text).map(Self::Own).or_else(|| ForeignHash::parse(text).ok().map(Self::Foreign))
-    }
-}
-
-/// A stored argon2id hash, taken apart.
-struct Stored {
-    params: Params,
-    salt: Vec<u8>,
-    output: [u8; OUTPUT],
-}
-
-impl Stored {
-    fn parse(text: &str) -> Option<Self> {
-        let phc = Phc::new(text).ok()?;
-        if phc.algorithm.as_str() != "argon2id" || phc.version != Some(u32::from(Version::V0x13)) {
-            return None;
-        }
-        Some(Self {
-            params: Params::try_from(&phc).ok()?,
-            salt: phc.salt?.as_ref().to_vec(),
-            output: phc.hash?.as_bytes().try_into().ok()?,
-        })
-    }
-}
-
-/// The PHC string of a hash: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
-fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Option<String> {
-    let made = Phc {
-        algorithm: Algorithm::Argon2id.ident(),
-        version: Some(Version::V0x13.into()),
-        params: ParamsString::try_from(params).ok()?,
-        salt: Some(Salt::new(salt).ok()?),
-        hash: Some(Output::new(output).ok()?),
-    };
-    Some(made.to_string())
 }
 
 #[cfg(test)]
@@ -340,6 +290,7 @@ mod tests {
     #[test]
     fn the_library_itself_accepts_our_hashes() {
         use argon2::password_hash::PasswordVerifier as _;
+        use argon2::password_hash::phc::PasswordHash as Phc;
         let stored = hash(&hasher(CHEAP), "correct horse");
         let phc = Phc::new(stored.as_str()).expect("it is a PHC string");
         assert!(Argon2::default().verify_password(b"correct horse", &phc).is_ok());
