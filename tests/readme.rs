@@ -14,11 +14,13 @@ const PAGES: &[&str] = &[
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/backup.md",
     "docs/migrating.md",
     "docs/operating.md",
     "docs/performance.md",
     "docs/rotation.md",
+    "docs/security.md",
     "examples/README.md",
     "keys/README.md",
 ];
@@ -206,4 +208,30 @@ fn every_command_is_shown() {
     let names = command.get_subcommands().map(clap::Command::get_name);
     let missing: Vec<&str> = names.filter(|name| !readme.contains(&format!("countersign {name}"))).collect();
     assert!(missing.is_empty(), "README shows no use of {missing:?}");
+}
+
+#[test]
+fn every_line_of_the_threat_model_is_held_by_a_test_that_exists() {
+    let model = page("docs/security.md");
+    let named: Vec<&str> = model.split('`').filter(|word| word.contains(".rs::")).collect();
+    assert!(named.len() > 50, "{named:?}");
+    for name in named {
+        let (path, test) = name.split_once("::").unwrap_or_default();
+        let source = page(path);
+        let place = source.find(&format!("fn {test}(")).unwrap_or_else(|| panic!("{name} is not there"));
+        let mut before = source[..place].lines().rev().take(3);
+        assert!(before.any(|line| line.contains("#[test]") || line.contains("#[tokio::test")), "{name} is no test");
+    }
+    for line in model.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 4) {
+        let held = line.rsplit('|').nth(1).unwrap_or_default().trim();
+        let is_row = held.contains(".rs::") || ["held by", "by hand"].contains(&held) || text_of_assets(line);
+        assert!(is_row, "nothing holds: {line}");
+    }
+}
+
+/// A row of the table of assets, which nothing needs to hold.
+fn text_of_assets(line: &str) -> bool {
+    let text = page("docs/security.md");
+    let (assets, _) = text.split_once("## Who attacks").unwrap_or_default();
+    assets.contains(line)
 }
