@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -76,7 +77,11 @@ fn tell(first: FirstSuperuser, format: LogFormat) {
             let words = "there is no superuser yet; to make the first, open within a day:";
             match format {
                 LogFormat::Text => print::say(format!("{words}\n  {link}")),
-                LogFormat::Json => print::say(serde_json::json!({ "message": words, "link": link }).to_string()),
+                LogFormat::Json => {
+                    let (timestamp, level) = (Clock::system().now().to_string(), "INFO");
+                    let said = json!({ "timestamp": timestamp, "level": level, "message": words, "link": link });
+                    print::say(said.to_string());
+                }
             }
         }
     }

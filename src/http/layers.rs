@@ -54,7 +54,7 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
     if let Some(requests) = &http.requests {
         requests.note(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), took);
     }
-    let micros = took.as_micros();
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX); // a u128 would be a text in JSON
     if status.is_success() || status.is_redirection() {
         tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "answered");
     } else {

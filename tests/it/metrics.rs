@@ -204,6 +204,7 @@ async fn a_log_for_machines_has_an_object_a_line_with_the_requests_id() {
     settle("the last line", async || server.log.lock().unwrap().matches(last).count() == 2).await;
     let log = lines(&server.log.lock().unwrap());
     assert!(log.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log:#?}");
+    assert!(log.iter().all(|line| line.get("micros").is_none_or(Value::is_u64)), "{log:#?}");
     let of = |answer: &Answer| {
         let id = answer.header("x-request-id").to_owned();
         let lines = log.iter().filter(move |line| line["request"] == id.as_str());

@@ -56,7 +56,9 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
             "can't bring {shown} from schema {version} to {known}: {error}. Nothing was changed{copy}. Go on with the \
              version before, and report this"
         ))
-    })
+    })?;
+    tracing::info!(database = %shown, from = version, schema = known, "the database's schema was brought up to date");
+    Ok(())
 }
 
 fn run(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), rusqlite_migration::Error> {
