@@ -34,9 +34,12 @@ impl Serve {
     }
 
     pub fn run(config: Config) -> Result<ExitCode> {
-        telemetry::start(&config.log.level, config.log.format == LogFormat::Json)?;
+        let (log, collector) = (&config.log, config.traces.as_ref().map(|traces| traces.collector.as_str()));
+        let traces = telemetry::start(&log.level, log.format == LogFormat::Json, collector)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-        runtime.block_on(serve(config))?;
+        let served = runtime.block_on(serve(config));
+        traces.end();
+        served?;
         Ok(ExitCode::SUCCESS)
     }
 }

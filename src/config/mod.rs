@@ -14,6 +14,7 @@ mod server;
 mod social;
 mod source;
 mod tokens;
+mod traces;
 mod value;
 
 use std::fmt::Write;
@@ -29,6 +30,7 @@ pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, 
 pub use social::{OidcConfig, ProviderConfig, SocialConfig};
 pub use source::Source;
 pub use tokens::{DialectsConfig, KeysConfig, PasswordsConfig, RestJwtConfig, ThrottleConfig, TokensConfig};
+pub use traces::TracesConfig;
 
 use crate::domain::public_url::reaching;
 use reader::Reader;
@@ -76,6 +78,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[metrics]`; none: no metrics.
     pub metrics: Option<MetricsConfig>,
+    /// `[traces]`; none: no traces.
+    pub traces: Option<TracesConfig>,
     /// Every setting as it was found, to be shown: key, value, source.
     pub settings: Vec<Setting>,
 }
@@ -153,6 +157,7 @@ impl Config {
             database: DatabaseConfig::read(r, &data_dir),
             log: LogConfig::read(r),
             metrics: MetricsConfig::read(r),
+            traces: TracesConfig::read(r),
             settings: Vec::new(),
             server,
             data_dir,

@@ -10,11 +10,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::{Instrument as _, Span, field, trace_span};
 
 use super::reply::{self, Faulted};
 use super::{Http, HttpOptions, caller};
 use crate::domain::count::Count;
 use crate::issuer::Fault;
+use crate::telemetry::Traces;
 use crate::telemetry::trace::traceparent;
 
 /// Puts the layers around the routes. Those apart have no CORS: no page of another origin is to read them.
@@ -28,13 +30,17 @@ pub fn around(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router 
 /// Gives every request an id, logs it, and turns a fault into words that say no more than that id.
 async fn edge(State(http): State<Http>, request: Request, next: Next) -> Response {
     let id = http.issuer.chance.uuid().simple().to_string();
-    let route = http.requests.as_ref().and_then(|_| route(&request));
     let trace = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
     let trace = trace.and_then(traceparent).map(str::to_owned);
+    let span = span(&request, &id);
+    let route = http.requests.as_ref().and_then(|_| route(&request).cloned());
+    if let Some(trace) = &trace {
+        Traces::follow(&span, trace);
+    }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let caller = caller::of(request.extensions(), request.headers(), &http.options);
     let begun = http.issuer.clock.monotonic();
-    let mut response = next.run(request).await;
+    let mut response = next.run(request).instrument(span.clone()).await;
 
     if let Some(Faulted { fault, words }) = response.extensions_mut().remove::<Faulted>() {
         http.issuer.counters.add(Count::Fault);
@@ -50,6 +56,7 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
     if status == StatusCode::TOO_MANY_REQUESTS {
         http.issuer.counters.add(Count::Throttled);
     }
+    close(&span, status);
     let took = http.issuer.clock.monotonic().saturating_sub(begun);
     if let Some(requests) = &http.requests {
         requests.note(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), took);
@@ -73,8 +80,31 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
 }
 
 /// The template of the route that answers, where there is one.
-fn route(request: &Request) -> Option<MatchedPath> {
-    request.extensions().get::<MatchedPath>().cloned()
+fn route(request: &Request) -> Option<&MatchedPath> {
+    request.extensions().get()
+}
+
+/// What a request is in a trace, in the words of OpenTelemetry's semantic conventions for HTTP servers. Tells no path,
+/// which callers choose.
+fn span(request: &Request, id: &str) -> Span {
+    let (method, route) = (request.method(), route(request).map(MatchedPath::as_str));
+    trace_span!(
+        "request",
+        otel.kind = "server",
+        otel.name = route.map_or_else(|| method.to_string(), |route| format!("{method} {route}")),
+        otel.status_code = field::Empty,
+        request = id,
+        http.request.method = %method,
+        http.route = route,
+        http.response.status_code = field::Empty,
+    )
+}
+
+fn close(span: &Span, status: StatusCode) {
+    span.record("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use tracing::{Instrument as _, trace_span};
 use uuid::Uuid;
 
 use super::refusal::Fault;
@@ -70,9 +71,13 @@ pub(super) async fn sign(
     typ: Typ,
     claims: &impl Serialize,
 ) -> Result<SecretText, Refusal> {
+    let span = trace_span!("token.sign", %algorithm);
     let signed = match algorithm {
-        Algorithm::Es256 => mint(ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?, typ, claims),
-        Algorithm::Rs256 => mint_aside(issuer, ring, algorithm, now, typ, claims).await?,
+        Algorithm::Es256 => {
+            let signer = ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?;
+            span.in_scope(|| mint(signer, typ, claims))
+        }
+        Algorithm::Rs256 => mint_aside(issuer, ring, algorithm, now, typ, claims).instrument(span).await?,
     };
     signed.map_err(|error| Fault::new("minting a token", &error).into())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, oneshot};
+use tracing::{Instrument as _, trace_span};
 
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -195,14 +196,16 @@ impl Issuer {
     async fn hash_password(&self, password: Password) -> Result<PasswordHash, Refusal> {
         let (tell, told) = oneshot::channel();
         self.queued(self.hasher.hash(password, Waiting(tell)))?;
-        told.await.map_err(|_| Fault::new("hashing a password", "the pool has stopped").into())
+        let told = told.instrument(trace_span!("password.hash")).await;
+        told.map_err(|_| Fault::new("hashing a password", "the pool has stopped").into())
     }
 
     /// Compares a password with a hash on the pool; with None at the same cost.
     async fn check_password(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, Refusal> {
         let (tell, told) = oneshot::channel();
         self.queued(self.hasher.check(password, hash, Waiting(tell)))?;
-        told.await.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
+        let told = told.instrument(trace_span!("password.check")).await;
+        told.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
     }
 
     fn queued(&self, asked: Result<(), HashError>) -> Result<(), Refusal> {

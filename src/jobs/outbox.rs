@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinSet};
+use tracing::{Instrument as _, trace_span};
 
 use crate::clock::Clock;
 use crate::domain::count::Count;
@@ -87,7 +88,8 @@ pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Done,
 
 /// Sends a mail and notes what became of it. Whether a mail server took it.
 async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> bool {
-    let outcome = mailer.deliver(&mail, clock.now()).await;
+    let span = trace_span!("mail.deliver", otel.kind = "client", mail = mail.id.0, template = mail.template);
+    let outcome = mailer.deliver(&mail, clock.now()).instrument(span).await;
     let (id, now, sent) = (mail.id, clock.now(), outcome.is_ok());
     let noted: Result<(), StoreError> = match outcome {
         Ok(()) => store.write(move |tx| tx.mail_sent(id, now)).await,

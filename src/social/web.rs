@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tracing::{Instrument as _, trace_span};
 use url::{Host, Url};
 
 use super::error::{SocialError, Step};
@@ -120,7 +121,8 @@ impl Web {
             return Err(step.nonsense(format_args!("{at} is neither https nor on this machine")));
         }
         let total = self.limits.total;
-        let answer = timeout(total, self.exchange(&url, request)).await;
+        let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.doing);
+        let answer = timeout(total, self.exchange(&url, request)).instrument(span).await;
         let answer = answer.unwrap_or_else(|_| Err(Trouble::Away(format!("not done within {total:?}"))));
         let answer = answer.map_err(|trouble| match trouble {
             Trouble::Away(what) => step.unreachable(format_args!("{at}: {what}")),

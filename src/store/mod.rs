@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use tracing::{Instrument as _, trace_span};
+
 use crate::domain::field::Field;
 
 mod admin_sessions;
@@ -104,7 +106,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match self {
-            Self::Sqlite(database) => database.read(job).await,
+            Self::Sqlite(database) => database.read(job).instrument(trace_span!("store.read")).await,
         }
     }
 
@@ -122,7 +124,7 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         match self {
-            Self::Sqlite(database) => database.write(job).await,
+            Self::Sqlite(database) => database.write(job).instrument(trace_span!("store.write")).await,
         }
     }
 }
