@@ -8,7 +8,7 @@ use super::server::web_url;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::dialect::Dialect;
 use crate::domain::limit::{Limit, Rate, Rates};
-use crate::domain::public_url::PublicUrl;
+use crate::domain::public_url::{PUBLIC_URL_MAX, PublicUrl};
 use crate::domain::secret::SecretText;
 
 /// `[keys]`
@@ -153,7 +153,7 @@ impl RestJwtConfig {
 /// A claim's text (RFC 7519 §2 `StringOrURI`): verifiers compare it byte by byte, so nothing invisible may be in it.
 fn string_or_uri(text: &str) -> Result<String, &'static str> {
     let strange = |c: char| c.is_whitespace() || c.is_control();
-    if text.is_empty() || text.len() > 512 || text.contains(strange) {
+    if text.is_empty() || text.len() > PUBLIC_URL_MAX || text.contains(strange) {
         return Err("use a name or a URL: 1 to 512 bytes without blanks");
     }
     Ok(text.to_owned())
@@ -261,6 +261,8 @@ mod tests {
         );
         let own = Config::from_toml("tokens.audience = 'shop'").unwrap();
         assert_eq!((own.tokens.issuer.as_str(), own.tokens.audience.as_str()), ("http://127.0.0.1:8080", "shop"));
+        let long = format!("https://id.example.com/{}", "a".repeat(PUBLIC_URL_MAX));
+        assert!(mistake(&format!("server.public_url = '{long}'")).contains("at most 512 bytes"));
         assert!(mistake("tokens.issuer = ''").contains("use a name or a URL"));
         assert!(mistake("tokens.audience = 'a b'").contains("without blanks"));
     }

@@ -7,6 +7,9 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use url::{Host, Url};
 
+/// The greatest length of a public URL in bytes: it is every token's `iss` unless another is set, and bounded as that is.
+pub const PUBLIC_URL_MAX: usize = 512;
+
 /// An `http` or `https` URL with a host, perhaps a port and a path; without user, query, fragment or slash at its end.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PublicUrl {
@@ -96,6 +99,9 @@ pub enum NotAPublicUrl {
     /// `0.0.0.0` or `[::]`, where nobody can call.
     #[error("0.0.0.0 and [::] mean \"every address of this machine\": write the name or address that callers use")]
     Everywhere,
+    /// More than [`PUBLIC_URL_MAX`] bytes.
+    #[error("must have at most 512 bytes: it is in every token")]
+    TooLong,
 }
 
 impl FromStr for PublicUrl {
@@ -105,6 +111,7 @@ impl FromStr for PublicUrl {
         let url = parse(text)?;
         match url.host().ok_or(NotAPublicUrl::Shape)? {
             Host::Ipv4(Ipv4Addr::UNSPECIFIED) | Host::Ipv6(Ipv6Addr::UNSPECIFIED) => Err(NotAPublicUrl::Everywhere),
+            _ if url.as_str().len() > PUBLIC_URL_MAX => Err(NotAPublicUrl::TooLong),
             _ => Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url }),
         }
     }
@@ -171,7 +178,8 @@ mod tests {
 
     #[test]
     fn what_callers_cannot_use_is_refused() {
-        use NotAPublicUrl::{Everywhere, Query, Shape, User};
+        use NotAPublicUrl::{Everywhere, Query, Shape, TooLong, User};
+        let long = format!("https://id.example.com/{}", "a".repeat(PUBLIC_URL_MAX));
         for (text, why) in [
             ("", Shape),
             ("id.example.com", Shape),
@@ -188,6 +196,7 @@ mod tests {
             ("https://id.example.com/#top", Query),
             ("http://0.0.0.0:8080", Everywhere),
             ("http://[::]:8080", Everywhere),
+            (&long, TooLong),
         ] {
             assert_eq!(text.parse::<PublicUrl>(), Err(why), "{text}");
         }
