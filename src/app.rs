@@ -47,6 +47,8 @@ mod social;
 
 /// How long jobs may take to end once requests have: with what [`Server::run`] gives those it is 10 s at most.
 const JOBS_GRACE: Duration = Duration::from_secs(2);
+/// How long callers wait for the start to be recorded: longer than a healthy disk takes, shorter than anyone minds.
+const START_PATIENCE: Duration = Duration::from_secs(1);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds the issuer from the configuration: opens the database and the keys, making them at a first start.
@@ -243,12 +245,20 @@ pub async fn serve(
     let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
     metrics::serve(config, &http, stop.clone())?;
     let _serving = mark_serving(config);
-    let run = issuer.uptime.start(&issuer.store).await.context("recording the start")?;
+    record_start(&issuer).await;
     let (end_jobs, jobs_end) = watch::channel(false);
-    let mut jobs = jobs::start(&issuer, run, &jobs_end);
+    let mut jobs = jobs::start(&issuer, &jobs_end);
 
     let max_connections = room::make(config.server.max_connections);
     let server = Server { router: http::router(&http), tls, max_connections };
+    tracing::info!(
+        url = %config.server.public_url,
+        listen = %config.server.listen,
+        data = %config.data_dir.display(),
+        keys = %config.keys_dir.display(),
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
     server.run(listener, stop).await.context("serving")?;
 
     end_jobs.send_replace(true);
@@ -257,7 +267,7 @@ pub async fn serve(
     if ended.is_err() {
         jobs.shutdown().await;
     }
-    if let Err(error) = jobs::heartbeat::tick(Arc::clone(&issuer), run).await {
+    if let Err(error) = jobs::heartbeat::tick(Arc::clone(&issuer)).await {
         tracing::warn!(%error, "the last sign of life could not be recorded");
     }
     if let Err(error) = jobs::counts::flush(&issuer).await {
@@ -266,6 +276,20 @@ pub async fn serve(
     issuer.mailer.rest().await;
     issuer.store.close().await;
     Ok(())
+}
+
+/// Records the start. A store that can't be written to is no reason not to serve what needs no writing: keys are
+/// published, tokens verified, and the heartbeat records the start when it can.
+async fn record_start(issuer: &Arc<Issuer>) {
+    // A task of its own, for it goes on where nobody waits any more; the heartbeat waits for it.
+    let recording = tokio::spawn(jobs::heartbeat::tick(Arc::clone(issuer)));
+    let later = "the start could not be recorded yet; what writes may be refused until it can";
+    match tokio::time::timeout(START_PATIENCE, recording).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "{later}"),
+        Ok(Err(error)) => tracing::warn!(%error, "{later}"),
+        Err(_) => tracing::warn!("{later}: the database does not answer"),
+    }
 }
 
 /// Lets a restoring know of us. A folder that can't be written to is no reason not to serve.

@@ -57,14 +57,6 @@ async fn serve(config: Config) -> Result<()> {
         tracing::info!("stopping: what is in flight may finish");
         stop.send_replace(true);
     });
-    tracing::info!(
-        url = %config.server.public_url,
-        listen = %config.server.listen,
-        data = %config.data_dir.display(),
-        keys = %config.keys_dir.display(),
-        version = env!("CARGO_PKG_VERSION"),
-        "serving"
-    );
     app::serve(&config, issuer, listener, stopped).await?;
     tracing::info!("stopped");
     Ok(())

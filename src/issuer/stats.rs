@@ -18,6 +18,8 @@ use crate::store::{RunId, Store, StoreError};
 pub struct Uptime {
     started_at: Timestamp,
     started: Duration,
+    /// Where this run is recorded; None while it could not be.
+    recorded: tokio::sync::Mutex<Option<RunId>>,
     history: ArcSwap<History>,
     over: Mutex<Over>,
 }
@@ -53,6 +55,7 @@ impl Uptime {
         Self {
             started_at: clock.now(),
             started: clock.monotonic(),
+            recorded: tokio::sync::Mutex::default(),
             history: ArcSwap::default(),
             over: Mutex::default(),
         }
@@ -89,12 +92,18 @@ impl Uptime {
         self.over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that a run begins.
-    pub async fn start(&self, store: &Store) -> Result<RunId, StoreError> {
-        let at = self.started_at;
-        let id = store.write(move |tx| tx.start_run(at)).await?;
-        self.reload(store, at).await?;
-        Ok(id)
+    /// Records that the process lives, and when it started if that could not be recorded before. Two who call it at once
+    /// record one start.
+    pub async fn beat(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let mut recorded = self.recorded.lock().await;
+        let (known, started_at) = (*recorded, self.started_at);
+        let run = store.write(move |tx| {
+            let run = known.map_or_else(|| tx.start_run(started_at), Ok)?;
+            tx.beat(run, now).map(|()| run)
+        });
+        *recorded = Some(run.await?);
+        drop(recorded);
+        self.reload(store, now).await
     }
 }
 

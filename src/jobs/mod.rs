@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::issuer::Issuer;
-use crate::store::RunId;
 
 pub mod counts;
 pub mod heartbeat;
@@ -31,7 +30,7 @@ const TOLD_AGAIN: Duration = Duration::from_hours(1);
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// Starts every job. They end, each at the end of a tick, once `stop` says so; wait for them by joining the set.
-pub fn start(issuer: &Arc<Issuer>, run: RunId, stop: &watch::Receiver<bool>) -> JoinSet<()> {
+pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     let all = || (Arc::clone(issuer), stop.clone());
     let (issuer, stop) = all();
@@ -41,7 +40,7 @@ pub fn start(issuer: &Arc<Issuer>, run: RunId, stop: &watch::Receiver<bool>) -> 
     let (issuer, stop) = all();
     jobs.spawn(every("outbox", OUTBOX, stop, move || outbox::turn(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer), run)));
+    jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
     jobs.spawn(every("sweep", SWEEP, stop, move || sweep::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();

@@ -90,3 +90,61 @@ async fn a_database_that_another_process_keeps_is_waited_for_and_given_up() {
     server.post("/register", None, &new_user("berta")).await.is(200);
     server.post("/api/token/refresh/", None, &json!({"refresh": refresh})).await.is(200);
 }
+
+/// Ends a server as a crash does and starts it again, by a line of shell.
+async fn restarted(folder: &Folder, server: Binary, line: &str) -> Binary {
+    server.kill().await;
+    folder.serve_by(line).await
+}
+
+/// A folder whose servers take each other's tokens, whatever port they have.
+fn lasting() -> Folder {
+    let folder = Folder::new();
+    folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_locked_database_is_served_and_recorded_later() {
+    let folder = lasting();
+    let server = folder.serve().await;
+    let (access, _) = at_work(&folder, &server).await;
+    let other = Connection::open(folder.path("data/countersign.db")).unwrap();
+    server.kill().await;
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let server = folder.serve().await;
+    goes_on(&server, &access).await;
+    is_refused(&server, "berta").await;
+    let log = server.log.lock().unwrap().clone();
+    assert_eq!(log.matches("the start could not be recorded yet").count(), 1, "{log}");
+    other.execute_batch("COMMIT").unwrap();
+    server.post("/register", None, &new_user("berta")).await.is(200);
+    settle("the start to be recorded", async || server.get("/liveliness").await.json()["starts"] == 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_disk_is_served_and_recorded_later() {
+    let folder = lasting();
+    let server = folder.serve().await;
+    let (access, _) = at_work(&folder, &server).await;
+    // So much that the log of what was written is longer than any file may be afterwards.
+    for at in 0..8 {
+        server.post("/register", None, &new_user(&format!("user{at}"))).await.is(200);
+    }
+    assert!(std::fs::metadata(folder.path("data/countersign.db-wal")).unwrap().len() > 65_536);
+    let full = "trap '' XFSZ; prlimit --pid=$$ --fsize=65536: && exec \"$0\" \"$@\"";
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        return skipped("prlimit is not installed");
+    }
+    let full = format!("PATH=/usr/local/bin:/usr/bin:/bin; {full}");
+    let server = restarted(&folder, server, &full).await;
+    goes_on(&server, &access).await;
+    is_refused(&server, "berta").await;
+    assert!(server.log.lock().unwrap().contains("the start could not be recorded yet"));
+    assert!(limit(&server, "unlimited"));
+    settle("the disk to be there again", async || {
+        server.post("/register", None, &new_user("berta")).await.status == 200
+    })
+    .await;
+    settle("the start to be recorded", async || server.get("/liveliness").await.json()["starts"] == 2).await;
+}

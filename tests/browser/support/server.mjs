@@ -49,7 +49,7 @@ export class Server {
     this.process.stderr.setEncoding('utf8').on('data', text => (this.log += text))
     this.url = await settle('the address in the log', () => {
       if (this.process.exitCode !== null) throw new Error(`the server ended:\n${this.log}`)
-      const address = /listen=(\S+)/.exec(this.log)
+      const address = / url=\S+ listen=(\S+)/.exec(this.log)
       return address && `http://${address[1]}`
     })
     await settle('readiness', async () => (await fetch(`${this.url}/ready`).catch(() => ({ ok: false }))).ok)

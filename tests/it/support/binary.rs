@@ -249,8 +249,9 @@ impl Drop for Binary {
 }
 
 fn address(log: &str) -> Option<String> {
-    // As text, or as JSON.
-    let said = ["listen=", "\"listen\":\""].into_iter().find_map(|word| log.split_once(word))?.1;
+    // As text, or as JSON. Metrics have a listener, too, but no URL.
+    let line = log.split_inclusive('\n').find(|line| line.contains(" url=") || line.contains("\"url\":"))?;
+    let said = ["listen=", "\"listen\":\""].into_iter().find_map(|word| line.split_once(word))?.1;
     let address = said.split([' ', '"', '\n']).next().filter(|address| said.len() > address.len())?;
     Some(format!("http://{address}"))
 }
