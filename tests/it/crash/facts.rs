@@ -18,6 +18,10 @@ pub struct Facts {
     pub kept: Vec<String>,
     /// The refresh token each session was given last.
     pub refreshed: HashMap<String, String>,
+    /// How often a session was given one.
+    pub refreshes: usize,
+    /// How many passwords were reset.
+    pub resets_done: usize,
     /// Refresh tokens that were spent by a rotation whose successor was used.
     pub spent: Vec<String>,
     /// Refresh tokens of sessions that were signed out.
@@ -53,15 +57,33 @@ impl Facts {
     /// How much there is, in a line.
     pub fn sum(&self) -> String {
         format!(
-            "{} registered, {} sessions kept, {} refreshed, {} spent, {} signed out, {} mails promised, {} keys",
+            "{} registered, {} sessions kept, {} refreshed, {} spent, {} signed out, {} mails promised, {} resets, {} keys",
             self.registered.len(),
             self.kept.len(),
             self.refreshed.len(),
             self.spent.len(),
             self.signed_out.len(),
             self.mails.values().sum::<usize>(),
+            self.resets_done,
             self.keys.len()
         )
+    }
+
+    /// Whether there was enough of each kind in so many rounds for the test to mean anything. Some rounds are too short
+    /// for a mail or a rotation.
+    pub fn are_enough(&self, rounds: u32) {
+        let (each, few) = (rounds as usize, (rounds as usize / 8).max(1));
+        for (kind, seen, least) in [
+            ("registrations", self.registered.len(), each),
+            ("sessions", self.kept.len(), each),
+            ("refreshes", self.refreshes, each),
+            ("sign-outs", self.signed_out.len(), each),
+            ("spent tokens", self.spent.len(), few),
+            ("resets", self.resets_done, few),
+            ("rotations", self.keys.len(), few),
+        ] {
+            assert!(seen >= least, "{seen} {kind} in {rounds} rounds, at least {least} are wanted");
+        }
     }
 
     /// Holds a server that has just started to all of it. A session that is asked for a successor gets one.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use crate::support::{PASSWORD, mail};
 pub struct Load {
     workers: Vec<JoinHandle<Facts>>,
     rotation: std::process::Child,
+    killed: Arc<AtomicBool>,
 }
 
 /// Someone who asks, until nobody answers.
@@ -69,6 +72,7 @@ impl Asker {
             let (status, body) = self.ask("/api/refresh/", &json!({"refresh_token": last})).await?;
             assert_eq!(status, 200, "{body}");
             body["refresh_token"].as_str()?.clone_into(&mut last);
+            facts.refreshes += 1;
             facts.refreshed.insert(who.clone(), last.clone());
         }
     }
@@ -121,6 +125,7 @@ impl Asker {
             assert_eq!(status, 200, "{body}");
             known.maybe = None;
             known.password = new;
+            facts.resets_done += 1;
         }
         None
     }
@@ -131,40 +136,55 @@ pub fn start(url: &str, folder: &Folder, round: u32) -> Load {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let asker = Asker { client, url: url.to_owned() };
     let mails = folder.path("data/mail");
-    let mut workers = Vec::new();
+    let (mut workers, killed) = (Vec::new(), Arc::new(AtomicBool::new(false)));
     for at in 0..2 {
         let name = |kind: &str| format!("{kind}{round}n{at}");
-        let (one, who) = (asker.clone(), name("reg"));
+        let (one, who, over) = (asker.clone(), name("reg"), Arc::clone(&killed));
         workers.push(tokio::spawn(async move {
             let mut facts = Facts::default();
             one.registers(who, &mut facts).await;
+            ended(&over);
             facts
         }));
-        let (one, who) = (asker.clone(), name("ref"));
+        let (one, who, over) = (asker.clone(), name("ref"), Arc::clone(&killed));
         workers.push(tokio::spawn(async move {
             let mut facts = Facts::default();
             one.refreshes(who, &mut facts).await;
+            ended(&over);
             facts
         }));
-        let (one, who) = (asker.clone(), name("out"));
+        let (one, who, over) = (asker.clone(), name("out"), Arc::clone(&killed));
         workers.push(tokio::spawn(async move {
             let mut facts = Facts::default();
             one.signs_out(who, &mut facts).await;
+            ended(&over);
             facts
         }));
         let (one, who, mails) = (asker.clone(), name("res"), mails.clone());
+        let over = Arc::clone(&killed);
         workers.push(tokio::spawn(async move {
             let mut facts = Facts::default();
             one.resets(who, mails, &mut facts).await;
+            ended(&over);
             facts
         }));
     }
     let mut rotate: Command = folder.command(&["keys", "rotate", "--now", "--alg", "ES256"]);
     let rotation = rotate.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    Load { workers, rotation }
+    Load { workers, rotation, killed }
+}
+
+/// Nobody may stop asking before the kill: who has nothing to do proves nothing.
+fn ended(killed: &AtomicBool) {
+    assert!(killed.load(Ordering::SeqCst), "a worker ended, and not by the kill");
 }
 
 impl Load {
+    /// To be said before the server is killed: from now on it is no wonder that nobody answers.
+    pub fn will_be_killed(&self) {
+        self.killed.store(true, Ordering::SeqCst);
+    }
+
     /// Kills the rotation, too, wherever it is; and adds what was acknowledged to what is known.
     pub async fn join(mut self, facts: &mut Facts) {
         let _ = self.rotation.kill();
@@ -180,6 +200,8 @@ impl Load {
             facts.registered.extend(seen.registered);
             facts.kept.extend(seen.kept);
             facts.refreshed.extend(seen.refreshed);
+            facts.refreshes += seen.refreshes;
+            facts.resets_done += seen.resets_done;
             facts.spent.extend(seen.spent);
             facts.signed_out.extend(seen.signed_out);
             facts.resets.extend(seen.resets);

@@ -55,6 +55,7 @@ async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
         let span = Duration::from_millis(10 + u64::from(u16::from_be_bytes([high, low])) % 800);
         let load = load::start(&server.url, &folder, round);
         tokio::time::sleep(span).await;
+        load.will_be_killed();
         server.kill().await;
         load.join(&mut facts).await;
     }
@@ -62,5 +63,6 @@ async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
     assert_eq!(integrity(&folder), "ok");
     facts.check(&server, &folder).await;
     facts.check_mails(&folder);
+    facts.are_enough(rounds);
     println!("{rounds} rounds, seed {seed}: {}", facts.sum());
 }
