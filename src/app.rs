@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::backup::serving;
 use crate::chance::Chance;
@@ -45,8 +46,12 @@ use crate::throttle::Throttle;
 mod metrics;
 mod social;
 
-/// How long jobs may take to end once requests have: with what [`Server::run`] gives those it is 10 s at most.
-const JOBS_GRACE: Duration = Duration::from_secs(2);
+/// How long everything may take after the word to stop, requests included: of the 10 s that are promised half of one is for
+/// the process's own end.
+const STOP: Duration = Duration::from_millis(9500);
+/// How long jobs may take to end once requests have: with what [`Server::run`] gives those it leaves something of [`STOP`]
+/// for the last writes.
+const JOBS_GRACE: Duration = Duration::from_secs(1);
 /// How long callers wait for the start to be recorded: longer than a healthy disk takes, shorter than anyone minds.
 const START_PATIENCE: Duration = Duration::from_secs(1);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -247,7 +252,7 @@ pub async fn serve(
     let _serving = mark_serving(config);
     record_start(&issuer).await;
     let (end_jobs, jobs_end) = watch::channel(false);
-    let mut jobs = jobs::start(&issuer, &jobs_end);
+    let jobs = jobs::start(&issuer, &jobs_end);
 
     let max_connections = room::make(config.server.max_connections);
     let server = Server { router: http::router(&http), tls, max_connections };
@@ -259,23 +264,44 @@ pub async fn serve(
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
-    server.run(listener, stop).await.context("serving")?;
+    let mut told = stop.clone();
+    let whole = async {
+        server.run(listener, stop).await.context("serving")?;
+        end_jobs.send_replace(true);
+        end(&issuer, jobs).await;
+        Ok(())
+    };
+    let too_long = async {
+        jobs::stopped(&mut told).await;
+        tokio::time::sleep(STOP).await;
+    };
+    tokio::select! {
+        biased;
+        outcome = whole => outcome,
+        () = too_long => {
+            tracing::warn!("the stop took too long: what was still to be recorded of this run is lost");
+            Ok(())
+        }
+    }
+}
 
-    end_jobs.send_replace(true);
+/// Ends what is left once requests have ended. May be cut off at any time.
+async fn end(issuer: &Arc<Issuer>, mut jobs: JoinSet<()>) {
     // A job may be waiting for a mail server: its mail is tried again at the next start.
     let ended = tokio::time::timeout(JOBS_GRACE, async { while jobs.join_next().await.is_some() {} }).await;
     if ended.is_err() {
         jobs.shutdown().await;
     }
-    if let Err(error) = jobs::heartbeat::tick(Arc::clone(&issuer)).await {
+    // At once, so that both wait for a locked database together.
+    let (beat, counted) = tokio::join!(jobs::heartbeat::tick(Arc::clone(issuer)), jobs::counts::flush(issuer));
+    if let Err(error) = beat {
         tracing::warn!(%error, "the last sign of life could not be recorded");
     }
-    if let Err(error) = jobs::counts::flush(&issuer).await {
+    if let Err(error) = counted {
         tracing::warn!(%error, "the last counts could not be recorded");
     }
     issuer.mailer.rest().await;
     issuer.store.close().await;
-    Ok(())
 }
 
 /// Records the start. A store that can't be written to is no reason not to serve what needs no writing: keys are

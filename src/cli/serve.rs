@@ -39,6 +39,8 @@ impl Serve {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
         let served = runtime.block_on(serve(config));
         traces.end();
+        // Its drop would wait for whatever still blocks a thread, and the time for that is over.
+        runtime.shutdown_background();
         served?;
         Ok(ExitCode::SUCCESS)
     }

@@ -229,3 +229,19 @@ async fn no_secret_gets_into_the_log() {
         assert!(!log.contains(secret), "{secret:?} is in the log");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_database_and_a_hanging_request_don_t_hold_the_stop_up() {
+    let folder = Folder::new();
+    let mut server = folder.serve().await;
+    let login = json!({"username": "nobody", "password": PASSWORD});
+    server.post("/auth", None, &login).await.is(401);
+    let (_stream, _) = begun(&server, "/auth", &login);
+    let other = rusqlite::Connection::open(folder.path("data/countersign.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    server.signal("TERM");
+    settle("the word of the stop", async || server.log.lock().unwrap().contains("stopping")).await;
+    // 10 s are promised; what is more is for a machine that is busy. Each of them in turn would take 20.
+    let ended = tokio::time::timeout(Duration::from_secs(14), server.ended()).await;
+    assert_eq!(ended.expect("it has not ended in time").code(), Some(0), "{}", server.log.lock().unwrap());
+}
