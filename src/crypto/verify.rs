@@ -60,6 +60,11 @@ impl VerifiedToken {
         self.claims.get(name)?.as_i64()
     }
 
+    /// When it expires, as the verification has read it.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        date(&self.claims, "exp").ok().flatten()
+    }
+
     /// All claims.
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
@@ -153,6 +158,13 @@ mod tests {
             claims.insert(name.to_owned(), value);
             assert_eq!(check_claims(&claims, &expected()), Ok(()), "{name}");
         }
+    }
+
+    #[test]
+    fn a_verified_tokens_expiry_is_the_one_that_was_verified() {
+        let mut claims = good();
+        claims.insert("exp".to_owned(), json!(1100.5));
+        assert_eq!(VerifiedToken { claims }.expires_at(), Some(Timestamp::from_unix(1100)));
     }
 
     #[test]

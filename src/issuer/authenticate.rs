@@ -32,7 +32,7 @@ impl Authenticate<'_> {
     pub(super) fn open(&self, issuer: &Issuer) -> Result<(SessionId, Timestamp), Refusal> {
         let token = self.token.ok_or(Unproven::NoToken)?;
         let verified: VerifiedToken = issuer.verify_access(token)?;
-        let expires_at = verified.number("exp").map(Timestamp::from_unix).ok_or(Unproven::SessionEnded)?;
+        let expires_at = verified.expires_at().ok_or(Unproven::SessionEnded)?;
         Ok((named(&verified)?, expires_at))
     }
 }
