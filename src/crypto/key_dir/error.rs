@@ -11,14 +11,15 @@ use crate::domain::key::{BadDates, Kid, Refused};
 #[derive(Debug, thiserror::Error)]
 pub enum KeyDirError {
     /// The system refused.
-    #[error("could not {doing} {}: {source}", path.display())]
+    #[error("could not {doing} {}: {cause}", path.display())]
     Io {
         /// What was being done, as an infinitive.
         doing: &'static str,
         /// To what.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        // Not named `source`, or it would be told twice: it is in the words already.
+        cause: io::Error,
     },
     /// Others than its owner may read it.
     #[error("{} is open to others than its owner (mode {mode:04o}): run `chmod {allowed:o} {0}`", path.display())]
@@ -189,5 +190,5 @@ impl fmt::Display for Warning {
 /// Makes an [`io::Error`] say what was being done to what.
 pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyDirError {
     let path = path.to_owned();
-    move |source| KeyDirError::Io { doing, path, source }
+    move |cause| KeyDirError::Io { doing, path, cause }
 }

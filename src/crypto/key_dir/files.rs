@@ -39,7 +39,7 @@ pub(super) fn stamp(path: &Path) -> Result<Stamp, KeyDirError> {
 /// Gives the error of a file that is not there its proper name.
 pub(super) fn missing_as(error: KeyDirError, missing: impl FnOnce() -> KeyDirError) -> KeyDirError {
     match error {
-        KeyDirError::Io { source, .. } if source.kind() == ErrorKind::NotFound => missing(),
+        KeyDirError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => missing(),
         other => other,
     }
 }
@@ -84,9 +84,14 @@ pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Key
     let mut options = OpenOptions::new();
     let mut file =
         options.write(true).create_new(true).mode(FILE_MODE).open(&unfinished).map_err(io("make", &unfinished))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &unfinished))?;
     let path = folder.join(name);
-    fs::rename(&unfinished, &path).map_err(io("put in place", &path))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &unfinished));
+    let placed = written.and_then(|()| fs::rename(&unfinished, &path).map_err(io("put in place", &path)));
+    if placed.is_err() {
+        // On a full disk it is what others lack room for. Where it can't be removed the next writer tries again.
+        let _ = fs::remove_file(&unfinished);
+    }
+    placed?;
     sync(folder)
 }
 
