@@ -85,12 +85,14 @@ fn from_header(headers: &HeaderMap) -> Option<String> {
 
 /// The value of a cookie; None where there is none, or an empty one.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = cookies(headers).find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned());
+    value.filter(|token| !token.is_empty())
+}
+
+/// All cookies that came.
+pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(Cookie::split_parse).flatten();
-    cookies
-        .find(|cookie| cookie.name() == name)
-        .map(|cookie| cookie.value().to_owned())
-        .filter(|token| !token.is_empty())
+    lines.flat_map(Cookie::split_parse).flatten()
 }
 
 /// A request without `Origin` comes from no page of a present browser.

@@ -129,6 +129,18 @@ test('no script is needed, and no page elsewhere can finish a sign-in', async af
   await mine.page.waitForURL(`${application.url}/in`)
 })
 
+test('two tabs that sign in at once both arrive', async after => {
+  const { provider, application, server, visit } = await stage(after)
+  const { page, context } = await visit()
+  const other = await context.newPage()
+  for (const tab of [page, other]) await tab.goto(`${server.url}/github/`)
+  for (const [tab, login] of [[page, 'anna'], [other, 'bert']]) {
+    await provider.signIn(tab, login)
+    await tab.waitForURL(`${application.url}/in`)
+    assert.equal((await verified(await application.told(tab), server)).provider, 'github')
+  }
+})
+
 test('a signed-in user links another provider from the page of an application', async after => {
   const { provider, application, server, visit } = await stage(after)
   const { page } = await visit()

@@ -20,9 +20,38 @@ async fn a_callback_is_of_no_use_in_another_browser() {
     let own = stage.callback(&victim, "corp", "anna").await;
     refuses(&victim.get(&callback).await, NOT_BEGUN, "a browser that began something else");
     assert_eq!((stage.token(&victim), stage.count()), (None, [0, 0, 0]));
-    // What it began is used up by that, which is the safe side.
-    refuses(&victim.get(&own).await, NOT_BEGUN, "its own, after a foreign one");
-    stage.signs_in(&victim, "corp", "anna").await;
+    // What it began goes on: else any page could break a sign-in by a picture of a callback.
+    refuses(&stage.asks(&victim, "/corp/callback/?state=x&code=x").await, NOT_BEGUN, "nobody's");
+    victim.get(&own).await.is(302);
+    assert_eq!(stage.name(&stage.token(&victim).unwrap()), "anna");
+}
+
+#[tokio::test]
+async fn two_tabs_of_a_browser_and_a_second_click_all_come_back() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    let first = stage.callback(&browser, "corp", "anna").await;
+    stage.asks(&browser, "/corp/").await.is(302);
+    let other = stage.callback(&browser, "github", "bert").await;
+    let second = stage.callback(&browser, "corp", "carl").await;
+    for (callback, name) in [(&first, "anna"), (&second, "carl"), (&other, "bert")] {
+        browser.get(callback).await.is(302);
+        assert_eq!(stage.name(&stage.token(&browser).unwrap()), name);
+        refuses(&browser.get(callback).await, NOT_BEGUN, name);
+    }
+}
+
+#[tokio::test]
+async fn a_browser_keeps_a_few_attempts_and_the_newest() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    for provider in ["corp", "github"].repeat(10) {
+        stage.asks(&browser, &format!("/{provider}/")).await.is(302);
+        assert!(browser.cookies(&stage.server.url).len() <= 6);
+        stage.server.clock.advance(Duration::from_secs(1));
+    }
+    stage.signs_in(&browser, "corp", "anna").await;
+    assert_eq!(browser.cookies(&stage.server.url).len(), 6, "five of them, and the token");
 }
 
 #[tokio::test]

@@ -1,10 +1,14 @@
-//! What the browser keeps of a sign-in that was begun: a sealed cookie for each provider, good for ten minutes and for
-//! one callback.
+//! What the browser keeps of a sign-in that was begun: a sealed cookie for each, good for ten minutes and for one
+//! callback.
+//!
+//! Each has a name of its own, so that neither a second tab nor a callback that belongs to another browser spoils it.
+//! Its path is all of the host, for the prefix `__Host-` allows no other; so a browser keeps no more than [`AT_ONCE`].
 //!
 //! It binds the callback to the browser that began: a page that sends somebody else's browser to a callback with a code
 //! of its own (login CSRF) finds no cookie there that fits. The provider's name is authenticated with it, so that what
 //! was begun at one provider can't be finished at another (mix-up).
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
@@ -14,7 +18,7 @@ use cookie::{Cookie, SameSite};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::super::super::bearer::cookie;
+use super::super::super::bearer::{cookie, cookies};
 use super::super::super::{Http, HttpOptions};
 use crate::chance::Chance;
 use crate::crypto::seal::Seal;
@@ -23,37 +27,66 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::{ATTEMPT_LIFETIME, ProviderName, Purpose, SignInAttempt};
 use crate::domain::time::Timestamp;
 
-/// Gives the browser the attempt to keep.
-pub fn kept(response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
-    let value = sealed(&http.issuer.cookie_seal, attempt, &http.issuer.chance);
+/// How many attempts a browser keeps, of all providers: it sends them all with every request, whose head has a bound.
+const AT_ONCE: usize = 6;
+
+/// Gives the browser the attempt to keep, and takes away what it has too many of.
+pub fn kept(mut response: Response, http: &Http, headers: &HeaderMap, attempt: &SignInAttempt) -> Response {
+    let (seal, options) = (&http.issuer.cookie_seal, &http.options);
+    for name in crowded_out(seal, headers, prefix(options), http.issuer.clock.now()) {
+        response = set(response, options, name, String::new(), cookie::time::Duration::ZERO);
+    }
+    let value = sealed(seal, attempt, &http.issuer.chance);
     let seconds = cookie::time::Duration::seconds(ATTEMPT_LIFETIME.as_secs().try_into().unwrap_or(i64::MAX));
-    set(response, &http.options, &attempt.provider, value, seconds)
+    set(response, options, name(options, &attempt.provider, &attempt.state), value, seconds)
 }
 
-/// The attempt the browser kept, if it keeps one of that provider.
-pub fn found(http: &Http, headers: &HeaderMap, provider: &ProviderName) -> Option<SignInAttempt> {
-    opened(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider))?)
+/// The attempt the browser kept, if it keeps one of that provider and state.
+pub fn found(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
+    opened(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider, state))?)
 }
 
-/// Takes the attempt away from the browser: however it came out, it was one try.
-pub fn forgotten(response: Response, http: &Http, provider: &ProviderName) -> Response {
-    set(response, &http.options, provider, String::new(), cookie::time::Duration::ZERO)
+/// Takes the attempt away from the browser: however it came out, it was one try. Others stay.
+pub fn forgotten(response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
+    let name = name(&http.options, &attempt.provider, &attempt.state);
+    set(response, &http.options, name, String::new(), cookie::time::Duration::ZERO)
+}
+
+/// The names of attempts that make room for one more: those that are over, or none of ours, and then the oldest.
+fn crowded_out(seal: &Seal, headers: &HeaderMap, prefix: &str, now: Timestamp) -> Vec<String> {
+    let attempt = |cookie: Cookie<'_>| {
+        let (provider, _) = cookie.name().strip_prefix(prefix)?.split_once('_')?;
+        let attempt = opened(seal, &ProviderName::parse(provider).ok()?, cookie.value());
+        let begun_at = attempt.filter(|attempt| attempt.is_live(now)).map(|attempt| attempt.begun_at);
+        Some((begun_at, cookie.name().to_owned()))
+    };
+    let mut all: Vec<_> = cookies(headers).filter_map(attempt).collect();
+    all.sort_unstable();
+    let over = all.iter().take_while(|(begun_at, _)| begun_at.is_none()).count();
+    all.truncate(over.max((all.len() + 1).saturating_sub(AT_ONCE)));
+    all.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Over https the prefix keeps neighbouring hosts from setting it (RFC 6265bis §4.1.3.2).
-fn name(options: &HttpOptions, provider: &ProviderName) -> String {
-    let prefix = if options.public_url.is_https() { "__Host-" } else { "" };
-    format!("{prefix}social_{provider}")
+fn prefix(options: &HttpOptions) -> &'static str {
+    if options.public_url.is_https() { "__Host-social_" } else { "social_" }
+}
+
+/// One name for each attempt. The state itself is a secret of the browser's and the provider's.
+fn name(options: &HttpOptions, provider: &ProviderName, state: &SecretText) -> String {
+    let hash = digest(&SHA256, state.expose().as_bytes());
+    let short = hash.as_ref().iter().take(4).fold(0_u32, |short, byte| (short << 8) | u32::from(*byte));
+    format!("{}{provider}_{short:08x}", prefix(options))
 }
 
 fn set(
     mut response: Response,
     options: &HttpOptions,
-    provider: &ProviderName,
+    name: String,
     value: String,
     max_age: cookie::time::Duration,
 ) -> Response {
-    let cookie = Cookie::build((name(options, provider), value))
+    let cookie = Cookie::build((name, value))
         .http_only(true)
         .same_site(SameSite::Lax)
         .path("/")
@@ -134,6 +167,27 @@ mod tests {
             assert_eq!(opened(&seal, &ProviderName::parse("github").unwrap(), &value), None, "another provider's");
             assert!(!value.contains("the-state"));
         }
+    }
+
+    #[test]
+    fn of_too_many_the_oldest_make_room_and_what_is_over_goes_first() {
+        let seal = Seal::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
+        let begun = |at: i64| {
+            let attempt = SignInAttempt { begun_at: Timestamp::from_unix(at), ..attempt(Purpose::SignIn) };
+            format!("social_google_{at}={}", sealed(&seal, &attempt, &Chance::seeded(1)))
+        };
+        let others = "jwt_token=x; social_google=x; social_=x; social_No_1=x".to_owned();
+        let gone = |cookies: &[String]| {
+            let mut headers = HeaderMap::new();
+            headers.insert("cookie", cookies.join("; ").parse().unwrap());
+            crowded_out(&seal, &headers, "social_", Timestamp::from_unix(2000))
+        };
+        let five: Vec<String> = [1900, 1700, 1500, 1800, 1600].map(begun).into();
+        assert_eq!(gone(&[five.clone(), vec![others]].concat()), [""; 0]);
+        let seven = [five, vec![begun(1501), begun(1999)]].concat();
+        assert_eq!(gone(&seven), ["social_google_1500", "social_google_1501"]);
+        let over = [begun(1400), begun(1950), "social_github_1=x".to_owned()];
+        assert_eq!(gone(&over), ["social_github_1", "social_google_1400"]);
     }
 
     #[test]

@@ -32,20 +32,20 @@ pub async fn page(State(http): State<Http>) -> Response {
 /// To the provider, to sign in.
 pub async fn begin(State(http): State<Http>, Named(provider): Named, headers: HeaderMap) -> Response {
     match (Begin { provider: &provider, link_to: None }).run(&http.issuer).await {
-        Ok(begun) => sent_off(&http, StatusCode::FOUND, &begun),
+        Ok(begun) => sent_off(&http, &headers, StatusCode::FOUND, &begun),
         Err(refusal) => refused(&http, &headers, &provider, refusal),
     }
 }
 
 /// To the provider, to link an account there to the caller's. A POST, so that no foreign page's link does it.
-pub async fn link(State(http): State<Http>, Named(provider): Named, token: Token) -> Answer {
+pub async fn link(State(http): State<Http>, Named(provider): Named, headers: HeaderMap, token: Token) -> Answer {
     let who = signed_in(&http, token).await?;
     let begun = Begin { provider: &provider, link_to: Some(&who) }.run(&http.issuer).await?;
-    Ok(sent_off(&http, StatusCode::SEE_OTHER, &begun))
+    Ok(sent_off(&http, &headers, StatusCode::SEE_OTHER, &begun))
 }
 
-fn sent_off(http: &Http, status: StatusCode, begun: &Begun) -> Response {
-    attempt::kept(reply::redirect(status, &begun.url), http, &begun.attempt)
+fn sent_off(http: &Http, headers: &HeaderMap, status: StatusCode, begun: &Begun) -> Response {
+    attempt::kept(reply::redirect(status, &begun.url), http, headers, &begun.attempt)
 }
 
 /// Back from the provider.
@@ -56,12 +56,17 @@ pub async fn callback(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let kept = attempt::found(&http, &headers, &provider);
-    let response = match finish(&http, from, &provider, kept, &query.unwrap_or_default()).await {
+    let query = query.unwrap_or_default();
+    let state = parameter(&query, "state").map(SecretText::new);
+    let kept = state.and_then(|state| attempt::found(&http, &headers, &provider, &state));
+    let response = match finish(&http, from, &provider, kept.clone(), &query).await {
         Ok(response) => response,
         Err(refusal) => refused(&http, &headers, &provider, refusal),
     };
-    attempt::forgotten(response, &http, &provider)
+    match kept {
+        Some(attempt) => attempt::forgotten(response, &http, &attempt),
+        None => response,
+    }
 }
 
 async fn finish(
