@@ -29,6 +29,7 @@ class Application {
     return `<!doctype html><html lang="en"><title>Application</title><link rel="icon" href="data:,">
       <h1>Application</h1><p role="status"></p><a href="${this.issuer}/social_logout/">Sign out</a>
       <form method="post" action="${this.issuer}/github/"><button>Link GitHub</button></form>
+      <form method="post" action="${this.issuer}/corp/"><button>Link Corp</button></form>
       <script type="module">
         const answer = await fetch('${this.issuer}/renew_token', { method: 'POST', credentials: 'include' })
         document.querySelector('p').textContent = answer.ok ? (await answer.json()).token : answer.status
@@ -160,4 +161,26 @@ test('a signed-in user links another provider from the page of an application', 
   await other.page.waitForURL(`${application.url}/in`)
   const claims = await verified(await application.told(other.page), server)
   assert.deepEqual([claims.sub, claims.provider], [before.sub, 'github'])
+})
+
+test('whoever declined to link another provider begins again by a button, and stays who they are', async after => {
+  const { provider, application, server, visit } = await stage(after)
+  for (const screen of SCREENS) {
+    const one = await visit(screen)
+    await one.page.goto(`${server.url}/github/`)
+    await provider.signIn(one.page, 'anna')
+    await one.page.waitForURL(`${application.url}/in`)
+    const before = await verified(await application.told(one.page), server)
+    await one.page.getByRole('button', { name: 'Link Corp' }).click()
+    await one.page.waitForURL(`${provider.url}/**`)
+    await one.page.getByRole('link', { name: 'Cancel' }).click()
+    await one.page.waitForURL(`${server.url}/corp/callback/**`)
+    await one.sound('social-link-refused')
+    await one.page.getByRole('button', { name: 'Begin again' }).click()
+    await one.page.waitForURL(`${provider.url}/**`)
+    await provider.signIn(one.page, 'somebody')
+    await one.page.waitForURL(`${application.url}/in`)
+    const claims = await verified(await application.told(one.page), server)
+    assert.deepEqual([claims.sub, claims.provider], [before.sub, 'github'])
+  }
 })

@@ -40,6 +40,11 @@ pub trait Page: Sized {
     /// What `page` is in it.
     fn told(&self) -> Value;
 
+    /// Whether its form is sent in the name of whoever the cookie speaks for, and answered with the way to another site.
+    fn posts_abroad(&self) -> bool {
+        false
+    }
+
     /// One of each kind there can be: a template that renders these renders any.
     fn samples() -> Vec<Self>;
 }
@@ -94,7 +99,7 @@ impl Pages {
     pub fn show<P: Page>(&self, status: StatusCode, page: &P, chance: &Chance) -> Response {
         let nonce = chance.uuid().simple().to_string();
         match self.set.render(P::TEMPLATE, self.context(page, &nonce)) {
-            Ok(text) => guarded(status, text, &nonce),
+            Ok(text) => guarded(status, text, &nonce, page.posts_abroad()),
             Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::broke),
         }
     }
@@ -102,16 +107,20 @@ impl Pages {
 
 /// A page may be styled by its own style and post its forms here, and nothing else: no script, no frame around it, no
 /// address of it (which may hold a secret) told to anybody, no copy of it kept.
-fn guarded(status: StatusCode, text: String, nonce: &str) -> Response {
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    );
+///
+/// Where its form leads to another site, browsers would hold `form-action` against every host on the way, and providers
+/// send people on as they like; and without a referrer the form's `Origin` would be `null`, which no page of ours has. So
+/// the first is left out, and of the second no more is told than where we are.
+fn guarded(status: StatusCode, text: String, nonce: &str, posts_abroad: bool) -> Response {
+    let (forms, referrer) = if posts_abroad { ("", "strict-origin") } else { (" form-action 'self';", "no-referrer") };
+    let policy =
+        format!("default-src 'none'; style-src 'nonce-{nonce}';{forms} frame-ancestors 'none'; base-uri 'none'");
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
     // A nonce is 32 hexadecimal digits; were it not, the page would still be let do nothing.
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);

@@ -17,9 +17,20 @@ pub enum SocialPage {
     Refused {
         /// Why, in a sentence.
         problem: String,
-        /// Where to begin again.
-        again: String,
+        /// How to go on.
+        again: Again,
     },
+}
+
+/// How whoever was refused goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// By following a link.
+    Link(String),
+    /// By sending a form: what it leads to changes the account of whoever is signed in, and no link may do that.
+    Form(String),
+    /// Not at all; they go back to where they came from.
+    Back(String),
 }
 
 impl Page for SocialPage {
@@ -31,16 +42,30 @@ impl Page for SocialPage {
                 let told = providers.iter().map(|(path, label)| context! { path, label }).collect::<Vec<_>>();
                 context! { view => "offered", providers => told }
             }
-            Self::Refused { problem, again } => context! { view => "refused", problem, again },
+            Self::Refused { problem, again } => {
+                let (way, again) = match again {
+                    Again::Link(to) => ("link", to),
+                    Again::Form(to) => ("form", to),
+                    Again::Back(to) => ("back", to),
+                };
+                context! { view => "refused", problem, way, again }
+            }
         }
+    }
+
+    fn posts_abroad(&self) -> bool {
+        matches!(self, Self::Refused { again: Again::Form(_), .. })
     }
 
     fn samples() -> Vec<Self> {
         let provider = |path: &str, label: &str| (path.to_owned(), label.to_owned());
+        let refused = |again| Self::Refused { problem: "The provider can't be reached.".to_owned(), again };
         vec![
             Self::Offered { providers: vec![provider("/google/", "Google"), provider("/work/", "<b>Work</b>")] },
             Self::Offered { providers: Vec::new() },
-            Self::Refused { problem: "The provider can't be reached.".to_owned(), again: "/google/".to_owned() },
+            refused(Again::Link("/google/".to_owned())),
+            refused(Again::Form("/google/".to_owned())),
+            refused(Again::Back("/welcome".to_owned())),
         ]
     }
 }

@@ -141,6 +141,44 @@ async fn the_last_way_in_stays() {
     assert_eq!(stage.count()[..2], [1, 1]);
 }
 
+/// A link that says "begin again" would sign in, and make a second account of whoever wanted another way in to theirs.
+#[tokio::test]
+async fn whoever_could_not_link_is_not_led_to_sign_in() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let browser = Browser::new();
+    stage.enters(&browser, "anna").await;
+    let post = |origin: &str| browser.request(Method::POST, &stage.url("/corp/")).header("origin", origin);
+    let get = |url: &str| browser.request(Method::GET, url);
+    let [form, sign_in, back] = ["method=\"post\" action=\"/corp/\"", "href=\"/corp/\"", "href=\"/welcome?from=here\""];
+
+    let start = browser.send(post(&stage.server.url)).await;
+    let callback = browser.decline_at_provider(&start, &stage.server.url).await;
+    let declined = stage.page(&browser, get(&callback)).await;
+    assert!(declined.is(400).text.contains(form) && !declined.text.contains(sign_in), "{declined:#?}");
+    assert_eq!(declined.header("referrer-policy"), "strict-origin", "else the form has no origin");
+    // What the page's form does, in a browser that shows where it comes from.
+    browser.send(post(&stage.server.url)).await.is(303);
+    let again = stage.page(&browser, get(&callback)).await;
+    assert!(again.is(400).text.contains(back) && !again.text.contains(sign_in), "{again:#?}");
+
+    stage.signs_in(&Browser::new(), "corp", "bert").await;
+    let start = browser.send(post(&stage.server.url)).await;
+    let callback = stage.visits(&browser, &start, "bert").await;
+    let taken = stage.page(&browser, get(&callback)).await;
+    assert!(taken.is(409).text.contains(back) && !taken.text.contains(sign_in), "{taken:#?}");
+
+    stage.provider.fault("discovery:broken").await;
+    stage.server.clock.advance(std::time::Duration::from_hours(1));
+    let down = stage.page(&browser, post(&stage.server.url)).await;
+    assert!(down.is(400).text.contains(form), "people get a page on the way there, too: {down:#?}");
+    let foreign = stage.page(&browser, post("https://evil.example.com")).await;
+    assert!(foreign.is(403).text.contains(back) && !foreign.text.contains("<form"), "{foreign:#?}");
+    browser.keep(&stage.server.url, std::collections::BTreeMap::new());
+    let nobody = stage.page(&browser, post(&stage.server.url)).await;
+    assert!(nobody.is(401).text.contains("href=\"/social/\""), "{nobody:#?}");
+    assert_eq!(stage.count()[..2], [2, 1]);
+}
+
 #[tokio::test]
 async fn linking_ends_with_the_session_it_was_begun_in() {
     let Some(stage) = Stage::with_anna().await else { return };

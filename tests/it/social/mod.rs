@@ -110,6 +110,14 @@ impl Stage {
         browser.send(request).await
     }
 
+    /// The page that people get as the answer to a request, with every `/` of it as it is.
+    async fn page(&self, browser: &Browser, request: reqwest::RequestBuilder) -> Answer {
+        let mut page = browser.send(request.header("accept", "text/html,*/*;q=0.8")).await;
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{page:#?}");
+        page.text = page.text.replace("&#x2f;", "/");
+        page
+    }
+
     /// Begins linking as somebody who is signed in, goes to the provider and comes back.
     async fn links(&self, browser: &Browser, provider: &str, login: &str) -> Answer {
         let start = self.posts(browser, &format!("/{provider}/"), &Value::Null).await;

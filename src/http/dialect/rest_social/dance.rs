@@ -7,20 +7,32 @@ use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
 use url::form_urlencoded;
 
+use super::super::super::bearer::{COOKIE_NAME, cookie};
 use super::super::super::pages::sentence;
-use super::super::super::pages::social::SocialPage;
+use super::super::super::pages::social::{Again, SocialPage};
 use super::super::super::{Http, reply};
 use super::refusal::Words;
 use super::route::Named;
-use super::{Answer, Token, attempt, signed_in};
+use super::{Token, attempt};
 use crate::domain::secret::SecretText;
-use crate::domain::social::{ProviderName, SignInAttempt};
+use crate::domain::social::{ProviderName, Purpose, SignInAttempt};
+use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::social::SocialRefusal;
 use crate::issuer::social::begin::{Begin, Begun};
 use crate::issuer::social::finish::{Finish, Finished};
 use crate::issuer::{Caller, Refusal};
 use crate::social::Callback;
+
+/// What somebody goes to a provider for, as far as it is known when they are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Errand {
+    SignIn,
+    Link,
+    /// Something that this browser keeps nothing of, though somebody is signed in in it: signing in once more would make
+    /// another account of whoever was about to link one.
+    Unknown,
+}
 
 /// The providers, as a page.
 pub async fn page(State(http): State<Http>) -> Response {
@@ -33,15 +45,26 @@ pub async fn page(State(http): State<Http>) -> Response {
 pub async fn begin(State(http): State<Http>, Named(provider): Named, headers: HeaderMap) -> Response {
     match (Begin { provider: &provider, link_to: None }).run(&http.issuer).await {
         Ok(begun) => sent_off(&http, &headers, StatusCode::FOUND, &begun),
-        Err(refusal) => refused(&http, &headers, &provider, refusal),
+        Err(refusal) => refused(&http, &headers, &provider, Errand::SignIn, refusal),
     }
 }
 
 /// To the provider, to link an account there to the caller's. A POST, so that no foreign page's link does it.
-pub async fn link(State(http): State<Http>, Named(provider): Named, headers: HeaderMap, token: Token) -> Answer {
-    let who = signed_in(&http, token).await?;
-    let begun = Begin { provider: &provider, link_to: Some(&who) }.run(&http.issuer).await?;
-    Ok(sent_off(&http, &headers, StatusCode::SEE_OTHER, &begun))
+pub async fn link(State(http): State<Http>, Named(provider): Named, headers: HeaderMap, token: Token) -> Response {
+    let token = match token {
+        Ok(token) => token.token,
+        // A page elsewhere sent the browser here: its form is not to be sent again from a page of ours.
+        Err(rejection) => return told(&http, &headers, back(&http), rejection.into()),
+    };
+    match begin_link(&http, &provider, token.as_deref()).await {
+        Ok(begun) => sent_off(&http, &headers, StatusCode::SEE_OTHER, &begun),
+        Err(refusal) => refused(&http, &headers, &provider, Errand::Link, refusal),
+    }
+}
+
+async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -> Result<Begun, Refusal> {
+    let who = Authenticate { token }.run(&http.issuer).await?;
+    Begin { provider, link_to: Some(&who) }.run(&http.issuer).await
 }
 
 fn sent_off(http: &Http, headers: &HeaderMap, status: StatusCode, begun: &Begun) -> Response {
@@ -61,11 +84,19 @@ pub async fn callback(
     let kept = state.and_then(|state| attempt::found(&http, &headers, &provider, &state));
     let response = match finish(&http, from, &provider, kept.clone(), &query).await {
         Ok(response) => response,
-        Err(refusal) => refused(&http, &headers, &provider, refusal),
+        Err(refusal) => refused(&http, &headers, &provider, errand(kept.as_ref(), &headers), refusal),
     };
     match kept {
         Some(attempt) => attempt::forgotten(response, &http, &attempt),
         None => response,
+    }
+}
+
+fn errand(kept: Option<&SignInAttempt>, headers: &HeaderMap) -> Errand {
+    match kept.map(|attempt| attempt.purpose) {
+        Some(Purpose::Link { .. }) => Errand::Link,
+        None if cookie(headers, COOKIE_NAME).is_some() => Errand::Unknown,
+        Some(Purpose::SignIn) | None => Errand::SignIn,
     }
 }
 
@@ -116,10 +147,27 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     (values.next().is_none() && !value.is_empty()).then(|| value.into_owned())
 }
 
-/// The refusal: a page for people, with a way to begin again; JSON for programs.
-fn refused(http: &Http, headers: &HeaderMap, provider: &ProviderName, refusal: Refusal) -> Response {
-    let again = if may_help(&refusal) { path(http, provider) } else { format!("{}/social/", public_path(http)) };
-    let words = Words::from(refusal);
+fn refused(http: &Http, headers: &HeaderMap, provider: &ProviderName, errand: Errand, refusal: Refusal) -> Response {
+    told(http, headers, again(http, provider, errand, &refusal), refusal.into())
+}
+
+/// How somebody who was refused goes on. Whoever is signed in is not led to sign in.
+fn again(http: &Http, provider: &ProviderName, errand: Errand, refusal: &Refusal) -> Again {
+    match errand {
+        _ if matches!(refusal, Refusal::NotSignedIn(_)) => Again::Link(list(http)),
+        Errand::SignIn if may_help(refusal) => Again::Link(path(http, provider)),
+        Errand::SignIn => Again::Link(list(http)),
+        Errand::Link if may_help(refusal) => Again::Form(path(http, provider)),
+        Errand::Link | Errand::Unknown => back(http),
+    }
+}
+
+fn back(http: &Http) -> Again {
+    Again::Back(http.options.authed_url.clone())
+}
+
+/// The refusal: a page for people, with a way to go on; JSON for programs.
+fn told(http: &Http, headers: &HeaderMap, again: Again, words: Words) -> Response {
     if !wants_page(headers) {
         return words.into_response();
     }
@@ -134,8 +182,7 @@ fn refused(http: &Http, headers: &HeaderMap, provider: &ProviderName, refusal: R
 fn may_help(refusal: &Refusal) -> bool {
     !matches!(
         refusal,
-        Refusal::NotSignedIn(_)
-            | Refusal::RegistrationClosed
+        Refusal::RegistrationClosed
             | Refusal::Social(
                 SocialRefusal::NotOffered | SocialRefusal::Disabled | SocialRefusal::Anothers | SocialRefusal::HasOne
             )
@@ -151,6 +198,11 @@ fn wants_page(headers: &HeaderMap) -> bool {
 
 fn path(http: &Http, provider: &ProviderName) -> String {
     format!("{}/{provider}/", public_path(http))
+}
+
+/// Where the providers are offered.
+fn list(http: &Http) -> String {
+    format!("{}/social/", public_path(http))
 }
 
 fn public_path(http: &Http) -> &str {
