@@ -4,10 +4,10 @@ use super::super::authenticate::live;
 use super::super::refusal::Unproven;
 use super::super::signed_in::SignedIn;
 use super::super::{Caller, Issuer, Refusal};
-use super::entry;
 use super::finish::new_account;
 use super::refusal::SocialRefusal;
 use super::tokens::seal_of;
+use super::{entry, still_live};
 use crate::domain::audit::Action;
 use crate::domain::id::{SessionId, Subject};
 use crate::domain::social::SocialIdentity;
@@ -25,10 +25,7 @@ pub async fn link(issuer: &Issuer, who: &SignedIn, identity: SocialIdentity, fro
     issuer
         .store
         .write(move |tx| {
-            // The session may have been ended while the provider was asked: what is ended stays ended.
-            let found = tx.session(session)?;
-            let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-            live.ok_or(Unproven::SessionEnded)?;
+            still_live(tx, session, now)?;
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {

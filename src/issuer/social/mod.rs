@@ -17,14 +17,17 @@ pub use refusal::SocialRefusal;
 
 use std::net::IpAddr;
 
+use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
-use crate::domain::id::UserId;
+use crate::domain::id::{SessionId, UserId};
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
+use crate::domain::user::User;
 use crate::social::{Provider, SocialError};
+use crate::store::Read;
 
 /// The provider of that name, if it is offered.
 fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider, Refusal> {
@@ -48,6 +51,13 @@ fn trouble(name: &ProviderName, doing: &'static str, error: &SocialError) -> Ref
 /// must not open the account to them.
 fn may_change_doors(who: &SignedIn) -> Result<(), Refusal> {
     who.may_act_in(Dialect::RestSocial).map_err(Refusal::from)
+}
+
+/// The user of a session that still lives. To be asked in the write itself: the session may have been ended while a
+/// provider was asked, and what is ended stays ended.
+fn still_live(tx: &dyn Read, session: SessionId, now: Timestamp) -> Result<User, Refusal> {
+    let live = tx.session(session)?.filter(|(session, user)| session.is_live(now) && user.is_active);
+    live.map(|(_, user)| user).ok_or_else(|| Unproven::SessionEnded.into())
 }
 
 fn entry(at: Timestamp, action: Action, user: UserId, address: Option<IpAddr>, provider: &ProviderName) -> AuditEntry {

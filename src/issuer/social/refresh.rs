@@ -4,7 +4,7 @@ use super::super::signed_in::SignedIn;
 use super::super::{Caller, Issuer, Refusal};
 use super::refusal::SocialRefusal;
 use super::tokens::{Kind, open, seal};
-use super::{entry, provider, trouble};
+use super::{entry, may_change_doors, still_live, trouble};
 use crate::domain::audit::Action;
 use crate::domain::social::ProviderName;
 
@@ -20,19 +20,23 @@ pub struct RefreshProvider {
 impl RefreshProvider {
     /// Asks the provider, and keeps what it gives. A refresh token that it does not give anew is kept as it was.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
-        let user = who.user().id;
-        let asked = provider(issuer, &self.provider)?;
+        may_change_doors(who)?;
+        let (user, session) = (who.user().id, who.session().id);
+        // One that is not offered is one without a refresh token, to whoever asks.
+        let asked = issuer.providers.find(self.provider.as_str()).ok_or(SocialRefusal::NoRefreshToken)?;
         let name = self.provider.clone();
         let account = issuer.store.read(move |tx| tx.social_account_of(user, &name)).await.map_err(Refusal::from)?;
         let account = account.filter(|_| asked.can_refresh()).ok_or(SocialRefusal::NoRefreshToken)?;
         let token = open(issuer, &account, Kind::Refresh).ok_or(SocialRefusal::NoRefreshToken)?;
-        let now = issuer.clock.now();
-        let given = asked.refresh(&token, now).await;
+        let given = asked.refresh(&token, issuer.clock.now()).await;
         let given = given.map_err(|error| trouble(&self.provider, "refreshing a provider's token", &error))?;
+        let now = issuer.clock.now();
         let tokens = seal(issuer, &self.provider, &account.social_id, &given);
         issuer
             .store
             .write(move |tx| {
+                // Who has signed out meanwhile had the provider's access token forgotten.
+                still_live(tx, session, now)?;
                 // Unlinked meanwhile, or linked to another of the provider's accounts: the tokens are nobody's then.
                 let present = tx.social_account_of(user, &self.provider)?;
                 if present.is_none_or(|present| present.social_id != account.social_id) {

@@ -1,10 +1,9 @@
 //! Taking a way in away.
 
-use super::super::refusal::Unproven;
 use super::super::signed_in::SignedIn;
 use super::super::{Caller, Issuer, Refusal};
 use super::refusal::SocialRefusal;
-use super::{entry, may_change_doors};
+use super::{entry, may_change_doors, still_live};
 use crate::domain::audit::Action;
 use crate::domain::id::UserId;
 use crate::domain::social::ProviderName;
@@ -28,9 +27,7 @@ impl Unlink {
         issuer
             .store
             .write(move |tx| {
-                let found = tx.session(session)?;
-                let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-                let (_, user) = live.ok_or(Unproven::SessionEnded)?;
+                let user = still_live(tx, session, now)?;
                 let accounts = tx.social_accounts_of(user.id)?;
                 if !accounts.iter().any(|account| account.provider == self.provider) {
                     return Err(SocialRefusal::NotLinked.into());

@@ -72,8 +72,8 @@ pub const DOORS: &[Door] = &[
     door("GET", "/social/provider/", Bearer, ACCESS, 200),
     door("GET", "/social/accounts/", Bearer, ACCESS, 200),
     door("POST", "/social/unlink/", Cookie, LONG, 404),
-    door("GET", "/google_refresh/", Bearer, ACCESS, 404),
-    door("POST", "/github_refresh/", Cookie, ACCESS, 404),
+    door("GET", "/google_refresh/", Bearer, LONG, 404),
+    door("POST", "/github_refresh/", Cookie, LONG, 404),
     door("POST", "/github/", Bearer, LONG, 303),
     // Those that end the session of a good token; last, for the table walks in this order.
     door("POST", "/social_logout/", Bearer, LONG, 302),

@@ -253,6 +253,23 @@ async fn a_providers_token_is_refreshed_where_it_can_be() {
     }
 }
 
+/// A token that the resource servers of another dialect see neither shows nor renews what a provider gave.
+#[tokio::test]
+async fn a_token_of_another_dialect_refreshes_nothing() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let browser = Browser::new();
+    stage.enters(&browser, "anna").await;
+    stage.links(&browser, "corp", "anna").await.is(302);
+    let body = json!({"username": "anna", "password": crate::support::PASSWORD});
+    let short = stage.server.post("/api/token/", &body).await.is(200).json()["access"].as_str().unwrap().to_owned();
+    let asked = stage.provider.asked("token").await;
+    for method in [Method::GET, Method::POST] {
+        let request = stage.server.request(method, "/corp_refresh/").bearer_auth(&short);
+        assert_eq!(crate::support::Answer::to(request).await.is(401).json(), json!({"status": ""}));
+    }
+    assert_eq!(stage.provider.asked("token").await, asked);
+}
+
 #[tokio::test]
 async fn without_a_refresh_token_there_is_nothing_to_refresh() {
     let Some(stage) = Stage::with_anna().await else { return };

@@ -201,6 +201,12 @@ async fn what_is_not_configured_is_not_there() {
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
     }
     assert_eq!(browser.get(&format!("{}/corp/", server.url)).await.status, 404);
+    server.register("anna").await;
+    let token = server.token("anna").await;
+    for path in ["/google_refresh/", "/github_refresh/"] {
+        let answer = Answer::to(server.request(reqwest::Method::GET, path).bearer_auth(&token)).await;
+        assert_eq!(answer.is(404).json(), json!({"status": ""}), "{path}");
+    }
 }
 
 #[tokio::test]

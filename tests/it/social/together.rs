@@ -1,6 +1,10 @@
 //! What many do at once, or too often.
 
+use countersign::domain::social::ProviderName;
+use countersign::issuer::authenticate::Authenticate;
+use countersign::issuer::social::refresh::RefreshProvider;
 use countersign::issuer::users::Change;
+use countersign::issuer::{Caller, Refusal, Unproven};
 use reqwest::Method;
 use serde_json::json;
 
@@ -55,6 +59,35 @@ async fn of_two_doors_closed_at_once_one_stays_open() {
     let mut statuses = [one, other];
     statuses.sort_unstable();
     assert_eq!((statuses, stage.count()), ([200, 409], [1, 1, 1]));
+}
+
+/// The provider is asked between the look and the write; whoever signs out meanwhile had its access token forgotten.
+#[tokio::test]
+async fn a_refresh_does_not_undo_a_sign_out() {
+    let Some(stage) = Stage::set().await else { return };
+    let issuer = &stage.server.issuer;
+    let refresh = || RefreshProvider {
+        provider: ProviderName::parse("corp").unwrap(),
+        from: Caller { address: std::net::IpAddr::from([127, 0, 0, 1]) },
+    };
+    let kept = || stage.ask::<i64>("SELECT count(access_token) FROM social_accounts");
+    for leave in ["/social_logout/", ""] {
+        let browser = Browser::new();
+        let token = stage.signs_in(&browser, "corp", "anna").await;
+        let who = Authenticate { token: Some(&token) }.run(issuer).await.unwrap();
+        refresh().run(&who, issuer).await.unwrap();
+        let before = kept();
+        if leave.is_empty() {
+            stage.server.change("anna", Change::Disable).await;
+        } else {
+            stage.asks(&browser, leave).await.is(302);
+            assert_eq!((before, kept()), (1, 0));
+        }
+        let (before, lines) = (kept(), stage.ask::<i64>("SELECT count(*) FROM audit"));
+        let refused = refresh().run(&who, issuer).await;
+        assert!(matches!(refused, Err(Refusal::NotSignedIn(Unproven::SessionEnded))), "{leave}: {refused:?}");
+        assert_eq!((kept(), stage.ask::<i64>("SELECT count(*) FROM audit")), (before, lines), "{leave}");
+    }
 }
 
 #[tokio::test]

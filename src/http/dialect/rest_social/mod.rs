@@ -12,6 +12,7 @@ use super::super::body::Submitted;
 use super::super::rejection::Rejection;
 use super::super::{Http, reply};
 use super::{at, wrong_method};
+use crate::domain::social::ProviderName;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::social::accounts::{ProviderTokens, accounts, provider_tokens};
 use crate::issuer::social::refresh::RefreshProvider;
@@ -84,13 +85,17 @@ async fn sign_out(State(http): State<Http>, from: Caller, token: Token) -> Answe
 }
 
 async fn refresh(State(http): State<Http>, from: Caller, Named(provider): Named, token: Token) -> Answer {
-    let who = match signed_in(&http, token).await {
+    match refreshed(&http, from, provider, token).await {
+        Ok(()) => Ok(wire::status(StatusCode::OK, "refreshed")),
         // The original says nothing to strangers.
-        Err(words) if words.status == StatusCode::UNAUTHORIZED => return Err(Words::new(words.status, "")),
-        who => who?,
-    };
-    RefreshProvider { provider, from }.run(&who, &http.issuer).await?;
-    Ok(wire::status(StatusCode::OK, "refreshed"))
+        Err(words) if words.status == StatusCode::UNAUTHORIZED => Err(Words::new(words.status, "")),
+        Err(words) => Err(words),
+    }
+}
+
+async fn refreshed(http: &Http, from: Caller, provider: ProviderName, token: Token) -> Result<(), Words> {
+    let who = signed_in(http, token).await?;
+    Ok(RefreshProvider { provider, from }.run(&who, &http.issuer).await?)
 }
 
 async fn token(State(http): State<Http>, token: Token) -> Response {
