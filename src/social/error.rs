@@ -9,9 +9,12 @@ pub enum SocialError {
     /// It could not be asked, or was too slow, or is out of order: trying again later may help.
     #[error("{0}")]
     Unreachable(String),
-    /// It said no. Holds its error code (RFC 6749 §5.2), such as `invalid_grant`.
-    #[error("the provider refused: {0}")]
+    /// It said no. The words end with its error code (RFC 6749 §5.2), such as `invalid_grant`.
+    #[error("{0}")]
     Refused(String),
+    /// It sent the browser back without a code. Holds its error code (RFC 6749 §4.1.2.1), such as `access_denied`.
+    #[error("the provider sent the browser back: {0}")]
+    SentBack(String),
     /// It gave no access token.
     #[error("the provider gave no access token")]
     NoToken,
@@ -35,6 +38,10 @@ pub(super) struct Step<'a> {
 impl Step<'_> {
     pub(super) fn unreachable(self, what: impl std::fmt::Display) -> SocialError {
         SocialError::Unreachable(self.words(what))
+    }
+
+    pub(super) fn refused(self, code: &str) -> SocialError {
+        SocialError::Refused(self.words(format_args!("the provider refused: {code}")))
     }
 
     pub(super) fn nonsense(self, what: impl std::fmt::Display) -> SocialError {

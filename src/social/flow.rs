@@ -191,14 +191,14 @@ async fn token_request(step: Step<'_>, web: &Web, request: HttpRequest) -> Resul
         return Err(if status.is_success() {
             step.nonsense("the token endpoint gave no JSON object")
         } else {
-            SocialError::Refused(format!("http_{}", status.as_u16()))
+            step.refused(&format!("http_{}", status.as_u16()))
         });
     };
     if let Some(code) = error_code(&said) {
-        return Err(SocialError::Refused(code));
+        return Err(step.refused(&code));
     }
     if !status.is_success() {
-        return Err(SocialError::Refused(format!("http_{}", status.as_u16())));
+        return Err(step.refused(&format!("http_{}", status.as_u16())));
     }
     match said.get("access_token") {
         None | Some(Value::Null) => Err(SocialError::NoToken),

@@ -150,7 +150,8 @@ async fn github_refuses_with_status_200() {
         json!({"error": "bad_verification_code", "error_description": "The code passed is incorrect or expired."});
     server.says_json("/token", refusal);
     let error = identify(&server, "github").await.unwrap_err();
-    assert_eq!(error, SocialError::Refused("bad_verification_code".to_owned()));
+    let words = "github: changing the code for tokens: the provider refused: bad_verification_code";
+    assert_eq!(error, SocialError::Refused(words.to_owned()));
     let tokens = json!({"access_token": "at-2", "token_type": "bearer", "expires_in": 28800, "refresh_token": "rt-2"});
     server.says_json("/token", tokens);
     let renewed = played(&server).find("github").unwrap().refresh(&secret("rt-1"), NOW).await.unwrap();
@@ -173,7 +174,8 @@ async fn facebook_is_asked_with_a_proof_and_proves_no_address() {
     let line = head.lines().next().unwrap();
     assert!(!line.contains(ACCESS_TOKEN), "the token is no part of a URL: {line}");
     server.says("/user", Reply::Json(400, json!({"error": {"type": "OAuthException", "message": "at-1-hunter2"}})));
-    assert_eq!(identify(&server, "facebook").await, Err(SocialError::Refused("OAuthException".to_owned())));
+    let words = "facebook: asking who signed in: the provider refused: OAuthException";
+    assert_eq!(identify(&server, "facebook").await, Err(SocialError::Refused(words.to_owned())));
     let none = played(&server).find("facebook").unwrap().refresh(&secret("rt-1"), NOW).await;
     assert_eq!(none, Err(SocialError::NoToken));
 }

@@ -46,13 +46,13 @@ use facebook::Facebook;
 use flow::{Client, Endpoints};
 use github::GitHub;
 use openid::OpenId;
-use web::Web;
+use web::{Web, plain_code};
 
 /// What a browser brings back from a provider, besides the state, which is checked before (RFC 6749 §4.1.2).
 #[derive(Clone, Debug)]
 pub struct Callback {
-    /// What is changed for tokens.
-    pub code: SecretText,
+    /// What is changed for tokens; where there is none, the provider's error code as it came (RFC 6749 §4.1.2.1).
+    pub code: Result<SecretText, String>,
     /// Who the browser says it comes from (RFC 9207 §2).
     pub iss: Option<String>,
 }
@@ -175,8 +175,9 @@ impl Provider {
         self.check_attempt(step, attempt)?;
         let at = self.endpoints().await?;
         self.check_issuer(step, callback.iss.as_deref(), at.names_itself)?;
+        let code = callback.code.as_ref().map_err(|code| SocialError::SentBack(plain_code(code).to_owned()))?;
         let step = self.common.step("changing the code for tokens");
-        let answer = client.exchange(step, web, &at, &callback.code, attempt, now).await?;
+        let answer = client.exchange(step, web, &at, code, attempt, now).await?;
         let person = match &self.kind {
             Kind::OpenId(openid) => openid.person(&self.common, &at, &answer, attempt, now).await?,
             Kind::GitHub(github) => github.person(&self.common, &answer.tokens.access).await?,
@@ -220,7 +221,7 @@ impl Provider {
         Err(step.untrusted(format_args!("the attempt was begun for {}", attempt.provider)))
     }
 
-    /// RFC 9207 §2.4: who answers must be who was asked, or a code of one provider's ends up at another (RFC 9700 §4.4).
+    /// RFC 9207 §2.4: who answers, an error too, must be who was asked, or a code of one provider's ends up at another (RFC 9700 §4.4).
     fn check_issuer(&self, step: Step<'_>, iss: Option<&str>, always: bool) -> Result<(), SocialError> {
         let known = match &self.kind {
             Kind::OpenId(openid) => openid.issuers().collect(),

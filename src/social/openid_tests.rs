@@ -243,6 +243,24 @@ async fn a_mixed_up_callback_is_refused_before_its_code_is_used() {
 }
 
 #[tokio::test]
+async fn an_error_that_comes_back_is_passed_on_by_its_code_if_it_is_the_providers() {
+    let op = Op::start().await;
+    let provider = op.provider();
+    let back = |code: &str, iss: Option<&str>| Callback { code: Err(code.to_owned()), iss: iss.map(str::to_owned) };
+    for (code, told) in [("access_denied", "access_denied"), ("<script>", "unspecified"), ("", "unspecified")] {
+        let error = provider.identify(&back(code, None), &attempt("corp"), NOW).await.unwrap_err();
+        assert_eq!(error, SocialError::SentBack(told.to_owned()));
+    }
+    let evil = provider.identify(&back("access_denied", Some("https://evil.example")), &attempt("corp"), NOW).await;
+    assert!(untrusted(evil, "another's iss").contains("(iss)"));
+    op.clock.advance(Duration::from_hours(1));
+    op.describes(&[("authorization_response_iss_parameter_supported", json!(true))]);
+    let silent = provider.identify(&back("access_denied", None), &attempt("corp"), NOW).await;
+    assert!(untrusted(silent, "no iss").contains("does not name its issuer"));
+    assert!(op.server.asked("/token").is_empty());
+}
+
+#[tokio::test]
 async fn the_address_may_be_asked_for_but_only_of_the_same_person() {
     let op = Op::start().await;
     let mut claims = op.claims();
@@ -283,7 +301,8 @@ async fn an_answer_without_tokens_is_none() {
         assert!(matches!(&error, SocialError::Nonsense(words) if words.contains(expected)), "{expected}: {error:?}");
     }
     op.server.says("/token", Reply::Json(400, json!({"error": "invalid_grant", "error_description": "code-1"})));
-    assert_eq!(identify(&op).await.unwrap_err(), SocialError::Refused("invalid_grant".to_owned()));
+    let words = "corp: changing the code for tokens: the provider refused: invalid_grant";
+    assert_eq!(identify(&op).await.unwrap_err(), SocialError::Refused(words.to_owned()));
 }
 
 #[tokio::test]
@@ -318,7 +337,8 @@ async fn an_access_token_is_renewed() {
     assert!(asked.body.contains("grant_type=refresh_token") && asked.body.contains("refresh_token=rt-1"));
     op.server.says("/token", Reply::Json(400, json!({"error": "invalid_grant"})));
     let error = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap_err();
-    assert_eq!(error, SocialError::Refused("invalid_grant".to_owned()));
+    let words = "corp: renewing an access token: the provider refused: invalid_grant";
+    assert_eq!(error, SocialError::Refused(words.to_owned()));
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ pub(super) fn attempt(provider: &str) -> SignInAttempt {
 }
 
 pub(super) fn callback() -> Callback {
-    Callback { code: secret("code-1"), iss: None }
+    Callback { code: Ok(secret("code-1")), iss: None }
 }
 
 /// A provider of OpenID Connect by its description, with us as its client, and everything in order.

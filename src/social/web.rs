@@ -93,7 +93,7 @@ impl Web {
         }
         let said = strict_json::parse_object(answer.body()).ok();
         let code = said.as_ref().and_then(error_code).unwrap_or_else(|| format!("http_{}", answer.status().as_u16()));
-        Err(SocialError::Refused(code))
+        Err(step.refused(&code))
     }
 
     /// Like [`Web::fetch`], for one JSON object.
@@ -108,7 +108,7 @@ impl Web {
         let object = strict_json::parse_object(&body);
         let object = object.map_err(|_| step.nonsense(format_args!("{} gave no JSON object", Place(url))))?;
         match error_code(&object) {
-            Some(code) => Err(SocialError::Refused(code)),
+            Some(code) => Err(step.refused(&code)),
             None => Ok(object),
         }
     }
@@ -249,17 +249,19 @@ fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>
     Ok(Request::from_parts(head, Full::new(Bytes::from(body))))
 }
 
-/// The code of an error (RFC 6749 §5.2), or the type of one of Facebook's; None where the object is none. Of a code only
-/// what may be one is passed on.
+/// The code of an error (RFC 6749 §5.2), or the type of one of Facebook's; None where the object is none.
 pub(super) fn error_code(object: &Map<String, Value>) -> Option<String> {
     let code = match object.get("error")? {
         Value::Null => return None,
         Value::Object(error) => error.get("type").and_then(Value::as_str),
         error => error.as_str(),
     };
-    let fits = |code: &&str| {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-        !code.is_empty() && code.len() <= ERROR_CODE_MAX && code.bytes().all(plain)
-    };
-    Some(code.filter(fits).unwrap_or("unspecified").to_owned())
+    Some(plain_code(code.unwrap_or_default()).to_owned())
+}
+
+/// Of an error's code only what may be one is passed on.
+pub(super) fn plain_code(code: &str) -> &str {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let fits = !code.is_empty() && code.len() <= ERROR_CODE_MAX && code.bytes().all(plain);
+    if fits { code } else { "unspecified" }
 }

@@ -121,7 +121,8 @@ async fn a_refusal_is_passed_on_by_its_code_alone() {
         (400, json!({"error": "a".repeat(65)}), "unspecified"),
         (400, json!({"error": 7}), "unspecified"),
     ] {
-        assert_eq!(told(Reply::Json(status, said.clone())).await, Err(SocialError::Refused(code.to_owned())), "{said}");
+        let words = format!("corp: asking who signed in: the provider refused: {code}");
+        assert_eq!(told(Reply::Json(status, said.clone())).await, Err(SocialError::Refused(words)), "{said}");
     }
     assert_eq!(told(Reply::Json(200, json!({"error": null}))).await, Ok(()));
 }

@@ -107,6 +107,9 @@ test('the pages of this are good for every screen', async after => {
     await one.page.getByRole('link', { name: 'Cancel' }).click()
     await one.page.waitForURL(`${server.url}/corp/callback/**`)
     await one.sound('social-refused')
+    // The operator is told, too.
+    const told = server.log.split('\n').filter(line => line.includes('WARN') && line.includes('access_denied'))
+    assert.ok(told.length && told.every(line => line.includes('corp')), server.log)
     // The way to begin again that it offers is one.
     await one.page.getByRole('link').first().click()
     await one.page.waitForURL(`${provider.url}/**`)

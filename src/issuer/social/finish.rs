@@ -70,13 +70,14 @@ impl Finish {
         }
     }
 
-    /// The provider's word. What it refuses is a failed sign-in of the caller's; that it is down is not.
+    /// The provider's word. What it refuses is a failed sign-in of the caller's; that it is down, or that the person did
+    /// not want to, is not.
     async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, Refusal> {
         let provider = provider(issuer, &self.provider)?;
         let tried = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address)).await?;
         let identity = provider.identify(&self.callback, &self.attempt, issuer.clock.now()).await;
         identity.map_err(|error| {
-            if !matches!(error, SocialError::Unreachable(_) | SocialError::Nonsense(_)) {
+            if !matches!(error, SocialError::Unreachable(_) | SocialError::Nonsense(_) | SocialError::SentBack(_)) {
                 tried.count();
                 issuer.counters.add(Count::SignInFailed);
             }

@@ -40,6 +40,11 @@ fn trouble(name: &ProviderName, doing: &'static str, error: &SocialError) -> Ref
     let refusal = match error {
         SocialError::Unreachable(_) => SocialRefusal::Unreachable,
         SocialError::Refused(_) => SocialRefusal::Refused,
+        SocialError::SentBack(code) => match code.as_str() {
+            "access_denied" => SocialRefusal::Denied,
+            "temporarily_unavailable" | "server_error" => SocialRefusal::Unreachable,
+            _ => SocialRefusal::Refused,
+        },
         SocialError::NoToken => SocialRefusal::NoToken,
         SocialError::Nonsense(_) => SocialRefusal::Nonsense,
         SocialError::Untrusted(_) => SocialRefusal::Untrusted,

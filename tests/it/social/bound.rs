@@ -151,17 +151,22 @@ async fn queries_that_no_provider_sends_are_refused() {
         ("?state=STATE&code=", "without a code"),
         ("?state=STATE&state=STATE&code=a", NOT_BEGUN),
         ("?state=STATE&code=a&code=b", "without a code"),
-        ("?state=STATE&error=access_denied", "you did not let"),
-        ("?state=STATE&error=<script>alert(1)</script>&error_description=<b>", "the provider refused"),
-        ("?state=STATE&error=temporarily_unavailable", "can't be reached"),
+        ("?state=STATE&iss=ISS&error=access_denied", "you did not let"),
+        ("?state=STATE&iss=ISS&error=<script>alert(1)</script>&error_description=<b>", "the provider refused"),
+        ("?state=STATE&iss=ISS&error=temporarily_unavailable", "can't be reached"),
+        ("?state=STATE&iss=ISS&error=server_error", "can't be reached"),
+        // An error is the provider's only where it names itself, as this one says it does.
+        ("?state=STATE&error=access_denied", "not to be trusted"),
+        ("?state=STATE&iss=http://127.0.0.1:9&error=access_denied", "not to be trusted"),
         ("?state=STATE&code=a&iss=http://127.0.0.1:9", "not to be trusted"),
         ("?state=state&code=a", NOT_BEGUN),
     ] {
         let start = stage.asks(&browser, "/corp/").await;
         let sent_to = url::Url::parse(start.header("location")).unwrap();
         let own = sent_to.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-        let answer = stage.asks(&browser, &format!("/corp/callback/{}", query.replace("STATE", &own))).await;
-        refuses(&answer, words, query);
+        let query = query.replace("STATE", &own).replace("ISS", &stage.provider.url);
+        let answer = stage.asks(&browser, &format!("/corp/callback/{query}")).await;
+        refuses(&answer, words, &query);
         assert!(!answer.text.contains("script") && !answer.text.contains("<b>"), "{answer:#?}");
     }
     assert_eq!((stage.count(), stage.provider.asked("token").await), ([0, 0, 0], 0));

@@ -130,13 +130,10 @@ fn returned(kept: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, 
     if !bool::from(state.expose().as_bytes().ct_eq(attempt.state.expose().as_bytes())) {
         return Err(SocialRefusal::NotBegun);
     }
-    match parameter(query, "error").as_deref() {
-        None => {}
-        Some("access_denied") => return Err(SocialRefusal::Denied),
-        Some("temporarily_unavailable" | "server_error") => return Err(SocialRefusal::Unreachable),
-        Some(_) => return Err(SocialRefusal::Refused),
-    }
-    let code = parameter(query, "code").map(SecretText::new).ok_or(SocialRefusal::NoCode)?;
+    let code = match parameter(query, "error") {
+        Some(error) => Err(error),
+        None => Ok(parameter(query, "code").map(SecretText::new).ok_or(SocialRefusal::NoCode)?),
+    };
     Ok((attempt, Callback { code, iss: parameter(query, "iss") }))
 }
 
@@ -229,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_comes_back_must_belong_to_what_was_begun() {
-        use SocialRefusal::{Denied, NoCode, NotBegun, Refused, Unreachable};
+        use SocialRefusal::{NoCode, NotBegun};
         for (query, refusal) in [
             ("", NotBegun),
             ("code=c", NotBegun),
@@ -239,9 +236,6 @@ mod tests {
             ("code=c&state=right&state=right", NotBegun),
             ("error=access_denied", NotBegun),
             ("error=access_denied&state=wrong", NotBegun),
-            ("error=access_denied&state=right", Denied),
-            ("error=server_error&state=right", Unreachable),
-            ("error=%3Cscript%3E&state=right&code=c", Refused),
             ("state=right", NoCode),
             ("state=right&code=", NoCode),
             ("state=right&code=a&code=b", NoCode),
@@ -250,8 +244,10 @@ mod tests {
         }
         let whole = "code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x";
         assert_eq!(returned(None, whole).map(drop), Err(NotBegun), "another browser");
-        let came = returned(Some(kept()), whole).map(|(_, callback)| (callback.code, callback.iss));
-        assert_eq!(came, Ok((SecretText::new("a/b".to_owned()), Some("https://example.com".to_owned()))));
+        let came = |query| returned(Some(kept()), query).map(|(_, callback)| (callback.code, callback.iss));
+        assert_eq!(came(whole), Ok((Ok(SecretText::new("a/b".to_owned())), Some("https://example.com".to_owned()))));
+        let error = "error=access_denied&state=right&code=c&iss=https%3A%2F%2Fexample.com";
+        assert_eq!(came(error), Ok((Err("access_denied".to_owned()), Some("https://example.com".to_owned()))));
     }
 
     #[test]
