@@ -18,6 +18,9 @@ mod web;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
+mod description_tests;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod known_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]

@@ -1,7 +1,11 @@
 //! Providers of OpenID Connect: their description (Discovery 1.0), their keys, their ID tokens, and userinfo where an ID
 //! token is not enough. Google is one whose addresses are known.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Map, Value};
+use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use super::cache::Cache;
@@ -17,6 +21,10 @@ use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::secret::SecretText;
 use crate::domain::social::SignInAttempt;
 use crate::domain::time::Timestamp;
+
+/// How long a description that could not be had is not asked for again: anybody may begin a sign-in, and each would be a
+/// request to a provider that is in trouble already. By the same clock as [`Cache`].
+const LEFT_ALONE: Duration = Duration::from_secs(5);
 
 const GOOGLE: &str = "https://accounts.google.com";
 /// How Google's older tokens spell it.
@@ -34,6 +42,8 @@ pub(super) struct OpenId {
     /// Whether userinfo alone is not enough.
     needs_id_token: bool,
     described: Cache<Endpoints>,
+    /// Held by whoever asks for the description: the others wait for the answer. What went wrong last, and when.
+    describing: AsyncMutex<Option<(Duration, SocialError)>>,
     keys: Cache<ForeignKeys>,
 }
 
@@ -74,6 +84,7 @@ impl OpenId {
             },
             needs_id_token: false,
             described: Cache::default(),
+            describing: AsyncMutex::default(),
             keys: Cache::default(),
         })
     }
@@ -86,6 +97,7 @@ impl OpenId {
             set: Addresses::default(),
             needs_id_token: true,
             described: Cache::default(),
+            describing: AsyncMutex::default(),
             keys: Cache::default(),
         })
     }
@@ -115,19 +127,34 @@ impl OpenId {
         })
     }
 
-    async fn describe(&self, common: &Common, url: &Url) -> Result<std::sync::Arc<Endpoints>, SocialError> {
-        let now = common.clock.monotonic();
-        if let Some(described) = self.described.get(url, now) {
+    async fn describe(&self, common: &Common, url: &Url) -> Result<Arc<Endpoints>, SocialError> {
+        let kept = || self.described.get(url, common.clock.monotonic());
+        if let Some(described) = kept() {
             return Ok(described);
         }
+        let mut failed = self.describing.lock().await;
+        if let Some(described) = kept() {
+            return Ok(described);
+        }
+        if let Some((at, error)) = &*failed
+            && common.clock.monotonic().saturating_sub(*at) < LEFT_ALONE
+        {
+            return Err(error.clone());
+        }
+        let found = self.fetch_description(common, url).await;
+        let now = common.clock.monotonic();
+        *failed = found.as_ref().err().map(|error| (now, error.clone()));
+        Ok(self.described.put(url, now, found?))
+    }
+
+    async fn fetch_description(&self, common: &Common, url: &Url) -> Result<Endpoints, SocialError> {
         let step = common.step("reading its description");
         let said = common.web.fetch_object(step, url, None, &[]).await?;
         let issuer = self.issuers.first().map_or("", String::as_str);
         if said.get("issuer").and_then(Value::as_str) != Some(issuer) {
             return Err(step.untrusted(format_args!("it is not that of the issuer {issuer}, to the letter")));
         }
-        let endpoints = read_description(&said).map_err(|what| step.nonsense(what))?;
-        Ok(self.described.put(url, now, endpoints))
+        read_description(&said).map_err(|what| step.nonsense(what))
     }
 
     /// Who came back, by the ID token; by userinfo where that must do, or to learn the address.

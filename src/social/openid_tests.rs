@@ -206,25 +206,6 @@ async fn a_fetch_that_fails_makes_no_old_key_younger() {
 }
 
 #[tokio::test]
-async fn a_description_is_the_issuers_to_the_letter() {
-    for (name, value, expected) in [
-        ("issuer", json!("https://evil.example"), "it is not that of the issuer"),
-        ("issuer", Value::Null, "it is not that of the issuer"),
-        ("token_endpoint", json!("http://evil.example/t"), "token_endpoint must begin with https"),
-        ("jwks_uri", Value::Null, "it has no jwks_uri"),
-    ] {
-        let op = Op::start().await;
-        op.describes(&[(name, value)]);
-        let error = op.provider().authorize_url(&attempt("corp")).await.unwrap_err().to_string();
-        assert!(error.starts_with("corp: reading its description: ") && error.contains(expected), "{error}");
-        assert!(identify(&op).await.is_err() && op.server.asked("/token").is_empty(), "no code is given away");
-    }
-    let op = Op::start().await;
-    op.describes(&[("issuer", json!(format!("{}/", op.server.url)))]);
-    untrusted(identify(&op).await, "a slash more");
-}
-
-#[tokio::test]
 async fn a_mixed_up_callback_is_refused_before_its_code_is_used() {
     let op = Op::start().await;
     let back = |iss: Option<&str>| Callback { iss: iss.map(str::to_owned), ..callback() };
@@ -367,16 +348,4 @@ async fn google_without_an_id_token_is_asked_for_userinfo_and_with_one_it_must_b
             .says_json("/token", changed(&answer, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))));
         assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.is_ok(), good, "{iss}");
     }
-}
-
-#[tokio::test]
-async fn an_issuer_set_in_googles_place_describes_itself() {
-    let op = Op::start().await;
-    let mut options = options(&op.clock);
-    options.google = Some(KnownProvider { issuer: Some(op.server.url.clone()), ..known() });
-    let providers = Providers::new(options).unwrap();
-    let google = providers.find("google").unwrap();
-    let url = google.authorize_url(&attempt("google")).await.unwrap();
-    assert!(url.starts_with(&format!("{}/authorize?", op.server.url)) && url.contains("access_type=offline"), "{url}");
-    assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.unwrap().social_id, "ann-1");
 }

@@ -1,0 +1,74 @@
+//! How a provider describes itself: whose description it is, how often it is asked for, and who may take Google's place.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::testing::{Op, Reply, attempt, callback, known, options};
+use super::*;
+use crate::crypto::testing::NOW;
+
+#[tokio::test]
+async fn a_description_is_the_issuers_to_the_letter() {
+    for (name, value, expected) in [
+        ("issuer", json!("https://evil.example"), "it is not that of the issuer"),
+        ("issuer", Value::Null, "it is not that of the issuer"),
+        ("token_endpoint", json!("http://evil.example/t"), "token_endpoint must begin with https"),
+        ("jwks_uri", Value::Null, "it has no jwks_uri"),
+    ] {
+        let op = Op::start().await;
+        op.describes(&[(name, value)]);
+        let error = op.provider().authorize_url(&attempt("corp")).await.unwrap_err().to_string();
+        assert!(error.starts_with("corp: reading its description: ") && error.contains(expected), "{error}");
+        assert!(
+            op.provider().identify(&callback(), &attempt("corp"), NOW).await.is_err()
+                && op.server.asked("/token").is_empty(),
+            "no code is given away"
+        );
+    }
+    let op = Op::start().await;
+    op.describes(&[("issuer", json!(format!("{}/", op.server.url)))]);
+    let slash_more = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
+    assert!(matches!(slash_more, Err(SocialError::Untrusted(_))), "{slash_more:?}");
+}
+
+#[tokio::test]
+async fn a_description_is_asked_for_once_by_all_who_wait_and_not_at_once_again_where_it_failed() {
+    let op = Op::start().await;
+    let asked = || op.server.asked("/.well-known/openid-configuration").len();
+    let begun = attempt("corp");
+    let all = async || {
+        let [one, two, three] = [(); 3].map(|()| Box::pin(op.provider().authorize_url(&begun)));
+        <[_; 3]>::from(tokio::join!(one, two, three))
+    };
+    op.server.says("/.well-known/openid-configuration", Reply::Json(503, json!({})));
+    let failed = all().await;
+    assert!(failed.iter().all(|way| matches!(way, Err(SocialError::Unreachable(_)))), "{failed:?}");
+    assert_eq!(asked(), 1, "all who waited were told the same");
+    op.describes(&[]);
+    op.clock.advance(Duration::from_secs(4));
+    assert!(all().await.iter().all(Result::is_err));
+    assert_eq!(asked(), 1, "left alone");
+    op.clock.advance(Duration::from_secs(1));
+    assert!(all().await.iter().all(Result::is_ok));
+    assert_eq!(asked(), 2, "once for all");
+    // One that is kept already is not spoiled by what fails later.
+    op.server.says("/.well-known/openid-configuration", Reply::Json(503, json!({})));
+    op.clock.advance(Duration::from_mins(59));
+    assert!(all().await.iter().all(Result::is_ok));
+    op.clock.advance(Duration::from_mins(1));
+    assert!(all().await.iter().all(Result::is_err));
+    assert_eq!(asked(), 3);
+}
+
+#[tokio::test]
+async fn an_issuer_set_in_googles_place_describes_itself() {
+    let op = Op::start().await;
+    let mut options = options(&op.clock);
+    options.google = Some(KnownProvider { issuer: Some(op.server.url.clone()), ..known() });
+    let providers = Providers::new(options).unwrap();
+    let google = providers.find("google").unwrap();
+    let url = google.authorize_url(&attempt("google")).await.unwrap();
+    assert!(url.starts_with(&format!("{}/authorize?", op.server.url)) && url.contains("access_type=offline"), "{url}");
+    assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.unwrap().social_id, "ann-1");
+}
