@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::testing::{Op, Reply, attempt, callback, known, options};
+use super::testing::{ACCESS_TOKEN, Op, Reply, attempt, callback, known, options};
 use super::*;
 use crate::crypto::testing::NOW;
 
@@ -71,4 +71,12 @@ async fn an_issuer_set_in_googles_place_describes_itself() {
     let url = google.authorize_url(&attempt("google")).await.unwrap();
     assert!(url.starts_with(&format!("{}/authorize?", op.server.url)) && url.contains("access_type=offline"), "{url}");
     assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.unwrap().social_id, "ann-1");
+    // Userinfo is no proof of its own: it says who an access token is for, not that it was made for us.
+    op.clock.advance(Duration::from_hours(1));
+    op.describes(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
+    op.server.says_json("/userinfo", json!({"sub": "ann-1", "email": "ann@example.com", "email_verified": true}));
+    op.server.says_json("/token", json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer"}));
+    let error = google.identify(&callback(), &attempt("google"), NOW).await.unwrap_err();
+    assert_eq!(error, SocialError::Nonsense("google: reading its ID token: there is none".to_owned()));
+    assert!(op.server.asked("/userinfo").is_empty());
 }

@@ -82,7 +82,8 @@ impl OpenId {
                 userinfo: known(userinfo)?,
                 jwks: known(jwks)?,
             },
-            needs_id_token: false,
+            // Google gives one with every code. Who is set in its place, in part or whole, may not.
+            needs_id_token: options.token_url.is_none(),
             described: Cache::default(),
             describing: AsyncMutex::default(),
             keys: Cache::default(),
