@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::id::{SessionId, Subject, UserId};
 use super::secret::SecretText;
 use super::time::Timestamp;
-use super::user::{Email, USERNAME_MAX, User, Username};
+use super::user::{Email, User};
+
+mod username;
+
+pub use username::usernames;
 
 /// The greatest number of characters in a provider's name.
 pub const PROVIDER_NAME_MAX: usize = 32;
@@ -90,6 +94,8 @@ pub struct SocialTokens {
 pub struct SocialIdentity {
     /// Who says it.
     pub provider: ProviderName,
+    /// The provider's issuer, where it has one: whose id for the person it is (OpenID Connect Core 1.0 §5.7).
+    pub issuer: Option<String>,
     /// The provider's id for the person: 1 to [`SOCIAL_ID_MAX`] characters, never given to another.
     pub social_id: String,
     /// The name the person has there, unchecked.
@@ -161,6 +167,8 @@ pub struct SocialAccount {
     pub provider: ProviderName,
     /// See [`SocialIdentity::social_id`].
     pub social_id: String,
+    /// See [`SocialIdentity::issuer`]. None, too, where it is not known yet.
+    pub issuer: Option<String>,
     /// Whose.
     pub user: UserId,
     /// The provider's access token; None once it was forgotten.
@@ -173,6 +181,13 @@ pub struct SocialAccount {
     pub linked_at: Timestamp,
     /// When it last did.
     pub last_login: Option<Timestamp>,
+}
+
+impl SocialAccount {
+    /// Whether it is one of this issuer's, as far as is known. The same id of another issuer's is another person.
+    pub fn is_of(&self, issuer: Option<&str>) -> bool {
+        self.issuer.as_deref().zip(issuer).is_none_or(|(linked, now)| linked == now)
+    }
 }
 
 /// What the store knows of somebody who comes from a provider.
@@ -217,42 +232,9 @@ pub fn opening(identity: &SocialIdentity, known: Known<'_>) -> Opening {
     }
 }
 
-/// How many numbered names are tried before one that is all but surely free.
-const NUMBERED: u32 = 9;
-/// Room for what makes a taken name another.
-const SUFFIX_MAX: usize = 16;
-/// The name of somebody of whom the provider tells nothing that could be one.
-const NAMELESS: &str = "user";
-
-/// The names to try for a new account, best first: the provider's login, else the person's name, else what stands before
-/// the `@`; then the same with a number; and last with `chance`, which nobody has.
-pub fn usernames(identity: &SocialIdentity, chance: u32) -> Vec<Username> {
-    let full_name = format!("{} {}", identity.first_name, identity.last_name);
-    let told = [identity.username.as_deref(), Some(&full_name), identity.email.as_ref().map(Email::as_str)];
-    let base = told.into_iter().flatten().find_map(made_valid).unwrap_or_else(|| NAMELESS.to_owned());
-    let suffixes = (2..=NUMBERED).map(|number| format!("-{number}")).chain([format!("-{chance:08x}")]);
-    let names = std::iter::once(base.clone()).chain(suffixes.map(|suffix| format!("{base}{suffix}")));
-    names.filter_map(|name| Username::parse(&name).ok()).collect()
-}
-
-/// What can be a user name of a text from elsewhere: no more than stands before an `@` (a name must not be an address),
-/// without what has no shape, short enough for a suffix.
-fn made_valid(text: &str) -> Option<String> {
-    let before_at = text.split('@').next().unwrap_or_default();
-    let printable = before_at.chars().filter(|c| !is_odd(*c)).take(USERNAME_MAX - SUFFIX_MAX).collect::<String>();
-    let name = printable.split_whitespace().collect::<Vec<_>>().join(" ");
-    // With a suffix it must be a name too: its folded form may be longer than it is.
-    Username::parse(&format!("{name}-ffffffff")).ok()?;
-    Username::parse(&name).ok().map(|name| name.as_str().to_owned())
-}
-
-/// Whether no user name may hold it.
-fn is_odd(c: char) -> bool {
-    !c.is_whitespace() && Username::parse(&format!("a{c}a")).is_err()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::user::Username;
     use super::*;
 
     #[test]
@@ -266,9 +248,10 @@ mod tests {
         assert!(serde_json::from_str::<ProviderName>("\"../up\"").is_err());
     }
 
-    fn identity(email_verified: bool) -> SocialIdentity {
+    pub(super) fn identity(email_verified: bool) -> SocialIdentity {
         SocialIdentity {
             provider: ProviderName("google".to_owned()),
+            issuer: None,
             social_id: "1".to_owned(),
             username: None,
             email: Email::parse("ann@example.com").ok(),
@@ -343,39 +326,29 @@ mod tests {
         assert!(!with_email(&SocialIdentity { email: None, ..identity(true) }, false));
     }
 
-    fn names(login: Option<&str>, first: &str, last: &str) -> Vec<String> {
-        let (username, first_name, last_name) = (login.map(str::to_owned), first.to_owned(), last.to_owned());
-        let identity = SocialIdentity { username, first_name, last_name, ..identity(false) };
-        usernames(&identity, 0x00c0_ffee).iter().map(ToString::to_string).collect()
-    }
-
     #[test]
-    fn a_name_is_made_of_what_the_provider_tells() {
-        for (login, first, last, name) in [
-            (Some("octo-ann"), "Ann", "Lee", "octo-ann"),
-            (None, "Ann", "Lee", "Ann Lee"),
-            (None, "", "Lee", "Lee"),
-            (None, "", "", "ann"),
-            (Some(" \u{200b}\n "), "", "", "ann"),
-            (Some("bob@example.com"), "", "", "bob"),
-            (Some("@example.com"), "Ann", "", "Ann"),
-            (Some("a\u{0}b\u{202e}c   d "), "", "", "abc d"),
+    fn an_id_is_one_issuers() {
+        let account = |issuer: Option<&str>| SocialAccount {
+            provider: ProviderName("corp".to_owned()),
+            social_id: "1".to_owned(),
+            issuer: issuer.map(str::to_owned),
+            user: UserId(1),
+            access: None,
+            refresh: None,
+            expires_at: None,
+            linked_at: Timestamp::from_unix(0),
+            last_login: None,
+        };
+        for (linked, now, same) in [
+            (Some("https://a.example"), Some("https://a.example"), true),
+            (Some("https://a.example"), Some("https://b.example"), false),
+            (Some("https://a.example"), Some("https://a.example/"), false),
+            (None, Some("https://b.example"), true),
+            (Some("https://a.example"), None, true),
+            (None, None, true),
         ] {
-            assert_eq!(names(login, first, last)[0], name, "{login:?} {first} {last}");
+            assert_eq!(account(linked).is_of(now), same, "{linked:?} {now:?}");
         }
-    }
-
-    #[test]
-    fn a_taken_name_gets_a_suffix_that_fits() {
-        let all = names(Some("ann"), "", "");
-        assert_eq!(all[..3], ["ann", "ann-2", "ann-3"]);
-        assert_eq!((all.len(), all[9].as_str()), (10, "ann-00c0ffee"));
-        for long in ["x".repeat(500), "\u{fdfa}".repeat(60)] {
-            let all = names(Some(&long), "", "");
-            assert_eq!(all.len(), 10, "every one of them is a name: {}", all[0]);
-        }
-        let nameless = SocialIdentity { email: None, ..identity(false) };
-        assert_eq!(usernames(&nameless, 1)[0].as_str(), "user");
     }
 
     #[test]

@@ -150,6 +150,14 @@ impl Provider {
         &self.label
     }
 
+    /// Its issuer, where it is a provider of OpenID Connect: its ids mean somebody at that issuer alone.
+    pub fn issuer(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::OpenId(openid) => openid.issuers().next(),
+            Kind::GitHub(_) | Kind::Facebook(_) => None,
+        }
+    }
+
     /// Whether its access tokens can be renewed. Facebook has nothing to renew them with.
     pub fn can_refresh(&self) -> bool {
         match self.kind {
@@ -188,6 +196,7 @@ impl Provider {
         };
         Ok(SocialIdentity {
             provider: name.clone(),
+            issuer: self.issuer().map(str::to_owned),
             social_id: person.social_id,
             username: person.username,
             email: person.email,

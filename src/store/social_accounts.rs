@@ -29,6 +29,8 @@ pub trait WriteSocialAccounts {
         refresh: Option<&SealedToken>,
         expires_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
+    /// Keeps which issuer the account is of, where that is not known yet.
+    fn learn_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError>;
     /// Remembers that the account opened its user's.
     fn record_social_sign_in(&self, user: UserId, provider: &ProviderName, at: Timestamp) -> Result<(), StoreError>;
     /// Forgets the access token, of one provider or (None) of all, and keeps the refresh token.

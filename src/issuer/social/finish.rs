@@ -8,7 +8,7 @@ use super::super::signed_in::SignedIn;
 use super::super::{Caller, Issuer, Refusal};
 use super::refusal::SocialRefusal;
 use super::tokens::{SealedTokens, seal_of};
-use super::{entry, link, provider, trouble};
+use super::{entry, link, provider, same_issuer, trouble};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
@@ -203,6 +203,9 @@ impl SignInSocially {
     fn keep_tokens(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
         let (provider, tokens) = (&self.identity.provider, &self.tokens);
         tx.keep_social_tokens(user, provider, &tokens.access, tokens.refresh.as_ref(), tokens.expires_at)?;
+        if let Some(issuer) = &self.identity.issuer {
+            tx.learn_social_issuer(user, provider, issuer)?;
+        }
         tx.record_social_sign_in(user, provider, self.at())
     }
 
@@ -212,9 +215,10 @@ impl SignInSocially {
 }
 
 /// What follows for somebody, and whose account it is about.
-fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(Opening, Option<User>), StoreError> {
+fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(Opening, Option<User>), Refusal> {
     let linked = tx.social_account(&identity.provider, &identity.social_id)?;
     if let Some(account) = linked {
+        same_issuer(&account, identity.issuer.as_deref())?;
         let user = tx.user(account.user)?;
         let known = Known { linked: user.as_ref(), by_email: None, has_one: true, address_claimed: true };
         return Ok((opening(identity, known), user));
@@ -245,6 +249,7 @@ pub(super) fn new_account(
     SocialAccount {
         provider: identity.provider.clone(),
         social_id: identity.social_id.clone(),
+        issuer: identity.issuer.clone(),
         user,
         access: Some(tokens.access),
         refresh: tokens.refresh,

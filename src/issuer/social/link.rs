@@ -7,7 +7,7 @@ use super::super::{Caller, Issuer, Refusal};
 use super::finish::new_account;
 use super::refusal::SocialRefusal;
 use super::tokens::seal_of;
-use super::{entry, still_live};
+use super::{entry, same_issuer, still_live};
 use crate::domain::audit::Action;
 use crate::domain::id::{SessionId, Subject};
 use crate::domain::social::SocialIdentity;
@@ -29,6 +29,10 @@ pub async fn link(issuer: &Issuer, who: &SignedIn, identity: SocialIdentity, fro
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {
+                    same_issuer(&account, identity.issuer.as_deref())?;
+                    if let Some(issuer) = &identity.issuer {
+                        tx.learn_social_issuer(user, provider, issuer)?;
+                    }
                     let (access, refresh) = (&tokens.access, tokens.refresh.as_ref());
                     return Ok(tx.keep_social_tokens(user, provider, access, refresh, tokens.expires_at)?);
                 }

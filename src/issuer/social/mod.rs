@@ -23,7 +23,7 @@ use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
-use crate::domain::social::ProviderName;
+use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::social::{Provider, SocialError};
@@ -63,6 +63,24 @@ fn may_change_doors(who: &SignedIn) -> Result<(), Refusal> {
 fn still_live(tx: &dyn Read, session: SessionId, now: Timestamp) -> Result<User, Refusal> {
     let live = tx.session(session)?.filter(|(session, user)| session.is_live(now) && user.is_active);
     live.map(|(_, user)| user).ok_or_else(|| Unproven::SessionEnded.into())
+}
+
+/// Whether a linked account is one of the issuer that its provider's name stands for now. Where the settings have put
+/// another in its place, the same id is another person's: nothing is opened for them, and nothing of the account shown to
+/// that issuer.
+fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), Refusal> {
+    if account.is_of(issuer) {
+        return Ok(());
+    }
+    tracing::warn!(
+        provider = %account.provider,
+        user = %account.user,
+        linked = account.issuer.as_deref().unwrap_or_default(),
+        configured = issuer.unwrap_or_default(),
+        "an account was linked at another issuer than the one that is configured under this name now, and is not opened \
+         by it: give the new issuer a name of its own"
+    );
+    Err(SocialRefusal::Untrusted.into())
 }
 
 fn entry(at: Timestamp, action: Action, user: UserId, address: Option<IpAddr>, provider: &ProviderName) -> AuditEntry {

@@ -4,7 +4,7 @@ use super::super::signed_in::SignedIn;
 use super::super::{Caller, Issuer, Refusal};
 use super::refusal::SocialRefusal;
 use super::tokens::{Kind, open, seal};
-use super::{entry, may_change_doors, still_live, trouble};
+use super::{entry, may_change_doors, same_issuer, still_live, trouble};
 use crate::domain::audit::Action;
 use crate::domain::social::ProviderName;
 
@@ -27,6 +27,7 @@ impl RefreshProvider {
         let name = self.provider.clone();
         let account = issuer.store.read(move |tx| tx.social_account_of(user, &name)).await.map_err(Refusal::from)?;
         let account = account.filter(|_| asked.can_refresh()).ok_or(SocialRefusal::NoRefreshToken)?;
+        same_issuer(&account, asked.issuer())?;
         let token = open(issuer, &account, Kind::Refresh).ok_or(SocialRefusal::NoRefreshToken)?;
         let given = asked.refresh(&token, issuer.clock.now()).await;
         let given = given.map_err(|error| trouble(&self.provider, "refreshing a provider's token", &error))?;

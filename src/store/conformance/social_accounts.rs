@@ -13,6 +13,7 @@ fn account(name: &str, social_id: &str, user: UserId) -> SocialAccount {
     SocialAccount {
         provider: provider(name),
         social_id: social_id.to_owned(),
+        issuer: Some("https://op.example".to_owned()),
         user,
         access: Some(SealedToken(vec![1, 2])),
         refresh: Some(SealedToken(vec![3, 4])),
@@ -34,6 +35,7 @@ pub(crate) async fn an_account_is_found_as_it_was_linked(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let full = link(store, account("google", "Abc", ann)).await;
     let bare = SocialAccount {
+        issuer: None,
         access: None,
         refresh: None,
         expires_at: None,
@@ -50,6 +52,12 @@ pub(crate) async fn an_account_is_found_as_it_was_linked(store: &Store) {
     let own = |user, name: &'static str| ask(store, move |tx| tx.social_account_of(user, &provider(name)));
     assert_eq!((own(ann, "github").await, own(ann, "facebook").await), (Some(bare), None));
     assert_eq!(own(UserId(99), "github").await, None);
+
+    for name in ["google", "github"] {
+        change(store, move |tx| tx.learn_social_issuer(ann, &provider(name), "https://other.example")).await;
+    }
+    let issuers: Vec<_> = of(store, ann).await.into_iter().map(|account| account.issuer.unwrap_or_default()).collect();
+    assert_eq!(issuers, ["https://other.example", "https://op.example"], "learnt where it was not known");
 }
 
 pub(crate) async fn an_account_is_one_users_and_a_user_has_one_of_a_provider(store: &Store) {

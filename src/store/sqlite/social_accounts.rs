@@ -20,6 +20,7 @@ fn account(row: &Row<'_>) -> Result<SocialAccount, StoreError> {
     Ok(SocialAccount {
         provider: provider.parse().map_err(|problem| unreadable("provider", problem))?,
         social_id: row.get("social_id")?,
+        issuer: row.get("issuer")?,
         user: UserId(row.get("user_id")?),
         access: row.get::<_, Option<Vec<u8>>>("access_token")?.map(SealedToken),
         refresh: row.get::<_, Option<Vec<u8>>>("refresh_token")?.map(SealedToken),
@@ -47,8 +48,8 @@ impl WriteSocialAccounts for Tx<'_> {
     fn link_social_account(&self, account: &SocialAccount) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO social_accounts (provider, social_id, user_id, access_token, refresh_token, expires_at,
-               linked_at, last_login)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+               linked_at, last_login, issuer)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 account.provider.as_str(),
                 account.social_id,
@@ -58,6 +59,7 @@ impl WriteSocialAccounts for Tx<'_> {
                 account.expires_at.map(Timestamp::unix),
                 account.linked_at.unix(),
                 account.last_login.map(Timestamp::unix),
+                account.issuer,
             ],
         )?;
         Ok(())
@@ -82,6 +84,14 @@ impl WriteSocialAccounts for Tx<'_> {
                 refresh.map(|token| &token.0),
                 expires_at.map(Timestamp::unix)
             ],
+        )?;
+        Ok(())
+    }
+
+    fn learn_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError> {
+        self.execute(
+            "UPDATE social_accounts SET issuer = ?3 WHERE user_id = ?1 AND provider = ?2 AND issuer IS NULL",
+            params![user.0, provider.as_str(), issuer],
         )?;
         Ok(())
     }

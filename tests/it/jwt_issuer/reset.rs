@@ -207,6 +207,7 @@ async fn link(server: &TestServer, name: &str) {
     let account = SocialAccount {
         provider: ProviderName::parse("google").unwrap(),
         social_id: name.to_owned(),
+        issuer: None,
         user,
         access: None,
         refresh: None,

@@ -4,6 +4,7 @@
 mod accounts;
 mod bound;
 mod browser;
+mod issuer;
 mod provider;
 mod refusals;
 mod sign_in;

@@ -1,0 +1,96 @@
+//! An account at a provider is one issuer's: a name in the settings may come to stand for another.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use super::{Stage, WELCOME, refuses};
+
+const ELSEWHERE: &str = "https://elsewhere.example";
+const UNTRUSTED: &str = "not to be trusted";
+
+impl Stage {
+    fn issuer_of(&self, provider: &str) -> Option<String> {
+        self.ask(&format!("SELECT issuer FROM social_accounts WHERE provider = '{provider}'"))
+    }
+
+    /// As if every account had been linked while the names in the settings stood for that issuer, or before it was kept.
+    fn was_linked_at(&self, issuer: Option<&str>) {
+        self.database().execute("UPDATE social_accounts SET issuer = ?1", [issuer]).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_another_issuers_opens_nothing() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    for provider in ["corp", "google"] {
+        let browser = Browser::new();
+        stage.signs_in(&browser, provider, "bert").await;
+        assert_eq!(stage.issuer_of(provider).as_ref(), Some(&stage.provider.url), "{provider}");
+        stage.was_linked_at(Some(ELSEWHERE));
+        let before = stage.count();
+        let stranger = Browser::new();
+        refuses(&stage.comes_back(&stranger, provider, "bert").await, UNTRUSTED, provider);
+        refuses(&stage.links(&browser, provider, "bert").await, UNTRUSTED, "linking one's own anew");
+        let asked = stage.provider.asked("token").await;
+        refuses(&stage.asks(&browser, &format!("/{provider}_refresh/")).await, UNTRUSTED, "a refresh");
+        assert_eq!(stage.provider.asked("token").await, asked, "a token of one issuer's is shown to no other");
+        assert_eq!((stage.count(), stage.token(&stranger)), (before, None), "{provider}");
+        assert_eq!(stage.issuer_of(provider).as_deref(), Some(ELSEWHERE), "{provider}");
+        stage.was_linked_at(Some(&stage.provider.url));
+        stage.signs_in(&stranger, provider, "bert").await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_openid_provider_has_no_issuer() {
+    let Some(stage) = Stage::set().await else { return };
+    for provider in ["github", "facebook"] {
+        stage.signs_in(&Browser::new(), provider, "anna").await;
+        assert_eq!(stage.issuer_of(provider), None);
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_a_database_from_before_learn_their_issuer() {
+    let settings = "server.public_url = 'http://127.0.0.1:9'";
+    let Some(Stage { provider, server }) = Stage::with(settings).await else { return };
+    let callback = async |stage: &Stage, browser: &Browser, start: &crate::support::Answer| {
+        let callback = browser.sign_in_at_provider(start, "http://127.0.0.1:9", "anna").await;
+        stage.tick();
+        callback.replace("http://127.0.0.1:9", &stage.server.url)
+    };
+    let stage = Stage { provider, server };
+    let browser = Browser::new();
+    let start = stage.asks(&browser, "/corp/").await;
+    let back = callback(&stage, &browser, &start).await;
+    assert_eq!(browser.get(&back).await.header("location"), WELCOME);
+    let before = stage.count();
+    // The schema as it was before the issuer was kept.
+    let old = "ALTER TABLE social_accounts DROP COLUMN issuer; PRAGMA user_version = 5;";
+    stage.database().execute_batch(old).unwrap();
+
+    let Stage { provider, server } = stage;
+    let stage = Stage { provider, server: server.restart(Duration::from_secs(5)).await };
+    assert_eq!((stage.count(), stage.issuer_of("corp")), (before, None));
+    let stranger = Browser::new();
+    let start = stage.asks(&stranger, "/corp/").await;
+    let back = callback(&stage, &stranger, &start).await;
+    assert_eq!(stranger.get(&back).await.header("location"), WELCOME);
+    assert_eq!(stage.issuer_of("corp").as_ref(), Some(&stage.provider.url), "by a sign-in");
+    assert_eq!(stage.count()[..2], before[..2]);
+}
+
+#[tokio::test]
+async fn linking_anew_tells_the_issuer_too() {
+    let Some(stage) = Stage::with_anna().await else { return };
+    let browser = Browser::new();
+    stage.enters(&browser, "anna").await;
+    stage.links(&browser, "corp", "ann").await.is(302);
+    stage.was_linked_at(None);
+    stage.links(&browser, "corp", "ann").await.is(302);
+    assert_eq!(stage.issuer_of("corp").as_ref(), Some(&stage.provider.url));
+    let accounts = stage.asks(&browser, "/social/accounts/").await.is(200).json();
+    assert_eq!(accounts["accounts"][0]["issuer"], Value::Null, "nobody needs to be told: {}", json!(accounts));
+}
