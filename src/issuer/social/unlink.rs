@@ -6,7 +6,7 @@ use super::refusal::SocialRefusal;
 use super::{entry, may_change_doors, still_live};
 use crate::domain::audit::Action;
 use crate::domain::id::UserId;
-use crate::domain::social::ProviderName;
+use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
 use crate::store::{StoreError, Write};
 
@@ -19,11 +19,22 @@ pub struct Unlink {
     pub from: Caller,
 }
 
+/// The providers that are offered, with their issuers.
+type Offered = Vec<(ProviderName, Option<String>)>;
+
+/// Whether an account is a way in today. One at a provider that is no longer offered is none, nor one at an issuer that
+/// another has taken the place of.
+fn opens(offered: &Offered, account: &SocialAccount) -> bool {
+    offered.iter().any(|(name, issuer)| *name == account.provider && account.is_of(issuer.as_deref()))
+}
+
 impl Unlink {
     /// Forgets the account at the provider and its tokens, unless nothing else opens the user's account.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         may_change_doors(who)?;
         let (now, session) = (issuer.clock.now(), who.session().id);
+        let offered = issuer.providers.offered();
+        let offered: Offered = offered.map(|one| (one.name().clone(), one.issuer().map(str::to_owned))).collect();
         issuer
             .store
             .write(move |tx| {
@@ -32,7 +43,8 @@ impl Unlink {
                 if !accounts.iter().any(|account| account.provider == self.provider) {
                     return Err(SocialRefusal::NotLinked.into());
                 }
-                if user.password.is_none() && accounts.len() == 1 {
+                let mut others = accounts.iter().filter(|account| account.provider != self.provider);
+                if user.password.is_none() && !others.any(|account| opens(&offered, account)) {
                     return Err(SocialRefusal::LastWayIn.into());
                 }
                 tx.unlink_social_account(user.id, &self.provider)?;

@@ -139,6 +139,20 @@ async fn the_last_way_in_stays() {
     let last = stage.posts(&browser, "/social/unlink/", &json!({"provider": "github"})).await;
     last.is(409);
     assert_eq!(stage.count()[..2], [1, 1]);
+
+    // What opens nothing today is no way in: a provider that is no longer offered, an issuer that has made way.
+    let database = stage.database();
+    for (provider, issuer) in [("gone", None), ("corp", Some("https://elsewhere.example"))] {
+        let row = "INSERT INTO social_accounts (provider, social_id, user_id, linked_at, issuer)
+                   SELECT ?1, 'x', user_id, linked_at, ?2 FROM social_accounts WHERE provider = 'github'";
+        assert_eq!(database.execute(row, (provider, issuer)), Ok(1));
+        stage.posts(&browser, "/social/unlink/", &json!({"provider": "github"})).await.is(409);
+    }
+    // They may go, for another stays.
+    for provider in ["gone", "corp"] {
+        stage.posts(&browser, "/social/unlink/", &json!({"provider": provider})).await.is(200);
+    }
+    assert_eq!(stage.count()[..2], [1, 1]);
 }
 
 /// A link that says "begin again" would sign in, and make a second account of whoever wanted another way in to theirs.
