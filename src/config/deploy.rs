@@ -26,7 +26,8 @@ impl Finding {
 
 /// Everything unsafe in these settings, in the order of the settings. Whether registration is open is not seen here.
 pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
-    [reach(config), keys(config), passwords(config), mail(config), rest(config)].into_iter().flatten().collect()
+    let found = [reach(config), keys(config), passwords(config), mail(config), social(config), rest(config)];
+    found.into_iter().flatten().collect()
 }
 
 fn reach(config: &Config) -> Vec<Finding> {
@@ -149,6 +150,21 @@ fn mail(config: &Config) -> Vec<Finding> {
     found
 }
 
+fn social(config: &Config) -> Vec<Finding> {
+    let social = &config.social;
+    let known = [&social.google, &social.github, &social.facebook];
+    let offered = known.into_iter().any(Option::is_some) || !social.oidc.is_empty();
+    if !offered || !config.is_default("social.authed_url") {
+        return Vec::new();
+    }
+    vec![Finding::new(
+        "social.authed_url",
+        "whoever has signed in at a provider is sent to /",
+        "there is nothing at it: they see a 404, and no application gets a token",
+        "social.authed_url, the page that gets the token, and social.logout_url",
+    )]
+}
+
 fn rest(config: &Config) -> Vec<Finding> {
     let loud: BTreeSet<_> = ["debug", "trace"].into();
     let level = config.log.level.to_lowercase();
@@ -216,6 +232,12 @@ mod tests {
             ("[email]", "[metrics]\nlisten = \"0.0.0.0:9090\"\n[email]", "metrics.listen"),
             ("[email]", "[log]\nlevel = \"info,countersign=trace\"\n[email]", "log.level"),
             ("[email]", "[log]\nlevel = \"DEBUG\"\n[email]", "log.level"),
+            ("[email]", "[social.github]\nclient_id = \"i\"\nclient_secret = \"s\"\n[email]", "social.authed_url"),
+            (
+                "[email]",
+                "[social.oidc.work]\nissuer = \"https://e.com\"\nclient_id = \"i\"\n[email]",
+                "social.authed_url",
+            ),
         ] {
             let toml = SAFE.replace(from, to);
             assert_ne!(toml, SAFE, "{from}");
@@ -227,6 +249,15 @@ mod tests {
     fn a_trusted_proxy_may_end_tls() {
         let tls = "[tls]\n        certificate = \"c.pem\"\n        key = \"k.pem\"";
         assert_eq!(found(&SAFE.replace(tls, "trusted_proxies = [\"10.0.0.1\"]")), [""; 0]);
+    }
+
+    #[test]
+    fn whoever_says_where_people_go_after_signing_in_is_believed() {
+        let github = "[social.github]\nclient_id = \"i\"\nclient_secret = \"s\"\n[email]";
+        for url in ["/", "/welcome", "https://app.example.com/"] {
+            let social = format!("[social]\nauthed_url = \"{url}\"\n{github}");
+            assert_eq!(found(&SAFE.replace("[email]", &social)), [""; 0], "a proxy may have something at /");
+        }
     }
 
     #[test]

@@ -261,7 +261,7 @@ fn plans(options: SocialOptions) -> Result<Vec<Plan>, SocialError> {
     let known = [
         options.google.map(|google| {
             let kind = Kind::OpenId(Box::new(OpenId::google(&google)?));
-            // Without it no refresh token is ever given.
+            // Without it no refresh token is ever given; with it one is, at the person's first consent.
             let extra: &[_] = &[("access_type", "offline")];
             known("google", "Google", google, &["openid", "email", "profile"], extra, kind)
         }),

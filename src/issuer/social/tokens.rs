@@ -39,8 +39,9 @@ pub fn seal(issuer: &Issuer, provider: &ProviderName, social_id: &str, tokens: &
     }
 }
 
-/// Opens a token of an account. One that does not open (sealed under another `keys/secret`) is as good as none: the next
-/// sign-in brings another; the operator is told.
+/// Opens a token of an account. One that does not open (sealed under another `keys/secret`) is as good as none, and the
+/// operator is told. The next sign-in brings another access token; another refresh token comes only where the provider
+/// gives one each time. Google gives it at the first consent alone.
 pub fn open(issuer: &Issuer, account: &SocialAccount, kind: Kind) -> Option<SecretText> {
     let sealed = match kind {
         Kind::Access => account.access.as_ref(),
