@@ -122,7 +122,8 @@ impl ProviderConfig {
         let client_secret = r.secret(&key("client_secret"));
         let mut url = |last: &str| r.optional(&key(last), web_url);
         let [authorize_url, token_url, userinfo_url] = ["authorize_url", "token_url", "userinfo_url"].map(&mut url);
-        let [emails_url, issuer, jwks_url] = ["emails_url", "issuer", "jwks_url"].map(&mut url);
+        let [emails_url, jwks_url] = ["emails_url", "jwks_url"].map(&mut url);
+        let issuer = r.optional(&key("issuer"), issuer_url);
         r.require(
             &[&key("client_id"), &key("client_secret")],
             client_id.is_some() == client_secret.is_some(),
@@ -136,7 +137,7 @@ impl ProviderConfig {
 impl OidcConfig {
     fn read(r: &mut Reader, name: &str) -> Option<Self> {
         let key = |last: &str| format!("social.oidc.{name}.{last}");
-        let issuer = r.optional(&key("issuer"), web_url);
+        let issuer = r.optional(&key("issuer"), issuer_url);
         let client_id = r.optional(&key("client_id"), client_id);
         let client_secret = r.secret(&key("client_secret"));
         let scopes = r.list(&key("scopes"), &["openid", "email", "profile"], scope);
@@ -164,6 +165,12 @@ fn destination(text: &str) -> Result<String, &'static str> {
     let here = text.starts_with('/') && !text.starts_with("//") && !text.contains(strange);
     let elsewhere = || web_url(text.split_once('#').map_or(text, |(page, _)| page)).is_ok();
     if here || elsewhere() { Ok(text.to_owned()) } else { Err("use a path, as in \"/welcome\", or a whole URL") }
+}
+
+/// OpenID Connect Discovery 1.0 §3: with a query there is no place where its description could be.
+fn issuer_url(text: &str) -> Result<String, &'static str> {
+    let url = web_url(text)?;
+    if url.contains('?') { Err("an issuer has no query (?)") } else { Ok(url) }
 }
 
 fn client_id(text: &str) -> Result<String, &'static str> {
@@ -233,6 +240,11 @@ mod tests {
             assert!(destination(bad).is_err(), "{bad}");
         }
         assert!(social("social.google.token_url = 'google.com'").unwrap_err().contains("use a whole URL"));
+        for section in ["[social.google]\nclient_secret = 'pw'", "[social.oidc.corp]"] {
+            let toml = format!("{section}\nclient_id = 'id'\nissuer = 'https://e.com/realm?x=1'");
+            let said = social(&toml).unwrap_err();
+            assert!(said.contains("an issuer has no query"), "{said}");
+        }
         assert!(scope("openid email").is_err() && scope("").is_err() && scope("https://e.com/s").is_ok());
     }
 }

@@ -80,6 +80,20 @@ async fn a_callback_works_once() {
     assert_eq!(stage.count(), [1, 1, 1]);
 }
 
+/// HEAD would spend the code, and show nobody what came of it.
+#[tokio::test]
+async fn a_callback_is_for_get_alone() {
+    let Some(stage) = Stage::set().await else { return };
+    let browser = Browser::new();
+    let callback = stage.callback(&browser, "corp", "anna").await;
+    for method in [Method::HEAD, Method::POST] {
+        let answer = browser.send(browser.request(method, &callback)).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, "GET"));
+    }
+    assert_eq!((stage.count(), stage.provider.asked("token").await), ([0, 0, 0], 0));
+    browser.get(&callback).await.is(302);
+}
+
 #[tokio::test]
 async fn what_was_begun_at_one_provider_does_not_end_at_another() {
     let Some(stage) = Stage::set().await else { return };

@@ -3,8 +3,9 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 
 use super::super::bearer::HeaderOrCookie;
@@ -55,7 +56,7 @@ pub fn routes(providers: &Providers) -> Router<Http> {
     for name in ORIGINALS.into_iter().chain(others) {
         router = router
             .merge(at(&format!("/{name}"), only(get(dance::begin).post(dance::link))))
-            .merge(at(&format!("/{name}/callback"), only(get(dance::callback))));
+            .merge(at(&format!("/{name}/callback"), get(dance::callback).head(get_alone).fallback(get_alone)));
         if name != WITHOUT_REFRESH {
             router = router.merge(at(&format!("/{name}_refresh"), only(get(refresh).post(refresh))));
         }
@@ -65,6 +66,13 @@ pub fn routes(providers: &Providers) -> Router<Http> {
 
 fn only(methods: MethodRouter<Http>) -> MethodRouter<Http> {
     methods.fallback(wrong_method::<Words>)
+}
+
+/// The words for a wrong method where even HEAD is one: what a callback brings is good once.
+async fn get_alone() -> Response {
+    let mut response = Words::from(Rejection::WrongMethod).into_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    response
 }
 
 async fn signed_in(http: &Http, token: Token) -> Result<SignedIn, Words> {
