@@ -8,40 +8,32 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
-/// What a derived key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// The MAC in native refresh tokens.
-    RefreshMac,
-    /// The keyed hash under which reset codes are kept.
-    ResetCode,
-    /// Sealing mails in the outbox.
-    MailSeal,
-    /// Sealing cookies.
-    CookieSeal,
-    /// Sealing what links carry.
-    LinkSeal,
-    /// Sealing the tokens that sign-in providers gave us.
-    ProviderTokens,
-    /// The refresh UUIDs of `drf_pyjwt`, and the hash they are found by.
-    RefreshUuid,
-    /// Tokens against cross-site request forgery.
-    Csrf,
+use crate::domain::closed_set::closed_set;
+
+closed_set! {
+    /// What a derived key is for.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Use {
+        /// The MAC in native refresh tokens.
+        RefreshMac,
+        /// The keyed hash under which reset codes are kept.
+        ResetCode,
+        /// Sealing mails in the outbox.
+        MailSeal,
+        /// Sealing cookies.
+        CookieSeal,
+        /// Sealing what links carry.
+        LinkSeal,
+        /// Sealing the tokens that sign-in providers gave us.
+        ProviderTokens,
+        /// The refresh UUIDs of `drf_pyjwt`, and the hash they are found by.
+        RefreshUuid,
+        /// Tokens against cross-site request forgery.
+        Csrf,
+    }
 }
 
 impl Use {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::RefreshMac,
-        Self::ResetCode,
-        Self::MailSeal,
-        Self::CookieSeal,
-        Self::LinkSeal,
-        Self::ProviderTokens,
-        Self::RefreshUuid,
-        Self::Csrf,
-    ];
-
     /// The HKDF `info` (RFC 5869 §3.2). Changing one makes everything made under it worthless.
     const fn label(self) -> &'static str {
         match self {

@@ -4,131 +4,75 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::closed_set::closed_set;
 use super::id::UserId;
 use super::time::Timestamp;
 use super::user::Username;
 
-/// Something worth remembering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Action {
-    /// An account was made.
-    Registered,
-    /// A session was opened.
-    SignedIn,
-    /// A session was ended by its owner.
-    SignedOut,
-    /// A spent refresh token was presented and its session ended.
-    RefreshReused,
-    /// The password was changed by its owner.
-    PasswordChanged,
-    /// The e-mail address was changed.
-    EmailChanged,
-    /// The user name was changed.
-    UsernameChanged,
-    /// A reset mail was asked for, or sent by an operator.
-    ResetRequested,
-    /// The password was reset.
-    PasswordReset,
-    /// An account at a provider was linked, by its owner or at a first sign-in.
-    SocialLinked,
-    /// An account at a provider was unlinked.
-    SocialUnlinked,
-    /// A provider's access token was renewed.
-    SocialRefreshed,
-    /// An operator disabled the user.
-    Disabled,
-    /// An operator enabled the user.
-    Enabled,
-    /// An operator set the password.
-    PasswordSet,
-    /// An operator set the claims.
-    ClaimsSet,
-    /// An operator deleted the user.
-    Deleted,
-    /// An operator imported users, many in one line.
-    Imported,
-    /// An operator changed a runtime setting.
-    SettingChanged,
-    /// An operator made a token by hand.
-    TokenMinted,
-    /// An operator changed a first or last name.
-    NamesChanged,
-    /// An operator gave or took the rights of staff or of a superuser.
-    RightsChanged,
-    /// An operator ended sessions, one or all of a user's.
-    SessionsEnded,
-    /// An operator made a new signing key.
-    KeyRotated,
-    /// An operator revoked a signing key.
-    KeyRevoked,
-    /// An operator had a waiting mail tried at once.
-    MailRetried,
+closed_set! {
+    /// Something worth remembering.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Action {
+        /// An account was made.
+        Registered = "registered",
+        /// A session was opened.
+        SignedIn = "signed_in",
+        /// A session was ended by its owner.
+        SignedOut = "signed_out",
+        /// A spent refresh token was presented and its session ended.
+        RefreshReused = "refresh_reused",
+        /// The password was changed by its owner.
+        PasswordChanged = "password_changed",
+        /// The e-mail address was changed.
+        EmailChanged = "email_changed",
+        /// The user name was changed.
+        UsernameChanged = "username_changed",
+        /// A reset mail was asked for, or sent by an operator.
+        ResetRequested = "reset_requested",
+        /// The password was reset.
+        PasswordReset = "password_reset",
+        /// An account at a provider was linked, by its owner or at a first sign-in.
+        SocialLinked = "social_linked",
+        /// An account at a provider was unlinked.
+        SocialUnlinked = "social_unlinked",
+        /// A provider's access token was renewed.
+        SocialRefreshed = "social_refreshed",
+        /// An operator disabled the user.
+        Disabled = "disabled",
+        /// An operator enabled the user.
+        Enabled = "enabled",
+        /// An operator set the password.
+        PasswordSet = "password_set",
+        /// An operator set the claims.
+        ClaimsSet = "claims_set",
+        /// An operator deleted the user.
+        Deleted = "deleted",
+        /// An operator imported users, many in one line.
+        Imported = "imported",
+        /// An operator changed a runtime setting.
+        SettingChanged = "setting_changed",
+        /// An operator made a token by hand.
+        TokenMinted = "token_minted",
+        /// An operator changed a first or last name.
+        NamesChanged = "names_changed",
+        /// An operator gave or took the rights of staff or of a superuser.
+        RightsChanged = "rights_changed",
+        /// An operator ended sessions, one or all of a user's.
+        SessionsEnded = "sessions_ended",
+        /// An operator made a new signing key.
+        KeyRotated = "key_rotated",
+        /// An operator revoked a signing key.
+        KeyRevoked = "key_revoked",
+        /// An operator had a waiting mail tried at once.
+        MailRetried = "mail_retried",
+    }
 }
 
 impl Action {
-    /// Every action.
-    pub const ALL: [Self; 23] = [
-        Self::Registered,
-        Self::SignedIn,
-        Self::SignedOut,
-        Self::RefreshReused,
-        Self::PasswordChanged,
-        Self::EmailChanged,
-        Self::UsernameChanged,
-        Self::ResetRequested,
-        Self::PasswordReset,
-        Self::Disabled,
-        Self::Enabled,
-        Self::PasswordSet,
-        Self::ClaimsSet,
-        Self::Deleted,
-        Self::Imported,
-        Self::SettingChanged,
-        Self::TokenMinted,
-        Self::NamesChanged,
-        Self::RightsChanged,
-        Self::SessionsEnded,
-        Self::KeyRotated,
-        Self::KeyRevoked,
-        Self::MailRetried,
-    ];
-
     /// The action of that stored name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.name() == name)
-    }
-
-    /// The stored name, in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::SignedIn => "signed_in",
-            Self::SignedOut => "signed_out",
-            Self::RefreshReused => "refresh_reused",
-            Self::PasswordChanged => "password_changed",
-            Self::EmailChanged => "email_changed",
-            Self::UsernameChanged => "username_changed",
-            Self::ResetRequested => "reset_requested",
-            Self::PasswordReset => "password_reset",
-            Self::SocialLinked => "social_linked",
-            Self::SocialUnlinked => "social_unlinked",
-            Self::SocialRefreshed => "social_refreshed",
-            Self::Disabled => "disabled",
-            Self::Enabled => "enabled",
-            Self::PasswordSet => "password_set",
-            Self::ClaimsSet => "claims_set",
-            Self::Deleted => "deleted",
-            Self::Imported => "imported",
-            Self::SettingChanged => "setting_changed",
-            Self::TokenMinted => "token_minted",
-            Self::NamesChanged => "names_changed",
-            Self::RightsChanged => "rights_changed",
-            Self::SessionsEnded => "sessions_ended",
-            Self::KeyRotated => "key_rotated",
-            Self::KeyRevoked => "key_revoked",
-            Self::MailRetried => "mail_retried",
-        }
     }
 }
 

@@ -10,23 +10,27 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// What is limited. "Per caller" is by peer address, "per account" by user id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Limit {
-    /// Failed sign-ins to one account.
-    SignInAccount,
-    /// Failed sign-ins by one caller.
-    SignInCaller,
-    /// Wrong reset codes and restore links by one caller.
-    ResetGuessCaller,
-    /// Reset mails to one account; beyond it the answer is the same, and no mail goes out.
-    ResetMailAccount,
-    /// Reset mails asked for by one caller.
-    ResetMailCaller,
-    /// Registrations by one caller.
-    RegisterCaller,
-    /// Changes of one account's password by its owner.
-    PasswordChangeAccount,
+use super::closed_set::closed_set;
+
+closed_set! {
+    /// What is limited. "Per caller" is by peer address, "per account" by user id.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Limit {
+        /// Failed sign-ins to one account.
+        SignInAccount,
+        /// Failed sign-ins by one caller.
+        SignInCaller,
+        /// Wrong reset codes and restore links by one caller.
+        ResetGuessCaller,
+        /// Reset mails to one account; beyond it the answer is the same, and no mail goes out.
+        ResetMailAccount,
+        /// Reset mails asked for by one caller.
+        ResetMailCaller,
+        /// Registrations by one caller.
+        RegisterCaller,
+        /// Changes of one account's password by its owner.
+        PasswordChangeAccount,
+    }
 }
 
 /// One row of the table of limits.
@@ -39,17 +43,6 @@ struct Row {
 const A_MINUTE: Option<Duration> = Some(Duration::from_mins(1));
 
 impl Limit {
-    /// Every limit, in the order of the settings.
-    pub const ALL: [Self; 7] = [
-        Self::SignInAccount,
-        Self::SignInCaller,
-        Self::ResetGuessCaller,
-        Self::ResetMailAccount,
-        Self::ResetMailCaller,
-        Self::RegisterCaller,
-        Self::PasswordChangeAccount,
-    ];
-
     const fn row(self) -> Row {
         let (key, rate, then_every) = match self {
             Self::SignInAccount => ("sign_in_per_account", (10, 300), A_MINUTE),

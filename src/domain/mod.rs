@@ -7,6 +7,7 @@ pub mod admin_session;
 pub mod algorithm;
 pub mod audit;
 pub mod claims;
+pub(crate) mod closed_set;
 mod common_password;
 pub mod count;
 pub mod dialect;
