@@ -30,7 +30,7 @@ pub enum Change {
     SetPassword(Password),
     /// Sets the claims that the user's next tokens carry.
     SetClaims(Claims),
-    /// Sets name, address, names and rights, as far as they differ.
+    /// Sets name, address and names, as far as they differ.
     Edit(Box<Edit>),
     /// Sets what the user may do here.
     SetRights {
@@ -45,7 +45,7 @@ pub enum Change {
     Delete,
 }
 
-/// What a user shall be.
+/// What a user shall be called. Rights are not among it: a form that was filled in before a demotion must not undo it.
 #[derive(Clone, Debug)]
 pub struct Edit {
     /// The name to sign in with.
@@ -56,10 +56,6 @@ pub struct Edit {
     pub first_name: RealName,
     /// Family name.
     pub last_name: RealName,
-    /// Django's flag.
-    pub is_staff: bool,
-    /// Whether they may enter the admin zone.
-    pub is_superuser: bool,
 }
 
 /// Who changes whom and when, in one transaction.
@@ -208,7 +204,7 @@ impl Deed<'_> {
             tx.set_names(user.id, first, last)?;
             self.record(Action::NamesChanged, format!("{first} {last}").trim().to_owned())?;
         }
-        self.set_rights(edit.is_staff, edit.is_superuser)
+        Ok(())
     }
 
     fn set_rights(&self, is_staff: bool, is_superuser: bool) -> Result<(), Denied> {

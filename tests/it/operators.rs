@@ -52,8 +52,6 @@ fn edit(user: &User) -> Edit {
         email: user.email.clone(),
         first_name: RealName::parse(&user.first_name).unwrap(),
         last_name: RealName::parse(&user.last_name).unwrap(),
-        is_staff: user.is_staff,
-        is_superuser: user.is_superuser,
     }
 }
 
@@ -67,11 +65,14 @@ async fn each_change_to_a_user_is_written_down_with_who_made_it() {
         username: Username::parse("Anna").unwrap(),
         email: Some(Email::parse("anna@example.org").unwrap()),
         first_name: RealName::parse("Anna").unwrap(),
-        is_staff: true,
         ..edit(&user)
     };
+    let staff = || Change::SetRights { is_staff: true, is_superuser: false };
     Change::Edit(Box::new(renamed.clone())).run_as(&by, anna, issuer).await.unwrap();
+    staff().run_as(&by, anna, issuer).await.unwrap();
     Change::Edit(Box::new(renamed)).run_as(&by, anna, issuer).await.unwrap();
+    staff().run_as(&by, anna, issuer).await.unwrap();
+    assert!(find(issuer, "anna").await.unwrap().unwrap().is_staff, "an edit leaves the rights as they are");
     let query = AuditQuery { actor: Some(id(&server, "root").await), limit: 9, ..AuditQuery::default() };
     let lines = audit::page(issuer, query).await.unwrap().lines;
     let told: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.detail.as_str())).collect();
@@ -105,7 +106,7 @@ async fn the_last_superuser_can_be_taken_away_at_the_command_line_alone() {
     let (server, by) = server().await;
     let issuer = &server.issuer;
     let root = find(issuer, "root").await.unwrap().unwrap();
-    let demoted = || Change::Edit(Box::new(Edit { is_superuser: false, ..edit(&root) }));
+    let demoted = || Change::SetRights { is_staff: root.is_staff, is_superuser: false };
     for change in [Change::Disable, Change::Delete, demoted()] {
         let denied = change.run_as(&by, root.id, issuer).await;
         assert!(matches!(denied, Err(Denied::Rule(Rule::LastSuperuser))), "{denied:?}");

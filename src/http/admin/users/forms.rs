@@ -119,8 +119,8 @@ impl EditForm {
         Self { names, first_name: Filled::read(form, "first_name"), last_name: Filled::read(form, "last_name") }
     }
 
-    /// The change to that user, whose rights stay as they are; None where a field can't be.
-    pub fn parse(&mut self, user: &User) -> Option<Edit> {
+    /// The change; None where a field can't be.
+    pub fn parse(&mut self) -> Option<Edit> {
         let names = self.names.parse();
         let real = |what: &str, filled: &mut Filled| {
             let read = RealName::parse(&filled.text).map_err(|wrong| format!("The {what} name {wrong}."));
@@ -128,8 +128,7 @@ impl EditForm {
         };
         let (first, last) = (real("first", &mut self.first_name), real("last", &mut self.last_name));
         let ((username, email), (first_name, last_name)) = names.zip(first.zip(last))?;
-        let (is_staff, is_superuser) = (user.is_staff, user.is_superuser);
-        Some(Edit { username, email, first_name, last_name, is_staff, is_superuser })
+        Some(Edit { username, email, first_name, last_name })
     }
 
     /// What its template is told.

@@ -36,7 +36,7 @@ pub(super) async fn edit(
 ) -> Answer {
     let details = whom.details(&http).await?;
     let mut filled = EditForm::read(&mut form);
-    if let Some(edit) = filled.parse(&details.user) {
+    if let Some(edit) = filled.parse() {
         prove_for(&edit, &details.user, &who, &http, &whom)?;
         match Change::Edit(Box::new(edit)).run_as(&who.operator(from), whom.0, &http.issuer).await {
             Ok(()) => return Ok(done(&http, &whom, "The user is saved.")),
