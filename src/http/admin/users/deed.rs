@@ -105,9 +105,9 @@ impl Deed {
         said.iter().copied().chain(own).map(str::to_owned).collect()
     }
 
-    /// Whether it would take the last one away who may enter here.
+    /// Whether it could take the last one away who may enter here.
     fn is_last(self, details: &UserDetails) -> bool {
-        details.is_last_superuser && matches!(self, Self::Disable | Self::Delete)
+        details.is_last_superuser && matches!(self, Self::Disable | Self::Delete | Self::SetRights)
     }
 }
 
