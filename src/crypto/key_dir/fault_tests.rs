@@ -96,3 +96,15 @@ fn files_that_vanished_are_missed() {
     }
     assert!(folder.keys("").open().is_ok());
 }
+
+#[test]
+fn what_could_not_be_written_leaves_nothing_and_tells_its_cause_once() {
+    let folder = Folder::new();
+    folder.keys("").start().unwrap();
+    // A folder in the way of the name stands for any disk that fails once the file is begun.
+    fs::create_dir(folder.path().join("taken")).unwrap();
+    let error = files::replace(folder.path(), "taken", b"text").unwrap_err();
+    assert!(folder.names().iter().all(|name| !files::is_unfinished(name)), "{:?}", folder.names());
+    let told = format!("{:#}", anyhow::Error::from(error));
+    assert_eq!(told.matches("(os error").count(), 1, "{told}");
+}
