@@ -172,8 +172,11 @@ impl Deed<'_> {
         self.record(Action::ClaimsSet, claims.to_json())
     }
 
+    /// Those of the admin zone, too: whoever took one over must be put out by this.
     fn end_sessions(&self) -> Result<usize, Denied> {
-        let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Operator)?;
+        let (tx, id) = (self.tx, self.user.id);
+        let count =
+            tx.end_sessions_of(id, None, self.now, EndReason::Operator)? + tx.end_admin_sessions_of(id, None)?;
         self.record(Action::SessionsEnded, ended(count)).map(|()| count)
     }
 

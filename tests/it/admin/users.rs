@@ -175,9 +175,10 @@ async fn a_user_is_edited_and_each_wrong_field_is_told() {
 }
 
 #[tokio::test]
-async fn a_superusers_address_is_changed_by_whoever_gave_the_password() {
+async fn an_address_and_claims_are_changed_by_whoever_gave_the_password() {
     let (server, mut browser) = inside().await;
     super::superuser(&server, "other").await;
+    server.register("anna").await;
     let page = page_of(&server, "other").await;
     server.clock.advance(Duration::from_mins(6));
     let moved = [("username", "other"), ("email", "eve@example.com")];
@@ -185,6 +186,15 @@ async fn a_superusers_address_is_changed_by_whoever_gave_the_password() {
     assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_none());
     let named = [("username", "other"), ("email", "other@example.com"), ("first_name", "O")];
     leads_to(&browser.submit(&page, &named).await, &page);
+    let anna = page_of(&server, "anna").await;
+    let asked = format!("/admin/prove?next={}", anna.replace('/', "%2F"));
+    for (form, fields) in
+        [("", [("username", "anna"), ("email", "thief@example.com")]), ("/claims", [("role", "owner"), ("roles", "")])]
+    {
+        leads_to(&browser.submit(&format!("{anna}{form}"), &fields).await, &asked);
+    }
+    let same = find(&server.issuer, "anna@example.com").await.unwrap().unwrap();
+    assert!(same.claims.is_empty());
     browser.submit("/admin/prove", &[("password", PASSWORD)]).await.is(303);
     leads_to(&browser.submit(&page, &moved).await, &page);
     assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_some());
@@ -367,6 +377,19 @@ async fn sessions_are_listed_narrowed_and_ended() {
     leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
     assert!(!server.opens(&tokens[0]).await && !server.opens(&tokens[1]).await);
     assert_eq!(count(&browser.open("/admin/sessions").await), 0);
+}
+
+#[tokio::test]
+async fn ending_a_superusers_sessions_ends_those_of_the_zone() {
+    let (server, mut browser) = inside().await;
+    super::superuser(&server, "other").await;
+    let mut elsewhere = Browser::new(&server);
+    elsewhere.sign_in("other").await;
+    elsewhere.open("/admin/").await.is(200);
+    let page = page_of(&server, "other").await;
+    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
+    elsewhere.open("/admin/").await.is(303);
+    browser.open("/admin/").await.is(200);
 }
 
 #[tokio::test]

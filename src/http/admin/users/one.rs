@@ -37,7 +37,9 @@ pub(super) async fn edit(
     let details = whom.details(&http).await?;
     let mut filled = EditForm::read(&mut form);
     if let Some(edit) = filled.parse() {
-        prove_for(&edit, &details.user, &who, &http, &whom)?;
+        if is_moved(&edit, &details.user) {
+            ask_for_proof(&who, &http, &whom)?;
+        }
         match Change::Edit(Box::new(edit)).run_as(&who.operator(from), whom.0, &http.issuer).await {
             Ok(()) => return Ok(done(&http, &whom, "The user is saved.")),
             Err(Denied::Refused(refusal)) => filled.names.blame(refusal)?,
@@ -47,12 +49,16 @@ pub(super) async fn edit(
     Ok(who.show(&http, StatusCode::BAD_REQUEST, &UserPage { edit: filled, ..UserPage::of(details) }))
 }
 
-/// Whoever has a superuser's address can have a reset sent to it and come in here as them: that needs the password first.
-fn prove_for(edit: &Edit, user: &User, who: &Superuser, http: &Http, whom: &Whom) -> Result<(), Trouble> {
-    let as_written = |email: Option<&Email>| email.map(|email| email.as_str().to_owned());
-    let is_same = as_written(edit.email.as_ref()) == as_written(user.email.as_ref());
-    let may = !user.is_superuser || is_same || Proven::of(who, http).is_some();
-    if may { Ok(()) } else { Err(Trouble::Go(within(&whom.path()).after("/admin/prove"))) }
+fn is_moved(edit: &Edit, user: &User) -> bool {
+    edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str)
+}
+
+/// Whoever has a user's address can have a reset sent to it, and claims are rights elsewhere: both need the password first.
+fn ask_for_proof(who: &Superuser, http: &Http, whom: &Whom) -> Result<(), Trouble> {
+    match Proven::of(who, http) {
+        Some(_) => Ok(()),
+        None => Err(Trouble::Go(within(&whom.path()).after("/admin/prove"))),
+    }
 }
 
 pub(super) async fn set_claims(
@@ -67,6 +73,7 @@ pub(super) async fn set_claims(
         let page = UserPage { claims: filled, ..UserPage::of(details) };
         return Ok(who.show(&http, StatusCode::BAD_REQUEST, &page));
     };
+    ask_for_proof(&who, &http, &whom)?;
     Change::SetClaims(claims).run_as(&who.operator(from), whom.0, &http.issuer).await?;
     Ok(done(&http, &whom, "The claims are saved: the next tokens carry them."))
 }
