@@ -8,20 +8,23 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::{block_on, print, secret_input};
+use super::{block_on, confirm, print, secret_input};
 use crate::app;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::key_dir::{KeyDir, KeyDirError};
+use crate::crypto::key_dir::{KeyDir, KeyDirError, Revoked};
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
+use crate::domain::audit::{Action, Operator};
 use crate::domain::key::{Key, KeyPolicy};
 use crate::domain::limit::span;
 use crate::domain::secret::SecretBytes;
 use crate::domain::setting::Settings;
 use crate::domain::time::Timestamp;
+use crate::issuer::admin::keys::{told_of_new, told_of_revoked};
 use crate::issuer::{keys, settings};
+use crate::store::StoreError;
 
 #[derive(Debug, Subcommand)]
 pub enum Keys {
@@ -58,8 +61,11 @@ pub enum Keys {
         /// The key's id, or the beginning of it
         #[arg(allow_hyphen_values = true)]
         kid: String,
+        /// Don't ask at a terminal whether it is meant
+        #[arg(long)]
+        yes: bool,
     },
-    /// Forget retired keys that no refresh token can need any more
+    /// Forget retired and revoked keys that no refresh token can need any more
     Prune,
 }
 
@@ -113,11 +119,21 @@ impl Keys {
         let mut folder = app::key_dir(config, clock.clone(), Chance::System);
         match self {
             Self::List { json } => list(&open(&folder)?, clock.now(), json)?,
-            Self::Rotate { alg: Which(alg), now } => rotate(&folder, alg, now, &policy(config)?)?,
-            Self::Import(import) => import.run(config, &folder)?,
+            Self::Rotate { alg: Which(alg), now } => {
+                let made = rotate(&folder, alg, now, &policy(config)?)?;
+                note(config, clock.now(), Action::KeyRotated, made.iter().map(told_of_new).collect());
+            }
+            Self::Import(import) => {
+                let key = import.run(config, &folder)?;
+                note(config, clock.now(), Action::KeyRotated, vec![told_of_new(&key)]);
+            }
             Self::Passphrase(passphrase) => passphrase.run(&mut folder)?,
             Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
-            Self::Revoke { kid } => revoke(&folder, &kid, &policy(config)?)?,
+            Self::Revoke { kid, yes } => {
+                confirm::ask(yes, "Verifiers will refuse what this key signed.")?;
+                let done = revoke(&folder, &kid, &policy(config)?)?;
+                note(config, clock.now(), Action::KeyRevoked, vec![told_of_revoked(&done)]);
+            }
             Self::Prune => prune(config, &folder, clock.now())?,
         }
         Ok(ExitCode::SUCCESS)
@@ -161,17 +177,17 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
     Ok(print::table(&headers, &keys.iter().map(row).collect::<Vec<_>>())?)
 }
 
-fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<()> {
+fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>> {
     if let Err(KeyDirError::Empty(_)) = folder.open() {
         folder.start()?;
         print::say("the folder had no keys: made one active key of each algorithm, which sign at once");
-        return Ok(());
+        return Ok(Vec::new());
     }
     let made = folder.rotate(alg, at_once, policy)?;
     for key in &made {
         tell(key, at_once, policy)?;
     }
-    Ok(())
+    Ok(made)
 }
 
 /// Says when a new key will sign: the key's id goes to stdout, for scripts. By its own dates, as making it took time.
@@ -203,7 +219,7 @@ fn rounded(wait: Duration) -> String {
 }
 
 impl Import {
-    fn run(self, config: &Config, folder: &KeyDir) -> Result<()> {
+    fn run(self, config: &Config, folder: &KeyDir) -> Result<Key> {
         let doing = || format!("importing {}", self.file.display());
         let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(doing)?);
         let pem = SecretBytes::new(bytes.to_vec());
@@ -218,7 +234,8 @@ impl Import {
         }
         let policy = policy(config)?;
         let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(doing)?;
-        tell(&key, self.now, &policy)
+        tell(&key, self.now, &policy)?;
+        Ok(key)
     }
 }
 
@@ -248,7 +265,7 @@ fn export(ring: &KeyRing, kid: &str, format: Format) -> Result<()> {
     Ok(())
 }
 
-fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<()> {
+fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<Revoked> {
     let done = folder.revoke(kid, policy)?;
     print::say(format!("key {} is revoked and out of the JWKS", done.key.kid));
     if let Some(successor) = &done.successor {
@@ -258,7 +275,25 @@ fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<()> {
         "verifiers go on accepting its tokens until they refetch the JWKS: up to {} where they keep to max-age",
         span(policy.jwks_max_age)
     ));
-    Ok(())
+    Ok(done)
+}
+
+/// Tells the audit log, where there is a database. What was done to the keys stands, whatever becomes of the line.
+fn note(config: &Config, now: Timestamp, action: Action, details: Vec<String>) {
+    let entries: Vec<_> =
+        details.into_iter().map(|told| Operator::CommandLine.entry(now, action, None, told)).collect();
+    let written = || -> Result<()> {
+        let Some(store) = app::open_existing_store(config)? else { return Ok(()) };
+        block_on(async {
+            let recorded: Result<(), StoreError> =
+                store.write(move |tx| entries.iter().try_for_each(|entry| tx.record(entry))).await;
+            store.close().await;
+            Ok(recorded?)
+        })
+    };
+    if let Err(error) = written() {
+        print::warn(format!("the audit log could not be told: {error:#}"));
+    }
 }
 
 fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
@@ -283,6 +318,8 @@ mod tests {
 
     #[test]
     fn a_key_s_id_may_begin_with_a_hyphen() {
+        let asked_for = Cli::try_parse_from(["countersign", "keys", "revoke", "--yes", "-GBKoReH34"]);
+        assert!(asked_for.is_ok(), "{asked_for:?}");
         for kid in ["-GBKoReH34", "-hGBKoReH34", "--BKoReH34", "--helpful"] {
             for command in ["revoke", "export"] {
                 let parsed = Cli::try_parse_from(["countersign", "keys", command, kid]);

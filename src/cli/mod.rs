@@ -16,6 +16,7 @@ use crate::store::Store;
 mod audit;
 mod backup;
 mod check;
+mod confirm;
 mod keys;
 pub mod print;
 mod refusal;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{block_on, existing_store, print, refusal, secret_input};
+use super::{block_on, confirm, existing_store, print, refusal, secret_input};
 use crate::app;
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -78,6 +78,9 @@ pub enum Users {
     Delete {
         /// The user, by name or address
         name: String,
+        /// Don't ask at a terminal whether it is meant
+        #[arg(long)]
+        yes: bool,
     },
     /// Bring users along from JSON lines or from Django; may be interrupted and repeated
     Import(import::Import),
@@ -118,7 +121,10 @@ impl Users {
                 let claims = Claims::parse(&claims)?;
                 change(config, &name, Change::SetClaims(claims), "has new claims from the next token on")?;
             }
-            Self::Delete { name } => change(config, &name, Change::Delete, "is deleted")?,
+            Self::Delete { name, yes } => {
+                confirm::ask(yes, &format!("{name} will be deleted for good."))?;
+                change(config, &name, Change::Delete, "is deleted")?;
+            }
             Self::Import(import) => return import.run(config),
             Self::Export(export) => export.run(config)?,
         }

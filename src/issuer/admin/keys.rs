@@ -82,8 +82,7 @@ impl RotateKeys {
         let made = in_folder(issuer, move |issuer| issuer.key_dir.rotate(alg, at_once, &keys::policy(issuer)));
         let made = made.await?;
         for key in &made {
-            let detail = format!("{} key {} signs from {}", key.alg, key.kid, key.signs_from);
-            record(issuer, &by, Action::KeyRotated, detail).await;
+            record(issuer, &by, Action::KeyRotated, told_of_new(key)).await;
         }
         Ok(made)
     }
@@ -104,13 +103,20 @@ impl RevokeKey {
         let Self { kid, by } = self;
         let done = in_folder(issuer, move |issuer| issuer.key_dir.revoke(kid.as_str(), &keys::policy(issuer)));
         let done = done.await?;
-        let instead = match &done.successor {
-            Some(key) => format!(", {} signs in its stead", key.kid),
-            None => String::new(),
-        };
-        record(issuer, &by, Action::KeyRevoked, format!("{} key {}{instead}", done.key.alg, done.key.kid)).await;
+        record(issuer, &by, Action::KeyRevoked, told_of_revoked(&done)).await;
         Ok(done)
     }
+}
+
+/// What the audit log says of a new key.
+pub fn told_of_new(key: &Key) -> String {
+    format!("{} key {} signs from {}", key.alg, key.kid, key.signs_from)
+}
+
+/// What the audit log says of a revoked one.
+pub fn told_of_revoked(done: &Revoked) -> String {
+    let instead = done.successor.as_ref().map_or_else(String::new, |key| format!(", {} signs in its stead", key.kid));
+    format!("{} key {}{instead}", done.key.alg, done.key.kid)
 }
 
 /// Changes the folder, off the async threads, and takes the change up.

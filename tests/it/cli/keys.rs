@@ -1,5 +1,8 @@
 //! `countersign keys`: list, rotate, export, revoke, prune.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use super::names;
@@ -123,6 +126,43 @@ fn a_revoked_key_is_out_and_another_signs() {
     assert_eq!(folder.keys().len(), 2);
     let again = folder.run(&["keys", "prune"]);
     assert_eq!((again.is(0), again.stderr.as_str()), ("", "keys forgotten: 0\n"));
+}
+
+#[test]
+fn what_is_done_to_keys_is_in_the_audit_log() {
+    let folder = Folder::new();
+    let anna = ["users", "create", "anna", "--email", "anna@example.com", "--password-stdin"];
+    folder.run_with("correct horse battery", &anna).is(0);
+    let next = folder.run(&["keys", "rotate", "--alg", "ES256"]).is(0).trim().to_owned();
+    let revoked = folder.kid("RS256", "active");
+    folder.run(&["keys", "revoke", &revoked]).is(0);
+    let lines = folder.run(&["audit", "--json"]).json();
+    let told = |action: &str, kid: &str| {
+        let named = |line: &&Value| line["action"] == action && line["detail"].as_str().unwrap().contains(kid);
+        lines.as_array().unwrap().iter().filter(named).count()
+    };
+    assert_eq!((told("key_rotated", &next), told("key_revoked", &revoked)), (1, 1), "{lines:#}");
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_before_what_cannot_be_undone() {
+    let folder = Folder::new();
+    let kid = folder.kid("ES256", "active");
+    let typed = |answer: &str| {
+        let command = format!("{} keys revoke {kid}", env!("CARGO_BIN_EXE_countersign"));
+        let mut script = Command::new("script");
+        script.args(["-qec", &command, "/dev/null"]).current_dir(folder.path(""));
+        let asked = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut asked = asked.inspect_err(|_| println!("SKIPPED: no terminal: script (bsdutils) is missing")).ok()?;
+        asked.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
+        let ended = asked.wait_with_output().unwrap();
+        Some((ended.status.code(), String::from_utf8(ended.stdout).unwrap()))
+    };
+    let Some((code, said)) = typed("no\n") else { return };
+    assert!(code == Some(1) && said.contains("Type yes to go on") && said.contains("nothing was changed"), "{said}");
+    assert_eq!(folder.kid("ES256", "active"), kid);
+    let (code, said) = typed("yes\n").unwrap();
+    assert!(code == Some(0) && said.contains("is revoked"), "{said}");
 }
 
 #[test]
