@@ -6,6 +6,7 @@ mod door;
 mod guard;
 mod keys;
 mod mails;
+mod sessions;
 mod settings;
 mod users;
 mod welcome;

@@ -1,4 +1,4 @@
-//! Users and sessions, as a superuser sees them.
+//! Users, as a superuser sees them.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use serde_json::json;
 use super::{Answer, Browser, PASSWORD, TestServer, inside, leads_to};
 
 /// A server with `root` inside and a user `anna`, and her page.
-async fn with_anna() -> (TestServer, Browser, String) {
+pub(super) async fn with_anna() -> (TestServer, Browser, String) {
     let (server, browser) = inside().await;
     server.register("anna").await;
     let page = page_of(&server, "anna").await;
     (server, browser, page)
 }
 
-async fn page_of(server: &TestServer, name: &str) -> String {
+pub(super) async fn page_of(server: &TestServer, name: &str) -> String {
     let user = find(&server.issuer, name).await.unwrap().unwrap();
     format!("/admin/users/{}", user.id)
 }
 
 /// The newest line of the log about somebody: what was done, and by whom.
-async fn last_line(server: &TestServer) -> (String, Option<String>) {
+pub(super) async fn last_line(server: &TestServer) -> (String, Option<String>) {
     let lines: Result<_, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.audit_lines(None, 1)).await;
     let line = lines.unwrap().remove(0);
     (line.action, line.actor)
 }
 
-fn by_root(action: &str) -> (String, Option<String>) {
+pub(super) fn by_root(action: &str) -> (String, Option<String>) {
     (action.to_owned(), Some("root".to_owned()))
 }
 
@@ -72,7 +72,7 @@ async fn a_user_nobody_is_has_no_page() {
 }
 
 /// Where a page's link to another leads.
-fn link(page: &Answer, rel: &str) -> Option<String> {
+pub(super) fn link(page: &Answer, rel: &str) -> Option<String> {
     let found = page.text.split_once(&format!("rel=\"{rel}\" href=\""))?.1.split('"').next()?;
     Some(found.replace("&amp;", "&").replace("&#x2f;", "/"))
 }
@@ -338,70 +338,4 @@ async fn a_reset_is_mailed() {
     assert_eq!(last_line(&server).await, by_root("reset_requested"));
     let waiting: Result<u64, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.mails_waiting()).await;
     assert!(waiting.unwrap() + server.mails().len() as u64 > 0);
-}
-
-#[tokio::test]
-async fn sessions_are_listed_narrowed_and_ended() {
-    let (server, mut browser, page) = with_anna().await;
-    server.register("ben").await;
-    let mut tokens = Vec::new();
-    for name in ["anna", "anna", "ben"] {
-        tokens.push(server.token(name).await);
-    }
-    let count = |page: &Answer| page.text.matches("name=\"session\"").count();
-    let id = page.rsplit('/').next().unwrap();
-    let by_id = format!("user={id}");
-    for (query, found) in [
-        ("", 3),
-        ("user=anna", 2),
-        (&by_id, 2),
-        ("user=ANNA%40example.com", 2),
-        ("user=nobody", 0),
-        ("user=anna&dialect=simplejwt", 0),
-        ("dialect=jwt_issuer", 3),
-        ("dialect=nonsense", 3),
-        ("after=nonsense", 3),
-    ] {
-        let answer = browser.open(&format!("/admin/sessions?{query}")).await;
-        assert_eq!(count(answer.is(200)), found, "{query}: {answer:#?}");
-    }
-    for session in ["", "nonsense", "00000000-0000-0000-0000-000000000000"] {
-        browser.submit("/admin/sessions/end", &[("session", session)]).await.is(404);
-    }
-    let sid = crate::support::token::claims(&tokens[2])["sid"].as_str().unwrap().to_owned();
-    let end = [("session", sid.as_str()), ("next", "https://evil.example/admin/")];
-    leads_to(&browser.submit("/admin/sessions/end", &end).await, "/admin/sessions");
-    assert!(!server.opens(&tokens[2]).await && server.opens(&tokens[1]).await);
-    assert_eq!(last_line(&server).await, by_root("sessions_ended"));
-    browser.submit("/admin/sessions/end", &end).await.is(404);
-    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
-    assert!(!server.opens(&tokens[0]).await && !server.opens(&tokens[1]).await);
-    assert_eq!(count(&browser.open("/admin/sessions").await), 0);
-}
-
-#[tokio::test]
-async fn ending_a_superusers_sessions_ends_those_of_the_zone() {
-    let (server, mut browser) = inside().await;
-    super::superuser(&server, "other").await;
-    let mut elsewhere = Browser::new(&server);
-    elsewhere.sign_in("other").await;
-    elsewhere.open("/admin/").await.is(200);
-    let page = page_of(&server, "other").await;
-    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
-    elsewhere.open("/admin/").await.is(303);
-    browser.open("/admin/").await.is(200);
-}
-
-#[tokio::test]
-async fn older_sessions_are_a_link_away() {
-    let (server, mut browser, _) = with_anna().await;
-    for _ in 0..27 {
-        server.clock.advance(Duration::from_secs(20));
-        server.token("anna").await;
-    }
-    let first = browser.open("/admin/sessions?user=anna").await;
-    let older = browser.open(&link(&first, "next").unwrap()).await;
-    assert_eq!(first.text.matches("name=\"session\"").count(), 25);
-    assert_eq!(older.is(200).text.matches("name=\"session\"").count(), 2);
-    assert!(older.text.contains("← Newest"), "{older:#?}");
 }

@@ -1,0 +1,72 @@
+//! Sessions, as a superuser sees and ends them.
+
+use std::time::Duration;
+
+use super::users::{by_root, last_line, link, page_of, with_anna};
+use super::{Answer, Browser, inside, leads_to};
+
+#[tokio::test]
+async fn sessions_are_listed_narrowed_and_ended() {
+    let (server, mut browser, page) = with_anna().await;
+    server.register("ben").await;
+    let mut tokens = Vec::new();
+    for name in ["anna", "anna", "ben"] {
+        tokens.push(server.token(name).await);
+    }
+    let count = |page: &Answer| page.text.matches("name=\"session\"").count();
+    let id = page.rsplit('/').next().unwrap();
+    let by_id = format!("user={id}");
+    for (query, found) in [
+        ("", 3),
+        ("user=anna", 2),
+        (&by_id, 2),
+        ("user=ANNA%40example.com", 2),
+        ("user=nobody", 0),
+        ("user=anna&dialect=simplejwt", 0),
+        ("dialect=jwt_issuer", 3),
+        ("dialect=nonsense", 3),
+        ("after=nonsense", 3),
+    ] {
+        let answer = browser.open(&format!("/admin/sessions?{query}")).await;
+        assert_eq!(count(answer.is(200)), found, "{query}: {answer:#?}");
+    }
+    for session in ["", "nonsense", "00000000-0000-0000-0000-000000000000"] {
+        browser.submit("/admin/sessions/end", &[("session", session)]).await.is(404);
+    }
+    let sid = crate::support::token::claims(&tokens[2])["sid"].as_str().unwrap().to_owned();
+    let end = [("session", sid.as_str()), ("next", "https://evil.example/admin/")];
+    leads_to(&browser.submit("/admin/sessions/end", &end).await, "/admin/sessions");
+    assert!(!server.opens(&tokens[2]).await && server.opens(&tokens[1]).await);
+    assert_eq!(last_line(&server).await, by_root("sessions_ended"));
+    browser.submit("/admin/sessions/end", &end).await.is(404);
+    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
+    assert!(!server.opens(&tokens[0]).await && !server.opens(&tokens[1]).await);
+    assert_eq!(count(&browser.open("/admin/sessions").await), 0);
+}
+
+#[tokio::test]
+async fn ending_a_superusers_sessions_ends_those_of_the_zone() {
+    let (server, mut browser) = inside().await;
+    super::superuser(&server, "other").await;
+    let mut elsewhere = Browser::new(&server);
+    elsewhere.sign_in("other").await;
+    elsewhere.open("/admin/").await.is(200);
+    let page = page_of(&server, "other").await;
+    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
+    elsewhere.open("/admin/").await.is(303);
+    browser.open("/admin/").await.is(200);
+}
+
+#[tokio::test]
+async fn older_sessions_are_a_link_away() {
+    let (server, mut browser, _) = with_anna().await;
+    for _ in 0..27 {
+        server.clock.advance(Duration::from_secs(20));
+        server.token("anna").await;
+    }
+    let first = browser.open("/admin/sessions?user=anna").await;
+    let older = browser.open(&link(&first, "next").unwrap()).await;
+    assert_eq!(first.text.matches("name=\"session\"").count(), 25);
+    assert_eq!(older.is(200).text.matches("name=\"session\"").count(), 2);
+    assert!(older.text.contains("← Newest"), "{older:#?}");
+}
