@@ -14,8 +14,7 @@ const DAY: i64 = 24 * 60 * 60;
 /// Looks like a hash of the default cost and is as long; nobody signs in here.
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2l4dGVlbiBieXRlcyBvZg$c2l4dGVlbiBieXRlcyBvZnNpeHRlZW4gYnl0ZXMgb2Y";
 
-/// Fills an empty database. What a user and a session take on the disk, indexes included; of a session with one token that
-/// is found by its hash, which is the larger kind.
+/// Fills an empty database. What a user and a session take on the disk, indexes included.
 pub fn fill(file: &Path, users: u32, sessions: u32, expired: u32) -> anyhow::Result<Map<String, Value>> {
     let connection = Connection::open(file).with_context(|| format!("opening {}", file.display()))?;
     // A benchmark's rows may be lost; what is measured later is opened by the product itself.
@@ -39,14 +38,11 @@ pub fn fill(file: &Path, users: u32, sessions: u32, expired: u32) -> anyhow::Res
         let id = uuid(kind, number);
         connection
             .prepare_cached(
-                "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at, address)
-                 VALUES (?1, ?2, 'drf_pyjwt', 0, 0, ?3, ?3, ?4, '192.0.2.1')",
+                "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at,
+                   expires_day, address)
+                 VALUES (?1, ?2, 'drf_pyjwt', 0, 0, ?3, ?3, ?4, ?4 / 86400, '192.0.2.1')",
             )?
-            .execute(params![id.as_bytes(), user, opened, expires])?;
-        let hash = [id.into_bytes(), uuid(!kind, number).into_bytes()].concat();
-        connection
-            .prepare_cached("INSERT INTO refresh_hashes (hash, session_id, generation) VALUES (?1, ?2, 0)")?
-            .execute(params![hash, id.as_bytes()])
+            .execute(params![id.as_bytes(), user, opened, expires])
     };
     in_batches(&connection, "sessions", sessions, |number| session(LIVE, number, now - 60, now + DAY))?;
     let with_sessions = bytes(&connection)?;

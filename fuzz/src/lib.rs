@@ -83,8 +83,11 @@ pub fn refresh(data: &[u8]) {
     if let Some((session, generation)) = tokens.read(text) {
         assert_eq!(tokens.make(session, generation).expose(), text, "one token, one spelling");
     }
-    if let Ok(uuid) = Uuid::try_parse(text) {
-        let _ = tokens.uuid_hash(&uuid);
+    if let Ok(uuid) = Uuid::try_parse(text)
+        && let Some((prefix, generation)) = tokens.read_uuid(uuid)
+    {
+        let session = SessionId(Uuid::from_bytes(prefix.range()[0]));
+        assert_eq!(tokens.uuid_for(session, generation), uuid, "one UUID, one session and generation");
     }
     if let Some(code) = ResetCode::parse(text) {
         let again = ResetCode::parse(&code.for_people());

@@ -26,8 +26,10 @@ closed_set! {
         LinkSeal,
         /// Sealing the tokens that sign-in providers gave us.
         ProviderTokens,
-        /// The refresh UUIDs of `drf_pyjwt`, and the hash they are found by.
+        /// The cipher that makes the refresh UUIDs of `drf_pyjwt`.
         RefreshUuid,
+        /// The `jti` of signed refresh tokens.
+        RefreshJti,
         /// Tokens against cross-site request forgery.
         Csrf,
     }
@@ -43,7 +45,8 @@ impl Use {
             Self::CookieSeal => "countersign/v1/cookie-seal",
             Self::LinkSeal => "countersign/v1/link-seal",
             Self::ProviderTokens => "countersign/v1/provider-tokens",
-            Self::RefreshUuid => "countersign/v1/refresh-uuid",
+            Self::RefreshUuid => "countersign/v1/refresh-uuid-cipher",
+            Self::RefreshJti => "countersign/v1/refresh-uuid",
             Self::Csrf => "countersign/v1/csrf",
         }
     }

@@ -24,6 +24,7 @@ pub mod seal;
 pub mod sign;
 mod stored_hash;
 pub mod token;
+mod uuid_cipher;
 pub mod verify;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Refresh tokens that carry no signature: the native one, and the UUID of `drf_pyjwt`.
+//! Refresh tokens that carry no signature: the native one, which is signed for by a MAC, and the UUID of `drf_pyjwt`, which
+//! is enciphered.
 //!
 //! Both follow from session, generation and the ring's secret, so that a repeated refresh gets the same answer although
 //! neither is stored. It must not know whether a session lives: that is the store's and the domain's.
@@ -12,7 +13,8 @@ use subtle::ConstantTimeEq;
 use uuid::{Builder, Uuid};
 
 use super::derive::{DerivedKeys, Use, keyed};
-use crate::domain::id::SessionId;
+use super::uuid_cipher::UuidCipher;
+use crate::domain::id::{SessionId, SessionPrefix};
 use crate::domain::secret::SecretText;
 
 const PREFIX: &str = "csr_";
@@ -22,12 +24,6 @@ const MAC_LEN: usize = 20;
 const TOKEN_LEN: usize = NAMED_LEN + MAC_LEN;
 /// Of the whole text: the prefix and the characters that hold [`TOKEN_LEN`] bytes.
 const TEXT_LEN: usize = PREFIX.len() + (TOKEN_LEN * 4).div_ceil(3);
-
-/// Keeps the derivation of a UUID and the hash it is found by apart under their common key.
-const DERIVE: u8 = 1;
-const FIND: u8 = 2;
-/// And the name of a generation's token apart from both.
-const NAME: u8 = 3;
 
 /// A refresh token's text; `Debug` does not show it, and it is wiped when dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +39,15 @@ impl RefreshToken {
 /// Makes and reads refresh tokens.
 pub struct RefreshTokens {
     native: hmac::Key,
-    uuid: hmac::Key,
+    uuids: UuidCipher,
+    jtis: hmac::Key,
 }
 
 impl RefreshTokens {
     /// Derives the keys.
     pub fn new(keys: &DerivedKeys) -> Self {
-        Self { native: keys.mac_key(Use::RefreshMac), uuid: keys.mac_key(Use::RefreshUuid) }
+        let uuids = UuidCipher::new(keys, Use::RefreshUuid);
+        Self { native: keys.mac_key(Use::RefreshMac), uuids, jtis: keys.mac_key(Use::RefreshJti) }
     }
 
     /// The native token of a session's generation: `csr_` and base64url of session id (16 bytes), generation (4, big
@@ -79,20 +77,25 @@ impl RefreshTokens {
         Some((SessionId(Uuid::from_bytes(*id)), u32::from_be_bytes(generation.try_into().ok()?)))
     }
 
-    /// The `drf_pyjwt` refresh token of a session's generation: 122 bits of a MAC in the shape of a version 4 UUID
-    /// (RFC 9562 §5.4).
+    /// The `drf_pyjwt` refresh token of a session's generation: the session's id, a version 4 UUID as every one is, with
+    /// the generation in place of its last four bytes, enciphered.
     pub fn uuid_for(&self, session: SessionId, generation: u32) -> Uuid {
-        uuid(&keyed(&self.uuid, &[&[DERIVE], &named(session, generation)]))
+        let mut named = session.0.into_bytes();
+        named[12..].copy_from_slice(&generation.to_be_bytes());
+        self.uuids.encipher(Uuid::from_bytes(named))
     }
 
-    /// What such a UUID is kept and found by: a keyed hash, from which nobody who reads the database gets the UUID.
-    pub fn uuid_hash(&self, token: &Uuid) -> [u8; 32] {
-        keyed(&self.uuid, &[&[FIND], token.as_bytes()])
+    /// What such a UUID names, if we made it. Of one that we did not make it is what nobody can choose: that no session
+    /// begins so is the proof.
+    pub fn read_uuid(&self, token: Uuid) -> Option<(SessionPrefix, u32)> {
+        let named = self.uuids.decipher(token)?.into_bytes();
+        let (prefix, generation) = named.split_first_chunk::<12>()?;
+        Some((SessionPrefix(*prefix), u32::from_be_bytes(generation.try_into().ok()?)))
     }
 
     /// The `jti` of the signed refresh token of a session's generation: no secret, and the same whenever it is minted.
     pub fn jti(&self, session: SessionId, generation: u32) -> Uuid {
-        uuid(&keyed(&self.uuid, &[&[NAME], &named(session, generation)]))
+        uuid(&keyed(&self.jtis, &[&named(session, generation)]))
     }
 
     fn mac(&self, named: &[u8; NAMED_LEN]) -> [u8; MAC_LEN] {
@@ -165,18 +168,20 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_follows_from_session_and_generation() {
+    fn a_uuid_names_session_and_generation() {
         let (tokens, one) = (tokens(), session([3; 16]));
-        let uuid = tokens.uuid_for(one, 1);
+        let uuid = tokens.uuid_for(one, 258);
         assert_eq!((uuid.get_version_num(), uuid.get_variant()), (4, uuid::Variant::RFC4122));
-        assert_eq!(uuid, tokens.uuid_for(one, 1));
-        assert_ne!(uuid, tokens.uuid_for(one, 2));
-        assert_ne!(uuid, tokens.uuid_for(session([4; 16]), 1));
-        assert_ne!(uuid, tokens.jti(one, 1), "a name tells nothing of the secret");
+        assert_eq!(uuid, tokens.uuid_for(one, 258));
+        assert_ne!(uuid, tokens.uuid_for(one, 259));
+        assert_ne!(uuid, tokens.uuid_for(session([4; 16]), 258));
+        // Of twelve bytes, the version and the variant are as in every one.
+        assert_eq!(tokens.read_uuid(uuid), Some((SessionPrefix([3, 3, 3, 3, 3, 3, 0x43, 3, 0x83, 3, 3, 3]), 258)));
+        let others = RefreshTokens::new(&DerivedKeys::new(&[8; 32])).uuid_for(one, 258);
+        assert_ne!(tokens.read_uuid(others), tokens.read_uuid(uuid));
+        assert_eq!(tokens.read_uuid(Uuid::nil()), None);
         assert_eq!(tokens.jti(one, 1), tokens.jti(one, 1));
         assert_ne!(tokens.jti(one, 1), tokens.jti(one, 2));
-        assert_ne!(tokens.uuid_hash(&uuid)[..16], uuid.as_bytes()[..]);
-        assert_ne!(tokens.uuid_hash(&uuid), tokens.uuid_hash(&tokens.uuid_for(one, 2)));
     }
 
     proptest! {
@@ -184,6 +189,16 @@ mod tests {
         fn every_token_is_read_as_it_was_made(id in any::<[u8; 16]>(), generation in any::<u32>()) {
             let token = tokens().make(session(id), generation);
             prop_assert_eq!(tokens().read(token.expose()), Some((session(id), generation)));
+        }
+
+        #[test]
+        fn every_uuid_is_read_as_it_was_made(id in any::<[u8; 16]>(), generation in any::<u32>()) {
+            let id = uuid::Builder::from_random_bytes(id).into_uuid();
+            let uuid = tokens().uuid_for(SessionId(id), generation);
+            let (prefix, read) = tokens().read_uuid(uuid).expect("it is ours");
+            let [least, greatest] = prefix.range();
+            prop_assert!((least..=greatest).contains(id.as_bytes()));
+            prop_assert_eq!(read, generation);
         }
 
         #[test]

@@ -43,14 +43,6 @@ impl Dialect {
             Self::DrfPyjwt | Self::Simplejwt => false,
         }
     }
-
-    /// Whether its refresh tokens name no session themselves and are found by their hash in the store.
-    pub const fn keeps_refresh_hashes(self) -> bool {
-        match self {
-            Self::DrfPyjwt => true,
-            Self::JwtIssuer | Self::RestJwt | Self::RestSocial | Self::Simplejwt => false,
-        }
-    }
 }
 
 impl fmt::Display for Dialect {

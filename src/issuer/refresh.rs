@@ -1,8 +1,6 @@
 //! Refreshing a session by a refresh token that was opened: one conditional update of the session's row.
 
-use std::sync::Arc;
-
-use super::refresh_token::{Handed, Opened, uuid_hash};
+use super::refresh_token::Handed;
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
@@ -28,26 +26,20 @@ impl Refresh {
     /// Moves the session on, answers a retry as before, or ends a session whose spent token came back.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let (now, settings) = (issuer.clock.now(), issuer.settings());
-        let (Self { token, from }, tokens) = (self, Arc::clone(&issuer.refresh_tokens));
-        let outcome = issuer.store.write(move |tx| {
-            let Some(token) = token.open(tx)? else { return Ok(Err(Unproven::SessionEnded)) };
-            let Some((session, user)) = tx.session(token.session)? else { return Ok(Err(Unproven::SessionEnded)) };
+        let Self { token, from } = self;
+        let outcome = issuer.store.write_last(move |tx| {
+            let Some((session, user)) = token.session(tx)? else { return Ok(Err(Unproven::SessionEnded)) };
             let policy = settings.profile(session.dialect).refresh;
-            match session.present(token.generation, now, &policy) {
+            match session.present(token.generation(), now, &policy) {
                 _ if !user.is_active => Ok(Err(Unproven::SessionEnded)),
                 Presented::Advance { to, expires_at, spends } => {
+                    let moved = tx.advance_session(&session, to, now, expires_at, spends)?;
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
-                    let moved = tx.advance_session(session.id, session.generation, to, now, expires_at, spends)?;
-                    if moved && session.dialect.keeps_refresh_hashes() && to != session.generation {
-                        // Two MACs, less than the statement that keeps them.
-                        let successor = uuid_hash(&tokens, Opened { session: session.id, generation: to });
-                        tx.keep_refresh(successor, session.id, to)?;
-                    }
                     let session = Session { generation: to, rotated_at, expires_at, ..session };
                     Ok(if moved { Ok(SignedIn::proven(user, session)) } else { Err(Unproven::SessionEnded) })
                 }
                 Presented::Repeat => Ok(Ok(SignedIn::proven(user, session))),
-                Presented::Reuse => end_reused(tx, &session, token, from, now).map(Err),
+                Presented::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
                 Presented::Dead => Ok(Err(Unproven::SessionEnded)),
             }
         });
@@ -60,12 +52,12 @@ impl Refresh {
 pub(super) fn end_reused(
     tx: &dyn Write,
     session: &Session,
-    token: Opened,
+    generation: u32,
     from: Caller,
     now: Timestamp,
 ) -> Result<Unproven, StoreError> {
     tx.end_session(session.id, now, EndReason::Reuse)?;
-    let detail = format!("generation {} of session {} (now {})", token.generation, session.id, session.generation);
+    let detail = format!("generation {generation} of session {} (now {})", session.id, session.generation);
     let (action, user, address) = (Action::RefreshReused, Some(session.user), Some(from.address));
     tx.record(&AuditEntry { at: now, action, user, actor: None, address, detail })?;
     Ok(Unproven::Reused)

@@ -1,4 +1,4 @@
-//! The two spellings of a refresh token: a UUID that is found by its hash, and a signed JWT that names all itself.
+//! The two spellings of a refresh token: a UUID and a signed JWT, both of which name all themselves.
 //!
 //! Opening one shows that we made it and what it stands for; whether it is still good is decided in [`super::refresh`].
 //! Both are made from session and generation alone, so that a retry gets what the first try got.
@@ -13,13 +13,14 @@ use super::issue::sign;
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
-use crate::crypto::refresh_mac::RefreshTokens;
-use crate::domain::id::{SessionId, Subject, UserId};
+use crate::domain::id::{SessionId, SessionPrefix, Subject, UserId};
 use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;
-use crate::store::{RefreshHash, StoreError, Write};
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::store::{StoreError, Write};
 
-/// A refresh token that was opened: its hash or its signature was found right.
+/// A refresh token that was opened: its signature was found right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     /// The session it stands for.
@@ -28,13 +29,18 @@ pub struct Opened {
     pub generation: u32,
 }
 
-/// A refresh token as it was handed in: what it stands for is known by itself, or to the store alone.
+/// A refresh token as it was handed in.
 #[derive(Clone, Copy, Debug)]
 pub enum Handed {
-    /// It named all itself.
+    /// One that was opened.
     Opened(Opened),
-    /// It is a UUID, known by its hash.
-    Hashed(RefreshHash),
+    /// A UUID: if it names a session, it is one of ours.
+    Uuid {
+        /// What the session's id begins with.
+        session: SessionPrefix,
+        /// The generation it stands for.
+        generation: u32,
+    },
 }
 
 impl From<Opened> for Handed {
@@ -44,24 +50,28 @@ impl From<Opened> for Handed {
 }
 
 impl Handed {
-    /// What it stands for; None where we did not make it. Asked in the transaction that goes on from it: a look-up of
-    /// its own would wait for a thread of its own.
-    pub(super) fn open(self, tx: &dyn Write) -> Result<Option<Opened>, StoreError> {
+    /// The session it stands for, and that one's user; None where there is none.
+    pub(super) fn session(self, tx: &dyn Write) -> Result<Option<(Session, User)>, StoreError> {
         match self {
-            Self::Opened(token) => Ok(Some(token)),
-            Self::Hashed(hash) => {
-                let found = tx.refresh_by_hash(hash)?;
-                Ok(found.map(|(session, generation)| Opened { session, generation }))
-            }
+            Self::Opened(token) => tx.session(token.session),
+            Self::Uuid { session, .. } => tx.session_by_prefix(session),
+        }
+    }
+
+    /// The generation it stands for.
+    pub(super) fn generation(self) -> u32 {
+        match self {
+            Self::Opened(Opened { generation, .. }) | Self::Uuid { generation, .. } => generation,
         }
     }
 }
 
 /// Reads a UUID, in any spelling of it. The store is not asked.
 pub fn read_uuid(issuer: &Issuer, text: &str) -> Result<Handed, Refusal> {
-    let token = Uuid::try_parse(text).map_err(|_| Unproven::SessionEnded.into());
-    let token = token.inspect_err(|refusal| issuer.counted_refused(refusal))?;
-    Ok(Handed::Hashed(RefreshHash(issuer.refresh_tokens.uuid_hash(&token))))
+    let read = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.read_uuid(token));
+    let token = read.ok_or_else(|| Unproven::SessionEnded.into());
+    let (session, generation) = token.inspect_err(|refusal| issuer.counted_refused(refusal))?;
+    Ok(Handed::Uuid { session, generation })
 }
 
 /// Opens a signed JWT that has not expired. The store is not asked.
@@ -79,12 +89,6 @@ fn read_jwt(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
 /// The UUID of a session as it is now.
 pub fn uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
     issuer.refresh_tokens.uuid_for(who.session().id, who.session().generation)
-}
-
-/// What the store must keep of a UUID, so that it is found again.
-pub(super) fn uuid_hash(tokens: &RefreshTokens, named: Opened) -> RefreshHash {
-    let uuid = tokens.uuid_for(named.session, named.generation);
-    RefreshHash(tokens.uuid_hash(&uuid))
 }
 
 /// The claims of a refresh token: for the issuer alone, so that no resource server takes it.

@@ -4,7 +4,7 @@ use super::authenticate::Authenticate;
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
-use crate::domain::session::Presented;
+use crate::domain::session::{Presented, Session};
 
 /// Somebody wants a newer token for the one they have.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Renew<'_> {
         let (now, settings) = (issuer.clock.now(), issuer.settings());
         issuer
             .store
-            .write(move |tx| {
+            .write_last(move |tx| {
                 let (session, user) = tx.session(id)?.ok_or(Unproven::SessionEnded)?;
                 let profile = settings.profile(session.dialect);
                 if !session.dialect.renews_by_itself() {
@@ -34,8 +34,8 @@ impl Renew<'_> {
                 }
                 match session.present(session.generation, now, &profile.refresh) {
                     Presented::Advance { to, expires_at, spends } if user.is_active => {
-                        tx.advance_session(id, session.generation, to, now, expires_at, spends)?;
-                        let session = crate::domain::session::Session { expires_at, ..session };
+                        tx.advance_session(&session, to, now, expires_at, spends)?;
+                        let session = Session { expires_at, ..session };
                         Ok(SignedIn::proven(user, session))
                     }
                     _ => Err(Unproven::SessionEnded.into()),

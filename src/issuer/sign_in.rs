@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::recognise::{Claim, Opening};
-use super::refresh_token::{Opened, uuid_hash};
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
@@ -31,7 +30,7 @@ impl SignIn {
     /// Opens a session. Unknown and disabled users, empty, overlong and wrong passwords are one refusal after one hash.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let Self { login, password, dialect, from } = self;
-        let opening = |user: &User| stored(issuer, open(issuer, user, dialect, Some(from.address)));
+        let opening = |user: &User| stored(open(issuer, user, dialect, Some(from.address)));
         Claim { login, password, from }.recognise(issuer, |_| true, opening).await
     }
 }
@@ -63,14 +62,9 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
 }
 
 /// Stores the session with all that a sign-in leaves behind.
-fn stored(issuer: &Issuer, session: Session) -> Opening<SignedIn> {
-    let named = Opened { session: session.id, generation: session.generation };
-    let refresh = session.dialect.keeps_refresh_hashes().then(|| uuid_hash(&issuer.refresh_tokens, named));
+fn stored(session: Session) -> Opening<SignedIn> {
     Box::new(move |tx, mut user| {
         tx.open_session(&session)?;
-        if let Some(hash) = refresh {
-            tx.keep_refresh(hash, session.id, session.generation)?;
-        }
         tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
         tx.record(&entry(&session))?;
         user.last_login = Some(session.opened_at);

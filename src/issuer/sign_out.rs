@@ -50,11 +50,10 @@ impl SignOutByRefresh {
         let (now, settings) = (issuer.clock.now(), issuer.settings());
         // A refusal is no error in the transaction: the end of a session whose spent token came back is committed.
         let left = issuer.store.write(move |tx| {
-            let Some(token) = token.open(tx)? else { return Ok(Err(Unproven::SessionEnded)) };
-            let Some((session, _)) = tx.session(token.session)? else { return Ok(Err(Unproven::SessionEnded)) };
-            match session.present(token.generation, now, &settings.profile(session.dialect).refresh) {
+            let Some((session, _)) = token.session(tx)? else { return Ok(Err(Unproven::SessionEnded)) };
+            match session.present(token.generation(), now, &settings.profile(session.dialect).refresh) {
                 Presented::Advance { .. } | Presented::Repeat => end(tx, &session, from, now).map(Ok),
-                Presented::Reuse => end_reused(tx, &session, token, from, now).map(Err),
+                Presented::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
                 Presented::Dead => Ok(Err(Unproven::SessionEnded)),
             }
         });

@@ -62,7 +62,6 @@ async fn slice(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), StoreError
         // Nobody listens any more where the server is being stopped.
         let _ = tell.send(clock.monotonic());
         let mut left = rows;
-        left = less(left, tx.sweep_refresh_hashes(now - SESSIONS_KEPT, left)?);
         left = less(left, tx.sweep_sessions(now - SESSIONS_KEPT, left)?);
         left = less(left, tx.sweep_admin_sessions(now, left)?);
         left = less(left, tx.sweep_reset_codes(now, left)?);

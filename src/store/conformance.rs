@@ -34,7 +34,7 @@ macro_rules! conformance {
             sessions: a_session_comes_with_its_user, a_session_moves_on_from_what_was_seen,
                 one_of_many_moves_a_session_on, what_has_ended_stays_ended, all_but_one_end,
                 live_sessions_are_listed, the_oldest_opening_is_of_a_live_session, the_sweep_takes_what_expired,
-                a_refresh_token_is_found_by_its_hash, hashes_are_swept_before_their_sessions,
+                a_session_is_found_by_what_its_id_begins_with,
                 a_temporary_password_is_forgotten;
             social_accounts: an_account_is_found_as_it_was_linked, an_account_is_one_users_and_a_user_has_one_of_a_provider,
                 tokens_are_replaced_and_forgotten, what_is_unlinked_opens_nothing, accounts_go_with_their_user;

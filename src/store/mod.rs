@@ -34,7 +34,7 @@ pub use health::{FileSize, ReadHealth};
 pub use outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 pub use runs::{ReadRuns, RunId, WriteRuns};
-pub use sessions::{ReadSessions, RefreshHash, SessionCursor, SessionPage, SessionQuery, WriteSessions};
+pub use sessions::{ReadSessions, SessionCursor, SessionPage, SessionQuery, WriteSessions};
 pub use settings::{ReadSettings, SettingChange, WriteSettings};
 pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
 pub use users::{Place, ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
@@ -125,6 +125,18 @@ impl Store {
     {
         match self {
             Self::Sqlite(database) => database.write(job).instrument(trace_span!("store.write")).await,
+        }
+    }
+
+    /// As [`Store::write`], and cheaper, for a closure that changes something only as its last deed: after that it must
+    /// not fail by itself. If the store fails it there, others' writes may fail with it.
+    pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(database) => database.write_last(job).instrument(trace_span!("store.write")).await,
         }
     }
 }

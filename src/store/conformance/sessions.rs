@@ -1,9 +1,12 @@
 //! Sessions.
 
+use uuid::Uuid;
+
 use super::{ask, at, change, insert, open, seen, session, sid, someone};
 use crate::domain::dialect::Dialect;
+use crate::domain::id::{SessionId, SessionPrefix};
 use crate::domain::session::{EndReason, Session};
-use crate::store::{RefreshHash, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 pub(crate) async fn a_session_comes_with_its_user(store: &Store) {
     let ann = insert(store, someone("ann")).await;
@@ -35,7 +38,8 @@ pub(crate) async fn a_session_moves_on_from_what_was_seen(store: &Store) {
     let first = open(store, session(1, ann)).await;
     let other = open(store, session(2, ann)).await;
     let advance = move |from, to, now, expires| {
-        change(store, move |tx| tx.advance_session(sid(1), from, to, at(now), at(expires), from < to))
+        let seen = Session { generation: from, ..session(1, ann) };
+        change(store, move |tx| tx.advance_session(&seen, to, at(now), at(expires), from < to))
     };
     assert!(advance(0, 1, 1100, 2100).await);
     let rotated = Session { generation: 1, good_from: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
@@ -45,17 +49,22 @@ pub(crate) async fn a_session_moves_on_from_what_was_seen(store: &Store) {
     let slid = Session { expires_at: at(2300), ..rotated };
     assert_eq!(seen(store, sid(1)).await, Some(slid), "no rotation, so no date of one");
     assert_eq!(seen(store, sid(2)).await, Some(other));
-    assert!(!change(store, |tx| tx.advance_session(sid(9), 0, 1, at(1), at(2), true)).await, "no such session");
+    let tomorrow = 2300 + 24 * 60 * 60;
+    assert!(advance(1, 2, 1400, tomorrow).await);
+    assert_eq!(seen(store, sid(1)).await.map(|session| session.expires_at), Some(at(tomorrow)));
+    assert!(!advance(2, 3, 1500, 2400).await, "it is not as it was seen: it ends on another day");
+    let nobody = session(9, ann);
+    assert!(!change(store, move |tx| tx.advance_session(&nobody, 1, at(1), at(2), true)).await, "no such session");
 }
 
 pub(crate) async fn one_of_many_moves_a_session_on(store: &Store) {
     let ann = insert(store, someone("ann")).await;
-    open(store, session(1, ann)).await;
+    let seen_by_all = open(store, session(1, ann)).await;
     let tries: Vec<_> = (0..64)
         .map(|number| {
-            let store = store.clone();
+            let (store, seen) = (store.clone(), seen_by_all.clone());
             tokio::spawn(async move {
-                store.write(move |tx| tx.advance_session(sid(1), 0, 1, at(1100), at(2000 + number), false)).await
+                store.write_last(move |tx| tx.advance_session(&seen, 1, at(1100), at(2000 + number), false)).await
             })
         })
         .collect();
@@ -79,7 +88,8 @@ pub(crate) async fn what_has_ended_stays_ended(store: &Store) {
     assert!(!end(1, 1200, EndReason::Reuse).await);
     let ended = seen(store, sid(1)).await.and_then(|session| session.ended);
     assert_eq!(ended, Some((at(1100), EndReason::SignOut)));
-    assert!(!change(store, |tx| tx.advance_session(sid(1), 0, 1, at(1300), at(3000), true)).await);
+    let before = session(1, ann);
+    assert!(!change(store, move |tx| tx.advance_session(&before, 1, at(1300), at(3000), true)).await);
     assert!(!end(2, 2000, EndReason::SignOut).await, "it had expired by itself");
     assert_eq!(seen(store, sid(2)).await.and_then(|session| session.ended), None);
     assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");
@@ -142,57 +152,43 @@ pub(crate) async fn the_oldest_opening_is_of_a_live_session(store: &Store) {
 }
 
 pub(crate) async fn the_sweep_takes_what_expired(store: &Store) {
+    const DAY: i64 = 24 * 60 * 60;
     let ann = insert(store, someone("ann")).await;
-    for (number, expires) in [(1, 2000), (2, 1500), (3, 1400), (4, 1600)] {
+    for (number, expires) in [(1, 4 * DAY), (2, 3 * DAY - 1), (3, DAY), (4, 3 * DAY)] {
         open(store, Session { expires_at: at(expires), ..session(number, ann) }).await;
     }
-    let sweep = move |limit| change(store, move |tx| tx.sweep_sessions(at(1600), limit));
+    let sweep = move |limit| change(store, move |tx| tx.sweep_sessions(at(3 * DAY + 1600), limit));
     assert_eq!(sweep(1).await, 1);
     assert_eq!(seen(store, sid(3)).await, None, "the longest expired first");
     assert_eq!(sweep(9).await, 1);
-    assert_eq!(sweep(9).await, 0);
+    assert_eq!(sweep(9).await, 0, "one that ended earlier on the same day is kept until the day is over");
     for (number, there) in [(1, true), (2, false), (4, true)] {
         assert_eq!(seen(store, sid(number)).await.is_some(), there, "{number}");
     }
+    let moved = seen(store, sid(4)).await.expect("it is there");
+    assert!(change(store, move |tx| tx.advance_session(&moved, 1, at(DAY), at(5 * DAY), true)).await);
+    assert_eq!(change(store, |tx| tx.sweep_sessions(at(5 * DAY), 9)).await, 1, "a refresh moves the day");
+    assert!(seen(store, sid(4)).await.is_some());
 }
 
-pub(crate) async fn a_refresh_token_is_found_by_its_hash(store: &Store) {
+pub(crate) async fn a_session_is_found_by_what_its_id_begins_with(store: &Store) {
     let ann = insert(store, someone("ann")).await;
-    open(store, session(1, ann)).await;
-    let keep = |hash, number, generation| {
-        store.write(move |tx| tx.keep_refresh(RefreshHash([hash; 32]), sid(number), generation))
+    let id = |last: u8| {
+        let mut id = [7; 16];
+        id[12..].fill(last);
+        SessionId(Uuid::from_bytes(id))
     };
-    let kept: [Result<(), StoreError>; 3] = [keep(7, 1, 0).await, keep(8, 1, 999).await, keep(9, 2, 0).await];
-    assert!(matches!(kept, [Ok(()), Ok(()), Err(StoreError::Fault(_))]), "no session, no token of it: {kept:?}");
-    assert!(matches!(keep(7, 1, 1).await, Err(StoreError::Fault(_))), "a token stands for one generation");
-    let found = |hash| ask(store, move |tx| tx.refresh_by_hash(RefreshHash([hash; 32])));
-    assert_eq!(found(7).await, Some((sid(1), 0)), "a spent one too");
-    assert_eq!(found(8).await, Some((sid(1), 999)));
-    assert_eq!(found(9).await, None);
-    assert_eq!(keep(10, 1, 1000).await, Ok(()));
-    assert_eq!(found(7).await, None, "a thousand generations later it is forgotten");
-    change(store, move |tx| tx.delete_user(ann)).await;
-    assert_eq!(found(8).await, None, "it goes with its session");
-}
-
-pub(crate) async fn hashes_are_swept_before_their_sessions(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    for (number, expires) in [(1, 1500), (2, 1400), (3, 1700)] {
-        open(store, Session { expires_at: at(expires), ..session(number, ann) }).await;
+    for last in [0, 0xff] {
+        let found = |first: u8| {
+            let mut prefix = [7; 12];
+            prefix[0] = first;
+            ask(store, move |tx| tx.session_by_prefix(SessionPrefix(prefix)))
+        };
+        open(store, Session { id: id(last), ..session(1, ann) }).await;
+        assert_eq!(found(7).await.map(|(session, user)| (session.id, user.id)), Some((id(last), ann)));
+        assert!(found(6).await.is_none() && found(8).await.is_none());
+        change(store, |tx| tx.sweep_sessions(at(i64::from(u32::MAX)), 9)).await;
     }
-    change(store, |tx| {
-        (10..13).try_for_each(|hash| tx.keep_refresh(RefreshHash([hash; 32]), sid(1), u32::from(hash)))?;
-        tx.keep_refresh(RefreshHash([20; 32]), sid(3), 0)
-    })
-    .await;
-    let sessions = || change(store, |tx| tx.sweep_sessions(at(1600), 9));
-    let hashes = |limit| change(store, move |tx| tx.sweep_refresh_hashes(at(1600), limit));
-    assert_eq!(sessions().await, 1, "the one whose refresh tokens are forgotten");
-    assert_eq!((hashes(2).await, sessions().await), (2, 0));
-    assert_eq!((hashes(2).await, sessions().await), (1, 1));
-    assert_eq!((hashes(2).await, sessions().await), (0, 0));
-    let left = ask(store, |tx| tx.refresh_by_hash(RefreshHash([20; 32]))).await;
-    assert_eq!(left, Some((sid(3), 0)));
 }
 
 pub(crate) async fn a_temporary_password_is_forgotten(store: &Store) {

@@ -1,8 +1,9 @@
 //! What holds of every closure, whatever it asks or changes.
 
 use super::{ask, at, change, insert, open, seen, session, sid, someone};
+use crate::domain::session::Session;
 use crate::domain::user::Login;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Write};
 
 async fn is_there(store: &Store, name: &'static str) -> bool {
     ask(store, move |tx| tx.user_by_login(&Login::new(name))).await.is_some()
@@ -120,10 +121,9 @@ pub(crate) async fn what_was_acknowledged_is_read(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     open(store, session(1, ann)).await;
     for generation in 0..50 {
-        assert!(
-            change(store, move |tx| tx.advance_session(sid(1), generation, generation + 1, at(1), at(3000), true))
-                .await
-        );
+        let seen_before = Session { generation, ..session(1, ann) };
+        let advanced = move |tx: &dyn Write| tx.advance_session(&seen_before, generation + 1, at(1), at(3000), true);
+        assert!(change(store, advanced).await);
         assert_eq!(seen(store, sid(1)).await.map(|session| session.generation), Some(generation + 1));
     }
 }

@@ -46,7 +46,7 @@ impl Bench {
 
     /// Does anything to the connection that writes, within a transaction.
     async fn meddle(&self, sql: &'static str) {
-        self.database.writer.write(move |tx| execute(tx, sql)).await.unwrap();
+        self.database.writer.write(true, move |tx| execute(tx, sql)).await.unwrap();
     }
 
     /// Keeps the writer busy until the sender is used or dropped: what is queued meanwhile becomes one batch.
@@ -60,7 +60,7 @@ impl Bench {
                 let _ = released.recv();
                 Ok(())
             };
-            database.writer.write(wait).await
+            database.writer.write(true, wait).await
         });
         tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
         (release, held)
@@ -71,10 +71,18 @@ impl Bench {
         &self,
         job: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> JoinHandle<Result<(), StoreError>> {
+        self.queue_as(true, job).await
+    }
+
+    async fn queue_as(
+        &self,
+        alone: bool,
+        job: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> JoinHandle<Result<(), StoreError>> {
         let database = self.database.clone();
         let (queued, is_queued) = tokio::sync::oneshot::channel();
         let write = tokio::spawn(async move {
-            let mut write = std::pin::pin!(database.writer.write(job));
+            let mut write = std::pin::pin!(database.writer.write(alone, job));
             // The first poll puts it into the queue.
             let first = std::future::poll_fn(|context| std::task::Poll::Ready(write.as_mut().poll(context))).await;
             let _ = queued.send(());
@@ -121,7 +129,7 @@ async fn a_full_disk_makes_writes_unavailable_until_there_is_room() {
     bench.meddle("PRAGMA max_page_count = 1").await; // SQLite takes this for the number of pages there are.
     let (release, held) = bench.hold().await;
     let mut writes = Vec::new();
-    for at in 0..400 {
+    for at in 0..1600 {
         writes.push(bench.queue(mark(at)).await);
     }
     drop(release);
@@ -142,8 +150,8 @@ async fn a_full_disk_makes_writes_unavailable_until_there_is_room() {
     let answer = answer.await;
     assert!(is_unavailable(&answer), "{answer:?}");
     bench.meddle("PRAGMA max_page_count = 100000").await;
-    assert_eq!(bench.mark(1000).await, Ok(()));
-    assert_eq!(bench.marks().await.last(), Some(&1000));
+    assert_eq!(bench.mark(9000).await, Ok(()));
+    assert_eq!(bench.marks().await.last(), Some(&9000));
 }
 
 #[tokio::test]
@@ -190,6 +198,34 @@ async fn a_failed_commit_fails_all_that_shared_it() {
     assert_eq!(bench.marks().await, [0; 0]);
     assert_eq!(bench.mark(2).await, Ok(()));
     assert_eq!(bench.marks().await, [2]);
+}
+
+#[tokio::test]
+async fn a_last_deed_that_fails_takes_its_transaction_with_it_and_a_refusal_before_it_nobody() {
+    let bench = bench(16);
+    let refusal = || StoreError::Fault("a refusal".to_owned());
+    let (release, held) = bench.hold().await;
+    let kept = bench.queue_as(false, mark(1)).await;
+    let refused = bench.queue_as(false, move |_| Err(refusal())).await;
+    drop(release);
+    held.await.unwrap().unwrap();
+    assert_eq!((kept.await.unwrap(), refused.await.unwrap()), (Ok(()), Err(refusal())));
+    let (release, held) = bench.hold().await;
+    let before = bench.queue(mark(2)).await;
+    let failed = bench.queue_as(false, move |tx| mark(3)(tx).and(Err(refusal()))).await;
+    let after = bench.queue_as(false, mark(4)).await;
+    drop(release);
+    held.await.unwrap().unwrap();
+    assert!(is_unavailable(&before.await.unwrap()));
+    assert_eq!((failed.await.unwrap(), after.await.unwrap()), (Err(refusal()), Ok(())));
+    assert_eq!(bench.marks().await, [1, 4]);
+    // Of one that fails with nobody behind it, no lock is left.
+    let (release, held) = bench.hold().await;
+    let failed = bench.queue_as(false, move |tx| mark(5)(tx).and(Err(refusal()))).await;
+    drop(release);
+    held.await.unwrap().unwrap();
+    assert_eq!(failed.await.unwrap(), Err(refusal()));
+    bench.other().execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
 }
 
 #[tokio::test]

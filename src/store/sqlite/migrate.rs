@@ -18,6 +18,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0004_counts.sql")),
     M::up(include_str!("../../../migrations/sqlite/0005_audit_actor.sql")),
     M::up(include_str!("../../../migrations/sqlite/0006_social_issuer.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0007_refresh.sql")),
 ];
 
 /// How many copies stay, the one just made included.

@@ -92,7 +92,17 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.write(|tx| job(tx)).await
+        self.writer.write(true, |tx| job(tx)).await
+    }
+
+    /// As [`Database::write`], for what is frequent and changes something only as its last deed. Should it fail after
+    /// that, the writes that share its transaction are undone with it and are [`StoreError::Unavailable`].
+    pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.write(false, |tx| job(tx)).await
     }
 
     /// Finishes the writes that wait and closes the connection that writes, for all clones: later writes are

@@ -5,44 +5,58 @@ use uuid::Uuid;
 
 use super::error::unreadable;
 use super::paging::{Order, walk};
-use super::tx::{Columns, Tx, address_text, date, uuid};
+use super::tx::{Columns, Tx, address_text, date};
 use super::users::user_of;
 use crate::domain::dialect::Dialect;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::{SessionId, SessionPrefix, UserId};
 use crate::domain::session::{EndReason, Session};
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{ReadSessions, RefreshHash, SessionCursor, SessionPage, SessionQuery, StoreError, WriteSessions};
+use crate::store::{ReadSessions, SessionCursor, SessionPage, SessionQuery, StoreError, WriteSessions};
 
-/// How many of a session's spent refresh tokens are known as such, see [`WriteSessions::keep_refresh`].
-const HASHES_KEPT: u32 = 1000;
 /// How many sessions of one user are listed.
 const LISTED: u32 = 1000;
 
 /// The session's columns, then the user's.
-pub(super) const WITH_USER: &str = "SELECT s.id, s.user_id, s.dialect, s.generation, s.good_from, s.opened_at,
-     s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, u.*
-   FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ?1";
+macro_rules! with_user {
+    ($which:literal) => {
+        concat!(
+            "SELECT s.id, s.user_id, s.dialect, s.generation, s.good_from, s.opened_at, s.rotated_at, s.expires_at,
+               s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, u.*
+             FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
+            $which
+        )
+    };
+}
+pub(super) const WITH_USER: &str = with_user!("s.id = ?1");
+pub(super) const BY_PREFIX: &str = with_user!("s.id BETWEEN ?1 AND ?2 LIMIT 1");
+
+macro_rules! advance {
+    ($also:literal, $if:literal) => {
+        concat!(
+            "UPDATE sessions SET generation = ?3, good_from = CASE WHEN ?6 THEN ?3 ELSE good_from END,
+               rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5",
+            $also,
+            " WHERE id = ?1 AND generation = ?2 AND ended_at IS NULL",
+            $if
+        )
+    };
+}
 pub(super) const OF_USER: &str = "SELECT id, user_id, dialect, generation, good_from, opened_at, rotated_at,
      expires_at, ended_at, end_reason, must_change_password, address, provider
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
 pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
    WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
-pub(super) const ADVANCE: &str = "UPDATE sessions
-   SET generation = ?3, good_from = CASE WHEN ?6 THEN ?3 ELSE good_from END,
-     rotated_at = CASE ?3 WHEN ?2 THEN rotated_at ELSE ?4 END, expires_at = ?5
-   WHERE id = ?1 AND generation = ?2 AND ended_at IS NULL";
+/// A refresh. Most leave the session's end on its day, and so every index alone; see the column in the schema.
+pub(super) const ADVANCE: &str = advance!("", " AND expires_day = ?7");
+pub(super) const ADVANCE_DAY: &str = advance!(", expires_day = ?7", "");
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
-pub(super) const BY_HASH: &str = "SELECT session_id, generation FROM refresh_hashes WHERE hash = ?1";
-pub(super) const SWEEP_HASHES: &str = "DELETE FROM refresh_hashes WHERE hash IN
-   (SELECT h.hash FROM sessions s CROSS JOIN refresh_hashes h ON h.session_id = s.id WHERE s.expires_at < ?1 LIMIT ?2)";
 pub(super) const SWEEP: &str = "DELETE FROM sessions WHERE id IN
-   (SELECT id FROM sessions s WHERE expires_at < ?1 AND NOT EXISTS
-      (SELECT 1 FROM refresh_hashes WHERE session_id = s.id) ORDER BY expires_at LIMIT ?2)";
+   (SELECT id FROM sessions WHERE expires_day < ?1 ORDER BY expires_day LIMIT ?2)";
 
 /// What an index knows of sessions, from a place on towards older ones.
 macro_rules! openings {
@@ -87,6 +101,16 @@ fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
     })
 }
 
+fn session_and_user(row: &Row<'_>) -> Result<(Session, User), StoreError> {
+    let mut columns = Columns::of(row);
+    Ok((session(&mut columns)?, user_of(&mut columns)?))
+}
+
+/// The value of `expires_day`.
+fn day(at: Timestamp) -> i64 {
+    at.unix().div_euclid(24 * 60 * 60)
+}
+
 fn end_reason(name: Option<String>) -> Result<Option<EndReason>, StoreError> {
     let unknown = |name: &str| unreadable("end reason", format!("unknown `{name}`"));
     name.map(|name| EndReason::from_name(&name).ok_or_else(|| unknown(&name))).transpose()
@@ -102,14 +126,11 @@ impl ReadSessions for Tx<'_> {
     }
 
     fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
-        self.one(WITH_USER, [id.0.as_bytes()], |row| {
-            let mut columns = Columns::of(row);
-            Ok((session(&mut columns)?, user_of(&mut columns)?))
-        })
+        self.one(WITH_USER, [id.0.as_bytes()], session_and_user)
     }
 
-    fn refresh_by_hash(&self, hash: RefreshHash) -> Result<Option<(SessionId, u32)>, StoreError> {
-        self.one(BY_HASH, [hash.0], |row| Ok((SessionId(uuid(row, "session_id")?), row.get("generation")?)))
+    fn session_by_prefix(&self, prefix: SessionPrefix) -> Result<Option<(Session, User)>, StoreError> {
+        self.one(BY_PREFIX, prefix.range(), session_and_user)
     }
 
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
@@ -149,9 +170,9 @@ impl ReadSessions for Tx<'_> {
 impl WriteSessions for Tx<'_> {
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
-            "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at, ended_at,
-               end_reason, must_change_password, address, provider)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+            "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at,
+               expires_day, ended_at, end_reason, must_change_password, address, provider)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             params![
                 session.id.0.as_bytes(),
                 session.user.0,
@@ -161,6 +182,7 @@ impl WriteSessions for Tx<'_> {
                 session.opened_at.unix(),
                 session.rotated_at.unix(),
                 session.expires_at.unix(),
+                day(session.expires_at),
                 session.ended.map(|(at, _)| at.unix()),
                 session.ended.map(|(_, reason)| reason.name()),
                 session.must_change_password,
@@ -173,28 +195,16 @@ impl WriteSessions for Tx<'_> {
 
     fn advance_session(
         &self,
-        id: SessionId,
-        from: u32,
+        seen: &Session,
         to: u32,
         now: Timestamp,
         expires_at: Timestamp,
         spends: bool,
     ) -> Result<bool, StoreError> {
-        Ok(self.execute(ADVANCE, params![id.0.as_bytes(), from, to, now.unix(), expires_at.unix(), spends])? == 1)
-    }
-
-    fn keep_refresh(&self, hash: RefreshHash, session: SessionId, generation: u32) -> Result<(), StoreError> {
-        self.execute(
-            "INSERT INTO refresh_hashes (hash, session_id, generation) VALUES (?1, ?2, ?3)",
-            params![hash.0, session.0.as_bytes(), generation],
-        )?;
-        if let Some(oldest) = generation.checked_sub(HASHES_KEPT) {
-            self.execute(
-                "DELETE FROM refresh_hashes WHERE session_id = ?1 AND generation <= ?2",
-                params![session.0.as_bytes(), oldest],
-            )?;
-        }
-        Ok(())
+        let day = day(expires_at);
+        let sql = if day == self::day(seen.expires_at) { ADVANCE } else { ADVANCE_DAY };
+        let id = seen.id.0.as_bytes();
+        Ok(self.execute(sql, params![id, seen.generation, to, now.unix(), expires_at.unix(), spends, day])? == 1)
     }
 
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {
@@ -217,11 +227,7 @@ impl WriteSessions for Tx<'_> {
         Ok(())
     }
 
-    fn sweep_refresh_hashes(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP_HASHES, params![before.unix(), limit])
-    }
-
     fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP, params![before.unix(), limit])
+        self.execute(SWEEP, params![day(before), limit])
     }
 }

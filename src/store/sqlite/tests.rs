@@ -39,7 +39,7 @@ async fn the_connections_are_set_as_they_must_be() {
         ["synchronous", "foreign_keys", "query_only", "trusted_schema", "temp_store"]
             .map(|name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap())
     };
-    let writer = database.writer.write(move |tx| Ok::<_, StoreError>(pragmas(tx.connection()))).await.unwrap();
+    let writer = database.writer.write(true, move |tx| Ok::<_, StoreError>(pragmas(tx.connection()))).await.unwrap();
     assert_eq!(writer, [2, 1, 0, 0, 2]);
     let reader =
         database.readers.on_connection(move |connection| Ok::<_, StoreError>(pragmas(connection))).await.unwrap();

@@ -135,11 +135,6 @@ pub(super) fn maybe_date(row: &Row<'_>, column: &str) -> Result<Option<Timestamp
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_unix))
 }
 
-/// A UUID's column.
-pub(super) fn uuid(row: &Row<'_>, column: &str) -> Result<Uuid, StoreError> {
-    Ok(Uuid::from_bytes(row.get(column)?))
-}
-
 /// An address's column.
 pub(super) fn address(row: &Row<'_>, column: &str) -> Result<Option<IpAddr>, StoreError> {
     let text: Option<String> = row.get(column)?;

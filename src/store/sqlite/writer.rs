@@ -1,5 +1,8 @@
-//! The one thread that changes: it runs all writes that wait in one transaction, each in a savepoint of its own, and
-//! answers them when that is on the disk. Many share the cost of one wait for it; none waits for a batch to fill.
+//! The one thread that changes: it runs all writes that wait in one transaction, and answers them when that is on the
+//! disk. Many share the cost of one wait for it; none waits for a batch to fill.
+//!
+//! A write has a savepoint of its own, so that one that fails is undone alone. What is frequent goes without: for a
+//! savepoint SQLite keeps a copy of every page that is changed after it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -17,6 +20,8 @@ const BATCH: usize = 512;
 
 /// A write on its way: run at most once, answered exactly once.
 trait Job: Send {
+    /// Whether it is undone alone if it fails.
+    fn alone(&self) -> bool;
     /// Runs it. Whether what it did is to be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Tells the caller: what the job returned, or why nothing of it was kept.
@@ -25,6 +30,7 @@ trait Job: Send {
 
 struct Asked<F, T, E> {
     job: Option<F>,
+    alone: bool,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
@@ -35,6 +41,10 @@ where
     T: Send,
     E: From<StoreError> + Send,
 {
+    fn alone(&self) -> bool {
+        self.alone
+    }
+
     fn run(&mut self, tx: &Tx<'_>) -> bool {
         let Some(job) = self.job.take() else { return false };
         let result = catch_unwind(AssertUnwindSafe(|| job(tx)))
@@ -85,13 +95,18 @@ impl Writer {
         Ok(Self { queue })
     }
 
-    pub(super) async fn write<T, E>(&self, job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    /// Runs a write; `alone` as [`Job::alone`] says.
+    pub(super) async fn write<T, E>(
+        &self,
+        alone: bool,
+        job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Asked { job: Some(job), result: None, caller });
+        let job = Box::new(Asked { job: Some(job), alone, result: None, caller });
         self.queue.try_send(Message::Job(job)).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many writes wait: try again later".to_owned()),
             TrySendError::Disconnected(_) => closed(),
@@ -191,6 +206,7 @@ fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) -> Result<(), Stranded
         let kept = kept.and_then(|()| execute(connection, "COMMIT"));
         if let Err(error) = &kept {
             tracing::error!(%error, writes = ran.len(), "a transaction was not committed");
+            undo(connection);
         }
         for job in ran {
             job.answer(kept.clone());
@@ -207,17 +223,33 @@ fn begin(connection: &Connection) -> Result<(), StoreError> {
     execute(connection, "BEGIN IMMEDIATE")
 }
 
-/// Runs a job in a savepoint. An error is one of the whole transaction: nothing in it can be kept.
+/// Gives the lock back. Where even that fails, the next transaction tries it again.
+fn undo(connection: &Connection) {
+    if !connection.is_autocommit()
+        && let Err(error) = execute(connection, "ROLLBACK")
+    {
+        tracing::error!(%error, "a transaction could not be undone");
+    }
+}
+
+/// Runs a job. An error is one of the whole transaction: nothing in it can be kept.
 fn run_one(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
-    execute(connection, "SAVEPOINT job")?;
+    let (alone, before) = (job.alone(), connection.total_changes());
+    if alone {
+        execute(connection, "SAVEPOINT job")?;
+    }
     let keep = job.run(&Tx::new(connection));
     if connection.is_autocommit() {
         return Err(StoreError::Unavailable("the disk is full or failing, and the transaction was undone".to_owned()));
     }
-    if !keep {
-        execute(connection, "ROLLBACK TO job")?;
+    match (alone, keep) {
+        (false, false) if connection.total_changes() != before => {
+            Err(StoreError::Unavailable("a write failed halfway, and its transaction was undone".to_owned()))
+        }
+        (false, _) => Ok(()),
+        (true, true) => execute(connection, "RELEASE job"),
+        (true, false) => execute(connection, "ROLLBACK TO job").and_then(|()| execute(connection, "RELEASE job")),
     }
-    execute(connection, "RELEASE job")
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), StoreError> {

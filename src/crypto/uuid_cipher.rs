@@ -1,0 +1,176 @@
+//! A cipher whose plain and enciphered texts are both version 4 UUIDs (RFC 9562 §5.4): FF1 (NIST SP 800-38G §5.1) with
+//! AES-256, on the 122 bits that such a UUID has free.
+//!
+//! With it a UUID names something though nothing is stored for it, and to nobody but who has the key. It carries no proof:
+//! a UUID that was not made here deciphers to one that nobody chose.
+
+use std::fmt;
+
+use aws_lc_rs::cipher::{AES_256, EncryptingKey, UnboundCipherKey};
+use uuid::{Uuid, Variant};
+
+use super::derive::{DerivedKeys, Use};
+
+const ROUNDS: u8 = 10;
+/// Each half of the free bits has 61.
+const HALF: u64 = (1 << 61) - 1;
+/// FF1's block `P`: version 1, method 2, addition 1; the radix 2, in three bytes; ten rounds; the length of a half; those
+/// of the text and of the tweak, of which there is none, in four bytes each.
+const FIRST: Block = [1, 2, 1, 0, 0, 2, ROUNDS, 61, 0, 0, 0, 122, 0, 0, 0, 0];
+
+type Block = [u8; 16];
+
+/// The cipher under one key.
+pub(super) struct UuidCipher {
+    aes: EncryptingKey,
+    /// [`FIRST`], enciphered: every round's MAC begins with it.
+    first: Block,
+}
+
+impl UuidCipher {
+    /// The cipher for one use.
+    pub(super) fn new(keys: &DerivedKeys, purpose: Use) -> Self {
+        let key = UnboundCipherKey::new(&AES_256, &*keys.key(purpose)).expect("an AES-256 key has 32 bytes");
+        let aes = EncryptingKey::ecb(key).expect("AES enciphers single blocks");
+        Self { first: enciphered(&aes, FIRST), aes }
+    }
+
+    /// Enciphers a version 4 UUID.
+    pub(super) fn encipher(&self, plain: Uuid) -> Uuid {
+        let (mut a, mut b) = halves(plain);
+        for round in 0..ROUNDS {
+            (a, b) = (b, a.wrapping_add(self.mac(round, b)) & HALF);
+        }
+        whole(a, b)
+    }
+
+    /// What enciphers to that UUID; None where it is of another version, and so was not made here.
+    pub(super) fn decipher(&self, uuid: Uuid) -> Option<Uuid> {
+        if uuid.get_version_num() != 4 || uuid.get_variant() != Variant::RFC4122 {
+            return None;
+        }
+        let (mut a, mut b) = halves(uuid);
+        for round in (0..ROUNDS).rev() {
+            (a, b) = (b.wrapping_sub(self.mac(round, a)) & HALF, a);
+        }
+        Some(whole(a, b))
+    }
+
+    /// FF1's `y`, as far as a sum modulo 2⁶¹ needs it: the MAC (CBC, of [`FIRST`] and of this round's block), of which the
+    /// first twelve bytes are the number.
+    fn mac(&self, round: u8, half: u64) -> u64 {
+        let mut block = self.first;
+        block[7] ^= round;
+        for (byte, of_half) in block[8..].iter_mut().zip(half.to_be_bytes()) {
+            *byte ^= of_half;
+        }
+        let [_, _, _, _, number @ .., _, _, _, _] = enciphered(&self.aes, block);
+        u64::from_be_bytes(number)
+    }
+}
+
+impl fmt::Debug for UuidCipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UuidCipher(…)")
+    }
+}
+
+fn enciphered(aes: &EncryptingKey, mut block: Block) -> Block {
+    aes.encrypt(&mut block).expect("it is one block");
+    block
+}
+
+/// The free bits, in two halves: those around the version are 48 and 12, those behind the variant 62.
+fn halves(uuid: Uuid) -> (u64, u64) {
+    let (high, low) = uuid.as_u64_pair();
+    ((high >> 16) << 13 | (high & 0xfff) << 1 | (low >> 61) & 1, low & HALF)
+}
+
+/// The version 4 UUID with those free bits.
+fn whole(a: u64, b: u64) -> Uuid {
+    Uuid::from_u64_pair((a >> 13) << 16 | 4 << 12 | (a >> 1) & 0xfff, 1 << 63 | (a & 1) << 61 | b)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::cipher::AES_128;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn aes(key: &[u8]) -> EncryptingKey {
+        let algorithm = if key.len() == 16 { &AES_128 } else { &AES_256 };
+        EncryptingKey::ecb(UnboundCipherKey::new(algorithm, key).expect("a key")).expect("a cipher")
+    }
+
+    /// FF1 as the standard writes it down, for any even length, without a tweak: slowly, and digit by digit.
+    fn ff1(aes: &EncryptingKey, radix: u128, text: &[u128]) -> Vec<u128> {
+        let number = |digits: &[u128]| digits.iter().fold(0, |number, digit| number * radix + digit);
+        let (n, u) = (text.len(), text.len() / 2);
+        let (mut a, mut b) = (text[..u].to_vec(), text[u..].to_vec());
+        let bits = (0..128).find(|bits| radix.pow(u32::try_from(u).expect("few")) <= 1 << bits).expect("it fits");
+        let bytes = usize::div_ceil(bits, 8);
+        let first = [&[1, 2, 1, 0, 0], &[radix.to_be_bytes()[15], 10, u.to_be_bytes()[7], 0, 0, 0][..]].concat();
+        let first = [&first[..], &[n.to_be_bytes()[7], 0, 0, 0, 0]].concat();
+        for round in 0..10 {
+            let mut second = [0; 16];
+            second[15 - bytes] = round;
+            second[16 - bytes..].copy_from_slice(&number(&b).to_be_bytes()[16 - bytes..]);
+            let chained: Vec<u8> = enciphered(aes, first.as_slice().try_into().expect("a block"))
+                .iter()
+                .zip(second)
+                .map(|(a, b)| a ^ b)
+                .collect();
+            let mac = enciphered(aes, chained.as_slice().try_into().expect("a block"));
+            let taken = 4 * bytes.div_ceil(4) + 4;
+            let mut wide = [0; 16];
+            wide[16 - taken..].copy_from_slice(&mac[..taken]);
+            let modulus = radix.pow(u32::try_from(u).expect("few"));
+            let mut sum = (number(&a) + u128::from_be_bytes(wide) % modulus) % modulus;
+            let mut digits = vec![0; u];
+            for digit in digits.iter_mut().rev() {
+                (*digit, sum) = (sum % radix, sum / radix);
+            }
+            (a, b) = (b, digits);
+        }
+        [a, b].concat()
+    }
+
+    /// The free bits of a UUID, the first one first.
+    fn bits(uuid: Uuid) -> Vec<u128> {
+        let free = (0..128).filter(|at| !(48..52).contains(at) && !(64..66).contains(at));
+        free.map(|at| uuid.as_u128() >> (127 - at) & 1).collect()
+    }
+
+    /// Samples 1 and 7 of NIST's examples for FF1.
+    #[test]
+    fn the_standard_as_written_here_gives_what_nist_gives() {
+        let key = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
+        let longer = [key, 0xef43_59d8_d580_aa4f_7f03_6d6f_04fc_6a94_u128.to_be_bytes()].concat();
+        let digits = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+        assert_eq!(ff1(&aes(&key), 10, &digits), [2, 4, 3, 3, 4, 7, 7, 4, 8, 4]);
+        assert_eq!(ff1(&aes(&longer), 10, &digits), [6, 6, 5, 7, 6, 6, 7, 0, 0, 9]);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_ff1_and_reversible(secret in any::<[u8; 32]>(), random in any::<[u8; 16]>()) {
+            let keys = DerivedKeys::new(&secret);
+            let cipher = UuidCipher::new(&keys, Use::RefreshUuid);
+            let plain = uuid::Builder::from_random_bytes(random).into_uuid();
+            let made = cipher.encipher(plain);
+            prop_assert_eq!((made.get_version_num(), made.get_variant()), (4, Variant::RFC4122));
+            prop_assert_eq!(bits(made), ff1(&aes(&*keys.key(Use::RefreshUuid)), 2, &bits(plain)));
+            prop_assert_eq!(cipher.decipher(made), Some(plain));
+            prop_assert_eq!(cipher.decipher(plain).map(|before| cipher.encipher(before)), Some(plain));
+        }
+
+        #[test]
+        fn another_version_was_not_made_here(bytes in any::<[u8; 16]>()) {
+            let cipher = UuidCipher::new(&DerivedKeys::new(&[7; 32]), Use::RefreshUuid);
+            let uuid = Uuid::from_bytes(bytes);
+            let ours = uuid.get_version_num() == 4 && uuid.get_variant() == Variant::RFC4122;
+            prop_assert_eq!(cipher.decipher(uuid).is_some(), ours);
+        }
+    }
+}
