@@ -4,6 +4,7 @@
 //! The JWKS route passes through no layer: its bytes are ready, and whoever fetches them needs nothing else.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,27 +61,39 @@ pub struct HttpOptions {
     pub metrics: Option<MetricsOptions>,
 }
 
-/// What every handler is given.
+/// What every handler is given: one pointer, which each request copies several times.
 #[derive(Clone, Debug)]
-pub struct Http {
+pub struct Http(Arc<Parts>);
+
+/// What is behind it.
+#[derive(Debug)]
+pub struct Parts {
     /// The use cases' parts.
     pub issuer: Arc<Issuer>,
     /// The configuration's words on HTTP.
-    pub options: Arc<HttpOptions>,
+    pub options: HttpOptions,
     /// The pages people see.
-    pub pages: Arc<Pages>,
+    pub pages: Pages,
     /// How long requests took, where anybody may ask.
-    pub requests: Option<Arc<Requests>>,
+    pub requests: Option<Requests>,
     /// The JWKS answer's `Cache-Control`, ready.
     jwks_cache_control: HeaderValue,
+}
+
+impl Deref for Http {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl Http {
     /// Puts the parts together.
     pub fn new(issuer: Arc<Issuer>, options: HttpOptions, pages: Pages) -> Self {
         let jwks_cache_control = wellknown::cache_control(options.jwks_max_age);
-        let requests = options.metrics.is_some().then(Arc::default);
-        Self { issuer, requests, jwks_cache_control, options: Arc::new(options), pages: Arc::new(pages) }
+        let requests = options.metrics.is_some().then(Requests::default);
+        Self(Arc::new(Parts { issuer, options, pages, requests, jwks_cache_control }))
     }
 }
 

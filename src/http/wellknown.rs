@@ -132,7 +132,7 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
     if !fresh {
         answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    answer.insert(CACHE_CONTROL, http.jwks_cache_control);
+    answer.insert(CACHE_CONTROL, http.jwks_cache_control.clone());
     if let Ok(etag) = HeaderValue::from_str(&jwks.etag) {
         answer.insert(ETAG, etag);
     }
