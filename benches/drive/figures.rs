@@ -60,14 +60,16 @@ pub struct Round {
     pub span: Duration,
     pub cpu: Option<Duration>,
     pub usage: Option<Usage>,
+    /// What the driver itself used: of the cores it shares with the server.
+    pub driver: Duration,
 }
 
 impl Round {
-    pub fn new(mut tally: Tally, span: Duration, usage: Option<(Usage, Usage)>) -> Self {
+    pub fn new(mut tally: Tally, span: Duration, usage: Option<(Usage, Usage)>, driver: Duration) -> Self {
         tally.latencies.sort_unstable();
         tally.busy.sort_unstable();
         let cpu = usage.map(|(before, after)| after.cpu.saturating_sub(before.cpu));
-        Self { tally, span, cpu, usage: usage.map(|(_, after)| after) }
+        Self { tally, span, cpu, usage: usage.map(|(_, after)| after), driver }
     }
 
     /// Each figure by name, in the units of its name.
@@ -90,6 +92,7 @@ impl Round {
             let answered = done + float(self.tally.busy.len());
             figures.push(("cpu_us_per_request", if answered > 0.0 { cpu.as_secs_f64() * 1e6 / answered } else { 0.0 }));
             figures.push(("server_cores", cpu.as_secs_f64() / self.span.as_secs_f64()));
+            figures.push(("driver_cores", self.driver.as_secs_f64() / self.span.as_secs_f64()));
             figures.push(("rss_mib", kib_to_mib(usage.resident_kib)));
             figures.push(("peak_mib", kib_to_mib(usage.peak_kib)));
         }

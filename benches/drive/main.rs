@@ -174,16 +174,17 @@ fn one_round(groups: &mut [Group], span: Duration, pid: Option<u32>) -> Vec<Roun
             };
             running.push(clients.map(start).collect());
         }
-        let before = pid.map(figures::usage);
+        let (before, own_before) = (pid.map(figures::usage), figures::usage(std::process::id()));
         line_up.wait();
         let begun = Instant::now();
         let join = |thread: std::thread::ScopedJoinHandle<'_, Tally>| thread.join().expect("a client doesn't panic");
         let tallies: Vec<Tally> =
             running.into_iter().map(|group| group.into_iter().map(join).fold(Tally::default(), Tally::with)).collect();
         let usage = before.zip(pid.map(figures::usage));
+        let driver = figures::usage(std::process::id()).cpu.saturating_sub(own_before.cpu);
         let (took, last) = (begun.elapsed(), tallies.len() - 1);
         let of = |at| usage.filter(|_| at == last);
-        tallies.into_iter().enumerate().map(|(at, tally)| Round::new(tally, took, of(at))).collect()
+        tallies.into_iter().enumerate().map(|(at, tally)| Round::new(tally, took, of(at), driver)).collect()
     })
 }
 
