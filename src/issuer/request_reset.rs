@@ -8,10 +8,10 @@ use crate::domain::limit::Limit;
 use crate::domain::mail_item::NewMail;
 use crate::domain::reset_code::{Delivery, LinkToken, ResetCode, ResetSecret};
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Email, User};
+use crate::domain::user::{Email, User, Username};
 use crate::mail::Mail;
 use crate::store::{CodeHash, StoreError, Write};
-use crate::throttle::Counted;
+use crate::throttle::{Counted, Try};
 
 /// Somebody forgot their password.
 #[derive(Debug)]
@@ -53,9 +53,19 @@ impl RequestReset {
             .read(move |tx| tx.user_by_email(&email))
             .await
             .map_err(|error: StoreError| Refusal::from(error))?;
-        let letter = match user.filter(|user| user.is_active) {
-            Some(user) => self.letter(issuer, user).await?,
-            None => None,
+        let user = user.filter(|user| user.is_active);
+        let within_limit = match &user {
+            Some(user) => is_within_limit(issuer, user.id).await,
+            None => false,
+        };
+        let letter = match user {
+            Some(user) => write(issuer, user, self.delivery)?.filter(|_| within_limit),
+            None => {
+                // Written for nobody, too, and thrown away: the time it takes must not tell.
+                let nobody = Username::from_stored("nobody".to_owned());
+                contents(issuer, nobody, &self.email, self.delivery)?;
+                None
+            }
         };
 
         let (at, address) = (issuer.clock.now(), Some(self.from.address));
@@ -86,15 +96,6 @@ impl RequestReset {
         asked?;
         issuer.counters.add(Count::ResetAsked);
         Ok(())
-    }
-
-    /// An account's limit is no refusal: telling would tell that the account is there.
-    async fn letter(&self, issuer: &Issuer, user: User) -> Result<Option<Letter>, Refusal> {
-        let Ok(asked) = issuer.throttle.ask(Limit::ResetMailAccount, Counted::Account(user.id)).await else {
-            return Ok(None);
-        };
-        asked.count();
-        write(issuer, user, self.delivery)
     }
 }
 
@@ -133,11 +134,27 @@ impl SendReset {
     }
 }
 
+/// An account's limit is no refusal: telling would tell that the account is there.
+async fn is_within_limit(issuer: &Issuer, user: UserId) -> bool {
+    let asked = issuer.throttle.ask(Limit::ResetMailAccount, Counted::Account(user)).await;
+    asked.map(Try::count).is_ok()
+}
+
 /// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
 fn write(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<Letter>, Refusal> {
     let Some(to) = &user.email else { return Ok(None) };
+    let (hash, expires_at, mail) = contents(issuer, user.username.clone(), to, delivery)?;
+    Ok(Some(Letter { hash, expires_at, mail, user }))
+}
+
+/// A new secret as it is kept, until when it is good, and the mail that tells it.
+fn contents(
+    issuer: &Issuer,
+    username: Username,
+    to: &Email,
+    delivery: Delivery,
+) -> Result<(CodeHash, Timestamp, NewMail), Refusal> {
     let (now, valid_for) = (issuer.clock.now(), issuer.settings().reset_timeout());
-    let username = user.username.clone();
     let (secret, mail) = match delivery {
         Delivery::Code => {
             let code = ResetCode::from_random(issuer.chance.bytes());
@@ -149,6 +166,5 @@ fn write(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<Lette
             (ResetSecret::Link(token), Mail::RestoreLink { username, link, valid_for })
         }
     };
-    let mail = issuer.prepare_mail(&mail, to)?;
-    Ok(Some(Letter { hash: issuer.hash_reset(&secret), expires_at: now + valid_for, mail, user }))
+    Ok((issuer.hash_reset(&secret), now + valid_for, issuer.prepare_mail(&mail, to)?))
 }
