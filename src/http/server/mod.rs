@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 mod crowd;
+mod head;
 pub mod room;
 pub mod tls;
 
@@ -207,14 +208,24 @@ async fn converse(
 ) {
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let refusal = head::refusal(&request);
         request.extensions_mut().insert(ConnectInfo(peer));
         // Where a body's length was told in two ways, whoever stands before us may have believed the other one, and what
         // seems to be the next request would be this one's body (RFC 9112 §6.1). One of the two is gone by now, so after
         // any body in chunks the connection ends.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-        let answer = router.call(request);
+        let answer = match refusal {
+            Some(refusal) => Err(refusal),
+            None => Ok(router.call(request)),
+        };
         async move {
-            let mut answer = answer.await?;
+            let mut answer = match answer {
+                Ok(answer) => answer.await?,
+                Err(refusal) => {
+                    tracing::debug!(%peer, status = refusal.status().as_u16(), "refused by its head");
+                    return Ok(refusal);
+                }
+            };
             if is_last {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

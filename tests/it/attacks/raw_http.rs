@@ -13,6 +13,11 @@ async fn heard(server: &TestServer, bytes: impl Into<Vec<u8>>) -> String {
     tokio::task::spawn_blocking(move || say(&url, &bytes)).await.unwrap()
 }
 
+/// The first answer's status, in whatever version of HTTP.
+fn heard_status(heard: &str) -> Option<&str> {
+    heard.split(' ').nth(1)
+}
+
 /// A request that would be seen in the answers if it were taken for one.
 const SMUGGLED: &str = "GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
@@ -91,6 +96,39 @@ async fn a_head_that_is_none_is_refused() {
         assert!(statuses(&heard).iter().all(|status| (400..500).contains(status) || *status == 505), "{what}: {heard}");
     }
     server.get("/liveliness").await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_names_one_host() {
+    let server = TestServer::start().await;
+    for path in ["/.well-known/jwks.json", "/liveliness", "/nowhere"] {
+        let asked = |version: &str, hosts: &str| format!("GET {path} HTTP/{version}\r\n{hosts}x: y\r\n\r\n{SMUGGLED}");
+        for (what, hosts) in [
+            ("none", ""),
+            ("two", "host: x\r\nhost: evil.example\r\n"),
+            ("the same twice", "Host: x\r\nhost: x\r\n"),
+            ("an empty one", "host:\r\n"),
+            ("a blank one", "host: \t \r\n"),
+            ("two in one", "host: x, evil.example\r\n"),
+            ("a path", "host: x/evil.example\r\n"),
+            ("a user", "host: evil.example@x\r\n"),
+            ("a port that is none", "host: x:evil\r\n"),
+            ("a cut address", "host: [::1\r\n"),
+            ("no ASCII", "host: ev\u{ef}l.example\r\n"),
+        ] {
+            let heard = heard(&server, asked("1.1", hosts)).await;
+            assert_eq!(statuses(&heard), [400], "{what} at {path}: {heard}");
+            assert!(heard.contains(r#""code":"wrong_host""#) && !heard.contains("evil"), "{what} at {path}: {heard}");
+        }
+        let two = heard(&server, asked("1.0", "host: x\r\nhost: y\r\n")).await;
+        assert_eq!(heard_status(&two), Some("400"), "{path}: {two}");
+        let none = heard(&server, asked("1.0", "")).await;
+        assert_eq!(heard_status(&none), Some(if path == "/nowhere" { "404" } else { "200" }), "{path}: {none}");
+    }
+    for host in ["x", "id.example.org:443", "[::1]:8080", "127.0.0.1"] {
+        let asked = format!("GET /liveliness HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        assert!(heard(&server, asked).await.contains("uptime"), "{host}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
