@@ -3,7 +3,7 @@
 
 use std::net::Ipv6Addr;
 
-use axum::http::header::{CONNECTION, HOST, HeaderValue};
+use axum::http::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, Request, StatusCode, Version};
 use axum::response::Response;
 
@@ -15,12 +15,27 @@ pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
         let message = "send one Host header, which names a host";
         return Some(last(reply::error(StatusCode::BAD_REQUEST, "wrong_host", message)));
     }
+    if !has_known_coding(request.headers()) {
+        let message = "send the body as it is, or by transfer-encoding: chunked alone";
+        return Some(last(reply::error(StatusCode::NOT_IMPLEMENTED, "unknown_transfer_coding", message)));
+    }
     None
 }
 
 fn last(mut answer: Response) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
+}
+
+/// Whether the body comes as it is, or in chunks and in no other coding (RFC 9112 §6.1). hyper looks at the last coding
+/// alone, and would take what is compressed for the body.
+fn has_known_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Whether there is one `Host`, and a valid one (RFC 9112 §3.2); HTTP/1.0 may do without. Of two, whoever stands before

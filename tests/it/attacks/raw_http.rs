@@ -132,6 +132,35 @@ async fn every_request_names_one_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_coding_that_is_not_undone_is_not_taken_for_the_body() {
+    let server = TestServer::start().await;
+    let chunked = "2\r\n{}\r\n0\r\n\r\n";
+    for path in ["/auth", "/.well-known/jwks.json", "/nowhere"] {
+        for codings in [
+            "gzip, chunked",
+            "GZIP,Chunked",
+            "identity, chunked",
+            "chunked, chunked",
+            "xchunked, chunked",
+            ", chunked",
+            "gzip\r\ntransfer-encoding: chunked",
+            "chunked\r\ntransfer-encoding: chunked",
+        ] {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
+            let said = heard(&server, format!("{head}transfer-encoding: {codings}\r\n\r\n{chunked}{SMUGGLED}")).await;
+            assert_eq!(statuses(&said), [501], "{codings:?} at {path}: {said}");
+            assert!(said.contains(r#""code":"unknown_transfer_coding""#), "{codings:?} at {path}: {said}");
+        }
+    }
+    for coding in ["chunked", "Chunked", "CHUNKED \t"] {
+        let head = "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+        let said = heard(&server, format!("{head}transfer-encoding: {coding}\r\n\r\n{chunked}")).await;
+        assert_eq!(statuses(&said), [400], "{coding}: {said}");
+        assert!(said.contains("username is required"), "the body is read: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_path_leads_around_a_route_or_into_a_folder() {
     let server = TestServer::start().await;
     for path in [
