@@ -7,7 +7,7 @@ use axum::BoxError;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -98,7 +98,7 @@ impl FromRequest<Http> for JsonBody {
         let body = read(request, http).await?;
         match (is_json, body.is_empty()) {
             (_, true) => Ok(Self::default()),
-            (false, false) => Err(Rejection::WrongContentType("a JSON object as application/json")),
+            (false, false) => Err(Rejection::WrongContentType("a JSON object as application/json, in UTF-8")),
             (true, false) => Self::from_json(&body),
         }
     }
@@ -124,7 +124,7 @@ impl FromRequest<Http> for Submitted {
             (_, false, true) => Ok(Self::Json(JsonBody::default())),
             (true, false, false) => JsonBody::from_json(&body).map(Self::Json),
             (false, false, false) => Err(Rejection::WrongContentType(
-                "a JSON object as application/json, or a form as application/x-www-form-urlencoded",
+                "a JSON object as application/json, or a form as application/x-www-form-urlencoded, in UTF-8",
             )),
         }
     }
@@ -160,7 +160,7 @@ impl FromRequest<Http> for JsonOrForm {
                 Ok(fields) => Ok(Self(fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect())),
                 Err(error) => Err(Rejection::MalformedBody(format!("Multipart form parse error - {error}"))),
             },
-            _ => Err(Rejection::WrongContentType("JSON as application/json, or a form")),
+            _ => Err(Rejection::WrongContentType("JSON as application/json, or a form, in UTF-8")),
         }
     }
 }
@@ -179,10 +179,27 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type(headers).is_some_and(|kind| kind == "application/x-www-form-urlencoded")
 }
 
-/// The media type, in lower case and without parameters.
+/// The media type, in lower case and without parameters. None where one of those says that the body is not in UTF-8: it
+/// would be read as what it is not.
 fn content_type(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    text.split(';').next().map(|kind| kind.trim().to_ascii_lowercase())
+    let mut parts = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';');
+    let kind = parts.next().map(|kind| kind.trim().to_ascii_lowercase());
+    kind.filter(|_| parts.all(is_no_foreign_charset))
+}
+
+/// Whether a parameter is no `charset` but that of UTF-8, which some write without its hyphen.
+fn is_no_foreign_charset(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or_default();
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || ["utf-8", "utf8"].iter().any(|ours| value.eq_ignore_ascii_case(ours))
+}
+
+/// Whether the body is compressed, or in another coding. `identity` is none.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let is_none = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    !codings.map(<[u8]>::trim_ascii).all(is_none)
 }
 
 /// The whole body, within `server.max_body` bytes and the time a body may take. Wiped when it was read.
@@ -193,10 +210,12 @@ async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejec
     if announced.is_some_and(|length| length > max) {
         return Err(Rejection::TooLarge(max));
     }
+    let encoded = is_encoded(request.headers());
     let body = Limited::new(request.into_body(), max);
     let whole = gather(body, announced.unwrap_or(0));
     match tokio::time::timeout(http.options.body_timeout, whole).await {
         Err(_) => Err(Rejection::TooSlow),
+        Ok(Ok(body)) if encoded && !body.is_empty() => Err(Rejection::WrongContentEncoding),
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge(max)),
         Ok(Err(error)) => Err(Rejection::MalformedBody(error.to_string())),

@@ -12,6 +12,9 @@ pub enum Rejection {
     /// The body has another type than the route takes.
     #[error("send {0}")]
     WrongContentType(&'static str),
+    /// The body is compressed, or in another coding.
+    #[error("send the body as it is, without a content-encoding")]
+    WrongContentEncoding,
     /// The body is larger than `server.max_body`.
     #[error("the body is over {0} bytes")]
     TooLarge(usize),
@@ -38,7 +41,7 @@ impl Rejection {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
-            Self::WrongContentType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::WrongContentType(_) | Self::WrongContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,

@@ -92,9 +92,11 @@ impl Words {
         let said = match rejection {
             Rejection::MalformedBody(why) => why.clone(),
             Rejection::WrongContentType(_) => format!("Unsupported media type \"{content_type}\" in request."),
-            Rejection::TooLarge(_) | Rejection::TooSlow | Rejection::WrongMethod | Rejection::ForeignOrigin => {
-                rejection.to_string()
-            }
+            Rejection::WrongContentEncoding
+            | Rejection::TooLarge(_)
+            | Rejection::TooSlow
+            | Rejection::WrongMethod
+            | Rejection::ForeignOrigin => rejection.to_string(),
         };
         Self::detail(rejection.status(), &said)
     }

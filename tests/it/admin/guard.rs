@@ -46,6 +46,8 @@ async fn a_form_needs_its_token_and_our_origin_row_by_row() {
     Answer::to(twice).await.is(400);
     let json = browser.request(Method::POST, OTHERS).json(&serde_json::json!({"csrf": own}));
     Answer::to(json).await.is(415);
+    let compressed = browser.form(OTHERS, &[("csrf", &own)]).header("content-encoding", "gzip");
+    Answer::to(compressed).await.is(415);
     assert_eq!(server.audit().await.iter().filter(|(action, _)| action == "signed_out").count(), 2);
     browser.open("/admin/").await.is(200);
 }

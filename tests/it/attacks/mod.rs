@@ -4,6 +4,7 @@
 
 mod corpus;
 mod doors;
+mod encodings;
 mod forge;
 mod forgeries;
 mod guesses;

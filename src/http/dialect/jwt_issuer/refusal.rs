@@ -21,6 +21,7 @@ impl From<Rejection> for Words {
         let code = match rejection {
             Rejection::MalformedBody(_) => "malformed_body",
             Rejection::WrongContentType(_) => "wrong_content_type",
+            Rejection::WrongContentEncoding => "wrong_content_encoding",
             Rejection::TooLarge(_) => "body_too_large",
             Rejection::TooSlow => "too_slow",
             Rejection::WrongMethod => "wrong_method",
