@@ -30,10 +30,12 @@ use tokio_rustls::server::TlsStream;
 
 mod crowd;
 mod head;
+mod impatient;
 pub mod room;
 pub mod tls;
 
 use crowd::Crowd;
+use impatient::Impatient;
 use tls::Tls;
 
 /// How long a request's head may take to come, and how long a connection may be idle before the next one begins.
@@ -42,6 +44,8 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HEAD_MAX: usize = 32 * 1024;
 /// How long the two sides may take to agree on TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a caller may take nothing of its answer.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests in flight may take to finish once the process is told to stop.
 const GRACE: Duration = Duration::from_secs(8);
 /// How long nobody is accepted after the system could not give a connection.
@@ -135,6 +139,7 @@ impl Running {
         // Answers are written whole: waiting for more to send with them would only delay them. A socket that can't be
         // told so works all the same.
         let _ = stream.set_nodelay(true);
+        let stream = Impatient::new(stream, UNREAD_TIMEOUT);
         let (protocol, router, mut leave) = (self.protocol.clone(), self.router.clone(), self.leave.subscribe());
         match &self.tls {
             None => self.connections.spawn(converse(protocol, router, stream, peer, leave)),
@@ -173,12 +178,12 @@ impl Running {
 }
 
 /// Agrees on TLS with a caller; None if that fails, takes too long, or is still going on at the end.
-async fn agree(
+async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
     tls: TlsAcceptor,
-    stream: TcpStream,
+    stream: S,
     peer: SocketAddr,
     leave: &mut watch::Receiver<bool>,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<TlsStream<S>> {
     let agreed = tokio::select! {
         biased;
         agreed = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => agreed,
