@@ -54,6 +54,60 @@ async fn where_all_places_are_taken_the_idle_make_room() {
     settle("the idle to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 84).await;
 }
 
+/// Connects, begins a request and never ends it.
+fn slow(url: &str, beginning: &str) -> TcpStream {
+    let mut stream = idle(url);
+    stream.write_all(beginning.as_bytes()).unwrap();
+    stream
+}
+
+const HALF_A_HEAD: &str = "GET /liveliness HTTP/1.1\r\nhost: x\r\n";
+const HALF_A_BODY: &str =
+    "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{";
+const HALF_A_BODY_IN_CHUNKS: &str =
+    "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_places_are_taken_the_slow_make_room() {
+    let server = TestServer::with("server.max_connections = 16").await;
+    let mut crowd = Vec::new();
+    for beginning in [HALF_A_BODY, HALF_A_BODY_IN_CHUNKS, HALF_A_HEAD] {
+        crowd.extend((0..16).map(|_| slow(&server.url, beginning)));
+    }
+    // Their own timers would cut them off one lot after the other: 30 s twice, and 15.
+    let mut newcomer = idle(&server.url);
+    newcomer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    assert!(ask(&mut newcomer, "/liveliness").unwrap().contains("200 OK"));
+    settle("the slow to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 32).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_us_is_not_sent_away_with_the_slow() {
+    let server = TestServer::with("server.max_connections = 16\ntokens.algorithm = 'RS256'").await;
+    server.register("anna").await;
+    let token = server.token("anna").await;
+    let turns = server.issuer.signing_turns.available_permits();
+    let all = server.issuer.signing_turns.acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
+    let renewal = format!("POST /renew_token HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n");
+    let renewal = format!("{renewal}content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}");
+    let mut waiting = slow(&server.url, &renewal);
+    let crowd: Vec<_> = (0..30).map(|_| slow(&server.url, HALF_A_BODY)).collect();
+    settle("the slow to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 14).await;
+    drop(all);
+    waiting.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut answer = String::new();
+    waiting.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_never_agrees_on_tls_makes_room() {
+    let server = TestServer::with("server.max_connections = 16\ntls.self_signed = true").await;
+    let crowd: Vec<_> = (0..80).map(|_| slow(&server.url, "\x16\x03\x01")).collect();
+    // Sixteen by sixteen, each after 10 s, without it.
+    settle("them to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 64).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_who_say_nothing_are_in_nobody_s_way() {
     let server = TestServer::start().await;

@@ -30,7 +30,7 @@ impl Crowd {
     pub(super) fn enters(&mut self, connected: usize) -> bool {
         let full = connected + 1 >= self.most;
         if full && self.first_word(connected + 1) {
-            tracing::warn!(connected, "server.max_connections are connected: those who are idle are sent away");
+            tracing::warn!(connected, "server.max_connections are connected: those who are idle or slow are sent away");
         }
         full
     }
@@ -38,7 +38,7 @@ impl Crowd {
     /// The system could not give a connection.
     pub(super) fn failed(&mut self, connected: usize, error: &io::Error) {
         if self.first_word(connected) {
-            tracing::error!(connected, %error, "no connection can be accepted: those who are idle are sent away");
+            tracing::error!(connected, %error, "no connection can be accepted: those who are idle or slow are sent away");
         }
     }
 

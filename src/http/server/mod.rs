@@ -2,7 +2,8 @@
 //! what is in flight finish at the end. Knows nothing of routes.
 //!
 //! One task accepts; each connection is a task of its own. A failing accept (no descriptors, no memory) is told once and
-//! tried again a little later: whoever is connected goes on. Where the last place is taken, those who are idle leave.
+//! tried again a little later: whoever is connected goes on. Where the last place is taken, those who are idle leave, and
+//! those who are slow soon after.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -24,7 +25,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -33,10 +34,12 @@ mod head;
 mod impatient;
 pub mod room;
 pub mod tls;
+mod turn;
 
 use crowd::Crowd;
 use impatient::Impatient;
 use tls::Tls;
+use turn::Turn;
 
 /// How long a request's head may take to come, and how long a connection may be idle before the next one begins.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -46,6 +49,8 @@ const HEAD_MAX: usize = 32 * 1024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller may take nothing of its answer.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a caller may take for a step (a request's head, its body, taking the answer) where all places are taken.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long requests in flight may take to finish once the process is told to stop.
 const GRACE: Duration = Duration::from_secs(8);
 /// How long nobody is accepted after the system could not give a connection.
@@ -73,7 +78,8 @@ struct Running {
     tls: Option<Arc<Tls>>,
     crowd: Crowd,
     connections: JoinSet<()>,
-    /// Says to every connection there is that it ends as soon as nothing is in flight on it; true: as everything ends.
+    /// Says to every connection there is that it ends as soon as nothing is in flight on it, and that it is to be quick;
+    /// true: as everything ends.
     leave: watch::Sender<bool>,
 }
 
@@ -101,11 +107,14 @@ impl Server {
         let mut tls_turns = turns(TLS_WATCH);
         loop {
             let connected = running.connections.len();
+            let has_room = running.crowd.has_room(connected);
             tokio::select! {
                 biased;
                 () = said(&mut stop) => break,
                 Some(ended) = running.connections.join_next() => tell_panic(ended),
-                accepted = listener.accept(), if running.crowd.has_room(connected) => running.take(accepted).await,
+                accepted = listener.accept(), if has_room => running.take(accepted).await,
+                // Those who have come since it was said last.
+                () = sleep(PATIENCE), if !has_room => running.say_leave(),
                 _ = tls_turns.tick(), if running.tls.is_some() => running.watch_tls(),
             }
         }
@@ -121,7 +130,7 @@ impl Running {
             Ok((stream, peer)) => {
                 // Before it is one of them: whoever has just come is not sent away.
                 if self.crowd.enters(self.connections.len()) {
-                    self.leave.send_replace(false);
+                    self.say_leave();
                 }
                 self.spawn(stream, peer);
             }
@@ -129,10 +138,14 @@ impl Running {
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 self.crowd.failed(self.connections.len(), &error);
-                self.leave.send_replace(false);
-                tokio::time::sleep(PAUSE).await;
+                self.say_leave();
+                sleep(PAUSE).await;
             }
         }
+    }
+
+    fn say_leave(&self) {
+        self.leave.send_replace(false);
     }
 
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
@@ -184,10 +197,16 @@ async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
     peer: SocketAddr,
     leave: &mut watch::Receiver<bool>,
 ) -> Option<TlsStream<S>> {
+    let mut agreeing = pin!(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
     let agreed = tokio::select! {
         biased;
-        agreed = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => agreed,
-        () = said(leave) => return None,
+        agreed = agreeing.as_mut() => agreed,
+        _ = leave.changed() => {
+            if *leave.borrow_and_update() {
+                return None;
+            }
+            timeout(PATIENCE, agreeing).await.flatten()
+        }
     };
     match agreed {
         // What was said before it was one of them doesn't mean it, but for the last word.
@@ -203,7 +222,7 @@ async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Answers the requests of one connection until it ends, or until it is idle and told to leave.
+/// Answers the requests of one connection until it ends, or until it was told to leave and is idle or slow.
 async fn converse(
     protocol: http1::Builder,
     router: Router,
@@ -212,6 +231,8 @@ async fn converse(
     mut leave: watch::Receiver<bool>,
 ) {
     let router = TowerToHyperService::new(router);
+    let turn = Turn::default();
+    let steps = &turn;
     let service = service_fn(move |mut request: Request<Incoming>| {
         let refusal = head::refusal(&request);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -221,7 +242,7 @@ async fn converse(
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         let answer = match refusal {
             Some(refusal) => Err(refusal),
-            None => Ok(router.call(request)),
+            None => Ok(router.call(request.map(|body| steps.begin(body)))),
         };
         async move {
             let mut answer = match answer {
@@ -231,6 +252,7 @@ async fn converse(
                     return Ok(refusal);
                 }
             };
+            steps.answered();
             if is_last {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -243,7 +265,14 @@ async fn converse(
         ended = connection.as_mut() => ended,
         _ = leave.changed() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            if *leave.borrow() {
+                connection.await
+            } else if let Some(ended) = turn.hurry(connection, PATIENCE).await {
+                ended
+            } else {
+                tracing::debug!(%peer, "a slow connection made room");
+                Ok(())
+            }
         }
     };
     if let Err(error) = ended {
