@@ -134,5 +134,5 @@ fn jwks(parts: &Parts, times: u32) {
 
 fn jwks_unchanged(parts: &Parts, times: u32) {
     let etag = parts.issuer.ring().jwks().etag.clone();
-    parts.ask(times, || Request::get(JWKS).header("if-none-match", &etag).body(Body::empty()).expect("a request"));
+    parts.ask(times, || Request::get(JWKS).header("if-none-match", &etag[..]).body(Body::empty()).expect("a request"));
 }

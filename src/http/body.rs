@@ -187,12 +187,13 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
     kind.filter(|_| parts.all(is_no_foreign_charset))
 }
 
-/// Whether a parameter is no `charset` but that of UTF-8, which some write without its hyphen.
+/// Whether a parameter is no `charset` but that of UTF-8, which some write without its hyphen, or one that some libraries
+/// name by default: what they send is ASCII, and what isn't is no UTF-8 and refused as such.
 fn is_no_foreign_charset(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or_default();
     let value = value.trim().trim_matches('"');
     !name.trim().eq_ignore_ascii_case("charset")
-        || ["utf-8", "utf8"].iter().any(|ours| value.eq_ignore_ascii_case(ours))
+        || ["utf-8", "utf8", "us-ascii", "iso-8859-1"].iter().any(|ours| value.eq_ignore_ascii_case(ours))
 }
 
 /// Whether the body is compressed, or in another coding. `identity` is none.

@@ -133,7 +133,7 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
         answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     answer.insert(CACHE_CONTROL, http.jwks_cache_control.clone());
-    if let Ok(etag) = HeaderValue::from_str(&jwks.etag) {
+    if let Ok(etag) = HeaderValue::from_maybe_shared(jwks.etag.clone()) {
         answer.insert(ETAG, etag);
     }
     answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -161,9 +161,9 @@ async fn preflight() -> Response {
 }
 
 /// Whether `If-None-Match` names the tag (RFC 9110 §13.1.2: compared weakly).
-fn matches(known: &HeaderValue, etag: &str) -> bool {
+fn matches(known: &HeaderValue, etag: &[u8]) -> bool {
     let tags = known.to_str().unwrap_or_default().split(',');
-    tags.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
+    tags.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag.as_bytes() == etag || tag == "*")
 }
 
 #[derive(Debug, Deserialize)]
