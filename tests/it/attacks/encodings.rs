@@ -41,7 +41,7 @@ async fn a_body_in_another_character_set_is_refused_on_every_route() {
             "charset=utf-16",
             "charset=UTF-16LE",
             "Charset=\"utf-16\"",
-            "CHARSET = iso-8859-1",
+            "CHARSET = windows-1252",
             "charset=",
             "x; charset=utf-7",
             "charset=utf-8; charset=utf-16",
@@ -49,7 +49,7 @@ async fn a_body_in_another_character_set_is_refused_on_every_route() {
             let answer = posted(&server, &token, (path, &format!("{kind}; {charset}"), body), None).await;
             assert!(answer.is(415).text.contains(words), "{path} {charset}: {answer:#?}");
         }
-        for charset in ["charset=utf-8", "charset=\"UTF-8\"", "Charset=utf8 ", "boundary=x", ""] {
+        for charset in ["charset=utf-8", "charset=\"UTF-8\"", "Charset=utf8 ", "charset=ISO-8859-1", "boundary=x", ""] {
             let answer = posted(&server, &token, (path, &format!("{kind};{charset}"), body), None).await;
             assert!(answer.status != 415 && answer.status < 500, "{path} {charset}: {answer:#?}");
         }

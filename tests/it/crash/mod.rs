@@ -45,7 +45,11 @@ fn integrity(folder: &Folder) -> String {
 async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
     let (rounds, seed) = (told("COUNTERSIGN_CRASH_ROUNDS", ROUNDS), told("COUNTERSIGN_CRASH_SEED", 1_u64));
     let (folder, chance, mut facts) = (folder(), Chance::seeded(seed), Facts::default());
-    for round in 0..rounds {
+    // On a busy machine a round may end before its slower deeds: then there are more of them.
+    for round in 0..rounds * 4 {
+        if round >= rounds && facts.missing(rounds).is_none() {
+            break;
+        }
         let server = folder.serve().await;
         // Shown when it fails.
         println!("seed {seed}, round {round}: {}", facts.sum());
@@ -63,6 +67,6 @@ async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
     assert_eq!(integrity(&folder), "ok");
     facts.check(&server, &folder).await;
     facts.check_mails(&folder);
-    facts.are_enough(rounds);
+    assert_eq!(facts.missing(rounds), None);
     println!("{rounds} rounds, seed {seed}: {}", facts.sum());
 }
