@@ -14,8 +14,8 @@ const JWKS_RATE: f64 = 200.0;
 const REFRESH_RATE: f64 = 100.0;
 /// Users who sign in; as many tokens are renewed.
 const USERS: u16 = 16;
-/// Enough to hold every sign-in that waits its turn, and those that are being refused.
-const CLIENTS: u16 = 1000;
+/// Enough to hold every sign-in that waits its turn (three seconds of what two cores hash), and those that are being refused.
+const CLIENTS: u16 = 512;
 
 /// What is promised: the most milliseconds for 99 of 100, and the least share of the raw hash rate that the driver leaves.
 const JWKS_P99_MS: f64 = 4.0;

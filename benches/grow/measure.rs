@@ -17,6 +17,7 @@ use countersign::issuer::refresh_token::{Opened, uuid as refresh_token};
 use countersign::issuer::{Caller, Issuer, issue};
 use countersign::store::StoreError;
 use countersign::{app, jobs};
+use rusqlite::OptionalExtension as _;
 use serde_json::{Map, Value, json};
 
 use super::generate::{LIVE, name, scattered, uuid};
@@ -39,15 +40,19 @@ pub async fn open(folder: &Path) -> anyhow::Result<Arc<Issuer>> {
 /// All figures of a database.
 pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> anyhow::Result<Map<String, Value>> {
     let issuer = open(folder).await?;
-    let (users, sessions) = counts(file)?;
+    let users = count(file)?;
+    let generations = generations(file)?;
+    let sessions = u32::try_from(generations.len())?;
     let span = Duration::from_secs(seconds);
     let (mut look_ups, mut renewals) = (Vec::new(), Vec::new());
-    // The first of each only warms up the caches.
-    for round in 0..=rounds {
+    // The first two of each only warm up: a map of some gigabytes is long in coming.
+    for round in 0..=rounds + 1 {
         let look_up = per_request(&issuer, span, users, look_up).await?;
         // A session that is renewed twice within its grace would only be answered again.
+        let known = Arc::clone(&generations);
+        let renew = move |issuer, number| renew(issuer, number, Arc::clone(&known));
         let renewal = per_request(&issuer, span, sessions, renew).await?;
-        if round > 0 {
+        if round > 1 {
             look_ups.push(look_up);
             renewals.push(renewal);
         }
@@ -66,10 +71,22 @@ pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> any
     report.as_object().cloned().context("it is an object")
 }
 
-fn counts(file: &Path) -> anyhow::Result<(u32, u32)> {
+fn count(file: &Path) -> anyhow::Result<u32> {
+    Ok(rusqlite::Connection::open(file)?.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?)
+}
+
+/// At which generation each session is that lives, by number.
+fn generations(file: &Path) -> anyhow::Result<Arc<[AtomicU32]>> {
     let connection = rusqlite::Connection::open(file)?;
-    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, u32>(0));
-    Ok((count("SELECT count(*) FROM users")?, count("SELECT count(*) FROM sessions WHERE expires_at > unixepoch()")?))
+    let mut generation = connection.prepare("SELECT generation FROM sessions WHERE id = ?1")?;
+    let mut known = Vec::new();
+    while let Some(found) = {
+        let number = u32::try_from(known.len())?;
+        generation.query_row([uuid(LIVE, number).as_bytes()], |row| row.get(0)).optional()?
+    } {
+        known.push(AtomicU32::new(found));
+    }
+    Ok(known.into())
 }
 
 /// What a sign-in asks before it hashes.
@@ -83,14 +100,14 @@ async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
     found?.then_some(()).with_context(|| format!("user {number} is not there"))
 }
 
-/// A renewal without its HTTP: a session moved on, durably, and its two tokens made. Whichever generation it has.
-async fn renew(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
-    let id = SessionId(uuid(LIVE, number));
-    let found: Result<_, StoreError> = issuer.store.read(move |tx| tx.session(id)).await;
-    let (session, _) = found?.with_context(|| format!("session {number} is not there"))?;
-    let token = Opened { session: id, generation: session.generation };
+/// A renewal without its HTTP: a session moved on, durably, and its two tokens made.
+async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) -> anyhow::Result<()> {
+    let generation = generations.get(number as usize).context("a session that there is")?;
+    let session = SessionId(uuid(LIVE, number));
+    let token = Opened { session, generation: generation.load(Ordering::Relaxed) };
     let renewed = Refresh { token: token.into(), from: Caller { address: HERE } }.run(&issuer).await;
     let who = renewed.map_err(|refusal| anyhow!("session {number} was refused: {refusal:?}"))?;
+    generation.store(who.session().generation, Ordering::Relaxed);
     std::hint::black_box(refresh_token(&issuer, &who));
     let signed = issue::access_token(&issuer, &who).await;
     signed.map(drop).map_err(|refusal| anyhow!("no token was signed: {refusal:?}"))
@@ -101,7 +118,7 @@ async fn per_request<F>(
     issuer: &Arc<Issuer>,
     span: Duration,
     count: u32,
-    work: impl Fn(Arc<Issuer>, u32) -> F + Copy + Send + 'static,
+    work: impl Fn(Arc<Issuer>, u32) -> F + Clone + Send + 'static,
 ) -> anyhow::Result<f64>
 where
     F: Future<Output = anyhow::Result<()>> + Send,
@@ -109,7 +126,7 @@ where
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let (begun, before) = (Instant::now(), cpu()?);
     let tasks = (0..TASKS).map(|_| {
-        let issuer = Arc::clone(issuer);
+        let (issuer, work) = (Arc::clone(issuer), work.clone());
         tokio::spawn(async move {
             let mut done = 0_u32;
             while begun.elapsed() < span {
