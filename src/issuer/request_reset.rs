@@ -58,14 +58,13 @@ impl RequestReset {
             Some(user) => is_within_limit(issuer, user.id).await,
             None => false,
         };
-        let letter = match user {
-            Some(user) => write(issuer, user, self.delivery)?.filter(|_| within_limit),
-            None => {
-                // Written for nobody, too, and thrown away: the time it takes must not tell.
-                let nobody = Username::from_stored("nobody".to_owned());
-                contents(issuer, nobody, &self.email, self.delivery)?;
-                None
-            }
+        let letter = if let Some(user) = user {
+            write(issuer, user, self.delivery)?.filter(|_| within_limit)
+        } else {
+            // Written for nobody, too, and thrown away: the time it takes must not tell.
+            let nobody = Username::from_stored("nobody".to_owned());
+            contents(issuer, nobody, &self.email, self.delivery)?;
+            None
         };
 
         let (at, address) = (issuer.clock.now(), Some(self.from.address));
@@ -144,7 +143,7 @@ async fn is_within_limit(issuer: &Issuer, user: UserId) -> bool {
 fn write(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<Letter>, Refusal> {
     let Some(to) = &user.email else { return Ok(None) };
     let (hash, expires_at, mail) = contents(issuer, user.username.clone(), to, delivery)?;
-    Ok(Some(Letter { hash, expires_at, mail, user }))
+    Ok(Some(Letter { user, hash, expires_at, mail }))
 }
 
 /// A new secret as it is kept, until when it is good, and the mail that tells it.
