@@ -7,20 +7,24 @@ use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256};
 use serde_json::{Map, Value, json};
 
 /// The defaults of `[passwords]`.
 const MEMORY_KIB: u32 = 19_456;
 const ITERATIONS: u32 = 2;
 
-/// Hashes a second on all cores, and ES256 signatures a second on one and on all.
+/// Hashes a second on all cores, ES256 signatures a second on one and on all, and RS256 signatures a second on one.
 pub fn measure(span: Duration) -> Map<String, Value> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let hashes = on_cores(cores, span, hasher);
     let (one, all) = (on_cores(1, span, signer), on_cores(cores, span, signer));
-    eprintln!("floor: {hashes:.1} argon2id/s on {cores} cores; ES256 {one:.0}/s on one, {all:.0}/s on all");
-    let report = json!({"cores": cores, "floor_argon2_per_second": hashes.round(), "floor_es256_per_second_per_core": one.round(), "floor_es256_per_second": all.round()});
+    let rs256 = on_cores(1, span, rsa_signer);
+    eprintln!(
+        "floor: {hashes:.1} argon2id/s on {cores} cores; ES256 {one:.0}/s on one, {all:.0}/s on all; RS256 {rs256:.0}/s on one"
+    );
+    let report = json!({"cores": cores, "floor_argon2_per_second": hashes.round(), "floor_es256_per_second_per_core": one.round(), "floor_es256_per_second": all.round(), "floor_rs256_per_second_per_core": rs256.round()});
     report.as_object().cloned().unwrap_or_default()
 }
 
@@ -68,5 +72,16 @@ fn signer() -> impl FnMut() {
     let message = [b'x'; 400];
     move || {
         black_box(key.sign(&random, &message).expect("a key can sign"));
+    }
+}
+
+/// The same with RSA, 2048 bits.
+fn rsa_signer() -> impl FnMut() {
+    let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
+    let random = SystemRandom::new();
+    let (message, mut signature) = ([b'x'; 400], vec![0; key.public_modulus_len()]);
+    move || {
+        key.sign(&RSA_PKCS1_SHA256, &random, &message, &mut signature).expect("a key can sign");
+        black_box(&signature);
     }
 }
