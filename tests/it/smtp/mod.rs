@@ -1,6 +1,7 @@
 //! Mail by a real mail server, in good and in bad health.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod faults;
 mod outbox;
 mod server;
 mod transport;
