@@ -110,6 +110,13 @@ impl Store {
         }
     }
 
+    /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
+    pub fn refused(&self) -> u64 {
+        match self {
+            Self::Sqlite(database) => database.refused(),
+        }
+    }
+
     /// Lets what is queued finish and closes the database. To be called last.
     pub async fn close(&self) {
         match self {

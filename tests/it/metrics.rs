@@ -100,6 +100,21 @@ async fn they_tell_what_happened() {
 }
 
 #[tokio::test]
+async fn they_tell_of_a_database_that_another_process_keeps() {
+    let server = TestServer::with(&token()).await;
+    let refused =
+        async || value(&metrics(&server).await, "countersign_store_unavailable_total").parse::<u64>().unwrap();
+    assert_eq!(refused().await, 0);
+    let other = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
+    server.post("/register", &body).await.is(503);
+    // The server's own jobs may have been refused, too.
+    assert!(refused().await > 0);
+    assert_eq!(value(&metrics(&server).await, "countersign_ready"), "1", "it reads");
+}
+
+#[tokio::test]
 async fn prometheus_can_read_them() {
     let server = TestServer::with(&token()).await;
     server.register("anna").await;

@@ -140,6 +140,8 @@ async fn stored(text: &mut Exposition, issuer: &Issuer) {
     let asked = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
     let help = "Whether the database answers.";
     text.single("countersign_database_up", Kind::Gauge, help, u8::from(asked.is_some()));
+    let help = "Reads and writes that the database could not do: locked, full, failing, or too many waited (503).";
+    text.single("countersign_store_unavailable_total", Kind::Counter, help, issuer.store.refused());
     let help = "How much room the database takes, without its log.";
     text.known("countersign_database_size_bytes", Kind::Gauge, help, asked.map(|(size, _)| size));
     let help = "Mails that are not sent yet.";

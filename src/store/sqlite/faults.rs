@@ -120,6 +120,7 @@ async fn another_process_that_keeps_the_lock_makes_writes_unavailable_and_no_rea
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(bench.mark(2).await, Ok(()));
     assert_eq!(bench.marks().await, [2]);
+    assert_eq!(bench.database.refused(), 1);
 }
 
 #[tokio::test]
@@ -144,6 +145,7 @@ async fn a_full_disk_makes_writes_unavailable_until_there_is_room() {
         }
     }
     assert!(refused > 0, "the disk was never full");
+    assert_eq!(bench.database.refused(), refused);
     assert_eq!(bench.marks().await, kept, "what was acknowledged is there, and nothing else");
     let answer =
         bench.database.write(|tx| (0..400).try_for_each(|at| tx.start_run(Timestamp::from_unix(at)).map(drop)));
@@ -248,6 +250,7 @@ async fn when_the_database_undoes_a_transaction_those_in_it_are_told_and_the_res
     assert!(is_unavailable(&before.await.unwrap()));
     assert!(is_unavailable(&undone.await.unwrap()));
     assert_eq!(after.await.unwrap(), Ok(()));
+    assert_eq!(bench.database.refused(), 2);
     assert_eq!(bench.marks().await, [4]);
 }
 
@@ -258,6 +261,7 @@ async fn a_full_queue_is_unavailable_at_once() {
     let (one, two) = (bench.queue(mark(1)).await, bench.queue(mark(2)).await);
     let answer = bench.mark(3).await;
     assert!(is_unavailable(&answer), "{answer:?}");
+    assert_eq!(bench.database.refused(), 1);
     drop(release);
     held.await.unwrap().unwrap();
     assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
@@ -302,6 +306,18 @@ async fn the_end_waits_for_what_is_queued() {
     let kept: i64 =
         Connection::open(alone).unwrap().query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, 1, "the log is folded into the file");
+}
+
+/// What a closure makes of an error is its own affair; who watches over the database wants to know all the same.
+#[tokio::test]
+async fn a_refusal_in_other_words_is_counted_and_one_of_the_callers_is_not() {
+    let bench = bench(16);
+    bench.meddle("PRAGMA query_only = ON").await;
+    let blurred = bench.queue(|tx| mark(1)(tx).map_err(|_| StoreError::Fault("something".to_owned()))).await;
+    assert!(blurred.await.unwrap().is_err());
+    assert_eq!(bench.database.refused(), 1);
+    let own = bench.database.read(|_| Err::<(), _>(StoreError::InUse("id"))).await;
+    assert_eq!((own, bench.database.refused()), (Err(StoreError::InUse("id")), 1));
 }
 
 #[tokio::test]

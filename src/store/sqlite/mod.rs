@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::pool::Readers;
+use self::refusals::Refusals;
 use self::writer::Writer;
 use super::{BUSY_TIMEOUT, Read, StoreError, Write};
 
@@ -21,6 +22,7 @@ mod migrate;
 mod outbox;
 mod paging;
 mod pool;
+mod refusals;
 mod reset_codes;
 mod runs;
 mod sessions;
@@ -46,6 +48,7 @@ const QUEUE: usize = 4096;
 pub struct Database {
     readers: Readers,
     writer: Writer,
+    refusals: Refusals,
 }
 
 impl Database {
@@ -70,8 +73,15 @@ impl Database {
         connect::create(path)?;
         let mut connection = connect::writer(path, busy_timeout)?;
         migrate::migrate(&mut connection, path, migrate::STEPS)?;
-        let readers = Readers::open(path, busy_timeout)?;
-        Ok(Self { readers, writer: Writer::start(connection, queue)? })
+        let refusals = Refusals::default();
+        let readers = Readers::open(path, busy_timeout, refusals.clone())?;
+        let writer = Writer::start(connection, queue, refusals.clone())?;
+        Ok(Self { readers, writer, refusals })
+    }
+
+    /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
+    pub fn refused(&self) -> u64 {
+        self.refusals.count()
     }
 
     /// Runs a closure that asks, on a thread that may block, in one consistent view. It waits at most

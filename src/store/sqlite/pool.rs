@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::connect;
+use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::{Read, StoreError};
 
@@ -24,10 +25,12 @@ pub(super) struct Readers {
     /// One permit for each connection, so that reads wait their turn as tasks and never as threads.
     turns: Arc<Semaphore>,
     patience: Duration,
+    refusals: Refusals,
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+    /// Opens the connections. Counts what is refused on them.
+    pub(super) fn open(path: &Path, patience: Duration, refusals: Refusals) -> Result<Self, StoreError> {
         let manager = SqliteConnectionManager::file(path)
             .with_flags(connect::FLAGS)
             .with_init(move |connection| connect::set_up_reader(connection, patience));
@@ -40,7 +43,7 @@ impl Readers {
             .connection_timeout(patience)
             .build(manager)
             .map_err(|error| StoreError::Unavailable(format!("can't open {} to read: {error}", path.display())))?;
-        Ok(Self { pool, turns: Arc::new(Semaphore::new(READERS as usize)), patience })
+        Ok(Self { pool, turns: Arc::new(Semaphore::new(READERS as usize)), patience, refusals })
     }
 
     pub(super) async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
@@ -48,7 +51,8 @@ impl Readers {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.on_connection(|connection| in_one_view(connection, job)).await
+        let refusals = self.refusals.clone();
+        self.on_connection(move |connection| in_one_view(connection, job, &refusals)).await
     }
 
     /// Runs anything on a connection that can't change, on a thread that may block.
@@ -61,11 +65,13 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let Ok(Ok(turn)) = timeout(self.patience, Arc::clone(&self.turns).acquire_owned()).await else {
-            return Err(StoreError::Unavailable("too many reads wait: try again later".to_owned()).into());
+            let many = StoreError::Unavailable("too many reads wait: try again later".to_owned());
+            return Err(self.refusals.noting(many));
         };
-        let pool = self.pool.clone();
+        let (pool, refusals) = (self.pool.clone(), self.refusals.clone());
         let done = spawn_blocking(move || {
-            let connection = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let taken = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()));
+            let connection = taken.map_err(|error| refusals.noting::<E>(error))?;
             let result = job(&connection);
             // In this order: whoever has the next turn finds a free connection.
             drop(connection);
@@ -92,8 +98,15 @@ impl Drop for View<'_> {
 fn in_one_view<T, E: From<StoreError>>(
     connection: &Connection,
     job: impl FnOnce(&dyn Read) -> Result<T, E>,
+    refusals: &Refusals,
 ) -> Result<T, E> {
-    connection.prepare_cached("BEGIN").and_then(|mut statement| statement.execute([])).map_err(StoreError::from)?;
+    let begun = connection.prepare_cached("BEGIN").and_then(|mut statement| statement.execute([]));
+    begun.map_err(|error| refusals.noting::<E>(error.into()))?;
     let _view = View(connection);
-    job(&Tx::new(connection))
+    let tx = Tx::new(connection);
+    let answer = job(&tx);
+    if answer.is_err() && tx.was_unavailable() {
+        refusals.add();
+    }
+    answer
 }

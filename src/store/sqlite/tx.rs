@@ -1,5 +1,6 @@
 //! One open transaction: the value on which the nouns of this folder are asked and changed.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 
 use rusqlite::types::FromSql;
@@ -11,7 +12,11 @@ use crate::domain::time::Timestamp;
 use crate::store::{Read, StoreError, Write};
 
 /// A transaction. Whoever makes one has begun it, and ends it.
-pub(super) struct Tx<'c>(&'c Connection);
+pub(super) struct Tx<'c> {
+    connection: &'c Connection,
+    /// Whether something was asked in vain because the database was unavailable.
+    unavailable: Cell<bool>,
+}
 
 impl Read for Tx<'_> {}
 
@@ -19,19 +24,23 @@ impl Write for Tx<'_> {}
 
 impl<'c> Tx<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
-        Self(connection)
+        Self { connection, unavailable: Cell::new(false) }
+    }
+
+    /// Whether something was asked in vain because the database was unavailable. What a closure returns may not show it.
+    pub(super) fn was_unavailable(&self) -> bool {
+        self.unavailable.get()
     }
 
     /// The connection behind it, for tests that break it on purpose.
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
-        self.0
+        self.connection
     }
 
     /// Changes rows. How many.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        self.still_open()?;
-        Ok(self.0.prepare_cached(sql)?.execute(params)?)
+        self.noting(|| Ok(self.connection.prepare_cached(sql)?.execute(params)?))
     }
 
     /// The first row there is.
@@ -41,10 +50,11 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        self.still_open()?;
-        let mut statement = self.0.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
-        rows.next()?.map(read).transpose()
+        self.noting(|| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(params)?;
+            rows.next()?.map(read).transpose()
+        })
     }
 
     /// Whether there is any row.
@@ -59,28 +69,35 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        self.still_open()?;
-        let mut statement = self.0.prepare_cached(sql)?;
-        let mut rows = statement.query(params)?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(read(row)?);
-        }
-        Ok(all)
+        self.noting(|| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query(params)?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push(read(row)?);
+            }
+            Ok(all)
+        })
     }
 
     /// The id of the row inserted last.
     pub(super) fn last_id(&self) -> i64 {
-        self.0.last_insert_rowid()
+        self.connection.last_insert_rowid()
     }
 
-    /// SQLite ends a transaction by itself when the disk is full or fails. What a closure did after that would be
-    /// committed at once, statement by statement, although its caller is told that nothing was done.
-    fn still_open(&self) -> Result<(), StoreError> {
-        if self.0.is_autocommit() {
-            return Err(StoreError::Unavailable("the transaction was undone by an earlier failure".to_owned()));
+    /// Asks the database in a transaction that is still open. SQLite ends one by itself when the disk is full or fails:
+    /// what a closure did after that would be committed at once, statement by statement, although its caller is told
+    /// that nothing was done.
+    fn noting<T>(&self, ask: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let answer = if self.connection.is_autocommit() {
+            Err(StoreError::Unavailable("the transaction was undone by an earlier failure".to_owned()))
+        } else {
+            ask()
+        };
+        if matches!(answer, Err(StoreError::Unavailable(_))) {
+            self.unavailable.set(true);
         }
-        Ok(())
+        answer
     }
 }
 

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
+use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::StoreError;
 
@@ -32,6 +33,9 @@ struct Asked<F, T, E> {
     job: Option<F>,
     alone: bool,
     result: Option<Result<T, E>>,
+    /// Whether it failed because the database was unavailable.
+    unavailable: bool,
+    refusals: Refusals,
     caller: oneshot::Sender<Result<T, E>>,
 }
 
@@ -49,13 +53,17 @@ where
         let Some(job) = self.job.take() else { return false };
         let result = catch_unwind(AssertUnwindSafe(|| job(tx)))
             .unwrap_or_else(|_| Err(StoreError::Fault("a write panicked".to_owned()).into()));
+        self.unavailable = result.is_err() && tx.was_unavailable();
         self.result.insert(result).is_ok()
     }
 
     fn answer(self: Box<Self>, kept: Result<(), StoreError>) {
+        if self.unavailable {
+            self.refusals.add();
+        }
         let answer = match (self.result, kept) {
             (Some(Err(error)), _) => Err(error),
-            (_, Err(error)) => Err(error.into()),
+            (_, Err(error)) => Err(self.refusals.noting(error)),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(StoreError::Fault("a write was not run".to_owned()).into()),
         };
@@ -82,17 +90,18 @@ enum Closing {
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     queue: SyncSender<Message>,
+    refusals: Refusals,
 }
 
 impl Writer {
-    /// Starts the thread on a connection; at most `capacity` writes wait for it.
-    pub(super) fn start(connection: Connection, capacity: usize) -> Result<Self, StoreError> {
+    /// Starts the thread on a connection; at most `capacity` writes wait for it. Counts what it refuses.
+    pub(super) fn start(connection: Connection, capacity: usize, refusals: Refusals) -> Result<Self, StoreError> {
         let (queue, messages) = sync_channel(capacity);
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || serve(connection, &messages))
             .map_err(|error| StoreError::Unavailable(format!("can't start the thread that writes: {error}")))?;
-        Ok(Self { queue })
+        Ok(Self { queue, refusals })
     }
 
     /// Runs a write; `alone` as [`Job::alone`] says.
@@ -106,12 +115,15 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
-        let job = Box::new(Asked { job: Some(job), alone, result: None, caller });
-        self.queue.try_send(Message::Job(job)).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Unavailable("too many writes wait: try again later".to_owned()),
+        let refusals = self.refusals.clone();
+        let job = Box::new(Asked { job: Some(job), alone, result: None, unavailable: false, refusals, caller });
+        let full = || StoreError::Unavailable("too many writes wait: try again later".to_owned());
+        let queued = self.queue.try_send(Message::Job(job)).map_err(|error| match error {
+            TrySendError::Full(_) => full(),
             TrySendError::Disconnected(_) => closed(),
-        })?;
-        answer.await.unwrap_or_else(|_| Err(closed().into()))
+        });
+        queued.map_err(|error| self.refusals.noting::<E>(error))?;
+        answer.await.unwrap_or_else(|_| Err(self.refusals.noting(closed())))
     }
 
     /// Does what is queued, then ends the thread. A second call finds it ended.
