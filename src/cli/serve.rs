@@ -51,6 +51,7 @@ async fn serve(config: Config) -> Result<()> {
     let listener = TcpListener::bind(address)
         .with_context(|| format!("listening on {address} (choose another address with --listen or server.listen)"))?;
     let config = config.listening_on(listener.local_addr()?);
+    outlive_file_limits()?;
     let issuer = app::build(&config, Clock::system(), Chance::System).await?;
     tell(app::first_superuser(&config, &issuer).await?, config.log.format);
     let (stop, stopped) = watch::channel(false);
@@ -62,6 +63,13 @@ async fn serve(config: Config) -> Result<()> {
     app::serve(&config, issuer, listener, stopped).await?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// A file that may not grow any more (`ulimit -f`, `LimitFSIZE=`) is to the write that meets it what a full disk is, and no
+/// end of the process: any handler of the signal makes it so, whether anyone listens or not.
+fn outlive_file_limits() -> Result<()> {
+    let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal(kind).map(drop).context("handling the signal of files that grew too long")
 }
 
 /// The link is a secret: it is said to whoever started the server, and not logged. Among lines for machines it is one.
