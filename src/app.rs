@@ -34,11 +34,11 @@ use crate::http::{self, Http, HttpOptions};
 use crate::issuer::admin::health::Vitals;
 use crate::issuer::stats::Uptime;
 use crate::issuer::welcome::{self, FirstAccount, NotFirst};
-use crate::issuer::{Issuer, Policy, settings};
+use crate::issuer::{Issuer, Policy, Refusal, settings};
 use crate::jobs;
 use crate::mail::{Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport};
-use crate::store::Store;
 use crate::store::sqlite::Database;
+use crate::store::{Store, StoreError};
 use crate::telemetry::counters::Counters;
 use crate::telemetry::visitors::Visitors;
 use crate::throttle::Throttle;
@@ -58,8 +58,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds the issuer from the configuration: opens the database and the keys, making them at a first start.
 pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<Issuer>> {
-    let store = open_store(config)?;
-    let settings = settings::load(&store).await.context("reading the runtime settings")?;
+    let store = open_by(config, Database::open_when_possible)?;
+    let settings = if store.is_open() {
+        settings::load(&store).await.context("reading the runtime settings")?
+    } else {
+        tracing::error!(
+            "the database can't be opened yet: without it keys are published and tokens verified, and all else is \
+             answered 503 until it is there"
+        );
+        Settings::default()
+    };
     let key_dir = key_dir(config, clock.clone(), chance.clone());
     // Blocks this thread, which has nothing else to do yet: nothing is served before the keys are open.
     let ring = key_dir.start()?;
@@ -109,12 +117,17 @@ pub enum FirstSuperuser {
     Made(String),
     /// There is none: this link, good for a day, is how to make one.
     Link(String),
+    /// Nobody knows, for the database can't be asked or written to at the moment: to be tried again.
+    Later,
 }
 
 /// Makes the first superuser as `[admin]` says, or a link to make one by, while there is none.
 pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSuperuser> {
     let Some(admin) = &config.admin else {
-        let token = welcome::link_token(issuer).await.context("looking for a superuser")?;
+        let token = match welcome::link_token(issuer).await {
+            Err(StoreError::Unavailable(_)) => return Ok(FirstSuperuser::Later),
+            asked => asked.context("looking for a superuser")?,
+        };
         let link = |token| config.server.public_url.join(&format!("/admin/welcome?token={token}"));
         return Ok(token.map_or(FirstSuperuser::There, |token| FirstSuperuser::Link(link(token))));
     };
@@ -126,6 +139,7 @@ pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSu
     match account.run(issuer).await {
         Ok(()) => Ok(FirstSuperuser::Made(admin.username.to_string())),
         Err(NotFirst::NotNeeded) => Ok(FirstSuperuser::Ignored),
+        Err(NotFirst::Refused(Refusal::Busy { .. })) => Ok(FirstSuperuser::Later),
         Err(error) => Err(error).context("making the superuser of [admin]"),
     }
 }
@@ -161,12 +175,16 @@ pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
 
 /// Opens the database, making its folder if need be.
 pub fn open_store(config: &Config) -> Result<Store> {
+    open_by(config, Database::open)
+}
+
+fn open_by(config: &Config, open: fn(&Path) -> Result<Database, StoreError>) -> Result<Store> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_private_folder(folder)
             .with_context(|| format!("making the folder {} for the database", folder.display()))?;
     }
-    let database = Database::open(path).with_context(|| format!("opening the database {}", path.display()))?;
+    let database = open(path).with_context(|| format!("opening the database {}", path.display()))?;
     Ok(Store::Sqlite(database))
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -14,10 +16,13 @@ use crate::app::FirstSuperuser;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
+use crate::issuer::Issuer;
 use crate::{app, telemetry};
 
 /// Two threads answer what needs no hashing; the hashing pool has its own.
 const THREADS: usize = 2;
+/// How soon the database is asked for a superuser again.
+const SUPERUSER: Duration = Duration::from_secs(5);
 
 /// Serve until SIGTERM or SIGINT: register, sign in, renew, publish keys.
 #[derive(Debug, Args)]
@@ -53,7 +58,10 @@ async fn serve(config: Config) -> Result<()> {
     let config = config.listening_on(listener.local_addr()?);
     outlive_file_limits()?;
     let issuer = app::build(&config, Clock::system(), Chance::System).await?;
-    tell(app::first_superuser(&config, &issuer).await?, config.log.format);
+    match app::first_superuser(&config, &issuer).await? {
+        FirstSuperuser::Later => drop(tokio::spawn(tell_later(config.clone(), Arc::clone(&issuer)))),
+        first => tell(first, config.log.format),
+    }
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         until_signal().await;
@@ -72,10 +80,23 @@ fn outlive_file_limits() -> Result<()> {
     signal(kind).map(drop).context("handling the signal of files that grew too long")
 }
 
+/// Asks for the first superuser again until the database answers.
+async fn tell_later(config: Config, issuer: Arc<Issuer>) {
+    tracing::warn!("nobody knows whether there is a superuser, for the database does not answer: it is asked again");
+    loop {
+        tokio::time::sleep(SUPERUSER).await;
+        match app::first_superuser(&config, &issuer).await {
+            Ok(FirstSuperuser::Later) => {}
+            Ok(first) => return tell(first, config.log.format),
+            Err(error) => return tracing::error!("there is no superuser yet: {error:#}"),
+        }
+    }
+}
+
 /// The link is a secret: it is said to whoever started the server, and not logged. Among lines for machines it is one.
 fn tell(first: FirstSuperuser, format: LogFormat) {
     match first {
-        FirstSuperuser::There => {}
+        FirstSuperuser::There | FirstSuperuser::Later => {}
         FirstSuperuser::Ignored => tracing::info!("there is a superuser: [admin] is not looked at"),
         FirstSuperuser::Made(username) => tracing::info!(username, "the superuser of [admin] is made"),
         FirstSuperuser::Link(link) => {

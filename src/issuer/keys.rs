@@ -33,7 +33,9 @@ fn tend(issuer: &Issuer) -> Result<(), KeyDirError> {
     for kid in issuer.key_dir.sweep(&ring)? {
         tracing::info!(%kid, "the private half of a key that signs no more was removed");
     }
-    let Some(rotate_every) = issuer.policy.rotate_every else { return Ok(()) };
+    // As long as nobody knows the lifetimes that are set, nobody knows for how long a key must be published.
+    let rotate_every = issuer.policy.rotate_every.filter(|_| issuer.store.is_open());
+    let Some(rotate_every) = rotate_every else { return Ok(()) };
     let made = issuer.key_dir.rotate_due(&ring, rotate_every, &policy(issuer))?;
     for key in &made {
         tracing::info!(kid = %key.kid, alg = %key.alg, signs_from = %key.signs_from, "a key was made by keys.rotate_every");

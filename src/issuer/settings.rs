@@ -1,5 +1,6 @@
 //! Reading and changing the runtime settings.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
 use crate::domain::setting::{Definition, PROMISED_UNTIL, Row, SettingError, Settings, definitions};
 use crate::domain::time::Timestamp;
-use crate::store::{SettingChange, Store, StoreError, Write};
+use crate::store::{Read, SettingChange, Store, StoreError, Write};
 
 /// How long a running issuer may go on with the settings of before.
 const TAKE_UP: Duration = Duration::from_secs(2);
@@ -23,6 +24,16 @@ pub async fn load(store: &Store) -> Result<Settings, StoreError> {
 pub async fn take_up(issuer: &Issuer) -> Result<(), StoreError> {
     issuer.runtime.store(load(&issuer.store).await?.into());
     Ok(())
+}
+
+/// Opens a store that could not be opened at the start. What is stored is in force before anybody asks for anything.
+pub async fn open_store(issuer: &Arc<Issuer>) -> Result<(), StoreError> {
+    let shared = Arc::clone(issuer);
+    let take_up = move |tx: &dyn Read| {
+        shared.runtime.store(Settings::new(&tx.stored_settings()?).into());
+        Ok(())
+    };
+    issuer.store.open_now(take_up).await
 }
 
 /// A setting as a page shows it.

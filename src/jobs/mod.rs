@@ -14,6 +14,7 @@ use crate::issuer::Issuer;
 
 pub mod counts;
 pub mod heartbeat;
+pub mod opening;
 pub mod outbox;
 pub mod rotation;
 pub mod settings;
@@ -21,6 +22,8 @@ pub mod sweep;
 
 /// How soon a change made by another process is taken up: the contract says within 2 s.
 const WATCH: Duration = Duration::from_millis(500);
+/// How soon a database that could not be opened at the start is tried again.
+const OPENING: Duration = Duration::from_secs(2);
 const OUTBOX: Duration = Duration::from_secs(1);
 /// How soon a new hour is seen to have begun.
 const COUNTS: Duration = Duration::from_secs(1);
@@ -35,6 +38,8 @@ pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> 
     let all = || (Arc::clone(issuer), stop.clone());
     let (issuer, stop) = all();
     jobs.spawn(every("keys", WATCH, stop, move || rotation::tick(Arc::clone(&issuer))));
+    let (issuer, stop) = all();
+    jobs.spawn(every("opening the database", OPENING, stop, move || opening::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
     jobs.spawn(every("settings", WATCH, stop, move || settings::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();

@@ -110,6 +110,24 @@ impl Store {
         }
     }
 
+    /// Whether it is open. One that was there and could not be opened at the start may not be, until
+    /// [`Store::open_now`] has done it; what asks it meanwhile is refused as [`StoreError::Unavailable`].
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Sqlite(database) => database.is_open(),
+        }
+    }
+
+    /// Opens what could not be opened before. Nobody else asks it before `first` has, and if that fails nobody does.
+    pub async fn open_now(
+        &self,
+        first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(database) => database.open_now(first).await,
+        }
+    }
+
     /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
     pub fn refused(&self) -> u64 {
         match self {

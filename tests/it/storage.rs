@@ -3,13 +3,15 @@
 //! and with a failing commit is tested in the store.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::process::Command;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::binary::{Binary, Folder, skipped};
-use crate::support::{PASSWORD, settle};
+use crate::support::binary::{Binary, Folder, finish, skipped};
+use crate::support::{PASSWORD, settle, token};
 
 fn new_user(name: &str) -> Value {
     json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.com")})
@@ -148,4 +150,131 @@ async fn a_start_on_a_full_disk_is_served_and_recorded_later() {
     })
     .await;
     settle("the start to be recorded", async || server.get("/liveliness").await.json()["starts"] == 2).await;
+}
+
+/// Without a database: what needs none goes on, and nothing else does.
+async fn serves_keys_alone(server: &Binary, access: &str) {
+    goes_on(server, access).await;
+    server.get("/ready").await.is(503);
+    is_refused(server, "berta").await;
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains("the database can't be opened yet") && log.contains("countersign.db"), "{log}");
+}
+
+/// The database came back: a sign-in and a registration are done, and the start is recorded, by the same process.
+async fn recovers(server: &Binary, starts: u32) {
+    let login = json!({"username": "anna", "password": PASSWORD});
+    settle("the database to be opened", async || server.post("/auth", None, &login).await.status == 200).await;
+    server.post("/register", None, &new_user("berta")).await.is(200);
+    server.get("/ready").await.is(200);
+    settle("the start to be recorded", async || server.get("/liveliness").await.json()["starts"] == starts).await;
+}
+
+/// A folder whose server was stopped well: its database has no log beside it. And an access token.
+async fn stopped_well() -> (Folder, String) {
+    let folder = lasting();
+    let mut server = folder.serve().await;
+    let (access, _) = at_work(&folder, &server).await;
+    folder.run(&["settings", "set", "profiles.jwt_issuer.access_lifetime", "77"]).is(0);
+    server.signal("TERM");
+    assert_eq!(server.ended().await.code(), Some(0));
+    assert!(!folder.path("data/countersign.db-wal").exists());
+    (folder, access)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_full_disk_after_a_good_end_serves_keys_until_there_is_room() {
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        return skipped("prlimit is not installed");
+    }
+    let (folder, access) = stopped_well().await;
+    let full = "PATH=/usr/local/bin:/usr/bin:/bin; prlimit --pid=$$ --fsize=4096: && exec \"$0\" \"$@\"";
+    let server = folder.begin_by(full).await;
+    serves_keys_alone(&server, &access).await;
+    let link = "/admin/welcome?token=";
+    assert!(!server.log.lock().unwrap().contains(link));
+    assert!(limit(&server, "unlimited"));
+    recovers(&server, 2).await;
+    // What was set is in force from the first token on.
+    let claims = token::claims(&server.token("anna").await);
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 77);
+    settle("the link", async || server.log.lock().unwrap().contains(link)).await;
+}
+
+/// A file or folder that can't be written to, whoever tries; as it was before when this is dropped.
+struct Frozen(PathBuf);
+
+impl Frozen {
+    /// None where nothing keeps this user from writing.
+    fn new(path: PathBuf) -> Option<Self> {
+        let frozen = Self(path);
+        frozen.set("a-w", "+i");
+        let probe = frozen.0.join("probe");
+        let writable = if frozen.0.is_dir() {
+            fs::write(&probe, "").is_ok()
+        } else {
+            File::options().append(true).open(&frozen.0).is_ok()
+        };
+        let _ = fs::remove_file(probe);
+        (!writable).then_some(frozen)
+    }
+
+    /// For a user the mode is enough; root needs more, and not every file system has it.
+    fn set(&self, mode: &str, attribute: &str) {
+        // In this order to freeze it, for the mode of what is frozen can't be set; both ways round to thaw it.
+        for _ in 0..2 {
+            let _ = Command::new("chmod").arg(mode).arg(&self.0).stderr(Stdio::null()).status();
+            let _ = Command::new("chattr").arg(attribute).arg(&self.0).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.set("u+w", "-i");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_file_or_folder_that_is_read_only_serves_keys_until_it_is_not() {
+    for name in ["data/countersign.db", "data"] {
+        let (folder, access) = stopped_well().await;
+        let Some(frozen) = Frozen::new(folder.path(name)) else {
+            return skipped("neither chmod nor chattr makes a file read-only here");
+        };
+        let server = folder.begin().await;
+        serves_keys_alone(&server, &access).await;
+        drop(frozen);
+        recovers(&server, 2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_on_a_locked_database_makes_the_superuser_of_the_settings_later() {
+    let (folder, access) = stopped_well().await;
+    folder.configure("admin = { username = 'root', email = 'root@example.com', password = 'correct horse battery' }");
+    let other = Connection::open(folder.path("data/countersign.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let server = folder.serve().await;
+    goes_on(&server, &access).await;
+    let made = "the superuser of [admin] is made";
+    assert!(!server.log.lock().unwrap().contains(made));
+    other.execute_batch("COMMIT").unwrap();
+    settle("the superuser", async || server.log.lock().unwrap().contains(made)).await;
+    server.token("root").await;
+}
+
+/// A first start is not put off: it would serve nobody.
+#[test]
+fn a_first_start_without_room_ends_and_says_where_and_why() {
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        return skipped("prlimit is not installed");
+    }
+    let folder = Folder::new();
+    let mut command = Command::new("prlimit");
+    command.args(["--fsize=4096:", env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);
+    command.current_dir(folder.path(""));
+    finish(command, "").fails(1, &["opening the database data/countersign.db", "the disk is full or failing"]);
+    // With room, the same folder will do.
+    folder.create("anna");
 }

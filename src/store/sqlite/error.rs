@@ -14,7 +14,7 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
             "it is read-only: check the owner, mode and mount of the file and its folder"
         }
-        ErrorCode::SystemIoFailure => "the disk or its file system failed: check the system's log",
+        ErrorCode::SystemIoFailure => "the disk is full or failing: free some space, or check the system's log",
         ErrorCode::CannotOpen => "a file can't be opened: check the owner, mode and mount of the folder",
         ErrorCode::OutOfMemory => "the machine is out of memory",
         _ => return None,

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::Database;
 use super::tx::Tx;
 use crate::domain::time::Timestamp;
-use crate::store::{RunId, StoreError, WriteRuns};
+use crate::store::{Read, RunId, StoreError, WriteRuns};
 
 /// Short, so that tests of it don't take long; nothing is asserted of how long anything takes.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -46,7 +46,7 @@ impl Bench {
 
     /// Does anything to the connection that writes, within a transaction.
     async fn meddle(&self, sql: &'static str) {
-        self.database.writer.write(true, move |tx| execute(tx, sql)).await.unwrap();
+        self.database.opening.get().unwrap().writer.write(true, move |tx| execute(tx, sql)).await.unwrap();
     }
 
     /// Keeps the writer busy until the sender is used or dropped: what is queued meanwhile becomes one batch.
@@ -60,7 +60,7 @@ impl Bench {
                 let _ = released.recv();
                 Ok(())
             };
-            database.writer.write(true, wait).await
+            database.opening.get().unwrap().writer.write(true, wait).await
         });
         tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
         (release, held)
@@ -82,7 +82,7 @@ impl Bench {
         let database = self.database.clone();
         let (queued, is_queued) = tokio::sync::oneshot::channel();
         let write = tokio::spawn(async move {
-            let mut write = std::pin::pin!(database.writer.write(alone, job));
+            let mut write = std::pin::pin!(database.opening.get().unwrap().writer.write(alone, job));
             // The first poll puts it into the queue.
             let first = std::future::poll_fn(|context| std::task::Poll::Ready(write.as_mut().poll(context))).await;
             let _ = queued.send(());
@@ -324,6 +324,48 @@ async fn a_refusal_in_other_words_is_counted_and_one_of_the_callers_is_not() {
 async fn readers_cannot_write() {
     let bench = bench(16);
     let delete = |connection: &Connection| Ok(connection.execute("DELETE FROM runs", [])?);
-    let answer: Result<usize, StoreError> = bench.database.readers.on_connection(delete).await;
+    let answer: Result<usize, StoreError> = bench.database.opening.get().unwrap().readers.on_connection(delete).await;
     assert!(is_unavailable(&answer), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_yet_refuses_everything_until_it_is_opened() {
+    let Bench { database, folder } = bench(16);
+    database.close().await;
+    drop(database);
+    let path = folder.path().join("test.db");
+    let keeper = Connection::open(&path).unwrap();
+    keeper.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    assert!(is_unavailable(&Database::open_with(&path, PATIENCE, 16)));
+    let database = Database::when_possible(&path, PATIENCE, 16).unwrap();
+    assert!(is_unavailable(&database.open_now(|_| Ok(())).await));
+    let bench = Bench { database, folder };
+    let answer = bench.mark(1).await;
+    assert!(is_unavailable(&answer) && answer.unwrap_err().to_string().contains("test.db"));
+    let read = bench.database.read(|tx| tx.runs_after(RunId(0))).await;
+    assert!(is_unavailable(&read), "{read:?}");
+    assert_eq!((bench.database.is_open(), bench.database.refused()), (false, 2));
+    bench.database.close().await;
+
+    drop(keeper);
+    let unread = bench.database.open_now(|_| Err(StoreError::InUse("id"))).await;
+    assert_eq!((unread, bench.database.is_open()), (Err(StoreError::InUse("id")), false));
+    let read_first = |tx: &dyn Read| tx.runs_after(RunId(0)).map(|runs| assert_eq!(runs.len(), 0));
+    assert_eq!(bench.database.open_now(read_first).await, Ok(()));
+    assert_eq!((bench.mark(2).await, bench.database.is_open()), (Ok(()), true));
+    assert_eq!(bench.marks().await, [2]);
+}
+
+#[test]
+fn what_will_never_be_opened_is_an_error_at_once() {
+    let folder = TempDir::new().unwrap();
+    let inside = |name: &str| folder.path().join(name);
+    std::fs::write(inside("text.db"), "this is a text of some length, and no database at all ".repeat(50)).unwrap();
+    Connection::open(inside("newer.db")).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    for (name, words) in
+        [("missing/test.db", "does not exist"), ("text.db", "is not a SQLite database"), ("newer.db", "has schema 99")]
+    {
+        let error = Database::when_possible(&inside(name), PATIENCE, 16).map(drop).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }

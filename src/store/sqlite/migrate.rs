@@ -24,6 +24,9 @@ pub(super) const STEPS: &[M<'static>] = &[
 /// How many copies stay, the one just made included.
 const COPIES_KEPT: usize = 3;
 
+/// What to do where a step itself is wrong.
+const REPORT: &str = "Go on with the version before, and report this";
+
 /// Which schema the database has, if this program can go on from it.
 pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Result<usize, StoreError> {
     let version: usize = connection
@@ -44,7 +47,8 @@ pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Resul
     Ok(version)
 }
 
-/// Takes the schema from wherever it is to the last of `steps`. On an error the database is as it was.
+/// Takes the schema from wherever it is to the last of `steps`. On an error the database is as it was; all that can go
+/// wrong with a change is a fault, for a program must not go on beside a schema that is not its own.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<(), StoreError> {
     let (known, shown) = (steps.len(), path.display());
     let version = check(connection, path, known)?;
@@ -54,13 +58,24 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
     let copy = if version == 0 { None } else { Some(snapshot(connection, path, version)?) };
     run(connection, steps).map_err(|error| {
         let copy = copy.map_or(String::new(), |copy| format!("; a copy of it is {}", copy.display()));
+        let (error, advice) = told(error);
         StoreError::Fault(format!(
-            "can't bring {shown} from schema {version} to {known}: {error}. Nothing was changed{copy}. Go on with the \
-             version before, and report this"
+            "can't bring {shown} from schema {version} to {known}: {error}. Nothing was changed{copy}. {advice}"
         ))
     })?;
     tracing::info!(database = %shown, from = version, schema = known, "the database's schema was brought up to date");
     Ok(())
+}
+
+/// What went wrong with a step, and what to do about it.
+fn told(error: rusqlite_migration::Error) -> (String, &'static str) {
+    match error {
+        rusqlite_migration::Error::RusqliteError { err, .. } => match StoreError::from(err) {
+            StoreError::Unavailable(why) => (why, "Mend that, and start again"),
+            other => (other.to_string(), REPORT),
+        },
+        other => (other.to_string(), REPORT),
+    }
 }
 
 fn run(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), rusqlite_migration::Error> {
@@ -80,7 +95,7 @@ fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<Path
     let copy = beside(path, &format!(".before-{}", version + 1));
     let unfinished = beside(path, &format!(".before-{}.unfinished", version + 1));
     let failed = |problem: &dyn std::fmt::Display| {
-        StoreError::Unavailable(format!(
+        StoreError::Fault(format!(
             "can't copy {} to {} before its schema changes: {problem}. Nothing was changed: make room and try again",
             path.display(),
             copy.display()
@@ -238,7 +253,7 @@ mod tests {
         bench.migrate(&[FIRST]).unwrap();
         fs::create_dir(bench.folder.path().join("test.db.before-2")).unwrap();
         let error = bench.migrate(&[FIRST, SECOND]).unwrap_err();
-        assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("Nothing was changed")), "{error}");
+        assert!(matches!(&error, StoreError::Fault(why) if why.contains("Nothing was changed")), "{error}");
         assert_eq!(version(&bench.connection), 1);
     }
 }

@@ -3,11 +3,12 @@
 //! Alone in knowing SQL. Files are named as the nouns of the folder above; the others are the machinery.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use self::pool::Readers;
-use self::refusals::Refusals;
-use self::writer::Writer;
+use tokio::task::spawn_blocking;
+
+use self::opening::Opening;
 use super::{BUSY_TIMEOUT, Read, StoreError, Write};
 
 mod admin_sessions;
@@ -19,6 +20,7 @@ pub mod django;
 mod error;
 mod health;
 mod migrate;
+mod opening;
 mod outbox;
 mod paging;
 mod pool;
@@ -43,12 +45,10 @@ mod tests;
 /// How many writes may wait: what the writer does in a fifth of a second or so. More would only wait longer.
 const QUEUE: usize = 4096;
 
-/// A handle on an open database; clones are cheap and share it.
+/// A handle on a database; clones are cheap and share it.
 #[derive(Clone, Debug)]
 pub struct Database {
-    readers: Readers,
-    writer: Writer,
-    refusals: Refusals,
+    opening: Arc<Opening>,
 }
 
 impl Database {
@@ -61,6 +61,13 @@ impl Database {
         Self::open_with(path, BUSY_TIMEOUT, QUEUE)
     }
 
+    /// As [`Database::open`], but a database that is there and can't be used at the moment (its disk is full or failing,
+    /// it is read-only, another process keeps it) is no error: what asks it is refused as [`StoreError::Unavailable`]
+    /// until [`Database::open_now`] has opened it.
+    pub fn open_when_possible(path: &Path) -> Result<Self, StoreError> {
+        Self::when_possible(path, BUSY_TIMEOUT, QUEUE)
+    }
+
     /// Looks whether [`Database::open`] would find a database of ours in that file, and changes nothing.
     pub fn check(path: &Path) -> Result<(), StoreError> {
         let connection = connect::reader(path, BUSY_TIMEOUT)?;
@@ -69,19 +76,39 @@ impl Database {
 
     /// As [`Database::open`], with another patience for other processes' locks and another length of the queue.
     fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
-        let _alone = connect::lock_folder(path)?;
-        connect::create(path)?;
-        let mut connection = connect::writer(path, busy_timeout)?;
-        migrate::migrate(&mut connection, path, migrate::STEPS)?;
-        let refusals = Refusals::default();
-        let readers = Readers::open(path, busy_timeout, refusals.clone())?;
-        let writer = Writer::start(connection, queue, refusals.clone())?;
-        Ok(Self { readers, writer, refusals })
+        let opening = Opening::new(path, busy_timeout, queue);
+        opening.try_now(|_| Ok(()))?;
+        Ok(Self { opening: Arc::new(opening) })
+    }
+
+    fn when_possible(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
+        let opening = Opening::new(path, busy_timeout, queue);
+        let begun = opening.is_begun();
+        match opening.try_now(|_| Ok(())) {
+            Err(StoreError::Unavailable(_)) if begun => {}
+            outcome => outcome?,
+        }
+        Ok(Self { opening: Arc::new(opening) })
+    }
+
+    /// Whether it is open: once it is, it stays so.
+    pub fn is_open(&self) -> bool {
+        self.opening.get().is_some()
+    }
+
+    /// Opens what could not be opened before. Nobody else asks it before `first` has, and if that fails nobody does.
+    pub async fn open_now(
+        &self,
+        first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let opening = Arc::clone(&self.opening);
+        let opened = spawn_blocking(move || opening.try_now(first)).await;
+        opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
     }
 
     /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
     pub fn refused(&self) -> u64 {
-        self.refusals.count()
+        self.opening.refusals().count()
     }
 
     /// Runs a closure that asks, on a thread that may block, in one consistent view. It waits at most
@@ -91,7 +118,7 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.readers.read(job).await
+        self.opening.asked()?.readers.read(job).await
     }
 
     /// Runs a closure that changes, after those that came before it. What it returns as `Ok` is on the disk when the
@@ -102,7 +129,7 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.write(true, |tx| job(tx)).await
+        self.opening.asked()?.writer.write(true, |tx| job(tx)).await
     }
 
     /// As [`Database::write`], for what is frequent and changes something only as its last deed. Should it fail after
@@ -112,12 +139,14 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.write(false, |tx| job(tx)).await
+        self.opening.asked()?.writer.write(false, |tx| job(tx)).await
     }
 
     /// Finishes the writes that wait and closes the connection that writes, for all clones: later writes are
     /// [`StoreError::Unavailable`]. Without this the same happens when the last clone is dropped, but nobody waits for it.
     pub async fn close(&self) {
-        self.writer.close().await;
+        if let Some(open) = self.opening.get() {
+            open.writer.close().await;
+        }
     }
 }

@@ -80,7 +80,7 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 async fn no_statement_reads_a_whole_table_or_sorts_it() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
-    let plans = database.readers.on_connection(|connection| {
+    let plans = database.opening.get().unwrap().readers.on_connection(|connection| {
         Ok::<_, StoreError>(STATEMENTS.iter().map(|(name, sql)| (*name, plan(connection, sql))).collect::<Vec<_>>())
     });
     for (name, steps) in plans.await.unwrap() {
@@ -96,7 +96,7 @@ async fn no_statement_reads_a_whole_table_or_sorts_it() {
 async fn a_page_enters_its_index_where_it_begins() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
-    let plans = database.readers.on_connection(|connection| {
+    let plans = database.opening.get().unwrap().readers.on_connection(|connection| {
         let entered = [
             (audit::PAGE, "audit_by_time (at>? AND at<?)"),
             (audit::PAGE_OF_USER, "audit_by_user (user_id=? AND at>? AND at<?)"),

@@ -55,6 +55,12 @@ impl Readers {
         self.on_connection(move |connection| in_one_view(connection, job, &refusals)).await
     }
 
+    /// As [`Readers::read`], on this thread.
+    pub(super) fn read_here<T>(&self, job: impl FnOnce(&dyn Read) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        in_one_view(&connection, job, &self.refusals)
+    }
+
     /// Runs anything on a connection that can't change, on a thread that may block.
     pub(super) async fn on_connection<T, E>(
         &self,

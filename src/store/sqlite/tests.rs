@@ -39,16 +39,29 @@ async fn the_connections_are_set_as_they_must_be() {
         ["synchronous", "foreign_keys", "query_only", "trusted_schema", "temp_store", "mmap_size"]
             .map(|name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap())
     };
-    let writer = database.writer.write(true, move |tx| Ok::<_, StoreError>(pragmas(tx.connection()))).await.unwrap();
+    let writer = database
+        .opening
+        .get()
+        .unwrap()
+        .writer
+        .write(true, move |tx| Ok::<_, StoreError>(pragmas(tx.connection())))
+        .await
+        .unwrap();
     assert_eq!(writer, [2, 1, 0, 0, 2, 64 << 30]);
-    let reader =
-        database.readers.on_connection(move |connection| Ok::<_, StoreError>(pragmas(connection))).await.unwrap();
+    let reader = database
+        .opening
+        .get()
+        .unwrap()
+        .readers
+        .on_connection(move |connection| Ok::<_, StoreError>(pragmas(connection)))
+        .await
+        .unwrap();
     assert_eq!(reader, [2, 1, 1, 0, 2, 64 << 30]);
     let mode = |connection: &Connection| {
         let mode: Result<String, _> = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
         mode.map_err(StoreError::from)
     };
-    assert_eq!(database.readers.on_connection(mode).await.unwrap(), "wal");
+    assert_eq!(database.opening.get().unwrap().readers.on_connection(mode).await.unwrap(), "wal");
 }
 
 /// They are read by place.
@@ -60,7 +73,7 @@ async fn the_columns_of_users_stand_where_they_are_read() {
         let statement = connection.prepare("SELECT * FROM users")?;
         Ok::<_, StoreError>(statement.column_names().join(" "))
     };
-    let names = database.readers.on_connection(names).await.unwrap();
+    let names = database.opening.get().unwrap().readers.on_connection(names).await.unwrap();
     let read = "id sub username username_key email email_key email_verified first_name last_name password_hash \
                 must_change_password is_active is_staff is_superuser claims date_joined last_login";
     assert!(names.starts_with(read), "{names}");

@@ -120,6 +120,11 @@ impl Folder {
 
     /// As [`Folder::serve`], by a line of shell that runs `"$0" "$@"`.
     pub async fn serve_by(&self, line: &str) -> Binary {
+        self.begin_by(line).await.ready().await
+    }
+
+    /// As [`Folder::serve_by`], of a server that need not be ready.
+    pub async fn begin_by(&self, line: &str) -> Binary {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", line, env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);
         command.current_dir(self.folder.path()).env_clear();
@@ -129,6 +134,11 @@ impl Folder {
 
     /// Starts a server here and waits until it is ready.
     pub async fn serve(&self) -> Binary {
+        self.begin().await.ready().await
+    }
+
+    /// Starts a server here that need not be ready.
+    pub async fn begin(&self) -> Binary {
         Binary::start(self.command(&["serve", "--listen", "127.0.0.1:0"])).await
     }
 }
@@ -188,11 +198,15 @@ impl Binary {
             !binary.url.is_empty()
         })
         .await;
+        binary
+    }
+
+    async fn ready(self) -> Self {
         settle("readiness", async || {
-            binary.client.get(format!("{}/ready", binary.url)).send().await.is_ok_and(|answer| answer.status() == 200)
+            self.client.get(format!("{}/ready", self.url)).send().await.is_ok_and(|answer| answer.status() == 200)
         })
         .await;
-        binary
+        self
     }
 
     /// A GET's answer.
