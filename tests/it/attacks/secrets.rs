@@ -7,8 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::social::provider::IdentityProvider;
 use crate::support::binary::{Binary, Folder};
 use crate::support::{Answer, mail, settle};
+
+mod providers;
+mod zone;
 
 const CLIENT_SECRET: &str = "client-secret-4711-of-google";
 const SMTP_PASSWORD: &str = "smtp-password-0815-of-the-post";
@@ -201,6 +205,36 @@ async fn no_journey_leaves_a_secret_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_sign_in_at_a_provider_no_superuser_and_no_scraper_leaves_a_secret_behind() {
+    let Some(provider) = IdentityProvider::start() else { return };
+    let (folder, mut watch) = (Folder::new(), Watch::default());
+    let (password, token) = (zone::PASSWORD, zone::METRICS);
+    folder.configure(&format!(
+        "log = {{ level = 'trace' }}\nmetrics.token = '{token}'\nthrottle.enabled = false\n\
+         admin = {{ username = 'root', email = 'root@example.com', password = '{password}' }}"
+    ));
+    // Whole sections, so below all else.
+    let above = fs::read_to_string(folder.path("countersign.toml")).unwrap();
+    folder.write("countersign.toml", &format!("{above}\n{}", provider.settings()));
+    watch_keys(&folder, &mut watch);
+    let server = folder.serve().await;
+    providers::visits(&server, &provider, &mut watch).await;
+    zone::visit(&server, &mut watch).await;
+    zone::scrape(&server, &mut watch).await;
+    tells_nothing(&folder, &watch);
+    search(server, &folder, &watch).await;
+}
+
+/// What commands say that show settings, keys and the log.
+fn tells_nothing(folder: &Folder, watch: &Watch) {
+    for arguments in [&["check"][..], &["check", "--deploy"], &["keys", "list"], &["settings", "list"], &["audit"]] {
+        let ran = folder.run(arguments);
+        let found = watch.found(&format!("{arguments:?}"), format!("{}{}", ran.stdout, ran.stderr).as_bytes());
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_setting_that_is_a_secret_is_told() {
     let (folder, mut watch) = (Folder::new(), Watch::default());
     folder.write("passphrase", PASSPHRASE);
@@ -225,10 +259,6 @@ async fn no_setting_that_is_a_secret_is_told() {
     })
     .await;
     watch.refused(&server.get("/google/callback/?code=a-code-of-google-s&state=wrong-state").await);
-    for arguments in [&["check"][..], &["check", "--deploy"], &["keys", "list"], &["settings", "list"], &["audit"]] {
-        let ran = folder.run(arguments);
-        let found = watch.found(&format!("{arguments:?}"), format!("{}{}", ran.stdout, ran.stderr).as_bytes());
-        assert!(found.is_empty(), "{found:?}");
-    }
+    tells_nothing(&folder, &watch);
     search(server, &folder, &watch).await;
 }

@@ -3,9 +3,9 @@
 
 mod accounts;
 mod bound;
-mod browser;
+pub mod browser;
 mod issuer;
-mod provider;
+pub mod provider;
 mod refusals;
 mod sign_in;
 mod together;
