@@ -19,6 +19,7 @@ use countersign::domain::user::{Email, Username};
 use countersign::http::body::JsonBody;
 use countersign::http::multipart;
 use countersign::mail::{Mail, Templates};
+use serde_json::{Map, Value};
 use url::form_urlencoded;
 use uuid::Uuid;
 
@@ -37,23 +38,71 @@ pub const TARGETS: [(&str, Target); 7] = [
 ];
 
 /// The one parser of tokens: what it takes is short, has two dots, an asymmetric algorithm and nothing that a verifier
-/// would have to obey, and its parts are the text.
+/// would have to obey, and its parts are the text, as a second decoder and a common JSON parser read it.
 pub fn token(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    for (read, max) in
-        [(UnverifiedToken::parse(text), TOKEN_MAX), (UnverifiedToken::parse_foreign(text), FOREIGN_TOKEN_MAX)]
-    {
-        let Ok(token) = read else { continue };
-        assert!(text.len() <= max);
-        assert_eq!(text.matches('.').count(), 2);
-        assert!(text.as_bytes().starts_with(token.signing_input));
-        for name in ["exp", "nbf", "iat"] {
-            let _ = verify::date(&token.claims, name);
+    if let Ok(token) = UnverifiedToken::parse(text) {
+        assert!(text.len() <= TOKEN_MAX);
+        let header = parts_are_the_text(text, &token);
+        for name in ["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"] {
+            assert!(!header.contains_key(name), "{name} would have to be obeyed");
         }
-    }
-    if UnverifiedToken::parse(text).is_ok() {
+        assert!(header.contains_key("kid"));
         assert!(UnverifiedToken::parse_foreign(text).is_ok(), "ours are held to more than others'");
     }
+    if let Ok(token) = UnverifiedToken::parse_foreign(text) {
+        assert!(text.len() <= FOREIGN_TOKEN_MAX);
+        let header = parts_are_the_text(text, &token);
+        for name in ["jku", "x5u", "jwk", "x5c", "crit"] {
+            assert!(!header.contains_key(name), "{name} would have to be obeyed");
+        }
+    }
+}
+
+/// That what was read of a token is what its text says. Its header.
+fn parts_are_the_text(text: &str, token: &UnverifiedToken<'_>) -> Map<String, Value> {
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, payload, signature] = parts[..] else { panic!("not three parts") };
+    assert_eq!(token.signing_input, &text.as_bytes()[..text.len() - signature.len() - 1]);
+    assert_eq!(token.signature, decoded(signature));
+    let object = |part: &str| match serde_json::from_slice(&decoded(part)) {
+        Ok(Value::Object(object)) => object,
+        other => panic!("not an object: {other:?}"),
+    };
+    let header = object(header);
+    assert_eq!(token.claims, object(payload));
+    let said = |name: &str| header.get(name).map(|value| value.as_str().unwrap_or_else(|| panic!("{name} is no text")));
+    assert!(["ES256", "RS256"].contains(&token.alg.name()));
+    assert_eq!(said("alg"), Some(token.alg.name()));
+    assert_eq!(said("kid").unwrap_or_default(), token.kid);
+    let typ = said("typ").unwrap_or_default().to_ascii_lowercase();
+    let mut typ = typ.as_str();
+    while let Some(rest) = typ.strip_prefix("application/") {
+        typ = rest;
+    }
+    assert_eq!(token.typ, typ);
+    for name in ["exp", "nbf", "iat"] {
+        let _ = verify::date(&token.claims, name);
+    }
+    header
+}
+
+/// base64url without padding (RFC 4648 §5) as plainly as it can be written, in the one spelling that its bytes have.
+fn decoded(part: &str) -> Vec<u8> {
+    let alphabet = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']);
+    let digits: Vec<char> = alphabet.collect();
+    let (mut bits, mut held, mut bytes) = (0_usize, 0, Vec::new());
+    for c in part.chars() {
+        let Some(value) = digits.iter().position(|digit| *digit == c) else { panic!("{c:?} is no base64url") };
+        (bits, held) = (bits << 6 | value, held + 6);
+        if held >= 8 {
+            held -= 8;
+            bytes.extend(u8::try_from(bits >> held));
+            bits &= (1 << held) - 1;
+        }
+    }
+    assert!(held < 6 && bits == 0, "another spelling of the same bytes");
+    bytes
 }
 
 /// The native refresh token, its UUID spelling, and what mails carry. The first 20 bytes are also used to make a token
@@ -155,7 +204,7 @@ pub fn mail(data: &[u8]) {
 pub fn json(data: &[u8]) {
     let strict = strict_json::parse(data);
     if let Ok(value) = &strict {
-        let common: Result<serde_json::Value, _> = serde_json::from_slice(data);
+        let common: Result<Value, _> = serde_json::from_slice(data);
         assert_eq!(common.ok().as_ref(), Some(value));
     }
     match JsonBody::from_json(data) {
