@@ -117,9 +117,8 @@ impl Writer {
         let (caller, answer) = oneshot::channel();
         let refusals = self.refusals.clone();
         let job = Box::new(Asked { job: Some(job), alone, result: None, unavailable: false, refusals, caller });
-        let full = || StoreError::Unavailable("too many writes wait: try again later".to_owned());
         let queued = self.queue.try_send(Message::Job(job)).map_err(|error| match error {
-            TrySendError::Full(_) => full(),
+            TrySendError::Full(_) => StoreError::Unavailable("too many writes wait: try again later".to_owned()),
             TrySendError::Disconnected(_) => closed(),
         });
         queued.map_err(|error| self.refusals.noting::<E>(error))?;
