@@ -28,4 +28,5 @@ mod social;
 mod storage;
 mod support;
 mod tls;
+mod upgrade;
 mod wellknown;

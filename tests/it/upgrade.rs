@@ -1,0 +1,72 @@
+//! A database of the first schema, brought up to date by the program: all that was in it goes on, and a copy of it as it
+//! was is kept.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+
+use rusqlite::Connection;
+use serde_json::json;
+
+use crate::support::binary::Folder;
+use crate::support::{PASSWORD, mail};
+
+const FIRST: &str = include_str!("../../migrations/sqlite/0001_first.sql");
+
+/// Puts the database at `data/countersign.db` back to the first schema, with every row that fits into it.
+fn go_back(folder: &Folder) {
+    let (now, old) = (folder.path("data/countersign.db"), folder.path("data/old.db"));
+    let connection = Connection::open(&old).unwrap();
+    connection.execute_batch(&format!("{FIRST} PRAGMA user_version = 1; PRAGMA foreign_keys = OFF;")).unwrap();
+    connection.execute("ATTACH ?1 AS now", [now.to_str().unwrap()]).unwrap();
+    let names = |sql: &str| -> Vec<String> {
+        let mut names = connection.prepare(sql).unwrap();
+        names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let of_both = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
+         AND name IN (SELECT name FROM now.sqlite_schema)";
+    for table in names(of_both) {
+        let columns = names(&format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}");
+        connection.execute_batch(&copy).unwrap();
+    }
+    connection.execute_batch("DETACH now").unwrap();
+    connection.close().unwrap();
+    for end in ["-wal", "-shm"] {
+        let _ = fs::remove_file(folder.path(&format!("data/countersign.db{end}")));
+    }
+    fs::rename(old, now).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_the_first_schema_goes_on_with_all_that_is_in_it() {
+    let folder = Folder::new();
+    folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
+    folder.create("anna");
+    folder.run(&["settings", "set", "sessions.max_age", "86400"]).is(0);
+    let mut server = folder.serve().await;
+    let token = server.token("anna").await;
+    let pair = json!({"username": "anna", "password": PASSWORD});
+    let pair = server.post("/api/token/", None, &pair).await.is(200).json();
+    server.signal("TERM");
+    server.ended().await;
+    go_back(&folder);
+
+    let server = folder.serve().await;
+    server.post("/renew_token", Some(&token), &json!({})).await.is(200);
+    server.post("/api/token/refresh/", None, &json!({"refresh": pair["refresh"]})).await.is(200);
+    let renewed = server.token("anna").await;
+    server.post("/renew_token", Some(&renewed), &json!({})).await.is(200);
+    let uuids = json!({"email": "anna@example.com", "password": PASSWORD});
+    let uuids = server.post("/api/login/", None, &uuids).await.is(200).json();
+    let refresh = json!({"refresh_token": uuids["refresh_token"]});
+    server.post("/api/refresh/", None, &refresh).await.is(200);
+    server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
+    crate::support::settle("a mail", async || mail::all(&folder.path("data/mail")).len() == 1).await;
+    let settings = folder.run(&["settings", "list", "--json"]).json().to_string();
+    assert!(settings.contains("86400"), "{settings}");
+
+    let copy = Connection::open(folder.path("data/countersign.db.before-2")).unwrap();
+    let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let users: i64 = copy.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
+    assert_eq!((version, users), (1, 1), "the copy is of before");
+}
