@@ -39,6 +39,7 @@ impl Refresh {
                     Ok(if moved { Ok(SignedIn::proven(user, session)) } else { Err(Unproven::SessionEnded) })
                 }
                 Presented::Repeat => Ok(Ok(SignedIn::proven(user, session))),
+                // Two changes, the last deeds all the same: should the second fail, neither is kept.
                 Presented::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
                 Presented::Dead => Ok(Err(Unproven::SessionEnded)),
             }
