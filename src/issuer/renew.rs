@@ -34,7 +34,9 @@ impl Renew<'_> {
                 }
                 match session.present(session.generation, now, &profile.refresh) {
                     Presented::Advance { to, expires_at, spends } if user.is_active => {
-                        tx.advance_session(&session, to, now, expires_at, spends)?;
+                        if !tx.advance_session(&session, to, now, expires_at, spends)? {
+                            return Err(Unproven::SessionEnded.into());
+                        }
                         let session = Session { expires_at, ..session };
                         Ok(SignedIn::proven(user, session))
                     }

@@ -70,3 +70,31 @@ async fn a_database_of_the_first_schema_goes_on_with_all_that_is_in_it() {
     let users: i64 = copy.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
     assert_eq!((version, users), (1, 1), "the copy is of before");
 }
+
+/// An older server that goes on beside a newer one writes a session's end, and not its day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_day_an_older_server_did_not_write_goes_on() {
+    let folder = Folder::new();
+    folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
+    folder.create("anna");
+    let mut server = folder.serve().await;
+    let token = server.token("anna").await;
+    let pair = json!({"username": "anna", "password": PASSWORD});
+    let pair = server.post("/api/token/", None, &pair).await.is(200).json();
+    server.signal("TERM");
+    server.ended().await;
+    let database = Connection::open(folder.path("data/countersign.db")).unwrap();
+    let changed = database.execute("UPDATE sessions SET expires_day = 0", []).unwrap();
+    assert_eq!(changed, 2);
+    drop(database);
+
+    // The first sweep comes with the start.
+    let server = folder.serve().await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    server.post("/renew_token", Some(&token), &json!({})).await.is(200);
+    server.post("/api/token/refresh/", None, &json!({"refresh": pair["refresh"]})).await.is(200);
+    let database = Connection::open(folder.path("data/countersign.db")).unwrap();
+    let unwritten = "SELECT count(*) FROM sessions WHERE expires_day = 0";
+    let unwritten: i64 = database.query_row(unwritten, [], |row| row.get(0)).unwrap();
+    assert_eq!(unwritten, 0, "the next refresh writes it");
+}

@@ -101,8 +101,11 @@ fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<Path
             copy.display()
         ))
     };
-    super::copy::write(connection, &unfinished).map_err(|error| failed(&error))?;
-    settle(&unfinished, &copy).map_err(|error| failed(&error))?;
+    let written = super::copy::write(connection, &unfinished).map_err(|error| failed(&error));
+    written.and_then(|()| settle(&unfinished, &copy).map_err(|error| failed(&error))).inspect_err(|_| {
+        // A part of a copy helps nobody, and may be what fills the disk.
+        let _ = fs::remove_file(&unfinished);
+    })?;
     prune(path, version + 1);
     Ok(copy)
 }
@@ -254,6 +257,6 @@ mod tests {
         fs::create_dir(bench.folder.path().join("test.db.before-2")).unwrap();
         let error = bench.migrate(&[FIRST, SECOND]).unwrap_err();
         assert!(matches!(&error, StoreError::Fault(why) if why.contains("Nothing was changed")), "{error}");
-        assert_eq!(version(&bench.connection), 1);
+        assert_eq!((version(&bench.connection), bench.files()), (1, vec!["test.db.before-2".to_owned()]));
     }
 }

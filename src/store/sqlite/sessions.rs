@@ -48,15 +48,17 @@ pub(super) const OF_USER: &str = "SELECT id, user_id, dialect, generation, good_
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
 pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
    WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
-/// A refresh. Most leave the session's end on its day, and so every index alone; see the column in the schema.
+/// A refresh. Most leave the session's end on its day, and so every index alone; see the column in the schema. A server of
+/// before that column writes the end and leaves the day: then this finds nothing, and [`ADVANCE_DAY`] mends it.
 pub(super) const ADVANCE: &str = advance!("", " AND expires_day = ?7");
 pub(super) const ADVANCE_DAY: &str = advance!(", expires_day = ?7", "");
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
+/// By the end as well as by its day, for the same reason.
 pub(super) const SWEEP: &str = "DELETE FROM sessions WHERE id IN
-   (SELECT id FROM sessions WHERE expires_day < ?1 ORDER BY expires_day LIMIT ?2)";
+   (SELECT id FROM sessions WHERE expires_day < ?1 AND expires_at < ?2 ORDER BY expires_day LIMIT ?3)";
 
 /// What an index knows of sessions, from a place on towards older ones.
 macro_rules! openings {
@@ -202,9 +204,12 @@ impl WriteSessions for Tx<'_> {
         spends: bool,
     ) -> Result<bool, StoreError> {
         let day = day(expires_at);
-        let sql = if day == self::day(seen.expires_at) { ADVANCE } else { ADVANCE_DAY };
-        let id = seen.id.0.as_bytes();
-        Ok(self.execute(sql, params![id, seen.generation, to, now.unix(), expires_at.unix(), spends, day])? == 1)
+        let advance = |sql| {
+            let id = seen.id.0.as_bytes();
+            self.execute(sql, params![id, seen.generation, to, now.unix(), expires_at.unix(), spends, day])
+        };
+        let stays = day == self::day(seen.expires_at);
+        Ok((stays && advance(ADVANCE)? == 1) || advance(ADVANCE_DAY)? == 1)
     }
 
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {
@@ -228,6 +233,6 @@ impl WriteSessions for Tx<'_> {
     }
 
     fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP, params![day(before), limit])
+        self.execute(SWEEP, params![day(before), before.unix(), limit])
     }
 }
