@@ -59,7 +59,7 @@ pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> 
         report.insert(name.to_owned(), medians.into());
     }
     let of = |group: usize, name: &str| found[group].get(name).and_then(Value::as_f64).unwrap_or(0.0);
-    // A thousand clients take their share of the cores, which elsewhere they would not.
+    // So many clients take their share of the cores, which elsewhere they would not.
     let cores = report.get("cores").and_then(Value::as_f64).unwrap_or(1.0);
     let left = hashes * (1.0 - of(2, "driver_cores") / cores);
     eprintln!("the driver left room for {left:.1} hashes a second; {:.1} were let in and served", of(2, "per_second"));

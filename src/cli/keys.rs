@@ -131,7 +131,12 @@ impl Keys {
             Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
             Self::Revoke { kid, yes } => {
                 confirm::ask(yes, "Verifiers will refuse what this key signed.")?;
-                let done = revoke(&folder, &kid, &policy(config)?)?;
+                // A stolen key goes on signing while the database is mended: it must go, whatever the settings are.
+                let policy = policy(config).unwrap_or_else(|error| {
+                    print::warn(format!("{error:#}: going by the default settings"));
+                    app::key_policy(config, &Settings::default())
+                });
+                let done = revoke(&folder, &kid, &policy)?;
                 note(config, clock.now(), Action::KeyRevoked, vec![told_of_revoked(&done)]);
             }
             Self::Prune => prune(config, &folder, clock.now())?,
@@ -179,9 +184,9 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
 
 fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>> {
     if let Err(KeyDirError::Empty(_)) = folder.open() {
-        folder.start()?;
+        let ring = folder.start()?;
         print::say("the folder had no keys: made one active key of each algorithm, which sign at once");
-        return Ok(Vec::new());
+        return Ok(ring.schedule().keys().to_vec());
     }
     let made = folder.rotate(alg, at_once, policy)?;
     for key in &made {

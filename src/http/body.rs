@@ -188,7 +188,7 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Whether a parameter is no `charset` but that of UTF-8, which some write without its hyphen, or one that some libraries
-/// name by default: what they send is ASCII, and what isn't is no UTF-8 and refused as such.
+/// name by default. What those send is ASCII; anything else is read as UTF-8, and refused where it is none.
 fn is_no_foreign_charset(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or_default();
     let value = value.trim().trim_matches('"');

@@ -31,7 +31,7 @@ impl Authenticate<'_> {
     /// The session the token names and the token's `exp`, by its signature alone: the store is not asked.
     pub(super) fn open(&self, issuer: &Issuer) -> Result<(SessionId, Timestamp), Refusal> {
         let token = self.token.ok_or(Unproven::NoToken)?;
-        let verified: VerifiedToken = issuer.verify_access(token)?;
+        let verified: VerifiedToken = issuer.verify_access(token).map_err(|fault| issuer.unproven(fault))?;
         let expires_at = verified.expires_at().ok_or(Unproven::SessionEnded)?;
         Ok((named(&verified)?, expires_at))
     }

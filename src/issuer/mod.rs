@@ -33,7 +33,7 @@ use crate::domain::setting::Settings;
 use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
 use crate::social::Providers;
-use crate::store::{CodeHash, Store};
+use crate::store::{CodeHash, Store, StoreError};
 use crate::telemetry::counters::Counters;
 use crate::telemetry::visitors::Visitors;
 use crate::throttle::Throttle;
@@ -174,6 +174,15 @@ impl Issuer {
     /// Verifies an access token of ours, for whatever audience of ours it was minted. The store is not asked.
     pub fn verify_access(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
         self.verify_for_servers(token, ACCESS)
+    }
+
+    /// What a token's fault is to its bearer. Some audiences are among the runtime settings, so before the database is open
+    /// nobody can say that one is wrong.
+    fn unproven(&self, fault: TokenFault) -> Refusal {
+        if fault == TokenFault::Audience && !self.store.is_open() {
+            return StoreError::Unavailable("the settings, and so the audiences, are not read yet".to_owned()).into();
+        }
+        fault.into()
     }
 
     /// Verifies a refresh token of ours that is a signed JWT, and for whom nobody but the issuer is the audience. The store

@@ -24,7 +24,7 @@ impl Slide<'_> {
     }
 
     async fn slid(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let token = issuer.verify_for_servers(self.token, SLIDING)?;
+        let token = issuer.verify_for_servers(self.token, SLIDING).map_err(|fault| issuer.unproven(fault))?;
         live(issuer, named(&token)?).await
     }
 }

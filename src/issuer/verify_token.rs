@@ -22,7 +22,7 @@ impl VerifyToken<'_> {
         match issuer.verify_access(self.token) {
             Ok(token) => return named(&token).map(drop),
             Err(TokenFault::Kind) => {}
-            Err(fault) => return Err(fault.into()),
+            Err(fault) => return Err(issuer.unproven(fault)),
         }
         match (Slide { token: self.token }).run(issuer).await {
             Err(Refusal::NotSignedIn(Unproven::Token(TokenFault::Kind))) => self.refresh(issuer).await,

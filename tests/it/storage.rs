@@ -201,6 +201,34 @@ async fn a_start_on_a_full_disk_after_a_good_end_serves_keys_until_there_is_room
     settle("the link", async || server.log.lock().unwrap().contains(link)).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audience_that_is_not_known_yet_is_no_reason_to_sign_anybody_out() {
+    if Command::new("prlimit").arg("--version").output().is_err() {
+        return skipped("prlimit is not installed");
+    }
+    let folder = lasting();
+    let mut server = folder.serve().await;
+    folder.run(&["settings", "set", "profiles.jwt_issuer.audience", "shop"]).is(0);
+    folder.create("anna");
+    settle("the audience", async || token::claims(&server.token("anna").await)["aud"] == "shop").await;
+    let token = server.token("anna").await;
+    server.signal("TERM");
+    assert_eq!(server.ended().await.code(), Some(0));
+
+    let full = "PATH=/usr/local/bin:/usr/bin:/bin; prlimit --pid=$$ --fsize=4096: && exec \"$0\" \"$@\"";
+    let server = folder.begin_by(full).await;
+    let of_another = json!({"token": token.replace('.', "x.")});
+    server.post("/api/token/verify/", None, &of_another).await.is(401);
+    server.post("/api/token/verify/", None, &json!({"token": token})).await.is(503);
+    server.post("/renew_token", Some(&token), &json!({})).await.is(503);
+    assert!(limit(&server, "unlimited"));
+    settle("the audience to be read", async || {
+        server.post("/renew_token", Some(&token), &json!({})).await.status == 200
+    })
+    .await;
+    server.post("/api/token/verify/", None, &json!({"token": token})).await.is(200);
+}
+
 /// A file or folder that can't be written to, whoever tries; as it was before when this is dropped.
 struct Frozen(PathBuf);
 

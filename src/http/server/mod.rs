@@ -248,7 +248,7 @@ async fn converse(
             let mut answer = match answer {
                 Ok(answer) => answer.await?,
                 Err(refusal) => {
-                    tracing::debug!(%peer, status = refusal.status().as_u16(), "refused by its head");
+                    tracing::info!(%peer, status = refusal.status().as_u16(), "refused by its head");
                     return Ok(refusal);
                 }
             };

@@ -182,3 +182,17 @@ fn many_at_once_leave_a_whole_ring() {
     folder.run(&["check"]).is(0);
     folder.kid("ES256", "active");
 }
+
+#[test]
+fn a_stolen_key_is_revoked_though_the_database_cannot_be_opened() {
+    let folder = Folder::new();
+    folder.run(&["keys", "rotate"]).is(0);
+    let kid = folder.kid("ES256", "active");
+    std::fs::create_dir_all(folder.path("data")).unwrap();
+    std::fs::write(folder.path("data/countersign.db"), "no database, and longer than a header. ".repeat(4)).unwrap();
+    assert_ne!(folder.run(&["keys", "rotate"]).code, Some(0));
+    let ran = folder.run(&["keys", "revoke", &kid, "--yes"]);
+    ran.is(0);
+    assert!(ran.stderr.contains("going by the default settings"), "{ran:?}");
+    assert!(folder.keys().iter().any(|key| key["kid"] == kid.as_str() && key["state"] == "revoked"));
+}
