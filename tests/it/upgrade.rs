@@ -5,7 +5,7 @@
 use std::fs;
 
 use rusqlite::Connection;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::binary::Folder;
 use crate::support::{PASSWORD, mail};
@@ -37,18 +37,24 @@ fn go_back(folder: &Folder) {
     fs::rename(old, now).unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_the_first_schema_goes_on_with_all_that_is_in_it() {
-    let folder = Folder::new();
-    folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
-    folder.create("anna");
-    folder.run(&["settings", "set", "sessions.max_age", "86400"]).is(0);
+/// Anna's token and pair, of a server that has stopped since.
+async fn signed_in(folder: &Folder) -> (String, Value) {
     let mut server = folder.serve().await;
     let token = server.token("anna").await;
     let pair = json!({"username": "anna", "password": PASSWORD});
     let pair = server.post("/api/token/", None, &pair).await.is(200).json();
     server.signal("TERM");
     server.ended().await;
+    (token, pair)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_the_first_schema_goes_on_with_all_that_is_in_it() {
+    let folder = Folder::new();
+    folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
+    folder.create("anna");
+    folder.run(&["settings", "set", "sessions.max_age", "86400"]).is(0);
+    let (token, pair) = signed_in(&folder).await;
     go_back(&folder);
 
     let server = folder.serve().await;
@@ -77,12 +83,7 @@ async fn a_session_whose_day_an_older_server_did_not_write_goes_on() {
     let folder = Folder::new();
     folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
     folder.create("anna");
-    let mut server = folder.serve().await;
-    let token = server.token("anna").await;
-    let pair = json!({"username": "anna", "password": PASSWORD});
-    let pair = server.post("/api/token/", None, &pair).await.is(200).json();
-    server.signal("TERM");
-    server.ended().await;
+    let (token, pair) = signed_in(&folder).await;
     let database = Connection::open(folder.path("data/countersign.db")).unwrap();
     let changed = database.execute("UPDATE sessions SET expires_day = 0", []).unwrap();
     assert_eq!(changed, 2);
