@@ -12,6 +12,7 @@ pub mod derive;
 pub mod foreign_hash;
 pub mod foreign_keys;
 mod hash_line;
+mod hash_memory;
 pub mod jwk;
 pub mod key_dir;
 pub mod key_pair;

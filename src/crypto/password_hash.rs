@@ -1,19 +1,19 @@
 //! Password hashing on threads of its own: argon2id with memory that is kept, a line in front that is bounded by time.
 //!
-//! Each thread owns one block of memory for good: a fresh one for every hash would cost as much again in page faults
-//! and leave the process many times its size. Who could not be served in time is answered `Busy` at once, so that a storm
-//! of sign-ins delays nothing else. Every verification costs exactly one hash, whatever is wrong; another system's costs what
-//! it costs there, until its owner has signed in once.
+//! Who could not be served in time is answered `Busy` at once, so that a storm of sign-ins delays nothing else. Every
+//! verification costs exactly one hash, whatever is wrong; another system's costs what it costs there, until its owner has
+//! signed in once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
+use argon2::{Algorithm, Argon2, Params, Version};
 use subtle::ConstantTimeEq as _;
 
 use super::hash_line::Line;
+use super::hash_memory::HashMemory;
 use super::stored_hash::{Argon2Hash, Known, OUTPUT, phc};
 use crate::chance::Chance;
 use crate::clock::Clock;
@@ -22,6 +22,8 @@ use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
 /// How many jobs may wait for each thread, even if all were done in time: each keeps a request in memory.
 const QUEUE_PER_THREAD: usize = 1024;
 const SALT: usize = 16;
+/// After so long without a job the memory goes back to the system: to have it again costs the next hash some milliseconds.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// The cost of a new hash (RFC 9106 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +87,10 @@ impl Hasher {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT))
             .map_err(|_| HashError::Cost)?;
         let (queue, jobs) = sync_channel(threads * QUEUE_PER_THREAD);
-        let jobs = Arc::new(Mutex::new(jobs));
+        let (jobs, memory) = (Arc::new(Mutex::new(jobs)), HashMemory::new(params.block_count()));
         for number in 0..threads {
             let jobs = Arc::clone(&jobs);
-            let worker = Worker { params: params.clone(), memory: Vec::new(), chance: chance.clone() };
+            let worker = Worker { params: params.clone(), memory: memory.clone(), chance: chance.clone() };
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
             thread.spawn(move || worker.run(&jobs)).map_err(|_| HashError::NoThread)?;
         }
@@ -140,18 +142,19 @@ impl Hasher {
 
 struct Worker {
     params: Params,
-    memory: Vec<Block>,
+    memory: HashMemory,
     chance: Chance,
 }
 
 impl Worker {
     fn run(mut self, jobs: &Mutex<Receiver<Job>>) {
         loop {
-            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(QUIET);
             match next {
                 // A job that panics costs its asker the answer, and nobody else the thread.
                 Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut self)))),
-                Err(_) => return, // the last Hasher is gone
+                Err(RecvTimeoutError::Timeout) => self.memory.give_back(),
+                Err(RecvTimeoutError::Disconnected) => return, // the last Hasher is gone
             }
         }
     }
@@ -196,19 +199,17 @@ impl Worker {
     /// One hash. None where the parameters are out of bounds, which a stored hash's can be.
     fn argon2id(&mut self, password: &Password, salt: &[u8], params: &Params) -> Option<[u8; OUTPUT]> {
         let blocks = params.block_count();
-        let own = self.params.block_count();
-        if self.memory.len() < own {
-            self.memory.resize(own, Block::default());
-        }
-        // A stored hash may need more than this pool keeps: it gets memory of its own, once, and is then replaced.
-        let mut extra = if blocks > own { vec![Block::default(); blocks] } else { Vec::new() };
-        let memory = if blocks > own { &mut extra[..] } else { &mut self.memory[..blocks] };
+        let mut memory = self.memory.take(blocks);
         let bytes = password.expose();
         let mut output = [0; OUTPUT];
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
-            .hash_password_into_with_memory(&bytes[..bytes.len().min(PASSWORD_MAX)], salt, &mut output, memory)
-            .ok()
-            .map(|()| output)
+        let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()).hash_password_into_with_memory(
+            &bytes[..bytes.len().min(PASSWORD_MAX)],
+            salt,
+            &mut output,
+            &mut memory[..blocks],
+        );
+        self.memory.keep(memory);
+        hashed.ok().map(|()| output)
     }
 }
 
