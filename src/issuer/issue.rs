@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::refusal::Fault;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
-use crate::crypto::key_ring::KeyRing;
-use crate::crypto::sign::{SignFault, mint};
+use crate::crypto::key_ring::{KeyRing, Signer};
+use crate::crypto::sign::{SignFault, Unsigned};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::RESERVED;
 use crate::domain::count::Count;
@@ -48,7 +48,7 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
     let profile = settings.profile(who.session().dialect);
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
     let (ring, now) = (issuer.ring(), issuer.clock.now());
-    let signer = ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?;
+    let signer = signer(&ring, algorithm, now)?;
     let uncut = now + profile.access_lifetime;
     let uncut = refresh_exp.map_or(uncut, |end| uncut.min(end));
     let expires_at = signer.published_until().map_or(uncut, |end| uncut.min(end));
@@ -57,57 +57,51 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
         AccessType::Jwt => Typ::Jwt,
         AccessType::AtJwt => Typ::AtJwt,
     };
-    let text = sign(issuer, &ring, algorithm, now, typ, &claims).await?;
+    let text = sign(issuer, signer, typ, &claims).await?;
     issuer.counters.add(Count::Issued(who.session().dialect, algorithm));
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 
-/// Signs claims with the key that signs with `algorithm` at the moment.
+/// The key that signs with `algorithm` at the moment.
+pub(super) fn signer(ring: &KeyRing, algorithm: Algorithm, now: Timestamp) -> Result<&Signer, Refusal> {
+    ring.signer(algorithm, now).ok_or_else(|| {
+        let none = format!("no {algorithm} key is active: run `countersign keys rotate --now`");
+        Fault::new("choosing a signing key", &none).into()
+    })
+}
+
+/// Signs claims as a token of the given `typ`.
 pub(super) async fn sign(
     issuer: &Issuer,
-    ring: &Arc<KeyRing>,
-    algorithm: Algorithm,
-    now: Timestamp,
+    signer: &Signer,
     typ: Typ,
     claims: &impl Serialize,
 ) -> Result<SecretText, Refusal> {
+    let algorithm = signer.alg();
+    let unsigned = Unsigned::new(signer, typ, claims).map_err(|error| minting(&error))?;
     let span = trace_span!("token.sign", %algorithm);
-    let signed = match algorithm {
-        Algorithm::Es256 => {
-            let signer = ring.signer(algorithm, now).ok_or_else(|| no_key(algorithm))?;
-            span.in_scope(|| mint(signer, typ, claims))
-        }
-        Algorithm::Rs256 => mint_aside(issuer, ring, algorithm, now, typ, claims).instrument(span).await?,
+    let token = match algorithm {
+        Algorithm::Es256 => span.in_scope(|| unsigned.sign()),
+        Algorithm::Rs256 => sign_aside(issuer, unsigned).instrument(span).await?,
     };
-    signed.map_err(|error| Fault::new("minting a token", &error).into())
+    token.map_err(|error| minting(&error))
 }
 
 /// An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody, and no more of them at once than
 /// there are cores, so that a storm of them waits as tasks and leaves the threads that may block to everything else.
-async fn mint_aside(
-    issuer: &Issuer,
-    ring: &Arc<KeyRing>,
-    algorithm: Algorithm,
-    now: Timestamp,
-    typ: Typ,
-    claims: &impl Serialize,
-) -> Result<Result<SecretText, SignFault>, Refusal> {
-    let claims = serde_json::to_value(claims).map_err(|error| Fault::new("minting a token", &error))?;
-    let ring = Arc::clone(ring);
+async fn sign_aside(issuer: &Issuer, unsigned: Unsigned) -> Result<Result<SecretText, SignFault>, Refusal> {
     let turn = Arc::clone(&issuer.signing_turns).acquire_owned().await;
     let turn = turn.map_err(|error| Fault::new("waiting to sign a token", &error))?;
     let signed = tokio::task::spawn_blocking(move || {
-        let signed = ring.signer(algorithm, now).map(|signer| mint(signer, typ, &claims));
+        let token = unsigned.sign();
         drop(turn); // by the thread, so that one whose caller has left still counts while it signs
-        signed
+        token
     });
-    let signed = signed.await.map_err(|error| Fault::new("minting a token", &error))?;
-    signed.ok_or_else(|| no_key(algorithm))
+    signed.await.map_err(|error| minting(&error))
 }
 
-fn no_key(algorithm: Algorithm) -> Refusal {
-    Fault::new("choosing a signing key", &format!("no {algorithm} key is active: run `countersign keys rotate --now`"))
-        .into()
+fn minting(error: &impl ToString) -> Refusal {
+    Fault::new("minting a token", error).into()
 }
 
 /// The claims, serialised without intermediate values.

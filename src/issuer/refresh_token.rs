@@ -9,7 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::authenticate::named;
-use super::issue::sign;
+use super::issue::{sign, signer};
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
@@ -129,5 +129,5 @@ pub async fn jwt(issuer: &Issuer, who: &SignedIn) -> Result<SecretText, Refusal>
         user_id: BTreeMap::from([(profile.user_id_claim.as_str(), user.id)]),
     };
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
-    sign(issuer, &issuer.ring(), algorithm, issuer.clock.now(), Typ::RefreshJwt, &claims).await
+    sign(issuer, signer(&issuer.ring(), algorithm, issuer.clock.now())?, Typ::RefreshJwt, &claims).await
 }
