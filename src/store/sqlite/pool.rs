@@ -34,7 +34,7 @@ impl Readers {
         let manager = SqliteConnectionManager::file(path)
             .with_flags(connect::FLAGS)
             .with_init(move |connection| connect::set_up_reader(connection, patience));
-        // Connections are kept for good: with them would go their statements and their map of the file.
+        // Connections are kept for good: with them would go their statements and the pages they know.
         let pool = Pool::builder()
             .max_size(READERS)
             .test_on_check_out(false)

@@ -36,7 +36,7 @@ async fn the_connections_are_set_as_they_must_be() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
     let pragmas = |connection: &Connection| {
-        ["synchronous", "foreign_keys", "query_only", "trusted_schema", "temp_store", "mmap_size"]
+        ["synchronous", "foreign_keys", "query_only", "trusted_schema", "temp_store", "cache_size"]
             .map(|name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap())
     };
     let writer = database
@@ -47,7 +47,7 @@ async fn the_connections_are_set_as_they_must_be() {
         .write(true, move |tx| Ok::<_, StoreError>(pragmas(tx.connection())))
         .await
         .unwrap();
-    assert_eq!(writer, [2, 1, 0, 0, 2, 64 << 30]);
+    assert_eq!(writer, [2, 1, 0, 0, 2, -2000]);
     let reader = database
         .opening
         .get()
@@ -56,7 +56,7 @@ async fn the_connections_are_set_as_they_must_be() {
         .on_connection(move |connection| Ok::<_, StoreError>(pragmas(connection)))
         .await
         .unwrap();
-    assert_eq!(reader, [2, 1, 1, 0, 2, 64 << 30]);
+    assert_eq!(reader, [2, 1, 1, 0, 2, -16384]);
     let mode = |connection: &Connection| {
         let mode: Result<String, _> = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
         mode.map_err(StoreError::from)
