@@ -12,7 +12,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::session::EndReason;
 use crate::domain::user::User;
 use crate::store::CodeHash;
-use crate::throttle::Counted;
+use crate::throttle::{Counted, prefix};
 
 /// Somebody has a code or a link from a mail.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ impl RedeemReset {
                 if tx.verify_email(id)? {
                     unlink_all(tx, id, self.from, now)?;
                 }
+                // Strangers' tries may have used up what sign-ins the account has left: from here its owner has others.
+                tx.record_address(id, now, prefix(self.from.address))?;
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
                 let detail = format!("{ended} sessions ended");
                 tx.record(&AuditEntry {

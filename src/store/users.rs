@@ -76,9 +76,9 @@ pub trait ReadUsers {
     fn user_page(&self, search: &UserSearch) -> Result<UserPage, StoreError>;
     /// Whether there is an active superuser besides.
     fn other_superuser(&self, than: UserId) -> Result<bool, StoreError>;
-    /// The addresses the user signed in from last, newest first, with the last date of each.
+    /// The addresses from which the user signed in or reset the password last, newest first, with the last date of each.
     fn sign_in_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError>;
-    /// Whether the user signed in from that address before.
+    /// Whether the user signed in or reset the password from that address before.
     fn has_signed_in_from(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError>;
 }
 
@@ -107,8 +107,10 @@ pub trait WriteUsers {
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
     /// Sets the user's own claims.
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError>;
-    /// Remembers when and from where a session was opened. Only the newest 20 addresses of a user are kept.
+    /// Remembers when and from where a session was opened.
     fn record_sign_in(&self, id: UserId, at: Timestamp, address: Option<IpAddr>) -> Result<(), StoreError>;
+    /// Remembers from where somebody proved to be the user. Only the newest 20 addresses of a user are kept.
+    fn record_address(&self, id: UserId, at: Timestamp, address: IpAddr) -> Result<(), StoreError>;
     /// Deletes the user with sessions, codes and addresses; its audit lines stay, without a name. False if there is none.
     fn delete_user(&self, id: UserId) -> Result<bool, StoreError>;
 }

@@ -75,6 +75,7 @@ pub(crate) async fn changes_change_what_they_name_alone(store: &Store) {
             tx.set_active(id, false)?;
             tx.set_claims(id, &set)?;
             tx.record_sign_in(id, at(500), Some(ip("192.0.2.7")))?;
+            tx.record_address(id, at(600), ip("192.0.2.8"))?;
         }
         Ok(tx.user(ann)?.zip(tx.user(bob)?))
     });

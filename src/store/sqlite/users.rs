@@ -260,14 +260,18 @@ impl WriteUsers for Tx<'_> {
 
     fn record_sign_in(&self, id: UserId, at: Timestamp, address: Option<IpAddr>) -> Result<(), StoreError> {
         let found = self.execute("UPDATE users SET last_login = ?2 WHERE id = ?1", params![id.0, at.unix()])?;
-        let Some(address) = address.filter(|_| found == 1).map(address_text) else { return Ok(()) };
+        address.filter(|_| found == 1).map_or(Ok(()), |address| self.record_address(id, at, address))
+    }
+
+    fn record_address(&self, id: UserId, at: Timestamp, address: IpAddr) -> Result<(), StoreError> {
+        let address = address_text(address);
         let known = self.execute(
             "UPDATE sign_in_addresses SET last_at = ?3 WHERE user_id = ?1 AND address = ?2",
             params![id.0, address, at.unix()],
         )?;
         if known == 0 {
             self.execute(
-                "INSERT INTO sign_in_addresses (user_id, address, last_at) VALUES (?1, ?2, ?3)",
+                "INSERT INTO sign_in_addresses (user_id, address, last_at) SELECT id, ?2, ?3 FROM users WHERE id = ?1",
                 params![id.0, address, at.unix()],
             )?;
             self.keep_newest_addresses(id, &address)?;

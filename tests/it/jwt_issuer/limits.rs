@@ -64,7 +64,10 @@ async fn strangers_do_not_lock_the_owner_out() {
     server.post_from("192.0.2.1", "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
     settle("a mail", async || server.mails().len() == 1).await;
     let code = server.mails()[0].code().to_owned();
-    server.post_from("192.0.2.1", "/reset_password", &json!({"reset_code": code})).await.is(200);
+    let reset = server.post_from("192.0.2.1", "/reset_password", &json!({"reset_code": code})).await.is(200).json();
+    let temporary = reset["temporary_password"].as_str().unwrap();
+    sign_in(&server, "192.0.2.1", "anna", temporary).await.is(200);
+    is_throttled(&sign_in(&server, "192.0.2.2", "anna", temporary).await, 60);
     // The owner's own address is limited by its own failures.
     for _ in 0..10 {
         sign_in(&server, HOME, "anna", "wrong").await.is(401);
