@@ -134,7 +134,8 @@ impl Keys {
                 // A stolen key goes on signing while the database is mended: it must go, whatever the settings are.
                 let policy = policy(config).unwrap_or_else(|error| {
                     print::warn(format!("{error:#}: going by the default settings"));
-                    app::key_policy(config, &Settings::default())
+                    let promised_until = last_publication(&folder);
+                    KeyPolicy { promised_until, ..app::key_policy(config, &Settings::default()) }
                 });
                 let done = revoke(&folder, &kid, &policy)?;
                 note(config, clock.now(), Action::KeyRevoked, vec![told_of_revoked(&done)]);
@@ -151,6 +152,11 @@ fn open(folder: &KeyDir) -> Result<KeyRing> {
         print::warn(warning.to_string());
     }
     Ok(ring)
+}
+
+/// Until when any key is to be published: as long as the others stay where nobody can tell what their tokens need.
+fn last_publication(folder: &KeyDir) -> Option<Timestamp> {
+    folder.open().ok()?.schedule().keys().iter().filter_map(|key| key.published_until).max()
 }
 
 /// The spans of a rotation, by the runtime settings where there is a database already.

@@ -161,11 +161,11 @@ impl Schedule {
             if key.signs_until.is_some_and(|until| until <= now) {
                 continue;
             }
-            // Tokens may have been signed with the later date in mind, so a publication is never cut short.
-            let promised = key.published_until;
             key.signs_until = successor;
-            let promised = promised.max(policy.promised_until);
-            key.published_until = successor.map(|until| promised.unwrap_or(until).max(until + policy.linger()));
+            // Reckoned anew: a key that stops earlier than planned leaves earlier, too. What was signed while lifetimes were
+            // longer is in `promised_until`.
+            let lingers = |until: Timestamp| (until + policy.linger()).max(policy.promised_until.unwrap_or(until));
+            key.published_until = successor.map(lingers);
         }
     }
 }
@@ -238,12 +238,20 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_signs_now_ends_where_the_waiting_one_begins_and_no_publication_is_cut_short() {
+    fn a_key_that_signs_now_ends_where_the_waiting_one_begins_and_the_one_before_leaves_earlier() {
         let mut ring = rotated();
         rotate(&mut ring, 'c', 200, true);
-        assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(100 + HOUR + LINGER)));
+        assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(200 + LINGER)));
         assert_eq!(dates(&ring, 'c'), (200, Some(100 + HOUR), Some(100 + HOUR + LINGER)));
         assert_eq!(dates(&ring, 'b'), (100 + HOUR, None, None));
+    }
+
+    #[test]
+    fn a_key_stays_for_what_was_signed_while_lifetimes_were_longer() {
+        let mut ring = rotated();
+        let promised = KeyPolicy { promised_until: Some(at(9 * HOUR)), ..policy() };
+        ring.rotate(&ring.plan_rotation(ES, true), kid('c'), at(200), &promised).unwrap();
+        assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(9 * HOUR)));
     }
 
     #[test]
