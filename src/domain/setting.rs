@@ -20,6 +20,8 @@ const YEAR: u64 = 366 * DAY;
 
 /// The stored name of [`Settings::promised_until`], in Unix seconds: kept with the settings, and none itself.
 pub const PROMISED_UNTIL: &str = "keys.promised_until";
+/// The stored name of [`Settings::former_audiences`]: an object of audiences and Unix seconds, no setting either.
+pub const FORMER_AUDIENCES: &str = "tokens.former_audiences";
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug)]
@@ -228,6 +230,7 @@ pub struct Row {
 pub struct Settings {
     values: BTreeMap<&'static str, Value>,
     promised_until: Option<Timestamp>,
+    former_audiences: BTreeMap<String, Timestamp>,
     profiles: Vec<Profile>,
 }
 
@@ -238,9 +241,13 @@ impl Settings {
             let kept = stored.iter().find(|(name, value)| name == row.name && row.fits(value));
             (row.name, kept.map_or(row.default, |(_, value)| value.clone()))
         });
-        let promised = stored.iter().find(|(name, _)| name == PROMISED_UNTIL).and_then(|(_, at)| at.as_i64());
-        let promised_until = promised.map(Timestamp::from_unix);
-        let mut settings = Self { values: values.collect(), promised_until, profiles: Vec::new() };
+        let values = values.collect();
+        let beside = |name: &str| stored.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        let date = |at: &Value| at.as_i64().map(Timestamp::from_unix);
+        let promised_until = beside(PROMISED_UNTIL).and_then(date);
+        let former = beside(FORMER_AUDIENCES).and_then(Value::as_object).into_iter().flatten();
+        let former_audiences = former.filter_map(|(name, until)| Some((name.clone(), date(until)?))).collect();
+        let mut settings = Self { values, promised_until, former_audiences, profiles: Vec::new() };
         settings.profiles = Dialect::ALL.into_iter().map(|dialect| settings.build_profile(dialect)).collect();
         settings
     }
@@ -263,6 +270,11 @@ impl Settings {
     /// The latest `exp` of tokens that were made before an access lifetime was lowered, if any were.
     pub fn promised_until(&self) -> Option<Timestamp> {
         self.promised_until
+    }
+
+    /// The audiences that profiles had before, each with the latest `exp` of tokens that were made for it.
+    pub fn former_audiences(&self) -> &BTreeMap<String, Timestamp> {
+        &self.former_audiences
     }
 
     /// The longest access lifetime of all profiles: how long a key that no longer signs must stay published.

@@ -171,7 +171,7 @@ impl Issuer {
         self.runtime.load_full()
     }
 
-    /// Verifies an access token of ours, for whatever audience of ours it was minted. The store is not asked.
+    /// Verifies an access token of ours, for whatever audience of ours it was minted, now or before. The store is not asked.
     pub fn verify_access(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
         self.verify_for_servers(token, ACCESS)
     }
@@ -198,6 +198,8 @@ impl Issuer {
         let mut audiences = vec![self.policy.audience.as_str()];
         audiences.extend(Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref()));
         let (now, leeway) = (self.clock.now(), self.policy.leeway);
+        let former = settings.former_audiences().iter().filter(|(_, until)| now < **until + leeway);
+        audiences.extend(former.map(|(audience, _)| audience.as_str()));
         verify(token, &self.ring(), &Expected { issuer: &self.policy.issuer, audiences: &audiences, kind, now, leeway })
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
-use crate::domain::setting::{Definition, PROMISED_UNTIL, Row, SettingError, Settings, definitions};
+use crate::domain::setting::{Definition, FORMER_AUDIENCES, PROMISED_UNTIL, Row, SettingError, Settings, definitions};
 use crate::domain::time::Timestamp;
 use crate::store::{Read, SettingChange, Store, StoreError, Write};
 
@@ -133,6 +133,7 @@ async fn change(
         let detail = make(tx, &by)?;
         let after = Settings::new(&tx.stored_settings()?);
         keep_promise(tx, &before, &after, now, by.name())?;
+        keep_audiences(tx, &before, &after, now, by.name())?;
         tx.record(&by.entry(now, Action::SettingChanged, None, detail))
     });
     written.await.map_err(|error: StoreError| NotSet::Refused(error.into()))
@@ -160,4 +161,31 @@ fn keep_promise(
         }
         _ => Ok(()),
     }
+}
+
+/// Remembers an audience that is given up for as long as tokens may be good that were made for it: here they still open
+/// what they opened.
+fn keep_audiences(
+    tx: &dyn Write,
+    before: &Settings,
+    after: &Settings,
+    now: Timestamp,
+    by: &str,
+) -> Result<(), StoreError> {
+    let mut former = before.former_audiences().clone();
+    for dialect in Dialect::ALL {
+        let (was, is) = (before.profile(dialect), after.profile(dialect));
+        if let Some(audience) = was.audience.as_ref().filter(|audience| is.audience.as_ref() != Some(audience))
+            && tx.any_session(dialect)?
+        {
+            let last = (now + was.access_lifetime + TAKE_UP).max(before.promised_until().unwrap_or(now));
+            former.entry(audience.clone()).and_modify(|until| *until = last.max(*until)).or_insert(last);
+        }
+    }
+    if former == *before.former_audiences() {
+        return Ok(());
+    }
+    former.retain(|_, until| *until > now);
+    let stored = former.into_iter().map(|(audience, until)| (audience, until.unix().into()));
+    tx.put_setting(FORMER_AUDIENCES, &Value::Object(stored.collect()), now, by)
 }

@@ -148,3 +148,18 @@ async fn where_registration_is_closed_nobody_comes_in() {
     server.set("registration.open", "true").await;
     server.post("/register", &body).await.is(200);
 }
+
+#[tokio::test]
+async fn a_changed_audience_signs_nobody_out() {
+    const NAME: &str = "profiles.jwt_issuer.audience";
+    let server = TestServer::with_anna().await;
+    server.set(NAME, "https://one.example").await;
+    let first = server.token("anna").await;
+    server.set(NAME, "https://two.example").await;
+    let second = server.token("anna").await;
+    server.set(NAME, "none").await;
+    for (token, audience) in [(first, "https://one.example"), (second, "https://two.example")] {
+        assert_eq!(token::claims(&token)["aud"], audience);
+        assert!(server.opens(&token).await, "{audience}");
+    }
+}
