@@ -44,6 +44,7 @@ impl Check {
         }
         print::say(match findings.len() {
             0 => "the settings are fine".to_owned(),
+            1 => "the settings are valid; one of them is unsafe in production".to_owned(),
             found => format!("the settings are valid; {found} of them are unsafe in production"),
         });
         Ok(ExitCode::SUCCESS)

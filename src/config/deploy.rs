@@ -42,12 +42,21 @@ fn reach(config: &Config) -> Vec<Finding> {
             "server.public_url = \"https://…\", with [tls] or a proxy that ends TLS",
         ));
     }
-    if config.server.listen.ip().is_unspecified() && config.tls.is_none() && config.server.trusted_proxies.is_empty() {
+    let open = config.tls.is_none() && config.server.trusted_proxies.is_empty();
+    if open && config.server.listen.ip().is_unspecified() {
         found.push(Finding::new(
             "server.listen",
             format!("listening on every address ({}) without TLS and without a trusted proxy", config.server.listen),
             "anybody near can call in plain HTTP, and behind a proxy all callers would share one throttle",
             "[tls], or server.trusted_proxies with the proxy's address, or server.listen = \"127.0.0.1:8080\"",
+        ));
+    }
+    if open && !config.server.listen.ip().is_unspecified() && url.is_https() {
+        found.push(Finding::new(
+            "server.trusted_proxies",
+            format!("something in front must end the TLS of {url}, and no proxy is trusted"),
+            "all callers would be one, who share one throttle: a stranger's failures would keep everybody out",
+            "server.trusted_proxies with the proxy's address (one on this machine: [\"127.0.0.1\", \"::1\"]), or [tls]",
         ));
     }
     if config.tls == Some(TlsConfig::SelfSigned) {
@@ -58,8 +67,8 @@ fn reach(config: &Config) -> Vec<Finding> {
             "tls.certificate and tls.key, or a proxy that ends TLS",
         ));
     }
-    let open = config.metrics.as_ref().filter(|metrics| metrics.token.is_none()).and_then(|metrics| metrics.listen);
-    if let Some(listen) = open.filter(|listen| !listen.ip().is_loopback()) {
+    let anyone = config.metrics.as_ref().filter(|metrics| metrics.token.is_none()).and_then(|metrics| metrics.listen);
+    if let Some(listen) = anyone.filter(|listen| !listen.ip().is_loopback()) {
         found.push(Finding::new(
             "metrics.listen",
             format!("metrics are shown to whoever reaches {listen}"),
@@ -222,6 +231,11 @@ mod tests {
             ("https://id.example.com\"", "https://id.example.com\"\n[tokens]\nissuer = \"http://i\"", "tokens.issuer"),
             ("certificate = \"c.pem\"\n        key = \"k.pem\"", "self_signed = true", "tls.self_signed"),
             ("certificate = \"c.pem\"\n        key = \"k.pem\"", "", "server.listen"),
+            (
+                "0.0.0.0:8443\"\n        public_url = \"https://id.example.com\"\n        [tls]\n        certificate = \"c.pem\"\n        key = \"k.pem\"",
+                "127.0.0.1:8080\"\n        public_url = \"https://id.example.com\"",
+                "server.trusted_proxies",
+            ),
             ("passphrase = \"correct horse\"", "", "keys.passphrase"),
             ("reject_common = true", "", "passwords.reject_common"),
             ("reject_common = true", "reject_common = true\nmemory_kib = 9728", "passwords.memory_kib"),

@@ -169,7 +169,8 @@ fn what_is_unsafe_in_production_is_listed() {
     let folder = Folder::empty();
     folder.write(
         "countersign.toml",
-        "server.public_url = 'https://id.example.com'\nkeys.passphrase = 'x'\npasswords.reject_common = true\n\
+        "server.public_url = 'https://id.example.com'\nserver.trusted_proxies = ['127.0.0.1']\nkeys.passphrase = 'x'\n\
+         passwords.reject_common = true\n\
          email.host = 'mail.example.com'\nemail.from = 'id@example.com'\n",
     );
     folder.run(&["keys", "rotate"]).is(0);
