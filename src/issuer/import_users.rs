@@ -37,6 +37,8 @@ pub struct ImportUsers {
 pub struct Imported {
     /// How many came along, with whatever loss.
     pub came: usize,
+    /// How many of those have no password, as none came or it was left behind: they get one by a reset.
+    pub without_password: usize,
     /// How many were here before.
     pub already_here: usize,
     /// What could not come along.
@@ -95,6 +97,11 @@ impl Left {
             Self::Unreadable(_) | Self::Unfit(_) | Self::Id(_) | Self::Sub(_) | Self::OtherSub(_) | Self::Name => true,
             Self::WrongEmail(_) | Self::TakenEmail | Self::Hash(_) => false,
         }
+    }
+
+    /// Whether the user came along without their address.
+    pub fn is_address(&self) -> bool {
+        matches!(self, Self::WrongEmail(_) | Self::TakenEmail)
     }
 }
 
@@ -193,6 +200,7 @@ fn bring(tx: &dyn Write, mut candidate: Candidate, imported: &mut Imported) -> R
         }
     };
     imported.came += usize::from(came.is_some());
+    imported.without_password += usize::from(came.is_some() && candidate.user.password.is_none());
     let Candidate { number, user, left, .. } = candidate;
     let username = user.username.to_string();
     let notes = left.into_iter().map(|left| Note { number, id: user.id, username: Some(username.clone()), left });

@@ -60,16 +60,22 @@ impl Import {
                 let done = import.run(&issuer).await.map_err(refusal::words).with_context(|| {
                     format!("importing users ({} came along before; repeat the import to go on)", sum.came)
                 })?;
-                (sum.came, sum.already_here) = (sum.came + done.came, sum.already_here + done.already_here);
+                sum.came += done.came;
+                sum.without_password += done.without_password;
+                sum.already_here += done.already_here;
                 report.take(&done.notes, batch.read)?;
             }
             report.bar.finish_and_clear();
             issuer.store.close().await;
             let seconds = clock.monotonic().saturating_sub(begun).as_secs_f64();
             print::say(format!(
-                "{} users came along ({} of them without an address or a password), {} were here already, {} could not \
-                 come, in {seconds:.1} s",
-                sum.came, report.lossy, sum.already_here, report.refused
+                "{} came along ({} lost their address, {} have no password and need a reset), {} were here already, {} \
+                 could not come, in {seconds:.1} s",
+                people(sum.came),
+                report.lost_address,
+                sum.without_password,
+                sum.already_here,
+                report.refused
             ));
             Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
@@ -90,7 +96,7 @@ struct Report {
     noun: &'static str,
     file: Option<BufWriter<File>>,
     bar: ProgressBar,
-    lossy: usize,
+    lost_address: usize,
     refused: usize,
 }
 
@@ -101,16 +107,15 @@ impl Report {
             made.map(BufWriter::new)
         });
         let file = file.transpose()?;
-        Ok(Self { noun: source.noun(), file, bar: bar(source)?, lossy: 0, refused: 0 })
+        Ok(Self { noun: source.noun(), file, bar: bar(source)?, lost_address: 0, refused: 0 })
     }
 
     fn take(&mut self, notes: &[Note], read: u64) -> Result<()> {
         self.bar.set_position(read);
-        for of_one in notes.chunk_by(|one, next| one.number == next.number) {
-            let is_refused = of_one.iter().any(|note| note.left.is_all());
-            *(if is_refused { &mut self.refused } else { &mut self.lossy }) += 1;
-        }
         for note in notes {
+            // Nobody has two notes of one kind.
+            self.refused += usize::from(note.left.is_all());
+            self.lost_address += usize::from(note.left.is_address());
             let who = note
                 .username
                 .as_deref()
@@ -131,6 +136,10 @@ impl Report {
         }
         self.file.as_mut().map_or(Ok(()), BufWriter::flush).context("writing the report")
     }
+}
+
+fn people(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "user" } else { "users" })
 }
 
 /// A bar on a terminal's standard error, and nothing elsewhere.
