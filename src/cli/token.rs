@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::dialect::Dialect;
 use crate::domain::time::Timestamp;
-use crate::issuer::mint::Mint;
+use crate::issuer::mint::{Mint, Minted};
 use crate::issuer::users;
 
 /// Not a comment on the argument: the names are to be typed as they stand, without the quotes of a comment.
@@ -32,6 +32,9 @@ pub enum Token {
         user: String,
         #[arg(long, value_name = "DIALECT", default_value = "jwt_issuer", help = PROFILE)]
         profile: Dialect,
+        /// Print JSON: the access token, when it expires and, where the dialect has one, the refresh token
+        #[arg(long)]
+        json: bool,
     },
     /// Show what a token says, without verifying it
     Inspect {
@@ -48,7 +51,7 @@ pub enum Token {
 impl Token {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         match self {
-            Self::Mint { user, profile } => mint(config, &user, profile)?,
+            Self::Mint { user, profile, json } => mint(config, &user, profile, json)?,
             Self::Inspect { token } => inspect(&read(token)?)?,
             Self::Verify { token } => verify(config, &read(token)?)?,
         }
@@ -60,31 +63,46 @@ fn read(token: String) -> Result<String> {
     Ok(if token == "-" { secret_input::stdin_line()?.trim().to_owned() } else { token })
 }
 
-fn mint(config: &Config, name: &str, dialect: Dialect) -> Result<()> {
+fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()> {
     block_on(async {
         let issuer = app::build(config, Clock::system(), Chance::System).await?;
         let user = users::find(&issuer, name).await.map_err(refusal::words)?;
         let Some(user) = user else { bail!("there is no user `{name}`: see `countersign users list`") };
-        let token = Mint { user, dialect }.run(&issuer).await.map_err(refusal::words)?;
-        print::data(token.text.expose())?;
-        print::say(format!("good until {}, issued by {}", token.expires_at, issuer.policy.issuer));
+        let Minted { access, refresh } = Mint { user, dialect }.run(&issuer).await.map_err(refusal::words)?;
+        if json {
+            let mut tokens = json!({"access": access.text.expose(), "expires_at": access.expires_at});
+            if let Some(refresh) = &refresh {
+                tokens["refresh"] = refresh.expose().into();
+            }
+            return Ok(print::json(&tokens)?);
+        }
+        print::data(access.text.expose())?;
+        print::say(format!("good until {}, issued by {}", access.expires_at, issuer.policy.issuer));
+        if refresh.is_some() {
+            print::hint("its refresh token is printed with --json");
+        }
         Ok(())
     })
 }
 
+/// Shows any JWS as it stands, also one that nobody here would take: a token of the system before, for one.
 fn inspect(token: &str) -> Result<()> {
-    let read = UnverifiedToken::parse(token).context("inspecting the token: no verifier of ours would take it")?;
-    // As it stands: what was read of it is in the form in which it is compared.
-    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap_or_default())?;
-    let header: Value = serde_json::from_slice(&header)?;
-    print::json(&json!({"header": header, "claims": read.claims}))?;
-    let date = |name: &str| read.claims.get(name).and_then(Value::as_i64).map(Timestamp::from_unix);
+    let mut parts = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok());
+    let mut part = || parts.next().flatten().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let (Some(header), Some(claims)) = (part(), part()) else {
+        bail!("this is no JWT: it needs a header and claims, JSON in base64url with a dot between them");
+    };
+    print::json(&json!({"header": header, "claims": claims}))?;
+    let date = |name: &str| claims.get(name).and_then(Value::as_i64).map(Timestamp::from_unix);
     for (name, words) in [("iat", "issued"), ("exp", "expires")] {
         if let Some(date) = date(name) {
             print::say(format!("{words} {date}"));
         }
     }
-    print::hint("nothing was verified: use `countersign token verify`");
+    match UnverifiedToken::parse(token) {
+        Ok(_) => print::hint("nothing was verified: use `countersign token verify`"),
+        Err(fault) => print::warn(format!("no verifier of ours would take it: {fault}")),
+    }
     Ok(())
 }
 
@@ -93,11 +111,12 @@ fn verify(config: &Config, token: &str) -> Result<()> {
         let issuer = app::build(config, Clock::system(), Chance::System).await?;
         let verified = issuer.verify_access(token).map_err(|fault| match fault {
             TokenFault::Issuer => anyhow!(
-                "the token is {fault}: by the settings of this call the issuer is {} (a server that was started with other \
+                "the token is not good: {fault}: by the settings of this call the issuer is {} (a server that was started with other \
                  settings, or --listen, is another)",
                 issuer.policy.issuer
             ),
-            _ => anyhow!("the token is {fault}"),
+            TokenFault::UnknownKey => anyhow!("the token is not good: {fault} (`countersign keys list` has ours)"),
+            _ => anyhow!("the token is not good: {fault}"),
         })?;
         print::json(verified.claims())?;
         print::say("the signature and the claims are good");

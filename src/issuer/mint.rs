@@ -1,11 +1,13 @@
 //! Making a token by hand: an operator opens a session in a user's place.
 
 use super::issue::{AccessToken, access_token};
+use super::refresh_token::{jwt, uuid};
 use super::sign_in;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
+use crate::domain::secret::SecretText;
 use crate::domain::user::User;
 
 /// An operator wants a token for a user.
@@ -17,9 +19,18 @@ pub struct Mint {
     pub dialect: Dialect,
 }
 
+/// What a session begins with.
+#[derive(Debug)]
+pub struct Minted {
+    /// Its access token.
+    pub access: AccessToken,
+    /// Its refresh token, as its dialect spells it; None where a dialect has none.
+    pub refresh: Option<SecretText>,
+}
+
 impl Mint {
-    /// Opens a session and mints its first access token. A disabled user gets none.
-    pub async fn run(self, issuer: &Issuer) -> Result<AccessToken, Refusal> {
+    /// Opens a session and mints its first tokens. A disabled user gets none.
+    pub async fn run(self, issuer: &Issuer) -> Result<Minted, Refusal> {
         let session = sign_in::open(issuer, &self.user, self.dialect, None);
         let who = SignedIn::proven(self.user, session.clone());
         let (at, user) = (session.opened_at, Some(session.user));
@@ -32,6 +43,11 @@ impl Mint {
             Ok::<(), Refusal>(())
         });
         opened.await?;
-        access_token(issuer, &who).await
+        let refresh = match self.dialect {
+            Dialect::Simplejwt => Some(jwt(issuer, &who).await?),
+            Dialect::DrfPyjwt => Some(SecretText::new(uuid(issuer, &who).to_string())),
+            Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => None,
+        };
+        Ok(Minted { access: access_token(issuer, &who).await?, refresh })
     }
 }

@@ -103,7 +103,7 @@ async fn other_dialects_tokens_are_not_renewed_this_way() {
     let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
     let mint = countersign::issuer::mint::Mint { user, dialect: "drf_pyjwt".parse().unwrap() };
     let short = mint.run(&server.issuer).await.unwrap();
-    renew(&server, short.text.expose()).await.refuses(401, "not_signed_in");
+    renew(&server, short.access.text.expose()).await.refuses(401, "not_signed_in");
 }
 
 /// A token of the server's, changed by `change` and signed again with its own key.
