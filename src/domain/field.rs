@@ -64,4 +64,7 @@ pub enum Problem {
     /// A password that is among the first anyone would guess.
     #[error("is too common: choose one that is harder to guess")]
     Common,
+    /// A new password that is the temporary one it should replace.
+    #[error("must be another than the one you have")]
+    Unchanged,
 }

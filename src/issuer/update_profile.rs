@@ -3,6 +3,7 @@
 use super::refusal::Unproven;
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
+use crate::crypto::password_hash::Checked;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::field::{Field, Problem};
@@ -89,8 +90,14 @@ fn follow(user: &User, email: Option<&Email>) -> Option<Username> {
 }
 
 async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {
-    let checked: Result<(), Problem> = issuer.policy.passwords.check(&password, &[user.username.as_str()]);
-    checked.map_err(|problem| Refusal::invalid(Field::Password, problem))?;
+    let wrong = |problem: Problem| Refusal::invalid(Field::Password, problem);
+    issuer.policy.passwords.check(&password, &[user.username.as_str()]).map_err(wrong)?;
+    // The one they have came through a mailbox: it is to be another.
+    if user.must_change_password
+        && issuer.check_password(password.clone(), user.password.clone()).await? != Checked::Wrong
+    {
+        return Err(wrong(Problem::Unchanged));
+    }
     issuer.hash_password(password).await
 }
 

@@ -118,6 +118,7 @@ fn said(problem: Problem) -> String {
         Problem::AnothersEmail => "This may be an email address only if it is your own.".to_owned(),
         Problem::NotAnEmail => "Enter a valid email address.".to_owned(),
         Problem::Common => "This password is too common.".to_owned(),
+        Problem::Unchanged => "This password is the one you have.".to_owned(),
     }
 }
 
@@ -199,10 +200,15 @@ impl Fields {
         match parse(text?) {
             Ok(parsed) => Some(parsed),
             Err(problem) => {
-                self.wrong.push((field.name(), said(problem)));
+                self.wrong(field, problem);
                 None
             }
         }
+    }
+
+    /// Something is wrong with a field.
+    pub fn wrong(&mut self, field: Field, problem: Problem) {
+        self.wrong.push((field.name(), said(problem)));
     }
 
     /// Refuses the body if anything was found wrong.

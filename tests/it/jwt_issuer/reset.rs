@@ -98,6 +98,9 @@ async fn a_code_gives_a_temporary_password_that_must_be_changed() {
     let renewed = server.post_as(mine, "/renew_token", &json!({})).await.is(200).json();
     assert_eq!(token::claims(renewed["token"].as_str().unwrap())["must_change_password"], true);
 
+    let same = server.post_as(mine, "/update_profile", &json!({"password": temporary})).await;
+    same.refuses(400, "invalid_field");
+    assert_eq!(same.json()["message"], "password must be another than the one you have");
     server.post_as(mine, "/update_profile", &json!({"password": NEW})).await.is(200);
     let renewed = server.post_as(mine, "/renew_token", &json!({})).await.is(200).json();
     assert_eq!(token::claims(renewed["token"].as_str().unwrap()).get("must_change_password"), None);
