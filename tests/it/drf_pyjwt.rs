@@ -41,6 +41,7 @@ async fn registration_answers_as_the_framework_does() {
     let blank = "This field may not be blank.";
     let not_null = "This field may not be null.";
     let no_text = "Not a valid string.";
+    let short = "This password is too short. It must contain at least 8 characters.";
     let rows = [
         (
             JSON,
@@ -62,7 +63,7 @@ async fn registration_answers_as_the_framework_does() {
             400,
             json!({"email": [not_null], "password": [not_null], "username": [not_null]}),
         ),
-        (JSON, r#"{"email":" ","password":"x"}"#, 400, json!({"email": [blank]})),
+        (JSON, r#"{"email":" ","password":"x"}"#, 400, json!({"email": [blank], "password": [short]})),
         (
             JSON,
             r#"{"email":["x"],"password":{},"username":true}"#,
@@ -80,6 +81,12 @@ async fn registration_answers_as_the_framework_does() {
             r#"{"email":5,"password":"correct horse battery"}"#,
             400,
             json!({"email": ["Enter a valid email address."]}),
+        ),
+        (
+            JSON,
+            r#"{"email":"no","password":""}"#,
+            400,
+            json!({"email": ["Enter a valid email address."], "password": [blank]}),
         ),
     ];
     server.answers("/api/register/", &rows).await;

@@ -49,7 +49,8 @@ fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> 
 }
 
 async fn register(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
-    let wire::Registration { username, password, email, named } = wire::registration(body)?;
+    let wire::Registration { username, password, email, named } =
+        wire::registration(body, &http.issuer.policy.passwords)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
     let user = register.run(&http.issuer).await.map_err(|refusal| wire::as_sent(refusal, named))?;
     Ok(wire::registered(&user))

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::super::reply;
 use super::super::drf::{Fields, Words};
 use crate::domain::field::{Field, Problem};
-use crate::domain::password::Password;
+use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::user::{Email, Login, User, Username};
 use crate::issuer::Refusal;
 use crate::issuer::issue::AccessToken;
@@ -31,8 +31,9 @@ pub struct Change {
     pub email: Option<Email>,
 }
 
-/// The user name may be missing, or empty as the original showed it: then the address is one.
-pub fn registration(mut body: Fields) -> Result<Registration, Words> {
+/// The user name may be missing, or empty as the original showed it: then the address is one. The password is held against
+/// the rules here already, so that all that is wrong is told at once.
+pub fn registration(mut body: Fields, rules: &PasswordPolicy) -> Result<Registration, Words> {
     let email = body.text("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
     let password = body.password();
@@ -44,6 +45,11 @@ pub fn registration(mut body: Fields) -> Result<Registration, Words> {
         (chosen, _) => chosen.clone(),
     };
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
+    let about: Vec<&str> =
+        username.as_ref().map(Username::as_str).into_iter().chain(email.as_ref().map(Email::as_str)).collect();
+    if let Some(Err(problem)) = password.as_ref().map(|password| rules.check(password, &about)) {
+        body.wrong(Field::Password, problem);
+    }
     body.checked()?;
     let (Some(email), Some(password), Some(username)) = (email, password, username) else { return Err(body.refused()) };
     Ok(Registration { username, password, email, named })
