@@ -8,12 +8,13 @@ use clap::Args;
 use super::{block_on, existing_store, print};
 use crate::config::Config;
 use crate::domain::audit::AuditLine;
+use crate::domain::id::UserId;
 use crate::domain::user::Login;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
 pub struct Audit {
-    /// Only what concerns this user, by name or address
+    /// Only what concerns this user, by name, address or, for one who was deleted, id
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// At most this many lines
@@ -44,15 +45,19 @@ impl Audit {
         Ok(ExitCode::SUCCESS)
     }
     fn read(&self, store: &Store) -> Result<Vec<AuditLine>> {
-        let (login, limit) = (self.user.as_deref().map(Login::new), self.limit);
+        let (name, limit) = (self.user.clone(), self.limit);
         let read = store.read(move |tx| {
-            let user = login.map(|login| tx.user_by_login(&login)).transpose()?;
-            match user {
-                Some(None) => Ok(None),
-                found => tx.audit_lines(found.flatten().map(|user| user.id), limit).map(Some),
+            let Some(name) = name else { return tx.audit_lines(None, limit).map(Some) };
+            let found = tx.user_by_login(&Login::new(&name))?.map(|user| user.id);
+            match found.or_else(|| name.parse().ok().map(UserId)) {
+                Some(id) => tx.audit_lines(Some(id), limit).map(Some),
+                None => Ok(None),
             }
         });
         let lines = block_on(async { Ok(read.await.map_err(|error: StoreError| error)?) })?;
-        lines.ok_or_else(|| anyhow!("there is no user `{}`", self.user.as_deref().unwrap_or_default()))
+        lines.ok_or_else(|| {
+            let name = self.user.as_deref().unwrap_or_default();
+            anyhow!("there is no user `{name}`: of one who was deleted the log knows the id alone, as --user 42")
+        })
     }
 }

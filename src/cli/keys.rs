@@ -188,9 +188,18 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
     Ok(print::table(&headers, &keys.iter().map(row).collect::<Vec<_>>())?)
 }
 
+/// Makes the first keys where there are none yet; where something is in the way of that, says what.
+fn first_start(folder: &KeyDir) -> Result<Option<KeyRing>> {
+    match folder.open() {
+        Err(KeyDirError::Empty(_) | KeyDirError::RingMissing { .. } | KeyDirError::NotEmpty { .. }) => {
+            Ok(Some(folder.start()?))
+        }
+        _ => Ok(None),
+    }
+}
+
 fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>> {
-    if let Err(KeyDirError::Empty(_)) = folder.open() {
-        let ring = folder.start()?;
+    if let Some(ring) = first_start(folder)? {
         print::say("the folder had no keys: made one active key of each algorithm, which sign at once");
         return Ok(ring.schedule().keys().to_vec());
     }
@@ -240,9 +249,7 @@ impl Import {
             (None, true) => Some(secret_input::passphrase(&self.file)?),
             (None, false) => None,
         };
-        if let Err(KeyDirError::Empty(_)) = folder.open() {
-            folder.start()?;
-        }
+        first_start(folder)?;
         let policy = policy(config)?;
         let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(doing)?;
         tell(&key, self.now, &policy)?;

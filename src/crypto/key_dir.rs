@@ -163,6 +163,9 @@ impl KeyDir {
     /// Takes the lock, unless the folder is none of ours: then not even the lock's file is made in it.
     fn lock(&self, access: Access) -> Result<Option<File>, KeyDirError> {
         if !self.path().join(ring_file::NAME).exists() {
+            if self.path().exists() {
+                self.check_empty()?;
+            }
             return Err(KeyDirError::Empty(self.path().to_owned()));
         }
         files::check_folder(self.path())?;
