@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::backup::serving;
@@ -32,6 +32,7 @@ use crate::http::server::tls::Tls;
 use crate::http::server::{Server, room};
 use crate::http::{self, Http, HttpOptions};
 use crate::issuer::admin::health::Vitals;
+use crate::issuer::signers::Signers;
 use crate::issuer::stats::Uptime;
 use crate::issuer::welcome::{self, FirstAccount, NotFirst};
 use crate::issuer::{Issuer, Policy, Refusal, settings};
@@ -88,7 +89,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Chance) -> Result<Arc<
         visitors: Visitors::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
         hasher: Hasher::new(cost, threads, &chance, &clock)?,
-        signing_turns: Arc::new(Semaphore::new(threads)),
+        signers: Signers::new(threads),
         mailer: mailer(config, &keys)?,
         refresh_tokens: Arc::new(RefreshTokens::new(&keys)),
         reset_hasher: ResetHasher::new(&keys),

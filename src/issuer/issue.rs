@@ -1,6 +1,5 @@
 //! Minting an access token, or a sliding one, for somebody who was recognised.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -11,7 +10,7 @@ use super::refusal::Fault;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::crypto::key_ring::{KeyRing, Signer};
-use crate::crypto::sign::{SignFault, Unsigned};
+use crate::crypto::sign::Unsigned;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::RESERVED;
 use crate::domain::count::Count;
@@ -82,22 +81,9 @@ pub(super) async fn sign(
     let span = trace_span!("token.sign", %algorithm);
     let token = match algorithm {
         Algorithm::Es256 => span.in_scope(|| unsigned.sign()),
-        Algorithm::Rs256 => sign_aside(issuer, unsigned).instrument(span).await?,
+        Algorithm::Rs256 => issuer.signers.sign(unsigned).instrument(span).await?,
     };
     token.map_err(|error| minting(&error))
-}
-
-/// An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody, and no more of them at once than
-/// there are cores, so that a storm of them waits as tasks and leaves the threads that may block to everything else.
-async fn sign_aside(issuer: &Issuer, unsigned: Unsigned) -> Result<Result<SecretText, SignFault>, Refusal> {
-    let turn = Arc::clone(&issuer.signing_turns).acquire_owned().await;
-    let turn = turn.map_err(|error| Fault::new("waiting to sign a token", &error))?;
-    let signed = tokio::task::spawn_blocking(move || {
-        let token = unsigned.sign();
-        drop(turn); // by the thread, so that one whose caller has left still counts while it signs
-        token
-    });
-    signed.await.map_err(|error| minting(&error))
 }
 
 fn minting(error: &impl ToString) -> Refusal {

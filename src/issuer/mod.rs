@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tracing::{Instrument as _, trace_span};
 
 use crate::chance::Chance;
@@ -57,6 +57,7 @@ pub mod settings;
 pub mod sign_in;
 pub mod sign_out;
 pub mod signed_in;
+pub mod signers;
 pub mod sliding;
 pub mod social;
 pub mod stats;
@@ -68,6 +69,7 @@ pub mod welcome;
 pub use denied::{Denied, Rule};
 pub use refusal::{Fault, Refusal, Unproven};
 pub use signed_in::SignedIn;
+use signers::Signers;
 
 /// Who asks, as far as the network tells.
 #[derive(Clone, Copy, Debug)]
@@ -128,8 +130,8 @@ pub struct Issuer {
     pub throttle: Throttle,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
-    /// One for each signature that may be made aside at once, see [`issue`].
-    pub signing_turns: Arc<Semaphore>,
+    /// Who makes the signatures that take long.
+    pub signers: Signers,
     /// The writer and sender of mails.
     pub mailer: Mailer,
     /// The maker and reader of refresh tokens.

@@ -1,0 +1,88 @@
+//! Signatures that take long. An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody, and no
+//! more of them at once than there are cores, so that a storm of them waits as tasks and leaves the threads that may block to
+//! everything else.
+//!
+//! Whoever has a turn signs for all who stand in line, until nobody does. A thread that slept and was woken between any two
+//! signatures would leave its core idle for a good part of the time.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+
+use super::Refusal;
+use super::refusal::Fault;
+use crate::crypto::sign::{SignFault, Unsigned};
+use crate::domain::secret::SecretText;
+
+type Signed = Result<SecretText, SignFault>;
+
+/// The line before the turns.
+#[derive(Debug)]
+pub struct Signers {
+    turns: Arc<Semaphore>,
+    line: Arc<Line>,
+}
+
+#[derive(Default)]
+struct Line(Mutex<VecDeque<(Unsigned, oneshot::Sender<Signed>)>>);
+
+impl Signers {
+    /// So many at once.
+    pub fn new(at_once: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(at_once)), line: Arc::default() }
+    }
+
+    /// One for each signature that may be made at once.
+    pub fn turns(&self) -> &Semaphore {
+        &self.turns
+    }
+
+    /// Signs, once it is this token's turn.
+    pub(super) async fn sign(&self, unsigned: Unsigned) -> Result<Signed, Refusal> {
+        let (tell, mut told) = oneshot::channel();
+        self.line.join(unsigned, tell);
+        tokio::select! {
+            biased;
+            signed = &mut told => return given(signed),
+            turn = Arc::clone(&self.turns).acquire_owned() => {
+                let (turn, line) = (turn.map_err(|error| Fault::new("waiting to sign a token", &error))?, Arc::clone(&self.line));
+                spawn_blocking(move || {
+                    line.work_off();
+                    drop(turn); // by the thread, so that it counts for as long as it signs
+                });
+            }
+        }
+        given(told.await)
+    }
+}
+
+fn given(signed: Result<Signed, oneshot::error::RecvError>) -> Result<Signed, Refusal> {
+    signed.map_err(|error| Fault::new("signing a token aside", &error).into())
+}
+
+impl Line {
+    fn join(&self, unsigned: Unsigned, tell: oneshot::Sender<Signed>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((unsigned, tell));
+    }
+
+    /// Signs for whoever is in line; who has left is passed over.
+    fn work_off(&self) {
+        loop {
+            // In a statement of its own, so that nobody waits to join while one is signed.
+            let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            match next {
+                Some((_, tell)) if tell.is_closed() => {}
+                Some((unsigned, tell)) => drop(tell.send(unsigned.sign())),
+                None => return,
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Line")
+    }
+}
