@@ -120,7 +120,7 @@ impl Keys {
         match self {
             Self::List { json } => list(&open(&folder)?, clock.now(), json)?,
             Self::Rotate { alg: Which(alg), now } => {
-                let made = rotate(&folder, alg, now, &policy(config)?)?;
+                let made = rotate(&folder, alg, now, &policy(config, &folder)?)?;
                 note(config, clock.now(), Action::KeyRotated, made.iter().map(told_of_new).collect());
             }
             Self::Import(import) => {
@@ -132,12 +132,11 @@ impl Keys {
             Self::Revoke { kid, yes } => {
                 confirm::ask(yes, "Verifiers will refuse what this key signed.")?;
                 // A stolen key goes on signing while the database is mended: it must go, whatever the settings are.
-                let policy = policy(config).unwrap_or_else(|error| {
+                let policy = policy(config, &folder).or_else(|error| {
                     print::warn(format!("{error:#}: going by the default settings"));
-                    let promised_until = last_publication(&folder);
-                    KeyPolicy { promised_until, ..app::key_policy(config, &Settings::default()) }
+                    without_settings(config, &folder)
                 });
-                let done = revoke(&folder, &kid, &policy)?;
+                let done = revoke(&folder, &kid, &policy?)?;
                 note(config, clock.now(), Action::KeyRevoked, vec![told_of_revoked(&done)]);
             }
             Self::Prune => prune(config, &folder, clock.now())?,
@@ -154,17 +153,20 @@ fn open(folder: &KeyDir) -> Result<KeyRing> {
     Ok(ring)
 }
 
-/// Until when any key is to be published: as long as the others stay where nobody can tell what their tokens need.
-fn last_publication(folder: &KeyDir) -> Option<Timestamp> {
-    folder.open().ok()?.schedule().keys().iter().filter_map(|key| key.published_until).max()
+/// The spans of a rotation where nobody can tell what tokens need: no publication that was planned is shortened.
+fn without_settings(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
+    let planned = match folder.schedule() {
+        Ok(schedule) => schedule.keys().iter().filter_map(|key| key.published_until).max(),
+        Err(KeyDirError::Empty(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(KeyPolicy { promised_until: planned, ..app::key_policy(config, &Settings::default()) })
 }
 
 /// The spans of a rotation, by the runtime settings where there is a database already.
-fn policy(config: &Config) -> Result<KeyPolicy> {
-    let settings = match app::open_existing_store(config)? {
-        Some(store) => block_on(async { settings::load(&store).await.context("reading the runtime settings") })?,
-        None => Settings::default(),
-    };
+fn policy(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
+    let Some(store) = app::open_existing_store(config)? else { return without_settings(config, folder) };
+    let settings = block_on(async { settings::load(&store).await.context("reading the runtime settings") })?;
     Ok(app::key_policy(config, &settings))
 }
 
@@ -224,7 +226,7 @@ fn tell(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
             "verifiers that cached the JWKS and do not refetch on an unknown kid may refuse its tokens, for up to {} where they \
              keep to max-age, longer where they do not; tokens of the key before stay good until {}",
             span(policy.jwks_max_age),
-            policy.promised_until.max(Some(key.created_at + policy.linger())).unwrap_or(key.created_at),
+            policy.published_until(key.created_at),
         ));
     }
     Ok(())
@@ -250,7 +252,7 @@ impl Import {
             (None, false) => None,
         };
         first_start(folder)?;
-        let policy = policy(config)?;
+        let policy = policy(config, folder)?;
         let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(doing)?;
         tell(&key, self.now, &policy)?;
         Ok(key)

@@ -18,7 +18,7 @@ use crate::crypto::key_pair::KeyPair;
 use crate::crypto::key_ring::{Held, KeyRing, Loaded, PublicHalf, RingSecret};
 use crate::crypto::pem;
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::{KeyPolicy, Kid};
+use crate::domain::key::{KeyPolicy, Kid, Schedule};
 use crate::domain::secret::{SecretBytes, SecretText};
 
 mod change;
@@ -111,6 +111,12 @@ impl KeyDir {
     /// verifies once; whatever is damaged, missing or open to others is an error that names itself.
     pub fn open(&self) -> Result<KeyRing, KeyDirError> {
         self.load(None)
+    }
+
+    /// The keys' dates alone, for which no private half is opened.
+    pub fn schedule(&self) -> Result<Schedule, KeyDirError> {
+        let _lock = self.lock(Access::Read)?;
+        Ok(self.contents()?.schedule)
     }
 
     /// Takes up what has changed in the folder. Private halves that `previous` holds are not opened again; one that

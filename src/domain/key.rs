@@ -211,7 +211,18 @@ impl KeyPolicy {
     /// How long a key stays published after its last signature. A server may go on signing with it until it has taken
     /// a rotation up; those tokens, too, expire before the key goes.
     pub fn linger(&self) -> Duration {
-        self.longest_access.saturating_add(self.leeway.max(TAKE_UP))
+        self.longest_access.saturating_add(self.slack())
+    }
+
+    /// Until when a key is published whose last signature is of `signs_until`.
+    pub fn published_until(&self, signs_until: Timestamp) -> Timestamp {
+        let promised = self.promised_until.map_or(signs_until, |until| until + self.slack());
+        promised.max(signs_until + self.linger())
+    }
+
+    /// What clocks may differ by, and what a server that is late may sign.
+    fn slack(&self) -> Duration {
+        self.leeway.max(TAKE_UP)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::key::{Key, KeyState, Kid, NextRotation, RevocationOutlook, RotationOutlook};
 use crate::domain::time::Timestamp;
-use crate::issuer::{Denied, Fault, Issuer, Rule, keys};
+use crate::issuer::{Denied, Fault, Issuer, Rule, keys, settings};
 use crate::store::StoreError;
 
 /// All keys at one moment.
@@ -79,6 +79,8 @@ impl RotateKeys {
     /// Makes the new keys; this process has them in force when it returns. Returns them with their dates.
     pub async fn run(self, issuer: &Arc<Issuer>) -> Result<Vec<Key>, Denied> {
         let Self { alg, at_once, by } = self;
+        // Another server may have changed a lifetime a moment ago.
+        settings::take_up(issuer).await?;
         let made = in_folder(issuer, move |issuer| issuer.key_dir.rotate(alg, at_once, &keys::policy(issuer)));
         let made = made.await?;
         for key in &made {
@@ -101,6 +103,7 @@ impl RevokeKey {
     /// Takes the key out of the key set; this process has let go of it when it returns.
     pub async fn run(self, issuer: &Arc<Issuer>) -> Result<Revoked, Denied> {
         let Self { kid, by } = self;
+        settings::take_up(issuer).await?;
         let done = in_folder(issuer, move |issuer| issuer.key_dir.revoke(kid.as_str(), &keys::policy(issuer)));
         let done = done.await?;
         record(issuer, &by, Action::KeyRevoked, told_of_revoked(&done)).await;

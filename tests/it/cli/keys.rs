@@ -184,6 +184,25 @@ fn many_at_once_leave_a_whole_ring() {
 }
 
 #[test]
+fn a_key_that_stops_early_leaves_early_where_it_is_known_what_its_tokens_need() {
+    for known in [false, true] {
+        let folder = Folder::new();
+        if known {
+            folder.create("anna");
+        }
+        folder.run(&["keys", "rotate", "--alg", "ES256"]).is(0);
+        let kid = folder.kid("ES256", "active");
+        let published_until = || {
+            let found = folder.keys().into_iter().find(|key| key["kid"] == kid.as_str()).unwrap();
+            found["published_until"].as_str().unwrap().to_owned()
+        };
+        let planned = published_until();
+        folder.run(&["keys", "rotate", "--alg", "ES256", "--now"]).is(0);
+        assert_eq!(published_until() < planned, known, "{planned}, then {}", published_until());
+    }
+}
+
+#[test]
 fn a_stolen_key_is_revoked_though_the_database_cannot_be_opened() {
     let folder = Folder::new();
     folder.run(&["keys", "rotate"]).is(0);
