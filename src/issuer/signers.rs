@@ -6,6 +6,7 @@
 //! signatures would leave its core idle for a good part of the time.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Semaphore, oneshot};
@@ -74,7 +75,12 @@ impl Line {
             let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             match next {
                 Some((_, tell)) if tell.is_closed() => {}
-                Some((unsigned, tell)) => drop(tell.send(unsigned.sign())),
+                // One that panics is not told, and the rest of the line is served all the same.
+                Some((unsigned, tell)) => {
+                    if let Ok(signed) = catch_unwind(AssertUnwindSafe(|| unsigned.sign())) {
+                        let _ = tell.send(signed); // who has left in the meantime is not told
+                    }
+                }
                 None => return,
             }
         }
