@@ -14,6 +14,8 @@ use crate::store::{Read, SettingChange, Store, StoreError, Write};
 
 /// How long a running issuer may go on with the settings of before.
 const TAKE_UP: Duration = Duration::from_secs(2);
+/// More than clocks may differ by (`tokens.leeway`).
+const LONGEST_LEEWAY: Duration = Duration::from_hours(1);
 
 /// Reads the settings in force from the store.
 pub async fn load(store: &Store) -> Result<Settings, StoreError> {
@@ -185,7 +187,7 @@ fn keep_audiences(
     if former == *before.former_audiences() {
         return Ok(());
     }
-    former.retain(|_, until| *until > now);
+    former.retain(|_, until| *until + LONGEST_LEEWAY > now);
     let stored = former.into_iter().map(|(audience, until)| (audience, until.unix().into()));
     tx.put_setting(FORMER_AUDIENCES, &Value::Object(stored.collect()), now, by)
 }
