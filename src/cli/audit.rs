@@ -48,11 +48,12 @@ impl Audit {
         let (name, limit) = (self.user.clone(), self.limit);
         let read = store.read(move |tx| {
             let Some(name) = name else { return tx.audit_lines(None, limit).map(Some) };
-            let found = tx.user_by_login(&Login::new(&name))?.map(|user| user.id);
-            match found.or_else(|| name.parse().ok().map(UserId)) {
-                Some(id) => tx.audit_lines(Some(id), limit).map(Some),
-                None => Ok(None),
+            if let Some(user) = tx.user_by_login(&Login::new(&name))? {
+                return tx.audit_lines(Some(user.id), limit).map(Some);
             }
+            let Ok(id) = name.parse().map(UserId) else { return Ok(None) };
+            let lines = if tx.user(id)?.is_none() { tx.audit_lines(Some(id), limit)? } else { Vec::new() };
+            Ok((!lines.is_empty()).then_some(lines))
         });
         let lines = block_on(async { Ok(read.await.map_err(|error: StoreError| error)?) })?;
         lines.ok_or_else(|| {

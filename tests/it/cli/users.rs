@@ -107,8 +107,12 @@ async fn what_an_operator_does_holds_in_a_running_server() {
     let answer = server.post("/auth", None, &json!({"username": "anna", "password": "set by an operator"})).await;
     let claims = crate::support::token::claims(answer.json()["jwt"].as_str().unwrap());
     assert_eq!(claims["roles"], json!(["editor"]));
+    let id = folder.run(&["users", "show", "anna", "--json"]).json()["id"].to_string();
+    folder.run(&["audit", "--user", &id]).fails(1, &["there is no user"]);
     folder.run(&["users", "delete", "anna"]).is(0);
     assert_eq!(sign_in("set by an operator").await, 401);
+    folder.run(&["audit", "--user", "anna"]).fails(1, &["there is no user `anna`", "the id alone"]);
+    assert!(folder.run(&["audit", "--user", &id]).is(0).contains("deleted"));
 }
 
 #[test]
