@@ -11,7 +11,7 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::audit::Operator;
-use crate::domain::setting::Definition;
+use crate::domain::setting::{Definition, SettingError};
 use crate::issuer::settings::{self, NotSet, SetSetting};
 
 #[derive(Debug, Subcommand)]
@@ -42,13 +42,13 @@ impl Settings {
         match self {
             Self::List { json } => list(config, json)?,
             Self::Get { name } => {
-                let definition = Definition::find(&name)?;
+                let definition = find(&name)?;
                 let rows = load(config)?.rows();
                 let row = rows.into_iter().find(|row| row.name == definition.name);
                 print::data(&shown(&row.map_or(Value::Null, |row| row.value)))?;
             }
             Self::Set { name, value } => {
-                Definition::find(&name)?.parse(&value)?;
+                find(&name)?.parse(&value)?;
                 let stored = block_on(async {
                     let store = app::open_store(config)?;
                     let set = SetSetting { name: name.clone(), value, by: Operator::CommandLine };
@@ -65,6 +65,16 @@ impl Settings {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn find(name: &str) -> Result<Definition> {
+    Definition::find(name).map_err(|error| match error {
+        SettingError::Unknown { nearest: None, .. } => anyhow!(
+            "{error}: `countersign settings list` has those that are changed at run time, `countersign check` prints those of \
+             the configuration file"
+        ),
+        error => error.into(),
+    })
 }
 
 fn load(config: &Config) -> Result<crate::domain::setting::Settings> {

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::strict_json;
+
 /// What no user's claims may name: the issuer's word on who and when.
 pub const RESERVED: [&str; 16] = [
     "iss",
@@ -35,8 +37,8 @@ pub struct Claims(Map<String, Value>);
 /// Why an object can't be a user's claims.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ClaimsError {
-    /// Not a JSON object.
-    #[error("claims must be one JSON object, like {{\"roles\":[\"editor\"]}}")]
+    /// Not a JSON object, or one that has a name twice.
+    #[error("claims must be one JSON object with no name twice, like {{\"roles\":[\"editor\"]}}")]
     NotAnObject,
     /// Names what only the issuer may say.
     #[error("the claim `{0}` is the issuer's own: choose another name")]
@@ -49,7 +51,7 @@ pub enum ClaimsError {
 impl Claims {
     /// Checks an object somebody wrote.
     pub fn parse(text: &str) -> Result<Self, ClaimsError> {
-        let Ok(Value::Object(map)) = serde_json::from_str(text) else { return Err(ClaimsError::NotAnObject) };
+        let Ok(map) = strict_json::parse_object(text.as_bytes()) else { return Err(ClaimsError::NotAnObject) };
         if let Some(name) = map.keys().find(|name| RESERVED.contains(&name.as_str())) {
             return Err(ClaimsError::Reserved(name.clone()));
         }
@@ -94,6 +96,7 @@ mod tests {
     fn reserved_names_are_refused() {
         assert_eq!(Claims::parse(r#"{"sub":"root"}"#), Err(ClaimsError::Reserved("sub".into())));
         assert_eq!(Claims::parse("[1]"), Err(ClaimsError::NotAnObject));
+        assert_eq!(Claims::parse(r#"{"role":"a","role":"b"}"#), Err(ClaimsError::NotAnObject));
         assert_eq!(Claims::parse(&format!(r#"{{"a":"{}"}}"#, "x".repeat(CLAIMS_MAX))), Err(ClaimsError::TooLarge));
         assert_eq!(Claims::parse(r#"{"roles":["a"]}"#).map(|claims| claims.to_json()), Ok(r#"{"roles":["a"]}"#.into()));
     }

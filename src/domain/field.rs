@@ -49,7 +49,13 @@ pub enum Problem {
     /// Longer than it may be.
     #[error("must have at most {max} characters")]
     TooLong {
-        /// The greatest number of characters (bytes, for a password).
+        /// The greatest number of characters.
+        max: usize,
+    },
+    /// Longer than it may be, in bytes: a password's characters are nobody's business.
+    #[error("must have at most {max} bytes")]
+    TooManyBytes {
+        /// The greatest number of bytes.
         max: usize,
     },
     /// Holds control characters, characters without a shape, or white space at its ends.

@@ -72,7 +72,7 @@ impl PasswordPolicy {
             return Err(Problem::TooShort { min: self.min_length });
         }
         if text.len() > PASSWORD_MAX {
-            return Err(Problem::TooLong { max: PASSWORD_MAX });
+            return Err(Problem::TooManyBytes { max: PASSWORD_MAX });
         }
         if self.reject_common && is_common(text, about) {
             return Err(Problem::Common);
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(check(policy, "1234567"), Err(Problem::TooShort { min: 8 }));
         assert_eq!(check(policy, "12345678"), Ok(()));
         assert_eq!(check(policy, &"é".repeat(512)), Ok(()));
-        assert_eq!(check(policy, &"é".repeat(513)), Err(Problem::TooLong { max: PASSWORD_MAX }));
+        assert_eq!(check(policy, &"é".repeat(513)), Err(Problem::TooManyBytes { max: PASSWORD_MAX }));
     }
 
     #[test]

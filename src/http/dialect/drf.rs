@@ -114,6 +114,7 @@ fn said(problem: Problem) -> String {
         Problem::Blank => "This field may not be blank.".to_owned(),
         Problem::TooShort { min } => format!("This password is too short. It must contain at least {min} characters."),
         Problem::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
+        Problem::TooManyBytes { max } => format!("Ensure this field has no more than {max} bytes."),
         Problem::Unprintable => "Enter a valid value: no control characters, no spaces at its ends.".to_owned(),
         Problem::AnothersEmail => "This may be an email address only if it is your own.".to_owned(),
         Problem::NotAnEmail => "Enter a valid email address.".to_owned(),

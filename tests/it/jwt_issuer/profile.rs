@@ -56,7 +56,7 @@ async fn what_can_not_be_a_password_or_an_address_is_named() {
         (json!({"password": null}), "password is required or email is required"),
         (json!({"password": ""}), "password must not be empty"),
         (json!({"password": "short"}), "password must have at least 8 bytes"),
-        (json!({"password": "x".repeat(1025)}), "password must have at most 1024 characters"),
+        (json!({"password": "x".repeat(1025)}), "password must have at most 1024 bytes"),
         (json!({"password": ["x"]}), "password must be a text"),
         (json!({"email": ""}), "email must not be empty"),
         (json!({"email": "anna"}), "email must be an e-mail address"),
