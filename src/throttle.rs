@@ -34,7 +34,7 @@ pub enum Counted {
     Caller(IpAddr),
     /// An account, by id, however it was named.
     Account(UserId),
-    /// An account's tries from an address its owner has signed in from before, so that strangers can't use them up.
+    /// An account's tries from an address its owner has signed in or reset from before, so that strangers can't use them up.
     Known(UserId, IpAddr),
     /// A name nobody has, by a hash of its spelling: counted like an account, or the difference would tell.
     Nobody(u64),

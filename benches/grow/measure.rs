@@ -94,7 +94,7 @@ async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
     let login = Login::new(&name(number));
     let found = issuer.store.read(move |tx| {
         let Some(user) = tx.user_by_login(&login)? else { return Ok(false) };
-        tx.has_signed_in_from(user.id, HERE).map(|_| true)
+        tx.knows_address(user.id, HERE).map(|_| true)
     });
     let found: Result<bool, StoreError> = found.await;
     found?.then_some(()).with_context(|| format!("user {number} is not there"))

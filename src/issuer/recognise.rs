@@ -73,7 +73,7 @@ impl Claim {
         let (login, address) = (self.login.clone(), self.from.address);
         let found = issuer.store.read(move |tx| {
             let Some(user) = tx.user_by_login(&login)? else { return Ok((None, Counted::nobody(login.key()))) };
-            let known = tx.has_signed_in_from(user.id, prefix(address))?;
+            let known = tx.knows_address(user.id, prefix(address))?;
             let counted = if known { Counted::known(user.id, address) } else { Counted::Account(user.id) };
             Ok((Some(user), counted))
         });

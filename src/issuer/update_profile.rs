@@ -41,7 +41,7 @@ impl UpdateProfile {
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let hash = match password {
             Some(password) => {
-                // Each costs a hash: one token must not keep the pool from everyone.
+                // Each costs a hash or two: one token must not keep the pool from everyone.
                 let counted = Counted::Account(who.user().id);
                 issuer.throttle.ask(Limit::PasswordChangeAccount, counted).await?.count();
                 Some(hash(issuer, who.user(), password).await?)

@@ -77,9 +77,9 @@ pub trait ReadUsers {
     /// Whether there is an active superuser besides.
     fn other_superuser(&self, than: UserId) -> Result<bool, StoreError>;
     /// The addresses from which the user signed in or reset the password last, newest first, with the last date of each.
-    fn sign_in_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError>;
+    fn known_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError>;
     /// Whether the user signed in or reset the password from that address before.
-    fn has_signed_in_from(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError>;
+    fn knows_address(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError>;
 }
 
 /// Changing users. Those that name a user nobody has change nothing.

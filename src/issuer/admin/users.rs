@@ -59,7 +59,7 @@ pub struct UserDetails {
     pub user: User,
     /// Their live sessions, newest first, at most 1000.
     pub sessions: Vec<Session>,
-    /// Where they signed in from last, newest first, with the last date of each.
+    /// Where they signed in or reset the password from last, newest first, with the last date of each.
     pub addresses: Vec<(IpAddr, Timestamp)>,
     /// The newest lines of the log about them.
     pub lines: Vec<AuditLine>,
@@ -74,7 +74,7 @@ pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>,
         let Some(user) = tx.user(id)? else { return Ok(None) };
         Ok(Some(UserDetails {
             sessions: tx.sessions_of(id, now)?,
-            addresses: tx.sign_in_addresses(id)?,
+            addresses: tx.known_addresses(id)?,
             lines: tx.audit_lines(Some(id), LINES)?,
             is_last_superuser: user.is_superuser && user.is_active && !tx.other_superuser(id)?,
             user,

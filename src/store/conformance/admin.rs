@@ -95,7 +95,7 @@ pub(crate) async fn an_operator_changes_what_they_name_alone(store: &Store) {
         tx.record_sign_in(ann, at(300), Some(ip("192.0.2.2")))
     })
     .await;
-    let (ann, bob, from) = ask(store, move |tx| Ok((tx.user(ann)?, tx.user(bob)?, tx.sign_in_addresses(ann)?))).await;
+    let (ann, bob, from) = ask(store, move |tx| Ok((tx.user(ann)?, tx.user(bob)?, tx.known_addresses(ann)?))).await;
     let (ann, bob) = (ann.expect("she is there"), bob.expect("he is there"));
     assert_eq!((ann.first_name.as_str(), ann.last_name.as_str(), ann.email), ("Ann", "O'Hara", None));
     assert_eq!((ann.is_staff, ann.is_superuser, ann.is_active), (true, true, true));

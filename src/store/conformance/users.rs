@@ -163,7 +163,7 @@ pub(crate) async fn the_newest_addresses_are_kept(store: &Store) {
         tx.record_sign_in(ann, at(5000), None)
     })
     .await;
-    let known = move |id, text: &'static str| ask(store, move |tx| tx.has_signed_in_from(id, ip(text)));
+    let known = move |id, text: &'static str| ask(store, move |tx| tx.knows_address(id, ip(text)));
     for (address, expected) in
         [("192.0.2.24", true), ("192.0.2.6", true), ("192.0.2.5", false), ("2001:db8::1", true), ("192.0.2.99", false)]
     {
@@ -188,7 +188,7 @@ pub(crate) async fn who_is_deleted_leaves_only_the_log(store: &Store) {
     let left = ask(store, move |tx| {
         let found = tx.user(ann)?.is_some() || tx.user_by_email(&email("ann@example.com"))?.is_some();
         let code = tx.reset_code_owner(CodeHash([1; 32]), at(1))?.is_some();
-        Ok((found, code, tx.has_signed_in_from(ann, ip("192.0.2.1"))?, tx.audit_lines(Some(ann), 9)?))
+        Ok((found, code, tx.knows_address(ann, ip("192.0.2.1"))?, tx.audit_lines(Some(ann), 9)?))
     });
     let (found, code, address, lines) = left.await;
     assert_eq!((found, code, address), (false, false, false));

@@ -136,12 +136,12 @@ impl ReadUsers for Tx<'_> {
         self.exists(OTHER_SUPERUSER, [than.0])
     }
 
-    fn sign_in_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError> {
+    fn known_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError> {
         let all = self.all(ADDRESSES, [id.0], |row| Ok((address(row, "address")?, date(row, "last_at")?)))?;
         Ok(all.into_iter().filter_map(|(address, at)| Some((address?, at))).collect())
     }
 
-    fn has_signed_in_from(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError> {
+    fn knows_address(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError> {
         self.exists(SIGNED_IN_FROM, params![id.0, address_text(address)])
     }
 }
