@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
+use crate::domain::profile::Profile;
 use crate::domain::setting::{Definition, FORMER_AUDIENCES, PROMISED_UNTIL, Row, SettingError, Settings, definitions};
 use crate::domain::time::Timestamp;
 use crate::store::{Read, SettingChange, Store, StoreError, Write};
@@ -133,61 +134,64 @@ async fn change(
     let written = store.write(move |tx| {
         let before = Settings::new(&tx.stored_settings()?);
         let detail = make(tx, &by)?;
-        let after = Settings::new(&tx.stored_settings()?);
-        keep_promise(tx, &before, &after, now, by.name())?;
-        keep_audiences(tx, &before, &after, now, by.name())?;
+        let changed = Changed { before, after: Settings::new(&tx.stored_settings()?), now, by: by.name() };
+        changed.keep_promise(tx)?;
+        changed.keep_audiences(tx)?;
         tx.record(&by.entry(now, Action::SettingChanged, None, detail))
     });
     written.await.map_err(|error: StoreError| NotSet::Refused(error.into()))
 }
 
-/// Remembers how long tokens may live that were made under a lifetime that is being lowered: keys are published for
-/// them, too. Where no session was ever opened there are none.
-fn keep_promise(
-    tx: &dyn Write,
-    before: &Settings,
-    after: &Settings,
+/// What a change made of the settings: tokens that were made before it go by those of before.
+struct Changed<'a> {
+    before: Settings,
+    after: Settings,
     now: Timestamp,
-    by: &str,
-) -> Result<(), StoreError> {
-    let mut promised = before.promised_until();
-    for dialect in Dialect::ALL {
-        let (was, is) = (before.profile(dialect).access_lifetime, after.profile(dialect).access_lifetime);
-        if is < was && tx.any_session(dialect)? {
-            promised = promised.max(Some(now + was + TAKE_UP));
-        }
-    }
-    match promised {
-        Some(until) if promised != before.promised_until() => {
-            tx.put_setting(PROMISED_UNTIL, &until.unix().into(), now, by)
-        }
-        _ => Ok(()),
-    }
+    by: &'a str,
 }
 
-/// Remembers an audience that is given up for as long as tokens may be good that were made for it: here they still open
-/// what they opened.
-fn keep_audiences(
-    tx: &dyn Write,
-    before: &Settings,
-    after: &Settings,
-    now: Timestamp,
-    by: &str,
-) -> Result<(), StoreError> {
-    let mut former = before.former_audiences().clone();
-    for dialect in Dialect::ALL {
-        let (was, is) = (before.profile(dialect), after.profile(dialect));
-        if let Some(audience) = was.audience.as_ref().filter(|audience| is.audience.as_ref() != Some(audience))
-            && tx.any_session(dialect)?
-        {
-            let last = (now + was.access_lifetime + TAKE_UP).max(before.promised_until().unwrap_or(now));
-            former.entry(audience.clone()).and_modify(|until| *until = last.max(*until)).or_insert(last);
+impl Changed<'_> {
+    /// Remembers how long tokens may live that were made under a lifetime that is being lowered: keys are published for
+    /// them, too. Where no session was ever opened there are none.
+    fn keep_promise(&self, tx: &dyn Write) -> Result<(), StoreError> {
+        let mut promised = self.before.promised_until();
+        for dialect in Dialect::ALL {
+            let (was, is) = self.profiles(dialect);
+            if is.access_lifetime < was.access_lifetime && tx.any_session(dialect)? {
+                promised = promised.max(Some(self.now + was.access_lifetime + TAKE_UP));
+            }
+        }
+        match promised {
+            Some(until) if promised != self.before.promised_until() => {
+                tx.put_setting(PROMISED_UNTIL, &until.unix().into(), self.now, self.by)
+            }
+            _ => Ok(()),
         }
     }
-    if former == *before.former_audiences() {
-        return Ok(());
+
+    /// Remembers an audience that is given up for as long as tokens may be good that were made for it: here they still
+    /// open what they opened.
+    fn keep_audiences(&self, tx: &dyn Write) -> Result<(), StoreError> {
+        let mut former = self.before.former_audiences().clone();
+        for dialect in Dialect::ALL {
+            let (was, is) = self.profiles(dialect);
+            if let Some(audience) = was.audience.as_ref().filter(|audience| is.audience.as_ref() != Some(audience))
+                && tx.any_session(dialect)?
+            {
+                let last =
+                    (self.now + was.access_lifetime + TAKE_UP).max(self.before.promised_until().unwrap_or(self.now));
+                former.entry(audience.clone()).and_modify(|until| *until = last.max(*until)).or_insert(last);
+            }
+        }
+        if former == *self.before.former_audiences() {
+            return Ok(());
+        }
+        former.retain(|_, until| *until + LONGEST_LEEWAY > self.now);
+        let stored = former.into_iter().map(|(audience, until)| (audience, until.unix().into()));
+        tx.put_setting(FORMER_AUDIENCES, &Value::Object(stored.collect()), self.now, self.by)
     }
-    former.retain(|_, until| *until + LONGEST_LEEWAY > now);
-    let stored = former.into_iter().map(|(audience, until)| (audience, until.unix().into()));
-    tx.put_setting(FORMER_AUDIENCES, &Value::Object(stored.collect()), now, by)
+
+    fn profiles(&self, dialect: Dialect) -> (&Profile, &Profile) {
+        (self.before.profile(dialect), self.after.profile(dialect))
+    }
 }
