@@ -19,11 +19,14 @@ use countersign::store::StoreError;
 use countersign::{app, jobs};
 use rusqlite::OptionalExtension as _;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use super::generate::{LIVE, name, scattered, uuid};
 
 /// Tasks that ask at once: enough that commits are shared, as in a busy server.
 const TASKS: u32 = 64;
+/// How often a write is due while it is seen who waits. The timer is late by as much as a millisecond.
+const PROBE: Duration = Duration::from_millis(2);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Linux counts CPU time in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
@@ -145,12 +148,13 @@ where
 }
 
 /// A turn of the sweep, and how long others waited for the writer meanwhile: each wait ends with a commit of its own, so the
-/// same is measured with no sweep, for as long.
+/// same is measured with no sweep, for as long as the others are.
 async fn sweep(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
     let calm = waits_during(issuer, tokio::time::sleep(span)).await?;
     let begun = Instant::now();
     let mut swept = Ok(());
-    let storm = waits_during(issuer, async { swept = jobs::sweep::tick(Arc::clone(issuer)).await }).await?;
+    let (_go_on, stop) = watch::channel(false);
+    let storm = waits_during(issuer, async { swept = jobs::sweep::tick(Arc::clone(issuer), stop).await }).await?;
     swept?;
     Ok(json!({
         "turn_ms": ms(begun.elapsed()),
@@ -159,16 +163,17 @@ async fn sweep(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
     }))
 }
 
-/// How long writes that change nothing wait for their turn, one asking after another for as long as something lasts; sorted.
+/// How long writes that change nothing wait for their turn, from the time each was due, for as long as something lasts; sorted.
 async fn waits_during(issuer: &Arc<Issuer>, something: impl Future<Output = ()>) -> anyhow::Result<Vec<Duration>> {
     let done = Arc::new(AtomicBool::new(false));
     let (asking, until) = (Arc::clone(issuer), Arc::clone(&done));
     let probe = tokio::spawn(async move {
-        let mut waits = Vec::new();
+        let (mut waits, mut due) = (Vec::new(), tokio::time::Instant::now());
         while !until.load(Ordering::Relaxed) {
-            let begun = Instant::now();
+            due += PROBE;
+            tokio::time::sleep_until(due).await;
             asking.store.write(|_| Ok::<(), StoreError>(())).await?;
-            waits.push(begun.elapsed());
+            waits.push(due.elapsed());
         }
         Ok::<_, StoreError>(waits)
     });

@@ -47,7 +47,8 @@ pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> 
     let (issuer, stop) = all();
     jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every("sweep", SWEEP, stop, move || sweep::tick(Arc::clone(&issuer))));
+    let soon = stop.clone();
+    jobs.spawn(every("sweep", SWEEP, stop, move || sweep::tick(Arc::clone(&issuer), soon.clone())));
     let (issuer, stop) = all();
     let minute = Arc::new(counts::Minute::new(issuer.clock.now()));
     jobs.spawn(every("counts", COUNTS, stop, move || counts::tick(Arc::clone(&issuer), Arc::clone(&minute))));

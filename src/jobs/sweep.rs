@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
+use super::stopped;
 use crate::issuer::Issuer;
 use crate::store::StoreError;
 
@@ -14,8 +16,11 @@ const FIRST: u32 = 32;
 const FEWEST: u32 = 8;
 const MOST: u32 = 1024;
 /// How long a slice may hold the one thread that writes, its commit included. A quarter of what is promised (20 ms): the
-/// next slice may find a slower disk, and now and then one pays for folding the log into the file.
+/// next slice may find a slower disk.
 const HOLD: Duration = Duration::from_millis(5);
+/// How many times as long as a slice it rests after it: for those who write, and for the disk, which has to bring what a slice
+/// changed to as many places in the file.
+const REST: u32 = 4;
 /// Slices per turn, so that a turn ends.
 const SLICES: u32 = 500;
 /// How long an ended session is remembered, so that a spent refresh token is still known to be one.
@@ -25,8 +30,8 @@ const MAILS_KEPT: Duration = Duration::from_hours(30 * 24);
 const COUNTS_KEPT: Duration = Duration::from_hours(35 * 24);
 const AUDIT_KEPT: Duration = Duration::from_hours(366 * 24);
 
-/// One turn over everything that runs out.
-pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
+/// One turn over everything that runs out; it ends early when it is to `stop`.
+pub async fn tick(issuer: Arc<Issuer>, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
     let mut rows = FIRST;
     for _ in 0..SLICES {
         let (forgotten, hold) = slice(&issuer, rows).await?;
@@ -35,6 +40,9 @@ pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
         }
         tracing::debug!(forgotten, ?hold, "swept");
         rows = next(rows, hold);
+        if timeout(REST * hold, stopped(&mut stop)).await.is_ok() {
+            return Ok(());
+        }
     }
     issuer.vitals.swept(issuer.clock.now());
     Ok(())

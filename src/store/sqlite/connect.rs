@@ -24,8 +24,8 @@ const COMMON: &str = "
     PRAGMA trusted_schema = OFF;
     PRAGMA temp_store = MEMORY;";
 
-/// The log is folded into the file every 4 MiB, for which all who write wait: in a large file it has a thousand different
-/// pages then, some milliseconds' work. It is never left larger than 64 MiB after a burst.
+/// The log is folded into the file every 4 MiB while a migration is run; after that the checkpoints see to it. It is never
+/// left larger than 64 MiB after a burst.
 const WRITER: &str = "
     PRAGMA foreign_keys = ON;
     PRAGMA wal_autocheckpoint = 1000;

@@ -13,6 +13,7 @@ use super::{BUSY_TIMEOUT, Read, StoreError, Write};
 
 mod admin_sessions;
 mod audit;
+mod checkpoint;
 mod connect;
 pub mod copy;
 mod counts;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::checkpoint::Checkpoints;
 use super::pool::Readers;
 use super::refusals::Refusals;
 use super::writer::Writer;
@@ -88,6 +89,8 @@ impl Opening {
         let mut connection = connect::writer(&self.path, self.busy_timeout)?;
         migrate::migrate(&mut connection, &self.path, migrate::STEPS)?;
         let readers = Readers::open(&self.path, self.busy_timeout, self.refusals.clone())?;
-        Ok(Open { readers, writer: Writer::start(connection, self.queue, self.refusals.clone())? })
+        let checkpoints = Checkpoints::start(&self.path, self.busy_timeout)?;
+        let writer = Writer::start(connection, checkpoints, self.queue, self.refusals.clone())?;
+        Ok(Open { readers, writer })
     }
 }

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
+use super::checkpoint::Checkpoints;
 use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::StoreError;
@@ -94,12 +95,19 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on a connection; at most `capacity` writes wait for it. Counts what it refuses.
-    pub(super) fn start(connection: Connection, capacity: usize, refusals: Refusals) -> Result<Self, StoreError> {
+    /// Starts the thread on a connection; at most `capacity` writes wait for it. Counts what it refuses. From then on the log
+    /// is folded into the file by the checkpoints alone.
+    pub(super) fn start(
+        connection: Connection,
+        checkpoints: Checkpoints,
+        capacity: usize,
+        refusals: Refusals,
+    ) -> Result<Self, StoreError> {
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         let (queue, messages) = sync_channel(capacity);
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(connection, &messages))
+            .spawn(move || serve(connection, checkpoints, &messages))
             .map_err(|error| StoreError::Unavailable(format!("can't start the thread that writes: {error}")))?;
         Ok(Self { queue, refusals })
     }
@@ -139,7 +147,7 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
 }
 
-fn serve(connection: Connection, messages: &Receiver<Message>) {
+fn serve(connection: Connection, checkpoints: Checkpoints, messages: &Receiver<Message>) {
     let mut closing = Closing::NotYet;
     while matches!(closing, Closing::NotYet) {
         let mut batch = Vec::new();
@@ -156,10 +164,13 @@ fn serve(connection: Connection, messages: &Receiver<Message>) {
             }
             next = messages.try_recv();
         }
-        if let Err(stranded) = run(&connection, batch) {
-            refuse(stranded, messages, &mut closing);
+        let writes = batch.len();
+        match run(&connection, batch) {
+            Ok(()) => checkpoints.after_commit(&connection, writes),
+            Err(stranded) => refuse(stranded, messages, &mut closing),
         }
     }
+    checkpoints.stop();
     finish(connection);
     if let Closing::Asked(done) = closing {
         let _ = done.send(());
