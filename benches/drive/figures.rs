@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::floor;
 use super::scenario::{Refusal, Scenario};
 
 /// Linux counts a process's CPU time in hundredths of a second, whatever the kernel was built with (`man 5 proc`, `CLK_TCK`).
@@ -127,7 +128,7 @@ pub fn compare(scenario: Scenario, report: &mut Map<String, Value>) {
     let ratio = match scenario {
         // At least 95 of 100 of the raw hashes.
         Scenario::SignIn => of("per_second")
-            .zip(of("floor_argon2_per_second"))
+            .zip(of(floor::HASHES))
             .map(|(done, floor)| json!({"per_second_at_least_1": rounded(done / (0.95 * floor))})),
         // At most 12 µs.
         Scenario::Jwks => of("cpu_us_per_request").map(|cpu| json!({"cpu_at_most_1": rounded(cpu / 12.0)})),

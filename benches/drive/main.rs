@@ -27,6 +27,7 @@ use connection::Connection;
 use figures::{Round, Tally};
 use pace::Pace;
 use scenario::{Client, Scenario};
+use serde_json::{Map, Value};
 
 /// Drives one server on this machine and reports how fast it answered and what that cost it.
 #[derive(Parser)]
@@ -91,43 +92,63 @@ fn run(args: &Args) -> Result<bool, String> {
     if let Some(folder) = &args.serve_floor {
         return floor_server::serve(loopback(&args.base)?, folder).map(|()| true);
     }
-    let mut report = serde_json::Map::new();
+    let mut report = Map::new();
     report.insert("label".to_owned(), args.label.clone().into());
     if args.floor {
-        report.extend(floor::measure(Duration::from_secs(args.duration.min(5))));
+        report.extend(floor::measure(floor_span(args)));
     }
     let Some(scenario) = args.scenario else {
-        println!("{}", serde_json::Value::Object(report));
+        println!("{}", Value::Object(report));
         return Ok(true);
     };
     if scenario == Scenario::Storm {
         return storm::run(args, report);
     }
-    let rounds = drive(args, scenario)?;
+    let rounds = drive(args, scenario, &mut report)?;
     figures::table(&args.label, &rounds);
     report.insert("scenario".to_owned(), scenario.name().into());
     report.insert("clients".to_owned(), args.clients.into());
     report.extend(figures::medians(&rounds));
     figures::compare(scenario, &mut report);
-    println!("{}", serde_json::Value::Object(report));
+    println!("{}", Value::Object(report));
     Ok(rounds.iter().all(|round| round.tally.errors == 0))
 }
 
 /// All rounds of one scenario, on the same connections.
-fn drive(args: &Args, scenario: Scenario) -> Result<Vec<Round>, String> {
+fn drive(args: &Args, scenario: Scenario, report: &mut Map<String, Value>) -> Result<Vec<Round>, String> {
     let server = loopback(&args.base)?;
     let path = args.path.clone().unwrap_or_else(|| scenario.path().to_owned());
     let mut groups = [Group::prepare(server, scenario, &path, args.clients, u16::MAX, args.rate)?];
-    let rounds = rounds(args, &mut groups);
+    let rounds = rounds(args, &mut groups, report);
     Ok(rounds.into_iter().flatten().collect())
 }
 
-/// Warm-up first, then the rounds: of each the figures of every group.
-fn rounds(args: &Args, groups: &mut [Group]) -> Vec<Vec<Round>> {
+/// Warm-up first, then the rounds: of each the figures of every group. Where it is hashes that count, their floor is measured
+/// again after each round, and the mean is reported: neighbours come and go.
+fn rounds(args: &Args, groups: &mut [Group], report: &mut Map<String, Value>) -> Vec<Vec<Round>> {
     if args.warm > 0 {
         one_round(groups, Duration::from_secs(args.warm), None);
     }
-    (0..args.rounds).map(|_| one_round(groups, Duration::from_secs(args.duration), args.pid)).collect()
+    let mut floors: Vec<f64> = report.get(floor::HASHES).and_then(Value::as_f64).into_iter().collect();
+    let again = args.floor && matches!(args.scenario, Some(Scenario::SignIn | Scenario::Storm));
+    let mut rounds = Vec::new();
+    for _ in 0..args.rounds {
+        rounds.push(one_round(groups, Duration::from_secs(args.duration), args.pid));
+        if again {
+            floors.push(floor::hashes(floor_span(args)));
+        }
+    }
+    if again {
+        let shown: Vec<_> = floors.iter().map(|floor| format!("{floor:.1}")).collect();
+        eprintln!("floor: {} argon2id/s, before the rounds and after each", shown.join(", "));
+        let mean = floors.iter().sum::<f64>() * (1.0 / f64::from(args.rounds + 1));
+        report.insert(floor::HASHES.to_owned(), figures::rounded(mean).into());
+    }
+    rounds
+}
+
+fn floor_span(args: &Args) -> Duration {
+    Duration::from_secs(args.duration.min(5))
 }
 
 /// Clients that do the same.

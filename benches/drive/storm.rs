@@ -31,8 +31,8 @@ pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> 
     if !args.floor {
         report.extend(floor::measure(Duration::from_secs(args.duration.min(5))));
     }
-    let hashes = report.get("floor_argon2_per_second").and_then(Value::as_f64).unwrap_or(0.0);
-    let offered = args.rate.unwrap_or(OVERLOAD * hashes);
+    let hashes = |report: &Map<String, Value>| report.get(floor::HASHES).and_then(Value::as_f64).unwrap_or(0.0);
+    let offered = args.rate.unwrap_or(OVERLOAD * hashes(&report));
     let server = loopback(&args.base)?;
     let group = |scenario: Scenario, path: Option<&str>, clients, rate| {
         Group::prepare(server, scenario, path.unwrap_or(scenario.path()), clients, USERS, Some(rate))
@@ -42,7 +42,7 @@ pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> 
         group(Scenario::Refresh, Some("/api/refresh/"), USERS, REFRESH_RATE)?,
         group(Scenario::SignIn, args.path.as_deref(), CLIENTS, offered)?,
     ];
-    let rounds = rounds(args, &mut groups);
+    let rounds = rounds(args, &mut groups, &mut report);
     let mut by_group: [Vec<Round>; 3] = Default::default();
     for groups in rounds {
         for (all, round) in by_group.iter_mut().zip(groups) {
@@ -61,7 +61,7 @@ pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> 
     let of = |group: usize, name: &str| found[group].get(name).and_then(Value::as_f64).unwrap_or(0.0);
     // So many clients take their share of the cores, which elsewhere they would not.
     let cores = report.get("cores").and_then(Value::as_f64).unwrap_or(1.0);
-    let left = hashes * (1.0 - of(2, "driver_cores") / cores);
+    let left = hashes(&report) * (1.0 - of(2, "driver_cores") / cores);
     eprintln!("the driver left room for {left:.1} hashes a second; {:.1} were let in and served", of(2, "per_second"));
     report.insert("hashes_left_by_driver".to_owned(), figures::rounded(left).into());
     let targets = json!({
