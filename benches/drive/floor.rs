@@ -11,6 +11,8 @@ use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256};
 use serde_json::{Map, Value, json};
 
+use super::figures;
+
 /// The defaults of `[passwords]`.
 const MEMORY_KIB: u32 = 19_456;
 const ITERATIONS: u32 = 2;
@@ -27,7 +29,7 @@ pub fn measure(span: Duration) -> Map<String, Value> {
     eprintln!(
         "floor: {hashes:.1} argon2id/s on {cores} cores; ES256 {one:.0}/s on one, {all:.0}/s on all; RS256 {rs256:.0}/s on all"
     );
-    let report = json!({"cores": cores, HASHES: hashes.round(), "floor_es256_per_second_per_core": one.round(), "floor_es256_per_second": all.round(), "floor_rs256_per_second": rs256.round()});
+    let report = json!({"cores": cores, HASHES: figures::rounded(hashes), "floor_es256_per_second_per_core": one.round(), "floor_es256_per_second": all.round(), "floor_rs256_per_second": rs256.round()});
     report.as_object().cloned().unwrap_or_default()
 }
 

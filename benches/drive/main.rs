@@ -130,7 +130,7 @@ fn rounds(args: &Args, groups: &mut [Group], report: &mut Map<String, Value>) ->
         one_round(groups, Duration::from_secs(args.warm), None);
     }
     let mut floors: Vec<f64> = report.get(floor::HASHES).and_then(Value::as_f64).into_iter().collect();
-    let again = args.floor && matches!(args.scenario, Some(Scenario::SignIn | Scenario::Storm));
+    let again = !floors.is_empty() && matches!(args.scenario, Some(Scenario::SignIn | Scenario::Storm));
     let mut rounds = Vec::new();
     for _ in 0..args.rounds {
         rounds.push(one_round(groups, Duration::from_secs(args.duration), args.pid));
@@ -141,7 +141,7 @@ fn rounds(args: &Args, groups: &mut [Group], report: &mut Map<String, Value>) ->
     if again {
         let shown: Vec<_> = floors.iter().map(|floor| format!("{floor:.1}")).collect();
         eprintln!("floor: {} argon2id/s, before the rounds and after each", shown.join(", "));
-        let mean = floors.iter().sum::<f64>() * (1.0 / f64::from(args.rounds + 1));
+        let mean = floors.iter().sum::<f64>() / f64::from(args.rounds + 1);
         report.insert(floor::HASHES.to_owned(), figures::rounded(mean).into());
     }
     rounds

@@ -1,12 +1,15 @@
-//! The thread that folds the log into the file (a checkpoint) beside the one that writes, so that no write waits for it.
+//! The thread that folds the log into the file (a checkpoint) beside the one that writes, so that writes seldom wait for it.
 //!
 //! In a large file a thousand changed pages lie far apart, and to bring them home takes some tens of milliseconds. Writes go
-//! on meanwhile, behind what is being folded. The log begins anew with the first write that finds all of it folded: where
-//! writes never pause, the one that writes folds the rest itself, once in many thousand pages.
+//! on meanwhile, behind what is being folded. The log begins anew with the first write that finds all of it folded, and nobody
+//! reading what is in it: where writes never pause, the one that writes folds the rest itself, once in many thousand pages.
 
+use std::cell::Cell;
+use std::fmt::Display;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -19,10 +22,14 @@ use crate::store::StoreError;
 const ENOUGH: u32 = 1000;
 /// Writes of one commit, at most, in a lull.
 const FEW: usize = 4;
-/// Pages that are to be folded still, from which on writers wait: the disk can't keep up with them.
+/// Pages that are to be folded still, from which on writers wait for it: the disk can't keep up with them, or somebody has
+/// been reading for long.
 const BEHIND: u32 = 4 * ENOUGH;
 /// Pages in the log from which on it has to begin anew, lull or no lull: 32 MiB.
 const LONG: u32 = 8 * ENOUGH;
+/// How long writers wait then, at most, for every [`ENOUGH`] pages that they add; and how often they look.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// How many pages the log has, and how many of them are to be folded still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +44,9 @@ enum Turn {
     Nothing,
     /// To wake the thread of this module, unless it is at work.
     Aside,
-    /// To wait until it has ended its work, and wake it again.
+    /// To wait for the end of its work, though not for long, and wake it again.
     Wait,
-    /// To wait until it has ended its work, and fold the rest here.
+    /// To wait for the end of its work, and fold the rest here.
     Here,
 }
 
@@ -54,17 +61,13 @@ impl Log {
 
     /// What follows from it, after a commit of so many writes.
     fn turn(self, batch: usize) -> Turn {
-        match self {
-            Self { pages, left } if pages < ENOUGH || left == 0 => Turn::Nothing,
-            Self { pages, left } if pages < LONG && left < BEHIND => {
-                if left >= ENOUGH || batch <= FEW {
-                    Turn::Aside
-                } else {
-                    Turn::Nothing
-                }
-            }
-            Self { pages, left } if left < ENOUGH || pages >= 2 * LONG => Turn::Here,
-            _ => Turn::Wait,
+        let Self { pages, left } = self;
+        match () {
+            () if pages < ENOUGH || left == 0 => Turn::Nothing,
+            () if left >= BEHIND => Turn::Wait,
+            () if pages >= LONG && left < ENOUGH => Turn::Here,
+            () if left >= ENOUGH || batch <= FEW => Turn::Aside,
+            () => Turn::Nothing,
         }
     }
 }
@@ -80,46 +83,78 @@ pub(super) struct Checkpoints {
     wake: SyncSender<()>,
     /// Held by whoever folds.
     at_work: Arc<Mutex<()>>,
+    failing: Arc<Failing>,
+    /// How long the log was when writers last waited.
+    waited_at: Cell<u32>,
     thread: JoinHandle<()>,
+}
+
+/// Whether the last turn failed: the operator is told when that begins and ends, not at each commit.
+#[derive(Debug, Default)]
+struct Failing(AtomicBool);
+
+impl Failing {
+    fn tell<E: Display>(&self, outcome: &Result<(), E>) {
+        let before = self.0.swap(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
+            Err(error) if !before => {
+                tracing::warn!(%error, "the log can't be folded into the database: it grows, and takes up the disk, until it can");
+            }
+            Ok(()) if before => tracing::info!("the log is folded into the database again"),
+            _ => {}
+        }
+    }
 }
 
 impl Checkpoints {
     /// Starts the thread. It opens a connection of its own to that file when it is first needed.
     pub(super) fn start(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        // Without room: whoever finds the thread at work wakes nobody, and the next commit looks again.
+        // Without room: whoever finds the thread at work wakes nobody, and a later commit looks again.
         let (wake, woken) = sync_channel(0);
-        let at_work = Arc::default();
-        let (path, busy) = (path.to_owned(), Arc::clone(&at_work));
+        let (at_work, failing) = (Arc::default(), Arc::default());
+        let (path, busy, troubled) = (path.to_owned(), Arc::clone(&at_work), Arc::clone(&failing));
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
-            .spawn(move || serve(&path, busy_timeout, &busy, &woken))
+            .spawn(move || serve(&path, busy_timeout, &busy, &troubled, &woken))
             .map_err(|error| StoreError::Unavailable(format!("can't start the thread that folds the log: {error}")))?;
-        Ok(Self { wake, at_work, thread })
+        Ok(Self { wake, at_work, failing, waited_at: Cell::new(0), thread })
     }
 
     /// To be called outside of a transaction, by the connection that writes, when it has answered so many writes.
     pub(super) fn after_commit(&self, writer: &Connection, batch: usize) {
-        let outcome = Log::of(writer).and_then(|log| self.take(log.turn(batch), writer));
-        if let Err(error) = outcome {
-            // The writes on such a disk tell the operator; this is the least of it.
-            tracing::debug!(%error, "the log was not folded into the database by the thread that writes");
+        match Log::of(writer) {
+            Ok(log) => self.take(log, log.turn(batch), batch, writer),
+            Err(error) => self.failing.tell(&Err(error)),
         }
     }
 
-    fn take(&self, turn: Turn, writer: &Connection) -> Result<(), rusqlite::Error> {
+    fn take(&self, log: Log, turn: Turn, batch: usize, writer: &Connection) {
         match turn {
-            Turn::Nothing => Ok(()),
             Turn::Here => {
                 let _alone = alone(&self.at_work);
-                fold(writer)
+                self.failing.tell(&fold(writer));
             }
-            Turn::Wait | Turn::Aside => {
-                if turn == Turn::Wait {
-                    drop(alone(&self.at_work));
-                }
-                let _ = self.wake.try_send(());
-                Ok(())
+            Turn::Aside => self.wake(),
+            // Once for so many pages: what somebody's reading keeps is not folded the sooner for being asked about.
+            Turn::Wait if !(self.waited_at.get()..self.waited_at.get() + ENOUGH).contains(&log.pages) => {
+                self.waited_at.set(log.pages);
+                self.wait();
+                self.wake();
             }
+            Turn::Wait if batch <= FEW => self.wake(),
+            Turn::Wait | Turn::Nothing => {}
+        }
+    }
+
+    fn wake(&self) {
+        let _ = self.wake.try_send(());
+    }
+
+    fn wait(&self) {
+        let mut left = PATIENCE;
+        while !left.is_zero() && matches!(self.at_work.try_lock(), Err(TryLockError::WouldBlock)) {
+            thread::sleep(LOOK);
+            left = left.saturating_sub(LOOK);
         }
     }
 
@@ -137,18 +172,11 @@ fn alone(at_work: &Mutex<()>) -> MutexGuard<'_, ()> {
     at_work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(path: &Path, busy_timeout: Duration, at_work: &Mutex<()>, woken: &Receiver<()>) {
-    let (mut connection, mut failing) = (None, false);
+fn serve(path: &Path, busy_timeout: Duration, at_work: &Mutex<()>, failing: &Failing, woken: &Receiver<()>) {
+    let mut connection = None;
     while let Ok(()) = woken.recv() {
         let _alone = alone(at_work);
-        let outcome = fold_aside(path, busy_timeout, &mut connection);
-        // One line for each series, not one for each commit.
-        if let Err(error) = &outcome
-            && !failing
-        {
-            tracing::warn!(%error, "the log can't be folded into the database and grows until it can");
-        }
-        failing = outcome.is_err();
+        failing.tell(&fold_aside(path, busy_timeout, &mut connection));
     }
 }
 
@@ -195,6 +223,8 @@ mod tests {
             checkpoints.after_commit(&writer, 1);
             thread::yield_now();
         }
+        // What is folded is known a moment before the thread lets go of the file.
+        drop(alone(&checkpoints.at_work));
         add(&writer, 1);
         assert!(Log::of(&writer).unwrap().pages < ENOUGH);
         checkpoints.stop();
@@ -205,14 +235,37 @@ mod tests {
         let (_folder, writer, checkpoints) = with_pages(ENOUGH);
         let reading = with_view(&writer);
         add(&writer, 10);
-        checkpoints.take(Turn::Here, &writer).unwrap();
+        checkpoints.take(Log::of(&writer).unwrap(), Turn::Here, 1, &writer);
         assert!(Log::of(&writer).unwrap().left >= 10, "what came after the reader's view stays");
         reading.execute_batch("ROLLBACK").unwrap();
-        checkpoints.take(Turn::Here, &writer).unwrap();
+        checkpoints.take(Log::of(&writer).unwrap(), Turn::Here, 1, &writer);
         assert_eq!(Log::of(&writer).unwrap().left, 0);
         add(&writer, 1);
         assert!(Log::of(&writer).unwrap().pages < ENOUGH);
         checkpoints.stop();
+    }
+
+    #[test]
+    fn writers_wait_once_for_so_many_pages_and_not_for_long() {
+        let (_folder, writer, checkpoints) = with_pages(1);
+        let at_work = alone(&checkpoints.at_work);
+        let begun = |pages| {
+            checkpoints.take(Log { pages, left: pages }, Turn::Wait, 64, &writer);
+            checkpoints.waited_at.get()
+        };
+        assert_eq!([BEHIND, BEHIND + 1, BEHIND + ENOUGH].map(begun), [BEHIND, BEHIND, BEHIND + ENOUGH]);
+        assert_eq!(begun(BEHIND), BEHIND, "a log that began anew");
+        drop(at_work);
+        checkpoints.stop();
+    }
+
+    #[test]
+    fn a_failure_is_remembered_until_it_ends() {
+        let failing = Failing::default();
+        for outcome in [Ok(()), Err("full"), Err("full"), Ok(())] {
+            failing.tell(&outcome);
+            assert_eq!(failing.0.load(Ordering::Relaxed), outcome.is_err());
+        }
     }
 
     /// Another connection in the middle of reading what was there.
@@ -232,10 +285,10 @@ mod tests {
             (ENOUGH, ENOUGH - 1, FEW + 1, Turn::Nothing),
             (ENOUGH, 1, FEW, Turn::Aside),
             (LONG - 1, BEHIND - 1, 1, Turn::Aside),
+            (LONG, BEHIND - 1, 64, Turn::Aside),
             (BEHIND, BEHIND, 1, Turn::Wait),
-            (LONG, ENOUGH, 1, Turn::Wait),
+            (2 * LONG, 2 * LONG, 1, Turn::Wait),
             (LONG, ENOUGH - 1, 64, Turn::Here),
-            (2 * LONG, 2 * LONG, 1, Turn::Here),
         ] {
             assert_eq!(Log { pages, left }.turn(writes), turn, "{left} of {pages} pages, {writes} writes");
         }

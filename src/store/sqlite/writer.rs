@@ -166,7 +166,8 @@ fn serve(connection: Connection, checkpoints: Checkpoints, messages: &Receiver<M
         }
         let writes = batch.len();
         match run(&connection, batch) {
-            Ok(()) => checkpoints.after_commit(&connection, writes),
+            Ok(()) if matches!(closing, Closing::NotYet) => checkpoints.after_commit(&connection, writes),
+            Ok(()) => {} // what is left is folded below
             Err(stranded) => refuse(stranded, messages, &mut closing),
         }
     }
