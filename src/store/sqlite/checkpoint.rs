@@ -62,12 +62,16 @@ impl Log {
     /// What follows from it, after a commit of so many writes.
     fn turn(self, batch: usize) -> Turn {
         let Self { pages, left } = self;
-        match () {
-            () if pages < ENOUGH || left == 0 => Turn::Nothing,
-            () if left >= BEHIND => Turn::Wait,
-            () if pages >= LONG && left < ENOUGH => Turn::Here,
-            () if left >= ENOUGH || batch <= FEW => Turn::Aside,
-            () => Turn::Nothing,
+        if pages < ENOUGH || left == 0 {
+            Turn::Nothing
+        } else if left >= BEHIND {
+            Turn::Wait
+        } else if pages >= LONG && left < ENOUGH {
+            Turn::Here
+        } else if left >= ENOUGH || batch <= FEW {
+            Turn::Aside
+        } else {
+            Turn::Nothing
         }
     }
 }
