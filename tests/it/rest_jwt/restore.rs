@@ -158,6 +158,9 @@ impl Write for Log {
 async fn no_log_tells_a_link() {
     let (log, level) = (Log::default(), tracing_subscriber::filter::LevelFilter::TRACE);
     let written = log.clone();
+    // With one subscriber alone, a line of code that another test's thread comes to first is asked there whether anybody
+    // listens, and is silent from then on.
+    let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let subscriber =
         tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || written.clone()).finish();
     // The server runs on this test's one thread.
