@@ -41,10 +41,11 @@ export function missing() {
 
 let binary
 
-// The path of Countersign, freshly built.
+// The path of Countersign, freshly built. An example is built with it, as cargo then gives the dependencies the features
+// that the tests have: without it, it would build most of them once more.
 export function countersign() {
   if (binary) return binary
-  const options = ['build', '--locked', '--bin', 'countersign', '--message-format=json-render-diagnostics']
+  const options = ['build', '--locked', '--bin', 'countersign', '--example', 'rust-axum', '--message-format=json-render-diagnostics']
   const said = execFileSync('cargo', options, { cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 28, stdio: ['ignore', 'pipe', 'inherit'] })
   const messages = said.trim().split('\n').map(line => JSON.parse(line))
   binary = messages.findLast(message => message.executable && message.target.name === 'countersign').executable
