@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argon2::Block;
+use kevy_madvise::advise_hugepage;
 
 /// Room is asked for in pieces of more than 32 MiB, of which only what is used becomes memory. Of smaller ones glibc keeps
 /// what is freed (`M_MMAP_THRESHOLD` in mallopt(3)): it takes it that they will be wanted again.
@@ -29,7 +30,10 @@ impl HashMemory {
         let kept = if blocks <= self.usual { self.spare().pop() } else { None };
         kept.unwrap_or_else(|| {
             let blocks = blocks.max(self.usual);
-            let mut memory = Vec::with_capacity(blocks.max(LEAST_ROOM));
+            let mut memory: Vec<Block> = Vec::with_capacity(blocks.max(LEAST_ROOM));
+            // A hash jumps about in more pages of 4 KiB than a processor knows the places of. Before they are touched, for
+            // then they come as huge ones; where there are none, as usual.
+            advise_hugepage(memory.as_ptr().cast::<u8>(), blocks * Block::SIZE);
             memory.resize(blocks, Block::default());
             memory
         })
