@@ -94,7 +94,8 @@ test('the judges judge: each kind of fault is seen', async after => {
   })
   // They come by several ways, one later than another.
   for (const what of ['against the policy: img-src', 'on the console: wrong', 'an error in the page: thrown']) {
-    await settle(what, () => visit.faults.some(fault => fault.startsWith(what)))
+    const seen = () => visit.faults.some(fault => fault.startsWith(what))
+    await settle(what, seen).catch(error => assert.fail(`${error.message} among ${visit.faults.join('; ')}`))
   }
   assert.ok(await visit.overhang() > 1000)
   assert.ok((await visit.findings()).some(one => one.startsWith('image-alt')))
