@@ -90,9 +90,10 @@ impl Facts {
     pub async fn check(&mut self, server: &Binary, folder: &Folder) {
         let turn = self.registered.len();
         let users = folder.run(&["users", "list", "--json"]).json();
-        let known: Vec<&str> = users.as_array().unwrap().iter().filter_map(|user| user["username"].as_str()).collect();
+        let known: HashSet<&str> =
+            users.as_array().unwrap().iter().filter_map(|user| user["username"].as_str()).collect();
         for name in &self.registered {
-            assert!(known.contains(&name.as_str()), "{name} was registered, and is gone");
+            assert!(known.contains(name.as_str()), "{name} was registered, and is gone");
         }
         let keys: Vec<String> = folder.keys().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect();
         for kid in &self.keys {
