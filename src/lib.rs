@@ -72,3 +72,8 @@ pub mod store;
 pub mod telemetry;
 pub mod template;
 pub mod throttle;
+
+/// Reports skipped tests; shared with the tests in `tests/`.
+#[cfg(test)]
+#[path = "../tests/skip.rs"]
+mod skip;

@@ -18,17 +18,18 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{KeyPolicy, Kid};
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
+use crate::skip::skip;
 
-/// Runs `openssl` with `input` on its standard input; None, said loudly, where the program is missing.
+/// Runs `openssl` with `input` on its standard input. Skips the test and returns None where the program is missing.
 ///
 /// # Panics
 /// If it refuses: then what we wrote is not what we think it is.
-#[expect(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+#[expect(clippy::unwrap_used, reason = "tests")]
 pub(super) fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     let mut command = Command::new("openssl");
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
-        eprintln!("SKIPPED: there is no `openssl` here to ask for `{}`", arguments.join(" "));
+        skip("openssl is not installed");
         return None;
     };
     // It may have refused before it read.

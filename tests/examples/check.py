@@ -1,6 +1,6 @@
 """Runs every resource server of examples/ against a real Countersign: good tokens, bad ones, and a rotation meanwhile.
 
-An example is one result. One whose language isn't installed says SKIPPED, loudly, and is left out.
+Each example is one result. Where its language is not installed, it is reported as SKIPPED and left out.
 """
 
 import base64
@@ -241,7 +241,7 @@ class Results:
     def skipped(self, name, why):
         # As with cargo's own, a skip is among those that passed; scripts/test takes it out again.
         self.passed += 1
-        print(f"SKIPPED: {name}: {why}", flush=True)
+        print(f"SKIPPED {name}: {why}", flush=True)
 
 
 def guarded(example, log, work, *arguments):

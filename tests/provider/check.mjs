@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 if (!existsSync(new URL('../../.test-tools/node/node_modules/oidc-provider', import.meta.url))) {
-  console.error("SKIPPED: the provider's tests: no packages in .test-tools/node: see the step tools")
+  console.error('SKIPPED provider: .test-tools/node has no packages; run scripts/test-tools')
   process.exit(77)
 }
 const { jose } = await import('./issuer.mjs')

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::Store;
+use crate::skip::skip;
 use crate::store::conformance::{self, conformance};
 
 /// A store nobody has used, and what must live as long as it.
@@ -92,10 +93,10 @@ fn every_commit_waits_for_the_disk() {
         .args(["--exact", "store::sqlite::tests::what_was_acknowledged_is_read"])
         .output();
     let Ok(traced) = traced.as_ref().map(|output| String::from_utf8_lossy(&output.stdout)) else {
-        return eprintln!("SKIPPED: the waits for the disk can't be counted without strace");
+        return skip("strace is not installed");
     };
     if !traced.contains("1 passed") {
-        return eprintln!("SKIPPED: strace may not trace here, so the waits for the disk can't be counted: {traced}");
+        return skip("strace is not allowed to trace here");
     }
     let calls: u32 = std::fs::read_to_string(counts)
         .unwrap()
