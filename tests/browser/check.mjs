@@ -12,6 +12,8 @@ import { countersign, missing } from './support/found.mjs'
 import { tests } from './support/test.mjs'
 
 const PATIENCE = 180_000
+// Each test has a server and a browser context of its own, and waits for both more than it computes.
+const AT_ONCE = 3
 
 // The tests of every file, with the file's name in front.
 async function all() {
@@ -41,19 +43,25 @@ async function fault(test) {
 
 const why = missing()
 if (why) {
-  console.error(`SKIPPED: the browser's tests: ${why}`)
+  console.error(`SKIPPED browser: ${why}`)
   process.exit(77)
 }
 countersign()
 const words = process.argv.slice(2)
+const waiting = (await all()).filter(test => !words.length || words.some(word => test.name.includes(word)))
 const count = { passed: 0, failed: 0 }
-for (const test of await all()) {
-  if (words.length && !words.some(word => test.name.includes(word))) continue
-  const error = await fault(test)
-  count[error ? 'failed' : 'passed'] += 1
-  console.log(`test ${test.name} ... ${error ? 'FAILED' : 'ok'}`)
-  if (error) console.log(error.stack)
+
+// Runs tests until none is left.
+async function work() {
+  for (let test = waiting.shift(); test; test = waiting.shift()) {
+    const error = await fault(test)
+    count[error ? 'failed' : 'passed'] += 1
+    console.log(`test ${test.name} ... ${error ? 'FAILED' : 'ok'}`)
+    if (error) console.log(error.stack)
+  }
 }
+
+await Promise.all(Array.from({ length: AT_ONCE }, work))
 await close()
 console.log(`screenshots: ${pictureFolder()}`)
 console.log(`test result: ${count.failed ? 'FAILED' : 'ok'}. ${count.passed} passed; ${count.failed} failed;`)

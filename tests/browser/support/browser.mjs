@@ -26,19 +26,22 @@ export function pictureFolder() {
 
 let running
 
-async function browser() {
-  if (!running) {
-    const { chromium: playwright } = (await installed('playwright-core')).default
-    // The sandbox is not to be had by root.
-    const args = process.getuid?.() === 0 ? ['--no-sandbox', ...FLAGS] : FLAGS
-    running = await playwright.launch({ executablePath: chromium(), headless: true, args })
-  }
+async function launch() {
+  const { chromium: playwright } = (await installed('playwright-core')).default
+  // Chromium's sandbox does not start for root.
+  const args = process.getuid?.() === 0 ? ['--no-sandbox', ...FLAGS] : FLAGS
+  return playwright.launch({ executablePath: chromium(), headless: true, args })
+}
+
+// The one browser, which the first caller starts.
+function browser() {
+  running ??= launch()
   return running
 }
 
-// Ends the browser, if there is one.
+// Ends the browser, if it was started.
 export async function close() {
-  await running?.close()
+  await (await running)?.close()
   running = undefined
 }
 

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::support::binary::Folder;
 use facts::Facts;
 
-const ROUNDS: u32 = 8;
+const ROUNDS: u32 = 20;
 
 /// A number the caller of the tests may set.
 #[expect(clippy::disallowed_methods, reason = "a test is told by its environment how long to go on")]
