@@ -40,7 +40,7 @@
 //!
 //! And words have homes: HTTP (`axum`) is spoken in [`http`] and `app` alone, SQL (`rusqlite`) in [`store::sqlite`]
 //! alone; [`domain`] and [`crypto`] wait for nobody; the wall clock and chance are asked in [`clock`] and [`chance`]
-//! alone. `tests/tidy.rs` holds all of this.
+//! alone. `tests/tidy/` holds all of this.
 //!
 //! # Three journeys
 //!

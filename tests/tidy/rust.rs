@@ -1,19 +1,19 @@
-//! Reads Rust just well enough to hold the rules: what is code and what is text, where a function ends, what is a
-//! test, which room a path leads to. It must not grow into a parser: what it can't see, a reader can.
+//! Reads as much Rust as the rules need: what is code and what is text, where a function ends, what is a test, which
+//! module a path names. It must not become a parser: what it cannot see is left to reviews.
 
 /// One file of Rust, with its text, and its code alone.
 pub struct Source {
     /// Relative to the repository, with forward slashes.
     pub path: String,
-    /// As it stands in the file.
+    /// The content of the file.
     pub text: String,
-    /// The text with comments, strings and characters blanked, byte for byte, so that offsets and lines agree.
+    /// The text with spaces for comments, strings and characters, byte for byte: offsets and lines are the same.
     pub code: String,
-    /// Byte ranges that are compiled for tests only.
+    /// Byte ranges of code that is compiled for tests only.
     tests: Vec<(usize, usize)>,
 }
 
-/// A function's name, its first line (1-based) and how many lines it takes to its closing brace.
+/// A function: its name, its first line (1-based) and its number of lines, signature and braces included.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Function {
     pub name: String,
@@ -38,12 +38,12 @@ impl Source {
         format!("{}:{}", self.path, self.line(at))
     }
 
-    /// Whether the offset lies in what `#[cfg(test)]` guards.
+    /// Whether the offset is in an item with `#[cfg(test)]`.
     pub fn is_test(&self, at: usize) -> bool {
         self.tests.iter().any(|&(start, end)| (start..end).contains(&at))
     }
 
-    /// Files that `#[cfg(test)] mod name;` declares here, as path prefixes without `.rs`.
+    /// The files that `#[cfg(test)] mod name;` declares in this file, as path prefixes without `.rs`.
     pub fn test_files(&self) -> Vec<String> {
         let folder = self.path.strip_suffix("/mod.rs").unwrap_or_else(|| self.path.trim_end_matches(".rs"));
         let folder = if matches!(folder, "src/lib" | "src/main") { "src" } else { folder };
@@ -54,18 +54,18 @@ impl Source {
         names.map(|name| format!("{folder}/{name}")).collect()
     }
 
-    /// Where `needle` stands in the code as a word of its own (a needle that ends in punctuation may be followed by anything).
+    /// The offsets of `needle` in the code as a whole word. If `needle` ends in punctuation, any text may follow.
     pub fn find(&self, needle: &str) -> Vec<usize> {
         words(&self.code, needle)
     }
 
-    /// Whether the path at `at` begins there: `rsa::x` does, `aws_lc_rs::rsa::x` and `aws_lc_rs::{rsa::x}` don't.
+    /// Whether a path begins at `at`: yes in `rsa::x`, no in `aws_lc_rs::rsa::x` and `aws_lc_rs::{rsa::x}`.
     pub fn begins_path(&self, at: usize) -> bool {
         let mut groups = self.code.match_indices("::{").map(|(open, _)| (open, block_end(&self.code, open)));
         !self.code[..at].ends_with("::") && !groups.any(|(start, end)| (start..end).contains(&at))
     }
 
-    /// Every function with a body, nested ones and methods too.
+    /// Every function with a body, including methods and nested functions.
     pub fn functions(&self) -> Vec<Function> {
         words(&self.code, "fn").into_iter().filter_map(|at| self.function(at)).collect()
     }
@@ -77,7 +77,7 @@ impl Source {
         Some(Function { name, line, lines: self.line(block_end(&self.code, open)) + 1 - line })
     }
 
-    /// The contents of every attribute, `#[…]` and `#![…]`, with its offset.
+    /// The content of every attribute, `#[…]` and `#![…]`, with its offset.
     pub fn attributes(&self) -> Vec<(usize, &str)> {
         let starts = self.code.match_indices('#').filter(|(at, _)| {
             let rest = self.code[at + 1..].trim_start_matches('!');
@@ -86,21 +86,21 @@ impl Source {
         starts.map(|(at, _)| (at, &self.code[at..block_end(&self.code, at)])).collect()
     }
 
-    /// The top-level modules this file's paths lead to (`crate::x`, `countersign::x`, `super::…::x`), with offsets.
-    pub fn rooms(&self) -> Vec<(usize, String)> {
+    /// The top-level modules that this file's paths name (`crate::x`, `countersign::x`, `super::…::x`), with offsets.
+    pub fn modules(&self) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for root in ["crate", "countersign"] {
             for at in words(&self.code, root) {
                 found.extend(heads(&self.code[at + root.len()..]).into_iter().map(|name| (at, name)));
             }
         }
-        let modules = inline_modules(&self.code);
+        let inline = inline_modules(&self.code);
         for at in words(&self.code, "super") {
             if self.code[..at].ends_with("super::") {
                 continue;
             }
             let climb = self.code[at..].split("::").take_while(|part| part.trim() == "super").count();
-            let inside = modules.iter().filter(|(start, end)| (*start..*end).contains(&at)).count();
+            let inside = inline.iter().filter(|(start, end)| (*start..*end).contains(&at)).count();
             if climb == depth(&self.path) + inside {
                 let after = at + "super".len() + (climb - 1) * "::super".len();
                 found.extend(heads(&self.code[after..]).into_iter().map(|name| (at, name)));
@@ -110,7 +110,7 @@ impl Source {
     }
 }
 
-/// How many modules deep a file of `src/` is: `src/clock.rs` 1, `src/http/mod.rs` 1, `src/http/reply.rs` 2.
+/// The depth of a file of `src/` in the module tree: `src/clock.rs` 1, `src/http/mod.rs` 1, `src/http/reply.rs` 2.
 fn depth(path: &str) -> usize {
     let inner = path.trim_start_matches("src/");
     match inner {
@@ -119,7 +119,7 @@ fn depth(path: &str) -> usize {
     }
 }
 
-/// The first names of a path or a group: `::a::b` gives `a`; `::{a::{x, y}, b}` gives `a` and `b`.
+/// The first names of a path or a group: `a` for `::a::b`, `a` and `b` for `::{a::{x, y}, b}`.
 fn heads(after_root: &str) -> Vec<String> {
     let Some(path) = after_root.strip_prefix("::") else { return Vec::new() };
     let first = |text: &str| text.trim_start().chars().take_while(|c| is_word(*c)).collect::<String>();
@@ -146,15 +146,15 @@ fn is_word(c: char) -> bool {
 
 fn words(code: &str, needle: &str) -> Vec<usize> {
     let joins = |edge: Option<char>, beside: Option<char>| edge.is_some_and(is_word) && beside.is_some_and(is_word);
-    let alone = |at: usize| {
+    let is_whole = |at: usize| {
         let (before, after) = (&code[..at], &code[at + needle.len()..]);
         !joins(needle.chars().next(), before.chars().next_back())
             && !joins(needle.chars().next_back(), after.chars().next())
     };
-    code.match_indices(needle).map(|(at, _)| at).filter(|at| alone(*at)).collect()
+    code.match_indices(needle).map(|(at, _)| at).filter(|at| is_whole(*at)).collect()
 }
 
-/// The offset of the brace that opens the body of the item at `from`; none if the item ends with `;`.
+/// The offset of the brace that opens the body of the item at `from`. None: the item ends with `;`.
 fn body_start(code: &str, from: usize) -> Option<usize> {
     let mut depth = 0;
     for (at, byte) in code.bytes().enumerate().skip(from) {
@@ -169,7 +169,7 @@ fn body_start(code: &str, from: usize) -> Option<usize> {
     None
 }
 
-/// The offset just after the bracket that closes the first one opened at or after `from`; the end if none does.
+/// The offset after the bracket that closes the first bracket at or after `from`; the end of the code if none does.
 fn block_end(code: &str, from: usize) -> usize {
     let mut depth = 0;
     for (at, byte) in code.bytes().enumerate().skip(from) {
@@ -204,7 +204,7 @@ fn inline_modules(code: &str) -> Vec<(usize, usize)> {
     bodies.map(|open| (open, block_end(code, open))).collect()
 }
 
-/// Replaces comments, strings and characters by spaces; newlines stay.
+/// Replaces comments, strings and characters by spaces. Line breaks stay.
 pub fn blank(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
@@ -220,7 +220,7 @@ pub fn blank(text: &str) -> String {
     String::from_utf8(out).expect("only whole tokens are blanked")
 }
 
-/// If a comment, string or character begins at `at`, where it ends.
+/// The end of the comment, string or character that begins at `at`. None: code begins there.
 fn token_end(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = &bytes[at..];
     let word_before = at > 0 && is_word(char::from(bytes[at - 1])) && !matches!(bytes[at - 1], b'b' | b'c');
@@ -263,7 +263,7 @@ fn quoted_length(rest: &[u8], quote: u8) -> Option<usize> {
     None
 }
 
-/// `r"…"`, `r#"…"#`; a raw identifier (`r#type`) is none.
+/// The length of `r"…"` or `r#"…"#`. None: it is a raw identifier (`r#type`).
 fn raw_length(rest: &[u8]) -> Option<usize> {
     let hashes = rest[1..].iter().take_while(|byte| **byte == b'#').count();
     let open = 1 + hashes;
@@ -274,7 +274,7 @@ fn raw_length(rest: &[u8]) -> Option<usize> {
     })
 }
 
-/// `'a'`, `'\n'`, `'…'`; a lifetime (`'a`) is none.
+/// The length of `'a'`, `'\n'` or `'…'`. None: it is a lifetime (`'a`).
 fn char_length(rest: &[u8]) -> Option<usize> {
     if rest.get(1) == Some(&b'\\') {
         return quoted_length(rest, b'\'');
@@ -286,4 +286,30 @@ fn char_length(rest: &[u8]) -> Option<usize> {
         _ => 4,
     };
     (rest.get(1 + width) == Some(&b'\'')).then_some(2 + width)
+}
+
+mod proof {
+    use super::{Function, Source, blank};
+
+    #[test]
+    fn comments_strings_and_characters_are_not_code() {
+        let code = blank(
+            "a /* } /* { */ } */ b // {\nr#\"{\"}\"# '{' '\\'' '\\u{7b}' \"\\\"{\" br\"{\\\" '…' 'x r#type c\"}\"",
+        );
+        assert!(!code.contains(['{', '}', '"', '…']), "{code}");
+        assert_eq!(code.split_whitespace().collect::<Vec<_>>(), ["a", "b", "b", "'x", "r#type", "c"]);
+    }
+
+    #[test]
+    fn only_functions_with_a_body_are_measured() {
+        let text = "fn short<'a>(x: [u8; 2]) -> &'a str\nwhere X: Fn(u8) -> u8 { \"}\" }\ntrait T { fn none(&self); }\nstruct S { f: fn(u8) }\n";
+        let found = Source::new("src/a.rs", text).functions();
+        assert_eq!(found, [Function { name: "short".to_owned(), line: 1, lines: 2 }]);
+    }
+
+    #[test]
+    fn a_test_module_in_a_file_of_its_own_is_a_test_file() {
+        let source = Source::new("src/a/mod.rs", "#[cfg(test)]\nmod conformance;");
+        assert_eq!(source.test_files(), ["src/a/conformance"]);
+    }
 }

@@ -1,27 +1,40 @@
-//! The files of the repository, read from the disk.
+//! Reads the repository: its folders, its source files, and the files under version control.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::rust::Source;
 
-/// The repository's folder.
+/// The root folder of the repository.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Every `.rs` file under the folders that hold ours.
+/// Every `.rs` file of the code base.
 pub fn sources() -> Vec<Source> {
     let paths =
         ["src", "tests", "benches", "examples", "fuzz"].into_iter().flat_map(|folder| walk(&root().join(folder)));
-    let read = |path: PathBuf| Source::new(&relative(&path), &fs::read_to_string(&path).expect("a source is text"));
-    let found: Vec<Source> = paths.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).map(read).collect();
-    assert!(found.len() > 5, "found only {} sources under {}", found.len(), root().display());
+    let read =
+        |path: PathBuf| Source::new(&relative(&path), &fs::read_to_string(&path).expect("a source file is UTF-8"));
+    let found: Vec<Source> =
+        paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).map(read).collect();
+    assert!(found.len() > 5, "only {} source files in {}", found.len(), root().display());
     found
 }
 
-/// Every file that is, or is about to be, under version control; every file at all where there is none (a release archive).
+/// The paths among `sources` that are compiled for tests only.
+pub fn test_files(sources: &[Source]) -> BTreeSet<String> {
+    let prefixes: Vec<String> = sources.iter().flat_map(Source::test_files).collect();
+    let is_test = |path: &str| {
+        let declared = |prefix: &String| path.strip_prefix(prefix.as_str());
+        prefixes.iter().filter_map(declared).any(|rest| rest == ".rs" || rest.starts_with('/'))
+    };
+    sources.iter().map(|source| source.path.clone()).filter(|path| is_test(path)).collect()
+}
+
+/// Every file under version control, and every new file that git does not ignore. In a release archive: every file.
 pub fn tracked() -> Vec<String> {
     let git = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
     match Command::new("git").args(git).current_dir(root()).output() {
@@ -33,7 +46,7 @@ pub fn tracked() -> Vec<String> {
     }
 }
 
-/// The folders directly under `folder`, relative to the repository; none if it isn't there.
+/// The folders directly in `folder`, relative to the repository, sorted. Empty if `folder` does not exist.
 pub fn folders(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).into_iter().flatten().filter_map(Result::ok);
     let mut found: Vec<String> =

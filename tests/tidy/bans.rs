@@ -1,0 +1,149 @@
+//! Names that may appear in certain modules only, and attributes that may not appear at all.
+
+use super::rust::Source;
+use super::{check_sources, tree};
+
+/// A name in the code that is allowed in few places. Paths are prefixes.
+struct Ban {
+    word: &'static str,
+    /// The files to which the rule applies.
+    within: &'static [&'static str],
+    /// The files among them where the name is allowed.
+    except: &'static [&'static str],
+    /// Whether the word counts only at the start of a path, as a crate name does (aws-lc-rs has a module `rsa`, too).
+    begins_path: bool,
+    /// Whether the name is allowed in `#[cfg(test)]` code.
+    allowed_in_tests: bool,
+    instead: &'static str,
+}
+
+const RULE: Ban =
+    Ban { word: "", within: &["src/"], except: &[], begins_path: false, allowed_in_tests: false, instead: "" };
+const PURE: &[&str] = &["src/domain/", "src/crypto/"];
+const FORMATS: &[&str] = &["src/crypto/pem", "src/crypto/jwk", "src/crypto/key_pair"];
+const EVERYWHERE: &[&str] = &["src/", "tests/", "benches/", "examples/", "fuzz/"];
+const USE_CLOCK: &str = "use the Clock that the caller passes";
+const USE_CHANCE: &str = "use the Chance that the caller passes";
+const FORMATS_RULE: Ban = Ban {
+    allowed_in_tests: true,
+    instead: "rsa and p256 read and write formats in crypto's pem, jwk and key_pair only; use aws-lc-rs",
+    ..RULE
+};
+const PRIVATE_RULE: Ban = Ban {
+    allowed_in_tests: true,
+    instead: "rsa and p256 must not sign, decrypt or generate (RUSTSEC-2023-0071); use aws-lc-rs",
+    ..RULE
+};
+
+const BANS: &[Ban] = &[
+    Ban { word: "axum", except: &["src/http/", "src/app.rs"], instead: "use HTTP in http/ only", ..RULE },
+    Ban { word: "rusqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
+    Ban { word: "r2d2", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
+    Ban { word: "r2d2_sqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
+    Ban {
+        word: "tokio",
+        within: PURE,
+        instead: "domain and crypto are synchronous; call them from issuer/ or above",
+        ..RULE
+    },
+    Ban { word: "crate::", within: &["src/domain/"], instead: "domain imports only itself; use super::", ..RULE },
+    Ban { word: "SystemTime::now", except: &["src/clock.rs"], instead: USE_CLOCK, ..RULE },
+    Ban { word: "Instant::now", except: &["src/clock.rs"], instead: USE_CLOCK, ..RULE },
+    Ban { word: "OffsetDateTime::now_utc", instead: USE_CLOCK, ..RULE },
+    Ban { word: "Uuid::new_v4", instead: USE_CHANCE, ..RULE },
+    Ban { word: "Uuid::now_v7", instead: USE_CHANCE, ..RULE },
+    Ban { word: "getrandom", instead: USE_CHANCE, ..RULE },
+    // The crypto library needs its own random source (`rand::SystemRandom`) for signatures and key pairs.
+    Ban { word: "rand::", except: &["src/chance.rs", "src/crypto/"], instead: USE_CHANCE, ..RULE },
+    Ban { word: "rand::fill", except: &["src/chance.rs"], instead: USE_CHANCE, ..RULE },
+    Ban { word: "rand::generate", instead: USE_CHANCE, ..RULE },
+    Ban { word: "rsa::", except: FORMATS, begins_path: true, ..FORMATS_RULE },
+    Ban { word: "p256::", except: FORMATS, begins_path: true, ..FORMATS_RULE },
+    Ban { word: "RsaPrivateKey::new", ..PRIVATE_RULE },
+    Ban { word: "RsaPrivateKey::new_with_exp", ..PRIVATE_RULE },
+    Ban { word: "SecretKey::random", ..PRIVATE_RULE },
+    Ban { word: "SecretKey::generate", ..PRIVATE_RULE },
+    Ban { word: "Pkcs1v15Sign", ..PRIVATE_RULE },
+    Ban { word: "Pkcs1v15Encrypt", ..PRIVATE_RULE },
+    Ban { word: "pkcs1v15::", ..PRIVATE_RULE },
+    Ban { word: "pss::", ..PRIVATE_RULE },
+    Ban { word: "oaep::", ..PRIVATE_RULE },
+    Ban { word: "ecdsa::", ..PRIVATE_RULE },
+    Ban { word: "ecdh::", ..PRIVATE_RULE },
+    Ban { word: "todo!(", within: EVERYWHERE, instead: "finish the code or delete it", ..RULE },
+    Ban { word: "unimplemented!(", within: EVERYWHERE, instead: "finish the code or delete it", ..RULE },
+    Ban { word: "dbg!(", within: EVERYWHERE, instead: "use tracing", ..RULE },
+];
+
+/// Words that must not appear in an attribute, and what to do instead.
+const ATTRIBUTES: &[(&str, &str)] = &[
+    ("allow", "use #[expect(lint, reason = \"…\")]: the compiler reports it when it is no longer needed"),
+    ("ignore", "fix the test, delete it, or let it skip with a message if something that it needs is missing"),
+];
+
+fn begins_with_any(path: &str, prefixes: &[&str]) -> bool {
+    prefixes.iter().any(|prefix| path.starts_with(prefix))
+}
+
+fn banned_words(source: &Source, is_test_file: bool) -> Vec<String> {
+    let path = &source.path;
+    let bans = BANS.iter().filter(|ban| begins_with_any(path, ban.within) && !begins_with_any(path, ban.except));
+    let found = bans.flat_map(|ban| {
+        let is_allowed = |at| ban.allowed_in_tests && (is_test_file || source.is_test(at));
+        let counts = |at: &usize| !is_allowed(*at) && (!ban.begins_path || source.begins_path(*at));
+        let places = source.find(ban.word).into_iter().filter(counts);
+        places.map(|at| format!("{}: `{}`: {}", source.place(at), ban.word, ban.instead)).collect::<Vec<_>>()
+    });
+    found.collect()
+}
+
+fn banned_attributes(source: &Source) -> Vec<String> {
+    let in_attributes = |(word, instead): &(&str, &str)| {
+        let contains_word = |text: &str| !Source::new("", text).find(word).is_empty();
+        let found = source.attributes().into_iter().filter(|(_, text)| contains_word(text));
+        found.map(|(at, _)| format!("{}: attribute `{word}`: {instead}", source.place(at))).collect::<Vec<_>>()
+    };
+    ATTRIBUTES.iter().flat_map(in_attributes).collect()
+}
+
+#[test]
+fn every_restricted_name_stays_in_its_modules() {
+    let test_files = tree::test_files(&tree::sources());
+    check_sources("restricted names", |source| banned_words(source, test_files.contains(&source.path)));
+}
+
+#[test]
+fn no_lint_is_allowed_and_no_test_is_ignored() {
+    check_sources("attributes", banned_attributes);
+}
+
+mod proof {
+    use super::{Source, banned_attributes, banned_words};
+
+    #[test]
+    fn a_restricted_name_is_found_in_code_only() {
+        let seen = |path: &str, text: &str| banned_words(&Source::new(path, text), false).len();
+        assert_eq!(seen("src/jobs/mod.rs", "use axum::Router; // axum\nlet taxum = \"axum\"; my_axum();"), 1);
+        assert_eq!(seen("src/http/mod.rs", "use axum::Router;"), 0);
+        assert_eq!(seen("src/domain/key.rs", "use crate::x; use tokio::time;"), 2);
+        assert_eq!(seen("src/crypto/sign.rs", "use aws_lc_rs::{rand, rsa::KeySize}; use aws_lc_rs::rsa::KeyPair;"), 0);
+        assert_eq!(seen("src/crypto/pem.rs", "use rsa::{pkcs1v15::SigningKey, RsaPrivateKey};"), 1);
+        assert_eq!(seen("src/crypto/sign.rs", "use aws_lc_rs::rand::SystemRandom; rand::fill(out)"), 1);
+    }
+
+    #[test]
+    fn a_name_for_tests_is_allowed_in_tests_only() {
+        let seen =
+            |text: &str, is_test_file| banned_words(&Source::new("src/crypto/sign.rs", text), is_test_file).len();
+        assert_eq!(seen("#[cfg(test)] mod tests { use rsa::RsaPrivateKey; }", false), 0);
+        assert_eq!(seen("use rsa::RsaPrivateKey; #[cfg(test)] mod tests {}", false), 1);
+        assert_eq!(seen("use rsa::RsaPrivateKey;", true), 0);
+    }
+
+    #[test]
+    fn an_attribute_is_found_and_a_call_is_not() {
+        let seen = |text: &str| banned_attributes(&Source::new("src/a.rs", text)).len();
+        assert_eq!(seen("#![allow(x)]\n#[cfg_attr(a,\n allow(b))] #[ignore] #[ignore = \"slow\"] fn f() {}"), 4);
+        assert_eq!(seen("#[expect(x, reason = \"allow(y)\")] fn f() { bucket.allow(caller); ignore(v[0]) }"), 0);
+    }
+}
