@@ -6,6 +6,7 @@
 
 mod bans;
 mod files;
+mod imports;
 mod layers;
 mod repository;
 mod rust;

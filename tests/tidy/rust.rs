@@ -1,5 +1,5 @@
-//! Reads as much Rust as the rules need: what is code and what is text, where a function ends, what is a test, which
-//! module a path names. It must not become a parser: what it cannot see is left to reviews.
+//! Reads as much Rust as the rules need: what is code and what is text, where a function ends, what is a test. It must
+//! not become a parser: what it cannot see is left to reviews.
 
 /// One file of Rust, with its text, and its code alone.
 pub struct Source {
@@ -85,66 +85,13 @@ impl Source {
         });
         starts.map(|(at, _)| (at, &self.code[at..block_end(&self.code, at)])).collect()
     }
-
-    /// The top-level modules that this file's paths name (`crate::x`, `countersign::x`, `super::…::x`), with offsets.
-    pub fn modules(&self) -> Vec<(usize, String)> {
-        let mut found = Vec::new();
-        for root in ["crate", "countersign"] {
-            for at in words(&self.code, root) {
-                found.extend(heads(&self.code[at + root.len()..]).into_iter().map(|name| (at, name)));
-            }
-        }
-        let inline = inline_modules(&self.code);
-        for at in words(&self.code, "super") {
-            if self.code[..at].ends_with("super::") {
-                continue;
-            }
-            let climb = self.code[at..].split("::").take_while(|part| part.trim() == "super").count();
-            let inside = inline.iter().filter(|(start, end)| (*start..*end).contains(&at)).count();
-            if climb == depth(&self.path) + inside {
-                let after = at + "super".len() + (climb - 1) * "::super".len();
-                found.extend(heads(&self.code[after..]).into_iter().map(|name| (at, name)));
-            }
-        }
-        found
-    }
 }
 
-/// The depth of a file of `src/` in the module tree: `src/clock.rs` 1, `src/http/mod.rs` 1, `src/http/reply.rs` 2.
-fn depth(path: &str) -> usize {
-    let inner = path.trim_start_matches("src/");
-    match inner {
-        "lib.rs" | "main.rs" => 0,
-        _ => inner.trim_end_matches("/mod.rs").matches('/').count() + 1,
-    }
-}
-
-/// The first names of a path or a group: `a` for `::a::b`, `a` and `b` for `::{a::{x, y}, b}`.
-fn heads(after_root: &str) -> Vec<String> {
-    let Some(path) = after_root.strip_prefix("::") else { return Vec::new() };
-    let first = |text: &str| text.trim_start().chars().take_while(|c| is_word(*c)).collect::<String>();
-    let mut names = Vec::new();
-    if path.starts_with('{') {
-        let (mut depth, mut start) = (0, 1);
-        for (at, byte) in path.bytes().enumerate().take(block_end(path, 0)) {
-            depth += i32::from(byte == b'{') - i32::from(byte == b'}');
-            if (byte == b',' && depth == 1) || depth == 0 {
-                names.push(first(&path[start..]));
-                start = at + 1;
-            }
-        }
-    } else {
-        names.push(first(path));
-    }
-    names.retain(|name| !name.is_empty());
-    names
-}
-
-fn is_word(c: char) -> bool {
+pub fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-fn words(code: &str, needle: &str) -> Vec<usize> {
+pub fn words(code: &str, needle: &str) -> Vec<usize> {
     let joins = |edge: Option<char>, beside: Option<char>| edge.is_some_and(is_word) && beside.is_some_and(is_word);
     let is_whole = |at: usize| {
         let (before, after) = (&code[..at], &code[at + needle.len()..]);
@@ -170,7 +117,7 @@ fn body_start(code: &str, from: usize) -> Option<usize> {
 }
 
 /// The offset after the bracket that closes the first bracket at or after `from`; the end of the code if none does.
-fn block_end(code: &str, from: usize) -> usize {
+pub fn block_end(code: &str, from: usize) -> usize {
     let mut depth = 0;
     for (at, byte) in code.bytes().enumerate().skip(from) {
         match byte {
@@ -198,10 +145,13 @@ fn test_spans(code: &str) -> Vec<(usize, usize)> {
     spans.collect()
 }
 
-/// The bodies of `mod name { … }`.
-fn inline_modules(code: &str) -> Vec<(usize, usize)> {
-    let bodies = words(code, "mod").into_iter().filter_map(|at| body_start(code, at));
-    bodies.map(|open| (open, block_end(code, open))).collect()
+/// The name, the start and the end of every `mod name { … }`.
+pub fn inline_modules(code: &str) -> Vec<(String, usize, usize)> {
+    let bodies = words(code, "mod").into_iter().filter_map(|at| {
+        let open = body_start(code, at)?;
+        Some((code[at + "mod".len()..open].trim().to_owned(), open, block_end(code, open)))
+    });
+    bodies.collect()
 }
 
 /// Replaces comments, strings and characters by spaces. Line breaks stay.
