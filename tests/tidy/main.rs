@@ -5,6 +5,7 @@
 //! `proof` shows on small samples that the rule can fail.
 
 mod bans;
+mod cycles;
 mod files;
 mod imports;
 mod layers;
