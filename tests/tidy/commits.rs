@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use super::{assert_none, skip, tree};
+use super::skip::skip;
+use super::{assert_none, tree};
 
 /// The last commit without the rule.
 const BASE: &str = "86ab4904128d4b5d24feba5fbd5f20e287cac9fd";
@@ -97,7 +98,7 @@ fn commits() -> Result<Vec<String>, String> {
 fn every_commit_subject_names_an_area_and_an_action() {
     let commits = match commits() {
         Ok(commits) => commits,
-        Err(why) => return skip("commits::every_commit_subject_names_an_area_and_an_action", &why),
+        Err(why) => return skip(&why),
     };
     let violations = commits.iter().filter_map(|commit| {
         let (hash, subject) = commit.split_once(' ')?;

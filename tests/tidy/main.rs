@@ -12,9 +12,9 @@ mod imports;
 mod layers;
 mod repository;
 mod rust;
+#[path = "../skip.rs"]
+mod skip;
 mod tree;
-
-use std::io::Write as _;
 
 use rust::Source;
 
@@ -26,14 +26,4 @@ fn assert_none(rule: &str, violations: &[String]) {
 /// Applies one rule to every source file and fails if there are violations.
 fn check_sources(rule: &str, violations: impl Fn(&Source) -> Vec<String>) {
     assert_none(rule, &tree::sources().iter().flat_map(violations).collect::<Vec<_>>());
-}
-
-/// Reports that a test checks nothing here, and why. The test runner captures `eprintln!`, so this line goes to the
-/// standard error of the process: `scripts/test` counts the lines that begin with `SKIPPED`. The thread of a test has
-/// the name of the test, except with `--test-threads 1`; then it is `test`.
-fn skip(test: &str, why: &str) {
-    let thread = std::thread::current();
-    let name = thread.name().filter(|name| *name != "main").unwrap_or(test);
-    // A closed standard error leaves nowhere to report to.
-    let _ = std::io::stderr().write_all(format!("SKIPPED {name}: {why}\n").as_bytes());
 }

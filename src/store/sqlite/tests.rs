@@ -8,8 +8,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::Store;
 use crate::skip::skip;
+use crate::store::Store;
 use crate::store::conformance::{self, conformance};
 
 /// A store nobody has used, and what must live as long as it.
