@@ -1,4 +1,4 @@
-"""A resource server in Django: djangorestframework-simplejwt, with settings and nothing else.
+"""A resource server in Django: djangorestframework-simplejwt, configured by settings alone.
 
     pip install -r requirements.txt && ISSUER=http://127.0.0.1:8080 python manage.py runserver 127.0.0.1:${PORT:-9000}
 """

@@ -12,24 +12,25 @@ import (
 )
 
 const (
-	// As long as the issuer's Cache-Control says; it publishes a key before signing with it, so this is soon enough.
+	// The max-age of the issuer's Cache-Control. The issuer publishes a key before it signs, so this is often enough.
 	maxAge = 300 * time.Second
-	// An unknown kid is worth one question, but strangers who invent some must not make us ask at will.
+	// An unknown kid causes one refetch. The cooldown stops attackers who invent kids from causing one per request.
 	cooldown = 30 * time.Second
 )
 
 var client = http.Client{Timeout: 5 * time.Second}
 
-// KeySet keeps the issuer's public keys between requests. It knows the issuer's URL and nothing else.
+// KeySet caches the issuer's JWKS between requests. It needs only the issuer's URL.
 type KeySet struct {
 	Issuer string
 
-	mutex   sync.Mutex // held while asking, so that a crowd of requests asks once
+	// The mutex is held during a fetch, so that concurrent requests cause only one.
+	mutex   sync.Mutex
 	set     jose.JSONWebKeySet
 	fetched time.Time
 }
 
-// Key finds a key, asking the issuer for what is old or unknown.
+// Key returns the key for kid. It fetches the JWKS if the cache is too old or lacks the key.
 func (k *KeySet) Key(kid string) (*jose.JSONWebKey, error) {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -56,7 +57,7 @@ func fetch(issuer string) (set jose.JSONWebKeySet, err error) {
 	if err = get(issuer+"/.well-known/openid-configuration", &found); err != nil {
 		return set, err
 	}
-	// OpenID Connect Discovery §4.3: a document about another issuer is not ours to trust.
+	// OpenID Connect Discovery §4.3: do not trust a document about another issuer.
 	if found.Issuer != issuer {
 		return set, errors.New("ISSUER must be the issuer's public URL, to the letter")
 	}

@@ -1,4 +1,4 @@
-// A resource server in Go: net/http and go-jose, offline but for the key set.
+// A resource server in Go: net/http and go-jose. It verifies tokens offline and fetches only the JWKS.
 //
 //	ISSUER=http://127.0.0.1:8080 PORT=9000 go run .
 package main
@@ -17,12 +17,12 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// What two clocks may differ by.
+// The tolerated difference between the clocks.
 const leeway = 5 * time.Second
 
 var errToken = errors.New("invalid token")
 
-// Claims is what the token says, and all this server knows of the user.
+// Claims are the token's claims. They are all that this server knows about the user.
 type Claims struct {
 	jwt.Claims
 	Username  string `json:"username"`
@@ -30,10 +30,10 @@ type Claims struct {
 	TokenType string `json:"token_type"`
 }
 
-// verify returns errToken for a bad token, and another error if the issuer's keys can't be had.
+// verify returns errToken for an invalid token, and another error if the JWKS is unavailable.
 func verify(keys *KeySet, raw string) (Claims, error) {
 	var claims Claims
-	// The algorithms are ours, never the token's choice.
+	// This server chooses the accepted algorithms; the token's header does not.
 	token, err := jwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.ES256, jose.RS256})
 	if err != nil {
 		return claims, errToken
@@ -47,14 +47,15 @@ func verify(keys *KeySet, raw string) (Claims, error) {
 		return claims, errToken
 	}
 	wanted := jwt.Expected{Issuer: keys.Issuer, AnyAudience: jwt.Audience{keys.Issuer}}
-	// go-jose takes a token without an end; we don't. And refresh tokens may be signed by the same keys: not for us.
+	// go-jose accepts a token without exp; this server does not. It also refuses refresh tokens, which may be signed by
+	// the same keys.
 	if claims.ValidateWithLeeway(wanted, leeway) != nil || claims.Expiry == nil || claims.Subject == "" || claims.TokenType != "access" {
 		return claims, errToken
 	}
 	return claims, nil
 }
 
-// requireToken reaches the handler with a good token only.
+// requireToken calls the handler only for requests with a valid access token.
 func requireToken(keys *KeySet, handler func(http.ResponseWriter, Claims)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		raw, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -1,4 +1,4 @@
-// A resource server in Node: Express and jose, offline but for the key set.
+// A resource server in Node: Express and jose. It verifies tokens offline and fetches only the JWKS.
 //
 //     npm install && ISSUER=http://127.0.0.1:8080 PORT=9000 npm start
 
@@ -9,19 +9,19 @@ const { ISSUER: issuer = 'http://127.0.0.1:8080', PORT: port = '9000' } = proces
 
 let keys
 
-// The key set. It is kept for 300 s; an unknown `kid` makes jose ask again, once in 30 s at most.
+// Returns the JWKS client. jose caches the JWKS for 300 s and refetches it for an unknown `kid`, at most once in 30 s.
 async function keySet() {
   if (keys) return keys
-  // Only success is remembered: with the issuer away at the start, the next request tries again.
+  // The client is cached only on success: if the issuer is unavailable, the next request retries.
   const answer = await fetch(`${issuer}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(5_000) })
   const found = await answer.json()
-  // OpenID Connect Discovery §4.3: a document about another issuer is not ours to trust.
+  // OpenID Connect Discovery §4.3: do not trust a document about another issuer.
   if (found.issuer !== issuer) throw new Error("ISSUER must be the issuer's public URL, to the letter")
   keys = createRemoteJWKSet(new URL(found.jwks_uri), { cacheMaxAge: 300_000, cooldownDuration: 30_000 })
   return keys
 }
 
-// What is the key set's fault and worth another try, not the token's.
+// Errors caused by the JWKS and not by the token. The caller may retry.
 const keySetFaults = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
 
 async function requireToken(request, response, next) {
@@ -30,13 +30,14 @@ async function requireToken(request, response, next) {
   if (!token) return refuse()
   try {
     const { payload } = await jwtVerify(token, await keySet(), {
-      algorithms: ['ES256', 'RS256'], // ours, never the token's choice
+      // This server chooses the accepted algorithms; the token's header does not.
+      algorithms: ['ES256', 'RS256'],
       issuer,
       audience: issuer,
       clockTolerance: 5,
       requiredClaims: ['exp', 'iss', 'aud', 'sub'],
     })
-    // Refresh tokens may be signed by the same keys; they are not for us.
+    // Refuse refresh tokens, which may be signed by the same keys.
     if (payload.token_type !== 'access') return refuse()
     request.token = payload
   } catch (error) {

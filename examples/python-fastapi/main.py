@@ -1,4 +1,4 @@
-"""A resource server in Python: FastAPI and PyJWT, offline but for the key set.
+"""A resource server in Python: FastAPI and PyJWT. It verifies tokens offline and fetches only the JWKS.
 
     pip install -r requirements.txt && ISSUER=http://127.0.0.1:8080 PORT=9000 python main.py
 """
@@ -15,34 +15,36 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 ISSUER = os.environ.get("ISSUER", "http://127.0.0.1:8080")
-# HTTPBearer's own refusal is a 403 in some versions: we make ours.
+# HTTPBearer itself responds with 403 in some versions; claims() below responds with 401.
 bearer = HTTPBearer(auto_error=False)
 app = FastAPI()
 
 
 @cache
 def keys() -> jwt.PyJWKClient:
-    """The key set. It is kept for 300 s; an unknown `kid` makes the client ask again, once in 30 s at most."""
-    # Only success is remembered: with the issuer away at the start, the next request tries again.
+    """Returns the JWKS client. It caches for 300 s and refetches for an unknown `kid`, at most once in 30 s."""
+    # @cache stores only a success: if the issuer is unavailable, the next request retries.
     with urllib.request.urlopen(ISSUER + "/.well-known/openid-configuration", timeout=5) as answer:
         found = json.load(answer)
-    # OpenID Connect Discovery §4.3: a document about another issuer is not ours to trust.
+    # OpenID Connect Discovery §4.3: do not trust a document about another issuer.
     if found["issuer"] != ISSUER:
         raise RuntimeError("ISSUER must be the issuer's public URL, to the letter")
     return jwt.PyJWKClient(found["jwks_uri"], lifespan=300, cooldown_duration=30, timeout=5)
 
 
-# Not async: FastAPI runs it on a thread, so that a fetch of the key set holds up nobody else.
+# Not async: FastAPI runs it on a thread, so that fetching the JWKS does not block other requests.
 def claims(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> dict[str, Any]:
-    """What a good token says; a handler that depends on it is reached with a good token only."""
+    """Returns the claims of a valid access token. A handler that depends on it runs only for a valid token."""
     refused = HTTPException(401, "invalid token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
     if sent is None:
         raise refused
     try:
         found = jwt.decode(
             sent.credentials,
-            keys().get_signing_key_from_jwt(sent.credentials),  # a PyJWK: its own `alg` must be the token's, too
-            algorithms=["ES256", "RS256"],  # ours, never the token's choice
+            # A PyJWK: PyJWT also requires the token's `alg` to match the key's.
+            keys().get_signing_key_from_jwt(sent.credentials),
+            # This server chooses the accepted algorithms; the token's header does not.
+            algorithms=["ES256", "RS256"],
             issuer=ISSUER,
             audience=ISSUER,
             leeway=5,
@@ -52,7 +54,7 @@ def claims(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
         raise HTTPException(503, "the issuer's keys can't be had") from error
     except jwt.PyJWTError as error:
         raise refused from error
-    # Refresh tokens may be signed by the same keys; they are not for us.
+    # Refuse refresh tokens, which may be signed by the same keys.
     if found.get("token_type") != "access":
         raise refused
     return found

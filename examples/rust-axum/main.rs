@@ -1,7 +1,7 @@
-//! A resource server in Rust: axum and jsonwebtoken, offline but for the key set.
+//! A resource server in Rust: axum and jsonwebtoken. It verifies tokens offline and fetches only the JWKS.
 //!
 //!     ISSUER=http://127.0.0.1:8080 PORT=9000 cargo run --example rust-axum
-#![expect(clippy::disallowed_methods, reason = "a program of its own: time and environment are the system's")]
+#![expect(clippy::disallowed_methods, reason = "a separate program, which uses the system's time and environment")]
 
 use std::collections::HashMap;
 use std::env;
@@ -20,14 +20,14 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-/// As long as the issuer's `Cache-Control` says; it publishes a key before signing with it, so this is soon enough.
+/// The `max-age` of the issuer's `Cache-Control`. The issuer publishes a key before it signs, so this is often enough.
 const MAX_AGE: Duration = Duration::from_mins(5);
-/// An unknown `kid` is worth one question, but strangers who invent some must not make us ask at will.
+/// An unknown `kid` causes one refetch. The cooldown stops attackers who invent kids from causing one per request.
 const COOLDOWN: Duration = Duration::from_secs(30);
-/// What two clocks may differ by, in seconds.
+/// The tolerated difference between the clocks, in seconds.
 const LEEWAY: u64 = 5;
 
-/// What the token says, and all this server knows of the user.
+/// The token's claims. They are all that this server knows about the user.
 #[derive(Deserialize, Serialize)]
 struct Claims {
     sub: String,
@@ -37,11 +37,11 @@ struct Claims {
     token_type: String,
 }
 
-/// Why a request is not let in.
+/// Why a request is refused.
 enum Refused {
-    /// The token is at fault.
+    /// The token is missing or invalid.
     Token,
-    /// The issuer's keys can't be had: the caller may try again.
+    /// The JWKS is unavailable: the caller may retry.
     Keys(Box<dyn Error + Send + Sync>),
 }
 
@@ -59,7 +59,7 @@ impl IntoResponse for Refused {
     }
 }
 
-/// The issuer's keys by `kid`, each with the one algorithm it is for, and when they were asked for.
+/// The issuer's keys by `kid`, each with its one algorithm, and when they were fetched.
 #[derive(Default)]
 struct KeySet {
     keys: HashMap<String, (Algorithm, DecodingKey)>,
@@ -82,7 +82,8 @@ impl Verifier {
     async fn verify(&self, token: &str) -> Result<Claims, Refused> {
         let kid = decode_header(token).ok().and_then(|header| header.kid).ok_or(Refused::Token)?;
         let (algorithm, key) = self.key(&kid).await?;
-        // The key tells the algorithm, never the token: `none` and HMAC by a public key have no way in.
+        // The key determines the algorithm, and the token's header does not. This rules out `none` and HMAC with a
+        // public key.
         let mut rules = Validation::new(algorithm);
         rules.set_issuer(&[&self.issuer]);
         rules.set_audience(&[&self.issuer]);
@@ -90,12 +91,12 @@ impl Verifier {
         rules.validate_nbf = true;
         rules.leeway = LEEWAY;
         let claims = decode::<Claims>(token, &key, &rules).map_err(|_| Refused::Token)?.claims;
-        // Refresh tokens may be signed by the same keys; they are not for us.
+        // Refuse refresh tokens, which may be signed by the same keys.
         if claims.token_type == "access" { Ok(claims) } else { Err(Refused::Token) }
     }
 
     async fn key(&self, kid: &str) -> Result<(Algorithm, DecodingKey), Refused> {
-        // Held while asking, so that a crowd of requests asks once.
+        // The lock is held during a fetch, so that concurrent requests cause only one.
         let mut set = self.set.lock().await;
         let older_than = |age: Duration| set.fetched.is_none_or(|fetched| fetched.elapsed() > age);
         if older_than(MAX_AGE) || (!set.keys.contains_key(kid) && older_than(COOLDOWN)) {
@@ -108,7 +109,7 @@ impl Verifier {
     async fn fetch(&self) -> Result<HashMap<String, (Algorithm, DecodingKey)>, Box<dyn Error + Send + Sync>> {
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
         let found: Discovery = self.http.get(url).send().await?.error_for_status()?.json().await?;
-        // OpenID Connect Discovery §4.3: a document about another issuer is not ours to trust.
+        // OpenID Connect Discovery §4.3: do not trust a document about another issuer.
         if found.issuer != self.issuer {
             return Err("ISSUER must be the issuer's public URL, to the letter".into());
         }
@@ -122,7 +123,7 @@ impl Verifier {
     }
 }
 
-/// A handler that takes `Claims` is reached with a good token only.
+/// A handler that takes `Claims` runs only for requests with a valid access token.
 impl FromRequestParts<Arc<Verifier>> for Claims {
     type Rejection = Refused;
 

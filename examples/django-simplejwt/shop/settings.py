@@ -1,4 +1,4 @@
-"""All there is to it is SIMPLE_JWT below. No user table, no database: the token says who somebody is."""
+"""SIMPLE_JWT below is the whole configuration. No user table or database is needed: the token identifies the user."""
 
 import os
 import secrets
@@ -6,16 +6,17 @@ import secrets
 ISSUER = os.environ.get("ISSUER", "http://127.0.0.1:8080")
 
 SIMPLE_JWT = {
-    # The package takes one algorithm: the one the issuer signs your tokens with (tokens.algorithm, or the profile's).
+    # The package accepts one algorithm: the one that signs your tokens (tokens.algorithm or the profile's).
     "ALGORITHM": os.environ.get("ALGORITHM", "ES256"),
-    # PyJWT's client keeps the key set for 300 s and asks again for an unknown `kid`: rotations need nothing done here.
-    # This is the jwks_uri of ISSUER/.well-known/openid-configuration, written out: settings should ask nobody.
+    # PyJWT's client caches the JWKS for 300 s and refetches it for an unknown `kid`: rotations need no change here.
+    # This is the jwks_uri of ISSUER/.well-known/openid-configuration, written out: settings should make no requests.
     "JWK_URL": ISSUER + "/.well-known/jwks.json",
     "ISSUER": ISSUER,
     "AUDIENCE": ISSUER,
     "LEEWAY": 5,
-    "USER_ID_CLAIM": "user_id",  # the integer id; "sub" for the UUID
-    # Nothing is signed here, so there is nothing to sign with.
+    # The integer id. Use "sub" for the UUID.
+    "USER_ID_CLAIM": "user_id",
+    # This server signs nothing, so it needs no signing key.
     "SIGNING_KEY": None,
 }
 
@@ -28,5 +29,5 @@ REST_FRAMEWORK = {
 INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"]
 ROOT_URLCONF = "shop.urls"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
-# Django wants one; nothing here is signed with it.
+# Django requires a secret key; this server signs nothing with it.
 SECRET_KEY = secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""One view, open to whoever brings a good token (see settings.REST_FRAMEWORK)."""
+"""One view, which requires a valid access token (see settings.REST_FRAMEWORK)."""
 
 from django.urls import path
 from rest_framework.decorators import api_view

@@ -26,7 +26,8 @@ import java.util.Set;
 import java.util.concurrent.Executors;
 
 /**
- * A resource server in Java: the JDK's HttpServer and Nimbus JOSE+JWT, offline but for the key set.
+ * A resource server in Java: the JDK's HttpServer and Nimbus JOSE+JWT. It verifies tokens offline and fetches only the
+ * JWKS.
  *
  * <pre>ISSUER=http://127.0.0.1:8080 PORT=9000 mvn -q compile exec:java</pre>
  */
@@ -52,7 +53,7 @@ public final class ResourceServer {
             exchange.getResponseHeaders().set("WWW-Authenticate", "Bearer error=\"invalid_token\"");
             exchange.sendResponseHeaders(401, -1);
         } catch (Exception fault) {
-            // The issuer's keys can't be had: the caller may try again.
+            // The JWKS is unavailable: the caller may retry.
             System.err.println("asking for the key set: " + fault);
             exchange.sendResponseHeaders(503, -1);
         } finally {
@@ -71,22 +72,23 @@ public final class ResourceServer {
         exchange.getResponseBody().write(body);
     }
 
-    /** Only success is remembered: with the issuer away at the start, the next request tries again. */
+    /** Caches the processor only on success: if the issuer is unavailable, the next request retries. */
     private synchronized DefaultJWTProcessor<SecurityContext> processor() throws Exception {
         if (processor == null) {
-            // Kept for 300 s; an unknown `kid` makes it ask again, but strangers who invent some can't make it ask at will:
-            // twice in 30 s is the most, and what is unknown then is refused.
+            // Caches the JWKS for 300 s and refetches it for an unknown `kid`, at most twice in 30 s. The limit stops
+            // attackers who invent kids from causing a fetch per request. Above the limit, tokens with an unknown
+            // `kid` are refused.
             JWKSource<SecurityContext> keys = JWKSourceBuilder.create(discover().toURL())
                 .cache(300_000, 5_000)
                 .rateLimited(30_000)
                 .build();
-            // The claims that must be there with these very values. Refresh tokens may be signed by the same keys; they are
-            // not for us.
+            // The claims that must have exactly these values. token_type excludes refresh tokens, which may be signed by
+            // the same keys.
             var exact = new JWTClaimsSet.Builder().issuer(ISSUER).claim("token_type", "access").build();
             var rules = new DefaultJWTClaimsVerifier<>(ISSUER, exact, Set.of("exp", "sub"));
             rules.setMaxClockSkew(5);
             var made = new DefaultJWTProcessor<SecurityContext>();
-            // The algorithms are ours, never the token's choice.
+            // This server chooses the accepted algorithms; the token's header does not.
             made.setJWSKeySelector(new JWSVerificationKeySelector<>(Set.of(JWSAlgorithm.ES256, JWSAlgorithm.RS256), keys));
             made.setJWTClaimsSetVerifier(rules);
             processor = made;
@@ -100,7 +102,7 @@ public final class ResourceServer {
             .build();
         var answer = HttpClient.newHttpClient().send(request, BodyHandlers.ofString());
         var found = JSONObjectUtils.parse(answer.body());
-        // OpenID Connect Discovery §4.3: a document about another issuer is not ours to trust.
+        // OpenID Connect Discovery §4.3: do not trust a document about another issuer.
         if (!ISSUER.equals(found.get("issuer"))) {
             throw new IllegalStateException("ISSUER must be the issuer's public URL, to the letter");
         }
