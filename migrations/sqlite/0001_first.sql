@@ -1,17 +1,17 @@
--- Countersign's first schema.
+-- The first schema of Countersign.
 --
--- Dates are whole Unix seconds. UUIDs and hashes are BLOBs of their exact length. Addresses are as people write them
--- (`192.0.2.1`, `2001:db8::1`). Flags are 0 or 1. No secret is here in clear: passwords and reset codes are hashes,
--- mails are sealed, refresh tokens follow from a session's id and generation; of none is more kept than a hash.
--- A file of this folder that was once released is never edited: what changes is a further file.
+-- Dates are Unix times in whole seconds. UUIDs and hashes are BLOBs of their exact length. Addresses are text
+-- (`192.0.2.1`, `2001:db8::1`). Flags are 0 or 1. No secret is stored in plain text: passwords and reset codes are hashed,
+-- e-mails are sealed, and refresh tokens are derived from the id and generation of a session.
+-- The statements of a released file in this folder never change. A schema change is a new file.
 
 CREATE TABLE users (
-    -- What other systems hold as a foreign key: given once, kept on import, never given again.
+    -- The foreign key in other systems: assigned once, kept on import, never assigned again.
     id                   INTEGER NOT NULL CONSTRAINT users_pk PRIMARY KEY AUTOINCREMENT,
-    -- What tokens carry.
+    -- The `sub` claim of tokens.
     sub                  BLOB    NOT NULL CONSTRAINT users_sub_unique UNIQUE
                                  CONSTRAINT users_sub_is_uuid CHECK (length(sub) = 16),
-    -- As its owner wrote it, and the spelling-independent form that is unique and looked up.
+    -- The name as the user wrote it, and its normalised form, which is unique and used for look-ups.
     username             TEXT    NOT NULL,
     username_key         TEXT    NOT NULL CONSTRAINT users_username_key_unique UNIQUE
                                  CONSTRAINT users_username_key_filled CHECK (username_key <> ''),
@@ -20,7 +20,7 @@ CREATE TABLE users (
     email_verified       INTEGER NOT NULL DEFAULT 0 CONSTRAINT users_email_verified_flag CHECK (email_verified IN (0, 1)),
     first_name           TEXT    NOT NULL DEFAULT '',
     last_name            TEXT    NOT NULL DEFAULT '',
-    -- A PHC string or an imported system's form; null where no password opens the account.
+    -- A PHC string, or the format of an imported system; null if the account has no password.
     password_hash        TEXT,
     must_change_password INTEGER NOT NULL DEFAULT 0 CONSTRAINT users_must_change_flag CHECK (must_change_password IN (0, 1)),
     is_active            INTEGER NOT NULL DEFAULT 1 CONSTRAINT users_is_active_flag CHECK (is_active IN (0, 1)),
@@ -33,7 +33,8 @@ CREATE TABLE users (
     CONSTRAINT users_email_has_key CHECK ((email IS NULL) = (email_key IS NULL))
 ) STRICT;
 
--- Where a user signed in from, the newest few: an account's owner is known by it when strangers are throttled.
+-- The most recent addresses that a user signed in from. They are exempt from the rate limit of the account, so that an
+-- attacker cannot lock the user out.
 CREATE TABLE sign_in_addresses (
     user_id INTEGER NOT NULL CONSTRAINT sign_in_addresses_user_fk REFERENCES users (id) ON DELETE CASCADE,
     address TEXT    NOT NULL,
@@ -41,14 +42,14 @@ CREATE TABLE sign_in_addresses (
     CONSTRAINT sign_in_addresses_pk PRIMARY KEY (user_id, address)
 ) STRICT, WITHOUT ROWID;
 
--- One row for each sign-in. Read and refreshed by its key alone, so the table is its own index.
+-- One row per sign-in. Rows are read and updated only by primary key, so the table is stored as an index (WITHOUT ROWID).
 CREATE TABLE sessions (
     id                   BLOB    NOT NULL CONSTRAINT sessions_pk PRIMARY KEY
                                  CONSTRAINT sessions_id_is_uuid CHECK (length(id) = 16),
     user_id              INTEGER NOT NULL CONSTRAINT sessions_user_fk REFERENCES users (id) ON DELETE CASCADE,
     dialect              TEXT    NOT NULL CONSTRAINT sessions_dialect_known
                                  CHECK (dialect IN ('jwt_issuer', 'rest_jwt', 'rest_social', 'drf_pyjwt', 'simplejwt')),
-    -- How often its refresh token was rotated; tokens of the generations from good_from on are good.
+    -- How often the refresh token was rotated. Tokens of generation good_from and later are valid.
     generation           INTEGER NOT NULL CONSTRAINT sessions_generation_range CHECK (generation BETWEEN 0 AND 4294967295),
     -- The first generation that no rotation has spent.
     good_from            INTEGER NOT NULL CONSTRAINT sessions_good_from_range CHECK (good_from BETWEEN 0 AND generation),
@@ -63,17 +64,17 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_end_has_reason CHECK ((ended_at IS NULL) = (end_reason IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- A user's sessions, newest first; and what a user's deletion takes along.
+-- A user's sessions, newest first; also used when a user is deleted.
 CREATE INDEX sessions_by_user ON sessions (user_id, opened_at);
--- The oldest of a dialect that lives: what keys must be kept for. Its columns never change while a session lives, so
--- only a sign-in and an end pay for it.
+-- Finds the oldest live session of a dialect, whose keys must be kept. Its columns do not change while a session lives, so
+-- only a sign-in and an end write it.
 CREATE INDEX sessions_by_opening ON sessions (dialect, opened_at) WHERE ended_at IS NULL;
--- What the sweep forgets.
+-- Expired sessions, for the cleanup.
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
--- Which session and generation a refresh token stands for that names neither (the UUIDs of `drf_pyjwt`), by its keyed hash.
--- A row for each refresh, spent tokens' too, for as long as their session is remembered: a spent one must be known when
--- it comes back. The table is its own index; the second one is for forgetting.
+-- Maps the keyed hash of a refresh token without a session id (the UUIDs of `drf_pyjwt`) to its session and generation.
+-- It has one row per refresh, and keeps the rows of spent tokens as long as their session, to detect reuse. The table is
+-- stored as an index; the second index is for the cleanup.
 CREATE TABLE refresh_hashes (
     hash       BLOB    NOT NULL CONSTRAINT refresh_hashes_pk PRIMARY KEY
                        CONSTRAINT refresh_hashes_hash_length CHECK (length(hash) = 32),
@@ -83,7 +84,7 @@ CREATE TABLE refresh_hashes (
 
 CREATE INDEX refresh_hashes_by_session ON refresh_hashes (session_id, generation);
 
--- At most one reset code for each user: a newer one replaces it.
+-- At most one reset code per user: a newer code replaces it.
 CREATE TABLE reset_codes (
     user_id    INTEGER NOT NULL CONSTRAINT reset_codes_pk PRIMARY KEY
                        CONSTRAINT reset_codes_user_fk REFERENCES users (id) ON DELETE CASCADE,
@@ -94,17 +95,17 @@ CREATE TABLE reset_codes (
 
 CREATE INDEX reset_codes_by_expiry ON reset_codes (expires_at);
 
--- Mails that were promised, each written in the transaction of its cause.
+-- E-mails to send. Each is written in the same transaction as its cause.
 CREATE TABLE outbox (
     id         INTEGER NOT NULL CONSTRAINT outbox_pk PRIMARY KEY AUTOINCREMENT,
     template   TEXT    NOT NULL,
-    -- Envelope and bodies, sealed; null as soon as the mail is done with.
+    -- Envelope and bodies, sealed; null when the e-mail was sent or given up.
     sealed     BLOB,
     created_at INTEGER NOT NULL,
-    -- When it may be taken next; null once it was sent or given up.
+    -- When the next attempt is due; null when the e-mail was sent or given up.
     due_at     INTEGER,
     attempts   INTEGER NOT NULL DEFAULT 0 CONSTRAINT outbox_attempts_range CHECK (attempts BETWEEN 0 AND 4294967295),
-    -- Null for one that was given up.
+    -- Null if the e-mail is waiting or was given up.
     sent_at    INTEGER,
     last_error TEXT,
     CONSTRAINT outbox_waiting_has_content CHECK ((due_at IS NULL) = (sealed IS NULL)),
@@ -114,7 +115,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_waiting ON outbox (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX outbox_done ON outbox (created_at) WHERE due_at IS NULL;
 
--- Runtime settings that were set; what is not here has its default.
+-- Runtime settings that were changed. A setting without a row has its default.
 CREATE TABLE settings (
     name       TEXT    NOT NULL CONSTRAINT settings_pk PRIMARY KEY,
     value      TEXT    NOT NULL CONSTRAINT settings_value_json CHECK (json_valid(value)),
@@ -122,13 +123,13 @@ CREATE TABLE settings (
     changed_by TEXT    NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Who did what, when and from where. No foreign key: a line outlives its user.
+-- Who did what, when and from where. No foreign key, because an entry outlives its user.
 CREATE TABLE audit (
     id       INTEGER NOT NULL CONSTRAINT audit_pk PRIMARY KEY,
     at       INTEGER NOT NULL,
     action   TEXT    NOT NULL,
     user_id  INTEGER,
-    -- The name the user had then; forgotten when the user is deleted.
+    -- The name that the user had then; removed when the user is deleted.
     username TEXT,
     address  TEXT,
     detail   TEXT    NOT NULL
@@ -137,7 +138,7 @@ CREATE TABLE audit (
 CREATE INDEX audit_by_user ON audit (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX audit_by_time ON audit (at);
 
--- When the process ran, for its availability. A row for each start, forever: a year of daily restarts is 15 KiB.
+-- When the process ran, to compute its availability. One row per start, never deleted: a year of daily restarts is 15 KiB.
 CREATE TABLE runs (
     id         INTEGER NOT NULL CONSTRAINT runs_pk PRIMARY KEY AUTOINCREMENT,
     started_at INTEGER NOT NULL,

@@ -1,4 +1,4 @@
--- How often things happened, by the hour (its beginning, in Unix seconds). Several servers add to one row.
+-- Event counts per hour (the start of the hour, as a Unix time). Several servers add to the same row.
 CREATE TABLE counts (
     hour INTEGER NOT NULL,
     name TEXT    NOT NULL,
