@@ -1,20 +1,20 @@
-//! One keep-alive HTTP/1.1 connection: a request out, an answer in. It knows nothing of what they mean.
+//! One keep-alive HTTP/1.1 connection that sends requests and reads responses as bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// No answer may take longer.
+/// The timeout for connecting, writing and reading.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A connection that opens itself again after a fault.
+/// A connection that reconnects after an error.
 pub struct Connection {
     server: SocketAddr,
     stream: Option<TcpStream>,
     buffer: Vec<u8>,
 }
 
-/// What came back.
+/// A response.
 pub struct Answer {
     pub status: u16,
     pub head: String,
@@ -22,7 +22,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A header's value; names don't mind case.
+    /// Returns the value of a header. Names are compared without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
@@ -36,7 +36,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sends a whole request and reads its whole answer. After an error the connection is a new one.
+    /// Sends a complete request and reads its complete response. After an error, the next call opens a new connection.
     pub fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
         let answer = self.stream()?.write_all(request).and_then(|()| self.answer());
         let ends =
@@ -73,14 +73,14 @@ impl Connection {
         let bodiless = matches!(status, 100..=199 | 204 | 304);
         if !bodiless {
             answer.body = match answer.header("content-length").map(str::parse) {
-                Some(length) => self.take(length.map_err(|_| wrong("a content length that is no number"))?)?,
+                Some(length) => self.take(length.map_err(|_| wrong("invalid Content-Length"))?)?,
                 None if answer
                     .header("transfer-encoding")
                     .is_some_and(|value| value.eq_ignore_ascii_case("chunked")) =>
                 {
                     self.chunks()?
                 }
-                None => return Err(wrong("neither a length nor chunks")),
+                None => return Err(wrong("neither Content-Length nor chunked")),
             };
         }
         Ok(answer)
@@ -97,7 +97,7 @@ impl Connection {
             };
             let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
             let length = usize::from_str_radix(line.split(';').next().unwrap_or("").trim(), 16)
-                .map_err(|_| wrong("a chunk without a length"))?;
+                .map_err(|_| wrong("invalid chunk size"))?;
             self.take(end + 2)?;
             body.extend(self.take(length + 2)?.into_iter().take(length));
             if length == 0 {

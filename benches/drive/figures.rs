@@ -1,4 +1,4 @@
-//! What was seen, as numbers: exact percentiles, the server's CPU time and memory, medians over rounds.
+//! The figures: exact percentiles, CPU time and memory of the server, and medians over the rounds.
 
 use std::fs;
 use std::time::Duration;
@@ -8,19 +8,20 @@ use serde_json::{Map, Value, json};
 use super::floor;
 use super::scenario::{Refusal, Scenario};
 
-/// Linux counts a process's CPU time in hundredths of a second, whatever the kernel was built with (`man 5 proc`, `CLK_TCK`).
+/// The unit of CPU time in `/proc`: 10 ms with every Linux kernel configuration (`man 5 proc`, `CLK_TCK`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// How far behind its time a request may be sent.
+/// A request that is sent later than this after its due time counts as late.
 pub const LATE: Duration = Duration::from_millis(10);
 
-/// What clients saw in one round.
+/// The results of all clients in one round.
 #[derive(Default)]
 pub struct Tally {
     pub latencies: Vec<Duration>,
-    /// Of the answers that said to come back later.
+    /// The latencies of busy responses (503 or 429 with `Retry-After`).
     pub busy: Vec<Duration>,
-    /// Requests of a fixed rate that no client was free to send within [`LATE`] of their time: the driver's own limit.
+    /// The number of requests that were sent more than [`LATE`] after their due time because no client was free. This
+    /// is a limit of the driver.
     pub late: usize,
     pub errors: usize,
     pub first_error: Option<String>,
@@ -47,7 +48,7 @@ impl Tally {
     }
 }
 
-/// What a process and its children have used so far.
+/// The resource use of a process and its child processes since their start.
 #[derive(Clone, Copy, Default)]
 pub struct Usage {
     pub cpu: Duration,
@@ -55,13 +56,13 @@ pub struct Usage {
     pub peak_kib: u64,
 }
 
-/// One round's figures.
+/// The figures of one round.
 pub struct Round {
     pub tally: Tally,
     pub span: Duration,
     pub cpu: Option<Duration>,
     pub usage: Option<Usage>,
-    /// What the driver itself used: of the cores it shares with the server.
+    /// The CPU time of the driver, which shares the cores with the server.
     pub driver: Duration,
 }
 
@@ -73,7 +74,7 @@ impl Round {
         Self { tally, span, cpu, usage: usage.map(|(_, after)| after), driver }
     }
 
-    /// Each figure by name, in the units of its name.
+    /// Returns each figure with its name; the name contains the unit.
     fn figures(&self) -> Vec<(&'static str, f64)> {
         let done = float(self.tally.latencies.len());
         let mut figures = vec![
@@ -101,13 +102,13 @@ impl Round {
     }
 }
 
-/// The latency that `percent` of the answers did not exceed, in milliseconds; of sorted latencies.
+/// Returns the percentile of sorted latencies, in milliseconds.
 fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(rank).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
 }
 
-/// Each figure's median over the rounds, and the first thing that went wrong.
+/// Returns the median of each figure over the rounds, and the first error.
 pub fn medians(rounds: &[Round]) -> Map<String, Value> {
     let all: Vec<_> = rounds.iter().map(Round::figures).collect();
     let mut report = Map::new();
@@ -122,11 +123,11 @@ pub fn medians(rounds: &[Round]) -> Map<String, Value> {
     report
 }
 
-/// Adds what the figures are beside what is promised, where that can be told from one run.
+/// Adds the ratios to the targets that one run can give.
 pub fn compare(scenario: Scenario, report: &mut Map<String, Value>) {
     let of = |name: &str| report.get(name).and_then(Value::as_f64);
     let ratio = match scenario {
-        // At least 95 of 100 of the raw hashes.
+        // At least 95 % of the raw hash rate.
         Scenario::SignIn => of("per_second")
             .zip(of(floor::HASHES))
             .map(|(done, floor)| json!({"per_second_at_least_1": rounded(done / (0.95 * floor))})),
@@ -140,12 +141,12 @@ pub fn compare(scenario: Scenario, report: &mut Map<String, Value>) {
     }
 }
 
-/// Three decimals are more than any run can repeat.
+/// Rounds to three decimals, which is more than a run can repeat.
 pub fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
-/// The rounds as a table for people, on standard error.
+/// Prints the rounds as a table on standard error.
 pub fn table(label: &str, rounds: &[Round]) {
     let row = |first: &str, cells: Vec<String>| eprintln!("{first:<12}{}", cells.concat());
     for (number, round) in rounds.iter().enumerate() {
@@ -160,7 +161,7 @@ pub fn table(label: &str, rounds: &[Round]) {
     }
 }
 
-/// What the process and its children have used; nothing where they can't be read.
+/// Returns the resource use of a process and its child processes. Processes that cannot be read count as zero.
 pub fn usage(pid: u32) -> Usage {
     let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -192,7 +193,7 @@ fn parent(pid: u32) -> Option<u32> {
     stat(pid).get(1)?.parse().ok()
 }
 
-/// The fields after the process's name, which is in brackets and may hold anything.
+/// Returns the fields after the process name. The name is in parentheses and can contain any character.
 fn stat(pid: u32) -> Vec<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);

@@ -1,5 +1,5 @@
-//! What this machine can do at all: the raw hashes and signatures that no server can beat. Measured in the same run,
-//! because absolute times mean nothing on a shared machine.
+//! The floors of this machine: the raw rates of hashes and signatures, which no server can exceed. They are measured in
+//! the same run, because absolute times are not comparable on a shared machine.
 
 use std::hint::black_box;
 use std::thread;
@@ -18,10 +18,11 @@ use super::figures;
 const MEMORY_KIB: u32 = 19_456;
 const ITERATIONS: u32 = 2;
 
-/// What the report calls the hashes a second.
+/// The name of the hash rate in the report.
 pub const HASHES: &str = "floor_argon2_per_second";
 
-/// Hashes a second on all cores, ES256 signatures a second on one and on all, and RS256 signatures a second on all.
+/// Measures hashes per second on all cores, ES256 signatures per second on one and on all cores, and RS256 signatures
+/// per second on all cores.
 pub fn measure(span: Duration) -> Map<String, Value> {
     let cores = cores();
     let hashes = hashes(span);
@@ -34,7 +35,7 @@ pub fn measure(span: Duration) -> Map<String, Value> {
     report.as_object().cloned().unwrap_or_default()
 }
 
-/// Hashes a second on all cores.
+/// Measures hashes per second on all cores.
 pub fn hashes(span: Duration) -> f64 {
     on_cores(cores(), span, hasher)
 }
@@ -43,7 +44,7 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// How often in all the work that `make` makes is done a second, each core working on one of its own.
+/// Returns the total runs per second of the work that `make` creates, with one instance per core.
 fn on_cores<W: FnMut()>(cores: usize, span: Duration, make: impl Fn() -> W + Sync) -> f64 {
     let one = || {
         let mut work = make();
@@ -58,11 +59,11 @@ fn on_cores<W: FnMut()>(cores: usize, span: Duration, make: impl Fn() -> W + Syn
     };
     thread::scope(|scope| {
         let running: Vec<_> = (0..cores).map(|_| scope.spawn(one)).collect();
-        running.into_iter().map(|core| core.join().expect("the work doesn't panic")).sum()
+        running.into_iter().map(|core| core.join().expect("the work does not panic")).sum()
     })
 }
 
-/// One hash, in memory that is kept, and in huge pages where there are any, as the server's.
+/// Computes one hash per call in reused memory, in huge pages if available, like the server.
 fn hasher() -> impl FnMut() {
     let params = Params::new(MEMORY_KIB, ITERATIONS, 1, Some(32)).expect("the defaults are valid");
     let blocks = params.block_count();
@@ -83,7 +84,7 @@ fn hasher() -> impl FnMut() {
     }
 }
 
-/// One signature, by a key that is held.
+/// Makes one ES256 signature per call with a loaded key.
 fn signer() -> impl FnMut() {
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key can be made");
     let random = SystemRandom::new();
@@ -93,7 +94,7 @@ fn signer() -> impl FnMut() {
     }
 }
 
-/// The same with RSA, 2048 bits.
+/// Makes one RS256 signature per call with a loaded key of 2048 bits.
 fn rsa_signer() -> impl FnMut() {
     let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
     let random = SystemRandom::new();

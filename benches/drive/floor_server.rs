@@ -1,6 +1,7 @@
-//! The least that a server can do who answers a renewal: the same HTTP stack, one row that is changed and on the disk
-//! before the answer (all that wait share a transaction and its wait), one ES256 signature; if asked, one verification.
-//! No request is understood, nothing is checked, there is no layer and no log. What ours costs beyond this is its own doing.
+//! The floor server: the minimum work of a renewal. It uses the same HTTP stack, updates one row that is on the disk
+//! before the response (waiting requests share a transaction and its sync), and makes one ES256 signature, with one
+//! verification if the route has it. It does not parse or check requests and has no layers and no log. The cost of
+//! Countersign above this floor is its own overhead.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -24,13 +25,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusqlite::{Connection, params};
 use tokio::sync::oneshot;
 
-/// As many as the real one has.
+/// The same number of worker threads as the real server.
 const THREADS: usize = 2;
-/// About what an access token's header and claims take.
+/// About the length of the header and claims of an access token.
 const SIGNED: [u8; 400] = [b'x'; 400];
 const BATCH: usize = 512;
 
-/// A row to change, and who waits for it.
+/// A row to update, and the sender that reports the commit.
 type Job = (u16, oneshot::Sender<()>);
 
 struct Floor {
@@ -41,7 +42,7 @@ struct Floor {
     writer: SyncSender<Job>,
 }
 
-/// Serves until it is killed. The database lies in `folder`, which must exist.
+/// Serves until the process is killed. The database is in `folder`, which must exist.
 pub fn serve(address: SocketAddr, folder: &Path) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
@@ -72,15 +73,15 @@ async fn signed(State(floor): State<Arc<Floor>>, Part(row): Part<u16>, _body: By
 }
 
 async fn verified(State(floor): State<Arc<Floor>>, Part(row): Part<u16>, _body: Bytes) -> impl IntoResponse {
-    floor.public.verify_sig(&SIGNED, &floor.known).expect("it is ours");
+    floor.public.verify_sig(&SIGNED, &floor.known).expect("the signature is valid");
     floor.answer(row).await
 }
 
 impl Floor {
     async fn answer(&self, row: u16) -> impl IntoResponse + use<> {
         let (done, wait) = oneshot::channel();
-        self.writer.try_send((row, done)).expect("fewer wait than there is room for");
-        wait.await.expect("it is written");
+        self.writer.try_send((row, done)).expect("the queue has space for all clients");
+        wait.await.expect("the row is written");
         let signature = self.key.sign(&self.random, &SIGNED).expect("a key can sign");
         let mut body = String::with_capacity(1024);
         body.push_str(r#"{"token":""#);
@@ -91,7 +92,7 @@ impl Floor {
     }
 }
 
-/// A table of rows about as large as a session's, read by their key alone, as the sessions are.
+/// Creates a table with rows about as large as sessions, read only by primary key like the sessions.
 fn open(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
     let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -114,7 +115,7 @@ fn id(row: u16) -> [u8; 16] {
     id
 }
 
-/// Group commit: all that wait in one transaction, answered when it is on the disk.
+/// Group commit: all waiting jobs in one transaction, reported when it is on the disk.
 fn write(connection: &Connection, jobs: &Receiver<Job>) -> Result<(), rusqlite::Error> {
     let mut begin = connection.prepare("BEGIN IMMEDIATE")?;
     let mut commit = connection.prepare("COMMIT")?;

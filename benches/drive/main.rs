@@ -1,10 +1,10 @@
 //! A small load driver for one server on this machine: `cargo bench --bench drive -- SCENARIO --base URL`.
 //!
-//! One blocking thread and one keep-alive connection a client; every latency is kept, so percentiles are exact. A table
-//! goes to standard error, one line of JSON to standard output. It knows the HTTP routes and nothing of the code behind
-//! them, speaks to loopback addresses alone, and ends after the seconds it was given. `scripts/bench/` starts the servers.
+//! Each client has one blocking thread and one keep-alive connection. Every latency is kept, so percentiles are exact.
+//! A table goes to standard error, one line of JSON to standard output. The driver uses only the HTTP routes, connects
+//! only to loopback addresses, and ends after the given duration. `scripts/bench/` starts the servers.
 
-#![expect(clippy::disallowed_methods, reason = "a driver measures by the machine's own clock")]
+#![expect(clippy::disallowed_methods, reason = "a load driver measures with the system clock")]
 
 mod connection;
 mod figures;
@@ -29,49 +29,50 @@ use pace::Pace;
 use scenario::{Client, Scenario};
 use serde_json::{Map, Value};
 
-/// Drives one server on this machine and reports how fast it answered and what that cost it.
+/// Send load to one server on this machine and report its speed and resource use
 #[derive(Parser)]
 #[command(args_override_self = true)]
 struct Args {
-    /// What to do; without it, only the floors are measured.
+    /// The scenario; without it, only the floors are measured.
     #[arg(value_enum)]
     scenario: Option<Scenario>,
-    /// The server, as `http://127.0.0.1:PORT`.
+    /// The URL of the server, `http://127.0.0.1:PORT`.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     base: String,
-    /// Another route for the scenario (refresh: `/renew_token`, `/api/token/refresh/` or `/api/refresh/`; floor:
+    /// The route of the scenario (refresh: `/renew_token`, `/api/token/refresh/` or `/api/refresh/`; floor:
     /// `/floor-verified`).
     #[arg(long)]
     path: Option<String>,
-    /// Clients, each with a connection and a user of its own.
+    /// The number of clients, each with its own connection and user.
     #[arg(short, long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     clients: u16,
-    /// Requests a second in all, due at fixed times; latencies count from the time a request was due. Without it each
-    /// client asks as soon as it was answered. Of a storm it is the sign-ins: ten times the floor, unless it is given.
+    /// The total requests per second, due at fixed times; latencies count from the due time. Without it, each client
+    /// sends its next request when it has its response. In the storm scenario it is the rate of sign-ins (default: ten
+    /// times the floor).
     #[arg(long)]
     rate: Option<f64>,
-    /// Seconds measured, each round.
+    /// The duration of each round, in seconds.
     #[arg(short, long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     duration: u64,
-    /// Seconds before that, once.
+    /// The duration of the warm-up before the first round, in seconds.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=600))]
     warm: u64,
-    /// Rounds; the table shows each, the JSON line their medians.
+    /// The number of rounds; the table shows each round, the JSON line shows medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// The server's process: its CPU time and memory are reported, its children's too.
+    /// The process id of the server; CPU time and memory of it and its child processes are reported.
     #[arg(long)]
     pid: Option<u32>,
-    /// Measure what this machine can do at all first: argon2id hashes and ES256 signatures a second.
+    /// Measure the floors of this machine first: argon2id hashes and signatures per second.
     #[arg(long)]
     floor: bool,
-    /// Be the floor instead of measuring: serve `/floor/N` and `/floor-verified/N` at the base, with the data in that folder.
+    /// Run as the floor server: serve `/floor/N` and `/floor-verified/N` at the base URL, with its data in this folder.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["scenario", "pid"])]
     serve_floor: Option<PathBuf>,
-    /// Copied into the report.
+    /// A label that is copied into the report.
     #[arg(long, default_value = "")]
     label: String,
-    /// Cargo says this to every benchmark.
+    /// Cargo passes this option to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -87,7 +88,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether every answer was the expected one.
+/// Runs the scenario. Returns whether every response was as expected.
 fn run(args: &Args) -> Result<bool, String> {
     if let Some(folder) = &args.serve_floor {
         return floor_server::serve(loopback(&args.base)?, folder).map(|()| true);
@@ -114,7 +115,7 @@ fn run(args: &Args) -> Result<bool, String> {
     Ok(rounds.iter().all(|round| round.tally.errors == 0))
 }
 
-/// All rounds of one scenario, on the same connections.
+/// Runs all rounds of one scenario on the same connections.
 fn drive(args: &Args, scenario: Scenario, report: &mut Map<String, Value>) -> Result<Vec<Round>, String> {
     let server = loopback(&args.base)?;
     let path = args.path.clone().unwrap_or_else(|| scenario.path().to_owned());
@@ -123,8 +124,8 @@ fn drive(args: &Args, scenario: Scenario, report: &mut Map<String, Value>) -> Re
     Ok(rounds.into_iter().flatten().collect())
 }
 
-/// Warm-up first, then the rounds: of each the figures of every group. Where it is hashes that count, their floor is measured
-/// again after each round, and the mean is reported: neighbours come and go.
+/// Runs the warm-up and then the rounds. Returns the figures of every group for each round. If hashes count, their
+/// floor is measured again after each round and the mean is reported, because other load on the machine changes.
 fn rounds(args: &Args, groups: &mut [Group], report: &mut Map<String, Value>) -> Vec<Vec<Round>> {
     if args.warm > 0 {
         one_round(groups, Duration::from_secs(args.warm), None);
@@ -140,7 +141,7 @@ fn rounds(args: &Args, groups: &mut [Group], report: &mut Map<String, Value>) ->
     }
     if again {
         let shown: Vec<_> = floors.iter().map(|floor| format!("{floor:.1}")).collect();
-        eprintln!("floor: {} argon2id/s, before the rounds and after each", shown.join(", "));
+        eprintln!("floor: {} argon2id/s, before the first round and after each round", shown.join(", "));
         let mean = floors.iter().sum::<f64>() / f64::from(args.rounds + 1);
         report.insert(floor::HASHES.to_owned(), figures::rounded(mean).into());
     }
@@ -151,10 +152,11 @@ fn floor_span(args: &Args) -> Duration {
     Duration::from_secs(args.duration.min(5))
 }
 
-/// Clients that do the same.
+/// Clients that send the same kind of request.
 struct Group {
     clients: Vec<Client>,
-    /// Requests a second of all of them together; without it each asks as soon as it was answered.
+    /// The requests per second of the whole group. Without it, each client sends its next request when it has its
+    /// response.
     rate: Option<f64>,
 }
 
@@ -177,8 +179,8 @@ impl Group {
     }
 }
 
-/// A line-up of all clients, then so long of what they do. The server's usage can't be told
-/// apart: the last group has that of all.
+/// Starts all clients at the same time and runs them for `span`. The resource use of the server cannot be split by
+/// group, so the last group reports all of it.
 fn one_round(groups: &mut [Group], span: Duration, pid: Option<u32>) -> Vec<Round> {
     let line_up = Barrier::new(groups.iter().map(|group| group.clients.len()).sum::<usize>() + 1);
     let paces: Vec<Pace> = groups.iter().map(|group| Pace::new(group.rate, span)).collect();
@@ -198,7 +200,7 @@ fn one_round(groups: &mut [Group], span: Duration, pid: Option<u32>) -> Vec<Roun
         let (before, own_before) = (pid.map(figures::usage), figures::usage(std::process::id()));
         line_up.wait();
         let begun = Instant::now();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, Tally>| thread.join().expect("a client doesn't panic");
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Tally>| thread.join().expect("a client does not panic");
         let tallies: Vec<Tally> =
             running.into_iter().map(|group| group.into_iter().map(join).fold(Tally::default(), Tally::with)).collect();
         let usage = before.zip(pid.map(figures::usage));
@@ -222,10 +224,10 @@ fn one_client(client: &mut Client, pace: &Pace) -> Tally {
     tally
 }
 
-/// The address behind a URL, if it is this machine's.
+/// Returns the address of a URL if it is a loopback address.
 fn loopback(base: &str) -> Result<SocketAddr, String> {
-    let host = base.strip_prefix("http://").ok_or("the base must begin with http://")?.trim_end_matches('/');
+    let host = base.strip_prefix("http://").ok_or("the base URL must begin with http://")?.trim_end_matches('/');
     let mut found = host.to_socket_addrs().map_err(|error| format!("{host}: {error} (give http://HOST:PORT)"))?;
     let here = found.find(|address| address.ip().is_loopback());
-    here.ok_or_else(|| format!("{host} is not this machine: the driver speaks to loopback addresses alone"))
+    here.ok_or_else(|| format!("{host} is not a loopback address; the driver connects only to this machine"))
 }

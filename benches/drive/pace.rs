@@ -1,10 +1,10 @@
-//! When a request is due: as soon as the last was answered, or at fixed times whatever the server does.
+//! When a request is due: immediately after the previous response, or at fixed times independent of the server.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// The round's clock, shared by the clients of a group. It begins with the first that asks.
+/// The clock of a round, shared by the clients of a group. It starts with the first call of [`Pace::next`].
 pub struct Pace {
     rate: Option<f64>,
     span: Duration,
@@ -17,7 +17,7 @@ impl Pace {
         Self { rate, span, begun: OnceLock::new(), taken: AtomicU32::new(0) }
     }
 
-    /// When the next request is due, which may be past; None once the round is over.
+    /// Returns when the next request is due, which may be in the past. `None`: the round is over.
     pub fn next(&self) -> Option<Instant> {
         let now = Instant::now();
         let begun = *self.begun.get_or_init(|| now);

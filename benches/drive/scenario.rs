@@ -1,4 +1,4 @@
-//! What a client does over and over, and what it has to do once before: the routes and their bodies.
+//! The requests of a client: the routes and their bodies, for the preparation and for the measured loop.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,30 +9,30 @@ use super::connection::{Answer, Connection};
 
 const PASSWORD: &str = "bench-Pa55word-quite-long";
 
-/// What is measured.
+/// What is measured
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scenario {
-    /// The key set, whole.
+    /// JWKS requests, complete response
     Jwks,
-    /// The key set, asked for by one who has it: 304.
+    /// JWKS requests with If-None-Match, response 304
     JwksUnchanged,
-    /// A name and a password against a token.
+    /// Sign-ins with name and password
     SignIn,
-    /// The least a renewal can cost: asked of a driver that was started with `--serve-floor`.
+    /// The minimum cost of a renewal, measured at a driver that was started with `--serve-floor`
     Floor,
-    /// A token, or a refresh token, against a new one: each client's chain goes on through all rounds.
+    /// Renewals; each client continues its chain of tokens through all rounds
     Refresh,
-    /// Sign-ins at ten times what the machine can hash, while the key set is asked for and tokens are renewed at fixed rates.
+    /// Overload: ten times more sign-ins than can be hashed, with JWKS requests and renewals at fixed rates
     Storm,
 }
 
-/// How one route renews: where its sign-in is, what is carried from answer to request, and how.
+/// A renewal route: its sign-in route, and the member that is copied from each response to the next request.
 struct Renewal {
     path: &'static str,
     sign_in: &'static str,
-    /// The member of an answer that the next request needs, at sign-in and at renewal.
+    /// The member of the response that the next request needs: of the sign-in, and of the renewal.
     takes: (&'static str, &'static str),
-    /// The member of the request's body it goes into; none: it goes into `Authorization: Bearer`.
+    /// The member of the request body that takes it. `None`: it is sent as `Authorization: Bearer`.
     gives: Option<&'static str>,
 }
 
@@ -52,15 +52,15 @@ const RENEWALS: &[Renewal] = &[
     },
 ];
 
-/// Why an answer doesn't count.
+/// Why a response does not count as a success.
 pub enum Refusal {
-    /// 503 or 429 with `Retry-After`: the server said that it was busy, and until when.
+    /// 503 or 429 with `Retry-After`: the server is busy.
     Busy,
-    /// Anything else that was not expected, in words.
+    /// Any other unexpected response, as text.
     Wrong(String),
 }
 
-/// One client: its connection, its request as bytes, and what it carries from answer to answer.
+/// One client: its connection, its request as bytes, and its renewal route.
 pub struct Client {
     connection: Connection,
     request: Vec<u8>,
@@ -80,7 +80,7 @@ impl Scenario {
         }
     }
 
-    /// The route, unless another is given.
+    /// Returns the default route.
     pub fn path(self) -> &'static str {
         match self {
             Self::Jwks | Self::JwksUnchanged => "/.well-known/jwks.json",
@@ -92,7 +92,7 @@ impl Scenario {
 }
 
 impl Client {
-    /// Does what comes before the clock starts: registers a user, signs in, fetches an `ETag`.
+    /// Prepares the client before the measurement: registers a user, signs in, fetches an `ETag`.
     pub fn prepare(
         scenario: Scenario,
         path: &str,
@@ -113,7 +113,8 @@ impl Client {
                 client.register(user, users)?;
                 client.request = request("POST", path, "", Some(&credentials(user)));
             }
-            // As long as a request with a token is. A client's own row is called as the end of its user's name.
+            // The body is as long as that of a request with a token. The row of a client is the number in its user
+            // name.
             Scenario::Floor => {
                 let number = user.rsplit('-').next().unwrap_or_default();
                 client.request = request("POST", &format!("{path}/{number}"), "", Some(&json!("x".repeat(400))));
@@ -122,7 +123,7 @@ impl Client {
                 let known = || RENEWALS.iter().map(|renewal| renewal.path).collect::<Vec<_>>().join(", ");
                 let renewal = RENEWALS.iter().find(|renewal| renewal.path == path);
                 let renewal =
-                    renewal.ok_or_else(|| format!("no renewal by {path} is known; there are: {}", known()))?;
+                    renewal.ok_or_else(|| format!("unknown renewal route {path}; known routes: {}", known()))?;
                 client.register(user, users)?;
                 let answer = client.once(&request("POST", renewal.sign_in, "", Some(&credentials(user))), &[200])?;
                 let token = member(&answer, renewal.takes.0)
@@ -134,7 +135,7 @@ impl Client {
         Ok(client)
     }
 
-    /// One request and its answer.
+    /// Sends one request and checks its response.
     pub fn step(&mut self) -> Result<(), Refusal> {
         let answer = self.connection.exchange(&self.request).map_err(|error| Refusal::Wrong(error.to_string()))?;
         if answer.status != self.expected {
@@ -145,7 +146,7 @@ impl Client {
             });
         }
         if let Some(renewal) = self.renewal {
-            // Where a route doesn't rotate, its answer has no such member, and the old one stays good.
+            // If the route does not rotate, the response has no such member, and the old token stays valid.
             if let Some(token) = member(&answer, renewal.takes.1) {
                 self.request = renewal.request(&token);
             }
@@ -153,7 +154,7 @@ impl Client {
         Ok(())
     }
 
-    /// Makes an account, once: a storm has more clients than it needs users.
+    /// Registers the user once, because an overload test has more clients than users.
     fn register(&mut self, user: &str, users: &mut BTreeSet<String>) -> Result<(), String> {
         if users.insert(user.to_owned()) {
             let body = json!({"username": user, "email": email(user), "password": PASSWORD});
@@ -178,7 +179,7 @@ impl Renewal {
     }
 }
 
-/// Every sign-in route finds its own member among these; unknown ones are ignored.
+/// Returns a body with the members of all sign-in routes. Each route ignores the unknown ones.
 fn credentials(user: &str) -> Value {
     json!({"username": user, "email": email(user), "password": PASSWORD})
 }
@@ -203,6 +204,6 @@ fn request(method: &str, path: &str, headers: &str, body: Option<&Value>) -> Vec
     let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
     let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     write!(bytes, "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{kind}{length}\r\n{body}")
-        .expect("memory takes all");
+        .expect("writing to memory cannot fail");
     bytes
 }

@@ -1,4 +1,5 @@
-//! A storm: many more sign-ins than can be served, while key sets and renewals go on at a rate that is nothing by itself.
+//! The overload test: many more sign-ins than the server can serve, with JWKS requests and renewals at a low fixed
+//! rate.
 
 use std::time::Duration;
 
@@ -8,25 +9,26 @@ use super::figures::{self, Round};
 use super::scenario::Scenario;
 use super::{Args, Group, floor, loopback, rounds};
 
-/// How many times what the machine can hash.
+/// The rate of sign-ins as a multiple of the hash rate of the machine.
 const OVERLOAD: f64 = 10.0;
 const JWKS_RATE: f64 = 200.0;
 const REFRESH_RATE: f64 = 100.0;
-/// Users who sign in; as many tokens are renewed.
+/// The number of users who sign in, and of sessions that are renewed.
 const USERS: u16 = 16;
-/// Enough to hold every sign-in that waits its turn (three seconds of what two cores hash), and those that are being refused.
+/// Enough clients for every queued sign-in (3 s of the hash rate of two cores) and for the sign-ins that are being
+/// rejected.
 const CLIENTS: u16 = 512;
 
-/// What is promised: the most milliseconds for 99 of 100, and the least share of the raw hash rate that the driver leaves.
+/// The targets: the highest p99 in milliseconds, and the lowest share of the hash rate that remains after the driver.
 const JWKS_P99_MS: f64 = 4.0;
 const REFRESH_P99_MS: f64 = 20.0;
 const SURPLUS_P99_MS: f64 = 100.0;
 const ADMITTED_SHARE: f64 = 0.95;
 
-/// The groups' names in the report, in the order they are driven in.
+/// The names of the groups in the report, in the order of `groups`.
 const NAMES: [&str; 3] = ["jwks", "refresh", "sign_in"];
 
-/// Drives all three at once. Whether every answer was the expected one.
+/// Runs all three groups at the same time. Returns whether every response was as expected.
 pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> {
     if !args.floor {
         report.extend(floor::measure(Duration::from_secs(args.duration.min(5))));
@@ -59,10 +61,10 @@ pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> 
         report.insert(name.to_owned(), medians.into());
     }
     let of = |group: usize, name: &str| found[group].get(name).and_then(Value::as_f64).unwrap_or(0.0);
-    // So many clients take their share of the cores, which elsewhere they would not.
+    // The clients run on the same cores as the server, so their CPU time is subtracted.
     let cores = report.get("cores").and_then(Value::as_f64).unwrap_or(1.0);
     let left = hashes(&report) * (1.0 - of(2, "driver_cores") / cores);
-    eprintln!("the driver left room for {left:.1} hashes a second; {:.1} were let in and served", of(2, "per_second"));
+    eprintln!("the driver left {left:.1} hashes/s; {:.1} sign-ins/s were accepted and served", of(2, "per_second"));
     report.insert("hashes_left_by_driver".to_owned(), figures::rounded(left).into());
     let targets = json!({
         "jwks_p99_at_most_1": figures::rounded(of(0, "p99_ms") / JWKS_P99_MS),

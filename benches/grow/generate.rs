@@ -1,4 +1,4 @@
-//! Rows in bulk, straight into the tables: through the use cases ten million users would take a day of hashing.
+//! Inserts rows directly into the tables. Creating 10 million users through the use cases would take a day of hashing.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,16 +8,16 @@ use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// Rows of one transaction.
+/// The number of rows per transaction.
 const BATCH: u32 = 50_000;
 const DAY: i64 = 24 * 60 * 60;
-/// Looks like a hash of the default cost and is as long; nobody signs in here.
+/// A dummy hash with the format and length of a hash of default cost. No user signs in.
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2l4dGVlbiBieXRlcyBvZg$c2l4dGVlbiBieXRlcyBvZnNpeHRlZW4gYnl0ZXMgb2Y";
 
-/// Fills an empty database. What a user and a session take on the disk, indexes included.
+/// Fills an empty database. Returns the bytes per user and per session, indexes included.
 pub fn fill(file: &Path, users: u32, sessions: u32, expired: u32) -> anyhow::Result<Map<String, Value>> {
     let connection = Connection::open(file).with_context(|| format!("opening {}", file.display()))?;
-    // A benchmark's rows may be lost; what is measured later is opened by the product itself.
+    // The rows of a benchmark may be lost. The measurement opens the database with the settings of the product.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -1048576; PRAGMA foreign_keys = OFF;")?;
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())?;
     let empty = bytes(&connection)?;
@@ -56,22 +56,22 @@ pub fn fill(file: &Path, users: u32, sessions: u32, expired: u32) -> anyhow::Res
     Ok(report)
 }
 
-/// The kind of the sessions that live.
+/// The kind of live sessions, for `uuid`.
 pub const LIVE: u8 = b'l';
 
-/// The name of a user by number. Neighbours are made one after another, as in life; they are looked up by chance.
+/// Returns the name of a user by number. Users are created in order and looked up randomly.
 pub fn name(number: u32) -> String {
     format!("user-{:08x}-{number}", scattered(number))
 }
 
-/// A UUID by number: the same every time, and as scattered as chance would have it.
+/// Returns a UUID by number: deterministic, and distributed like random UUIDs.
 pub fn uuid(kind: u8, number: u32) -> Uuid {
     let (high, low) =
         (mixed(u64::from(kind) << 32 | u64::from(number)), mixed(u64::from(number) << 8 | u64::from(kind)));
     uuid::Builder::from_random_bytes((u128::from(high) << 64 | u128::from(low)).to_be_bytes()).into_uuid()
 }
 
-/// A number far from those of its neighbours.
+/// Maps consecutive numbers to distant ones.
 pub fn scattered(number: u32) -> u32 {
     let [.., a, b, c, d] = mixed(u64::from(number)).to_be_bytes();
     u32::from_be_bytes([a, b, c, d])
@@ -106,7 +106,7 @@ fn in_batches(
     Ok(())
 }
 
-/// What the pages in use take.
+/// Returns the bytes of the pages in use.
 fn bytes(connection: &Connection) -> anyhow::Result<u64> {
     let ask = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
     let pages = ask("PRAGMA page_count")? - ask("PRAGMA freelist_count")?;

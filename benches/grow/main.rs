@@ -1,9 +1,9 @@
-//! What a large database costs: makes one of any size, and measures what a sign-in looks up, what a renewal takes and how
-//! long a sweep holds the writer: `cargo bench --bench grow -- FOLDER --users N --sessions N --expired N`.
+//! Creates a database of any size and measures the look-up of a sign-in, a renewal, and how long the cleanup blocks the
+//! writer: `cargo bench --bench grow -- FOLDER --users N --sessions N --expired N`.
 //!
-//! A folder that already holds a database is only measured. A table goes to standard error, one line of JSON to standard
-//! output. It calls the use cases themselves, without HTTP and without hashing, so that nothing covers what grows.
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures by the machine's own clock")]
+//! A folder that already has a database is only measured. A table goes to standard error, one line of JSON to standard
+//! output. The benchmark calls the use cases without HTTP and hashing, so that they do not hide the cost of the size.
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures with the system clock")]
 
 mod generate;
 mod measure;
@@ -14,28 +14,28 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::Value;
 
-/// Makes a large database and measures what its size costs.
+/// Create a large database and measure the cost of its size
 #[derive(Parser)]
 #[command(args_override_self = true)]
 struct Args {
-    /// Where it is made: a folder of its own, best on the disk that production would use.
+    /// The folder for the database; use the disk that production would use.
     folder: PathBuf,
-    /// Users, who all have the same password.
+    /// The number of users, who all have the same password.
     #[arg(long, default_value_t = 10_000)]
     users: u32,
-    /// Sessions that live, spread over the users by chance.
+    /// The number of live sessions, distributed randomly over the users.
     #[arg(long, default_value_t = 10_000)]
     sessions: u32,
-    /// Sessions that ran out long ago, for the sweep.
+    /// The number of expired sessions, for the cleanup.
     #[arg(long, default_value_t = 10_000)]
     expired: u32,
-    /// Seconds that each figure is measured for.
+    /// The duration of each measurement, in seconds.
     #[arg(long, default_value_t = 5)]
     duration: u64,
-    /// Rounds; the line tells medians.
+    /// The number of rounds; the JSON line shows medians.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Cargo says this to every benchmark.
+    /// Cargo passes this option to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -61,7 +61,7 @@ fn run(args: &Args) -> anyhow::Result<Value> {
     let mut report = serde_json::Map::new();
     report.insert("scenario".to_owned(), "growth".into());
     if !file.exists() {
-        // The first start makes the schema and the keys.
+        // The first start creates the schema and the keys.
         let issuer = runtime.block_on(measure::open(&args.folder))?;
         runtime.block_on(issuer.store.close());
         drop(issuer);

@@ -1,4 +1,5 @@
-//! The measuring: look-ups and renewals by chance over the whole database, in CPU time; the sweep by who waits for it.
+//! Measures the CPU time of random look-ups and renewals over the whole database, and how long writes wait for the
+//! cleanup.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -23,15 +24,15 @@ use tokio::sync::watch;
 
 use super::generate::{LIVE, name, scattered, uuid};
 
-/// Tasks that ask at once: enough that commits are shared, as in a busy server.
+/// The number of concurrent tasks: enough that commits are shared, as in a busy server.
 const TASKS: u32 = 64;
-/// How often a write is due while it is seen who waits. The timer is late by as much as a millisecond.
+/// The interval of probe writes during the cleanup. The timer may be late by up to 1 ms.
 const PROBE: Duration = Duration::from_millis(2);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Linux counts CPU time in hundredths of a second.
+/// The unit of CPU time in Linux: 10 ms.
 const TICK: Duration = Duration::from_millis(10);
 
-/// The product on that folder.
+/// Opens an issuer on the folder.
 pub async fn open(folder: &Path) -> anyhow::Result<Arc<Issuer>> {
     let path = folder.canonicalize()?;
     let path = path.display();
@@ -40,7 +41,7 @@ pub async fn open(folder: &Path) -> anyhow::Result<Arc<Issuer>> {
     app::build(&config, Clock::system(), Chance::System).await
 }
 
-/// All figures of a database.
+/// Measures all figures of a database.
 pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> anyhow::Result<Map<String, Value>> {
     let issuer = open(folder).await?;
     let users = count(file)?;
@@ -48,10 +49,11 @@ pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> any
     let sessions = u32::try_from(generations.len())?;
     let span = Duration::from_secs(seconds);
     let (mut look_ups, mut renewals) = (Vec::new(), Vec::new());
-    // The first two of each only warm up: a map of some gigabytes is long in coming.
+    // The first two rounds only warm up, because reading some gigabytes into the page cache takes long.
     for round in 0..=rounds + 1 {
         let look_up = per_request(&issuer, span, users, look_up).await?;
-        // A session that is renewed twice within its grace would only be answered again.
+        // A session renewed again with its old token within the grace period would return the same token, so the
+        // current generation is tracked.
         let known = Arc::clone(&generations);
         let renew = move |issuer, number| renew(issuer, number, Arc::clone(&known));
         let renewal = per_request(&issuer, span, sessions, renew).await?;
@@ -78,7 +80,7 @@ fn count(file: &Path) -> anyhow::Result<u32> {
     Ok(rusqlite::Connection::open(file)?.query_row("SELECT count(*) FROM users", [], |row| row.get(0))?)
 }
 
-/// At which generation each session is that lives, by number.
+/// Returns the generation of each live session, by number.
 fn generations(file: &Path) -> anyhow::Result<Arc<[AtomicU32]>> {
     let connection = rusqlite::Connection::open(file)?;
     let mut generation = connection.prepare("SELECT generation FROM sessions WHERE id = ?1")?;
@@ -92,7 +94,7 @@ fn generations(file: &Path) -> anyhow::Result<Arc<[AtomicU32]>> {
     Ok(known.into())
 }
 
-/// What a sign-in asks before it hashes.
+/// Runs the query of a sign-in before the hash.
 async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
     let login = Login::new(&name(number));
     let found = issuer.store.read(move |tx| {
@@ -100,12 +102,12 @@ async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
         tx.knows_address(user.id, HERE).map(|_| true)
     });
     let found: Result<bool, StoreError> = found.await;
-    found?.then_some(()).with_context(|| format!("user {number} is not there"))
+    found?.then_some(()).with_context(|| format!("user {number} does not exist"))
 }
 
-/// A renewal without its HTTP: a session moved on, durably, and its two tokens made.
+/// Runs a renewal without HTTP: rotates the session durably and creates both tokens.
 async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) -> anyhow::Result<()> {
-    let generation = generations.get(number as usize).context("a session that there is")?;
+    let generation = generations.get(number as usize).context("an existing session")?;
     let session = SessionId(uuid(LIVE, number));
     let token = Opened { session, generation: generation.load(Ordering::Relaxed) };
     let renewed = Refresh { token: token.into(), from: Caller { address: HERE } }.run(&issuer).await;
@@ -116,7 +118,7 @@ async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) 
     signed.map(drop).map_err(|refusal| anyhow!("no token was signed: {refusal:?}"))
 }
 
-/// CPU µs of this process for each call, over numbers by chance below `count`.
+/// Returns the CPU time of this process per call in µs, with random numbers below `count`.
 async fn per_request<F>(
     issuer: &Arc<Issuer>,
     span: Duration,
@@ -147,8 +149,8 @@ where
     Ok(cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(done.max(1)))
 }
 
-/// A turn of the sweep, and how long others waited for the writer meanwhile: each wait ends with a commit of its own, so the
-/// same is measured with no sweep, for as long as the others are.
+/// Runs the cleanup once and measures how long other writes wait for the writer. Each wait includes its own commit, so
+/// the same is measured without the cleanup for comparison.
 async fn sweep(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
     let calm = waits_during(issuer, tokio::time::sleep(span)).await?;
     let begun = Instant::now();
@@ -163,7 +165,7 @@ async fn sweep(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
     }))
 }
 
-/// How long writes that change nothing wait for their turn, from the time each was due, for as long as something lasts; sorted.
+/// Sends writes that change nothing while `something` runs. Returns their waits from the due time, sorted.
 async fn waits_during(issuer: &Arc<Issuer>, something: impl Future<Output = ()>) -> anyhow::Result<Vec<Duration>> {
     let done = Arc::new(AtomicBool::new(false));
     let (asking, until) = (Arc::clone(issuer), Arc::clone(&done));
@@ -184,7 +186,7 @@ async fn waits_during(issuer: &Arc<Issuer>, something: impl Future<Output = ()>)
     Ok(waits)
 }
 
-/// The wait that so many of 100 did not exceed.
+/// Returns the percentile of sorted waits.
 fn at(sorted: &[Duration], share: usize) -> Duration {
     sorted.get((sorted.len() * share).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
 }
@@ -193,10 +195,10 @@ fn ms(wait: Duration) -> f64 {
     rounded(wait.as_secs_f64() * 1e3)
 }
 
-/// What this process has used so far: fields 14 and 15 of `man 5 proc`, counted from behind the name.
+/// Returns the CPU time of this process: fields 14 and 15 of `man 5 proc`, counted after the name.
 fn cpu() -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(')').context("a name in brackets")?.1;
+    let fields = stat.rsplit_once(')').context("a name in parentheses")?.1;
     let ticks = |at| fields.split_whitespace().nth(at).context("a field")?.parse::<u32>().context("a number");
     Ok(TICK * (ticks(11)? + ticks(12)?))
 }

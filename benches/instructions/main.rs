@@ -1,8 +1,8 @@
-//! What the hot paths cost in instructions, for `scripts/instructions`: does one work so often as it is told, and nothing
-//! else. Two runs under valgrind that differ in how often tell what once costs, whatever the start costs.
+//! Runs one hot path a given number of times, so that `scripts/instructions` can count its instructions under valgrind.
+//! Two runs with different numbers give the cost of one execution without the cost of the start.
 //!
-//! `instructions` lists the names, `instructions FOLDER` makes keys and a database there, `instructions FOLDER NAME TIMES`
-//! works with them.
+//! `instructions` lists the names, `instructions FOLDER` creates keys and a database in the folder, and
+//! `instructions FOLDER NAME TIMES` runs a path with them.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use countersign::issuer::Issuer;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-/// One work: what to call it, and what makes it ready and does it.
+/// A hot path: its name, and the function that prepares and runs it.
 type Work = (&'static str, fn(&Parts, u32));
 
 const WORKS: &[Work] = &[
@@ -36,7 +36,7 @@ const WORKS: &[Work] = &[
     ("jwks-unchanged", jwks_unchanged),
 ];
 
-/// A whole issuer, as the server has it, with keys of its own; the clock stands, and chance is the same every time.
+/// A complete issuer with its own keys, a fixed clock and a seeded random source.
 struct Parts {
     runtime: tokio::runtime::Runtime,
     issuer: Arc<Issuer>,
@@ -50,7 +50,7 @@ fn main() {
     match given.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [folder] => drop(Parts::new(folder)),
         [folder, name, times] => {
-            let (_, work) = WORKS.iter().find(|(known, _)| *known == name).expect("a work of that name");
+            let (_, work) = WORKS.iter().find(|(known, _)| *known == name).expect("a known name");
             work(&Parts::new(folder), times.parse().expect("a number"));
         }
         _ => WORKS.iter().for_each(|(name, _)| println!("{name}")),
@@ -68,7 +68,7 @@ impl Parts {
         Self { runtime, issuer, config, session, now }
     }
 
-    /// Claims as an access token of `jwt_issuer` has them.
+    /// The claims of an access token of `jwt_issuer`.
     fn claims(&self) -> Value {
         let policy = &self.issuer.policy;
         let (iat, id) = (self.now.unix(), self.session.0);
@@ -85,9 +85,9 @@ impl Parts {
         token.expect("it signs").expose().to_owned()
     }
 
-    /// Asks the whole router, layers and all, `times` times.
+    /// Sends `times` requests to the complete router with all layers.
     fn ask(&self, times: u32, request: impl Fn() -> Request<Body>) {
-        let pages = app::pages(&self.config).expect("the pages are good");
+        let pages = app::pages(&self.config).expect("the pages are valid");
         let router = http::router(&Http::new(Arc::clone(&self.issuer), app::http_options(&self.config), pages));
         self.runtime.block_on(async {
             for _ in 0..times {
