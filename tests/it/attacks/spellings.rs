@@ -27,7 +27,7 @@ pub fn of(good: &str) -> Forgeries {
         ("an array", format!("[\"{good}\"]")),
         ("an object", format!("{{\"token\":\"{good}\"}}")),
         ("SQL", "' OR '1'='1' --".to_owned()),
-        ("a native refresh token", format!("csr_{}", "A".repeat(54))),
+        ("an opaque token with a prefix", format!("token_{}", "A".repeat(54))),
         ("no UUID we made", "6fa459ea-ee8a-4ca4-894e-db77e160355e".to_owned()),
         ("the nil UUID", "00000000-0000-0000-0000-000000000000".to_owned()),
         ("too long", format!("{good}{}", "A".repeat(8193))),
