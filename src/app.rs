@@ -20,7 +20,7 @@ use crate::crypto::certificate;
 use crate::crypto::derive::{DerivedKeys, Use};
 use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
 use crate::crypto::password_hash::{HashCost, Hasher};
-use crate::crypto::refresh_mac::RefreshTokens;
+use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::seal::Seal;
 use crate::domain::key::KeyPolicy;

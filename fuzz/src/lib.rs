@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign::config::Config;
 use countersign::crypto::derive::DerivedKeys;
 use countersign::crypto::key_dir::check_ring;
-use countersign::crypto::refresh_mac::RefreshTokens;
+use countersign::crypto::refresh_token::RefreshTokens;
 use countersign::crypto::token::{FOREIGN_TOKEN_MAX, TOKEN_MAX, UnverifiedToken};
 use countersign::crypto::verify;
 use countersign::domain::id::SessionId;
@@ -21,7 +21,7 @@ use countersign::http::multipart;
 use countersign::mail::{Mail, Templates};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// One of the targets.
 pub type Target = fn(&[u8]);
@@ -105,44 +105,43 @@ fn decoded(part: &str) -> Vec<u8> {
     bytes
 }
 
-/// The native refresh token, its UUID spelling, and what mails carry. The first 20 bytes are also used to make a token
-/// of ours: it must be read back, and no other text of it.
+/// What users and clients hand in: a refresh UUID, a reset code, a link token. A session and a generation, from the first
+/// 20 bytes, become a refresh UUID that names them and nothing else.
 pub fn refresh(data: &[u8]) {
     static TOKENS: OnceLock<RefreshTokens> = OnceLock::new();
     let tokens = TOKENS.get_or_init(|| RefreshTokens::new(&DerivedKeys::new(&[7; 32])));
     if let Some((head, rest)) = data.split_first_chunk::<20>() {
         let (id, generation) = head.split_at(16);
-        let id = SessionId(Uuid::from_slice(id).unwrap_or_default());
+        let session = SessionId(Builder::from_random_bytes(id.try_into().unwrap_or_default()).into_uuid());
         let generation = u32::from_be_bytes(generation.try_into().unwrap_or_default());
-        let made = tokens.make(id, generation);
-        assert_eq!(tokens.read(made.expose()), Some((id, generation)));
-        // Any change to the text is refused.
+        let made = tokens.refresh_uuid(session, generation);
+        let named = tokens.parse_refresh_uuid(made);
+        let (prefix, parsed) = named.unwrap_or_else(|| panic!("{made} is none of ours"));
+        assert!(session.0.into_bytes().starts_with(&prefix.0) && parsed == generation, "{made} names something else");
+        // Two UUIDs never name the same.
         if let [at, bits, ..] = rest {
-            let mut changed = made.expose().as_bytes().to_vec();
-            let at = usize::from(*at) % changed.len();
-            changed[at] ^= bits;
-            if *bits != 0
-                && let Ok(changed) = std::str::from_utf8(&changed)
-            {
-                assert_eq!(tokens.read(changed), None, "{changed}");
-            }
+            let mut changed = made.into_bytes();
+            changed[usize::from(*at) % 16] ^= bits;
+            let same = tokens.parse_refresh_uuid(Uuid::from_bytes(changed)) == named;
+            assert_eq!(same, *bits == 0, "{made}, changed at {at} by {bits}");
         }
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
-    if let Some((session, generation)) = tokens.read(text) {
-        assert_eq!(tokens.make(session, generation).expose(), text, "one token, one spelling");
-    }
     if let Ok(uuid) = Uuid::try_parse(text)
-        && let Some((prefix, generation)) = tokens.read_uuid(uuid)
+        && let Some((prefix, generation)) = tokens.parse_refresh_uuid(uuid)
     {
         let session = SessionId(Uuid::from_bytes(prefix.range()[0]));
-        assert_eq!(tokens.uuid_for(session, generation), uuid, "one UUID, one session and generation");
+        assert_eq!(tokens.refresh_uuid(session, generation), uuid, "one UUID, one session and generation");
     }
     if let Some(code) = ResetCode::parse(text) {
         let again = ResetCode::parse(&code.for_people());
         assert_eq!(again.map(|code| code.expose().to_vec()), Some(code.expose().to_vec()));
     }
-    let _ = LinkToken::parse(text);
+    if let Some(token) = LinkToken::parse(text) {
+        let link = token.link("");
+        let spelled = link.expose().strip_prefix("?restoring=");
+        assert_eq!(spelled, Some(text.trim()), "one token, one spelling");
+    }
 }
 
 /// A settings file: read, or every mistake told; what was read is shown without a panic.

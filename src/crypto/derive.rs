@@ -14,8 +14,6 @@ closed_set! {
     /// What a derived key is for.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Use {
-        /// The MAC in native refresh tokens.
-        RefreshMac,
         /// The keyed hash under which reset codes are kept.
         ResetCode,
         /// Sealing mails in the outbox.
@@ -39,7 +37,6 @@ impl Use {
     /// The HKDF `info` (RFC 5869 §3.2). Changing one makes everything made under it worthless.
     const fn label(self) -> &'static str {
         match self {
-            Self::RefreshMac => "countersign/v1/refresh-mac",
             Self::ResetCode => "countersign/v1/reset-code",
             Self::MailSeal => "countersign/v1/mail-seal",
             Self::CookieSeal => "countersign/v1/cookie-seal",
@@ -127,8 +124,8 @@ mod tests {
     fn a_key_is_hkdf_of_the_secret_and_the_label() {
         let sign = |key: &[u8], data: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
         let extracted = sign(&[0; 32], &[7; 32]);
-        let expected = sign(extracted.as_ref(), b"countersign/v1/refresh-mac\x01");
-        assert_eq!(&*DerivedKeys::new(&[7; 32]).key(Use::RefreshMac), expected.as_ref());
+        let expected = sign(extracted.as_ref(), b"countersign/v1/reset-code\x01");
+        assert_eq!(&*DerivedKeys::new(&[7; 32]).key(Use::ResetCode), expected.as_ref());
     }
 
     #[test]

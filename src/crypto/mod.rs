@@ -19,7 +19,7 @@ pub mod key_pair;
 pub mod key_ring;
 pub mod password_hash;
 pub mod pem;
-pub mod refresh_mac;
+pub mod refresh_token;
 pub mod reset_hash;
 pub mod seal;
 pub mod sign;

@@ -17,7 +17,7 @@ use crate::crypto::admin::AdminKeys;
 use crate::crypto::key_dir::KeyDir;
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::password_hash::{Asker, Checked, HashError, Hasher};
-use crate::crypto::refresh_mac::RefreshTokens;
+use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::seal::Seal;
 use crate::crypto::token::TokenFault;

@@ -68,7 +68,7 @@ impl Handed {
 
 /// Reads a UUID, in any spelling of it. The store is not asked.
 pub fn read_uuid(issuer: &Issuer, text: &str) -> Result<Handed, Refusal> {
-    let read = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.read_uuid(token));
+    let read = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.parse_refresh_uuid(token));
     let token = read.ok_or_else(|| Unproven::SessionEnded.into());
     let (session, generation) = token.inspect_err(|refusal| issuer.counted_refused(refusal))?;
     Ok(Handed::Uuid { session, generation })
@@ -88,7 +88,7 @@ fn read_jwt(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
 
 /// The UUID of a session as it is now.
 pub fn uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
-    issuer.refresh_tokens.uuid_for(who.session().id, who.session().generation)
+    issuer.refresh_tokens.refresh_uuid(who.session().id, who.session().generation)
 }
 
 /// The claims of a refresh token: for the issuer alone, so that no resource server takes it.

@@ -160,7 +160,7 @@ async fn the_store_keeps_nothing_of_a_refresh_token() {
         .flat_map(|end| std::fs::read(server.path(&format!("data/countersign.db{end}"))).unwrap())
         .collect();
     let holds = |bytes: &[u8]| stored.windows(bytes.len()).any(|window| window == bytes);
-    let (session, _) = server.issuer.refresh_tokens.read_uuid(uuid).unwrap();
+    let (session, _) = server.issuer.refresh_tokens.parse_refresh_uuid(uuid).unwrap();
     assert!(holds(&session.0), "it is there to be found");
     assert!(!holds(uuid.as_bytes()) && !holds(uuid.to_string().as_bytes()));
 }

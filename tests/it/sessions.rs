@@ -71,7 +71,7 @@ fn session_of(access: &str) -> SessionId {
 /// The session and the generation that a refresh token names.
 fn named(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
     let refresh_uuid: Uuid = token.parse().unwrap();
-    server.issuer.refresh_tokens.read_uuid(refresh_uuid).unwrap()
+    server.issuer.refresh_tokens.parse_refresh_uuid(refresh_uuid).unwrap()
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_generation_that_never_was_ends_nothing() {
     let server = TestServer::with_anna().await;
     let pair = sign_in(&server).await;
     for generation in [1, 7, u32::MAX] {
-        let never_issued = server.issuer.refresh_tokens.uuid_for(session_of(&pair.access), generation);
+        let never_issued = server.issuer.refresh_tokens.refresh_uuid(session_of(&pair.access), generation);
         assert_eq!(refresh(&server, &never_issued.to_string()).await, Err(Rejection::SessionEnded), "{generation}");
     }
     refresh(&server, &pair.refresh).await.unwrap();
