@@ -1,8 +1,6 @@
 //! The one table of what a signature algorithm is made of. A later algorithm is a row here and a name in
 //! `domain::algorithm`; nobody else compares names, curves or object identifiers.
 
-use std::ops::RangeInclusive;
-
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair,
@@ -21,8 +19,6 @@ pub struct Facts {
     pub kty: &'static str,
     /// JWK `crv`, for elliptic curves (RFC 7518 §6.2.1.1).
     pub crv: Option<&'static str>,
-    /// How many bytes a signature has.
-    pub signature_length: RangeInclusive<usize>,
     /// What a PKCS#8 file calls the key's kind.
     pub(super) oid: ObjectIdentifier,
     /// And its curve.
@@ -46,7 +42,6 @@ static ES256: Facts = Facts {
     alg: Algorithm::Es256,
     kty: "EC",
     crv: Some("P-256"),
-    signature_length: 64..=64,
     oid: EC,
     curve: Some(P256),
     verification: &ECDSA_P256_SHA256_FIXED,
@@ -59,7 +54,6 @@ static RS256: Facts = Facts {
     alg: Algorithm::Rs256,
     kty: "RSA",
     crv: None,
-    signature_length: 256..=512,
     oid: RSA,
     curve: None,
     verification: &RSA_PKCS1_2048_8192_SHA256,

@@ -252,7 +252,8 @@ mod tests {
             let mut out = b"kept".to_vec();
             pair.sign(b"message", &mut out).unwrap();
             let signature = out.strip_prefix(b"kept").unwrap();
-            assert!(facts(alg).signature_length.contains(&signature.len()));
+            let expected_length = if alg == Algorithm::Es256 { 64 } else { 256 };
+            assert_eq!(signature.len(), expected_length, "{alg:?}");
             assert_eq!(pair.public().verify(b"message", signature), Ok(()));
             assert_eq!(pair.public().verify(b"massage", signature), Err(BadSignature));
             assert_eq!(pair.public().verify(b"message", &signature[1..]), Err(BadSignature));

@@ -229,11 +229,6 @@ impl KeyRing {
         self.verifiers.get(kid).filter(|verifier| verifier.key.state(now) != KeyState::Revoked)
     }
 
-    /// The public half of every key, revoked ones too, in the order they came in.
-    pub fn public_keys(&self) -> impl Iterator<Item = &Verifier> {
-        self.schedule.keys().iter().filter_map(|key| self.verifiers.get(&key.kid))
-    }
-
     /// The public half of the one key whose name begins so, revoked ones too: for a person who types it.
     pub fn find(&self, prefix: &str) -> Result<&Verifier, Refused> {
         let kid = &self.schedule.find(prefix)?.kid;

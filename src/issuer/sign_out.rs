@@ -1,40 +1,15 @@
-//! Signing out: the session ends, and stays ended.
+//! Signing out by a refresh token: the session ends, and stays ended.
 
 use super::refresh::end_reused;
 use super::refresh_token::Handed;
 use super::refusal::Unproven;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
-use crate::domain::id::SessionId;
 use crate::domain::session::{EndReason, Presented, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{StoreError, Write};
 
-/// Somebody who was recognised leaves.
-#[derive(Debug)]
-pub struct SignOut {
-    /// The session to end.
-    pub session: SessionId,
-    /// From where.
-    pub from: Caller,
-}
-
-impl SignOut {
-    /// Ends the session. False where it had ended before.
-    pub async fn run(self, issuer: &Issuer) -> Result<bool, Refusal> {
-        let now = issuer.clock.now();
-        let ended: Result<bool, Refusal> = issuer
-            .store
-            .write(move |tx| {
-                let Some((session, _)) = tx.session(self.session)? else { return Ok(false) };
-                Ok(session.is_live(now) && end(tx, &session, self.from, now)?)
-            })
-            .await;
-        ended.inspect(|ended| issuer.counted_ended(usize::from(*ended)))
-    }
-}
-
-/// Somebody leaves who has nothing but a refresh token to show.
+/// A user signs out with a refresh token.
 #[derive(Debug)]
 pub struct SignOutByRefresh {
     /// The token.
@@ -64,6 +39,7 @@ impl SignOutByRefresh {
     }
 }
 
+/// Ends a session and records it. False if it had ended before.
 pub(super) fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestamp) -> Result<bool, StoreError> {
     let ended = tx.end_session(session.id, now, EndReason::SignOut)?;
     if ended {
