@@ -20,18 +20,13 @@ struct Ban {
 const RULE: Ban =
     Ban { word: "", within: &["src/"], except: &[], begins_path: false, allowed_in_tests: false, instead: "" };
 const PURE: &[&str] = &["src/domain/", "src/crypto/"];
-const FORMATS: &[&str] = &["src/crypto/pem", "src/crypto/jwk", "src/crypto/key_pair"];
 const EVERYWHERE: &[&str] = &["src/", "tests/", "benches/", "examples/", "fuzz/"];
 const USE_CLOCK: &str = "use the Clock that the caller passes";
 const USE_CHANCE: &str = "use the Chance that the caller passes";
-const FORMATS_RULE: Ban = Ban {
+const TESTS_ONLY: Ban = Ban {
+    begins_path: true,
     allowed_in_tests: true,
-    instead: "rsa and p256 read and write formats in crypto's pem, jwk and key_pair only; use aws-lc-rs",
-    ..RULE
-};
-const PRIVATE_RULE: Ban = Ban {
-    allowed_in_tests: true,
-    instead: "rsa and p256 must not sign, decrypt or generate (RUSTSEC-2023-0071); use aws-lc-rs",
+    instead: "rsa and p256 are for tests only (RUSTSEC-2023-0071); use aws-lc-rs",
     ..RULE
 };
 
@@ -57,19 +52,8 @@ const BANS: &[Ban] = &[
     Ban { word: "rand::", except: &["src/chance.rs", "src/crypto/"], instead: USE_CHANCE, ..RULE },
     Ban { word: "rand::fill", except: &["src/chance.rs"], instead: USE_CHANCE, ..RULE },
     Ban { word: "rand::generate", instead: USE_CHANCE, ..RULE },
-    Ban { word: "rsa::", except: FORMATS, begins_path: true, ..FORMATS_RULE },
-    Ban { word: "p256::", except: FORMATS, begins_path: true, ..FORMATS_RULE },
-    Ban { word: "RsaPrivateKey::new", ..PRIVATE_RULE },
-    Ban { word: "RsaPrivateKey::new_with_exp", ..PRIVATE_RULE },
-    Ban { word: "SecretKey::random", ..PRIVATE_RULE },
-    Ban { word: "SecretKey::generate", ..PRIVATE_RULE },
-    Ban { word: "Pkcs1v15Sign", ..PRIVATE_RULE },
-    Ban { word: "Pkcs1v15Encrypt", ..PRIVATE_RULE },
-    Ban { word: "pkcs1v15::", ..PRIVATE_RULE },
-    Ban { word: "pss::", ..PRIVATE_RULE },
-    Ban { word: "oaep::", ..PRIVATE_RULE },
-    Ban { word: "ecdsa::", ..PRIVATE_RULE },
-    Ban { word: "ecdh::", ..PRIVATE_RULE },
+    Ban { word: "rsa::", ..TESTS_ONLY },
+    Ban { word: "p256::", ..TESTS_ONLY },
     Ban { word: "todo!(", within: EVERYWHERE, instead: "finish the code or delete it", ..RULE },
     Ban { word: "unimplemented!(", within: EVERYWHERE, instead: "finish the code or delete it", ..RULE },
     Ban { word: "dbg!(", within: EVERYWHERE, instead: "use tracing", ..RULE },
@@ -127,7 +111,7 @@ mod proof {
         assert_eq!(seen("src/http/mod.rs", "use axum::Router;"), 0);
         assert_eq!(seen("src/domain/key.rs", "use crate::x; use tokio::time;"), 2);
         assert_eq!(seen("src/crypto/sign.rs", "use aws_lc_rs::{rand, rsa::KeySize}; use aws_lc_rs::rsa::KeyPair;"), 0);
-        assert_eq!(seen("src/crypto/pem.rs", "use rsa::{pkcs1v15::SigningKey, RsaPrivateKey};"), 1);
+        assert_eq!(seen("src/crypto/pem.rs", "use rsa::pkcs8::LineEnding; use p256::SecretKey;"), 2);
         assert_eq!(seen("src/crypto/sign.rs", "use aws_lc_rs::rand::SystemRandom; rand::fill(out)"), 1);
     }
 
