@@ -57,7 +57,6 @@
 
 pub mod app;
 pub mod backup;
-pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -67,6 +66,7 @@ pub mod http;
 pub mod issuer;
 pub mod jobs;
 pub mod mail;
+pub mod random;
 pub mod social;
 pub mod store;
 pub mod telemetry;

@@ -70,7 +70,7 @@ impl TemplateSet {
     }
 
     /// Renders a sample, which holds no secret: the error tells all it can.
-    pub fn try_out(&self, name: &str, sample: Value) -> Result<(), TemplateError> {
+    pub fn render_sample(&self, name: &str, sample: Value) -> Result<(), TemplateError> {
         let text = self.text(name, sample).map_err(|error| self.broken(name, &error, true))?;
         if text.trim().is_empty() {
             return Err(self.at(name, 1, "it renders nothing".to_owned()));

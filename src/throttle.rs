@@ -21,41 +21,41 @@ use crate::domain::limit::{Limit, Rates};
 /// with that many addresses has got round counting anyway, and memory must not grow with them.
 const KEYS_MAX: usize = 100_000;
 /// How many are forgotten at once, so that looking for them costs little for each.
-const FORGOTTEN_AT_ONCE: usize = KEYS_MAX / 100;
+const EVICTED_AT_ONCE: usize = KEYS_MAX / 100;
 /// How long a try waits for those before it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of an IPv6 address is one caller: a customer is given at least a /64.
 const IPV6_CALLER_BITS: u32 = 64;
 
 /// For whom tries are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Counted {
+pub enum AttemptKey {
     /// A caller, by address.
     Caller(IpAddr),
     /// An account, by id, however it was named.
     Account(UserId),
     /// An account's tries from an address its owner has signed in or reset from before, so that strangers can't use them up.
-    Known(UserId, IpAddr),
+    KnownAddress(UserId, IpAddr),
     /// A name nobody has, by a hash of its spelling: counted like an account, or the difference would tell.
-    Nobody(u64),
+    UnknownName(u64),
 }
 
-impl Counted {
+impl AttemptKey {
     /// A caller. Addresses of one IPv6 /64 are one caller, and an IPv4 address is one in either notation.
     pub fn caller(address: IpAddr) -> Self {
         Self::Caller(prefix(address))
     }
 
     /// An account's tries from an address known to be its owner's.
-    pub fn known(user: UserId, address: IpAddr) -> Self {
-        Self::Known(user, prefix(address))
+    pub fn known_address(user: UserId, address: IpAddr) -> Self {
+        Self::KnownAddress(user, prefix(address))
     }
 
     /// A name nobody has.
-    pub fn nobody(name: &str) -> Self {
+    pub fn unknown_name(name: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
-        Self::Nobody(hasher.finish())
+        Self::UnknownName(hasher.finish())
     }
 }
 
@@ -69,7 +69,7 @@ pub fn prefix(address: IpAddr) -> IpAddr {
 
 /// The limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMany {
+pub struct LimitReached {
     /// How long until another try is let through; at least a second.
     pub retry_after: Duration,
 }
@@ -77,13 +77,13 @@ pub struct TooMany {
 /// A try that was let through. Dropped, it leaves no trace; [`Try::count`] keeps it counted.
 #[derive(Debug)]
 #[must_use = "a try that fails is to be counted"]
-pub struct Try<'t> {
+pub struct Attempt<'t> {
     throttle: &'t Throttle,
     limit: Limit,
-    counted: Counted,
+    counted: AttemptKey,
 }
 
-impl Try<'_> {
+impl Attempt<'_> {
     /// It failed, or is one of those that count however they come out.
     pub fn count(self) {
         if !self.throttle.enabled {
@@ -95,12 +95,12 @@ impl Try<'_> {
     }
 }
 
-impl Drop for Try<'_> {
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let mut table = self.throttle.table(self.limit);
         if let Some(tries) = table.get_mut(&self.counted) {
-            tries.under_way = tries.under_way.saturating_sub(1);
-            if tries.under_way == 0 && tries.failed.is_empty() {
+            tries.in_progress = tries.in_progress.saturating_sub(1);
+            if tries.in_progress == 0 && tries.failed.is_empty() {
                 table.remove(&self.counted);
             }
         }
@@ -111,18 +111,18 @@ impl Drop for Try<'_> {
 
 /// What is remembered of one key.
 #[derive(Debug, Default)]
-struct Tries {
+struct AttemptHistory {
     failed: VecDeque<Duration>,
-    under_way: usize,
+    in_progress: usize,
 }
 
-type Table = HashMap<Counted, Tries>;
+type AttemptTable = HashMap<AttemptKey, AttemptHistory>;
 
 /// What becomes of a try at the moment it is asked for.
-enum Turn {
-    Now,
-    AfterOthers,
-    Never(TooMany),
+enum Admission {
+    Admitted,
+    Wait,
+    Rejected(LimitReached),
 }
 
 /// The counts of one process.
@@ -131,7 +131,7 @@ pub struct Throttle {
     enabled: bool,
     rates: Rates,
     clock: Clock,
-    tables: [Mutex<Table>; Limit::ALL.len()],
+    tables: [Mutex<AttemptTable>; Limit::ALL.len()],
     decided: Notify,
 }
 
@@ -142,52 +142,53 @@ impl Throttle {
     }
 
     /// Asks for a try. Waits, a few seconds at most, while those under way could use the limit up.
-    pub async fn ask(&self, limit: Limit, counted: Counted) -> Result<Try<'_>, TooMany> {
-        let patient = timeout(PATIENCE, async {
+    pub async fn admit(&self, limit: Limit, counted: AttemptKey) -> Result<Attempt<'_>, LimitReached> {
+        let patient = timeout(ADMISSION_TIMEOUT, async {
             loop {
                 // Registered before the look, so that no decision between the two is missed.
                 let decided = self.decided.notified();
-                match self.turn(limit, counted) {
-                    Turn::Now => return Ok(Try { throttle: self, limit, counted }),
-                    Turn::Never(too_many) => return Err(too_many),
-                    Turn::AfterOthers => decided.await,
+                match self.admission(limit, counted) {
+                    Admission::Admitted => return Ok(Attempt { throttle: self, limit, counted }),
+                    Admission::Rejected(too_many) => return Err(too_many),
+                    Admission::Wait => decided.await,
                 }
             }
         });
-        patient.await.unwrap_or(Err(TooMany { retry_after: Duration::from_secs(1) }))
+        patient.await.unwrap_or(Err(LimitReached { retry_after: Duration::from_secs(1) }))
     }
 
-    fn turn(&self, limit: Limit, counted: Counted) -> Turn {
-        let (now, rate) = (self.clock.monotonic(), self.rates[limit]);
+    fn admission(&self, limit: Limit, counted: AttemptKey) -> Admission {
+        let now = self.clock.monotonic();
+        let rate = self.rates[limit];
         let mut table = self.table(limit);
         if table.len() >= KEYS_MAX && !table.contains_key(&counted) {
-            make_room(&mut table, now, rate.window());
+            evict_keys(&mut table, now, rate.window());
         }
         let tries = table.entry(counted).or_default();
         if self.enabled {
             tries.failed.retain(|at| now.saturating_sub(*at) < rate.window());
             let count = usize::try_from(rate.count()).unwrap_or(usize::MAX);
-            let open_at = tries.open_at(count, limit, rate.window());
+            let open_at = tries.admitted_at(count, limit, rate.window());
             if let Some(wait) = open_at.and_then(|at| at.checked_sub(now)).filter(|wait| !wait.is_zero()) {
-                return Turn::Never(TooMany { retry_after: wait.max(Duration::from_secs(1)) });
+                return Admission::Rejected(LimitReached { retry_after: wait.max(Duration::from_secs(1)) });
             }
             // Once the rate is used up there is one try at a time.
-            if tries.under_way >= count.saturating_sub(tries.failed.len()).max(1) {
-                return Turn::AfterOthers;
+            if tries.in_progress >= count.saturating_sub(tries.failed.len()).max(1) {
+                return Admission::Wait;
             }
         }
-        tries.under_way += 1;
-        Turn::Now
+        tries.in_progress += 1;
+        Admission::Admitted
     }
 
-    fn table(&self, limit: Limit) -> MutexGuard<'_, Table> {
+    fn table(&self, limit: Limit) -> MutexGuard<'_, AttemptTable> {
         self.tables[limit as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Tries {
+impl AttemptHistory {
     /// When the next try is let through, if the rate is used up.
-    fn open_at(&self, count: usize, limit: Limit, window: Duration) -> Option<Duration> {
+    fn admitted_at(&self, count: usize, limit: Limit, window: Duration) -> Option<Duration> {
         let oldest = self.failed.len().checked_sub(count).and_then(|place| self.failed.get(place))?;
         let room_at = *oldest + window;
         let trickle = limit.then_every().zip(self.failed.back()).map(|(every, last)| *last + every);
@@ -196,16 +197,16 @@ impl Tries {
 }
 
 /// Forgets what has run out, and if that is nothing, those longest without a failure. What is under way stays.
-fn make_room(table: &mut Table, now: Duration, window: Duration) {
-    let last = |tries: &Tries| tries.failed.back().copied().unwrap_or_default();
-    table.retain(|_, tries| tries.under_way > 0 || now.saturating_sub(last(tries)) < window);
+fn evict_keys(table: &mut AttemptTable, now: Duration, window: Duration) {
+    let last = |tries: &AttemptHistory| tries.failed.back().copied().unwrap_or_default();
+    table.retain(|_, tries| tries.in_progress > 0 || now.saturating_sub(last(tries)) < window);
     if table.len() < KEYS_MAX {
         return;
     }
-    let idle = table.iter().filter(|(_, tries)| tries.under_way == 0);
-    let mut oldest: Vec<(Duration, Counted)> = idle.map(|(counted, tries)| (last(tries), *counted)).collect();
+    let idle = table.iter().filter(|(_, tries)| tries.in_progress == 0);
+    let mut oldest: Vec<(Duration, AttemptKey)> = idle.map(|(counted, tries)| (last(tries), *counted)).collect();
     oldest.sort_unstable_by_key(|(at, _)| *at);
-    for (_, counted) in oldest.into_iter().take(FORGOTTEN_AT_ONCE) {
+    for (_, counted) in oldest.into_iter().take(EVICTED_AT_ONCE) {
         table.remove(&counted);
     }
 }
@@ -215,7 +216,7 @@ mod tests {
     use super::*;
     use crate::domain::time::Timestamp;
 
-    const ANN: Counted = Counted::Account(UserId(1));
+    const ANN: AttemptKey = AttemptKey::Account(UserId(1));
 
     fn throttle() -> (Throttle, Clock) {
         let clock = Clock::manual(Timestamp::from_unix(1_000_000));
@@ -223,10 +224,10 @@ mod tests {
     }
 
     /// How many of so many tries, each of which fails, are let through.
-    async fn failures(throttle: &Throttle, limit: Limit, counted: Counted, times: usize) -> usize {
+    async fn failures(throttle: &Throttle, limit: Limit, counted: AttemptKey, times: usize) -> usize {
         let mut through = 0;
         for _ in 0..times {
-            if let Ok(made) = throttle.ask(limit, counted).await {
+            if let Ok(made) = throttle.admit(limit, counted).await {
                 made.count();
                 through += 1;
             }
@@ -235,11 +236,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ten_failures_and_then_one_a_minute() {
+    async fn ten_failed_attempts_are_admitted_and_then_one_a_minute() {
         let (throttle, clock) = throttle();
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
-        let refused = throttle.ask(Limit::SignInAccount, ANN).await.err();
-        assert_eq!(refused, Some(TooMany { retry_after: Duration::from_mins(1) }));
+        let refused = throttle.admit(Limit::SignInAccount, ANN).await.err();
+        assert_eq!(refused, Some(LimitReached { retry_after: Duration::from_mins(1) }));
         clock.advance(Duration::from_secs(59));
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 5).await, 0);
         clock.advance(Duration::from_secs(1));
@@ -249,34 +250,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_without_a_trickle_waits_for_its_window() {
+    async fn a_limit_without_trickle_waits_for_its_window() {
         let (throttle, clock) = throttle();
-        let caller = Counted::caller(IpAddr::from([127, 0, 0, 1]));
+        let caller = AttemptKey::caller(IpAddr::from([127, 0, 0, 1]));
         assert_eq!(failures(&throttle, Limit::ResetGuessCaller, caller, 50).await, 10);
         clock.advance(Duration::from_secs(299));
-        let refused = throttle.ask(Limit::ResetGuessCaller, caller).await.err();
+        let refused = throttle.admit(Limit::ResetGuessCaller, caller).await.err();
         assert_eq!(refused.map(|no| no.retry_after.as_secs()), Some(1));
         clock.advance(Duration::from_secs(1));
         assert_eq!(failures(&throttle, Limit::ResetGuessCaller, caller, 50).await, 10);
     }
 
     #[tokio::test]
-    async fn what_succeeds_is_not_counted() {
+    async fn successful_attempts_are_not_counted() {
         let (throttle, _) = throttle();
         for _ in 0..100 {
-            drop(throttle.ask(Limit::SignInAccount, ANN).await.expect("successes are not counted"));
+            drop(throttle.admit(Limit::SignInAccount, ANN).await.expect("successes are not counted"));
         }
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
     }
 
     #[tokio::test]
-    async fn tries_at_once_wait_for_each_other_and_are_no_failures() {
+    async fn concurrent_attempts_wait_and_are_not_counted_as_failures() {
         let (throttle, _) = throttle();
         let throttle = std::sync::Arc::new(throttle);
         let tries = (0..200).map(|number| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
-                let made = throttle.ask(Limit::SignInAccount, ANN).await;
+                let made = throttle.admit(Limit::SignInAccount, ANN).await;
                 tokio::task::yield_now().await;
                 // The very first comes out wrong; all the others are right.
                 made.map(|made| {
@@ -294,15 +295,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thousand_wrong_ones_at_once_are_not_a_thousand_free_ones() {
+    async fn concurrent_failing_attempts_do_not_exceed_the_limit() {
         let (throttle, _) = throttle();
         let throttle = std::sync::Arc::new(throttle);
         let tries = (0..1000).map(|_| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
-                let made = throttle.ask(Limit::SignInAccount, ANN).await;
+                let made = throttle.admit(Limit::SignInAccount, ANN).await;
                 tokio::task::yield_now().await;
-                made.map(Try::count).is_ok()
+                made.map(Attempt::count).is_ok()
             })
         });
         let mut through = 0;
@@ -313,18 +314,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everyone_is_counted_alone() {
+    async fn each_key_is_counted_separately() {
         let (throttle, _) = throttle();
         let address = IpAddr::from([192, 0, 2, 7]);
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
-        for other in [Counted::Account(UserId(2)), Counted::known(UserId(1), address), Counted::nobody("ann")] {
+        for other in [
+            AttemptKey::Account(UserId(2)),
+            AttemptKey::known_address(UserId(1), address),
+            AttemptKey::unknown_name("ann"),
+        ] {
             assert_eq!(failures(&throttle, Limit::SignInAccount, other, 50).await, 10, "{other:?}");
         }
     }
 
     #[test]
-    fn one_network_is_one_caller() {
-        let caller = |text: &str| Counted::caller(text.parse().expect("an address"));
+    fn an_ipv6_network_is_one_caller() {
+        let caller = |text: &str| AttemptKey::caller(text.parse().expect("an address"));
         assert_eq!(caller("2001:db8::1"), caller("2001:db8::ffff:1"));
         assert_ne!(caller("2001:db8::1"), caller("2001:db8:0:1::1"));
         assert_eq!(caller("::ffff:192.0.2.1"), caller("192.0.2.1"));
@@ -332,19 +337,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_is_bounded_and_what_is_over_leaves_nothing() {
+    async fn memory_is_bounded_and_finished_attempts_leave_nothing() {
         let (throttle, _) = throttle();
-        drop(throttle.ask(Limit::SignInAccount, ANN).await);
+        drop(throttle.admit(Limit::SignInAccount, ANN).await);
         assert_eq!(throttle.table(Limit::SignInAccount).len(), 0);
         for id in 0..=KEYS_MAX {
             let id = i64::try_from(id).expect("it is small");
-            failures(&throttle, Limit::SignInAccount, Counted::Account(UserId(id)), 1).await;
+            failures(&throttle, Limit::SignInAccount, AttemptKey::Account(UserId(id)), 1).await;
         }
-        assert_eq!(throttle.table(Limit::SignInAccount).len(), KEYS_MAX - FORGOTTEN_AT_ONCE + 1);
+        assert_eq!(throttle.table(Limit::SignInAccount).len(), KEYS_MAX - EVICTED_AT_ONCE + 1);
     }
 
     #[tokio::test]
-    async fn a_throttle_that_is_off_lets_everything_through() {
+    async fn a_disabled_throttle_admits_everything() {
         let off = Throttle::new(false, Rates::default(), Clock::manual(Timestamp::from_unix(0)));
         assert_eq!(failures(&off, Limit::SignInAccount, ANN, 500).await, 500);
     }

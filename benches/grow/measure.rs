@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
-use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::domain::id::SessionId;
 use countersign::domain::user::Login;
 use countersign::issuer::refresh::Refresh;
-use countersign::issuer::refresh_token::{Opened, uuid as refresh_token};
+use countersign::issuer::refresh_token::{VerifiedRefreshToken, refresh_uuid as refresh_token};
 use countersign::issuer::{Caller, Issuer, issue};
+use countersign::random::Random;
 use countersign::store::StoreError;
 use countersign::{app, jobs};
 use rusqlite::OptionalExtension as _;
@@ -38,7 +38,7 @@ pub async fn open(folder: &Path) -> anyhow::Result<Arc<Issuer>> {
     let path = path.display();
     let settings = format!("data_dir = '{path}/data'\nkeys_dir = '{path}/keys'\nthrottle.enabled = false");
     let config = Config::from_toml(&settings).map_err(|error| anyhow!("{error:?}"))?;
-    app::build(&config, Clock::system(), Chance::System).await
+    app::build(&config, Clock::system(), Random::System).await
 }
 
 /// Measures all figures of a database.
@@ -109,7 +109,7 @@ async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
 async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) -> anyhow::Result<()> {
     let generation = generations.get(number as usize).context("an existing session")?;
     let session = SessionId(uuid(LIVE, number));
-    let token = Opened { session, generation: generation.load(Ordering::Relaxed) };
+    let token = VerifiedRefreshToken { session, generation: generation.load(Ordering::Relaxed) };
     let renewed = Refresh { token: token.into(), from: Caller { address: HERE } }.run(&issuer).await;
     let who = renewed.map_err(|refusal| anyhow!("session {number} was refused: {refusal:?}"))?;
     generation.store(who.session().generation, Ordering::Relaxed);
@@ -156,7 +156,7 @@ async fn sweep(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
     let begun = Instant::now();
     let mut swept = Ok(());
     let (_go_on, stop) = watch::channel(false);
-    let storm = waits_during(issuer, async { swept = jobs::sweep::tick(Arc::clone(issuer), stop).await }).await?;
+    let storm = waits_during(issuer, async { swept = jobs::cleanup::tick(Arc::clone(issuer), stop).await }).await?;
     swept?;
     Ok(json!({
         "turn_ms": ms(begun.elapsed()),

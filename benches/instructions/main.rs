@@ -10,10 +10,9 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Request;
 use countersign::app;
-use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Config;
-use countersign::crypto::sign::Unsigned;
+use countersign::crypto::sign::UnsignedToken;
 use countersign::crypto::token::UnverifiedToken;
 use countersign::domain::algorithm::Algorithm;
 use countersign::domain::id::SessionId;
@@ -21,6 +20,7 @@ use countersign::domain::key::Typ;
 use countersign::domain::time::Timestamp;
 use countersign::http::{self, Http};
 use countersign::issuer::Issuer;
+use countersign::random::Random;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -63,7 +63,7 @@ impl Parts {
         let config =
             Config::from_toml(&format!("data_dir = '{path}/data'\nkeys_dir = '{path}/keys'")).expect("it is valid");
         let clock = Clock::manual(Timestamp::from_unix(1_800_000_000));
-        let issuer = runtime.block_on(app::build(&config, clock, Chance::seeded(1))).expect("an issuer can be built");
+        let issuer = runtime.block_on(app::build(&config, clock, Random::seeded(1))).expect("an issuer can be built");
         let (session, now) = (SessionId(issuer.chance.uuid()), issuer.clock.now());
         Self { runtime, issuer, config, session, now }
     }
@@ -81,7 +81,7 @@ impl Parts {
     fn token(&self) -> String {
         let ring = self.issuer.ring();
         let signer = ring.signer(Algorithm::Es256, self.now).expect("there is a key");
-        let token = Unsigned::new(signer, Typ::Jwt, &self.claims()).and_then(Unsigned::sign);
+        let token = UnsignedToken::new(signer, Typ::Jwt, &self.claims()).and_then(UnsignedToken::sign);
         token.expect("it signs").expose().to_owned()
     }
 
@@ -101,7 +101,7 @@ fn mint_es256(parts: &Parts, times: u32) {
     let (ring, claims) = (parts.issuer.ring(), parts.claims());
     let signer = ring.signer(Algorithm::Es256, parts.now).expect("there is a key");
     for _ in 0..times {
-        assert!(black_box(Unsigned::new(signer, Typ::Jwt, &claims).and_then(Unsigned::sign)).is_ok());
+        assert!(black_box(UnsignedToken::new(signer, Typ::Jwt, &claims).and_then(UnsignedToken::sign)).is_ok());
     }
 }
 

@@ -5,16 +5,16 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::Path;
 
-use super::{BackupError, DATABASE, Issued, KEYS, Listed, Manifest, examine, io};
+use super::{BackupError, BackupFile, BackupSource, DATABASE, KEYS, Manifest, examine, io};
 use crate::domain::time::Timestamp;
 use crate::store::sqlite::copy;
 
-impl Issued<'_> {
+impl BackupSource<'_> {
     /// Copies database and keys into `folder`, which must be empty or not there, and looks through the copies. When this
     /// returns they are on the disk.
     pub fn back_up(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
         make_folder(folder)?;
-        let made = self.fill(folder, now);
+        let made = self.copy_into(folder, now);
         if made.is_err() {
             // What was begun is of no use, and in the way of the next try. It was all made here.
             let _ = fs::remove_file(folder.join(DATABASE));
@@ -23,12 +23,12 @@ impl Issued<'_> {
         made
     }
 
-    fn fill(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
+    fn copy_into(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
         copy::copy(self.database, &folder.join(DATABASE))?;
         let keys = self.keys.copy_to(&folder.join(KEYS))?;
         let names = keys.into_iter().map(|name| format!("{KEYS}/{name}"));
         let names = names.chain([DATABASE.to_owned()]);
-        let files = names.map(|name| Listed::read(folder, name)).collect::<Result<_, _>>()?;
+        let files = names.map(|name| BackupFile::read(folder, name)).collect::<Result<_, _>>()?;
         let (holds, keys) = examine(folder, self.keys)?;
         // Opening the copy took a lock in it, which has had its use.
         let _ = fs::remove_file(folder.join(KEYS).join(".lock"));

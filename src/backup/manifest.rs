@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackupError, DATABASE, KEYS, io};
 use crate::domain::time::Timestamp;
-use crate::store::sqlite::copy::Holds;
+use crate::store::sqlite::copy::DatabaseContents;
 
 /// The list's name.
 const NAME: &str = "manifest.json";
@@ -35,12 +35,12 @@ pub struct Manifest {
     /// How many keys, retired ones too.
     pub keys: usize,
     /// Every file of it but this one.
-    pub files: Vec<Listed>,
+    pub files: Vec<BackupFile>,
 }
 
 /// A file of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct BackupFile {
     /// Its path within the folder.
     pub name: String,
     /// Its length in bytes.
@@ -49,12 +49,14 @@ pub struct Listed {
     pub sha256: String,
 }
 
-impl Listed {
+impl BackupFile {
     /// Reads a file all through.
     pub(super) fn read(folder: &Path, name: String) -> Result<Self, BackupError> {
         let path = folder.join(&name);
         let mut file = File::open(&path).map_err(io("open", &path))?;
-        let (mut sum, mut bytes, mut buffer) = (Context::new(&SHA256), 0, vec![0; 64 * 1024]);
+        let mut sum = Context::new(&SHA256);
+        let mut bytes = 0;
+        let mut buffer = vec![0; 64 * 1024];
         loop {
             match file.read(&mut buffer) {
                 Ok(0) => break,
@@ -75,9 +77,9 @@ impl Listed {
 }
 
 impl Manifest {
-    pub(super) fn new(made_at: Timestamp, holds: Holds, keys: usize, files: Vec<Listed>) -> Self {
+    pub(super) fn new(made_at: Timestamp, holds: DatabaseContents, keys: usize, files: Vec<BackupFile>) -> Self {
         let made_by = env!("CARGO_PKG_VERSION").to_owned();
-        let Holds { schema, users, sessions } = holds;
+        let DatabaseContents { schema, users, sessions } = holds;
         Self { version: VERSION, made_at, made_by, schema, users, sessions, keys, files }
     }
 
@@ -107,7 +109,7 @@ impl Manifest {
             if !is_ours(&listed.name) {
                 return Err(damaged(&path, format!("it lists {:?}, which no backup has", listed.name)));
             }
-            let found = Listed::read(folder, listed.name.clone())?;
+            let found = BackupFile::read(folder, listed.name.clone())?;
             if found != *listed {
                 return Err(damaged(&folder.join(&listed.name), "it is not what was written".to_owned()));
             }
@@ -134,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_names_nothing_outside() {
+    fn manifest_paths_stay_inside_the_backup() {
         assert!(is_ours("countersign.db") && is_ours("keys/ring.json"));
         for name in ["", "/etc/passwd", "../x", "keys/../../x", "keys", "keys/a/b", "other.db", "keys/.."] {
             assert!(!is_ours(name), "{name}");

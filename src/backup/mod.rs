@@ -16,7 +16,7 @@ mod manifest;
 mod restore;
 pub mod serving;
 
-pub use manifest::{Listed, Manifest};
+pub use manifest::{BackupFile, Manifest};
 
 /// The copy of the database.
 const DATABASE: &str = "countersign.db";
@@ -25,7 +25,7 @@ const KEYS: &str = "keys";
 
 /// What is copied: where an issuer's database and keys are.
 #[derive(Debug)]
-pub struct Issued<'a> {
+pub struct BackupSource<'a> {
     /// The database's file.
     pub database: &'a Path,
     /// The folder of keys.
@@ -79,7 +79,7 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError
 }
 
 /// Looks through a backup's two parts: SQLite finds the database in order, and every key opens, signs and verifies.
-fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::Holds, usize), BackupError> {
+fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::DatabaseContents, usize), BackupError> {
     let holds = copy::examine(&folder.join(DATABASE))?;
     let ring = keys.at(folder.join(KEYS)).open()?;
     Ok((holds, ring.schedule().keys().len()))

@@ -8,10 +8,10 @@ use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{BackupError, DATABASE, Issued, KEYS, Listed, Manifest, examine, io, serving};
+use super::{BackupError, BackupFile, BackupSource, DATABASE, KEYS, Manifest, examine, io, serving};
 use crate::store::sqlite::copy;
 
-impl Issued<'_> {
+impl BackupSource<'_> {
     /// Puts a backup's database and keys in place.
     pub fn restore(&self, folder: &Path) -> Result<Manifest, BackupError> {
         let manifest = Manifest::check(folder)?;
@@ -21,7 +21,7 @@ impl Issued<'_> {
         let Some(_alone) = serving::exclude(self.database)? else {
             return Err(BackupError::Served(self.database.to_owned()));
         };
-        let is_there = self.database_is_there(&manifest)?;
+        let is_there = self.is_database_restored(&manifest)?;
         let from = self.keys.at(folder.join(KEYS));
         self.keys.check_restorable(&from)?;
         if !is_there {
@@ -30,7 +30,8 @@ impl Issued<'_> {
         self.keys.restore(&from)?;
         self.keys.open()?;
         if !is_there {
-            let (unfinished, into) = (beside(self.database, copy::RESTORING), parent(self.database));
+            let unfinished = with_suffix(self.database, copy::RESTORING);
+            let into = parent(self.database);
             fs::rename(&unfinished, self.database).map_err(io("put in place", self.database))?;
             File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))?;
         }
@@ -39,9 +40,9 @@ impl Issued<'_> {
 
     /// Whether this very database is in place already, from a restoring before. Another one must not be there, nor
     /// the log of one: SQLite would play it into ours.
-    fn database_is_there(&self, manifest: &Manifest) -> Result<bool, BackupError> {
+    fn is_database_restored(&self, manifest: &Manifest) -> Result<bool, BackupError> {
         for suffix in ["-wal", "-shm", "-journal"] {
-            let beside = beside(self.database, suffix);
+            let beside = with_suffix(self.database, suffix);
             if beside.exists() {
                 return Err(BackupError::Exists(beside));
             }
@@ -54,7 +55,9 @@ impl Issued<'_> {
 
     /// Copies the database under another name, waits until all of it is on the disk, and reads it once more.
     fn copy_database(&self, folder: &Path, manifest: &Manifest) -> Result<(), BackupError> {
-        let (from, to, into) = (folder.join(DATABASE), beside(self.database, copy::RESTORING), parent(self.database));
+        let from = folder.join(DATABASE);
+        let to = with_suffix(self.database, copy::RESTORING);
+        let into = parent(self.database);
         let mut source = File::open(&from).map_err(io("open", &from))?;
         let made = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);
         let mut copy = made.map_err(io("make", &to))?;
@@ -69,11 +72,11 @@ impl Issued<'_> {
 
 /// Whether a file is the database of the list, to the last byte.
 fn is_listed(file: &Path, manifest: &Manifest) -> Result<bool, BackupError> {
-    let found = Listed::read(Path::new(""), file.to_string_lossy().into_owned())?;
+    let found = BackupFile::read(Path::new(""), file.to_string_lossy().into_owned())?;
     Ok(manifest.files.iter().any(|listed| listed.name == DATABASE && listed.sha256 == found.sha256))
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)

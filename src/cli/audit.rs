@@ -13,7 +13,7 @@ use crate::domain::user::Login;
 use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
-pub struct Audit {
+pub struct AuditArgs {
     /// Only what concerns this user, by name, address or, for one who was deleted, id
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -25,7 +25,7 @@ pub struct Audit {
     json: bool,
 }
 
-impl Audit {
+impl AuditArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let lines = match existing_store(config)? {
             Some(store) => self.read(&store)?,
@@ -45,7 +45,8 @@ impl Audit {
         Ok(ExitCode::SUCCESS)
     }
     fn read(&self, store: &Store) -> Result<Vec<AuditLine>> {
-        let (name, limit) = (self.user.clone(), self.limit);
+        let name = self.user.clone();
+        let limit = self.limit;
         let read = store.read(move |tx| {
             let Some(name) = name else { return tx.audit_lines(None, limit).map(Some) };
             if let Some(user) = tx.user_by_login(&Login::new(&name))? {

@@ -8,15 +8,15 @@ use clap::Args;
 
 use super::print;
 use crate::app;
-use crate::backup::Issued;
-use crate::chance::Chance;
+use crate::backup::BackupSource;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::crypto::key_dir::KeyDir;
+use crate::random::Random;
 
 /// Copy the database and the keys into a new folder, while the server runs
 #[derive(Debug, Args)]
-pub struct Backup {
+pub struct BackupArgs {
     /// The folder, which must be empty or not there
     dir: PathBuf,
     /// Print the list of what was copied, as JSON
@@ -26,21 +26,21 @@ pub struct Backup {
 
 /// Put a backup's database and keys where there are none
 #[derive(Debug, Args)]
-pub struct Restore {
+pub struct RestoreArgs {
     /// The folder that `countersign backup` filled
     dir: PathBuf,
 }
 
-impl Backup {
+impl BackupArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (clock, keys) = keys(config);
         let DatabaseUrl::Sqlite(database) = &config.database.url;
-        let made = Issued { database, keys: &keys }.back_up(&self.dir, clock.now());
+        let made = BackupSource { database, keys: &keys }.back_up(&self.dir, clock.now());
         let made = made.with_context(|| format!("backing up to {}", self.dir.display()))?;
         if self.json {
             print::json(&made)?;
         }
-        print::say(format!(
+        print::message(format!(
             "{} holds {} users, {} sessions and {} keys, and was looked through",
             self.dir.display(),
             made.users,
@@ -54,13 +54,13 @@ impl Backup {
     }
 }
 
-impl Restore {
+impl RestoreArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (_, keys) = keys(config);
         let DatabaseUrl::Sqlite(database) = &config.database.url;
-        let restored = Issued { database, keys: &keys }.restore(&self.dir);
+        let restored = BackupSource { database, keys: &keys }.restore(&self.dir);
         let restored = restored.with_context(|| format!("restoring from {}", self.dir.display()))?;
-        print::say(format!(
+        print::message(format!(
             "{} and {} are as they were at {}",
             database.display(),
             keys.path().display(),
@@ -73,5 +73,5 @@ impl Restore {
 
 fn keys(config: &Config) -> (Clock, KeyDir) {
     let clock = Clock::system();
-    (clock.clone(), app::key_dir(config, clock, Chance::System))
+    (clock.clone(), app::key_dir(config, clock, Random::System))
 }

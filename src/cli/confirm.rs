@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use anyhow::{Result, bail};
 
 /// Goes on if a person at the terminal types `yes`. With `--yes`, and where nobody is there to ask (a script), nobody is.
-pub fn ask(yes: bool, what: &str) -> Result<()> {
+pub fn confirm(yes: bool, what: &str) -> Result<()> {
     if yes || !io::stdin().is_terminal() {
         return Ok(());
     }

@@ -10,10 +10,9 @@ use zeroize::Zeroizing;
 
 use super::{block_on, confirm, print, secret_input};
 use crate::app;
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::key_dir::{KeyDir, KeyDirError, Revoked};
+use crate::crypto::key_dir::{KeyDir, KeyDirError, RevokedKey};
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Action, Operator};
@@ -22,12 +21,13 @@ use crate::domain::limit::span;
 use crate::domain::secret::SecretBytes;
 use crate::domain::setting::Settings;
 use crate::domain::time::Timestamp;
-use crate::issuer::admin::keys::{told_of_new, told_of_revoked};
+use crate::issuer::admin::keys::{new_key_detail, revoked_key_detail};
 use crate::issuer::{keys, settings};
+use crate::random::Random;
 use crate::store::StoreError;
 
 #[derive(Debug, Subcommand)]
-pub enum Keys {
+pub enum KeysCommand {
     /// List all keys with their states and dates
     List {
         /// Print JSON
@@ -38,23 +38,23 @@ pub enum Keys {
     Rotate {
         /// Which algorithm's key to rotate
         #[arg(long, value_name = "ES256|RS256|all", default_value = "all", value_parser = algorithms)]
-        alg: Which,
+        alg: AlgorithmSelection,
         /// Let the new key sign at once; verifiers with a cached JWKS may refuse its tokens for a while
         #[arg(long)]
         now: bool,
     },
     /// Bring a private key of your own (PKCS#8, PKCS#1 or SEC1 PEM), scheduled as a rotation is
-    Import(Import),
+    Import(KeyImportArgs),
     /// Encrypt every private key with another passphrase, or with none
-    Passphrase(Passphrase),
+    Passphrase(PassphraseArgs),
     /// Print the public half of a key
     Export {
         /// The key's id, or the beginning of it
         #[arg(allow_hyphen_values = true)]
         kid: String,
         /// The form to print it in
-        #[arg(long, value_enum, default_value_t = Format::Pem)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = KeyFormat::Pem)]
+        format: KeyFormat,
     },
     /// Take a key out of the JWKS at once: verifiers refuse what it signed as soon as they fetch the JWKS anew
     Revoke {
@@ -71,17 +71,17 @@ pub enum Keys {
 
 /// One algorithm or all of them.
 #[derive(Clone, Copy, Debug)]
-pub struct Which(Option<Algorithm>);
+pub struct AlgorithmSelection(Option<Algorithm>);
 
-fn algorithms(text: &str) -> Result<Which, String> {
+fn algorithms(text: &str) -> Result<AlgorithmSelection, String> {
     if text == "all" {
-        return Ok(Which(None));
+        return Ok(AlgorithmSelection(None));
     }
-    text.parse().map(|alg| Which(Some(alg))).map_err(|_| "use ES256, RS256 or all".to_owned())
+    text.parse().map(|alg| AlgorithmSelection(Some(alg))).map_err(|_| "use ES256, RS256 or all".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Format {
+pub enum KeyFormat {
     /// SPKI PEM
     Pem,
     /// A JWK
@@ -91,7 +91,7 @@ pub enum Format {
 }
 
 #[derive(Debug, Args)]
-pub struct Import {
+pub struct KeyImportArgs {
     /// The private key's file
     file: PathBuf,
     /// A file that holds its passphrase, if it is encrypted; asked for otherwise
@@ -104,7 +104,7 @@ pub struct Import {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct Passphrase {
+pub struct PassphraseArgs {
     /// A file that holds the new passphrase
     #[arg(long, value_name = "FILE")]
     new_file: Option<PathBuf>,
@@ -113,31 +113,31 @@ pub struct Passphrase {
     remove: bool,
 }
 
-impl Keys {
+impl KeysCommand {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let clock = Clock::system();
-        let mut folder = app::key_dir(config, clock.clone(), Chance::System);
+        let mut folder = app::key_dir(config, clock.clone(), Random::System);
         match self {
             Self::List { json } => list(&open(&folder)?, clock.now(), json)?,
-            Self::Rotate { alg: Which(alg), now } => {
+            Self::Rotate { alg: AlgorithmSelection(alg), now } => {
                 let made = rotate(&folder, alg, now, &policy(config, &folder)?)?;
-                note(config, clock.now(), Action::KeyRotated, made.iter().map(told_of_new).collect());
+                record_audit(config, clock.now(), Action::KeyRotated, made.iter().map(new_key_detail).collect());
             }
             Self::Import(import) => {
                 let key = import.run(config, &folder)?;
-                note(config, clock.now(), Action::KeyRotated, vec![told_of_new(&key)]);
+                record_audit(config, clock.now(), Action::KeyRotated, vec![new_key_detail(&key)]);
             }
             Self::Passphrase(passphrase) => passphrase.run(&mut folder)?,
             Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
             Self::Revoke { kid, yes } => {
-                confirm::ask(yes, "Verifiers will refuse what this key signed.")?;
+                confirm::confirm(yes, "Verifiers will refuse what this key signed.")?;
                 // A stolen key goes on signing while the database is mended: it must go, whatever the settings are.
                 let policy = policy(config, &folder).or_else(|error| {
                     print::warn(format!("{error:#}: going by the default settings"));
                     without_settings(config, &folder)
                 });
                 let done = revoke(&folder, &kid, &policy?)?;
-                note(config, clock.now(), Action::KeyRevoked, vec![told_of_revoked(&done)]);
+                record_audit(config, clock.now(), Action::KeyRevoked, vec![revoked_key_detail(&done)]);
             }
             Self::Prune => prune(config, &folder, clock.now())?,
         }
@@ -202,25 +202,28 @@ fn first_start(folder: &KeyDir) -> Result<Option<KeyRing>> {
 
 fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>> {
     if let Some(ring) = first_start(folder)? {
-        print::say("the folder had no keys: made one active key of each algorithm, which sign at once");
+        print::message("the folder had no keys: made one active key of each algorithm, which sign at once");
         return Ok(ring.schedule().keys().to_vec());
     }
     let made = folder.rotate(alg, at_once, policy)?;
     for key in &made {
-        tell(key, at_once, policy)?;
+        report_rotation(key, at_once, policy)?;
     }
     Ok(made)
 }
 
 /// Says when a new key will sign: the key's id goes to stdout, for scripts. By its own dates, as making it took time.
-fn tell(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
+fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     print::data(key.kid.as_str())?;
     if key.signs_from > key.created_at {
         let wait = rounded(key.signs_from.since(key.created_at));
-        print::say(format!("{} key {} is published; it signs from {} (in {wait})", key.alg, key.kid, key.signs_from));
+        print::message(format!(
+            "{} key {} is published; it signs from {} (in {wait})",
+            key.alg, key.kid, key.signs_from
+        ));
         return Ok(());
     }
-    print::say(format!("{} key {} is published and signs at once", key.alg, key.kid));
+    print::message(format!("{} key {} is published and signs at once", key.alg, key.kid));
     if at_once {
         print::warn(format!(
             "verifiers that cached the JWKS and do not refetch on an unknown kid may refuse its tokens, for up to {} where they \
@@ -240,7 +243,7 @@ fn rounded(wait: Duration) -> String {
     found.map_or_else(|| format!("{seconds} seconds"), |(unit, name)| format!("{} {name}", seconds.div_ceil(unit)))
 }
 
-impl Import {
+impl KeyImportArgs {
     fn run(self, config: &Config, folder: &KeyDir) -> Result<Key> {
         let doing = || format!("importing {}", self.file.display());
         let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(doing)?);
@@ -254,17 +257,17 @@ impl Import {
         first_start(folder)?;
         let policy = policy(config, folder)?;
         let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(doing)?;
-        tell(&key, self.now, &policy)?;
+        report_rotation(&key, self.now, &policy)?;
         Ok(key)
     }
 }
 
-impl Passphrase {
+impl PassphraseArgs {
     fn run(self, folder: &mut KeyDir) -> Result<()> {
         let new = self.new_file.as_deref().map(secret_input::passphrase_file).transpose()?;
         let removed = new.is_none();
         let rewritten = folder.set_passphrase(new)?;
-        print::say(format!("private keys rewritten{}: {rewritten}", if removed { " in clear" } else { "" }));
+        print::message(format!("private keys rewritten{}: {rewritten}", if removed { " in clear" } else { "" }));
         print::hint(if removed {
             "take keys.passphrase out of the settings and restart the server: until then new keys are encrypted with it"
         } else {
@@ -275,21 +278,21 @@ impl Passphrase {
     }
 }
 
-fn export(ring: &KeyRing, kid: &str, format: Format) -> Result<()> {
+fn export(ring: &KeyRing, kid: &str, format: KeyFormat) -> Result<()> {
     let key = ring.find(kid)?;
     match format {
-        Format::Pem => print::data(key.spki_pem())?,
-        Format::Jwk => print::json(key.jwk())?,
-        Format::Certificate => print::data(key.certificate_pem())?,
+        KeyFormat::Pem => print::data(key.spki_pem())?,
+        KeyFormat::Jwk => print::json(key.jwk())?,
+        KeyFormat::Certificate => print::data(key.certificate_pem())?,
     }
     Ok(())
 }
 
-fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<Revoked> {
+fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<RevokedKey> {
     let done = folder.revoke(kid, policy)?;
-    print::say(format!("key {} is revoked and out of the JWKS", done.key.kid));
+    print::message(format!("key {} is revoked and out of the JWKS", done.key.kid));
     if let Some(successor) = &done.successor {
-        print::say(format!("{} key {} signs in its place, at once", successor.alg, successor.kid));
+        print::message(format!("{} key {} signs in its place, at once", successor.alg, successor.kid));
     }
     print::hint(format!(
         "verifiers go on accepting its tokens until they refetch the JWKS: up to {} where they keep to max-age",
@@ -299,7 +302,7 @@ fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<Revoked> {
 }
 
 /// Tells the audit log, where there is a database. What was done to the keys stands, whatever becomes of the line.
-fn note(config: &Config, now: Timestamp, action: Action, details: Vec<String>) {
+fn record_audit(config: &Config, now: Timestamp, action: Action, details: Vec<String>) {
     let entries: Vec<_> =
         details.into_iter().map(|told| Operator::CommandLine.entry(now, action, None, told)).collect();
     let written = || -> Result<()> {
@@ -326,7 +329,7 @@ fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
     for key in &forgotten {
         print::data(key.kid.as_str())?;
     }
-    print::say(format!("keys forgotten: {}", forgotten.len()));
+    print::message(format!("keys forgotten: {}", forgotten.len()));
     Ok(())
 }
 
@@ -334,10 +337,10 @@ fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
 mod tests {
     use clap::Parser as _;
 
-    use super::super::Cli;
+    use crate::cli::Cli;
 
     #[test]
-    fn a_key_s_id_may_begin_with_a_hyphen() {
+    fn a_key_id_may_begin_with_a_hyphen() {
         let asked_for = Cli::try_parse_from(["countersign", "keys", "revoke", "--yes", "-GBKoReH34"]);
         assert!(asked_for.is_ok(), "{asked_for:?}");
         for kid in ["-GBKoReH34", "-hGBKoReH34", "--BKoReH34", "--helpful"] {

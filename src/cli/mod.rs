@@ -46,29 +46,29 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve until SIGTERM or SIGINT: register, sign in, renew, publish keys
-    Serve(serve::Serve),
+    Serve(serve::ServeArgs),
     /// List, rotate, import, export and revoke signing keys
     #[command(subcommand)]
-    Keys(keys::Keys),
+    Keys(keys::KeysCommand),
     /// Create, show and change users
     #[command(subcommand)]
-    Users(users::Users),
+    Users(users::UsersCommand),
     /// Mint, inspect and verify tokens
     #[command(subcommand)]
-    Token(token::Token),
+    Token(token::TokenCommand),
     /// List and change runtime settings
     #[command(subcommand)]
-    Settings(settings::Settings),
+    Settings(settings::SettingsCommand),
     /// Show the audit log, newest first
-    Audit(audit::Audit),
+    Audit(audit::AuditArgs),
     /// Copy the database and the keys into a new folder, while the server runs
-    Backup(backup::Backup),
+    Backup(backup::BackupArgs),
     /// Put a backup's database and keys where there are none
-    Restore(backup::Restore),
+    Restore(backup::RestoreArgs),
     /// Print the description of every route (OpenAPI 3.1)
     Openapi,
     /// Check the configuration, the keys and the templates without serving
-    Check(check::Check),
+    Check(check::CheckArgs),
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -86,7 +86,7 @@ pub fn run() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match cli.carry_out() {
+    match cli.execute() {
         Ok(code) => code,
         Err(error) => {
             print::error(format!("{error:#}"));
@@ -96,14 +96,14 @@ pub fn run() -> ExitCode {
 }
 
 impl Cli {
-    fn carry_out(self) -> Result<ExitCode> {
+    fn execute(self) -> Result<ExitCode> {
         let mut flags = self.settings;
         if let Command::Serve(serve) = &self.command {
             flags.extend(serve.flags());
         }
         let config = Config::from_process(self.config, flags)?;
         match self.command {
-            Command::Serve(_) => serve::Serve::run(config),
+            Command::Serve(_) => serve::ServeArgs::run(config),
             Command::Keys(command) => command.run(&config),
             Command::Users(command) => command.run(&config),
             Command::Token(command) => command.run(&config),

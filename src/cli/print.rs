@@ -25,28 +25,28 @@ pub fn data(text: &str) -> io::Result<()> {
 }
 
 /// Says what was done.
-pub fn say(text: impl AsRef<str>) {
-    speak("", text.as_ref());
+pub fn message(text: impl AsRef<str>) {
+    write_stderr("", text.as_ref());
 }
 
 /// Says what could be done next, apart from the rest.
 pub fn hint(text: impl AsRef<str>) {
-    speak("hint: ", text.as_ref());
+    write_stderr("hint: ", text.as_ref());
 }
 
 /// Says what is not as it should be, though the command goes on.
 pub fn warn(text: impl AsRef<str>) {
-    speak("countersign: warning: ", text.as_ref());
+    write_stderr("countersign: warning: ", text.as_ref());
 }
 
 /// Says why the command failed: what was being done, what is wrong, what to do.
 pub fn error(text: impl AsRef<str>) {
-    speak("countersign: ", text.as_ref());
+    write_stderr("countersign: ", text.as_ref());
 }
 
 /// Speech that nobody can hear is not worth failing for.
-fn speak(prefix: &str, text: &str) {
-    let _ = written(&mut io::stderr().lock(), &format!("{prefix}{}\n", shown(text, true)));
+fn write_stderr(prefix: &str, text: &str) {
+    let _ = written(&mut io::stderr().lock(), &format!("{prefix}{}\n", escaped(text, true)));
 }
 
 fn written(out: &mut impl Write, text: &str) -> io::Result<()> {
@@ -57,7 +57,7 @@ fn written(out: &mut impl Write, text: &str) -> io::Result<()> {
 }
 
 /// The text with its control characters written out, so that it can't move the cursor or pass for another line.
-fn shown(text: &str, lines: bool) -> String {
+fn escaped(text: &str, lines: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() && !(lines && c == '\n') {
@@ -72,7 +72,7 @@ fn shown(text: &str, lines: bool) -> String {
 fn aligned(headers: &[&str], rows: &[Vec<String>]) -> String {
     let header = headers.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let rows: Vec<Vec<String>> =
-        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| shown(cell, false)).collect()).collect();
+        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| escaped(cell, false)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
@@ -93,9 +93,9 @@ mod tests {
     use super::*;
 
     /// A reader that has gone, or a disk that is full.
-    struct Failing(ErrorKind);
+    struct FailingWriter(ErrorKind);
 
-    impl Write for Failing {
+    impl Write for FailingWriter {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             Err(self.0.into())
         }
@@ -106,23 +106,23 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_and_lines_have_no_blanks_at_their_end() {
+    fn columns_are_aligned_without_trailing_blanks() {
         let rows = [vec!["ü".to_owned(), "ES256".to_owned(), String::new()], vec!["long".to_owned(), "x".to_owned()]];
         assert_eq!(aligned(&["KID", "ALG", "STATE"], &rows), "KID   ALG    STATE\nü     ES256\nlong  x\n");
         assert_eq!(aligned(&["NAME"], &[]), "NAME\n");
     }
 
     #[test]
-    fn control_characters_are_shown_and_not_obeyed() {
+    fn control_characters_are_escaped() {
         let rows = [vec!["a\nb\u{1b}[2J".to_owned()]];
         assert_eq!(aligned(&["NAME"], &rows), "NAME\na\\nb\\u{1b}[2J\n");
-        assert_eq!(shown("two\nlines\r", true), "two\nlines\\r");
+        assert_eq!(escaped("two\nlines\r", true), "two\nlines\\r");
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_failure_and_a_full_disk_is() {
-        assert!(written(&mut Failing(ErrorKind::BrokenPipe), "x").is_ok());
-        let full = written(&mut Failing(ErrorKind::StorageFull), "x");
+    fn a_closed_pipe_is_ignored_and_a_full_disk_is_an_error() {
+        assert!(written(&mut FailingWriter(ErrorKind::BrokenPipe), "x").is_ok());
+        let full = written(&mut FailingWriter(ErrorKind::StorageFull), "x");
         assert_eq!(full.map_err(|e| e.kind()), Err(ErrorKind::StorageFull));
         let mut out = Vec::new();
         assert!(written(&mut out, "x\n").is_ok());

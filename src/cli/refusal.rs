@@ -5,7 +5,7 @@ use anyhow::{Error, anyhow};
 use crate::issuer::{Denied, Refusal};
 
 /// What to tell the operator.
-pub fn words(refusal: Refusal) -> Error {
+pub fn refusal_error(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Invalid(problems) => {
             let list: Vec<String> =
@@ -29,9 +29,9 @@ pub fn words(refusal: Refusal) -> Error {
 }
 
 /// What to tell the operator whose change was not made.
-pub fn denied(denied: Denied) -> Error {
+pub fn denied_error(denied: Denied) -> Error {
     match denied {
         Denied::Rule(rule) => rule.into(),
-        Denied::Refused(refusal) => words(refusal),
+        Denied::Refused(refusal) => refusal_error(refusal),
     }
 }

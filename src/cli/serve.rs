@@ -13,10 +13,10 @@ use tokio::sync::watch;
 
 use super::print;
 use crate::app::FirstSuperuser;
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
 use crate::issuer::Issuer;
+use crate::random::Random;
 use crate::{app, telemetry};
 
 /// Two threads answer what needs no hashing; the hashing pool has its own.
@@ -26,20 +26,21 @@ const SUPERUSER: Duration = Duration::from_secs(5);
 
 /// Serve until SIGTERM or SIGINT: register, sign in, renew, publish keys.
 #[derive(Debug, Args)]
-pub struct Serve {
+pub struct ServeArgs {
     /// The address to listen on, instead of server.listen; port 0 takes any free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 }
 
-impl Serve {
+impl ServeArgs {
     /// The settings that the command's own flags stand for.
     pub fn flags(&self) -> Option<(String, String)> {
         self.listen.clone().map(|address| ("server.listen".to_owned(), address))
     }
 
     pub fn run(config: Config) -> Result<ExitCode> {
-        let (log, collector) = (&config.log, config.traces.as_ref().map(|traces| traces.collector.as_str()));
+        let log = &config.log;
+        let collector = config.traces.as_ref().map(|traces| traces.collector.as_str());
         let traces = telemetry::start(&log.level, log.format == LogFormat::Json, collector)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
         let served = runtime.block_on(serve(config));
@@ -56,11 +57,11 @@ async fn serve(config: Config) -> Result<()> {
     let listener = TcpListener::bind(address)
         .with_context(|| format!("listening on {address} (choose another address with --listen or server.listen)"))?;
     let config = config.listening_on(listener.local_addr()?);
-    outlive_file_limits()?;
-    let issuer = app::build(&config, Clock::system(), Chance::System).await?;
+    ignore_file_size_signal()?;
+    let issuer = app::build(&config, Clock::system(), Random::System).await?;
     match app::first_superuser(&config, &issuer).await? {
-        FirstSuperuser::Later => drop(tokio::spawn(tell_later(config.clone(), Arc::clone(&issuer)))),
-        first => tell(first, config.log.format),
+        FirstSuperuser::Later => drop(tokio::spawn(retry_first_superuser(config.clone(), Arc::clone(&issuer)))),
+        first => print_first_superuser(first, config.log.format),
     }
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
@@ -75,26 +76,26 @@ async fn serve(config: Config) -> Result<()> {
 
 /// A file that may not grow any more (`ulimit -f`, `LimitFSIZE=`) is to the write that meets it what a full disk is, and no
 /// end of the process: any handler of the signal makes it so, whether anyone listens or not.
-fn outlive_file_limits() -> Result<()> {
+fn ignore_file_size_signal() -> Result<()> {
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
     signal(kind).map(drop).context("handling the signal of files that grew too long")
 }
 
 /// Asks for the first superuser again until the database answers.
-async fn tell_later(config: Config, issuer: Arc<Issuer>) {
+async fn retry_first_superuser(config: Config, issuer: Arc<Issuer>) {
     tracing::warn!("nobody knows whether there is a superuser, for the database does not answer: it is asked again");
     loop {
         tokio::time::sleep(SUPERUSER).await;
         match app::first_superuser(&config, &issuer).await {
             Ok(FirstSuperuser::Later) => {}
-            Ok(first) => return tell(first, config.log.format),
+            Ok(first) => return print_first_superuser(first, config.log.format),
             Err(error) => return tracing::error!("there is no superuser yet: {error:#}"),
         }
     }
 }
 
 /// The link is a secret: it is said to whoever started the server, and not logged. Among lines for machines it is one.
-fn tell(first: FirstSuperuser, format: LogFormat) {
+fn print_first_superuser(first: FirstSuperuser, format: LogFormat) {
     match first {
         FirstSuperuser::There | FirstSuperuser::Later => {}
         FirstSuperuser::Ignored => tracing::info!("there is a superuser: [admin] is not looked at"),
@@ -102,11 +103,12 @@ fn tell(first: FirstSuperuser, format: LogFormat) {
         FirstSuperuser::Link(link) => {
             let words = "there is no superuser yet; to make the first, open within a day:";
             match format {
-                LogFormat::Text => print::say(format!("{words}\n  {link}")),
+                LogFormat::Text => print::message(format!("{words}\n  {link}")),
                 LogFormat::Json => {
-                    let (timestamp, level) = (Clock::system().now().to_string(), "INFO");
+                    let timestamp = Clock::system().now().to_string();
+                    let level = "INFO";
                     let said = json!({ "timestamp": timestamp, "level": level, "message": words, "link": link });
-                    print::say(said.to_string());
+                    print::message(said.to_string());
                 }
             }
         }

@@ -12,10 +12,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::audit::Operator;
 use crate::domain::setting::{Definition, SettingError};
-use crate::issuer::settings::{self, NotSet, SetSetting};
+use crate::issuer::settings::{self, SetSetting, SetSettingError};
 
 #[derive(Debug, Subcommand)]
-pub enum Settings {
+pub enum SettingsCommand {
     /// List every runtime setting with its value, its default and what it may be
     List {
         /// Print JSON
@@ -37,7 +37,7 @@ pub enum Settings {
     },
 }
 
-impl Settings {
+impl SettingsCommand {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         match self {
             Self::List { json } => list(config, json)?,
@@ -45,7 +45,7 @@ impl Settings {
                 let definition = find(&name)?;
                 let rows = load(config)?.rows();
                 let row = rows.into_iter().find(|row| row.name == definition.name);
-                print::data(&shown(&row.map_or(Value::Null, |row| row.value)))?;
+                print::data(&display_value(&row.map_or(Value::Null, |row| row.value)))?;
             }
             Self::Set { name, value } => {
                 find(&name)?.parse(&value)?;
@@ -53,13 +53,13 @@ impl Settings {
                     let store = app::open_store(config)?;
                     let set = SetSetting { name: name.clone(), value, by: Operator::CommandLine };
                     set.run(&store, Clock::system().now()).await.map_err(|not_set| match not_set {
-                        NotSet::Wrong(error) => anyhow!(error),
-                        NotSet::Refused(no) => refusal::words(no),
+                        SetSettingError::Wrong(error) => anyhow!(error),
+                        SetSettingError::Refused(no) => refusal::refusal_error(no),
                     })
                 })?;
-                print::say(format!(
+                print::message(format!(
                     "{name} is {} from now on; a running server takes it up within 2 seconds",
-                    shown(&stored)
+                    display_value(&stored)
                 ));
             }
         }
@@ -87,15 +87,15 @@ fn list(config: &Config, json: bool) -> Result<()> {
     if json {
         return Ok(print::json(&rows)?);
     }
-    let row = |row: crate::domain::setting::Row| {
+    let row = |row: crate::domain::setting::SettingRow| {
         let allowed = Definition::find(row.name).map(|definition| definition.allowed()).unwrap_or_default();
-        vec![row.name.to_owned(), shown(&row.value), shown(&row.default), allowed]
+        vec![row.name.to_owned(), display_value(&row.value), display_value(&row.default), allowed]
     };
     Ok(print::table(&["NAME", "VALUE", "DEFAULT", "MAY BE"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
 }
 
 /// A value as a person types it.
-fn shown(value: &Value) -> String {
+fn display_value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),

@@ -10,21 +10,21 @@ use serde_json::{Value, json};
 
 use super::{block_on, print, refusal, secret_input};
 use crate::app;
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::dialect::Dialect;
 use crate::domain::time::Timestamp;
-use crate::issuer::mint::{Mint, Minted};
+use crate::issuer::mint::{MintTokens, MintedTokens};
 use crate::issuer::users;
+use crate::random::Random;
 
 /// Not a comment on the argument: the names are to be typed as they stand, without the quotes of a comment.
 const PROFILE: &str =
     "Whose lifetimes and claims the token has: jwt_issuer, rest_jwt, rest_social, drf_pyjwt or simplejwt";
 
 #[derive(Debug, Subcommand)]
-pub enum Token {
+pub enum TokenCommand {
     /// Open a session for a user and print an access token of it
     Mint {
         /// The user, by name or address
@@ -48,7 +48,7 @@ pub enum Token {
     },
 }
 
-impl Token {
+impl TokenCommand {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         match self {
             Self::Mint { user, profile, json } => mint(config, &user, profile, json)?,
@@ -65,10 +65,11 @@ fn read(token: String) -> Result<String> {
 
 fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()> {
     block_on(async {
-        let issuer = app::build(config, Clock::system(), Chance::System).await?;
-        let user = users::find(&issuer, name).await.map_err(refusal::words)?;
+        let issuer = app::build(config, Clock::system(), Random::System).await?;
+        let user = users::find(&issuer, name).await.map_err(refusal::refusal_error)?;
         let Some(user) = user else { bail!("there is no user `{name}`: see `countersign users list`") };
-        let Minted { access, refresh } = Mint { user, dialect }.run(&issuer).await.map_err(refusal::words)?;
+        let MintedTokens { access, refresh } =
+            MintTokens { user, dialect }.run(&issuer).await.map_err(refusal::refusal_error)?;
         if json {
             let mut tokens = json!({"access": access.text.expose(), "expires_at": access.expires_at});
             if let Some(refresh) = &refresh {
@@ -77,7 +78,7 @@ fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()>
             return Ok(print::json(&tokens)?);
         }
         print::data(access.text.expose())?;
-        print::say(format!("good until {}, issued by {}", access.expires_at, issuer.policy.issuer));
+        print::message(format!("good until {}, issued by {}", access.expires_at, issuer.policy.issuer));
         if refresh.is_some() {
             print::hint("its refresh token is printed with --json");
         }
@@ -96,7 +97,7 @@ fn inspect(token: &str) -> Result<()> {
     let date = |name: &str| claims.get(name).and_then(Value::as_i64).map(Timestamp::from_unix);
     for (name, words) in [("iat", "issued"), ("exp", "expires")] {
         if let Some(date) = date(name) {
-            print::say(format!("{words} {date}"));
+            print::message(format!("{words} {date}"));
         }
     }
     match UnverifiedToken::parse(token) {
@@ -108,7 +109,7 @@ fn inspect(token: &str) -> Result<()> {
 
 fn verify(config: &Config, token: &str) -> Result<()> {
     block_on(async {
-        let issuer = app::build(config, Clock::system(), Chance::System).await?;
+        let issuer = app::build(config, Clock::system(), Random::System).await?;
         let verified = issuer.verify_access(token).map_err(|fault| match fault {
             TokenFault::Issuer => anyhow!(
                 "the token is not good: {fault}: by the settings of this call the issuer is {} (a server that was started with other \
@@ -119,7 +120,7 @@ fn verify(config: &Config, token: &str) -> Result<()> {
             _ => anyhow!("the token is not good: {fault}"),
         })?;
         print::json(verified.claims())?;
-        print::say("the signature and the claims are good");
+        print::message("the signature and the claims are good");
         Ok(())
     })
 }

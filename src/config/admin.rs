@@ -34,14 +34,14 @@ impl AdminConfig {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::super::Config;
+    use crate::config::Config;
 
     fn admin(toml: &str) -> Result<Option<super::AdminConfig>, String> {
         Config::from_toml(&format!("[admin]\n{toml}")).map(|config| config.admin).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn all_of_it_or_nothing() {
+    fn admin_credentials_are_complete_or_absent() {
         let whole = "username = 'root'\nemail = 'root@example.com'\npassword = 'hunter2hunter2'";
         let account = admin(whole).unwrap().unwrap();
         assert_eq!((account.username.as_str(), account.email.as_str()), ("root", "root@example.com"));

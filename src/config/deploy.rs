@@ -15,12 +15,12 @@ pub struct Finding {
     /// What may come of it.
     pub why: &'static str,
     /// What to set.
-    pub mend: &'static str,
+    pub fix: &'static str,
 }
 
 impl Finding {
     fn new(setting: &'static str, what: impl Into<String>, why: &'static str, mend: &'static str) -> Self {
-        Self { setting, what: what.into(), why, mend }
+        Self { setting, what: what.into(), why, fix: mend }
     }
 }
 
@@ -213,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn safe_settings_have_no_finding() {
+    fn safe_settings_have_no_findings() {
         assert_eq!(found(SAFE), [""; 0]);
     }
 
     #[test]
-    fn the_defaults_are_for_a_desk() {
+    fn the_defaults_have_findings() {
         assert_eq!(
             found(""),
             ["server.public_url", "tokens.issuer", "keys.passphrase", "passwords.reject_common", "email.host"]
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn each_unsafe_setting_is_found_alone() {
+    fn each_unsafe_setting_has_its_own_finding() {
         for (from, to, setting) in [
             ("https://id.example.com\"", "https://id.example.com\"\n[tokens]\nissuer = \"http://i\"", "tokens.issuer"),
             ("certificate = \"c.pem\"\n        key = \"k.pem\"", "self_signed = true", "tls.self_signed"),
@@ -260,13 +260,13 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_proxy_may_end_tls() {
+    fn a_trusted_proxy_may_terminate_tls() {
         let tls = "[tls]\n        certificate = \"c.pem\"\n        key = \"k.pem\"";
         assert_eq!(found(&SAFE.replace(tls, "trusted_proxies = [\"10.0.0.1\"]")), [""; 0]);
     }
 
     #[test]
-    fn whoever_says_where_people_go_after_signing_in_is_believed() {
+    fn a_configured_destination_after_sign_in_is_no_finding() {
         let github = "[social.github]\nclient_id = \"i\"\nclient_secret = \"s\"\n[email]";
         for url in ["/", "/welcome", "https://app.example.com/"] {
             let social = format!("[social]\nauthed_url = \"{url}\"\n{github}");
@@ -275,14 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn mails_need_a_sender_that_can_be_answered() {
+    fn the_email_sender_must_be_deliverable() {
         let local = SAFE.replace("https://id.example.com", "https://203.0.113.9");
         assert_eq!(found(&local), ["email.from"]);
         assert_eq!(found(&local.replace("[email]", "[email]\nfrom = \"id@example.com\"")), [""; 0]);
     }
 
     #[test]
-    fn no_finding_tells_a_secret() {
+    fn findings_contain_no_secrets() {
         for finding in unsafe_for_production(&Config::from_toml(&SAFE.replace("https:", "http:")).unwrap()) {
             assert!(!format!("{finding:?}").contains("correct horse"));
         }

@@ -96,21 +96,21 @@ fn host(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::super::Config;
     use super::*;
+    use crate::config::Config;
 
     fn email(toml: &str) -> Result<EmailConfig, String> {
         Config::from_toml(&format!("[email]\n{toml}")).map(|config| config.email).map_err(|e| e.to_string())
     }
 
     #[test]
-    fn without_a_host_there_is_no_server() {
+    fn without_a_host_no_smtp_server_is_configured() {
         assert!(email("").unwrap().smtp.is_none());
         assert!(email("host = ''\nport = 25").unwrap().smtp.is_none());
     }
 
     #[test]
-    fn a_server_is_read_whole() {
+    fn all_smtp_settings_are_read() {
         let toml = "host = 'smtp.example.com'\nport = 465\nusername = 'me'\npassword = 'pw'\nsecurity = 'tls'\nca_file = 'ca.pem'";
         let smtp = email(toml).unwrap().smtp.unwrap();
         assert_eq!((smtp.host.as_str(), smtp.port, smtp.security), ("smtp.example.com", 465, SmtpSecurity::Tls));
@@ -120,14 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_needs_a_password_and_the_other_way_round() {
+    fn smtp_user_and_password_require_each_other() {
         let said = email("password = 'hunter2'").unwrap_err();
         assert!(said.contains("set both email.username and email.password") && !said.contains("hunter2"), "{said}");
         assert!(email("username = 'me'").unwrap_err().contains("email.username = \"me\""));
     }
 
     #[test]
-    fn a_host_is_a_host() {
+    fn an_invalid_smtp_host_is_rejected() {
         for good in ["smtp.example.com", "localhost", "127.0.0.1", "::1", "mail_relay"] {
             assert_eq!(host(good), Ok(good.to_owned()));
         }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sender_is_a_mailbox() {
+    fn the_sender_must_be_a_mailbox() {
         let from = |toml: &str| email(toml).map(|email| email.from.to_string());
         assert_eq!(from("from = 'Example <id@example.com>'"), Ok("Example <id@example.com>".to_owned()));
         for bad in ["", "id", "id@", "a@b.c, d@e.f"] {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_is_one_of_three() {
+    fn smtp_security_is_one_of_three_values() {
         assert!(email("security = 'ssl'").unwrap_err().contains(r#"use "starttls" or "tls" or "none""#));
     }
 }

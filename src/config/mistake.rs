@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::source::{Given, Source, variable};
+use super::source::{SettingSource, SourcedValue, variable};
 
 /// One thing wrong. It never quotes a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +52,9 @@ impl fmt::Display for ConfigError {
 
 /// The mistake of giving a value to a key that is no setting's; `known` are those that are. The value is not shown:
 /// it may be a secret under a misspelt name.
-pub(super) fn unknown(key: &str, given: &Given, known: &[&str]) -> Mistake {
+pub(super) fn unknown(key: &str, given: &SourcedValue, known: &[&str]) -> Mistake {
     let (subject, show): (String, fn(&str) -> String) = match &given.source {
-        Source::Environment(name) => (name.clone(), variable),
+        SettingSource::Environment(name) => (name.clone(), variable),
         source => (format!("{key} ({source})"), str::to_owned),
     };
     let section = format!("{key}.");
@@ -80,18 +80,18 @@ fn distance(key: &str, known: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source::Value;
     use super::*;
+    use crate::config::source::RawValue;
 
     const KNOWN: &[&str] =
         &["data_dir", "server.listen", "server.public_url", "email.password", "email.port", "tls.key"];
 
-    fn told(key: &str, source: Source) -> String {
-        unknown(key, &Given { value: Value::Other("hunter2".to_owned()), source }, KNOWN).to_string()
+    fn with_source(key: &str, source: SettingSource) -> String {
+        unknown(key, &SourcedValue { value: RawValue::Other("hunter2".to_owned()), source }, KNOWN).to_string()
     }
 
     #[test]
-    fn an_unknown_key_names_the_nearest_and_its_source() {
+    fn an_unknown_key_error_names_the_nearest_key_and_the_source() {
         for (key, nearest) in [
             ("server.lisen", "server.listen"),
             ("server.public-url", "server.public_url"),
@@ -103,30 +103,30 @@ mod tests {
             ("tls.key_file", "tls.key"),
         ] {
             assert_eq!(
-                told(key, Source::Flag),
+                with_source(key, SettingSource::Flag),
                 format!("{key} (command line): is no setting; the nearest is {nearest}")
             );
         }
     }
 
     #[test]
-    fn a_variable_is_answered_with_a_variable_and_never_with_its_value() {
+    fn an_unknown_variable_error_suggests_a_variable_without_the_value() {
         let name = "COUNTERSIGN_EMAIL__PASWORD".to_owned();
         assert_eq!(
-            told("email.pasword", Source::Environment(name)),
+            with_source("email.pasword", SettingSource::Environment(name)),
             "COUNTERSIGN_EMAIL__PASWORD: is no setting; the nearest is COUNTERSIGN_EMAIL__PASSWORD"
         );
     }
 
     #[test]
-    fn a_section_is_told_from_a_setting() {
-        let file = || Source::File { path: "countersign.toml".into(), line: 3 };
+    fn a_section_is_distinguished_from_a_setting() {
+        let file = || SettingSource::File { path: "countersign.toml".into(), line: 3 };
         assert_eq!(
-            told("server", file()),
+            with_source("server", file()),
             "server (countersign.toml, line 3): is a section, not a setting: set what is in it, as server.listen"
         );
         assert_eq!(
-            told("server.listen.port", file()),
+            with_source("server.listen.port", file()),
             "server.listen.port (countersign.toml, line 3): is inside server.listen, which is one setting and no section"
         );
     }

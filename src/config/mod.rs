@@ -28,13 +28,13 @@ pub use mistake::{ConfigError, Mistake};
 pub use reader::Setting;
 pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
 pub use social::{OidcConfig, ProviderConfig, SocialConfig};
-pub use source::Source;
+pub use source::SettingSource;
 pub use tokens::{DialectsConfig, KeysConfig, PasswordsConfig, RestJwtConfig, ThrottleConfig, TokensConfig};
 pub use traces::TracesConfig;
 
 use crate::domain::public_url::reaching;
 use reader::Reader;
-use source::Givens;
+use source::SourcedValues;
 
 /// The file that is read from the working directory, if it is there.
 pub const DEFAULT_FILE: &str = "countersign.toml";
@@ -86,7 +86,7 @@ pub struct Config {
 
 /// Where to look for settings.
 #[derive(Clone, Debug, Default)]
-pub struct LoadFrom<E> {
+pub struct ConfigSources<E> {
     /// The settings file, which must be there; none: [`DEFAULT_FILE`], which need not.
     pub file: Option<PathBuf>,
     /// The environment's variables; only `COUNTERSIGN_…` are looked at.
@@ -97,7 +97,7 @@ pub struct LoadFrom<E> {
 
 impl Config {
     /// Reads and checks every setting. Reads the settings file, and the files that `…_FILE` variables name.
-    pub fn load<E: IntoIterator<Item = (String, String)>>(from: LoadFrom<E>) -> Result<Self, ConfigError> {
+    pub fn load<E: IntoIterator<Item = (String, String)>>(from: ConfigSources<E>) -> Result<Self, ConfigError> {
         Self::load_beside(Path::new(DEFAULT_FILE), from)
     }
 
@@ -109,21 +109,21 @@ impl Config {
             let value = value.into_string().map_err(|_| Mistake::new(name, "is not UTF-8 text"))?;
             environment.push((name.to_owned(), value));
         }
-        Self::load(LoadFrom { file, environment, flags })
+        Self::load(ConfigSources { file, environment, flags })
     }
 
     /// What a settings file with this text and nothing else would mean. For tests and examples.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        let mut given = Givens::new();
+        let mut given = SourcedValues::new();
         source::read_toml(text, Path::new("test.toml"), &mut given)?;
         Self::read(given)
     }
 
     fn load_beside<E: IntoIterator<Item = (String, String)>>(
         default_file: &Path,
-        from: LoadFrom<E>,
+        from: ConfigSources<E>,
     ) -> Result<Self, ConfigError> {
-        let mut given = Givens::new();
+        let mut given = SourcedValues::new();
         match &from.file {
             Some(file) => source::read_file(file, &mut given)?,
             // Whatever else is in its place (a folder, a file nobody may read) is told when it is read.
@@ -135,7 +135,7 @@ impl Config {
         Self::read(given)
     }
 
-    fn read(given: Givens) -> Result<Self, ConfigError> {
+    fn read(given: SourcedValues) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(given);
         let r = &mut reader;
         let data_dir = r.text("data_dir", "data", server::path);
@@ -189,7 +189,7 @@ impl Config {
 
     /// Whether nobody set this key.
     pub fn is_default(&self, key: &str) -> bool {
-        self.settings.iter().any(|setting| setting.key == key && setting.source == Source::Default)
+        self.settings.iter().any(|setting| setting.key == key && setting.source == SettingSource::Default)
     }
 
     /// The settings in force as a settings file that says where each was found. Secrets are `"…"`.
@@ -221,7 +221,7 @@ impl Config {
 impl Default for Config {
     /// The settings of `serve` with nothing set.
     fn default() -> Self {
-        Self::read(Givens::new()).expect("the defaults are valid")
+        Self::read(SourcedValues::new()).expect("the defaults are valid")
     }
 }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::mistake::{ConfigError, Mistake, unknown};
-use super::source::{Given, Givens, Source, Value};
-use super::value::{self, Read};
+use super::source::{RawValue, SettingSource, SourcedValue, SourcedValues};
+use super::value::{self, ParsedValue};
 use crate::domain::secret::SecretText;
 
 /// A setting in force.
@@ -23,11 +23,11 @@ pub struct Setting {
     /// Its value as TOML (a secret's is `"…"`); none where it is not set and has no default.
     pub value: Option<String>,
     /// Where it was found.
-    pub source: Source,
+    pub source: SettingSource,
 }
 
 pub(super) struct Reader {
-    given: Givens,
+    given: SourcedValues,
     used: BTreeSet<String>,
     wrong: BTreeSet<String>,
     settings: Vec<Setting>,
@@ -35,20 +35,25 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(given: Givens) -> Self {
+    pub(super) fn new(given: SourcedValues) -> Self {
         Self { given, used: BTreeSet::new(), wrong: BTreeSet::new(), settings: Vec::new(), mistakes: Vec::new() }
     }
 
-    fn setting<T>(&mut self, key: &str, default: (T, Option<String>), read: impl FnOnce(&Value) -> Read<T>) -> T {
+    fn setting<T>(
+        &mut self,
+        key: &str,
+        default: (T, Option<String>),
+        read: impl FnOnce(&RawValue) -> ParsedValue<T>,
+    ) -> T {
         self.used.insert(key.to_owned());
         let ((value, shown), source) = match self.given.get(key) {
-            None => (default, Source::Default),
+            None => (default, SettingSource::Default),
             Some(given) => match read(&given.value) {
                 Ok(found) => (found, given.source.clone()),
                 Err(what) => {
                     let subject = format!("{key} = {} ({})", value::shown(&given.value), given.source);
                     self.note(key, Mistake::new(subject, what));
-                    (default, Source::Default)
+                    (default, SettingSource::Default)
                 }
             },
         };
@@ -100,7 +105,7 @@ impl Reader {
     /// A time as [`Reader::duration`], or none: absent and empty are the same.
     pub(super) fn optional_duration(&mut self, key: &str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
         self.setting(key, (None, None), |given| match given {
-            Value::Word(text) | Value::Text(text) if text.trim().is_empty() => Ok((None, None)),
+            RawValue::Word(text) | RawValue::Text(text) if text.trim().is_empty() => Ok((None, None)),
             _ => value::whole_duration(given, &bounds).map(|(found, shown)| (Some(found), shown)),
         })
     }
@@ -135,7 +140,7 @@ impl Reader {
         default: &[&str],
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Vec<T> {
-        let read = |texts: &[&str]| -> Read<Vec<T>> {
+        let read = |texts: &[&str]| -> ParsedValue<Vec<T>> {
             let each = |text: &&str| parse(text).map_err(|e| format!("{}: {e}", value::quoted(text)));
             let found = texts.iter().map(each).collect::<Result<_, _>>()?;
             let quoted: Vec<_> = texts.iter().map(|text| value::quoted(text)).collect();
@@ -148,21 +153,24 @@ impl Reader {
     /// A secret, or none. The environment may name a file that holds it instead: `…_FILE`.
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretText> {
         let file_key = format!("{key}_file");
-        let file = self.given.get(&file_key).filter(|file| matches!(file.source, Source::Environment(_))).cloned();
+        let file =
+            self.given.get(&file_key).filter(|file| matches!(file.source, SettingSource::Environment(_))).cloned();
         let direct = self.given.get(key).cloned();
         self.used.insert(key.to_owned());
         if file.is_some() {
             self.used.insert(file_key);
         }
         let (found, source) = match (direct, file) {
-            (None, None) => (Ok(None), Source::Default),
-            (Some(Given { source: Source::Environment(name), .. }), Some(Given { source, .. })) => {
-                (Err(format!("{name} and {source} are both set: leave one out")), source)
-            }
-            (Some(Given { value, source }), None) | (Some(Given { value, source: source @ Source::Flag }), _) => {
+            (None, None) => (Ok(None), SettingSource::Default),
+            (
+                Some(SourcedValue { source: SettingSource::Environment(name), .. }),
+                Some(SourcedValue { source, .. }),
+            ) => (Err(format!("{name} and {source} are both set: leave one out")), source),
+            (Some(SourcedValue { value, source }), None)
+            | (Some(SourcedValue { value, source: source @ SettingSource::Flag }), _) => {
                 (value::secret(&value), source)
             }
-            (_, Some(Given { value, source })) => (read_secret(&value).map(Some), source),
+            (_, Some(SourcedValue { value, source })) => (read_secret(&value).map(Some), source),
         };
         let secret = found.unwrap_or_else(|what| {
             self.note(key, Mistake::new(format_args!("{key} ({source})"), what));
@@ -175,8 +183,8 @@ impl Reader {
 
     /// As [`Reader::secret`], for one that an empty text must not turn off: a variable that came out empty would leave
     /// the keys unencrypted, or lock their owner out.
-    pub(super) fn secret_that_says_something(&mut self, key: &str) -> Option<SecretText> {
-        if let Some(Given { value: Value::Word(text) | Value::Text(text), source }) = self.given.get(key)
+    pub(super) fn non_empty_secret(&mut self, key: &str) -> Option<SecretText> {
+        if let Some(SourcedValue { value: RawValue::Word(text) | RawValue::Text(text), source }) = self.given.get(key)
             && text.is_empty()
         {
             let mistake =
@@ -220,7 +228,7 @@ impl Reader {
 }
 
 /// The secret in the file that a variable names. Neither its content nor a part of it is ever in the error.
-fn read_secret(path: &Value) -> Result<SecretText, String> {
+fn read_secret(path: &RawValue) -> Result<SecretText, String> {
     let path = value::text(path)?;
     let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|e| format!("reading {}: {e}", value::quoted(path)))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8 text", value::quoted(path)))?;

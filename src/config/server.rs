@@ -191,8 +191,8 @@ pub(super) fn web_url(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::super::Config;
     use super::*;
+    use crate::config::Config;
 
     fn mistake(toml: &str) -> String {
         Config::from_toml(toml).unwrap_err().to_string()
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn listening_needs_an_address() {
+    fn server_listen_must_be_an_address() {
         for listen in ["localhost:8080", ":8080", "8080", "127.0.0.1", "127.0.0.1:99999"] {
             let said = mistake(&format!("[server]\nlisten = '{listen}'"));
             assert!(
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_given_or_made() {
+    fn tls_files_are_configured_or_self_signed() {
         let files = TlsConfig::Files { certificate: "c.pem".into(), key: "k.pem".into() };
         assert_eq!(Config::from_toml("tls.certificate = 'c.pem'\ntls.key = 'k.pem'").unwrap().tls, Some(files));
         assert_eq!(Config::from_toml("tls.self_signed = true").unwrap().tls, Some(TlsConfig::SelfSigned));
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_exact() {
+    fn cors_origins_must_be_exact() {
         assert_eq!(origin("https://App.example.com:443"), Ok("https://app.example.com".to_owned()));
         assert_eq!(origin("http://localhost:3000"), Ok("http://localhost:3000".to_owned()));
         for text in ["app.example.com", "https://app.example.com/", "https://app.example.com/a", "null", "https://"] {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn the_database_is_a_file_of_sqlite() {
+    fn the_database_url_must_be_an_sqlite_file() {
         let file = |path: &str| Ok(DatabaseUrl::Sqlite(path.into()));
         assert_eq!(database_url("sqlite:data/c.db"), file("data/c.db"));
         assert_eq!(database_url("sqlite:/var/c.db"), file("/var/c.db"));
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_a_level() {
+    fn an_invalid_log_level_is_rejected() {
         for text in ["info", "WARN", "info,countersign=debug", "countersign::http=trace"] {
             assert_eq!(directives(text), Ok(text.to_owned()));
         }
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_of_others_are_whole() {
+    fn external_urls_must_be_absolute() {
         for text in ["https://accounts.example.com/o/authorize", "http://127.0.0.1:9/x?prompt=consent"] {
             assert_eq!(web_url(text), Ok(text.to_owned()));
         }

@@ -186,15 +186,15 @@ fn scope(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::super::Config;
     use super::*;
+    use crate::config::Config;
 
     fn social(toml: &str) -> Result<SocialConfig, String> {
         Config::from_toml(toml).map(|config| config.social).map_err(|e| e.to_string())
     }
 
     #[test]
-    fn providers_are_offered_once_they_are_configured() {
+    fn configured_providers_are_enabled() {
         let none = social("").unwrap();
         assert!(none.google.is_none() && none.github.is_none() && none.facebook.is_none() && none.oidc.is_empty());
         let one = social("[social.github]\nclient_id = 'id'\nclient_secret = 'pw'\ntoken_url = 'http://127.0.0.1:9/t'")
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_provider_is_refused() {
+    fn an_incomplete_provider_is_rejected() {
         let said = social("social.google.client_secret = 'hunter2'").unwrap_err();
         assert!(said.contains("set both, or neither") && !said.contains("hunter2"), "{said}");
         assert!(social("social.google.client_id = 'id'").is_err());
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn any_provider_of_openid_connect_has_a_name_of_its_own() {
+    fn each_openid_provider_has_its_own_name() {
         let corp = "issuer = 'https://e.com/realm'\nclient_id = 'id'";
         let found = social(&format!("[social.oidc.corp-2]\n{corp}")).unwrap();
         let provider = &found.oidc["corp-2"];
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_and_scopes_have_a_shape() {
+    fn invalid_provider_urls_and_scopes_are_rejected() {
         for good in ["/", "/welcome?x=1", "https://app.example.com/#/home", "https://app.example.com/in?x=1"] {
             assert_eq!(destination(good), Ok(good.to_owned()));
         }

@@ -17,7 +17,7 @@ pub(super) const PREFIX: &str = "COUNTERSIGN_";
 
 /// Where a setting was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum SettingSource {
     /// Nowhere: it is built in, or follows from others.
     Default,
     /// In the settings file.
@@ -33,7 +33,7 @@ pub enum Source {
     Flag,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -46,19 +46,19 @@ impl fmt::Display for Source {
 
 /// A value as it was found, before anyone asked what it should be. Texts may be secrets: they are wiped.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(super) enum RawValue {
     /// From a place without types: may turn out as a text, a number, a boolean or a comma-separated list.
     Word(Zeroizing<String>),
     /// A text in quotes.
     Text(Zeroizing<String>),
     Integer(i64),
     Boolean(bool),
-    List(Vec<Value>),
+    List(Vec<RawValue>),
     /// Something no setting takes: a date, a fraction, a table in a list.
     Other(String),
 }
 
-impl Value {
+impl RawValue {
     fn word(text: String) -> Self {
         Self::Word(Zeroizing::new(text))
     }
@@ -66,16 +66,16 @@ impl Value {
 
 /// A value and where it was found.
 #[derive(Clone)]
-pub(super) struct Given {
-    pub(super) value: Value,
-    pub(super) source: Source,
+pub(super) struct SourcedValue {
+    pub(super) value: RawValue,
+    pub(super) source: SettingSource,
 }
 
 /// What is given, by dotted key; later layers have replaced earlier ones.
-pub(super) type Givens = BTreeMap<String, Given>;
+pub(super) type SourcedValues = BTreeMap<String, SourcedValue>;
 
 /// Adds what the settings file says.
-pub(super) fn read_file(path: &Path, into: &mut Givens) -> Result<(), Mistake> {
+pub(super) fn read_file(path: &Path, into: &mut SourcedValues) -> Result<(), Mistake> {
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| {
         let advice = if e.kind() == std::io::ErrorKind::NotFound { ": name another with --config" } else { "" };
         Mistake::new(path.display(), format!("cannot be read: {e}{advice}"))
@@ -85,7 +85,7 @@ pub(super) fn read_file(path: &Path, into: &mut Givens) -> Result<(), Mistake> {
 }
 
 /// Adds what a TOML text says; `path` is where it is said to come from.
-pub(super) fn read_toml(text: &str, path: &Path, into: &mut Givens) -> Result<(), Mistake> {
+pub(super) fn read_toml(text: &str, path: &Path, into: &mut SourcedValues) -> Result<(), Mistake> {
     let line_of = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
     // The parser's own display quotes the line, which may hold a secret: only its message is used.
     let table = DeTable::parse(text).map_err(|e| {
@@ -93,13 +93,13 @@ pub(super) fn read_toml(text: &str, path: &Path, into: &mut Givens) -> Result<()
         Mistake::new(format_args!("{}{line}", path.display()), format!("is not TOML: {}", e.message()))
     })?;
     flatten(table.get_ref(), "", &mut |key, value, offset| {
-        let source = Source::File { path: path.to_owned(), line: line_of(offset) };
-        into.insert(key, Given { value, source });
+        let source = SettingSource::File { path: path.to_owned(), line: line_of(offset) };
+        into.insert(key, SourcedValue { value, source });
     });
     Ok(())
 }
 
-fn flatten(table: &DeTable<'_>, prefix: &str, found: &mut impl FnMut(String, Value, usize)) {
+fn flatten(table: &DeTable<'_>, prefix: &str, found: &mut impl FnMut(String, RawValue, usize)) {
     for (name, value) in table {
         // A quoted name with a dot in it must not pass for two levels.
         let plain = !name.get_ref().contains('.');
@@ -112,30 +112,30 @@ fn flatten(table: &DeTable<'_>, prefix: &str, found: &mut impl FnMut(String, Val
     }
 }
 
-fn from_toml(value: &DeValue<'_>) -> Value {
+fn from_toml(value: &DeValue<'_>) -> RawValue {
     match value {
-        DeValue::String(text) => Value::Text(Zeroizing::new(text.to_string())),
+        DeValue::String(text) => RawValue::Text(Zeroizing::new(text.to_string())),
         DeValue::Integer(i) => match i64::from_str_radix(i.as_str(), i.radix()) {
-            Ok(integer) => Value::Integer(integer),
-            Err(_) => Value::Other(i.to_string()),
+            Ok(integer) => RawValue::Integer(integer),
+            Err(_) => RawValue::Other(i.to_string()),
         },
-        DeValue::Boolean(truth) => Value::Boolean(*truth),
-        DeValue::Array(items) => Value::List(items.iter().map(|item| from_toml(item.get_ref())).collect()),
-        DeValue::Float(float) => Value::Other(float.as_str().to_owned()),
-        DeValue::Datetime(date) => Value::Other(date.to_string()),
-        DeValue::Table(_) => Value::Other("{…}".to_owned()),
+        DeValue::Boolean(truth) => RawValue::Boolean(*truth),
+        DeValue::Array(items) => RawValue::List(items.iter().map(|item| from_toml(item.get_ref())).collect()),
+        DeValue::Float(float) => RawValue::Other(float.as_str().to_owned()),
+        DeValue::Datetime(date) => RawValue::Other(date.to_string()),
+        DeValue::Table(_) => RawValue::Other("{…}".to_owned()),
     }
 }
 
 /// Adds what the environment says: `COUNTERSIGN_SERVER__LISTEN` is `server.listen`.
-pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, String)>, into: &mut Givens) {
+pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, String)>, into: &mut SourcedValues) {
     for (name, value) in variables {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
         if is_no_setting(rest, &value) {
             continue;
         }
         let key = rest.to_lowercase().replace("__", ".");
-        into.insert(key, Given { value: Value::word(value), source: Source::Environment(name) });
+        into.insert(key, SourcedValue { value: RawValue::word(value), source: SettingSource::Environment(name) });
     }
 }
 
@@ -151,9 +151,9 @@ fn is_no_setting(rest: &str, value: &str) -> bool {
 }
 
 /// Adds what the command line says, as pairs of a dotted key and a value.
-pub(super) fn read_flags(flags: Vec<(String, String)>, into: &mut Givens) {
+pub(super) fn read_flags(flags: Vec<(String, String)>, into: &mut SourcedValues) {
     for (key, value) in flags {
-        into.insert(key, Given { value: Value::word(value), source: Source::Flag });
+        into.insert(key, SourcedValue { value: RawValue::word(value), source: SettingSource::Flag });
     }
 }
 

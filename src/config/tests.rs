@@ -21,7 +21,7 @@ fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn load(folder: &TempDir, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
-    let from = LoadFrom { file: None, environment: pairs(environment), flags: pairs(flags) };
+    let from = ConfigSources { file: None, environment: pairs(environment), flags: pairs(flags) };
     let said = |e: ConfigError| e.to_string().replace(&format!("{}/", folder.path().display()), "");
     Config::load_beside(&folder.path().join(DEFAULT_FILE), from).map_err(said)
 }
@@ -31,17 +31,17 @@ fn from_environment(environment: &[(&str, &str)]) -> Result<Config, String> {
 }
 
 #[test]
-fn nothing_set_is_enough() {
+fn an_empty_configuration_is_valid() {
     let config = from_environment(&[("PATH", "/bin"), ("COUNTERSIGNED", "x")]).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
     assert_eq!((config.data_dir.to_str(), config.keys_dir.to_str()), (Some("data"), Some("keys")));
     assert_eq!(config.database.url, DatabaseUrl::Sqlite("data/countersign.db".into()));
     assert_eq!(config.dialects.enabled.len(), 5);
-    assert!(config.settings.iter().all(|setting| setting.source == Source::Default));
+    assert!(config.settings.iter().all(|setting| setting.source == SettingSource::Default));
 }
 
 #[test]
-fn each_layer_wins_over_the_one_before() {
+fn each_layer_overrides_the_previous_one() {
     let folder = folder("[log]\nlevel = 'warn'\nformat = 'json'\n[email]\nport = 25");
     let environment = [("COUNTERSIGN_LOG__LEVEL", "debug"), ("COUNTERSIGN_EMAIL__PORT", "26")];
     let config = load(&folder, &environment, &[("log.level", "error")]).unwrap();
@@ -54,7 +54,7 @@ fn each_layer_wins_over_the_one_before() {
 }
 
 #[test]
-fn words_of_the_environment_become_what_is_asked_for() {
+fn environment_values_are_converted_to_the_setting_type() {
     let config = from_environment(&[
         ("COUNTERSIGN_DATA_DIR", "/srv/data"),
         ("COUNTERSIGN_EMAIL__PORT", "465"),
@@ -107,7 +107,7 @@ fn a_secret_may_be_in_a_file() {
 }
 
 #[test]
-fn only_a_variable_of_a_secret_names_a_file() {
+fn only_secrets_accept_a_file_variable() {
     let folder = folder("");
     fs::write(folder.path().join("ca"), "not a path").unwrap();
     let ca = ("COUNTERSIGN_EMAIL__CA_FILE", "ca.pem");
@@ -123,9 +123,9 @@ fn only_a_variable_of_a_secret_names_a_file() {
 }
 
 #[test]
-fn a_named_file_must_be_there_and_the_default_need_not() {
+fn a_named_settings_file_must_exist_and_the_default_may_be_missing() {
     let file = Some(PathBuf::from("/nowhere/c.toml"));
-    let said = Config::load(LoadFrom { file, environment: None, flags: vec![] }).unwrap_err().to_string();
+    let said = Config::load(ConfigSources { file, environment: None, flags: vec![] }).unwrap_err().to_string();
     assert!(said.starts_with("reading the settings: /nowhere/c.toml: cannot be read: No such file"), "{said}");
     let folder = tempfile::tempdir().unwrap();
     assert!(load(&folder, &[], &[]).is_ok());
@@ -134,7 +134,7 @@ fn a_named_file_must_be_there_and_the_default_need_not() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let folder = folder("keys_dirr = 'k'\n[server]\nlisten = 'localhost'\n[email]\nport = 'x'\n");
     assert_eq!(
         load(&folder, &[("COUNTERSIGN_TOKENS__LEEWAY", "5")], &[("log.format", "xml")]).unwrap_err(),
@@ -148,7 +148,7 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
-fn unknown_keys_are_refused_at_any_depth_and_source() {
+fn unknown_keys_are_rejected_at_any_depth_and_source() {
     for (toml, subject, nearest) in [
         ("sever.listen = 1", "sever.listen (test.toml, line 1)", "server.listen"),
         ("[social.google]\nclientid = 'x'", "social.google.clientid (test.toml, line 2)", "social.google.client_id"),
@@ -168,7 +168,7 @@ fn unknown_keys_are_refused_at_any_depth_and_source() {
 }
 
 #[test]
-fn variables_that_orchestrators_add_are_no_settings() {
+fn orchestrator_variables_are_ignored() {
     let links = [
         ("COUNTERSIGN_PORT", "tcp://10.0.0.1:80"),
         ("COUNTERSIGN_BIN", "/usr/local/bin/countersign"),
@@ -181,7 +181,7 @@ fn variables_that_orchestrators_add_are_no_settings() {
 }
 
 #[test]
-fn no_error_tells_a_secret() {
+fn errors_contain_no_secrets() {
     for toml in [
         "keys.passphrase = 'hunter2\nx = 1",
         "keys.passphrase = hunter2",
@@ -207,13 +207,13 @@ fn no_error_tells_a_secret() {
 }
 
 #[test]
-fn what_is_not_toml_is_told_with_its_line() {
+fn a_toml_syntax_error_names_its_line() {
     let said = Config::from_toml("[server]\nlisten = \n").unwrap_err().to_string();
     assert!(said.starts_with("reading the settings: test.toml, line 2: is not TOML: "), "{said}");
 }
 
 #[test]
-fn the_settings_in_force_say_where_they_come_from() {
+fn effective_settings_name_their_source() {
     let folder = folder("[server]\nmax_body = 2048\n[keys]\npassphrase = 'hunter2'");
     let shown = load(&folder, &[("COUNTERSIGN_CORS__ALLOWED_ORIGINS", "https://a.example")], &[]).unwrap().in_force();
     let path = folder.path().join(DEFAULT_FILE);
@@ -240,7 +240,7 @@ fn values(config: &Config) -> Vec<(String, Option<String>)> {
 }
 
 #[test]
-fn a_free_port_is_put_where_nothing_else_was_said() {
+fn an_assigned_port_replaces_only_default_urls() {
     let free = |toml| Config::from_toml(toml).unwrap().listening_on("127.0.0.1:4711".parse().unwrap());
     let followed = free("server.listen = '127.0.0.1:0'");
     assert_eq!(followed.server.public_url.as_str(), "http://127.0.0.1:4711");
@@ -281,6 +281,6 @@ fn the_example_shows_every_setting_with_its_default() {
     assert_eq!(found, values(&Config::default()));
     assert!(shown.social.oidc.is_empty(), "the example's provider is not configured");
     for setting in &shown.settings {
-        assert!(matches!(setting.source, Source::File { .. }), "{} is missing from the example", setting.key);
+        assert!(matches!(setting.source, SettingSource::File { .. }), "{} is missing from the example", setting.key);
     }
 }

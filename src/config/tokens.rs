@@ -84,7 +84,7 @@ const YEAR: Duration = Duration::from_hours(365 * 24);
 impl KeysConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let config = Self {
-            passphrase: r.secret_that_says_something("keys.passphrase"),
+            passphrase: r.non_empty_secret("keys.passphrase"),
             publish_ahead: r.duration("keys.publish_ahead", "24h", Duration::from_mins(1)..=YEAR / 4),
             jwks_max_age: r.duration("keys.jwks_max_age", "300s", Duration::from_secs(1)..=Duration::from_hours(24)),
             rotate_every: r.optional_duration("keys.rotate_every", Duration::from_secs(10)..=YEAR * 10),
@@ -162,15 +162,15 @@ fn string_or_uri(text: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::super::Config;
     use super::*;
+    use crate::config::Config;
 
     fn mistake(toml: &str) -> String {
         Config::from_toml(toml).unwrap_err().to_string()
     }
 
     #[test]
-    fn every_bound_holds_on_both_sides() {
+    fn every_bound_is_inclusive() {
         for (key, least, most) in [
             ("passwords.memory_kib", "8192", "1048576"),
             ("passwords.iterations", "1", "20"),
@@ -180,7 +180,8 @@ mod tests {
             ("server.max_body", "1024", "16777216"),
             ("server.max_connections", "16", "1000000"),
         ] {
-            let (low, high): (i64, i64) = (least.parse().unwrap(), most.parse().unwrap());
+            let low: i64 = least.parse().unwrap();
+            let high: i64 = most.parse().unwrap();
             for good in [low, high] {
                 Config::from_toml(&format!("{key} = {good}")).unwrap();
             }
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_hold_their_bounds() {
+    fn durations_out_of_bounds_are_rejected() {
         for (toml, good) in [
             ("tokens.leeway = '0s'", true),
             ("tokens.leeway = '120s'", true),
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_number_is_told_its_unit() {
+    fn a_duration_without_a_unit_suggests_one() {
         for value in ["300", "'300'"] {
             let said = mistake(&format!("keys.publish_ahead = {value}"));
             assert!(said.contains("a duration needs its unit: write \"300s\""), "{said}");
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_signs_only_once_caches_have_it() {
+    fn publish_ahead_is_at_least_the_jwks_max_age() {
         assert_eq!(
             mistake("[keys]\npublish_ahead = '60s'"),
             "reading the settings: keys.publish_ahead = \"60s\" (test.toml, line 2), keys.jwks_max_age = \"300s\" (default): \
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn rsa_has_three_sizes() {
+    fn only_three_rsa_sizes_are_accepted() {
         for bits in [2048, 3072, 4096] {
             assert_eq!(Config::from_toml(&format!("keys.rsa_bits = {bits}")).unwrap().keys.rsa_bits, bits);
         }
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn algorithms_and_dialects_are_closed_sets() {
+    fn unknown_algorithms_and_dialects_are_rejected() {
         assert_eq!(Config::from_toml("tokens.algorithm = 'RS256'").unwrap().tokens.algorithm, Algorithm::Rs256);
         assert!(mistake("tokens.algorithm = 'HS256'").contains("use \"ES256\" or \"RS256\""));
         let two = Config::from_toml("dialects.enabled = ['simplejwt', 'jwt_issuer', 'simplejwt']").unwrap();
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_rows() {
+    fn rate_limits_are_read_from_the_throttle_section() {
         let config = Config::from_toml("[throttle]\nenabled = false\nregister_per_caller = '7/2h'").unwrap();
         assert!(!config.throttle.enabled);
         assert_eq!(config.throttle.rates[Limit::RegisterCaller].to_string(), "7/2h");

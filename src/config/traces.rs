@@ -35,11 +35,11 @@ impl TracesConfig {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use super::super::Config;
     use super::*;
+    use crate::config::Config;
 
     #[test]
-    fn a_collector_is_a_plain_url_and_only_a_build_with_traces_takes_one() {
+    fn a_collector_url_needs_a_build_with_traces() {
         let read = |url: &str| Config::from_toml(&format!("traces.collector = '{url}'"));
         let said = |url: &str| read(url).unwrap_err().to_string();
         for wrong in ["127.0.0.1:4318", "ftp://a", "http://a/?b", "http://a/#b", "http://u:p@a", "unix:/run/a"] {

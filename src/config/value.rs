@@ -3,56 +3,56 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::source::Value;
+use super::source::RawValue;
 use crate::domain::limit::span;
 use crate::domain::secret::SecretText;
 
 /// What was read, and how it is shown.
-pub(super) type Read<T> = Result<(T, Option<String>), String>;
+pub(super) type ParsedValue<T> = Result<(T, Option<String>), String>;
 
 /// A text; a word of the environment or the command line without the blanks around it.
-pub(super) fn text(value: &Value) -> Result<&str, String> {
+pub(super) fn text(value: &RawValue) -> Result<&str, String> {
     match value {
-        Value::Word(word) => Ok(word.trim()),
-        Value::Text(text) => Ok(text),
+        RawValue::Word(word) => Ok(word.trim()),
+        RawValue::Text(text) => Ok(text),
         _ => Err("must be a text in quotes".to_owned()),
     }
 }
 
 /// A secret exactly as it is written; an empty one is none.
-pub(super) fn secret(value: &Value) -> Result<Option<SecretText>, String> {
+pub(super) fn secret(value: &RawValue) -> Result<Option<SecretText>, String> {
     match value {
-        Value::Word(text) | Value::Text(text) if text.is_empty() => Ok(None),
-        Value::Word(text) | Value::Text(text) => Ok(Some(SecretText::new(text.to_string()))),
+        RawValue::Word(text) | RawValue::Text(text) if text.is_empty() => Ok(None),
+        RawValue::Word(text) | RawValue::Text(text) => Ok(Some(SecretText::new(text.to_string()))),
         _ => Err("must be a text in quotes".to_owned()),
     }
 }
 
-pub(super) fn integer(value: &Value) -> Option<i64> {
+pub(super) fn integer(value: &RawValue) -> Option<i64> {
     match value {
-        Value::Word(word) => word.trim().parse().ok(),
-        Value::Integer(integer) => Some(*integer),
+        RawValue::Word(word) => word.trim().parse().ok(),
+        RawValue::Integer(integer) => Some(*integer),
         _ => None,
     }
 }
 
-pub(super) fn boolean(value: &Value) -> Option<bool> {
+pub(super) fn boolean(value: &RawValue) -> Option<bool> {
     match value {
-        Value::Word(word) => match word.trim().to_lowercase().as_str() {
+        RawValue::Word(word) => match word.trim().to_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(true),
             "false" | "0" | "no" | "off" => Some(false),
             _ => None,
         },
-        Value::Boolean(truth) => Some(*truth),
+        RawValue::Boolean(truth) => Some(*truth),
         _ => None,
     }
 }
 
 /// A list of texts; a word is split at its commas, and an empty one is an empty list.
-pub(super) fn texts(value: &Value) -> Result<Vec<&str>, String> {
+pub(super) fn texts(value: &RawValue) -> Result<Vec<&str>, String> {
     match value {
-        Value::Word(word) => Ok(word.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
-        Value::List(items) if items.iter().all(|item| matches!(item, Value::Text(_))) => {
+        RawValue::Word(word) => Ok(word.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
+        RawValue::List(items) if items.iter().all(|item| matches!(item, RawValue::Text(_))) => {
             items.iter().map(text).collect()
         }
         _ => Err("must be a list of texts, as in [\"one\", \"two\"]".to_owned()),
@@ -60,9 +60,9 @@ pub(super) fn texts(value: &Value) -> Result<Vec<&str>, String> {
 }
 
 /// A time; a bare number, in quotes or not, is told which unit it might mean.
-pub(super) fn whole_duration(value: &Value, bounds: &RangeInclusive<Duration>) -> Read<Duration> {
+pub(super) fn whole_duration(value: &RawValue, bounds: &RangeInclusive<Duration>) -> ParsedValue<Duration> {
     let text = match value {
-        Value::Integer(number) => &number.to_string(),
+        RawValue::Integer(number) => &number.to_string(),
         other => text(other)?,
     };
     Ok((duration(text, bounds)?, Some(quoted(text))))
@@ -83,13 +83,13 @@ pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<
 }
 
 /// A value as it is shown in a mistake.
-pub(super) fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &RawValue) -> String {
     match value {
-        Value::Word(text) | Value::Text(text) => quoted(text),
-        Value::Integer(integer) => integer.to_string(),
-        Value::Boolean(truth) => truth.to_string(),
-        Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        Value::Other(text) => text.clone(),
+        RawValue::Word(text) | RawValue::Text(text) => quoted(text),
+        RawValue::Integer(integer) => integer.to_string(),
+        RawValue::Boolean(truth) => truth.to_string(),
+        RawValue::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        RawValue::Other(text) => text.clone(),
     }
 }
 
@@ -105,16 +105,16 @@ pub(super) fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn word(text: &str) -> Value {
-        Value::Word(text.to_owned().into())
+    fn word(text: &str) -> RawValue {
+        RawValue::Word(text.to_owned().into())
     }
 
-    fn quote(text: &str) -> Value {
-        Value::Text(text.to_owned().into())
+    fn quote(text: &str) -> RawValue {
+        RawValue::Text(text.to_owned().into())
     }
 
     #[test]
-    fn words_turn_into_what_is_asked_for_and_quoted_texts_do_not() {
+    fn unquoted_values_are_converted_and_quoted_ones_are_not() {
         assert_eq!((integer(&word(" 587 ")), integer(&quote("587"))), (Some(587), None));
         assert_eq!(
             (boolean(&word("True")), boolean(&word("off")), boolean(&quote("true"))),
@@ -124,16 +124,16 @@ mod tests {
         assert_eq!(texts(&word(" a, b ,,c,")), Ok(vec!["a", "b", "c"]));
         assert_eq!(texts(&word("")), Ok(vec![]));
         assert!(texts(&quote("a, b")).is_err());
-        assert!(texts(&Value::List(vec![quote("a"), Value::Integer(1)])).is_err());
-        assert!(text(&Value::Integer(5)).is_err());
+        assert!(texts(&RawValue::List(vec![quote("a"), RawValue::Integer(1)])).is_err());
+        assert!(text(&RawValue::Integer(5)).is_err());
     }
 
     #[test]
-    fn secrets_keep_their_blanks_and_empty_ones_are_none() {
+    fn secrets_keep_white_space_and_empty_secrets_count_as_unset() {
         let read = |value| secret(&value).map(|found| found.map(|s| s.expose().to_owned()));
         assert_eq!(read(word(" a b ")), Ok(Some(" a b ".to_owned())));
         assert_eq!(read(quote("")), Ok(None));
-        assert_eq!(read(Value::Integer(1234)), Err("must be a text in quotes".to_owned()));
+        assert_eq!(read(RawValue::Integer(1234)), Err("must be a text in quotes".to_owned()));
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_in_urls_are_not_shown() {
+    fn passwords_in_urls_are_masked() {
         assert_eq!(quoted("postgres://me:p@ss@db/x"), "\"postgres://…@db/x\"");
         assert_eq!(quoted("me@example.com"), "\"me@example.com\"");
         assert_eq!(quoted("a\"b\\\n\u{7f}"), r#""a\"b\\\n\u007F""#);

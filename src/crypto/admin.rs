@@ -7,17 +7,17 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::aead::Aead;
 use super::derive::{DerivedKeys, Use, keyed};
-use super::seal::Seal;
-use crate::chance::Chance;
 use crate::domain::admin_session::{AdminHash, AdminToken};
 use crate::domain::secret::SecretBytes;
+use crate::random::Random;
 
 /// Makes and knows again what only this issuer can have made.
 pub struct AdminKeys {
     csrf: hmac::Key,
-    cookies: Seal,
-    links: Seal,
+    cookies: Aead,
+    links: Aead,
 }
 
 impl AdminKeys {
@@ -25,8 +25,8 @@ impl AdminKeys {
     pub fn new(keys: &DerivedKeys) -> Self {
         Self {
             csrf: keys.mac_key(Use::Csrf),
-            cookies: Seal::new(keys, Use::CookieSeal),
-            links: Seal::new(keys, Use::LinkSeal),
+            cookies: Aead::new(keys, Use::CookieSeal),
+            links: Aead::new(keys, Use::LinkSeal),
         }
     }
 
@@ -41,7 +41,7 @@ impl AdminKeys {
     }
 
     /// Seals a cookie's value, as base64url.
-    pub fn seal_cookie(&self, purpose: &str, plain: &[u8], chance: &Chance) -> String {
+    pub fn seal_cookie(&self, purpose: &str, plain: &[u8], chance: &Random) -> String {
         URL_SAFE_NO_PAD.encode(self.cookies.seal(purpose.as_bytes(), plain, chance))
     }
 
@@ -51,7 +51,7 @@ impl AdminKeys {
     }
 
     /// Seals what a link carries, as base64url.
-    pub fn seal_link(&self, purpose: &str, plain: &[u8], chance: &Chance) -> String {
+    pub fn seal_link(&self, purpose: &str, plain: &[u8], chance: &Random) -> String {
         URL_SAFE_NO_PAD.encode(self.links.seal(purpose.as_bytes(), plain, chance))
     }
 
@@ -84,8 +84,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_is_known_by_what_it_is_bound_to() {
-        let (keys, other) = (AdminKeys::new(&DerivedKeys::new(&[1; 32])), AdminKeys::new(&DerivedKeys::new(&[2; 32])));
+    fn a_csrf_token_is_valid_only_for_its_binding() {
+        let keys = AdminKeys::new(&DerivedKeys::new(&[1; 32]));
+        let other = AdminKeys::new(&DerivedKeys::new(&[2; 32]));
         let token = keys.csrf_token(b"session one");
         assert!(keys.is_csrf_token(b"session one", &token));
         assert!(!keys.is_csrf_token(b"session two", &token) && !other.is_csrf_token(b"session one", &token));
@@ -95,8 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_no_link_and_no_other_cookie() {
-        let (keys, chance) = (AdminKeys::new(&DerivedKeys::new(&[1; 32])), Chance::seeded(1));
+    fn a_sealed_cookie_opens_only_for_its_purpose() {
+        let keys = AdminKeys::new(&DerivedKeys::new(&[1; 32]));
+        let chance = Random::seeded(1);
         let cookie = keys.seal_cookie("one", b"plain", &chance);
         let opened = keys.open_cookie("one", &cookie).map(|plain| plain.expose().to_vec());
         assert_eq!(opened, Some(b"plain".to_vec()));

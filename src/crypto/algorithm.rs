@@ -12,7 +12,7 @@ use crate::crypto::key_pair::{KeyError, PrivateHalf};
 use crate::domain::algorithm::Algorithm;
 
 /// What an algorithm is made of.
-pub struct Facts {
+pub struct AlgorithmSpec {
     /// Its name.
     pub alg: Algorithm,
     /// JWK `kty` (RFC 7518 §6.1).
@@ -38,7 +38,7 @@ pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 /// `secp256r1` (RFC 5480 §2.1.1.1).
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 
-static ES256: Facts = Facts {
+static ES256: AlgorithmSpec = AlgorithmSpec {
     alg: Algorithm::Es256,
     kty: "EC",
     crv: Some("P-256"),
@@ -50,7 +50,7 @@ static ES256: Facts = Facts {
     open: |pkcs8| Ok(PrivateHalf::Ec(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8)?)),
 };
 
-static RS256: Facts = Facts {
+static RS256: AlgorithmSpec = AlgorithmSpec {
     alg: Algorithm::Rs256,
     kty: "RSA",
     crv: None,
@@ -63,7 +63,7 @@ static RS256: Facts = Facts {
 };
 
 /// The facts about `alg`.
-pub fn facts(alg: Algorithm) -> &'static Facts {
+pub fn spec(alg: Algorithm) -> &'static AlgorithmSpec {
     match alg {
         Algorithm::Es256 => &ES256,
         Algorithm::Rs256 => &RS256,
@@ -72,8 +72,8 @@ pub fn facts(alg: Algorithm) -> &'static Facts {
 
 /// The algorithm that a key of this kind (and curve) signs with, or what kind of key that is.
 pub(super) fn of_kind(oid: ObjectIdentifier, curve: Option<ObjectIdentifier>) -> Result<Algorithm, String> {
-    let known = Algorithm::ALL.map(facts).into_iter().find(|facts| facts.oid == oid && facts.curve == curve);
-    known.map(|facts| facts.alg).ok_or_else(|| {
+    let known = Algorithm::ALL.map(spec).into_iter().find(|spec| spec.oid == oid && spec.curve == curve);
+    known.map(|spec| spec.alg).ok_or_else(|| {
         let named = if oid == EC { curve.unwrap_or(oid) } else { oid }.to_string();
         let name = STRANGERS.iter().find(|(oid, _)| **oid == named).map(|(_, name)| (*name).to_owned());
         name.unwrap_or_else(|| format!("a key of the kind {named}"))

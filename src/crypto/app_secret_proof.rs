@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_the_hmac_of_rfc_4231() {
+    fn app_secret_proof_matches_rfc_4231() {
         let secret = |text: &str| SecretText::new(text.to_owned());
         // RFC 4231 §4.3.
         assert_eq!(

@@ -8,7 +8,7 @@ use pkcs8::der::asn1::UintRef;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyUsagePurpose, PublicKeyData, SigningKey};
 use time::OffsetDateTime;
 
-use crate::crypto::algorithm::facts;
+use crate::crypto::algorithm::spec;
 use crate::crypto::key_pair::{KeyError, KeyPair};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretBytes;
@@ -28,7 +28,7 @@ pub fn self_signed(pair: &KeyPair, name: &str, created_at: Timestamp) -> Result<
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    Ok(params.self_signed(&Signing(pair)).map_err(|_| KeyError::Failed)?.pem())
+    Ok(params.self_signed(&CertificateSigner(pair)).map_err(|_| KeyError::Failed)?.pem())
 }
 
 /// A certificate and a fresh key for TLS, both in PEM, for a host that has none from an authority: browsers and clients
@@ -40,19 +40,19 @@ pub fn for_tls(host: &str) -> Result<(String, SecretBytes), KeyError> {
 }
 
 /// Lets the certificate be signed by the pair itself, so that its private half is not copied for it.
-struct Signing<'a>(&'a KeyPair);
+struct CertificateSigner<'a>(&'a KeyPair);
 
-impl PublicKeyData for Signing<'_> {
+impl PublicKeyData for CertificateSigner<'_> {
     fn der_bytes(&self) -> &[u8] {
         self.0.public().raw()
     }
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        facts(self.0.public().alg()).certificate
+        spec(self.0.public().alg()).certificate
     }
 }
 
-impl SigningKey for Signing<'_> {
+impl SigningKey for CertificateSigner<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
         let mut signature = Vec::new();
         self.0.sign(message, &mut signature).map_err(|_| rcgen::Error::RemoteKeyError)?;
@@ -76,7 +76,7 @@ mod tests {
     use crate::crypto::testing::openssl;
 
     #[test]
-    fn openssl_verifies_it_and_finds_the_key_the_name_and_the_dates_in_it() {
+    fn openssl_verifies_the_certificate_and_reads_its_fields() {
         for alg in Algorithm::ALL {
             let pair = KeyPair::generate(alg, 2048).unwrap();
             let pem = self_signed(&pair, "issuer.example", Timestamp::from_unix(1_700_000_000)).unwrap();

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_use_has_a_key_of_its_own_that_does_not_change() {
+    fn each_use_has_its_own_stable_key() {
         let keys = DerivedKeys::new(&[7; 32]);
         let all: HashSet<[u8; 32]> = Use::ALL.iter().map(|purpose| *keys.key(*purpose)).collect();
         let ids: HashSet<[u8; 4]> = Use::ALL.iter().map(|purpose| keys.key_id(*purpose)).collect();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_shows_the_secret() {
+    fn debug_output_hides_the_secret() {
         assert_eq!(format!("{:?}", DerivedKeys::new(&[7; 32])), "DerivedKeys(…)");
     }
 }

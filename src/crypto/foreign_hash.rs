@@ -47,7 +47,7 @@ pub enum ForeignHash {
     /// `pbkdf2_sha256$iterations$salt$base64`, `pbkdf2_sha1$…`.
     Pbkdf2(Pbkdf2),
     /// `argon2$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or without the first word; argon2i and argon2d too.
-    Argon2(Argon2Hash),
+    Argon2(ForeignArgon2),
     /// `bcrypt$$2b$12$…`, or without the first word.
     Bcrypt(String),
     /// `bcrypt_sha256$$2b$12$…`: bcrypt of the password's SHA-256 in hex.
@@ -65,7 +65,7 @@ pub struct Pbkdf2 {
 }
 
 /// Argon2 (RFC 9106) of any variety and version.
-pub struct Argon2Hash {
+pub struct ForeignArgon2 {
     algorithm: Algorithm,
     version: Version,
     params: Params,
@@ -103,7 +103,7 @@ impl ForeignHash {
     }
 
     /// Whether the password is the hash's. Costs what the hash says; takes as long for a wrong one.
-    pub fn opens_with(&self, password: &Password) -> bool {
+    pub fn matches(&self, password: &Password) -> bool {
         let bytes = password.expose();
         match self {
             Self::Pbkdf2(hash) => pbkdf2::verify(hash.digest, hash.iterations, &hash.salt, bytes, &hash.output).is_ok(),
@@ -161,10 +161,11 @@ fn argon2(text: &str) -> Result<ForeignHash, HashProblem> {
         let read = Params::try_from(&phc).ok()?;
         let params = Params::new(read.m_cost(), read.t_cost(), read.p_cost(), Some(output.len())).ok()?;
         let salt = phc.salt?.as_ref().to_vec();
-        Some(Argon2Hash { algorithm, version, params, salt, output })
+        Some(ForeignArgon2 { algorithm, version, params, salt, output })
     };
     let hash = read().filter(|hash| hash.output.len() >= OUTPUT_MIN).ok_or(HashProblem::Malformed(NAME))?;
-    let (memory, passes) = (u64::from(hash.params.m_cost()), u64::from(hash.params.t_cost()));
+    let memory = u64::from(hash.params.m_cost());
+    let passes = u64::from(hash.params.t_cost());
     affordable(NAME, memory, memory * passes)?;
     Ok(ForeignHash::Argon2(hash))
 }
@@ -185,7 +186,8 @@ fn scrypt(rest: &str) -> Result<ForeignHash, HashProblem> {
     let [n, salt, r, p, output] = parts(rest).ok_or_else(malformed)?;
     let number = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0).ok_or_else(malformed);
     let n: u64 = n.parse().map_err(|_| malformed())?;
-    let (r, p) = (number(r)?, number(p)?);
+    let r = number(r)?;
+    let p = number(p)?;
     let output = STANDARD.decode(output).ok().filter(|output| output.len() == 64);
     let output = output.ok_or_else(malformed)?;
     if n < 2 || !n.is_power_of_two() {
@@ -221,24 +223,24 @@ mod tests {
     use super::*;
 
     #[derive(serde::Deserialize)]
-    struct Made {
+    struct DjangoHashSample {
         format: String,
         password: String,
         hash: String,
     }
 
-    fn made_by_django() -> Vec<Made> {
+    fn made_by_django() -> Vec<DjangoHashSample> {
         let text = include_str!("../../tests/fixtures/django/hashes.json");
         serde_json::from_str(text).expect("the file is as make.py made it")
     }
 
     fn opens(hash: &str, password: &str) -> bool {
         let hash = ForeignHash::parse(hash).unwrap_or_else(|problem| panic!("{hash}: {problem}"));
-        hash.opens_with(&Password::new(password.to_owned()))
+        hash.matches(&Password::new(password.to_owned()))
     }
 
     #[test]
-    fn what_django_hashed_is_opened_by_its_password_alone() {
+    fn django_hashes_match_only_their_password() {
         let all = made_by_django();
         assert_eq!(all.len(), 9);
         for made in all {
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_bcrypt_is_known_by_all_its_names() {
+    fn bcrypt_is_recognised_by_each_of_its_prefixes() {
         let bcrypt = made_by_django().into_iter().find(|made| made.format == "bcrypt").expect("it is among them");
         let bare = bcrypt.hash.strip_prefix("bcrypt$").expect("Django names it");
         for name in ["$2a$", "$2b$", "$2y$"] {
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_was_cut_opens_nothing() {
+    fn a_truncated_hash_matches_no_password() {
         for made in made_by_django() {
             for end in 0..made.hash.len() {
                 let cut = &made.hash[..end];
@@ -272,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_cost_is_refused() {
+    fn an_excessive_hash_cost_is_rejected() {
         let b64 = |length| STANDARD.encode(vec![0; length]);
         for (hash, words) in [
             (format!("pbkdf2_sha256$3000001$salt${}", b64(32)), "3000001 iterations"),
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_named_and_what_may_be_a_password_is_not() {
+    fn unknown_hash_forms_are_named_and_possible_passwords_are_not() {
         for (hash, shown) in [
             ("md5$salt$0123", "`md5`"),
             ("$5$rounds=1000$x", "`5`"),

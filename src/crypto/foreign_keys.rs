@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::algorithm::facts;
+use super::algorithm::spec;
 use super::jwk::{raw_numbers, raw_point};
 use super::key_pair::PublicKey;
 use super::token::{TokenFault, UnverifiedToken};
@@ -16,7 +16,7 @@ const KEYS_MAX: usize = 64;
 /// The text is no `{"keys":[…]}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a set of keys (JWKS)")]
-pub struct NotAKeySet;
+pub struct NotAJwks;
 
 /// The keys of a set that could have signed a token.
 #[derive(Clone, Debug)]
@@ -33,9 +33,9 @@ struct ForeignKey {
 
 impl ForeignKeys {
     /// Reads a JWKS. Keys that sign nothing we verify are passed over (RFC 7517 §5), as are short, damaged and private ones.
-    pub fn parse(text: &[u8]) -> Result<Self, NotAKeySet> {
-        let set = strict_json::parse_object(text).map_err(|_| NotAKeySet)?;
-        let members = set.get("keys").and_then(Value::as_array).ok_or(NotAKeySet)?;
+    pub fn parse(text: &[u8]) -> Result<Self, NotAJwks> {
+        let set = strict_json::parse_object(text).map_err(|_| NotAJwks)?;
+        let members = set.get("keys").and_then(Value::as_array).ok_or(NotAJwks)?;
         Ok(Self { keys: members.iter().take(KEYS_MAX).filter_map(usable).collect() })
     }
 
@@ -66,14 +66,14 @@ fn usable(member: &Value) -> Option<ForeignKey> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let is = |name: &str, value: &str| jwk.get(name).is_none_or(|found| found.as_str() == Some(value));
     let alg = Algorithm::ALL.into_iter().find(|alg| {
-        let facts = facts(*alg);
-        text("kty") == Some(facts.kty) && text("crv") == facts.crv && is("alg", alg.name())
+        let spec = spec(*alg);
+        text("kty") == Some(spec.kty) && text("crv") == spec.crv && is("alg", alg.name())
     })?;
     // A private key that somebody published signs for anybody.
     if !is("use", "sig") || !may_verify(jwk) || jwk.contains_key("d") {
         return None;
     }
-    let raw = match facts(alg).crv {
+    let raw = match spec(alg).crv {
         Some(_) => raw_point(text("x")?, text("y")?),
         None => raw_numbers(text("n")?, text("e")?),
     }?;
@@ -82,7 +82,7 @@ fn usable(member: &Value) -> Option<ForeignKey> {
         Some(Value::String(kid)) if !kid.is_empty() => Some(kid.clone()),
         Some(_) => return None,
     };
-    Some(ForeignKey { kid, key: PublicKey::new(facts(alg), &raw).ok()? })
+    Some(ForeignKey { kid, key: PublicKey::new(spec(alg), &raw).ok()? })
 }
 
 /// RFC 7517 §4.3.
@@ -117,8 +117,10 @@ mod tests {
     #[test]
     fn finds_the_key_that_signed() {
         for alg in Algorithm::ALL {
-            let (pair, other) = (KeyPair::generate(alg, 2048).unwrap(), KeyPair::generate(alg, 2048).unwrap());
-            let (one, two) = (jwk(&pair, &[("kid", json!("one"))]), jwk(&other, &[("kid", json!("two"))]));
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            let other = KeyPair::generate(alg, 2048).unwrap();
+            let one = jwk(&pair, &[("kid", json!("one"))]);
+            let two = jwk(&other, &[("kid", json!("two"))]);
             let bare = jwk(&pair, &[("kid", Value::Null), ("use", Value::Null), ("alg", Value::Null)]);
             let [named, nameless] =
                 [json!({"alg": alg, "kid": "one"}), json!({"alg": alg})].map(|h| foreign_token(&pair, &h, &json!({})));
@@ -134,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_over_what_must_not_verify() {
+    fn unusable_keys_are_ignored() {
         let pair = KeyPair::generate(Algorithm::Es256, 2048).unwrap();
         let token = foreign_token(&pair, &json!({"alg": "ES256", "kid": "k"}), &json!({}));
         let named = ("kid", json!("k"));
@@ -160,17 +162,19 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_kind_is_another_key() {
-        let (ec, rsa) = (KeyPair::generate(Algorithm::Es256, 0), KeyPair::generate(Algorithm::Rs256, 2048));
-        let (ec, rsa) = (ec.unwrap(), rsa.unwrap());
+    fn a_key_of_another_type_does_not_verify() {
+        let ec = KeyPair::generate(Algorithm::Es256, 0);
+        let rsa = KeyPair::generate(Algorithm::Rs256, 2048);
+        let ec = ec.unwrap();
+        let rsa = rsa.unwrap();
         let token = foreign_token(&ec, &json!({"alg": "ES256", "kid": "k"}), &json!({}));
         assert_eq!(verify(&[jwk(&rsa, &[("kid", json!("k"))])], &token), Err(TokenFault::UnknownKey));
     }
 
     #[test]
-    fn only_a_set_is_a_set() {
+    fn only_a_jwks_is_accepted() {
         for bad in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#, "<html>"] {
-            assert_eq!(ForeignKeys::parse(bad.as_bytes()).err(), Some(NotAKeySet), "{bad}");
+            assert_eq!(ForeignKeys::parse(bad.as_bytes()).err(), Some(NotAJwks), "{bad}");
         }
         assert!(ForeignKeys::parse(br#"{"keys":[7,null,{}],"more":1}"#).is_ok());
     }

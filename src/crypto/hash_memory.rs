@@ -9,7 +9,7 @@ use kevy_madvise::advise_hugepage;
 
 /// Room is asked for in pieces of more than 32 MiB, of which only what is used becomes memory. Of smaller ones glibc keeps
 /// what is freed (`M_MMAP_THRESHOLD` in mallopt(3)): it takes it that they will be wanted again.
-const LEAST_ROOM: usize = (33 << 20) / Block::SIZE;
+const MIN_BLOCKS: usize = (33 << 20) / Block::SIZE;
 
 /// What is kept: clones share it. No more of it than were at work at once.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ impl HashMemory {
         let kept = if blocks <= self.usual { self.spare().pop() } else { None };
         kept.unwrap_or_else(|| {
             let blocks = blocks.max(self.usual);
-            let mut memory: Vec<Block> = Vec::with_capacity(blocks.max(LEAST_ROOM));
+            let mut memory: Vec<Block> = Vec::with_capacity(blocks.max(MIN_BLOCKS));
             // A hash jumps about in more pages of 4 KiB than a processor knows the places of. Before they are touched, for
             // then they come as huge ones; where there are none, as usual.
             advise_hugepage(memory.as_ptr().cast::<u8>(), blocks * Block::SIZE);
@@ -66,14 +66,15 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_more_than_was_in_use_at_once() {
+    fn memory_is_bounded_by_concurrent_use() {
         let memory = HashMemory::new(64);
         for _ in 0..3 {
             let piece = memory.take(64);
             memory.keep(piece);
         }
         assert_eq!(kept(&memory), [64]);
-        let (one, other) = (memory.take(8), memory.take(64));
+        let one = memory.take(8);
+        let other = memory.take(64);
         assert_eq!((one.len(), other.len()), (64, 64));
         memory.keep(one);
         memory.keep(other);
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_piece_is_not_kept() {
+    fn a_larger_allocation_is_not_kept() {
         let memory = HashMemory::new(64);
         let piece = memory.take(65);
         assert_eq!(piece.len(), 65);

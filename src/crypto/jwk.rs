@@ -9,7 +9,7 @@ use pkcs8::der::Encode;
 use pkcs8::der::asn1::UintRef;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::algorithm::Facts;
+use crate::crypto::algorithm::AlgorithmSpec;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Kid;
 
@@ -40,23 +40,30 @@ pub struct Jwk {
 
 impl Jwk {
     /// An RSA key from its numbers, big-endian, without leading zeros.
-    pub(super) fn rsa(facts: &Facts, modulus: &[u8], exponent: &[u8]) -> Option<Self> {
-        let (n, e) = (URL_SAFE_NO_PAD.encode(modulus), URL_SAFE_NO_PAD.encode(exponent));
-        let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"{}","n":"{n}"}}"#, facts.kty))?;
-        Some(Self { n: Some(n), e: Some(e), ..Self::bare(facts, kid) })
+    pub(super) fn rsa(spec: &AlgorithmSpec, modulus: &[u8], exponent: &[u8]) -> Option<Self> {
+        let n = URL_SAFE_NO_PAD.encode(modulus);
+        let e = URL_SAFE_NO_PAD.encode(exponent);
+        let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"{}","n":"{n}"}}"#, spec.kty))?;
+        Some(Self { n: Some(n), e: Some(e), ..Self::bare(spec, kid) })
     }
 
     /// An elliptic-curve key from its uncompressed point. None if it is none.
-    pub(super) fn ec(facts: &Facts, point: &[u8]) -> Option<Self> {
+    pub(super) fn ec(spec: &AlgorithmSpec, point: &[u8]) -> Option<Self> {
         let (x, y) = point.strip_prefix(&[4])?.split_at_checked(COORDINATE)?;
-        let (crv, x, y) = (facts.crv?, URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        let kid = thumbprint(&format!(r#"{{"crv":"{crv}","kty":"{}","x":"{x}","y":"{y}"}}"#, facts.kty))?;
-        Some(Self { crv: Some(crv.to_owned()), x: Some(x), y: Some(y), ..Self::bare(facts, kid) })
+        let crv = spec.crv?;
+        let x = URL_SAFE_NO_PAD.encode(x);
+        let y = URL_SAFE_NO_PAD.encode(y);
+        let kid = thumbprint(&format!(r#"{{"crv":"{crv}","kty":"{}","x":"{x}","y":"{y}"}}"#, spec.kty))?;
+        Some(Self { crv: Some(crv.to_owned()), x: Some(x), y: Some(y), ..Self::bare(spec, kid) })
     }
 
-    fn bare(facts: &Facts, kid: Kid) -> Self {
-        let (n, e, crv, x, y) = (None, None, None, None, None);
-        Self { kty: facts.kty.to_owned(), r#use: "sig".to_owned(), alg: facts.alg, kid, n, e, crv, x, y }
+    fn bare(spec: &AlgorithmSpec, kid: Kid) -> Self {
+        let n = None;
+        let e = None;
+        let crv = None;
+        let x = None;
+        let y = None;
+        Self { kty: spec.kty.to_owned(), r#use: "sig".to_owned(), alg: spec.alg, kid, n, e, crv, x, y }
     }
 
     /// The key's bytes as the crypto library takes them: the reverse of the two above. Whether they make a key, and
@@ -101,11 +108,11 @@ impl Jwks {
     /// Writes the set in the order given.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a Jwk>) -> Self {
         #[derive(Serialize)]
-        struct Set<'a> {
+        struct JwkSet<'a> {
             keys: Vec<&'a Jwk>,
         }
         // Strings alone, in a fixed shape: this can't fail, and an empty body would be no JWKS.
-        let body = serde_json::to_vec(&Set { keys: keys.into_iter().collect() }).unwrap_or_default();
+        let body = serde_json::to_vec(&JwkSet { keys: keys.into_iter().collect() }).unwrap_or_default();
         let hash = digest(&SHA256, &body);
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
         let version = hash.as_ref()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
@@ -123,14 +130,14 @@ mod tests {
     const RFC_7638: &str = r#"{"kty":"RSA","use":"sig","alg":"RS256","kid":"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB"}"#;
 
     #[test]
-    fn the_name_is_the_rfc_7638_thumbprint() {
+    fn the_kid_is_the_rfc_7638_thumbprint() {
         let jwk: Jwk = serde_json::from_str(RFC_7638).unwrap();
         assert_eq!(PublicKey::from_jwk(&jwk).unwrap().kid().as_str(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
         assert_eq!(serde_json::to_string(&jwk).unwrap(), RFC_7638);
     }
 
     #[test]
-    fn another_library_reads_it_and_finds_the_same_name() {
+    fn another_library_computes_the_same_kid() {
         use jsonwebtoken::jwk::{Jwk as TheirJwk, ThumbprintHash};
         for alg in Algorithm::ALL {
             let pair = KeyPair::generate(alg, 2048).unwrap();
@@ -141,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_contradict_each_other_are_refused() {
+    fn contradictory_jwk_members_are_rejected() {
         let change = |member: &str, value: &str| {
             let mut json: serde_json::Value = serde_json::from_str(RFC_7638).unwrap();
             json[member] = value.into();
@@ -157,9 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn the_etag_is_that_of_the_bytes() {
+    fn the_etag_follows_the_jwks_bytes() {
         let jwk: Jwk = serde_json::from_str(RFC_7638).unwrap();
-        let (one, none) = (Jwks::new([&jwk]), Jwks::new([]));
+        let one = Jwks::new([&jwk]);
+        let none = Jwks::new([]);
         assert_eq!(one.body, format!(r#"{{"keys":[{RFC_7638}]}}"#));
         assert_eq!(&none.body[..], br#"{"keys":[]}"#);
         assert_eq!(one.etag, Jwks::new([&jwk]).etag);

@@ -11,7 +11,7 @@ use pkcs8::der::asn1::{AnyRef, UintRef};
 use pkcs8::der::{Decode, SliceReader};
 use pkcs8::{Document, LineEnding, PrivateKeyInfoRef};
 
-use crate::crypto::algorithm::{Facts, RSA, facts, of_kind};
+use crate::crypto::algorithm::{AlgorithmSpec, RSA, of_kind, spec};
 use crate::crypto::jwk::Jwk;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Kid;
@@ -86,25 +86,25 @@ pub struct KeyPair {
 impl KeyPair {
     /// Makes a fresh pair. `rsa_bits` (2048, 3072, 4096) counts for RSA alone, which takes 20–1000 ms.
     pub fn generate(alg: Algorithm, rsa_bits: u32) -> Result<Self, KeyError> {
-        Self::new(facts(alg), (facts(alg).generate)(rsa_bits)?)
+        Self::new(spec(alg), (spec(alg).generate)(rsa_bits)?)
     }
 
     /// Reads a private key in PKCS#8 (RFC 5208), and refuses whatever RS256 or ES256 can't or shouldn't use.
     pub fn from_pkcs8_der(der: &SecretBytes) -> Result<Self, KeyError> {
         let info = PrivateKeyInfoRef::try_from(der.expose()).map_err(|_| KeyError::Damaged)?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as().ok());
-        let facts = facts(of_kind(info.algorithm.oid, curve).map_err(KeyError::Unsupported)?);
-        if facts.oid == RSA {
+        let spec = spec(of_kind(info.algorithm.oid, curve).map_err(KeyError::Unsupported)?);
+        if spec.oid == RSA {
             // The library would refuse a short key without saying why.
             check_rsa_bits(rsa_private_modulus(info.private_key.as_bytes())?)?;
         }
-        Self::new(facts, (facts.open)(der.expose())?)
+        Self::new(spec, (spec.open)(der.expose())?)
     }
 
-    fn new(facts: &Facts, private: PrivateHalf) -> Result<Self, KeyError> {
+    fn new(spec: &AlgorithmSpec, private: PrivateHalf) -> Result<Self, KeyError> {
         let public = match &private {
-            PrivateHalf::Ec(key) => PublicKey::new(facts, key.public_key().as_ref()),
-            PrivateHalf::Rsa(key) => PublicKey::new(facts, key.public_key().as_ref()),
+            PrivateHalf::Ec(key) => PublicKey::new(spec, key.public_key().as_ref()),
+            PrivateHalf::Rsa(key) => PublicKey::new(spec, key.public_key().as_ref()),
         }?;
         Ok(Self { private, public })
     }
@@ -133,8 +133,9 @@ impl KeyPair {
     }
 
     /// Signs something and verifies it, so that a key that can't is known before a token depends on it.
-    pub fn prove(&self) -> Result<(), KeyError> {
-        let (message, mut signature) = (self.public.kid().as_str().as_bytes(), Vec::new());
+    pub fn self_test(&self) -> Result<(), KeyError> {
+        let message = self.public.kid().as_str().as_bytes();
+        let mut signature = Vec::new();
         self.sign(message, &mut signature)?;
         self.public.verify(message, &signature).map_err(|_| KeyError::Damaged)
     }
@@ -162,25 +163,25 @@ pub struct PublicKey {
 impl PublicKey {
     /// Reads a public JWK; its `kid` must be its RFC 7638 thumbprint.
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
-        let public = Self::new(facts(jwk.alg), &jwk.to_raw().ok_or(KeyError::Jwk)?)?;
+        let public = Self::new(spec(jwk.alg), &jwk.to_raw().ok_or(KeyError::Jwk)?)?;
         if public.jwk == *jwk { Ok(public) } else { Err(KeyError::Jwk) }
     }
 
     /// `raw` is PKCS#1 for RSA, an uncompressed point for elliptic curves.
-    pub(super) fn new(facts: &Facts, raw: &[u8]) -> Result<Self, KeyError> {
-        let jwk = if facts.oid == RSA {
+    pub(super) fn new(spec: &AlgorithmSpec, raw: &[u8]) -> Result<Self, KeyError> {
+        let jwk = if spec.oid == RSA {
             let [modulus, exponent] = rsa_numbers(raw)?;
             check_rsa_bits(modulus.as_bytes())?;
             let exponent = exponent.as_bytes();
             if (exponent.len(), exponent) < (LEAST_EXPONENT.len(), LEAST_EXPONENT) {
                 return Err(KeyError::Exponent);
             }
-            Jwk::rsa(facts, modulus.as_bytes(), exponent)
+            Jwk::rsa(spec, modulus.as_bytes(), exponent)
         } else {
-            Jwk::ec(facts, raw)
+            Jwk::ec(spec, raw)
         };
         let jwk = jwk.ok_or(KeyError::Damaged)?;
-        Ok(Self { alg: facts.alg, jwk, key: ParsedPublicKey::new(facts.verification, raw)? })
+        Ok(Self { alg: spec.alg, jwk, key: ParsedPublicKey::new(spec.verification, raw)? })
     }
 
     /// Checks a signature over `message`.
@@ -246,9 +247,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_verifies_what_it_signs_and_nothing_else() {
+    fn a_key_pair_verifies_only_its_own_signatures() {
         for alg in Algorithm::ALL {
-            let (pair, other) = (KeyPair::generate(alg, 2048).unwrap(), KeyPair::generate(alg, 2048).unwrap());
+            let pair = KeyPair::generate(alg, 2048).unwrap();
+            let other = KeyPair::generate(alg, 2048).unwrap();
             let mut out = b"kept".to_vec();
             pair.sign(b"message", &mut out).unwrap();
             let signature = out.strip_prefix(b"kept").unwrap();
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_survives_its_file_and_a_public_key_its_jwk() {
+    fn key_pairs_round_trip_through_pkcs8_and_jwk() {
         for alg in Algorithm::ALL {
             let pair = KeyPair::generate(alg, 2048).unwrap();
             let again = KeyPair::from_pkcs8_der(&pair.to_pkcs8_der().unwrap()).unwrap();
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn independent_libraries_agree_about_the_public_numbers() {
+    fn independent_libraries_read_the_same_public_numbers() {
         use p256::elliptic_curve::sec1::ToSec1Point;
         use p256::pkcs8::DecodePrivateKey as _;
         use rsa::pkcs8::{DecodePrivateKey as _, EncodePublicKey as _};
@@ -291,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn only_offered_rsa_sizes_are_made_and_damage_is_noticed() {
+    fn unsupported_rsa_sizes_and_damaged_keys_are_rejected() {
         assert_eq!(KeyPair::generate(Algorithm::Rs256, 1024).unwrap_err(), KeyError::Size(1024));
         let der = KeyPair::generate(Algorithm::Es256, 0).unwrap().to_pkcs8_der().unwrap();
         for cut in [0, 1, 40, der.expose().len() - 1] {
@@ -301,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_a_name_and_nothing_private() {
+    fn debug_output_shows_the_kid_and_no_private_key() {
         let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
         assert_eq!(format!("{pair:?}"), format!("KeyPair({})", pair.public().kid()));
     }

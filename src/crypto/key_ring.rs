@@ -10,10 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::crypto::jwk::{Jwk, Jwks};
-use crate::crypto::key_dir::{Stamp, Warning};
+use crate::crypto::key_dir::{KeyDirWarning, RingVersion};
 use crate::crypto::key_pair::{BadSignature, KeyError, KeyPair, PublicKey};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::{Key, KeyState, Kid, Refused, Schedule, Typ};
+use crate::domain::key::{Key, KeyChangeError, KeyState, Kid, Schedule, Typ};
 use crate::domain::time::Timestamp;
 
 /// The 32 bytes of `keys/secret`, from which other secrets are derived (HKDF, one label per use).
@@ -41,12 +41,12 @@ impl fmt::Debug for RingSecret {
 }
 
 /// A held key pair, with what every token of its begins with.
-pub(super) struct Held {
+pub(super) struct LoadedKey {
     pub(super) pair: KeyPair,
     headers: [String; Typ::ALL.len()],
 }
 
-impl Held {
+impl LoadedKey {
     pub(super) fn new(pair: KeyPair) -> Self {
         let public = pair.public();
         let header = |typ: Typ| {
@@ -61,7 +61,7 @@ impl Held {
 /// What signs: a held pair, and how long its tokens may live. Cheap to clone.
 #[derive(Clone)]
 pub struct Signer {
-    held: Arc<Held>,
+    held: Arc<LoadedKey>,
     published_until: Option<Timestamp>,
 }
 
@@ -163,13 +163,13 @@ impl fmt::Debug for Verifier {
 }
 
 /// What the folder gave when it was read.
-pub(super) struct Loaded {
+pub(super) struct RingParts {
     pub(super) schedule: Schedule,
     pub(super) publics: HashMap<Kid, Arc<PublicHalf>>,
-    pub(super) held: HashMap<Kid, Arc<Held>>,
+    pub(super) loaded: HashMap<Kid, Arc<LoadedKey>>,
     pub(super) secret: Arc<RingSecret>,
-    pub(super) stamp: Stamp,
-    pub(super) warnings: Vec<Warning>,
+    pub(super) version: RingVersion,
+    pub(super) warnings: Vec<KeyDirWarning>,
     /// The default signer's algorithm, whose keys come first.
     pub(super) first: Algorithm,
 }
@@ -182,16 +182,16 @@ pub struct KeyRing {
     /// Each with its key's dates; few, whatever the ring has seen.
     signers: Vec<(Key, Signer)>,
     secret: Arc<RingSecret>,
-    stamp: Stamp,
-    warnings: Vec<Warning>,
+    stamp: RingVersion,
+    warnings: Vec<KeyDirWarning>,
     first: Algorithm,
     jwks: Jwks,
     built_at: Timestamp,
 }
 
 impl KeyRing {
-    pub(super) fn new(loaded: Loaded, now: Timestamp) -> Self {
-        let Loaded { schedule, publics, held, secret, stamp, warnings, first } = loaded;
+    pub(super) fn new(loaded: RingParts, now: Timestamp) -> Self {
+        let RingParts { schedule, publics, loaded: held, secret, version: stamp, warnings, first } = loaded;
         let pair_up = |key: &Key| {
             let public = Arc::clone(publics.get(&key.kid)?);
             Some((key.kid.clone(), Verifier { key: key.clone(), public }))
@@ -230,9 +230,9 @@ impl KeyRing {
     }
 
     /// The public half of the one key whose name begins so, revoked ones too: for a person who types it.
-    pub fn find(&self, prefix: &str) -> Result<&Verifier, Refused> {
+    pub fn find(&self, prefix: &str) -> Result<&Verifier, KeyChangeError> {
         let kid = &self.schedule.find(prefix)?.kid;
-        self.verifiers.get(kid).ok_or_else(|| Refused::Unknown(prefix.to_owned()))
+        self.verifiers.get(kid).ok_or_else(|| KeyChangeError::Unknown(prefix.to_owned()))
     }
 
     /// The public half of the key that signs with `alg`.
@@ -261,12 +261,12 @@ impl KeyRing {
     }
 
     /// What was odd about the folder, but not in the way.
-    pub fn warnings(&self) -> &[Warning] {
+    pub fn warnings(&self) -> &[KeyDirWarning] {
         &self.warnings
     }
 
     /// Which `ring.json` this is; compare with `KeyDir::stamp` to see whether it has changed.
-    pub fn stamp(&self) -> Stamp {
+    pub fn version(&self) -> RingVersion {
         self.stamp
     }
 
@@ -282,12 +282,12 @@ impl KeyRing {
             return None;
         }
         let publics = self.verifiers.iter().map(|(kid, verifier)| (kid.clone(), Arc::clone(&verifier.public)));
-        let loaded = Loaded {
+        let loaded = RingParts {
             schedule: self.schedule.clone(),
             publics: publics.collect(),
-            held: self.held().collect(),
+            loaded: self.loaded_keys().collect(),
             secret: Arc::clone(&self.secret),
-            stamp: self.stamp,
+            version: self.stamp,
             warnings: self.warnings.clone(),
             first: self.first,
         };
@@ -295,7 +295,7 @@ impl KeyRing {
     }
 
     /// The pairs it holds, for the next snapshot to take over.
-    pub(super) fn held(&self) -> impl Iterator<Item = (Kid, Arc<Held>)> {
+    pub(super) fn loaded_keys(&self) -> impl Iterator<Item = (Kid, Arc<LoadedKey>)> {
         self.signers.iter().map(|(key, signer)| (key.kid.clone(), Arc::clone(&signer.held)))
     }
 }

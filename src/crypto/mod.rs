@@ -5,14 +5,15 @@
 //! pool one to measure itself.)
 
 pub mod admin;
+pub mod aead;
 pub mod algorithm;
 pub mod app_secret_proof;
 pub mod certificate;
 pub mod derive;
 pub mod foreign_hash;
 pub mod foreign_keys;
-mod hash_line;
 mod hash_memory;
+mod hash_queue;
 pub mod jwk;
 pub mod key_dir;
 pub mod key_pair;
@@ -21,7 +22,6 @@ pub mod password_hash;
 pub mod pem;
 pub mod refresh_token;
 pub mod reset_hash;
-pub mod seal;
 pub mod sign;
 mod stored_hash;
 pub mod token;

@@ -12,12 +12,12 @@ use std::time::Duration;
 use argon2::{Algorithm, Argon2, Params, Version};
 use subtle::ConstantTimeEq as _;
 
-use super::hash_line::Line;
 use super::hash_memory::HashMemory;
-use super::stored_hash::{Argon2Hash, Known, OUTPUT, phc};
-use crate::chance::Chance;
+use super::hash_queue::HashQueue;
+use super::stored_hash::{OUTPUT, OwnArgon2, ParsedHash, phc};
 use crate::clock::Clock;
 use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
+use crate::random::Random;
 
 /// How many jobs may wait for each thread, even if all were done in time: each keeps a request in memory.
 const QUEUE_PER_THREAD: usize = 1024;
@@ -55,7 +55,7 @@ pub enum HashError {
 
 /// What a check found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Checked {
+pub enum PasswordCheck {
     /// The password is not the hash's, or there was no hash to compare with.
     Wrong,
     /// It is, and the hash is as new ones are.
@@ -65,36 +65,37 @@ pub enum Checked {
 }
 
 /// Whoever asked, and waits for the answer on another thread. If no answer can be given it is dropped untold.
-pub trait Asker<T>: Send + 'static {
+pub trait ResultSink<T>: Send + 'static {
     /// Whether anybody still waits: for one who has left, nothing is hashed.
-    fn waits(&self) -> bool;
+    fn is_waiting(&self) -> bool;
     /// Gives the answer; called on the pool's thread.
-    fn tell(self, answer: T);
+    fn deliver(self, answer: T);
 }
 
-type Job = Box<dyn FnOnce(&mut Worker) + Send>;
+type HashJob = Box<dyn FnOnce(&mut HashWorker) + Send>;
 
 /// The pool: clones share its threads, which end with the last of them.
 #[derive(Clone, Debug)]
 pub struct Hasher {
-    queue: SyncSender<Job>,
-    line: Arc<Line>,
+    queue: SyncSender<HashJob>,
+    line: Arc<HashQueue>,
 }
 
 impl Hasher {
     /// Starts `threads` threads.
-    pub fn new(cost: HashCost, threads: usize, chance: &Chance, clock: &Clock) -> Result<Self, HashError> {
+    pub fn new(cost: HashCost, threads: usize, chance: &Random, clock: &Clock) -> Result<Self, HashError> {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT))
             .map_err(|_| HashError::Cost)?;
         let (queue, jobs) = sync_channel(threads * QUEUE_PER_THREAD);
-        let (jobs, memory) = (Arc::new(Mutex::new(jobs)), HashMemory::new(params.block_count()));
+        let jobs = Arc::new(Mutex::new(jobs));
+        let memory = HashMemory::new(params.block_count());
         for number in 0..threads {
             let jobs = Arc::clone(&jobs);
-            let worker = Worker { params: params.clone(), memory: memory.clone(), chance: chance.clone() };
+            let worker = HashWorker { params: params.clone(), memory: memory.clone(), chance: chance.clone() };
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
             thread.spawn(move || worker.run(&jobs)).map_err(|_| HashError::NoThread)?;
         }
-        Ok(Self { queue, line: Line::new(threads, cost.memory_kib, cost.iterations, clock.clone()) })
+        Ok(Self { queue, line: HashQueue::new(threads, cost.memory_kib, cost.iterations, clock.clone()) })
     }
 
     /// How many passwords wait for a thread.
@@ -103,12 +104,12 @@ impl Hasher {
     }
 
     /// Whether a job would be taken now, for those who have something dear to do before they ask for one.
-    pub fn ask_room(&self) -> Result<(), HashError> {
-        self.line.ask().map_err(|retry_after| HashError::Busy { retry_after })
+    pub fn check_capacity(&self) -> Result<(), HashError> {
+        self.line.check_capacity().map_err(|retry_after| HashError::Busy { retry_after })
     }
 
     /// Hashes a new password.
-    pub fn hash(&self, password: Password, asker: impl Asker<PasswordHash>) -> Result<(), HashError> {
+    pub fn hash(&self, password: Password, asker: impl ResultSink<PasswordHash>) -> Result<(), HashError> {
         self.push(asker, move |worker| worker.hash(&password))
     }
 
@@ -117,37 +118,37 @@ impl Hasher {
         &self,
         password: Password,
         hash: Option<PasswordHash>,
-        asker: impl Asker<Checked>,
+        asker: impl ResultSink<PasswordCheck>,
     ) -> Result<(), HashError> {
         self.push(asker, move |worker| worker.check(&password, hash.as_ref()))
     }
 
     fn push<T>(
         &self,
-        asker: impl Asker<T>,
-        work: impl FnOnce(&mut Worker) -> Option<T> + Send + 'static,
+        asker: impl ResultSink<T>,
+        work: impl FnOnce(&mut HashWorker) -> Option<T> + Send + 'static,
     ) -> Result<(), HashError> {
-        let place = self.line.join().map_err(|retry_after| HashError::Busy { retry_after })?;
-        let job: Job = Box::new(move |worker| {
-            if asker.waits()
+        let place = self.line.enter().map_err(|retry_after| HashError::Busy { retry_after })?;
+        let job: HashJob = Box::new(move |worker| {
+            if asker.is_waiting()
                 && let Some(answer) = place.timed(|| work(worker))
             {
                 drop(place); // before its owner can ask for the next one
-                asker.tell(answer);
+                asker.deliver(answer);
             }
         });
         self.queue.try_send(job).map_err(|_| HashError::Busy { retry_after: self.line.until_empty() })
     }
 }
 
-struct Worker {
+struct HashWorker {
     params: Params,
     memory: HashMemory,
-    chance: Chance,
+    chance: Random,
 }
 
-impl Worker {
-    fn run(mut self, jobs: &Mutex<Receiver<Job>>) {
+impl HashWorker {
+    fn run(mut self, jobs: &Mutex<Receiver<HashJob>>) {
         loop {
             let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(QUIET);
             match next {
@@ -168,32 +169,34 @@ impl Worker {
 
     /// None only where a new hash was due and could not be made. An empty or overlong password is wrong, but only after
     /// the comparison that a possible one would have cost.
-    fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Option<Checked> {
-        let found = match hash.and_then(|hash| Known::read(hash.as_str())) {
-            Some(Known::Own(stored)) => self.check_own(password, &stored),
-            Some(Known::Foreign(foreign)) if foreign.opens_with(password) => self.hash(password).map(Checked::Outdated),
-            Some(Known::Foreign(_)) => Some(Checked::Wrong),
+    fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Option<PasswordCheck> {
+        let found = match hash.and_then(|hash| ParsedHash::read(hash.as_str())) {
+            Some(ParsedHash::Own(stored)) => self.check_own(password, &stored),
+            Some(ParsedHash::Foreign(foreign)) if foreign.matches(password) => {
+                self.hash(password).map(PasswordCheck::Outdated)
+            }
+            Some(ParsedHash::Foreign(_)) => Some(PasswordCheck::Wrong),
             None => {
                 // One hash for those who are nobody, so that they take as long as somebody.
                 let params = self.params.clone();
                 let _ = self.argon2id(password, &[0; SALT], &params);
-                Some(Checked::Wrong)
+                Some(PasswordCheck::Wrong)
             }
         };
-        if password.could_be_right() { found } else { Some(Checked::Wrong) }
+        if password.could_be_right() { found } else { Some(PasswordCheck::Wrong) }
     }
 
-    fn check_own(&mut self, password: &Password, stored: &Argon2Hash) -> Option<Checked> {
+    fn check_own(&mut self, password: &Password, stored: &OwnArgon2) -> Option<PasswordCheck> {
         let output = self.argon2id(password, &stored.salt, &stored.params);
         if !output.is_some_and(|output| bool::from(output.ct_eq(&stored.output))) {
-            return Some(Checked::Wrong);
+            return Some(PasswordCheck::Wrong);
         }
         let current = &self.params;
         let same = |of: &Params| (of.m_cost(), of.t_cost(), of.p_cost());
         if same(&stored.params) == same(current) {
-            return Some(Checked::Right);
+            return Some(PasswordCheck::Right);
         }
-        self.hash(password).map(Checked::Outdated)
+        self.hash(password).map(PasswordCheck::Outdated)
     }
 
     /// One hash. None where the parameters are out of bounds, which a stored hash's can be.
@@ -219,12 +222,12 @@ mod tests {
     use crate::domain::time::Timestamp;
     use std::sync::mpsc::{Sender, channel};
 
-    impl<T: Send + 'static> Asker<T> for Sender<T> {
-        fn waits(&self) -> bool {
+    impl<T: Send + 'static> ResultSink<T> for Sender<T> {
+        fn is_waiting(&self) -> bool {
             true
         }
 
-        fn tell(self, answer: T) {
+        fn deliver(self, answer: T) {
             self.send(answer).expect("somebody listens");
         }
     }
@@ -233,7 +236,7 @@ mod tests {
 
     fn hasher(cost: HashCost) -> Hasher {
         let clock = Clock::manual(Timestamp::from_unix(0));
-        Hasher::new(cost, 1, &Chance::seeded(1), &clock).expect("the cost is fine")
+        Hasher::new(cost, 1, &Random::seeded(1), &clock).expect("the cost is fine")
     }
 
     fn password(text: &str) -> Password {
@@ -246,46 +249,50 @@ mod tests {
         told.recv().expect("the pool answers")
     }
 
-    fn check(hasher: &Hasher, text: &str, hash: Option<&PasswordHash>) -> Checked {
+    fn check(hasher: &Hasher, text: &str, hash: Option<&PasswordHash>) -> PasswordCheck {
         let (tell, told) = channel();
         hasher.check(password(text), hash.cloned(), tell).expect("there is room");
         told.recv().expect("the pool answers")
     }
 
     #[test]
-    fn a_password_opens_its_own_hash_alone() {
+    fn a_password_matches_only_its_own_hash() {
         let hasher = hasher(CHEAP);
         let stored = hash(&hasher, "correct horse");
         assert!(stored.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", stored.as_str());
-        assert_eq!(check(&hasher, "correct horse", Some(&stored)), Checked::Right);
-        assert_eq!(check(&hasher, "correct horsE", Some(&stored)), Checked::Wrong);
-        assert_eq!(check(&hasher, "correct horse", None), Checked::Wrong);
-        assert_eq!(check(&hasher, "", Some(&stored)), Checked::Wrong);
+        assert_eq!(check(&hasher, "correct horse", Some(&stored)), PasswordCheck::Right);
+        assert_eq!(check(&hasher, "correct horsE", Some(&stored)), PasswordCheck::Wrong);
+        assert_eq!(check(&hasher, "correct horse", None), PasswordCheck::Wrong);
+        assert_eq!(check(&hasher, "", Some(&stored)), PasswordCheck::Wrong);
         assert_ne!(hash(&hasher, "correct horse"), stored, "each hash has its own salt");
     }
 
     #[test]
-    fn a_hash_of_another_cost_is_replaced() {
+    fn a_hash_with_another_cost_is_upgraded() {
         let old = hash(&hasher(HashCost { memory_kib: 128, ..CHEAP }), "correct horse");
         let hasher = hasher(CHEAP);
-        let Checked::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else { panic!("it is outdated") };
-        assert_eq!(check(&hasher, "correct horse", Some(&new)), Checked::Right);
-        assert_eq!(check(&hasher, "wrong", Some(&old)), Checked::Wrong);
+        let PasswordCheck::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else {
+            panic!("it is outdated")
+        };
+        assert_eq!(check(&hasher, "correct horse", Some(&new)), PasswordCheck::Right);
+        assert_eq!(check(&hasher, "wrong", Some(&old)), PasswordCheck::Wrong);
     }
 
     #[test]
-    fn a_foreign_hash_is_replaced_by_one_of_ours() {
+    fn a_foreign_hash_is_upgraded_to_argon2id() {
         // Made by Django 5.2 for the password `correct horse`, with fewer iterations than its own.
         let foreign = "pbkdf2_sha256$1000$salty$DzvaoPDWHNlO+0p5E04mScIUiNVjJ8YpgYitYTNqHo8=";
         let hasher = hasher(CHEAP);
         let old = PasswordHash::from_stored(foreign.to_owned());
-        let Checked::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else { panic!("it is outdated") };
+        let PasswordCheck::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else {
+            panic!("it is outdated")
+        };
         assert!(new.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", new.as_str());
-        assert_eq!(check(&hasher, "correct horse", Some(&new)), Checked::Right);
-        assert_eq!(check(&hasher, "wrong", Some(&old)), Checked::Wrong);
-        assert_eq!(check(&hasher, "", Some(&old)), Checked::Wrong);
+        assert_eq!(check(&hasher, "correct horse", Some(&new)), PasswordCheck::Right);
+        assert_eq!(check(&hasher, "wrong", Some(&old)), PasswordCheck::Wrong);
+        assert_eq!(check(&hasher, "", Some(&old)), PasswordCheck::Wrong);
         let unknown = PasswordHash::from_stored("md5$salty$0123".to_owned());
-        assert_eq!(check(&hasher, "correct horse", Some(&unknown)), Checked::Wrong);
+        assert_eq!(check(&hasher, "correct horse", Some(&unknown)), PasswordCheck::Wrong);
     }
 
     #[test]
@@ -298,17 +305,18 @@ mod tests {
     }
 
     #[test]
-    fn an_overlong_password_is_wrong_even_if_its_beginning_is_right() {
+    fn an_overlong_password_is_wrong_even_if_its_prefix_matches() {
         let hasher = hasher(CHEAP);
         let stored = hash(&hasher, &"x".repeat(PASSWORD_MAX));
-        assert_eq!(check(&hasher, &"x".repeat(PASSWORD_MAX), Some(&stored)), Checked::Right);
-        assert_eq!(check(&hasher, &"x".repeat(PASSWORD_MAX + 1), Some(&stored)), Checked::Wrong);
+        assert_eq!(check(&hasher, &"x".repeat(PASSWORD_MAX), Some(&stored)), PasswordCheck::Right);
+        assert_eq!(check(&hasher, &"x".repeat(PASSWORD_MAX + 1), Some(&stored)), PasswordCheck::Wrong);
     }
 
     #[test]
-    fn a_full_queue_says_so_at_once() {
+    fn a_full_queue_rejects_immediately() {
         let hasher = hasher(CHEAP);
-        let ((gate, waiting), (tell, _told)) = (channel::<()>(), channel::<()>());
+        let (gate, waiting) = channel::<()>();
+        let (tell, _told) = channel::<()>();
         hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("there is room");
         let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(tell.clone(), |_| None).err());
         assert_eq!(full, Some(HashError::Busy { retry_after: Duration::from_secs(1) }));
@@ -316,20 +324,21 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_let_in_who_would_wait_too_long() {
+    fn a_job_that_would_wait_too_long_is_rejected() {
         let slow = HashCost { memory_kib: 1 << 20, iterations: 1, parallelism: 1 };
         let hasher = hasher(slow);
-        let ((gate, waiting), (tell, _told)) = (channel::<()>(), channel::<()>());
+        let (gate, waiting) = channel::<()>();
+        let (tell, _told) = channel::<()>();
         hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("the thread is free");
-        assert_eq!(hasher.ask_room(), Ok(()));
+        assert_eq!(hasher.check_capacity(), Ok(()));
         let let_in = (0..10).take_while(|_| hasher.push(tell.clone(), |_| None).is_ok()).count();
         assert_eq!(let_in, 2, "a hash of a GiB is taken to last a second");
-        assert_eq!(hasher.ask_room(), Err(HashError::Busy { retry_after: Duration::from_secs(4) }));
+        assert_eq!(hasher.check_capacity(), Err(HashError::Busy { retry_after: Duration::from_secs(4) }));
         drop(gate);
     }
 
     #[test]
-    fn a_job_that_panics_costs_nobody_else_the_thread() {
+    fn a_panicking_job_does_not_end_the_thread() {
         let hasher = hasher(CHEAP);
         let (tell, told) = channel::<()>();
         hasher.push(tell, |_| panic!("on purpose")).expect("there is room");
@@ -338,20 +347,20 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_hashed_for_one_who_has_left() {
-        struct Gone(Sender<&'static str>);
-        impl Asker<Checked> for Gone {
-            fn waits(&self) -> bool {
+    fn a_job_of_a_disconnected_caller_is_skipped() {
+        struct ClosedSink(Sender<&'static str>);
+        impl ResultSink<PasswordCheck> for ClosedSink {
+            fn is_waiting(&self) -> bool {
                 false
             }
 
-            fn tell(self, _: Checked) {
+            fn deliver(self, _: PasswordCheck) {
                 self.0.send("was told").expect("the test listens");
             }
         }
         let hasher = hasher(CHEAP);
         let (tell, told) = channel();
-        hasher.check(password("x"), None, Gone(tell)).expect("there is room");
+        hasher.check(password("x"), None, ClosedSink(tell)).expect("there is room");
         assert!(told.recv().is_err());
     }
 }

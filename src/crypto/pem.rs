@@ -12,9 +12,9 @@ use pkcs8::spki::AlgorithmIdentifier;
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::chance::Chance;
 use crate::crypto::algorithm::{EC, RSA};
 use crate::domain::secret::{SecretBytes, SecretText};
+use crate::random::Random;
 
 /// scrypt's cost (log₂ N, r, p; RFC 7914 §2): 16 MiB, the most that `openssl pkey` takes without being told.
 const SCRYPT: (u8, u32, u32) = (14, 8, 1);
@@ -60,14 +60,14 @@ pub enum PemError {
 }
 
 /// A private key out of a file.
-pub struct Opened {
+pub struct PemKey {
     /// In PKCS#8, whatever form the file had.
     pub pkcs8: SecretBytes,
     /// Whether the file was encrypted.
     pub encrypted: bool,
 }
 
-impl fmt::Debug for Opened {
+impl fmt::Debug for PemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Opened(encrypted: {})", self.encrypted)
     }
@@ -75,9 +75,9 @@ impl fmt::Debug for Opened {
 
 /// Reads the one private key in a PEM file; blocks of other kinds beside it (`EC PARAMETERS`, certificates) are
 /// passed over. A passphrase that turns out not to be needed is no error.
-pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<Opened, PemError> {
+pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<PemKey, PemError> {
     let blocks = blocks(text)?;
-    let private: Vec<&Block<'_>> = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
+    let private: Vec<&PemBlock<'_>> = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
     let block = match (private.as_slice(), blocks.first()) {
         ([block], _) => *block,
         ([], None) => return Err(PemError::NotPem),
@@ -96,14 +96,14 @@ pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<Opened, PemE
         "ENCRYPTED PRIVATE KEY" => decrypt(der.expose(), passphrase),
         other => Err(PemError::Form(other.to_owned())),
     }?;
-    Ok(Opened { pkcs8, encrypted })
+    Ok(PemKey { pkcs8, encrypted })
 }
 
 /// Writes a PKCS#8 key as PEM (RFC 7468 §10, §11): encrypted with PBES2 (scrypt, AES-256-CBC) if there is a passphrase.
 pub fn write(
     pkcs8: &SecretBytes,
     passphrase: Option<&SecretText>,
-    chance: &Chance,
+    chance: &Random,
 ) -> Result<Zeroizing<String>, PemError> {
     let (document, label) = match passphrase {
         None => (SecretDocument::try_from(pkcs8.expose()), "PRIVATE KEY"),
@@ -112,7 +112,7 @@ pub fn write(
     document.and_then(|document| document.to_pem(label, LineEnding::LF)).map_err(|_| PemError::Encode)
 }
 
-fn encrypt(pkcs8: &[u8], passphrase: &SecretText, chance: &Chance) -> pkcs8::der::Result<SecretDocument> {
+fn encrypt(pkcs8: &[u8], passphrase: &SecretText, chance: &Random) -> pkcs8::der::Result<SecretDocument> {
     let bad = || pkcs8::der::ErrorKind::Failed;
     let info = PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| bad())?;
     let cost = scrypt::Params::new(SCRYPT.0, SCRYPT.1, SCRYPT.2).map_err(|_| bad())?;
@@ -169,12 +169,12 @@ fn sec1_curve(der: &[u8]) -> Result<ObjectIdentifier, PemError> {
 }
 
 /// One `-----BEGIN label-----` … `-----END label-----`.
-struct Block<'a> {
+struct PemBlock<'a> {
     label: &'a str,
     body: &'a str,
 }
 
-impl Block<'_> {
+impl PemBlock<'_> {
     /// The bytes in it. The text between is wiped: it is the key as much as the bytes are.
     fn decode(&self) -> Result<SecretBytes, PemError> {
         let mut text: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(self.body.len()));
@@ -189,13 +189,13 @@ impl Block<'_> {
 }
 
 /// The blocks of a PEM text, in their order; what stands outside of them is commentary (RFC 7468 §2).
-fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, PemError> {
+fn blocks(text: &[u8]) -> Result<Vec<PemBlock<'_>>, PemError> {
     let mut rest = std::str::from_utf8(text).map_err(|_| PemError::NotPem)?;
     let mut blocks = Vec::new();
     while let Some((_, after)) = rest.split_once("-----BEGIN ") {
         let (label, after) = after.split_once("-----").ok_or(PemError::Damaged)?;
         let (body, after) = after.split_once(&format!("-----END {label}-----")).ok_or(PemError::Damaged)?;
-        blocks.push(Block { label, body });
+        blocks.push(PemBlock { label, body });
         rest = after;
     }
     Ok(blocks)
@@ -216,7 +216,7 @@ mod tests {
     fn kid(pem: &[u8], passphrase: Option<&SecretText>) -> String {
         let opened = read(pem, passphrase).unwrap();
         let pair = KeyPair::from_pkcs8_der(&opened.pkcs8).unwrap();
-        pair.prove().unwrap();
+        pair.self_test().unwrap();
         pair.public().kid().to_string()
     }
 
@@ -225,11 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_again_here_and_by_openssl() {
+    fn written_pem_is_read_here_and_by_openssl() {
         for alg in Algorithm::ALL {
             let pair = KeyPair::generate(alg, 2048).unwrap();
             for passphrase in [None, Some(secret("correct horse"))] {
-                let pem = write(&pair.to_pkcs8_der().unwrap(), passphrase.as_ref(), &Chance::seeded(1)).unwrap();
+                let pem = write(&pair.to_pkcs8_der().unwrap(), passphrase.as_ref(), &Random::seeded(1)).unwrap();
                 assert_eq!(read(pem.as_bytes(), passphrase.as_ref()).unwrap().encrypted, passphrase.is_some());
                 assert_eq!(kid(pem.as_bytes(), passphrase.as_ref()), pair.public().kid().as_str());
                 if let Some(public) = openssl(&["pkey", "-pubout", "-passin", "pass:correct horse"], pem.as_bytes()) {
@@ -240,9 +240,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_or_missing_passphrase_is_told_apart() {
+    fn wrong_and_missing_passphrases_are_distinct_errors() {
         let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
-        let pem = write(&pair.to_pkcs8_der().unwrap(), Some(&secret("right")), &Chance::seeded(1)).unwrap();
+        let pem = write(&pair.to_pkcs8_der().unwrap(), Some(&secret("right")), &Random::seeded(1)).unwrap();
         assert_eq!(refusal(&*pem, None), PemError::NeedsPassphrase);
         assert_eq!(refusal(&*pem, Some(&secret("wrong"))), PemError::WrongPassphrase);
     }
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_refused_with_advice() {
+    fn unsupported_pem_forms_are_rejected_with_advice() {
         let Some(original) = openssl(&["genrsa", "-traditional", "2048"], b"") else { return };
         let legacy = openssl(&["rsa", "-aes128", "-traditional", "-passout", "pass:pw"], &original).unwrap();
         assert_eq!(refusal(legacy, Some(&secret("pw"))), PemError::LegacyEncryption);
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_sign_here_say_what_they_are() {
+    fn unsupported_keys_are_named_in_the_error() {
         let unsupported = |name: &str| KeyError::Unsupported(name.to_owned());
         let cases: [(&[&str], KeyError); 6] = [
             (&["genpkey", "-algorithm", "ed25519"], unsupported("an Ed25519 key")),

@@ -35,7 +35,7 @@ mod tests {
     use crate::domain::reset_code::Delivery;
 
     #[test]
-    fn however_it_is_typed_a_code_has_one_hash_per_secret() {
+    fn every_spelling_of_a_code_has_the_same_hash() {
         let hasher = ResetHasher::new(&DerivedKeys::new(&[7; 32]));
         let other = ResetHasher::new(&DerivedKeys::new(&[8; 32]));
         let code = |text: &str| ResetSecret::parse(Delivery::Code, text);

@@ -20,13 +20,13 @@ pub struct SignFault {
 }
 
 /// A token but for its signature, and the key that is to sign it: what a thread that signs aside needs, and no more.
-pub struct Unsigned {
+pub struct UnsignedToken {
     signer: Signer,
     /// The signing input (RFC 7515 §5.1).
     text: String,
 }
 
-impl Unsigned {
+impl UnsignedToken {
     /// The claims as a token of the given `typ`.
     pub fn new(signer: &Signer, typ: Typ, claims: &impl Serialize) -> Result<Self, SignFault> {
         let payload = serde_json::to_vec(claims).map_err(|error| fault(signer, &error))?;

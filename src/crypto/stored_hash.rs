@@ -9,28 +9,28 @@ use super::foreign_hash::ForeignHash;
 pub(super) const OUTPUT: usize = 32;
 
 /// A stored hash that can be compared with.
-pub(super) enum Known {
+pub(super) enum ParsedHash {
     /// One of ours.
-    Own(Argon2Hash),
+    Own(OwnArgon2),
     /// Another system's. It costs what it costs there, until its owner has signed in once.
     Foreign(ForeignHash),
 }
 
-impl Known {
+impl ParsedHash {
     /// None where no password opens it.
     pub(super) fn read(text: &str) -> Option<Self> {
-        Argon2Hash::parse(text).map(Self::Own).or_else(|| ForeignHash::parse(text).ok().map(Self::Foreign))
+        OwnArgon2::parse(text).map(Self::Own).or_else(|| ForeignHash::parse(text).ok().map(Self::Foreign))
     }
 }
 
 /// An argon2id hash of ours, taken apart.
-pub(super) struct Argon2Hash {
+pub(super) struct OwnArgon2 {
     pub(super) params: Params,
     pub(super) salt: Vec<u8>,
     pub(super) output: [u8; OUTPUT],
 }
 
-impl Argon2Hash {
+impl OwnArgon2 {
     fn parse(text: &str) -> Option<Self> {
         let phc = Phc::new(text).ok()?;
         if phc.algorithm.as_str() != "argon2id" || phc.version != Some(u32::from(Version::V0x13)) {

@@ -10,7 +10,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
 use crate::crypto::key_pair::KeyPair;
@@ -18,6 +17,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{KeyPolicy, Kid};
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
+use crate::random::Random;
 use crate::skip::skip;
 
 /// Runs `openssl` with `input` on its standard input. Skips the test and returns None where the program is missing.
@@ -43,12 +43,12 @@ pub(super) fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
 /// A folder of keys in a temporary place, with a clock in the test's hand.
-pub(crate) struct Folder {
+pub(crate) struct TestKeyFolder {
     pub(crate) place: TempDir,
     pub(crate) clock: Clock,
 }
 
-impl Folder {
+impl TestKeyFolder {
     /// An empty one.
     #[expect(clippy::unwrap_used, reason = "tests")]
     pub(crate) fn new() -> Self {
@@ -64,7 +64,7 @@ impl Folder {
             certificate_name: "issuer.example".to_owned(),
             default_algorithm: Algorithm::Es256,
         };
-        KeyDir::new(options, self.clock.clone(), Chance::seeded(7))
+        KeyDir::new(options, self.clock.clone(), Random::seeded(7))
     }
 
     pub(crate) fn path(&self) -> &Path {

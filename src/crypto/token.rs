@@ -14,21 +14,21 @@ pub const TOKEN_MAX: usize = 8 * 1024;
 pub const FOREIGN_TOKEN_MAX: usize = 16 * 1024;
 
 /// What is taken from whom.
-struct Form {
+struct TokenRules {
     max: usize,
     /// Header members that make a verifier fetch or trust what the sender chose (RFC 7515 §4.1, RFC 8725 §3.10).
     forbidden: &'static [&'static str],
     needs_kid: bool,
 }
 
-const OURS: Form = Form {
+const OURS: TokenRules = TokenRules {
     max: TOKEN_MAX,
     forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"],
     needs_kid: true,
 };
 /// Others name their keys by a certificate's thumbprint too, which asks for nothing and is not looked at.
-const FOREIGN: Form =
-    Form { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
+const FOREIGN: TokenRules =
+    TokenRules { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
 
 /// Why a token is refused. For logs and for tests; a caller only ever learns that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,7 +102,7 @@ impl<'a> UnverifiedToken<'a> {
         Self::read(token, &FOREIGN)
     }
 
-    fn read(token: &'a str, form: &Form) -> Result<Self, TokenFault> {
+    fn read(token: &'a str, form: &TokenRules) -> Result<Self, TokenFault> {
         if token.len() > form.max {
             return Err(TokenFault::TooLong(form.max));
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_well_formed_token_is_read() {
+    fn a_well_formed_token_is_parsed() {
         let text = token(r#"{"alg":"ES256","typ":"application/AT+JWT","kid":"k"}"#, r#"{"exp":1}"#);
         let read = UnverifiedToken::parse(&text).expect("it is well formed");
         assert_eq!((read.alg, read.kid.as_str(), read.typ.as_str()), (Algorithm::Es256, "k", "at+jwt"));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_come_before_any_cryptography() {
+    fn malformed_tokens_are_rejected_before_any_cryptography() {
         let rows = [
             (r#"{"alg":"none","kid":"k"}"#, TokenFault::Algorithm),
             (r#"{"alg":"None","kid":"k"}"#, TokenFault::Algorithm),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn one_text_has_one_spelling() {
+    fn non_canonical_base64url_is_rejected() {
         let good = token(r#"{"alg":"ES256","kid":"k"}"#, "{}");
         assert_eq!(fault(&good), None);
         let padded = format!("{good}==");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn anothers_token_may_be_longer_and_name_no_key_and_nothing_else() {
+    fn a_foreign_token_may_be_longer_and_omit_the_kid_only() {
         let foreign = |header: &str| UnverifiedToken::parse_foreign(&token(header, "{}")).map(|token| token.kid);
         assert_eq!(foreign(r#"{"alg":"RS256"}"#).as_deref(), Ok(""));
         assert_eq!(foreign(r#"{"alg":"RS256","kid":"k","x5t":"abc"}"#).as_deref(), Ok("k"));

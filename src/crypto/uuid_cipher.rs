@@ -16,15 +16,15 @@ const ROUNDS: u8 = 10;
 const HALF: u64 = (1 << 61) - 1;
 /// FF1's block `P`: version 1, method 2, addition 1; the radix 2, in three bytes; ten rounds; the length of a half; those
 /// of the text and of the tweak, of which there is none, in four bytes each.
-const FIRST: Block = [1, 2, 1, 0, 0, 2, ROUNDS, 61, 0, 0, 0, 122, 0, 0, 0, 0];
+const FIRST: AesBlock = [1, 2, 1, 0, 0, 2, ROUNDS, 61, 0, 0, 0, 122, 0, 0, 0, 0];
 
-type Block = [u8; 16];
+type AesBlock = [u8; 16];
 
 /// The cipher under one key.
 pub(super) struct UuidCipher {
     aes: EncryptingKey,
     /// [`FIRST`], enciphered: every round's MAC begins with it.
-    first: Block,
+    first: AesBlock,
 }
 
 impl UuidCipher {
@@ -75,7 +75,7 @@ impl fmt::Debug for UuidCipher {
     }
 }
 
-fn enciphered(aes: &EncryptingKey, mut block: Block) -> Block {
+fn enciphered(aes: &EncryptingKey, mut block: AesBlock) -> AesBlock {
     aes.encrypt(&mut block).expect("it is one block");
     block
 }
@@ -106,8 +106,10 @@ mod tests {
     /// FF1 as the standard writes it down, for any even length, without a tweak: slowly, and digit by digit.
     fn ff1(aes: &EncryptingKey, radix: u128, text: &[u128]) -> Vec<u128> {
         let number = |digits: &[u128]| digits.iter().fold(0, |number, digit| number * radix + digit);
-        let (n, u) = (text.len(), text.len() / 2);
-        let (mut a, mut b) = (text[..u].to_vec(), text[u..].to_vec());
+        let n = text.len();
+        let u = text.len() / 2;
+        let mut a = text[..u].to_vec();
+        let mut b = text[u..].to_vec();
         let bits = (0..128).find(|bits| radix.pow(u32::try_from(u).expect("few")) <= 1 << bits).expect("it fits");
         let bytes = usize::div_ceil(bits, 8);
         let first = [&[1, 2, 1, 0, 0], &[radix.to_be_bytes()[15], 10, u.to_be_bytes()[7], 0, 0, 0][..]].concat();
@@ -144,7 +146,7 @@ mod tests {
 
     /// Samples 1 and 7 of NIST's examples for FF1.
     #[test]
-    fn the_standard_as_written_here_gives_what_nist_gives() {
+    fn ff1_matches_the_nist_samples() {
         let key = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
         let longer = [key, 0xef43_59d8_d580_aa4f_7f03_6d6f_04fc_6a94_u128.to_be_bytes()].concat();
         let digits = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -154,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_ff1_and_reversible(secret in any::<[u8; 32]>(), random in any::<[u8; 16]>()) {
+        fn the_uuid_cipher_is_ff1_and_reversible(secret in any::<[u8; 32]>(), random in any::<[u8; 16]>()) {
             let keys = DerivedKeys::new(&secret);
             let cipher = UuidCipher::new(&keys, Use::RefreshUuid);
             let plain = uuid::Builder::from_random_bytes(random).into_uuid();
@@ -166,7 +168,7 @@ mod tests {
         }
 
         #[test]
-        fn another_version_was_not_made_here(bytes in any::<[u8; 16]>()) {
+        fn a_uuid_of_another_version_is_rejected(bytes in any::<[u8; 16]>()) {
             let cipher = UuidCipher::new(&DerivedKeys::new(&[7; 32]), Use::RefreshUuid);
             let uuid = Uuid::from_bytes(bytes);
             let ours = uuid.get_version_num() == 4 && uuid.get_variant() == Variant::RFC4122;

@@ -30,7 +30,7 @@ pub const SLIDING: TokenKind = TokenKind { token_type: "sliding", ..ACCESS };
 
 /// What a token must say to be taken.
 #[derive(Clone, Debug)]
-pub struct Expected<'a> {
+pub struct ExpectedClaims<'a> {
     /// The one `iss`.
     pub issuer: &'a str,
     /// The `aud`s of which one must be among the token's.
@@ -72,7 +72,7 @@ impl VerifiedToken {
 }
 
 /// Verifies a token from its text on.
-pub fn verify(token: &str, ring: &KeyRing, expected: &Expected<'_>) -> Result<VerifiedToken, TokenFault> {
+pub fn verify(token: &str, ring: &KeyRing, expected: &ExpectedClaims<'_>) -> Result<VerifiedToken, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
     if !expected.kind.typs.contains(&token.typ.as_str()) {
         return Err(TokenFault::Kind);
@@ -85,7 +85,7 @@ pub fn verify(token: &str, ring: &KeyRing, expected: &Expected<'_>) -> Result<Ve
     Ok(VerifiedToken { claims: token.claims })
 }
 
-fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), TokenFault> {
+fn check_claims(claims: &Map<String, Value>, expected: &ExpectedClaims<'_>) -> Result<(), TokenFault> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if date(claims, "exp")?.ok_or(TokenFault::Claims)? + expected.leeway <= expected.now {
         return Err(TokenFault::Expired);
@@ -132,9 +132,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn expected() -> Expected<'static> {
+    fn expected() -> ExpectedClaims<'static> {
         let now = Timestamp::from_unix(1000);
-        Expected {
+        ExpectedClaims {
             issuer: "https://a.example",
             audiences: &["x", "y"],
             kind: ACCESS,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn good_claims_pass_within_the_leeway() {
+    fn valid_claims_are_accepted_within_the_leeway() {
         assert_eq!(check_claims(&good(), &expected()), Ok(()));
         for (name, value) in
             [("exp", json!(996)), ("nbf", json!(1005)), ("aud", json!(["z", "y"])), ("exp", json!(1100.5))]
@@ -161,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn a_verified_tokens_expiry_is_the_one_that_was_verified() {
+    fn a_verified_token_returns_the_verified_expiry() {
         let mut claims = good();
         claims.insert("exp".to_owned(), json!(1100.5));
         assert_eq!(VerifiedToken { claims }.expires_at(), Some(Timestamp::from_unix(1100)));
     }
 
     #[test]
-    fn each_wrong_claim_is_refused() {
+    fn each_invalid_claim_is_rejected() {
         let rows = [
             ("exp", json!(995), TokenFault::Expired),
             ("exp", json!("1100"), TokenFault::Claims),

@@ -86,20 +86,20 @@ impl AdminSession {
     }
 
     /// Whether the password was given just now, as far as anything dangerous is concerned.
-    pub fn is_proven(&self, now: Timestamp) -> bool {
+    pub fn is_stepped_up(&self, now: Timestamp) -> bool {
         now < self.proven_at + PROVEN
     }
 
     /// The session after somebody was seen in it; None where that was written down a moment ago.
     #[must_use]
-    pub fn seen(&self, now: Timestamp) -> Option<Self> {
+    pub fn touched(&self, now: Timestamp) -> Option<Self> {
         let later = now >= self.seen_at + SEEN_AGAIN;
         later.then(|| Self { seen_at: now, expires_at: (now + IDLE).min(self.opened_at + LONGEST), ..self.clone() })
     }
 
     /// The session after the password was given once more.
     #[must_use]
-    pub fn proven(&self, now: Timestamp) -> Self {
+    pub fn stepped_up(&self, now: Timestamp) -> Self {
         Self { proven_at: now, ..self.clone() }
     }
 }
@@ -113,34 +113,34 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_half_an_hour_after_the_last_look() {
+    fn an_admin_session_ends_after_30_minutes_idle() {
         let opened = AdminSession::opened(UserId(1), at(0), None);
         assert!(opened.is_live(at(1799)) && !opened.is_live(at(1800)));
-        assert_eq!(opened.seen(at(59)), None);
-        let seen = opened.seen(at(60)).expect("a minute later");
+        assert_eq!(opened.touched(at(59)), None);
+        let seen = opened.touched(at(60)).expect("a minute later");
         assert_eq!((seen.seen_at, seen.expires_at, seen.opened_at), (at(60), at(1860), at(0)));
     }
 
     #[test]
-    fn no_look_takes_it_over_twelve_hours() {
+    fn an_admin_session_ends_after_12_hours() {
         let mut session = AdminSession::opened(UserId(1), at(0), None);
         for minutes in 1..=12 * 60 {
-            session = session.seen(at(minutes * 60)).expect("a minute later");
+            session = session.touched(at(minutes * 60)).expect("a minute later");
         }
         assert_eq!(session.expires_at, at(12 * 3600));
     }
 
     #[test]
-    fn a_password_counts_for_five_minutes() {
+    fn a_step_up_lasts_five_minutes() {
         let session = AdminSession::opened(UserId(1), at(0), None);
-        assert!(session.is_proven(at(299)) && !session.is_proven(at(300)));
-        let proven = session.proven(at(1000));
-        assert!(proven.is_proven(at(1299)) && !proven.is_proven(at(1300)));
+        assert!(session.is_stepped_up(at(299)) && !session.is_stepped_up(at(300)));
+        let proven = session.stepped_up(at(1000));
+        assert!(proven.is_stepped_up(at(1299)) && !proven.is_stepped_up(at(1300)));
         assert_eq!(proven.expires_at, session.expires_at, "proof alone keeps nobody in");
     }
 
     #[test]
-    fn a_token_is_read_as_it_was_written_and_never_shown() {
+    fn an_admin_token_round_trips_and_is_hidden_in_debug_output() {
         let token = AdminToken::from_random([7; 32]);
         assert_eq!(AdminToken::parse(token.text().expose()).map(|read| *read.expose()), Some([7; 32]));
         assert_eq!(format!("{token:?}"), "AdminToken(…)");

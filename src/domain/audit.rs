@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_action_is_stored_under_the_name_it_is_shown_by() {
+    fn every_action_has_the_same_stored_and_displayed_name() {
         for action in Action::ALL {
             assert_eq!(serde_json::to_value(action).ok(), Some(action.name().into()));
             assert_eq!(Action::from_name(action.name()), Some(action));

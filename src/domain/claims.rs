@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_names_are_refused() {
+    fn reserved_claim_names_are_rejected() {
         assert_eq!(Claims::parse(r#"{"sub":"root"}"#), Err(ClaimsError::Reserved("sub".into())));
         assert_eq!(Claims::parse("[1]"), Err(ClaimsError::NotAnObject));
         assert_eq!(Claims::parse(r#"{"role":"a","role":"b"}"#), Err(ClaimsError::NotAnObject));

@@ -66,7 +66,7 @@ mod tests {
     const ABOUT: [&str; 2] = ["annabella", "anna.bell-tower@example.org"];
 
     #[test]
-    fn what_is_guessed_first_is_found() {
+    fn listed_common_passwords_are_found() {
         for common in
             ["password", "12345678", "iloveyou", "Password1", "P@ssw0rd!", "1qaz2wsx", "dragon2024", "!!monkey!!"]
         {
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn its_owners_words_are_found() {
+    fn passwords_made_of_the_users_data_are_found() {
         for own in ["annabella", "Annabella1999", "anna.bell-tower@example.org", "tower123", "@nnab3lla", "example!!"] {
             assert!(is_common(own, &ABOUT), "{own}");
         }
@@ -83,14 +83,14 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_found() {
+    fn keyboard_patterns_are_found() {
         for pattern in ["aaaaaaaa", "abababab", "xyz1xyz1xyz1", "cdefghij", "98765432", "POIUYTREWQ", "4rfv5tgb"] {
             assert!(is_common(pattern, &[]), "{pattern}");
         }
     }
 
     #[test]
-    fn others_are_not() {
+    fn uncommon_passwords_are_not_found() {
         for other in
             ["correct horse battery staple", "battery staple", "vK3-q9Lw", "zvmrqpou", "sesquipedal", "длинный пароль"]
         {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_is_sorted_lower_case_and_says_where_it_comes_from() {
+    fn the_password_list_is_sorted_lower_case_and_names_its_source() {
         let words: Vec<&str> = LIST.lines().skip_while(|line| line.starts_with('#')).collect();
         assert!(words.len() > 16_000 && words.is_sorted(), "{}", words.len());
         assert!(words.iter().all(|word| word.len() >= 5 && *word == word.to_lowercase()));

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn every_count_has_a_place_and_a_name_of_its_own() {
+    fn every_count_has_a_unique_index_and_name() {
         for (place, count) in Count::all().enumerate() {
             assert_eq!((count.place(), Count::named(&count.name())), (place, Some(count)), "{count:?}");
         }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_told_by_the_hour_with_the_running_one_last() {
+    fn a_day_has_hourly_buckets_ending_with_the_current_one() {
         let hours = [counted(0, Count::SignedIn, 5), counted(23, Count::SignedIn, 7), counted(24, Count::SignedIn, 11)];
         let series = Series::new(Window::Day, NOW, &hours, |_| true);
         assert_eq!((series.values.len(), series.values[0], series.values[23]), (24, 7, 5));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_is_told_by_the_day_and_gaps_are_nothing() {
+    fn a_month_has_daily_buckets_and_gaps_are_zero() {
         let hours = [
             counted(0, Count::Fault, 1),
             counted(13, Count::Fault, 2),
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_wanted_is_summed_and_nothing_overflows() {
+    fn only_selected_counts_are_summed_without_overflow() {
         let issued = |alg| Count::Issued(Dialect::RestJwt, alg);
         let hours = [
             counted(0, issued(Algorithm::Es256), u64::MAX),

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_is_one_and_the_same_everywhere() {
+    fn a_dialect_has_the_same_name_everywhere() {
         for dialect in Dialect::ALL {
             assert_eq!(dialect.name().parse(), Ok(dialect));
             assert_eq!(serde_json::to_value(dialect).ok(), Some(serde_json::Value::from(dialect.name())));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused() {
+    fn unknown_names_are_rejected() {
         for name in ["", "Simplejwt", "simple_jwt", "jwt_issuer "] {
             assert_eq!(name.parse::<Dialect>(), Err(UnknownDialect(name.to_owned())));
         }

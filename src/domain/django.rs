@@ -13,7 +13,8 @@ const UNUSABLE: char = '!';
 
 /// Whether a model or table with these fields looks like one of users: a password, and something to sign in with.
 pub fn looks_like_users<'a>(fields: impl IntoIterator<Item = &'a str>) -> bool {
-    let (mut password, mut name) = (false, false);
+    let mut password = false;
+    let mut name = false;
     for field in fields {
         password |= field == "password";
         name |= field == "username" || field == "email";
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_and_flags_are_read_in_both_spellings() {
+    fn dates_and_flags_are_read_in_dump_and_database_form() {
         let joined = Some(Timestamp::from_unix(1_556_938_921));
         for (date, flag) in [
             (json!("2019-05-04T03:02:01.987Z"), json!(true)),
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn ones_own_model_may_have_a_uuid_and_no_name() {
+    fn a_custom_model_may_have_a_uuid_and_no_user_name() {
         let key = Uuid::from_u128(0x1234);
         for written in [key.to_string(), key.simple().to_string()] {
             let record =
@@ -124,13 +125,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_password_is_none() {
+    fn an_unusable_django_password_is_imported_as_none() {
         let unusable = read(&json!(1), &json!({"username": "ann", "password": "!JpqXk"}));
         assert_eq!(unusable.map(|record| record.password_hash), Ok(None));
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn an_unreadable_django_field_is_named() {
         for (key, fields, words) in [
             (json!("ann"), json!({}), "primary key"),
             (json!(1.5), json!({}), "primary key"),
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_told_from_other_tables() {
+    fn user_tables_are_distinguished_from_other_tables() {
         assert!(looks_like_users(["id", "password", "email"]));
         assert!(!looks_like_users(["id", "username", "email"]));
         assert!(!looks_like_users(["id", "password"]));

@@ -30,7 +30,7 @@ impl Field {
 
 /// Why a field's value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum FieldProblem {
     /// Not sent at all.
     #[error("is required")]
     Missing,

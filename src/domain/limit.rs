@@ -34,7 +34,7 @@ closed_set! {
 }
 
 /// One row of the table of limits.
-struct Row {
+struct LimitDefinition {
     key: &'static str,
     rate: (u32, u64),
     then_every: Option<Duration>,
@@ -43,7 +43,7 @@ struct Row {
 const A_MINUTE: Option<Duration> = Some(Duration::from_mins(1));
 
 impl Limit {
-    const fn row(self) -> Row {
+    const fn row(self) -> LimitDefinition {
         let (key, rate, then_every) = match self {
             Self::SignInAccount => ("sign_in_per_account", (10, 300), A_MINUTE),
             Self::SignInCaller => ("sign_in_per_caller", (100, 300), A_MINUTE),
@@ -53,7 +53,7 @@ impl Limit {
             Self::RegisterCaller => ("register_per_caller", (60, 60), None),
             Self::PasswordChangeAccount => ("password_change_per_account", (10, 300), None),
         };
-        Row { key, rate, then_every }
+        LimitDefinition { key, rate, then_every }
     }
 
     /// Its name in `[throttle]`.
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_the_contracts() {
+    fn the_rate_limits_are_the_documented_ones() {
         let table: Vec<String> = Limit::ALL.iter().map(|l| format!("{} {}", l.key(), l.default_rate())).collect();
         assert_eq!(
             table,
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_has_its_own_place_among_the_rates() {
+    fn each_limit_has_its_own_index() {
         let own = |limit: Limit| Rate { window: Duration::from_secs(limit.key().len() as u64), ..limit.default_rate() };
         let rates = Rates::from_fn(own);
         for limit in Limit::ALL {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_read_and_shown() {
+    fn rates_are_parsed_and_displayed() {
         for (text, shown) in
             [("10/5m", "10/5m"), ("1 / 90s", "1/90s"), ("60/60s", "60/1m"), ("1000000/30d", "1000000/30d")]
         {
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_is_refused() {
+    fn an_invalid_rate_is_rejected() {
         for text in
             ["", "10", "10/", "/5m", "0/5m", "-1/5m", "10/5", "10/0s", "10/500ms", "10/31d", "1000001/5m", "10/5m/1"]
         {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_shown_in_whole_units() {
+    fn spans_are_displayed_in_whole_units() {
         for (seconds, shown) in
             [(0, "0s"), (59, "59s"), (90, "90s"), (300, "5m"), (7200, "2h"), (86_400, "1d"), (90_000, "25h")]
         {

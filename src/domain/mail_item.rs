@@ -65,11 +65,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_to_an_hour_and_end_after_a_day() {
+    fn retry_delays_double_to_an_hour_and_end_after_a_day() {
         let created_at = Timestamp::from_unix(0);
         let mut mail =
             MailItem { id: MailId(1), template: String::new(), sealed: SealedMail(vec![]), created_at, attempts: 0 };
-        let (mut now, mut waits) = (created_at, vec![]);
+        let mut now = created_at;
+        let mut waits = vec![];
         while let Some(next) = mail.retry_at(now) {
             waits.push(next.since(now).as_secs());
             now = next;

@@ -6,6 +6,7 @@
 pub mod admin_session;
 pub mod algorithm;
 pub mod audit;
+pub mod availability;
 pub mod claims;
 pub(crate) mod closed_set;
 mod common_password;
@@ -23,7 +24,6 @@ pub mod profile;
 pub mod public_url;
 pub mod reset_code;
 pub mod role;
-pub mod run;
 pub mod secret;
 pub mod session;
 pub mod setting;

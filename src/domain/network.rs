@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_lies_within_or_not() {
+    fn a_network_contains_only_its_addresses() {
         for (network, address, within) in [
             ("10.0.0.7", "10.0.0.7", true),
             ("10.0.0.7", "10.0.0.8", false),
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn is_shown_as_it_is_written() {
+    fn a_network_is_displayed_as_written() {
         for text in ["10.0.0.7", "10.0.0.0/8", "fd00::/8", "::1", "0.0.0.0/0"] {
             assert_eq!(text.parse::<Network>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn an_invalid_network_is_rejected() {
         for text in
             ["", "*", "localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.1:80", "::/129"]
         {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::common_password::is_common;
-use super::field::Problem;
+use super::field::FieldProblem;
 use super::secret::SecretText;
 
 /// The greatest number of bytes in a password: hashing more would only serve an attacker.
@@ -63,19 +63,19 @@ pub struct PasswordPolicy {
 
 impl PasswordPolicy {
     /// Checks a new password. `about` holds what else is known of its owner: a password made of those is common too.
-    pub fn check(&self, password: &Password, about: &[&str]) -> Result<(), Problem> {
+    pub fn check(&self, password: &Password, about: &[&str]) -> Result<(), FieldProblem> {
         let text = password.0.expose();
         if text.is_empty() {
-            return Err(Problem::Blank);
+            return Err(FieldProblem::Blank);
         }
         if text.len() < self.min_length {
-            return Err(Problem::TooShort { min: self.min_length });
+            return Err(FieldProblem::TooShort { min: self.min_length });
         }
         if text.len() > PASSWORD_MAX {
-            return Err(Problem::TooManyBytes { max: PASSWORD_MAX });
+            return Err(FieldProblem::TooManyBytes { max: PASSWORD_MAX });
         }
         if self.reject_common && is_common(text, about) {
-            return Err(Problem::Common);
+            return Err(FieldProblem::Common);
         }
         Ok(())
     }
@@ -87,30 +87,30 @@ mod tests {
 
     const STRICT: PasswordPolicy = PasswordPolicy { min_length: 8, reject_common: true };
 
-    fn check(policy: PasswordPolicy, text: &str) -> Result<(), Problem> {
+    fn check(policy: PasswordPolicy, text: &str) -> Result<(), FieldProblem> {
         policy.check(&Password::new(text.to_owned()), &["annabella"])
     }
 
     #[test]
-    fn new_passwords_are_bounded() {
+    fn new_passwords_have_length_bounds() {
         let policy = PasswordPolicy { reject_common: false, ..STRICT };
-        assert_eq!(check(policy, ""), Err(Problem::Blank));
-        assert_eq!(check(policy, "1234567"), Err(Problem::TooShort { min: 8 }));
+        assert_eq!(check(policy, ""), Err(FieldProblem::Blank));
+        assert_eq!(check(policy, "1234567"), Err(FieldProblem::TooShort { min: 8 }));
         assert_eq!(check(policy, "12345678"), Ok(()));
         assert_eq!(check(policy, &"é".repeat(512)), Ok(()));
-        assert_eq!(check(policy, &"é".repeat(513)), Err(Problem::TooManyBytes { max: PASSWORD_MAX }));
+        assert_eq!(check(policy, &"é".repeat(513)), Err(FieldProblem::TooManyBytes { max: PASSWORD_MAX }));
     }
 
     #[test]
-    fn common_passwords_are_refused_when_asked() {
+    fn common_passwords_are_rejected_when_enabled() {
         for common in ["password", "12345678", "qwertyuiop", "Password1", "annabella"] {
-            assert_eq!(check(STRICT, common), Err(Problem::Common), "{common}");
+            assert_eq!(check(STRICT, common), Err(FieldProblem::Common), "{common}");
         }
         assert_eq!(check(STRICT, "correct horse battery staple"), Ok(()));
     }
 
     #[test]
-    fn debug_shows_neither_password_nor_hash() {
+    fn debug_output_hides_password_and_hash() {
         let shown =
             format!("{:?} {:?}", Password::new("hunter2".into()), PasswordHash::from_stored("$argon2id$x".into()));
         assert!(!shown.contains("hunter2") && !shown.contains("argon2id"), "{shown}");

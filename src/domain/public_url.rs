@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_kept_in_one_form() {
+    fn a_public_url_is_normalised() {
         for (text, kept) in [
             ("https://id.example.com", "https://id.example.com"),
             ("https://ID.example.com/", "https://id.example.com"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_its_parts() {
+    fn a_public_url_returns_its_parts() {
         let url: PublicUrl = "https://id.example.com:8443/auth".parse().unwrap();
         assert_eq!(
             (url.origin().as_str(), url.host(), url.path()),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_callers_cannot_use_is_refused() {
+    fn an_unusable_public_url_is_rejected() {
         use NotAPublicUrl::{Everywhere, Query, Shape, TooLong, User};
         let long = format!("https://id.example.com/{}", "a".repeat(PUBLIC_URL_MAX));
         for (text, why) in [
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_on_every_address_is_reached_on_this_machine() {
+    fn a_server_on_all_addresses_is_reached_on_loopback() {
         for (listen, https, url) in [
             ("127.0.0.1:8080", false, "http://127.0.0.1:8080"),
             ("0.0.0.0:8080", true, "https://127.0.0.1:8080"),

@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hyphens_and_case_do_not_matter() {
+    fn reset_codes_ignore_hyphens_and_case() {
         let code = ResetCode::from_random([0, 1, 2, 31, 32, 255, 10, 11, 12, 13, 14, 15]);
         assert_eq!(code.for_people(), "012Z-0ZAB-CDEF");
         for typed in ["012z-0zab-cdef", "012Z0ZABCDEF", " oI2z 0zab-cdef "] {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_carries_its_token_after_any_query_of_the_page() {
+    fn a_reset_link_appends_its_token_to_the_page_query() {
         let token = LinkToken::from_random([255; 32]);
         let text = "_".repeat(42) + "8";
         for (page, before) in [
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_read_in_the_form_it_was_delivered_in_alone() {
+    fn a_reset_secret_is_accepted_only_in_its_delivered_form() {
         let code = "012Z-0ZAB-CDEF";
         let link = "_".repeat(42) + "8";
         for (delivery, good, bad) in [(Delivery::Code, code, link.as_str()), (Delivery::Link, &link, code)] {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::claims::{Claims, ClaimsError};
-use super::field::Problem;
+use super::field::FieldProblem;
 
 /// The greatest number of characters in a role's name.
 pub const ROLE_MAX: usize = 64;
@@ -17,15 +17,15 @@ pub struct Role(String);
 
 impl Role {
     /// Checks a name somebody wrote.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         if text.is_empty() {
-            return Err(Problem::Blank);
+            return Err(FieldProblem::Blank);
         }
         if text.chars().count() > ROLE_MAX {
-            return Err(Problem::TooLong { max: ROLE_MAX });
+            return Err(FieldProblem::TooLong { max: ROLE_MAX });
         }
         let parts = |c: char| c.is_whitespace() || c.is_control() || c == ',';
-        if text.contains(parts) { Err(Problem::Unprintable) } else { Ok(Self(text.to_owned())) }
+        if text.contains(parts) { Err(FieldProblem::Unprintable) } else { Ok(Self(text.to_owned())) }
     }
 
     /// The name.
@@ -45,7 +45,7 @@ pub struct Roles {
 
 impl Roles {
     /// Reads names as a form has them, parted by commas or white space; one that repeats counts once.
-    pub fn parse_list(text: &str) -> Result<Vec<Role>, Problem> {
+    pub fn parse_list(text: &str) -> Result<Vec<Role>, FieldProblem> {
         let mut all: Vec<Role> = Vec::new();
         for name in text.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()) {
             let role = Role::parse(name)?;
@@ -59,7 +59,8 @@ impl Roles {
     /// Takes the roles out of claims: the roles, and the claims that are left. What stands under those names in another
     /// form is left where it is.
     pub fn take(claims: &Claims) -> (Self, Claims) {
-        let (mut roles, mut rest) = (Self::default(), serde_json::Map::new());
+        let mut roles = Self::default();
+        let mut rest = serde_json::Map::new();
         for (name, value) in claims.iter() {
             match (name.as_str(), value) {
                 (ROLE, Value::String(text)) if Role::parse(text).is_ok() => roles.role = Role::parse(text).ok(),
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_are_taken_out_and_put_back() {
+    fn roles_are_split_from_claims_and_merged_back() {
         for json in [
             "{}",
             r#"{"a":1,"role":"editor","roles":["x","y"]}"#,
@@ -126,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_checked() {
+    fn invalid_names_are_rejected() {
         let names =
             |text: &str| Roles::parse_list(text).map(|all| all.iter().map(|role| role.0.clone()).collect::<Vec<_>>());
         assert_eq!(names(" editor, admin\neditor "), Ok(vec!["editor".to_owned(), "admin".to_owned()]));
         assert_eq!(names(""), Ok(vec![]));
-        assert_eq!(names(&"x".repeat(65)), Err(Problem::TooLong { max: 64 }));
-        assert_eq!((Role::parse(""), Role::parse("a,b")), (Err(Problem::Blank), Err(Problem::Unprintable)));
+        assert_eq!(names(&"x".repeat(65)), Err(FieldProblem::TooLong { max: 64 }));
+        assert_eq!((Role::parse(""), Role::parse("a,b")), (Err(FieldProblem::Blank), Err(FieldProblem::Unprintable)));
         let many = Roles { role: None, roles: vec![Role("x".repeat(64)); 40] };
         assert_eq!(many.put(&Claims::default()), Err(ClaimsError::TooLarge));
     }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_shows_what_a_secret_holds() {
+    fn debug_output_hides_secrets() {
         let text = SecretText::new("hunter2".to_owned());
         assert_eq!(format!("{text:?}"), "SecretText(…)");
         assert_eq!(serde_json::to_string(&text).unwrap_or_default(), "\"…\"");

@@ -101,14 +101,14 @@ pub struct RefreshPolicy {
 impl RefreshPolicy {
     /// Whether a spent token is still answered as before, so long after its rotation. Dates are whole seconds: a grace
     /// of none is none even within the second of the rotation.
-    fn forgives(&self, since_rotation: Duration) -> bool {
+    fn is_within_grace(&self, since_rotation: Duration) -> bool {
         !self.reuse_grace.is_zero() && since_rotation <= self.reuse_grace
     }
 }
 
 /// What follows from presenting a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presented {
+pub enum RefreshOutcome {
     /// The session moves on: from the generation it is at to `to`, ending at `expires_at`.
     Advance {
         /// The session's generation from now on; the present one where the profile does not rotate.
@@ -133,28 +133,28 @@ impl Session {
     }
 
     /// When the session would end if it were refreshed at `now`: never later than its greatest age allows.
-    pub fn slid(&self, now: Timestamp, policy: &RefreshPolicy) -> Timestamp {
+    pub fn extended_expiry(&self, now: Timestamp, policy: &RefreshPolicy) -> Timestamp {
         let slid = now + policy.lifetime;
         policy.max_age.map_or(slid, |max_age| slid.min(self.opened_at + max_age))
     }
 
     /// What follows when a refresh token of `generation` is presented at `now`.
-    pub fn present(&self, generation: u32, now: Timestamp, policy: &RefreshPolicy) -> Presented {
+    pub fn evaluate_refresh(&self, generation: u32, now: Timestamp, policy: &RefreshPolicy) -> RefreshOutcome {
         if !self.is_live(now) {
-            return Presented::Dead;
+            return RefreshOutcome::Dead;
         }
-        let expires_at = self.slid(now, policy);
+        let expires_at = self.extended_expiry(now, policy);
         if expires_at <= now {
-            return Presented::Dead;
+            return RefreshOutcome::Dead;
         }
         match self.generation.checked_sub(generation) {
-            None => Presented::Dead,
-            Some(1) if policy.forgives(now.since(self.rotated_at)) => Presented::Repeat,
-            Some(_) if generation < self.good_from => Presented::Reuse,
-            Some(_) if !policy.rotate => Presented::Advance { to: self.generation, expires_at, spends: false },
+            None => RefreshOutcome::Dead,
+            Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => RefreshOutcome::Repeat,
+            Some(_) if generation < self.good_from => RefreshOutcome::Reuse,
+            Some(_) if !policy.rotate => RefreshOutcome::Advance { to: self.generation, expires_at, spends: false },
             Some(_) => match self.generation.checked_add(1) {
-                Some(to) => Presented::Advance { to, expires_at, spends: !policy.earlier_stay_good },
-                None => Presented::Dead,
+                Some(to) => RefreshOutcome::Advance { to, expires_at, spends: !policy.earlier_stay_good },
+                None => RefreshOutcome::Dead,
             },
         }
     }
@@ -196,89 +196,93 @@ mod tests {
     }
 
     #[test]
-    fn the_current_token_moves_the_session_on() {
-        let advance = Presented::Advance { to: 4, expires_at: at(1500), spends: true };
-        assert_eq!(session(3, 400).present(3, at(500), &POLICY), advance);
-        let kept = Presented::Advance { to: 3, expires_at: at(1500), spends: false };
-        assert_eq!(session(3, 400).present(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), kept);
+    fn the_current_refresh_token_advances_the_session() {
+        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), spends: true };
+        assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &POLICY), advance);
+        let kept = RefreshOutcome::Advance { to: 3, expires_at: at(1500), spends: false };
+        assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), kept);
     }
 
     #[test]
-    fn the_one_before_is_answered_again_within_the_grace_and_is_reuse_after_it() {
-        assert_eq!(session(3, 490).present(2, at(500), &POLICY), Presented::Repeat);
-        assert_eq!(session(3, 489).present(2, at(500), &POLICY), Presented::Reuse);
-        assert_eq!(session(3, 499).present(1, at(500), &POLICY), Presented::Reuse);
+    fn the_previous_refresh_token_repeats_within_the_grace_and_is_reuse_after_it() {
+        assert_eq!(session(3, 490).evaluate_refresh(2, at(500), &POLICY), RefreshOutcome::Repeat);
+        assert_eq!(session(3, 489).evaluate_refresh(2, at(500), &POLICY), RefreshOutcome::Reuse);
+        assert_eq!(session(3, 499).evaluate_refresh(1, at(500), &POLICY), RefreshOutcome::Reuse);
         let graceless = RefreshPolicy { reuse_grace: Duration::ZERO, ..POLICY };
-        assert_eq!(session(3, 500).present(2, at(500), &graceless), Presented::Reuse);
+        assert_eq!(session(3, 500).evaluate_refresh(2, at(500), &graceless), RefreshOutcome::Reuse);
     }
 
     #[test]
-    fn where_earlier_tokens_stay_good_each_moves_the_session_on_from_where_it_is() {
+    fn without_blacklist_earlier_refresh_tokens_advance_the_session() {
         let policy = RefreshPolicy { earlier_stay_good: true, ..POLICY };
-        let advance = Presented::Advance { to: 4, expires_at: at(1500), spends: false };
+        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), spends: false };
         let lenient = Session { good_from: 0, ..session(3, 489) };
         for generation in [0, 2, 3] {
-            assert_eq!(lenient.present(generation, at(500), &policy), advance, "{generation}");
+            assert_eq!(lenient.evaluate_refresh(generation, at(500), &policy), advance, "{generation}");
         }
-        assert_eq!(session(3, 490).present(2, at(500), &policy), Presented::Repeat, "two at once have one successor");
-        assert_eq!(session(3, 489).present(4, at(500), &policy), Presented::Dead);
+        assert_eq!(
+            session(3, 490).evaluate_refresh(2, at(500), &policy),
+            RefreshOutcome::Repeat,
+            "two at once have one successor"
+        );
+        assert_eq!(session(3, 489).evaluate_refresh(4, at(500), &policy), RefreshOutcome::Dead);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
-        assert_eq!(ended.present(1, at(500), &policy), Presented::Dead);
+        assert_eq!(ended.evaluate_refresh(1, at(500), &policy), RefreshOutcome::Dead);
     }
 
     #[test]
-    fn a_rule_that_is_changed_later_spends_nothing_and_brings_nothing_back() {
+    fn changing_the_refresh_policy_neither_spends_nor_restores_tokens() {
         let lenient = Session { good_from: 1, ..session(3, 400) };
         let stays = RefreshPolicy { earlier_stay_good: true, ..POLICY };
         let keeps = RefreshPolicy { rotate: false, ..POLICY };
-        let to = |to, spends| Presented::Advance { to, expires_at: at(1500), spends };
+        let to = |to, spends| RefreshOutcome::Advance { to, expires_at: at(1500), spends };
         for (policy, expected) in [(POLICY, to(4, true)), (stays, to(4, false)), (keeps, to(3, false))] {
-            assert_eq!(lenient.present(1, at(500), &policy), expected);
-            assert_eq!(lenient.present(0, at(500), &policy), Presented::Reuse);
+            assert_eq!(lenient.evaluate_refresh(1, at(500), &policy), expected);
+            assert_eq!(lenient.evaluate_refresh(0, at(500), &policy), RefreshOutcome::Reuse);
         }
     }
 
     #[test]
-    fn what_is_dead_or_from_the_future_changes_nothing() {
-        assert_eq!(session(3, 0).present(4, at(500), &POLICY), Presented::Dead);
-        assert_eq!(session(3, 0).present(3, at(1000), &POLICY), Presented::Dead);
+    fn an_ended_session_or_unknown_generation_changes_nothing() {
+        assert_eq!(session(3, 0).evaluate_refresh(4, at(500), &POLICY), RefreshOutcome::Dead);
+        assert_eq!(session(3, 0).evaluate_refresh(3, at(1000), &POLICY), RefreshOutcome::Dead);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
-        assert_eq!(ended.present(3, at(500), &POLICY), Presented::Dead);
-        assert_eq!(session(u32::MAX, 0).present(u32::MAX, at(5), &POLICY), Presented::Dead);
+        assert_eq!(ended.evaluate_refresh(3, at(500), &POLICY), RefreshOutcome::Dead);
+        assert_eq!(session(u32::MAX, 0).evaluate_refresh(u32::MAX, at(5), &POLICY), RefreshOutcome::Dead);
     }
 
     #[test]
-    fn no_session_outlives_its_greatest_age() {
+    fn a_session_ends_at_its_maximum_age() {
         let aged = RefreshPolicy { max_age: Some(Duration::from_mins(10)), ..POLICY };
         assert_eq!(
-            session(0, 0).present(0, at(500), &aged),
-            Presented::Advance { to: 1, expires_at: at(600), spends: true }
+            session(0, 0).evaluate_refresh(0, at(500), &aged),
+            RefreshOutcome::Advance { to: 1, expires_at: at(600), spends: true }
         );
-        assert_eq!(session(0, 0).present(0, at(600), &aged), Presented::Dead);
+        assert_eq!(session(0, 0).evaluate_refresh(0, at(600), &aged), RefreshOutcome::Dead);
     }
 
     proptest! {
         /// However tokens are presented and however time passes, a generation has one successor, a live session only
         /// moves forward, and what was spent before the last one ends it.
         #[test]
-        fn generations_only_move_forward(steps in prop::collection::vec((0u32..6, 0i64..30), 1..40)) {
+        fn generations_only_increase(steps in prop::collection::vec((0u32..6, 0i64..30), 1..40)) {
             let mut session = session(0, 0);
             let mut now = at(0);
             for (back, wait) in steps {
                 now = now + Duration::from_secs(wait.unsigned_abs());
                 let presented = session.generation.saturating_sub(back);
-                match session.present(presented, now, &POLICY) {
-                    Presented::Advance { to, expires_at, spends } => {
+                match session.evaluate_refresh(presented, now, &POLICY) {
+                    RefreshOutcome::Advance { to, expires_at, spends } => {
                         prop_assert_eq!((presented, to), (session.generation, session.generation + 1));
                         prop_assert!(spends && expires_at >= session.expires_at);
                         session = Session { generation: to, good_from: to, rotated_at: now, expires_at, ..session };
                     }
-                    Presented::Repeat => prop_assert_eq!(presented + 1, session.generation),
-                    Presented::Reuse => {
+                    RefreshOutcome::Repeat => prop_assert_eq!(presented + 1, session.generation),
+                    RefreshOutcome::Reuse => {
                         prop_assert!(presented < session.generation);
                         session.ended = Some((now, EndReason::Reuse));
                     }
-                    Presented::Dead => prop_assert!(!session.is_live(now)),
+                    RefreshOutcome::Dead => prop_assert!(!session.is_live(now)),
                 }
             }
         }

@@ -97,13 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_serde_json_reads() {
+    fn strict_json_agrees_with_serde_json() {
         let text = r#"{"a":[1,-2,1.5,"x",null,true],"b":{"a":{}}}"#;
         assert_eq!(parse(text.as_bytes()).ok(), serde_json::from_str(text).ok());
     }
 
     #[test]
-    fn refuses_what_two_readers_may_read_differently() {
+    fn ambiguous_json_is_rejected() {
         for bad in [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#, "{} {}", "{", "", "1e999", "\"\u{1}\"", "NaN"]
         {
             assert!(parse(bad.as_bytes()).is_err(), "{bad}");

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_and_reads_rfc_3339() {
+    fn timestamps_round_trip_through_rfc_3339() {
         let date = Timestamp::from_unix(1_700_000_000);
         assert_eq!(date.to_string(), "2023-11-14T22:13:20Z");
         assert_eq!(Timestamp::parse("2023-11-14T22:13:20Z"), Some(date));
@@ -90,8 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn a_date_before_another_is_no_time_after_it() {
-        let (early, late) = (Timestamp::from_unix(10), Timestamp::from_unix(25));
+    fn the_span_since_a_later_date_is_zero() {
+        let early = Timestamp::from_unix(10);
+        let late = Timestamp::from_unix(25);
         assert_eq!(late.since(early), Duration::from_secs(15));
         assert_eq!(early.since(late), Duration::ZERO);
     }

@@ -6,7 +6,7 @@ use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization;
 
 use super::claims::Claims;
-use super::field::Problem;
+use super::field::FieldProblem;
 use super::id::{Subject, UserId};
 use super::password::PasswordHash;
 use super::time::Timestamp;
@@ -120,16 +120,16 @@ pub struct Username(String);
 
 impl Username {
     /// Checks a name somebody chose.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         if text.trim().is_empty() {
-            return Err(Problem::Blank);
+            return Err(FieldProblem::Blank);
         }
         // Its key may be longer than it is, and is what it is looked up by.
-        if text.chars().count() > USERNAME_MAX || fold(text).chars().count() > LOGIN_MAX {
-            return Err(Problem::TooLong { max: USERNAME_MAX });
+        if text.chars().count() > USERNAME_MAX || normalise(text).chars().count() > LOGIN_MAX {
+            return Err(FieldProblem::TooLong { max: USERNAME_MAX });
         }
         if text.trim() != text || text.chars().any(is_unprintable) {
-            return Err(Problem::Unprintable);
+            return Err(FieldProblem::Unprintable);
         }
         Ok(Self(text.to_owned()))
     }
@@ -140,9 +140,9 @@ impl Username {
     }
 
     /// Refuses a name that is an address of somebody else's: its owner could not have it as theirs any more.
-    pub fn fits(&self, email: Option<&Email>) -> Result<(), Problem> {
+    pub fn check_against_email(&self, email: Option<&Email>) -> Result<(), FieldProblem> {
         let own = email.is_some_and(|email| email.key() == self.key());
-        if own || Email::parse(&self.0).is_err() { Ok(()) } else { Err(Problem::AnothersEmail) }
+        if own || Email::parse(&self.0).is_err() { Ok(()) } else { Err(FieldProblem::AnothersEmail) }
     }
 
     /// The name as its owner wrote it.
@@ -152,7 +152,7 @@ impl Username {
 
     /// What must be unique.
     pub fn key(&self) -> String {
-        fold(&self.0)
+        normalise(&self.0)
     }
 }
 
@@ -162,12 +162,12 @@ pub struct RealName(String);
 
 impl RealName {
     /// Checks a name somebody gave; white space at its ends is dropped.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         let text = text.trim();
         if text.chars().count() > USERNAME_MAX {
-            return Err(Problem::TooLong { max: USERNAME_MAX });
+            return Err(FieldProblem::TooLong { max: USERNAME_MAX });
         }
-        if text.chars().any(is_unprintable) { Err(Problem::Unprintable) } else { Ok(Self(text.to_owned())) }
+        if text.chars().any(is_unprintable) { Err(FieldProblem::Unprintable) } else { Ok(Self(text.to_owned())) }
     }
 
     /// The name.
@@ -182,16 +182,16 @@ pub struct Email(String);
 
 impl Email {
     /// Checks an address somebody gave.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         if text.trim().is_empty() {
-            return Err(Problem::Blank);
+            return Err(FieldProblem::Blank);
         }
         if text.chars().count() > EMAIL_MAX {
-            return Err(Problem::TooLong { max: EMAIL_MAX });
+            return Err(FieldProblem::TooLong { max: EMAIL_MAX });
         }
         let options = Options::default().without_display_text().without_domain_literal().with_required_tld();
         if text.chars().any(char::is_control) || EmailAddress::parse_with_options(text, options).is_err() {
-            return Err(Problem::NotAnEmail);
+            return Err(FieldProblem::NotAnEmail);
         }
         Ok(Self(text.to_owned()))
     }
@@ -208,7 +208,7 @@ impl Email {
 
     /// What must be unique.
     pub fn key(&self) -> String {
-        fold(&self.0)
+        normalise(&self.0)
     }
 }
 
@@ -239,7 +239,7 @@ impl Login {
     /// Takes anything: what names nobody finds nobody.
     pub fn new(text: &str) -> Self {
         // A name longer than any stored one finds nobody; cutting it bounds what is compared and counted.
-        Self { key: fold(text).chars().take(LOGIN_MAX).collect() }
+        Self { key: normalise(text).chars().take(LOGIN_MAX).collect() }
     }
 
     /// The spelling-independent form that user names and addresses are looked up by.
@@ -261,7 +261,7 @@ fn is_unprintable(c: char) -> bool {
 }
 
 /// One form for all spellings: NFKC, lower case.
-fn fold(text: &str) -> String {
+fn normalise(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_differ_by_more_than_case() {
+    fn user_names_are_unique_ignoring_case() {
         assert_eq!(Username::parse("Ann"), Username::parse("aNN"));
         assert_eq!(Username::parse("ﬁne"), Username::parse("FINE"));
         assert_ne!(Username::parse("Ann"), Username::parse("Anne"));
@@ -278,14 +278,18 @@ mod tests {
     }
 
     #[test]
-    fn names_are_checked() {
-        assert_eq!(Username::parse(" "), Err(Problem::Blank));
-        assert_eq!(Username::parse("a\nb"), Err(Problem::Unprintable));
-        assert_eq!(Username::parse(" ann"), Err(Problem::Unprintable));
-        assert_eq!(Username::parse("ann\u{200b}"), Err(Problem::Unprintable));
+    fn invalid_names_are_rejected() {
+        assert_eq!(Username::parse(" "), Err(FieldProblem::Blank));
+        assert_eq!(Username::parse("a\nb"), Err(FieldProblem::Unprintable));
+        assert_eq!(Username::parse(" ann"), Err(FieldProblem::Unprintable));
+        assert_eq!(Username::parse("ann\u{200b}"), Err(FieldProblem::Unprintable));
         assert!(Username::parse(&"é".repeat(150)).is_ok());
-        assert_eq!(Username::parse(&"\u{fdfa}".repeat(60)), Err(Problem::TooLong { max: 150 }), "its key is 1080 long");
-        assert_eq!(Username::parse(&"é".repeat(151)), Err(Problem::TooLong { max: 150 }));
+        assert_eq!(
+            Username::parse(&"\u{fdfa}".repeat(60)),
+            Err(FieldProblem::TooLong { max: 150 }),
+            "its key is 1080 long"
+        );
+        assert_eq!(Username::parse(&"é".repeat(151)), Err(FieldProblem::TooLong { max: 150 }));
     }
 
     #[test]
@@ -293,12 +297,12 @@ mod tests {
         for (given, kept) in [("", ""), (" Ann ", "Ann"), ("O'Hara-Łęcka", "O'Hara-Łęcka"), ("李", "李")] {
             assert_eq!(RealName::parse(given).map(|name| name.0), Ok(kept.to_owned()));
         }
-        assert_eq!(RealName::parse("a\u{202e}b"), Err(Problem::Unprintable));
-        assert_eq!(RealName::parse(&"é".repeat(151)), Err(Problem::TooLong { max: 150 }));
+        assert_eq!(RealName::parse("a\u{202e}b"), Err(FieldProblem::Unprintable));
+        assert_eq!(RealName::parse(&"é".repeat(151)), Err(FieldProblem::TooLong { max: 150 }));
     }
 
     #[test]
-    fn addresses_are_checked_by_a_real_parser() {
+    fn email_addresses_are_validated_by_a_parser() {
         for good in ["ann@example.com", "a.b+c@sub.example.org", "\"odd name\"@example.com"] {
             assert!(Email::parse(good).is_ok(), "{good}");
         }
@@ -311,7 +315,7 @@ mod tests {
             "a@b@c.com",
             "ann@example.com\r\nBcc: x@y.z",
         ] {
-            assert_eq!(Email::parse(bad), Err(Problem::NotAnEmail), "{bad}");
+            assert_eq!(Email::parse(bad), Err(FieldProblem::NotAnEmail), "{bad}");
         }
         assert_eq!(Email::parse("ANN@example.COM"), Email::parse("ann@example.com"));
     }

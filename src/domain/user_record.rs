@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::claims::{Claims, ClaimsError};
-use super::field::Problem;
+use super::field::FieldProblem;
 use super::id::{Subject, UserId};
 use super::password::PasswordHash;
 use super::time::Timestamp;
@@ -68,7 +68,7 @@ pub enum Unfit {
     NoName,
     /// A name that is refused.
     #[error("the user name {0}")]
-    Name(Problem),
+    Name(FieldProblem),
     /// An id no other system can rely on.
     #[error("the id {0} is not between 1 and 4503599627370496")]
     Id(UserId),
@@ -83,7 +83,7 @@ pub struct Fit {
     /// The user; its password's hash is as it came.
     pub user: NewUser,
     /// What is wrong with the address, which is left out.
-    pub email_problem: Option<Problem>,
+    pub email_problem: Option<FieldProblem>,
 }
 
 impl UserRecord {
@@ -154,16 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_enough() {
+    fn a_record_needs_only_a_user_name() {
         let fit = checked(r#"{"username":"ann","email":"","claims":null}"#).expect("it is enough");
         assert_eq!((fit.user.id, fit.user.sub, fit.user.email), (None, Subject(Uuid::from_u128(1)), None));
         assert_eq!((fit.user.is_active, fit.user.date_joined, fit.email_problem), (true, NOW, None));
     }
 
     #[test]
-    fn what_the_rules_refuse_is_refused() {
+    fn a_record_that_violates_the_rules_is_rejected() {
         assert_eq!(checked("{}").map(drop), Err(Unfit::NoName));
-        assert_eq!(checked(r#"{"username":"a\nb"}"#).map(drop), Err(Unfit::Name(Problem::Unprintable)));
+        assert_eq!(checked(r#"{"username":"a\nb"}"#).map(drop), Err(Unfit::Name(FieldProblem::Unprintable)));
         for id in [0, -1, ID_MAX + 1] {
             let line = format!(r#"{{"username":"ann","id":{id}}}"#);
             assert_eq!(checked(&line).map(drop), Err(Unfit::Id(UserId(id))));
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_left_behind() {
+    fn an_invalid_address_is_skipped() {
         let fit = checked(r#"{"username":"ann","email":"ann@localhost","email_verified":true}"#).expect("she comes");
         assert_eq!((fit.user.email, fit.user.email_verified), (None, false));
-        assert_eq!(fit.email_problem, Some(Problem::NotAnEmail));
+        assert_eq!(fit.email_problem, Some(FieldProblem::NotAnEmail));
     }
 
     #[test]
-    fn nothing_shows_a_hash() {
+    fn debug_output_hides_the_hash() {
         let record: UserRecord =
             serde_json::from_str(r#"{"username":"ann","password_hash":"md5$x"}"#).expect("it is a record");
         assert!(!format!("{record:?}").contains("md5"));

@@ -15,18 +15,21 @@ use super::{Http, HttpOptions};
 pub const COOKIE_NAME: &str = "jwt_token";
 
 /// A token from the header alone. `Debug` does not show it.
-pub struct Header {
+pub struct BearerHeader {
     /// The token; None where none was sent.
     pub token: Option<String>,
 }
 
-impl FromRequestParts<Http> for Header {
+impl FromRequestParts<Http> for BearerHeader {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, Infallible> {
         Ok(Self { token: from_header(&parts.headers) })
     }
 }
+
+/// The access token of the header or cookie, or why it was rejected, for handlers that reject in the words of their API.
+pub type BearerResult = Result<HeaderOrCookie, Rejection>;
 
 /// A token from the header, or else from the cookie. `Debug` does not show it.
 #[derive(Default)]

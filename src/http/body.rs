@@ -15,8 +15,11 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::rejection::Rejection;
 use super::{Http, multipart};
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::strict_json;
+
+/// A JSON object, or why it was rejected, for handlers that reject in the words of their API.
+pub type JsonBodyResult = Result<JsonBody, Rejection>;
 
 /// The fields of a JSON object; unknown ones are ignored. An empty body has none. `Debug` shows their names alone, and
 /// the texts that nobody took are wiped when it is dropped: a password may be among them.
@@ -67,16 +70,16 @@ impl JsonBody {
     }
 
     /// A field by its own name.
-    pub fn text(&mut self, field: Field) -> Result<Option<String>, Problem> {
+    pub fn text(&mut self, field: Field) -> Result<Option<String>, FieldProblem> {
         self.text_named(field.name())
     }
 
     /// A field by a name on the wire: None where it is missing or null.
-    pub fn text_named(&mut self, name: &str) -> Result<Option<String>, Problem> {
+    pub fn text_named(&mut self, name: &str) -> Result<Option<String>, FieldProblem> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Problem::NotText),
+            Some(_) => Err(FieldProblem::NotText),
         }
     }
 
@@ -106,18 +109,19 @@ impl FromRequest<Http> for JsonBody {
 
 /// What a program or a page sent, for routes that answer each in its own way.
 #[derive(Debug)]
-pub enum Submitted {
+pub enum SubmittedBody {
     /// What a program sent.
     Json(JsonBody),
     /// What a page sent, as `application/x-www-form-urlencoded`. Every field is a text.
     Form(JsonBody),
 }
 
-impl FromRequest<Http> for Submitted {
+impl FromRequest<Http> for SubmittedBody {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, http: &Http) -> Result<Self, Rejection> {
-        let (is_json, is_form) = (is_json(request.headers()), is_form(request.headers()));
+        let is_json = is_json(request.headers());
+        let is_form = is_form(request.headers());
         let body = read(request, http).await?;
         match (is_json, is_form, body.is_empty()) {
             (_, true, _) => JsonBody::from_form(&body).map(Self::Form),

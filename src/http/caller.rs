@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn forwarded_headers_are_read_only_from_trusted_proxies() {
         assert_eq!(caller("192.0.2.9", &["198.51.100.1"]), "192.0.2.9");
         assert_eq!(caller("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(caller("::1", &["198.51.100.1:4711"]), "198.51.100.1");
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_wrote_itself_is_never_reached() {
+    fn forwarded_entries_written_by_the_client_are_ignored() {
         assert_eq!(caller("10.0.0.1", &["1.1.1.1, 198.51.100.1"]), "198.51.100.1");
         assert_eq!(caller("10.0.0.1", &["1.1.1.1", "198.51.100.1, 10.0.0.7"]), "198.51.100.1");
         assert_eq!(caller("10.0.0.1", &["1.1.1.1, nonsense, 10.0.0.7"]), "10.0.0.7");

@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument as _, Span, field, trace_span};
 
-use super::reply::{self, Faulted};
+use super::reply::{self, FaultResponse};
 use super::{Http, HttpOptions, caller};
 use crate::domain::count::Count;
 use crate::issuer::Fault;
@@ -37,12 +37,13 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
     if let Some(trace) = &trace {
         Traces::follow(&span, trace);
     }
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
     let caller = caller::of(request.extensions(), request.headers(), &http.options);
     let begun = http.issuer.clock.monotonic();
     let mut response = next.run(request).instrument(span.clone()).await;
 
-    if let Some(Faulted { fault, words }) = response.extensions_mut().remove::<Faulted>() {
+    if let Some(FaultResponse { fault, body: words }) = response.extensions_mut().remove::<FaultResponse>() {
         http.issuer.counters.add(Count::Fault);
         tracing::error!(request = %id, %method, path, %fault, trace, "a request failed");
         let told = std::mem::take(response.headers_mut());
@@ -59,7 +60,7 @@ async fn edge(State(http): State<Http>, request: Request, next: Next) -> Respons
     close(&span, status);
     let took = http.issuer.clock.monotonic().saturating_sub(begun);
     if let Some(requests) = &http.requests {
-        requests.note(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), took);
+        requests.record(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), took);
     }
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX); // a u128 would be a text in JSON
     if status.is_success() || status.is_redirection() {
@@ -87,7 +88,8 @@ fn route(request: &Request) -> Option<&MatchedPath> {
 /// What a request is in a trace, in the words of OpenTelemetry's semantic conventions for HTTP servers. Tells no path,
 /// which callers choose.
 fn span(request: &Request, id: &str) -> Span {
-    let (method, route) = (request.method(), route(request).map(MatchedPath::as_str));
+    let method = request.method();
+    let route = route(request).map(MatchedPath::as_str);
     trace_span!(
         "request",
         otel.kind = "server",
@@ -110,7 +112,7 @@ fn close(span: &Span, status: StatusCode) {
 #[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    reply::fault(Fault::new("answering a request (it panicked)", said.unwrap_or("no message")), reply::broke)
+    reply::fault(Fault::new("answering a request (it panicked)", said.unwrap_or("no message")), reply::internal_error)
 }
 
 /// Pages of the allowed origins, and no others, may call and read; with cookies, which is why no wildcard is allowed.

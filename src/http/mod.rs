@@ -63,11 +63,11 @@ pub struct HttpOptions {
 
 /// What every handler is given: one pointer, which each request copies several times.
 #[derive(Clone, Debug)]
-pub struct Http(Arc<Parts>);
+pub struct Http(Arc<HttpParts>);
 
 /// What is behind it.
 #[derive(Debug)]
-pub struct Parts {
+pub struct HttpParts {
     /// The use cases' parts.
     pub issuer: Arc<Issuer>,
     /// The configuration's words on HTTP.
@@ -81,9 +81,9 @@ pub struct Parts {
 }
 
 impl Deref for Http {
-    type Target = Parts;
+    type Target = HttpParts;
 
-    fn deref(&self) -> &Parts {
+    fn deref(&self) -> &HttpParts {
         &self.0
     }
 }
@@ -93,7 +93,7 @@ impl Http {
     pub fn new(issuer: Arc<Issuer>, options: HttpOptions, pages: Pages) -> Self {
         let jwks_cache_control = wellknown::cache_control(options.jwks_max_age);
         let requests = options.metrics.is_some().then(Requests::default);
-        Self(Arc::new(Parts { issuer, options, pages, requests, jwks_cache_control }))
+        Self(Arc::new(HttpParts { issuer, options, pages, requests, jwks_cache_control }))
     }
 }
 

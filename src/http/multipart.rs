@@ -3,7 +3,7 @@
 
 /// Why a body is no such form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoForm {
+pub enum MultipartError {
     /// The content type names no boundary.
     #[error("the content type names no boundary")]
     Boundary,
@@ -19,25 +19,25 @@ pub enum NoForm {
 }
 
 /// The fields, in the order they came, by a `Content-Type` header and a body.
-pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, NoForm> {
+pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, MultipartError> {
     let boundary = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty());
-    let delimiter = format!("\r\n--{}", boundary.ok_or(NoForm::Boundary)?).into_bytes();
+    let delimiter = format!("\r\n--{}", boundary.ok_or(MultipartError::Boundary)?).into_bytes();
     // The first delimiter need not begin with a line's end if nothing is before it.
     let mut rest = match body.strip_prefix(&delimiter[2..]) {
         Some(rest) => rest,
-        None => split(body, &delimiter).ok_or(NoForm::Cut)?.1,
+        None => split(body, &delimiter).ok_or(MultipartError::Cut)?.1,
     };
     let mut fields = Vec::new();
     while !rest.starts_with(b"--") {
-        let (part, after) = split(rest, &delimiter).ok_or(NoForm::Cut)?;
-        let (head, content) = split(part, b"\r\n\r\n").ok_or(NoForm::Name)?;
+        let (part, after) = split(rest, &delimiter).ok_or(MultipartError::Cut)?;
+        let (head, content) = split(part, b"\r\n\r\n").ok_or(MultipartError::Name)?;
         let head = String::from_utf8_lossy(head);
         let mut lines = head.lines().filter_map(|line| line.split_once(':'));
         let disposition = lines.find(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"));
-        let (_, disposition) = disposition.ok_or(NoForm::Name)?;
-        let name = parameter(disposition, "name").ok_or(NoForm::Name)?;
+        let (_, disposition) = disposition.ok_or(MultipartError::Name)?;
+        let name = parameter(disposition, "name").ok_or(MultipartError::Name)?;
         if parameter(disposition, "filename").is_none() {
-            let content = std::str::from_utf8(content).map_err(|_| NoForm::Encoding)?;
+            let content = std::str::from_utf8(content).map_err(|_| MultipartError::Encoding)?;
             fields.push((name, content.to_owned()));
         }
         rest = after;
@@ -75,12 +75,12 @@ mod tests {
 
     const KIND: &str = "multipart/form-data; charset=utf-8; boundary=XyZ";
 
-    fn pairs(kind: &str, body: &str) -> Result<Vec<(String, String)>, NoForm> {
+    fn pairs(kind: &str, body: &str) -> Result<Vec<(String, String)>, MultipartError> {
         fields(kind, body.as_bytes())
     }
 
     #[test]
-    fn fields_are_read_and_files_passed_over() {
+    fn fields_are_read_and_files_are_ignored() {
         let body = "before\r\n--XyZ\r\nContent-Disposition: form-data; name=\"a;b\"\r\n\r\n1\r\n--2\r\n\r\n--XyZ \r\n\
                     content-type: text/plain\r\ncontent-disposition: form-data; name=c\r\n\r\n\r\n--XyZ\r\n\
                     Content-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\nfile\r\n--XyZ--\r\nafter";
@@ -92,17 +92,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_form_is_refused() {
+    fn an_invalid_multipart_form_is_rejected() {
         let good = "--XyZ\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--XyZ--";
         assert!(pairs(KIND, good).is_ok());
         for cut in 0..good.len() {
             assert!(pairs(KIND, &good[..cut]).is_err(), "{}", &good[..cut]);
         }
         for kind in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"XyZ"] {
-            assert_eq!(pairs(kind, good), Err(NoForm::Boundary), "{kind}");
+            assert_eq!(pairs(kind, good), Err(MultipartError::Boundary), "{kind}");
         }
         for part in ["", "\r\n\r\n", "\r\nContent-Disposition: form-data\r\n\r\n1", "\r\nname: \"a\"\r\n\r\n1"] {
-            assert_eq!(pairs(KIND, &format!("--XyZ{part}\r\n--XyZ--")), Err(NoForm::Name), "{part}");
+            assert_eq!(pairs(KIND, &format!("--XyZ{part}\r\n--XyZ--")), Err(MultipartError::Name), "{part}");
         }
     }
 }

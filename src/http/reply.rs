@@ -17,6 +17,9 @@ use super::rejection::Rejection;
 use crate::issuer::Fault;
 use crate::issuer::issue::AccessToken;
 
+/// What a handler returns: a response, or the error body of its API.
+pub type HandlerResult<E> = Result<Response, E>;
+
 /// JSON that no cache keeps: it may hold a token, and never holds what is the same for everyone.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // What is serialised here are our own types, which are all JSON.
@@ -81,11 +84,11 @@ pub fn redirect(status: StatusCode, to: &str) -> Response {
 
 /// A fault on its way to the edge, with the dialect's words for it once the request's id is known.
 #[derive(Clone)]
-pub struct Faulted {
+pub struct FaultResponse {
     /// What happened, for the log.
     pub fault: Arc<Fault>,
     /// What the caller is told: that something broke, and the request's id.
-    pub words: Arc<dyn Fn(&str) -> Response + Send + Sync>,
+    pub body: Arc<dyn Fn(&str) -> Response + Send + Sync>,
 }
 
 /// A 500 that the edge logs once and gives its body.
@@ -96,7 +99,7 @@ pub fn fault(fault: Fault, words: impl Fn(&str) -> Response + Send + Sync + 'sta
 /// As [`fault`], for one that has been passed on before.
 pub fn shared_fault(fault: Arc<Fault>, words: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    response.extensions_mut().insert(Faulted { fault, words: Arc::new(words) });
+    response.extensions_mut().insert(FaultResponse { fault, body: Arc::new(words) });
     response
 }
 
@@ -117,6 +120,6 @@ pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 /// The words for a fault outside every dialect.
-pub fn broke(request_id: &str) -> Response {
+pub fn internal_error(request_id: &str) -> Response {
     error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &format!("something went wrong here (request {request_id})"))
 }

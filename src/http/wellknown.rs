@@ -20,7 +20,7 @@ use super::{Http, caller, reply};
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
-use crate::telemetry::visitors::Visit;
+use crate::telemetry::jwks_clients::JwksFetch;
 use crate::throttle::prefix;
 
 /// The JWKS (RFC 7517 §5), which has no layer around it.
@@ -123,7 +123,7 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
     let jwks = ring.jwks();
     let fresh = headers.get(IF_NONE_MATCH).is_some_and(|known| matches(known, &jwks.etag));
     http.issuer.counters.add(if fresh { Count::JwksUnchanged } else { Count::JwksSent });
-    note_visit(&http, &request, jwks.version);
+    record_fetch(&http, &request, jwks.version);
     let mut response = Response::new(if fresh { Body::empty() } else { Body::from(jwks.body.clone()) });
     if fresh {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -141,11 +141,12 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
 }
 
 /// So that an operator sees which verifiers have a new key.
-fn note_visit(http: &Http, request: &Request, set: u64) {
+fn record_fetch(http: &Http, request: &Request, set: u64) {
     let address = caller::of(request.extensions(), request.headers(), &http.options);
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let (network, at) = (prefix(address), http.issuer.clock.now());
-    http.issuer.visitors.note(&Visit { network, address, agent, set, at });
+    let network = prefix(address);
+    let at = http.issuer.clock.now();
+    http.issuer.jwks_clients.record(&JwksFetch { network, address, agent, set, at });
 }
 
 /// Any page may read the keys, with a header like `If-None-Match`, too, before which browsers ask.
@@ -167,7 +168,7 @@ fn matches(known: &HeaderValue, etag: &[u8]) -> bool {
 }
 
 #[derive(Debug, Deserialize)]
-struct WhichKey {
+struct KeyQuery {
     alg: Option<String>,
     kid: Option<String>,
     format: Option<String>,
@@ -175,10 +176,11 @@ struct WhichKey {
 
 async fn public_cert(
     State(http): State<Http>,
-    which: Result<Query<WhichKey>, axum::extract::rejection::QueryRejection>,
+    which: Result<Query<KeyQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    let (ring, now) = (http.issuer.ring(), http.issuer.clock.now());
-    let Ok(Query(WhichKey { alg, kid, format })) = which else { return no_such_key() };
+    let ring = http.issuer.ring();
+    let now = http.issuer.clock.now();
+    let Ok(Query(KeyQuery { alg, kid, format })) = which else { return no_such_key() };
     let algorithm = match alg.as_deref().map(str::parse::<Algorithm>) {
         Some(Err(_)) => return no_such_key(),
         Some(Ok(named)) => Some(named),

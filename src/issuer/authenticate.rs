@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::refusal::Unproven;
+use super::refusal::Unauthenticated;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::crypto::verify::VerifiedToken;
@@ -30,9 +30,9 @@ impl Authenticate<'_> {
 
     /// The session the token names and the token's `exp`, by its signature alone: the store is not asked.
     pub(super) fn open(&self, issuer: &Issuer) -> Result<(SessionId, Timestamp), Refusal> {
-        let token = self.token.ok_or(Unproven::NoToken)?;
-        let verified: VerifiedToken = issuer.verify_access(token).map_err(|fault| issuer.unproven(fault))?;
-        let expires_at = verified.expires_at().ok_or(Unproven::SessionEnded)?;
+        let token = self.token.ok_or(Unauthenticated::NoToken)?;
+        let verified: VerifiedToken = issuer.verify_access(token).map_err(|fault| issuer.unauthenticated(fault))?;
+        let expires_at = verified.expires_at().ok_or(Unauthenticated::SessionEnded)?;
         Ok((named(&verified)?, expires_at))
     }
 }
@@ -40,7 +40,7 @@ impl Authenticate<'_> {
 /// The session a token names.
 pub(super) fn named(token: &VerifiedToken) -> Result<SessionId, Refusal> {
     let sid = token.text("sid").and_then(|sid| Uuid::try_parse(sid).ok());
-    sid.map(SessionId).ok_or_else(|| Unproven::SessionEnded.into())
+    sid.map(SessionId).ok_or_else(|| Unauthenticated::SessionEnded.into())
 }
 
 /// A session that a verified token named, if it is live and its user active.
@@ -48,5 +48,6 @@ pub(super) async fn live(issuer: &Issuer, id: SessionId) -> Result<SignedIn, Ref
     let now = issuer.clock.now();
     let found = issuer.store.read(move |tx| tx.session(id)).await?;
     let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-    live.map(|(session, user)| SignedIn::proven(user, session)).ok_or_else(|| Unproven::SessionEnded.into())
+    live.map(|(session, user)| SignedIn::authenticated(user, session))
+        .ok_or_else(|| Unauthenticated::SessionEnded.into())
 }

@@ -8,14 +8,14 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub enum Denied {
     /// What was asked for is not to be; its words are for the operator.
-    Rule(Rule),
+    Rule(OperatorRule),
     /// As anybody would be refused.
     Refused(Refusal),
 }
 
 /// What holds for operators, too.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rule {
+pub enum OperatorRule {
     /// Nobody would be left to enter the admin zone.
     #[error("this is the last active superuser: make somebody else one first")]
     LastSuperuser,
@@ -36,11 +36,11 @@ pub enum Rule {
     NotWaiting,
     /// The keys refuse the change.
     #[error(transparent)]
-    Key(#[from] key::Refused),
+    Key(#[from] key::KeyChangeError),
 }
 
-impl From<Rule> for Denied {
-    fn from(rule: Rule) -> Self {
+impl From<OperatorRule> for Denied {
+    fn from(rule: OperatorRule) -> Self {
         Self::Rule(rule)
     }
 }

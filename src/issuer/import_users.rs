@@ -7,7 +7,7 @@
 use super::{Issuer, Refusal};
 use crate::crypto::foreign_hash::{ForeignHash, HashProblem};
 use crate::domain::audit::{Action, AuditEntry};
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::id::{Subject, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Login, NewUser, User};
@@ -36,18 +36,18 @@ pub struct ImportUsers {
 #[derive(Debug, Default)]
 pub struct Imported {
     /// How many came along, with whatever loss.
-    pub came: usize,
+    pub imported: usize,
     /// How many of those have no password, as none came or it was left behind: they get one by a reset.
     pub without_password: usize,
     /// How many were here before.
-    pub already_here: usize,
+    pub already_present: usize,
     /// What could not come along.
-    pub notes: Vec<Note>,
+    pub notes: Vec<ImportNote>,
 }
 
 /// A record, or a part of one, that could not come along.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Note {
+pub struct ImportNote {
     /// The record's place.
     pub number: u64,
     /// The id it wanted.
@@ -55,12 +55,12 @@ pub struct Note {
     /// The name it has.
     pub username: Option<String>,
     /// What was left behind.
-    pub left: Left,
+    pub reason: SkipReason,
 }
 
 /// What was left behind, and why.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Left {
+pub enum SkipReason {
     /// The whole record: it can't be read.
     #[error("{0}")]
     Unreadable(String),
@@ -81,7 +81,7 @@ pub enum Left {
     Name,
     /// The address: it is none. The user came along without it.
     #[error("came along without its e-mail address, which {0}")]
-    WrongEmail(Problem),
+    WrongEmail(FieldProblem),
     /// The address: another user has it. The user came along without it.
     #[error("came along without its e-mail address, which another user has here as a name or an address")]
     TakenEmail,
@@ -90,9 +90,9 @@ pub enum Left {
     Hash(HashProblem),
 }
 
-impl Left {
+impl SkipReason {
     /// Whether the user did not come along at all.
-    pub fn is_all(&self) -> bool {
+    pub fn is_whole_record(&self) -> bool {
         match self {
             Self::Unreadable(_) | Self::Unfit(_) | Self::Id(_) | Self::Sub(_) | Self::OtherSub(_) | Self::Name => true,
             Self::WrongEmail(_) | Self::TakenEmail | Self::Hash(_) => false,
@@ -107,27 +107,27 @@ impl Left {
 
 /// A user that passed the rules and is not yet compared with those that are here.
 #[derive(Debug)]
-struct Candidate {
+struct ImportCandidate {
     number: u64,
     user: NewUser,
     /// Whether the record named the UUID itself.
     has_sub: bool,
-    left: Vec<Left>,
+    left: Vec<SkipReason>,
 }
 
 /// Who is here with a candidate's id, UUID or name.
 #[derive(Debug, Default)]
-struct Holders {
+struct ExistingUsers {
     id: Option<User>,
     sub: Option<User>,
     name: Option<User>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Decision {
+enum ImportDecision {
     Insert,
-    AlreadyHere,
-    Refuse(Left),
+    AlreadyPresent,
+    Refuse(SkipReason),
 }
 
 impl ImportUsers {
@@ -146,12 +146,12 @@ impl ImportUsers {
         let write = move |tx: &dyn Write| {
             let mut ids: Option<(UserId, UserId)> = None;
             for candidate in candidates {
-                if let Some(id) = bring(tx, candidate, &mut imported)? {
+                if let Some(id) = import_one(tx, candidate, &mut imported)? {
                     ids = Some(ids.map_or((id, id), |(least, most)| (least.min(id), most.max(id))));
                 }
             }
             if let Some((least, most)) = ids {
-                let detail = format!("{} users, ids {least} to {most}, from {from}", imported.came);
+                let detail = format!("{} users, ids {least} to {most}, from {from}", imported.imported);
                 tx.record(&AuditEntry {
                     at: now,
                     action: Action::Imported,
@@ -169,67 +169,79 @@ impl ImportUsers {
 }
 
 /// Applies the rules that ask nobody.
-fn candidate(row: ImportRow, fresh: Subject, now: Timestamp) -> Result<Candidate, Note> {
+fn candidate(row: ImportRow, fresh: Subject, now: Timestamp) -> Result<ImportCandidate, ImportNote> {
     let number = row.number;
-    let record = row.record.map_err(|why| Note { number, id: None, username: None, left: Left::Unreadable(why) })?;
-    let (id, username, has_sub) = (record.id, record.username.clone(), record.sub.is_some());
-    let fit = record.checked(fresh.0, now).map_err(|why| Note { number, id, username, left: why.into() })?;
-    let mut left: Vec<Left> = fit.email_problem.map(Left::WrongEmail).into_iter().collect();
+    let record = row.record.map_err(|why| ImportNote {
+        number,
+        id: None,
+        username: None,
+        reason: SkipReason::Unreadable(why),
+    })?;
+    let id = record.id;
+    let username = record.username.clone();
+    let has_sub = record.sub.is_some();
+    let fit = record.checked(fresh.0, now).map_err(|why| ImportNote { number, id, username, reason: why.into() })?;
+    let mut left: Vec<SkipReason> = fit.email_problem.map(SkipReason::WrongEmail).into_iter().collect();
     let password = fit.user.password.clone().and_then(|hash| match ForeignHash::parse(hash.as_str()) {
         Ok(_) => Some(hash),
         Err(problem) => {
-            left.push(Left::Hash(problem));
+            left.push(SkipReason::Hash(problem));
             None
         }
     });
-    Ok(Candidate { number, user: NewUser { password, ..fit.user }, has_sub, left })
+    Ok(ImportCandidate { number, user: NewUser { password, ..fit.user }, has_sub, left })
 }
 
 /// Compares the candidate with those who are here, and makes the user. Their id, if they came.
-fn bring(tx: &dyn Write, mut candidate: Candidate, imported: &mut Imported) -> Result<Option<UserId>, StoreError> {
+fn import_one(
+    tx: &dyn Write,
+    mut candidate: ImportCandidate,
+    imported: &mut Imported,
+) -> Result<Option<UserId>, StoreError> {
     let decision = decide(&candidate.user, candidate.has_sub, &holders(tx, &candidate)?);
     let came = match decision {
-        Decision::Insert => insert(tx, &mut candidate)?,
-        Decision::AlreadyHere => {
-            imported.already_here += 1;
+        ImportDecision::Insert => insert(tx, &mut candidate)?,
+        ImportDecision::AlreadyPresent => {
+            imported.already_present += 1;
             return Ok(None);
         }
-        Decision::Refuse(left) => {
+        ImportDecision::Refuse(left) => {
             candidate.left = vec![left];
             None
         }
     };
-    imported.came += usize::from(came.is_some());
+    imported.imported += usize::from(came.is_some());
     imported.without_password += usize::from(came.is_some() && candidate.user.password.is_none());
-    let Candidate { number, user, left, .. } = candidate;
+    let ImportCandidate { number, user, left, .. } = candidate;
     let username = user.username.to_string();
-    let notes = left.into_iter().map(|left| Note { number, id: user.id, username: Some(username.clone()), left });
+    let notes =
+        left.into_iter().map(|left| ImportNote { number, id: user.id, username: Some(username.clone()), reason: left });
     imported.notes.extend(notes);
     Ok(came)
 }
 
-fn insert(tx: &dyn Write, candidate: &mut Candidate) -> Result<Option<UserId>, StoreError> {
+fn insert(tx: &dyn Write, candidate: &mut ImportCandidate) -> Result<Option<UserId>, StoreError> {
     let mut made = tx.insert_user(&candidate.user);
     if matches!(made, Err(StoreError::Taken(Field::Email))) {
         candidate.user.email = None;
         candidate.user.email_verified = false;
-        candidate.left.push(Left::TakenEmail);
+        candidate.left.push(SkipReason::TakenEmail);
         made = tx.insert_user(&candidate.user);
     }
     match made {
         // A name so long, once its letters are taken apart, that nobody is looked up by it.
         Err(StoreError::Taken(_)) => {
-            candidate.left = vec![Left::Name];
+            candidate.left = vec![SkipReason::Name];
             Ok(None)
         }
         made => made.map(Some),
     }
 }
 
-fn holders(tx: &dyn Write, candidate: &Candidate) -> Result<Holders, StoreError> {
+fn holders(tx: &dyn Write, candidate: &ImportCandidate) -> Result<ExistingUsers, StoreError> {
     let tx: &dyn Read = tx;
     let user = &candidate.user;
-    Ok(Holders {
+    Ok(ExistingUsers {
         id: user.id.map_or(Ok(None), |id| tx.user(id))?,
         sub: if candidate.has_sub { tx.user_by_sub(user.sub)? } else { None },
         name: tx.user_by_login(&Login::new(user.username.as_str()))?,
@@ -238,21 +250,21 @@ fn holders(tx: &dyn Write, candidate: &Candidate) -> Result<Holders, StoreError>
 
 /// A user is the one who is here if nothing that both have tells them apart: the id, the UUID where the record has one,
 /// and the name (which may have been changed here since, where the UUID is the same).
-fn decide(user: &NewUser, has_sub: bool, holders: &Holders) -> Decision {
+fn decide(user: &NewUser, has_sub: bool, holders: &ExistingUsers) -> ImportDecision {
     let same_id = |here: &User| user.id.is_none_or(|id| id == here.id);
     let same_sub = |here: &User| user.sub == here.sub;
     let same_name = |here: &User| user.username == here.username;
     let same = |here: &User| same_id(here) && if has_sub { same_sub(here) } else { same_name(here) };
     let text = |here: &User| here.username.to_string();
     if [&holders.id, &holders.sub, &holders.name].into_iter().flatten().any(same) {
-        return Decision::AlreadyHere;
+        return ImportDecision::AlreadyPresent;
     }
-    Decision::Refuse(match holders {
-        Holders { id: Some(here), .. } if same_name(here) => Left::OtherSub(text(here)),
-        Holders { id: Some(here), .. } => Left::Id(text(here)),
-        Holders { sub: Some(here), .. } => Left::Sub(text(here)),
-        Holders { name: Some(_), .. } => Left::Name,
-        Holders { id: None, sub: None, name: None } => return Decision::Insert,
+    ImportDecision::Refuse(match holders {
+        ExistingUsers { id: Some(here), .. } if same_name(here) => SkipReason::OtherSub(text(here)),
+        ExistingUsers { id: Some(here), .. } => SkipReason::Id(text(here)),
+        ExistingUsers { sub: Some(here), .. } => SkipReason::Sub(text(here)),
+        ExistingUsers { name: Some(_), .. } => SkipReason::Name,
+        ExistingUsers { id: None, sub: None, name: None } => return ImportDecision::Insert,
     })
 }
 
@@ -270,7 +282,7 @@ mod tests {
         NewUser { id: id.map(UserId), ..NewUser::new(Subject(Uuid::from_u128(sub)), username, AT) }
     }
 
-    fn here(id: i64, sub: u128, name: &str) -> User {
+    fn existing(id: i64, sub: u128, name: &str) -> User {
         User {
             id: UserId(id),
             sub: Subject(Uuid::from_u128(sub)),
@@ -291,10 +303,10 @@ mod tests {
     }
 
     /// Decides as if those users were here.
-    fn decided(user: &NewUser, has_sub: bool, all: &[User]) -> Decision {
+    fn decided(user: &NewUser, has_sub: bool, all: &[User]) -> ImportDecision {
         let find = |is: &dyn Fn(&&User) -> bool| all.iter().find(is).cloned();
         let address = |user: &User| user.email.as_ref().map(Email::key);
-        let holders = Holders {
+        let holders = ExistingUsers {
             id: find(&|here| user.id == Some(here.id)),
             sub: find(&|here| has_sub && user.sub == here.sub),
             name: find(&|here| user.username == here.username || address(here) == Some(user.username.key())),
@@ -303,42 +315,49 @@ mod tests {
     }
 
     #[test]
-    fn who_is_here_is_known_by_all_that_both_have() {
-        let all = [here(1, 0xa, "ann"), here(2, 0xb, "bob")];
-        let (ann, bob) = (|| "ann".to_owned(), || "bob".to_owned());
+    fn an_existing_user_is_matched_by_all_common_keys() {
+        let all = [existing(1, 0xa, "ann"), existing(2, 0xb, "bob")];
+        let ann = || "ann".to_owned();
+        let bob = || "bob".to_owned();
         for (user, has_sub, expected) in [
-            (new(Some(3), 0xc, "cid"), true, Decision::Insert),
-            (new(None, 0xc, "cid"), false, Decision::Insert),
-            (new(Some(1), 0xff, "ANN"), false, Decision::AlreadyHere),
-            (new(Some(1), 0xa, "ann"), true, Decision::AlreadyHere),
-            (new(None, 0xff, "ann"), false, Decision::AlreadyHere),
-            (new(Some(1), 0xa, "anna, as she was"), true, Decision::AlreadyHere),
-            (new(None, 0xa, "anna, as she was"), true, Decision::AlreadyHere),
-            (new(Some(1), 0xff, "dan"), false, Decision::Refuse(Left::Id(ann()))),
-            (new(Some(1), 0xff, "bob"), false, Decision::Refuse(Left::Id(ann()))),
-            (new(Some(1), 0xff, "ann"), true, Decision::Refuse(Left::OtherSub(ann()))),
-            (new(Some(9), 0xb, "dan"), true, Decision::Refuse(Left::Sub(bob()))),
-            (new(Some(9), 0xff, "bob"), false, Decision::Refuse(Left::Name)),
-            (new(None, 0xff, "bob"), true, Decision::Refuse(Left::Name)),
-            (new(None, 0xff, "bob@example.com"), false, Decision::Refuse(Left::Name)),
+            (new(Some(3), 0xc, "cid"), true, ImportDecision::Insert),
+            (new(None, 0xc, "cid"), false, ImportDecision::Insert),
+            (new(Some(1), 0xff, "ANN"), false, ImportDecision::AlreadyPresent),
+            (new(Some(1), 0xa, "ann"), true, ImportDecision::AlreadyPresent),
+            (new(None, 0xff, "ann"), false, ImportDecision::AlreadyPresent),
+            (new(Some(1), 0xa, "anna, as she was"), true, ImportDecision::AlreadyPresent),
+            (new(None, 0xa, "anna, as she was"), true, ImportDecision::AlreadyPresent),
+            (new(Some(1), 0xff, "dan"), false, ImportDecision::Refuse(SkipReason::Id(ann()))),
+            (new(Some(1), 0xff, "bob"), false, ImportDecision::Refuse(SkipReason::Id(ann()))),
+            (new(Some(1), 0xff, "ann"), true, ImportDecision::Refuse(SkipReason::OtherSub(ann()))),
+            (new(Some(9), 0xb, "dan"), true, ImportDecision::Refuse(SkipReason::Sub(bob()))),
+            (new(Some(9), 0xff, "bob"), false, ImportDecision::Refuse(SkipReason::Name)),
+            (new(None, 0xff, "bob"), true, ImportDecision::Refuse(SkipReason::Name)),
+            (new(None, 0xff, "bob@example.com"), false, ImportDecision::Refuse(SkipReason::Name)),
         ] {
             assert_eq!(decided(&user, has_sub, &all), expected, "{user:?}, sub given: {has_sub}");
         }
     }
 
     #[test]
-    fn the_rules_are_applied_before_anybody_is_asked() {
+    fn the_rules_are_applied_before_the_store_is_read() {
         let read = |line: &str| {
             let record = serde_json::from_str::<UserRecord>(line).map_err(|error| error.to_string());
             candidate(ImportRow { number: 7, record }, Subject(Uuid::from_u128(0xf)), AT)
         };
         let unreadable = read(r#"{"user":"ann"}"#).expect_err("no such field");
-        assert!(unreadable.left.is_all() && unreadable.left.to_string().contains("`user`"), "{unreadable:?}");
+        assert!(
+            unreadable.reason.is_whole_record() && unreadable.reason.to_string().contains("`user`"),
+            "{unreadable:?}"
+        );
         let unfit = read(r#"{"id":1,"username":" "}"#).expect_err("no such name");
-        assert_eq!((unfit.number, unfit.id, unfit.left), (7, Some(UserId(1)), Unfit::Name(Problem::Blank).into()));
+        assert_eq!(
+            (unfit.number, unfit.id, unfit.reason),
+            (7, Some(UserId(1)), Unfit::Name(FieldProblem::Blank).into())
+        );
         let lossy = read(r#"{"username":"ann","email":"ann@localhost","password_hash":"md5$a$b"}"#).expect("she comes");
-        let hash = Left::Hash(HashProblem::Unknown("md5".to_owned()));
-        assert_eq!(lossy.left, [Left::WrongEmail(Problem::NotAnEmail), hash]);
+        let hash = SkipReason::Hash(HashProblem::Unknown("md5".to_owned()));
+        assert_eq!(lossy.left, [SkipReason::WrongEmail(FieldProblem::NotAnEmail), hash]);
         assert!(lossy.user.password.is_none() && lossy.user.email.is_none() && !lossy.has_sub);
     }
 }

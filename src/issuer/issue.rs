@@ -10,7 +10,7 @@ use super::refusal::Fault;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::crypto::key_ring::{KeyRing, Signer};
-use crate::crypto::sign::Unsigned;
+use crate::crypto::sign::UnsignedToken;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::RESERVED;
 use crate::domain::count::Count;
@@ -46,7 +46,8 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
     let settings = issuer.settings();
     let profile = settings.profile(who.session().dialect);
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
-    let (ring, now) = (issuer.ring(), issuer.clock.now());
+    let ring = issuer.ring();
+    let now = issuer.clock.now();
     let signer = signer(&ring, algorithm, now)?;
     let uncut = now + profile.access_lifetime;
     let uncut = refresh_exp.map_or(uncut, |end| uncut.min(end));
@@ -77,7 +78,7 @@ pub(super) async fn sign(
     claims: &impl Serialize,
 ) -> Result<SecretText, Refusal> {
     let algorithm = signer.alg();
-    let unsigned = Unsigned::new(signer, typ, claims).map_err(|error| minting(&error))?;
+    let unsigned = UnsignedToken::new(signer, typ, claims).map_err(|error| minting(&error))?;
     let span = trace_span!("token.sign", %algorithm);
     let token = match algorithm {
         Algorithm::Es256 => span.in_scope(|| unsigned.sign()),
@@ -104,7 +105,9 @@ struct AccessClaims<'a> {
 
 impl Serialize for AccessClaims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (user, session, policy) = (self.who.user(), self.who.session(), &self.issuer.policy);
+        let user = self.who.user();
+        let session = self.who.session();
+        let policy = &self.issuer.policy;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("iss", &policy.issuer)?;
         map.serialize_entry("sub", &user.sub)?;

@@ -14,7 +14,8 @@ use crate::store::{Store, StoreError};
 /// The spans a rotation is planned with, by the settings in force.
 pub fn policy(issuer: &Issuer) -> KeyPolicy {
     let settings = issuer.settings();
-    let (longest_access, promised_until) = (settings.longest_access_lifetime(), settings.promised_until());
+    let longest_access = settings.longest_access_lifetime();
+    let promised_until = settings.promised_until();
     KeyPolicy { longest_access, promised_until, ..issuer.policy.keys }
 }
 
@@ -22,15 +23,15 @@ pub fn policy(issuer: &Issuer) -> KeyPolicy {
 /// have ended, and rotates what is due. To be called more often than every 2 s.
 pub async fn tick(issuer: &Arc<Issuer>) -> Result<(), Fault> {
     let shared = Arc::clone(issuer);
-    let done = tokio::task::spawn_blocking(move || tend(&shared)).await;
+    let done = tokio::task::spawn_blocking(move || maintain(&shared)).await;
     done.map_err(|error| Fault::new("tending the keys", &error))?
         .map_err(|error| Fault::new("tending the keys", &error))
 }
 
-fn tend(issuer: &Issuer) -> Result<(), KeyDirError> {
-    take_up(issuer)?;
+fn maintain(issuer: &Issuer) -> Result<(), KeyDirError> {
+    reload(issuer)?;
     let ring = issuer.ring();
-    for kid in issuer.key_dir.sweep(&ring)? {
+    for kid in issuer.key_dir.remove_ended_keys(&ring)? {
         tracing::info!(%kid, "the private half of a key that signs no more was removed");
     }
     // As long as nobody knows the lifetimes that are set, nobody knows for how long a key must be published.
@@ -40,17 +41,17 @@ fn tend(issuer: &Issuer) -> Result<(), KeyDirError> {
     for key in &made {
         tracing::info!(kid = %key.kid, alg = %key.alg, signs_from = %key.signs_from, "a key was made by keys.rotate_every");
     }
-    if made.is_empty() { Ok(()) } else { take_up(issuer) }
+    if made.is_empty() { Ok(()) } else { reload(issuer) }
 }
 
 /// Takes up what changed in the folder or came with time.
-pub(super) fn take_up(issuer: &Issuer) -> Result<(), KeyDirError> {
+pub(super) fn reload(issuer: &Issuer) -> Result<(), KeyDirError> {
     let ring = issuer.ring();
-    let fresh = if issuer.key_dir.stamp()? == ring.stamp() {
+    let fresh = if issuer.key_dir.version()? == ring.version() {
         ring.rebuilt(issuer.clock.now())
     } else {
         let fresh = issuer.key_dir.reload(&ring)?;
-        tell_warnings(&fresh, &ring);
+        log_warnings(&fresh, &ring);
         tracing::info!(keys = fresh.schedule().keys().len(), "the key ring was taken up anew");
         Some(fresh)
     };
@@ -60,7 +61,7 @@ pub(super) fn take_up(issuer: &Issuer) -> Result<(), KeyDirError> {
     Ok(())
 }
 
-fn tell_warnings(fresh: &KeyRing, before: &KeyRing) {
+fn log_warnings(fresh: &KeyRing, before: &KeyRing) {
     let known: Vec<String> = before.warnings().iter().map(ToString::to_string).collect();
     for warning in fresh.warnings().iter().map(ToString::to_string).filter(|warning| !known.contains(warning)) {
         tracing::warn!("{warning}");

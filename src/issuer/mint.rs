@@ -1,7 +1,7 @@
 //! Making a token by hand: an operator opens a session in a user's place.
 
 use super::issue::{AccessToken, access_token};
-use super::refresh_token::{jwt, uuid};
+use super::refresh_token::{refresh_uuid, sign_refresh_jwt};
 use super::sign_in;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
@@ -12,7 +12,7 @@ use crate::domain::user::User;
 
 /// An operator wants a token for a user.
 #[derive(Debug)]
-pub struct Mint {
+pub struct MintTokens {
     /// For whom.
     pub user: User,
     /// With which profile.
@@ -21,19 +21,20 @@ pub struct Mint {
 
 /// What a session begins with.
 #[derive(Debug)]
-pub struct Minted {
+pub struct MintedTokens {
     /// Its access token.
     pub access: AccessToken,
     /// Its refresh token, as its dialect spells it; None where a dialect has none.
     pub refresh: Option<SecretText>,
 }
 
-impl Mint {
+impl MintTokens {
     /// Opens a session and mints its first tokens. A disabled user gets none.
-    pub async fn run(self, issuer: &Issuer) -> Result<Minted, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<MintedTokens, Refusal> {
         let session = sign_in::open(issuer, &self.user, self.dialect, None);
-        let who = SignedIn::proven(self.user, session.clone());
-        let (at, user) = (session.opened_at, Some(session.user));
+        let who = SignedIn::authenticated(self.user, session.clone());
+        let at = session.opened_at;
+        let user = Some(session.user);
         let detail = format!("{} {}", session.dialect, session.id);
         let opened = issuer.store.write(move |tx| {
             let active = tx.user(session.user)?.filter(|user| user.is_active);
@@ -44,10 +45,10 @@ impl Mint {
         });
         opened.await?;
         let refresh = match self.dialect {
-            Dialect::Simplejwt => Some(jwt(issuer, &who).await?),
-            Dialect::DrfPyjwt => Some(SecretText::new(uuid(issuer, &who).to_string())),
+            Dialect::Simplejwt => Some(sign_refresh_jwt(issuer, &who).await?),
+            Dialect::DrfPyjwt => Some(SecretText::new(refresh_uuid(issuer, &who).to_string())),
             Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => None,
         };
-        Ok(Minted { access: access_token(issuer, &who).await?, refresh })
+        Ok(MintedTokens { access: access_token(issuer, &who).await?, refresh })
     }
 }

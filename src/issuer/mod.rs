@@ -11,17 +11,16 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, trace_span};
 
-use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::crypto::admin::AdminKeys;
+use crate::crypto::aead::Aead;
 use crate::crypto::key_dir::KeyDir;
 use crate::crypto::key_ring::KeyRing;
-use crate::crypto::password_hash::{Asker, Checked, HashError, Hasher};
+use crate::crypto::password_hash::{HashError, Hasher, PasswordCheck, ResultSink};
 use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
-use crate::crypto::seal::Seal;
 use crate::crypto::token::TokenFault;
-use crate::crypto::verify::{ACCESS, Expected, REFRESH, TokenKind, VerifiedToken, verify};
+use crate::crypto::verify::{ACCESS, ExpectedClaims, REFRESH, TokenKind, VerifiedToken, verify};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
@@ -32,20 +31,22 @@ use crate::domain::reset_code::ResetSecret;
 use crate::domain::setting::Settings;
 use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
+use crate::random::Random;
 use crate::social::Providers;
 use crate::store::{CodeHash, Store, StoreError};
 use crate::telemetry::counters::Counters;
-use crate::telemetry::visitors::Visitors;
+use crate::telemetry::jwks_clients::JwksClients;
 use crate::throttle::Throttle;
 
 pub mod admin;
 pub mod authenticate;
+mod authenticate_password;
 pub mod denied;
+pub mod first_superuser;
 pub mod import_users;
 pub mod issue;
 pub mod keys;
 pub mod mint;
-mod recognise;
 pub mod redeem_reset;
 pub mod refresh;
 pub mod refresh_token;
@@ -64,10 +65,9 @@ pub mod stats;
 pub mod update_profile;
 pub mod users;
 pub mod verify_token;
-pub mod welcome;
 
-pub use denied::{Denied, Rule};
-pub use refusal::{Fault, Refusal, Unproven};
+pub use denied::{Denied, OperatorRule};
+pub use refusal::{Fault, Refusal, Unauthenticated};
 pub use signed_in::SignedIn;
 use signers::Signers;
 
@@ -80,7 +80,7 @@ pub struct Caller {
 
 /// What the configuration says about tokens and people.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct IssuerPolicy {
     /// The page that links to restore a password lead to.
     pub restore_url: String,
     /// The `iss` of every token.
@@ -102,14 +102,14 @@ pub struct Policy {
 }
 
 /// A task that waits for the hashing pool. One whose caller has hung up is dropped, and waits no more.
-struct Waiting<T>(oneshot::Sender<T>);
+struct CallerSink<T>(oneshot::Sender<T>);
 
-impl<T: Send + 'static> Asker<T> for Waiting<T> {
-    fn waits(&self) -> bool {
+impl<T: Send + 'static> ResultSink<T> for CallerSink<T> {
+    fn is_waiting(&self) -> bool {
         !self.0.is_closed()
     }
 
-    fn tell(self, answer: T) {
+    fn deliver(self, answer: T) {
         // One who has left in the meantime is not told.
         let _ = self.0.send(answer);
     }
@@ -125,7 +125,7 @@ pub struct Issuer {
     /// What happened, in numbers.
     pub counters: Counters,
     /// Who fetches the key set.
-    pub visitors: Visitors,
+    pub jwks_clients: JwksClients,
     /// The limits on tries.
     pub throttle: Throttle,
     /// The pool that hashes passwords.
@@ -141,21 +141,21 @@ pub struct Issuer {
     /// The providers to sign in at.
     pub providers: Providers,
     /// The seal on what they gave us.
-    pub provider_seal: Seal,
+    pub provider_seal: Aead,
     /// The seal on what browsers keep for us.
-    pub cookie_seal: Seal,
+    pub cookie_seal: Aead,
     /// What the admin zone's cookies, forms and links are made of.
     pub admin: AdminKeys,
     /// What time it is.
     pub clock: Clock,
     /// What nobody can guess.
-    pub chance: Chance,
+    pub chance: Random,
     /// What the configuration says.
-    pub policy: Policy,
+    pub policy: IssuerPolicy,
     /// When the process ran.
     pub uptime: stats::Uptime,
     /// What was last counted and swept.
-    pub vitals: admin::health::Vitals,
+    pub vitals: admin::health::MaintenanceState,
     /// The keys at this moment; swapped whole.
     pub ring: ArcSwap<KeyRing>,
     /// The runtime settings at this moment; swapped whole.
@@ -180,7 +180,7 @@ impl Issuer {
 
     /// What a token's fault is to its bearer. Some audiences are among the runtime settings, so before the database is open
     /// nobody can say that one is wrong.
-    fn unproven(&self, fault: TokenFault) -> Refusal {
+    fn unauthenticated(&self, fault: TokenFault) -> Refusal {
         if fault == TokenFault::Audience && !self.store.is_open() {
             return StoreError::Unavailable("the settings, and so the audiences, are not read yet".to_owned()).into();
         }
@@ -190,8 +190,10 @@ impl Issuer {
     /// Verifies a refresh token of ours that is a signed JWT, and for whom nobody but the issuer is the audience. The store
     /// is not asked.
     fn verify_refresh(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
-        let (issuer, now, leeway) = (self.policy.issuer.as_str(), self.clock.now(), self.policy.leeway);
-        verify(token, &self.ring(), &Expected { issuer, audiences: &[issuer], kind: REFRESH, now, leeway })
+        let issuer = self.policy.issuer.as_str();
+        let now = self.clock.now();
+        let leeway = self.policy.leeway;
+        verify(token, &self.ring(), &ExpectedClaims { issuer, audiences: &[issuer], kind: REFRESH, now, leeway })
     }
 
     /// Verifies a token of a kind that resource servers take.
@@ -199,29 +201,34 @@ impl Issuer {
         let settings = self.settings();
         let mut audiences = vec![self.policy.audience.as_str()];
         audiences.extend(Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref()));
-        let (now, leeway) = (self.clock.now(), self.policy.leeway);
+        let now = self.clock.now();
+        let leeway = self.policy.leeway;
         let former = settings.former_audiences().iter().filter(|(_, until)| now < **until + leeway);
         audiences.extend(former.map(|(audience, _)| audience.as_str()));
-        verify(token, &self.ring(), &Expected { issuer: &self.policy.issuer, audiences: &audiences, kind, now, leeway })
+        verify(
+            token,
+            &self.ring(),
+            &ExpectedClaims { issuer: &self.policy.issuer, audiences: &audiences, kind, now, leeway },
+        )
     }
 
     /// Hashes a new password on the pool.
     async fn hash_password(&self, password: Password) -> Result<PasswordHash, Refusal> {
         let (tell, told) = oneshot::channel();
-        self.queued(self.hasher.hash(password, Waiting(tell)))?;
+        self.check_queue(self.hasher.hash(password, CallerSink(tell)))?;
         let told = told.instrument(trace_span!("password.hash")).await;
         told.map_err(|_| Fault::new("hashing a password", "the pool has stopped").into())
     }
 
     /// Compares a password with a hash on the pool; with None at the same cost.
-    async fn check_password(&self, password: Password, hash: Option<PasswordHash>) -> Result<Checked, Refusal> {
+    async fn check_password(&self, password: Password, hash: Option<PasswordHash>) -> Result<PasswordCheck, Refusal> {
         let (tell, told) = oneshot::channel();
-        self.queued(self.hasher.check(password, hash, Waiting(tell)))?;
+        self.check_queue(self.hasher.check(password, hash, CallerSink(tell)))?;
         let told = told.instrument(trace_span!("password.check")).await;
         told.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
     }
 
-    fn queued(&self, asked: Result<(), HashError>) -> Result<(), Refusal> {
+    fn check_queue(&self, asked: Result<(), HashError>) -> Result<(), Refusal> {
         if matches!(asked, Err(HashError::Busy { .. })) {
             self.counters.add(Count::HashingFull);
         }
@@ -241,7 +248,7 @@ impl Issuer {
     fn counted_refused(&self, refusal: &Refusal) {
         let Refusal::NotSignedIn(why) = refusal else { return };
         self.counters.add(Count::RefreshRefused);
-        if *why == Unproven::Reused {
+        if *why == Unauthenticated::Reused {
             self.counters.add(Count::RefreshReused);
             self.counters.add(Count::SessionEnded);
         }

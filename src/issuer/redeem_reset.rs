@@ -12,7 +12,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::session::EndReason;
 use crate::domain::user::User;
 use crate::store::CodeHash;
-use crate::throttle::{Counted, prefix};
+use crate::throttle::{AttemptKey, prefix};
 
 /// Somebody has a code or a link from a mail.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct RedeemReset {
 impl RedeemReset {
     /// Sets the password and uses the secret up. Returns the temporary password where none was given.
     pub async fn run(self, issuer: &Issuer) -> Result<Option<Password>, Refusal> {
-        let guess = issuer.throttle.ask(Limit::ResetGuessCaller, Counted::caller(self.from.address)).await?;
+        let guess = issuer.throttle.admit(Limit::ResetGuessCaller, AttemptKey::caller(self.from.address)).await?;
         let (hash, user) = match self.owner(issuer).await {
             Err(Refusal::WrongResetCode) => {
                 guess.count();
@@ -48,7 +48,9 @@ impl RedeemReset {
             checked.map_err(|problem| Refusal::invalid(Field::NewPassword, problem))?;
         }
         let new = issuer.hash_password(password).await?;
-        let (now, must_change, address) = (issuer.clock.now(), temporary.is_some(), Some(self.from.address));
+        let now = issuer.clock.now();
+        let must_change = temporary.is_some();
+        let address = Some(self.from.address);
         let ended = issuer
             .store
             .write(move |tx| {
@@ -81,7 +83,8 @@ impl RedeemReset {
 
     async fn owner(&self, issuer: &Issuer) -> Result<(CodeHash, User), Refusal> {
         let secret = ResetSecret::parse(self.delivery, self.secret.expose()).ok_or(Refusal::WrongResetCode)?;
-        let (hash, now) = (issuer.hash_reset(&secret), issuer.clock.now());
+        let hash = issuer.hash_reset(&secret);
+        let now = issuer.clock.now();
         let owner = issuer.store.read(move |tx| {
             let id = tx.reset_code_owner(hash, now)?.ok_or(Refusal::WrongResetCode)?;
             tx.user(id)?.ok_or(Refusal::WrongResetCode)

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::authenticate::named;
 use super::issue::{sign, signer};
-use super::refusal::Unproven;
+use super::refusal::Unauthenticated;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::domain::id::{SessionId, SessionPrefix, Subject, UserId};
@@ -22,7 +22,7 @@ use crate::store::{StoreError, Write};
 
 /// A refresh token that was opened: its signature was found right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
+pub struct VerifiedRefreshToken {
     /// The session it stands for.
     pub session: SessionId,
     /// The generation it stands for.
@@ -31,9 +31,9 @@ pub struct Opened {
 
 /// A refresh token as it was handed in.
 #[derive(Clone, Copy, Debug)]
-pub enum Handed {
+pub enum PresentedRefreshToken {
     /// One that was opened.
-    Opened(Opened),
+    Verified(VerifiedRefreshToken),
     /// A UUID: if it names a session, it is one of ours.
     Uuid {
         /// What the session's id begins with.
@@ -43,17 +43,17 @@ pub enum Handed {
     },
 }
 
-impl From<Opened> for Handed {
-    fn from(token: Opened) -> Self {
-        Self::Opened(token)
+impl From<VerifiedRefreshToken> for PresentedRefreshToken {
+    fn from(token: VerifiedRefreshToken) -> Self {
+        Self::Verified(token)
     }
 }
 
-impl Handed {
+impl PresentedRefreshToken {
     /// The session it stands for, and that one's user; None where there is none.
     pub(super) fn session(self, tx: &dyn Write) -> Result<Option<(Session, User)>, StoreError> {
         match self {
-            Self::Opened(token) => tx.session(token.session),
+            Self::Verified(token) => tx.session(token.session),
             Self::Uuid { session, .. } => tx.session_by_prefix(session),
         }
     }
@@ -61,39 +61,41 @@ impl Handed {
     /// The generation it stands for.
     pub(super) fn generation(self) -> u32 {
         match self {
-            Self::Opened(Opened { generation, .. }) | Self::Uuid { generation, .. } => generation,
+            Self::Verified(VerifiedRefreshToken { generation, .. }) | Self::Uuid { generation, .. } => generation,
         }
     }
 }
 
 /// Reads a UUID, in any spelling of it. The store is not asked.
-pub fn read_uuid(issuer: &Issuer, text: &str) -> Result<Handed, Refusal> {
+pub fn parse_refresh_uuid(issuer: &Issuer, text: &str) -> Result<PresentedRefreshToken, Refusal> {
     let read = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.parse_refresh_uuid(token));
-    let token = read.ok_or_else(|| Unproven::SessionEnded.into());
+    let token = read.ok_or_else(|| Unauthenticated::SessionEnded.into());
     let (session, generation) = token.inspect_err(|refusal| issuer.counted_refused(refusal))?;
-    Ok(Handed::Uuid { session, generation })
+    Ok(PresentedRefreshToken::Uuid { session, generation })
 }
 
 /// Opens a signed JWT that has not expired. The store is not asked.
-pub fn open_jwt(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
-    read_jwt(issuer, text).inspect_err(|refusal| issuer.counted_refused(refusal))
+pub fn verify_refresh_jwt(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {
+    verify_refresh_claims(issuer, text).inspect_err(|refusal| issuer.counted_refused(refusal))
 }
 
-fn read_jwt(issuer: &Issuer, text: &str) -> Result<Opened, Refusal> {
+fn verify_refresh_claims(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {
     let token = issuer.verify_refresh(text)?;
     let session = named(&token)?;
     let generation = token.number("generation").and_then(|generation| u32::try_from(generation).ok());
-    generation.map(|generation| Opened { session, generation }).ok_or_else(|| Unproven::SessionEnded.into())
+    generation
+        .map(|generation| VerifiedRefreshToken { session, generation })
+        .ok_or_else(|| Unauthenticated::SessionEnded.into())
 }
 
 /// The UUID of a session as it is now.
-pub fn uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
+pub fn refresh_uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
     issuer.refresh_tokens.refresh_uuid(who.session().id, who.session().generation)
 }
 
 /// The claims of a refresh token: for the issuer alone, so that no resource server takes it.
 #[derive(Serialize)]
-struct Claims<'a> {
+struct RefreshClaims<'a> {
     iss: &'a str,
     sub: Subject,
     aud: &'a str,
@@ -111,11 +113,13 @@ struct Claims<'a> {
 
 /// Signs the refresh token of a session as it is now. It is good until the session's end, even if its key retires
 /// before: the ring keeps the public half as long as a session may need it.
-pub async fn jwt(issuer: &Issuer, who: &SignedIn) -> Result<SecretText, Refusal> {
-    let (user, session, settings) = (who.user(), who.session(), issuer.settings());
+pub async fn sign_refresh_jwt(issuer: &Issuer, who: &SignedIn) -> Result<SecretText, Refusal> {
+    let user = who.user();
+    let session = who.session();
+    let settings = issuer.settings();
     let profile = settings.profile(session.dialect);
     let begun = session.rotated_at.unix();
-    let claims = Claims {
+    let claims = RefreshClaims {
         iss: &issuer.policy.issuer,
         sub: user.sub,
         aud: &issuer.policy.issuer,

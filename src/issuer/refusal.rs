@@ -6,21 +6,21 @@ use std::time::Duration;
 use super::social::SocialRefusal;
 use crate::crypto::password_hash::HashError;
 use crate::crypto::token::TokenFault;
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::store::StoreError;
-use crate::throttle::TooMany;
+use crate::throttle::LimitReached;
 
 /// The ways to be refused. Each dialect has words for every one of them.
 #[derive(Debug)]
 pub enum Refusal {
     /// Fields are missing or wrong, in the order they are named in.
-    Invalid(Vec<(Field, Problem)>),
+    Invalid(Vec<(Field, FieldProblem)>),
     /// Somebody else has that user name or address.
     Taken(Field),
     /// Nobody, or somebody who may not sign in, or a wrong password: which, is nobody's business.
     WrongCredentials,
     /// No token, or none that opens anything any more.
-    NotSignedIn(Unproven),
+    NotSignedIn(Unauthenticated),
     /// The reset code or link is wrong, used up or too old.
     WrongResetCode,
     /// Accounts are made by an operator alone.
@@ -43,7 +43,7 @@ pub enum Refusal {
 
 /// Why somebody was not recognised by a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unproven {
+pub enum Unauthenticated {
     /// None was sent.
     #[error("no token was sent")]
     NoToken,
@@ -81,25 +81,25 @@ impl Fault {
 
 impl Refusal {
     /// One wrong field.
-    pub fn invalid(field: Field, problem: Problem) -> Self {
+    pub fn invalid(field: Field, problem: FieldProblem) -> Self {
         Self::Invalid(vec![(field, problem)])
     }
 }
 
-impl From<Unproven> for Refusal {
-    fn from(why: Unproven) -> Self {
+impl From<Unauthenticated> for Refusal {
+    fn from(why: Unauthenticated) -> Self {
         Self::NotSignedIn(why)
     }
 }
 
 impl From<TokenFault> for Refusal {
     fn from(fault: TokenFault) -> Self {
-        Self::NotSignedIn(Unproven::Token(fault))
+        Self::NotSignedIn(Unauthenticated::Token(fault))
     }
 }
 
-impl From<TooMany> for Refusal {
-    fn from(too_many: TooMany) -> Self {
+impl From<LimitReached> for Refusal {
+    fn from(too_many: LimitReached) -> Self {
         Self::TooMany { retry_after: too_many.retry_after }
     }
 }

@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::id::Subject;
 use crate::domain::limit::Limit;
 use crate::domain::password::Password;
 use crate::domain::user::{Email, NewUser, User, Username};
 use crate::store::{StoreError, Write};
-use crate::throttle::Counted;
+use crate::throttle::AttemptKey;
 
 /// Somebody wants an account.
 #[derive(Debug)]
@@ -31,9 +31,9 @@ pub struct Register {
 impl Register {
     /// Makes the account.
     pub async fn run(self, issuer: &Issuer) -> Result<User, Refusal> {
-        issuer.queued(issuer.hasher.ask_room())?;
+        issuer.check_queue(issuer.hasher.check_capacity())?;
         if let Some(caller) = &self.from {
-            let_in(issuer, *caller).await?;
+            check_rate_limit(issuer, *caller).await?;
         }
         let address = self.from.map(|caller| caller.address);
         let user = self.prepare(issuer).await?;
@@ -43,7 +43,7 @@ impl Register {
 
     /// Checks what is wanted, and hashes the password: the user to be made.
     pub(super) async fn prepare(self, issuer: &Issuer) -> Result<NewUser, Refusal> {
-        let fits = self.username.fits(self.email.as_ref());
+        let fits = self.username.check_against_email(self.email.as_ref());
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         self.check_password(issuer)?;
         let sub = Subject(issuer.chance.uuid());
@@ -59,24 +59,25 @@ impl Register {
     fn check_password(&self, issuer: &Issuer) -> Result<(), Refusal> {
         let about: Vec<&str> =
             std::iter::once(self.username.as_str()).chain(self.email.as_ref().map(Email::as_str)).collect();
-        let checked: Result<(), Problem> = issuer.policy.passwords.check(&self.password, &about);
+        let checked: Result<(), FieldProblem> = issuer.policy.passwords.check(&self.password, &about);
         checked.map_err(|problem| Refusal::invalid(Field::Password, problem))
     }
 }
 
 /// Whether somebody may make an account at the moment; it is counted.
-pub(super) async fn let_in(issuer: &Issuer, caller: Caller) -> Result<(), Refusal> {
+pub(super) async fn check_rate_limit(issuer: &Issuer, caller: Caller) -> Result<(), Refusal> {
     if !issuer.settings().registration_open() {
         return Err(Refusal::RegistrationClosed);
     }
-    issuer.throttle.ask(Limit::RegisterCaller, Counted::caller(caller.address)).await?.count();
+    issuer.throttle.admit(Limit::RegisterCaller, AttemptKey::caller(caller.address)).await?.count();
     Ok(())
 }
 
 /// Makes the user, with a line in the log.
 pub(super) fn insert(tx: &dyn Write, user: &NewUser, address: Option<IpAddr>) -> Result<User, Refusal> {
     let id = tx.insert_user(user)?;
-    let (at, detail) = (user.date_joined, user.username.as_str().to_owned());
+    let at = user.date_joined;
+    let detail = user.username.as_str().to_owned();
     tx.record(&AuditEntry { at, action: Action::Registered, user: Some(id), actor: None, address, detail })?;
     let made = tx.user(id)?;
     made.ok_or_else(|| StoreError::Fault("a user just made is not there".to_owned()).into())

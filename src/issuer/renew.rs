@@ -1,10 +1,10 @@
 //! Renewing a token by itself: an access token that has not expired, of a live session, becomes a new one.
 
 use super::authenticate::Authenticate;
-use super::refusal::Unproven;
+use super::refusal::Unauthenticated;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
-use crate::domain::session::{Presented, Session};
+use crate::domain::session::{RefreshOutcome, Session};
 
 /// Somebody wants a newer token for the one they have.
 #[derive(Debug)]
@@ -23,24 +23,25 @@ impl Renew<'_> {
 
     async fn renewed(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let (id, _) = Authenticate { token: self.token }.open(issuer)?;
-        let (now, settings) = (issuer.clock.now(), issuer.settings());
+        let now = issuer.clock.now();
+        let settings = issuer.settings();
         issuer
             .store
             .write_last(move |tx| {
-                let (session, user) = tx.session(id)?.ok_or(Unproven::SessionEnded)?;
+                let (session, user) = tx.session(id)?.ok_or(Unauthenticated::SessionEnded)?;
                 let profile = settings.profile(session.dialect);
                 if !session.dialect.renews_by_itself() {
-                    return Err(Unproven::NotRenewable.into());
+                    return Err(Unauthenticated::NotRenewable.into());
                 }
-                match session.present(session.generation, now, &profile.refresh) {
-                    Presented::Advance { to, expires_at, spends } if user.is_active => {
+                match session.evaluate_refresh(session.generation, now, &profile.refresh) {
+                    RefreshOutcome::Advance { to, expires_at, spends } if user.is_active => {
                         if !tx.advance_session(&session, to, now, expires_at, spends)? {
-                            return Err(Unproven::SessionEnded.into());
+                            return Err(Unauthenticated::SessionEnded.into());
                         }
                         let session = Session { expires_at, ..session };
-                        Ok(SignedIn::proven(user, session))
+                        Ok(SignedIn::authenticated(user, session))
                     }
-                    _ => Err(Unproven::SessionEnded.into()),
+                    _ => Err(Unauthenticated::SessionEnded.into()),
                 }
             })
             .await

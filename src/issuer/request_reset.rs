@@ -1,6 +1,6 @@
 //! Asking for a reset mail. The answer is the same whether or not anybody has the address.
 
-use super::{Caller, Denied, Issuer, Refusal, Rule};
+use super::{Caller, Denied, Issuer, OperatorRule, Refusal};
 use crate::domain::audit::{Action, AuditEntry, Operator};
 use crate::domain::count::Count;
 use crate::domain::id::UserId;
@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 use crate::mail::Mail;
 use crate::store::{CodeHash, StoreError, Write};
-use crate::throttle::{Counted, Try};
+use crate::throttle::{Attempt, AttemptKey};
 
 /// Somebody forgot their password.
 #[derive(Debug)]
@@ -25,14 +25,14 @@ pub struct RequestReset {
 }
 
 /// What is written for somebody who gets a mail.
-struct Letter {
+struct PreparedReset {
     user: User,
     hash: CodeHash,
     expires_at: Timestamp,
     mail: NewMail,
 }
 
-impl Letter {
+impl PreparedReset {
     fn is_for(&self, user: &User) -> bool {
         user.is_active && user.email == self.user.email && user.password == self.user.password
     }
@@ -46,7 +46,7 @@ impl Letter {
 impl RequestReset {
     /// Puts a mail with a code or a link into the outbox, in place of any earlier one of either kind.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
-        issuer.throttle.ask(Limit::ResetMailCaller, Counted::caller(self.from.address)).await?.count();
+        issuer.throttle.admit(Limit::ResetMailCaller, AttemptKey::caller(self.from.address)).await?.count();
         let email = self.email.clone();
         let user = issuer
             .store
@@ -67,7 +67,8 @@ impl RequestReset {
             None
         };
 
-        let (at, address) = (issuer.clock.now(), Some(self.from.address));
+        let at = issuer.clock.now();
+        let address = Some(self.from.address);
         let asked: Result<(), StoreError> = issuer
             .store
             .write(move |tx| {
@@ -115,14 +116,14 @@ impl SendReset {
     pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
         let Self { user, delivery, by } = self;
         let found = issuer.store.read(move |tx| tx.user(user)).await;
-        let found = found.map_err(|error: StoreError| Denied::from(error))?.ok_or(Rule::NoUser)?;
+        let found = found.map_err(|error: StoreError| Denied::from(error))?.ok_or(OperatorRule::NoUser)?;
         if !found.is_active {
-            return Err(Rule::Disabled.into());
+            return Err(OperatorRule::Disabled.into());
         }
-        let letter = write(issuer, found, delivery)?.ok_or(Rule::NoEmail)?;
+        let letter = write(issuer, found, delivery)?.ok_or(OperatorRule::NoEmail)?;
         let at = issuer.clock.now();
         let sent = issuer.store.write(move |tx| {
-            let now = tx.user(user)?.ok_or(Rule::NoUser)?;
+            let now = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
             if !letter.is_for(&now) {
                 return Err(StoreError::Unavailable("the user was changed meanwhile".to_owned()).into());
             }
@@ -135,15 +136,15 @@ impl SendReset {
 
 /// An account's limit is no refusal: telling would tell that the account is there.
 async fn is_within_limit(issuer: &Issuer, user: UserId) -> bool {
-    let asked = issuer.throttle.ask(Limit::ResetMailAccount, Counted::Account(user)).await;
-    asked.map(Try::count).is_ok()
+    let asked = issuer.throttle.admit(Limit::ResetMailAccount, AttemptKey::Account(user)).await;
+    asked.map(Attempt::count).is_ok()
 }
 
 /// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
-fn write(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<Letter>, Refusal> {
+fn write(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<PreparedReset>, Refusal> {
     let Some(to) = &user.email else { return Ok(None) };
     let (hash, expires_at, mail) = contents(issuer, user.username.clone(), to, delivery)?;
-    Ok(Some(Letter { user, hash, expires_at, mail }))
+    Ok(Some(PreparedReset { user, hash, expires_at, mail }))
 }
 
 /// A new secret as it is kept, until when it is good, and the mail that tells it.
@@ -153,7 +154,8 @@ fn contents(
     to: &Email,
     delivery: Delivery,
 ) -> Result<(CodeHash, Timestamp, NewMail), Refusal> {
-    let (now, valid_for) = (issuer.clock.now(), issuer.settings().reset_timeout());
+    let now = issuer.clock.now();
+    let valid_for = issuer.settings().reset_timeout();
     let (secret, mail) = match delivery {
         Delivery::Code => {
             let code = ResetCode::from_random(issuer.chance.bytes());

@@ -9,12 +9,14 @@ use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
 use crate::domain::profile::Profile;
-use crate::domain::setting::{Definition, FORMER_AUDIENCES, PROMISED_UNTIL, Row, SettingError, Settings, definitions};
+use crate::domain::setting::{
+    Definition, FORMER_AUDIENCES, PROMISED_UNTIL, SettingError, SettingRow, Settings, definitions,
+};
 use crate::domain::time::Timestamp;
 use crate::store::{Read, SettingChange, Store, StoreError, Write};
 
 /// How long a running issuer may go on with the settings of before.
-const TAKE_UP: Duration = Duration::from_secs(2);
+const SETTINGS_RELOAD_MAX: Duration = Duration::from_secs(2);
 /// More than clocks may differ by (`tokens.leeway`).
 const LONGEST_LEEWAY: Duration = Duration::from_hours(1);
 
@@ -24,7 +26,7 @@ pub async fn load(store: &Store) -> Result<Settings, StoreError> {
 }
 
 /// Takes up what is stored, instead of waiting for the job that does.
-pub async fn take_up(issuer: &Issuer) -> Result<(), StoreError> {
+pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
     issuer.runtime.store(load(&issuer.store).await?.into());
     Ok(())
 }
@@ -32,18 +34,18 @@ pub async fn take_up(issuer: &Issuer) -> Result<(), StoreError> {
 /// Opens a store that could not be opened at the start. What is stored is in force before anybody asks for anything.
 pub async fn open_store(issuer: &Arc<Issuer>) -> Result<(), StoreError> {
     let shared = Arc::clone(issuer);
-    let take_up = move |tx: &dyn Read| {
+    let apply = move |tx: &dyn Read| {
         shared.runtime.store(Settings::new(&tx.stored_settings()?).into());
         Ok(())
     };
-    issuer.store.open_now(take_up).await
+    issuer.store.open_now(apply).await
 }
 
 /// A setting as a page shows it.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct ListedSetting {
     /// Name, value, default, type, unit and bounds.
-    pub row: Row,
+    pub row: SettingRow,
     /// What it does, in a few words.
     pub about: &'static str,
     /// What it may be, in words.
@@ -53,10 +55,10 @@ pub struct Listed {
 }
 
 /// Every setting as it is stored, in the registry's order.
-pub async fn list(store: &Store) -> Result<Vec<Listed>, StoreError> {
+pub async fn list(store: &Store) -> Result<Vec<ListedSetting>, StoreError> {
     let (stored, changes) =
         store.read(|tx| Ok::<_, StoreError>((tx.stored_settings()?, tx.setting_changes()?))).await?;
-    let listed = |(row, definition): (Row, Definition)| Listed {
+    let listed = |(row, definition): (SettingRow, Definition)| ListedSetting {
         changed: changes.iter().find(|change| change.name == row.name).cloned(),
         about: definition.about,
         allowed: definition.allowed(),
@@ -87,7 +89,7 @@ pub struct ResetSetting {
 
 /// Why a setting was not changed.
 #[derive(Debug)]
-pub enum NotSet {
+pub enum SetSettingError {
     /// The name or the value is wrong.
     Wrong(SettingError),
     /// The store refused.
@@ -97,9 +99,9 @@ pub enum NotSet {
 impl SetSetting {
     /// Stores the value; valid from the next token on. A running issuer takes it up within 2 s. Returns it as it is
     /// stored.
-    pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, NotSet> {
-        let definition = Definition::find(&self.name).map_err(NotSet::Wrong)?;
-        let value = definition.parse(&self.value).map_err(NotSet::Wrong)?;
+    pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
+        let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
+        let value = definition.parse(&self.value).map_err(SetSettingError::Wrong)?;
         let stored = value.clone();
         change(store, now, self.by, move |tx, by| {
             tx.put_setting(definition.name, &stored, now, by.name())?;
@@ -112,8 +114,8 @@ impl SetSetting {
 
 impl ResetSetting {
     /// Forgets the stored value; valid from the next token on, as with [`SetSetting::run`]. Returns the default.
-    pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, NotSet> {
-        let definition = Definition::find(&self.name).map_err(NotSet::Wrong)?;
+    pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
+        let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
         let default = definition.default.clone();
         change(store, now, self.by, move |tx, by| {
             tx.unset_setting(definition.name)?;
@@ -130,35 +132,35 @@ async fn change(
     now: Timestamp,
     by: Operator,
     make: impl FnOnce(&dyn Write, &Operator) -> Result<String, StoreError> + Send + 'static,
-) -> Result<(), NotSet> {
+) -> Result<(), SetSettingError> {
     let written = store.write(move |tx| {
         let before = Settings::new(&tx.stored_settings()?);
         let detail = make(tx, &by)?;
-        let changed = Changed { before, after: Settings::new(&tx.stored_settings()?), now, by: by.name() };
-        changed.keep_promise(tx)?;
-        changed.keep_audiences(tx)?;
+        let changed = SettingsUpdate { before, after: Settings::new(&tx.stored_settings()?), now, by: by.name() };
+        changed.store_promised_until(tx)?;
+        changed.store_former_audiences(tx)?;
         tx.record(&by.entry(now, Action::SettingChanged, None, detail))
     });
-    written.await.map_err(|error: StoreError| NotSet::Refused(error.into()))
+    written.await.map_err(|error: StoreError| SetSettingError::Refused(error.into()))
 }
 
 /// What a change made of the settings: tokens that were made before it go by those of before.
-struct Changed<'a> {
+struct SettingsUpdate<'a> {
     before: Settings,
     after: Settings,
     now: Timestamp,
     by: &'a str,
 }
 
-impl Changed<'_> {
+impl SettingsUpdate<'_> {
     /// Remembers how long tokens may live that were made under a lifetime that is being lowered: keys are published for
     /// them, too. Where no session was ever opened there are none.
-    fn keep_promise(&self, tx: &dyn Write) -> Result<(), StoreError> {
+    fn store_promised_until(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut promised = self.before.promised_until();
         for dialect in Dialect::ALL {
             let (was, is) = self.profiles(dialect);
             if is.access_lifetime < was.access_lifetime && tx.any_session(dialect)? {
-                promised = promised.max(Some(self.now + was.access_lifetime + TAKE_UP));
+                promised = promised.max(Some(self.now + was.access_lifetime + SETTINGS_RELOAD_MAX));
             }
         }
         match promised {
@@ -171,15 +173,15 @@ impl Changed<'_> {
 
     /// Remembers an audience that is given up for as long as tokens may be good that were made for it: here they still
     /// open what they opened.
-    fn keep_audiences(&self, tx: &dyn Write) -> Result<(), StoreError> {
+    fn store_former_audiences(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut former = self.before.former_audiences().clone();
         for dialect in Dialect::ALL {
             let (was, is) = self.profiles(dialect);
             if let Some(audience) = was.audience.as_ref().filter(|audience| is.audience.as_ref() != Some(audience))
                 && tx.any_session(dialect)?
             {
-                let last =
-                    (self.now + was.access_lifetime + TAKE_UP).max(self.before.promised_until().unwrap_or(self.now));
+                let last = (self.now + was.access_lifetime + SETTINGS_RELOAD_MAX)
+                    .max(self.before.promised_until().unwrap_or(self.now));
                 former.entry(audience.clone()).and_modify(|until| *until = last.max(*until)).or_insert(last);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::recognise::{Claim, Opening};
+use super::authenticate_password::{OnAuthenticated, PasswordAttempt};
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
@@ -31,7 +31,7 @@ impl SignIn {
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let Self { login, password, dialect, from } = self;
         let opening = |user: &User| stored(open(issuer, user, dialect, Some(from.address)));
-        Claim { login, password, from }.recognise(issuer, |_| true, opening).await
+        PasswordAttempt { login, password, from }.authenticate(issuer, |_| true, opening).await
     }
 }
 
@@ -58,17 +58,17 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
         address,
         provider: None,
     };
-    Session { expires_at: session.slid(now, &policy), ..session }
+    Session { expires_at: session.extended_expiry(now, &policy), ..session }
 }
 
 /// Stores the session with all that a sign-in leaves behind.
-fn stored(session: Session) -> Opening<SignedIn> {
+fn stored(session: Session) -> OnAuthenticated<SignedIn> {
     Box::new(move |tx, mut user| {
         tx.open_session(&session)?;
         tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
         tx.record(&entry(&session))?;
         user.last_login = Some(session.opened_at);
-        Ok(SignedIn::proven(user, session))
+        Ok(SignedIn::authenticated(user, session))
     })
 }
 

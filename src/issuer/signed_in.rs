@@ -1,7 +1,7 @@
 //! The proof that somebody was recognised. Every way of being recognised ends in it, and only it can be turned into
 //! tokens.
 
-use super::refusal::Unproven;
+use super::refusal::Unauthenticated;
 use crate::domain::dialect::Dialect;
 use crate::domain::session::Session;
 use crate::domain::user::User;
@@ -15,7 +15,7 @@ pub struct SignedIn {
 
 impl SignedIn {
     /// To be called by what has just checked a password, a live session or a provider's word, and by nothing else.
-    pub(super) fn proven(user: User, session: Session) -> Self {
+    pub(super) fn authenticated(user: User, session: Session) -> Self {
         Self { user, session }
     }
 
@@ -26,10 +26,10 @@ impl SignedIn {
 
     /// Whether the session may change the account in a dialect: in its own, or where both dialects' tokens are of one
     /// kind. A token that resource servers of another one see must not open the account to them.
-    pub(super) fn may_act_in(&self, dialect: Dialect) -> Result<(), Unproven> {
+    pub(super) fn may_act_in(&self, dialect: Dialect) -> Result<(), Unauthenticated> {
         let opened_in = self.session.dialect;
         let alike = opened_in.renews_by_itself() && dialect.renews_by_itself();
-        if opened_in == dialect || alike { Ok(()) } else { Err(Unproven::OtherDialect) }
+        if opened_in == dialect || alike { Ok(()) } else { Err(Unauthenticated::OtherDialect) }
     }
 
     /// In which session.

@@ -14,62 +14,63 @@ use tokio::task::spawn_blocking;
 
 use super::Refusal;
 use super::refusal::Fault;
-use crate::crypto::sign::{SignFault, Unsigned};
+use crate::crypto::sign::{SignFault, UnsignedToken};
 use crate::domain::secret::SecretText;
 
-type Signed = Result<SecretText, SignFault>;
+type SignResult = Result<SecretText, SignFault>;
 
 /// The line before the turns.
 #[derive(Debug)]
 pub struct Signers {
-    turns: Arc<Semaphore>,
-    line: Arc<Line>,
+    permits: Arc<Semaphore>,
+    queue: Arc<SigningQueue>,
 }
 
 #[derive(Default)]
-struct Line(Mutex<VecDeque<(Unsigned, oneshot::Sender<Signed>)>>);
+struct SigningQueue(Mutex<VecDeque<(UnsignedToken, oneshot::Sender<SignResult>)>>);
 
 impl Signers {
     /// So many at once.
     pub fn new(at_once: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(at_once)), line: Arc::default() }
+        Self { permits: Arc::new(Semaphore::new(at_once)), queue: Arc::default() }
     }
 
     /// One for each signature that may be made at once.
-    pub fn turns(&self) -> &Semaphore {
-        &self.turns
+    pub fn permits(&self) -> &Semaphore {
+        &self.permits
     }
 
     /// Signs, once it is this token's turn.
-    pub(super) async fn sign(&self, unsigned: Unsigned) -> Result<Signed, Refusal> {
+    pub(super) async fn sign(&self, unsigned: UnsignedToken) -> Result<SignResult, Refusal> {
         let (tell, mut told) = oneshot::channel();
-        self.line.join(unsigned, tell);
+        self.queue.enqueue(unsigned, tell);
         tokio::select! {
             biased;
-            signed = &mut told => return given(signed),
-            turn = Arc::clone(&self.turns).acquire_owned() => {
-                let (turn, line) = (turn.map_err(|error| Fault::new("waiting to sign a token", &error))?, Arc::clone(&self.line));
+            signed = &mut told => return received(signed),
+            turn = Arc::clone(&self.permits).acquire_owned() => {
+                let turn = turn.map_err(|error| Fault::new("waiting to sign a token", &error))?;
+                let line = Arc::clone(&self.queue);
                 spawn_blocking(move || {
-                    line.work_off();
+                    line.sign_queued();
                     drop(turn); // by the thread, so that it counts for as long as it signs
                 });
             }
         }
-        given(told.await)
+        received(told.await)
     }
 }
 
-fn given(signed: Result<Signed, oneshot::error::RecvError>) -> Result<Signed, Refusal> {
+fn received(signed: Result<SignResult, oneshot::error::RecvError>) -> Result<SignResult, Refusal> {
     signed.map_err(|error| Fault::new("signing a token aside", &error).into())
 }
 
-impl Line {
-    fn join(&self, unsigned: Unsigned, tell: oneshot::Sender<Signed>) {
+impl SigningQueue {
+    fn enqueue(&self, unsigned: UnsignedToken, tell: oneshot::Sender<SignResult>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((unsigned, tell));
     }
 
     /// Signs for whoever is in line; who has left is passed over.
-    fn work_off(&self) {
+    fn sign_queued(&self) {
         loop {
             // In a statement of its own, so that nobody waits to join while one is signed.
             let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
@@ -87,7 +88,7 @@ impl Line {
     }
 }
 
-impl std::fmt::Debug for Line {
+impl std::fmt::Debug for SigningQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Line")
     }

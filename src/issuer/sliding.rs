@@ -11,20 +11,20 @@ use crate::crypto::verify::SLIDING;
 
 /// Somebody wants a newer sliding token for one that has not expired.
 #[derive(Debug)]
-pub struct Slide<'a> {
+pub struct RenewSliding<'a> {
     /// The token.
     pub token: &'a str,
 }
 
-impl Slide<'_> {
+impl RenewSliding<'_> {
     /// Finds the live session and the active user it stands for. Changes nothing.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let slid = self.slid(issuer).await;
+        let slid = self.renewed(issuer).await;
         issuer.counted_refresh(slid)
     }
 
-    async fn slid(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let token = issuer.verify_for_servers(self.token, SLIDING).map_err(|fault| issuer.unproven(fault))?;
+    async fn renewed(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+        let token = issuer.verify_for_servers(self.token, SLIDING).map_err(|fault| issuer.unauthenticated(fault))?;
         live(issuer, named(&token)?).await
     }
 }

@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 
 use super::{Issuer, Refusal};
 use crate::clock::Clock;
+use crate::domain::availability::{RunHistory, WINDOWS};
 use crate::domain::count::{HourCount, Window, hour_of};
 use crate::domain::dialect::Dialect;
-use crate::domain::run::{History, WINDOWS};
 use crate::domain::time::Timestamp;
 use crate::store::{RunId, Store, StoreError};
 
@@ -20,15 +20,15 @@ pub struct Uptime {
     started: Duration,
     /// Where this run is recorded; None while it could not be.
     recorded: tokio::sync::Mutex<Option<RunId>>,
-    history: ArcSwap<History>,
-    over: Mutex<Over>,
+    history: ArcSwap<RunHistory>,
+    ended_runs: Mutex<EndedRuns>,
 }
 
 /// Runs that are over, up to one of them: they are read once and not at each heartbeat, however many there are.
 #[derive(Debug, Default)]
-struct Over {
+struct EndedRuns {
     last: RunId,
-    history: History,
+    history: RunHistory,
 }
 
 /// After how long without a sign of life a run is over: no process sleeps that long and is heard of again.
@@ -57,13 +57,14 @@ impl Uptime {
             started: clock.monotonic(),
             recorded: tokio::sync::Mutex::default(),
             history: ArcSwap::default(),
-            over: Mutex::default(),
+            ended_runs: Mutex::default(),
         }
     }
 
     /// What is known at the moment.
     pub fn liveliness(&self, clock: &Clock) -> Liveliness {
-        let (now, history) = (clock.now(), self.history.load());
+        let now = clock.now();
+        let history = self.history.load();
         Liveliness {
             now,
             uptime: clock.monotonic().saturating_sub(self.started),
@@ -75,11 +76,11 @@ impl Uptime {
 
     /// Takes up what is recorded of all runs, other processes' too.
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
-        let last = self.over().last;
+        let last = self.ended_runs().last;
         let mut fresh = store.read(move |tx| tx.runs_after(last)).await?;
         let ended = fresh.iter().take_while(|(_, run)| run.seen_at + OVER_AFTER < now).count();
         let living = fresh.split_off(ended).into_iter().map(|(_, run)| run).collect();
-        let mut over = self.over();
+        let mut over = self.ended_runs();
         if over.last == last {
             over.last = fresh.last().map_or(last, |(id, _)| *id);
             over.history = over.history.with(fresh.into_iter().map(|(_, run)| run).collect());
@@ -88,18 +89,19 @@ impl Uptime {
         Ok(())
     }
 
-    fn over(&self) -> MutexGuard<'_, Over> {
-        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ended_runs(&self) -> MutexGuard<'_, EndedRuns> {
+        self.ended_runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that the process lives, and when it started if that could not be recorded before. Two who call it at once
     /// record one start.
-    pub async fn beat(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn record_heartbeat(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let mut recorded = self.recorded.lock().await;
-        let (known, started_at) = (*recorded, self.started_at);
+        let known = *recorded;
+        let started_at = self.started_at;
         let run = store.write(move |tx| {
             let run = known.map_or_else(|| tx.start_run(started_at), Ok)?;
-            tx.beat(run, now).map(|()| run)
+            tx.record_heartbeat(run, now).map(|()| run)
         });
         *recorded = Some(run.await?);
         drop(recorded);
@@ -113,13 +115,15 @@ pub async fn counts(issuer: &Issuer, window: Window) -> Result<Vec<HourCount>, S
     let now = issuer.clock.now();
     let mut hours: Vec<HourCount> = issuer.store.read(move |tx| tx.counts(window.from(now))).await?;
     // Looked at last: what is told in between is rather missed for a moment than seen twice.
-    hours.extend(issuer.counters.untold().into_iter().map(|(count, n)| HourCount { hour: hour_of(now), count, n }));
+    hours.extend(issuer.counters.pending().into_iter().map(|(count, n)| HourCount { hour: hour_of(now), count, n }));
     Ok(hours)
 }
 
 /// Why the issuer can't serve, if it can't: the store must answer, and for every profile an active key must be there.
 pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
-    let (ring, settings, now) = (issuer.ring(), issuer.settings(), issuer.clock.now());
+    let ring = issuer.ring();
+    let settings = issuer.settings();
+    let now = issuer.clock.now();
     let signs = |dialect: &Dialect| {
         let algorithm = settings.profile(*dialect).algorithm.unwrap_or(issuer.policy.algorithm);
         ring.signer(algorithm, now).is_some()

@@ -1,19 +1,19 @@
 //! Changing one's own password, address or name.
 
-use super::refusal::Unproven;
+use super::refusal::Unauthenticated;
 use super::signed_in::SignedIn;
 use super::{Caller, Issuer, Refusal};
-use crate::crypto::password_hash::Checked;
+use crate::crypto::password_hash::PasswordCheck;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::session::EndReason;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User, Username};
 use crate::store::{StoreError, Write};
-use crate::throttle::Counted;
+use crate::throttle::AttemptKey;
 
 /// What a signed-in user wants changed; what is None stays.
 #[derive(Debug)]
@@ -37,18 +37,19 @@ impl UpdateProfile {
         who.may_act_in(dialect)?;
         let username = username.or_else(|| follow(who.user(), email.as_ref()));
         let address = email.as_ref().or(who.user().email.as_ref());
-        let fits = username.as_ref().map_or(Ok(()), |username| username.fits(address));
+        let fits = username.as_ref().map_or(Ok(()), |username| username.check_against_email(address));
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let hash = match password {
             Some(password) => {
                 // Each costs a hash or two: one token must not keep the pool from everyone.
-                let counted = Counted::Account(who.user().id);
-                issuer.throttle.ask(Limit::PasswordChangeAccount, counted).await?.count();
+                let counted = AttemptKey::Account(who.user().id);
+                issuer.throttle.admit(Limit::PasswordChangeAccount, counted).await?.count();
                 Some(hash(issuer, who.user(), password).await?)
             }
             None => None,
         };
-        let (who, now) = (who.clone(), issuer.clock.now());
+        let who = who.clone();
+        let now = issuer.clock.now();
         let changed: Result<(User, usize), Refusal> = issuer
             .store
             .write(move |tx| {
@@ -56,9 +57,10 @@ impl UpdateProfile {
                 // The session may have been ended while the password was hashed: what is ended stays ended.
                 let found = tx.session(who.session().id)?;
                 let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-                live.ok_or(Unproven::SessionEnded)?;
+                live.ok_or(Unauthenticated::SessionEnded)?;
                 let record = |action, detail: &str| {
-                    let (user, address) = (Some(id), Some(from.address));
+                    let user = Some(id);
+                    let address = Some(from.address);
                     tx.record(&AuditEntry { at: now, action, user, actor: None, address, detail: detail.to_owned() })
                 };
                 if let Some(username) = &username {
@@ -74,7 +76,7 @@ impl UpdateProfile {
                     ended = replace_password(tx, &who, hash, now)?;
                     record(Action::PasswordChanged, &format!("{ended} other sessions ended"))?;
                 }
-                Ok((tx.user(id)?.ok_or(Unproven::SessionEnded)?, ended))
+                Ok((tx.user(id)?.ok_or(Unauthenticated::SessionEnded)?, ended))
             })
             .await;
         let (user, ended) = changed?;
@@ -90,19 +92,20 @@ fn follow(user: &User, email: Option<&Email>) -> Option<Username> {
 }
 
 async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {
-    let wrong = |problem: Problem| Refusal::invalid(Field::Password, problem);
+    let wrong = |problem: FieldProblem| Refusal::invalid(Field::Password, problem);
     issuer.policy.passwords.check(&password, &[user.username.as_str()]).map_err(wrong)?;
     // The one they have came through a mailbox: it is to be another.
     if user.must_change_password
-        && issuer.check_password(password.clone(), user.password.clone()).await? != Checked::Wrong
+        && issuer.check_password(password.clone(), user.password.clone()).await? != PasswordCheck::Wrong
     {
-        return Err(wrong(Problem::Unchanged));
+        return Err(wrong(FieldProblem::Unchanged));
     }
     issuer.hash_password(password).await
 }
 
 fn replace_password(tx: &dyn Write, who: &SignedIn, hash: &PasswordHash, now: Timestamp) -> Result<usize, StoreError> {
-    let (id, session) = (who.user().id, who.session().id);
+    let id = who.user().id;
+    let session = who.session().id;
     tx.set_password(id, hash, false)?;
     tx.clear_must_change(session)?;
     tx.end_sessions_of(id, Some(session), now, EndReason::PasswordChanged)

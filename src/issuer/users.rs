@@ -1,6 +1,6 @@
 //! What an operator does with users.
 
-use super::denied::{Denied, Rule};
+use super::denied::{Denied, OperatorRule};
 use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
@@ -21,7 +21,7 @@ pub async fn find(issuer: &Issuer, name: &str) -> Result<Option<User>, Refusal> 
 
 /// An operator's change to a user.
 #[derive(Debug)]
-pub enum Change {
+pub enum UserChange {
     /// Ends all sessions and lets nobody in until [`Change::Enable`].
     Disable,
     /// Lets the user in again.
@@ -31,7 +31,7 @@ pub enum Change {
     /// Sets the claims that the user's next tokens carry.
     SetClaims(Claims),
     /// Sets name, address and names, as far as they differ.
-    Edit(Box<Edit>),
+    Edit(Box<UserNames>),
     /// Sets what the user may do here.
     SetRights {
         /// Django's flag.
@@ -47,7 +47,7 @@ pub enum Change {
 
 /// What a user shall be called. Rights are not among it: a form that was filled in before a demotion must not undo it.
 #[derive(Clone, Debug)]
-pub struct Edit {
+pub struct UserNames {
     /// The name to sign in with.
     pub username: Username,
     /// The address; None takes it away.
@@ -59,14 +59,14 @@ pub struct Edit {
 }
 
 /// Who changes whom and when, in one transaction.
-struct Deed<'a> {
+struct ChangeContext<'a> {
     tx: &'a dyn Write,
     user: User,
     by: &'a Operator,
     now: Timestamp,
 }
 
-impl Change {
+impl UserChange {
     /// Carries the change out at the command line.
     pub async fn run(self, user: &User, issuer: &Issuer) -> Result<(), Denied> {
         self.run_as(&Operator::CommandLine, user.id, issuer).await
@@ -79,21 +79,21 @@ impl Change {
         match self {
             Self::SetPassword(password) => {
                 let found = issuer.store.read(move |tx| tx.user(user)).await;
-                let found = found.map_err(|error: StoreError| Denied::from(error))?.ok_or(Rule::NoUser)?;
+                let found = found.map_err(|error: StoreError| Denied::from(error))?.ok_or(OperatorRule::NoUser)?;
                 let checked = issuer.policy.passwords.check(&password, &[found.username.as_str()]);
                 checked.map_err(|problem| Refusal::invalid(Field::Password, problem))?;
                 let hash = issuer.hash_password(password).await?;
-                deed(issuer, by, user, move |deed| deed.set_password(&hash, false)).await
+                apply(issuer, by, user, move |deed| deed.set_password(&hash, false)).await
             }
-            Self::Disable => deed(issuer, by, user, |deed| deed.disable()).await,
-            Self::Enable => deed(issuer, by, user, |deed| deed.enable().map(|()| 0)).await,
-            Self::SetClaims(claims) => deed(issuer, by, user, move |deed| deed.set_claims(&claims).map(|()| 0)).await,
-            Self::Edit(edit) => deed(issuer, by, user, move |deed| deed.edit(&edit).map(|()| 0)).await,
+            Self::Disable => apply(issuer, by, user, |deed| deed.disable()).await,
+            Self::Enable => apply(issuer, by, user, |deed| deed.enable().map(|()| 0)).await,
+            Self::SetClaims(claims) => apply(issuer, by, user, move |deed| deed.set_claims(&claims).map(|()| 0)).await,
+            Self::Edit(edit) => apply(issuer, by, user, move |deed| deed.edit(&edit).map(|()| 0)).await,
             Self::SetRights { is_staff, is_superuser } => {
-                deed(issuer, by, user, move |deed| deed.set_rights(is_staff, is_superuser).map(|()| 0)).await
+                apply(issuer, by, user, move |deed| deed.set_rights(is_staff, is_superuser).map(|()| 0)).await
             }
-            Self::EndSessions => deed(issuer, by, user, |deed| deed.end_sessions()).await,
-            Self::Delete => deed(issuer, by, user, |deed| deed.delete().map(|()| 0)).await,
+            Self::EndSessions => apply(issuer, by, user, |deed| deed.end_sessions()).await,
+            Self::Delete => apply(issuer, by, user, |deed| deed.delete().map(|()| 0)).await,
         }
     }
 }
@@ -112,31 +112,32 @@ impl SetTemporaryPassword {
     pub async fn run(self, issuer: &Issuer) -> Result<Password, Denied> {
         let password = temporary_password(issuer.chance.bytes());
         let hash = issuer.hash_password(password.clone()).await?;
-        deed(issuer, &self.by, self.user, move |deed| deed.set_password(&hash, true)).await?;
+        apply(issuer, &self.by, self.user, move |deed| deed.set_password(&hash, true)).await?;
         Ok(password)
     }
 }
 
 /// Does it in one transaction; what is done says how many sessions it ended.
-async fn deed(
+async fn apply(
     issuer: &Issuer,
     by: &Operator,
     user: UserId,
-    act: impl FnOnce(&Deed<'_>) -> Result<usize, Denied> + Send + 'static,
+    act: impl FnOnce(&ChangeContext<'_>) -> Result<usize, Denied> + Send + 'static,
 ) -> Result<(), Denied> {
-    let (by, now) = (by.clone(), issuer.clock.now());
+    let by = by.clone();
+    let now = issuer.clock.now();
     let done: Result<usize, Denied> = issuer
         .store
         .write(move |tx| {
-            let user = tx.user(user)?.ok_or(Rule::NoUser)?;
-            act(&Deed { tx, user, by: &by, now })
+            let user = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
+            act(&ChangeContext { tx, user, by: &by, now })
         })
         .await;
     issuer.counted_ended(done?);
     Ok(())
 }
 
-impl Deed<'_> {
+impl ChangeContext<'_> {
     fn record(&self, action: Action, detail: String) -> Result<(), Denied> {
         Ok(self.tx.record(&self.by.entry(self.now, action, Some(self.user.id), detail))?)
     }
@@ -145,14 +146,14 @@ impl Deed<'_> {
     fn keep_a_superuser(&self) -> Result<(), Denied> {
         let is_one = self.user.is_superuser && self.user.is_active;
         let may = !is_one || *self.by == Operator::CommandLine || self.tx.other_superuser(self.user.id)?;
-        if may { Ok(()) } else { Err(Rule::LastSuperuser.into()) }
+        if may { Ok(()) } else { Err(OperatorRule::LastSuperuser.into()) }
     }
 
     fn disable(&self) -> Result<usize, Denied> {
         self.keep_a_superuser()?;
         self.tx.set_active(self.user.id, false)?;
         let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Disabled)?;
-        self.record(Action::Disabled, ended(count)).map(|()| count)
+        self.record(Action::Disabled, ended_sessions_detail(count)).map(|()| count)
     }
 
     fn enable(&self) -> Result<(), Denied> {
@@ -164,7 +165,7 @@ impl Deed<'_> {
         self.tx.set_password(self.user.id, hash, temporary)?;
         let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Operator)?;
         let kind = if temporary { "a temporary one, " } else { "" };
-        self.record(Action::PasswordSet, format!("{kind}{}", ended(count))).map(|()| count)
+        self.record(Action::PasswordSet, format!("{kind}{}", ended_sessions_detail(count))).map(|()| count)
     }
 
     fn set_claims(&self, claims: &Claims) -> Result<(), Denied> {
@@ -174,10 +175,11 @@ impl Deed<'_> {
 
     /// Those of the admin zone, too: whoever took one over must be put out by this.
     fn end_sessions(&self) -> Result<usize, Denied> {
-        let (tx, id) = (self.tx, self.user.id);
+        let tx = self.tx;
+        let id = self.user.id;
         let count =
             tx.end_sessions_of(id, None, self.now, EndReason::Operator)? + tx.end_admin_sessions_of(id, None)?;
-        self.record(Action::SessionsEnded, ended(count)).map(|()| count)
+        self.record(Action::SessionsEnded, ended_sessions_detail(count)).map(|()| count)
     }
 
     fn delete(&self) -> Result<(), Denied> {
@@ -186,9 +188,10 @@ impl Deed<'_> {
         self.record(Action::Deleted, String::new())
     }
 
-    fn edit(&self, edit: &Edit) -> Result<(), Denied> {
-        let (tx, user) = (self.tx, &self.user);
-        let fits = edit.username.fits(edit.email.as_ref());
+    fn edit(&self, edit: &UserNames) -> Result<(), Denied> {
+        let tx = self.tx;
+        let user = &self.user;
+        let fits = edit.username.check_against_email(edit.email.as_ref());
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         // What is written is compared, not what it is looked up by: a change of case is one.
         if edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str) {
@@ -202,7 +205,8 @@ impl Deed<'_> {
             tx.set_username(user.id, &edit.username)?;
             self.record(Action::UsernameChanged, edit.username.to_string())?;
         }
-        let (first, last) = (edit.first_name.as_str(), edit.last_name.as_str());
+        let first = edit.first_name.as_str();
+        let last = edit.last_name.as_str();
         if (first, last) != (user.first_name.as_str(), user.last_name.as_str()) {
             tx.set_names(user.id, first, last)?;
             self.record(Action::NamesChanged, format!("{first} {last}").trim().to_owned())?;
@@ -224,6 +228,6 @@ impl Deed<'_> {
     }
 }
 
-fn ended(count: usize) -> String {
+fn ended_sessions_detail(count: usize) -> String {
     format!("{count} sessions ended")
 }

@@ -1,12 +1,12 @@
 //! Whether a token of any kind is good, asked by somebody who can't verify it.
 
 use super::authenticate::named;
-use super::refresh_token::open_jwt;
-use super::refusal::Unproven;
-use super::sliding::Slide;
+use super::refresh_token::verify_refresh_jwt;
+use super::refusal::Unauthenticated;
+use super::sliding::RenewSliding;
 use super::{Issuer, Refusal};
 use crate::crypto::token::TokenFault;
-use crate::domain::session::Presented;
+use crate::domain::session::RefreshOutcome;
 
 /// Somebody asks about a token.
 #[derive(Debug)]
@@ -22,22 +22,23 @@ impl VerifyToken<'_> {
         match issuer.verify_access(self.token) {
             Ok(token) => return named(&token).map(drop),
             Err(TokenFault::Kind) => {}
-            Err(fault) => return Err(issuer.unproven(fault)),
+            Err(fault) => return Err(issuer.unauthenticated(fault)),
         }
-        match (Slide { token: self.token }).run(issuer).await {
-            Err(Refusal::NotSignedIn(Unproven::Token(TokenFault::Kind))) => self.refresh(issuer).await,
+        match (RenewSliding { token: self.token }).run(issuer).await {
+            Err(Refusal::NotSignedIn(Unauthenticated::Token(TokenFault::Kind))) => self.refresh(issuer).await,
             other => other.map(drop),
         }
     }
 
     async fn refresh(self, issuer: &Issuer) -> Result<(), Refusal> {
-        let token = open_jwt(issuer, self.token)?;
-        let (now, settings) = (issuer.clock.now(), issuer.settings());
+        let token = verify_refresh_jwt(issuer, self.token)?;
+        let now = issuer.clock.now();
+        let settings = issuer.settings();
         let found = issuer.store.read(move |tx| tx.session(token.session)).await?;
-        let (session, user) = found.ok_or(Unproven::SessionEnded)?;
-        match session.present(token.generation, now, &settings.profile(session.dialect).refresh) {
-            Presented::Advance { .. } | Presented::Repeat if user.is_active => Ok(()),
-            _ => Err(Unproven::SessionEnded.into()),
+        let (session, user) = found.ok_or(Unauthenticated::SessionEnded)?;
+        match session.evaluate_refresh(token.generation, now, &settings.profile(session.dialect).refresh) {
+            RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat if user.is_active => Ok(()),
+            _ => Err(Unauthenticated::SessionEnded.into()),
         }
     }
 }

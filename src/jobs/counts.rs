@@ -11,9 +11,9 @@ use crate::store::StoreError;
 
 /// Which minute is running. Looked at every second, so that what an hour counted is told as that hour's.
 #[derive(Debug)]
-pub struct Minute(AtomicI64);
+pub struct CurrentMinute(AtomicI64);
 
-impl Minute {
+impl CurrentMinute {
     const LENGTH: i64 = 60;
 
     /// The minute that is running.
@@ -30,7 +30,7 @@ impl Minute {
 }
 
 /// Writes what the minute before counted, if another one has begun.
-pub async fn tick(issuer: Arc<Issuer>, minute: Arc<Minute>) -> Result<(), StoreError> {
+pub async fn tick(issuer: Arc<Issuer>, minute: Arc<CurrentMinute>) -> Result<(), StoreError> {
     match minute.ended(issuer.clock.now()) {
         Some(before) => write(&issuer, before).await,
         None => Ok(()),
@@ -50,7 +50,7 @@ async fn write(issuer: &Issuer, at: Timestamp) -> Result<(), StoreError> {
     let counted = Arc::clone(&taken);
     let written = issuer.store.write(move |tx| tx.add_counts(at, &counted)).await;
     if written.is_err() {
-        issuer.counters.give_back(&taken);
+        issuer.counters.restore(&taken);
     }
     written
 }
@@ -60,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_ends_once_and_tells_which_it_was() {
+    fn a_minute_ends_once_and_returns_its_time() {
         let at = Timestamp::from_unix;
-        let minute = Minute::new(at(3590));
+        let minute = CurrentMinute::new(at(3590));
         assert_eq!(minute.ended(at(3599)), None);
         assert_eq!(minute.ended(at(3600)), Some(at(3540)));
         assert_eq!(minute.ended(at(3601)), None);

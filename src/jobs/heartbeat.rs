@@ -9,5 +9,5 @@ use crate::store::StoreError;
 
 /// One beat.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
-    issuer.uptime.beat(&issuer.store, issuer.clock.now()).await
+    issuer.uptime.record_heartbeat(&issuer.store, issuer.clock.now()).await
 }

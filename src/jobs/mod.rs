@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 
 use crate::issuer::Issuer;
 
+pub mod cleanup;
 pub mod counts;
 pub mod heartbeat;
-pub mod opening;
 pub mod outbox;
+pub mod reopen_store;
 pub mod rotation;
 pub mod settings;
-pub mod sweep;
 
 /// How soon a change made by another process is taken up: the contract says within 2 s.
 const WATCH: Duration = Duration::from_millis(500);
@@ -30,7 +30,7 @@ const COUNTS: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(4);
 /// How often a trouble that lasts is told again.
 const TOLD_AGAIN: Duration = Duration::from_hours(1);
-const SWEEP: Duration = Duration::from_mins(1);
+const CLEANUP: Duration = Duration::from_mins(1);
 
 /// Starts every job. They end, each at the end of a tick, once `stop` says so; wait for them by joining the set.
 pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
@@ -39,18 +39,18 @@ pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> 
     let (issuer, stop) = all();
     jobs.spawn(every("keys", WATCH, stop, move || rotation::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every("opening the database", OPENING, stop, move || opening::tick(Arc::clone(&issuer))));
+    jobs.spawn(every("opening the database", OPENING, stop, move || reopen_store::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
     jobs.spawn(every("settings", WATCH, stop, move || settings::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every("outbox", OUTBOX, stop, move || outbox::turn(Arc::clone(&issuer))));
+    jobs.spawn(every("outbox", OUTBOX, stop, move || outbox::run(Arc::clone(&issuer))));
     let (issuer, stop) = all();
     jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
     let soon = stop.clone();
-    jobs.spawn(every("sweep", SWEEP, stop, move || sweep::tick(Arc::clone(&issuer), soon.clone())));
+    jobs.spawn(every("sweep", CLEANUP, stop, move || cleanup::tick(Arc::clone(&issuer), soon.clone())));
     let (issuer, stop) = all();
-    let minute = Arc::new(counts::Minute::new(issuer.clock.now()));
+    let minute = Arc::new(counts::CurrentMinute::new(issuer.clock.now()));
     jobs.spawn(every("counts", COUNTS, stop, move || counts::tick(Arc::clone(&issuer), Arc::clone(&minute))));
     jobs
 }
@@ -67,10 +67,10 @@ where
 {
     let mut turns = tokio::time::interval(period);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut trouble = Trouble::default();
+    let mut trouble = JobStatus::default();
     loop {
         tokio::select! {
-            _ = turns.tick() => trouble.tell(name, period, tick().await),
+            _ = turns.tick() => trouble.report(name, period, tick().await),
             () = stopped(&mut stop) => return,
         }
     }
@@ -78,23 +78,23 @@ where
 
 /// What was last said of a job.
 #[derive(Default)]
-struct Trouble {
-    told: Option<String>,
+struct JobStatus {
+    reported: Option<String>,
     lasting: Duration,
 }
 
-impl Trouble {
-    fn tell<E: Display>(&mut self, job: &str, period: Duration, outcome: Result<(), E>) {
+impl JobStatus {
+    fn report<E: Display>(&mut self, job: &str, period: Duration, outcome: Result<(), E>) {
         match outcome.map_err(|error| error.to_string()) {
             Ok(()) => {
-                if self.told.take().is_some() {
+                if self.reported.take().is_some() {
                     tracing::info!(job, "a job goes on as it should");
                 }
             }
-            Err(error) if self.told.as_ref() == Some(&error) && self.lasting < TOLD_AGAIN => self.lasting += period,
+            Err(error) if self.reported.as_ref() == Some(&error) && self.lasting < TOLD_AGAIN => self.lasting += period,
             Err(error) => {
                 tracing::error!(job, error, "a job failed: what is in force stays, and it is tried again");
-                (self.told, self.lasting) = (Some(error), Duration::ZERO);
+                (self.reported, self.lasting) = (Some(error), Duration::ZERO);
             }
         }
     }
@@ -105,13 +105,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trouble_is_told_when_it_changes_lasts_or_ends() {
-        let mut trouble = Trouble::default();
+    fn a_job_failure_is_logged_when_it_changes_persists_or_ends() {
+        let mut trouble = JobStatus::default();
         let mut told = Vec::new();
         let half_hour = TOLD_AGAIN / 2;
         for outcome in [Err("full"), Err("full"), Err("full"), Err("full"), Err("gone"), Ok(())] {
-            trouble.tell("test", half_hour, outcome);
-            told.push((trouble.told.clone(), trouble.lasting));
+            trouble.report("test", half_hour, outcome);
+            told.push((trouble.reported.clone(), trouble.lasting));
         }
         let said = |text: &str, lasting| (Some(text.to_owned()), lasting);
         let zero = Duration::ZERO;

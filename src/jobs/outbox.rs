@@ -23,12 +23,12 @@ const CLAIMED: u32 = 12;
 const AT_ONCE: usize = 4;
 
 /// A turn of the job: sends until nothing is due.
-pub async fn turn(issuer: Arc<Issuer>) -> Result<(), StoreError> {
+pub async fn run(issuer: Arc<Issuer>) -> Result<(), StoreError> {
     loop {
         let done = tick(&issuer.store, &issuer.mailer, &issuer.clock).await?;
         issuer.counters.add_many(Count::MailSent, done.sent);
         issuer.counters.add_many(Count::MailFailed, done.failed);
-        if done.taken() == 0 {
+        if done.due() == 0 {
             return Ok(());
         }
     }
@@ -36,21 +36,21 @@ pub async fn turn(issuer: Arc<Issuer>) -> Result<(), StoreError> {
 
 /// What became of the mails that were due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct DeliveryCounts {
     /// Taken by a mail server.
     pub sent: u64,
     /// Not taken, or nobody knows.
     pub failed: u64,
 }
 
-impl Done {
+impl DeliveryCounts {
     /// How many were due: while that is not 0 more may be due at once.
-    pub fn taken(self) -> u64 {
+    pub fn due(self) -> u64 {
         self.sent + self.failed
     }
 
     /// A task that panicked leaves its mail to the end of the lease.
-    fn note(&mut self, task: Result<bool, JoinError>) {
+    fn count(&mut self, task: Result<bool, JoinError>) {
         match task {
             Ok(true) => self.sent += 1,
             Ok(false) => self.failed += 1,
@@ -63,10 +63,10 @@ impl Done {
 }
 
 /// Takes mails that are due and sends them.
-pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Done, StoreError> {
+pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<DeliveryCounts, StoreError> {
     let now = clock.now();
     let mails = store.write(move |tx| tx.claim_mails(now, LEASE, CLAIMED)).await?;
-    let mut done = Done::default();
+    let mut done = DeliveryCounts::default();
     if mails.is_empty() {
         return Ok(done);
     }
@@ -75,14 +75,14 @@ pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Done,
         if sending.len() == AT_ONCE
             && let Some(task) = sending.join_next().await
         {
-            done.note(task);
+            done.count(task);
         }
         sending.spawn(send(store.clone(), mailer.clone(), clock.clone(), mail));
     }
     while let Some(task) = sending.join_next().await {
-        done.note(task);
+        done.count(task);
     }
-    mailer.rest().await;
+    mailer.close_idle().await;
     Ok(done)
 }
 
@@ -90,12 +90,14 @@ pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Done,
 async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> bool {
     let span = trace_span!("mail.deliver", otel.kind = "client", mail = mail.id.0, template = mail.template);
     let outcome = mailer.deliver(&mail, clock.now()).instrument(span).await;
-    let (id, now, sent) = (mail.id, clock.now(), outcome.is_ok());
+    let id = mail.id;
+    let now = clock.now();
+    let sent = outcome.is_ok();
     let noted: Result<(), StoreError> = match outcome {
         Ok(()) => store.write(move |tx| tx.mail_sent(id, now)).await,
         Err(error) => {
             let retry_at = mail.retry_at(now);
-            tell(&mail, &error, retry_at);
+            log_failure(&mail, &error, retry_at);
             store.write(move |tx| tx.mail_failed(id, retry_at, &error.to_string())).await
         }
     };
@@ -107,8 +109,10 @@ async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> boo
 
 /// The error names the recipient, masked, and the mail server. A refusal for good is tried again like any other: many
 /// are mended on the other side within the day, and a reset that was asked for is worth it.
-fn tell(mail: &MailItem, error: &SendError, retry_at: Option<Timestamp>) {
-    let (id, template, refused) = (mail.id.0, &mail.template, error.is_permanent());
+fn log_failure(mail: &MailItem, error: &SendError, retry_at: Option<Timestamp>) {
+    let id = mail.id.0;
+    let template = &mail.template;
+    let refused = error.is_permanent();
     if let Some(at) = retry_at {
         tracing::warn!(mail = id, template, refused, %error, "mail not sent; it is tried again at {at}");
     } else {
@@ -120,11 +124,11 @@ fn tell(mail: &MailItem, error: &SendError, retry_at: Option<Timestamp>) {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::chance::Chance;
     use crate::crypto::derive::DerivedKeys;
     use crate::domain::reset_code::ResetCode;
     use crate::domain::user::{Email, Username};
     use crate::mail::{Mail, MailerOptions, Transport};
+    use crate::random::Random;
     use crate::store::sqlite::Database;
 
     fn mailer(secret: u8, transport: Transport) -> Mailer {
@@ -142,7 +146,7 @@ mod tests {
             let code = ResetCode::from_random([number; 12]);
             let mail = Mail::ResetCode { username, code, valid_for: Duration::from_mins(15) };
             let to = Email::parse("anna@example.com").unwrap();
-            let new = mailer.prepare(&mail, &to, clock.now(), &Chance::seeded(number.into())).unwrap();
+            let new = mailer.prepare(&mail, &to, clock.now(), &Random::seeded(number.into())).unwrap();
             let queued: Result<_, StoreError> = store.write(move |tx| tx.queue_mail(&new)).await;
             queued.unwrap();
         }
@@ -155,28 +159,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_due_is_sent_once() {
+    async fn every_due_email_is_sent_once() {
         let (transport, sent) = Transport::memory();
-        let (mailer, clock) = (mailer(7, transport), Clock::manual(Timestamp::from_unix(1000)));
+        let mailer = mailer(7, transport);
+        let clock = Clock::manual(Timestamp::from_unix(1000));
         let (_folder, store) = outbox(14, &mailer, &clock).await;
         let mut taken = Vec::new();
         for _ in 0..3 {
-            taken.push(tick(&store, &mailer, &clock).await.unwrap().taken());
+            taken.push(tick(&store, &mailer, &clock).await.unwrap().due());
         }
         assert_eq!((taken, waiting(&store).await), (vec![12, 2, 0], 0));
         clock.advance(LEASE);
         let idle = tick(&store, &mailer, &clock).await.unwrap();
-        assert_eq!((idle.taken(), sent.lock().unwrap().len()), (0, 14));
+        assert_eq!((idle.due(), sent.lock().unwrap().len()), (0, 14));
     }
 
     #[tokio::test]
-    async fn what_cannot_be_read_waits_for_the_right_secret() {
+    async fn an_unreadable_email_waits_for_the_right_secret() {
         let (transport, sent) = Transport::memory();
-        let (right, clock) = (mailer(7, transport), Clock::manual(Timestamp::from_unix(1000)));
+        let right = mailer(7, transport);
+        let clock = Clock::manual(Timestamp::from_unix(1000));
         let (_folder, store) = outbox(1, &right, &clock).await;
         let wrong = tick(&store, &mailer(8, Transport::memory().0), &clock).await.unwrap();
-        assert_eq!(wrong, Done { sent: 0, failed: 1 });
-        assert_eq!((waiting(&store).await, tick(&store, &right, &clock).await.unwrap().taken()), (1, 0));
+        assert_eq!(wrong, DeliveryCounts { sent: 0, failed: 1 });
+        assert_eq!((waiting(&store).await, tick(&store, &right, &clock).await.unwrap().due()), (1, 0));
         clock.advance(Duration::from_secs(30));
         let done = tick(&store, &right, &clock).await.unwrap();
         assert_eq!((done.sent, sent.lock().unwrap().len()), (1, 1));

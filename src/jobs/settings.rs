@@ -7,5 +7,5 @@ use crate::store::StoreError;
 
 /// Reads the settings and swaps them in whole.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
-    settings::take_up(&issuer).await
+    settings::reload(&issuer).await
 }

@@ -8,26 +8,26 @@ use std::sync::Arc;
 
 use lettre::message::Mailbox;
 
-use crate::chance::Chance;
+use crate::crypto::aead::Aead;
 use crate::crypto::derive::{DerivedKeys, Use};
-use crate::crypto::seal::Seal;
 use crate::domain::mail_item::{MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
+use crate::random::Random;
 use crate::template::TemplateError;
 
-mod letter;
+mod message;
 mod site;
 mod smtp;
 mod template;
 mod transport;
 
-pub use letter::{Rendered, Unreadable, masked, opened, sealed};
-pub use smtp::{Security, Smtp, SmtpOptions};
-pub use template::{Mail, Preview, Templates};
+pub use message::{RenderedMail, UnreadableMail, masked, opened, sealed};
+pub use smtp::{Smtp, SmtpOptions, TransportSecurity};
+pub use template::{Mail, TemplatePreview, Templates};
 pub use transport::{SendError, Transport};
 
-use letter::Letter;
+use message::OutgoingMail;
 use site::Site;
 
 /// What a [`Mailer`] is made of.
@@ -67,13 +67,13 @@ pub enum MailSetupError {
 
 /// Writes mails and sends them. Clones are cheap and share their connections.
 #[derive(Clone, Debug)]
-pub struct Mailer(Arc<Inner>);
+pub struct Mailer(Arc<MailerParts>);
 
 #[derive(Debug)]
-struct Inner {
+struct MailerParts {
     templates: Templates,
     transport: Transport,
-    seal: Seal,
+    seal: Aead,
     from: Mailbox,
     site: Site,
 }
@@ -83,17 +83,17 @@ impl Mailer {
     pub fn new(options: MailerOptions, keys: &DerivedKeys) -> Result<Self, MailSetupError> {
         let site = Site::new(&options.public_url);
         let from = options.from.unwrap_or_else(|| site.default_sender());
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(MailerParts {
             templates: Templates::load(options.templates_dir.as_deref(), &site)?,
             transport: options.transport,
-            seal: Seal::new(keys, Use::MailSeal),
+            seal: Aead::new(keys, Use::MailSeal),
             from: from.parse().map_err(|_| MailSetupError::From(from))?,
             site,
         })))
     }
 
     /// Renders and seals a mail for the outbox. To be done before the write it is queued in.
-    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, chance: &Chance) -> Result<NewMail, TemplateError> {
+    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, chance: &Random) -> Result<NewMail, TemplateError> {
         let rendered = self.0.templates.render(mail, to)?;
         Ok(NewMail { template: mail.template(), sealed: sealed(&rendered, &self.0.seal, chance), created_at: now })
     }
@@ -104,7 +104,7 @@ impl Mailer {
     }
 
     /// Each template with sample data, as it would be sent.
-    pub fn previews(&self) -> Result<Vec<Preview>, TemplateError> {
+    pub fn previews(&self) -> Result<Vec<TemplatePreview>, TemplateError> {
         self.0.templates.previews()
     }
 
@@ -113,16 +113,17 @@ impl Mailer {
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
         let rendered = opened(&item.sealed, &inner.seal)?;
-        let letter = Letter::new(item, &rendered, &inner.from, &inner.site, now)?;
+        let letter = OutgoingMail::new(item, &rendered, &inner.from, &inner.site, now)?;
         inner.transport.send(&letter).await?;
-        let (mail, to) = (item.id.0, masked(&rendered.to));
+        let mail = item.id.0;
+        let to = masked(&rendered.to);
         tracing::info!(mail, template = item.template, %to, "mail sent");
         Ok(())
     }
 
     /// Closes the connections that are kept between mails: to be called when none are waiting.
-    pub async fn rest(&self) {
-        self.0.transport.rest().await;
+    pub async fn close_idle(&self) {
+        self.0.transport.close_idle().await;
     }
 }
 
@@ -155,13 +156,15 @@ mod tests {
             valid_for: Duration::from_mins(15),
         };
         let to = Email::parse("anna@example.com").unwrap();
-        let new = mailer.prepare(&mail, &to, NOW, &Chance::seeded(1)).unwrap();
-        let (template, sealed, created_at) = (new.template.to_owned(), new.sealed, new.created_at);
+        let new = mailer.prepare(&mail, &to, NOW, &Random::seeded(1)).unwrap();
+        let template = new.template.to_owned();
+        let sealed = new.sealed;
+        let created_at = new.created_at;
         MailItem { id: MailId(4), template, sealed, created_at, attempts: 0 }
     }
 
     #[tokio::test]
-    async fn what_is_prepared_is_delivered() {
+    async fn a_prepared_email_is_delivered() {
         let (transport, sent) = Transport::memory();
         let mailer = mailer(None, transport).unwrap();
         mailer.deliver(&queued(&mailer), NOW).await.unwrap();
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_sealed_under_another_secret_says_so() {
+    async fn an_email_sealed_under_another_secret_is_reported() {
         let (transport, sent) = Transport::memory();
         let mailer = mailer(None, transport).unwrap();
         let options = MailerOptions {
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_hold_whole_mails_that_only_their_owner_reads() {
+    async fn email_files_are_complete_and_private() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("mail");
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sender_that_is_none_is_named() {
+    fn an_invalid_sender_is_named() {
         let error = mailer(Some("nobody"), Transport::memory().0).unwrap_err();
         assert!(error.to_string().contains("`nobody`") && error.to_string().contains("email.from"), "{error}");
     }

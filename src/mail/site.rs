@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_has_a_name_and_a_host() {
+    fn a_site_has_a_name_and_a_host() {
         for (url, name, host) in [
             ("https://auth.example.com/", "auth.example.com", "auth.example.com"),
             ("https://example.com/sign/in", "example.com", "example.com"),
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn every_host_makes_a_sender() {
+    fn every_host_yields_a_default_sender() {
         for url in ["https://auth.example.com", "http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"] {
             let sender = Site::new(url).default_sender();
             assert!(sender.parse::<lettre::message::Mailbox>().is_ok(), "{sender}");

@@ -15,13 +15,13 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::extension::ClientId;
 
-use super::letter::{Letter, masked};
+use super::message::{OutgoingMail, masked};
 use super::{MailSetupError, SendError};
 use crate::domain::secret::SecretText;
 
 /// How the way to the mail server is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
+pub enum TransportSecurity {
     /// Begins in the clear and must be encrypted before anything is said (RFC 3207); usually port 587.
     StartTls,
     /// Encrypted from the first byte (RFC 8314); usually port 465.
@@ -42,7 +42,7 @@ pub struct SmtpOptions {
     /// That account's password.
     pub password: Option<SecretText>,
     /// How the way is protected.
-    pub security: Security,
+    pub security: TransportSecurity,
     /// A PEM file of certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
     /// The longest one mail may take, from connecting to the server's last word.
@@ -63,17 +63,17 @@ pub struct Smtp {
 
 /// Where a mail got stuck, and what to look at.
 #[derive(Clone, Copy)]
-enum Stage {
+enum SmtpStage {
     Connect,
     Encrypt,
     SignIn,
     Send,
 }
 
-type Stuck = (Stage, lettre::transport::smtp::Error);
+type SmtpFailure = (SmtpStage, lettre::transport::smtp::Error);
 
-impl Stage {
-    fn words(self) -> (&'static str, &'static str) {
+impl SmtpStage {
+    fn labels(self) -> (&'static str, &'static str) {
         match self {
             Self::Connect => ("connecting", "; check email.host, email.port and email.security"),
             Self::Encrypt => ("encrypting the connection", "; check email.security and email.ca_file"),
@@ -87,14 +87,15 @@ impl Smtp {
     /// Reads the certificates; connects to nothing yet.
     pub fn new(options: SmtpOptions) -> Result<Self, MailSetupError> {
         let tls = match options.security {
-            Security::None => None,
-            Security::StartTls | Security::Tls => Some(tls_parameters(&options)?),
+            TransportSecurity::None => None,
+            TransportSecurity::StartTls | TransportSecurity::Tls => Some(tls_parameters(&options)?),
         };
         Ok(Self { options, tls, idle: Mutex::default() })
     }
 
-    pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), SendError> {
-        let (host, port) = (&self.options.host, self.options.port);
+    pub(super) async fn send(&self, letter: &OutgoingMail<'_>) -> Result<(), SendError> {
+        let host = &self.options.host;
+        let port = self.options.port;
         let to = masked(&letter.rendered.to);
         match tokio::time::timeout(self.options.timeout, self.attempt(letter)).await {
             Ok(Ok(connection)) => {
@@ -102,10 +103,10 @@ impl Smtp {
                 Ok(())
             }
             Ok(Err((stage, error))) => {
-                let (doing, hint) = stage.words();
+                let (doing, hint) = stage.labels();
                 let answer = match (stage, error.status()) {
                     // A server that does not understand AUTH may repeat the line, and the line holds the password.
-                    (Stage::SignIn, Some(code)) => format!("the server answered {code}"),
+                    (SmtpStage::SignIn, Some(code)) => format!("the server answered {code}"),
                     _ => letter.without_secrets(&error.to_string()),
                 };
                 let text = format!("mail to {to} by {host}:{port}: {doing}: {answer}{hint}");
@@ -119,7 +120,7 @@ impl Smtp {
     }
 
     /// Says goodbye on all kept connections.
-    pub(super) async fn rest(&self) {
+    pub(super) async fn close_idle(&self) {
         let idle = std::mem::take(&mut *self.idle());
         for mut connection in idle {
             // A server that does not answer is hung up on.
@@ -128,12 +129,12 @@ impl Smtp {
     }
 
     /// One mail on a kept or a new connection, which is given back only if all went well.
-    async fn attempt(&self, letter: &Letter<'_>) -> Result<AsyncSmtpConnection, Stuck> {
+    async fn attempt(&self, letter: &OutgoingMail<'_>) -> Result<AsyncSmtpConnection, SmtpFailure> {
         let mut connection = match self.kept().await {
             Some(kept) => kept,
             None => self.connect().await?,
         };
-        connection.send(&letter.envelope, &letter.bytes).await.map_err(|error| (Stage::Send, error))?;
+        connection.send(&letter.envelope, &letter.bytes).await.map_err(|error| (SmtpStage::Send, error))?;
         Ok(connection)
     }
 
@@ -146,21 +147,21 @@ impl Smtp {
         }
     }
 
-    async fn connect(&self) -> Result<AsyncSmtpConnection, Stuck> {
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpFailure> {
         let SmtpOptions { host, port, username, password, security, timeout, .. } = &self.options;
         let me = ClientId::default();
-        let from_the_start = self.tls.clone().filter(|_| *security == Security::Tls);
+        let from_the_start = self.tls.clone().filter(|_| *security == TransportSecurity::Tls);
         let server = (host.as_str(), *port);
         let mut connection = AsyncSmtpConnection::connect_tokio1(server, Some(*timeout), &me, from_the_start, None)
             .await
-            .map_err(|error| (if error.is_tls() { Stage::Encrypt } else { Stage::Connect }, error))?;
-        if let Some(tls) = self.tls.clone().filter(|_| *security == Security::StartTls) {
-            connection.starttls(tls, &me).await.map_err(|error| (Stage::Encrypt, error))?;
+            .map_err(|error| (if error.is_tls() { SmtpStage::Encrypt } else { SmtpStage::Connect }, error))?;
+        if let Some(tls) = self.tls.clone().filter(|_| *security == TransportSecurity::StartTls) {
+            connection.starttls(tls, &me).await.map_err(|error| (SmtpStage::Encrypt, error))?;
         }
         if let Some(username) = username {
             let password = password.as_ref().map_or("", SecretText::expose);
             let account = Credentials::new(username.clone(), password.to_owned());
-            connection.auth(DEFAULT_MECHANISMS, &account).await.map_err(|error| (Stage::SignIn, error))?;
+            connection.auth(DEFAULT_MECHANISMS, &account).await.map_err(|error| (SmtpStage::SignIn, error))?;
         }
         Ok(connection)
     }
@@ -223,7 +224,7 @@ mod tests {
             port: 587,
             username: None,
             password: Some(SecretText::new("hunter2".to_owned())),
-            security: Security::StartTls,
+            security: TransportSecurity::StartTls,
             ca_file: Some(path.clone()),
             timeout: SmtpOptions::TIMEOUT,
         };
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_ca_file_names_itself() {
+    fn an_unusable_ca_file_is_named() {
         assert!(with_ca(None).contains("No such file"));
         assert!(with_ca(Some(b"hello")).contains("no PEM certificate"));
         with_ca(Some(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));

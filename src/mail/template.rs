@@ -8,7 +8,7 @@ use std::time::Duration;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::letter::Rendered;
+use super::message::RenderedMail;
 use super::site::Site;
 use crate::domain::reset_code::ResetCode;
 use crate::domain::secret::SecretText;
@@ -68,17 +68,17 @@ impl Mail {
     fn context(&self, site: &Value) -> Value {
         match self {
             Self::ResetCode { username, code, valid_for } => context! {
-                site => site.clone(), username => username.as_str(), code => code.for_people(), valid_for => in_words(*valid_for),
+                site => site.clone(), username => username.as_str(), code => code.for_people(), valid_for => span_text(*valid_for),
             },
             Self::RestoreLink { username, link, valid_for } => context! {
-                site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => in_words(*valid_for),
+                site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => span_text(*valid_for),
             },
         }
     }
 }
 
 /// `15 minutes`, `1 hour`, `90 seconds`: in the greatest unit that makes a whole number of at least one.
-fn in_words(span: Duration) -> String {
+fn span_text(span: Duration) -> String {
     let seconds = span.as_secs();
     let (count, unit) = [(3600, "hour"), (60, "minute")]
         .into_iter()
@@ -109,11 +109,11 @@ const SAMPLE_RECIPIENT: &str = "anna@example.com";
 
 /// A template filled with a sample: what it looks like, and nobody's secret.
 #[derive(Clone, Debug)]
-pub struct Preview {
+pub struct TemplatePreview {
     /// The template's name.
     pub template: &'static str,
     /// What would be sent.
-    pub rendered: Rendered,
+    pub rendered: RenderedMail,
     /// The operator's own files among its parts.
     pub own_files: Vec<PathBuf>,
 }
@@ -134,15 +134,15 @@ impl Templates {
         for sample in Mail::samples() {
             for part in PARTS {
                 let name = format!("{}/{part}", sample.template());
-                templates.set.try_out(&name, sample.context(&templates.site))?;
+                templates.set.render_sample(&name, sample.context(&templates.site))?;
             }
         }
         Ok(templates)
     }
 
     /// Each template with its first sample, as it would be sent.
-    pub(super) fn previews(&self) -> Result<Vec<Preview>, TemplateError> {
-        let mut all: Vec<Preview> = Vec::new();
+    pub(super) fn previews(&self) -> Result<Vec<TemplatePreview>, TemplateError> {
+        let mut all: Vec<TemplatePreview> = Vec::new();
         for sample in Mail::samples() {
             let template = sample.template();
             if all.iter().any(|preview| preview.template == template) {
@@ -150,7 +150,7 @@ impl Templates {
             }
             let part = |part: &str| self.set.file(&format!("{template}/{part}")).map(Path::to_owned);
             let rendered = self.render(&sample, &Email::from_stored(SAMPLE_RECIPIENT.to_owned()))?;
-            all.push(Preview { template, rendered, own_files: PARTS.into_iter().filter_map(part).collect() });
+            all.push(TemplatePreview { template, rendered, own_files: PARTS.into_iter().filter_map(part).collect() });
         }
         Ok(all)
     }
@@ -161,7 +161,7 @@ impl Templates {
     }
 
     /// Renders a mail for its recipient.
-    pub fn render(&self, mail: &Mail, to: &Email) -> Result<Rendered, TemplateError> {
+    pub fn render(&self, mail: &Mail, to: &Email) -> Result<RenderedMail, TemplateError> {
         let part = |part: &str| self.set.render(&format!("{}/{part}", mail.template()), mail.context(&self.site));
         let mut subject = part("subject.txt")?;
         // A header is one line, whatever a template or a user's name makes of it.
@@ -170,7 +170,7 @@ impl Templates {
             .filter(|word| !word.is_empty())
             .collect::<Vec<_>>()
             .join(" ");
-        Ok(Rendered { to: to.clone(), subject, text: part("body.txt")?, html: part("body.html")? })
+        Ok(RenderedMail { to: to.clone(), subject, text: part("body.txt")?, html: part("body.html")? })
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
         Templates::load(folder, &Site::new("https://auth.example.com"))
     }
 
-    fn rendered(templates: &Templates) -> Vec<Rendered> {
+    fn rendered(templates: &Templates) -> Vec<RenderedMail> {
         let to = Email::parse("anna@example.com").unwrap();
         Mail::samples().iter().map(|mail| templates.render(mail, &to).unwrap()).collect()
     }
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_goes_before_what_is_built_in() {
+    fn a_template_file_overrides_the_built_in_one() {
         let (_folder, loaded) = overridden("reset_code/subject.txt", b"Code\n  for {{ username }}\n");
         let mails = rendered(&loaded.unwrap());
         assert_eq!(mails[0].subject, "Code for anna");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn each_template_has_one_preview_which_names_the_operators_files() {
+    fn each_template_has_one_preview_that_names_the_override_files() {
         let (folder, loaded) = overridden("reset_code/subject.txt", b"Code for {{ username }}");
         let previews = loaded.unwrap().previews().unwrap();
         assert_eq!(previews.iter().map(|preview| preview.template).collect::<Vec<_>>(), ["reset_code", "restore_link"]);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_names_itself_and_its_line() {
+    fn an_invalid_template_names_its_file_and_line() {
         for (name, source, expected) in [
             ("reset_code/body.txt", "Hello\n{{ code", "line 2"),
             ("reset_code/body.html", "{{ username }}\n\n{{ link }}", "line 3: undefined value"),
@@ -252,18 +252,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_text_names_itself() {
+    fn a_non_utf8_template_names_its_file() {
         let (_folder, loaded) = overridden("reset_code/body.txt", b"\xff\xfe");
         let error = loaded.unwrap_err().to_string();
         assert!(error.contains("reset_code/body.txt") && error.contains("UTF-8"), "{error}");
     }
 
     #[test]
-    fn spans_are_told_in_their_greatest_whole_unit() {
+    fn spans_are_displayed_in_their_largest_whole_unit() {
         for (seconds, words) in
             [(900, "15 minutes"), (3600, "1 hour"), (90, "90 seconds"), (5400, "90 minutes"), (0, "0 seconds")]
         {
-            assert_eq!(in_words(Duration::from_secs(seconds)), words);
+            assert_eq!(span_text(Duration::from_secs(seconds)), words);
         }
     }
 }

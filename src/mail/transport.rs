@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::letter::{Letter, Rendered, Unreadable};
+use super::message::{OutgoingMail, RenderedMail, UnreadableMail};
 use super::smtp::Smtp;
 
 /// Why a mail was not sent: a text for the log and the list of mails, with no secret in it.
@@ -36,8 +36,8 @@ impl SendError {
     }
 }
 
-impl From<Unreadable> for SendError {
-    fn from(error: Unreadable) -> Self {
+impl From<UnreadableMail> for SendError {
+    fn from(error: UnreadableMail) -> Self {
         Self::permanent(error.to_string())
     }
 }
@@ -50,18 +50,18 @@ pub enum Transport {
     /// A folder that gets one `.eml` file per mail, for those who have set up no mail server.
     Files(PathBuf),
     /// A list in a test's hand.
-    Memory(Arc<Mutex<Vec<Rendered>>>),
+    Memory(Arc<Mutex<Vec<RenderedMail>>>),
 }
 
 impl Transport {
     /// A list, and the hand that holds it.
-    pub fn memory() -> (Self, Arc<Mutex<Vec<Rendered>>>) {
+    pub fn memory() -> (Self, Arc<Mutex<Vec<RenderedMail>>>) {
         let sent = Arc::default();
         (Self::Memory(Arc::clone(&sent)), sent)
     }
 
     /// Sends one mail. Once this is `Ok` the next station answers for it.
-    pub(super) async fn send(&self, letter: &Letter<'_>) -> Result<(), SendError> {
+    pub(super) async fn send(&self, letter: &OutgoingMail<'_>) -> Result<(), SendError> {
         match self {
             Self::Smtp(smtp) => smtp.send(letter).await,
             Self::Files(folder) => write_file(folder, letter).await,
@@ -73,18 +73,19 @@ impl Transport {
     }
 
     /// Closes connections that are kept between mails.
-    pub(super) async fn rest(&self) {
+    pub(super) async fn close_idle(&self) {
         if let Self::Smtp(smtp) = self {
-            smtp.rest().await;
+            smtp.close_idle().await;
         }
     }
 }
 
 /// Writes `<time>-<id>-<template>.eml`, whole or not at all, for its owner's eyes.
-async fn write_file(folder: &Path, letter: &Letter<'_>) -> Result<(), SendError> {
+async fn write_file(folder: &Path, letter: &OutgoingMail<'_>) -> Result<(), SendError> {
     let time = letter.now.to_string().replace(['-', ':'], "");
     let name = format!("{time}-{}-{}.eml", letter.item.id.0, letter.item.template);
-    let (folder, bytes) = (folder.to_owned(), letter.bytes.clone());
+    let folder = folder.to_owned();
+    let bytes = letter.bytes.clone();
     let path = folder.join(&name);
     let written = tokio::task::spawn_blocking(move || replace_file(&folder, &name, &bytes)).await;
     match written.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {

@@ -13,15 +13,15 @@ const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// One document, as it was found at one URL. Times are a monotonic clock's.
 #[derive(Debug)]
-pub(super) struct Cache<T>(Mutex<Option<Kept<T>>>);
+pub(super) struct Cache<T>(Mutex<Option<CacheEntry<T>>>);
 
 #[derive(Debug)]
-struct Kept<T> {
+struct CacheEntry<T> {
     url: Url,
     value: Arc<T>,
     fetched_at: Duration,
     /// When it was last asked for, whatever came of it.
-    asked_at: Duration,
+    requested_at: Duration,
 }
 
 impl<T> Default for Cache<T> {
@@ -33,31 +33,32 @@ impl<T> Default for Cache<T> {
 impl<T> Cache<T> {
     /// What was found at `url`, unless that is too long ago.
     pub(super) fn get(&self, url: &Url, now: Duration) -> Option<Arc<T>> {
-        let kept = self.kept();
-        let fresh = |kept: &&Kept<T>| kept.url == *url && now.saturating_sub(kept.fetched_at) < MAX_AGE;
+        let kept = self.entry();
+        let fresh = |kept: &&CacheEntry<T>| kept.url == *url && now.saturating_sub(kept.fetched_at) < MAX_AGE;
         kept.as_ref().filter(fresh).map(|kept| Arc::clone(&kept.value))
     }
 
     /// Keeps what was found.
     pub(super) fn put(&self, url: &Url, now: Duration, value: T) -> Arc<T> {
         let value = Arc::new(value);
-        *self.kept() = Some(Kept { url: url.clone(), value: Arc::clone(&value), fetched_at: now, asked_at: now });
+        *self.entry() =
+            Some(CacheEntry { url: url.clone(), value: Arc::clone(&value), fetched_at: now, requested_at: now });
         value
     }
 
     /// Whether it may be fetched again although it is fresh; if so, whoever asks next may not.
-    pub(super) fn may_ask_again(&self, now: Duration) -> bool {
-        match &mut *self.kept() {
+    pub(super) fn may_refetch(&self, now: Duration) -> bool {
+        match &mut *self.entry() {
             None => true,
-            Some(kept) if now.saturating_sub(kept.asked_at) >= AGAIN_AFTER => {
-                kept.asked_at = now;
+            Some(kept) if now.saturating_sub(kept.requested_at) >= AGAIN_AFTER => {
+                kept.requested_at = now;
                 true
             }
             Some(_) => false,
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<Kept<T>>> {
+    fn entry(&self) -> MutexGuard<'_, Option<CacheEntry<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,48 +4,48 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::testing::{ACCESS_TOKEN, Op, Reply, attempt, callback, known, options};
+use super::testing::{ACCESS_TOKEN, TestOpenId, TestReply, attempt, callback, known, options};
 use super::*;
 use crate::crypto::testing::NOW;
 
 #[tokio::test]
-async fn a_description_is_the_issuers_to_the_letter() {
+async fn a_description_must_name_the_exact_issuer() {
     for (name, value, expected) in [
         ("issuer", json!("https://evil.example"), "it is not that of the issuer"),
         ("issuer", Value::Null, "it is not that of the issuer"),
         ("token_endpoint", json!("http://evil.example/t"), "token_endpoint must begin with https"),
         ("jwks_uri", Value::Null, "it has no jwks_uri"),
     ] {
-        let op = Op::start().await;
-        op.describes(&[(name, value)]);
+        let op = TestOpenId::start().await;
+        op.set_description(&[(name, value)]);
         let error = op.provider().authorize_url(&attempt("corp")).await.unwrap_err().to_string();
         assert!(error.starts_with("corp: reading its description: ") && error.contains(expected), "{error}");
         assert!(
             op.provider().identify(&callback(), &attempt("corp"), NOW).await.is_err()
-                && op.server.asked("/token").is_empty(),
+                && op.server.requests("/token").is_empty(),
             "no code is given away"
         );
     }
-    let op = Op::start().await;
-    op.describes(&[("issuer", json!(format!("{}/", op.server.url)))]);
+    let op = TestOpenId::start().await;
+    op.set_description(&[("issuer", json!(format!("{}/", op.server.url)))]);
     let slash_more = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
     assert!(matches!(slash_more, Err(SocialError::Untrusted(_))), "{slash_more:?}");
 }
 
 #[tokio::test]
-async fn a_description_is_asked_for_once_by_all_who_wait_and_not_at_once_again_where_it_failed() {
-    let op = Op::start().await;
-    let asked = || op.server.asked("/.well-known/openid-configuration").len();
+async fn concurrent_description_fetches_share_one_request_and_failures_are_cached() {
+    let op = TestOpenId::start().await;
+    let asked = || op.server.requests("/.well-known/openid-configuration").len();
     let begun = attempt("corp");
     let all = async || {
         let [one, two, three] = [(); 3].map(|()| Box::pin(op.provider().authorize_url(&begun)));
         <[_; 3]>::from(tokio::join!(one, two, three))
     };
-    op.server.says("/.well-known/openid-configuration", Reply::Json(503, json!({})));
+    op.server.reply_with("/.well-known/openid-configuration", TestReply::Json(503, json!({})));
     let failed = all().await;
     assert!(failed.iter().all(|way| matches!(way, Err(SocialError::Unreachable(_)))), "{failed:?}");
     assert_eq!(asked(), 1, "all who waited were told the same");
-    op.describes(&[]);
+    op.set_description(&[]);
     op.clock.advance(Duration::from_secs(4));
     assert!(all().await.iter().all(Result::is_err));
     assert_eq!(asked(), 1, "left alone");
@@ -53,7 +53,7 @@ async fn a_description_is_asked_for_once_by_all_who_wait_and_not_at_once_again_w
     assert!(all().await.iter().all(Result::is_ok));
     assert_eq!(asked(), 2, "once for all");
     // One that is kept already is not spoiled by what fails later.
-    op.server.says("/.well-known/openid-configuration", Reply::Json(503, json!({})));
+    op.server.reply_with("/.well-known/openid-configuration", TestReply::Json(503, json!({})));
     op.clock.advance(Duration::from_mins(59));
     assert!(all().await.iter().all(Result::is_ok));
     op.clock.advance(Duration::from_mins(1));
@@ -62,8 +62,8 @@ async fn a_description_is_asked_for_once_by_all_who_wait_and_not_at_once_again_w
 }
 
 #[tokio::test]
-async fn an_issuer_set_in_googles_place_describes_itself() {
-    let op = Op::start().await;
+async fn a_configured_google_issuer_is_discovered() {
+    let op = TestOpenId::start().await;
     let mut options = options(&op.clock);
     options.google = Some(KnownProvider { issuer: Some(op.server.url.clone()), ..known() });
     let providers = Providers::new(options).unwrap();
@@ -73,10 +73,10 @@ async fn an_issuer_set_in_googles_place_describes_itself() {
     assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.unwrap().social_id, "ann-1");
     // Userinfo is no proof of its own: it says who an access token is for, not that it was made for us.
     op.clock.advance(Duration::from_hours(1));
-    op.describes(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
-    op.server.says_json("/userinfo", json!({"sub": "ann-1", "email": "ann@example.com", "email_verified": true}));
-    op.server.says_json("/token", json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer"}));
+    op.set_description(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
+    op.server.reply_with_json("/userinfo", json!({"sub": "ann-1", "email": "ann@example.com", "email_verified": true}));
+    op.server.reply_with_json("/token", json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer"}));
     let error = google.identify(&callback(), &attempt("google"), NOW).await.unwrap_err();
     assert_eq!(error, SocialError::Nonsense("google: reading its ID token: there is none".to_owned()));
-    assert!(op.server.asked("/userinfo").is_empty());
+    assert!(op.server.requests("/userinfo").is_empty());
 }

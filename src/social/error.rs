@@ -28,31 +28,31 @@ pub enum SocialError {
 
 /// One thing that is done with a provider, for the words of an error.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step<'a> {
+pub(super) struct ProviderStep<'a> {
     /// With whom.
     pub(super) provider: &'a ProviderName,
     /// What, as in "fetching its keys".
     pub(super) doing: &'static str,
 }
 
-impl Step<'_> {
+impl ProviderStep<'_> {
     pub(super) fn unreachable(self, what: impl std::fmt::Display) -> SocialError {
-        SocialError::Unreachable(self.words(what))
+        SocialError::Unreachable(self.message(what))
     }
 
     pub(super) fn refused(self, code: &str) -> SocialError {
-        SocialError::Refused(self.words(format_args!("the provider refused: {code}")))
+        SocialError::Refused(self.message(format_args!("the provider refused: {code}")))
     }
 
-    pub(super) fn nonsense(self, what: impl std::fmt::Display) -> SocialError {
-        SocialError::Nonsense(self.words(what))
+    pub(super) fn invalid_response(self, what: impl std::fmt::Display) -> SocialError {
+        SocialError::Nonsense(self.message(what))
     }
 
     pub(super) fn untrusted(self, what: impl std::fmt::Display) -> SocialError {
-        SocialError::Untrusted(self.words(what))
+        SocialError::Untrusted(self.message(what))
     }
 
-    fn words(self, what: impl std::fmt::Display) -> String {
+    fn message(self, what: impl std::fmt::Display) -> String {
         format!("{}: {}: {what}", self.provider, self.doing)
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Common;
+use super::ProviderCommon;
 use super::error::SocialError;
 use super::flow::Endpoints;
 use super::options::KnownProvider;
@@ -43,7 +43,7 @@ impl Facebook {
         })
     }
 
-    pub(super) async fn person(&self, common: &Common, token: &SecretText) -> Result<Person, SocialError> {
+    pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, SocialError> {
         let step = common.step("asking who signed in");
         let mut me = self.me.clone();
         me.query_pairs_mut().append_pair("fields", FIELDS);
@@ -51,7 +51,7 @@ impl Facebook {
             me.query_pairs_mut().append_pair("appsecret_proof", &app_secret_proof(secret, token));
         }
         let said = common.web.fetch_object(step, &me, Some(token), &[]).await?;
-        read_me(&said).ok_or_else(|| step.nonsense("the answer names nobody (id)"))
+        read_me(&said).ok_or_else(|| step.invalid_response("the answer names nobody (id)"))
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_facebooks_is_never_proven() {
+    fn a_facebook_address_is_never_verified() {
         let said = json!({"id": "10158", "name": "Ann Other", "email": "ann@example.com", "first_name": "Ann",
             "last_name": "Other", "email_verified": true, "verified": true});
         let person = read_me(said.as_object().unwrap()).unwrap();

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{SocialError, Step};
-use super::web::{Web, error_code};
+use super::error::{ProviderStep, SocialError};
+use super::web::{WebClient, error_code};
 use crate::domain::secret::SecretText;
 use crate::domain::social::{SignInAttempt, SocialTokens};
 use crate::domain::strict_json;
@@ -55,7 +55,7 @@ pub(super) struct Endpoints {
 }
 
 /// What a code was changed for.
-pub(super) struct Answer {
+pub(super) struct GrantedTokens {
     pub(super) tokens: SocialTokens,
     pub(super) id_token: Option<SecretText>,
 }
@@ -68,10 +68,10 @@ struct IdTokenField {
 
 impl ExtraTokenFields for IdTokenField {}
 
-type TheirAnswer = StandardTokenResponse<IdTokenField, BasicTokenType>;
+type ProviderTokenResponse = StandardTokenResponse<IdTokenField, BasicTokenType>;
 type Flow = oauth2::Client<
     BasicErrorResponse,
-    TheirAnswer,
+    ProviderTokenResponse,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
@@ -99,7 +99,7 @@ impl Client {
     /// Where to send the browser. A nonce is for providers that give ID tokens.
     pub(super) fn authorize_url(
         &self,
-        step: Step<'_>,
+        step: ProviderStep<'_>,
         at: &Endpoints,
         attempt: &SignInAttempt,
         nonce: bool,
@@ -120,13 +120,13 @@ impl Client {
     /// Changes a code for tokens.
     pub(super) async fn exchange(
         &self,
-        step: Step<'_>,
-        web: &Web,
+        step: ProviderStep<'_>,
+        web: &WebClient,
         at: &Endpoints,
         code: &SecretText,
         attempt: &SignInAttempt,
         now: Timestamp,
-    ) -> Result<Answer, SocialError> {
+    ) -> Result<GrantedTokens, SocialError> {
         let flow = self.flow(at);
         let request = flow
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
@@ -138,13 +138,14 @@ impl Client {
     /// Has an access token renewed.
     pub(super) async fn refresh(
         &self,
-        step: Step<'_>,
-        web: &Web,
+        step: ProviderStep<'_>,
+        web: &WebClient,
         at: &Endpoints,
         token: &SecretText,
         now: Timestamp,
-    ) -> Result<Answer, SocialError> {
-        let (flow, token) = (self.flow(at), RefreshToken::new(token.expose().to_owned()));
+    ) -> Result<GrantedTokens, SocialError> {
+        let flow = self.flow(at);
+        let token = RefreshToken::new(token.expose().to_owned());
         let request = flow.exchange_refresh_token(&token);
         let answer = request.request_async(&TokenEndpoint { step, web }).await;
         read(step, answer, now)
@@ -158,7 +159,7 @@ impl fmt::Debug for Client {
 }
 
 /// The library panics on a verifier that the RFC forbids; one that came back in a cookie is not worth that.
-fn verifier(step: Step<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier, SocialError> {
+fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier, SocialError> {
     let verifier = attempt.verifier.expose();
     if !VERIFIER_LENGTH.contains(&verifier.len()) {
         return Err(step.untrusted("the attempt has no PKCE verifier"));
@@ -169,8 +170,8 @@ fn verifier(step: Step<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier,
 /// The token endpoint as the library asks it. A type of its own: of a closure the compiler can't tell that what it
 /// returns may go from thread to thread.
 struct TokenEndpoint<'a> {
-    step: Step<'a>,
-    web: &'a Web,
+    step: ProviderStep<'a>,
+    web: &'a WebClient,
 }
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
@@ -184,12 +185,16 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
 
 /// One request to the token endpoint. A refusal is found here, for GitHub refuses with status 200, and Facebook in an
 /// object of its own; the library knows neither.
-async fn token_request(step: Step<'_>, web: &Web, request: HttpRequest) -> Result<HttpResponse, SocialError> {
-    let (head, body) = web.ask(step, request).await?.into_parts();
+async fn token_request(
+    step: ProviderStep<'_>,
+    web: &WebClient,
+    request: HttpRequest,
+) -> Result<HttpResponse, SocialError> {
+    let (head, body) = web.request(step, request).await?.into_parts();
     let status = head.status;
     let Ok(said) = strict_json::parse_object(&body) else {
         return Err(if status.is_success() {
-            step.nonsense("the token endpoint gave no JSON object")
+            step.invalid_response("the token endpoint gave no JSON object")
         } else {
             step.refused(&format!("http_{}", status.as_u16()))
         });
@@ -207,22 +212,26 @@ async fn token_request(step: Step<'_>, web: &Web, request: HttpRequest) -> Resul
     }
 }
 
-type TheirError = RequestTokenError<SocialError, BasicErrorResponse>;
+type ProviderTokenError = RequestTokenError<SocialError, BasicErrorResponse>;
 
-fn read(step: Step<'_>, answer: Result<TheirAnswer, TheirError>, now: Timestamp) -> Result<Answer, SocialError> {
+fn read(
+    step: ProviderStep<'_>,
+    answer: Result<ProviderTokenResponse, ProviderTokenError>,
+    now: Timestamp,
+) -> Result<GrantedTokens, SocialError> {
     let answer = answer.map_err(|error| match error {
         RequestTokenError::Request(error) => error,
         // The path to the member that is wrong, and neither its value nor the answer, which holds tokens.
         RequestTokenError::Parse(error, _) => {
-            step.nonsense(format_args!("the token endpoint's answer is wrong at `{}`", error.path()))
+            step.invalid_response(format_args!("the token endpoint's answer is wrong at `{}`", error.path()))
         }
         RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => {
-            step.nonsense("the token endpoint's answer can't be read")
+            step.invalid_response("the token endpoint's answer can't be read")
         }
     })?;
     let token = |text: &String| {
         if text.len() > TOKEN_MAX {
-            return Err(step.nonsense(format_args!("a token of more than {TOKEN_MAX} bytes")));
+            return Err(step.invalid_response(format_args!("a token of more than {TOKEN_MAX} bytes")));
         }
         Ok(SecretText::new(text.clone()))
     };
@@ -232,5 +241,5 @@ fn read(step: Step<'_>, answer: Result<TheirAnswer, TheirError>, now: Timestamp)
         refresh: refresh.map(token).transpose()?,
         expires_at: answer.expires_in().map(|span| now + span),
     };
-    Ok(Answer { tokens, id_token: answer.extra_fields().id_token.clone() })
+    Ok(GrantedTokens { tokens, id_token: answer.extra_fields().id_token.clone() })
 }

@@ -5,7 +5,7 @@ use http::header::ACCEPT;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::Common;
+use super::ProviderCommon;
 use super::error::SocialError;
 use super::flow::Endpoints;
 use super::options::KnownProvider;
@@ -50,18 +50,18 @@ impl GitHub {
         })
     }
 
-    pub(super) async fn person(&self, common: &Common, token: &SecretText) -> Result<Person, SocialError> {
+    pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, SocialError> {
         let step = common.step("asking who signed in");
         let user = common.web.fetch_object(step, &self.user, Some(token), &HEADERS).await?;
-        let person = read_user(&user).ok_or_else(|| step.nonsense("the answer names nobody (id)"))?;
+        let person = read_user(&user).ok_or_else(|| step.invalid_response("the answer names nobody (id)"))?;
         let step = common.step("asking for the addresses");
         let emails = match common.web.fetch(step, &self.emails, Some(token), &HEADERS).await {
-            Ok(body) => strict_json::parse(&body).map_err(|_| step.nonsense("the answer is no JSON"))?,
+            Ok(body) => strict_json::parse(&body).map_err(|_| step.invalid_response("the answer is no JSON"))?,
             // Somebody who withheld the scope still is who they are.
             Err(SocialError::Refused(_)) => Value::Null,
             Err(error) => return Err(error),
         };
-        Ok(match proven_email(&emails) {
+        Ok(match verified_email(&emails) {
             Some(email) => Person { email: Some(email), email_verified: true, ..person },
             None => person,
         })
@@ -82,7 +82,7 @@ fn read_user(user: &Map<String, Value>) -> Option<Person> {
 }
 
 /// The address that is the primary one and verified.
-fn proven_email(emails: &Value) -> Option<Email> {
+fn verified_email(emails: &Value) -> Option<Email> {
     let is = |entry: &Map<String, Value>, name: &str| entry.get(name) == Some(&Value::Bool(true));
     let entries = emails.as_array()?.iter().filter_map(Value::as_object);
     let primary = entries.into_iter().find(|entry| is(entry, "primary") && is(entry, "verified"))?;
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_is_read() {
+    fn a_github_user_is_parsed() {
         let user = json!({"login": "octocat", "id": 583_231, "name": "The Octocat", "email": null, "bio": "…"});
         let person = read_user(user.as_object().unwrap()).unwrap();
         assert_eq!((person.social_id.as_str(), person.username.as_deref()), ("583231", Some("octocat")));
@@ -108,9 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn only_the_primary_verified_address_is_proven() {
+    fn only_the_primary_verified_address_is_used() {
         let entry = |email: &str, primary: bool, verified: bool| json!({"email": email, "primary": primary, "verified": verified});
-        let proven = |emails: Value| proven_email(&emails).map(|email| email.as_str().to_owned());
+        let proven = |emails: Value| verified_email(&emails).map(|email| email.as_str().to_owned());
         let others = [entry("a@example.com", false, true), entry("b@example.com", true, false)];
         assert_eq!(proven(json!(others)), None);
         assert_eq!(proven(json!([others[0], entry("c@example.com", true, true)])).as_deref(), Some("c@example.com"));

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 
 /// What is expected of an ID token.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Expected<'a> {
+pub(super) struct ExpectedIdToken<'a> {
     /// The spellings of the one issuer.
     pub(super) issuers: &'a [&'a str],
     pub(super) client_id: &'a str,
@@ -22,14 +22,14 @@ pub(super) struct Expected<'a> {
 }
 
 /// Checks `typ` and claims; the error says what is wrong and holds nothing of the token.
-pub(super) fn check(token: &UnverifiedToken<'_>, expected: &Expected<'_>) -> Result<(), &'static str> {
+pub(super) fn check(token: &UnverifiedToken<'_>, expected: &ExpectedIdToken<'_>) -> Result<(), &'static str> {
     if !matches!(token.typ.as_str(), "" | "jwt") {
         return Err("is a token of another kind");
     }
     check_claims(&token.claims, expected)
 }
 
-fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), &'static str> {
+fn check_claims(claims: &Map<String, Value>, expected: &ExpectedIdToken<'_>) -> Result<(), &'static str> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if !text("iss").is_some_and(|iss| expected.issuers.contains(&iss)) {
         return Err("is another issuer's (iss)");
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    const EXPECTED: Expected<'static> = Expected {
+    const EXPECTED: ExpectedIdToken<'static> = ExpectedIdToken {
         issuers: &["https://op.example"],
         client_id: "us",
         nonce: "n-1",
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn good_claims_pass_within_the_leeway() {
+    fn valid_claims_are_accepted_within_the_leeway() {
         for changes in [
             &[][..],
             &[("exp", json!(996))],
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_claim_is_refused() {
+    fn each_invalid_claim_is_rejected() {
         let gone = json!("(gone)");
         let rows = [
             ("iss", json!("https://op.example/"), "(iss)"),
@@ -144,9 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn no_nonce_is_none_to_compare_with() {
+    fn a_missing_nonce_is_rejected() {
         let claims = json!({"iss": "https://op.example", "aud": "us", "exp": 1100, "iat": 990, "nonce": ""});
-        let expected = Expected { nonce: "", ..EXPECTED };
+        let expected = ExpectedIdToken { nonce: "", ..EXPECTED };
         assert!(check_claims(claims.as_object().unwrap(), &expected).is_err());
     }
 }

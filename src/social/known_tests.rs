@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use url::Url;
 
-use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, Reply, Server, attempt, callback, known, options, secret};
+use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, TestReply, TestServer, attempt, callback, known, options, secret};
 use super::*;
 use crate::crypto::testing::NOW;
 
@@ -17,7 +17,7 @@ fn usual() -> Providers {
 }
 
 /// GitHub and Facebook, played by `server`.
-fn played(server: &Server) -> Providers {
+fn providers_at(server: &TestServer) -> Providers {
     let mut options = options(&Clock::manual(NOW));
     let at = |path: &str| Some(format!("{}{path}", server.url));
     let there = KnownProvider {
@@ -31,16 +31,19 @@ fn played(server: &Server) -> Providers {
     Providers::new(options).unwrap()
 }
 
-async fn identify(server: &Server, name: &str) -> Result<SocialIdentity, SocialError> {
-    played(server).find(name).unwrap().identify(&callback(), &attempt(name), NOW).await
+async fn identify(server: &TestServer, name: &str) -> Result<SocialIdentity, SocialError> {
+    providers_at(server).find(name).unwrap().identify(&callback(), &attempt(name), NOW).await
 }
 
-fn gives_a_token(server: &Server) {
-    server.says_json("/token", json!({"access_token": ACCESS_TOKEN, "token_type": "bearer", "scope": "user:email"}));
+fn set_token_response(server: &TestServer) {
+    server.reply_with_json(
+        "/token",
+        json!({"access_token": ACCESS_TOKEN, "token_type": "bearer", "scope": "user:email"}),
+    );
 }
 
 #[test]
-fn none_is_offered_unless_configured() {
+fn no_provider_is_enabled_by_default() {
     let none = Providers::new(options(&Clock::manual(NOW))).unwrap();
     assert!(none.offered().next().is_none() && none.find("google").is_none());
     let all = usual();
@@ -50,7 +53,7 @@ fn none_is_offered_unless_configured() {
 }
 
 #[test]
-fn a_wrong_url_names_itself() {
+fn an_invalid_provider_url_is_named() {
     for url in ["http://example.com/t", "example.com", "https://me@example.com"] {
         let mut options = options(&Clock::manual(NOW));
         options.github = Some(KnownProvider { token_url: Some(url.to_owned()), ..known() });
@@ -60,7 +63,7 @@ fn a_wrong_url_names_itself() {
 }
 
 #[tokio::test]
-async fn each_sends_browsers_to_its_own_place() {
+async fn each_provider_redirects_to_its_own_endpoint() {
     let all = usual();
     for (name, place, scope, more) in [
         (
@@ -88,7 +91,7 @@ async fn each_sends_browsers_to_its_own_place() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_is_none_is_refused() {
+async fn an_invalid_pkce_verifier_is_rejected() {
     let all = usual();
     for verifier in ["", "short", &"a".repeat(129)] {
         let attempt = SignInAttempt { verifier: secret(verifier), ..attempt("github") };
@@ -98,7 +101,7 @@ async fn a_verifier_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn a_callback_that_names_another_is_refused() {
+async fn a_callback_naming_another_issuer_is_rejected() {
     let all = usual();
     for name in ["google", "github", "facebook"] {
         let back = Callback { iss: Some("https://evil.example".to_owned()), ..callback() };
@@ -108,14 +111,14 @@ async fn a_callback_that_names_another_is_refused() {
 }
 
 #[tokio::test]
-async fn github_says_who_and_which_address_is_proven() {
-    let server = Server::start().await;
-    gives_a_token(&server);
-    server.says_json(
+async fn github_returns_identity_and_verified_address() {
+    let server = TestServer::start().await;
+    set_token_response(&server);
+    server.reply_with_json(
         "/user",
         json!({"id": 583_231, "login": "octocat", "name": "The Octocat", "email": "old@example.com"}),
     );
-    server.says_json(
+    server.reply_with_json(
         "/emails",
         json!([{"email": "cat@example.com", "primary": true, "verified": true, "visibility": "private"}]),
     );
@@ -123,7 +126,7 @@ async fn github_says_who_and_which_address_is_proven() {
     assert_eq!((cat.social_id.as_str(), cat.username.as_deref()), ("583231", Some("octocat")));
     assert_eq!((cat.email.unwrap().as_str(), cat.email_verified), ("cat@example.com", true));
     for path in ["/user", "/emails"] {
-        let head = server.asked(path)[0].head.to_lowercase();
+        let head = server.requests(path)[0].head.to_lowercase();
         for line in [
             &format!("authorization: bearer {ACCESS_TOKEN}"),
             "user-agent: countersign/",
@@ -133,60 +136,66 @@ async fn github_says_who_and_which_address_is_proven() {
             assert!(head.contains(line), "{line}: {head}");
         }
     }
-    let asked = &server.asked("/token")[0];
+    let asked = &server.requests("/token")[0];
     assert!(asked.body.contains(&format!("client_secret={CLIENT_SECRET}")) && asked.body.contains("code_verifier="));
     assert!(asked.head.to_lowercase().contains("accept: application/json"), "else GitHub answers with a form");
-    server.says("/emails", Reply::Json(404, json!({"message": "Not Found"})));
+    server.reply_with("/emails", TestReply::Json(404, json!({"message": "Not Found"})));
     let cat = identify(&server, "github").await.unwrap();
     assert_eq!((cat.email.unwrap().as_str(), cat.email_verified), ("old@example.com", false), "withheld");
-    server.says("/emails", Reply::Json(502, json!({})));
+    server.reply_with("/emails", TestReply::Json(502, json!({})));
     assert!(matches!(identify(&server, "github").await, Err(SocialError::Unreachable(_))), "not known now");
 }
 
 #[tokio::test]
-async fn github_refuses_with_status_200() {
-    let server = Server::start().await;
+async fn a_github_error_with_status_200_is_a_refusal() {
+    let server = TestServer::start().await;
     let refusal =
         json!({"error": "bad_verification_code", "error_description": "The code passed is incorrect or expired."});
-    server.says_json("/token", refusal);
+    server.reply_with_json("/token", refusal);
     let error = identify(&server, "github").await.unwrap_err();
     let words = "github: changing the code for tokens: the provider refused: bad_verification_code";
     assert_eq!(error, SocialError::Refused(words.to_owned()));
     let tokens = json!({"access_token": "at-2", "token_type": "bearer", "expires_in": 28800, "refresh_token": "rt-2"});
-    server.says_json("/token", tokens);
-    let renewed = played(&server).find("github").unwrap().refresh(&secret("rt-1"), NOW).await.unwrap();
+    server.reply_with_json("/token", tokens);
+    let renewed = providers_at(&server).find("github").unwrap().refresh(&secret("rt-1"), NOW).await.unwrap();
     assert_eq!(renewed.refresh.as_ref().map(SecretText::expose), Some("rt-2"));
     assert_eq!(renewed.expires_at, Some(NOW + Duration::from_hours(8)));
 }
 
 #[tokio::test]
-async fn facebook_is_asked_with_a_proof_and_proves_no_address() {
-    let server = Server::start().await;
-    gives_a_token(&server);
-    server.says_json("/user", json!({"id": "10158", "name": "Ann Other", "email": "ann@example.com"}));
+async fn facebook_requests_carry_an_app_secret_proof_and_verify_no_address() {
+    let server = TestServer::start().await;
+    set_token_response(&server);
+    server.reply_with_json("/user", json!({"id": "10158", "name": "Ann Other", "email": "ann@example.com"}));
     let ann = identify(&server, "facebook").await.unwrap();
     assert_eq!((ann.social_id.as_str(), ann.email_verified), ("10158", false));
     assert_eq!((ann.email.unwrap().as_str(), ann.first_name.as_str()), ("ann@example.com", "Ann"));
-    let head = &server.asked("/user")[0].head;
+    let head = &server.requests("/user")[0].head;
     let proof = crate::crypto::app_secret_proof::app_secret_proof(&secret(CLIENT_SECRET), &secret(ACCESS_TOKEN));
     assert!(head.contains("fields=id%2Cname%2Cemail%2Cfirst_name%2Clast_name"), "{head}");
     assert!(head.contains(&format!("appsecret_proof={proof}")), "{head}");
     let line = head.lines().next().unwrap();
     assert!(!line.contains(ACCESS_TOKEN), "the token is no part of a URL: {line}");
-    server.says("/user", Reply::Json(400, json!({"error": {"type": "OAuthException", "message": "at-1-hunter2"}})));
+    server.reply_with(
+        "/user",
+        TestReply::Json(400, json!({"error": {"type": "OAuthException", "message": "at-1-hunter2"}})),
+    );
     let words = "facebook: asking who signed in: the provider refused: OAuthException";
     assert_eq!(identify(&server, "facebook").await, Err(SocialError::Refused(words.to_owned())));
-    let none = played(&server).find("facebook").unwrap().refresh(&secret("rt-1"), NOW).await;
+    let none = providers_at(&server).find("facebook").unwrap().refresh(&secret("rt-1"), NOW).await;
     assert_eq!(none, Err(SocialError::NoToken));
 }
 
 /// What a route awaits must go from thread to thread; compiling this says that it does.
 #[test]
-fn asking_may_go_from_thread_to_thread() {
-    fn goes<T: Send>(_: T) {}
-    let (all, attempt, callback, token) = (usual(), attempt("github"), callback(), secret("rt-1"));
+fn provider_futures_are_send() {
+    fn assert_send<T: Send>(_: T) {}
+    let all = usual();
+    let attempt = attempt("github");
+    let callback = callback();
+    let token = secret("rt-1");
     let github = all.find("github").unwrap();
-    goes(github.authorize_url(&attempt));
-    goes(github.identify(&callback, &attempt, NOW));
-    goes(github.refresh(&token, NOW));
+    assert_send(github.authorize_url(&attempt));
+    assert_send(github.identify(&callback, &attempt, NOW));
+    assert_send(github.refresh(&token, NOW));
 }

@@ -44,12 +44,12 @@ use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SignInAttempt, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
-use error::Step;
+use error::ProviderStep;
 use facebook::Facebook;
 use flow::{Client, Endpoints};
 use github::GitHub;
 use openid::OpenId;
-use web::{Web, plain_code};
+use web::{WebClient, plain_code};
 
 /// What a browser brings back from a provider, besides the state, which is checked before (RFC 6749 §4.1.2).
 #[derive(Clone, Debug)]
@@ -69,23 +69,23 @@ pub struct Providers {
 /// One provider.
 #[derive(Debug)]
 pub struct Provider {
-    common: Common,
+    common: ProviderCommon,
     label: String,
-    kind: Kind,
+    kind: ProviderKind,
 }
 
 /// What is alike in all providers: who we are to them, and the way there.
 #[derive(Debug)]
-struct Common {
+struct ProviderCommon {
     name: ProviderName,
     client: Client,
-    web: Arc<Web>,
+    web: Arc<WebClient>,
     clock: Clock,
     leeway: Duration,
 }
 
 #[derive(Debug)]
-enum Kind {
+enum ProviderKind {
     /// Google, or any other of OpenID Connect.
     OpenId(Box<OpenId>),
     GitHub(Box<GitHub>),
@@ -93,28 +93,30 @@ enum Kind {
 }
 
 /// One provider before it is put together.
-struct Plan {
+struct ProviderPlan {
     name: ProviderName,
     label: String,
     client_id: String,
     client_secret: Option<SecretText>,
     scopes: Vec<String>,
     extra: &'static [(&'static str, &'static str)],
-    kind: Kind,
+    kind: ProviderKind,
 }
 
 impl Providers {
     /// Reads the options; talks to nobody yet.
     pub fn new(options: SocialOptions) -> Result<Self, SocialError> {
-        let (public_url, clock) = (options.public_url.clone(), options.clock.clone());
-        let (leeway, limits) = (options.leeway, options.limits);
+        let public_url = options.public_url.clone();
+        let clock = options.clock.clone();
+        let leeway = options.leeway;
+        let limits = options.limits;
         let plans = plans(options)?;
         if plans.is_empty() {
             return Ok(Self { all: Vec::new() });
         }
-        let web = Web::new(limits);
+        let web = WebClient::new(limits);
         let web = Arc::new(web.map_err(|error| SocialError::Nonsense(format!("setting up TLS: {error}")))?);
-        let build = |plan: Plan| {
+        let build = |plan: ProviderPlan| {
             let client = Client {
                 id: plan.client_id,
                 secret: plan.client_secret,
@@ -122,7 +124,8 @@ impl Providers {
                 scopes: plan.scopes,
                 extra: plan.extra,
             };
-            let common = Common { name: plan.name, client, web: Arc::clone(&web), clock: clock.clone(), leeway };
+            let common =
+                ProviderCommon { name: plan.name, client, web: Arc::clone(&web), clock: clock.clone(), leeway };
             Ok(Provider { common, label: plan.label, kind: plan.kind })
         };
         Ok(Self { all: plans.into_iter().map(build).collect::<Result<_, _>>()? })
@@ -153,16 +156,16 @@ impl Provider {
     /// Its issuer, where it is a provider of OpenID Connect: its ids mean somebody at that issuer alone.
     pub fn issuer(&self) -> Option<&str> {
         match &self.kind {
-            Kind::OpenId(openid) => openid.issuers().next(),
-            Kind::GitHub(_) | Kind::Facebook(_) => None,
+            ProviderKind::OpenId(openid) => openid.issuers().next(),
+            ProviderKind::GitHub(_) | ProviderKind::Facebook(_) => None,
         }
     }
 
     /// Whether its access tokens can be renewed. Facebook has nothing to renew them with.
     pub fn can_refresh(&self) -> bool {
         match self.kind {
-            Kind::OpenId(_) | Kind::GitHub(_) => true,
-            Kind::Facebook(_) => false,
+            ProviderKind::OpenId(_) | ProviderKind::GitHub(_) => true,
+            ProviderKind::Facebook(_) => false,
         }
     }
 
@@ -170,7 +173,7 @@ impl Provider {
     pub async fn authorize_url(&self, attempt: &SignInAttempt) -> Result<String, SocialError> {
         let step = self.common.step("sending a browser there");
         self.check_attempt(step, attempt)?;
-        let nonce = matches!(self.kind, Kind::OpenId(_));
+        let nonce = matches!(self.kind, ProviderKind::OpenId(_));
         self.common.client.authorize_url(step, &self.endpoints().await?, attempt, nonce)
     }
 
@@ -181,7 +184,7 @@ impl Provider {
         attempt: &SignInAttempt,
         now: Timestamp,
     ) -> Result<SocialIdentity, SocialError> {
-        let Common { name, client, web, .. } = &self.common;
+        let ProviderCommon { name, client, web, .. } = &self.common;
         let step = self.common.step("taking a browser back");
         self.check_attempt(step, attempt)?;
         let at = self.endpoints().await?;
@@ -190,9 +193,9 @@ impl Provider {
         let step = self.common.step("changing the code for tokens");
         let answer = client.exchange(step, web, &at, code, attempt, now).await?;
         let person = match &self.kind {
-            Kind::OpenId(openid) => openid.person(&self.common, &at, &answer, attempt, now).await?,
-            Kind::GitHub(github) => github.person(&self.common, &answer.tokens.access).await?,
-            Kind::Facebook(facebook) => facebook.person(&self.common, &answer.tokens.access).await?,
+            ProviderKind::OpenId(openid) => openid.person(&self.common, &at, &answer, attempt, now).await?,
+            ProviderKind::GitHub(github) => github.person(&self.common, &answer.tokens.access).await?,
+            ProviderKind::Facebook(facebook) => facebook.person(&self.common, &answer.tokens.access).await?,
         };
         Ok(SocialIdentity {
             provider: name.clone(),
@@ -214,19 +217,20 @@ impl Provider {
             return Err(SocialError::NoToken);
         }
         let step = self.common.step("renewing an access token");
-        let (client, web) = (&self.common.client, &self.common.web);
+        let client = &self.common.client;
+        let web = &self.common.web;
         Ok(client.refresh(step, web, &self.endpoints().await?, token, now).await?.tokens)
     }
 
     async fn endpoints(&self) -> Result<Endpoints, SocialError> {
         match &self.kind {
-            Kind::OpenId(openid) => openid.endpoints(&self.common).await,
-            Kind::GitHub(github) => Ok(github.endpoints.clone()),
-            Kind::Facebook(facebook) => Ok(facebook.endpoints.clone()),
+            ProviderKind::OpenId(openid) => openid.endpoints(&self.common).await,
+            ProviderKind::GitHub(github) => Ok(github.endpoints.clone()),
+            ProviderKind::Facebook(facebook) => Ok(facebook.endpoints.clone()),
         }
     }
 
-    fn check_attempt(&self, step: Step<'_>, attempt: &SignInAttempt) -> Result<(), SocialError> {
+    fn check_attempt(&self, step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<(), SocialError> {
         if attempt.provider == *self.name() {
             return Ok(());
         }
@@ -234,11 +238,11 @@ impl Provider {
     }
 
     /// RFC 9207 §2.4: who answers, an error too, must be who was asked, or a code of one provider's ends up at another (RFC 9700 §4.4).
-    fn check_issuer(&self, step: Step<'_>, iss: Option<&str>, always: bool) -> Result<(), SocialError> {
+    fn check_issuer(&self, step: ProviderStep<'_>, iss: Option<&str>, always: bool) -> Result<(), SocialError> {
         let known = match &self.kind {
-            Kind::OpenId(openid) => openid.issuers().collect(),
-            Kind::GitHub(github) => Vec::from_iter(github.issuer.as_deref()),
-            Kind::Facebook(facebook) => Vec::from_iter(facebook.issuer.as_deref()),
+            ProviderKind::OpenId(openid) => openid.issuers().collect(),
+            ProviderKind::GitHub(github) => Vec::from_iter(github.issuer.as_deref()),
+            ProviderKind::Facebook(facebook) => Vec::from_iter(facebook.issuer.as_deref()),
         };
         match iss {
             Some(iss) if !known.is_empty() && !known.contains(&iss) => {
@@ -250,37 +254,37 @@ impl Provider {
     }
 }
 
-impl Common {
-    fn step(&self, doing: &'static str) -> Step<'_> {
-        Step { provider: &self.name, doing }
+impl ProviderCommon {
+    fn step(&self, doing: &'static str) -> ProviderStep<'_> {
+        ProviderStep { provider: &self.name, doing }
     }
 }
 
 /// The configured providers, the well-known ones first.
-fn plans(options: SocialOptions) -> Result<Vec<Plan>, SocialError> {
+fn plans(options: SocialOptions) -> Result<Vec<ProviderPlan>, SocialError> {
     let known = [
         options.google.map(|google| {
-            let kind = Kind::OpenId(Box::new(OpenId::google(&google)?));
+            let kind = ProviderKind::OpenId(Box::new(OpenId::google(&google)?));
             // Without it no refresh token is ever given; with it one is, at the person's first consent.
             let extra: &[_] = &[("access_type", "offline")];
             known("google", "Google", google, &["openid", "email", "profile"], extra, kind)
         }),
         options.github.map(|github| {
-            let kind = Kind::GitHub(Box::new(GitHub::new(&github)?));
+            let kind = ProviderKind::GitHub(Box::new(GitHub::new(&github)?));
             known("github", "GitHub", github, &github::SCOPES, &[], kind)
         }),
         options.facebook.map(|facebook| {
-            let kind = Kind::Facebook(Box::new(Facebook::new(&facebook)?));
+            let kind = ProviderKind::Facebook(Box::new(Facebook::new(&facebook)?));
             known("facebook", "Facebook", facebook, &facebook::SCOPES, &[], kind)
         }),
     ];
     let described = options.oidc.into_iter().map(|(name, oidc)| {
-        let kind = Kind::OpenId(Box::new(OpenId::described(name.as_str(), &oidc)?));
+        let kind = ProviderKind::OpenId(Box::new(OpenId::described(name.as_str(), &oidc)?));
         let mut scopes = oidc.scopes;
         if !scopes.iter().any(|scope| scope == "openid") {
             scopes.insert(0, "openid".to_owned());
         }
-        Ok(Plan {
+        Ok(ProviderPlan {
             label: name.to_string(),
             name,
             client_id: oidc.client_id,
@@ -299,9 +303,9 @@ fn known(
     options: KnownProvider,
     scopes: &[&str],
     extra: &'static [(&'static str, &'static str)],
-    kind: Kind,
-) -> Result<Plan, SocialError> {
-    Ok(Plan {
+    kind: ProviderKind,
+) -> Result<ProviderPlan, SocialError> {
+    Ok(ProviderPlan {
         name: ProviderName::parse(name).map_err(|error| SocialError::Nonsense(error.to_string()))?,
         label: label.to_owned(),
         client_id: options.client_id,

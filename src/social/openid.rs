@@ -10,12 +10,12 @@ use url::Url;
 
 use super::cache::Cache;
 use super::error::SocialError;
-use super::flow::{Answer, Endpoints};
-use super::id_token::{Expected, check};
+use super::flow::{Endpoints, GrantedTokens};
+use super::id_token::{ExpectedIdToken, check};
 use super::options::{KnownProvider, OidcProvider};
 use super::person::Person;
 use super::web::endpoint;
-use super::{Common, urls};
+use super::{ProviderCommon, urls};
 use crate::crypto::foreign_keys::ForeignKeys;
 use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::secret::SecretText;
@@ -38,7 +38,7 @@ pub(super) struct OpenId {
     /// Where it describes itself; None: it isn't asked.
     description: Option<Url>,
     /// What is set, whatever the description says. Without one, this must be all.
-    set: Addresses,
+    set: EndpointOverrides,
     /// Whether userinfo alone is not enough.
     needs_id_token: bool,
     described: Cache<Endpoints>,
@@ -49,7 +49,7 @@ pub(super) struct OpenId {
 
 /// Addresses somebody chose.
 #[derive(Debug, Default)]
-struct Addresses {
+struct EndpointOverrides {
     authorize: Option<Url>,
     token: Option<Url>,
     userinfo: Option<Url>,
@@ -76,7 +76,7 @@ impl OpenId {
                 None => vec![GOOGLE.to_owned(), GOOGLE_BARE.to_owned()],
             },
             description: described.map(|issuer| description_of("google", issuer)).transpose()?,
-            set: Addresses {
+            set: EndpointOverrides {
                 authorize: known(authorize)?,
                 token: known(token)?,
                 userinfo: known(userinfo)?,
@@ -95,7 +95,7 @@ impl OpenId {
         Ok(Self {
             issuers: vec![options.issuer.clone()],
             description: Some(description_of(name, &options.issuer)?),
-            set: Addresses::default(),
+            set: EndpointOverrides::default(),
             needs_id_token: true,
             described: Cache::default(),
             describing: AsyncMutex::default(),
@@ -108,13 +108,14 @@ impl OpenId {
     }
 
     /// Where it is asked: as set, else as it describes itself.
-    pub(super) async fn endpoints(&self, common: &Common) -> Result<Endpoints, SocialError> {
+    pub(super) async fn endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, SocialError> {
         let set = &self.set;
         let Some(url) = &self.description else {
             let (authorize, token) = set.authorize.clone().zip(set.token.clone()).ok_or_else(|| {
-                common.step("reading its settings").nonsense("authorize_url and token_url are needed")
+                common.step("reading its settings").invalid_response("authorize_url and token_url are needed")
             })?;
-            let (userinfo, jwks) = (set.userinfo.clone(), set.jwks.clone());
+            let userinfo = set.userinfo.clone();
+            let jwks = set.jwks.clone();
             return Ok(Endpoints { authorize, token, userinfo, jwks, names_itself: false, basic_auth: false });
         };
         let described = self.describe(common, url).await?;
@@ -128,7 +129,7 @@ impl OpenId {
         })
     }
 
-    async fn describe(&self, common: &Common, url: &Url) -> Result<Arc<Endpoints>, SocialError> {
+    async fn describe(&self, common: &ProviderCommon, url: &Url) -> Result<Arc<Endpoints>, SocialError> {
         let kept = || self.described.get(url, common.clock.monotonic());
         if let Some(described) = kept() {
             return Ok(described);
@@ -148,31 +149,31 @@ impl OpenId {
         Ok(self.described.put(url, now, found?))
     }
 
-    async fn fetch_description(&self, common: &Common, url: &Url) -> Result<Endpoints, SocialError> {
+    async fn fetch_description(&self, common: &ProviderCommon, url: &Url) -> Result<Endpoints, SocialError> {
         let step = common.step("reading its description");
         let said = common.web.fetch_object(step, url, None, &[]).await?;
         let issuer = self.issuers.first().map_or("", String::as_str);
         if said.get("issuer").and_then(Value::as_str) != Some(issuer) {
             return Err(step.untrusted(format_args!("it is not that of the issuer {issuer}, to the letter")));
         }
-        read_description(&said).map_err(|what| step.nonsense(what))
+        read_description(&said).map_err(|what| step.invalid_response(what))
     }
 
     /// Who came back, by the ID token; by userinfo where that must do, or to learn the address.
     pub(super) async fn person(
         &self,
-        common: &Common,
+        common: &ProviderCommon,
         at: &Endpoints,
-        answer: &Answer,
+        answer: &GrantedTokens,
         attempt: &SignInAttempt,
         now: Timestamp,
     ) -> Result<Person, SocialError> {
         let step = common.step("reading its ID token");
-        let nobody = || step.nonsense("it names nobody (sub)");
+        let nobody = || step.invalid_response("it names nobody (sub)");
         let Some(id_token) = &answer.id_token else {
             return match &at.userinfo {
                 Some(url) if !self.needs_id_token => userinfo(common, url, &answer.tokens.access).await,
-                _ => Err(step.nonsense("there is none")),
+                _ => Err(step.invalid_response("there is none")),
             };
         };
         let claims = self.verify(common, at, id_token, attempt, now).await?;
@@ -195,7 +196,7 @@ impl OpenId {
     /// The claims of an ID token that this provider signed, for us, in this attempt.
     async fn verify(
         &self,
-        common: &Common,
+        common: &ProviderCommon,
         at: &Endpoints,
         id_token: &SecretText,
         attempt: &SignInAttempt,
@@ -205,7 +206,7 @@ impl OpenId {
         let refused = |fault: TokenFault| step.untrusted(format_args!("it is refused: {fault}"));
         let token = UnverifiedToken::parse_foreign(id_token.expose()).map_err(refused)?;
         let issuers: Vec<&str> = self.issuers().collect();
-        let expected = Expected {
+        let expected = ExpectedIdToken {
             issuers: &issuers,
             client_id: &common.client.id,
             nonce: attempt.nonce.expose(),
@@ -213,7 +214,8 @@ impl OpenId {
             leeway: common.leeway,
         };
         check(&token, &expected).map_err(|what| step.untrusted(format_args!("it {what}")))?;
-        let jwks = at.jwks.as_ref().ok_or_else(|| step.nonsense("nobody says where its keys are (jwks_uri)"))?;
+        let jwks =
+            at.jwks.as_ref().ok_or_else(|| step.invalid_response("nobody says where its keys are (jwks_uri)"))?;
         self.check_signature(common, jwks, &token).await?.map_err(refused)?;
         Ok(token.claims)
     }
@@ -221,29 +223,29 @@ impl OpenId {
     /// Asks the keys at hand, and fresh ones where those don't know the token's.
     async fn check_signature(
         &self,
-        common: &Common,
+        common: &ProviderCommon,
         jwks: &Url,
         token: &UnverifiedToken<'_>,
     ) -> Result<Result<(), TokenFault>, SocialError> {
         if let Some(keys) = self.keys.get(jwks, common.clock.monotonic()) {
             let known = keys.verify(token);
-            if known != Err(TokenFault::UnknownKey) || !self.keys.may_ask_again(common.clock.monotonic()) {
+            if known != Err(TokenFault::UnknownKey) || !self.keys.may_refetch(common.clock.monotonic()) {
                 return Ok(known);
             }
         }
         let step = common.step("fetching its keys");
         let body = common.web.fetch(step, jwks, None, &[]).await?;
-        let keys = ForeignKeys::parse(&body).map_err(|error| step.nonsense(error))?;
+        let keys = ForeignKeys::parse(&body).map_err(|error| step.invalid_response(error))?;
         Ok(self.keys.put(jwks, common.clock.monotonic(), keys).verify(token))
     }
 }
 
 const WHO: &str = "asking who signed in";
 
-async fn userinfo(common: &Common, url: &Url, token: &SecretText) -> Result<Person, SocialError> {
+async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Result<Person, SocialError> {
     let step = common.step(WHO);
     let said = common.web.fetch_object(step, url, Some(token), &[]).await?;
-    Person::from_claims(&said).ok_or_else(|| step.nonsense("userinfo names nobody (sub)"))
+    Person::from_claims(&said).ok_or_else(|| step.invalid_response("userinfo names nobody (sub)"))
 }
 
 /// Where an issuer describes itself (Discovery 1.0 §4.1).
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_is_read() {
+    fn a_discovery_document_is_parsed() {
         let bare = described(&[]).unwrap();
         assert_eq!((bare.userinfo, bare.names_itself, bare.basic_auth), (None, false, true));
         let more = described(&[
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_description_that_leads_astray_is_refused() {
+    fn an_invalid_discovery_document_is_rejected() {
         for (name, value, expected) in [
             ("token_endpoint", json!("http://op.example/t"), "token_endpoint must begin with https"),
             ("token_endpoint", json!("file:///etc/passwd"), "token_endpoint must begin with https"),

@@ -7,13 +7,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, Op, Reply, Server, attempt, callback, known, name, options, secret};
+use super::testing::{
+    ACCESS_TOKEN, CLIENT_SECRET, TestOpenId, TestReply, TestServer, attempt, callback, known, name, options, secret,
+};
 use super::*;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
 
-async fn identify(op: &Op) -> Result<SocialIdentity, SocialError> {
+async fn identify(op: &TestOpenId) -> Result<SocialIdentity, SocialError> {
     let result = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
     if let Err(error) = &result {
         let shown = format!("{error} {error:?}");
@@ -39,8 +41,8 @@ fn changed(value: &Value, name: &str, to: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_browser_is_sent_where_the_description_says() {
-    let op = Op::start().await;
+async fn the_browser_is_redirected_to_the_discovered_endpoint() {
+    let op = TestOpenId::start().await;
     let url = Url::parse(&op.provider().authorize_url(&attempt("corp")).await.unwrap()).unwrap();
     assert_eq!(url.as_str().split('?').next(), Some(format!("{}/authorize", op.server.url).as_str()));
     let mut pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
@@ -60,8 +62,8 @@ async fn the_browser_is_sent_where_the_description_says() {
 }
 
 #[tokio::test]
-async fn a_person_comes_back() {
-    let op = Op::start().await;
+async fn a_callback_returns_the_identity() {
+    let op = TestOpenId::start().await;
     let ann = identify(&op).await.unwrap();
     assert_eq!((ann.provider.as_str(), ann.social_id.as_str()), ("corp", "ann-1"));
     assert_eq!((ann.email.as_ref().unwrap().as_str(), ann.email_verified), ("ann@example.com", true));
@@ -71,7 +73,7 @@ async fn a_person_comes_back() {
         (ACCESS_TOKEN, Some(NOW + Duration::from_hours(1)))
     );
     assert_eq!(ann.tokens.refresh.as_ref().map(SecretText::expose), Some("rt-1"));
-    let asked = &op.server.asked("/token")[0];
+    let asked = &op.server.requests("/token")[0];
     let basic = format!("authorization: basic {}", STANDARD.encode(format!("us:{CLIENT_SECRET}")).to_lowercase());
     assert!(asked.head.to_lowercase().contains(&basic), "{}", asked.head);
     for part in
@@ -83,8 +85,8 @@ async fn a_person_comes_back() {
 }
 
 #[tokio::test]
-async fn each_wrong_claim_of_an_id_token_is_refused() {
-    let op = Op::start().await;
+async fn each_invalid_id_token_claim_is_rejected() {
+    let op = TestOpenId::start().await;
     for (name, value, expected) in [
         ("iss", json!("https://evil.example"), "(iss)"),
         ("aud", json!("them"), "(aud)"),
@@ -95,22 +97,23 @@ async fn each_wrong_claim_of_an_id_token_is_refused() {
         ("nonce", json!("n-2"), "(nonce)"),
         ("nonce", Value::Null, "(nonce)"),
     ] {
-        op.gives(&op.header(), &changed(&op.claims(), name, &value));
+        op.issue_id_token(&op.header(), &changed(&op.claims(), name, &value));
         let words = untrusted(identify(&op).await, name);
         assert!(words.starts_with("corp: reading its ID token: it ") && words.contains(expected), "{name}: {words}");
     }
     for sub in [json!(""), json!("a".repeat(256)), json!(null), json!(["ann-1"])] {
-        op.gives(&op.header(), &changed(&op.claims(), "sub", &sub));
+        op.issue_id_token(&op.header(), &changed(&op.claims(), "sub", &sub));
         assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(words)) if words.contains("(sub)")), "{sub}");
     }
-    op.gives(&op.header(), &op.claims());
+    op.issue_id_token(&op.header(), &op.claims());
     assert!(identify(&op).await.is_ok());
 }
 
 #[tokio::test]
-async fn each_wrong_form_and_signature_of_an_id_token_is_refused() {
-    let op = Op::start().await;
-    let (header, claims) = (op.header(), op.claims());
+async fn malformed_and_wrongly_signed_id_tokens_are_rejected() {
+    let op = TestOpenId::start().await;
+    let header = op.header();
+    let claims = op.claims();
     for (name, value, expected) in [
         ("alg", json!("none"), "an algorithm"),
         ("alg", json!("HS256"), "an algorithm"),
@@ -123,7 +126,7 @@ async fn each_wrong_form_and_signature_of_an_id_token_is_refused() {
         ("kid", json!(7), "no key id"),
         ("typ", json!("at+jwt"), "a token of another kind"),
     ] {
-        op.gives(&changed(&header, name, &value), &claims);
+        op.issue_id_token(&changed(&header, name, &value), &claims);
         let words = untrusted(identify(&op).await, name);
         assert!(words.contains(expected), "{name}: {words}");
     }
@@ -141,36 +144,36 @@ async fn each_wrong_form_and_signature_of_an_id_token_is_refused() {
         ("an overlong one", "a".repeat(16 * 1024 + 1), "longer than 16384 bytes"),
         ("an encrypted one", "a.b.c.d.e".to_owned(), "not a compact JWS"),
     ] {
-        op.gives_text(&token);
+        op.issue_id_token_text(&token);
         let words = untrusted(identify(&op).await, what);
         assert!(words.contains(expected), "{what}: {words}");
     }
-    op.gives_text(&good);
+    op.issue_id_token_text(&good);
     assert!(identify(&op).await.is_ok());
 }
 
 #[tokio::test]
-async fn rs256_and_an_only_key_without_a_name_will_do() {
-    let op = Op::start().await;
+async fn rs256_and_a_single_key_without_kid_are_accepted() {
+    let op = TestOpenId::start().await;
     let rsa = KeyPair::generate(Algorithm::Rs256, 2048).unwrap();
     let mut jwk = serde_json::to_value(rsa.public().jwk()).unwrap();
     jwk.as_object_mut().unwrap().remove("kid");
-    op.server.says_json("/jwks", json!({ "keys": [jwk] }));
-    op.gives_text(&foreign_token(&rsa, &json!({"alg": "RS256"}), &op.claims()));
+    op.server.reply_with_json("/jwks", json!({ "keys": [jwk] }));
+    op.issue_id_token_text(&foreign_token(&rsa, &json!({"alg": "RS256"}), &op.claims()));
     assert_eq!(identify(&op).await.unwrap().social_id, "ann-1");
 }
 
 #[tokio::test]
-async fn keys_are_kept_and_asked_for_again_but_not_by_every_liar() {
-    let op = Op::start().await;
-    let asked = || op.server.asked("/jwks").len();
+async fn provider_keys_are_cached_and_refetched_at_a_limited_rate() {
+    let op = TestOpenId::start().await;
+    let asked = || op.server.requests("/jwks").len();
     identify(&op).await.unwrap();
     identify(&op).await.unwrap();
     assert_eq!(asked(), 1, "kept");
     let next = KeyPair::generate(Algorithm::Es256, 0).unwrap();
     let by_next =
         foreign_token(&next, &changed(&op.header(), "kid", &json!(next.public().kid().as_str())), &op.claims());
-    op.gives_text(&by_next);
+    op.issue_id_token_text(&by_next);
     for _ in 0..3 {
         untrusted(identify(&op).await, "an unknown key");
     }
@@ -181,33 +184,33 @@ async fn keys_are_kept_and_asked_for_again_but_not_by_every_liar() {
     }
     assert_eq!(asked(), 2, "again, once");
     op.clock.advance(Duration::from_secs(30));
-    op.publishes(&[&op.pair, &next]);
+    op.publish_keys(&[&op.pair, &next]);
     identify(&op).await.unwrap();
     assert_eq!(asked(), 3, "rotated");
     op.clock.advance(Duration::from_hours(1));
-    op.publishes(&[&op.pair]);
+    op.publish_keys(&[&op.pair]);
     untrusted(identify(&op).await, "a key that was withdrawn an hour ago");
     assert_eq!(asked(), 4, "too old");
-    assert_eq!(op.server.asked("/.well-known/openid-configuration").len(), 2, "the description, too");
+    assert_eq!(op.server.requests("/.well-known/openid-configuration").len(), 2, "the description, too");
 }
 
 #[tokio::test]
-async fn a_fetch_that_fails_makes_no_old_key_younger() {
-    let op = Op::start().await;
+async fn a_failed_fetch_does_not_extend_the_cache() {
+    let op = TestOpenId::start().await;
     identify(&op).await.unwrap();
-    op.server.says("/jwks", Reply::Json(500, json!({})));
+    op.server.reply_with("/jwks", TestReply::Json(500, json!({})));
     op.clock.advance(Duration::from_mins(59));
-    op.gives(&changed(&op.header(), "kid", &json!("unknown")), &op.claims());
+    op.issue_id_token(&changed(&op.header(), "kid", &json!("unknown")), &op.claims());
     assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(words)) if words.contains("fetching its keys")));
-    op.gives(&op.header(), &op.claims());
+    op.issue_id_token(&op.header(), &op.claims());
     identify(&op).await.unwrap();
     op.clock.advance(Duration::from_mins(1));
     assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(_))), "an hour after the last good answer");
 }
 
 #[tokio::test]
-async fn a_mixed_up_callback_is_refused_before_its_code_is_used() {
-    let op = Op::start().await;
+async fn a_callback_of_another_issuer_is_rejected_before_its_code_is_used() {
+    let op = TestOpenId::start().await;
     let back = |iss: Option<&str>| Callback { iss: iss.map(str::to_owned), ..callback() };
     let provider = op.provider();
     let evil = provider.identify(&back(Some("https://evil.example")), &attempt("corp"), NOW).await;
@@ -216,16 +219,16 @@ async fn a_mixed_up_callback_is_refused_before_its_code_is_used() {
     assert!(untrusted(others, "another's attempt").contains("begun for other"));
     assert!(provider.authorize_url(&attempt("other")).await.is_err());
     op.clock.advance(Duration::from_hours(1));
-    op.describes(&[("authorization_response_iss_parameter_supported", json!(true))]);
+    op.set_description(&[("authorization_response_iss_parameter_supported", json!(true))]);
     let silent = provider.identify(&back(None), &attempt("corp"), NOW).await;
     assert!(untrusted(silent, "no iss").contains("does not name its issuer"));
-    assert!(op.server.asked("/token").is_empty());
+    assert!(op.server.requests("/token").is_empty());
     assert!(provider.identify(&back(Some(&op.server.url)), &attempt("corp"), NOW).await.is_ok());
 }
 
 #[tokio::test]
-async fn an_error_that_comes_back_is_passed_on_by_its_code_if_it_is_the_providers() {
-    let op = Op::start().await;
+async fn a_provider_error_is_reported_by_its_code() {
+    let op = TestOpenId::start().await;
     let provider = op.provider();
     let back = |code: &str, iss: Option<&str>| Callback { code: Err(code.to_owned()), iss: iss.map(str::to_owned) };
     for (code, told) in [("access_denied", "access_denied"), ("<script>", "unspecified"), ("", "unspecified")] {
@@ -235,37 +238,38 @@ async fn an_error_that_comes_back_is_passed_on_by_its_code_if_it_is_the_provider
     let evil = provider.identify(&back("access_denied", Some("https://evil.example")), &attempt("corp"), NOW).await;
     assert!(untrusted(evil, "another's iss").contains("(iss)"));
     op.clock.advance(Duration::from_hours(1));
-    op.describes(&[("authorization_response_iss_parameter_supported", json!(true))]);
+    op.set_description(&[("authorization_response_iss_parameter_supported", json!(true))]);
     let silent = provider.identify(&back("access_denied", None), &attempt("corp"), NOW).await;
     assert!(untrusted(silent, "no iss").contains("does not name its issuer"));
-    assert!(op.server.asked("/token").is_empty());
+    assert!(op.server.requests("/token").is_empty());
 }
 
 #[tokio::test]
-async fn the_address_may_be_asked_for_but_only_of_the_same_person() {
-    let op = Op::start().await;
+async fn userinfo_must_be_of_the_same_subject() {
+    let op = TestOpenId::start().await;
     let mut claims = op.claims();
     claims.as_object_mut().unwrap().remove("email");
-    op.gives(&op.header(), &claims);
+    op.issue_id_token(&op.header(), &claims);
     let bare = identify(&op).await.unwrap();
     assert_eq!((bare.email, bare.email_verified), (None, false), "verified what?");
     op.clock.advance(Duration::from_hours(1));
-    op.describes(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
+    op.set_description(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
     let bob = json!({"sub": "bob-1", "email": "bob@example.com", "email_verified": true});
-    op.server.says_json("/userinfo", bob);
+    op.server.reply_with_json("/userinfo", bob);
     assert!(untrusted(identify(&op).await, "another person").contains("another person"));
-    op.server.says_json("/userinfo", json!({"sub": "ann-1", "email": "a@example.com", "preferred_username": "ann"}));
+    op.server
+        .reply_with_json("/userinfo", json!({"sub": "ann-1", "email": "a@example.com", "preferred_username": "ann"}));
     let ann = identify(&op).await.unwrap();
     assert_eq!((ann.email.unwrap().as_str(), ann.email_verified), ("a@example.com", false));
     assert_eq!((ann.username.as_deref(), ann.first_name.as_str()), (Some("ann"), "Ann"));
-    op.server.says_json("/userinfo", json!({"email": "a@example.com"}));
+    op.server.reply_with_json("/userinfo", json!({"email": "a@example.com"}));
     assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(words)) if words.contains("(sub)")));
 }
 
 #[tokio::test]
-async fn an_answer_without_tokens_is_none() {
-    let op = Op::start().await;
-    let answer = |value: Value| op.server.says_json("/token", value);
+async fn a_token_response_without_tokens_is_rejected() {
+    let op = TestOpenId::start().await;
+    let answer = |value: Value| op.server.reply_with_json("/token", value);
     for none in [json!({}), json!({"access_token": "", "token_type": "bearer"}), json!({"access_token": null})] {
         answer(none.clone());
         assert_eq!(identify(&op).await.unwrap_err(), SocialError::NoToken, "{none}");
@@ -281,50 +285,53 @@ async fn an_answer_without_tokens_is_none() {
         let error = identify(&op).await.unwrap_err();
         assert!(matches!(&error, SocialError::Nonsense(words) if words.contains(expected)), "{expected}: {error:?}");
     }
-    op.server.says("/token", Reply::Json(400, json!({"error": "invalid_grant", "error_description": "code-1"})));
+    op.server
+        .reply_with("/token", TestReply::Json(400, json!({"error": "invalid_grant", "error_description": "code-1"})));
     let words = "corp: changing the code for tokens: the provider refused: invalid_grant";
     assert_eq!(identify(&op).await.unwrap_err(), SocialError::Refused(words.to_owned()));
 }
 
 #[tokio::test]
-async fn the_secret_goes_where_the_description_wants_it_and_a_public_client_has_none() {
-    let op = Op::start().await;
-    op.describes(&[("token_endpoint_auth_methods_supported", json!(["client_secret_post"]))]);
+async fn client_authentication_follows_the_discovery_document() {
+    let op = TestOpenId::start().await;
+    op.set_description(&[("token_endpoint_auth_methods_supported", json!(["client_secret_post"]))]);
     identify(&op).await.unwrap();
-    let asked = &op.server.asked("/token")[0];
+    let asked = &op.server.requests("/token")[0];
     assert!(asked.body.contains(&format!("client_secret={CLIENT_SECRET}")) && !asked.head.contains("asic "));
 
     let server = &op.server;
     let mut options = options(&op.clock);
-    let (issuer, scopes) = (server.url.clone(), vec!["openid".to_owned()]);
+    let issuer = server.url.clone();
+    let scopes = vec!["openid".to_owned()];
     options.oidc.push((name("open"), OidcProvider { issuer, client_id: "us".to_owned(), client_secret: None, scopes }));
     let providers = Providers::new(options).unwrap();
     let open = providers.find("open").unwrap();
     open.identify(&callback(), &attempt("open"), NOW).await.unwrap();
-    let asked = &server.asked("/token")[1];
+    let asked = &server.requests("/token")[1];
     assert!(
         asked.body.contains("client_id=us") && !asked.body.contains("client_secret") && !asked.head.contains("asic ")
     );
 }
 
 #[tokio::test]
-async fn an_access_token_is_renewed() {
-    let op = Op::start().await;
+async fn an_access_token_is_refreshed() {
+    let op = TestOpenId::start().await;
     let renewed = json!({"access_token": "at-2", "token_type": "bearer"});
-    op.server.says_json("/token", renewed);
+    op.server.reply_with_json("/token", renewed);
     let tokens = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap();
     assert_eq!((tokens.access.expose(), tokens.refresh, tokens.expires_at), ("at-2", None, None));
-    let asked = &op.server.asked("/token")[0];
+    let asked = &op.server.requests("/token")[0];
     assert!(asked.body.contains("grant_type=refresh_token") && asked.body.contains("refresh_token=rt-1"));
-    op.server.says("/token", Reply::Json(400, json!({"error": "invalid_grant"})));
+    op.server.reply_with("/token", TestReply::Json(400, json!({"error": "invalid_grant"})));
     let error = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap_err();
     let words = "corp: renewing an access token: the provider refused: invalid_grant";
     assert_eq!(error, SocialError::Refused(words.to_owned()));
 }
 
 #[tokio::test]
-async fn google_without_an_id_token_is_asked_for_userinfo_and_with_one_it_must_be_right() {
-    let (server, op) = (Server::start().await, Op::start().await);
+async fn google_uses_userinfo_without_an_id_token_and_verifies_one_if_present() {
+    let server = TestServer::start().await;
+    let op = TestOpenId::start().await;
     let at = |path: &str| Some(format!("{}{path}", server.url));
     let mut options = options(&op.clock);
     options.google = Some(KnownProvider {
@@ -336,16 +343,18 @@ async fn google_without_an_id_token_is_asked_for_userinfo_and_with_one_it_must_b
     let providers = Providers::new(options).unwrap();
     let google = providers.find("google").unwrap();
     let answer = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3599});
-    server.says_json("/token", answer.clone());
-    server.says_json("/userinfo", json!({"sub": "1", "email": "ann@example.com", "email_verified": true}));
+    server.reply_with_json("/token", answer.clone());
+    server.reply_with_json("/userinfo", json!({"sub": "1", "email": "ann@example.com", "email_verified": true}));
     let ann = google.identify(&callback(), &attempt("google"), NOW).await.unwrap();
     assert_eq!((ann.social_id.as_str(), ann.email_verified, ann.tokens.refresh), ("1", true, None));
-    assert_eq!(server.asked("/userinfo").len(), 1);
+    assert_eq!(server.requests("/userinfo").len(), 1);
     for (iss, good) in [("https://accounts.google.com", true), ("accounts.google.com", true), (&*op.server.url, false)]
     {
         let claims = changed(&op.claims(), "iss", &json!(iss));
-        server
-            .says_json("/token", changed(&answer, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))));
+        server.reply_with_json(
+            "/token",
+            changed(&answer, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))),
+        );
         assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.is_ok(), good, "{iss}");
     }
 }

@@ -53,7 +53,8 @@ pub(super) fn username(said: &Map<String, Value>, name: &str) -> Option<String> 
 /// Given and family name; where only the whole is known, its first word and the rest.
 pub(super) fn names(said: &Map<String, Value>, given: &str, family: &str) -> (String, String) {
     let own = |name: &str| text(said, name, NAME_MAX).unwrap_or_default();
-    let (first, last) = (own(given), own(family));
+    let first = own(given);
+    let last = own(family);
     if !first.is_empty() || !last.is_empty() {
         return (first, last);
     }
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_claims_make_a_person() {
+    fn the_standard_claims_are_parsed() {
         let said = json!({"sub": "a-1", "email": "ann@example.com", "email_verified": true, "given_name": "Ann",
             "family_name": "Other", "preferred_username": "ann", "picture": "https://e.com/a.png"});
         let ann = person(&said).unwrap();
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_kept_to_the_letter_or_not_at_all() {
+    fn a_provider_id_is_kept_exactly_or_rejected() {
         for (sub, kept) in [
             (json!("Ünï|c:1"), Some("Ünï|c:1".to_owned())),
             (json!(583_231), Some("583231".to_owned())),
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_odd_is_left_out() {
+    fn invalid_optional_claims_are_ignored() {
         let rows = [
             json!({"email": 7, "email_verified": true}),
             json!({"email": "nobody", "email_verified": true}),
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_name_is_parted() {
+    fn a_full_name_is_split() {
         for (whole, parts) in [
             ("Ann Other", ("Ann", "Other")),
             ("Ann", ("Ann", "")),

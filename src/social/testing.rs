@@ -17,7 +17,7 @@ use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretText;
-use crate::domain::social::{ProviderName, Purpose, SignInAttempt};
+use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 
 /// An access token, which no error may show.
 pub(super) const ACCESS_TOKEN: &str = "at-1-hunter2";
@@ -26,7 +26,7 @@ pub(super) const CLIENT_SECRET: &str = "cs-hunter2";
 
 /// What a test has said at one path.
 #[derive(Clone)]
-pub(super) enum Reply {
+pub(super) enum TestReply {
     /// A status and a JSON document.
     Json(u16, Value),
     /// These bytes, and goodbye.
@@ -37,29 +37,31 @@ pub(super) enum Reply {
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct RecordedRequest {
     /// Request line and headers.
     pub(super) head: String,
     pub(super) body: String,
 }
 
-type Replies = Arc<Mutex<HashMap<String, Reply>>>;
-type AllAsked = Arc<Mutex<Vec<Asked>>>;
+type Replies = Arc<Mutex<HashMap<String, TestReply>>>;
+type RecordedRequests = Arc<Mutex<Vec<RecordedRequest>>>;
 
 /// The provider.
-pub(super) struct Server {
+pub(super) struct TestServer {
     pub(super) url: String,
     replies: Replies,
-    asked: AllAsked,
+    asked: RecordedRequests,
     task: JoinHandle<()>,
 }
 
-impl Server {
+impl TestServer {
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (replies, asked) = (Replies::default(), AllAsked::default());
-        let (their_replies, all_asked) = (Arc::clone(&replies), Arc::clone(&asked));
+        let replies = Replies::default();
+        let asked = RecordedRequests::default();
+        let their_replies = Arc::clone(&replies);
+        let all_asked = Arc::clone(&asked);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, Arc::clone(&their_replies), Arc::clone(&all_asked)));
@@ -69,23 +71,23 @@ impl Server {
     }
 
     /// What is said at a path from now on.
-    pub(super) fn says(&self, path: &str, reply: Reply) {
+    pub(super) fn reply_with(&self, path: &str, reply: TestReply) {
         self.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
 
     /// The same, for a JSON document that comes with status 200.
-    pub(super) fn says_json(&self, path: &str, value: Value) {
-        self.says(path, Reply::Json(200, value));
+    pub(super) fn reply_with_json(&self, path: &str, value: Value) {
+        self.reply_with(path, TestReply::Json(200, value));
     }
 
     /// The requests to a path.
-    pub(super) fn asked(&self, path: &str) -> Vec<Asked> {
-        let at = |asked: &&Asked| path_of(&asked.head) == path;
+    pub(super) fn requests(&self, path: &str) -> Vec<RecordedRequest> {
+        let at = |asked: &&RecordedRequest| path_of(&asked.head) == path;
         self.asked.lock().unwrap().iter().filter(at).cloned().collect()
     }
 }
 
-impl Drop for Server {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -96,7 +98,7 @@ fn path_of(head: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
-async fn serve(mut stream: TcpStream, replies: Replies, all_asked: AllAsked) {
+async fn serve(mut stream: TcpStream, replies: Replies, all_asked: RecordedRequests) {
     let mut read = Vec::new();
     let asked = loop {
         let mut more = [0; 4096];
@@ -108,15 +110,15 @@ async fn serve(mut stream: TcpStream, replies: Replies, all_asked: AllAsked) {
         let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
         let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         if body.len() >= length.unwrap_or(0) {
-            break Asked { head: head.to_owned(), body: body.to_owned() };
+            break RecordedRequest { head: head.to_owned(), body: body.to_owned() };
         }
     };
     let reply = replies.lock().unwrap().get(path_of(&asked.head)).cloned();
     all_asked.lock().unwrap().push(asked);
-    let (bytes, stay) = match reply.unwrap_or(Reply::Json(404, json!({}))) {
-        Reply::Json(status, value) => (http_answer(status, "", value.to_string().as_bytes()), false),
-        Reply::Raw(bytes) => (bytes, false),
-        Reply::Stall(bytes) => (bytes, true),
+    let (bytes, stay) = match reply.unwrap_or(TestReply::Json(404, json!({}))) {
+        TestReply::Json(status, value) => (http_answer(status, "", value.to_string().as_bytes()), false),
+        TestReply::Raw(bytes) => (bytes, false),
+        TestReply::Stall(bytes) => (bytes, true),
     };
     // Whoever asked may have hung up.
     let _ = stream.write_all(&bytes).await;
@@ -175,7 +177,7 @@ pub(super) fn attempt(provider: &str) -> SignInAttempt {
         // RFC 7636 appendix B.
         verifier: secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
         begun_at: NOW,
-        purpose: Purpose::SignIn,
+        purpose: AttemptPurpose::SignIn,
     }
 }
 
@@ -184,16 +186,17 @@ pub(super) fn callback() -> Callback {
 }
 
 /// A provider of OpenID Connect by its description, with us as its client, and everything in order.
-pub(super) struct Op {
-    pub(super) server: Server,
+pub(super) struct TestOpenId {
+    pub(super) server: TestServer,
     pub(super) clock: Clock,
     pub(super) pair: KeyPair,
     providers: Providers,
 }
 
-impl Op {
+impl TestOpenId {
     pub(super) async fn start() -> Self {
-        let (server, clock) = (Server::start().await, Clock::manual(NOW));
+        let server = TestServer::start().await;
+        let clock = Clock::manual(NOW);
         let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
         let mut options = options(&clock);
         options.oidc.push((
@@ -206,9 +209,9 @@ impl Op {
             },
         ));
         let op = Self { providers: Providers::new(options).unwrap(), server, clock, pair };
-        op.describes(&[]);
-        op.publishes(&[&op.pair]);
-        op.gives(&op.header(), &op.claims());
+        op.set_description(&[]);
+        op.publish_keys(&[&op.pair]);
+        op.issue_id_token(&op.header(), &op.claims());
         op
     }
 
@@ -217,7 +220,7 @@ impl Op {
     }
 
     /// Its description, but for these members; null ones are left out.
-    pub(super) fn describes(&self, changes: &[(&str, Value)]) {
+    pub(super) fn set_description(&self, changes: &[(&str, Value)]) {
         let url = &self.server.url;
         let mut said = json!({"issuer": url, "authorization_endpoint": format!("{url}/authorize"),
             "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks")});
@@ -225,13 +228,13 @@ impl Op {
             said[*name] = value.clone();
         }
         said.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        self.server.says_json("/.well-known/openid-configuration", said);
+        self.server.reply_with_json("/.well-known/openid-configuration", said);
     }
 
     /// Its keys.
-    pub(super) fn publishes(&self, pairs: &[&KeyPair]) {
+    pub(super) fn publish_keys(&self, pairs: &[&KeyPair]) {
         let keys: Vec<_> = pairs.iter().map(|pair| pair.public().jwk()).collect();
-        self.server.says_json("/jwks", json!({ "keys": keys }));
+        self.server.reply_with_json("/jwks", json!({ "keys": keys }));
     }
 
     pub(super) fn header(&self) -> Value {
@@ -244,13 +247,13 @@ impl Op {
     }
 
     /// The ID token that comes with the next codes.
-    pub(super) fn gives(&self, header: &Value, claims: &Value) {
-        self.gives_text(&foreign_token(&self.pair, header, claims));
+    pub(super) fn issue_id_token(&self, header: &Value, claims: &Value) {
+        self.issue_id_token_text(&foreign_token(&self.pair, header, claims));
     }
 
-    pub(super) fn gives_text(&self, id_token: &str) {
+    pub(super) fn issue_id_token_text(&self, id_token: &str) {
         let answer = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600,
             "refresh_token": "rt-1", "id_token": id_token});
-        self.server.says_json("/token", answer);
+        self.server.reply_with_json("/token", answer);
     }
 }

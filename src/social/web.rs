@@ -25,7 +25,7 @@ use tokio_rustls::TlsConnector;
 use tracing::{Instrument as _, trace_span};
 use url::{Host, Url};
 
-use super::error::{SocialError, Step};
+use super::error::{ProviderStep, SocialError};
 use super::options::WebLimits;
 use crate::domain::public_url::is_loopback;
 use crate::domain::secret::SecretText;
@@ -38,20 +38,20 @@ const HEAD_MAX: usize = 64 * 1024;
 const ERROR_CODE_MAX: usize = 64;
 
 /// The way to providers.
-pub(super) struct Web {
+pub(super) struct WebClient {
     tls: TlsConnector,
     limits: WebLimits,
 }
 
 /// What came between us and an answer.
-enum Trouble {
+enum FetchError {
     /// The provider may be well another time.
-    Away(String),
+    Transient(String),
     /// It won't be.
-    Wrong(String),
+    Permanent(String),
 }
 
-impl Web {
+impl WebClient {
     /// Reads the certificates to trust: the system's, or the usual ones built in where the system (a bare container) has
     /// none.
     pub(super) fn new(limits: WebLimits) -> Result<Self, rustls::Error> {
@@ -71,7 +71,7 @@ impl Web {
     /// What a JSON document says: the one at `url`, shown to whoever has the access token where there is one.
     pub(super) async fn fetch(
         &self,
-        step: Step<'_>,
+        step: ProviderStep<'_>,
         url: &Url,
         access_token: Option<&SecretText>,
         headers: &[(HeaderName, &'static str)],
@@ -79,15 +79,15 @@ impl Web {
         let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
         if let Some(token) = access_token {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-                .map_err(|_| step.nonsense("its access token can't be sent in a header"))?;
+                .map_err(|_| step.invalid_response("its access token can't be sent in a header"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let mut request = request.body(Vec::new()).map_err(|error| step.nonsense(error))?;
+        let mut request = request.body(Vec::new()).map_err(|error| step.invalid_response(error))?;
         for (name, value) in headers {
             request.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        let answer = self.ask(step, request).await?;
+        let answer = self.request(step, request).await?;
         if answer.status().is_success() {
             return Ok(answer.into_body());
         }
@@ -99,14 +99,15 @@ impl Web {
     /// Like [`Web::fetch`], for one JSON object.
     pub(super) async fn fetch_object(
         &self,
-        step: Step<'_>,
+        step: ProviderStep<'_>,
         url: &Url,
         access_token: Option<&SecretText>,
         headers: &[(HeaderName, &'static str)],
     ) -> Result<Map<String, Value>, SocialError> {
         let body = self.fetch(step, url, access_token, headers).await?;
         let object = strict_json::parse_object(&body);
-        let object = object.map_err(|_| step.nonsense(format_args!("{} gave no JSON object", Place(url))))?;
+        let object =
+            object.map_err(|_| step.invalid_response(format_args!("{} gave no JSON object", DisplayUrl(url))))?;
         match error_code(&object) {
             Some(code) => Err(step.refused(&code)),
             None => Ok(object),
@@ -114,19 +115,23 @@ impl Web {
     }
 
     /// An answer that is a yes or a no: neither a redirect nor a provider's own trouble.
-    pub(super) async fn ask(&self, step: Step<'_>, request: Request<Vec<u8>>) -> Result<Response<Bytes>, SocialError> {
-        let url = Url::parse(&request.uri().to_string()).map_err(|error| step.nonsense(error))?;
-        let at = Place(&url);
+    pub(super) async fn request(
+        &self,
+        step: ProviderStep<'_>,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Bytes>, SocialError> {
+        let url = Url::parse(&request.uri().to_string()).map_err(|error| step.invalid_response(error))?;
+        let at = DisplayUrl(&url);
         if !is_safe(&url) {
-            return Err(step.nonsense(format_args!("{at} is neither https nor on this machine")));
+            return Err(step.invalid_response(format_args!("{at} is neither https nor on this machine")));
         }
         let total = self.limits.total;
         let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.doing);
         let answer = timeout(total, self.exchange(&url, request)).instrument(span).await;
-        let answer = answer.unwrap_or_else(|_| Err(Trouble::Away(format!("not done within {total:?}"))));
+        let answer = answer.unwrap_or_else(|_| Err(FetchError::Transient(format!("not done within {total:?}"))));
         let answer = answer.map_err(|trouble| match trouble {
-            Trouble::Away(what) => step.unreachable(format_args!("{at}: {what}")),
-            Trouble::Wrong(what) => step.nonsense(format_args!("{at}: {what}")),
+            FetchError::Transient(what) => step.unreachable(format_args!("{at}: {what}")),
+            FetchError::Permanent(what) => step.invalid_response(format_args!("{at}: {what}")),
         })?;
         let status = answer.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -134,47 +139,49 @@ impl Web {
         } else if status.is_success() || status.is_client_error() {
             Ok(answer)
         } else {
-            Err(step.nonsense(format_args!("{at} answered {status}; redirects are not followed")))
+            Err(step.invalid_response(format_args!("{at} answered {status}; redirects are not followed")))
         }
     }
 
-    async fn exchange(&self, url: &Url, request: Request<Vec<u8>>) -> Result<Response<Bytes>, Trouble> {
+    async fn exchange(&self, url: &Url, request: Request<Vec<u8>>) -> Result<Response<Bytes>, FetchError> {
         let connect = self.limits.connect;
-        let slow = move |_| Trouble::Away(format!("no connection within {connect:?}"));
-        let (host, port) = (host(url)?, url.port_or_known_default().unwrap_or(443));
+        let slow = move |_| FetchError::Transient(format!("no connection within {connect:?}"));
+        let host = host(url)?;
+        let port = url.port_or_known_default().unwrap_or(443);
         let tcp = async {
             let tcp = TcpStream::connect((host.as_str(), port)).await;
-            tcp.map_err(|error| Trouble::Away(format!("connecting: {error}")))
+            tcp.map_err(|error| FetchError::Transient(format!("connecting: {error}")))
         };
         let request = addressed(url, request)?;
         if url.scheme() == "http" {
             let stream = timeout(connect, tcp).await.map_err(slow)??;
-            return self.converse(stream, request).await;
+            return self.send_request(stream, request).await;
         }
-        let name = ServerName::try_from(host.clone()).map_err(|_| Trouble::Wrong("no name of a host".to_owned()))?;
+        let name =
+            ServerName::try_from(host.clone()).map_err(|_| FetchError::Permanent("no name of a host".to_owned()))?;
         let tls = async {
             let tls = self.tls.connect(name, tcp.await?).await;
-            tls.map_err(|error| Trouble::Away(format!("encrypting the connection: {error}")))
+            tls.map_err(|error| FetchError::Transient(format!("encrypting the connection: {error}")))
         };
         let stream = timeout(connect, tls).await.map_err(slow)??;
-        self.converse(stream, request).await
+        self.send_request(stream, request).await
     }
 
-    async fn converse(
+    async fn send_request(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         request: Request<Full<Bytes>>,
-    ) -> Result<Response<Bytes>, Trouble> {
-        let broken = |error: hyper::Error| Trouble::Away(error.to_string());
+    ) -> Result<Response<Bytes>, FetchError> {
+        let broken = |error: hyper::Error| FetchError::Transient(error.to_string());
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(HEAD_MAX).handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let answer = async {
             let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, self.limits.body).collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {
-                    Trouble::Wrong(format!("answered more than {} bytes", self.limits.body))
+                    FetchError::Permanent(format!("answered more than {} bytes", self.limits.body))
                 } else {
-                    Trouble::Away(error.to_string())
+                    FetchError::Transient(error.to_string())
                 }
             })?;
             Ok(Response::from_parts(head, body.to_bytes()))
@@ -190,16 +197,16 @@ impl Web {
     }
 }
 
-impl fmt::Debug for Web {
+impl fmt::Debug for WebClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Web").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
 /// A URL as errors show it: without its query, which may hold what is nobody's business.
-pub(super) struct Place<'a>(pub(super) &'a Url);
+pub(super) struct DisplayUrl<'a>(pub(super) &'a Url);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for DisplayUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.0.origin().ascii_serialization(), self.0.path())
     }
@@ -222,19 +229,19 @@ pub(super) fn endpoint(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-fn host(url: &Url) -> Result<String, Trouble> {
+fn host(url: &Url) -> Result<String, FetchError> {
     match url.host() {
         Some(Host::Domain(name)) => Ok(name.to_owned()),
         Some(Host::Ipv4(address)) => Ok(address.to_string()),
         Some(Host::Ipv6(address)) => Ok(address.to_string()),
-        None => Err(Trouble::Wrong("has no host".to_owned())),
+        None => Err(FetchError::Permanent("has no host".to_owned())),
     }
 }
 
 /// The request as a server of its own takes it: the path alone, and the host in a header (RFC 9112 §3.2.1).
-fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>>, Trouble> {
+fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>>, FetchError> {
     let (mut head, body) = request.into_parts();
-    let wrong = |error: http::Error| Trouble::Wrong(error.to_string());
+    let wrong = |error: http::Error| FetchError::Permanent(error.to_string());
     head.uri = url[url::Position::BeforePath..url::Position::AfterQuery]
         .parse()
         .map_err(|error: http::uri::InvalidUri| wrong(error.into()))?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use url::Url;
 
-use super::testing::{ACCESS_TOKEN, Reply, Server, http_answer, name, secret};
+use super::testing::{ACCESS_TOKEN, TestReply, TestServer, http_answer, name, secret};
 use super::*;
 
 const LIMITS: WebLimits = WebLimits { connect: Duration::from_secs(30), total: Duration::from_secs(30), body: 1000 };
@@ -14,8 +14,9 @@ const LIMITS: WebLimits = WebLimits { connect: Duration::from_secs(30), total: D
 const SOON: Duration = Duration::from_millis(300);
 
 async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String, serde_json::Value>, SocialError> {
-    let (web, provider) = (Web::new(limits).unwrap(), name("corp"));
-    let step = Step { provider: &provider, doing: "asking who signed in" };
+    let web = WebClient::new(limits).unwrap();
+    let provider = name("corp");
+    let step = ProviderStep { provider: &provider, doing: "asking who signed in" };
     let url = Url::parse(url).unwrap();
     let result = web.fetch_object(step, &url, Some(&secret(ACCESS_TOKEN)), &[]).await;
     if let Err(error) = &result {
@@ -29,26 +30,26 @@ async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String,
 }
 
 /// What comes of one reply.
-async fn told(reply: Reply) -> Result<(), SocialError> {
-    let server = Server::start().await;
-    let total = if matches!(reply, Reply::Stall(_)) { SOON } else { LIMITS.total };
-    server.says("/me", reply);
+async fn fetch_result(reply: TestReply) -> Result<(), SocialError> {
+    let server = TestServer::start().await;
+    let total = if matches!(reply, TestReply::Stall(_)) { SOON } else { LIMITS.total };
+    server.reply_with("/me", reply);
     let result = fetched(WebLimits { total, ..LIMITS }, &format!("{}/me?proof=1", server.url)).await;
-    assert_eq!(server.asked("/me").len(), 1);
+    assert_eq!(server.requests("/me").len(), 1);
     result.map(|_| ())
 }
 
-fn raw(text: &str) -> Reply {
-    Reply::Raw(text.as_bytes().to_vec())
+fn raw(text: &str) -> TestReply {
+    TestReply::Raw(text.as_bytes().to_vec())
 }
 
 #[tokio::test]
-async fn asks_once_in_its_own_name_and_reads_the_answer() {
-    let server = Server::start().await;
-    server.says_json("/me", json!({"id": 7}));
+async fn a_request_names_its_user_agent_and_reads_the_response() {
+    let server = TestServer::start().await;
+    server.reply_with_json("/me", json!({"id": 7}));
     let said = fetched(LIMITS, &format!("{}/me?proof=1", server.url)).await.unwrap();
     assert_eq!(said["id"], 7);
-    let head = server.asked("/me")[0].head.to_lowercase();
+    let head = server.requests("/me")[0].head.to_lowercase();
     let host = server.url.trim_start_matches("http://");
     assert!(head.starts_with("get /me?proof=1 http/1.1\r\n"), "{head}");
     for line in [
@@ -63,46 +64,54 @@ async fn asks_once_in_its_own_name_and_reads_the_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_ends_with_the_connection_or_its_chunks_too() {
-    assert_eq!(told(raw("HTTP/1.1 200 OK\r\n\r\n{\"id\":7}")).await, Ok(()));
+async fn a_response_may_end_by_close_or_chunks() {
+    assert_eq!(fetch_result(raw("HTTP/1.1 200 OK\r\n\r\n{\"id\":7}")).await, Ok(()));
     let chunks = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"i\r\n5\r\nd\":7}\r\n0\r\n\r\n";
-    assert_eq!(told(raw(chunks)).await, Ok(()));
+    assert_eq!(fetch_result(raw(chunks)).await, Ok(()));
 }
 
 #[tokio::test]
-async fn what_may_pass_is_told_from_what_wont() {
+async fn transient_and_permanent_errors_are_distinguished() {
     let big = format!("{{\"a\":\"{}\"}}", "a".repeat(LIMITS.body));
     let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{big}\r\n0\r\n\r\n", big.len());
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "x-more: and more\r\n".repeat(100_000));
-    let away: &[(&str, Reply, &str)] = &[
-        ("no answer", Reply::Stall(Vec::new()), "not done within 300ms"),
-        ("half a head", Reply::Stall(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()), "not done within 300ms"),
-        ("half a body", Reply::Stall(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()), "not done within"),
-        ("a closed connection", Reply::Raw(Vec::new()), ""),
+    let away: &[(&str, TestReply, &str)] = &[
+        ("no answer", TestReply::Stall(Vec::new()), "not done within 300ms"),
+        ("half a head", TestReply::Stall(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()), "not done within 300ms"),
+        (
+            "half a body",
+            TestReply::Stall(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()),
+            "not done within",
+        ),
+        ("a closed connection", TestReply::Raw(Vec::new()), ""),
         ("closed in the body", raw("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"from-the-body"), ""),
         ("no HTTP", raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), ""),
         ("an endless head", raw(&endless), ""),
-        ("a broken server", Reply::Json(503, json!({"error": "from-the-body"})), "answered 503"),
-        ("too much asked", Reply::Json(429, json!({})), "answered 429"),
+        ("a broken server", TestReply::Json(503, json!({"error": "from-the-body"})), "answered 503"),
+        ("too much asked", TestReply::Json(429, json!({})), "answered 429"),
     ];
     for (what, reply, expected) in away {
-        let error = told(reply.clone()).await.expect_err(what);
+        let error = fetch_result(reply.clone()).await.expect_err(what);
         let SocialError::Unreachable(words) = &error else { panic!("{what}: {error:?}") };
         assert!(words.starts_with("corp: asking who signed in: http://127.0.0.1:"), "{what}: {words}");
         assert!(words.contains(expected), "{what}: {words}");
     }
     let location = "location: https://elsewhere.example/\r\n";
-    let wrong: &[(&str, Reply, &str)] = &[
-        ("a big body", Reply::Raw(http_answer(200, "", big.as_bytes())), "answered more than 1000 bytes"),
+    let wrong: &[(&str, TestReply, &str)] = &[
+        ("a big body", TestReply::Raw(http_answer(200, "", big.as_bytes())), "answered more than 1000 bytes"),
         ("a big body in chunks", raw(&chunks), "answered more than 1000 bytes"),
-        ("a redirect", Reply::Raw(http_answer(302, location, b"{}")), "redirects are not followed"),
-        ("no JSON", Reply::Raw(http_answer(200, "", b"<html>from-the-body")), "no JSON object"),
-        ("no object", Reply::Json(200, json!([1])), "no JSON object"),
-        ("a member twice", Reply::Raw(http_answer(200, "", br#"{"id":1,"id":2}"#)), "no JSON object"),
-        ("something compressed", Reply::Raw(http_answer(200, "content-encoding: gzip\r\n", b"\x1f\x8b")), "no JSON"),
+        ("a redirect", TestReply::Raw(http_answer(302, location, b"{}")), "redirects are not followed"),
+        ("no JSON", TestReply::Raw(http_answer(200, "", b"<html>from-the-body")), "no JSON object"),
+        ("no object", TestReply::Json(200, json!([1])), "no JSON object"),
+        ("a member twice", TestReply::Raw(http_answer(200, "", br#"{"id":1,"id":2}"#)), "no JSON object"),
+        (
+            "something compressed",
+            TestReply::Raw(http_answer(200, "content-encoding: gzip\r\n", b"\x1f\x8b")),
+            "no JSON",
+        ),
     ];
     for (what, reply, expected) in wrong {
-        let error = told(reply.clone()).await.expect_err(what);
+        let error = fetch_result(reply.clone()).await.expect_err(what);
         let SocialError::Nonsense(words) = &error else { panic!("{what}: {error:?}") };
         assert!(words.starts_with("corp: asking who signed in: http://127.0.0.1:"), "{what}: {words}");
         assert!(words.contains(expected), "{what}: {words}");
@@ -110,7 +119,7 @@ async fn what_may_pass_is_told_from_what_wont() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_passed_on_by_its_code_alone() {
+async fn only_the_code_of_a_provider_refusal_is_reported() {
     for (status, said, code) in [
         (400, json!({"error": "invalid_grant", "error_description": "from-the-body"}), "invalid_grant"),
         (200, json!({"error": "bad_verification_code"}), "bad_verification_code"),
@@ -122,13 +131,17 @@ async fn a_refusal_is_passed_on_by_its_code_alone() {
         (400, json!({"error": 7}), "unspecified"),
     ] {
         let words = format!("corp: asking who signed in: the provider refused: {code}");
-        assert_eq!(told(Reply::Json(status, said.clone())).await, Err(SocialError::Refused(words)), "{said}");
+        assert_eq!(
+            fetch_result(TestReply::Json(status, said.clone())).await,
+            Err(SocialError::Refused(words)),
+            "{said}"
+        );
     }
-    assert_eq!(told(Reply::Json(200, json!({"error": null}))).await, Ok(()));
+    assert_eq!(fetch_result(TestReply::Json(200, json!({"error": null}))).await, Ok(()));
 }
 
 #[tokio::test]
-async fn nobody_there_is_told_from_somebody_who_says_nothing_in_tls() {
+async fn a_refused_connection_and_a_stalled_tls_handshake_are_distinct_errors() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let error = fetched(WebLimits { connect: SOON, ..LIMITS }, &format!("https://{address}/me")).await.unwrap_err();
@@ -147,7 +160,7 @@ async fn nobody_there_is_told_from_somebody_who_says_nothing_in_tls() {
 }
 
 #[tokio::test]
-async fn a_certificate_nobody_signed_is_not_trusted() {
+async fn an_untrusted_certificate_is_rejected() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
@@ -169,7 +182,7 @@ async fn a_certificate_nobody_signed_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn nothing_goes_in_the_clear_to_another_machine() {
+async fn plain_http_is_allowed_only_on_loopback() {
     for url in ["http://192.0.2.1/me", "http://localhost.example/me", "ftp://127.0.0.1/me"] {
         let error = fetched(LIMITS, url).await.unwrap_err();
         assert!(matches!(&error, SocialError::Nonsense(words) if words.contains("neither https nor")), "{error}");
@@ -177,7 +190,7 @@ async fn nothing_goes_in_the_clear_to_another_machine() {
 }
 
 #[test]
-fn the_url_of_an_endpoint_is_checked() {
+fn invalid_endpoint_urls_are_rejected() {
     for good in ["https://e.com/t?x=1", "http://localhost:9/t", "http://[::1]/t", "http://127.0.0.1/"] {
         assert!(web::endpoint(good).is_ok(), "{good}");
     }

@@ -37,7 +37,7 @@ pub use runs::{ReadRuns, RunId, WriteRuns};
 pub use sessions::{ReadSessions, SessionCursor, SessionPage, SessionQuery, WriteSessions};
 pub use settings::{ReadSettings, SettingChange, WriteSettings};
 pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
-pub use users::{Place, ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
+pub use users::{PagePosition, ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
 
 /// Everything that can be asked.
 pub trait Read:
@@ -129,9 +129,9 @@ impl Store {
     }
 
     /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
-    pub fn refused(&self) -> u64 {
+    pub fn unavailable_count(&self) -> u64 {
         match self {
-            Self::Sqlite(database) => database.refused(),
+            Self::Sqlite(database) => database.unavailable_count(),
         }
     }
 

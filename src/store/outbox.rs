@@ -85,7 +85,7 @@ pub trait WriteOutbox {
     /// An attempt failed; `retry_at` None gives the mail up and forgets its content.
     fn mail_failed(&self, id: MailId, retry_at: Option<Timestamp>, error: &str) -> Result<(), StoreError>;
     /// Makes a mail that waits due at once. False where it does not wait (any more).
-    fn hasten_mail(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError>;
+    fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError>;
     /// Forgets at most `limit` rows of mails sent or given up that were written before `before`. How many.
     fn sweep_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -1,7 +1,7 @@
 //! Runs of the process, as the store keeps them for `/liveliness`.
 
 use super::StoreError;
-use crate::domain::run::Run;
+use crate::domain::availability::ProcessRun;
 use crate::domain::time::Timestamp;
 
 /// A run's row.
@@ -11,7 +11,7 @@ pub struct RunId(pub i64);
 /// Asking for runs.
 pub trait ReadRuns {
     /// The runs recorded after that one (`RunId(0)`: all), in the order of their ids.
-    fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, Run)>, StoreError>;
+    fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, ProcessRun)>, StoreError>;
 }
 
 /// Recording runs.
@@ -19,5 +19,5 @@ pub trait WriteRuns {
     /// A run begins.
     fn start_run(&self, now: Timestamp) -> Result<RunId, StoreError>;
     /// It is still alive.
-    fn beat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError>;
+    fn record_heartbeat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError>;
 }

@@ -22,7 +22,7 @@ pub struct UserQuery {
 
 /// Where a page of users begins, in order of name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum PagePosition {
     /// At the beginning.
     #[default]
     Start,
@@ -42,7 +42,7 @@ pub struct UserSearch {
     /// Only superusers, or only those who are none.
     pub superuser: Option<bool>,
     /// Which page.
-    pub place: Place,
+    pub place: PagePosition,
     /// At most this many.
     pub limit: u32,
 }

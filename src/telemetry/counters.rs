@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::domain::count::Count;
 
-type Row = [AtomicU64; Count::LENGTH];
+type CounterRow = [AtomicU64; Count::LENGTH];
 
 /// The counts of one process. Counting is one relaxed addition: it locks nothing and allocates nothing.
 #[derive(Debug)]
 pub struct Counters {
-    counted: Row,
-    told: Row,
+    counted: CounterRow,
+    told: CounterRow,
 }
 
 impl Default for Counters {
@@ -38,22 +38,22 @@ impl Counters {
 
     /// What was counted since it was last taken, leaving out what was not; from now on it counts as told.
     pub fn take(&self) -> Vec<(Count, u64)> {
-        self.untold_by(|told, counted| told.swap(counted, Relaxed))
+        self.pending_by(|told, counted| told.swap(counted, Relaxed))
     }
 
     /// Takes back what was taken and could not be told.
-    pub fn give_back(&self, taken: &[(Count, u64)]) {
+    pub fn restore(&self, taken: &[(Count, u64)]) {
         for (count, n) in taken {
             self.told[count.place()].fetch_sub(*n, Relaxed);
         }
     }
 
     /// What was counted since it was last taken.
-    pub fn untold(&self) -> Vec<(Count, u64)> {
-        self.untold_by(|told, _| told.load(Relaxed))
+    pub fn pending(&self) -> Vec<(Count, u64)> {
+        self.pending_by(|told, _| told.load(Relaxed))
     }
 
-    fn untold_by(&self, told: impl Fn(&AtomicU64, u64) -> u64) -> Vec<(Count, u64)> {
+    fn pending_by(&self, told: impl Fn(&AtomicU64, u64) -> u64) -> Vec<(Count, u64)> {
         let since = |count: Count| {
             let counted = self.get(count);
             (count, counted.saturating_sub(told(&self.told[count.place()], counted)))
@@ -67,15 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_told_once_unless_it_is_given_back() {
+    fn taken_counts_are_reported_once_unless_restored() {
         let counters = Counters::default();
         counters.add(Count::SignedIn);
         counters.add_many(Count::SessionEnded, 3);
         let first = [(Count::SignedIn, 1), (Count::SessionEnded, 3)];
-        assert_eq!(counters.untold(), first);
+        assert_eq!(counters.pending(), first);
         assert_eq!(counters.take(), first);
-        assert_eq!((counters.take(), counters.untold()), (vec![], vec![]));
-        counters.give_back(&first);
+        assert_eq!((counters.take(), counters.pending()), (vec![], vec![]));
+        counters.restore(&first);
         counters.add(Count::SignedIn);
         assert_eq!(counters.take(), [(Count::SignedIn, 2), (Count::SessionEnded, 3)]);
         assert_eq!(counters.get(Count::SignedIn), 2);

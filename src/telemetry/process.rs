@@ -22,7 +22,7 @@ pub struct Process {
 
 impl Process {
     /// Asks the system. Reads a few small files that are not on any disk.
-    pub fn look() -> Self {
+    pub fn read() -> Self {
         let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).ok();
         let open_files = fs::read_dir("/proc/self/fd").ok().map(Iterator::count);
         Self {
@@ -48,7 +48,8 @@ fn max_files(limits: &str) -> Option<u64> {
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11).map(str::parse::<u32>);
-    let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
+    let user = times.next()?.ok()?;
+    let system = times.next()?.ok()?;
     Some((f64::from(user) + f64::from(system)) / TICKS_PER_SECOND)
 }
 
@@ -57,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kernel_writes_is_read() {
+    fn proc_files_are_parsed() {
         assert_eq!(resident("Name:\tx\nVmRSS:\t   13456 kB\nVmData: 1 kB\n"), Some(13_456 * 1024));
         let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
                       Max open files            1024                 524288               files\n";

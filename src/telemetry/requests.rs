@@ -15,7 +15,7 @@ pub const BOUNDS: [u64; 13] =
 const CLASSES: usize = 5;
 
 #[derive(Debug, Default)]
-struct Cell {
+struct LatencyCell {
     buckets: [AtomicU64; BOUNDS.len() + 1],
     micros: AtomicU64,
 }
@@ -33,28 +33,28 @@ pub struct Histogram {
     pub micros: u64,
 }
 
-type Known = HashMap<Box<str>, Arc<[Cell; CLASSES]>>;
+type LatencyByRoute = HashMap<Box<str>, Arc<[LatencyCell; CLASSES]>>;
 
 /// The histograms of one process. Routes must be templates: whoever names them by what callers send fills the memory.
 #[derive(Debug, Default)]
 pub struct Requests {
-    known: ArcSwap<Known>,
+    known: ArcSwap<LatencyByRoute>,
 }
 
 impl Requests {
     /// A request was answered.
-    pub fn note(&self, route: &str, status: u16, took: Duration) {
+    pub fn record(&self, route: &str, status: u16, took: Duration) {
         let route = match route.trim_end_matches('/') {
             "" => "/",
             trimmed => trimmed,
         };
-        if !note_known(&self.known.load(), route, status, took) {
+        if !record_known(&self.known.load(), route, status, took) {
             self.known.rcu(|known| {
-                let mut next = Known::clone(known);
+                let mut next = LatencyByRoute::clone(known);
                 next.entry(route.into()).or_default();
                 next
             });
-            note_known(&self.known.load(), route, status, took);
+            record_known(&self.known.load(), route, status, took);
         }
     }
 
@@ -76,7 +76,7 @@ impl Requests {
     }
 }
 
-fn note_known(known: &Known, route: &str, status: u16, took: Duration) -> bool {
+fn record_known(known: &LatencyByRoute, route: &str, status: u16, took: Duration) -> bool {
     let Some(classes) = known.get(route) else { return false };
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let cell = &classes[usize::from(status / 100).clamp(1, CLASSES) - 1];
@@ -90,12 +90,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_answer_is_in_one_bucket_of_its_route_and_class() {
+    fn each_response_is_in_one_bucket_of_its_route_and_class() {
         let requests = Requests::default();
         for (route, status, micros) in
             [("/auth", 200, 250), ("/auth/", 200, 251), ("/auth", 401, 9_000_000), ("/", 304, 0), ("/auth", 999, 1)]
         {
-            requests.note(route, status, Duration::from_micros(micros));
+            requests.record(route, status, Duration::from_micros(micros));
         }
         let list = requests.list();
         let names: Vec<_> = list.iter().map(|cell| (cell.route.as_str(), cell.class, cell.micros)).collect();

@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_traceparent_is_one() {
+    fn only_a_valid_traceparent_is_accepted() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(traceparent(good), Some(good));
         for bad in [

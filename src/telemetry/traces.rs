@@ -24,7 +24,7 @@ mod sending {
     use tracing_subscriber::filter::filter_fn;
     use tracing_subscriber::registry::LookupSpan;
 
-    use super::super::TelemetryError;
+    use crate::telemetry::TelemetryError;
 
     /// Whose spans are sent.
     const OURS: &str = env!("CARGO_CRATE_NAME");
@@ -35,7 +35,7 @@ mod sending {
 
     impl Traces {
         /// Begins to send to the collector at this base URL; without one, nothing is done.
-        pub(in super::super) fn begin(collector: Option<&str>) -> Result<Self, TelemetryError> {
+        pub(in crate::telemetry) fn begin(collector: Option<&str>) -> Result<Self, TelemetryError> {
             let Some(collector) = collector else { return Ok(Self(None)) };
             let endpoint = format!("{}/v1/traces", collector.trim_end_matches('/'));
             // The exporter's client starts a runtime, which it may not do on a thread of ours that has one.
@@ -50,7 +50,7 @@ mod sending {
         }
 
         /// What hands our spans on.
-        pub(in super::super) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
+        pub(in crate::telemetry) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
         where
             S: Subscriber + for<'a> LookupSpan<'a>,
         {
@@ -70,7 +70,7 @@ mod sending {
         /// Makes a span part of the caller's trace, which its `traceparent` names.
         pub fn follow(span: &Span, traceparent: &str) {
             // Fails for a span that is not traced.
-            let _ = span.set_parent(TraceContextPropagator::new().extract(&Named(traceparent)));
+            let _ = span.set_parent(TraceContextPropagator::new().extract(&TraceparentHeader(traceparent)));
         }
     }
 
@@ -79,9 +79,9 @@ mod sending {
     }
 
     /// A `traceparent`, as a header is found.
-    struct Named<'a>(&'a str);
+    struct TraceparentHeader<'a>(&'a str);
 
-    impl Extractor for Named<'_> {
+    impl Extractor for TraceparentHeader<'_> {
         fn get(&self, key: &str) -> Option<&str> {
             (key == "traceparent").then_some(self.0)
         }
@@ -97,7 +97,7 @@ mod sending {
     use tracing::Span;
     use tracing_subscriber::layer::Identity;
 
-    use super::super::TelemetryError;
+    use crate::telemetry::TelemetryError;
 
     /// The traces of one process: none, in this build.
     #[derive(Debug)]
@@ -106,12 +106,12 @@ mod sending {
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "so is what a build with the feature does")]
     impl Traces {
         /// Does nothing: that this build has no traces is told when the settings are read.
-        pub(in super::super) fn begin(_: Option<&str>) -> Result<Self, TelemetryError> {
+        pub(in crate::telemetry) fn begin(_: Option<&str>) -> Result<Self, TelemetryError> {
             Ok(Self(()))
         }
 
         /// Nothing.
-        pub(in super::super) fn layer(&self) -> Option<Identity> {
+        pub(in crate::telemetry) fn layer(&self) -> Option<Identity> {
             None
         }
 

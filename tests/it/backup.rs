@@ -10,19 +10,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::support::PASSWORD;
-use crate::support::binary::{Folder, Ran};
+use crate::support::binary::{CommandOutput, TestFolder};
 
 const ISSUER: &str = "tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }";
 
-fn folder() -> Folder {
-    let folder = Folder::new();
+fn folder() -> TestFolder {
+    let folder = TestFolder::new();
     folder.configure(ISSUER);
     folder
 }
 
 /// A folder in which nothing ever ran, with the same settings.
-fn empty() -> Folder {
-    let folder = Folder::empty();
+fn empty() -> TestFolder {
+    let folder = TestFolder::empty();
     folder.configure(ISSUER);
     folder
 }
@@ -41,12 +41,12 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-fn restore(to: &Folder, backup: &Path) -> Ran {
+fn restore(to: &TestFolder, backup: &Path) -> CommandOutput {
     to.run(&["restore", backup.to_str().unwrap()])
 }
 
 /// A folder with a user and a backup of it, `copy`.
-fn backed_up() -> Folder {
+fn backed_up() -> TestFolder {
     let folder = folder();
     folder.create("anna");
     folder.run(&["backup", "copy"]).is(0);
@@ -54,7 +54,7 @@ fn backed_up() -> Folder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_under_load_comes_back_whole() {
+async fn a_backup_under_load_is_restored_completely() {
     let folder = folder();
     let server = Arc::new(folder.serve().await);
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
@@ -66,7 +66,8 @@ async fn a_backup_under_load_comes_back_whole() {
     let done = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = (0..4)
         .map(|who| {
-            let (server, done) = (Arc::clone(&server), Arc::clone(&done));
+            let server = Arc::clone(&server);
+            let done = Arc::clone(&done);
             tokio::spawn(async move {
                 let mut registered = 0;
                 while !done.load(Ordering::SeqCst) {
@@ -110,7 +111,7 @@ async fn a_backup_under_load_comes_back_whole() {
 }
 
 #[test]
-fn a_backup_gets_a_folder_of_its_own() {
+fn a_backup_needs_an_empty_folder() {
     let folder = backed_up();
     folder.run(&["backup", "copy"]).fails(1, &["copy is not empty", "name a new folder"]);
     fs::create_dir(folder.path("made")).unwrap();
@@ -121,7 +122,7 @@ fn a_backup_gets_a_folder_of_its_own() {
 }
 
 #[test]
-fn what_was_changed_since_is_refused_and_nothing_is_written() {
+fn a_changed_backup_is_rejected_and_nothing_is_written() {
     let folder = backed_up();
     for name in files(&folder.path("copy")) {
         let path = folder.path("copy").join(&name);
@@ -146,7 +147,7 @@ fn what_was_changed_since_is_refused_and_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn nothing_is_ever_overwritten() {
+async fn restore_overwrites_nothing() {
     let folder = backed_up();
     let copy = folder.path("copy");
     folder.create("berta");
@@ -169,7 +170,7 @@ async fn nothing_is_ever_overwritten() {
 }
 
 #[test]
-fn what_was_cut_off_starts_nothing_and_is_gone_on_with() {
+fn an_interrupted_restore_does_not_start_and_can_be_resumed() {
     let folder = backed_up();
     let copy = folder.path("copy");
     let whole = empty();
@@ -209,7 +210,7 @@ fn what_was_cut_off_starts_nothing_and_is_gone_on_with() {
 }
 
 #[test]
-fn a_passphrase_goes_with_its_keys() {
+fn a_backup_of_encrypted_keys_needs_their_passphrase() {
     let folder = folder();
     folder.create("anna");
     folder.write("phrase", "a long enough phrase");

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::support::{Answer, TestServer};
+use super::support::{ServerResponse, TestServer};
 
 const SETTINGS: &str = "cors.allowed_origins = ['https://app.example.com', 'https://other.example.com:8443']";
 /// Origins, and whether they are allowed: by the whole of scheme, host and port, and nothing less.
@@ -24,7 +24,7 @@ fn words(header: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn names(answer: &Answer, origin: &str, is_allowed: bool) {
+fn assert_cors_headers(answer: &ServerResponse, origin: &str, is_allowed: bool) {
     let expected = if is_allowed { (origin, "true") } else { ("", "true") };
     assert_eq!(answer.header("access-control-allow-origin"), expected.0, "{origin}: {answer:#?}");
     if is_allowed {
@@ -35,7 +35,7 @@ fn names(answer: &Answer, origin: &str, is_allowed: bool) {
 }
 
 #[tokio::test]
-async fn a_preflight_lets_allowed_origins_call() {
+async fn a_preflight_allows_configured_origins() {
     let server = TestServer::with(SETTINGS).await;
     for (origin, is_allowed) in ORIGINS {
         for path in ["/signin", "/refresh/", "/restore", "/auth"] {
@@ -44,8 +44,8 @@ async fn a_preflight_lets_allowed_origins_call() {
                 .header("origin", origin)
                 .header("access-control-request-method", "POST")
                 .header("access-control-request-headers", "authorization,content-type");
-            let answer = Answer::to(asked).await;
-            names(answer.is(200), origin, is_allowed);
+            let answer = ServerResponse::send(asked).await;
+            assert_cors_headers(answer.is(200), origin, is_allowed);
             if is_allowed {
                 assert!(
                     words(answer.header("access-control-allow-methods")).contains(&"post".to_owned()),
@@ -60,7 +60,7 @@ async fn a_preflight_lets_allowed_origins_call() {
 }
 
 #[tokio::test]
-async fn an_answer_may_be_read_by_allowed_origins_whatever_it_says() {
+async fn responses_are_readable_by_allowed_origins_whatever_the_status() {
     let server = TestServer::with(SETTINGS).await;
     server.register("anna").await;
     let good = json!({"username": "anna", "password": super::support::PASSWORD});
@@ -71,24 +71,25 @@ async fn an_answer_may_be_read_by_allowed_origins_whatever_it_says() {
             ("/signin/", &json!({}), 400),
             ("/validation", &json!({"token": "x"}), 401),
         ] {
-            let answer = Answer::to(server.posting(path, body).header("origin", origin)).await;
-            names(answer.is(status), origin, is_allowed);
+            let answer = ServerResponse::send(server.posting(path, body).header("origin", origin)).await;
+            assert_cors_headers(answer.is(status), origin, is_allowed);
             assert_eq!(words(answer.header("access-control-expose-headers")), ["retry-after"], "{answer:#?}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_fault_may_be_read_by_allowed_origins() {
+async fn a_fault_is_readable_by_allowed_origins() {
     let server = TestServer::with(SETTINGS).await;
     server.register("anna").await;
     let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
     database.execute_batch("ALTER TABLE sessions RENAME TO gone").unwrap();
     let body = json!({"username": "anna", "password": super::support::PASSWORD});
     for (origin, is_allowed) in ORIGINS {
-        let answer = Answer::to(server.posting("/signin", &body).header("origin", origin)).await;
-        names(answer.is(500), origin, is_allowed);
-        let (id, said) = (answer.header("x-request-id"), format!("{}", answer.json()["error"]["message"]));
+        let answer = ServerResponse::send(server.posting("/signin", &body).header("origin", origin)).await;
+        assert_cors_headers(answer.is(500), origin, is_allowed);
+        let id = answer.header("x-request-id");
+        let said = format!("{}", answer.json()["error"]["message"]);
         assert_eq!(said, format!("\"something went wrong here (request {id})\""));
     }
 }
@@ -97,7 +98,7 @@ async fn a_fault_may_be_read_by_allowed_origins() {
 async fn without_settings_no_origin_is_allowed() {
     let server = TestServer::start().await;
     for (origin, _) in ORIGINS {
-        let answer = Answer::to(server.posting("/signin", &json!({})).header("origin", origin)).await;
+        let answer = ServerResponse::send(server.posting("/signin", &json!({})).header("origin", origin)).await;
         assert_eq!(answer.is(400).header("access-control-allow-origin"), "", "{answer:#?}");
     }
 }

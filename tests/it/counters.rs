@@ -27,7 +27,7 @@ fn text(body: &Value, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_journey_is_counted_thing_by_thing() {
+async fn each_event_is_counted() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
     server.post("/auth", &json!({"username": "anna", "password": "a wrong one"})).await.is(401);
@@ -49,7 +49,7 @@ async fn a_journey_is_counted_thing_by_thing() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_and_the_ends_of_sessions_are_counted() {
+async fn refreshes_and_ended_sessions_are_counted() {
     let server = TestServer::with_anna().await;
     let login = json!({"email": "anna@example.com", "password": PASSWORD});
     let pair = async || server.post("/api/login/", &login).await.is(200).json();
@@ -106,7 +106,7 @@ async fn resets_mails_throttles_and_faults_are_counted() {
 }
 
 #[tokio::test]
-async fn the_key_set_is_counted_by_whether_it_was_sent() {
+async fn jwks_requests_are_counted_by_status() {
     let server = TestServer::start().await;
     let etag = server.get("/.well-known/jwks.json").await.header("etag").to_owned();
     for _ in 0..3 {
@@ -117,7 +117,7 @@ async fn the_key_set_is_counted_by_whether_it_was_sent() {
 }
 
 #[tokio::test]
-async fn who_fetched_the_key_set_and_which_one_is_known() {
+async fn jwks_clients_and_their_version_are_recorded() {
     let server = TestServer::start().await;
     let fetch = async |from: &str, agent: &str| {
         let request = server.request(reqwest::Method::GET, "/.well-known/jwks.json");
@@ -131,15 +131,16 @@ async fn who_fetched_the_key_set_and_which_one_is_known() {
     settle("the rotation", async || server.issuer.ring().jwks().version != before).await;
     let after = server.issuer.ring().jwks().version;
     fetch("192.0.2.2", "jose/6").await;
-    let seen = server.issuer.visitors.list();
+    let seen = server.issuer.jwks_clients.list();
     let told = seen.iter().map(|who| (who.address.to_string(), who.agent.as_str(), who.fetches, who.set));
-    let (one, two) = ("192.0.2.1".to_owned(), "192.0.2.2".to_owned());
+    let one = "192.0.2.1".to_owned();
+    let two = "192.0.2.2".to_owned();
     assert_eq!(told.collect::<Vec<_>>(), [(two, "jose/6", 2, after), (one, "PyJWT/2.15", 1, before)]);
     assert_eq!(seen[0].last.since(seen[0].first), Duration::from_mins(1));
 }
 
 /// What the database knows of sign-ins, by the hour.
-async fn told(server: &TestServer) -> Vec<(i64, u64)> {
+async fn stored_sign_ins(server: &TestServer) -> Vec<(i64, u64)> {
     let read = server.issuer.store.read(|tx| tx.counts(Timestamp::from_unix(0)));
     let hours: Result<Vec<_>, StoreError> = read.await;
     let sign_ins = hours.unwrap().into_iter().filter(|counted| counted.count == Count::SignedIn);
@@ -152,18 +153,18 @@ async fn last_day(server: &TestServer) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn what_an_hour_counted_is_told_as_that_hours_and_outlives_the_process() {
+async fn hourly_counts_survive_a_restart() {
     let server = TestServer::with_anna().await;
     let begun = hour_of(server.clock.now()).unix();
     server.token("anna").await;
     assert_eq!(last_day(&server).await[23], 1, "what is not yet told is seen, too");
     server.clock.advance(Duration::from_hours(2));
-    settle("the first hour", async || told(&server).await == [(begun, 1)]).await;
+    settle("the first hour", async || stored_sign_ins(&server).await == [(begun, 1)]).await;
     server.token("anna").await;
     server.token("anna").await;
     assert_eq!(last_day(&server).await[21..], [1, 0, 2]);
     let server = server.restart(Duration::from_hours(1)).await;
-    assert_eq!(told(&server).await, [(begun, 1), (begun + 7200, 2)]);
+    assert_eq!(stored_sign_ins(&server).await, [(begun, 1), (begun + 7200, 2)]);
     server.token("anna").await;
     assert_eq!(last_day(&server).await[20..], [1, 0, 2, 1]);
     assert_eq!(counted(&server)["sign_ins"], 1, "of this process");

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign::app;
-use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::issuer::Issuer;
 use countersign::issuer::settings::{SetSetting, load};
-use countersign::issuer::users::{Change, find};
+use countersign::issuer::users::{UserChange, find};
+use countersign::random::Random;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 pub const PASSWORD: &str = "correct horse battery";
 
 /// It ends with the value.
-pub struct Server {
+pub struct ApiServer {
     pub clock: Clock,
     pub issuer: Arc<Issuer>,
     url: String,
@@ -35,13 +35,13 @@ pub struct Server {
 
 /// What was answered, whole.
 #[derive(Debug)]
-pub struct Answer {
+pub struct ApiResponse {
     pub status: u16,
     pub headers: reqwest::header::HeaderMap,
     pub text: String,
 }
 
-impl Answer {
+impl ApiResponse {
     /// The body, if the answer has this status.
     #[track_caller]
     pub fn is(&self, status: u16) -> Value {
@@ -54,7 +54,7 @@ impl Answer {
     }
 }
 
-impl Server {
+impl ApiServer {
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
@@ -67,7 +67,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let config = config.listening_on(address);
         let clock = Clock::manual(Clock::system().now());
-        let issuer = app::build(&config, clock.clone(), Chance::System).await.unwrap();
+        let issuer = app::build(&config, clock.clone(), Random::System).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&issuer);
         let serving = tokio::spawn(async move { app::serve(&config, served, listener, stopped).await });
@@ -79,7 +79,7 @@ impl Server {
         self.folder.path().join(name)
     }
 
-    pub async fn send(&self, method: &str, path: &str, kind: &str, token: Option<&str>, body: &str) -> Answer {
+    pub async fn send(&self, method: &str, path: &str, kind: &str, token: Option<&str>, body: &str) -> ApiResponse {
         let method: Method = method.parse().unwrap();
         let mut request = self.client.request(method, format!("{}{path}", self.url)).body(body.to_owned());
         if !kind.is_empty() {
@@ -89,16 +89,17 @@ impl Server {
             request = request.bearer_auth(token);
         }
         let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        ApiResponse { status, headers, text: response.text().await.unwrap() }
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> ApiResponse {
         self.send("POST", path, "application/json", None, &body.to_string()).await
     }
 
     /// Posts each body, sent as the given type, and compares all that was answered. A body of `""` stands for nothing.
-    pub async fn answers(&self, path: &str, rows: &[(&str, &str, u16, Value)]) {
+    pub async fn assert_responses(&self, path: &str, rows: &[(&str, &str, u16, Value)]) {
         for (kind, body, status, expected) in rows {
             let answer = self.send("POST", path, kind, None, body).await;
             assert_eq!((answer.is(*status), path), (expected.clone(), path), "{kind} {body}");
@@ -126,18 +127,18 @@ impl Server {
 
     pub async fn disable(&self, name: &str) {
         let user = find(&self.issuer, name).await.unwrap().unwrap();
-        Change::Disable.run(&user, &self.issuer).await.unwrap();
+        UserChange::Disable.run(&user, &self.issuer).await.unwrap();
     }
 
     /// How often the audit log names an action.
-    pub async fn recorded(&self, action: &str) -> usize {
+    pub async fn audit_count(&self, action: &str) -> usize {
         let lines: Result<_, countersign::store::StoreError> =
             self.issuer.store.read(|tx| tx.audit_lines(None, 1000)).await;
         lines.unwrap().iter().filter(|line| line.action == action).count()
     }
 }
 
-impl Drop for Server {
+impl Drop for ApiServer {
     fn drop(&mut self) {
         self.serving.abort();
     }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::app;
-use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::domain::dialect::Dialect;
@@ -17,16 +16,19 @@ use countersign::domain::password::Password;
 use countersign::domain::user::{Login, User};
 use countersign::issuer::sign_in::SignIn;
 use countersign::issuer::{Caller, Issuer, Refusal};
+use countersign::random::Random;
 use countersign::store::{StoreError, UserQuery};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::skip::skip;
+
 /// A folder in which the command is typed, and which the settings point to.
-struct House {
+struct ImportFolder {
     folder: TempDir,
 }
 
-impl House {
+impl ImportFolder {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
@@ -70,7 +72,7 @@ impl House {
             format!("sqlite:{}", path("data/countersign.db")),
         );
         let config = Config::from_toml(&toml).unwrap();
-        app::build(&config, Clock::system(), Chance::System).await.unwrap()
+        app::build(&config, Clock::system(), Random::System).await.unwrap()
     }
 }
 
@@ -84,7 +86,7 @@ async fn stored_hash(issuer: &Issuer, name: &str) -> String {
     user(issuer, name).await.password.map(|hash| hash.as_str().to_owned()).unwrap_or_default()
 }
 
-async fn signs_in(issuer: &Issuer, name: &str, password: &str) -> bool {
+async fn can_sign_in(issuer: &Issuer, name: &str, password: &str) -> bool {
     let sign_in = SignIn {
         login: Login::new(name),
         password: Password::new(password.to_owned()),
@@ -99,9 +101,10 @@ async fn signs_in(issuer: &Issuer, name: &str, password: &str) -> bool {
 }
 
 /// A database that a real Django made. None, and a loud word, where there is no Django.
-fn made_by_django(house: &House) -> Option<PathBuf> {
+fn made_by_django(house: &ImportFolder) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let (python, path) = (root.join(".test-tools/python"), house.path("django.sqlite3"));
+    let python = root.join(".test-tools/python");
+    let path = house.path("django.sqlite3");
     let made = Command::new(python).arg(root.join("tests/fixtures/django/make.py")).arg("database").arg(&path).output();
     let why = match made {
         Ok(made) if made.status.success() => return Some(path),
@@ -112,15 +115,13 @@ fn made_by_django(house: &House) -> Option<PathBuf> {
         }
         Err(_) => ".test-tools/python is missing",
     };
-    // Not by `eprintln`, which a test that passes keeps to itself.
-    let advice = format!("SKIPPED: users imported from a real Django: {why}; run scripts/test\n");
-    std::io::stderr().write_all(advice.as_bytes()).unwrap();
+    skip(&format!("{why}; run scripts/test-tools"));
     None
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_from_a_real_django_signs_in_as_before() {
-    let house = House::new();
+async fn users_of_a_real_django_database_can_sign_in_slow() {
+    let house = ImportFolder::new();
     let Some(database) = made_by_django(&house) else { return };
     let database = database.to_str().unwrap();
     let (said, whole) = house.import(&["--from-django", database, "--report", "report.jsonl"]);
@@ -152,14 +153,14 @@ async fn who_comes_from_a_real_django_signs_in_as_before() {
     ] {
         let password = format!("password of {name}");
         assert!(stored_hash(&issuer, name).await.starts_with(form), "{name}");
-        assert!(!signs_in(&issuer, name, "password of another").await, "{name}");
+        assert!(!can_sign_in(&issuer, name, "password of another").await, "{name}");
         assert!(stored_hash(&issuer, name).await.starts_with(form), "{name}: a wrong password replaces nothing");
-        assert!(signs_in(&issuer, name, &password).await, "{name}");
+        assert!(can_sign_in(&issuer, name, &password).await, "{name}");
         assert!(stored_hash(&issuer, name).await.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{name}");
-        assert!(signs_in(&issuer, name, &password).await, "{name}, again");
+        assert!(can_sign_in(&issuer, name, &password).await, "{name}, again");
     }
     for name in ["left", "unusable", "old"] {
-        assert!(!signs_in(&issuer, name, &format!("password of {name}")).await, "{name}");
+        assert!(!can_sign_in(&issuer, name, &format!("password of {name}")).await, "{name}");
     }
 
     let before = house.export(&["--with-password-hashes"]);
@@ -170,8 +171,9 @@ async fn who_comes_from_a_real_django_signs_in_as_before() {
 }
 
 #[test]
-fn what_is_exported_is_imported_as_it_was() {
-    let (first, second) = (House::new(), House::new());
+fn exported_users_are_imported_unchanged() {
+    let first = ImportFolder::new();
+    let second = ImportFolder::new();
     let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/django/dump.json");
     assert!(first.import(&["--from-django", dump]).0.starts_with("13 users came along (2 lost their address"));
     let claims = r#"{"roles":["editor"]}"#;
@@ -190,8 +192,8 @@ fn what_is_exported_is_imported_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_that_was_killed_is_taken_up_where_it_was() {
-    let house = House::new();
+async fn an_interrupted_import_can_be_repeated() {
+    let house = ImportFolder::new();
     let line = |number: usize| format!("{{\"id\":{number},\"username\":\"user{number}\"}}\n");
     let mut child = house
         .command(&["import", "-"])

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::binary::{Binary, Folder, skipped};
+use crate::support::binary::{Binary, TestFolder};
+use crate::support::skip::skip;
 use crate::support::{TestServer, settle};
 
 /// Connects and says nothing.
@@ -25,9 +26,10 @@ fn is_closed(stream: &TcpStream) -> bool {
 }
 
 /// Asks on a connection that stays open, and reads the answer's head and body; None if it hung up.
-fn ask(stream: &mut TcpStream, path: &str) -> Option<String> {
+fn request(stream: &mut TcpStream, path: &str) -> Option<String> {
     write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").ok()?;
-    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
     loop {
         let read = stream.read(&mut buffer).ok().filter(|read| *read > 0)?;
         answer.extend(&buffer[..read]);
@@ -41,7 +43,7 @@ fn ask(stream: &mut TcpStream, path: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_all_places_are_taken_the_idle_make_room() {
+async fn idle_connections_are_closed_at_the_connection_limit() {
     let server = TestServer::with("server.max_connections = 16").await;
     let mut crowd = Vec::new();
     for _ in 0..100 {
@@ -50,7 +52,7 @@ async fn where_all_places_are_taken_the_idle_make_room() {
     // Those before it would be cut off sixteen by sixteen, each after 15 s: too long for whoever waits behind them.
     let mut newcomer = idle(&server.url);
     newcomer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    assert!(ask(&mut newcomer, "/liveliness").unwrap().contains("200 OK"));
+    assert!(request(&mut newcomer, "/liveliness").unwrap().contains("200 OK"));
     settle("the idle to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 84).await;
 }
 
@@ -68,7 +70,7 @@ const HALF_A_BODY_IN_CHUNKS: &str =
     "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_all_places_are_taken_the_slow_make_room() {
+async fn slow_connections_are_closed_at_the_connection_limit_slow() {
     let server = TestServer::with("server.max_connections = 16").await;
     let mut crowd = Vec::new();
     for beginning in [HALF_A_BODY, HALF_A_BODY_IN_CHUNKS, HALF_A_HEAD] {
@@ -77,18 +79,18 @@ async fn where_all_places_are_taken_the_slow_make_room() {
     // Their own timers would cut them off one lot after the other: 30 s twice, and 15.
     let mut newcomer = idle(&server.url);
     newcomer.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    assert!(ask(&mut newcomer, "/liveliness").unwrap().contains("200 OK"));
+    assert!(request(&mut newcomer, "/liveliness").unwrap().contains("200 OK"));
     settle("the slow to be sent away", async || crowd.iter().filter(|stream| is_closed(stream)).count() >= 32).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_for_us_is_not_sent_away_with_the_slow() {
+async fn a_client_waiting_for_its_response_is_not_closed() {
     let server = TestServer::with("server.max_connections = 16\ntokens.algorithm = 'RS256'").await;
     server.register("anna").await;
     let token = server.token("anna").await;
     // All of them, and not those that are free: a signature that was answered may still hold one.
     let turns = std::thread::available_parallelism().unwrap().get();
-    let all = server.issuer.signers.turns().acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
+    let all = server.issuer.signers.permits().acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
     let renewal = format!("POST /renew_token HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n");
     let renewal = format!("{renewal}content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}");
     let mut waiting = slow(&server.url, &renewal);
@@ -102,7 +104,7 @@ async fn whoever_waits_for_us_is_not_sent_away_with_the_slow() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_never_agrees_on_tls_makes_room() {
+async fn a_stalled_tls_handshake_is_closed_at_the_connection_limit_slow() {
     let server = TestServer::with("server.max_connections = 16\ntls.self_signed = true").await;
     let crowd: Vec<_> = (0..80).map(|_| slow(&server.url, "\x16\x03\x01")).collect();
     // Sixteen by sixteen, each after 10 s, without it.
@@ -110,7 +112,7 @@ async fn whoever_never_agrees_on_tls_makes_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thousands_who_say_nothing_are_in_nobody_s_way() {
+async fn thousands_of_idle_connections_block_no_request() {
     let server = TestServer::start().await;
     // No more than this process may have open on both sides; the server has raised the limit as far as it goes.
     let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(10_000);
@@ -122,23 +124,24 @@ async fn thousands_who_say_nothing_are_in_nobody_s_way() {
 
 /// Sets how many descriptors a process may have; false where that can't be done here.
 fn allow(server: &Binary, descriptors: u32) -> bool {
-    let (pid, limit) = (format!("--pid={}", server.id()), format!("--nofile={descriptors}:"));
+    let pid = format!("--pid={}", server.id());
+    let limit = format!("--nofile={descriptors}:");
     let done = Command::new("prlimit").args([pid, limit]).status().is_ok_and(|status| status.success());
     if !done {
-        skipped("prlimit can't set the limit of another process here");
+        skip("prlimit cannot set the limit of another process here");
     }
     done
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_descriptors_the_idle_make_room_and_it_recovers() {
-    let folder = Folder::new();
+async fn without_file_descriptors_idle_connections_are_closed_and_the_server_recovers() {
+    let folder = TestFolder::new();
     let server = folder.serve().await;
     folder.create("anna");
     let token = server.token("anna").await;
     let mut connected = idle(&server.url);
     connected.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    assert!(ask(&mut connected, "/ready").unwrap().contains("200 OK"));
+    assert!(request(&mut connected, "/ready").unwrap().contains("200 OK"));
     if !allow(&server, 8) {
         return;
     }
@@ -151,7 +154,7 @@ async fn without_descriptors_the_idle_make_room_and_it_recovers() {
     assert_eq!(told, 1, "it is told once");
     assert!(allow(&server, 1024));
     waiting.set_nonblocking(false).unwrap();
-    assert!(ask(&mut waiting, "/.well-known/jwks.json").unwrap().contains("200 OK"));
+    assert!(request(&mut waiting, "/.well-known/jwks.json").unwrap().contains("200 OK"));
     server.post("/renew_token", Some(&token), &serde_json::json!({})).await.is(200);
     server.get("/ready").await.is(200);
 }

@@ -7,7 +7,7 @@ mod cli;
 mod cors;
 mod counters;
 mod crash;
-mod crossing;
+mod cross_dialect;
 mod dialects_support;
 mod drf_pyjwt;
 mod import;

@@ -8,17 +8,18 @@ use std::process::Command;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::binary::{Folder, finish, skipped};
-use crate::support::{Answer, PASSWORD, TestServer, settle};
+use crate::support::binary::{TestFolder, finish};
+use crate::support::skip::skip;
+use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
 
 const TOKEN: &str = "0123456789abcdef";
 
-async fn with_token(server: &TestServer, authorization: &str) -> Answer {
+async fn with_token(server: &TestServer, authorization: &str) -> ServerResponse {
     let mut request = server.request(Method::GET, "/metrics");
     if !authorization.is_empty() {
         request = request.header("authorization", authorization);
     }
-    Answer::to(request).await
+    ServerResponse::send(request).await
 }
 
 async fn metrics(server: &TestServer) -> String {
@@ -40,7 +41,7 @@ fn token() -> String {
 }
 
 #[tokio::test]
-async fn nobody_sees_them_unless_the_settings_say_so() {
+async fn metrics_are_disabled_by_default() {
     let server = TestServer::start().await;
     server.get("/metrics").await.is(404);
     let server = TestServer::with(&token()).await;
@@ -51,13 +52,13 @@ async fn nobody_sees_them_unless_the_settings_say_so() {
     }
     with_token(&server, "Bearer 0123456789abcdef0").await.refuses(401, "no_metrics_token");
     with_token(&server, &format!("bearer {TOKEN}")).await.is(200);
-    let folder = Folder::empty();
+    let folder = TestFolder::empty();
     folder.configure("metrics.token = 'guess'");
     folder.run(&["check"]).fails(1, &["metrics.token", "at least 16 visible ASCII characters"]);
 }
 
 #[tokio::test]
-async fn they_tell_what_happened() {
+async fn metrics_report_events() {
     let server = TestServer::with(&token()).await;
     server.register("anna").await;
     server.token("anna").await;
@@ -100,7 +101,7 @@ async fn they_tell_what_happened() {
 }
 
 #[tokio::test]
-async fn they_tell_of_a_database_that_another_process_keeps() {
+async fn metrics_report_a_locked_database_slow() {
     let server = TestServer::with(&token()).await;
     let refused =
         async || value(&metrics(&server).await, "countersign_store_unavailable_total").parse::<u64>().unwrap();
@@ -115,7 +116,7 @@ async fn they_tell_of_a_database_that_another_process_keeps() {
 }
 
 #[tokio::test]
-async fn prometheus_can_read_them() {
+async fn metrics_are_parsed_by_prometheus() {
     let server = TestServer::with(&token()).await;
     server.register("anna").await;
     server.token("anna").await;
@@ -126,7 +127,7 @@ async fn prometheus_can_read_them() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join(".test-tools/python");
     if !python.exists() {
-        return skipped("prometheus_client: .test-tools/python is missing; run scripts/test");
+        return skip(".test-tools/python is missing; run scripts/test-tools");
     }
     let mut command = Command::new(python);
     command.arg(root.join("tests/verifiers/metrics.py"));
@@ -157,7 +158,7 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn the_documents_name_those_there_are() {
+async fn every_metric_is_documented() {
     let server = TestServer::with(&token()).await;
     metrics(&server).await;
     let text = metrics(&server).await;
@@ -165,7 +166,8 @@ async fn the_documents_name_those_there_are() {
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-    let (page, rules) = (read("operating.md"), read("prometheus-rules.yml"));
+    let page = read("operating.md");
+    let rules = read("prometheus-rules.yml");
     let unknown: Vec<_> = named(&rules).into_iter().filter(|name| !named(&text).contains(name)).collect();
     assert_eq!(unknown, [""; 0], "the rules name what is not there");
     let told = named(&page);
@@ -173,8 +175,8 @@ async fn the_documents_name_those_there_are() {
 }
 
 #[tokio::test]
-async fn they_may_have_a_listener_of_their_own() {
-    let folder = Folder::new();
+async fn metrics_may_have_their_own_listener() {
+    let folder = TestFolder::new();
     folder.configure("metrics = { listen = '127.0.0.1:0' }");
     let mut server = folder.serve().await;
     let line = "metrics are served listen=";
@@ -182,7 +184,7 @@ async fn they_may_have_a_listener_of_their_own() {
     let log = server.log.lock().unwrap().clone();
     let address = log.split(line).nth(1).unwrap().split_whitespace().next().unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let get = async |path: &str| Answer::to(client.get(format!("http://{address}{path}"))).await;
+    let get = async |path: &str| ServerResponse::send(client.get(format!("http://{address}{path}"))).await;
     assert_eq!(value(&get("/metrics").await.is(200).text, "countersign_ready"), "1");
     for elsewhere in ["/", "/liveliness", "/auth", "/.well-known/jwks.json"] {
         get(elsewhere).await.is(404);
@@ -198,8 +200,8 @@ fn lines(log: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_log_for_machines_has_an_object_a_line_with_the_requests_id() {
-    let folder = Folder::new();
+async fn a_json_log_has_one_object_per_line_with_the_request_id() {
+    let folder = TestFolder::new();
     folder.configure("log = { format = 'json' }");
     let server = folder.serve().await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -207,7 +209,7 @@ async fn a_log_for_machines_has_an_object_a_line_with_the_requests_id() {
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
     let post = async |traceparent: &str| {
         let request = client.post(format!("{}/register", server.url)).json(&body);
-        Answer::to(request.header("traceparent", traceparent)).await
+        ServerResponse::send(request.header("traceparent", traceparent)).await
     };
     post(trace).await.is(200);
     let refused = post(trace).await;
@@ -220,7 +222,7 @@ async fn a_log_for_machines_has_an_object_a_line_with_the_requests_id() {
     let log = lines(&server.log.lock().unwrap());
     assert!(log.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log:#?}");
     assert!(log.iter().all(|line| line.get("micros").is_none_or(Value::is_u64)), "{log:#?}");
-    let of = |answer: &Answer| {
+    let of = |answer: &ServerResponse| {
         let id = answer.header("x-request-id").to_owned();
         let lines = log.iter().filter(move |line| line["request"] == id.as_str());
         lines.map(|line| line["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()

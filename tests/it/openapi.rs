@@ -10,9 +10,9 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
-use super::support::binary::Folder;
+use super::support::binary::TestFolder;
 use super::support::mail::Mail;
-use super::support::{Answer, TestServer, settle};
+use super::support::{ServerResponse, TestServer, settle};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Under what names an access token is answered.
@@ -57,13 +57,13 @@ fn members(value: &Value) -> &Map<String, Value> {
     value.as_object().unwrap_or_else(|| panic!("no object: {value}"))
 }
 
-fn described(value: &Value) {
+fn assert_described(value: &Value) {
     assert!(value["description"].as_str().is_some_and(|text| !text.is_empty()), "{value}");
 }
 
 /// What the OpenAPI specification (3.1, §4.8) wants of each part that the document has.
 #[tokio::test]
-async fn the_document_has_the_shape_of_openapi() {
+async fn the_document_is_valid_openapi() {
     let server = TestServer::start().await;
     let document = document(&server).await;
     assert_eq!(document["openapi"], "3.1.0");
@@ -71,7 +71,8 @@ async fn the_document_has_the_shape_of_openapi() {
     assert_eq!(document["servers"][0]["url"], server.url.as_str());
     let tags: BTreeSet<&str> =
         document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
-    let (mut ids, mut listed) = (BTreeSet::new(), String::new());
+    let mut ids = BTreeSet::new();
+    let mut listed = String::new();
     for (path, methods) in members(&document["paths"]) {
         assert!(path.starts_with('/'), "{path}");
         for (method, operation) in members(methods) {
@@ -79,14 +80,14 @@ async fn the_document_has_the_shape_of_openapi() {
             assert!(ids.insert(operation["operationId"].as_str().unwrap()), "twice: {operation}");
             assert!(tags.contains(operation["tags"][0].as_str().unwrap()), "{operation}");
             for scheme in operation["security"].as_array().unwrap().iter().flat_map(members) {
-                described_scheme(&document, scheme.0);
+                assert_scheme_described(&document, scheme.0);
             }
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
-                described(parameter);
+                assert_described(parameter);
                 assert_eq!((&parameter["in"], &parameter["schema"]["type"]), (&"query".into(), &"string".into()));
             }
             if let Some(body) = operation.get("requestBody") {
-                holds_examples(&body["content"]);
+                assert_has_examples(&body["content"]);
             }
             let responses = members(&operation["responses"]);
             let succeeds = responses.keys().any(|status| status.starts_with(['2', '3']));
@@ -95,12 +96,12 @@ async fn the_document_has_the_shape_of_openapi() {
                 assert!(status.parse().is_ok_and(|status| (200..600).contains(&status)), "{method} {path}: {status}");
                 match response.get("$ref") {
                     Some(to) => {
-                        described(document.pointer(to.as_str().unwrap().strip_prefix('#').unwrap()).unwrap());
+                        assert_described(document.pointer(to.as_str().unwrap().strip_prefix('#').unwrap()).unwrap());
                     }
-                    None => described(response),
+                    None => assert_described(response),
                 }
                 if let Some(content) = response.get("content") {
-                    holds_examples(content);
+                    assert_has_examples(content);
                 }
             }
             listed += &[method.to_uppercase().as_str(), " ", path, "\n"].concat();
@@ -110,12 +111,12 @@ async fn the_document_has_the_shape_of_openapi() {
     insta::assert_snapshot!(listed);
 }
 
-fn described_scheme(document: &Value, name: &str) {
+fn assert_scheme_described(document: &Value, name: &str) {
     let scheme = &document["components"]["securitySchemes"][name];
     assert!(["http", "apiKey"].contains(&scheme["type"].as_str().unwrap()), "{name}");
 }
 
-fn holds_examples(content: &Value) {
+fn assert_has_examples(content: &Value) {
     for (kind, content) in members(content) {
         assert!(kind.contains('/'), "{kind}");
         let schema = &content["schema"];
@@ -125,21 +126,22 @@ fn holds_examples(content: &Value) {
 }
 
 /// Somebody who tries the examples one after another, as the table has them.
-struct Reader {
+struct ExampleRunner {
     server: TestServer,
     form: bool,
     known: BTreeMap<String, String>,
     access: String,
 }
 
-impl Reader {
+impl ExampleRunner {
     async fn new(form: bool) -> Self {
-        let (known, access) = (BTreeMap::new(), String::new());
+        let known = BTreeMap::new();
+        let access = String::new();
         Self { server: TestServer::with(PROVIDERS).await, form, known, access }
     }
 
     /// Sends each example of an operation, and compares what comes back with the answer that is documented.
-    async fn try_out(&mut self, operation: &Operation, media: &[&str]) {
+    async fn run_examples(&mut self, operation: &Operation, media: &[&str]) {
         let bodies = if operation.takes.is_empty() { &[""] } else { operation.takes };
         for body in bodies {
             let answer = self.send(operation, body, media).await;
@@ -159,7 +161,7 @@ impl Reader {
         }
     }
 
-    async fn send(&mut self, operation: &Operation, body: &str, media: &[&str]) -> Answer {
+    async fn send(&mut self, operation: &Operation, body: &str, media: &[&str]) -> ServerResponse {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for parameter in operation.query.iter().filter(|parameter| parameter.required || !parameter.example.is_empty())
         {
@@ -184,7 +186,7 @@ impl Reader {
                 request.json(&fields)
             };
         }
-        Answer::to(request).await
+        ServerResponse::send(request).await
     }
 
     /// What to send for a field: the example, but for secrets, of which only this server knows good ones.
@@ -251,7 +253,7 @@ fn has_shape(example: &Value, got: &Value) -> bool {
 }
 
 async fn every_example_works(form: bool) {
-    let mut reader = Reader::new(form).await;
+    let mut reader = ExampleRunner::new(form).await;
     for chapter in chapters() {
         if chapter.name == Dialect::RestSocial.name() {
             // It has no sign-in without a provider, and the chapters before it end with a reset.
@@ -259,35 +261,35 @@ async fn every_example_works(form: bool) {
             reader.access = reader.server.token("visitor").await;
         }
         for operation in chapter.operations {
-            reader.try_out(operation, chapter.media).await;
+            reader.run_examples(operation, chapter.media).await;
         }
     }
 }
 
 #[tokio::test]
-async fn every_example_works_and_answers_as_documented() {
+async fn every_example_works_and_gets_the_documented_response() {
     every_example_works(false).await;
 }
 
 #[tokio::test]
-async fn every_example_works_as_a_form_where_forms_are_taken() {
+async fn every_example_works_as_a_form_where_forms_are_accepted() {
     every_example_works(true).await;
 }
 
 #[tokio::test]
-async fn every_operation_is_there() {
+async fn every_operation_is_documented() {
     let server = TestServer::with(PROVIDERS).await;
     for operation in operations() {
         for path in [operation.path, operation.path.trim_end_matches('/')] {
             let method: Method = operation.method.to_uppercase().parse().unwrap();
-            let answer = Answer::to(server.request(method, path)).await;
+            let answer = ServerResponse::send(server.request(method, path)).await;
             assert!(![404, 405].contains(&answer.status), "{} {path}: {answer:#?}", operation.method);
         }
     }
 }
 
 #[tokio::test]
-async fn only_what_is_spoken_is_described() {
+async fn only_enabled_dialects_are_documented() {
     let server = TestServer::with("dialects.enabled = ['simplejwt']").await;
     let document = document(&server).await;
     assert!(document["paths"].get("/api/token/").is_some() && document["paths"].get("/auth").is_none());
@@ -298,13 +300,13 @@ async fn only_what_is_spoken_is_described() {
 #[tokio::test]
 async fn the_command_prints_the_same_document() {
     let server = TestServer::start().await;
-    let folder = Folder::empty();
+    let folder = TestFolder::empty();
     let setting = format!("server.public_url={}", server.url);
     assert_eq!(folder.run(&["--set", &setting, "openapi"]).json(), document(&server).await);
 }
 
 #[tokio::test]
-async fn the_page_has_every_operation_and_may_do_nothing() {
+async fn the_page_lists_every_operation_and_runs_no_script() {
     let server = TestServer::start().await;
     let page = server.get("/api-doc/").await;
     assert_eq!(page.is(200).header("content-type"), "text/html; charset=utf-8");

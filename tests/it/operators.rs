@@ -10,12 +10,12 @@ use countersign::domain::password::Password;
 use countersign::domain::reset_code::Delivery;
 use countersign::domain::user::{Email, RealName, User, Username};
 use countersign::issuer::admin::users::{FindUsers, details};
-use countersign::issuer::admin::{audit, health, keys, mails, sessions};
+use countersign::issuer::admin::{audit, health, keys, outbox, sessions};
 use countersign::issuer::register::Register;
 use countersign::issuer::request_reset::SendReset;
 use countersign::issuer::settings::{self, ResetSetting, SetSetting};
-use countersign::issuer::users::{Change, Edit, SetTemporaryPassword, find};
-use countersign::issuer::{Denied, Refusal, Rule};
+use countersign::issuer::users::{SetTemporaryPassword, UserChange, UserNames, find};
+use countersign::issuer::{Denied, OperatorRule, Refusal};
 use countersign::store::{AuditQuery, MailState, SessionQuery, UserSearch};
 
 use crate::support::{PASSWORD, TestServer};
@@ -46,8 +46,8 @@ async fn newest(server: &TestServer) -> AuditLine {
     audit::page(&server.issuer, query).await.unwrap().lines.remove(0)
 }
 
-fn edit(user: &User) -> Edit {
-    Edit {
+fn edit(user: &User) -> UserNames {
+    UserNames {
         username: user.username.clone(),
         email: user.email.clone(),
         first_name: RealName::parse(&user.first_name).unwrap(),
@@ -56,21 +56,22 @@ fn edit(user: &User) -> Edit {
 }
 
 #[tokio::test]
-async fn each_change_to_a_user_is_written_down_with_who_made_it() {
+async fn each_user_change_is_audited_with_its_actor() {
     let (server, by) = server().await;
-    let (issuer, anna) = (&server.issuer, id(&server, "anna").await);
+    let issuer = &server.issuer;
+    let anna = id(&server, "anna").await;
     let token = server.token("anna").await;
     let user = find(issuer, "anna").await.unwrap().unwrap();
-    let renamed = Edit {
+    let renamed = UserNames {
         username: Username::parse("Anna").unwrap(),
         email: Some(Email::parse("anna@example.org").unwrap()),
         first_name: RealName::parse("Anna").unwrap(),
         ..edit(&user)
     };
-    let staff = || Change::SetRights { is_staff: true, is_superuser: false };
-    Change::Edit(Box::new(renamed.clone())).run_as(&by, anna, issuer).await.unwrap();
+    let staff = || UserChange::SetRights { is_staff: true, is_superuser: false };
+    UserChange::Edit(Box::new(renamed.clone())).run_as(&by, anna, issuer).await.unwrap();
     staff().run_as(&by, anna, issuer).await.unwrap();
-    Change::Edit(Box::new(renamed)).run_as(&by, anna, issuer).await.unwrap();
+    UserChange::Edit(Box::new(renamed)).run_as(&by, anna, issuer).await.unwrap();
     staff().run_as(&by, anna, issuer).await.unwrap();
     assert!(find(issuer, "anna").await.unwrap().unwrap().is_staff, "an edit leaves the rights as they are");
     let query = AuditQuery { actor: Some(id(&server, "root").await), limit: 9, ..AuditQuery::default() };
@@ -86,15 +87,15 @@ async fn each_change_to_a_user_is_written_down_with_who_made_it() {
     assert!(lines.iter().all(|line| line.actor.as_deref() == Some("root")
         && line.address == ADDRESS.parse().ok()
         && line.user_id == Some(anna)));
-    Change::EndSessions.run_as(&by, anna, issuer).await.unwrap();
+    UserChange::EndSessions.run_as(&by, anna, issuer).await.unwrap();
     assert!(!server.opens(&token).await);
     assert_eq!(newest(&server).await.detail, "1 sessions ended");
-    Change::Delete.run_as(&by, anna, issuer).await.unwrap();
+    UserChange::Delete.run_as(&by, anna, issuer).await.unwrap();
     let line = newest(&server).await;
     assert_eq!((line.action.as_str(), line.username, line.actor.as_deref()), ("deleted", None, Some("root")));
-    let gone = Change::Enable.run_as(&by, anna, issuer).await;
-    assert!(matches!(gone, Err(Denied::Rule(Rule::NoUser))), "{gone:?}");
-    let renamed = Change::Edit(Box::new(Edit { username: Username::parse("ROOT").unwrap(), ..edit(&user) }));
+    let gone = UserChange::Enable.run_as(&by, anna, issuer).await;
+    assert!(matches!(gone, Err(Denied::Rule(OperatorRule::NoUser))), "{gone:?}");
+    let renamed = UserChange::Edit(Box::new(UserNames { username: Username::parse("ROOT").unwrap(), ..edit(&user) }));
     server.register("bob").await;
     let renamed = renamed.run_as(&by, id(&server, "bob").await, issuer).await;
     assert!(matches!(renamed, Err(Denied::Refused(Refusal::Taken(_)))), "{renamed:?}");
@@ -102,28 +103,28 @@ async fn each_change_to_a_user_is_written_down_with_who_made_it() {
 }
 
 #[tokio::test]
-async fn the_last_superuser_can_be_taken_away_at_the_command_line_alone() {
+async fn only_the_command_line_can_remove_the_last_superuser() {
     let (server, by) = server().await;
     let issuer = &server.issuer;
     let root = find(issuer, "root").await.unwrap().unwrap();
-    let demoted = || Change::SetRights { is_staff: root.is_staff, is_superuser: false };
-    for change in [Change::Disable, Change::Delete, demoted()] {
+    let demoted = || UserChange::SetRights { is_staff: root.is_staff, is_superuser: false };
+    for change in [UserChange::Disable, UserChange::Delete, demoted()] {
         let denied = change.run_as(&by, root.id, issuer).await;
-        assert!(matches!(denied, Err(Denied::Rule(Rule::LastSuperuser))), "{denied:?}");
+        assert!(matches!(denied, Err(Denied::Rule(OperatorRule::LastSuperuser))), "{denied:?}");
     }
     assert!(details(issuer, root.id).await.unwrap().unwrap().is_last_superuser);
     let other = superuser(&server, "toor").await;
-    Change::Disable.run_as(&by, other.id, issuer).await.unwrap();
+    UserChange::Disable.run_as(&by, other.id, issuer).await.unwrap();
     let denied = demoted().run_as(&by, root.id, issuer).await;
-    assert!(matches!(denied, Err(Denied::Rule(Rule::LastSuperuser))), "a disabled one is none: {denied:?}");
-    Change::Enable.run_as(&by, other.id, issuer).await.unwrap();
+    assert!(matches!(denied, Err(Denied::Rule(OperatorRule::LastSuperuser))), "a disabled one is none: {denied:?}");
+    UserChange::Enable.run_as(&by, other.id, issuer).await.unwrap();
     demoted().run_as(&by, root.id, issuer).await.unwrap();
     assert!(!find(issuer, "root").await.unwrap().unwrap().is_superuser);
-    Change::Disable.run(&other, issuer).await.unwrap();
+    UserChange::Disable.run(&other, issuer).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_temporary_password_opens_the_account_and_says_so() {
+async fn a_sign_in_with_a_temporary_password_is_marked() {
     let (server, by) = server().await;
     let token = server.token("anna").await;
     let set = SetTemporaryPassword { user: id(&server, "anna").await, by };
@@ -138,27 +139,28 @@ async fn a_temporary_password_opens_the_account_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_reset_is_sent_by_an_operator_whatever_the_owner_used_up() {
+async fn an_operator_reset_ignores_rate_limits() {
     let (server, by) = server().await;
-    let (issuer, anna) = (&server.issuer, id(&server, "anna").await);
+    let issuer = &server.issuer;
+    let anna = id(&server, "anna").await;
     let send = |user| SendReset { user, delivery: Delivery::Code, by: by.clone() };
     for _ in 0..6 {
         send(anna).run(issuer).await.unwrap();
     }
-    let outbox = mails::outbox(issuer, None, None, 3).await.unwrap();
+    let outbox = outbox::outbox(issuer, None, None, 3).await.unwrap();
     assert_eq!((outbox.mails.len(), outbox.mails[0].0.template.as_str()), (3, "reset_code"));
     assert_eq!(newest(&server).await.actor.as_deref(), Some("root"));
     let no_email = send(id(&server, "root").await).run(issuer).await;
-    assert!(matches!(no_email, Err(Denied::Rule(Rule::NoEmail))), "{no_email:?}");
-    Change::Disable.run_as(&by, anna, issuer).await.unwrap();
+    assert!(matches!(no_email, Err(Denied::Rule(OperatorRule::NoEmail))), "{no_email:?}");
+    UserChange::Disable.run_as(&by, anna, issuer).await.unwrap();
     let disabled = send(anna).run(issuer).await;
-    assert!(matches!(disabled, Err(Denied::Rule(Rule::Disabled))), "{disabled:?}");
+    assert!(matches!(disabled, Err(Denied::Rule(OperatorRule::Disabled))), "{disabled:?}");
     let nobody = send(UserId(999)).run(issuer).await;
-    assert!(matches!(nobody, Err(Denied::Rule(Rule::NoUser))), "{nobody:?}");
+    assert!(matches!(nobody, Err(Denied::Rule(OperatorRule::NoUser))), "{nobody:?}");
 }
 
 #[tokio::test]
-async fn a_mail_that_waits_says_to_whom_and_one_that_is_done_with_is_not_retried() {
+async fn a_waiting_email_shows_its_recipient_and_a_finished_one_is_not_retried() {
     // Nobody listens there: the mail waits.
     let server = TestServer::with("email.host = '127.0.0.1'\nemail.port = 1\nemail.security = 'none'").await;
     server.register("anna").await;
@@ -167,18 +169,18 @@ async fn a_mail_that_waits_says_to_whom_and_one_that_is_done_with_is_not_retried
     let issuer = &server.issuer;
     let user = id(&server, "anna").await;
     SendReset { user, delivery: Delivery::Link, by: by.clone() }.run(issuer).await.unwrap();
-    let waiting = mails::outbox(issuer, Some(MailState::Waiting), None, 9).await.unwrap();
+    let waiting = outbox::outbox(issuer, Some(MailState::Waiting), None, 9).await.unwrap();
     let (mail, to) = &waiting.mails[0];
     assert_eq!((waiting.waiting, to.as_deref()), (1, Some("a***@example.com")));
     assert!(mail.sealed.is_none());
-    mails::RetryMail { id: mail.id, by: by.clone() }.run(issuer).await.unwrap();
+    outbox::RetryMail { id: mail.id, by: by.clone() }.run(issuer).await.unwrap();
     assert_eq!(newest(&server).await.action, "mail_retried");
     let gone = mail.id;
     let given_up = issuer.store.write(move |tx| tx.mail_failed(gone, None, "no")).await;
     given_up.map_err(|error: countersign::store::StoreError| error).unwrap();
-    let denied = mails::RetryMail { id: mail.id, by }.run(issuer).await;
-    assert!(matches!(denied, Err(Denied::Rule(Rule::NotWaiting))), "{denied:?}");
-    assert_eq!(mails::previews(issuer).unwrap().len(), 2);
+    let denied = outbox::RetryMail { id: mail.id, by }.run(issuer).await;
+    assert!(matches!(denied, Err(Denied::Rule(OperatorRule::NotWaiting))), "{denied:?}");
+    assert_eq!(outbox::previews(issuer).unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -202,9 +204,10 @@ async fn users_are_found_by_name_id_and_sub() {
 }
 
 #[tokio::test]
-async fn one_session_is_ended_and_the_others_live() {
+async fn one_session_is_ended_and_the_others_stay_live() {
     let (server, by) = server().await;
-    let (first, second) = (server.token("anna").await, server.token("anna").await);
+    let first = server.token("anna").await;
+    let second = server.token("anna").await;
     let query = SessionQuery { limit: 9, ..SessionQuery::default() };
     let page = sessions::page(&server.issuer, query).await.unwrap();
     assert_eq!(page.sessions.len(), 2);
@@ -214,14 +217,15 @@ async fn one_session_is_ended_and_the_others_live() {
     let line = newest(&server).await;
     assert_eq!((line.detail, line.actor.as_deref()), (ended.to_string(), Some("root")));
     let again = sessions::EndSession { id: ended, by }.run(&server.issuer).await;
-    assert!(matches!(again, Err(Denied::Rule(Rule::NoSession))), "{again:?}");
+    assert!(matches!(again, Err(Denied::Rule(OperatorRule::NoSession))), "{again:?}");
 }
 
 #[tokio::test]
-async fn a_setting_tells_who_set_it_and_goes_back_to_its_default() {
+async fn a_setting_shows_who_set_it_and_can_be_reset() {
     const NAME: &str = "profiles.jwt_issuer.access_lifetime";
     let (server, by) = server().await;
-    let (issuer, now) = (&server.issuer, server.clock.now());
+    let issuer = &server.issuer;
+    let now = server.clock.now();
     server.token("anna").await;
     let listed = async || {
         let all = settings::list(&issuer.store).await.unwrap();
@@ -230,7 +234,7 @@ async fn a_setting_tells_who_set_it_and_goes_back_to_its_default() {
     assert_eq!(listed().await.changed, None);
     let set = SetSetting { name: NAME.to_owned(), value: "30d".to_owned(), by: by.clone() };
     set.run(&issuer.store, now).await.unwrap();
-    settings::take_up(issuer).await.unwrap();
+    settings::reload(issuer).await.unwrap();
     assert_eq!(issuer.settings().longest_access_lifetime(), Duration::from_hours(30 * 24));
     let changed = listed().await;
     assert_eq!(changed.changed.map(|change| (change.by, change.at)), Some(("root".to_owned(), now)));
@@ -246,14 +250,15 @@ async fn a_setting_tells_who_set_it_and_goes_back_to_its_default() {
 }
 
 #[tokio::test]
-async fn keys_are_rotated_and_revoked_as_was_foretold() {
+async fn keys_are_rotated_and_revoked_as_previewed() {
     let (server, by) = server().await;
     let issuer = &server.issuer;
-    let line = keys::time_line(issuer).algorithms.remove(0);
-    let (alg, foretold) = (line.alg, line.rotation.unwrap());
+    let line = keys::timeline(issuer).algorithms.remove(0);
+    let alg = line.alg;
+    let foretold = line.rotation.unwrap();
     let made = keys::RotateKeys { alg: Some(alg), at_once: false, by: by.clone() }.run(issuer).await.unwrap();
     assert_eq!((made.len(), made[0].signs_from), (1, foretold.signs_from));
-    let line = keys::time_line(issuer).algorithms.remove(0);
+    let line = keys::timeline(issuer).algorithms.remove(0);
     assert_eq!(line.next.map(|next| next.signs_from), Some(foretold.signs_from));
     let active = line.keys.iter().find(|shown| shown.state == KeyState::Active).unwrap();
     assert_eq!(active.key.published_until, foretold.before.map(|(_, until)| until));
@@ -263,7 +268,7 @@ async fn keys_are_rotated_and_revoked_as_was_foretold() {
     assert_eq!(done.successor.map(|key| key.kid), Some(made[0].kid.clone()));
     assert_eq!(issuer.ring().active(alg, server.clock.now()).unwrap().key().kid, made[0].kid, "in force at once");
     let again = revoke().run(issuer).await;
-    assert!(matches!(again, Err(Denied::Rule(Rule::Key(_)))), "{again:?}");
+    assert!(matches!(again, Err(Denied::Rule(OperatorRule::Key(_)))), "{again:?}");
     let query = AuditQuery { action: Some(Action::KeyRevoked), limit: 9, ..AuditQuery::default() };
     let lines = audit::page(issuer, query).await.unwrap().lines;
     assert_eq!((lines.len(), lines[0].actor.as_deref()), (1, Some("root")));
@@ -271,7 +276,7 @@ async fn keys_are_rotated_and_revoked_as_was_foretold() {
 }
 
 #[tokio::test]
-async fn an_export_holds_the_whole_log() {
+async fn an_export_contains_the_whole_audit_log() {
     let (server, by) = server().await;
     let at = server.clock.now();
     let filled = server.issuer.store.write(move |tx| {
@@ -279,7 +284,8 @@ async fn an_export_holds_the_whole_log() {
     });
     filled.await.map_err(|error: countersign::store::StoreError| error).unwrap();
     let query = AuditQuery { action: Some(Action::SettingChanged), ..AuditQuery::default() };
-    let (mut export, mut details) = (audit::Export::new(query), Vec::new());
+    let mut export = audit::AuditExport::new(query);
+    let mut details = Vec::new();
     while let Some(lines) = export.next(&server.issuer).await.unwrap() {
         assert!(lines.len() <= 500);
         details.extend(lines.into_iter().map(|line| line.detail));
@@ -288,7 +294,7 @@ async fn an_export_holds_the_whole_log() {
 }
 
 #[tokio::test]
-async fn health_counts_now_and_then() {
+async fn health_counts_rows_periodically() {
     let (server, _) = server().await;
     let first = health::health(&server.issuer).await.unwrap();
     assert_eq!((first.counted.users, first.mails_waiting, first.oldest_waiting_mail), (2, 0, None));
@@ -297,6 +303,6 @@ async fn health_counts_now_and_then() {
     assert_eq!(health::health(&server.issuer).await.unwrap().counted, first.counted, "not again within five minutes");
     server.clock.advance(Duration::from_mins(5));
     assert_eq!(health::health(&server.issuer).await.unwrap().counted.users, 3);
-    server.issuer.vitals.swept(server.clock.now());
-    assert_eq!(health::health(&server.issuer).await.unwrap().last_sweep, Some(server.clock.now()));
+    server.issuer.vitals.record_cleanup(server.clock.now());
+    assert_eq!(health::health(&server.issuer).await.unwrap().last_cleanup, Some(server.clock.now()));
 }

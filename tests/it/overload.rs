@@ -4,45 +4,45 @@
 
 use std::sync::mpsc::{Receiver, channel};
 
-use countersign::crypto::password_hash::Asker;
+use countersign::crypto::password_hash::ResultSink;
 use countersign::domain::password::{Password, PasswordHash};
 use reqwest::Method;
 use serde_json::json;
 
-use super::support::binary::{Binary, Folder};
-use super::support::{Answer, PASSWORD, TestServer, settle};
+use super::support::binary::{Binary, TestFolder};
+use super::support::{PASSWORD, ServerResponse, TestServer, settle};
 
 /// One who holds a thread of the pool until the gate is dropped, and then wants nothing.
-struct Idler(Receiver<()>);
+struct BlockingSink(Receiver<()>);
 
-impl Asker<PasswordHash> for Idler {
-    fn waits(&self) -> bool {
+impl ResultSink<PasswordHash> for BlockingSink {
+    fn is_waiting(&self) -> bool {
         let _ = self.0.recv();
         false
     }
 
-    fn tell(self, _: PasswordHash) {
+    fn deliver(self, _: PasswordHash) {
         unreachable!("it has left");
     }
 }
 
 /// Fills the line before the pool; it stands still until what comes back is dropped.
-fn crowd(server: &TestServer) -> Vec<std::sync::mpsc::Sender<()>> {
+fn fill_hash_queue(server: &TestServer) -> Vec<std::sync::mpsc::Sender<()>> {
     let mut gates = Vec::new();
-    while server.issuer.hasher.ask_room().is_ok() {
+    while server.issuer.hasher.check_capacity().is_ok() {
         let (gate, waiting) = channel();
-        server.issuer.hasher.hash(Password::new(String::new()), Idler(waiting)).unwrap();
+        server.issuer.hasher.hash(Password::new(String::new()), BlockingSink(waiting)).unwrap();
         gates.push(gate);
     }
     gates
 }
 
 #[tokio::test]
-async fn a_crowd_before_the_pool_is_told_when_to_come_back_and_nobody_else_waits() {
+async fn overload_of_the_hashing_pool_gets_503_and_delays_no_other_request() {
     let server = TestServer::with_anna().await;
     let token = server.token("anna").await;
     let right = json!({"username": "anna", "password": PASSWORD});
-    let crowd = crowd(&server);
+    let crowd = fill_hash_queue(&server);
 
     let refused = server.post("/auth", &right).await;
     let seconds: u64 = refused.refuses(503, "busy").header("retry-after").parse().unwrap();
@@ -68,15 +68,15 @@ async fn a_crowd_before_the_pool_is_told_when_to_come_back_and_nobody_else_waits
 }
 
 #[tokio::test]
-async fn signatures_that_take_long_wait_their_turn_before_the_threads() {
+async fn slow_signatures_are_queued() {
     let server = TestServer::with("tokens.algorithm = 'RS256'\nthrottle.enabled = false").await;
     server.register("anna").await;
     let token = server.token("anna").await;
     // All of them, and not those that are free: a signature that was answered may still hold one.
     let turns = std::thread::available_parallelism().unwrap().get();
-    let all = server.issuer.signers.turns().acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
+    let all = server.issuer.signers.permits().acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
     let renewal = server.request(Method::POST, "/renew_token").bearer_auth(&token).json(&json!({}));
-    let renewal = tokio::spawn(Answer::to(renewal));
+    let renewal = tokio::spawn(ServerResponse::send(renewal));
     // A sign-out reads, writes and answers, and signs nothing. By its end the renewal would long have been signed.
     for _ in 0..20 {
         server.get("/.well-known/jwks.json").await.is(200);
@@ -95,8 +95,8 @@ fn resident(server: &Binary) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_hash_takes_in_memory_is_given_back_when_nobody_signs_in() {
-    let folder = Folder::new();
+async fn hash_memory_is_released_when_idle() {
+    let folder = TestFolder::new();
     let server = folder.serve().await;
     let before = resident(&server);
     // Each hash takes 19 MiB. The first piece goes back anyway; it is the second that an allocator may keep.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::binary::{Binary, Folder};
+use crate::support::binary::{Binary, TestFolder};
 use crate::support::{PASSWORD, TestServer, settle, token};
 
 #[tokio::test]
-async fn a_signal_ends_it_well_though_a_request_hangs() {
-    let folder = Folder::new();
+async fn a_signal_stops_the_server_although_a_request_hangs_slow() {
+    let folder = TestFolder::new();
     for (signal, hanging) in
         [("TERM", ""), ("INT", "GET /liveli"), ("TERM", "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-le")]
     {
@@ -29,8 +29,8 @@ async fn a_signal_ends_it_well_though_a_request_hangs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_in_flight_is_answered_before_the_end() {
-    let folder = Folder::new();
+async fn requests_in_flight_are_finished_before_shutdown() {
+    let folder = TestFolder::new();
     let mut server = folder.serve().await;
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"}).to_string();
@@ -71,8 +71,8 @@ fn begun(server: &Binary, path: &str, body: &Value) -> (TcpStream, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_waits_for_a_hash_or_for_the_disk_is_answered_before_the_end() {
-    let folder = Folder::new();
+async fn queued_hashes_and_writes_are_finished_before_shutdown() {
+    let folder = TestFolder::new();
     folder.create("anna");
     // Slow enough that most of them still wait when the signal comes.
     folder.write("countersign.toml", "passwords = { memory_kib = 65536, iterations = 3, parallelism = 1 }");
@@ -110,7 +110,7 @@ fn hang(server: &TestServer, beginning: &'static str) -> tokio::task::JoinHandle
 }
 
 #[tokio::test]
-async fn whoever_sends_half_a_request_is_cut_off() {
+async fn a_half_sent_request_times_out_slow() {
     let server = TestServer::start().await;
     let headers = hang(&server, "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-ty");
     let body = hang(
@@ -118,21 +118,24 @@ async fn whoever_sends_half_a_request_is_cut_off() {
         "POST /auth HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
          content-length: 100\r\n\r\n{\"username\":",
     );
-    let (headers, body) = (headers.await.unwrap(), body.await.unwrap());
+    let headers = headers.await.unwrap();
+    let body = body.await.unwrap();
     assert!(!headers.contains(" 200 ") && !headers.contains("jwt"), "{headers}");
     assert!(body.starts_with("HTTP/1.1 408 ") && body.contains("\"too_slow\""), "{body}");
 }
 
 #[tokio::test]
-async fn a_kill_loses_nothing_that_was_acknowledged() {
-    let folder = Folder::new();
+async fn a_kill_loses_no_acknowledged_write() {
+    let folder = TestFolder::new();
     let server = folder.serve().await;
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
     server.post("/register", None, &body).await.is(200);
-    let (kept, ended) = (server.token("anna").await, server.token("anna").await);
+    let kept = server.token("anna").await;
+    let ended = server.token("anna").await;
     let new = json!({"password": "another good one"});
     server.post("/update_profile", Some(&kept), &new).await.is(200);
-    let (issuer, before) = (server.url.clone(), server.get("/liveliness").await.json());
+    let issuer = server.url.clone();
+    let before = server.get("/liveliness").await.json();
     assert_eq!(before["starts"], 1);
     server.kill().await;
 
@@ -150,15 +153,17 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
-async fn two_servers_on_one_folder_keep_one_truth() {
-    let folder = Folder::new();
+async fn two_servers_on_one_folder_share_their_state() {
+    let folder = TestFolder::new();
     folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
-    let (one, two) = (folder.serve().await, folder.serve().await);
+    let one = folder.serve().await;
+    let two = folder.serve().await;
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
     one.post("/register", None, &body).await.is(200);
 
     // Sessions: opened here, renewed there; ended there, ended here.
-    let (mine, other) = (one.token("anna").await, one.token("anna").await);
+    let mine = one.token("anna").await;
+    let other = one.token("anna").await;
     two.post("/renew_token", Some(&mine), &json!({})).await.is(200);
     let new = json!({"password": "another good one"});
     two.post("/update_profile", Some(&mine), &new).await.is(200);
@@ -188,8 +193,8 @@ async fn two_servers_on_one_folder_keep_one_truth() {
 }
 
 #[tokio::test]
-async fn two_first_starts_at_once_make_one_ring() {
-    let folder = Folder::empty();
+async fn concurrent_first_starts_create_one_ring() {
+    let folder = TestFolder::empty();
     let (one, two) = tokio::join!(folder.serve(), folder.serve());
     let sets = [one.get("/.well-known/jwks.json").await, two.get("/.well-known/jwks.json").await];
     assert_eq!(sets[0].text, sets[1].text);
@@ -197,8 +202,8 @@ async fn two_first_starts_at_once_make_one_ring() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_named_and_nothing_is_made() {
-    let folder = Folder::empty();
+async fn a_taken_port_is_reported_and_no_file_is_created() {
+    let folder = TestFolder::empty();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let ran = folder.run(&["serve", "--listen", &address]);
@@ -207,8 +212,8 @@ async fn a_taken_port_is_named_and_nothing_is_made() {
 }
 
 #[tokio::test]
-async fn no_secret_gets_into_the_log() {
-    let folder = Folder::new();
+async fn the_log_contains_no_secret() {
+    let folder = TestFolder::new();
     folder.configure("log = { level = 'trace' }");
     let server = folder.serve().await;
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
@@ -231,8 +236,8 @@ async fn no_secret_gets_into_the_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_database_and_a_hanging_request_don_t_hold_the_stop_up() {
-    let folder = Folder::new();
+async fn a_locked_database_and_a_hanging_request_do_not_delay_shutdown_slow() {
+    let folder = TestFolder::new();
     let mut server = folder.serve().await;
     let login = json!({"username": "nobody", "password": PASSWORD});
     server.post("/auth", None, &login).await.is(401);

@@ -4,15 +4,15 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::mpsc::{Sender, channel};
 
-use countersign::chance::Chance;
-use countersign::crypto::password_hash::{Asker, HashCost, Hasher};
+use countersign::crypto::password_hash::{HashCost, Hasher, ResultSink};
 use countersign::domain::algorithm::Algorithm;
 use countersign::domain::dialect::Dialect;
 use countersign::domain::password::{Password, PasswordHash};
 use countersign::issuer::authenticate::Authenticate;
 use countersign::issuer::update_profile::UpdateProfile;
-use countersign::issuer::users::{Change, find};
-use countersign::issuer::{Caller, Refusal, Unproven, keys};
+use countersign::issuer::users::{UserChange, find};
+use countersign::issuer::{Caller, Refusal, Unauthenticated, keys};
+use countersign::random::Random;
 use countersign::store::StoreError;
 use serde_json::json;
 
@@ -29,33 +29,34 @@ async fn sign_ins(server: &TestServer, times: usize) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn right_sign_ins_at_once_are_no_failures() {
+async fn concurrent_successful_sign_ins_are_not_counted_as_failures() {
     let server = TestServer::with_anna().await;
     assert_eq!(sign_ins(&server, 40).await, [200; 40]);
 }
 
-struct Told(Sender<PasswordHash>);
+struct HashSink(Sender<PasswordHash>);
 
-impl Asker<PasswordHash> for Told {
-    fn waits(&self) -> bool {
+impl ResultSink<PasswordHash> for HashSink {
+    fn is_waiting(&self) -> bool {
         true
     }
 
-    fn tell(self, hash: PasswordHash) {
+    fn deliver(self, hash: PasswordHash) {
         self.0.send(hash).unwrap();
     }
 }
 
 #[tokio::test]
-async fn sign_ins_that_meet_a_hash_being_replaced_are_right_all_the_same() {
+async fn sign_ins_during_a_hash_upgrade_succeed() {
     let server = TestServer::with_anna().await;
     let other = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
     let (tell, told) = channel();
-    let hasher = Hasher::new(other, 1, &Chance::seeded(5), &server.issuer.clock).unwrap();
-    hasher.hash(Password::new(PASSWORD.to_owned()), Told(tell)).unwrap();
+    let hasher = Hasher::new(other, 1, &Random::seeded(5), &server.issuer.clock).unwrap();
+    hasher.hash(Password::new(PASSWORD.to_owned()), HashSink(tell)).unwrap();
     let outdated = told.recv().unwrap();
     let anna = find(&server.issuer, "anna").await.unwrap().unwrap();
-    let (id, stored) = (anna.id, outdated.clone());
+    let id = anna.id;
+    let stored = outdated.clone();
     let set: Result<(), StoreError> = server.issuer.store.write(move |tx| tx.set_password(id, &stored, false)).await;
     set.unwrap();
     assert_eq!(sign_ins(&server, 8).await, [200; 8]);
@@ -64,12 +65,12 @@ async fn sign_ins_that_meet_a_hash_being_replaced_are_right_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_meanwhile_changes_nothing() {
+async fn a_concurrently_ended_session_changes_nothing() {
     let server = TestServer::with_anna().await;
     let stolen = server.token("anna").await;
     let who = Authenticate { token: Some(&stolen) }.run(&server.issuer).await.unwrap();
     // Between the look and the act the password is set, which ends every session.
-    server.change("anna", Change::SetPassword(Password::new("set by an operator".to_owned()))).await;
+    server.change("anna", UserChange::SetPassword(Password::new("set by an operator".to_owned()))).await;
     let update = UpdateProfile {
         password: Some(Password::new("set by a thief".to_owned())),
         email: None,
@@ -78,12 +79,12 @@ async fn a_session_that_ended_meanwhile_changes_nothing() {
         from: Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST) },
     };
     let refused = update.run(&who, &server.issuer).await;
-    assert!(matches!(refused, Err(Refusal::NotSignedIn(Unproven::SessionEnded))), "{refused:?}");
+    assert!(matches!(refused, Err(Refusal::NotSignedIn(Unauthenticated::SessionEnded))), "{refused:?}");
     server.token_by("anna", "set by an operator").await;
 }
 
 #[tokio::test]
-async fn a_key_stays_for_tokens_made_before_a_lifetime_was_lowered() {
+async fn a_key_stays_published_for_tokens_issued_before_a_lifetime_was_lowered() {
     let server = TestServer::with_anna().await;
     let long = token::claims(&server.token("anna").await)["exp"].as_i64().unwrap();
     for dialect in Dialect::ALL {
@@ -98,7 +99,7 @@ async fn a_key_stays_for_tokens_made_before_a_lifetime_was_lowered() {
 }
 
 #[tokio::test]
-async fn where_no_token_was_made_nothing_is_promised() {
+async fn without_issued_tokens_no_publication_is_extended() {
     let server = TestServer::start().await;
     for dialect in Dialect::ALL {
         server.set(&format!("profiles.{dialect}.access_lifetime"), "1m").await;

@@ -7,14 +7,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use countersign::domain::id::{SessionId, SessionPrefix};
-use countersign::issuer::users::Change;
+use countersign::issuer::users::UserChange;
 use countersign::store::StoreError;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::token::claims;
-use crate::support::{Answer, PASSWORD, TestServer};
+use crate::support::{PASSWORD, ServerResponse, TestServer};
 
 /// What a sign-in to `drf_pyjwt` returns.
 struct Pair {
@@ -57,7 +57,7 @@ async fn reuses(server: &TestServer) -> usize {
 
 /// Whether an access token is accepted: its session is live.
 async fn is_live(server: &TestServer, access: &str) -> bool {
-    match Answer::to(server.request(Method::GET, "/api/me/").bearer_auth(access)).await.status {
+    match ServerResponse::send(server.request(Method::GET, "/api/me/").bearer_auth(access)).await.status {
         200 => true,
         401 => false,
         other => panic!("unexpected status {other}"),
@@ -75,7 +75,7 @@ fn named(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
 }
 
 #[tokio::test]
-async fn each_refresh_gives_another_token_of_one_session() {
+async fn each_refresh_returns_a_new_token_of_the_same_session() {
     let server = TestServer::with_anna().await;
     let mut token = sign_in(&server).await.refresh;
     let (session, first) = named(&server, &token);
@@ -87,7 +87,7 @@ async fn each_refresh_gives_another_token_of_one_session() {
 }
 
 #[tokio::test]
-async fn a_retry_gets_the_same_answer_as_before() {
+async fn a_retry_gets_the_same_response() {
     let server = TestServer::with_anna().await;
     let first = sign_in(&server).await.refresh;
     let second = refresh(&server, &first).await.unwrap();
@@ -102,9 +102,11 @@ async fn a_retry_gets_the_same_answer_as_before() {
 }
 
 #[tokio::test]
-async fn reuse_ends_that_session_alone_and_the_log_says_so() {
+async fn reuse_ends_only_that_session_and_is_logged() {
     let server = TestServer::with_anna().await;
-    let (stolen, other, web) = (sign_in(&server).await, sign_in(&server).await, server.token("anna").await);
+    let stolen = sign_in(&server).await;
+    let other = sign_in(&server).await;
+    let web = server.token("anna").await;
     let second = refresh(&server, &stolen.refresh).await.unwrap();
     let third = refresh(&server, &second).await.unwrap();
     // The grace is for the previous generation only; this token is two generations old.
@@ -122,9 +124,10 @@ async fn reuse_ends_that_session_alone_and_the_log_says_so() {
 }
 
 #[tokio::test]
-async fn what_reuse_ended_stays_ended_after_a_restart() {
+async fn a_session_ended_by_reuse_stays_ended_after_a_restart() {
     let server = TestServer::with_anna().await;
-    let (first, kept) = (sign_in(&server).await.refresh, sign_in(&server).await.refresh);
+    let first = sign_in(&server).await.refresh;
+    let kept = sign_in(&server).await.refresh;
     let second = refresh(&server, &first).await.unwrap();
     refresh(&server, &second).await.unwrap();
     assert_eq!(refresh(&server, &first).await, Err(Rejection::Reused));
@@ -134,13 +137,13 @@ async fn what_reuse_ended_stays_ended_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_at_once_have_one_successor() {
+async fn sixty_four_concurrent_refreshes_have_one_successor() {
     let server = TestServer::with_anna().await;
     let mut token = sign_in(&server).await.refresh;
     for _ in 0..5 {
         let body = json!({"refresh_token": token});
         let responses: Vec<_> =
-            (0..64).map(|_| tokio::spawn(Answer::to(server.posting("/api/refresh/", &body)))).collect();
+            (0..64).map(|_| tokio::spawn(ServerResponse::send(server.posting("/api/refresh/", &body)))).collect();
         let mut successors = BTreeSet::new();
         for response in responses {
             successors.insert(text(&response.await.unwrap().is(200).json(), "refresh_token"));
@@ -151,7 +154,7 @@ async fn sixty_four_at_once_have_one_successor() {
 }
 
 #[tokio::test]
-async fn a_generation_that_never_was_ends_nothing() {
+async fn an_unknown_generation_ends_no_session() {
     let server = TestServer::with_anna().await;
     let pair = sign_in(&server).await;
     for generation in [1, 7, u32::MAX] {
@@ -162,7 +165,7 @@ async fn a_generation_that_never_was_ends_nothing() {
 }
 
 #[tokio::test]
-async fn without_rotation_the_token_stays_and_the_session_slides() {
+async fn without_rotation_the_token_stays_and_the_session_is_extended() {
     let server = TestServer::with_anna().await;
     let pair = server.post("/api/token/", &json!({"username": "anna", "password": PASSWORD})).await.is(200).json();
     let token = json!({"refresh": pair["refresh"]});
@@ -175,7 +178,7 @@ async fn without_rotation_the_token_stays_and_the_session_slides() {
 }
 
 #[tokio::test]
-async fn no_refresh_goes_past_the_greatest_age() {
+async fn refreshes_do_not_exceed_the_maximum_session_age() {
     let server = TestServer::with_anna().await;
     server.set("sessions.max_age", "1h").await;
     let mut token = sign_in(&server).await.refresh;
@@ -188,7 +191,7 @@ async fn no_refresh_goes_past_the_greatest_age() {
 }
 
 #[tokio::test]
-async fn the_grace_is_a_setting_and_may_be_none() {
+async fn the_refresh_grace_is_configurable_and_may_be_zero() {
     let server = TestServer::with_anna().await;
     server.set("sessions.reuse_grace", "0").await;
     let first = sign_in(&server).await.refresh;
@@ -198,11 +201,11 @@ async fn the_grace_is_a_setting_and_may_be_none() {
 }
 
 #[tokio::test]
-async fn a_disabled_user_does_not_refresh() {
+async fn a_disabled_user_cannot_refresh() {
     let server = TestServer::with_anna().await;
     let token = sign_in(&server).await.refresh;
-    server.change("anna", Change::Disable).await;
+    server.change("anna", UserChange::Disable).await;
     assert_eq!(refresh(&server, &token).await, Err(Rejection::SessionEnded));
-    server.change("anna", Change::Enable).await;
+    server.change("anna", UserChange::Enable).await;
     assert_eq!(refresh(&server, &token).await, Err(Rejection::SessionEnded), "an ended session stays ended");
 }

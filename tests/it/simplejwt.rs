@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign::issuer::keys;
 use serde_json::{Value, json};
 
-use super::dialects_support::{Answer, PASSWORD, Server, claims, header, text};
+use super::dialects_support::{ApiResponse, ApiServer, PASSWORD, claims, header, text};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -16,26 +16,26 @@ const ROTATE: &str = "profiles.simplejwt.rotate_refresh_tokens";
 const BLACKLIST: &str = "profiles.simplejwt.blacklist_after_rotation";
 const DAY: Duration = Duration::from_hours(24);
 
-async fn server() -> Server {
-    let server = Server::start().await;
+async fn server() -> ApiServer {
+    let server = ApiServer::start().await;
     server.register("anna").await;
     server
 }
 
-async fn obtain(server: &Server) -> Value {
+async fn obtain(server: &ApiServer) -> Value {
     server.post("/api/token/", &json!({"username": "anna", "password": PASSWORD})).await.is(200)
 }
 
-async fn refresh(server: &Server, token: &str) -> Answer {
+async fn refresh(server: &ApiServer, token: &str) -> ApiResponse {
     server.post("/api/token/refresh/", &json!({"refresh": token})).await
 }
 
 /// The new refresh token of a profile that rotates.
-async fn rotate(server: &Server, token: &str) -> String {
+async fn rotate(server: &ApiServer, token: &str) -> String {
     text(&refresh(server, token).await.is(200), "refresh")
 }
 
-async fn verify(server: &Server, token: &str) -> u16 {
+async fn verify(server: &ApiServer, token: &str) -> u16 {
     let answer = server.post("/api/token/verify/", &json!({"token": token})).await;
     assert_eq!(answer.is(answer.status), if answer.status == 200 { json!({}) } else { invalid() });
     answer.status
@@ -50,9 +50,11 @@ async fn a_pair_is_obtained() {
     let server = server().await;
     let pair = obtain(&server).await;
     assert_eq!(pair.as_object().unwrap().keys().collect::<Vec<_>>(), ["refresh", "access"]);
-    let (access, refresh) = (text(&pair, "access"), text(&pair, "refresh"));
+    let access = text(&pair, "access");
+    let refresh = text(&pair, "refresh");
     assert_eq!((&header(&access)["typ"], &header(&refresh)["typ"]), (&json!("JWT"), &json!("refresh+jwt")));
-    let (access, refresh) = (claims(&access), claims(&refresh));
+    let access = claims(&access);
+    let refresh = claims(&refresh);
     let lifetime = |claims: &Value| claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap();
     assert_eq!((lifetime(&access), lifetime(&refresh)), (300, 86_400));
     assert_eq!((&access["token_type"], &refresh["token_type"]), (&json!("access"), &json!("refresh")));
@@ -83,7 +85,7 @@ async fn a_pair_is_obtained() {
 }
 
 #[tokio::test]
-async fn wrong_credentials_are_answered_as_the_package_does() {
+async fn wrong_credentials_get_the_response_of_the_package() {
     let server = server().await;
     server.register("off").await;
     server.disable("off").await;
@@ -132,8 +134,8 @@ async fn wrong_credentials_are_answered_as_the_package_does() {
         ),
         ("", "hello", 415, json!({"detail": "Unsupported media type \"\" in request."})),
     ];
-    server.answers("/api/token/", &rows).await;
-    server.answers("/api/token/sliding/", &rows[1..8]).await;
+    server.assert_responses("/api/token/", &rows).await;
+    server.assert_responses("/api/token/sliding/", &rows[1..8]).await;
     for path in ["", "refresh/", "verify/", "blacklist/", "sliding/", "sliding/refresh"] {
         let answer = server.send("GET", &format!("/api/token/{path}"), "", None, "").await;
         assert_eq!(answer.is(405), json!({"detail": "Method \"GET\" not allowed."}), "{path}");
@@ -141,7 +143,7 @@ async fn wrong_credentials_are_answered_as_the_package_does() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_refused_on_every_route() {
+async fn an_invalid_token_is_rejected_on_every_route() {
     let server = server().await;
     let access = text(&obtain(&server).await, "access");
     let refresh = text(&obtain(&server).await, "refresh");
@@ -171,7 +173,7 @@ async fn what_is_no_token_is_refused_on_every_route() {
         rows.extend(others.into_iter().map(|token| (body(json!(token)), 401, invalid())));
         let rows: Vec<_> =
             rows.iter().map(|(body, status, said)| (JSON, body.as_str(), *status, said.clone())).collect();
-        server.answers(path, &rows).await;
+        server.assert_responses(path, &rows).await;
     }
     for token in [&access, &refresh, &sliding] {
         assert_eq!(verify(&server, token).await, 200);
@@ -179,7 +181,7 @@ async fn what_is_no_token_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn without_rotation_one_refresh_token_serves_until_it_expires() {
+async fn without_rotation_one_refresh_token_is_valid_until_it_expires() {
     let server = server().await;
     let token = text(&obtain(&server).await, "refresh");
     for _ in 0..3 {
@@ -196,7 +198,7 @@ async fn without_rotation_one_refresh_token_serves_until_it_expires() {
 }
 
 #[tokio::test]
-async fn with_rotation_alone_earlier_tokens_stay_good_until_they_expire() {
+async fn with_rotation_only_earlier_tokens_stay_valid_until_they_expire() {
     let server = server().await;
     server.set(ROTATE, "true").await;
     let first = text(&obtain(&server).await, "refresh");
@@ -218,7 +220,7 @@ async fn with_rotation_alone_earlier_tokens_stay_good_until_they_expire() {
     server.clock.advance(Duration::from_hours(21));
     assert_eq!(refresh(&server, &first).await.is(401), invalid(), "its own exp has come");
     rotate(&server, &second).await;
-    assert_eq!(server.recorded("refresh_reused").await, 0);
+    assert_eq!(server.audit_count("refresh_reused").await, 0);
 }
 
 #[tokio::test]
@@ -226,7 +228,8 @@ async fn with_rotation_and_blacklist_a_spent_token_ends_the_session() {
     let server = server().await;
     server.set(ROTATE, "true").await;
     server.set(BLACKLIST, "true").await;
-    let (first, other) = (text(&obtain(&server).await, "refresh"), text(&obtain(&server).await, "refresh"));
+    let first = text(&obtain(&server).await, "refresh");
+    let other = text(&obtain(&server).await, "refresh");
     let second = rotate(&server, &first).await;
     server.clock.advance(Duration::from_secs(10));
     assert_eq!(claims(&rotate(&server, &first).await), claims(&second), "a retry gets the same answer");
@@ -235,7 +238,7 @@ async fn with_rotation_and_blacklist_a_spent_token_ends_the_session() {
     assert_eq!(verify(&server, &second).await, 200, "asking ends nothing");
     assert_eq!(refresh(&server, &first).await.is(401), invalid());
     assert_eq!(refresh(&server, &second).await.is(401), invalid(), "the session has ended");
-    assert_eq!(server.recorded("refresh_reused").await, 1);
+    assert_eq!(server.audit_count("refresh_reused").await, 1);
     rotate(&server, &other).await;
 }
 
@@ -247,18 +250,18 @@ async fn a_blacklisted_token_ends_its_session() {
     let first = text(&pair, "refresh");
     let second = rotate(&server, &first).await;
     let body = json!({"refresh": second}).to_string();
-    server.answers("/api/token/blacklist/", &[(JSON, body.as_str(), 200, json!({}))]).await;
-    server.answers("/api/token/blacklist/", &[(JSON, body.as_str(), 401, invalid())]).await;
+    server.assert_responses("/api/token/blacklist/", &[(JSON, body.as_str(), 200, json!({}))]).await;
+    server.assert_responses("/api/token/blacklist/", &[(JSON, body.as_str(), 401, invalid())]).await;
     for token in [&first, &second] {
         assert_eq!(refresh(&server, token).await.is(401), invalid());
         assert_eq!(verify(&server, token).await, 401);
     }
     assert_eq!(verify(&server, &text(&pair, "access")).await, 200, "as every resource server sees it");
-    assert_eq!(server.recorded("signed_out").await, 1);
+    assert_eq!(server.audit_count("signed_out").await, 1);
 }
 
 #[tokio::test]
-async fn a_disabled_user_refreshes_nothing() {
+async fn a_disabled_user_cannot_refresh_any_token() {
     let server = server().await;
     let token = text(&obtain(&server).await, "refresh");
     let sliding = server.post("/api/token/sliding/", &json!({"username": "anna", "password": PASSWORD})).await.is(200);
@@ -270,7 +273,7 @@ async fn a_disabled_user_refreshes_nothing() {
 }
 
 #[tokio::test]
-async fn a_sliding_token_slides_until_its_refresh_exp() {
+async fn a_sliding_token_is_renewed_until_its_refresh_exp() {
     let server = server().await;
     let form = "username=anna&password=correct+horse+battery";
     let mut token = text(&server.send("POST", "/api/token/sliding/", FORM, None, form).await.is(200), "token");
@@ -321,7 +324,7 @@ async fn a_retired_key_still_verifies_refresh_tokens_and_a_revoked_one_does_not(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_refreshes_of_one_token_have_one_successor() {
+async fn concurrent_refreshes_of_one_token_have_one_successor() {
     let server = Arc::new(server().await);
     server.set(ROTATE, "true").await;
     for blacklist in ["false", "true"] {
@@ -329,7 +332,8 @@ async fn many_refreshes_of_one_token_have_one_successor() {
         let token = text(&obtain(&server).await, "refresh");
         let tries: Vec<_> = (0..64)
             .map(|_| {
-                let (server, token) = (Arc::clone(&server), token.clone());
+                let server = Arc::clone(&server);
+                let token = token.clone();
                 tokio::spawn(async move { claims(&rotate(&server, &token).await).to_string() })
             })
             .collect();
@@ -343,7 +347,7 @@ async fn many_refreshes_of_one_token_have_one_successor() {
 }
 
 #[tokio::test]
-async fn rules_that_are_changed_hold_from_the_next_token_on() {
+async fn changed_policies_apply_from_the_next_token() {
     let server = server().await;
     server.set(ROTATE, "true").await;
     let first = text(&obtain(&server).await, "refresh");

@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::binary::{Binary, Folder, finish, skipped};
+use crate::support::binary::{Binary, TestFolder, finish};
+use crate::support::skip::skip;
 use crate::support::{PASSWORD, settle, token};
 
 fn new_user(name: &str) -> Value {
@@ -18,7 +19,7 @@ fn new_user(name: &str) -> Value {
 }
 
 /// A server with a user, an access token of hers and a refresh token.
-async fn at_work(folder: &Folder, server: &Binary) -> (String, Value) {
+async fn working_server(folder: &TestFolder, server: &Binary) -> (String, Value) {
     server.post("/register", None, &new_user("anna")).await.is(200);
     let login = json!({"username": "anna", "password": PASSWORD});
     let pair = server.post("/api/token/", None, &login).await.is(200).json();
@@ -27,7 +28,7 @@ async fn at_work(folder: &Folder, server: &Binary) -> (String, Value) {
 }
 
 /// Without a write: keys, liveliness, verification, and reading.
-async fn goes_on(server: &Binary, access: &str) {
+async fn assert_reads_work(server: &Binary, access: &str) {
     server.get("/.well-known/jwks.json").await.is(200);
     server.get("/get_public_cert").await.is(200);
     server.get("/liveliness").await.is(200);
@@ -35,7 +36,7 @@ async fn goes_on(server: &Binary, access: &str) {
 }
 
 /// Whoever writes is told when to come again.
-async fn is_refused(server: &Binary, name: &str) {
+async fn assert_write_unavailable(server: &Binary, name: &str) {
     let refused = server.post("/register", None, &new_user(name)).await;
     assert!(!refused.is(503).header("retry-after").is_empty(), "{refused:?}");
     assert!(!refused.text.contains("disk") && !refused.text.contains("lock"), "{refused:?}");
@@ -43,22 +44,23 @@ async fn is_refused(server: &Binary, name: &str) {
 
 /// Sets how long the files may grow that a process writes; false where that can't be done here.
 fn limit(server: &Binary, bytes: &str) -> bool {
-    let (pid, size) = (format!("--pid={}", server.id()), format!("--fsize={bytes}:"));
+    let pid = format!("--pid={}", server.id());
+    let size = format!("--fsize={bytes}:");
     Command::new("prlimit").args([pid, size]).status().is_ok_and(|status| status.success())
 }
 
 /// A limit on files does as a full disk does; the signal that comes with it must not end the server.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_stops_what_writes_and_nothing_else() {
-    let folder = Folder::new();
+async fn a_full_disk_stops_only_writes() {
+    let folder = TestFolder::new();
     let server = folder.serve().await;
-    let (access, refresh) = at_work(&folder, &server).await;
+    let (access, refresh) = working_server(&folder, &server).await;
     if !limit(&server, "4096") {
-        return skipped("prlimit can't set the limit of another process here");
+        return skip("prlimit cannot set the limit of another process here");
     }
     for name in ["berta", "clara"] {
-        is_refused(&server, name).await;
-        goes_on(&server, &access).await;
+        assert_write_unavailable(&server, name).await;
+        assert_reads_work(&server, &access).await;
     }
     let sign_in = server.post("/auth", None, &json!({"username": "anna", "password": PASSWORD})).await;
     assert_eq!(sign_in.status, 503, "{sign_in:?}");
@@ -67,7 +69,7 @@ async fn a_full_disk_stops_what_writes_and_nothing_else() {
         server.post("/register", None, &new_user("dora")).await.status == 200
     })
     .await;
-    goes_on(&server, &access).await;
+    assert_reads_work(&server, &access).await;
     server.post("/api/token/refresh/", None, &json!({"refresh": refresh})).await.is(200);
     // What was refused did not happen.
     for name in ["berta", "clara"] {
@@ -77,14 +79,14 @@ async fn a_full_disk_stops_what_writes_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_another_process_keeps_is_waited_for_and_given_up() {
-    let folder = Folder::new();
+async fn a_locked_database_is_waited_for_and_then_unavailable_slow() {
+    let folder = TestFolder::new();
     let server = folder.serve().await;
-    let (access, refresh) = at_work(&folder, &server).await;
+    let (access, refresh) = working_server(&folder, &server).await;
     let other = Connection::open(folder.path("data/countersign.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let (refused, ()) = tokio::join!(is_refused(&server, "berta"), async {
-        goes_on(&server, &access).await;
+    let (refused, ()) = tokio::join!(assert_write_unavailable(&server, "berta"), async {
+        assert_reads_work(&server, &access).await;
         // To read nobody's leave is needed.
         server.get("/ready").await.is(200);
     });
@@ -95,29 +97,29 @@ async fn a_database_that_another_process_keeps_is_waited_for_and_given_up() {
 }
 
 /// Ends a server as a crash does and starts it again, by a line of shell.
-async fn restarted(folder: &Folder, server: Binary, line: &str) -> Binary {
+async fn restarted(folder: &TestFolder, server: Binary, line: &str) -> Binary {
     server.kill().await;
     folder.serve_by(line).await
 }
 
 /// A folder whose servers take each other's tokens, whatever port they have.
-fn lasting() -> Folder {
-    let folder = Folder::new();
+fn lasting() -> TestFolder {
+    let folder = TestFolder::new();
     folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
     folder
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_on_a_locked_database_is_served_and_recorded_later() {
+async fn a_start_on_a_locked_database_serves_and_is_recorded_later_slow() {
     let folder = lasting();
     let server = folder.serve().await;
-    let (access, _) = at_work(&folder, &server).await;
+    let (access, _) = working_server(&folder, &server).await;
     let other = Connection::open(folder.path("data/countersign.db")).unwrap();
     server.kill().await;
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let server = folder.serve().await;
-    goes_on(&server, &access).await;
-    is_refused(&server, "berta").await;
+    assert_reads_work(&server, &access).await;
+    assert_write_unavailable(&server, "berta").await;
     let log = server.log.lock().unwrap().clone();
     assert_eq!(log.matches("the start could not be recorded yet").count(), 1, "{log}");
     other.execute_batch("COMMIT").unwrap();
@@ -126,10 +128,10 @@ async fn a_start_on_a_locked_database_is_served_and_recorded_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_on_a_full_disk_is_served_and_recorded_later() {
+async fn a_start_on_a_full_disk_serves_and_is_recorded_later() {
     let folder = lasting();
     let server = folder.serve().await;
-    let (access, _) = at_work(&folder, &server).await;
+    let (access, _) = working_server(&folder, &server).await;
     // So much that the log of what was written is longer than any file may be afterwards.
     for at in 0..8 {
         server.post("/register", None, &new_user(&format!("user{at}"))).await.is(200);
@@ -137,12 +139,12 @@ async fn a_start_on_a_full_disk_is_served_and_recorded_later() {
     assert!(std::fs::metadata(folder.path("data/countersign.db-wal")).unwrap().len() > 65_536);
     let full = "prlimit --pid=$$ --fsize=65536: && exec \"$0\" \"$@\"";
     if Command::new("prlimit").arg("--version").output().is_err() {
-        return skipped("prlimit is not installed");
+        return skip("prlimit is not installed");
     }
     let full = format!("PATH=/usr/local/bin:/usr/bin:/bin; {full}");
     let server = restarted(&folder, server, &full).await;
-    goes_on(&server, &access).await;
-    is_refused(&server, "berta").await;
+    assert_reads_work(&server, &access).await;
+    assert_write_unavailable(&server, "berta").await;
     assert!(server.log.lock().unwrap().contains("the start could not be recorded yet"));
     assert!(limit(&server, "unlimited"));
     settle("the disk to be there again", async || {
@@ -153,16 +155,16 @@ async fn a_start_on_a_full_disk_is_served_and_recorded_later() {
 }
 
 /// Without a database: what needs none goes on, and nothing else does.
-async fn serves_keys_alone(server: &Binary, access: &str) {
-    goes_on(server, access).await;
+async fn assert_only_keys_served(server: &Binary, access: &str) {
+    assert_reads_work(server, access).await;
     server.get("/ready").await.is(503);
-    is_refused(server, "berta").await;
+    assert_write_unavailable(server, "berta").await;
     let log = server.log.lock().unwrap().clone();
     assert!(log.contains("the database can't be opened yet") && log.contains("countersign.db"), "{log}");
 }
 
 /// The database came back: a sign-in and a registration are done, and the start is recorded, by the same process.
-async fn recovers(server: &Binary, starts: u32) {
+async fn assert_recovers(server: &Binary, starts: u32) {
     let login = json!({"username": "anna", "password": PASSWORD});
     settle("the database to be opened", async || server.post("/auth", None, &login).await.status == 200).await;
     server.post("/register", None, &new_user("berta")).await.is(200);
@@ -171,10 +173,10 @@ async fn recovers(server: &Binary, starts: u32) {
 }
 
 /// A folder whose server was stopped well: its database has no log beside it. And an access token.
-async fn stopped_well() -> (Folder, String) {
+async fn cleanly_stopped() -> (TestFolder, String) {
     let folder = lasting();
     let mut server = folder.serve().await;
-    let (access, _) = at_work(&folder, &server).await;
+    let (access, _) = working_server(&folder, &server).await;
     folder.run(&["settings", "set", "profiles.jwt_issuer.access_lifetime", "77"]).is(0);
     server.signal("TERM");
     assert_eq!(server.ended().await.code(), Some(0));
@@ -183,18 +185,18 @@ async fn stopped_well() -> (Folder, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_on_a_full_disk_after_a_good_end_serves_keys_until_there_is_room() {
+async fn a_start_on_a_full_disk_after_a_clean_shutdown_serves_keys_until_space_is_freed_slow() {
     if Command::new("prlimit").arg("--version").output().is_err() {
-        return skipped("prlimit is not installed");
+        return skip("prlimit is not installed");
     }
-    let (folder, access) = stopped_well().await;
+    let (folder, access) = cleanly_stopped().await;
     let full = "PATH=/usr/local/bin:/usr/bin:/bin; prlimit --pid=$$ --fsize=4096: && exec \"$0\" \"$@\"";
     let server = folder.begin_by(full).await;
-    serves_keys_alone(&server, &access).await;
+    assert_only_keys_served(&server, &access).await;
     let link = "/admin/welcome?token=";
     assert!(!server.log.lock().unwrap().contains(link));
     assert!(limit(&server, "unlimited"));
-    recovers(&server, 2).await;
+    assert_recovers(&server, 2).await;
     // What was set is in force from the first token on.
     let claims = token::claims(&server.token("anna").await);
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 77);
@@ -202,9 +204,9 @@ async fn a_start_on_a_full_disk_after_a_good_end_serves_keys_until_there_is_room
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_audience_that_is_not_known_yet_is_no_reason_to_sign_anybody_out() {
+async fn an_unknown_audience_before_the_database_opens_ends_no_session() {
     if Command::new("prlimit").arg("--version").output().is_err() {
-        return skipped("prlimit is not installed");
+        return skip("prlimit is not installed");
     }
     let folder = lasting();
     let mut server = folder.serve().await;
@@ -230,9 +232,9 @@ async fn an_audience_that_is_not_known_yet_is_no_reason_to_sign_anybody_out() {
 }
 
 /// A file or folder that can't be written to, whoever tries; as it was before when this is dropped.
-struct Frozen(PathBuf);
+struct ReadOnlyPath(PathBuf);
 
-impl Frozen {
+impl ReadOnlyPath {
     /// None where nothing keeps this user from writing.
     fn new(path: PathBuf) -> Option<Self> {
         let frozen = Self(path);
@@ -257,34 +259,34 @@ impl Frozen {
     }
 }
 
-impl Drop for Frozen {
+impl Drop for ReadOnlyPath {
     fn drop(&mut self) {
         self.set("u+w", "-i");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_on_a_file_or_folder_that_is_read_only_serves_keys_until_it_is_not() {
+async fn a_start_on_a_read_only_file_or_folder_serves_keys_until_it_is_writable_slow() {
     for name in ["data/countersign.db", "data"] {
-        let (folder, access) = stopped_well().await;
-        let Some(frozen) = Frozen::new(folder.path(name)) else {
-            return skipped("neither chmod nor chattr makes a file read-only here");
+        let (folder, access) = cleanly_stopped().await;
+        let Some(frozen) = ReadOnlyPath::new(folder.path(name)) else {
+            return skip("neither chmod nor chattr makes a file read-only here");
         };
         let server = folder.begin().await;
-        serves_keys_alone(&server, &access).await;
+        assert_only_keys_served(&server, &access).await;
         drop(frozen);
-        recovers(&server, 2).await;
+        assert_recovers(&server, 2).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_on_a_locked_database_makes_the_superuser_of_the_settings_later() {
-    let (folder, access) = stopped_well().await;
+async fn a_start_on_a_locked_database_creates_the_configured_superuser_later_slow() {
+    let (folder, access) = cleanly_stopped().await;
     folder.configure("admin = { username = 'root', email = 'root@example.com', password = 'correct horse battery' }");
     let other = Connection::open(folder.path("data/countersign.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let server = folder.serve().await;
-    goes_on(&server, &access).await;
+    assert_reads_work(&server, &access).await;
     let made = "the superuser of [admin] is made";
     assert!(!server.log.lock().unwrap().contains(made));
     other.execute_batch("COMMIT").unwrap();
@@ -294,11 +296,11 @@ async fn a_start_on_a_locked_database_makes_the_superuser_of_the_settings_later(
 
 /// A first start is not put off: it would serve nobody.
 #[test]
-fn a_first_start_without_room_ends_and_says_where_and_why() {
+fn a_first_start_on_a_full_disk_fails_with_path_and_cause() {
     if Command::new("prlimit").arg("--version").output().is_err() {
-        return skipped("prlimit is not installed");
+        return skip("prlimit is not installed");
     }
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let mut command = Command::new("prlimit");
     command.args(["--fsize=4096:", env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);
     command.current_dir(folder.path(""));

@@ -4,7 +4,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::binary::skipped;
+use crate::support::skip::skip;
 use crate::support::{TestServer, settle};
 
 /// A client that keeps its connection open until it is dropped or cut off; None where openssl is not installed.
@@ -14,7 +14,7 @@ fn connect(server: &TestServer, arguments: &[&str]) -> Option<Child> {
     command.args(["s_client", "-connect", address]).args(arguments);
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     if spawned.is_err() {
-        skipped("openssl is not installed");
+        skip("openssl is not installed");
     }
     spawned.ok()
 }
@@ -31,14 +31,14 @@ fn asks(server: &TestServer) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn http_1_alone_is_offered_and_answers() {
+async fn only_http_1_is_offered_over_tls() {
     let server = TestServer::with("tls.self_signed = true").await;
     let Some(said) = asks(&server) else { return };
     assert!(said.contains("ALPN protocol: http/1.1") && said.contains("HTTP/1.1 200 OK"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_says_nothing_or_half_a_word_is_cut_off() {
+async fn an_incomplete_tls_handshake_times_out_slow() {
     let server = TestServer::with("tls.self_signed = true").await;
     for beginning in ["", "GET /liveliness HTTP/1.1\r\nhos"] {
         let Some(mut client) = connect(&server, &["-quiet"]) else { return };

@@ -7,14 +7,15 @@ use std::fs;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::binary::Folder;
+use crate::support::binary::TestFolder;
 use crate::support::{PASSWORD, mail};
 
 const FIRST: &str = include_str!("../../migrations/sqlite/0001_first.sql");
 
 /// Puts the database at `data/countersign.db` back to the first schema, with every row that fits into it.
-fn go_back(folder: &Folder) {
-    let (now, old) = (folder.path("data/countersign.db"), folder.path("data/old.db"));
+fn go_back(folder: &TestFolder) {
+    let now = folder.path("data/countersign.db");
+    let old = folder.path("data/old.db");
     let connection = Connection::open(&old).unwrap();
     connection.execute_batch(&format!("{FIRST} PRAGMA user_version = 1; PRAGMA foreign_keys = OFF;")).unwrap();
     connection.execute("ATTACH ?1 AS now", [now.to_str().unwrap()]).unwrap();
@@ -38,7 +39,7 @@ fn go_back(folder: &Folder) {
 }
 
 /// Anna's token and pair, of a server that has stopped since.
-async fn signed_in(folder: &Folder) -> (String, Value) {
+async fn signed_in(folder: &TestFolder) -> (String, Value) {
     let mut server = folder.serve().await;
     let token = server.token("anna").await;
     let pair = json!({"username": "anna", "password": PASSWORD});
@@ -49,8 +50,8 @@ async fn signed_in(folder: &Folder) -> (String, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_the_first_schema_goes_on_with_all_that_is_in_it() {
-    let folder = Folder::new();
+async fn a_database_of_the_first_schema_is_migrated_without_loss() {
+    let folder = TestFolder::new();
     folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
     folder.create("anna");
     folder.run(&["settings", "set", "sessions.max_age", "86400"]).is(0);
@@ -79,8 +80,8 @@ async fn a_database_of_the_first_schema_goes_on_with_all_that_is_in_it() {
 
 /// An older server that goes on beside a newer one writes a session's end, and not its day.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_whose_day_an_older_server_did_not_write_goes_on() {
-    let folder = Folder::new();
+async fn a_session_written_by_an_older_server_stays_live() {
+    let folder = TestFolder::new();
     folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
     folder.create("anna");
     let (token, pair) = signed_in(&folder).await;

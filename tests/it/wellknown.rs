@@ -6,16 +6,16 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, settle};
+use crate::support::{ServerResponse, TestServer, settle};
 
 const CACHED: &str = "public, max-age=300, stale-if-error=86400";
 
-fn kids(jwks: &Answer) -> Vec<String> {
+fn kids(jwks: &ServerResponse) -> Vec<String> {
     jwks.json()["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn the_key_set_has_public_halves_and_the_headers_of_something_public() {
+async fn the_jwks_contains_public_keys_and_public_headers() {
     let server = TestServer::start().await;
     let answer = server.get("/.well-known/jwks.json").await;
     let jwks = answer.is(200).json();
@@ -55,12 +55,12 @@ async fn the_key_set_has_public_halves_and_the_headers_of_something_public() {
 }
 
 #[tokio::test]
-async fn whoever_has_the_key_set_is_told_so() {
+async fn a_current_jwks_is_not_modified() {
     let server = TestServer::start().await;
     let whole = server.get("/.well-known/jwks.json").await;
     let etag = whole.header("etag").to_owned();
     let ask = |known: String| {
-        Answer::to(server.request(Method::GET, "/.well-known/jwks.json").header("if-none-match", known))
+        ServerResponse::send(server.request(Method::GET, "/.well-known/jwks.json").header("if-none-match", known))
     };
     for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
         let answer = ask(known.clone()).await;
@@ -71,7 +71,7 @@ async fn whoever_has_the_key_set_is_told_so() {
         assert_eq!(ask(unknown).await.bytes(), whole.bytes());
     }
 
-    let head = Answer::to(server.request(Method::HEAD, "/.well-known/jwks.json")).await;
+    let head = ServerResponse::send(server.request(Method::HEAD, "/.well-known/jwks.json")).await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     for name in ["etag", "cache-control", "content-type", "content-length"] {
         assert_eq!(head.header(name), whole.header(name), "{name}");
@@ -86,14 +86,14 @@ async fn whoever_has_the_key_set_is_told_so() {
 }
 
 #[tokio::test]
-async fn how_long_the_key_set_is_kept_is_a_setting() {
+async fn the_jwks_max_age_is_configurable() {
     let server = TestServer::with("keys.jwks_max_age = '10m'").await;
     let answer = server.get("/.well-known/jwks.json").await;
     assert_eq!(answer.header("cache-control"), "public, max-age=600, stale-if-error=86400");
 }
 
 #[tokio::test]
-async fn one_key_is_given_as_the_original_gave_it() {
+async fn public_cert_returns_one_key_like_the_original() {
     let server = TestServer::start().await;
     let kids = kids(&server.get("/.well-known/jwks.json").await);
     let answer = server.get("/get_public_cert").await;
@@ -130,14 +130,14 @@ async fn one_key_is_given_as_the_original_gave_it() {
 }
 
 #[tokio::test]
-async fn the_default_signer_is_the_default_here_too() {
+async fn public_cert_defaults_to_the_default_signer() {
     let server = TestServer::with("tokens.algorithm = 'RS256'").await;
     assert_eq!(server.get("/get_public_cert").await.json()["alg"], "RS256");
     assert_eq!(server.get("/.well-known/jwks.json").await.json()["keys"][0]["alg"], "RS256");
 }
 
 #[tokio::test]
-async fn a_resource_server_finds_everything_by_the_issuers_url() {
+async fn a_resource_server_discovers_everything_from_the_issuer_url() {
     let server = TestServer::start().await;
     for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
         let answer = server.get(path).await;
@@ -150,20 +150,22 @@ async fn a_resource_server_finds_everything_by_the_issuers_url() {
 }
 
 #[tokio::test]
-async fn urls_come_from_the_public_url_and_from_no_header() {
+async fn urls_come_only_from_the_public_url() {
     let server = TestServer::with("server.public_url = 'https://id.example.com/auth'").await;
     let request = server.request(Method::GET, "/.well-known/openid-configuration");
-    let found =
-        Answer::to(request.header("host", "evil.example").header("x-forwarded-host", "evil.example")).await.json();
+    let found = ServerResponse::send(request.header("host", "evil.example").header("x-forwarded-host", "evil.example"))
+        .await
+        .json();
     assert_eq!(found["issuer"], "https://id.example.com/auth");
     assert_eq!(found["jwks_uri"], "https://id.example.com/auth/.well-known/jwks.json");
 }
 
 #[tokio::test]
-async fn every_page_may_read_what_is_public() {
+async fn public_documents_are_readable_by_every_origin() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
     for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/get_public_cert"] {
-        let answer = Answer::to(server.request(Method::GET, path).header("origin", "https://other.example")).await;
+        let answer =
+            ServerResponse::send(server.request(Method::GET, path).header("origin", "https://other.example")).await;
         assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
     }
     // A page that sends `If-None-Match` asks first.
@@ -172,7 +174,7 @@ async fn every_page_may_read_what_is_public() {
         .header("origin", "https://other.example")
         .header("access-control-request-method", "GET")
         .header("access-control-request-headers", "if-none-match");
-    let answer = Answer::to(asked).await;
+    let answer = ServerResponse::send(asked).await;
     answer.is(204);
     for (name, value) in [("origin", "*"), ("methods", "GET, HEAD"), ("headers", "*")] {
         assert_eq!(answer.header(&format!("access-control-allow-{name}")), value, "{answer:#?}");
@@ -184,7 +186,7 @@ async fn availability(server: &TestServer) -> Value {
 }
 
 #[tokio::test]
-async fn liveliness_tells_how_long_and_how_reliably() {
+async fn liveliness_reports_uptime_and_availability() {
     let server = TestServer::start().await;
     let start = server.clock.now();
     server.clock.advance(Duration::from_secs(3700));
@@ -206,7 +208,7 @@ async fn liveliness_tells_how_long_and_how_reliably() {
 }
 
 #[tokio::test]
-async fn availability_is_kept_across_restarts_and_cut_to_its_windows() {
+async fn availability_survives_restarts_and_is_limited_to_its_windows() {
     let hour = Duration::from_hours(1);
     let server = TestServer::start().await;
     server.clock.advance(3 * hour);
@@ -226,7 +228,7 @@ async fn availability_is_kept_across_restarts_and_cut_to_its_windows() {
 }
 
 #[tokio::test]
-async fn ready_means_that_it_can_sign() {
+async fn ready_requires_a_signing_key() {
     let server = TestServer::start().await;
     assert_eq!(server.get("/ready").await.is(200).text, r#"{"status":"OK"}"#);
     let path = server.path("data/countersign.db");

@@ -22,7 +22,7 @@ const RULE: Ban =
 const PURE: &[&str] = &["src/domain/", "src/crypto/"];
 const EVERYWHERE: &[&str] = &["src/", "tests/", "benches/", "examples/", "fuzz/"];
 const USE_CLOCK: &str = "use the Clock that the caller passes";
-const USE_CHANCE: &str = "use the Chance that the caller passes";
+const USE_RANDOM: &str = "use the Random that the caller passes";
 const TESTS_ONLY: Ban = Ban {
     begins_path: true,
     allowed_in_tests: true,
@@ -31,7 +31,7 @@ const TESTS_ONLY: Ban = Ban {
 };
 
 const BANS: &[Ban] = &[
-    Ban { word: "axum", except: &["src/http/", "src/app.rs"], instead: "use HTTP in http/ only", ..RULE },
+    Ban { word: "axum", except: &["src/http/", "src/app/"], instead: "use HTTP in http/ only", ..RULE },
     Ban { word: "rusqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
     Ban { word: "r2d2", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
     Ban { word: "r2d2_sqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
@@ -45,13 +45,13 @@ const BANS: &[Ban] = &[
     Ban { word: "SystemTime::now", except: &["src/clock.rs"], instead: USE_CLOCK, ..RULE },
     Ban { word: "Instant::now", except: &["src/clock.rs"], instead: USE_CLOCK, ..RULE },
     Ban { word: "OffsetDateTime::now_utc", instead: USE_CLOCK, ..RULE },
-    Ban { word: "Uuid::new_v4", instead: USE_CHANCE, ..RULE },
-    Ban { word: "Uuid::now_v7", instead: USE_CHANCE, ..RULE },
-    Ban { word: "getrandom", instead: USE_CHANCE, ..RULE },
+    Ban { word: "Uuid::new_v4", instead: USE_RANDOM, ..RULE },
+    Ban { word: "Uuid::now_v7", instead: USE_RANDOM, ..RULE },
+    Ban { word: "getrandom", instead: USE_RANDOM, ..RULE },
     // The crypto library needs its own random source (`rand::SystemRandom`) for signatures and key pairs.
-    Ban { word: "rand::", except: &["src/chance.rs", "src/crypto/"], instead: USE_CHANCE, ..RULE },
-    Ban { word: "rand::fill", except: &["src/chance.rs"], instead: USE_CHANCE, ..RULE },
-    Ban { word: "rand::generate", instead: USE_CHANCE, ..RULE },
+    Ban { word: "rand::", except: &["src/random.rs", "src/crypto/"], instead: USE_RANDOM, ..RULE },
+    Ban { word: "rand::fill", except: &["src/random.rs"], instead: USE_RANDOM, ..RULE },
+    Ban { word: "rand::generate", instead: USE_RANDOM, ..RULE },
     Ban { word: "rsa::", ..TESTS_ONLY },
     Ban { word: "p256::", ..TESTS_ONLY },
     Ban { word: "todo!(", within: EVERYWHERE, instead: "finish the code or delete it", ..RULE },

@@ -12,6 +12,7 @@ mod imports;
 mod layers;
 mod repository;
 mod rust;
+mod silent_skips;
 #[path = "../skip.rs"]
 mod skip;
 mod tree;

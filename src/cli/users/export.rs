@@ -12,13 +12,13 @@ use crate::domain::user_record::UserRecord;
 use crate::store::{StoreError, UserQuery};
 
 #[derive(Debug, Args)]
-pub struct Export {
+pub struct UserExportArgs {
     /// Write the password hashes, too: whoever has them can guess at passwords for as long as they like
     #[arg(long)]
     with_password_hashes: bool,
 }
 
-impl Export {
+impl UserExportArgs {
     pub fn run(self, config: &Config) -> Result<()> {
         let store = app::open_store(config)?;
         let with_hashes = self.with_password_hashes;

@@ -10,13 +10,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::source::Source;
+use super::source::UserSource;
 use crate::app;
-use crate::chance::Chance;
 use crate::cli::{block_on, print, refusal};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::issuer::import_users::{ImportUsers, Imported, Note};
+use crate::issuer::import_users::{ImportNote, ImportUsers, Imported};
+use crate::random::Random;
 
 /// Both ways to say it; what is made of the arguments by itself would name the first alone.
 const USAGE: &str = "countersign users import FILE [--report FILE]
@@ -24,7 +24,7 @@ const USAGE: &str = "countersign users import FILE [--report FILE]
 
 #[derive(Debug, Args)]
 #[command(override_usage = USAGE)]
-pub struct Import {
+pub struct UserImportArgs {
     /// JSON lines as `users export` writes them; - for standard input
     #[arg(value_name = "FILE", required_unless_present = "from_django", conflicts_with = "from_django")]
     file: Option<PathBuf>,
@@ -42,57 +42,57 @@ pub struct Import {
     report: Option<PathBuf>,
 }
 
-impl Import {
+impl UserImportArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (source, path) = self.source()?;
         // The folder it lay in is nobody's business in the audit log.
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let from = if name == "-" { "standard input".to_owned() } else { name.into_owned() };
-        let mut report = Report::new(&source, self.report)?;
+        let mut report = ImportReport::new(&source, self.report)?;
         block_on(async {
             let clock = Clock::system();
-            let issuer = app::build(config, clock.clone(), Chance::System).await?;
+            let issuer = app::build(config, clock.clone(), Random::System).await?;
             let begun = clock.monotonic();
             let mut sum = Imported::default();
             for batch in source.read()? {
                 let batch = batch.context("importing users")?;
                 let import = ImportUsers { rows: batch.rows, from: from.clone() };
-                let done = import.run(&issuer).await.map_err(refusal::words).with_context(|| {
-                    format!("importing users ({} came along before; repeat the import to go on)", sum.came)
+                let done = import.run(&issuer).await.map_err(refusal::refusal_error).with_context(|| {
+                    format!("importing users ({} came along before; repeat the import to go on)", sum.imported)
                 })?;
-                sum.came += done.came;
+                sum.imported += done.imported;
                 sum.without_password += done.without_password;
-                sum.already_here += done.already_here;
-                report.take(&done.notes, batch.read)?;
+                sum.already_present += done.already_present;
+                report.add_notes(&done.notes, batch.read)?;
             }
             report.bar.finish_and_clear();
             issuer.store.close().await;
             let seconds = clock.monotonic().saturating_sub(begun).as_secs_f64();
-            print::say(format!(
+            print::message(format!(
                 "{} came along ({} lost their address, {} have no password and need a reset), {} were here already, {} \
                  could not come, in {seconds:.1} s",
-                people(sum.came),
+                user_count(sum.imported),
                 report.lost_address,
                 sum.without_password,
-                sum.already_here,
+                sum.already_present,
                 report.refused
             ));
             Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
 
-    fn source(&self) -> Result<(Source, PathBuf)> {
+    fn source(&self) -> Result<(UserSource, PathBuf)> {
         let path = self.from_django.as_ref().or(self.file.as_ref()).context("naming the file to import")?;
         let source = match &self.from_django {
-            Some(path) => Source::django(path, self.table.as_deref(), self.model.as_deref())?,
-            None => Source::lines(path)?,
+            Some(path) => UserSource::django(path, self.table.as_deref(), self.model.as_deref())?,
+            None => UserSource::lines(path)?,
         };
         Ok((source, path.clone()))
     }
 }
 
 /// What is told while the import goes on: each record that could not come along whole, and how far it is.
-struct Report {
+struct ImportReport {
     noun: &'static str,
     file: Option<BufWriter<File>>,
     bar: ProgressBar,
@@ -100,8 +100,8 @@ struct Report {
     refused: usize,
 }
 
-impl Report {
-    fn new(source: &Source, file: Option<PathBuf>) -> Result<Self> {
+impl ImportReport {
+    fn new(source: &UserSource, file: Option<PathBuf>) -> Result<Self> {
         let file = file.map(|path| {
             let made = File::create(&path).with_context(|| format!("writing the report {}", path.display()));
             made.map(BufWriter::new)
@@ -110,26 +110,26 @@ impl Report {
         Ok(Self { noun: source.noun(), file, bar: bar(source)?, lost_address: 0, refused: 0 })
     }
 
-    fn take(&mut self, notes: &[Note], read: u64) -> Result<()> {
+    fn add_notes(&mut self, notes: &[ImportNote], read: u64) -> Result<()> {
         self.bar.set_position(read);
         for note in notes {
             // Nobody has two notes of one kind.
-            self.refused += usize::from(note.left.is_all());
-            self.lost_address += usize::from(note.left.is_address());
+            self.refused += usize::from(note.reason.is_whole_record());
+            self.lost_address += usize::from(note.reason.is_address());
             let who = note
                 .username
                 .as_deref()
                 .map(|name| format!(" ({})", name.replace(char::is_control, "\u{fffd}")))
                 .unwrap_or_default();
-            let words = format!("{} {}{who}: {}", self.noun, note.number, note.left);
+            let words = format!("{} {}{who}: {}", self.noun, note.number, note.reason);
             self.bar.suspend(|| print::warn(words));
             if let Some(file) = &mut self.file {
                 let line = json!({
                     self.noun: note.number,
                     "id": note.id,
                     "username": note.username,
-                    "came": !note.left.is_all(),
-                    "reason": note.left.to_string(),
+                    "came": !note.reason.is_whole_record(),
+                    "reason": note.reason.to_string(),
                 });
                 writeln!(file, "{line}").context("writing the report")?;
             }
@@ -138,19 +138,19 @@ impl Report {
     }
 }
 
-fn people(number: usize) -> String {
+fn user_count(number: usize) -> String {
     format!("{number} {}", if number == 1 { "user" } else { "users" })
 }
 
 /// A bar on a terminal's standard error, and nothing elsewhere.
-fn bar(source: &Source) -> Result<ProgressBar> {
+fn bar(source: &UserSource) -> Result<ProgressBar> {
     if !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
     let bar = ProgressBar::with_draw_target(source.total(), ProgressDrawTarget::stderr());
     let shape = match (source, source.total()) {
         (_, None) => "{spinner} {bytes} read, {elapsed}",
-        (Source::Lines(_), _) => "{bar:40} {bytes}/{total_bytes}, {eta} to go",
+        (UserSource::Lines(_), _) => "{bar:40} {bytes}/{total_bytes}, {eta} to go",
         _ => "{bar:40} {human_pos}/{human_len} users, {eta} to go",
     };
     bar.set_style(ProgressStyle::with_template(shape)?);

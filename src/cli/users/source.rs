@@ -28,7 +28,7 @@ const LINE_MAX: u64 = 1 << 16;
 
 /// Users to be read.
 #[derive(Debug)]
-pub enum Source {
+pub enum UserSource {
     /// A user a line, each as `users export` writes it; None for standard input.
     Lines(Option<PathBuf>),
     /// What `manage.py dumpdata` wrote, and the model in it.
@@ -45,12 +45,12 @@ pub enum Source {
 }
 
 /// Some users, and how much of the source has been read with them, in the source's own measure.
-pub struct Batch {
+pub struct ImportBatch {
     pub rows: Vec<ImportRow>,
     pub read: u64,
 }
 
-impl Source {
+impl UserSource {
     /// A file of lines, or `-`.
     pub fn lines(file: &Path) -> Result<Self> {
         if file.as_os_str() == "-" {
@@ -93,10 +93,10 @@ impl Source {
     }
 
     /// Reads everything, on a thread that ends with the receiver. An error is the last that comes.
-    pub fn read(self) -> Result<Receiver<Result<Batch>>> {
+    pub fn read(self) -> Result<Receiver<Result<ImportBatch>>> {
         let (batches, received) = sync_channel(AHEAD);
         let run = move || {
-            let mut filling = Filling { batches: &batches, rows: Vec::with_capacity(BATCH), read: 0 };
+            let mut filling = BatchBuilder { batches: &batches, rows: Vec::with_capacity(BATCH), read: 0 };
             let done = self.read_into(&mut filling);
             filling.send();
             if let Err(error) = done {
@@ -108,12 +108,13 @@ impl Source {
         Ok(received)
     }
 
-    fn read_into(self, filling: &mut Filling<'_>) -> Result<()> {
+    fn read_into(self, filling: &mut BatchBuilder<'_>) -> Result<()> {
         match self {
             Self::Lines(None) => read_lines(io::stdin().lock(), filling).context("reading standard input"),
             Self::Lines(Some(path)) => read_lines(open(&path)?, filling).with_context(|| reading(&path)),
             Self::Dump { path, model, .. } => {
-                let take = |object: Object| object.model != model || filling.record(record(&object.pk, &object.fields));
+                let take =
+                    |object: DumpObject| object.model != model || filling.record(record(&object.pk, &object.fields));
                 each_object(&path, take)
             }
             Self::Database(users) => Ok(users.each(|record| filling.record(record))?),
@@ -130,13 +131,13 @@ fn reading(path: &Path) -> String {
 }
 
 /// The batch that is being filled.
-struct Filling<'a> {
-    batches: &'a SyncSender<Result<Batch>>,
+struct BatchBuilder<'a> {
+    batches: &'a SyncSender<Result<ImportBatch>>,
     rows: Vec<ImportRow>,
     read: u64,
 }
 
-impl Filling<'_> {
+impl BatchBuilder<'_> {
     /// Adds the next record, where records are what is counted. False once nobody listens.
     fn record(&mut self, record: Result<UserRecord, String>) -> bool {
         self.read += 1;
@@ -150,11 +151,11 @@ impl Filling<'_> {
 
     fn send(&mut self) -> bool {
         let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(BATCH));
-        rows.is_empty() || self.batches.send(Ok(Batch { rows, read: self.read })).is_ok()
+        rows.is_empty() || self.batches.send(Ok(ImportBatch { rows, read: self.read })).is_ok()
     }
 }
 
-fn read_lines(mut from: impl BufRead, filling: &mut Filling<'_>) -> io::Result<()> {
+fn read_lines(mut from: impl BufRead, filling: &mut BatchBuilder<'_>) -> io::Result<()> {
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -191,7 +192,7 @@ fn parsed(text: &[u8], is_cut: bool) -> Result<UserRecord, String> {
 
 /// An object of a dump.
 #[derive(Deserialize)]
-struct Object {
+struct DumpObject {
     model: String,
     #[serde(default)]
     pk: Value,
@@ -199,7 +200,7 @@ struct Object {
 }
 
 /// Finds the model: the one named, or the only one that looks like users.
-fn dump(path: &Path, wanted: Option<&str>) -> Result<Source> {
+fn dump(path: &Path, wanted: Option<&str>) -> Result<UserSource> {
     let mut models: Vec<(String, u64)> = Vec::new();
     each_object(path, |object| {
         let is_wanted = match wanted {
@@ -215,7 +216,7 @@ fn dump(path: &Path, wanted: Option<&str>) -> Result<Source> {
     })?;
     let names: Vec<&str> = models.iter().map(|(model, _)| model.as_str()).collect();
     match (models.as_slice(), wanted) {
-        ([(model, count)], _) => Ok(Source::Dump { path: path.to_path_buf(), model: model.clone(), count: *count }),
+        ([(model, count)], _) => Ok(UserSource::Dump { path: path.to_path_buf(), model: model.clone(), count: *count }),
         ([], Some(wanted)) => bail!("{} has no model `{wanted}`", path.display()),
         ([], None) => bail!(
             "{} has no model with a password and a username or e-mail field: name it with --model app.model",
@@ -230,10 +231,10 @@ fn dump(path: &Path, wanted: Option<&str>) -> Result<Source> {
 }
 
 /// Hands over each object of a dump, one in memory at a time, until `take` returns false.
-fn each_object(path: &Path, take: impl FnMut(Object) -> bool) -> Result<()> {
+fn each_object(path: &Path, take: impl FnMut(DumpObject) -> bool) -> Result<()> {
     let mut stopped = false;
     let mut reader = serde_json::Deserializer::from_reader(open(path)?);
-    let done = reader.deserialize_seq(Each { take, stopped: &mut stopped }).and_then(|()| reader.end());
+    let done = reader.deserialize_seq(ElementVisitor { take, stopped: &mut stopped }).and_then(|()| reader.end());
     match done {
         Err(_) if stopped => Ok(()),
         done => done.map_err(|error| {
@@ -242,12 +243,12 @@ fn each_object(path: &Path, take: impl FnMut(Object) -> bool) -> Result<()> {
     }
 }
 
-struct Each<'a, F> {
+struct ElementVisitor<'a, F> {
     take: F,
     stopped: &'a mut bool,
 }
 
-impl<'de, F: FnMut(Object) -> bool> Visitor<'de> for Each<'_, F> {
+impl<'de, F: FnMut(DumpObject) -> bool> Visitor<'de> for ElementVisitor<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -283,8 +284,8 @@ mod tests {
     type Rows = Vec<(u64, Result<String, String>)>;
 
     /// All rows, by number and name or the reason why there is none; and how much was read in the end.
-    fn read(source: Source) -> (Rows, u64) {
-        let batches: Vec<Batch> = source.read().unwrap().into_iter().map(Result::unwrap).collect();
+    fn read(source: UserSource) -> (Rows, u64) {
+        let batches: Vec<ImportBatch> = source.read().unwrap().into_iter().map(Result::unwrap).collect();
         let read = batches.last().map_or(0, |batch| batch.read);
         let name = |record: UserRecord| record.username.unwrap_or_default();
         let rows = batches.into_iter().flat_map(|batch| batch.rows);
@@ -292,13 +293,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_read_costs_no_other() {
+    fn an_unreadable_line_does_not_affect_the_others() {
         let long = "x".repeat(2 << 20);
         let text = format!(
             "\u{feff}{{\"username\":\"ann\"}}\r\n\n[1]\n{{\"username\":\"{long}\"}}\n{{\"nam\":1}}\n{{\"username\":\"bob\"}}"
         );
         let (_folder, path) = file(&text);
-        let source = Source::lines(&path).unwrap();
+        let source = UserSource::lines(&path).unwrap();
         assert_eq!((source.total(), source.noun()), (Some(text.len() as u64), "line"));
         let (rows, bytes) = read(source);
         assert_eq!(bytes, text.len() as u64);
@@ -310,18 +311,18 @@ mod tests {
     }
 
     #[test]
-    fn many_come_in_batches_in_order() {
+    fn many_records_are_read_in_ordered_batches() {
         let lines: Vec<String> = (0..=2 * BATCH).map(|number| format!("{{\"username\":\"u{number}\"}}")).collect();
         let (_folder, path) = file(lines.join("\n"));
-        let (rows, _) = read(Source::lines(&path).unwrap());
+        let (rows, _) = read(UserSource::lines(&path).unwrap());
         assert_eq!(rows.len(), 2 * BATCH + 1);
         assert!(rows.iter().zip(0..).all(|((number, name), at)| *number == at + 1 && *name == Ok(format!("u{at}"))));
     }
 
     #[test]
-    fn what_django_dumped_is_read() {
+    fn a_django_dump_is_read() {
         let (_folder, path) = file(include_str!("../../../tests/fixtures/django/dump.json"));
-        let source = Source::django(&path, None, None).unwrap();
+        let source = UserSource::django(&path, None, None).unwrap();
         assert_eq!((source.total(), source.noun()), (Some(15), "object"));
         let (rows, count) = read(source);
         assert_eq!((rows.len(), count), (15, 15));
@@ -329,38 +330,38 @@ mod tests {
     }
 
     #[test]
-    fn a_model_of_ones_own_is_found_or_asked_for() {
+    fn a_custom_user_model_is_detected_or_must_be_named() {
         let object = |model: &str| {
             format!(r#"{{"model":"{model}","pk":1,"fields":{{"email":"{model}@example.com","password":"!"}}}}"#)
         };
         let (_folder, path) = file(format!("[{}]", object("accounts.member")));
-        let (rows, _) = read(Source::django(&path, None, None).unwrap());
+        let (rows, _) = read(UserSource::django(&path, None, None).unwrap());
         assert_eq!(rows, [(1, Ok("accounts.member@example.com".to_owned()))]);
 
         let (_folder, path) = file(format!("[{},{},{}]", object("a.one"), object("b.two"), object("a.one")));
-        let (rows, _) = read(Source::django(&path, None, Some("A.One")).unwrap());
+        let (rows, _) = read(UserSource::django(&path, None, Some("A.One")).unwrap());
         assert_eq!(rows.len(), 2);
         for (table, model, words) in [
             (None, None, "--model and one of a.one, b.two"),
             (None, Some("a.three"), "no model `a.three`"),
             (Some("auth_user"), None, "--model"),
         ] {
-            let error = Source::django(&path, table, model).unwrap_err().to_string();
+            let error = UserSource::django(&path, table, model).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
     }
 
     #[test]
-    fn what_is_none_of_these_says_so() {
+    fn an_unknown_source_format_is_an_error() {
         for text in ["", "{}", "[1]", "[{\"model\":\"a.b\",\"fields\":{}}", "\u{1f}\u{8b}"] {
             let (_folder, path) = file(text);
-            let error = Source::django(&path, None, None).unwrap_err().to_string();
+            let error = UserSource::django(&path, None, None).unwrap_err().to_string();
             assert!(error.contains("neither a SQLite database nor"), "{text}: {error}");
         }
         let (_folder, path) = file("[]");
-        assert!(Source::django(&path, None, None).unwrap_err().to_string().contains("--model app.model"));
+        assert!(UserSource::django(&path, None, None).unwrap_err().to_string().contains("--model app.model"));
         let (_folder, path) = file(MAGIC);
-        assert!(Source::lines(&path).unwrap_err().to_string().contains("--from-django"));
-        assert!(Source::lines(Path::new("no such file")).is_err());
+        assert!(UserSource::lines(&path).unwrap_err().to_string().contains("--from-django"));
+        assert!(UserSource::lines(Path::new("no such file")).is_err());
     }
 }

@@ -5,19 +5,19 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::{self, Access};
-use super::ring_file::Contents;
-use super::{Fresh, KeyDir, KeyDirError, read_pair};
+use super::files::{self, LockMode};
+use super::ring_file::RingContents;
+use super::{KeyDir, KeyDirError, NewKey, read_pair};
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::pem;
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::{Key, KeyPolicy, Kid, Refused, Rotation};
+use crate::domain::key::{Key, KeyChangeError, KeyPolicy, Kid, RotationPlan};
 use crate::domain::secret::{SecretBytes, SecretText};
 use crate::domain::time::Timestamp;
 
 /// What a revocation did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revoked {
+pub struct RevokedKey {
     /// The key that is out.
     pub key: Key,
     /// The key that signs in its stead from now on, if it was the one that signed.
@@ -25,9 +25,9 @@ pub struct Revoked {
 }
 
 /// The folder while nobody else may change it.
-struct Locked<'a> {
+struct LockedKeyDir<'a> {
     dir: &'a KeyDir,
-    contents: Contents,
+    contents: RingContents,
     now: Timestamp,
     _lock: Option<File>,
 }
@@ -39,7 +39,7 @@ impl KeyDir {
         let schedule = self.contents()?.schedule;
         let algorithms = alg.map_or_else(|| schedule.algorithms().collect(), |alg| vec![alg]);
         let plans = algorithms.into_iter().map(|alg| schedule.plan_rotation(alg, at_once));
-        self.bring_in(plans.map(|plan| Ok((self.make(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?, policy)
+        self.add_keys(plans.map(|plan| Ok((self.make(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?, policy)
     }
 
     /// Rotates what is due, so that no key signs longer than `rotate_every`. Costs nothing while nothing is due; if
@@ -57,8 +57,8 @@ impl KeyDir {
         }
         let plans = due.into_iter().map(|alg| schedule.plan_rotation(alg, false));
         let fresh = plans.map(|plan| Ok((self.make(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?;
-        match self.bring_in(fresh, policy) {
-            Err(KeyDirError::Refused(Refused::RingChanged)) => Ok(Vec::new()),
+        match self.add_keys(fresh, policy) {
+            Err(KeyDirError::Refused(KeyChangeError::RingChanged)) => Ok(Vec::new()),
             outcome => outcome,
         }
     }
@@ -74,33 +74,33 @@ impl KeyDir {
     ) -> Result<Key, KeyDirError> {
         let (pair, _) = read_pair(pem, passphrase).map_err(KeyDirError::Import)?;
         let plan = self.contents()?.schedule.plan_rotation(pair.public().alg(), at_once);
-        let mut keys = self.bring_in(vec![(self.prepare(&pair)?, plan)], policy)?;
-        keys.pop().ok_or(KeyDirError::Refused(Refused::RingChanged))
+        let mut keys = self.add_keys(vec![(self.prepare(&pair)?, plan)], policy)?;
+        keys.pop().ok_or(KeyDirError::Refused(KeyChangeError::RingChanged))
     }
 
     /// Revokes the key whose name begins with `prefix` (at least four characters): out of the JWKS at once, its private
     /// half removed. If it was active, the waiting key signs at once, or else a new one.
-    pub fn revoke(&self, prefix: &str, policy: &KeyPolicy) -> Result<Revoked, KeyDirError> {
+    pub fn revoke(&self, prefix: &str, policy: &KeyPolicy) -> Result<RevokedKey, KeyDirError> {
         let plan = self.contents()?.schedule.plan_revocation(prefix, self.clock.now())?;
         let replacement = plan.replacement.map(|alg| self.make(alg)).transpose()?;
-        let mut locked = self.locked()?;
+        let mut locked = self.lock_for_change()?;
         let kid = replacement.as_ref().map(|fresh| fresh.kid.clone());
         let successor = locked.contents.schedule.revoke(&plan, kid, locked.now, policy)?;
         // The replacement is for nothing if another process put a key in its place meanwhile.
         if let Some(fresh) = replacement.filter(|fresh| locked.contents.schedule.get(&fresh.kid).is_some()) {
             locked.check_passphrase(Some(&plan.kid))?;
-            locked.take_in(fresh)?;
+            locked.add_key(fresh)?;
         }
         locked.save()?;
         locked.remove_ended()?;
         let key = locked.contents.schedule.get(&plan.kid).cloned();
-        Ok(Revoked { key: key.ok_or_else(|| Refused::Unknown(prefix.to_owned()))?, successor })
+        Ok(RevokedKey { key: key.ok_or_else(|| KeyChangeError::Unknown(prefix.to_owned()))?, successor })
     }
 
     /// Forgets revoked keys, and retired ones that no refresh token can need: `needed_since` is when the oldest session
     /// was opened that may still hold a signed refresh token (none: nothing needs them). Returns what was forgotten.
     pub fn prune(&self, needed_since: Option<Timestamp>) -> Result<Vec<Key>, KeyDirError> {
-        let mut locked = self.locked()?;
+        let mut locked = self.lock_for_change()?;
         locked.remove_ended()?;
         let forgotten = locked.contents.schedule.prune(locked.now, needed_since);
         if !forgotten.is_empty() {
@@ -113,10 +113,10 @@ impl KeyDir {
     /// were rewritten. May be cut off and repeated: files that are under the new passphrase already are left alone.
     /// Don't [`KeyDir::open`] the folder before: where a change was cut off, no one passphrase opens all of it.
     pub fn set_passphrase(&mut self, new: Option<SecretText>) -> Result<usize, KeyDirError> {
-        let locked = self.locked()?;
+        let locked = self.lock_for_change()?;
         let mut rewritten = Vec::new();
         // Everything is opened before anything is written, so that a wrong passphrase changes nothing.
-        for kid in locked.kept() {
+        for kid in locked.kept_kids() {
             let text = self.private_text(kid)?;
             let done = pem::read(text.expose(), new.as_ref()).is_ok_and(|opened| opened.encrypted == new.is_some());
             if !done {
@@ -137,35 +137,39 @@ impl KeyDir {
 
     /// Removes the private halves of keys that sign no more, and says whose. To be called every second or so; while
     /// there is nothing to remove it costs one look per ended key.
-    pub fn sweep(&self, ring: &KeyRing) -> Result<Vec<Kid>, KeyDirError> {
+    pub fn remove_ended_keys(&self, ring: &KeyRing) -> Result<Vec<Kid>, KeyDirError> {
         let now = self.clock.now();
         let mut ended = ring.schedule().keys().iter().filter(|key| !key.keeps_private_half(now));
-        if ended.any(|key| self.pem_path(&key.kid).exists()) { self.locked()?.remove_ended() } else { Ok(Vec::new()) }
+        if ended.any(|key| self.pem_path(&key.kid).exists()) {
+            self.lock_for_change()?.remove_ended()
+        } else {
+            Ok(Vec::new())
+        }
     }
 
-    fn bring_in(&self, fresh: Vec<(Fresh, Rotation)>, policy: &KeyPolicy) -> Result<Vec<Key>, KeyDirError> {
-        let mut locked = self.locked()?;
+    fn add_keys(&self, fresh: Vec<(NewKey, RotationPlan)>, policy: &KeyPolicy) -> Result<Vec<Key>, KeyDirError> {
+        let mut locked = self.lock_for_change()?;
         locked.check_passphrase(None)?;
         let mut keys = Vec::new();
         for (fresh, plan) in &fresh {
             keys.push(locked.contents.schedule.rotate(plan, fresh.kid.clone(), locked.now, policy)?);
         }
         for (fresh, _) in fresh {
-            locked.take_in(fresh)?;
+            locked.add_key(fresh)?;
         }
         locked.save()?;
         locked.remove_ended()?;
         Ok(keys)
     }
 
-    fn locked(&self) -> Result<Locked<'_>, KeyDirError> {
-        let lock = self.lock(Access::Write)?;
-        Ok(Locked { dir: self, contents: self.contents()?, now: self.clock.now(), _lock: lock })
+    fn lock_for_change(&self) -> Result<LockedKeyDir<'_>, KeyDirError> {
+        let lock = self.lock(LockMode::Write)?;
+        Ok(LockedKeyDir { dir: self, contents: self.contents()?, now: self.clock.now(), _lock: lock })
     }
 }
 
-impl Locked<'_> {
-    fn kept(&self) -> impl Iterator<Item = &Kid> {
+impl LockedKeyDir<'_> {
+    fn kept_kids(&self) -> impl Iterator<Item = &Kid> {
         let kept = self.contents.schedule.keys().iter().filter(|key| key.keeps_private_half(self.now));
         kept.map(|key| &key.kid)
     }
@@ -175,7 +179,7 @@ impl Locked<'_> {
     /// start. A file that is lost or damaged is no hindrance to putting a new key in its place.
     fn check_passphrase(&self, but: Option<&Kid>) -> Result<(), KeyDirError> {
         let mut locked_out = false;
-        for kid in self.kept().filter(|kid| Some(*kid) != but) {
+        for kid in self.kept_kids().filter(|kid| Some(*kid) != but) {
             match self.dir.private_half(kid) {
                 Ok(_) => return Ok(()),
                 Err(KeyDirError::PrivateKey { problem, .. }) => locked_out |= problem.is_passphrase(),
@@ -185,7 +189,7 @@ impl Locked<'_> {
         if locked_out { Err(KeyDirError::OtherPassphrase(self.dir.path().to_owned())) } else { Ok(()) }
     }
 
-    fn take_in(&mut self, fresh: Fresh) -> Result<(), KeyDirError> {
+    fn add_key(&mut self, fresh: NewKey) -> Result<(), KeyDirError> {
         self.dir.write_private_half(&fresh)?;
         self.contents.publics.insert(fresh.kid, Arc::new(fresh.public));
         Ok(())

@@ -5,9 +5,9 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::crypto::testing::{Folder, NOW, policy};
+use crate::crypto::testing::{NOW, TestKeyFolder, policy};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::{Key, KeyState, Refused, Typ};
+use crate::domain::key::{Key, KeyChangeError, KeyState, Typ};
 use crate::domain::time::Timestamp;
 
 use super::*;
@@ -28,7 +28,7 @@ fn kid_of(ring: &KeyRing, alg: Algorithm, now: Timestamp) -> Kid {
 /// A key as someone else may have made it, in PEM.
 fn foreign(alg: Algorithm, passphrase: Option<&SecretText>) -> (Kid, SecretBytes) {
     let pair = KeyPair::generate(alg, 2048).unwrap();
-    let text = pem::write(&pair.to_pkcs8_der().unwrap(), passphrase, &Chance::seeded(3)).unwrap();
+    let text = pem::write(&pair.to_pkcs8_der().unwrap(), passphrase, &Random::seeded(3)).unwrap();
     (pair.public().kid().clone(), SecretBytes::new(text.as_bytes().to_vec()))
 }
 
@@ -39,17 +39,18 @@ fn published(ring: &KeyRing) -> Vec<String> {
 }
 
 #[test]
-fn a_running_server_takes_a_rotation_up_and_follows_it_through_its_life() {
-    let folder = Folder::new();
+fn a_reloaded_ring_follows_a_rotation_through_all_states() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("pw");
     let ring = keys.start().unwrap();
-    let (old, rs) = (kid_of(&ring, ES, NOW), kid_of(&ring, Algorithm::Rs256, NOW));
+    let old = kid_of(&ring, ES, NOW);
+    let rs = kid_of(&ring, Algorithm::Rs256, NOW);
     let new = folder.keys("pw").rotate(Some(ES), false, &policy()).unwrap().remove(0);
     assert_eq!((new.created_at, new.signs_from), (NOW, NOW + HOUR));
-    assert_ne!(keys.stamp().unwrap(), ring.stamp());
+    assert_ne!(keys.version().unwrap(), ring.version());
     let reloaded = keys.reload(&ring).unwrap();
     assert_eq!(published(&reloaded), [old.as_str(), rs.as_str(), new.kid.as_str()]);
-    let held = |ring: &KeyRing, kid: &Kid| ring.held().find(|(known, _)| known == kid).unwrap().1;
+    let held = |ring: &KeyRing, kid: &Kid| ring.loaded_keys().find(|(known, _)| known == kid).unwrap().1;
     assert!(Arc::ptr_eq(&held(&ring, &old), &held(&reloaded, &old)), "what is held is not opened again");
     assert_eq!(reloaded.signer(ES, NOW).unwrap().published_until(), Some(NOW + HOUR + LINGER));
 
@@ -57,16 +58,16 @@ fn a_running_server_takes_a_rotation_up_and_follows_it_through_its_life() {
     assert_eq!(kid_of(&reloaded, ES, NOW + HOUR), new.kid, "no new snapshot is needed to sign on time");
     assert_eq!(reloaded.next_change(), Some(NOW + HOUR));
     assert!(reloaded.rebuilt(NOW).is_none());
-    assert!(keys.sweep(&reloaded).unwrap().is_empty());
+    assert!(keys.remove_ended_keys(&reloaded).unwrap().is_empty());
 
     folder.clock.advance(HOUR);
     let rebuilt = reloaded.rebuilt(NOW + HOUR).unwrap();
     assert_eq!(published(&rebuilt), [new.kid.as_str(), rs.as_str(), old.as_str()]);
     assert_ne!(rebuilt.jwks().etag, reloaded.jwks().etag);
-    assert!(rebuilt.held().all(|(kid, _)| kid != old), "an ended private half leaves the memory");
-    assert_eq!(keys.sweep(&rebuilt).unwrap(), std::slice::from_ref(&old));
+    assert!(rebuilt.loaded_keys().all(|(kid, _)| kid != old), "an ended private half leaves the memory");
+    assert_eq!(keys.remove_ended_keys(&rebuilt).unwrap(), std::slice::from_ref(&old));
     assert!(!folder.pem(&old).exists() && folder.pem(&new.kid).exists());
-    assert!(keys.sweep(&rebuilt).unwrap().is_empty());
+    assert!(keys.remove_ended_keys(&rebuilt).unwrap().is_empty());
 
     let late = NOW + HOUR + LINGER;
     let last = rebuilt.rebuilt(late).unwrap();
@@ -76,8 +77,8 @@ fn a_running_server_takes_a_rotation_up_and_follows_it_through_its_life() {
 }
 
 #[test]
-fn tokens_are_verified_by_the_public_half_of_what_signed_them() {
-    let folder = Folder::new();
+fn tokens_are_verified_with_the_public_key_of_their_signer() {
+    let folder = TestKeyFolder::new();
     let ring = folder.keys("").start().unwrap();
     for alg in Algorithm::ALL {
         let signer = ring.signer(alg, NOW).unwrap();
@@ -97,8 +98,8 @@ fn tokens_are_verified_by_the_public_half_of_what_signed_them() {
 }
 
 #[test]
-fn a_rotation_at_once_goes_through_every_algorithm() {
-    let folder = Folder::new();
+fn an_immediate_rotation_covers_every_algorithm() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("");
     let old = keys.start().unwrap();
     let new = keys.rotate(None, true, &policy()).unwrap();
@@ -115,8 +116,8 @@ fn a_rotation_at_once_goes_through_every_algorithm() {
 }
 
 #[test]
-fn ones_own_key_comes_in_once() {
-    let folder = Folder::new();
+fn an_own_key_is_imported_once() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("ours");
     keys.start().unwrap();
     let theirs = secret("theirs");
@@ -126,17 +127,17 @@ fn ones_own_key_comes_in_once() {
     let key = keys.import(&pem, Some(&theirs), false, &policy()).unwrap();
     assert_eq!((&key.kid, key.signs_from), (&kid, NOW + HOUR));
     let again = keys.import(&pem, Some(&theirs), true, &policy()).unwrap_err();
-    assert!(matches!(again, KeyDirError::Refused(Refused::Known(_))), "{again}");
+    assert!(matches!(again, KeyDirError::Refused(KeyChangeError::Known(_))), "{again}");
     keys.open().unwrap();
     keys.revoke(kid.as_str(), &policy()).unwrap();
     let again = keys.import(&pem, Some(&theirs), true, &policy()).unwrap_err();
-    assert!(matches!(again, KeyDirError::Refused(Refused::Revoked(_))), "{again}");
+    assert!(matches!(again, KeyDirError::Refused(KeyChangeError::Revoked(_))), "{again}");
     assert!(!folder.pem(&kid).exists());
 }
 
 #[test]
-fn a_revoked_key_is_out_at_once_and_another_signs() {
-    let folder = Folder::new();
+fn a_revoked_key_leaves_the_jwks_at_once_and_another_signs() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("");
     let ring = keys.start().unwrap();
     let old = kid_of(&ring, ES, NOW);
@@ -148,16 +149,16 @@ fn a_revoked_key_is_out_at_once_and_another_signs() {
     assert!(ring.verifier(old.as_str(), NOW).is_none() && !published(&ring).contains(&old.as_str().to_owned()));
     assert_eq!(ring.find(&old.as_str()[..6]).unwrap().key().kid, old, "for `export`, it is there");
     assert!(!folder.pem(&old).exists() && folder.pem(&new).exists());
-    assert!(matches!(keys.revoke(old.as_str(), &policy()), Err(KeyDirError::Refused(Refused::Revoked(_)))));
-    assert!(matches!(keys.revoke("zzzz", &policy()), Err(KeyDirError::Refused(Refused::Unknown(_)))));
+    assert!(matches!(keys.revoke(old.as_str(), &policy()), Err(KeyDirError::Refused(KeyChangeError::Revoked(_)))));
+    assert!(matches!(keys.revoke("zzzz", &policy()), Err(KeyDirError::Refused(KeyChangeError::Unknown(_)))));
     assert_eq!(keys.prune(Some(NOW)).unwrap().iter().map(|key| &key.kid).collect::<Vec<_>>(), [&old]);
     assert!(keys.prune(None).unwrap().is_empty());
     assert_eq!(keys.open().unwrap().schedule().keys().len(), 2);
 }
 
 #[test]
-fn a_key_whose_file_is_lost_can_be_put_out_of_the_way() {
-    let folder = Folder::new();
+fn a_key_with_a_lost_file_can_be_revoked() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("pw");
     let ring = keys.start().unwrap();
     for alg in Algorithm::ALL {
@@ -171,9 +172,10 @@ fn a_key_whose_file_is_lost_can_be_put_out_of_the_way() {
 }
 
 #[test]
-fn the_server_rotates_by_itself_when_it_is_time_and_only_once() {
-    let folder = Folder::new();
-    let (keys, every) = (folder.keys(""), Duration::from_hours(10));
+fn a_due_rotation_happens_exactly_once() {
+    let folder = TestKeyFolder::new();
+    let keys = folder.keys("");
+    let every = Duration::from_hours(10);
     let ring = keys.start().unwrap();
     assert!(keys.rotate_due(&ring, every, &policy()).unwrap().is_empty());
     folder.clock.advance(Duration::from_hours(9));
@@ -183,11 +185,12 @@ fn the_server_rotates_by_itself_when_it_is_time_and_only_once() {
 }
 
 #[test]
-fn a_change_of_passphrase_may_be_cut_off_and_repeated() {
-    let folder = Folder::new();
+fn an_interrupted_passphrase_change_can_be_repeated() {
+    let folder = TestKeyFolder::new();
     let mut keys = folder.keys("old");
     let ring = keys.start().unwrap();
-    let (es, rs) = (folder.pem(&kid_of(&ring, ES, NOW)), folder.pem(&kid_of(&ring, Algorithm::Rs256, NOW)));
+    let es = folder.pem(&kid_of(&ring, ES, NOW));
+    let rs = folder.pem(&kid_of(&ring, Algorithm::Rs256, NOW));
     let before = (fs::read(&es).unwrap(), fs::read(&rs).unwrap());
     let error = folder.keys("wrong").set_passphrase(Some(secret("new"))).unwrap_err();
     assert!(matches!(error, KeyDirError::PrivateKey { .. }), "{error}");
@@ -204,8 +207,8 @@ fn a_change_of_passphrase_may_be_cut_off_and_repeated() {
 }
 
 #[test]
-fn a_server_with_the_old_passphrase_goes_on_signing_and_writes_nothing_that_cannot_be_opened() {
-    let folder = Folder::new();
+fn a_server_with_the_old_passphrase_signs_and_adds_no_keys() {
+    let folder = TestKeyFolder::new();
     let server = folder.keys("old");
     let ring = server.start().unwrap();
     let mut cli = folder.keys("old");
@@ -214,7 +217,7 @@ fn a_server_with_the_old_passphrase_goes_on_signing_and_writes_nothing_that_cann
     assert!(matches!(error, KeyDirError::OtherPassphrase(_)), "{error}");
     let new = cli.rotate(Some(ES), false, &policy()).unwrap().remove(0);
     let reloaded = server.reload(&ring).unwrap();
-    assert!(matches!(reloaded.warnings(), [Warning::Unopened(_)]), "{:?}", reloaded.warnings());
+    assert!(matches!(reloaded.warnings(), [KeyDirWarning::Unopened(_)]), "{:?}", reloaded.warnings());
     assert_eq!(kid_of(&reloaded, ES, NOW), kid_of(&ring, ES, NOW));
     assert!(published(&reloaded).contains(&new.kid.as_str().to_owned()));
     // The new key's time has come, and this server still can't sign with it: the key before goes on.
@@ -226,14 +229,14 @@ fn a_server_with_the_old_passphrase_goes_on_signing_and_writes_nothing_that_cann
 }
 
 #[test]
-fn whoever_is_cut_off_leaves_a_ring_that_works() {
-    let folder = Folder::new();
+fn an_interrupted_change_leaves_a_working_ring() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("");
     let ring = keys.start().unwrap();
     // After the private half, before the ring: an orphan, and the import may be repeated.
     let (kid, pem) = foreign(ES, None);
     files::replace(folder.path(), &files::key_file(&kid), pem.expose()).unwrap();
-    assert_eq!(keys.open().unwrap().warnings(), [Warning::Orphan(folder.pem(&kid))]);
+    assert_eq!(keys.open().unwrap().warnings(), [KeyDirWarning::Orphan(folder.pem(&kid))]);
     keys.import(&pem, None, true, &policy()).unwrap();
     assert!(keys.open().unwrap().warnings().is_empty());
     // In the middle of a file: it is never read, and goes with the next change.
@@ -245,12 +248,12 @@ fn whoever_is_cut_off_leaves_a_ring_that_works() {
     // After the ring, before the removal: the sweep does it.
     let ended = kid_of(&ring, ES, NOW);
     fs::write(folder.pem(&ended), "late").unwrap();
-    assert_eq!(keys.sweep(&keys.open().unwrap()).unwrap(), [ended]);
+    assert_eq!(keys.remove_ended_keys(&keys.open().unwrap()).unwrap(), [ended]);
 }
 
 #[test]
-fn changes_at_once_neither_get_lost_nor_break_the_ring() {
-    let folder = Folder::new();
+fn concurrent_changes_are_all_applied() {
+    let folder = TestKeyFolder::new();
     folder.keys("").start().unwrap();
     let done: usize = std::thread::scope(|scope| {
         let change = || (0..5).filter(|_| folder.keys("").rotate(Some(ES), true, &policy()).is_ok()).count();
@@ -267,8 +270,8 @@ fn changes_at_once_neither_get_lost_nor_break_the_ring() {
 }
 
 #[test]
-fn a_clock_set_back_past_a_rotation_leaves_a_signer() {
-    let folder = Folder::new();
+fn a_clock_set_back_before_a_rotation_leaves_a_signer() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("");
     keys.start().unwrap();
     let new = keys.rotate(Some(ES), false, &policy()).unwrap().remove(0);

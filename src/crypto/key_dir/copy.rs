@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{self, Access};
-use super::ring_file::{self, Contents};
+use super::files::{self, LockMode};
+use super::ring_file::{self, RingContents};
 use super::{KeyDir, KeyDirError, NOT_COUNTED, SECRET};
 
 impl KeyDir {
@@ -18,7 +18,7 @@ impl KeyDir {
 
     /// Copies the folder into `to`, which is made (mode 0700). Returns the names of the files there, `ring.json` last.
     pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyDirError> {
-        let lock = self.lock(Access::Read)?;
+        let lock = self.lock(LockMode::Read)?;
         let names = self.names_needed()?;
         files::make_folder(to)?;
         files::close_folder(to)?;
@@ -36,7 +36,7 @@ impl KeyDir {
         files::make_folder(self.path())?;
         self.check_restorable(from)?;
         files::close_folder(self.path())?;
-        let lock = files::lock(self.path(), Access::Write)?;
+        let lock = files::lock(self.path(), LockMode::Write)?;
         self.check_restorable(from)?;
         for name in &names {
             files::replace(self.path(), name, files::read(&from.path().join(name))?.expose())?;
@@ -53,7 +53,8 @@ impl KeyDir {
         for name in files::names(self.path())? {
             let counted = !NOT_COUNTED.contains(&name.as_str()) && !files::is_unfinished(&name);
             let same = || {
-                let (here, there) = (files::read(&self.path().join(&name)), files::read(&from.path().join(&name)));
+                let here = files::read(&self.path().join(&name));
+                let there = files::read(&from.path().join(&name));
                 matches!((here, there), (Ok(here), Ok(there)) if here.expose() == there.expose())
             };
             if counted && !same() {
@@ -65,7 +66,7 @@ impl KeyDir {
 
     /// What a start needs. The ring's file is last.
     fn names_needed(&self) -> Result<Vec<String>, KeyDirError> {
-        let Contents { schedule, .. } = self.contents()?;
+        let RingContents { schedule, .. } = self.contents()?;
         let now = self.clock.now();
         let kept = schedule.keys().iter().filter(|key| key.keeps_private_half(now));
         let mut names = vec![SECRET.to_owned()];

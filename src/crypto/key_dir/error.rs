@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use crate::crypto::key_pair::KeyError;
 use crate::crypto::pem::PemError;
-use crate::domain::key::{BadDates, Kid, Refused};
+use crate::domain::key::{InvalidDates, KeyChangeError, Kid};
 
 /// Why the folder could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +96,7 @@ pub enum KeyDirError {
     Locked(PathBuf),
     /// The change does not fit the ring.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] KeyChangeError),
     /// A new key could not be made.
     #[error("could not make a key: {0}")]
     Make(#[from] KeyError),
@@ -116,7 +116,7 @@ pub enum RingProblem {
     Version(u64),
     /// The dates make no ring.
     #[error("{0}")]
-    Dates(#[from] BadDates),
+    Dates(#[from] InvalidDates),
     /// An entry's JWK is not its key's.
     #[error("the JWK of key {0} does not fit: {1}")]
     Jwk(Kid, KeyError),
@@ -155,7 +155,7 @@ impl PrivateKeyProblem {
 
 /// What is odd about the folder without being in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Warning {
+pub enum KeyDirWarning {
     /// A passphrase is set, and this file is not encrypted.
     Plain(PathBuf),
     /// A private half that no key of the ring has.
@@ -164,7 +164,7 @@ pub enum Warning {
     Unopened(String),
 }
 
-impl fmt::Display for Warning {
+impl fmt::Display for KeyDirWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(path) => {

@@ -6,14 +6,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::crypto::testing::{Folder, NOW, policy};
+use crate::crypto::testing::{NOW, TestKeyFolder, policy};
 use crate::domain::key::Schedule;
 
 const ES: Algorithm = Algorithm::Es256;
 
 /// Opens the folder as a start does. Either the ring is the right one, or the error names the file; and nothing in the
 /// folder has changed but the lock.
-fn right_or_named(folder: &Folder, right: &Schedule, file: &str, how: &str) -> bool {
+fn right_or_named(folder: &TestKeyFolder, right: &Schedule, file: &str, how: &str) -> bool {
     let before: Vec<_> = folder.names().into_iter().map(|name| (fs::read(folder.path().join(&name)), name)).collect();
     let started = folder.keys("").start();
     let same = |(content, name): &(std::io::Result<Vec<u8>>, String)| {
@@ -33,8 +33,8 @@ fn right_or_named(folder: &Folder, right: &Schedule, file: &str, how: &str) -> b
 }
 
 #[test]
-fn a_file_cut_short_or_not_written_to_its_end_names_itself() {
-    let folder = Folder::new();
+fn a_truncated_file_is_named_in_the_error() {
+    let folder = TestKeyFolder::new();
     let ring = folder.keys("").start().unwrap();
     let pem = format!("{}.pem", ring.signer(ES, NOW).unwrap().kid());
     // A PEM that lacks its last line's end is whole; the ring lacks nothing but the file's.
@@ -64,8 +64,8 @@ fn a_file_cut_short_or_not_written_to_its_end_names_itself() {
 }
 
 #[test]
-fn a_renaming_that_never_came_leaves_the_ring_before() {
-    let folder = Folder::new();
+fn a_missing_rename_leaves_the_previous_ring() {
+    let folder = TestKeyFolder::new();
     let keys = folder.keys("");
     let ring = keys.start().unwrap();
     let before = fs::read(folder.path().join("ring.json")).unwrap();
@@ -84,8 +84,8 @@ fn a_renaming_that_never_came_leaves_the_ring_before() {
 }
 
 #[test]
-fn files_that_vanished_are_missed() {
-    let folder = Folder::new();
+fn missing_files_are_reported() {
+    let folder = TestKeyFolder::new();
     let ring = folder.keys("").start().unwrap();
     for name in folder.names() {
         let path = folder.path().join(&name);
@@ -98,8 +98,8 @@ fn files_that_vanished_are_missed() {
 }
 
 #[test]
-fn what_could_not_be_written_leaves_nothing_and_tells_its_cause_once() {
-    let folder = Folder::new();
+fn a_failed_write_leaves_no_file_and_reports_its_cause_once() {
+    let folder = TestKeyFolder::new();
     folder.keys("").start().unwrap();
     // A folder in the way of the name stands for any disk that fails once the file is begun.
     fs::create_dir(folder.path().join("taken")).unwrap();

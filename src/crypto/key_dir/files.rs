@@ -24,16 +24,16 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Tells one `ring.json` from the next by a single look at the file's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub struct RingVersion {
     inode: u64,
     length: u64,
     modified: (i64, i64),
 }
 
 /// The stamp of a file.
-pub(super) fn stamp(path: &Path) -> Result<Stamp, KeyDirError> {
+pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyDirError> {
     let entry = fs::metadata(path).map_err(io("look at", path))?;
-    Ok(Stamp { inode: entry.ino(), length: entry.size(), modified: (entry.mtime(), entry.mtime_nsec()) })
+    Ok(RingVersion { inode: entry.ino(), length: entry.size(), modified: (entry.mtime(), entry.mtime_nsec()) })
 }
 
 /// Gives the error of a file that is not there its proper name.
@@ -121,7 +121,7 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyDirError> {
 
 /// Who may have the lock at once.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum LockMode {
     /// Any number of readers.
     Read,
     /// One writer, and no reader.
@@ -130,18 +130,18 @@ pub(super) enum Access {
 
 /// Takes the folder's lock, which the system gives back when the process ends, however it ends. A writer finds no
 /// unfinished files: their writer was cut off. A folder that is mounted to be read has no writer, and needs no lock.
-pub(super) fn lock(folder: &Path, access: Access) -> Result<Option<File>, KeyDirError> {
+pub(super) fn lock(folder: &Path, access: LockMode) -> Result<Option<File>, KeyDirError> {
     let path = folder.join(".lock");
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
     let file = match options.open(&path) {
-        Err(error) if access == Access::Read && error.kind() == ErrorKind::ReadOnlyFilesystem => return Ok(None),
+        Err(error) if access == LockMode::Read && error.kind() == ErrorKind::ReadOnlyFilesystem => return Ok(None),
         opened => opened.map_err(io("open", &path))?,
     };
     for attempt in 1.. {
         let outcome = match access {
-            Access::Read => file.try_lock_shared(),
-            Access::Write => file.try_lock(),
+            LockMode::Read => file.try_lock_shared(),
+            LockMode::Write => file.try_lock(),
         };
         match outcome {
             Ok(()) => break,
@@ -150,7 +150,7 @@ pub(super) fn lock(folder: &Path, access: Access) -> Result<Option<File>, KeyDir
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
         }
     }
-    if access == Access::Write {
+    if access == LockMode::Write {
         for name in names(folder)?.iter().filter(|name| is_unfinished(name)) {
             remove(&folder.join(name))?;
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::pem;
-use crate::crypto::testing::{Folder, NOW, openssl};
+use crate::crypto::testing::{NOW, TestKeyFolder, openssl};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::KeyState;
 
@@ -27,13 +27,13 @@ fn active(ring: &KeyRing, alg: Algorithm) -> Kid {
 }
 
 /// What opening says, which must be an error.
-fn complaint(folder: &Folder, passphrase: &str) -> String {
+fn complaint(folder: &TestKeyFolder, passphrase: &str) -> String {
     folder.keys(passphrase).open().unwrap_err().to_string()
 }
 
 #[test]
-fn a_first_start_makes_one_active_key_of_each_algorithm_for_the_owner_alone() {
-    let folder = Folder::new();
+fn a_first_start_creates_one_private_active_key_per_algorithm() {
+    let folder = TestKeyFolder::new();
     fs::write(folder.path().join("README.md"), "shipped").unwrap();
     fs::write(folder.path().join(".gitignore"), "*").unwrap();
     set_mode(folder.path(), 0o755);
@@ -50,12 +50,12 @@ fn a_first_start_makes_one_active_key_of_each_algorithm_for_the_owner_alone() {
     assert_eq!(again.schedule(), ring.schedule());
     assert_eq!(again.jwks(), ring.jwks());
     assert_eq!(again.secret().expose(), ring.secret().expose());
-    assert_eq!(again.stamp(), ring.stamp());
+    assert_eq!(again.version(), ring.version());
 }
 
 #[test]
-fn a_first_start_makes_the_folder() {
-    let folder = Folder::new();
+fn a_first_start_creates_the_folder() {
+    let folder = TestKeyFolder::new();
     let mut keys = folder.keys("");
     keys.options.path = folder.path().join("deep/keys");
     assert!(matches!(keys.open(), Err(KeyDirError::Empty(_))));
@@ -64,20 +64,20 @@ fn a_first_start_makes_the_folder() {
 }
 
 #[test]
-fn a_first_start_cut_off_at_any_moment_is_gone_on_from() {
-    let whole = Folder::new();
+fn a_first_start_interrupted_at_any_point_is_resumed() {
+    let whole = TestKeyFolder::new();
     whole.keys("").start().unwrap();
     let pem = whole.names().into_iter().find(|name| files::key_name(name).is_some()).unwrap();
     let moments: [&[&str]; 4] = [&[], &["ring.json"], &["ring.json", SECRET], &["ring.json", SECRET, &pem]];
     for present in moments {
-        let folder = Folder::new();
+        let folder = TestKeyFolder::new();
         set_mode(folder.path(), 0o700);
         for name in present {
             let content = if *name == SECRET { vec![9; 32] } else { fs::read(whole.path().join(name)).unwrap() };
             files::replace(folder.path(), name, &content).unwrap();
         }
         if present.contains(&"ring.json") {
-            Contents::default().write(folder.path()).unwrap();
+            RingContents::default().write(folder.path()).unwrap();
         }
         fs::write(folder.path().join(".countersign-unfinished-x.pem"), "cut off").unwrap();
         assert!(matches!(folder.keys("").open(), Err(KeyDirError::Empty(_))));
@@ -95,8 +95,8 @@ fn a_first_start_cut_off_at_any_moment_is_gone_on_from() {
 }
 
 #[test]
-fn only_an_empty_folder_is_a_first_start() {
-    let folder = Folder::new();
+fn only_an_empty_folder_triggers_a_first_start() {
+    let folder = TestKeyFolder::new();
     folder.keys("").start().unwrap();
     fs::remove_file(folder.path().join("ring.json")).unwrap();
     for name in folder.names() {
@@ -108,7 +108,7 @@ fn only_an_empty_folder_is_a_first_start() {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
 
-    let foreign = Folder::new();
+    let foreign = TestKeyFolder::new();
     fs::write(foreign.path().join("thesis.tex"), "").unwrap();
     let error = foreign.keys("").start().unwrap_err().to_string();
     assert!(error.contains("thesis.tex, and is not a folder of keys"), "{error}");
@@ -116,8 +116,8 @@ fn only_an_empty_folder_is_a_first_start() {
 }
 
 #[test]
-fn a_ring_without_its_secret_is_refused() {
-    let folder = Folder::new();
+fn a_ring_without_its_secret_is_rejected() {
+    let folder = TestKeyFolder::new();
     folder.keys("").start().unwrap();
     let secret = folder.path().join(SECRET);
     fs::write(&secret, [0; 31]).unwrap();
@@ -129,8 +129,8 @@ fn a_ring_without_its_secret_is_refused() {
 }
 
 #[test]
-fn what_others_may_read_is_refused_with_the_command_that_mends_it() {
-    let folder = Folder::new();
+fn files_readable_by_others_are_rejected_with_the_command_that_fixes_them() {
+    let folder = TestKeyFolder::new();
     let ring = folder.keys("").start().unwrap();
     let pem = folder.pem(&active(&ring, Algorithm::Es256));
     for (path, wide, allowed) in [
@@ -149,11 +149,13 @@ fn what_others_may_read_is_refused_with_the_command_that_mends_it() {
 }
 
 #[test]
-fn a_private_half_that_cannot_be_had_names_itself() {
-    let folder = Folder::new();
+fn an_unreadable_private_key_is_named_in_the_error() {
+    let folder = TestKeyFolder::new();
     let ring = folder.keys("").start().unwrap();
-    let (es, rs) = (active(&ring, Algorithm::Es256), active(&ring, Algorithm::Rs256));
-    let (path, good) = (folder.pem(&rs), fs::read(folder.pem(&rs)).unwrap());
+    let es = active(&ring, Algorithm::Es256);
+    let rs = active(&ring, Algorithm::Rs256);
+    let path = folder.pem(&rs);
+    let good = fs::read(folder.pem(&rs)).unwrap();
     let says = |content: &[u8], what: &str| {
         fs::write(&path, content).unwrap();
         let error = complaint(&folder, "");
@@ -168,8 +170,8 @@ fn a_private_half_that_cannot_be_had_names_itself() {
 }
 
 #[test]
-fn passphrases_are_asked_for_and_checked() {
-    let folder = Folder::new();
+fn passphrases_are_required_and_verified() {
+    let folder = TestKeyFolder::new();
     let ring = folder.keys("right").start().unwrap();
     assert!(ring.warnings().is_empty());
     let text = fs::read(folder.pem(&active(&ring, Algorithm::Rs256))).unwrap();
@@ -182,20 +184,20 @@ fn passphrases_are_asked_for_and_checked() {
 }
 
 #[test]
-fn a_plain_file_under_a_passphrase_and_an_orphan_are_reported() {
-    let folder = Folder::new();
+fn an_unencrypted_key_and_an_orphan_file_cause_warnings() {
+    let folder = TestKeyFolder::new();
     let ring = folder.keys("").start().unwrap();
     let orphan = KeyPair::generate(Algorithm::Es256, 0).unwrap();
-    let text = pem::write(&orphan.to_pkcs8_der().unwrap(), None, &Chance::seeded(1)).unwrap();
+    let text = pem::write(&orphan.to_pkcs8_der().unwrap(), None, &Random::seeded(1)).unwrap();
     fs::write(folder.pem(orphan.public().kid()), &*text).unwrap();
-    let plain = Algorithm::ALL.map(|alg| Warning::Plain(folder.pem(&active(&ring, alg))));
-    let orphan = Warning::Orphan(folder.pem(orphan.public().kid()));
+    let plain = Algorithm::ALL.map(|alg| KeyDirWarning::Plain(folder.pem(&active(&ring, alg))));
+    let orphan = KeyDirWarning::Orphan(folder.pem(orphan.public().kid()));
     assert_eq!(folder.keys("set").open().unwrap().warnings(), [&plain[..], &[orphan]].concat());
 }
 
 #[test]
-fn a_ring_that_makes_no_sense_is_refused_with_its_name() {
-    let folder = Folder::new();
+fn an_inconsistent_ring_file_is_rejected_by_name() {
+    let folder = TestKeyFolder::new();
     folder.keys("").start().unwrap();
     let path = folder.path().join("ring.json");
     let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();

@@ -20,23 +20,23 @@ const VERSION: u64 = 1;
 
 /// What the file says.
 #[derive(Default)]
-pub(super) struct Contents {
+pub(super) struct RingContents {
     pub(super) schedule: Schedule,
     pub(super) publics: HashMap<Kid, Arc<PublicHalf>>,
 }
 
 #[derive(Deserialize)]
-struct Versioned {
+struct VersionHeader {
     version: u64,
 }
 
 #[derive(Deserialize)]
-struct Ring {
-    keys: Vec<Entry>,
+struct RingFile {
+    keys: Vec<RingEntry>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct RingEntry {
     #[serde(flatten)]
     key: Key,
     jwk: Jwk,
@@ -59,10 +59,10 @@ struct WrittenEntry<'a> {
 
 /// Whether a `ring.json` can be read, as far as its text tells: its version, dates and public halves.
 pub fn check_ring(text: &[u8]) -> Result<(), RingProblem> {
-    Contents::parse(text).map(drop)
+    RingContents::parse(text).map(drop)
 }
 
-impl Contents {
+impl RingContents {
     /// Reads the folder's ring. A ring that is not there is [`KeyDirError::Empty`].
     pub(super) fn read(folder: &Path) -> Result<Self, KeyDirError> {
         let path = folder.join(NAME);
@@ -73,14 +73,14 @@ impl Contents {
 
     fn parse(bytes: &[u8]) -> Result<Self, RingProblem> {
         // The version first: a later one may have any shape.
-        let Versioned { version } = serde_json::from_slice(bytes)?;
+        let VersionHeader { version } = serde_json::from_slice(bytes)?;
         if version != VERSION {
             return Err(RingProblem::Version(version));
         }
-        let Ring { keys: entries } = serde_json::from_slice(bytes)?;
+        let RingFile { keys: entries } = serde_json::from_slice(bytes)?;
         let mut publics = HashMap::new();
         let mut keys = Vec::new();
-        for Entry { key, jwk, certificate } in entries {
+        for RingEntry { key, jwk, certificate } in entries {
             let public = if jwk.kid == key.kid && jwk.alg == key.alg {
                 PublicKey::from_jwk(&jwk).and_then(|public| PublicHalf::new(public, certificate))
             } else {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::super::algorithm::Algorithm;
 use super::super::time::Timestamp;
 use super::schedule::Schedule;
-use super::{Key, KeyPolicy, KeyState, Kid, TAKE_UP};
+use super::{Key, KeyPolicy, KeyState, Kid, RING_RELOAD_MAX};
 
 /// A new key's coming in, planned: whoever applies it has meanwhile made (or read) the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rotation {
+pub struct RotationPlan {
     /// The algorithm whose key gets a successor.
     pub alg: Algorithm,
     /// Whether the new key signs without having been published first.
@@ -21,7 +21,7 @@ pub struct Rotation {
 
 /// A key's revocation, planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revocation {
+pub struct RevocationPlan {
     /// The key that goes.
     pub kid: Kid,
     /// The algorithm that a new key must be made for, as no other could sign.
@@ -30,7 +30,7 @@ pub struct Revocation {
 
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Refused {
+pub enum KeyChangeError {
     /// No key has that name.
     #[error("no key of the ring is called `{0}`: see `countersign keys list`")]
     Unknown(String),
@@ -56,50 +56,56 @@ pub enum Refused {
 impl Schedule {
     /// Plans a new key for `alg`. It signs `policy.ahead()` after it came in; at once if asked for, or if the ring
     /// has no active key of its algorithm.
-    pub fn plan_rotation(&self, alg: Algorithm, at_once: bool) -> Rotation {
-        Rotation { alg, at_once, last: self.last(alg) }
+    pub fn plan_rotation(&self, alg: Algorithm, at_once: bool) -> RotationPlan {
+        RotationPlan { alg, at_once, last: self.last(alg) }
     }
 
     /// Brings the new key in, and returns it with its dates.
-    pub fn rotate(&mut self, plan: &Rotation, kid: Kid, now: Timestamp, policy: &KeyPolicy) -> Result<Key, Refused> {
+    pub fn rotate(
+        &mut self,
+        plan: &RotationPlan,
+        kid: Kid,
+        now: Timestamp,
+        policy: &KeyPolicy,
+    ) -> Result<Key, KeyChangeError> {
         match self.get(&kid) {
-            Some(known) if known.revoked_at.is_some() => return Err(Refused::Revoked(kid)),
-            Some(_) => return Err(Refused::Known(kid)),
-            None if self.last(plan.alg) != plan.last => return Err(Refused::RingChanged),
+            Some(known) if known.revoked_at.is_some() => return Err(KeyChangeError::Revoked(kid)),
+            Some(_) => return Err(KeyChangeError::Known(kid)),
+            None if self.last(plan.alg) != plan.last => return Err(KeyChangeError::RingChanged),
             None => {}
         }
         let at_once = plan.at_once || self.active(plan.alg, now).is_none();
         let signs_from = if at_once { now } else { now + policy.ahead() };
         self.push(kid.clone(), plan.alg, now, signs_from);
         self.relink(plan.alg, now, policy);
-        self.get(&kid).cloned().ok_or(Refused::RingChanged)
+        self.get(&kid).cloned().ok_or(KeyChangeError::RingChanged)
     }
 
     /// Plans the revocation of the key whose name begins with `prefix`.
-    pub fn plan_revocation(&self, prefix: &str, now: Timestamp) -> Result<Revocation, Refused> {
+    pub fn plan_revocation(&self, prefix: &str, now: Timestamp) -> Result<RevocationPlan, KeyChangeError> {
         let key = self.find(prefix)?;
         if key.revoked_at.is_some() {
-            return Err(Refused::Revoked(key.kid.clone()));
+            return Err(KeyChangeError::Revoked(key.kid.clone()));
         }
         let covered = self.of(key.alg).any(|other| other.kid != key.kid && other.keeps_private_half(now));
-        Ok(Revocation { kid: key.kid.clone(), replacement: (!covered).then_some(key.alg) })
+        Ok(RevocationPlan { kid: key.kid.clone(), replacement: (!covered).then_some(key.alg) })
     }
 
     /// Revokes the key. If none of its algorithm is left active, the waiting one signs at once, else `replacement`
     /// does. Returns the key that signs in its stead, if that is another than before.
     pub fn revoke(
         &mut self,
-        plan: &Revocation,
+        plan: &RevocationPlan,
         replacement: Option<Kid>,
         now: Timestamp,
         policy: &KeyPolicy,
-    ) -> Result<Option<Key>, Refused> {
+    ) -> Result<Option<Key>, KeyChangeError> {
         let fresh = self.plan_revocation(plan.kid.as_str(), now)?;
         if fresh.replacement.is_some() && replacement.is_none() {
-            return Err(Refused::RingChanged);
+            return Err(KeyChangeError::RingChanged);
         }
         let Some(index) = self.keys.iter().position(|key| key.kid == fresh.kid) else {
-            return Err(Refused::Unknown(fresh.kid.as_str().to_owned()));
+            return Err(KeyChangeError::Unknown(fresh.kid.as_str().to_owned()));
         };
         self.keys[index].revoked_at = Some(now);
         let alg = self.keys[index].alg;
@@ -124,7 +130,7 @@ impl Schedule {
     /// was opened that may still hold a signed refresh token (none: nothing needs them). Returns what was forgotten.
     pub fn prune(&mut self, now: Timestamp, needed_since: Option<Timestamp>) -> Vec<Key> {
         // A server that had not yet taken a rotation up may have signed for a moment longer.
-        let last_signature = |key: &Key| key.signs_until.map(|until| until + TAKE_UP);
+        let last_signature = |key: &Key| key.signs_until.map(|until| until + RING_RELOAD_MAX);
         let forgotten = |key: &mut Key| match key.state(now) {
             KeyState::Revoked => true,
             KeyState::Retired => needed_since.is_none_or(|since| last_signature(key).is_some_and(|last| last < since)),
@@ -142,7 +148,9 @@ impl Schedule {
     }
 
     fn push(&mut self, kid: Kid, alg: Algorithm, now: Timestamp, signs_from: Timestamp) {
-        let (signs_until, published_until, revoked_at) = (None, None, None);
+        let signs_until = None;
+        let published_until = None;
+        let revoked_at = None;
         self.keys.push(Key { kid, alg, created_at: now, signs_from, signs_until, published_until, revoked_at });
     }
 
@@ -228,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn publish_ahead_is_never_less_than_the_jwks_may_be_cached() {
+    fn publish_ahead_is_at_least_the_jwks_cache_lifetime() {
         let hasty = KeyPolicy { publish_ahead: Duration::ZERO, ..policy() };
         let mut ring = Schedule::default();
         rotate(&mut ring, 'a', 0, false);
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_signs_now_ends_where_the_waiting_one_begins_and_the_one_before_leaves_earlier() {
+    fn an_immediate_rotation_ends_before_the_waiting_key_begins() {
         let mut ring = rotated();
         rotate(&mut ring, 'c', 200, true);
         assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(200 + LINGER)));
@@ -246,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_stays_for_what_was_signed_while_lifetimes_were_longer() {
+    fn a_key_stays_published_for_tokens_signed_with_longer_lifetimes() {
         let mut ring = rotated();
         let promised = KeyPolicy { promised_until: Some(at(9 * HOUR)), ..policy() };
         ring.rotate(&ring.plan_rotation(ES, true), kid('c'), at(200), &promised).unwrap();
@@ -264,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promoted_key_signs_though_others_began_in_the_same_second() {
+    fn a_promoted_key_signs_when_others_began_in_the_same_second() {
         let mut ring = rotated();
         rotate(&mut ring, 'c', 100, true);
         rotate(&mut ring, 'd', 100, true);
@@ -273,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn revoking_the_waiting_key_gives_its_predecessor_its_time_back() {
+    fn revoking_the_waiting_key_extends_its_predecessor() {
         let mut ring = rotated();
         rotate(&mut ring, 'c', 200, false);
         assert_eq!(revoke(&mut ring, 'b', None, 300), None);
@@ -283,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_does_not_sign_again() {
+    fn an_ended_key_does_not_sign_again() {
         let mut ring = rotated();
         let later = 200 + HOUR;
         revoke(&mut ring, 'b', Some('c'), later);
@@ -292,33 +300,34 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_for_another_ring_is_refused() {
+    fn a_plan_for_another_ring_is_rejected() {
         let mut ring = rotated();
         let plan = ring.plan_rotation(ES, false);
         rotate(&mut ring, 'c', 150, false);
         let before = ring.clone();
-        assert_eq!(ring.rotate(&plan, kid('d'), at(151), &policy()), Err(Refused::RingChanged));
+        assert_eq!(ring.rotate(&plan, kid('d'), at(151), &policy()), Err(KeyChangeError::RingChanged));
         let plan = ring.plan_revocation("aaaa", at(160)).unwrap();
         assert_eq!((plan.replacement, &ring), (None, &before));
         revoke(&mut ring, 'b', None, 161);
         revoke(&mut ring, 'c', None, 161);
-        assert_eq!(ring.revoke(&plan, None, at(162), &policy()), Err(Refused::RingChanged));
+        assert_eq!(ring.revoke(&plan, None, at(162), &policy()), Err(KeyChangeError::RingChanged));
         assert_eq!(ring.get(&kid('a')).unwrap().revoked_at, None);
     }
 
     #[test]
-    fn a_key_comes_in_once_and_is_revoked_once() {
+    fn a_key_is_added_once_and_revoked_once() {
         let mut ring = rotated();
         let again = ring.plan_rotation(ES, true);
-        assert_eq!(ring.rotate(&again, kid('a'), at(200), &policy()), Err(Refused::Known(kid('a'))));
+        assert_eq!(ring.rotate(&again, kid('a'), at(200), &policy()), Err(KeyChangeError::Known(kid('a'))));
         revoke(&mut ring, 'a', None, 200);
-        assert_eq!(ring.plan_revocation("aaaa", at(201)), Err(Refused::Revoked(kid('a'))));
-        assert_eq!(ring.rotate(&again, kid('a'), at(201), &policy()), Err(Refused::Revoked(kid('a'))));
+        assert_eq!(ring.plan_revocation("aaaa", at(201)), Err(KeyChangeError::Revoked(kid('a'))));
+        assert_eq!(ring.rotate(&again, kid('a'), at(201), &policy()), Err(KeyChangeError::Revoked(kid('a'))));
     }
 
     #[test]
-    fn prune_forgets_what_nothing_needs() {
-        let (ring, ended) = (rotated(), 100 + HOUR);
+    fn prune_removes_keys_that_are_no_longer_needed() {
+        let ring = rotated();
+        let ended = 100 + HOUR;
         let left = |now: i64, since: Option<i64>| {
             let mut ring = ring.clone();
             ring.prune(at(now), since.map(at));

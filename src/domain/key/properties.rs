@@ -16,7 +16,7 @@ const START: Timestamp = Timestamp::from_unix(1_700_000_000);
 const STALE: u64 = 3;
 
 #[derive(Clone, Copy, Debug)]
-enum Event {
+enum SimulatedEvent {
     /// Seconds go by.
     Wait(u64),
     /// A rotation, published ahead or at once.
@@ -32,28 +32,31 @@ enum Event {
     SignOut,
 }
 
-struct Token {
+struct SimulatedToken {
     kid: Kid,
     signed_at: Timestamp,
     exp: Timestamp,
 }
 
-struct World {
+struct Simulation {
     now: Timestamp,
     policy: KeyPolicy,
     ring: Schedule,
     /// Every ring there was, with the time since when.
     history: Vec<(Timestamp, Schedule)>,
-    tokens: Vec<Token>,
+    tokens: Vec<SimulatedToken>,
     /// When it was opened, and what signed its refresh token.
     sessions: Vec<(Timestamp, Kid)>,
     revoked: Vec<Kid>,
     made: usize,
 }
 
-impl World {
+impl Simulation {
     fn new(policy: KeyPolicy) -> Self {
-        let (history, tokens, sessions, revoked) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let history = Vec::new();
+        let tokens = Vec::new();
+        let sessions = Vec::new();
+        let revoked = Vec::new();
         let ring = Schedule::default();
         let mut world = Self { now: START, policy, ring, history, tokens, sessions, revoked, made: 0 };
         for alg in Algorithm::ALL {
@@ -74,7 +77,8 @@ impl World {
     }
 
     fn rotate(&mut self, alg: Algorithm, at_once: bool) {
-        let (plan, kid) = (self.ring.plan_rotation(alg, at_once), self.name());
+        let plan = self.ring.plan_rotation(alg, at_once);
+        let kid = self.name();
         self.ring.rotate(&plan, kid, self.now, &self.policy).unwrap();
     }
 
@@ -91,19 +95,21 @@ impl World {
         let key = self.ring_at(self.now - Duration::from_secs(stale)).active(alg, self.now).unwrap().clone();
         let exp = self.now + self.policy.longest_access * percent / 100;
         let exp = key.published_until.map_or(exp, |cut| exp.min(cut));
-        self.tokens.push(Token { kid: key.kid.clone(), signed_at: self.now, exp });
+        self.tokens.push(SimulatedToken { kid: key.kid.clone(), signed_at: self.now, exp });
         self.sessions.push((self.now, key.kid));
     }
 
-    fn play(&mut self, event: Event) {
+    fn play(&mut self, event: SimulatedEvent) {
         match event {
-            Event::Wait(seconds) => self.now = self.now + Duration::from_secs(seconds),
-            Event::Rotate { alg, at_once } => self.rotate(alg, at_once),
-            Event::Revoke(place) => self.revoke(place),
-            Event::Prune => drop(self.ring.prune(self.now, self.sessions.iter().map(|(opened, _)| *opened).min())),
-            Event::SignIn { alg, percent, stale } => self.sign_in(alg, percent, stale),
-            Event::SignOut if !self.sessions.is_empty() => drop(self.sessions.remove(0)),
-            Event::SignOut => {}
+            SimulatedEvent::Wait(seconds) => self.now = self.now + Duration::from_secs(seconds),
+            SimulatedEvent::Rotate { alg, at_once } => self.rotate(alg, at_once),
+            SimulatedEvent::Revoke(place) => self.revoke(place),
+            SimulatedEvent::Prune => {
+                drop(self.ring.prune(self.now, self.sessions.iter().map(|(opened, _)| *opened).min()))
+            }
+            SimulatedEvent::SignIn { alg, percent, stale } => self.sign_in(alg, percent, stale),
+            SimulatedEvent::SignOut if !self.sessions.is_empty() => drop(self.sessions.remove(0)),
+            SimulatedEvent::SignOut => {}
         }
         self.history.push((self.now, self.ring.clone()));
     }
@@ -147,33 +153,30 @@ fn often<T: Clone + std::fmt::Debug>(bound: T, any: impl Strategy<Value = T>) ->
     prop_oneof![Just(bound), any]
 }
 
-fn wait() -> impl Strategy<Value = Event> {
-    prop_oneof![often(STALE - 1, 0..=5_u64), 0..4_000_u64, 0..200_000_u64].prop_map(Event::Wait)
+fn wait() -> impl Strategy<Value = SimulatedEvent> {
+    prop_oneof![often(STALE - 1, 0..=5_u64), 0..4_000_u64, 0..200_000_u64].prop_map(SimulatedEvent::Wait)
 }
 
-fn sign_in(stale: u64) -> impl Strategy<Value = Event> {
-    (algorithm(), often(100, 1..=100_u32), often(stale, 0..=stale)).prop_map(|(alg, percent, stale)| Event::SignIn {
-        alg,
-        percent,
-        stale,
-    })
+fn sign_in(stale: u64) -> impl Strategy<Value = SimulatedEvent> {
+    (algorithm(), often(100, 1..=100_u32), often(stale, 0..=stale))
+        .prop_map(|(alg, percent, stale)| SimulatedEvent::SignIn { alg, percent, stale })
 }
 
-fn planned() -> impl Strategy<Value = Event> {
+fn planned() -> impl Strategy<Value = SimulatedEvent> {
     prop_oneof![
         3 => wait(),
-        2 => algorithm().prop_map(|alg| Event::Rotate { alg, at_once: false }),
+        2 => algorithm().prop_map(|alg| SimulatedEvent::Rotate { alg, at_once: false }),
         4 => sign_in(STALE),
-        1 => Just(Event::Prune),
-        1 => Just(Event::SignOut),
+        1 => Just(SimulatedEvent::Prune),
+        1 => Just(SimulatedEvent::SignOut),
     ]
 }
 
-fn anything() -> impl Strategy<Value = Event> {
+fn anything() -> impl Strategy<Value = SimulatedEvent> {
     prop_oneof![
         6 => planned(),
-        1 => (0..100_usize).prop_map(Event::Revoke),
-        2 => algorithm().prop_map(|alg| Event::Rotate { alg, at_once: true }),
+        1 => (0..100_usize).prop_map(SimulatedEvent::Revoke),
+        2 => algorithm().prop_map(|alg| SimulatedEvent::Rotate { alg, at_once: true }),
     ]
 }
 
@@ -194,11 +197,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_one_key_signs_and_no_token_outlives_its_own(
+    fn one_key_signs_at_any_time_and_no_token_outlives_its_key(
         policy in policy(),
         events in prop::collection::vec(anything(), 1..60),
     ) {
-        let mut world = World::new(policy);
+        let mut world = Simulation::new(policy);
         for event in events {
             let before = world.states();
             world.play(event);
@@ -209,12 +212,12 @@ proptest! {
     /// `cache` is how long the verifier caches (from the JWKS' `max-age` to all of `publish_ahead`, and it never asks
     /// again before that), `age` how old its copy is, `moment` when in the token's life it looks: thousandths all.
     #[test]
-    fn while_rotations_are_planned_a_caching_verifier_knows_every_key_it_meets(
+    fn with_planned_rotations_a_caching_verifier_knows_every_key(
         policy in policy(),
         events in prop::collection::vec(planned(), 1..60),
         (cache, age, moment) in (often(1000, 0..=1000_u32), often(1000, 0..=1000_u32), often(0, 0..1000_u32)),
     ) {
-        let mut world = World::new(policy);
+        let mut world = Simulation::new(policy);
         for event in events {
             world.play(event);
         }

@@ -2,7 +2,7 @@
 
 use super::super::algorithm::Algorithm;
 use super::super::time::Timestamp;
-use super::change::Refused;
+use super::change::KeyChangeError;
 use super::{Key, KeyState, Kid};
 
 /// The shortest beginning of a `kid` that may stand for all of it.
@@ -18,7 +18,7 @@ pub struct Schedule {
 
 /// A ring that no sequence of changes leads to: someone edited it by hand.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadDates {
+pub enum InvalidDates {
     /// Two entries have one name.
     #[error("key {0} is there twice")]
     Duplicate(Kid),
@@ -31,10 +31,10 @@ pub enum BadDates {
 
 impl Schedule {
     /// Takes the keys as they were kept; refuses names that repeat and dates that contradict each other.
-    pub fn new(keys: Vec<Key>) -> Result<Self, BadDates> {
+    pub fn new(keys: Vec<Key>) -> Result<Self, InvalidDates> {
         for (index, key) in keys.iter().enumerate() {
             if keys[..index].iter().any(|earlier| earlier.kid == key.kid) {
-                return Err(BadDates::Duplicate(key.kid.clone()));
+                return Err(InvalidDates::Duplicate(key.kid.clone()));
             }
             let in_order = match (key.signs_until, key.published_until) {
                 (None, None) => true,
@@ -42,7 +42,7 @@ impl Schedule {
                 _ => false,
             };
             if !in_order {
-                return Err(BadDates::Order(key.kid.clone()));
+                return Err(InvalidDates::Order(key.kid.clone()));
             }
         }
         Ok(Self { keys })
@@ -59,15 +59,15 @@ impl Schedule {
     }
 
     /// The one key whose name begins so. Fewer than four characters name none.
-    pub fn find(&self, prefix: &str) -> Result<&Key, Refused> {
+    pub fn find(&self, prefix: &str) -> Result<&Key, KeyChangeError> {
         if prefix.len() < SHORTEST_PREFIX {
-            return Err(Refused::ShortPrefix(prefix.to_owned()));
+            return Err(KeyChangeError::ShortPrefix(prefix.to_owned()));
         }
         let mut matching = self.keys.iter().filter(|key| key.kid.as_str().starts_with(prefix));
         match (matching.next(), matching.next()) {
             (Some(key), None) => Ok(key),
-            (None, _) => Err(Refused::Unknown(prefix.to_owned())),
-            (Some(_), Some(_)) => Err(Refused::Ambiguous(prefix.to_owned())),
+            (None, _) => Err(KeyChangeError::Unknown(prefix.to_owned())),
+            (Some(_), Some(_)) => Err(KeyChangeError::Ambiguous(prefix.to_owned())),
         }
     }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_whose_time_has_come_signs() {
+    fn the_newest_started_key_signs() {
         for (now, es256, rs256) in [(0, "a", "b"), (10, "c", "b"), (94, "f", "b"), (100, "e", "g")] {
             assert_eq!(letters(&[ring().active(Algorithm::Es256, at(now)).unwrap()]), es256);
             assert_eq!(letters(&[ring().active(Algorithm::Rs256, at(now)).unwrap()]), rs256);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_change_is_the_next_date_of_a_living_key() {
+    fn the_next_change_is_the_next_date_of_a_current_key() {
         let mut ring = ring();
         assert_eq!(ring.next_change(at(20)), Some(at(60)));
         ring.keys[0].revoked_at = Some(at(21));
@@ -182,25 +182,25 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_must_be_long_enough_and_name_one() {
+    fn a_key_prefix_must_be_long_enough_and_unique() {
         let mut ring = ring();
         ring.keys[1].kid = Kid::parse(&format!("aaaab{}", "b".repeat(38))).unwrap();
         assert_eq!(ring.find("cccc").unwrap().signs_from, at(10));
         assert_eq!(ring.find("aaaab").unwrap().alg, Algorithm::Rs256);
-        assert_eq!(ring.find("ccc"), Err(Refused::ShortPrefix("ccc".to_owned())));
-        assert_eq!(ring.find("aaaa"), Err(Refused::Ambiguous("aaaa".to_owned())));
-        assert_eq!(ring.find("zzzz"), Err(Refused::Unknown("zzzz".to_owned())));
+        assert_eq!(ring.find("ccc"), Err(KeyChangeError::ShortPrefix("ccc".to_owned())));
+        assert_eq!(ring.find("aaaa"), Err(KeyChangeError::Ambiguous("aaaa".to_owned())));
+        assert_eq!(ring.find("zzzz"), Err(KeyChangeError::Unknown("zzzz".to_owned())));
     }
 
     #[test]
-    fn contradictory_dates_are_refused() {
+    fn contradictory_key_dates_are_rejected() {
         let good = key('a', Algorithm::Es256, 10, Some((20, 30)));
-        assert_eq!(Schedule::new(vec![good.clone(), good.clone()]), Err(BadDates::Duplicate(good.kid.clone())));
+        assert_eq!(Schedule::new(vec![good.clone(), good.clone()]), Err(InvalidDates::Duplicate(good.kid.clone())));
         let bad =
             [(Some(at(9)), Some(at(30))), (Some(at(20)), Some(at(19))), (Some(at(20)), None), (None, Some(at(30)))];
         for (signs_until, published_until) in bad {
             let key = Key { signs_until, published_until, ..good.clone() };
-            assert_eq!(Schedule::new(vec![key]), Err(BadDates::Order(good.kid.clone())));
+            assert_eq!(Schedule::new(vec![key]), Err(InvalidDates::Order(good.kid.clone())));
         }
     }
 }

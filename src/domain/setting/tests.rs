@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn every_default_fits_its_own_bounds_and_every_name_is_used_once() {
+fn defaults_are_within_bounds_and_names_are_unique() {
     let all = definitions();
     for row in &all {
         assert!(row.fits(&row.default), "{}", row.name);
@@ -13,7 +13,7 @@ fn every_default_fits_its_own_bounds_and_every_name_is_used_once() {
 }
 
 #[test]
-fn the_profiles_are_those_of_the_contract() {
+fn the_default_profiles_are_the_documented_ones() {
     let settings = Settings::default();
     let lifetimes = Dialect::ALL.map(|dialect| {
         let profile = settings.profile(dialect);
@@ -29,7 +29,7 @@ fn the_profiles_are_those_of_the_contract() {
 }
 
 #[test]
-fn simplejwt_rotates_and_blacklists_as_it_is_told() {
+fn simplejwt_follows_its_rotation_and_blacklist_settings() {
     for (rotate, blacklist, earlier_stay_good) in
         [(false, false, false), (false, true, false), (true, false, true), (true, true, false)]
     {
@@ -48,7 +48,7 @@ fn simplejwt_rotates_and_blacklists_as_it_is_told() {
 }
 
 #[test]
-fn values_are_read_as_people_type_them() {
+fn setting_values_are_parsed_from_text() {
     let parse = |name: &str, text: &str| Definition::find(name).and_then(|row| row.parse(text));
     assert_eq!(parse("profiles.drf_pyjwt.access_lifetime", "90"), Ok(Value::from(90)));
     assert_eq!(parse("profiles.drf_pyjwt.access_lifetime", "5m"), Ok(Value::from(300)));
@@ -71,7 +71,7 @@ fn values_are_read_as_people_type_them() {
 }
 
 #[test]
-fn an_unknown_name_is_answered_with_the_nearest() {
+fn an_unknown_setting_suggests_the_nearest() {
     let Err(error) = Definition::find("profiles.simplejwt.acess_lifetime") else { panic!("it is unknown") };
     let said =
         "there is no setting `profiles.simplejwt.acess_lifetime`: did you mean `profiles.simplejwt.access_lifetime`?";
@@ -79,7 +79,7 @@ fn an_unknown_name_is_answered_with_the_nearest() {
 }
 
 #[test]
-fn a_stored_value_that_no_longer_fits_counts_as_not_stored() {
+fn an_invalid_stored_value_is_ignored() {
     let stored =
         [("profiles.simplejwt.access_lifetime".to_owned(), Value::from(0)), ("gone".to_owned(), Value::from(1))];
     assert_eq!(Settings::new(&stored).profile(Dialect::Simplejwt).access_lifetime.as_secs(), 300);

@@ -43,13 +43,15 @@ mod tests {
     use super::*;
 
     fn names(login: Option<&str>, first: &str, last: &str) -> Vec<String> {
-        let (username, first_name, last_name) = (login.map(str::to_owned), first.to_owned(), last.to_owned());
+        let username = login.map(str::to_owned);
+        let first_name = first.to_owned();
+        let last_name = last.to_owned();
         let identity = SocialIdentity { username, first_name, last_name, ..identity(false) };
         usernames(&identity, 0x00c0_ffee).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn a_name_is_made_of_what_the_provider_tells() {
+    fn user_names_are_derived_from_the_provider_identity() {
         for (login, first, last, name) in [
             (Some("octo-ann"), "Ann", "Lee", "octo-ann"),
             (None, "Ann", "Lee", "Ann Lee"),
@@ -65,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_gets_a_suffix_that_fits() {
+    fn a_taken_user_name_gets_a_suffix_within_the_length_limit() {
         let all = names(Some("ann"), "", "");
         assert_eq!(all[..3], ["ann", "ann-2", "ann-3"]);
         assert_eq!((all.len(), all[9].as_str()), (10, "ann-00c0ffee"));

@@ -9,19 +9,19 @@ use axum::routing::get;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::super::Http;
-use super::super::pages::Page;
-use super::Answer;
-use super::asked::{Asked, link};
-use super::audit_export::{self, Format};
+use super::PageResult;
+use super::audit_export::{self, ExportFormat};
 use super::dashboard::day;
 use super::guard::Superuser;
-use super::trouble::Trouble;
+use super::page_error::PageError;
+use super::query::{Query, link};
 use crate::domain::audit::{Action, AuditLine};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Login;
-use crate::issuer::admin::audit::{self, Export};
+use crate::http::Http;
+use crate::http::pages::Page;
+use crate::issuer::admin::audit::{self, AuditExport};
 use crate::issuer::{Issuer, Refusal};
 use crate::store::{AuditCursor, AuditQuery};
 
@@ -36,9 +36,9 @@ pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page)).route(EXPORT, get(export))
 }
 
-async fn page(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
-    let filter = Filter::of(&asked);
-    let mut page = AuditPage { filter, ..AuditPage::default() };
+async fn page(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
+    let filter = AuditFilter::of(&asked);
+    let mut page = AuditLogPage { filter, ..AuditLogPage::default() };
     let status = match page.filter.query(&http.issuer).await? {
         Ok(query) => {
             let after = asked.number("at").zip(asked.number("id"));
@@ -55,17 +55,17 @@ async fn page(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer 
     Ok(who.show(&http, status, &page))
 }
 
-async fn export(State(http): State<Http>, asked: Asked, _: Superuser) -> Answer {
-    let Some(format) = Format::named(asked.text("format")) else { return Err(Trouble::NOT_FOUND) };
-    match Filter::of(&asked).query(&http.issuer).await? {
-        Ok(query) => Ok(audit_export::file(&http, format, Export::new(query)).await?),
-        Err(problem) => Err(Trouble::told(StatusCode::BAD_REQUEST, "That can't be looked for", problem)),
+async fn export(State(http): State<Http>, asked: Query, _: Superuser) -> PageResult {
+    let Some(format) = ExportFormat::from_name(asked.text("format")) else { return Err(PageError::NOT_FOUND) };
+    match AuditFilter::of(&asked).query(&http.issuer).await? {
+        Ok(query) => Ok(audit_export::file(&http, format, AuditExport::new(query)).await?),
+        Err(problem) => Err(PageError::page(StatusCode::BAD_REQUEST, "That can't be looked for", problem)),
     }
 }
 
 /// What the lines are narrowed by, as it was typed.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
+pub struct AuditFilter {
     user: String,
     by: String,
     action: String,
@@ -74,8 +74,8 @@ pub struct Filter {
     until: String,
 }
 
-impl Filter {
-    fn of(asked: &Asked) -> Self {
+impl AuditFilter {
+    fn of(asked: &Query) -> Self {
         let text = |name: &str| asked.text(name).to_owned();
         Self {
             user: text("user"),
@@ -103,11 +103,12 @@ impl Filter {
 
     /// What is to be looked for, or what is wrong with it.
     async fn query(&self, issuer: &Issuer) -> Result<Result<AuditQuery, String>, Refusal> {
-        let (user, actor) = (named(issuer, &self.user).await?, named(issuer, &self.by).await?);
-        Ok(self.narrowed(user, actor))
+        let user = find_named_user(issuer, &self.user).await?;
+        let actor = find_named_user(issuer, &self.by).await?;
+        Ok(self.to_query(user, actor))
     }
 
-    fn narrowed(&self, user: Named, actor: Named) -> Result<AuditQuery, String> {
+    fn to_query(&self, user: NamedUser, actor: NamedUser) -> Result<AuditQuery, String> {
         let action = match self.action.as_str() {
             "" => None,
             name => Some(Action::from_name(name).ok_or("There is no such action: choose one of the list.")?),
@@ -126,13 +127,13 @@ impl Filter {
 }
 
 /// Whom a text names.
-enum Named {
+enum NamedUser {
     Anybody,
     User(UserId),
     Nobody,
 }
 
-impl Named {
+impl NamedUser {
     fn id(self, text: &str) -> Result<Option<UserId>, String> {
         match self {
             Self::Anybody => Ok(None),
@@ -143,14 +144,14 @@ impl Named {
 }
 
 /// By name or address, or by id: the log remembers users who are deleted.
-async fn named(issuer: &Issuer, text: &str) -> Result<Named, Refusal> {
+async fn find_named_user(issuer: &Issuer, text: &str) -> Result<NamedUser, Refusal> {
     if text.is_empty() {
-        return Ok(Named::Anybody);
+        return Ok(NamedUser::Anybody);
     }
     let login = Login::new(text);
     let found = issuer.store.read(move |tx| Ok::<_, Refusal>(tx.user_by_login(&login)?)).await?;
     let id = found.map(|user| user.id).or_else(|| text.parse().ok().map(UserId));
-    Ok(id.map_or(Named::Nobody, Named::User))
+    Ok(id.map_or(NamedUser::Nobody, NamedUser::User))
 }
 
 fn date(what: &str, text: &str) -> Result<Option<Timestamp>, String> {
@@ -174,9 +175,9 @@ fn address(text: &str) -> Result<Option<String>, String> {
 
 /// A page of the log.
 #[derive(Debug, Default)]
-pub struct AuditPage {
+pub struct AuditLogPage {
     /// What it is narrowed by.
-    pub filter: Filter,
+    pub filter: AuditFilter,
     /// What is wrong with that.
     pub problem: Option<String>,
     /// The lines, newest first.
@@ -188,14 +189,14 @@ pub struct AuditPage {
 }
 
 /// An action in words.
-fn words(action: &str) -> String {
+fn action_label(action: &str) -> String {
     action.replace('_', " ")
 }
 
-impl Page for AuditPage {
+impl Page for AuditLogPage {
     const TEMPLATE: &'static str = "admin/audit.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let lines = self.lines.iter().map(|line| {
             let AuditLine { at, action, user_id, username, actor_id, actor, address, detail } = line;
             let who = |id: &Option<UserId>, name: &Option<String>| match (name, id) {
@@ -205,7 +206,7 @@ impl Page for AuditPage {
             };
             context! {
                 at => day(*at),
-                action => words(action),
+                action => action_label(action),
                 user => who(user_id, username),
                 by => who(actor_id, actor),
                 address => address.map(|address| address.to_string()),
@@ -213,10 +214,11 @@ impl Page for AuditPage {
             }
         });
         let actions =
-            Action::ALL.iter().map(|action| context! { name => action.name(), words => words(action.name()) });
-        let Filter { user, by, action, address, from, until } = &self.filter;
+            Action::ALL.iter().map(|action| context! { name => action.name(), words => action_label(action.name()) });
+        let AuditFilter { user, by, action, address, from, until } = &self.filter;
         let older = self.next.map(|next| {
-            let (at, id) = (next.at.unix().to_string(), next.id.to_string());
+            let at = next.at.unix().to_string();
+            let id = next.id.to_string();
             self.filter.link(PATH, &[("at", at.as_str()), ("id", id.as_str())])
         });
         context! {
@@ -248,7 +250,7 @@ impl Page for AuditPage {
             address: "192.0.2.1".parse().ok(),
             detail: detail.to_owned(),
         };
-        let filter = Filter { user: "<b>".to_owned(), ..Filter::default() };
+        let filter = AuditFilter { user: "<b>".to_owned(), ..AuditFilter::default() };
         let problem = Some("Nobody is called <b>.".to_owned());
         let next = Some(AuditCursor { at: Timestamp::from_unix(1_700_000_000), id: 7 });
         vec![
@@ -264,24 +266,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_can_not_be_looked_for_is_said() {
-        let narrowed = |filter: Filter| filter.narrowed(Named::Anybody, Named::Anybody).map(|query| query.address);
-        let address = |text: &str| narrowed(Filter { address: text.to_owned(), ..Filter::default() });
+    fn an_invalid_audit_filter_is_reported() {
+        let narrowed =
+            |filter: AuditFilter| filter.to_query(NamedUser::Anybody, NamedUser::Anybody).map(|query| query.address);
+        let address = |text: &str| narrowed(AuditFilter { address: text.to_owned(), ..AuditFilter::default() });
         assert_eq!(address(""), Ok(None));
         assert_eq!(address("192.0."), Ok(Some("192.0.".to_owned())));
         assert_eq!(address("::ffff:192.0.2.1"), Ok(Some("192.0.2.1".to_owned())));
         assert_eq!(address("2001:DB8:0::1"), Ok(Some("2001:db8::1".to_owned())));
         assert!(address("anna").is_err() && address("192.0.2.1'").is_err());
         for wrong in ["2026-02-30", "31.1.2026", "2026-01-31T00:00:00Z", "x"] {
-            assert!(narrowed(Filter { from: wrong.to_owned(), ..Filter::default() }).is_err(), "{wrong}");
+            assert!(narrowed(AuditFilter { from: wrong.to_owned(), ..AuditFilter::default() }).is_err(), "{wrong}");
         }
-        assert!(narrowed(Filter { action: "signed in".to_owned(), ..Filter::default() }).is_err());
+        assert!(narrowed(AuditFilter { action: "signed in".to_owned(), ..AuditFilter::default() }).is_err());
     }
 
     #[test]
-    fn the_last_day_counts_whole() {
-        let filter = Filter { from: "2026-01-31".to_owned(), until: "2026-01-31".to_owned(), ..Filter::default() };
-        let query = filter.narrowed(Named::Anybody, Named::Anybody).expect("two dates");
+    fn the_last_day_of_a_filter_is_inclusive() {
+        let filter =
+            AuditFilter { from: "2026-01-31".to_owned(), until: "2026-01-31".to_owned(), ..AuditFilter::default() };
+        let query = filter.to_query(NamedUser::Anybody, NamedUser::Anybody).expect("two dates");
         let span = query.until.zip(query.from).map(|(until, from)| until.since(from).as_secs());
         assert_eq!(span, Some(86_400));
     }

@@ -10,11 +10,11 @@ use axum::response::Response;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
-use super::super::Http;
-use super::trouble::Trouble;
+use super::page_error::PageError;
 use crate::domain::audit::AuditLine;
+use crate::http::Http;
 use crate::issuer::Fault;
-use crate::issuer::admin::audit::Export;
+use crate::issuer::admin::audit::AuditExport;
 
 /// Slices that wait for a slow reader.
 const AHEAD: usize = 2;
@@ -22,16 +22,16 @@ const HEAD: &str = "at,action,user_id,username,actor_id,actor,address,detail\r\n
 
 /// What the file is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// RFC 4180, with a head.
     Csv,
     /// An object a line.
     JsonLines,
 }
 
-impl Format {
+impl ExportFormat {
     /// By its name in the query.
-    pub fn named(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "csv" => Some(Self::Csv),
             "jsonl" => Some(Self::JsonLines),
@@ -90,7 +90,7 @@ fn csv_field(text: &str) -> String {
 }
 
 /// The answer: its first slice is read before it begins, so that what can't be read at all is told as a page.
-pub async fn file(http: &Http, format: Format, mut export: Export) -> Result<Response, Trouble> {
+pub async fn file(http: &Http, format: ExportFormat, mut export: AuditExport) -> Result<Response, PageError> {
     let mut text = format.head().to_owned();
     if let Some(lines) = export.next(&http.issuer).await? {
         write_all(format, &lines, &mut text)?;
@@ -128,7 +128,7 @@ pub async fn file(http: &Http, format: Format, mut export: Export) -> Result<Res
     Ok(response)
 }
 
-fn write_all(format: Format, lines: &[AuditLine], out: &mut String) -> Result<(), Fault> {
+fn write_all(format: ExportFormat, lines: &[AuditLine], out: &mut String) -> Result<(), Fault> {
     let mut all = lines.iter();
     all.try_for_each(|line| format.write(line, out)).map_err(|error| Fault::new("writing a line of the log", &error))
 }
@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_field_is_a_formula_or_two_fields() {
+    fn csv_fields_are_escaped_and_never_formulas() {
         for (text, field) in [
             ("anna", "anna"),
             ("", ""),

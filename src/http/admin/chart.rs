@@ -24,7 +24,7 @@ const STEPS: u64 = 4;
 
 /// One line of the legend, and its bars' numbers.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct ChartSeries<'a> {
     /// What it is.
     pub label: &'a str,
     /// How its bars are classed in the stylesheet: a word like `good`, `bad` or `other`.
@@ -51,11 +51,11 @@ pub struct Chart {
     /// The lines' left and right ends.
     pub line: (String, String),
     /// Every bar that is not nothing, bucket by bucket.
-    pub bars: Vec<Bar>,
+    pub bars: Vec<ChartBar>,
     /// The heads of the table's columns: the date's and each series'.
     pub columns: Vec<String>,
     /// The table: a bucket's date and numbers. The newest first, as it is asked for most.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ChartRow>,
 }
 
 /// A line of the legend.
@@ -80,7 +80,7 @@ pub struct Tick {
 
 /// A bar: a `rect` with a `title`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Bar {
+pub struct ChartBar {
     /// Its series' class.
     pub class: String,
     /// Its left edge.
@@ -97,7 +97,7 @@ pub struct Bar {
 
 /// A line of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct ChartRow {
     /// The bucket's date.
     pub date: String,
     /// Each series' number.
@@ -106,7 +106,7 @@ pub struct Row {
 
 impl Chart {
     /// Draws the series beside each other. At least one, and all of one window and time.
-    pub fn bars(title: &str, shown: &[Shown<'_>]) -> Option<Self> {
+    pub fn bars(title: &str, shown: &[ChartSeries<'_>]) -> Option<Self> {
         let first = shown.first()?.series;
         let scale = Scale::up_to(shown.iter().map(|shown| shown.series.peak()).max().unwrap_or(0));
         let dates: Vec<String> = first.buckets().map(|(at, _)| date(first.window, at)).collect();
@@ -119,10 +119,10 @@ impl Chart {
             })
         });
         let rows = dates.iter().enumerate().rev().map(|(bucket, date)| {
-            let number = |of: &Shown<'_>| grouped(of.series.values.get(bucket).copied().unwrap_or(0));
-            Row { date: date.clone(), values: shown.iter().map(number).collect() }
+            let number = |of: &ChartSeries<'_>| grouped(of.series.values.get(bucket).copied().unwrap_or(0));
+            ChartRow { date: date.clone(), values: shown.iter().map(number).collect() }
         });
-        let legend = |of: &Shown<'_>| Legend {
+        let legend = |of: &ChartSeries<'_>| Legend {
             label: of.label.to_owned(),
             class: of.class.to_owned(),
             total: grouped(of.series.total()),
@@ -166,12 +166,13 @@ impl Grid {
         TOP + (HEIGHT - BOTTOM - TOP) * (1.0 - share)
     }
 
-    fn bar(&self, class: &str, bucket: usize, place: usize, share: f64, title: String) -> Bar {
+    fn bar(&self, class: &str, bucket: usize, place: usize, share: f64, title: String) -> ChartBar {
         let base = Self::y(0.0);
         let height = (base - Self::y(share)).max(BAR_MIN);
         let left = self.middle(bucket) - self.bucket * FILLED / 2.0 + self.bar * real(place);
-        let (x, y) = (rounded(left), rounded(base - height));
-        Bar { class: class.to_owned(), x, y, width: rounded(self.bar), height: rounded(height), title }
+        let x = rounded(left);
+        let y = rounded(base - height);
+        ChartBar { class: class.to_owned(), x, y, width: rounded(self.bar), height: rounded(height), title }
     }
 
     /// Every sixth hour or fifth day, so that there is room on a phone.
@@ -217,13 +218,14 @@ impl Scale {
     }
 }
 
-fn summary(title: &str, window: Window, shown: &[Shown<'_>]) -> String {
+fn summary(title: &str, window: Window, shown: &[ChartSeries<'_>]) -> String {
     let span = match window {
         Window::Day => "the last 24 hours",
         Window::Month => "the last 30 days",
     };
     let told = shown.iter().map(|of| {
-        let (total, peak) = (of.series.total(), of.series.peak());
+        let total = of.series.total();
+        let peak = of.series.peak();
         format!("{} {}, at most {} in {}", grouped(total), of.label, grouped(peak), each(window))
     });
     format!("{title} over {span}: {}.", told.collect::<Vec<_>>().join("; "))
@@ -312,12 +314,12 @@ mod tests {
 
     fn chart(window: Window, at: &[(usize, u64)]) -> Chart {
         let series = series(window, at);
-        Chart::bars("Sign-ins", &[Shown { label: "sign-ins", class: "good", series: &series }])
+        Chart::bars("Sign-ins", &[ChartSeries { label: "sign-ins", class: "good", series: &series }])
             .expect("it has a series")
     }
 
     #[test]
-    fn a_scale_is_round_and_holds_its_peak() {
+    fn a_chart_scale_is_round_and_contains_the_peak() {
         let ticks = |peak| Scale::up_to(peak).ticks().collect::<Vec<_>>();
         assert_eq!(ticks(0), [0, 1]);
         assert_eq!(ticks(1), [0, 1]);
@@ -332,12 +334,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_stands_on_the_line_in_its_bucket() {
+    fn a_bar_starts_at_the_baseline_of_its_bucket() {
         let chart = chart(Window::Day, &[(0, 5), (23, 10)]);
         let [oldest, newest] = &chart.bars[..] else { panic!("{:#?}", chart.bars) };
         let base = HEIGHT - BOTTOM;
         for (bar, share) in [(oldest, 0.5), (newest, 1.0)] {
-            let (y, height): (f64, f64) = (bar.y.parse().expect("a number"), bar.height.parse().expect("a number"));
+            let y: f64 = bar.y.parse().expect("a number");
+            let height: f64 = bar.height.parse().expect("a number");
             assert!((y + height - base).abs() < 0.11 && (height - (base - TOP) * share).abs() < 0.11, "{bar:?}");
         }
         assert_eq!(oldest.title, "2026-03-04 14:00: 5 sign-ins");
@@ -348,27 +351,27 @@ mod tests {
     }
 
     #[test]
-    fn one_among_thousands_is_seen_and_nothing_is_not_drawn() {
-        let one = chart(Window::Month, &[(3, 1), (4, 100_000)]);
-        assert_eq!(one.bars[0].height, "1.5");
+    fn a_small_value_is_visible_and_zero_is_not_drawn() {
+        assert_eq!(chart(Window::Month, &[(3, 1), (4, 100_000)]).bars[0].height, "1.5");
         let none = chart(Window::Month, &[]);
         assert_eq!((none.bars.len(), none.scale.len(), none.rows.len()), (0, 2, 30));
         assert_eq!(Chart::bars("Nothing", &[]), None);
     }
 
     #[test]
-    fn the_newest_bucket_is_marked_and_the_marks_do_not_crowd() {
+    fn the_newest_bucket_is_labelled_and_labels_do_not_overlap() {
         let marks = |window| chart(window, &[]).dates.into_iter().map(|tick| tick.text).collect::<Vec<_>>();
         assert_eq!(marks(Window::Day), ["19:00", "01:00", "07:00", "13:00"]);
         assert_eq!(marks(Window::Month), ["02-08", "02-13", "02-18", "02-23", "02-28", "03-05"]);
     }
 
     #[test]
-    fn it_is_told_in_words_and_as_a_table() {
-        let (good, bad) = (series(Window::Day, &[(22, 1200), (23, 34)]), series(Window::Day, &[(23, 2)]));
+    fn a_chart_has_a_summary_and_a_table() {
+        let good = series(Window::Day, &[(22, 1200), (23, 34)]);
+        let bad = series(Window::Day, &[(23, 2)]);
         let shown = [
-            Shown { label: "sign-ins", class: "good", series: &good },
-            Shown { label: "failed", class: "bad", series: &bad },
+            ChartSeries { label: "sign-ins", class: "good", series: &good },
+            ChartSeries { label: "failed", class: "bad", series: &bad },
         ];
         let chart = Chart::bars("Sign-ins", &shown).expect("it has series");
         assert_eq!(
@@ -378,7 +381,7 @@ mod tests {
         assert_eq!(chart.columns, ["Hour (UTC)", "sign-ins", "failed"]);
         assert_eq!(
             chart.rows[0],
-            Row { date: "2026-03-05 13:00".to_owned(), values: vec!["34".to_owned(), "2".to_owned()] }
+            ChartRow { date: "2026-03-05 13:00".to_owned(), values: vec!["34".to_owned(), "2".to_owned()] }
         );
         assert_eq!(chart.rows[1].values, ["1\u{202f}200", "0"]);
         assert_eq!(
@@ -390,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn round_numbers_are_short() {
+    fn round_numbers_are_abbreviated() {
         let told = [0, 5, 1500, 2000, 50_000, 3_000_000, 2_000_000_000].map(short);
         assert_eq!(told, ["0", "5", "1\u{202f}500", "2k", "50k", "3M", "2G"]);
     }

@@ -3,14 +3,14 @@
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::chart::{Chart, Shown, Tick};
+use super::chart::{Chart, ChartSeries, Tick};
 use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::time::Timestamp;
 
 /// What is drawn: each chart's title, and what its bars are of.
 pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart> {
-    type Bars = (&'static str, &'static str, fn(Count) -> bool);
-    let all: [(&str, &[Bars]); 4] = [
+    type SeriesSpec = (&'static str, &'static str, fn(Count) -> bool);
+    let all: [(&str, &[SeriesSpec]); 4] = [
         (
             "Sign-ins",
             &[
@@ -36,14 +36,14 @@ pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart>
     ];
     let drawn = all.into_iter().map(|(title, bars)| {
         let series: Vec<_> = bars.iter().map(|(.., wanted)| Series::new(window, now, hours, wanted)).collect();
-        let shown = bars.iter().zip(&series).map(|((label, class, _), series)| Shown { label, class, series });
+        let shown = bars.iter().zip(&series).map(|((label, class, _), series)| ChartSeries { label, class, series });
         Chart::bars(title, &shown.collect::<Vec<_>>())
     });
     drawn.flatten().collect()
 }
 
 /// A chart, as its template is told it.
-pub fn told(chart: &Chart) -> Value {
+pub fn chart_context(chart: &Chart) -> Value {
     let Chart { title, summary, view_box, line: (left, right), .. } = chart;
     let ticks =
         |ticks: &[Tick]| ticks.iter().map(|tick| context! { at => &tick.at, text => &tick.text }).collect::<Value>();
@@ -52,7 +52,12 @@ pub fn told(chart: &Chart) -> Value {
         context! { label => &each.label, class => &each.class, total => &each.total }
     });
     let bars = chart.bars.iter().map(|bar| {
-        let (class, x, y, width, height, title) = (&bar.class, &bar.x, &bar.y, &bar.width, &bar.height, &bar.title);
+        let class = &bar.class;
+        let x = &bar.x;
+        let y = &bar.y;
+        let width = &bar.width;
+        let height = &bar.height;
+        let title = &bar.title;
         context! { class, x, y, width, height, title }
     });
     let rows = chart.rows.iter().map(|row| context! { date => &row.date, values => texts(&row.values) });

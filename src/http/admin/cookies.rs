@@ -5,12 +5,12 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use cookie::{Cookie, SameSite};
 
-use super::super::Http;
+use crate::http::Http;
 
 /// The token of the session somebody is signed in to.
 pub const SESSION: &str = "admin_session";
 /// What binds the forms at the door to a browser.
-pub const VISIT: &str = "admin_visit";
+pub const ANONYMOUS: &str = "admin_visit";
 /// What the page after a form is to say.
 pub const FLASH: &str = "admin_flash";
 

@@ -9,22 +9,22 @@ use axum::routing::{get, post};
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::super::Http;
-use super::super::pages::Page;
 use super::chart::Chart;
-use super::charts::{charts, told};
-use super::door::asked;
-use super::guard::{Checked, Proven, Superuser};
-use super::lights::{Facts, Level, Light, lights};
-use super::path::Within;
-use super::{Answer, frame};
+use super::charts::{chart_context, charts};
+use super::guard::{Checked, SteppedUp, Superuser};
+use super::health_checks::{HealthCheck, HealthFacts, HealthLevel, health_checks};
+use super::path::AdminPath;
+use super::sign_in::query_value;
+use super::{PageResult, frame};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
-use crate::issuer::admin::door::{Entered, SignOutOthers};
-use crate::issuer::admin::health::{Health, health};
-use crate::issuer::admin::keys::{TimeLine, time_line};
+use crate::http::Http;
+use crate::http::pages::Page;
+use crate::issuer::admin::health::{StoreHealth, health};
+use crate::issuer::admin::keys::{KeyTimeline, timeline};
+use crate::issuer::admin::sign_in::{AdminSignedIn, SignOutOthers};
 use crate::issuer::stats::{Liveliness, counts, readiness};
 use crate::issuer::{Caller, Issuer, Refusal};
 
@@ -33,24 +33,28 @@ pub fn routes() -> Router<Http> {
     Router::new().route("/admin/", get(page)).route("/admin/others", post(sign_out_others))
 }
 
-async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> Answer {
-    let window = if asked(query.as_deref(), "over") == "month" { Window::Month } else { Window::Day };
-    let page = DashboardPage::of(&http.issuer, who.entered(), window).await?;
+async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> PageResult {
+    let window = if query_value(query.as_deref(), "over") == "month" { Window::Month } else { Window::Day };
+    let page = DashboardPage::of(&http.issuer, who.signed_in(), window).await?;
     Ok(who.show(&http, StatusCode::OK, &page))
 }
 
-async fn sign_out_others(State(http): State<Http>, from: Caller, Checked { who, .. }: Checked<Proven>) -> Answer {
-    let count = SignOutOthers { from }.run(who.superuser().entered(), &http.issuer).await?;
+async fn sign_out_others(
+    State(http): State<Http>,
+    from: Caller,
+    Checked { who, .. }: Checked<SteppedUp>,
+) -> PageResult {
+    let count = SignOutOthers { from }.run(who.superuser().signed_in(), &http.issuer).await?;
     let word = match count {
         0 => "You were signed in nowhere else.".to_owned(),
         1 => "One other session of yours is ended.".to_owned(),
         _ => format!("{count} other sessions of yours are ended."),
     };
-    Ok(frame::done(&http, &Within::first(), &word))
+    Ok(frame::redirect_with_flash(&http, &AdminPath::first(), &word))
 }
 
 /// A key, as it stands.
-pub struct KeyRow {
+pub struct DashboardKey {
     /// Its name.
     pub kid: String,
     /// What it signs with.
@@ -66,9 +70,9 @@ pub struct KeyRow {
 /// What is known of the issuer at the moment.
 pub struct DashboardPage {
     /// How the worst of the lights is.
-    pub worst: Level,
+    pub worst: HealthLevel,
     /// Whether it is well, thing by thing.
-    pub lights: Vec<Light>,
+    pub health_checks: Vec<HealthCheck>,
     /// How much of the past the charts tell.
     pub window: Window,
     /// What was counted.
@@ -84,7 +88,7 @@ pub struct DashboardPage {
     /// The share of each window in which it ran, in percent.
     pub availability: Vec<(&'static str, String)>,
     /// The keys that are published, as the JWKS has them.
-    pub keys: Vec<KeyRow>,
+    pub keys: Vec<DashboardKey>,
     /// The database's size.
     pub database: String,
     /// How much of it is free for what comes next.
@@ -98,11 +102,13 @@ pub struct DashboardPage {
 }
 
 impl DashboardPage {
-    async fn of(issuer: &Issuer, who: &Entered, window: Window) -> Result<Self, Refusal> {
+    async fn of(issuer: &Issuer, who: &AdminSignedIn, window: Window) -> Result<Self, Refusal> {
         let life = issuer.uptime.liveliness(&issuer.clock);
-        let (health, ready) = (health(issuer).await?, readiness(issuer).await);
-        let (day, counted) = (counts(issuer, Window::Day).await?, counts(issuer, window).await?);
-        let (worst, lights) = lights(&facts(ready, &life, &health, &time_line(issuer), &day));
+        let health = health(issuer).await?;
+        let ready = readiness(issuer).await;
+        let day = counts(issuer, Window::Day).await?;
+        let counted = counts(issuer, window).await?;
+        let (worst, checks) = health_checks(&facts(ready, &life, &health, &timeline(issuer), &day));
         let ring = issuer.ring();
         let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.published(life.now)).collect();
         keys.sort_by_key(|key| {
@@ -111,11 +117,11 @@ impl DashboardPage {
         });
         Ok(Self {
             worst,
-            lights,
+            health_checks: checks,
             window,
             charts: charts(window, life.now, &counted),
             people: (health.counted.users, health.counted.open_sessions),
-            uptime: roughly(life.uptime),
+            uptime: rounded_span(life.uptime),
             started_at: life.started_at,
             starts: life.starts,
             availability: life.availability.map(|(window, share)| (window, percent(share))).to_vec(),
@@ -132,29 +138,29 @@ impl DashboardPage {
 fn facts(
     ready: Result<(), &'static str>,
     life: &Liveliness,
-    health: &Health,
-    keys: &TimeLine,
+    health: &StoreHealth,
+    keys: &KeyTimeline,
     hours: &[HourCount],
-) -> Facts {
+) -> HealthFacts {
     let now = life.now;
     let all = keys.algorithms.iter().flat_map(|line| &line.keys);
     let signers = all.filter(|shown| shown.state == KeyState::Active).map(|shown| now.since(shown.key.signs_from));
     let next = keys.algorithms.iter().filter_map(|line| line.next).map(|next| next.signs_from.since(now));
     let total = |wanted| Series::new(Window::Day, now, hours, |count| count == wanted).total();
-    Facts {
+    HealthFacts {
         ready,
         oldest_signer: signers.max(),
         next_key: next.min(),
         mails_waiting: health.mails_waiting,
         oldest_mail: health.oldest_waiting_mail.map(|at| now.since(at)),
-        since_sweep: health.last_sweep.map_or(life.uptime, |at| now.since(at)),
+        since_cleanup: health.last_cleanup.map_or(life.uptime, |at| now.since(at)),
         faults: total(Count::Fault),
         sign_ins: total(Count::SignedIn),
         failed: total(Count::SignInFailed),
     }
 }
 
-fn row(key: &Key, now: Timestamp) -> KeyRow {
+fn row(key: &Key, now: Timestamp) -> DashboardKey {
     let state = key.state(now);
     let next = match state {
         KeyState::Next => Some(("signs", key.signs_from)),
@@ -162,9 +168,9 @@ fn row(key: &Key, now: Timestamp) -> KeyRow {
         KeyState::Retiring => key.published_until.map(|at| ("published until", at)),
         KeyState::Retired | KeyState::Revoked => None,
     };
-    let next = next.map(|(what, at)| format!("{what} {} (in {})", day(at), roughly(at.since(now))));
-    let age = roughly(now.since(key.created_at));
-    KeyRow { kid: key.kid.to_string(), alg: key.alg, state, age, next: next.unwrap_or_default() }
+    let next = next.map(|(what, at)| format!("{what} {} (in {})", day(at), rounded_span(at.since(now))));
+    let age = rounded_span(now.since(key.created_at));
+    DashboardKey { kid: key.kid.to_string(), alg: key.alg, state, age, next: next.unwrap_or_default() }
 }
 
 /// A date to the minute, as in `2026-01-31 09:30`; all pages are in UTC.
@@ -173,7 +179,7 @@ pub fn day(at: Timestamp) -> String {
 }
 
 /// A span by its largest unit, as in `3 days`.
-pub fn roughly(span: Duration) -> String {
+pub fn rounded_span(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [(365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
     let (unit, name) = units.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "second"));
@@ -202,22 +208,22 @@ fn percent(share: f64) -> String {
 impl Page for DashboardPage {
     const TEMPLATE: &'static str = "admin/dashboard.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let keys = self.keys.iter().map(|key| {
-            let KeyRow { kid, alg, state, age, next } = key;
+            let DashboardKey { kid, alg, state, age, next } = key;
             context! { kid, alg => alg.name(), state => state.name(), age, next }
         });
         let availability = self.availability.iter().map(|(window, share)| context! { window => *window, share });
-        let lights = self.lights.iter().map(|light| {
-            let Light { what, level, words } = light;
-            context! { what => *what, level => level.class(), word => level.word(), words }
+        let checks = self.health_checks.iter().map(|check| {
+            let HealthCheck { subject, level, message } = check;
+            context! { subject => *subject, level => level.class(), label => level.label(), message }
         });
         let Self { uptime, starts, database, free, mails_waiting, address, charts, people, .. } = self;
         context! {
             worst => self.worst.class(),
-            lights => lights.collect::<Value>(),
+            health_checks => checks.collect::<Value>(),
             is_month => self.window == Window::Month,
-            charts => charts.iter().map(told).collect::<Value>(),
+            charts => charts.iter().map(chart_context).collect::<Value>(),
             users => people.0,
             open_sessions => people.1,
             free,
@@ -235,7 +241,7 @@ impl Page for DashboardPage {
     }
 
     fn samples() -> Vec<Self> {
-        let key = |state, next: &str| KeyRow {
+        let key = |state, next: &str| DashboardKey {
             kid: "a8ENwGGj0DU_NL_YMfVIF7Jp-Ttk_2ekExcYf9MBeaY".to_owned(),
             alg: Algorithm::Es256,
             state,
@@ -245,10 +251,10 @@ impl Page for DashboardPage {
         let now = Timestamp::from_unix(1_700_000_000);
         let hour = |count| HourCount { hour: now, count, n: 7 };
         let counted = [hour(Count::SignedIn), hour(Count::Throttled)];
-        let light = |level| Light { what: "Mail", level, words: "<b>".to_owned() };
+        let light = |level| HealthCheck { subject: "Mail", level, message: "<b>".to_owned() };
         let page = |keys, mails_waiting, window| Self {
-            worst: Level::Warn,
-            lights: vec![light(Level::Good), light(Level::Warn), light(Level::Bad)],
+            worst: HealthLevel::Warning,
+            health_checks: vec![light(HealthLevel::Ok), light(HealthLevel::Warning), light(HealthLevel::Failing)],
             window,
             charts: charts(window, now, &counted),
             people: (3, 5),
@@ -279,10 +285,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_told_as_people_tell_them() {
+    fn figures_are_formatted_for_reading() {
         let spans = [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86_400 * 400, "1 year")];
         for (seconds, told) in spans {
-            assert_eq!(roughly(Duration::from_secs(seconds)), told);
+            assert_eq!(rounded_span(Duration::from_secs(seconds)), told);
         }
         for (count, told) in [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (1 << 20, "1.0 MiB")] {
             assert_eq!(bytes(count), told);

@@ -5,12 +5,12 @@ use axum::response::{IntoResponse as _, Response};
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::super::pages::Page;
-use super::super::{Http, reply};
 use super::cookies::{self, FLASH};
-use super::path::Within;
+use super::page_error::PageError;
+use super::path::AdminPath;
 use super::sections::{self, SECTIONS};
-use super::trouble::Trouble;
+use crate::http::pages::Page;
+use crate::http::{Http, reply};
 use crate::issuer::Fault;
 
 /// How long a word may wait for its page.
@@ -18,7 +18,7 @@ const FLASH_SECONDS: i64 = 60;
 
 /// What a template is told as `frame`.
 #[derive(Clone, Debug, Default)]
-pub struct Frame {
+pub struct PageFrame {
     /// What comes before the path of every link, as `/sign` in `/sign/admin/`.
     pub base: String,
     /// Who is signed in; None at the door.
@@ -31,7 +31,7 @@ pub struct Frame {
     pub flash: Option<String>,
 }
 
-impl Frame {
+impl PageFrame {
     /// One for a page that nobody needs to have signed in for and that has no form.
     pub fn bare(http: &Http) -> Self {
         Self { base: http.options.public_url.path().to_owned(), ..Self::default() }
@@ -47,7 +47,7 @@ impl Frame {
     }
 
     /// The value for templates.
-    pub fn told(&self) -> Value {
+    pub fn context(&self) -> Value {
         let current = sections::of(&self.path).map(|section| section.path);
         let sections = SECTIONS.iter().map(|section| {
             let is_current = current == Some(section.path);
@@ -59,7 +59,7 @@ impl Frame {
 
     /// Renders a page in this frame. A word that it tells is taken from the browser.
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
-        match http.pages.framed(page, &self.told()) {
+        match http.pages.framed(page, &self.context()) {
             Ok(text) => {
                 let mut response = (status, [("content-type", "text/html; charset=utf-8")], text).into_response();
                 if self.flash.is_some() {
@@ -67,14 +67,14 @@ impl Frame {
                 }
                 response
             }
-            Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::broke),
+            Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::internal_error),
         }
     }
 }
 
 /// Goes on to a page, which says what was done: the answer to every form that did something.
-pub fn done(http: &Http, next: &Within, word: &str) -> Response {
-    let mut response = Trouble::Go(next.as_str().to_owned()).answer(http);
+pub fn redirect_with_flash(http: &Http, next: &AdminPath, word: &str) -> Response {
+    let mut response = PageError::Redirect(next.as_str().to_owned()).response(http);
     let sealed = http.issuer.admin.seal_cookie(FLASH, word.as_bytes(), &http.issuer.chance);
     cookies::set(&mut response, http, FLASH, &sealed, FLASH_SECONDS);
     response

@@ -8,29 +8,29 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
-use super::super::Http;
-use super::super::body::{JsonBody, Submitted};
-use super::super::pages::Page;
-use super::super::rejection::Rejection;
-use super::cookies::{self, SESSION, VISIT};
-use super::frame::{self, Frame};
-use super::path::Within;
-use super::trouble::Trouble;
+use super::cookies::{self, ANONYMOUS, SESSION};
+use super::frame::{self, PageFrame};
+use super::page_error::PageError;
+use super::path::AdminPath;
 use crate::domain::admin_session::AdminToken;
 use crate::domain::audit::Operator;
 use crate::domain::time::Timestamp;
-use crate::issuer::admin::door::{Enter, Entered};
-use crate::issuer::{Caller, welcome};
+use crate::http::Http;
+use crate::http::body::{JsonBody, SubmittedBody};
+use crate::http::pages::Page;
+use crate::http::rejection::Rejection;
+use crate::issuer::admin::sign_in::{AdminSignedIn, ResumeAdminSession};
+use crate::issuer::{Caller, first_superuser};
 
 /// The field of every form that carries its token.
 const FIELD: &str = "csrf";
 /// How long a page at the door may be looked at before its form is sent, in seconds.
-const VISIT_SECONDS: i64 = 1800;
+const ANONYMOUS_SECONDS: i64 = 1800;
 
 /// Somebody who may send a form, and what its token is bound to.
-pub trait Sender: Sized {
+pub trait FormSender: Sized {
     /// Finds them, or says where to go first.
-    fn find(parts: &Parts, http: &Http) -> impl Future<Output = Result<Self, Trouble>> + Send;
+    fn find(parts: &Parts, http: &Http) -> impl Future<Output = Result<Self, PageError>> + Send;
     /// What only pages made for them can know the token of.
     fn bound_to(&self) -> Vec<u8>;
 }
@@ -38,14 +38,14 @@ pub trait Sender: Sized {
 /// A superuser, signed in here.
 #[derive(Clone, Debug)]
 pub struct Superuser {
-    entered: Entered,
+    entered: AdminSignedIn,
     path: String,
     flash: Option<String>,
 }
 
 impl Superuser {
     /// Who, and in which session.
-    pub fn entered(&self) -> &Entered {
+    pub fn signed_in(&self) -> &AdminSignedIn {
         &self.entered
     }
 
@@ -57,26 +57,27 @@ impl Superuser {
 
     /// Renders a page for them.
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
-        let frame = Frame {
+        let frame = PageFrame {
             who: Some(self.entered.user().username.to_string()),
             csrf: http.issuer.admin.csrf_token(&self.bound_to()),
             path: self.path.clone(),
             flash: self.flash.clone(),
-            ..Frame::bare(http)
+            ..PageFrame::bare(http)
         };
         frame.show(http, status, page)
     }
 }
 
-impl Sender for Superuser {
-    async fn find(parts: &Parts, http: &Http) -> Result<Self, Trouble> {
+impl FormSender for Superuser {
+    async fn find(parts: &Parts, http: &Http) -> Result<Self, PageError> {
         let token = cookies::read(&parts.headers, SESSION).and_then(AdminToken::parse);
         let entered = match token {
-            Some(token) => Enter { token }.run(&http.issuer).await?,
+            Some(token) => ResumeAdminSession { token }.run(&http.issuer).await?,
             None => None,
         };
-        let Some(entered) = entered else { return Err(to_the_door(parts, http).await?) };
-        let (path, flash) = (parts.uri.path().to_owned(), frame::flash(&parts.headers, http));
+        let Some(entered) = entered else { return Err(redirect_to_sign_in(parts, http).await?) };
+        let path = parts.uri.path().to_owned();
+        let flash = frame::flash(&parts.headers, http);
         Ok(Self { entered, path, flash })
     }
 
@@ -87,11 +88,11 @@ impl Sender for Superuser {
 
 /// For pages. A form's handler that took it would never see a form: it is to take a [`Checked`].
 impl FromRequestParts<Http> for Superuser {
-    type Rejection = Trouble;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Trouble> {
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, PageError> {
         if parts.method != Method::GET && parts.method != Method::HEAD {
-            return Err(Trouble::forged());
+            return Err(PageError::forged());
         }
         Self::find(parts, http).await
     }
@@ -100,12 +101,12 @@ impl FromRequestParts<Http> for Superuser {
 /// A superuser who gave the password within the last few minutes: for forms that do what can't be undone. Others are sent
 /// to give it, and then back to the page with the form.
 #[derive(Clone, Debug)]
-pub struct Proven(Superuser);
+pub struct SteppedUp(Superuser);
 
-impl Proven {
+impl SteppedUp {
     /// The same superuser, if they gave it.
     pub fn of(who: &Superuser, http: &Http) -> Option<Self> {
-        who.entered.session().is_proven(http.issuer.clock.now()).then(|| Self(who.clone()))
+        who.entered.session().is_stepped_up(http.issuer.clock.now()).then(|| Self(who.clone()))
     }
 
     /// Who.
@@ -114,10 +115,10 @@ impl Proven {
     }
 }
 
-impl Sender for Proven {
-    async fn find(parts: &Parts, http: &Http) -> Result<Self, Trouble> {
+impl FormSender for SteppedUp {
+    async fn find(parts: &Parts, http: &Http) -> Result<Self, PageError> {
         let who = Superuser::find(parts, http).await?;
-        let prove = || Trouble::Go(Within::of_referer(&parts.headers, http).after("/admin/prove"));
+        let prove = || PageError::Redirect(AdminPath::of_referer(&parts.headers, http).after("/admin/prove"));
         Self::of(&who, http).ok_or_else(prove)
     }
 
@@ -128,24 +129,25 @@ impl Sender for Proven {
 
 /// A browser at the door, where nobody is signed in: known by a sealed cookie that is good for half an hour.
 #[derive(Clone, Debug)]
-pub struct Visit {
+pub struct AnonymousBrowser {
     sealed: String,
 }
 
-impl Visit {
+impl AnonymousBrowser {
     /// The one that the browser has, if it will do for a while yet, or a new one.
     pub fn begin(headers: &HeaderMap, http: &Http) -> Self {
-        Self::known(headers, http, VISIT_SECONDS / 2).unwrap_or_else(|| {
-            let until = http.issuer.clock.now().unix() + VISIT_SECONDS;
-            let sealed = http.issuer.admin.seal_cookie(VISIT, &until.to_be_bytes(), &http.issuer.chance);
+        Self::known(headers, http, ANONYMOUS_SECONDS / 2).unwrap_or_else(|| {
+            let until = http.issuer.clock.now().unix() + ANONYMOUS_SECONDS;
+            let sealed = http.issuer.admin.seal_cookie(ANONYMOUS, &until.to_be_bytes(), &http.issuer.chance);
             Self { sealed }
         })
     }
 
     /// The one that the browser has, if it is good for so many seconds more.
     fn known(headers: &HeaderMap, http: &Http, seconds: i64) -> Option<Self> {
-        let sealed = cookies::read(headers, VISIT)?.to_owned();
-        let until = http.issuer.admin.open_cookie(VISIT, &sealed)?.expose().try_into().map(i64::from_be_bytes).ok()?;
+        let sealed = cookies::read(headers, ANONYMOUS)?.to_owned();
+        let until =
+            http.issuer.admin.open_cookie(ANONYMOUS, &sealed)?.expose().try_into().map(i64::from_be_bytes).ok()?;
         let needed = Timestamp::from_unix(http.issuer.clock.now().unix() + seconds);
         (needed < Timestamp::from_unix(until)).then_some(Self { sealed })
     }
@@ -153,15 +155,15 @@ impl Visit {
     /// Renders a page at the door.
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
         let csrf = http.issuer.admin.csrf_token(&self.bound_to());
-        let mut response = Frame { csrf, ..Frame::bare(http) }.show(http, status, page);
-        cookies::set(&mut response, http, VISIT, &self.sealed, VISIT_SECONDS);
+        let mut response = PageFrame { csrf, ..PageFrame::bare(http) }.show(http, status, page);
+        cookies::set(&mut response, http, ANONYMOUS, &self.sealed, ANONYMOUS_SECONDS);
         response
     }
 }
 
-impl Sender for Visit {
-    async fn find(parts: &Parts, http: &Http) -> Result<Self, Trouble> {
-        Self::known(&parts.headers, http, 0).ok_or_else(Trouble::forged)
+impl FormSender for AnonymousBrowser {
+    async fn find(parts: &Parts, http: &Http) -> Result<Self, PageError> {
+        Self::known(&parts.headers, http, 0).ok_or_else(PageError::forged)
     }
 
     fn bound_to(&self) -> Vec<u8> {
@@ -178,22 +180,22 @@ pub struct Checked<S> {
     pub form: JsonBody,
 }
 
-impl<S: Sender + Send> FromRequest<Http> for Checked<S> {
-    type Rejection = Trouble;
+impl<S: FormSender + Send> FromRequest<Http> for Checked<S> {
+    type Rejection = PageError;
 
-    async fn from_request(request: Request, http: &Http) -> Result<Self, Trouble> {
+    async fn from_request(request: Request, http: &Http) -> Result<Self, PageError> {
         if is_foreign(request.headers(), http) {
-            return Err(Trouble::forged());
+            return Err(PageError::forged());
         }
         let (parts, body) = request.into_parts();
         let who = S::find(&parts, http).await?;
-        let mut form = match Submitted::from_request(Request::from_parts(parts, body), http).await? {
-            Submitted::Form(form) => form,
-            Submitted::Json(_) => return Err(Rejection::WrongContentType("a form of one of these pages").into()),
+        let mut form = match SubmittedBody::from_request(Request::from_parts(parts, body), http).await? {
+            SubmittedBody::Form(form) => form,
+            SubmittedBody::Json(_) => return Err(Rejection::WrongContentType("a form of one of these pages").into()),
         };
         let shown = form.text_named(FIELD).ok().flatten().unwrap_or_default();
         if !http.issuer.admin.is_csrf_token(&who.bound_to(), &shown) {
-            return Err(Trouble::forged());
+            return Err(PageError::forged());
         }
         Ok(Self { who, form })
     }
@@ -208,21 +210,21 @@ fn is_foreign(headers: &HeaderMap, http: &Http) -> bool {
 }
 
 /// Where whoever is not signed in goes: to the door, and then back. Where nobody could come in, they are told so.
-async fn to_the_door(parts: &Parts, http: &Http) -> Result<Trouble, Trouble> {
-    if !welcome::has_superuser(&http.issuer).await? {
-        return Ok(nobody_yet());
+async fn redirect_to_sign_in(parts: &Parts, http: &Http) -> Result<PageError, PageError> {
+    if !first_superuser::has_superuser(&http.issuer).await? {
+        return Ok(no_superuser_yet());
     }
     let next = if parts.method == Method::GET {
-        Within::parse_or_first(parts.uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str))
+        AdminPath::parse_or_first(parts.uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str))
     } else {
-        Within::of_referer(&parts.headers, http)
+        AdminPath::of_referer(&parts.headers, http)
     };
-    Ok(Trouble::Go(next.after("/admin/login")))
+    Ok(PageError::Redirect(next.after("/admin/login")))
 }
 
 /// There is no superuser: what to do about it.
-pub fn nobody_yet() -> Trouble {
+pub fn no_superuser_yet() -> PageError {
     let message = "There is no superuser. Start the server once more: it prints a link by which to make the first one. Or \
                    make one on the command line: countersign users create NAME --email ADDRESS --superuser";
-    Trouble::told(StatusCode::FORBIDDEN, "Nobody can come in yet", message)
+    PageError::page(StatusCode::FORBIDDEN, "Nobody can come in yet", message)
 }

@@ -3,19 +3,19 @@
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::super::pages::{Page, Pages};
-use super::asked::link;
-use super::dashboard::{day, roughly};
-use super::time_line::TimeLine;
+use super::dashboard::{day, rounded_span};
+use super::query::link;
+use super::timeline::Timeline;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyState, Kid};
 use crate::domain::time::Timestamp;
+use crate::http::pages::{Page, Pages};
 use crate::template::TemplateError;
 
 /// Renders each once with samples.
-pub fn try_out(pages: &Pages) -> Result<(), TemplateError> {
-    pages.try_out_framed::<KeysPage>()?;
-    pages.try_out_framed::<ConfirmPage>()
+pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
+    pages.render_framed_samples::<KeysPage>()?;
+    pages.render_framed_samples::<ConfirmKeyChangePage>()
 }
 
 /// All keys, and who knows them.
@@ -25,7 +25,7 @@ pub struct KeysPage {
     /// Each algorithm's.
     pub lines: Vec<KeyLine>,
     /// Who fetched the key set since the server started.
-    pub verifiers: Vec<Verifier>,
+    pub verifiers: Vec<JwksClientRow>,
     /// Whether keys are rotated without being asked.
     pub rotates_itself: bool,
 }
@@ -35,15 +35,15 @@ pub struct KeyLine {
     /// The algorithm.
     pub alg: Algorithm,
     /// Their drawing.
-    pub drawn: Option<TimeLine>,
+    pub drawn: Option<Timeline>,
     /// The same as a table, the newest first.
-    pub keys: Vec<KeyRow>,
+    pub keys: Vec<KeyTableRow>,
     /// When the next key is made, and when it signs, where that comes by itself.
     pub next: Option<(Timestamp, Timestamp)>,
 }
 
 /// A key.
-pub struct KeyRow {
+pub struct KeyTableRow {
     /// Its dates.
     pub key: Key,
     /// Its state.
@@ -53,7 +53,7 @@ pub struct KeyRow {
 }
 
 /// Somebody who fetched the key set.
-pub struct Verifier {
+pub struct JwksClientRow {
     /// From where.
     pub address: String,
     /// What it called itself: anything.
@@ -68,16 +68,16 @@ pub struct Verifier {
     pub is_up_to_date: bool,
 }
 
-impl Verifier {
-    fn told(&self) -> Value {
+impl JwksClientRow {
+    fn context(&self) -> Value {
         let Self { address, agent, fetches, is_up_to_date, .. } = self;
         context! { address, agent, fetches, is_up_to_date, first => day(self.first), last => day(self.last) }
     }
 
     /// All of them, and how many have the key set that is published now.
-    fn all(verifiers: &[Self]) -> Value {
+    fn client_list(verifiers: &[Self]) -> Value {
         let up_to_date = verifiers.iter().filter(|verifier| verifier.is_up_to_date).count();
-        let list = verifiers.iter().map(Self::told).collect::<Value>();
+        let list = verifiers.iter().map(Self::context).collect::<Value>();
         context! { list, count => verifiers.len(), up_to_date }
     }
 
@@ -96,9 +96,9 @@ impl Verifier {
 }
 
 impl KeyLine {
-    fn told(&self, now: Timestamp) -> Value {
+    fn told(&self, context: Timestamp) -> Value {
         let rows = self.keys.iter().map(|row| {
-            let KeyRow { key, state, can_be_revoked } = row;
+            let KeyTableRow { key, state, can_be_revoked } = row;
             let date = |at: Option<Timestamp>| at.map(day);
             context! {
                 kid => key.kid.as_str(),
@@ -112,13 +112,18 @@ impl KeyLine {
             }
         });
         let next = self.next.map(|(made_at, signs_from)| {
-            let made = if made_at <= now { "The next key is published and" } else { "The next key" };
-            let made_at = if made_at <= now { String::new() } else { format!(" is made at {} UTC and", day(made_at)) };
-            format!("{made}{made_at} signs from {} UTC, in {}.", day(signs_from), roughly(signs_from.since(now)))
+            let made = if made_at <= context { "The next key is published and" } else { "The next key" };
+            let made_at =
+                if made_at <= context { String::new() } else { format!(" is made at {} UTC and", day(made_at)) };
+            format!(
+                "{made}{made_at} signs from {} UTC, in {}.",
+                day(signs_from),
+                rounded_span(signs_from.since(context))
+            )
         });
         context! {
             alg => self.alg.name(),
-            drawn => self.drawn.as_ref().map(TimeLine::told),
+            drawn => self.drawn.as_ref().map(Timeline::context),
             keys => rows.collect::<Value>(),
             next,
         }
@@ -128,11 +133,11 @@ impl KeyLine {
 impl Page for KeysPage {
     const TEMPLATE: &'static str = "admin/keys.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         context! {
             now => day(self.now),
             lines => self.lines.iter().map(|line| line.told(self.now)).collect::<Value>(),
-            verifiers => Verifier::all(&self.verifiers),
+            verifiers => JwksClientRow::client_list(&self.verifiers),
             rotates_itself => self.rotates_itself,
         }
     }
@@ -155,17 +160,20 @@ impl Page for KeysPage {
         let revoked = dated("b", [-50, -26], Some([-20, 4])).map(|key| Key { revoked_at: Some(at(-2)), ..key });
         let signs = dated("c", [-44, -20], Some([20, 44]));
         let keys: Vec<Key> = [ended, revoked, signs, dated("d", [-4, 20], None)].into_iter().flatten().collect();
-        let row =
-            |key: &Key| KeyRow { key: key.clone(), state: key.state(now), can_be_revoked: key.revoked_at.is_none() };
+        let row = |key: &Key| KeyTableRow {
+            key: key.clone(),
+            state: key.state(now),
+            can_be_revoked: key.revoked_at.is_none(),
+        };
         let line = KeyLine {
             alg: Algorithm::Es256,
-            drawn: TimeLine::of(&keys.iter().collect::<Vec<_>>(), now),
+            drawn: Timeline::of(&keys.iter().collect::<Vec<_>>(), now),
             keys: keys.iter().map(row).collect(),
             next: Some((at(20), at(44))),
         };
         let bare = KeyLine { alg: Algorithm::Rs256, drawn: None, keys: vec![], next: None };
         vec![
-            Self { now, lines: vec![line, bare], verifiers: Verifier::samples(), rotates_itself: true },
+            Self { now, lines: vec![line, bare], verifiers: JwksClientRow::samples(), rotates_itself: true },
             Self { now, lines: vec![], verifiers: vec![], rotates_itself: false },
         ]
     }
@@ -173,7 +181,7 @@ impl Page for KeysPage {
 
 /// A change of keys.
 #[derive(Clone, Copy)]
-pub enum Change {
+pub enum KeyChange {
     /// A new key, published ahead.
     Rotate,
     /// A new key that signs at once.
@@ -183,7 +191,7 @@ pub enum Change {
 }
 
 /// What follows for a key or an algorithm, sentence by sentence.
-pub struct Following {
+pub struct Consequences {
     /// For what.
     pub of: String,
     /// The sentences.
@@ -191,32 +199,32 @@ pub struct Following {
 }
 
 /// What follows from a change, before it is made.
-pub struct ConfirmPage {
+pub struct ConfirmKeyChangePage {
     /// The change.
-    pub change: Change,
+    pub change: KeyChange,
     /// Of which key, or of which algorithm's keys.
     pub of: String,
     /// What follows.
-    pub following: Vec<Following>,
+    pub following: Vec<Consequences>,
     /// Who fetched the key set since the server started.
-    pub verifiers: Vec<Verifier>,
+    pub verifiers: Vec<JwksClientRow>,
 }
 
-impl Page for ConfirmPage {
+impl Page for ConfirmKeyChangePage {
     const TEMPLATE: &'static str = "admin/keys_confirm.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let all = self.of == "all";
         let whose = if all { "all keys".to_owned() } else { format!("the {} key", self.of) };
         let (title, path, field, act) = match self.change {
-            Change::Rotate => (format!("Rotate {whose}"), "/admin/keys/rotate", "alg", "Publish the new key"),
-            Change::RotateNow => {
+            KeyChange::Rotate => (format!("Rotate {whose}"), "/admin/keys/rotate", "alg", "Publish the new key"),
+            KeyChange::RotateNow => {
                 (format!("Rotate {whose} at once"), "/admin/keys/rotate-now", "alg", "Sign with a new key now")
             }
-            Change::Revoke => ("Revoke a key".to_owned(), "/admin/keys/revoke", "kid", "Revoke the key for good"),
+            KeyChange::Revoke => ("Revoke a key".to_owned(), "/admin/keys/revoke", "kid", "Revoke the key for good"),
         };
         let following = self.following.iter().map(|each| {
-            let Following { of, words } = each;
+            let Consequences { of, words } = each;
             context! { of, words }
         });
         context! {
@@ -225,10 +233,10 @@ impl Page for ConfirmPage {
             field,
             act,
             of => self.of.as_str(),
-            kid => matches!(self.change, Change::Revoke).then_some(self.of.as_str()),
-            is_dangerous => !matches!(self.change, Change::Rotate),
+            kid => matches!(self.change, KeyChange::Revoke).then_some(self.of.as_str()),
+            is_dangerous => !matches!(self.change, KeyChange::Rotate),
             following => following.collect::<Value>(),
-            verifiers => Verifier::all(&self.verifiers),
+            verifiers => JwksClientRow::client_list(&self.verifiers),
         }
     }
 
@@ -236,16 +244,16 @@ impl Page for ConfirmPage {
         let page = |change, of: &str, verifiers| Self {
             change,
             of: of.to_owned(),
-            following: vec![Following {
+            following: vec![Consequences {
                 of: "ES256".to_owned(),
                 words: vec!["A new key is published now.".to_owned()],
             }],
             verifiers,
         };
         vec![
-            page(Change::Rotate, "all", vec![]),
-            page(Change::RotateNow, "ES256", Verifier::samples()),
-            page(Change::Revoke, "a8ENwGGj0DU_NL_YMfVIF7Jp-Ttk_2ekExcYf9MBeaY", Verifier::samples()),
+            page(KeyChange::Rotate, "all", vec![]),
+            page(KeyChange::RotateNow, "ES256", JwksClientRow::samples()),
+            page(KeyChange::Revoke, "a8ENwGGj0DU_NL_YMfVIF7Jp-Ttk_2ekExcYf9MBeaY", JwksClientRow::samples()),
         ]
     }
 }

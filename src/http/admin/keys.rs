@@ -5,20 +5,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
-use super::super::Http;
-use super::acting::{denied, operator};
-use super::asked::Asked;
 use super::dashboard::day;
-use super::door::text;
-use super::guard::{Checked, Proven, Superuser};
-use super::key_pages::{Change, ConfirmPage, Following, KeyLine, KeyRow, KeysPage, Verifier};
-use super::path::Within;
-use super::time_line::TimeLine as Drawn;
-use super::trouble::Trouble;
-use super::{Answer, frame};
+use super::guard::{Checked, SteppedUp, Superuser};
+use super::key_pages::{ConfirmKeyChangePage, Consequences, JwksClientRow, KeyChange, KeyLine, KeyTableRow, KeysPage};
+use super::operator::{denied, operator};
+use super::page_error::PageError;
+use super::path::AdminPath;
+use super::query::Query;
+use super::sign_in::text;
+use super::timeline::Timeline as Drawn;
+use super::{PageResult, frame};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, Kid};
-use crate::issuer::admin::keys::{Line, RevokeKey, RotateKeys, time_line};
+use crate::http::Http;
+use crate::issuer::admin::keys::{AlgorithmTimeline, RevokeKey, RotateKeys, timeline};
 use crate::issuer::{Caller, Issuer};
 
 const PATH: &str = "/admin/keys";
@@ -37,11 +37,11 @@ pub fn routes() -> Router<Http> {
         .route(REVOKE, get(before_revocation).post(revoke))
 }
 
-async fn page(State(http): State<Http>, who: Superuser) -> Answer {
-    let keys = time_line(&http.issuer);
-    let line = |line: &Line| {
+async fn page(State(http): State<Http>, who: Superuser) -> PageResult {
+    let keys = timeline(&http.issuer);
+    let line = |line: &AlgorithmTimeline| {
         let all: Vec<&Key> = line.keys.iter().map(|shown| &shown.key).collect();
-        let row = |shown: &crate::issuer::admin::keys::Shown| KeyRow {
+        let row = |shown: &crate::issuer::admin::keys::TimelineKey| KeyTableRow {
             key: shown.key.clone(),
             state: shown.state,
             can_be_revoked: shown.revocation.is_some(),
@@ -63,11 +63,11 @@ async fn page(State(http): State<Http>, who: Superuser) -> Answer {
 }
 
 /// Those who fetched the key set since the server started, those without the present one first.
-fn verifiers(issuer: &Issuer) -> Vec<Verifier> {
+fn verifiers(issuer: &Issuer) -> Vec<JwksClientRow> {
     let present = issuer.ring().jwks().version;
-    let mut seen = issuer.visitors.list();
+    let mut seen = issuer.jwks_clients.list();
     seen.sort_by_key(|seen| (seen.set == present, std::cmp::Reverse(seen.last)));
-    let verifier = |seen: crate::telemetry::visitors::Seen| Verifier {
+    let verifier = |seen: crate::telemetry::jwks_clients::ListedJwksClient| JwksClientRow {
         address: seen.address.to_string(),
         agent: seen.agent,
         first: seen.first,
@@ -78,77 +78,82 @@ fn verifiers(issuer: &Issuer) -> Vec<Verifier> {
     seen.into_iter().map(verifier).collect()
 }
 
-async fn before_rotation(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
+async fn before_rotation(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
     show_rotation(&http, &asked, &who, false)
 }
 
-async fn before_rotation_now(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
+async fn before_rotation_now(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
     show_rotation(&http, &asked, &who, true)
 }
 
-fn show_rotation(http: &Http, asked: &Asked, who: &Superuser, at_once: bool) -> Answer {
+fn show_rotation(http: &Http, asked: &Query, who: &Superuser, at_once: bool) -> PageResult {
     let alg = algorithm(asked.text("alg"))?;
-    let keys = time_line(&http.issuer);
-    let outlook = |line: &Line| {
+    let keys = timeline(&http.issuer);
+    let outlook = |line: &AlgorithmTimeline| {
         let outlook = if at_once { line.at_once.as_ref() } else { line.rotation.as_ref() };
-        Some(Following { of: line.alg.name().to_owned(), words: outlook?.words() })
+        Some(Consequences { of: line.alg.name().to_owned(), words: outlook?.sentences() })
     };
     let lines = keys.algorithms.iter().filter(|line| alg.is_none_or(|alg| alg == line.alg));
-    let following: Vec<Following> = lines.filter_map(outlook).collect();
+    let following: Vec<Consequences> = lines.filter_map(outlook).collect();
     if following.is_empty() {
-        return Err(Trouble::NOT_FOUND);
+        return Err(PageError::NOT_FOUND);
     }
-    let change = if at_once { Change::RotateNow } else { Change::Rotate };
+    let change = if at_once { KeyChange::RotateNow } else { KeyChange::Rotate };
     let of = alg.map_or(ALL, Algorithm::name).to_owned();
-    let page = ConfirmPage { change, of, following, verifiers: verifiers(&http.issuer) };
+    let page = ConfirmKeyChangePage { change, of, following, verifiers: verifiers(&http.issuer) };
     Ok(who.show(http, StatusCode::OK, &page))
 }
 
 /// An algorithm by name; None for all of them.
-fn algorithm(name: &str) -> Result<Option<Algorithm>, Trouble> {
+fn algorithm(name: &str) -> Result<Option<Algorithm>, PageError> {
     match name {
         "" | ALL => Ok(None),
-        name => name.parse().map(Some).map_err(|_| Trouble::NOT_FOUND),
+        name => name.parse().map(Some).map_err(|_| PageError::NOT_FOUND),
     }
 }
 
-async fn rotate(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> Answer {
+async fn rotate(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> PageResult {
     let alg = algorithm(&text(&mut form, "alg"))?;
     do_rotate(&http, from, &who, alg, false).await
 }
 
-async fn rotate_now(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Proven>) -> Answer {
+async fn rotate_now(
+    State(http): State<Http>,
+    from: Caller,
+    Checked { who, mut form }: Checked<SteppedUp>,
+) -> PageResult {
     let alg = algorithm(&text(&mut form, "alg"))?;
     do_rotate(&http, from, who.superuser(), alg, true).await
 }
 
-async fn do_rotate(http: &Http, from: Caller, who: &Superuser, alg: Option<Algorithm>, at_once: bool) -> Answer {
+async fn do_rotate(http: &Http, from: Caller, who: &Superuser, alg: Option<Algorithm>, at_once: bool) -> PageResult {
     let by = operator(who, from);
     let made = RotateKeys { alg, at_once, by }.run(&http.issuer).await.map_err(denied)?;
     let told = made.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, day(key.signs_from)));
     let word = format!("Published: {}.", told.collect::<Vec<_>>().join("; "));
-    Ok(frame::done(http, &Within::parse_or_first(Some(PATH)), &word))
+    Ok(frame::redirect_with_flash(http, &AdminPath::parse_or_first(Some(PATH)), &word))
 }
 
-async fn before_revocation(State(http): State<Http>, asked: Asked, who: Superuser) -> Answer {
-    let keys = time_line(&http.issuer);
+async fn before_revocation(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
+    let keys = timeline(&http.issuer);
     let mut all = keys.algorithms.iter().flat_map(|line| &line.keys);
-    let shown = all.find(|shown| shown.key.kid.as_str() == asked.text("kid")).ok_or(Trouble::NOT_FOUND)?;
+    let shown = all.find(|shown| shown.key.kid.as_str() == asked.text("kid")).ok_or(PageError::NOT_FOUND)?;
     let Some(outlook) = &shown.revocation else {
         let message = "A revoked key never comes back, and can't be revoked once more.";
-        return Err(Trouble::told(StatusCode::CONFLICT, "This key is revoked", message));
+        return Err(PageError::page(StatusCode::CONFLICT, "This key is revoked", message));
     };
     let of = shown.key.kid.to_string();
-    let following = vec![Following { of: format!("{} key, {}", shown.key.alg, shown.state), words: outlook.words() }];
-    let page = ConfirmPage { change: Change::Revoke, of, following, verifiers: verifiers(&http.issuer) };
+    let following =
+        vec![Consequences { of: format!("{} key, {}", shown.key.alg, shown.state), words: outlook.sentences() }];
+    let page = ConfirmKeyChangePage { change: KeyChange::Revoke, of, following, verifiers: verifiers(&http.issuer) };
     Ok(who.show(&http, StatusCode::OK, &page))
 }
 
-async fn revoke(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Proven>) -> Answer {
-    let kid = Kid::parse(&text(&mut form, "kid")).map_err(|_| Trouble::NOT_FOUND)?;
+async fn revoke(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<SteppedUp>) -> PageResult {
+    let kid = Kid::parse(&text(&mut form, "kid")).map_err(|_| PageError::NOT_FOUND)?;
     let by = operator(who.superuser(), from);
     let done = RevokeKey { kid, by }.run(&http.issuer).await.map_err(denied)?;
     let instead = done.successor.map(|key| format!(" {} signs in its stead.", key.kid)).unwrap_or_default();
     let word = format!("The key {} is revoked.{instead}", done.key.kid);
-    Ok(frame::done(&http, &Within::parse_or_first(Some(PATH)), &word))
+    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &word))
 }

@@ -15,34 +15,34 @@ use axum::routing::{any, get};
 use super::Http;
 use crate::crypto::admin;
 
-mod acting;
-mod asked;
 mod audit;
 mod audit_export;
 mod chart;
 mod charts;
 mod cookies;
 mod dashboard;
-pub mod door;
 pub mod frame;
 mod guard;
+mod health_checks;
 mod key_pages;
 mod keys;
-mod lights;
-mod mails;
+mod operator;
+mod outbox;
+mod page_error;
 mod path;
+mod query;
 pub mod sections;
 mod sessions;
 mod settings;
-mod time_line;
-mod trouble;
+pub mod sign_in;
+mod timeline;
 mod users;
 mod welcome;
 
-use trouble::Trouble;
+use page_error::PageError;
 
 /// What a handler answers.
-type Answer = Result<Response, Trouble>;
+type PageResult = Result<Response, PageError>;
 
 /// The style of all pages here; built in alone, so that a template of an operator's own can change it only by being one.
 const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/admin/style.css"));
@@ -91,21 +91,21 @@ impl Framing {
 pub fn routes(http: &Http) -> Router<Http> {
     let sections = sections::SECTIONS.iter().fold(Router::new(), |routes, section| routes.merge((section.routes)()));
     sections
-        .merge(door::routes())
+        .merge(sign_in::routes())
         .merge(welcome::routes())
-        .route("/admin", get(to_the_door))
+        .route("/admin", get(redirect_to_sign_in))
         .route("/admin/style.css", get(style))
-        .route("/admin/{*rest}", any(nothing))
+        .route("/admin/{*rest}", any(not_found))
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(http.clone(), dress))
+        .layer(from_fn_with_state(http.clone(), finish_response))
 }
 
 /// Gives an answer the headers of the zone, and one that says no its page.
-async fn dress(State(http): State<Http>, request: Request, next: Next) -> Response {
+async fn finish_response(State(http): State<Http>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if let Some(trouble) = response.extensions_mut().remove::<Trouble>() {
+    if let Some(trouble) = response.extensions_mut().remove::<PageError>() {
         let told = std::mem::take(response.headers_mut());
-        response = trouble.answer(&http);
+        response = trouble.response(&http);
         // What axum has said (Allow) holds for the page, too.
         for (name, value) in &told {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
@@ -123,16 +123,16 @@ async fn dress(State(http): State<Http>, request: Request, next: Next) -> Respon
     response
 }
 
-async fn to_the_door() -> Trouble {
-    Trouble::Go("/admin/".to_owned())
+async fn redirect_to_sign_in() -> PageError {
+    PageError::Redirect("/admin/".to_owned())
 }
 
-async fn nothing() -> Trouble {
-    Trouble::NOT_FOUND
+async fn not_found() -> PageError {
+    PageError::NOT_FOUND
 }
 
-async fn wrong_method() -> Trouble {
-    Trouble::WRONG_METHOD
+async fn wrong_method() -> PageError {
+    PageError::WRONG_METHOD
 }
 
 /// The style sheet. A browser asks each time whether it has changed, for a new version has another at the same address.

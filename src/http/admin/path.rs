@@ -4,16 +4,16 @@ use axum::http::HeaderMap;
 use axum::http::header::REFERER;
 use url::form_urlencoded;
 
-use super::super::Http;
+use crate::http::Http;
 
 /// The longest path that is gone on to.
 const LONGEST: usize = 1000;
 
 /// A path below `/admin/`, perhaps with a query: what a link can't make lead anywhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Within(String);
+pub struct AdminPath(String);
 
-impl Within {
+impl AdminPath {
     /// Takes a path that begins with `/admin/` and can't be read as anything else by any browser.
     pub fn parse(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
@@ -57,9 +57,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pages_of_the_zone_are_gone_on_to() {
+    fn only_admin_paths_are_accepted_as_next() {
         for good in ["/admin/", "/admin/users", "/admin/users/7?page=2&q=a%20b", "/admin/keys#x"] {
-            assert_eq!(Within::parse(good).as_ref().map(Within::as_str), Some(good));
+            assert_eq!(AdminPath::parse(good).as_ref().map(AdminPath::as_str), Some(good));
         }
         for bad in [
             "",
@@ -81,15 +81,15 @@ mod tests {
             " /admin/",
             "javascript:/admin/",
         ] {
-            assert_eq!(Within::parse(bad), None, "{bad}");
-            assert_eq!(Within::parse_or_first(Some(bad)), Within::first());
+            assert_eq!(AdminPath::parse(bad), None, "{bad}");
+            assert_eq!(AdminPath::parse_or_first(Some(bad)), AdminPath::first());
         }
-        assert_eq!(Within::parse(&format!("/admin/{}", "a".repeat(LONGEST))), None);
+        assert_eq!(AdminPath::parse(&format!("/admin/{}", "a".repeat(LONGEST))), None);
     }
 
     #[test]
-    fn a_path_travels_as_one_value() {
-        let path = Within::parse_or_first(Some("/admin/users?q=a&page=2"));
+    fn a_path_is_encoded_as_one_query_value() {
+        let path = AdminPath::parse_or_first(Some("/admin/users?q=a&page=2"));
         assert_eq!(path.after("/admin/login"), "/admin/login?next=%2Fadmin%2Fusers%3Fq%3Da%26page%3D2");
     }
 }

@@ -2,9 +2,9 @@
 
 use axum::Router;
 
-use super::super::Http;
-use super::super::pages::Pages;
-use super::{audit, dashboard, door, key_pages, keys, mails, sessions, settings, trouble, users, welcome};
+use super::{audit, dashboard, key_pages, keys, outbox, page_error, sessions, settings, sign_in, users, welcome};
+use crate::http::Http;
+use crate::http::pages::Pages;
 use crate::template::TemplateError;
 
 /// A section.
@@ -17,7 +17,7 @@ pub struct Section {
     /// Its routes, with their whole paths.
     pub routes: fn() -> Router<Http>,
     /// Renders its pages with samples.
-    pub try_out: fn(&Pages) -> Result<(), TemplateError>,
+    pub render_samples: fn(&Pages) -> Result<(), TemplateError>,
 }
 
 /// The sections, in the order of the navigation.
@@ -26,28 +26,28 @@ pub const SECTIONS: &[Section] = &[
         title: "Dashboard",
         path: "/admin/",
         routes: dashboard::routes,
-        try_out: Pages::try_out_framed::<dashboard::DashboardPage>,
+        render_samples: Pages::render_framed_samples::<dashboard::DashboardPage>,
     },
-    Section { title: "Users", path: "/admin/users", routes: users::routes, try_out: users::try_out },
+    Section { title: "Users", path: "/admin/users", routes: users::routes, render_samples: users::render_samples },
     Section {
         title: "Sessions",
         path: "/admin/sessions",
         routes: sessions::routes,
-        try_out: Pages::try_out_framed::<sessions::SessionsPage>,
+        render_samples: Pages::render_framed_samples::<sessions::SessionsPage>,
     },
     Section {
         title: "Settings",
         path: "/admin/settings",
         routes: settings::routes,
-        try_out: Pages::try_out_framed::<settings::SettingsPage>,
+        render_samples: Pages::render_framed_samples::<settings::SettingsPage>,
     },
-    Section { title: "Keys", path: "/admin/keys", routes: keys::routes, try_out: key_pages::try_out },
-    Section { title: "Mails", path: "/admin/mails", routes: mails::routes, try_out: mails::try_out },
+    Section { title: "Keys", path: "/admin/keys", routes: keys::routes, render_samples: key_pages::render_samples },
+    Section { title: "Mails", path: "/admin/mails", routes: outbox::routes, render_samples: outbox::render_samples },
     Section {
         title: "Audit log",
         path: "/admin/audit",
         routes: audit::routes,
-        try_out: Pages::try_out_framed::<audit::AuditPage>,
+        render_samples: Pages::render_framed_samples::<audit::AuditLogPage>,
     },
 ];
 
@@ -92,14 +92,14 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
 ];
 
 /// Renders every page of the zone once with samples.
-pub fn try_out(pages: &Pages) -> Result<(), TemplateError> {
-    for try_out in [
-        Pages::try_out_framed::<door::LoginPage>,
-        Pages::try_out_framed::<door::ProvePage>,
-        Pages::try_out_framed::<welcome::WelcomePage>,
-        Pages::try_out_framed::<trouble::TroublePage>,
+pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
+    for render_samples in [
+        Pages::render_framed_samples::<sign_in::SignInPage>,
+        Pages::render_framed_samples::<sign_in::StepUpPage>,
+        Pages::render_framed_samples::<welcome::WelcomePage>,
+        Pages::render_framed_samples::<page_error::ErrorPage>,
     ] {
-        try_out(pages)?;
+        render_samples(pages)?;
     }
-    SECTIONS.iter().try_for_each(|section| (section.try_out)(pages))
+    SECTIONS.iter().try_for_each(|section| (section.render_samples)(pages))
 }

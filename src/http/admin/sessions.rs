@@ -9,19 +9,19 @@ use minijinja::value::Value;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-use super::super::Http;
-use super::super::pages::Page;
 use super::dashboard::day;
-use super::door::{asked, text};
 use super::guard::{Checked, Superuser};
-use super::path::Within;
-use super::trouble::Trouble;
-use super::{Answer, frame};
+use super::page_error::PageError;
+use super::path::AdminPath;
+use super::sign_in::{query_value, text};
+use super::{PageResult, frame};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
+use crate::http::Http;
+use crate::http::pages::Page;
 use crate::issuer::admin::sessions::{self, EndSession};
 use crate::issuer::{Caller, users};
 use crate::store::{SessionCursor, SessionPage, SessionQuery};
@@ -38,18 +38,18 @@ pub fn routes() -> Router<Http> {
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
-struct Asked {
+struct SessionsQuery {
     user: String,
     dialect: Option<Dialect>,
     after: Option<SessionCursor>,
 }
 
-impl Asked {
+impl SessionsQuery {
     fn read(query: Option<&str>) -> Self {
         Self {
-            user: asked(query, "user").trim().to_owned(),
-            dialect: asked(query, "dialect").parse().ok(),
-            after: cursor(&asked(query, "after")),
+            user: query_value(query, "user").trim().to_owned(),
+            dialect: query_value(query, "dialect").parse().ok(),
+            after: cursor(&query_value(query, "after")),
         }
     }
 
@@ -70,21 +70,23 @@ fn cursor(text: &str) -> Option<SessionCursor> {
     Some(SessionCursor { opened_at, id: SessionId(Uuid::try_parse(id).ok()?) })
 }
 
-async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> Answer {
-    let asked = Asked::read(query.as_deref());
-    let whose = whose(&http, &asked.user).await?;
-    let found = match (&whose, asked.user.is_empty()) {
+async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> PageResult {
+    let query = SessionsQuery::read(query.as_deref());
+    let whose = find_user(&http, &query.user).await?;
+    let found = match (&whose, query.user.is_empty()) {
         (None, false) => None,
         (user, _) => {
-            let (user, dialect, after) = (user.as_ref().map(|user| user.id), asked.dialect, asked.after);
+            let user = user.as_ref().map(|user| user.id);
+            let dialect = query.dialect;
+            let after = query.after;
             Some(sessions::page(&http.issuer, SessionQuery { user, dialect, after, limit: PER_PAGE }).await?)
         }
     };
-    Ok(who.show(&http, StatusCode::OK, &SessionsPage { asked, found }))
+    Ok(who.show(&http, StatusCode::OK, &SessionsPage { query, found }))
 }
 
 /// The user somebody named by id, name or address.
-async fn whose(http: &Http, text: &str) -> Result<Option<User>, Trouble> {
+async fn find_user(http: &Http, text: &str) -> Result<Option<User>, PageError> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -93,15 +95,15 @@ async fn whose(http: &Http, text: &str) -> Result<Option<User>, Trouble> {
     Ok(http.issuer.store.read(move |tx| tx.user(id)).await?)
 }
 
-async fn end(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> Answer {
-    let id = Uuid::try_parse(&text(&mut form, "session")).map_err(|_| Trouble::NOT_FOUND)?;
-    let next = Within::parse(&text(&mut form, "next")).or_else(|| Within::parse(PATH));
+async fn end(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> PageResult {
+    let id = Uuid::try_parse(&text(&mut form, "session")).map_err(|_| PageError::NOT_FOUND)?;
+    let next = AdminPath::parse(&text(&mut form, "next")).or_else(|| AdminPath::parse(PATH));
     EndSession { id: SessionId(id), by: who.operator(from) }.run(&http.issuer).await?;
-    Ok(frame::done(&http, &next.unwrap_or_else(Within::first), "The session is ended."))
+    Ok(frame::redirect_with_flash(&http, &next.unwrap_or_else(AdminPath::first), "The session is ended."))
 }
 
 /// A session as a row of a table.
-pub fn told(session: &Session, user: Option<&User>) -> Value {
+pub fn session_row(session: &Session, user: Option<&User>) -> Value {
     context! {
         id => session.id.to_string(),
         user_id => session.user.0,
@@ -135,7 +137,7 @@ pub fn sample() -> Session {
 
 /// A page of sessions.
 pub struct SessionsPage {
-    asked: Asked,
+    query: SessionsQuery,
     /// None where a user is asked for whom there is not.
     found: Option<SessionPage>,
 }
@@ -143,31 +145,31 @@ pub struct SessionsPage {
 impl Page for SessionsPage {
     const TEMPLATE: &'static str = "admin/sessions.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let sessions = self.found.iter().flat_map(|found| &found.sessions);
         let next = self.found.as_ref().and_then(|found| found.next);
         let dialects = Dialect::ALL.map(|dialect| (dialect.name(), dialect.name()));
         context! {
-            user => &self.asked.user,
-            dialect => self.asked.dialect.map_or("", Dialect::name),
+            user => &self.query.user,
+            dialect => self.query.dialect.map_or("", Dialect::name),
             dialects => [("", "All dialects")].into_iter().chain(dialects).collect::<Vec<_>>(),
             is_unknown => self.found.is_none(),
-            sessions => sessions.map(|(session, user)| told(session, Some(user))).collect::<Value>(),
-            here => self.asked.link(self.asked.after),
-            first => if self.asked.after.is_some() { self.asked.link(None) } else { String::new() },
-            after => next.map(|next| self.asked.link(Some(next))).unwrap_or_default(),
+            sessions => sessions.map(|(session, user)| session_row(session, Some(user))).collect::<Value>(),
+            here => self.query.link(self.query.after),
+            first => if self.query.after.is_some() { self.query.link(None) } else { String::new() },
+            after => next.map(|next| self.query.link(Some(next))).unwrap_or_default(),
         }
     }
 
     fn samples() -> Vec<Self> {
-        let asked = Asked { user: "<b>".to_owned(), dialect: Some(Dialect::DrfPyjwt), after: cursor(CURSOR) };
+        let query = SessionsQuery { user: "<b>".to_owned(), dialect: Some(Dialect::DrfPyjwt), after: cursor(CURSOR) };
         let sessions = vec![(sample(), super::users::sample())];
         let found = Some(SessionPage { sessions, next: cursor(CURSOR) });
         let empty = Some(SessionPage::default());
         vec![
-            Self { asked: asked.clone(), found },
-            Self { asked, found: None },
-            Self { asked: Asked::default(), found: empty },
+            Self { query: query.clone(), found },
+            Self { query, found: None },
+            Self { query: SessionsQuery::default(), found: empty },
         ]
     }
 }
@@ -179,11 +181,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_what_a_link_says_or_none() {
-        let asked = Asked { user: "a&b".to_owned(), dialect: Some(Dialect::RestJwt), after: cursor(CURSOR) };
-        let link = asked.link(asked.after);
-        let read = Asked::read(link.split_once('?').map(|(_, query)| query));
-        assert_eq!((read.user, read.dialect, read.after), (asked.user, asked.dialect, asked.after));
+    fn a_session_cursor_is_parsed_or_ignored() {
+        let query = SessionsQuery { user: "a&b".to_owned(), dialect: Some(Dialect::RestJwt), after: cursor(CURSOR) };
+        let link = query.link(query.after);
+        let read = SessionsQuery::read(link.split_once('?').map(|(_, query)| query));
+        assert_eq!((read.user, read.dialect, read.after), (query.user, query.dialect, query.after));
         for bad in ["", "1700000000", "x.00000000-0000-0000-0000-000000000000", "1700000000.x", "."] {
             assert_eq!(cursor(bad), None, "{bad}");
         }

@@ -10,18 +10,18 @@ use minijinja::context;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use super::super::Http;
-use super::super::pages::Page;
-use super::acting::operator;
 use super::dashboard::day;
-use super::door::text;
-use super::guard::{Checked, Proven, Superuser};
-use super::path::Within;
-use super::trouble::sentence;
-use super::{Answer, frame};
-use crate::domain::setting::{Definition, Kind, Row, SettingError, Settings};
+use super::guard::{Checked, SteppedUp, Superuser};
+use super::operator::operator;
+use super::page_error::sentence;
+use super::path::AdminPath;
+use super::sign_in::text;
+use super::{PageResult, frame};
+use crate::domain::setting::{Definition, SettingError, SettingKind, SettingRow, Settings};
 use crate::domain::time::Timestamp;
-use crate::issuer::settings::{Listed, NotSet, ResetSetting, SetSetting, list, take_up};
+use crate::http::Http;
+use crate::http::pages::Page;
+use crate::issuer::settings::{ListedSetting, ResetSetting, SetSetting, SetSettingError, list, reload};
 use crate::issuer::{Caller, Issuer};
 use crate::store::{SettingChange, StoreError};
 
@@ -32,15 +32,17 @@ pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page).post(change))
 }
 
-async fn page(State(http): State<Http>, who: Superuser) -> Answer {
+async fn page(State(http): State<Http>, who: Superuser) -> PageResult {
     let page = SettingsPage::of(&http.issuer, None).await?;
     Ok(who.show(&http, StatusCode::OK, &page))
 }
 
-async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Proven>) -> Answer {
-    let (name, value) = (text(&mut form, "name"), text(&mut form, "value").trim().to_owned());
+async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<SteppedUp>) -> PageResult {
+    let name = text(&mut form, "name");
+    let value = text(&mut form, "value").trim().to_owned();
     let by = operator(who.superuser(), from);
-    let (store, now) = (&http.issuer.store, http.issuer.clock.now());
+    let store = &http.issuer.store;
+    let now = http.issuer.clock.now();
     let resets = text(&mut form, "do") == "reset";
     let changed = if resets {
         ResetSetting { name: name.clone(), by }.run(store, now).await
@@ -49,25 +51,25 @@ async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form 
     };
     match changed {
         Ok(value) => {
-            take_up(&http.issuer).await?;
+            reload(&http.issuer).await?;
             let word = if resets { " (the default)" } else { "" };
-            let word = format!("{name} is {}{word}, from the next token on.", written(&value));
-            Ok(frame::done(&http, &Within::parse_or_first(Some(&format!("{PATH}#{name}"))), &word))
+            let word = format!("{name} is {}{word}, from the next token on.", input_value(&value));
+            Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(&format!("{PATH}#{name}"))), &word))
         }
-        Err(NotSet::Refused(refusal)) => Err(refusal.into()),
-        Err(NotSet::Wrong(error)) => {
+        Err(SetSettingError::Refused(refusal)) => Err(refusal.into()),
+        Err(SetSettingError::Wrong(error)) => {
             let problem = match &error {
                 SettingError::Unfit { allowed, .. } => format!("This must be {allowed}."),
                 SettingError::Unknown { .. } => sentence(&error.to_string()),
             };
-            let page = SettingsPage::of(&http.issuer, Some(Tried { name, value, problem })).await?;
+            let page = SettingsPage::of(&http.issuer, Some(RejectedChange { name, value, problem })).await?;
             Ok(who.superuser().show(&http, StatusCode::BAD_REQUEST, &page))
         }
     }
 }
 
 /// A value as a person types it.
-fn written(value: &Json) -> String {
+fn input_value(value: &Json) -> String {
     match value {
         Json::Null => "none".to_owned(),
         Json::String(text) => text.clone(),
@@ -90,7 +92,7 @@ fn in_units(seconds: u64) -> String {
 }
 
 /// A change that was refused.
-pub struct Tried {
+pub struct RejectedChange {
     name: String,
     value: String,
     problem: String,
@@ -98,28 +100,28 @@ pub struct Tried {
 
 /// The settings in force.
 pub struct SettingsPage {
-    settings: Vec<Listed>,
-    tried: Option<Tried>,
+    settings: Vec<ListedSetting>,
+    tried: Option<RejectedChange>,
 }
 
 impl SettingsPage {
-    async fn of(issuer: &Issuer, tried: Option<Tried>) -> Result<Self, StoreError> {
+    async fn of(issuer: &Issuer, tried: Option<RejectedChange>) -> Result<Self, StoreError> {
         Ok(Self { settings: list(&issuer.store).await?, tried })
     }
 
-    fn setting(&self, listed: &Listed) -> Value {
-        let Listed { row: Row { name, value, default, min, max, .. }, about, allowed, changed } = listed;
+    fn setting(&self, listed: &ListedSetting) -> Value {
+        let ListedSetting { row: SettingRow { name, value, default, min, max, .. }, about, allowed, changed } = listed;
         let tried = self.tried.as_ref().filter(|tried| tried.name == *name);
         context! {
             name => *name,
             label => label(name),
             about => *about,
             allowed,
-            value => tried.map_or_else(|| written(value), |tried| tried.value.clone()),
-            in_force => written(value),
+            value => tried.map_or_else(|| input_value(value), |tried| tried.value.clone()),
+            in_force => input_value(value),
             in_units => value.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
             bounds => min.zip(*max).map(|(min, max)| format!("{} to {}", in_units(min), in_units(max))),
-            default => written(default),
+            default => input_value(default),
             default_in_units => default.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
             choices => choices(name),
             changed => changed.as_ref().map(|change| format!("{}, {} UTC", change.by, day(change.at))),
@@ -138,15 +140,15 @@ fn label(name: &str) -> String {
 /// What a setting may be, where that is one of a few words; else empty.
 fn choices(name: &str) -> Vec<&'static str> {
     match Definition::find(name).map(|definition| definition.kind) {
-        Ok(Kind::Flag) => vec!["true", "false"],
-        Ok(Kind::Choice { of, optional }) => of.iter().copied().chain(optional.then_some("none")).collect(),
+        Ok(SettingKind::Flag) => vec!["true", "false"],
+        Ok(SettingKind::Choice { of, optional }) => of.iter().copied().chain(optional.then_some("none")).collect(),
         _ => vec![],
     }
 }
 
 /// The settings by what they are of: each profile, and then the rest by the first level of its name.
-fn groups(settings: &[Listed]) -> Vec<(String, Vec<&Listed>)> {
-    let mut groups: Vec<(String, Vec<&Listed>)> = Vec::new();
+fn groups(settings: &[ListedSetting]) -> Vec<(String, Vec<&ListedSetting>)> {
+    let mut groups: Vec<(String, Vec<&ListedSetting>)> = Vec::new();
     for listed in settings {
         let of = listed.row.name.rsplit_once('.').map_or(listed.row.name, |(of, _)| of);
         match groups.iter_mut().find(|(known, _)| known == of) {
@@ -160,7 +162,7 @@ fn groups(settings: &[Listed]) -> Vec<(String, Vec<&Listed>)> {
 impl Page for SettingsPage {
     const TEMPLATE: &'static str = "admin/settings.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let groups = groups(&self.settings).into_iter().map(|(of, settings)| {
             let profile = of.strip_prefix("profiles.").map(str::to_owned);
             let settings = settings.into_iter().map(|listed| self.setting(listed)).collect::<Value>();
@@ -176,7 +178,7 @@ impl Page for SettingsPage {
             let at = Timestamp::from_unix(1_700_000_000);
             (name == "sessions.max_age").then(|| SettingChange { name: name.to_owned(), at, by: "<b>anna".to_owned() })
         };
-        let listed = |row: Row| Listed {
+        let listed = |row: SettingRow| ListedSetting {
             changed: changed(row.name),
             about: "what it does",
             allowed: "1 to 300 seconds, or none".to_owned(),
@@ -185,7 +187,7 @@ impl Page for SettingsPage {
         let page = |tried| Self { settings: Settings::default().rows().into_iter().map(listed).collect(), tried };
         let tried = |name: &str| {
             let problem = "This must be 1 to 7776000 seconds (write 5m for 300).".to_owned();
-            Some(Tried { name: name.to_owned(), value: "<b>".to_owned(), problem })
+            Some(RejectedChange { name: name.to_owned(), value: "<b>".to_owned(), problem })
         };
         vec![page(None), page(tried("profiles.jwt_issuer.access_lifetime")), page(tried("none.such"))]
     }
@@ -196,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seconds_are_told_in_units_of_people() {
+    fn seconds_are_displayed_in_larger_units() {
         let told = [0, 59, 90, 300, 5400, 86_400, 129_600, 2_592_000].map(in_units);
         assert_eq!(told, ["0 s", "59 s", "1 min 30 s", "5 min", "1 h 30 min", "24 h", "1 day 12 h", "30 days"]);
     }

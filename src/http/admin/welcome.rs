@@ -8,17 +8,17 @@ use minijinja::context;
 use minijinja::value::Value;
 use url::form_urlencoded;
 
-use super::super::Http;
-use super::super::pages::Page;
-use super::door::{admitted, text};
-use super::guard::{Checked, Visit};
-use super::path::Within;
-use super::trouble::{Trouble, problem};
-use super::{Answer, frame};
-use crate::domain::field::{Field, Problem};
+use super::guard::{AnonymousBrowser, Checked};
+use super::page_error::{PageError, problem};
+use super::path::AdminPath;
+use super::sign_in::{text, with_session};
+use super::{PageResult, frame};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::domain::user::{Email, Username};
-use crate::issuer::welcome::{FirstAccount, NotFirst, Welcome, check_link};
+use crate::http::Http;
+use crate::http::pages::Page;
+use crate::issuer::first_superuser::{CreateFirstSuperuser, FirstAccount, FirstSuperuserError, check_link};
 use crate::issuer::{Caller, Refusal};
 
 /// One page.
@@ -26,28 +26,33 @@ pub fn routes() -> Router<Http> {
     Router::new().route("/admin/welcome", get(page).post(make))
 }
 
-async fn page(State(http): State<Http>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+async fn page(State(http): State<Http>, RawQuery(query): RawQuery, headers: HeaderMap) -> PageResult {
     let query = query.unwrap_or_default();
     let token = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
     let token = token.map(|(_, token)| token.into_owned()).unwrap_or_default();
     check_link(&http.issuer, &token).await?;
     let page = WelcomePage { token, min_length: least(&http), ..WelcomePage::default() };
-    Ok(Visit::begin(&headers, &http).show(&http, StatusCode::OK, &page))
+    Ok(AnonymousBrowser::begin(&headers, &http).show(&http, StatusCode::OK, &page))
 }
 
-async fn make(State(http): State<Http>, from: Caller, Checked { who: visit, mut form }: Checked<Visit>) -> Answer {
+async fn make(
+    State(http): State<Http>,
+    from: Caller,
+    Checked { who: visit, mut form }: Checked<AnonymousBrowser>,
+) -> PageResult {
     let token = text(&mut form, "token");
-    let (username, email) = (text(&mut form, "username"), text(&mut form, "email"));
+    let username = text(&mut form, "username");
+    let email = text(&mut form, "email");
     let made = match account(&username, &email, Password::new(text(&mut form, "password"))) {
-        Ok(account) => Welcome { token: &token, account, from }.run(&http.issuer).await,
-        Err((field, problem)) => Err(NotFirst::Refused(Refusal::invalid(field, problem))),
+        Ok(account) => CreateFirstSuperuser { token: &token, account, from }.run(&http.issuer).await,
+        Err((field, problem)) => Err(FirstSuperuserError::Refused(Refusal::invalid(field, problem))),
     };
     let refusal = match made {
         Ok(session) => {
             let word = "You are the first superuser. Welcome.";
-            return Ok(admitted(&http, frame::done(&http, &Within::first(), word), &session));
+            return Ok(with_session(&http, frame::redirect_with_flash(&http, &AdminPath::first(), word), &session));
         }
-        Err(NotFirst::Refused(refusal)) => refusal,
+        Err(FirstSuperuserError::Refused(refusal)) => refusal,
         Err(no) => return Err(no.into()),
     };
     let Some(problem) = problem(&refusal) else { return Err(refusal.into()) };
@@ -55,7 +60,7 @@ async fn make(State(http): State<Http>, from: Caller, Checked { who: visit, mut 
     Ok(visit.show(&http, StatusCode::BAD_REQUEST, &page))
 }
 
-fn account(username: &str, email: &str, password: Password) -> Result<FirstAccount, (Field, Problem)> {
+fn account(username: &str, email: &str, password: Password) -> Result<FirstAccount, (Field, FieldProblem)> {
     let username = Username::parse(username).map_err(|problem| (Field::Username, problem))?;
     let email = Email::parse(email).map_err(|problem| (Field::Email, problem))?;
     Ok(FirstAccount { username, email, password })
@@ -65,14 +70,16 @@ fn least(http: &Http) -> usize {
     http.issuer.policy.passwords.min_length
 }
 
-impl From<NotFirst> for Trouble {
-    fn from(no: NotFirst) -> Self {
-        let told = |message: &str| Self::told(StatusCode::FORBIDDEN, "This link opens nothing", message);
+impl From<FirstSuperuserError> for PageError {
+    fn from(no: FirstSuperuserError) -> Self {
+        let told = |message: &str| Self::page(StatusCode::FORBIDDEN, "This link opens nothing", message);
         match no {
-            NotFirst::WrongLink => told("It is not whole. Open it as the server printed it."),
-            NotFirst::OldLink => told("It is over a day old. Start the server once more: it prints a new one."),
-            NotFirst::NotNeeded => told("There is a superuser: sign in as one."),
-            NotFirst::Refused(refusal) => refusal.into(),
+            FirstSuperuserError::WrongLink => told("It is not whole. Open it as the server printed it."),
+            FirstSuperuserError::OldLink => {
+                told("It is over a day old. Start the server once more: it prints a new one.")
+            }
+            FirstSuperuserError::NotNeeded => told("There is a superuser: sign in as one."),
+            FirstSuperuserError::Refused(refusal) => refusal.into(),
         }
     }
 }
@@ -95,7 +102,7 @@ pub struct WelcomePage {
 impl Page for WelcomePage {
     const TEMPLATE: &'static str = "admin/welcome.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let Self { token, username, email, min_length, problem } = self;
         context! { token, username, email, min_length, problem }
     }

@@ -11,23 +11,23 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::super::body::JsonOrForm;
-use super::super::rejection::Rejection;
-use super::super::{Http, reply};
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
+use crate::http::body::JsonOrForm;
+use crate::http::rejection::Rejection;
+use crate::http::{Http, reply};
 use crate::issuer::Fault;
 
 /// An answer that says no.
-pub struct Words(Box<Response>);
+pub struct DrfErrorBody(Box<Response>);
 
-impl IntoResponse for Words {
+impl IntoResponse for DrfErrorBody {
     fn into_response(self) -> Response {
         *self.0
     }
 }
 
-impl Words {
+impl DrfErrorBody {
     fn new(response: Response) -> Self {
         Self(Box::new(response))
     }
@@ -51,8 +51,8 @@ impl Words {
     }
 
     /// Fields a use case refused.
-    pub fn invalid(problems: &[(Field, Problem)]) -> Self {
-        Self::fields(problems.iter().map(|(field, problem)| (field.name(), said(*problem))))
+    pub fn invalid(problems: &[(Field, FieldProblem)]) -> Self {
+        Self::fields(problems.iter().map(|(field, problem)| (field.name(), message(*problem))))
     }
 
     /// A name or an address that somebody else has.
@@ -103,44 +103,48 @@ impl Words {
 }
 
 /// The answer of a route that has other methods. axum adds the `Allow` header.
-pub async fn wrong_method(method: Method) -> Words {
-    Words::detail(StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."))
+pub async fn wrong_method(method: Method) -> DrfErrorBody {
+    DrfErrorBody::detail(StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."))
 }
 
-fn said(problem: Problem) -> String {
+fn message(problem: FieldProblem) -> String {
     match problem {
-        Problem::Missing => "This field is required.".to_owned(),
-        Problem::NotText => "Not a valid string.".to_owned(),
-        Problem::Blank => "This field may not be blank.".to_owned(),
-        Problem::TooShort { min } => format!("This password is too short. It must contain at least {min} characters."),
-        Problem::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
-        Problem::TooManyBytes { max } => format!("Ensure this field has no more than {max} bytes."),
-        Problem::Unprintable => "Enter a valid value: no control characters, no spaces at its ends.".to_owned(),
-        Problem::AnothersEmail => "This may be an email address only if it is your own.".to_owned(),
-        Problem::NotAnEmail => "Enter a valid email address.".to_owned(),
-        Problem::Common => "This password is too common.".to_owned(),
-        Problem::Unchanged => "This password is the one you have.".to_owned(),
+        FieldProblem::Missing => "This field is required.".to_owned(),
+        FieldProblem::NotText => "Not a valid string.".to_owned(),
+        FieldProblem::Blank => "This field may not be blank.".to_owned(),
+        FieldProblem::TooShort { min } => {
+            format!("This password is too short. It must contain at least {min} characters.")
+        }
+        FieldProblem::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
+        FieldProblem::TooManyBytes { max } => format!("Ensure this field has no more than {max} bytes."),
+        FieldProblem::Unprintable => "Enter a valid value: no control characters, no spaces at its ends.".to_owned(),
+        FieldProblem::AnothersEmail => "This may be an email address only if it is your own.".to_owned(),
+        FieldProblem::NotAnEmail => "Enter a valid email address.".to_owned(),
+        FieldProblem::Common => "This password is too common.".to_owned(),
+        FieldProblem::Unchanged => "This password is the one you have.".to_owned(),
     }
 }
 
 /// The fields of a body, and what was found wrong with those that were asked for, in the order they were asked for.
-pub struct Fields {
+pub struct BodyFields {
     sent: Map<String, Value>,
     wrong: Vec<(&'static str, String)>,
 }
 
-impl FromRequest<Http> for Fields {
-    type Rejection = Words;
+impl FromRequest<Http> for BodyFields {
+    type Rejection = DrfErrorBody;
 
-    async fn from_request(request: Request, http: &Http) -> Result<Self, Words> {
+    async fn from_request(request: Request, http: &Http) -> Result<Self, DrfErrorBody> {
         let content_type =
             request.headers().get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
         let kind = match JsonOrForm::from_request(request, http).await {
             Ok(JsonOrForm(Value::Object(sent))) => return Ok(Self { sent, wrong: Vec::new() }),
             Ok(JsonOrForm(Value::Null)) => {
-                return Err(Words::fields([("non_field_errors", "No data provided".to_owned())]));
+                return Err(DrfErrorBody::fields([("non_field_errors", "No data provided".to_owned())]));
             }
-            Err(rejection) => return Err(Words::rejected(&rejection, content_type.as_deref().unwrap_or_default())),
+            Err(rejection) => {
+                return Err(DrfErrorBody::rejected(&rejection, content_type.as_deref().unwrap_or_default()));
+            }
             Ok(JsonOrForm(Value::Array(_))) => "list",
             Ok(JsonOrForm(Value::String(_))) => "str",
             Ok(JsonOrForm(Value::Bool(_))) => "bool",
@@ -153,15 +157,15 @@ impl FromRequest<Http> for Fields {
             }
         };
         let said = format!("Invalid data. Expected a dictionary, but got {kind}.");
-        Err(Words::fields([("non_field_errors", said)]))
+        Err(DrfErrorBody::fields([("non_field_errors", said)]))
     }
 }
 
-impl Fields {
+impl BodyFields {
     /// A text that must be there.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         if !self.sent.contains_key(name) {
-            self.wrong.push((name, said(Problem::Missing)));
+            self.wrong.push((name, message(FieldProblem::Missing)));
         }
         self.optional(name)
     }
@@ -173,7 +177,7 @@ impl Fields {
         let wrong = if text.contains('\0') {
             "Null characters are not allowed.".to_owned()
         } else if trimmed.is_empty() {
-            said(Problem::Blank)
+            message(FieldProblem::Blank)
         } else {
             return Some(trimmed.to_owned());
         };
@@ -191,13 +195,18 @@ impl Fields {
     pub fn password(&mut self) -> Option<Password> {
         let name = Field::Password.name();
         if !self.sent.contains_key(name) {
-            self.wrong.push((name, said(Problem::Missing)));
+            self.wrong.push((name, message(FieldProblem::Missing)));
         }
         self.raw(name).map(Password::new)
     }
 
     /// What a text means.
-    pub fn parsed<T>(&mut self, field: Field, text: Option<&str>, parse: fn(&str) -> Result<T, Problem>) -> Option<T> {
+    pub fn parsed<T>(
+        &mut self,
+        field: Field,
+        text: Option<&str>,
+        parse: fn(&str) -> Result<T, FieldProblem>,
+    ) -> Option<T> {
         match parse(text?) {
             Ok(parsed) => Some(parsed),
             Err(problem) => {
@@ -208,18 +217,18 @@ impl Fields {
     }
 
     /// Something is wrong with a field.
-    pub fn wrong(&mut self, field: Field, problem: Problem) {
-        self.wrong.push((field.name(), said(problem)));
+    pub fn wrong(&mut self, field: Field, problem: FieldProblem) {
+        self.wrong.push((field.name(), message(problem)));
     }
 
     /// Refuses the body if anything was found wrong.
-    pub fn checked(&self) -> Result<(), Words> {
+    pub fn checked(&self) -> Result<(), DrfErrorBody> {
         if self.wrong.is_empty() { Ok(()) } else { Err(self.refused()) }
     }
 
     /// The refusal of a body of which something was found wrong.
-    pub fn refused(&self) -> Words {
-        Words::fields(self.wrong.iter().map(|(name, said)| (*name, said.clone())))
+    pub fn refused(&self) -> DrfErrorBody {
+        DrfErrorBody::fields(self.wrong.iter().map(|(name, said)| (*name, said.clone())))
     }
 
     fn raw(&mut self, name: &'static str) -> Option<String> {
@@ -227,7 +236,7 @@ impl Fields {
             Value::String(text) => return Some(text.clone()),
             Value::Number(number) => return Some(number.to_string()),
             Value::Null => "This field may not be null.".to_owned(),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => said(Problem::NotText),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => message(FieldProblem::NotText),
         };
         self.wrong.push((name, wrong));
         None

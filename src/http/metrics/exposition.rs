@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 /// What a family of samples is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows, until the process begins anew.
     Counter,
     /// It goes up and down.
@@ -13,7 +13,7 @@ pub enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     const fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -32,23 +32,23 @@ pub struct Exposition(String);
 
 impl Exposition {
     /// Begins a family; its samples must follow. `help` is one line.
-    pub fn family(&mut self, name: &str, kind: Kind, help: &str) {
+    pub fn family(&mut self, name: &str, kind: MetricKind, help: &str) {
         self.put(format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
     }
 
     /// A sample of the family that was begun last, by that family's name.
     pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
-        self.put(format_args!("{name}{} {value}\n", Braced(labels, None)));
+        self.put(format_args!("{name}{} {value}\n", LabelSet(labels, None)));
     }
 
     /// A family of one sample without labels.
-    pub fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+    pub fn single(&mut self, name: &str, kind: MetricKind, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
     }
 
     /// A family of one sample, where its value is known.
-    pub fn known(&mut self, name: &str, kind: Kind, help: &str, value: Option<impl Display>) {
+    pub fn known(&mut self, name: &str, kind: MetricKind, help: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.single(name, kind, help, value);
         }
@@ -60,10 +60,10 @@ impl Exposition {
         for (place, bucket) in buckets.iter().enumerate() {
             count = count.saturating_add(*bucket);
             let bound = bounds.get(place).map_or("+Inf".to_owned(), f64::to_string);
-            self.put(format_args!("{name}_bucket{} {count}\n", Braced(labels, Some(&bound))));
+            self.put(format_args!("{name}_bucket{} {count}\n", LabelSet(labels, Some(&bound))));
         }
-        self.put(format_args!("{name}_sum{} {sum}\n", Braced(labels, None)));
-        self.put(format_args!("{name}_count{} {count}\n", Braced(labels, None)));
+        self.put(format_args!("{name}_sum{} {sum}\n", LabelSet(labels, None)));
+        self.put(format_args!("{name}_count{} {count}\n", LabelSet(labels, None)));
     }
 
     /// All of it.
@@ -78,9 +78,9 @@ impl Exposition {
 }
 
 /// `{name="value",…}`, or nothing where there is no label; the upper bound, if there is one, last.
-struct Braced<'a>(Labels<'a>, Option<&'a str>);
+struct LabelSet<'a>(Labels<'a>, Option<&'a str>);
 
-impl Display for Braced<'_> {
+impl Display for LabelSet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bound = self.1.map(|bound| ("le", bound));
         let mut open = '{';
@@ -106,13 +106,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_is_as_the_format_wants_it() {
+    fn the_exposition_follows_the_prometheus_format() {
         let mut text = Exposition::default();
-        text.family("things_total", Kind::Counter, "Things.");
+        text.family("things_total", MetricKind::Counter, "Things.");
         text.sample("things_total", &[("kind", "a \"b\" \\ \n"), ("other", "")], 7);
-        text.single("level", Kind::Gauge, "How high.", 0.25);
-        text.known("nothing", Kind::Gauge, "Not known.", None::<u64>);
-        text.family("took_seconds", Kind::Histogram, "How long.");
+        text.single("level", MetricKind::Gauge, "How high.", 0.25);
+        text.known("nothing", MetricKind::Gauge, "Not known.", None::<u64>);
+        text.family("took_seconds", MetricKind::Histogram, "How long.");
         text.histogram("took_seconds", &[("route", "/")], &[0.001, 1.0], &[2, 0, 3], 9.5);
         insta::assert_snapshot!(text.finish(), @r#"
         # HELP things_total Things.

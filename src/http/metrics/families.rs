@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::Http;
-use super::exposition::{Exposition, Kind};
+use super::exposition::{Exposition, MetricKind};
 use crate::domain::count::Count;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
+use crate::http::Http;
 use crate::issuer::{Issuer, Refusal, stats};
 use crate::telemetry::process::Process;
 use crate::telemetry::requests::{BOUNDS, Requests};
@@ -16,7 +16,8 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The whole text.
 pub async fn all(http: &Http) -> String {
-    let (issuer, mut text) = (&*http.issuer, Exposition::default());
+    let issuer = &*http.issuer;
+    let mut text = Exposition::default();
     life(&mut text, issuer).await;
     counts(&mut text, issuer);
     if let Some(requests) = &http.requests {
@@ -30,16 +31,16 @@ pub async fn all(http: &Http) -> String {
 }
 
 async fn life(text: &mut Exposition, issuer: &Issuer) {
-    text.family("countersign_build_info", Kind::Gauge, "Always 1; the label tells the version.");
+    text.family("countersign_build_info", MetricKind::Gauge, "Always 1; the label tells the version.");
     text.sample("countersign_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     let ready = u8::from(stats::readiness(issuer).await.is_ok());
     let help = "Whether it can serve: the database answers, and every profile has a key that signs. As /ready says.";
-    text.single("countersign_ready", Kind::Gauge, help, ready);
+    text.single("countersign_ready", MetricKind::Gauge, help, ready);
     let life = issuer.uptime.liveliness(&issuer.clock);
     let help = "How long the process has run.";
-    text.single("countersign_uptime_seconds", Kind::Gauge, help, life.uptime.as_secs());
+    text.single("countersign_uptime_seconds", MetricKind::Gauge, help, life.uptime.as_secs());
     let name = "countersign_availability_ratio";
-    text.family(name, Kind::Gauge, "The share of a window in which the process ran, its restarts included.");
+    text.family(name, MetricKind::Gauge, "The share of a window in which the process ran, its restarts included.");
     for (window, share) in life.availability {
         text.sample(name, &[("window", window)], share);
     }
@@ -50,7 +51,7 @@ fn counts(text: &mut Exposition, issuer: &Issuer) {
     for count in Count::all() {
         let name = format!("countersign_{}_total", count.family());
         if begun != count.family() {
-            text.family(&name, Kind::Counter, meaning(count));
+            text.family(&name, MetricKind::Counter, meaning(count));
             begun = count.family();
         }
         let value = issuer.counters.get(count);
@@ -88,8 +89,9 @@ const fn meaning(count: Count) -> &'static str {
 fn durations(text: &mut Exposition, requests: &Requests) {
     #[expect(clippy::cast_precision_loss, reason = "microseconds, exact for 285 years")]
     let seconds = |micros: u64| micros as f64 / 1e6;
-    let (name, bounds) = ("countersign_http_request_duration_seconds", BOUNDS.map(seconds));
-    text.family(name, Kind::Histogram, "How long requests took, by route and status; the key set is not timed.");
+    let name = "countersign_http_request_duration_seconds";
+    let bounds = BOUNDS.map(seconds);
+    text.family(name, MetricKind::Histogram, "How long requests took, by route and status; the key set is not timed.");
     for cell in requests.list() {
         let labels = [("route", cell.route.as_str()), ("status", CLASSES[cell.class - 1])];
         text.histogram(name, &labels, &bounds, &cell.buckets, seconds(cell.micros));
@@ -97,10 +99,11 @@ fn durations(text: &mut Exposition, requests: &Requests) {
 }
 
 fn keys(text: &mut Exposition, issuer: &Issuer) {
-    let (ring, now) = (issuer.ring(), issuer.clock.now());
+    let ring = issuer.ring();
+    let now = issuer.clock.now();
     let published: Vec<&Key> = ring.schedule().published(now, ring.default_algorithm());
     let mut each = |name: &str, help: &str, value: fn(&Key) -> Option<i64>| {
-        text.family(name, Kind::Gauge, help);
+        text.family(name, MetricKind::Gauge, help);
         for key in &published {
             let labels = [("alg", key.alg.name()), ("kid", key.kid.as_str()), ("state", key.state(now).name())];
             if let Some(value) = value(key) {
@@ -115,7 +118,7 @@ fn keys(text: &mut Exposition, issuer: &Issuer) {
     let help = "When a published key signs no more, where that is known.";
     each("countersign_key_signs_until_timestamp_seconds", help, |key| key.signs_until.map(Timestamp::unix));
     let name = "countersign_signing_key_age_seconds";
-    text.family(name, Kind::Gauge, "For how long the key that signs has signed.");
+    text.family(name, MetricKind::Gauge, "For how long the key that signs has signed.");
     for key in published.iter().filter(|key| key.state(now) == KeyState::Active) {
         text.sample(name, &[("alg", key.alg.name())], now.since(key.signs_from).as_secs());
     }
@@ -124,39 +127,41 @@ fn keys(text: &mut Exposition, issuer: &Issuer) {
 fn verifiers(text: &mut Exposition, issuer: &Issuer) {
     /// Who has not come for so long fetches no key sets any more.
     const GONE: Duration = Duration::from_hours(24);
-    let (set, now) = (issuer.ring().jwks().version, issuer.clock.now());
-    let seen = issuer.visitors.list();
+    let set = issuer.ring().jwks().version;
+    let now = issuer.clock.now();
+    let seen = issuer.jwks_clients.list();
     let recent = || seen.iter().filter(|who| now.since(who.last) < GONE);
     let name = "countersign_jwks_verifiers";
-    text.family(name, Kind::Gauge, "Who fetched the key set within a day, by whether they have the present one.");
+    text.family(name, MetricKind::Gauge, "Who fetched the key set within a day, by whether they have the present one.");
     let current = recent().filter(|who| who.set == set).count();
     text.sample(name, &[("set", "current")], current);
     text.sample(name, &[("set", "outdated")], recent().count() - current);
     let help = "Fetches of the key set by whom no note was made, for there were too many.";
-    text.single("countersign_jwks_unnoted_total", Kind::Counter, help, issuer.visitors.turned_away());
+    text.single("countersign_jwks_unnoted_total", MetricKind::Counter, help, issuer.jwks_clients.rejected());
 }
 
 async fn stored(text: &mut Exposition, issuer: &Issuer) {
     let asked = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
     let help = "Whether the database answers.";
-    text.single("countersign_database_up", Kind::Gauge, help, u8::from(asked.is_some()));
+    text.single("countersign_database_up", MetricKind::Gauge, help, u8::from(asked.is_some()));
     let help = "Reads and writes that the database could not do: locked, full, failing, or too many waited (503).";
-    text.single("countersign_store_unavailable_total", Kind::Counter, help, issuer.store.refused());
+    text.single("countersign_store_unavailable_total", MetricKind::Counter, help, issuer.store.unavailable_count());
     let help = "How much room the database takes, without its log.";
-    text.known("countersign_database_size_bytes", Kind::Gauge, help, asked.map(|(size, _)| size));
+    text.known("countersign_database_size_bytes", MetricKind::Gauge, help, asked.map(|(size, _)| size));
     let help = "Mails that are not sent yet.";
-    text.known("countersign_outbox_waiting", Kind::Gauge, help, asked.map(|(_, waiting)| waiting));
+    text.known("countersign_outbox_waiting", MetricKind::Gauge, help, asked.map(|(_, waiting)| waiting));
     let help = "Passwords that wait to be hashed.";
-    text.single("countersign_hashing_waiting", Kind::Gauge, help, issuer.hasher.waiting());
+    text.single("countersign_hashing_waiting", MetricKind::Gauge, help, issuer.hasher.waiting());
 }
 
 /// By the names that Prometheus' own libraries give them.
 fn process(text: &mut Exposition, issuer: &Issuer) {
-    let (process, started) = (Process::look(), issuer.uptime.liveliness(&issuer.clock).started_at);
+    let process = Process::read();
+    let started = issuer.uptime.liveliness(&issuer.clock).started_at;
     let help = "When the process started, in Unix time.";
-    text.single("process_start_time_seconds", Kind::Gauge, help, started.unix());
-    text.known("process_cpu_seconds_total", Kind::Counter, "Processor time used.", process.cpu_seconds);
-    text.known("process_resident_memory_bytes", Kind::Gauge, "Memory in use.", process.resident);
-    text.known("process_open_fds", Kind::Gauge, "Open file descriptors.", process.open_files);
-    text.known("process_max_fds", Kind::Gauge, "How many there may be.", process.max_files);
+    text.single("process_start_time_seconds", MetricKind::Gauge, help, started.unix());
+    text.known("process_cpu_seconds_total", MetricKind::Counter, "Processor time used.", process.cpu_seconds);
+    text.known("process_resident_memory_bytes", MetricKind::Gauge, "Memory in use.", process.resident);
+    text.known("process_open_fds", MetricKind::Gauge, "Open file descriptors.", process.open_files);
+    text.known("process_max_fds", MetricKind::Gauge, "How many there may be.", process.max_files);
 }

@@ -34,7 +34,7 @@ pub struct Operation {
     /// An example of each kind of body it takes, as JSON; none if it takes none.
     pub takes: &'static [&'static str],
     /// What it answers.
-    pub answers: &'static [Answer],
+    pub answers: &'static [ResponseExample],
 }
 
 impl Operation {
@@ -70,7 +70,7 @@ pub enum Access {
 }
 
 /// An answer's description: status, meaning, and an example of its body as JSON (empty for none).
-pub type Answer = (u16, &'static str, &'static str);
+pub type ResponseExample = (u16, &'static str, &'static str);
 
 /// A group of routes with a name and a word on them.
 #[derive(Clone, Copy, Debug)]
@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_example_is_json_and_every_operation_is_there_once() {
+    fn every_example_is_json_and_every_operation_is_unique() {
         let all: BTreeSet<Dialect> = Dialect::ALL.into();
         let mut seen = BTreeSet::new();
         for operation in chapters(&all).iter().flat_map(|chapter| chapter.operations) {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_examples_types_make_its_schema() {
+    fn a_schema_is_derived_from_the_example() {
         let made = schema(&json!({"id": 1, "tags": ["x"], "ok": true, "none": null}));
         let expected = json!({"type": "object", "properties": {
             "id": {"type": "integer"},

@@ -25,7 +25,7 @@ pub struct ApiDocPage {
 impl Page for ApiDocPage {
     const TEMPLATE: &'static str = "api_doc.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let anywhere = ANYWHERE.map(|(status, meaning, _)| context! { status, meaning, body => "" });
         context! {
             openapi => self.public_url.join("/openapi.json"),
@@ -130,7 +130,7 @@ mod tests {
     };
 
     #[test]
-    fn the_line_for_a_shell_says_all_that_is_sent() {
+    fn the_curl_command_contains_the_whole_request() {
         for page in ApiDocPage::samples() {
             let expected = r#"curl -X PUT 'https://auth.example.com/sign/it?a=1&c=3' -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"name": "O'\''Hara"}'"#;
             assert_eq!(page.curl(&ROUTE, ROUTE.takes[0]), expected);
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_example_is_laid_out_if_it_is_json() {
+    fn a_json_example_is_pretty_printed() {
         assert_eq!(pretty(ROUTE.takes[0]), "{\n  \"name\": \"O'Hara\"\n}");
         assert_eq!(pretty(""), "");
     }

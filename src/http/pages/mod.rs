@@ -12,12 +12,12 @@ use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::admin::frame::Frame;
+use super::admin::frame::PageFrame;
 use super::admin::sections;
 use super::reply;
-use crate::chance::Chance;
 use crate::domain::public_url::PublicUrl;
 use crate::issuer::Fault;
+use crate::random::Random;
 use crate::template::{TemplateError, TemplateSet};
 
 pub mod api_doc;
@@ -38,10 +38,10 @@ pub trait Page: Sized {
     const TEMPLATE: &'static str;
 
     /// What `page` is in it.
-    fn told(&self) -> Value;
+    fn context(&self) -> Value;
 
     /// Whether its form is sent in the name of whoever the cookie speaks for, and answered with the way to another site.
-    fn posts_abroad(&self) -> bool {
+    fn has_cross_site_form(&self) -> bool {
         false
     }
 
@@ -62,20 +62,20 @@ impl Pages {
         let built_in = [BUILT_IN, sections::TEMPLATES].concat();
         let set = TemplateSet::load(folder.map(|folder| folder.join("pages")).as_deref(), &built_in)?;
         let pages = Self { set, site: context! { name => public_url.host() } };
-        pages.try_out::<restore::RestorePage>()?;
-        pages.try_out::<api_doc::ApiDocPage>()?;
-        pages.try_out::<social::SocialPage>()?;
-        sections::try_out(&pages)?;
+        pages.render_samples::<restore::RestorePage>()?;
+        pages.render_samples::<api_doc::ApiDocPage>()?;
+        pages.render_samples::<social::SocialPage>()?;
+        sections::render_samples(&pages)?;
         Ok(pages)
     }
 
-    fn try_out<P: Page>(&self) -> Result<(), TemplateError> {
+    fn render_samples<P: Page>(&self) -> Result<(), TemplateError> {
         let samples = P::samples();
-        samples.iter().try_for_each(|sample| self.set.try_out(P::TEMPLATE, self.context(sample, "sample")))
+        samples.iter().try_for_each(|sample| self.set.render_sample(P::TEMPLATE, self.context(sample, "sample")))
     }
 
     fn context(&self, page: &impl Page, nonce: &str) -> Value {
-        context! { site => self.site.clone(), nonce, page => page.told() }
+        context! { site => self.site.clone(), nonce, page => page.context() }
     }
 
     /// Renders a page of the admin zone in its frame, without headers.
@@ -84,23 +84,23 @@ impl Pages {
     }
 
     /// Renders a page of the admin zone once with samples, in every kind of frame.
-    pub fn try_out_framed<P: Page>(&self) -> Result<(), TemplateError> {
-        let frames = Frame::samples().map(|frame| frame.told());
+    pub fn render_framed_samples<P: Page>(&self) -> Result<(), TemplateError> {
+        let frames = PageFrame::samples().map(|frame| frame.context());
         let samples = P::samples();
         let mut all = samples.iter().flat_map(|sample| frames.iter().map(|frame| self.in_frame(sample, frame)));
-        all.try_for_each(|context| self.set.try_out(P::TEMPLATE, context))
+        all.try_for_each(|context| self.set.render_sample(P::TEMPLATE, context))
     }
 
     fn in_frame(&self, page: &impl Page, frame: &Value) -> Value {
-        context! { site => self.site.clone(), frame => frame.clone(), page => page.told() }
+        context! { site => self.site.clone(), frame => frame.clone(), page => page.context() }
     }
 
     /// Renders a page.
-    pub fn show<P: Page>(&self, status: StatusCode, page: &P, chance: &Chance) -> Response {
+    pub fn show<P: Page>(&self, status: StatusCode, page: &P, chance: &Random) -> Response {
         let nonce = chance.uuid().simple().to_string();
         match self.set.render(P::TEMPLATE, self.context(page, &nonce)) {
-            Ok(text) => guarded(status, text, &nonce, page.posts_abroad()),
-            Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::broke),
+            Ok(text) => with_security_headers(status, text, &nonce, page.has_cross_site_form()),
+            Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::internal_error),
         }
     }
 }
@@ -111,7 +111,7 @@ impl Pages {
 /// Where its form leads to another site, browsers would hold `form-action` against every host on the way, and providers
 /// send people on as they like; and without a referrer the form's `Origin` would be `null`, which no page of ours has. So
 /// the first is left out, and of the second no more is told than where we are.
-fn guarded(status: StatusCode, text: String, nonce: &str, posts_abroad: bool) -> Response {
+fn with_security_headers(status: StatusCode, text: String, nonce: &str, posts_abroad: bool) -> Response {
     let (forms, referrer) = if posts_abroad { ("", "strict-origin") } else { (" form-action 'self';", "no-referrer") };
     let policy =
         format!("default-src 'none'; style-src 'nonce-{nonce}';{forms} frame-ancestors 'none'; base-uri 'none'");
@@ -139,8 +139,8 @@ pub fn sentence(message: &str) -> String {
 mod tests {
     use std::fs;
 
-    use super::super::admin::door::LoginPage;
     use super::*;
+    use crate::http::admin::sign_in::SignInPage;
 
     fn load(folder: Option<&Path>) -> Result<Pages, TemplateError> {
         Pages::load(folder, &"https://auth.example.com/sign".parse().unwrap())
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_renders_every_sample_without_script_and_markup_of_others() {
+    fn every_page_renders_every_sample_without_scripts_or_injected_markup() {
         every_sample_is_harmless::<restore::RestorePage>();
         every_sample_is_harmless::<api_doc::ApiDocPage>();
         every_sample_is_harmless::<social::SocialPage>();
@@ -168,7 +168,7 @@ mod tests {
 
     /// Every template of the admin zone is one that [`sections::try_out`] renders, in every frame and with every sample.
     #[test]
-    fn no_template_of_the_admin_zone_has_script_style_or_markup_of_its_own() {
+    fn admin_templates_contain_no_script_or_inline_style() {
         for (name, source) in sections::TEMPLATES {
             // The one thing that is fetched: a mail of ours, in a frame where nothing runs.
             let source = source.replace(" sandbox title=\"{{ mail.name }} as HTML\" src=\"{{ frame.base }}/admin/", "");
@@ -177,9 +177,9 @@ mod tests {
             }
         }
         let pages = load(None).unwrap();
-        let [door, inside] = Frame::samples().map(|frame| frame.told());
+        let [door, inside] = PageFrame::samples().map(|frame| frame.context());
         for frame in [door, inside] {
-            for sample in LoginPage::samples() {
+            for sample in SignInPage::samples() {
                 let text = pages.framed(&sample, &frame).unwrap();
                 assert!(!text.contains("<b>") && text.contains("name=\"csrf\" value=\"t0ken\""), "{text}");
                 let h1 = text.split("<h1>").nth(1).unwrap();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_goes_before_what_is_built_in_and_names_itself_if_it_is_broken() {
+    fn a_template_file_overrides_the_built_in_one_and_is_named_if_invalid() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pages/restore.html");
         fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -32,7 +32,7 @@ pub enum RestorePage {
 impl Page for RestorePage {
     const TEMPLATE: &'static str = "restore.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         match self {
             Self::Form { action, token, min_length, problem } => {
                 context! { view => "form", action, token, min_length, problem }

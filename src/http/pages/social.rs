@@ -18,13 +18,13 @@ pub enum SocialPage {
         /// Why, in a sentence.
         problem: String,
         /// How to go on.
-        again: Again,
+        again: RetryAction,
     },
 }
 
 /// How whoever was refused goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Again {
+pub enum RetryAction {
     /// By following a link.
     Link(String),
     /// By sending a form: what it leads to changes the account of whoever is signed in, and no link may do that.
@@ -36,7 +36,7 @@ pub enum Again {
 impl Page for SocialPage {
     const TEMPLATE: &'static str = "social.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         match self {
             Self::Offered { providers } => {
                 let told = providers.iter().map(|(path, label)| context! { path, label }).collect::<Vec<_>>();
@@ -44,17 +44,17 @@ impl Page for SocialPage {
             }
             Self::Refused { problem, again } => {
                 let (way, again) = match again {
-                    Again::Link(to) => ("link", to),
-                    Again::Form(to) => ("form", to),
-                    Again::Back(to) => ("back", to),
+                    RetryAction::Link(to) => ("link", to),
+                    RetryAction::Form(to) => ("form", to),
+                    RetryAction::Back(to) => ("back", to),
                 };
                 context! { view => "refused", problem, way, again }
             }
         }
     }
 
-    fn posts_abroad(&self) -> bool {
-        matches!(self, Self::Refused { again: Again::Form(_), .. })
+    fn has_cross_site_form(&self) -> bool {
+        matches!(self, Self::Refused { again: RetryAction::Form(_), .. })
     }
 
     fn samples() -> Vec<Self> {
@@ -63,9 +63,9 @@ impl Page for SocialPage {
         vec![
             Self::Offered { providers: vec![provider("/google/", "Google"), provider("/work/", "<b>Work</b>")] },
             Self::Offered { providers: Vec::new() },
-            refused(Again::Link("/google/".to_owned())),
-            refused(Again::Form("/google/".to_owned())),
-            refused(Again::Back("/welcome".to_owned())),
+            refused(RetryAction::Link("/google/".to_owned())),
+            refused(RetryAction::Form("/google/".to_owned())),
+            refused(RetryAction::Back("/welcome".to_owned())),
         ]
     }
 }

@@ -7,22 +7,22 @@ use axum::http::header::{CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, Request, StatusCode, Version};
 use axum::response::Response;
 
-use super::super::reply;
+use crate::http::reply;
 
 /// The answer to a head that can't be taken, after which the connection ends; None for a good one.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
     if !names_one_host(request.headers(), request.version()) {
         let message = "send one Host header, which names a host";
-        return Some(last(reply::error(StatusCode::BAD_REQUEST, "wrong_host", message)));
+        return Some(closing(reply::error(StatusCode::BAD_REQUEST, "wrong_host", message)));
     }
     if !has_known_coding(request.headers()) {
         let message = "send the body as it is, or by transfer-encoding: chunked alone";
-        return Some(last(reply::error(StatusCode::NOT_IMPLEMENTED, "unknown_transfer_coding", message)));
+        return Some(closing(reply::error(StatusCode::NOT_IMPLEMENTED, "unknown_transfer_coding", message)));
     }
     None
 }
 
-fn last(mut answer: Response) -> Response {
+fn closing(mut answer: Response) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_a_name_or_an_address_with_or_without_a_port() {
+    fn a_host_is_a_name_or_address_with_an_optional_port() {
         for good in ["x", "id.example.org", "id.example.org:8443", "127.0.0.1:8080", "[::1]", "[::ffff:192.0.2.1]:1"] {
             assert!(is_host(good.as_bytes()), "{good}");
         }
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_and_an_old_client_may_have_none() {
+    fn http_1_1_needs_exactly_one_host_header() {
         let headers = |hosts: &[&'static str]| {
             let mut headers = HeaderMap::new();
             for host in hosts {

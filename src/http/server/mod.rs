@@ -29,17 +29,17 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-mod crowd;
+mod connection_limit;
+pub mod fd_limit;
 mod head;
-mod impatient;
-pub mod room;
+mod request_phase;
 pub mod tls;
-mod turn;
+mod write_timeout;
 
-use crowd::Crowd;
-use impatient::Impatient;
+use connection_limit::ConnectionLimit;
+use request_phase::RequestPhase;
 use tls::Tls;
-use turn::Turn;
+use write_timeout::WriteTimeout;
 
 /// How long a request's head may take to come, and how long a connection may be idle before the next one begins.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -50,7 +50,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller may take nothing of its answer.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a caller may take for a step (a request's head, its body, taking the answer) where all places are taken.
-const PATIENCE: Duration = Duration::from_secs(2);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long requests in flight may take to finish once the process is told to stop.
 const GRACE: Duration = Duration::from_secs(8);
 /// How long nobody is accepted after the system could not give a connection.
@@ -72,15 +72,15 @@ pub struct Server {
 }
 
 /// The server while it runs.
-struct Running {
+struct RunningServer {
     protocol: http1::Builder,
     router: Router,
     tls: Option<Arc<Tls>>,
-    crowd: Crowd,
+    connection_limit: ConnectionLimit,
     connections: JoinSet<()>,
     /// Says to every connection there is that it ends as soon as nothing is in flight on it, and that it is to be quick;
     /// true: as everything ends.
-    leave: watch::Sender<bool>,
+    shutdown: watch::Sender<bool>,
 }
 
 impl Server {
@@ -96,25 +96,25 @@ impl Server {
         let mut protocol = http1::Builder::new();
         // Without a timer hyper's header timeout does nothing, and a half-sent request would be waited for.
         protocol.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_MAX);
-        let mut running = Running {
+        let mut running = RunningServer {
             protocol,
             router: self.router,
             tls: self.tls.map(Arc::new),
-            crowd: Crowd::new(self.max_connections),
+            connection_limit: ConnectionLimit::new(self.max_connections),
             connections: JoinSet::new(),
-            leave: watch::Sender::new(false),
+            shutdown: watch::Sender::new(false),
         };
-        let mut tls_turns = turns(TLS_WATCH);
+        let mut tls_turns = ticks(TLS_WATCH);
         loop {
             let connected = running.connections.len();
-            let has_room = running.crowd.has_room(connected);
+            let has_room = running.connection_limit.has_capacity(connected);
             tokio::select! {
                 biased;
-                () = said(&mut stop) => break,
-                Some(ended) = running.connections.join_next() => tell_panic(ended),
-                accepted = listener.accept(), if has_room => running.take(accepted).await,
+                () = signalled(&mut stop) => break,
+                Some(ended) = running.connections.join_next() => log_panic(ended),
+                accepted = listener.accept(), if has_room => running.accept(accepted).await,
                 // Those who have come since it was said last.
-                () = sleep(PATIENCE), if !has_room => running.say_leave(),
+                () = sleep(BUSY_TIMEOUT), if !has_room => running.signal_shutdown(),
                 _ = tls_turns.tick(), if running.tls.is_some() => running.watch_tls(),
             }
         }
@@ -124,43 +124,45 @@ impl Server {
     }
 }
 
-impl Running {
-    async fn take(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
+impl RunningServer {
+    async fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
             Ok((stream, peer)) => {
                 // Before it is one of them: whoever has just come is not sent away.
-                if self.crowd.enters(self.connections.len()) {
-                    self.say_leave();
+                if self.connection_limit.admit(self.connections.len()) {
+                    self.signal_shutdown();
                 }
                 self.spawn(stream, peer);
             }
             // The caller has gone before we came.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
-                self.crowd.failed(self.connections.len(), &error);
-                self.say_leave();
+                self.connection_limit.failed(self.connections.len(), &error);
+                self.signal_shutdown();
                 sleep(PAUSE).await;
             }
         }
     }
 
-    fn say_leave(&self) {
-        self.leave.send_replace(false);
+    fn signal_shutdown(&self) {
+        self.shutdown.send_replace(false);
     }
 
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
         // Answers are written whole: waiting for more to send with them would only delay them. A socket that can't be
         // told so works all the same.
         let _ = stream.set_nodelay(true);
-        let stream = Impatient::new(stream, UNREAD_TIMEOUT);
-        let (protocol, router, mut leave) = (self.protocol.clone(), self.router.clone(), self.leave.subscribe());
+        let stream = WriteTimeout::new(stream, UNREAD_TIMEOUT);
+        let protocol = self.protocol.clone();
+        let router = self.router.clone();
+        let mut leave = self.shutdown.subscribe();
         match &self.tls {
-            None => self.connections.spawn(converse(protocol, router, stream, peer, leave)),
+            None => self.connections.spawn(serve_connection(protocol, router, stream, peer, leave)),
             Some(tls) => {
                 let tls = TlsAcceptor::from(tls.config());
                 self.connections.spawn(async move {
-                    if let Some(stream) = agree(tls, stream, peer, &mut leave).await {
-                        converse(protocol, router, stream, peer, leave).await;
+                    if let Some(stream) = handshake(tls, stream, peer, &mut leave).await {
+                        serve_connection(protocol, router, stream, peer, leave).await;
                     }
                 })
             }
@@ -174,10 +176,10 @@ impl Running {
     }
 
     async fn end(mut self) {
-        self.leave.send_replace(true);
+        self.shutdown.send_replace(true);
         let all = async {
             while let Some(ended) = self.connections.join_next().await {
-                tell_panic(ended);
+                log_panic(ended);
             }
         };
         if timeout(GRACE, all).await.is_err() {
@@ -191,7 +193,7 @@ impl Running {
 }
 
 /// Agrees on TLS with a caller; None if that fails, takes too long, or is still going on at the end.
-async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
+async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     tls: TlsAcceptor,
     stream: S,
     peer: SocketAddr,
@@ -205,7 +207,7 @@ async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
             if *leave.borrow_and_update() {
                 return None;
             }
-            timeout(PATIENCE, agreeing).await.flatten()
+            timeout(BUSY_TIMEOUT, agreeing).await.flatten()
         }
     };
     match agreed {
@@ -223,7 +225,7 @@ async fn agree<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Answers the requests of one connection until it ends, or until it was told to leave and is idle or slow.
-async fn converse(
+async fn serve_connection(
     protocol: http1::Builder,
     router: Router,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
@@ -231,7 +233,7 @@ async fn converse(
     mut leave: watch::Receiver<bool>,
 ) {
     let router = TowerToHyperService::new(router);
-    let turn = Turn::default();
+    let turn = RequestPhase::default();
     let steps = &turn;
     let service = service_fn(move |mut request: Request<Incoming>| {
         let refusal = head::refusal(&request);
@@ -252,7 +254,7 @@ async fn converse(
                     return Ok(refusal);
                 }
             };
-            steps.answered();
+            steps.response_ready();
             if is_last {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -267,7 +269,7 @@ async fn converse(
             connection.as_mut().graceful_shutdown();
             if *leave.borrow() {
                 connection.await
-            } else if let Some(ended) = turn.hurry(connection, PATIENCE).await {
+            } else if let Some(ended) = turn.enforce_timeouts(connection, BUSY_TIMEOUT).await {
                 ended
             } else {
                 tracing::debug!(%peer, "a slow connection made room");
@@ -281,18 +283,18 @@ async fn converse(
 }
 
 /// Waits for the word; when nobody is left to say it, that is one too.
-async fn said(word: &mut watch::Receiver<bool>) {
+async fn signalled(word: &mut watch::Receiver<bool>) {
     let _ = word.wait_for(|said| *said).await;
 }
 
-fn turns(period: Duration) -> Interval {
+fn ticks(period: Duration) -> Interval {
     let mut turns = interval(period);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     turns
 }
 
 /// What panics in a handler is caught there; what gets here is ours or the protocol's.
-fn tell_panic(ended: Result<(), JoinError>) {
+fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {

@@ -33,7 +33,7 @@ pub enum TlsError {
 /// How TLS is spoken: HTTP/1.1 alone is offered, as its timers hold for every connection.
 pub struct Tls {
     config: ArcSwap<ServerConfig>,
-    files: Option<Files>,
+    files: Option<CertificateFiles>,
 }
 
 impl fmt::Debug for Tls {
@@ -43,14 +43,14 @@ impl fmt::Debug for Tls {
 }
 
 #[derive(Debug)]
-struct Files {
+struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
     /// What was there when they were last read, whether or not it could be used.
-    seen: Mutex<Option<[Stamp; 2]>>,
+    seen: Mutex<Option<[FileVersion; 2]>>,
 }
 
-type Stamp = (u64, u64, i64, i64);
+type FileVersion = (u64, u64, i64, i64);
 
 impl Tls {
     /// A chain and its private key that stay as they are, both in PEM.
@@ -60,8 +60,8 @@ impl Tls {
 
     /// A chain and its private key in files that may be replaced while the server runs.
     pub fn from_files(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
-        let files = Files { certificate, key, seen: Mutex::default() };
-        let seen = files.stamps();
+        let files = CertificateFiles { certificate, key, seen: Mutex::default() };
+        let seen = files.file_versions();
         let config = ArcSwap::from_pointee(files.config()?);
         *files.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
         Ok(Self { config, files: Some(files) })
@@ -77,7 +77,7 @@ impl Tls {
     pub fn reload(&self) {
         let Some(files) = &self.files else { return };
         let mut seen = files.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = files.stamps();
+        let found = files.file_versions();
         if found.is_none() || *seen == found {
             return;
         }
@@ -92,7 +92,7 @@ impl Tls {
     }
 }
 
-impl Files {
+impl CertificateFiles {
     fn config(&self) -> Result<ServerConfig, TlsError> {
         let read = |path: &Path| fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source });
         let key = SecretBytes::new(read(&self.key)?);
@@ -100,7 +100,7 @@ impl Files {
     }
 
     /// None while one of them is missing: it is being replaced.
-    fn stamps(&self) -> Option<[Stamp; 2]> {
+    fn file_versions(&self) -> Option<[FileVersion; 2]> {
         let stamp = |path: &Path| {
             let entry = fs::metadata(path).ok()?;
             Some((entry.ino(), entry.size(), entry.mtime(), entry.mtime_nsec()))
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_were_replaced_are_taken_up_when_both_are_there() {
+    fn replaced_tls_files_are_reloaded_once_both_match() {
         let folder = tempfile::tempdir().unwrap();
         let (chain, key) = for_tls("one.example.com").unwrap();
         put(folder.path(), &[("chain", chain.as_bytes()), ("key", key.expose())]);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_says_so() {
+    fn unusable_tls_files_are_reported() {
         let (chain, key) = for_tls("one.example.com").unwrap();
         let (_, other) = for_tls("two.example.com").unwrap();
         for (chain, key) in [(chain.as_bytes(), &other), (b"", &key), (chain.as_bytes(), &SecretBytes::new(vec![]))] {

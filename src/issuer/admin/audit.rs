@@ -14,11 +14,11 @@ pub async fn page(issuer: &Issuer, query: AuditQuery) -> Result<AuditPage, Refus
 
 /// All lines that are asked for, newest first, slice by slice. What is written meanwhile is not among them.
 #[derive(Clone, Debug)]
-pub struct Export {
+pub struct AuditExport {
     rest: Option<AuditQuery>,
 }
 
-impl Export {
+impl AuditExport {
     /// Begins; the query's limit is the export's own.
     pub fn new(query: AuditQuery) -> Self {
         Self { rest: Some(AuditQuery { limit: SLICE, ..query }) }

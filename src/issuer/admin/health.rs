@@ -15,32 +15,32 @@ const NEVER: i64 = i64::MIN;
 
 /// What was last counted and swept, by this process.
 #[derive(Debug)]
-pub struct Vitals {
-    counted: ArcSwapOption<Counted>,
-    swept_at: AtomicI64,
+pub struct MaintenanceState {
+    counted: ArcSwapOption<RowCounts>,
+    cleaned_up_at: AtomicI64,
 }
 
-impl Default for Vitals {
+impl Default for MaintenanceState {
     fn default() -> Self {
-        Self { counted: ArcSwapOption::empty(), swept_at: AtomicI64::new(NEVER) }
+        Self { counted: ArcSwapOption::empty(), cleaned_up_at: AtomicI64::new(NEVER) }
     }
 }
 
-impl Vitals {
+impl MaintenanceState {
     /// A sweep came to its end.
-    pub fn swept(&self, at: Timestamp) {
-        self.swept_at.store(at.unix(), Ordering::Relaxed);
+    pub fn record_cleanup(&self, at: Timestamp) {
+        self.cleaned_up_at.store(at.unix(), Ordering::Relaxed);
     }
 
-    fn last_sweep(&self) -> Option<Timestamp> {
-        let at = self.swept_at.load(Ordering::Relaxed);
+    fn last_cleanup(&self) -> Option<Timestamp> {
+        let at = self.cleaned_up_at.load(Ordering::Relaxed);
         (at != NEVER).then(|| Timestamp::from_unix(at))
     }
 }
 
 /// Counts of rows, and when they were true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
+pub struct RowCounts {
     /// Users, disabled ones among them.
     pub users: u64,
     /// Sessions that were not ended, those among them that ran out within a day or so.
@@ -52,7 +52,7 @@ pub struct Counted {
 
 /// How the store is.
 #[derive(Clone, Copy, Debug)]
-pub struct Health {
+pub struct StoreHealth {
     /// The database's size.
     pub size: FileSize,
     /// Mails that wait.
@@ -60,25 +60,27 @@ pub struct Health {
     /// When the oldest of them was written.
     pub oldest_waiting_mail: Option<Timestamp>,
     /// When this process swept last; None before its first time.
-    pub last_sweep: Option<Timestamp>,
+    pub last_cleanup: Option<Timestamp>,
     /// Users and sessions, at most five minutes old.
-    pub counted: Counted,
+    pub counted: RowCounts,
 }
 
 /// Asks the store how it is. The first look, and one in five minutes, counts rows; the others cost a few look-ups.
-pub async fn health(issuer: &Issuer) -> Result<Health, Refusal> {
-    let (at, monotonic) = (issuer.clock.now(), issuer.clock.monotonic());
-    let fresh = |counted: &Counted| monotonic.saturating_sub(counted.monotonic) < COUNTED_FOR;
+pub async fn health(issuer: &Issuer) -> Result<StoreHealth, Refusal> {
+    let at = issuer.clock.now();
+    let monotonic = issuer.clock.monotonic();
+    let fresh = |counted: &RowCounts| monotonic.saturating_sub(counted.monotonic) < COUNTED_FOR;
     let known = issuer.vitals.counted.load_full().map(|counted| *counted).filter(fresh);
-    let last_sweep = issuer.vitals.last_sweep();
+    let last_sweep = issuer.vitals.last_cleanup();
     let read = issuer.store.read(move |tx| {
         let counted = match known {
             Some(counted) => counted,
-            None => Counted { users: tx.user_count()?, open_sessions: tx.open_session_count()?, at, monotonic },
+            None => RowCounts { users: tx.user_count()?, open_sessions: tx.open_session_count()?, at, monotonic },
         };
-        let (size, mails_waiting) = (tx.file_size()?, tx.mails_waiting()?);
+        let size = tx.file_size()?;
+        let mails_waiting = tx.mails_waiting()?;
         let oldest_waiting_mail = tx.oldest_waiting_mail()?;
-        Ok::<_, Refusal>(Health { size, mails_waiting, oldest_waiting_mail, last_sweep, counted })
+        Ok::<_, Refusal>(StoreHealth { size, mails_waiting, oldest_waiting_mail, last_cleanup: last_sweep, counted })
     });
     let health = read.await?;
     issuer.vitals.counted.store(Some(health.counted.into()));

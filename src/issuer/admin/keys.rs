@@ -2,66 +2,68 @@
 
 use std::sync::Arc;
 
-use crate::crypto::key_dir::{KeyDirError, Revoked};
+use crate::crypto::key_dir::{KeyDirError, RevokedKey};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Action, Operator};
-use crate::domain::key::{Key, KeyState, Kid, NextRotation, RevocationOutlook, RotationOutlook};
+use crate::domain::key::{Key, KeyState, Kid, NextRotation, RevocationPreview, RotationPreview};
 use crate::domain::time::Timestamp;
-use crate::issuer::{Denied, Fault, Issuer, Rule, keys, settings};
+use crate::issuer::{Denied, Fault, Issuer, OperatorRule, keys, settings};
 use crate::store::StoreError;
 
 /// All keys at one moment.
 #[derive(Clone, Debug)]
-pub struct TimeLine {
+pub struct KeyTimeline {
     /// The moment.
     pub now: Timestamp,
     /// Each algorithm the ring has keys of.
-    pub algorithms: Vec<Line>,
+    pub algorithms: Vec<AlgorithmTimeline>,
 }
 
 /// One algorithm's keys.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct AlgorithmTimeline {
     /// The algorithm.
     pub alg: Algorithm,
     /// Its keys, in the order they came in.
-    pub keys: Vec<Shown>,
+    pub keys: Vec<TimelineKey>,
     /// The change that comes by itself, if any does.
     pub next: Option<NextRotation>,
     /// What follows from rotating now, publishing ahead.
-    pub rotation: Option<RotationOutlook>,
+    pub rotation: Option<RotationPreview>,
     /// What follows from rotating now and signing at once.
-    pub at_once: Option<RotationOutlook>,
+    pub at_once: Option<RotationPreview>,
 }
 
 /// A key, and what would follow from its end.
 #[derive(Clone, Debug)]
-pub struct Shown {
+pub struct TimelineKey {
     /// The key's dates.
     pub key: Key,
     /// Its state at the moment.
     pub state: KeyState,
     /// What follows from revoking it now; None where it is revoked.
-    pub revocation: Option<RevocationOutlook>,
+    pub revocation: Option<RevocationPreview>,
 }
 
 /// The keys this process has in force. Touches no disk.
-pub fn time_line(issuer: &Issuer) -> TimeLine {
-    let (ring, now, policy) = (issuer.ring(), issuer.clock.now(), keys::policy(issuer));
+pub fn timeline(issuer: &Issuer) -> KeyTimeline {
+    let ring = issuer.ring();
+    let now = issuer.clock.now();
+    let policy = keys::policy(issuer);
     let schedule = ring.schedule();
-    let shown = |key: &Key| Shown {
+    let shown = |key: &Key| TimelineKey {
         key: key.clone(),
         state: key.state(now),
-        revocation: schedule.revocation_outlook(&key.kid, now, &policy).ok(),
+        revocation: schedule.preview_revocation(&key.kid, now, &policy).ok(),
     };
-    let line = |alg: Algorithm| Line {
+    let line = |alg: Algorithm| AlgorithmTimeline {
         alg,
         keys: schedule.keys().iter().filter(|key| key.alg == alg).map(shown).collect(),
         next: schedule.next_rotation(alg, issuer.policy.rotate_every, now, &policy),
-        rotation: schedule.rotation_outlook(alg, false, now, &policy).ok(),
-        at_once: schedule.rotation_outlook(alg, true, now, &policy).ok(),
+        rotation: schedule.preview_rotation(alg, false, now, &policy).ok(),
+        at_once: schedule.preview_rotation(alg, true, now, &policy).ok(),
     };
-    TimeLine { now, algorithms: schedule.algorithms().map(line).collect() }
+    KeyTimeline { now, algorithms: schedule.algorithms().map(line).collect() }
 }
 
 /// An operator rotates keys.
@@ -80,11 +82,11 @@ impl RotateKeys {
     pub async fn run(self, issuer: &Arc<Issuer>) -> Result<Vec<Key>, Denied> {
         let Self { alg, at_once, by } = self;
         // Another server may have changed a lifetime a moment ago.
-        settings::take_up(issuer).await?;
+        settings::reload(issuer).await?;
         let made = in_folder(issuer, move |issuer| issuer.key_dir.rotate(alg, at_once, &keys::policy(issuer)));
         let made = made.await?;
         for key in &made {
-            record(issuer, &by, Action::KeyRotated, told_of_new(key)).await;
+            record(issuer, &by, Action::KeyRotated, new_key_detail(key)).await;
         }
         Ok(made)
     }
@@ -101,23 +103,23 @@ pub struct RevokeKey {
 
 impl RevokeKey {
     /// Takes the key out of the key set; this process has let go of it when it returns.
-    pub async fn run(self, issuer: &Arc<Issuer>) -> Result<Revoked, Denied> {
+    pub async fn run(self, issuer: &Arc<Issuer>) -> Result<RevokedKey, Denied> {
         let Self { kid, by } = self;
-        settings::take_up(issuer).await?;
+        settings::reload(issuer).await?;
         let done = in_folder(issuer, move |issuer| issuer.key_dir.revoke(kid.as_str(), &keys::policy(issuer)));
         let done = done.await?;
-        record(issuer, &by, Action::KeyRevoked, told_of_revoked(&done)).await;
+        record(issuer, &by, Action::KeyRevoked, revoked_key_detail(&done)).await;
         Ok(done)
     }
 }
 
 /// What the audit log says of a new key.
-pub fn told_of_new(key: &Key) -> String {
+pub fn new_key_detail(key: &Key) -> String {
     format!("{} key {} signs from {}", key.alg, key.kid, key.signs_from)
 }
 
 /// What the audit log says of a revoked one.
-pub fn told_of_revoked(done: &Revoked) -> String {
+pub fn revoked_key_detail(done: &RevokedKey) -> String {
     let instead = done.successor.as_ref().map_or_else(String::new, |key| format!(", {} signs in its stead", key.kid));
     format!("{} key {}{instead}", done.key.alg, done.key.kid)
 }
@@ -130,12 +132,12 @@ async fn in_folder<T: Send + 'static>(
     let shared = Arc::clone(issuer);
     let done = tokio::task::spawn_blocking(move || {
         let done = change(&shared)?;
-        keys::take_up(&shared)?;
+        keys::reload(&shared)?;
         Ok(done)
     });
     match done.await.map_err(|error| Fault::new("changing the keys", &error))? {
         Ok(done) => Ok(done),
-        Err(KeyDirError::Refused(refused)) => Err(Rule::Key(refused).into()),
+        Err(KeyDirError::Refused(refused)) => Err(OperatorRule::Key(refused).into()),
         Err(error) => Err(Fault::new("changing the keys", &error).into()),
     }
 }
@@ -143,7 +145,8 @@ async fn in_folder<T: Send + 'static>(
 /// The change is made by now, whatever becomes of the line: saying that it failed would make it be made twice.
 async fn record(issuer: &Issuer, by: &Operator, action: Action, detail: String) {
     let entry = by.entry(issuer.clock.now(), action, None, detail);
-    let (said, who) = (entry.detail.clone(), by.name().to_owned());
+    let said = entry.detail.clone();
+    let who = by.name().to_owned();
     let written: Result<(), StoreError> = issuer.store.write(move |tx| tx.record(&entry)).await;
     match written {
         Ok(()) => tracing::info!(action = action.name(), who, "{said}"),

@@ -2,9 +2,9 @@
 //! [`super::settings`], [`super::request_reset`]). Each change is written to the log with the superuser and their address.
 
 pub mod audit;
-pub mod door;
 pub mod health;
 pub mod keys;
-pub mod mails;
+pub mod outbox;
 pub mod sessions;
+pub mod sign_in;
 pub mod users;

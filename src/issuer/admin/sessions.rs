@@ -3,7 +3,7 @@
 use crate::domain::audit::{Action, Operator};
 use crate::domain::id::SessionId;
 use crate::domain::session::EndReason;
-use crate::issuer::{Denied, Issuer, Refusal, Rule};
+use crate::issuer::{Denied, Issuer, OperatorRule, Refusal};
 use crate::store::{SessionPage, SessionQuery};
 
 /// A page of the live sessions, newest first.
@@ -26,9 +26,9 @@ impl EndSession {
     pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
         let now = issuer.clock.now();
         let ended = issuer.store.write(move |tx| {
-            let (session, _) = tx.session(self.id)?.ok_or(Rule::NoSession)?;
+            let (session, _) = tx.session(self.id)?.ok_or(OperatorRule::NoSession)?;
             if !tx.end_session(self.id, now, EndReason::Operator)? {
-                return Err(Rule::NoSession.into());
+                return Err(OperatorRule::NoSession.into());
             }
             let line = self.by.entry(now, Action::SessionsEnded, Some(session.user), self.id.to_string());
             Ok::<(), Denied>(tx.record(&line)?)

@@ -12,7 +12,7 @@ use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, User, Username};
 use crate::issuer::{Issuer, Refusal};
-use crate::store::{Place, UserPage, UserSearch};
+use crate::store::{PagePosition, UserPage, UserSearch};
 
 use std::net::IpAddr;
 
@@ -40,7 +40,7 @@ impl FindUsers {
     pub async fn run(self, issuer: &Issuer) -> Result<FoundUsers, Refusal> {
         let Self { mut search } = self;
         search.text = search.text.trim().to_owned();
-        let first = search.place == Place::Start;
+        let first = search.place == PagePosition::Start;
         let id = search.text.parse().ok().filter(|_| first).map(UserId);
         let sub = Uuid::try_parse(&search.text).ok().filter(|_| first).map(Subject);
         let found = issuer.store.read(move |tx| {
@@ -85,7 +85,7 @@ pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>,
 
 /// A superuser makes an account, with a temporary password to be read out. It has no rights.
 #[derive(Debug)]
-pub struct MakeUser {
+pub struct CreateUser {
     /// The name to sign in with.
     pub username: Username,
     /// Where mails go.
@@ -94,11 +94,11 @@ pub struct MakeUser {
     pub by: Operator,
 }
 
-impl MakeUser {
+impl CreateUser {
     /// Makes it. The password is told this once.
     pub async fn run(self, issuer: &Issuer) -> Result<(UserId, Password), Refusal> {
         let Self { username, email, by } = self;
-        username.fits(email.as_ref()).map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+        username.check_against_email(email.as_ref()).map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let password = temporary_password(issuer.chance.bytes());
         let user = NewUser {
             email,

@@ -3,15 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::super::signed_in::SignedIn;
-use super::super::{Issuer, Refusal};
-use super::{may_change_doors, provider, trouble};
+use super::{may_change_sign_in_methods, provider, provider_refusal};
 use crate::domain::secret::SecretText;
-use crate::domain::social::{ProviderName, Purpose, SignInAttempt};
+use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
+use crate::issuer::signed_in::SignedIn;
+use crate::issuer::{Issuer, Refusal};
 
 /// Somebody wants to go to a provider.
 #[derive(Debug)]
-pub struct Begin<'a> {
+pub struct BeginFlow<'a> {
     /// To which.
     pub provider: &'a ProviderName,
     /// Who wants it for another way in to their account; None to sign in.
@@ -20,22 +20,22 @@ pub struct Begin<'a> {
 
 /// Somebody on the way to a provider.
 #[derive(Debug)]
-pub struct Begun {
+pub struct BegunFlow {
     /// What the browser must bring back, to be kept in it where nobody can read or change it.
     pub attempt: SignInAttempt,
     /// Where to send it.
     pub url: String,
 }
 
-impl Begin<'_> {
+impl BeginFlow<'_> {
     /// Makes an attempt, with a state, a nonce and a PKCE verifier of 256 bits each. Nothing is stored.
-    pub async fn run(self, issuer: &Issuer) -> Result<Begun, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<BegunFlow, Refusal> {
         let provider = provider(issuer, self.provider)?;
         let purpose = match self.link_to {
-            None => Purpose::SignIn,
+            None => AttemptPurpose::SignIn,
             Some(who) => {
-                may_change_doors(who)?;
-                Purpose::Link { sub: who.user().sub, session: who.session().id }
+                may_change_sign_in_methods(who)?;
+                AttemptPurpose::Link { sub: who.user().sub, session: who.session().id }
             }
         };
         // 43 characters each, as many as RFC 7636 §4.1 wants of a verifier at least.
@@ -49,7 +49,7 @@ impl Begin<'_> {
             purpose,
         };
         let url = provider.authorize_url(&attempt).await;
-        let url = url.map_err(|error| trouble(self.provider, "sending a browser to a provider", &error))?;
-        Ok(Begun { attempt, url })
+        let url = url.map_err(|error| provider_refusal(self.provider, "sending a browser to a provider", &error))?;
+        Ok(BegunFlow { attempt, url })
     }
 }

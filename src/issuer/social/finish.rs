@@ -2,13 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::super::register;
-use super::super::sign_in;
-use super::super::signed_in::SignedIn;
-use super::super::{Caller, Issuer, Refusal};
 use super::refusal::SocialRefusal;
-use super::tokens::{SealedTokens, seal_of};
-use super::{entry, link, provider, same_issuer, trouble};
+use super::tokens::{SealedTokens, seal_identity};
+use super::{entry, link, provider, provider_refusal, same_issuer};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
@@ -16,20 +12,25 @@ use crate::domain::id::{Subject, UserId};
 use crate::domain::limit::Limit;
 use crate::domain::session::Session;
 use crate::domain::social::{
-    Known, Opening, ProviderName, Purpose, SignInAttempt, SocialAccount, SocialIdentity, opening, usernames,
+    AttemptPurpose, IdentityMatches, LinkDecision, ProviderName, SignInAttempt, SocialAccount, SocialIdentity,
+    decide_link, usernames,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User};
+use crate::issuer::register;
+use crate::issuer::sign_in;
+use crate::issuer::signed_in::SignedIn;
+use crate::issuer::{Caller, Issuer, Refusal};
 use crate::social::{Callback, SocialError};
 use crate::store::{Read, StoreError, Write};
-use crate::throttle::{Counted, prefix};
+use crate::throttle::{AttemptKey, prefix};
 
 /// How often it is decided anew because somebody else changed the accounts meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// Somebody is sent back by a provider.
 #[derive(Debug)]
-pub struct Finish {
+pub struct FinishFlow {
     /// By which: the route's, which must be the attempt's.
     pub provider: ProviderName,
     /// What the browser kept of the attempt. That the state is the one that came back was checked.
@@ -42,30 +43,30 @@ pub struct Finish {
 
 /// What came of it.
 #[derive(Debug)]
-pub enum Finished {
+pub enum FlowResult {
     /// Somebody is signed in.
     SignedIn(Box<SignedIn>),
     /// A signed-in user has another way in.
     Linked,
 }
 
-impl Finish {
+impl FinishFlow {
     /// Asks the provider who it is, and then does all that follows, or nothing.
-    pub async fn run(self, issuer: &Issuer) -> Result<Finished, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<FlowResult, Refusal> {
         if self.attempt.provider != self.provider || !self.attempt.is_live(issuer.clock.now()) {
             return Err(SocialRefusal::NotBegun.into());
         }
         match self.attempt.purpose {
-            Purpose::SignIn => {
+            AttemptPurpose::SignIn => {
                 let identity = self.identify(issuer).await?;
                 let who = SignInSocially::new(issuer, identity, self.from).run(issuer).await?;
-                Ok(Finished::SignedIn(Box::new(who)))
+                Ok(FlowResult::SignedIn(Box::new(who)))
             }
-            Purpose::Link { sub, session } => {
+            AttemptPurpose::Link { sub, session } => {
                 // The provider is not asked for somebody who has left; whether they still are here is asked again.
-                let who = link::still_here(issuer, sub, session).await?;
+                let who = link::still_signed_in(issuer, sub, session).await?;
                 link::link(issuer, &who, self.identify(issuer).await?, self.from).await?;
-                Ok(Finished::Linked)
+                Ok(FlowResult::Linked)
             }
         }
     }
@@ -74,14 +75,14 @@ impl Finish {
     /// not want to, is not.
     async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, Refusal> {
         let provider = provider(issuer, &self.provider)?;
-        let tried = issuer.throttle.ask(Limit::SignInCaller, Counted::caller(self.from.address)).await?;
+        let tried = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
         let identity = provider.identify(&self.callback, &self.attempt, issuer.clock.now()).await;
         identity.map_err(|error| {
             if !matches!(error, SocialError::Unreachable(_) | SocialError::Nonsense(_) | SocialError::SentBack(_)) {
                 tried.count();
                 issuer.counters.add(Count::SignInFailed);
             }
-            trouble(&self.provider, "signing in at a provider", &error)
+            provider_refusal(&self.provider, "signing in at a provider", &error)
         })
     }
 }
@@ -100,7 +101,7 @@ struct SignInSocially {
 }
 
 /// What came of one look at the store.
-enum Attempt {
+enum SignInStep {
     SignedIn(Box<SignedIn>),
     /// An account would have to be made, and it was not asked yet whether it may.
     NotAllowedYet,
@@ -110,8 +111,9 @@ impl SignInSocially {
     fn new(issuer: &Issuer, identity: SocialIdentity, from: Caller) -> Self {
         let session = sign_in::begin(issuer, UserId(0), Dialect::RestSocial, Some(from.address));
         let session = Session { provider: Some(identity.provider.clone()), ..session };
-        let tokens = seal_of(issuer, &identity);
-        let (sub, chance) = (Subject(issuer.chance.uuid()), u32::from_be_bytes(issuer.chance.bytes()));
+        let tokens = seal_identity(issuer, &identity);
+        let sub = Subject(issuer.chance.uuid());
+        let chance = u32::from_be_bytes(issuer.chance.bytes());
         Self { identity, tokens, session, sub, chance, address: from.address }
     }
 
@@ -120,15 +122,15 @@ impl SignInSocially {
         for _ in 0..ATTEMPTS {
             let this = self.clone();
             match issuer.store.write(move |tx| this.open(tx, may_register)).await? {
-                Attempt::SignedIn(who) => {
+                SignInStep::SignedIn(who) => {
                     issuer.counters.add(Count::SignedIn);
                     if may_register {
                         issuer.counters.add(Count::Registered);
                     }
                     return Ok(*who);
                 }
-                Attempt::NotAllowedYet => {
-                    register::let_in(issuer, Caller { address: self.address }).await?;
+                SignInStep::NotAllowedYet => {
+                    register::check_rate_limit(issuer, Caller { address: self.address }).await?;
                     may_register = true;
                 }
             }
@@ -137,21 +139,21 @@ impl SignInSocially {
     }
 
     /// Everything in one transaction: a user without a link, or a link without its session, is never seen.
-    fn open(&self, tx: &dyn Write, may_register: bool) -> Result<Attempt, Refusal> {
-        let (opening, found) = look_up(tx, &self.identity)?;
-        let user = match (opening, found) {
-            (Opening::Disabled, _) => return Err(SocialRefusal::Disabled.into()),
-            (Opening::New { .. }, _) if !may_register => return Ok(Attempt::NotAllowedYet),
-            (Opening::New { with_email }, _) => self.register(tx, with_email)?,
-            (Opening::Linked, Some(user)) => {
+    fn open(&self, tx: &dyn Write, may_register: bool) -> Result<SignInStep, Refusal> {
+        let (decision, found) = look_up(tx, &self.identity)?;
+        let user = match (decision, found) {
+            (LinkDecision::Disabled, _) => return Err(SocialRefusal::Disabled.into()),
+            (LinkDecision::New { .. }, _) if !may_register => return Ok(SignInStep::NotAllowedYet),
+            (LinkDecision::New { with_email }, _) => self.register(tx, with_email)?,
+            (LinkDecision::Linked, Some(user)) => {
                 self.keep_tokens(tx, user.id)?;
                 user.id
             }
-            (Opening::ByEmail, Some(user)) => {
+            (LinkDecision::ByEmail, Some(user)) => {
                 self.link(tx, user.id)?;
                 user.id
             }
-            (Opening::Linked | Opening::ByEmail, None) => return Err(SocialRefusal::NotBegun.into()),
+            (LinkDecision::Linked | LinkDecision::ByEmail, None) => return Err(SocialRefusal::NotBegun.into()),
         };
         let session = Session { user, ..self.session.clone() };
         tx.open_session(&session)?;
@@ -166,7 +168,7 @@ impl SignInSocially {
             detail,
         })?;
         let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("a user just signed in is not there".to_owned()))?;
-        Ok(Attempt::SignedIn(Box::new(SignedIn::proven(user, session))))
+        Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session))))
     }
 
     fn register(&self, tx: &dyn Write, with_email: bool) -> Result<UserId, Refusal> {
@@ -188,7 +190,8 @@ impl SignInSocially {
             ..NewUser::new(self.sub, username.clone(), self.at())
         })?;
         let detail = format!("{username} by {}", identity.provider);
-        let (user, address) = (Some(id), Some(self.address));
+        let user = Some(id);
+        let address = Some(self.address);
         tx.record(&AuditEntry { at: self.at(), action: Action::Registered, user, actor: None, address, detail })?;
         self.link(tx, id)?;
         Ok(id)
@@ -201,7 +204,8 @@ impl SignInSocially {
     }
 
     fn keep_tokens(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
-        let (provider, tokens) = (&self.identity.provider, &self.tokens);
+        let provider = &self.identity.provider;
+        let tokens = &self.tokens;
         tx.keep_social_tokens(user, provider, &tokens.access, tokens.refresh.as_ref(), tokens.expires_at)?;
         if let Some(issuer) = &self.identity.issuer {
             tx.learn_social_issuer(user, provider, issuer)?;
@@ -215,27 +219,27 @@ impl SignInSocially {
 }
 
 /// What follows for somebody, and whose account it is about.
-fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(Opening, Option<User>), Refusal> {
+fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, Option<User>), Refusal> {
     let linked = tx.social_account(&identity.provider, &identity.social_id)?;
     if let Some(account) = linked {
         same_issuer(&account, identity.issuer.as_deref())?;
         let user = tx.user(account.user)?;
-        let known = Known { linked: user.as_ref(), by_email: None, has_one: true, address_claimed: true };
-        return Ok((opening(identity, known), user));
+        let known = IdentityMatches { linked: user.as_ref(), by_email: None, has_one: true, address_claimed: true };
+        return Ok((decide_link(identity, known), user));
     }
     let (by_email, address_claimed) = match &identity.email {
-        Some(email) => (tx.user_by_email(email)?, claimed(tx, email)?),
+        Some(email) => (tx.user_by_email(email)?, is_claimed(tx, email)?),
         None => (None, false),
     };
     let has_one = match &by_email {
         Some(user) => tx.social_account_of(user.id, &identity.provider)?.is_some(),
         None => false,
     };
-    let known = Known { linked: None, by_email: by_email.as_ref(), has_one, address_claimed };
-    Ok((opening(identity, known), by_email))
+    let known = IdentityMatches { linked: None, by_email: by_email.as_ref(), has_one, address_claimed };
+    Ok((decide_link(identity, known), by_email))
 }
 
-fn claimed(tx: &dyn Read, email: &Email) -> Result<bool, StoreError> {
+fn is_claimed(tx: &dyn Read, email: &Email) -> Result<bool, StoreError> {
     Ok(tx.user_by_login(&Login::new(email.as_str()))?.is_some())
 }
 

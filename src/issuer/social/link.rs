@@ -1,31 +1,33 @@
 //! Another way in for somebody who is signed in: the second half, when they come back from the provider.
 
-use super::super::authenticate::live;
-use super::super::refusal::Unproven;
-use super::super::signed_in::SignedIn;
-use super::super::{Caller, Issuer, Refusal};
 use super::finish::new_account;
 use super::refusal::SocialRefusal;
-use super::tokens::seal_of;
-use super::{entry, same_issuer, still_live};
+use super::tokens::seal_identity;
+use super::{entry, live_user, same_issuer};
 use crate::domain::audit::Action;
 use crate::domain::id::{SessionId, Subject};
 use crate::domain::social::SocialIdentity;
+use crate::issuer::authenticate::live;
+use crate::issuer::refusal::Unauthenticated;
+use crate::issuer::signed_in::SignedIn;
+use crate::issuer::{Caller, Issuer, Refusal};
 
 /// Who began it, if the same session still lives.
-pub async fn still_here(issuer: &Issuer, sub: Subject, session: SessionId) -> Result<SignedIn, Refusal> {
+pub async fn still_signed_in(issuer: &Issuer, sub: Subject, session: SessionId) -> Result<SignedIn, Refusal> {
     let who = live(issuer, session).await?;
-    if who.user().sub == sub { Ok(who) } else { Err(Unproven::SessionEnded.into()) }
+    if who.user().sub == sub { Ok(who) } else { Err(Unauthenticated::SessionEnded.into()) }
 }
 
 /// Links the account at the provider to the user's. One that is linked to it already only brings its new tokens.
 pub async fn link(issuer: &Issuer, who: &SignedIn, identity: SocialIdentity, from: Caller) -> Result<(), Refusal> {
-    let (now, tokens) = (issuer.clock.now(), seal_of(issuer, &identity));
-    let (session, user) = (who.session().id, who.user().id);
+    let now = issuer.clock.now();
+    let tokens = seal_identity(issuer, &identity);
+    let session = who.session().id;
+    let user = who.user().id;
     issuer
         .store
         .write(move |tx| {
-            still_live(tx, session, now)?;
+            live_user(tx, session, now)?;
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {
@@ -33,7 +35,8 @@ pub async fn link(issuer: &Issuer, who: &SignedIn, identity: SocialIdentity, fro
                     if let Some(issuer) = &identity.issuer {
                         tx.learn_social_issuer(user, provider, issuer)?;
                     }
-                    let (access, refresh) = (&tokens.access, tokens.refresh.as_ref());
+                    let access = &tokens.access;
+                    let refresh = tokens.refresh.as_ref();
                     return Ok(tx.keep_social_tokens(user, provider, access, refresh, tokens.expires_at)?);
                 }
                 Some(_) => return Err(SocialRefusal::Anothers.into()),

@@ -17,7 +17,7 @@ pub use refusal::SocialRefusal;
 
 use std::net::IpAddr;
 
-use super::refusal::Unproven;
+use super::refusal::Unauthenticated;
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
@@ -35,7 +35,7 @@ fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider,
 }
 
 /// What went wrong at a provider: the operator is told the cause here, once; the caller what to do about it.
-fn trouble(name: &ProviderName, doing: &'static str, error: &SocialError) -> Refusal {
+fn provider_refusal(name: &ProviderName, doing: &'static str, error: &SocialError) -> Refusal {
     tracing::warn!(provider = %name, %error, "{doing} failed");
     let refusal = match error {
         SocialError::Unreachable(_) => SocialRefusal::Unreachable,
@@ -54,15 +54,15 @@ fn trouble(name: &ProviderName, doing: &'static str, error: &SocialError) -> Ref
 
 /// Whether somebody may change which doors their account has. A token that the resource servers of another dialect see
 /// must not open the account to them.
-fn may_change_doors(who: &SignedIn) -> Result<(), Refusal> {
+fn may_change_sign_in_methods(who: &SignedIn) -> Result<(), Refusal> {
     who.may_act_in(Dialect::RestSocial).map_err(Refusal::from)
 }
 
 /// The user of a session that still lives. To be asked in the write itself: the session may have been ended while a
 /// provider was asked, and what is ended stays ended.
-fn still_live(tx: &dyn Read, session: SessionId, now: Timestamp) -> Result<User, Refusal> {
+fn live_user(tx: &dyn Read, session: SessionId, now: Timestamp) -> Result<User, Refusal> {
     let live = tx.session(session)?.filter(|(session, user)| session.is_live(now) && user.is_active);
-    live.map(|(_, user)| user).ok_or_else(|| Unproven::SessionEnded.into())
+    live.map(|(_, user)| user).ok_or_else(|| Unauthenticated::SessionEnded.into())
 }
 
 /// Whether a linked account is one of the issuer that its provider's name stands for now. Where the settings have put

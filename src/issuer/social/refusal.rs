@@ -1,6 +1,6 @@
 //! Why somebody who came from a provider, or wants something of one, was refused.
 
-use super::super::Refusal;
+use crate::issuer::Refusal;
 
 /// The ways to be refused that only providers bring. Shown, it is what the caller is told: never a provider's own text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

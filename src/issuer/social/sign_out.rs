@@ -1,8 +1,8 @@
 //! Signing out of a session, and of what the provider gave for it.
 
-use super::super::sign_out::end;
-use super::super::signed_in::SignedIn;
-use super::super::{Caller, Issuer, Refusal};
+use crate::issuer::sign_out::end;
+use crate::issuer::signed_in::SignedIn;
+use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::StoreError;
 
 /// Somebody leaves who may have come by a provider.
@@ -16,7 +16,8 @@ impl SignOutSocially {
     /// Ends the session and forgets the provider's access token: that of the provider who opened it, or, where a
     /// password did, those of all. Refresh tokens are kept.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
-        let (now, session) = (issuer.clock.now(), who.session().clone());
+        let now = issuer.clock.now();
+        let session = who.session().clone();
         let left = issuer.store.write(move |tx| {
             let ended = end(tx, &session, self.from, now)?;
             if ended {

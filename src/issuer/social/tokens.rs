@@ -1,14 +1,14 @@
 //! A provider's tokens at rest: each sealed for one account at one provider and one kind of token, so that no row's
 //! token opens in another row's place.
 
-use super::super::Issuer;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
+use crate::issuer::Issuer;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub enum ProviderTokenKind {
     Access,
     Refresh,
 }
@@ -22,7 +22,7 @@ pub struct SealedTokens {
 }
 
 /// Seals what came with an identity.
-pub fn seal_of(issuer: &Issuer, identity: &SocialIdentity) -> SealedTokens {
+pub fn seal_identity(issuer: &Issuer, identity: &SocialIdentity) -> SealedTokens {
     seal(issuer, &identity.provider, &identity.social_id, &identity.tokens)
 }
 
@@ -33,8 +33,8 @@ pub fn seal(issuer: &Issuer, provider: &ProviderName, social_id: &str, tokens: &
         SealedToken(issuer.provider_seal.seal(&purpose(kind, provider, social_id), plain, &issuer.chance))
     };
     SealedTokens {
-        access: one(Kind::Access, &tokens.access),
-        refresh: tokens.refresh.as_ref().map(|token| one(Kind::Refresh, token)),
+        access: one(ProviderTokenKind::Access, &tokens.access),
+        refresh: tokens.refresh.as_ref().map(|token| one(ProviderTokenKind::Refresh, token)),
         expires_at: tokens.expires_at,
     }
 }
@@ -42,10 +42,10 @@ pub fn seal(issuer: &Issuer, provider: &ProviderName, social_id: &str, tokens: &
 /// Opens a token of an account. One that does not open (sealed under another `keys/secret`) is as good as none, and the
 /// operator is told. The next sign-in brings another access token; another refresh token comes only where the provider
 /// gives one each time. Google gives it at the first consent alone.
-pub fn open(issuer: &Issuer, account: &SocialAccount, kind: Kind) -> Option<SecretText> {
+pub fn open(issuer: &Issuer, account: &SocialAccount, kind: ProviderTokenKind) -> Option<SecretText> {
     let sealed = match kind {
-        Kind::Access => account.access.as_ref(),
-        Kind::Refresh => account.refresh.as_ref(),
+        ProviderTokenKind::Access => account.access.as_ref(),
+        ProviderTokenKind::Refresh => account.refresh.as_ref(),
     };
     let opened = issuer.provider_seal.open(&purpose(kind, &account.provider, &account.social_id), &sealed?.0);
     match opened {
@@ -58,10 +58,10 @@ pub fn open(issuer: &Issuer, account: &SocialAccount, kind: Kind) -> Option<Secr
 }
 
 /// What is authenticated with a token. A provider's name holds no NUL: no two accounts share a purpose.
-fn purpose(kind: Kind, provider: &ProviderName, social_id: &str) -> Vec<u8> {
+fn purpose(kind: ProviderTokenKind, provider: &ProviderName, social_id: &str) -> Vec<u8> {
     let kind = match kind {
-        Kind::Access => "access",
-        Kind::Refresh => "refresh",
+        ProviderTokenKind::Access => "access",
+        ProviderTokenKind::Refresh => "refresh",
     };
     [kind, provider.as_str(), social_id].join("\0").into_bytes()
 }

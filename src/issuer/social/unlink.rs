@@ -1,18 +1,18 @@
 //! Taking a way in away.
 
-use super::super::signed_in::SignedIn;
-use super::super::{Caller, Issuer, Refusal};
 use super::refusal::SocialRefusal;
-use super::{entry, may_change_doors, still_live};
+use super::{entry, live_user, may_change_sign_in_methods};
 use crate::domain::audit::Action;
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
+use crate::issuer::signed_in::SignedIn;
+use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::{StoreError, Write};
 
 /// A signed-in user no longer wants to come in by a provider.
 #[derive(Debug)]
-pub struct Unlink {
+pub struct UnlinkAccount {
     /// By which. One that is no longer offered, too.
     pub provider: ProviderName,
     /// From where.
@@ -20,31 +20,33 @@ pub struct Unlink {
 }
 
 /// The providers that are offered, with their issuers.
-type Offered = Vec<(ProviderName, Option<String>)>;
+type OfferedProviders = Vec<(ProviderName, Option<String>)>;
 
 /// Whether an account is a way in today. One at a provider that is no longer offered is none, nor one at an issuer that
 /// another has taken the place of.
-fn opens(offered: &Offered, account: &SocialAccount) -> bool {
+fn is_usable(offered: &OfferedProviders, account: &SocialAccount) -> bool {
     offered.iter().any(|(name, issuer)| *name == account.provider && account.is_of(issuer.as_deref()))
 }
 
-impl Unlink {
+impl UnlinkAccount {
     /// Forgets the account at the provider and its tokens, unless nothing else opens the user's account.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
-        may_change_doors(who)?;
-        let (now, session) = (issuer.clock.now(), who.session().id);
+        may_change_sign_in_methods(who)?;
+        let now = issuer.clock.now();
+        let session = who.session().id;
         let offered = issuer.providers.offered();
-        let offered: Offered = offered.map(|one| (one.name().clone(), one.issuer().map(str::to_owned))).collect();
+        let offered: OfferedProviders =
+            offered.map(|one| (one.name().clone(), one.issuer().map(str::to_owned))).collect();
         issuer
             .store
             .write(move |tx| {
-                let user = still_live(tx, session, now)?;
+                let user = live_user(tx, session, now)?;
                 let accounts = tx.social_accounts_of(user.id)?;
                 if !accounts.iter().any(|account| account.provider == self.provider) {
                     return Err(SocialRefusal::NotLinked.into());
                 }
                 let mut others = accounts.iter().filter(|account| account.provider != self.provider);
-                if user.password.is_none() && !others.any(|account| opens(&offered, account)) {
+                if user.password.is_none() && !others.any(|account| is_usable(&offered, account)) {
                     return Err(SocialRefusal::LastWayIn.into());
                 }
                 tx.unlink_social_account(user.id, &self.provider)?;

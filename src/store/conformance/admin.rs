@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{ask, at, change, email, insert, ip, name, open, session, sid, someone};
+use super::{at, email, insert, ip, name, open, read, session, sid, someone, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::UserId;
 use crate::domain::mail_item::{MailId, NewMail, SealedMail};
 use crate::domain::session::{EndReason, Session};
 use crate::domain::user::NewUser;
-use crate::store::{AuditQuery, MailState, Place, SessionQuery, SettingChange, Store, UserPage, UserSearch};
+use crate::store::{AuditQuery, MailState, PagePosition, SessionQuery, SettingChange, Store, UserPage, UserSearch};
 
 fn names(page: &UserPage) -> Vec<String> {
     page.users.iter().map(|user| user.username.to_string()).collect()
 }
 
 async fn users(store: &Store, search: UserSearch) -> UserPage {
-    ask(store, move |tx| tx.user_page(&search)).await
+    read(store, move |tx| tx.user_page(&search)).await
 }
 
 /// Two hundred and more, so that streams are cut off: `u000`, whose address is at the alphabet's end, and so on.
-async fn crowd(store: &Store, count: usize) {
-    change(store, move |tx| {
+async fn insert_many(store: &Store, count: usize) {
+    write(store, move |tx| {
         (0..count).try_for_each(|number| {
             let address = Some(email(&format!("z{:03}@example.com", count - number)));
             tx.insert_user(&NewUser { email: address, ..someone(&format!("u{number:03}")) }).map(drop)
@@ -45,17 +45,17 @@ pub(crate) async fn users_are_found_by_name_or_address(store: &Store) {
 }
 
 pub(crate) async fn pages_of_users_go_both_ways(store: &Store) {
-    crowd(store, 240).await;
+    insert_many(store, 240).await;
     for text in ["", "u", "z"] {
         let search = |place| UserSearch { text: text.to_owned(), place, limit: 100, ..UserSearch::default() };
-        let first = users(store, search(Place::Start)).await;
-        let second = users(store, search(Place::After(first.next.clone().expect("there are more")))).await;
-        let last = users(store, search(Place::After(second.next.clone().expect("there are more")))).await;
+        let first = users(store, search(PagePosition::Start)).await;
+        let second = users(store, search(PagePosition::After(first.next.clone().expect("there are more")))).await;
+        let last = users(store, search(PagePosition::After(second.next.clone().expect("there are more")))).await;
         assert_eq!((first.users.len(), second.users.len(), last.users.len()), (100, 100, 40), "{text}");
         assert_eq!((first.previous.as_ref(), last.next.as_ref()), (None, None));
-        let back = users(store, search(Place::Before(last.previous.clone().expect("there were more")))).await;
+        let back = users(store, search(PagePosition::Before(last.previous.clone().expect("there were more")))).await;
         assert_eq!(names(&back), names(&second));
-        let back = users(store, search(Place::Before(back.previous.expect("there were more")))).await;
+        let back = users(store, search(PagePosition::Before(back.previous.expect("there were more")))).await;
         assert_eq!((names(&back), back.previous), (names(&first), None));
         let mut all = [names(&first), names(&second), names(&last)].concat();
         assert!(if text == "z" { all.is_sorted_by(|a, b| a > b) } else { all.is_sorted() });
@@ -65,8 +65,8 @@ pub(crate) async fn pages_of_users_go_both_ways(store: &Store) {
     }
 }
 
-pub(crate) async fn users_are_narrowed_by_what_they_are(store: &Store) {
-    crowd(store, 150).await;
+pub(crate) async fn users_are_filtered_by_kind(store: &Store) {
+    insert_many(store, 150).await;
     let root = insert(store, NewUser { is_superuser: true, ..someone("root") }).await;
     insert(store, NewUser { is_active: false, email: Some(email("u@example.com")), ..someone("gone") }).await;
     let narrowed = |text: &str, active, superuser| {
@@ -79,15 +79,16 @@ pub(crate) async fn users_are_narrowed_by_what_they_are(store: &Store) {
     assert!(narrowed("", Some(false), Some(true)).await.users.is_empty());
     assert_eq!(names(&narrowed("root", Some(true), Some(false)).await), [""; 0]);
     assert_eq!(names(&narrowed("u14", Some(true), Some(false)).await).len(), 9);
-    let others = |id| ask(store, move |tx| tx.other_superuser(id));
+    let others = |id| read(store, move |tx| tx.other_superuser(id));
     assert_eq!((others(root).await, others(UserId(root.0 - 1)).await), (false, true));
-    change(store, move |tx| tx.set_active(root, false)).await;
+    write(store, move |tx| tx.set_active(root, false)).await;
     assert!(!others(UserId(root.0 - 1)).await, "a disabled one does not count");
 }
 
-pub(crate) async fn an_operator_changes_what_they_name_alone(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
-    change(store, move |tx| {
+pub(crate) async fn operator_updates_change_only_their_columns(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
+    write(store, move |tx| {
         tx.set_names(ann, "Ann", "O'Hara")?;
         tx.set_rights(ann, true, true)?;
         tx.remove_email(ann)?;
@@ -95,8 +96,9 @@ pub(crate) async fn an_operator_changes_what_they_name_alone(store: &Store) {
         tx.record_sign_in(ann, at(300), Some(ip("192.0.2.2")))
     })
     .await;
-    let (ann, bob, from) = ask(store, move |tx| Ok((tx.user(ann)?, tx.user(bob)?, tx.known_addresses(ann)?))).await;
-    let (ann, bob) = (ann.expect("she is there"), bob.expect("he is there"));
+    let (ann, bob, from) = read(store, move |tx| Ok((tx.user(ann)?, tx.user(bob)?, tx.known_addresses(ann)?))).await;
+    let ann = ann.expect("she is there");
+    let bob = bob.expect("he is there");
     assert_eq!((ann.first_name.as_str(), ann.last_name.as_str(), ann.email), ("Ann", "O'Hara", None));
     assert_eq!((ann.is_staff, ann.is_superuser, ann.is_active), (true, true, true));
     assert_eq!(from, [(ip("192.0.2.2"), at(300)), (ip("192.0.2.1"), at(200))]);
@@ -104,7 +106,8 @@ pub(crate) async fn an_operator_changes_what_they_name_alone(store: &Store) {
 }
 
 pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
     for (number, opened, user, dialect) in [
         (1, 1000, ann, Dialect::DrfPyjwt),
         (2, 1200, ann, Dialect::Simplejwt),
@@ -116,13 +119,14 @@ pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
         open(store, Session { opened_at: at(opened), dialect, ..session(number, user) }).await;
     }
     open(store, Session { opened_at: at(1350), expires_at: at(1500), ..session(7, ann) }).await;
-    assert!(change(store, |tx| tx.end_session(sid(6), at(1450), EndReason::Operator)).await);
-    let page = |query: SessionQuery| ask(store, move |tx| tx.session_page(&query, at(1500)));
+    assert!(write(store, |tx| tx.end_session(sid(6), at(1450), EndReason::Operator)).await);
+    let page = |query: SessionQuery| read(store, move |tx| tx.session_page(&query, at(1500)));
     let all = page(SessionQuery { limit: 9, ..SessionQuery::default() }).await;
     let ids = |sessions: &[(Session, _)]| sessions.iter().map(|(session, _)| session.id).collect::<Vec<_>>();
     assert_eq!((ids(&all.sessions), all.next), ([5, 2, 4, 3, 1].map(sid).to_vec(), None));
     assert_eq!(all.sessions[1].1.username, name("ann"));
-    let (mut paged, mut after) = (Vec::new(), None);
+    let mut paged = Vec::new();
+    let mut after = None;
     loop {
         let next = page(SessionQuery { after, limit: 2, ..SessionQuery::default() }).await;
         paged.extend(ids(&next.sessions));
@@ -140,23 +144,23 @@ pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
 
 async fn queue(store: &Store, created: i64) -> MailId {
     let mail = NewMail { template: "reset_code", sealed: SealedMail(vec![7; 3]), created_at: at(created) };
-    change(store, move |tx| tx.queue_mail(&mail)).await
+    write(store, move |tx| tx.queue_mail(&mail)).await
 }
 
-pub(crate) async fn mails_are_listed_with_what_became_of_them(store: &Store) {
+pub(crate) async fn emails_are_listed_with_their_state(store: &Store) {
     let mut all = Vec::new();
     for created in [100, 101, 101, 102, 103] {
         all.push(queue(store, created).await);
     }
     let [waiting, sent, failed, late, tried] = all[..] else { panic!("five mails") };
-    change(store, move |tx| {
+    write(store, move |tx| {
         tx.mail_sent(sent, at(200))?;
         tx.mail_failed(failed, None, "no such mailbox")?;
         tx.mail_sent(late, at(201))?;
         tx.mail_failed(tried, Some(at(500)), "greylisted")
     })
     .await;
-    let page = |state, after, limit| ask(store, move |tx| tx.mail_page(state, after, limit));
+    let page = |state, after, limit| read(store, move |tx| tx.mail_page(state, after, limit));
     let ids = |page: &crate::store::MailPage| page.mails.iter().map(|mail| mail.id).collect::<Vec<_>>();
     let first = page(None, None, 3).await;
     assert_eq!(ids(&first), [tried, late, failed]);
@@ -169,47 +173,49 @@ pub(crate) async fn mails_are_listed_with_what_became_of_them(store: &Store) {
     assert_eq!((mail.attempts, mail.last_error.as_deref(), mail.due_at), (1, Some("no such mailbox"), None));
     assert!(mail.sealed.is_none() && first.mails[0].sealed.is_some());
     assert_eq!((first.mails[0].due_at, first.mails[1].sent_at), (Some(at(500)), Some(at(201))));
-    assert_eq!(ask(store, |tx| tx.oldest_waiting_mail()).await, Some(at(100)));
+    assert_eq!(read(store, |tx| tx.oldest_waiting_mail()).await, Some(at(100)));
 }
 
-pub(crate) async fn a_mail_that_waits_can_be_hastened(store: &Store) {
-    let (one, two) = (queue(store, 100).await, queue(store, 100).await);
-    change(store, move |tx| {
+pub(crate) async fn a_waiting_email_can_be_retried_now(store: &Store) {
+    let one = queue(store, 100).await;
+    let two = queue(store, 100).await;
+    write(store, move |tx| {
         tx.mail_failed(one, Some(at(900)), "greylisted")?;
         tx.mail_failed(two, None, "no such mailbox")
     })
     .await;
-    let hasten = |id| change(store, move |tx| tx.hasten_mail(id, at(200)));
+    let hasten = |id| write(store, move |tx| tx.retry_now(id, at(200)));
     assert_eq!((hasten(one).await, hasten(two).await, hasten(MailId(99)).await), (true, false, false));
-    let claimed = change(store, |tx| tx.claim_mails(at(200), Duration::from_mins(1), 9)).await;
+    let claimed = write(store, |tx| tx.claim_mails(at(200), Duration::from_mins(1), 9)).await;
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [one]);
 }
 
-pub(crate) async fn who_set_a_setting_is_known_until_it_is_unset(store: &Store) {
-    change(store, |tx| {
+pub(crate) async fn the_author_of_a_setting_is_kept_until_it_is_unset(store: &Store) {
+    write(store, |tx| {
         tx.put_setting("b", &json!(1), at(1), "ann")?;
         tx.put_setting("a", &json!(2), at(2), "bob")?;
         tx.put_setting("b", &json!(3), at(3), "the command line")
     })
     .await;
-    let changes = || ask(store, |tx| tx.setting_changes());
+    let changes = || read(store, |tx| tx.setting_changes());
     let change_of =
         |name: &str, seconds, by: &str| SettingChange { name: name.to_owned(), at: at(seconds), by: by.to_owned() };
     assert_eq!(changes().await, [change_of("a", 2, "bob"), change_of("b", 3, "the command line")]);
-    let unset = || change(store, |tx| tx.unset_setting("b"));
+    let unset = || write(store, |tx| tx.unset_setting("b"));
     assert_eq!((unset().await, unset().await), (true, false));
     assert_eq!(changes().await, [change_of("a", 2, "bob")]);
-    assert_eq!(ask(store, |tx| tx.stored_settings()).await, [("a".to_owned(), json!(2))]);
+    assert_eq!(read(store, |tx| tx.stored_settings()).await, [("a".to_owned(), json!(2))]);
 }
 
-fn deed(seconds: i64, action: Action, user: Option<UserId>, actor: Option<UserId>) -> AuditEntry {
+fn audit_entry(seconds: i64, action: Action, user: Option<UserId>, actor: Option<UserId>) -> AuditEntry {
     AuditEntry { at: at(seconds), action, user, actor, address: Some(ip("192.0.2.7")), detail: seconds.to_string() }
 }
 
-pub(crate) async fn the_log_knows_who_did_it(store: &Store) {
-    let (ann, root) = (insert(store, someone("ann")).await, insert(store, someone("root")).await);
-    let line = change(store, move |tx| {
-        tx.record(&deed(100, Action::Disabled, Some(ann), Some(root)))?;
+pub(crate) async fn audit_lines_name_their_actor(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let root = insert(store, someone("root")).await;
+    let line = write(store, move |tx| {
+        tx.record(&audit_entry(100, Action::Disabled, Some(ann), Some(root)))?;
         tx.set_username(root, &name("toor"))?;
         tx.audit_lines(None, 1)
     });
@@ -218,7 +224,7 @@ pub(crate) async fn the_log_knows_who_did_it(store: &Store) {
         (line.username.as_deref(), line.actor_id, line.actor.as_deref()),
         (Some("ann"), Some(root), Some("root"))
     );
-    let after = change(store, move |tx| {
+    let after = write(store, move |tx| {
         tx.delete_user(root)?;
         tx.audit_lines(None, 1)
     });
@@ -226,23 +232,28 @@ pub(crate) async fn the_log_knows_who_did_it(store: &Store) {
     assert_eq!((after.username.as_deref(), after.actor_id, after.actor), (Some("ann"), Some(root), None));
 }
 
-pub(crate) async fn the_log_is_narrowed_and_paged(store: &Store) {
-    let (ann, root) = (insert(store, someone("ann")).await, insert(store, someone("root")).await);
-    change(store, move |tx| {
+pub(crate) async fn audit_lines_are_filtered_and_paged(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let root = insert(store, someone("root")).await;
+    write(store, move |tx| {
         for second in 0..300 {
             // Three lines a second, so that a page ends within one.
-            tx.record(&deed(1000 + second / 3, Action::SignedIn, Some(ann), None))?;
+            tx.record(&audit_entry(1000 + second / 3, Action::SignedIn, Some(ann), None))?;
         }
-        tx.record(&deed(1050, Action::Disabled, Some(ann), Some(root)))?;
-        tx.record(&AuditEntry { address: None, ..deed(1060, Action::SettingChanged, None, Some(root)) })?;
-        tx.record(&AuditEntry { address: Some(ip("2001:db8::9")), ..deed(1070, Action::SignedIn, Some(root), None) })
+        tx.record(&audit_entry(1050, Action::Disabled, Some(ann), Some(root)))?;
+        tx.record(&AuditEntry { address: None, ..audit_entry(1060, Action::SettingChanged, None, Some(root)) })?;
+        tx.record(&AuditEntry {
+            address: Some(ip("2001:db8::9")),
+            ..audit_entry(1070, Action::SignedIn, Some(root), None)
+        })
     })
     .await;
     let all = |query: AuditQuery| async move {
-        let (mut lines, mut after) = (Vec::new(), None);
+        let mut lines = Vec::new();
+        let mut after = None;
         loop {
             let query = AuditQuery { after, limit: 70, ..query.clone() };
-            let page = ask(store, move |tx| tx.audit_page(&query)).await;
+            let page = read(store, move |tx| tx.audit_page(&query)).await;
             lines.extend(page.lines.into_iter().map(|line| (line.at.unix(), line.action)));
             after = page.next;
             if after.is_none() {
@@ -265,14 +276,14 @@ pub(crate) async fn the_log_is_narrowed_and_paged(store: &Store) {
     assert_eq!(all(address("192.0.2.")).await.len(), 301);
 }
 
-pub(crate) async fn the_store_tells_its_size(store: &Store) {
+pub(crate) async fn the_store_reports_its_size(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     open(store, session(1, ann)).await;
     open(store, Session { dialect: Dialect::Simplejwt, ..session(2, ann) }).await;
     open(store, session(3, ann)).await;
-    assert!(change(store, |tx| tx.end_session(sid(3), at(1450), EndReason::Operator)).await);
+    assert!(write(store, |tx| tx.end_session(sid(3), at(1450), EndReason::Operator)).await);
     let (size, users, sessions) =
-        ask(store, |tx| Ok((tx.file_size()?, tx.user_count()?, tx.open_session_count()?))).await;
+        read(store, |tx| Ok((tx.file_size()?, tx.user_count()?, tx.open_session_count()?))).await;
     assert!(size.bytes > 10_000 && size.free < size.bytes, "{size:?}");
     assert_eq!((users, sessions), (1, 2));
 }

@@ -2,13 +2,13 @@
 
 use uuid::Uuid;
 
-use super::{ask, at, change, insert, open, seen, session, sid, someone};
+use super::{at, insert, open, read, seen, session, sid, someone, write};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, SessionPrefix};
 use crate::domain::session::{EndReason, Session};
 use crate::store::{Store, StoreError};
 
-pub(crate) async fn a_session_comes_with_its_user(store: &Store) {
+pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let plain = open(store, session(1, ann)).await;
     let odd = Session {
@@ -23,7 +23,7 @@ pub(crate) async fn a_session_comes_with_its_user(store: &Store) {
     let odd = open(store, odd).await;
     for made in [plain, odd] {
         let id = made.id;
-        let (found, user) = ask(store, move |tx| tx.session(id)).await.expect("the session is found");
+        let (found, user) = read(store, move |tx| tx.session(id)).await.expect("the session is found");
         assert_eq!(found, made);
         assert_eq!((user.id, user.username.as_str(), user.must_change_password), (ann, "ann", false));
     }
@@ -33,13 +33,13 @@ pub(crate) async fn a_session_comes_with_its_user(store: &Store) {
     assert!(matches!(twice, Err(StoreError::Fault(_))), "{twice:?}");
 }
 
-pub(crate) async fn a_session_moves_on_from_what_was_seen(store: &Store) {
+pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let first = open(store, session(1, ann)).await;
     let other = open(store, session(2, ann)).await;
     let advance = move |from, to, now, expires| {
         let seen = Session { generation: from, ..session(1, ann) };
-        change(store, move |tx| tx.advance_session(&seen, to, at(now), at(expires), from < to))
+        write(store, move |tx| tx.advance_session(&seen, to, at(now), at(expires), from < to))
     };
     assert!(advance(0, 1, 1100, 2100).await);
     let rotated = Session { generation: 1, good_from: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
@@ -54,18 +54,19 @@ pub(crate) async fn a_session_moves_on_from_what_was_seen(store: &Store) {
     assert_eq!(seen(store, sid(1)).await.map(|session| session.expires_at), Some(at(tomorrow)));
     assert!(advance(2, 3, 1500, 2400).await, "its generation is as it was seen, if not the day of its end");
     assert_eq!(seen(store, sid(1)).await.map(|session| session.expires_at), Some(at(2400)));
-    let swept = change(store, move |tx| tx.sweep_sessions(at(tomorrow), 10)).await;
+    let swept = write(store, move |tx| tx.sweep_sessions(at(tomorrow), 10)).await;
     assert_eq!((swept, seen(store, sid(1)).await), (2, None), "the sweep goes by the day that was written");
     let nobody = session(9, ann);
-    assert!(!change(store, move |tx| tx.advance_session(&nobody, 1, at(1), at(2), true)).await, "no such session");
+    assert!(!write(store, move |tx| tx.advance_session(&nobody, 1, at(1), at(2), true)).await, "no such session");
 }
 
-pub(crate) async fn one_of_many_moves_a_session_on(store: &Store) {
+pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let seen_by_all = open(store, session(1, ann)).await;
     let tries: Vec<_> = (0..64)
         .map(|number| {
-            let (store, seen) = (store.clone(), seen_by_all.clone());
+            let store = store.clone();
+            let seen = seen_by_all.clone();
             tokio::spawn(async move {
                 store.write_last(move |tx| tx.advance_session(&seen, 1, at(1100), at(2000 + number), false)).await
             })
@@ -82,31 +83,32 @@ pub(crate) async fn one_of_many_moves_a_session_on(store: &Store) {
     assert_eq!(left, Some((1, won[0])), "the winner's is what is stored");
 }
 
-pub(crate) async fn what_has_ended_stays_ended(store: &Store) {
+pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     open(store, session(1, ann)).await;
     open(store, session(2, ann)).await;
-    let end = move |id, now, reason| change(store, move |tx| tx.end_session(sid(id), at(now), reason));
+    let end = move |id, now, reason| write(store, move |tx| tx.end_session(sid(id), at(now), reason));
     assert!(end(1, 1100, EndReason::SignOut).await);
     assert!(!end(1, 1200, EndReason::Reuse).await);
     let ended = seen(store, sid(1)).await.and_then(|session| session.ended);
     assert_eq!(ended, Some((at(1100), EndReason::SignOut)));
     let before = session(1, ann);
-    assert!(!change(store, move |tx| tx.advance_session(&before, 1, at(1300), at(3000), true)).await);
+    assert!(!write(store, move |tx| tx.advance_session(&before, 1, at(1300), at(3000), true)).await);
     assert!(!end(2, 2000, EndReason::SignOut).await, "it had expired by itself");
     assert_eq!(seen(store, sid(2)).await.and_then(|session| session.ended), None);
     assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");
 }
 
-pub(crate) async fn all_but_one_end(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+pub(crate) async fn all_sessions_but_one_end(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
     for number in 1..=4 {
         open(store, session(number, ann)).await;
     }
     open(store, Session { expires_at: at(1050), ..session(5, ann) }).await;
     open(store, session(6, bob)).await;
     let reason = EndReason::PasswordChanged;
-    let ended = change(store, move |tx| {
+    let ended = write(store, move |tx| {
         tx.end_session(sid(4), at(1010), EndReason::SignOut)?;
         tx.end_sessions_of(ann, Some(sid(1)), at(1100), reason)
     });
@@ -121,17 +123,18 @@ pub(crate) async fn all_but_one_end(store: &Store) {
     ] {
         assert_eq!(seen(store, sid(number)).await.map(|session| session.ended), Some(ended), "{number}");
     }
-    assert_eq!(change(store, move |tx| tx.end_sessions_of(ann, None, at(1200), reason)).await, 1);
+    assert_eq!(write(store, move |tx| tx.end_sessions_of(ann, None, at(1200), reason)).await, 1);
 }
 
 pub(crate) async fn live_sessions_are_listed(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
     for (number, opened, expires, user) in
         [(1, 1000, 2000, ann), (2, 1200, 2000, ann), (3, 1100, 1400, ann), (4, 1100, 2000, ann), (5, 1000, 2000, bob)]
     {
         open(store, Session { opened_at: at(opened), expires_at: at(expires), ..session(number, user) }).await;
     }
-    let listed = change(store, move |tx| {
+    let listed = write(store, move |tx| {
         tx.end_session(sid(4), at(1300), EndReason::Operator)?;
         Ok((tx.sessions_of(ann, at(1399))?, tx.sessions_of(ann, at(1400))?))
     });
@@ -140,27 +143,27 @@ pub(crate) async fn live_sessions_are_listed(store: &Store) {
     assert_eq!(after.iter().map(|session| session.id).collect::<Vec<_>>(), [sid(2), sid(1)]);
 }
 
-pub(crate) async fn the_oldest_opening_is_of_a_live_session(store: &Store) {
+pub(crate) async fn the_oldest_opening_is_that_of_a_live_session(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     for (number, opened, dialect) in
         [(1, 500, Dialect::Simplejwt), (2, 700, Dialect::Simplejwt), (3, 100, Dialect::DrfPyjwt)]
     {
         open(store, Session { opened_at: at(opened), dialect, ..session(number, ann) }).await;
     }
-    let oldest = move |now| ask(store, move |tx| tx.oldest_opening(Dialect::Simplejwt, at(now)));
+    let oldest = move |now| read(store, move |tx| tx.oldest_opening(Dialect::Simplejwt, at(now)));
     assert_eq!(oldest(1000).await, Some(at(500)));
-    assert!(change(store, |tx| tx.end_session(sid(1), at(900), EndReason::SignOut)).await);
+    assert!(write(store, |tx| tx.end_session(sid(1), at(900), EndReason::SignOut)).await);
     assert_eq!(oldest(1000).await, Some(at(700)));
     assert_eq!(oldest(2000).await, None);
 }
 
-pub(crate) async fn the_sweep_takes_what_expired(store: &Store) {
+pub(crate) async fn cleanup_removes_expired_sessions(store: &Store) {
     const DAY: i64 = 24 * 60 * 60;
     let ann = insert(store, someone("ann")).await;
     for (number, expires) in [(1, 4 * DAY), (2, 3 * DAY - 1), (3, DAY), (4, 3 * DAY)] {
         open(store, Session { expires_at: at(expires), ..session(number, ann) }).await;
     }
-    let sweep = move |limit| change(store, move |tx| tx.sweep_sessions(at(3 * DAY + 1600), limit));
+    let sweep = move |limit| write(store, move |tx| tx.sweep_sessions(at(3 * DAY + 1600), limit));
     assert_eq!(sweep(1).await, 1);
     assert_eq!(seen(store, sid(3)).await, None, "the longest expired first");
     assert_eq!(sweep(9).await, 1);
@@ -169,12 +172,12 @@ pub(crate) async fn the_sweep_takes_what_expired(store: &Store) {
         assert_eq!(seen(store, sid(number)).await.is_some(), there, "{number}");
     }
     let moved = seen(store, sid(4)).await.expect("it is there");
-    assert!(change(store, move |tx| tx.advance_session(&moved, 1, at(DAY), at(5 * DAY), true)).await);
-    assert_eq!(change(store, |tx| tx.sweep_sessions(at(5 * DAY), 9)).await, 1, "a refresh moves the day");
+    assert!(write(store, move |tx| tx.advance_session(&moved, 1, at(DAY), at(5 * DAY), true)).await);
+    assert_eq!(write(store, |tx| tx.sweep_sessions(at(5 * DAY), 9)).await, 1, "a refresh moves the day");
     assert!(seen(store, sid(4)).await.is_some());
 }
 
-pub(crate) async fn a_session_is_found_by_what_its_id_begins_with(store: &Store) {
+pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let id = |last: u8| {
         let mut id = [7; 16];
@@ -185,21 +188,21 @@ pub(crate) async fn a_session_is_found_by_what_its_id_begins_with(store: &Store)
         let found = |first: u8| {
             let mut prefix = [7; 12];
             prefix[0] = first;
-            ask(store, move |tx| tx.session_by_prefix(SessionPrefix(prefix)))
+            read(store, move |tx| tx.session_by_prefix(SessionPrefix(prefix)))
         };
         open(store, Session { id: id(last), ..session(1, ann) }).await;
         assert_eq!(found(7).await.map(|(session, user)| (session.id, user.id)), Some((id(last), ann)));
         assert!(found(6).await.is_none() && found(8).await.is_none());
-        change(store, |tx| tx.sweep_sessions(at(i64::from(u32::MAX)), 9)).await;
+        write(store, |tx| tx.sweep_sessions(at(i64::from(u32::MAX)), 9)).await;
     }
 }
 
-pub(crate) async fn a_temporary_password_is_forgotten(store: &Store) {
+pub(crate) async fn the_temporary_password_mark_is_cleared(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     for number in [1, 2] {
         open(store, Session { must_change_password: true, ..session(number, ann) }).await;
     }
-    change(store, |tx| tx.clear_must_change(sid(1))).await;
+    write(store, |tx| tx.clear_must_change(sid(1))).await;
     assert_eq!(seen(store, sid(1)).await.map(|session| session.must_change_password), Some(false));
     assert_eq!(seen(store, sid(2)).await.map(|session| session.must_change_password), Some(true));
 }

@@ -1,6 +1,6 @@
 //! Accounts at providers.
 
-use super::{ask, at, change, insert, someone};
+use super::{at, insert, read, someone, write};
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
 use crate::store::{Store, StoreError};
@@ -24,14 +24,14 @@ fn account(name: &str, social_id: &str, user: UserId) -> SocialAccount {
 }
 
 async fn link(store: &Store, account: SocialAccount) -> SocialAccount {
-    change(store, move |tx| tx.link_social_account(&account).map(|()| account)).await
+    write(store, move |tx| tx.link_social_account(&account).map(|()| account)).await
 }
 
 async fn of(store: &Store, user: UserId) -> Vec<SocialAccount> {
-    ask(store, move |tx| tx.social_accounts_of(user)).await
+    read(store, move |tx| tx.social_accounts_of(user)).await
 }
 
-pub(crate) async fn an_account_is_found_as_it_was_linked(store: &Store) {
+pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let full = link(store, account("google", "Abc", ann)).await;
     let bare = SocialAccount {
@@ -44,24 +44,25 @@ pub(crate) async fn an_account_is_found_as_it_was_linked(store: &Store) {
     };
     let bare = link(store, bare).await;
     assert_eq!(of(store, ann).await, [bare.clone(), full.clone()], "in order of the provider's name");
-    let found = |name: &'static str, id: &'static str| ask(store, move |tx| tx.social_account(&provider(name), id));
+    let found = |name: &'static str, id: &'static str| read(store, move |tx| tx.social_account(&provider(name), id));
     assert_eq!(found("google", "Abc").await, Some(full));
     assert_eq!(found("github", "1").await, Some(bare.clone()));
     assert_eq!(found("google", "abc").await, None, "another id");
     assert_eq!(found("google", "1").await, None, "another provider's");
-    let own = |user, name: &'static str| ask(store, move |tx| tx.social_account_of(user, &provider(name)));
+    let own = |user, name: &'static str| read(store, move |tx| tx.social_account_of(user, &provider(name)));
     assert_eq!((own(ann, "github").await, own(ann, "facebook").await), (Some(bare), None));
     assert_eq!(own(UserId(99), "github").await, None);
 
     for name in ["google", "github"] {
-        change(store, move |tx| tx.learn_social_issuer(ann, &provider(name), "https://other.example")).await;
+        write(store, move |tx| tx.learn_social_issuer(ann, &provider(name), "https://other.example")).await;
     }
     let issuers: Vec<_> = of(store, ann).await.into_iter().map(|account| account.issuer.unwrap_or_default()).collect();
     assert_eq!(issuers, ["https://other.example", "https://op.example"], "learnt where it was not known");
 }
 
-pub(crate) async fn an_account_is_one_users_and_a_user_has_one_of_a_provider(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+pub(crate) async fn an_account_has_one_user_and_a_user_has_one_per_provider(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
     link(store, account("google", "1", ann)).await;
     for (name, id, user) in [("google", "1", bob), ("google", "2", ann), ("github", "1", UserId(99))] {
         let refused: Result<(), StoreError> =
@@ -72,14 +73,15 @@ pub(crate) async fn an_account_is_one_users_and_a_user_has_one_of_a_provider(sto
     link(store, account("github", "1", ann)).await;
 }
 
-pub(crate) async fn tokens_are_replaced_and_forgotten(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
     let google = link(store, account("google", "1", ann)).await;
     let github = link(store, account("github", "1", ann)).await;
     let bobs = link(store, account("google", "2", bob)).await;
 
     let keep = |refresh: Option<SealedToken>| {
-        change(store, move |tx| {
+        write(store, move |tx| {
             let access = SealedToken(vec![9]);
             tx.keep_social_tokens(ann, &provider("google"), &access, refresh.as_ref(), None)
         })
@@ -91,34 +93,35 @@ pub(crate) async fn tokens_are_replaced_and_forgotten(store: &Store) {
     let kept = SocialAccount { refresh: Some(SealedToken(vec![8])), ..kept };
     assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
 
-    change(store, move |tx| tx.record_social_sign_in(ann, &provider("google"), at(700))).await;
+    write(store, move |tx| tx.record_social_sign_in(ann, &provider("google"), at(700))).await;
     let kept = SocialAccount { last_login: Some(at(700)), ..kept };
     assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
 
-    change(store, move |tx| tx.forget_social_access(ann, Some(&provider("google")))).await;
+    write(store, move |tx| tx.forget_social_access(ann, Some(&provider("google")))).await;
     let kept = SocialAccount { access: None, ..kept };
     assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
-    change(store, move |tx| tx.forget_social_access(ann, None)).await;
+    write(store, move |tx| tx.forget_social_access(ann, None)).await;
     assert_eq!(of(store, ann).await, [SocialAccount { access: None, expires_at: None, ..github }, kept]);
     assert_eq!(of(store, bob).await, [bobs]);
 }
 
-pub(crate) async fn what_is_unlinked_opens_nothing(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+pub(crate) async fn an_unlinked_account_is_not_found(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
     link(store, account("google", "1", ann)).await;
     link(store, account("github", "1", ann)).await;
-    let unlink = move |user| change(store, move |tx| tx.unlink_social_account(user, &provider("google")));
+    let unlink = move |user| write(store, move |tx| tx.unlink_social_account(user, &provider("google")));
     assert!(!unlink(bob).await, "not bob's");
     assert!(unlink(ann).await);
     assert!(!unlink(ann).await, "only once");
     assert_eq!(of(store, ann).await, [account("github", "1", ann)]);
-    assert_eq!(ask(store, |tx| tx.social_account(&provider("google"), "1")).await, None);
+    assert_eq!(read(store, |tx| tx.social_account(&provider("google"), "1")).await, None);
     link(store, account("google", "1", bob)).await;
 }
 
-pub(crate) async fn accounts_go_with_their_user(store: &Store) {
+pub(crate) async fn accounts_are_deleted_with_their_user(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     link(store, account("google", "1", ann)).await;
-    assert!(change(store, move |tx| tx.delete_user(ann)).await);
-    assert_eq!(ask(store, |tx| tx.social_account(&provider("google"), "1")).await, None);
+    assert!(write(store, move |tx| tx.delete_user(ann)).await);
+    assert_eq!(read(store, |tx| tx.social_account(&provider("google"), "1")).await, None);
 }

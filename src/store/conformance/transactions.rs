@@ -1,37 +1,37 @@
 //! What holds of every closure, whatever it asks or changes.
 
-use super::{ask, at, change, insert, open, seen, session, sid, someone};
+use super::{at, insert, open, read, seen, session, sid, someone, write};
 use crate::domain::session::Session;
 use crate::domain::user::Login;
 use crate::store::{Store, StoreError, Write};
 
 async fn is_there(store: &Store, name: &'static str) -> bool {
-    ask(store, move |tx| tx.user_by_login(&Login::new(name))).await.is_some()
+    read(store, move |tx| tx.user_by_login(&Login::new(name))).await.is_some()
 }
 
 /// An error of a use case's own.
 #[derive(Debug, PartialEq)]
-enum Refused {
+enum RuleError {
     ByRule,
     ByStore(StoreError),
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for RuleError {
     fn from(error: StoreError) -> Self {
         Self::ByStore(error)
     }
 }
 
-pub(crate) async fn what_failed_left_nothing(store: &Store) {
+pub(crate) async fn a_failed_write_leaves_nothing(store: &Store) {
     let refused = store.write(|tx| {
         tx.insert_user(&someone("ann"))?;
-        Err::<(), _>(Refused::ByRule)
+        Err::<(), _>(RuleError::ByRule)
     });
-    assert_eq!(refused.await, Err(Refused::ByRule));
+    assert_eq!(refused.await, Err(RuleError::ByRule));
     assert!(!is_there(store, "ann").await);
 }
 
-pub(crate) async fn a_panic_hurts_nobody_else(store: &Store) {
+pub(crate) async fn a_panicking_write_affects_no_other(store: &Store) {
     let panicked = store.write::<(), StoreError>(|tx| {
         tx.insert_user(&someone("ann"))?;
         panic!("on purpose: the store must go on")
@@ -49,7 +49,7 @@ pub(crate) async fn a_panic_hurts_nobody_else(store: &Store) {
     assert!(is_there(store, "bob").await);
 }
 
-pub(crate) async fn neighbours_do_not_share_a_fate(store: &Store) {
+pub(crate) async fn writes_of_one_batch_fail_independently(store: &Store) {
     let names: Vec<String> = (0..60).map(|number| format!("user{number}")).collect();
     let writes: Vec<_> = (0..)
         .zip(names.clone())
@@ -61,7 +61,7 @@ pub(crate) async fn neighbours_do_not_share_a_fate(store: &Store) {
                         tx.insert_user(&someone(&name))?;
                         match number % 3 {
                             0 => Ok(()),
-                            1 => Err(Refused::ByRule),
+                            1 => Err(RuleError::ByRule),
                             _ => panic!("on purpose: its neighbours must not mind"),
                         }
                     })
@@ -73,18 +73,18 @@ pub(crate) async fn neighbours_do_not_share_a_fate(store: &Store) {
         let answer = write.await.expect("the caller does not panic");
         match number % 3 {
             0 => assert_eq!(answer, Ok(())),
-            1 => assert_eq!(answer, Err(Refused::ByRule)),
-            _ => assert_eq!(answer, Err(Refused::ByStore(StoreError::Fault("a write panicked".to_owned())))),
+            1 => assert_eq!(answer, Err(RuleError::ByRule)),
+            _ => assert_eq!(answer, Err(RuleError::ByStore(StoreError::Fault("a write panicked".to_owned())))),
         }
     }
     for (number, name) in (0..).zip(names) {
-        let found = ask(store, move |tx| tx.user_by_login(&Login::new(&name))).await.is_some();
+        let found = read(store, move |tx| tx.user_by_login(&Login::new(&name))).await.is_some();
         assert_eq!(found, number % 3 == 0, "{number}");
     }
 }
 
 pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
-    let seen = change(store, |tx| {
+    let seen = write(store, |tx| {
         let ann = tx.insert_user(&someone("ann"))?;
         tx.open_session(&session(1, ann))?;
         let (session, user) = tx.session(sid(1))?.expect("it was just opened");
@@ -94,7 +94,7 @@ pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
 }
 
 /// A session and its user are read in two questions with another's writes between them: the answers agree.
-pub(crate) async fn a_read_sees_one_moment(store: &Store) {
+pub(crate) async fn a_read_sees_one_snapshot(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     open(store, session(1, ann)).await;
     let (asked, wait) = std::sync::mpsc::channel();
@@ -111,19 +111,19 @@ pub(crate) async fn a_read_sees_one_moment(store: &Store) {
             .await
     });
     tokio::task::spawn_blocking(move || wait.recv()).await.expect("no panic").expect("it has asked");
-    assert!(change(store, move |tx| tx.delete_user(ann)).await);
+    assert!(write(store, move |tx| tx.delete_user(ann)).await);
     go_on.send(()).expect("it waits");
     assert_eq!(read.await.expect("no panic"), Ok((true, true, true)));
     assert_eq!(seen(store, sid(1)).await, None);
 }
 
-pub(crate) async fn what_was_acknowledged_is_read(store: &Store) {
+pub(crate) async fn an_acknowledged_write_is_read(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     open(store, session(1, ann)).await;
     for generation in 0..50 {
         let seen_before = Session { generation, ..session(1, ann) };
         let advanced = move |tx: &dyn Write| tx.advance_session(&seen_before, generation + 1, at(1), at(3000), true);
-        assert!(change(store, advanced).await);
+        assert!(write(store, advanced).await);
         assert_eq!(seen(store, sid(1)).await.map(|session| session.generation), Some(generation + 1));
     }
 }

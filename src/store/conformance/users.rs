@@ -1,6 +1,6 @@
 //! Users.
 
-use super::{ask, at, change, email, hash, insert, ip, name, open, seen, session, sid, someone};
+use super::{at, email, hash, insert, ip, name, open, read, seen, session, sid, someone, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
@@ -8,11 +8,11 @@ use crate::domain::id::UserId;
 use crate::domain::user::{Email, Login, NewUser};
 use crate::store::{CodeHash, Store, StoreError, UserQuery};
 
-pub(crate) async fn a_user_is_found_as_it_was_made(store: &Store) {
+pub(crate) async fn a_user_is_read_as_inserted(store: &Store) {
     let made = NewUser { is_superuser: true, ..someone("Ann") };
     let sub = made.sub;
     let id = insert(store, made).await;
-    let [by_id, by_name, by_address, by_email] = ask(store, move |tx| {
+    let [by_id, by_name, by_address, by_email] = read(store, move |tx| {
         Ok([
             tx.user(id)?,
             tx.user_by_login(&Login::new("aNN"))?,
@@ -29,7 +29,7 @@ pub(crate) async fn a_user_is_found_as_it_was_made(store: &Store) {
         assert_eq!((user.is_active, user.is_superuser, user.is_staff), (true, true, false));
         assert_eq!((user.email_verified, user.must_change_password), (false, false));
     }
-    let nobody = ask(store, move |tx| {
+    let nobody = read(store, move |tx| {
         Ok(tx.user(UserId(id.0 + 1))?.is_some() || tx.user_by_login(&Login::new("bob"))?.is_some())
     });
     assert!(!nobody.await);
@@ -63,11 +63,12 @@ pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Sto
     insert(store, nobody).await;
 }
 
-pub(crate) async fn changes_change_what_they_name_alone(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
+pub(crate) async fn updates_change_only_their_column(store: &Store) {
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
     let claims = Claims::parse(r#"{"roles":["editor"]}"#).expect("claims");
     let set = claims.clone();
-    let found = change(store, move |tx| {
+    let found = write(store, move |tx| {
         for id in [ann, UserId(999)] {
             tx.set_password(id, &hash("second"), true)?;
             tx.set_username(id, &name(if id == ann { "Anna" } else { "nobody" }))?;
@@ -88,23 +89,24 @@ pub(crate) async fn changes_change_what_they_name_alone(store: &Store) {
 }
 
 pub(crate) async fn an_address_is_verified_until_it_changes(store: &Store) {
-    let (ann, bob) = (insert(store, someone("ann")).await, insert(store, someone("bob")).await);
-    let verify = move |id| change(store, move |tx| tx.verify_email(id));
+    let ann = insert(store, someone("ann")).await;
+    let bob = insert(store, someone("bob")).await;
+    let verify = move |id| write(store, move |tx| tx.verify_email(id));
     assert!(verify(ann).await);
     assert!(!verify(ann).await, "it was verified before");
     assert!(!verify(UserId(999)).await, "nobody");
     let nameless = insert(store, NewUser { email: None, ..someone("cat") }).await;
     assert!(!verify(nameless).await, "no address");
-    let verified = move |id| ask(store, move |tx| Ok(tx.user(id)?.map(|user| user.email_verified)));
+    let verified = move |id| read(store, move |tx| Ok(tx.user(id)?.map(|user| user.email_verified)));
     assert_eq!((verified(ann).await, verified(bob).await), (Some(true), Some(false)));
-    change(store, move |tx| tx.set_email(ann, &email("ann@example.org"))).await;
+    write(store, move |tx| tx.set_email(ann, &email("ann@example.org"))).await;
     assert_eq!(verified(ann).await, Some(false), "another address");
 }
 
 pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let upgrade = move |old: &'static str| {
-        change(store, move |tx| {
+        write(store, move |tx| {
             tx.upgrade_hash(ann, &hash(old), &hash("upgraded"))?;
             Ok(tx.user(ann)?.and_then(|user| user.password))
         })
@@ -114,10 +116,10 @@ pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store
 }
 
 /// An old system may have let somebody take another's address as a name; what is imported later must not open by it.
-pub(crate) async fn an_address_stands_before_a_name(store: &Store) {
+pub(crate) async fn an_address_takes_precedence_over_a_name(store: &Store) {
     let squatter = NewUser { username: name("ann@example.com"), email: None, ..someone("squatter") };
     let squatter = insert(store, squatter).await;
-    let found = ask(store, |tx| tx.user_by_login(&Login::new("Ann@Example.com"))).await;
+    let found = read(store, |tx| tx.user_by_login(&Login::new("Ann@Example.com"))).await;
     assert_eq!(found.map(|user| user.id), Some(squatter), "a name that looks like an address is a name all the same");
     let taken = store.write(|tx| tx.insert_user(&someone("ann"))).await;
     assert_eq!(taken, Err(StoreError::Taken(Field::Email)));
@@ -125,21 +127,21 @@ pub(crate) async fn an_address_stands_before_a_name(store: &Store) {
 
 async fn page(store: &Store, prefix: Option<&str>, after: Option<UserId>, limit: u32) -> Vec<String> {
     let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit };
-    let users = ask(store, move |tx| tx.users(&query)).await;
+    let users = read(store, move |tx| tx.users(&query)).await;
     users.iter().map(|user| user.username.to_string()).collect()
 }
 
-pub(crate) async fn pages_follow_each_other(store: &Store) {
+pub(crate) async fn pages_of_users_are_consecutive(store: &Store) {
     for text in ["eve", "dan", "cid", "bob", "ann"] {
         insert(store, someone(text)).await;
     }
-    let cid = ask(store, |tx| tx.user_by_login(&Login::new("cid"))).await.map(|user| user.id);
+    let cid = read(store, |tx| tx.user_by_login(&Login::new("cid"))).await.map(|user| user.id);
     assert_eq!(page(store, None, None, 3).await, ["eve", "dan", "cid"]);
     assert_eq!(page(store, None, cid, 3).await, ["bob", "ann"]);
     assert_eq!(page(store, None, None, 0).await, [""; 0]);
 }
 
-pub(crate) async fn a_prefix_finds_names_and_addresses(store: &Store) {
+pub(crate) async fn a_prefix_matches_names_and_addresses(store: &Store) {
     for (username, address) in [("Anton", "z@example.com"), ("zoe", "ANNA@example.com"), ("a%b", "b@example.com")] {
         insert(store, NewUser { username: name(username), email: Some(email(address)), ..someone(username) }).await;
     }
@@ -151,10 +153,10 @@ pub(crate) async fn a_prefix_finds_names_and_addresses(store: &Store) {
     assert_eq!(page(store, Some("a%"), None, 9).await, ["a%b"]);
 }
 
-pub(crate) async fn the_newest_addresses_are_kept(store: &Store) {
+pub(crate) async fn only_the_newest_addresses_are_kept(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     let bob = insert(store, someone("bob")).await;
-    change(store, move |tx| {
+    write(store, move |tx| {
         tx.record_sign_in(bob, at(1), Some(ip("192.0.2.0")))?;
         for number in 0..25 {
             tx.record_sign_in(ann, at(1000 + number), Some(ip(&format!("192.0.2.{number}"))))?;
@@ -163,7 +165,7 @@ pub(crate) async fn the_newest_addresses_are_kept(store: &Store) {
         tx.record_sign_in(ann, at(5000), None)
     })
     .await;
-    let known = move |id, text: &'static str| ask(store, move |tx| tx.knows_address(id, ip(text)));
+    let known = move |id, text: &'static str| read(store, move |tx| tx.knows_address(id, ip(text)));
     for (address, expected) in
         [("192.0.2.24", true), ("192.0.2.6", true), ("192.0.2.5", false), ("2001:db8::1", true), ("192.0.2.99", false)]
     {
@@ -173,19 +175,21 @@ pub(crate) async fn the_newest_addresses_are_kept(store: &Store) {
     assert!(known(bob, "192.0.2.0").await, "another's are left alone");
 }
 
-pub(crate) async fn who_is_deleted_leaves_only_the_log(store: &Store) {
+pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &Store) {
     let ann = insert(store, someone("ann")).await;
     open(store, session(1, ann)).await;
-    let deleted = change(store, move |tx| {
+    let deleted = write(store, move |tx| {
         tx.put_reset_code(ann, CodeHash([1; 32]), at(9999))?;
         tx.record_sign_in(ann, at(1), Some(ip("192.0.2.1")))?;
-        let (action, address, detail) = (Action::Registered, None, String::new());
+        let action = Action::Registered;
+        let address = None;
+        let detail = String::new();
         tx.record(&AuditEntry { at: at(1), action, user: Some(ann), actor: None, address, detail })?;
         Ok((tx.delete_user(ann)?, tx.delete_user(ann)?))
     });
     assert_eq!(deleted.await, (true, false));
     assert_eq!(seen(store, sid(1)).await, None);
-    let left = ask(store, move |tx| {
+    let left = read(store, move |tx| {
         let found = tx.user(ann)?.is_some() || tx.user_by_email(&email("ann@example.com"))?.is_some();
         let code = tx.reset_code_owner(CodeHash([1; 32]), at(1))?.is_some();
         Ok((found, code, tx.knows_address(ann, ip("192.0.2.1"))?, tx.audit_lines(Some(ann), 9)?))
@@ -195,12 +199,12 @@ pub(crate) async fn who_is_deleted_leaves_only_the_log(store: &Store) {
     assert_eq!((lines.len(), lines[0].user_id, lines[0].username.as_deref()), (1, Some(ann), None));
 }
 
-pub(crate) async fn ids_are_never_given_again(store: &Store) {
+pub(crate) async fn ids_are_never_reused(store: &Store) {
     let wanted = insert(store, NewUser { id: Some(UserId(41)), ..someone("ann") }).await;
     assert_eq!(wanted, UserId(41));
     let next = insert(store, someone("bob")).await;
     assert_eq!(next, UserId(42));
-    assert!(change(store, move |tx| tx.delete_user(next)).await);
+    assert!(write(store, move |tx| tx.delete_user(next)).await);
     assert_eq!(insert(store, someone("carl")).await, UserId(43));
     let twice = store.write(|tx| tx.insert_user(&NewUser { id: Some(UserId(41)), ..someone("dora") })).await;
     assert_eq!(twice, Err(StoreError::InUse("id")));
@@ -209,7 +213,7 @@ pub(crate) async fn ids_are_never_given_again(store: &Store) {
     assert_eq!(twice, Err(StoreError::InUse("sub")));
 }
 
-pub(crate) async fn all_that_is_known_of_a_user_comes_along(store: &Store) {
+pub(crate) async fn an_imported_user_keeps_every_field(store: &Store) {
     let made = NewUser {
         id: Some(UserId(7)),
         email_verified: true,
@@ -222,9 +226,10 @@ pub(crate) async fn all_that_is_known_of_a_user_comes_along(store: &Store) {
         last_login: Some(at(-5)),
         ..someone("ann")
     };
-    let (wanted, sub) = (made.clone(), made.sub);
+    let wanted = made.clone();
+    let sub = made.sub;
     insert(store, made).await;
-    let found = ask(store, move |tx| Ok((tx.user_by_sub(sub)?, tx.user_by_sub(someone("bob").sub)?))).await;
+    let found = read(store, move |tx| Ok((tx.user_by_sub(sub)?, tx.user_by_sub(someone("bob").sub)?))).await;
     let (Some(user), None) = found else { panic!("one is found by their UUID, and nobody else: {found:?}") };
     assert_eq!((user.id, user.sub, user.username), (UserId(7), wanted.sub, wanted.username));
     assert_eq!((user.email, user.email_verified), (wanted.email, true));

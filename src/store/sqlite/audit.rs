@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::paging::{Order, walk};
+use super::paging::{PageOrder, walk};
 use super::tx::{Tx, address, address_text, date};
 use crate::domain::audit::{AuditEntry, AuditLine};
 use crate::domain::id::UserId;
@@ -71,7 +71,7 @@ impl ReadAudit for Tx<'_> {
             };
             Ok(vec![slice?])
         };
-        let walked = walk(Order::Descending, query.limit, start, slices, |_, line| matches(query, line))?;
+        let walked = walk(PageOrder::Descending, query.limit, start, slices, |_, line| matches(query, line))?;
         let next = walked.next.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
         Ok(AuditPage { lines: walked.rows.into_iter().map(|(_, line)| line).collect(), next })
     }

@@ -28,19 +28,19 @@ const BEHIND: u32 = 4 * ENOUGH;
 /// Pages in the log from which on it has to begin anew, lull or no lull: 32 MiB.
 const LONG: u32 = 8 * ENOUGH;
 /// How long writers wait then, at most, for every [`ENOUGH`] pages that they add; and how often they look.
-const PATIENCE: Duration = Duration::from_millis(500);
+const WRITER_WAIT_MAX: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// How many pages the log has, and how many of them are to be folded still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Log {
+struct Wal {
     pages: u32,
     left: u32,
 }
 
 /// What is to be done about the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
+enum CheckpointAction {
     Nothing,
     /// To wake the thread of this module, unless it is at work.
     Aside,
@@ -50,44 +50,45 @@ enum Turn {
     Here,
 }
 
-impl Log {
+impl Wal {
     /// Looks, and folds nothing.
     fn of(connection: &Connection) -> Result<Self, rusqlite::Error> {
         connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| {
-            let (pages, folded) = (row.get::<_, u32>(1)?, row.get::<_, u32>(2)?);
+            let pages = row.get::<_, u32>(1)?;
+            let folded = row.get::<_, u32>(2)?;
             Ok(Self { pages, left: pages.saturating_sub(folded) })
         })
     }
 
     /// What follows from it, after a commit of so many writes.
-    fn turn(self, batch: usize) -> Turn {
+    fn next_action(self, batch: usize) -> CheckpointAction {
         let Self { pages, left } = self;
         if pages < ENOUGH || left == 0 {
-            Turn::Nothing
+            CheckpointAction::Nothing
         } else if left >= BEHIND {
-            Turn::Wait
+            CheckpointAction::Wait
         } else if pages >= LONG && left < ENOUGH {
-            Turn::Here
+            CheckpointAction::Here
         } else if left >= ENOUGH || batch <= FEW {
-            Turn::Aside
+            CheckpointAction::Aside
         } else {
-            Turn::Nothing
+            CheckpointAction::Nothing
         }
     }
 }
 
 /// Folds what no reader keeps from being folded. Waits for nobody: what is left is a later turn's.
-fn fold(connection: &Connection) -> Result<(), rusqlite::Error> {
+fn checkpoint(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
 }
 
 /// The thread, as the one that writes knows it.
 #[derive(Debug)]
-pub(super) struct Checkpoints {
+pub(super) struct Checkpointer {
     wake: SyncSender<()>,
     /// Held by whoever folds.
     at_work: Arc<Mutex<()>>,
-    failing: Arc<Failing>,
+    failing: Arc<FailureState>,
     /// How long the log was when writers last waited.
     waited_at: Cell<u32>,
     thread: JoinHandle<()>,
@@ -95,10 +96,10 @@ pub(super) struct Checkpoints {
 
 /// Whether the last turn failed: the operator is told when that begins and ends, not at each commit.
 #[derive(Debug, Default)]
-struct Failing(AtomicBool);
+struct FailureState(AtomicBool);
 
-impl Failing {
-    fn tell<E: Display>(&self, outcome: &Result<(), E>) {
+impl FailureState {
+    fn log_change<E: Display>(&self, outcome: &Result<(), E>) {
         let before = self.0.swap(outcome.is_err(), Ordering::Relaxed);
         match outcome {
             Err(error) if !before => {
@@ -110,13 +111,16 @@ impl Failing {
     }
 }
 
-impl Checkpoints {
+impl Checkpointer {
     /// Starts the thread. It opens a connection of its own to that file when it is first needed.
     pub(super) fn start(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         // Without room: whoever finds the thread at work wakes nobody, and a later commit looks again.
         let (wake, woken) = sync_channel(0);
-        let (at_work, failing) = (Arc::default(), Arc::default());
-        let (path, busy, troubled) = (path.to_owned(), Arc::clone(&at_work), Arc::clone(&failing));
+        let at_work = Arc::default();
+        let failing = Arc::default();
+        let path = path.to_owned();
+        let busy = Arc::clone(&at_work);
+        let troubled = Arc::clone(&failing);
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || serve(&path, busy_timeout, &busy, &troubled, &woken))
@@ -126,27 +130,27 @@ impl Checkpoints {
 
     /// To be called outside of a transaction, by the connection that writes, when it has answered so many writes.
     pub(super) fn after_commit(&self, writer: &Connection, batch: usize) {
-        match Log::of(writer) {
-            Ok(log) => self.take(log, log.turn(batch), batch, writer),
-            Err(error) => self.failing.tell(&Err(error)),
+        match Wal::of(writer) {
+            Ok(log) => self.perform(log, log.next_action(batch), batch, writer),
+            Err(error) => self.failing.log_change(&Err(error)),
         }
     }
 
-    fn take(&self, log: Log, turn: Turn, batch: usize, writer: &Connection) {
+    fn perform(&self, log: Wal, turn: CheckpointAction, batch: usize, writer: &Connection) {
         match turn {
-            Turn::Here => {
-                let _alone = alone(&self.at_work);
-                self.failing.tell(&fold(writer));
+            CheckpointAction::Here => {
+                let _alone = lock_checkpoint(&self.at_work);
+                self.failing.log_change(&checkpoint(writer));
             }
-            Turn::Aside => self.wake(),
+            CheckpointAction::Aside => self.wake(),
             // Once for so many pages: what somebody's reading keeps is not folded the sooner for being asked about.
-            Turn::Wait if !(self.waited_at.get()..self.waited_at.get() + ENOUGH).contains(&log.pages) => {
+            CheckpointAction::Wait if !(self.waited_at.get()..self.waited_at.get() + ENOUGH).contains(&log.pages) => {
                 self.waited_at.set(log.pages);
                 self.wait();
                 self.wake();
             }
-            Turn::Wait if batch <= FEW => self.wake(),
-            Turn::Wait | Turn::Nothing => {}
+            CheckpointAction::Wait if batch <= FEW => self.wake(),
+            CheckpointAction::Wait | CheckpointAction::Nothing => {}
         }
     }
 
@@ -155,7 +159,7 @@ impl Checkpoints {
     }
 
     fn wait(&self) {
-        let mut left = PATIENCE;
+        let mut left = WRITER_WAIT_MAX;
         while !left.is_zero() && matches!(self.at_work.try_lock(), Err(TryLockError::WouldBlock)) {
             thread::sleep(LOOK);
             left = left.saturating_sub(LOOK);
@@ -172,24 +176,28 @@ impl Checkpoints {
 }
 
 /// Waits until nobody else folds.
-fn alone(at_work: &Mutex<()>) -> MutexGuard<'_, ()> {
+fn lock_checkpoint(at_work: &Mutex<()>) -> MutexGuard<'_, ()> {
     at_work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(path: &Path, busy_timeout: Duration, at_work: &Mutex<()>, failing: &Failing, woken: &Receiver<()>) {
+fn serve(path: &Path, busy_timeout: Duration, at_work: &Mutex<()>, failing: &FailureState, woken: &Receiver<()>) {
     let mut connection = None;
     while let Ok(()) = woken.recv() {
-        let _alone = alone(at_work);
-        failing.tell(&fold_aside(path, busy_timeout, &mut connection));
+        let _alone = lock_checkpoint(at_work);
+        failing.log_change(&checkpoint_in_background(path, busy_timeout, &mut connection));
     }
 }
 
-fn fold_aside(path: &Path, busy_timeout: Duration, kept: &mut Option<Connection>) -> Result<(), StoreError> {
+fn checkpoint_in_background(
+    path: &Path,
+    busy_timeout: Duration,
+    kept: &mut Option<Connection>,
+) -> Result<(), StoreError> {
     let connection = match kept.take() {
         Some(connection) => connection,
         None => connect::reader(path, busy_timeout)?,
     };
-    fold(kept.insert(connection))?;
+    checkpoint(kept.insert(connection))?;
     Ok(())
 }
 
@@ -202,7 +210,7 @@ mod tests {
     use super::*;
 
     /// A database whose log has at least so many pages, of one transaction.
-    fn with_pages(pages: u32) -> (TempDir, Connection, Checkpoints) {
+    fn with_pages(pages: u32) -> (TempDir, Connection, Checkpointer) {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("test.db");
         connect::create(&path).unwrap();
@@ -210,7 +218,7 @@ mod tests {
         writer.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
         writer.execute_batch("CREATE TABLE pages (page BLOB)").unwrap();
         add(&writer, pages);
-        (folder, writer, Checkpoints::start(&path, Duration::ZERO).unwrap())
+        (folder, writer, Checkpointer::start(&path, Duration::ZERO).unwrap())
     }
 
     fn add(writer: &Connection, pages: u32) {
@@ -218,43 +226,43 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_folded_aside_and_begins_anew() {
+    fn the_wal_is_checkpointed_in_the_background_and_restarts() {
         let (_folder, writer, checkpoints) = with_pages(2 * ENOUGH);
-        assert_eq!(Log::of(&writer).unwrap().turn(1), Turn::Aside);
+        assert_eq!(Wal::of(&writer).unwrap().next_action(1), CheckpointAction::Aside);
         checkpoints.after_commit(&writer, 1);
         // The thread may not have been waiting yet, and is asked again: as a later commit would.
-        while Log::of(&writer).unwrap().left > 0 {
+        while Wal::of(&writer).unwrap().left > 0 {
             checkpoints.after_commit(&writer, 1);
             thread::yield_now();
         }
         // What is folded is known a moment before the thread lets go of the file.
-        drop(alone(&checkpoints.at_work));
+        drop(lock_checkpoint(&checkpoints.at_work));
         add(&writer, 1);
-        assert!(Log::of(&writer).unwrap().pages < ENOUGH);
+        assert!(Wal::of(&writer).unwrap().pages < ENOUGH);
         checkpoints.stop();
     }
 
     #[test]
-    fn the_writer_folds_what_a_reader_kept() {
+    fn the_writer_checkpoints_pages_held_by_a_reader() {
         let (_folder, writer, checkpoints) = with_pages(ENOUGH);
-        let reading = with_view(&writer);
+        let reading = with_open_read(&writer);
         add(&writer, 10);
-        checkpoints.take(Log::of(&writer).unwrap(), Turn::Here, 1, &writer);
-        assert!(Log::of(&writer).unwrap().left >= 10, "what came after the reader's view stays");
+        checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::Here, 1, &writer);
+        assert!(Wal::of(&writer).unwrap().left >= 10, "what came after the reader's view stays");
         reading.execute_batch("ROLLBACK").unwrap();
-        checkpoints.take(Log::of(&writer).unwrap(), Turn::Here, 1, &writer);
-        assert_eq!(Log::of(&writer).unwrap().left, 0);
+        checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::Here, 1, &writer);
+        assert_eq!(Wal::of(&writer).unwrap().left, 0);
         add(&writer, 1);
-        assert!(Log::of(&writer).unwrap().pages < ENOUGH);
+        assert!(Wal::of(&writer).unwrap().pages < ENOUGH);
         checkpoints.stop();
     }
 
     #[test]
-    fn writers_wait_once_for_so_many_pages_and_not_for_long() {
+    fn writers_wait_briefly_once_per_wal_growth() {
         let (_folder, writer, checkpoints) = with_pages(1);
-        let at_work = alone(&checkpoints.at_work);
+        let at_work = lock_checkpoint(&checkpoints.at_work);
         let begun = |pages| {
-            checkpoints.take(Log { pages, left: pages }, Turn::Wait, 64, &writer);
+            checkpoints.perform(Wal { pages, left: pages }, CheckpointAction::Wait, 64, &writer);
             checkpoints.waited_at.get()
         };
         assert_eq!([BEHIND, BEHIND + 1, BEHIND + ENOUGH].map(begun), [BEHIND, BEHIND, BEHIND + ENOUGH]);
@@ -264,37 +272,37 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_remembered_until_it_ends() {
-        let failing = Failing::default();
+    fn a_checkpoint_failure_is_remembered_until_it_ends() {
+        let failing = FailureState::default();
         for outcome in [Ok(()), Err("full"), Err("full"), Ok(())] {
-            failing.tell(&outcome);
+            failing.log_change(&outcome);
             assert_eq!(failing.0.load(Ordering::Relaxed), outcome.is_err());
         }
     }
 
     /// Another connection in the middle of reading what was there.
-    fn with_view(writer: &Connection) -> Connection {
+    fn with_open_read(writer: &Connection) -> Connection {
         let reading = connect::reader(Path::new(writer.path().unwrap()), Duration::ZERO).unwrap();
         reading.execute_batch("BEGIN; SELECT count(*) FROM pages").unwrap();
         reading
     }
 
     #[test]
-    fn writers_wait_only_where_the_disk_is_behind_or_the_log_is_long() {
+    fn writers_wait_only_for_a_slow_disk_or_a_long_wal() {
         for (pages, left, writes, turn) in [
-            (ENOUGH - 1, ENOUGH - 1, 1, Turn::Nothing),
-            (ENOUGH, 0, 1, Turn::Nothing),
-            (LONG, 0, 1, Turn::Nothing),
-            (ENOUGH, ENOUGH, FEW + 1, Turn::Aside),
-            (ENOUGH, ENOUGH - 1, FEW + 1, Turn::Nothing),
-            (ENOUGH, 1, FEW, Turn::Aside),
-            (LONG - 1, BEHIND - 1, 1, Turn::Aside),
-            (LONG, BEHIND - 1, 64, Turn::Aside),
-            (BEHIND, BEHIND, 1, Turn::Wait),
-            (2 * LONG, 2 * LONG, 1, Turn::Wait),
-            (LONG, ENOUGH - 1, 64, Turn::Here),
+            (ENOUGH - 1, ENOUGH - 1, 1, CheckpointAction::Nothing),
+            (ENOUGH, 0, 1, CheckpointAction::Nothing),
+            (LONG, 0, 1, CheckpointAction::Nothing),
+            (ENOUGH, ENOUGH, FEW + 1, CheckpointAction::Aside),
+            (ENOUGH, ENOUGH - 1, FEW + 1, CheckpointAction::Nothing),
+            (ENOUGH, 1, FEW, CheckpointAction::Aside),
+            (LONG - 1, BEHIND - 1, 1, CheckpointAction::Aside),
+            (LONG, BEHIND - 1, 64, CheckpointAction::Aside),
+            (BEHIND, BEHIND, 1, CheckpointAction::Wait),
+            (2 * LONG, 2 * LONG, 1, CheckpointAction::Wait),
+            (LONG, ENOUGH - 1, 64, CheckpointAction::Here),
         ] {
-            assert_eq!(Log { pages, left }.turn(writes), turn, "{left} of {pages} pages, {writes} writes");
+            assert_eq!(Wal { pages, left }.next_action(writes), turn, "{left} of {pages} pages, {writes} writes");
         }
     }
 }

@@ -80,9 +80,9 @@ pub(super) fn lock_folder(path: &Path) -> Result<File, StoreError> {
 
 /// The one connection that writes.
 pub(super) fn writer(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, FLAGS).map_err(|error| explained(path, error))?;
-    set_up_writer(&connection, busy_timeout).map_err(|error| explained(path, error))?;
-    if connection.is_readonly("main").map_err(|error| explained(path, error))? {
+    let connection = Connection::open_with_flags(path, FLAGS).map_err(|error| open_error(path, error))?;
+    set_up_writer(&connection, busy_timeout).map_err(|error| open_error(path, error))?;
+    if connection.is_readonly("main").map_err(|error| open_error(path, error))? {
         return Err(StoreError::Unavailable(format!(
             "the file {} can't be written: check its owner, its mode and its mount",
             path.display()
@@ -102,8 +102,8 @@ fn set_up_writer(connection: &Connection, busy_timeout: Duration) -> Result<(), 
 
 /// A connection that asks, outside of any pool.
 pub(super) fn reader(path: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, FLAGS).map_err(|error| explained(path, error))?;
-    set_up_reader(&connection, busy_timeout).map_err(|error| explained(path, error))?;
+    let connection = Connection::open_with_flags(path, FLAGS).map_err(|error| open_error(path, error))?;
+    set_up_reader(&connection, busy_timeout).map_err(|error| open_error(path, error))?;
     Ok(connection)
 }
 
@@ -116,7 +116,7 @@ pub(super) fn set_up_reader(connection: &Connection, busy_timeout: Duration) -> 
 }
 
 /// An error of the opening, with the file's name and what to do.
-pub(super) fn explained(path: &Path, error: rusqlite::Error) -> StoreError {
+pub(super) fn open_error(path: &Path, error: rusqlite::Error) -> StoreError {
     let path = path.display();
     if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) {
         return StoreError::Fault(format!("{path} is not a SQLite database: move it away, or name another file"));

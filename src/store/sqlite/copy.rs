@@ -15,7 +15,7 @@ pub const RESTORING: &str = ".restoring";
 
 /// What a database that is in order holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holds {
+pub struct DatabaseContents {
     /// Its schema's number.
     pub schema: usize,
     /// How many users.
@@ -27,8 +27,8 @@ pub struct Holds {
 /// Copies the database in the file `from`, as it is at this moment, into the new file `to` (mode 0600), which is on the
 /// disk when this returns. Those who write are not held up. What was deleted is not in the copy.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let connection = Connection::open_with_flags(from, connect::FLAGS).map_err(|e| connect::explained(from, e))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| connect::explained(from, error))?;
+    let connection = Connection::open_with_flags(from, connect::FLAGS).map_err(|e| connect::open_error(from, e))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| connect::open_error(from, error))?;
     migrate::check(&connection, from, migrate::STEPS.len())?;
     write(&connection, to).map_err(|problem| {
         StoreError::Unavailable(format!("can't copy {} to {}: {problem}", from.display(), to.display()))
@@ -36,9 +36,9 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
 }
 
 /// Reads all of a database nobody writes to, and says what it holds if SQLite finds nothing wrong with it.
-pub fn examine(path: &Path) -> Result<Holds, StoreError> {
+pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let explained = |error| connect::explained(path, error);
+    let explained = |error| connect::open_error(path, error);
     let connection = Connection::open_with_flags(path, flags).map_err(explained)?;
     let schema = migrate::check(&connection, path, migrate::STEPS.len())?;
     let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(explained)?;
@@ -55,7 +55,7 @@ pub fn examine(path: &Path) -> Result<Holds, StoreError> {
         let counted = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
         counted.map(i64::unsigned_abs).map_err(explained)
     };
-    Ok(Holds { schema, users: count("users")?, sessions: count("sessions")? })
+    Ok(DatabaseContents { schema, users: count("users")?, sessions: count("sessions")? })
 }
 
 /// Writes what the connection sees into a new file that only its owner may read, and waits for the disk.

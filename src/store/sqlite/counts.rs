@@ -11,7 +11,8 @@ impl ReadCounts for Tx<'_> {
     fn counts(&self, from: Timestamp) -> Result<Vec<HourCount>, StoreError> {
         let sql = "SELECT hour, name, n FROM counts WHERE hour >= ?1 ORDER BY hour, name";
         let rows = self.all(sql, [from.unix()], |row| {
-            let (hour, n) = (date(row, "hour")?, row.get::<_, i64>("n")?);
+            let hour = date(row, "hour")?;
+            let n = row.get::<_, i64>("n")?;
             let count = Count::named(&row.get::<_, String>("name")?);
             Ok(count.map(|count| HourCount { hour, count, n: n.max(0).unsigned_abs() }))
         })?;

@@ -29,10 +29,10 @@ impl DjangoUsers {
     /// looks like users. An error names those that do.
     pub fn open(path: &Path, table: Option<&str>) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(|error| connect::explained(path, error))?;
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| connect::open_error(path, error))?;
         let table = Self::find(&connection, path, table).map_err(|error| match error {
-            Trouble::Sqlite(error) => connect::explained(path, error),
-            Trouble::Said(error) => error,
+            DjangoError::Sqlite(error) => connect::open_error(path, error),
+            DjangoError::Said(error) => error,
         })?;
         let keyed = "SELECT name FROM pragma_table_info(?1) WHERE pk = 1";
         let key: Option<String> =
@@ -40,7 +40,7 @@ impl DjangoUsers {
         Ok(Self { connection, key: key.unwrap_or_else(|| "id".to_owned()), table })
     }
 
-    fn find(connection: &Connection, path: &Path, wanted: Option<&str>) -> Result<String, Trouble> {
+    fn find(connection: &Connection, path: &Path, wanted: Option<&str>) -> Result<String, DjangoError> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // Not views and virtual tables: SQLite fails on one whose table or module is missing, as GeoDjango's is here.
         let sql = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c
@@ -58,7 +58,7 @@ impl DjangoUsers {
             None if users.len() == 1 => users.first(),
             None => users.iter().find(|table| *table == USUAL),
         };
-        chosen.cloned().ok_or_else(|| Trouble::Said(none(path, wanted, &users)))
+        chosen.cloned().ok_or_else(|| DjangoError::Said(none(path, wanted, &users)))
     }
 
     /// The table's name.
@@ -91,12 +91,12 @@ impl DjangoUsers {
     }
 }
 
-enum Trouble {
+enum DjangoError {
     Sqlite(rusqlite::Error),
     Said(StoreError),
 }
 
-impl From<rusqlite::Error> for Trouble {
+impl From<rusqlite::Error> for DjangoError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
@@ -168,7 +168,7 @@ mod tests {
                                      (11, CAST(x'ff' AS TEXT), '', 1);";
 
     #[test]
-    fn users_come_in_order_and_what_cannot_be_read_is_told() {
+    fn users_are_read_in_order_and_unreadable_rows_are_reported() {
         let (_folder, path) = database(USERS);
         let users = DjangoUsers::open(&path, None).unwrap();
         assert_eq!((users.table(), users.count().unwrap()), ("auth_user", 4));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_ones_own_is_found_or_asked_for() {
+    fn a_custom_user_table_is_detected_or_must_be_named() {
         let own = "CREATE TABLE \"my \"\"users\" (uid TEXT PRIMARY KEY, email TEXT, password TEXT);
                    INSERT INTO \"my \"\"users\" VALUES ('00000000000000000000000000001234', 'ann@example.com', '');";
         let (_folder, path) = database(own);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_in_the_database_does_not_matter() {
+    fn other_tables_are_ignored() {
         let (_folder, path) = database(&format!(
             "{USERS} CREATE VIEW broken AS SELECT username, password FROM nowhere;
              PRAGMA writable_schema = ON;
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_made_where_there_is_nothing() {
+    fn a_missing_database_is_not_created() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("none.sqlite3");
         assert!(DjangoUsers::open(&path, None).is_err());

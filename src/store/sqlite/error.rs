@@ -41,7 +41,7 @@ mod tests {
     use rusqlite::ffi;
 
     #[test]
-    fn what_may_pass_is_told_from_what_will_not() {
+    fn transient_and_permanent_errors_are_distinguished() {
         let kind = |code| StoreError::from(Error::SqliteFailure(ffi::Error::new(code), None));
         for code in [
             ffi::SQLITE_BUSY,

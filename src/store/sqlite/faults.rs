@@ -15,20 +15,20 @@ use crate::domain::time::Timestamp;
 use crate::store::{Read, RunId, StoreError, WriteRuns};
 
 /// Short, so that tests of it don't take long; nothing is asserted of how long anything takes.
-const PATIENCE: Duration = Duration::from_millis(50);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-struct Bench {
+struct FaultFixture {
     database: Database,
     folder: TempDir,
 }
 
-fn bench(queue: usize) -> Bench {
+fn fixture(queue: usize) -> FaultFixture {
     let folder = TempDir::new().unwrap();
-    let database = Database::open_with(&folder.path().join("test.db"), PATIENCE, queue).unwrap();
-    Bench { database, folder }
+    let database = Database::open_with(&folder.path().join("test.db"), BUSY_TIMEOUT, queue).unwrap();
+    FaultFixture { database, folder }
 }
 
-impl Bench {
+impl FaultFixture {
     /// Another process's connection.
     fn other(&self) -> Connection {
         Connection::open(self.folder.path().join("test.db")).unwrap()
@@ -109,8 +109,8 @@ fn is_unavailable<T>(answer: &Result<T, StoreError>) -> bool {
 }
 
 #[tokio::test]
-async fn another_process_that_keeps_the_lock_makes_writes_unavailable_and_no_reads() {
-    let bench = bench(16);
+async fn a_lock_held_by_another_process_makes_only_writes_unavailable() {
+    let bench = fixture(16);
     let other = bench.other();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let answer = bench.mark(1).await;
@@ -120,12 +120,12 @@ async fn another_process_that_keeps_the_lock_makes_writes_unavailable_and_no_rea
     other.execute_batch("COMMIT").unwrap();
     assert_eq!(bench.mark(2).await, Ok(()));
     assert_eq!(bench.marks().await, [2]);
-    assert_eq!(bench.database.refused(), 1);
+    assert_eq!(bench.database.unavailable_count(), 1);
 }
 
 #[tokio::test]
-async fn a_full_disk_makes_writes_unavailable_until_there_is_room() {
-    let bench = bench(4096);
+async fn a_full_disk_makes_writes_unavailable_until_space_is_freed() {
+    let bench = fixture(4096);
     let bench = &bench;
     bench.meddle("PRAGMA max_page_count = 1").await; // SQLite takes this for the number of pages there are.
     let (release, held) = bench.hold().await;
@@ -145,7 +145,7 @@ async fn a_full_disk_makes_writes_unavailable_until_there_is_room() {
         }
     }
     assert!(refused > 0, "the disk was never full");
-    assert_eq!(bench.database.refused(), refused);
+    assert_eq!(bench.database.unavailable_count(), refused);
     assert_eq!(bench.marks().await, kept, "what was acknowledged is there, and nothing else");
     let answer =
         bench.database.write(|tx| (0..400).try_for_each(|at| tx.start_run(Timestamp::from_unix(at)).map(drop)));
@@ -157,8 +157,8 @@ async fn a_full_disk_makes_writes_unavailable_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_read_only_disk_makes_writes_unavailable_and_no_reads() {
-    let bench = bench(16);
+async fn a_read_only_disk_makes_only_writes_unavailable() {
+    let bench = fixture(16);
     let (release, held) = bench.hold().await;
     // The connection turned so answers as a file or a mount does that became read-only while it was open.
     let ill = bench.queue(|tx| execute(tx, "PRAGMA query_only = ON")).await;
@@ -181,8 +181,8 @@ async fn a_read_only_disk_makes_writes_unavailable_and_no_reads() {
 }
 
 #[tokio::test]
-async fn a_failed_commit_fails_all_that_shared_it() {
-    let bench = bench(16);
+async fn a_failed_commit_fails_its_whole_batch() {
+    let bench = fixture(16);
     let (release, held) = bench.hold().await;
     let innocent = bench.queue(mark(1)).await;
     // Breaks a promise that is only looked at when the transaction is committed.
@@ -203,8 +203,8 @@ async fn a_failed_commit_fails_all_that_shared_it() {
 }
 
 #[tokio::test]
-async fn a_last_deed_that_fails_takes_its_transaction_with_it_and_a_refusal_before_it_nobody() {
-    let bench = bench(16);
+async fn a_failed_last_write_undoes_its_transaction_and_an_earlier_refusal_does_not() {
+    let bench = fixture(16);
     let refusal = || StoreError::Fault("a refusal".to_owned());
     let (release, held) = bench.hold().await;
     let kept = bench.queue_as(false, mark(1)).await;
@@ -231,8 +231,8 @@ async fn a_last_deed_that_fails_takes_its_transaction_with_it_and_a_refusal_befo
 }
 
 #[tokio::test]
-async fn when_the_database_undoes_a_transaction_those_in_it_are_told_and_the_rest_run_in_another() {
-    let bench = bench(16);
+async fn after_an_automatic_rollback_its_jobs_fail_and_the_rest_run_in_another_transaction() {
+    let bench = fixture(16);
     let (release, held) = bench.hold().await;
     let before = bench.queue(mark(1)).await;
     // As SQLite does by itself when the disk fails; and then a closure that did not look at the error goes on.
@@ -250,18 +250,19 @@ async fn when_the_database_undoes_a_transaction_those_in_it_are_told_and_the_res
     assert!(is_unavailable(&before.await.unwrap()));
     assert!(is_unavailable(&undone.await.unwrap()));
     assert_eq!(after.await.unwrap(), Ok(()));
-    assert_eq!(bench.database.refused(), 2);
+    assert_eq!(bench.database.unavailable_count(), 2);
     assert_eq!(bench.marks().await, [4]);
 }
 
 #[tokio::test]
-async fn a_full_queue_is_unavailable_at_once() {
-    let bench = bench(2);
+async fn a_full_write_queue_is_unavailable_immediately() {
+    let bench = fixture(2);
     let (release, held) = bench.hold().await;
-    let (one, two) = (bench.queue(mark(1)).await, bench.queue(mark(2)).await);
+    let one = bench.queue(mark(1)).await;
+    let two = bench.queue(mark(2)).await;
     let answer = bench.mark(3).await;
     assert!(is_unavailable(&answer), "{answer:?}");
-    assert_eq!(bench.database.refused(), 1);
+    assert_eq!(bench.database.unavailable_count(), 1);
     drop(release);
     held.await.unwrap().unwrap();
     assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
@@ -270,8 +271,8 @@ async fn a_full_queue_is_unavailable_at_once() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_takes_nothing_back() {
-    let bench = bench(16);
+async fn a_cancelled_caller_does_not_undo_its_write() {
+    let bench = fixture(16);
     let (release, held) = bench.hold().await;
     let write = bench.queue(mark(1)).await;
     write.abort();
@@ -283,8 +284,8 @@ async fn a_caller_that_goes_away_takes_nothing_back() {
 }
 
 #[tokio::test]
-async fn the_end_waits_for_what_is_queued() {
-    let bench = bench(1);
+async fn close_waits_for_queued_writes() {
+    let bench = fixture(1);
     let (release, held) = bench.hold().await;
     let queued = bench.queue(mark(1)).await;
     let closing = tokio::spawn({
@@ -299,7 +300,7 @@ async fn the_end_waits_for_what_is_queued() {
     assert!(is_unavailable(&answer), "{answer:?}");
     assert_eq!(bench.marks().await, [1], "reads go on");
     bench.database.close().await;
-    let Bench { database, folder } = bench;
+    let FaultFixture { database, folder } = bench;
     drop(database);
     let alone = folder.path().join("alone.db");
     std::fs::copy(folder.path().join("test.db"), &alone).unwrap();
@@ -310,41 +311,41 @@ async fn the_end_waits_for_what_is_queued() {
 
 /// What a closure makes of an error is its own affair; who watches over the database wants to know all the same.
 #[tokio::test]
-async fn a_refusal_in_other_words_is_counted_and_one_of_the_callers_is_not() {
-    let bench = bench(16);
+async fn only_unavailability_is_counted_whatever_error_the_job_returns() {
+    let bench = fixture(16);
     bench.meddle("PRAGMA query_only = ON").await;
     let blurred = bench.queue(|tx| mark(1)(tx).map_err(|_| StoreError::Fault("something".to_owned()))).await;
     assert!(blurred.await.unwrap().is_err());
-    assert_eq!(bench.database.refused(), 1);
+    assert_eq!(bench.database.unavailable_count(), 1);
     let own = bench.database.read(|_| Err::<(), _>(StoreError::InUse("id"))).await;
-    assert_eq!((own, bench.database.refused()), (Err(StoreError::InUse("id")), 1));
+    assert_eq!((own, bench.database.unavailable_count()), (Err(StoreError::InUse("id")), 1));
 }
 
 #[tokio::test]
 async fn readers_cannot_write() {
-    let bench = bench(16);
+    let bench = fixture(16);
     let delete = |connection: &Connection| Ok(connection.execute("DELETE FROM runs", [])?);
     let answer: Result<usize, StoreError> = bench.database.opening.get().unwrap().readers.on_connection(delete).await;
     assert!(is_unavailable(&answer), "{answer:?}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_yet_refuses_everything_until_it_is_opened() {
-    let Bench { database, folder } = bench(16);
+async fn an_unavailable_database_rejects_everything_until_it_is_opened() {
+    let FaultFixture { database, folder } = fixture(16);
     database.close().await;
     drop(database);
     let path = folder.path().join("test.db");
     let keeper = Connection::open(&path).unwrap();
     keeper.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
-    assert!(is_unavailable(&Database::open_with(&path, PATIENCE, 16)));
-    let database = Database::when_possible(&path, PATIENCE, 16).unwrap();
+    assert!(is_unavailable(&Database::open_with(&path, BUSY_TIMEOUT, 16)));
+    let database = Database::when_possible(&path, BUSY_TIMEOUT, 16).unwrap();
     assert!(is_unavailable(&database.open_now(|_| Ok(())).await));
-    let bench = Bench { database, folder };
+    let bench = FaultFixture { database, folder };
     let answer = bench.mark(1).await;
     assert!(is_unavailable(&answer) && answer.unwrap_err().to_string().contains("test.db"));
     let read = bench.database.read(|tx| tx.runs_after(RunId(0))).await;
     assert!(is_unavailable(&read), "{read:?}");
-    assert_eq!((bench.database.is_open(), bench.database.refused()), (false, 2));
+    assert_eq!((bench.database.is_open(), bench.database.unavailable_count()), (false, 2));
     bench.database.close().await;
 
     drop(keeper);
@@ -357,7 +358,7 @@ async fn what_cannot_be_opened_yet_refuses_everything_until_it_is_opened() {
 }
 
 #[test]
-fn what_will_never_be_opened_is_an_error_at_once() {
+fn an_invalid_database_fails_at_start() {
     let folder = TempDir::new().unwrap();
     let inside = |name: &str| folder.path().join(name);
     std::fs::write(inside("text.db"), "this is a text of some length, and no database at all ".repeat(50)).unwrap();
@@ -365,7 +366,7 @@ fn what_will_never_be_opened_is_an_error_at_once() {
     for (name, words) in
         [("missing/test.db", "does not exist"), ("text.db", "is not a SQLite database"), ("newer.db", "has schema 99")]
     {
-        let error = Database::when_possible(&inside(name), PATIENCE, 16).map(drop).unwrap_err().to_string();
+        let error = Database::when_possible(&inside(name), BUSY_TIMEOUT, 16).map(drop).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
 }

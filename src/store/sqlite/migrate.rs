@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
-use super::connect::{explained, folder};
+use super::connect::{folder, open_error};
 use crate::store::StoreError;
 
 /// Every step there ever was, in order. What was once released is never edited or removed.
@@ -31,7 +31,7 @@ const REPORT: &str = "Go on with the version before, and report this";
 pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Result<usize, StoreError> {
     let version: usize = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
-        .map_err(|error| explained(path, error))?
+        .map_err(|error| open_error(path, error))?
         .try_into()
         .unwrap_or(usize::MAX);
     let shown = path.display();
@@ -41,7 +41,7 @@ pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Resul
              wrote it, or a copy from before it"
         )));
     }
-    if version == 0 && is_anothers(connection).map_err(|error| explained(path, error))? {
+    if version == 0 && is_foreign_database(connection).map_err(|error| open_error(path, error))? {
         return Err(StoreError::Fault(format!("{shown} is another program's database: name another file")));
     }
     Ok(version)
@@ -50,7 +50,8 @@ pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Resul
 /// Takes the schema from wherever it is to the last of `steps`. On an error the database is as it was; all that can go
 /// wrong with a change is a fault, for a program must not go on beside a schema that is not its own.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<(), StoreError> {
-    let (known, shown) = (steps.len(), path.display());
+    let known = steps.len();
+    let shown = path.display();
     let version = check(connection, path, known)?;
     if version == known {
         return Ok(());
@@ -58,7 +59,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
     let copy = if version == 0 { None } else { Some(snapshot(connection, path, version)?) };
     run(connection, steps).map_err(|error| {
         let copy = copy.map_or(String::new(), |copy| format!("; a copy of it is {}", copy.display()));
-        let (error, advice) = told(error);
+        let (error, advice) = step_error(error);
         StoreError::Fault(format!(
             "can't bring {shown} from schema {version} to {known}: {error}. Nothing was changed{copy}. {advice}"
         ))
@@ -68,7 +69,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
 }
 
 /// What went wrong with a step, and what to do about it.
-fn told(error: rusqlite_migration::Error) -> (String, &'static str) {
+fn step_error(error: rusqlite_migration::Error) -> (String, &'static str) {
     match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => match StoreError::from(err) {
             StoreError::Unavailable(why) => (why, "Mend that, and start again"),
@@ -86,14 +87,14 @@ fn run(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), rusqlite_migr
     done
 }
 
-fn is_anothers(connection: &Connection) -> Result<bool, rusqlite::Error> {
+fn is_foreign_database(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
 /// Writes `<file>.before-<next version>`: the database as it is, in one file that only its owner may read.
 fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<PathBuf, StoreError> {
-    let copy = beside(path, &format!(".before-{}", version + 1));
-    let unfinished = beside(path, &format!(".before-{}.unfinished", version + 1));
+    let copy = with_suffix(path, &format!(".before-{}", version + 1));
+    let unfinished = with_suffix(path, &format!(".before-{}.unfinished", version + 1));
     let failed = |problem: &dyn std::fmt::Display| {
         StoreError::Fault(format!(
             "can't copy {} to {} before its schema changes: {problem}. Nothing was changed: make room and try again",
@@ -113,14 +114,14 @@ fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<Path
 /// Removes the copies of before the last few changes. One that can't be removed is in nobody's way.
 fn prune(path: &Path, newest: usize) {
     for old in 1..=newest.saturating_sub(COPIES_KEPT) {
-        let copy = beside(path, &format!(".before-{old}"));
+        let copy = with_suffix(path, &format!(".before-{old}"));
         if fs::remove_file(&copy).is_ok() {
             tracing::info!(copy = %copy.display(), "an old copy of the database was removed");
         }
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -145,12 +146,12 @@ mod tests {
     const SECOND: M<'_> = M::up("ALTER TABLE notes ADD COLUMN at INTEGER;");
     const BROKEN: M<'_> = M::up("DROP TABLE notes; CREATE TABLE half (x); INSERT INTO nowhere VALUES (1);");
 
-    struct Bench {
+    struct MigrationFixture {
         connection: Connection,
         folder: TempDir,
     }
 
-    impl Bench {
+    impl MigrationFixture {
         fn new() -> Self {
             let folder = TempDir::new().unwrap();
             let connection = Connection::open(folder.path().join("test.db")).unwrap();
@@ -181,13 +182,13 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_of_this_program_make_a_whole() {
+    fn the_migrations_are_consistent() {
         Migrations::from_slice(STEPS).validate().unwrap();
     }
 
     #[test]
-    fn a_new_database_needs_no_copy_and_a_known_one_no_step() {
-        let mut bench = Bench::new();
+    fn new_and_current_databases_are_not_copied() {
+        let mut bench = MigrationFixture::new();
         bench.migrate(&[FIRST]).unwrap();
         bench.migrate(&[FIRST]).unwrap();
         assert_eq!(
@@ -197,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_before_is_copied_before_it_changes() {
-        let mut bench = Bench::new();
+    fn the_database_is_copied_before_a_migration() {
+        let mut bench = MigrationFixture::new();
         bench.migrate(&[FIRST]).unwrap();
         fs::write(bench.folder.path().join("test.db.before-2.unfinished"), "of an attempt that was killed").unwrap();
         bench.migrate(&[FIRST, SECOND]).unwrap();
@@ -211,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_changes_nothing() {
-        let mut bench = Bench::new();
+    fn a_failed_migration_changes_nothing() {
+        let mut bench = MigrationFixture::new();
         bench.migrate(&[FIRST]).unwrap();
         for _ in 0..2 {
             let error = bench.migrate(&[FIRST, SECOND, BROKEN]).unwrap_err().to_string();
@@ -227,9 +228,9 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_three_copies_are_kept() {
+    fn only_the_newest_three_copies_are_kept() {
         const NOTHING: M<'_> = M::up("SELECT 1;");
-        let mut bench = Bench::new();
+        let mut bench = MigrationFixture::new();
         let mut steps = vec![FIRST];
         for _ in 0..5 {
             bench.migrate(&steps).unwrap();
@@ -240,8 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_database_is_left_alone() {
-        let mut bench = Bench::new();
+    fn a_newer_schema_is_not_changed() {
+        let mut bench = MigrationFixture::new();
         bench.migrate(&[FIRST, SECOND]).unwrap();
         let error = bench.migrate(&[FIRST]).unwrap_err().to_string();
         for words in ["test.db has schema 2", "knows schemas up to 1", "use the newer version"] {
@@ -251,8 +252,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_copy_nothing_is_changed() {
-        let mut bench = Bench::new();
+    fn a_failed_copy_prevents_the_migration() {
+        let mut bench = MigrationFixture::new();
         bench.migrate(&[FIRST]).unwrap();
         fs::create_dir(bench.folder.path().join("test.db.before-2")).unwrap();
         let error = bench.migrate(&[FIRST, SECOND]).unwrap_err();

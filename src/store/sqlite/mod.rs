@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use self::opening::Opening;
+use self::lazy_open::LazyDatabase;
 use super::{BUSY_TIMEOUT, Read, StoreError, Write};
 
 mod admin_sessions;
@@ -20,8 +20,8 @@ mod counts;
 pub mod django;
 mod error;
 mod health;
+mod lazy_open;
 mod migrate;
-mod opening;
 mod outbox;
 mod paging;
 mod pool;
@@ -49,7 +49,7 @@ const QUEUE: usize = 4096;
 /// A handle on a database; clones are cheap and share it.
 #[derive(Clone, Debug)]
 pub struct Database {
-    opening: Arc<Opening>,
+    opening: Arc<LazyDatabase>,
 }
 
 impl Database {
@@ -77,15 +77,15 @@ impl Database {
 
     /// As [`Database::open`], with another patience for other processes' locks and another length of the queue.
     fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
-        let opening = Opening::new(path, busy_timeout, queue);
-        opening.try_now(|_| Ok(()))?;
+        let opening = LazyDatabase::new(path, busy_timeout, queue);
+        opening.open_now(|_| Ok(()))?;
         Ok(Self { opening: Arc::new(opening) })
     }
 
     fn when_possible(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
-        let opening = Opening::new(path, busy_timeout, queue);
+        let opening = LazyDatabase::new(path, busy_timeout, queue);
         let begun = opening.is_begun();
-        match opening.try_now(|_| Ok(())) {
+        match opening.open_now(|_| Ok(())) {
             Err(StoreError::Unavailable(_)) if begun => {}
             outcome => outcome?,
         }
@@ -103,12 +103,12 @@ impl Database {
         first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
         let opening = Arc::clone(&self.opening);
-        let opened = spawn_blocking(move || opening.try_now(first)).await;
+        let opened = spawn_blocking(move || opening.open_now(first)).await;
         opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
     }
 
     /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
-    pub fn refused(&self) -> u64 {
+    pub fn unavailable_count(&self) -> u64 {
         self.opening.refusals().count()
     }
 
@@ -119,7 +119,7 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.opening.asked()?.readers.read(job).await
+        self.opening.require()?.readers.read(job).await
     }
 
     /// Runs a closure that changes, after those that came before it. What it returns as `Ok` is on the disk when the
@@ -130,7 +130,7 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.opening.asked()?.writer.write(true, |tx| job(tx)).await
+        self.opening.require()?.writer.write(true, |tx| job(tx)).await
     }
 
     /// As [`Database::write`], for what is frequent and changes something only as its last deed. Should it fail after
@@ -140,7 +140,7 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.opening.asked()?.writer.write(false, |tx| job(tx)).await
+        self.opening.require()?.writer.write(false, |tx| job(tx)).await
     }
 
     /// Finishes the writes that wait and closes the connection that writes, for all clones: later writes are

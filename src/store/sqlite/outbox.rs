@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Row, params};
 
 use super::error::unreadable;
-use super::paging::{Order, walk};
+use super::paging::{PageOrder, walk};
 use super::tx::{Tx, date, maybe_date};
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
@@ -41,7 +41,8 @@ pub(super) const OLDEST_WAITING: &str = "SELECT created_at FROM outbox INDEXED B
 pub(super) const HASTEN: &str = "UPDATE outbox SET due_at = min(due_at, ?2) WHERE id = ?1 AND due_at IS NOT NULL";
 
 fn listed(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> {
-    let (due_at, sent_at) = (maybe_date(row, "due_at")?, maybe_date(row, "sent_at")?);
+    let due_at = maybe_date(row, "due_at")?;
+    let sent_at = maybe_date(row, "sent_at")?;
     let state = match (due_at, sent_at) {
         (Some(_), _) => MailState::Waiting,
         (None, Some(_)) => MailState::Sent,
@@ -80,7 +81,7 @@ impl ReadOutbox for Tx<'_> {
             streams.iter().map(|sql| self.all(sql, params![at, id, slice], listed)).collect()
         };
         let is_asked_for = |mail: &MailListing| state.is_none_or(|state| state == mail.state);
-        let walked = walk(Order::Descending, limit, start, slices, |_, mail| is_asked_for(mail))?;
+        let walked = walk(PageOrder::Descending, limit, start, slices, |_, mail| is_asked_for(mail))?;
         let next = walked.next.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
         Ok(MailPage { mails: walked.rows.into_iter().map(|(_, mail)| mail).collect(), next })
     }
@@ -140,7 +141,7 @@ impl WriteOutbox for Tx<'_> {
         Ok(())
     }
 
-    fn hasten_mail(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError> {
+    fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError> {
         Ok(self.execute(HASTEN, params![id.0, now.unix()])? == 1)
     }
 

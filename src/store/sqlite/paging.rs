@@ -13,12 +13,12 @@ const DOUBLINGS: u32 = 4;
 
 /// Which way a page goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum PageOrder {
     Ascending,
     Descending,
 }
 
-impl Order {
+impl PageOrder {
     fn compare<K: Ord>(self, one: &K, other: &K) -> Ordering {
         match self {
             Self::Ascending => one.cmp(other),
@@ -29,7 +29,7 @@ impl Order {
 
 /// A page's rows in order, each with its key.
 #[derive(Debug)]
-pub(super) struct Walked<K, T> {
+pub(super) struct PageRows<K, T> {
     pub rows: Vec<(K, T)>,
     /// The key after which the next page begins; None where there is nothing more.
     pub next: Option<K>,
@@ -39,12 +39,12 @@ pub(super) struct Walked<K, T> {
 ///
 /// `slices` gives of each stream its first so many rows after a key, in order.
 pub(super) fn walk<K: Ord + Clone, T>(
-    order: Order,
+    order: PageOrder,
     limit: u32,
     mut start: Option<K>,
     slices: impl Fn(Option<&K>, u32) -> Result<Vec<Vec<(K, T)>>, StoreError>,
     keep: impl Fn(&K, &T) -> bool,
-) -> Result<Walked<K, T>, StoreError> {
+) -> Result<PageRows<K, T>, StoreError> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
     for round in 0..ROUNDS {
@@ -61,14 +61,14 @@ pub(super) fn walk<K: Ord + Clone, T>(
         if found.len() > wanted {
             found.truncate(wanted);
             let next = found.last().map(|(key, _): &(K, T)| key.clone()).or(start);
-            return Ok(Walked { rows: found, next });
+            return Ok(PageRows { rows: found, next });
         }
         start = Some(match reach {
             Some(reach) => reach,
-            None => return Ok(Walked { rows: found, next: None }),
+            None => return Ok(PageRows { rows: found, next: None }),
         });
     }
-    Ok(Walked { rows: found, next: start })
+    Ok(PageRows { rows: found, next: start })
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// All pages, one after another.
-    fn pages(order: Order, limit: u32, streams: &[Vec<u32>], rare: u32) -> Vec<u32> {
+    fn pages(order: PageOrder, limit: u32, streams: &[Vec<u32>], rare: u32) -> Vec<u32> {
         let slices = |start: Option<&u32>, slice: u32| {
             let of = |stream: &Vec<u32>| {
                 let mut rows = stream.clone();
@@ -88,7 +88,8 @@ mod tests {
             };
             Ok(streams.iter().map(of).collect())
         };
-        let (mut all, mut start) = (Vec::new(), None);
+        let mut all = Vec::new();
+        let mut start = None;
         loop {
             let page = walk(order, limit, start, slices, |key, ()| key % rare == 0).expect("nothing fails");
             assert!(page.rows.len() <= limit as usize, "no page is longer than asked for");
@@ -103,13 +104,13 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn pages_hold_every_row_once_and_in_order(
+        fn pages_contain_every_row_once_and_in_order(
             streams in vec(btree_set(0..100_000_u32, 0..700), 1..4),
             limit in 1..60_u32,
             rare in prop_oneof![Just(1_u32), 2..5_u32, Just(5000_u32)],
             forward in any::<bool>(),
         ) {
-            let order = if forward { Order::Ascending } else { Order::Descending };
+            let order = if forward { PageOrder::Ascending } else { PageOrder::Descending };
             let mut seen = std::collections::BTreeSet::new();
             let own = |stream: &std::collections::BTreeSet<u32>| stream.iter().copied().collect::<Vec<_>>();
             let mut streams: Vec<Vec<u32>> = streams.iter().map(own).collect();
@@ -123,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_although_nothing_is_found() {
+    fn a_page_ends_when_nothing_matches() {
         let slices = |start: Option<&u64>, slice: u32| {
             let first = start.map_or(0, |start| start + 1);
             Ok(vec![(first..first + u64::from(slice)).map(|key| (key, ())).collect()])
         };
-        let page = walk(Order::Ascending, 10, None, slices, |_, ()| false).expect("nothing fails");
+        let page = walk(PageOrder::Ascending, 10, None, slices, |_, ()| false).expect("nothing fails");
         assert!(page.rows.is_empty() && page.next.is_some_and(|next| next < 20_000), "{:?}", page.next);
     }
 }

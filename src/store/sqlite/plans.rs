@@ -77,7 +77,7 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn no_statement_reads_a_whole_table_or_sorts_it() {
+async fn no_statement_scans_or_sorts_a_table() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
     let plans = database.opening.get().unwrap().readers.on_connection(|connection| {
@@ -93,7 +93,7 @@ async fn no_statement_reads_a_whole_table_or_sorts_it() {
 
 /// A page that goes on from a place begins there: its index is entered at the place, not before it.
 #[tokio::test]
-async fn a_page_enters_its_index_where_it_begins() {
+async fn a_page_query_starts_within_its_index() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
     let plans = database.opening.get().unwrap().readers.on_connection(|connection| {

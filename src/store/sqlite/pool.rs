@@ -52,13 +52,13 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let refusals = self.refusals.clone();
-        self.on_connection(move |connection| in_one_view(connection, job, &refusals)).await
+        self.on_connection(move |connection| in_read_transaction(connection, job, &refusals)).await
     }
 
     /// As [`Readers::read`], on this thread.
     pub(super) fn read_here<T>(&self, job: impl FnOnce(&dyn Read) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        in_one_view(&connection, job, &self.refusals)
+        in_read_transaction(&connection, job, &self.refusals)
     }
 
     /// Runs anything on a connection that can't change, on a thread that may block.
@@ -72,12 +72,13 @@ impl Readers {
     {
         let Ok(Ok(turn)) = timeout(self.patience, Arc::clone(&self.turns).acquire_owned()).await else {
             let many = StoreError::Unavailable("too many reads wait: try again later".to_owned());
-            return Err(self.refusals.noting(many));
+            return Err(self.refusals.counting(many));
         };
-        let (pool, refusals) = (self.pool.clone(), self.refusals.clone());
+        let pool = self.pool.clone();
+        let refusals = self.refusals.clone();
         let done = spawn_blocking(move || {
             let taken = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()));
-            let connection = taken.map_err(|error| refusals.noting::<E>(error))?;
+            let connection = taken.map_err(|error| refusals.counting::<E>(error))?;
             let result = job(&connection);
             // In this order: whoever has the next turn finds a free connection.
             drop(connection);
@@ -89,9 +90,9 @@ impl Readers {
 }
 
 /// A transaction that changes nothing is ended by undoing it, whether the job returned or panicked.
-struct View<'c>(&'c Connection);
+struct ReadTransaction<'c>(&'c Connection);
 
-impl Drop for View<'_> {
+impl Drop for ReadTransaction<'_> {
     fn drop(&mut self) {
         if !self.0.is_autocommit()
             && let Err(error) = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]))
@@ -101,14 +102,14 @@ impl Drop for View<'_> {
     }
 }
 
-fn in_one_view<T, E: From<StoreError>>(
+fn in_read_transaction<T, E: From<StoreError>>(
     connection: &Connection,
     job: impl FnOnce(&dyn Read) -> Result<T, E>,
     refusals: &Refusals,
 ) -> Result<T, E> {
     let begun = connection.prepare_cached("BEGIN").and_then(|mut statement| statement.execute([]));
-    begun.map_err(|error| refusals.noting::<E>(error.into()))?;
-    let _view = View(connection);
+    begun.map_err(|error| refusals.counting::<E>(error.into()))?;
+    let _view = ReadTransaction(connection);
     let tx = Tx::new(connection);
     let answer = job(&tx);
     if answer.is_err() && tx.was_unavailable() {

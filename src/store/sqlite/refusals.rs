@@ -21,7 +21,7 @@ impl Refusals {
     }
 
     /// Counts an error that says so, on its way to the caller.
-    pub(super) fn noting<E: From<StoreError>>(&self, error: StoreError) -> E {
+    pub(super) fn counting<E: From<StoreError>>(&self, error: StoreError) -> E {
         if matches!(error, StoreError::Unavailable(_)) {
             self.add();
         }

@@ -3,14 +3,14 @@
 use rusqlite::params;
 
 use super::tx::{Tx, date};
-use crate::domain::run::Run;
+use crate::domain::availability::ProcessRun;
 use crate::domain::time::Timestamp;
 use crate::store::{ReadRuns, RunId, StoreError, WriteRuns};
 
 impl ReadRuns for Tx<'_> {
-    fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, Run)>, StoreError> {
+    fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, ProcessRun)>, StoreError> {
         self.all("SELECT * FROM runs WHERE id > ?1 ORDER BY id", [last.0], |row| {
-            let run = Run { started_at: date(row, "started_at")?, seen_at: date(row, "seen_at")? };
+            let run = ProcessRun { started_at: date(row, "started_at")?, seen_at: date(row, "seen_at")? };
             Ok((RunId(row.get("id")?), run))
         })
     }
@@ -22,7 +22,7 @@ impl WriteRuns for Tx<'_> {
         Ok(RunId(self.last_id()))
     }
 
-    fn beat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError> {
+    fn record_heartbeat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError> {
         // A clock set back takes no proven life away.
         self.execute("UPDATE runs SET seen_at = max(seen_at, ?2) WHERE id = ?1", params![id.0, now.unix()])?;
         Ok(())

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 use uuid::Uuid;
 
 use super::error::unreadable;
-use super::paging::{Order, walk};
+use super::paging::{PageOrder, walk};
 use super::tx::{Columns, Tx, address_text, date};
 use super::users::user_of;
 use crate::domain::dialect::Dialect;
@@ -77,11 +77,11 @@ pub(super) const NEWEST_OF_DIALECT: &str = openings!("sessions_by_opening", "dia
 pub(super) const NEWEST_OF_USER: &str = openings!("sessions_by_user", "user_id = ?4");
 
 /// Where a session stands among all: by the date of its opening, then by its id.
-type Opening = (i64, [u8; 16]);
+type SessionPosition = (i64, [u8; 16]);
 /// After every session.
-const NEWEST: Opening = (i64::MAX, [0xff; 16]);
+const NEWEST: SessionPosition = (i64::MAX, [0xff; 16]);
 
-fn opening(row: &Row<'_>) -> Result<(Opening, ()), StoreError> {
+fn opening(row: &Row<'_>) -> Result<(SessionPosition, ()), StoreError> {
     Ok(((row.get("opened_at")?, row.get("id")?), ()))
 }
 
@@ -141,7 +141,7 @@ impl ReadSessions for Tx<'_> {
 
     fn session_page(&self, query: &SessionQuery, now: Timestamp) -> Result<SessionPage, StoreError> {
         let start = query.after.map(|cursor| (cursor.opened_at.unix(), cursor.id.0.into_bytes()));
-        let slices = |start: Option<&Opening>, slice: u32| {
+        let slices = |start: Option<&SessionPosition>, slice: u32| {
             let (at, id) = start.copied().unwrap_or(NEWEST);
             if let Some(UserId(user)) = query.user {
                 return Ok(vec![self.all(NEWEST_OF_USER, params![at, id, slice, user], opening)?]);
@@ -152,7 +152,7 @@ impl ReadSessions for Tx<'_> {
         };
         // The index is walked alone; only of what is shown is the rest read, and what has run out is left out then.
         let mut page = SessionPage::default();
-        let walked = walk(Order::Descending, query.limit, start, slices, |_, ()| true)?;
+        let walked = walk(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
         for ((_, id), ()) in walked.rows {
             let found = self.session(SessionId(Uuid::from_bytes(id)))?;
             let of_dialect = |session: &Session| query.dialect.is_none_or(|only| only == session.dialect);

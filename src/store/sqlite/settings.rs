@@ -11,7 +11,8 @@ use crate::store::{ReadSettings, SettingChange, StoreError, WriteSettings};
 impl ReadSettings for Tx<'_> {
     fn stored_settings(&self) -> Result<Vec<(String, Value)>, StoreError> {
         self.all("SELECT name, value FROM settings ORDER BY name", [], |row| {
-            let (name, text): (String, String) = (row.get("name")?, row.get("value")?);
+            let name: String = row.get("name")?;
+            let text: String = row.get("value")?;
             let value = serde_json::from_str(&text).map_err(|problem| unreadable(&name, problem))?;
             Ok((name, value))
         })

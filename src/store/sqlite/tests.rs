@@ -22,7 +22,7 @@ fn fresh() -> (Store, TempDir) {
 conformance!(fresh);
 
 #[test]
-fn the_file_is_its_owners_alone() {
+fn the_database_file_is_private() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("test.db");
     let _database = Database::open(&path).unwrap();
@@ -33,7 +33,7 @@ fn the_file_is_its_owners_alone() {
 }
 
 #[tokio::test]
-async fn the_connections_are_set_as_they_must_be() {
+async fn connections_have_the_required_pragmas() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
     let pragmas = |connection: &Connection| {
@@ -67,7 +67,7 @@ async fn the_connections_are_set_as_they_must_be() {
 
 /// They are read by place.
 #[tokio::test]
-async fn the_columns_of_users_stand_where_they_are_read() {
+async fn the_user_columns_are_in_the_expected_order() {
     let (store, _folder) = fresh();
     let Store::Sqlite(database) = store;
     let names = |connection: &Connection| {
@@ -83,14 +83,14 @@ async fn the_columns_of_users_stand_where_they_are_read() {
 /// A crash of the process alone can't tell `synchronous = FULL` from NORMAL, so the waits for the disk are counted:
 /// another process runs the case below, which makes 52 writes one after another, under `strace`.
 #[test]
-fn every_commit_waits_for_the_disk() {
+fn every_commit_is_synced_to_disk() {
     let folder = TempDir::new().unwrap();
     let counts = folder.path().join("counts");
     let traced = Command::new("strace")
         .args(["-f", "-c", "-e", "trace=fsync,fdatasync", "-o"])
         .arg(&counts)
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "store::sqlite::tests::what_was_acknowledged_is_read"])
+        .args(["--exact", "store::sqlite::tests::an_acknowledged_write_is_read"])
         .output();
     let Ok(traced) = traced.as_ref().map(|output| String::from_utf8_lossy(&output.stdout)) else {
         return skip("strace is not installed");
@@ -108,7 +108,7 @@ fn every_commit_waits_for_the_disk() {
 }
 
 #[test]
-fn many_may_open_a_new_file_at_once() {
+fn concurrent_first_opens_succeed() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("test.db");
     let opened: Vec<_> = std::thread::scope(|scope| {
@@ -119,7 +119,7 @@ fn many_may_open_a_new_file_at_once() {
 }
 
 #[test]
-fn what_cannot_be_opened_says_why() {
+fn an_open_error_names_its_cause() {
     let folder = TempDir::new().unwrap();
     let inside = |name: &str| folder.path().join(name);
     std::fs::write(inside("text.db"), "this is a text of some length, and no database at all ".repeat(50)).unwrap();

@@ -40,7 +40,7 @@ impl<'c> Tx<'c> {
 
     /// Changes rows. How many.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        self.noting(|| Ok(self.connection.prepare_cached(sql)?.execute(params)?))
+        self.tracking_unavailable(|| Ok(self.connection.prepare_cached(sql)?.execute(params)?))
     }
 
     /// The first row there is.
@@ -50,7 +50,7 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        self.noting(|| {
+        self.tracking_unavailable(|| {
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query(params)?;
             rows.next()?.map(read).transpose()
@@ -69,7 +69,7 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        self.noting(|| {
+        self.tracking_unavailable(|| {
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query(params)?;
             let mut all = Vec::new();
@@ -88,7 +88,7 @@ impl<'c> Tx<'c> {
     /// Asks the database in a transaction that is still open. SQLite ends one by itself when the disk is full or fails:
     /// what a closure did after that would be committed at once, statement by statement, although its caller is told
     /// that nothing was done.
-    fn noting<T>(&self, ask: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn tracking_unavailable<T>(&self, ask: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let answer = if self.connection.is_autocommit() {
             Err(StoreError::Unavailable("the transaction was undone by an earlier failure".to_owned()))
         } else {

@@ -2,11 +2,11 @@
 
 use rusqlite::params;
 
-use super::paging::{Order, Walked, walk};
+use super::paging::{PageOrder, PageRows, walk};
 use super::tx::Tx;
 use super::users::user;
 use crate::domain::user::{Email, Login, User};
-use crate::store::{Place, StoreError, UserPage, UserSearch};
+use crate::store::{PagePosition, StoreError, UserPage, UserSearch};
 
 /// Users whose key lies from `?1` on and before `?2`: onwards, and backwards.
 macro_rules! stream {
@@ -38,21 +38,21 @@ pub(super) const SUPERUSERS: [&str; 2] =
 pub(super) const DISABLED: [&str; 2] = stream!("username_key", " INDEXED BY users_disabled", "is_active = 0 AND ");
 
 /// A search, with what follows from it.
-struct Search<'a> {
-    asked: &'a UserSearch,
+struct PreparedSearch<'a> {
+    search: &'a UserSearch,
     prefix: String,
 }
 
 /// A user that was found, and whether by their address.
-type Found = (User, bool);
+type FoundUser = (User, bool);
 
-impl Search<'_> {
+impl PreparedSearch<'_> {
     /// The streams that hold all who may be asked for, and no more than need be. Where few are asked for they are walked
     /// by name, and their addresses looked at.
     fn streams(&self) -> &'static [([&'static str; 2], bool)] {
-        if self.asked.superuser == Some(true) {
+        if self.search.superuser == Some(true) {
             &[(SUPERUSERS, false)]
-        } else if self.asked.active == Some(false) {
+        } else if self.search.active == Some(false) {
             &[(DISABLED, false)]
         } else if self.prefix.is_empty() {
             &[(BY_NAME, false)]
@@ -62,11 +62,11 @@ impl Search<'_> {
     }
 
     fn is_by_name_alone(&self) -> bool {
-        self.asked.superuser == Some(true) || self.asked.active == Some(false)
+        self.search.superuser == Some(true) || self.search.active == Some(false)
     }
 
     /// From where to where keys are asked for: none is longer than what begins it and the greatest character there is.
-    fn range(&self, start: Option<&String>, order: Order) -> (String, String) {
+    fn range(&self, start: Option<&String>, order: PageOrder) -> (String, String) {
         let (from, to) = if self.is_by_name_alone() {
             (String::new(), char::MAX.to_string())
         } else {
@@ -75,35 +75,35 @@ impl Search<'_> {
         match (start, order) {
             (None, _) => (from, to),
             // Nothing lies between a key and the same with the least character after it.
-            (Some(start), Order::Ascending) => (from.max(format!("{start}\0")), to),
-            (Some(start), Order::Descending) => (from, to.min(start.clone())),
+            (Some(start), PageOrder::Ascending) => (from.max(format!("{start}\0")), to),
+            (Some(start), PageOrder::Descending) => (from, to.min(start.clone())),
         }
     }
 
     /// Whether a user is asked for, and was not found by another key as well.
-    fn keeps(&self, (user, by_email): &Found) -> bool {
+    fn keeps(&self, (user, by_email): &FoundUser) -> bool {
         let begins = |key: String| key.starts_with(&self.prefix);
         let by_name = begins(user.username.key());
         let found =
             if *by_email { !by_name } else { by_name || user.email.as_ref().map(Email::key).is_some_and(begins) };
         found
-            && self.asked.active.is_none_or(|active| user.is_active == active)
-            && self.asked.superuser.is_none_or(|superuser| user.is_superuser == superuser)
+            && self.search.active.is_none_or(|active| user.is_active == active)
+            && self.search.superuser.is_none_or(|superuser| user.is_superuser == superuser)
     }
 }
 
 impl Tx<'_> {
     pub(super) fn search_users(&self, asked: &UserSearch) -> Result<UserPage, StoreError> {
-        let search = Search { asked, prefix: Login::new(&asked.text).key().to_owned() };
+        let search = PreparedSearch { search: asked, prefix: Login::new(&asked.text).key().to_owned() };
         let (order, start) = match &asked.place {
-            Place::Start => (Order::Ascending, None),
-            Place::After(key) => (Order::Ascending, Some(key.clone())),
-            Place::Before(key) => (Order::Descending, Some(key.clone())),
+            PagePosition::Start => (PageOrder::Ascending, None),
+            PagePosition::After(key) => (PageOrder::Ascending, Some(key.clone())),
+            PagePosition::Before(key) => (PageOrder::Descending, Some(key.clone())),
         };
         let slices = |start: Option<&String>, slice: u32| {
             let (from, to) = search.range(start, order);
             let stream = |(both, by_email): &([&str; 2], bool)| {
-                let sql = both[usize::from(order == Order::Descending)];
+                let sql = both[usize::from(order == PageOrder::Descending)];
                 self.all(sql, params![from, to, slice], |row| Ok((row.get("key")?, (user(row)?, *by_email))))
             };
             search.streams().iter().map(stream).collect()
@@ -114,13 +114,13 @@ impl Tx<'_> {
 }
 
 /// A page in order of name, whichever way it was walked.
-fn page(walked: Walked<String, Found>, order: Order, start: Option<&String>) -> UserPage {
-    let Walked { mut rows, next } = walked;
+fn page(walked: PageRows<String, FoundUser>, order: PageOrder, start: Option<&String>) -> UserPage {
+    let PageRows { mut rows, next } = walked;
     // Where it came from there is something on the other side: what its start was taken from.
     let beside = start.map(|start| rows.first().map_or(start, |(key, _)| key).clone());
     let (previous, next) = match order {
-        Order::Ascending => (beside, next),
-        Order::Descending => {
+        PageOrder::Ascending => (beside, next),
+        PageOrder::Descending => {
             rows.reverse();
             (next, beside)
         }

@@ -43,7 +43,8 @@ pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
 
 /// A user of the columns of `users` as `*` gives them. Migrations add further ones after them, and move none.
 pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError> {
-    let (id, sub) = (UserId(columns.take()?), Subject(columns.uuid()?));
+    let id = UserId(columns.take()?);
+    let sub = Subject(columns.uuid()?);
     let username = Username::from_stored(columns.take()?);
     columns.skip(); // username_key
     let email = columns.take::<Option<String>>()?.map(Email::from_stored);
@@ -148,7 +149,8 @@ impl ReadUsers for Tx<'_> {
 
 impl WriteUsers for Tx<'_> {
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError> {
-        let (username_key, email_key) = (user.username.key(), user.email.as_ref().map(Email::key));
+        let username_key = user.username.key();
+        let email_key = user.email.as_ref().map(Email::key);
         self.free(&username_key, Field::Username, None)?;
         if let Some(key) = &email_key {
             self.free(key, Field::Email, None)?;

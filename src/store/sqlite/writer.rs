@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use super::checkpoint::Checkpoints;
+use super::checkpoint::Checkpointer;
 use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::StoreError;
@@ -21,18 +21,18 @@ use crate::store::StoreError;
 const BATCH: usize = 512;
 
 /// A write on its way: run at most once, answered exactly once.
-trait Job: Send {
+trait WriteJob: Send {
     /// Whether it is undone alone if it fails.
-    fn alone(&self) -> bool;
+    fn has_savepoint(&self) -> bool;
     /// Runs it. Whether what it did is to be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Tells the caller: what the job returned, or why nothing of it was kept.
-    fn answer(self: Box<Self>, kept: Result<(), StoreError>);
+    fn reply(self: Box<Self>, kept: Result<(), StoreError>);
 }
 
-struct Asked<F, T, E> {
+struct WriteRequest<F, T, E> {
     job: Option<F>,
-    alone: bool,
+    has_savepoint: bool,
     result: Option<Result<T, E>>,
     /// Whether it failed because the database was unavailable.
     unavailable: bool,
@@ -40,14 +40,14 @@ struct Asked<F, T, E> {
     caller: oneshot::Sender<Result<T, E>>,
 }
 
-impl<F, T, E> Job for Asked<F, T, E>
+impl<F, T, E> WriteJob for WriteRequest<F, T, E>
 where
     F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
     T: Send,
     E: From<StoreError> + Send,
 {
-    fn alone(&self) -> bool {
-        self.alone
+    fn has_savepoint(&self) -> bool {
+        self.has_savepoint
     }
 
     fn run(&mut self, tx: &Tx<'_>) -> bool {
@@ -58,13 +58,13 @@ where
         self.result.insert(result).is_ok()
     }
 
-    fn answer(self: Box<Self>, kept: Result<(), StoreError>) {
+    fn reply(self: Box<Self>, kept: Result<(), StoreError>) {
         if self.unavailable {
             self.refusals.add();
         }
         let answer = match (self.result, kept) {
             (Some(Err(error)), _) => Err(error),
-            (_, Err(error)) => Err(self.refusals.noting(error)),
+            (_, Err(error)) => Err(self.refusals.counting(error)),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(StoreError::Fault("a write was not run".to_owned()).into()),
         };
@@ -73,13 +73,13 @@ where
     }
 }
 
-enum Message {
-    Job(Box<dyn Job>),
+enum WriterMessage {
+    Job(Box<dyn WriteJob>),
     Close(oneshot::Sender<()>),
 }
 
 /// Whether the thread is to end.
-enum Closing {
+enum WriterShutdown {
     NotYet,
     /// Somebody asked for it and waits.
     Asked(oneshot::Sender<()>),
@@ -90,7 +90,7 @@ enum Closing {
 /// The way to the thread. When the last one is dropped the thread ends, after what is queued.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
-    queue: SyncSender<Message>,
+    queue: SyncSender<WriterMessage>,
     refusals: Refusals,
 }
 
@@ -99,7 +99,7 @@ impl Writer {
     /// is folded into the file by the checkpoints alone.
     pub(super) fn start(
         connection: Connection,
-        checkpoints: Checkpoints,
+        checkpoints: Checkpointer,
         capacity: usize,
         refusals: Refusals,
     ) -> Result<Self, StoreError> {
@@ -124,13 +124,20 @@ impl Writer {
     {
         let (caller, answer) = oneshot::channel();
         let refusals = self.refusals.clone();
-        let job = Box::new(Asked { job: Some(job), alone, result: None, unavailable: false, refusals, caller });
-        let queued = self.queue.try_send(Message::Job(job)).map_err(|error| match error {
+        let job = Box::new(WriteRequest {
+            job: Some(job),
+            has_savepoint: alone,
+            result: None,
+            unavailable: false,
+            refusals,
+            caller,
+        });
+        let queued = self.queue.try_send(WriterMessage::Job(job)).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many writes wait: try again later".to_owned()),
             TrySendError::Disconnected(_) => closed(),
         });
-        queued.map_err(|error| self.refusals.noting::<E>(error))?;
-        answer.await.unwrap_or_else(|_| Err(self.refusals.noting(closed())))
+        queued.map_err(|error| self.refusals.counting::<E>(error))?;
+        answer.await.unwrap_or_else(|_| Err(self.refusals.counting(closed())))
     }
 
     /// Does what is queued, then ends the thread. A second call finds it ended.
@@ -138,7 +145,7 @@ impl Writer {
         let (done, ended) = oneshot::channel();
         let queue = self.queue.clone();
         // Waits where the queue is full; an end that is not heard of is one that has come.
-        let _ = spawn_blocking(move || queue.send(Message::Close(done))).await;
+        let _ = spawn_blocking(move || queue.send(WriterMessage::Close(done))).await;
         let _ = ended.await;
     }
 }
@@ -147,56 +154,56 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
 }
 
-fn serve(connection: Connection, checkpoints: Checkpoints, messages: &Receiver<Message>) {
-    let mut closing = Closing::NotYet;
-    while matches!(closing, Closing::NotYet) {
+fn serve(connection: Connection, checkpoints: Checkpointer, messages: &Receiver<WriterMessage>) {
+    let mut closing = WriterShutdown::NotYet;
+    while matches!(closing, WriterShutdown::NotYet) {
         let mut batch = Vec::new();
         let mut next = messages.recv().map_err(|_| TryRecvError::Disconnected);
         loop {
             match next {
-                Ok(Message::Job(job)) => batch.push(job),
-                Ok(Message::Close(done)) => closing = Closing::Asked(done),
-                Err(TryRecvError::Disconnected) => closing = Closing::Abandoned,
+                Ok(WriterMessage::Job(job)) => batch.push(job),
+                Ok(WriterMessage::Close(done)) => closing = WriterShutdown::Asked(done),
+                Err(TryRecvError::Disconnected) => closing = WriterShutdown::Abandoned,
                 Err(TryRecvError::Empty) => break,
             }
-            if !matches!(closing, Closing::NotYet) || batch.len() == BATCH {
+            if !matches!(closing, WriterShutdown::NotYet) || batch.len() == BATCH {
                 break;
             }
             next = messages.try_recv();
         }
         let writes = batch.len();
         match run(&connection, batch) {
-            Ok(()) if matches!(closing, Closing::NotYet) => checkpoints.after_commit(&connection, writes),
+            Ok(()) if matches!(closing, WriterShutdown::NotYet) => checkpoints.after_commit(&connection, writes),
             Ok(()) => {} // what is left is folded below
             Err(stranded) => refuse(stranded, messages, &mut closing),
         }
     }
     checkpoints.stop();
     finish(connection);
-    if let Closing::Asked(done) = closing {
+    if let WriterShutdown::Asked(done) = closing {
         let _ = done.send(());
     }
 }
 
 /// Jobs for which no transaction could begin, and why.
-struct Stranded {
-    jobs: Vec<Box<dyn Job>>,
+struct UnstartedJobs {
+    jobs: Vec<Box<dyn WriteJob>>,
     error: StoreError,
 }
 
 /// Answers the stranded, and those who waited behind them: they have waited as long, and would only wait as long
 /// again. They are taken from the queue before anyone is answered, so that whoever asks after an answer is not among
 /// them.
-fn refuse(stranded: Stranded, messages: &Receiver<Message>, closing: &mut Closing) {
-    let Stranded { mut jobs, error } = stranded;
+fn refuse(stranded: UnstartedJobs, messages: &Receiver<WriterMessage>, closing: &mut WriterShutdown) {
+    let UnstartedJobs { mut jobs, error } = stranded;
     while let Ok(message) = messages.try_recv() {
         match message {
-            Message::Job(job) => jobs.push(job),
-            Message::Close(done) => *closing = Closing::Asked(done),
+            WriterMessage::Job(job) => jobs.push(job),
+            WriterMessage::Close(done) => *closing = WriterShutdown::Asked(done),
         }
     }
     for job in jobs {
-        job.answer(Err(error.clone()));
+        job.reply(Err(error.clone()));
     }
 }
 
@@ -212,11 +219,11 @@ fn finish(connection: Connection) {
 /// Runs all jobs in one transaction and answers them. SQLite may undo a transaction by itself (the disk is full, the
 /// disk fails): then those that have run are answered so, and the others get another one. Where
 /// none can begin, those that have not run come back unanswered.
-fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) -> Result<(), Stranded> {
+fn run(connection: &Connection, batch: Vec<Box<dyn WriteJob>>) -> Result<(), UnstartedJobs> {
     let mut waiting = batch.into_iter();
     while waiting.len() > 0 {
         if let Err(error) = begin(connection) {
-            return Err(Stranded { jobs: waiting.collect(), error });
+            return Err(UnstartedJobs { jobs: waiting.collect(), error });
         }
         let mut ran = Vec::with_capacity(waiting.len());
         let mut kept = Ok(());
@@ -232,7 +239,7 @@ fn run(connection: &Connection, batch: Vec<Box<dyn Job>>) -> Result<(), Stranded
             undo(connection);
         }
         for job in ran {
-            job.answer(kept.clone());
+            job.reply(kept.clone());
         }
     }
     Ok(())
@@ -256,8 +263,9 @@ fn undo(connection: &Connection) {
 }
 
 /// Runs a job. An error is one of the whole transaction: nothing in it can be kept.
-fn run_one(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
-    let (alone, before) = (job.alone(), connection.total_changes());
+fn run_one(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreError> {
+    let alone = job.has_savepoint();
+    let before = connection.total_changes();
     if alone {
         execute(connection, "SAVEPOINT job")?;
     }

@@ -1,6 +1,6 @@
 //! The audit log: filtered, paged, exported.
 
-use super::{Browser, inside, leads_to, superuser};
+use super::{AdminBrowser, assert_redirect, signed_in_root, superuser};
 
 const PATH: &str = "/admin/audit";
 const EXPORT: &str = "/admin/audit/export";
@@ -12,8 +12,8 @@ fn actions(text: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_can_not_be_looked_for_is_told() {
-    let (server, mut browser) = inside().await;
+async fn an_invalid_filter_is_reported() {
+    let (server, mut browser) = signed_in_root().await;
     for (query, said) in [
         ("user=nobody", "Nobody is called nobody"),
         ("by=%3Cb%3E", "Nobody is called &lt;b&gt;"),
@@ -34,19 +34,19 @@ async fn what_can_not_be_looked_for_is_told() {
         assert!(!actions(&browser.open(&format!("{PATH}?{query}")).await.is(200).text).is_empty());
     }
     for path in [PATH, "/admin/audit/export?format=csv"] {
-        Browser::new(&server).open(path).await.is(303);
+        AdminBrowser::new(&server).open(path).await.is(303);
     }
 }
 
 #[tokio::test]
-async fn lines_are_found_by_user_action_address_and_date() {
-    let (server, mut browser) = inside().await;
+async fn audit_lines_are_filtered_by_user_action_address_and_date() {
+    let (server, mut browser) = signed_in_root().await;
     server.register("anna").await;
     let body = serde_json::json!({"username": "anna", "password": super::PASSWORD});
     server.post_from("192.0.2.9", "/auth", &body).await.is(200);
     browser.open("/admin/settings").await.is(200);
     let change = [("name", "registration.open"), ("value", "false")];
-    leads_to(&browser.submit("/admin/settings", &change).await, "/admin/settings#registration.open");
+    assert_redirect(&browser.submit("/admin/settings", &change).await, "/admin/settings#registration.open");
     let mut found = async |query: &str| actions(&browser.open(&format!("{PATH}?{query}")).await.is(200).text);
     assert_eq!(found("user=anna").await, ["signed in", "registered"]);
     assert_eq!(found("user=ANNA%40example.com&action=registered").await, ["registered"]);
@@ -59,12 +59,13 @@ async fn lines_are_found_by_user_action_address_and_date() {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_without_gap_or_repetition() {
-    let (server, mut browser) = inside().await;
+async fn pages_have_no_gap_or_repetition() {
+    let (server, mut browser) = signed_in_root().await;
     for number in 0..120 {
         server.set("sessions.reuse_grace", &number.to_string()).await;
     }
-    let (mut path, mut values) = (format!("{PATH}?action=setting_changed"), vec![]);
+    let mut path = format!("{PATH}?action=setting_changed");
+    let mut values = vec![];
     loop {
         let page = browser.open(&path).await;
         let cells = page.is(200).text.split("sessions.reuse_grace = ").skip(1);
@@ -79,8 +80,8 @@ async fn pages_follow_each_other_without_gap_or_repetition() {
 }
 
 #[tokio::test]
-async fn an_export_has_every_line_and_no_formula() {
-    let (server, mut browser) = inside().await;
+async fn an_export_contains_every_line_and_no_formula() {
+    let (server, mut browser) = signed_in_root().await;
     let name = "=cmd|' \"x\",y";
     superuser(&server, "-anna").await;
     for number in 0..600 {
@@ -106,8 +107,8 @@ async fn an_export_has_every_line_and_no_formula() {
 }
 
 #[tokio::test]
-async fn markup_in_a_line_is_text() {
-    let (server, mut browser) = inside().await;
+async fn markup_in_an_audit_line_is_escaped() {
+    let (server, mut browser) = signed_in_root().await;
     server.set("profiles.simplejwt.audience", "<script>alert(1)</script>").await;
     let page = browser.open(PATH).await;
     assert!(page.is(200).text.contains("&lt;script&gt;") && !page.text.contains("<script>"), "{page:#?}");

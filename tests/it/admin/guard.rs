@@ -2,26 +2,27 @@
 
 use std::time::Duration;
 
-use countersign::issuer::users::Change;
+use countersign::issuer::users::UserChange;
 use reqwest::Method;
 
-use super::{Answer, Browser, PASSWORD, TestServer, inside, leads_to, superuser};
+use super::{AdminBrowser, PASSWORD, ServerResponse, TestServer, assert_redirect, signed_in_root, superuser};
 
 const OTHERS: &str = "/admin/others";
 
 /// A form's token, its request's headers, and the answer's status.
-type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
+type FormRow<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
 
 #[tokio::test]
-async fn a_form_needs_its_token_and_our_origin_row_by_row() {
-    let (server, mut browser) = inside().await;
-    let mut stranger = Browser::new(&server);
+async fn a_form_needs_its_csrf_token_and_own_origin() {
+    let (server, mut browser) = signed_in_root().await;
+    let mut stranger = AdminBrowser::new(&server);
     superuser(&server, "other").await;
     stranger.sign_in("other").await;
-    let (own, of_another) = (browser.csrf.clone(), stranger.csrf.clone());
+    let own = browser.csrf.clone();
+    let of_another = stranger.csrf.clone();
     assert_ne!(own, of_another);
     let ours = server.url.as_str();
-    let rows: &[Row<'_>] = &[
+    let rows: &[FormRow<'_>] = &[
         ("", &[("origin", ours)], 403),
         ("AAAA", &[("origin", ours)], 403),
         (&of_another, &[("origin", ours)], 403),
@@ -38,32 +39,33 @@ async fn a_form_needs_its_token_and_our_origin_row_by_row() {
         for (name, value) in *headers {
             request = request.header(*name, *value);
         }
-        let answer = Answer::to(request).await;
+        let answer = ServerResponse::send(request).await;
         assert_eq!(answer.status, *status, "{token} {headers:?}: {answer:#?}");
-        is_page(&answer);
+        assert_restricted_page(&answer);
     }
     let twice = browser.form(OTHERS, &[("csrf", &own), ("csrf", &own)]);
-    Answer::to(twice).await.is(400);
+    ServerResponse::send(twice).await.is(400);
     let json = browser.request(Method::POST, OTHERS).json(&serde_json::json!({"csrf": own}));
-    Answer::to(json).await.is(415);
+    ServerResponse::send(json).await.is(415);
     let compressed = browser.form(OTHERS, &[("csrf", &own)]).header("content-encoding", "gzip");
-    Answer::to(compressed).await.is(415);
+    ServerResponse::send(compressed).await.is(415);
     assert_eq!(server.audit().await.iter().filter(|(action, _)| action == "signed_out").count(), 2);
     browser.open("/admin/").await.is(200);
 }
 
 #[tokio::test]
-async fn a_form_at_the_door_is_bound_to_the_browser_that_saw_it() {
+async fn a_sign_in_form_is_bound_to_its_browser() {
     let server = TestServer::start().await;
     superuser(&server, "root").await;
-    let (mut one, mut other) = (Browser::new(&server), Browser::new(&server));
+    let mut one = AdminBrowser::new(&server);
+    let mut other = AdminBrowser::new(&server);
     one.open("/admin/login").await.is(200);
     other.open("/admin/login").await.is(200);
     let fields = [("login", "root"), ("password", PASSWORD)];
     for (mut browser, what) in [
-        (Browser { csrf: other.csrf.clone(), ..one.clone() }, "another's token"),
-        (Browser { cookies: [].into(), ..one.clone() }, "no cookie"),
-        (Browser { csrf: String::new(), ..one.clone() }, "no token"),
+        (AdminBrowser { csrf: other.csrf.clone(), ..one.clone() }, "another's token"),
+        (AdminBrowser { cookies: [].into(), ..one.clone() }, "no cookie"),
+        (AdminBrowser { csrf: String::new(), ..one.clone() }, "no token"),
     ] {
         let answer = browser.submit("/admin/login", &fields).await;
         assert_eq!((answer.status, browser.cookies.get("admin_session")), (403, None), "{what}: {answer:#?}");
@@ -75,7 +77,7 @@ async fn a_form_at_the_door_is_bound_to_the_browser_that_saw_it() {
 
 /// That an answer can do nothing but be read and sent back here.
 #[track_caller]
-fn is_page(answer: &Answer) {
+fn assert_restricted_page(answer: &ServerResponse) {
     assert_eq!(
         answer.header("content-security-policy"),
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; \
@@ -88,32 +90,32 @@ fn is_page(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn every_page_is_sent_with_headers_that_let_it_do_nothing() {
-    let (server, mut browser) = inside().await;
+async fn every_admin_page_has_restrictive_headers() {
+    let (server, mut browser) = signed_in_root().await;
     for (path, status) in [("/admin/", 200), ("/admin/prove", 200), ("/admin/nothing", 404), ("/admin/logout", 405)] {
         let answer = browser.open(path).await;
         assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-        is_page(answer.is(status));
+        assert_restricted_page(answer.is(status));
     }
     assert_eq!(browser.open("/admin/logout").await.header("allow"), "POST");
-    is_page(Browser::new(&server).open("/admin/login").await.is(200));
-    leads_to(&browser.open("/admin").await, "/admin/");
+    assert_restricted_page(AdminBrowser::new(&server).open("/admin/login").await.is(200));
+    assert_redirect(&browser.open("/admin").await, "/admin/");
     let style = browser.open("/admin/style.css").await;
     assert_eq!(style.is(200).header("content-type"), "text/css; charset=utf-8");
     let again = browser.request(Method::GET, "/admin/style.css").header("if-none-match", style.header("etag"));
-    assert_eq!(Answer::to(again).await.is(304).text, "");
+    assert_eq!(ServerResponse::send(again).await.is(304).text, "");
 }
 
 #[tokio::test]
-async fn the_cookie_is_for_the_zone_alone_and_secure_by_https() {
+async fn the_admin_cookie_is_limited_to_its_path_and_secure_over_https() {
     let server = TestServer::with("server.public_url = 'https://id.example.com/sign'").await;
     superuser(&server, "root").await;
-    let mut browser = Browser::new(&server);
+    let mut browser = AdminBrowser::new(&server);
     browser.open("/admin/login").await.is(200);
     let csrf = browser.csrf.clone();
     let request = browser.form("/admin/login", &[("login", "root"), ("password", PASSWORD), ("csrf", &csrf)]);
     let answer = browser.send(request.header("origin", "https://id.example.com")).await;
-    leads_to(&answer, "/sign/admin/");
+    assert_redirect(&answer, "/sign/admin/");
     let cookie = answer.header("set-cookie");
     for word in
         ["admin_session=", "; HttpOnly", "; SameSite=Strict", "; Path=/sign/admin", "; Secure", "; Max-Age=43200"]
@@ -127,17 +129,17 @@ async fn the_cookie_is_for_the_zone_alone_and_secure_by_https() {
 async fn no_allowed_origin_may_read_a_page() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
     superuser(&server, "root").await;
-    let mut browser = Browser::new(&server);
+    let mut browser = AdminBrowser::new(&server);
     browser.sign_in("root").await;
     let asked = browser.request(Method::GET, "/admin/").header("origin", "https://app.example.com");
-    assert_eq!(Answer::to(asked).await.is(200).header("access-control-allow-origin"), "");
+    assert_eq!(ServerResponse::send(asked).await.is(200).header("access-control-allow-origin"), "");
     let act = browser.form(OTHERS, &[("csrf", &browser.csrf)]).header("origin", "https://app.example.com");
-    Answer::to(act).await.is(403);
+    ServerResponse::send(act).await.is(403);
 }
 
 #[tokio::test]
-async fn next_leads_nowhere_else() {
-    let (server, _) = inside().await;
+async fn next_redirects_only_to_admin_pages() {
+    let (server, _) = signed_in_root().await;
     for (next, place) in [
         ("/admin/keys?x=1", "/admin/keys?x=1"),
         ("//evil.example", "/admin/"),
@@ -145,20 +147,20 @@ async fn next_leads_nowhere_else() {
         ("/admin/../auth", "/admin/"),
         ("/admin/\\evil.example", "/admin/"),
     ] {
-        let mut browser = Browser::new(&server);
+        let mut browser = AdminBrowser::new(&server);
         browser.open("/admin/login").await.is(200);
         let fields = [("login", "root"), ("password", PASSWORD), ("next", next)];
-        leads_to(&browser.submit("/admin/login", &fields).await, place);
+        assert_redirect(&browser.submit("/admin/login", &fields).await, place);
     }
 }
 
 #[tokio::test]
-async fn idleness_and_age_end_a_session() {
-    let (server, mut browser) = inside().await;
+async fn an_admin_session_ends_by_idleness_and_age() {
+    let (server, mut browser) = signed_in_root().await;
     server.clock.advance(Duration::from_mins(29));
     browser.open("/admin/").await.is(200);
     server.clock.advance(Duration::from_mins(30));
-    leads_to(
+    assert_redirect(
         &browser.open("/admin/prove?next=/admin/").await,
         "/admin/login?next=%2Fadmin%2Fprove%3Fnext%3D%2Fadmin%2F",
     );
@@ -172,15 +174,16 @@ async fn idleness_and_age_end_a_session() {
 }
 
 #[tokio::test]
-async fn the_right_that_is_lost_ends_a_session() {
-    let (server, mut browser) = inside().await;
-    for change in
-        [Change::Disable, Change::SetPassword(countersign::domain::password::Password::new(PASSWORD.to_owned()))]
-    {
+async fn losing_superuser_rights_ends_the_admin_session() {
+    let (server, mut browser) = signed_in_root().await;
+    for change in [
+        UserChange::Disable,
+        UserChange::SetPassword(countersign::domain::password::Password::new(PASSWORD.to_owned())),
+    ] {
         browser.open("/admin/").await.is(200);
         server.change("root", change).await;
         browser.open("/admin/").await.is(303);
-        server.change("root", Change::Enable).await;
+        server.change("root", UserChange::Enable).await;
         browser.open("/admin/").await.is(303);
         browser.sign_in("root").await;
     }
@@ -191,36 +194,37 @@ async fn the_right_that_is_lost_ends_a_session() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_undone_asks_for_the_password_again() {
-    let (server, mut browser) = inside().await;
-    let mut elsewhere = Browser::new(&server);
+async fn irreversible_actions_require_the_password_again() {
+    let (server, mut browser) = signed_in_root().await;
+    let mut elsewhere = AdminBrowser::new(&server);
     elsewhere.sign_in("root").await;
     server.clock.advance(Duration::from_mins(6));
-    leads_to(&browser.submit(OTHERS, &[]).await, "/admin/prove?next=%2Fadmin%2F");
+    assert_redirect(&browser.submit(OTHERS, &[]).await, "/admin/prove?next=%2Fadmin%2F");
     elsewhere.open("/admin/").await.is(200);
     browser.open("/admin/prove?next=%2Fadmin%2F").await.is(200);
     let wrong = browser.submit("/admin/prove", &[("password", "wrong"), ("next", "/admin/")]).await;
     assert!(wrong.is(403).text.contains("The password is wrong."), "{wrong:#?}");
-    leads_to(&browser.submit("/admin/prove", &[("password", PASSWORD), ("next", "/admin/")]).await, "/admin/");
+    assert_redirect(&browser.submit("/admin/prove", &[("password", PASSWORD), ("next", "/admin/")]).await, "/admin/");
     let back = browser.open("/admin/").await;
     assert!(back.is(200).text.contains("Now do it once more"), "{back:#?}");
     assert!(!browser.open("/admin/").await.text.contains("Now do it once more"), "a word is said once");
-    leads_to(&browser.submit(OTHERS, &[]).await, "/admin/");
+    assert_redirect(&browser.submit(OTHERS, &[]).await, "/admin/");
     assert!(browser.open("/admin/").await.text.contains("One other session of yours is ended."));
     elsewhere.open("/admin/").await.is(303);
 }
 
 #[tokio::test]
-async fn tries_at_the_door_are_limited_with_all_others() {
-    let (server, _) = inside().await;
+async fn admin_sign_ins_share_the_sign_in_rate_limit() {
+    let (server, _) = signed_in_root().await;
     for _ in 0..10 {
         let body = serde_json::json!({"username": "root", "password": "wrong"});
         server.post_from("192.0.2.77", "/auth", &body).await.is(401);
     }
-    let mut browser = Browser::new(&server);
+    let mut browser = AdminBrowser::new(&server);
     browser.open("/admin/login").await.is(200);
     let form = [("login", "root"), ("password", PASSWORD), ("csrf", browser.csrf.as_str())];
-    let limited = Answer::to(browser.form("/admin/login", &form).header("x-forwarded-for", "192.0.2.78")).await;
+    let limited =
+        ServerResponse::send(browser.form("/admin/login", &form).header("x-forwarded-for", "192.0.2.78")).await;
     assert_eq!(limited.is(429).header("retry-after"), "60");
     assert!(limited.text.contains("Too many tries"), "{limited:#?}");
     // Its owner comes in from where they did before.
@@ -228,11 +232,11 @@ async fn tries_at_the_door_are_limited_with_all_others() {
 }
 
 #[tokio::test]
-async fn a_fault_is_told_by_its_request_alone() {
-    let (server, mut browser) = inside().await;
+async fn a_fault_shows_only_the_request_id() {
+    let (server, mut browser) = signed_in_root().await;
     let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
     database.execute_batch("ALTER TABLE outbox RENAME TO gone").unwrap();
     let broken = browser.open("/admin/").await;
-    is_page(broken.is(500));
+    assert_restricted_page(broken.is(500));
     assert!(broken.text.contains(broken.header("x-request-id")) && !broken.text.contains("outbox"), "{broken:#?}");
 }

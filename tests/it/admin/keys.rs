@@ -5,14 +5,15 @@ use std::time::Duration;
 use countersign::domain::key::{Key, KeyState};
 use reqwest::Method;
 
-use super::super::support::TestServer;
-use super::super::support::token::header;
-use super::{Answer, inside, leads_to};
+use super::{ServerResponse, assert_redirect, signed_in_root};
+use crate::support::TestServer;
+use crate::support::token::header;
 
 const PATH: &str = "/admin/keys";
 
 fn keys(server: &TestServer, alg: &str, state: KeyState) -> Vec<Key> {
-    let (ring, now) = (server.issuer.ring(), server.issuer.clock.now());
+    let ring = server.issuer.ring();
+    let now = server.issuer.clock.now();
     let all = ring.schedule().keys().iter();
     all.filter(|key| key.alg.name() == alg && key.state(now) == state).cloned().collect()
 }
@@ -24,8 +25,8 @@ async fn published(server: &TestServer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn nothing_is_done_for_a_wrong_name_a_missing_token_or_an_old_password() {
-    let (server, mut browser) = inside().await;
+async fn key_changes_need_a_valid_name_csrf_token_and_step_up() {
+    let (server, mut browser) = signed_in_root().await;
     let before = published(&server).await;
     let kid = before[0].clone();
     for path in [
@@ -46,20 +47,21 @@ async fn nothing_is_done_for_a_wrong_name_a_missing_token_or_an_old_password() {
         ("/admin/keys/rotate-now", ("alg", "all")),
         ("/admin/keys/revoke", ("kid", kid.as_str())),
     ] {
-        Answer::to(browser.form(path, &[fields])).await.is(403);
+        ServerResponse::send(browser.form(path, &[fields])).await.is(403);
     }
     server.clock.advance(Duration::from_mins(6));
     for (path, fields) in [("/admin/keys/rotate-now", ("alg", "all")), ("/admin/keys/revoke", ("kid", kid.as_str()))] {
-        leads_to(&browser.submit(path, &[fields]).await, "/admin/prove?next=%2Fadmin%2F");
+        assert_redirect(&browser.submit(path, &[fields]).await, "/admin/prove?next=%2Fadmin%2F");
     }
     assert_eq!(published(&server).await, before);
 }
 
 #[tokio::test]
-async fn a_rotation_publishes_ahead_and_says_so() {
-    let (server, mut browser) = inside().await;
+async fn a_rotation_publishes_ahead_and_reports_the_dates() {
+    let (server, mut browser) = signed_in_root().await;
     server.register("anna").await;
-    let (old, before) = (keys(&server, "ES256", KeyState::Active).remove(0), published(&server).await);
+    let old = keys(&server, "ES256", KeyState::Active).remove(0);
+    let before = published(&server).await;
     let page = browser.open(PATH).await;
     assert!(
         page.is(200).text.contains("<svg role=\"img\"") && page.text.contains("No rotation is planned"),
@@ -71,7 +73,7 @@ async fn a_rotation_publishes_ahead_and_says_so() {
     {
         assert!(confirm.is(200).text.contains(word), "{word}: {confirm:#?}");
     }
-    leads_to(&browser.submit("/admin/keys/rotate", &[("alg", "ES256")]).await, PATH);
+    assert_redirect(&browser.submit("/admin/keys/rotate", &[("alg", "ES256")]).await, PATH);
     let next = keys(&server, "ES256", KeyState::Next).remove(0);
     let after = published(&server).await;
     assert_eq!((after.len(), after.contains(&next.kid.to_string())), (before.len() + 1, true));
@@ -87,15 +89,15 @@ async fn a_rotation_publishes_ahead_and_says_so() {
 }
 
 #[tokio::test]
-async fn signing_at_once_and_revoking_say_what_they_break() {
-    let (server, mut browser) = inside().await;
+async fn immediate_rotation_and_revocation_name_their_consequences() {
+    let (server, mut browser) = signed_in_root().await;
     server.register("anna").await;
     let old = keys(&server, "ES256", KeyState::Active).remove(0);
     let confirm = browser.open("/admin/keys/rotate-now?alg=all").await;
     for word in ["What follows: ES256", "What follows: RS256", "may refuse its tokens for up to 5m", "panel danger"] {
         assert!(confirm.is(200).text.contains(word), "{word}: {confirm:#?}");
     }
-    leads_to(&browser.submit("/admin/keys/rotate-now", &[("alg", "all")]).await, PATH);
+    assert_redirect(&browser.submit("/admin/keys/rotate-now", &[("alg", "all")]).await, PATH);
     let new = keys(&server, "ES256", KeyState::Active).remove(0);
     assert_ne!(old.kid, new.kid);
     assert_eq!(header(&server.token("anna").await)["kid"], new.kid.as_str());
@@ -110,7 +112,7 @@ async fn signing_at_once_and_revoking_say_what_they_break() {
     ] {
         assert!(confirm.is(200).text.contains(word), "{word}: {confirm:#?}");
     }
-    leads_to(&browser.submit("/admin/keys/revoke", &[("kid", new.kid.as_str())]).await, PATH);
+    assert_redirect(&browser.submit("/admin/keys/revoke", &[("kid", new.kid.as_str())]).await, PATH);
     assert!(!published(&server).await.contains(&new.kid.to_string()));
     let page = browser.open(PATH).await;
     assert!(page.text.contains(&format!("The key {} is revoked.", new.kid)), "{page:#?}");
@@ -119,22 +121,23 @@ async fn signing_at_once_and_revoking_say_what_they_break() {
 }
 
 #[tokio::test]
-async fn verifiers_are_shown_with_the_set_they_have_and_no_markup_of_theirs() {
-    let (server, mut browser) = inside().await;
+async fn jwks_clients_are_listed_with_their_version_and_escaped_agent() {
+    let (server, mut browser) = signed_in_root().await;
     let nobody = browser.open(PATH).await;
     assert!(nobody.is(200).text.contains("Nobody has fetched the key set"), "{nobody:#?}");
     let fetch = async |address: &str, agent: &str| {
         let request = server.request(Method::GET, "/.well-known/jwks.json");
-        Answer::to(request.header("x-forwarded-for", address).header("user-agent", agent)).await.is(200);
+        ServerResponse::send(request.header("x-forwarded-for", address).header("user-agent", agent)).await.is(200);
     };
     fetch("192.0.2.1", "<script>alert(1)</script>").await;
     fetch("192.0.2.2", "PyJWT/2").await;
     browser.open("/admin/keys/rotate?alg=ES256").await.is(200);
-    leads_to(&browser.submit("/admin/keys/rotate", &[("alg", "ES256")]).await, PATH);
+    assert_redirect(&browser.submit("/admin/keys/rotate", &[("alg", "ES256")]).await, PATH);
     fetch("192.0.2.2", "PyJWT/2").await;
     let page = browser.open(PATH).await;
     assert!(page.is(200).text.contains("1 of the 2 that fetched the key set"), "{page:#?}");
     assert!(page.text.contains("&lt;script&gt;alert(1)") && !page.text.contains("<script>"), "{page:#?}");
-    let (behind, up_to_date) = (page.text.find("192.0.2.1").unwrap(), page.text.find("192.0.2.2").unwrap());
+    let behind = page.text.find("192.0.2.1").unwrap();
+    let up_to_date = page.text.find("192.0.2.2").unwrap();
     assert!(behind < up_to_date && page.text[behind..up_to_date].contains("not yet"), "{page:#?}");
 }

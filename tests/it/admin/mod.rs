@@ -2,12 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod audit;
-mod door;
 mod guard;
 mod keys;
-mod mails;
+mod outbox;
 mod sessions;
 mod settings;
+mod sign_in;
 mod users;
 mod welcome;
 
@@ -18,11 +18,11 @@ use countersign::domain::user::{Email, Username};
 use countersign::issuer::register::Register;
 use reqwest::{Client, Method, RequestBuilder, redirect};
 
-pub use super::support::{Answer, PASSWORD, TestServer};
+pub use super::support::{PASSWORD, ServerResponse, TestServer};
 
 /// A browser that keeps cookies, follows nothing by itself, and knows the token of the page it looks at.
 #[derive(Clone)]
-pub struct Browser {
+pub struct AdminBrowser {
     client: Client,
     url: String,
     /// The cookies it was given.
@@ -31,7 +31,7 @@ pub struct Browser {
     pub csrf: String,
 }
 
-impl Browser {
+impl AdminBrowser {
     /// One that has been nowhere yet.
     pub fn new(server: &TestServer) -> Self {
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
@@ -51,8 +51,8 @@ impl Browser {
     }
 
     /// Sends a request, and takes up cookies and token of the answer.
-    pub async fn send(&mut self, request: RequestBuilder) -> Answer {
-        let answer = Answer::to(request).await;
+    pub async fn send(&mut self, request: RequestBuilder) -> ServerResponse {
+        let answer = ServerResponse::send(request).await;
         for line in answer.headers.get_all("set-cookie") {
             let cookie = cookie::Cookie::parse(line.to_str().unwrap().to_owned()).unwrap();
             if cookie.max_age().is_some_and(cookie::time::Duration::is_zero) {
@@ -68,28 +68,29 @@ impl Browser {
     }
 
     /// Opens a page.
-    pub async fn open(&mut self, path: &str) -> Answer {
+    pub async fn open(&mut self, path: &str) -> ServerResponse {
         let request = self.request(Method::GET, path);
         self.send(request).await
     }
 
     /// Sends a form of the page it saw last.
-    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> ServerResponse {
         let csrf = self.csrf.clone();
         let request = self.form(path, &[fields, &[("csrf", &csrf)]].concat());
-        let (origin, referer) = (self.url.clone(), format!("{}/admin/", self.url));
+        let origin = self.url.clone();
+        let referer = format!("{}/admin/", self.url);
         self.send(request.header("origin", origin).header("referer", referer)).await
     }
 
     /// Opens the door's page and tries a password.
-    pub async fn sign_in_by(&mut self, name: &str, password: &str) -> Answer {
+    pub async fn try_sign_in(&mut self, name: &str, password: &str) -> ServerResponse {
         self.open("/admin/login").await.is(200);
         self.submit("/admin/login", &[("login", name), ("password", password)]).await
     }
 
     /// Signs in with [`PASSWORD`] and opens the first page.
     pub async fn sign_in(&mut self, name: &str) -> &mut Self {
-        self.sign_in_by(name, PASSWORD).await.is(303);
+        self.try_sign_in(name, PASSWORD).await.is(303);
         self.open("/admin/").await.is(200);
         self
     }
@@ -108,17 +109,17 @@ pub async fn superuser(server: &TestServer, name: &str) {
 }
 
 /// A server with a superuser `root`, and a browser that has signed in.
-pub async fn inside() -> (TestServer, Browser) {
+pub async fn signed_in_root() -> (TestServer, AdminBrowser) {
     let server = TestServer::start().await;
     superuser(&server, "root").await;
-    let mut browser = Browser::new(&server);
+    let mut browser = AdminBrowser::new(&server);
     browser.sign_in("root").await;
     (server, browser)
 }
 
 /// That an answer leads on to a place.
 #[track_caller]
-pub fn leads_to(answer: &Answer, place: &str) {
+pub fn assert_redirect(answer: &ServerResponse, place: &str) {
     answer.is(303);
     assert_eq!(answer.header("location"), place, "{answer:#?}");
 }

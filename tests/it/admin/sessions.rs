@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::users::{by_root, last_line, link, page_of, with_anna};
-use super::{Answer, Browser, inside, leads_to};
+use super::users::{audited_by_root, last_audit_line, link, page_of, with_anna};
+use super::{AdminBrowser, ServerResponse, assert_redirect, signed_in_root};
 
 #[tokio::test]
-async fn sessions_are_listed_narrowed_and_ended() {
+async fn sessions_are_listed_filtered_and_ended() {
     let (server, mut browser, page) = with_anna().await;
     server.register("ben").await;
     let mut tokens = Vec::new();
     for name in ["anna", "anna", "ben"] {
         tokens.push(server.token(name).await);
     }
-    let count = |page: &Answer| page.text.matches("name=\"session\"").count();
+    let count = |page: &ServerResponse| page.text.matches("name=\"session\"").count();
     let id = page.rsplit('/').next().unwrap();
     let by_id = format!("user={id}");
     for (query, found) in [
@@ -35,30 +35,30 @@ async fn sessions_are_listed_narrowed_and_ended() {
     }
     let sid = crate::support::token::claims(&tokens[2])["sid"].as_str().unwrap().to_owned();
     let end = [("session", sid.as_str()), ("next", "https://evil.example/admin/")];
-    leads_to(&browser.submit("/admin/sessions/end", &end).await, "/admin/sessions");
+    assert_redirect(&browser.submit("/admin/sessions/end", &end).await, "/admin/sessions");
     assert!(!server.opens(&tokens[2]).await && server.opens(&tokens[1]).await);
-    assert_eq!(last_line(&server).await, by_root("sessions_ended"));
+    assert_eq!(last_audit_line(&server).await, audited_by_root("sessions_ended"));
     browser.submit("/admin/sessions/end", &end).await.is(404);
-    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
+    assert_redirect(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
     assert!(!server.opens(&tokens[0]).await && !server.opens(&tokens[1]).await);
     assert_eq!(count(&browser.open("/admin/sessions").await), 0);
 }
 
 #[tokio::test]
-async fn ending_a_superusers_sessions_ends_those_of_the_zone() {
-    let (server, mut browser) = inside().await;
+async fn ending_a_superusers_sessions_ends_the_admin_sessions() {
+    let (server, mut browser) = signed_in_root().await;
     super::superuser(&server, "other").await;
-    let mut elsewhere = Browser::new(&server);
+    let mut elsewhere = AdminBrowser::new(&server);
     elsewhere.sign_in("other").await;
     elsewhere.open("/admin/").await.is(200);
     let page = page_of(&server, "other").await;
-    leads_to(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
+    assert_redirect(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
     elsewhere.open("/admin/").await.is(303);
     browser.open("/admin/").await.is(200);
 }
 
 #[tokio::test]
-async fn older_sessions_are_a_link_away() {
+async fn older_sessions_are_on_the_next_page() {
     let (server, mut browser, _) = with_anna().await;
     for _ in 0..27 {
         server.clock.advance(Duration::from_secs(20));

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::super::support::token::claims;
-use super::{Answer, inside, leads_to};
+use super::{ServerResponse, assert_redirect, signed_in_root};
+use crate::support::token::claims;
 
 const PATH: &str = "/admin/settings";
 const LIFETIME: &str = "profiles.jwt_issuer.access_lifetime";
 
 #[tokio::test]
-async fn what_does_not_fit_is_told_at_its_field_and_changes_nothing() {
-    let (server, mut browser) = inside().await;
+async fn an_invalid_setting_is_reported_at_its_field_and_not_stored() {
+    let (server, mut browser) = signed_in_root().await;
     browser.open(PATH).await.is(200);
     for (name, value, said) in [
         (LIFETIME, "", "This must be 1 to 7776000 seconds"),
@@ -36,8 +36,8 @@ async fn what_does_not_fit_is_told_at_its_field_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_lifetime_is_changed_and_the_next_token_carries_it() {
-    let (server, mut browser) = inside().await;
+async fn a_changed_lifetime_applies_to_the_next_token() {
+    let (server, mut browser) = signed_in_root().await;
     let before = browser.open(PATH).await;
     assert!(before.is(200).text.contains("86400 seconds = 24 h"), "{before:#?}");
     assert!(!before.text.contains("Set by"), "all are defaults");
@@ -46,7 +46,7 @@ async fn a_lifetime_is_changed_and_the_next_token_carries_it() {
     assert_eq!(span(&server.token("anna").await), 86_400);
 
     let done = browser.submit(PATH, &[("name", LIFETIME), ("value", " 5m "), ("do", "set")]).await;
-    leads_to(&done, &format!("{PATH}#{LIFETIME}"));
+    assert_redirect(&done, &format!("{PATH}#{LIFETIME}"));
     let after = browser.open(PATH).await;
     for word in ["is 300, from the next token on.", "300 seconds = 5 min", "Set by</strong> root, ", "Reset"] {
         assert!(after.is(200).text.contains(word), "{word}: {after:#?}");
@@ -55,7 +55,7 @@ async fn a_lifetime_is_changed_and_the_next_token_carries_it() {
     let line = server.audit().await.into_iter().find(|(action, _)| action == "setting_changed").unwrap();
     assert_eq!(line.1, format!("{LIFETIME} = 300 by root"));
 
-    leads_to(
+    assert_redirect(
         &browser.submit(PATH, &[("name", LIFETIME), ("value", "1"), ("do", "reset")]).await,
         &format!("{PATH}#{LIFETIME}"),
     );
@@ -65,11 +65,11 @@ async fn a_lifetime_is_changed_and_the_next_token_carries_it() {
 }
 
 #[tokio::test]
-async fn a_change_needs_the_page_s_token_and_a_fresh_password() {
-    let (server, mut browser) = inside().await;
+async fn a_setting_change_needs_csrf_token_and_step_up() {
+    let (server, mut browser) = signed_in_root().await;
     let fields = [("name", "registration.open"), ("value", "false")];
-    Answer::to(browser.form(PATH, &fields)).await.is(403);
+    ServerResponse::send(browser.form(PATH, &fields)).await.is(403);
     server.clock.advance(Duration::from_mins(6));
-    leads_to(&browser.submit(PATH, &fields).await, "/admin/prove?next=%2Fadmin%2F");
+    assert_redirect(&browser.submit(PATH, &fields).await, "/admin/prove?next=%2Fadmin%2F");
     assert!(server.issuer.settings().registration_open());
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use countersign::issuer::users::{Change, find};
+use countersign::issuer::users::{UserChange, find};
 use serde_json::json;
 
-use super::{Answer, Browser, PASSWORD, TestServer, inside, leads_to};
+use super::{AdminBrowser, PASSWORD, ServerResponse, TestServer, assert_redirect, signed_in_root};
 
 /// A server with `root` inside and a user `anna`, and her page.
-pub(super) async fn with_anna() -> (TestServer, Browser, String) {
-    let (server, browser) = inside().await;
+pub(super) async fn with_anna() -> (TestServer, AdminBrowser, String) {
+    let (server, browser) = signed_in_root().await;
     server.register("anna").await;
     let page = page_of(&server, "anna").await;
     (server, browser, page)
@@ -21,20 +21,20 @@ pub(super) async fn page_of(server: &TestServer, name: &str) -> String {
 }
 
 /// The newest line of the log about somebody: what was done, and by whom.
-pub(super) async fn last_line(server: &TestServer) -> (String, Option<String>) {
+pub(super) async fn last_audit_line(server: &TestServer) -> (String, Option<String>) {
     let lines: Result<_, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.audit_lines(None, 1)).await;
     let line = lines.unwrap().remove(0);
     (line.action, line.actor)
 }
 
-pub(super) fn by_root(action: &str) -> (String, Option<String>) {
+pub(super) fn audited_by_root(action: &str) -> (String, Option<String>) {
     (action.to_owned(), Some("root".to_owned()))
 }
 
 #[tokio::test]
-async fn nothing_is_shown_or_done_for_whoever_is_outside() {
+async fn unauthenticated_requests_see_and_change_nothing() {
     let (server, mut browser, page) = with_anna().await;
-    let mut stranger = Browser::new(&server);
+    let mut stranger = AdminBrowser::new(&server);
     let deeds = ["disable", "end-sessions", "password", "rights", "delete"].map(|deed| format!("{page}/{deed}"));
     let pages = ["/admin/users", "/admin/users/new", "/admin/sessions", &page];
     for path in pages.into_iter().chain(deeds.iter().map(String::as_str)) {
@@ -48,16 +48,16 @@ async fn nothing_is_shown_or_done_for_whoever_is_outside() {
     for path in deeds.iter().chain(&forms).map(String::as_str).chain(rest) {
         stranger.submit(path, &[("name", "anna")]).await.is(303);
         let forged = browser.form(path, &[("csrf", "AAAA"), ("name", "anna"), ("username", "eve")]);
-        Answer::to(forged.header("origin", &server.url)).await.is(403);
+        ServerResponse::send(forged.header("origin", &server.url)).await.is(403);
         let foreign = browser.form(path, &[("csrf", &browser.csrf), ("name", "anna"), ("username", "eve")]);
-        Answer::to(foreign.header("origin", "https://evil.example")).await.is(403);
+        ServerResponse::send(foreign.header("origin", "https://evil.example")).await.is(403);
     }
     assert_eq!(server.audit().await, before);
     browser.open(&page).await.is(200);
 }
 
 #[tokio::test]
-async fn a_user_nobody_is_has_no_page() {
+async fn an_unknown_user_has_no_page() {
     let (_server, mut browser, page) = with_anna().await;
     for id in ["999", "0", "-1", "anna", "1e3", "99999999999999999999", "%ff", "7%2f.."] {
         for rest in ["", "/disable", "/delete"] {
@@ -72,19 +72,19 @@ async fn a_user_nobody_is_has_no_page() {
 }
 
 /// Where a page's link to another leads.
-pub(super) fn link(page: &Answer, rel: &str) -> Option<String> {
+pub(super) fn link(page: &ServerResponse, rel: &str) -> Option<String> {
     let found = page.text.split_once(&format!("rel=\"{rel}\" href=\""))?.1.split('"').next()?;
     Some(found.replace("&amp;", "&").replace("&#x2f;", "/"))
 }
 
 #[tokio::test]
-async fn users_are_found_and_paged_both_ways() {
-    let (server, mut browser) = inside().await;
+async fn users_are_searched_and_paged_both_ways() {
+    let (server, mut browser) = signed_in_root().await;
     for number in 0..30 {
         server.register(&format!("user{number:02}")).await;
     }
-    server.change("user07", Change::Disable).await;
-    let names = |page: &Answer| {
+    server.change("user07", UserChange::Disable).await;
+    let names = |page: &ServerResponse| {
         let parts = page.text.split("<bdi>user").skip(1).map(|part| part[..2].to_owned());
         parts.filter(|number| number.parse::<u8>().is_ok()).step_by(1).collect::<Vec<_>>()
     };
@@ -120,8 +120,8 @@ async fn users_are_found_and_paged_both_ways() {
 }
 
 #[tokio::test]
-async fn markup_in_names_stays_text() {
-    let (server, mut browser) = inside().await;
+async fn markup_in_names_is_escaped() {
+    let (server, mut browser) = signed_in_root().await;
     let name = "<script>alert(1)</script>\"'&";
     server.post("/register", &json!({"username": name, "password": PASSWORD, "email": "x@example.com"})).await.is(200);
     server.post("/auth", &json!({"username": name, "password": PASSWORD})).await.is(200);
@@ -131,13 +131,13 @@ async fn markup_in_names_stays_text() {
         let shown = browser.open(path).await;
         assert!(!shown.is(200).text.contains("<script") && shown.text.contains("&lt;script&gt;"), "{path}: {shown:#?}");
     }
-    leads_to(&browser.submit(&paths[1], &[("name", name)]).await, "/admin/users");
+    assert_redirect(&browser.submit(&paths[1], &[("name", name)]).await, "/admin/users");
     let told = browser.open("/admin/users").await;
     assert!(!told.text.contains("<script") && told.text.contains("is deleted"), "{told:#?}");
 }
 
 #[tokio::test]
-async fn a_user_is_edited_and_each_wrong_field_is_told() {
+async fn a_user_is_edited_and_each_invalid_field_is_reported() {
     let (server, mut browser, page) = with_anna().await;
     let good = [("username", "anna"), ("email", "anna@example.com"), ("first_name", "Anna"), ("last_name", "李")];
     for (field, value, said) in [
@@ -160,48 +160,48 @@ async fn a_user_is_edited_and_each_wrong_field_is_told() {
     }
     let before = find(&server.issuer, "anna").await.unwrap().unwrap();
     assert_eq!((before.first_name.as_str(), before.last_name.as_str()), ("", ""));
-    leads_to(&browser.submit(&page, &good).await, &page);
+    assert_redirect(&browser.submit(&page, &good).await, &page);
     assert!(browser.open(&page).await.text.contains("The user is saved."));
     let after = find(&server.issuer, "anna").await.unwrap().unwrap();
     assert_eq!(
         (after.first_name.as_str(), after.last_name.as_str(), after.email_verified),
         ("Anna", "李", before.email_verified)
     );
-    assert_eq!(last_line(&server).await, by_root("names_changed"));
+    assert_eq!(last_audit_line(&server).await, audited_by_root("names_changed"));
     // Without an address nothing can be mailed.
-    leads_to(&browser.submit(&page, &[("username", "anna")]).await, &page);
+    assert_redirect(&browser.submit(&page, &[("username", "anna")]).await, &page);
     let refused = browser.submit(&format!("{page}/reset"), &[("delivery", "link")]).await;
     assert!(refused.is(409).text.contains("The user has no e-mail address"), "{refused:#?}");
 }
 
 #[tokio::test]
-async fn an_address_and_claims_are_changed_by_whoever_gave_the_password() {
-    let (server, mut browser) = inside().await;
+async fn changing_address_and_claims_requires_step_up() {
+    let (server, mut browser) = signed_in_root().await;
     super::superuser(&server, "other").await;
     server.register("anna").await;
     let page = page_of(&server, "other").await;
     server.clock.advance(Duration::from_mins(6));
     let moved = [("username", "other"), ("email", "eve@example.com")];
-    leads_to(&browser.submit(&page, &moved).await, &format!("/admin/prove?next={}", page.replace('/', "%2F")));
+    assert_redirect(&browser.submit(&page, &moved).await, &format!("/admin/prove?next={}", page.replace('/', "%2F")));
     assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_none());
     let named = [("username", "other"), ("email", "other@example.com"), ("first_name", "O")];
-    leads_to(&browser.submit(&page, &named).await, &page);
+    assert_redirect(&browser.submit(&page, &named).await, &page);
     let anna = page_of(&server, "anna").await;
     let asked = format!("/admin/prove?next={}", anna.replace('/', "%2F"));
     for (form, fields) in
         [("", [("username", "anna"), ("email", "thief@example.com")]), ("/claims", [("role", "owner"), ("roles", "")])]
     {
-        leads_to(&browser.submit(&format!("{anna}{form}"), &fields).await, &asked);
+        assert_redirect(&browser.submit(&format!("{anna}{form}"), &fields).await, &asked);
     }
     let same = find(&server.issuer, "anna@example.com").await.unwrap().unwrap();
     assert!(same.claims.is_empty());
     browser.submit("/admin/prove", &[("password", PASSWORD)]).await.is(303);
-    leads_to(&browser.submit(&page, &moved).await, &page);
+    assert_redirect(&browser.submit(&page, &moved).await, &page);
     assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn claims_and_roles_reach_the_next_token() {
+async fn claims_and_roles_are_in_the_next_token() {
     let (server, mut browser, page) = with_anna().await;
     let path = format!("{page}/claims");
     for (field, value, said) in [
@@ -215,8 +215,8 @@ async fn claims_and_roles_reach_the_next_token() {
         assert!(answer.text.contains(said), "{said}: {answer:#?}");
     }
     let fields = [("role", "editor"), ("roles", "x, y"), ("rest", "{\"team\": \"<b>\"}")];
-    leads_to(&browser.submit(&path, &fields).await, &page);
-    assert_eq!(last_line(&server).await, by_root("claims_set"));
+    assert_redirect(&browser.submit(&path, &fields).await, &page);
+    assert_eq!(last_audit_line(&server).await, audited_by_root("claims_set"));
     let claims = crate::support::token::claims(&server.token("anna").await);
     assert_eq!(
         (&claims["role"], &claims["roles"], &claims["team"]),
@@ -236,22 +236,22 @@ async fn a_disabled_user_can_neither_refresh_nor_sign_in() {
     server.clock.advance(Duration::from_mins(6));
     browser.open(&path).await.is(200);
     let asked = browser.form(&path, &[("csrf", &browser.csrf)]).header("referer", format!("{}{path}", server.url));
-    leads_to(&Answer::to(asked).await, &format!("/admin/prove?next={}", path.replace('/', "%2F")));
+    assert_redirect(&ServerResponse::send(asked).await, &format!("/admin/prove?next={}", path.replace('/', "%2F")));
     assert!(server.opens(&token).await, "nothing is done before the password is given");
     browser.submit("/admin/prove", &[("password", PASSWORD), ("next", &path)]).await.is(303);
-    leads_to(&browser.submit(&path, &[]).await, &page);
+    assert_redirect(&browser.submit(&path, &[]).await, &page);
     assert!(!server.opens(&token).await);
-    assert_eq!(last_line(&server).await, by_root("disabled"));
+    assert_eq!(last_audit_line(&server).await, audited_by_root("disabled"));
     let body = json!({"username": "anna", "password": PASSWORD});
     server.post("/auth", &body).await.is(401);
     let refused = browser.submit(&format!("{page}/reset"), &[("delivery", "code")]).await;
     assert!(refused.is(409).text.contains("disabled"), "{refused:#?}");
-    leads_to(&browser.submit(&format!("{page}/enable"), &[]).await, &page);
+    assert_redirect(&browser.submit(&format!("{page}/enable"), &[]).await, &page);
     server.post("/auth", &body).await.is(200);
 }
 
 #[tokio::test]
-async fn the_last_superuser_stays_and_a_second_may_be_demoted() {
+async fn the_last_superuser_cannot_be_demoted_and_a_second_can() {
     let (server, mut browser, anna) = with_anna().await;
     let root = page_of(&server, "root").await;
     for deed in ["disable", "delete"] {
@@ -265,31 +265,31 @@ async fn the_last_superuser_stays_and_a_second_may_be_demoted() {
         assert!(answer.is(409).text.contains("This is the last active superuser"), "{deed}: {answer:#?}");
     }
     let rights = format!("{anna}/rights");
-    leads_to(&browser.submit(&rights, &[("is_superuser", "on")]).await, &anna);
-    assert_eq!(last_line(&server).await, by_root("rights_changed"));
-    let mut second = Browser::new(&server);
+    assert_redirect(&browser.submit(&rights, &[("is_superuser", "on")]).await, &anna);
+    assert_eq!(last_audit_line(&server).await, audited_by_root("rights_changed"));
+    let mut second = AdminBrowser::new(&server);
     second.sign_in("anna").await;
-    leads_to(&browser.submit(&rights, &[("is_superuser", "yes")]).await, &anna);
-    leads_to(&second.open("/admin/").await, "/admin/login?next=%2Fadmin%2F");
+    assert_redirect(&browser.submit(&rights, &[("is_superuser", "yes")]).await, &anna);
+    assert_redirect(&second.open("/admin/").await, "/admin/login?next=%2Fadmin%2F");
 }
 
 #[tokio::test]
-async fn deleting_needs_the_name() {
+async fn deleting_a_user_requires_the_name() {
     let (server, mut browser, page) = with_anna().await;
     let path = format!("{page}/delete");
     for name in ["", "Anna", "anna ", "root"] {
         let answer = browser.submit(&path, &[("name", name)]).await;
         assert!(answer.is(400).text.contains("Nothing was deleted."), "{name}: {answer:#?}");
     }
-    leads_to(&browser.submit(&path, &[("name", "anna")]).await, "/admin/users");
+    assert_redirect(&browser.submit(&path, &[("name", "anna")]).await, "/admin/users");
     assert!(browser.open("/admin/users").await.text.contains("The user anna is deleted."));
     assert!(find(&server.issuer, "anna").await.unwrap().is_none());
-    assert_eq!(last_line(&server).await, by_root("deleted"));
+    assert_eq!(last_audit_line(&server).await, audited_by_root("deleted"));
     browser.open(&page).await.is(404);
 }
 
 /// The password that a page shows.
-fn shown_password(page: &Answer) -> String {
+fn shown_password(page: &ServerResponse) -> String {
     let (_, rest) = page.text.split_once("<p class=\"secret\"><code>").unwrap_or_else(|| panic!("{page:#?}"));
     rest.split('<').next().unwrap().to_owned()
 }
@@ -302,7 +302,7 @@ async fn a_temporary_password_is_shown_once() {
     let password = shown_password(made.is(200));
     assert_eq!((password.len(), made.header("set-cookie"), made.header("cache-control")), (16, "", "no-store"));
     assert!(!server.opens(&token).await);
-    assert_eq!(last_line(&server).await, by_root("password_set"));
+    assert_eq!(last_audit_line(&server).await, audited_by_root("password_set"));
     let claims = crate::support::token::claims(&server.token_by("anna", &password).await);
     assert_eq!(claims["must_change_password"], true);
     assert!(!browser.open(&page).await.text.contains(&password));
@@ -310,7 +310,7 @@ async fn a_temporary_password_is_shown_once() {
 
 #[tokio::test]
 async fn a_new_user_gets_a_temporary_password() {
-    let (server, mut browser) = inside().await;
+    let (server, mut browser) = signed_in_root().await;
     for (fields, field, said) in [
         ([("username", ""), ("email", "")], "username", "The name must not be empty."),
         ([("username", "Root"), ("email", "")], "username", "The name is taken."),
@@ -324,18 +324,18 @@ async fn a_new_user_gets_a_temporary_password() {
     let form = [("username", "ben"), ("email", "ben@example.com"), ("is_superuser", "on")];
     let made = browser.submit("/admin/users/new", &form).await;
     let password = shown_password(made.is(200));
-    assert_eq!(last_line(&server).await, by_root("registered"));
+    assert_eq!(last_audit_line(&server).await, audited_by_root("registered"));
     let ben = find(&server.issuer, "ben").await.unwrap().unwrap();
     assert!(ben.must_change_password && !ben.is_superuser, "{ben:#?}");
     server.token_by("ben", &password).await;
 }
 
 #[tokio::test]
-async fn a_reset_is_mailed() {
+async fn a_reset_email_is_sent() {
     let (server, mut browser, page) = with_anna().await;
     browser.submit(&format!("{page}/reset"), &[]).await.is(400);
-    leads_to(&browser.submit(&format!("{page}/reset"), &[("delivery", "code")]).await, &page);
-    assert_eq!(last_line(&server).await, by_root("reset_requested"));
+    assert_redirect(&browser.submit(&format!("{page}/reset"), &[("delivery", "code")]).await, &page);
+    assert_eq!(last_audit_line(&server).await, audited_by_root("reset_requested"));
     let waiting: Result<u64, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.mails_waiting()).await;
     assert!(waiting.unwrap() + server.mails().len() as u64 > 0);
 }

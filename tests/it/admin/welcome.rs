@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use countersign::issuer::welcome::link_token;
+use countersign::issuer::first_superuser::link_token;
 use serde_json::json;
 
-use super::super::support::binary::Folder;
-use super::{Browser, PASSWORD, TestServer, leads_to, superuser};
+use super::{AdminBrowser, PASSWORD, TestServer, assert_redirect, superuser};
+use crate::support::binary::TestFolder;
 
 async fn fields(server: &TestServer) -> (String, [(&'static str, &'static str); 3]) {
     let token = link_token(&server.issuer).await.unwrap().unwrap();
@@ -14,12 +14,12 @@ async fn fields(server: &TestServer) -> (String, [(&'static str, &'static str); 
 }
 
 #[tokio::test]
-async fn the_link_makes_one_superuser_and_no_second() {
+async fn the_link_creates_exactly_one_superuser() {
     let server = TestServer::with_anna().await;
     let nobody = server.get("/admin/").await;
     assert!(nobody.is(403).text.contains("countersign users create NAME"), "{nobody:#?}");
     let (token, account) = fields(&server).await;
-    let mut browser = Browser::new(&server);
+    let mut browser = AdminBrowser::new(&server);
     browser.open(&format!("/admin/welcome?token={token}")).await.is(200);
     let mut second = browser.clone();
     for (wrong, said) in [
@@ -31,7 +31,7 @@ async fn the_link_makes_one_superuser_and_no_second() {
         assert!(refused.is(400).text.contains(said) && !refused.text.contains("short"), "{refused:#?}");
     }
     let sent = [&account[..], &[("token", &token)]].concat();
-    leads_to(&browser.submit("/admin/welcome", &sent).await, "/admin/");
+    assert_redirect(&browser.submit("/admin/welcome", &sent).await, "/admin/");
     assert!(browser.open("/admin/").await.is(200).text.contains("You are the first superuser."));
 
     let other =
@@ -44,11 +44,11 @@ async fn the_link_makes_one_superuser_and_no_second() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_old_changed_or_no_longer_needed_opens_nothing() {
+async fn an_expired_changed_or_unneeded_link_is_rejected() {
     let server = TestServer::start().await;
     let (token, account) = fields(&server).await;
     let changed = format!("{}{}", &token[..token.len() - 2], if token.ends_with('A') { "BB" } else { "AA" });
-    let mut browser = Browser::new(&server);
+    let mut browser = AdminBrowser::new(&server);
     for wrong in ["", "A", &changed] {
         let answer = browser.open(&format!("/admin/welcome?token={wrong}")).await;
         assert!(answer.is(403).text.contains("It is not whole."), "{answer:#?}");
@@ -65,8 +65,8 @@ async fn a_link_that_is_old_changed_or_no_longer_needed_opens_nothing() {
 }
 
 #[tokio::test]
-async fn serve_prints_the_link_or_makes_the_one_of_the_settings() {
-    let folder = Folder::new();
+async fn serve_prints_the_link_or_creates_the_configured_superuser() {
+    let folder = TestFolder::new();
     let server = folder.serve().await;
     let said = server.log.lock().unwrap().clone();
     assert!(said.contains(&format!("  {}/admin/welcome?token=", server.url)), "{said}");

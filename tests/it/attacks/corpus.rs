@@ -7,7 +7,7 @@ use std::path::Path;
 mod targets;
 
 #[test]
-fn every_known_input_keeps_what_its_target_promises() {
+fn every_corpus_input_satisfies_its_fuzz_target() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (name, target) in targets::TARGETS {
         let mut inputs = 0;
@@ -23,7 +23,7 @@ fn every_known_input_keeps_what_its_target_promises() {
 }
 
 #[test]
-fn every_target_can_be_built_and_has_inputs() {
+fn every_fuzz_target_is_declared_and_has_inputs() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
     for (name, _) in targets::TARGETS {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, TestServer};
+use crate::support::{PASSWORD, ServerResponse, TestServer};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -21,19 +21,20 @@ const ROUTES: &[(&str, &str, &str, &str)] = &[
     ("/api/token/verify/", FORM, "token=x", r#"{"detail":""#),
 ];
 
-async fn told(server: &TestServer, path: &str, kind: &str, coding: Option<&str>, body: &str) -> Answer {
+async fn response_to(server: &TestServer, path: &str, kind: &str, coding: Option<&str>, body: &str) -> ServerResponse {
     posted(server, "", (path, kind, body), coding).await
 }
 
-async fn posted(server: &TestServer, token: &str, what: (&str, &str, &str), coding: Option<&str>) -> Answer {
+async fn posted(server: &TestServer, token: &str, what: (&str, &str, &str), coding: Option<&str>) -> ServerResponse {
     let (path, kind, body) = what;
     let request =
         server.request(Method::POST, path).header("content-type", kind).bearer_auth(token).body(body.to_owned());
-    Answer::to(coding.into_iter().fold(request, |request, coding| request.header("content-encoding", coding))).await
+    ServerResponse::send(coding.into_iter().fold(request, |request, coding| request.header("content-encoding", coding)))
+        .await
 }
 
 #[tokio::test]
-async fn a_body_in_another_character_set_is_refused_on_every_route() {
+async fn a_body_in_another_charset_is_rejected_on_every_route() {
     let server = TestServer::with_anna().await;
     let token = server.token("anna").await;
     for (path, kind, body, words) in ROUTES {
@@ -54,12 +55,12 @@ async fn a_body_in_another_character_set_is_refused_on_every_route() {
             assert!(answer.status != 415 && answer.status < 500, "{path} {charset}: {answer:#?}");
         }
     }
-    let refused = told(&server, "/auth", "application/json; charset=utf-16", None, "{}").await;
+    let refused = response_to(&server, "/auth", "application/json; charset=utf-16", None, "{}").await;
     assert!(refused.refuses(415, "wrong_content_type").text.contains("in UTF-8"), "it says what to send: {refused:#?}");
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_refused_on_every_route() {
+async fn a_compressed_body_is_rejected_on_every_route() {
     let server = TestServer::with_anna().await;
     let token = server.token("anna").await;
     for (path, kind, body, words) in ROUTES {
@@ -72,16 +73,16 @@ async fn a_compressed_body_is_refused_on_every_route() {
             assert!(answer.status != 415 && answer.status < 500, "{path} {coding}: {answer:#?}");
         }
     }
-    let refused = told(&server, "/auth", JSON, Some("gzip"), "\x1f").await;
+    let refused = response_to(&server, "/auth", JSON, Some("gzip"), "\x1f").await;
     let words = refused.refuses(415, "wrong_content_encoding");
     assert!(words.text.contains("without a content-encoding"), "it says what to send: {refused:#?}");
     // Where there is no body, none is in a coding.
-    told(&server, "/auth", JSON, Some("gzip"), "").await.refuses(400, "invalid_field");
+    response_to(&server, "/auth", JSON, Some("gzip"), "").await.refuses(400, "invalid_field");
 }
 
 #[tokio::test]
-async fn a_password_in_utf_8_is_what_it_is_whatever_the_type_says_more() {
+async fn a_utf8_password_is_unchanged_by_content_type_parameters() {
     let server = TestServer::with_anna().await;
     let right = json!({"username": "anna", "password": PASSWORD}).to_string();
-    told(&server, "/auth", "application/json;charset=\"UTF-8\"; x=y", Some("identity"), &right).await.is(200);
+    response_to(&server, "/auth", "application/json;charset=\"UTF-8\"; x=y", Some("identity"), &right).await.is(200);
 }

@@ -23,7 +23,7 @@ use crate::support::{PASSWORD, TestServer, token};
 
 /// The kinds of token there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum ForgedKind {
     /// An access token that renews itself.
     Long,
     /// An access token with a refresh token beside it.
@@ -36,7 +36,7 @@ pub enum Kind {
     Uuid,
 }
 
-impl Kind {
+impl ForgedKind {
     pub const ALL: [Self; 5] = [Self::Long, Self::Short, Self::Sliding, Self::Refresh, Self::Uuid];
 }
 
@@ -46,12 +46,12 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
 
 /// A key the server has or had.
 #[derive(Clone)]
-pub struct OldKey {
+pub struct ServerKey {
     pub kid: String,
     pem: Vec<u8>,
 }
 
-impl OldKey {
+impl ServerKey {
     fn active(server: &TestServer, alg: &str) -> Self {
         let ring = server.issuer.ring();
         let kid = ring.schedule().active(alg.parse().unwrap(), server.clock.now()).unwrap().kid.to_string();
@@ -78,14 +78,14 @@ impl OldKey {
 }
 
 /// A key the server has never heard of, and a place on the net that publishes it and counts who asks.
-pub struct Evil {
+pub struct AttackerKeys {
     pair: EcdsaKeyPair,
     pub jwk: Value,
     pub url: String,
     pub visits: Arc<AtomicUsize>,
 }
 
-impl Evil {
+impl AttackerKeys {
     fn new() -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let point = pair.public_key().as_ref();
@@ -93,7 +93,8 @@ impl Evil {
             "x": encode(&point[1..33]), "y": encode(&point[33..65])});
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
-        let (visits, body) = (Arc::new(AtomicUsize::new(0)), json!({"keys": [jwk]}).to_string());
+        let visits = Arc::new(AtomicUsize::new(0));
+        let body = json!({"keys": [jwk]}).to_string();
         let counted = Arc::clone(&visits);
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -117,42 +118,43 @@ impl Evil {
 }
 
 /// A server with a past, and everything an attacker could have.
-pub struct World {
+pub struct ForgeryTarget {
     pub server: TestServer,
-    pub revoked: OldKey,
-    pub retired: OldKey,
-    pub active: OldKey,
-    pub rsa: OldKey,
-    pub evil: Evil,
+    pub revoked: ServerKey,
+    pub retired: ServerKey,
+    pub active: ServerKey,
+    pub rsa: ServerKey,
+    pub evil: AttackerKeys,
 }
 
-impl World {
+impl ForgeryTarget {
     pub async fn new() -> Self {
         let server = TestServer::with("social.github = { client_id = 'id', client_secret = 'secret' }").await;
         server.register("anna").await;
-        let revoked = OldKey::active(&server, "ES256");
+        let revoked = ServerKey::active(&server, "ES256");
         rotate(&server).await;
         server.issuer.key_dir.revoke(&revoked.kid, &keys::policy(&server.issuer)).unwrap();
-        let retired = OldKey::active(&server, "ES256");
+        let retired = ServerKey::active(&server, "ES256");
         rotate(&server).await;
         let ring = server.issuer.ring();
         let retired_key = ring.schedule().keys().iter().find(|key| key.kid.to_string() == retired.kid).unwrap();
         let published_until = retired_key.published_until.unwrap();
         server.clock.advance(published_until.since(server.clock.now()) + Duration::from_secs(1));
         keys::tick(&server.issuer).await.unwrap();
-        let (active, rsa) = (OldKey::active(&server, "ES256"), OldKey::active(&server, "RS256"));
+        let active = ServerKey::active(&server, "ES256");
+        let rsa = ServerKey::active(&server, "RS256");
         assert_ne!(active.kid, retired.kid);
-        Self { server, revoked, retired, active, rsa, evil: Evil::new() }
+        Self { server, revoked, retired, active, rsa, evil: AttackerKeys::new() }
     }
 
     /// A good token, of a session of its own.
-    pub async fn good(&self, kind: Kind) -> String {
+    pub async fn good(&self, kind: ForgedKind) -> String {
         let (path, login, member) = match kind {
-            Kind::Long => ("/auth", "username", "jwt"),
-            Kind::Short => ("/api/login/", "email", "access_token"),
-            Kind::Sliding => ("/api/token/sliding/", "username", "token"),
-            Kind::Refresh => ("/api/token/", "username", "refresh"),
-            Kind::Uuid => ("/api/login/", "email", "refresh_token"),
+            ForgedKind::Long => ("/auth", "username", "jwt"),
+            ForgedKind::Short => ("/api/login/", "email", "access_token"),
+            ForgedKind::Sliding => ("/api/token/sliding/", "username", "token"),
+            ForgedKind::Refresh => ("/api/token/", "username", "refresh"),
+            ForgedKind::Uuid => ("/api/login/", "email", "refresh_token"),
         };
         let name = if login == "email" { "anna@example.com" } else { "anna" };
         let answer = self.server.post(path, &json!({login: name, "password": PASSWORD})).await;

@@ -7,16 +7,16 @@ use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-use super::forge::{Kind, World, encode};
-use super::spellings;
+use super::forge::{ForgedKind, ForgeryTarget, encode};
+use super::token_spellings;
 use crate::support::token;
 
 pub type Forgeries = Vec<(String, String)>;
 
 /// Every forgery of a good token.
-pub async fn all(world: &World, good: &str) -> Forgeries {
+pub async fn all(world: &ForgeryTarget, good: &str) -> Forgeries {
     let mut all = Vec::new();
-    all.extend(spellings::of(good));
+    all.extend(token_spellings::of(good));
     if good.matches('.').count() == 2 {
         all.extend(unsigned(good));
         all.extend(wrong_signatures(world, good));
@@ -42,7 +42,8 @@ fn without(value: &Value, name: &str) -> Value {
 }
 
 fn unsigned(good: &str) -> Forgeries {
-    let (header, claims) = (token::header(good), token::claims(good));
+    let header = token::header(good);
+    let claims = token::claims(good);
     let signature = good.rsplit('.').next().unwrap();
     let mut all = Vec::new();
     for alg in ["none", "None", "NONE", "nOnE", "", " none", "null"] {
@@ -55,7 +56,7 @@ fn unsigned(good: &str) -> Forgeries {
     all
 }
 
-fn wrong_signatures(world: &World, good: &str) -> Forgeries {
+fn wrong_signatures(world: &ForgeryTarget, good: &str) -> Forgeries {
     let (input, signature) = good.rsplit_once('.').unwrap();
     let raw = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signature).unwrap();
     let (r, s) = raw.split_at(raw.len() / 2);
@@ -122,8 +123,9 @@ fn wrong_signatures(world: &World, good: &str) -> Forgeries {
 }
 
 /// A symmetric algorithm with everything that is public as its secret.
-async fn confused(world: &World, good: &str) -> Forgeries {
-    let (header, claims) = (token::header(good), token::claims(good));
+async fn confused(world: &ForgeryTarget, good: &str) -> Forgeries {
+    let header = token::header(good);
+    let claims = token::claims(good);
     let jwks = world.server.get("/.well-known/jwks.json").await;
     let mut secrets: Vec<(String, Vec<u8>)> =
         vec![("nothing".into(), Vec::new()), ("the key set".into(), jwks.text.clone().into_bytes())];
@@ -159,8 +161,9 @@ async fn confused(world: &World, good: &str) -> Forgeries {
     all
 }
 
-fn of_other_keys(world: &World, good: &str) -> Forgeries {
-    let (header, claims) = (token::header(good), token::claims(good));
+fn of_other_keys(world: &ForgeryTarget, good: &str) -> Forgeries {
+    let header = token::header(good);
+    let claims = token::claims(good);
     let of = |kid: &str| with(&header, "kid", kid.into());
     let evil = &world.evil;
     let mut all: Forgeries = vec![
@@ -190,7 +193,7 @@ fn of_other_keys(world: &World, good: &str) -> Forgeries {
 }
 
 /// Members of a header that must not be there, or not so.
-fn members(world: &World) -> Vec<(&'static str, Value)> {
+fn members(world: &ForgeryTarget) -> Vec<(&'static str, Value)> {
     let upper = world.active.kid.to_uppercase();
     vec![
         ("kid", json!("unknown")),
@@ -239,8 +242,9 @@ fn members(world: &World) -> Vec<(&'static str, Value)> {
 }
 
 /// Signed by our own key: what is wrong is the header.
-fn headers(world: &World, good: &str) -> Forgeries {
-    let (header, claims) = (token::header(good), token::claims(good));
+fn headers(world: &ForgeryTarget, good: &str) -> Forgeries {
+    let header = token::header(good);
+    let claims = token::claims(good);
     let mut all: Forgeries = vec![
         ("no kid".into(), world.active.sign(&without(&header, "kid"), &claims)),
         ("no alg".into(), world.active.sign(&without(&header, "alg"), &claims)),
@@ -265,8 +269,9 @@ fn headers(world: &World, good: &str) -> Forgeries {
 }
 
 /// Signed by our own key: what is wrong is a claim.
-fn claims(world: &World, good: &str) -> Forgeries {
-    let (header, claims) = (token::header(good), token::claims(good));
+fn claims(world: &ForgeryTarget, good: &str) -> Forgeries {
+    let header = token::header(good);
+    let claims = token::claims(good);
     let now = world.server.clock.now().unix();
     let issuer = claims["iss"].as_str().unwrap();
     let mut all = Vec::new();
@@ -323,8 +328,9 @@ fn claims(world: &World, good: &str) -> Forgeries {
 }
 
 /// Signed by our own key: two readers might read two things.
-fn written_twice(world: &World, good: &str) -> Forgeries {
-    let (header, claims) = (token::header(good), token::claims(good));
+fn written_twice(world: &ForgeryTarget, good: &str) -> Forgeries {
+    let header = token::header(good);
+    let claims = token::claims(good);
     let twice = |text: &Value, more: &str| format!("{},{more}}}", text.to_string().trim_end_matches('}'));
     let mut all = Vec::new();
     for more in ["\"alg\":\"ES256\"", "\"alg\":\"none\"", "\"\\u0061lg\":\"none\"", "\"kid\":\"x\"", "\"typ\":\"JWT\""]
@@ -340,9 +346,9 @@ fn written_twice(world: &World, good: &str) -> Forgeries {
 }
 
 /// Good tokens of the kinds a door does not take.
-pub async fn of_other_kinds(world: &World, takes: &[Kind]) -> Forgeries {
+pub async fn of_other_kinds(world: &ForgeryTarget, takes: &[ForgedKind]) -> Forgeries {
     let mut all = Vec::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| !takes.contains(kind)) {
+    for kind in ForgedKind::ALL.into_iter().filter(|kind| !takes.contains(kind)) {
         all.push((format!("a good token of kind {kind:?}"), world.good(kind).await));
     }
     all

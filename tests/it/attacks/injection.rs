@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
 
 /// Names people may have, which a careless template, page or sheet would run.
 const NAMES: [&str; 9] = [
@@ -19,7 +19,7 @@ const NAMES: [&str; 9] = [
 ];
 
 #[tokio::test]
-async fn a_name_is_never_more_than_a_name_in_a_mail() {
+async fn markup_in_a_user_name_is_escaped_in_emails() {
     let server = TestServer::start().await;
     for (number, name) in NAMES.iter().enumerate() {
         let email = format!("user{number}@example.com");
@@ -45,7 +45,7 @@ async fn a_name_is_never_more_than_a_name_in_a_mail() {
 }
 
 #[tokio::test]
-async fn lines_end_in_no_name_and_no_address() {
+async fn names_and_addresses_contain_no_line_breaks() {
     let server = TestServer::start().await;
     for end in ["\r\n", "\n", "\r", "\0", "\u{2028}", "\u{85}", "\x0b"] {
         let name = format!("anna{end}Bcc: evil@example.com");
@@ -68,7 +68,7 @@ async fn lines_end_in_no_name_and_no_address() {
 }
 
 #[tokio::test]
-async fn nothing_that_was_sent_comes_back_as_markup() {
+async fn request_content_is_never_returned_as_markup() {
     let server = TestServer::with_anna().await;
     let markup = "<script>alert(1)</script>";
     let coded = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
@@ -88,7 +88,7 @@ async fn nothing_that_was_sent_comes_back_as_markup() {
         let kind = "application/x-www-form-urlencoded";
         let request =
             server.request(Method::POST, "/restore").header("content-type", kind).header("accept", "text/html");
-        answers.push(Answer::to(request.body(body)).await);
+        answers.push(ServerResponse::send(request.body(body)).await);
     }
     for path in ["/auth", "/signin", "/signup", "/register", "/api/login/", "/api/token/", "/api/register/", "/restore"]
     {
@@ -107,7 +107,7 @@ async fn nothing_that_was_sent_comes_back_as_markup() {
 }
 
 #[tokio::test]
-async fn no_query_and_no_host_makes_a_header_or_a_link() {
+async fn query_and_host_never_reach_headers_or_links() {
     let server = TestServer::with_anna().await;
     for path in
         ["/restore", "/social/", "/google/", "/google/callback/", "/social_logout/", "/get_public_cert", "/api-doc"]
@@ -122,7 +122,7 @@ async fn no_query_and_no_host_makes_a_header_or_a_link() {
             let request = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
             let request =
                 request.header("forwarded", "host=evil.example;proto=https").header("x-forwarded-proto", "evil");
-            let answer = Answer::to(request).await;
+            let answer = ServerResponse::send(request).await;
             let headers = format!("{:?}", answer.headers);
             assert!(!headers.contains("evil"), "{path}?{query}: {answer:#?}");
             assert!(answer.status < 500, "{answer:#?}");
@@ -131,7 +131,7 @@ async fn no_query_and_no_host_makes_a_header_or_a_link() {
     for path in ["/request_password_reset", "/restore"] {
         let request = server.posting(path, &json!({"email": "anna@example.com"})).header("host", "evil.example");
         let request = request.header("x-forwarded-host", "evil.example").header("referer", "https://evil.example/");
-        Answer::to(request).await.is(200);
+        ServerResponse::send(request).await.is(200);
     }
     settle("both mails", async || server.mails().len() == 2).await;
     assert!(server.mails().iter().all(|mail| !mail.source.contains("evil")));

@@ -3,15 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod corpus;
-mod doors;
 mod encodings;
 mod forge;
+mod forged_tokens;
 mod forgeries;
-mod guesses;
+mod guessing;
+mod identical_responses;
 mod injection;
 mod raw;
 mod raw_http;
-mod same_bytes;
 mod secrets;
-mod spellings;
-mod table;
+mod token_endpoints;
+mod token_spellings;

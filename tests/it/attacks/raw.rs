@@ -8,7 +8,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sends the bytes and reads until the server hangs up.
-pub fn say(url: &str, bytes: &[u8]) -> String {
+pub fn send_raw(url: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // Whoever is refused early may be hung up on while still talking.

@@ -4,17 +4,18 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::raw::{say, statuses};
+use super::raw::{send_raw, statuses};
 use crate::support::{PASSWORD, TestServer};
 
 /// Says it off the async threads.
-async fn heard(server: &TestServer, bytes: impl Into<Vec<u8>>) -> String {
-    let (url, bytes) = (server.url.clone(), bytes.into());
-    tokio::task::spawn_blocking(move || say(&url, &bytes)).await.unwrap()
+async fn send(server: &TestServer, bytes: impl Into<Vec<u8>>) -> String {
+    let url = server.url.clone();
+    let bytes = bytes.into();
+    tokio::task::spawn_blocking(move || send_raw(&url, &bytes)).await.unwrap()
 }
 
 /// The first answer's status, in whatever version of HTTP.
-fn heard_status(heard: &str) -> Option<&str> {
+fn first_status(heard: &str) -> Option<&str> {
     heard.split(' ').nth(1)
 }
 
@@ -57,11 +58,11 @@ fn ambiguous(path: &str) -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_request_hides_in_another() {
+async fn request_smuggling_is_rejected() {
     let server = TestServer::start().await;
     for path in ["/auth", "/.well-known/jwks.json", "/nowhere"] {
         for (what, request) in ambiguous(path) {
-            let heard = heard(&server, request).await;
+            let heard = send(&server, request).await;
             assert!(!heard.contains("uptime"), "{what} at {path}: {heard}");
             let statuses = statuses(&heard);
             assert!(statuses.len() <= 1 && statuses.iter().all(|status| *status < 500), "{what} at {path}: {heard}");
@@ -69,12 +70,12 @@ async fn no_request_hides_in_another() {
     }
     // The other request is seen where it is one.
     let two = format!("POST /auth HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n{SMUGGLED}");
-    let heard = heard(&server, two).await;
+    let heard = send(&server, two).await;
     assert!(heard.contains("uptime") && statuses(&heard).len() == 2, "{heard}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_is_none_is_refused() {
+async fn a_malformed_request_head_is_rejected() {
     let server = TestServer::start().await;
     let rows: [(&str, &[u8]); 12] = [
         ("a NUL in a value", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx: \0\r\n\r\n"),
@@ -91,7 +92,7 @@ async fn a_head_that_is_none_is_refused() {
         ("a method with a NUL", b"G\0T /liveliness HTTP/1.1\r\nhost: x\r\n\r\n"),
     ];
     for (what, bytes) in rows {
-        let heard = heard(&server, bytes).await;
+        let heard = send(&server, bytes).await;
         assert!(!heard.contains("uptime"), "{what}: {heard}");
         assert!(statuses(&heard).iter().all(|status| (400..500).contains(status) || *status == 505), "{what}: {heard}");
     }
@@ -99,7 +100,7 @@ async fn a_head_that_is_none_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_names_one_host() {
+async fn every_request_needs_exactly_one_host() {
     let server = TestServer::start().await;
     for path in ["/.well-known/jwks.json", "/liveliness", "/nowhere"] {
         let asked = |version: &str, hosts: &str| format!("GET {path} HTTP/{version}\r\n{hosts}x: y\r\n\r\n{SMUGGLED}");
@@ -116,23 +117,23 @@ async fn every_request_names_one_host() {
             ("a cut address", "host: [::1\r\n"),
             ("no ASCII", "host: ev\u{ef}l.example\r\n"),
         ] {
-            let heard = heard(&server, asked("1.1", hosts)).await;
+            let heard = send(&server, asked("1.1", hosts)).await;
             assert_eq!(statuses(&heard), [400], "{what} at {path}: {heard}");
             assert!(heard.contains(r#""code":"wrong_host""#) && !heard.contains("evil"), "{what} at {path}: {heard}");
         }
-        let two = heard(&server, asked("1.0", "host: x\r\nhost: y\r\n")).await;
-        assert_eq!(heard_status(&two), Some("400"), "{path}: {two}");
-        let none = heard(&server, asked("1.0", "")).await;
-        assert_eq!(heard_status(&none), Some(if path == "/nowhere" { "404" } else { "200" }), "{path}: {none}");
+        let two = send(&server, asked("1.0", "host: x\r\nhost: y\r\n")).await;
+        assert_eq!(first_status(&two), Some("400"), "{path}: {two}");
+        let none = send(&server, asked("1.0", "")).await;
+        assert_eq!(first_status(&none), Some(if path == "/nowhere" { "404" } else { "200" }), "{path}: {none}");
     }
     for host in ["x", "id.example.org:443", "[::1]:8080", "127.0.0.1"] {
         let asked = format!("GET /liveliness HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        assert!(heard(&server, asked).await.contains("uptime"), "{host}");
+        assert!(send(&server, asked).await.contains("uptime"), "{host}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_coding_that_is_not_undone_is_not_taken_for_the_body() {
+async fn an_unsupported_transfer_coding_is_rejected() {
     let server = TestServer::start().await;
     let chunked = "2\r\n{}\r\n0\r\n\r\n";
     for path in ["/auth", "/.well-known/jwks.json", "/nowhere"] {
@@ -147,21 +148,21 @@ async fn a_coding_that_is_not_undone_is_not_taken_for_the_body() {
             "chunked\r\ntransfer-encoding: chunked",
         ] {
             let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
-            let said = heard(&server, format!("{head}transfer-encoding: {codings}\r\n\r\n{chunked}{SMUGGLED}")).await;
+            let said = send(&server, format!("{head}transfer-encoding: {codings}\r\n\r\n{chunked}{SMUGGLED}")).await;
             assert_eq!(statuses(&said), [501], "{codings:?} at {path}: {said}");
             assert!(said.contains(r#""code":"unknown_transfer_coding""#), "{codings:?} at {path}: {said}");
         }
     }
     for coding in ["chunked", "Chunked", "CHUNKED \t"] {
         let head = "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
-        let said = heard(&server, format!("{head}transfer-encoding: {coding}\r\n\r\n{chunked}")).await;
+        let said = send(&server, format!("{head}transfer-encoding: {coding}\r\n\r\n{chunked}")).await;
         assert_eq!(statuses(&said), [400], "{coding}: {said}");
         assert!(said.contains("username is required"), "the body is read: {said}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_path_leads_around_a_route_or_into_a_folder() {
+async fn path_traversal_reaches_no_route_or_file() {
     let server = TestServer::start().await;
     for path in [
         "//auth",
@@ -196,7 +197,7 @@ async fn no_path_leads_around_a_route_or_into_a_folder() {
         for method in ["GET", "POST"] {
             let request =
                 format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-            let heard = heard(&server, request).await;
+            let heard = send(&server, request).await;
             let statuses = statuses(&heard);
             assert!(matches!(statuses[..], [400 | 404 | 405]), "{method} {path}: {heard}");
             assert!(!heard.contains("evil.example") && !heard.contains("location:"), "{method} {path}: {heard}");
@@ -204,12 +205,12 @@ async fn no_path_leads_around_a_route_or_into_a_folder() {
     }
     // An absolute form names another host: nothing of it is believed.
     let absolute = "GET http://evil.example/.well-known/openid-configuration HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
-    let heard = heard(&server, absolute).await;
+    let heard = send(&server, absolute).await;
     assert!(!heard.contains("evil.example") && heard.contains(&server.url), "{heard}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_too_large_is_refused_and_nothing_is_kept() {
+async fn oversized_requests_are_rejected_and_not_buffered() {
     let server = TestServer::with_anna().await;
     let asking = |more: &str| format!("GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n");
     let mut many = String::new();
@@ -228,7 +229,7 @@ async fn everything_too_large_is_refused_and_nothing_is_kept() {
         ("a long method", format!("{} / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "A".repeat(100_000))),
     ];
     for (what, request) in rows {
-        let said = heard(&server, request).await;
+        let said = send(&server, request).await;
         let told = statuses(&said);
         assert!(matches!(told[..], [] | [400 | 404 | 414 | 431]), "{what}: {said}");
     }
@@ -252,7 +253,7 @@ async fn everything_too_large_is_refused_and_nothing_is_kept() {
         for path in ["/auth", "/signin", "/restore", "/api/login/", "/api/token/", "/api/token/verify/"] {
             let length = body.len();
             let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\n");
-            let said = heard(&server, format!("{head}content-length: {length}\r\n\r\n{body}")).await;
+            let said = send(&server, format!("{head}content-length: {length}\r\n\r\n{body}")).await;
             // Whoever is told so before the end may hear nothing at all.
             let told = statuses(&said);
             assert!(told.iter().all(|status| (400..500).contains(status)), "{what} at {path}: {said}");

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::names;
-use crate::support::binary::{Folder, finish};
+use crate::support::binary::{TestFolder, finish};
 
 #[test]
 fn settings_are_listed_with_type_bounds_and_default() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let list = folder.run(&["settings", "list", "--json"]).json();
     let rows = list.as_array().unwrap();
     for row in rows {
@@ -44,7 +44,7 @@ fn settings_are_listed_with_type_bounds_and_default() {
 
 #[test]
 fn a_setting_is_read_and_changed() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let get = |name: &str| folder.run(&["settings", "get", name]).is(0).to_owned();
     for (name, default, typed, stored) in [
         ("profiles.simplejwt.access_lifetime", "300", "10m", "600"),
@@ -63,8 +63,8 @@ fn a_setting_is_read_and_changed() {
 }
 
 #[test]
-fn a_setting_that_is_none_or_out_of_bounds_is_refused() {
-    let folder = Folder::new();
+fn an_unknown_or_out_of_bounds_setting_is_rejected() {
+    let folder = TestFolder::new();
     let near = "did you mean `profiles.simplejwt.access_lifetime`?";
     let name = "profiles.simplejwt.acess_lifetime";
     folder.run(&["settings", "get", name]).fails(1, &[near]);
@@ -86,8 +86,8 @@ fn a_setting_that_is_none_or_out_of_bounds_is_refused() {
 }
 
 #[test]
-fn every_mistake_in_the_boot_settings_is_told_at_once() {
-    let folder = Folder::new();
+fn all_boot_setting_mistakes_are_reported_at_once() {
+    let folder = TestFolder::new();
     folder
         .configure("server = { lisen = '127.0.0.1:1' }\ntokens = { algorithm = 'HS256' }\nkeys = { rsa_bits = 1000 }");
     for command in [&["check"] as &[&str], &["keys", "list"], &["serve"]] {
@@ -102,7 +102,7 @@ fn every_mistake_in_the_boot_settings_is_told_at_once() {
             ],
         );
     }
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     let mut command = folder.command(&["check"]);
     command.env("COUNTERSIGN_SERVER__LISTN", "127.0.0.1:1").env("COUNTERSIGN_PORT", "tcp://10.0.0.1:80");
     finish(command, "").fails(1, &["COUNTERSIGN_SERVER__LISTN: is no setting", "COUNTERSIGN_SERVER__LISTEN"]);
@@ -113,8 +113,8 @@ fn every_mistake_in_the_boot_settings_is_told_at_once() {
 }
 
 #[test]
-fn a_check_tells_what_is_in_force_and_where_from_and_no_secret() {
-    let folder = Folder::new();
+fn check_prints_effective_settings_and_sources_without_secrets() {
+    let folder = TestFolder::new();
     folder.write("from", "of a file");
     folder.configure(
         "email = { host = 'mail.example.com', username = 'u', password = 'open sesame' }\nlog.level = 'warn'",
@@ -140,8 +140,8 @@ fn a_check_tells_what_is_in_force_and_where_from_and_no_secret() {
 }
 
 #[test]
-fn a_check_makes_nothing() {
-    let folder = Folder::empty();
+fn check_creates_no_files() {
+    let folder = TestFolder::empty();
     let ran = folder.run(&["check"]);
     ran.is(0);
     assert!(ran.stderr.contains("there are no keys yet"), "{ran:?}");
@@ -149,8 +149,8 @@ fn a_check_makes_nothing() {
 }
 
 #[test]
-fn what_is_unsafe_in_production_is_listed() {
-    let folder = Folder::new();
+fn check_deploy_lists_unsafe_settings() {
+    let folder = TestFolder::new();
     let ran = folder.run(&["check", "--deploy"]);
     ran.is(0);
     for setting in [
@@ -166,7 +166,7 @@ fn what_is_unsafe_in_production_is_listed() {
     assert!(ran.stderr.contains("the settings are valid; 6 of them are unsafe in production"), "{ran:?}");
     assert_eq!(ran.stderr.matches("hint: ").count(), 6);
 
-    let folder = Folder::empty();
+    let folder = TestFolder::empty();
     folder.write(
         "countersign.toml",
         "server.public_url = 'https://id.example.com'\nserver.trusted_proxies = ['127.0.0.1']\nkeys.passphrase = 'x'\n\
@@ -180,8 +180,8 @@ fn what_is_unsafe_in_production_is_listed() {
 }
 
 #[test]
-fn a_table_is_data_and_speech_is_apart() {
-    let folder = Folder::new();
+fn tables_go_to_stdout_and_messages_to_stderr() {
+    let folder = TestFolder::new();
     folder.create("anna");
     for command in [&["settings", "list"] as &[&str], &["keys", "list"], &["users", "list"], &["audit"]] {
         let ran = folder.run(command);

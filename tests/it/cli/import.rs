@@ -1,17 +1,17 @@
 //! `countersign keys import`: keys of one's own, in every form openssl makes, and in none of those it should not.
 
-use crate::support::binary::{Folder, finish, openssl};
+use crate::support::binary::{TestFolder, finish, openssl};
 
 const ENCRYPTION: [&str; 4] = ["-v2", "aes-256-cbc", "-passout", "pass:opensesame"];
 
 /// Makes `name` with openssl; false where there is none.
-fn made(folder: &Folder, arguments: &[&str]) -> bool {
+fn made(folder: &TestFolder, arguments: &[&str]) -> bool {
     openssl(&folder.path("."), arguments).map(|ran| ran.is(0).len()).is_some()
 }
 
 /// A folder with an RSA and a P-256 key in every form there is; None where openssl is missing.
-fn forms() -> Option<Folder> {
-    let folder = Folder::new();
+fn forms() -> Option<TestFolder> {
+    let folder = TestFolder::new();
     folder.write("passphrase", "opensesame\n");
     for arguments in [
         &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "rsa8.pem"] as &[&str],
@@ -31,7 +31,7 @@ fn forms() -> Option<Folder> {
 }
 
 #[test]
-fn a_key_of_ones_own_comes_in_in_every_form() {
+fn an_own_key_is_imported_in_every_supported_form() {
     let Some(folder) = forms() else { return };
     for (file, alg) in [
         ("rsa8.pem", "RS256"),
@@ -43,7 +43,7 @@ fn a_key_of_ones_own_comes_in_in_every_form() {
         ("rsa-encrypted.pem", "RS256"),
         ("scrypt.pem", "ES256"),
     ] {
-        let fresh = Folder::new();
+        let fresh = TestFolder::new();
         std::fs::copy(folder.path(file), fresh.path(file)).unwrap();
         fresh.write("passphrase", "opensesame\n");
         let encrypted = file.contains("encrypted") || file.contains("scrypt");
@@ -75,16 +75,16 @@ fn an_imported_key_may_sign_at_once_and_its_tokens_are_verified() {
 }
 
 #[test]
-fn the_first_key_may_be_ones_own() {
+fn the_first_key_may_be_imported() {
     let Some(folder) = forms() else { return };
-    let fresh = Folder::empty();
+    let fresh = TestFolder::empty();
     std::fs::copy(folder.path("ec8.pem"), fresh.path("ec8.pem")).unwrap();
     let kid = fresh.run(&["keys", "import", "ec8.pem", "--now"]).is(0).trim_end().to_owned();
     assert_eq!(fresh.kid("ES256", "active"), kid);
 }
 
 #[test]
-fn what_is_no_key_for_us_says_why() {
+fn an_unsupported_key_is_rejected_with_a_reason() {
     let Some(folder) = forms() else { return };
     for arguments in [
         &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", "small.pem"] as &[&str],

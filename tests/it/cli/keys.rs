@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::names;
-use crate::support::binary::{Folder, openssl};
+use crate::support::binary::{TestFolder, openssl};
+use crate::support::skip::skip;
 
 #[test]
-fn a_list_has_the_members_scripts_rely_on() {
-    let folder = Folder::new();
+fn keys_list_json_has_the_documented_members() {
+    let folder = TestFolder::new();
     let keys = folder.keys();
     assert_eq!(keys.len(), 2);
     for key in &keys {
@@ -33,8 +34,8 @@ fn a_list_has_the_members_scripts_rely_on() {
 }
 
 #[test]
-fn a_rotation_prints_ids_and_says_when_they_sign() {
-    let folder = Folder::new();
+fn a_rotation_prints_key_ids_and_signing_dates() {
+    let folder = TestFolder::new();
     let ran = folder.run(&["keys", "rotate"]);
     let made: Vec<String> = ran.is(0).lines().map(str::to_owned).collect();
     assert!(made.len() == 2 && made.iter().all(|kid| kid.len() == 43), "{ran:?}");
@@ -60,7 +61,7 @@ fn a_rotation_prints_ids_and_says_when_they_sign() {
 
 #[test]
 fn the_first_rotation_is_a_first_start() {
-    let folder = Folder::empty();
+    let folder = TestFolder::empty();
     folder.run(&["keys", "list"]).fails(1, &["there are no keys in keys yet"]);
     let ran = folder.run(&["keys", "rotate"]);
     ran.is(0);
@@ -69,8 +70,8 @@ fn the_first_rotation_is_a_first_start() {
 }
 
 #[test]
-fn what_is_exported_is_read_by_others() {
-    let folder = Folder::new();
+fn exported_keys_are_read_by_other_libraries() {
+    let folder = TestFolder::new();
     for (alg, says) in [("ES256", "NIST CURVE: P-256"), ("RS256", "Public-Key: (2048 bit)")] {
         let kid = folder.kid(alg, "active");
         let pem = folder.run(&["keys", "export", &kid[..8]]).is(0).to_owned();
@@ -96,8 +97,8 @@ fn what_is_exported_is_read_by_others() {
 }
 
 #[test]
-fn a_key_must_be_named_by_enough_of_its_name() {
-    let folder = Folder::new();
+fn a_key_prefix_must_be_unique() {
+    let folder = TestFolder::new();
     for command in ["export", "revoke"] {
         folder.run(&["keys", command, "abc"]).fails(1, &["`abc` is too short to name a key", "4 characters"]);
         // One key in 64 has a name that begins like an option.
@@ -110,8 +111,8 @@ fn a_key_must_be_named_by_enough_of_its_name() {
 }
 
 #[test]
-fn a_revoked_key_is_out_and_another_signs() {
-    let folder = Folder::new();
+fn a_revoked_key_is_unpublished_and_another_signs() {
+    let folder = TestFolder::new();
     let kid = folder.kid("ES256", "active");
     let ran = folder.run(&["keys", "revoke", &kid[..6]]);
     ran.is(0);
@@ -129,8 +130,8 @@ fn a_revoked_key_is_out_and_another_signs() {
 }
 
 #[test]
-fn what_is_done_to_keys_is_in_the_audit_log() {
-    let folder = Folder::new();
+fn key_changes_are_in_the_audit_log() {
+    let folder = TestFolder::new();
     let anna = ["users", "create", "anna", "--email", "anna@example.com", "--password-stdin"];
     folder.run_with("correct horse battery", &anna).is(0);
     let next = folder.run(&["keys", "rotate", "--alg", "ES256"]).is(0).trim().to_owned();
@@ -145,15 +146,15 @@ fn what_is_done_to_keys_is_in_the_audit_log() {
 }
 
 #[test]
-fn a_person_at_a_terminal_is_asked_before_what_cannot_be_undone() {
-    let folder = Folder::new();
+fn irreversible_commands_ask_for_confirmation_on_a_terminal() {
+    let folder = TestFolder::new();
     let kid = folder.kid("ES256", "active");
     let typed = |answer: &str| {
         let command = format!("{} keys revoke {kid}", env!("CARGO_BIN_EXE_countersign"));
         let mut script = Command::new("script");
         script.args(["-qec", &command, "/dev/null"]).current_dir(folder.path(""));
         let asked = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut asked = asked.inspect_err(|_| println!("SKIPPED: no terminal: script (bsdutils) is missing")).ok()?;
+        let mut asked = asked.inspect_err(|_| skip("script (bsdutils) is not installed")).ok()?;
         asked.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
         let ended = asked.wait_with_output().unwrap();
         Some((ended.status.code(), String::from_utf8(ended.stdout).unwrap()))
@@ -166,8 +167,8 @@ fn a_person_at_a_terminal_is_asked_before_what_cannot_be_undone() {
 }
 
 #[test]
-fn many_at_once_leave_a_whole_ring() {
-    let folder = Folder::new();
+fn concurrent_commands_leave_a_consistent_ring() {
+    let folder = TestFolder::new();
     let ended: Vec<_> = std::thread::scope(|scope| {
         let run = || folder.run(&["keys", "rotate", "--now", "--alg", "ES256"]);
         let running: Vec<_> = (0..6).map(|_| scope.spawn(run)).collect();
@@ -184,9 +185,9 @@ fn many_at_once_leave_a_whole_ring() {
 }
 
 #[test]
-fn a_key_that_stops_early_leaves_early_where_it_is_known_what_its_tokens_need() {
+fn a_key_that_stops_early_is_unpublished_early_if_lifetimes_are_known() {
     for known in [false, true] {
-        let folder = Folder::new();
+        let folder = TestFolder::new();
         if known {
             folder.create("anna");
         }
@@ -203,8 +204,8 @@ fn a_key_that_stops_early_leaves_early_where_it_is_known_what_its_tokens_need() 
 }
 
 #[test]
-fn a_stolen_key_is_revoked_though_the_database_cannot_be_opened() {
-    let folder = Folder::new();
+fn a_key_is_revoked_without_the_database() {
+    let folder = TestFolder::new();
     folder.run(&["keys", "rotate"]).is(0);
     let kid = folder.kid("ES256", "active");
     std::fs::create_dir_all(folder.path("data")).unwrap();

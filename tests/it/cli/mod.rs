@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod configuration;
-mod folder;
 mod import;
+mod key_folder;
 mod keys;
 mod passphrase;
 mod tokens;
@@ -12,7 +12,7 @@ mod users;
 
 use serde_json::Value;
 
-use crate::support::binary::Folder;
+use crate::support::binary::TestFolder;
 
 /// The names of an object's members, in their order.
 fn names(object: &Value) -> Vec<&str> {
@@ -20,8 +20,8 @@ fn names(object: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn what_is_typed_wrongly_is_2_and_help_is_0() {
-    let folder = Folder::new();
+fn usage_errors_exit_with_2_and_help_with_0() {
+    let folder = TestFolder::new();
     for wrong in [
         &["nonsense"] as &[&str],
         &["serve", "--nonsense"],

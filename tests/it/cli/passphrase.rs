@@ -2,18 +2,18 @@
 
 use std::fs;
 
-use crate::support::binary::{Folder, openssl};
+use crate::support::binary::{TestFolder, openssl};
 
 const SECRET: &str = "a passphrase of some length";
 
-fn files(folder: &Folder) -> Vec<String> {
+fn files(folder: &TestFolder) -> Vec<String> {
     let kids = folder.keys().into_iter().map(|key| key["kid"].as_str().unwrap().to_owned());
     kids.map(|kid| fs::read_to_string(folder.path(&format!("keys/{kid}.pem"))).unwrap()).collect()
 }
 
 #[test]
 fn keys_are_encrypted_changed_and_decrypted() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     folder.write("new", &format!("{SECRET}\n"));
     let plain = folder.keys();
     let ran = folder.run(&["keys", "passphrase", "--new-file", "new"]);
@@ -44,7 +44,7 @@ fn keys_are_encrypted_changed_and_decrypted() {
 
 #[test]
 fn a_wrong_passphrase_changes_nothing() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     folder.write("new", SECRET);
     folder.run(&["keys", "passphrase", "--new-file", "new"]).is(0);
     folder.configure("keys.passphrase = 'open sesame'");
@@ -68,8 +68,8 @@ fn a_wrong_passphrase_changes_nothing() {
 }
 
 #[test]
-fn the_passphrase_may_stand_in_a_file_or_in_the_environment() {
-    let folder = Folder::empty();
+fn the_passphrase_is_read_from_a_file_or_the_environment() {
+    let folder = TestFolder::empty();
     folder.write("secret", &format!("{SECRET}\n"));
     let run = |name: &str, value: &str, arguments: &[&str]| {
         let mut command = folder.command(arguments);
@@ -86,7 +86,7 @@ fn the_passphrase_may_stand_in_a_file_or_in_the_environment() {
 
 #[test]
 fn encrypted_keys_are_opened_by_openssl() {
-    let folder = Folder::new();
+    let folder = TestFolder::new();
     folder.write("new", SECRET);
     let kids = [folder.kid("ES256", "active"), folder.kid("RS256", "active")];
     let publics = kids.clone().map(|kid| folder.run(&["keys", "export", &kid]).is(0).to_owned());
@@ -101,8 +101,8 @@ fn encrypted_keys_are_opened_by_openssl() {
 }
 
 #[test]
-fn a_passphrase_that_is_none_is_refused() {
-    let folder = Folder::new();
+fn an_empty_passphrase_is_rejected() {
+    let folder = TestFolder::new();
     folder.write("empty", "\n");
     folder.run(&["keys", "passphrase", "--new-file", "empty"]).fails(1, &["the file is empty"]);
     folder.run(&["keys", "passphrase", "--new-file", "nowhere"]).fails(1, &["reading the passphrase from nowhere"]);
@@ -110,8 +110,8 @@ fn a_passphrase_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn a_server_works_under_a_passphrase() {
-    let folder = Folder::empty();
+async fn a_server_runs_with_encrypted_keys() {
+    let folder = TestFolder::empty();
     folder.configure(&format!("keys.passphrase = '{SECRET}'"));
     folder.create("anna");
     let server = folder.serve().await;

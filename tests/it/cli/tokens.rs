@@ -2,18 +2,18 @@
 
 use serde_json::json;
 
-use crate::support::binary::Folder;
+use crate::support::binary::TestFolder;
 use crate::support::token::{claims, header, signing_input};
 
 /// A folder with `anna`, whose tokens are the same issuer's whatever the port.
-fn folder() -> Folder {
-    let folder = Folder::new();
+fn folder() -> TestFolder {
+    let folder = TestFolder::new();
     folder.create("anna");
     folder
 }
 
 #[test]
-fn a_token_is_minted_with_the_profile_asked_for() {
+fn a_token_is_minted_with_the_requested_profile() {
     let folder = folder();
     for (profile, lifetime, member) in [
         ("jwt_issuer", 86_400, "username"),
@@ -48,7 +48,7 @@ fn tokens_are_read_from_standard_input() {
 }
 
 #[test]
-fn who_gets_no_token() {
+fn no_token_is_minted_for_an_unknown_or_disabled_user() {
     let folder = folder();
     folder.run(&["token", "mint", "--user", "nobody"]).fails(1, &["there is no user `nobody`"]);
     folder.run(&["users", "disable", "anna"]).is(0);
@@ -56,13 +56,14 @@ fn who_gets_no_token() {
 }
 
 #[test]
-fn a_session_that_is_opened_by_hand_has_a_refresh_token_where_its_dialect_does() {
+fn a_minted_session_has_a_refresh_token_if_its_dialect_has_one() {
     let folder = folder();
     for (profile, typ) in [("simplejwt", Some("refresh+jwt")), ("drf_pyjwt", None)] {
         let mint = ["token", "mint", "--user", "anna", "--profile", profile];
         assert!(folder.run(&mint).stderr.contains("--json"), "{profile}");
         let tokens = folder.run(&[&mint[..], &["--json"]].concat()).json();
-        let (access, refresh) = (tokens["access"].as_str().unwrap(), tokens["refresh"].as_str().unwrap());
+        let access = tokens["access"].as_str().unwrap();
+        let refresh = tokens["refresh"].as_str().unwrap();
         folder.run(&["token", "verify", access]).json();
         match typ {
             Some(typ) => assert_eq!(header(refresh)["typ"], typ),
@@ -74,7 +75,7 @@ fn a_session_that_is_opened_by_hand_has_a_refresh_token_where_its_dialect_does()
 }
 
 #[test]
-fn another_systems_token_is_shown_too() {
+fn inspect_shows_foreign_tokens() {
     let folder = folder();
     let old = format!("{}.c2ln", signing_input(&json!({"alg": "HS256", "typ": "JWT"}), &json!({"user_id": 7})));
     let shown = folder.run(&["token", "inspect", &old]);
@@ -83,7 +84,7 @@ fn another_systems_token_is_shown_too() {
 }
 
 #[test]
-fn what_is_wrong_with_a_token_is_said() {
+fn verify_reports_why_a_token_is_invalid() {
     let folder = folder();
     let token = folder.run(&["token", "mint", "--user", "anna"]).is(0).trim_end().to_owned();
     let mut admin = claims(&token);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::names;
 use crate::support::PASSWORD;
-use crate::support::binary::Folder;
+use crate::support::binary::TestFolder;
 
 const MEMBERS: [&str; 15] = [
     "id",
@@ -25,8 +25,8 @@ const MEMBERS: [&str; 15] = [
 ];
 
 #[test]
-fn a_user_is_made_shown_and_listed() {
-    let folder = Folder::new();
+fn a_user_is_created_shown_and_listed() {
+    let folder = TestFolder::new();
     let make = ["users", "create", "anna", "--email", "anna@example.com", "--password-stdin"];
     let ran = folder.run_with(&format!("{PASSWORD}\n"), &make);
     assert_eq!((ran.is(0), ran.stderr.as_str()), ("1\n", "user anna is created with id 1\n"));
@@ -66,8 +66,8 @@ fn a_user_is_made_shown_and_listed() {
 }
 
 #[test]
-fn who_can_not_be_made_is_told_why() {
-    let folder = Folder::new();
+fn a_rejected_user_is_reported_with_a_reason() {
+    let folder = TestFolder::new();
     folder.create("anna");
     let create = |name: &str, email: &str, password: &str| {
         folder.run_with(password, &["users", "create", name, "--email", email, "--password-stdin"])
@@ -85,8 +85,8 @@ fn who_can_not_be_made_is_told_why() {
 }
 
 #[tokio::test]
-async fn what_an_operator_does_holds_in_a_running_server() {
-    let folder = Folder::new();
+async fn operator_changes_apply_to_a_running_server() {
+    let folder = TestFolder::new();
     folder.create("anna");
     let server = folder.serve().await;
     let sign_in = async |password: &str| {
@@ -116,8 +116,8 @@ async fn what_an_operator_does_holds_in_a_running_server() {
 }
 
 #[test]
-fn changes_that_can_not_be_made_change_nothing() {
-    let folder = Folder::new();
+fn rejected_changes_change_nothing() {
+    let folder = TestFolder::new();
     folder.create("anna");
     let before = folder.run(&["users", "show", "anna", "--json"]).json();
     for command in ["show", "disable", "enable", "delete"] {
@@ -138,8 +138,8 @@ fn changes_that_can_not_be_made_change_nothing() {
 }
 
 #[test]
-fn the_log_tells_who_did_what() {
-    let folder = Folder::new();
+fn the_audit_log_names_actor_and_action() {
+    let folder = TestFolder::new();
     folder.create("anna");
     folder.create("ben");
     folder.run(&["users", "disable", "anna"]).is(0);

@@ -9,27 +9,27 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::facts::{Facts, Reset};
-use crate::support::binary::Folder;
+use super::acknowledged::{Acknowledged, AcknowledgedReset};
+use crate::support::binary::TestFolder;
 use crate::support::{PASSWORD, mail};
 
 /// The load of a round.
 pub struct Load {
-    workers: Vec<JoinHandle<Facts>>,
+    workers: Vec<JoinHandle<Acknowledged>>,
     rotation: std::process::Child,
     killed: Arc<AtomicBool>,
 }
 
 /// Someone who asks, until nobody answers.
 #[derive(Clone)]
-struct Asker {
+struct LoadClient {
     client: reqwest::Client,
     url: String,
 }
 
-impl Asker {
+impl LoadClient {
     /// The answer, if it came whole.
-    async fn ask(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
+    async fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
         let answer = self.client.post(format!("{}{path}", self.url)).json(body).send().await.ok()?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await.ok()?;
@@ -39,37 +39,37 @@ impl Asker {
     /// A session's refresh token; None at the end.
     async fn open(&self, name: &str) -> Option<String> {
         let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD});
-        let (status, body) = self.ask("/api/login/", &body).await?;
+        let (status, body) = self.post("/api/login/", &body).await?;
         assert_eq!(status, 200, "{body}");
         Some(body["refresh_token"].as_str()?.to_owned())
     }
 
     /// Registers a user and remembers it; None at the end.
-    async fn register(&self, name: &str, facts: &mut Facts) -> Option<()> {
+    async fn register(&self, name: &str, facts: &mut Acknowledged) -> Option<()> {
         let body = json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.com")});
-        let (status, body) = self.ask("/register", &body).await?;
+        let (status, body) = self.post("/register", &body).await?;
         assert_eq!(status, 200, "{body}");
         facts.registered.push(name.to_owned());
         Some(())
     }
 
-    async fn registers(self, who: String, facts: &mut Facts) -> Option<()> {
+    async fn register_users(self, who: String, facts: &mut Acknowledged) -> Option<()> {
         for at in 0.. {
             let name = format!("{who}x{at}");
             self.register(&name, facts).await?;
-            let (status, body) = self.ask("/auth", &json!({"username": name, "password": PASSWORD})).await?;
+            let (status, body) = self.post("/auth", &json!({"username": name, "password": PASSWORD})).await?;
             assert_eq!(status, 200, "{body}");
             facts.kept.push(body["jwt"].as_str()?.to_owned());
         }
         None
     }
 
-    async fn refreshes(self, who: String, facts: &mut Facts) -> Option<()> {
+    async fn refresh_sessions(self, who: String, facts: &mut Acknowledged) -> Option<()> {
         self.register(&who, facts).await?;
         let mut last = self.open(&who).await?;
         facts.refreshed.insert(who.clone(), last.clone());
         loop {
-            let (status, body) = self.ask("/api/refresh/", &json!({"refresh_token": last})).await?;
+            let (status, body) = self.post("/api/refresh/", &json!({"refresh_token": last})).await?;
             assert_eq!(status, 200, "{body}");
             body["refresh_token"].as_str()?.clone_into(&mut last);
             facts.refreshes += 1;
@@ -78,13 +78,13 @@ impl Asker {
     }
 
     /// Sessions that are signed out, and some whose token is used after its successor was: what a thief would do.
-    async fn signs_out(self, who: String, facts: &mut Facts) -> Option<()> {
+    async fn sign_out_sessions(self, who: String, facts: &mut Acknowledged) -> Option<()> {
         self.register(&who, facts).await?;
         for at in 0.. {
             let first = self.open(&who).await?;
             let mut last = first.clone();
             for _ in 0..at % 3 {
-                let (status, body) = self.ask("/api/refresh/", &json!({"refresh_token": last})).await?;
+                let (status, body) = self.post("/api/refresh/", &json!({"refresh_token": last})).await?;
                 assert_eq!(status, 200, "{body}");
                 body["refresh_token"].as_str()?.clone_into(&mut last);
             }
@@ -93,19 +93,21 @@ impl Asker {
                 facts.spent.push(first);
                 continue;
             }
-            let (status, body) = self.ask("/api/logout/", &json!({"refresh_token": last})).await?;
+            let (status, body) = self.post("/api/logout/", &json!({"refresh_token": last})).await?;
             assert_eq!(status, 200, "{body}");
             facts.signed_out.push(last);
         }
         None
     }
 
-    async fn resets(self, who: String, mails: std::path::PathBuf, facts: &mut Facts) -> Option<()> {
+    async fn reset_passwords(self, who: String, mails: std::path::PathBuf, facts: &mut Acknowledged) -> Option<()> {
         self.register(&who, facts).await?;
         let to = format!("{who}@example.com");
-        facts.resets.insert(who.clone(), Reset { password: PASSWORD.to_owned(), ..Reset::default() });
+        facts
+            .resets
+            .insert(who.clone(), AcknowledgedReset { password: PASSWORD.to_owned(), ..AcknowledgedReset::default() });
         for at in 0.. {
-            let (status, body) = self.ask("/request_password_reset", &json!({"email": to})).await?;
+            let (status, body) = self.post("/request_password_reset", &json!({"email": to})).await?;
             assert_eq!(status, 200, "{body}");
             let promised = facts.mails.entry(who.clone()).or_default();
             *promised += 1;
@@ -121,7 +123,8 @@ impl Asker {
             let new = format!("the new password {at}");
             let known = facts.resets.get_mut(&who)?;
             known.maybe = Some(new.clone());
-            let (status, body) = self.ask("/reset_password", &json!({"reset_code": code, "new_password": new})).await?;
+            let (status, body) =
+                self.post("/reset_password", &json!({"reset_code": code, "new_password": new})).await?;
             assert_eq!(status, 200, "{body}");
             known.maybe = None;
             known.password = new;
@@ -132,39 +135,48 @@ impl Asker {
 }
 
 /// Starts everyone. The users are new ones in each round.
-pub fn start(url: &str, folder: &Folder, round: u32) -> Load {
+pub fn start(url: &str, folder: &TestFolder, round: u32) -> Load {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let asker = Asker { client, url: url.to_owned() };
+    let asker = LoadClient { client, url: url.to_owned() };
     let mails = folder.path("data/mail");
-    let (mut workers, killed) = (Vec::new(), Arc::new(AtomicBool::new(false)));
+    let mut workers = Vec::new();
+    let killed = Arc::new(AtomicBool::new(false));
     for at in 0..2 {
         let name = |kind: &str| format!("{kind}{round}n{at}");
-        let (one, who, over) = (asker.clone(), name("reg"), Arc::clone(&killed));
-        workers.push(tokio::spawn(async move {
-            let mut facts = Facts::default();
-            one.registers(who, &mut facts).await;
-            ended(&over);
-            facts
-        }));
-        let (one, who, over) = (asker.clone(), name("ref"), Arc::clone(&killed));
-        workers.push(tokio::spawn(async move {
-            let mut facts = Facts::default();
-            one.refreshes(who, &mut facts).await;
-            ended(&over);
-            facts
-        }));
-        let (one, who, over) = (asker.clone(), name("out"), Arc::clone(&killed));
-        workers.push(tokio::spawn(async move {
-            let mut facts = Facts::default();
-            one.signs_out(who, &mut facts).await;
-            ended(&over);
-            facts
-        }));
-        let (one, who, mails) = (asker.clone(), name("res"), mails.clone());
+        let one = asker.clone();
+        let who = name("reg");
         let over = Arc::clone(&killed);
         workers.push(tokio::spawn(async move {
-            let mut facts = Facts::default();
-            one.resets(who, mails, &mut facts).await;
+            let mut facts = Acknowledged::default();
+            one.register_users(who, &mut facts).await;
+            ended(&over);
+            facts
+        }));
+        let one = asker.clone();
+        let who = name("ref");
+        let over = Arc::clone(&killed);
+        workers.push(tokio::spawn(async move {
+            let mut facts = Acknowledged::default();
+            one.refresh_sessions(who, &mut facts).await;
+            ended(&over);
+            facts
+        }));
+        let one = asker.clone();
+        let who = name("out");
+        let over = Arc::clone(&killed);
+        workers.push(tokio::spawn(async move {
+            let mut facts = Acknowledged::default();
+            one.sign_out_sessions(who, &mut facts).await;
+            ended(&over);
+            facts
+        }));
+        let one = asker.clone();
+        let who = name("res");
+        let mails = mails.clone();
+        let over = Arc::clone(&killed);
+        workers.push(tokio::spawn(async move {
+            let mut facts = Acknowledged::default();
+            one.reset_passwords(who, mails, &mut facts).await;
             ended(&over);
             facts
         }));
@@ -181,12 +193,12 @@ fn ended(killed: &AtomicBool) {
 
 impl Load {
     /// To be said before the server is killed: from now on it is no wonder that nobody answers.
-    pub fn will_be_killed(&self) {
+    pub fn expect_kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
     }
 
     /// Kills the rotation, too, wherever it is; and adds what was acknowledged to what is known.
-    pub async fn join(mut self, facts: &mut Facts) {
+    pub async fn join(mut self, facts: &mut Acknowledged) {
         let _ = self.rotation.kill();
         let rotated = self.rotation.wait_with_output().unwrap();
         if rotated.status.success() {

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, TestServer};
+use crate::support::{PASSWORD, ServerResponse, TestServer};
 
 const ROUTES: [&str; 6] =
     ["/auth", "/register", "/update_profile", "/renew_token", "/request_password_reset", "/reset_password"];
@@ -14,27 +14,27 @@ const ROUTES: [&str; 6] =
 const READING: [&str; 4] = ["/auth", "/register", "/request_password_reset", "/reset_password"];
 
 #[tokio::test]
-async fn another_method_is_told_which_one_is_right() {
+async fn a_wrong_method_names_the_allowed_one() {
     let server = TestServer::start().await;
     for route in ROUTES {
         for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
             for slash in ["", "/"] {
-                let answer = Answer::to(server.request(method.clone(), &format!("{route}{slash}"))).await;
+                let answer = ServerResponse::send(server.request(method.clone(), &format!("{route}{slash}"))).await;
                 answer.refuses(405, "wrong_method");
                 assert_eq!(answer.header("allow"), "POST", "{method} {route}");
             }
         }
     }
     for route in ["/liveliness", "/ready/", "/get_public_cert", "/.well-known/openid-configuration"] {
-        let answer = Answer::to(server.request(Method::POST, route)).await;
+        let answer = ServerResponse::send(server.request(Method::POST, route)).await;
         assert_eq!(answer.refuses(405, "wrong_method").header("allow"), "GET,HEAD", "{route}");
     }
-    let jwks = Answer::to(server.request(Method::POST, "/.well-known/jwks.json")).await;
+    let jwks = ServerResponse::send(server.request(Method::POST, "/.well-known/jwks.json")).await;
     assert_eq!((jwks.status, jwks.header("allow")), (405, "GET,HEAD,OPTIONS"));
 }
 
 #[tokio::test]
-async fn a_slash_at_the_end_makes_no_difference() {
+async fn a_trailing_slash_makes_no_difference() {
     let server = TestServer::with_anna().await;
     let token = server.token("anna").await;
     for (route, body, status) in [
@@ -53,7 +53,7 @@ async fn a_slash_at_the_end_makes_no_difference() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_json_object_are_refused() {
+async fn bodies_that_are_no_json_object_are_rejected() {
     let server = TestServer::start().await;
     let deep = format!(r#"{{"username":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
     let rows: [(&str, &[u8]); 12] = [
@@ -73,7 +73,7 @@ async fn bodies_that_are_no_json_object_are_refused() {
     for route in READING {
         for (what, body) in rows {
             let request = server.request(Method::POST, route).header("content-type", "application/json");
-            let answer = Answer::to(request.body(body.to_vec())).await;
+            let answer = ServerResponse::send(request.body(body.to_vec())).await;
             assert_eq!(answer.status, 400, "{route}, {what}: {answer:#?}");
             answer.refuses(400, "malformed_body");
         }
@@ -81,7 +81,7 @@ async fn bodies_that_are_no_json_object_are_refused() {
 }
 
 #[tokio::test]
-async fn only_json_is_taken_and_only_as_json() {
+async fn only_json_with_a_json_content_type_is_accepted() {
     let server = TestServer::start().await;
     let body = r#"{"username":"anna","password":"x"}"#;
     let rows = [
@@ -97,29 +97,29 @@ async fn only_json_is_taken_and_only_as_json() {
     ];
     for (kind, status) in rows {
         let request = server.request(Method::POST, "/auth").header("content-type", kind).body(body);
-        assert_eq!(Answer::to(request).await.status, status, "{kind}");
+        assert_eq!(ServerResponse::send(request).await.status, status, "{kind}");
     }
-    let without = Answer::to(server.request(Method::POST, "/auth").body(body)).await;
+    let without = ServerResponse::send(server.request(Method::POST, "/auth").body(body)).await;
     without.refuses(415, "wrong_content_type");
     assert!(without.text.contains("application/json"), "it says what to send: {}", without.text);
 }
 
 #[tokio::test]
-async fn an_empty_body_lacks_every_field_whatever_its_type() {
+async fn an_empty_body_lacks_every_field_whatever_its_content_type() {
     let server = TestServer::start().await;
     for request in [
         server.request(Method::POST, "/auth"),
         server.request(Method::POST, "/auth").header("content-type", "application/json"),
         server.request(Method::POST, "/auth").header("content-type", "text/plain"),
     ] {
-        let answer = Answer::to(request).await;
+        let answer = ServerResponse::send(request).await;
         answer.refuses(400, "invalid_field");
         assert!(answer.text.contains("username is required"), "{answer:#?}");
     }
 }
 
 #[tokio::test]
-async fn a_body_ends_at_64_kib() {
+async fn a_body_over_64_kib_is_rejected() {
     let server = TestServer::start().await;
     let body = |bytes: usize| {
         let empty = json!({"username": "anna", "password": ""}).to_string().len();
@@ -127,8 +127,8 @@ async fn a_body_ends_at_64_kib() {
     };
     let send =
         |body: String| server.request(Method::POST, "/auth").header("content-type", "application/json").body(body);
-    Answer::to(send(body(65_536))).await.refuses(401, "wrong_credentials");
-    Answer::to(send(body(65_537))).await.refuses(413, "body_too_large");
+    ServerResponse::send(send(body(65_536))).await.refuses(401, "wrong_credentials");
+    ServerResponse::send(send(body(65_537))).await.refuses(413, "body_too_large");
 
     // Without a length that could be looked at beforehand.
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
@@ -147,11 +147,11 @@ async fn a_body_ends_at_64_kib() {
 }
 
 #[tokio::test]
-async fn every_answer_has_an_id_of_its_own_and_no_client_chooses_it() {
+async fn every_response_has_a_server_generated_request_id() {
     let server = TestServer::start().await;
     let mut ids = std::collections::BTreeSet::new();
     for path in ["/auth", "/nowhere", "/liveliness", "/ready", "/auth", "/.well-known/openid-configuration"] {
-        let answer = Answer::to(server.request(Method::GET, path).header("x-request-id", "mine")).await;
+        let answer = ServerResponse::send(server.request(Method::GET, path).header("x-request-id", "mine")).await;
         let id = answer.header("x-request-id").to_owned();
         assert!(id.len() == 32 && id.bytes().all(|c| c.is_ascii_hexdigit()), "{path}: {id:?}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
@@ -160,7 +160,7 @@ async fn every_answer_has_an_id_of_its_own_and_no_client_chooses_it() {
 }
 
 #[tokio::test]
-async fn a_fault_says_no_more_than_the_requests_id() {
+async fn a_fault_response_contains_only_the_request_id() {
     let server = TestServer::with_anna().await;
     let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
     database.execute_batch("ALTER TABLE users RENAME TO gone").unwrap();
@@ -174,7 +174,7 @@ async fn a_fault_says_no_more_than_the_requests_id() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn an_unknown_route_is_not_found() {
     let server = TestServer::start().await;
     for path in ["/", "/auth/x", "//auth", "/AUTH", "/admin.php", "/../keys/secret", "/%2e%2e/keys/secret"] {
         server.get(path).await.refuses(404, "not_found");
@@ -182,9 +182,10 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn only_allowed_origins_may_read_the_answers() {
+async fn only_allowed_origins_may_read_responses() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
-    let ask = |origin: &'static str| Answer::to(server.request(Method::POST, "/auth").header("origin", origin));
+    let ask =
+        |origin: &'static str| ServerResponse::send(server.request(Method::POST, "/auth").header("origin", origin));
     let allowed = ask("https://app.example.com").await;
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
     assert_eq!(allowed.header("access-control-allow-credentials"), "true");
@@ -196,6 +197,6 @@ async fn only_allowed_origins_may_read_the_answers() {
         .header("origin", "https://app.example.com")
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization");
-    let preflight = Answer::to(preflight).await;
+    let preflight = ServerResponse::send(preflight).await;
     assert_eq!(preflight.is(200).header("access-control-allow-headers"), "authorization,content-type");
 }

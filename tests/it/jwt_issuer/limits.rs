@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
 
 const ATTACKER: &str = "198.51.100.66";
 const HOME: &str = "203.0.113.5";
 
-async fn sign_in(server: &TestServer, from: &str, name: &str, password: &str) -> Answer {
+async fn sign_in(server: &TestServer, from: &str, name: &str, password: &str) -> ServerResponse {
     server.post_from(from, "/auth", &json!({"username": name, "password": password})).await
 }
 
 #[track_caller]
-fn is_throttled(answer: &Answer, seconds: u64) {
+fn is_throttled(answer: &ServerResponse, seconds: u64) {
     answer.refuses(429, "too_many_tries");
     assert_eq!(answer.header("retry-after"), seconds.to_string(), "{answer:#?}");
 }
 
 #[tokio::test]
-async fn ten_failures_per_account_then_one_a_minute() {
+async fn an_account_has_ten_failed_sign_ins_and_then_one_a_minute() {
     let server = TestServer::with_anna().await;
     for number in 0..10_u8 {
         sign_in(&server, &format!("198.51.100.{number}"), "anna", "wrong").await.is(401);
@@ -38,7 +38,7 @@ async fn ten_failures_per_account_then_one_a_minute() {
 }
 
 #[tokio::test]
-async fn a_name_nobody_has_is_limited_alike() {
+async fn an_unknown_name_has_the_same_limit() {
     let server = TestServer::with_anna().await;
     for _ in 0..10 {
         sign_in(&server, ATTACKER, "nobody", "wrong").await.is(401);
@@ -52,7 +52,7 @@ async fn a_name_nobody_has_is_limited_alike() {
 }
 
 #[tokio::test]
-async fn strangers_do_not_lock_the_owner_out() {
+async fn failed_sign_ins_from_other_addresses_do_not_lock_the_owner_out() {
     let server = TestServer::with_anna().await;
     sign_in(&server, HOME, "anna", PASSWORD).await.is(200);
     for _ in 0..10 {
@@ -76,7 +76,7 @@ async fn strangers_do_not_lock_the_owner_out() {
 }
 
 #[tokio::test]
-async fn successes_are_not_counted() {
+async fn successful_sign_ins_are_not_counted() {
     let server = TestServer::with("throttle.sign_in_per_account = '2/5m'\nthrottle.sign_in_per_caller = '3/5m'").await;
     server.register("anna").await;
     for _ in 0..6 {
@@ -89,7 +89,7 @@ async fn successes_are_not_counted() {
 }
 
 #[tokio::test]
-async fn a_hundred_failures_per_caller_whoever_is_tried() {
+async fn a_caller_has_a_hundred_failed_sign_ins_across_accounts() {
     let server = TestServer::with("throttle.sign_in_per_caller = '7/5m'").await;
     for number in 0..7 {
         sign_in(&server, ATTACKER, &format!("name{number}"), "wrong").await.is(401);
@@ -100,7 +100,7 @@ async fn a_hundred_failures_per_caller_whoever_is_tried() {
 }
 
 #[tokio::test]
-async fn a_caller_can_not_choose_who_it_is() {
+async fn a_caller_cannot_choose_its_address() {
     let server = TestServer::with("throttle.sign_in_per_caller = '3/5m'").await;
     for number in 0..3 {
         // What a client wrote itself stands to the left of what the proxy wrote.
@@ -115,7 +115,7 @@ async fn a_caller_can_not_choose_who_it_is() {
 }
 
 #[tokio::test]
-async fn wrong_codes_are_ten_per_caller() {
+async fn a_caller_has_ten_wrong_reset_codes() {
     let server = TestServer::with_anna().await;
     server.post_from(HOME, "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
     settle("a mail", async || server.mails().len() == 1).await;
@@ -131,7 +131,7 @@ async fn wrong_codes_are_ten_per_caller() {
 }
 
 #[tokio::test]
-async fn the_fourth_mail_in_an_hour_is_promised_and_not_sent() {
+async fn the_fourth_reset_email_in_an_hour_is_accepted_and_not_sent() {
     let server = TestServer::with_anna().await;
     server.register("ben").await;
     let ask = async |name: &str| {
@@ -161,7 +161,7 @@ async fn the_fourth_mail_in_an_hour_is_promised_and_not_sent() {
 }
 
 #[tokio::test]
-async fn reset_mails_and_registrations_are_limited_per_caller() {
+async fn reset_emails_and_registrations_are_limited_per_caller() {
     let server = TestServer::with_anna().await;
     let reset = json!({"email": "nobody@example.com"});
     for _ in 0..30 {
@@ -183,7 +183,7 @@ async fn reset_mails_and_registrations_are_limited_per_caller() {
 }
 
 #[tokio::test]
-async fn a_throttle_that_is_off_holds_nobody() {
+async fn a_disabled_throttle_limits_no_caller() {
     let server = TestServer::with("throttle.enabled = false").await;
     server.register("anna").await;
     for _ in 0..15 {

@@ -3,7 +3,7 @@
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, TestServer, token};
+use crate::support::{PASSWORD, ServerResponse, TestServer, token};
 
 const NEW: &str = "another good one";
 
@@ -12,10 +12,12 @@ fn by_cookie(server: &TestServer, path: &str, token: &str, body: &Value) -> Requ
 }
 
 #[tokio::test]
-async fn a_new_password_ends_the_other_sessions_and_not_its_own() {
+async fn a_new_password_ends_only_the_other_sessions() {
     let server = TestServer::with_anna().await;
     server.register("ben").await;
-    let (here, there, ben) = (server.token("anna").await, server.token("anna").await, server.token("ben").await);
+    let here = server.token("anna").await;
+    let there = server.token("anna").await;
+    let ben = server.token("ben").await;
     server.post_as(&here, "/update_profile", &json!({"password": NEW})).await.is(200);
     assert!(server.opens(&here).await);
     assert!(server.opens(&ben).await);
@@ -28,7 +30,7 @@ async fn a_new_password_ends_the_other_sessions_and_not_its_own() {
 }
 
 #[tokio::test]
-async fn an_address_is_changed_alone_or_with_the_password() {
+async fn an_address_is_changed_with_or_without_the_password() {
     let server = TestServer::with_anna().await;
     server.register("ben").await;
     let mine = server.token("anna").await;
@@ -47,7 +49,7 @@ async fn an_address_is_changed_alone_or_with_the_password() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_a_password_or_an_address_is_named() {
+async fn an_invalid_password_or_address_is_named() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
     for (body, says) in [
@@ -71,23 +73,23 @@ async fn what_can_not_be_a_password_or_an_address_is_named() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_as_good_as_the_header() {
+async fn the_cookie_is_accepted_like_the_header() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
-    Answer::to(by_cookie(&server, "/update_profile", &mine, &json!({"password": NEW}))).await.is(200);
-    let renewed = Answer::to(by_cookie(&server, "/renew_token", &mine, &json!({}))).await;
+    ServerResponse::send(by_cookie(&server, "/update_profile", &mine, &json!({"password": NEW}))).await.is(200);
+    let renewed = ServerResponse::send(by_cookie(&server, "/renew_token", &mine, &json!({}))).await;
     let newer = renewed.is(200).json()["token"].as_str().unwrap().to_owned();
     assert!(renewed.header("set-cookie").starts_with(&format!("jwt_token={newer};")), "{renewed:#?}");
 
     // Where both are there the header counts, whatever the cookie is worth.
     let ours = by_cookie(&server, "/renew_token", "old", &json!({})).bearer_auth(&mine);
-    Answer::to(ours).await.is(200);
+    ServerResponse::send(ours).await.is(200);
     let wrong = by_cookie(&server, "/renew_token", &mine, &json!({})).bearer_auth("wrong");
-    Answer::to(wrong).await.refuses(401, "not_signed_in");
+    ServerResponse::send(wrong).await.refuses(401, "not_signed_in");
 }
 
 #[tokio::test]
-async fn every_way_to_write_the_header_is_read() {
+async fn every_header_spelling_is_accepted() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
     for (value, status) in [
@@ -100,12 +102,12 @@ async fn every_way_to_write_the_header_is_read() {
         ("Bearer ".to_owned(), 401),
     ] {
         let request = server.posting("/renew_token", &json!({})).header("authorization", &value);
-        assert_eq!(Answer::to(request).await.status, status, "{value:.20}");
+        assert_eq!(ServerResponse::send(request).await.status, status, "{value:.20}");
     }
 }
 
 #[tokio::test]
-async fn another_origins_page_can_do_nothing_with_the_cookie() {
+async fn the_cookie_is_rejected_from_another_origin() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
     server.register("anna").await;
     let mine = server.token("anna").await;
@@ -113,15 +115,15 @@ async fn another_origins_page_can_do_nothing_with_the_cookie() {
     for route in ["/update_profile", "/renew_token"] {
         let body = json!({"email": "anna@example.org"});
         for origin in ["https://evil.example", "null", "", "https://app.example.com.evil.example", "http://127.0.0.1"] {
-            let answer = Answer::to(by_cookie(&server, route, &mine, &body).header("origin", origin)).await;
+            let answer = ServerResponse::send(by_cookie(&server, route, &mine, &body).header("origin", origin)).await;
             answer.refuses(403, "foreign_origin");
         }
         for origin in [own.as_str(), "https://app.example.com"] {
-            Answer::to(by_cookie(&server, route, &mine, &body).header("origin", origin)).await.is(200);
+            ServerResponse::send(by_cookie(&server, route, &mine, &body).header("origin", origin)).await.is(200);
         }
         // A header is never sent by a browser of itself.
         let bearer = server.posting(route, &body).bearer_auth(&mine).header("origin", "https://evil.example");
-        Answer::to(bearer).await.is(200);
+        ServerResponse::send(bearer).await.is(200);
     }
 }
 
@@ -129,12 +131,12 @@ async fn another_origins_page_can_do_nothing_with_the_cookie() {
 async fn a_disabled_user_changes_nothing() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
-    server.change("anna", countersign::issuer::users::Change::Disable).await;
+    server.change("anna", countersign::issuer::users::UserChange::Disable).await;
     let answer = server.post_as(&mine, "/update_profile", &json!({"password": NEW})).await;
     answer.refuses(401, "not_signed_in");
     assert_eq!(answer.header("www-authenticate"), "Bearer");
     assert!(!server.opens(&mine).await);
-    server.change("anna", countersign::issuer::users::Change::Enable).await;
+    server.change("anna", countersign::issuer::users::UserChange::Enable).await;
     assert!(!server.opens(&mine).await, "what has ended stays ended");
     assert_eq!(token::claims(&server.token("anna").await)["username"], "anna");
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use countersign::domain::social::{ProviderName, SocialAccount};
-use countersign::issuer::users::Change;
+use countersign::issuer::users::UserChange;
 use countersign::store::StoreError;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Answer, PASSWORD, TestServer, settle, token};
+use crate::support::{PASSWORD, ServerResponse, TestServer, settle, token};
 
 const NEW: &str = "another good one";
 
@@ -20,16 +20,16 @@ async fn code(server: &TestServer, name: &str) -> String {
     server.mails().last().unwrap().code().to_owned()
 }
 
-async fn request(server: &TestServer, email: &str) -> Answer {
+async fn request(server: &TestServer, email: &str) -> ServerResponse {
     server.post("/request_password_reset", &json!({"email": email})).await
 }
 
-async fn redeem(server: &TestServer, code: &str) -> Answer {
+async fn redeem(server: &TestServer, code: &str) -> ServerResponse {
     server.post("/reset_password", &json!({"reset_code": code})).await
 }
 
 #[tokio::test]
-async fn the_mail_names_the_user_the_code_and_the_site() {
+async fn the_reset_email_names_user_code_and_site() {
     let server = TestServer::with("server.public_url = 'https://id.example.com'").await;
     server.register("anna").await;
     let code = code(&server, "anna").await;
@@ -45,20 +45,20 @@ async fn the_mail_names_the_user_the_code_and_the_site() {
 }
 
 #[tokio::test]
-async fn a_forged_host_gets_into_no_mail() {
+async fn a_forged_host_reaches_no_email() {
     let server = TestServer::with_anna().await;
     let request = server.posting("/request_password_reset", &json!({"email": "anna@example.com"}));
     let forged = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
-    Answer::to(forged).await.is(200);
+    ServerResponse::send(forged).await.is(200);
     settle("a mail", async || server.mails().len() == 1).await;
     assert!(!server.mails()[0].source.contains("evil"));
 }
 
 #[tokio::test]
-async fn the_answer_is_the_same_whether_or_not_the_address_is_known() {
+async fn the_response_is_the_same_for_known_and_unknown_addresses() {
     let server = TestServer::with_anna().await;
     server.register("disabled").await;
-    server.change("disabled", Change::Disable).await;
+    server.change("disabled", UserChange::Disable).await;
     let known = request(&server, "anna@example.com").await.bytes();
     assert_eq!((known.0, known.2.as_str()), (200, r#"{"status":"OK"}"#));
     for address in ["nobody@example.com", "disabled@example.com"] {
@@ -71,7 +71,7 @@ async fn the_answer_is_the_same_whether_or_not_the_address_is_known() {
 }
 
 #[tokio::test]
-async fn the_mail_goes_to_the_stored_address() {
+async fn the_email_goes_to_the_stored_address() {
     let server = TestServer::with_anna().await;
     request(&server, "ANNA@EXAMPLE.COM").await.is(200);
     settle("a mail", async || server.mails().len() == 1).await;
@@ -109,7 +109,7 @@ async fn a_code_gives_a_temporary_password_that_must_be_changed() {
 }
 
 #[tokio::test]
-async fn a_code_may_bring_its_new_password_along() {
+async fn a_code_may_be_redeemed_with_a_new_password() {
     let server = TestServer::with_anna().await;
     let before = server.token("anna").await;
     let code = code(&server, "anna").await;
@@ -129,7 +129,7 @@ async fn a_code_may_bring_its_new_password_along() {
 }
 
 #[tokio::test]
-async fn a_code_is_read_as_people_type_it_and_works_once() {
+async fn a_code_is_accepted_in_any_spelling_and_works_once() {
     let server = TestServer::with_anna().await;
     let spellings: [fn(&str) -> String; 4] = [
         str::to_lowercase,
@@ -146,7 +146,7 @@ async fn a_code_is_read_as_people_type_it_and_works_once() {
 }
 
 #[tokio::test]
-async fn two_at_once_do_not_both_use_a_code() {
+async fn concurrent_redemptions_use_a_code_once() {
     let server = TestServer::with_anna().await;
     let code = code(&server, "anna").await;
     let tries = tokio::join!(redeem(&server, &code), redeem(&server, &code), redeem(&server, &code));
@@ -156,16 +156,17 @@ async fn two_at_once_do_not_both_use_a_code() {
 }
 
 #[tokio::test]
-async fn a_newer_code_replaces_the_one_before() {
+async fn a_newer_code_replaces_the_previous_one() {
     let server = TestServer::with_anna().await;
-    let (first, second) = (code(&server, "anna").await, code(&server, "anna").await);
+    let first = code(&server, "anna").await;
+    let second = code(&server, "anna").await;
     assert_ne!(first, second);
     redeem(&server, &first).await.refuses(400, "wrong_reset_code");
     redeem(&server, &second).await.is(200);
 }
 
 #[tokio::test]
-async fn a_code_ends_with_its_time() {
+async fn a_code_expires() {
     let server = TestServer::with_anna().await;
     let first = code(&server, "anna").await;
     server.clock.advance(Duration::from_secs(15 * 60 - 1));
@@ -181,16 +182,16 @@ async fn a_code_ends_with_its_time() {
 }
 
 #[tokio::test]
-async fn a_disabled_users_code_opens_nothing() {
+async fn a_code_of_a_disabled_user_is_rejected() {
     let server = TestServer::with_anna().await;
     let code = code(&server, "anna").await;
-    server.change("anna", Change::Disable).await;
+    server.change("anna", UserChange::Disable).await;
     server.post("/reset_password", &json!({"reset_code": code, "new_password": NEW})).await;
     server.post("/auth", &json!({"username": "anna", "password": NEW})).await.is(401);
 }
 
 #[tokio::test]
-async fn nothing_of_a_code_or_a_password_is_in_the_database() {
+async fn the_database_contains_no_code_or_password() {
     let server = TestServer::with_anna().await;
     let code = code(&server, "anna").await;
     let answer = redeem(&server, &code).await;
@@ -224,14 +225,14 @@ async fn link(server: &TestServer, name: &str) {
 
 async fn linked(server: &TestServer, name: &str) -> usize {
     let token = server.token_by(name, NEW).await;
-    let accounts = Answer::to(server.request(Method::GET, "/social/accounts/").bearer_auth(token)).await;
+    let accounts = ServerResponse::send(server.request(Method::GET, "/social/accounts/").bearer_auth(token)).await;
     accounts.is(200).json()["accounts"].as_array().unwrap().len()
 }
 
 /// Whoever writes another's address into an account of their own and links a provider's account to it must be out once
 /// the address's owner takes the account over by a mail. Who proved the address before is not asked again.
 #[tokio::test]
-async fn a_reset_verifies_the_address_and_closes_the_doors_made_before() {
+async fn a_reset_verifies_the_address_and_ends_sessions_and_links() {
     let server = TestServer::with_anna().await;
     link(&server, "anna").await;
     for (round, left) in [(1, 0), (2, 1)] {

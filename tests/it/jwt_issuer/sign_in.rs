@@ -1,6 +1,6 @@
 //! `POST /auth`: who gets a token, what it says, and that nobody learns why another does not.
 
-use countersign::issuer::users::Change;
+use countersign::issuer::users::UserChange;
 use serde_json::json;
 
 use crate::support::{PASSWORD, TestServer, token};
@@ -48,7 +48,7 @@ async fn a_sign_in_gives_a_token_and_a_cookie() {
 }
 
 #[tokio::test]
-async fn behind_tls_the_cookie_is_secure() {
+async fn the_cookie_is_secure_over_https() {
     let server = TestServer::with("server.public_url = 'https://id.example.com'").await;
     server.register("anna").await;
     let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
@@ -58,7 +58,7 @@ async fn behind_tls_the_cookie_is_secure() {
 }
 
 #[tokio::test]
-async fn anna_is_anna_in_every_spelling() {
+async fn a_user_signs_in_with_any_spelling_of_the_name() {
     let server = TestServer::with_anna().await;
     let body = json!({"username": "ﬁne Ärger", "password": PASSWORD, "email": "fine@example.com"});
     server.post("/register", &body).await.is(200);
@@ -79,10 +79,10 @@ async fn anna_is_anna_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn who_can_not_sign_in_learns_nothing_from_it() {
+async fn failed_sign_ins_get_the_same_response() {
     let server = TestServer::with_anna().await;
     server.register("disabled").await;
-    server.change("disabled", Change::Disable).await;
+    server.change("disabled", UserChange::Disable).await;
     let ask = async |name: &str, password: &str| {
         server.post("/auth", &json!({"username": name, "password": password})).await.bytes()
     };
@@ -102,15 +102,15 @@ async fn who_can_not_sign_in_learns_nothing_from_it() {
     ] {
         assert_eq!(ask(name, password).await, wrong, "{name:.20} {password:.30}");
     }
-    server.change("disabled", Change::Enable).await;
+    server.change("disabled", UserChange::Enable).await;
     server.token("disabled").await;
 }
 
 #[tokio::test]
-async fn a_users_own_claims_come_along_and_override_nothing() {
+async fn user_claims_are_added_and_override_nothing() {
     let server = TestServer::with_anna().await;
     let claims = countersign::domain::claims::Claims::parse(r#"{"roles":["editor"],"iss2":1}"#).unwrap();
-    server.change("anna", Change::SetClaims(claims)).await;
+    server.change("anna", UserChange::SetClaims(claims)).await;
     let claims = token::claims(&server.token("anna").await);
     assert_eq!(
         (&claims["roles"], &claims["iss2"], &claims["iss"]),
@@ -119,7 +119,7 @@ async fn a_users_own_claims_come_along_and_override_nothing() {
 }
 
 #[tokio::test]
-async fn settings_hold_from_the_next_token_on() {
+async fn settings_apply_from_the_next_token() {
     let server = TestServer::with_anna().await;
     for (name, value) in [
         ("profiles.jwt_issuer.access_lifetime", "60"),
@@ -132,7 +132,8 @@ async fn settings_hold_from_the_next_token_on() {
     let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
     assert!(answer.is(200).header("set-cookie").contains("Max-Age=60"), "{answer:#?}");
     let jwt = answer.json()["jwt"].as_str().unwrap().to_owned();
-    let (header, claims) = (token::header(&jwt), token::claims(&jwt));
+    let header = token::header(&jwt);
+    let claims = token::claims(&jwt);
     assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!("at+jwt")));
     assert_eq!(claims["aud"], "https://api.example.com");
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
@@ -140,7 +141,7 @@ async fn settings_hold_from_the_next_token_on() {
 }
 
 #[tokio::test]
-async fn where_registration_is_closed_nobody_comes_in() {
+async fn a_closed_registration_creates_no_user() {
     let server = TestServer::start().await;
     server.set("registration.open", "false").await;
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
@@ -150,7 +151,7 @@ async fn where_registration_is_closed_nobody_comes_in() {
 }
 
 #[tokio::test]
-async fn a_changed_audience_signs_nobody_out() {
+async fn a_changed_audience_ends_no_session() {
     const NAME: &str = "profiles.jwt_issuer.audience";
     let server = TestServer::with_anna().await;
     server.set(NAME, "https://one.example").await;

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use countersign::issuer::users::Change;
+use countersign::issuer::users::UserChange;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestServer, token};
+use crate::support::{ServerResponse, TestServer, token};
 
 const DAY: u64 = 86_400;
 
-async fn renew(server: &TestServer, token: &str) -> Answer {
+async fn renew(server: &TestServer, token: &str) -> ServerResponse {
     server.post_as(token, "/renew_token", &json!({})).await
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_by_itself_while_its_session_lives() {
+async fn a_token_is_renewed_while_its_session_is_live() {
     let server = TestServer::with_anna().await;
     let first = server.token("anna").await;
     server.clock.advance(Duration::from_secs(100));
@@ -24,7 +24,8 @@ async fn a_token_is_renewed_by_itself_while_its_session_lives() {
     assert_eq!(body, json!({"status": "OK", "token": second}));
     assert_eq!(answer.header("cache-control"), "no-store");
     assert!(answer.header("set-cookie").contains("Max-Age=86400"), "{answer:#?}");
-    let (old, new) = (token::claims(&first), token::claims(second));
+    let old = token::claims(&first);
+    let new = token::claims(second);
     assert_eq!(old["sid"], new["sid"]);
     assert_ne!(old["jti"], new["jti"]);
     assert_eq!(new["exp"].as_i64(), old["exp"].as_i64().map(|exp| exp + 100));
@@ -32,17 +33,17 @@ async fn a_token_is_renewed_by_itself_while_its_session_lives() {
 }
 
 #[tokio::test]
-async fn without_a_body_or_with_any_it_is_the_same() {
+async fn a_renewal_ignores_the_body() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
     for body in ["", "{}", "not json", "[1,2"] {
         let request = server.request(reqwest::Method::POST, "/renew_token").bearer_auth(&mine).body(body);
-        Answer::to(request).await.is(200);
+        ServerResponse::send(request).await.is(200);
     }
 }
 
 #[tokio::test]
-async fn an_expired_token_renews_nothing_and_the_leeway_is_five_seconds() {
+async fn an_expired_token_is_not_renewed_after_five_seconds_leeway() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
     server.clock.advance(Duration::from_secs(DAY + 4));
@@ -52,10 +53,11 @@ async fn an_expired_token_renews_nothing_and_the_leeway_is_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_session_slides_with_each_renewal_and_ends_without() {
+async fn each_renewal_extends_the_session() {
     let server = TestServer::with_anna().await;
     server.set("profiles.jwt_issuer.access_lifetime", "40d").await;
-    let (kept, left) = (server.token("anna").await, server.token("anna").await);
+    let kept = server.token("anna").await;
+    let left = server.token("anna").await;
     server.clock.advance(Duration::from_secs(29 * DAY));
     assert!(server.opens(&kept).await);
     server.clock.advance(Duration::from_secs(DAY));
@@ -64,7 +66,7 @@ async fn a_session_slides_with_each_renewal_and_ends_without() {
 }
 
 #[tokio::test]
-async fn a_sessions_greatest_age_holds_against_renewals() {
+async fn renewals_do_not_exceed_the_maximum_session_age() {
     let server = TestServer::with_anna().await;
     server.set("sessions.max_age", "3h").await;
     let mut mine = server.token("anna").await;
@@ -77,20 +79,21 @@ async fn a_sessions_greatest_age_holds_against_renewals() {
 }
 
 #[tokio::test]
-async fn what_an_operator_does_ends_sessions() {
+async fn operator_actions_end_sessions() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
     let password = countersign::domain::password::Password::new("set by an operator".to_owned());
-    server.change("anna", Change::SetPassword(password)).await;
+    server.change("anna", UserChange::SetPassword(password)).await;
     assert!(!server.opens(&mine).await);
     let mine = server.token_by("anna", "set by an operator").await;
-    server.change("anna", Change::Delete).await;
+    server.change("anna", UserChange::Delete).await;
     renew(&server, &mine).await.refuses(401, "not_signed_in");
 }
 
 #[tokio::test]
-async fn another_issuers_token_opens_nothing_here() {
-    let (here, there) = (TestServer::with_anna().await, TestServer::with_anna().await);
+async fn a_token_of_another_issuer_is_rejected() {
+    let here = TestServer::with_anna().await;
+    let there = TestServer::with_anna().await;
     let theirs = there.token("anna").await;
     // Same keys, same user and session ids by the same seed: the issuer alone differs.
     renew(&here, &theirs).await.refuses(401, "not_signed_in");
@@ -98,10 +101,10 @@ async fn another_issuers_token_opens_nothing_here() {
 }
 
 #[tokio::test]
-async fn other_dialects_tokens_are_not_renewed_this_way() {
+async fn tokens_of_other_dialects_are_not_renewed() {
     let server = TestServer::with_anna().await;
     let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
-    let mint = countersign::issuer::mint::Mint { user, dialect: "drf_pyjwt".parse().unwrap() };
+    let mint = countersign::issuer::mint::MintTokens { user, dialect: "drf_pyjwt".parse().unwrap() };
     let short = mint.run(&server.issuer).await.unwrap();
     renew(&server, short.access.text.expose()).await.refuses(401, "not_signed_in");
 }
@@ -109,13 +112,14 @@ async fn other_dialects_tokens_are_not_renewed_this_way() {
 /// A token of the server's, changed by `change` and signed again with its own key.
 async fn reforged(server: &TestServer, change: impl FnOnce(&mut Value, &mut Value)) -> String {
     let mine = server.token("anna").await;
-    let (mut header, mut claims) = (token::header(&mine), token::claims(&mine));
+    let mut header = token::header(&mine);
+    let mut claims = token::claims(&mine);
     change(&mut header, &mut claims);
     token::forge(server, &header, &claims)
 }
 
 #[tokio::test]
-async fn a_right_signature_makes_no_wrong_claim_good() {
+async fn a_correctly_signed_token_with_invalid_claims_is_rejected() {
     let server = TestServer::with_anna().await;
     assert!(server.opens(&reforged(&server, |_, _| ()).await).await, "the forger's hand is good");
     let rows: Vec<(&str, Value)> = vec![
@@ -144,7 +148,8 @@ async fn a_right_signature_makes_no_wrong_claim_good() {
         renew(&server, &forged.await).await.refuses(401, "not_signed_in");
     }
     let padded = async |bytes: usize| reforged(&server, |_, claims| claims["x"] = "y".repeat(bytes).into()).await;
-    let (short, long) = (padded(5000).await, padded(6000).await);
+    let short = padded(5000).await;
+    let long = padded(6000).await;
     assert!(short.len() < 8192 && long.len() > 8192);
     assert!(server.opens(&short).await && !server.opens(&long).await, "tokens end at 8 KiB");
     for (member, value) in [
@@ -163,10 +168,11 @@ async fn a_right_signature_makes_no_wrong_claim_good() {
 }
 
 #[tokio::test]
-async fn no_other_signature_is_good() {
+async fn any_other_signature_is_rejected() {
     let server = TestServer::with_anna().await;
     let mine = server.token("anna").await;
-    let (header, claims) = (token::header(&mine), token::claims(&mine));
+    let header = token::header(&mine);
+    let claims = token::claims(&mine);
     let with_alg = |alg: &str| {
         let mut header = header.clone();
         header["alg"] = alg.into();
@@ -202,11 +208,11 @@ async fn no_other_signature_is_good() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
+async fn every_invalid_token_gets_the_same_response() {
     let server = TestServer::with_anna().await;
     let ended = server.token("anna").await;
-    server.change("anna", Change::Disable).await;
-    server.change("anna", Change::Enable).await;
+    server.change("anna", UserChange::Disable).await;
+    server.change("anna", UserChange::Enable).await;
     let unknown = reforged(&server, |_, claims| claims["sid"] = "00000000-0000-4000-8000-000000000000".into()).await;
     let expired = reforged(&server, |_, claims| claims["exp"] = 1.into()).await;
     let answers = [renew(&server, &ended).await, renew(&server, &unknown).await, renew(&server, &expired).await];

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod caches;
-mod life;
+mod lifecycle;
 mod rotation;
-mod running;
+mod running_server;
 
 use countersign::domain::key::Key;
 

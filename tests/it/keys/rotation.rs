@@ -24,7 +24,7 @@ async fn tokens(server: &TestServer) -> Vec<(String, String)> {
     tokens
 }
 
-fn all_take(verifiers: &mut [Verifier], tokens: &[(String, String)], when: &str) {
+fn assert_all_accept(verifiers: &mut [Verifier], tokens: &[(String, String)], when: &str) {
     for verifier in verifiers {
         for (alg, token) in tokens {
             verifier.takes(token, &format!("{alg} {when}"));
@@ -37,19 +37,19 @@ fn kid(token: &(String, String)) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_verifier_notices_a_rotation() {
+async fn a_planned_rotation_fails_no_verification() {
     let server = TestServer::with_anna().await;
     let mut early = Verifier::all(&server.url, &FAR);
     let before = tokens(&server).await;
-    all_take(&mut early, &before, "before");
+    assert_all_accept(&mut early, &before, "before");
 
     let made = rotate(&server, false).await;
     let during = tokens(&server).await;
     assert_eq!(during.iter().map(kid).collect::<Vec<_>>(), before.iter().map(kid).collect::<Vec<_>>());
     let mut strict = Verifier::all(&server.url, &STRICT);
     for verifiers in [&mut early, &mut strict] {
-        all_take(verifiers, &before, "before");
-        all_take(verifiers, &during, "during");
+        assert_all_accept(verifiers, &before, "before");
+        assert_all_accept(verifiers, &during, "during");
     }
 
     // What was published ahead signs now, and no cache was asked to be refreshed.
@@ -61,8 +61,8 @@ async fn no_verifier_notices_a_rotation() {
     signed.sort();
     assert_eq!(signed, new);
     for verifiers in [&mut early, &mut strict, &mut Verifier::all(&server.url, &FAR)] {
-        all_take(verifiers, &during, "during");
-        all_take(verifiers, &after, "after");
+        assert_all_accept(verifiers, &during, "during");
+        assert_all_accept(verifiers, &after, "after");
     }
     for (_, token) in during.iter().chain(&after) {
         assert!(server.opens(token).await);
@@ -70,27 +70,28 @@ async fn no_verifier_notices_a_rotation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_at_once_is_noticed_by_those_who_never_ask_again() {
+async fn an_immediate_rotation_fails_verifiers_that_never_refetch() {
     let server = TestServer::with_anna().await;
-    let (mut usual, mut strict) = (Verifier::all(&server.url, &FAR), Verifier::all(&server.url, &STRICT));
+    let mut usual = Verifier::all(&server.url, &FAR);
+    let mut strict = Verifier::all(&server.url, &STRICT);
     let before = tokens(&server).await;
-    all_take(&mut usual, &before, "before");
-    all_take(&mut strict, &before, "before");
+    assert_all_accept(&mut usual, &before, "before");
+    assert_all_accept(&mut strict, &before, "before");
     rotate(&server, true).await;
     let after = tokens(&server).await;
     for (old, new) in before.iter().zip(&after) {
         assert_ne!(kid(old), kid(new));
     }
-    all_take(&mut usual, &before, "before");
-    all_take(&mut usual, &after, "after");
-    all_take(&mut strict, &before, "before");
+    assert_all_accept(&mut usual, &before, "before");
+    assert_all_accept(&mut usual, &after, "after");
+    assert_all_accept(&mut strict, &before, "before");
     for verifier in &mut strict {
         verifier.refuses(&after[0].1, "a key it can't know: this is what the command warns of");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_key_is_taken_by_nobody_who_asks() {
+async fn a_revoked_key_is_rejected_by_verifiers_that_refetch() {
     let server = TestServer::with_anna().await;
     let before = tokens(&server).await;
     let policy = countersign::issuer::keys::policy(&server.issuer);
@@ -108,11 +109,12 @@ async fn a_revoked_key_is_taken_by_nobody_who_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn verifiers_of_other_makes_refuse_what_is_not_for_them() {
+async fn other_libraries_reject_tokens_of_another_audience() {
     let server = TestServer::with_anna().await;
     let mut verifiers = Verifier::all(&server.url, &[]);
     let mine = server.token("anna").await;
-    let (header, mut claims) = (token::header(&mine), token::claims(&mine));
+    let header = token::header(&mine);
+    let mut claims = token::claims(&mine);
     let mut elsewhere = Verifier::all(&server.url, &["--audience", "https://api.example.com"]);
     claims["user_id"] = 2.into();
     let parts: Vec<&str> = mine.split('.').collect();

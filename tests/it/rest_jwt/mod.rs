@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod page;
+mod requests;
 mod restore;
-mod table;
 mod tokens;
 
 use std::time::Duration;

@@ -4,20 +4,20 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::{NEW_PASSWORD, PASSWORD, TestServer, link_for, sign_in, token_of, with_anna};
-use crate::support::Answer;
+use crate::support::ServerResponse;
 
 /// The answer to a form, as a browser sends it.
-async fn submit(server: &TestServer, fields: &[(&str, &str)]) -> Answer {
+async fn submit(server: &TestServer, fields: &[(&str, &str)]) -> ServerResponse {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let kind = "application/x-www-form-urlencoded";
     // What a page with `Referrer-Policy: no-referrer` sends.
     let request = server.request(Method::POST, "/restore").header("content-type", kind).header("origin", "null");
-    Answer::to(request.body(form)).await
+    ServerResponse::send(request.body(form)).await
 }
 
 /// That it is a page, which can do nothing but be read and sent back here. Its nonce.
 #[track_caller]
-fn is_page(answer: &Answer, status: u16) -> String {
+fn assert_restricted_page(answer: &ServerResponse, status: u16) -> String {
     answer.is(status);
     assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(answer.header("cache-control"), "no-store");
@@ -40,7 +40,7 @@ fn escaped(path: &str) -> String {
     path.replace('/', "&#x2f;")
 }
 
-fn has_form(answer: &Answer, token: &str) -> bool {
+fn has_form(answer: &ServerResponse, token: &str) -> bool {
     answer.text.contains(&format!("<form method=\"post\" action=\"{}\">", escaped("/restore")))
         && answer.text.contains(&format!("name=\"restoring_token\" value=\"{token}\""))
 }
@@ -49,9 +49,11 @@ fn has_form(answer: &Answer, token: &str) -> bool {
 async fn the_form_sets_the_password() {
     let server = with_anna("").await;
     let link = link_for(&server, "anna@example.com").await;
-    let (token, path) = (token_of(&link), link.strip_prefix(&server.url).unwrap());
-    let (first, second) = (server.get(path).await, server.get(path).await);
-    assert_ne!(is_page(&first, 200), is_page(&second, 200), "a nonce is used once");
+    let token = token_of(&link);
+    let path = link.strip_prefix(&server.url).unwrap();
+    let first = server.get(path).await;
+    let second = server.get(path).await;
+    assert_ne!(assert_restricted_page(&first, 200), assert_restricted_page(&second, 200), "a nonce is used once");
     assert!(has_form(&first, &token) && !first.text.contains("role=\"alert\""), "{first:#?}");
 
     let fields = |password, again| {
@@ -63,72 +65,72 @@ async fn the_form_sets_the_password() {
         ("", "", "The new password must not be empty."),
     ] {
         let refused = submit(&server, &fields(password, again)).await;
-        is_page(&refused, 400);
+        assert_restricted_page(&refused, 400);
         assert!(refused.text.contains(problem) && has_form(&refused, &token), "{refused:#?}");
         assert!(password.is_empty() || !refused.text.contains(password), "{refused:#?}");
     }
 
     let done = submit(&server, &fields(NEW_PASSWORD, NEW_PASSWORD)).await;
-    is_page(&done, 200);
+    assert_restricted_page(&done, 200);
     assert!(done.text.contains("The new password is set") && !done.text.contains(&token), "{done:#?}");
     sign_in(&server, "anna", NEW_PASSWORD).await;
 
     let again = submit(&server, &fields(PASSWORD, PASSWORD)).await;
-    is_page(&again, 400);
+    assert_restricted_page(&again, 400);
     assert!(again.text.contains("used up or too old") && !again.text.contains("<form"), "{again:#?}");
     sign_in(&server, "anna", NEW_PASSWORD).await;
 }
 
 #[tokio::test]
-async fn a_page_of_the_operators_own_needs_no_second_field_and_can_ask_for_a_link() {
+async fn a_custom_page_needs_no_confirmation_field_and_can_request_a_link() {
     let server = with_anna("").await;
     let asked = submit(&server, &[("restoring_email", "nobody@example.com")]).await;
-    is_page(&asked, 200);
+    assert_restricted_page(&asked, 200);
     let token = token_of(&link_for(&server, "anna@example.com").await);
     let signs = "plus+and & äöü €";
-    is_page(&submit(&server, &[("restoring_token", &token), ("restoring_password", signs)]).await, 200);
+    assert_restricted_page(&submit(&server, &[("restoring_token", &token), ("restoring_password", signs)]).await, 200);
     sign_in(&server, "anna", signs).await;
 }
 
 #[tokio::test]
-async fn the_page_does_not_tell_whether_a_link_is_good() {
+async fn the_page_does_not_reveal_whether_a_link_is_valid() {
     let server = with_anna("").await;
     let good = token_of(&link_for(&server, "anna@example.com").await);
     let wrong = "B".repeat(42) + "A";
     let [good, wrong] = [good, wrong].map(async |token| {
         let answer = server.get(&format!("/restore/?restoring={token}")).await;
-        let nonce = is_page(&answer, 200);
+        let nonce = assert_restricted_page(&answer, 200);
         answer.text.replace(&token, "<token>").replace(&nonce, "<nonce>")
     });
     assert_eq!(good.await, wrong.await);
     for broken in ["", "?", "?restoring=", "?restoring=AAAA", "?restoring=%22%3E%3Cb%3E", "?other=1", "?restoring=%ff"]
     {
         let answer = server.get(&format!("/restore{broken}")).await;
-        is_page(&answer, 400);
+        assert_restricted_page(&answer, 400);
         assert!(answer.text.contains("This link is not whole") && !answer.text.contains("<form"), "{answer:#?}");
         assert!(!answer.text.contains("<b>"), "{answer:#?}");
     }
 }
 
 #[tokio::test]
-async fn a_form_that_is_none_is_refused() {
+async fn an_invalid_form_is_rejected() {
     let server = with_anna("").await;
     let twice =
         submit(&server, &[("restoring_token", "x"), ("restoring_token", "y"), ("restoring_password", "z")]).await;
     assert!(twice.is(400).json()["error"]["message"].as_str().unwrap().contains("twice"), "{twice:#?}");
-    is_page(&submit(&server, &[("restoring_token", "x")]).await, 400);
-    is_page(&submit(&server, &[]).await, 400);
+    assert_restricted_page(&submit(&server, &[("restoring_token", "x")]).await, 400);
+    assert_restricted_page(&submit(&server, &[]).await, 400);
 }
 
 #[tokio::test]
-async fn limits_and_faults_are_told_on_the_page() {
+async fn limits_and_faults_are_shown_on_the_page() {
     let server = with_anna("").await;
     let token = token_of(&link_for(&server, "anna@example.com").await);
     let fields = [("restoring_token", token.as_str()), ("restoring_password", NEW_PASSWORD)];
     let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
     database.execute_batch("ALTER TABLE sessions RENAME TO gone").unwrap();
     let broken = submit(&server, &fields).await;
-    is_page(&broken, 500);
+    assert_restricted_page(&broken, 500);
     let said = format!("Something went wrong here (request {}).", broken.header("x-request-id"));
     assert!(broken.text.contains(&said) && has_form(&broken, &token), "{broken:#?}");
     database.execute_batch("ALTER TABLE gone RENAME TO sessions").unwrap();
@@ -137,15 +139,15 @@ async fn limits_and_faults_are_told_on_the_page() {
         server.post("/restore", &json!({"restoring_token": "x", "restoring_password": NEW_PASSWORD})).await.is(400);
     }
     let limited = submit(&server, &fields).await;
-    is_page(&limited, 429);
+    assert_restricted_page(&limited, 429);
     assert_eq!(limited.header("retry-after"), "300");
     assert!(limited.text.contains("Too many tries: wait 300 seconds.") && has_form(&limited, &token), "{limited:#?}");
 }
 
 #[tokio::test]
-async fn behind_a_path_the_form_is_posted_there() {
+async fn the_form_action_includes_the_base_path() {
     let server = TestServer::with("server.public_url = 'https://example.com/sign'").await;
     let page = server.get(&format!("/restore?restoring={}", "A".repeat(43))).await;
-    is_page(&page, 200);
+    assert_restricted_page(&page, 200);
     assert!(page.text.contains(&format!("action=\"{}\"", escaped("/sign/restore"))), "{page:#?}");
 }

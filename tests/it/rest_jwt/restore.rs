@@ -35,7 +35,7 @@ async fn a_link_sets_the_password_once_and_ends_every_session() {
 }
 
 #[tokio::test]
-async fn the_originals_names_and_a_slash_at_the_end_do_as_well() {
+async fn the_original_field_names_and_a_trailing_slash_are_accepted() {
     let server = with_anna("").await;
     let link = link_for(&server, "anna@example.com").await;
     let body = json!({"token": token_of(&link), "new_password": NEW_PASSWORD});
@@ -44,7 +44,7 @@ async fn the_originals_names_and_a_slash_at_the_end_do_as_well() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_refused_leaves_the_link_good() {
+async fn a_rejected_password_leaves_the_link_valid() {
     let server = with_anna("").await;
     let token = token_of(&link_for(&server, "anna@example.com").await);
     let short = json!({"restoring_token": token, "restoring_password": "short"});
@@ -54,7 +54,7 @@ async fn a_password_that_is_refused_leaves_the_link_good() {
 }
 
 #[tokio::test]
-async fn a_link_is_good_for_as_long_as_the_settings_say() {
+async fn a_link_expires_after_the_configured_time() {
     for (waited, status) in [(TIMEOUT.saturating_sub(Duration::from_secs(1)), 200), (TIMEOUT, 400)] {
         let server = with_anna("").await;
         let link = link_for(&server, "anna@example.com").await;
@@ -64,7 +64,7 @@ async fn a_link_is_good_for_as_long_as_the_settings_say() {
 }
 
 #[tokio::test]
-async fn a_newer_link_or_code_takes_the_place_of_a_link() {
+async fn a_newer_link_or_code_replaces_a_link() {
     let server = with_anna("").await;
     let old = token_of(&link_for(&server, "anna@example.com").await);
     let new = token_of(&link_for(&server, "anna@example.com").await);
@@ -75,7 +75,7 @@ async fn a_newer_link_or_code_takes_the_place_of_a_link() {
 }
 
 #[tokio::test]
-async fn a_link_is_no_code_and_a_code_no_link() {
+async fn links_and_codes_are_not_interchangeable() {
     let server = with_anna("").await;
     let token = token_of(&link_for(&server, "anna@example.com").await);
     server.post("/reset_password", &json!({"reset_code": token})).await.is(400);
@@ -89,10 +89,11 @@ async fn a_link_is_no_code_and_a_code_no_link() {
 }
 
 #[tokio::test]
-async fn whether_an_address_is_known_is_not_told() {
+async fn the_response_does_not_reveal_whether_an_address_is_known() {
     let server = with_anna("").await;
     let ask = async |email: &str| server.post("/restore", &json!({"restoring_email": email})).await;
-    let (unknown, known) = (ask("nobody@example.com").await, ask("Anna@Example.com").await);
+    let unknown = ask("nobody@example.com").await;
+    let known = ask("Anna@Example.com").await;
     assert_eq!(unknown.is(200).bytes(), known.bytes());
     super::settle("the mail", async || !server.mails().is_empty()).await;
     // To the address as it is kept, not as it was typed.
@@ -102,18 +103,18 @@ async fn whether_an_address_is_known_is_not_told() {
         assert_eq!(ask("anna@example.com").await.bytes(), known.bytes());
     }
     super::settle("the other mails", async || server.mails().len() == 3).await;
-    link_after_all(&server).await;
+    assert_link_sent_later(&server).await;
 }
 
 /// An hour later there is a link again; and no more mails came than that one.
-async fn link_after_all(server: &TestServer) {
+async fn assert_link_sent_later(server: &TestServer) {
     server.clock.advance(Duration::from_hours(1));
     link_for(server, "anna@example.com").await;
     assert_eq!(server.mails().len(), 4);
 }
 
 #[tokio::test]
-async fn links_lead_to_a_page_of_the_operators_own() {
+async fn links_lead_to_the_configured_page() {
     for (page, start) in [
         ("https://app.example.com/new-password", "https://app.example.com/new-password?restoring="),
         ("https://app.example.com/?page=new", "https://app.example.com/?page=new&restoring="),
@@ -126,7 +127,7 @@ async fn links_lead_to_a_page_of_the_operators_own() {
 }
 
 #[tokio::test]
-async fn ten_wrong_links_are_enough_for_a_caller() {
+async fn a_caller_has_ten_wrong_reset_links() {
     let server = with_anna("").await;
     let good = redeeming(&token_of(&link_for(&server, "anna@example.com").await));
     let guess = async |body: &serde_json::Value| server.post_from("192.0.2.1", "/restore", body).await;
@@ -142,9 +143,9 @@ async fn ten_wrong_links_are_enough_for_a_caller() {
 
 /// A log that a test can read.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Log {
+impl Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -155,8 +156,9 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn no_log_tells_a_link() {
-    let (log, level) = (Log::default(), tracing_subscriber::filter::LevelFilter::TRACE);
+async fn the_log_contains_no_reset_link() {
+    let log = LogBuffer::default();
+    let level = tracing_subscriber::filter::LevelFilter::TRACE;
     let written = log.clone();
     // With one subscriber alone, a line of code that another test's thread comes to first is asked there whether anybody
     // listens, and is silent from then on.

@@ -7,14 +7,14 @@ use reqwest::header::AUTHORIZATION;
 use serde_json::json;
 
 use super::{PASSWORD, TestServer, claims, sign_in, with_anna};
-use crate::support::Answer;
+use crate::support::ServerResponse;
 
-async fn refresh(server: &TestServer, path: &str, authorization: &str) -> Answer {
-    Answer::to(server.request(Method::POST, path).header(AUTHORIZATION, authorization)).await
+async fn refresh(server: &TestServer, path: &str, authorization: &str) -> ServerResponse {
+    ServerResponse::send(server.request(Method::POST, path).header(AUTHORIZATION, authorization)).await
 }
 
 #[tokio::test]
-async fn a_token_carries_the_role_and_the_id_as_a_text() {
+async fn a_token_carries_the_role_and_a_text_id() {
     for (settings, role) in [("rest_jwt.role = 'app_user'", "app_user"), ("", "")] {
         let server = with_anna(settings).await;
         let said = claims(&sign_in(&server, "anna", PASSWORD).await);
@@ -25,7 +25,7 @@ async fn a_token_carries_the_role_and_the_id_as_a_text() {
 }
 
 #[tokio::test]
-async fn a_token_is_renewed_with_the_schemes_name_or_without_it() {
+async fn a_token_is_renewed_with_or_without_the_bearer_scheme() {
     let server = with_anna("rest_jwt.role = 'app_user'").await;
     let mut token = sign_in(&server, "anna", PASSWORD).await;
     for (path, scheme) in [("/refresh", "Bearer "), ("/refresh/", "bearer "), ("/refresh", ""), ("/refresh/", " ")] {
@@ -33,7 +33,8 @@ async fn a_token_is_renewed_with_the_schemes_name_or_without_it() {
         let answer = refresh(&server, path, &format!("{scheme}{token}")).await;
         assert_eq!(answer.is(200).json()["status"], 200);
         let fresh = answer.json()["token"].as_str().unwrap().to_owned();
-        let (old, new) = (claims(&token), claims(&fresh));
+        let old = claims(&token);
+        let new = claims(&fresh);
         for same in ["sub", "sid", "role", "userid"] {
             assert_eq!(old[same], new[same], "{same}");
         }
@@ -43,7 +44,7 @@ async fn a_token_is_renewed_with_the_schemes_name_or_without_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_live_token_is_not_renewed() {
+async fn an_invalid_token_is_not_renewed() {
     let server = with_anna("").await;
     let token = sign_in(&server, "anna", PASSWORD).await;
     for wrong in ["", "Bearer", "Bearer ", "x", "Basic eDp5", &format!("Token {token}"), &format!("{token}x")] {
@@ -52,14 +53,14 @@ async fn what_is_no_live_token_is_not_renewed() {
     }
     // Only the header speaks: a cookie would come with any page's form.
     let by_cookie = server.request(Method::POST, "/refresh").header("cookie", format!("jwt_token={token}"));
-    Answer::to(by_cookie).await.is(401);
+    ServerResponse::send(by_cookie).await.is(401);
     server.clock.advance(Duration::from_hours(24) + Duration::from_secs(5));
     refresh(&server, "/refresh", &token).await.is(401);
     server.post("/validation", &json!({"token": token})).await.is(401);
 }
 
 #[tokio::test]
-async fn a_token_whose_session_has_ended_is_good_for_nothing() {
+async fn a_token_of_an_ended_session_is_rejected() {
     let server = with_anna("").await;
     let token = sign_in(&server, "anna", PASSWORD).await;
     let other = sign_in(&server, "anna", PASSWORD).await;

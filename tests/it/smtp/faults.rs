@@ -9,9 +9,9 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::server::MailServer;
-use crate::support::binary::Folder;
+use crate::support::binary::TestFolder;
 use crate::support::mail::Mail;
-use crate::support::{Answer, PASSWORD, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
 
 /// What a mail server may suffer from; none: it is not there.
 const FAULTS: [Option<&[&str]>; 6] = [
@@ -27,7 +27,7 @@ const FAULTS: [Option<&[&str]>; 6] = [
 const AT_ONCE: Duration = Duration::from_secs(10);
 
 /// A mail server with a fault, and its port; None where none can be started here.
-fn sick(fault: Option<&[&str]>) -> Option<(u16, Option<MailServer>)> {
+fn faulty_server(fault: Option<&[&str]>) -> Option<(u16, Option<MailServer>)> {
     let server = MailServer::start(fault.unwrap_or_default())?;
     let port = server.port;
     Some((port, fault.is_some().then_some(server)))
@@ -38,7 +38,7 @@ fn settings(port: u16) -> String {
 }
 
 /// A new user registers, signs in, and asks for a link and for a code, which replaces it. Each is answered as if the mail server were well.
-async fn round(name: &str, ask: impl AsyncFn(&str, Value) -> Answer) {
+async fn round(name: &str, ask: impl AsyncFn(&str, Value) -> ServerResponse) {
     let email = format!("{name}@example.com");
     for (path, body) in [
         ("/register", json!({"username": name, "password": PASSWORD, "email": email})),
@@ -59,7 +59,7 @@ fn count(database: &Path, property: &str) -> i64 {
 }
 
 /// What the mail server accepted, which must be one code and one link for each name. The codes, in the names' order.
-async fn promised(server: MailServer, database: &Path, names: &[&str]) -> Vec<String> {
+async fn accepted_mails(server: MailServer, database: &Path, names: &[&str]) -> Vec<String> {
     let mut expected = Vec::new();
     let mut codes = Vec::new();
     let mut got = Vec::new();
@@ -85,9 +85,9 @@ async fn promised(server: MailServer, database: &Path, names: &[&str]) -> Vec<St
     codes.into_iter().map(|(_, code)| code).collect()
 }
 
-async fn is_survived_by_the_binary(fault: Option<&[&str]>) {
-    let Some((port, mut server)) = sick(fault) else { return };
-    let folder = Folder::new();
+async fn assert_binary_survives(fault: Option<&[&str]>) {
+    let Some((port, mut server)) = faulty_server(fault) else { return };
+    let folder = TestFolder::new();
     folder.configure(&settings(port));
     let binary = folder.serve().await;
     let ask = async |path: &str, body: Value| binary.post(path, None, &body).await;
@@ -109,14 +109,14 @@ async fn is_survived_by_the_binary(fault: Option<&[&str]>) {
         count(&database, "sent_at IS NULL") == 0
     })
     .await;
-    let codes = promised(server, &database, &["anna", "bert", "cleo"]).await;
+    let codes = accepted_mails(server, &database, &["anna", "bert", "cleo"]).await;
     for code in codes {
         binary.post("/reset_password", None, &json!({"reset_code": code})).await.is(200);
     }
 }
 
-async fn is_survived_by_the_schedule(fault: Option<&[&str]>) {
-    let Some((port, mut server)) = sick(fault) else { return };
+async fn assert_schedule_survives(fault: Option<&[&str]>) {
+    let Some((port, mut server)) = faulty_server(fault) else { return };
     let ours = TestServer::with(&settings(port)).await;
     let ask = async |path: &str, body: Value| ours.post(path, &body).await;
     let database = ours.path("data/countersign.db");
@@ -127,19 +127,19 @@ async fn is_survived_by_the_schedule(fault: Option<&[&str]>) {
     settle("every mail to have been tried", async || count(&database, "attempts = 0") == 0).await;
     let server = MailServer::start(&["--port", &port.to_string()]).unwrap();
     ours.clock.advance(Duration::from_secs(30));
-    promised(server, &database, &["anna", "bert"]).await;
+    accepted_mails(server, &database, &["anna", "bert"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_ails_the_mail_server_nobody_waits_and_every_mail_arrives() {
+async fn mail_server_failures_delay_no_request_and_lose_no_email_slow() {
     for fault in FAULTS {
-        is_survived_by_the_binary(fault).await;
+        assert_binary_survives(fault).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_not_taken_is_tried_again_when_its_time_has_come() {
+async fn a_rejected_email_is_retried_on_schedule_slow() {
     for fault in FAULTS {
-        is_survived_by_the_schedule(fault).await;
+        assert_schedule_survives(fault).await;
     }
 }

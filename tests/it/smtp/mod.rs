@@ -9,32 +9,32 @@ mod transport;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use countersign::chance::Chance;
 use countersign::crypto::derive::DerivedKeys;
 use countersign::domain::mail_item::NewMail;
 use countersign::domain::reset_code::ResetCode;
 use countersign::domain::secret::SecretText;
 use countersign::domain::time::Timestamp;
 use countersign::domain::user::{Email, Username};
-use countersign::mail::{Mail, Mailer, MailerOptions, Security, Smtp, SmtpOptions, Transport};
+use countersign::mail::{Mail, Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
+use countersign::random::Random;
 
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 const CODE: &str = "1111-1111-1111";
 
 /// How a test reaches its server.
-struct Way {
+struct SmtpTarget {
     host: &'static str,
     port: u16,
-    security: Security,
+    security: TransportSecurity,
     account: Option<(&'static str, &'static str)>,
     ca_file: Option<PathBuf>,
     timeout: Duration,
 }
 
-impl Way {
+impl SmtpTarget {
     fn plain(port: u16) -> Self {
         let timeout = SmtpOptions::TIMEOUT;
-        Self { host: "localhost", port, security: Security::None, account: None, ca_file: None, timeout }
+        Self { host: "localhost", port, security: TransportSecurity::None, account: None, ca_file: None, timeout }
     }
 
     fn mailer(self) -> Mailer {
@@ -62,5 +62,5 @@ fn new_mail(mailer: &Mailer, name: &str, at: Timestamp) -> NewMail {
     let username = Username::parse(name).unwrap();
     let code = ResetCode::from_random([1; 12]);
     let mail = Mail::ResetCode { username, code, valid_for: Duration::from_mins(15) };
-    mailer.prepare(&mail, &Email::parse(&format!("{name}@example.com")).unwrap(), at, &Chance::System).unwrap()
+    mailer.prepare(&mail, &Email::parse(&format!("{name}@example.com")).unwrap(), at, &Random::System).unwrap()
 }

@@ -10,21 +10,21 @@ use countersign::store::sqlite::Database;
 use countersign::store::{Store, StoreError};
 
 use super::server::MailServer;
-use super::{NOW, Way, new_mail};
+use super::{NOW, SmtpTarget, new_mail};
 
 /// A store, a mailer and a clock in hand.
-struct House {
+struct OutboxFixture {
     store: Store,
     mailer: Mailer,
     clock: Clock,
     _folder: tempfile::TempDir,
 }
 
-impl House {
+impl OutboxFixture {
     fn new(port: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::Sqlite(Database::open(&folder.path().join("countersign.db")).unwrap());
-        Self { store, mailer: Way::plain(port).mailer(), clock: Clock::manual(NOW), _folder: folder }
+        Self { store, mailer: SmtpTarget::plain(port).mailer(), clock: Clock::manual(NOW), _folder: folder }
     }
 
     async fn queue(&self, names: &[String]) {
@@ -40,7 +40,7 @@ impl House {
     }
 
     async fn tick(&self) -> u64 {
-        tick(&self.store, &self.mailer, &self.clock).await.unwrap().taken()
+        tick(&self.store, &self.mailer, &self.clock).await.unwrap().due()
     }
 
     /// Ticks until nothing is due.
@@ -67,9 +67,9 @@ fn all(count: usize) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn more_mails_than_are_taken_at_once_all_arrive_once() {
+async fn emails_beyond_one_batch_arrive_exactly_once() {
     let Some(server) = MailServer::start(&[]) else { return };
-    let house = House::new(server.port);
+    let house = OutboxFixture::new(server.port);
     house.queue(&names(30)).await;
     house.send_all().await;
     assert_eq!((house.waiting().await, house.tick().await), (0, 0));
@@ -77,11 +77,11 @@ async fn more_mails_than_are_taken_at_once_all_arrive_once() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_down_gets_everything_once_it_is_up() {
+async fn a_recovered_mail_server_gets_every_email() {
     let Some(server) = MailServer::start(&[]) else { return };
     let port = server.port;
     server.stop();
-    let house = House::new(port);
+    let house = OutboxFixture::new(port);
     house.queue(&names(5)).await;
     for wait in [30, 60, 120] {
         assert_eq!(house.tick().await, 5);
@@ -95,9 +95,9 @@ async fn a_server_that_was_down_gets_everything_once_it_is_up() {
 }
 
 #[tokio::test]
-async fn mails_that_were_put_off_are_sent_later() {
+async fn deferred_emails_are_sent_later() {
     let Some(server) = MailServer::start(&["--refuse-first", "3"]) else { return };
-    let house = House::new(server.port);
+    let house = OutboxFixture::new(server.port);
     house.queue(&names(5)).await;
     house.send_all().await;
     assert_eq!(house.waiting().await, 3);
@@ -108,9 +108,9 @@ async fn mails_that_were_put_off_are_sent_later() {
 }
 
 #[tokio::test]
-async fn a_mail_nobody_takes_is_given_up_after_a_day() {
+async fn an_undeliverable_email_is_given_up_after_24_hours() {
     let Some(server) = MailServer::start(&["--reject"]) else { return };
-    let house = House::new(server.port);
+    let house = OutboxFixture::new(server.port);
     house.queue(&names(1)).await;
     for hour in 0..24 {
         assert_eq!((house.tick().await, house.waiting().await), (1, 1), "after {hour} hours");
@@ -122,11 +122,12 @@ async fn a_mail_nobody_takes_is_given_up_after_a_day() {
 }
 
 #[tokio::test]
-async fn what_a_process_took_and_never_sent_is_sent_by_the_next() {
+async fn emails_claimed_by_a_dead_process_are_sent_by_the_next() {
     let Some(server) = MailServer::start(&[]) else { return };
-    let house = House::new(server.port);
+    let house = OutboxFixture::new(server.port);
     house.queue(&names(2)).await;
-    let (now, lease) = (house.clock.now(), Duration::from_mins(2));
+    let now = house.clock.now();
+    let lease = Duration::from_mins(2);
     let claimed: Result<_, StoreError> = house.store.write(move |tx| tx.claim_mails(now, lease, 2)).await;
     assert_eq!(claimed.unwrap().len(), 2);
     assert_eq!(house.tick().await, 0, "they are another's");

@@ -13,6 +13,8 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 
+use crate::support::skip::skip;
+
 /// A running server; it ends with the value.
 pub struct MailServer {
     child: Child,
@@ -27,9 +29,7 @@ impl MailServer {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = root.join(".test-tools/python");
         if !python.exists() {
-            // Not by `eprintln`, which a test that passes keeps to itself.
-            let advice = "SKIPPED: a test with a real mail server: .test-tools/python is missing; run scripts/test\n";
-            std::io::stderr().write_all(advice.as_bytes()).unwrap();
+            skip(".test-tools/python is missing; run scripts/test-tools");
             return None;
         }
         let mut command = Command::new(python);
@@ -72,11 +72,11 @@ impl Drop for MailServer {
 }
 
 /// A certificate authority of the test's own, and a certificate it made for `localhost`.
-pub struct Authority {
+pub struct TestAuthority {
     folder: tempfile::TempDir,
 }
 
-impl Authority {
+impl TestAuthority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -103,7 +103,8 @@ impl Authority {
 
     /// Starts a server with the certificate, and with further arguments.
     pub fn server(&self, arguments: &[&str]) -> Option<MailServer> {
-        let (certificate, key) = (self.file("certificate"), self.file("key"));
+        let certificate = self.file("certificate");
+        let key = self.file("key");
         let mut all = vec!["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()];
         all.extend(arguments);
         MailServer::start(&all)
@@ -111,22 +112,23 @@ impl Authority {
 }
 
 /// The port of a server that answers its first message only when asked something else, and refuses those after it.
-pub fn procrastinator() -> u16 {
+pub fn start_slow_server() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         let messages = Arc::new(AtomicUsize::new(0));
         for stream in listener.incoming().map_while(Result::ok) {
             let messages = Arc::clone(&messages);
-            thread::spawn(move || procrastinate(&stream, &messages));
+            thread::spawn(move || answer_late(&stream, &messages));
         }
     });
     port
 }
 
-fn procrastinate(mut stream: &TcpStream, messages: &AtomicUsize) -> std::io::Result<()> {
+fn answer_late(mut stream: &TcpStream, messages: &AtomicUsize) -> std::io::Result<()> {
     stream.write_all(b"220 welcome\r\n")?;
-    let (mut in_message, mut owed) = (false, "");
+    let mut in_message = false;
+    let mut owed = "";
     for line in BufReader::new(stream).lines() {
         let line = line?;
         let answer = match line.as_str() {

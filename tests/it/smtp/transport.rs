@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use countersign::domain::mail_item::{MailId, MailItem};
-use countersign::mail::{Mailer, Security, SendError};
+use countersign::mail::{Mailer, SendError, TransportSecurity};
 use serde_json::json;
 
-use super::server::{Authority, MailServer, procrastinator};
-use super::{CODE, NOW, Way, new_mail};
+use super::server::{MailServer, TestAuthority, start_slow_server};
+use super::{CODE, NOW, SmtpTarget, new_mail};
 
 fn item(mailer: &Mailer, name: &str) -> MailItem {
     let new = new_mail(mailer, name, NOW);
-    let (template, sealed) = (new.template.to_owned(), new.sealed);
+    let template = new.template.to_owned();
+    let sealed = new.sealed;
     MailItem { id: MailId(1), template, sealed, created_at: new.created_at, attempts: 0 }
 }
 
@@ -20,7 +21,7 @@ async fn send(mailer: &Mailer) -> Result<(), SendError> {
 }
 
 /// Sends a mail that must fail with `expected` in what is said, and nothing secret.
-async fn fails(way: Way, expected: &str) -> SendError {
+async fn assert_send_fails(way: SmtpTarget, expected: &str) -> SendError {
     let error = send(&way.mailer()).await.unwrap_err();
     let said = error.to_string();
     assert!(said.contains(expected), "{expected:?} is missing in: {said}");
@@ -32,9 +33,9 @@ async fn fails(way: Way, expected: &str) -> SendError {
 }
 
 #[tokio::test]
-async fn a_mail_arrives_as_it_was_written() {
+async fn an_email_arrives_unchanged() {
     let Some(server) = MailServer::start(&[]) else { return };
-    send(&Way::plain(server.port).mailer()).await.unwrap();
+    send(&SmtpTarget::plain(server.port).mailer()).await.unwrap();
     let message = server.next();
     assert_eq!(message["from"], "no-reply@example.com");
     assert_eq!(message["to"], json!(["anna@example.com"]));
@@ -51,71 +52,75 @@ async fn a_mail_arrives_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn one_connection_carries_mail_after_mail() {
+async fn one_connection_carries_several_emails() {
     let Some(server) = MailServer::start(&[]) else { return };
-    let mailer = Way::plain(server.port).mailer();
+    let mailer = SmtpTarget::plain(server.port).mailer();
     for name in ["anna", "bert", "cleo"] {
         mailer.deliver(&item(&mailer, name), NOW).await.unwrap();
         assert_eq!(server.next()["to"], json!([format!("{name}@example.com")]));
     }
-    mailer.rest().await;
+    mailer.close_idle().await;
     send(&mailer).await.unwrap();
     assert_eq!(server.next()["to"], json!(["anna@example.com"]));
 }
 
 #[tokio::test]
 async fn starttls_and_tls_are_checked_against_the_ca_file() {
-    let authority = Authority::new();
-    for (argument, security) in [("--starttls", Security::StartTls), ("--tls", Security::Tls)] {
+    let authority = TestAuthority::new();
+    for (argument, security) in [("--starttls", TransportSecurity::StartTls), ("--tls", TransportSecurity::Tls)] {
         let Some(server) = authority.server(&[argument]) else { return };
-        let way = || Way { security, ca_file: Some(authority.ca_file()), ..Way::plain(server.port) };
+        let way = || SmtpTarget { security, ca_file: Some(authority.ca_file()), ..SmtpTarget::plain(server.port) };
         send(&way().mailer()).await.unwrap();
         assert_eq!(server.next()["tls"], true, "{argument}");
-        fails(Way { ca_file: None, ..way() }, "certificate").await;
-        fails(Way { host: "127.0.0.1", ..way() }, "certificate").await;
+        assert_send_fails(SmtpTarget { ca_file: None, ..way() }, "certificate").await;
+        assert_send_fails(SmtpTarget { host: "127.0.0.1", ..way() }, "certificate").await;
         assert_eq!(server.stop(), Vec::<serde_json::Value>::new(), "{argument}");
     }
 }
 
 #[tokio::test]
-async fn where_starttls_is_wanted_nothing_goes_out_without_it() {
+async fn required_starttls_is_never_downgraded() {
     let Some(server) = MailServer::start(&["--auth", "bob:wrong horse"]) else { return };
-    let way = Way { security: Security::StartTls, account: Some(("bob", "wrong horse")), ..Way::plain(server.port) };
-    fails(way, "encrypting the connection").await;
+    let way = SmtpTarget {
+        security: TransportSecurity::StartTls,
+        account: Some(("bob", "wrong horse")),
+        ..SmtpTarget::plain(server.port)
+    };
+    assert_send_fails(way, "encrypting the connection").await;
     assert!(server.stop().is_empty());
 }
 
 #[tokio::test]
-async fn accounts_are_checked() {
-    let authority = Authority::new();
+async fn smtp_credentials_are_checked() {
+    let authority = TestAuthority::new();
     let Some(server) = authority.server(&["--starttls", "--auth", "bob:correct horse"]) else { return };
-    let way = |account| Way {
-        security: Security::StartTls,
+    let way = |account| SmtpTarget {
+        security: TransportSecurity::StartTls,
         ca_file: Some(authority.ca_file()),
         account,
-        ..Way::plain(server.port)
+        ..SmtpTarget::plain(server.port)
     };
     send(&way(Some(("bob", "correct horse"))).mailer()).await.unwrap();
     assert_eq!(server.next()["user"], "bob");
-    let wrong = fails(way(Some(("bob", "wrong horse"))), "signing in: the server answered 535").await;
+    let wrong = assert_send_fails(way(Some(("bob", "wrong horse"))), "signing in: the server answered 535").await;
     assert!(wrong.is_permanent());
-    fails(way(None), "530").await;
+    assert_send_fails(way(None), "530").await;
     assert!(server.stop().is_empty());
 }
 
 #[tokio::test]
-async fn a_refusal_for_now_and_one_for_good_are_told_apart() {
+async fn transient_and_permanent_smtp_refusals_are_distinguished() {
     let Some(busy) = MailServer::start(&["--refuse-first", "1"]) else { return };
-    let error = fails(Way::plain(busy.port), "451").await;
+    let error = assert_send_fails(SmtpTarget::plain(busy.port), "451").await;
     assert!(!error.is_permanent());
-    send(&Way::plain(busy.port).mailer()).await.unwrap();
+    send(&SmtpTarget::plain(busy.port).mailer()).await.unwrap();
     assert_eq!(busy.next()["to"], json!(["anna@example.com"]));
     let Some(strict) = MailServer::start(&["--reject"]) else { return };
-    assert!(fails(Way::plain(strict.port), "550").await.is_permanent());
+    assert!(assert_send_fails(SmtpTarget::plain(strict.port), "550").await.is_permanent());
 }
 
 #[tokio::test]
-async fn servers_that_stall_babble_or_hang_up_are_failures_for_now() {
+async fn misbehaving_mail_servers_are_transient_failures() {
     let short = Duration::from_secs(1);
     for (arguments, expected) in [
         (["--slow", "3600"].as_slice(), "not done within 1 s"),
@@ -123,34 +128,35 @@ async fn servers_that_stall_babble_or_hang_up_are_failures_for_now() {
         (&["--drop"], "sending"),
     ] {
         let Some(server) = MailServer::start(arguments) else { return };
-        let timeout = if arguments[0] == "--slow" { short } else { Way::plain(0).timeout };
-        let error = fails(Way { timeout, ..Way::plain(server.port) }, expected).await;
+        let timeout = if arguments[0] == "--slow" { short } else { SmtpTarget::plain(0).timeout };
+        let error = assert_send_fails(SmtpTarget { timeout, ..SmtpTarget::plain(server.port) }, expected).await;
         assert!(!error.is_permanent(), "{arguments:?}");
     }
 }
 
 /// The late answer to a mail that ran out of time must not be taken for an answer to the next one.
 #[tokio::test]
-async fn a_late_answer_is_not_taken_for_the_next_mails() {
-    let port = procrastinator();
-    let mailer = Way { host: "127.0.0.1", timeout: Duration::from_secs(3), ..Way::plain(port) }.mailer();
+async fn a_late_reply_is_not_attributed_to_the_next_email() {
+    let port = start_slow_server();
+    let mailer = SmtpTarget { host: "127.0.0.1", timeout: Duration::from_secs(3), ..SmtpTarget::plain(port) }.mailer();
     assert!(send(&mailer).await.unwrap_err().to_string().contains("not done within 3 s"));
     assert!(send(&mailer).await.unwrap_err().is_permanent());
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_a_failure_for_now() {
+async fn an_unreachable_mail_server_is_a_transient_failure() {
     let Some(server) = MailServer::start(&[]) else { return };
     let port = server.port;
     server.stop();
-    let error = fails(Way::plain(port), "check email.host").await;
+    let error = assert_send_fails(SmtpTarget::plain(port), "check email.host").await;
     assert!(!error.is_permanent());
 }
 
 #[tokio::test]
-async fn a_kept_connection_whose_server_went_away_is_replaced() {
+async fn a_closed_kept_connection_is_replaced() {
     let Some(server) = MailServer::start(&[]) else { return };
-    let (port, mailer) = (server.port, Way::plain(server.port).mailer());
+    let port = server.port;
+    let mailer = SmtpTarget::plain(server.port).mailer();
     send(&mailer).await.unwrap();
     assert_eq!(server.stop().len(), 1);
     let again = MailServer::start(&["--port", &port.to_string()]).unwrap();

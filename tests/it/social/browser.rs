@@ -8,15 +8,15 @@ use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, RequestBuilder};
 use url::Url;
 
-use crate::support::Answer;
+use crate::support::ServerResponse;
 
 /// Cookies by name.
-type Jar = BTreeMap<String, String>;
+type CookieJar = BTreeMap<String, String>;
 
 /// A browser, with what servers have left in it.
 pub struct Browser {
     client: reqwest::Client,
-    jars: Mutex<BTreeMap<String, Jar>>,
+    jars: Mutex<BTreeMap<String, CookieJar>>,
 }
 
 /// Which server a URL is of.
@@ -40,9 +40,9 @@ impl Browser {
     }
 
     /// The answer to one request, whose cookies are kept and whose redirect is not followed.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
+    pub async fn send(&self, request: RequestBuilder) -> ServerResponse {
         let server = server_of(request.try_clone().unwrap().build().unwrap().url().as_str());
-        let answer = Answer::to(request).await;
+        let answer = ServerResponse::send(request).await;
         let mut jars = self.jars.lock().unwrap();
         let jar = jars.entry(server).or_default();
         for cookie in answer.headers.get_all(SET_COOKIE) {
@@ -59,29 +59,29 @@ impl Browser {
     }
 
     /// A GET's answer.
-    pub async fn get(&self, url: &str) -> Answer {
+    pub async fn get(&self, url: &str) -> ServerResponse {
         self.send(self.request(Method::GET, url)).await
     }
 
     /// The answer to a form.
-    pub async fn submit(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
+    pub async fn submit(&self, url: &str, fields: &[(&str, &str)]) -> ServerResponse {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.request(Method::POST, url).header("content-type", "application/x-www-form-urlencoded");
         self.send(request.body(form)).await
     }
 
     /// The cookies a server has left.
-    pub fn cookies(&self, server: &str) -> Jar {
+    pub fn cookies(&self, server: &str) -> CookieJar {
         self.jars.lock().unwrap().get(&server_of(server)).cloned().unwrap_or_default()
     }
 
     /// Puts a server's cookies in place of those there are.
-    pub fn keep(&self, server: &str, cookies: Jar) {
+    pub fn keep(&self, server: &str, cookies: CookieJar) {
         self.jars.lock().unwrap().insert(server_of(server), cookies);
     }
 
     /// Signs in at the provider that a server has sent the browser to, and stops where that sends it back to the server.
-    pub async fn sign_in_at_provider(&self, start: &Answer, server: &str, login: &str) -> String {
+    pub async fn sign_in_at_provider(&self, start: &ServerResponse, server: &str, login: &str) -> String {
         let mut next = location(start);
         let mut answer = self.get(&next).await;
         for _ in 0..20 {
@@ -94,7 +94,8 @@ impl Browser {
                 continue;
             }
             answer.is(200);
-            let (action, prompt) = (attribute(&answer, "action"), attribute(&answer, "name=\"prompt\" value"));
+            let action = attribute(&answer, "action");
+            let prompt = attribute(&answer, "name=\"prompt\" value");
             next = Url::parse(&next).unwrap().join(&action.unwrap()).unwrap().to_string();
             let prompt = prompt.unwrap_or_default();
             answer = self.submit(&next, &[("prompt", &prompt), ("login", login), ("password", "any")]).await;
@@ -103,7 +104,7 @@ impl Browser {
     }
 
     /// Says no at the provider, and stops where that sends the browser back to the server.
-    pub async fn decline_at_provider(&self, start: &Answer, server: &str) -> String {
+    pub async fn decline_at_provider(&self, start: &ServerResponse, server: &str) -> String {
         let first = location(start);
         let page = location(&self.get(&first).await);
         let page = Url::parse(&first).unwrap().join(&page).unwrap().to_string();
@@ -117,13 +118,13 @@ impl Browser {
 
 /// Where a browser is sent.
 #[track_caller]
-pub fn location(answer: &Answer) -> String {
+pub fn location(answer: &ServerResponse) -> String {
     assert!(matches!(answer.status, 302 | 303), "{answer:#?}");
     answer.header("location").to_owned()
 }
 
 /// An attribute's first value in a page.
-fn attribute(page: &Answer, name: &str) -> Option<String> {
+fn attribute(page: &ServerResponse, name: &str) -> Option<String> {
     let value = page.text.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
     Some(value.replace("&#38;", "&").replace("&amp;", "&").replace("&#x2f;", "/"))
 }

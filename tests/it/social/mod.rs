@@ -2,13 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod accounts;
-mod bound;
+mod attempts;
 pub mod browser;
+mod concurrency;
 mod issuer;
 pub mod provider;
 mod refusals;
 mod sign_in;
-mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::token::claims;
-use crate::support::{Answer, TestServer};
+use crate::support::{ServerResponse, TestServer};
 use browser::{Browser, location};
 use provider::IdentityProvider;
 
@@ -26,12 +26,12 @@ use provider::IdentityProvider;
 const WELCOME: &str = "/welcome?from=here";
 
 /// A provider, and a server that offers it.
-struct Stage {
+struct SocialFixture {
     provider: IdentityProvider,
     server: TestServer,
 }
 
-impl Stage {
+impl SocialFixture {
     /// None where the provider can't run.
     async fn set() -> Option<Self> {
         Self::with("").await
@@ -63,7 +63,7 @@ impl Stage {
     }
 
     /// What somebody who isn't signed in at the provider does there.
-    async fn visits(&self, browser: &Browser, start: &Answer, login: &str) -> String {
+    async fn sign_in_at_provider(&self, browser: &Browser, start: &ServerResponse, login: &str) -> String {
         browser.keep(&self.provider.url, BTreeMap::new());
         let callback = browser.sign_in_at_provider(start, &self.server.url, login).await;
         self.tick();
@@ -73,18 +73,18 @@ impl Stage {
     /// Goes to a provider, signs in there and is sent back: the URL that it is sent back to.
     async fn callback(&self, browser: &Browser, provider: &str, login: &str) -> String {
         let start = browser.get(&self.url(&format!("/{provider}/"))).await;
-        self.visits(browser, &start, login).await
+        self.sign_in_at_provider(browser, &start, login).await
     }
 
     /// As [`Stage::callback`], and what the server says to it.
-    async fn comes_back(&self, browser: &Browser, provider: &str, login: &str) -> Answer {
+    async fn finish_callback(&self, browser: &Browser, provider: &str, login: &str) -> ServerResponse {
         let callback = self.callback(browser, provider, login).await;
         browser.get(&callback).await
     }
 
     /// As [`Stage::comes_back`], where it works. The token in the cookie.
-    async fn signs_in(&self, browser: &Browser, provider: &str, login: &str) -> String {
-        let answer = self.comes_back(browser, provider, login).await;
+    async fn sign_in(&self, browser: &Browser, provider: &str, login: &str) -> String {
+        let answer = self.finish_callback(browser, provider, login).await;
         assert_eq!(location(&answer), WELCOME, "{answer:#?}");
         self.token(browser).unwrap()
     }
@@ -97,22 +97,22 @@ impl Stage {
     /// The name of the user whom a token is for.
     fn name(&self, token: &str) -> String {
         let claims = claims(token);
-        self.ask(&format!("SELECT username FROM users WHERE id = {}", claims["userid"].as_str().unwrap()))
+        self.query(&format!("SELECT username FROM users WHERE id = {}", claims["userid"].as_str().unwrap()))
     }
 
     /// A GET's answer.
-    async fn asks(&self, browser: &Browser, path: &str) -> Answer {
+    async fn get(&self, browser: &Browser, path: &str) -> ServerResponse {
         browser.get(&self.url(path)).await
     }
 
     /// The answer to a POST by somebody who is signed in by the cookie, from a page of the server's own.
-    async fn posts(&self, browser: &Browser, path: &str, body: &Value) -> Answer {
+    async fn post(&self, browser: &Browser, path: &str, body: &Value) -> ServerResponse {
         let request = browser.request(Method::POST, &self.url(path)).header("origin", &self.server.url).json(body);
         browser.send(request).await
     }
 
     /// The page that people get as the answer to a request, with every `/` of it as it is.
-    async fn page(&self, browser: &Browser, request: reqwest::RequestBuilder) -> Answer {
+    async fn page(&self, browser: &Browser, request: reqwest::RequestBuilder) -> ServerResponse {
         let mut page = browser.send(request.header("accept", "text/html,*/*;q=0.8")).await;
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{page:#?}");
         page.text = page.text.replace("&#x2f;", "/");
@@ -120,14 +120,14 @@ impl Stage {
     }
 
     /// Begins linking as somebody who is signed in, goes to the provider and comes back.
-    async fn links(&self, browser: &Browser, provider: &str, login: &str) -> Answer {
-        let start = self.posts(browser, &format!("/{provider}/"), &Value::Null).await;
-        let callback = self.visits(browser, &start, login).await;
+    async fn link(&self, browser: &Browser, provider: &str, login: &str) -> ServerResponse {
+        let start = self.post(browser, &format!("/{provider}/"), &Value::Null).await;
+        let callback = self.sign_in_at_provider(browser, &start, login).await;
         browser.get(&callback).await
     }
 
     /// Signs in to a browser with a password, as `/auth` does by its cookie.
-    async fn enters(&self, browser: &Browser, name: &str) {
+    async fn sign_in_with_password(&self, browser: &Browser, name: &str) {
         let body = serde_json::json!({"username": name, "password": crate::support::PASSWORD});
         let request = browser.request(Method::POST, &self.url("/auth")).json(&body);
         browser.send(request).await.is(200);
@@ -139,18 +139,18 @@ impl Stage {
 
     /// How many users, accounts at providers and sessions there are.
     fn count(&self) -> [i64; 3] {
-        ["users", "social_accounts", "sessions"].map(|table| self.ask(&format!("SELECT count(*) FROM {table}")))
+        ["users", "social_accounts", "sessions"].map(|table| self.query(&format!("SELECT count(*) FROM {table}")))
     }
 
     /// The one value a query answers.
-    fn ask<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
+    fn query<T: rusqlite::types::FromSql>(&self, query: &str) -> T {
         self.database().query_row(query, [], |row| row.get(0)).unwrap()
     }
 }
 
 /// That the answer says no in these words, as JSON, and leaves nothing but what it takes away.
 #[track_caller]
-fn refuses(answer: &Answer, words: &str, what: &str) {
+fn assert_refused(answer: &ServerResponse, words: &str, what: &str) {
     assert_eq!(answer.status, 400, "{what}: {answer:#?}");
     let status = answer.json()["status"].as_str().unwrap_or_default().to_owned();
     assert!(status.contains(words), "{what}: {answer:#?}");

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::Answer;
-use crate::support::binary::skipped;
+use crate::support::ServerResponse;
+use crate::support::skip::skip;
 
 /// Every name a provider has in these tests, which is also the route it comes back to.
 const NAMES: &[&str] = &["google", "github", "facebook", "corp", "public", "post"];
@@ -27,14 +27,14 @@ impl IdentityProvider {
     pub fn start() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         if !root.join(".test-tools/node/node_modules/oidc-provider").exists() {
-            skipped("the identity provider: no packages in .test-tools/node; run scripts/test");
+            skip(".test-tools/node has no packages; run scripts/test-tools");
             return None;
         }
         let version = Command::new("node").arg("--version").output().map(|said| said.stdout).unwrap_or_default();
         let version = String::from_utf8(version).unwrap();
         let major = version.trim_start_matches('v').split('.').next().unwrap_or_default();
         if major.parse::<u32>().unwrap_or_default() < 20 {
-            skipped(&format!("the identity provider: Node.js 20 is needed, this is {version:?}"));
+            skip(&format!("Node.js 20 is needed, this is {version:?}"));
             return None;
         }
         let mut command = Command::new("node");
@@ -60,25 +60,25 @@ impl IdentityProvider {
     }
 
     async fn put(&self, what: &str, body: String) {
-        Answer::to(self.client.put(format!("{}/-/{what}", self.url)).body(body)).await.is(200);
+        ServerResponse::send(self.client.put(format!("{}/-/{what}", self.url)).body(body)).await.is(200);
     }
 
     async fn seen(&self) -> Value {
-        Answer::to(self.client.get(format!("{}/-/seen", self.url))).await.json()
+        ServerResponse::send(self.client.get(format!("{}/-/seen", self.url))).await.json()
     }
 
     /// How often one of its routes was asked.
-    pub async fn asked(&self, place: &str) -> u64 {
+    pub async fn request_count(&self, place: &str) -> u64 {
         self.seen().await["asked"][place].as_u64().unwrap_or(0)
     }
 
     /// How often somebody went where it redirected them from a route that is not for browsers.
-    pub async fn followed(&self) -> u64 {
+    pub async fn followed_redirects(&self) -> u64 {
         self.seen().await["followed"].as_u64().unwrap()
     }
 
     /// Every code and token it has given out.
-    pub async fn given(&self) -> Vec<String> {
+    pub async fn issued_secrets(&self) -> Vec<String> {
         let seen = self.seen().await;
         seen["given"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     }
@@ -91,7 +91,8 @@ impl IdentityProvider {
 
     /// The settings of a server that offers it under every name.
     pub fn settings(&self) -> String {
-        let (url, id) = (&self.url, "client_id = 'countersign'");
+        let url = &self.url;
+        let id = "client_id = 'countersign'";
         let secret = format!("client_secret = '{}'", self.secret);
         format!(
             "[social]\nauthed_url = '/welcome?from=here'\nlogout_url = '/bye'\n\

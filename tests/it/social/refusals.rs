@@ -1,7 +1,7 @@
 //! A provider that lies, talks nonsense or is gone: each row is one way to, what the caller is told, and nothing is made.
 
 use super::browser::Browser;
-use super::{Stage, refuses};
+use super::{SocialFixture, assert_refused};
 use crate::support::TestServer;
 
 const UNTRUSTED: &str = "not to be trusted";
@@ -14,46 +14,46 @@ const NOT_BEGUN: &str = "not begun in this browser";
 
 /// Each fault of the provider's is refused in these words, by the same server, and leaves nothing behind.
 async fn table(provider: &str, rows: &[(&str, &str)]) {
-    let Some(stage) = Stage::set().await else { return };
+    let Some(stage) = SocialFixture::set().await else { return };
     for (fault, words) in rows {
         stage.provider.fault(fault).await;
         let browser = Browser::new();
-        let answer = stage.comes_back(&browser, provider, "anna").await;
-        refuses(&answer, words, &format!("{provider}, {fault}"));
+        let answer = stage.finish_callback(&browser, provider, "anna").await;
+        assert_refused(&answer, words, &format!("{provider}, {fault}"));
         assert_eq!(stage.count(), [0, 0, 0], "{provider}, {fault}");
         // A callback uses up the attempt it belongs to, and no other.
         let left = usize::from(*words == NOT_BEGUN);
         assert_eq!(browser.cookies(&stage.server.url).len(), left, "{provider}, {fault}");
     }
-    assert_eq!(stage.provider.followed().await, 0, "no redirect is followed");
+    assert_eq!(stage.provider.followed_redirects().await, 0, "no redirect is followed");
     // It was the fault each time, and nothing is left of it.
     stage.provider.fault("").await;
-    stage.signs_in(&Browser::new(), provider, "anna").await;
+    stage.sign_in(&Browser::new(), provider, "anna").await;
     assert_eq!(stage.count(), [1, 1, 1]);
 }
 
 /// As [`table`], each row on a server of its own: what was fetched before doesn't help.
 async fn fresh_table(provider: &str, rows: &[(&str, &str)]) {
-    let Some(mut stage) = Stage::set().await else { return };
+    let Some(mut stage) = SocialFixture::set().await else { return };
     for (fault, words) in rows {
         stage.provider.fault(fault).await;
         let browser = Browser::new();
         let start = browser.get(&stage.url(&format!("/{provider}/"))).await;
         let what = format!("{provider}, {fault}");
         if start.status == 302 {
-            let callback = stage.visits(&browser, &start, "anna").await;
-            refuses(&browser.get(&callback).await, words, &what);
+            let callback = stage.sign_in_at_provider(&browser, &start, "anna").await;
+            assert_refused(&browser.get(&callback).await, words, &what);
         } else {
-            refuses(&start, words, &what);
+            assert_refused(&start, words, &what);
         }
         assert_eq!(stage.count(), [0, 0, 0], "{what}");
         stage.provider.fault("").await;
         // Once it is well again, so is the sign-in, with no restart. Keys are asked for again after half a minute.
         stage.server.clock.advance(std::time::Duration::from_secs(31));
-        stage.signs_in(&browser, provider, "anna").await;
+        stage.sign_in(&browser, provider, "anna").await;
         stage.server = TestServer::with(&stage.provider.settings()).await;
     }
-    assert_eq!(stage.provider.followed().await, 0, "no redirect is followed");
+    assert_eq!(stage.provider.followed_redirects().await, 0, "no redirect is followed");
 }
 
 const ID_TOKENS: &[(&str, &str)] = &[
@@ -112,17 +112,17 @@ const ANSWERS: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn no_id_token_but_the_right_one_is_taken() {
+async fn only_the_valid_id_token_is_accepted() {
     table("corp", ID_TOKENS).await;
 }
 
 #[tokio::test]
-async fn google_is_believed_no_more_than_others() {
+async fn google_responses_are_verified_like_others() {
     table("google", ID_TOKENS).await;
 }
 
 #[tokio::test]
-async fn an_openid_provider_may_answer_anything() {
+async fn any_openid_provider_response_is_handled() {
     let own = [
         ("id_token:missing", NONSENSE),
         ("userinfo:other-sub", UNTRUSTED),
@@ -140,7 +140,7 @@ async fn an_openid_provider_may_answer_anything() {
 }
 
 #[tokio::test]
-async fn github_may_answer_anything() {
+async fn any_github_response_is_handled() {
     let own = [
         ("userinfo:no-id", NONSENSE),
         ("userinfo:odd-types", NONSENSE),
@@ -153,7 +153,7 @@ async fn github_may_answer_anything() {
 }
 
 #[tokio::test]
-async fn facebook_may_answer_anything() {
+async fn any_facebook_response_is_handled() {
     let own = [
         ("userinfo:no-id", NONSENSE),
         ("userinfo:odd-types", NONSENSE),
@@ -164,7 +164,7 @@ async fn facebook_may_answer_anything() {
 }
 
 #[tokio::test]
-async fn a_description_that_is_wrong_or_missing_leads_nowhere() {
+async fn an_invalid_or_missing_discovery_document_is_rejected() {
     let rows = [
         ("discovery:issuer", UNTRUSTED),
         ("discovery:slash", UNTRUSTED),
@@ -185,7 +185,7 @@ async fn a_description_that_is_wrong_or_missing_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn keys_that_are_wrong_or_missing_prove_nothing() {
+async fn invalid_or_missing_provider_keys_are_rejected() {
     let rows = [
         ("jwks:no-keys", UNTRUSTED),
         ("jwks:html", NONSENSE),
@@ -201,13 +201,13 @@ async fn keys_that_are_wrong_or_missing_prove_nothing() {
 
 /// One provider for all, for each waits as long as the server does.
 #[tokio::test]
-async fn a_silent_provider_is_not_waited_for_for_ever() {
-    let Some(stage) = Stage::set().await else { return };
+async fn a_silent_provider_times_out_slow() {
+    let Some(stage) = SocialFixture::set().await else { return };
     let silent = async |provider: &str, place: &str| {
         let browser = Browser::new();
         let callback = stage.callback(&browser, provider, "anna").await;
         stage.provider.fault(&format!("{place}:silent")).await;
-        refuses(&browser.get(&callback).await, UNREACHABLE, place);
+        assert_refused(&browser.get(&callback).await, UNREACHABLE, place);
         stage.provider.fault("").await;
     };
     silent("corp", "token").await;
@@ -215,21 +215,21 @@ async fn a_silent_provider_is_not_waited_for_for_ever() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_gone_is_told_to_be() {
-    let Some(mut stage) = Stage::set().await else { return };
+async fn an_unreachable_provider_is_reported() {
+    let Some(mut stage) = SocialFixture::set().await else { return };
     let browser = Browser::new();
     let callback = stage.callback(&browser, "google", "anna").await;
     stage.provider.end();
-    refuses(&browser.get(&callback).await, UNREACHABLE, "the callback");
-    refuses(&stage.asks(&browser, "/corp/").await, UNREACHABLE, "the way there, which is described there");
+    assert_refused(&browser.get(&callback).await, UNREACHABLE, "the callback");
+    assert_refused(&stage.get(&browser, "/corp/").await, UNREACHABLE, "the way there, which is described there");
     assert_eq!(stage.count(), [0, 0, 0]);
 }
 
 /// A GitHub account whose addresses can't be had, or make no sense, is one without an address.
 #[tokio::test]
-async fn github_addresses_that_make_no_sense_are_none() {
-    let Some(stage) = Stage::set().await else { return };
+async fn invalid_github_addresses_are_ignored() {
+    let Some(stage) = SocialFixture::set().await else { return };
     stage.provider.fault("emails:none").await;
-    stage.signs_in(&Browser::new(), "github", "anna").await;
-    assert_eq!(stage.ask::<i64>("SELECT count(*) FROM users WHERE email IS NULL"), 1);
+    stage.sign_in(&Browser::new(), "github", "anna").await;
+    assert_eq!(stage.query::<i64>("SELECT count(*) FROM users WHERE email IS NULL"), 1);
 }

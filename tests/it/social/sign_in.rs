@@ -7,33 +7,34 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::browser::{Browser, location};
-use super::{Stage, WELCOME};
+use super::{SocialFixture, WELCOME};
 use crate::support::token::claims;
-use crate::support::{Answer, TestServer};
+use crate::support::{ServerResponse, TestServer};
 
 const PROVIDERS: [&str; 6] = ["google", "github", "facebook", "corp", "public", "post"];
 
 /// The parameters of the URL that a browser is sent to.
-fn sent(answer: &Answer) -> Vec<(String, String)> {
+fn redirect_parameters(answer: &ServerResponse) -> Vec<(String, String)> {
     let url = url::Url::parse(&location(answer)).unwrap();
     url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
-fn parameter(answer: &Answer, name: &str) -> String {
-    let mut found = sent(answer).into_iter().filter(|(key, _)| key == name);
+fn parameter(answer: &ServerResponse, name: &str) -> String {
+    let mut found = redirect_parameters(answer).into_iter().filter(|(key, _)| key == name);
     let (Some((_, value)), None) = (found.next(), found.next()) else { panic!("not one {name} in {answer:#?}") };
     value
 }
 
 #[tokio::test]
-async fn every_provider_signs_somebody_in() {
-    let Some(stage) = Stage::set().await else { return };
+async fn every_provider_signs_a_user_in() {
+    let Some(stage) = SocialFixture::set().await else { return };
     for provider in PROVIDERS {
         // The one whose client shows its secret in the form.
         stage.provider.fault(if provider == "post" { "discovery:post-only" } else { "" }).await;
-        let (browser, login) = (Browser::new(), format!("anna-{provider}"));
+        let browser = Browser::new();
+        let login = format!("anna-{provider}");
         let [users, accounts, sessions] = stage.count();
-        let token = stage.signs_in(&browser, provider, &login).await;
+        let token = stage.sign_in(&browser, provider, &login).await;
         assert_eq!(stage.count(), [users + 1, accounts + 1, sessions + 1], "{provider}");
         let claims = claims(&token);
         assert_eq!(claims["provider"], provider, "{claims}");
@@ -41,21 +42,21 @@ async fn every_provider_signs_somebody_in() {
             assert_eq!(stage.name(&token), login, "{claims}");
         }
         assert!(stage.server.opens(&token).await, "{provider}");
-        assert_eq!(stage.asks(&browser, "/social/provider/").await.is(200).json(), json!({"provider": provider}));
+        assert_eq!(stage.get(&browser, "/social/provider/").await.is(200).json(), json!({"provider": provider}));
 
         // The address comes along where the provider has verified it: at Facebook that is not known.
         let email = format!("SELECT count(*) FROM users WHERE email = '{login}@example.com' AND email_verified = 1");
-        assert_eq!(stage.ask::<i64>(&email), i64::from(provider != "facebook"), "{provider}");
+        assert_eq!(stage.query::<i64>(&email), i64::from(provider != "facebook"), "{provider}");
 
         // Once more, from another browser: the same account.
-        stage.signs_in(&Browser::new(), provider, &login).await;
+        stage.sign_in(&Browser::new(), provider, &login).await;
         assert_eq!(stage.count(), [users + 1, accounts + 1, sessions + 2], "{provider}");
     }
 }
 
 #[tokio::test]
-async fn the_way_there_is_bound_to_the_browser() {
-    let Some(stage) = Stage::set().await else { return };
+async fn the_redirect_is_bound_to_the_browser() {
+    let Some(stage) = SocialFixture::set().await else { return };
     for provider in PROVIDERS {
         let browser = Browser::new();
         let first = browser.get(&stage.url(&format!("/{provider}/"))).await;
@@ -78,11 +79,11 @@ async fn the_way_there_is_bound_to_the_browser() {
         }
     }
     // Nobody was asked for a token yet, and nothing is stored.
-    assert_eq!((stage.provider.asked("token").await, stage.count()), (0, [0, 0, 0]));
+    assert_eq!((stage.provider.request_count("token").await, stage.count()), (0, [0, 0, 0]));
 }
 
 #[tokio::test]
-async fn a_cookie_of_an_https_server_goes_nowhere_else() {
+async fn an_https_cookie_has_the_host_prefix() {
     let settings = "server.public_url = 'https://auth.example.com'\n\
         [social.github]\nclient_id = 'us'\nclient_secret = 'hush'\nauthorize_url = 'https://github.example.com/in'\n";
     let server = TestServer::with(settings).await;
@@ -95,11 +96,11 @@ async fn a_cookie_of_an_https_server_goes_nowhere_else() {
 
 #[tokio::test]
 async fn a_token_is_renewed_by_the_cookie_and_keeps_its_provider() {
-    let Some(stage) = Stage::set().await else { return };
+    let Some(stage) = SocialFixture::set().await else { return };
     let browser = Browser::new();
-    let token = stage.signs_in(&browser, "corp", "anna").await;
+    let token = stage.sign_in(&browser, "corp", "anna").await;
     stage.server.clock.advance(Duration::from_mins(1));
-    let renewed = stage.posts(&browser, "/renew_token", &json!({})).await;
+    let renewed = stage.post(&browser, "/renew_token", &json!({})).await;
     let renewed = renewed.is(200).json()["token"].as_str().unwrap().to_owned();
     let [before, after] = [&token, &renewed].map(|token| claims(token));
     for same in ["sub", "sid", "provider", "aud"] {
@@ -109,8 +110,8 @@ async fn a_token_is_renewed_by_the_cookie_and_keeps_its_provider() {
 }
 
 #[tokio::test]
-async fn id_tokens_come_in_more_than_one_good_shape() {
-    let Some(stage) = Stage::set().await else { return };
+async fn every_valid_id_token_form_is_accepted() {
+    let Some(stage) = SocialFixture::set().await else { return };
     for (provider, fault) in [
         ("corp", "id_token:full"),
         ("corp", "id_token:aud-list"),
@@ -121,34 +122,34 @@ async fn id_tokens_come_in_more_than_one_good_shape() {
         ("corp", "token:no-refresh-token"),
     ] {
         stage.provider.fault(fault).await;
-        stage.signs_in(&Browser::new(), provider, "anna").await;
+        stage.sign_in(&Browser::new(), provider, "anna").await;
     }
     // An ID token that tells the address saves a question.
     stage.provider.fault("id_token:full").await;
-    let asked = stage.provider.asked("userinfo").await;
-    stage.signs_in(&Browser::new(), "corp", "anna").await;
-    assert_eq!(stage.provider.asked("userinfo").await, asked);
+    let asked = stage.provider.request_count("userinfo").await;
+    stage.sign_in(&Browser::new(), "corp", "anna").await;
+    assert_eq!(stage.provider.request_count("userinfo").await, asked);
     assert_eq!(stage.count()[1], 2, "google's anna and corp's");
 }
 
 #[tokio::test]
-async fn what_a_provider_publishes_is_asked_once_and_not_for_every_sign_in() {
-    let Some(stage) = Stage::set().await else { return };
+async fn provider_documents_are_cached_across_sign_ins() {
+    let Some(stage) = SocialFixture::set().await else { return };
     for login in ["anna", "bert", "carl"] {
-        stage.signs_in(&Browser::new(), "corp", login).await;
+        stage.sign_in(&Browser::new(), "corp", login).await;
     }
-    assert_eq!((stage.provider.asked("discovery").await, stage.provider.asked("jwks").await), (1, 1));
+    assert_eq!((stage.provider.request_count("discovery").await, stage.provider.request_count("jwks").await), (1, 1));
     // Whoever invents keys can't make it ask at will.
     stage.provider.fault("id_token:unknown-kid").await;
     for _ in 0..5 {
-        stage.comes_back(&Browser::new(), "corp", "anna").await.is(400);
+        stage.finish_callback(&Browser::new(), "corp", "anna").await.is(400);
     }
-    assert!(stage.provider.asked("jwks").await <= 2);
+    assert!(stage.provider.request_count("jwks").await <= 2);
 }
 
 #[tokio::test]
-async fn names_are_made_that_fit_and_are_free() {
-    let Some(stage) = Stage::with_anna().await else { return };
+async fn new_user_names_are_valid_and_unique() {
+    let Some(stage) = SocialFixture::with_anna().await else { return };
     for (login, person, expected) in [
         ("anna", json!({"email": "other@example.com"}), "anna-2"),
         ("ANNA2", json!({"preferred_username": "ANNA", "email": null}), "ANNA-3"),
@@ -157,7 +158,7 @@ async fn names_are_made_that_fit_and_are_free() {
         ("mail", json!({"preferred_username": "somebody@example.com"}), "somebody"),
     ] {
         stage.provider.person(login, &person).await;
-        let token = stage.signs_in(&Browser::new(), "corp", login).await;
+        let token = stage.sign_in(&Browser::new(), "corp", login).await;
         let name = stage.name(&token);
         assert!(name.chars().count() <= 150 && !name.contains('\u{202e}') && !name.contains('@'), "{name}");
         assert!(expected.is_empty() || name == expected, "{login}: {name}");
@@ -175,15 +176,19 @@ fn bytes_of(folder: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn nothing_a_provider_gives_is_kept_in_clear() {
-    let Some(stage) = Stage::set().await else { return };
+async fn provider_tokens_are_stored_sealed() {
+    let Some(stage) = SocialFixture::set().await else { return };
     let browser = Browser::new();
     for provider in ["google", "github", "facebook", "corp"] {
-        stage.signs_in(&browser, provider, "anna").await;
-        let told = stage.asks(&browser, "/social/token/").await.is(200).json();
-        assert!(stage.provider.given().await.iter().any(|one| told["token"] == one.as_str()), "{provider}: {told}");
+        stage.sign_in(&browser, provider, "anna").await;
+        let told = stage.get(&browser, "/social/token/").await.is(200).json();
+        assert!(
+            stage.provider.issued_secrets().await.iter().any(|one| told["token"] == one.as_str()),
+            "{provider}: {told}"
+        );
     }
-    let (kept, given) = (bytes_of(&stage.server.path("data")), stage.provider.given().await);
+    let kept = bytes_of(&stage.server.path("data"));
+    let given = stage.provider.issued_secrets().await;
     assert!(kept.windows(4).any(|bytes| bytes == b"anna"), "the files were read");
     assert!(given.len() >= 12, "{given:?}");
     for secret in given.iter().chain([&stage.provider.secret]) {
@@ -192,7 +197,7 @@ async fn nothing_a_provider_gives_is_kept_in_clear() {
 }
 
 #[tokio::test]
-async fn what_is_not_configured_is_not_there() {
+async fn an_unconfigured_provider_is_not_found() {
     let server = TestServer::start().await;
     let browser = Browser::new();
     for path in ["/google/", "/github/", "/facebook/", "/google/callback/", "/github/callback/?code=a&state=b"] {
@@ -204,39 +209,39 @@ async fn what_is_not_configured_is_not_there() {
     server.register("anna").await;
     let token = server.token("anna").await;
     for path in ["/google_refresh/", "/github_refresh/"] {
-        let answer = Answer::to(server.request(reqwest::Method::GET, path).bearer_auth(&token)).await;
+        let answer = ServerResponse::send(server.request(reqwest::Method::GET, path).bearer_auth(&token)).await;
         assert_eq!(answer.is(404).json(), json!({"status": ""}), "{path}");
     }
 }
 
 #[tokio::test]
-async fn accounts_are_made_only_while_registration_is_open() {
-    let Some(stage) = Stage::set().await else { return };
-    stage.signs_in(&Browser::new(), "corp", "anna").await;
+async fn accounts_are_created_only_while_registration_is_open() {
+    let Some(stage) = SocialFixture::set().await else { return };
+    stage.sign_in(&Browser::new(), "corp", "anna").await;
     stage.server.set("registration.open", "false").await;
-    let answer = stage.comes_back(&Browser::new(), "corp", "bert").await;
+    let answer = stage.finish_callback(&Browser::new(), "corp", "bert").await;
     assert!(answer.is(403).json()["status"].as_str().unwrap().contains("by an operator"), "{answer:#?}");
     assert_eq!(stage.count(), [1, 1, 1]);
-    stage.signs_in(&Browser::new(), "corp", "anna").await;
+    stage.sign_in(&Browser::new(), "corp", "anna").await;
 }
 
 #[tokio::test]
-async fn people_are_told_by_a_page_and_programs_by_json() {
-    let Some(stage) = Stage::set().await else { return };
+async fn errors_are_pages_for_browsers_and_json_for_programs() {
+    let Some(stage) = SocialFixture::set().await else { return };
     let browser = Browser::new();
-    let start = stage.asks(&browser, "/corp/").await;
+    let start = stage.get(&browser, "/corp/").await;
     let callback = browser.decline_at_provider(&start, &stage.server.url).await;
     let request = browser.request(reqwest::Method::GET, &callback).header("accept", "text/html,*/*;q=0.8");
     let page = browser.send(request).await;
     assert_eq!(page.is(400).header("content-type"), "text/html; charset=utf-8");
     assert!(page.text.to_lowercase().contains("you did not let the provider tell who you are"), "{page:#?}");
     assert!(page.header("content-security-policy").contains("default-src 'none'") && !page.text.contains("<script"));
-    let start = stage.asks(&browser, "/corp/").await;
+    let start = stage.get(&browser, "/corp/").await;
     let callback = browser.decline_at_provider(&start, &stage.server.url).await;
-    super::refuses(&browser.get(&callback).await, "you did not let the provider tell", "a program");
+    super::assert_refused(&browser.get(&callback).await, "you did not let the provider tell", "a program");
     assert_eq!(stage.count(), [0, 0, 0]);
 
-    let list = stage.asks(&browser, "/social/").await;
+    let list = stage.get(&browser, "/social/").await;
     assert_eq!(list.is(200).header("content-type"), "text/html; charset=utf-8");
     for provider in PROVIDERS {
         assert!(
@@ -248,11 +253,10 @@ async fn people_are_told_by_a_page_and_programs_by_json() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_goes_where_the_settings_say_and_nowhere_else() {
-    let Some(stage) = Stage::set().await else { return };
+async fn a_callback_redirects_only_to_the_configured_destination() {
+    let Some(stage) = SocialFixture::set().await else { return };
     let browser = Browser::new();
-    let start =
-        stage.asks(&browser, "/corp/?next=https://evil.example.com&redirect_uri=https://evil.example.com").await;
+    let start = stage.get(&browser, "/corp/?next=https://evil.example.com&redirect_uri=https://evil.example.com").await;
     assert!(!location(&start).contains("evil"), "{start:#?}");
     let callback = browser.sign_in_at_provider(&start, &stage.server.url, "anna").await;
     let back = format!("{callback}&next=https://evil.example.com&authed_url=//evil.example.com");

@@ -11,22 +11,23 @@ use std::thread;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Answer, PASSWORD, QUICK_HASHES, copy_keys, settle};
+use super::skip::skip;
+use super::{PASSWORD, QUICK_HASHES, ServerResponse, copy_keys, settle};
 
 /// A folder that commands and servers run in.
-pub struct Folder {
+pub struct TestFolder {
     folder: TempDir,
 }
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Ran {
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ran {
+impl CommandOutput {
     /// What went to stdout, if the command ended with this code.
     #[track_caller]
     pub fn is(&self, code: i32) -> &str {
@@ -50,7 +51,7 @@ impl Ran {
     }
 }
 
-impl Folder {
+impl TestFolder {
     /// A folder without keys.
     pub fn empty() -> Self {
         let folder = Self { folder: tempfile::tempdir().unwrap() };
@@ -90,12 +91,12 @@ impl Folder {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> CommandOutput {
         finish(self.command(arguments), "")
     }
 
     /// Runs a command with something to read.
-    pub fn run_with(&self, stdin: &str, arguments: &[&str]) -> Ran {
+    pub fn run_with(&self, stdin: &str, arguments: &[&str]) -> CommandOutput {
         finish(self.command(arguments), stdin)
     }
 
@@ -144,29 +145,24 @@ impl Folder {
 }
 
 /// Runs a command of any kind to its end.
-pub fn finish(mut command: Command, stdin: &str) -> Ran {
+pub fn finish(mut command: Command, stdin: &str) -> CommandOutput {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A command that refuses before it reads is no fault of the writer's.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    CommandOutput { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// `openssl`, to its end; None and a loud word where it is not installed.
-pub fn openssl(folder: &Path, arguments: &[&str]) -> Option<Ran> {
+/// Runs `openssl` to its end. Skips the test and returns None where it is not installed.
+pub fn openssl(folder: &Path, arguments: &[&str]) -> Option<CommandOutput> {
     let mut command = Command::new("openssl");
     command.args(arguments).current_dir(folder);
     if Command::new("openssl").arg("version").output().is_err() {
-        skipped("openssl is not installed");
+        skip("openssl is not installed");
         return None;
     }
     Some(finish(command, ""))
-}
-
-/// Says loudly that a test can't run here. Not by `eprintln`, which a test that passes keeps to itself.
-pub fn skipped(why: &str) {
-    std::io::stderr().write_all(format!("SKIPPED: {why}\n").as_bytes()).unwrap();
 }
 
 /// A server in a process of its own. It is killed with the value.
@@ -182,7 +178,8 @@ pub struct Binary {
 impl Binary {
     async fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-        let (log, said) = (Arc::new(Mutex::new(String::new())), child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let said = child.stderr.take().unwrap();
         let written = Arc::clone(&log);
         thread::spawn(move || {
             for line in BufReader::new(said).lines().map_while(Result::ok) {
@@ -210,14 +207,14 @@ impl Binary {
     }
 
     /// A GET's answer.
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::to(self.client.get(format!("{}{path}", self.url))).await
+    pub async fn get(&self, path: &str) -> ServerResponse {
+        ServerResponse::send(self.client.get(format!("{}{path}", self.url))).await
     }
 
     /// The answer to a POST of JSON, by whoever has the token if one is given.
-    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> ServerResponse {
         let request = self.client.post(format!("{}{path}", self.url)).json(body);
-        Answer::to(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
+        ServerResponse::send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
     }
 
     /// A token for a user, by a sign-in of its own.

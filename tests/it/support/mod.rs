@@ -2,9 +2,11 @@
 //! runs it ([`binary`]), and other people's verifiers ([`verifier`]). Judges nothing of the product.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-pub mod answer;
 pub mod binary;
 pub mod mail;
+pub mod response;
+#[path = "../../skip.rs"]
+pub mod skip;
 pub mod token;
 pub mod verifier;
 
@@ -16,19 +18,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign::app;
-use countersign::chance::Chance;
 use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::crypto::key_dir::{KeyDir, KeyDirOptions};
 use countersign::domain::algorithm::Algorithm;
 use countersign::issuer::Issuer;
+use countersign::random::Random;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use answer::Answer;
+pub use response::ServerResponse;
 
 /// The password of every user the tests make.
 pub const PASSWORD: &str = "correct horse battery";
@@ -76,7 +78,7 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let config = config.listening_on(address);
         // Seeded by the time: what follows a restart must not get the ids of what came before it.
-        let chance = Chance::seeded(clock.now().unix().unsigned_abs());
+        let chance = Random::seeded(clock.now().unix().unsigned_abs());
         let issuer = app::build(&config, clock.clone(), chance).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&issuer);
@@ -113,8 +115,8 @@ impl TestServer {
     }
 
     /// A GET's answer.
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::GET, path)).await
+    pub async fn get(&self, path: &str) -> ServerResponse {
+        ServerResponse::send(self.request(Method::GET, path)).await
     }
 
     /// A POST of JSON.
@@ -123,18 +125,18 @@ impl TestServer {
     }
 
     /// The answer to a POST of JSON.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        Answer::to(self.posting(path, body)).await
+    pub async fn post(&self, path: &str, body: &Value) -> ServerResponse {
+        ServerResponse::send(self.posting(path, body)).await
     }
 
     /// The answer to a POST of JSON by a caller at that address.
-    pub async fn post_from(&self, address: &str, path: &str, body: &Value) -> Answer {
-        Answer::to(self.posting(path, body).header("x-forwarded-for", address)).await
+    pub async fn post_from(&self, address: &str, path: &str, body: &Value) -> ServerResponse {
+        ServerResponse::send(self.posting(path, body).header("x-forwarded-for", address)).await
     }
 
     /// The answer to a POST of JSON by whoever has the token.
-    pub async fn post_as(&self, token: &str, path: &str, body: &Value) -> Answer {
-        Answer::to(self.posting(path, body).bearer_auth(token)).await
+    pub async fn post_as(&self, token: &str, path: &str, body: &Value) -> ServerResponse {
+        ServerResponse::send(self.posting(path, body).bearer_auth(token)).await
     }
 
     /// Makes a user with [`PASSWORD`] and an address at `example.com`.
@@ -189,7 +191,7 @@ impl TestServer {
     }
 
     /// Does to a user what an operator can do.
-    pub async fn change(&self, name: &str, change: countersign::issuer::users::Change) {
+    pub async fn change(&self, name: &str, change: countersign::issuer::users::UserChange) {
         let user = countersign::issuer::users::find(&self.issuer, name).await.unwrap().unwrap();
         change.run(&user, &self.issuer).await.unwrap();
     }
@@ -237,7 +239,7 @@ pub fn copy_keys(to: &Path) {
             certificate_name: "127.0.0.1".to_owned(),
             default_algorithm: Algorithm::Es256,
         };
-        KeyDir::new(options, Clock::system(), Chance::System).start().unwrap();
+        KeyDir::new(options, Clock::system(), Random::System).start().unwrap();
         folder
     });
     fs::create_dir_all(to).unwrap();

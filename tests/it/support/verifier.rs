@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-use super::binary::skipped;
+use crate::support::skip::skip;
 
 /// A verifier that runs; it ends with the value.
 pub struct Verifier {
@@ -27,13 +27,14 @@ impl Verifier {
         let mut verifiers = Vec::new();
         for (name, program, needed) in makes {
             if !needed.exists() {
-                skipped(&format!("{name}: {} is missing; run scripts/test", needed.display()));
+                skip(&format!("{name}: {} is missing; run scripts/test-tools", needed.display()));
                 continue;
             }
             let mut command = Command::new(program);
             command.arg(root.join("tests/verifiers").join(name)).arg(issuer).args(arguments);
             let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-            let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+            let stdin = child.stdin.take().unwrap();
+            let stdout = BufReader::new(child.stdout.take().unwrap());
             verifiers.push(Self { child, stdin, stdout, name });
         }
         verifiers

@@ -3,28 +3,28 @@
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::super::super::body::JsonBody;
-use super::super::door::text;
-use super::super::trouble::{Trouble, field_problem, problem, sentence};
 use super::email;
 use crate::domain::claims::{Claims, ClaimsError};
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::role::{Role, Roles};
 use crate::domain::strict_json;
 use crate::domain::user::{Email, RealName, User, Username};
+use crate::http::admin::page_error::{PageError, field_problem, problem, sentence};
+use crate::http::admin::sign_in::text;
+use crate::http::body::JsonBody;
 use crate::issuer::Refusal;
-use crate::issuer::users::Edit;
+use crate::issuer::users::UserNames;
 
 /// A field as it was filled in.
 #[derive(Clone, Debug, Default)]
-pub struct Filled {
+pub struct FormField {
     /// What it holds.
     pub text: String,
     /// What is wrong with that, as a sentence; empty where nothing is.
     pub wrong: String,
 }
 
-impl Filled {
+impl FormField {
     fn of(text: impl Into<String>) -> Self {
         Self { text: text.into(), wrong: String::new() }
     }
@@ -38,7 +38,7 @@ impl Filled {
         read.map_err(|wrong| self.wrong = wrong).ok()
     }
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         context! { text => &self.text, wrong => &self.wrong }
     }
 }
@@ -47,15 +47,15 @@ impl Filled {
 #[derive(Clone, Debug, Default)]
 pub struct NameForm {
     /// The name to sign in with.
-    pub username: Filled,
+    pub username: FormField,
     /// The address; may be empty.
-    pub email: Filled,
+    pub email: FormField,
 }
 
 impl NameForm {
     /// As it was sent.
     pub fn read(form: &mut JsonBody) -> Self {
-        Self { username: Filled::read(form, "username"), email: Filled::read(form, "email") }
+        Self { username: FormField::read(form, "username"), email: FormField::read(form, "email") }
     }
 
     /// Name and address; None where one of them can't be.
@@ -71,7 +71,7 @@ impl NameForm {
     }
 
     /// Puts a refusal beside the field it is about; the others are pages of their own.
-    pub fn blame(&mut self, refusal: Refusal) -> Result<(), Trouble> {
+    pub fn assign_refusal(&mut self, refusal: Refusal) -> Result<(), PageError> {
         let about_email = match &refusal {
             Refusal::Taken(field) => *field == Field::Email,
             Refusal::Invalid(problems) => problems.iter().any(|(field, _)| *field == Field::Email),
@@ -87,8 +87,8 @@ impl NameForm {
     }
 
     /// What its template is told.
-    pub fn told(&self) -> Value {
-        context! { username => self.username.told(), email => self.email.told() }
+    pub fn context(&self) -> Value {
+        context! { username => self.username.context(), email => self.email.context() }
     }
 }
 
@@ -98,42 +98,43 @@ pub struct EditForm {
     /// What is unique.
     pub names: NameForm,
     /// Given name.
-    pub first_name: Filled,
+    pub first_name: FormField,
     /// Family name.
-    pub last_name: Filled,
+    pub last_name: FormField,
 }
 
 impl EditForm {
     /// As the user is.
     pub fn of(user: &User) -> Self {
         Self {
-            names: NameForm { username: Filled::of(user.username.as_str()), email: Filled::of(email(user)) },
-            first_name: Filled::of(&user.first_name),
-            last_name: Filled::of(&user.last_name),
+            names: NameForm { username: FormField::of(user.username.as_str()), email: FormField::of(email(user)) },
+            first_name: FormField::of(&user.first_name),
+            last_name: FormField::of(&user.last_name),
         }
     }
 
     /// As it was sent.
     pub fn read(form: &mut JsonBody) -> Self {
         let names = NameForm::read(form);
-        Self { names, first_name: Filled::read(form, "first_name"), last_name: Filled::read(form, "last_name") }
+        Self { names, first_name: FormField::read(form, "first_name"), last_name: FormField::read(form, "last_name") }
     }
 
     /// The change; None where a field can't be.
-    pub fn parse(&mut self) -> Option<Edit> {
+    pub fn parse(&mut self) -> Option<UserNames> {
         let names = self.names.parse();
-        let real = |what: &str, filled: &mut Filled| {
+        let real = |what: &str, filled: &mut FormField| {
             let read = RealName::parse(&filled.text).map_err(|wrong| format!("The {what} name {wrong}."));
             filled.check(read)
         };
-        let (first, last) = (real("first", &mut self.first_name), real("last", &mut self.last_name));
+        let first = real("first", &mut self.first_name);
+        let last = real("last", &mut self.last_name);
         let ((username, email), (first_name, last_name)) = names.zip(first.zip(last))?;
-        Some(Edit { username, email, first_name, last_name })
+        Some(UserNames { username, email, first_name, last_name })
     }
 
     /// What its template is told.
-    pub fn told(&self) -> Value {
-        context! { names => self.names.told(), first_name => self.first_name.told(), last_name => self.last_name.told() }
+    pub fn context(&self) -> Value {
+        context! { names => self.names.context(), first_name => self.first_name.context(), last_name => self.last_name.context() }
     }
 }
 
@@ -141,11 +142,11 @@ impl EditForm {
 #[derive(Clone, Debug, Default)]
 pub struct ClaimsForm {
     /// The claim `role`.
-    pub role: Filled,
+    pub role: FormField,
     /// The claim `roles`, parted by commas.
-    pub roles: Filled,
+    pub roles: FormField,
     /// All others, as JSON.
-    pub rest: Filled,
+    pub rest: FormField,
 }
 
 impl ClaimsForm {
@@ -155,15 +156,15 @@ impl ClaimsForm {
         let list: Vec<&str> = roles.roles.iter().map(Role::as_str).collect();
         let rest = if rest.is_empty() { String::new() } else { pretty(&rest) };
         Self {
-            role: Filled::of(roles.role.as_ref().map_or("", Role::as_str)),
-            roles: Filled::of(list.join(", ")),
-            rest: Filled::of(rest),
+            role: FormField::of(roles.role.as_ref().map_or("", Role::as_str)),
+            roles: FormField::of(list.join(", ")),
+            rest: FormField::of(rest),
         }
     }
 
     /// As it was sent.
     pub fn read(form: &mut JsonBody) -> Self {
-        let mut read = |name| Filled::read(form, name);
+        let mut read = |name| FormField::read(form, name);
         Self { role: read("role"), roles: read("roles"), rest: read("rest") }
     }
 
@@ -192,8 +193,8 @@ impl ClaimsForm {
     }
 
     /// What its template is told.
-    pub fn told(&self) -> Value {
-        context! { role => self.role.told(), roles => self.roles.told(), rest => self.rest.told() }
+    pub fn context(&self) -> Value {
+        context! { role => self.role.context(), roles => self.roles.context(), rest => self.rest.context() }
     }
 }
 
@@ -206,9 +207,9 @@ fn rest(text: &str) -> Result<Claims, String> {
     Claims::parse(&parsed.to_string()).map_err(|wrong| claims_problem(&wrong))
 }
 
-fn role_problem(what: &str, wrong: Problem) -> String {
+fn role_problem(what: &str, wrong: FieldProblem) -> String {
     match wrong {
-        Problem::Unprintable => format!("{what} must have no spaces, commas or control characters."),
+        FieldProblem::Unprintable => format!("{what} must have no spaces, commas or control characters."),
         _ => format!("{what} {wrong}."),
     }
 }
@@ -226,13 +227,13 @@ mod tests {
     use super::*;
 
     fn parse(role: &str, roles: &str, rest: &str) -> Result<String, [String; 3]> {
-        let mut form = ClaimsForm { role: Filled::of(role), roles: Filled::of(roles), rest: Filled::of(rest) };
+        let mut form = ClaimsForm { role: FormField::of(role), roles: FormField::of(roles), rest: FormField::of(rest) };
         let claims = form.parse().map(|claims| claims.to_json());
         claims.ok_or_else(|| [form.role, form.roles, form.rest].map(|filled| filled.wrong))
     }
 
     #[test]
-    fn each_wrong_claim_is_told_at_its_field() {
+    fn each_invalid_claim_is_reported_at_its_field() {
         for (role, roles, rest, place, said) in [
             ("a b", "", "", 0, "The role must have no spaces"),
             ("", "x\u{7}", "", 1, "Each role must have no spaces"),
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_come_from_three_fields() {
+    fn claims_are_merged_from_three_fields() {
         let made = parse(" editor ", "x, y", " {\n  \"team\": 7 }");
         assert_eq!(made.as_deref(), Ok(r#"{"team":7,"role":"editor","roles":["x","y"]}"#));
         assert_eq!(parse("", "", "").as_deref(), Ok("{}"));

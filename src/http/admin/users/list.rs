@@ -6,16 +6,16 @@ use minijinja::context;
 use minijinja::value::Value;
 use url::form_urlencoded::Serializer;
 
-use super::super::super::Http;
-use super::super::super::pages::Page;
-use super::super::Answer;
-use super::super::dashboard::day;
-use super::super::door::asked;
-use super::super::guard::Superuser;
 use super::{email, real_name, sample};
 use crate::domain::user::User;
+use crate::http::Http;
+use crate::http::admin::PageResult;
+use crate::http::admin::dashboard::day;
+use crate::http::admin::guard::Superuser;
+use crate::http::admin::sign_in::query_value;
+use crate::http::pages::Page;
 use crate::issuer::admin::users::{FindUsers, FoundUsers};
-use crate::store::{Place, UserPage, UserSearch};
+use crate::store::{PagePosition, UserPage, UserSearch};
 
 /// How many users a page has.
 const PER_PAGE: u32 = 25;
@@ -25,22 +25,22 @@ const KINDS: [(&str, &str); 4] =
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
-struct Asked {
+struct UsersQuery {
     text: String,
     kind: &'static str,
-    place: Place,
+    place: PagePosition,
 }
 
-impl Asked {
+impl UsersQuery {
     fn read(query: Option<&str>) -> Self {
-        let wanted = asked(query, "kind");
+        let wanted = query_value(query, "kind");
         let kind = KINDS.iter().find(|(name, _)| *name == wanted).map_or("", |(name, _)| name);
-        let place = match (asked(query, "after"), asked(query, "before")) {
-            (after, _) if !after.is_empty() => Place::After(after),
-            (_, before) if !before.is_empty() => Place::Before(before),
-            _ => Place::Start,
+        let place = match (query_value(query, "after"), query_value(query, "before")) {
+            (after, _) if !after.is_empty() => PagePosition::After(after),
+            (_, before) if !before.is_empty() => PagePosition::Before(before),
+            _ => PagePosition::Start,
         };
-        Self { text: asked(query, "q").trim().to_owned(), kind, place }
+        Self { text: query_value(query, "q").trim().to_owned(), kind, place }
     }
 
     fn search(&self) -> UserSearch {
@@ -62,41 +62,41 @@ impl Asked {
     }
 }
 
-pub(super) async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> Answer {
-    let asked = Asked::read(query.as_deref());
-    let found = FindUsers { search: asked.search() }.run(&http.issuer).await?;
-    Ok(who.show(&http, StatusCode::OK, &UsersPage { asked, found }))
+pub(super) async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> PageResult {
+    let query = UsersQuery::read(query.as_deref());
+    let found = FindUsers { search: query.search() }.run(&http.issuer).await?;
+    Ok(who.show(&http, StatusCode::OK, &UsersPage { query, found }))
 }
 
 /// A page of users.
 pub struct UsersPage {
-    asked: Asked,
+    query: UsersQuery,
     found: FoundUsers,
 }
 
 impl Page for UsersPage {
     const TEMPLATE: &'static str = "admin/users.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let FoundUsers { exact, page } = &self.found;
         let others = page.users.iter().filter(|user| exact.as_ref().is_none_or(|exact| exact.id != user.id));
         let rows = exact.iter().chain(others).map(row).collect::<Value>();
         context! {
-            text => &self.asked.text,
-            kind => self.asked.kind,
+            text => &self.query.text,
+            kind => self.query.kind,
             kinds => KINDS.to_vec(),
             rows,
-            before => self.asked.link("before", page.previous.as_deref()),
-            after => self.asked.link("after", page.next.as_deref()),
+            before => self.query.link("before", page.previous.as_deref()),
+            after => self.query.link("after", page.next.as_deref()),
         }
     }
 
     fn samples() -> Vec<Self> {
-        let asked = Asked { text: "<b>".to_owned(), kind: "active", place: Place::Start };
+        let query = UsersQuery { text: "<b>".to_owned(), kind: "active", place: PagePosition::Start };
         let page = |users, next| UserPage { users, previous: None, next };
         let found = FoundUsers { exact: Some(sample()), page: page(vec![sample()], Some("<b>&".to_owned())) };
         let nobody = FoundUsers { exact: None, page: UserPage::default() };
-        vec![Self { asked, found }, Self { asked: Asked::default(), found: nobody }]
+        vec![Self { query, found }, Self { query: UsersQuery::default(), found: nobody }]
     }
 }
 

@@ -8,62 +8,62 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::routing::{get, post};
 
-use super::super::Http;
-use super::super::pages::Pages;
-use super::trouble::Trouble;
+use super::page_error::PageError;
 use crate::domain::id::UserId;
 use crate::domain::user::{Email, User};
+use crate::http::Http;
+use crate::http::pages::Pages;
 use crate::issuer::admin::users::{UserDetails, details};
 use crate::template::TemplateError;
 
-mod deed;
+mod confirm;
+mod details_page;
 mod forms;
 mod list;
 mod new;
-mod one;
 
 /// The section's table of contents.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route("/admin/users", get(list::page))
         .route("/admin/users/new", get(new::page).post(new::make))
-        .route("/admin/users/{id}", get(one::page).post(one::edit))
-        .route("/admin/users/{id}/claims", post(one::set_claims))
-        .route("/admin/users/{id}/reset", post(one::send_reset))
-        .route("/admin/users/{id}/enable", post(one::enable))
-        .route("/admin/users/{id}/disable", get(deed::page).post(deed::act))
-        .route("/admin/users/{id}/end-sessions", get(deed::page).post(deed::act))
-        .route("/admin/users/{id}/password", get(deed::page).post(deed::act))
-        .route("/admin/users/{id}/rights", get(deed::page).post(deed::act))
-        .route("/admin/users/{id}/delete", get(deed::page).post(deed::act))
+        .route("/admin/users/{id}", get(details_page::page).post(details_page::edit))
+        .route("/admin/users/{id}/claims", post(details_page::set_claims))
+        .route("/admin/users/{id}/reset", post(details_page::send_reset))
+        .route("/admin/users/{id}/enable", post(details_page::enable))
+        .route("/admin/users/{id}/disable", get(confirm::page).post(confirm::perform))
+        .route("/admin/users/{id}/end-sessions", get(confirm::page).post(confirm::perform))
+        .route("/admin/users/{id}/password", get(confirm::page).post(confirm::perform))
+        .route("/admin/users/{id}/rights", get(confirm::page).post(confirm::perform))
+        .route("/admin/users/{id}/delete", get(confirm::page).post(confirm::perform))
 }
 
 /// Renders every page of the section with samples.
-pub fn try_out(pages: &Pages) -> Result<(), TemplateError> {
-    pages.try_out_framed::<list::UsersPage>()?;
-    pages.try_out_framed::<new::NewPage>()?;
-    pages.try_out_framed::<new::PasswordPage>()?;
-    pages.try_out_framed::<one::UserPage>()?;
-    pages.try_out_framed::<deed::DeedPage>()
+pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
+    pages.render_framed_samples::<list::UsersPage>()?;
+    pages.render_framed_samples::<new::NewUserPage>()?;
+    pages.render_framed_samples::<new::TemporaryPasswordPage>()?;
+    pages.render_framed_samples::<details_page::UserDetailsPage>()?;
+    pages.render_framed_samples::<confirm::ConfirmUserActionPage>()
 }
 
 /// The user whose id is in the path.
-struct Whom(UserId);
+struct UserPath(UserId);
 
-impl FromRequestParts<Http> for Whom {
-    type Rejection = Trouble;
+impl FromRequestParts<Http> for UserPath {
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Trouble> {
+    async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, PageError> {
         let found = Path::<HashMap<String, String>>::from_request_parts(parts, http).await;
         let id = found.ok().and_then(|Path(found)| found.get("id")?.parse().ok());
-        id.map(|id| Self(UserId(id))).ok_or(Trouble::NOT_FOUND)
+        id.map(|id| Self(UserId(id))).ok_or(PageError::NOT_FOUND)
     }
 }
 
-impl Whom {
+impl UserPath {
     /// All there is to know of them.
-    async fn details(&self, http: &Http) -> Result<UserDetails, Trouble> {
-        details(&http.issuer, self.0).await?.ok_or(Trouble::NOT_FOUND)
+    async fn details(&self, http: &Http) -> Result<UserDetails, PageError> {
+        details(&http.issuer, self.0).await?.ok_or(PageError::NOT_FOUND)
     }
 
     /// Their page.

@@ -6,58 +6,62 @@ use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::super::super::Http;
-use super::super::super::pages::Page;
-use super::super::Answer;
-use super::super::guard::{Checked, Superuser};
-use super::forms::{Filled, NameForm};
+use super::forms::{FormField, NameForm};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
+use crate::http::Http;
+use crate::http::admin::PageResult;
+use crate::http::admin::guard::{Checked, Superuser};
+use crate::http::pages::Page;
 use crate::issuer::Caller;
-use crate::issuer::admin::users::MakeUser;
+use crate::issuer::admin::users::CreateUser;
 
 pub(super) async fn page(State(http): State<Http>, who: Superuser) -> Response {
-    who.show(&http, StatusCode::OK, &NewPage { form: NameForm::default() })
+    who.show(&http, StatusCode::OK, &NewUserPage { form: NameForm::default() })
 }
 
 pub(super) async fn make(
     State(http): State<Http>,
     from: Caller,
     Checked { who, mut form }: Checked<Superuser>,
-) -> Answer {
+) -> PageResult {
     let mut form = NameForm::read(&mut form);
     if let Some((username, email)) = form.parse() {
         let name = username.to_string();
-        match (MakeUser { username, email, by: who.operator(from) }).run(&http.issuer).await {
+        match (CreateUser { username, email, by: who.operator(from) }).run(&http.issuer).await {
             Ok((id, password)) => {
-                return Ok(who.show(&http, StatusCode::OK, &PasswordPage { id, name, password, is_new: true }));
+                return Ok(who.show(
+                    &http,
+                    StatusCode::OK,
+                    &TemporaryPasswordPage { id, name, password, is_new: true },
+                ));
             }
-            Err(refusal) => form.blame(refusal)?,
+            Err(refusal) => form.assign_refusal(refusal)?,
         }
     }
-    Ok(who.show(&http, StatusCode::BAD_REQUEST, &NewPage { form }))
+    Ok(who.show(&http, StatusCode::BAD_REQUEST, &NewUserPage { form }))
 }
 
 /// The form.
-pub struct NewPage {
+pub struct NewUserPage {
     form: NameForm,
 }
 
-impl Page for NewPage {
+impl Page for NewUserPage {
     const TEMPLATE: &'static str = "admin/user_new.html";
 
-    fn told(&self) -> Value {
-        self.form.told()
+    fn context(&self) -> Value {
+        self.form.context()
     }
 
     fn samples() -> Vec<Self> {
-        let wrong = Filled { text: "<b>".to_owned(), wrong: "The name is <b>taken</b>.".to_owned() };
+        let wrong = FormField { text: "<b>".to_owned(), wrong: "The name is <b>taken</b>.".to_owned() };
         vec![Self { form: NameForm::default() }, Self { form: NameForm { username: wrong.clone(), email: wrong } }]
     }
 }
 
 /// A temporary password, shown once: it is the answer to the form itself, for it is to be kept nowhere, in no cookie either.
-pub struct PasswordPage {
+pub struct TemporaryPasswordPage {
     /// Whose it is.
     pub id: UserId,
     /// Their name.
@@ -68,10 +72,10 @@ pub struct PasswordPage {
     pub is_new: bool,
 }
 
-impl Page for PasswordPage {
+impl Page for TemporaryPasswordPage {
     const TEMPLATE: &'static str = "admin/user_password.html";
 
-    fn told(&self) -> Value {
+    fn context(&self) -> Value {
         let password = String::from_utf8_lossy(self.password.expose());
         context! { id => self.id.0, name => &self.name, password, is_new => self.is_new }
     }

@@ -1,14 +1,14 @@
 //! The dialect's routes, described, with the examples of the original's own documentation.
 
-use super::super::super::openapi::{Access, Answer, Chapter, JSON_OR_FORM, Operation};
+use crate::http::openapi::{Access, Chapter, JSON_OR_FORM, Operation, ResponseExample};
 
-const INVALID: Answer =
+const INVALID: ResponseExample =
     (400, "Fields are missing, wrong or taken: each with its list", r#"{"email": ["Enter a valid email address."]}"#);
-const NOT_SIGNED_IN: Answer =
+const NOT_SIGNED_IN: ResponseExample =
     (401, "No token, or none that opens anything any more", r#"{"detail": "Token is invalid or expired."}"#);
-const CLOSED: Answer =
+const CLOSED: ResponseExample =
     (403, "Accounts are made by an operator alone (registration.open)", r#"{"detail": "Registration is closed."}"#);
-const TOO_MANY: Answer = (
+const TOO_MANY: ResponseExample = (
     429,
     "Too many tries; see Retry-After",
     r#"{"detail": "Request was throttled. Expected available in 60 seconds."}"#,

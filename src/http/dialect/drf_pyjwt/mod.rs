@@ -7,18 +7,18 @@
 use axum::Router;
 use axum::extract::State;
 use axum::handler::Handler;
-use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
-use super::super::Http;
-use super::super::bearer::Header;
 use super::at;
-use super::drf::{self, Fields};
+use super::drf::{self, BodyFields};
 use crate::domain::dialect::Dialect;
+use crate::http::Http;
+use crate::http::bearer::BearerHeader;
+use crate::http::reply::HandlerResult;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::refresh::Refresh;
-use crate::issuer::refresh_token::{read_uuid, uuid};
+use crate::issuer::refresh_token::{parse_refresh_uuid, refresh_uuid};
 use crate::issuer::register::Register;
 use crate::issuer::sign_in::SignIn;
 use crate::issuer::sign_out::SignOutByRefresh;
@@ -30,9 +30,7 @@ mod refusal;
 mod wire;
 
 pub use doc::CHAPTER;
-use refusal::Words;
-
-type Answer = Result<Response, Words>;
+use refusal::DrfPyjwtErrorBody;
 
 /// The dialect's table of contents.
 pub fn routes() -> Router<Http> {
@@ -48,7 +46,7 @@ fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> 
     post(handler).fallback(drf::wrong_method)
 }
 
-async fn register(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+async fn register(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
     let wire::Registration { username, password, email, named } =
         wire::registration(body, &http.issuer.policy.passwords)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
@@ -56,50 +54,60 @@ async fn register(State(http): State<Http>, from: Caller, body: Fields) -> Answe
     Ok(wire::registered(&user))
 }
 
-async fn login(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+async fn login(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
     let wire::Credentials { login, password } = wire::credentials(body)?;
     let who = SignIn { login, password, dialect: Dialect::DrfPyjwt, from }.run(&http.issuer).await?;
     pair(&http, &who).await
 }
 
-async fn refresh(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
-    let token = read_uuid(&http.issuer, &wire::refresh_token(body)?)?;
+async fn refresh(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
+    let token = parse_refresh_uuid(&http.issuer, &wire::refresh_token(body)?)?;
     let who = Refresh { token, from }.run(&http.issuer).await?;
     pair(&http, &who).await
 }
 
-async fn pair(http: &Http, who: &SignedIn) -> Answer {
+async fn pair(http: &Http, who: &SignedIn) -> HandlerResult<DrfPyjwtErrorBody> {
     let access = access_token(&http.issuer, who).await?;
-    Ok(wire::pair(&access, uuid(&http.issuer, who)))
+    Ok(wire::pair(&access, refresh_uuid(&http.issuer, who)))
 }
 
-async fn logout(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
-    let token = read_uuid(&http.issuer, &wire::refresh_token(body)?)?;
+async fn logout(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
+    let token = parse_refresh_uuid(&http.issuer, &wire::refresh_token(body)?)?;
     SignOutByRefresh { token, from }.run(&http.issuer).await?;
     Ok(wire::logged_out())
 }
 
-async fn me(State(http): State<Http>, Header { token }: Header) -> Answer {
+async fn me(State(http): State<Http>, BearerHeader { token }: BearerHeader) -> HandlerResult<DrfPyjwtErrorBody> {
     let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
     Ok(wire::profile(who.user()))
 }
 
 /// The body is read, but not judged, before the caller is known.
-async fn replace_me(state: State<Http>, from: Caller, token: Header, body: Result<Fields, drf::Words>) -> Answer {
+async fn replace_me(
+    state: State<Http>,
+    from: Caller,
+    token: BearerHeader,
+    body: Result<BodyFields, drf::DrfErrorBody>,
+) -> HandlerResult<DrfPyjwtErrorBody> {
     update(state, from, token, body, wire::replacement).await
 }
 
-async fn change_me(state: State<Http>, from: Caller, token: Header, body: Result<Fields, drf::Words>) -> Answer {
+async fn change_me(
+    state: State<Http>,
+    from: Caller,
+    token: BearerHeader,
+    body: Result<BodyFields, drf::DrfErrorBody>,
+) -> HandlerResult<DrfPyjwtErrorBody> {
     update(state, from, token, body, wire::change).await
 }
 
 async fn update(
     State(http): State<Http>,
     from: Caller,
-    Header { token }: Header,
-    body: Result<Fields, drf::Words>,
-    read: fn(Fields) -> Result<wire::Change, drf::Words>,
-) -> Answer {
+    BearerHeader { token }: BearerHeader,
+    body: Result<BodyFields, drf::DrfErrorBody>,
+    read: fn(BodyFields) -> Result<wire::Change, drf::DrfErrorBody>,
+) -> HandlerResult<DrfPyjwtErrorBody> {
     let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
     let wire::Change { username, email } = read(body?)?;
     let update = UpdateProfile { password: None, email, username, dialect: Dialect::DrfPyjwt, from };

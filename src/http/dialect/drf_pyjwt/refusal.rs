@@ -4,46 +4,48 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::super::drf;
-use crate::issuer::{Refusal, Unproven};
+use crate::http::dialect::drf;
+use crate::issuer::{Refusal, Unauthenticated};
 
 /// An answer that says no.
-pub struct Words(drf::Words);
+pub struct DrfPyjwtErrorBody(drf::DrfErrorBody);
 
-impl IntoResponse for Words {
+impl IntoResponse for DrfPyjwtErrorBody {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-impl From<drf::Words> for Words {
-    fn from(words: drf::Words) -> Self {
+impl From<drf::DrfErrorBody> for DrfPyjwtErrorBody {
+    fn from(words: drf::DrfErrorBody) -> Self {
         Self(words)
     }
 }
 
-impl From<Refusal> for Words {
+impl From<Refusal> for DrfPyjwtErrorBody {
     fn from(refusal: Refusal) -> Self {
-        let unauthorized = |detail: &str| drf::Words::unauthorized(&json!({"detail": detail}));
+        let unauthorized = |detail: &str| drf::DrfErrorBody::unauthorized(&json!({"detail": detail}));
         Self(match refusal {
-            Refusal::Invalid(problems) => drf::Words::invalid(&problems),
-            Refusal::Taken(field) => drf::Words::taken(field),
+            Refusal::Invalid(problems) => drf::DrfErrorBody::invalid(&problems),
+            Refusal::Taken(field) => drf::DrfErrorBody::taken(field),
             Refusal::WrongCredentials => unauthorized("Incorrect authentication credentials."),
-            Refusal::NotSignedIn(Unproven::NoToken) => unauthorized("Authentication credentials were not provided."),
+            Refusal::NotSignedIn(Unauthenticated::NoToken) => {
+                unauthorized("Authentication credentials were not provided.")
+            }
             Refusal::NotSignedIn(
-                Unproven::Token(_)
-                | Unproven::SessionEnded
-                | Unproven::Reused
-                | Unproven::OtherDialect
-                | Unproven::NotRenewable,
+                Unauthenticated::Token(_)
+                | Unauthenticated::SessionEnded
+                | Unauthenticated::Reused
+                | Unauthenticated::OtherDialect
+                | Unauthenticated::NotRenewable,
             ) => unauthorized("Token is invalid or expired."),
-            Refusal::WrongResetCode => drf::Words::detail(StatusCode::BAD_REQUEST, "Invalid code."),
-            Refusal::RegistrationClosed => drf::Words::detail(StatusCode::FORBIDDEN, "Registration is closed."),
-            Refusal::TooMany { retry_after } => drf::Words::throttled(retry_after),
-            Refusal::Busy { retry_after } => drf::Words::busy(retry_after),
+            Refusal::WrongResetCode => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, "Invalid code."),
+            Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
+            Refusal::TooMany { retry_after } => drf::DrfErrorBody::throttled(retry_after),
+            Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),
             // Nothing this dialect asks for is a provider's to refuse.
-            Refusal::Social(why) => drf::Words::detail(StatusCode::BAD_REQUEST, &why.to_string()),
-            Refusal::Fault(fault) => drf::Words::fault(fault),
+            Refusal::Social(why) => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, &why.to_string()),
+            Refusal::Fault(fault) => drf::DrfErrorBody::fault(fault),
         })
     }
 }

@@ -5,11 +5,11 @@ use axum::response::Response;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::super::reply;
-use super::super::drf::{Fields, Words};
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::user::{Email, Login, User, Username};
+use crate::http::dialect::drf::{BodyFields, DrfErrorBody};
+use crate::http::reply;
 use crate::issuer::Refusal;
 use crate::issuer::issue::AccessToken;
 
@@ -33,7 +33,7 @@ pub struct Change {
 
 /// The user name may be missing, or empty as the original showed it: then the address is one. The password is held against
 /// the rules here already, so that all that is wrong is told at once.
-pub fn registration(mut body: Fields, rules: &PasswordPolicy) -> Result<Registration, Words> {
+pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Registration, DrfErrorBody> {
     let email = body.text("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
     let password = body.password();
@@ -63,18 +63,19 @@ pub fn as_sent(refusal: Refusal, named: bool) -> Refusal {
     }
 }
 
-pub fn credentials(mut body: Fields) -> Result<Credentials, Words> {
-    let (login, password) = (body.text("email"), body.password());
+pub fn credentials(mut body: BodyFields) -> Result<Credentials, DrfErrorBody> {
+    let login = body.text("email");
+    let password = body.password();
     let (Some(login), Some(password)) = (login, password) else { return Err(body.refused()) };
     Ok(Credentials { login: Login::new(&login), password })
 }
 
-pub fn refresh_token(mut body: Fields) -> Result<String, Words> {
+pub fn refresh_token(mut body: BodyFields) -> Result<String, DrfErrorBody> {
     body.text("refresh_token").ok_or_else(|| body.refused())
 }
 
 /// PATCH: what is missing stays.
-pub fn change(mut body: Fields) -> Result<Change, Words> {
+pub fn change(mut body: BodyFields) -> Result<Change, DrfErrorBody> {
     let username = body.optional("username");
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
     let email = body.optional("email");
@@ -84,10 +85,10 @@ pub fn change(mut body: Fields) -> Result<Change, Words> {
 }
 
 /// PUT: the same, but something must be there.
-pub fn replacement(body: Fields) -> Result<Change, Words> {
+pub fn replacement(body: BodyFields) -> Result<Change, DrfErrorBody> {
     let change = change(body)?;
     if change.username.is_none() && change.email.is_none() {
-        return Err(Words::invalid(&[(Field::Username, Problem::Missing)]));
+        return Err(DrfErrorBody::invalid(&[(Field::Username, FieldProblem::Missing)]));
     }
     Ok(change)
 }

@@ -1,34 +1,34 @@
 //! The dialect's routes, described.
 
-use super::super::super::openapi::{Access, Answer, Chapter, JSON, Operation};
+use crate::http::openapi::{Access, Chapter, JSON, Operation, ResponseExample};
 
 const OK: &str = r#"{"status": "OK"}"#;
-const NOT_SIGNED_IN: Answer = (
+const NOT_SIGNED_IN: ResponseExample = (
     401,
     "No token, or none that opens anything any more",
     r#"{"status": "ERROR", "code": "not_signed_in", "message": "send a token that has not expired, of a session that has not ended"}"#,
 );
-const INVALID: Answer = (
+const INVALID: ResponseExample = (
     400,
     "A field is missing or wrong",
     r#"{"status": "ERROR", "code": "invalid_field", "message": "email must be an e-mail address"}"#,
 );
-const TAKEN: Answer = (
+const TAKEN: ResponseExample = (
     409,
     "Somebody has that name or address",
     r#"{"status": "ERROR", "code": "taken", "message": "username is taken"}"#,
 );
-const CLOSED: Answer = (
+const CLOSED: ResponseExample = (
     403,
     "Accounts are made by an operator alone (registration.open)",
     r#"{"status": "ERROR", "code": "registration_closed", "message": "accounts are made by an operator alone"}"#,
 );
-const FOREIGN: Answer = (
+const FOREIGN: ResponseExample = (
     403,
     "The cookie alone came, from a page of another origin",
     r#"{"status": "ERROR", "code": "foreign_origin", "message": "this request came from another origin: send the token in the Authorization header instead"}"#,
 );
-const TOO_MANY: Answer = (
+const TOO_MANY: ResponseExample = (
     429,
     "Too many tries; see Retry-After",
     r#"{"status": "ERROR", "code": "too_many_tries", "message": "too many tries: wait as long as Retry-After says"}"#,

@@ -5,16 +5,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 
-use super::super::bearer::HeaderOrCookie;
-use super::super::body::JsonBody;
-use super::super::rejection::Rejection;
-use super::super::{Http, reply};
 use super::{at, wrong_method};
 use crate::domain::dialect::Dialect;
 use crate::domain::reset_code::Delivery;
+use crate::http::bearer::BearerResult;
+use crate::http::body::JsonBodyResult;
+use crate::http::reply::HandlerResult;
+use crate::http::{Http, reply};
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::redeem_reset::RedeemReset;
@@ -30,11 +29,7 @@ mod refusal;
 mod wire;
 
 pub use doc::CHAPTER;
-use refusal::Words;
-
-type Body = Result<JsonBody, Rejection>;
-type Token = Result<HeaderOrCookie, Rejection>;
-type Answer = Result<Response, Words>;
+use refusal::JwtIssuerErrorBody;
 
 /// The dialect's table of contents.
 pub fn routes() -> Router<Http> {
@@ -48,10 +43,10 @@ pub fn routes() -> Router<Http> {
 }
 
 fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
-    post(handler).fallback(wrong_method::<Words>)
+    post(handler).fallback(wrong_method::<JwtIssuerErrorBody>)
 }
 
-async fn auth(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+async fn auth(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> HandlerResult<JwtIssuerErrorBody> {
     let wire::Auth { login, password } = wire::auth(body?)?;
     let who = SignIn { login, password, dialect: Dialect::JwtIssuer, from }.run(&http.issuer).await?;
     let token = access_token(&http.issuer, &who).await?;
@@ -59,14 +54,19 @@ async fn auth(State(http): State<Http>, from: Caller, body: Body) -> Answer {
     Ok(reply::with_cookie(reply::json(StatusCode::OK, &body), &token, &http.options))
 }
 
-async fn register(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+async fn register(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> HandlerResult<JwtIssuerErrorBody> {
     let wire::Registration { username, password, email } = wire::registration(body?)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
     register.run(&http.issuer).await?;
     Ok(wire::ok())
 }
 
-async fn update_profile(State(http): State<Http>, from: Caller, token: Token, body: Body) -> Answer {
+async fn update_profile(
+    State(http): State<Http>,
+    from: Caller,
+    token: BearerResult,
+    body: JsonBodyResult,
+) -> HandlerResult<JwtIssuerErrorBody> {
     let token = token?.token;
     let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
     let wire::Profile { password, email } = wire::profile(body?)?;
@@ -76,28 +76,36 @@ async fn update_profile(State(http): State<Http>, from: Caller, token: Token, bo
     Ok(wire::ok())
 }
 
-async fn renew_token(State(http): State<Http>, token: Token) -> Answer {
+async fn renew_token(State(http): State<Http>, token: BearerResult) -> HandlerResult<JwtIssuerErrorBody> {
     let token = token?.token;
     let who = Renew { token: token.as_deref() }.run(&http.issuer).await?;
     let token = access_token(&http.issuer, &who).await?;
     Ok(reply::with_cookie(reply::json(StatusCode::OK, &wire::renewed(&token)), &token, &http.options))
 }
 
-async fn request_password_reset(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+async fn request_password_reset(
+    State(http): State<Http>,
+    from: Caller,
+    body: JsonBodyResult,
+) -> HandlerResult<JwtIssuerErrorBody> {
     let email = wire::reset_request(body?)?;
     RequestReset { email, delivery: Delivery::Code, from }.run(&http.issuer).await?;
     Ok(wire::ok())
 }
 
-async fn reset_password(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+async fn reset_password(
+    State(http): State<Http>,
+    from: Caller,
+    body: JsonBodyResult,
+) -> HandlerResult<JwtIssuerErrorBody> {
     let wire::Reset { code, new_password } = wire::reset(body?)?;
     let redeem = RedeemReset { secret: code, delivery: Delivery::Code, new_password, from };
     let temporary = redeem.run(&http.issuer).await?;
     Ok(temporary.map_or_else(wire::ok, |password| wire::temporary(&password)))
 }
 
-impl From<Refusal> for Words {
+impl From<Refusal> for JwtIssuerErrorBody {
     fn from(refusal: Refusal) -> Self {
-        refusal::words(refusal)
+        refusal::error_body(refusal)
     }
 }

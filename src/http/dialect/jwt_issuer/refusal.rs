@@ -3,20 +3,20 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::super::super::rejection::Rejection;
-use super::super::super::reply;
+use crate::http::rejection::Rejection;
+use crate::http::reply;
 use crate::issuer::Refusal;
 
 /// An answer that says no.
-pub struct Words(Response);
+pub struct JwtIssuerErrorBody(Response);
 
-impl IntoResponse for Words {
+impl IntoResponse for JwtIssuerErrorBody {
     fn into_response(self) -> Response {
         self.0
     }
 }
 
-impl From<Rejection> for Words {
+impl From<Rejection> for JwtIssuerErrorBody {
     fn from(rejection: Rejection) -> Self {
         let code = match rejection {
             Rejection::MalformedBody(_) => "malformed_body",
@@ -31,7 +31,7 @@ impl From<Rejection> for Words {
     }
 }
 
-pub fn words(refusal: Refusal) -> Words {
+pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
     let no = reply::error;
     let response = match refusal {
         Refusal::Invalid(problems) => {
@@ -64,7 +64,7 @@ pub fn words(refusal: Refusal) -> Words {
         }
         // Nothing this dialect asks for is a provider's to refuse.
         Refusal::Social(why) => no(StatusCode::BAD_REQUEST, "refused", &why.to_string()),
-        Refusal::Fault(fault) => reply::fault(fault, reply::broke),
+        Refusal::Fault(fault) => reply::fault(fault, reply::internal_error),
     };
-    Words(response)
+    JwtIssuerErrorBody(response)
 }

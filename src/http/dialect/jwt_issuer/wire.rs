@@ -4,12 +4,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::super::body::JsonBody;
-use super::super::super::reply;
-use crate::domain::field::{Field, Problem};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 use crate::domain::user::{Email, Login, Username};
+use crate::http::body::JsonBody;
+use crate::http::reply;
 use crate::issuer::Refusal;
 use crate::issuer::issue::AccessToken;
 
@@ -39,7 +39,7 @@ pub struct Reset {
 pub fn auth(mut body: JsonBody) -> Result<Auth, Refusal> {
     let login = optional(&mut body, Field::Username)?
         .map_or_else(|| optional(&mut body, Field::Email), |name| Ok(Some(name)))?;
-    let login = login.ok_or_else(|| Refusal::invalid(Field::Username, Problem::Missing))?;
+    let login = login.ok_or_else(|| Refusal::invalid(Field::Username, FieldProblem::Missing))?;
     let password = required(&mut body, Field::Password)?;
     Ok(Auth { login: Login::new(&login), password: Password::new(password) })
 }
@@ -59,7 +59,10 @@ pub fn profile(mut body: JsonBody) -> Result<Profile, Refusal> {
     let password = optional(&mut body, Field::Password)?.map(Password::new);
     let email = optional(&mut body, Field::Email)?.map(|email| parse_email(&email)).transpose()?;
     if password.is_none() && email.is_none() {
-        return Err(Refusal::Invalid(vec![(Field::Password, Problem::Missing), (Field::Email, Problem::Missing)]));
+        return Err(Refusal::Invalid(vec![
+            (Field::Password, FieldProblem::Missing),
+            (Field::Email, FieldProblem::Missing),
+        ]));
     }
     Ok(Profile { password, email })
 }
@@ -102,7 +105,7 @@ fn optional(body: &mut JsonBody, field: Field) -> Result<Option<String>, Refusal
 }
 
 fn required(body: &mut JsonBody, field: Field) -> Result<String, Refusal> {
-    optional(body, field)?.ok_or_else(|| Refusal::invalid(field, Problem::Missing))
+    optional(body, field)?.ok_or_else(|| Refusal::invalid(field, FieldProblem::Missing))
 }
 
 fn parse_email(text: &str) -> Result<Email, Refusal> {

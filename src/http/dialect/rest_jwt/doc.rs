@@ -1,23 +1,23 @@
 //! The dialect's routes, described.
 
-use super::super::super::openapi::{Access, Answer, Chapter, JSON, Operation, Parameter};
+use crate::http::openapi::{Access, Chapter, JSON, Operation, Parameter, ResponseExample};
 
-const INVALID: Answer = (
+const INVALID: ResponseExample = (
     400,
     "A field is missing, wrong or taken",
     r#"{"status": 400, "error": {"message": "email must be an e-mail address"}}"#,
 );
-const NOT_SIGNED_IN: Answer = (
+const NOT_SIGNED_IN: ResponseExample = (
     401,
     "No token, or none that opens anything any more",
     r#"{"status": 401, "error": {"message": "send a token that has not expired, of a session that has not ended"}}"#,
 );
-const CLOSED: Answer = (
+const CLOSED: ResponseExample = (
     403,
     "Accounts are made by an operator alone (registration.open)",
     r#"{"status": 403, "error": {"message": "accounts are made by an operator alone"}}"#,
 );
-const TOO_MANY: Answer = (
+const TOO_MANY: ResponseExample = (
     429,
     "Too many tries; see Retry-After",
     r#"{"status": 429, "error": {"message": "too many tries: wait 60 seconds"}}"#,

@@ -3,15 +3,14 @@
 use axum::Router;
 use axum::extract::State;
 use axum::handler::Handler;
-use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 
-use super::super::Http;
-use super::super::bearer::BareOrBearer;
-use super::super::body::JsonBody;
-use super::super::rejection::Rejection;
 use super::{at, wrong_method};
 use crate::domain::dialect::Dialect;
+use crate::http::Http;
+use crate::http::bearer::BareOrBearer;
+use crate::http::body::JsonBodyResult;
+use crate::http::reply::HandlerResult;
 use crate::issuer::Caller;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
@@ -25,10 +24,7 @@ mod restore;
 mod wire;
 
 pub use doc::CHAPTER;
-use refusal::Words;
-
-type Body = Result<JsonBody, Rejection>;
-type Answer = Result<Response, Words>;
+use refusal::RestJwtErrorBody;
 
 /// The dialect's table of contents.
 pub fn routes() -> Router<Http> {
@@ -36,40 +32,40 @@ pub fn routes() -> Router<Http> {
         .merge(at("/signup", post_only(sign_up)))
         .merge(at("/signin", post_only(sign_in)))
         .merge(at("/refresh", post_only(refresh)))
-        .merge(at("/restore", get(restore::page).post(restore::restore).fallback(wrong_method::<Words>)))
+        .merge(at("/restore", get(restore::page).post(restore::restore).fallback(wrong_method::<RestJwtErrorBody>)))
         .merge(at("/validation", post_only(validation)))
         .merge(at("/get_user_by_jwt", post_only(get_user_by_jwt)))
 }
 
 fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
-    post(handler).fallback(wrong_method::<Words>)
+    post(handler).fallback(wrong_method::<RestJwtErrorBody>)
 }
 
-async fn sign_up(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+async fn sign_up(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> HandlerResult<RestJwtErrorBody> {
     let wire::Registration { username, password, email } = wire::registration(body?)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
     Ok(wire::user(&register.run(&http.issuer).await?))
 }
 
-async fn sign_in(State(http): State<Http>, from: Caller, body: Body) -> Answer {
+async fn sign_in(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> HandlerResult<RestJwtErrorBody> {
     let wire::Credentials { login, password } = wire::credentials(body?)?;
     let who = SignIn { login, password, dialect: Dialect::RestJwt, from }.run(&http.issuer).await?;
     Ok(wire::token(&access_token(&http.issuer, &who).await?))
 }
 
-async fn refresh(State(http): State<Http>, BareOrBearer { token }: BareOrBearer) -> Answer {
+async fn refresh(State(http): State<Http>, BareOrBearer { token }: BareOrBearer) -> HandlerResult<RestJwtErrorBody> {
     let who = Renew { token: token.as_deref() }.run(&http.issuer).await?;
     Ok(wire::token(&access_token(&http.issuer, &who).await?))
 }
 
-async fn validation(State(http): State<Http>, body: Body) -> Answer {
-    let token = wire::shown_token(body?)?;
+async fn validation(State(http): State<Http>, body: JsonBodyResult) -> HandlerResult<RestJwtErrorBody> {
+    let token = wire::presented_token(body?)?;
     let (_, expires_at) = Authenticate { token: Some(token.expose()) }.run_with_expiry(&http.issuer).await?;
     Ok(wire::valid_until(expires_at))
 }
 
-async fn get_user_by_jwt(State(http): State<Http>, body: Body) -> Answer {
-    let token = wire::shown_token(body?)?;
+async fn get_user_by_jwt(State(http): State<Http>, body: JsonBodyResult) -> HandlerResult<RestJwtErrorBody> {
+    let token = wire::presented_token(body?)?;
     let who = Authenticate { token: Some(token.expose()) }.run(&http.issuer).await?;
     Ok(wire::user(who.user()))
 }

@@ -7,13 +7,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::super::super::rejection::Rejection;
-use super::super::super::reply;
 use crate::domain::field::Field;
+use crate::http::rejection::Rejection;
+use crate::http::reply;
 use crate::issuer::{Fault, Refusal};
 
 /// An answer that says no.
-pub struct Words {
+pub struct RestJwtErrorBody {
     /// Its status.
     pub status: StatusCode,
     /// What the caller is told; nothing of use where there is a fault.
@@ -24,14 +24,14 @@ pub struct Words {
     fault: Option<Fault>,
 }
 
-impl Words {
+impl RestJwtErrorBody {
     /// A status and what to say with it.
     pub fn new(status: StatusCode, message: &str) -> Self {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }
 
     /// The answer, in a body that is made of the message.
-    pub fn answer(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
+    pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
         if let Some(fault) = self.fault {
             let said = move |id: &str| format!("something went wrong here (request {id})");
             return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &said(id)));
@@ -45,23 +45,23 @@ impl Words {
     }
 }
 
-impl IntoResponse for Words {
+impl IntoResponse for RestJwtErrorBody {
     fn into_response(self) -> Response {
-        self.answer(|status, message| {
+        self.response(|status, message| {
             reply::json(status, &json!({"status": status.as_u16(), "error": {"message": message}}))
         })
     }
 }
 
-impl From<Rejection> for Words {
+impl From<Rejection> for RestJwtErrorBody {
     fn from(rejection: Rejection) -> Self {
         Self::new(rejection.status(), &rejection.to_string())
     }
 }
 
-impl From<Refusal> for Words {
+impl From<Refusal> for RestJwtErrorBody {
     fn from(refusal: Refusal) -> Self {
-        words(refusal, on_the_wire)
+        error_body(refusal, on_the_wire)
     }
 }
 
@@ -90,8 +90,8 @@ pub fn on_the_page(field: Field) -> &'static str {
 }
 
 /// The words for a refusal, with a name for each field in it.
-pub fn words(refusal: Refusal, name: fn(Field) -> &'static str) -> Words {
-    let no = Words::new;
+pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtErrorBody {
+    let no = RestJwtErrorBody::new;
     match refusal {
         Refusal::Invalid(problems) => {
             let list: Vec<String> =
@@ -109,14 +109,14 @@ pub fn words(refusal: Refusal, name: fn(Field) -> &'static str) -> Words {
         Refusal::RegistrationClosed => no(StatusCode::FORBIDDEN, "accounts are made by an operator alone"),
         Refusal::TooMany { retry_after } => {
             let message = format!("too many tries: wait {} seconds", retry_after.as_millis().div_ceil(1000));
-            Words { retry_after: Some(retry_after), ..no(StatusCode::TOO_MANY_REQUESTS, &message) }
+            RestJwtErrorBody { retry_after: Some(retry_after), ..no(StatusCode::TOO_MANY_REQUESTS, &message) }
         }
         Refusal::Busy { retry_after } => {
             let message = "too much to do at the moment: try again soon";
-            Words { retry_after: Some(retry_after), ..no(StatusCode::SERVICE_UNAVAILABLE, message) }
+            RestJwtErrorBody { retry_after: Some(retry_after), ..no(StatusCode::SERVICE_UNAVAILABLE, message) }
         }
         // Nothing this dialect asks for is a provider's to refuse.
         Refusal::Social(why) => no(StatusCode::BAD_REQUEST, &why.to_string()),
-        Refusal::Fault(fault) => Words { fault: Some(fault), ..no(StatusCode::INTERNAL_SERVER_ERROR, "") },
+        Refusal::Fault(fault) => RestJwtErrorBody { fault: Some(fault), ..no(StatusCode::INTERNAL_SERVER_ERROR, "") },
     }
 }

@@ -8,18 +8,18 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use url::form_urlencoded;
 
-use super::super::super::Http;
-use super::super::super::body::{JsonBody, Submitted};
-use super::super::super::pages::restore::RestorePage;
-use super::super::super::pages::sentence;
-use super::super::super::rejection::Rejection;
-use super::Answer;
-use super::refusal::{self, Words};
+use super::refusal::{self, RestJwtErrorBody};
 use super::wire::{self, Restore};
 use crate::domain::password::Password;
 use crate::domain::reset_code::{Delivery, LinkToken};
 use crate::domain::secret::SecretText;
 use crate::domain::user::Email;
+use crate::http::Http;
+use crate::http::body::{JsonBody, SubmittedBody};
+use crate::http::pages::restore::RestorePage;
+use crate::http::pages::sentence;
+use crate::http::rejection::Rejection;
+use crate::http::reply::HandlerResult;
 use crate::issuer::redeem_reset::RedeemReset;
 use crate::issuer::request_reset::RequestReset;
 use crate::issuer::{Caller, Refusal};
@@ -40,10 +40,14 @@ pub async fn page(State(http): State<Http>, RawQuery(query): RawQuery) -> Respon
 }
 
 /// The POST, of a program or of the page's form.
-pub async fn restore(State(http): State<Http>, from: Caller, body: Result<Submitted, Rejection>) -> Answer {
+pub async fn restore(
+    State(http): State<Http>,
+    from: Caller,
+    body: Result<SubmittedBody, Rejection>,
+) -> HandlerResult<RestJwtErrorBody> {
     match body? {
-        Submitted::Form(fields) => Ok(by_form(&http, from, fields).await),
-        Submitted::Json(fields) => match wire::restore(fields)? {
+        SubmittedBody::Form(fields) => Ok(by_form(&http, from, fields).await),
+        SubmittedBody::Json(fields) => match wire::restore(fields)? {
             Restore::Ask { email } => {
                 ask(email, from).run(&http.issuer).await?;
                 Ok(wire::message("if anybody has that address, a mail with a link is on its way to it"))
@@ -62,7 +66,7 @@ async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
         Err(words) => refused(http, words, None),
         Ok(Restore::Ask { email }) => match ask(email, from).run(&http.issuer).await {
             Ok(()) => show(http, StatusCode::OK, &RestorePage::Sent),
-            Err(refusal) => refused(http, refusal::words(refusal, refusal::on_the_page), None),
+            Err(refusal) => refused(http, refusal::error_body(refusal, refusal::on_the_page), None),
         },
         Ok(Restore::Redeem { token, password }) => {
             if again.is_some_and(|again| again.expose() != password.expose()) {
@@ -73,7 +77,7 @@ async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
                 Err(refusal) => {
                     // A link that is no good stays so; with anything else another try may help.
                     let token = (!matches!(refusal, Refusal::WrongResetCode)).then_some(token);
-                    refused(http, refusal::words(refusal, refusal::on_the_page), token)
+                    refused(http, refusal::error_body(refusal, refusal::on_the_page), token)
                 }
             }
         }
@@ -89,9 +93,9 @@ fn redeem(token: SecretText, password: Password, from: Caller) -> RedeemReset {
 }
 
 /// The page that says why not, with the form to try again if there is a token.
-fn refused(http: &Http, words: Words, token: Option<SecretText>) -> Response {
+fn refused(http: &Http, words: RestJwtErrorBody, token: Option<SecretText>) -> Response {
     let http = http.clone();
-    words.answer(move |status, message| {
+    words.response(move |status, message| {
         let problem = sentence(message);
         let page = match &token {
             Some(token) => form(&http, token.expose().to_owned(), Some(problem)),

@@ -4,14 +4,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::super::super::body::JsonBody;
-use super::super::super::reply;
-use super::refusal::{self, Words};
-use crate::domain::field::{Field, Problem};
+use super::refusal::{self, RestJwtErrorBody};
+use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, User, Username};
+use crate::http::body::JsonBody;
+use crate::http::reply;
 use crate::issuer::Refusal;
 use crate::issuer::issue::AccessToken;
 
@@ -35,7 +35,7 @@ pub enum Restore {
 }
 
 /// Where both are sent, `username` goes before `email_as_name`; an empty one is as good as none.
-pub fn registration(mut body: JsonBody) -> Result<Registration, Words> {
+pub fn registration(mut body: JsonBody) -> Result<Registration, RestJwtErrorBody> {
     let email = required(&mut body, Field::Email)?;
     let password = required(&mut body, Field::Password)?;
     let username = text(&mut body, "username", Field::Username)?.filter(|name| !name.is_empty());
@@ -43,7 +43,9 @@ pub fn registration(mut body: JsonBody) -> Result<Registration, Words> {
     let username = match username {
         Some(name) => name,
         None if email_as_name => email.clone(),
-        None => return Err(Words::new(StatusCode::BAD_REQUEST, "username is required, or email_as_name: true")),
+        None => {
+            return Err(RestJwtErrorBody::new(StatusCode::BAD_REQUEST, "username is required, or email_as_name: true"));
+        }
     };
     Ok(Registration {
         email: parse_email(&email)?,
@@ -60,18 +62,18 @@ pub fn credentials(mut body: JsonBody) -> Result<Credentials, Refusal> {
 }
 
 /// The `token` of a body.
-pub fn shown_token(mut body: JsonBody) -> Result<SecretText, Words> {
-    let wrong = |problem: Problem| Words::new(StatusCode::BAD_REQUEST, &format!("token {problem}"));
+pub fn presented_token(mut body: JsonBody) -> Result<SecretText, RestJwtErrorBody> {
+    let wrong = |problem: FieldProblem| RestJwtErrorBody::new(StatusCode::BAD_REQUEST, &format!("token {problem}"));
     let token = body.text_named("token").map_err(wrong)?;
-    token.map(SecretText::new).ok_or_else(|| wrong(Problem::Missing))
+    token.map(SecretText::new).ok_or_else(|| wrong(FieldProblem::Missing))
 }
 
 /// Fields by the documented names, or by those the original's code had.
-pub fn restore(mut body: JsonBody) -> Result<Restore, Words> {
+pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
     let email = match text(&mut body, "restoring_email", Field::Email) {
         Ok(Some(found)) => Some((found, refusal::restoring as fn(Field) -> &'static str)),
         Ok(None) => text(&mut body, "email", Field::Email)?.map(|found| (found, refusal::on_the_wire as _)),
-        Err(refused) => return Err(refusal::words(refused, refusal::restoring)),
+        Err(refused) => return Err(refusal::error_body(refused, refusal::restoring)),
     };
     let mut either = |documented, original, field| match text(&mut body, documented, field)? {
         Some(found) => Ok(Some(found)),
@@ -81,7 +83,7 @@ pub fn restore(mut body: JsonBody) -> Result<Restore, Words> {
     let password = either("restoring_password", "new_password", Field::NewPassword)?;
     match (email, token, password) {
         (Some((email, name)), None, None) => {
-            let email = parse_email(&email).map_err(|refused| refusal::words(refused, name))?;
+            let email = parse_email(&email).map_err(|refused| refusal::error_body(refused, name))?;
             Ok(Restore::Ask { email })
         }
         (None, Some(token), Some(password)) => {
@@ -89,7 +91,7 @@ pub fn restore(mut body: JsonBody) -> Result<Restore, Words> {
         }
         _ => {
             let both = "send restoring_email, or restoring_token and restoring_password";
-            Err(Words::new(StatusCode::BAD_REQUEST, both))
+            Err(RestJwtErrorBody::new(StatusCode::BAD_REQUEST, both))
         }
     }
 }
@@ -128,7 +130,7 @@ fn text(body: &mut JsonBody, name: &str, field: Field) -> Result<Option<String>,
 }
 
 fn required(body: &mut JsonBody, field: Field) -> Result<String, Refusal> {
-    text(body, field.name(), field)?.ok_or_else(|| Refusal::invalid(field, Problem::Missing))
+    text(body, field.name(), field)?.ok_or_else(|| Refusal::invalid(field, FieldProblem::Missing))
 }
 
 fn parse_email(text: &str) -> Result<Email, Refusal> {

@@ -18,22 +18,23 @@ use cookie::{Cookie, SameSite};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::super::super::bearer::{cookie, cookies};
-use super::super::super::{Http, HttpOptions};
-use crate::chance::Chance;
-use crate::crypto::seal::Seal;
+use crate::crypto::aead::Aead;
 use crate::domain::id::{SessionId, Subject};
 use crate::domain::secret::SecretText;
-use crate::domain::social::{ATTEMPT_LIFETIME, ProviderName, Purpose, SignInAttempt};
+use crate::domain::social::{ATTEMPT_LIFETIME, AttemptPurpose, ProviderName, SignInAttempt};
 use crate::domain::time::Timestamp;
+use crate::http::bearer::{cookie, cookies};
+use crate::http::{Http, HttpOptions};
+use crate::random::Random;
 
 /// How many attempts a browser keeps, of all providers: it sends them all with every request, whose head has a bound.
 const AT_ONCE: usize = 6;
 
 /// Gives the browser the attempt to keep, and takes away what it has too many of.
-pub fn kept(mut response: Response, http: &Http, headers: &HeaderMap, attempt: &SignInAttempt) -> Response {
-    let (seal, options) = (&http.issuer.cookie_seal, &http.options);
-    for name in crowded_out(seal, headers, prefix(options), http.issuer.clock.now()) {
+pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, attempt: &SignInAttempt) -> Response {
+    let seal = &http.issuer.cookie_seal;
+    let options = &http.options;
+    for name in evicted_names(seal, headers, prefix(options), http.issuer.clock.now()) {
         response = set(response, options, name, String::new(), cookie::time::Duration::ZERO);
     }
     let value = sealed(seal, attempt, &http.issuer.chance);
@@ -42,18 +43,18 @@ pub fn kept(mut response: Response, http: &Http, headers: &HeaderMap, attempt: &
 }
 
 /// The attempt the browser kept, if it keeps one of that provider and state.
-pub fn found(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
+pub fn find(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
     opened(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider, state))?)
 }
 
 /// Takes the attempt away from the browser: however it came out, it was one try. Others stay.
-pub fn forgotten(response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
+pub fn without_attempt(response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
     let name = name(&http.options, &attempt.provider, &attempt.state);
     set(response, &http.options, name, String::new(), cookie::time::Duration::ZERO)
 }
 
 /// The names of attempts that make room for one more: those that are over, or none of ours, and then the oldest.
-fn crowded_out(seal: &Seal, headers: &HeaderMap, prefix: &str, now: Timestamp) -> Vec<String> {
+fn evicted_names(seal: &Aead, headers: &HeaderMap, prefix: &str, now: Timestamp) -> Vec<String> {
     let attempt = |cookie: Cookie<'_>| {
         let (provider, _) = cookie.name().strip_prefix(prefix)?.split_once('_')?;
         let attempt = opened(seal, &ProviderName::parse(provider).ok()?, cookie.value());
@@ -99,10 +100,10 @@ fn set(
 }
 
 /// One thing a line; none of them can hold a line break.
-fn sealed(seal: &Seal, attempt: &SignInAttempt, chance: &Chance) -> String {
+fn sealed(seal: &Aead, attempt: &SignInAttempt, chance: &Random) -> String {
     let purpose = match attempt.purpose {
-        Purpose::SignIn => String::new(),
-        Purpose::Link { sub, session } => format!("{sub} {session}"),
+        AttemptPurpose::SignIn => String::new(),
+        AttemptPurpose::Link { sub, session } => format!("{sub} {session}"),
     };
     let begun_at = attempt.begun_at.unix().to_string();
     let lines = [attempt.state.expose(), attempt.nonce.expose(), attempt.verifier.expose(), &begun_at, &purpose];
@@ -110,7 +111,7 @@ fn sealed(seal: &Seal, attempt: &SignInAttempt, chance: &Chance) -> String {
     URL_SAFE_NO_PAD.encode(seal.seal(&authenticated(&attempt.provider), text.as_bytes(), chance))
 }
 
-fn opened(seal: &Seal, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {
+fn opened(seal: &Aead, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {
     let plain = seal.open(&authenticated(provider), &URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
     let text = std::str::from_utf8(plain.expose()).ok()?;
     let [state, nonce, verifier, begun_at, purpose] = *text.split('\n').collect::<Vec<_>>() else { return None };
@@ -125,13 +126,14 @@ fn opened(seal: &Seal, provider: &ProviderName, value: &str) -> Option<SignInAtt
     })
 }
 
-fn purpose_of(text: &str) -> Option<Purpose> {
+fn purpose_of(text: &str) -> Option<AttemptPurpose> {
     if text.is_empty() {
-        return Some(Purpose::SignIn);
+        return Some(AttemptPurpose::SignIn);
     }
     let (sub, session) = text.split_once(' ')?;
-    let (sub, session) = (Uuid::try_parse(sub).ok()?, Uuid::try_parse(session).ok()?);
-    Some(Purpose::Link { sub: Subject(sub), session: SessionId(session) })
+    let sub = Uuid::try_parse(sub).ok()?;
+    let session = Uuid::try_parse(session).ok()?;
+    Some(AttemptPurpose::Link { sub: Subject(sub), session: SessionId(session) })
 }
 
 fn authenticated(provider: &ProviderName) -> Vec<u8> {
@@ -144,7 +146,7 @@ mod tests {
     use super::*;
     use crate::crypto::derive::{DerivedKeys, Use};
 
-    fn attempt(purpose: Purpose) -> SignInAttempt {
+    fn attempt(purpose: AttemptPurpose) -> SignInAttempt {
         let secret = |text: &str| SecretText::new(text.to_owned());
         SignInAttempt {
             provider: ProviderName::parse("google").unwrap(),
@@ -157,12 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_brings_back_what_it_was_given_to_the_same_provider_alone() {
-        let seal = Seal::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
-        let link = Purpose::Link { sub: Subject(Uuid::from_u128(1)), session: SessionId(Uuid::from_u128(2)) };
-        for purpose in [Purpose::SignIn, link] {
+    fn an_attempt_cookie_is_valid_only_for_its_provider() {
+        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
+        let link = AttemptPurpose::Link { sub: Subject(Uuid::from_u128(1)), session: SessionId(Uuid::from_u128(2)) };
+        for purpose in [AttemptPurpose::SignIn, link] {
             let attempt = attempt(purpose);
-            let value = sealed(&seal, &attempt, &Chance::seeded(1));
+            let value = sealed(&seal, &attempt, &Random::seeded(1));
             assert_eq!(opened(&seal, &attempt.provider, &value), Some(attempt));
             assert_eq!(opened(&seal, &ProviderName::parse("github").unwrap(), &value), None, "another provider's");
             assert!(!value.contains("the-state"));
@@ -170,17 +172,17 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_the_oldest_make_room_and_what_is_over_goes_first() {
-        let seal = Seal::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
+    fn expired_attempts_are_evicted_first_and_then_the_oldest() {
+        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
         let begun = |at: i64| {
-            let attempt = SignInAttempt { begun_at: Timestamp::from_unix(at), ..attempt(Purpose::SignIn) };
-            format!("social_google_{at}={}", sealed(&seal, &attempt, &Chance::seeded(1)))
+            let attempt = SignInAttempt { begun_at: Timestamp::from_unix(at), ..attempt(AttemptPurpose::SignIn) };
+            format!("social_google_{at}={}", sealed(&seal, &attempt, &Random::seeded(1)))
         };
         let others = "jwt_token=x; social_google=x; social_=x; social_No_1=x".to_owned();
         let gone = |cookies: &[String]| {
             let mut headers = HeaderMap::new();
             headers.insert("cookie", cookies.join("; ").parse().unwrap());
-            crowded_out(&seal, &headers, "social_", Timestamp::from_unix(2000))
+            evicted_names(&seal, &headers, "social_", Timestamp::from_unix(2000))
         };
         let five: Vec<String> = [1900, 1700, 1500, 1800, 1600].map(begun).into();
         assert_eq!(gone(&[five.clone(), vec![others]].concat()), [""; 0]);
@@ -191,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sealed_here_is_none() {
-        let seal = Seal::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
-        let others = Seal::new(&DerivedKeys::new(&[2; 32]), Use::CookieSeal);
-        let attempt = attempt(Purpose::SignIn);
-        let foreign = sealed(&others, &attempt, &Chance::seeded(1));
-        let short = URL_SAFE_NO_PAD.encode(seal.seal(&authenticated(&attempt.provider), b"a\nb", &Chance::seeded(1)));
+    fn a_foreign_attempt_cookie_is_ignored() {
+        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
+        let others = Aead::new(&DerivedKeys::new(&[2; 32]), Use::CookieSeal);
+        let attempt = attempt(AttemptPurpose::SignIn);
+        let foreign = sealed(&others, &attempt, &Random::seeded(1));
+        let short = URL_SAFE_NO_PAD.encode(seal.seal(&authenticated(&attempt.provider), b"a\nb", &Random::seeded(1)));
         for value in ["", "x", "not base64!", &foreign, &short] {
             assert_eq!(opened(&seal, &attempt.provider, value), None, "{value}");
         }

@@ -1,46 +1,47 @@
 //! The dialect's routes, described.
 
-use super::super::super::openapi::{Access, Answer, Chapter, JSON_OR_FORM, Operation, Parameter};
+use crate::http::openapi::{Access, Chapter, JSON_OR_FORM, Operation, Parameter, ResponseExample};
 
-const SENT: Answer = (302, "To the provider, with a cookie that binds the sign-in to this browser", "");
-const NOT_OFFERED: Answer =
+const SENT: ResponseExample = (302, "To the provider, with a cookie that binds the sign-in to this browser", "");
+const NOT_OFFERED: ResponseExample =
     (404, "The provider is not configured", r#"{"status": "this provider is not offered here"}"#);
-const LINKING: Answer = (303, "To the provider", "");
-const ALREADY: Answer = (
+const LINKING: ResponseExample = (303, "To the provider", "");
+const ALREADY: ResponseExample = (
     409,
     "The account at the provider is somebody else's, or the caller has another one there; told at the callback",
     r#"{"status": "that account of the provider's opens another account here"}"#,
 );
-const BACK: Answer = (302, "To social.authed_url, with the cookie jwt_token; after linking without a new one", "");
-const NOT_BACK: Answer = (
+const BACK: ResponseExample =
+    (302, "To social.authed_url, with the cookie jwt_token; after linking without a new one", "");
+const NOT_BACK: ResponseExample = (
     400,
     "Not begun in this browser, refused at the provider, or the provider is down; a page where the Accept header names text/html",
     r#"{"status": "this sign-in was not begun in this browser, or too long ago: begin again"}"#,
 );
-const CLOSED: Answer = (
+const CLOSED: ResponseExample = (
     403,
     "The account is disabled, or accounts are made by an operator alone (registration.open)",
     r#"{"status": "accounts are made by an operator alone"}"#,
 );
-const TOO_MANY: Answer =
+const TOO_MANY: ResponseExample =
     (429, "Too many tries; see Retry-After", r#"{"status": "too many tries: wait as long as Retry-After says"}"#);
-const NOT_SIGNED_IN: Answer = (
+const NOT_SIGNED_IN: ResponseExample = (
     401,
     "No token, or none that opens anything any more",
     r#"{"status": "send a token that has not expired, of a session that has not ended"}"#,
 );
-const FOREIGN: Answer = (
+const FOREIGN: ResponseExample = (
     403,
     "The cookie alone came, from a page of another origin",
     r#"{"status": "this request came from another origin: send the token in the Authorization header instead"}"#,
 );
-const REFRESHED: &[Answer] = &[
+const REFRESHED: &[ResponseExample] = &[
     (200, "A newer access token is kept", r#"{"status": "refreshed"}"#),
     (400, "The provider gave none, or is down", r#"{"status": "No access token provided"}"#),
     (401, "Not signed in", r#"{"status": ""}"#),
     (404, "The provider gave no refresh token, which for some is as it should be", r#"{"status": ""}"#),
 ];
-const LEFT: &[Answer] = &[(302, "To social.logout_url, signed in or not; the cookie is cleared", "")];
+const LEFT: &[ResponseExample] = &[(302, "To social.logout_url, signed in or not; the cookie is cleared", "")];
 const RETURNED: &[Parameter] = &[
     Parameter { name: "code", meaning: "What the provider gives for tokens", example: "", required: false },
     Parameter { name: "state", meaning: "What was sent to the provider", example: "", required: false },
@@ -69,7 +70,7 @@ const fn refresh(method: &'static str, path: &'static str, summary: &'static str
     Operation { method, path, summary, access: Access::BearerOrCookie, answers: REFRESHED, ..ROUTE }
 }
 
-const fn helper(path: &'static str, summary: &'static str, answers: &'static [Answer]) -> Operation {
+const fn helper(path: &'static str, summary: &'static str, answers: &'static [ResponseExample]) -> Operation {
     Operation { path, summary, access: Access::BearerOrCookie, answers, ..ROUTE }
 }
 

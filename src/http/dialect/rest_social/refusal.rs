@@ -5,14 +5,14 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::super::super::rejection::Rejection;
-use super::super::super::reply;
 use super::wire;
+use crate::http::rejection::Rejection;
+use crate::http::reply;
 use crate::issuer::social::SocialRefusal;
 use crate::issuer::{Fault, Refusal};
 
 /// An answer that says no.
-pub struct Words {
+pub struct RestSocialErrorBody {
     /// Its status.
     pub status: StatusCode,
     /// What the caller is told; nothing of use where there is a fault.
@@ -23,14 +23,14 @@ pub struct Words {
     fault: Option<Fault>,
 }
 
-impl Words {
+impl RestSocialErrorBody {
     /// A status and what to say with it.
     pub fn new(status: StatusCode, message: &str) -> Self {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }
 
     /// The answer, in a body that is made of the message.
-    pub fn answer(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
+    pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
         if let Some(fault) = self.fault {
             let said = move |id: &str| format!("something went wrong here (request {id})");
             return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &said(id)));
@@ -44,23 +44,23 @@ impl Words {
     }
 }
 
-impl IntoResponse for Words {
+impl IntoResponse for RestSocialErrorBody {
     fn into_response(self) -> Response {
-        self.answer(wire::status)
+        self.response(wire::status)
     }
 }
 
-impl From<Rejection> for Words {
+impl From<Rejection> for RestSocialErrorBody {
     fn from(rejection: Rejection) -> Self {
         Self::new(rejection.status(), &rejection.to_string())
     }
 }
 
-impl From<Refusal> for Words {
+impl From<Refusal> for RestSocialErrorBody {
     fn from(refusal: Refusal) -> Self {
         let no = Self::new;
         match refusal {
-            Refusal::Social(why) => no(status(why), &said(why)),
+            Refusal::Social(why) => no(status(why), &message_of(why)),
             Refusal::Invalid(problems) => {
                 let list: Vec<String> =
                     problems.iter().map(|(field, problem)| format!("{} {problem}", field.name())).collect();
@@ -103,6 +103,6 @@ fn status(why: SocialRefusal) -> StatusCode {
 }
 
 /// Of a missing refresh token the original said nothing.
-fn said(why: SocialRefusal) -> String {
+fn message_of(why: SocialRefusal) -> String {
     if why == SocialRefusal::NoRefreshToken { String::new() } else { why.to_string() }
 }

@@ -3,19 +3,19 @@
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 
-use super::super::super::Http;
-use super::refusal::Words;
+use super::refusal::RestSocialErrorBody;
 use crate::domain::social::ProviderName;
+use crate::http::Http;
 use crate::issuer::Refusal;
 use crate::issuer::social::SocialRefusal;
 
 /// The provider in the route's first segment.
-pub struct Named(pub ProviderName);
+pub struct ProviderPath(pub ProviderName);
 
-impl FromRequestParts<Http> for Named {
-    type Rejection = Words;
+impl FromRequestParts<Http> for ProviderPath {
+    type Rejection = RestSocialErrorBody;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, Words> {
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, RestSocialErrorBody> {
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         of(route).map(Self).ok_or_else(|| Refusal::from(SocialRefusal::NotOffered).into())
     }
@@ -32,7 +32,7 @@ mod tests {
     use super::of;
 
     #[test]
-    fn a_route_names_its_provider() {
+    fn a_route_contains_its_provider_name() {
         for (route, name) in [
             ("/google", Some("google")),
             ("/google/", Some("google")),

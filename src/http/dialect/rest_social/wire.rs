@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::super::super::body::JsonBody;
-use super::super::super::reply;
-use super::refusal::Words;
+use super::refusal::RestSocialErrorBody;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SocialAccount};
+use crate::http::body::JsonBody;
+use crate::http::reply;
 
 /// The body of most answers, which only says how it went.
 pub fn status(status: StatusCode, said: &str) -> Response {
@@ -17,15 +17,15 @@ pub fn status(status: StatusCode, said: &str) -> Response {
 
 /// A provider's token by its name, with the status as a number in the body, too, as the original's helpers say it. Where
 /// there is none it is a 404, which for some providers is as it should be.
-pub fn held(name: &str, token: Option<&SecretText>) -> Response {
+pub fn token_response(name: &str, token: Option<&SecretText>) -> Response {
     match token {
         Some(token) => named(StatusCode::OK, name, token.expose().into()),
-        None => not_held(name, StatusCode::NOT_FOUND),
+        None => no_token_response(name, StatusCode::NOT_FOUND),
     }
 }
 
 /// The same for whoever is not told.
-pub fn not_held(name: &str, status: StatusCode) -> Response {
+pub fn no_token_response(name: &str, status: StatusCode) -> Response {
     named(status, name, Value::Null)
 }
 
@@ -43,7 +43,7 @@ pub fn opened_by(provider: Option<&ProviderName>) -> Response {
 }
 
 /// The same for somebody who is in no session.
-pub fn opened_by_nobody_knows(status: StatusCode) -> Response {
+pub fn opened_by_unknown(status: StatusCode) -> Response {
     reply::json(status, &json!({"provider": null}))
 }
 
@@ -60,7 +60,7 @@ pub fn accounts(accounts: &[SocialAccount]) -> Response {
 }
 
 /// Which provider is to be unlinked.
-pub fn provider(mut body: JsonBody) -> Result<ProviderName, Words> {
+pub fn provider(mut body: JsonBody) -> Result<ProviderName, RestSocialErrorBody> {
     let named = body.text_named("provider").ok().flatten().and_then(|name| ProviderName::parse(&name).ok());
-    named.ok_or_else(|| Words::new(StatusCode::BAD_REQUEST, "provider must be the name of a provider"))
+    named.ok_or_else(|| RestSocialErrorBody::new(StatusCode::BAD_REQUEST, "provider must be the name of a provider"))
 }

@@ -1,22 +1,23 @@
 //! The dialect's routes, described.
 
-use super::super::super::openapi::{Access, Answer, Chapter, JSON_OR_FORM, Operation};
+use crate::http::openapi::{Access, Chapter, JSON_OR_FORM, Operation, ResponseExample};
 
-const NO_ACCOUNT: Answer = (
+const NO_ACCOUNT: ResponseExample = (
     401,
     "The username or the password is wrong",
     r#"{"detail": "No active account found with the given credentials", "code": "no_active_account"}"#,
 );
-const NOT_VALID: Answer = (
+const NOT_VALID: ResponseExample = (
     401,
     "The token opens nothing, or nothing any more",
     r#"{"detail": "Token is invalid", "code": "token_not_valid"}"#,
 );
-const NO_PASSWORD: Answer =
+const NO_PASSWORD: ResponseExample =
     (400, "A field is missing or wrong: each with its list", r#"{"password": ["This field is required."]}"#);
-const NO_REFRESH: Answer = (400, "The field is missing or wrong", r#"{"refresh": ["This field is required."]}"#);
-const NO_TOKEN: Answer = (400, "The field is missing or wrong", r#"{"token": ["This field is required."]}"#);
-const TOO_MANY: Answer = (
+const NO_REFRESH: ResponseExample =
+    (400, "The field is missing or wrong", r#"{"refresh": ["This field is required."]}"#);
+const NO_TOKEN: ResponseExample = (400, "The field is missing or wrong", r#"{"token": ["This field is required."]}"#);
+const TOO_MANY: ResponseExample = (
     429,
     "Too many tries; see Retry-After",
     r#"{"detail": "Request was throttled. Expected available in 60 seconds."}"#,

@@ -7,19 +7,19 @@
 use axum::Router;
 use axum::extract::State;
 use axum::handler::Handler;
-use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 
-use super::super::Http;
 use super::at;
-use super::drf::{self, Fields};
+use super::drf::{self, BodyFields};
 use crate::domain::dialect::Dialect;
+use crate::http::Http;
+use crate::http::reply::HandlerResult;
 use crate::issuer::issue::{access_token, sliding_token};
 use crate::issuer::refresh::Refresh;
-use crate::issuer::refresh_token::{jwt, open_jwt};
+use crate::issuer::refresh_token::{sign_refresh_jwt, verify_refresh_jwt};
 use crate::issuer::sign_in::SignIn;
 use crate::issuer::sign_out::SignOutByRefresh;
-use crate::issuer::sliding::Slide;
+use crate::issuer::sliding::RenewSliding;
 use crate::issuer::verify_token::VerifyToken;
 use crate::issuer::{Caller, SignedIn};
 
@@ -28,9 +28,7 @@ mod refusal;
 mod wire;
 
 pub use doc::CHAPTER;
-use refusal::Words;
-
-type Answer = Result<Response, Words>;
+use refusal::SimpleJwtErrorBody;
 
 /// The dialect's table of contents.
 pub fn routes() -> Router<Http> {
@@ -47,45 +45,46 @@ fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> 
     post(handler).fallback(drf::wrong_method)
 }
 
-async fn obtain_pair(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+async fn obtain_pair(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let who = sign_in(&http, from, body).await?;
-    let (refresh, access) = (jwt(&http.issuer, &who).await?, access_token(&http.issuer, &who).await?);
+    let refresh = sign_refresh_jwt(&http.issuer, &who).await?;
+    let access = access_token(&http.issuer, &who).await?;
     Ok(wire::pair(&refresh, &access))
 }
 
-async fn obtain_sliding(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
+async fn obtain_sliding(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let who = sign_in(&http, from, body).await?;
     Ok(wire::sliding(&sliding_token(&http.issuer, &who).await?))
 }
 
-async fn sign_in(http: &Http, from: Caller, body: Fields) -> Result<SignedIn, Words> {
+async fn sign_in(http: &Http, from: Caller, body: BodyFields) -> Result<SignedIn, SimpleJwtErrorBody> {
     let wire::Credentials { login, password } = wire::credentials(body)?;
     Ok(SignIn { login, password, dialect: Dialect::Simplejwt, from }.run(&http.issuer).await?)
 }
 
-async fn refresh(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
-    let token = open_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
+async fn refresh(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
+    let token = verify_refresh_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
     let who = Refresh { token: token.into(), from }.run(&http.issuer).await?;
     let access = access_token(&http.issuer, &who).await?;
     let rotates = http.issuer.settings().profile(Dialect::Simplejwt).refresh.rotate;
-    let successor = if rotates { Some(jwt(&http.issuer, &who).await?) } else { None };
+    let successor = if rotates { Some(sign_refresh_jwt(&http.issuer, &who).await?) } else { None };
     Ok(wire::refreshed(&access, successor.as_ref()))
 }
 
-async fn refresh_sliding(State(http): State<Http>, body: Fields) -> Answer {
+async fn refresh_sliding(State(http): State<Http>, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = wire::token(body, "token")?;
-    let who = Slide { token: &token }.run(&http.issuer).await?;
+    let who = RenewSliding { token: &token }.run(&http.issuer).await?;
     Ok(wire::sliding(&sliding_token(&http.issuer, &who).await?))
 }
 
-async fn verify(State(http): State<Http>, body: Fields) -> Answer {
+async fn verify(State(http): State<Http>, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = wire::token(body, "token")?;
     VerifyToken { token: &token }.run(&http.issuer).await?;
     Ok(wire::nothing())
 }
 
-async fn blacklist(State(http): State<Http>, from: Caller, body: Fields) -> Answer {
-    let token = open_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
+async fn blacklist(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
+    let token = verify_refresh_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
     SignOutByRefresh { token: token.into(), from }.run(&http.issuer).await?;
     Ok(wire::nothing())
 }

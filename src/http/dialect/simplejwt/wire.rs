@@ -4,11 +4,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
-use super::super::super::reply;
-use super::super::drf::{Fields, Words};
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 use crate::domain::user::Login;
+use crate::http::dialect::drf::{BodyFields, DrfErrorBody};
+use crate::http::reply;
 use crate::issuer::issue::AccessToken;
 
 pub struct Credentials {
@@ -16,13 +16,14 @@ pub struct Credentials {
     pub password: Password,
 }
 
-pub fn credentials(mut body: Fields) -> Result<Credentials, Words> {
-    let (login, password) = (body.text("username"), body.password());
+pub fn credentials(mut body: BodyFields) -> Result<Credentials, DrfErrorBody> {
+    let login = body.text("username");
+    let password = body.password();
     let (Some(login), Some(password)) = (login, password) else { return Err(body.refused()) };
     Ok(Credentials { login: Login::new(&login), password })
 }
 
-pub fn token(mut body: Fields, name: &'static str) -> Result<String, Words> {
+pub fn token(mut body: BodyFields, name: &'static str) -> Result<String, DrfErrorBody> {
     body.text(name).ok_or_else(|| body.refused())
 }
 

@@ -5,36 +5,41 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use url::Url;
 
-use super::Watch;
+use super::SecretWatch;
 use crate::social::browser::{Browser, location};
 use crate::social::provider::IdentityProvider;
-use crate::support::Answer;
+use crate::support::ServerResponse;
 use crate::support::binary::Binary;
 
 /// Goes to a provider and comes back: by which URL, and what is said to it.
-async fn comes_back(server: &Binary, browser: &Browser, name: &str, watch: &mut Watch) -> (String, Answer) {
+async fn follow_callback(
+    server: &Binary,
+    browser: &Browser,
+    name: &str,
+    watch: &mut SecretWatch,
+) -> (String, ServerResponse) {
     let start = browser.get(&format!("{}/{name}/", server.url)).await;
     for (cookie, value) in browser.cookies(&server.url) {
-        watch.knows(&format!("the cookie {cookie} of an attempt"), &value);
+        watch.add(&format!("the cookie {cookie} of an attempt"), &value);
     }
     let callback = browser.sign_in_at_provider(&start, &server.url, &format!("berta-{name}")).await;
     for (key, value) in Url::parse(&callback).unwrap().query_pairs().filter(|(key, _)| key == "code" || key == "state")
     {
-        watch.knows(&format!("a {key} of {name}'s"), &value);
+        watch.add(&format!("a {key} of {name}'s"), &value);
     }
     let answer = browser.get(&callback).await;
     (callback, answer)
 }
 
-async fn well(server: &Binary, name: &str, watch: &mut Watch) {
+async fn sign_in(server: &Binary, name: &str, watch: &mut SecretWatch) {
     let browser = Browser::new();
-    let (callback, answer) = comes_back(server, &browser, name, watch).await;
+    let (callback, answer) = follow_callback(server, &browser, name, watch).await;
     assert_eq!(location(&answer), "/welcome?from=here", "{name}: {answer:#?}");
-    watch.knows_token("the cookie's token", &json!(browser.cookies(&server.url)["jwt_token"]));
+    watch.add_token("the cookie's token", &json!(browser.cookies(&server.url)["jwt_token"]));
     watch.refused(&browser.get(&callback).await);
     let page = |path: &str| format!("{}{path}", server.url);
     let told = browser.get(&page("/social/token/")).await.is(200).json();
-    watch.knows_token("a provider's access token", &told["token"]);
+    watch.add_token("a provider's access token", &told["token"]);
     browser.get(&page("/google_refresh/")).await;
     browser.get(&page("/github_refresh/")).await;
     browser.get(&page("/social/refresh_token/")).await;
@@ -43,20 +48,20 @@ async fn well(server: &Binary, name: &str, watch: &mut Watch) {
 }
 
 /// What a provider is told and tells, whether it does well or not.
-pub async fn visits(server: &Binary, provider: &IdentityProvider, watch: &mut Watch) {
-    watch.knows("the client's secret", &provider.secret);
+pub async fn use_provider(server: &Binary, provider: &IdentityProvider, watch: &mut SecretWatch) {
+    watch.add("the client's secret", &provider.secret);
     // As a form has it, and as a header has that.
     let encoded: String = url::form_urlencoded::byte_serialize(provider.secret.as_bytes()).collect();
-    watch.knows("the client's secret in a form", &encoded);
+    watch.add("the client's secret in a form", &encoded);
     for client in ["countersign", "countersign-es256", "countersign-post"] {
-        watch.knows("the client's secret in a header", &STANDARD.encode(format!("{client}:{encoded}")));
+        watch.add("the client's secret in a header", &STANDARD.encode(format!("{client}:{encoded}")));
     }
     for name in ["google", "github", "facebook", "corp", "public"] {
-        well(server, name, watch).await;
+        sign_in(server, name, watch).await;
     }
     // The one whose client shows its secret in the form.
     provider.fault("discovery:post-only").await;
-    well(server, "post", watch).await;
+    sign_in(server, "post", watch).await;
     for fault in [
         "token:refused",
         "token:broken",
@@ -71,14 +76,14 @@ pub async fn visits(server: &Binary, provider: &IdentityProvider, watch: &mut Wa
     ] {
         provider.fault(fault).await;
         for name in ["google", "github", "facebook", "corp"] {
-            let (_, answer) = comes_back(server, &Browser::new(), name, watch).await;
+            let (_, answer) = follow_callback(server, &Browser::new(), name, watch).await;
             if answer.status >= 400 {
                 watch.refused(&answer);
             }
         }
     }
     provider.fault("").await;
-    for given in provider.given().await {
-        watch.knows_token("what a provider gave", &json!(given));
+    for given in provider.issued_secrets().await {
+        watch.add_token("what a provider gave", &json!(given));
     }
 }

@@ -1,0 +1,256 @@
+//! `countersign users …`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{block_on, confirm, existing_store, print, refusal, secret_input};
+use crate::app;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::claims::Claims;
+use crate::domain::field::FieldProblem;
+use crate::domain::id::UserId;
+use crate::domain::user::{Email, User, Username};
+use crate::issuer::Issuer;
+use crate::issuer::register::Register;
+use crate::issuer::users::{self, UserChange};
+use crate::random::Random;
+use crate::store::{StoreError, UserQuery};
+
+mod export;
+mod import;
+mod source;
+
+/// Users per page when all of them are listed.
+const PAGE: u32 = 1000;
+
+#[derive(Debug, Subcommand)]
+pub enum UsersCommand {
+    /// Create a user; the password is asked for, or read with --password-stdin
+    Create(UserCreateArgs),
+    /// List users
+    List {
+        /// Only those whose name or address begins like this
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one user
+    Show {
+        /// The user, by name or address
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a user's sessions and let them in no more
+    Disable {
+        /// The user, by name or address
+        name: String,
+    },
+    /// Let a disabled user in again
+    Enable {
+        /// The user, by name or address
+        name: String,
+    },
+    /// Set a user's password and end their sessions
+    SetPassword {
+        /// The user, by name or address
+        name: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set the claims that a user's tokens carry in addition
+    SetClaims {
+        /// The user, by name or address
+        name: String,
+        /// A JSON object; {} takes all of them away
+        #[arg(value_name = "JSON")]
+        claims: String,
+    },
+    /// Delete a user for good
+    Delete {
+        /// The user, by name or address
+        name: String,
+        /// Don't ask at a terminal whether it is meant
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Bring users along from JSON lines or from Django; may be interrupted and repeated
+    Import(import::UserImportArgs),
+    /// Print all users as JSON lines, for import
+    Export(export::UserExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct UserCreateArgs {
+    /// The name to sign in with
+    name: String,
+    /// Where mails go
+    #[arg(long)]
+    email: String,
+    /// Let the user into the admin zone
+    #[arg(long)]
+    superuser: bool,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl UsersCommand {
+    pub fn run(self, config: &Config) -> Result<ExitCode> {
+        match self {
+            Self::Create(create) => create.run(config)?,
+            Self::List { search, json } => list(config, search.as_deref(), json)?,
+            Self::Show { name, json } => show(config, &name, json)?,
+            Self::Disable { name } => {
+                change(config, &name, UserChange::Disable, "is disabled, and all sessions are ended")?;
+            }
+            Self::Enable { name } => change(config, &name, UserChange::Enable, "may sign in again")?,
+            Self::SetPassword { name, password_stdin } => {
+                let password = secret_input::new_password(password_stdin)?;
+                change(
+                    config,
+                    &name,
+                    UserChange::SetPassword(password),
+                    "has a new password, and all sessions are ended",
+                )?;
+            }
+            Self::SetClaims { name, claims } => {
+                let claims = Claims::parse(&claims)?;
+                change(config, &name, UserChange::SetClaims(claims), "has new claims from the next token on")?;
+            }
+            Self::Delete { name, yes } => {
+                confirm::confirm(yes, &format!("{name} will be deleted for good."))?;
+                change(config, &name, UserChange::Delete, "is deleted")?;
+            }
+            Self::Import(import) => return import.run(config),
+            Self::Export(export) => export.run(config)?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl UserCreateArgs {
+    fn run(self, config: &Config) -> Result<()> {
+        let wrong = |field: &str, problem: FieldProblem| anyhow!("creating the user: {field} {problem}");
+        let username = Username::parse(&self.name).map_err(|problem| wrong("the name", problem))?;
+        let email = Email::parse(&self.email).map_err(|problem| wrong("--email", problem))?;
+        let password = secret_input::new_password(self.password_stdin)?;
+        let register = Register { username, password, email: Some(email), from: None, is_superuser: self.superuser };
+        block_on(async {
+            let issuer = app::build(config, Clock::system(), Random::System).await?;
+            let user = register.run(&issuer).await.map_err(refusal::refusal_error).context("creating the user")?;
+            print::data(&user.id.to_string())?;
+            let kind = if user.is_superuser { "superuser" } else { "user" };
+            print::message(format!("{kind} {} is created with id {}", user.username, user.id));
+            Ok(())
+        })
+    }
+}
+
+async fn find(issuer: &Issuer, name: &str) -> Result<User> {
+    let found = users::find(issuer, name).await.map_err(refusal::refusal_error)?;
+    found.ok_or_else(|| anyhow!("there is no user `{name}`: see `countersign users list`"))
+}
+
+fn change(config: &Config, name: &str, change: UserChange, done: &str) -> Result<()> {
+    block_on(async {
+        let issuer = app::build(config, Clock::system(), Random::System).await?;
+        let user = find(&issuer, name).await?;
+        change
+            .run(&user, &issuer)
+            .await
+            .map_err(refusal::denied_error)
+            .with_context(|| format!("changing {}", user.username))?;
+        print::message(format!("{} {done}", user.username));
+        Ok(())
+    })
+}
+
+fn list(config: &Config, prefix: Option<&str>, json: bool) -> Result<()> {
+    let mut found: Vec<User> = Vec::new();
+    let store = existing_store(config)?;
+    block_on(async {
+        let Some(store) = store else { return Ok(()) };
+        loop {
+            let after: Option<UserId> = found.last().map(|user| user.id);
+            let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit: PAGE };
+            let page = store.read(move |tx| tx.users(&query)).await.map_err(|error: StoreError| error)?;
+            let is_last = page.len() < PAGE as usize;
+            found.extend(page);
+            if is_last {
+                return Ok(());
+            }
+        }
+    })?;
+    if json {
+        return Ok(print::json(&found.iter().map(user_json).collect::<Vec<_>>())?);
+    }
+    let row = |user: &User| {
+        let email = user.email.as_ref().map(ToString::to_string).unwrap_or_default();
+        let last_login = user.last_login.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        vec![user.id.to_string(), user.username.to_string(), email, flags(user), last_login]
+    };
+    Ok(print::table(&["ID", "USERNAME", "EMAIL", "FLAGS", "LAST LOGIN"], &found.iter().map(row).collect::<Vec<_>>())?)
+}
+
+fn flags(user: &User) -> String {
+    let known = [
+        (!user.is_active, "disabled"),
+        (user.is_superuser, "superuser"),
+        (user.is_staff, "staff"),
+        (user.must_change_password, "temporary password"),
+        (user.password.is_none(), "no password"),
+    ];
+    let set: Vec<&str> = known.into_iter().filter_map(|(is_set, name)| is_set.then_some(name)).collect();
+    set.join(", ")
+}
+
+fn show(config: &Config, name: &str, json: bool) -> Result<()> {
+    let issuer_and_user = block_on(async {
+        let issuer = app::build(config, Clock::system(), Random::System).await?;
+        let user = find(&issuer, name).await?;
+        let id = user.id;
+        let now = issuer.clock.now();
+        let sessions = issuer.store.read(move |tx| tx.sessions_of(id, now)).await.map_err(|error: StoreError| error)?;
+        Ok((user, sessions.len()))
+    });
+    let (user, sessions) = issuer_and_user?;
+    let mut all = user_json(&user);
+    all["live_sessions"] = Value::from(sessions);
+    if json {
+        return Ok(print::json(&all)?);
+    }
+    let Value::Object(fields) = all else { bail!("showing {name}: it is no object") };
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rows: Vec<Vec<String>> = fields.iter().map(|(field, value)| vec![field.clone(), plain(value)]).collect();
+    Ok(print::table(&["FIELD", "VALUE"], &rows)?)
+}
+
+/// A user as JSON: everything but the password's hash.
+fn user_json(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "sub": user.sub,
+        "username": user.username.as_str(),
+        "email": user.email.as_ref().map(Email::as_str),
+        "email_verified": user.email_verified,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "is_active": user.is_active,
+        "is_staff": user.is_staff,
+        "is_superuser": user.is_superuser,
+        "has_password": user.password.is_some(),
+        "must_change_password": user.must_change_password,
+        "claims": user.claims,
+        "date_joined": user.date_joined,
+        "last_login": user.last_login,
+    })
+}

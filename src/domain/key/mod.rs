@@ -1,0 +1,332 @@
+//! What a signing key is, and how its life goes. Owns the dates, the states that follow from them, and the rules
+//! by which a ring of keys changes (`schedule`, `change`). Knows no bytes of any key: those are `crypto`'s.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::algorithm::Algorithm;
+use super::time::Timestamp;
+
+mod change;
+#[cfg(test)]
+mod properties;
+mod rotation_preview;
+mod schedule;
+
+pub use change::{KeyChangeError, RevocationPlan, RotationPlan};
+pub use rotation_preview::{NextRotation, RevocationPreview, RotationPreview, Successor};
+pub use schedule::{InvalidDates, Schedule};
+
+/// How many characters a thumbprint has: 32 bytes in base64url without padding.
+const KID_LENGTH: usize = 43;
+
+/// The least that a running server is given to take a change up before a key's end is counted on: 2 s by contract,
+/// 1 s because dates are whole seconds, and the rest for a slow disk between the decision and the file.
+const RING_RELOAD_MAX: Duration = Duration::from_secs(5);
+
+/// A key's name: its RFC 7638 thumbprint (SHA-256, base64url). Being one, it is safe as a file's name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Kid(String);
+
+/// The text is no RFC 7638 thumbprint: 43 characters of base64url.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not a key id (43 characters of base64url)")]
+pub struct NotAKid(pub String);
+
+impl Kid {
+    /// Takes a thumbprint's text; refuses everything else, so that no `kid` can name another file.
+    pub fn parse(text: &str) -> Result<Self, NotAKid> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if text.len() == KID_LENGTH && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAKid(text.to_owned()))
+        }
+    }
+
+    /// The thumbprint's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Kid {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Kid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A key's dates. Everything else about its standing follows from them and the time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The key's name.
+    pub kid: Kid,
+    /// What it signs with.
+    pub alg: Algorithm,
+    /// When it was made, and published.
+    pub created_at: Timestamp,
+    /// When it begins to sign.
+    pub signs_from: Timestamp,
+    /// When it signs no more: its successor's `signs_from`. None while it has no successor.
+    pub signs_until: Option<Timestamp>,
+    /// When it leaves the JWKS. Set if and only if `signs_until` is; no token that it signed expires later.
+    pub published_until: Option<Timestamp>,
+    /// When it was revoked. A revoked key never comes back, wherever the clock is set to.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// Where a key stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// Published, so that every verifier knows it before it signs.
+    Next,
+    /// Signs.
+    Active,
+    /// Signs no more; published until the last token that it signed has expired.
+    Retiring,
+    /// Kept only for signed refresh tokens of ours.
+    Retired,
+    /// Out at once and for good.
+    Revoked,
+}
+
+impl KeyState {
+    /// The state's word, as `keys list` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+            Self::Retired => "retired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Key {
+    /// The state that follows from the dates at `now`.
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        let passed = |date: Option<Timestamp>| date.is_some_and(|date| date <= now);
+        if self.revoked_at.is_some() {
+            KeyState::Revoked
+        } else if now < self.signs_from {
+            KeyState::Next
+        } else if !passed(self.signs_until) {
+            KeyState::Active
+        } else if !passed(self.published_until) {
+            KeyState::Retiring
+        } else {
+            KeyState::Retired
+        }
+    }
+
+    /// Whether it is in the JWKS.
+    pub fn published(&self, now: Timestamp) -> bool {
+        matches!(self.state(now), KeyState::Next | KeyState::Active | KeyState::Retiring)
+    }
+
+    /// Whether it signs.
+    pub fn signs(&self, now: Timestamp) -> bool {
+        self.state(now) == KeyState::Active
+    }
+
+    /// Whether its private half is kept: from its making to the end of its signing.
+    pub fn keeps_private_half(&self, now: Timestamp) -> bool {
+        matches!(self.state(now), KeyState::Next | KeyState::Active)
+    }
+
+    /// The key as `keys list --json` shows it.
+    pub fn listed(&self, now: Timestamp) -> ListedKey<'_> {
+        ListedKey {
+            kid: &self.kid,
+            alg: self.alg,
+            state: self.state(now),
+            created_at: self.created_at,
+            signs_from: self.signs_from,
+            signs_until: self.signs_until,
+            published_until: self.published_until,
+            revoked_at: self.revoked_at,
+        }
+    }
+}
+
+/// A row of `keys list --json`: the dates, and the state they gave when it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the fields are `Key`'s")]
+pub struct ListedKey<'a> {
+    pub kid: &'a Kid,
+    pub alg: Algorithm,
+    pub state: KeyState,
+    pub created_at: Timestamp,
+    pub signs_from: Timestamp,
+    pub signs_until: Option<Timestamp>,
+    pub published_until: Option<Timestamp>,
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The spans that a rotation is planned with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPolicy {
+    /// How long a key is published before it signs (`keys.publish_ahead`).
+    pub publish_ahead: Duration,
+    /// How long verifiers may cache the JWKS (`keys.jwks_max_age`).
+    pub jwks_max_age: Duration,
+    /// The longest lifetime that any profile gives an access token.
+    pub longest_access: Duration,
+    /// By how much verifiers' clocks may differ (`tokens.leeway`).
+    pub leeway: Duration,
+    /// The latest `exp` that tokens made under a longer lifetime, since lowered, may have. No key that may have signed
+    /// them leaves before.
+    pub promised_until: Option<Timestamp>,
+}
+
+impl KeyPolicy {
+    /// How long a new key waits before it signs: never less than verifiers may cache.
+    pub fn ahead(&self) -> Duration {
+        self.publish_ahead.max(self.jwks_max_age)
+    }
+
+    /// How long a key stays published after its last signature. A server may go on signing with it until it has taken
+    /// a rotation up; those tokens, too, expire before the key goes.
+    pub fn linger(&self) -> Duration {
+        self.longest_access.saturating_add(self.slack())
+    }
+
+    /// Until when a key is published whose last signature is of `signs_until`.
+    pub fn published_until(&self, signs_until: Timestamp) -> Timestamp {
+        let promised = self.promised_until.map_or(signs_until, |until| until + self.slack());
+        promised.max(signs_until + self.linger())
+    }
+
+    /// What clocks may differ by, and what a server that is late may sign.
+    fn slack(&self) -> Duration {
+        self.leeway.max(RING_RELOAD_MAX)
+    }
+}
+
+/// The `typ` of a token's header (RFC 7519 §5.1): what the token is for, as the header tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Typ {
+    /// Any JWT; what every verifier takes.
+    #[serde(rename = "JWT")]
+    Jwt,
+    /// An access token by RFC 9068 §2.1.
+    #[serde(rename = "at+jwt")]
+    AtJwt,
+    /// A refresh token of ours, for ourselves alone.
+    #[serde(rename = "refresh+jwt")]
+    RefreshJwt,
+}
+
+impl Typ {
+    /// Every `typ` that is ever signed.
+    pub const ALL: [Self; 3] = [Self::Jwt, Self::AtJwt, Self::RefreshJwt];
+
+    /// The header's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jwt => "JWT",
+            Self::AtJwt => "at+jwt",
+            Self::RefreshJwt => "refresh+jwt",
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(seconds)
+    }
+
+    fn key() -> Key {
+        Key {
+            kid: Kid::parse(&"k".repeat(43)).unwrap(),
+            alg: Algorithm::Es256,
+            created_at: at(0),
+            signs_from: at(10),
+            signs_until: Some(at(20)),
+            published_until: Some(at(30)),
+            revoked_at: None,
+        }
+    }
+
+    #[test]
+    fn a_state_begins_at_its_date() {
+        let expected = [
+            (0, KeyState::Next, true, false, true),
+            (9, KeyState::Next, true, false, true),
+            (10, KeyState::Active, true, true, true),
+            (19, KeyState::Active, true, true, true),
+            (20, KeyState::Retiring, true, false, false),
+            (29, KeyState::Retiring, true, false, false),
+            (30, KeyState::Retired, false, false, false),
+        ];
+        for (now, state, published, signs, private) in expected {
+            let key = key();
+            let now = at(now);
+            assert_eq!(key.state(now), state);
+            assert_eq!((key.published(now), key.signs(now), key.keeps_private_half(now)), (published, signs, private));
+        }
+    }
+
+    #[test]
+    fn a_revoked_key_stays_revoked_when_the_clock_steps_back() {
+        let key = Key { revoked_at: Some(at(15)), ..key() };
+        for now in [0, 14, 15, 100] {
+            assert_eq!(key.state(at(now)), KeyState::Revoked);
+            assert!(!key.published(at(now)) && !key.signs(at(now)) && !key.keeps_private_half(at(now)));
+        }
+    }
+
+    #[test]
+    fn only_a_thumbprint_is_a_kid() {
+        let good = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        assert_eq!(Kid::parse(good).unwrap().as_str(), good);
+        for bad in ["", "short", "../../../../../../etc/passwd..............", &"k".repeat(44), &"é".repeat(22)] {
+            assert!(Kid::parse(bad).is_err(), "{bad}");
+            assert!(serde_json::from_value::<Kid>(bad.into()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_listed_key_has_the_documented_members() {
+        let json = serde_json::to_string(&Key { signs_until: None, published_until: None, ..key() }.listed(at(12)));
+        let expected = format!(
+            r#"{{"kid":"{}","alg":"ES256","state":"active","created_at":"1970-01-01T00:00:00Z","signs_from":"1970-01-01T00:00:10Z","signs_until":null,"published_until":null,"revoked_at":null}}"#,
+            "k".repeat(43)
+        );
+        assert_eq!(json.unwrap(), expected);
+    }
+
+    #[test]
+    fn the_serialised_typ_equals_the_signed_typ() {
+        for typ in Typ::ALL {
+            assert_eq!(serde_json::to_value(typ).unwrap(), typ.name());
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! What would follow if a key were rotated or revoked now: tried out on a copy of the schedule, by the rules that the
+//! change itself follows, and told in words an operator can decide by.
+
+use std::time::Duration;
+
+use super::super::algorithm::Algorithm;
+use super::super::limit::span;
+use super::super::time::Timestamp;
+use super::change::KeyChangeError;
+use super::schedule::Schedule;
+use super::{Key, KeyPolicy, KeyState, Kid};
+
+/// What a rotation would bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotationPreview {
+    /// When the new key would sign.
+    pub signs_from: Timestamp,
+    /// For how long verifiers that keep to their cache may not know it although it signs.
+    pub unknown_for: Duration,
+    /// The key that signs now, and until when it would be published.
+    pub before: Option<(Kid, Timestamp)>,
+}
+
+/// What a revocation would bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationPreview {
+    /// What would sign in the key's stead, if it signs now.
+    pub successor: Option<Successor>,
+    /// For how long verifiers that keep to their cache may not know the successor although it signs.
+    pub unknown_for: Duration,
+    /// For how long verifiers that keep to their cache go on accepting the key.
+    pub known_for: Duration,
+    /// Since when the key signed, and until when tokens it signed would have been good: all of these die.
+    pub tokens: Option<(Timestamp, Timestamp)>,
+    /// Whether signed refresh tokens of ours die as well, and with them their sessions.
+    pub refresh_tokens: bool,
+}
+
+/// What signs in a revoked key's stead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Successor {
+    /// The key that waited, published since then.
+    Waiting(Kid, Timestamp),
+    /// One that is made on the spot.
+    New,
+}
+
+/// A change of keys that comes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NextRotation {
+    /// When the new key is made and published; in the past where that is done.
+    pub made_at: Timestamp,
+    /// When it signs.
+    pub signs_from: Timestamp,
+}
+
+impl Schedule {
+    /// What follows if `alg` is rotated now.
+    pub fn preview_rotation(
+        &self,
+        alg: Algorithm,
+        at_once: bool,
+        now: Timestamp,
+        policy: &KeyPolicy,
+    ) -> Result<RotationPreview, KeyChangeError> {
+        let mut then = self.clone();
+        let made = then.rotate(&self.plan_rotation(alg, at_once), nobody(), now, policy)?;
+        let active = self.active(alg, now).and_then(|key| then.get(&key.kid));
+        Ok(RotationPreview {
+            signs_from: made.signs_from,
+            unknown_for: policy.jwks_max_age.saturating_sub(made.signs_from.since(now)),
+            before: active.and_then(|key| Some((key.kid.clone(), key.published_until?))),
+        })
+    }
+
+    /// What follows if the key is revoked now.
+    pub fn preview_revocation(
+        &self,
+        kid: &Kid,
+        now: Timestamp,
+        policy: &KeyPolicy,
+    ) -> Result<RevocationPreview, KeyChangeError> {
+        let plan = self.plan_revocation(kid.as_str(), now)?;
+        let key = self.get(kid).ok_or_else(|| KeyChangeError::Unknown(kid.to_string()))?;
+        let state = key.state(now);
+        let mut then = self.clone();
+        let (successor, unknown_for) = match then.revoke(&plan, Some(nobody()), now, policy)? {
+            None => (None, Duration::ZERO),
+            Some(made) if made.kid == nobody() => (Some(Successor::New), policy.jwks_max_age),
+            Some(waiting) => {
+                let unknown_for = policy.jwks_max_age.saturating_sub(now.since(waiting.created_at));
+                (Some(Successor::Waiting(waiting.kid, waiting.created_at)), unknown_for)
+            }
+        };
+        let last_signed = key.signs_until.map_or(now, |until| until.min(now));
+        let good_until = (last_signed + policy.longest_access).max(policy.promised_until.unwrap_or(now));
+        let has_tokens = matches!(state, KeyState::Active | KeyState::Retiring);
+        Ok(RevocationPreview {
+            successor,
+            unknown_for,
+            known_for: if key.published(now) { policy.jwks_max_age } else { Duration::ZERO },
+            tokens: has_tokens.then_some((key.signs_from, good_until)),
+            refresh_tokens: has_tokens || state == KeyState::Retired,
+        })
+    }
+
+    /// The change of `alg`'s keys that comes next by itself: that of the key that waits, or the one that falls due.
+    pub fn next_rotation(
+        &self,
+        alg: Algorithm,
+        rotate_every: Option<Duration>,
+        now: Timestamp,
+        policy: &KeyPolicy,
+    ) -> Option<NextRotation> {
+        if let Some(waiting) = self.waiting(alg, now) {
+            return Some(NextRotation { made_at: waiting.created_at, signs_from: waiting.signs_from });
+        }
+        let active: &Key = self.active(alg, now)?;
+        let signs_from = (active.signs_from + rotate_every?).max(now + policy.ahead());
+        Some(NextRotation { made_at: signs_from - policy.ahead(), signs_from })
+    }
+}
+
+impl RotationPreview {
+    /// What follows, sentence by sentence.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = vec![format!("A new key is published now and signs from {}.", self.signs_from)];
+        if self.unknown_for.is_zero() {
+            said.push("By then every verifier that keeps to the cache's age knows it: no token is refused.".to_owned());
+        } else {
+            said.push(format!(
+                "Verifiers that do not refetch on an unknown kid may refuse its tokens for up to {}.",
+                span(self.unknown_for)
+            ));
+        }
+        if let Some((kid, until)) = &self.before {
+            said.push(format!("Tokens of the key before, {kid}, stay good; it leaves the key set at {until}."));
+        }
+        said
+    }
+}
+
+impl RevocationPreview {
+    /// What follows, sentence by sentence.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut said = vec!["The key is out of the key set at once and for good.".to_owned()];
+        if let Some((since, until)) = self.tokens {
+            said.push(format!(
+                "Every access token it signed since {since} dies; the last of them would have been good until {until}."
+            ));
+        }
+        if self.refresh_tokens {
+            said.push("Signed refresh tokens it signed die too: who holds one must sign in again.".to_owned());
+        }
+        if !self.known_for.is_zero() {
+            said.push(format!(
+                "Verifiers go on accepting it until they fetch the key set anew: for up to {} where they keep to the cache's \
+                 age, longer where they do not.",
+                span(self.known_for)
+            ));
+        }
+        match &self.successor {
+            None => said.push("What signs now goes on signing.".to_owned()),
+            Some(Successor::Waiting(kid, since)) => {
+                said.push(format!("The waiting key {kid}, published since {since}, signs at once."));
+            }
+            Some(Successor::New) => said.push("A new key is made and signs at once.".to_owned()),
+        }
+        if !self.unknown_for.is_zero() {
+            said.push(format!(
+                "Verifiers that do not refetch on an unknown kid may refuse new tokens for up to {}.",
+                span(self.unknown_for)
+            ));
+        }
+        said
+    }
+}
+
+/// A name no key has: a thumbprint is no row of one letter.
+fn nobody() -> Kid {
+    Kid("A".repeat(super::KID_LENGTH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3600;
+    const POLICY: KeyPolicy = KeyPolicy {
+        publish_ahead: Duration::from_secs(24 * HOUR),
+        jwks_max_age: Duration::from_mins(5),
+        longest_access: Duration::from_secs(HOUR),
+        leeway: Duration::from_secs(5),
+        promised_until: None,
+    };
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_unix(0) + Duration::from_secs(seconds)
+    }
+
+    fn kid(letter: char) -> Kid {
+        Kid(letter.to_string().repeat(43))
+    }
+
+    /// One key, `b`, that signs since 1000.
+    fn one() -> Schedule {
+        let mut schedule = Schedule::default();
+        let plan = schedule.plan_rotation(Algorithm::Es256, true);
+        schedule.rotate(&plan, kid('b'), at(1000), &POLICY).expect("it comes in");
+        schedule
+    }
+
+    /// The same, and `c`, published since 2000.
+    fn two() -> Schedule {
+        let mut schedule = one();
+        let plan = schedule.plan_rotation(Algorithm::Es256, false);
+        schedule.rotate(&plan, kid('c'), at(2000), &POLICY).expect("it comes in");
+        schedule
+    }
+
+    #[test]
+    fn a_planned_rotation_affects_no_token_and_an_immediate_one_may() {
+        let ahead = one().preview_rotation(Algorithm::Es256, false, at(5000), &POLICY).expect("it may");
+        assert_eq!((ahead.signs_from, ahead.unknown_for), (at(5000 + 24 * HOUR), Duration::ZERO));
+        assert_eq!(ahead.before, Some((kid('b'), at(5000 + 25 * HOUR + 5))));
+        let at_once = one().preview_rotation(Algorithm::Es256, true, at(5000), &POLICY).expect("it may");
+        assert_eq!((at_once.signs_from, at_once.unknown_for), (at(5000), POLICY.jwks_max_age));
+        assert!(at_once.sentences()[1].contains("for up to 5m"), "{:?}", at_once.sentences());
+    }
+
+    #[test]
+    fn the_successor_determines_how_long_it_may_be_unknown() {
+        let alone = one().preview_revocation(&kid('b'), at(5000), &POLICY).expect("it may");
+        assert_eq!((alone.successor, alone.unknown_for), (Some(Successor::New), POLICY.jwks_max_age));
+        assert_eq!(alone.tokens, Some((at(1000), at(5000 + HOUR))));
+        for (now, unknown_for) in [(2000, 300), (2100, 200), (2300, 0), (9000, 0)] {
+            let outlook = two().preview_revocation(&kid('b'), at(now), &POLICY).expect("it may");
+            assert_eq!(outlook.successor, Some(Successor::Waiting(kid('c'), at(2000))));
+            assert_eq!(outlook.unknown_for, Duration::from_secs(unknown_for), "at {now}");
+        }
+    }
+
+    #[test]
+    fn revoking_a_key_invalidates_only_tokens_it_signed() {
+        let waiting = two().preview_revocation(&kid('c'), at(3000), &POLICY).expect("it may");
+        assert_eq!((waiting.successor, waiting.tokens, waiting.refresh_tokens), (None, None, false));
+        let switch = 2000 + 24 * HOUR;
+        let retiring = two().preview_revocation(&kid('b'), at(switch + 10), &POLICY).expect("it may");
+        assert_eq!((retiring.successor, retiring.tokens), (None, Some((at(1000), at(switch + HOUR)))));
+        let retired = two().preview_revocation(&kid('b'), at(switch + 2 * HOUR), &POLICY).expect("it may");
+        assert_eq!((retired.tokens, retired.refresh_tokens, retired.known_for), (None, true, Duration::ZERO));
+        let promised = KeyPolicy { promised_until: Some(at(90 * HOUR)), ..POLICY };
+        let outlook = one().preview_revocation(&kid('b'), at(5000), &promised).expect("it may");
+        assert_eq!(outlook.tokens, Some((at(1000), at(90 * HOUR))), "tokens of a longer lifetime, since lowered");
+    }
+
+    #[test]
+    fn the_previewed_rotation_is_the_one_that_happens() {
+        let every = Duration::from_secs(90 * 24 * HOUR);
+        let next = |schedule: &Schedule, every, now| schedule.next_rotation(Algorithm::Es256, every, at(now), &POLICY);
+        let due = NextRotation { made_at: at(1000 + 89 * 24 * HOUR), signs_from: at(1000 + 90 * 24 * HOUR) };
+        assert_eq!(next(&one(), Some(every), 5000), Some(due));
+        assert_eq!(next(&one(), None, 5000), None);
+        let waiting = NextRotation { made_at: at(2000), signs_from: at(2000 + 24 * HOUR) };
+        assert_eq!(next(&two(), Some(every), 5000), Some(waiting));
+        assert_eq!(one().due(due.made_at, every, &POLICY), [Algorithm::Es256]);
+        assert!(one().due(due.made_at - Duration::from_secs(1), every, &POLICY).is_empty());
+        let late = next(&one(), Some(every), 1000 + 100 * 24 * HOUR).expect("it is overdue");
+        assert_eq!(late.made_at, at(1000 + 100 * 24 * HOUR));
+    }
+}

@@ -1,0 +1,357 @@
+//! The runtime settings: one row each tells name, type, bounds, unit and default. They live in the database and are
+//! valid from the next token on; what is needed before there is a database is boot configuration, another thing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::algorithm::Algorithm;
+use super::claims::RESERVED;
+use super::dialect::Dialect;
+use super::profile::{AccessType, Profile};
+use super::session::RefreshPolicy;
+use super::time::Timestamp;
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 86_400;
+const YEAR: u64 = 366 * DAY;
+
+/// The stored name of [`Settings::promised_until`], in Unix seconds: kept with the settings, and none itself.
+pub const PROMISED_UNTIL: &str = "keys.promised_until";
+/// The stored name of [`Settings::former_audiences`]: an object of audiences and Unix seconds, no setting either.
+pub const FORMER_AUDIENCES: &str = "tokens.former_audiences";
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug)]
+pub enum SettingKind {
+    /// A number of seconds within bounds; `optional` ones may also be `none`.
+    Seconds {
+        /// The least.
+        min: u64,
+        /// The greatest.
+        max: u64,
+        /// Whether it may be `none`.
+        optional: bool,
+    },
+    /// true or false.
+    Flag,
+    /// A text of 1 to 255 characters; `optional` ones may also be `none`.
+    Text {
+        /// Whether it may be `none`.
+        optional: bool,
+    },
+    /// The name of a claim, 1 to 64 characters, that is none of the issuer's own but `user_id`.
+    Claim,
+    /// One of a few words; `optional` ones may also be `none`.
+    Choice {
+        /// The words.
+        of: &'static [&'static str],
+        /// Whether it may be `none`.
+        optional: bool,
+    },
+}
+
+/// One row of the registry.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// The name, with dots between its levels.
+    pub name: &'static str,
+    /// Type and bounds.
+    pub kind: SettingKind,
+    /// The value where none is stored; null for `none`.
+    pub default: Value,
+    /// What it does, in a few words.
+    pub about: &'static str,
+}
+
+const ALGORITHMS: &[&str] = &["ES256", "RS256"];
+const TYPES: &[&str] = &["JWT", "at+jwt"];
+
+macro_rules! rows {
+    ($($name:expr, $kind:expr, $default:expr, $about:expr;)*) => {
+        vec![$(Definition { name: $name, kind: $kind, default: Value::from($default), about: $about }),*]
+    };
+}
+
+macro_rules! profile_rows {
+    ($name:literal, $access:expr, $refresh:expr) => {
+        rows! {
+            concat!("profiles.", $name, ".access_lifetime"), SettingKind::Seconds { min: 1, max: 90 * DAY, optional: false },
+                $access, "how long an access token is good for";
+            concat!("profiles.", $name, ".refresh_lifetime"), SettingKind::Seconds { min: 1, max: 10 * YEAR, optional: false },
+                $refresh, "how long a session lives after each refresh";
+            concat!("profiles.", $name, ".algorithm"), SettingKind::Choice { of: ALGORITHMS, optional: true },
+                Value::Null, "the signer; none for tokens.algorithm";
+            concat!("profiles.", $name, ".audience"), SettingKind::Text { optional: true },
+                Value::Null, "the aud of access tokens; none for tokens.audience";
+            concat!("profiles.", $name, ".typ"), SettingKind::Choice { of: TYPES, optional: false },
+                "JWT", "the typ header of access tokens";
+        }
+    };
+}
+
+/// Every runtime setting there is.
+pub fn definitions() -> Vec<Definition> {
+    let mut all = profile_rows!("jwt_issuer", DAY, 30 * DAY);
+    all.extend(profile_rows!("rest_jwt", DAY, 30 * DAY));
+    all.extend(profile_rows!("rest_social", DAY, 30 * DAY));
+    all.extend(profile_rows!("drf_pyjwt", 30, 30 * DAY));
+    all.extend(profile_rows!("simplejwt", 5 * MINUTE, DAY));
+    all.extend(rows! {
+        "profiles.simplejwt.rotate_refresh_tokens", SettingKind::Flag, false, "whether a refresh gives a new refresh token";
+        "profiles.simplejwt.blacklist_after_rotation", SettingKind::Flag, false, "whether a rotated refresh token is refused at once";
+        "profiles.simplejwt.user_id_claim", SettingKind::Claim, "user_id", "the claim that carries the integer id";
+        "sessions.reuse_grace", SettingKind::Seconds { min: 0, max: 5 * MINUTE, optional: false }, 10,
+            "how long a spent refresh token is still answered as before";
+        "sessions.max_age", SettingKind::Seconds { min: 60, max: 10 * YEAR, optional: true }, Value::Null,
+            "the longest a session may live in all";
+        "passwords.reset_timeout", SettingKind::Seconds { min: 1, max: 7 * DAY, optional: false }, 15 * MINUTE,
+            "how long a reset code or link is good for";
+        "registration.open", SettingKind::Flag, true, "whether anyone may make an account";
+    });
+    all
+}
+
+/// Why a value can't be a setting's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SettingError {
+    /// No setting has that name.
+    #[error("there is no setting `{name}`{}", nearest.as_ref().map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The name most like it.
+        nearest: Option<String>,
+    },
+    /// The value is out of bounds or of another type.
+    #[error("`{name}` must be {allowed}, not `{value}`")]
+    Unfit {
+        /// The setting.
+        name: String,
+        /// What it may be.
+        allowed: String,
+        /// What was given.
+        value: String,
+    },
+}
+
+impl Definition {
+    /// The row of that name.
+    pub fn find(name: &str) -> Result<Self, SettingError> {
+        let all = definitions();
+        let nearest = || {
+            let scored = all.iter().map(|row| (strsim::jaro_winkler(row.name, name), row.name));
+            scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, near)| near.to_owned())
+        };
+        all.iter()
+            .find(|row| row.name == name)
+            .cloned()
+            .ok_or_else(|| SettingError::Unknown { name: name.to_owned(), nearest: nearest() })
+    }
+
+    /// Reads a value as a person types it: `300`, `5m`, `true`, `ES256`, `none`.
+    pub fn parse(&self, text: &str) -> Result<Value, SettingError> {
+        let typed = match self.kind {
+            _ if text == "none" => Some(Value::Null),
+            SettingKind::Seconds { .. } => {
+                text.parse().ok().or_else(|| Some(humantime::parse_duration(text).ok()?.as_secs())).map(Value::from)
+            }
+            SettingKind::Flag => text.parse::<bool>().ok().map(Value::from),
+            SettingKind::Text { .. } | SettingKind::Claim | SettingKind::Choice { .. } => Some(Value::from(text)),
+        };
+        typed.filter(|value| self.fits(value)).ok_or_else(|| self.invalid_value(text))
+    }
+
+    /// Whether a value is of the type and within the bounds.
+    pub fn fits(&self, value: &Value) -> bool {
+        match (self.kind, value) {
+            (
+                SettingKind::Seconds { optional, .. }
+                | SettingKind::Text { optional }
+                | SettingKind::Choice { optional, .. },
+                Value::Null,
+            ) => optional,
+            (SettingKind::Seconds { min, max, .. }, value) => {
+                value.as_u64().is_some_and(|seconds| (min..=max).contains(&seconds))
+            }
+            (SettingKind::Flag, value) => value.is_boolean(),
+            (SettingKind::Text { .. }, value) => value
+                .as_str()
+                .is_some_and(|text| (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control)),
+            (SettingKind::Claim, value) => value.as_str().is_some_and(|name| {
+                (1..=64).contains(&name.chars().count())
+                    && !name.chars().any(char::is_control)
+                    && (name == "user_id" || !RESERVED.contains(&name))
+            }),
+            (SettingKind::Choice { of, .. }, value) => value.as_str().is_some_and(|word| of.contains(&word)),
+        }
+    }
+
+    /// What a value may be, in words.
+    pub fn allowed(&self) -> String {
+        let (what, optional) = match self.kind {
+            SettingKind::Seconds { min, max, optional } => (format!("{min} to {max} seconds"), optional),
+            SettingKind::Flag => ("true or false".to_owned(), false),
+            SettingKind::Text { optional } => ("a text of 1 to 255 characters".to_owned(), optional),
+            SettingKind::Claim => ("the name of a claim, none of the issuer's own but user_id".to_owned(), false),
+            SettingKind::Choice { of, optional } => (of.join(" or "), optional),
+        };
+        if optional { format!("{what}, or none") } else { what }
+    }
+
+    fn invalid_value(&self, value: &str) -> SettingError {
+        let hint = if matches!(self.kind, SettingKind::Seconds { .. }) { " (write 5m for 300)" } else { "" };
+        let allowed = format!("{}{hint}", self.allowed());
+        SettingError::Unfit { name: self.name.to_owned(), allowed, value: value.to_owned() }
+    }
+}
+
+/// A setting with its present value, as `settings list --json` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingRow {
+    /// The name.
+    pub name: &'static str,
+    /// The value in force; null for `none`.
+    pub value: Value,
+    /// The value where none is stored.
+    pub default: Value,
+    /// `duration`, `boolean`, `text` or `choice`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// `seconds`, where the value is a number.
+    pub unit: Option<&'static str>,
+    /// The least value, where the value is a number.
+    pub min: Option<u64>,
+    /// The greatest value, where the value is a number.
+    pub max: Option<u64>,
+}
+
+/// All settings in force at one moment: an immutable snapshot.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    values: BTreeMap<&'static str, Value>,
+    promised_until: Option<Timestamp>,
+    former_audiences: BTreeMap<String, Timestamp>,
+    profiles: Vec<Profile>,
+}
+
+impl Settings {
+    /// The stored values over the defaults. A stored value that no longer fits counts as not stored.
+    pub fn new(stored: &[(String, Value)]) -> Self {
+        let values = definitions().into_iter().map(|row| {
+            let kept = stored.iter().find(|(name, value)| name == row.name && row.fits(value));
+            (row.name, kept.map_or(row.default, |(_, value)| value.clone()))
+        });
+        let values = values.collect();
+        let beside = |name: &str| stored.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        let date = |at: &Value| at.as_i64().map(Timestamp::from_unix);
+        let promised_until = beside(PROMISED_UNTIL).and_then(date);
+        let former = beside(FORMER_AUDIENCES).and_then(Value::as_object).into_iter().flatten();
+        let former_audiences = former.filter_map(|(name, until)| Some((name.clone(), date(until)?))).collect();
+        let mut settings = Self { values, promised_until, former_audiences, profiles: Vec::new() };
+        settings.profiles = Dialect::ALL.into_iter().map(|dialect| settings.build_profile(dialect)).collect();
+        settings
+    }
+
+    /// The profile of a dialect.
+    pub fn profile(&self, dialect: Dialect) -> &Profile {
+        &self.profiles[dialect as usize]
+    }
+
+    /// How long a reset code or link is good for.
+    pub fn reset_timeout(&self) -> Duration {
+        self.seconds("passwords.reset_timeout").unwrap_or_default()
+    }
+
+    /// Whether anyone may make an account.
+    pub fn registration_open(&self) -> bool {
+        self.flag("registration.open")
+    }
+
+    /// The latest `exp` of tokens that were made before an access lifetime was lowered, if any were.
+    pub fn promised_until(&self) -> Option<Timestamp> {
+        self.promised_until
+    }
+
+    /// The audiences that profiles had before, each with the latest `exp` of tokens that were made for it.
+    pub fn former_audiences(&self) -> &BTreeMap<String, Timestamp> {
+        &self.former_audiences
+    }
+
+    /// The longest access lifetime of all profiles: how long a key that no longer signs must stay published.
+    pub fn longest_access_lifetime(&self) -> Duration {
+        self.profiles.iter().map(|profile| profile.access_lifetime).max().unwrap_or_default()
+    }
+
+    /// Every setting with its value and bounds.
+    pub fn rows(&self) -> Vec<SettingRow> {
+        let row = |definition: Definition| {
+            let (kind, unit, bounds) = match definition.kind {
+                SettingKind::Seconds { min, max, .. } => ("duration", Some("seconds"), Some((min, max))),
+                SettingKind::Flag => ("boolean", None, None),
+                SettingKind::Text { .. } | SettingKind::Claim => ("text", None, None),
+                SettingKind::Choice { .. } => ("choice", None, None),
+            };
+            SettingRow {
+                name: definition.name,
+                value: self.value(definition.name).clone(),
+                default: definition.default,
+                kind,
+                unit,
+                min: bounds.map(|(min, _)| min),
+                max: bounds.map(|(_, max)| max),
+            }
+        };
+        definitions().into_iter().map(row).collect()
+    }
+
+    fn value(&self, name: &str) -> &Value {
+        self.values.get(name).unwrap_or(&Value::Null)
+    }
+
+    fn seconds(&self, name: &str) -> Option<Duration> {
+        self.value(name).as_u64().map(Duration::from_secs)
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.value(name).as_bool().unwrap_or_default()
+    }
+
+    fn build_profile(&self, dialect: Dialect) -> Profile {
+        let named = |key: &str| format!("profiles.{dialect}.{key}");
+        let text = |key: &str| self.value(&named(key)).as_str().map(str::to_owned);
+        let rotates = match dialect {
+            Dialect::DrfPyjwt => true,
+            Dialect::Simplejwt => self.flag("profiles.simplejwt.rotate_refresh_tokens"),
+            Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => false,
+        };
+        // The package knows no blacklisting without a rotation.
+        let blacklists = dialect != Dialect::Simplejwt || self.flag("profiles.simplejwt.blacklist_after_rotation");
+        Profile {
+            dialect,
+            access_lifetime: self.seconds(&named("access_lifetime")).unwrap_or_default(),
+            refresh: RefreshPolicy {
+                lifetime: self.seconds(&named("refresh_lifetime")).unwrap_or_default(),
+                max_age: self.seconds("sessions.max_age"),
+                rotate: rotates,
+                reuse_grace: self.seconds("sessions.reuse_grace").unwrap_or_default(),
+                earlier_stay_good: rotates && !blacklists,
+            },
+            algorithm: text("algorithm").and_then(|name| name.parse::<Algorithm>().ok()),
+            audience: text("audience"),
+            typ: if text("typ").as_deref() == Some("at+jwt") { AccessType::AtJwt } else { AccessType::Jwt },
+            user_id_claim: text("user_id_claim").unwrap_or_else(|| "user_id".to_owned()),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests;

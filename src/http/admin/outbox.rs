@@ -1,0 +1,242 @@
+//! The outbox: what waits, what failed and why, what was sent; and what each mail would say.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse as _};
+use axum::routing::{get, post};
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::dashboard::{day, rounded_span};
+use super::guard::{Checked, Superuser};
+use super::operator::{denied, operator};
+use super::page_error::PageError;
+use super::path::AdminPath;
+use super::query::{Query, link};
+use super::sign_in::text;
+use super::{Framing, PageResult, frame};
+use crate::domain::mail_item::MailId;
+use crate::domain::time::Timestamp;
+use crate::http::Http;
+use crate::http::pages::{Page, Pages};
+use crate::issuer::Caller;
+use crate::issuer::admin::outbox::{RetryMail, outbox, previews};
+use crate::mail::TemplatePreview;
+use crate::store::{MailCursor, MailListing, MailState};
+use crate::template::TemplateError;
+
+const PATH: &str = "/admin/mails";
+const RETRY: &str = "/admin/mails/retry";
+const TEMPLATES: &str = "/admin/mails/templates";
+/// Mails on a page.
+const MAILS: u32 = 50;
+
+/// The outbox, and the previews.
+pub fn routes() -> Router<Http> {
+    Router::new()
+        .route(PATH, get(page))
+        .route(RETRY, post(retry))
+        .route(TEMPLATES, get(templates))
+        .route("/admin/mails/templates/{name}", get(body))
+}
+
+/// Renders each once with samples.
+pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
+    pages.render_framed_samples::<OutboxPage>()?;
+    pages.render_framed_samples::<TemplatesPage>()
+}
+
+fn state_named(name: &str) -> Result<Option<MailState>, PageError> {
+    match name {
+        "" => Ok(None),
+        "waiting" => Ok(Some(MailState::Waiting)),
+        "sent" => Ok(Some(MailState::Sent)),
+        "failed" => Ok(Some(MailState::Failed)),
+        _ => Err(PageError::NOT_FOUND),
+    }
+}
+
+const fn state_name(state: MailState) -> &'static str {
+    match state {
+        MailState::Waiting => "waiting",
+        MailState::Sent => "sent",
+        MailState::Failed => "failed",
+    }
+}
+
+async fn page(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
+    let state = state_named(asked.text("state"))?;
+    let after = asked.number("at").zip(asked.number("id"));
+    let after = after.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
+    let outbox = outbox(&http.issuer, state, after, MAILS).await?;
+    let page = OutboxPage {
+        now: http.issuer.clock.now(),
+        state,
+        mails: outbox.mails,
+        waiting: outbox.waiting,
+        next: outbox.next,
+        is_first: after.is_none(),
+    };
+    Ok(who.show(&http, StatusCode::OK, &page))
+}
+
+async fn retry(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> PageResult {
+    let id = text(&mut form, "id").parse().map(MailId).map_err(|_| PageError::NOT_FOUND)?;
+    let by = operator(&who, from);
+    RetryMail { id, by }.run(&http.issuer).await.map_err(denied)?;
+    let word = format!("Mail {} is tried now: look again in a moment.", id.0);
+    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &word))
+}
+
+async fn templates(State(http): State<Http>, who: Superuser) -> PageResult {
+    let shown = |preview: TemplatePreview| ShownTemplate {
+        name: preview.template,
+        subject: preview.rendered.subject.clone(),
+        text: preview.rendered.text.clone(),
+        own_files: preview.own_files.iter().map(|file| file.display().to_string()).collect(),
+    };
+    let page = TemplatesPage { templates: previews(&http.issuer)?.into_iter().map(shown).collect() };
+    let mut response = who.show(&http, StatusCode::OK, &page);
+    response.extensions_mut().insert(Framing::HoldsFrames);
+    Ok(response)
+}
+
+/// The HTML of a mail as it would be sent, for a frame on the page before it.
+async fn body(State(http): State<Http>, Path(name): Path<String>, _: Superuser) -> PageResult {
+    let preview = previews(&http.issuer)?.into_iter().find(|preview| preview.template == name);
+    let preview = preview.ok_or(PageError::NOT_FOUND)?;
+    let mut response = Html(preview.rendered.html.clone()).into_response();
+    response.extensions_mut().insert(Framing::IsFramed);
+    Ok(response)
+}
+
+/// A page of the outbox.
+pub struct OutboxPage {
+    now: Timestamp,
+    state: Option<MailState>,
+    mails: Vec<(MailListing, Option<String>)>,
+    waiting: u64,
+    next: Option<MailCursor>,
+    is_first: bool,
+}
+
+impl OutboxPage {
+    fn link(&self, more: &[(&str, &str)]) -> String {
+        let state = self.state.map(state_name).unwrap_or_default();
+        link(PATH, &[&[("state", state)], more].concat())
+    }
+
+    fn mail(&self, mail: &MailListing, to: Option<&str>) -> Value {
+        let MailListing { id, template, state, created_at, due_at, sent_at, attempts, last_error, .. } = mail;
+        let what_next = match (state, due_at, sent_at) {
+            (MailState::Waiting, Some(due), _) if *due > self.now => {
+                format!("tried again in {}", rounded_span(due.since(self.now)))
+            }
+            (MailState::Waiting, ..) => "tried any moment".to_owned(),
+            (MailState::Sent, _, Some(at)) => format!("sent {} UTC", day(*at)),
+            (MailState::Sent | MailState::Failed, ..) => String::new(),
+        };
+        context! {
+            id => id.0,
+            template,
+            to,
+            state => state_name(*state),
+            created_at => day(*created_at),
+            what_next,
+            attempts,
+            last_error,
+            waits => *state == MailState::Waiting,
+        }
+    }
+}
+
+impl Page for OutboxPage {
+    const TEMPLATE: &'static str = "admin/mails.html";
+
+    fn context(&self) -> Value {
+        let older = self.next.map(|next| {
+            let at = next.created_at.unix().to_string();
+            let id = next.id.0.to_string();
+            self.link(&[("at", at.as_str()), ("id", id.as_str())])
+        });
+        let views = [None, Some(MailState::Waiting), Some(MailState::Failed), Some(MailState::Sent)].map(|state| {
+            let name = state.map_or("all", state_name);
+            let path = link(PATH, &[("state", state.map(state_name).unwrap_or_default())]);
+            context! { name, path, is_current => state == self.state }
+        });
+        let mails = self.mails.iter().map(|(mail, to)| self.mail(mail, to.as_deref()));
+        context! {
+            views => views.into_iter().collect::<Value>(),
+            mails => mails.collect::<Value>(),
+            waiting => self.waiting,
+            older,
+            newest => (!self.is_first).then(|| self.link(&[])),
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        let at = Timestamp::from_unix(1_700_000_000);
+        let mail = |state, due_at, sent_at| {
+            let listing = MailListing {
+                id: MailId(7),
+                template: "reset_code".to_owned(),
+                state,
+                created_at: at,
+                due_at,
+                sent_at,
+                attempts: 2,
+                last_error: Some("550 <b>no such mailbox</b>".to_owned()),
+                sealed: None,
+            };
+            (listing, Some("a***@example.com".to_owned()))
+        };
+        let all = vec![
+            mail(MailState::Waiting, Some(at + std::time::Duration::from_mins(5)), None),
+            mail(MailState::Waiting, Some(at), None),
+            mail(MailState::Failed, None, None),
+            mail(MailState::Sent, None, Some(at)),
+        ];
+        let next = Some(MailCursor { created_at: at, id: MailId(7) });
+        vec![
+            Self { now: at, state: None, mails: vec![], waiting: 0, next: None, is_first: true },
+            Self { now: at, state: Some(MailState::Failed), mails: all, waiting: 2, next, is_first: false },
+        ]
+    }
+}
+
+/// A template filled with a sample; its HTML is a page of its own.
+pub struct ShownTemplate {
+    name: &'static str,
+    subject: String,
+    text: String,
+    own_files: Vec<String>,
+}
+
+/// Every template filled with a sample.
+pub struct TemplatesPage {
+    templates: Vec<ShownTemplate>,
+}
+
+impl Page for TemplatesPage {
+    const TEMPLATE: &'static str = "admin/mail_templates.html";
+
+    fn context(&self) -> Value {
+        let templates = self.templates.iter().map(|shown| {
+            let ShownTemplate { name, subject, text, own_files } = shown;
+            context! { name => *name, subject, text, own_files }
+        });
+        context! { templates => templates.collect::<Value>() }
+    }
+
+    fn samples() -> Vec<Self> {
+        let shown = |own_files: Vec<String>| ShownTemplate {
+            name: "reset_code",
+            subject: "Your <b>code</b>".to_owned(),
+            text: "Hello <b>anna</b>".to_owned(),
+            own_files,
+        };
+        let own = vec!["/etc/countersign/templates/mail/reset_code/body.txt".to_owned()];
+        vec![Self { templates: vec![shown(vec![]), shown(own)] }]
+    }
+}

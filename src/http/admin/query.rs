@@ -1,0 +1,54 @@
+//! What a page's address asks for: the query's fields, each by its name. What is missing is empty, and what no page
+//! knows is not looked at.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use url::form_urlencoded;
+
+use crate::http::Http;
+
+/// The fields of a query; of a name that comes twice, the last one.
+#[derive(Clone, Debug, Default)]
+pub struct Query(BTreeMap<String, String>);
+
+impl Query {
+    /// A field without the spaces around it; empty where it is missing.
+    pub fn text(&self, name: &str) -> &str {
+        self.0.get(name).map(|text| text.trim()).unwrap_or_default()
+    }
+
+    /// A number; None where it is missing or none.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.text(name).parse().ok()
+    }
+}
+
+/// A path and a query of those pairs that say anything.
+pub fn link(path: &str, pairs: &[(&str, &str)]) -> String {
+    let said = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+impl FromRequestParts<Http> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, Infallible> {
+        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_omits_empty_parameters() {
+        assert_eq!(link("/admin/audit", &[("user", ""), ("action", "")]), "/admin/audit");
+        assert_eq!(link("/admin/audit", &[("user", "a&b=c"), ("from", "")]), "/admin/audit?user=a%26b%3Dc");
+    }
+}

@@ -1,0 +1,181 @@
+//! Coming in, going out, and giving the password once more.
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use minijinja::context;
+use minijinja::value::Value;
+use url::form_urlencoded;
+
+use super::cookies::{self, ANONYMOUS, SESSION};
+use super::guard::{AnonymousBrowser, Checked, Superuser, no_superuser_yet};
+use super::page_error::{PageError, problem};
+use super::path::AdminPath;
+use super::{PageResult, frame};
+use crate::domain::admin_session::{AdminToken, LONGEST};
+use crate::domain::password::Password;
+use crate::domain::user::Login;
+use crate::http::Http;
+use crate::http::body::JsonBody;
+use crate::http::pages::Page;
+use crate::issuer::admin::sign_in::{ResumeAdminSession, SignInAdmin, SignOutAdmin, StepUp};
+use crate::issuer::{Caller, Refusal, first_superuser};
+
+/// The door's table of contents.
+pub fn routes() -> Router<Http> {
+    Router::new()
+        .route("/admin/login", get(sign_in_page).post(sign_in))
+        .route("/admin/logout", post(sign_out))
+        .route("/admin/prove", get(step_up_page).post(step_up))
+}
+
+/// A field of a form; empty where it is missing.
+pub fn text(form: &mut JsonBody, name: &str) -> String {
+    form.text_named(name).ok().flatten().unwrap_or_default()
+}
+
+/// What a link or a form of GET asks for by that name; empty where it is missing.
+pub fn query_value(query: Option<&str>, name: &str) -> String {
+    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// Where the query says to go on to.
+fn next_of(query: Option<&str>) -> AdminPath {
+    AdminPath::parse_or_first(Some(&query_value(query, "next")))
+}
+
+/// Lets somebody in: the session's cookie, and no more of what binds the forms at the door.
+pub fn with_session(http: &Http, mut response: Response, token: &AdminToken) -> Response {
+    let seconds = i64::try_from(LONGEST.as_secs()).unwrap_or(i64::MAX);
+    cookies::set(&mut response, http, SESSION, token.text().expose(), seconds);
+    cookies::remove(&mut response, http, ANONYMOUS);
+    response
+}
+
+fn presented_token(headers: &HeaderMap) -> Option<AdminToken> {
+    cookies::read(headers, SESSION).and_then(AdminToken::parse)
+}
+
+async fn sign_in_page(State(http): State<Http>, RawQuery(query): RawQuery, headers: HeaderMap) -> PageResult {
+    let next = next_of(query.as_deref());
+    let entered = match presented_token(&headers) {
+        Some(token) => ResumeAdminSession { token }.run(&http.issuer).await?,
+        None => None,
+    };
+    if entered.is_some() {
+        return Err(PageError::Redirect(next.as_str().to_owned()));
+    }
+    if !first_superuser::has_superuser(&http.issuer).await? {
+        return Err(no_superuser_yet());
+    }
+    let page = SignInPage { next, login: String::new(), problem: None };
+    Ok(AnonymousBrowser::begin(&headers, &http).show(&http, StatusCode::OK, &page))
+}
+
+async fn sign_in(
+    State(http): State<Http>,
+    from: Caller,
+    headers: HeaderMap,
+    Checked { who: visit, mut form }: Checked<AnonymousBrowser>,
+) -> PageResult {
+    let login = text(&mut form, "login");
+    let next = AdminPath::parse_or_first(Some(&text(&mut form, "next")));
+    let sign_in = SignInAdmin {
+        login: Login::new(&login),
+        password: Password::new(text(&mut form, "password")),
+        instead_of: presented_token(&headers),
+        from,
+    };
+    match sign_in.run(&http.issuer).await {
+        Ok(token) => {
+            let response = PageError::Redirect(next.as_str().to_owned()).response(&http);
+            Ok(with_session(&http, response, &token))
+        }
+        Err(refusal @ Refusal::WrongCredentials) => {
+            let page = SignInPage { next, login, problem: problem(&refusal) };
+            Ok(visit.show(&http, StatusCode::FORBIDDEN, &page))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+async fn sign_out(State(http): State<Http>, from: Caller, Checked { who, .. }: Checked<Superuser>) -> PageResult {
+    SignOutAdmin { from }.run(who.signed_in(), &http.issuer).await?;
+    let mut response = PageError::Redirect("/admin/login".to_owned()).response(&http);
+    cookies::remove(&mut response, &http, SESSION);
+    Ok(response)
+}
+
+async fn step_up_page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> Response {
+    who.show(&http, StatusCode::OK, &StepUpPage { next: next_of(query.as_deref()), problem: None })
+}
+
+async fn step_up(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> PageResult {
+    let next = AdminPath::parse_or_first(Some(&text(&mut form, "next")));
+    let password = Password::new(text(&mut form, "password"));
+    match (StepUp { password, from }).run(who.signed_in(), &http.issuer).await {
+        Ok(()) => Ok(frame::redirect_with_flash(
+            &http,
+            &next,
+            "Thank you. Now do it once more: your password counts for five minutes.",
+        )),
+        Err(Refusal::WrongCredentials) => {
+            let problem = Some("The password is wrong.".to_owned());
+            Ok(who.show(&http, StatusCode::FORBIDDEN, &StepUpPage { next, problem }))
+        }
+        Err(refusal) => Err(refusal.into()),
+    }
+}
+
+/// The form to sign in with.
+pub struct SignInPage {
+    /// Where to go then.
+    pub next: AdminPath,
+    /// The name that was tried.
+    pub login: String,
+    /// What was wrong with the last try.
+    pub problem: Option<String>,
+}
+
+impl Page for SignInPage {
+    const TEMPLATE: &'static str = "admin/login.html";
+
+    fn context(&self) -> Value {
+        let Self { next, login, problem } = self;
+        context! { next => next.as_str(), login, problem }
+    }
+
+    fn samples() -> Vec<Self> {
+        let page = |login: &str, problem: Option<&str>| Self {
+            next: AdminPath::first(),
+            login: login.to_owned(),
+            problem: problem.map(str::to_owned),
+        };
+        vec![page("", None), page("<b>anna", Some("The name or the password is wrong."))]
+    }
+}
+
+/// The form to give the password once more.
+pub struct StepUpPage {
+    /// Where to go then.
+    pub next: AdminPath,
+    /// What was wrong with the last try.
+    pub problem: Option<String>,
+}
+
+impl Page for StepUpPage {
+    const TEMPLATE: &'static str = "admin/prove.html";
+
+    fn context(&self) -> Value {
+        let Self { next, problem } = self;
+        context! { next => next.as_str(), problem }
+    }
+
+    fn samples() -> Vec<Self> {
+        let page = |problem: Option<&str>| Self { next: AdminPath::first(), problem: problem.map(str::to_owned) };
+        vec![page(None), page(Some("The password is wrong."))]
+    }
+}

@@ -1,0 +1,262 @@
+//! A drawn time line of keys. Pure: dates in, the parts of an SVG out, for a template to write.
+//!
+//! Across it is measured in percent and downwards in pixels, so that its writing is as large on a phone as on a desk.
+//! Every part has a class and no style, as in [`super::chart`]. A table beside it tells the same.
+
+use std::time::Duration;
+
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::dashboard::day;
+use crate::domain::key::{Key, KeyState};
+use crate::domain::time::Timestamp;
+
+/// How high a key's row is, its name and its bar, in pixels.
+const ROW: usize = 46;
+/// Room for the word at the top and the dates at the bottom.
+const TOP: usize = 20;
+const BOTTOM: usize = 22;
+/// The least that is shown of the past and of the time to come.
+const LEAST: Duration = Duration::from_hours(12);
+/// How wide the narrowest part is drawn, in percent, so that it is seen.
+const NARROWEST: f64 = 0.6;
+/// How much of a name is written beside its bar.
+const NAME: usize = 8;
+
+/// A time line, as its template is told it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timeline {
+    /// How high it is, in pixels.
+    pub height: usize,
+    /// Where the line of now ends below, and where the dates stand.
+    pub foot: usize,
+    /// The dates' place.
+    pub dates_at: usize,
+    /// Where now is, in percent.
+    pub now: String,
+    /// The first and the last date.
+    pub ends: (String, String),
+    /// The keys, the newest at the top.
+    pub rows: Vec<TimelineRow>,
+    /// The same in a sentence, for those who don't see the drawing.
+    pub summary: String,
+}
+
+/// A key's row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelineRow {
+    /// The beginning of its name.
+    pub name: String,
+    /// Its state's word.
+    pub state: &'static str,
+    /// Where its writing stands.
+    pub text_at: usize,
+    /// The upper edge of its bar.
+    pub bar_at: usize,
+    /// Its life, part by part.
+    pub parts: Vec<TimelinePart>,
+}
+
+/// A part of a key's life: a `rect` with a `title`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimelinePart {
+    /// What it did then: a state's word.
+    pub class: &'static str,
+    /// Its left edge, in percent.
+    pub x: String,
+    /// How wide it is, in percent.
+    pub width: String,
+    /// What it says when it is pointed at.
+    pub title: String,
+}
+
+/// The time that is shown.
+#[derive(Clone, Copy)]
+struct TimelineSpan {
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Timeline {
+    /// Draws the keys that are alive or ended not long ago; None where there are none.
+    pub fn of(keys: &[&Key], now: Timestamp) -> Option<Self> {
+        let frame = TimelineSpan::around(keys, now)?;
+        let drawn = keys.iter().rev().filter_map(|key| Some((*key, frame.parts(key)?)));
+        let rows: Vec<TimelineRow> =
+            drawn.enumerate().map(|(place, (key, parts))| row(key, parts, place, now)).collect();
+        let foot = TOP + rows.len() * ROW;
+        let told = rows.iter().map(|row| format!("{} is {}", row.name, row.state)).collect::<Vec<_>>().join(", ");
+        Some(Self {
+            height: foot + BOTTOM,
+            foot,
+            dates_at: foot + BOTTOM - 5,
+            now: frame.place(now),
+            ends: (day(frame.from), day(frame.until)),
+            summary: format!("Keys from {} to {}: {told}.", day(frame.from), day(frame.until)),
+            rows,
+        })
+    }
+
+    /// The value for templates.
+    pub fn context(&self) -> Value {
+        let Self { height, foot, dates_at, now, ends: (from, until), rows, summary } = self;
+        let rows = rows.iter().map(TimelineRow::context).collect::<Value>();
+        context! { height, foot, dates_at, now, from, until, rows, summary }
+    }
+}
+
+impl TimelineRow {
+    fn context(&self) -> Value {
+        let Self { name, state, text_at, bar_at, parts } = self;
+        let parts = parts.iter().map(|part| {
+            let TimelinePart { class, x, width, title } = part;
+            context! { class => *class, x, width, title }
+        });
+        context! { name, state => *state, text_at, bar_at, parts => parts.collect::<Value>() }
+    }
+}
+
+fn row(key: &Key, parts: Vec<TimelinePart>, place: usize, now: Timestamp) -> TimelineRow {
+    let top = TOP + place * ROW;
+    let name = key.kid.as_str().chars().take(NAME).collect();
+    TimelineRow { name, state: key.state(now).name(), text_at: top + 16, bar_at: top + 22, parts }
+}
+
+impl TimelineSpan {
+    /// All that is to come, and of the past at most thrice as much, back to the oldest key that is alive.
+    fn around(keys: &[&Key], now: Timestamp) -> Option<Self> {
+        let alive = keys.iter().filter(|key| !matches!(key.state(now), KeyState::Retired | KeyState::Revoked));
+        let oldest = alive.clone().map(|key| key.created_at).min().or(keys.iter().map(|key| key.created_at).min())?;
+        let dates = alive.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]).flatten();
+        let to_come = dates.max().map_or(LEAST, |last| last.since(now).max(LEAST));
+        let to_come = to_come + to_come / 8;
+        let past = now.since(oldest).min(to_come * 3);
+        let past = (past + past / 16).max(to_come / 3);
+        Some(Self { from: now - past, until: now + to_come })
+    }
+
+    /// How far from the left, in hundredths.
+    fn share(&self, at: Timestamp) -> f64 {
+        let all = self.until.since(self.from).as_secs_f64().max(1.0);
+        (at.since(self.from).as_secs_f64() / all * 100.0).min(100.0)
+    }
+
+    fn place(&self, at: Timestamp) -> String {
+        percent(self.share(at))
+    }
+
+    /// The parts of a key's life that are shown; None where all of it was before.
+    fn parts(&self, key: &Key) -> Option<Vec<TimelinePart>> {
+        let end = |at: Option<Timestamp>| at.unwrap_or(self.until).min(key.revoked_at.unwrap_or(self.until));
+        let parts = [
+            (KeyState::Next, "published, not signing", key.created_at, end(Some(key.signs_from))),
+            (KeyState::Active, "signs", key.signs_from, end(key.signs_until)),
+            (KeyState::Retiring, "published, signs no more", end(key.signs_until), end(key.published_until)),
+        ];
+        let mut drawn: Vec<TimelinePart> = parts
+            .into_iter()
+            .filter(|(_, _, from, until)| from < until && *until > self.from && *from < self.until)
+            .map(|(state, what, from, until)| {
+                let ends = if until < self.until { day(until) } else { "further notice".to_owned() };
+                let title = format!("{what} from {} until {ends}", day(from));
+                self.part(state, from, until, title)
+            })
+            .collect();
+        if let Some(at) = key.revoked_at.filter(|at| *at >= self.from) {
+            drawn.push(self.part(KeyState::Revoked, at, at, format!("revoked {}", day(at))));
+        }
+        (!drawn.is_empty()).then_some(drawn)
+    }
+
+    fn part(&self, state: KeyState, from: Timestamp, until: Timestamp, title: String) -> TimelinePart {
+        let left = self.share(from);
+        let right = self.share(until);
+        let width = (right - left).max(NARROWEST);
+        TimelinePart { class: state.name(), x: percent(left.min(100.0 - NARROWEST)), width: percent(width), title }
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{share:.2}%")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::domain::algorithm::Algorithm;
+    use crate::domain::key::Kid;
+
+    const HOUR: i64 = 3600;
+    const NOW: Timestamp = Timestamp::from_unix(1_772_717_100);
+
+    fn at(hours: i64) -> Timestamp {
+        Timestamp::from_unix(NOW.unix() + hours * HOUR)
+    }
+
+    fn key(letter: char, created: i64, signs: i64, until: Option<(i64, i64)>) -> Key {
+        Key {
+            kid: Kid::parse(&letter.to_string().repeat(43)).unwrap(),
+            alg: Algorithm::Es256,
+            created_at: at(created),
+            signs_from: at(signs),
+            signs_until: until.map(|(until, _)| at(until)),
+            published_until: until.map(|(_, until)| at(until)),
+            revoked_at: None,
+        }
+    }
+
+    fn states(row: &TimelineRow) -> Vec<&'static str> {
+        row.parts.iter().map(|part| part.class).collect()
+    }
+
+    fn number(percent: &str) -> f64 {
+        percent.trim_end_matches('%').parse().unwrap()
+    }
+
+    #[test]
+    fn a_pending_rotation_is_drawn_with_its_future_states() {
+        let old = key('a', -500, -476, Some((24, 48)));
+        let new = key('b', 0, 24, None);
+        let line = Timeline::of(&[&old, &new], NOW).unwrap();
+        let [upper, lower] = &line.rows[..] else { panic!("{line:#?}") };
+        assert_eq!((upper.name.as_str(), upper.state, states(upper)), ("bbbbbbbb", "next", vec!["next", "active"]));
+        assert_eq!(
+            (lower.name.as_str(), lower.state, states(lower)),
+            ("aaaaaaaa", "active", vec!["active", "retiring"])
+        );
+        let [waits, signs] = &upper.parts[..] else { panic!("{upper:#?}") };
+        assert_eq!(waits.x, line.now);
+        assert!((number(&waits.x) + number(&waits.width) - number(&signs.x)).abs() < 0.02);
+        assert!((number(&signs.x) + number(&signs.width) - 100.0).abs() < 0.02, "it goes on");
+        let ended = &lower.parts[1];
+        assert!(number(&ended.x) + number(&ended.width) < 100.0, "the end is seen");
+        assert_eq!(lower.parts[0].x, "0.00%", "what began long ago begins at the edge");
+        assert!(line.summary.contains("bbbbbbbb is next, aaaaaaaa is active"), "{}", line.summary);
+    }
+
+    #[test]
+    fn long_ended_keys_are_omitted_and_recently_revoked_keys_are_drawn() {
+        let gone = key('a', -5000, -4976, Some((-4000, -3900)));
+        let revoked = Key { revoked_at: Some(at(-1)), ..key('b', -3, -3, Some((-1, 23))) };
+        let active = key('c', -1, -1, None);
+        let line = Timeline::of(&[&gone, &revoked, &active], NOW).unwrap();
+        assert_eq!(line.rows.iter().map(|row| row.state).collect::<Vec<_>>(), ["active", "revoked"]);
+        assert_eq!(states(&line.rows[1]), ["active", "revoked"]);
+        assert_eq!(Timeline::of(&[], NOW), None);
+    }
+
+    #[test]
+    fn nothing_is_drawn_beyond_the_edges() {
+        for hours in [0, 1, 24, 10_000] {
+            let old = key('a', -hours, -hours, Some((hours, 2 * hours)));
+            let new = key('b', 0, hours, None);
+            for part in Timeline::of(&[&old, &new], NOW).unwrap().rows.iter().flat_map(|row| &row.parts) {
+                let x = number(&part.x);
+                let width = number(&part.width);
+                assert!(x >= 0.0 && width > 0.0 && x + width < 100.02, "{hours}: {part:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! What can't be undone: a page that says what follows, and the form that does it, for whoever gave the password just now.
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::details_page::redirect_with_flash;
+use super::new::TemporaryPasswordPage;
+use super::{UserPath, sample};
+use crate::domain::audit::Operator;
+use crate::domain::user::User;
+use crate::http::Http;
+use crate::http::admin::dashboard::rounded_span;
+use crate::http::admin::guard::{Checked, SteppedUp, Superuser};
+use crate::http::admin::page_error::PageError;
+use crate::http::admin::path::AdminPath;
+use crate::http::admin::sign_in::text;
+use crate::http::admin::{PageResult, frame};
+use crate::http::pages::Page;
+use crate::issuer::admin::users::UserDetails;
+use crate::issuer::users::{SetTemporaryPassword, UserChange};
+use crate::issuer::{Caller, Issuer, keys};
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UserAction {
+    Disable,
+    EndSessions,
+    SetPassword,
+    SetRights,
+    Delete,
+}
+
+impl UserAction {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Disable, "disable"),
+        (Self::EndSessions, "end-sessions"),
+        (Self::SetPassword, "password"),
+        (Self::SetRights, "rights"),
+        (Self::Delete, "delete"),
+    ];
+
+    /// The one whose name the path ends with.
+    fn of(uri: &Uri) -> Result<Self, PageError> {
+        let name = uri.path().rsplit('/').next().unwrap_or_default();
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(deed, _)| *deed).ok_or(PageError::NOT_FOUND)
+    }
+
+    fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(deed, _)| *deed == self).map_or("", |(_, name)| name)
+    }
+
+    /// The page's title, and its button.
+    fn title_and_button(self) -> [&'static str; 2] {
+        match self {
+            Self::Disable => ["Disable", "Disable this user"],
+            Self::EndSessions => ["End all sessions of", "End all sessions"],
+            Self::SetPassword => ["A temporary password for", "Set a temporary password"],
+            Self::SetRights => ["Rights of", "Save the rights"],
+            Self::Delete => ["Delete", "Delete this user for good"],
+        }
+    }
+
+    /// What follows, sentence by sentence.
+    fn consequences(self, issuer: &Issuer, details: &UserDetails, is_self: bool) -> Vec<String> {
+        let sessions = match details.sessions.len() {
+            0 => "No session is open.".to_owned(),
+            1 => "One session ends now: its refresh token opens nothing any more.".to_owned(),
+            n => format!("{n} sessions end now: their refresh tokens open nothing any more."),
+        };
+        let access = format!(
+            "Access tokens that are out already can't be called back: they run out by themselves, within {} at most.",
+            rounded_span(keys::policy(issuer).longest_access)
+        );
+        let said: &[&str] = match self {
+            Self::Disable => &[
+                "They can't sign in any more, by no password and at no provider, until somebody enables them.",
+                &sessions,
+                &access,
+            ],
+            Self::EndSessions => {
+                &[&sessions, &access, "They can sign in again at once: disable them to keep them out."]
+            }
+            Self::SetPassword => &[
+                "Their present password opens nothing any more.",
+                "The new one is shown once, to you, to be read out. Their tokens say that it is to be changed.",
+                &sessions,
+                &access,
+            ],
+            Self::SetRights => &[
+                "A superuser may do here all that you may: change every user, you among them, every setting and every key.",
+                "Staff is a flag that Django knows; it means nothing here.",
+                "Tokens and sessions of applications stay as they are.",
+            ],
+            Self::Delete => &[
+                "The account, its sessions, its addresses and what links it to providers are gone. This can't be undone.",
+                &access,
+                "What other systems keep under the id and sub stays there, and the audit log's lines stay here.",
+                "To keep somebody out for a while, disable them instead.",
+            ],
+        };
+        let own =
+            is_self.then_some("This is your own account: you may have to sign in again, or find yourself outside.");
+        said.iter().copied().chain(own).map(str::to_owned).collect()
+    }
+
+    /// Whether it could take the last one away who may enter here.
+    fn is_last_superuser(self, details: &UserDetails) -> bool {
+        details.is_last_superuser && matches!(self, Self::Disable | Self::Delete | Self::SetRights)
+    }
+}
+
+pub(super) async fn page(State(http): State<Http>, uri: Uri, who: Superuser, whom: UserPath) -> PageResult {
+    let deed = UserAction::of(&uri)?;
+    let details = whom.details(&http).await?;
+    Ok(who.show(&http, StatusCode::OK, &ConfirmUserActionPage::of(deed, &http.issuer, details, &who)))
+}
+
+pub(super) async fn perform(
+    State(http): State<Http>,
+    from: Caller,
+    uri: Uri,
+    whom: UserPath,
+    Checked { who, mut form }: Checked<SteppedUp>,
+) -> PageResult {
+    let deed = UserAction::of(&uri)?;
+    let details = whom.details(&http).await?;
+    let who = who.superuser();
+    let by = who.operator(from);
+    let name = details.user.username.to_string();
+    match deed {
+        UserAction::SetPassword => {
+            let password = SetTemporaryPassword { user: whom.0, by }.run(&http.issuer).await?;
+            Ok(who.show(&http, StatusCode::OK, &TemporaryPasswordPage { id: whom.0, name, password, is_new: false }))
+        }
+        UserAction::Delete if text(&mut form, "name") != name => {
+            let wrong = "This is not the user's name. Nothing was deleted.";
+            let page = ConfirmUserActionPage { wrong, ..ConfirmUserActionPage::of(deed, &http.issuer, details, who) };
+            Ok(who.show(&http, StatusCode::BAD_REQUEST, &page))
+        }
+        UserAction::Delete => {
+            UserChange::Delete.run_as(&by, whom.0, &http.issuer).await?;
+            let list = AdminPath::parse_or_first(Some("/admin/users"));
+            Ok(frame::redirect_with_flash(&http, &list, &format!("The user {name} is deleted.")))
+        }
+        UserAction::Disable => change(UserChange::Disable, &by, &http, &whom, "The user is disabled.").await,
+        UserAction::EndSessions => change(UserChange::EndSessions, &by, &http, &whom, "All sessions are ended.").await,
+        UserAction::SetRights => {
+            let mut is_ticked = |name| text(&mut form, name) == "on";
+            let is_staff = is_ticked("is_staff");
+            let is_superuser = is_ticked("is_superuser");
+            change(UserChange::SetRights { is_staff, is_superuser }, &by, &http, &whom, "The rights are saved.").await
+        }
+    }
+}
+
+async fn change(change: UserChange, by: &Operator, http: &Http, whom: &UserPath, word: &str) -> PageResult {
+    change.run_as(by, whom.0, &http.issuer).await?;
+    Ok(redirect_with_flash(http, whom, word))
+}
+
+/// What follows, and the form.
+pub struct ConfirmUserActionPage {
+    deed: UserAction,
+    user: User,
+    consequences: Vec<String>,
+    is_last: bool,
+    wrong: &'static str,
+}
+
+impl ConfirmUserActionPage {
+    fn of(deed: UserAction, issuer: &Issuer, details: UserDetails, who: &Superuser) -> Self {
+        let is_self = who.signed_in().user().id == details.user.id;
+        let consequences = deed.consequences(issuer, &details, is_self);
+        Self { deed, consequences, is_last: deed.is_last_superuser(&details), user: details.user, wrong: "" }
+    }
+}
+
+impl Page for ConfirmUserActionPage {
+    const TEMPLATE: &'static str = "admin/user_deed.html";
+
+    fn context(&self) -> Value {
+        let Self { deed, user, consequences, is_last, wrong } = self;
+        let [title, button] = deed.title_and_button();
+        context! {
+            deed => deed.name(),
+            title,
+            button,
+            consequences,
+            is_last,
+            wrong => *wrong,
+            id => user.id.0,
+            username => user.username.as_str(),
+            is_staff => user.is_staff,
+            is_superuser => user.is_superuser,
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        let page = |(deed, _), is_last| Self {
+            deed,
+            user: sample(),
+            consequences: vec!["<b>anna</b> is gone.".to_owned()],
+            is_last,
+            wrong: "That is wrong.",
+        };
+        UserAction::ALL.into_iter().flat_map(|deed| [page(deed, true), page(deed, false)]).collect()
+    }
+}

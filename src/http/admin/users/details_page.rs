@@ -1,0 +1,201 @@
+//! One user: all there is to know of them, and the forms for what can be undone.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use minijinja::context;
+use minijinja::value::Value;
+
+use super::forms::{ClaimsForm, EditForm};
+use super::{UserPath, email, real_name, sample};
+use crate::domain::audit::AuditLine;
+use crate::domain::reset_code::Delivery;
+use crate::domain::user::{Email, User};
+use crate::http::Http;
+use crate::http::admin::dashboard::day;
+use crate::http::admin::guard::{Checked, SteppedUp, Superuser};
+use crate::http::admin::page_error::PageError;
+use crate::http::admin::path::AdminPath;
+use crate::http::admin::{PageResult, frame, sessions};
+use crate::http::pages::Page;
+use crate::issuer::admin::users::UserDetails;
+use crate::issuer::request_reset::SendReset;
+use crate::issuer::users::{UserChange, UserNames};
+use crate::issuer::{Caller, Denied};
+
+pub(super) async fn page(State(http): State<Http>, who: Superuser, whom: UserPath) -> PageResult {
+    let details = whom.details(&http).await?;
+    Ok(who.show(&http, StatusCode::OK, &UserDetailsPage::of(details)))
+}
+
+pub(super) async fn edit(
+    State(http): State<Http>,
+    from: Caller,
+    whom: UserPath,
+    Checked { who, mut form }: Checked<Superuser>,
+) -> PageResult {
+    let details = whom.details(&http).await?;
+    let mut filled = EditForm::read(&mut form);
+    if let Some(edit) = filled.parse() {
+        if changes_email(&edit, &details.user) {
+            require_step_up(&who, &http, &whom)?;
+        }
+        match UserChange::Edit(Box::new(edit)).run_as(&who.operator(from), whom.0, &http.issuer).await {
+            Ok(()) => return Ok(redirect_with_flash(&http, &whom, "The user is saved.")),
+            Err(Denied::Refused(refusal)) => filled.names.assign_refusal(refusal)?,
+            Err(denied) => return Err(denied.into()),
+        }
+    }
+    Ok(who.show(&http, StatusCode::BAD_REQUEST, &UserDetailsPage { edit: filled, ..UserDetailsPage::of(details) }))
+}
+
+fn changes_email(edit: &UserNames, user: &User) -> bool {
+    edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str)
+}
+
+/// Whoever has a user's address can have a reset sent to it, and claims are rights elsewhere: both need the password first.
+fn require_step_up(who: &Superuser, http: &Http, whom: &UserPath) -> Result<(), PageError> {
+    match SteppedUp::of(who, http) {
+        Some(_) => Ok(()),
+        None => Err(PageError::Redirect(admin_path(&whom.path()).after("/admin/prove"))),
+    }
+}
+
+pub(super) async fn set_claims(
+    State(http): State<Http>,
+    from: Caller,
+    whom: UserPath,
+    Checked { who, mut form }: Checked<Superuser>,
+) -> PageResult {
+    let details = whom.details(&http).await?;
+    let mut filled = ClaimsForm::read(&mut form);
+    let Some(claims) = filled.parse() else {
+        let page = UserDetailsPage { claims: filled, ..UserDetailsPage::of(details) };
+        return Ok(who.show(&http, StatusCode::BAD_REQUEST, &page));
+    };
+    require_step_up(&who, &http, &whom)?;
+    UserChange::SetClaims(claims).run_as(&who.operator(from), whom.0, &http.issuer).await?;
+    Ok(redirect_with_flash(&http, &whom, "The claims are saved: the next tokens carry them."))
+}
+
+pub(super) async fn send_reset(
+    State(http): State<Http>,
+    from: Caller,
+    whom: UserPath,
+    Checked { who, mut form }: Checked<Superuser>,
+) -> PageResult {
+    let delivery = match crate::http::admin::sign_in::text(&mut form, "delivery").as_str() {
+        "code" => Delivery::Code,
+        "link" => Delivery::Link,
+        _ => return Err(PageError::page(StatusCode::BAD_REQUEST, "That can't be", "A reset is a code or a link.")),
+    };
+    SendReset { user: whom.0, delivery, by: who.operator(from) }.run(&http.issuer).await?;
+    Ok(redirect_with_flash(&http, &whom, "The mail is on its way."))
+}
+
+pub(super) async fn enable(
+    State(http): State<Http>,
+    from: Caller,
+    whom: UserPath,
+    Checked { who, .. }: Checked<Superuser>,
+) -> PageResult {
+    UserChange::Enable.run_as(&who.operator(from), whom.0, &http.issuer).await?;
+    Ok(redirect_with_flash(&http, &whom, "The user is enabled and can sign in again."))
+}
+
+fn admin_path(path: &str) -> AdminPath {
+    AdminPath::parse_or_first(Some(path))
+}
+
+/// Back to the user's page.
+pub(super) fn redirect_with_flash(http: &Http, whom: &UserPath, word: &str) -> Response {
+    frame::redirect_with_flash(http, &admin_path(&whom.path()), word)
+}
+
+/// A user's page.
+pub struct UserDetailsPage {
+    details: UserDetails,
+    edit: EditForm,
+    claims: ClaimsForm,
+}
+
+impl UserDetailsPage {
+    fn of(details: UserDetails) -> Self {
+        let edit = EditForm::of(&details.user);
+        let claims = ClaimsForm::of(&details.user);
+        Self { details, edit, claims }
+    }
+}
+
+impl Page for UserDetailsPage {
+    const TEMPLATE: &'static str = "admin/user.html";
+
+    fn context(&self) -> Value {
+        let UserDetails { user, sessions, addresses, lines, is_last_superuser } = &self.details;
+        let addresses =
+            addresses.iter().map(|(address, at)| context! { address => address.to_string(), at => day(*at) });
+        context! {
+            id => user.id.0,
+            sub => user.sub.to_string(),
+            username => user.username.as_str(),
+            name => real_name(user),
+            email => email(user),
+            email_verified => user.email_verified,
+            is_active => user.is_active,
+            is_superuser => user.is_superuser,
+            is_staff => user.is_staff,
+            is_last_superuser,
+            password => password_state(user),
+            joined => day(user.date_joined),
+            last_login => user.last_login.map(day).unwrap_or_default(),
+            edit => self.edit.context(),
+            claims => self.claims.context(),
+            sessions => sessions.iter().map(|session| sessions::session_row(session, None)).collect::<Value>(),
+            addresses => addresses.collect::<Value>(),
+            lines => lines.iter().map(line).collect::<Value>(),
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        let details = |user, sessions, lines| UserDetails {
+            user,
+            sessions,
+            addresses: vec![(std::net::Ipv4Addr::LOCALHOST.into(), crate::domain::time::Timestamp::from_unix(1))],
+            lines,
+            is_last_superuser: true,
+        };
+        let line = AuditLine {
+            at: crate::domain::time::Timestamp::from_unix(1),
+            action: "signed_in".to_owned(),
+            user_id: None,
+            username: None,
+            actor_id: None,
+            actor: Some("<b>".to_owned()),
+            address: None,
+            detail: "<b>".to_owned(),
+        };
+        let plain = User { email: None, is_active: false, is_superuser: false, is_staff: false, ..sample() };
+        let mut wrong = Self::of(details(plain, vec![], vec![]));
+        "<b>wrong".clone_into(&mut wrong.edit.names.email.wrong);
+        "<b>wrong".clone_into(&mut wrong.claims.rest.wrong);
+        vec![Self::of(details(sample(), vec![sessions::sample()], vec![line])), wrong]
+    }
+}
+
+fn password_state(user: &User) -> &'static str {
+    match (&user.password, user.must_change_password) {
+        (None, _) => "none: signs in at a provider",
+        (Some(_), true) => "a temporary one",
+        (Some(_), false) => "set",
+    }
+}
+
+fn line(line: &AuditLine) -> Value {
+    context! {
+        at => day(line.at),
+        action => line.action.replace('_', " "),
+        actor => line.actor.as_deref().unwrap_or_default(),
+        address => line.address.map(|address| address.to_string()).unwrap_or_default(),
+        detail => &line.detail,
+    }
+}

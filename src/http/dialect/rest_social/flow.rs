@@ -1,0 +1,279 @@
+//! The redirects: to a provider, and back from it. And the page with a way to each.
+
+use axum::extract::{RawQuery, State};
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use subtle::ConstantTimeEq as _;
+use url::form_urlencoded;
+
+use super::attempt;
+use super::refusal::RestSocialErrorBody;
+use super::route::ProviderPath;
+use crate::domain::secret::SecretText;
+use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
+use crate::http::bearer::BearerResult;
+use crate::http::bearer::{COOKIE_NAME, cookie};
+use crate::http::pages::sentence;
+use crate::http::pages::social::{RetryAction, SocialPage};
+use crate::http::{Http, reply};
+use crate::issuer::authenticate::Authenticate;
+use crate::issuer::issue::access_token;
+use crate::issuer::social::SocialRefusal;
+use crate::issuer::social::begin::{BeginFlow, BegunFlow};
+use crate::issuer::social::finish::{FinishFlow, FlowResult};
+use crate::issuer::{Caller, Refusal};
+use crate::social::Callback;
+
+/// What somebody goes to a provider for, as far as it is known when they are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FlowPurpose {
+    SignIn,
+    Link,
+    /// Something that this browser keeps nothing of, though somebody is signed in in it: signing in once more would make
+    /// another account of whoever was about to link one.
+    Unknown,
+}
+
+/// The providers, as a page.
+pub async fn page(State(http): State<Http>) -> Response {
+    let offered = http.issuer.providers.offered();
+    let providers = offered.map(|provider| (path(&http, provider.name()), provider.label().to_owned())).collect();
+    http.pages.show(StatusCode::OK, &SocialPage::Offered { providers }, &http.issuer.chance)
+}
+
+/// To the provider, to sign in.
+pub async fn begin(State(http): State<Http>, ProviderPath(provider): ProviderPath, headers: HeaderMap) -> Response {
+    match (BeginFlow { provider: &provider, link_to: None }).run(&http.issuer).await {
+        Ok(begun) => redirect_to_provider(&http, &headers, StatusCode::FOUND, &begun),
+        Err(refusal) => refused(&http, &headers, &provider, FlowPurpose::SignIn, refusal),
+    }
+}
+
+/// To the provider, to link an account there to the caller's. A POST, so that no foreign page's link does it.
+pub async fn link(
+    State(http): State<Http>,
+    ProviderPath(provider): ProviderPath,
+    headers: HeaderMap,
+    token: BearerResult,
+) -> Response {
+    let token = match token {
+        Ok(token) => token.token,
+        // A page elsewhere sent the browser here: its form is not to be sent again from a page of ours.
+        Err(rejection) => return refusal_response(&http, &headers, back_action(&http), rejection.into()),
+    };
+    match begin_link(&http, &provider, token.as_deref()).await {
+        Ok(begun) => redirect_to_provider(&http, &headers, StatusCode::SEE_OTHER, &begun),
+        Err(refusal) => refused(&http, &headers, &provider, FlowPurpose::Link, refusal),
+    }
+}
+
+async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -> Result<BegunFlow, Refusal> {
+    let who = Authenticate { token }.run(&http.issuer).await?;
+    BeginFlow { provider, link_to: Some(&who) }.run(&http.issuer).await
+}
+
+fn redirect_to_provider(http: &Http, headers: &HeaderMap, status: StatusCode, begun: &BegunFlow) -> Response {
+    attempt::with_attempt(reply::redirect(status, &begun.url), http, headers, &begun.attempt)
+}
+
+/// Back from the provider.
+pub async fn callback(
+    State(http): State<Http>,
+    from: Caller,
+    ProviderPath(provider): ProviderPath,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let state = parameter(&query, "state").map(SecretText::new);
+    let kept = state.and_then(|state| attempt::find(&http, &headers, &provider, &state));
+    let response = match finish(&http, from, &provider, kept.clone(), &query).await {
+        Ok(response) => response,
+        Err(refusal) => refused(&http, &headers, &provider, flow_purpose(kept.as_ref(), &headers), refusal),
+    };
+    match kept {
+        Some(attempt) => attempt::without_attempt(response, &http, &attempt),
+        None => response,
+    }
+}
+
+fn flow_purpose(kept: Option<&SignInAttempt>, headers: &HeaderMap) -> FlowPurpose {
+    match kept.map(|attempt| attempt.purpose) {
+        Some(AttemptPurpose::Link { .. }) => FlowPurpose::Link,
+        None if cookie(headers, COOKIE_NAME).is_some() => FlowPurpose::Unknown,
+        Some(AttemptPurpose::SignIn) | None => FlowPurpose::SignIn,
+    }
+}
+
+async fn finish(
+    http: &Http,
+    from: Caller,
+    provider: &ProviderName,
+    kept: Option<SignInAttempt>,
+    query: &str,
+) -> Result<Response, Refusal> {
+    if http.issuer.providers.find(provider.as_str()).is_none() {
+        return Err(SocialRefusal::NotOffered.into());
+    }
+    let (attempt, callback) = returned(kept, query)?;
+    let finish = FinishFlow { provider: provider.clone(), attempt, callback, from };
+    let response = reply::redirect(StatusCode::FOUND, &http.options.authed_url);
+    match finish.run(&http.issuer).await? {
+        FlowResult::Linked => Ok(response),
+        FlowResult::SignedIn(who) => {
+            let token = access_token(&http.issuer, &who).await?;
+            Ok(reply::with_cookie(response, &token, &http.options))
+        }
+    }
+}
+
+/// What the provider sent back, if it belongs to what this browser began. Whether it does is asked first: nothing else
+/// in the query is looked at for anybody else.
+fn returned(kept: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, Callback), SocialRefusal> {
+    let attempt = kept.ok_or(SocialRefusal::NotBegun)?;
+    let state = parameter(query, "state").map(SecretText::new).ok_or(SocialRefusal::NotBegun)?;
+    if !bool::from(state.expose().as_bytes().ct_eq(attempt.state.expose().as_bytes())) {
+        return Err(SocialRefusal::NotBegun);
+    }
+    let code = match parameter(query, "error") {
+        Some(error) => Err(error),
+        None => Ok(parameter(query, "code").map(SecretText::new).ok_or(SocialRefusal::NoCode)?),
+    };
+    Ok((attempt, Callback { code, iss: parameter(query, "iss") }))
+}
+
+/// A parameter's value. One that comes twice (RFC 6749 §3.1 forbids it) or empty is none.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+    let value = values.next()?.1;
+    (values.next().is_none() && !value.is_empty()).then(|| value.into_owned())
+}
+
+fn refused(
+    http: &Http,
+    headers: &HeaderMap,
+    provider: &ProviderName,
+    errand: FlowPurpose,
+    refusal: Refusal,
+) -> Response {
+    refusal_response(http, headers, retry_action(http, provider, errand, &refusal), refusal.into())
+}
+
+/// How somebody who was refused goes on. Whoever is signed in is not led to sign in.
+fn retry_action(http: &Http, provider: &ProviderName, errand: FlowPurpose, refusal: &Refusal) -> RetryAction {
+    match errand {
+        _ if matches!(refusal, Refusal::NotSignedIn(_)) => RetryAction::Link(list(http)),
+        FlowPurpose::SignIn if is_retryable(refusal) => RetryAction::Link(path(http, provider)),
+        FlowPurpose::SignIn => RetryAction::Link(list(http)),
+        FlowPurpose::Link if is_retryable(refusal) => RetryAction::Form(path(http, provider)),
+        FlowPurpose::Link | FlowPurpose::Unknown => back_action(http),
+    }
+}
+
+fn back_action(http: &Http) -> RetryAction {
+    RetryAction::Back(http.options.authed_url.clone())
+}
+
+/// The refusal: a page for people, with a way to go on; JSON for programs.
+fn refusal_response(http: &Http, headers: &HeaderMap, again: RetryAction, words: RestSocialErrorBody) -> Response {
+    if !wants_page(headers) {
+        return words.into_response();
+    }
+    let http = http.clone();
+    words.response(move |status, message| {
+        let page = SocialPage::Refused { problem: sentence(message), again: again.clone() };
+        http.pages.show(status, &page, &http.issuer.chance)
+    })
+}
+
+/// Whether the same again may work.
+fn is_retryable(refusal: &Refusal) -> bool {
+    !matches!(
+        refusal,
+        Refusal::RegistrationClosed
+            | Refusal::Social(
+                SocialRefusal::NotOffered | SocialRefusal::Disabled | SocialRefusal::Anothers | SocialRefusal::HasOne
+            )
+    )
+}
+
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
+}
+
+fn path(http: &Http, provider: &ProviderName) -> String {
+    format!("{}/{provider}/", public_path(http))
+}
+
+/// Where the providers are offered.
+fn list(http: &Http) -> String {
+    format!("{}/social/", public_path(http))
+}
+
+fn public_path(http: &Http) -> &str {
+    http.options.public_url.path()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::social::AttemptPurpose;
+    use crate::domain::time::Timestamp;
+
+    fn kept() -> SignInAttempt {
+        let secret = |text: &str| SecretText::new(text.to_owned());
+        SignInAttempt {
+            provider: ProviderName::parse("google").expect("a name"),
+            state: secret("right"),
+            nonce: secret("nonce"),
+            verifier: secret("verifier"),
+            begun_at: Timestamp::from_unix(0),
+            purpose: AttemptPurpose::SignIn,
+        }
+    }
+
+    #[test]
+    fn a_callback_must_match_its_attempt() {
+        use SocialRefusal::{NoCode, NotBegun};
+        for (query, refusal) in [
+            ("", NotBegun),
+            ("code=c", NotBegun),
+            ("code=c&state=", NotBegun),
+            ("code=c&state=wrong", NotBegun),
+            ("code=c&state=righ", NotBegun),
+            ("code=c&state=right&state=right", NotBegun),
+            ("error=access_denied", NotBegun),
+            ("error=access_denied&state=wrong", NotBegun),
+            ("state=right", NoCode),
+            ("state=right&code=", NoCode),
+            ("state=right&code=a&code=b", NoCode),
+        ] {
+            assert_eq!(returned(Some(kept()), query).map(drop), Err(refusal), "{query}");
+        }
+        let whole = "code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x";
+        assert_eq!(returned(None, whole).map(drop), Err(NotBegun), "another browser");
+        let came = |query| returned(Some(kept()), query).map(|(_, callback)| (callback.code, callback.iss));
+        assert_eq!(came(whole), Ok((Ok(SecretText::new("a/b".to_owned())), Some("https://example.com".to_owned()))));
+        let error = "error=access_denied&state=right&code=c&iss=https%3A%2F%2Fexample.com";
+        assert_eq!(came(error), Ok((Err("access_denied".to_owned()), Some("https://example.com".to_owned()))));
+    }
+
+    #[test]
+    fn browsers_get_pages_and_programs_get_json() {
+        for (accept, page) in [
+            (Some("text/html,application/xhtml+xml,*/*;q=0.8"), true),
+            (Some("application/json, Text/HTML;q=0.9"), true),
+            (Some("*/*"), false),
+            (Some("application/json"), false),
+            (None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.extend(accept.map(|accept| (ACCEPT, accept.parse().expect("a header"))));
+            assert_eq!(wants_page(&headers), page, "{accept:?}");
+        }
+    }
+}

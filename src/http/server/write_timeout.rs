@@ -1,0 +1,134 @@
+//! A stream that gives up where the other side takes nothing: whoever asks and never reads the answers would hold its place
+//! for as long as it likes. Costs nothing while what is written is taken at once.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// A stream whose writing fails once nothing was taken for so long. It belongs around the socket itself: what TLS keeps
+/// back is not yet on its way.
+pub(super) struct WriteTimeout<S> {
+    stream: S,
+    bound: Duration,
+    /// There while nothing is taken.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> WriteTimeout<S> {
+    /// Waits for `bound`.
+    pub(super) fn new(stream: S, bound: Duration) -> Self {
+        Self { stream, bound, waiting: None }
+    }
+
+    fn bounded(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.waiting = None;
+            return written;
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(self.bound)));
+        waiting.as_mut().poll(cx).map(|()| Err(io::Error::new(ErrorKind::TimedOut, "what was written is not read")))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.bounded(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.bounded(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::net::SocketAddr;
+
+    use axum::Router;
+    use hyper::server::conn::http1;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::sync::watch;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::http::server::serve_connection;
+
+    const LONG: Duration = Duration::from_mins(10);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn an_unread_write_times_out() {
+        let (ours, _theirs) = duplex(8);
+        let mut ours = WriteTimeout::new(ours, SHORT);
+        let error = timeout(LONG, ours.write_all(&[0; 100])).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_reads_is_disconnected() {
+        let (ours, mut theirs) = duplex(64);
+        let router = Router::new().fallback(async || "x".repeat(1000));
+        let (_word, leave) = watch::channel(false);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        theirs.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let talk = serve_connection(http1::Builder::new(), router, WriteTimeout::new(ours, SHORT), peer, leave);
+        timeout(LONG, talk).await.unwrap();
+        let mut heard = Vec::new();
+        theirs.read_to_end(&mut heard).await.unwrap();
+        assert!(heard.starts_with(b"HTTP/1.1 200") && heard.len() <= 64, "{heard:?}");
+    }
+
+    #[tokio::test]
+    async fn progress_restarts_the_write_timeout() {
+        let (ours, mut theirs) = duplex(8);
+        let mut ours = WriteTimeout::new(ours, LONG);
+        assert_eq!(ours.write(&[1; 100]).await.unwrap(), 8);
+        assert!(ours.waiting.is_none(), "it was taken at once");
+        for _ in 0..3 {
+            timeout(SHORT, ours.write(&[1; 100])).await.unwrap_err();
+            assert!(ours.waiting.is_some());
+            theirs.read_exact(&mut [0]).await.unwrap();
+            assert_eq!(ours.write(&[1; 100]).await.unwrap(), 1);
+            assert!(ours.waiting.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn reads_have_no_write_timeout() {
+        let (ours, mut theirs) = duplex(8);
+        let mut ours = WriteTimeout::new(ours, SHORT);
+        timeout(SHORT * 3, ours.read_u8()).await.unwrap_err();
+        theirs.write_u8(7).await.unwrap();
+        assert_eq!(ours.read_u8().await.unwrap(), 7);
+    }
+}

@@ -1,0 +1,241 @@
+//! A mail in its three shapes: rendered, sealed for the outbox, and in the form of the wire (RFC 5322, MIME).
+
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use lettre::Address;
+use lettre::address::Envelope;
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::SendError;
+use super::site::Site;
+use crate::crypto::aead::{Aead, UnsealError};
+use crate::domain::mail_item::{MailItem, SealedMail};
+use crate::domain::time::Timestamp;
+use crate::domain::user::Email;
+use crate::random::Random;
+
+/// What mails are sealed for.
+const PURPOSE: &[u8] = b"mail";
+
+/// A mail ready to be read by a person. It holds codes and links: `Debug` does not show it, and it is wiped when dropped.
+#[derive(Clone)]
+pub struct RenderedMail {
+    /// The one recipient.
+    pub to: Email,
+    /// One line.
+    pub subject: String,
+    /// The body for those who read text.
+    pub text: String,
+    /// The same body for those who read HTML.
+    pub html: String,
+}
+
+impl Drop for RenderedMail {
+    fn drop(&mut self) {
+        self.text.zeroize();
+        self.html.zeroize();
+    }
+}
+
+impl fmt::Debug for RenderedMail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rendered(to {})", masked(&self.to))
+    }
+}
+
+/// A rendered mail as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct MailContent<T> {
+    to: T,
+    subject: T,
+    text: T,
+    html: T,
+}
+
+/// Why a sealed mail can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableMail {
+    /// The seal does not open.
+    #[error("the mail can't be read: {0}")]
+    Seal(#[from] UnsealError),
+    /// It opens, and holds no mail.
+    #[error("the mail can't be read: it was sealed by another version of this program")]
+    Content,
+}
+
+/// Seals a mail for the outbox.
+pub fn sealed(mail: &RenderedMail, seal: &Aead, chance: &Random) -> SealedMail {
+    let content = MailContent { to: mail.to.as_str(), subject: &*mail.subject, text: &*mail.text, html: &*mail.html };
+    let json = Zeroizing::new(serde_json::to_vec(&content).expect("four texts are always JSON"));
+    SealedMail(seal.seal(PURPOSE, &json, chance))
+}
+
+/// Opens what [`sealed`] made.
+pub fn opened(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnreadableMail> {
+    let json = seal.open(PURPOSE, &mail.0)?;
+    let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnreadableMail::Content)?;
+    let to = Email::parse(&content.to).map_err(|_| UnreadableMail::Content)?;
+    Ok(RenderedMail { to, subject: content.subject, text: content.text, html: content.html })
+}
+
+/// An address as logs and lists show it: `a***@example.com`.
+pub fn masked(address: &Email) -> String {
+    mask(address.as_str())
+}
+
+fn mask(address: &str) -> String {
+    let (name, domain) = address.rsplit_once('@').unwrap_or((address, "…"));
+    let first: String = name.chars().take(1).collect();
+    format!("{first}***@{domain}")
+}
+
+/// A mail on the point of leaving.
+pub(super) struct OutgoingMail<'a> {
+    pub item: &'a MailItem,
+    pub rendered: &'a RenderedMail,
+    pub envelope: Envelope,
+    pub bytes: Zeroizing<Vec<u8>>,
+    pub now: Timestamp,
+}
+
+impl<'a> OutgoingMail<'a> {
+    /// Puts a mail in the form of the wire.
+    pub fn new(
+        item: &'a MailItem,
+        rendered: &'a RenderedMail,
+        from: &Mailbox,
+        site: &Site,
+        now: Timestamp,
+    ) -> Result<Self, SendError> {
+        let to: Address = rendered.to.as_str().parse().map_err(|_| unsendable(rendered))?;
+        // Of the sealed bytes, whose nonce is random: nobody else has it, and every attempt has the same.
+        let hash = digest(&SHA256, &item.sealed.0);
+        let id: String = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]);
+        let message = Message::builder()
+            .from(from.clone())
+            .to(Mailbox::new(None, to.clone()))
+            .subject(rendered.subject.clone())
+            .date(UNIX_EPOCH + Duration::from_secs(u64::try_from(now.unix()).unwrap_or(0)))
+            .message_id(Some(format!("<{id}@{}>", site.host)))
+            .raw_header(auto_submitted_header())
+            .multipart(
+                MultiPart::alternative()
+                    .boundary(format!("=_{id}"))
+                    .singlepart(SinglePart::plain(rendered.text.clone()))
+                    .singlepart(SinglePart::html(rendered.html.clone())),
+            )
+            .map_err(|_| unsendable(rendered))?;
+        let envelope = Envelope::new(Some(from.email.clone()), vec![to]).map_err(|_| unsendable(rendered))?;
+        Ok(Self { item, rendered, envelope, bytes: Zeroizing::new(message.formatted()), now })
+    }
+
+    /// A server's answer without what it may repeat of the mail: addresses are masked, links and long words of the
+    /// content (a spam filter may quote a code) left out. One line, at most 300 characters.
+    pub fn without_secrets(&self, answer: &str) -> String {
+        let words = answer.split_whitespace().map(|word| {
+            let core = word.trim_matches(|c: char| !c.is_alphanumeric());
+            let quoted = core.len() >= 12 && (self.rendered.text.contains(core) || self.rendered.html.contains(core));
+            match core {
+                _ if word.contains("://") || quoted => "…".to_owned(),
+                _ if core.contains('@') => mask(core),
+                _ => word.replace(|c: char| c.is_control(), "?"),
+            }
+        });
+        words.collect::<Vec<_>>().join(" ").chars().take(300).collect()
+    }
+}
+
+/// Keeps answering machines quiet (RFC 3834 §5).
+fn auto_submitted_header() -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned())
+}
+
+fn unsendable(mail: &RenderedMail) -> SendError {
+    SendError::permanent(format!("{} is not an address mail can be sent to", masked(&mail.to)))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::crypto::derive::{DerivedKeys, Use};
+    use crate::domain::mail_item::MailId;
+
+    const LINK: &str = "https://auth.example.com/restore?restoring=abcdefghijklmnop";
+
+    fn rendered(subject: &str) -> RenderedMail {
+        let to = Email::parse("anna@example.com").unwrap();
+        RenderedMail {
+            to,
+            subject: subject.to_owned(),
+            text: format!("Hello\n\n{LINK}\n"),
+            html: format!("<p>{LINK}</p>"),
+        }
+    }
+
+    fn seal() -> Aead {
+        Aead::new(&DerivedKeys::new(&[7; 32]), Use::MailSeal)
+    }
+
+    fn with_letter(rendered: &RenderedMail, check: impl Fn(&OutgoingMail)) {
+        let item = MailItem {
+            id: MailId(1),
+            template: "restore_link".to_owned(),
+            sealed: sealed(rendered, &seal(), &Random::seeded(1)),
+            created_at: Timestamp::from_unix(0),
+            attempts: 0,
+        };
+        let from = "help@example.com".parse().unwrap();
+        let site = Site::new("https://auth.example.com");
+        check(&OutgoingMail::new(&item, rendered, &from, &site, Timestamp::from_unix(5)).unwrap());
+    }
+
+    #[test]
+    fn a_sealed_email_opens_unchanged() {
+        let mail = rendered("Grüße");
+        let sealed = sealed(&mail, &seal(), &Random::seeded(1));
+        let again = opened(&sealed, &seal()).unwrap();
+        assert_eq!(
+            (&again.to, &again.subject, &again.text, &again.html),
+            (&mail.to, &mail.subject, &mail.text, &mail.html)
+        );
+        assert!(!sealed.0.windows(4).any(|window| window == b"anna"));
+    }
+
+    #[test]
+    fn sealed_content_of_another_kind_is_rejected() {
+        let other = SealedMail(seal().seal(PURPOSE, b"{}", &Random::seeded(1)));
+        assert!(matches!(opened(&other, &seal()), Err(UnreadableMail::Content)));
+        assert!(matches!(opened(&SealedMail(vec![]), &seal()), Err(UnreadableMail::Seal(UnsealError::Unknown))));
+    }
+
+    #[test]
+    fn debug_output_hides_email_content() {
+        assert_eq!(format!("{:?}", rendered("secret")), "Rendered(to a***@example.com)");
+    }
+
+    #[test]
+    fn a_line_break_in_a_subject_adds_no_header() {
+        with_letter(&rendered("Hello\r\nBcc: eve@example.com"), |letter| {
+            let text = String::from_utf8_lossy(&letter.bytes).into_owned();
+            assert!(!text.lines().any(|line| line.starts_with("Bcc:")), "{text}");
+        });
+    }
+
+    #[test]
+    fn a_server_reply_is_stripped_of_email_content() {
+        with_letter(&rendered("x"), |letter| {
+            let answer =
+                format!("550 5.7.1 <anna@example.com>: spam: \"{LINK}\" (restoring=abcdefghijklmnop)\r\nno\x07");
+            assert_eq!(letter.without_secrets(&answer), "550 5.7.1 a***@example.com spam: … … no?");
+            assert_eq!(letter.without_secrets(&"a ".repeat(1000)).len(), 300);
+        });
+    }
+}

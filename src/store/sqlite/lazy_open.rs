@@ -1,0 +1,96 @@
+//! A database that is open, or can't be opened yet: who asks it meanwhile is told so, and nobody waits.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::checkpoint::Checkpointer;
+use super::pool::Readers;
+use super::refusals::Refusals;
+use super::writer::Writer;
+use super::{connect, migrate};
+use crate::store::{Read, StoreError};
+
+/// A way to open a database, and what came of it.
+#[derive(Debug)]
+pub(super) struct LazyDatabase {
+    path: PathBuf,
+    busy_timeout: Duration,
+    queue: usize,
+    open: OnceLock<OpenDatabase>,
+    /// Why it is not open.
+    why: Mutex<String>,
+    refusals: Refusals,
+}
+
+/// The connections to a database.
+#[derive(Debug)]
+pub(super) struct OpenDatabase {
+    pub(super) readers: Readers,
+    pub(super) writer: Writer,
+}
+
+impl LazyDatabase {
+    pub(super) fn new(path: &Path, busy_timeout: Duration, queue: usize) -> Self {
+        Self {
+            path: path.to_owned(),
+            busy_timeout,
+            queue,
+            open: OnceLock::new(),
+            why: Mutex::default(),
+            refusals: Refusals::default(),
+        }
+    }
+
+    pub(super) fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// Whether there is a database that may be one of ours: the first start must not be put off.
+    pub(super) fn is_begun(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|entry| entry.is_file() && entry.len() > 0)
+    }
+
+    /// The connections, where there are any.
+    pub(super) fn get(&self) -> Option<&OpenDatabase> {
+        self.open.get()
+    }
+
+    /// The connections. That there are none is a refusal, and counted.
+    pub(super) fn require(&self) -> Result<&OpenDatabase, StoreError> {
+        self.get().ok_or_else(|| {
+            let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.refusals.counting(StoreError::Unavailable(why))
+        })
+    }
+
+    /// Opens the database, blocking for as long as that takes. Nobody else asks it before `first` has.
+    pub(super) fn open_now(&self, first: impl FnOnce(&dyn Read) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let opened = self.connect().and_then(|open| open.readers.read_here(first).map(|()| open));
+        match opened {
+            // Where another thread was quicker its connections are as good.
+            Ok(open) => drop(self.open.set(open)),
+            Err(error) => {
+                let why = match &error {
+                    StoreError::Unavailable(why) => why.clone(),
+                    other => other.to_string(),
+                };
+                *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn connect(&self) -> Result<OpenDatabase, StoreError> {
+        let _alone = connect::lock_folder(&self.path)?;
+        connect::create(&self.path)?;
+        let mut connection = connect::writer(&self.path, self.busy_timeout)?;
+        migrate::migrate(&mut connection, &self.path, migrate::STEPS)?;
+        let readers = Readers::open(&self.path, self.busy_timeout, self.refusals.clone())?;
+        let checkpoints = Checkpointer::start(&self.path, self.busy_timeout)?;
+        let writer = Writer::start(connection, checkpoints, self.queue, self.refusals.clone())?;
+        Ok(OpenDatabase { readers, writer })
+    }
+}

@@ -1,0 +1,49 @@
+//! Coming in and going out.
+
+use super::{AdminBrowser, PASSWORD, TestServer, assert_redirect, signed_in_root, superuser};
+
+#[tokio::test]
+async fn a_superuser_signs_in_and_out() {
+    let (server, mut browser) = signed_in_root().await;
+    let page = browser.open("/admin/").await;
+    assert!(page.is(200).text.contains("<h1>Dashboard</h1>") && page.text.contains("root"), "{page:#?}");
+    let before = browser.clone();
+    assert_redirect(&browser.submit("/admin/logout", &[]).await, "/admin/login");
+    assert_eq!(browser.cookies.get("admin_session"), None);
+    // The token opens nothing any more, wherever it was kept.
+    assert_redirect(&before.clone().open("/admin/").await, "/admin/login?next=%2Fadmin%2F");
+    let actions: Vec<_> = server.audit().await.into_iter().take(2).collect();
+    let said = |action: &str| (action.to_owned(), "admin zone".to_owned());
+    assert_eq!(actions, [said("signed_out"), said("signed_in")]);
+}
+
+#[tokio::test]
+async fn a_sign_in_issues_a_new_session_token_and_ends_the_previous_one() {
+    let (_server, mut browser) = signed_in_root().await;
+    let first = browser.clone();
+    browser.cookies.remove("admin_visit");
+    // A page at the door, as someone sees it who is signed in elsewhere: it leads on.
+    assert_redirect(&browser.open("/admin/login?next=/admin/x").await, "/admin/x");
+    let mut planted = AdminBrowser { cookies: [("admin_session".to_owned(), "A".repeat(43))].into(), ..first.clone() };
+    planted.sign_in("root").await;
+    assert_ne!(planted.cookies["admin_session"], "A".repeat(43));
+    assert_ne!(planted.cookies["admin_session"], first.cookies["admin_session"]);
+    first.clone().open("/admin/").await.is(200);
+}
+
+#[tokio::test]
+async fn wrong_passwords_and_ordinary_users_get_the_same_response() {
+    let server = TestServer::with_anna().await;
+    superuser(&server, "root").await;
+    let mut answers = Vec::new();
+    for (name, password) in
+        [("root", "wrong"), ("anna", PASSWORD), ("anna", "wrong"), ("nobody", PASSWORD), ("root", "")]
+    {
+        let mut browser = AdminBrowser::new(&server);
+        let answer = browser.try_sign_in(name, password).await;
+        assert_eq!(browser.cookies.get("admin_session"), None);
+        answers.push((answer.status, answer.text.replace(name, "NAME").replace(&browser.csrf, "TOKEN")));
+    }
+    assert_eq!(answers[0].0, 403);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+}

@@ -1,0 +1,90 @@
+//! Tokens of one dialect before the routes of another: each opens what its own clients were promised, and no more.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::response::ServerResponse;
+use crate::support::{PASSWORD, TestServer};
+
+/// A dialect's access token, where it is signed in for and where in the answer it stands.
+const SIGN_INS: [(&str, &str, &str, &str); 4] = [
+    ("jwt_issuer", "/auth", "username", "jwt"),
+    ("rest_jwt", "/signin", "username", "token"),
+    ("drf_pyjwt", "/api/login/", "email", "access_token"),
+    ("simplejwt", "/api/token/", "username", "access"),
+];
+
+async fn token(server: &TestServer, (_, path, field, member): (&str, &str, &str, &str)) -> String {
+    let login = if field == "email" { "anna@example.com" } else { "anna" };
+    let answer = server.post(path, &json!({field: login, "password": PASSWORD})).await;
+    answer.is(200).json()[member].as_str().unwrap_or_default().to_owned()
+}
+
+async fn status(server: &TestServer, method: Method, path: &str, token: &str, body: &Value) -> u16 {
+    ServerResponse::send(server.request(method, path).bearer_auth(token).json(body)).await.status
+}
+
+#[tokio::test]
+async fn a_short_lived_token_changes_no_password_and_is_not_renewed() {
+    let server = TestServer::with_anna().await;
+    for sign_in in SIGN_INS {
+        let token = token(&server, sign_in).await;
+        let renews = matches!(sign_in.0, "jwt_issuer" | "rest_jwt");
+        let expected = if renews { 200 } else { 401 };
+        for (path, body) in [
+            ("/renew_token", json!({})),
+            ("/refresh", json!({})),
+            ("/update_profile", json!({"email": "anna@example.com"})),
+        ] {
+            let got = status(&server, Method::POST, path, &token, &body).await;
+            assert_eq!(got, expected, "{} at {path}", sign_in.0);
+        }
+        let got = status(&server, Method::PATCH, "/api/me/", &token, &json!({"email": "anna@example.com"})).await;
+        assert_eq!(got, if sign_in.0 == "drf_pyjwt" { 200 } else { 401 }, "{} at /api/me/", sign_in.0);
+    }
+    // The password is what it was.
+    token(&server, SIGN_INS[0]).await;
+}
+
+#[tokio::test]
+async fn a_token_is_rejected_where_another_kind_is_expected() {
+    let server = TestServer::with_anna().await;
+    let pair = server.post("/api/token/", &json!({"username": "anna", "password": PASSWORD})).await;
+    let pair = pair.is(200).json();
+    let [access, refresh] = ["access", "refresh"].map(|kind| pair[kind].as_str().unwrap_or_default().to_owned());
+    let sliding = server.post("/api/token/sliding/", &json!({"username": "anna", "password": PASSWORD})).await;
+    let sliding = sliding.is(200).json()["token"].as_str().unwrap_or_default().to_owned();
+    let long = token(&server, SIGN_INS[0]).await;
+    for (path, member, wrong) in [
+        ("/api/token/refresh/", "refresh", [&access, &sliding, &long]),
+        ("/api/token/blacklist/", "refresh", [&access, &sliding, &long]),
+        ("/api/token/sliding/refresh/", "token", [&access, &refresh, &long]),
+        ("/api/refresh/", "refresh_token", [&access, &refresh, &long]),
+    ] {
+        for token in wrong {
+            assert_eq!(server.post(path, &json!({member: token})).await.status, 401, "{path} {token}");
+        }
+    }
+    for token in [&refresh, &sliding] {
+        for path in ["/renew_token", "/refresh", "/update_profile"] {
+            let got = status(&server, Method::POST, path, token, &json!({"email": "anna@example.com"})).await;
+            assert_eq!(got, 401, "{path} {token}");
+        }
+        assert_eq!(status(&server, Method::GET, "/api/me/", token, &json!({})).await, 401, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_name_that_is_the_address_follows_the_address() {
+    let server = TestServer::start().await;
+    let account = json!({"email": "ann@example.com", "password": PASSWORD});
+    server.post("/api/register/", &account).await.is(201);
+    let pair = server.post("/api/login/", &account).await;
+    let access = pair.is(200).json()["access_token"].as_str().unwrap_or_default().to_owned();
+    let body = json!({"email": "ann@example.org"});
+    let changed =
+        ServerResponse::send(server.request(Method::PATCH, "/api/me/").bearer_auth(&access).json(&body)).await;
+    assert_eq!(changed.is(200).json()["username"], "ann@example.org");
+    // The next owner of the old address can have it.
+    server.post("/api/register/", &account).await.is(201);
+}
