@@ -80,7 +80,7 @@ pub struct LimitReached {
 pub struct Attempt<'t> {
     throttle: &'t Throttle,
     limit: Limit,
-    counted: AttemptKey,
+    key: AttemptKey,
 }
 
 impl Attempt<'_> {
@@ -90,7 +90,7 @@ impl Attempt<'_> {
             return;
         }
         let now = self.throttle.clock.monotonic();
-        self.throttle.table(self.limit).entry(self.counted).or_default().failed.push_back(now);
+        self.throttle.table(self.limit).entry(self.key).or_default().failed.push_back(now);
         // Dropping it now gives its place among those under way free.
     }
 }
@@ -98,10 +98,10 @@ impl Attempt<'_> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let mut table = self.throttle.table(self.limit);
-        if let Some(tries) = table.get_mut(&self.counted) {
-            tries.in_progress = tries.in_progress.saturating_sub(1);
-            if tries.in_progress == 0 && tries.failed.is_empty() {
-                table.remove(&self.counted);
+        if let Some(attempts) = table.get_mut(&self.key) {
+            attempts.in_progress = attempts.in_progress.saturating_sub(1);
+            if attempts.in_progress == 0 && attempts.failed.is_empty() {
+                table.remove(&self.key);
             }
         }
         drop(table);
@@ -142,42 +142,42 @@ impl Throttle {
     }
 
     /// Asks for a try. Waits, a few seconds at most, while those under way could use the limit up.
-    pub async fn admit(&self, limit: Limit, counted: AttemptKey) -> Result<Attempt<'_>, LimitReached> {
-        let patient = timeout(ADMISSION_TIMEOUT, async {
+    pub async fn admit(&self, limit: Limit, key: AttemptKey) -> Result<Attempt<'_>, LimitReached> {
+        let admitted = timeout(ADMISSION_TIMEOUT, async {
             loop {
                 // Registered before the look, so that no decision between the two is missed.
                 let decided = self.decided.notified();
-                match self.admission(limit, counted) {
-                    Admission::Admitted => return Ok(Attempt { throttle: self, limit, counted }),
+                match self.admission(limit, key) {
+                    Admission::Admitted => return Ok(Attempt { throttle: self, limit, key }),
                     Admission::Rejected(too_many) => return Err(too_many),
                     Admission::Wait => decided.await,
                 }
             }
         });
-        patient.await.unwrap_or(Err(LimitReached { retry_after: Duration::from_secs(1) }))
+        admitted.await.unwrap_or(Err(LimitReached { retry_after: Duration::from_secs(1) }))
     }
 
-    fn admission(&self, limit: Limit, counted: AttemptKey) -> Admission {
+    fn admission(&self, limit: Limit, key: AttemptKey) -> Admission {
         let now = self.clock.monotonic();
         let rate = self.rates[limit];
         let mut table = self.table(limit);
-        if table.len() >= KEYS_MAX && !table.contains_key(&counted) {
+        if table.len() >= KEYS_MAX && !table.contains_key(&key) {
             evict_keys(&mut table, now, rate.window());
         }
-        let tries = table.entry(counted).or_default();
+        let attempts = table.entry(key).or_default();
         if self.enabled {
-            tries.failed.retain(|at| now.saturating_sub(*at) < rate.window());
+            attempts.failed.retain(|at| now.saturating_sub(*at) < rate.window());
             let count = usize::try_from(rate.count()).unwrap_or(usize::MAX);
-            let open_at = tries.admitted_at(count, limit, rate.window());
+            let open_at = attempts.admitted_at(count, limit, rate.window());
             if let Some(wait) = open_at.and_then(|at| at.checked_sub(now)).filter(|wait| !wait.is_zero()) {
                 return Admission::Rejected(LimitReached { retry_after: wait.max(Duration::from_secs(1)) });
             }
             // Once the rate is used up there is one try at a time.
-            if tries.in_progress >= count.saturating_sub(tries.failed.len()).max(1) {
+            if attempts.in_progress >= count.saturating_sub(attempts.failed.len()).max(1) {
                 return Admission::Wait;
             }
         }
-        tries.in_progress += 1;
+        attempts.in_progress += 1;
         Admission::Admitted
     }
 
@@ -198,16 +198,16 @@ impl AttemptHistory {
 
 /// Forgets what has run out, and if that is nothing, those longest without a failure. What is under way stays.
 fn evict_keys(table: &mut AttemptTable, now: Duration, window: Duration) {
-    let last = |tries: &AttemptHistory| tries.failed.back().copied().unwrap_or_default();
-    table.retain(|_, tries| tries.in_progress > 0 || now.saturating_sub(last(tries)) < window);
+    let last = |attempts: &AttemptHistory| attempts.failed.back().copied().unwrap_or_default();
+    table.retain(|_, attempts| attempts.in_progress > 0 || now.saturating_sub(last(attempts)) < window);
     if table.len() < KEYS_MAX {
         return;
     }
-    let idle = table.iter().filter(|(_, tries)| tries.in_progress == 0);
-    let mut oldest: Vec<(Duration, AttemptKey)> = idle.map(|(counted, tries)| (last(tries), *counted)).collect();
+    let idle = table.iter().filter(|(_, attempts)| attempts.in_progress == 0);
+    let mut oldest: Vec<(Duration, AttemptKey)> = idle.map(|(key, attempts)| (last(attempts), *key)).collect();
     oldest.sort_unstable_by_key(|(at, _)| *at);
-    for (_, counted) in oldest.into_iter().take(EVICTED_AT_ONCE) {
-        table.remove(&counted);
+    for (_, key) in oldest.into_iter().take(EVICTED_AT_ONCE) {
+        table.remove(&key);
     }
 }
 
@@ -224,10 +224,10 @@ mod tests {
     }
 
     /// How many of so many tries, each of which fails, are let through.
-    async fn failures(throttle: &Throttle, limit: Limit, counted: AttemptKey, times: usize) -> usize {
+    async fn failures(throttle: &Throttle, limit: Limit, key: AttemptKey, times: usize) -> usize {
         let mut through = 0;
         for _ in 0..times {
-            if let Ok(made) = throttle.admit(limit, counted).await {
+            if let Ok(made) = throttle.admit(limit, key).await {
                 made.count();
                 through += 1;
             }
@@ -274,7 +274,7 @@ mod tests {
     async fn concurrent_attempts_wait_and_are_not_counted_as_failures() {
         let (throttle, _) = throttle();
         let throttle = std::sync::Arc::new(throttle);
-        let tries = (0..200).map(|number| {
+        let attempts = (0..200).map(|number| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
                 let made = throttle.admit(Limit::SignInAccount, ANN).await;
@@ -288,7 +288,7 @@ mod tests {
                 .is_ok()
             })
         });
-        for made in tries.collect::<Vec<_>>() {
+        for made in attempts.collect::<Vec<_>>() {
             assert!(made.await.expect("it ends"), "nobody who is right is refused");
         }
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 9);
@@ -298,7 +298,7 @@ mod tests {
     async fn concurrent_failing_attempts_do_not_exceed_the_limit() {
         let (throttle, _) = throttle();
         let throttle = std::sync::Arc::new(throttle);
-        let tries = (0..1000).map(|_| {
+        let attempts = (0..1000).map(|_| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
                 let made = throttle.admit(Limit::SignInAccount, ANN).await;
@@ -307,7 +307,7 @@ mod tests {
             })
         });
         let mut through = 0;
-        for made in tries.collect::<Vec<_>>() {
+        for made in attempts.collect::<Vec<_>>() {
             through += usize::from(made.await.expect("it ends"));
         }
         assert_eq!(through, 10);

@@ -64,7 +64,7 @@ impl Parts {
             Config::from_toml(&format!("data_dir = '{path}/data'\nkeys_dir = '{path}/keys'")).expect("it is valid");
         let clock = Clock::manual(Timestamp::from_unix(1_800_000_000));
         let issuer = runtime.block_on(app::build(&config, clock, Random::seeded(1))).expect("an issuer can be built");
-        let (session, now) = (SessionId(issuer.chance.uuid()), issuer.clock.now());
+        let (session, now) = (SessionId(issuer.random.uuid()), issuer.clock.now());
         Self { runtime, issuer, config, session, now }
     }
 

@@ -58,7 +58,7 @@ const START_RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds the issuer from the configuration: opens the database and the keys, making them at a first start.
-pub async fn build(config: &Config, clock: Clock, chance: Random) -> Result<Arc<Issuer>> {
+pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
     let store = open_by(config, Database::open_when_possible)?;
     let settings = if store.is_open() {
         settings::load(&store).await.context("reading the runtime settings")?
@@ -69,7 +69,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Random) -> Result<Arc<
         );
         Settings::default()
     };
-    let key_dir = key_dir(config, clock.clone(), chance.clone());
+    let key_dir = key_dir(config, clock.clone(), random.clone());
     // Blocks this thread, which has nothing else to do yet: nothing is served before the keys are open.
     let ring = key_dir.start()?;
     for warning in ring.warnings() {
@@ -88,7 +88,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Random) -> Result<Arc<
         counters: Counters::default(),
         jwks_clients: JwksClients::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
-        hasher: Hasher::new(cost, threads, &chance, &clock)?,
+        hasher: Hasher::new(cost, threads, &random, &clock)?,
         signers: Signers::new(threads),
         mailer: mailer(config, &keys)?,
         refresh_tokens: Arc::new(RefreshTokens::new(&keys)),
@@ -100,7 +100,7 @@ pub async fn build(config: &Config, clock: Clock, chance: Random) -> Result<Arc<
         uptime: Uptime::new(&clock),
         vitals: MaintenanceState::default(),
         clock,
-        chance,
+        random,
         policy: policy(config),
         ring: ArcSwap::from_pointee(ring),
         runtime: ArcSwap::from_pointee(settings),
@@ -146,7 +146,7 @@ pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSu
 }
 
 /// The folder the keys are in, as the configuration describes it. Opens nothing.
-pub fn key_dir(config: &Config, clock: Clock, chance: Random) -> KeyDir {
+pub fn key_dir(config: &Config, clock: Clock, random: Random) -> KeyDir {
     let options = KeyDirOptions {
         path: config.keys_dir.clone(),
         passphrase: config.keys.passphrase.clone(),
@@ -154,7 +154,7 @@ pub fn key_dir(config: &Config, clock: Clock, chance: Random) -> KeyDir {
         default_algorithm: config.tokens.algorithm,
         certificate_name: config.server.public_url.host().to_owned(),
     };
-    KeyDir::new(options, clock, chance)
+    KeyDir::new(options, clock, random)
 }
 
 /// The spans a rotation is planned with.

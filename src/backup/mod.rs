@@ -81,6 +81,6 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError
 /// Looks through a backup's two parts: SQLite finds the database in order, and every key opens, signs and verifies.
 fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::DatabaseContents, usize), BackupError> {
     let holds = copy::examine(&folder.join(DATABASE))?;
-    let ring = keys.at(folder.join(KEYS)).open()?;
+    let ring = keys.with_path(folder.join(KEYS)).open()?;
     Ok((holds, ring.schedule().keys().len()))
 }

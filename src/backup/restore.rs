@@ -22,7 +22,7 @@ impl BackupSource<'_> {
             return Err(BackupError::Served(self.database.to_owned()));
         };
         let is_there = self.is_database_restored(&manifest)?;
-        let from = self.keys.at(folder.join(KEYS));
+        let from = self.keys.with_path(folder.join(KEYS));
         self.keys.check_restorable(&from)?;
         if !is_there {
             self.copy_database(folder, &manifest)?;

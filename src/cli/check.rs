@@ -39,7 +39,7 @@ impl CheckArgs {
         }
         let findings = if self.deploy { unsafe_for_production(config) } else { Vec::new() };
         for finding in &findings {
-            print::warn(format!("{}: {}: {}", finding.setting, finding.what, finding.why));
+            print::warn(format!("{}: {}: {}", finding.setting, finding.condition, finding.consequence));
             print::hint(finding.fix);
         }
         print::message(match findings.len() {

@@ -11,26 +11,27 @@ pub struct Finding {
     /// The setting's dotted key.
     pub setting: &'static str,
     /// What is the case.
-    pub what: String,
+    pub condition: String,
     /// What may come of it.
-    pub why: &'static str,
+    pub consequence: &'static str,
     /// What to set.
     pub fix: &'static str,
 }
 
 impl Finding {
     fn new(setting: &'static str, what: impl Into<String>, why: &'static str, mend: &'static str) -> Self {
-        Self { setting, what: what.into(), why, fix: mend }
+        Self { setting, condition: what.into(), consequence: why, fix: mend }
     }
 }
 
 /// Everything unsafe in these settings, in the order of the settings. Whether registration is open is not seen here.
 pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
-    let found = [reach(config), keys(config), passwords(config), mail(config), social(config), rest(config)];
+    let found =
+        [network(config), keys(config), passwords(config), mail(config), social(config), other_sections(config)];
     found.into_iter().flatten().collect()
 }
 
-fn reach(config: &Config) -> Vec<Finding> {
+fn network(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let url = &config.server.public_url;
     if !url.is_https() {
@@ -174,7 +175,7 @@ fn social(config: &Config) -> Vec<Finding> {
     )]
 }
 
-fn rest(config: &Config) -> Vec<Finding> {
+fn other_sections(config: &Config) -> Vec<Finding> {
     let loud: BTreeSet<_> = ["debug", "trace"].into();
     let level = config.log.level.to_lowercase();
     if !level.split([',', '=']).any(|word| loud.contains(word.trim())) {

@@ -131,7 +131,7 @@ fn from_toml(value: &DeValue<'_>) -> RawValue {
 pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, String)>, into: &mut SourcedValues) {
     for (name, value) in variables {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        if is_no_setting(rest, &value) {
+        if is_foreign_variable(rest, &value) {
             continue;
         }
         let key = rest.to_lowercase().replace("__", ".");
@@ -142,7 +142,7 @@ pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, Stri
 /// Whether nobody meant the variable as a setting: our scripts are told by `COUNTERSIGN_BIN` which binary to run, and an
 /// orchestrator puts others there because a service is called "countersign" (`COUNTERSIGN_PORT=tcp://…`,
 /// `COUNTERSIGN_SERVICE_HOST`).
-fn is_no_setting(rest: &str, value: &str) -> bool {
+fn is_foreign_variable(rest: &str, value: &str) -> bool {
     rest == "BIN"
         || rest == "SERVICE_HOST"
         || rest.starts_with("SERVICE_PORT")

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::aead::Aead;
-use super::derive::{DerivedKeys, Use, keyed};
+use super::derive::{DerivedKeys, Use, hmac_parts};
 use crate::domain::admin_session::{AdminHash, AdminToken};
 use crate::domain::secret::SecretBytes;
 use crate::random::Random;
@@ -32,7 +32,7 @@ impl AdminKeys {
 
     /// The token a form of ours carries: it says that the page was made for whoever has what it is bound to.
     pub fn csrf_token(&self, bound_to: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode(keyed(&self.csrf, &[bound_to]))
+        URL_SAFE_NO_PAD.encode(hmac_parts(&self.csrf, &[bound_to]))
     }
 
     /// Whether a form carries the token bound to that. Takes the same time however much of it is right.
@@ -41,8 +41,8 @@ impl AdminKeys {
     }
 
     /// Seals a cookie's value, as base64url.
-    pub fn seal_cookie(&self, purpose: &str, plain: &[u8], chance: &Random) -> String {
-        URL_SAFE_NO_PAD.encode(self.cookies.seal(purpose.as_bytes(), plain, chance))
+    pub fn seal_cookie(&self, purpose: &str, plain: &[u8], random: &Random) -> String {
+        URL_SAFE_NO_PAD.encode(self.cookies.seal(purpose.as_bytes(), plain, random))
     }
 
     /// Opens what [`AdminKeys::seal_cookie`] made for the same purpose.
@@ -51,8 +51,8 @@ impl AdminKeys {
     }
 
     /// Seals what a link carries, as base64url.
-    pub fn seal_link(&self, purpose: &str, plain: &[u8], chance: &Random) -> String {
-        URL_SAFE_NO_PAD.encode(self.links.seal(purpose.as_bytes(), plain, chance))
+    pub fn seal_link(&self, purpose: &str, plain: &[u8], random: &Random) -> String {
+        URL_SAFE_NO_PAD.encode(self.links.seal(purpose.as_bytes(), plain, random))
     }
 
     /// Opens what [`AdminKeys::seal_link`] made for the same purpose.
@@ -98,11 +98,11 @@ mod tests {
     #[test]
     fn a_sealed_cookie_opens_only_for_its_purpose() {
         let keys = AdminKeys::new(&DerivedKeys::new(&[1; 32]));
-        let chance = Random::seeded(1);
-        let cookie = keys.seal_cookie("one", b"plain", &chance);
+        let random = Random::seeded(1);
+        let cookie = keys.seal_cookie("one", b"plain", &random);
         let opened = keys.open_cookie("one", &cookie).map(|plain| plain.expose().to_vec());
         assert_eq!(opened, Some(b"plain".to_vec()));
         assert!(keys.open_cookie("two", &cookie).is_none() && keys.open_link("one", &cookie).is_none());
-        assert!(keys.open_link("one", &keys.seal_link("one", b"plain", &chance)).is_some());
+        assert!(keys.open_link("one", &keys.seal_link("one", b"plain", &random)).is_some());
     }
 }

@@ -47,8 +47,8 @@ impl Aead {
     }
 
     /// Seals `plain` for a purpose, which must be given again to open it.
-    pub fn seal(&self, purpose: &[u8], plain: &[u8], chance: &Random) -> Vec<u8> {
-        let nonce: [u8; NONCE_LEN] = chance.bytes();
+    pub fn seal(&self, purpose: &[u8], plain: &[u8], random: &Random) -> Vec<u8> {
+        let nonce: [u8; NONCE_LEN] = random.bytes();
         // In place, in a buffer that is never grown: no copy of the plain text is left behind.
         let mut body = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
         body.extend_from_slice(plain);
@@ -106,11 +106,11 @@ mod tests {
     #[test]
     fn sealed_data_opens_only_with_its_associated_data() {
         let seal = seal_of(1);
-        let chance = Random::seeded(1);
-        let sealed = seal.seal(b"mail", b"hello", &chance);
+        let random = Random::seeded(1);
+        let sealed = seal.seal(b"mail", b"hello", &random);
         assert_eq!(opened(&seal, b"mail", &sealed), Ok(b"hello".to_vec()));
         assert_eq!(opened(&seal, b"link", &sealed), Err(UnsealError::Altered));
-        assert_eq!(opened(&seal, b"mail", &seal.seal(b"mail", b"", &chance)), Ok(Vec::new()));
+        assert_eq!(opened(&seal, b"mail", &seal.seal(b"mail", b"", &random)), Ok(Vec::new()));
     }
 
     #[test]
@@ -124,9 +124,9 @@ mod tests {
     #[test]
     fn sealing_is_randomised_and_hides_the_content() {
         let seal = seal_of(1);
-        let chance = Random::seeded(1);
-        let one = seal.seal(b"mail", b"hello", &chance);
-        let other = seal.seal(b"mail", b"hello", &chance);
+        let random = Random::seeded(1);
+        let one = seal.seal(b"mail", b"hello", &random);
+        let other = seal.seal(b"mail", b"hello", &random);
         assert_ne!(one, other);
         assert!(!one.windows(5).any(|window| window == b"hello"));
     }

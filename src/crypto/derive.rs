@@ -93,7 +93,7 @@ impl fmt::Debug for DerivedKeys {
 }
 
 /// HMAC-SHA256 of the parts, one after the other.
-pub(super) fn keyed(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+pub(super) fn hmac_parts(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(part);

@@ -234,7 +234,7 @@ mod tests {
         serde_json::from_str(text).expect("the file is as make.py made it")
     }
 
-    fn opens(hash: &str, password: &str) -> bool {
+    fn is_match(hash: &str, password: &str) -> bool {
         let hash = ForeignHash::parse(hash).unwrap_or_else(|problem| panic!("{hash}: {problem}"));
         hash.matches(&Password::new(password.to_owned()))
     }
@@ -244,8 +244,8 @@ mod tests {
         let all = made_by_django();
         assert_eq!(all.len(), 9);
         for made in all {
-            assert!(opens(&made.hash, &made.password), "{}", made.format);
-            assert!(!opens(&made.hash, &format!("{}x", made.password)), "{}", made.format);
+            assert!(is_match(&made.hash, &made.password), "{}", made.format);
+            assert!(!is_match(&made.hash, &format!("{}x", made.password)), "{}", made.format);
         }
     }
 
@@ -254,7 +254,7 @@ mod tests {
         let bcrypt = made_by_django().into_iter().find(|made| made.format == "bcrypt").expect("it is among them");
         let bare = bcrypt.hash.strip_prefix("bcrypt$").expect("Django names it");
         for name in ["$2a$", "$2b$", "$2y$"] {
-            assert!(opens(&bare.replace("$2b$", name), &bcrypt.password), "{name}");
+            assert!(is_match(&bare.replace("$2b$", name), &bcrypt.password), "{name}");
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
                 let cut = &made.hash[..end];
                 // An argon2 hash depends on its length, so that the beginning of one is the beginning of no other.
                 let is_whole = ForeignHash::parse(cut).is_ok_and(|hash| match hash {
-                    ForeignHash::Argon2(_) => end + 1 == made.hash.len() && opens(cut, &made.password),
+                    ForeignHash::Argon2(_) => end + 1 == made.hash.len() && is_match(cut, &made.password),
                     _ => true,
                 });
                 assert!(!is_whole, "{cut}");

@@ -41,8 +41,8 @@ impl HashQueue {
     /// Takes a place at the end, unless that is too far away: then, how long the line as it is needs, in whole seconds.
     pub(super) fn enter(self: &Arc<Self>) -> Result<QueueSlot, Duration> {
         let ahead = self.inside.fetch_add(1, Ordering::Relaxed);
-        let place = QueueSlot(Arc::clone(self));
-        self.admit(ahead).map(|()| place)
+        let slot = QueueSlot(Arc::clone(self));
+        self.admit(ahead).map(|()| slot)
     }
 
     /// Whether [`Line::join`] would find a place now; the refusal is the same.
@@ -109,12 +109,12 @@ mod tests {
         (HashQueue::new(threads, 5_000, 2, clock.clone()), clock)
     }
 
-    fn fill(line: &Arc<HashQueue>) -> (Vec<QueueSlot>, Duration) {
-        let mut places = Vec::new();
+    fn fill(queue: &Arc<HashQueue>) -> (Vec<QueueSlot>, Duration) {
+        let mut slots = Vec::new();
         loop {
-            match line.enter() {
-                Ok(place) => places.push(place),
-                Err(retry_after) => return (places, retry_after),
+            match queue.enter() {
+                Ok(slot) => slots.push(slot),
+                Err(retry_after) => return (slots, retry_after),
             }
         }
     }
@@ -122,40 +122,40 @@ mod tests {
     #[test]
     fn the_queue_admits_as_many_jobs_as_can_be_served_in_time() {
         for threads in [1, 2, 8] {
-            let (line, _) = queue(threads);
-            let (mut places, retry_after) = fill(&line);
+            let (queue, _) = queue(threads);
+            let (mut slots, retry_after) = fill(&queue);
             assert_eq!(
-                places.len(),
+                slots.len(),
                 threads * 301,
                 "one whose hash begins at once, and those who wait three seconds at most"
             );
             assert_eq!(retry_after, Duration::from_secs(4), "what is inside needs a little over three seconds");
-            assert_eq!(line.check_capacity(), Err(retry_after), "who only asks hears the same");
-            places.pop();
-            assert!(line.check_capacity().is_ok(), "whoever has been served makes room");
-            assert!(line.enter().is_ok());
+            assert_eq!(queue.check_capacity(), Err(retry_after), "who only asks hears the same");
+            slots.pop();
+            assert!(queue.check_capacity().is_ok(), "whoever has been served makes room");
+            assert!(queue.enter().is_ok());
         }
     }
 
     #[test]
     fn the_predicted_wait_follows_measured_durations() {
-        let (line, clock) = queue(2);
+        let (queue, clock) = queue(2);
         for _ in 0..100 {
-            let place = line.enter().expect("nobody is there");
-            place.timed(|| clock.advance(Duration::from_secs(1)));
+            let slot = queue.enter().expect("nobody is there");
+            slot.timed(|| clock.advance(Duration::from_secs(1)));
         }
-        let (places, retry_after) = fill(&line);
-        assert_eq!(places.len(), 8, "two whose hash begins at once, and six who wait for two threads");
+        let (slots, retry_after) = fill(&queue);
+        assert_eq!(slots.len(), 8, "two whose hash begins at once, and six who wait for two threads");
         assert_eq!(retry_after, Duration::from_secs(4));
     }
 
     #[test]
     fn a_job_is_admitted_while_a_thread_is_free() {
-        let (line, clock) = queue(2);
+        let (queue, clock) = queue(2);
         for _ in 0..100 {
-            line.enter().expect("nobody is there").timed(|| clock.advance(Duration::from_mins(1)));
+            queue.enter().expect("nobody is there").timed(|| clock.advance(Duration::from_mins(1)));
         }
-        let (places, retry_after) = fill(&line);
-        assert_eq!((places.len(), retry_after), (2, Duration::from_mins(1)));
+        let (slots, retry_after) = fill(&queue);
+        assert_eq!((slots.len(), retry_after), (2, Duration::from_mins(1)));
     }
 }

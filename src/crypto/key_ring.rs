@@ -61,19 +61,19 @@ impl LoadedKey {
 /// What signs: a held pair, and how long its tokens may live. Cheap to clone.
 #[derive(Clone)]
 pub struct Signer {
-    held: Arc<LoadedKey>,
+    loaded: Arc<LoadedKey>,
     published_until: Option<Timestamp>,
 }
 
 impl Signer {
     /// The key's name, as the header has it.
     pub fn kid(&self) -> &Kid {
-        self.held.pair.public().kid()
+        self.loaded.pair.public().kid()
     }
 
     /// What it signs with.
     pub fn alg(&self) -> Algorithm {
-        self.held.pair.public().alg()
+        self.loaded.pair.public().alg()
     }
 
     /// When the key leaves the JWKS, as far as is known. An `exp` later than this must be cut to it.
@@ -83,13 +83,13 @@ impl Signer {
 
     /// The encoded JOSE header (RFC 7515 §2) `{"alg","typ","kid"}`, without the dot after it.
     pub fn header(&self, typ: Typ) -> &str {
-        &self.held.headers[typ as usize]
+        &self.loaded.headers[typ as usize]
     }
 
     /// Appends the raw signature of `signing_input` (header, dot, claims; RFC 7515 §5.1) to `out`. RSA takes hundreds of
     /// microseconds.
     pub fn sign(&self, signing_input: &[u8], out: &mut Vec<u8>) -> Result<(), KeyError> {
-        self.held.pair.sign(signing_input, out)
+        self.loaded.pair.sign(signing_input, out)
     }
 }
 
@@ -131,8 +131,8 @@ impl Verifier {
     }
 
     /// Whether resource servers still know it. If not, it verifies refresh tokens of ours and nothing else.
-    pub fn published(&self, now: Timestamp) -> bool {
-        self.key.published(now)
+    pub fn is_published(&self, now: Timestamp) -> bool {
+        self.key.is_published(now)
     }
 
     /// Checks a signature over `signing_input`.
@@ -182,7 +182,7 @@ pub struct KeyRing {
     /// Each with its key's dates; few, whatever the ring has seen.
     signers: Vec<(Key, Signer)>,
     secret: Arc<RingSecret>,
-    stamp: RingVersion,
+    version: RingVersion,
     warnings: Vec<KeyDirWarning>,
     first: Algorithm,
     jwks: Jwks,
@@ -191,24 +191,25 @@ pub struct KeyRing {
 
 impl KeyRing {
     pub(super) fn new(loaded: RingParts, now: Timestamp) -> Self {
-        let RingParts { schedule, publics, loaded: held, secret, version: stamp, warnings, first } = loaded;
+        let RingParts { schedule, publics, loaded, secret, version, warnings, first } = loaded;
         let pair_up = |key: &Key| {
             let public = Arc::clone(publics.get(&key.kid)?);
             Some((key.kid.clone(), Verifier { key: key.clone(), public }))
         };
         let verifiers: HashMap<Kid, Verifier> = schedule.keys().iter().filter_map(pair_up).collect();
         let signer = |key: &Key| {
-            let held = Arc::clone(held.get(&key.kid)?);
-            Some((key.clone(), Signer { held, published_until: key.published_until }))
+            let loaded = Arc::clone(loaded.get(&key.kid)?);
+            Some((key.clone(), Signer { loaded, published_until: key.published_until }))
         };
         // A key whose successor can't be opened here stays at hand for as long as it is published: a rotation that this
         // process can't follow must not stop it from signing.
-        let followed = |alg: Algorithm| schedule.active(alg, now).is_some_and(|active| held.contains_key(&active.kid));
-        let keeps = |key: &&Key| key.keeps_private_half(now) || (key.published(now) && !followed(key.alg));
+        let followed =
+            |alg: Algorithm| schedule.active(alg, now).is_some_and(|active| loaded.contains_key(&active.kid));
+        let keeps = |key: &&Key| key.has_private_half(now) || (key.is_published(now) && !followed(key.alg));
         let signers = schedule.keys().iter().filter(keeps).filter_map(signer).collect();
         let published = schedule.published(now, first);
         let jwks = Jwks::new(published.iter().filter_map(|key| verifiers.get(&key.kid)).map(Verifier::jwk));
-        Self { schedule, verifiers, signers, secret, stamp, warnings, first, jwks, built_at: now }
+        Self { schedule, verifiers, signers, secret, version, warnings, first, jwks, built_at: now }
     }
 
     /// What signs with `alg`: the active key. If its private half can't be had (the clock was set back past a rotation,
@@ -267,7 +268,7 @@ impl KeyRing {
 
     /// Which `ring.json` this is; compare with `KeyDir::stamp` to see whether it has changed.
     pub fn version(&self) -> RingVersion {
-        self.stamp
+        self.version
     }
 
     /// When a new snapshot must be built, as some key's state will then have changed by itself.
@@ -287,7 +288,7 @@ impl KeyRing {
             publics: publics.collect(),
             loaded: self.loaded_keys().collect(),
             secret: Arc::clone(&self.secret),
-            version: self.stamp,
+            version: self.version,
             warnings: self.warnings.clone(),
             first: self.first,
         };
@@ -296,7 +297,7 @@ impl KeyRing {
 
     /// The pairs it holds, for the next snapshot to take over.
     pub(super) fn loaded_keys(&self) -> impl Iterator<Item = (Kid, Arc<LoadedKey>)> {
-        self.signers.iter().map(|(key, signer)| (key.kid.clone(), Arc::clone(&signer.held)))
+        self.signers.iter().map(|(key, signer)| (key.kid.clone(), Arc::clone(&signer.loaded)))
     }
 }
 

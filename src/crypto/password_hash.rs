@@ -77,40 +77,40 @@ type HashJob = Box<dyn FnOnce(&mut HashWorker) + Send>;
 /// The pool: clones share its threads, which end with the last of them.
 #[derive(Clone, Debug)]
 pub struct Hasher {
-    queue: SyncSender<HashJob>,
-    line: Arc<HashQueue>,
+    jobs: SyncSender<HashJob>,
+    queue: Arc<HashQueue>,
 }
 
 impl Hasher {
     /// Starts `threads` threads.
-    pub fn new(cost: HashCost, threads: usize, chance: &Random, clock: &Clock) -> Result<Self, HashError> {
+    pub fn new(cost: HashCost, threads: usize, random: &Random, clock: &Clock) -> Result<Self, HashError> {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT))
             .map_err(|_| HashError::Cost)?;
-        let (queue, jobs) = sync_channel(threads * QUEUE_PER_THREAD);
-        let jobs = Arc::new(Mutex::new(jobs));
+        let (jobs, receiver) = sync_channel(threads * QUEUE_PER_THREAD);
+        let receiver = Arc::new(Mutex::new(receiver));
         let memory = HashMemory::new(params.block_count());
         for number in 0..threads {
-            let jobs = Arc::clone(&jobs);
-            let worker = HashWorker { params: params.clone(), memory: memory.clone(), chance: chance.clone() };
+            let receiver = Arc::clone(&receiver);
+            let worker = HashWorker { params: params.clone(), memory: memory.clone(), random: random.clone() };
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
-            thread.spawn(move || worker.run(&jobs)).map_err(|_| HashError::NoThread)?;
+            thread.spawn(move || worker.run(&receiver)).map_err(|_| HashError::NoThread)?;
         }
-        Ok(Self { queue, line: HashQueue::new(threads, cost.memory_kib, cost.iterations, clock.clone()) })
+        Ok(Self { jobs, queue: HashQueue::new(threads, cost.memory_kib, cost.iterations, clock.clone()) })
     }
 
     /// How many passwords wait for a thread.
     pub fn waiting(&self) -> usize {
-        self.line.waiting()
+        self.queue.waiting()
     }
 
     /// Whether a job would be taken now, for those who have something dear to do before they ask for one.
     pub fn check_capacity(&self) -> Result<(), HashError> {
-        self.line.check_capacity().map_err(|retry_after| HashError::Busy { retry_after })
+        self.queue.check_capacity().map_err(|retry_after| HashError::Busy { retry_after })
     }
 
     /// Hashes a new password.
-    pub fn hash(&self, password: Password, asker: impl ResultSink<PasswordHash>) -> Result<(), HashError> {
-        self.push(asker, move |worker| worker.hash(&password))
+    pub fn hash(&self, password: Password, sink: impl ResultSink<PasswordHash>) -> Result<(), HashError> {
+        self.push(sink, move |worker| worker.hash(&password))
     }
 
     /// Compares a password with a hash, or with nothing at the same cost.
@@ -118,33 +118,33 @@ impl Hasher {
         &self,
         password: Password,
         hash: Option<PasswordHash>,
-        asker: impl ResultSink<PasswordCheck>,
+        sink: impl ResultSink<PasswordCheck>,
     ) -> Result<(), HashError> {
-        self.push(asker, move |worker| worker.check(&password, hash.as_ref()))
+        self.push(sink, move |worker| worker.check(&password, hash.as_ref()))
     }
 
     fn push<T>(
         &self,
-        asker: impl ResultSink<T>,
+        sink: impl ResultSink<T>,
         work: impl FnOnce(&mut HashWorker) -> Option<T> + Send + 'static,
     ) -> Result<(), HashError> {
-        let place = self.line.enter().map_err(|retry_after| HashError::Busy { retry_after })?;
+        let slot = self.queue.enter().map_err(|retry_after| HashError::Busy { retry_after })?;
         let job: HashJob = Box::new(move |worker| {
-            if asker.is_waiting()
-                && let Some(answer) = place.timed(|| work(worker))
+            if sink.is_waiting()
+                && let Some(answer) = slot.timed(|| work(worker))
             {
-                drop(place); // before its owner can ask for the next one
-                asker.deliver(answer);
+                drop(slot); // before its owner can ask for the next one
+                sink.deliver(answer);
             }
         });
-        self.queue.try_send(job).map_err(|_| HashError::Busy { retry_after: self.line.until_empty() })
+        self.jobs.try_send(job).map_err(|_| HashError::Busy { retry_after: self.queue.until_empty() })
     }
 }
 
 struct HashWorker {
     params: Params,
     memory: HashMemory,
-    chance: Random,
+    random: Random,
 }
 
 impl HashWorker {
@@ -161,7 +161,7 @@ impl HashWorker {
     }
 
     fn hash(&mut self, password: &Password) -> Option<PasswordHash> {
-        let salt: [u8; SALT] = self.chance.bytes();
+        let salt: [u8; SALT] = self.random.bytes();
         let params = self.params.clone();
         let output = self.argon2id(password, &salt, &params)?;
         phc(&params, &salt, &output).map(PasswordHash::from_stored)
@@ -183,7 +183,7 @@ impl HashWorker {
                 Some(PasswordCheck::Wrong)
             }
         };
-        if password.could_be_right() { found } else { Some(PasswordCheck::Wrong) }
+        if password.is_plausible() { found } else { Some(PasswordCheck::Wrong) }
     }
 
     fn check_own(&mut self, password: &Password, stored: &OwnArgon2) -> Option<PasswordCheck> {

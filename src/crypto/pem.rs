@@ -103,21 +103,21 @@ pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<PemKey, PemE
 pub fn write(
     pkcs8: &SecretBytes,
     passphrase: Option<&SecretText>,
-    chance: &Random,
+    random: &Random,
 ) -> Result<Zeroizing<String>, PemError> {
     let (document, label) = match passphrase {
         None => (SecretDocument::try_from(pkcs8.expose()), "PRIVATE KEY"),
-        Some(passphrase) => (encrypt(pkcs8.expose(), passphrase, chance), "ENCRYPTED PRIVATE KEY"),
+        Some(passphrase) => (encrypt(pkcs8.expose(), passphrase, random), "ENCRYPTED PRIVATE KEY"),
     };
     document.and_then(|document| document.to_pem(label, LineEnding::LF)).map_err(|_| PemError::Encode)
 }
 
-fn encrypt(pkcs8: &[u8], passphrase: &SecretText, chance: &Random) -> pkcs8::der::Result<SecretDocument> {
+fn encrypt(pkcs8: &[u8], passphrase: &SecretText, random: &Random) -> pkcs8::der::Result<SecretDocument> {
     let bad = || pkcs8::der::ErrorKind::Failed;
     let info = PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| bad())?;
     let cost = scrypt::Params::new(SCRYPT.0, SCRYPT.1, SCRYPT.2).map_err(|_| bad())?;
     let params =
-        pbes2::Parameters::generate_scrypt_aes256cbc(cost, &chance.bytes::<16>(), chance.bytes()).map_err(|_| bad())?;
+        pbes2::Parameters::generate_scrypt_aes256cbc(cost, &random.bytes::<16>(), random.bytes()).map_err(|_| bad())?;
     info.encrypt_with_params(params, passphrase.expose()).map_err(|_| bad().into())
 }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use uuid::{Builder, Uuid};
 
-use super::derive::{DerivedKeys, Use, keyed};
+use super::derive::{DerivedKeys, Use, hmac_parts};
 use super::uuid_cipher::UuidCipher;
 use crate::domain::id::{SessionId, SessionPrefix};
 
@@ -46,7 +46,7 @@ impl RefreshTokens {
     /// The `jti` of the signed refresh token of a session's generation: the first 122 bits of a MAC, as a version 4 UUID
     /// (RFC 9562 §5.4). It is not secret, and it is the same each time the token is signed.
     pub fn jti(&self, session: SessionId, generation: u32) -> Uuid {
-        let mac = keyed(&self.jti_key, &[session.0.as_bytes(), &generation.to_be_bytes()]);
+        let mac = hmac_parts(&self.jti_key, &[session.0.as_bytes(), &generation.to_be_bytes()]);
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&mac[..16]);
         Builder::from_random_bytes(bytes).into_uuid()

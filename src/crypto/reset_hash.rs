@@ -5,7 +5,7 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 
-use super::derive::{DerivedKeys, Use, keyed};
+use super::derive::{DerivedKeys, Use, hmac_parts};
 use crate::domain::reset_code::ResetSecret;
 
 /// Hashes reset codes and links' tokens.
@@ -19,7 +19,7 @@ impl ResetHasher {
 
     /// HMAC-SHA256 of the secret's canonical form: the same for every way of typing it.
     pub fn hash(&self, secret: &ResetSecret) -> [u8; 32] {
-        keyed(&self.0, &[secret.expose()])
+        hmac_parts(&self.0, &[secret.expose()])
     }
 }
 

@@ -78,7 +78,7 @@ pub fn verify(token: &str, ring: &KeyRing, expected: &ExpectedClaims<'_>) -> Res
         return Err(TokenFault::Kind);
     }
     let fits =
-        |key: &&Verifier| key.alg() == token.alg && (key.published(expected.now) || !expected.kind.by_published_key);
+        |key: &&Verifier| key.alg() == token.alg && (key.is_published(expected.now) || !expected.kind.by_published_key);
     let key = ring.verifier(&token.kid, expected.now).filter(fits).ok_or(TokenFault::UnknownKey)?;
     key.verify(token.signing_input, &token.signature).map_err(|_| TokenFault::Signature)?;
     check_claims(&token.claims, expected)?;

@@ -67,7 +67,7 @@ pub struct AdminSession {
     /// When somebody was last seen in it, to the minute.
     pub seen_at: Timestamp,
     /// When the password was last given.
-    pub proven_at: Timestamp,
+    pub stepped_up_at: Timestamp,
     /// The end unless somebody is seen before.
     pub expires_at: Timestamp,
     /// From where it was opened.
@@ -77,7 +77,7 @@ pub struct AdminSession {
 impl AdminSession {
     /// A session of somebody whose password was right just now.
     pub fn opened(user: UserId, now: Timestamp, address: Option<IpAddr>) -> Self {
-        Self { user, opened_at: now, seen_at: now, proven_at: now, expires_at: now + IDLE, address }
+        Self { user, opened_at: now, seen_at: now, stepped_up_at: now, expires_at: now + IDLE, address }
     }
 
     /// Whether it still opens anything.
@@ -87,7 +87,7 @@ impl AdminSession {
 
     /// Whether the password was given just now, as far as anything dangerous is concerned.
     pub fn is_stepped_up(&self, now: Timestamp) -> bool {
-        now < self.proven_at + PROVEN
+        now < self.stepped_up_at + PROVEN
     }
 
     /// The session after somebody was seen in it; None where that was written down a moment ago.
@@ -100,7 +100,7 @@ impl AdminSession {
     /// The session after the password was given once more.
     #[must_use]
     pub fn stepped_up(&self, now: Timestamp) -> Self {
-        Self { proven_at: now, ..self.clone() }
+        Self { stepped_up_at: now, ..self.clone() }
     }
 }
 

@@ -15,7 +15,7 @@ const ROWS: [&str; 6] =
 pub fn is_common(password: &str, about: &[&str]) -> bool {
     let lower = password.to_lowercase();
     let plain = plain_letters(&lower);
-    let spellings = [&*lower, bare(&lower), &*plain, bare(&plain)];
+    let spellings = [&*lower, trimmed_word(&lower), &*plain, trimmed_word(&plain)];
     is_pattern(&lower) || is_own(&spellings, about) || is_listed(&spellings)
 }
 
@@ -32,7 +32,7 @@ fn is_own(spellings: &[&str], about: &[&str]) -> bool {
 }
 
 /// Without what people put before and after a word to have a digit or a sign in it.
-fn bare(text: &str) -> &str {
+fn trimmed_word(text: &str) -> &str {
     text.trim_matches(|c: char| !c.is_alphabetic())
 }
 

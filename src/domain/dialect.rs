@@ -37,7 +37,7 @@ impl Dialect {
     }
 
     /// Whether its access tokens renew by themselves while their session lives. The others have refresh tokens.
-    pub const fn renews_by_itself(self) -> bool {
+    pub const fn is_self_renewing(self) -> bool {
         match self {
             Self::JwtIssuer | Self::RestJwt | Self::RestSocial => true,
             Self::DrfPyjwt | Self::Simplejwt => false,

@@ -15,7 +15,7 @@ impl Network {
     /// Whether the address lies within; an IPv4 address counts as the same when it comes as IPv6 (`::ffff:10.0.0.7`).
     pub fn contains(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        width(address) == width(self.base) && masked(address, self.prefix) == bits(self.base)
+        width(address) == width(self.base) && network_bits(address, self.prefix) == bits(self.base)
     }
 }
 
@@ -31,7 +31,7 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 /// The address with everything after the prefix zero.
-fn masked(address: IpAddr, prefix: u8) -> u128 {
+fn network_bits(address: IpAddr, prefix: u8) -> u128 {
     let host = u32::from(width(address) - prefix);
     bits(address).checked_shr(host).and_then(|kept| kept.checked_shl(host)).unwrap_or(0)
 }
@@ -69,7 +69,7 @@ impl FromStr for Network {
         if prefix > width(base) {
             return Err(NotANetwork::Shape);
         }
-        let kept = masked(base, prefix);
+        let kept = network_bits(base, prefix);
         if kept == bits(base) {
             return Ok(Self { base, prefix });
         }

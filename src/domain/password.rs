@@ -25,7 +25,7 @@ impl Password {
     }
 
     /// Whether any stored hash could be this password's: an empty or overlong one is wrong without a look.
-    pub fn could_be_right(&self) -> bool {
+    pub fn is_plausible(&self) -> bool {
         (1..=PASSWORD_MAX).contains(&self.expose().len())
     }
 }

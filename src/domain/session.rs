@@ -26,7 +26,7 @@ pub struct Session {
     pub generation: u32,
     /// The first generation that no rotation has spent: the present one, or an earlier one where earlier tokens were to
     /// stay good when they were rotated. A rule that is changed later spends nothing and brings nothing back.
-    pub good_from: u32,
+    pub min_generation: u32,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// When its refresh token was last rotated; when it was opened, before that.
@@ -95,7 +95,7 @@ pub struct RefreshPolicy {
     pub reuse_grace: Duration,
     /// Whether a rotation leaves earlier tokens good, so that none is ever spent. Only for tokens that carry an end of
     /// their own.
-    pub earlier_stay_good: bool,
+    pub earlier_stay_valid: bool,
 }
 
 impl RefreshPolicy {
@@ -150,10 +150,10 @@ impl Session {
         match self.generation.checked_sub(generation) {
             None => RefreshOutcome::Dead,
             Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => RefreshOutcome::Repeat,
-            Some(_) if generation < self.good_from => RefreshOutcome::Reuse,
+            Some(_) if generation < self.min_generation => RefreshOutcome::Reuse,
             Some(_) if !policy.rotate => RefreshOutcome::Advance { to: self.generation, expires_at, spends: false },
             Some(_) => match self.generation.checked_add(1) {
-                Some(to) => RefreshOutcome::Advance { to, expires_at, spends: !policy.earlier_stay_good },
+                Some(to) => RefreshOutcome::Advance { to, expires_at, spends: !policy.earlier_stay_valid },
                 None => RefreshOutcome::Dead,
             },
         }
@@ -171,7 +171,7 @@ mod tests {
         max_age: None,
         rotate: true,
         reuse_grace: Duration::from_secs(10),
-        earlier_stay_good: false,
+        earlier_stay_valid: false,
     };
 
     fn at(seconds: i64) -> Timestamp {
@@ -184,7 +184,7 @@ mod tests {
             user: UserId(1),
             dialect: Dialect::DrfPyjwt,
             generation,
-            good_from: generation,
+            min_generation: generation,
             opened_at: at(0),
             rotated_at: at(rotated_at),
             expires_at: at(1000),
@@ -214,9 +214,9 @@ mod tests {
 
     #[test]
     fn without_blacklist_earlier_refresh_tokens_advance_the_session() {
-        let policy = RefreshPolicy { earlier_stay_good: true, ..POLICY };
+        let policy = RefreshPolicy { earlier_stay_valid: true, ..POLICY };
         let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), spends: false };
-        let lenient = Session { good_from: 0, ..session(3, 489) };
+        let lenient = Session { min_generation: 0, ..session(3, 489) };
         for generation in [0, 2, 3] {
             assert_eq!(lenient.evaluate_refresh(generation, at(500), &policy), advance, "{generation}");
         }
@@ -232,8 +232,8 @@ mod tests {
 
     #[test]
     fn changing_the_refresh_policy_neither_spends_nor_restores_tokens() {
-        let lenient = Session { good_from: 1, ..session(3, 400) };
-        let stays = RefreshPolicy { earlier_stay_good: true, ..POLICY };
+        let lenient = Session { min_generation: 1, ..session(3, 400) };
+        let stays = RefreshPolicy { earlier_stay_valid: true, ..POLICY };
         let keeps = RefreshPolicy { rotate: false, ..POLICY };
         let to = |to, spends| RefreshOutcome::Advance { to, expires_at: at(1500), spends };
         for (policy, expected) in [(POLICY, to(4, true)), (stays, to(4, false)), (keeps, to(3, false))] {
@@ -270,16 +270,16 @@ mod tests {
             let mut now = at(0);
             for (back, wait) in steps {
                 now = now + Duration::from_secs(wait.unsigned_abs());
-                let presented = session.generation.saturating_sub(back);
-                match session.evaluate_refresh(presented, now, &POLICY) {
+                let outcome = session.generation.saturating_sub(back);
+                match session.evaluate_refresh(outcome, now, &POLICY) {
                     RefreshOutcome::Advance { to, expires_at, spends } => {
-                        prop_assert_eq!((presented, to), (session.generation, session.generation + 1));
+                        prop_assert_eq!((outcome, to), (session.generation, session.generation + 1));
                         prop_assert!(spends && expires_at >= session.expires_at);
-                        session = Session { generation: to, good_from: to, rotated_at: now, expires_at, ..session };
+                        session = Session { generation: to, min_generation: to, rotated_at: now, expires_at, ..session };
                     }
-                    RefreshOutcome::Repeat => prop_assert_eq!(presented + 1, session.generation),
+                    RefreshOutcome::Repeat => prop_assert_eq!(outcome + 1, session.generation),
                     RefreshOutcome::Reuse => {
-                        prop_assert!(presented < session.generation);
+                        prop_assert!(outcome < session.generation);
                         session.ended = Some((now, EndReason::Reuse));
                     }
                     RefreshOutcome::Dead => prop_assert!(!session.is_live(now)),

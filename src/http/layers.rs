@@ -20,16 +20,16 @@ use crate::telemetry::Traces;
 use crate::telemetry::trace::traceparent;
 
 /// Puts the layers around the routes. Those apart have no CORS: no page of another origin is to read them.
-pub fn around(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router {
+pub fn with_layers(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router {
     let routes = routes.layer(CatchPanicLayer::custom(panicked));
     let routes = if http.options.allowed_origins.is_empty() { routes } else { routes.layer(cors(&http.options)) };
     let routes = routes.merge(apart.layer(CatchPanicLayer::custom(panicked)));
-    routes.layer(from_fn_with_state(http.clone(), edge)).with_state(http.clone())
+    routes.layer(from_fn_with_state(http.clone(), request_edge)).with_state(http.clone())
 }
 
 /// Gives every request an id, logs it, and turns a fault into words that say no more than that id.
-async fn edge(State(http): State<Http>, request: Request, next: Next) -> Response {
-    let id = http.issuer.chance.uuid().simple().to_string();
+async fn request_edge(State(http): State<Http>, request: Request, next: Next) -> Response {
+    let id = http.issuer.random.uuid().simple().to_string();
     let trace = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
     let trace = trace.and_then(traceparent).map(str::to_owned);
     let span = span(&request, &id);

@@ -109,7 +109,7 @@ pub fn router(http: &Http) -> Router {
         .merge(dialects)
         .fallback(reply::not_found)
         .method_not_allowed_fallback(reply::wrong_method);
-    let layered = layers::around(layered, admin::routes(http), http);
+    let layered = layers::with_layers(layered, admin::routes(http), http);
     Router::new()
         .merge(wellknown::jwks_route())
         .method_not_allowed_fallback(reply::wrong_method)

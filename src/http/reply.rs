@@ -92,14 +92,14 @@ pub struct FaultResponse {
 }
 
 /// A 500 that the edge logs once and gives its body.
-pub fn fault(fault: Fault, words: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
-    shared_fault(Arc::new(fault), words)
+pub fn fault(fault: Fault, body: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
+    shared_fault(Arc::new(fault), body)
 }
 
 /// As [`fault`], for one that has been passed on before.
-pub fn shared_fault(fault: Arc<Fault>, words: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
+pub fn shared_fault(fault: Arc<Fault>, body: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    response.extensions_mut().insert(FaultResponse { fault, body: Arc::new(words) });
+    response.extensions_mut().insert(FaultResponse { fault, body: Arc::new(body) });
     response
 }
 

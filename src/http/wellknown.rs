@@ -188,7 +188,7 @@ async fn public_cert(
     };
     let found: Option<&Verifier> = match &kid {
         Some(kid) => {
-            ring.verifier(kid, now).filter(|key| key.published(now) && algorithm.is_none_or(|alg| key.alg() == alg))
+            ring.verifier(kid, now).filter(|key| key.is_published(now) && algorithm.is_none_or(|alg| key.alg() == alg))
         }
         None => ring.active(algorithm.unwrap_or(http.issuer.policy.algorithm), now),
     };

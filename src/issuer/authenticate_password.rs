@@ -41,29 +41,31 @@ impl PasswordAttempt {
         &self,
         issuer: &Issuer,
         admits: impl Fn(&User) -> bool + Copy + Send + Sync + 'static,
-        opening: impl Fn(&User) -> OnAuthenticated<T> + Send + Sync,
+        on_authenticated: impl Fn(&User) -> OnAuthenticated<T> + Send + Sync,
     ) -> Result<T, Refusal> {
         // In a storm most end here, and cost neither a try nor a look into the store.
         issuer.check_queue(issuer.hasher.check_capacity())?;
-        let caller_try = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
-        let (mut user, counted) = self.find(issuer).await?;
-        let account_try = issuer.throttle.admit(Limit::SignInAccount, counted).await?;
+        let caller_attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
+        let (mut user, key) = self.find(issuer).await?;
+        let account_attempt = issuer.throttle.admit(Limit::SignInAccount, key).await?;
         for _ in 0..ATTEMPTS {
             let attempt = match self.check(issuer, user, admits).await? {
-                Some((user, upgraded)) => run_on_authenticated(issuer, opening(&user), user, upgraded, admits).await?,
+                Some((user, upgraded)) => {
+                    run_on_authenticated(issuer, on_authenticated(&user), user, upgraded, admits).await?
+                }
                 None => AttemptResult::Wrong,
             };
             match attempt {
-                AttemptResult::Opened(opened) => {
+                AttemptResult::Opened(result) => {
                     issuer.counters.add(Count::SignedIn);
-                    return Ok(opened);
+                    return Ok(result);
                 }
                 AttemptResult::Wrong => break,
                 AttemptResult::HashReplaced => user = self.find(issuer).await?.0,
             }
         }
-        caller_try.count();
-        account_try.count();
+        caller_attempt.count();
+        account_attempt.count();
         issuer.counters.add(Count::SignInFailed);
         Err(Refusal::WrongCredentials)
     }
@@ -77,9 +79,8 @@ impl PasswordAttempt {
                 return Ok((None, AttemptKey::unknown_name(login.key())));
             };
             let known = tx.knows_address(user.id, prefix(address))?;
-            let counted =
-                if known { AttemptKey::known_address(user.id, address) } else { AttemptKey::Account(user.id) };
-            Ok((Some(user), counted))
+            let key = if known { AttemptKey::known_address(user.id, address) } else { AttemptKey::Account(user.id) };
+            Ok((Some(user), key))
         });
         found.await.map_err(|error: StoreError| error.into())
     }
@@ -106,12 +107,12 @@ impl PasswordAttempt {
 /// Opens it, unless the user was disabled or the hash replaced while it was being compared.
 async fn run_on_authenticated<T: Send + 'static>(
     issuer: &Issuer,
-    opening: OnAuthenticated<T>,
+    on_authenticated: OnAuthenticated<T>,
     user: User,
     upgraded: Option<PasswordHash>,
     admits: impl Fn(&User) -> bool + Send + 'static,
 ) -> Result<AttemptResult<T>, Refusal> {
-    let opened = issuer.store.write(move |tx| {
+    let result = issuer.store.write(move |tx| {
         let Some(now) = tx.user(user.id)?.filter(|now| now.is_active && admits(now)) else {
             return Ok(AttemptResult::Wrong);
         };
@@ -121,7 +122,7 @@ async fn run_on_authenticated<T: Send + 'static>(
         if let (Some(old), Some(new)) = (&user.password, &upgraded) {
             tx.upgrade_hash(now.id, old, new)?;
         }
-        opening(tx, now).map(AttemptResult::Opened)
+        on_authenticated(tx, now).map(AttemptResult::Opened)
     });
-    opened.await.map_err(|error: StoreError| error.into())
+    result.await.map_err(|error: StoreError| error.into())
 }

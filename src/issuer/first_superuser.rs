@@ -69,7 +69,7 @@ pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, StoreError> {
         return Ok(None);
     }
     let until = issuer.clock.now() + GOOD_FOR;
-    Ok(Some(issuer.admin.seal_link(PURPOSE, &until.unix().to_be_bytes(), &issuer.chance)))
+    Ok(Some(issuer.admin.seal_link(PURPOSE, &until.unix().to_be_bytes(), &issuer.random)))
 }
 
 /// Whether the link would make a superuser now.

@@ -112,7 +112,7 @@ struct ImportCandidate {
     user: NewUser,
     /// Whether the record named the UUID itself.
     has_sub: bool,
-    left: Vec<SkipReason>,
+    skipped: Vec<SkipReason>,
 }
 
 /// Who is here with a candidate's id, UUID or name.
@@ -137,7 +137,7 @@ impl ImportUsers {
         let mut imported = Imported::default();
         let mut candidates = Vec::with_capacity(self.rows.len());
         for row in self.rows {
-            match candidate(row, Subject(issuer.chance.uuid()), now) {
+            match candidate(row, Subject(issuer.random.uuid()), now) {
                 Ok(candidate) => candidates.push(candidate),
                 Err(note) => imported.notes.push(note),
             }
@@ -181,15 +181,15 @@ fn candidate(row: ImportRow, fresh: Subject, now: Timestamp) -> Result<ImportCan
     let username = record.username.clone();
     let has_sub = record.sub.is_some();
     let fit = record.checked(fresh.0, now).map_err(|why| ImportNote { number, id, username, reason: why.into() })?;
-    let mut left: Vec<SkipReason> = fit.email_problem.map(SkipReason::WrongEmail).into_iter().collect();
+    let mut skipped: Vec<SkipReason> = fit.email_problem.map(SkipReason::WrongEmail).into_iter().collect();
     let password = fit.user.password.clone().and_then(|hash| match ForeignHash::parse(hash.as_str()) {
         Ok(_) => Some(hash),
         Err(problem) => {
-            left.push(SkipReason::Hash(problem));
+            skipped.push(SkipReason::Hash(problem));
             None
         }
     });
-    Ok(ImportCandidate { number, user: NewUser { password, ..fit.user }, has_sub, left })
+    Ok(ImportCandidate { number, user: NewUser { password, ..fit.user }, has_sub, skipped })
 }
 
 /// Compares the candidate with those who are here, and makes the user. Their id, if they came.
@@ -198,26 +198,30 @@ fn import_one(
     mut candidate: ImportCandidate,
     imported: &mut Imported,
 ) -> Result<Option<UserId>, StoreError> {
-    let decision = decide(&candidate.user, candidate.has_sub, &holders(tx, &candidate)?);
-    let came = match decision {
+    let decision = decide(&candidate.user, candidate.has_sub, &find_existing(tx, &candidate)?);
+    let inserted = match decision {
         ImportDecision::Insert => insert(tx, &mut candidate)?,
         ImportDecision::AlreadyPresent => {
             imported.already_present += 1;
             return Ok(None);
         }
-        ImportDecision::Refuse(left) => {
-            candidate.left = vec![left];
+        ImportDecision::Refuse(skipped) => {
+            candidate.skipped = vec![skipped];
             None
         }
     };
-    imported.imported += usize::from(came.is_some());
-    imported.without_password += usize::from(came.is_some() && candidate.user.password.is_none());
-    let ImportCandidate { number, user, left, .. } = candidate;
+    imported.imported += usize::from(inserted.is_some());
+    imported.without_password += usize::from(inserted.is_some() && candidate.user.password.is_none());
+    let ImportCandidate { number, user, skipped, .. } = candidate;
     let username = user.username.to_string();
-    let notes =
-        left.into_iter().map(|left| ImportNote { number, id: user.id, username: Some(username.clone()), reason: left });
+    let notes = skipped.into_iter().map(|skipped| ImportNote {
+        number,
+        id: user.id,
+        username: Some(username.clone()),
+        reason: skipped,
+    });
     imported.notes.extend(notes);
-    Ok(came)
+    Ok(inserted)
 }
 
 fn insert(tx: &dyn Write, candidate: &mut ImportCandidate) -> Result<Option<UserId>, StoreError> {
@@ -225,20 +229,20 @@ fn insert(tx: &dyn Write, candidate: &mut ImportCandidate) -> Result<Option<User
     if matches!(made, Err(StoreError::Taken(Field::Email))) {
         candidate.user.email = None;
         candidate.user.email_verified = false;
-        candidate.left.push(SkipReason::TakenEmail);
+        candidate.skipped.push(SkipReason::TakenEmail);
         made = tx.insert_user(&candidate.user);
     }
     match made {
         // A name so long, once its letters are taken apart, that nobody is looked up by it.
         Err(StoreError::Taken(_)) => {
-            candidate.left = vec![SkipReason::Name];
+            candidate.skipped = vec![SkipReason::Name];
             Ok(None)
         }
         made => made.map(Some),
     }
 }
 
-fn holders(tx: &dyn Write, candidate: &ImportCandidate) -> Result<ExistingUsers, StoreError> {
+fn find_existing(tx: &dyn Write, candidate: &ImportCandidate) -> Result<ExistingUsers, StoreError> {
     let tx: &dyn Read = tx;
     let user = &candidate.user;
     Ok(ExistingUsers {
@@ -357,7 +361,7 @@ mod tests {
         );
         let lossy = read(r#"{"username":"ann","email":"ann@localhost","password_hash":"md5$a$b"}"#).expect("she comes");
         let hash = SkipReason::Hash(HashProblem::Unknown("md5".to_owned()));
-        assert_eq!(lossy.left, [SkipReason::WrongEmail(FieldProblem::NotAnEmail), hash]);
+        assert_eq!(lossy.skipped, [SkipReason::WrongEmail(FieldProblem::NotAnEmail), hash]);
         assert!(lossy.user.password.is_none() && lossy.user.email.is_none() && !lossy.has_sub);
     }
 }

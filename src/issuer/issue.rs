@@ -52,7 +52,7 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
     let uncut = now + profile.access_lifetime;
     let uncut = refresh_exp.map_or(uncut, |end| uncut.min(end));
     let expires_at = signer.published_until().map_or(uncut, |end| uncut.min(end));
-    let claims = AccessClaims { issuer, who, profile, now, expires_at, refresh_exp, jti: issuer.chance.uuid() };
+    let claims = AccessClaims { issuer, who, profile, now, expires_at, refresh_exp, jti: issuer.random.uuid() };
     let typ = match profile.typ {
         AccessType::Jwt => Typ::Jwt,
         AccessType::AtJwt => Typ::AtJwt,
@@ -78,16 +78,16 @@ pub(super) async fn sign(
     claims: &impl Serialize,
 ) -> Result<SecretText, Refusal> {
     let algorithm = signer.alg();
-    let unsigned = UnsignedToken::new(signer, typ, claims).map_err(|error| minting(&error))?;
+    let unsigned = UnsignedToken::new(signer, typ, claims).map_err(|error| minting_fault(&error))?;
     let span = trace_span!("token.sign", %algorithm);
     let token = match algorithm {
         Algorithm::Es256 => span.in_scope(|| unsigned.sign()),
         Algorithm::Rs256 => issuer.signers.sign(unsigned).instrument(span).await?,
     };
-    token.map_err(|error| minting(&error))
+    token.map_err(|error| minting_fault(&error))
 }
 
-fn minting(error: &impl ToString) -> Refusal {
+fn minting_fault(error: &impl ToString) -> Refusal {
     Fault::new("minting a token", error).into()
 }
 

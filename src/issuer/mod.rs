@@ -149,7 +149,7 @@ pub struct Issuer {
     /// What time it is.
     pub clock: Clock,
     /// What nobody can guess.
-    pub chance: Random,
+    pub random: Random,
     /// What the configuration says.
     pub policy: IssuerPolicy,
     /// When the process ran.
@@ -263,7 +263,7 @@ impl Issuer {
     }
 
     fn prepare_mail(&self, mail: &Mail, to: &Email) -> Result<NewMail, Fault> {
-        let prepared = self.mailer.prepare(mail, to, self.clock.now(), &self.chance);
+        let prepared = self.mailer.prepare(mail, to, self.clock.now(), &self.random);
         prepared.map_err(|error| Fault::new("writing a mail", &error))
     }
 }

@@ -41,7 +41,7 @@ impl RedeemReset {
         // The secret was right: whatever is wrong from here on is no guess.
         drop(guess);
 
-        let temporary = self.new_password.is_none().then(|| temporary_password(issuer.chance.bytes()));
+        let temporary = self.new_password.is_none().then(|| temporary_password(issuer.random.bytes()));
         let password = self.new_password.or_else(|| temporary.clone()).ok_or(Refusal::WrongResetCode)?;
         if temporary.is_none() {
             let checked = issuer.policy.passwords.check(&password, &[user.username.as_str()]);

@@ -46,7 +46,7 @@ impl Register {
         let fits = self.username.check_against_email(self.email.as_ref());
         fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         self.check_password(issuer)?;
-        let sub = Subject(issuer.chance.uuid());
+        let sub = Subject(issuer.random.uuid());
         let user = NewUser {
             email: self.email,
             is_superuser: self.is_superuser,
@@ -66,7 +66,7 @@ impl Register {
 
 /// Whether somebody may make an account at the moment; it is counted.
 pub(super) async fn check_rate_limit(issuer: &Issuer, caller: Caller) -> Result<(), Refusal> {
-    if !issuer.settings().registration_open() {
+    if !issuer.settings().is_registration_open() {
         return Err(Refusal::RegistrationClosed);
     }
     issuer.throttle.admit(Limit::RegisterCaller, AttemptKey::caller(caller.address)).await?.count();

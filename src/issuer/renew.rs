@@ -30,7 +30,7 @@ impl Renew<'_> {
             .write_last(move |tx| {
                 let (session, user) = tx.session(id)?.ok_or(Unauthenticated::SessionEnded)?;
                 let profile = settings.profile(session.dialect);
-                if !session.dialect.renews_by_itself() {
+                if !session.dialect.is_self_renewing() {
                     return Err(Unauthenticated::NotRenewable.into());
                 }
                 match session.evaluate_refresh(session.generation, now, &profile.refresh) {

@@ -58,7 +58,7 @@ impl RequestReset {
             Some(user) => is_within_limit(issuer, user.id).await,
             None => false,
         };
-        let letter = if let Some(user) = user {
+        let prepared = if let Some(user) = user {
             write(issuer, user, self.delivery)?.filter(|_| within_limit)
         } else {
             // Written for nobody, too, and thrown away: the time it takes must not tell.
@@ -73,14 +73,14 @@ impl RequestReset {
             .store
             .write(move |tx| {
                 // The address may have been changed since the letter was written: then it must not reach the old one.
-                let now = letter.as_ref().map(|letter| tx.user(letter.user.id)).transpose()?.flatten();
-                let letter = letter.filter(|letter| now.is_some_and(|now| letter.is_for(&now)));
-                let (user, detail) = match &letter {
-                    Some(letter) => (Some(letter.user.id), "mail queued"),
+                let now = prepared.as_ref().map(|prepared| tx.user(prepared.user.id)).transpose()?.flatten();
+                let prepared = prepared.filter(|prepared| now.is_some_and(|now| prepared.is_for(&now)));
+                let (user, detail) = match &prepared {
+                    Some(prepared) => (Some(prepared.user.id), "mail queued"),
                     None => (None, "no mail"),
                 };
-                if let Some(letter) = &letter {
-                    letter.queue(tx)?;
+                if let Some(prepared) = &prepared {
+                    prepared.queue(tx)?;
                 }
                 // Written for unknown addresses too: both answers wait for one commit.
                 tx.record(&AuditEntry {
@@ -120,14 +120,14 @@ impl SendReset {
         if !found.is_active {
             return Err(OperatorRule::Disabled.into());
         }
-        let letter = write(issuer, found, delivery)?.ok_or(OperatorRule::NoEmail)?;
+        let prepared = write(issuer, found, delivery)?.ok_or(OperatorRule::NoEmail)?;
         let at = issuer.clock.now();
         let sent = issuer.store.write(move |tx| {
             let now = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
-            if !letter.is_for(&now) {
+            if !prepared.is_for(&now) {
                 return Err(StoreError::Unavailable("the user was changed meanwhile".to_owned()).into());
             }
-            letter.queue(tx)?;
+            prepared.queue(tx)?;
             Ok::<(), Denied>(tx.record(&by.entry(at, Action::ResetRequested, Some(user), "mail queued".to_owned()))?)
         });
         sent.await
@@ -158,11 +158,11 @@ fn contents(
     let valid_for = issuer.settings().reset_timeout();
     let (secret, mail) = match delivery {
         Delivery::Code => {
-            let code = ResetCode::from_random(issuer.chance.bytes());
+            let code = ResetCode::from_random(issuer.random.bytes());
             (ResetSecret::Code(code.clone()), Mail::ResetCode { username, code, valid_for })
         }
         Delivery::Link => {
-            let token = LinkToken::from_random(issuer.chance.bytes());
+            let token = LinkToken::from_random(issuer.random.bytes());
             let link = token.link(&issuer.policy.restore_url);
             (ResetSecret::Link(token), Mail::RestoreLink { username, link, valid_for })
         }

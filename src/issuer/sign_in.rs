@@ -45,11 +45,11 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
     let now = issuer.clock.now();
     let policy = issuer.settings().profile(dialect).refresh;
     let session = Session {
-        id: SessionId(issuer.chance.uuid()),
+        id: SessionId(issuer.random.uuid()),
         user,
         dialect,
         generation: 0,
-        good_from: 0,
+        min_generation: 0,
         opened_at: now,
         rotated_at: now,
         expires_at: now,

@@ -28,7 +28,7 @@ impl SignedIn {
     /// kind. A token that resource servers of another one see must not open the account to them.
     pub(super) fn may_act_in(&self, dialect: Dialect) -> Result<(), Unauthenticated> {
         let opened_in = self.session.dialect;
-        let alike = opened_in.renews_by_itself() && dialect.renews_by_itself();
+        let alike = opened_in.is_self_renewing() && dialect.is_self_renewing();
         if opened_in == dialect || alike { Ok(()) } else { Err(Unauthenticated::OtherDialect) }
     }
 

@@ -42,17 +42,17 @@ impl Signers {
 
     /// Signs, once it is this token's turn.
     pub(super) async fn sign(&self, unsigned: UnsignedToken) -> Result<SignResult, Refusal> {
-        let (tell, mut told) = oneshot::channel();
-        self.queue.enqueue(unsigned, tell);
+        let (reply, mut told) = oneshot::channel();
+        self.queue.enqueue(unsigned, reply);
         tokio::select! {
             biased;
             signed = &mut told => return received(signed),
-            turn = Arc::clone(&self.permits).acquire_owned() => {
-                let turn = turn.map_err(|error| Fault::new("waiting to sign a token", &error))?;
-                let line = Arc::clone(&self.queue);
+            permit = Arc::clone(&self.permits).acquire_owned() => {
+                let permit = permit.map_err(|error| Fault::new("waiting to sign a token", &error))?;
+                let queue = Arc::clone(&self.queue);
                 spawn_blocking(move || {
-                    line.sign_queued();
-                    drop(turn); // by the thread, so that it counts for as long as it signs
+                    queue.sign_queued();
+                    drop(permit); // by the thread, so that it counts for as long as it signs
                 });
             }
         }
@@ -65,8 +65,8 @@ fn received(signed: Result<SignResult, oneshot::error::RecvError>) -> Result<Sig
 }
 
 impl SigningQueue {
-    fn enqueue(&self, unsigned: UnsignedToken, tell: oneshot::Sender<SignResult>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((unsigned, tell));
+    fn enqueue(&self, unsigned: UnsignedToken, reply: oneshot::Sender<SignResult>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((unsigned, reply));
     }
 
     /// Signs for whoever is in line; who has left is passed over.
@@ -75,11 +75,11 @@ impl SigningQueue {
             // In a statement of its own, so that nobody waits to join while one is signed.
             let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             match next {
-                Some((_, tell)) if tell.is_closed() => {}
+                Some((_, reply)) if reply.is_closed() => {}
                 // One that panics is not told, and the rest of the line is served all the same.
-                Some((unsigned, tell)) => {
+                Some((unsigned, reply)) => {
                     if let Ok(signed) = catch_unwind(AssertUnwindSafe(|| unsigned.sign())) {
-                        let _ = tell.send(signed); // who has left in the meantime is not told
+                        let _ = reply.send(signed); // who has left in the meantime is not told
                     }
                 }
                 None => return,

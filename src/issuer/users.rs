@@ -83,17 +83,19 @@ impl UserChange {
                 let checked = issuer.policy.passwords.check(&password, &[found.username.as_str()]);
                 checked.map_err(|problem| Refusal::invalid(Field::Password, problem))?;
                 let hash = issuer.hash_password(password).await?;
-                apply(issuer, by, user, move |deed| deed.set_password(&hash, false)).await
+                apply(issuer, by, user, move |context| context.set_password(&hash, false)).await
             }
-            Self::Disable => apply(issuer, by, user, |deed| deed.disable()).await,
-            Self::Enable => apply(issuer, by, user, |deed| deed.enable().map(|()| 0)).await,
-            Self::SetClaims(claims) => apply(issuer, by, user, move |deed| deed.set_claims(&claims).map(|()| 0)).await,
-            Self::Edit(edit) => apply(issuer, by, user, move |deed| deed.edit(&edit).map(|()| 0)).await,
+            Self::Disable => apply(issuer, by, user, |context| context.disable()).await,
+            Self::Enable => apply(issuer, by, user, |context| context.enable().map(|()| 0)).await,
+            Self::SetClaims(claims) => {
+                apply(issuer, by, user, move |context| context.set_claims(&claims).map(|()| 0)).await
+            }
+            Self::Edit(edit) => apply(issuer, by, user, move |context| context.edit(&edit).map(|()| 0)).await,
             Self::SetRights { is_staff, is_superuser } => {
-                apply(issuer, by, user, move |deed| deed.set_rights(is_staff, is_superuser).map(|()| 0)).await
+                apply(issuer, by, user, move |context| context.set_rights(is_staff, is_superuser).map(|()| 0)).await
             }
-            Self::EndSessions => apply(issuer, by, user, |deed| deed.end_sessions()).await,
-            Self::Delete => apply(issuer, by, user, |deed| deed.delete().map(|()| 0)).await,
+            Self::EndSessions => apply(issuer, by, user, |context| context.end_sessions()).await,
+            Self::Delete => apply(issuer, by, user, |context| context.delete().map(|()| 0)).await,
         }
     }
 }
@@ -110,9 +112,9 @@ pub struct SetTemporaryPassword {
 impl SetTemporaryPassword {
     /// Sets it and ends all sessions. The password is told this once.
     pub async fn run(self, issuer: &Issuer) -> Result<Password, Denied> {
-        let password = temporary_password(issuer.chance.bytes());
+        let password = temporary_password(issuer.random.bytes());
         let hash = issuer.hash_password(password.clone()).await?;
-        apply(issuer, &self.by, self.user, move |deed| deed.set_password(&hash, true)).await?;
+        apply(issuer, &self.by, self.user, move |context| context.set_password(&hash, true)).await?;
         Ok(password)
     }
 }
@@ -143,14 +145,14 @@ impl ChangeContext<'_> {
     }
 
     /// Refuses to leave nobody who may enter the admin zone.
-    fn keep_a_superuser(&self) -> Result<(), Denied> {
+    fn check_superuser_remains(&self) -> Result<(), Denied> {
         let is_one = self.user.is_superuser && self.user.is_active;
         let may = !is_one || *self.by == Operator::CommandLine || self.tx.other_superuser(self.user.id)?;
         if may { Ok(()) } else { Err(OperatorRule::LastSuperuser.into()) }
     }
 
     fn disable(&self) -> Result<usize, Denied> {
-        self.keep_a_superuser()?;
+        self.check_superuser_remains()?;
         self.tx.set_active(self.user.id, false)?;
         let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Disabled)?;
         self.record(Action::Disabled, ended_sessions_detail(count)).map(|()| count)
@@ -183,7 +185,7 @@ impl ChangeContext<'_> {
     }
 
     fn delete(&self) -> Result<(), Denied> {
-        self.keep_a_superuser()?;
+        self.check_superuser_remains()?;
         self.tx.delete_user(self.user.id)?;
         self.record(Action::Deleted, String::new())
     }
@@ -219,7 +221,7 @@ impl ChangeContext<'_> {
             return Ok(());
         }
         if !is_superuser {
-            self.keep_a_superuser()?;
+            self.check_superuser_remains()?;
         }
         self.tx.set_rights(self.user.id, is_staff, is_superuser)?;
         let yes_or_no = |flag| if flag { "yes" } else { "no" };

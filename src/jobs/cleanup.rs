@@ -34,7 +34,7 @@ const AUDIT_KEPT: Duration = Duration::from_hours(366 * 24);
 pub async fn tick(issuer: Arc<Issuer>, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
     let mut rows = FIRST;
     for _ in 0..SLICES {
-        let (forgotten, hold) = slice(&issuer, rows).await?;
+        let (forgotten, hold) = cleanup_batch(&issuer, rows).await?;
         if forgotten == 0 {
             break;
         }
@@ -62,7 +62,7 @@ fn next(rows: u32, hold: Duration) -> u32 {
 
 /// Forgets so many rows at most, of all tables together. How many it were, and how long other writes waited for it: from
 /// its begin on the thread that writes to the end of the commit, which it may share with others.
-async fn slice(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), StoreError> {
+async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), StoreError> {
     let now = issuer.clock.now();
     let (tell, told) = oneshot::channel();
     let clock = issuer.clock.clone();
@@ -70,12 +70,12 @@ async fn slice(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), StoreError
         // Nobody listens any more where the server is being stopped.
         let _ = tell.send(clock.monotonic());
         let mut left = rows;
-        left = remaining(left, tx.sweep_sessions(now - SESSIONS_KEPT, left)?);
-        left = remaining(left, tx.sweep_admin_sessions(now, left)?);
-        left = remaining(left, tx.sweep_reset_codes(now, left)?);
-        left = remaining(left, tx.sweep_mails(now - MAILS_KEPT, left)?);
-        left = remaining(left, tx.sweep_audit(now - AUDIT_KEPT, left)?);
-        left = remaining(left, tx.sweep_counts(now - COUNTS_KEPT, left)?);
+        left = remaining(left, tx.cleanup_sessions(now - SESSIONS_KEPT, left)?);
+        left = remaining(left, tx.cleanup_admin_sessions(now, left)?);
+        left = remaining(left, tx.cleanup_reset_codes(now, left)?);
+        left = remaining(left, tx.cleanup_mails(now - MAILS_KEPT, left)?);
+        left = remaining(left, tx.cleanup_audit(now - AUDIT_KEPT, left)?);
+        left = remaining(left, tx.cleanup_counts(now - COUNTS_KEPT, left)?);
         Ok::<u32, StoreError>(rows - left)
     });
     let forgotten = forgotten.await?;

@@ -65,12 +65,12 @@ where
     F: Future<Output = Result<(), E>>,
     E: Display,
 {
-    let mut turns = tokio::time::interval(period);
-    turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut trouble = JobStatus::default();
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut status = JobStatus::default();
     loop {
         tokio::select! {
-            _ = turns.tick() => trouble.report(name, period, tick().await),
+            _ = ticks.tick() => status.report(name, period, tick().await),
             () = stopped(&mut stop) => return,
         }
     }
@@ -106,12 +106,12 @@ mod tests {
 
     #[test]
     fn a_job_failure_is_logged_when_it_changes_persists_or_ends() {
-        let mut trouble = JobStatus::default();
-        let mut told = Vec::new();
+        let mut status = JobStatus::default();
+        let mut reported = Vec::new();
         let half_hour = TOLD_AGAIN / 2;
         for outcome in [Err("full"), Err("full"), Err("full"), Err("full"), Err("gone"), Ok(())] {
-            trouble.report("test", half_hour, outcome);
-            told.push((trouble.reported.clone(), trouble.lasting));
+            status.report("test", half_hour, outcome);
+            reported.push((status.reported.clone(), status.lasting));
         }
         let said = |text: &str, lasting| (Some(text.to_owned()), lasting);
         let zero = Duration::ZERO;
@@ -122,7 +122,7 @@ mod tests {
             said("full", zero),
             said("gone", zero),
         ];
-        assert_eq!(told[..5], expected);
-        assert_eq!(told[5].0, None);
+        assert_eq!(reported[..5], expected);
+        assert_eq!(reported[5].0, None);
     }
 }

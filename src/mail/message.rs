@@ -71,10 +71,10 @@ pub enum UnreadableMail {
 }
 
 /// Seals a mail for the outbox.
-pub fn sealed(mail: &RenderedMail, seal: &Aead, chance: &Random) -> SealedMail {
+pub fn sealed(mail: &RenderedMail, seal: &Aead, random: &Random) -> SealedMail {
     let content = MailContent { to: mail.to.as_str(), subject: &*mail.subject, text: &*mail.text, html: &*mail.html };
     let json = Zeroizing::new(serde_json::to_vec(&content).expect("four texts are always JSON"));
-    SealedMail(seal.seal(PURPOSE, &json, chance))
+    SealedMail(seal.seal(PURPOSE, &json, random))
 }
 
 /// Opens what [`sealed`] made.
@@ -114,7 +114,7 @@ impl<'a> OutgoingMail<'a> {
         site: &Site,
         now: Timestamp,
     ) -> Result<Self, SendError> {
-        let to: Address = rendered.to.as_str().parse().map_err(|_| unsendable(rendered))?;
+        let to: Address = rendered.to.as_str().parse().map_err(|_| unsendable_error(rendered))?;
         // Of the sealed bytes, whose nonce is random: nobody else has it, and every attempt has the same.
         let hash = digest(&SHA256, &item.sealed.0);
         let id: String = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]);
@@ -131,8 +131,8 @@ impl<'a> OutgoingMail<'a> {
                     .singlepart(SinglePart::plain(rendered.text.clone()))
                     .singlepart(SinglePart::html(rendered.html.clone())),
             )
-            .map_err(|_| unsendable(rendered))?;
-        let envelope = Envelope::new(Some(from.email.clone()), vec![to]).map_err(|_| unsendable(rendered))?;
+            .map_err(|_| unsendable_error(rendered))?;
+        let envelope = Envelope::new(Some(from.email.clone()), vec![to]).map_err(|_| unsendable_error(rendered))?;
         Ok(Self { item, rendered, envelope, bytes: Zeroizing::new(message.formatted()), now })
     }
 
@@ -157,7 +157,7 @@ fn auto_submitted_header() -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned())
 }
 
-fn unsendable(mail: &RenderedMail) -> SendError {
+fn unsendable_error(mail: &RenderedMail) -> SendError {
     SendError::permanent(format!("{} is not an address mail can be sent to", masked(&mail.to)))
 }
 
@@ -223,19 +223,19 @@ mod tests {
 
     #[test]
     fn a_line_break_in_a_subject_adds_no_header() {
-        with_letter(&rendered("Hello\r\nBcc: eve@example.com"), |letter| {
-            let text = String::from_utf8_lossy(&letter.bytes).into_owned();
+        with_letter(&rendered("Hello\r\nBcc: eve@example.com"), |outgoing| {
+            let text = String::from_utf8_lossy(&outgoing.bytes).into_owned();
             assert!(!text.lines().any(|line| line.starts_with("Bcc:")), "{text}");
         });
     }
 
     #[test]
     fn a_server_reply_is_stripped_of_email_content() {
-        with_letter(&rendered("x"), |letter| {
+        with_letter(&rendered("x"), |outgoing| {
             let answer =
                 format!("550 5.7.1 <anna@example.com>: spam: \"{LINK}\" (restoring=abcdefghijklmnop)\r\nno\x07");
-            assert_eq!(letter.without_secrets(&answer), "550 5.7.1 a***@example.com spam: … … no?");
-            assert_eq!(letter.without_secrets(&"a ".repeat(1000)).len(), 300);
+            assert_eq!(outgoing.without_secrets(&answer), "550 5.7.1 a***@example.com spam: … … no?");
+            assert_eq!(outgoing.without_secrets(&"a ".repeat(1000)).len(), 300);
         });
     }
 }

@@ -93,9 +93,9 @@ impl Mailer {
     }
 
     /// Renders and seals a mail for the outbox. To be done before the write it is queued in.
-    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, chance: &Random) -> Result<NewMail, TemplateError> {
+    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, TemplateError> {
         let rendered = self.0.templates.render(mail, to)?;
-        Ok(NewMail { template: mail.template(), sealed: sealed(&rendered, &self.0.seal, chance), created_at: now })
+        Ok(NewMail { template: mail.template(), sealed: sealed(&rendered, &self.0.seal, random), created_at: now })
     }
 
     /// To whom a mail of the outbox goes, [`masked`]; None where it can't be read.
@@ -113,8 +113,8 @@ impl Mailer {
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
         let rendered = opened(&item.sealed, &inner.seal)?;
-        let letter = OutgoingMail::new(item, &rendered, &inner.from, &inner.site, now)?;
-        inner.transport.send(&letter).await?;
+        let outgoing = OutgoingMail::new(item, &rendered, &inner.from, &inner.site, now)?;
+        inner.transport.send(&outgoing).await?;
         let mail = item.id.0;
         let to = masked(&rendered.to);
         tracing::info!(mail, template = item.template, %to, "mail sent");

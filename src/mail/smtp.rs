@@ -93,11 +93,11 @@ impl Smtp {
         Ok(Self { options, tls, idle: Mutex::default() })
     }
 
-    pub(super) async fn send(&self, letter: &OutgoingMail<'_>) -> Result<(), SendError> {
+    pub(super) async fn send(&self, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
         let host = &self.options.host;
         let port = self.options.port;
-        let to = masked(&letter.rendered.to);
-        match tokio::time::timeout(self.options.timeout, self.attempt(letter)).await {
+        let to = masked(&outgoing.rendered.to);
+        match tokio::time::timeout(self.options.timeout, self.attempt(outgoing)).await {
             Ok(Ok(connection)) => {
                 self.idle().push(connection);
                 Ok(())
@@ -107,7 +107,7 @@ impl Smtp {
                 let answer = match (stage, error.status()) {
                     // A server that does not understand AUTH may repeat the line, and the line holds the password.
                     (SmtpStage::SignIn, Some(code)) => format!("the server answered {code}"),
-                    _ => letter.without_secrets(&error.to_string()),
+                    _ => outgoing.without_secrets(&error.to_string()),
                 };
                 let text = format!("mail to {to} by {host}:{port}: {doing}: {answer}{hint}");
                 Err(if error.is_permanent() { SendError::permanent(text) } else { SendError::transient(text) })
@@ -129,12 +129,12 @@ impl Smtp {
     }
 
     /// One mail on a kept or a new connection, which is given back only if all went well.
-    async fn attempt(&self, letter: &OutgoingMail<'_>) -> Result<AsyncSmtpConnection, SmtpFailure> {
+    async fn attempt(&self, outgoing: &OutgoingMail<'_>) -> Result<AsyncSmtpConnection, SmtpFailure> {
         let mut connection = match self.kept().await {
             Some(kept) => kept,
             None => self.connect().await?,
         };
-        connection.send(&letter.envelope, &letter.bytes).await.map_err(|error| (SmtpStage::Send, error))?;
+        connection.send(&outgoing.envelope, &outgoing.bytes).await.map_err(|error| (SmtpStage::Send, error))?;
         Ok(connection)
     }
 

@@ -61,12 +61,12 @@ impl Transport {
     }
 
     /// Sends one mail. Once this is `Ok` the next station answers for it.
-    pub(super) async fn send(&self, letter: &OutgoingMail<'_>) -> Result<(), SendError> {
+    pub(super) async fn send(&self, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
         match self {
-            Self::Smtp(smtp) => smtp.send(letter).await,
-            Self::Files(folder) => write_file(folder, letter).await,
+            Self::Smtp(smtp) => smtp.send(outgoing).await,
+            Self::Files(folder) => write_file(folder, outgoing).await,
             Self::Memory(sent) => {
-                sent.lock().unwrap_or_else(PoisonError::into_inner).push(letter.rendered.clone());
+                sent.lock().unwrap_or_else(PoisonError::into_inner).push(outgoing.rendered.clone());
                 Ok(())
             }
         }
@@ -81,11 +81,11 @@ impl Transport {
 }
 
 /// Writes `<time>-<id>-<template>.eml`, whole or not at all, for its owner's eyes.
-async fn write_file(folder: &Path, letter: &OutgoingMail<'_>) -> Result<(), SendError> {
-    let time = letter.now.to_string().replace(['-', ':'], "");
-    let name = format!("{time}-{}-{}.eml", letter.item.id.0, letter.item.template);
+async fn write_file(folder: &Path, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
+    let time = outgoing.now.to_string().replace(['-', ':'], "");
+    let name = format!("{time}-{}-{}.eml", outgoing.item.id.0, outgoing.item.template);
     let folder = folder.to_owned();
-    let bytes = letter.bytes.clone();
+    let bytes = outgoing.bytes.clone();
     let path = folder.join(&name);
     let written = tokio::task::spawn_blocking(move || replace_file(&folder, &name, &bytes)).await;
     match written.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {

@@ -35,7 +35,7 @@ async fn a_description_must_name_the_exact_issuer() {
 #[tokio::test]
 async fn concurrent_description_fetches_share_one_request_and_failures_are_cached() {
     let op = TestOpenId::start().await;
-    let asked = || op.server.requests("/.well-known/openid-configuration").len();
+    let requests = || op.server.requests("/.well-known/openid-configuration").len();
     let begun = attempt("corp");
     let all = async || {
         let [one, two, three] = [(); 3].map(|()| Box::pin(op.provider().authorize_url(&begun)));
@@ -44,21 +44,21 @@ async fn concurrent_description_fetches_share_one_request_and_failures_are_cache
     op.server.reply_with("/.well-known/openid-configuration", TestReply::Json(503, json!({})));
     let failed = all().await;
     assert!(failed.iter().all(|way| matches!(way, Err(SocialError::Unreachable(_)))), "{failed:?}");
-    assert_eq!(asked(), 1, "all who waited were told the same");
+    assert_eq!(requests(), 1, "all who waited were told the same");
     op.set_description(&[]);
     op.clock.advance(Duration::from_secs(4));
     assert!(all().await.iter().all(Result::is_err));
-    assert_eq!(asked(), 1, "left alone");
+    assert_eq!(requests(), 1, "left alone");
     op.clock.advance(Duration::from_secs(1));
     assert!(all().await.iter().all(Result::is_ok));
-    assert_eq!(asked(), 2, "once for all");
+    assert_eq!(requests(), 2, "once for all");
     // One that is kept already is not spoiled by what fails later.
     op.server.reply_with("/.well-known/openid-configuration", TestReply::Json(503, json!({})));
     op.clock.advance(Duration::from_mins(59));
     assert!(all().await.iter().all(Result::is_ok));
     op.clock.advance(Duration::from_mins(1));
     assert!(all().await.iter().all(Result::is_err));
-    assert_eq!(asked(), 3);
+    assert_eq!(requests(), 3);
 }
 
 #[tokio::test]

@@ -110,15 +110,15 @@ mod tests {
     #[test]
     fn only_the_primary_verified_address_is_used() {
         let entry = |email: &str, primary: bool, verified: bool| json!({"email": email, "primary": primary, "verified": verified});
-        let proven = |emails: Value| verified_email(&emails).map(|email| email.as_str().to_owned());
+        let verified = |emails: Value| verified_email(&emails).map(|email| email.as_str().to_owned());
         let others = [entry("a@example.com", false, true), entry("b@example.com", true, false)];
-        assert_eq!(proven(json!(others)), None);
-        assert_eq!(proven(json!([others[0], entry("c@example.com", true, true)])).as_deref(), Some("c@example.com"));
+        assert_eq!(verified(json!(others)), None);
+        assert_eq!(verified(json!([others[0], entry("c@example.com", true, true)])).as_deref(), Some("c@example.com"));
         for odd in
             [json!(null), json!({}), json!([7]), json!([{"email": "a@example.com", "primary": 1, "verified": "true"}])]
         {
-            assert_eq!(proven(odd.clone()), None, "{odd}");
+            assert_eq!(verified(odd.clone()), None, "{odd}");
         }
-        assert_eq!(proven(json!([entry("nobody", true, true)])), None);
+        assert_eq!(verified(json!([entry("nobody", true, true)])), None);
     }
 }

@@ -136,9 +136,11 @@ async fn github_returns_identity_and_verified_address() {
             assert!(head.contains(line), "{line}: {head}");
         }
     }
-    let asked = &server.requests("/token")[0];
-    assert!(asked.body.contains(&format!("client_secret={CLIENT_SECRET}")) && asked.body.contains("code_verifier="));
-    assert!(asked.head.to_lowercase().contains("accept: application/json"), "else GitHub answers with a form");
+    let requests = &server.requests("/token")[0];
+    assert!(
+        requests.body.contains(&format!("client_secret={CLIENT_SECRET}")) && requests.body.contains("code_verifier=")
+    );
+    assert!(requests.head.to_lowercase().contains("accept: application/json"), "else GitHub answers with a form");
     server.reply_with("/emails", TestReply::Json(404, json!({"message": "Not Found"})));
     let cat = identify(&server, "github").await.unwrap();
     assert_eq!((cat.email.unwrap().as_str(), cat.email_verified), ("old@example.com", false), "withheld");

@@ -73,15 +73,15 @@ async fn a_callback_returns_the_identity() {
         (ACCESS_TOKEN, Some(NOW + Duration::from_hours(1)))
     );
     assert_eq!(ann.tokens.refresh.as_ref().map(SecretText::expose), Some("rt-1"));
-    let asked = &op.server.requests("/token")[0];
+    let requests = &op.server.requests("/token")[0];
     let basic = format!("authorization: basic {}", STANDARD.encode(format!("us:{CLIENT_SECRET}")).to_lowercase());
-    assert!(asked.head.to_lowercase().contains(&basic), "{}", asked.head);
+    assert!(requests.head.to_lowercase().contains(&basic), "{}", requests.head);
     for part in
         ["grant_type=authorization_code", "code=code-1", "code_verifier=dBjftJeZ4CVP", "%2Fauth%2Fcorp%2Fcallback%2F"]
     {
-        assert!(asked.body.contains(part), "{part}: {}", asked.body);
+        assert!(requests.body.contains(part), "{part}: {}", requests.body);
     }
-    assert!(!asked.body.contains(CLIENT_SECRET));
+    assert!(!requests.body.contains(CLIENT_SECRET));
 }
 
 #[tokio::test]
@@ -166,10 +166,10 @@ async fn rs256_and_a_single_key_without_kid_are_accepted() {
 #[tokio::test]
 async fn provider_keys_are_cached_and_refetched_at_a_limited_rate() {
     let op = TestOpenId::start().await;
-    let asked = || op.server.requests("/jwks").len();
+    let requests = || op.server.requests("/jwks").len();
     identify(&op).await.unwrap();
     identify(&op).await.unwrap();
-    assert_eq!(asked(), 1, "kept");
+    assert_eq!(requests(), 1, "kept");
     let next = KeyPair::generate(Algorithm::Es256, 0).unwrap();
     let by_next =
         foreign_token(&next, &changed(&op.header(), "kid", &json!(next.public().kid().as_str())), &op.claims());
@@ -177,20 +177,20 @@ async fn provider_keys_are_cached_and_refetched_at_a_limited_rate() {
     for _ in 0..3 {
         untrusted(identify(&op).await, "an unknown key");
     }
-    assert_eq!(asked(), 1, "just asked");
+    assert_eq!(requests(), 1, "just asked");
     op.clock.advance(Duration::from_secs(30));
     for _ in 0..3 {
         untrusted(identify(&op).await, "an unknown key");
     }
-    assert_eq!(asked(), 2, "again, once");
+    assert_eq!(requests(), 2, "again, once");
     op.clock.advance(Duration::from_secs(30));
     op.publish_keys(&[&op.pair, &next]);
     identify(&op).await.unwrap();
-    assert_eq!(asked(), 3, "rotated");
+    assert_eq!(requests(), 3, "rotated");
     op.clock.advance(Duration::from_hours(1));
     op.publish_keys(&[&op.pair]);
     untrusted(identify(&op).await, "a key that was withdrawn an hour ago");
-    assert_eq!(asked(), 4, "too old");
+    assert_eq!(requests(), 4, "too old");
     assert_eq!(op.server.requests("/.well-known/openid-configuration").len(), 2, "the description, too");
 }
 
@@ -296,8 +296,8 @@ async fn client_authentication_follows_the_discovery_document() {
     let op = TestOpenId::start().await;
     op.set_description(&[("token_endpoint_auth_methods_supported", json!(["client_secret_post"]))]);
     identify(&op).await.unwrap();
-    let asked = &op.server.requests("/token")[0];
-    assert!(asked.body.contains(&format!("client_secret={CLIENT_SECRET}")) && !asked.head.contains("asic "));
+    let requests = &op.server.requests("/token")[0];
+    assert!(requests.body.contains(&format!("client_secret={CLIENT_SECRET}")) && !requests.head.contains("asic "));
 
     let server = &op.server;
     let mut options = options(&op.clock);
@@ -307,9 +307,11 @@ async fn client_authentication_follows_the_discovery_document() {
     let providers = Providers::new(options).unwrap();
     let open = providers.find("open").unwrap();
     open.identify(&callback(), &attempt("open"), NOW).await.unwrap();
-    let asked = &server.requests("/token")[1];
+    let requests = &server.requests("/token")[1];
     assert!(
-        asked.body.contains("client_id=us") && !asked.body.contains("client_secret") && !asked.head.contains("asic ")
+        requests.body.contains("client_id=us")
+            && !requests.body.contains("client_secret")
+            && !requests.head.contains("asic ")
     );
 }
 
@@ -320,8 +322,8 @@ async fn an_access_token_is_refreshed() {
     op.server.reply_with_json("/token", renewed);
     let tokens = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap();
     assert_eq!((tokens.access.expose(), tokens.refresh, tokens.expires_at), ("at-2", None, None));
-    let asked = &op.server.requests("/token")[0];
-    assert!(asked.body.contains("grant_type=refresh_token") && asked.body.contains("refresh_token=rt-1"));
+    let requests = &op.server.requests("/token")[0];
+    assert!(requests.body.contains("grant_type=refresh_token") && requests.body.contains("refresh_token=rt-1"));
     op.server.reply_with("/token", TestReply::Json(400, json!({"error": "invalid_grant"})));
     let error = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap_err();
     let words = "corp: renewing an access token: the provider refused: invalid_grant";

@@ -50,7 +50,7 @@ type RecordedRequests = Arc<Mutex<Vec<RecordedRequest>>>;
 pub(super) struct TestServer {
     pub(super) url: String,
     replies: Replies,
-    asked: RecordedRequests,
+    requests: RecordedRequests,
     task: JoinHandle<()>,
 }
 
@@ -59,15 +59,15 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let replies = Replies::default();
-        let asked = RecordedRequests::default();
+        let requests = RecordedRequests::default();
         let their_replies = Arc::clone(&replies);
-        let all_asked = Arc::clone(&asked);
+        let all_asked = Arc::clone(&requests);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, Arc::clone(&their_replies), Arc::clone(&all_asked)));
             }
         });
-        Self { url, replies, asked, task }
+        Self { url, replies, requests, task }
     }
 
     /// What is said at a path from now on.
@@ -82,8 +82,8 @@ impl TestServer {
 
     /// The requests to a path.
     pub(super) fn requests(&self, path: &str) -> Vec<RecordedRequest> {
-        let at = |asked: &&RecordedRequest| path_of(&asked.head) == path;
-        self.asked.lock().unwrap().iter().filter(at).cloned().collect()
+        let at = |requests: &&RecordedRequest| path_of(&requests.head) == path;
+        self.requests.lock().unwrap().iter().filter(at).cloned().collect()
     }
 }
 
@@ -100,7 +100,7 @@ fn path_of(head: &str) -> &str {
 
 async fn serve(mut stream: TcpStream, replies: Replies, all_asked: RecordedRequests) {
     let mut read = Vec::new();
-    let asked = loop {
+    let requests = loop {
         let mut more = [0; 4096];
         match stream.read(&mut more).await {
             Ok(0) | Err(_) => return,
@@ -113,8 +113,8 @@ async fn serve(mut stream: TcpStream, replies: Replies, all_asked: RecordedReque
             break RecordedRequest { head: head.to_owned(), body: body.to_owned() };
         }
     };
-    let reply = replies.lock().unwrap().get(path_of(&asked.head)).cloned();
-    all_asked.lock().unwrap().push(asked);
+    let reply = replies.lock().unwrap().get(path_of(&requests.head)).cloned();
+    all_asked.lock().unwrap().push(requests);
     let (bytes, stay) = match reply.unwrap_or(TestReply::Json(404, json!({}))) {
         TestReply::Json(status, value) => (http_answer(status, "", value.to_string().as_bytes()), false),
         TestReply::Raw(bytes) => (bytes, false),

@@ -24,5 +24,5 @@ pub trait WriteAdminSessions {
     /// Ends all of a user's but one. How many.
     fn end_admin_sessions_of(&self, user: UserId, except: Option<AdminHash>) -> Result<usize, StoreError>;
     /// Forgets at most `limit` sessions whose end lies before `before`. How many.
-    fn sweep_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+    fn cleanup_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

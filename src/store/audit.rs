@@ -60,5 +60,5 @@ pub trait WriteAudit {
     /// Adds a line, in the transaction of what it tells.
     fn record(&self, entry: &AuditEntry) -> Result<(), StoreError>;
     /// Forgets at most `limit` lines written before `before`. How many.
-    fn sweep_audit(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+    fn cleanup_audit(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -15,5 +15,5 @@ pub trait WriteCounts {
     /// Adds to what is known of the hour that `at` is in.
     fn add_counts(&self, at: Timestamp, counted: &[(Count, u64)]) -> Result<(), StoreError>;
     /// Forgets at most `limit` rows of hours that began before `before`. How many.
-    fn sweep_counts(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+    fn cleanup_counts(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -87,5 +87,5 @@ pub trait WriteOutbox {
     /// Makes a mail that waits due at once. False where it does not wait (any more).
     fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError>;
     /// Forgets at most `limit` rows of mails sent or given up that were written before `before`. How many.
-    fn sweep_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+    fn cleanup_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -21,5 +21,5 @@ pub trait WriteResetCodes {
     /// Uses a code up: whose it was, if it was good at `now` and its owner active. A second call finds nothing.
     fn take_reset_code(&self, hash: CodeHash, now: Timestamp) -> Result<Option<UserId>, StoreError>;
     /// Forgets at most `limit` codes that expired before `now`. How many.
-    fn sweep_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError>;
+    fn cleanup_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -83,5 +83,5 @@ pub trait WriteSessions {
     /// Marks the user's session as one opened with the present, no longer temporary, password.
     fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError>;
     /// Forgets at most `limit` sessions whose end by expiry lies on a day (UTC) before that of `before`. How many.
-    fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+    fn cleanup_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

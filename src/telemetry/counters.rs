@@ -10,13 +10,13 @@ type CounterRow = [AtomicU64; Count::LENGTH];
 #[derive(Debug)]
 pub struct Counters {
     counted: CounterRow,
-    told: CounterRow,
+    reported: CounterRow,
 }
 
 impl Default for Counters {
     fn default() -> Self {
         let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
-        Self { counted: zeros(), told: zeros() }
+        Self { counted: zeros(), reported: zeros() }
     }
 }
 
@@ -38,25 +38,25 @@ impl Counters {
 
     /// What was counted since it was last taken, leaving out what was not; from now on it counts as told.
     pub fn take(&self) -> Vec<(Count, u64)> {
-        self.pending_by(|told, counted| told.swap(counted, Relaxed))
+        self.pending_by(|reported, counted| reported.swap(counted, Relaxed))
     }
 
     /// Takes back what was taken and could not be told.
     pub fn restore(&self, taken: &[(Count, u64)]) {
         for (count, n) in taken {
-            self.told[count.place()].fetch_sub(*n, Relaxed);
+            self.reported[count.place()].fetch_sub(*n, Relaxed);
         }
     }
 
     /// What was counted since it was last taken.
     pub fn pending(&self) -> Vec<(Count, u64)> {
-        self.pending_by(|told, _| told.load(Relaxed))
+        self.pending_by(|reported, _| reported.load(Relaxed))
     }
 
-    fn pending_by(&self, told: impl Fn(&AtomicU64, u64) -> u64) -> Vec<(Count, u64)> {
+    fn pending_by(&self, reported: impl Fn(&AtomicU64, u64) -> u64) -> Vec<(Count, u64)> {
         let since = |count: Count| {
             let counted = self.get(count);
-            (count, counted.saturating_sub(told(&self.told[count.place()], counted)))
+            (count, counted.saturating_sub(reported(&self.reported[count.place()], counted)))
         };
         Count::all().map(since).filter(|(_, n)| *n > 0).collect()
     }

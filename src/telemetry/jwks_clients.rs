@@ -69,24 +69,24 @@ struct JwksClient {
 }
 
 impl JwksClient {
-    fn new(visit: &JwksFetch<'_>) -> Self {
+    fn new(fetch: &JwksFetch<'_>) -> Self {
         Self {
-            address: visit.address,
-            agent: truncated_agent(visit.agent).into(),
-            first: visit.at,
-            last: AtomicI64::new(visit.at.unix()),
+            address: fetch.address,
+            agent: truncated_agent(fetch.agent).into(),
+            first: fetch.at,
+            last: AtomicI64::new(fetch.at.unix()),
             fetches: AtomicU64::new(1),
-            set: AtomicU64::new(visit.set),
+            set: AtomicU64::new(fetch.set),
         }
     }
 
-    fn is(&self, visit: &JwksFetch<'_>) -> bool {
-        self.address == visit.address && *self.agent == *truncated_agent(visit.agent)
+    fn is_same_client(&self, fetch: &JwksFetch<'_>) -> bool {
+        self.address == fetch.address && *self.agent == *truncated_agent(fetch.agent)
     }
 
-    fn update(&self, visit: &JwksFetch<'_>) {
-        self.last.store(visit.at.unix(), Relaxed);
-        self.set.store(visit.set, Relaxed);
+    fn update(&self, fetch: &JwksFetch<'_>) {
+        self.last.store(fetch.at.unix(), Relaxed);
+        self.set.store(fetch.set, Relaxed);
         self.fetches.fetch_add(1, Relaxed);
     }
 
@@ -122,7 +122,7 @@ type ClientsByNetwork = HashMap<IpAddr, Arc<[Arc<JwksClient>]>>;
 /// Everyone who fetched the key set of late.
 #[derive(Debug, Default)]
 pub struct JwksClients {
-    known: ArcSwap<ClientsByNetwork>,
+    by_network: ArcSwap<ClientsByNetwork>,
     /// When somebody last had to go. Held by the one who lets somebody in.
     last_eviction: Mutex<Option<Timestamp>>,
     rejected_fetches: AtomicU64,
@@ -130,16 +130,16 @@ pub struct JwksClients {
 
 impl JwksClients {
     /// Somebody fetched the key set.
-    pub fn record(&self, visit: &JwksFetch<'_>) {
-        if !record_known(&self.known.load(), visit) {
-            self.admit(visit);
+    pub fn record(&self, fetch: &JwksFetch<'_>) {
+        if !record_known(&self.by_network.load(), fetch) {
+            self.admit(fetch);
         }
     }
 
     /// Everyone who is known, those who came last first.
     pub fn list(&self) -> Vec<ListedJwksClient> {
         let mut all: Vec<ListedJwksClient> =
-            self.known.load().values().flat_map(|of| of.iter().map(|who| who.listed())).collect();
+            self.by_network.load().values().flat_map(|of| of.iter().map(|who| who.listed())).collect();
         all.sort_by(|one, other| other.last.cmp(&one.last).then_with(|| one.address.cmp(&other.address)));
         all
     }
@@ -149,23 +149,23 @@ impl JwksClients {
         self.rejected_fetches.load(Relaxed)
     }
 
-    fn admit(&self, visit: &JwksFetch<'_>) {
+    fn admit(&self, fetch: &JwksFetch<'_>) {
         // Nobody waits: while somebody else is let in, this one's next visit will do.
         let Ok(mut last_sent_off) = self.last_eviction.try_lock() else { return self.count_rejected() };
-        let known = self.known.load();
-        if record_known(&known, visit) {
+        let by_network = self.by_network.load();
+        if record_known(&by_network, fetch) {
             return;
         }
-        let mut next = ClientsByNetwork::clone(&known);
-        if let Some(crowd) = full_networks(&next, visit) {
-            if *last_sent_off == Some(visit.at) || !evict(&mut next, crowd, visit.at) {
+        let mut next = ClientsByNetwork::clone(&by_network);
+        if let Some(crowd) = full_networks(&next, fetch) {
+            if *last_sent_off == Some(fetch.at) || !evict(&mut next, crowd, fetch.at) {
                 return self.count_rejected();
             }
-            *last_sent_off = Some(visit.at);
+            *last_sent_off = Some(fetch.at);
         }
-        let neighbours = next.get(&visit.network).map(|of| of.to_vec()).unwrap_or_default();
-        next.insert(visit.network, neighbours.into_iter().chain([Arc::new(JwksClient::new(visit))]).collect());
-        self.known.store(Arc::new(next));
+        let neighbours = next.get(&fetch.network).map(|of| of.to_vec()).unwrap_or_default();
+        next.insert(fetch.network, neighbours.into_iter().chain([Arc::new(JwksClient::new(fetch))]).collect());
+        self.by_network.store(Arc::new(next));
     }
 
     fn count_rejected(&self) {
@@ -173,36 +173,36 @@ impl JwksClients {
     }
 }
 
-fn record_known(known: &ClientsByNetwork, visit: &JwksFetch<'_>) -> bool {
-    let found = known.get(&visit.network).and_then(|of| of.iter().find(|who| who.is(visit)));
-    found.inspect(|who| who.update(visit)).is_some()
+fn record_known(by_network: &ClientsByNetwork, fetch: &JwksFetch<'_>) -> bool {
+    let found = by_network.get(&fetch.network).and_then(|of| of.iter().find(|who| who.is_same_client(fetch)));
+    found.inspect(|who| who.update(fetch)).is_some()
 }
 
 /// Who must make room for one more, if anybody: the networks to look in.
-fn full_networks(known: &ClientsByNetwork, visit: &JwksFetch<'_>) -> Option<Vec<IpAddr>> {
-    if known.get(&visit.network).is_some_and(|of| of.len() >= PLACES_PER_NETWORK) {
-        return Some(vec![visit.network]);
+fn full_networks(by_network: &ClientsByNetwork, fetch: &JwksFetch<'_>) -> Option<Vec<IpAddr>> {
+    if by_network.get(&fetch.network).is_some_and(|of| of.len() >= PLACES_PER_NETWORK) {
+        return Some(vec![fetch.network]);
     }
-    let all: usize = known.values().map(|of| of.len()).sum();
-    (all >= PLACES).then(|| known.keys().copied().collect())
+    let all: usize = by_network.values().map(|of| of.len()).sum();
+    (all >= PLACES).then(|| by_network.keys().copied().collect())
 }
 
 /// Forgets the one of these networks' visitors who came last the longest ago, of those whose place is not their own.
 /// False where there is none.
-fn evict(known: &mut ClientsByNetwork, networks: Vec<IpAddr>, now: Timestamp) -> bool {
+fn evict(by_network: &mut ClientsByNetwork, networks: Vec<IpAddr>, now: Timestamp) -> bool {
     let all = networks.into_iter().flat_map(|network| {
-        let of = known.get(&network).into_iter().flat_map(|of| of.iter());
+        let of = by_network.get(&network).into_iter().flat_map(|of| of.iter());
         of.map(move |who| (network, Arc::clone(who)))
     });
     let Some((network, gone)) = all.filter(|(_, who)| !who.is_established(now)).min_by_key(|(_, who)| who.last())
     else {
         return false;
     };
-    let stay: Arc<[_]> = known[&network].iter().filter(|who| !Arc::ptr_eq(who, &gone)).map(Arc::clone).collect();
+    let stay: Arc<[_]> = by_network[&network].iter().filter(|who| !Arc::ptr_eq(who, &gone)).map(Arc::clone).collect();
     if stay.is_empty() {
-        known.remove(&network)
+        by_network.remove(&network)
     } else {
-        known.insert(network, stay)
+        by_network.insert(network, stay)
     };
     true
 }
@@ -218,88 +218,91 @@ mod tests {
         JwksFetch { network: address, address, agent, set: 1, at: Timestamp::from_unix(at) }
     }
 
-    fn has(visitors: &JwksClients, address: u32, agent: &str) -> bool {
+    fn is_listed(clients: &JwksClients, address: u32, agent: &str) -> bool {
         let address = IpAddr::V4(address.into());
-        visitors.list().iter().any(|seen| seen.address == address && seen.agent == agent)
+        clients.list().iter().any(|listed| listed.address == address && listed.agent == agent)
     }
 
     #[test]
     fn a_jwks_client_is_identified_by_address_and_agent() {
-        let visitors = JwksClients::default();
-        visitors.record(&fetch(1, VERIFIER, 100));
-        visitors.record(&JwksFetch { set: 2, ..fetch(1, VERIFIER, 400) });
-        visitors.record(&fetch(1, "curl/8", 200));
-        let seen = visitors.list();
-        assert_eq!(seen.len(), 2);
+        let clients = JwksClients::default();
+        clients.record(&fetch(1, VERIFIER, 100));
+        clients.record(&JwksFetch { set: 2, ..fetch(1, VERIFIER, 400) });
+        clients.record(&fetch(1, "curl/8", 200));
+        let listed = clients.list();
+        assert_eq!(listed.len(), 2);
         let first = Timestamp::from_unix(100);
         let last = Timestamp::from_unix(400);
         let address = IpAddr::V4(1.into());
-        assert_eq!(seen[0], ListedJwksClient { address, agent: VERIFIER.to_owned(), first, last, fetches: 2, set: 2 });
-        assert_eq!(seen[1].agent, "curl/8");
+        assert_eq!(
+            listed[0],
+            ListedJwksClient { address, agent: VERIFIER.to_owned(), first, last, fetches: 2, set: 2 }
+        );
+        assert_eq!(listed[1].agent, "curl/8");
     }
 
     #[test]
     fn a_long_agent_is_truncated_and_still_one_client() {
-        let visitors = JwksClients::default();
+        let clients = JwksClients::default();
         let long = "x".repeat(500);
-        visitors.record(&fetch(1, &long, 100));
-        visitors.record(&fetch(1, &long[..200], 101));
-        let seen = visitors.list();
-        assert_eq!((seen.len(), seen[0].agent.len(), seen[0].fetches), (1, 120, 2));
+        clients.record(&fetch(1, &long, 100));
+        clients.record(&fetch(1, &long[..200], 101));
+        let listed = clients.list();
+        assert_eq!((listed.len(), listed[0].agent.len(), listed[0].fetches), (1, 120, 2));
         assert_eq!(truncated_agent(&"é".repeat(200)), "é".repeat(120));
     }
 
     #[test]
     fn many_agents_of_one_network_evict_no_other_network() {
-        let visitors = JwksClients::default();
-        visitors.record(&fetch(1, VERIFIER, 0));
-        visitors.record(&fetch(1, VERIFIER, 300));
-        visitors.record(&fetch(2, "once", 0));
+        let clients = JwksClients::default();
+        clients.record(&fetch(1, VERIFIER, 0));
+        clients.record(&fetch(1, VERIFIER, 300));
+        clients.record(&fetch(2, "once", 0));
         for number in 0..1000 {
-            visitors.record(&fetch(1, &format!("agent {number}"), 301 + number));
+            clients.record(&fetch(1, &format!("agent {number}"), 301 + number));
         }
-        assert!(has(&visitors, 1, VERIFIER) && has(&visitors, 2, "once"));
-        assert_eq!(visitors.list().len(), PLACES_PER_NETWORK + 1);
+        assert!(is_listed(&clients, 1, VERIFIER) && is_listed(&clients, 2, "once"));
+        assert_eq!(clients.list().len(), PLACES_PER_NETWORK + 1);
     }
 
     #[test]
     fn many_addresses_replace_each_other_at_one_per_second() {
-        let visitors = JwksClients::default();
-        visitors.record(&fetch(1, VERIFIER, 0));
-        visitors.record(&fetch(1, VERIFIER, 300));
+        let clients = JwksClients::default();
+        clients.record(&fetch(1, VERIFIER, 0));
+        clients.record(&fetch(1, VERIFIER, 300));
         for address in 2..10_002 {
-            visitors.record(&fetch(address, "flood", 301));
+            clients.record(&fetch(address, "flood", 301));
         }
-        assert_eq!((visitors.list().len(), visitors.rejected()), (PLACES, 10_000 - 511 - 1));
-        assert!(has(&visitors, 1, VERIFIER));
-        visitors.record(&fetch(20_000, "a new verifier", 302));
-        assert!(has(&visitors, 20_000, "a new verifier"), "a flood keeps nobody out for long");
+        assert_eq!((clients.list().len(), clients.rejected()), (PLACES, 10_000 - 511 - 1));
+        assert!(is_listed(&clients, 1, VERIFIER));
+        clients.record(&fetch(20_000, "a new verifier", 302));
+        assert!(is_listed(&clients, 20_000, "a new verifier"), "a flood keeps nobody out for long");
     }
 
     #[test]
     fn a_returning_client_keeps_its_entry_and_an_absent_one_loses_it() {
-        let visitors = JwksClients::default();
+        let clients = JwksClients::default();
         for address in 0..512 {
-            visitors.record(&fetch(address, VERIFIER, 0));
-            visitors.record(&fetch(address, VERIFIER, 300));
+            clients.record(&fetch(address, VERIFIER, 0));
+            clients.record(&fetch(address, VERIFIER, 300));
         }
-        visitors.record(&fetch(600, VERIFIER, 301));
-        assert!(!has(&visitors, 600, VERIFIER), "each place is somebody's");
+        clients.record(&fetch(600, VERIFIER, 301));
+        assert!(!is_listed(&clients, 600, VERIFIER), "each place is somebody's");
         let day_later = 300 + 24 * 3600;
-        visitors.record(&fetch(0, VERIFIER, day_later));
-        visitors.record(&fetch(600, VERIFIER, day_later));
-        assert!(has(&visitors, 600, VERIFIER) && has(&visitors, 0, VERIFIER));
-        assert_eq!(visitors.list().len(), PLACES);
+        clients.record(&fetch(0, VERIFIER, day_later));
+        clients.record(&fetch(600, VERIFIER, day_later));
+        assert!(is_listed(&clients, 600, VERIFIER) && is_listed(&clients, 0, VERIFIER));
+        assert_eq!(clients.list().len(), PLACES);
     }
 
     #[test]
     fn an_ipv6_network_counts_as_one_address() {
-        let visitors = JwksClients::default();
+        let clients = JwksClients::default();
         let network = IpAddr::V6("2001:db8::".parse().expect("an address"));
         for number in 0..100_u128 {
             let address = IpAddr::V6((0x2001_0db8_u128 << 96 | number).into());
-            visitors.record(&JwksFetch { network, address, ..fetch(0, VERIFIER, 0) });
+            clients.record(&JwksFetch { network, address, ..fetch(0, VERIFIER, 0) });
         }
-        assert_eq!(visitors.list().len(), PLACES_PER_NETWORK);
+        assert_eq!(clients.list().len(), PLACES_PER_NETWORK);
     }
 }

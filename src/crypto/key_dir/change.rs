@@ -122,7 +122,7 @@ impl KeyDir {
             if !done {
                 let (pair, _) = self.private_half(kid)?;
                 let text =
-                    pem::write(&pair.to_pkcs8_der()?, new.as_ref(), &self.chance).map_err(KeyDirError::Encode)?;
+                    pem::write(&pair.to_pkcs8_der()?, new.as_ref(), &self.random).map_err(KeyDirError::Encode)?;
                 rewritten.push((kid, text));
             }
         }
@@ -139,7 +139,7 @@ impl KeyDir {
     /// there is nothing to remove it costs one look per ended key.
     pub fn remove_ended_keys(&self, ring: &KeyRing) -> Result<Vec<Kid>, KeyDirError> {
         let now = self.clock.now();
-        let mut ended = ring.schedule().keys().iter().filter(|key| !key.keeps_private_half(now));
+        let mut ended = ring.schedule().keys().iter().filter(|key| !key.has_private_half(now));
         if ended.any(|key| self.pem_path(&key.kid).exists()) {
             self.lock_for_change()?.remove_ended()
         } else {
@@ -170,7 +170,7 @@ impl KeyDir {
 
 impl LockedKeyDir<'_> {
     fn kept_kids(&self) -> impl Iterator<Item = &Kid> {
-        let kept = self.contents.schedule.keys().iter().filter(|key| key.keeps_private_half(self.now));
+        let kept = self.contents.schedule.keys().iter().filter(|key| key.has_private_half(self.now));
         kept.map(|key| &key.kid)
     }
 
@@ -202,7 +202,7 @@ impl LockedKeyDir<'_> {
     /// Removes the private halves that the ring says are kept no more. Orphans are left: they may be someone's.
     fn remove_ended(&self) -> Result<Vec<Kid>, KeyDirError> {
         let mut removed = Vec::new();
-        for key in self.contents.schedule.keys().iter().filter(|key| !key.keeps_private_half(self.now)) {
+        for key in self.contents.schedule.keys().iter().filter(|key| !key.has_private_half(self.now)) {
             if files::remove(&self.dir.pem_path(&key.kid))? {
                 removed.push(key.kid.clone());
             }

@@ -72,7 +72,7 @@ fn a_reloaded_ring_follows_a_rotation_through_all_states() {
     let late = NOW + HOUR + LINGER;
     let last = rebuilt.rebuilt(late).unwrap();
     assert_eq!(published(&last), [new.kid.as_str(), rs.as_str()]);
-    assert!(!last.verifier(old.as_str(), late).unwrap().published(late));
+    assert!(!last.verifier(old.as_str(), late).unwrap().is_published(late));
     assert_eq!(folder.keys("pw").open().unwrap().schedule(), last.schedule());
 }
 

@@ -10,18 +10,18 @@ use super::{KeyDir, KeyDirError, NOT_COUNTED, SECRET};
 impl KeyDir {
     /// The same, in another folder.
     #[must_use]
-    pub fn at(&self, path: PathBuf) -> Self {
+    pub fn with_path(&self, path: PathBuf) -> Self {
         let mut options = self.options.clone();
         options.path = path;
-        Self { options, clock: self.clock.clone(), chance: self.chance.clone() }
+        Self { options, clock: self.clock.clone(), random: self.random.clone() }
     }
 
     /// Copies the folder into `to`, which is made (mode 0700). Returns the names of the files there, `ring.json` last.
     pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyDirError> {
         let lock = self.lock(LockMode::Read)?;
-        let names = self.names_needed()?;
+        let names = self.required_files()?;
         files::make_folder(to)?;
-        files::close_folder(to)?;
+        files::make_private(to)?;
         for name in &names {
             files::replace(to, name, files::read(&self.path().join(name))?.expose())?;
         }
@@ -32,10 +32,10 @@ impl KeyDir {
     /// Makes this folder what `from` is. It must have no keys, or none but those: what a restoring that was cut off has
     /// left is gone on from.
     pub fn restore(&self, from: &Self) -> Result<(), KeyDirError> {
-        let names = from.names_needed()?;
+        let names = from.required_files()?;
         files::make_folder(self.path())?;
         self.check_restorable(from)?;
-        files::close_folder(self.path())?;
+        files::make_private(self.path())?;
         let lock = files::lock(self.path(), LockMode::Write)?;
         self.check_restorable(from)?;
         for name in &names {
@@ -65,10 +65,10 @@ impl KeyDir {
     }
 
     /// What a start needs. The ring's file is last.
-    fn names_needed(&self) -> Result<Vec<String>, KeyDirError> {
+    fn required_files(&self) -> Result<Vec<String>, KeyDirError> {
         let RingContents { schedule, .. } = self.contents()?;
         let now = self.clock.now();
-        let kept = schedule.keys().iter().filter(|key| key.keeps_private_half(now));
+        let kept = schedule.keys().iter().filter(|key| key.has_private_half(now));
         let mut names = vec![SECRET.to_owned()];
         names.extend(kept.map(|key| files::key_file(&key.kid)));
         names.push(ring_file::NAME.to_owned());

@@ -13,7 +13,7 @@ const ES: Algorithm = Algorithm::Es256;
 
 /// Opens the folder as a start does. Either the ring is the right one, or the error names the file; and nothing in the
 /// folder has changed but the lock.
-fn right_or_named(folder: &TestKeyFolder, right: &Schedule, file: &str, how: &str) -> bool {
+fn is_intact_or_reported(folder: &TestKeyFolder, right: &Schedule, file: &str, how: &str) -> bool {
     let before: Vec<_> = folder.names().into_iter().map(|name| (fs::read(folder.path().join(&name)), name)).collect();
     let started = folder.keys("").start();
     let same = |(content, name): &(std::io::Result<Vec<u8>>, String)| {
@@ -44,7 +44,7 @@ fn a_truncated_file_is_named_in_the_error() {
         let mut good = Vec::new();
         for length in 0..whole.len() {
             fs::write(&path, &whole[..length]).unwrap();
-            if right_or_named(&folder, ring.schedule(), name, &format!("cut at {length}")) {
+            if is_intact_or_reported(&folder, ring.schedule(), name, &format!("cut at {length}")) {
                 good.push(length);
             }
         }
@@ -54,7 +54,7 @@ fn a_truncated_file_is_named_in_the_error() {
             // Its length was recorded, and what was in its last blocks was not.
             let torn = [&whole[..length], &vec![0; whole.len() - length][..]].concat();
             fs::write(&path, &torn).unwrap();
-            let right = right_or_named(&folder, ring.schedule(), name, &format!("torn at {length}"));
+            let right = is_intact_or_reported(&folder, ring.schedule(), name, &format!("torn at {length}"));
             // A secret of 32 bytes is one, whatever they are.
             assert!(!right || name == SECRET, "{name} torn at {length}");
         }
@@ -91,7 +91,7 @@ fn missing_files_are_reported() {
         let path = folder.path().join(&name);
         let whole = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(!right_or_named(&folder, ring.schedule(), &name, "gone"));
+        assert!(!is_intact_or_reported(&folder, ring.schedule(), &name, "gone"));
         files::replace(folder.path(), &name, &whole).unwrap();
     }
     assert!(folder.keys("").open().is_ok());

@@ -73,7 +73,7 @@ pub(super) fn make_folder(path: &Path) -> Result<(), KeyDirError> {
 }
 
 /// Closes a folder to all but its owner.
-pub(super) fn close_folder(path: &Path) -> Result<(), KeyDirError> {
+pub(super) fn make_private(path: &Path) -> Result<(), KeyDirError> {
     fs::set_permissions(path, PermissionsExt::from_mode(FOLDER_MODE)).map_err(io("set the mode of", path))
 }
 

@@ -67,14 +67,14 @@ pub struct KeyDirOptions {
 pub struct KeyDir {
     options: KeyDirOptions,
     clock: Clock,
-    chance: Random,
+    random: Random,
 }
 
 impl KeyDir {
     /// Names the folder, and touches nothing. The clock is handed in whole, as a change takes the time under the lock:
     /// waiting for it, and for an RSA key, may take seconds.
-    pub fn new(options: KeyDirOptions, clock: Clock, chance: Random) -> Self {
-        Self { options, clock, chance }
+    pub fn new(options: KeyDirOptions, clock: Clock, random: Random) -> Self {
+        Self { options, clock, random }
     }
 
     /// The folder.
@@ -132,16 +132,16 @@ impl KeyDir {
 
     fn load(&self, previous: Option<&KeyRing>) -> Result<KeyRing, KeyDirError> {
         let lock = self.lock(LockMode::Read)?;
-        let stamp = self.version()?;
+        let version = self.version()?;
         let RingContents { schedule, publics } = self.contents()?;
         let secret = previous.map_or_else(|| self.secret(), |ring| Ok(Arc::clone(ring.secret())))?;
         let now = self.clock.now();
         let mut warnings = Vec::new();
-        let mut held = HashMap::new();
+        let mut loaded = HashMap::new();
         let known: HashMap<Kid, Arc<LoadedKey>> = previous.into_iter().flat_map(KeyRing::loaded_keys).collect();
-        for kid in schedule.keys().iter().filter(|key| key.keeps_private_half(now)).map(|key| &key.kid) {
+        for kid in schedule.keys().iter().filter(|key| key.has_private_half(now)).map(|key| &key.kid) {
             if let Some(known) = known.get(kid) {
-                held.insert(kid.clone(), Arc::clone(known));
+                loaded.insert(kid.clone(), Arc::clone(known));
                 continue;
             }
             match self.private_half(kid) {
@@ -149,7 +149,7 @@ impl KeyDir {
                     if self.options.passphrase.is_some() && !encrypted {
                         warnings.push(KeyDirWarning::Plain(self.pem_path(kid)));
                     }
-                    held.insert(kid.clone(), Arc::new(LoadedKey::new(pair)));
+                    loaded.insert(kid.clone(), Arc::new(LoadedKey::new(pair)));
                 }
                 Err(error) if previous.is_none() => return Err(error),
                 Err(error) => warnings.push(KeyDirWarning::Unopened(error.to_string())),
@@ -157,14 +157,14 @@ impl KeyDir {
         }
         // What else is held is dropped with the snapshot, unless it has to go on for a key that could not be opened.
         for (kid, known) in known {
-            held.entry(kid).or_insert(known);
+            loaded.entry(kid).or_insert(known);
         }
         let orphan = |name: &String| files::key_name(name).is_some_and(|kid| !publics.contains_key(kid));
         let orphans = files::names(self.path())?.into_iter().filter(orphan);
         warnings.extend(orphans.map(|name| KeyDirWarning::Orphan(self.path().join(name))));
         drop(lock);
         let first = self.options.default_algorithm;
-        Ok(KeyRing::new(RingParts { schedule, publics, loaded: held, secret, version: stamp, warnings, first }, now))
+        Ok(KeyRing::new(RingParts { schedule, publics, loaded, secret, version, warnings, first }, now))
     }
 
     /// Takes the lock, unless the folder is none of ours: then not even the lock's file is made in it.
@@ -241,11 +241,11 @@ impl KeyDir {
 
     /// An empty ring first: it says that what is found beside it was made by a first start, and not left by a loss.
     fn first_start(&self) -> Result<(), KeyDirError> {
-        files::close_folder(self.path())?;
+        files::make_private(self.path())?;
         let mut contents = RingContents::default();
         contents.write(self.path())?;
         if !self.path().join(SECRET).exists() {
-            let bytes = Zeroizing::new(self.chance.bytes::<{ RingSecret::LENGTH }>());
+            let bytes = Zeroizing::new(self.random.bytes::<{ RingSecret::LENGTH }>());
             files::replace(self.path(), SECRET, &*bytes)?;
         }
         let now = self.clock.now();
@@ -267,7 +267,7 @@ impl KeyDir {
     fn prepare(&self, pair: &KeyPair) -> Result<NewKey, KeyDirError> {
         pair.self_test()?;
         let certificate = self_signed(pair, &self.options.certificate_name, self.clock.now())?;
-        let pem = pem::write(&pair.to_pkcs8_der()?, self.options.passphrase.as_ref(), &self.chance);
+        let pem = pem::write(&pair.to_pkcs8_der()?, self.options.passphrase.as_ref(), &self.random);
         Ok(NewKey {
             kid: pair.public().kid().clone(),
             pem: pem.map_err(KeyDirError::Encode)?,

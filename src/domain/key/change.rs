@@ -14,7 +14,7 @@ pub struct RotationPlan {
     /// The algorithm whose key gets a successor.
     pub alg: Algorithm,
     /// Whether the new key signs without having been published first.
-    pub at_once: bool,
+    pub immediate: bool,
     /// The last of the algorithm's keys when the plan was made: if another is last by now, someone else rotated.
     last: Option<Kid>,
 }
@@ -57,7 +57,7 @@ impl Schedule {
     /// Plans a new key for `alg`. It signs `policy.ahead()` after it came in; at once if asked for, or if the ring
     /// has no active key of its algorithm.
     pub fn plan_rotation(&self, alg: Algorithm, at_once: bool) -> RotationPlan {
-        RotationPlan { alg, at_once, last: self.last(alg) }
+        RotationPlan { alg, immediate: at_once, last: self.last(alg) }
     }
 
     /// Brings the new key in, and returns it with its dates.
@@ -74,7 +74,7 @@ impl Schedule {
             None if self.last(plan.alg) != plan.last => return Err(KeyChangeError::RingChanged),
             None => {}
         }
-        let at_once = plan.at_once || self.active(plan.alg, now).is_none();
+        let at_once = plan.immediate || self.active(plan.alg, now).is_none();
         let signs_from = if at_once { now } else { now + policy.ahead() };
         self.push(kid.clone(), plan.alg, now, signs_from);
         self.relink(plan.alg, now, policy);
@@ -87,7 +87,7 @@ impl Schedule {
         if key.revoked_at.is_some() {
             return Err(KeyChangeError::Revoked(key.kid.clone()));
         }
-        let covered = self.of(key.alg).any(|other| other.kid != key.kid && other.keeps_private_half(now));
+        let covered = self.of(key.alg).any(|other| other.kid != key.kid && other.has_private_half(now));
         Ok(RevocationPlan { kid: key.kid.clone(), replacement: (!covered).then_some(key.alg) })
     }
 

@@ -143,17 +143,17 @@ impl Key {
     }
 
     /// Whether it is in the JWKS.
-    pub fn published(&self, now: Timestamp) -> bool {
+    pub fn is_published(&self, now: Timestamp) -> bool {
         matches!(self.state(now), KeyState::Next | KeyState::Active | KeyState::Retiring)
     }
 
     /// Whether it signs.
-    pub fn signs(&self, now: Timestamp) -> bool {
+    pub fn is_signing(&self, now: Timestamp) -> bool {
         self.state(now) == KeyState::Active
     }
 
     /// Whether its private half is kept: from its making to the end of its signing.
-    pub fn keeps_private_half(&self, now: Timestamp) -> bool {
+    pub fn has_private_half(&self, now: Timestamp) -> bool {
         matches!(self.state(now), KeyState::Next | KeyState::Active)
     }
 
@@ -210,14 +210,14 @@ impl KeyPolicy {
 
     /// How long a key stays published after its last signature. A server may go on signing with it until it has taken
     /// a rotation up; those tokens, too, expire before the key goes.
-    pub fn linger(&self) -> Duration {
+    pub fn retention(&self) -> Duration {
         self.longest_access.saturating_add(self.slack())
     }
 
     /// Until when a key is published whose last signature is of `signs_until`.
     pub fn published_until(&self, signs_until: Timestamp) -> Timestamp {
         let promised = self.promised_until.map_or(signs_until, |until| until + self.slack());
-        promised.max(signs_until + self.linger())
+        promised.max(signs_until + self.retention())
     }
 
     /// What clocks may differ by, and what a server that is late may sign.
@@ -290,7 +290,10 @@ mod tests {
             let key = key();
             let now = at(now);
             assert_eq!(key.state(now), state);
-            assert_eq!((key.published(now), key.signs(now), key.keeps_private_half(now)), (published, signs, private));
+            assert_eq!(
+                (key.is_published(now), key.is_signing(now), key.has_private_half(now)),
+                (published, signs, private)
+            );
         }
     }
 
@@ -299,7 +302,7 @@ mod tests {
         let key = Key { revoked_at: Some(at(15)), ..key() };
         for now in [0, 14, 15, 100] {
             assert_eq!(key.state(at(now)), KeyState::Revoked);
-            assert!(!key.published(at(now)) && !key.signs(at(now)) && !key.keeps_private_half(at(now)));
+            assert!(!key.is_published(at(now)) && !key.is_signing(at(now)) && !key.has_private_half(at(now)));
         }
     }
 

@@ -99,13 +99,13 @@ impl Simulation {
         self.sessions.push((self.now, key.kid));
     }
 
-    fn play(&mut self, event: SimulatedEvent) {
+    fn apply(&mut self, event: SimulatedEvent) {
         match event {
             SimulatedEvent::Wait(seconds) => self.now = self.now + Duration::from_secs(seconds),
             SimulatedEvent::Rotate { alg, at_once } => self.rotate(alg, at_once),
             SimulatedEvent::Revoke(place) => self.revoke(place),
             SimulatedEvent::Prune => {
-                drop(self.ring.prune(self.now, self.sessions.iter().map(|(opened, _)| *opened).min()))
+                drop(self.ring.prune(self.now, self.sessions.iter().map(|(opened, _)| *opened).min()));
             }
             SimulatedEvent::SignIn { alg, percent, stale } => self.sign_in(alg, percent, stale),
             SimulatedEvent::SignOut if !self.sessions.is_empty() => drop(self.sessions.remove(0)),
@@ -117,7 +117,7 @@ impl Simulation {
     fn check(&self, before: &[(Kid, KeyState)]) {
         assert_eq!(Schedule::new(self.ring.keys().to_vec()).as_ref(), Ok(&self.ring), "the dates fit together");
         for alg in Algorithm::ALL {
-            let mut active = self.ring.keys().iter().filter(|key| key.alg == alg && key.signs(self.now));
+            let mut active = self.ring.keys().iter().filter(|key| key.alg == alg && key.is_signing(self.now));
             assert_eq!(active.next(), self.ring.active(alg, self.now));
             assert_eq!(active.next(), None, "two sign {alg}");
             assert!(self.ring.active(alg, self.now).is_some(), "none signs {alg}");
@@ -131,7 +131,7 @@ impl Simulation {
         let lives = |kid: &&Kid| !self.revoked.contains(kid);
         for token in self.tokens.iter().filter(|token| token.exp > self.now && lives(&&token.kid)) {
             let key = self.ring.get(&token.kid).unwrap();
-            assert!(key.published(self.now), "{} left before its token", token.kid);
+            assert!(key.is_published(self.now), "{} left before its token", token.kid);
             assert!(key.published_until.is_none_or(|until| token.exp <= until), "a token outlives {}", token.kid);
         }
         for kid in self.sessions.iter().map(|(_, kid)| kid).filter(lives) {
@@ -204,7 +204,7 @@ proptest! {
         let mut world = Simulation::new(policy);
         for event in events {
             let before = world.states();
-            world.play(event);
+            world.apply(event);
             world.check(&before);
         }
     }
@@ -219,14 +219,14 @@ proptest! {
     ) {
         let mut world = Simulation::new(policy);
         for event in events {
-            world.play(event);
+            world.apply(event);
         }
         let share = |span: Duration, thousandths: u32| Duration::from_secs((span * thousandths / 1000).as_secs());
         let cache = policy.jwks_max_age + share(policy.ahead().saturating_sub(policy.jwks_max_age), cache);
         for token in &world.tokens {
             let looks_at = token.signed_at + share(token.exp.since(token.signed_at), moment);
             let fetched_at = (looks_at - share(cache, age)).max(START);
-            let known = world.ring_at(fetched_at).get(&token.kid).is_some_and(|key| key.published(fetched_at));
+            let known = world.ring_at(fetched_at).get(&token.kid).is_some_and(|key| key.is_published(fetched_at));
             prop_assert!(looks_at >= token.exp || known, "{} unknown at {looks_at} since {fetched_at}", token.kid);
         }
     }

@@ -98,7 +98,7 @@ impl Schedule {
         Ok(RevocationPreview {
             successor,
             unknown_for,
-            known_for: if key.published(now) { policy.jwks_max_age } else { Duration::ZERO },
+            known_for: if key.is_published(now) { policy.jwks_max_age } else { Duration::ZERO },
             tokens: has_tokens.then_some((key.signs_from, good_until)),
             refresh_tokens: has_tokens || state == KeyState::Retired,
         })
@@ -124,55 +124,56 @@ impl Schedule {
 impl RotationPreview {
     /// What follows, sentence by sentence.
     pub fn sentences(&self) -> Vec<String> {
-        let mut said = vec![format!("A new key is published now and signs from {}.", self.signs_from)];
+        let mut sentences = vec![format!("A new key is published now and signs from {}.", self.signs_from)];
         if self.unknown_for.is_zero() {
-            said.push("By then every verifier that keeps to the cache's age knows it: no token is refused.".to_owned());
+            sentences
+                .push("By then every verifier that keeps to the cache's age knows it: no token is refused.".to_owned());
         } else {
-            said.push(format!(
+            sentences.push(format!(
                 "Verifiers that do not refetch on an unknown kid may refuse its tokens for up to {}.",
                 span(self.unknown_for)
             ));
         }
         if let Some((kid, until)) = &self.before {
-            said.push(format!("Tokens of the key before, {kid}, stay good; it leaves the key set at {until}."));
+            sentences.push(format!("Tokens of the key before, {kid}, stay good; it leaves the key set at {until}."));
         }
-        said
+        sentences
     }
 }
 
 impl RevocationPreview {
     /// What follows, sentence by sentence.
     pub fn sentences(&self) -> Vec<String> {
-        let mut said = vec!["The key is out of the key set at once and for good.".to_owned()];
+        let mut sentences = vec!["The key is out of the key set at once and for good.".to_owned()];
         if let Some((since, until)) = self.tokens {
-            said.push(format!(
+            sentences.push(format!(
                 "Every access token it signed since {since} dies; the last of them would have been good until {until}."
             ));
         }
         if self.refresh_tokens {
-            said.push("Signed refresh tokens it signed die too: who holds one must sign in again.".to_owned());
+            sentences.push("Signed refresh tokens it signed die too: who holds one must sign in again.".to_owned());
         }
         if !self.known_for.is_zero() {
-            said.push(format!(
+            sentences.push(format!(
                 "Verifiers go on accepting it until they fetch the key set anew: for up to {} where they keep to the cache's \
                  age, longer where they do not.",
                 span(self.known_for)
             ));
         }
         match &self.successor {
-            None => said.push("What signs now goes on signing.".to_owned()),
+            None => sentences.push("What signs now goes on signing.".to_owned()),
             Some(Successor::Waiting(kid, since)) => {
-                said.push(format!("The waiting key {kid}, published since {since}, signs at once."));
+                sentences.push(format!("The waiting key {kid}, published since {since}, signs at once."));
             }
-            Some(Successor::New) => said.push("A new key is made and signs at once.".to_owned()),
+            Some(Successor::New) => sentences.push("A new key is made and signs at once.".to_owned()),
         }
         if !self.unknown_for.is_zero() {
-            said.push(format!(
+            sentences.push(format!(
                 "Verifiers that do not refetch on an unknown kid may refuse new tokens for up to {}.",
                 span(self.unknown_for)
             ));
         }
-        said
+        sentences
     }
 }
 
@@ -234,9 +235,9 @@ mod tests {
         assert_eq!((alone.successor, alone.unknown_for), (Some(Successor::New), POLICY.jwks_max_age));
         assert_eq!(alone.tokens, Some((at(1000), at(5000 + HOUR))));
         for (now, unknown_for) in [(2000, 300), (2100, 200), (2300, 0), (9000, 0)] {
-            let outlook = two().preview_revocation(&kid('b'), at(now), &POLICY).expect("it may");
-            assert_eq!(outlook.successor, Some(Successor::Waiting(kid('c'), at(2000))));
-            assert_eq!(outlook.unknown_for, Duration::from_secs(unknown_for), "at {now}");
+            let preview = two().preview_revocation(&kid('b'), at(now), &POLICY).expect("it may");
+            assert_eq!(preview.successor, Some(Successor::Waiting(kid('c'), at(2000))));
+            assert_eq!(preview.unknown_for, Duration::from_secs(unknown_for), "at {now}");
         }
     }
 
@@ -250,8 +251,8 @@ mod tests {
         let retired = two().preview_revocation(&kid('b'), at(switch + 2 * HOUR), &POLICY).expect("it may");
         assert_eq!((retired.tokens, retired.refresh_tokens, retired.known_for), (None, true, Duration::ZERO));
         let promised = KeyPolicy { promised_until: Some(at(90 * HOUR)), ..POLICY };
-        let outlook = one().preview_revocation(&kid('b'), at(5000), &promised).expect("it may");
-        assert_eq!(outlook.tokens, Some((at(1000), at(90 * HOUR))), "tokens of a longer lifetime, since lowered");
+        let preview = one().preview_revocation(&kid('b'), at(5000), &promised).expect("it may");
+        assert_eq!(preview.tokens, Some((at(1000), at(90 * HOUR))), "tokens of a longer lifetime, since lowered");
     }
 
     #[test]

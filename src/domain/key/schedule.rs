@@ -78,7 +78,7 @@ impl Schedule {
 
     /// The key that signs: of those whose time has come, the newest `signs_from` wins.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Key> {
-        self.of(alg).filter(|key| key.signs(now)).max_by_key(|key| key.signs_from)
+        self.of(alg).filter(|key| key.is_signing(now)).max_by_key(|key| key.signs_from)
     }
 
     /// The key that will sign next, if one is waiting.
@@ -98,7 +98,7 @@ impl Schedule {
             };
             (group, key.alg != first, key.alg, distance)
         };
-        let mut keys: Vec<&Key> = self.keys.iter().filter(|key| key.published(now)).collect();
+        let mut keys: Vec<&Key> = self.keys.iter().filter(|key| key.is_published(now)).collect();
         keys.sort_by_key(|key| rank(key));
         keys
     }

@@ -161,11 +161,11 @@ impl Definition {
             SettingKind::Flag => text.parse::<bool>().ok().map(Value::from),
             SettingKind::Text { .. } | SettingKind::Claim | SettingKind::Choice { .. } => Some(Value::from(text)),
         };
-        typed.filter(|value| self.fits(value)).ok_or_else(|| self.invalid_value(text))
+        typed.filter(|value| self.is_valid(value)).ok_or_else(|| self.invalid_value(text))
     }
 
     /// Whether a value is of the type and within the bounds.
-    pub fn fits(&self, value: &Value) -> bool {
+    pub fn is_valid(&self, value: &Value) -> bool {
         match (self.kind, value) {
             (
                 SettingKind::Seconds { optional, .. }
@@ -241,7 +241,7 @@ impl Settings {
     /// The stored values over the defaults. A stored value that no longer fits counts as not stored.
     pub fn new(stored: &[(String, Value)]) -> Self {
         let values = definitions().into_iter().map(|row| {
-            let kept = stored.iter().find(|(name, value)| name == row.name && row.fits(value));
+            let kept = stored.iter().find(|(name, value)| name == row.name && row.is_valid(value));
             (row.name, kept.map_or(row.default, |(_, value)| value.clone()))
         });
         let values = values.collect();
@@ -266,7 +266,7 @@ impl Settings {
     }
 
     /// Whether anyone may make an account.
-    pub fn registration_open(&self) -> bool {
+    pub fn is_registration_open(&self) -> bool {
         self.flag("registration.open")
     }
 
@@ -337,7 +337,7 @@ impl Settings {
                 max_age: self.seconds("sessions.max_age"),
                 rotate: rotates,
                 reuse_grace: self.seconds("sessions.reuse_grace").unwrap_or_default(),
-                earlier_stay_good: rotates && !blacklists,
+                earlier_stay_valid: rotates && !blacklists,
             },
             algorithm: text("algorithm").and_then(|name| name.parse::<Algorithm>().ok()),
             audience: text("audience"),

@@ -6,7 +6,7 @@ use super::*;
 fn defaults_are_within_bounds_and_names_are_unique() {
     let all = definitions();
     for row in &all {
-        assert!(row.fits(&row.default), "{}", row.name);
+        assert!(row.is_valid(&row.default), "{}", row.name);
     }
     let names: std::collections::BTreeSet<_> = all.iter().map(|row| row.name).collect();
     assert_eq!(names.len(), all.len());
@@ -40,7 +40,7 @@ fn simplejwt_follows_its_rotation_and_blacklist_settings() {
         let settings = Settings::new(&stored);
         let rules = |dialect| {
             let policy = settings.profile(dialect).refresh;
-            (policy.rotate, policy.earlier_stay_good)
+            (policy.rotate, policy.earlier_stay_valid)
         };
         assert_eq!(rules(Dialect::Simplejwt), (rotate, earlier_stay_good));
         assert_eq!(rules(Dialect::DrfPyjwt), (true, false), "its tokens are always spent");

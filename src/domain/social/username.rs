@@ -12,11 +12,11 @@ const NAMELESS: &str = "user";
 
 /// The names to try for a new account, best first: the provider's login, else the person's name, else what stands before
 /// the `@`; then the same with a number; and last with `chance`, which nobody has.
-pub fn usernames(identity: &SocialIdentity, chance: u32) -> Vec<Username> {
+pub fn usernames(identity: &SocialIdentity, random: u32) -> Vec<Username> {
     let full_name = format!("{} {}", identity.first_name, identity.last_name);
     let told = [identity.username.as_deref(), Some(&full_name), identity.email.as_ref().map(Email::as_str)];
     let base = told.into_iter().flatten().find_map(made_valid).unwrap_or_else(|| NAMELESS.to_owned());
-    let suffixes = (2..=NUMBERED).map(|number| format!("-{number}")).chain([format!("-{chance:08x}")]);
+    let suffixes = (2..=NUMBERED).map(|number| format!("-{number}")).chain([format!("-{random:08x}")]);
     let names = std::iter::once(base.clone()).chain(suffixes.map(|suffix| format!("{base}{suffix}")));
     names.filter_map(|name| Username::parse(&name).ok()).collect()
 }

@@ -36,14 +36,14 @@ pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page)).route(EXPORT, get(export))
 }
 
-async fn page(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
-    let filter = AuditFilter::of(&asked);
+async fn page(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
+    let filter = AuditFilter::of(&query);
     let mut page = AuditLogPage { filter, ..AuditLogPage::default() };
     let status = match page.filter.query(&http.issuer).await? {
-        Ok(query) => {
-            let after = asked.number("at").zip(asked.number("id"));
+        Ok(filtered) => {
+            let after = query.number("at").zip(query.number("id"));
             let after = after.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
-            let found = audit::page(&http.issuer, AuditQuery { after, limit: LINES, ..query }).await?;
+            let found = audit::page(&http.issuer, AuditQuery { after, limit: LINES, ..filtered }).await?;
             (page.lines, page.next, page.is_first) = (found.lines, found.next, after.is_none());
             StatusCode::OK
         }
@@ -55,9 +55,9 @@ async fn page(State(http): State<Http>, asked: Query, who: Superuser) -> PageRes
     Ok(who.show(&http, status, &page))
 }
 
-async fn export(State(http): State<Http>, asked: Query, _: Superuser) -> PageResult {
-    let Some(format) = ExportFormat::from_name(asked.text("format")) else { return Err(PageError::NOT_FOUND) };
-    match AuditFilter::of(&asked).query(&http.issuer).await? {
+async fn export(State(http): State<Http>, query: Query, _: Superuser) -> PageResult {
+    let Some(format) = ExportFormat::from_name(query.text("format")) else { return Err(PageError::NOT_FOUND) };
+    match AuditFilter::of(&query).query(&http.issuer).await? {
         Ok(query) => Ok(audit_export::file(&http, format, AuditExport::new(query)).await?),
         Err(problem) => Err(PageError::page(StatusCode::BAD_REQUEST, "That can't be looked for", problem)),
     }
@@ -75,8 +75,8 @@ pub struct AuditFilter {
 }
 
 impl AuditFilter {
-    fn of(asked: &Query) -> Self {
-        let text = |name: &str| asked.text(name).to_owned();
+    fn of(query: &Query) -> Self {
+        let text = |name: &str| query.text(name).to_owned();
         Self {
             user: text("user"),
             by: text("by"),

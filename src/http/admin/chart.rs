@@ -137,7 +137,7 @@ impl Chart {
             dates: grid.dates(first.window, first),
             line: (rounded(LEFT), rounded(WIDTH)),
             bars: bars.collect(),
-            columns: std::iter::once(column(first.window).to_owned()).chain(heads).collect(),
+            columns: std::iter::once(bucket_heading(first.window).to_owned()).chain(heads).collect(),
             rows: rows.collect(),
         })
     }
@@ -183,7 +183,7 @@ impl Grid {
         };
         let marked =
             series.buckets().enumerate().filter(|(bucket, _)| (series.values.len() - 1 - bucket).is_multiple_of(every));
-        marked.map(|(bucket, (at, _))| Tick { at: rounded(self.middle(bucket)), text: brief(window, at) }).collect()
+        marked.map(|(bucket, (at, _))| Tick { at: rounded(self.middle(bucket)), text: label(window, at) }).collect()
     }
 }
 
@@ -226,19 +226,19 @@ fn summary(title: &str, window: Window, shown: &[ChartSeries<'_>]) -> String {
     let told = shown.iter().map(|of| {
         let total = of.series.total();
         let peak = of.series.peak();
-        format!("{} {}, at most {} in {}", grouped(total), of.label, grouped(peak), each(window))
+        format!("{} {}, at most {} in {}", grouped(total), of.label, grouped(peak), per_bucket(window))
     });
     format!("{title} over {span}: {}.", told.collect::<Vec<_>>().join("; "))
 }
 
-const fn each(window: Window) -> &'static str {
+const fn per_bucket(window: Window) -> &'static str {
     match window {
         Window::Day => "an hour",
         Window::Month => "a day",
     }
 }
 
-const fn column(window: Window) -> &'static str {
+const fn bucket_heading(window: Window) -> &'static str {
     match window {
         Window::Day => "Hour (UTC)",
         Window::Month => "Day (UTC)",
@@ -255,7 +255,7 @@ fn date(window: Window, at: Timestamp) -> String {
 }
 
 /// `13:00`, or `03-05` for a day.
-fn brief(window: Window, at: Timestamp) -> String {
+fn label(window: Window, at: Timestamp) -> String {
     let text = at.to_string();
     let part = match window {
         Window::Day => text.get(11..16),

@@ -110,7 +110,7 @@ impl DashboardPage {
         let counted = counts(issuer, window).await?;
         let (worst, checks) = health_checks(&facts(ready, &life, &health, &timeline(issuer), &day));
         let ring = issuer.ring();
-        let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.published(life.now)).collect();
+        let mut keys: Vec<&Key> = ring.schedule().keys().iter().filter(|key| key.is_published(life.now)).collect();
         keys.sort_by_key(|key| {
             let state = key.state(life.now);
             (state != KeyState::Active, state, key.alg.name(), key.signs_from)

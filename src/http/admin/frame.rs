@@ -75,7 +75,7 @@ impl PageFrame {
 /// Goes on to a page, which says what was done: the answer to every form that did something.
 pub fn redirect_with_flash(http: &Http, next: &AdminPath, word: &str) -> Response {
     let mut response = PageError::Redirect(next.as_str().to_owned()).response(http);
-    let sealed = http.issuer.admin.seal_cookie(FLASH, word.as_bytes(), &http.issuer.chance);
+    let sealed = http.issuer.admin.seal_cookie(FLASH, word.as_bytes(), &http.issuer.random);
     cookies::set(&mut response, http, FLASH, &sealed, FLASH_SECONDS);
     response
 }

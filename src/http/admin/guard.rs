@@ -138,7 +138,7 @@ impl AnonymousBrowser {
     pub fn begin(headers: &HeaderMap, http: &Http) -> Self {
         Self::known(headers, http, ANONYMOUS_SECONDS / 2).unwrap_or_else(|| {
             let until = http.issuer.clock.now().unix() + ANONYMOUS_SECONDS;
-            let sealed = http.issuer.admin.seal_cookie(ANONYMOUS, &until.to_be_bytes(), &http.issuer.chance);
+            let sealed = http.issuer.admin.seal_cookie(ANONYMOUS, &until.to_be_bytes(), &http.issuer.random);
             Self { sealed }
         })
     }

@@ -83,11 +83,11 @@ pub struct HealthFacts {
 /// All lights, and the worst of them.
 pub fn health_checks(facts: &HealthFacts) -> (HealthLevel, Vec<HealthCheck>) {
     let all = vec![signing(facts), rotation(facts), mail(facts), sign_ins(facts), faults(facts), cleanup(facts)];
-    (all.iter().map(|light| light.level).max().unwrap_or(HealthLevel::Ok), all)
+    (all.iter().map(|check| check.level).max().unwrap_or(HealthLevel::Ok), all)
 }
 
-fn health_check(what: &'static str, level: HealthLevel, words: impl Into<String>) -> HealthCheck {
-    HealthCheck { subject: what, level, message: words.into() }
+fn health_check(subject: &'static str, level: HealthLevel, message: impl Into<String>) -> HealthCheck {
+    HealthCheck { subject, level, message: message.into() }
 }
 
 fn signing(facts: &HealthFacts) -> HealthCheck {
@@ -100,20 +100,20 @@ fn signing(facts: &HealthFacts) -> HealthCheck {
 }
 
 fn rotation(facts: &HealthFacts) -> HealthCheck {
-    let what = "Keys";
+    let subject = "Keys";
     match (facts.oldest_signer, facts.next_key) {
-        (None, _) => health_check(what, HealthLevel::Failing, "No key signs: rotate the keys."),
+        (None, _) => health_check(subject, HealthLevel::Failing, "No key signs: rotate the keys."),
         (Some(age), Some(next)) => {
-            let words =
+            let message =
                 format!("The oldest has signed for {}; the next signs in {}.", rounded_span(age), rounded_span(next));
-            health_check(what, HealthLevel::Ok, words)
+            health_check(subject, HealthLevel::Ok, message)
         }
         (Some(age), None) if age > KEY_OLD => {
-            let words = format!("One has signed for {}, and no change is planned: rotate it.", rounded_span(age));
-            health_check(what, HealthLevel::Warning, words)
+            let message = format!("One has signed for {}, and no change is planned: rotate it.", rounded_span(age));
+            health_check(subject, HealthLevel::Warning, message)
         }
         (Some(age), None) => health_check(
-            what,
+            subject,
             HealthLevel::Ok,
             format!("The oldest has signed for {}; no change is planned.", rounded_span(age)),
         ),
@@ -121,29 +121,29 @@ fn rotation(facts: &HealthFacts) -> HealthCheck {
 }
 
 fn mail(facts: &HealthFacts) -> HealthCheck {
-    let what = "Mail";
+    let subject = "Mail";
     let [late, too_late] = MAIL_LATE;
-    let Some(oldest) = facts.oldest_mail else { return health_check(what, HealthLevel::Ok, "No mail waits.") };
+    let Some(oldest) = facts.oldest_mail else { return health_check(subject, HealthLevel::Ok, "No mail waits.") };
     let waiting = match facts.mails_waiting {
         0 | 1 => format!("One mail has waited for {}", rounded_span(oldest)),
         n => format!("{n} mails wait, the oldest for {}", rounded_span(oldest)),
     };
     if oldest > too_late {
-        health_check(what, HealthLevel::Failing, format!("{waiting}: the mail server takes none."))
+        health_check(subject, HealthLevel::Failing, format!("{waiting}: the mail server takes none."))
     } else if oldest > late {
-        health_check(what, HealthLevel::Warning, format!("{waiting}: see why the mail server takes none."))
+        health_check(subject, HealthLevel::Warning, format!("{waiting}: see why the mail server takes none."))
     } else {
-        health_check(what, HealthLevel::Ok, format!("{waiting}."))
+        health_check(subject, HealthLevel::Ok, format!("{waiting}."))
     }
 }
 
 fn sign_ins(facts: &HealthFacts) -> HealthCheck {
     let HealthFacts { sign_ins, failed, .. } = facts;
-    let words = format!("{sign_ins} came in within a day, {failed} tries were refused");
+    let message = format!("{sign_ins} came in within a day, {failed} tries were refused");
     if *failed >= FAILED_MANY && failed > sign_ins {
-        health_check("Sign-ins", HealthLevel::Warning, format!("{words}: somebody may be guessing passwords."))
+        health_check("Sign-ins", HealthLevel::Warning, format!("{message}: somebody may be guessing passwords."))
     } else {
-        health_check("Sign-ins", HealthLevel::Ok, format!("{words}."))
+        health_check("Sign-ins", HealthLevel::Ok, format!("{message}."))
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
         assert!(level == HealthLevel::Ok && all.len() == 6, "{all:#?}");
         let hours = |hours| Duration::from_secs(hours * HOUR);
         let mail = |oldest| HealthFacts { mails_waiting: 2, oldest_mail: Some(oldest), ..WELL };
-        for (facts, what, level) in [
+        for (facts, subject, level) in [
             (HealthFacts { ready: Err("no active key"), ..WELL }, "Signing", HealthLevel::Failing),
             (HealthFacts { oldest_signer: None, ..WELL }, "Keys", HealthLevel::Failing),
             (HealthFacts { oldest_signer: Some(hours(24 * 401)), ..WELL }, "Keys", HealthLevel::Warning),
@@ -207,8 +207,8 @@ mod tests {
             (HealthFacts { since_cleanup: hours(27), ..WELL }, "Housekeeping", HealthLevel::Warning),
         ] {
             let (worst, all) = health_checks(&facts);
-            let others: Vec<_> = all.iter().filter(|light| light.level != HealthLevel::Ok).collect();
-            assert!(worst == level && others.len() == 1 && others[0].subject == what, "{what}: {all:#?}");
+            let others: Vec<_> = all.iter().filter(|check| check.level != HealthLevel::Ok).collect();
+            assert!(worst == level && others.len() == 1 && others[0].subject == subject, "{subject}: {all:#?}");
         }
         for fine in [
             mail(hours(0)),

@@ -25,9 +25,9 @@ pub struct KeysPage {
     /// Each algorithm's.
     pub lines: Vec<KeyLine>,
     /// Who fetched the key set since the server started.
-    pub verifiers: Vec<JwksClientRow>,
+    pub jwks_clients: Vec<JwksClientRow>,
     /// Whether keys are rotated without being asked.
-    pub rotates_itself: bool,
+    pub is_rotated_automatically: bool,
 }
 
 /// An algorithm's keys.
@@ -137,8 +137,8 @@ impl Page for KeysPage {
         context! {
             now => day(self.now),
             lines => self.lines.iter().map(|line| line.told(self.now)).collect::<Value>(),
-            verifiers => JwksClientRow::client_list(&self.verifiers),
-            rotates_itself => self.rotates_itself,
+            jwks_clients => JwksClientRow::client_list(&self.jwks_clients),
+            is_rotated_automatically => self.is_rotated_automatically,
         }
     }
 
@@ -173,8 +173,13 @@ impl Page for KeysPage {
         };
         let bare = KeyLine { alg: Algorithm::Rs256, drawn: None, keys: vec![], next: None };
         vec![
-            Self { now, lines: vec![line, bare], verifiers: JwksClientRow::samples(), rotates_itself: true },
-            Self { now, lines: vec![], verifiers: vec![], rotates_itself: false },
+            Self {
+                now,
+                lines: vec![line, bare],
+                jwks_clients: JwksClientRow::samples(),
+                is_rotated_automatically: true,
+            },
+            Self { now, lines: vec![], jwks_clients: vec![], is_rotated_automatically: false },
         ]
     }
 }
@@ -207,7 +212,7 @@ pub struct ConfirmKeyChangePage {
     /// What follows.
     pub following: Vec<Consequences>,
     /// Who fetched the key set since the server started.
-    pub verifiers: Vec<JwksClientRow>,
+    pub jwks_clients: Vec<JwksClientRow>,
 }
 
 impl Page for ConfirmKeyChangePage {
@@ -236,7 +241,7 @@ impl Page for ConfirmKeyChangePage {
             kid => matches!(self.change, KeyChange::Revoke).then_some(self.of.as_str()),
             is_dangerous => !matches!(self.change, KeyChange::Rotate),
             following => following.collect::<Value>(),
-            verifiers => JwksClientRow::client_list(&self.verifiers),
+            jwks_clients => JwksClientRow::client_list(&self.jwks_clients),
         }
     }
 
@@ -248,7 +253,7 @@ impl Page for ConfirmKeyChangePage {
                 of: "ES256".to_owned(),
                 words: vec!["A new key is published now.".to_owned()],
             }],
-            verifiers,
+            jwks_clients: verifiers,
         };
         vec![
             page(KeyChange::Rotate, "all", vec![]),

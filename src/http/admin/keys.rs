@@ -56,14 +56,14 @@ async fn page(State(http): State<Http>, who: Superuser) -> PageResult {
     let page = KeysPage {
         now: keys.now,
         lines: keys.algorithms.iter().map(line).collect(),
-        verifiers: verifiers(&http.issuer),
-        rotates_itself: http.issuer.policy.rotate_every.is_some(),
+        jwks_clients: jwks_clients(&http.issuer),
+        is_rotated_automatically: http.issuer.policy.rotate_every.is_some(),
     };
     Ok(who.show(&http, StatusCode::OK, &page))
 }
 
 /// Those who fetched the key set since the server started, those without the present one first.
-fn verifiers(issuer: &Issuer) -> Vec<JwksClientRow> {
+fn jwks_clients(issuer: &Issuer) -> Vec<JwksClientRow> {
     let present = issuer.ring().jwks().version;
     let mut seen = issuer.jwks_clients.list();
     seen.sort_by_key(|seen| (seen.set == present, std::cmp::Reverse(seen.last)));
@@ -78,29 +78,29 @@ fn verifiers(issuer: &Issuer) -> Vec<JwksClientRow> {
     seen.into_iter().map(verifier).collect()
 }
 
-async fn before_rotation(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
-    show_rotation(&http, &asked, &who, false)
+async fn before_rotation(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
+    show_rotation(&http, &query, &who, false)
 }
 
-async fn before_rotation_now(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
-    show_rotation(&http, &asked, &who, true)
+async fn before_rotation_now(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
+    show_rotation(&http, &query, &who, true)
 }
 
-fn show_rotation(http: &Http, asked: &Query, who: &Superuser, at_once: bool) -> PageResult {
-    let alg = algorithm(asked.text("alg"))?;
+fn show_rotation(http: &Http, query: &Query, who: &Superuser, at_once: bool) -> PageResult {
+    let alg = algorithm(query.text("alg"))?;
     let keys = timeline(&http.issuer);
-    let outlook = |line: &AlgorithmTimeline| {
-        let outlook = if at_once { line.at_once.as_ref() } else { line.rotation.as_ref() };
-        Some(Consequences { of: line.alg.name().to_owned(), words: outlook?.sentences() })
+    let preview = |line: &AlgorithmTimeline| {
+        let preview = if at_once { line.immediate.as_ref() } else { line.rotation.as_ref() };
+        Some(Consequences { of: line.alg.name().to_owned(), words: preview?.sentences() })
     };
     let lines = keys.algorithms.iter().filter(|line| alg.is_none_or(|alg| alg == line.alg));
-    let following: Vec<Consequences> = lines.filter_map(outlook).collect();
+    let following: Vec<Consequences> = lines.filter_map(preview).collect();
     if following.is_empty() {
         return Err(PageError::NOT_FOUND);
     }
     let change = if at_once { KeyChange::RotateNow } else { KeyChange::Rotate };
     let of = alg.map_or(ALL, Algorithm::name).to_owned();
-    let page = ConfirmKeyChangePage { change, of, following, verifiers: verifiers(&http.issuer) };
+    let page = ConfirmKeyChangePage { change, of, following, jwks_clients: jwks_clients(&http.issuer) };
     Ok(who.show(http, StatusCode::OK, &page))
 }
 
@@ -134,18 +134,19 @@ async fn do_rotate(http: &Http, from: Caller, who: &Superuser, alg: Option<Algor
     Ok(frame::redirect_with_flash(http, &AdminPath::parse_or_first(Some(PATH)), &word))
 }
 
-async fn before_revocation(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
+async fn before_revocation(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
     let keys = timeline(&http.issuer);
     let mut all = keys.algorithms.iter().flat_map(|line| &line.keys);
-    let shown = all.find(|shown| shown.key.kid.as_str() == asked.text("kid")).ok_or(PageError::NOT_FOUND)?;
-    let Some(outlook) = &shown.revocation else {
+    let shown = all.find(|shown| shown.key.kid.as_str() == query.text("kid")).ok_or(PageError::NOT_FOUND)?;
+    let Some(preview) = &shown.revocation else {
         let message = "A revoked key never comes back, and can't be revoked once more.";
         return Err(PageError::page(StatusCode::CONFLICT, "This key is revoked", message));
     };
     let of = shown.key.kid.to_string();
     let following =
-        vec![Consequences { of: format!("{} key, {}", shown.key.alg, shown.state), words: outlook.sentences() }];
-    let page = ConfirmKeyChangePage { change: KeyChange::Revoke, of, following, verifiers: verifiers(&http.issuer) };
+        vec![Consequences { of: format!("{} key, {}", shown.key.alg, shown.state), words: preview.sentences() }];
+    let page =
+        ConfirmKeyChangePage { change: KeyChange::Revoke, of, following, jwks_clients: jwks_clients(&http.issuer) };
     Ok(who.show(&http, StatusCode::OK, &page))
 }
 

@@ -65,9 +65,9 @@ const fn state_name(state: MailState) -> &'static str {
     }
 }
 
-async fn page(State(http): State<Http>, asked: Query, who: Superuser) -> PageResult {
-    let state = state_named(asked.text("state"))?;
-    let after = asked.number("at").zip(asked.number("id"));
+async fn page(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
+    let state = state_named(query.text("state"))?;
+    let after = query.number("at").zip(query.number("id"));
     let after = after.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
     let outbox = outbox(&http.issuer, state, after, MAILS).await?;
     let page = OutboxPage {

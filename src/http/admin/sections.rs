@@ -84,7 +84,7 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
     "settings.html",
     "trouble.html",
     "user.html",
-    "user_deed.html",
+    "user_confirm.html",
     "user_new.html",
     "user_password.html",
     "users.html",

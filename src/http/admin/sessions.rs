@@ -124,7 +124,7 @@ pub fn sample() -> Session {
         user: UserId(7),
         dialect: Dialect::Simplejwt,
         generation: 0,
-        good_from: 0,
+        min_generation: 0,
         opened_at: Timestamp::from_unix(1_700_000_000),
         rotated_at: Timestamp::from_unix(1_700_000_000),
         expires_at: Timestamp::from_unix(1_800_000_000),

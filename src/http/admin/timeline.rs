@@ -81,7 +81,7 @@ struct TimelineSpan {
 impl Timeline {
     /// Draws the keys that are alive or ended not long ago; None where there are none.
     pub fn of(keys: &[&Key], now: Timestamp) -> Option<Self> {
-        let frame = TimelineSpan::around(keys, now)?;
+        let frame = TimelineSpan::covering(keys, now)?;
         let drawn = keys.iter().rev().filter_map(|key| Some((*key, frame.parts(key)?)));
         let rows: Vec<TimelineRow> =
             drawn.enumerate().map(|(place, (key, parts))| row(key, parts, place, now)).collect();
@@ -125,7 +125,7 @@ fn row(key: &Key, parts: Vec<TimelinePart>, place: usize, now: Timestamp) -> Tim
 
 impl TimelineSpan {
     /// All that is to come, and of the past at most thrice as much, back to the oldest key that is alive.
-    fn around(keys: &[&Key], now: Timestamp) -> Option<Self> {
+    fn covering(keys: &[&Key], now: Timestamp) -> Option<Self> {
         let alive = keys.iter().filter(|key| !matches!(key.state(now), KeyState::Retired | KeyState::Revoked));
         let oldest = alive.clone().map(|key| key.created_at).min().or(keys.iter().map(|key| key.created_at).min())?;
         let dates = alive.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]).flatten();

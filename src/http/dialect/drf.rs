@@ -69,8 +69,8 @@ impl DrfErrorBody {
         let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
         let unit = if seconds == 1 { "second" } else { "seconds" };
         let said = format!("Request was throttled. Expected available in {seconds} {unit}.");
-        let words = Self::detail(StatusCode::TOO_MANY_REQUESTS, &said);
-        Self::new(reply::retry_after(words.into_response(), after))
+        let error_body = Self::detail(StatusCode::TOO_MANY_REQUESTS, &said);
+        Self::new(reply::retry_after(error_body.into_response(), after))
     }
 
     /// A 503 that may be over soon.
@@ -81,11 +81,11 @@ impl DrfErrorBody {
 
     /// A 500, which says nothing but the request's id.
     pub fn fault(fault: Fault) -> Self {
-        let words = |id: &str| {
+        let error_body = |id: &str| {
             let said = format!("A server error occurred (request {id}).");
             Self::detail(StatusCode::INTERNAL_SERVER_ERROR, &said).into_response()
         };
-        Self::new(reply::fault(fault, words))
+        Self::new(reply::fault(fault, error_body))
     }
 
     fn rejected(rejection: &Rejection, content_type: &str) -> Self {
@@ -210,24 +210,24 @@ impl BodyFields {
         match parse(text?) {
             Ok(parsed) => Some(parsed),
             Err(problem) => {
-                self.wrong(field, problem);
+                self.add_error(field, problem);
                 None
             }
         }
     }
 
     /// Something is wrong with a field.
-    pub fn wrong(&mut self, field: Field, problem: FieldProblem) {
+    pub fn add_error(&mut self, field: Field, problem: FieldProblem) {
         self.wrong.push((field.name(), message(problem)));
     }
 
     /// Refuses the body if anything was found wrong.
-    pub fn checked(&self) -> Result<(), DrfErrorBody> {
-        if self.wrong.is_empty() { Ok(()) } else { Err(self.refused()) }
+    pub fn check(&self) -> Result<(), DrfErrorBody> {
+        if self.wrong.is_empty() { Ok(()) } else { Err(self.field_errors()) }
     }
 
     /// The refusal of a body of which something was found wrong.
-    pub fn refused(&self) -> DrfErrorBody {
+    pub fn field_errors(&self) -> DrfErrorBody {
         DrfErrorBody::fields(self.wrong.iter().map(|(name, said)| (*name, said.clone())))
     }
 

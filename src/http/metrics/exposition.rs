@@ -48,7 +48,7 @@ impl Exposition {
     }
 
     /// A family of one sample, where its value is known.
-    pub fn known(&mut self, name: &str, kind: MetricKind, help: &str, value: Option<impl Display>) {
+    pub fn optional(&mut self, name: &str, kind: MetricKind, help: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.single(name, kind, help, value);
         }
@@ -111,7 +111,7 @@ mod tests {
         text.family("things_total", MetricKind::Counter, "Things.");
         text.sample("things_total", &[("kind", "a \"b\" \\ \n"), ("other", "")], 7);
         text.single("level", MetricKind::Gauge, "How high.", 0.25);
-        text.known("nothing", MetricKind::Gauge, "Not known.", None::<u64>);
+        text.optional("nothing", MetricKind::Gauge, "Not known.", None::<u64>);
         text.family("took_seconds", MetricKind::Histogram, "How long.");
         text.histogram("took_seconds", &[("route", "/")], &[0.001, 1.0], &[2, 0, 3], 9.5);
         insta::assert_snapshot!(text.finish(), @r#"

@@ -18,7 +18,7 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 pub async fn all(http: &Http) -> String {
     let issuer = &*http.issuer;
     let mut text = Exposition::default();
-    life(&mut text, issuer).await;
+    process_life(&mut text, issuer).await;
     counts(&mut text, issuer);
     if let Some(requests) = &http.requests {
         durations(&mut text, requests);
@@ -30,7 +30,7 @@ pub async fn all(http: &Http) -> String {
     text.finish()
 }
 
-async fn life(text: &mut Exposition, issuer: &Issuer) {
+async fn process_life(text: &mut Exposition, issuer: &Issuer) {
     text.family("countersign_build_info", MetricKind::Gauge, "Always 1; the label tells the version.");
     text.sample("countersign_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     let ready = u8::from(stats::readiness(issuer).await.is_ok());
@@ -147,9 +147,9 @@ async fn stored(text: &mut Exposition, issuer: &Issuer) {
     let help = "Reads and writes that the database could not do: locked, full, failing, or too many waited (503).";
     text.single("countersign_store_unavailable_total", MetricKind::Counter, help, issuer.store.unavailable_count());
     let help = "How much room the database takes, without its log.";
-    text.known("countersign_database_size_bytes", MetricKind::Gauge, help, asked.map(|(size, _)| size));
+    text.optional("countersign_database_size_bytes", MetricKind::Gauge, help, asked.map(|(size, _)| size));
     let help = "Mails that are not sent yet.";
-    text.known("countersign_outbox_waiting", MetricKind::Gauge, help, asked.map(|(_, waiting)| waiting));
+    text.optional("countersign_outbox_waiting", MetricKind::Gauge, help, asked.map(|(_, waiting)| waiting));
     let help = "Passwords that wait to be hashed.";
     text.single("countersign_hashing_waiting", MetricKind::Gauge, help, issuer.hasher.waiting());
 }
@@ -160,8 +160,8 @@ fn process(text: &mut Exposition, issuer: &Issuer) {
     let started = issuer.uptime.liveliness(&issuer.clock).started_at;
     let help = "When the process started, in Unix time.";
     text.single("process_start_time_seconds", MetricKind::Gauge, help, started.unix());
-    text.known("process_cpu_seconds_total", MetricKind::Counter, "Processor time used.", process.cpu_seconds);
-    text.known("process_resident_memory_bytes", MetricKind::Gauge, "Memory in use.", process.resident);
-    text.known("process_open_fds", MetricKind::Gauge, "Open file descriptors.", process.open_files);
-    text.known("process_max_fds", MetricKind::Gauge, "How many there may be.", process.max_files);
+    text.optional("process_cpu_seconds_total", MetricKind::Counter, "Processor time used.", process.cpu_seconds);
+    text.optional("process_resident_memory_bytes", MetricKind::Gauge, "Memory in use.", process.resident);
+    text.optional("process_open_fds", MetricKind::Gauge, "Open file descriptors.", process.open_files);
+    text.optional("process_max_fds", MetricKind::Gauge, "How many there may be.", process.max_files);
 }

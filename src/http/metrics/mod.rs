@@ -32,12 +32,12 @@ pub fn routes() -> Router<Http> {
 /// The route and nothing else, for a listener of its own.
 pub fn router(http: &Http) -> Router {
     let routes = routes().fallback(reply::not_found).method_not_allowed_fallback(reply::wrong_method);
-    layers::around(Router::new(), routes, http)
+    layers::with_layers(Router::new(), routes, http)
 }
 
 async fn metrics(State(http): State<Http>, headers: HeaderMap) -> Response {
     let token = http.options.metrics.as_ref().and_then(|metrics| metrics.token.as_ref());
-    if !token.is_none_or(|token| shows(&headers, token)) {
+    if !token.is_none_or(|token| has_bearer_token(&headers, token)) {
         let words = "metrics are shown to whoever has metrics.token, as a bearer token";
         return reply::challenge(reply::error(StatusCode::UNAUTHORIZED, "no_metrics_token", words));
     }
@@ -49,7 +49,7 @@ async fn metrics(State(http): State<Http>, headers: HeaderMap) -> Response {
 }
 
 /// Whether the request has this bearer token. The comparison takes as long wherever they differ.
-fn shows(headers: &HeaderMap, token: &SecretText) -> bool {
+fn has_bearer_token(headers: &HeaderMap, token: &SecretText) -> bool {
     let shown = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|line| line.split_at_checked(7));
     shown.is_some_and(|(scheme, shown)| {
         scheme.eq_ignore_ascii_case(b"bearer ") && bool::from(shown.ct_eq(token.expose().as_bytes()))

@@ -146,7 +146,7 @@ async fn document_route(State(http): State<Http>) -> Response {
 
 async fn page_route(State(http): State<Http>) -> Response {
     let page = ApiDocPage { chapters: chapters(&http.options.dialects), public_url: http.options.public_url.clone() };
-    http.pages.show(StatusCode::OK, &page, &http.issuer.chance)
+    http.pages.show(StatusCode::OK, &page, &http.issuer.random)
 }
 
 /// The chapters of what is served: the dialects that are spoken, and what belongs to none.

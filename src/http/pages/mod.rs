@@ -96,8 +96,8 @@ impl Pages {
     }
 
     /// Renders a page.
-    pub fn show<P: Page>(&self, status: StatusCode, page: &P, chance: &Random) -> Response {
-        let nonce = chance.uuid().simple().to_string();
+    pub fn show<P: Page>(&self, status: StatusCode, page: &P, random: &Random) -> Response {
+        let nonce = random.uuid().simple().to_string();
         match self.set.render(P::TEMPLATE, self.context(page, &nonce)) {
             Ok(text) => with_security_headers(status, text, &nonce, page.has_cross_site_form()),
             Err(error) => reply::fault(Fault::new("rendering a page", &error), reply::internal_error),

@@ -55,13 +55,15 @@ mod tests {
 
     #[test]
     fn reaching_the_connection_limit_is_logged_once() {
-        let mut crowd = ConnectionLimit::new(3);
-        let told: Vec<_> = (0..3).map(|connected| (crowd.has_capacity(connected), crowd.admit(connected))).collect();
+        let mut connection_limit = ConnectionLimit::new(3);
+        let told: Vec<_> = (0..3)
+            .map(|connected| (connection_limit.has_capacity(connected), connection_limit.admit(connected)))
+            .collect();
         assert_eq!(told, [(true, false), (true, false), (true, true)]);
-        assert!(!crowd.has_capacity(3));
-        assert!(!crowd.should_log(3), "it was told");
-        assert!(crowd.has_capacity(2) && !crowd.should_log(3), "one who left makes no news");
-        assert!(crowd.has_capacity(1) && crowd.should_log(3), "two who left do");
+        assert!(!connection_limit.has_capacity(3));
+        assert!(!connection_limit.should_log(3), "it was told");
+        assert!(connection_limit.has_capacity(2) && !connection_limit.should_log(3), "one who left makes no news");
+        assert!(connection_limit.has_capacity(1) && connection_limit.should_log(3), "two who left do");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::http::reply;
 
 /// The answer to a head that can't be taken, after which the connection ends; None for a good one.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
-    if !names_one_host(request.headers(), request.version()) {
+    if !has_one_host(request.headers(), request.version()) {
         let message = "send one Host header, which names a host";
         return Some(closing(reply::error(StatusCode::BAD_REQUEST, "wrong_host", message)));
     }
@@ -40,7 +40,7 @@ fn has_known_coding(headers: &HeaderMap) -> bool {
 
 /// Whether there is one `Host`, and a valid one (RFC 9112 §3.2); HTTP/1.0 may do without. Of two, whoever stands before
 /// us may have gone by the other.
-fn names_one_host(headers: &HeaderMap, version: Version) -> bool {
+fn has_one_host(headers: &HeaderMap, version: Version) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => version < Version::HTTP_11,
@@ -109,7 +109,7 @@ mod tests {
             (&["x", "x"], false, false),
             (&["x", "y"], false, false),
         ] {
-            let told = [Version::HTTP_11, Version::HTTP_10].map(|version| names_one_host(&headers(hosts), version));
+            let told = [Version::HTTP_11, Version::HTTP_10].map(|version| has_one_host(&headers(hosts), version));
             assert_eq!(told, [new, old], "{hosts:?}");
         }
     }

@@ -155,14 +155,14 @@ impl RunningServer {
         let stream = WriteTimeout::new(stream, UNREAD_TIMEOUT);
         let protocol = self.protocol.clone();
         let router = self.router.clone();
-        let mut leave = self.shutdown.subscribe();
+        let mut shutdown = self.shutdown.subscribe();
         match &self.tls {
-            None => self.connections.spawn(serve_connection(protocol, router, stream, peer, leave)),
+            None => self.connections.spawn(serve_connection(protocol, router, stream, peer, shutdown)),
             Some(tls) => {
                 let tls = TlsAcceptor::from(tls.config());
                 self.connections.spawn(async move {
-                    if let Some(stream) = handshake(tls, stream, peer, &mut leave).await {
-                        serve_connection(protocol, router, stream, peer, leave).await;
+                    if let Some(stream) = handshake(tls, stream, peer, &mut shutdown).await {
+                        serve_connection(protocol, router, stream, peer, shutdown).await;
                     }
                 })
             }
@@ -197,14 +197,14 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     tls: TlsAcceptor,
     stream: S,
     peer: SocketAddr,
-    leave: &mut watch::Receiver<bool>,
+    shutdown: &mut watch::Receiver<bool>,
 ) -> Option<TlsStream<S>> {
     let mut agreeing = pin!(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
     let agreed = tokio::select! {
         biased;
         agreed = agreeing.as_mut() => agreed,
-        _ = leave.changed() => {
-            if *leave.borrow_and_update() {
+        _ = shutdown.changed() => {
+            if *shutdown.borrow_and_update() {
                 return None;
             }
             timeout(BUSY_TIMEOUT, agreeing).await.flatten()
@@ -212,7 +212,7 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     };
     match agreed {
         // What was said before it was one of them doesn't mean it, but for the last word.
-        Ok(Ok(stream)) => (!*leave.borrow_and_update()).then_some(stream),
+        Ok(Ok(stream)) => (!*shutdown.borrow_and_update()).then_some(stream),
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "TLS was not agreed on");
             None
@@ -230,11 +230,11 @@ async fn serve_connection(
     router: Router,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     peer: SocketAddr,
-    mut leave: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
 ) {
     let router = TowerToHyperService::new(router);
-    let turn = RequestPhase::default();
-    let steps = &turn;
+    let phase = RequestPhase::default();
+    let steps = &phase;
     let service = service_fn(move |mut request: Request<Incoming>| {
         let refusal = head::refusal(&request);
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -265,11 +265,11 @@ async fn serve_connection(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        _ = leave.changed() => {
+        _ = shutdown.changed() => {
             connection.as_mut().graceful_shutdown();
-            if *leave.borrow() {
+            if *shutdown.borrow() {
                 connection.await
-            } else if let Some(ended) = turn.enforce_timeouts(connection, BUSY_TIMEOUT).await {
+            } else if let Some(ended) = phase.enforce_timeouts(connection, BUSY_TIMEOUT).await {
                 ended
             } else {
                 tracing::debug!(%peer, "a slow connection made room");

@@ -41,11 +41,11 @@ impl RequestPhase {
     pub(super) async fn enforce_timeouts<T>(
         &self,
         mut talk: Pin<&mut impl Future<Output = T>>,
-        patience: Duration,
+        limit: Duration,
     ) -> Option<T> {
         loop {
             let before = self.0.load(Ordering::Relaxed);
-            if let Ok(ended) = timeout(patience, talk.as_mut()).await {
+            if let Ok(ended) = timeout(limit, talk.as_mut()).await {
                 return Some(ended);
             }
             if before != WORK && before == self.0.load(Ordering::Relaxed) {
@@ -105,38 +105,38 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(10);
 
     /// Whether a connection on which nothing happens is given up.
-    async fn is_given_up(turn: &RequestPhase) -> bool {
+    async fn is_given_up(phase: &RequestPhase) -> bool {
         let never = pin!(pending::<()>());
-        timeout(SHORT * 10, turn.enforce_timeouts(never, SHORT)).await == Ok(None)
+        timeout(SHORT * 10, phase.enforce_timeouts(never, SHORT)).await == Ok(None)
     }
 
     #[tokio::test]
     async fn each_request_phase_has_its_own_timeout() {
-        let turn = RequestPhase::default();
-        assert!(is_given_up(&turn).await, "half a head");
-        let body = turn.begin(Full::new(Bytes::from_static(b"{}")));
-        assert!(is_given_up(&turn).await, "half a body");
+        let phase = RequestPhase::default();
+        assert!(is_given_up(&phase).await, "half a head");
+        let body = phase.begin(Full::new(Bytes::from_static(b"{}")));
+        assert!(is_given_up(&phase).await, "half a body");
         drop(body);
-        assert!(!is_given_up(&turn).await, "it is ours");
-        turn.response_ready();
-        assert!(is_given_up(&turn).await, "half an answer is taken");
-        let none = turn.begin(Empty::<Bytes>::new());
-        assert!(!is_given_up(&turn).await, "there is no body to come");
-        turn.response_ready();
+        assert!(!is_given_up(&phase).await, "it is ours");
+        phase.response_ready();
+        assert!(is_given_up(&phase).await, "half an answer is taken");
+        let none = phase.begin(Empty::<Bytes>::new());
+        assert!(!is_given_up(&phase).await, "there is no body to come");
+        phase.response_ready();
         drop(none);
-        assert!(is_given_up(&turn).await, "a body that is dropped late changes nothing");
+        assert!(is_given_up(&phase).await, "a body that is dropped late changes nothing");
     }
 
     #[tokio::test]
     async fn a_progressing_connection_is_kept_open() {
-        let turn = RequestPhase::default();
+        let phase = RequestPhase::default();
         let steps = async {
-            let body = turn.begin(Full::new(Bytes::from_static(b"{}")));
+            let body = phase.begin(Full::new(Bytes::from_static(b"{}")));
             tokio::task::yield_now().await;
             drop(body);
-            turn.response_ready();
+            phase.response_ready();
             "done"
         };
-        assert_eq!(turn.enforce_timeouts(pin!(steps), LONG).await, Some("done"));
+        assert_eq!(phase.enforce_timeouts(pin!(steps), LONG).await, Some("done"));
     }
 }

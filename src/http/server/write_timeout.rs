@@ -98,10 +98,10 @@ mod tests {
     async fn a_client_that_never_reads_is_disconnected() {
         let (ours, mut theirs) = duplex(64);
         let router = Router::new().fallback(async || "x".repeat(1000));
-        let (_word, leave) = watch::channel(false);
+        let (_word, shutdown) = watch::channel(false);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         theirs.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let talk = serve_connection(http1::Builder::new(), router, WriteTimeout::new(ours, SHORT), peer, leave);
+        let talk = serve_connection(http1::Builder::new(), router, WriteTimeout::new(ours, SHORT), peer, shutdown);
         timeout(LONG, talk).await.unwrap();
         let mut heard = Vec::new();
         theirs.read_to_end(&mut heard).await.unwrap();

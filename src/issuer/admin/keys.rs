@@ -31,7 +31,7 @@ pub struct AlgorithmTimeline {
     /// What follows from rotating now, publishing ahead.
     pub rotation: Option<RotationPreview>,
     /// What follows from rotating now and signing at once.
-    pub at_once: Option<RotationPreview>,
+    pub immediate: Option<RotationPreview>,
 }
 
 /// A key, and what would follow from its end.
@@ -61,7 +61,7 @@ pub fn timeline(issuer: &Issuer) -> KeyTimeline {
         keys: schedule.keys().iter().filter(|key| key.alg == alg).map(shown).collect(),
         next: schedule.next_rotation(alg, issuer.policy.rotate_every, now, &policy),
         rotation: schedule.preview_rotation(alg, false, now, &policy).ok(),
-        at_once: schedule.preview_rotation(alg, true, now, &policy).ok(),
+        immediate: schedule.preview_rotation(alg, true, now, &policy).ok(),
     };
     KeyTimeline { now, algorithms: schedule.algorithms().map(line).collect() }
 }

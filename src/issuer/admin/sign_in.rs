@@ -82,7 +82,7 @@ impl NewSession {
     /// One that begins now. Where the user is only made in the transaction that opens it, any id will do.
     pub(in crate::issuer) fn of(issuer: &Issuer, user: UserId, from: Caller) -> Self {
         let session = AdminSession::opened(user, issuer.clock.now(), Some(from.address));
-        Self { token: AdminToken::from_random(issuer.chance.bytes()), session }
+        Self { token: AdminToken::from_random(issuer.random.bytes()), session }
     }
 
     /// Stores it for that user, with all that a sign-in leaves behind.

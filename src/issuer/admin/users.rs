@@ -99,12 +99,12 @@ impl CreateUser {
     pub async fn run(self, issuer: &Issuer) -> Result<(UserId, Password), Refusal> {
         let Self { username, email, by } = self;
         username.check_against_email(email.as_ref()).map_err(|problem| Refusal::invalid(Field::Username, problem))?;
-        let password = temporary_password(issuer.chance.bytes());
+        let password = temporary_password(issuer.random.bytes());
         let user = NewUser {
             email,
             password: Some(issuer.hash_password(password.clone()).await?),
             must_change_password: true,
-            ..NewUser::new(Subject(issuer.chance.uuid()), username, issuer.clock.now())
+            ..NewUser::new(Subject(issuer.random.uuid()), username, issuer.clock.now())
         };
         let made: Result<UserId, Refusal> = issuer
             .store

@@ -39,7 +39,7 @@ impl BeginFlow<'_> {
             }
         };
         // 43 characters each, as many as RFC 7636 §4.1 wants of a verifier at least.
-        let secret = || SecretText::new(URL_SAFE_NO_PAD.encode(issuer.chance.bytes::<32>()));
+        let secret = || SecretText::new(URL_SAFE_NO_PAD.encode(issuer.random.bytes::<32>()));
         let attempt = SignInAttempt {
             provider: self.provider.clone(),
             state: secret(),

@@ -59,7 +59,7 @@ impl FinishFlow {
         match self.attempt.purpose {
             AttemptPurpose::SignIn => {
                 let identity = self.identify(issuer).await?;
-                let who = SignInSocially::new(issuer, identity, self.from).run(issuer).await?;
+                let who = SignInWithProvider::new(issuer, identity, self.from).run(issuer).await?;
                 Ok(FlowResult::SignedIn(Box::new(who)))
             }
             AttemptPurpose::Link { sub, session } => {
@@ -89,14 +89,14 @@ impl FinishFlow {
 
 /// A sign-in on a provider's word, with all that is made before the store is asked.
 #[derive(Clone)]
-struct SignInSocially {
+struct SignInWithProvider {
     identity: SocialIdentity,
     tokens: SealedTokens,
     /// The session to open, whosever it will be.
     session: Session,
     sub: Subject,
     /// What makes the last of the names to try another than everyone's.
-    chance: u32,
+    random: u32,
     address: IpAddr,
 }
 
@@ -107,14 +107,14 @@ enum SignInStep {
     NotAllowedYet,
 }
 
-impl SignInSocially {
+impl SignInWithProvider {
     fn new(issuer: &Issuer, identity: SocialIdentity, from: Caller) -> Self {
         let session = sign_in::begin(issuer, UserId(0), Dialect::RestSocial, Some(from.address));
         let session = Session { provider: Some(identity.provider.clone()), ..session };
         let tokens = seal_identity(issuer, &identity);
-        let sub = Subject(issuer.chance.uuid());
-        let chance = u32::from_be_bytes(issuer.chance.bytes());
-        Self { identity, tokens, session, sub, chance, address: from.address }
+        let sub = Subject(issuer.random.uuid());
+        let random = u32::from_be_bytes(issuer.random.bytes());
+        Self { identity, tokens, session, sub, random, address: from.address }
     }
 
     async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
@@ -175,7 +175,7 @@ impl SignInSocially {
         let identity = &self.identity;
         let taken = |name: &str| tx.user_by_login(&Login::new(name)).map(|user| user.is_some());
         let mut username = None;
-        for name in usernames(identity, self.chance) {
+        for name in usernames(identity, self.random) {
             if !taken(name.as_str())? {
                 username = Some(name);
                 break;

@@ -7,12 +7,12 @@ use crate::store::StoreError;
 
 /// Somebody leaves who may have come by a provider.
 #[derive(Debug)]
-pub struct SignOutSocially {
+pub struct SignOutWithProvider {
     /// From where.
     pub from: Caller,
 }
 
-impl SignOutSocially {
+impl SignOutWithProvider {
     /// Ends the session and forgets the provider's access token: that of the provider who opened it, or, where a
     /// password did, those of all. Refresh tokens are kept.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {

@@ -30,7 +30,7 @@ pub fn seal_identity(issuer: &Issuer, identity: &SocialIdentity) -> SealedTokens
 pub fn seal(issuer: &Issuer, provider: &ProviderName, social_id: &str, tokens: &SocialTokens) -> SealedTokens {
     let one = |kind, token: &SecretText| {
         let plain = token.expose().as_bytes();
-        SealedToken(issuer.provider_seal.seal(&purpose(kind, provider, social_id), plain, &issuer.chance))
+        SealedToken(issuer.provider_seal.seal(&purpose(kind, provider, social_id), plain, &issuer.random))
     };
     SealedTokens {
         access: one(ProviderTokenKind::Access, &tokens.access),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{at, email, insert, ip, name, open, read, session, sid, someone, write};
+use super::{at, email, insert, ip, name, new_user, open, read, session, sid, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::UserId;
@@ -26,17 +26,17 @@ async fn insert_many(store: &Store, count: usize) {
     write(store, move |tx| {
         (0..count).try_for_each(|number| {
             let address = Some(email(&format!("z{:03}@example.com", count - number)));
-            tx.insert_user(&NewUser { email: address, ..someone(&format!("u{number:03}")) }).map(drop)
+            tx.insert_user(&NewUser { email: address, ..new_user(&format!("u{number:03}")) }).map(drop)
         })
     })
     .await;
 }
 
 pub(crate) async fn users_are_found_by_name_or_address(store: &Store) {
-    insert(store, someone("ann")).await;
-    insert(store, NewUser { email: Some(email("anna@example.org")), ..someone("Zoe") }).await;
-    insert(store, NewUser { email: None, ..someone("ANTON") }).await;
-    insert(store, someone("bob")).await;
+    insert(store, new_user("ann")).await;
+    insert(store, NewUser { email: Some(email("anna@example.org")), ..new_user("Zoe") }).await;
+    insert(store, NewUser { email: None, ..new_user("ANTON") }).await;
+    insert(store, new_user("bob")).await;
     let found = |text: &str| users(store, UserSearch { text: text.to_owned(), limit: 9, ..UserSearch::default() });
     assert_eq!(names(&found("An").await), ["ann", "Zoe", "ANTON"], "each once, by the key that was found");
     assert_eq!(names(&found("").await), ["ann", "ANTON", "bob", "Zoe"]);
@@ -67,8 +67,8 @@ pub(crate) async fn pages_of_users_go_both_ways(store: &Store) {
 
 pub(crate) async fn users_are_filtered_by_kind(store: &Store) {
     insert_many(store, 150).await;
-    let root = insert(store, NewUser { is_superuser: true, ..someone("root") }).await;
-    insert(store, NewUser { is_active: false, email: Some(email("u@example.com")), ..someone("gone") }).await;
+    let root = insert(store, NewUser { is_superuser: true, ..new_user("root") }).await;
+    insert(store, NewUser { is_active: false, email: Some(email("u@example.com")), ..new_user("gone") }).await;
     let narrowed = |text: &str, active, superuser| {
         users(store, UserSearch { text: text.to_owned(), active, superuser, limit: 9, ..UserSearch::default() })
     };
@@ -86,8 +86,8 @@ pub(crate) async fn users_are_filtered_by_kind(store: &Store) {
 }
 
 pub(crate) async fn operator_updates_change_only_their_columns(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     write(store, move |tx| {
         tx.set_names(ann, "Ann", "O'Hara")?;
         tx.set_rights(ann, true, true)?;
@@ -106,8 +106,8 @@ pub(crate) async fn operator_updates_change_only_their_columns(store: &Store) {
 }
 
 pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     for (number, opened, user, dialect) in [
         (1, 1000, ann, Dialect::DrfPyjwt),
         (2, 1200, ann, Dialect::Simplejwt),
@@ -212,8 +212,8 @@ fn audit_entry(seconds: i64, action: Action, user: Option<UserId>, actor: Option
 }
 
 pub(crate) async fn audit_lines_name_their_actor(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let root = insert(store, someone("root")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let root = insert(store, new_user("root")).await;
     let line = write(store, move |tx| {
         tx.record(&audit_entry(100, Action::Disabled, Some(ann), Some(root)))?;
         tx.set_username(root, &name("toor"))?;
@@ -233,8 +233,8 @@ pub(crate) async fn audit_lines_name_their_actor(store: &Store) {
 }
 
 pub(crate) async fn audit_lines_are_filtered_and_paged(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let root = insert(store, someone("root")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let root = insert(store, new_user("root")).await;
     write(store, move |tx| {
         for second in 0..300 {
             // Three lines a second, so that a page ends within one.
@@ -277,7 +277,7 @@ pub(crate) async fn audit_lines_are_filtered_and_paged(store: &Store) {
 }
 
 pub(crate) async fn the_store_reports_its_size(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     open(store, Session { dialect: Dialect::Simplejwt, ..session(2, ann) }).await;
     open(store, session(3, ann)).await;

@@ -1,13 +1,13 @@
 //! Sessions of the admin zone.
 
-use super::{at, hash, insert, ip, read, someone, write};
+use super::{at, hash, insert, ip, new_user, read, write};
 use crate::domain::admin_session::{AdminHash, AdminSession};
 use crate::domain::id::UserId;
 use crate::domain::user::NewUser;
 use crate::store::{Store, StoreError, Write};
 
 async fn root(store: &Store) -> UserId {
-    insert(store, NewUser { is_superuser: true, ..someone("root") }).await
+    insert(store, NewUser { is_superuser: true, ..new_user("root") }).await
 }
 
 async fn open(store: &Store, number: u8, user: UserId) -> (AdminHash, AdminSession) {
@@ -37,7 +37,7 @@ pub(crate) async fn an_admin_session_is_read_with_its_user(store: &Store) {
 
 pub(crate) async fn all_admin_sessions_but_one_end(store: &Store) {
     let root = root(store).await;
-    let other = insert(store, someone("other")).await;
+    let other = insert(store, new_user("other")).await;
     let [(one, _), (two, _), (others, _)] =
         [open(store, 1, root).await, open(store, 2, root).await, open(store, 3, other).await];
     assert_eq!(write(store, move |tx| tx.end_admin_sessions_of(root, Some(two))).await, 1);
@@ -68,12 +68,15 @@ pub(crate) async fn expired_admin_sessions_are_removed(store: &Store) {
     for number in 1..4 {
         open(store, number, root).await;
     }
-    let sweep = move |before, limit| write(store, move |tx| tx.sweep_admin_sessions(at(before), limit));
-    assert_eq!((sweep(2800, 9).await, sweep(2801, 2).await, sweep(2801, 9).await, sweep(2801, 9).await), (0, 2, 1, 0));
+    let cleanup = move |before, limit| write(store, move |tx| tx.cleanup_admin_sessions(at(before), limit));
+    assert_eq!(
+        (cleanup(2800, 9).await, cleanup(2801, 2).await, cleanup(2801, 9).await, cleanup(2801, 9).await),
+        (0, 2, 1, 0)
+    );
 }
 
 pub(crate) async fn any_superuser_is_reported(store: &Store) {
-    insert(store, someone("plain")).await;
+    insert(store, new_user("plain")).await;
     assert!(!read(store, |tx| tx.any_superuser()).await);
     let root = root(store).await;
     write(store, move |tx| tx.set_active(root, false)).await;

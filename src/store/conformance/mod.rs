@@ -15,10 +15,15 @@ use crate::domain::user::{Email, NewUser, Username};
 
 pub(crate) mod admin;
 pub(crate) mod admin_sessions;
+pub(crate) mod audit;
+pub(crate) mod counts;
+pub(crate) mod outbox;
+pub(crate) mod reset_codes;
+pub(crate) mod runs;
 pub(crate) mod sessions;
+pub(crate) mod settings;
 pub(crate) mod social_accounts;
 pub(crate) mod transactions;
-pub(crate) mod trifles;
 pub(crate) mod users;
 
 /// Makes a test of each case.
@@ -40,10 +45,14 @@ macro_rules! conformance {
                 provider_tokens_are_replaced_and_removed, an_unlinked_account_is_not_found, accounts_are_deleted_with_their_user;
             admin_sessions: an_admin_session_is_read_with_its_user, all_admin_sessions_but_one_end, losing_rights_ends_the_admin_sessions,
                 expired_admin_sessions_are_removed, any_superuser_is_reported;
-            trifles: a_reset_code_is_used_once, account_changes_remove_the_reset_code, a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed, an_email_is_claimed_once,
-                an_email_is_retried_or_given_up, finished_emails_are_removed, an_expired_lease_is_due,
-                settings_are_stored, audit_lines_are_read_newest_first, old_audit_lines_are_removed, runs_are_recorded,
-                counts_are_added_per_hour, old_counts_are_removed;
+            reset_codes: a_reset_code_is_used_once, account_changes_remove_the_reset_code,
+                a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed;
+            outbox: an_email_is_claimed_once, an_email_is_retried_or_given_up, finished_emails_are_removed,
+                an_expired_lease_is_due;
+            settings: settings_are_stored;
+            audit: audit_lines_are_read_newest_first, old_audit_lines_are_removed;
+            runs: runs_are_recorded;
+            counts: counts_are_added_per_hour, old_counts_are_removed;
             admin: users_are_found_by_name_or_address, pages_of_users_go_both_ways, users_are_filtered_by_kind,
                 operator_updates_change_only_their_columns, live_sessions_are_paged_newest_first,
                 emails_are_listed_with_their_state, a_waiting_email_can_be_retried_now,
@@ -100,7 +109,7 @@ fn hash(text: &str) -> PasswordHash {
 }
 
 /// A user of that name, with an address of that name; its UUID follows from it.
-fn someone(text: &str) -> NewUser {
+fn new_user(text: &str) -> NewUser {
     let mut sub = [0; 16];
     sub.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
     NewUser {
@@ -126,7 +135,7 @@ fn session(number: u128, user: UserId) -> Session {
         dialect: Dialect::DrfPyjwt,
         generation: 0,
         opened_at: at(1000),
-        good_from: 0,
+        min_generation: 0,
         rotated_at: at(1000),
         expires_at: at(2000),
         ended: None,
@@ -141,6 +150,6 @@ async fn open(store: &Store, session: Session) -> Session {
 }
 
 /// What is stored of a session now.
-async fn seen(store: &Store, id: SessionId) -> Option<Session> {
+async fn stored_session(store: &Store, id: SessionId) -> Option<Session> {
     read(store, move |tx| tx.session(id)).await.map(|(session, _)| session)
 }

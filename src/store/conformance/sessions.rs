@@ -2,14 +2,14 @@
 
 use uuid::Uuid;
 
-use super::{at, insert, open, read, seen, session, sid, someone, write};
+use super::{at, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, SessionPrefix};
 use crate::domain::session::{EndReason, Session};
 use crate::store::{Store, StoreError};
 
 pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     let plain = open(store, session(1, ann)).await;
     let odd = Session {
         dialect: Dialect::Simplejwt,
@@ -27,14 +27,14 @@ pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
         assert_eq!(found, made);
         assert_eq!((user.id, user.username.as_str(), user.must_change_password), (ann, "ann", false));
     }
-    assert_eq!(seen(store, sid(3)).await, None);
+    assert_eq!(stored_session(store, sid(3)).await, None);
     let again = session(1, ann);
     let twice = store.write(move |tx| tx.open_session(&again)).await;
     assert!(matches!(twice, Err(StoreError::Fault(_))), "{twice:?}");
 }
 
 pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     let first = open(store, session(1, ann)).await;
     let other = open(store, session(2, ann)).await;
     let advance = move |from, to, now, expires| {
@@ -42,26 +42,26 @@ pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Sto
         write(store, move |tx| tx.advance_session(&seen, to, at(now), at(expires), from < to))
     };
     assert!(advance(0, 1, 1100, 2100).await);
-    let rotated = Session { generation: 1, good_from: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
-    assert_eq!(seen(store, sid(1)).await, Some(rotated.clone()));
+    let rotated = Session { generation: 1, min_generation: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
+    assert_eq!(stored_session(store, sid(1)).await, Some(rotated.clone()));
     assert!(!advance(0, 1, 1200, 2200).await, "the generation that was seen is gone");
     assert!(advance(1, 1, 1300, 2300).await);
     let slid = Session { expires_at: at(2300), ..rotated };
-    assert_eq!(seen(store, sid(1)).await, Some(slid), "no rotation, so no date of one");
-    assert_eq!(seen(store, sid(2)).await, Some(other));
+    assert_eq!(stored_session(store, sid(1)).await, Some(slid), "no rotation, so no date of one");
+    assert_eq!(stored_session(store, sid(2)).await, Some(other));
     let tomorrow = 2300 + 24 * 60 * 60;
     assert!(advance(1, 2, 1400, tomorrow).await);
-    assert_eq!(seen(store, sid(1)).await.map(|session| session.expires_at), Some(at(tomorrow)));
+    assert_eq!(stored_session(store, sid(1)).await.map(|session| session.expires_at), Some(at(tomorrow)));
     assert!(advance(2, 3, 1500, 2400).await, "its generation is as it was seen, if not the day of its end");
-    assert_eq!(seen(store, sid(1)).await.map(|session| session.expires_at), Some(at(2400)));
-    let swept = write(store, move |tx| tx.sweep_sessions(at(tomorrow), 10)).await;
-    assert_eq!((swept, seen(store, sid(1)).await), (2, None), "the sweep goes by the day that was written");
+    assert_eq!(stored_session(store, sid(1)).await.map(|session| session.expires_at), Some(at(2400)));
+    let cleaned = write(store, move |tx| tx.cleanup_sessions(at(tomorrow), 10)).await;
+    assert_eq!((cleaned, stored_session(store, sid(1)).await), (2, None), "the sweep goes by the day that was written");
     let nobody = session(9, ann);
     assert!(!write(store, move |tx| tx.advance_session(&nobody, 1, at(1), at(2), true)).await, "no such session");
 }
 
 pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     let seen_by_all = open(store, session(1, ann)).await;
     let tries: Vec<_> = (0..64)
         .map(|number| {
@@ -79,29 +79,29 @@ pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store
         }
     }
     assert_eq!(won.len(), 1);
-    let left = seen(store, sid(1)).await.map(|session| (session.generation, session.expires_at.unix()));
+    let left = stored_session(store, sid(1)).await.map(|session| (session.generation, session.expires_at.unix()));
     assert_eq!(left, Some((1, won[0])), "the winner's is what is stored");
 }
 
 pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     open(store, session(2, ann)).await;
     let end = move |id, now, reason| write(store, move |tx| tx.end_session(sid(id), at(now), reason));
     assert!(end(1, 1100, EndReason::SignOut).await);
     assert!(!end(1, 1200, EndReason::Reuse).await);
-    let ended = seen(store, sid(1)).await.and_then(|session| session.ended);
+    let ended = stored_session(store, sid(1)).await.and_then(|session| session.ended);
     assert_eq!(ended, Some((at(1100), EndReason::SignOut)));
     let before = session(1, ann);
     assert!(!write(store, move |tx| tx.advance_session(&before, 1, at(1300), at(3000), true)).await);
     assert!(!end(2, 2000, EndReason::SignOut).await, "it had expired by itself");
-    assert_eq!(seen(store, sid(2)).await.and_then(|session| session.ended), None);
+    assert_eq!(stored_session(store, sid(2)).await.and_then(|session| session.ended), None);
     assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");
 }
 
 pub(crate) async fn all_sessions_but_one_end(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     for number in 1..=4 {
         open(store, session(number, ann)).await;
     }
@@ -121,14 +121,14 @@ pub(crate) async fn all_sessions_but_one_end(store: &Store) {
         (5, None),
         (6, None),
     ] {
-        assert_eq!(seen(store, sid(number)).await.map(|session| session.ended), Some(ended), "{number}");
+        assert_eq!(stored_session(store, sid(number)).await.map(|session| session.ended), Some(ended), "{number}");
     }
     assert_eq!(write(store, move |tx| tx.end_sessions_of(ann, None, at(1200), reason)).await, 1);
 }
 
 pub(crate) async fn live_sessions_are_listed(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     for (number, opened, expires, user) in
         [(1, 1000, 2000, ann), (2, 1200, 2000, ann), (3, 1100, 1400, ann), (4, 1100, 2000, ann), (5, 1000, 2000, bob)]
     {
@@ -144,7 +144,7 @@ pub(crate) async fn live_sessions_are_listed(store: &Store) {
 }
 
 pub(crate) async fn the_oldest_opening_is_that_of_a_live_session(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     for (number, opened, dialect) in
         [(1, 500, Dialect::Simplejwt), (2, 700, Dialect::Simplejwt), (3, 100, Dialect::DrfPyjwt)]
     {
@@ -159,26 +159,26 @@ pub(crate) async fn the_oldest_opening_is_that_of_a_live_session(store: &Store) 
 
 pub(crate) async fn cleanup_removes_expired_sessions(store: &Store) {
     const DAY: i64 = 24 * 60 * 60;
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     for (number, expires) in [(1, 4 * DAY), (2, 3 * DAY - 1), (3, DAY), (4, 3 * DAY)] {
         open(store, Session { expires_at: at(expires), ..session(number, ann) }).await;
     }
-    let sweep = move |limit| write(store, move |tx| tx.sweep_sessions(at(3 * DAY + 1600), limit));
-    assert_eq!(sweep(1).await, 1);
-    assert_eq!(seen(store, sid(3)).await, None, "the longest expired first");
-    assert_eq!(sweep(9).await, 1);
-    assert_eq!(sweep(9).await, 0, "one that ended earlier on the same day is kept until the day is over");
+    let cleanup = move |limit| write(store, move |tx| tx.cleanup_sessions(at(3 * DAY + 1600), limit));
+    assert_eq!(cleanup(1).await, 1);
+    assert_eq!(stored_session(store, sid(3)).await, None, "the longest expired first");
+    assert_eq!(cleanup(9).await, 1);
+    assert_eq!(cleanup(9).await, 0, "one that ended earlier on the same day is kept until the day is over");
     for (number, there) in [(1, true), (2, false), (4, true)] {
-        assert_eq!(seen(store, sid(number)).await.is_some(), there, "{number}");
+        assert_eq!(stored_session(store, sid(number)).await.is_some(), there, "{number}");
     }
-    let moved = seen(store, sid(4)).await.expect("it is there");
+    let moved = stored_session(store, sid(4)).await.expect("it is there");
     assert!(write(store, move |tx| tx.advance_session(&moved, 1, at(DAY), at(5 * DAY), true)).await);
-    assert_eq!(write(store, |tx| tx.sweep_sessions(at(5 * DAY), 9)).await, 1, "a refresh moves the day");
-    assert!(seen(store, sid(4)).await.is_some());
+    assert_eq!(write(store, |tx| tx.cleanup_sessions(at(5 * DAY), 9)).await, 1, "a refresh moves the day");
+    assert!(stored_session(store, sid(4)).await.is_some());
 }
 
 pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     let id = |last: u8| {
         let mut id = [7; 16];
         id[12..].fill(last);
@@ -193,16 +193,16 @@ pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &Store) {
         open(store, Session { id: id(last), ..session(1, ann) }).await;
         assert_eq!(found(7).await.map(|(session, user)| (session.id, user.id)), Some((id(last), ann)));
         assert!(found(6).await.is_none() && found(8).await.is_none());
-        write(store, |tx| tx.sweep_sessions(at(i64::from(u32::MAX)), 9)).await;
+        write(store, |tx| tx.cleanup_sessions(at(i64::from(u32::MAX)), 9)).await;
     }
 }
 
 pub(crate) async fn the_temporary_password_mark_is_cleared(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     for number in [1, 2] {
         open(store, Session { must_change_password: true, ..session(number, ann) }).await;
     }
     write(store, |tx| tx.clear_must_change(sid(1))).await;
-    assert_eq!(seen(store, sid(1)).await.map(|session| session.must_change_password), Some(false));
-    assert_eq!(seen(store, sid(2)).await.map(|session| session.must_change_password), Some(true));
+    assert_eq!(stored_session(store, sid(1)).await.map(|session| session.must_change_password), Some(false));
+    assert_eq!(stored_session(store, sid(2)).await.map(|session| session.must_change_password), Some(true));
 }

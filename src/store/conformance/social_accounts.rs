@@ -1,6 +1,6 @@
 //! Accounts at providers.
 
-use super::{at, insert, read, someone, write};
+use super::{at, insert, new_user, read, write};
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
 use crate::store::{Store, StoreError};
@@ -32,7 +32,7 @@ async fn of(store: &Store, user: UserId) -> Vec<SocialAccount> {
 }
 
 pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     let full = link(store, account("google", "Abc", ann)).await;
     let bare = SocialAccount {
         issuer: None,
@@ -61,8 +61,8 @@ pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
 }
 
 pub(crate) async fn an_account_has_one_user_and_a_user_has_one_per_provider(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     link(store, account("google", "1", ann)).await;
     for (name, id, user) in [("google", "1", bob), ("google", "2", ann), ("github", "1", UserId(99))] {
         let refused: Result<(), StoreError> =
@@ -74,8 +74,8 @@ pub(crate) async fn an_account_has_one_user_and_a_user_has_one_per_provider(stor
 }
 
 pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     let google = link(store, account("google", "1", ann)).await;
     let github = link(store, account("github", "1", ann)).await;
     let bobs = link(store, account("google", "2", bob)).await;
@@ -106,8 +106,8 @@ pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &Store) {
 }
 
 pub(crate) async fn an_unlinked_account_is_not_found(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     link(store, account("google", "1", ann)).await;
     link(store, account("github", "1", ann)).await;
     let unlink = move |user| write(store, move |tx| tx.unlink_social_account(user, &provider("google")));
@@ -120,7 +120,7 @@ pub(crate) async fn an_unlinked_account_is_not_found(store: &Store) {
 }
 
 pub(crate) async fn accounts_are_deleted_with_their_user(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     link(store, account("google", "1", ann)).await;
     assert!(write(store, move |tx| tx.delete_user(ann)).await);
     assert_eq!(read(store, |tx| tx.social_account(&provider("google"), "1")).await, None);

@@ -1,6 +1,6 @@
 //! What holds of every closure, whatever it asks or changes.
 
-use super::{at, insert, open, read, seen, session, sid, someone, write};
+use super::{at, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::session::Session;
 use crate::domain::user::Login;
 use crate::store::{Store, StoreError, Write};
@@ -24,7 +24,7 @@ impl From<StoreError> for RuleError {
 
 pub(crate) async fn a_failed_write_leaves_nothing(store: &Store) {
     let refused = store.write(|tx| {
-        tx.insert_user(&someone("ann"))?;
+        tx.insert_user(&new_user("ann"))?;
         Err::<(), _>(RuleError::ByRule)
     });
     assert_eq!(refused.await, Err(RuleError::ByRule));
@@ -33,12 +33,12 @@ pub(crate) async fn a_failed_write_leaves_nothing(store: &Store) {
 
 pub(crate) async fn a_panicking_write_affects_no_other(store: &Store) {
     let panicked = store.write::<(), StoreError>(|tx| {
-        tx.insert_user(&someone("ann"))?;
+        tx.insert_user(&new_user("ann"))?;
         panic!("on purpose: the store must go on")
     });
     assert_eq!(panicked.await, Err(StoreError::Fault("a write panicked".to_owned())));
     assert!(!is_there(store, "ann").await);
-    insert(store, someone("bob")).await;
+    insert(store, new_user("bob")).await;
     for _ in 0..8 {
         let panicked = store.read::<(), StoreError>(|tx| {
             tx.user_by_login(&Login::new("bob"))?;
@@ -58,7 +58,7 @@ pub(crate) async fn writes_of_one_batch_fail_independently(store: &Store) {
             tokio::spawn(async move {
                 store
                     .write(move |tx| {
-                        tx.insert_user(&someone(&name))?;
+                        tx.insert_user(&new_user(&name))?;
                         match number % 3 {
                             0 => Ok(()),
                             1 => Err(RuleError::ByRule),
@@ -85,7 +85,7 @@ pub(crate) async fn writes_of_one_batch_fail_independently(store: &Store) {
 
 pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
     let seen = write(store, |tx| {
-        let ann = tx.insert_user(&someone("ann"))?;
+        let ann = tx.insert_user(&new_user("ann"))?;
         tx.open_session(&session(1, ann))?;
         let (session, user) = tx.session(sid(1))?.expect("it was just opened");
         Ok(session.user == ann && user.id == ann)
@@ -95,7 +95,7 @@ pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
 
 /// A session and its user are read in two questions with another's writes between them: the answers agree.
 pub(crate) async fn a_read_sees_one_snapshot(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     let (asked, wait) = std::sync::mpsc::channel();
     let (go_on, written) = std::sync::mpsc::channel();
@@ -114,16 +114,16 @@ pub(crate) async fn a_read_sees_one_snapshot(store: &Store) {
     assert!(write(store, move |tx| tx.delete_user(ann)).await);
     go_on.send(()).expect("it waits");
     assert_eq!(read.await.expect("no panic"), Ok((true, true, true)));
-    assert_eq!(seen(store, sid(1)).await, None);
+    assert_eq!(stored_session(store, sid(1)).await, None);
 }
 
 pub(crate) async fn an_acknowledged_write_is_read(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     for generation in 0..50 {
         let seen_before = Session { generation, ..session(1, ann) };
         let advanced = move |tx: &dyn Write| tx.advance_session(&seen_before, generation + 1, at(1), at(3000), true);
         assert!(write(store, advanced).await);
-        assert_eq!(seen(store, sid(1)).await.map(|session| session.generation), Some(generation + 1));
+        assert_eq!(stored_session(store, sid(1)).await.map(|session| session.generation), Some(generation + 1));
     }
 }

@@ -1,6 +1,6 @@
 //! Users.
 
-use super::{at, email, hash, insert, ip, name, open, read, seen, session, sid, someone, write};
+use super::{at, email, hash, insert, ip, name, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
@@ -9,7 +9,7 @@ use crate::domain::user::{Email, Login, NewUser};
 use crate::store::{CodeHash, Store, StoreError, UserQuery};
 
 pub(crate) async fn a_user_is_read_as_inserted(store: &Store) {
-    let made = NewUser { is_superuser: true, ..someone("Ann") };
+    let made = NewUser { is_superuser: true, ..new_user("Ann") };
     let sub = made.sub;
     let id = insert(store, made).await;
     let [by_id, by_name, by_address, by_email] = read(store, move |tx| {
@@ -36,14 +36,14 @@ pub(crate) async fn a_user_is_read_as_inserted(store: &Store) {
 }
 
 pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Store) {
-    insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     for (username, address, taken) in [
         ("ANN", "new@example.com", Field::Username),
         ("new", "Ann@Example.com", Field::Email),
         ("ann@example.COM", "new@example.com", Field::Username),
     ] {
-        let made = NewUser { username: name(username), email: Some(email(address)), ..someone("new") };
+        let made = NewUser { username: name(username), email: Some(email(address)), ..new_user("new") };
         let answer = store.write(move |tx| tx.insert_user(&made)).await;
         assert_eq!(answer, Err(StoreError::Taken(taken)), "{username} {address}");
     }
@@ -54,18 +54,18 @@ pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Sto
     assert_eq!(renamed("bob@example.com").await, Ok(()), "one's own address");
     let readdressed = move |to: &'static str| store.write(move |tx| tx.set_email(bob, &email(to)));
     assert_eq!(readdressed("ANN@example.com").await, Err(StoreError::Taken(Field::Email)));
-    insert(store, NewUser { username: name("carl@example.org"), email: None, ..someone("carl") }).await;
+    insert(store, NewUser { username: name("carl@example.org"), email: None, ..new_user("carl") }).await;
     assert_eq!(readdressed("carl@example.org").await, Err(StoreError::Taken(Field::Email)), "another's name");
     assert_eq!(readdressed("Bob@example.com").await, Ok(()));
-    let nobody = NewUser { email: None, ..someone("dora") };
+    let nobody = NewUser { email: None, ..new_user("dora") };
     insert(store, nobody).await;
-    let nobody = NewUser { email: None, ..someone("emil") };
+    let nobody = NewUser { email: None, ..new_user("emil") };
     insert(store, nobody).await;
 }
 
 pub(crate) async fn updates_change_only_their_column(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     let claims = Claims::parse(r#"{"roles":["editor"]}"#).expect("claims");
     let set = claims.clone();
     let found = write(store, move |tx| {
@@ -89,13 +89,13 @@ pub(crate) async fn updates_change_only_their_column(store: &Store) {
 }
 
 pub(crate) async fn an_address_is_verified_until_it_changes(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     let verify = move |id| write(store, move |tx| tx.verify_email(id));
     assert!(verify(ann).await);
     assert!(!verify(ann).await, "it was verified before");
     assert!(!verify(UserId(999)).await, "nobody");
-    let nameless = insert(store, NewUser { email: None, ..someone("cat") }).await;
+    let nameless = insert(store, NewUser { email: None, ..new_user("cat") }).await;
     assert!(!verify(nameless).await, "no address");
     let verified = move |id| read(store, move |tx| Ok(tx.user(id)?.map(|user| user.email_verified)));
     assert_eq!((verified(ann).await, verified(bob).await), (Some(true), Some(false)));
@@ -104,7 +104,7 @@ pub(crate) async fn an_address_is_verified_until_it_changes(store: &Store) {
 }
 
 pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     let upgrade = move |old: &'static str| {
         write(store, move |tx| {
             tx.upgrade_hash(ann, &hash(old), &hash("upgraded"))?;
@@ -117,11 +117,11 @@ pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store
 
 /// An old system may have let somebody take another's address as a name; what is imported later must not open by it.
 pub(crate) async fn an_address_takes_precedence_over_a_name(store: &Store) {
-    let squatter = NewUser { username: name("ann@example.com"), email: None, ..someone("squatter") };
+    let squatter = NewUser { username: name("ann@example.com"), email: None, ..new_user("squatter") };
     let squatter = insert(store, squatter).await;
     let found = read(store, |tx| tx.user_by_login(&Login::new("Ann@Example.com"))).await;
     assert_eq!(found.map(|user| user.id), Some(squatter), "a name that looks like an address is a name all the same");
-    let taken = store.write(|tx| tx.insert_user(&someone("ann"))).await;
+    let taken = store.write(|tx| tx.insert_user(&new_user("ann"))).await;
     assert_eq!(taken, Err(StoreError::Taken(Field::Email)));
 }
 
@@ -133,7 +133,7 @@ async fn page(store: &Store, prefix: Option<&str>, after: Option<UserId>, limit:
 
 pub(crate) async fn pages_of_users_are_consecutive(store: &Store) {
     for text in ["eve", "dan", "cid", "bob", "ann"] {
-        insert(store, someone(text)).await;
+        insert(store, new_user(text)).await;
     }
     let cid = read(store, |tx| tx.user_by_login(&Login::new("cid"))).await.map(|user| user.id);
     assert_eq!(page(store, None, None, 3).await, ["eve", "dan", "cid"]);
@@ -143,7 +143,7 @@ pub(crate) async fn pages_of_users_are_consecutive(store: &Store) {
 
 pub(crate) async fn a_prefix_matches_names_and_addresses(store: &Store) {
     for (username, address) in [("Anton", "z@example.com"), ("zoe", "ANNA@example.com"), ("a%b", "b@example.com")] {
-        insert(store, NewUser { username: name(username), email: Some(email(address)), ..someone(username) }).await;
+        insert(store, NewUser { username: name(username), email: Some(email(address)), ..new_user(username) }).await;
     }
     assert_eq!(page(store, Some("aN"), None, 9).await, ["Anton", "zoe"]);
     assert_eq!(page(store, Some("aN"), None, 1).await, ["Anton"]);
@@ -154,8 +154,8 @@ pub(crate) async fn a_prefix_matches_names_and_addresses(store: &Store) {
 }
 
 pub(crate) async fn only_the_newest_addresses_are_kept(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
-    let bob = insert(store, someone("bob")).await;
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
     write(store, move |tx| {
         tx.record_sign_in(bob, at(1), Some(ip("192.0.2.0")))?;
         for number in 0..25 {
@@ -176,7 +176,7 @@ pub(crate) async fn only_the_newest_addresses_are_kept(store: &Store) {
 }
 
 pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &Store) {
-    let ann = insert(store, someone("ann")).await;
+    let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     let deleted = write(store, move |tx| {
         tx.put_reset_code(ann, CodeHash([1; 32]), at(9999))?;
@@ -188,7 +188,7 @@ pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &Store) {
         Ok((tx.delete_user(ann)?, tx.delete_user(ann)?))
     });
     assert_eq!(deleted.await, (true, false));
-    assert_eq!(seen(store, sid(1)).await, None);
+    assert_eq!(stored_session(store, sid(1)).await, None);
     let left = read(store, move |tx| {
         let found = tx.user(ann)?.is_some() || tx.user_by_email(&email("ann@example.com"))?.is_some();
         let code = tx.reset_code_owner(CodeHash([1; 32]), at(1))?.is_some();
@@ -200,15 +200,15 @@ pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &Store) {
 }
 
 pub(crate) async fn ids_are_never_reused(store: &Store) {
-    let wanted = insert(store, NewUser { id: Some(UserId(41)), ..someone("ann") }).await;
+    let wanted = insert(store, NewUser { id: Some(UserId(41)), ..new_user("ann") }).await;
     assert_eq!(wanted, UserId(41));
-    let next = insert(store, someone("bob")).await;
+    let next = insert(store, new_user("bob")).await;
     assert_eq!(next, UserId(42));
     assert!(write(store, move |tx| tx.delete_user(next)).await);
-    assert_eq!(insert(store, someone("carl")).await, UserId(43));
-    let twice = store.write(|tx| tx.insert_user(&NewUser { id: Some(UserId(41)), ..someone("dora") })).await;
+    assert_eq!(insert(store, new_user("carl")).await, UserId(43));
+    let twice = store.write(|tx| tx.insert_user(&NewUser { id: Some(UserId(41)), ..new_user("dora") })).await;
     assert_eq!(twice, Err(StoreError::InUse("id")));
-    let same_sub = NewUser { sub: someone("ann").sub, ..someone("emil") };
+    let same_sub = NewUser { sub: new_user("ann").sub, ..new_user("emil") };
     let twice = store.write(move |tx| tx.insert_user(&same_sub)).await;
     assert_eq!(twice, Err(StoreError::InUse("sub")));
 }
@@ -224,12 +224,12 @@ pub(crate) async fn an_imported_user_keeps_every_field(store: &Store) {
         is_staff: true,
         claims: Claims::parse(r#"{"roles":["editor"]}"#).expect("claims"),
         last_login: Some(at(-5)),
-        ..someone("ann")
+        ..new_user("ann")
     };
     let wanted = made.clone();
     let sub = made.sub;
     insert(store, made).await;
-    let found = read(store, move |tx| Ok((tx.user_by_sub(sub)?, tx.user_by_sub(someone("bob").sub)?))).await;
+    let found = read(store, move |tx| Ok((tx.user_by_sub(sub)?, tx.user_by_sub(new_user("bob").sub)?))).await;
     let (Some(user), None) = found else { panic!("one is found by their UUID, and nobody else: {found:?}") };
     assert_eq!((user.id, user.sub, user.username), (UserId(7), wanted.sub, wanted.username));
     assert_eq!((user.email, user.email_verified), (wanted.email, true));

@@ -12,7 +12,7 @@ use crate::store::{ReadAdminSessions, StoreError, WriteAdminSessions};
 
 pub(super) const WITH_USER: &str = "SELECT s.user_id, s.opened_at, s.seen_at, s.proven_at, s.expires_at, s.address, u.*
    FROM admin_sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = ?1";
-pub(super) const SWEEP: &str = "DELETE FROM admin_sessions WHERE hash IN
+pub(super) const CLEANUP: &str = "DELETE FROM admin_sessions WHERE hash IN
    (SELECT hash FROM admin_sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
 
 impl ReadAdminSessions for Tx<'_> {
@@ -23,7 +23,7 @@ impl ReadAdminSessions for Tx<'_> {
                 user: UserId(columns.take()?),
                 opened_at: columns.date()?,
                 seen_at: columns.date()?,
-                proven_at: columns.date()?,
+                stepped_up_at: columns.date()?,
                 expires_at: columns.date()?,
                 address: columns.address()?,
             };
@@ -42,7 +42,7 @@ impl WriteAdminSessions for Tx<'_> {
                 session.user.0,
                 session.opened_at.unix(),
                 session.seen_at.unix(),
-                session.proven_at.unix(),
+                session.stepped_up_at.unix(),
                 session.expires_at.unix(),
                 session.address.map(address_text),
             ],
@@ -53,7 +53,7 @@ impl WriteAdminSessions for Tx<'_> {
     fn update_admin_session(&self, hash: AdminHash, session: &AdminSession) -> Result<(), StoreError> {
         self.execute(
             "UPDATE admin_sessions SET seen_at = ?2, proven_at = ?3, expires_at = ?4 WHERE hash = ?1",
-            params![hash.0, session.seen_at.unix(), session.proven_at.unix(), session.expires_at.unix()],
+            params![hash.0, session.seen_at.unix(), session.stepped_up_at.unix(), session.expires_at.unix()],
         )?;
         Ok(())
     }
@@ -67,7 +67,7 @@ impl WriteAdminSessions for Tx<'_> {
         self.execute("DELETE FROM admin_sessions WHERE user_id = ?1 AND hash IS NOT ?2", params![user.0, except])
     }
 
-    fn sweep_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP, params![before.unix(), limit])
+    fn cleanup_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(CLEANUP, params![before.unix(), limit])
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::paging::{PageOrder, walk};
+use super::paging::{PageOrder, collect_page};
 use super::tx::{Tx, address, address_text, date};
 use crate::domain::audit::{AuditEntry, AuditLine};
 use crate::domain::id::UserId;
@@ -28,7 +28,7 @@ pub(super) const PAGE_OF_ACTION: &str = lines!("audit_by_action", "action = ?5 A
 pub(super) const RECORD: &str = "INSERT INTO audit (at, action, user_id, username, address, detail, actor_id, actor)
    VALUES (?1, ?2, ?3, (SELECT username FROM users WHERE id = ?3), ?4, ?5,
      ?6, (SELECT username FROM users WHERE id = ?6))";
-pub(super) const SWEEP: &str =
+pub(super) const CLEANUP: &str =
     "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)";
 
 fn line(row: &Row<'_>) -> Result<((i64, i64), AuditLine), StoreError> {
@@ -71,7 +71,7 @@ impl ReadAudit for Tx<'_> {
             };
             Ok(vec![slice?])
         };
-        let walked = walk(PageOrder::Descending, query.limit, start, slices, |_, line| matches(query, line))?;
+        let walked = collect_page(PageOrder::Descending, query.limit, start, slices, |_, line| matches(query, line))?;
         let next = walked.next.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
         Ok(AuditPage { lines: walked.rows.into_iter().map(|(_, line)| line).collect(), next })
     }
@@ -93,7 +93,7 @@ impl WriteAudit for Tx<'_> {
         Ok(())
     }
 
-    fn sweep_audit(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP, params![before.unix(), limit])
+    fn cleanup_audit(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(CLEANUP, params![before.unix(), limit])
     }
 }

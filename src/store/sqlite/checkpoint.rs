@@ -131,21 +131,21 @@ impl Checkpointer {
     /// To be called outside of a transaction, by the connection that writes, when it has answered so many writes.
     pub(super) fn after_commit(&self, writer: &Connection, batch: usize) {
         match Wal::of(writer) {
-            Ok(log) => self.perform(log, log.next_action(batch), batch, writer),
+            Ok(wal) => self.perform(wal, wal.next_action(batch), batch, writer),
             Err(error) => self.failing.log_change(&Err(error)),
         }
     }
 
-    fn perform(&self, log: Wal, turn: CheckpointAction, batch: usize, writer: &Connection) {
-        match turn {
+    fn perform(&self, wal: Wal, action: CheckpointAction, batch: usize, writer: &Connection) {
+        match action {
             CheckpointAction::Here => {
                 let _alone = lock_checkpoint(&self.at_work);
                 self.failing.log_change(&checkpoint(writer));
             }
             CheckpointAction::Aside => self.wake(),
             // Once for so many pages: what somebody's reading keeps is not folded the sooner for being asked about.
-            CheckpointAction::Wait if !(self.waited_at.get()..self.waited_at.get() + ENOUGH).contains(&log.pages) => {
-                self.waited_at.set(log.pages);
+            CheckpointAction::Wait if !(self.waited_at.get()..self.waited_at.get() + ENOUGH).contains(&wal.pages) => {
+                self.waited_at.set(wal.pages);
                 self.wait();
                 self.wake();
             }
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn writers_wait_only_for_a_slow_disk_or_a_long_wal() {
-        for (pages, left, writes, turn) in [
+        for (pages, left, writes, action) in [
             (ENOUGH - 1, ENOUGH - 1, 1, CheckpointAction::Nothing),
             (ENOUGH, 0, 1, CheckpointAction::Nothing),
             (LONG, 0, 1, CheckpointAction::Nothing),
@@ -302,7 +302,7 @@ mod tests {
             (2 * LONG, 2 * LONG, 1, CheckpointAction::Wait),
             (LONG, ENOUGH - 1, 64, CheckpointAction::Here),
         ] {
-            assert_eq!(Wal { pages, left }.next_action(writes), turn, "{left} of {pages} pages, {writes} writes");
+            assert_eq!(Wal { pages, left }.next_action(writes), action, "{left} of {pages} pages, {writes} writes");
         }
     }
 }

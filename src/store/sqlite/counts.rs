@@ -33,7 +33,7 @@ impl WriteCounts for Tx<'_> {
         Ok(())
     }
 
-    fn sweep_counts(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+    fn cleanup_counts(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
         let sql = "DELETE FROM counts WHERE (hour, name) IN
              (SELECT hour, name FROM counts WHERE hour < ?1 ORDER BY hour LIMIT ?2)";
         self.execute(sql, params![before.unix(), limit])

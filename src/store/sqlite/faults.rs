@@ -45,12 +45,12 @@ impl FaultFixture {
     }
 
     /// Does anything to the connection that writes, within a transaction.
-    async fn meddle(&self, sql: &'static str) {
-        self.database.opening.get().unwrap().writer.write(true, move |tx| execute(tx, sql)).await.unwrap();
+    async fn execute_on_writer(&self, sql: &'static str) {
+        self.database.lazy.get().unwrap().writer.write(true, move |tx| execute(tx, sql)).await.unwrap();
     }
 
     /// Keeps the writer busy until the sender is used or dropped: what is queued meanwhile becomes one batch.
-    async fn hold(&self) -> (mpsc::Sender<()>, JoinHandle<Result<(), StoreError>>) {
+    async fn block_writer(&self) -> (mpsc::Sender<()>, JoinHandle<Result<(), StoreError>>) {
         let (release, released) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
         let database = self.database.clone();
@@ -60,7 +60,7 @@ impl FaultFixture {
                 let _ = released.recv();
                 Ok(())
             };
-            database.opening.get().unwrap().writer.write(true, wait).await
+            database.lazy.get().unwrap().writer.write(true, wait).await
         });
         tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
         (release, held)
@@ -82,7 +82,7 @@ impl FaultFixture {
         let database = self.database.clone();
         let (queued, is_queued) = tokio::sync::oneshot::channel();
         let write = tokio::spawn(async move {
-            let mut write = std::pin::pin!(database.opening.get().unwrap().writer.write(alone, job));
+            let mut write = std::pin::pin!(database.lazy.get().unwrap().writer.write(alone, job));
             // The first poll puts it into the queue.
             let first = std::future::poll_fn(|context| std::task::Poll::Ready(write.as_mut().poll(context))).await;
             let _ = queued.send(());
@@ -127,8 +127,8 @@ async fn a_lock_held_by_another_process_makes_only_writes_unavailable() {
 async fn a_full_disk_makes_writes_unavailable_until_space_is_freed() {
     let bench = fixture(4096);
     let bench = &bench;
-    bench.meddle("PRAGMA max_page_count = 1").await; // SQLite takes this for the number of pages there are.
-    let (release, held) = bench.hold().await;
+    bench.execute_on_writer("PRAGMA max_page_count = 1").await; // SQLite takes this for the number of pages there are.
+    let (release, held) = bench.block_writer().await;
     let mut writes = Vec::new();
     for at in 0..1600 {
         writes.push(bench.queue(mark(at)).await);
@@ -151,7 +151,7 @@ async fn a_full_disk_makes_writes_unavailable_until_space_is_freed() {
         bench.database.write(|tx| (0..400).try_for_each(|at| tx.start_run(Timestamp::from_unix(at)).map(drop)));
     let answer = answer.await;
     assert!(is_unavailable(&answer), "{answer:?}");
-    bench.meddle("PRAGMA max_page_count = 100000").await;
+    bench.execute_on_writer("PRAGMA max_page_count = 100000").await;
     assert_eq!(bench.mark(9000).await, Ok(()));
     assert_eq!(bench.marks().await.last(), Some(&9000));
 }
@@ -159,7 +159,7 @@ async fn a_full_disk_makes_writes_unavailable_until_space_is_freed() {
 #[tokio::test]
 async fn a_read_only_disk_makes_only_writes_unavailable() {
     let bench = fixture(16);
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     // The connection turned so answers as a file or a mount does that became read-only while it was open.
     let ill = bench.queue(|tx| execute(tx, "PRAGMA query_only = ON")).await;
     let refused = bench.queue(mark(1)).await;
@@ -174,7 +174,7 @@ async fn a_read_only_disk_makes_only_writes_unavailable() {
     }
     assert_eq!(bench.marks().await, [2]);
     // So it stays: not even the lock is given.
-    bench.meddle("PRAGMA query_only = ON").await;
+    bench.execute_on_writer("PRAGMA query_only = ON").await;
     let answer = bench.mark(3).await;
     assert!(is_unavailable(&answer), "{answer:?}");
     assert_eq!(bench.marks().await, [2], "reads go on");
@@ -183,7 +183,7 @@ async fn a_read_only_disk_makes_only_writes_unavailable() {
 #[tokio::test]
 async fn a_failed_commit_fails_its_whole_batch() {
     let bench = fixture(16);
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let innocent = bench.queue(mark(1)).await;
     // Breaks a promise that is only looked at when the transaction is committed.
     let guilty = bench
@@ -206,13 +206,13 @@ async fn a_failed_commit_fails_its_whole_batch() {
 async fn a_failed_last_write_undoes_its_transaction_and_an_earlier_refusal_does_not() {
     let bench = fixture(16);
     let refusal = || StoreError::Fault("a refusal".to_owned());
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let kept = bench.queue_as(false, mark(1)).await;
     let refused = bench.queue_as(false, move |_| Err(refusal())).await;
     drop(release);
     held.await.unwrap().unwrap();
     assert_eq!((kept.await.unwrap(), refused.await.unwrap()), (Ok(()), Err(refusal())));
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let before = bench.queue(mark(2)).await;
     let failed = bench.queue_as(false, move |tx| mark(3)(tx).and(Err(refusal()))).await;
     let after = bench.queue_as(false, mark(4)).await;
@@ -222,7 +222,7 @@ async fn a_failed_last_write_undoes_its_transaction_and_an_earlier_refusal_does_
     assert_eq!((failed.await.unwrap(), after.await.unwrap()), (Err(refusal()), Ok(())));
     assert_eq!(bench.marks().await, [1, 4]);
     // Of one that fails with nobody behind it, no lock is left.
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let failed = bench.queue_as(false, move |tx| mark(5)(tx).and(Err(refusal()))).await;
     drop(release);
     held.await.unwrap().unwrap();
@@ -233,7 +233,7 @@ async fn a_failed_last_write_undoes_its_transaction_and_an_earlier_refusal_does_
 #[tokio::test]
 async fn after_an_automatic_rollback_its_jobs_fail_and_the_rest_run_in_another_transaction() {
     let bench = fixture(16);
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let before = bench.queue(mark(1)).await;
     // As SQLite does by itself when the disk fails; and then a closure that did not look at the error goes on.
     let undone = bench
@@ -257,7 +257,7 @@ async fn after_an_automatic_rollback_its_jobs_fail_and_the_rest_run_in_another_t
 #[tokio::test]
 async fn a_full_write_queue_is_unavailable_immediately() {
     let bench = fixture(2);
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let one = bench.queue(mark(1)).await;
     let two = bench.queue(mark(2)).await;
     let answer = bench.mark(3).await;
@@ -273,7 +273,7 @@ async fn a_full_write_queue_is_unavailable_immediately() {
 #[tokio::test]
 async fn a_cancelled_caller_does_not_undo_its_write() {
     let bench = fixture(16);
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let write = bench.queue(mark(1)).await;
     write.abort();
     assert!(write.await.unwrap_err().is_cancelled());
@@ -286,7 +286,7 @@ async fn a_cancelled_caller_does_not_undo_its_write() {
 #[tokio::test]
 async fn close_waits_for_queued_writes() {
     let bench = fixture(1);
-    let (release, held) = bench.hold().await;
+    let (release, held) = bench.block_writer().await;
     let queued = bench.queue(mark(1)).await;
     let closing = tokio::spawn({
         let database = bench.database.clone();
@@ -313,7 +313,7 @@ async fn close_waits_for_queued_writes() {
 #[tokio::test]
 async fn only_unavailability_is_counted_whatever_error_the_job_returns() {
     let bench = fixture(16);
-    bench.meddle("PRAGMA query_only = ON").await;
+    bench.execute_on_writer("PRAGMA query_only = ON").await;
     let blurred = bench.queue(|tx| mark(1)(tx).map_err(|_| StoreError::Fault("something".to_owned()))).await;
     assert!(blurred.await.unwrap().is_err());
     assert_eq!(bench.database.unavailable_count(), 1);
@@ -325,7 +325,7 @@ async fn only_unavailability_is_counted_whatever_error_the_job_returns() {
 async fn readers_cannot_write() {
     let bench = fixture(16);
     let delete = |connection: &Connection| Ok(connection.execute("DELETE FROM runs", [])?);
-    let answer: Result<usize, StoreError> = bench.database.opening.get().unwrap().readers.on_connection(delete).await;
+    let answer: Result<usize, StoreError> = bench.database.lazy.get().unwrap().readers.on_connection(delete).await;
     assert!(is_unavailable(&answer), "{answer:?}");
 }
 

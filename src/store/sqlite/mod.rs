@@ -49,7 +49,7 @@ const QUEUE: usize = 4096;
 /// A handle on a database; clones are cheap and share it.
 #[derive(Clone, Debug)]
 pub struct Database {
-    opening: Arc<LazyDatabase>,
+    lazy: Arc<LazyDatabase>,
 }
 
 impl Database {
@@ -77,24 +77,24 @@ impl Database {
 
     /// As [`Database::open`], with another patience for other processes' locks and another length of the queue.
     fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
-        let opening = LazyDatabase::new(path, busy_timeout, queue);
-        opening.open_now(|_| Ok(()))?;
-        Ok(Self { opening: Arc::new(opening) })
+        let lazy = LazyDatabase::new(path, busy_timeout, queue);
+        lazy.open_now(|_| Ok(()))?;
+        Ok(Self { lazy: Arc::new(lazy) })
     }
 
     fn when_possible(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
-        let opening = LazyDatabase::new(path, busy_timeout, queue);
-        let begun = opening.is_begun();
-        match opening.open_now(|_| Ok(())) {
+        let lazy = LazyDatabase::new(path, busy_timeout, queue);
+        let begun = lazy.is_begun();
+        match lazy.open_now(|_| Ok(())) {
             Err(StoreError::Unavailable(_)) if begun => {}
             outcome => outcome?,
         }
-        Ok(Self { opening: Arc::new(opening) })
+        Ok(Self { lazy: Arc::new(lazy) })
     }
 
     /// Whether it is open: once it is, it stays so.
     pub fn is_open(&self) -> bool {
-        self.opening.get().is_some()
+        self.lazy.get().is_some()
     }
 
     /// Opens what could not be opened before. Nobody else asks it before `first` has, and if that fails nobody does.
@@ -102,14 +102,14 @@ impl Database {
         &self,
         first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
-        let opening = Arc::clone(&self.opening);
-        let opened = spawn_blocking(move || opening.open_now(first)).await;
+        let lazy = Arc::clone(&self.lazy);
+        let opened = spawn_blocking(move || lazy.open_now(first)).await;
         opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
     }
 
     /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
     pub fn unavailable_count(&self) -> u64 {
-        self.opening.refusals().count()
+        self.lazy.refusals().count()
     }
 
     /// Runs a closure that asks, on a thread that may block, in one consistent view. It waits at most
@@ -119,7 +119,7 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.opening.require()?.readers.read(job).await
+        self.lazy.require()?.readers.read(job).await
     }
 
     /// Runs a closure that changes, after those that came before it. What it returns as `Ok` is on the disk when the
@@ -130,7 +130,7 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.opening.require()?.writer.write(true, |tx| job(tx)).await
+        self.lazy.require()?.writer.write(true, |tx| job(tx)).await
     }
 
     /// As [`Database::write`], for what is frequent and changes something only as its last deed. Should it fail after
@@ -140,13 +140,13 @@ impl Database {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.opening.require()?.writer.write(false, |tx| job(tx)).await
+        self.lazy.require()?.writer.write(false, |tx| job(tx)).await
     }
 
     /// Finishes the writes that wait and closes the connection that writes, for all clones: later writes are
     /// [`StoreError::Unavailable`]. Without this the same happens when the last clone is dropped, but nobody waits for it.
     pub async fn close(&self) {
-        if let Some(open) = self.opening.get() {
+        if let Some(open) = self.lazy.get() {
             open.writer.close().await;
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Row, params};
 
 use super::error::unreadable;
-use super::paging::{PageOrder, walk};
+use super::paging::{PageOrder, collect_page};
 use super::tx::{Tx, date, maybe_date};
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
@@ -18,7 +18,7 @@ pub(super) const WAITING: &str = "SELECT count(*) FROM outbox WHERE due_at IS NO
 pub(super) const CLAIM: &str = "UPDATE outbox SET due_at = ?2 WHERE id IN
      (SELECT id FROM outbox WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?3)
    RETURNING id, template, sealed, created_at, attempts";
-pub(super) const SWEEP: &str = "DELETE FROM outbox WHERE id IN
+pub(super) const CLEANUP: &str = "DELETE FROM outbox WHERE id IN
    (SELECT id FROM outbox WHERE due_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)";
 
 /// Mails from a place on towards older ones.
@@ -81,7 +81,7 @@ impl ReadOutbox for Tx<'_> {
             streams.iter().map(|sql| self.all(sql, params![at, id, slice], listed)).collect()
         };
         let is_asked_for = |mail: &MailListing| state.is_none_or(|state| state == mail.state);
-        let walked = walk(PageOrder::Descending, limit, start, slices, |_, mail| is_asked_for(mail))?;
+        let walked = collect_page(PageOrder::Descending, limit, start, slices, |_, mail| is_asked_for(mail))?;
         let next = walked.next.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
         Ok(MailPage { mails: walked.rows.into_iter().map(|(_, mail)| mail).collect(), next })
     }
@@ -145,7 +145,7 @@ impl WriteOutbox for Tx<'_> {
         Ok(self.execute(HASTEN, params![id.0, now.unix()])? == 1)
     }
 
-    fn sweep_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP, params![before.unix(), limit])
+    fn cleanup_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(CLEANUP, params![before.unix(), limit])
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct PageRows<K, T> {
 /// Walks from after `start` until `limit` rows are found that are to be kept, or enough were looked at.
 ///
 /// `slices` gives of each stream its first so many rows after a key, in order.
-pub(super) fn walk<K: Ord + Clone, T>(
+pub(super) fn collect_page<K: Ord + Clone, T>(
     order: PageOrder,
     limit: u32,
     mut start: Option<K>,
@@ -91,7 +91,7 @@ mod tests {
         let mut all = Vec::new();
         let mut start = None;
         loop {
-            let page = walk(order, limit, start, slices, |key, ()| key % rare == 0).expect("nothing fails");
+            let page = collect_page(order, limit, start, slices, |key, ()| key % rare == 0).expect("nothing fails");
             assert!(page.rows.len() <= limit as usize, "no page is longer than asked for");
             all.extend(page.rows.into_iter().map(|(key, ())| key));
             match page.next {
@@ -129,7 +129,7 @@ mod tests {
             let first = start.map_or(0, |start| start + 1);
             Ok(vec![(first..first + u64::from(slice)).map(|key| (key, ())).collect()])
         };
-        let page = walk(PageOrder::Ascending, 10, None, slices, |_, ()| false).expect("nothing fails");
+        let page = collect_page(PageOrder::Ascending, 10, None, slices, |_, ()| false).expect("nothing fails");
         assert!(page.rows.is_empty() && page.next.is_some_and(|next| next < 20_000), "{:?}", page.next);
     }
 }

@@ -38,29 +38,29 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("the end of all of a user's sessions", sessions::END_OF_USER),
     ("the newest sessions of a dialect", sessions::NEWEST_OF_DIALECT),
     ("the newest sessions of a user", sessions::NEWEST_OF_USER),
-    ("the sweep of sessions", sessions::SWEEP),
+    ("the sweep of sessions", sessions::CLEANUP),
     ("the sessions that are open", health::OPEN_SESSIONS),
     ("an account at a provider", social_accounts::BY_ID),
     ("a user's accounts at providers", social_accounts::OF_USER),
     ("a user's account at a provider", social_accounts::ONE_OF_USER),
     ("a sign-out from a provider", social_accounts::FORGET),
     ("a session of the admin zone", admin_sessions::WITH_USER),
-    ("the sweep of the admin zone's sessions", admin_sessions::SWEEP),
+    ("the sweep of the admin zone's sessions", admin_sessions::CLEANUP),
     ("a reset code", reset_codes::OWNER),
-    ("the sweep of reset codes", reset_codes::SWEEP),
+    ("the sweep of reset codes", reset_codes::CLEANUP),
     ("the mails that are due", outbox::CLAIM),
     ("the mails that wait", outbox::LIST_WAITING),
     ("the mails that are done with", outbox::LIST_DONE),
     ("the mails that were given up", outbox::LIST_FAILED),
     ("the oldest mail that waits", outbox::OLDEST_WAITING),
     ("a mail that is hastened", outbox::HASTEN),
-    ("the sweep of mails", outbox::SWEEP),
+    ("the sweep of mails", outbox::CLEANUP),
     ("the log", audit::PAGE),
     ("the log of a user", audit::PAGE_OF_USER),
     ("the log of a superuser's deeds", audit::PAGE_OF_ACTOR),
     ("the log of an action", audit::PAGE_OF_ACTION),
     ("a line of the log", audit::RECORD),
-    ("the sweep of the log", audit::SWEEP),
+    ("the sweep of the log", audit::CLEANUP),
 ];
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
@@ -80,7 +80,7 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 async fn no_statement_scans_or_sorts_a_table() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
-    let plans = database.opening.get().unwrap().readers.on_connection(|connection| {
+    let plans = database.lazy.get().unwrap().readers.on_connection(|connection| {
         Ok::<_, StoreError>(STATEMENTS.iter().map(|(name, sql)| (*name, plan(connection, sql))).collect::<Vec<_>>())
     });
     for (name, steps) in plans.await.unwrap() {
@@ -96,7 +96,7 @@ async fn no_statement_scans_or_sorts_a_table() {
 async fn a_page_query_starts_within_its_index() {
     let folder = TempDir::new().unwrap();
     let database = Database::open(&folder.path().join("test.db")).unwrap();
-    let plans = database.opening.get().unwrap().readers.on_connection(|connection| {
+    let plans = database.lazy.get().unwrap().readers.on_connection(|connection| {
         let entered = [
             (audit::PAGE, "audit_by_time (at>? AND at<?)"),
             (audit::PAGE_OF_USER, "audit_by_user (user_id=? AND at>? AND at<?)"),

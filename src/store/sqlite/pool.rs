@@ -23,27 +23,27 @@ const READERS: u32 = 4;
 pub(super) struct Readers {
     pool: Pool<SqliteConnectionManager>,
     /// One permit for each connection, so that reads wait their turn as tasks and never as threads.
-    turns: Arc<Semaphore>,
-    patience: Duration,
+    permits: Arc<Semaphore>,
+    busy_timeout: Duration,
     refusals: Refusals,
 }
 
 impl Readers {
     /// Opens the connections. Counts what is refused on them.
-    pub(super) fn open(path: &Path, patience: Duration, refusals: Refusals) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, busy_timeout: Duration, refusals: Refusals) -> Result<Self, StoreError> {
         let manager = SqliteConnectionManager::file(path)
             .with_flags(connect::FLAGS)
-            .with_init(move |connection| connect::set_up_reader(connection, patience));
+            .with_init(move |connection| connect::set_up_reader(connection, busy_timeout));
         // Connections are kept for good: with them would go their statements and the pages they know.
         let pool = Pool::builder()
             .max_size(READERS)
             .test_on_check_out(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connection_timeout(patience)
+            .connection_timeout(busy_timeout)
             .build(manager)
             .map_err(|error| StoreError::Unavailable(format!("can't open {} to read: {error}", path.display())))?;
-        Ok(Self { pool, turns: Arc::new(Semaphore::new(READERS as usize)), patience, refusals })
+        Ok(Self { pool, permits: Arc::new(Semaphore::new(READERS as usize)), busy_timeout, refusals })
     }
 
     pub(super) async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
@@ -70,7 +70,7 @@ impl Readers {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let Ok(Ok(turn)) = timeout(self.patience, Arc::clone(&self.turns).acquire_owned()).await else {
+        let Ok(Ok(permit)) = timeout(self.busy_timeout, Arc::clone(&self.permits).acquire_owned()).await else {
             let many = StoreError::Unavailable("too many reads wait: try again later".to_owned());
             return Err(self.refusals.counting(many));
         };
@@ -82,7 +82,7 @@ impl Readers {
             let result = job(&connection);
             // In this order: whoever has the next turn finds a free connection.
             drop(connection);
-            drop(turn);
+            drop(permit);
             result
         });
         done.await.unwrap_or_else(|_| Err(StoreError::Fault("a read panicked".to_owned()).into()))

@@ -9,7 +9,7 @@ use crate::store::{CodeHash, ReadResetCodes, StoreError, WriteResetCodes};
 
 pub(super) const OWNER: &str = "SELECT c.user_id FROM reset_codes c JOIN users u ON u.id = c.user_id
    WHERE c.code_hash = ?1 AND c.expires_at > ?2 AND u.is_active = 1";
-pub(super) const SWEEP: &str = "DELETE FROM reset_codes WHERE user_id IN
+pub(super) const CLEANUP: &str = "DELETE FROM reset_codes WHERE user_id IN
    (SELECT user_id FROM reset_codes WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
 
 impl ReadResetCodes for Tx<'_> {
@@ -37,7 +37,7 @@ impl WriteResetCodes for Tx<'_> {
         Ok(owner)
     }
 
-    fn sweep_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP, params![now.unix(), limit])
+    fn cleanup_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(CLEANUP, params![now.unix(), limit])
     }
 }

@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 use uuid::Uuid;
 
 use super::error::unreadable;
-use super::paging::{PageOrder, walk};
+use super::paging::{PageOrder, collect_page};
 use super::tx::{Columns, Tx, address_text, date};
 use super::users::user_of;
 use crate::domain::dialect::Dialect;
@@ -57,7 +57,7 @@ pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
 /// By the end as well as by its day, for the same reason.
-pub(super) const SWEEP: &str = "DELETE FROM sessions WHERE id IN
+pub(super) const CLEANUP: &str = "DELETE FROM sessions WHERE id IN
    (SELECT id FROM sessions WHERE expires_day < ?1 AND expires_at < ?2 ORDER BY expires_day LIMIT ?3)";
 
 /// What an index knows of sessions, from a place on towards older ones.
@@ -92,7 +92,7 @@ fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
         user: UserId(columns.take()?),
         dialect: columns.take::<String>()?.parse().map_err(|problem| unreadable("dialect", problem))?,
         generation: columns.take()?,
-        good_from: columns.take()?,
+        min_generation: columns.take()?,
         opened_at: columns.date()?,
         rotated_at: columns.date()?,
         expires_at: columns.date()?,
@@ -152,7 +152,7 @@ impl ReadSessions for Tx<'_> {
         };
         // The index is walked alone; only of what is shown is the rest read, and what has run out is left out then.
         let mut page = SessionPage::default();
-        let walked = walk(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
+        let walked = collect_page(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
         for ((_, id), ()) in walked.rows {
             let found = self.session(SessionId(Uuid::from_bytes(id)))?;
             let of_dialect = |session: &Session| query.dialect.is_none_or(|only| only == session.dialect);
@@ -180,7 +180,7 @@ impl WriteSessions for Tx<'_> {
                 session.user.0,
                 session.dialect.name(),
                 session.generation,
-                session.good_from,
+                session.min_generation,
                 session.opened_at.unix(),
                 session.rotated_at.unix(),
                 session.expires_at.unix(),
@@ -232,7 +232,7 @@ impl WriteSessions for Tx<'_> {
         Ok(())
     }
 
-    fn sweep_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.execute(SWEEP, params![day(before), before.unix(), limit])
+    fn cleanup_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.execute(CLEANUP, params![day(before), before.unix(), limit])
     }
 }

@@ -41,7 +41,7 @@ async fn connections_have_the_required_pragmas() {
             .map(|name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap())
     };
     let writer = database
-        .opening
+        .lazy
         .get()
         .unwrap()
         .writer
@@ -50,7 +50,7 @@ async fn connections_have_the_required_pragmas() {
         .unwrap();
     assert_eq!(writer, [2, 1, 0, 0, 2, -2000]);
     let reader = database
-        .opening
+        .lazy
         .get()
         .unwrap()
         .readers
@@ -62,7 +62,7 @@ async fn connections_have_the_required_pragmas() {
         let mode: Result<String, _> = connection.pragma_query_value(None, "journal_mode", |row| row.get(0));
         mode.map_err(StoreError::from)
     };
-    assert_eq!(database.opening.get().unwrap().readers.on_connection(mode).await.unwrap(), "wal");
+    assert_eq!(database.lazy.get().unwrap().readers.on_connection(mode).await.unwrap(), "wal");
 }
 
 /// They are read by place.
@@ -74,7 +74,7 @@ async fn the_user_columns_are_in_the_expected_order() {
         let statement = connection.prepare("SELECT * FROM users")?;
         Ok::<_, StoreError>(statement.column_names().join(" "))
     };
-    let names = database.opening.get().unwrap().readers.on_connection(names).await.unwrap();
+    let names = database.lazy.get().unwrap().readers.on_connection(names).await.unwrap();
     let read = "id sub username username_key email email_key email_verified first_name last_name password_hash \
                 must_change_password is_active is_staff is_superuser claims date_joined last_login";
     assert!(names.starts_with(read), "{names}");

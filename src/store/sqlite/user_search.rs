@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::paging::{PageOrder, PageRows, walk};
+use super::paging::{PageOrder, PageRows, collect_page};
 use super::tx::Tx;
 use super::users::user;
 use crate::domain::user::{Email, Login, User};
@@ -81,7 +81,7 @@ impl PreparedSearch<'_> {
     }
 
     /// Whether a user is asked for, and was not found by another key as well.
-    fn keeps(&self, (user, by_email): &FoundUser) -> bool {
+    fn matches(&self, (user, by_email): &FoundUser) -> bool {
         let begins = |key: String| key.starts_with(&self.prefix);
         let by_name = begins(user.username.key());
         let found =
@@ -93,22 +93,22 @@ impl PreparedSearch<'_> {
 }
 
 impl Tx<'_> {
-    pub(super) fn search_users(&self, asked: &UserSearch) -> Result<UserPage, StoreError> {
-        let search = PreparedSearch { search: asked, prefix: Login::new(&asked.text).key().to_owned() };
-        let (order, start) = match &asked.place {
+    pub(super) fn search_users(&self, search: &UserSearch) -> Result<UserPage, StoreError> {
+        let prepared = PreparedSearch { search, prefix: Login::new(&search.text).key().to_owned() };
+        let (order, start) = match &search.place {
             PagePosition::Start => (PageOrder::Ascending, None),
             PagePosition::After(key) => (PageOrder::Ascending, Some(key.clone())),
             PagePosition::Before(key) => (PageOrder::Descending, Some(key.clone())),
         };
         let slices = |start: Option<&String>, slice: u32| {
-            let (from, to) = search.range(start, order);
+            let (from, to) = prepared.range(start, order);
             let stream = |(both, by_email): &([&str; 2], bool)| {
                 let sql = both[usize::from(order == PageOrder::Descending)];
                 self.all(sql, params![from, to, slice], |row| Ok((row.get("key")?, (user(row)?, *by_email))))
             };
-            search.streams().iter().map(stream).collect()
+            prepared.streams().iter().map(stream).collect()
         };
-        let walked = walk(order, asked.limit, start.clone(), slices, |_, found| search.keeps(found))?;
+        let walked = collect_page(order, search.limit, start.clone(), slices, |_, found| prepared.matches(found))?;
         Ok(page(walked, order, start.as_ref()))
     }
 }

@@ -76,7 +76,7 @@ impl Tx<'_> {
     }
 
     /// Refuses a key that is another user's name or address, so that nobody can take an address as a name.
-    fn free(&self, key: &str, field: Field, owner: Option<UserId>) -> Result<(), StoreError> {
+    fn check_key_unused(&self, key: &str, field: Field, owner: Option<UserId>) -> Result<(), StoreError> {
         let taken = self.exists(CLAIMANTS, params![key, owner.map(|id| id.0)])?;
         if taken { Err(StoreError::Taken(field)) } else { Ok(()) }
     }
@@ -151,9 +151,9 @@ impl WriteUsers for Tx<'_> {
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError> {
         let username_key = user.username.key();
         let email_key = user.email.as_ref().map(Email::key);
-        self.free(&username_key, Field::Username, None)?;
+        self.check_key_unused(&username_key, Field::Username, None)?;
         if let Some(key) = &email_key {
-            self.free(key, Field::Email, None)?;
+            self.check_key_unused(key, Field::Email, None)?;
         }
         if let Some(id) = user.id
             && self.exists(BY_ID, [id.0])?
@@ -209,7 +209,7 @@ impl WriteUsers for Tx<'_> {
 
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError> {
         let key = username.key();
-        self.free(&key, Field::Username, Some(id))?;
+        self.check_key_unused(&key, Field::Username, Some(id))?;
         self.execute(
             "UPDATE users SET username = ?2, username_key = ?3 WHERE id = ?1",
             params![id.0, username.as_str(), key],
@@ -219,7 +219,7 @@ impl WriteUsers for Tx<'_> {
 
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError> {
         let key = email.key();
-        self.free(&key, Field::Email, Some(id))?;
+        self.check_key_unused(&key, Field::Email, Some(id))?;
         self.execute(
             "UPDATE users SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1",
             params![id.0, email.as_str(), key],

@@ -236,7 +236,7 @@ fn run(connection: &Connection, batch: Vec<Box<dyn WriteJob>>) -> Result<(), Uns
         let kept = kept.and_then(|()| execute(connection, "COMMIT"));
         if let Err(error) = &kept {
             tracing::error!(%error, writes = ran.len(), "a transaction was not committed");
-            undo(connection);
+            rollback(connection);
         }
         for job in ran {
             job.reply(kept.clone());
@@ -254,7 +254,7 @@ fn begin(connection: &Connection) -> Result<(), StoreError> {
 }
 
 /// Gives the lock back. Where even that fails, the next transaction tries it again.
-fn undo(connection: &Connection) {
+fn rollback(connection: &Connection) {
     if !connection.is_autocommit()
         && let Err(error) = execute(connection, "ROLLBACK")
     {

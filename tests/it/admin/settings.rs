@@ -71,5 +71,5 @@ async fn a_setting_change_needs_csrf_token_and_step_up() {
     ServerResponse::send(browser.form(PATH, &fields)).await.is(403);
     server.clock.advance(Duration::from_mins(6));
     assert_redirect(&browser.submit(PATH, &fields).await, "/admin/prove?next=%2Fadmin%2F");
-    assert!(server.issuer.settings().registration_open());
+    assert!(server.issuer.settings().is_registration_open());
 }

@@ -46,7 +46,7 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_write_slow() {
     let rounds = told("COUNTERSIGN_CRASH_ROUNDS", ROUNDS);
     let seed = told("COUNTERSIGN_CRASH_SEED", 1_u64);
     let folder = folder();
-    let chance = Random::seeded(seed);
+    let random = Random::seeded(seed);
     let mut facts = Acknowledged::default();
     // On a busy machine a round may end before its slower deeds: then there are more of them.
     for round in 0..rounds * 4 {
@@ -58,7 +58,7 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_write_slow() {
         println!("seed {seed}, round {round}: {}", facts.summary());
         assert_eq!(integrity(&folder), "ok");
         facts.check(&server, &folder).await;
-        let [high, low] = chance.bytes();
+        let [high, low] = random.bytes();
         // Every fourth is long enough for a mail to come and its code to be used, on a busy machine, too.
         let (least, most) = if round % 4 == 3 { (1000, 2500) } else { (10, 800) };
         let span = Duration::from_millis(least + u64::from(u16::from_be_bytes([high, low])) % (most - least));

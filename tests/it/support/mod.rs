@@ -78,8 +78,8 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let config = config.listening_on(address);
         // Seeded by the time: what follows a restart must not get the ids of what came before it.
-        let chance = Random::seeded(clock.now().unix().unsigned_abs());
-        let issuer = app::build(&config, clock.clone(), chance).await.unwrap();
+        let random = Random::seeded(clock.now().unix().unsigned_abs());
+        let issuer = app::build(&config, clock.clone(), random).await.unwrap();
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&issuer);
         let serving = Some(tokio::spawn(async move { app::serve(&config, served, listener, stopped).await }));

@@ -44,11 +44,11 @@ impl UserAction {
     /// The one whose name the path ends with.
     fn of(uri: &Uri) -> Result<Self, PageError> {
         let name = uri.path().rsplit('/').next().unwrap_or_default();
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(deed, _)| *deed).ok_or(PageError::NOT_FOUND)
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(action, _)| *action).ok_or(PageError::NOT_FOUND)
     }
 
     fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(deed, _)| *deed == self).map_or("", |(_, name)| name)
+        Self::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, name)| name)
     }
 
     /// The page's title, and its button.
@@ -111,58 +111,65 @@ impl UserAction {
     }
 }
 
-pub(super) async fn page(State(http): State<Http>, uri: Uri, who: Superuser, whom: UserPath) -> PageResult {
-    let deed = UserAction::of(&uri)?;
-    let details = whom.details(&http).await?;
-    Ok(who.show(&http, StatusCode::OK, &ConfirmUserActionPage::of(deed, &http.issuer, details, &who)))
+pub(super) async fn page(State(http): State<Http>, uri: Uri, who: Superuser, user_path: UserPath) -> PageResult {
+    let action = UserAction::of(&uri)?;
+    let details = user_path.details(&http).await?;
+    Ok(who.show(&http, StatusCode::OK, &ConfirmUserActionPage::of(action, &http.issuer, details, &who)))
 }
 
 pub(super) async fn perform(
     State(http): State<Http>,
     from: Caller,
     uri: Uri,
-    whom: UserPath,
+    user_path: UserPath,
     Checked { who, mut form }: Checked<SteppedUp>,
 ) -> PageResult {
-    let deed = UserAction::of(&uri)?;
-    let details = whom.details(&http).await?;
+    let action = UserAction::of(&uri)?;
+    let details = user_path.details(&http).await?;
     let who = who.superuser();
     let by = who.operator(from);
     let name = details.user.username.to_string();
-    match deed {
+    match action {
         UserAction::SetPassword => {
-            let password = SetTemporaryPassword { user: whom.0, by }.run(&http.issuer).await?;
-            Ok(who.show(&http, StatusCode::OK, &TemporaryPasswordPage { id: whom.0, name, password, is_new: false }))
+            let password = SetTemporaryPassword { user: user_path.0, by }.run(&http.issuer).await?;
+            Ok(who.show(
+                &http,
+                StatusCode::OK,
+                &TemporaryPasswordPage { id: user_path.0, name, password, is_new: false },
+            ))
         }
         UserAction::Delete if text(&mut form, "name") != name => {
             let wrong = "This is not the user's name. Nothing was deleted.";
-            let page = ConfirmUserActionPage { wrong, ..ConfirmUserActionPage::of(deed, &http.issuer, details, who) };
+            let page = ConfirmUserActionPage { wrong, ..ConfirmUserActionPage::of(action, &http.issuer, details, who) };
             Ok(who.show(&http, StatusCode::BAD_REQUEST, &page))
         }
         UserAction::Delete => {
-            UserChange::Delete.run_as(&by, whom.0, &http.issuer).await?;
+            UserChange::Delete.run_as(&by, user_path.0, &http.issuer).await?;
             let list = AdminPath::parse_or_first(Some("/admin/users"));
             Ok(frame::redirect_with_flash(&http, &list, &format!("The user {name} is deleted.")))
         }
-        UserAction::Disable => change(UserChange::Disable, &by, &http, &whom, "The user is disabled.").await,
-        UserAction::EndSessions => change(UserChange::EndSessions, &by, &http, &whom, "All sessions are ended.").await,
+        UserAction::Disable => change(UserChange::Disable, &by, &http, &user_path, "The user is disabled.").await,
+        UserAction::EndSessions => {
+            change(UserChange::EndSessions, &by, &http, &user_path, "All sessions are ended.").await
+        }
         UserAction::SetRights => {
             let mut is_ticked = |name| text(&mut form, name) == "on";
             let is_staff = is_ticked("is_staff");
             let is_superuser = is_ticked("is_superuser");
-            change(UserChange::SetRights { is_staff, is_superuser }, &by, &http, &whom, "The rights are saved.").await
+            change(UserChange::SetRights { is_staff, is_superuser }, &by, &http, &user_path, "The rights are saved.")
+                .await
         }
     }
 }
 
-async fn change(change: UserChange, by: &Operator, http: &Http, whom: &UserPath, word: &str) -> PageResult {
-    change.run_as(by, whom.0, &http.issuer).await?;
-    Ok(redirect_with_flash(http, whom, word))
+async fn change(change: UserChange, by: &Operator, http: &Http, user_path: &UserPath, word: &str) -> PageResult {
+    change.run_as(by, user_path.0, &http.issuer).await?;
+    Ok(redirect_with_flash(http, user_path, word))
 }
 
 /// What follows, and the form.
 pub struct ConfirmUserActionPage {
-    deed: UserAction,
+    action: UserAction,
     user: User,
     consequences: Vec<String>,
     is_last: bool,
@@ -170,21 +177,21 @@ pub struct ConfirmUserActionPage {
 }
 
 impl ConfirmUserActionPage {
-    fn of(deed: UserAction, issuer: &Issuer, details: UserDetails, who: &Superuser) -> Self {
+    fn of(action: UserAction, issuer: &Issuer, details: UserDetails, who: &Superuser) -> Self {
         let is_self = who.signed_in().user().id == details.user.id;
-        let consequences = deed.consequences(issuer, &details, is_self);
-        Self { deed, consequences, is_last: deed.is_last_superuser(&details), user: details.user, wrong: "" }
+        let consequences = action.consequences(issuer, &details, is_self);
+        Self { action, consequences, is_last: action.is_last_superuser(&details), user: details.user, wrong: "" }
     }
 }
 
 impl Page for ConfirmUserActionPage {
-    const TEMPLATE: &'static str = "admin/user_deed.html";
+    const TEMPLATE: &'static str = "admin/user_confirm.html";
 
     fn context(&self) -> Value {
-        let Self { deed, user, consequences, is_last, wrong } = self;
-        let [title, button] = deed.title_and_button();
+        let Self { action, user, consequences, is_last, wrong } = self;
+        let [title, button] = action.title_and_button();
         context! {
-            deed => deed.name(),
+            action => action.name(),
             title,
             button,
             consequences,
@@ -198,13 +205,13 @@ impl Page for ConfirmUserActionPage {
     }
 
     fn samples() -> Vec<Self> {
-        let page = |(deed, _), is_last| Self {
-            deed,
+        let page = |(action, _), is_last| Self {
+            action,
             user: sample(),
             consequences: vec!["<b>anna</b> is gone.".to_owned()],
             is_last,
             wrong: "That is wrong.",
         };
-        UserAction::ALL.into_iter().flat_map(|deed| [page(deed, true), page(deed, false)]).collect()
+        UserAction::ALL.into_iter().flat_map(|action| [page(action, true), page(action, false)]).collect()
     }
 }

@@ -23,25 +23,25 @@ use crate::issuer::request_reset::SendReset;
 use crate::issuer::users::{UserChange, UserNames};
 use crate::issuer::{Caller, Denied};
 
-pub(super) async fn page(State(http): State<Http>, who: Superuser, whom: UserPath) -> PageResult {
-    let details = whom.details(&http).await?;
+pub(super) async fn page(State(http): State<Http>, who: Superuser, user_path: UserPath) -> PageResult {
+    let details = user_path.details(&http).await?;
     Ok(who.show(&http, StatusCode::OK, &UserDetailsPage::of(details)))
 }
 
 pub(super) async fn edit(
     State(http): State<Http>,
     from: Caller,
-    whom: UserPath,
+    user_path: UserPath,
     Checked { who, mut form }: Checked<Superuser>,
 ) -> PageResult {
-    let details = whom.details(&http).await?;
+    let details = user_path.details(&http).await?;
     let mut filled = EditForm::read(&mut form);
     if let Some(edit) = filled.parse() {
         if changes_email(&edit, &details.user) {
-            require_step_up(&who, &http, &whom)?;
+            require_step_up(&who, &http, &user_path)?;
         }
-        match UserChange::Edit(Box::new(edit)).run_as(&who.operator(from), whom.0, &http.issuer).await {
-            Ok(()) => return Ok(redirect_with_flash(&http, &whom, "The user is saved.")),
+        match UserChange::Edit(Box::new(edit)).run_as(&who.operator(from), user_path.0, &http.issuer).await {
+            Ok(()) => return Ok(redirect_with_flash(&http, &user_path, "The user is saved.")),
             Err(Denied::Refused(refusal)) => filled.names.assign_refusal(refusal)?,
             Err(denied) => return Err(denied.into()),
         }
@@ -54,34 +54,34 @@ fn changes_email(edit: &UserNames, user: &User) -> bool {
 }
 
 /// Whoever has a user's address can have a reset sent to it, and claims are rights elsewhere: both need the password first.
-fn require_step_up(who: &Superuser, http: &Http, whom: &UserPath) -> Result<(), PageError> {
+fn require_step_up(who: &Superuser, http: &Http, user_path: &UserPath) -> Result<(), PageError> {
     match SteppedUp::of(who, http) {
         Some(_) => Ok(()),
-        None => Err(PageError::Redirect(admin_path(&whom.path()).after("/admin/prove"))),
+        None => Err(PageError::Redirect(admin_path(&user_path.path()).after("/admin/prove"))),
     }
 }
 
 pub(super) async fn set_claims(
     State(http): State<Http>,
     from: Caller,
-    whom: UserPath,
+    user_path: UserPath,
     Checked { who, mut form }: Checked<Superuser>,
 ) -> PageResult {
-    let details = whom.details(&http).await?;
+    let details = user_path.details(&http).await?;
     let mut filled = ClaimsForm::read(&mut form);
     let Some(claims) = filled.parse() else {
         let page = UserDetailsPage { claims: filled, ..UserDetailsPage::of(details) };
         return Ok(who.show(&http, StatusCode::BAD_REQUEST, &page));
     };
-    require_step_up(&who, &http, &whom)?;
-    UserChange::SetClaims(claims).run_as(&who.operator(from), whom.0, &http.issuer).await?;
-    Ok(redirect_with_flash(&http, &whom, "The claims are saved: the next tokens carry them."))
+    require_step_up(&who, &http, &user_path)?;
+    UserChange::SetClaims(claims).run_as(&who.operator(from), user_path.0, &http.issuer).await?;
+    Ok(redirect_with_flash(&http, &user_path, "The claims are saved: the next tokens carry them."))
 }
 
 pub(super) async fn send_reset(
     State(http): State<Http>,
     from: Caller,
-    whom: UserPath,
+    user_path: UserPath,
     Checked { who, mut form }: Checked<Superuser>,
 ) -> PageResult {
     let delivery = match crate::http::admin::sign_in::text(&mut form, "delivery").as_str() {
@@ -89,18 +89,18 @@ pub(super) async fn send_reset(
         "link" => Delivery::Link,
         _ => return Err(PageError::page(StatusCode::BAD_REQUEST, "That can't be", "A reset is a code or a link.")),
     };
-    SendReset { user: whom.0, delivery, by: who.operator(from) }.run(&http.issuer).await?;
-    Ok(redirect_with_flash(&http, &whom, "The mail is on its way."))
+    SendReset { user: user_path.0, delivery, by: who.operator(from) }.run(&http.issuer).await?;
+    Ok(redirect_with_flash(&http, &user_path, "The mail is on its way."))
 }
 
 pub(super) async fn enable(
     State(http): State<Http>,
     from: Caller,
-    whom: UserPath,
+    user_path: UserPath,
     Checked { who, .. }: Checked<Superuser>,
 ) -> PageResult {
-    UserChange::Enable.run_as(&who.operator(from), whom.0, &http.issuer).await?;
-    Ok(redirect_with_flash(&http, &whom, "The user is enabled and can sign in again."))
+    UserChange::Enable.run_as(&who.operator(from), user_path.0, &http.issuer).await?;
+    Ok(redirect_with_flash(&http, &user_path, "The user is enabled and can sign in again."))
 }
 
 fn admin_path(path: &str) -> AdminPath {
@@ -108,8 +108,8 @@ fn admin_path(path: &str) -> AdminPath {
 }
 
 /// Back to the user's page.
-pub(super) fn redirect_with_flash(http: &Http, whom: &UserPath, word: &str) -> Response {
-    frame::redirect_with_flash(http, &admin_path(&whom.path()), word)
+pub(super) fn redirect_with_flash(http: &Http, user_path: &UserPath, word: &str) -> Response {
+    frame::redirect_with_flash(http, &admin_path(&user_path.path()), word)
 }
 
 /// A user's page.
@@ -176,8 +176,8 @@ impl Page for UserDetailsPage {
         };
         let plain = User { email: None, is_active: false, is_superuser: false, is_staff: false, ..sample() };
         let mut wrong = Self::of(details(plain, vec![], vec![]));
-        "<b>wrong".clone_into(&mut wrong.edit.names.email.wrong);
-        "<b>wrong".clone_into(&mut wrong.claims.rest.wrong);
+        "<b>wrong".clone_into(&mut wrong.edit.names.email.error);
+        "<b>wrong".clone_into(&mut wrong.claims.rest.error);
         vec![Self::of(details(sample(), vec![sessions::sample()], vec![line])), wrong]
     }
 }

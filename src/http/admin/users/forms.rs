@@ -19,14 +19,14 @@ use crate::issuer::users::UserNames;
 #[derive(Clone, Debug, Default)]
 pub struct FormField {
     /// What it holds.
-    pub text: String,
+    pub value: String,
     /// What is wrong with that, as a sentence; empty where nothing is.
-    pub wrong: String,
+    pub error: String,
 }
 
 impl FormField {
     fn of(text: impl Into<String>) -> Self {
-        Self { text: text.into(), wrong: String::new() }
+        Self { value: text.into(), error: String::new() }
     }
 
     fn read(form: &mut JsonBody, name: &str) -> Self {
@@ -35,11 +35,11 @@ impl FormField {
 
     /// Takes what was read, or keeps what is wrong.
     fn check<T>(&mut self, read: Result<T, String>) -> Option<T> {
-        read.map_err(|wrong| self.wrong = wrong).ok()
+        read.map_err(|wrong| self.error = wrong).ok()
     }
 
     fn context(&self) -> Value {
-        context! { text => &self.text, wrong => &self.wrong }
+        context! { value => &self.value, error => &self.error }
     }
 }
 
@@ -60,9 +60,9 @@ impl NameForm {
 
     /// Name and address; None where one of them can't be.
     pub fn parse(&mut self) -> Option<(Username, Option<Email>)> {
-        let username = Username::parse(&self.username.text).map_err(|wrong| field_problem(Field::Username, wrong));
+        let username = Username::parse(&self.username.value).map_err(|wrong| field_problem(Field::Username, wrong));
         let username = self.username.check(username);
-        let email = match self.email.text.trim() {
+        let email = match self.email.value.trim() {
             "" => Ok(None),
             text => Email::parse(text).map(Some).map_err(|wrong| field_problem(Field::Email, wrong)),
         };
@@ -79,9 +79,9 @@ impl NameForm {
         };
         let said = problem(&refusal).unwrap_or_default();
         if about_email {
-            self.email.wrong = said;
+            self.email.error = said;
         } else {
-            self.username.wrong = said;
+            self.username.error = said;
         }
         Ok(())
     }
@@ -123,7 +123,7 @@ impl EditForm {
     pub fn parse(&mut self) -> Option<UserNames> {
         let names = self.names.parse();
         let real = |what: &str, filled: &mut FormField| {
-            let read = RealName::parse(&filled.text).map_err(|wrong| format!("The {what} name {wrong}."));
+            let read = RealName::parse(&filled.value).map_err(|wrong| format!("The {what} name {wrong}."));
             filled.check(read)
         };
         let first = real("first", &mut self.first_name);
@@ -154,7 +154,7 @@ impl ClaimsForm {
     pub fn of(user: &User) -> Self {
         let (roles, rest) = Roles::take(&user.claims);
         let list: Vec<&str> = roles.roles.iter().map(Role::as_str).collect();
-        let rest = if rest.is_empty() { String::new() } else { pretty(&rest) };
+        let rest = if rest.is_empty() { String::new() } else { pretty_json(&rest) };
         Self {
             role: FormField::of(roles.role.as_ref().map_or("", Role::as_str)),
             roles: FormField::of(list.join(", ")),
@@ -170,14 +170,14 @@ impl ClaimsForm {
 
     /// The claims; None where they can't be.
     pub fn parse(&mut self) -> Option<Claims> {
-        let role = match self.role.text.trim() {
+        let role = match self.role.value.trim() {
             "" => Ok(None),
             text => Role::parse(text).map(Some).map_err(|wrong| role_problem("The role", wrong)),
         };
         let role = self.role.check(role);
-        let roles = Roles::parse_list(&self.roles.text).map_err(|wrong| role_problem("Each role", wrong));
+        let roles = Roles::parse_list(&self.roles.value).map_err(|wrong| role_problem("Each role", wrong));
         let roles = self.roles.check(roles);
-        let rest = rest(self.rest.text.trim());
+        let rest = parse_other_claims(self.rest.value.trim());
         let ((role, roles), rest) = role.zip(roles).zip(self.rest.check(rest))?;
         let twice = rest.iter().map(|(name, _)| name.as_str()).find(|name| match *name {
             "role" => role.is_some(),
@@ -185,7 +185,7 @@ impl ClaimsForm {
             _ => false,
         });
         if let Some(name) = twice {
-            self.rest.wrong = format!("The claim {name} has a field of its own above: empty one of the two.");
+            self.rest.error = format!("The claim {name} has a field of its own above: empty one of the two.");
             return None;
         }
         let whole = Roles { role, roles }.put(&rest).map_err(|wrong| claims_problem(&wrong));
@@ -199,7 +199,7 @@ impl ClaimsForm {
 }
 
 /// Reads the other claims. White space between them doesn't count towards their size.
-fn rest(text: &str) -> Result<Claims, String> {
+fn parse_other_claims(text: &str) -> Result<Claims, String> {
     if text.is_empty() {
         return Ok(Claims::default());
     }
@@ -218,7 +218,7 @@ fn claims_problem(wrong: &ClaimsError) -> String {
     sentence(&wrong.to_string())
 }
 
-fn pretty(claims: &Claims) -> String {
+fn pretty_json(claims: &Claims) -> String {
     serde_json::to_string_pretty(claims).unwrap_or_else(|_| claims.to_json())
 }
 
@@ -229,7 +229,7 @@ mod tests {
     fn parse(role: &str, roles: &str, rest: &str) -> Result<String, [String; 3]> {
         let mut form = ClaimsForm { role: FormField::of(role), roles: FormField::of(roles), rest: FormField::of(rest) };
         let claims = form.parse().map(|claims| claims.to_json());
-        claims.ok_or_else(|| [form.role, form.roles, form.rest].map(|filled| filled.wrong))
+        claims.ok_or_else(|| [form.role, form.roles, form.rest].map(|filled| filled.error))
     }
 
     #[test]

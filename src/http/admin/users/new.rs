@@ -55,7 +55,7 @@ impl Page for NewUserPage {
     }
 
     fn samples() -> Vec<Self> {
-        let wrong = FormField { text: "<b>".to_owned(), wrong: "The name is <b>taken</b>.".to_owned() };
+        let wrong = FormField { value: "<b>".to_owned(), error: "The name is <b>taken</b>.".to_owned() };
         vec![Self { form: NameForm::default() }, Self { form: NameForm { username: wrong.clone(), email: wrong } }]
     }
 }

@@ -47,7 +47,7 @@ fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> 
 }
 
 async fn register(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
-    let wire::Registration { username, password, email, named } =
+    let wire::Registration { username, password, email, has_username: named } =
         wire::registration(body, &http.issuer.policy.passwords)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
     let user = register.run(&http.issuer).await.map_err(|refusal| wire::as_sent(refusal, named))?;

@@ -17,8 +17,8 @@ impl IntoResponse for DrfPyjwtErrorBody {
 }
 
 impl From<drf::DrfErrorBody> for DrfPyjwtErrorBody {
-    fn from(words: drf::DrfErrorBody) -> Self {
-        Self(words)
+    fn from(error_body: drf::DrfErrorBody) -> Self {
+        Self(error_body)
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Registration {
     pub password: Password,
     pub email: Email,
     /// Whether the caller chose the name.
-    pub named: bool,
+    pub has_username: bool,
 }
 
 pub struct Credentials {
@@ -48,11 +48,13 @@ pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Regi
     let about: Vec<&str> =
         username.as_ref().map(Username::as_str).into_iter().chain(email.as_ref().map(Email::as_str)).collect();
     if let Some(Err(problem)) = password.as_ref().map(|password| rules.check(password, &about)) {
-        body.wrong(Field::Password, problem);
+        body.add_error(Field::Password, problem);
     }
-    body.checked()?;
-    let (Some(email), Some(password), Some(username)) = (email, password, username) else { return Err(body.refused()) };
-    Ok(Registration { username, password, email, named })
+    body.check()?;
+    let (Some(email), Some(password), Some(username)) = (email, password, username) else {
+        return Err(body.field_errors());
+    };
+    Ok(Registration { username, password, email, has_username: named })
 }
 
 /// Who sent an address alone is told of the address, though it was taken as a name as well.
@@ -66,12 +68,12 @@ pub fn as_sent(refusal: Refusal, named: bool) -> Refusal {
 pub fn credentials(mut body: BodyFields) -> Result<Credentials, DrfErrorBody> {
     let login = body.text("email");
     let password = body.password();
-    let (Some(login), Some(password)) = (login, password) else { return Err(body.refused()) };
+    let (Some(login), Some(password)) = (login, password) else { return Err(body.field_errors()) };
     Ok(Credentials { login: Login::new(&login), password })
 }
 
 pub fn refresh_token(mut body: BodyFields) -> Result<String, DrfErrorBody> {
-    body.text("refresh_token").ok_or_else(|| body.refused())
+    body.text("refresh_token").ok_or_else(|| body.field_errors())
 }
 
 /// PATCH: what is missing stays.
@@ -80,7 +82,7 @@ pub fn change(mut body: BodyFields) -> Result<Change, DrfErrorBody> {
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
     let email = body.optional("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
-    body.checked()?;
+    body.check()?;
     Ok(Change { username, email })
 }
 

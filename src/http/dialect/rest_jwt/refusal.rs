@@ -61,17 +61,17 @@ impl From<Rejection> for RestJwtErrorBody {
 
 impl From<Refusal> for RestJwtErrorBody {
     fn from(refusal: Refusal) -> Self {
-        error_body(refusal, on_the_wire)
+        error_body(refusal, wire_field)
     }
 }
 
 /// A field of `/restore`, by its documented name.
-pub fn restoring(field: Field) -> &'static str {
-    if field == Field::Email { "restoring_email" } else { on_the_wire(field) }
+pub fn restore_field(field: Field) -> &'static str {
+    if field == Field::Email { "restoring_email" } else { wire_field(field) }
 }
 
 /// A field by the name this dialect has for it.
-pub fn on_the_wire(field: Field) -> &'static str {
+pub fn wire_field(field: Field) -> &'static str {
     match field {
         Field::NewPassword => "restoring_password",
         Field::ResetCode => "restoring_token",
@@ -80,7 +80,7 @@ pub fn on_the_wire(field: Field) -> &'static str {
 }
 
 /// A field as the page calls it.
-pub fn on_the_page(field: Field) -> &'static str {
+pub fn page_field(field: Field) -> &'static str {
     match field {
         Field::NewPassword => "the new password",
         Field::ResetCode => "the link",

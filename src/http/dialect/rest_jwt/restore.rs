@@ -63,10 +63,10 @@ pub async fn restore(
 async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
     let again = fields.text_named("restoring_password_again").unwrap_or_default().map(Password::new);
     match wire::restore(fields) {
-        Err(words) => refused(http, words, None),
+        Err(error_body) => refused(http, error_body, None),
         Ok(Restore::Ask { email }) => match ask(email, from).run(&http.issuer).await {
             Ok(()) => show(http, StatusCode::OK, &RestorePage::Sent),
-            Err(refusal) => refused(http, refusal::error_body(refusal, refusal::on_the_page), None),
+            Err(refusal) => refused(http, refusal::error_body(refusal, refusal::page_field), None),
         },
         Ok(Restore::Redeem { token, password }) => {
             if again.is_some_and(|again| again.expose() != password.expose()) {
@@ -77,7 +77,7 @@ async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
                 Err(refusal) => {
                     // A link that is no good stays so; with anything else another try may help.
                     let token = (!matches!(refusal, Refusal::WrongResetCode)).then_some(token);
-                    refused(http, refusal::error_body(refusal, refusal::on_the_page), token)
+                    refused(http, refusal::error_body(refusal, refusal::page_field), token)
                 }
             }
         }
@@ -93,9 +93,9 @@ fn redeem(token: SecretText, password: Password, from: Caller) -> RedeemReset {
 }
 
 /// The page that says why not, with the form to try again if there is a token.
-fn refused(http: &Http, words: RestJwtErrorBody, token: Option<SecretText>) -> Response {
+fn refused(http: &Http, error_body: RestJwtErrorBody, token: Option<SecretText>) -> Response {
     let http = http.clone();
-    words.response(move |status, message| {
+    error_body.response(move |status, message| {
         let problem = sentence(message);
         let page = match &token {
             Some(token) => form(&http, token.expose().to_owned(), Some(problem)),
@@ -111,5 +111,5 @@ fn form(http: &Http, token: String, problem: Option<String>) -> RestorePage {
 }
 
 fn show(http: &Http, status: StatusCode, page: &RestorePage) -> Response {
-    http.pages.show(status, page, &http.issuer.chance)
+    http.pages.show(status, page, &http.issuer.random)
 }

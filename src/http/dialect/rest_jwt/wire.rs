@@ -71,9 +71,9 @@ pub fn presented_token(mut body: JsonBody) -> Result<SecretText, RestJwtErrorBod
 /// Fields by the documented names, or by those the original's code had.
 pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
     let email = match text(&mut body, "restoring_email", Field::Email) {
-        Ok(Some(found)) => Some((found, refusal::restoring as fn(Field) -> &'static str)),
-        Ok(None) => text(&mut body, "email", Field::Email)?.map(|found| (found, refusal::on_the_wire as _)),
-        Err(refused) => return Err(refusal::error_body(refused, refusal::restoring)),
+        Ok(Some(found)) => Some((found, refusal::restore_field as fn(Field) -> &'static str)),
+        Ok(None) => text(&mut body, "email", Field::Email)?.map(|found| (found, refusal::wire_field as _)),
+        Err(refused) => return Err(refusal::error_body(refused, refusal::restore_field)),
     };
     let mut either = |documented, original, field| match text(&mut body, documented, field)? {
         Some(found) => Ok(Some(found)),

@@ -37,7 +37,7 @@ pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, at
     for name in evicted_names(seal, headers, prefix(options), http.issuer.clock.now()) {
         response = set(response, options, name, String::new(), cookie::time::Duration::ZERO);
     }
-    let value = sealed(seal, attempt, &http.issuer.chance);
+    let value = sealed(seal, attempt, &http.issuer.random);
     let seconds = cookie::time::Duration::seconds(ATTEMPT_LIFETIME.as_secs().try_into().unwrap_or(i64::MAX));
     set(response, options, name(options, &attempt.provider, &attempt.state), value, seconds)
 }
@@ -100,7 +100,7 @@ fn set(
 }
 
 /// One thing a line; none of them can hold a line break.
-fn sealed(seal: &Aead, attempt: &SignInAttempt, chance: &Random) -> String {
+fn sealed(seal: &Aead, attempt: &SignInAttempt, random: &Random) -> String {
     let purpose = match attempt.purpose {
         AttemptPurpose::SignIn => String::new(),
         AttemptPurpose::Link { sub, session } => format!("{sub} {session}"),
@@ -108,7 +108,7 @@ fn sealed(seal: &Aead, attempt: &SignInAttempt, chance: &Random) -> String {
     let begun_at = attempt.begun_at.unix().to_string();
     let lines = [attempt.state.expose(), attempt.nonce.expose(), attempt.verifier.expose(), &begun_at, &purpose];
     let text = Zeroizing::new(lines.join("\n"));
-    URL_SAFE_NO_PAD.encode(seal.seal(&authenticated(&attempt.provider), text.as_bytes(), chance))
+    URL_SAFE_NO_PAD.encode(seal.seal(&authenticated(&attempt.provider), text.as_bytes(), random))
 }
 
 fn opened(seal: &Aead, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {

@@ -39,7 +39,7 @@ enum FlowPurpose {
 pub async fn page(State(http): State<Http>) -> Response {
     let offered = http.issuer.providers.offered();
     let providers = offered.map(|provider| (path(&http, provider.name()), provider.label().to_owned())).collect();
-    http.pages.show(StatusCode::OK, &SocialPage::Offered { providers }, &http.issuer.chance)
+    http.pages.show(StatusCode::OK, &SocialPage::Offered { providers }, &http.issuer.random)
 }
 
 /// To the provider, to sign in.
@@ -154,15 +154,15 @@ fn refused(
     http: &Http,
     headers: &HeaderMap,
     provider: &ProviderName,
-    errand: FlowPurpose,
+    purpose: FlowPurpose,
     refusal: Refusal,
 ) -> Response {
-    refusal_response(http, headers, retry_action(http, provider, errand, &refusal), refusal.into())
+    refusal_response(http, headers, retry_action(http, provider, purpose, &refusal), refusal.into())
 }
 
 /// How somebody who was refused goes on. Whoever is signed in is not led to sign in.
-fn retry_action(http: &Http, provider: &ProviderName, errand: FlowPurpose, refusal: &Refusal) -> RetryAction {
-    match errand {
+fn retry_action(http: &Http, provider: &ProviderName, purpose: FlowPurpose, refusal: &Refusal) -> RetryAction {
+    match purpose {
         _ if matches!(refusal, Refusal::NotSignedIn(_)) => RetryAction::Link(list(http)),
         FlowPurpose::SignIn if is_retryable(refusal) => RetryAction::Link(path(http, provider)),
         FlowPurpose::SignIn => RetryAction::Link(list(http)),
@@ -176,14 +176,14 @@ fn back_action(http: &Http) -> RetryAction {
 }
 
 /// The refusal: a page for people, with a way to go on; JSON for programs.
-fn refusal_response(http: &Http, headers: &HeaderMap, again: RetryAction, words: RestSocialErrorBody) -> Response {
+fn refusal_response(http: &Http, headers: &HeaderMap, again: RetryAction, error_body: RestSocialErrorBody) -> Response {
     if !wants_page(headers) {
-        return words.into_response();
+        return error_body.into_response();
     }
     let http = http.clone();
-    words.response(move |status, message| {
+    error_body.response(move |status, message| {
         let page = SocialPage::Refused { problem: sentence(message), again: again.clone() };
-        http.pages.show(status, &page, &http.issuer.chance)
+        http.pages.show(status, &page, &http.issuer.random)
     })
 }
 

@@ -18,7 +18,7 @@ use crate::http::{Http, reply};
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::social::accounts::{ProviderTokens, accounts, provider_tokens};
 use crate::issuer::social::refresh::RefreshProvider;
-use crate::issuer::social::sign_out::SignOutSocially;
+use crate::issuer::social::sign_out::SignOutWithProvider;
 use crate::issuer::social::unlink::UnlinkAccount;
 use crate::issuer::{Caller, Refusal, SignedIn};
 use crate::social::Providers;
@@ -82,7 +82,7 @@ async fn signed_in(http: &Http, token: BearerResult) -> Result<SignedIn, RestSoc
 async fn sign_out(State(http): State<Http>, from: Caller, token: BearerResult) -> HandlerResult<RestSocialErrorBody> {
     let token = token?.token;
     match (Authenticate { token: token.as_deref() }).run(&http.issuer).await {
-        Ok(who) => SignOutSocially { from }.run(&who, &http.issuer).await?,
+        Ok(who) => SignOutWithProvider { from }.run(&who, &http.issuer).await?,
         Err(Refusal::NotSignedIn(_)) => {}
         Err(refusal) => return Err(refusal.into()),
     }
@@ -99,8 +99,10 @@ async fn refresh(
     match refreshed(&http, from, provider, token).await {
         Ok(()) => Ok(wire::status(StatusCode::OK, "refreshed")),
         // The original says nothing to strangers.
-        Err(words) if words.status == StatusCode::UNAUTHORIZED => Err(RestSocialErrorBody::new(words.status, "")),
-        Err(words) => Err(words),
+        Err(error_body) if error_body.status == StatusCode::UNAUTHORIZED => {
+            Err(RestSocialErrorBody::new(error_body.status, ""))
+        }
+        Err(error_body) => Err(error_body),
     }
 }
 
@@ -117,14 +119,14 @@ async fn refreshed(
 async fn token(State(http): State<Http>, token: BearerResult) -> Response {
     match held_tokens(&http, token).await {
         Ok(tokens) => wire::token_response("token", tokens.access.as_ref()),
-        Err(words) => words.response(|status, _| wire::no_token_response("token", status)),
+        Err(error_body) => error_body.response(|status, _| wire::no_token_response("token", status)),
     }
 }
 
 async fn refresh_token(State(http): State<Http>, token: BearerResult) -> Response {
     match held_tokens(&http, token).await {
         Ok(tokens) => wire::token_response("refresh_token", tokens.refresh.as_ref()),
-        Err(words) => words.response(|status, _| wire::no_token_response("refresh_token", status)),
+        Err(error_body) => error_body.response(|status, _| wire::no_token_response("refresh_token", status)),
     }
 }
 
@@ -136,7 +138,7 @@ async fn held_tokens(http: &Http, token: BearerResult) -> Result<ProviderTokens,
 async fn opened_by(State(http): State<Http>, token: BearerResult) -> Response {
     match signed_in(&http, token).await {
         Ok(who) => wire::opened_by(who.session().provider.as_ref()),
-        Err(words) => words.response(|status, _| wire::opened_by_unknown(status)),
+        Err(error_body) => error_body.response(|status, _| wire::opened_by_unknown(status)),
     }
 }
 

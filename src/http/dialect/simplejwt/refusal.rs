@@ -17,8 +17,8 @@ impl IntoResponse for SimpleJwtErrorBody {
 }
 
 impl From<drf::DrfErrorBody> for SimpleJwtErrorBody {
-    fn from(words: drf::DrfErrorBody) -> Self {
-        Self(words)
+    fn from(error_body: drf::DrfErrorBody) -> Self {
+        Self(error_body)
     }
 }
 

@@ -19,12 +19,12 @@ pub struct Credentials {
 pub fn credentials(mut body: BodyFields) -> Result<Credentials, DrfErrorBody> {
     let login = body.text("username");
     let password = body.password();
-    let (Some(login), Some(password)) = (login, password) else { return Err(body.refused()) };
+    let (Some(login), Some(password)) = (login, password) else { return Err(body.field_errors()) };
     Ok(Credentials { login: Login::new(&login), password })
 }
 
 pub fn token(mut body: BodyFields, name: &'static str) -> Result<String, DrfErrorBody> {
-    body.text(name).ok_or_else(|| body.refused())
+    body.text(name).ok_or_else(|| body.field_errors())
 }
 
 pub fn pair(refresh: &SecretText, access: &AccessToken) -> Response {

@@ -1,0 +1,78 @@
+//! The outbox: e-mails are claimed, sent, retried, given up and removed.
+
+use std::time::Duration;
+
+use super::{at, read, write};
+use crate::domain::mail_item::{MailId, NewMail, SealedMail};
+use crate::store::Store;
+
+const LEASE: Duration = Duration::from_mins(1);
+
+fn mail(byte: u8, created: i64) -> NewMail {
+    NewMail { template: "reset_code", sealed: SealedMail(vec![byte; 3]), created_at: at(created) }
+}
+
+async fn queue(store: &Store, byte: u8, created: i64) -> MailId {
+    write(store, move |tx| tx.queue_mail(&mail(byte, created))).await
+}
+
+/// Which are given out, by id, with the attempts made before.
+async fn claim(store: &Store, now: i64, limit: u32) -> Vec<(MailId, u32)> {
+    let mails = write(store, move |tx| tx.claim_mails(at(now), LEASE, limit)).await;
+    mails.iter().map(|mail| (mail.id, mail.attempts)).collect()
+}
+
+async fn waiting(store: &Store) -> u64 {
+    read(store, |tx| tx.mails_waiting()).await
+}
+
+pub(crate) async fn an_email_is_claimed_once(store: &Store) {
+    let second = queue(store, 2, 110).await;
+    let first = queue(store, 1, 100).await;
+    assert_eq!(claim(store, 99, 9).await, []);
+    let given = write(store, |tx| tx.claim_mails(at(120), LEASE, 1)).await;
+    assert_eq!((given.len(), given[0].id, given[0].template.as_str()), (1, first, "reset_code"));
+    assert_eq!((&given[0].sealed, given[0].created_at), (&SealedMail(vec![1; 3]), at(100)));
+    assert_eq!(claim(store, 120, 9).await, [(second, 0)], "what is taken is nobody else's");
+    assert_eq!(waiting(store).await, 2);
+    write(store, move |tx| tx.mail_sent(first, at(121))).await;
+    // A second taker that was late must not bring it back.
+    write(store, move |tx| tx.mail_failed(first, Some(at(130)), "late")).await;
+    assert_eq!(waiting(store).await, 1);
+    assert_eq!(claim(store, 9999, 9).await, [(second, 0)]);
+}
+
+pub(crate) async fn an_email_is_retried_or_given_up(store: &Store) {
+    let one = queue(store, 1, 100).await;
+    let two = queue(store, 2, 100).await;
+    assert_eq!(claim(store, 100, 9).await, [(one, 0), (two, 0)]);
+    write(store, move |tx| {
+        tx.mail_failed(one, Some(at(130)), &"é".repeat(10_000))?;
+        tx.mail_failed(two, None, "no such mailbox")
+    })
+    .await;
+    assert_eq!(claim(store, 129, 9).await, []);
+    assert_eq!(claim(store, 130, 9).await, [(one, 1)]);
+    assert_eq!(waiting(store).await, 1, "what was given up waits no longer");
+}
+
+pub(crate) async fn finished_emails_are_removed(store: &Store) {
+    let one = queue(store, 1, 100).await;
+    let two = queue(store, 2, 101).await;
+    let three = queue(store, 3, 100).await;
+    write(store, move |tx| {
+        tx.mail_sent(one, at(200))?;
+        tx.mail_failed(two, None, "no such mailbox")
+    })
+    .await;
+    let cleanup = move |before| write(store, move |tx| tx.cleanup_mails(at(before), 9));
+    assert_eq!((cleanup(100).await, cleanup(101).await, cleanup(9999).await), (0, 1, 1));
+    assert_eq!(claim(store, 9999, 9).await, [(three, 0)], "what waits is never swept");
+}
+
+pub(crate) async fn an_expired_lease_is_due(store: &Store) {
+    let one = queue(store, 1, 100).await;
+    assert_eq!(claim(store, 100, 9).await, [(one, 0)]);
+    assert_eq!(claim(store, 159, 9).await, []);
+    assert_eq!(claim(store, 160, 9).await, [(one, 0)]);
+}
