@@ -74,7 +74,7 @@ pub struct LimitReached {
     pub retry_after: Duration,
 }
 
-/// A try that was let through. Dropped, it leaves no trace; [`Try::count`] keeps it counted.
+/// A try that was let through. Dropped, it leaves no trace; [`Attempt::count`] keeps it counted.
 #[derive(Debug)]
 #[must_use = "a try that fails is to be counted"]
 pub struct Attempt<'t> {

@@ -40,26 +40,30 @@ pub struct Aead {
 
 impl Aead {
     /// The seal for one use.
-    pub fn new(keys: &DerivedKeys, purpose: Use) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, &*keys.key(purpose)).expect("an AES-256 key has 32 bytes");
-        let [a, b, c, d] = keys.key_id(purpose);
+    pub fn new(keys: &DerivedKeys, key_use: Use) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM, &*keys.key(key_use)).expect("an AES-256 key has 32 bytes");
+        let [a, b, c, d] = keys.key_id(key_use);
         Self { key: LessSafeKey::new(key), header: [VERSION, a, b, c, d] }
     }
 
     /// Seals `plain` for a purpose, which must be given again to open it.
-    pub fn seal(&self, purpose: &[u8], plain: &[u8], random: &Random) -> Vec<u8> {
+    pub fn seal(&self, associated_data: &[u8], plain: &[u8], random: &Random) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random.bytes();
         // In place, in a buffer that is never grown: no copy of the plain text is left behind.
         let mut body = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
         body.extend_from_slice(plain);
         self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), self.authenticated(purpose), &mut body)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                self.authenticated(associated_data),
+                &mut body,
+            )
             .expect("AES-256-GCM seals anything that fits in memory");
         [self.header.as_slice(), nonce.as_slice(), body.as_slice()].concat()
     }
 
-    /// Opens what [`Seal::seal`] made for the same purpose.
-    pub fn open(&self, purpose: &[u8], sealed: &[u8]) -> Result<SecretBytes, UnsealError> {
+    /// Opens what [`Aead::seal`] made for the same purpose.
+    pub fn open(&self, associated_data: &[u8], sealed: &[u8]) -> Result<SecretBytes, UnsealError> {
         let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>().ok_or(UnsealError::Unknown)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(UnsealError::Unknown)?;
         if header[0] != VERSION {
@@ -71,15 +75,15 @@ impl Aead {
         let mut body = body.to_vec();
         let plain_len = self
             .key
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), self.authenticated(purpose), &mut body)
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), self.authenticated(associated_data), &mut body)
             .map_err(|_| UnsealError::Altered)?
             .len();
         body.truncate(plain_len);
         Ok(SecretBytes::new(body))
     }
 
-    fn authenticated(&self, purpose: &[u8]) -> Aad<Vec<u8>> {
-        Aad::from([self.header.as_slice(), purpose].concat())
+    fn authenticated(&self, associated_data: &[u8]) -> Aad<Vec<u8>> {
+        Aad::from([self.header.as_slice(), associated_data].concat())
     }
 }
 
@@ -99,8 +103,8 @@ mod tests {
         Aead::new(&DerivedKeys::new(&[secret; 32]), Use::MailSeal)
     }
 
-    fn opened(seal: &Aead, purpose: &[u8], sealed: &[u8]) -> Result<Vec<u8>, UnsealError> {
-        seal.open(purpose, sealed).map(|plain| plain.expose().to_vec())
+    fn opened(seal: &Aead, associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, UnsealError> {
+        seal.open(associated_data, sealed).map(|plain| plain.expose().to_vec())
     }
 
     #[test]

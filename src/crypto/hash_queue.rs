@@ -45,7 +45,7 @@ impl HashQueue {
         self.admit(ahead).map(|()| slot)
     }
 
-    /// Whether [`Line::join`] would find a place now; the refusal is the same.
+    /// Whether [`HashQueue::enter`] would find a place now; the refusal is the same.
     pub(super) fn check_capacity(&self) -> Result<(), Duration> {
         self.admit(self.inside.load(Ordering::Relaxed))
     }

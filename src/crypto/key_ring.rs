@@ -224,7 +224,7 @@ impl KeyRing {
         found.map(|(_, signer)| signer)
     }
 
-    /// What verifies tokens that name `kid`: any key of the ring but a revoked one. Ask [`Verifier::published`] too,
+    /// What verifies tokens that name `kid`: any key of the ring but a revoked one. Ask [`Verifier::is_published`] too,
     /// unless the token is a refresh token of ours.
     pub fn verifier(&self, kid: &str, now: Timestamp) -> Option<&Verifier> {
         self.verifiers.get(kid).filter(|verifier| verifier.key.state(now) != KeyState::Revoked)
@@ -266,7 +266,7 @@ impl KeyRing {
         &self.warnings
     }
 
-    /// Which `ring.json` this is; compare with `KeyDir::stamp` to see whether it has changed.
+    /// Which `ring.json` this is; compare with `KeyDir::version` to see whether it has changed.
     pub fn version(&self) -> RingVersion {
         self.version
     }

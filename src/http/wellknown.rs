@@ -141,12 +141,12 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
 }
 
 /// So that an operator sees which verifiers have a new key.
-fn record_fetch(http: &Http, request: &Request, set: u64) {
+fn record_fetch(http: &Http, request: &Request, jwks_id: u64) {
     let address = caller::of(request.extensions(), request.headers(), &http.options);
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let network = prefix(address);
     let at = http.issuer.clock.now();
-    http.issuer.jwks_clients.record(&JwksFetch { network, address, agent, set, at });
+    http.issuer.jwks_clients.record(&JwksFetch { network, address, agent, jwks_id, at });
 }
 
 /// Any page may read the keys, with a header like `If-None-Match`, too, before which browsers ask.

@@ -22,7 +22,7 @@ pub async fn find(issuer: &Issuer, name: &str) -> Result<Option<User>, Refusal> 
 /// An operator's change to a user.
 #[derive(Debug)]
 pub enum UserChange {
-    /// Ends all sessions and lets nobody in until [`Change::Enable`].
+    /// Ends all sessions and lets nobody in until [`UserChange::Enable`].
     Disable,
     /// Lets the user in again.
     Enable,

@@ -96,7 +96,7 @@ impl WebClient {
         Err(step.refused(&code))
     }
 
-    /// Like [`Web::fetch`], for one JSON object.
+    /// Like [`WebClient::fetch`], for one JSON object.
     pub(super) async fn fetch_object(
         &self,
         step: ProviderStep<'_>,

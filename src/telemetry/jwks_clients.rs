@@ -36,7 +36,7 @@ pub struct JwksFetch<'a> {
     /// Its `User-Agent`; what is no visible ASCII counts as none.
     pub agent: &'a str,
     /// Which set it has now.
-    pub set: u64,
+    pub jwks_id: u64,
     /// When.
     pub at: Timestamp,
 }
@@ -55,7 +55,7 @@ pub struct ListedJwksClient {
     /// How often it came.
     pub fetches: u64,
     /// The set it last got; compare with the ring's.
-    pub set: u64,
+    pub jwks_id: u64,
 }
 
 #[derive(Debug)]
@@ -65,7 +65,7 @@ struct JwksClient {
     first: Timestamp,
     last: AtomicI64,
     fetches: AtomicU64,
-    set: AtomicU64,
+    jwks_id: AtomicU64,
 }
 
 impl JwksClient {
@@ -76,7 +76,7 @@ impl JwksClient {
             first: fetch.at,
             last: AtomicI64::new(fetch.at.unix()),
             fetches: AtomicU64::new(1),
-            set: AtomicU64::new(fetch.set),
+            jwks_id: AtomicU64::new(fetch.jwks_id),
         }
     }
 
@@ -86,7 +86,7 @@ impl JwksClient {
 
     fn update(&self, fetch: &JwksFetch<'_>) {
         self.last.store(fetch.at.unix(), Relaxed);
-        self.set.store(fetch.set, Relaxed);
+        self.jwks_id.store(fetch.jwks_id, Relaxed);
         self.fetches.fetch_add(1, Relaxed);
     }
 
@@ -106,7 +106,7 @@ impl JwksClient {
             first: self.first,
             last: self.last(),
             fetches: self.fetches.load(Relaxed),
-            set: self.set.load(Relaxed),
+            jwks_id: self.jwks_id.load(Relaxed),
         }
     }
 }
@@ -215,7 +215,7 @@ mod tests {
 
     fn fetch(address: u32, agent: &str, at: i64) -> JwksFetch<'_> {
         let address = IpAddr::V4(address.into());
-        JwksFetch { network: address, address, agent, set: 1, at: Timestamp::from_unix(at) }
+        JwksFetch { network: address, address, agent, jwks_id: 1, at: Timestamp::from_unix(at) }
     }
 
     fn is_listed(clients: &JwksClients, address: u32, agent: &str) -> bool {
@@ -227,7 +227,7 @@ mod tests {
     fn a_jwks_client_is_identified_by_address_and_agent() {
         let clients = JwksClients::default();
         clients.record(&fetch(1, VERIFIER, 100));
-        clients.record(&JwksFetch { set: 2, ..fetch(1, VERIFIER, 400) });
+        clients.record(&JwksFetch { jwks_id: 2, ..fetch(1, VERIFIER, 400) });
         clients.record(&fetch(1, "curl/8", 200));
         let listed = clients.list();
         assert_eq!(listed.len(), 2);
@@ -236,7 +236,7 @@ mod tests {
         let address = IpAddr::V4(1.into());
         assert_eq!(
             listed[0],
-            ListedJwksClient { address, agent: VERIFIER.to_owned(), first, last, fetches: 2, set: 2 }
+            ListedJwksClient { address, agent: VERIFIER.to_owned(), first, last, fetches: 2, jwks_id: 2 }
         );
         assert_eq!(listed[1].agent, "curl/8");
     }

@@ -132,7 +132,7 @@ async fn jwks_clients_and_their_version_are_recorded() {
     let after = server.issuer.ring().jwks().version;
     fetch("192.0.2.2", "jose/6").await;
     let seen = server.issuer.jwks_clients.list();
-    let told = seen.iter().map(|who| (who.address.to_string(), who.agent.as_str(), who.fetches, who.set));
+    let told = seen.iter().map(|who| (who.address.to_string(), who.agent.as_str(), who.fetches, who.jwks_id));
     let one = "192.0.2.1".to_owned();
     let two = "192.0.2.2".to_owned();
     assert_eq!(told.collect::<Vec<_>>(), [(two, "jose/6", 2, after), (one, "PyJWT/2.15", 1, before)]);

@@ -66,14 +66,14 @@ async fn page(State(http): State<Http>, who: Superuser) -> PageResult {
 fn jwks_clients(issuer: &Issuer) -> Vec<JwksClientRow> {
     let present = issuer.ring().jwks().version;
     let mut seen = issuer.jwks_clients.list();
-    seen.sort_by_key(|seen| (seen.set == present, std::cmp::Reverse(seen.last)));
+    seen.sort_by_key(|seen| (seen.jwks_id == present, std::cmp::Reverse(seen.last)));
     let verifier = |seen: crate::telemetry::jwks_clients::ListedJwksClient| JwksClientRow {
         address: seen.address.to_string(),
         agent: seen.agent,
         first: seen.first,
         last: seen.last,
         fetches: seen.fetches,
-        is_up_to_date: seen.set == present,
+        is_up_to_date: seen.jwks_id == present,
     };
     seen.into_iter().map(verifier).collect()
 }

@@ -1,5 +1,5 @@
-//! Saying no in the zone: each refusal becomes a page that looks like the others. A handler returns a [`Trouble`] by `?`;
-//! [`super::dress`] renders it, for only there is everything at hand.
+//! Saying no in the zone: each refusal becomes a page that looks like the others. A handler returns a [`PageError`] by `?`;
+//! [`super::finish_response`] renders it, for only there is everything at hand.
 
 use std::sync::Arc;
 use std::time::Duration;

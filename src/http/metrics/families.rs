@@ -133,7 +133,7 @@ fn verifiers(text: &mut Exposition, issuer: &Issuer) {
     let recent = || seen.iter().filter(|who| now.since(who.last) < GONE);
     let name = "countersign_jwks_verifiers";
     text.family(name, MetricKind::Gauge, "Who fetched the key set within a day, by whether they have the present one.");
-    let current = recent().filter(|who| who.set == set).count();
+    let current = recent().filter(|who| who.jwks_id == set).count();
     text.sample(name, &[("set", "current")], current);
     text.sample(name, &[("set", "outdated")], recent().count() - current);
     let help = "Fetches of the key set by whom no note was made, for there were too many.";

@@ -166,7 +166,7 @@ mod tests {
         every_sample_is_harmless::<social::SocialPage>();
     }
 
-    /// Every template of the admin zone is one that [`sections::try_out`] renders, in every frame and with every sample.
+    /// Every template of the admin zone is one that [`sections::render_samples`] renders, in every frame and with every sample.
     #[test]
     fn admin_templates_contain_no_script_or_inline_style() {
         for (name, source) in sections::TEMPLATES {

@@ -67,7 +67,7 @@ pub struct Server {
     pub router: Router,
     /// How TLS is spoken; None: not at all.
     pub tls: Option<Tls>,
-    /// How many may be connected at once (see [`room`]).
+    /// How many may be connected at once (see [`fd_limit`]).
     pub max_connections: usize,
 }
 

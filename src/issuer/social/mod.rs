@@ -1,7 +1,7 @@
 //! Signing in at a provider, and what follows from it: linking, unlinking, the provider's tokens. One verb a file.
 //!
 //! A provider's word proves who somebody is at the provider, and no more: whose account that opens here is decided by
-//! [`crate::domain::social::opening`]. Nothing is written before the provider has answered, and then all at once.
+//! [`crate::domain::social::decide_link`]. Nothing is written before the provider has answered, and then all at once.
 
 pub mod accounts;
 pub mod begin;

@@ -34,7 +34,7 @@ impl FaultFixture {
         Connection::open(self.folder.path().join("test.db")).unwrap()
     }
 
-    /// A write that shows in [`Bench::marks`] if it was kept.
+    /// A write that shows in [`FaultFixture::marks`] if it was kept.
     async fn mark(&self, at: i64) -> Result<(), StoreError> {
         self.database.write(move |tx| tx.start_run(Timestamp::from_unix(at)).map(drop)).await
     }

@@ -112,7 +112,7 @@ impl Writer {
         Ok(Self { queue, refusals })
     }
 
-    /// Runs a write; `alone` as [`Job::alone`] says.
+    /// Runs a write; `has_savepoint` as [`WriteJob::has_savepoint`] says.
     pub(super) async fn write<T, E>(
         &self,
         alone: bool,

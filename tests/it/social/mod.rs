@@ -37,14 +37,14 @@ impl SocialFixture {
         Self::with("").await
     }
 
-    /// As [`Stage::set`], with further settings of the top level.
+    /// As [`SocialFixture::set`], with further settings of the top level.
     async fn with(settings: &str) -> Option<Self> {
         let provider = IdentityProvider::start()?;
         let server = TestServer::with(&format!("{settings}\n{}", provider.settings())).await;
         Some(Self { provider, server })
     }
 
-    /// As [`Stage::set`], with a user `anna` of a password, whose address is `anna@example.com`.
+    /// As [`SocialFixture::set`], with a user `anna` of a password, whose address is `anna@example.com`.
     async fn with_anna() -> Option<Self> {
         let stage = Self::set().await?;
         stage.server.register("anna").await;
@@ -76,13 +76,13 @@ impl SocialFixture {
         self.sign_in_at_provider(browser, &start, login).await
     }
 
-    /// As [`Stage::callback`], and what the server says to it.
+    /// As [`SocialFixture::callback`], and what the server says to it.
     async fn finish_callback(&self, browser: &Browser, provider: &str, login: &str) -> ServerResponse {
         let callback = self.callback(browser, provider, login).await;
         browser.get(&callback).await
     }
 
-    /// As [`Stage::comes_back`], where it works. The token in the cookie.
+    /// As [`SocialFixture::finish_callback`], where it works. The token in the cookie.
     async fn sign_in(&self, browser: &Browser, provider: &str, login: &str) -> String {
         let answer = self.finish_callback(browser, provider, login).await;
         assert_eq!(location(&answer), WELCOME, "{answer:#?}");

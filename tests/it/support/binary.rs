@@ -35,7 +35,7 @@ impl CommandOutput {
         &self.stdout
     }
 
-    /// As [`Ran::is`] with 0, read as JSON.
+    /// As [`CommandOutput::is`] with 0, read as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(self.is(0)).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
@@ -119,12 +119,12 @@ impl TestFolder {
         key["kid"].as_str().unwrap().to_owned()
     }
 
-    /// As [`Folder::serve`], by a line of shell that runs `"$0" "$@"`.
+    /// As [`TestFolder::serve`], by a line of shell that runs `"$0" "$@"`.
     pub async fn serve_by(&self, line: &str) -> Binary {
         self.begin_by(line).await.ready().await
     }
 
-    /// As [`Folder::serve_by`], of a server that need not be ready.
+    /// As [`TestFolder::serve_by`], of a server that need not be ready.
     pub async fn begin_by(&self, line: &str) -> Binary {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", line, env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);

@@ -109,7 +109,7 @@ impl TestServer {
         self.folder.as_ref().unwrap().path().join(name)
     }
 
-    /// A request, to be sent by [`Answer::to`].
+    /// A request, to be sent by [`ServerResponse::send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
     }

@@ -1,4 +1,4 @@
-//! Users: finding them, and what a superuser may do with one. What can't be undone has a page of its own ([`deed`]) that
+//! Users: finding them, and what a superuser may do with one. What can't be undone has a page of its own ([`confirm`]) that
 //! says what follows from it, and is done by whoever gave the password just now.
 
 use std::collections::HashMap;
