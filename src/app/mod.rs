@@ -283,7 +283,7 @@ pub async fn serve(
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
-    let mut told = stop.clone();
+    let mut stop_signal = stop.clone();
     let whole = async {
         server.run(listener, stop).await.context("serving")?;
         end_jobs.send_replace(true);
@@ -291,7 +291,7 @@ pub async fn serve(
         Ok(())
     };
     let too_long = async {
-        jobs::stopped(&mut told).await;
+        jobs::stopped(&mut stop_signal).await;
         tokio::time::sleep(STOP).await;
     };
     tokio::select! {

@@ -48,9 +48,9 @@ mod tests {
         assert_eq!(account.password.expose(), "hunter2hunter2");
         assert!(admin("").unwrap().is_none());
         for part in whole.lines() {
-            let said = admin(part).unwrap_err();
-            assert!(said.contains("set admin.username, admin.email and admin.password"), "{said}");
-            assert!(!said.contains("hunter2"), "{said}");
+            let error = admin(part).unwrap_err();
+            assert!(error.contains("set admin.username, admin.email and admin.password"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
         assert!(admin("username = ' '").unwrap_err().contains("must not be empty"));
     }

@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn smtp_user_and_password_require_each_other() {
-        let said = email("password = 'hunter2'").unwrap_err();
-        assert!(said.contains("set both email.username and email.password") && !said.contains("hunter2"), "{said}");
+        let error = email("password = 'hunter2'").unwrap_err();
+        assert!(error.contains("set both email.username and email.password") && !error.contains("hunter2"), "{error}");
         assert!(email("username = 'me'").unwrap_err().contains("email.username = \"me\""));
     }
 

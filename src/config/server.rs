@@ -210,12 +210,12 @@ mod tests {
     #[test]
     fn server_listen_must_be_an_address() {
         for listen in ["localhost:8080", ":8080", "8080", "127.0.0.1", "127.0.0.1:99999"] {
-            let said = mistake(&format!("[server]\nlisten = '{listen}'"));
+            let error = mistake(&format!("[server]\nlisten = '{listen}'"));
             assert!(
-                said.contains(&format!(
+                error.contains(&format!(
                     "server.listen = \"{listen}\" (test.toml, line 2): use an IP address and a port"
                 )),
-                "{said}"
+                "{error}"
             );
         }
     }
@@ -260,8 +260,8 @@ mod tests {
         for text in ["sqlite:", "sqlite://", "sqlite::memory:", "sqlite:c.db?mode=ro", "c.db", ""] {
             assert!(database_url(text).is_err(), "{text}");
         }
-        let said = mistake("database.url = 'postgres://me:hunter2@db/countersign'");
-        assert!(said.contains("postgres://…@db") && !said.contains("hunter2"), "{said}");
+        let error = mistake("database.url = 'postgres://me:hunter2@db/countersign'");
+        assert!(error.contains("postgres://…@db") && !error.contains("hunter2"), "{error}");
         let moved = Config::from_toml("data_dir = '/srv/c'").unwrap();
         assert_eq!(moved.database.url, DatabaseUrl::Sqlite("/srv/c/countersign.db".into()));
     }

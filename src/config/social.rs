@@ -206,12 +206,12 @@ mod tests {
 
     #[test]
     fn an_incomplete_provider_is_rejected() {
-        let said = social("social.google.client_secret = 'hunter2'").unwrap_err();
-        assert!(said.contains("set both, or neither") && !said.contains("hunter2"), "{said}");
+        let error = social("social.google.client_secret = 'hunter2'").unwrap_err();
+        assert!(error.contains("set both, or neither") && !error.contains("hunter2"), "{error}");
         assert!(social("social.google.client_id = 'id'").is_err());
         for toml in ["issuer = 'https://e.com'", "client_id = 'id'", "client_secret = 'hunter2'"] {
-            let said = social(&format!("[social.oidc.corp]\n{toml}")).unwrap_err();
-            assert!(said.contains("a provider needs issuer and client_id") && !said.contains("hunter2"), "{said}");
+            let error = social(&format!("[social.oidc.corp]\n{toml}")).unwrap_err();
+            assert!(error.contains("a provider needs issuer and client_id") && !error.contains("hunter2"), "{error}");
         }
     }
 
@@ -242,8 +242,8 @@ mod tests {
         assert!(social("social.google.token_url = 'google.com'").unwrap_err().contains("use a whole URL"));
         for section in ["[social.google]\nclient_secret = 'pw'", "[social.oidc.corp]"] {
             let toml = format!("{section}\nclient_id = 'id'\nissuer = 'https://e.com/realm?x=1'");
-            let said = social(&toml).unwrap_err();
-            assert!(said.contains("an issuer has no query"), "{said}");
+            let error = social(&toml).unwrap_err();
+            assert!(error.contains("an issuer has no query"), "{error}");
         }
         assert!(scope("openid email").is_err() && scope("").is_err() && scope("https://e.com/s").is_ok());
     }

@@ -22,8 +22,8 @@ fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
 
 fn load(folder: &TempDir, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, String> {
     let from = ConfigSources { file: None, environment: pairs(environment), flags: pairs(flags) };
-    let said = |e: ConfigError| e.to_string().replace(&format!("{}/", folder.path().display()), "");
-    Config::load_beside(&folder.path().join(DEFAULT_FILE), from).map_err(said)
+    let error = |e: ConfigError| e.to_string().replace(&format!("{}/", folder.path().display()), "");
+    Config::load_beside(&folder.path().join(DEFAULT_FILE), from).map_err(error)
 }
 
 fn from_environment(environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -98,11 +98,11 @@ fn a_secret_may_be_in_a_file() {
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is not UTF-8 text"));
     fs::remove_file(&file).unwrap();
-    let said = load(&folder, &[variable], &[]).unwrap_err();
+    let error = load(&folder, &[variable], &[]).unwrap_err();
     assert!(
-        said.contains("keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE_FILE): reading \"")
-            && said.contains("No such file"),
-        "{said}"
+        error.contains("keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE_FILE): reading \"")
+            && error.contains("No such file"),
+        "{error}"
     );
 }
 
@@ -113,8 +113,8 @@ fn only_secrets_accept_a_file_variable() {
     let ca = ("COUNTERSIGN_EMAIL__CA_FILE", "ca.pem");
     let config = load(&folder, &[ca, ("COUNTERSIGN_EMAIL__HOST", "h")], &[]).unwrap();
     assert_eq!(config.email.smtp.unwrap().ca_file, Some("ca.pem".into()));
-    let said = from_environment(&[("COUNTERSIGN_TLS__KEY_FILE", "k.pem")]).unwrap_err();
-    assert!(said.contains("COUNTERSIGN_TLS__KEY_FILE: is no setting; the nearest is COUNTERSIGN_TLS__KEY"), "{said}");
+    let error = from_environment(&[("COUNTERSIGN_TLS__KEY_FILE", "k.pem")]).unwrap_err();
+    assert!(error.contains("COUNTERSIGN_TLS__KEY_FILE: is no setting; the nearest is COUNTERSIGN_TLS__KEY"), "{error}");
     assert!(
         Config::from_toml("keys.passphrase_file = 'x'").unwrap_err().to_string().contains("nearest is keys.passphrase")
     );
@@ -125,8 +125,8 @@ fn only_secrets_accept_a_file_variable() {
 #[test]
 fn a_named_settings_file_must_exist_and_the_default_may_be_missing() {
     let file = Some(PathBuf::from("/nowhere/c.toml"));
-    let said = Config::load(ConfigSources { file, environment: None, flags: vec![] }).unwrap_err().to_string();
-    assert!(said.starts_with("reading the settings: /nowhere/c.toml: cannot be read: No such file"), "{said}");
+    let error = Config::load(ConfigSources { file, environment: None, flags: vec![] }).unwrap_err().to_string();
+    assert!(error.starts_with("reading the settings: /nowhere/c.toml: cannot be read: No such file"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     assert!(load(&folder, &[], &[]).is_ok());
     fs::create_dir(folder.path().join(DEFAULT_FILE)).unwrap();
@@ -155,16 +155,20 @@ fn unknown_keys_are_rejected_at_any_depth_and_source() {
         ("\"server.listen\" = 'x'", "\"server.listen\" (test.toml, line 1)", "server.listen"),
         ("Server.listen = 'x'", "Server.listen (test.toml, line 1)", "server.listen"),
     ] {
-        let said = Config::from_toml(toml).unwrap_err().to_string();
-        assert_eq!(said, format!("reading the settings: {subject}: is no setting; the nearest is {nearest}"), "{toml}");
+        let error = Config::from_toml(toml).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("reading the settings: {subject}: is no setting; the nearest is {nearest}"),
+            "{toml}"
+        );
     }
-    let said = from_environment(&[("COUNTERSIGN_SERVER_LISTEN", "x")]).unwrap_err();
+    let error = from_environment(&[("COUNTERSIGN_SERVER_LISTEN", "x")]).unwrap_err();
     assert!(
-        said.contains("COUNTERSIGN_SERVER_LISTEN: is no setting; the nearest is COUNTERSIGN_SERVER__LISTEN"),
-        "{said}"
+        error.contains("COUNTERSIGN_SERVER_LISTEN: is no setting; the nearest is COUNTERSIGN_SERVER__LISTEN"),
+        "{error}"
     );
-    let said = Config::from_toml("server = 'x'").unwrap_err().to_string();
-    assert!(said.contains("server (test.toml, line 1): is a section"), "{said}");
+    let error = Config::from_toml("server = 'x'").unwrap_err().to_string();
+    assert!(error.contains("server (test.toml, line 1): is a section"), "{error}");
 }
 
 #[test]
@@ -208,8 +212,8 @@ fn errors_contain_no_secrets() {
 
 #[test]
 fn a_toml_syntax_error_names_its_line() {
-    let said = Config::from_toml("[server]\nlisten = \n").unwrap_err().to_string();
-    assert!(said.starts_with("reading the settings: test.toml, line 2: is not TOML: "), "{said}");
+    let error = Config::from_toml("[server]\nlisten = \n").unwrap_err().to_string();
+    assert!(error.starts_with("reading the settings: test.toml, line 2: is not TOML: "), "{error}");
 }
 
 #[test]
@@ -248,12 +252,12 @@ fn an_assigned_port_replaces_only_default_urls() {
         (followed.tokens.issuer.as_str(), followed.tokens.audience.as_str()),
         ("http://127.0.0.1:4711", "http://127.0.0.1:4711")
     );
-    let said = free("server.public_url = 'https://id.example.com'\ntokens.audience = 'shop'");
+    let error = free("server.public_url = 'https://id.example.com'\ntokens.audience = 'shop'");
     assert_eq!(
-        (said.server.public_url.as_str(), said.tokens.issuer.as_str()),
+        (error.server.public_url.as_str(), error.tokens.issuer.as_str()),
         ("https://id.example.com", "https://id.example.com")
     );
-    assert_eq!((free("tokens.audience = 'shop'").tokens.audience.as_str(), said.server.listen.port()), ("shop", 4711));
+    assert_eq!((free("tokens.audience = 'shop'").tokens.audience.as_str(), error.server.listen.port()), ("shop", 4711));
 }
 
 /// The example's text with its settings uncommented: they are the lines `#key = …` without a blank after the `#`.

@@ -186,9 +186,9 @@ mod tests {
                 Config::from_toml(&format!("{key} = {good}")).unwrap();
             }
             for bad in [low - 1, high + 1, i64::MAX, i64::MIN] {
-                let said = mistake(&format!("{key} = {bad}"));
+                let error = mistake(&format!("{key} = {bad}"));
                 let expected = format!("{key} = {bad} (test.toml, line 1): use a whole number from {least} to {most}");
-                assert_eq!(said, format!("reading the settings: {expected}"));
+                assert_eq!(error, format!("reading the settings: {expected}"));
             }
             assert!(mistake(&format!("{key} = '{least}'")).contains(&format!("{key} = \"{least}\"")));
             assert!(mistake(&format!("{key} = 9.5")).contains("= 9.5 ("));
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn a_duration_without_a_unit_suggests_one() {
         for value in ["300", "'300'"] {
-            let said = mistake(&format!("keys.publish_ahead = {value}"));
-            assert!(said.contains("a duration needs its unit: write \"300s\""), "{said}");
+            let error = mistake(&format!("keys.publish_ahead = {value}"));
+            assert!(error.contains("a duration needs its unit: write \"300s\""), "{error}");
         }
     }
 

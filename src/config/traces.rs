@@ -41,15 +41,15 @@ mod tests {
     #[test]
     fn a_collector_url_needs_a_build_with_traces() {
         let read = |url: &str| Config::from_toml(&format!("traces.collector = '{url}'"));
-        let said = |url: &str| read(url).unwrap_err().to_string();
+        let error = |url: &str| read(url).unwrap_err().to_string();
         for wrong in ["127.0.0.1:4318", "ftp://a", "http://a/?b", "http://a/#b", "http://u:p@a", "unix:/run/a"] {
-            assert!(said(wrong).contains("traces.collector") && said(wrong).contains("base URL"), "{}", said(wrong));
+            assert!(error(wrong).contains("traces.collector") && error(wrong).contains("base URL"), "{}", error(wrong));
         }
         if AVAILABLE {
             let read = read("http://127.0.0.1:4318").unwrap().traces.unwrap();
             assert_eq!(read.collector.as_str(), "http://127.0.0.1:4318/");
         } else {
-            assert!(said("http://127.0.0.1:4318").contains("--features traces"), "{}", said("http://127.0.0.1:4318"));
+            assert!(error("http://127.0.0.1:4318").contains("--features traces"), "{}", error("http://127.0.0.1:4318"));
         }
         assert!(read("").unwrap().traces.is_none());
     }

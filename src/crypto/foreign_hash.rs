@@ -96,8 +96,8 @@ impl ForeignHash {
             // Only the form's name is told: what has no `$` may be a password in clear.
             _ => {
                 let name = if form.is_empty() { rest.split('$').next().unwrap_or("") } else { form };
-                let told = text.contains('$') && name.len() <= 24 && name.is_ascii();
-                Err(HashProblem::Unknown(if told { name } else { "…" }.to_owned()))
+                let nameable = text.contains('$') && name.len() <= 24 && name.is_ascii();
+                Err(HashProblem::Unknown(if nameable { name } else { "…" }.to_owned()))
             }
         }
     }

@@ -46,10 +46,10 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
     if let Some(FaultResponse { fault, body: words }) = response.extensions_mut().remove::<FaultResponse>() {
         http.issuer.counters.add(Count::Fault);
         tracing::error!(request = %id, %method, path, %fault, trace, "a request failed");
-        let told = std::mem::take(response.headers_mut());
+        let sent_headers = std::mem::take(response.headers_mut());
         response = words(&id);
         // What the layers inside have said (CORS) holds for the words, too; their own headers go before it.
-        for (name, value) in &told {
+        for (name, value) in &sent_headers {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
     }

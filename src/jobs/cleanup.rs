@@ -64,11 +64,11 @@ fn next(rows: u32, hold: Duration) -> u32 {
 /// its begin on the thread that writes to the end of the commit, which it may share with others.
 async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), StoreError> {
     let now = issuer.clock.now();
-    let (tell, told) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     let clock = issuer.clock.clone();
     let forgotten = issuer.store.write(move |tx| {
         // Nobody listens any more where the server is being stopped.
-        let _ = tell.send(clock.monotonic());
+        let _ = sender.send(clock.monotonic());
         let mut left = rows;
         left = remaining(left, tx.cleanup_sessions(now - SESSIONS_KEPT, left)?);
         left = remaining(left, tx.cleanup_admin_sessions(now, left)?);
@@ -80,7 +80,7 @@ async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), St
     });
     let forgotten = forgotten.await?;
     let end = issuer.clock.monotonic();
-    Ok((forgotten, told.await.map_or(Duration::ZERO, |begun| end.saturating_sub(begun))))
+    Ok((forgotten, receiver.await.map_or(Duration::ZERO, |begun| end.saturating_sub(begun))))
 }
 
 /// What may still be forgotten once a table has given up so many.

@@ -113,14 +113,14 @@ mod tests {
             status.report("test", half_hour, outcome);
             reported.push((status.reported.clone(), status.lasting));
         }
-        let said = |text: &str, lasting| (Some(text.to_owned()), lasting);
+        let status_of = |text: &str, lasting| (Some(text.to_owned()), lasting);
         let zero = Duration::ZERO;
         let expected = [
-            said("full", zero),
-            said("full", half_hour),
-            said("full", TOLD_AGAIN),
-            said("full", zero),
-            said("gone", zero),
+            status_of("full", zero),
+            status_of("full", half_hour),
+            status_of("full", TOLD_AGAIN),
+            status_of("full", zero),
+            status_of("gone", zero),
         ];
         assert_eq!(reported[..5], expected);
         assert_eq!(reported[5].0, None);

@@ -50,16 +50,16 @@ impl Facebook {
         if let Some(secret) = &common.client.secret {
             me.query_pairs_mut().append_pair("appsecret_proof", &app_secret_proof(secret, token));
         }
-        let said = common.web.fetch_object(step, &me, Some(token), &[]).await?;
-        read_me(&said).ok_or_else(|| step.invalid_response("the answer names nobody (id)"))
+        let object = common.web.fetch_object(step, &me, Some(token), &[]).await?;
+        read_me(&object).ok_or_else(|| step.invalid_response("the answer names nobody (id)"))
     }
 }
 
 /// Facebook doesn't say whether an address is proven, so none counts as that.
-fn read_me(said: &Map<String, Value>) -> Option<Person> {
-    let (first_name, last_name) = names(said, "first_name", "last_name");
-    let social_id = social_id(said, "id")?;
-    Some(Person { social_id, email: email(said, "email"), first_name, last_name, ..Person::default() })
+fn read_me(object: &Map<String, Value>) -> Option<Person> {
+    let (first_name, last_name) = names(object, "first_name", "last_name");
+    let social_id = social_id(object, "id")?;
+    Some(Person { social_id, email: email(object, "email"), first_name, last_name, ..Person::default() })
 }
 
 #[cfg(test)]
@@ -71,9 +71,9 @@ mod tests {
 
     #[test]
     fn a_facebook_address_is_never_verified() {
-        let said = json!({"id": "10158", "name": "Ann Other", "email": "ann@example.com", "first_name": "Ann",
+        let object = json!({"id": "10158", "name": "Ann Other", "email": "ann@example.com", "first_name": "Ann",
             "last_name": "Other", "email_verified": true, "verified": true});
-        let person = read_me(said.as_object().unwrap()).unwrap();
+        let person = read_me(object.as_object().unwrap()).unwrap();
         assert_eq!((person.social_id.as_str(), person.username), ("10158", None));
         assert_eq!(
             (person.email.map(|email| email.to_string()), person.email_verified),

@@ -131,8 +131,8 @@ impl Client {
         let request = flow
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(verifier(step, attempt)?);
-        let answer = request.request_async(&TokenEndpoint { step, web }).await;
-        read(step, answer, now)
+        let response = request.request_async(&TokenEndpoint { step, web }).await;
+        read(step, response, now)
     }
 
     /// Has an access token renewed.
@@ -147,8 +147,8 @@ impl Client {
         let flow = self.flow(at);
         let token = RefreshToken::new(token.expose().to_owned());
         let request = flow.exchange_refresh_token(&token);
-        let answer = request.request_async(&TokenEndpoint { step, web }).await;
-        read(step, answer, now)
+        let response = request.request_async(&TokenEndpoint { step, web }).await;
+        read(step, response, now)
     }
 }
 
@@ -192,20 +192,20 @@ async fn token_request(
 ) -> Result<HttpResponse, SocialError> {
     let (head, body) = web.request(step, request).await?.into_parts();
     let status = head.status;
-    let Ok(said) = strict_json::parse_object(&body) else {
+    let Ok(object) = strict_json::parse_object(&body) else {
         return Err(if status.is_success() {
             step.invalid_response("the token endpoint gave no JSON object")
         } else {
             step.refused(&format!("http_{}", status.as_u16()))
         });
     };
-    if let Some(code) = error_code(&said) {
+    if let Some(code) = error_code(&object) {
         return Err(step.refused(&code));
     }
     if !status.is_success() {
         return Err(step.refused(&format!("http_{}", status.as_u16())));
     }
-    match said.get("access_token") {
+    match object.get("access_token") {
         None | Some(Value::Null) => Err(SocialError::NoToken),
         Some(Value::String(token)) if token.is_empty() => Err(SocialError::NoToken),
         _ => Ok(HttpResponse::new(body.into())),
@@ -216,10 +216,10 @@ type ProviderTokenError = RequestTokenError<SocialError, BasicErrorResponse>;
 
 fn read(
     step: ProviderStep<'_>,
-    answer: Result<ProviderTokenResponse, ProviderTokenError>,
+    response: Result<ProviderTokenResponse, ProviderTokenError>,
     now: Timestamp,
 ) -> Result<GrantedTokens, SocialError> {
-    let answer = answer.map_err(|error| match error {
+    let response = response.map_err(|error| match error {
         RequestTokenError::Request(error) => error,
         // The path to the member that is wrong, and neither its value nor the answer, which holds tokens.
         RequestTokenError::Parse(error, _) => {
@@ -235,11 +235,11 @@ fn read(
         }
         Ok(SecretText::new(text.clone()))
     };
-    let refresh = answer.refresh_token().map(RefreshToken::secret).filter(|text| !text.is_empty());
+    let refresh = response.refresh_token().map(RefreshToken::secret).filter(|text| !text.is_empty());
     let tokens = SocialTokens {
-        access: token(answer.access_token().secret())?,
+        access: token(response.access_token().secret())?,
         refresh: refresh.map(token).transpose()?,
-        expires_at: answer.expires_in().map(|span| now + span),
+        expires_at: response.expires_in().map(|span| now + span),
     };
-    Ok(GrantedTokens { tokens, id_token: answer.extra_fields().id_token.clone() })
+    Ok(GrantedTokens { tokens, id_token: response.extra_fields().id_token.clone() })
 }

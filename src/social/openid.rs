@@ -151,12 +151,12 @@ impl OpenId {
 
     async fn fetch_description(&self, common: &ProviderCommon, url: &Url) -> Result<Endpoints, SocialError> {
         let step = common.step("reading its description");
-        let said = common.web.fetch_object(step, url, None, &[]).await?;
+        let object = common.web.fetch_object(step, url, None, &[]).await?;
         let issuer = self.issuers.first().map_or("", String::as_str);
-        if said.get("issuer").and_then(Value::as_str) != Some(issuer) {
+        if object.get("issuer").and_then(Value::as_str) != Some(issuer) {
             return Err(step.untrusted(format_args!("it is not that of the issuer {issuer}, to the letter")));
         }
-        read_description(&said).map_err(|what| step.invalid_response(what))
+        read_description(&object).map_err(|what| step.invalid_response(what))
     }
 
     /// Who came back, by the ID token; by userinfo where that must do, or to learn the address.
@@ -244,8 +244,8 @@ const WHO: &str = "asking who signed in";
 
 async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Result<Person, SocialError> {
     let step = common.step(WHO);
-    let said = common.web.fetch_object(step, url, Some(token), &[]).await?;
-    Person::from_claims(&said).ok_or_else(|| step.invalid_response("userinfo names nobody (sub)"))
+    let object = common.web.fetch_object(step, url, Some(token), &[]).await?;
+    Person::from_claims(&object).ok_or_else(|| step.invalid_response("userinfo names nobody (sub)"))
 }
 
 /// Where an issuer describes itself (Discovery 1.0 §4.1).
@@ -255,8 +255,8 @@ fn description_of(name: &str, issuer: &str) -> Result<Url, SocialError> {
 }
 
 /// Discovery 1.0 §3, with RFC 9207 §3.
-fn read_description(said: &Map<String, Value>) -> Result<Endpoints, String> {
-    let url = |name: &str| match said.get(name) {
+fn read_description(object: &Map<String, Value>) -> Result<Endpoints, String> {
+    let url = |name: &str| match object.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => endpoint(text).map(Some).map_err(|what| format!("{name} {what}")),
         Some(_) => Err(format!("{name} is no text")),
@@ -267,8 +267,8 @@ fn read_description(said: &Map<String, Value>) -> Result<Endpoints, String> {
         token: needed("token_endpoint")?,
         userinfo: url("userinfo_endpoint")?,
         jwks: Some(needed("jwks_uri")?),
-        names_itself: said.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
-        basic_auth: takes_basic_auth(said.get("token_endpoint_auth_methods_supported"))?,
+        names_itself: object.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
+        basic_auth: takes_basic_auth(object.get("token_endpoint_auth_methods_supported"))?,
     })
 }
 
@@ -291,12 +291,12 @@ mod tests {
     use super::*;
 
     fn described(changes: &[(&str, Value)]) -> Result<Endpoints, String> {
-        let mut said = json!({"authorization_endpoint": "https://op.example/a", "token_endpoint": "https://op.example/t",
+        let mut object = json!({"authorization_endpoint": "https://op.example/a", "token_endpoint": "https://op.example/t",
             "jwks_uri": "https://op.example/k"});
         for (name, value) in changes {
-            said[*name] = value.clone();
+            object[*name] = value.clone();
         }
-        read_description(said.as_object().unwrap())
+        read_description(object.as_object().unwrap())
     }
 
     #[test]

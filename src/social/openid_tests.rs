@@ -231,9 +231,9 @@ async fn a_provider_error_is_reported_by_its_code() {
     let op = TestOpenId::start().await;
     let provider = op.provider();
     let back = |code: &str, iss: Option<&str>| Callback { code: Err(code.to_owned()), iss: iss.map(str::to_owned) };
-    for (code, told) in [("access_denied", "access_denied"), ("<script>", "unspecified"), ("", "unspecified")] {
+    for (code, code_shown) in [("access_denied", "access_denied"), ("<script>", "unspecified"), ("", "unspecified")] {
         let error = provider.identify(&back(code, None), &attempt("corp"), NOW).await.unwrap_err();
-        assert_eq!(error, SocialError::SentBack(told.to_owned()));
+        assert_eq!(error, SocialError::SentBack(code_shown.to_owned()));
     }
     let evil = provider.identify(&back("access_denied", Some("https://evil.example")), &attempt("corp"), NOW).await;
     assert!(untrusted(evil, "another's iss").contains("(iss)"));
@@ -269,9 +269,9 @@ async fn userinfo_must_be_of_the_same_subject() {
 #[tokio::test]
 async fn a_token_response_without_tokens_is_rejected() {
     let op = TestOpenId::start().await;
-    let answer = |value: Value| op.server.reply_with_json("/token", value);
+    let response = |value: Value| op.server.reply_with_json("/token", value);
     for none in [json!({}), json!({"access_token": "", "token_type": "bearer"}), json!({"access_token": null})] {
-        answer(none.clone());
+        response(none.clone());
         assert_eq!(identify(&op).await.unwrap_err(), SocialError::NoToken, "{none}");
     }
     for (odd, expected) in [
@@ -281,7 +281,7 @@ async fn a_token_response_without_tokens_is_rejected() {
         (json!({"access_token": "at-1-hunter2", "token_type": "bearer"}), "reading its ID token: there is none"),
         (json!(["at-1-hunter2"]), "no JSON object"),
     ] {
-        answer(odd.clone());
+        response(odd.clone());
         let error = identify(&op).await.unwrap_err();
         assert!(matches!(&error, SocialError::Nonsense(words) if words.contains(expected)), "{expected}: {error:?}");
     }
@@ -344,8 +344,8 @@ async fn google_uses_userinfo_without_an_id_token_and_verifies_one_if_present() 
     });
     let providers = Providers::new(options).unwrap();
     let google = providers.find("google").unwrap();
-    let answer = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3599});
-    server.reply_with_json("/token", answer.clone());
+    let response = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3599});
+    server.reply_with_json("/token", response.clone());
     server.reply_with_json("/userinfo", json!({"sub": "1", "email": "ann@example.com", "email_verified": true}));
     let ann = google.identify(&callback(), &attempt("google"), NOW).await.unwrap();
     assert_eq!((ann.social_id.as_str(), ann.email_verified, ann.tokens.refresh), ("1", true, None));
@@ -355,7 +355,7 @@ async fn google_uses_userinfo_without_an_id_token_and_verifies_one_if_present() 
         let claims = changed(&op.claims(), "iss", &json!(iss));
         server.reply_with_json(
             "/token",
-            changed(&answer, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))),
+            changed(&response, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))),
         );
         assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.is_ok(), good, "{iss}");
     }

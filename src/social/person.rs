@@ -21,15 +21,15 @@ pub(super) struct Person {
 }
 
 /// A text of 1 to `max` characters, none of them a control character, without white space at its ends.
-pub(super) fn text(said: &Map<String, Value>, name: &str, max: usize) -> Option<String> {
-    let text = said.get(name)?.as_str()?.trim();
+pub(super) fn text(object: &Map<String, Value>, name: &str, max: usize) -> Option<String> {
+    let text = object.get(name)?.as_str()?.trim();
     let fits = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned())
 }
 
 /// An id as the provider writes it, to the letter: a text of 1 to 255 characters, or a whole number.
-pub(super) fn social_id(said: &Map<String, Value>, name: &str) -> Option<String> {
-    match said.get(name)? {
+pub(super) fn social_id(object: &Map<String, Value>, name: &str) -> Option<String> {
+    match object.get(name)? {
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
         Value::String(text) => {
             let strange = |c: char| c.is_control() || c.is_whitespace();
@@ -41,18 +41,18 @@ pub(super) fn social_id(said: &Map<String, Value>, name: &str) -> Option<String>
 }
 
 /// An address that is one.
-pub(super) fn email(said: &Map<String, Value>, name: &str) -> Option<Email> {
-    Email::parse(said.get(name)?.as_str()?).ok()
+pub(super) fn email(object: &Map<String, Value>, name: &str) -> Option<Email> {
+    Email::parse(object.get(name)?.as_str()?).ok()
 }
 
 /// A user name that could be one here, but for being taken.
-pub(super) fn username(said: &Map<String, Value>, name: &str) -> Option<String> {
-    text(said, name, USERNAME_MAX)
+pub(super) fn username(object: &Map<String, Value>, name: &str) -> Option<String> {
+    text(object, name, USERNAME_MAX)
 }
 
 /// Given and family name; where only the whole is known, its first word and the rest.
-pub(super) fn names(said: &Map<String, Value>, given: &str, family: &str) -> (String, String) {
-    let own = |name: &str| text(said, name, NAME_MAX).unwrap_or_default();
+pub(super) fn names(object: &Map<String, Value>, given: &str, family: &str) -> (String, String) {
+    let own = |name: &str| text(object, name, NAME_MAX).unwrap_or_default();
     let first = own(given);
     let last = own(family);
     if !first.is_empty() || !last.is_empty() {
@@ -94,9 +94,9 @@ mod tests {
 
     #[test]
     fn the_standard_claims_are_parsed() {
-        let said = json!({"sub": "a-1", "email": "ann@example.com", "email_verified": true, "given_name": "Ann",
+        let object = json!({"sub": "a-1", "email": "ann@example.com", "email_verified": true, "given_name": "Ann",
             "family_name": "Other", "preferred_username": "ann", "picture": "https://e.com/a.png"});
-        let ann = person(&said).unwrap();
+        let ann = person(&object).unwrap();
         assert_eq!((ann.social_id.as_str(), ann.username.as_deref()), ("a-1", Some("ann")));
         assert_eq!((ann.email.as_ref().map(Email::as_str), ann.email_verified), (Some("ann@example.com"), true));
         assert_eq!((ann.first_name.as_str(), ann.last_name.as_str()), ("Ann", "Other"));
@@ -135,10 +135,10 @@ mod tests {
             json!({"preferred_username": "a".repeat(151), "given_name": {"a": 1}, "name": 7}),
             json!({"preferred_username": "a\u{7}b", "given_name": "a".repeat(1000), "family_name": "\u{0}"}),
         ];
-        for mut said in rows {
-            said["sub"] = json!("1");
-            let person = person(&said).unwrap();
-            assert_eq!(person, Person { social_id: "1".to_owned(), ..Person::default() }, "{said}");
+        for mut object in rows {
+            object["sub"] = json!("1");
+            let person = person(&object).unwrap();
+            assert_eq!(person, Person { social_id: "1".to_owned(), ..Person::default() }, "{object}");
         }
         for (verified, taken) in [
             (json!(true), true),
@@ -147,8 +147,8 @@ mod tests {
             (json!(1), false),
             (json!(null), false),
         ] {
-            let said = json!({"sub": "1", "email": "ann@example.com", "email_verified": verified});
-            assert_eq!(person(&said).unwrap().email_verified, taken, "{verified}");
+            let object = json!({"sub": "1", "email": "ann@example.com", "email_verified": verified});
+            assert_eq!(person(&object).unwrap().email_verified, taken, "{verified}");
         }
     }
 

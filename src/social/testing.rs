@@ -222,13 +222,13 @@ impl TestOpenId {
     /// Its description, but for these members; null ones are left out.
     pub(super) fn set_description(&self, changes: &[(&str, Value)]) {
         let url = &self.server.url;
-        let mut said = json!({"issuer": url, "authorization_endpoint": format!("{url}/authorize"),
+        let mut object = json!({"issuer": url, "authorization_endpoint": format!("{url}/authorize"),
             "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks")});
         for (name, value) in changes {
-            said[*name] = value.clone();
+            object[*name] = value.clone();
         }
-        said.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        self.server.reply_with_json("/.well-known/openid-configuration", said);
+        object.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        self.server.reply_with_json("/.well-known/openid-configuration", object);
     }
 
     /// Its keys.

@@ -87,12 +87,13 @@ impl WebClient {
         for (name, value) in headers {
             request.headers_mut().insert(name, HeaderValue::from_static(value));
         }
-        let answer = self.request(step, request).await?;
-        if answer.status().is_success() {
-            return Ok(answer.into_body());
+        let response = self.request(step, request).await?;
+        if response.status().is_success() {
+            return Ok(response.into_body());
         }
-        let said = strict_json::parse_object(answer.body()).ok();
-        let code = said.as_ref().and_then(error_code).unwrap_or_else(|| format!("http_{}", answer.status().as_u16()));
+        let object = strict_json::parse_object(response.body()).ok();
+        let code =
+            object.as_ref().and_then(error_code).unwrap_or_else(|| format!("http_{}", response.status().as_u16()));
         Err(step.refused(&code))
     }
 
@@ -127,17 +128,17 @@ impl WebClient {
         }
         let total = self.limits.total;
         let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.doing);
-        let answer = timeout(total, self.exchange(&url, request)).instrument(span).await;
-        let answer = answer.unwrap_or_else(|_| Err(FetchError::Transient(format!("not done within {total:?}"))));
-        let answer = answer.map_err(|trouble| match trouble {
+        let response = timeout(total, self.exchange(&url, request)).instrument(span).await;
+        let response = response.unwrap_or_else(|_| Err(FetchError::Transient(format!("not done within {total:?}"))));
+        let response = response.map_err(|trouble| match trouble {
             FetchError::Transient(what) => step.unreachable(format_args!("{at}: {what}")),
             FetchError::Permanent(what) => step.invalid_response(format_args!("{at}: {what}")),
         })?;
-        let status = answer.status();
+        let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             Err(step.unreachable(format_args!("{at} answered {status}")))
         } else if status.is_success() || status.is_client_error() {
-            Ok(answer)
+            Ok(response)
         } else {
             Err(step.invalid_response(format_args!("{at} answered {status}; redirects are not followed")))
         }
@@ -175,7 +176,7 @@ impl WebClient {
         let broken = |error: hyper::Error| FetchError::Transient(error.to_string());
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(HEAD_MAX).handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let answer = async {
+        let response = async {
             let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, self.limits.body).collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {
@@ -186,14 +187,14 @@ impl WebClient {
             })?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
-        let mut answer = pin!(answer);
+        let mut response = pin!(response);
         // The connection must be driven for its answer to come; what had come when it ended may still be read.
         tokio::select! {
             biased;
-            answer = &mut answer => return answer,
+            response = &mut response => return response,
             _ = connection => {}
         }
-        answer.await
+        response.await
     }
 }
 

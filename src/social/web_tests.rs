@@ -47,8 +47,8 @@ fn raw(text: &str) -> TestReply {
 async fn a_request_names_its_user_agent_and_reads_the_response() {
     let server = TestServer::start().await;
     server.reply_with_json("/me", json!({"id": 7}));
-    let said = fetched(LIMITS, &format!("{}/me?proof=1", server.url)).await.unwrap();
-    assert_eq!(said["id"], 7);
+    let object = fetched(LIMITS, &format!("{}/me?proof=1", server.url)).await.unwrap();
+    assert_eq!(object["id"], 7);
     let head = server.requests("/me")[0].head.to_lowercase();
     let host = server.url.trim_start_matches("http://");
     assert!(head.starts_with("get /me?proof=1 http/1.1\r\n"), "{head}");
@@ -120,7 +120,7 @@ async fn transient_and_permanent_errors_are_distinguished() {
 
 #[tokio::test]
 async fn only_the_code_of_a_provider_refusal_is_reported() {
-    for (status, said, code) in [
+    for (status, object, code) in [
         (400, json!({"error": "invalid_grant", "error_description": "from-the-body"}), "invalid_grant"),
         (200, json!({"error": "bad_verification_code"}), "bad_verification_code"),
         (400, json!({"error": {"message": "from-the-body", "type": "OAuthException", "code": 190}}), "OAuthException"),
@@ -132,9 +132,9 @@ async fn only_the_code_of_a_provider_refusal_is_reported() {
     ] {
         let words = format!("corp: asking who signed in: the provider refused: {code}");
         assert_eq!(
-            fetch_result(TestReply::Json(status, said.clone())).await,
+            fetch_result(TestReply::Json(status, object.clone())).await,
             Err(SocialError::Refused(words)),
-            "{said}"
+            "{object}"
         );
     }
     assert_eq!(fetch_result(TestReply::Json(200, json!({"error": null}))).await, Ok(()));

@@ -105,6 +105,6 @@ fn a_failed_write_leaves_no_file_and_reports_its_cause_once() {
     fs::create_dir(folder.path().join("taken")).unwrap();
     let error = files::replace(folder.path(), "taken", b"text").unwrap_err();
     assert!(folder.names().iter().all(|name| !files::is_unfinished(name)), "{:?}", folder.names());
-    let told = format!("{:#}", anyhow::Error::from(error));
-    assert_eq!(told.matches("(os error").count(), 1, "{told}");
+    let message = format!("{:#}", anyhow::Error::from(error));
+    assert_eq!(message.matches("(os error").count(), 1, "{message}");
 }

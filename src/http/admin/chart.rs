@@ -223,12 +223,12 @@ fn summary(title: &str, window: Window, shown: &[ChartSeries<'_>]) -> String {
         Window::Day => "the last 24 hours",
         Window::Month => "the last 30 days",
     };
-    let told = shown.iter().map(|of| {
+    let texts = shown.iter().map(|of| {
         let total = of.series.total();
         let peak = of.series.peak();
         format!("{} {}, at most {} in {}", grouped(total), of.label, grouped(peak), per_bucket(window))
     });
-    format!("{title} over {span}: {}.", told.collect::<Vec<_>>().join("; "))
+    format!("{title} over {span}: {}.", texts.collect::<Vec<_>>().join("; "))
 }
 
 const fn per_bucket(window: Window) -> &'static str {
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn round_numbers_are_abbreviated() {
-        let told = [0, 5, 1500, 2000, 50_000, 3_000_000, 2_000_000_000].map(short);
-        assert_eq!(told, ["0", "5", "1\u{202f}500", "2k", "50k", "3M", "2G"]);
+        let texts = [0, 5, 1500, 2000, 50_000, 3_000_000, 2_000_000_000].map(short);
+        assert_eq!(texts, ["0", "5", "1\u{202f}500", "2k", "50k", "3M", "2G"]);
     }
 }

@@ -287,11 +287,11 @@ mod tests {
     #[test]
     fn figures_are_formatted_for_reading() {
         let spans = [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86_400 * 400, "1 year")];
-        for (seconds, told) in spans {
-            assert_eq!(rounded_span(Duration::from_secs(seconds)), told);
+        for (seconds, expected) in spans {
+            assert_eq!(rounded_span(Duration::from_secs(seconds)), expected);
         }
-        for (count, told) in [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (1 << 20, "1.0 MiB")] {
-            assert_eq!(bytes(count), told);
+        for (count, expected) in [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (1 << 20, "1.0 MiB")] {
+            assert_eq!(bytes(count), expected);
         }
         assert_eq!((percent(1.0), percent(0.999_999)), ("100.00 %".to_owned(), "99.99 %".to_owned()));
         assert_eq!(day(Timestamp::from_unix(1_700_000_000)), "2023-11-14 22:13");

@@ -96,7 +96,7 @@ impl JwksClientRow {
 }
 
 impl KeyLine {
-    fn told(&self, context: Timestamp) -> Value {
+    fn context(&self, now: Timestamp) -> Value {
         let rows = self.keys.iter().map(|row| {
             let KeyTableRow { key, state, can_be_revoked } = row;
             let date = |at: Option<Timestamp>| at.map(day);
@@ -112,14 +112,9 @@ impl KeyLine {
             }
         });
         let next = self.next.map(|(made_at, signs_from)| {
-            let made = if made_at <= context { "The next key is published and" } else { "The next key" };
-            let made_at =
-                if made_at <= context { String::new() } else { format!(" is made at {} UTC and", day(made_at)) };
-            format!(
-                "{made}{made_at} signs from {} UTC, in {}.",
-                day(signs_from),
-                rounded_span(signs_from.since(context))
-            )
+            let made = if made_at <= now { "The next key is published and" } else { "The next key" };
+            let made_at = if made_at <= now { String::new() } else { format!(" is made at {} UTC and", day(made_at)) };
+            format!("{made}{made_at} signs from {} UTC, in {}.", day(signs_from), rounded_span(signs_from.since(now)))
         });
         context! {
             alg => self.alg.name(),
@@ -136,7 +131,7 @@ impl Page for KeysPage {
     fn context(&self) -> Value {
         context! {
             now => day(self.now),
-            lines => self.lines.iter().map(|line| line.told(self.now)).collect::<Value>(),
+            lines => self.lines.iter().map(|line| line.context(self.now)).collect::<Value>(),
             jwks_clients => JwksClientRow::client_list(&self.jwks_clients),
             is_rotated_automatically => self.is_rotated_automatically,
         }

@@ -129,8 +129,9 @@ async fn rotate_now(
 async fn do_rotate(http: &Http, from: Caller, who: &Superuser, alg: Option<Algorithm>, at_once: bool) -> PageResult {
     let by = operator(who, from);
     let made = RotateKeys { alg, at_once, by }.run(&http.issuer).await.map_err(denied)?;
-    let told = made.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, day(key.signs_from)));
-    let word = format!("Published: {}.", told.collect::<Vec<_>>().join("; "));
+    let descriptions =
+        made.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, day(key.signs_from)));
+    let word = format!("Published: {}.", descriptions.collect::<Vec<_>>().join("; "));
     Ok(frame::redirect_with_flash(http, &AdminPath::parse_or_first(Some(PATH)), &word))
 }
 

@@ -104,10 +104,10 @@ pub fn routes(http: &Http) -> Router<Http> {
 async fn finish_response(State(http): State<Http>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(trouble) = response.extensions_mut().remove::<PageError>() {
-        let told = std::mem::take(response.headers_mut());
+        let sent_headers = std::mem::take(response.headers_mut());
         response = trouble.response(&http);
         // What axum has said (Allow) holds for the page, too.
-        for (name, value) in &told {
+        for (name, value) in &sent_headers {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
     }

@@ -186,8 +186,8 @@ pub fn field_problem(field: Field, problem: FieldProblem) -> String {
 pub fn problem(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Invalid(problems) => {
-            let told: Vec<_> = problems.iter().map(|(field, problem)| field_problem(*field, *problem)).collect();
-            Some(told.join(" "))
+            let sentences: Vec<_> = problems.iter().map(|(field, problem)| field_problem(*field, *problem)).collect();
+            Some(sentences.join(" "))
         }
         Refusal::Taken(field) => Some(format!("{} is taken.", field_name(*field))),
         Refusal::WrongCredentials => Some("The name or the password is wrong.".to_owned()),

@@ -199,8 +199,8 @@ mod tests {
 
     #[test]
     fn seconds_are_displayed_in_larger_units() {
-        let told = [0, 59, 90, 300, 5400, 86_400, 129_600, 2_592_000].map(in_units);
-        assert_eq!(told, ["0 s", "59 s", "1 min 30 s", "5 min", "1 h 30 min", "24 h", "1 day 12 h", "30 days"]);
+        let texts = [0, 59, 90, 300, 5400, 86_400, 129_600, 2_592_000].map(in_units);
+        assert_eq!(texts, ["0 s", "59 s", "1 min 30 s", "5 min", "1 h 30 min", "24 h", "1 day 12 h", "30 days"]);
     }
 
     #[test]

@@ -86,14 +86,15 @@ impl Timeline {
         let rows: Vec<TimelineRow> =
             drawn.enumerate().map(|(place, (key, parts))| row(key, parts, place, now)).collect();
         let foot = TOP + rows.len() * ROW;
-        let told = rows.iter().map(|row| format!("{} is {}", row.name, row.state)).collect::<Vec<_>>().join(", ");
+        let descriptions =
+            rows.iter().map(|row| format!("{} is {}", row.name, row.state)).collect::<Vec<_>>().join(", ");
         Some(Self {
             height: foot + BOTTOM,
             foot,
             dates_at: foot + BOTTOM - 5,
             now: frame.place(now),
             ends: (day(frame.from), day(frame.until)),
-            summary: format!("Keys from {} to {}: {told}.", day(frame.from), day(frame.until)),
+            summary: format!("Keys from {} to {}: {descriptions}.", day(frame.from), day(frame.until)),
             rows,
         })
     }

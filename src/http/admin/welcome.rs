@@ -72,13 +72,13 @@ fn least(http: &Http) -> usize {
 
 impl From<FirstSuperuserError> for PageError {
     fn from(no: FirstSuperuserError) -> Self {
-        let told = |message: &str| Self::page(StatusCode::FORBIDDEN, "This link opens nothing", message);
+        let forbidden = |message: &str| Self::page(StatusCode::FORBIDDEN, "This link opens nothing", message);
         match no {
-            FirstSuperuserError::WrongLink => told("It is not whole. Open it as the server printed it."),
+            FirstSuperuserError::WrongLink => forbidden("It is not whole. Open it as the server printed it."),
             FirstSuperuserError::OldLink => {
-                told("It is over a day old. Start the server once more: it prints a new one.")
+                forbidden("It is over a day old. Start the server once more: it prints a new one.")
             }
-            FirstSuperuserError::NotNeeded => told("There is a superuser: sign in as one."),
+            FirstSuperuserError::NotNeeded => forbidden("There is a superuser: sign in as one."),
             FirstSuperuserError::Refused(refusal) => refusal.into(),
         }
     }

@@ -46,7 +46,7 @@ impl DrfErrorBody {
 
     /// `{"email":["…"],…}`: each field with what is wrong with it.
     pub fn fields<'a>(wrong: impl IntoIterator<Item = (&'a str, String)>) -> Self {
-        let body: Map<String, Value> = wrong.into_iter().map(|(name, said)| (name.to_owned(), json!([said]))).collect();
+        let body: Map<String, Value> = wrong.into_iter().map(|(name, text)| (name.to_owned(), json!([text]))).collect();
         Self::new(reply::json(StatusCode::BAD_REQUEST, &body))
     }
 
@@ -57,39 +57,39 @@ impl DrfErrorBody {
 
     /// A name or an address that somebody else has.
     pub fn taken(field: Field) -> Self {
-        let said = match field {
+        let text = match field {
             Field::Username => "A user with that username already exists.",
             _ => "user with this email already exists.",
         };
-        Self::fields([(field.name(), said.to_owned())])
+        Self::fields([(field.name(), text.to_owned())])
     }
 
     /// A 429.
     pub fn throttled(after: Duration) -> Self {
         let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
         let unit = if seconds == 1 { "second" } else { "seconds" };
-        let said = format!("Request was throttled. Expected available in {seconds} {unit}.");
-        let error_body = Self::detail(StatusCode::TOO_MANY_REQUESTS, &said);
+        let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
+        let error_body = Self::detail(StatusCode::TOO_MANY_REQUESTS, &text);
         Self::new(reply::retry_after(error_body.into_response(), after))
     }
 
     /// A 503 that may be over soon.
     pub fn busy(after: Duration) -> Self {
-        let said = Self::detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.");
-        Self::new(reply::retry_after(said.into_response(), after))
+        let text = Self::detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.");
+        Self::new(reply::retry_after(text.into_response(), after))
     }
 
     /// A 500, which says nothing but the request's id.
     pub fn fault(fault: Fault) -> Self {
         let error_body = |id: &str| {
-            let said = format!("A server error occurred (request {id}).");
-            Self::detail(StatusCode::INTERNAL_SERVER_ERROR, &said).into_response()
+            let text = format!("A server error occurred (request {id}).");
+            Self::detail(StatusCode::INTERNAL_SERVER_ERROR, &text).into_response()
         };
         Self::new(reply::fault(fault, error_body))
     }
 
     fn rejected(rejection: &Rejection, content_type: &str) -> Self {
-        let said = match rejection {
+        let text = match rejection {
             Rejection::MalformedBody(why) => why.clone(),
             Rejection::WrongContentType(_) => format!("Unsupported media type \"{content_type}\" in request."),
             Rejection::WrongContentEncoding
@@ -98,7 +98,7 @@ impl DrfErrorBody {
             | Rejection::WrongMethod
             | Rejection::ForeignOrigin => rejection.to_string(),
         };
-        Self::detail(rejection.status(), &said)
+        Self::detail(rejection.status(), &text)
     }
 }
 
@@ -156,8 +156,8 @@ impl FromRequest<Http> for BodyFields {
                 }
             }
         };
-        let said = format!("Invalid data. Expected a dictionary, but got {kind}.");
-        Err(DrfErrorBody::fields([("non_field_errors", said)]))
+        let text = format!("Invalid data. Expected a dictionary, but got {kind}.");
+        Err(DrfErrorBody::fields([("non_field_errors", text)]))
     }
 }
 
@@ -228,7 +228,7 @@ impl BodyFields {
 
     /// The refusal of a body of which something was found wrong.
     pub fn field_errors(&self) -> DrfErrorBody {
-        DrfErrorBody::fields(self.wrong.iter().map(|(name, said)| (*name, said.clone())))
+        DrfErrorBody::fields(self.wrong.iter().map(|(name, text)| (*name, text.clone())))
     }
 
     fn raw(&mut self, name: &'static str) -> Option<String> {

@@ -214,11 +214,11 @@ fn described(chapter: &Chapter, operation: &Operation) -> Value {
 
 fn parameter(parameter: &Parameter) -> Value {
     let Parameter { name, meaning, example, required } = parameter;
-    let mut told = json!({"name": name, "in": "query", "description": meaning, "required": required, "schema": {"type": "string"}});
+    let mut parameter_object = json!({"name": name, "in": "query", "description": meaning, "required": required, "schema": {"type": "string"}});
     if !example.is_empty() {
-        told["example"] = json!(example);
+        parameter_object["example"] = json!(example);
     }
-    told
+    parameter_object
 }
 
 /// The answers of the route's own table, and then what any route may answer.

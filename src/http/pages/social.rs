@@ -39,8 +39,8 @@ impl Page for SocialPage {
     fn context(&self) -> Value {
         match self {
             Self::Offered { providers } => {
-                let told = providers.iter().map(|(path, label)| context! { path, label }).collect::<Vec<_>>();
-                context! { view => "offered", providers => told }
+                let offered = providers.iter().map(|(path, label)| context! { path, label }).collect::<Vec<_>>();
+                context! { view => "offered", providers => offered }
             }
             Self::Refused { problem, again } => {
                 let (way, again) = match again {

@@ -56,10 +56,10 @@ mod tests {
     #[test]
     fn reaching_the_connection_limit_is_logged_once() {
         let mut connection_limit = ConnectionLimit::new(3);
-        let told: Vec<_> = (0..3)
+        let logged: Vec<_> = (0..3)
             .map(|connected| (connection_limit.has_capacity(connected), connection_limit.admit(connected)))
             .collect();
-        assert_eq!(told, [(true, false), (true, false), (true, true)]);
+        assert_eq!(logged, [(true, false), (true, false), (true, true)]);
         assert!(!connection_limit.has_capacity(3));
         assert!(!connection_limit.should_log(3), "it was told");
         assert!(connection_limit.has_capacity(2) && !connection_limit.should_log(3), "one who left makes no news");

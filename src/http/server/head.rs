@@ -22,9 +22,9 @@ pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
     None
 }
 
-fn closing(mut answer: Response) -> Response {
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    answer
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Whether the body comes as it is, or in chunks and in no other coding (RFC 9112 §6.1). hyper looks at the last coding
@@ -109,8 +109,8 @@ mod tests {
             (&["x", "x"], false, false),
             (&["x", "y"], false, false),
         ] {
-            let told = [Version::HTTP_11, Version::HTTP_10].map(|version| has_one_host(&headers(hosts), version));
-            assert_eq!(told, [new, old], "{hosts:?}");
+            let accepted = [Version::HTTP_11, Version::HTTP_10].map(|version| has_one_host(&headers(hosts), version));
+            assert_eq!(accepted, [new, old], "{hosts:?}");
         }
     }
 }

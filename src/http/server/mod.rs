@@ -242,13 +242,13 @@ async fn serve_connection(
         // seems to be the next request would be this one's body (RFC 9112 §6.1). One of the two is gone by now, so after
         // any body in chunks the connection ends.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
-        let answer = match refusal {
+        let response = match refusal {
             Some(refusal) => Err(refusal),
             None => Ok(router.call(request.map(|body| steps.begin(body)))),
         };
         async move {
-            let mut answer = match answer {
-                Ok(answer) => answer.await?,
+            let mut response = match response {
+                Ok(response) => response.await?,
                 Err(refusal) => {
                     tracing::info!(%peer, status = refusal.status().as_u16(), "refused by its head");
                     return Ok(refusal);
@@ -256,9 +256,9 @@ async fn serve_connection(
             };
             steps.response_ready();
             if is_last {
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(response)
         }
     });
     let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));

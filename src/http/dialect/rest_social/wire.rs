@@ -49,14 +49,14 @@ pub fn opened_by_unknown(status: StatusCode) -> Response {
 
 /// The accounts at providers, without what the providers call them.
 pub fn accounts(accounts: &[SocialAccount]) -> Response {
-    let told = accounts.iter().map(|account| {
+    let listed = accounts.iter().map(|account| {
         json!({
             "provider": account.provider,
             "linked_at": account.linked_at,
             "last_login": account.last_login,
         })
     });
-    reply::json(StatusCode::OK, &json!({"accounts": told.collect::<Vec<_>>()}))
+    reply::json(StatusCode::OK, &json!({"accounts": listed.collect::<Vec<_>>()}))
 }
 
 /// Which provider is to be unlinked.
