@@ -1,4 +1,4 @@
-//! The clock that is handed in. The only place that asks the system what time it is.
+//! The clock, passed in as a value. Only this module reads the system's time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::time::Timestamp;
 
-/// Tells dates (wall clock) and durations (a clock that never steps back).
+/// Reads dates from the wall clock, and durations from a monotonic clock.
 #[derive(Clone, Debug)]
 pub enum Clock {
-    /// The machine's clocks; durations count from the value's making.
+    /// The system's clocks. Durations are measured from the creation of this value.
     System(Instant),
-    /// A clock in a test's hand, in Unix seconds: it moves only when told.
+    /// A clock for tests, in Unix seconds. It moves only through [`Clock::advance`].
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Creates a clock that reads the system's time.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn system() -> Self {
         Self::System(Instant::now())
     }
 
-    /// A clock that stands at `at` until [`Clock::advance`] moves it. Clones share the hand.
+    /// Creates a clock that stays at `at` until [`Clock::advance`] moves it. Clones share the time.
     pub fn manual(at: Timestamp) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(at.unix())))
     }
 
-    /// The date. It may step when the machine's clock is set.
+    /// Returns the date, by the wall clock. It may step when the system's clock is set.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Timestamp {
         let seconds = match self {
@@ -35,25 +35,25 @@ impl Clock {
                 Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
                 Err(before) => -i64::try_from(before.duration().as_secs()).unwrap_or(i64::MAX),
             },
-            Self::Manual(hand) => hand.load(Ordering::SeqCst),
+            Self::Manual(seconds) => seconds.load(Ordering::SeqCst),
         };
         Timestamp::from_unix(seconds)
     }
 
-    /// Time since some fixed moment; never steps back. Only differences mean anything.
+    /// Returns the time since a fixed but unspecified moment. It never decreases; only differences are meaningful.
     pub fn monotonic(&self) -> Duration {
         match self {
             Self::System(start) => start.elapsed(),
-            Self::Manual(hand) => Duration::from_secs(hand.load(Ordering::SeqCst).max(0).unsigned_abs()),
+            Self::Manual(seconds) => Duration::from_secs(seconds.load(Ordering::SeqCst).max(0).unsigned_abs()),
         }
     }
 
-    /// Moves a manual clock forward.
+    /// Moves a manual clock forward by `span`, rounded down to whole seconds.
     ///
     /// # Panics
-    /// On the system's clock, which nobody can move.
+    /// If this is the system's clock, which cannot be moved.
     pub fn advance(&self, span: Duration) {
-        let Self::Manual(hand) = self else { panic!("only a manual clock can be moved") };
-        hand.fetch_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        let Self::Manual(seconds) = self else { panic!("only a manual clock can be moved") };
+        seconds.fetch_add(i64::try_from(span.as_secs()).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 }

@@ -1,6 +1,6 @@
-//! Templates: built in, and overridden by files of an operator's own. Mails and pages are made of them.
+//! Templates of e-mails and pages: built in, or replaced by the operator's own files.
 //!
-//! It reads each file once, and names the file and the line that is wrong. It must not know what a template says.
+//! Each file is read once. Errors name the file and the line. This module must not depend on the content of a template.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,39 +9,42 @@ use std::{fs, io};
 use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior};
 
-/// Why a template can't be used.
+/// Why a template cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// The file is there and can't be read.
-    #[error("reading the template {}: {problem}; make it readable, or remove it to use the one built in", path.display())]
+    /// The file exists but cannot be read.
+    #[error(
+        "cannot read the template {}: {problem}; make it readable, or remove it to use the built-in one",
+        path.display()
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         problem: io::Error,
     },
-    /// The template is wrong.
-    #[error("the template {file}, line {line}: {problem}; mend it, or remove it to use the one built in")]
+    /// The template is invalid.
+    #[error("invalid template {file}, line {line}: {problem}; correct it, or remove it to use the built-in one")]
     Broken {
-        /// The file, or the template's name where it is built in.
+        /// The path of the file, or the name of a built-in template.
         file: String,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong there.
+        /// What is wrong in this line.
         problem: String,
     },
 }
 
-/// Templates that may refer to each other, ready to be rendered. What ends in `.html` escapes what it is told.
+/// Templates that may include each other, ready to be rendered. Templates named `*.html` escape their values.
 #[derive(Debug)]
 pub struct TemplateSet {
     environment: Environment<'static>,
-    /// The files that took the place of built-in ones, by template.
+    /// The operator's files that replace built-in templates, by template name.
     files: HashMap<&'static str, PathBuf>,
 }
 
 impl TemplateSet {
-    /// Takes what is built in (name and source), and puts the folder's files of the same names in its place.
+    /// Loads the built-in templates (name and source). A file of the same name in `folder` replaces the built-in one.
     pub fn load(folder: Option<&Path>, built_in: &[(&'static str, &'static str)]) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -64,21 +67,21 @@ impl TemplateSet {
         Ok(set)
     }
 
-    /// The operator's own file that took the place of what is built in, if one did.
+    /// Returns the operator's file that replaces a built-in template, if there is one.
     pub fn file(&self, name: &str) -> Option<&Path> {
         self.files.get(name).map(PathBuf::as_path)
     }
 
-    /// Renders a sample, which holds no secret: the error tells all it can.
+    /// Renders a template with sample data. The error may quote the data, because a sample contains no secret.
     pub fn render_sample(&self, name: &str, sample: Value) -> Result<(), TemplateError> {
         let text = self.text(name, sample).map_err(|error| self.broken(name, &error, true))?;
         if text.trim().is_empty() {
-            return Err(self.at(name, 1, "it renders nothing".to_owned()));
+            return Err(self.at(name, 1, "the template renders nothing".to_owned()));
         }
         Ok(())
     }
 
-    /// Renders a template. What is wrong may quote what it was told, and that holds secrets: the error does not tell.
+    /// Renders a template. The error omits minijinja's detail, because that may quote a secret from the context.
     pub fn render(&self, name: &str, context: Value) -> Result<String, TemplateError> {
         self.text(name, context).map_err(|error| self.broken(name, &error, false))
     }

@@ -1,8 +1,8 @@
-//! Limits on tries: counts per caller and per account, in memory, by a clock that never steps back.
+//! Rate limits: counts attempts per caller and per account, in memory, by the monotonic clock.
 //!
-//! Only what fails is counted; but a try under way holds a place among those that may still fail, so that a thousand
-//! at once are not a thousand free ones: the others wait until it is known how the first came out. The table of limits
-//! is the domain's; who is asked for which is the use case's.
+//! Only failed attempts are counted. An attempt in progress may still fail, so it also uses up a part of the limit.
+//! Otherwise a thousand concurrent attempts would all be admitted. Attempts over the limit wait for the result of those
+//! in progress. The domain defines the limits; the use cases choose which limit applies to which key.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -17,41 +17,44 @@ use crate::clock::Clock;
 use crate::domain::id::UserId;
 use crate::domain::limit::{Limit, Rates};
 
-/// How many keys each limit remembers at most. Beyond it those longest without a failure are forgotten: an attacker
-/// with that many addresses has got round counting anyway, and memory must not grow with them.
+/// The greatest number of keys per limit, which bounds the memory. Beyond it, the keys whose last failure is oldest are
+/// removed. An attacker with that many addresses evades the counting in any case.
 const KEYS_MAX: usize = 100_000;
-/// How many are forgotten at once, so that looking for them costs little for each.
+/// How many keys are removed at once, so that the cost of the search is shared among them.
 const EVICTED_AT_ONCE: usize = KEYS_MAX / 100;
-/// How long a try waits for those before it.
+/// How long an attempt waits for those before it.
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an IPv6 address is one caller: a customer is given at least a /64.
+/// How many leading bits of an IPv6 address identify a caller. A provider assigns at least a /64 to each customer.
 const IPV6_CALLER_BITS: u32 = 64;
 
-/// For whom tries are counted.
+/// What attempts are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AttemptKey {
     /// A caller, by address.
     Caller(IpAddr),
-    /// An account, by id, however it was named.
+    /// An account, by id, independent of the spelling of its name.
     Account(UserId),
-    /// An account's tries from an address its owner has signed in or reset from before, so that strangers can't use them up.
+    /// An account, from an address where its owner has signed in or reset the password before. Attempts from other
+    /// addresses do not count towards this limit, so an attacker cannot lock the owner out.
     KnownAddress(UserId, IpAddr),
-    /// A name nobody has, by a hash of its spelling: counted like an account, or the difference would tell.
+    /// A name that no user has, by a hash of its spelling. It is counted like an account, because a difference would
+    /// reveal whether the user exists.
     UnknownName(u64),
 }
 
 impl AttemptKey {
-    /// A caller. Addresses of one IPv6 /64 are one caller, and an IPv4 address is one in either notation.
+    /// Returns the key of a caller. Addresses of one IPv6 /64 are one caller. An IPv4 address and its IPv4-mapped IPv6
+    /// address are the same caller.
     pub fn caller(address: IpAddr) -> Self {
         Self::Caller(prefix(address))
     }
 
-    /// An account's tries from an address known to be its owner's.
+    /// Returns the key of an account, from an address known to be its owner's.
     pub fn known_address(user: UserId, address: IpAddr) -> Self {
         Self::KnownAddress(user, prefix(address))
     }
 
-    /// A name nobody has.
+    /// Returns the key of a name that no user has.
     pub fn unknown_name(name: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         name.hash(&mut hasher);
@@ -59,7 +62,7 @@ impl AttemptKey {
     }
 }
 
-/// The part of an address that is one caller: a customer's network, as far as that can be told from outside.
+/// Returns the network of an address that counts as one caller: the /64 of an IPv6 address, or the IPv4 address.
 pub fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << (128 - IPV6_CALLER_BITS))).into()),
@@ -70,13 +73,13 @@ pub fn prefix(address: IpAddr) -> IpAddr {
 /// The limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitReached {
-    /// How long until another try is let through; at least a second.
+    /// How long until the next attempt is admitted; at least 1 s.
     pub retry_after: Duration,
 }
 
-/// A try that was let through. Dropped, it leaves no trace; [`Attempt::count`] keeps it counted.
+/// An admitted attempt. Dropping it counts nothing; [`Attempt::count`] counts it.
 #[derive(Debug)]
-#[must_use = "a try that fails is to be counted"]
+#[must_use = "a failed attempt must be counted"]
 pub struct Attempt<'t> {
     throttle: &'t Throttle,
     limit: Limit,
@@ -84,14 +87,14 @@ pub struct Attempt<'t> {
 }
 
 impl Attempt<'_> {
-    /// It failed, or is one of those that count however they come out.
+    /// Counts the attempt: it failed, or its limit counts every attempt.
     pub fn count(self) {
         if !self.throttle.enabled {
             return;
         }
         let now = self.throttle.clock.monotonic();
         self.throttle.table(self.limit).entry(self.key).or_default().failed.push_back(now);
-        // Dropping it now gives its place among those under way free.
+        // Dropping the attempt now removes it from those in progress.
     }
 }
 
@@ -109,7 +112,7 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// What is remembered of one key.
+/// The attempts of one key.
 #[derive(Debug, Default)]
 struct AttemptHistory {
     failed: VecDeque<Duration>,
@@ -118,7 +121,7 @@ struct AttemptHistory {
 
 type AttemptTable = HashMap<AttemptKey, AttemptHistory>;
 
-/// What becomes of a try at the moment it is asked for.
+/// Whether an attempt is admitted now.
 enum Admission {
     Admitted,
     Wait,
@@ -136,20 +139,21 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// A throttle that has counted nothing. One that is not enabled lets everything through.
+    /// Creates a throttle without counts. If it is not enabled, it admits every attempt.
     pub fn new(enabled: bool, rates: Rates, clock: Clock) -> Self {
         Self { enabled, rates, clock, tables: Limit::ALL.map(|_| Mutex::default()), decided: Notify::new() }
     }
 
-    /// Asks for a try. Waits, a few seconds at most, while those under way could use the limit up.
+    /// Admits an attempt, or reports that the limit is reached. Waits up to 5 s if attempts in progress could exhaust
+    /// the limit.
     pub async fn admit(&self, limit: Limit, key: AttemptKey) -> Result<Attempt<'_>, LimitReached> {
         let admitted = timeout(ADMISSION_TIMEOUT, async {
             loop {
-                // Registered before the look, so that no decision between the two is missed.
+                // Registers before the check, so that no decision between the two is missed.
                 let decided = self.decided.notified();
                 match self.admission(limit, key) {
                     Admission::Admitted => return Ok(Attempt { throttle: self, limit, key }),
-                    Admission::Rejected(too_many) => return Err(too_many),
+                    Admission::Rejected(limit_reached) => return Err(limit_reached),
                     Admission::Wait => decided.await,
                 }
             }
@@ -168,11 +172,11 @@ impl Throttle {
         if self.enabled {
             attempts.failed.retain(|at| now.saturating_sub(*at) < rate.window());
             let count = usize::try_from(rate.count()).unwrap_or(usize::MAX);
-            let open_at = attempts.admitted_at(count, limit, rate.window());
-            if let Some(wait) = open_at.and_then(|at| at.checked_sub(now)).filter(|wait| !wait.is_zero()) {
+            let admitted_at = attempts.admitted_at(count, limit, rate.window());
+            if let Some(wait) = admitted_at.and_then(|at| at.checked_sub(now)).filter(|wait| !wait.is_zero()) {
                 return Admission::Rejected(LimitReached { retry_after: wait.max(Duration::from_secs(1)) });
             }
-            // Once the rate is used up there is one try at a time.
+            // When the rate is used up, only one attempt at a time is admitted.
             if attempts.in_progress >= count.saturating_sub(attempts.failed.len()).max(1) {
                 return Admission::Wait;
             }
@@ -187,16 +191,17 @@ impl Throttle {
 }
 
 impl AttemptHistory {
-    /// When the next try is let through, if the rate is used up.
+    /// Returns when the next attempt is admitted; `None` if the rate is not used up.
     fn admitted_at(&self, count: usize, limit: Limit, window: Duration) -> Option<Duration> {
-        let oldest = self.failed.len().checked_sub(count).and_then(|place| self.failed.get(place))?;
-        let room_at = *oldest + window;
+        let oldest = self.failed.len().checked_sub(count).and_then(|index| self.failed.get(index))?;
+        let window_end = *oldest + window;
         let trickle = limit.then_every().zip(self.failed.back()).map(|(every, last)| *last + every);
-        Some(trickle.map_or(room_at, |at| at.min(room_at)))
+        Some(trickle.map_or(window_end, |at| at.min(window_end)))
     }
 }
 
-/// Forgets what has run out, and if that is nothing, those longest without a failure. What is under way stays.
+/// Removes the keys whose failures are all older than the window. If the table is still full, removes the keys whose
+/// last failure is oldest. Keys with attempts in progress stay.
 fn evict_keys(table: &mut AttemptTable, now: Duration, window: Duration) {
     let last = |attempts: &AttemptHistory| attempts.failed.back().copied().unwrap_or_default();
     table.retain(|_, attempts| attempts.in_progress > 0 || now.saturating_sub(last(attempts)) < window);
@@ -223,24 +228,24 @@ mod tests {
         (Throttle::new(true, Rates::default(), clock.clone()), clock)
     }
 
-    /// How many of so many tries, each of which fails, are let through.
+    /// Makes `times` failing attempts and returns how many were admitted.
     async fn failures(throttle: &Throttle, limit: Limit, key: AttemptKey, times: usize) -> usize {
-        let mut through = 0;
+        let mut admitted = 0;
         for _ in 0..times {
-            if let Ok(made) = throttle.admit(limit, key).await {
-                made.count();
-                through += 1;
+            if let Ok(attempt) = throttle.admit(limit, key).await {
+                attempt.count();
+                admitted += 1;
             }
         }
-        through
+        admitted
     }
 
     #[tokio::test]
     async fn ten_failed_attempts_are_admitted_and_then_one_a_minute() {
         let (throttle, clock) = throttle();
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
-        let refused = throttle.admit(Limit::SignInAccount, ANN).await.err();
-        assert_eq!(refused, Some(LimitReached { retry_after: Duration::from_mins(1) }));
+        let rejected = throttle.admit(Limit::SignInAccount, ANN).await.err();
+        assert_eq!(rejected, Some(LimitReached { retry_after: Duration::from_mins(1) }));
         clock.advance(Duration::from_secs(59));
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 5).await, 0);
         clock.advance(Duration::from_secs(1));
@@ -255,8 +260,8 @@ mod tests {
         let caller = AttemptKey::caller(IpAddr::from([127, 0, 0, 1]));
         assert_eq!(failures(&throttle, Limit::ResetGuessCaller, caller, 50).await, 10);
         clock.advance(Duration::from_secs(299));
-        let refused = throttle.admit(Limit::ResetGuessCaller, caller).await.err();
-        assert_eq!(refused.map(|no| no.retry_after.as_secs()), Some(1));
+        let rejected = throttle.admit(Limit::ResetGuessCaller, caller).await.err();
+        assert_eq!(rejected.map(|limit| limit.retry_after.as_secs()), Some(1));
         clock.advance(Duration::from_secs(1));
         assert_eq!(failures(&throttle, Limit::ResetGuessCaller, caller, 50).await, 10);
     }
@@ -277,19 +282,20 @@ mod tests {
         let attempts = (0..200).map(|number| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
-                let made = throttle.admit(Limit::SignInAccount, ANN).await;
+                let admitted = throttle.admit(Limit::SignInAccount, ANN).await;
                 tokio::task::yield_now().await;
-                // The very first comes out wrong; all the others are right.
-                made.map(|made| {
-                    if number == 0 {
-                        made.count();
-                    }
-                })
-                .is_ok()
+                // Only the first attempt fails.
+                admitted
+                    .map(|attempt| {
+                        if number == 0 {
+                            attempt.count();
+                        }
+                    })
+                    .is_ok()
             })
         });
-        for made in attempts.collect::<Vec<_>>() {
-            assert!(made.await.expect("it ends"), "nobody who is right is refused");
+        for task in attempts.collect::<Vec<_>>() {
+            assert!(task.await.expect("the task ends"), "a successful attempt was rejected");
         }
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 9);
     }
@@ -301,16 +307,16 @@ mod tests {
         let attempts = (0..1000).map(|_| {
             let throttle = std::sync::Arc::clone(&throttle);
             tokio::spawn(async move {
-                let made = throttle.admit(Limit::SignInAccount, ANN).await;
+                let admitted = throttle.admit(Limit::SignInAccount, ANN).await;
                 tokio::task::yield_now().await;
-                made.map(Attempt::count).is_ok()
+                admitted.map(Attempt::count).is_ok()
             })
         });
-        let mut through = 0;
-        for made in attempts.collect::<Vec<_>>() {
-            through += usize::from(made.await.expect("it ends"));
+        let mut admitted = 0;
+        for task in attempts.collect::<Vec<_>>() {
+            admitted += usize::from(task.await.expect("the task ends"));
         }
-        assert_eq!(through, 10);
+        assert_eq!(admitted, 10);
     }
 
     #[tokio::test]
@@ -329,7 +335,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_caller() {
-        let caller = |text: &str| AttemptKey::caller(text.parse().expect("an address"));
+        let caller = |text: &str| AttemptKey::caller(text.parse().expect("the text is an IP address"));
         assert_eq!(caller("2001:db8::1"), caller("2001:db8::ffff:1"));
         assert_ne!(caller("2001:db8::1"), caller("2001:db8:0:1::1"));
         assert_eq!(caller("::ffff:192.0.2.1"), caller("192.0.2.1"));
@@ -342,7 +348,7 @@ mod tests {
         drop(throttle.admit(Limit::SignInAccount, ANN).await);
         assert_eq!(throttle.table(Limit::SignInAccount).len(), 0);
         for id in 0..=KEYS_MAX {
-            let id = i64::try_from(id).expect("it is small");
+            let id = i64::try_from(id).expect("the id fits into i64");
             failures(&throttle, Limit::SignInAccount, AttemptKey::Account(UserId(id)), 1).await;
         }
         assert_eq!(throttle.table(Limit::SignInAccount).len(), KEYS_MAX - EVICTED_AT_ONCE + 1);
@@ -350,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disabled_throttle_admits_everything() {
-        let off = Throttle::new(false, Rates::default(), Clock::manual(Timestamp::from_unix(0)));
-        assert_eq!(failures(&off, Limit::SignInAccount, ANN, 500).await, 500);
+        let disabled = Throttle::new(false, Rates::default(), Clock::manual(Timestamp::from_unix(0)));
+        assert_eq!(failures(&disabled, Limit::SignInAccount, ANN, 500).await, 500);
     }
 }

@@ -1,4 +1,4 @@
-//! Holds the pages for people true where it is cheap: commands parse, settings are those there are, links lead somewhere.
+//! Checks facts in the documentation that are cheap to check: commands parse, settings exist, links have a target.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,9 +33,10 @@ fn page(name: &str) -> String {
     fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("reading {name}: {error}"))
 }
 
-/// The lines inside the page's blocks of shell.
+/// The lines in the shell blocks of a page.
 fn shell_lines(page: &str) -> Vec<String> {
-    let (mut lines, mut in_shell) = (Vec::new(), false);
+    let mut lines = Vec::new();
+    let mut in_shell = false;
     for line in page.replace("\\\n", " ").lines() {
         if let Some(language) = line.trim_start().strip_prefix("```") {
             in_shell = language == "sh";
@@ -46,10 +47,12 @@ fn shell_lines(page: &str) -> Vec<String> {
     lines
 }
 
-/// A line's words as a shell would part them, near enough; what parts one command from the next is a word `;`.
+/// Splits a line into words, roughly as a shell does. Each separator between two commands becomes the word `;`.
 fn words(line: &str) -> Vec<String> {
-    let (mut found, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    let mut end = |word: &mut Option<String>| found.extend(word.take());
+    let mut found = Vec::new();
+    let mut word = None::<String>;
+    let mut quote = None;
+    let mut end_word = |word: &mut Option<String>| found.extend(word.take());
     for c in line.chars() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
@@ -58,35 +61,35 @@ fn words(line: &str) -> Vec<String> {
                 word.get_or_insert_default();
             }
             (None, '#') if word.is_none() => break,
-            (None, ' ') => end(&mut word),
+            (None, ' ') => end_word(&mut word),
             (None, '|' | '>' | '<' | '&' | ';' | '(' | ')') => {
-                end(&mut word);
+                end_word(&mut word);
                 word = Some(";".to_owned());
-                end(&mut word);
+                end_word(&mut word);
             }
             (_, c) => word.get_or_insert_default().push(c),
         }
     }
-    end(&mut word);
+    end_word(&mut word);
     found
 }
 
-/// Every call of ours in a line: `sudo -u countersign countersign keys list | head` holds one.
+/// The arguments of every `countersign` call in a line, such as `sudo -u countersign countersign keys list | head`.
 fn calls(line: &str) -> Vec<Vec<String>> {
     let words = words(line);
     let commands = words.split(|word| word == ";");
     let calls = commands.filter_map(|command| {
-        let ours = |word: &String| word == "countersign" || word.ends_with("/countersign");
-        let at =
-            command.iter().enumerate().position(|(at, word)| ours(word) && (at == 0 || command[at - 1] != "-u"))?;
-        let typed = command[at..].to_vec();
+        let is_program = |word: &String| word == "countersign" || word.ends_with("/countersign");
+        let mut words = command.iter().enumerate();
+        let at = words.position(|(at, word)| is_program(word) && (at == 0 || command[at - 1] != "-u"))?;
+        let call = command[at..].to_vec();
         // `install … /usr/local/bin/countersign` only names the program.
-        (typed.len() > 1 && !command.iter().any(|word| word == "install")).then_some(typed)
+        (call.len() > 1 && !command.iter().any(|word| word == "install")).then_some(call)
     });
     calls.collect()
 }
 
-/// The cells of each row of the table whose head begins with `head`, without their back quotes.
+/// The cells of each row of the table whose head starts with `head`, without backquotes.
 fn table(page: &str, head: &str) -> Vec<Vec<String>> {
     let rows = page.lines().skip_while(|line| !line.starts_with(head)).skip(2).take_while(|line| line.starts_with('|'));
     let cells = |row: &str| {
@@ -96,20 +99,20 @@ fn table(page: &str, head: &str) -> Vec<Vec<String>> {
     rows.map(cells).collect()
 }
 
-/// Name and default of each row, `–` for none.
+/// Setting name and default of each row; `–` means no default.
 fn settings(page: &str, head: &str) -> BTreeMap<String, String> {
     let rows = table(page, head).into_iter().map(|row| (row[0].clone(), row[1].clone()));
     let found: BTreeMap<String, String> = rows.collect();
-    assert!(found.len() > 5, "README has no table that begins with {head}");
+    assert!(found.len() > 5, "README has no table whose head starts with {head}");
     found
 }
 
-fn compare(said: &BTreeMap<String, String>, real: &BTreeMap<String, String>) {
+fn compare(documented: &BTreeMap<String, String>, real: &BTreeMap<String, String>) {
     for (name, default) in real {
-        assert_eq!(said.get(name), Some(default), "README on `{name}`");
+        assert_eq!(documented.get(name), Some(default), "README, `{name}`");
     }
-    for name in said.keys() {
-        assert!(real.contains_key(name), "README has a setting `{name}`, and there is none");
+    for name in documented.keys() {
+        assert!(real.contains_key(name), "README documents the unknown setting `{name}`");
     }
 }
 
@@ -129,19 +132,20 @@ fn commands_parse() {
 }
 
 #[test]
-fn commands_are_found_where_they_stand() {
-    let seen = |line: &str| calls(line).iter().map(|call| call[1..].join(" ")).collect::<Vec<_>>();
-    assert_eq!(seen("countersign keys list | head # countersign nonsense"), ["keys list"]);
-    assert_eq!(seen("printf '%s' 'a; b' | countersign users create \"a b\""), ["users create a b"]);
-    assert_eq!(seen("TOKEN=$(countersign token mint --user x)"), ["token mint --user x"]);
-    assert_eq!(seen("sudo -u countersign /usr/local/bin/countersign keys prune"), ["keys prune"]);
-    assert_eq!(seen("install target/release/countersign /usr/local/bin/"), [""; 0]);
+fn commands_are_found_in_pipes_substitutions_and_sudo() {
+    let found = |line: &str| calls(line).iter().map(|call| call[1..].join(" ")).collect::<Vec<_>>();
+    assert_eq!(found("countersign keys list | head # countersign nonsense"), ["keys list"]);
+    assert_eq!(found("printf '%s' 'a; b' | countersign users create \"a b\""), ["users create a b"]);
+    assert_eq!(found("TOKEN=$(countersign token mint --user x)"), ["token mint --user x"]);
+    assert_eq!(found("sudo -u countersign /usr/local/bin/countersign keys prune"), ["keys prune"]);
+    assert_eq!(found("install target/release/countersign /usr/local/bin/"), [""; 0]);
 }
 
 #[test]
-fn boot_settings_are_those_there_are() {
+fn documented_boot_settings_match_the_real_ones() {
     let config = Config::from_toml("").expect("the defaults are valid");
-    let (mut real, mut section) = (BTreeMap::new(), String::new());
+    let mut real = BTreeMap::new();
+    let mut section = String::new();
     for line in config.in_force().lines() {
         if let Some(name) = line.strip_prefix('[') {
             section = format!("{}.", name.trim_end_matches(']'));
@@ -151,17 +155,17 @@ fn boot_settings_are_those_there_are() {
             real.insert(format!("{section}{key}"), value.trim_end_matches("  # default").to_owned());
         }
     }
-    // One provider's rows stand for all three.
+    // The rows of one provider describe all three.
     real.retain(|name, _| !name.starts_with("social.github.") && !name.starts_with("social.facebook."));
-    let mut said = settings(&page("README.md"), "| boot setting |");
-    let named = said.keys().filter(|name| name.starts_with("social.oidc.")).cloned().collect::<Vec<_>>();
-    assert_eq!(named.len(), 4, "the rows of a provider by its own name");
-    said.retain(|name, _| !named.contains(name));
-    compare(&said, &real);
+    let mut documented = settings(&page("README.md"), "| boot setting |");
+    let oidc = documented.keys().filter(|name| name.starts_with("social.oidc.")).cloned().collect::<Vec<_>>();
+    assert_eq!(oidc.len(), 4, "the rows of a generic OpenID provider");
+    documented.retain(|name, _| !oidc.contains(name));
+    compare(&documented, &real);
 }
 
 #[test]
-fn runtime_settings_are_those_there_are() {
+fn documented_runtime_settings_match_the_real_ones() {
     let shown = |value: &Value| match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
@@ -169,25 +173,25 @@ fn runtime_settings_are_those_there_are() {
     };
     let rows = Settings::default().rows();
     let real: BTreeMap<String, String> = rows.iter().map(|row| (row.name.to_owned(), shown(&row.default))).collect();
-    // A row about all dialects' profiles names their defaults in turn: `profiles.*.access_lifetime`.
-    let mut said = BTreeMap::new();
+    // A row for all dialects lists their defaults in order: `profiles.*.access_lifetime`.
+    let mut documented = BTreeMap::new();
     for (name, default) in settings(&page("README.md"), "| runtime setting |") {
         let Some(key) = name.strip_prefix("profiles.*.") else {
-            said.insert(name, default);
+            documented.insert(name, default);
             continue;
         };
         let defaults: Vec<&str> = default.split(", ").collect();
         let dialects = ["jwt_issuer", "rest_jwt", "rest_social", "drf_pyjwt", "simplejwt"];
         for (dialect, at) in dialects.iter().zip(0..) {
             let default = defaults.get(at).unwrap_or(&defaults[0]);
-            said.insert(format!("profiles.{dialect}.{key}"), (*default).to_owned());
+            documented.insert(format!("profiles.{dialect}.{key}"), (*default).to_owned());
         }
     }
-    compare(&said, &real);
+    compare(&documented, &real);
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn every_relative_link_has_a_target() {
     let mut broken = Vec::new();
     for name in PAGES {
         let folder = Path::new(name).parent().unwrap_or(Path::new("")).to_owned();
@@ -198,39 +202,39 @@ fn links_lead_somewhere() {
             }
         }
     }
-    assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
+    assert!(broken.is_empty(), "broken links: {broken:#?}");
 }
 
 #[test]
-fn every_command_is_shown() {
+fn every_command_is_in_the_readme() {
     let readme = page("README.md");
     let command = Cli::command();
     let names = command.get_subcommands().map(clap::Command::get_name);
     let missing: Vec<&str> = names.filter(|name| !readme.contains(&format!("countersign {name}"))).collect();
-    assert!(missing.is_empty(), "README shows no use of {missing:?}");
+    assert!(missing.is_empty(), "README has no example of {missing:?}");
 }
 
 #[test]
-fn every_line_of_the_threat_model_is_held_by_a_test_that_exists() {
+fn every_row_of_the_threat_model_names_an_existing_test() {
     let model = page("docs/security.md");
     let named: Vec<&str> = model.split('`').filter(|word| word.contains(".rs::")).collect();
     assert!(named.len() > 50, "{named:?}");
     for name in named {
         let (path, test) = name.split_once("::").unwrap_or_default();
         let source = page(path);
-        let place = source.find(&format!("fn {test}(")).unwrap_or_else(|| panic!("{name} is not there"));
+        let place = source.find(&format!("fn {test}(")).unwrap_or_else(|| panic!("{name} does not exist"));
         let mut before = source[..place].lines().rev().take(3);
-        assert!(before.any(|line| line.contains("#[test]") || line.contains("#[tokio::test")), "{name} is no test");
+        assert!(before.any(|line| line.contains("#[test]") || line.contains("#[tokio::test")), "{name} is not a test");
     }
     for line in model.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 4) {
-        let held = line.rsplit('|').nth(1).unwrap_or_default().trim();
-        let is_row = held.contains(".rs::") || ["held by", "by hand"].contains(&held) || text_of_assets(line);
-        assert!(is_row, "nothing holds: {line}");
+        let test = line.rsplit('|').nth(1).unwrap_or_default().trim();
+        let is_covered = test.contains(".rs::") || ["held by", "by hand"].contains(&test) || is_asset_row(line);
+        assert!(is_covered, "no test in: {line}");
     }
 }
 
-/// A row of the table of assets, which nothing needs to hold.
-fn text_of_assets(line: &str) -> bool {
+/// A row of the table of assets, which needs no test.
+fn is_asset_row(line: &str) -> bool {
     let text = page("docs/security.md");
     let (assets, _) = text.split_once("## Who attacks").unwrap_or_default();
     assets.contains(line)

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// The timeout for connecting, writing and reading.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection that reconnects after an error.
 pub struct Connection {
@@ -15,13 +15,13 @@ pub struct Connection {
 }
 
 /// A response.
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// Returns the value of a header. Names are compared without regard to case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
@@ -37,53 +37,55 @@ impl Connection {
     }
 
     /// Sends a complete request and reads its complete response. After an error, the next call opens a new connection.
-    pub fn exchange(&mut self, request: &[u8]) -> io::Result<Answer> {
-        let answer = self.stream()?.write_all(request).and_then(|()| self.answer());
-        let ends =
-            |answer: &Answer| answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        if answer.as_ref().map_or(true, ends) {
+    pub fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {
+        let response = self.stream()?.write_all(request).and_then(|()| self.read_response());
+        let ends = |response: &Response| {
+            response.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        };
+        if response.as_ref().map_or(true, ends) {
             self.stream = None;
             self.buffer.clear();
         }
-        answer
+        response
     }
 
     fn stream(&mut self) -> io::Result<&mut TcpStream> {
         if self.stream.is_none() {
-            let stream = TcpStream::connect_timeout(&self.server, PATIENCE)?;
+            let stream = TcpStream::connect_timeout(&self.server, TIMEOUT)?;
             stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
             self.stream = Some(stream);
         }
         self.stream.as_mut().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    fn answer(&mut self) -> io::Result<Answer> {
+    fn read_response(&mut self) -> io::Result<Response> {
         let end = loop {
             match self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(end) => break end + 4,
-                None => self.more()?,
+                None => self.fill_buffer()?,
             }
         };
         let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
         self.buffer.drain(..end);
-        let status = head.get(9..12).and_then(|digits| digits.parse().ok()).ok_or_else(|| wrong("no status line"))?;
-        let mut answer = Answer { status, head, body: Vec::new() };
+        let status =
+            head.get(9..12).and_then(|digits| digits.parse().ok()).ok_or_else(|| invalid_data("no status line"))?;
+        let mut response = Response { status, head, body: Vec::new() };
         let bodiless = matches!(status, 100..=199 | 204 | 304);
         if !bodiless {
-            answer.body = match answer.header("content-length").map(str::parse) {
-                Some(length) => self.take(length.map_err(|_| wrong("invalid Content-Length"))?)?,
-                None if answer
+            response.body = match response.header("content-length").map(str::parse) {
+                Some(length) => self.take(length.map_err(|_| invalid_data("invalid Content-Length"))?)?,
+                None if response
                     .header("transfer-encoding")
                     .is_some_and(|value| value.eq_ignore_ascii_case("chunked")) =>
                 {
                     self.chunks()?
                 }
-                None => return Err(wrong("neither Content-Length nor chunked")),
+                None => return Err(invalid_data("neither Content-Length nor chunked")),
             };
         }
-        Ok(answer)
+        Ok(response)
     }
 
     fn chunks(&mut self) -> io::Result<Vec<u8>> {
@@ -92,12 +94,12 @@ impl Connection {
             let end = loop {
                 match self.buffer.windows(2).position(|window| window == b"\r\n") {
                     Some(end) => break end,
-                    None => self.more()?,
+                    None => self.fill_buffer()?,
                 }
             };
             let line = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
             let length = usize::from_str_radix(line.split(';').next().unwrap_or("").trim(), 16)
-                .map_err(|_| wrong("invalid chunk size"))?;
+                .map_err(|_| invalid_data("invalid chunk size"))?;
             self.take(end + 2)?;
             body.extend(self.take(length + 2)?.into_iter().take(length));
             if length == 0 {
@@ -108,12 +110,12 @@ impl Connection {
 
     fn take(&mut self, length: usize) -> io::Result<Vec<u8>> {
         while self.buffer.len() < length {
-            self.more()?;
+            self.fill_buffer()?;
         }
         Ok(self.buffer.drain(..length).collect())
     }
 
-    fn more(&mut self) -> io::Result<()> {
+    fn fill_buffer(&mut self) -> io::Result<()> {
         let mut part = [0; 16 * 1024];
         let read = self.stream()?.read(&mut part)?;
         self.buffer.extend_from_slice(&part[..read]);
@@ -121,6 +123,6 @@ impl Connection {
     }
 }
 
-fn wrong(what: &str) -> io::Error {
+fn invalid_data(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }

@@ -165,15 +165,15 @@ pub fn table(label: &str, rounds: &[Round]) {
 pub fn usage(pid: u32) -> Usage {
     let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
     let processes = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let family = processes.filter(|found| *found == pid || parent(*found) == Some(pid));
-    family.map(of_one).fold(Usage::default(), |sum, one| Usage {
+    let process_tree = processes.filter(|found| *found == pid || parent(*found) == Some(pid));
+    process_tree.map(usage_of_one).fold(Usage::default(), |sum, one| Usage {
         cpu: sum.cpu + one.cpu,
         resident_kib: sum.resident_kib + one.resident_kib,
         peak_kib: sum.peak_kib + one.peak_kib,
     })
 }
 
-fn of_one(pid: u32) -> Usage {
+fn usage_of_one(pid: u32) -> Usage {
     let fields = stat(pid);
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

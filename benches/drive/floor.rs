@@ -49,13 +49,13 @@ fn on_cores<W: FnMut()>(cores: usize, span: Duration, make: impl Fn() -> W + Syn
     let one = || {
         let mut work = make();
         work();
-        let begun = Instant::now();
+        let start = Instant::now();
         let mut done = 0.0;
-        while begun.elapsed() < span {
+        while start.elapsed() < span {
             work();
             done += 1.0;
         }
-        done / begun.elapsed().as_secs_f64()
+        done / start.elapsed().as_secs_f64()
     };
     thread::scope(|scope| {
         let running: Vec<_> = (0..cores).map(|_| scope.spawn(one)).collect();

@@ -169,11 +169,11 @@ impl Group {
         users: u16,
         rate: Option<f64>,
     ) -> Result<Self, String> {
-        let mut made = BTreeSet::new();
+        let mut created = BTreeSet::new();
         let prepare = |number: u16| {
             let connection = Connection::open(server).map_err(|error| format!("connecting to {server}: {error}"))?;
             let user = format!("bench-{}-{}-{}", scenario.name(), std::process::id(), number % users);
-            Client::prepare(scenario, path, &user, &mut made, connection)
+            Client::prepare(scenario, path, &user, &mut created, connection)
         };
         Ok(Self { clients: (0..clients).map(prepare).collect::<Result<_, _>>()?, rate })
     }
@@ -182,30 +182,30 @@ impl Group {
 /// Starts all clients at the same time and runs them for `span`. The resource use of the server cannot be split by
 /// group, so the last group reports all of it.
 fn one_round(groups: &mut [Group], span: Duration, pid: Option<u32>) -> Vec<Round> {
-    let line_up = Barrier::new(groups.iter().map(|group| group.clients.len()).sum::<usize>() + 1);
+    let start_barrier = Barrier::new(groups.iter().map(|group| group.clients.len()).sum::<usize>() + 1);
     let paces: Vec<Pace> = groups.iter().map(|group| Pace::new(group.rate, span)).collect();
     std::thread::scope(|scope| {
-        let line_up = &line_up;
+        let start_barrier = &start_barrier;
         let mut running: Vec<Vec<_>> = Vec::new();
         for (group, pace) in groups.iter_mut().zip(&paces) {
             let clients = group.clients.iter_mut();
             let start = |client| {
                 scope.spawn(move || {
-                    line_up.wait();
+                    start_barrier.wait();
                     one_client(client, pace)
                 })
             };
             running.push(clients.map(start).collect());
         }
         let (before, own_before) = (pid.map(figures::usage), figures::usage(std::process::id()));
-        line_up.wait();
-        let begun = Instant::now();
+        start_barrier.wait();
+        let started = Instant::now();
         let join = |thread: std::thread::ScopedJoinHandle<'_, Tally>| thread.join().expect("a client does not panic");
         let tallies: Vec<Tally> =
             running.into_iter().map(|group| group.into_iter().map(join).fold(Tally::default(), Tally::with)).collect();
         let usage = before.zip(pid.map(figures::usage));
         let driver = figures::usage(std::process::id()).cpu.saturating_sub(own_before.cpu);
-        let (took, last) = (begun.elapsed(), tallies.len() - 1);
+        let (took, last) = (started.elapsed(), tallies.len() - 1);
         let of = |at| usage.filter(|_| at == last);
         tallies.into_iter().enumerate().map(|(at, tally)| Round::new(tally, took, of(at), driver)).collect()
     })
@@ -228,6 +228,6 @@ fn one_client(client: &mut Client, pace: &Pace) -> Tally {
 fn loopback(base: &str) -> Result<SocketAddr, String> {
     let host = base.strip_prefix("http://").ok_or("the base URL must begin with http://")?.trim_end_matches('/');
     let mut found = host.to_socket_addrs().map_err(|error| format!("{host}: {error} (give http://HOST:PORT)"))?;
-    let here = found.find(|address| address.ip().is_loopback());
-    here.ok_or_else(|| format!("{host} is not a loopback address; the driver connects only to this machine"))
+    let loopback = found.find(|address| address.ip().is_loopback());
+    loopback.ok_or_else(|| format!("{host} is not a loopback address; the driver connects only to this machine"))
 }

@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 pub struct Pace {
     rate: Option<f64>,
     span: Duration,
-    begun: OnceLock<Instant>,
-    taken: AtomicU32,
+    start: OnceLock<Instant>,
+    sent: AtomicU32,
 }
 
 impl Pace {
     pub fn new(rate: Option<f64>, span: Duration) -> Self {
-        Self { rate, span, begun: OnceLock::new(), taken: AtomicU32::new(0) }
+        Self { rate, span, start: OnceLock::new(), sent: AtomicU32::new(0) }
     }
 
     /// Returns when the next request is due, which may be in the past. `None`: the round is over.
     pub fn next(&self) -> Option<Instant> {
         let now = Instant::now();
-        let begun = *self.begun.get_or_init(|| now);
-        let end = begun + self.span;
+        let start = *self.start.get_or_init(|| now);
+        let end = start + self.span;
         let due = match self.rate {
             None => now,
-            Some(rate) => begun + Duration::from_secs_f64(f64::from(self.taken.fetch_add(1, Ordering::Relaxed)) / rate),
+            Some(rate) => start + Duration::from_secs_f64(f64::from(self.sent.fetch_add(1, Ordering::Relaxed)) / rate),
         };
         (due < end && now < end).then_some(due)
     }

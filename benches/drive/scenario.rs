@@ -5,7 +5,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::connection::{Answer, Connection};
+use super::connection::{Connection, Response};
 
 const PASSWORD: &str = "bench-Pa55word-quite-long";
 
@@ -31,24 +31,24 @@ struct Renewal {
     path: &'static str,
     sign_in: &'static str,
     /// The member of the response that the next request needs: of the sign-in, and of the renewal.
-    takes: (&'static str, &'static str),
-    /// The member of the request body that takes it. `None`: it is sent as `Authorization: Bearer`.
-    gives: Option<&'static str>,
+    response_members: (&'static str, &'static str),
+    /// The member of the request body that contains the token. `None`: it is sent as `Authorization: Bearer`.
+    request_member: Option<&'static str>,
 }
 
 const RENEWALS: &[Renewal] = &[
-    Renewal { path: "/renew_token", sign_in: "/auth", takes: ("jwt", "token"), gives: None },
+    Renewal { path: "/renew_token", sign_in: "/auth", response_members: ("jwt", "token"), request_member: None },
     Renewal {
         path: "/api/token/refresh/",
         sign_in: "/api/token/",
-        takes: ("refresh", "refresh"),
-        gives: Some("refresh"),
+        response_members: ("refresh", "refresh"),
+        request_member: Some("refresh"),
     },
     Renewal {
         path: "/api/refresh/",
         sign_in: "/api/login/",
-        takes: ("refresh_token", "refresh_token"),
-        gives: Some("refresh_token"),
+        response_members: ("refresh_token", "refresh_token"),
+        request_member: Some("refresh_token"),
     },
 ];
 
@@ -104,9 +104,9 @@ impl Client {
         match scenario {
             Scenario::Jwks => client.request = request("GET", path, "", None),
             Scenario::JwksUnchanged => {
-                let answer = client.once(&request("GET", path, "", None), &[200])?;
-                let tag = answer.header("etag").ok_or_else(|| format!("GET {path}: no ETag"))?;
-                client.request = request("GET", path, &format!("If-None-Match: {tag}\r\n"), None);
+                let response = client.once(&request("GET", path, "", None), &[200])?;
+                let etag = response.header("etag").ok_or_else(|| format!("GET {path}: no ETag"))?;
+                client.request = request("GET", path, &format!("If-None-Match: {etag}\r\n"), None);
                 client.expected = 304;
             }
             Scenario::SignIn | Scenario::Storm => {
@@ -120,14 +120,14 @@ impl Client {
                 client.request = request("POST", &format!("{path}/{number}"), "", Some(&json!("x".repeat(400))));
             }
             Scenario::Refresh => {
-                let known = || RENEWALS.iter().map(|renewal| renewal.path).collect::<Vec<_>>().join(", ");
+                let known_paths = || RENEWALS.iter().map(|renewal| renewal.path).collect::<Vec<_>>().join(", ");
                 let renewal = RENEWALS.iter().find(|renewal| renewal.path == path);
                 let renewal =
-                    renewal.ok_or_else(|| format!("unknown renewal route {path}; known routes: {}", known()))?;
+                    renewal.ok_or_else(|| format!("unknown renewal route {path}; known routes: {}", known_paths()))?;
                 client.register(user, users)?;
-                let answer = client.once(&request("POST", renewal.sign_in, "", Some(&credentials(user))), &[200])?;
-                let token = member(&answer, renewal.takes.0)
-                    .ok_or_else(|| format!("{}: no `{}`", renewal.sign_in, renewal.takes.0))?;
+                let response = client.once(&request("POST", renewal.sign_in, "", Some(&credentials(user))), &[200])?;
+                let token = member(&response, renewal.response_members.0)
+                    .ok_or_else(|| format!("{}: no `{}`", renewal.sign_in, renewal.response_members.0))?;
                 client.request = renewal.request(&token);
                 client.renewal = Some(renewal);
             }
@@ -137,17 +137,17 @@ impl Client {
 
     /// Sends one request and checks its response.
     pub fn step(&mut self) -> Result<(), Refusal> {
-        let answer = self.connection.exchange(&self.request).map_err(|error| Refusal::Wrong(error.to_string()))?;
-        if answer.status != self.expected {
-            return Err(if matches!(answer.status, 429 | 503) && answer.header("retry-after").is_some() {
+        let response = self.connection.exchange(&self.request).map_err(|error| Refusal::Wrong(error.to_string()))?;
+        if response.status != self.expected {
+            return Err(if matches!(response.status, 429 | 503) && response.header("retry-after").is_some() {
                 Refusal::Busy
             } else {
-                Refusal::Wrong(shown(&answer))
+                Refusal::Wrong(describe(&response))
             });
         }
         if let Some(renewal) = self.renewal {
             // If the route does not rotate, the response has no such member, and the old token stays valid.
-            if let Some(token) = member(&answer, renewal.takes.1) {
+            if let Some(token) = member(&response, renewal.response_members.1) {
                 self.request = renewal.request(&token);
             }
         }
@@ -163,16 +163,16 @@ impl Client {
         Ok(())
     }
 
-    fn once(&mut self, request: &[u8], expected: &[u16]) -> Result<Answer, String> {
+    fn once(&mut self, request: &[u8], expected: &[u16]) -> Result<Response, String> {
         let line = String::from_utf8_lossy(request).lines().next().unwrap_or_default().to_owned();
-        let answer = self.connection.exchange(request).map_err(|error| format!("{line}: {error}"))?;
-        if expected.contains(&answer.status) { Ok(answer) } else { Err(format!("{line}: {}", shown(&answer))) }
+        let response = self.connection.exchange(request).map_err(|error| format!("{line}: {error}"))?;
+        if expected.contains(&response.status) { Ok(response) } else { Err(format!("{line}: {}", describe(&response))) }
     }
 }
 
 impl Renewal {
     fn request(&self, token: &str) -> Vec<u8> {
-        match self.gives {
+        match self.request_member {
             Some(name) => request("POST", self.path, "", Some(&json!({ name: token }))),
             None => request("POST", self.path, &format!("Authorization: Bearer {token}\r\n"), None),
         }
@@ -188,14 +188,14 @@ fn email(user: &str) -> String {
     format!("{user}@example.org")
 }
 
-fn member(answer: &Answer, name: &str) -> Option<String> {
-    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+fn member(response: &Response, name: &str) -> Option<String> {
+    let body: Value = serde_json::from_slice(&response.body).ok()?;
     body.get(name)?.as_str().map(str::to_owned)
 }
 
-fn shown(answer: &Answer) -> String {
-    let body = String::from_utf8_lossy(&answer.body);
-    format!("{} {}", answer.status, body.chars().take(200).collect::<String>())
+fn describe(response: &Response) -> String {
+    let body = String::from_utf8_lossy(&response.body);
+    format!("{} {}", response.status, body.chars().take(200).collect::<String>())
 }
 
 fn request(method: &str, path: &str, headers: &str, body: Option<&Value>) -> Vec<u8> {

@@ -53,24 +53,27 @@ pub fn run(args: &Args, mut report: Map<String, Value>) -> Result<bool, String> 
     }
     report.insert("scenario".to_owned(), Scenario::Storm.name().into());
     report.insert("offered_per_second".to_owned(), offered.round().into());
-    let mut found = Vec::new();
+    let mut group_medians = Vec::new();
     for (name, rounds) in NAMES.into_iter().zip(&by_group) {
         figures::table(name, rounds);
         let medians = figures::medians(rounds);
-        found.push(medians.clone());
+        group_medians.push(medians.clone());
         report.insert(name.to_owned(), medians.into());
     }
-    let of = |group: usize, name: &str| found[group].get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    let of = |group: usize, name: &str| group_medians[group].get(name).and_then(Value::as_f64).unwrap_or(0.0);
     // The clients run on the same cores as the server, so their CPU time is subtracted.
     let cores = report.get("cores").and_then(Value::as_f64).unwrap_or(1.0);
-    let left = hashes(&report) * (1.0 - of(2, "driver_cores") / cores);
-    eprintln!("the driver left {left:.1} hashes/s; {:.1} sign-ins/s were accepted and served", of(2, "per_second"));
-    report.insert("hashes_left_by_driver".to_owned(), figures::rounded(left).into());
+    let remaining = hashes(&report) * (1.0 - of(2, "driver_cores") / cores);
+    eprintln!(
+        "the driver left {remaining:.1} hashes/s; {:.1} sign-ins/s were accepted and served",
+        of(2, "per_second")
+    );
+    report.insert("hashes_left_by_driver".to_owned(), figures::rounded(remaining).into());
     let targets = json!({
         "jwks_p99_at_most_1": figures::rounded(of(0, "p99_ms") / JWKS_P99_MS),
         "refresh_p99_at_most_1": figures::rounded(of(1, "p99_ms") / REFRESH_P99_MS),
         "surplus_p99_at_most_1": figures::rounded(of(2, "busy_p99_ms") / SURPLUS_P99_MS),
-        "admitted_at_least_1": figures::rounded(of(2, "per_second") / (ADMITTED_SHARE * left)),
+        "admitted_at_least_1": figures::rounded(of(2, "per_second") / (ADMITTED_SHARE * remaining)),
     });
     eprintln!("ratios to target: {targets}");
     report.insert("to_target".to_owned(), targets);

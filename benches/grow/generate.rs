@@ -108,7 +108,7 @@ fn in_batches(
 
 /// Returns the bytes of the pages in use.
 fn bytes(connection: &Connection) -> anyhow::Result<u64> {
-    let ask = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
-    let pages = ask("PRAGMA page_count")? - ask("PRAGMA freelist_count")?;
-    Ok(u64::try_from(pages * ask("PRAGMA page_size")?)?)
+    let pragma = |pragma: &str| connection.query_row(pragma, [], |row| row.get::<_, i64>(0));
+    let pages = pragma("PRAGMA page_count")? - pragma("PRAGMA freelist_count")?;
+    Ok(u64::try_from(pages * pragma("PRAGMA page_size")?)?)
 }

@@ -28,7 +28,7 @@ use super::generate::{LIVE, name, scattered, uuid};
 const TASKS: u32 = 64;
 /// The interval of probe writes during the cleanup. The timer may be late by up to 1 ms.
 const PROBE: Duration = Duration::from_millis(2);
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// The unit of CPU time in Linux: 10 ms.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -54,8 +54,8 @@ pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> any
         let look_up = per_request(&issuer, span, users, look_up).await?;
         // A session renewed again with its old token within the grace period would return the same token, so the
         // current generation is tracked.
-        let known = Arc::clone(&generations);
-        let renew = move |issuer, number| renew(issuer, number, Arc::clone(&known));
+        let tracked = Arc::clone(&generations);
+        let renew = move |issuer, number| renew(issuer, number, Arc::clone(&tracked));
         let renewal = per_request(&issuer, span, sessions, renew).await?;
         if round > 1 {
             look_ups.push(look_up);
@@ -63,15 +63,15 @@ pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> any
         }
     }
     let (look_up, renewal) = (median(look_ups), median(renewals));
-    let sweep = sweep(&issuer, span).await?;
+    let cleanup = cleanup(&issuer, span).await?;
     issuer.store.close().await;
     let size = std::fs::metadata(file)?.len() >> 20;
     eprintln!(
-        "{users} users, {sessions} sessions, {size} MiB: look-up {look_up:.1} µs CPU, renewal {renewal:.1} µs CPU; {sweep}"
+        "{users} users, {sessions} sessions, {size} MiB: look-up {look_up:.1} µs CPU, renewal {renewal:.1} µs CPU; {cleanup}"
     );
     let report = json!({
         "users": users, "sessions": sessions, "database_mib": size,
-        "look_up_cpu_us": rounded(look_up), "renewal_cpu_us": rounded(renewal), "sweep": sweep,
+        "look_up_cpu_us": rounded(look_up), "renewal_cpu_us": rounded(renewal), "sweep": cleanup,
     });
     report.as_object().cloned().context("it is an object")
 }
@@ -84,14 +84,14 @@ fn count(file: &Path) -> anyhow::Result<u32> {
 fn generations(file: &Path) -> anyhow::Result<Arc<[AtomicU32]>> {
     let connection = rusqlite::Connection::open(file)?;
     let mut generation = connection.prepare("SELECT generation FROM sessions WHERE id = ?1")?;
-    let mut known = Vec::new();
-    while let Some(found) = {
-        let number = u32::try_from(known.len())?;
+    let mut found = Vec::new();
+    while let Some(current) = {
+        let number = u32::try_from(found.len())?;
         generation.query_row([uuid(LIVE, number).as_bytes()], |row| row.get(0)).optional()?
     } {
-        known.push(AtomicU32::new(found));
+        found.push(AtomicU32::new(current));
     }
-    Ok(known.into())
+    Ok(found.into())
 }
 
 /// Runs the query of a sign-in before the hash.
@@ -99,7 +99,7 @@ async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
     let login = Login::new(&name(number));
     let found = issuer.store.read(move |tx| {
         let Some(user) = tx.user_by_login(&login)? else { return Ok(false) };
-        tx.knows_address(user.id, HERE).map(|_| true)
+        tx.knows_address(user.id, LOCALHOST).map(|_| true)
     });
     let found: Result<bool, StoreError> = found.await;
     found?.then_some(()).with_context(|| format!("user {number} does not exist"))
@@ -110,11 +110,11 @@ async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) 
     let generation = generations.get(number as usize).context("an existing session")?;
     let session = SessionId(uuid(LIVE, number));
     let token = VerifiedRefreshToken { session, generation: generation.load(Ordering::Relaxed) };
-    let renewed = Refresh { token: token.into(), from: Caller { address: HERE } }.run(&issuer).await;
-    let who = renewed.map_err(|refusal| anyhow!("session {number} was refused: {refusal:?}"))?;
-    generation.store(who.session().generation, Ordering::Relaxed);
-    std::hint::black_box(refresh_token(&issuer, &who));
-    let signed = issue::access_token(&issuer, &who).await;
+    let renewed = Refresh { token: token.into(), from: Caller { address: LOCALHOST } }.run(&issuer).await;
+    let signed_in = renewed.map_err(|refusal| anyhow!("the refresh of session {number} failed: {refusal:?}"))?;
+    generation.store(signed_in.session().generation, Ordering::Relaxed);
+    std::hint::black_box(refresh_token(&issuer, &signed_in));
+    let signed = issue::access_token(&issuer, &signed_in).await;
     signed.map(drop).map_err(|refusal| anyhow!("no token was signed: {refusal:?}"))
 }
 
@@ -129,12 +129,12 @@ where
     F: Future<Output = anyhow::Result<()>> + Send,
 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let (begun, before) = (Instant::now(), cpu()?);
+    let (start, before) = (Instant::now(), cpu()?);
     let tasks = (0..TASKS).map(|_| {
         let (issuer, work) = (Arc::clone(issuer), work.clone());
         tokio::spawn(async move {
             let mut done = 0_u32;
-            while begun.elapsed() < span {
+            while start.elapsed() < span {
                 let number = scattered(NEXT.fetch_add(1, Ordering::Relaxed)) % count.max(1);
                 work(Arc::clone(&issuer), number).await?;
                 done += 1;
@@ -151,35 +151,36 @@ where
 
 /// Runs the cleanup once and measures how long other writes wait for the writer. Each wait includes its own commit, so
 /// the same is measured without the cleanup for comparison.
-async fn sweep(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
-    let calm = waits_during(issuer, tokio::time::sleep(span)).await?;
-    let begun = Instant::now();
-    let mut swept = Ok(());
-    let (_go_on, stop) = watch::channel(false);
-    let storm = waits_during(issuer, async { swept = jobs::cleanup::tick(Arc::clone(issuer), stop).await }).await?;
-    swept?;
+async fn cleanup(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
+    let baseline = waits_during(issuer, tokio::time::sleep(span)).await?;
+    let start = Instant::now();
+    let mut outcome = Ok(());
+    let (_stop_sender, stop) = watch::channel(false);
+    let during_cleanup =
+        waits_during(issuer, async { outcome = jobs::cleanup::tick(Arc::clone(issuer), stop).await }).await?;
+    outcome?;
     Ok(json!({
-        "turn_ms": ms(begun.elapsed()),
-        "wait_p50_ms": ms(at(&storm, 50)), "wait_p99_ms": ms(at(&storm, 99)), "wait_max_ms": ms(at(&storm, 100)),
-        "calm_p50_ms": ms(at(&calm, 50)), "calm_p99_ms": ms(at(&calm, 99)),
+        "turn_ms": ms(start.elapsed()),
+        "wait_p50_ms": ms(at(&during_cleanup, 50)), "wait_p99_ms": ms(at(&during_cleanup, 99)), "wait_max_ms": ms(at(&during_cleanup, 100)),
+        "calm_p50_ms": ms(at(&baseline, 50)), "calm_p99_ms": ms(at(&baseline, 99)),
     }))
 }
 
-/// Sends writes that change nothing while `something` runs. Returns their waits from the due time, sorted.
-async fn waits_during(issuer: &Arc<Issuer>, something: impl Future<Output = ()>) -> anyhow::Result<Vec<Duration>> {
+/// Sends writes that change nothing while `work` runs. Returns their waits from the due time, sorted.
+async fn waits_during(issuer: &Arc<Issuer>, work: impl Future<Output = ()>) -> anyhow::Result<Vec<Duration>> {
     let done = Arc::new(AtomicBool::new(false));
-    let (asking, until) = (Arc::clone(issuer), Arc::clone(&done));
+    let (probed, until) = (Arc::clone(issuer), Arc::clone(&done));
     let probe = tokio::spawn(async move {
         let (mut waits, mut due) = (Vec::new(), tokio::time::Instant::now());
         while !until.load(Ordering::Relaxed) {
             due += PROBE;
             tokio::time::sleep_until(due).await;
-            asking.store.write(|_| Ok::<(), StoreError>(())).await?;
+            probed.store.write(|_| Ok::<(), StoreError>(())).await?;
             waits.push(due.elapsed());
         }
         Ok::<_, StoreError>(waits)
     });
-    something.await;
+    work.await;
     done.store(true, Ordering::Relaxed);
     let mut waits = probe.await??;
     waits.sort_unstable();

@@ -46,11 +46,11 @@ struct Parts {
 }
 
 fn main() {
-    let given: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    match given.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [folder] => drop(Parts::new(folder)),
         [folder, name, times] => {
-            let (_, work) = WORKS.iter().find(|(known, _)| *known == name).expect("a known name");
+            let (_, work) = WORKS.iter().find(|(path_name, _)| *path_name == name).expect("a known name");
             work(&Parts::new(folder), times.parse().expect("a number"));
         }
         _ => WORKS.iter().for_each(|(name, _)| println!("{name}")),
@@ -86,7 +86,7 @@ impl Parts {
     }
 
     /// Sends `times` requests to the complete router with all layers.
-    fn ask(&self, times: u32, request: impl Fn() -> Request<Body>) {
+    fn send_requests(&self, times: u32, request: impl Fn() -> Request<Body>) {
         let pages = app::pages(&self.config).expect("the pages are valid");
         let router = http::router(&Http::new(Arc::clone(&self.issuer), app::http_options(&self.config), pages));
         self.runtime.block_on(async {
@@ -133,10 +133,12 @@ fn parse_jwt(parts: &Parts, times: u32) {
 const JWKS: &str = "/.well-known/jwks.json";
 
 fn jwks(parts: &Parts, times: u32) {
-    parts.ask(times, || Request::get(JWKS).body(Body::empty()).expect("a request"));
+    parts.send_requests(times, || Request::get(JWKS).body(Body::empty()).expect("a request"));
 }
 
 fn jwks_unchanged(parts: &Parts, times: u32) {
     let etag = parts.issuer.ring().jwks().etag.clone();
-    parts.ask(times, || Request::get(JWKS).header("if-none-match", &etag[..]).body(Body::empty()).expect("a request"));
+    parts.send_requests(times, || {
+        Request::get(JWKS).header("if-none-match", &etag[..]).body(Body::empty()).expect("a request")
+    });
 }

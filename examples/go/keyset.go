@@ -50,28 +50,28 @@ func (k *KeySet) Key(kid string) (*jose.JSONWebKey, error) {
 }
 
 func fetch(issuer string) (set jose.JSONWebKeySet, err error) {
-	var found struct {
+	var metadata struct {
 		Issuer  string `json:"issuer"`
 		JWKSURI string `json:"jwks_uri"`
 	}
-	if err = get(issuer+"/.well-known/openid-configuration", &found); err != nil {
+	if err = get(issuer+"/.well-known/openid-configuration", &metadata); err != nil {
 		return set, err
 	}
 	// OpenID Connect Discovery §4.3: do not trust a document about another issuer.
-	if found.Issuer != issuer {
-		return set, errors.New("ISSUER must be the issuer's public URL, to the letter")
+	if metadata.Issuer != issuer {
+		return set, errors.New("ISSUER must be exactly the issuer's public URL")
 	}
-	return set, get(found.JWKSURI, &set)
+	return set, get(metadata.JWKSURI, &set)
 }
 
 func get(url string, into any) error {
-	answer, err := client.Get(url)
+	response, err := client.Get(url)
 	if err != nil {
 		return err
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, answer.Status)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
 	}
-	return json.NewDecoder(answer.Body).Decode(into)
+	return json.NewDecoder(response.Body).Decode(into)
 }

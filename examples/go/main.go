@@ -46,10 +46,10 @@ func verify(keys *KeySet, raw string) (Claims, error) {
 	if key.Algorithm != header.Algorithm || token.Claims(key.Key, &claims) != nil {
 		return claims, errToken
 	}
-	wanted := jwt.Expected{Issuer: keys.Issuer, AnyAudience: jwt.Audience{keys.Issuer}}
-	// go-jose accepts a token without exp; this server does not. It also refuses refresh tokens, which may be signed by
+	expected := jwt.Expected{Issuer: keys.Issuer, AnyAudience: jwt.Audience{keys.Issuer}}
+	// go-jose accepts a token without exp; this server does not. It also rejects refresh tokens, which may be signed by
 	// the same keys.
-	if claims.ValidateWithLeeway(wanted, leeway) != nil || claims.Expiry == nil || claims.Subject == "" || claims.TokenType != "access" {
+	if claims.ValidateWithLeeway(expected, leeway) != nil || claims.Expiry == nil || claims.Subject == "" || claims.TokenType != "access" {
 		return claims, errToken
 	}
 	return claims, nil
@@ -67,7 +67,7 @@ func requireToken(keys *KeySet, handler func(http.ResponseWriter, Claims)) http.
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 			w.WriteHeader(http.StatusUnauthorized)
 		default:
-			log.Printf("asking for the key set: %v", err)
+			log.Printf("cannot fetch the JWKS: %v", err)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}

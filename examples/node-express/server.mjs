@@ -13,21 +13,21 @@ let keys
 async function keySet() {
   if (keys) return keys
   // The client is cached only on success: if the issuer is unavailable, the next request retries.
-  const answer = await fetch(`${issuer}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(5_000) })
-  const found = await answer.json()
+  const response = await fetch(`${issuer}/.well-known/openid-configuration`, { signal: AbortSignal.timeout(5_000) })
+  const metadata = await response.json()
   // OpenID Connect Discovery §4.3: do not trust a document about another issuer.
-  if (found.issuer !== issuer) throw new Error("ISSUER must be the issuer's public URL, to the letter")
-  keys = createRemoteJWKSet(new URL(found.jwks_uri), { cacheMaxAge: 300_000, cooldownDuration: 30_000 })
+  if (metadata.issuer !== issuer) throw new Error("ISSUER must be exactly the issuer's public URL")
+  keys = createRemoteJWKSet(new URL(metadata.jwks_uri), { cacheMaxAge: 300_000, cooldownDuration: 30_000 })
   return keys
 }
 
 // Errors caused by the JWKS and not by the token. The caller may retry.
-const keySetFaults = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
+const jwksErrors = ['ERR_JOSE_GENERIC', 'ERR_JWKS_TIMEOUT', 'ERR_JWKS_INVALID']
 
 async function requireToken(request, response, next) {
-  const refuse = () => response.status(401).set('WWW-Authenticate', 'Bearer error="invalid_token"').end()
+  const reject = () => response.status(401).set('WWW-Authenticate', 'Bearer error="invalid_token"').end()
   const [, token] = /^Bearer (\S+)$/i.exec(request.get('Authorization') ?? '') ?? []
-  if (!token) return refuse()
+  if (!token) return reject()
   try {
     const { payload } = await jwtVerify(token, await keySet(), {
       // This server chooses the accepted algorithms; the token's header does not.
@@ -37,12 +37,12 @@ async function requireToken(request, response, next) {
       clockTolerance: 5,
       requiredClaims: ['exp', 'iss', 'aud', 'sub'],
     })
-    // Refuse refresh tokens, which may be signed by the same keys.
-    if (payload.token_type !== 'access') return refuse()
+    // Reject refresh tokens, which may be signed by the same keys.
+    if (payload.token_type !== 'access') return reject()
     request.token = payload
   } catch (error) {
-    if (error instanceof errors.JOSEError && !keySetFaults.includes(error.code)) return refuse()
-    console.error(`asking for the key set: ${error.message}`)
+    if (error instanceof errors.JOSEError && !jwksErrors.includes(error.code)) return reject()
+    console.error(`cannot fetch the JWKS: ${error.message}`)
     return response.status(503).end()
   }
   next()

@@ -24,25 +24,25 @@ app = FastAPI()
 def keys() -> jwt.PyJWKClient:
     """Returns the JWKS client. It caches for 300 s and refetches for an unknown `kid`, at most once in 30 s."""
     # @cache stores only a success: if the issuer is unavailable, the next request retries.
-    with urllib.request.urlopen(ISSUER + "/.well-known/openid-configuration", timeout=5) as answer:
-        found = json.load(answer)
+    with urllib.request.urlopen(ISSUER + "/.well-known/openid-configuration", timeout=5) as response:
+        metadata = json.load(response)
     # OpenID Connect Discovery §4.3: do not trust a document about another issuer.
-    if found["issuer"] != ISSUER:
-        raise RuntimeError("ISSUER must be the issuer's public URL, to the letter")
-    return jwt.PyJWKClient(found["jwks_uri"], lifespan=300, cooldown_duration=30, timeout=5)
+    if metadata["issuer"] != ISSUER:
+        raise RuntimeError("ISSUER must be exactly the issuer's public URL")
+    return jwt.PyJWKClient(metadata["jwks_uri"], lifespan=300, cooldown_duration=30, timeout=5)
 
 
 # Not async: FastAPI runs it on a thread, so that fetching the JWKS does not block other requests.
-def claims(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> dict[str, Any]:
+def claims(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> dict[str, Any]:
     """Returns the claims of a valid access token. A handler that depends on it runs only for a valid token."""
-    refused = HTTPException(401, "invalid token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
-    if sent is None:
-        raise refused
+    invalid_token = HTTPException(401, "invalid token", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    if credentials is None:
+        raise invalid_token
     try:
-        found = jwt.decode(
-            sent.credentials,
+        payload = jwt.decode(
+            credentials.credentials,
             # A PyJWK: PyJWT also requires the token's `alg` to match the key's.
-            keys().get_signing_key_from_jwt(sent.credentials),
+            keys().get_signing_key_from_jwt(credentials.credentials),
             # This server chooses the accepted algorithms; the token's header does not.
             algorithms=["ES256", "RS256"],
             issuer=ISSUER,
@@ -51,13 +51,13 @@ def claims(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
     except (jwt.PyJWKClientConnectionError, OSError) as error:
-        raise HTTPException(503, "the issuer's keys can't be had") from error
+        raise HTTPException(503, "the issuer's JWKS is unavailable") from error
     except jwt.PyJWTError as error:
-        raise refused from error
-    # Refuse refresh tokens, which may be signed by the same keys.
-    if found.get("token_type") != "access":
-        raise refused
-    return found
+        raise invalid_token from error
+    # Reject refresh tokens, which may be signed by the same keys.
+    if payload.get("token_type") != "access":
+        raise invalid_token
+    return payload
 
 
 @app.get("/me")

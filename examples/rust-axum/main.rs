@@ -37,22 +37,22 @@ struct Claims {
     token_type: String,
 }
 
-/// Why a request is refused.
-enum Refused {
+/// Why a request is rejected.
+enum Rejection {
     /// The token is missing or invalid.
     Token,
     /// The JWKS is unavailable: the caller may retry.
     Keys(Box<dyn Error + Send + Sync>),
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         match self {
             Self::Token => {
                 (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")]).into_response()
             }
             Self::Keys(error) => {
-                eprintln!("asking for the key set: {error}");
+                eprintln!("cannot fetch the JWKS: {error}");
                 StatusCode::SERVICE_UNAVAILABLE.into_response()
             }
         }
@@ -79,8 +79,8 @@ struct Discovery {
 }
 
 impl Verifier {
-    async fn verify(&self, token: &str) -> Result<Claims, Refused> {
-        let kid = decode_header(token).ok().and_then(|header| header.kid).ok_or(Refused::Token)?;
+    async fn verify(&self, token: &str) -> Result<Claims, Rejection> {
+        let kid = decode_header(token).ok().and_then(|header| header.kid).ok_or(Rejection::Token)?;
         let (algorithm, key) = self.key(&kid).await?;
         // The key determines the algorithm, and the token's header does not. This rules out `none` and HMAC with a
         // public key.
@@ -90,30 +90,30 @@ impl Verifier {
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         rules.validate_nbf = true;
         rules.leeway = LEEWAY;
-        let claims = decode::<Claims>(token, &key, &rules).map_err(|_| Refused::Token)?.claims;
-        // Refuse refresh tokens, which may be signed by the same keys.
-        if claims.token_type == "access" { Ok(claims) } else { Err(Refused::Token) }
+        let claims = decode::<Claims>(token, &key, &rules).map_err(|_| Rejection::Token)?.claims;
+        // Reject refresh tokens, which may be signed by the same keys.
+        if claims.token_type == "access" { Ok(claims) } else { Err(Rejection::Token) }
     }
 
-    async fn key(&self, kid: &str) -> Result<(Algorithm, DecodingKey), Refused> {
+    async fn key(&self, kid: &str) -> Result<(Algorithm, DecodingKey), Rejection> {
         // The lock is held during a fetch, so that concurrent requests cause only one.
         let mut set = self.set.lock().await;
         let older_than = |age: Duration| set.fetched.is_none_or(|fetched| fetched.elapsed() > age);
         if older_than(MAX_AGE) || (!set.keys.contains_key(kid) && older_than(COOLDOWN)) {
-            let keys = self.fetch().await.map_err(Refused::Keys)?;
+            let keys = self.fetch().await.map_err(Rejection::Keys)?;
             *set = KeySet { keys, fetched: Some(Instant::now()) };
         }
-        set.keys.get(kid).cloned().ok_or(Refused::Token)
+        set.keys.get(kid).cloned().ok_or(Rejection::Token)
     }
 
     async fn fetch(&self) -> Result<HashMap<String, (Algorithm, DecodingKey)>, Box<dyn Error + Send + Sync>> {
         let url = format!("{}/.well-known/openid-configuration", self.issuer);
-        let found: Discovery = self.http.get(url).send().await?.error_for_status()?.json().await?;
+        let metadata: Discovery = self.http.get(url).send().await?.error_for_status()?.json().await?;
         // OpenID Connect Discovery §4.3: do not trust a document about another issuer.
-        if found.issuer != self.issuer {
-            return Err("ISSUER must be the issuer's public URL, to the letter".into());
+        if metadata.issuer != self.issuer {
+            return Err("ISSUER must be exactly the issuer's public URL".into());
         }
-        let set: JwkSet = self.http.get(found.jwks_uri).send().await?.error_for_status()?.json().await?;
+        let set: JwkSet = self.http.get(metadata.jwks_uri).send().await?.error_for_status()?.json().await?;
         let usable = set.keys.iter().filter_map(|jwk| {
             let algorithm = Algorithm::try_from(jwk.common.key_algorithm?).ok()?;
             let pinned = matches!(algorithm, Algorithm::ES256 | Algorithm::RS256);
@@ -125,11 +125,11 @@ impl Verifier {
 
 /// A handler that takes `Claims` runs only for requests with a valid access token.
 impl FromRequestParts<Arc<Verifier>> for Claims {
-    type Rejection = Refused;
+    type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, verifier: &Arc<Verifier>) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, verifier: &Arc<Verifier>) -> Result<Self, Rejection> {
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refused::Token)?;
+        let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Rejection::Token)?;
         verifier.verify(token).await
     }
 }

@@ -1,6 +1,6 @@
-//! What each fuzz target does with its bytes, and what must hold whatever they are. Beyond "it does not panic" each
-//! target compares two ways to one answer. `tests/it/attacks/corpus.rs` includes this file and runs every known input
-//! as a plain test.
+//! The fuzz targets and the properties that must hold for all input. No target may panic, and each compares two
+//! independent results. `tests/it/attacks/corpus.rs` includes this file and runs every input of the corpus as a plain
+//! test.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -23,10 +23,10 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 use uuid::{Builder, Uuid};
 
-/// One of the targets.
+/// A fuzz target.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is its corpus folder's, too.
+/// All targets by name, which is also the name of the corpus folder.
 pub const TARGETS: [(&str, Target); 7] = [
     ("token", token),
     ("refresh", refresh),
@@ -37,30 +37,30 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("form", form),
 ];
 
-/// The one parser of tokens: what it takes is short, has two dots, an asymmetric algorithm and nothing that a verifier
-/// would have to obey, and its parts are the text, as a second decoder and a common JSON parser read it.
+/// The token parser. An accepted token is short, has three parts and an asymmetric algorithm, and contains no header
+/// member that a verifier would have to process. A second decoder and a common JSON parser must read the same parts.
 pub fn token(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(token) = UnverifiedToken::parse(text) {
         assert!(text.len() <= TOKEN_MAX);
-        let header = parts_are_the_text(text, &token);
+        let header = assert_parts_match(text, &token);
         for name in ["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"] {
-            assert!(!header.contains_key(name), "{name} would have to be obeyed");
+            assert!(!header.contains_key(name), "the header has {name}");
         }
         assert!(header.contains_key("kid"));
-        assert!(UnverifiedToken::parse_foreign(text).is_ok(), "ours are held to more than others'");
+        assert!(UnverifiedToken::parse_foreign(text).is_ok(), "the parser for foreign tokens is stricter");
     }
     if let Ok(token) = UnverifiedToken::parse_foreign(text) {
         assert!(text.len() <= FOREIGN_TOKEN_MAX);
-        let header = parts_are_the_text(text, &token);
+        let header = assert_parts_match(text, &token);
         for name in ["jku", "x5u", "jwk", "x5c", "crit"] {
-            assert!(!header.contains_key(name), "{name} would have to be obeyed");
+            assert!(!header.contains_key(name), "the header has {name}");
         }
     }
 }
 
-/// That what was read of a token is what its text says. Its header.
-fn parts_are_the_text(text: &str, token: &UnverifiedToken<'_>) -> Map<String, Value> {
+/// Asserts that the parsed parts match the text. Returns the header.
+fn assert_parts_match(text: &str, token: &UnverifiedToken<'_>) -> Map<String, Value> {
     let parts: Vec<&str> = text.split('.').collect();
     let [header, payload, signature] = parts[..] else { panic!("not three parts") };
     assert_eq!(token.signing_input, &text.as_bytes()[..text.len() - signature.len() - 1]);
@@ -71,11 +71,12 @@ fn parts_are_the_text(text: &str, token: &UnverifiedToken<'_>) -> Map<String, Va
     };
     let header = object(header);
     assert_eq!(token.claims, object(payload));
-    let said = |name: &str| header.get(name).map(|value| value.as_str().unwrap_or_else(|| panic!("{name} is no text")));
+    let member =
+        |name: &str| header.get(name).map(|value| value.as_str().unwrap_or_else(|| panic!("{name} is not a string")));
     assert!(["ES256", "RS256"].contains(&token.alg.name()));
-    assert_eq!(said("alg"), Some(token.alg.name()));
-    assert_eq!(said("kid").unwrap_or_default(), token.kid);
-    let typ = said("typ").unwrap_or_default().to_ascii_lowercase();
+    assert_eq!(member("alg"), Some(token.alg.name()));
+    assert_eq!(member("kid").unwrap_or_default(), token.kid);
+    let typ = member("typ").unwrap_or_default().to_ascii_lowercase();
     let mut typ = typ.as_str();
     while let Some(rest) = typ.strip_prefix("application/") {
         typ = rest;
@@ -87,13 +88,13 @@ fn parts_are_the_text(text: &str, token: &UnverifiedToken<'_>) -> Map<String, Va
     header
 }
 
-/// base64url without padding (RFC 4648 §5) as plainly as it can be written, in the one spelling that its bytes have.
+/// A minimal decoder of canonical base64url without padding (RFC 4648 §5).
 fn decoded(part: &str) -> Vec<u8> {
     let alphabet = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']);
     let digits: Vec<char> = alphabet.collect();
     let (mut bits, mut held, mut bytes) = (0_usize, 0, Vec::new());
     for c in part.chars() {
-        let Some(value) = digits.iter().position(|digit| *digit == c) else { panic!("{c:?} is no base64url") };
+        let Some(value) = digits.iter().position(|digit| *digit == c) else { panic!("{c:?} is not base64url") };
         (bits, held) = (bits << 6 | value, held + 6);
         if held >= 8 {
             held -= 8;
@@ -101,12 +102,12 @@ fn decoded(part: &str) -> Vec<u8> {
             bits &= (1 << held) - 1;
         }
     }
-    assert!(held < 6 && bits == 0, "another spelling of the same bytes");
+    assert!(held < 6 && bits == 0, "not the canonical encoding");
     bytes
 }
 
-/// What users and clients hand in: a refresh UUID, a reset code, a link token. A session and a generation, from the first
-/// 20 bytes, become a refresh UUID that names them and nothing else.
+/// Parses what callers present: a refresh UUID, a reset code and a link token. A session and a generation, from the
+/// first 20 bytes, become a refresh UUID that identifies only them.
 pub fn refresh(data: &[u8]) {
     static TOKENS: OnceLock<RefreshTokens> = OnceLock::new();
     let tokens = TOKENS.get_or_init(|| RefreshTokens::new(&DerivedKeys::new(&[7; 32])));
@@ -114,16 +115,16 @@ pub fn refresh(data: &[u8]) {
         let (id, generation) = head.split_at(16);
         let session = SessionId(Builder::from_random_bytes(id.try_into().unwrap_or_default()).into_uuid());
         let generation = u32::from_be_bytes(generation.try_into().unwrap_or_default());
-        let made = tokens.refresh_uuid(session, generation);
-        let named = tokens.parse_refresh_uuid(made);
-        let (prefix, parsed) = named.unwrap_or_else(|| panic!("{made} is none of ours"));
-        assert!(session.0.into_bytes().starts_with(&prefix.0) && parsed == generation, "{made} names something else");
-        // Two UUIDs never name the same.
+        let uuid = tokens.refresh_uuid(session, generation);
+        let parsed_uuid = tokens.parse_refresh_uuid(uuid);
+        let (prefix, parsed) = parsed_uuid.unwrap_or_else(|| panic!("{uuid} is rejected"));
+        assert!(session.0.into_bytes().starts_with(&prefix.0) && parsed == generation, "{uuid} is parsed wrongly");
+        // Two UUIDs never identify the same session and generation.
         if let [at, bits, ..] = rest {
-            let mut changed = made.into_bytes();
+            let mut changed = uuid.into_bytes();
             changed[usize::from(*at) % 16] ^= bits;
-            let same = tokens.parse_refresh_uuid(Uuid::from_bytes(changed)) == named;
-            assert_eq!(same, *bits == 0, "{made}, changed at {at} by {bits}");
+            let same = tokens.parse_refresh_uuid(Uuid::from_bytes(changed)) == parsed_uuid;
+            assert_eq!(same, *bits == 0, "{uuid}, byte {at} changed by {bits}");
         }
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -131,7 +132,7 @@ pub fn refresh(data: &[u8]) {
         && let Some((prefix, generation)) = tokens.parse_refresh_uuid(uuid)
     {
         let session = SessionId(Uuid::from_bytes(prefix.range()[0]));
-        assert_eq!(tokens.refresh_uuid(session, generation), uuid, "one UUID, one session and generation");
+        assert_eq!(tokens.refresh_uuid(session, generation), uuid, "two UUIDs for one session and generation");
     }
     if let Some(code) = ResetCode::parse(text) {
         let again = ResetCode::parse(&code.for_people());
@@ -139,12 +140,12 @@ pub fn refresh(data: &[u8]) {
     }
     if let Some(token) = LinkToken::parse(text) {
         let link = token.link("");
-        let spelled = link.expose().strip_prefix("?restoring=");
-        assert_eq!(spelled, Some(text.trim()), "one token, one spelling");
+        let parameter = link.expose().strip_prefix("?restoring=");
+        assert_eq!(parameter, Some(text.trim()), "two spellings of one token");
     }
 }
 
-/// A settings file: read, or every mistake told; what was read is shown without a panic.
+/// A settings file: it is parsed and can be printed, or every mistake is reported.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Config::from_toml(text) {
@@ -155,14 +156,14 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// The ring's file.
+/// The key ring file.
 pub fn ring(data: &[u8]) {
     if let Err(problem) = check_ring(data) {
         assert!(!problem.to_string().is_empty());
     }
 }
 
-/// What people choose, in every mail: the subject stays one line, and no name becomes markup.
+/// User names and addresses in every e-mail: the subject stays one line, and no name becomes markup.
 pub fn mail(data: &[u8]) {
     static TEMPLATES: OnceLock<Option<Templates>> = OnceLock::new();
     let templates = TEMPLATES.get_or_init(|| Templates::built_in("https://id.example.com").ok());
@@ -191,7 +192,7 @@ pub fn mail(data: &[u8]) {
     let expected: Vec<usize> =
         plain.filter_map(|mail| templates.render(&mail, &to).ok()).map(|mail| tags(&mail.html)).collect();
     for (number, mail) in mails.iter().enumerate() {
-        let Ok(mail) = templates.render(mail, &to) else { unreachable!("every mail renders") };
+        let Ok(mail) = templates.render(mail, &to) else { unreachable!("every e-mail renders") };
         assert!(!mail.subject.contains(['\r', '\n']), "{:?}", mail.subject);
         if number == 1 {
             assert_eq!([tags(&mail.html)], expected.as_slice(), "a name became markup: {name:?}");
@@ -199,7 +200,7 @@ pub fn mail(data: &[u8]) {
     }
 }
 
-/// JSON bodies: what is taken, a common parser takes too and reads alike.
+/// JSON bodies: a common parser accepts every accepted body and reads the same values.
 pub fn json(data: &[u8]) {
     let strict = strict_json::parse(data);
     if let Ok(value) = &strict {
@@ -216,7 +217,7 @@ pub fn json(data: &[u8]) {
     }
 }
 
-/// Forms, `application/x-www-form-urlencoded` and `multipart/form-data`: what is written is read back.
+/// Forms, `application/x-www-form-urlencoded` and `multipart/form-data`: encoded fields are parsed back unchanged.
 pub fn form(data: &[u8]) {
     if let Ok(mut body) = JsonBody::from_form(data) {
         for (name, value) in form_urlencoded::parse(data) {

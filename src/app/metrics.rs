@@ -1,4 +1,4 @@
-//! The listener of the metrics, where they have one of their own.
+//! The separate listener for metrics, if one is configured.
 
 use std::net::TcpListener;
 
@@ -9,19 +9,19 @@ use crate::config::Config;
 use crate::http::server::Server;
 use crate::http::{Http, metrics};
 
-/// How many may ask at once: a scraper or two, and somebody who looks.
+/// The greatest number of connections: enough for a few scrapers and a person with a browser.
 const MAX_CONNECTIONS: usize = 64;
 
-/// Serves the metrics beside everything else until `stop` says so, if they have an address of their own.
+/// Serves the metrics on their own address until `stop` is signalled, if `metrics.listen` is set.
 pub(super) fn serve(config: &Config, http: &Http, stop: watch::Receiver<bool>) -> Result<()> {
     let Some(address) = config.metrics.as_ref().and_then(|metrics| metrics.listen) else { return Ok(()) };
     let doing = || format!("listening on {address} for metrics (choose another address with metrics.listen)");
     let listener = TcpListener::bind(address).with_context(doing)?;
-    tracing::info!(listen = %listener.local_addr().with_context(doing)?, "metrics are served");
+    tracing::info!(listen = %listener.local_addr().with_context(doing)?, "serving metrics");
     let server = Server { router: metrics::router(http), tls: None, max_connections: MAX_CONNECTIONS };
     tokio::spawn(async move {
         if let Err(error) = server.run(listener, stop).await {
-            tracing::error!(%error, "metrics are served no more");
+            tracing::error!(%error, "metrics listener failed");
         }
     });
     Ok(())

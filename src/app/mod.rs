@@ -1,4 +1,4 @@
-//! The composition root: configuration in, issuer out; then a router and jobs around it.
+//! The composition root: builds the issuer from the configuration, then starts the router and the jobs.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -47,33 +47,33 @@ use crate::throttle::Throttle;
 mod metrics;
 mod social;
 
-/// How long everything may take after the word to stop, requests included: of the 10 s that are promised half of one is for
-/// the process's own end.
+/// How long the shutdown may take after the stop signal, requests included. Of the promised 10 s, 0.5 s remains for the
+/// exit of the process.
 const STOP: Duration = Duration::from_millis(9500);
-/// How long jobs may take to end once requests have: with what [`Server::run`] gives those it leaves something of [`STOP`]
-/// for the last writes.
+/// How long jobs may take to return after the last request. Together with the time that [`Server::run`] allows for
+/// requests, this is less than [`STOP`], so that time remains for the last writes.
 const JOBS_GRACE: Duration = Duration::from_secs(1);
-/// How long callers wait for the start to be recorded: longer than a healthy disk takes, shorter than anyone minds.
+/// How long the server waits for the start to be recorded before it serves. This is longer than a healthy disk needs,
+/// and short enough for waiting callers.
 const START_RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Builds the issuer from the configuration: opens the database and the keys, making them at a first start.
+/// Builds the issuer from the configuration. Opens the database and the keys, and creates them at the first start.
 pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
     let store = open_by(config, Database::open_when_possible)?;
     let settings = if store.is_open() {
         settings::load(&store).await.context("reading the runtime settings")?
     } else {
         tracing::error!(
-            "the database can't be opened yet: without it keys are published and tokens verified, and all else is \
-             answered 503 until it is there"
+            "database not available yet; publishing keys and verifying tokens, other requests get 503 until it opens"
         );
         Settings::default()
     };
     let key_dir = key_dir(config, clock.clone(), random.clone());
-    // Blocks this thread, which has nothing else to do yet: nothing is served before the keys are open.
+    // This blocks the thread, which is idle until the keys are open.
     let ring = key_dir.start()?;
     for warning in ring.warnings() {
-        tracing::warn!("{warning}");
+        tracing::warn!(%warning, "key ring warning");
     }
     let keys = DerivedKeys::new(ring.secret().expose());
     let cost = HashCost {
@@ -107,27 +107,27 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
     }))
 }
 
-/// What a start did about the first superuser.
+/// The state of the first superuser after a start.
 #[derive(Debug)]
 pub enum FirstSuperuser {
-    /// There is one.
+    /// A superuser exists.
     There,
-    /// There is one, and `[admin]` was not looked at.
+    /// A superuser exists, so `[admin]` was ignored.
     Ignored,
-    /// It was made as `[admin]` says, under this name.
+    /// The superuser of `[admin]` was created, with this name.
     Made(String),
-    /// There is none: this link, good for a day, is how to make one.
+    /// No superuser exists. This link creates one and is valid for 24 h.
     Link(String),
-    /// Nobody knows, for the database can't be asked or written to at the moment: to be tried again.
+    /// Unknown, because the database is not available at the moment. The caller must try again.
     Later,
 }
 
-/// Makes the first superuser as `[admin]` says, or a link to make one by, while there is none.
+/// If no superuser exists, creates the superuser of `[admin]`, or a link that creates one.
 pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSuperuser> {
     let Some(admin) = &config.admin else {
         let token = match first_superuser::link_token(issuer).await {
             Err(StoreError::Unavailable(_)) => return Ok(FirstSuperuser::Later),
-            asked => asked.context("looking for a superuser")?,
+            token => token.context("looking for a superuser")?,
         };
         let link = |token| config.server.public_url.join(&format!("/admin/welcome?token={token}"));
         return Ok(token.map_or(FirstSuperuser::There, |token| FirstSuperuser::Link(link(token))));
@@ -141,11 +141,11 @@ pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSu
         Ok(()) => Ok(FirstSuperuser::Made(admin.username.to_string())),
         Err(FirstSuperuserError::NotNeeded) => Ok(FirstSuperuser::Ignored),
         Err(FirstSuperuserError::Refused(Refusal::Busy { .. })) => Ok(FirstSuperuser::Later),
-        Err(error) => Err(error).context("making the superuser of [admin]"),
+        Err(error) => Err(error).context("creating the superuser of [admin]"),
     }
 }
 
-/// The folder the keys are in, as the configuration describes it. Opens nothing.
+/// Describes the key folder of the configuration. Opens no file.
 pub fn key_dir(config: &Config, clock: Clock, random: Random) -> KeyDir {
     let options = KeyDirOptions {
         path: config.keys_dir.clone(),
@@ -157,7 +157,7 @@ pub fn key_dir(config: &Config, clock: Clock, random: Random) -> KeyDir {
     KeyDir::new(options, clock, random)
 }
 
-/// The spans a rotation is planned with.
+/// Returns the durations that a rotation is planned with.
 pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
     KeyPolicy {
         publish_ahead: config.keys.publish_ahead,
@@ -168,13 +168,13 @@ pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Opens the database for a command that only reads: where there is none, none is made.
+/// Opens the database for a command that only reads. Returns `None` if no database exists, and creates none.
 pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     path.exists().then(|| open_store(config)).transpose()
 }
 
-/// Opens the database, making its folder if need be.
+/// Opens the database. Creates its folder if necessary.
 pub fn open_store(config: &Config) -> Result<Store> {
     open_by(config, Database::open)
 }
@@ -183,7 +183,7 @@ fn open_by(config: &Config, open: fn(&Path) -> Result<Database, StoreError>) -> 
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_private_folder(folder)
-            .with_context(|| format!("making the folder {} for the database", folder.display()))?;
+            .with_context(|| format!("creating the folder {} for the database", folder.display()))?;
     }
     let database = open(path).with_context(|| format!("opening the database {}", path.display()))?;
     Ok(Store::Sqlite(database))
@@ -216,7 +216,7 @@ fn mailer(config: &Config, keys: &DerivedKeys) -> Result<Mailer> {
         Transport::Smtp(Smtp::new(smtp_options(smtp)).context("setting up [email]")?)
     } else {
         let folder = config.data_dir.join("mail");
-        tracing::info!(folder = %folder.display(), "no SMTP server is set: mails are written as files");
+        tracing::info!(folder = %folder.display(), "no smtp server configured; writing e-mails to files");
         Transport::Files(folder)
     };
     let options = MailerOptions {
@@ -225,7 +225,7 @@ fn mailer(config: &Config, keys: &DerivedKeys) -> Result<Mailer> {
         templates_dir: config.templates_dir.clone(),
         transport,
     };
-    Mailer::new(options, keys).context("setting up mails")
+    Mailer::new(options, keys).context("setting up e-mails")
 }
 
 fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
@@ -244,7 +244,7 @@ fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
     }
 }
 
-/// What else a start would read: templates, certificates, the database. Makes and changes nothing.
+/// Checks what a start reads in addition to the configuration: templates, certificates, the database. Writes nothing.
 pub fn check(config: &Config) -> Result<()> {
     let keys = DerivedKeys::new(&[0; 32]);
     mailer(config, &keys)?;
@@ -253,12 +253,12 @@ pub fn check(config: &Config) -> Result<()> {
     tls(config)?;
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     if path.exists() {
-        Database::check(path).with_context(|| format!("looking at the database {}", path.display()))?;
+        Database::check(path).with_context(|| format!("checking the database {}", path.display()))?;
     }
     Ok(())
 }
 
-/// Serves until `stop` says so; then lets what is in flight finish, 10 s at most.
+/// Serves until `stop` is signalled, then waits up to 10 s for requests in progress.
 pub async fn serve(
     config: &Config,
     issuer: Arc<Issuer>,
@@ -284,72 +284,75 @@ pub async fn serve(
         "serving"
     );
     let mut stop_signal = stop.clone();
-    let whole = async {
+    let run = async {
         server.run(listener, stop).await.context("serving")?;
         end_jobs.send_replace(true);
         shutdown(&issuer, jobs).await;
         Ok(())
     };
-    let too_long = async {
+    let deadline = async {
         jobs::stopped(&mut stop_signal).await;
         tokio::time::sleep(STOP).await;
     };
     tokio::select! {
         biased;
-        outcome = whole => outcome,
-        () = too_long => {
-            tracing::warn!("the stop took too long: what was still to be recorded of this run is lost");
+        outcome = run => outcome,
+        () = deadline => {
+            tracing::warn!("shutdown timed out; unrecorded data of this run is lost");
             Ok(())
         }
     }
 }
 
-/// Ends what is left once requests have ended. May be cut off at any time.
+/// Ends the jobs, records the last heartbeat and counts, and closes the store. May be interrupted at any time.
 async fn shutdown(issuer: &Arc<Issuer>, mut jobs: JoinSet<()>) {
-    // A job may be waiting for a mail server: its mail is tried again at the next start.
+    // A job may be waiting for a mail server. Its e-mail is sent again after the next start.
     let ended = tokio::time::timeout(JOBS_GRACE, async { while jobs.join_next().await.is_some() {} }).await;
     if ended.is_err() {
         jobs.shutdown().await;
     }
-    // At once, so that both wait for a locked database together.
-    let (beat, counted) = tokio::join!(jobs::heartbeat::tick(Arc::clone(issuer)), jobs::counts::flush(issuer));
-    if let Err(error) = beat {
-        tracing::warn!(%error, "the last sign of life could not be recorded");
+    // Both run concurrently, so that they wait for a locked database only once.
+    let (heartbeat, counts) = tokio::join!(jobs::heartbeat::tick(Arc::clone(issuer)), jobs::counts::flush(issuer));
+    if let Err(error) = heartbeat {
+        tracing::warn!(%error, "last heartbeat not recorded");
     }
-    if let Err(error) = counted {
-        tracing::warn!(%error, "the last counts could not be recorded");
+    if let Err(error) = counts {
+        tracing::warn!(%error, "last counts not recorded");
     }
     issuer.mailer.close_idle().await;
     issuer.store.close().await;
 }
 
-/// Records the start. A store that can't be written to is no reason not to serve what needs no writing: keys are
-/// published, tokens verified, and the heartbeat records the start when it can.
+/// Records the start. If the store is read-only or unavailable, the server still publishes keys and verifies tokens. A
+/// later heartbeat then records the start.
 async fn record_start(issuer: &Arc<Issuer>) {
-    // A task of its own, for it goes on where nobody waits any more; the heartbeat waits for it.
+    // A separate task continues after the timeout. The heartbeat job waits for it.
     let recording = tokio::spawn(jobs::heartbeat::tick(Arc::clone(issuer)));
-    let later = "the start could not be recorded yet; what writes may be refused until it can";
     match tokio::time::timeout(START_RECORD_TIMEOUT, recording).await {
         Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::warn!(%error, "{later}"),
-        Ok(Err(error)) => tracing::warn!(%error, "{later}"),
-        Err(_) => tracing::warn!("{later}: the database does not answer"),
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "start not recorded yet; writes may be rejected"),
+        Ok(Err(error)) => tracing::warn!(%error, "start not recorded yet; writes may be rejected"),
+        Err(_) => {
+            let error = "the database did not answer within 1 s";
+            tracing::warn!(error, "start not recorded yet; writes may be rejected");
+        }
     }
 }
 
-/// Lets a restoring know of us. A folder that can't be written to is no reason not to serve.
+/// Marks the database as used by a server, so that `countersign restore` refuses to run. The server starts even if the
+/// mark cannot be written.
 fn mark_serving(config: &Config) -> Option<File> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     let marked = serving::mark(path);
-    marked.inspect_err(|error| tracing::warn!(%error, "`countersign restore` can't tell that a server runs")).ok()
+    marked.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore cannot detect it")).ok()
 }
 
-/// The pages people see, as the configuration has them.
+/// Loads the HTML pages, with the operator's own templates if configured.
 pub fn pages(config: &Config) -> Result<Pages> {
     Pages::load(config.templates_dir.as_deref(), &config.server.public_url).context("setting up pages")
 }
 
-/// The configuration's words on HTTP.
+/// Returns the HTTP options of the configuration.
 pub fn http_options(config: &Config) -> HttpOptions {
     HttpOptions {
         public_url: config.server.public_url.clone(),
@@ -368,13 +371,13 @@ pub fn http_options(config: &Config) -> HttpOptions {
     }
 }
 
-/// Reads or makes the certificate.
+/// Reads the TLS certificate, or creates a self-signed one. Returns `None` without `[tls]`.
 fn tls(config: &Config) -> Result<Option<Tls>> {
     let tls = match &config.tls {
         None => return Ok(None),
         Some(TlsConfig::SelfSigned) => {
             let made = certificate::for_tls(config.server.public_url.host());
-            let (chain, key) = made.context("making a certificate for TLS")?;
+            let (chain, key) = made.context("creating a certificate for TLS")?;
             Tls::fixed(chain.as_bytes(), &key)
         }
         Some(TlsConfig::Files { certificate, key }) => Tls::from_files(certificate.clone(), key.clone()),

@@ -1,4 +1,4 @@
-//! The providers, as the configuration describes them.
+//! Builds the providers from the configuration.
 
 use anyhow::{Context as _, Result};
 
@@ -7,7 +7,7 @@ use crate::config::{Config, OidcConfig, ProviderConfig};
 use crate::domain::social::ProviderName;
 use crate::social::{KnownProvider, OidcProvider, Providers, SocialOptions, WebLimits};
 
-/// Sets the providers up; none is asked anything yet.
+/// Builds the configured providers. Sends no request to them.
 pub fn providers(config: &Config, clock: &Clock) -> Result<Providers> {
     let social = &config.social;
     let oidc = social.oidc.iter().map(|(name, provider)| Ok((ProviderName::parse(name)?, self_describing(provider))));

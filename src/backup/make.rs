@@ -1,4 +1,4 @@
-//! Making a backup, while servers run.
+//! Makes a backup while servers run.
 
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
@@ -10,13 +10,13 @@ use crate::domain::time::Timestamp;
 use crate::store::sqlite::copy;
 
 impl BackupSource<'_> {
-    /// Copies database and keys into `folder`, which must be empty or not there, and looks through the copies. When this
-    /// returns they are on the disk.
+    /// Copies the database and the keys into `folder`, and verifies the copies. `folder` must be empty or must not
+    /// exist. When this returns, the copies are synced to disk.
     pub fn back_up(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
         make_folder(folder)?;
         let made = self.copy_into(folder, now);
         if made.is_err() {
-            // What was begun is of no use, and in the way of the next try. It was all made here.
+            // An incomplete copy is useless, and the next attempt requires an empty folder. This call made all of it.
             let _ = fs::remove_file(folder.join(DATABASE));
             let _ = fs::remove_dir_all(folder.join(KEYS));
         }
@@ -29,25 +29,25 @@ impl BackupSource<'_> {
         let names = keys.into_iter().map(|name| format!("{KEYS}/{name}"));
         let names = names.chain([DATABASE.to_owned()]);
         let files = names.map(|name| BackupFile::read(folder, name)).collect::<Result<_, _>>()?;
-        let (holds, keys) = examine(folder, self.keys)?;
-        // Opening the copy took a lock in it, which has had its use.
+        let (contents, keys) = examine(folder, self.keys)?;
+        // Opening the copied keys created a lock file, which does not belong to the backup.
         let _ = fs::remove_file(folder.join(KEYS).join(".lock"));
-        let manifest = Manifest::new(now, holds, keys, files);
+        let manifest = Manifest::new(now, contents, keys, files);
         manifest.write(folder)?;
         Manifest::check(folder)
     }
 }
 
-/// Makes the folder, for its owner alone; one that is there must be empty.
+/// Creates the folder, accessible only to its owner. An existing folder must be empty.
 fn make_folder(folder: &Path) -> Result<(), BackupError> {
     match fs::read_dir(folder).map(Iterator::count) {
         Ok(entries) if entries > 0 => return Err(BackupError::NotEmpty(folder.to_owned())),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(io("make the folder", folder))?;
+            made.map_err(io("create the folder", folder))?;
         }
-        Err(error) => return Err(io("look into", folder)(error)),
+        Err(error) => return Err(io("read", folder)(error)),
     }
     fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).map_err(io("set the mode of", folder))
 }

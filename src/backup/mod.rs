@@ -1,8 +1,8 @@
-//! Backups: the database and the keys together, in a new folder with a list of sums, looked through before anyone
-//! relies on them; and the way back. Knows neither SQL nor what is in a key's file.
+//! Makes and restores backups: the database and the keys together, in a new folder with a manifest of checksums.
 //!
-//! The database is copied first and the ring after it, so that no session is in the copy whose key is not. The list is
-//! written last: a folder without one is no backup.
+//! A backup is verified before it is reported as complete. The database is copied before the key ring, so that the copy
+//! contains the key of every copied session. The manifest is written last; a folder without it is an incomplete backup.
+//! This module contains no SQL and does not parse key files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,15 +18,15 @@ pub mod serving;
 
 pub use manifest::{BackupFile, Manifest};
 
-/// The copy of the database.
+/// The file name of the copied database.
 const DATABASE: &str = "countersign.db";
-/// The folder of the keys' copies.
+/// The folder of the copied keys.
 const KEYS: &str = "keys";
 
-/// What is copied: where an issuer's database and keys are.
+/// The paths of an issuer's database and keys.
 #[derive(Debug)]
 pub struct BackupSource<'a> {
-    /// The database's file.
+    /// The file of the database.
     pub database: &'a Path,
     /// The folder of keys.
     pub keys: &'a KeyDir,
@@ -35,40 +35,40 @@ pub struct BackupSource<'a> {
 /// Why a backup could not be made or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The system refused.
-    #[error("could not {doing} {}: {source}", path.display())]
+    /// A file operation failed.
+    #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// What was being done, as an infinitive.
+        /// The operation, as an infinitive.
         doing: &'static str,
-        /// To what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// A backup gets a folder of its own.
-    #[error("{} is not empty: name a new folder", .0.display())]
+    /// The folder for the backup is not empty.
+    #[error("{} is not empty; choose a new folder", .0.display())]
     NotEmpty(PathBuf),
-    /// No list in it.
-    #[error("{} has no manifest.json: it is no backup, or one that was cut off", .0.display())]
+    /// The folder has no manifest.
+    #[error("{} has no manifest.json, so it is not a complete backup; use another backup", .0.display())]
     NoManifest(PathBuf),
-    /// It is not what was written.
-    #[error("{}: {what}: this backup can't be used", path.display())]
+    /// A file of the backup is damaged.
+    #[error("{}: {what}; use another backup", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         what: String,
     },
-    /// Something is where the database is to be restored.
-    #[error("{} exists, and nothing is overwritten: move it away first, with its -wal and -shm", .0.display())]
+    /// A file exists where the database is to be restored.
+    #[error("{} exists, and nothing is overwritten; move the database and its -wal and -shm files away", .0.display())]
     Exists(PathBuf),
-    /// A server would not know its database again.
-    #[error("a server runs on {}: stop it first", .0.display())]
+    /// A server uses the database, which must not be replaced while it runs.
+    #[error("a server uses {}; stop the server first", .0.display())]
     Served(PathBuf),
-    /// The database's part.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The keys' part.
+    /// The key folder failed.
     #[error(transparent)]
     Keys(#[from] KeyDirError),
 }
@@ -78,9 +78,10 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError
     move |source| BackupError::Io { doing, path, source }
 }
 
-/// Looks through a backup's two parts: SQLite finds the database in order, and every key opens, signs and verifies.
+/// Verifies the database and the keys of a backup. SQLite checks the database; every key is opened, signs and verifies.
+/// Returns the contents of the database and the number of keys.
 fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::DatabaseContents, usize), BackupError> {
-    let holds = copy::examine(&folder.join(DATABASE))?;
+    let contents = copy::examine(&folder.join(DATABASE))?;
     let ring = keys.with_path(folder.join(KEYS)).open()?;
-    Ok((holds, ring.schedule().keys().len()))
+    Ok((contents, ring.schedule().keys().len()))
 }

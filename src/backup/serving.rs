@@ -1,5 +1,7 @@
-//! The mark of a server on its database's folder: a lock that many servers share, that a restoring wants alone, and that
-//! the system gives back however a process ends.
+//! The lock that shows a restore that servers use a database. It is a file in the folder of the database.
+//!
+//! Servers hold the lock shared, and a restore holds it exclusively. The operating system releases it when a process
+//! ends, even after a crash.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -10,14 +12,14 @@ use super::{BackupError, io};
 
 const NAME: &str = ".countersign-serving";
 
-/// Says that a server runs on that database until the value is dropped.
+/// Marks the database as used by a server, until the returned value is dropped.
 pub fn mark(database: &Path) -> Result<File, BackupError> {
     let file = open(database)?;
     file.lock_shared().map_err(io("lock", &parent(database).join(NAME)))?;
     Ok(file)
 }
 
-/// Keeps servers away from that database until the value is dropped; None where one runs.
+/// Prevents servers from using the database, until the returned value is dropped. Returns `None` if a server uses it.
 pub(super) fn exclude(database: &Path) -> Result<Option<File>, BackupError> {
     let file = open(database)?;
     match file.try_lock() {

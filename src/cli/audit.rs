@@ -14,10 +14,10 @@ use crate::store::{Store, StoreError};
 
 #[derive(Debug, Args)]
 pub struct AuditArgs {
-    /// Only what concerns this user, by name, address or, for one who was deleted, id
+    /// Show only entries of this user, by name or e-mail address, or by id if the user was deleted
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// At most this many lines
+    /// Show at most this many entries
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print JSON
@@ -59,7 +59,7 @@ impl AuditArgs {
         let lines = block_on(async { Ok(read.await.map_err(|error: StoreError| error)?) })?;
         lines.ok_or_else(|| {
             let name = self.user.as_deref().unwrap_or_default();
-            anyhow!("there is no user `{name}`: of one who was deleted the log knows the id alone, as --user 42")
+            anyhow!("there is no user `{name}`; name a deleted user by id, for example --user 42")
         })
     }
 }

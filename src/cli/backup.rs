@@ -14,20 +14,20 @@ use crate::config::{Config, DatabaseUrl};
 use crate::crypto::key_dir::KeyDir;
 use crate::random::Random;
 
-/// Copy the database and the keys into a new folder, while the server runs
+/// Back up the database and the keys into a new folder, also while the server runs
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// The folder, which must be empty or not there
+    /// Write the backup to this folder, which must be empty or must not exist
     dir: PathBuf,
-    /// Print the list of what was copied, as JSON
+    /// Print the manifest of the backup as JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Put a backup's database and keys where there are none
+/// Restore the database and the keys from a backup, without overwriting anything
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The folder that `countersign backup` filled
+    /// Restore from this folder, which `countersign backup` created
     dir: PathBuf,
 }
 
@@ -36,19 +36,19 @@ impl BackupArgs {
         let (clock, keys) = keys(config);
         let DatabaseUrl::Sqlite(database) = &config.database.url;
         let made = BackupSource { database, keys: &keys }.back_up(&self.dir, clock.now());
-        let made = made.with_context(|| format!("backing up to {}", self.dir.display()))?;
+        let made = made.with_context(|| format!("cannot back up to {}", self.dir.display()))?;
         if self.json {
             print::json(&made)?;
         }
         print::message(format!(
-            "{} holds {} users, {} sessions and {} keys, and was looked through",
-            self.dir.display(),
+            "Backed up {} users, {} sessions and {} keys to {} and verified the copy.",
             made.users,
             made.sessions,
-            made.keys
+            made.keys,
+            self.dir.display()
         ));
         if config.keys.passphrase.is_none() {
-            print::hint("whoever has it can sign as you: keep it as closed as keys/ itself");
+            print::hint("anyone who can read this backup can sign tokens as your issuer; protect it like keys/");
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -59,14 +59,14 @@ impl RestoreArgs {
         let (_, keys) = keys(config);
         let DatabaseUrl::Sqlite(database) = &config.database.url;
         let restored = BackupSource { database, keys: &keys }.restore(&self.dir);
-        let restored = restored.with_context(|| format!("restoring from {}", self.dir.display()))?;
+        let restored = restored.with_context(|| format!("cannot restore from {}", self.dir.display()))?;
         print::message(format!(
-            "{} and {} are as they were at {}",
+            "Restored {} and {} from the backup of {}.",
             database.display(),
             keys.path().display(),
             restored.made_at
         ));
-        print::hint("sessions that ended since then live again: see docs/backup.md");
+        print::hint("sessions that ended after this backup are active again; see docs/backup.md");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,4 +1,4 @@
-//! `countersign check`: everything a start would find wrong, without starting and without making anything.
+//! `countersign check`: reports every problem that a start would report. It starts no server and creates no files.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::random::Random;
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Also list what is unsafe in production
+    /// Also list settings that are unsafe in production
     #[arg(long)]
     deploy: bool,
 }
@@ -30,22 +30,21 @@ impl CheckArgs {
                     print::warn(warning.to_string());
                 }
                 print::message(format!(
-                    "the key ring opens, signs and verifies; keys in it: {}",
+                    "The key ring is valid: every private key opens, signs and verifies. Keys: {}.",
                     ring.schedule().keys().len()
                 ));
             }
-            Err(KeyDirError::Empty(_)) => print::message("there are no keys yet: the first start makes them"),
+            Err(KeyDirError::Empty(_)) => print::message("There are no keys yet. The first start creates them."),
             Err(error) => return Err(error.into()),
         }
         let findings = if self.deploy { unsafe_for_production(config) } else { Vec::new() };
         for finding in &findings {
-            print::warn(format!("{}: {}: {}", finding.setting, finding.condition, finding.consequence));
+            print::warn(format!("{}: {}; {}", finding.setting, finding.condition, finding.consequence));
             print::hint(finding.fix);
         }
         print::message(match findings.len() {
-            0 => "the settings are fine".to_owned(),
-            1 => "the settings are valid; one of them is unsafe in production".to_owned(),
-            found => format!("the settings are valid; {found} of them are unsafe in production"),
+            0 => "The settings are valid.".to_owned(),
+            found => format!("The settings are valid. Unsafe in production: {found}."),
         });
         Ok(ExitCode::SUCCESS)
     }

@@ -1,16 +1,19 @@
-//! Asking a person before what can't be undone.
+//! Confirmation of irreversible commands.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anyhow::{Result, bail};
 
-/// Goes on if a person at the terminal types `yes`. With `--yes`, and where nobody is there to ask (a script), nobody is.
+/// Asks the operator to type `yes`. It does not ask with `--yes`, or if standard input is not a terminal (a script).
+///
+/// # Errors
+/// The operator typed something else.
 pub fn confirm(yes: bool, what: &str) -> Result<()> {
     if yes || !io::stdin().is_terminal() {
         return Ok(());
     }
-    write!(io::stderr(), "{what} Type yes to go on: ")?;
+    write!(io::stderr(), "{what} Type yes to continue: ")?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { bail!("nothing was changed: the answer was not yes") }
+    if answer.trim() == "yes" { Ok(()) } else { bail!("nothing was changed, because the answer was not yes") }
 }

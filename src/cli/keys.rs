@@ -1,4 +1,4 @@
-//! `countersign keys …`: what an operator does with signing keys. A running server takes it up within 2 s.
+//! `countersign keys …`: management of signing keys. A running server applies a change within 2 s.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,38 +34,38 @@ pub enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Publish a new key now and let it sign once every verifier knows it
+    /// Publish new keys now; they sign after `keys.publish_ahead`, when every verifier has them
     Rotate {
-        /// Which algorithm's key to rotate
+        /// Rotate only the key of this algorithm
         #[arg(long, value_name = "ES256|RS256|all", default_value = "all", value_parser = algorithms)]
         alg: AlgorithmSelection,
-        /// Let the new key sign at once; verifiers with a cached JWKS may refuse its tokens for a while
+        /// Let the new keys sign immediately; verifiers with a cached JWKS may reject their tokens for a while
         #[arg(long)]
         now: bool,
     },
-    /// Bring a private key of your own (PKCS#8, PKCS#1 or SEC1 PEM), scheduled as a rotation is
+    /// Import a private key (PKCS#8, PKCS#1 or SEC1 PEM), scheduled like a rotation
     Import(KeyImportArgs),
-    /// Encrypt every private key with another passphrase, or with none
+    /// Encrypt every private key with a new passphrase, or store the keys unencrypted
     Passphrase(PassphraseArgs),
     /// Print the public half of a key
     Export {
-        /// The key's id, or the beginning of it
+        /// The id of the key, or a unique prefix of at least 4 characters
         #[arg(allow_hyphen_values = true)]
         kid: String,
-        /// The form to print it in
+        /// Print the key in this format
         #[arg(long, value_enum, default_value_t = KeyFormat::Pem)]
         format: KeyFormat,
     },
-    /// Take a key out of the JWKS at once: verifiers refuse what it signed as soon as they fetch the JWKS anew
+    /// Remove a key from the JWKS immediately; verifiers reject its tokens after they refetch the JWKS
     Revoke {
-        /// The key's id, or the beginning of it
+        /// The id of the key, or a unique prefix of at least 4 characters
         #[arg(allow_hyphen_values = true)]
         kid: String,
-        /// Don't ask at a terminal whether it is meant
+        /// Do not ask for confirmation at a terminal
         #[arg(long)]
         yes: bool,
     },
-    /// Forget retired and revoked keys that no refresh token can need any more
+    /// Remove revoked keys, and retired keys that no refresh token of a live session can need
     Prune,
 }
 
@@ -82,22 +82,22 @@ fn algorithms(text: &str) -> Result<AlgorithmSelection, String> {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum KeyFormat {
-    /// SPKI PEM
+    /// Print an SPKI PEM
     Pem,
-    /// A JWK
+    /// Print a JWK
     Jwk,
-    /// A self-signed X.509 certificate in PEM
+    /// Print a self-signed X.509 certificate in PEM
     Certificate,
 }
 
 #[derive(Debug, Args)]
 pub struct KeyImportArgs {
-    /// The private key's file
+    /// Read the private key from this file
     file: PathBuf,
-    /// A file that holds its passphrase, if it is encrypted; asked for otherwise
+    /// Read the passphrase of an encrypted key from this file; without it, prompt for the passphrase
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Let the key sign at once; verifiers with a cached JWKS may refuse its tokens for a while
+    /// Let the key sign immediately; verifiers with a cached JWKS may reject its tokens for a while
     #[arg(long)]
     now: bool,
 }
@@ -105,10 +105,10 @@ pub struct KeyImportArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct PassphraseArgs {
-    /// A file that holds the new passphrase
+    /// Read the new passphrase from this file
     #[arg(long, value_name = "FILE")]
     new_file: Option<PathBuf>,
-    /// Store the keys in clear
+    /// Store the private keys unencrypted
     #[arg(long)]
     remove: bool,
 }
@@ -130,10 +130,11 @@ impl KeysCommand {
             Self::Passphrase(passphrase) => passphrase.run(&mut folder)?,
             Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
             Self::Revoke { kid, yes } => {
-                confirm::confirm(yes, "Verifiers will refuse what this key signed.")?;
-                // A stolen key goes on signing while the database is mended: it must go, whatever the settings are.
+                confirm::confirm(yes, "Verifiers will reject every token that this key signed.")?;
+                // An attacker can use a stolen key while the database is unavailable, so revoking must not need the
+                // runtime settings.
                 let policy = policy(config, &folder).or_else(|error| {
-                    print::warn(format!("{error:#}: going by the default settings"));
+                    print::warn(format!("{error:#}; using the default settings"));
                     without_settings(config, &folder)
                 });
                 let done = revoke(&folder, &kid, &policy?)?;
@@ -153,7 +154,8 @@ fn open(folder: &KeyDir) -> Result<KeyRing> {
     Ok(ring)
 }
 
-/// The spans of a rotation where nobody can tell what tokens need: no publication that was planned is shortened.
+/// Returns the key policy if the runtime settings are unknown. No planned publication is shortened, because issued
+/// tokens may need it.
 fn without_settings(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
     let planned = match folder.schedule() {
         Ok(schedule) => schedule.keys().iter().filter_map(|key| key.published_until).max(),
@@ -163,10 +165,10 @@ fn without_settings(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
     Ok(KeyPolicy { promised_until: planned, ..app::key_policy(config, &Settings::default()) })
 }
 
-/// The spans of a rotation, by the runtime settings where there is a database already.
+/// Returns the key policy, from the runtime settings if the database exists.
 fn policy(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
     let Some(store) = app::open_existing_store(config)? else { return without_settings(config, folder) };
-    let settings = block_on(async { settings::load(&store).await.context("reading the runtime settings") })?;
+    let settings = block_on(async { settings::load(&store).await.context("cannot read the runtime settings") })?;
     Ok(app::key_policy(config, &settings))
 }
 
@@ -190,7 +192,10 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
     Ok(print::table(&headers, &keys.iter().map(row).collect::<Vec<_>>())?)
 }
 
-/// Makes the first keys where there are none yet; where something is in the way of that, says what.
+/// Creates the first keys if the folder is empty. Returns `None` if the folder has a `ring.json`.
+///
+/// # Errors
+/// The folder has other files but no `ring.json`.
 fn first_start(folder: &KeyDir) -> Result<Option<KeyRing>> {
     match folder.open() {
         Err(KeyDirError::Empty(_) | KeyDirError::RingMissing { .. } | KeyDirError::NotEmpty { .. }) => {
@@ -202,7 +207,7 @@ fn first_start(folder: &KeyDir) -> Result<Option<KeyRing>> {
 
 fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>> {
     if let Some(ring) = first_start(folder)? {
-        print::message("the folder had no keys: made one active key of each algorithm, which sign at once");
+        print::message("Created one active key for each algorithm. The keys sign immediately.");
         return Ok(ring.schedule().keys().to_vec());
     }
     let made = folder.rotate(alg, at_once, policy)?;
@@ -212,22 +217,20 @@ fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPo
     Ok(made)
 }
 
-/// Says when a new key will sign: the key's id goes to stdout, for scripts. By its own dates, as making it took time.
+/// Prints when a new key signs. The id of the key goes to stdout, for scripts. The dates of the key are used instead of
+/// the current time, because the generation took time.
 fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     print::data(key.kid.as_str())?;
     if key.signs_from > key.created_at {
         let wait = rounded(key.signs_from.since(key.created_at));
-        print::message(format!(
-            "{} key {} is published; it signs from {} (in {wait})",
-            key.alg, key.kid, key.signs_from
-        ));
+        print::message(format!("Published {} key {}. It signs from {} (in {wait}).", key.alg, key.kid, key.signs_from));
         return Ok(());
     }
-    print::message(format!("{} key {} is published and signs at once", key.alg, key.kid));
+    print::message(format!("Published {} key {}. It signs immediately.", key.alg, key.kid));
     if at_once {
         print::warn(format!(
-            "verifiers that cached the JWKS and do not refetch on an unknown kid may refuse its tokens, for up to {} where they \
-             keep to max-age, longer where they do not; tokens of the key before stay good until {}",
+            "verifiers that cached the JWKS and do not refetch it on an unknown kid may reject new tokens for \
+             up to {}, or longer if they ignore max-age; tokens of the previous key stay valid until {}",
             span(policy.jwks_max_age),
             policy.published_until(key.created_at),
         ));
@@ -235,7 +238,7 @@ fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     Ok(())
 }
 
-/// A wait in the largest unit of which there are two or more, rounded up.
+/// Formats a wait in the largest unit that gives 2 or more, rounded up.
 fn rounded(wait: Duration) -> String {
     let seconds = wait.as_secs();
     let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
@@ -245,7 +248,7 @@ fn rounded(wait: Duration) -> String {
 
 impl KeyImportArgs {
     fn run(self, config: &Config, folder: &KeyDir) -> Result<Key> {
-        let doing = || format!("importing {}", self.file.display());
+        let doing = || format!("cannot import {}", self.file.display());
         let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(doing)?);
         let pem = SecretBytes::new(bytes.to_vec());
         let encrypted = String::from_utf8_lossy(&bytes).contains("BEGIN ENCRYPTED PRIVATE KEY");
@@ -267,12 +270,16 @@ impl PassphraseArgs {
         let new = self.new_file.as_deref().map(secret_input::passphrase_file).transpose()?;
         let removed = new.is_none();
         let rewritten = folder.set_passphrase(new)?;
-        print::message(format!("private keys rewritten{}: {rewritten}", if removed { " in clear" } else { "" }));
-        print::hint(if removed {
-            "take keys.passphrase out of the settings and restart the server: until then new keys are encrypted with it"
+        print::message(if removed {
+            format!("Stored private keys unencrypted: {rewritten}.")
         } else {
-            "set keys.passphrase (or COUNTERSIGN_KEYS__PASSPHRASE_FILE) to the new one and restart the server: until then \
-             it can't sign with a new key"
+            format!("Encrypted private keys with the new passphrase: {rewritten}.")
+        });
+        print::hint(if removed {
+            "remove keys.passphrase from the settings and restart the server; until then new keys are encrypted with it"
+        } else {
+            "set keys.passphrase (or COUNTERSIGN_KEYS__PASSPHRASE_FILE) to the new passphrase and restart the server; \
+             until then the server cannot sign with new keys"
         });
         Ok(())
     }
@@ -290,21 +297,22 @@ fn export(ring: &KeyRing, kid: &str, format: KeyFormat) -> Result<()> {
 
 fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<RevokedKey> {
     let done = folder.revoke(kid, policy)?;
-    print::message(format!("key {} is revoked and out of the JWKS", done.key.kid));
+    print::message(format!("Revoked key {} and removed it from the JWKS.", done.key.kid));
     if let Some(successor) = &done.successor {
-        print::message(format!("{} key {} signs in its place, at once", successor.alg, successor.kid));
+        print::message(format!("{} key {} signs now instead.", successor.alg, successor.kid));
     }
     print::hint(format!(
-        "verifiers go on accepting its tokens until they refetch the JWKS: up to {} where they keep to max-age",
+        "verifiers accept its tokens until they refetch the JWKS, for up to {} if they respect max-age",
         span(policy.jwks_max_age)
     ));
     Ok(done)
 }
 
-/// Tells the audit log, where there is a database. What was done to the keys stands, whatever becomes of the line.
+/// Records the change in the audit log if the database exists. A failure is only a warning, because the keys have
+/// already been changed.
 fn record_audit(config: &Config, now: Timestamp, action: Action, details: Vec<String>) {
     let entries: Vec<_> =
-        details.into_iter().map(|told| Operator::CommandLine.entry(now, action, None, told)).collect();
+        details.into_iter().map(|detail| Operator::CommandLine.entry(now, action, None, detail)).collect();
     let written = || -> Result<()> {
         let Some(store) = app::open_existing_store(config)? else { return Ok(()) };
         block_on(async {
@@ -315,21 +323,21 @@ fn record_audit(config: &Config, now: Timestamp, action: Action, details: Vec<St
         })
     };
     if let Err(error) = written() {
-        print::warn(format!("the audit log could not be told: {error:#}"));
+        print::warn(format!("the change is not in the audit log: {error:#}"));
     }
 }
 
 fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
-    let doing = "looking for sessions that need old keys";
+    let doing = "cannot read the sessions that need old keys";
     let needed_since = match app::open_existing_store(config)? {
         Some(store) => block_on(async { keys::needed_since(&store, now).await.context(doing) })?,
         None => None,
     };
-    let forgotten = folder.prune(needed_since)?;
-    for key in &forgotten {
+    let removed = folder.prune(needed_since)?;
+    for key in &removed {
         print::data(key.kid.as_str())?;
     }
-    print::message(format!("keys forgotten: {}", forgotten.len()));
+    print::message(format!("Removed keys: {}.", removed.len()));
     Ok(())
 }
 
@@ -341,8 +349,8 @@ mod tests {
 
     #[test]
     fn a_key_id_may_begin_with_a_hyphen() {
-        let asked_for = Cli::try_parse_from(["countersign", "keys", "revoke", "--yes", "-GBKoReH34"]);
-        assert!(asked_for.is_ok(), "{asked_for:?}");
+        let revoke = Cli::try_parse_from(["countersign", "keys", "revoke", "--yes", "-GBKoReH34"]);
+        assert!(revoke.is_ok(), "{revoke:?}");
         for kid in ["-GBKoReH34", "-hGBKoReH34", "--BKoReH34", "--helpful"] {
             for command in ["revoke", "export"] {
                 let parsed = Cli::try_parse_from(["countersign", "keys", command, kid]);

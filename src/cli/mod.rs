@@ -1,6 +1,6 @@
-//! The command line: what was typed, carried out by the same use cases that serve requests.
+//! The command line. Its commands run the same use cases as HTTP requests.
 //!
-//! Data goes to stdout, speech to stderr. A command is done (0), refused or failed (1), or was typed wrongly (2).
+//! Data goes to stdout, messages to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,17 +26,17 @@ mod settings;
 mod token;
 mod users;
 
-/// Where the help of each command shows the options that all of them have.
+/// The heading of the options that every command has, in the help texts.
 const EVERYWHERE: &str = "Options of every command";
 
-/// An asymmetric-key token issuer: users, signed JWTs, rotating keys, and a JWKS to verify by.
+/// Manage users, issue signed JWTs with rotating keys, and publish the JWKS that verifies them.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, arg_required_else_help = true)]
 pub struct Cli {
-    /// The settings file, instead of countersign.toml in the working directory
+    /// Read this settings file instead of countersign.toml in the working directory
     #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
-    /// A setting for this call alone, like --set server.listen=127.0.0.1:9000
+    /// Override a setting for this command, for example --set server.listen=127.0.0.1:9000
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value, help_heading = EVERYWHERE)]
     settings: Vec<(String, String)>,
     #[command(subcommand)]
@@ -45,9 +45,9 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT: register, sign in, renew, publish keys
+    /// Serve the HTTP APIs, the JWKS and the admin zone until SIGTERM or SIGINT
     Serve(serve::ServeArgs),
-    /// List, rotate, import, export and revoke signing keys
+    /// List, rotate, import, export, revoke and prune signing keys
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Create, show and change users
@@ -61,27 +61,27 @@ enum Command {
     Settings(settings::SettingsCommand),
     /// Show the audit log, newest first
     Audit(audit::AuditArgs),
-    /// Copy the database and the keys into a new folder, while the server runs
+    /// Back up the database and the keys into a new folder, also while the server runs
     Backup(backup::BackupArgs),
-    /// Put a backup's database and keys where there are none
+    /// Restore the database and the keys from a backup, without overwriting anything
     Restore(backup::RestoreArgs),
-    /// Print the description of every route (OpenAPI 3.1)
+    /// Print the OpenAPI 3.1 document of every route
     Openapi,
     /// Check the configuration, the keys and the templates without serving
     Check(check::CheckArgs),
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    let (key, value) = text.split_once('=').ok_or("use the form KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
 }
 
-/// Runs the command that was typed.
+/// Parses the arguments and runs the command.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; both print themselves where they belong.
+            // clap also reports help and version as errors. It prints each to the correct stream.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
@@ -120,16 +120,19 @@ impl Cli {
     }
 }
 
-/// The database, for a command that only reads: where there is none, none is made, and what is read is empty.
+/// Opens the database for a command that only reads. Returns `None` if the database does not exist, and does not create
+/// it.
 fn existing_store(config: &Config) -> Result<Option<Store>> {
     let store = app::open_existing_store(config)?;
     if store.is_none() {
-        print::hint("there is no database here yet (see --config, or start with `countersign serve`)");
+        print::hint(
+            "the database does not exist; create it with `countersign serve`, or name the settings file with --config",
+        );
     }
     Ok(store)
 }
 
-/// A runtime for commands that ask the store; one thread is enough.
+/// Runs a future on a single-threaded runtime, which is enough for one command.
 fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

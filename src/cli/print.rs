@@ -1,14 +1,14 @@
-//! The CLI's voice: data to stdout, speech to stderr. Knows no command.
+//! The output of the command line: data to stdout, messages to stderr. This module knows no commands.
 //!
-//! A reader that stops reading (`| head`) is no failure. Control characters, which a user name may hold, are shown
-//! and not obeyed. There are no colours.
+//! A closed pipe (`| head`) is not an error. Control characters, which a user name may contain, are escaped, so that
+//! the terminal does not interpret them. Output has no colours.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 
 use serde::Serialize;
 
-/// Prints rows under their headers, each column as wide as its widest cell. Columns are told apart by two blanks.
+/// Prints rows under their headers. Each column is as wide as its widest cell. Two spaces separate columns.
 pub fn table(headers: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     data(&aligned(headers, rows))
 }
@@ -18,33 +18,33 @@ pub fn json(value: &impl Serialize) -> io::Result<()> {
     data(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints text to stdout: a PEM, a token. Its last line is ended if it is not.
+/// Prints text, such as a PEM or a token, to stdout. Adds a line break if the text does not end with one.
 pub fn data(text: &str) -> io::Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     written(&mut io::stdout().lock(), &format!("{text}{end}"))
 }
 
-/// Says what was done.
+/// Prints what was done.
 pub fn message(text: impl AsRef<str>) {
     write_stderr("", text.as_ref());
 }
 
-/// Says what could be done next, apart from the rest.
+/// Prints a hint: what the operator can do next.
 pub fn hint(text: impl AsRef<str>) {
     write_stderr("hint: ", text.as_ref());
 }
 
-/// Says what is not as it should be, though the command goes on.
+/// Prints a warning. The command continues.
 pub fn warn(text: impl AsRef<str>) {
     write_stderr("countersign: warning: ", text.as_ref());
 }
 
-/// Says why the command failed: what was being done, what is wrong, what to do.
+/// Prints why the command failed: what failed, why, and what to do.
 pub fn error(text: impl AsRef<str>) {
     write_stderr("countersign: ", text.as_ref());
 }
 
-/// Speech that nobody can hear is not worth failing for.
+/// Writes to stderr. A failed write does not fail the command.
 fn write_stderr(prefix: &str, text: &str) {
     let _ = written(&mut io::stderr().lock(), &format!("{prefix}{}\n", escaped(text, true)));
 }
@@ -56,7 +56,8 @@ fn written(out: &mut impl Write, text: &str) -> io::Result<()> {
     }
 }
 
-/// The text with its control characters written out, so that it can't move the cursor or pass for another line.
+/// Escapes the control characters of a text, so that it cannot move the cursor or look like another line. With `lines`,
+/// line breaks stay.
 fn escaped(text: &str, lines: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -92,7 +93,7 @@ fn aligned(headers: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     use super::*;
 
-    /// A reader that has gone, or a disk that is full.
+    /// A writer that always fails with this kind of error.
     struct FailingWriter(ErrorKind);
 
     impl Write for FailingWriter {

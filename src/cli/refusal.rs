@@ -1,10 +1,10 @@
-//! The command line's words for every refusal: for an operator, who may know why.
+//! Error messages of the command line for every refusal. They contain causes, because the reader is an operator.
 
 use anyhow::{Error, anyhow};
 
 use crate::issuer::{Denied, Refusal};
 
-/// What to tell the operator.
+/// Converts a refusal to an error message for the operator.
 pub fn refusal_error(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Invalid(problems) => {
@@ -13,22 +13,22 @@ pub fn refusal_error(refusal: Refusal) -> Error {
             anyhow!("{}", list.join(", "))
         }
         Refusal::Taken(field) => anyhow!("another user has that {}", field.name()),
-        Refusal::WrongCredentials => anyhow!("the user is disabled: see `countersign users enable`"),
+        Refusal::WrongCredentials => anyhow!("the user is disabled; enable the user with `countersign users enable`"),
         Refusal::NotSignedIn(why) => anyhow!("{why}"),
-        Refusal::WrongResetCode => anyhow!("the reset code is wrong, used up or too old"),
+        Refusal::WrongResetCode => anyhow!("the reset code is wrong, already used or expired"),
         Refusal::RegistrationClosed => {
-            anyhow!("registration is closed: see `countersign settings set registration.open true`")
+            anyhow!("registration is closed; open it with `countersign settings set registration.open true`")
         }
-        Refusal::TooMany { retry_after } => anyhow!("too many tries: wait {} seconds", retry_after.as_secs()),
+        Refusal::TooMany { retry_after } => anyhow!("too many attempts; retry after {} s", retry_after.as_secs()),
         Refusal::Busy { .. } => {
-            anyhow!("the database does not answer (is the disk full, or the file locked or read-only?)")
+            anyhow!("the database is unavailable; check whether the disk is full, or the file is locked or read-only")
         }
         Refusal::Social(why) => anyhow!("{why}"),
         Refusal::Fault(fault) => fault.into(),
     }
 }
 
-/// What to tell the operator whose change was not made.
+/// Converts a denied change to an error message for the operator.
 pub fn denied_error(denied: Denied) -> Error {
     match denied {
         Denied::Rule(rule) => rule.into(),

@@ -19,21 +19,21 @@ use crate::issuer::Issuer;
 use crate::random::Random;
 use crate::{app, telemetry};
 
-/// Two threads answer what needs no hashing; the hashing pool has its own.
+/// The number of async threads. Two are enough, because the hashing pool has its own threads.
 const THREADS: usize = 2;
-/// How soon the database is asked for a superuser again.
+/// The interval between checks for a superuser while the database is unavailable.
 const SUPERUSER: Duration = Duration::from_secs(5);
 
-/// Serve until SIGTERM or SIGINT: register, sign in, renew, publish keys.
+/// Serve the HTTP APIs, the JWKS and the admin zone until SIGTERM or SIGINT
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The address to listen on, instead of server.listen; port 0 takes any free one
+    /// Listen on this address instead of server.listen; with port 0 the system chooses a free port
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 }
 
 impl ServeArgs {
-    /// The settings that the command's own flags stand for.
+    /// Returns the settings that the flags of this command set.
     pub fn flags(&self) -> Option<(String, String)> {
         self.listen.clone().map(|address| ("server.listen".to_owned(), address))
     }
@@ -45,7 +45,7 @@ impl ServeArgs {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
         let served = runtime.block_on(serve(config));
         traces.end();
-        // Its drop would wait for whatever still blocks a thread, and the time for that is over.
+        // Dropping the runtime would wait for threads that are still blocked, and the time for shutdown is over.
         runtime.shutdown_background();
         served?;
         Ok(ExitCode::SUCCESS)
@@ -54,8 +54,9 @@ impl ServeArgs {
 
 async fn serve(config: Config) -> Result<()> {
     let address = config.server.listen;
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("listening on {address} (choose another address with --listen or server.listen)"))?;
+    let listener = TcpListener::bind(address).with_context(|| {
+        format!("cannot listen on {address} (choose another address with --listen or server.listen)")
+    })?;
     let config = config.listening_on(listener.local_addr()?);
     ignore_file_size_signal()?;
     let issuer = app::build(&config, Clock::system(), Random::System).await?;
@@ -66,7 +67,7 @@ async fn serve(config: Config) -> Result<()> {
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
         until_signal().await;
-        tracing::info!("stopping: what is in flight may finish");
+        tracing::info!("stopping; finishing requests in flight");
         stop.send_replace(true);
     });
     app::serve(&config, issuer, listener, stopped).await?;
@@ -74,48 +75,50 @@ async fn serve(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// A file that may not grow any more (`ulimit -f`, `LimitFSIZE=`) is to the write that meets it what a full disk is, and no
-/// end of the process: any handler of the signal makes it so, whether anyone listens or not.
+/// Installs a handler for SIGXFSZ, whose default action ends the process. With any handler, a write beyond the file
+/// size limit (`ulimit -f`, `LimitFSIZE=`) fails like a write to a full disk.
 fn ignore_file_size_signal() -> Result<()> {
     let kind = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    signal(kind).map(drop).context("handling the signal of files that grew too long")
+    signal(kind).map(drop).context("cannot install a handler for SIGXFSZ")
 }
 
-/// Asks for the first superuser again until the database answers.
+/// Retries the creation of the first superuser until the database is available.
 async fn retry_first_superuser(config: Config, issuer: Arc<Issuer>) {
-    tracing::warn!("nobody knows whether there is a superuser, for the database does not answer: it is asked again");
+    tracing::warn!("database unavailable; retrying the check for a superuser");
     loop {
         tokio::time::sleep(SUPERUSER).await;
         match app::first_superuser(&config, &issuer).await {
             Ok(FirstSuperuser::Later) => {}
             Ok(first) => return print_first_superuser(first, config.log.format),
-            Err(error) => return tracing::error!("there is no superuser yet: {error:#}"),
+            Err(error) => return tracing::error!(error = %format!("{error:#}"), "first superuser not created"),
         }
     }
 }
 
-/// The link is a secret: it is said to whoever started the server, and not logged. Among lines for machines it is one.
+/// Reports the first superuser. The link is a secret, so it is printed and not logged. With the log format `json` it is
+/// printed as a JSON object, so that every line of the output is JSON.
 fn print_first_superuser(first: FirstSuperuser, format: LogFormat) {
     match first {
         FirstSuperuser::There | FirstSuperuser::Later => {}
-        FirstSuperuser::Ignored => tracing::info!("there is a superuser: [admin] is not looked at"),
-        FirstSuperuser::Made(username) => tracing::info!(username, "the superuser of [admin] is made"),
+        FirstSuperuser::Ignored => tracing::info!("a superuser exists; ignoring [admin]"),
+        FirstSuperuser::Made(username) => tracing::info!(username, "superuser of [admin] created"),
         FirstSuperuser::Link(link) => {
-            let words = "there is no superuser yet; to make the first, open within a day:";
+            let message = "There is no superuser yet. To create the first one, open this link within 24 h:";
             match format {
-                LogFormat::Text => print::message(format!("{words}\n  {link}")),
+                LogFormat::Text => print::message(format!("{message}\n  {link}")),
                 LogFormat::Json => {
                     let timestamp = Clock::system().now().to_string();
                     let level = "INFO";
-                    let said = json!({ "timestamp": timestamp, "level": level, "message": words, "link": link });
-                    print::message(said.to_string());
+                    let entry = json!({ "timestamp": timestamp, "level": level, "message": message, "link": link });
+                    print::message(entry.to_string());
                 }
             }
         }
     }
 }
 
-/// Waits for SIGTERM or SIGINT. A handler that can't be installed is as good as none: the default one ends the process.
+/// Waits for SIGTERM or SIGINT. If a handler cannot be installed, it waits forever, and the default action of the
+/// signal ends the process.
 async fn until_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

@@ -1,4 +1,4 @@
-//! `countersign settings …`: the runtime settings. A running server takes a change up within 2 s.
+//! `countersign settings …`: the runtime settings. A running server applies a change within 2 s.
 
 use std::process::ExitCode;
 
@@ -16,22 +16,22 @@ use crate::issuer::settings::{self, SetSetting, SetSettingError};
 
 #[derive(Debug, Subcommand)]
 pub enum SettingsCommand {
-    /// List every runtime setting with its value, its default and what it may be
+    /// List every runtime setting with its value, its default and its allowed values
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print one setting's value
+    /// Print the value of a setting
     Get {
         /// The setting's name
         name: String,
     },
-    /// Change a setting; a running server takes it up within 2 seconds
+    /// Change a setting; a running server applies it within 2 s
     Set {
         /// The setting's name
         name: String,
-        /// The value, as 300 (seconds), 5m, true, ES256 or none
+        /// The new value, for example 300 (seconds), 5m, true, ES256 or none
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
@@ -52,13 +52,13 @@ impl SettingsCommand {
                 let stored = block_on(async {
                     let store = app::open_store(config)?;
                     let set = SetSetting { name: name.clone(), value, by: Operator::CommandLine };
-                    set.run(&store, Clock::system().now()).await.map_err(|not_set| match not_set {
+                    set.run(&store, Clock::system().now()).await.map_err(|error| match error {
                         SetSettingError::Wrong(error) => anyhow!(error),
-                        SetSettingError::Refused(no) => refusal::refusal_error(no),
+                        SetSettingError::Refused(refusal) => refusal::refusal_error(refusal),
                     })
                 })?;
                 print::message(format!(
-                    "{name} is {} from now on; a running server takes it up within 2 seconds",
+                    "Set {name} to {}. A running server applies it within 2 s.",
                     display_value(&stored)
                 ));
             }
@@ -70,8 +70,8 @@ impl SettingsCommand {
 fn find(name: &str) -> Result<Definition> {
     Definition::find(name).map_err(|error| match error {
         SettingError::Unknown { nearest: None, .. } => anyhow!(
-            "{error}: `countersign settings list` has those that are changed at run time, `countersign check` prints those of \
-             the configuration file"
+            "{error}; `countersign settings list` prints the runtime settings, and `countersign check` prints the boot \
+             settings"
         ),
         error => error.into(),
     })
@@ -91,10 +91,10 @@ fn list(config: &Config, json: bool) -> Result<()> {
         let allowed = Definition::find(row.name).map(|definition| definition.allowed()).unwrap_or_default();
         vec![row.name.to_owned(), display_value(&row.value), display_value(&row.default), allowed]
     };
-    Ok(print::table(&["NAME", "VALUE", "DEFAULT", "MAY BE"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
+    Ok(print::table(&["NAME", "VALUE", "DEFAULT", "ALLOWED"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
 }
 
-/// A value as a person types it.
+/// Formats a value as an operator types it.
 fn display_value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),

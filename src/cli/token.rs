@@ -1,4 +1,4 @@
-//! `countersign token …`: making a token by hand, and looking at one.
+//! `countersign token …`: mint, inspect and verify a token.
 
 use std::process::ExitCode;
 
@@ -19,29 +19,30 @@ use crate::issuer::mint::{MintTokens, MintedTokens};
 use crate::issuer::users;
 use crate::random::Random;
 
-/// Not a comment on the argument: the names are to be typed as they stand, without the quotes of a comment.
+/// The help text of `--profile`. It is not a doc comment, because the names would need backticks there, which `--help`
+/// prints.
 const PROFILE: &str =
-    "Whose lifetimes and claims the token has: jwt_issuer, rest_jwt, rest_social, drf_pyjwt or simplejwt";
+    "Use the lifetimes and claims of this dialect: jwt_issuer, rest_jwt, rest_social, drf_pyjwt or simplejwt";
 
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Open a session for a user and print an access token of it
+    /// Open a session for a user and print its access token
     Mint {
-        /// The user, by name or address
+        /// The user, by name or e-mail address
         #[arg(long, value_name = "NAME")]
         user: String,
         #[arg(long, value_name = "DIALECT", default_value = "jwt_issuer", help = PROFILE)]
         profile: Dialect,
-        /// Print JSON: the access token, when it expires and, where the dialect has one, the refresh token
+        /// Print JSON: the access token, its expiry and, if the dialect has one, the refresh token
         #[arg(long)]
         json: bool,
     },
-    /// Show what a token says, without verifying it
+    /// Print the header and the claims of a token without verifying it
     Inspect {
         /// The token, or - to read it from standard input
         token: String,
     },
-    /// Verify an access token of ours as a resource server would, and print its claims
+    /// Verify an access token of this issuer as a resource server does, and print its claims
     Verify {
         /// The token, or - to read it from standard input
         token: String,
@@ -67,7 +68,7 @@ fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()>
     block_on(async {
         let issuer = app::build(config, Clock::system(), Random::System).await?;
         let user = users::find(&issuer, name).await.map_err(refusal::refusal_error)?;
-        let Some(user) = user else { bail!("there is no user `{name}`: see `countersign users list`") };
+        let Some(user) = user else { bail!("there is no user `{name}`; see `countersign users list`") };
         let MintedTokens { access, refresh } =
             MintTokens { user, dialect }.run(&issuer).await.map_err(refusal::refusal_error)?;
         if json {
@@ -78,31 +79,31 @@ fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()>
             return Ok(print::json(&tokens)?);
         }
         print::data(access.text.expose())?;
-        print::message(format!("good until {}, issued by {}", access.expires_at, issuer.policy.issuer));
+        print::message(format!("Valid until {}, issued by {}.", access.expires_at, issuer.policy.issuer));
         if refresh.is_some() {
-            print::hint("its refresh token is printed with --json");
+            print::hint("use --json to print the refresh token as well");
         }
         Ok(())
     })
 }
 
-/// Shows any JWS as it stands, also one that nobody here would take: a token of the system before, for one.
+/// Prints any JWT, also one that Countersign rejects, for example a token of a previous system.
 fn inspect(token: &str) -> Result<()> {
     let mut parts = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok());
     let mut part = || parts.next().flatten().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let (Some(header), Some(claims)) = (part(), part()) else {
-        bail!("this is no JWT: it needs a header and claims, JSON in base64url with a dot between them");
+        bail!("not a JWT; a JWT has a header and claims, both JSON in base64url, separated by a dot");
     };
     print::json(&json!({"header": header, "claims": claims}))?;
     let date = |name: &str| claims.get(name).and_then(Value::as_i64).map(Timestamp::from_unix);
-    for (name, words) in [("iat", "issued"), ("exp", "expires")] {
+    for (name, verb) in [("iat", "Issued"), ("exp", "Expires")] {
         if let Some(date) = date(name) {
-            print::message(format!("{words} {date}"));
+            print::message(format!("{verb} at {date}."));
         }
     }
     match UnverifiedToken::parse(token) {
-        Ok(_) => print::hint("nothing was verified: use `countersign token verify`"),
-        Err(fault) => print::warn(format!("no verifier of ours would take it: {fault}")),
+        Ok(_) => print::hint("the token was not verified; use `countersign token verify`"),
+        Err(fault) => print::warn(format!("Countersign rejects this token: {fault}")),
     }
     Ok(())
 }
@@ -112,15 +113,15 @@ fn verify(config: &Config, token: &str) -> Result<()> {
         let issuer = app::build(config, Clock::system(), Random::System).await?;
         let verified = issuer.verify_access(token).map_err(|fault| match fault {
             TokenFault::Issuer => anyhow!(
-                "the token is not good: {fault}: by the settings of this call the issuer is {} (a server that was started with other \
-                 settings, or --listen, is another)",
+                "invalid token: {fault}; with the settings of this command the issuer is {}, and a server started with \
+                 other settings or --listen has another issuer",
                 issuer.policy.issuer
             ),
-            TokenFault::UnknownKey => anyhow!("the token is not good: {fault} (`countersign keys list` has ours)"),
-            _ => anyhow!("the token is not good: {fault}"),
+            TokenFault::UnknownKey => anyhow!("invalid token: {fault}; `countersign keys list` prints the known keys"),
+            _ => anyhow!("invalid token: {fault}"),
         })?;
         print::json(verified.claims())?;
-        print::message("the signature and the claims are good");
+        print::message("The signature and the claims are valid.");
         Ok(())
     })
 }

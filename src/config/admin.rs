@@ -1,15 +1,15 @@
-//! The first superuser, for those who set a server up without looking at it: `[admin]`.
+//! The first superuser of an unattended installation: `[admin]`.
 
 use super::reader::Reader;
 use crate::domain::secret::SecretText;
 use crate::domain::user::{Email, Username};
 
-/// `[admin]`: who is made a superuser at a start where there is none.
+/// `[admin]`: the superuser that a start creates if there is no superuser.
 #[derive(Clone, Debug)]
 pub struct AdminConfig {
-    /// The name to sign in with.
+    /// The user name.
     pub username: Username,
-    /// Where mails go.
+    /// The e-mail address.
     pub email: Email,
     /// The password.
     pub password: SecretText,
@@ -24,8 +24,8 @@ impl AdminConfig {
         r.require(
             &["admin.username", "admin.email", "admin.password"],
             set == [true; 3] || set == [false; 3],
-            "a first superuser needs a name, an address and a password: set admin.username, admin.email and \
-             admin.password, or none of them",
+            "the first superuser needs a user name, an e-mail address and a password; set all of admin.username, \
+             admin.email and admin.password, or none of them",
         );
         Some(Self { username: username?, email: email?, password: password? })
     }
@@ -49,7 +49,7 @@ mod tests {
         assert!(admin("").unwrap().is_none());
         for part in whole.lines() {
             let error = admin(part).unwrap_err();
-            assert!(error.contains("set admin.username, admin.email and admin.password"), "{error}");
+            assert!(error.contains("set all of admin.username, admin.email and admin.password"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
         assert!(admin("username = ' '").unwrap_err().contains("must not be empty"));

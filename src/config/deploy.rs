@@ -1,30 +1,31 @@
-//! What is allowed, and handy on a desk, but unsafe in production. Pure: looks at the settings alone.
+//! Finds settings that are valid but unsafe in production. Pure: reads only the settings.
 
 use std::collections::BTreeSet;
 
 use super::email::sender;
 use super::{Config, SmtpSecurity, TlsConfig};
 
-/// One thing to mend before strangers may call.
+/// One unsafe setting, to be corrected before the server is exposed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The setting's dotted key.
+    /// The dotted key of the setting.
     pub setting: &'static str,
-    /// What is the case.
+    /// The unsafe condition.
     pub condition: String,
-    /// What may come of it.
+    /// The consequence in production.
     pub consequence: &'static str,
-    /// What to set.
+    /// The fix, as an imperative.
     pub fix: &'static str,
 }
 
 impl Finding {
-    fn new(setting: &'static str, what: impl Into<String>, why: &'static str, mend: &'static str) -> Self {
-        Self { setting, condition: what.into(), consequence: why, fix: mend }
+    fn new(setting: &'static str, condition: impl Into<String>, consequence: &'static str, fix: &'static str) -> Self {
+        Self { setting, condition: condition.into(), consequence, fix }
     }
 }
 
-/// Everything unsafe in these settings, in the order of the settings. Whether registration is open is not seen here.
+/// Returns all unsafe settings, in the order of the sections. Runtime settings, such as `registration.open`, are not
+/// checked.
 pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
     let found =
         [network(config), keys(config), passwords(config), mail(config), social(config), other_sections(config)];
@@ -35,54 +36,54 @@ fn network(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let url = &config.server.public_url;
     if !url.is_https() {
-        let whose = if url.is_loopback() { "not https, and only this machine can call it" } else { "not https" };
+        let problem = if url.is_loopback() { "not https, and only this machine can call it" } else { "not https" };
         found.push(Finding::new(
             "server.public_url",
-            format!("the public URL {url} is {whose}"),
-            "passwords and tokens would cross the network readable, and cookies are not Secure",
-            "server.public_url = \"https://…\", with [tls] or a proxy that ends TLS",
+            format!("the public URL {url} is {problem}"),
+            "attackers on the network can read passwords and tokens, and cookies are not Secure",
+            "set server.public_url = \"https://…\", and set [tls] or use a proxy that terminates TLS",
         ));
     }
     let open = config.tls.is_none() && config.server.trusted_proxies.is_empty();
     if open && config.server.listen.ip().is_unspecified() {
         found.push(Finding::new(
             "server.listen",
-            format!("listening on every address ({}) without TLS and without a trusted proxy", config.server.listen),
-            "anybody near can call in plain HTTP, and behind a proxy all callers would share one throttle",
-            "[tls], or server.trusted_proxies with the proxy's address, or server.listen = \"127.0.0.1:8080\"",
+            format!("the server listens on every address ({}) without TLS or a trusted proxy", config.server.listen),
+            "hosts on the network can call it in plain HTTP, and behind a proxy all callers share one rate limit",
+            "set [tls], or server.trusted_proxies to the proxy's address, or server.listen = \"127.0.0.1:8080\"",
         ));
     }
     if open && !config.server.listen.ip().is_unspecified() && url.is_https() {
         found.push(Finding::new(
             "server.trusted_proxies",
-            format!("something in front must end the TLS of {url}, and no proxy is trusted"),
-            "all callers would be one, who share one throttle: a stranger's failures would keep everybody out",
-            "server.trusted_proxies with the proxy's address (one on this machine: [\"127.0.0.1\", \"::1\"]), or [tls]",
+            format!("a proxy must terminate TLS for {url}, and no proxy is trusted"),
+            "all callers share one rate limit, so the failed attempts of one attacker block every user",
+            "set server.trusted_proxies to the proxy's address (on this machine: [\"127.0.0.1\", \"::1\"]), or [tls]",
         ));
     }
     if config.tls == Some(TlsConfig::SelfSigned) {
         found.push(Finding::new(
             "tls.self_signed",
             "the certificate is self-signed",
-            "callers can't tell this server from another that signed its own",
-            "tls.certificate and tls.key, or a proxy that ends TLS",
+            "callers cannot distinguish this server from an attacker's server with another self-signed certificate",
+            "set tls.certificate and tls.key, or use a proxy that terminates TLS",
         ));
     }
-    let anyone = config.metrics.as_ref().filter(|metrics| metrics.token.is_none()).and_then(|metrics| metrics.listen);
-    if let Some(listen) = anyone.filter(|listen| !listen.ip().is_loopback()) {
+    let tokenless = config.metrics.as_ref().filter(|metrics| metrics.token.is_none());
+    if let Some(listen) = tokenless.and_then(|metrics| metrics.listen).filter(|listen| !listen.ip().is_loopback()) {
         found.push(Finding::new(
             "metrics.listen",
-            format!("metrics are shown to whoever reaches {listen}"),
-            "they tell how many sign in and fail, which keys there are, and how busy the machine is",
-            "metrics.token, or metrics.listen = \"127.0.0.1:9090\"",
+            format!("every client that reaches {listen} can read the metrics"),
+            "the metrics show the numbers of sign-ins and failures, the keys, and the load of the machine",
+            "set metrics.token, or set metrics.listen = \"127.0.0.1:9090\"",
         ));
     }
     if !config.tokens.issuer.starts_with("https://") {
         found.push(Finding::new(
             "tokens.issuer",
-            format!("the issuer {} is no https URL", config.tokens.issuer),
-            "verifiers that find the keys by the issuer would fetch them over a way anybody can change",
-            "tokens.issuer = \"https://…\", or server.public_url, which it follows",
+            format!("the issuer {} is not an https URL", config.tokens.issuer),
+            "verifiers that derive the JWKS URL from the issuer fetch keys that an attacker on the network can replace",
+            "set tokens.issuer = \"https://…\", or set server.public_url, which is its default",
         ));
     }
     found
@@ -95,8 +96,8 @@ fn keys(config: &Config) -> Vec<Finding> {
     vec![Finding::new(
         "keys.passphrase",
         "private keys are not encrypted on disk",
-        "whoever gets a copy of the folder, a backup for one, can sign tokens",
-        "COUNTERSIGN_KEYS__PASSPHRASE_FILE, once `countersign keys passphrase` has encrypted them",
+        "anyone with a copy of the folder, for example a backup, can sign tokens",
+        "encrypt them with `countersign keys passphrase --new-file FILE`, then set COUNTERSIGN_KEYS__PASSPHRASE_FILE",
     )]
 }
 
@@ -106,25 +107,25 @@ fn passwords(config: &Config) -> Vec<Finding> {
     if u64::from(p.memory_kib) * u64::from(p.iterations) < 19_456 * 2 {
         found.push(Finding::new(
             "passwords.memory_kib",
-            format!("argon2id with {} KiB and {} passes is weak", p.memory_kib, p.iterations),
-            "stolen hashes could be guessed too quickly",
-            "passwords.memory_kib = 19456 and passwords.iterations = 2, or more",
+            format!("argon2id with {} KiB and {} iterations is weak", p.memory_kib, p.iterations),
+            "an attacker can guess the passwords of stolen hashes too quickly",
+            "set passwords.memory_kib = 19456 and passwords.iterations = 2, or more",
         ));
     }
     if !p.reject_common {
         found.push(Finding::new(
             "passwords.reject_common",
             "common passwords are accepted",
-            "the first guesses of every attacker would open accounts",
-            "passwords.reject_common = true",
+            "attackers sign in to accounts with their first guesses",
+            "set passwords.reject_common = true",
         ));
     }
     if !config.throttle.enabled {
         found.push(Finding::new(
             "throttle.enabled",
-            "tries are not limited",
-            "passwords and reset codes could be guessed without end",
-            "throttle.enabled = true",
+            "rate limits are disabled",
+            "attackers can guess passwords and reset codes without limit",
+            "set throttle.enabled = true",
         ));
     }
     found
@@ -136,25 +137,25 @@ fn mail(config: &Config) -> Vec<Finding> {
         found.push(Finding::new(
             "email.host",
             "no mail server is set",
-            "mails become files under the data folder: nobody gets a reset code",
-            "email.host and email.from",
+            "e-mails are written to files under data_dir, so users receive no reset codes",
+            "set email.host and email.from",
         ));
         return found;
     };
     if smtp.security == SmtpSecurity::None {
         found.push(Finding::new(
             "email.security",
-            format!("mail goes to {} without TLS", smtp.host),
-            "reset codes, and the mail server's password, would cross the network readable",
-            "email.security = \"starttls\" or \"tls\"",
+            format!("e-mails are sent to {} without TLS", smtp.host),
+            "attackers on the network can read reset codes and the password of the mail server",
+            "set email.security = \"starttls\" or \"tls\"",
         ));
     }
     if config.is_default("email.from") && sender(&config.server.public_url).ends_with("@localhost") {
         found.push(Finding::new(
             "email.from",
-            format!("mails come from {}", config.email.from),
-            "mail servers refuse a sender that nobody can answer",
-            "email.from = \"…@…\"",
+            format!("the sender of e-mails is {}", config.email.from),
+            "mail servers reject a sender that cannot receive replies",
+            "set email.from = \"…@…\"",
         ));
     }
     found
@@ -169,23 +170,23 @@ fn social(config: &Config) -> Vec<Finding> {
     }
     vec![Finding::new(
         "social.authed_url",
-        "whoever has signed in at a provider is sent to /",
-        "there is nothing at it: they see a 404, and no application gets a token",
-        "social.authed_url, the page that gets the token, and social.logout_url",
+        "after a sign-in at a provider the browser goes to /",
+        "the server has no page there, so users see a 404 and no application receives a token",
+        "set social.authed_url to the page that fetches the token, and set social.logout_url",
     )]
 }
 
 fn other_sections(config: &Config) -> Vec<Finding> {
-    let loud: BTreeSet<_> = ["debug", "trace"].into();
+    let verbose: BTreeSet<_> = ["debug", "trace"].into();
     let level = config.log.level.to_lowercase();
-    if !level.split([',', '=']).any(|word| loud.contains(word.trim())) {
+    if !level.split([',', '=']).any(|word| verbose.contains(word.trim())) {
         return Vec::new();
     }
     vec![Finding::new(
         "log.level",
-        format!("the log says everything ({})", config.log.level),
-        "it grows fast and tells who did what to whoever can read it",
-        "log.level = \"info\"",
+        format!("the log level {} includes every request", config.log.level),
+        "the log grows fast, and anyone who can read it sees the actions of every user",
+        "set log.level = \"info\"",
     )]
 }
 
@@ -271,7 +272,7 @@ mod tests {
         let github = "[social.github]\nclient_id = \"i\"\nclient_secret = \"s\"\n[email]";
         for url in ["/", "/welcome", "https://app.example.com/"] {
             let social = format!("[social]\nauthed_url = \"{url}\"\n{github}");
-            assert_eq!(found(&SAFE.replace("[email]", &social)), [""; 0], "a proxy may have something at /");
+            assert_eq!(found(&SAFE.replace("[email]", &social)), [""; 0], "a proxy may serve a page at /");
         }
     }
 

@@ -1,4 +1,4 @@
-//! How mail goes out: `[email]`.
+//! The transport of e-mails: `[email]`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -14,44 +14,44 @@ use crate::domain::secret::SecretText;
 /// `[email]`
 #[derive(Clone, Debug)]
 pub struct EmailConfig {
-    /// The server that takes the mail; none: mails become files under the data folder.
+    /// The mail server; `None`: e-mails are written to files under `data_dir`.
     pub smtp: Option<SmtpConfig>,
-    /// Whom mails come from; by default `countersign@` and the public URL's host.
+    /// The sender of e-mails. Default: `countersign@` and the host of the public URL, if the host is a name.
     pub from: Mailbox,
 }
 
 /// A mail server.
 #[derive(Clone, Debug)]
 pub struct SmtpConfig {
-    /// Its name or address.
+    /// The name or address of the server.
     pub host: String,
-    /// Its port: usually 587 with STARTTLS, 465 with TLS, 25 without.
+    /// The port of the server: usually 587 with STARTTLS, 465 with TLS, 25 without TLS.
     pub port: u16,
-    /// Who signs in to it; none: nobody does.
+    /// The credentials at the server; `None`: no authentication.
     pub login: Option<SmtpLogin>,
-    /// How the way there is guarded.
+    /// The encryption of the connection.
     pub security: SmtpSecurity,
-    /// Who else, in a PEM file, may vouch for its certificate.
+    /// A PEM file of CA certificates that are trusted in addition to the system's.
     pub ca_file: Option<PathBuf>,
 }
 
-/// A sign-in to a mail server.
+/// The credentials at a mail server.
 #[derive(Clone, Debug)]
 pub struct SmtpLogin {
-    /// The name.
+    /// The user name.
     pub username: String,
     /// The password.
     pub password: SecretText,
 }
 
-/// How the way to a mail server is guarded.
+/// The encryption of the connection to a mail server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SmtpSecurity {
-    /// Plain at first, then TLS, or nothing is sent (RFC 3207).
+    /// A plain connection that is upgraded to TLS (RFC 3207). Without TLS nothing is sent.
     StartTls,
     /// TLS from the first byte (RFC 8314 §3).
     Tls,
-    /// Not at all.
+    /// No encryption.
     None,
 }
 
@@ -64,7 +64,7 @@ impl EmailConfig {
         r.require(
             &["email.username", "email.password"],
             username.is_some() == password.is_some(),
-            "a sign-in needs a name and a password: set both email.username and email.password, or neither",
+            "authentication needs both email.username and email.password; set both or neither",
         );
         let securities =
             [("starttls", SmtpSecurity::StartTls), ("tls", SmtpSecurity::Tls), ("none", SmtpSecurity::None)];
@@ -72,14 +72,14 @@ impl EmailConfig {
         let ca_file = r.optional("email.ca_file", path);
         let from = r.text("email.from", &sender(public_url), |text| {
             text.parse::<Mailbox>()
-                .map_err(|_| "use one address, as in \"id@example.com\" or \"Example <id@example.com>\"")
+                .map_err(|_| "not one address; use for example \"id@example.com\" or \"Example <id@example.com>\"")
         });
         let login = username.zip(password).map(|(username, password)| SmtpLogin { username, password });
         Self { smtp: host.map(|host| SmtpConfig { host, port, login, security, ca_file }), from }
     }
 }
 
-/// An address of ours, if the public URL has a name that could have one.
+/// Returns the default sender. It has the host of the public URL if that host is a name that can have addresses.
 pub(super) fn sender(public_url: &PublicUrl) -> String {
     let named = format!("countersign@{}", public_url.host());
     let is_name = matches!(Host::parse(public_url.host()), Ok(Host::Domain(_)));
@@ -89,7 +89,7 @@ pub(super) fn sender(public_url: &PublicUrl) -> String {
 fn host(text: &str) -> Result<String, &'static str> {
     let is_address = text.parse::<IpAddr>().is_ok();
     let is_name = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) && Host::parse(text).is_ok();
-    let shape = "use the name or address alone, as in \"smtp.example.com\"; the port is email.port";
+    let shape = "not a host; use a name or an address, such as \"smtp.example.com\", and set the port in email.port";
     if is_address || is_name { Ok(text.to_owned()) } else { Err(shape) }
 }
 
@@ -122,17 +122,17 @@ mod tests {
     #[test]
     fn smtp_user_and_password_require_each_other() {
         let error = email("password = 'hunter2'").unwrap_err();
-        assert!(error.contains("set both email.username and email.password") && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("email.username and email.password") && !error.contains("hunter2"), "{error}");
         assert!(email("username = 'me'").unwrap_err().contains("email.username = \"me\""));
     }
 
     #[test]
     fn an_invalid_smtp_host_is_rejected() {
-        for good in ["smtp.example.com", "localhost", "127.0.0.1", "::1", "mail_relay"] {
-            assert_eq!(host(good), Ok(good.to_owned()));
+        for valid in ["smtp.example.com", "localhost", "127.0.0.1", "::1", "mail_relay"] {
+            assert_eq!(host(valid), Ok(valid.to_owned()));
         }
-        for bad in ["smtp.example.com:587", "smtp://example.com", "a b", "me@example.com", "example.com/"] {
-            assert!(host(bad).is_err(), "{bad}");
+        for invalid in ["smtp.example.com:587", "smtp://example.com", "a b", "me@example.com", "example.com/"] {
+            assert!(host(invalid).is_err(), "{invalid}");
         }
     }
 
@@ -140,8 +140,8 @@ mod tests {
     fn the_sender_must_be_a_mailbox() {
         let from = |toml: &str| email(toml).map(|email| email.from.to_string());
         assert_eq!(from("from = 'Example <id@example.com>'"), Ok("Example <id@example.com>".to_owned()));
-        for bad in ["", "id", "id@", "a@b.c, d@e.f"] {
-            assert!(from(&format!("from = '{bad}'")).unwrap_err().contains("use one address"), "{bad}");
+        for invalid in ["", "id", "id@", "a@b.c, d@e.f"] {
+            assert!(from(&format!("from = '{invalid}'")).unwrap_err().contains("not one address"), "{invalid}");
         }
         assert_eq!(from(""), Ok("countersign@localhost".to_owned()));
         let named = Config::from_toml("server.public_url = 'https://id.example.com'").unwrap();
@@ -150,6 +150,6 @@ mod tests {
 
     #[test]
     fn smtp_security_is_one_of_three_values() {
-        assert!(email("security = 'ssl'").unwrap_err().contains(r#"use "starttls" or "tls" or "none""#));
+        assert!(email("security = 'ssl'").unwrap_err().contains(r#"must be "starttls" or "tls" or "none""#));
     }
 }

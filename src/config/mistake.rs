@@ -1,15 +1,15 @@
-//! What is wrong with the settings, said so that it can be mended: which, where, why, and what would be right.
+//! Errors in the settings: which setting, where it is set, what is wrong, and how to fix it.
 
 use std::fmt;
 
 use super::source::{SettingSource, SourcedValue, variable};
 
-/// One thing wrong. It never quotes a secret.
+/// One error in the settings. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// What is wrong: a key with its value and where it was found, or a file.
+    /// The place of the error: a file, or the source of a setting with its key and value.
     pub subject: String,
-    /// Why, and what would be right.
+    /// What is wrong and how to fix it.
     pub what: String,
 }
 
@@ -25,10 +25,10 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The settings can't be used. Holds every mistake that was found, at least one.
+/// All errors found in the settings, at least one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
-    /// The mistakes, wrong values before unknown keys.
+    /// The errors: invalid values first, then unknown keys.
     pub mistakes: Vec<Mistake>,
 }
 
@@ -41,40 +41,44 @@ impl From<Mistake> for ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.mistakes.as_slice() {
-            [only] => write!(f, "reading the settings: {only}"),
+            [only] => write!(f, "configuration error: {only}"),
             all => {
-                write!(f, "reading the settings: {} mistakes", all.len())?;
+                write!(f, "{} configuration errors:", all.len())?;
                 all.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
             }
         }
     }
 }
 
-/// The mistake of giving a value to a key that is no setting's; `known` are those that are. The value is not shown:
-/// it may be a secret under a misspelt name.
+/// Reports a key that is none of the `known` settings. The error does not contain the value, which may be a secret
+/// under a misspelt name.
 pub(super) fn unknown(key: &str, given: &SourcedValue, known: &[&str]) -> Mistake {
-    let (subject, show): (String, fn(&str) -> String) = match &given.source {
-        SettingSource::Environment(name) => (name.clone(), variable),
-        source => (format!("{key} ({source})"), str::to_owned),
+    let (subject, name, show): (String, &str, fn(&str) -> String) = match &given.source {
+        SettingSource::Environment(name) => ("environment".to_owned(), name.as_str(), variable),
+        source => (source.to_string(), key, str::to_owned),
     };
     let section = format!("{key}.");
     if let Some(inside) = known.iter().find(|known| known.starts_with(&section)) {
-        return Mistake::new(subject, format!("is a section, not a setting: set what is in it, as {}", show(inside)));
+        let inside = show(inside);
+        let what = format!("{name:?} is a section and not a setting; set one of its settings, such as {inside:?}");
+        return Mistake::new(subject, what);
     }
     let above = |known: &&&str| key.strip_prefix(**known).is_some_and(|rest| rest.starts_with('.'));
     if let Some(setting) = known.iter().find(above) {
-        return Mistake::new(subject, format!("is inside {}, which is one setting and no section", show(setting)));
+        let what = format!("{name:?} is not a setting, because {:?} is a setting and not a section", show(setting));
+        return Mistake::new(subject, what);
     }
     let nearest = known.iter().min_by_key(|known| distance(key, known)).map(|key| show(key)).unwrap_or_default();
-    Mistake::new(subject, format!("is no setting; the nearest is {nearest}"))
+    Mistake::new(subject, format!("unknown setting {name:?}; did you mean {nearest:?}?"))
 }
 
-/// How far a mistyped key is from a known one: the section may have been forgotten, or joined by an underscore.
+/// Returns the distance between a mistyped key and a known one. The operator may have left out the section, or joined
+/// it with an underscore.
 fn distance(key: &str, known: &str) -> usize {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let whole = strsim::damerau_levenshtein(key, known);
     let name = strsim::damerau_levenshtein(&last(key), &last(known));
-    // Same name elsewhere is nearer than a different name here, but the same place breaks a tie.
+    // The same name in another section is nearer than a different name in this section. The whole key breaks ties.
     whole.min(2 * name + 1) * 100 + whole.min(99)
 }
 
@@ -104,7 +108,7 @@ mod tests {
         ] {
             assert_eq!(
                 with_source(key, SettingSource::Flag),
-                format!("{key} (command line): is no setting; the nearest is {nearest}")
+                format!("command line: unknown setting {key:?}; did you mean {nearest:?}?")
             );
         }
     }
@@ -114,7 +118,7 @@ mod tests {
         let name = "COUNTERSIGN_EMAIL__PASWORD".to_owned();
         assert_eq!(
             with_source("email.pasword", SettingSource::Environment(name)),
-            "COUNTERSIGN_EMAIL__PASWORD: is no setting; the nearest is COUNTERSIGN_EMAIL__PASSWORD"
+            r#"environment: unknown setting "COUNTERSIGN_EMAIL__PASWORD"; did you mean "COUNTERSIGN_EMAIL__PASSWORD"?"#
         );
     }
 
@@ -123,11 +127,13 @@ mod tests {
         let file = || SettingSource::File { path: "countersign.toml".into(), line: 3 };
         assert_eq!(
             with_source("server", file()),
-            "server (countersign.toml, line 3): is a section, not a setting: set what is in it, as server.listen"
+            "countersign.toml:3: \"server\" is a section and not a setting; set one of its settings, such as \
+             \"server.listen\""
         );
         assert_eq!(
             with_source("server.listen.port", file()),
-            "server.listen.port (countersign.toml, line 3): is inside server.listen, which is one setting and no section"
+            "countersign.toml:3: \"server.listen.port\" is not a setting, because \"server.listen\" is a setting and \
+             not a section"
         );
     }
 }

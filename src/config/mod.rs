@@ -1,8 +1,9 @@
-//! Boot configuration: what holds from start to end of a process. Read once, checked once, then plain values.
+//! The boot configuration: settings that are read and checked once, at the start of a process.
 //!
-//! Defaults < `countersign.toml` < environment < command line. A mistake names key, value, source and what is
-//! allowed; all of them are told at once. A key is known because a section reads it: there is no second list.
-//! What changes while the service runs (runtime settings) is in the database, not here.
+//! Each source overrides the previous one: defaults, `countersign.toml`, environment, command line. An error names the
+//! key, the value, the source and the allowed values. All errors are reported at once. A key is known because a section
+//! reads it; there is no separate list of keys. Runtime settings, which change while the server runs, are stored in the
+//! database.
 
 mod admin;
 pub mod deploy;
@@ -36,21 +37,21 @@ use crate::domain::public_url::reaching;
 use reader::Reader;
 use source::SourcedValues;
 
-/// The file that is read from the working directory, if it is there.
+/// The settings file in the working directory, which is read if it exists.
 pub const DEFAULT_FILE: &str = "countersign.toml";
 
-/// Everything the service needs to know to start, checked.
+/// The checked settings of a process.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the database and mails without a server live.
+    /// The folder of the database, and of e-mails if no mail server is set.
     pub data_dir: PathBuf,
-    /// Where the key ring lives.
+    /// The folder of the key ring.
     pub keys_dir: PathBuf,
-    /// Where templates that replace the built-in ones live.
+    /// The folder of templates that replace the built-in ones; `None`: only built-in templates.
     pub templates_dir: Option<PathBuf>,
     /// `[server]`
     pub server: ServerConfig,
-    /// `[tls]`; none: plain HTTP.
+    /// `[tls]`; `None`: plain HTTP.
     pub tls: Option<TlsConfig>,
     /// `[keys]`
     pub keys: KeysConfig,
@@ -60,7 +61,7 @@ pub struct Config {
     pub passwords: PasswordsConfig,
     /// `[email]`
     pub email: EmailConfig,
-    /// `[admin]`; none: the first superuser is made by a link or a command.
+    /// `[admin]`; `None`: a one-time link or a command creates the first superuser.
     pub admin: Option<AdminConfig>,
     /// `[throttle]`
     pub throttle: ThrottleConfig,
@@ -76,32 +77,36 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// `[log]`
     pub log: LogConfig,
-    /// `[metrics]`; none: no metrics.
+    /// `[metrics]`; `None`: no metrics.
     pub metrics: Option<MetricsConfig>,
-    /// `[traces]`; none: no traces.
+    /// `[traces]`; `None`: no traces.
     pub traces: Option<TracesConfig>,
-    /// Every setting as it was found, to be shown: key, value, source.
+    /// Every setting in force with its key, value and source, for display.
     pub settings: Vec<Setting>,
 }
 
-/// Where to look for settings.
+/// The sources of the settings.
 #[derive(Clone, Debug, Default)]
 pub struct ConfigSources<E> {
-    /// The settings file, which must be there; none: [`DEFAULT_FILE`], which need not.
+    /// The settings file, which must exist; `None`: [`DEFAULT_FILE`], which may be missing.
     pub file: Option<PathBuf>,
-    /// The environment's variables; only `COUNTERSIGN_…` are looked at.
+    /// The environment variables; only names that start with `COUNTERSIGN_` are read.
     pub environment: E,
-    /// The command line's settings: dotted key and value.
+    /// The settings of the command line: dotted key and value.
     pub flags: Vec<(String, String)>,
 }
 
 impl Config {
-    /// Reads and checks every setting. Reads the settings file, and the files that `…_FILE` variables name.
+    /// Reads and checks every setting, from the settings file, the environment, the flags, and the files that `…_FILE`
+    /// variables name.
+    ///
+    /// # Errors
+    /// Every error that was found in the settings.
     pub fn load<E: IntoIterator<Item = (String, String)>>(from: ConfigSources<E>) -> Result<Self, ConfigError> {
         Self::load_beside(Path::new(DEFAULT_FILE), from)
     }
 
-    /// As [`Config::load`], from the environment of this process.
+    /// Like [`Config::load`], with the environment of this process.
     pub fn from_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Result<Self, ConfigError> {
         let mut environment = Vec::new();
         for (name, value) in std::env::vars_os() {
@@ -112,7 +117,7 @@ impl Config {
         Self::load(ConfigSources { file, environment, flags })
     }
 
-    /// What a settings file with this text and nothing else would mean. For tests and examples.
+    /// Reads the settings from this text alone, as from a settings file. For tests and examples.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         let mut given = SourcedValues::new();
         source::read_toml(text, Path::new("test.toml"), &mut given)?;
@@ -126,7 +131,7 @@ impl Config {
         let mut given = SourcedValues::new();
         match &from.file {
             Some(file) => source::read_file(file, &mut given)?,
-            // Whatever else is in its place (a folder, a file nobody may read) is told when it is read.
+            // Reading reports anything else at this path, such as a folder or a file without read permission.
             None if default_file.symlink_metadata().is_ok() => source::read_file(default_file, &mut given)?,
             None => {}
         }
@@ -168,8 +173,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Once a server that was to take any free port has one: puts `address` in the place of `server.listen`, and in
-    /// whatever follows from it and was not set.
+    /// Replaces `server.listen` by `address`, the address that was bound (with port 0 the system chooses the port).
+    /// Settings that are derived from `server.listen` and were not set follow it.
     #[must_use]
     pub fn listening_on(mut self, address: SocketAddr) -> Self {
         let url = reaching(address, self.tls.is_some());
@@ -187,12 +192,12 @@ impl Config {
         self
     }
 
-    /// Whether nobody set this key.
+    /// Whether this key has its default value because no source sets it.
     pub fn is_default(&self, key: &str) -> bool {
         self.settings.iter().any(|setting| setting.key == key && setting.source == SettingSource::Default)
     }
 
-    /// The settings in force as a settings file that says where each was found. Secrets are `"…"`.
+    /// Returns the settings in force as a settings file with the source of each value. Secrets are shown as `"…"`.
     pub fn in_force(&self) -> String {
         let section = |setting: &Setting| setting.key.rsplit_once('.').map_or("", |(section, _)| section).to_owned();
         let mut sections: Vec<String> = Vec::new();
@@ -219,7 +224,7 @@ impl Config {
 }
 
 impl Default for Config {
-    /// The settings of `serve` with nothing set.
+    /// The settings of a process if no source sets anything.
     fn default() -> Self {
         Self::read(SourcedValues::new()).expect("the defaults are valid")
     }

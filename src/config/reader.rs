@@ -1,7 +1,7 @@
-//! Reads settings one by one: each call is one row (key, default, what is allowed), and the only place that knows it.
+//! Reads settings one by one. Each call defines one setting: its key, its default and its allowed values.
 //!
-//! A wrong value is noted and its default goes on in its place, so that one reading finds every mistake. What is
-//! given but was never asked for is unknown; what was asked for is the list of settings.
+//! After an invalid value, the reader records the error and continues with the default, so that one run finds every
+//! error. The keys that were read are the list of settings. A given key that was not read is unknown.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -18,11 +18,11 @@ use crate::domain::secret::SecretText;
 /// A setting in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// Its dotted key, as in `server.listen`.
+    /// The dotted key, such as `server.listen`.
     pub key: String,
-    /// Its value as TOML (a secret's is `"…"`); none where it is not set and has no default.
+    /// The value as TOML (a secret is shown as `"…"`); `None`: not set, and without a default.
     pub value: Option<String>,
-    /// Where it was found.
+    /// The source of the value.
     pub source: SettingSource,
 }
 
@@ -51,7 +51,7 @@ impl Reader {
             Some(given) => match read(&given.value) {
                 Ok(found) => (found, given.source.clone()),
                 Err(what) => {
-                    let subject = format!("{key} = {} ({})", value::shown(&given.value), given.source);
+                    let subject = format!("{}: {key} = {}", given.source, value::shown(&given.value));
                     self.note(key, Mistake::new(subject, what));
                     (default, SettingSource::Default)
                 }
@@ -66,10 +66,10 @@ impl Reader {
         self.mistakes.push(mistake);
     }
 
-    /// A text that `parse` understands.
+    /// Reads a text that `parse` accepts.
     ///
     /// # Panics
-    /// If it does not understand the default: the tests read every default.
+    /// If `parse` rejects the default. The tests read every default.
     pub(super) fn text<T, E: Display>(&mut self, key: &str, default: &str, parse: impl Fn(&str) -> Result<T, E>) -> T {
         let Ok(fallback) = parse(default) else { panic!("the default of {key} is not valid") };
         self.setting(key, (fallback, Some(value::quoted(default))), |given| {
@@ -78,7 +78,7 @@ impl Reader {
         })
     }
 
-    /// A text that `parse` understands, or none: absent and empty are the same.
+    /// Reads an optional text that `parse` accepts. An empty text counts as absent.
     pub(super) fn optional<T, E: Display>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         self.setting(key, (None, None), |given| match value::text(given)? {
             "" => Ok((None, None)),
@@ -86,23 +86,23 @@ impl Reader {
         })
     }
 
-    /// One of a few words.
+    /// Reads one of several words.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, default: &str, choices: &[(&str, T)]) -> T {
         self.text(key, default, |text| {
             choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
                 let names: Vec<_> = choices.iter().map(|(name, _)| value::quoted(name)).collect();
-                format!("use {}", names.join(" or "))
+                format!("must be {}", names.join(" or "))
             })
         })
     }
 
-    /// A time of whole seconds within bounds, written with its unit.
+    /// Reads a duration in whole seconds within the bounds (inclusive), written with a unit.
     pub(super) fn duration(&mut self, key: &str, default: &str, bounds: RangeInclusive<Duration>) -> Duration {
         let Ok(fallback) = value::duration(default, &bounds) else { panic!("the default of {key} is not valid") };
         self.setting(key, (fallback, Some(value::quoted(default))), |given| value::whole_duration(given, &bounds))
     }
 
-    /// A time as [`Reader::duration`], or none: absent and empty are the same.
+    /// Reads an optional duration like [`Reader::duration`]. An empty text counts as absent.
     pub(super) fn optional_duration(&mut self, key: &str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
         self.setting(key, (None, None), |given| match given {
             RawValue::Word(text) | RawValue::Text(text) if text.trim().is_empty() => Ok((None, None)),
@@ -110,30 +110,30 @@ impl Reader {
         })
     }
 
-    /// A whole number within bounds.
+    /// Reads a whole number within the bounds (inclusive).
     pub(super) fn number<T>(&mut self, key: &str, default: T, bounds: RangeInclusive<T>) -> T
     where
         T: Copy + Display + PartialOrd + TryFrom<i64>,
     {
         self.setting(key, (default, Some(default.to_string())), |given| {
-            let allowed = || format!("use a whole number from {} to {}", bounds.start(), bounds.end());
+            let allowed = || format!("must be a whole number from {} to {}", bounds.start(), bounds.end());
             let number = value::integer(given).and_then(|number| T::try_from(number).ok()).ok_or_else(allowed)?;
             if bounds.contains(&number) { Ok((number, Some(number.to_string()))) } else { Err(allowed()) }
         })
     }
 
-    /// Yes or no.
+    /// Reads a boolean.
     pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
         self.setting(key, (default, Some(default.to_string())), |given| {
-            let truth = value::boolean(given).ok_or("use true or false")?;
+            let truth = value::boolean(given).ok_or("must be true or false")?;
             Ok((truth, Some(truth.to_string())))
         })
     }
 
-    /// A list of texts that `parse` understands.
+    /// Reads a list of texts that `parse` accepts.
     ///
     /// # Panics
-    /// If it does not understand the defaults: the tests read every default.
+    /// If `parse` rejects a default. The tests read every default.
     pub(super) fn list<T, E: Display>(
         &mut self,
         key: &str,
@@ -150,7 +150,7 @@ impl Reader {
         self.setting(key, fallback, |given| read(&value::texts(given)?))
     }
 
-    /// A secret, or none. The environment may name a file that holds it instead: `…_FILE`.
+    /// Reads an optional secret. Instead of the secret, the environment may name a file that contains it (`…_FILE`).
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretText> {
         let file_key = format!("{key}_file");
         let file =
@@ -165,7 +165,7 @@ impl Reader {
             (
                 Some(SourcedValue { source: SettingSource::Environment(name), .. }),
                 Some(SourcedValue { source, .. }),
-            ) => (Err(format!("{name} and {source} are both set: leave one out")), source),
+            ) => (Err(format!("{name} and {source} are both set; remove one of them")), source),
             (Some(SourcedValue { value, source }), None)
             | (Some(SourcedValue { value, source: source @ SettingSource::Flag }), _) => {
                 (value::secret(&value), source)
@@ -173,7 +173,7 @@ impl Reader {
             (_, Some(SourcedValue { value, source })) => (read_secret(&value).map(Some), source),
         };
         let secret = found.unwrap_or_else(|what| {
-            self.note(key, Mistake::new(format_args!("{key} ({source})"), what));
+            self.note(key, Mistake::new(format_args!("{source}: {key}"), what));
             None
         });
         let value = secret.as_ref().map(|_| "\"…\"".to_owned());
@@ -181,31 +181,32 @@ impl Reader {
         secret
     }
 
-    /// As [`Reader::secret`], for one that an empty text must not turn off: a variable that came out empty would leave
-    /// the keys unencrypted, or lock their owner out.
+    /// Reads a secret like [`Reader::secret`], but rejects an empty text. A variable that is empty by mistake would
+    /// leave the keys unencrypted, or make encrypted keys unreadable.
     pub(super) fn non_empty_secret(&mut self, key: &str) -> Option<SecretText> {
         if let Some(SourcedValue { value: RawValue::Word(text) | RawValue::Text(text), source }) = self.given.get(key)
             && text.is_empty()
         {
-            let mistake =
-                Mistake::new(format_args!("{key} ({source})"), "is empty: put the secret in it, or leave it out");
+            let what = "must not be empty; set the secret, or remove the setting";
+            let mistake = Mistake::new(format_args!("{source}: {key}"), what);
             self.note(key, mistake);
         }
         self.secret(key)
     }
 
-    /// The names given under a section whose keys are names of the operator's choosing.
+    /// Returns the names below a section in which the operator chooses the names.
     pub(super) fn names(&self, section: &str) -> BTreeSet<String> {
         let under = self.given.keys().filter_map(|key| key.strip_prefix(section)?.strip_prefix('.')?.split_once('.'));
         under.map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// Notes a mistake that is no single key's.
+    /// Records an error that concerns no single key.
     pub(super) fn refuse(&mut self, mistake: Mistake) {
         self.mistakes.push(mistake);
     }
 
-    /// Notes a mistake that lies between several keys, under the first of them, unless one of them is wrong by itself.
+    /// Records an error of a combination of keys if `holds` is false. It records nothing if one of the keys already has
+    /// an error. The error is recorded under the first key.
     pub(super) fn require(&mut self, keys: &[&str], holds: bool, what: &str) {
         if holds || keys.iter().any(|key| self.wrong.contains(*key)) {
             return;
@@ -218,22 +219,26 @@ impl Reader {
         self.note(keys[0], Mistake::new(subject, what));
     }
 
-    /// Every setting asked for, if nothing was wrong and nothing else given.
+    /// Returns every setting that was read.
+    ///
+    /// # Errors
+    /// All recorded errors, and one error for each given key that is unknown.
     pub(super) fn finish(mut self) -> Result<Vec<Setting>, ConfigError> {
         let known: Vec<&str> = self.settings.iter().map(|setting| setting.key.as_str()).collect();
-        let strangers = self.given.iter().filter(|(key, _)| !self.used.contains(*key));
-        self.mistakes.extend(strangers.map(|(key, given)| unknown(key, given, &known)));
+        let unused = self.given.iter().filter(|(key, _)| !self.used.contains(*key));
+        self.mistakes.extend(unused.map(|(key, given)| unknown(key, given, &known)));
         if self.mistakes.is_empty() { Ok(self.settings) } else { Err(ConfigError { mistakes: self.mistakes }) }
     }
 }
 
-/// The secret in the file that a variable names. Neither its content nor a part of it is ever in the error.
+/// Reads the secret from the file that a variable names. The error never contains any of the file's content.
 fn read_secret(path: &RawValue) -> Result<SecretText, String> {
     let path = value::text(path)?;
-    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|e| format!("reading {}: {e}", value::quoted(path)))?;
+    let bytes =
+        std::fs::read(path).map(Zeroizing::new).map_err(|e| format!("cannot read {}: {e}", value::quoted(path)))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8 text", value::quoted(path)))?;
     match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(format!("{} is empty: put the secret in it", value::quoted(path))),
+        "" => Err(format!("{} is empty; write the secret into it", value::quoted(path))),
         secret => Ok(SecretText::new(secret.to_owned())),
     }
 }

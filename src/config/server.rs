@@ -1,4 +1,4 @@
-//! Where the service listens and is reached: `[server]`, `[tls]`, `[cors]`, `[database]`, `[log]`.
+//! Listener, public URL, TLS, CORS, database and log: `[server]`, `[tls]`, `[cors]`, `[database]`, `[log]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,28 +13,29 @@ use crate::domain::public_url::{PublicUrl, reaching};
 /// `[server]`
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
-    /// The address and port to listen on; port 0 takes a free one.
+    /// The address and port to listen on. With port 0 the system chooses a free port.
     pub listen: SocketAddr,
-    /// Where callers reach the service; by default where it listens.
+    /// The URL at which callers reach the server. Default: derived from `listen` and `[tls]`.
     pub public_url: PublicUrl,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
-    /// The largest body taken, in bytes: 1 KiB to 16 MiB.
+    /// The maximum size of a request body in bytes: 1 KiB to 16 MiB (inclusive).
     pub max_body: usize,
-    /// How many may be connected at once: 16 to 1 000 000; fewer where the system allows fewer open files.
+    /// The maximum number of simultaneous connections: 16 to 1 000 000 (inclusive). The file-descriptor limit may lower
+    /// it.
     pub max_connections: usize,
 }
 
-/// `[tls]`: how the service itself ends TLS; without it, it speaks plain HTTP.
+/// `[tls]`: how the server terminates TLS. Without this section it serves plain HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsConfig {
-    /// A certificate made at the start, which callers must be told to trust.
+    /// A self-signed certificate that the server creates at the start. Callers must be configured to trust it.
     SelfSigned,
     /// PEM files: a certificate chain and its private key.
     Files {
-        /// The certificate, then what signed it.
+        /// The certificate, followed by the certificates that signed it.
         certificate: PathBuf,
-        /// Its private key.
+        /// The private key of the certificate.
         key: PathBuf,
     },
 }
@@ -42,48 +43,48 @@ pub enum TlsConfig {
 /// `[cors]`
 #[derive(Clone, Debug)]
 pub struct CorsConfig {
-    /// The origins (RFC 6454 §6.2) whose scripts may read answers, in the form browsers send.
+    /// The origins (RFC 6454 §6.2) whose scripts may read responses, in the form that browsers send.
     pub allowed_origins: Vec<String>,
 }
 
 /// `[database]`
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
-    /// Which database.
+    /// The database.
     pub url: DatabaseUrl,
 }
 
-/// A database. The seam for others.
+/// A database. Other kinds of databases become further variants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// One SQLite file.
+    /// The path of an SQLite file.
     Sqlite(PathBuf),
 }
 
 /// `[log]`
 #[derive(Clone, Debug)]
 pub struct LogConfig {
-    /// A level, or directives as `tracing_subscriber::filter::Targets` takes them.
+    /// A level, or directives that `tracing_subscriber::filter::Targets` accepts.
     pub level: String,
-    /// How lines look.
+    /// The format of log lines.
     pub format: LogFormat,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl ServerConfig {
-    /// Reads `[server]` and `[tls]`, of which the default public URL is made.
+    /// Reads `[server]` and `[tls]`. Both determine the default of `server.public_url`.
     pub(super) fn read(r: &mut Reader) -> (Self, Option<TlsConfig>) {
         let listen = r.text("server.listen", "127.0.0.1:8080", |text| {
             text.parse::<SocketAddr>().map_err(
-                |_| "use an IP address and a port, as in \"127.0.0.1:8080\", or \"0.0.0.0:8080\" for every address",
+                |_| "not an IP address and port; use \"127.0.0.1:8080\", or \"0.0.0.0:8080\" for every IPv4 address",
             )
         });
         let trusted_proxies = r.list("server.trusted_proxies", &[], str::parse::<Network>);
@@ -103,12 +104,13 @@ impl TlsConfig {
         r.require(
             &["tls.certificate", "tls.key"],
             certificate.is_some() == key.is_some(),
-            "a certificate and its private key go together: set both tls.certificate and tls.key, or neither",
+            "the server cannot terminate TLS with only one of tls.certificate and tls.key; set both or neither",
         );
         r.require(
             &["tls.self_signed", "tls.certificate", "tls.key"],
             !(self_signed && (certificate.is_some() || key.is_some())),
-            "either the service signs its own certificate or it is given one: leave out the other",
+            "the server cannot use both a self-signed certificate and certificate files; remove tls.self_signed, or \
+             remove tls.certificate and tls.key",
         );
         match certificate.zip(key) {
             Some((certificate, key)) => Some(Self::Files { certificate, key }),
@@ -139,50 +141,60 @@ impl LogConfig {
     }
 }
 
-/// A path, relative to the working directory unless it begins with a slash.
+/// Parses a path. A path that does not start with a slash is relative to the working directory.
 pub(super) fn path(text: &str) -> Result<PathBuf, &'static str> {
-    if text.is_empty() || text.contains('\0') { Err("use a path") } else { Ok(PathBuf::from(text)) }
+    if text.is_empty() || text.contains('\0') {
+        Err("must be a path that is not empty")
+    } else {
+        Ok(PathBuf::from(text))
+    }
 }
 
 fn origin(text: &str) -> Result<String, &'static str> {
     if text.contains('*') {
-        return Err("a wildcard would let every site read answers meant for whoever is signed in: name each origin");
+        return Err("a wildcard would let every site read the responses of a signed-in user; list each origin");
     }
-    let shape = "use exactly scheme://host or scheme://host:port, as in \"https://app.example.com\"";
+    let shape = "not an origin; use exactly scheme://host or scheme://host:port, such as \"https://app.example.com\"";
     let url: PublicUrl = text.parse().map_err(|_| shape)?;
     if url.path().is_empty() && !text.ends_with('/') { Ok(url.origin()) } else { Err(shape) }
 }
 
-/// `sqlite:` and a path; `sqlite:///` before an absolute one is understood too.
+/// Parses `sqlite:` and a path. `sqlite://` is also accepted before an absolute path.
 fn database_url(text: &str) -> Result<DatabaseUrl, &'static str> {
-    let file = text.strip_prefix("sqlite:").ok_or("use \"sqlite:\" and the path of a file")?;
+    let file = text.strip_prefix("sqlite:").ok_or("not an SQLite URL; use \"sqlite:\" and the path of a file")?;
     match file.strip_prefix("//").unwrap_or(file) {
-        "" => Err("names no file: use \"sqlite:\" and its path"),
-        ":memory:" => Err("would forget everything at the end: use \"sqlite:\" and the path of a file"),
-        query if query.contains('?') => Err("takes no options after the path: leave out the \"?\" and what follows"),
+        "" => Err("the file name is missing; use \"sqlite:\" and the path of a file"),
+        ":memory:" => Err("a database in memory is lost when the process ends; use \"sqlite:\" and the path of a file"),
+        query if query.contains('?') => {
+            Err("options after the path are not supported; remove the \"?\" and everything after it")
+        }
         file => Ok(DatabaseUrl::Sqlite(path(file)?)),
     }
 }
 
-/// The parser takes any bare word for the name of a module, `verbose` too; here it must be a level.
+/// Parses log directives. The parser of `Targets` reads any bare word, for example `verbose`, as the name of a module.
+/// Here a bare word must be a level.
 fn directives(text: &str) -> Result<String, String> {
     let text = text.replace(' ', "");
-    // The parser takes a filter by span for a module of that name, which there never is.
+    // The parser reads a span filter as the name of a module, and no module has such a name.
     if text.contains('[') {
-        return Err("name modules, as in \"info,countersign=debug\"; filters by span are not known".to_owned());
+        return Err("span filters are not supported; use modules, such as \"info,countersign=debug\"".to_owned());
     }
     let levels = ["off", "error", "warn", "info", "debug", "trace"];
     for bare in text.split(',').filter(|directive| !directive.contains('=')) {
         if !levels.contains(&bare.to_lowercase().as_str()) {
-            return Err(format!("use {}, or directives as in \"info,countersign=debug\"", levels[1..].join(", ")));
+            let levels = levels[1..].join(", ");
+            return Err(format!(
+                "{bare:?} is not a level; use {levels}, or directives as in \"info,countersign=debug\""
+            ));
         }
     }
     text.parse::<Targets>().map_err(|e| e.to_string()).map(|_| text)
 }
 
-/// An `http` or `https` URL of somebody else, as it was written.
+/// Checks the `http` or `https` URL of another server, and returns it unchanged.
 pub(super) fn web_url(text: &str) -> Result<String, &'static str> {
-    let shape = "use a whole URL, as in \"https://accounts.example.com/authorize\"";
+    let shape = "not a full URL; use for example \"https://accounts.example.com/authorize\"";
     let (base, _) = text.split_once('?').unwrap_or((text, ""));
     base.parse::<PublicUrl>().map_err(|_| shape)?;
     Url::parse(text).ok().filter(|url| url.fragment().is_none()).map(|_| text.to_owned()).ok_or(shape)
@@ -212,9 +224,7 @@ mod tests {
         for listen in ["localhost:8080", ":8080", "8080", "127.0.0.1", "127.0.0.1:99999"] {
             let error = mistake(&format!("[server]\nlisten = '{listen}'"));
             assert!(
-                error.contains(&format!(
-                    "server.listen = \"{listen}\" (test.toml, line 2): use an IP address and a port"
-                )),
+                error.contains(&format!("test.toml:2: server.listen = \"{listen}\": not an IP address and port; use")),
                 "{error}"
             );
         }
@@ -224,7 +234,7 @@ mod tests {
     fn proxies_and_bodies_have_bounds() {
         let config = Config::from_toml("server.trusted_proxies = ['10.0.0.0/8', '::1']").unwrap();
         assert!(config.server.trusted_proxies[0].contains([10, 1, 2, 3].into()));
-        assert!(mistake("server.trusted_proxies = ['10.0.0.0/8', '*']").contains("\"*\": not an address"));
+        assert!(mistake("server.trusted_proxies = ['10.0.0.0/8', '*']").contains("\"*\": not an IP address"));
         assert!(mistake("server.max_body = 1023").contains("from 1024 to 16777216"));
         assert_eq!(Config::from_toml("server.max_body = 16_777_216").unwrap().server.max_body, 16 << 20);
     }
@@ -235,9 +245,9 @@ mod tests {
         assert_eq!(Config::from_toml("tls.certificate = 'c.pem'\ntls.key = 'k.pem'").unwrap().tls, Some(files));
         assert_eq!(Config::from_toml("tls.self_signed = true").unwrap().tls, Some(TlsConfig::SelfSigned));
         assert_eq!(Config::from_toml("[tls]").unwrap().tls, None);
-        assert!(mistake("tls.key = 'k.pem'").contains("set both tls.certificate and tls.key"));
+        assert!(mistake("tls.key = 'k.pem'").contains("set both or neither"));
         let both = mistake("tls.certificate = 'c.pem'\ntls.key = 'k.pem'\ntls.self_signed = true");
-        assert!(both.contains("leave out the other"), "{both}");
+        assert!(both.contains("remove tls.self_signed"), "{both}");
     }
 
     #[test]
@@ -245,7 +255,7 @@ mod tests {
         assert_eq!(origin("https://App.example.com:443"), Ok("https://app.example.com".to_owned()));
         assert_eq!(origin("http://localhost:3000"), Ok("http://localhost:3000".to_owned()));
         for text in ["app.example.com", "https://app.example.com/", "https://app.example.com/a", "null", "https://"] {
-            assert!(origin(text).unwrap_err().starts_with("use exactly"), "{text}");
+            assert!(origin(text).unwrap_err().starts_with("not an origin; use exactly"), "{text}");
         }
         assert!(mistake("cors.allowed_origins = ['*']").contains("would let every site read"));
         assert!(origin("https://*.example.com").unwrap_err().contains("wildcard"));
@@ -275,9 +285,7 @@ mod tests {
         for text in ["", "verbose", "info,hyper", "countersign=loud", "warn,[request{id}]=debug"] {
             assert!(directives(text).is_err(), "{text}");
         }
-        assert!(
-            mistake("log.format = 'xml'").contains(r#"log.format = "xml" (test.toml, line 1): use "text" or "json""#)
-        );
+        assert!(mistake("log.format = 'xml'").contains(r#"test.toml:1: log.format = "xml": must be "text" or "json""#));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sign-in at providers: `[social]`, its three well-known ones, and any number of OpenID Connect ones by name.
+//! Sign-in at providers (`[social]`): three well-known providers, and any number of named OpenID Connect providers.
 
 use std::collections::BTreeMap;
 
@@ -10,55 +10,55 @@ use crate::domain::secret::SecretText;
 /// `[social]`
 #[derive(Clone, Debug)]
 pub struct SocialConfig {
-    /// Where a browser goes once it is signed in: a path here or a whole URL.
+    /// The redirect target after sign-in: a path on this host, or a full URL.
     pub authed_url: String,
-    /// Where a browser goes once it is signed out.
+    /// The redirect target after sign-out.
     pub logout_url: String,
-    /// `[social.google]`; none: not offered.
+    /// `[social.google]`; `None`: not offered.
     pub google: Option<ProviderConfig>,
-    /// `[social.github]`; none: not offered.
+    /// `[social.github]`; `None`: not offered.
     pub github: Option<ProviderConfig>,
-    /// `[social.facebook]`; none: not offered.
+    /// `[social.facebook]`; `None`: not offered.
     pub facebook: Option<ProviderConfig>,
-    /// `[social.oidc.NAME]`, by name: also the path it is offered under.
+    /// `[social.oidc.NAME]`, by name. The name is also the path of the provider's routes.
     pub oidc: BTreeMap<String, OidcConfig>,
 }
 
-/// A well-known provider. URLs that are not set are the provider's own.
+/// A well-known provider. A URL that is not set has the provider's published value.
 #[derive(Clone, Debug)]
 pub struct ProviderConfig {
-    /// Who we are to it.
+    /// The client id that the provider assigned.
     pub client_id: String,
-    /// How we prove it.
+    /// The client secret that the provider assigned.
     pub client_secret: SecretText,
-    /// Where browsers are sent (RFC 6749 §3.1).
+    /// The authorization endpoint (RFC 6749 §3.1).
     pub authorize_url: Option<String>,
-    /// Where codes are changed for tokens (RFC 6749 §3.2).
+    /// The token endpoint (RFC 6749 §3.2).
     pub token_url: Option<String>,
-    /// Where it says who signed in.
+    /// The userinfo endpoint, which returns the signed-in user.
     pub userinfo_url: Option<String>,
-    /// Where it lists e-mail addresses and whether they are verified.
+    /// The endpoint that lists the user's e-mail addresses, and whether they are verified.
     pub emails_url: Option<String>,
-    /// The `iss` of its ID tokens.
+    /// The `iss` of the provider's ID tokens.
     pub issuer: Option<String>,
-    /// Where its keys are.
+    /// The URL of the provider's JWKS.
     pub jwks_url: Option<String>,
 }
 
-/// A provider that describes itself (OpenID Connect Discovery 1.0 §4).
+/// A provider that publishes its own metadata (OpenID Connect Discovery 1.0 §4).
 #[derive(Clone, Debug)]
 pub struct OidcConfig {
-    /// Its issuer URL.
+    /// The issuer URL of the provider.
     pub issuer: String,
-    /// Who we are to it.
+    /// The client id that the provider assigned.
     pub client_id: String,
-    /// How we prove it; none for a public client (PKCE alone).
+    /// The client secret; `None`: a public client, which uses PKCE alone.
     pub client_secret: Option<SecretText>,
-    /// What is asked for.
+    /// The requested scopes.
     pub scopes: Vec<String>,
 }
 
-/// First path segments that are routes of ours, now or soon, and so can't be a provider's name.
+/// First path segments of routes that Countersign has or plans. They cannot be the name of a provider.
 const RESERVED: &[&str] = &[
     "account",
     "accounts",
@@ -127,7 +127,7 @@ impl ProviderConfig {
         r.require(
             &[&key("client_id"), &key("client_secret")],
             client_id.is_some() == client_secret.is_some(),
-            "a provider needs client_id and client_secret: set both, or neither",
+            "a provider needs both client_id and client_secret; set both or neither",
         );
         let (client_id, client_secret) = client_id.zip(client_secret)?;
         Some(Self { client_id, client_secret, authorize_url, token_url, userinfo_url, emails_url, issuer, jwks_url })
@@ -144,7 +144,7 @@ impl OidcConfig {
         r.require(
             &[&key("issuer"), &key("client_id"), &key("client_secret")],
             issuer.is_some() == client_id.is_some() && (issuer.is_some() || client_secret.is_none()),
-            "a provider needs issuer and client_id",
+            "a provider needs both issuer and client_id; set both, or remove the section",
         );
         let (issuer, client_id) = issuer.zip(client_id)?;
         Some(Self { issuer, client_id, client_secret, scopes })
@@ -154,33 +154,39 @@ impl OidcConfig {
 fn provider_name(name: &str) -> Result<(), &'static str> {
     let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !plain || name.is_empty() || name.len() > 32 {
-        return Err("a provider's name is 1 to 32 of a-z, 0-9 and -");
+        return Err("not a provider name; use 1 to 32 characters of a-z, 0-9 and -");
     }
-    if RESERVED.contains(&name) { Err("is a route already: give the provider another name") } else { Ok(()) }
+    let reserved = "the name of a route cannot name a provider; choose another name";
+    if RESERVED.contains(&name) { Err(reserved) } else { Ok(()) }
 }
 
-/// A path here, but not `//host`, which browsers take for another site; or a whole URL.
+/// Parses a redirect target: a path on this host or a full URL. `//host` is rejected, because browsers read it as
+/// another host.
 fn destination(text: &str) -> Result<String, &'static str> {
     let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
     let here = text.starts_with('/') && !text.starts_with("//") && !text.contains(strange);
     let elsewhere = || web_url(text.split_once('#').map_or(text, |(page, _)| page)).is_ok();
-    if here || elsewhere() { Ok(text.to_owned()) } else { Err("use a path, as in \"/welcome\", or a whole URL") }
+    let shape = "not a redirect target; use a path such as \"/welcome\", or a full URL";
+    if here || elsewhere() { Ok(text.to_owned()) } else { Err(shape) }
 }
 
-/// OpenID Connect Discovery 1.0 §3: with a query there is no place where its description could be.
+/// Parses an issuer URL, which has no query (OpenID Connect Discovery 1.0 §3). The URL of the provider's metadata is
+/// derived from it.
 fn issuer_url(text: &str) -> Result<String, &'static str> {
     let url = web_url(text)?;
-    if url.contains('?') { Err("an issuer has no query (?)") } else { Ok(url) }
+    let with_query = "an issuer URL has no query; remove the \"?\" and everything after it";
+    if url.contains('?') { Err(with_query) } else { Ok(url) }
 }
 
 fn client_id(text: &str) -> Result<String, &'static str> {
-    if text.chars().any(char::is_whitespace) { Err("must not hold blanks") } else { Ok(text.to_owned()) }
+    if text.chars().any(char::is_whitespace) { Err("must not contain spaces") } else { Ok(text.to_owned()) }
 }
 
-/// A scope token (RFC 6749 §3.3).
+/// Parses a scope token (RFC 6749 §3.3).
 fn scope(text: &str) -> Result<String, &'static str> {
     let visible = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'));
-    if visible && !text.is_empty() { Ok(text.to_owned()) } else { Err("is no scope: one word each, without blanks") }
+    let shape = "not a scope; use one word without spaces for each scope";
+    if visible && !text.is_empty() { Ok(text.to_owned()) } else { Err(shape) }
 }
 
 #[cfg(test)]
@@ -207,11 +213,11 @@ mod tests {
     #[test]
     fn an_incomplete_provider_is_rejected() {
         let error = social("social.google.client_secret = 'hunter2'").unwrap_err();
-        assert!(error.contains("set both, or neither") && !error.contains("hunter2"), "{error}");
+        assert!(error.contains("set both or neither") && !error.contains("hunter2"), "{error}");
         assert!(social("social.google.client_id = 'id'").is_err());
         for toml in ["issuer = 'https://e.com'", "client_id = 'id'", "client_secret = 'hunter2'"] {
             let error = social(&format!("[social.oidc.corp]\n{toml}")).unwrap_err();
-            assert!(error.contains("a provider needs issuer and client_id") && !error.contains("hunter2"), "{error}");
+            assert!(error.contains("needs both issuer and client_id") && !error.contains("hunter2"), "{error}");
         }
     }
 
@@ -228,22 +234,23 @@ mod tests {
         for name in ["Corp", "corp_2", "\"\"", "admin", "google"] {
             assert!(social(&format!("[social.oidc.{name}]\n{corp}")).is_err(), "{name}");
         }
-        assert!(social("social.oidc.corp.isuer = 'x'").unwrap_err().contains("the nearest is social.oidc.corp.issuer"));
+        let error = social("social.oidc.corp.isuer = 'x'").unwrap_err();
+        assert!(error.contains("did you mean \"social.oidc.corp.issuer\"?"), "{error}");
     }
 
     #[test]
     fn invalid_provider_urls_and_scopes_are_rejected() {
-        for good in ["/", "/welcome?x=1", "https://app.example.com/#/home", "https://app.example.com/in?x=1"] {
-            assert_eq!(destination(good), Ok(good.to_owned()));
+        for valid in ["/", "/welcome?x=1", "https://app.example.com/#/home", "https://app.example.com/in?x=1"] {
+            assert_eq!(destination(valid), Ok(valid.to_owned()));
         }
-        for bad in ["", "//evil.example.com", "/\\evil.example.com", "welcome", "javascript:alert(1)"] {
-            assert!(destination(bad).is_err(), "{bad}");
+        for invalid in ["", "//evil.example.com", "/\\evil.example.com", "welcome", "javascript:alert(1)"] {
+            assert!(destination(invalid).is_err(), "{invalid}");
         }
-        assert!(social("social.google.token_url = 'google.com'").unwrap_err().contains("use a whole URL"));
+        assert!(social("social.google.token_url = 'google.com'").unwrap_err().contains("not a full URL"));
         for section in ["[social.google]\nclient_secret = 'pw'", "[social.oidc.corp]"] {
             let toml = format!("{section}\nclient_id = 'id'\nissuer = 'https://e.com/realm?x=1'");
             let error = social(&toml).unwrap_err();
-            assert!(error.contains("an issuer has no query"), "{error}");
+            assert!(error.contains("an issuer URL has no query"), "{error}");
         }
         assert!(scope("openid email").is_err() && scope("").is_err() && scope("https://e.com/s").is_ok());
     }

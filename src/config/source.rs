@@ -1,6 +1,6 @@
-//! Where settings come from: the file, the environment, the command line; read into one flat map of dotted keys.
+//! Reads the sources of settings (file, environment, command line) into one flat map of dotted keys.
 //!
-//! Nothing here knows which settings exist or what they mean.
+//! This module does not know which settings exist or what they mean.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,24 +12,24 @@ use zeroize::Zeroizing;
 
 use super::mistake::Mistake;
 
-/// What every variable's name begins with.
+/// The prefix of the environment variables.
 pub(super) const PREFIX: &str = "COUNTERSIGN_";
 
-/// Where a setting was found.
+/// The source of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingSource {
-    /// Nowhere: it is built in, or follows from others.
+    /// No source sets it: the value is built in or derived from other settings.
     Default,
-    /// In the settings file.
+    /// The settings file.
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
     },
-    /// In the environment variable of this name.
+    /// The environment variable of this name.
     Environment(String),
-    /// On the command line.
+    /// The command line.
     Flag,
 }
 
@@ -37,24 +37,25 @@ impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => f.write_str(name),
             Self::Flag => f.write_str("command line"),
         }
     }
 }
 
-/// A value as it was found, before anyone asked what it should be. Texts may be secrets: they are wiped.
+/// A value before its type is checked. A text may be a secret, so texts are wiped from memory.
 #[derive(Clone)]
 pub(super) enum RawValue {
-    /// From a place without types: may turn out as a text, a number, a boolean or a comma-separated list.
+    /// A value from a source without types (environment, command line). It is read as a text, a number, a boolean or a
+    /// comma-separated list.
     Word(Zeroizing<String>),
-    /// A text in quotes.
+    /// A TOML string.
     Text(Zeroizing<String>),
     Integer(i64),
     Boolean(bool),
     List(Vec<RawValue>),
-    /// Something no setting takes: a date, a fraction, a table in a list.
+    /// A value that no setting accepts: a date, a fraction, a table in a list.
     Other(String),
 }
 
@@ -64,33 +65,34 @@ impl RawValue {
     }
 }
 
-/// A value and where it was found.
+/// A value and its source.
 #[derive(Clone)]
 pub(super) struct SourcedValue {
     pub(super) value: RawValue,
     pub(super) source: SettingSource,
 }
 
-/// What is given, by dotted key; later layers have replaced earlier ones.
+/// The given values by dotted key. A later source replaces the value of an earlier one.
 pub(super) type SourcedValues = BTreeMap<String, SourcedValue>;
 
-/// Adds what the settings file says.
+/// Adds the values of the settings file.
 pub(super) fn read_file(path: &Path, into: &mut SourcedValues) -> Result<(), Mistake> {
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| {
-        let advice = if e.kind() == std::io::ErrorKind::NotFound { ": name another with --config" } else { "" };
+        let advice =
+            if e.kind() == std::io::ErrorKind::NotFound { "; name an existing file with --config" } else { "" };
         Mistake::new(path.display(), format!("cannot be read: {e}{advice}"))
     })?);
     let text = std::str::from_utf8(&bytes).map_err(|_| Mistake::new(path.display(), "is not UTF-8 text"))?;
     read_toml(text, path, into)
 }
 
-/// Adds what a TOML text says; `path` is where it is said to come from.
+/// Adds the values of a TOML text; `path` is the file that errors name.
 pub(super) fn read_toml(text: &str, path: &Path, into: &mut SourcedValues) -> Result<(), Mistake> {
     let line_of = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
-    // The parser's own display quotes the line, which may hold a secret: only its message is used.
+    // Only the message of the parser's error is used: its display quotes the line, which may contain a secret.
     let table = DeTable::parse(text).map_err(|e| {
-        let line = e.span().map(|span| format!(", line {}", line_of(span.start))).unwrap_or_default();
-        Mistake::new(format_args!("{}{line}", path.display()), format!("is not TOML: {}", e.message()))
+        let line = e.span().map(|span| format!(":{}", line_of(span.start))).unwrap_or_default();
+        Mistake::new(format_args!("{}{line}", path.display()), format!("invalid TOML: {}", e.message()))
     })?;
     flatten(table.get_ref(), "", &mut |key, value, offset| {
         let source = SettingSource::File { path: path.to_owned(), line: line_of(offset) };
@@ -101,7 +103,7 @@ pub(super) fn read_toml(text: &str, path: &Path, into: &mut SourcedValues) -> Re
 
 fn flatten(table: &DeTable<'_>, prefix: &str, found: &mut impl FnMut(String, RawValue, usize)) {
     for (name, value) in table {
-        // A quoted name with a dot in it must not pass for two levels.
+        // A quoted name that contains a dot must not count as two levels.
         let plain = !name.get_ref().contains('.');
         let name_as_written = if plain { Cow::clone(name.get_ref()) } else { format!("\"{}\"", name.get_ref()).into() };
         let key = format!("{prefix}{name_as_written}");
@@ -127,7 +129,7 @@ fn from_toml(value: &DeValue<'_>) -> RawValue {
     }
 }
 
-/// Adds what the environment says: `COUNTERSIGN_SERVER__LISTEN` is `server.listen`.
+/// Adds the values of the environment: `COUNTERSIGN_SERVER__LISTEN` sets `server.listen`.
 pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, String)>, into: &mut SourcedValues) {
     for (name, value) in variables {
         let Some(rest) = name.strip_prefix(PREFIX) else { continue };
@@ -139,9 +141,8 @@ pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, Stri
     }
 }
 
-/// Whether nobody meant the variable as a setting: our scripts are told by `COUNTERSIGN_BIN` which binary to run, and an
-/// orchestrator puts others there because a service is called "countersign" (`COUNTERSIGN_PORT=tcp://…`,
-/// `COUNTERSIGN_SERVICE_HOST`).
+/// Whether the variable is not meant as a setting. Countersign's scripts read `COUNTERSIGN_BIN`, the binary to run. An
+/// orchestrator sets others for a service named "countersign" (`COUNTERSIGN_PORT=tcp://…`, `COUNTERSIGN_SERVICE_HOST`).
 fn is_foreign_variable(rest: &str, value: &str) -> bool {
     rest == "BIN"
         || rest == "SERVICE_HOST"
@@ -150,14 +151,14 @@ fn is_foreign_variable(rest: &str, value: &str) -> bool {
         || (rest.starts_with("PORT_") && (rest.contains("_TCP") || rest.contains("_UDP")))
 }
 
-/// Adds what the command line says, as pairs of a dotted key and a value.
+/// Adds the values of the command line: pairs of a dotted key and a value.
 pub(super) fn read_flags(flags: Vec<(String, String)>, into: &mut SourcedValues) {
     for (key, value) in flags {
         into.insert(key, SourcedValue { value: RawValue::word(value), source: SettingSource::Flag });
     }
 }
 
-/// The name of the variable that sets `key`.
+/// Returns the name of the environment variable that sets `key`.
 pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }

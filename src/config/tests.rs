@@ -1,4 +1,4 @@
-//! The rules between layers, the messages, and the example file.
+//! Tests of the precedence of sources, the error messages and the example file.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::domain::secret::SecretText;
 
-/// A folder with a settings file, as a working directory would hold it.
+/// A folder with a settings file, in place of the working directory.
 fn folder(toml: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(DEFAULT_FILE), toml).unwrap();
@@ -49,7 +49,7 @@ fn each_layer_overrides_the_previous_one() {
     let source = |key| config.settings.iter().find(|setting| setting.key == key).unwrap().source.to_string();
     assert_eq!(source("log.level"), "command line");
     assert_eq!(source("email.port"), "COUNTERSIGN_EMAIL__PORT");
-    assert!(source("log.format").ends_with("countersign.toml, line 3"));
+    assert!(source("log.format").ends_with("countersign.toml:3"));
     assert_eq!(source("email.host"), "default");
 }
 
@@ -87,20 +87,20 @@ fn a_secret_may_be_in_a_file() {
     assert_eq!(load(&folder, &[variable], &[("keys.passphrase", "typed")]).map(secret), Ok("typed".to_owned()));
     assert_eq!(
         load(&folder, &[variable, ("COUNTERSIGN_KEYS__PASSPHRASE", "hunter2")], &[]).map(secret),
-        Err("reading the settings: keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE_FILE): COUNTERSIGN_KEYS__PASSPHRASE \
-             and COUNTERSIGN_KEYS__PASSPHRASE_FILE are both set: leave one out"
+        Err("configuration error: COUNTERSIGN_KEYS__PASSPHRASE_FILE: keys.passphrase: COUNTERSIGN_KEYS__PASSPHRASE and \
+             COUNTERSIGN_KEYS__PASSPHRASE_FILE are both set; remove one of them"
             .to_owned())
     );
     fs::write(&file, "\n").unwrap();
-    assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is empty: put the secret in it"));
+    assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is empty; write the secret into it"));
     let empty = load(&folder, &[("COUNTERSIGN_KEYS__PASSPHRASE", "")], &[]).unwrap_err();
-    assert!(empty.contains("keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE): is empty"), "{empty}");
+    assert!(empty.contains("COUNTERSIGN_KEYS__PASSPHRASE: keys.passphrase: must not be empty"), "{empty}");
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert!(load(&folder, &[variable], &[]).unwrap_err().contains("is not UTF-8 text"));
     fs::remove_file(&file).unwrap();
     let error = load(&folder, &[variable], &[]).unwrap_err();
     assert!(
-        error.contains("keys.passphrase (COUNTERSIGN_KEYS__PASSPHRASE_FILE): reading \"")
+        error.contains("COUNTERSIGN_KEYS__PASSPHRASE_FILE: keys.passphrase: cannot read \"")
             && error.contains("No such file"),
         "{error}"
     );
@@ -114,19 +114,22 @@ fn only_secrets_accept_a_file_variable() {
     let config = load(&folder, &[ca, ("COUNTERSIGN_EMAIL__HOST", "h")], &[]).unwrap();
     assert_eq!(config.email.smtp.unwrap().ca_file, Some("ca.pem".into()));
     let error = from_environment(&[("COUNTERSIGN_TLS__KEY_FILE", "k.pem")]).unwrap_err();
-    assert!(error.contains("COUNTERSIGN_TLS__KEY_FILE: is no setting; the nearest is COUNTERSIGN_TLS__KEY"), "{error}");
-    assert!(
-        Config::from_toml("keys.passphrase_file = 'x'").unwrap_err().to_string().contains("nearest is keys.passphrase")
-    );
+    let expected = r#"unknown setting "COUNTERSIGN_TLS__KEY_FILE"; did you mean "COUNTERSIGN_TLS__KEY"?"#;
+    assert!(error.contains(expected), "{error}");
+    let error = Config::from_toml("keys.passphrase_file = 'x'").unwrap_err().to_string();
+    assert!(error.contains("did you mean \"keys.passphrase\"?"), "{error}");
     let keys: Vec<String> = Config::default().settings.into_iter().map(|setting| setting.key).collect();
-    assert!(!keys.iter().any(|key| keys.contains(&format!("{key}_file"))), "a key would be taken for another's file");
+    assert!(
+        !keys.iter().any(|key| keys.contains(&format!("{key}_file"))),
+        "a key is read as the file variable of another key"
+    );
 }
 
 #[test]
 fn a_named_settings_file_must_exist_and_the_default_may_be_missing() {
     let file = Some(PathBuf::from("/nowhere/c.toml"));
     let error = Config::load(ConfigSources { file, environment: None, flags: vec![] }).unwrap_err().to_string();
-    assert!(error.starts_with("reading the settings: /nowhere/c.toml: cannot be read: No such file"), "{error}");
+    assert!(error.starts_with("configuration error: /nowhere/c.toml: cannot be read: No such file"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     assert!(load(&folder, &[], &[]).is_ok());
     fs::create_dir(folder.path().join(DEFAULT_FILE)).unwrap();
@@ -138,37 +141,33 @@ fn all_mistakes_are_reported_at_once() {
     let folder = folder("keys_dirr = 'k'\n[server]\nlisten = 'localhost'\n[email]\nport = 'x'\n");
     assert_eq!(
         load(&folder, &[("COUNTERSIGN_TOKENS__LEEWAY", "5")], &[("log.format", "xml")]).unwrap_err(),
-        r#"reading the settings: 5 mistakes
-  server.listen = "localhost" (countersign.toml, line 3): use an IP address and a port, as in "127.0.0.1:8080", or "0.0.0.0:8080" for every address
-  tokens.leeway = "5" (COUNTERSIGN_TOKENS__LEEWAY): a duration needs its unit: write "5s" for seconds (or m, h, d)
-  email.port = "x" (countersign.toml, line 5): use a whole number from 1 to 65535
-  log.format = "xml" (command line): use "text" or "json"
-  keys_dirr (countersign.toml, line 1): is no setting; the nearest is keys_dir"#
+        r#"5 configuration errors:
+  countersign.toml:3: server.listen = "localhost": not an IP address and port; use "127.0.0.1:8080", or "0.0.0.0:8080" for every IPv4 address
+  COUNTERSIGN_TOKENS__LEEWAY: tokens.leeway = "5": a duration needs a unit; write "5s" for seconds (other units: m, h, d)
+  countersign.toml:5: email.port = "x": must be a whole number from 1 to 65535
+  command line: log.format = "xml": must be "text" or "json"
+  countersign.toml:1: unknown setting "keys_dirr"; did you mean "keys_dir"?"#
     );
 }
 
 #[test]
 fn unknown_keys_are_rejected_at_any_depth_and_source() {
-    for (toml, subject, nearest) in [
-        ("sever.listen = 1", "sever.listen (test.toml, line 1)", "server.listen"),
-        ("[social.google]\nclientid = 'x'", "social.google.clientid (test.toml, line 2)", "social.google.client_id"),
-        ("\"server.listen\" = 'x'", "\"server.listen\" (test.toml, line 1)", "server.listen"),
-        ("Server.listen = 'x'", "Server.listen (test.toml, line 1)", "server.listen"),
+    for (toml, line, key, nearest) in [
+        ("sever.listen = 1", 1, "sever.listen", "server.listen"),
+        ("[social.google]\nclientid = 'x'", 2, "social.google.clientid", "social.google.client_id"),
+        ("\"server.listen\" = 'x'", 1, "\"server.listen\"", "server.listen"),
+        ("Server.listen = 'x'", 1, "Server.listen", "server.listen"),
     ] {
         let error = Config::from_toml(toml).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("reading the settings: {subject}: is no setting; the nearest is {nearest}"),
-            "{toml}"
-        );
+        let expected = format!("test.toml:{line}: unknown setting {key:?}; did you mean {nearest:?}?");
+        assert_eq!(error, format!("configuration error: {expected}"), "{toml}");
     }
     let error = from_environment(&[("COUNTERSIGN_SERVER_LISTEN", "x")]).unwrap_err();
-    assert!(
-        error.contains("COUNTERSIGN_SERVER_LISTEN: is no setting; the nearest is COUNTERSIGN_SERVER__LISTEN"),
-        "{error}"
-    );
+    let expected =
+        r#"environment: unknown setting "COUNTERSIGN_SERVER_LISTEN"; did you mean "COUNTERSIGN_SERVER__LISTEN"?"#;
+    assert!(error.contains(expected), "{error}");
     let error = Config::from_toml("server = 'x'").unwrap_err().to_string();
-    assert!(error.contains("server (test.toml, line 1): is a section"), "{error}");
+    assert!(error.contains("test.toml:1: \"server\" is a section"), "{error}");
 }
 
 #[test]
@@ -181,7 +180,7 @@ fn orchestrator_variables_are_ignored() {
         ("COUNTERSIGN_PORT_80_TCP_ADDR", "10.0.0.1"),
     ];
     assert!(from_environment(&links).is_ok());
-    assert!(from_environment(&[("COUNTERSIGN_PORT", "8080")]).unwrap_err().contains("is no setting"));
+    assert!(from_environment(&[("COUNTERSIGN_PORT", "8080")]).unwrap_err().contains("unknown setting"));
 }
 
 #[test]
@@ -204,16 +203,16 @@ fn errors_contain_no_secrets() {
         Config::from_toml("keys.passphrase = 271828")
             .unwrap_err()
             .to_string()
-            .ends_with("(test.toml, line 1): must be a text in quotes")
+            .ends_with("test.toml:1: keys.passphrase: must be a string in quotes")
     );
-    let good = Config::from_toml("keys.passphrase = 'hunter2'").unwrap();
-    assert!(!format!("{good:?} {}", good.in_force()).contains("hunter2"));
+    let config = Config::from_toml("keys.passphrase = 'hunter2'").unwrap();
+    assert!(!format!("{config:?} {}", config.in_force()).contains("hunter2"));
 }
 
 #[test]
 fn a_toml_syntax_error_names_its_line() {
     let error = Config::from_toml("[server]\nlisten = \n").unwrap_err().to_string();
-    assert!(error.starts_with("reading the settings: test.toml, line 2: is not TOML: "), "{error}");
+    assert!(error.starts_with("configuration error: test.toml:2: invalid TOML: "), "{error}");
 }
 
 #[test]
@@ -225,8 +224,8 @@ fn effective_settings_name_their_source() {
         "data_dir = \"data\"  # default",
         "# templates_dir is not set",
         "\n[server]\n",
-        &format!("max_body = 2048  # {}, line 2", path.display()),
-        &format!("passphrase = \"…\"  # {}, line 4", path.display()),
+        &format!("max_body = 2048  # {}:2", path.display()),
+        &format!("passphrase = \"…\"  # {}:4", path.display()),
         "allowed_origins = [\"https://a.example\"]  # COUNTERSIGN_CORS__ALLOWED_ORIGINS",
         "leeway = \"5s\"  # default",
     ] {
@@ -260,7 +259,7 @@ fn an_assigned_port_replaces_only_default_urls() {
     assert_eq!((free("tokens.audience = 'shop'").tokens.audience.as_str(), error.server.listen.port()), ("shop", 4711));
 }
 
-/// The example's text with its settings uncommented: they are the lines `#key = …` without a blank after the `#`.
+/// The example file with its settings uncommented: the lines `#key = …` without a space after the `#`.
 fn example() -> String {
     let uncommented = include_str!("../../countersign.example.toml").lines().map(|line| match line.strip_prefix('#') {
         Some(setting) if setting.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => setting,
@@ -275,7 +274,7 @@ fn the_example_shows_every_setting_with_its_default() {
         values(&Config::from_toml(include_str!("../../countersign.example.toml")).unwrap()),
         values(&Config::default())
     );
-    // An empty passphrase is a mistake on purpose, so that nobody takes the line as it is.
+    // An empty passphrase is an error, so that an operator cannot use the line unchanged.
     let refused = Config::from_toml(&example()).unwrap_err().to_string();
     assert!(refused.contains("keys.passphrase") && refused.lines().count() == 1, "{refused}");
     let mut shown = Config::from_toml(&example().replace("passphrase = \"\"", "passphrase = \"x\"")).unwrap();

@@ -1,4 +1,5 @@
-//! What is signed, and what guards it: `[keys]`, `[tokens]`, `[passwords]`, `[throttle]`, `[dialects]`, `[rest_jwt]`.
+//! Keys, tokens, passwords, rate limits and dialects: `[keys]`, `[tokens]`, `[passwords]`, `[throttle]`, `[dialects]`,
+//! `[rest_jwt]`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,13 +15,13 @@ use crate::domain::secret::SecretText;
 /// `[keys]`
 #[derive(Clone, Debug)]
 pub struct KeysConfig {
-    /// What the private halves are encrypted with on disk; none: they are not.
+    /// The passphrase that encrypts private keys on disk; `None`: they are not encrypted.
     pub passphrase: Option<SecretText>,
-    /// How long a new key is published before it signs: at least `jwks_max_age`, at most 90 days.
+    /// How long a new key is published before it signs: at least `jwks_max_age` and 60 s, at most a quarter of a year.
     pub publish_ahead: Duration,
-    /// How long verifiers may keep the JWKS (`Cache-Control: max-age`): 60 s to 24 h.
+    /// How long verifiers may cache the JWKS (`Cache-Control: max-age`): 1 s to 24 h.
     pub jwks_max_age: Duration,
-    /// How often the server rotates by itself: 1 h to 10 years; none: never.
+    /// The interval at which the server rotates its keys: 10 s to 10 years; `None`: never.
     pub rotate_every: Option<Duration>,
     /// The size of new RSA keys: 2048, 3072 or 4096 bits.
     pub rsa_bits: u32,
@@ -29,35 +30,35 @@ pub struct KeysConfig {
 /// `[tokens]`
 #[derive(Clone, Debug)]
 pub struct TokensConfig {
-    /// Which key signs unless a profile says otherwise.
+    /// The algorithm that signs, unless a profile sets another.
     pub algorithm: Algorithm,
     /// `iss` (RFC 7519 §4.1.1); by default the public URL.
     pub issuer: String,
-    /// `aud` (RFC 7519 §4.1.3) unless a profile says otherwise; by default the public URL.
+    /// `aud` (RFC 7519 §4.1.3), unless a profile sets another; by default the public URL.
     pub audience: String,
-    /// How far clocks may differ when a token is verified: 0 to 120 s.
+    /// The clock difference that is tolerated when a token is verified: 0 to 120 s.
     pub leeway: Duration,
 }
 
-/// `[passwords]`: argon2id's parameters (RFC 9106 §3.1) and what is asked of a new password.
+/// `[passwords]`: the parameters of argon2id (RFC 9106 §3.1) and the rules for new passwords.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordsConfig {
-    /// Memory in KiB: 8 MiB to 1 GiB, which is always above the 8 KiB per lane that argon2 needs.
+    /// Memory in KiB: 8192 (8 MiB) to 1 048 576 (1 GiB). This is always more than the 8 KiB per lane that argon2 needs.
     pub memory_kib: u32,
     /// Passes over the memory: 1 to 20.
     pub iterations: u32,
     /// Lanes: 1 to 16.
     pub parallelism: u32,
-    /// The shortest new password, in bytes: 8 to 128.
+    /// The minimum length of a new password in bytes: 8 to 128.
     pub min_length: usize,
-    /// Whether common passwords are refused.
+    /// Whether common passwords are rejected.
     pub reject_common: bool,
 }
 
 /// `[throttle]`
 #[derive(Clone, Debug)]
 pub struct ThrottleConfig {
-    /// Whether tries are limited at all.
+    /// Whether rate limits are enabled.
     pub enabled: bool,
     /// The rate of each limit.
     pub rates: Rates,
@@ -66,7 +67,7 @@ pub struct ThrottleConfig {
 /// `[dialects]`
 #[derive(Clone, Debug)]
 pub struct DialectsConfig {
-    /// Those that are served.
+    /// The dialects that the server serves.
     pub enabled: BTreeSet<Dialect>,
 }
 
@@ -75,7 +76,7 @@ pub struct DialectsConfig {
 pub struct RestJwtConfig {
     /// The `role` claim.
     pub role: Option<String>,
-    /// A page of the operator's own that restore links lead to, instead of ours.
+    /// The operator's page for restore links; `None`: the built-in page.
     pub restore_url: Option<String>,
 }
 
@@ -90,11 +91,11 @@ impl KeysConfig {
             rotate_every: r.optional_duration("keys.rotate_every", Duration::from_secs(10)..=YEAR * 10),
             rsa_bits: r.number("keys.rsa_bits", 2048, 2048..=4096),
         };
-        r.require(&["keys.rsa_bits"], config.rsa_bits.is_multiple_of(1024), "use 2048, 3072 or 4096");
+        r.require(&["keys.rsa_bits"], config.rsa_bits.is_multiple_of(1024), "must be 2048, 3072 or 4096");
         r.require(
             &["keys.publish_ahead", "keys.jwks_max_age"],
             config.publish_ahead >= config.jwks_max_age,
-            "a key would sign before every cache has it: publish_ahead must be at least jwks_max_age",
+            "a new key would sign before every cached JWKS contains it; set publish_ahead to at least jwks_max_age",
         );
         config
     }
@@ -150,11 +151,12 @@ impl RestJwtConfig {
     }
 }
 
-/// A claim's text (RFC 7519 §2 `StringOrURI`): verifiers compare it byte by byte, so nothing invisible may be in it.
+/// Parses the text of a claim (`StringOrURI`, RFC 7519 §2). Verifiers compare it byte by byte, so it must not contain
+/// invisible characters.
 fn string_or_uri(text: &str) -> Result<String, &'static str> {
     let strange = |c: char| c.is_whitespace() || c.is_control();
     if text.is_empty() || text.len() > PUBLIC_URL_MAX || text.contains(strange) {
-        return Err("use a name or a URL: 1 to 512 bytes without blanks");
+        return Err("not a name or a URL; use 1 to 512 bytes without spaces");
     }
     Ok(text.to_owned())
 }
@@ -182,22 +184,22 @@ mod tests {
         ] {
             let low: i64 = least.parse().unwrap();
             let high: i64 = most.parse().unwrap();
-            for good in [low, high] {
-                Config::from_toml(&format!("{key} = {good}")).unwrap();
+            for valid in [low, high] {
+                Config::from_toml(&format!("{key} = {valid}")).unwrap();
             }
-            for bad in [low - 1, high + 1, i64::MAX, i64::MIN] {
-                let error = mistake(&format!("{key} = {bad}"));
-                let expected = format!("{key} = {bad} (test.toml, line 1): use a whole number from {least} to {most}");
-                assert_eq!(error, format!("reading the settings: {expected}"));
+            for invalid in [low - 1, high + 1, i64::MAX, i64::MIN] {
+                let error = mistake(&format!("{key} = {invalid}"));
+                let expected = format!("test.toml:1: {key} = {invalid}: must be a whole number from {least} to {most}");
+                assert_eq!(error, format!("configuration error: {expected}"));
             }
             assert!(mistake(&format!("{key} = '{least}'")).contains(&format!("{key} = \"{least}\"")));
-            assert!(mistake(&format!("{key} = 9.5")).contains("= 9.5 ("));
+            assert!(mistake(&format!("{key} = 9.5")).contains("= 9.5: "));
         }
     }
 
     #[test]
     fn durations_out_of_bounds_are_rejected() {
-        for (toml, good) in [
+        for (toml, is_valid) in [
             ("tokens.leeway = '0s'", true),
             ("tokens.leeway = '120s'", true),
             ("tokens.leeway = '121s'", false),
@@ -212,7 +214,7 @@ mod tests {
             ("keys.rotate_every = ''", true),
             ("keys.rotate_every = '9s'", false),
         ] {
-            assert_eq!(Config::from_toml(toml).is_ok(), good, "{toml}");
+            assert_eq!(Config::from_toml(toml).is_ok(), is_valid, "{toml}");
         }
     }
 
@@ -220,7 +222,7 @@ mod tests {
     fn a_duration_without_a_unit_suggests_one() {
         for value in ["300", "'300'"] {
             let error = mistake(&format!("keys.publish_ahead = {value}"));
-            assert!(error.contains("a duration needs its unit: write \"300s\""), "{error}");
+            assert!(error.contains("a duration needs a unit; write \"300s\""), "{error}");
         }
     }
 
@@ -228,8 +230,8 @@ mod tests {
     fn publish_ahead_is_at_least_the_jwks_max_age() {
         assert_eq!(
             mistake("[keys]\npublish_ahead = '60s'"),
-            "reading the settings: keys.publish_ahead = \"60s\" (test.toml, line 2), keys.jwks_max_age = \"300s\" (default): \
-             a key would sign before every cache has it: publish_ahead must be at least jwks_max_age"
+            "configuration error: keys.publish_ahead = \"60s\" (test.toml:2), keys.jwks_max_age = \"300s\" (default): \
+             a new key would sign before every cached JWKS contains it; set publish_ahead to at least jwks_max_age"
         );
     }
 
@@ -246,7 +248,7 @@ mod tests {
     #[test]
     fn unknown_algorithms_and_dialects_are_rejected() {
         assert_eq!(Config::from_toml("tokens.algorithm = 'RS256'").unwrap().tokens.algorithm, Algorithm::Rs256);
-        assert!(mistake("tokens.algorithm = 'HS256'").contains("use \"ES256\" or \"RS256\""));
+        assert!(mistake("tokens.algorithm = 'HS256'").contains("must be \"ES256\" or \"RS256\""));
         let two = Config::from_toml("dialects.enabled = ['simplejwt', 'jwt_issuer', 'simplejwt']").unwrap();
         assert_eq!(two.dialects.enabled, BTreeSet::from([Dialect::JwtIssuer, Dialect::Simplejwt]));
         assert!(mistake("dialects.enabled = ['simple_jwt']").contains("unknown dialect `simple_jwt`"));
@@ -264,8 +266,8 @@ mod tests {
         assert_eq!((own.tokens.issuer.as_str(), own.tokens.audience.as_str()), ("http://127.0.0.1:8080", "shop"));
         let long = format!("https://id.example.com/{}", "a".repeat(PUBLIC_URL_MAX));
         assert!(mistake(&format!("server.public_url = '{long}'")).contains("at most 512 bytes"));
-        assert!(mistake("tokens.issuer = ''").contains("use a name or a URL"));
-        assert!(mistake("tokens.audience = 'a b'").contains("without blanks"));
+        assert!(mistake("tokens.issuer = ''").contains("not a name or a URL"));
+        assert!(mistake("tokens.audience = 'a b'").contains("without spaces"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where traces of requests are sent: `[traces]`.
+//! The collector for traces of requests: `[traces]`.
 
 use url::Url;
 
@@ -7,26 +7,27 @@ use super::reader::Reader;
 /// Whether this build can send traces.
 const AVAILABLE: bool = cfg!(feature = "traces");
 
-/// `[traces]`: how each request's spans can be had.
+/// `[traces]`: the export of each request's spans.
 #[derive(Clone, Debug)]
 pub struct TracesConfig {
-    /// The base URL of a collector that speaks OTLP over HTTP.
+    /// The base URL of a collector that accepts OTLP over HTTP.
     pub collector: Url,
 }
 
 impl TracesConfig {
-    /// None where no collector is set: then there are no traces.
+    /// Reads `[traces]`. Returns `None` if no collector is set; traces are then disabled.
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let collector = r.optional("traces.collector", |text| {
             let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
             let plain =
                 url.filter(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
-            plain.ok_or("use the collector's base URL, as in \"http://127.0.0.1:4318\"")
+            plain.ok_or("not the base URL of a collector; use for example \"http://127.0.0.1:4318\"")
         });
         r.require(
             &["traces.collector"],
             AVAILABLE || collector.is_none(),
-            "this build sends no traces: build it with `cargo build --release --features traces`, or leave it out",
+            "this build cannot send traces; build it with `cargo build --release --features traces`, or remove the \
+             setting",
         );
         collector.map(|collector| Self { collector })
     }

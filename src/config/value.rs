@@ -1,4 +1,4 @@
-//! What a value can be taken for, and how it is shown. Pure; knows no keys.
+//! Converts raw values to types and formats them for display. Pure functions that know no keys.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use super::source::RawValue;
 use crate::domain::limit::span;
 use crate::domain::secret::SecretText;
 
-/// What was read, and how it is shown.
+/// The parsed value, and its text for display.
 pub(super) type ParsedValue<T> = Result<(T, Option<String>), String>;
 
-/// A text; a word of the environment or the command line without the blanks around it.
+/// Reads a text. A value of the environment or the command line is trimmed.
 pub(super) fn text(value: &RawValue) -> Result<&str, String> {
     match value {
         RawValue::Word(word) => Ok(word.trim()),
         RawValue::Text(text) => Ok(text),
-        _ => Err("must be a text in quotes".to_owned()),
+        _ => Err("must be a string in quotes".to_owned()),
     }
 }
 
-/// A secret exactly as it is written; an empty one is none.
+/// Reads a secret without trimming it. An empty text counts as absent.
 pub(super) fn secret(value: &RawValue) -> Result<Option<SecretText>, String> {
     match value {
         RawValue::Word(text) | RawValue::Text(text) if text.is_empty() => Ok(None),
         RawValue::Word(text) | RawValue::Text(text) => Ok(Some(SecretText::new(text.to_string()))),
-        _ => Err("must be a text in quotes".to_owned()),
+        _ => Err("must be a string in quotes".to_owned()),
     }
 }
 
@@ -48,18 +48,19 @@ pub(super) fn boolean(value: &RawValue) -> Option<bool> {
     }
 }
 
-/// A list of texts; a word is split at its commas, and an empty one is an empty list.
+/// Reads a list of texts. A value of the environment or the command line is split at commas; an empty one is an empty
+/// list.
 pub(super) fn texts(value: &RawValue) -> Result<Vec<&str>, String> {
     match value {
         RawValue::Word(word) => Ok(word.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
         RawValue::List(items) if items.iter().all(|item| matches!(item, RawValue::Text(_))) => {
             items.iter().map(text).collect()
         }
-        _ => Err("must be a list of texts, as in [\"one\", \"two\"]".to_owned()),
+        _ => Err("must be a list of strings, such as [\"one\", \"two\"]".to_owned()),
     }
 }
 
-/// A time; a bare number, in quotes or not, is told which unit it might mean.
+/// Reads a duration. For a number without a unit, quoted or not, the error suggests the unit.
 pub(super) fn whole_duration(value: &RawValue, bounds: &RangeInclusive<Duration>) -> ParsedValue<Duration> {
     let text = match value {
         RawValue::Integer(number) => &number.to_string(),
@@ -68,21 +69,21 @@ pub(super) fn whole_duration(value: &RawValue, bounds: &RangeInclusive<Duration>
     Ok((duration(text, bounds)?, Some(quoted(text))))
 }
 
-/// A time of whole seconds, with its unit.
+/// Parses a duration in whole seconds, written with a unit.
 pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, String> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("a duration needs its unit: write \"{text}s\" for seconds (or m, h, d)"));
+        return Err(format!("a duration needs a unit; write \"{text}s\" for seconds (other units: m, h, d)"));
     }
     let found = humantime::parse_duration(text)
-        .map_err(|_| "not a duration: write a number and its unit, as in \"300s\", \"24h\" or \"90d\"".to_owned())?;
+        .map_err(|_| "not a duration; write a number and a unit, such as \"300s\", \"24h\" or \"90d\"".to_owned())?;
     if found.subsec_nanos() == 0 && bounds.contains(&found) {
         return Ok(found);
     }
-    Err(format!("use whole seconds from \"{}\" to \"{}\"", span(*bounds.start()), span(*bounds.end())))
+    Err(format!("must be whole seconds from \"{}\" to \"{}\"", span(*bounds.start()), span(*bounds.end())))
 }
 
-/// A value as it is shown in a mistake.
+/// Formats a value for an error message.
 pub(super) fn shown(value: &RawValue) -> String {
     match value {
         RawValue::Word(text) | RawValue::Text(text) => quoted(text),
@@ -93,11 +94,11 @@ pub(super) fn shown(value: &RawValue) -> String {
     }
 }
 
-/// A text in quotes, as TOML writes it; a URL's user and password are left out.
+/// Formats a text as a quoted TOML string. The user and password of a URL are masked.
 pub(super) fn quoted(text: &str) -> String {
     let hidden = text.find("://").map(|at| at + 3).zip(text.rfind('@')).filter(|(from, to)| from < to);
     let text = hidden.map_or_else(|| text.to_owned(), |(from, to)| format!("{}…{}", &text[..from], &text[to..]));
-    // TOML's basic strings take JSON's escapes, and want DEL escaped too.
+    // TOML's basic strings accept the escapes of JSON, and in addition require DEL to be escaped.
     serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
@@ -133,7 +134,7 @@ mod tests {
         let read = |value| secret(&value).map(|found| found.map(|s| s.expose().to_owned()));
         assert_eq!(read(word(" a b ")), Ok(Some(" a b ".to_owned())));
         assert_eq!(read(quote("")), Ok(None));
-        assert_eq!(read(RawValue::Integer(1234)), Err("must be a text in quotes".to_owned()));
+        assert_eq!(read(RawValue::Integer(1234)), Err("must be a string in quotes".to_owned()));
     }
 
     #[test]
@@ -141,17 +142,17 @@ mod tests {
         let read = |text| duration(text, &(Duration::from_secs(1)..=Duration::from_hours(24)));
         assert_eq!(read("301s"), Ok(Duration::from_secs(301)));
         assert_eq!(read("1h 30m"), Ok(Duration::from_mins(90)));
-        for (text, said) in [
-            ("300", "a duration needs its unit: write \"300s\" for seconds (or m, h, d)"),
+        for (text, expected) in [
+            ("300", "a duration needs a unit; write \"300s\" for seconds (other units: m, h, d)"),
             ("", "not a duration"),
             ("soon", "not a duration"),
             ("-5s", "not a duration"),
-            ("1500ms", "use whole seconds from \"1s\" to \"1d\""),
-            ("25h", "use whole seconds from \"1s\" to \"1d\""),
+            ("1500ms", "must be whole seconds from \"1s\" to \"1d\""),
+            ("25h", "must be whole seconds from \"1s\" to \"1d\""),
             ("99999999999999999999d", "not a duration"),
         ] {
             let error = read(text).err().unwrap_or_default();
-            assert!(error.starts_with(said), "{text}: {error}");
+            assert!(error.starts_with(expected), "{text}: {error}");
         }
     }
 

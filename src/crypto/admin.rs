@@ -1,4 +1,4 @@
-//! What the admin zone's cookies, forms and links are made of.
+//! The keys and hashes behind the cookies, forms and links of the admin zone.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::domain::admin_session::{AdminHash, AdminToken};
 use crate::domain::secret::SecretBytes;
 use crate::random::Random;
 
-/// Makes and knows again what only this issuer can have made.
+/// Creates and verifies CSRF tokens, sealed cookies and sealed links. Only this issuer can create them.
 pub struct AdminKeys {
     csrf: hmac::Key,
     cookies: Aead,
@@ -30,32 +30,32 @@ impl AdminKeys {
         }
     }
 
-    /// The token a form of ours carries: it says that the page was made for whoever has what it is bound to.
+    /// The CSRF token of a form. It proves that the server rendered the form for the holder of `bound_to`.
     pub fn csrf_token(&self, bound_to: &[u8]) -> String {
         URL_SAFE_NO_PAD.encode(hmac_parts(&self.csrf, &[bound_to]))
     }
 
-    /// Whether a form carries the token bound to that. Takes the same time however much of it is right.
-    pub fn is_csrf_token(&self, bound_to: &[u8], shown: &str) -> bool {
-        URL_SAFE_NO_PAD.decode(shown).is_ok_and(|tag| hmac::verify(&self.csrf, bound_to, &tag).is_ok())
+    /// Whether a form's token is the CSRF token for `bound_to`. The comparison takes constant time.
+    pub fn is_csrf_token(&self, bound_to: &[u8], presented: &str) -> bool {
+        URL_SAFE_NO_PAD.decode(presented).is_ok_and(|tag| hmac::verify(&self.csrf, bound_to, &tag).is_ok())
     }
 
-    /// Seals a cookie's value, as base64url.
+    /// Seals the value of a cookie and encodes it as base64url.
     pub fn seal_cookie(&self, purpose: &str, plain: &[u8], random: &Random) -> String {
         URL_SAFE_NO_PAD.encode(self.cookies.seal(purpose.as_bytes(), plain, random))
     }
 
-    /// Opens what [`AdminKeys::seal_cookie`] made for the same purpose.
+    /// Opens a value that [`AdminKeys::seal_cookie`] sealed for the same purpose. Returns `None` for any other value.
     pub fn open_cookie(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
         self.cookies.open(purpose.as_bytes(), &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
     }
 
-    /// Seals what a link carries, as base64url.
+    /// Seals the data of a link and encodes it as base64url.
     pub fn seal_link(&self, purpose: &str, plain: &[u8], random: &Random) -> String {
         URL_SAFE_NO_PAD.encode(self.links.seal(purpose.as_bytes(), plain, random))
     }
 
-    /// Opens what [`AdminKeys::seal_link`] made for the same purpose.
+    /// Opens data that [`AdminKeys::seal_link`] sealed for the same purpose, or returns `None` for any other data.
     pub fn open_link(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
         self.links.open(purpose.as_bytes(), &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
     }
@@ -67,14 +67,15 @@ impl fmt::Debug for AdminKeys {
     }
 }
 
-/// The hash a session is found by. The token has 256 random bits: nobody guesses it from a plain hash.
+/// The hash by which the store finds a session. A plain hash is enough: the token has 256 random bits, which an
+/// attacker cannot guess.
 pub fn hash(token: &AdminToken) -> AdminHash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, token.expose()).as_ref());
     AdminHash(hash)
 }
 
-/// A name for bytes that change with them and nothing else: 128 bits of their SHA-256, as base64url.
+/// A fingerprint that changes only with the bytes: 128 bits of their SHA-256, as base64url.
 pub fn fingerprint(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(&digest(&SHA256, bytes).as_ref()[..16])
 }

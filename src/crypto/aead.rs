@@ -1,8 +1,8 @@
-//! Seals: what is kept or handed out so that nobody else can read or change it.
+//! Authenticated encryption of data that others store or transport and must not read or change.
 //!
-//! AES-256-GCM under a key derived for one [`Use`]. A sealed thing is a version byte (1), four bytes that name the
-//! key, a random nonce of 12 bytes, the ciphertext and a tag of 16. Version, key and the caller's purpose are
-//! authenticated with it, so that nothing sealed for one purpose opens for another.
+//! The cipher is AES-256-GCM with a key derived for one [`Use`]. Sealed data consists of a version byte (1), the key id
+//! (4 bytes), a random nonce (12 bytes), the ciphertext and a tag (16 bytes). Version, key id and the caller's
+//! associated data are authenticated, so that data sealed for one purpose does not open for another.
 
 use std::fmt;
 
@@ -13,43 +13,44 @@ use crate::domain::secret::SecretBytes;
 use crate::random::Random;
 
 const VERSION: u8 = 1;
-/// Version and name of the key.
+/// The length of version and key id in bytes.
 const HEADER_LEN: usize = 5;
 
-/// Why something sealed did not open.
+/// Why sealed data did not open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {
-    /// It is too short, or of a version nobody made yet.
-    #[error("it was not sealed by this program")]
+    /// The data is too short, or has an unknown version.
+    #[error("the encrypted data has an unknown format")]
     Unknown,
-    /// It was sealed under another secret.
-    #[error("it was sealed under another `keys/secret` than the present one")]
+    /// The data was sealed with another secret.
+    #[error("the data was encrypted with a different `keys/secret`")]
     OtherKey,
-    /// It was changed, or sealed for another purpose.
-    #[error("it was changed after it was sealed, or sealed for another purpose")]
+    /// The data was changed, or sealed for another purpose.
+    #[error("the encrypted data was changed, or is for another purpose")]
     Altered,
 }
 
-/// Seals and opens under the key of one use.
+/// Seals and opens data with the key of one use.
 ///
-/// Nonces are random: one key is good for 2³² seals before the odds of a repeated nonce pass 2⁻³² (NIST SP 800-38D §8.3).
+/// Nonces are random. One key may seal 2³² times before the probability of a repeated nonce exceeds 2⁻³²
+/// (NIST SP 800-38D §8.3).
 pub struct Aead {
     key: LessSafeKey,
     header: [u8; HEADER_LEN],
 }
 
 impl Aead {
-    /// The seal for one use.
+    /// Derives the key of one use.
     pub fn new(keys: &DerivedKeys, key_use: Use) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, &*keys.key(key_use)).expect("an AES-256 key has 32 bytes");
         let [a, b, c, d] = keys.key_id(key_use);
         Self { key: LessSafeKey::new(key), header: [VERSION, a, b, c, d] }
     }
 
-    /// Seals `plain` for a purpose, which must be given again to open it.
+    /// Seals `plain`. The same associated data is needed to open it.
     pub fn seal(&self, associated_data: &[u8], plain: &[u8], random: &Random) -> Vec<u8> {
         let nonce: [u8; NONCE_LEN] = random.bytes();
-        // In place, in a buffer that is never grown: no copy of the plain text is left behind.
+        // Encryption in place, in a buffer that never grows, leaves no copy of the plaintext in memory.
         let mut body = Vec::with_capacity(plain.len() + AES_256_GCM.tag_len());
         body.extend_from_slice(plain);
         self.key
@@ -58,11 +59,11 @@ impl Aead {
                 self.authenticated(associated_data),
                 &mut body,
             )
-            .expect("AES-256-GCM seals anything that fits in memory");
+            .expect("AES-256-GCM accepts any length that fits in memory");
         [self.header.as_slice(), nonce.as_slice(), body.as_slice()].concat()
     }
 
-    /// Opens what [`Aead::seal`] made for the same purpose.
+    /// Opens data that [`Aead::seal`] sealed with the same associated data.
     pub fn open(&self, associated_data: &[u8], sealed: &[u8]) -> Result<SecretBytes, UnsealError> {
         let (header, rest) = sealed.split_first_chunk::<HEADER_LEN>().ok_or(UnsealError::Unknown)?;
         let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>().ok_or(UnsealError::Unknown)?;
@@ -89,7 +90,7 @@ impl Aead {
 
 impl fmt::Debug for Aead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seal(…)")
+        f.write_str("Aead(…)")
     }
 }
 
@@ -99,38 +100,38 @@ mod tests {
 
     use super::*;
 
-    fn seal_of(secret: u8) -> Aead {
+    fn aead(secret: u8) -> Aead {
         Aead::new(&DerivedKeys::new(&[secret; 32]), Use::MailSeal)
     }
 
-    fn opened(seal: &Aead, associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, UnsealError> {
-        seal.open(associated_data, sealed).map(|plain| plain.expose().to_vec())
+    fn opened(aead: &Aead, associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, UnsealError> {
+        aead.open(associated_data, sealed).map(|plain| plain.expose().to_vec())
     }
 
     #[test]
     fn sealed_data_opens_only_with_its_associated_data() {
-        let seal = seal_of(1);
+        let aead = aead(1);
         let random = Random::seeded(1);
-        let sealed = seal.seal(b"mail", b"hello", &random);
-        assert_eq!(opened(&seal, b"mail", &sealed), Ok(b"hello".to_vec()));
-        assert_eq!(opened(&seal, b"link", &sealed), Err(UnsealError::Altered));
-        assert_eq!(opened(&seal, b"mail", &seal.seal(b"mail", b"", &random)), Ok(Vec::new()));
+        let sealed = aead.seal(b"mail", b"hello", &random);
+        assert_eq!(opened(&aead, b"mail", &sealed), Ok(b"hello".to_vec()));
+        assert_eq!(opened(&aead, b"link", &sealed), Err(UnsealError::Altered));
+        assert_eq!(opened(&aead, b"mail", &aead.seal(b"mail", b"", &random)), Ok(Vec::new()));
     }
 
     #[test]
     fn sealed_data_of_another_key_is_reported_as_such() {
-        let sealed = seal_of(1).seal(b"mail", b"hello", &Random::seeded(1));
-        assert_eq!(opened(&seal_of(2), b"mail", &sealed), Err(UnsealError::OtherKey));
+        let sealed = aead(1).seal(b"mail", b"hello", &Random::seeded(1));
+        assert_eq!(opened(&aead(2), b"mail", &sealed), Err(UnsealError::OtherKey));
         let cookies = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
         assert_eq!(opened(&cookies, b"mail", &sealed), Err(UnsealError::OtherKey));
     }
 
     #[test]
     fn sealing_is_randomised_and_hides_the_content() {
-        let seal = seal_of(1);
+        let aead = aead(1);
         let random = Random::seeded(1);
-        let one = seal.seal(b"mail", b"hello", &random);
-        let other = seal.seal(b"mail", b"hello", &random);
+        let one = aead.seal(b"mail", b"hello", &random);
+        let other = aead.seal(b"mail", b"hello", &random);
         assert_ne!(one, other);
         assert!(!one.windows(5).any(|window| window == b"hello"));
     }
@@ -142,16 +143,16 @@ mod tests {
             at in any::<prop::sample::Index>(),
             bit in 0..8u8,
         ) {
-            let seal = seal_of(1);
-            let sealed = seal.seal(b"mail", &plain, &Random::seeded(1));
-            prop_assert_eq!(opened(&seal, b"mail", &sealed), Ok(plain));
+            let aead = aead(1);
+            let sealed = aead.seal(b"mail", &plain, &Random::seeded(1));
+            prop_assert_eq!(opened(&aead, b"mail", &sealed), Ok(plain));
             let mut flipped = sealed.clone();
             flipped[at.index(sealed.len())] ^= 1 << bit;
-            prop_assert!(seal.open(b"mail", &flipped).is_err());
-            prop_assert!(seal.open(b"mail", &sealed[..at.index(sealed.len())]).is_err());
+            prop_assert!(aead.open(b"mail", &flipped).is_err());
+            prop_assert!(aead.open(b"mail", &sealed[..at.index(sealed.len())]).is_err());
             let mut longer = sealed;
             longer.push(bit);
-            prop_assert!(seal.open(b"mail", &longer).is_err());
+            prop_assert!(aead.open(b"mail", &longer).is_err());
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The one table of what a signature algorithm is made of. A later algorithm is a row here and a name in
-//! `domain::algorithm`; nobody else compares names, curves or object identifiers.
+//! The only table of signature algorithms. A new algorithm needs an entry here and a name in `domain::algorithm`. No
+//! other module compares names, curves or object identifiers.
 
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -11,23 +11,23 @@ use pkcs8::ObjectIdentifier;
 use crate::crypto::key_pair::{KeyError, PrivateHalf};
 use crate::domain::algorithm::Algorithm;
 
-/// What an algorithm is made of.
+/// The properties of a signature algorithm.
 pub struct AlgorithmSpec {
-    /// Its name.
+    /// The algorithm.
     pub alg: Algorithm,
     /// JWK `kty` (RFC 7518 §6.1).
     pub kty: &'static str,
     /// JWK `crv`, for elliptic curves (RFC 7518 §6.2.1.1).
     pub crv: Option<&'static str>,
-    /// What a PKCS#8 file calls the key's kind.
+    /// The object identifier of the key type in PKCS#8.
     pub(super) oid: ObjectIdentifier,
-    /// And its curve.
+    /// The object identifier of the curve in PKCS#8, for elliptic curves.
     pub(super) curve: Option<ObjectIdentifier>,
     pub(super) verification: &'static dyn VerificationAlgorithm,
     pub(super) certificate: &'static rcgen::SignatureAlgorithm,
-    /// Makes a private half; the argument is the size of an RSA key in bits.
+    /// Generates a private half. The argument is the size of an RSA key in bits.
     pub(super) generate: fn(u32) -> Result<PrivateHalf, KeyError>,
-    /// Reads one from PKCS#8.
+    /// Reads a private half from PKCS#8.
     pub(super) open: fn(&[u8]) -> Result<PrivateHalf, KeyError>,
 }
 
@@ -62,7 +62,7 @@ static RS256: AlgorithmSpec = AlgorithmSpec {
     open: |pkcs8| Ok(PrivateHalf::Rsa(Box::new(RsaKeyPair::from_pkcs8(pkcs8)?))),
 };
 
-/// The facts about `alg`.
+/// The properties of `alg`.
 pub fn spec(alg: Algorithm) -> &'static AlgorithmSpec {
     match alg {
         Algorithm::Es256 => &ES256,
@@ -70,24 +70,27 @@ pub fn spec(alg: Algorithm) -> &'static AlgorithmSpec {
     }
 }
 
-/// The algorithm that a key of this kind (and curve) signs with, or what kind of key that is.
+/// Finds the algorithm for a key type and curve.
+///
+/// # Errors
+/// The name of an unsupported key type, for the error message.
 pub(super) fn of_kind(oid: ObjectIdentifier, curve: Option<ObjectIdentifier>) -> Result<Algorithm, String> {
-    let known = Algorithm::ALL.map(spec).into_iter().find(|spec| spec.oid == oid && spec.curve == curve);
-    known.map(|spec| spec.alg).ok_or_else(|| {
-        let named = if oid == EC { curve.unwrap_or(oid) } else { oid }.to_string();
-        let name = STRANGERS.iter().find(|(oid, _)| **oid == named).map(|(_, name)| (*name).to_owned());
-        name.unwrap_or_else(|| format!("a key of the kind {named}"))
+    let supported = Algorithm::ALL.map(spec).into_iter().find(|spec| spec.oid == oid && spec.curve == curve);
+    supported.map(|spec| spec.alg).ok_or_else(|| {
+        let identifier = if oid == EC { curve.unwrap_or(oid) } else { oid }.to_string();
+        let name = UNSUPPORTED.iter().find(|(oid, _)| **oid == identifier).map(|(_, name)| (*name).to_owned());
+        name.unwrap_or_else(|| format!("a key with the object identifier {identifier}"))
     })
 }
 
-/// Kinds of keys that people have, and that sign nothing here.
-const STRANGERS: [(&str, &str); 9] = [
+/// Common key types that Countersign does not support, each with its object identifier and name.
+const UNSUPPORTED: [(&str, &str); 9] = [
     ("1.2.840.10045.2.1", "an elliptic-curve key without a named curve"),
     ("1.2.840.10040.4.1", "a DSA key"),
-    ("1.2.840.113549.1.1.10", "a key for RSA-PSS alone"),
-    ("1.3.132.0.34", "a key on P-384"),
-    ("1.3.132.0.35", "a key on P-521"),
-    ("1.3.132.0.10", "a key on secp256k1"),
+    ("1.2.840.113549.1.1.10", "an RSA-PSS key"),
+    ("1.3.132.0.34", "a P-384 key"),
+    ("1.3.132.0.35", "a P-521 key"),
+    ("1.3.132.0.10", "a secp256k1 key"),
     ("1.3.101.112", "an Ed25519 key"),
     ("1.3.101.113", "an Ed448 key"),
     ("1.3.101.110", "an X25519 key"),

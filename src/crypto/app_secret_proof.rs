@@ -1,4 +1,5 @@
-//! Facebook's `appsecret_proof`: an HMAC that shows that whoever asks with an access token is the app it was given to.
+//! Facebook's `appsecret_proof`: an HMAC which proves that a request with an access token comes from the app to which
+//! the token was issued.
 
 use std::fmt::Write as _;
 
@@ -6,12 +7,12 @@ use aws_lc_rs::hmac;
 
 use crate::domain::secret::SecretText;
 
-/// HMAC-SHA256 of the access token under the app's secret, in hexadecimal digits.
+/// HMAC-SHA256 of the access token with the app's secret, in hexadecimal digits.
 pub fn app_secret_proof(app_secret: &SecretText, access_token: &SecretText) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, app_secret.expose().as_bytes());
     let tag = hmac::sign(&key, access_token.expose().as_bytes());
     tag.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String can't fail.
+        // Writing to a String cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     })

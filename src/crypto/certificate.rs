@@ -1,5 +1,6 @@
-//! A self-signed X.509 certificate around a key, for those who want one rather than a bare key. It is made when the
-//! key is, for later the private half is gone. It vouches for nothing that the key does not.
+//! The self-signed X.509 certificate of a key, for clients that need a certificate instead of a bare key.
+//!
+//! It is created together with the key, because the private half is deleted later. It proves nothing beyond the key.
 
 use std::time::Duration;
 
@@ -14,32 +15,32 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretBytes;
 use crate::domain::time::Timestamp;
 
-/// How much earlier than its key the certificate is valid, for readers whose clocks are behind.
-const BEFORE: Duration = Duration::from_hours(24);
-/// How long it is valid after: ten years, longer than any key should sign.
-const AFTER: Duration = Duration::from_hours(24 * 3650);
+/// The certificate is valid from 24 h before the creation of its key, for readers with slow clocks.
+const VALID_BEFORE: Duration = Duration::from_hours(24);
+/// The certificate is valid until ten years after the creation of its key, longer than any key should sign.
+const VALID_AFTER: Duration = Duration::from_hours(24 * 3650);
 
-/// The certificate in PEM (RFC 7468 §5), with `name` as subject and issuer.
+/// Creates the certificate in PEM (RFC 7468 §5), with `name` as subject and issuer.
 pub fn self_signed(pair: &KeyPair, name: &str, created_at: Timestamp) -> Result<String, KeyError> {
     let date = |at: Timestamp| OffsetDateTime::from_unix_timestamp(at.unix()).map_err(|_| KeyError::Failed);
     let mut params = CertificateParams::default();
-    params.not_before = date(created_at - BEFORE)?;
-    params.not_after = date(created_at + AFTER)?;
+    params.not_before = date(created_at - VALID_BEFORE)?;
+    params.not_after = date(created_at + VALID_AFTER)?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     Ok(params.self_signed(&CertificateSigner(pair)).map_err(|_| KeyError::Failed)?.pem())
 }
 
-/// A certificate and a fresh key for TLS, both in PEM, for a host that has none from an authority: browsers and clients
-/// must be told to trust it. Kept nowhere; every start makes another.
+/// Creates a TLS certificate and its key, both in PEM, for a host without a certificate of an authority. Browsers and
+/// clients must be configured to trust it. It is not stored: every start creates another.
 pub fn for_tls(host: &str) -> Result<(String, SecretBytes), KeyError> {
     let names = vec![host.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()];
-    let made = rcgen::generate_simple_self_signed(names).map_err(|_| KeyError::Failed)?;
-    Ok((made.cert.pem(), SecretBytes::new(made.signing_key.serialize_pem().into_bytes())))
+    let certified = rcgen::generate_simple_self_signed(names).map_err(|_| KeyError::Failed)?;
+    Ok((certified.cert.pem(), SecretBytes::new(certified.signing_key.serialize_pem().into_bytes())))
 }
 
-/// Lets the certificate be signed by the pair itself, so that its private half is not copied for it.
+/// Signs the certificate with the key pair itself, so that the private half is not copied.
 struct CertificateSigner<'a>(&'a KeyPair);
 
 impl PublicKeyData for CertificateSigner<'_> {
@@ -63,7 +64,8 @@ impl SigningKey for CertificateSigner<'_> {
     }
 }
 
-/// JWS has `r ‖ s` where X.509 has a sequence of two numbers (RFC 3279 §2.2.3).
+/// Converts an ECDSA signature from the form of JWS, `r ‖ s`, to the form of X.509, a sequence of two numbers
+/// (RFC 3279 §2.2.3).
 fn asn1(fixed: &[u8]) -> Option<Vec<u8>> {
     let (r, s) = fixed.split_at_checked(fixed.len() / 2)?;
     [UintRef::new(r).ok()?, UintRef::new(s).ok()?].to_der().ok()

@@ -1,6 +1,6 @@
-//! The keys derived from the ring's secret: one per use, so that no two uses ever share one.
+//! The keys derived from the ring's secret. Each use has its own key.
 //!
-//! It owns the labels, and only hands keys to the modules beside it: no derived key leaves `crypto/`.
+//! This module owns the labels. It returns keys only to other modules of `crypto/`: no derived key leaves `crypto/`.
 
 use std::fmt;
 
@@ -11,30 +11,30 @@ use zeroize::Zeroizing;
 use crate::domain::closed_set::closed_set;
 
 closed_set! {
-    /// What a derived key is for.
+    /// The use of a derived key.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Use {
-        /// The keyed hash under which reset codes are kept.
+        /// The keyed hash of stored reset codes.
         ResetCode,
-        /// Sealing mails in the outbox.
+        /// Encryption of e-mails in the outbox.
         MailSeal,
-        /// Sealing cookies.
+        /// Encryption of cookies.
         CookieSeal,
-        /// Sealing what links carry.
+        /// Encryption of data in links.
         LinkSeal,
-        /// Sealing the tokens that sign-in providers gave us.
+        /// Encryption of the tokens that sign-in providers issued.
         ProviderTokens,
-        /// The cipher that makes the refresh UUIDs of `drf_pyjwt`.
+        /// The cipher of the refresh UUIDs of `drf_pyjwt`.
         RefreshUuid,
         /// The `jti` of signed refresh tokens.
         RefreshJti,
-        /// Tokens against cross-site request forgery.
+        /// Tokens against cross-site request forgery (CSRF).
         Csrf,
     }
 }
 
 impl Use {
-    /// The HKDF `info` (RFC 5869 §3.2). Changing one makes everything made under it worthless.
+    /// The HKDF `info` (RFC 5869 §3.2). A changed label invalidates everything that was made with its key.
     const fn label(self) -> &'static str {
         match self {
             Self::ResetCode => "countersign/v1/reset-code",
@@ -49,25 +49,25 @@ impl Use {
     }
 }
 
-/// The source of all derived keys: the 32 bytes of `keys/secret`, wiped when dropped.
+/// The source of all derived keys: the 32 bytes of `keys/secret`. They are wiped when dropped.
 #[derive(Clone)]
 pub struct DerivedKeys(Zeroizing<[u8; 32]>);
 
 impl DerivedKeys {
-    /// Takes a copy of the ring's secret.
+    /// Copies the ring's secret.
     pub fn new(secret: &[u8; 32]) -> Self {
         Self(Zeroizing::new(*secret))
     }
 
-    /// The key for one use: HKDF-SHA256 (RFC 5869), no salt, for the secret is uniformly random.
+    /// The key for one use: HKDF-SHA256 (RFC 5869). No salt is needed, because the secret is uniformly random.
     pub(super) fn key(&self, purpose: Use) -> Zeroizing<[u8; 32]> {
         self.expand(&[purpose.label().as_bytes()])
     }
 
-    /// A name for the key of one use that can be shown to anyone and tells nothing about it.
+    /// The identifier of the key of one use. It is public and reveals nothing about the key.
     pub(super) fn key_id(&self, purpose: Use) -> [u8; 4] {
-        let name = self.expand(&[purpose.label().as_bytes(), b"/id"]);
-        [name[0], name[1], name[2], name[3]]
+        let id = self.expand(&[purpose.label().as_bytes(), b"/id"]);
+        [id[0], id[1], id[2], id[3]]
     }
 
     /// The HMAC-SHA256 key for one use.
@@ -81,7 +81,7 @@ impl DerivedKeys {
             .extract(&*self.0)
             .expand(info, HKDF_SHA256)
             .and_then(|okm| okm.fill(&mut *key))
-            .expect("32 bytes are within what HKDF-SHA256 may give");
+            .expect("HKDF-SHA256 can output 32 bytes");
         key
     }
 }
@@ -92,7 +92,7 @@ impl fmt::Debug for DerivedKeys {
     }
 }
 
-/// HMAC-SHA256 of the parts, one after the other.
+/// HMAC-SHA256 of the concatenated parts.
 pub(super) fn hmac_parts(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
@@ -119,7 +119,7 @@ mod tests {
         assert_ne!(keys.key(Use::Csrf), DerivedKeys::new(&[8; 32]).key(Use::Csrf));
     }
 
-    /// HKDF spelt out in HMACs (RFC 5869 §2): what is sealed today must open in every later version.
+    /// Computes HKDF with plain HMACs (RFC 5869 §2). Data that is sealed today must be readable in every later version.
     #[test]
     fn a_key_is_hkdf_of_the_secret_and_the_label() {
         let sign = |key: &[u8], data: &[u8]| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);

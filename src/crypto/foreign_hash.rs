@@ -1,8 +1,9 @@
-//! Password hashes in other systems' forms: Django's six, and the bare bcrypt and argon2 that many others keep.
+//! Password hashes in the formats of other systems: Django's six formats, and plain bcrypt and argon2, which many other
+//! systems store.
 //!
-//! They are read and compared with, never made: whoever signs in by one gets an argon2id hash in its place. What would
-//! cost absurdly much to compare with is refused when it is read, so that no import can make a sign-in a denial of
-//! service.
+//! This module verifies foreign hashes and never creates one: at the first sign-in an argon2id hash replaces it. It
+//! rejects hashes that are too expensive to verify when it reads them. Otherwise an imported hash could make each
+//! sign-in a denial of service.
 
 use std::num::NonZeroU32;
 
@@ -17,46 +18,47 @@ use zeroize::Zeroizing;
 
 use crate::domain::password::Password;
 
-/// The most memory a comparison may take, in KiB: 256 MiB.
+/// The maximum memory of a verification, in KiB: 256 MiB.
 const MEMORY_MAX: u64 = 1 << 18;
-/// The most memory it may walk through in all its passes, in KiB: 2 GiB, about a second of work.
+/// The maximum memory traffic of all passes of a verification, in KiB: 2 GiB, about one second of work.
 const WALK_MAX: u64 = 2 << 20;
-/// The most iterations of PBKDF2: one to two seconds of work.
+/// The maximum number of PBKDF2 iterations: one to two seconds of work.
 const ITERATIONS_MAX: u32 = 3_000_000;
-/// The greatest cost of bcrypt: 2¹⁴ rounds.
+/// The maximum cost of bcrypt: 2¹⁴ rounds.
 const BCRYPT_MAX: u32 = 14;
-/// The fewest bytes of an argon2 hash: nothing but what is left of it tells how many it had.
+/// The minimum length of an argon2 output in bytes. The format does not state the length, so a truncated hash would
+/// otherwise be accepted as a short one.
 const OUTPUT_MIN: usize = 16;
 
-/// Why a stored hash is not taken.
+/// Why a stored hash is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashProblem {
-    /// Its form is none of those known here.
-    #[error("its form `{0}` is not one that is known here")]
+    /// The format is unknown.
+    #[error("unknown hash format `{0}`")]
     Unknown(String),
-    /// It begins like a known form, and goes on otherwise.
-    #[error("it is no whole {0} hash")]
+    /// The hash begins like a known format, but the rest is invalid.
+    #[error("malformed {0} hash")]
     Malformed(&'static str),
-    /// It takes too much time or memory to compare with.
-    #[error("{0} with {1}: a sign-in would cost too much")]
+    /// The hash takes too much time or memory to verify.
+    #[error("the {0} hash is too expensive to verify ({1})")]
     Costly(&'static str, String),
 }
 
-/// A hash of another system, taken apart and found affordable.
+/// A parsed hash of another system, with an acceptable cost.
 pub enum ForeignHash {
     /// `pbkdf2_sha256$iterations$salt$base64`, `pbkdf2_sha1$…`.
     Pbkdf2(Pbkdf2),
-    /// `argon2$argon2id$v=19$m=…,t=…,p=…$salt$hash`, or without the first word; argon2i and argon2d too.
+    /// `argon2$argon2id$v=19$m=…,t=…,p=…$salt$hash`, with or without the prefix `argon2`. Also argon2i and argon2d.
     Argon2(ForeignArgon2),
-    /// `bcrypt$$2b$12$…`, or without the first word.
+    /// `bcrypt$$2b$12$…`, with or without the prefix `bcrypt$`.
     Bcrypt(String),
-    /// `bcrypt_sha256$$2b$12$…`: bcrypt of the password's SHA-256 in hex.
+    /// `bcrypt_sha256$$2b$12$…`: bcrypt of the password's SHA-256 in hexadecimal digits.
     BcryptSha256(String),
     /// `scrypt$N$salt$r$p$base64`.
     Scrypt(Scrypt),
 }
 
-/// PBKDF2 (RFC 8018 §5.2).
+/// A PBKDF2 hash (RFC 8018 §5.2).
 pub struct Pbkdf2 {
     digest: pbkdf2::Algorithm,
     iterations: NonZeroU32,
@@ -64,7 +66,7 @@ pub struct Pbkdf2 {
     output: Vec<u8>,
 }
 
-/// Argon2 (RFC 9106) of any variety and version.
+/// An Argon2 hash (RFC 9106) of any variant and version.
 pub struct ForeignArgon2 {
     algorithm: Algorithm,
     version: Version,
@@ -73,7 +75,7 @@ pub struct ForeignArgon2 {
     output: Vec<u8>,
 }
 
-/// Scrypt (RFC 7914).
+/// A scrypt hash (RFC 7914).
 pub struct Scrypt {
     params: scrypt::Params,
     salt: Vec<u8>,
@@ -81,7 +83,7 @@ pub struct Scrypt {
 }
 
 impl ForeignHash {
-    /// Reads a stored hash. Our own argon2id ones are read as well.
+    /// Reads a stored hash. The argon2id hashes of Countersign are read as well.
     pub fn parse(text: &str) -> Result<Self, HashProblem> {
         let (form, rest) = text.split_once('$').unwrap_or((text, ""));
         match form {
@@ -93,16 +95,16 @@ impl ForeignHash {
             "scrypt" => scrypt(rest),
             "" if rest.starts_with("argon2") => argon2(text),
             "" if rest.starts_with('2') => bcrypt(text).map(Self::Bcrypt),
-            // Only the form's name is told: what has no `$` may be a password in clear.
+            // The error shows only the name of the format: a text without `$` may be a password in plaintext.
             _ => {
                 let name = if form.is_empty() { rest.split('$').next().unwrap_or("") } else { form };
-                let nameable = text.contains('$') && name.len() <= 24 && name.is_ascii();
-                Err(HashProblem::Unknown(if nameable { name } else { "…" }.to_owned()))
+                let is_shown = text.contains('$') && name.len() <= 24 && name.is_ascii();
+                Err(HashProblem::Unknown(if is_shown { name } else { "…" }.to_owned()))
             }
         }
     }
 
-    /// Whether the password is the hash's. Costs what the hash says; takes as long for a wrong one.
+    /// Whether the password matches the hash. The cost depends on the hash and is the same for a wrong password.
     pub fn matches(&self, password: &Password) -> bool {
         let bytes = password.expose();
         match self {
@@ -116,7 +118,7 @@ impl ForeignHash {
                 );
                 done.is_ok() && bool::from(output.ct_eq(&hash.output))
             }
-            // bcrypt knows the first 72 bytes alone, as it did where the hash was made.
+            // bcrypt uses only the first 72 bytes of a password, as it did in the system that made the hash.
             Self::Bcrypt(hash) => bcrypt::verify(bytes, hash).unwrap_or(false),
             Self::BcryptSha256(hash) => bcrypt::verify(hex_sha256(bytes), hash).unwrap_or(false),
             Self::Scrypt(hash) => {
@@ -155,7 +157,7 @@ fn argon2(text: &str) -> Result<ForeignHash, HashProblem> {
     let read = || {
         let phc = Phc::new(text).ok()?;
         let algorithm = Algorithm::try_from(phc.algorithm.as_str()).ok()?;
-        // What has no version is older than the field.
+        // A hash without a version is older than the version field.
         let version = phc.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?;
         let output = phc.hash?.as_bytes().to_vec();
         let read = Params::try_from(&phc).ok()?;
@@ -166,7 +168,7 @@ fn argon2(text: &str) -> Result<ForeignHash, HashProblem> {
     let hash = read().filter(|hash| hash.output.len() >= OUTPUT_MIN).ok_or(HashProblem::Malformed(NAME))?;
     let memory = u64::from(hash.params.m_cost());
     let passes = u64::from(hash.params.t_cost());
-    affordable(NAME, memory, memory * passes)?;
+    check_cost(NAME, memory, memory * passes)?;
     Ok(ForeignHash::Argon2(hash))
 }
 
@@ -193,17 +195,17 @@ fn scrypt(rest: &str) -> Result<ForeignHash, HashProblem> {
     if n < 2 || !n.is_power_of_two() {
         return Err(malformed());
     }
-    // RFC 7914 §6: a block of 128·r bytes is kept N times, and once more for each of p. Asked first: the library's own
-    // arithmetic overflows where it is absurd.
+    // RFC 7914 §6: scrypt stores N + p blocks of 128·r bytes. The cost is checked before the library is called, because
+    // the library's arithmetic overflows for extreme parameters.
     let blocks = n.saturating_add(p.into()).saturating_mul(r.into()) / 8;
-    affordable(NAME, blocks, blocks.saturating_mul(p.into()))?;
+    check_cost(NAME, blocks, blocks.saturating_mul(p.into()))?;
     let log_n = u8::try_from(n.ilog2()).map_err(|_| malformed())?;
     let params = scrypt::Params::new(log_n, r, p).map_err(|_| malformed())?;
     Ok(ForeignHash::Scrypt(Scrypt { params, salt: salt.as_bytes().to_vec(), output }))
 }
 
-/// Refuses what takes or walks through too many KiB.
-fn affordable(name: &'static str, memory: u64, walk: u64) -> Result<(), HashProblem> {
+/// Rejects a hash that needs too much memory or too much memory traffic, both in KiB.
+fn check_cost(name: &'static str, memory: u64, walk: u64) -> Result<(), HashProblem> {
     if memory > MEMORY_MAX {
         return Err(HashProblem::Costly(name, format!("{memory} KiB of memory")));
     }
@@ -213,7 +215,7 @@ fn affordable(name: &'static str, memory: u64, walk: u64) -> Result<(), HashProb
     Ok(())
 }
 
-/// Exactly `N` parts between dollars.
+/// Splits a text at `$` into exactly `N` parts.
 fn parts<const N: usize>(text: &str) -> Option<[&str; N]> {
     text.split('$').collect::<Vec<_>>().try_into().ok()
 }
@@ -229,9 +231,9 @@ mod tests {
         hash: String,
     }
 
-    fn made_by_django() -> Vec<DjangoHashSample> {
+    fn django_samples() -> Vec<DjangoHashSample> {
         let text = include_str!("../../tests/fixtures/django/hashes.json");
-        serde_json::from_str(text).expect("the file is as make.py made it")
+        serde_json::from_str(text).expect("make.py wrote the file")
     }
 
     fn is_match(hash: &str, password: &str) -> bool {
@@ -241,18 +243,18 @@ mod tests {
 
     #[test]
     fn django_hashes_match_only_their_password() {
-        let all = made_by_django();
-        assert_eq!(all.len(), 9);
-        for made in all {
-            assert!(is_match(&made.hash, &made.password), "{}", made.format);
-            assert!(!is_match(&made.hash, &format!("{}x", made.password)), "{}", made.format);
+        let samples = django_samples();
+        assert_eq!(samples.len(), 9);
+        for sample in samples {
+            assert!(is_match(&sample.hash, &sample.password), "{}", sample.format);
+            assert!(!is_match(&sample.hash, &format!("{}x", sample.password)), "{}", sample.format);
         }
     }
 
     #[test]
     fn bcrypt_is_recognised_by_each_of_its_prefixes() {
-        let bcrypt = made_by_django().into_iter().find(|made| made.format == "bcrypt").expect("it is among them");
-        let bare = bcrypt.hash.strip_prefix("bcrypt$").expect("Django names it");
+        let bcrypt = django_samples().into_iter().find(|sample| sample.format == "bcrypt").expect("a bcrypt sample");
+        let bare = bcrypt.hash.strip_prefix("bcrypt$").expect("Django's prefix");
         for name in ["$2a$", "$2b$", "$2y$"] {
             assert!(is_match(&bare.replace("$2b$", name), &bcrypt.password), "{name}");
         }
@@ -260,15 +262,15 @@ mod tests {
 
     #[test]
     fn a_truncated_hash_matches_no_password() {
-        for made in made_by_django() {
-            for end in 0..made.hash.len() {
-                let cut = &made.hash[..end];
-                // An argon2 hash depends on its length, so that the beginning of one is the beginning of no other.
-                let is_whole = ForeignHash::parse(cut).is_ok_and(|hash| match hash {
-                    ForeignHash::Argon2(_) => end + 1 == made.hash.len() && is_match(cut, &made.password),
+        for sample in django_samples() {
+            for end in 0..sample.hash.len() {
+                let cut = &sample.hash[..end];
+                // A truncated argon2 hash may parse. It must not match, because argon2's output depends on its length.
+                let is_accepted = ForeignHash::parse(cut).is_ok_and(|hash| match hash {
+                    ForeignHash::Argon2(_) => end + 1 == sample.hash.len() && is_match(cut, &sample.password),
                     _ => true,
                 });
-                assert!(!is_whole, "{cut}");
+                assert!(!is_accepted, "{cut}");
             }
         }
     }
@@ -276,7 +278,7 @@ mod tests {
     #[test]
     fn an_excessive_hash_cost_is_rejected() {
         let b64 = |length| STANDARD.encode(vec![0; length]);
-        for (hash, words) in [
+        for (hash, expected) in [
             (format!("pbkdf2_sha256$3000001$salt${}", b64(32)), "3000001 iterations"),
             ("argon2$argon2id$v=19$m=1048577,t=1,p=1$YSBzYWx0IG9mIHNpeHRlZW4$ntKwbpBpADmPM8nO2Blz4Q".into(), "1048577"),
             ("argon2$argon2i$v=19$m=262144,t=9,p=1$YSBzYWx0IG9mIHNpeHRlZW4$ntKwbpBpADmPM8nO2Blz4Q".into(), "passes"),
@@ -286,8 +288,8 @@ mod tests {
             (format!("scrypt$9223372036854775808$salt$4294967295$1${}", b64(64)), "KiB of memory"),
             (format!("scrypt$131072$salt$8$99${}", b64(64)), "passes"),
         ] {
-            let problem = ForeignHash::parse(&hash).err().unwrap_or_else(|| panic!("{hash} is taken"));
-            assert!(matches!(problem, HashProblem::Costly(..)) && problem.to_string().contains(words), "{problem}");
+            let problem = ForeignHash::parse(&hash).err().unwrap_or_else(|| panic!("{hash} is accepted"));
+            assert!(matches!(problem, HashProblem::Costly(..)) && problem.to_string().contains(expected), "{problem}");
         }
     }
 
@@ -300,7 +302,7 @@ mod tests {
             ("", "`…`"),
             ("a password that is long and has a $ in it", "`…`"),
         ] {
-            let problem = ForeignHash::parse(hash).err().unwrap_or_else(|| panic!("{hash} is taken"));
+            let problem = ForeignHash::parse(hash).err().unwrap_or_else(|| panic!("{hash} is accepted"));
             assert!(problem.to_string().contains(shown), "{problem}");
         }
         for hash in ["pbkdf2_sha256$0$salt$AA==", "scrypt$3$salt$8$1$AA==", "bcrypt_sha256$x", "argon2$argon2id$"] {

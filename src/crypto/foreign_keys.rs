@@ -1,5 +1,5 @@
-//! The public keys of another issuer (RFC 7517 §5), and whether one of them signed a token. Where the set comes from is
-//! not asked here.
+//! The public keys of another issuer (RFC 7517 §5), and whether one of them signed a token. This module does not fetch
+//! the keys.
 
 use serde_json::{Map, Value};
 
@@ -10,21 +10,21 @@ use super::token::{TokenFault, UnverifiedToken};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::strict_json;
 
-/// The greatest number of members of a set that are looked at.
+/// The number of keys of a JWKS that are read; further keys are ignored.
 const KEYS_MAX: usize = 64;
 
-/// The text is no `{"keys":[…]}`.
+/// The text is not a JSON object `{"keys":[…]}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a set of keys (JWKS)")]
+#[error("not a JWKS")]
 pub struct NotAJwks;
 
-/// The keys of a set that could have signed a token.
+/// The keys of a JWKS that can verify tokens.
 #[derive(Clone, Debug)]
 pub struct ForeignKeys {
     keys: Vec<ForeignKey>,
 }
 
-/// A key under its issuer's name for it; ours would be its thumbprint.
+/// A key with the `kid` that its issuer chose. (A `kid` of Countersign is the thumbprint of the key.)
 #[derive(Clone, Debug)]
 struct ForeignKey {
     kid: Option<String>,
@@ -32,14 +32,19 @@ struct ForeignKey {
 }
 
 impl ForeignKeys {
-    /// Reads a JWKS. Keys that sign nothing we verify are passed over (RFC 7517 §5), as are short, damaged and private ones.
+    /// Reads a JWKS. Keys of unsupported algorithms or for other uses are skipped (RFC 7517 §5), and so are keys that
+    /// are too short, damaged or private.
     pub fn parse(text: &[u8]) -> Result<Self, NotAJwks> {
-        let set = strict_json::parse_object(text).map_err(|_| NotAJwks)?;
-        let members = set.get("keys").and_then(Value::as_array).ok_or(NotAJwks)?;
-        Ok(Self { keys: members.iter().take(KEYS_MAX).filter_map(usable).collect() })
+        let jwks = strict_json::parse_object(text).map_err(|_| NotAJwks)?;
+        let members = jwks.get("keys").and_then(Value::as_array).ok_or(NotAJwks)?;
+        Ok(Self { keys: members.iter().take(KEYS_MAX).filter_map(parse_key).collect() })
     }
 
-    /// Checks a token's signature. [`TokenFault::UnknownKey`] may mean that the set is an old one.
+    /// Verifies the signature of a token.
+    ///
+    /// # Errors
+    /// [`TokenFault::UnknownKey`] if no key fits; the JWKS may be outdated then. [`TokenFault::Signature`] if the
+    /// signature is invalid.
     pub fn verify(&self, token: &UnverifiedToken<'_>) -> Result<(), TokenFault> {
         let fits = |key: &&PublicKey| key.alg() == token.alg;
         let mut named = self.named(&token.kid).filter(fits).peekable();
@@ -50,7 +55,7 @@ impl ForeignKeys {
         if signed { Ok(()) } else { Err(TokenFault::Signature) }
     }
 
-    /// The keys of that name: where either side has no name for it, the only key of the set.
+    /// The keys with this `kid`. If the token or the key has no `kid`, the key fits only if it is the only one.
     fn named<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a PublicKey> {
         let only = self.keys.len() == 1;
         let fits = move |key: &&'a ForeignKey| match &key.kid {
@@ -61,7 +66,7 @@ impl ForeignKeys {
     }
 }
 
-fn usable(member: &Value) -> Option<ForeignKey> {
+fn parse_key(member: &Value) -> Option<ForeignKey> {
     let jwk = member.as_object()?;
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let is = |name: &str, value: &str| jwk.get(name).is_none_or(|found| found.as_str() == Some(value));
@@ -69,7 +74,7 @@ fn usable(member: &Value) -> Option<ForeignKey> {
         let spec = spec(*alg);
         text("kty") == Some(spec.kty) && text("crv") == spec.crv && is("alg", alg.name())
     })?;
-    // A private key that somebody published signs for anybody.
+    // With a private key that was published, anyone can sign.
     if !is("use", "sig") || !may_verify(jwk) || jwk.contains_key("d") {
         return None;
     }
@@ -85,7 +90,7 @@ fn usable(member: &Value) -> Option<ForeignKey> {
     Some(ForeignKey { kid, key: PublicKey::new(spec(alg), &raw).ok()? })
 }
 
-/// RFC 7517 §4.3.
+/// Whether `key_ops` (RFC 7517 §4.3) is absent or permits verification.
 fn may_verify(jwk: &Map<String, Value>) -> bool {
     let verifies = |operations: &Value| operations.as_array().is_some_and(|all| all.iter().any(|one| one == "verify"));
     jwk.get("key_ops").is_none_or(verifies)
@@ -122,15 +127,15 @@ mod tests {
             let one = jwk(&pair, &[("kid", json!("one"))]);
             let two = jwk(&other, &[("kid", json!("two"))]);
             let bare = jwk(&pair, &[("kid", Value::Null), ("use", Value::Null), ("alg", Value::Null)]);
-            let [named, nameless] =
+            let [named, unnamed] =
                 [json!({"alg": alg, "kid": "one"}), json!({"alg": alg})].map(|h| foreign_token(&pair, &h, &json!({})));
             assert_eq!(verify(&[one.clone(), two.clone()], &named), Ok(()));
-            assert_eq!(verify(std::slice::from_ref(&one), &nameless), Ok(()), "the only one");
-            assert_eq!(verify(std::slice::from_ref(&bare), &named), Ok(()), "the only one");
-            assert_eq!(verify(&[bare, two.clone()], &named), Err(TokenFault::UnknownKey), "one of two without a name");
-            assert_eq!(verify(&[one, two.clone()], &nameless), Err(TokenFault::UnknownKey), "which?");
-            let lying = jwk(&other, &[("kid", json!("one"))]);
-            assert_eq!(verify(&[lying, two], &named), Err(TokenFault::Signature));
+            assert_eq!(verify(std::slice::from_ref(&one), &unnamed), Ok(()), "a single key needs no kid in the token");
+            assert_eq!(verify(std::slice::from_ref(&bare), &named), Ok(()), "a single key needs no kid of its own");
+            assert_eq!(verify(&[bare, two.clone()], &named), Err(TokenFault::UnknownKey), "one of two keys has no kid");
+            assert_eq!(verify(&[one, two.clone()], &unnamed), Err(TokenFault::UnknownKey), "two keys, no kid");
+            let wrong = jwk(&other, &[("kid", json!("one"))]);
+            assert_eq!(verify(&[wrong, two], &named), Err(TokenFault::Signature));
             assert_eq!(verify(&[], &named), Err(TokenFault::UnknownKey));
         }
     }

@@ -1,5 +1,7 @@
-//! The line in front of the hashing pool, bounded by time: whoever would wait too long is told so when they come, not after
-//! they have waited. It knows how long a hash takes by measuring each one.
+//! The admission queue of the hashing pool, bounded by waiting time.
+//!
+//! A job that would wait too long is rejected when it arrives, not after it has waited. The queue measures each hash to
+//! predict the waiting time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -7,61 +9,66 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 
-/// The longest wait that anybody is let in for. A longer line serves nobody sooner, it only makes all of them wait: this is
-/// enough to take up a crowd that comes at once, and leaves a sign-in far below what clients and proxies have patience for.
+/// The longest predicted wait at which a job is admitted. A longer queue would make every caller wait longer and serve
+/// none sooner. 3 s absorb a burst and keep a sign-in far below the usual timeouts of clients and proxies.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// What a hash is taken to cost before the first was measured, in nanoseconds per KiB and pass; what it is on a slow core.
-const GUESS: u64 = 1_000;
-/// How much of the estimate each measurement replaces: an eighth, so that it follows a slower machine within a few hashes.
-const SHARE: u64 = 8;
+/// The assumed cost of a hash before the first measurement, in nanoseconds per KiB and pass: the cost on a slow core.
+const INITIAL_COST: u64 = 1_000;
+/// Each measurement replaces one eighth of the average, so that the average follows a slower machine within a few
+/// hashes.
+const AVERAGE_WEIGHT: u64 = 8;
 
-/// How many are in the pool and before it, and how long each takes.
+/// The number of jobs in the queue and on the threads, and the average duration of a job.
 #[derive(Debug)]
 pub(super) struct HashQueue {
     clock: Clock,
     threads: usize,
-    /// Those who wait and those whose hash is being made.
+    /// Jobs that wait and jobs that run.
     inside: AtomicUsize,
-    /// A job's running average, in nanoseconds.
+    /// The moving average of a job's duration, in nanoseconds.
     cost: AtomicU64,
 }
 
-/// A place in the line; given back when dropped.
+/// A slot in the queue; dropping it releases the slot.
 #[derive(Debug)]
 pub(super) struct QueueSlot(Arc<HashQueue>);
 
 impl HashQueue {
-    /// An empty line before `threads` threads, whose hashes fill `memory_kib` so many times.
+    /// Creates an empty queue for `threads` threads. A hash makes `iterations` passes over `memory_kib` KiB.
     pub(super) fn new(threads: usize, memory_kib: u32, iterations: u32, clock: Clock) -> Arc<Self> {
-        let guess = u64::from(memory_kib) * u64::from(iterations) * GUESS;
-        Arc::new(Self { clock, threads: threads.max(1), inside: AtomicUsize::new(0), cost: AtomicU64::new(guess) })
+        let initial = u64::from(memory_kib) * u64::from(iterations) * INITIAL_COST;
+        Arc::new(Self { clock, threads: threads.max(1), inside: AtomicUsize::new(0), cost: AtomicU64::new(initial) })
     }
 
-    /// Takes a place at the end, unless that is too far away: then, how long the line as it is needs, in whole seconds.
+    /// Takes a slot at the end of the queue.
+    ///
+    /// # Errors
+    /// If the predicted wait is longer than [`LONGEST_WAIT`]: the time in which the present jobs will be done, in whole
+    /// seconds.
     pub(super) fn enter(self: &Arc<Self>) -> Result<QueueSlot, Duration> {
         let ahead = self.inside.fetch_add(1, Ordering::Relaxed);
         let slot = QueueSlot(Arc::clone(self));
         self.admit(ahead).map(|()| slot)
     }
 
-    /// Whether [`HashQueue::enter`] would find a place now; the refusal is the same.
+    /// Checks whether [`HashQueue::enter`] would succeed now; the error is the same.
     pub(super) fn check_capacity(&self) -> Result<(), Duration> {
         self.admit(self.inside.load(Ordering::Relaxed))
     }
 
-    /// Where a thread is free there is no wait, however long a hash takes.
+    /// Admits every job while a thread is free, however long a hash takes: such a job does not wait.
     fn admit(&self, ahead: usize) -> Result<(), Duration> {
-        let before_a_thread_is_free = (ahead + 1).saturating_sub(self.threads);
-        if self.span(before_a_thread_is_free) <= LONGEST_WAIT { Ok(()) } else { Err(self.retry_after(ahead)) }
+        let jobs_before_a_free_thread = (ahead + 1).saturating_sub(self.threads);
+        if self.span(jobs_before_a_free_thread) <= LONGEST_WAIT { Ok(()) } else { Err(self.retry_after(ahead)) }
     }
 
-    /// When those who are inside now will have been served, in whole seconds, at least one.
+    /// The predicted time until all present jobs are done, in whole seconds, at least 1 s.
     pub(super) fn until_empty(&self) -> Duration {
         self.retry_after(self.inside.load(Ordering::Relaxed))
     }
 
-    /// How many have no thread yet.
+    /// The number of jobs that have no thread yet.
     pub(super) fn waiting(&self) -> usize {
         self.inside.load(Ordering::Relaxed).saturating_sub(self.threads)
     }
@@ -71,7 +78,7 @@ impl HashQueue {
         Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(Duration::from_secs(1))
     }
 
-    /// How long all threads together need for so many jobs.
+    /// The time that all threads together need for `jobs` jobs.
     fn span(&self, jobs: usize) -> Duration {
         let nanos = self.cost.load(Ordering::Relaxed).saturating_mul(jobs as u64) / self.threads as u64;
         Duration::from_nanos(nanos)
@@ -79,16 +86,16 @@ impl HashQueue {
 }
 
 impl QueueSlot {
-    /// Does the work and remembers how long it took.
+    /// Runs `work` and adds its duration to the average.
     pub(super) fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
         let HashQueue { clock, cost, .. } = &*self.0;
-        let begun = clock.monotonic();
-        let done = work();
-        let took = u64::try_from(clock.monotonic().saturating_sub(begun).as_nanos()).unwrap_or(u64::MAX);
-        // Two threads may forget each other's measurement: the next one makes up for it.
+        let started = clock.monotonic();
+        let result = work();
+        let duration = u64::try_from(clock.monotonic().saturating_sub(started).as_nanos()).unwrap_or(u64::MAX);
+        // Two threads may overwrite each other's measurement. The next measurement corrects the average.
         let old = cost.load(Ordering::Relaxed);
-        cost.store(old - old / SHARE + took / SHARE, Ordering::Relaxed);
-        done
+        cost.store(old - old / AVERAGE_WEIGHT + duration / AVERAGE_WEIGHT, Ordering::Relaxed);
+        result
     }
 }
 
@@ -103,7 +110,7 @@ mod tests {
     use super::*;
     use crate::domain::time::Timestamp;
 
-    /// A line whose hashes are guessed to take 10 ms.
+    /// A queue that assumes 10 ms for each hash.
     fn queue(threads: usize) -> (Arc<HashQueue>, Clock) {
         let clock = Clock::manual(Timestamp::from_unix(0));
         (HashQueue::new(threads, 5_000, 2, clock.clone()), clock)
@@ -127,12 +134,12 @@ mod tests {
             assert_eq!(
                 slots.len(),
                 threads * 301,
-                "one whose hash begins at once, and those who wait three seconds at most"
+                "one job per thread starts at once, the others wait at most three seconds"
             );
-            assert_eq!(retry_after, Duration::from_secs(4), "what is inside needs a little over three seconds");
-            assert_eq!(queue.check_capacity(), Err(retry_after), "who only asks hears the same");
+            assert_eq!(retry_after, Duration::from_secs(4), "the present jobs need a little over three seconds");
+            assert_eq!(queue.check_capacity(), Err(retry_after), "check_capacity returns the same error as enter");
             slots.pop();
-            assert!(queue.check_capacity().is_ok(), "whoever has been served makes room");
+            assert!(queue.check_capacity().is_ok(), "a finished job releases its slot");
             assert!(queue.enter().is_ok());
         }
     }
@@ -141,11 +148,11 @@ mod tests {
     fn the_predicted_wait_follows_measured_durations() {
         let (queue, clock) = queue(2);
         for _ in 0..100 {
-            let slot = queue.enter().expect("nobody is there");
+            let slot = queue.enter().expect("the queue is empty");
             slot.timed(|| clock.advance(Duration::from_secs(1)));
         }
         let (slots, retry_after) = fill(&queue);
-        assert_eq!(slots.len(), 8, "two whose hash begins at once, and six who wait for two threads");
+        assert_eq!(slots.len(), 8, "two jobs start at once, six wait for the two threads");
         assert_eq!(retry_after, Duration::from_secs(4));
     }
 
@@ -153,7 +160,7 @@ mod tests {
     fn a_job_is_admitted_while_a_thread_is_free() {
         let (queue, clock) = queue(2);
         for _ in 0..100 {
-            queue.enter().expect("nobody is there").timed(|| clock.advance(Duration::from_mins(1)));
+            queue.enter().expect("the queue is empty").timed(|| clock.advance(Duration::from_mins(1)));
         }
         let (slots, retry_after) = fill(&queue);
         assert_eq!((slots.len(), retry_after), (2, Duration::from_mins(1)));

@@ -1,5 +1,5 @@
-//! Public keys as JSON (RFC 7517, RFC 7518 §6). Nothing private has a member here, so nothing private can be written
-//! or read by accident.
+//! Public keys as JSON (RFC 7517, RFC 7518 §6). The types have no members for private values, so private values cannot
+//! be written or read by accident.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -13,18 +13,18 @@ use crate::crypto::algorithm::AlgorithmSpec;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Kid;
 
-/// The length of a coordinate on P-256 in bytes.
+/// The length of a P-256 coordinate in bytes.
 const COORDINATE: usize = 32;
 
-/// A public signature key as a JWK; members in the order in which they are written.
+/// A public signature key as a JWK. The fields are in the order in which they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Jwk {
     kty: String,
     r#use: String,
-    /// What the key verifies.
+    /// The algorithm of the key.
     pub alg: Algorithm,
-    /// Its RFC 7638 thumbprint.
+    /// The thumbprint of the key (RFC 7638).
     pub kid: Kid,
     #[serde(skip_serializing_if = "Option::is_none")]
     n: Option<String>,
@@ -39,7 +39,7 @@ pub struct Jwk {
 }
 
 impl Jwk {
-    /// An RSA key from its numbers, big-endian, without leading zeros.
+    /// Creates an RSA key from its numbers, big-endian, without leading zeros.
     pub(super) fn rsa(spec: &AlgorithmSpec, modulus: &[u8], exponent: &[u8]) -> Option<Self> {
         let n = URL_SAFE_NO_PAD.encode(modulus);
         let e = URL_SAFE_NO_PAD.encode(exponent);
@@ -47,7 +47,7 @@ impl Jwk {
         Some(Self { n: Some(n), e: Some(e), ..Self::bare(spec, kid) })
     }
 
-    /// An elliptic-curve key from its uncompressed point. None if it is none.
+    /// Creates an elliptic-curve key from an uncompressed point, or returns `None` for other bytes.
     pub(super) fn ec(spec: &AlgorithmSpec, point: &[u8]) -> Option<Self> {
         let (x, y) = point.strip_prefix(&[4])?.split_at_checked(COORDINATE)?;
         let crv = spec.crv?;
@@ -66,8 +66,8 @@ impl Jwk {
         Self { kty: spec.kty.to_owned(), r#use: "sig".to_owned(), alg: spec.alg, kid, n, e, crv, x, y }
     }
 
-    /// The key's bytes as the crypto library takes them: the reverse of the two above. Whether they make a key, and
-    /// this one, is not asked here.
+    /// Returns the key's bytes in the format of the crypto library: the reverse of [`Jwk::rsa`] and [`Jwk::ec`]. The
+    /// caller must check that the bytes are a valid key with this `kid`.
     pub(super) fn to_raw(&self) -> Option<Vec<u8>> {
         match self.crv {
             Some(_) => raw_point(self.x.as_ref()?, self.y.as_ref()?),
@@ -76,42 +76,43 @@ impl Jwk {
     }
 }
 
-/// An uncompressed point from its coordinates (RFC 7518 §6.2.1).
+/// Creates an uncompressed point from its coordinates (RFC 7518 §6.2.1).
 pub(super) fn raw_point(x: &str, y: &str) -> Option<Vec<u8>> {
     let [x, y] = [x, y].map(|coordinate| URL_SAFE_NO_PAD.decode(coordinate).ok());
     Some([vec![4], x?, y?].concat())
 }
 
-/// PKCS#1 from modulus and exponent (RFC 7518 §6.3.1).
+/// Encodes modulus and exponent (RFC 7518 §6.3.1) as PKCS#1.
 pub(super) fn raw_numbers(n: &str, e: &str) -> Option<Vec<u8>> {
     let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.decode(number).ok());
     [UintRef::new(&n?).ok()?, UintRef::new(&e?).ok()?].to_der().ok()
 }
 
-/// RFC 7638 §3: the SHA-256 of the required members in lexical order.
+/// The thumbprint of a key (RFC 7638 §3): the SHA-256 of its required members in lexicographic order.
 fn thumbprint(members: &str) -> Option<Kid> {
     Kid::parse(&URL_SAFE_NO_PAD.encode(digest(&SHA256, members.as_bytes()))).ok()
 }
 
-/// The bytes of a JWKS, ready to send, and the strong `ETag` of exactly these bytes.
+/// The bytes of a JWKS, ready to send, and their strong `ETag`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jwks {
     /// `{"keys":[…]}`.
     pub body: Bytes,
-    /// With its quotation marks (RFC 9110 §8.8.3), ready to send, too.
+    /// The `ETag` with its quotation marks (RFC 9110 §8.8.3), ready to send.
     pub etag: Bytes,
-    /// The tag as a number, for comparing what somebody got with what there is.
+    /// The first 64 bits of the `ETag` as a number, to compare the version that a client fetched with this version.
     pub version: u64,
 }
 
 impl Jwks {
-    /// Writes the set in the order given.
+    /// Serializes the keys in the given order.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a Jwk>) -> Self {
         #[derive(Serialize)]
         struct JwkSet<'a> {
             keys: Vec<&'a Jwk>,
         }
-        // Strings alone, in a fixed shape: this can't fail, and an empty body would be no JWKS.
+        // Serialization cannot fail, because the structure is fixed and contains only strings. If it failed, clients
+        // would reject the empty body, because it is not a JWKS.
         let body = serde_json::to_vec(&JwkSet { keys: keys.into_iter().collect() }).unwrap_or_default();
         let hash = digest(&SHA256, &body);
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]));
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
     use crate::crypto::key_pair::{KeyError, KeyPair, PublicKey};
 
-    /// RFC 7638 §3.1, with its key's name and use.
+    /// The example key of RFC 7638 §3.1, with `kid` and `use`.
     const RFC_7638: &str = r#"{"kty":"RSA","use":"sig","alg":"RS256","kid":"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB"}"#;
 
     #[test]
@@ -157,10 +158,10 @@ mod tests {
         assert_eq!(change("kid", &"k".repeat(43)).unwrap(), Err(KeyError::Jwk));
         assert_eq!(change("kty", "EC").unwrap(), Err(KeyError::Jwk));
         assert_eq!(change("use", "enc").unwrap(), Err(KeyError::Jwk));
-        assert_eq!(change("e", "AAEAAQ").unwrap(), Err(KeyError::Jwk), "a leading zero");
+        assert_eq!(change("e", "AAEAAQ").unwrap(), Err(KeyError::Jwk), "a leading zero is rejected");
         assert!(change("alg", "ES256").unwrap().is_err());
         assert!(change("alg", "HS256").is_err());
-        assert!(change("d", "AQAB").is_err(), "nothing private is read");
+        assert!(change("d", "AQAB").is_err(), "a private member is rejected");
     }
 
     #[test]

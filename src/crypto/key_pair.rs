@@ -1,5 +1,5 @@
-//! A key pair that signs and a public key that verifies: parsed once, held for as long as they are used. Private
-//! halves leave by [`KeyPair::to_pkcs8_der`] alone.
+//! A key pair that signs and a public key that verifies. Both are parsed once and stay in memory while they are used.
+//! Only [`KeyPair::to_pkcs8_der`] exports a private half.
 
 use std::fmt;
 
@@ -17,34 +17,34 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
 
-/// The sizes of RSA modulus that are taken, in bits.
+/// The accepted sizes of an RSA modulus, in bits.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
-/// The least public exponent: smaller ones have a history of forged signatures.
-const LEAST_EXPONENT: &[u8] = &[1, 0, 1];
+/// The smallest accepted public exponent, 65537. Smaller exponents have led to forged signatures.
+const MIN_EXPONENT: &[u8] = &[1, 0, 1];
 
-/// Why a key can't be used, or was not made.
+/// Why a key cannot be used or generated.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
-    /// It is no key that RS256 or ES256 could use.
-    #[error("it is {0}; only RSA keys (RS256) and keys on P-256 (ES256) can be used")]
+    /// Neither RS256 nor ES256 can use the key.
+    #[error("{0} is not supported; use an RSA key (RS256) or a P-256 key (ES256)")]
     Unsupported(String),
-    /// An RSA key too short to be safe or too long to be quick.
-    #[error("it is an RSA key of {0} bits; 2048 to 4096 are taken")]
+    /// An RSA key that is too short to be safe or too long to be fast.
+    #[error("the RSA key has {0} bits; use 2048 to 4096 bits")]
     RsaBits(usize),
     /// An RSA key with a public exponent below 65537.
-    #[error("its RSA public exponent is below 65537, which is not safe for signatures")]
+    #[error("the RSA public exponent is below 65537, which is unsafe for signatures")]
     Exponent,
-    /// The numbers do not make a key.
-    #[error("it is damaged: its numbers do not make a key")]
+    /// The encoding or the numbers of the key are invalid.
+    #[error("the key is damaged: its numbers are invalid")]
     Damaged,
-    /// The JWK's members contradict each other.
-    #[error("its public members do not make the key that its name says")]
+    /// The members of the JWK contradict each other, or its `kid` is not the thumbprint.
+    #[error("the public members of the JWK do not match its kid")]
     Jwk,
-    /// An RSA size that is not made.
-    #[error("RSA keys of {0} bits are not made: use 2048, 3072 or 4096")]
+    /// An RSA size that cannot be generated.
+    #[error("RSA keys of {0} bits cannot be generated; use 2048, 3072 or 4096")]
     Size(u32),
-    /// The crypto library gave up.
-    #[error("the crypto library failed to make or use the key")]
+    /// The crypto library returned an error.
+    #[error("the crypto library could not generate or use the key")]
     Failed,
 }
 
@@ -66,12 +66,12 @@ impl From<pkcs8::der::Error> for KeyError {
     }
 }
 
-/// The signature is not this key's for this message.
+/// The signature is not valid for this key and message.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the signature does not match")]
+#[error("invalid signature")]
 pub struct BadSignature;
 
-/// The library's own parsed private key. RSA's is boxed for it is much the larger.
+/// A private key in the parsed form of the crypto library. The RSA key is boxed because it is much larger.
 pub(super) enum PrivateHalf {
     Ec(EcdsaKeyPair),
     Rsa(Box<RsaKeyPair>),
@@ -84,18 +84,18 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Makes a fresh pair. `rsa_bits` (2048, 3072, 4096) counts for RSA alone, which takes 20–1000 ms.
+    /// Generates a new pair. `rsa_bits` (2048, 3072, 4096) applies to RSA only. An RSA key takes 20–1000 ms.
     pub fn generate(alg: Algorithm, rsa_bits: u32) -> Result<Self, KeyError> {
         Self::new(spec(alg), (spec(alg).generate)(rsa_bits)?)
     }
 
-    /// Reads a private key in PKCS#8 (RFC 5208), and refuses whatever RS256 or ES256 can't or shouldn't use.
+    /// Reads a private key in PKCS#8 (RFC 5208). Rejects keys that RS256 and ES256 cannot use or should not use.
     pub fn from_pkcs8_der(der: &SecretBytes) -> Result<Self, KeyError> {
         let info = PrivateKeyInfoRef::try_from(der.expose()).map_err(|_| KeyError::Damaged)?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as().ok());
         let spec = spec(of_kind(info.algorithm.oid, curve).map_err(KeyError::Unsupported)?);
         if spec.oid == RSA {
-            // The library would refuse a short key without saying why.
+            // The library rejects a short key without a reason.
             check_rsa_bits(rsa_private_modulus(info.private_key.as_bytes())?)?;
         }
         Self::new(spec, (spec.open)(der.expose())?)
@@ -109,7 +109,7 @@ impl KeyPair {
         Ok(Self { private, public })
     }
 
-    /// The private half in PKCS#8, for its file.
+    /// Exports the private half in PKCS#8, to be written to its file.
     pub fn to_pkcs8_der(&self) -> Result<SecretBytes, KeyError> {
         Ok(SecretBytes::new(match &self.private {
             PrivateHalf::Ec(key) => key.to_pkcs8v1()?.as_ref().to_vec(),
@@ -119,7 +119,7 @@ impl KeyPair {
 
     /// Appends the signature of `message` to `out`: `r ‖ s` for ES256 (RFC 7518 §3.4).
     pub fn sign(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), KeyError> {
-        // The library draws its own randomness and ignores this.
+        // The library uses its own random source and ignores this argument.
         let rng = SystemRandom::new();
         match &self.private {
             PrivateHalf::Ec(key) => out.extend_from_slice(key.sign(&rng, message)?.as_ref()),
@@ -132,7 +132,7 @@ impl KeyPair {
         Ok(())
     }
 
-    /// Signs something and verifies it, so that a key that can't is known before a token depends on it.
+    /// Signs a message and verifies the signature, so that an unusable key is found before it signs a token.
     pub fn self_test(&self) -> Result<(), KeyError> {
         let message = self.public.kid().as_str().as_bytes();
         let mut signature = Vec::new();
@@ -152,7 +152,7 @@ impl fmt::Debug for KeyPair {
     }
 }
 
-/// A public key that verifies.
+/// A public key that verifies signatures.
 #[derive(Clone)]
 pub struct PublicKey {
     alg: Algorithm,
@@ -161,19 +161,19 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a public JWK; its `kid` must be its RFC 7638 thumbprint.
+    /// Reads a public JWK. Its `kid` must be its thumbprint (RFC 7638).
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
         let public = Self::new(spec(jwk.alg), &jwk.to_raw().ok_or(KeyError::Jwk)?)?;
         if public.jwk == *jwk { Ok(public) } else { Err(KeyError::Jwk) }
     }
 
-    /// `raw` is PKCS#1 for RSA, an uncompressed point for elliptic curves.
+    /// Creates a public key from `raw`: PKCS#1 for RSA, an uncompressed point for elliptic curves.
     pub(super) fn new(spec: &AlgorithmSpec, raw: &[u8]) -> Result<Self, KeyError> {
         let jwk = if spec.oid == RSA {
             let [modulus, exponent] = rsa_numbers(raw)?;
             check_rsa_bits(modulus.as_bytes())?;
             let exponent = exponent.as_bytes();
-            if (exponent.len(), exponent) < (LEAST_EXPONENT.len(), LEAST_EXPONENT) {
+            if (exponent.len(), exponent) < (MIN_EXPONENT.len(), MIN_EXPONENT) {
                 return Err(KeyError::Exponent);
             }
             Jwk::rsa(spec, modulus.as_bytes(), exponent)
@@ -184,17 +184,17 @@ impl PublicKey {
         Ok(Self { alg: spec.alg, jwk, key: ParsedPublicKey::new(spec.verification, raw)? })
     }
 
-    /// Checks a signature over `message`.
+    /// Verifies a signature of `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         self.key.verify_sig(message, signature).map_err(|_| BadSignature)
     }
 
-    /// What it verifies: the only algorithm that may be used with it.
+    /// The only algorithm that may be used with the key.
     pub fn alg(&self) -> Algorithm {
         self.alg
     }
 
-    /// Its name: the RFC 7638 thumbprint.
+    /// The `kid` of the key: its thumbprint (RFC 7638).
     pub fn kid(&self) -> &Kid {
         &self.jwk.kid
     }
@@ -204,13 +204,13 @@ impl PublicKey {
         &self.jwk
     }
 
-    /// The `-----BEGIN PUBLIC KEY-----` form (RFC 7468 §13).
+    /// The key in PEM, `-----BEGIN PUBLIC KEY-----…` (RFC 7468 §13).
     pub fn spki_pem(&self) -> Result<String, KeyError> {
         let der = AsDer::<PublicKeyX509Der<'_>>::as_der(&self.key)?;
         Ok(Document::try_from(der.as_ref())?.to_pem("PUBLIC KEY", LineEnding::LF)?)
     }
 
-    /// The bytes that go into a certificate's key: PKCS#1 for RSA, an uncompressed point for elliptic curves.
+    /// The key as it is encoded in a certificate: PKCS#1 for RSA, an uncompressed point for elliptic curves.
     pub(super) fn raw(&self) -> &[u8] {
         self.key.as_ref()
     }
@@ -222,12 +222,12 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Modulus and exponent of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
+/// Reads modulus and exponent of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
 fn rsa_numbers(der: &[u8]) -> Result<[UintRef<'_>; 2], KeyError> {
     Vec::<UintRef<'_>>::from_der(der)?.try_into().map_err(|_| KeyError::Damaged)
 }
 
-/// The modulus of an `RSAPrivateKey` (RFC 8017 appendix A.1.2): the number after the version.
+/// Reads the modulus of an `RSAPrivateKey` (RFC 8017 appendix A.1.2): the number after the version.
 fn rsa_private_modulus(der: &[u8]) -> Result<&[u8], KeyError> {
     let sequence = AnyRef::from_der(der)?;
     let mut numbers = SliceReader::new(sequence.value())?;

@@ -1,5 +1,7 @@
-//! The key ring as a server holds it: an immutable snapshot behind somebody else's atomic pointer. Reading it locks
-//! nothing and touches no disk. Owns the held signers and verifiers and the JWKS' bytes; never changes the folder.
+//! The key ring of a running server: an immutable snapshot, which the server replaces through an atomic pointer.
+//!
+//! It owns the loaded signers, the verifiers and the bytes of the JWKS. Reading it takes no lock and reads no disk. It
+//! never changes the key folder.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,19 +18,19 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyChangeError, KeyState, Kid, Schedule, Typ};
 use crate::domain::time::Timestamp;
 
-/// The 32 bytes of `keys/secret`, from which other secrets are derived (HKDF, one label per use).
+/// The 32 bytes of `keys/secret`. Other secrets are derived from it (HKDF, one label per use).
 pub struct RingSecret(Zeroizing<[u8; Self::LENGTH]>);
 
 impl RingSecret {
-    /// Its length in bytes.
+    /// The length of the secret in bytes.
     pub const LENGTH: usize = 32;
 
-    /// Takes the bytes over.
+    /// Takes ownership of the bytes.
     pub fn new(bytes: Zeroizing<[u8; Self::LENGTH]>) -> Self {
         Self(bytes)
     }
 
-    /// The bytes themselves. Whoever calls this answers for where they go.
+    /// Returns the plain bytes. The caller is responsible for where they go.
     pub fn expose(&self) -> &[u8; Self::LENGTH] {
         &self.0
     }
@@ -40,7 +42,7 @@ impl fmt::Debug for RingSecret {
     }
 }
 
-/// A held key pair, with what every token of its begins with.
+/// A loaded key pair, with the encoded headers of its tokens.
 pub(super) struct LoadedKey {
     pub(super) pair: KeyPair,
     headers: [String; Typ::ALL.len()],
@@ -50,7 +52,7 @@ impl LoadedKey {
     pub(super) fn new(pair: KeyPair) -> Self {
         let public = pair.public();
         let header = |typ: Typ| {
-            // The three values are safe inside of quotation marks: two are constants, one is base64url.
+            // The three values need no JSON escaping: two are constants, one is base64url.
             let json = format!(r#"{{"alg":"{}","typ":"{}","kid":"{}"}}"#, public.alg(), typ.name(), public.kid());
             URL_SAFE_NO_PAD.encode(json)
         };
@@ -58,7 +60,7 @@ impl LoadedKey {
     }
 }
 
-/// What signs: a held pair, and how long its tokens may live. Cheap to clone.
+/// A loaded key pair that signs, and the latest `exp` of its tokens. Cheap to clone.
 #[derive(Clone)]
 pub struct Signer {
     loaded: Arc<LoadedKey>,
@@ -66,28 +68,28 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// The key's name, as the header has it.
+    /// The `kid` of the key.
     pub fn kid(&self) -> &Kid {
         self.loaded.pair.public().kid()
     }
 
-    /// What it signs with.
+    /// The algorithm of the key.
     pub fn alg(&self) -> Algorithm {
         self.loaded.pair.public().alg()
     }
 
-    /// When the key leaves the JWKS, as far as is known. An `exp` later than this must be cut to it.
+    /// The time at which the key leaves the JWKS, if it is known. The caller must cut a later `exp` to this time.
     pub fn published_until(&self) -> Option<Timestamp> {
         self.published_until
     }
 
-    /// The encoded JOSE header (RFC 7515 §2) `{"alg","typ","kid"}`, without the dot after it.
+    /// The JOSE header (RFC 7515 §2) `{"alg","typ","kid"}`, encoded as base64url, without the following dot.
     pub fn header(&self, typ: Typ) -> &str {
         &self.loaded.headers[typ as usize]
     }
 
-    /// Appends the raw signature of `signing_input` (header, dot, claims; RFC 7515 §5.1) to `out`. RSA takes hundreds of
-    /// microseconds.
+    /// Appends the raw signature of `signing_input` (header, dot, claims; RFC 7515 §5.1) to `out`. An RSA signature
+    /// takes hundreds of microseconds.
     pub fn sign(&self, signing_input: &[u8], out: &mut Vec<u8>) -> Result<(), KeyError> {
         self.loaded.pair.sign(signing_input, out)
     }
@@ -99,7 +101,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// What is public of a key and never changes.
+/// The public data of a key that never changes.
 pub(super) struct PublicHalf {
     pub(super) key: PublicKey,
     pub(super) spki_pem: String,
@@ -112,7 +114,7 @@ impl PublicHalf {
     }
 }
 
-/// The public half of a ring's key: what verifies, and what is shown to those who ask.
+/// The public half of a key in the ring. It verifies signatures and is published to clients.
 #[derive(Clone)]
 pub struct Verifier {
     key: Key,
@@ -120,22 +122,22 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// The key's name and dates.
+    /// The `kid` and the dates of the key.
     pub fn key(&self) -> &Key {
         &self.key
     }
 
-    /// The only algorithm that a token naming this key may have.
+    /// The only algorithm that a token with this `kid` may have.
     pub fn alg(&self) -> Algorithm {
         self.key.alg
     }
 
-    /// Whether resource servers still know it. If not, it verifies refresh tokens of ours and nothing else.
+    /// Whether the key is in the JWKS. A key that is not published verifies only refresh tokens of this issuer.
     pub fn is_published(&self, now: Timestamp) -> bool {
         self.key.is_published(now)
     }
 
-    /// Checks a signature over `signing_input`.
+    /// Verifies a signature of `signing_input`.
     pub fn verify(&self, signing_input: &[u8], signature: &[u8]) -> Result<(), BadSignature> {
         self.public.key.verify(signing_input, signature)
     }
@@ -145,12 +147,12 @@ impl Verifier {
         self.public.key.jwk()
     }
 
-    /// `-----BEGIN PUBLIC KEY-----…`
+    /// The public key in PEM: `-----BEGIN PUBLIC KEY-----…`.
     pub fn spki_pem(&self) -> &str {
         &self.public.spki_pem
     }
 
-    /// `-----BEGIN CERTIFICATE-----…`, self-signed.
+    /// The self-signed certificate in PEM: `-----BEGIN CERTIFICATE-----…`.
     pub fn certificate_pem(&self) -> &str {
         &self.public.certificate_pem
     }
@@ -162,7 +164,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// What the folder gave when it was read.
+/// The content of the key folder at one read.
 pub(super) struct RingParts {
     pub(super) schedule: Schedule,
     pub(super) publics: HashMap<Kid, Arc<PublicHalf>>,
@@ -170,16 +172,18 @@ pub(super) struct RingParts {
     pub(super) secret: Arc<RingSecret>,
     pub(super) version: RingVersion,
     pub(super) warnings: Vec<KeyDirWarning>,
-    /// The default signer's algorithm, whose keys come first.
+    /// The algorithm of the default signer. Its keys are first in the JWKS.
     pub(super) first: Algorithm,
 }
 
-/// All keys of the issuer at one time. States move on by themselves, so ask with the time, and build a new one with
-/// [`KeyRing::rebuilt`] when [`KeyRing::next_change`] has come.
+/// All keys of the issuer at one time.
+///
+/// The state of a key changes with time, so queries take the time. At [`KeyRing::next_change`] the caller must build a
+/// new snapshot with [`KeyRing::rebuilt`].
 pub struct KeyRing {
     schedule: Schedule,
     verifiers: HashMap<Kid, Verifier>,
-    /// Each with its key's dates; few, whatever the ring has seen.
+    /// Each signer with the dates of its key. The list stays short, because ended private halves are dropped.
     signers: Vec<(Key, Signer)>,
     secret: Arc<RingSecret>,
     version: RingVersion,
@@ -192,92 +196,95 @@ pub struct KeyRing {
 impl KeyRing {
     pub(super) fn new(loaded: RingParts, now: Timestamp) -> Self {
         let RingParts { schedule, publics, loaded, secret, version, warnings, first } = loaded;
-        let pair_up = |key: &Key| {
+        let verifier = |key: &Key| {
             let public = Arc::clone(publics.get(&key.kid)?);
             Some((key.kid.clone(), Verifier { key: key.clone(), public }))
         };
-        let verifiers: HashMap<Kid, Verifier> = schedule.keys().iter().filter_map(pair_up).collect();
+        let verifiers: HashMap<Kid, Verifier> = schedule.keys().iter().filter_map(verifier).collect();
         let signer = |key: &Key| {
             let loaded = Arc::clone(loaded.get(&key.kid)?);
             Some((key.clone(), Signer { loaded, published_until: key.published_until }))
         };
-        // A key whose successor can't be opened here stays at hand for as long as it is published: a rotation that this
-        // process can't follow must not stop it from signing.
-        let followed =
+        // If this process could not open the active key, it keeps the previous key loaded while that key is published.
+        // Otherwise it could not sign after such a rotation.
+        let has_active_key =
             |alg: Algorithm| schedule.active(alg, now).is_some_and(|active| loaded.contains_key(&active.kid));
-        let keeps = |key: &&Key| key.has_private_half(now) || (key.is_published(now) && !followed(key.alg));
-        let signers = schedule.keys().iter().filter(keeps).filter_map(signer).collect();
+        let may_sign = |key: &&Key| key.has_private_half(now) || (key.is_published(now) && !has_active_key(key.alg));
+        let signers = schedule.keys().iter().filter(may_sign).filter_map(signer).collect();
         let published = schedule.published(now, first);
         let jwks = Jwks::new(published.iter().filter_map(|key| verifiers.get(&key.kid)).map(Verifier::jwk));
         Self { schedule, verifiers, signers, secret, version, warnings, first, jwks, built_at: now }
     }
 
-    /// What signs with `alg`: the active key. If its private half can't be had (the clock was set back past a rotation,
-    /// or the file could not be opened), the waiting key steps in early, as it is published already; and if that can't
-    /// either, the key before goes on, whose tokens end with it.
+    /// The key that signs with `alg`: the active key.
+    ///
+    /// Its private half may be unavailable, because the clock was set back past a rotation or the file could not be
+    /// opened. Then the next key signs early, which is safe because it is published. If that key is unavailable too,
+    /// the previous key continues to sign, and its tokens expire with it. Returns `None` if no key can sign.
     pub fn signer(&self, alg: Algorithm, now: Timestamp) -> Option<&Signer> {
-        let of_state =
+        let in_state =
             |state: KeyState| self.signers.iter().filter(move |(key, _)| key.alg == alg && key.state(now) == state);
-        let newest = |state: KeyState| of_state(state).max_by_key(|(key, _)| key.signs_from);
-        let waiting = || of_state(KeyState::Next).min_by_key(|(key, _)| key.signs_from);
-        let found = newest(KeyState::Active).or_else(waiting).or_else(|| newest(KeyState::Retiring));
+        let newest = |state: KeyState| in_state(state).max_by_key(|(key, _)| key.signs_from);
+        let next = || in_state(KeyState::Next).min_by_key(|(key, _)| key.signs_from);
+        let found = newest(KeyState::Active).or_else(next).or_else(|| newest(KeyState::Retiring));
         found.map(|(_, signer)| signer)
     }
 
-    /// What verifies tokens that name `kid`: any key of the ring but a revoked one. Ask [`Verifier::is_published`] too,
-    /// unless the token is a refresh token of ours.
+    /// The verifier of tokens with this `kid`: any key of the ring that is not revoked. The caller must also check
+    /// [`Verifier::is_published`], unless the token is a refresh token of this issuer.
     pub fn verifier(&self, kid: &str, now: Timestamp) -> Option<&Verifier> {
         self.verifiers.get(kid).filter(|verifier| verifier.key.state(now) != KeyState::Revoked)
     }
 
-    /// The public half of the one key whose name begins so, revoked ones too: for a person who types it.
+    /// Finds the only key whose `kid` begins with `prefix`, revoked keys included. Operators type such prefixes.
     pub fn find(&self, prefix: &str) -> Result<&Verifier, KeyChangeError> {
         let kid = &self.schedule.find(prefix)?.kid;
         self.verifiers.get(kid).ok_or_else(|| KeyChangeError::Unknown(prefix.to_owned()))
     }
 
-    /// The public half of the key that signs with `alg`.
+    /// The public half of the active key of `alg`.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Verifier> {
         self.schedule.active(alg, now).and_then(|key| self.verifiers.get(&key.kid))
     }
 
-    /// The JWKS for the time the snapshot was built at.
+    /// The JWKS for the time at which the snapshot was built.
     pub fn jwks(&self) -> &Jwks {
         &self.jwks
     }
 
-    /// All keys' dates.
+    /// The dates of all keys.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
     }
 
-    /// The secret that others are derived from.
+    /// The secret from which other secrets are derived.
     pub fn secret(&self) -> &Arc<RingSecret> {
         &self.secret
     }
 
-    /// The default signer's algorithm.
+    /// The algorithm of the default signer.
     pub fn default_algorithm(&self) -> Algorithm {
         self.first
     }
 
-    /// What was odd about the folder, but not in the way.
+    /// The warnings about the key folder. They do not prevent the start.
     pub fn warnings(&self) -> &[KeyDirWarning] {
         &self.warnings
     }
 
-    /// Which `ring.json` this is; compare with `KeyDir::version` to see whether it has changed.
+    /// The version of the `ring.json` that was read. A different `KeyDir::version` means that the file has changed.
     pub fn version(&self) -> RingVersion {
         self.version
     }
 
-    /// When a new snapshot must be built, as some key's state will then have changed by itself.
+    /// The time at which the state of a key changes and a new snapshot must be built.
     pub fn next_change(&self) -> Option<Timestamp> {
         self.schedule.next_change(self.built_at)
     }
 
-    /// The same ring at another time: other JWKS, and no private half that has ended. None while nothing has changed
-    /// since it was built; a clock set back counts as a change.
+    /// Builds the same ring for another time, with a new JWKS and without private halves that have ended.
+    ///
+    /// Returns `None` if nothing has changed since the snapshot was built. A clock that was set back is a change.
     pub fn rebuilt(&self, now: Timestamp) -> Option<Self> {
         if now >= self.built_at && self.next_change().is_none_or(|change| now < change) {
             return None;
@@ -295,7 +302,7 @@ impl KeyRing {
         Some(Self::new(loaded, now))
     }
 
-    /// The pairs it holds, for the next snapshot to take over.
+    /// The loaded key pairs, which the next snapshot reuses.
     pub(super) fn loaded_keys(&self) -> impl Iterator<Item = (Kid, Arc<LoadedKey>)> {
         self.signers.iter().map(|(key, signer)| (key.kid.clone(), Arc::clone(&signer.loaded)))
     }

@@ -1,8 +1,10 @@
-//! Cryptography: keys, signatures, seals and hashes.
+//! Cryptography: keys, signatures, encryption and hashes.
 //!
-//! It owns every use of the crypto library. It must not wait, ask what time it is, or know who calls it: dates and
-//! chance are handed in. (The key folder has a clock of its own, for a change takes the time under its lock, and the hashing
-//! pool one to measure itself.)
+//! It owns key pairs, the key folder, signing and verification, encryption, password hashing and the only token parser.
+//!
+//! It must not wait, read the time or know its callers: times and random values are passed in. There are two
+//! exceptions. The key folder has a clock, because a change reads the time under the lock. The hashing pool has a clock
+//! to measure its jobs.
 
 pub mod admin;
 pub mod aead;

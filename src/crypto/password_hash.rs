@@ -1,8 +1,8 @@
-//! Password hashing on threads of its own: argon2id with memory that is kept, a line in front that is bounded by time.
+//! Password hashing on dedicated threads: argon2id with reused memory, and a queue that is bounded by waiting time.
 //!
-//! Who could not be served in time is answered `Busy` at once, so that a storm of sign-ins delays nothing else. Every
-//! verification costs exactly one hash, whatever is wrong; another system's costs what it costs there, until its owner has
-//! signed in once.
+//! A job that could not be done in time is rejected with [`HashError::Busy`] at once, so that a burst of sign-ins
+//! delays no other request. Every verification costs exactly one hash, even if the user or the hash does not exist. A
+//! hash of another system keeps its original cost until the user signs in for the first time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -19,62 +19,64 @@ use crate::clock::Clock;
 use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
 use crate::random::Random;
 
-/// How many jobs may wait for each thread, even if all were done in time: each keeps a request in memory.
+/// The maximum number of waiting jobs for each thread, even if all could be done in time: each job keeps a request in
+/// memory.
 const QUEUE_PER_THREAD: usize = 1024;
 const SALT: usize = 16;
-/// After so long without a job the memory goes back to the system: to have it again costs the next hash some milliseconds.
-const QUIET: Duration = Duration::from_secs(5);
+/// The idle time after which the memory is released. Allocating it again costs the next hash some milliseconds.
+const IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// The cost of a new hash (RFC 9106 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashCost {
     /// Memory, in KiB.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     pub iterations: u32,
     /// Lanes.
     pub parallelism: u32,
 }
 
-/// Why no hash was made.
+/// Why no hash was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// The line is too long to be served in time.
-    #[error("too many passwords are being checked")]
+    /// The queue is too long for the job to be done in time.
+    #[error("the password hashing queue is full")]
     Busy {
-        /// When the line as it is will have been served: whole seconds, at least one.
+        /// The time in which the present jobs will be done, in whole seconds, at least 1 s.
         retry_after: Duration,
     },
-    /// The system gives no thread.
-    #[error("no thread can be started to hash on")]
+    /// The operating system could not start a thread.
+    #[error("cannot start a hashing thread")]
     NoThread,
-    /// The cost is out of argon2's bounds.
-    #[error("argon2 refuses the cost in [passwords]")]
+    /// The cost is outside of argon2's bounds.
+    #[error("argon2 does not accept the cost in [passwords]")]
     Cost,
 }
 
-/// What a check found.
+/// The result of a password check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// The password is not the hash's, or there was no hash to compare with.
+    /// The password does not match the hash, or there is no hash.
     Wrong,
-    /// It is, and the hash is as new ones are.
+    /// The password matches, and the hash has the configured cost.
     Right,
-    /// It is; the hash has another cost or comes from another system, and here is a new one.
+    /// The password matches. The hash has another cost or comes from another system; this is the new hash to store.
     Outdated(PasswordHash),
 }
 
-/// Whoever asked, and waits for the answer on another thread. If no answer can be given it is dropped untold.
+/// The receiver of a result, which waits on another thread. If there is no result, the pool drops the sink without a
+/// call.
 pub trait ResultSink<T>: Send + 'static {
-    /// Whether anybody still waits: for one who has left, nothing is hashed.
+    /// Whether the receiver still waits. If not, the pool skips the job.
     fn is_waiting(&self) -> bool;
-    /// Gives the answer; called on the pool's thread.
-    fn deliver(self, answer: T);
+    /// Passes the result to the receiver. The pool calls it on a hashing thread.
+    fn deliver(self, result: T);
 }
 
 type HashJob = Box<dyn FnOnce(&mut HashWorker) + Send>;
 
-/// The pool: clones share its threads, which end with the last of them.
+/// The hashing pool. Clones share its threads, which end when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Hasher {
     jobs: SyncSender<HashJob>,
@@ -82,7 +84,7 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Starts `threads` threads.
+    /// Starts a pool of `threads` threads.
     pub fn new(cost: HashCost, threads: usize, random: &Random, clock: &Clock) -> Result<Self, HashError> {
         let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT))
             .map_err(|_| HashError::Cost)?;
@@ -98,12 +100,12 @@ impl Hasher {
         Ok(Self { jobs, queue: HashQueue::new(threads, cost.memory_kib, cost.iterations, clock.clone()) })
     }
 
-    /// How many passwords wait for a thread.
+    /// The number of jobs that wait for a thread.
     pub fn waiting(&self) -> usize {
         self.queue.waiting()
     }
 
-    /// Whether a job would be taken now, for those who have something dear to do before they ask for one.
+    /// Checks whether a job would be accepted now, for callers that do expensive work before they submit one.
     pub fn check_capacity(&self) -> Result<(), HashError> {
         self.queue.check_capacity().map_err(|retry_after| HashError::Busy { retry_after })
     }
@@ -113,7 +115,7 @@ impl Hasher {
         self.push(sink, move |worker| worker.hash(&password))
     }
 
-    /// Compares a password with a hash, or with nothing at the same cost.
+    /// Checks a password against a hash. Without a hash, the check computes a dummy hash at the same cost.
     pub fn check(
         &self,
         password: Password,
@@ -131,10 +133,11 @@ impl Hasher {
         let slot = self.queue.enter().map_err(|retry_after| HashError::Busy { retry_after })?;
         let job: HashJob = Box::new(move |worker| {
             if sink.is_waiting()
-                && let Some(answer) = slot.timed(|| work(worker))
+                && let Some(result) = slot.timed(|| work(worker))
             {
-                drop(slot); // before its owner can ask for the next one
-                sink.deliver(answer);
+                // The slot must be free before the receiver can submit its next job.
+                drop(slot);
+                sink.deliver(result);
             }
         });
         self.jobs.try_send(job).map_err(|_| HashError::Busy { retry_after: self.queue.until_empty() })
@@ -150,12 +153,12 @@ struct HashWorker {
 impl HashWorker {
     fn run(mut self, jobs: &Mutex<Receiver<HashJob>>) {
         loop {
-            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(QUIET);
+            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(IDLE_TIME);
             match next {
-                // A job that panics costs its asker the answer, and nobody else the thread.
+                // If a job panics, only its receiver loses the result. The thread continues.
                 Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut self)))),
                 Err(RecvTimeoutError::Timeout) => self.memory.give_back(),
-                Err(RecvTimeoutError::Disconnected) => return, // the last Hasher is gone
+                Err(RecvTimeoutError::Disconnected) => return, // The last `Hasher` was dropped.
             }
         }
     }
@@ -167,8 +170,9 @@ impl HashWorker {
         phc(&params, &salt, &output).map(PasswordHash::from_stored)
     }
 
-    /// None only where a new hash was due and could not be made. An empty or overlong password is wrong, but only after
-    /// the comparison that a possible one would have cost.
+    /// Checks a password against a hash. Returns `None` only if a new hash was needed and could not be computed.
+    ///
+    /// An empty or overlong password is wrong, but the check costs as much as for any other password.
     fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Option<PasswordCheck> {
         let found = match hash.and_then(|hash| ParsedHash::read(hash.as_str())) {
             Some(ParsedHash::Own(stored)) => self.check_own(password, &stored),
@@ -177,7 +181,7 @@ impl HashWorker {
             }
             Some(ParsedHash::Foreign(_)) => Some(PasswordCheck::Wrong),
             None => {
-                // One hash for those who are nobody, so that they take as long as somebody.
+                // A dummy hash, so that the response time does not reveal whether the user exists.
                 let params = self.params.clone();
                 let _ = self.argon2id(password, &[0; SALT], &params);
                 Some(PasswordCheck::Wrong)
@@ -192,14 +196,14 @@ impl HashWorker {
             return Some(PasswordCheck::Wrong);
         }
         let current = &self.params;
-        let same = |of: &Params| (of.m_cost(), of.t_cost(), of.p_cost());
-        if same(&stored.params) == same(current) {
+        let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        if cost(&stored.params) == cost(current) {
             return Some(PasswordCheck::Right);
         }
         self.hash(password).map(PasswordCheck::Outdated)
     }
 
-    /// One hash. None where the parameters are out of bounds, which a stored hash's can be.
+    /// Computes one hash. Returns `None` if the parameters are out of bounds, which is possible for a stored hash.
     fn argon2id(&mut self, password: &Password, salt: &[u8], params: &Params) -> Option<[u8; OUTPUT]> {
         let blocks = params.block_count();
         let mut memory = self.memory.take(blocks);
@@ -227,8 +231,8 @@ mod tests {
             true
         }
 
-        fn deliver(self, answer: T) {
-            self.send(answer).expect("somebody listens");
+        fn deliver(self, result: T) {
+            self.send(result).expect("the receiver exists");
         }
     }
 
@@ -236,7 +240,7 @@ mod tests {
 
     fn hasher(cost: HashCost) -> Hasher {
         let clock = Clock::manual(Timestamp::from_unix(0));
-        Hasher::new(cost, 1, &Random::seeded(1), &clock).expect("the cost is fine")
+        Hasher::new(cost, 1, &Random::seeded(1), &clock).expect("the cost is valid")
     }
 
     fn password(text: &str) -> Password {
@@ -244,15 +248,15 @@ mod tests {
     }
 
     fn hash(hasher: &Hasher, text: &str) -> PasswordHash {
-        let (tell, told) = channel();
-        hasher.hash(password(text), tell).expect("there is room");
-        told.recv().expect("the pool answers")
+        let (sender, receiver) = channel();
+        hasher.hash(password(text), sender).expect("the queue has capacity");
+        receiver.recv().expect("the pool returns a result")
     }
 
     fn check(hasher: &Hasher, text: &str, hash: Option<&PasswordHash>) -> PasswordCheck {
-        let (tell, told) = channel();
-        hasher.check(password(text), hash.cloned(), tell).expect("there is room");
-        told.recv().expect("the pool answers")
+        let (sender, receiver) = channel();
+        hasher.check(password(text), hash.cloned(), sender).expect("the queue has capacity");
+        receiver.recv().expect("the pool returns a result")
     }
 
     #[test]
@@ -272,7 +276,7 @@ mod tests {
         let old = hash(&hasher(HashCost { memory_kib: 128, ..CHEAP }), "correct horse");
         let hasher = hasher(CHEAP);
         let PasswordCheck::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else {
-            panic!("it is outdated")
+            panic!("the hash is outdated")
         };
         assert_eq!(check(&hasher, "correct horse", Some(&new)), PasswordCheck::Right);
         assert_eq!(check(&hasher, "wrong", Some(&old)), PasswordCheck::Wrong);
@@ -280,12 +284,12 @@ mod tests {
 
     #[test]
     fn a_foreign_hash_is_upgraded_to_argon2id() {
-        // Made by Django 5.2 for the password `correct horse`, with fewer iterations than its own.
+        // Django 5.2 made this hash of the password `correct horse`, with fewer iterations than its default.
         let foreign = "pbkdf2_sha256$1000$salty$DzvaoPDWHNlO+0p5E04mScIUiNVjJ8YpgYitYTNqHo8=";
         let hasher = hasher(CHEAP);
         let old = PasswordHash::from_stored(foreign.to_owned());
         let PasswordCheck::Outdated(new) = check(&hasher, "correct horse", Some(&old)) else {
-            panic!("it is outdated")
+            panic!("the hash is outdated")
         };
         assert!(new.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", new.as_str());
         assert_eq!(check(&hasher, "correct horse", Some(&new)), PasswordCheck::Right);
@@ -300,7 +304,7 @@ mod tests {
         use argon2::password_hash::PasswordVerifier as _;
         use argon2::password_hash::phc::PasswordHash as Phc;
         let stored = hash(&hasher(CHEAP), "correct horse");
-        let phc = Phc::new(stored.as_str()).expect("it is a PHC string");
+        let phc = Phc::new(stored.as_str()).expect("the hash is a PHC string");
         assert!(Argon2::default().verify_password(b"correct horse", &phc).is_ok());
     }
 
@@ -316,9 +320,9 @@ mod tests {
     fn a_full_queue_rejects_immediately() {
         let hasher = hasher(CHEAP);
         let (gate, waiting) = channel::<()>();
-        let (tell, _told) = channel::<()>();
-        hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("there is room");
-        let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(tell.clone(), |_| None).err());
+        let (sender, _receiver) = channel::<()>();
+        hasher.push(sender.clone(), move |_| waiting.recv().err().map(|_| ())).expect("the queue has capacity");
+        let full = (0..=2 * QUEUE_PER_THREAD).find_map(|_| hasher.push(sender.clone(), |_| None).err());
         assert_eq!(full, Some(HashError::Busy { retry_after: Duration::from_secs(1) }));
         drop(gate);
     }
@@ -328,11 +332,11 @@ mod tests {
         let slow = HashCost { memory_kib: 1 << 20, iterations: 1, parallelism: 1 };
         let hasher = hasher(slow);
         let (gate, waiting) = channel::<()>();
-        let (tell, _told) = channel::<()>();
-        hasher.push(tell.clone(), move |_| waiting.recv().err().map(|_| ())).expect("the thread is free");
+        let (sender, _receiver) = channel::<()>();
+        hasher.push(sender.clone(), move |_| waiting.recv().err().map(|_| ())).expect("the thread is free");
         assert_eq!(hasher.check_capacity(), Ok(()));
-        let let_in = (0..10).take_while(|_| hasher.push(tell.clone(), |_| None).is_ok()).count();
-        assert_eq!(let_in, 2, "a hash of a GiB is taken to last a second");
+        let admitted = (0..10).take_while(|_| hasher.push(sender.clone(), |_| None).is_ok()).count();
+        assert_eq!(admitted, 2, "the assumed duration of a hash with 1 GiB is one second");
         assert_eq!(hasher.check_capacity(), Err(HashError::Busy { retry_after: Duration::from_secs(4) }));
         drop(gate);
     }
@@ -340,9 +344,9 @@ mod tests {
     #[test]
     fn a_panicking_job_does_not_end_the_thread() {
         let hasher = hasher(CHEAP);
-        let (tell, told) = channel::<()>();
-        hasher.push(tell, |_| panic!("on purpose")).expect("there is room");
-        assert!(told.recv().is_err(), "its asker is dropped untold");
+        let (sender, receiver) = channel::<()>();
+        hasher.push(sender, |_| panic!("on purpose")).expect("the queue has capacity");
+        assert!(receiver.recv().is_err(), "the sink is dropped without a result");
         assert!(hash(&hasher, "correct horse").as_str().starts_with("$argon2id$"));
     }
 
@@ -355,12 +359,12 @@ mod tests {
             }
 
             fn deliver(self, _: PasswordCheck) {
-                self.0.send("was told").expect("the test listens");
+                self.0.send("delivered").expect("the receiver exists");
             }
         }
         let hasher = hasher(CHEAP);
-        let (tell, told) = channel();
-        hasher.check(password("x"), None, ClosedSink(tell)).expect("there is room");
-        assert!(told.recv().is_err());
+        let (sender, receiver) = channel();
+        hasher.check(password("x"), None, ClosedSink(sender)).expect("the queue has capacity");
+        assert!(receiver.recv().is_err());
     }
 }

@@ -1,5 +1,7 @@
-//! Private keys as files: reads what people have (PKCS#8, PKCS#1, SEC1, encrypted PKCS#8), writes PKCS#8, encrypted
-//! when there is a passphrase. Formats only: whether the numbers make a key is `key_pair`'s question.
+//! Private keys in PEM files. Reads PKCS#8, encrypted PKCS#8, PKCS#1 and SEC1; writes PKCS#8, encrypted if there is a
+//! passphrase.
+//!
+//! This module handles formats only: `key_pair` checks whether the numbers are a valid key.
 
 use std::fmt;
 
@@ -16,52 +18,52 @@ use crate::crypto::algorithm::{EC, RSA};
 use crate::domain::secret::{SecretBytes, SecretText};
 use crate::random::Random;
 
-/// scrypt's cost (log₂ N, r, p; RFC 7914 §2): 16 MiB, the most that `openssl pkey` takes without being told.
+/// The cost of scrypt (log₂ N, r, p; RFC 7914 §2): 16 MiB, the highest that `openssl pkey` accepts without an option.
 const SCRYPT: (u8, u32, u32) = (14, 8, 1);
 
-/// Advice for forms that only OpenSSL should have to know.
+/// Advice for formats that only OpenSSL needs to support.
 const CONVERT: &str = "convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`";
 
-/// Why a file gives no private key.
+/// Why a PEM file could not be read or written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PemError {
-    /// No `-----BEGIN` in it.
+    /// The file has no `-----BEGIN`.
     #[error(
-        "it is not PEM: a private key begins with `-----BEGIN …PRIVATE KEY-----`; a binary file (DER) is converted with `openssl pkey -inform DER -in FILE -out NEW`, a PKCS#12 one with `openssl pkcs12 -in FILE -nocerts -out NEW`"
+        "the file is not PEM: a private key begins with `-----BEGIN …PRIVATE KEY-----`; convert a binary file (DER) with `openssl pkey -inform DER -in FILE -out NEW`, a PKCS#12 file with `openssl pkcs12 -in FILE -nocerts -out NEW`"
     )]
     NotPem,
-    /// PEM, but no block that is a private key.
-    #[error("it holds no private key, only `{0}`: give the file with the private half")]
+    /// The file is PEM without a private key.
+    #[error("the file has no private key, only `{0}`; give the file with the private key")]
     NoPrivateKey(String),
-    /// More than one private key.
-    #[error("it holds several private keys: give a file with one")]
+    /// The file has more than one private key.
+    #[error("the file has several private keys; give a file with one private key")]
     Several,
-    /// A key in a form that is none of those read.
-    #[error("`{0}` is a form that is not read: {CONVERT}")]
+    /// The key has an unsupported PEM label.
+    #[error("the format `{0}` is not supported; {CONVERT}")]
     Form(String),
-    /// Encrypted the old way, whose key derivation is one round of MD5.
-    #[error("it is encrypted the old way (`Proc-Type: 4,ENCRYPTED`), which protects it poorly: {CONVERT}")]
+    /// The key has the legacy encryption of PEM, which derives its key with one round of MD5.
+    #[error("the key has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`), which is weak; {CONVERT}")]
     LegacyEncryption,
-    /// Encrypted by other means than PBES2 with AES.
-    #[error("it is encrypted in a way that is not read (only PBES2 with scrypt or PBKDF2-SHA-2, and AES): {CONVERT}")]
+    /// The key has another encryption than PBES2 with AES.
+    #[error("the encryption is not supported (only PBES2 with AES and with scrypt or PBKDF2-SHA-2); {CONVERT}")]
     Encryption,
-    /// Encrypted, and nobody said the passphrase.
-    #[error("it is encrypted and no passphrase was given")]
+    /// The key is encrypted, and the caller passed no passphrase.
+    #[error("the key is encrypted and no passphrase was given")]
     NeedsPassphrase,
-    /// The passphrase opens nothing. A damaged file looks the same.
-    #[error("the passphrase does not open it (or the file is damaged)")]
+    /// The passphrase does not decrypt the key. A damaged file has the same effect.
+    #[error("the passphrase is wrong, or the file is damaged")]
     WrongPassphrase,
-    /// The text or its bytes are cut off or garbled.
-    #[error("it is damaged")]
+    /// The text or its bytes are truncated or invalid.
+    #[error("the file is damaged")]
     Damaged,
-    /// The key could not be written in the form.
-    #[error("it could not be encoded")]
+    /// The key could not be encoded.
+    #[error("encoding failed")]
     Encode,
 }
 
-/// A private key out of a file.
+/// A private key that was read from a file.
 pub struct PemKey {
-    /// In PKCS#8, whatever form the file had.
+    /// The key in PKCS#8, whatever the format of the file.
     pub pkcs8: SecretBytes,
     /// Whether the file was encrypted.
     pub encrypted: bool,
@@ -69,12 +71,12 @@ pub struct PemKey {
 
 impl fmt::Debug for PemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Opened(encrypted: {})", self.encrypted)
+        write!(f, "PemKey(encrypted: {})", self.encrypted)
     }
 }
 
-/// Reads the one private key in a PEM file; blocks of other kinds beside it (`EC PARAMETERS`, certificates) are
-/// passed over. A passphrase that turns out not to be needed is no error.
+/// Reads the only private key in a PEM file. Other blocks (`EC PARAMETERS`, certificates) are skipped. A passphrase for
+/// an unencrypted key is ignored.
 pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<PemKey, PemError> {
     let blocks = blocks(text)?;
     let private: Vec<&PemBlock<'_>> = blocks.iter().filter(|block| block.label.ends_with("PRIVATE KEY")).collect();
@@ -99,7 +101,7 @@ pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<PemKey, PemE
     Ok(PemKey { pkcs8, encrypted })
 }
 
-/// Writes a PKCS#8 key as PEM (RFC 7468 §10, §11): encrypted with PBES2 (scrypt, AES-256-CBC) if there is a passphrase.
+/// Writes a PKCS#8 key as PEM (RFC 7468 §10, §11). With a passphrase the key is encrypted (PBES2, scrypt, AES-256-CBC).
 pub fn write(
     pkcs8: &SecretBytes,
     passphrase: Option<&SecretText>,
@@ -113,19 +115,19 @@ pub fn write(
 }
 
 fn encrypt(pkcs8: &[u8], passphrase: &SecretText, random: &Random) -> pkcs8::der::Result<SecretDocument> {
-    let bad = || pkcs8::der::ErrorKind::Failed;
-    let info = PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| bad())?;
-    let cost = scrypt::Params::new(SCRYPT.0, SCRYPT.1, SCRYPT.2).map_err(|_| bad())?;
-    let params =
-        pbes2::Parameters::generate_scrypt_aes256cbc(cost, &random.bytes::<16>(), random.bytes()).map_err(|_| bad())?;
-    info.encrypt_with_params(params, passphrase.expose()).map_err(|_| bad().into())
+    let failed = || pkcs8::der::ErrorKind::Failed;
+    let info = PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| failed())?;
+    let cost = scrypt::Params::new(SCRYPT.0, SCRYPT.1, SCRYPT.2).map_err(|_| failed())?;
+    let params = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &random.bytes::<16>(), random.bytes())
+        .map_err(|_| failed())?;
+    info.encrypt_with_params(params, passphrase.expose()).map_err(|_| failed().into())
 }
 
 fn decrypt(der: &[u8], passphrase: Option<&SecretText>) -> Result<SecretBytes, PemError> {
-    // An unknown cipher or key derivation fails here, for its identifier is not among those that are read.
+    // An unknown cipher or key derivation fails here, because the parser does not know its identifier.
     let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| {
-        let whole = AnyRef::from_der(der).is_ok();
-        if whole { PemError::Encryption } else { PemError::Damaged }
+        let is_complete = AnyRef::from_der(der).is_ok();
+        if is_complete { PemError::Encryption } else { PemError::Damaged }
     })?;
     let passphrase = passphrase.ok_or(PemError::NeedsPassphrase)?;
     let plain = info.decrypt(passphrase.expose()).map_err(|error| match error {
@@ -136,11 +138,11 @@ fn decrypt(der: &[u8], passphrase: Option<&SecretText>) -> Result<SecretBytes, P
         ) => PemError::Encryption,
         _ => PemError::WrongPassphrase,
     })?;
-    // A wrong passphrase gives well-padded noise once in 256 times.
+    // One of 256 wrong passphrases yields random bytes with valid padding.
     normalised(plain.as_bytes()).map_err(|_| PemError::WrongPassphrase)
 }
 
-/// Re-encodes PKCS#8 without its optional parts (attributes, public key), which not every reader takes.
+/// Re-encodes PKCS#8 without its optional parts (attributes, public key), which some readers reject.
 fn normalised(der: &[u8]) -> Result<SecretBytes, PemError> {
     let mut info = PrivateKeyInfoRef::try_from(der).map_err(|_| PemError::Damaged)?;
     info.public_key = None;
@@ -155,7 +157,7 @@ fn wrap(oid: ObjectIdentifier, parameters: AnyRef<'_>, der: &[u8]) -> Result<Sec
     Ok(SecretBytes::new(info.to_der().map_err(|_| PemError::Damaged)?))
 }
 
-/// The curve that a SEC1 key (RFC 5915 §3) names: `SEQUENCE { version, key, [0] curve, … }`.
+/// Reads the curve of a SEC1 key (RFC 5915 §3): `SEQUENCE { version, key, [0] curve, … }`.
 fn sec1_curve(der: &[u8]) -> Result<ObjectIdentifier, PemError> {
     let parse = || -> pkcs8::der::Result<Option<ObjectIdentifier>> {
         let sequence = AnyRef::from_der(der)?;
@@ -168,14 +170,14 @@ fn sec1_curve(der: &[u8]) -> Result<ObjectIdentifier, PemError> {
     parse().ok().flatten().ok_or(PemError::Damaged)
 }
 
-/// One `-----BEGIN label-----` … `-----END label-----`.
+/// One block `-----BEGIN label-----` … `-----END label-----`.
 struct PemBlock<'a> {
     label: &'a str,
     body: &'a str,
 }
 
 impl PemBlock<'_> {
-    /// The bytes in it. The text between is wiped: it is the key as much as the bytes are.
+    /// Decodes the bytes of the block. The intermediate text is wiped, because it contains the key.
     fn decode(&self) -> Result<SecretBytes, PemError> {
         let mut text: Zeroizing<Vec<u8>> = Zeroizing::new(Vec::with_capacity(self.body.len()));
         text.extend(self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()));
@@ -188,7 +190,7 @@ impl PemBlock<'_> {
     }
 }
 
-/// The blocks of a PEM text, in their order; what stands outside of them is commentary (RFC 7468 §2).
+/// The blocks of a PEM text in order. Text outside of blocks is ignored (RFC 7468 §2).
 fn blocks(text: &[u8]) -> Result<Vec<PemBlock<'_>>, PemError> {
     let mut rest = std::str::from_utf8(text).map_err(|_| PemError::NotPem)?;
     let mut blocks = Vec::new();
@@ -299,9 +301,9 @@ mod tests {
         let unsupported = |name: &str| KeyError::Unsupported(name.to_owned());
         let cases: [(&[&str], KeyError); 6] = [
             (&["genpkey", "-algorithm", "ed25519"], unsupported("an Ed25519 key")),
-            (&["genpkey", "-algorithm", "rsa-pss"], unsupported("a key for RSA-PSS alone")),
-            (&["ecparam", "-genkey", "-noout", "-name", "secp384r1"], unsupported("a key on P-384")),
-            (&["ecparam", "-genkey", "-noout", "-name", "secp256k1"], unsupported("a key on secp256k1")),
+            (&["genpkey", "-algorithm", "rsa-pss"], unsupported("an RSA-PSS key")),
+            (&["ecparam", "-genkey", "-noout", "-name", "secp384r1"], unsupported("a P-384 key")),
+            (&["ecparam", "-genkey", "-noout", "-name", "secp256k1"], unsupported("a secp256k1 key")),
             (&["genrsa", "1024"], KeyError::RsaBits(1024)),
             (&["genrsa", "-3", "2048"], KeyError::Exponent),
         ];

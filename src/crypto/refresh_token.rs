@@ -1,8 +1,8 @@
 //! The refresh UUID of `drf_pyjwt`, and the `jti` of signed refresh tokens.
 //!
-//! Both are computed from the session id, the generation and the ring's secret. The server stores neither, so a retry of
-//! a refresh returns the same value. This module does not know whether a session is live: the store and the domain decide
-//! that.
+//! Both are computed from the session id, the generation and the ring's secret. The server stores neither, so a retry
+//! of a refresh returns the same value. This module does not know whether a session is live: the store and the domain
+//! decide that.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::derive::{DerivedKeys, Use, hmac_parts};
 use super::uuid_cipher::UuidCipher;
 use crate::domain::id::{SessionId, SessionPrefix};
 
-/// Computes and parses what names a session's generation, with keys derived from the ring's secret.
+/// Computes refresh UUIDs and `jti` values and parses refresh UUIDs, with keys derived from the ring's secret.
 pub struct RefreshTokens {
     uuid_cipher: UuidCipher,
     jti_key: hmac::Key,
@@ -25,26 +25,28 @@ impl RefreshTokens {
         Self { uuid_cipher: UuidCipher::new(keys, Use::RefreshUuid), jti_key: keys.mac_key(Use::RefreshJti) }
     }
 
-    /// The refresh UUID of a session's generation: the session id, a version 4 UUID, with the generation (big endian) in
-    /// place of its last four bytes, encrypted.
+    /// The refresh UUID of a session's generation: the session id (a version 4 UUID), with the generation (big endian)
+    /// in place of its last four bytes, encrypted.
     pub fn refresh_uuid(&self, session: SessionId, generation: u32) -> Uuid {
         let mut plain = session.0.into_bytes();
         plain[12..].copy_from_slice(&generation.to_be_bytes());
         self.uuid_cipher.encipher(Uuid::from_bytes(plain))
     }
 
-    /// The session and the generation that a refresh UUID names. `None` if its version is not 4: this server issues no other.
+    /// Decrypts a refresh UUID to its session and generation, or returns `None` for a UUID of another version than 4:
+    /// the server issues version 4 only.
     ///
-    /// The cipher does not authenticate. A version 4 UUID that this server did not issue decrypts to a value that its
-    /// sender could not choose, 90 bits of which must be those of an existing session: the caller looks the session up.
+    /// The cipher does not authenticate. A version 4 UUID that the server did not issue decrypts to a value that its
+    /// sender could not choose. 90 bits of it must equal those of an existing session, so the caller looks the session
+    /// up.
     pub fn parse_refresh_uuid(&self, refresh_uuid: Uuid) -> Option<(SessionPrefix, u32)> {
         let plain = self.uuid_cipher.decipher(refresh_uuid)?.into_bytes();
         let (prefix, generation) = plain.split_first_chunk::<12>()?;
         Some((SessionPrefix(*prefix), u32::from_be_bytes(generation.try_into().ok()?)))
     }
 
-    /// The `jti` of the signed refresh token of a session's generation: the first 122 bits of a MAC, as a version 4 UUID
-    /// (RFC 9562 §5.4). It is not secret, and it is the same each time the token is signed.
+    /// The `jti` of the signed refresh token of a session's generation: the first 122 bits of a MAC, as a version 4
+    /// UUID (RFC 9562 §5.4). It is not secret, and it is the same each time the token is signed.
     pub fn jti(&self, session: SessionId, generation: u32) -> Uuid {
         let mac = hmac_parts(&self.jti_key, &[session.0.as_bytes(), &generation.to_be_bytes()]);
         let mut bytes = [0; 16];
@@ -89,12 +91,13 @@ mod tests {
         // The version and the variant are the only fixed bits of the prefix.
         let prefix = SessionPrefix([3, 3, 3, 3, 3, 3, 0x43, 3, 0x83, 3, 3, 3]);
         assert_eq!(tokens().parse_refresh_uuid(refresh_uuid), Some((prefix, 258)));
-        assert_eq!(tokens().refresh_uuid(session(3), 258), refresh_uuid, "a retry returns the same");
+        assert_eq!(tokens().refresh_uuid(session(3), 258), refresh_uuid, "a retry returns the same UUID");
         assert_ne!(tokens().refresh_uuid(session(3), 259), refresh_uuid);
         assert_ne!(tokens().refresh_uuid(session(4), 258), refresh_uuid);
     }
 
-    /// Computed by another implementation: tokens that were issued must stay valid in every later version.
+    /// Another implementation computed the expected values. Tokens that were issued must stay valid in every later
+    /// version.
     #[test]
     fn the_values_never_change() {
         let (refresh_uuid, jti) = (tokens().refresh_uuid(session(3), 258), tokens().jti(session(3), 258));

@@ -1,5 +1,5 @@
-//! The keyed hash under which the secrets of resets are kept: a code's 60 bits are few enough to be guessed from a plain
-//! one.
+//! The keyed hash of reset secrets. The database stores only this hash. From a plain hash, an attacker could guess the
+//! 60 bits of a reset code.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use aws_lc_rs::hmac;
 use super::derive::{DerivedKeys, Use, hmac_parts};
 use crate::domain::reset_code::ResetSecret;
 
-/// Hashes reset codes and links' tokens.
+/// Hashes reset codes and the tokens of reset links.
 pub struct ResetHasher(hmac::Key);
 
 impl ResetHasher {
@@ -17,7 +17,7 @@ impl ResetHasher {
         Self(keys.mac_key(Use::ResetCode))
     }
 
-    /// HMAC-SHA256 of the secret's canonical form: the same for every way of typing it.
+    /// HMAC-SHA256 of the canonical form of the secret, so every spelling has the same hash.
     pub fn hash(&self, secret: &ResetSecret) -> [u8; 32] {
         hmac_parts(&self.0, &[secret.expose()])
     }

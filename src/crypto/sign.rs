@@ -1,4 +1,5 @@
-//! Minting: claims to a compact JWS, by a signer that is held ready. Parses no key, encodes no header.
+//! Signing: turns claims into a compact JWS with a loaded signer. It parses no key and encodes no header, because the
+//! signer has both ready.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,18 +9,18 @@ use super::key_ring::Signer;
 use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;
 
-/// About what a token takes, so that its text is allocated once.
+/// The usual upper bound of a token's length in bytes, so that its text is allocated once.
 const USUAL_LENGTH: usize = 1024;
 
-/// The token could not be made: the claims are no JSON, or the crypto library refused.
+/// A token could not be signed: the claims are not serializable as JSON, or the crypto library failed.
 #[derive(Debug, thiserror::Error)]
-#[error("signing with key {kid} failed: {cause}")]
+#[error("cannot sign with the key {kid}: {cause}")]
 pub struct SignFault {
     kid: String,
     cause: String,
 }
 
-/// A token but for its signature, and the key that is to sign it: what a thread that signs aside needs, and no more.
+/// A token without its signature, and the signer. This is all that a signing thread needs.
 pub struct UnsignedToken {
     signer: Signer,
     /// The signing input (RFC 7515 §5.1).
@@ -27,7 +28,7 @@ pub struct UnsignedToken {
 }
 
 impl UnsignedToken {
-    /// The claims as a token of the given `typ`.
+    /// Serializes the claims for a token of the given `typ`.
     pub fn new(signer: &Signer, typ: Typ, claims: &impl Serialize) -> Result<Self, SignFault> {
         let payload = serde_json::to_vec(claims).map_err(|error| fault(signer, &error))?;
         let mut text = String::with_capacity(USUAL_LENGTH);
@@ -37,7 +38,7 @@ impl UnsignedToken {
         Ok(Self { signer: signer.clone(), text })
     }
 
-    /// Signs it. RSA takes hundreds of microseconds.
+    /// Signs the token. An RSA signature takes hundreds of microseconds.
     pub fn sign(self) -> Result<SecretText, SignFault> {
         let Self { signer, text: mut token } = self;
         let mut signature = Vec::with_capacity(256);

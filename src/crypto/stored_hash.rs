@@ -1,29 +1,29 @@
-//! What the database keeps of a password, read and written: PHC strings of argon2id, or another system's hash.
+//! Reads and writes stored password hashes: PHC strings of argon2id, or hashes of other systems (read only).
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Params, Version};
 
 use super::foreign_hash::ForeignHash;
 
-/// The length of a hash of ours in bytes.
+/// The length of the output of a Countersign hash, in bytes.
 pub(super) const OUTPUT: usize = 32;
 
-/// A stored hash that can be compared with.
+/// A stored hash that a password can be checked against.
 pub(super) enum ParsedHash {
-    /// One of ours.
+    /// A hash of Countersign.
     Own(OwnArgon2),
-    /// Another system's. It costs what it costs there, until its owner has signed in once.
+    /// A hash of another system. It keeps its original cost until the user signs in for the first time.
     Foreign(ForeignHash),
 }
 
 impl ParsedHash {
-    /// None where no password opens it.
+    /// Parses a stored hash, or returns `None` for a hash that no password can match.
     pub(super) fn read(text: &str) -> Option<Self> {
         OwnArgon2::parse(text).map(Self::Own).or_else(|| ForeignHash::parse(text).ok().map(Self::Foreign))
     }
 }
 
-/// An argon2id hash of ours, taken apart.
+/// A parsed argon2id hash of Countersign.
 pub(super) struct OwnArgon2 {
     pub(super) params: Params,
     pub(super) salt: Vec<u8>,
@@ -44,14 +44,14 @@ impl OwnArgon2 {
     }
 }
 
-/// The PHC string of a hash: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
+/// Formats a hash as a PHC string: `$argon2id$v=19$m=…,t=…,p=…$salt$hash`.
 pub(super) fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Option<String> {
-    let made = Phc {
+    let hash = Phc {
         algorithm: Algorithm::Argon2id.ident(),
         version: Some(Version::V0x13.into()),
         params: ParamsString::try_from(params).ok()?,
         salt: Some(Salt::new(salt).ok()?),
         hash: Some(Output::new(output).ok()?),
     };
-    Some(made.to_string())
+    Some(hash.to_string())
 }

@@ -1,4 +1,4 @@
-//! What the tests of keys share: a folder of them, and the `openssl` program as a second opinion.
+//! Helpers of the key tests: a temporary key folder, and the `openssl` program as an independent check.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,11 @@ use crate::domain::time::Timestamp;
 use crate::random::Random;
 use crate::skip::skip;
 
-/// Runs `openssl` with `input` on its standard input. Skips the test and returns None where the program is missing.
+/// Runs `openssl` with `input` on its standard input. If the program is not installed, records a skipped test and
+/// returns `None`.
 ///
 /// # Panics
-/// If it refuses: then what we wrote is not what we think it is.
+/// If `openssl` fails, because then the input is invalid.
 #[expect(clippy::unwrap_used, reason = "tests")]
 pub(super) fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     let mut command = Command::new("openssl");
@@ -32,30 +33,30 @@ pub(super) fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
         skip("openssl is not installed");
         return None;
     };
-    // It may have refused before it read.
+    // A failed write is ignored: the program may have failed before it read its input.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(output.stdout)
 }
 
-/// 2023-11-14T22:13:20Z, when the tests' clocks stand.
+/// 2023-11-14T22:13:20Z, the initial time of the test clocks.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-/// A folder of keys in a temporary place, with a clock in the test's hand.
+/// A temporary key folder, with a clock that the test controls.
 pub(crate) struct TestKeyFolder {
-    pub(crate) place: TempDir,
+    pub(crate) dir: TempDir,
     pub(crate) clock: Clock,
 }
 
 impl TestKeyFolder {
-    /// An empty one.
+    /// Creates an empty folder.
     #[expect(clippy::unwrap_used, reason = "tests")]
     pub(crate) fn new() -> Self {
-        Self { place: tempfile::tempdir().unwrap(), clock: Clock::manual(NOW) }
+        Self { dir: tempfile::tempdir().unwrap(), clock: Clock::manual(NOW) }
     }
 
-    /// The folder's keys, under `passphrase` if it is not empty.
+    /// The key folder, with `passphrase` unless it is empty.
     pub(crate) fn keys(&self, passphrase: &str) -> KeyDir {
         let options = KeyDirOptions {
             path: self.path().to_owned(),
@@ -68,10 +69,10 @@ impl TestKeyFolder {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.place.path()
+        self.dir.path()
     }
 
-    /// Every name in the folder that is not the lock's.
+    /// The sorted names in the folder, without the lock file.
     #[expect(clippy::unwrap_used, reason = "tests")]
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.path()).unwrap();
@@ -86,7 +87,7 @@ impl TestKeyFolder {
     }
 }
 
-/// An hour ahead; tokens live five minutes.
+/// A policy that publishes keys one hour ahead. Access tokens live five minutes.
 pub(crate) fn policy() -> KeyPolicy {
     KeyPolicy {
         publish_ahead: Duration::from_hours(1),
@@ -97,7 +98,7 @@ pub(crate) fn policy() -> KeyPolicy {
     }
 }
 
-/// A token such as another issuer may send: any header, any claims, truly signed.
+/// A token of another issuer, with any header and claims and a valid signature.
 #[expect(clippy::unwrap_used, reason = "tests")]
 pub(crate) fn foreign_token(pair: &KeyPair, header: &Value, claims: &Value) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

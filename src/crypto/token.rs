@@ -1,5 +1,5 @@
-//! The one door for every token that comes in: reads a compact JWS (RFC 7515 §7.1) and refuses, before any
-//! cryptography, whatever a signature could not make good.
+//! The only parser of received tokens. It reads a compact JWS (RFC 7515 §7.1). Before any cryptography it rejects
+//! tokens that even a valid signature could not make acceptable.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,15 +8,15 @@ use serde_json::{Map, Value};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::strict_json;
 
-/// The greatest length of a token of ours, in bytes.
+/// The maximum length of a token of Countersign, in bytes.
 pub const TOKEN_MAX: usize = 8 * 1024;
-/// The greatest length of another issuer's token, in bytes.
+/// The maximum length of another issuer's token, in bytes.
 pub const FOREIGN_TOKEN_MAX: usize = 16 * 1024;
 
-/// What is taken from whom.
+/// The form rules for tokens of one kind of issuer.
 struct TokenRules {
     max: usize,
-    /// Header members that make a verifier fetch or trust what the sender chose (RFC 7515 §4.1, RFC 8725 §3.10).
+    /// Header members by which the sender chooses what the verifier fetches or trusts (RFC 7515 §4.1, RFC 8725 §3.10).
     forbidden: &'static [&'static str],
     needs_kid: bool,
 }
@@ -26,97 +26,97 @@ const OURS: TokenRules = TokenRules {
     forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"],
     needs_kid: true,
 };
-/// Others name their keys by a certificate's thumbprint too, which asks for nothing and is not looked at.
+/// Other issuers also send the thumbprint of a certificate (`x5t`). It is harmless, because the verifier ignores it.
 const FOREIGN: TokenRules =
     TokenRules { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
 
-/// Why a token is refused. For logs and for tests; a caller only ever learns that it is.
+/// Why a token is rejected. The reason is for logs and tests: a caller learns only that the token is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
-    /// Over this many bytes.
+    /// The token is longer than this number of bytes.
     #[error("longer than {0} bytes")]
     TooLong(usize),
-    /// Not three parts of canonical base64url holding two JSON objects.
+    /// The token is not three parts of canonical base64url with two JSON objects.
     #[error("not a compact JWS")]
     Malformed,
-    /// An `alg` that Countersign does not sign with, `none` and `HS256` among them.
-    #[error("an algorithm that is not used here")]
+    /// Countersign does not sign with this `alg`. `none` and `HS256` are examples.
+    #[error("unsupported algorithm (alg)")]
     Algorithm,
-    /// A header member that must not be obeyed.
-    #[error("a header member that must not be obeyed")]
+    /// The header has a forbidden member.
+    #[error("forbidden header member")]
     Header,
-    /// No `kid`, or one that is not a text.
-    #[error("no key id")]
+    /// The `kid` is missing or is not a string.
+    #[error("no key id (kid)")]
     NoKid,
-    /// A `kid` that no key of the ring has, or one of another algorithm.
-    #[error("an unknown key")]
+    /// No usable key has this `kid`: it is unknown, revoked or unpublished, or its algorithm is another.
+    #[error("unknown key (kid)")]
     UnknownKey,
-    /// Not signed by the key it names.
-    #[error("a wrong signature")]
+    /// The signature is not valid for the key with this `kid`.
+    #[error("invalid signature")]
     Signature,
-    /// A `typ` or `token_type` of another kind of token.
-    #[error("a token of another kind")]
+    /// The `typ` or `token_type` is that of another kind of token.
+    #[error("another kind of token (typ, token_type)")]
     Kind,
-    /// Past its `exp`.
-    #[error("expired")]
+    /// The time is after `exp`.
+    #[error("expired (exp)")]
     Expired,
-    /// Before its `nbf`, or issued in the future.
-    #[error("not yet valid")]
+    /// The time is before `nbf` or `iat`.
+    #[error("not yet valid (nbf, iat)")]
     Early,
-    /// Another issuer's.
-    #[error("another issuer's")]
+    /// The `iss` is another issuer.
+    #[error("another issuer (iss)")]
     Issuer,
-    /// For another audience.
-    #[error("for another audience")]
+    /// The `aud` contains no accepted audience.
+    #[error("another audience (aud)")]
     Audience,
-    /// A claim is missing or of a wrong type.
-    #[error("a claim is missing or of a wrong type")]
+    /// A claim is missing or has a wrong type.
+    #[error("a claim is missing or has a wrong type")]
     Claims,
 }
 
-/// A token that is well formed and names an algorithm and a key; nothing of it is proven yet.
+/// A well-formed token with an algorithm and a key id. Its signature and claims are not verified yet.
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
-    /// The algorithm it claims.
+    /// The `alg` of the header.
     pub alg: Algorithm,
-    /// The key it claims; empty where another issuer's names none.
+    /// The `kid` of the header. It is empty if another issuer's token has none.
     pub kid: String,
-    /// The `typ`, in lower case and without `application/` (RFC 7515 §4.1.9); empty where there is none.
+    /// The `typ` of the header, in lower case and without `application/` (RFC 7515 §4.1.9). It is empty if absent.
     pub typ: String,
-    /// What is signed.
+    /// The bytes that the signature covers.
     pub signing_input: &'a [u8],
     /// The signature.
     pub signature: Vec<u8>,
-    /// The claims it makes.
+    /// The unverified claims.
     pub claims: Map<String, Value>,
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Reads a token of ours. The cheapest refusals come first.
+    /// Reads a token of Countersign. The cheapest checks come first.
     pub fn parse(token: &'a str) -> Result<Self, TokenFault> {
         Self::read(token, &OURS)
     }
 
-    /// Reads another issuer's token, as strictly, but for its length and the name of its key.
+    /// Reads another issuer's token with the same strictness. It may be longer, omit the `kid` and have an `x5t`.
     pub fn parse_foreign(token: &'a str) -> Result<Self, TokenFault> {
         Self::read(token, &FOREIGN)
     }
 
-    fn read(token: &'a str, form: &TokenRules) -> Result<Self, TokenFault> {
-        if token.len() > form.max {
-            return Err(TokenFault::TooLong(form.max));
+    fn read(token: &'a str, rules: &TokenRules) -> Result<Self, TokenFault> {
+        if token.len() > rules.max {
+            return Err(TokenFault::TooLong(rules.max));
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenFault::Malformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(TokenFault::Malformed)?;
         let header = strict_json::parse_object(&decode(header)?).map_err(|_| TokenFault::Malformed)?;
-        if header.keys().any(|name| form.forbidden.contains(&name.as_str())) {
+        if header.keys().any(|name| rules.forbidden.contains(&name.as_str())) {
             return Err(TokenFault::Header);
         }
         let text = |name: &str| header.get(name).and_then(Value::as_str);
         let alg = text("alg").and_then(|name| name.parse().ok()).ok_or(TokenFault::Algorithm)?;
         let kid = match header.get("kid") {
             Some(Value::String(kid)) => kid.clone(),
-            None if !form.needs_kid => String::new(),
+            None if !rules.needs_kid => String::new(),
             _ => return Err(TokenFault::NoKid),
         };
         let typ = match header.get("typ") {
@@ -130,7 +130,7 @@ impl<'a> UnverifiedToken<'a> {
     }
 }
 
-/// Decodes base64url without padding; the engine refuses stray bits at the end, so one text has one spelling.
+/// Decodes base64url without padding. The decoder rejects unused bits at the end, so each value has one encoding.
 fn decode(part: &str) -> Result<Vec<u8>, TokenFault> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenFault::Malformed)
 }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_well_formed_token_is_parsed() {
         let text = token(r#"{"alg":"ES256","typ":"application/AT+JWT","kid":"k"}"#, r#"{"exp":1}"#);
-        let read = UnverifiedToken::parse(&text).expect("it is well formed");
+        let read = UnverifiedToken::parse(&text).expect("the token is well formed");
         assert_eq!((read.alg, read.kid.as_str(), read.typ.as_str()), (Algorithm::Es256, "k", "at+jwt"));
         assert_eq!(read.signature, [7; 64]);
         assert_eq!(read.claims["exp"], 1);
@@ -190,15 +190,15 @@ mod tests {
 
     #[test]
     fn non_canonical_base64url_is_rejected() {
-        let good = token(r#"{"alg":"ES256","kid":"k"}"#, "{}");
-        assert_eq!(fault(&good), None);
-        let padded = format!("{good}==");
-        let mut stray = good.clone();
-        stray.pop();
-        stray.push('d'); // 64 bytes leave four bits in the last character: "c" has none of them set, "d" has
-        let more = format!("{good}.x");
-        let spaced = good.replacen('.', " .", 1);
-        for bad in [padded, stray, more, spaced, "a.b".into(), "..".into(), String::new()] {
+        let valid = token(r#"{"alg":"ES256","kid":"k"}"#, "{}");
+        assert_eq!(fault(&valid), None);
+        let padded = format!("{valid}==");
+        let mut unused_bits = valid.clone();
+        unused_bits.pop();
+        unused_bits.push('d'); // 64 bytes leave four unused bits in the last character: all are 0 in "c", not in "d".
+        let extra_part = format!("{valid}.x");
+        let spaced = valid.replacen('.', " .", 1);
+        for bad in [padded, unused_bits, extra_part, spaced, "a.b".into(), "..".into(), String::new()] {
             assert_eq!(fault(&bad), Some(TokenFault::Malformed), "{bad}");
         }
         assert_eq!(fault(&"a".repeat(TOKEN_MAX + 1)), Some(TokenFault::TooLong(TOKEN_MAX)));

@@ -1,8 +1,9 @@
-//! A cipher whose plain and enciphered texts are both version 4 UUIDs (RFC 9562 §5.4): FF1 (NIST SP 800-38G §5.1) with
-//! AES-256, on the 122 bits that such a UUID has free.
+//! A cipher whose plaintext and ciphertext are both version 4 UUIDs (RFC 9562 §5.4): FF1 (NIST SP 800-38G §5.1) with
+//! AES-256, on the 122 free bits of such a UUID.
 //!
-//! With it a UUID names something though nothing is stored for it, and to nobody but who has the key. It carries no proof:
-//! a UUID that was not made here deciphers to one that nobody chose.
+//! An enciphered UUID carries a value that only a holder of the key can read, and the server stores nothing for it. The
+//! cipher does not authenticate: a UUID that the server did not issue deciphers to a value that its sender could not
+//! choose.
 
 use std::fmt;
 
@@ -12,23 +13,23 @@ use uuid::{Uuid, Variant};
 use super::derive::{DerivedKeys, Use};
 
 const ROUNDS: u8 = 10;
-/// Each half of the free bits has 61.
+/// The mask of one half of the free bits: 61 bits.
 const HALF: u64 = (1 << 61) - 1;
-/// FF1's block `P`: version 1, method 2, addition 1; the radix 2, in three bytes; ten rounds; the length of a half; those
-/// of the text and of the tweak, of which there is none, in four bytes each.
+/// FF1's block `P`. One byte each: version 1, method 2, addition 1. Three bytes: the radix 2. One byte each: ten
+/// rounds, the length of a half. Four bytes each: the length of the text, the length of the tweak (0).
 const FIRST: AesBlock = [1, 2, 1, 0, 0, 2, ROUNDS, 61, 0, 0, 0, 122, 0, 0, 0, 0];
 
 type AesBlock = [u8; 16];
 
-/// The cipher under one key.
+/// The cipher with one key.
 pub(super) struct UuidCipher {
     aes: EncryptingKey,
-    /// [`FIRST`], enciphered: every round's MAC begins with it.
+    /// [`FIRST`], enciphered once, because the MAC of every round begins with it.
     first: AesBlock,
 }
 
 impl UuidCipher {
-    /// The cipher for one use.
+    /// Creates the cipher with the derived key of one use.
     pub(super) fn new(keys: &DerivedKeys, purpose: Use) -> Self {
         let key = UnboundCipherKey::new(&AES_256, &*keys.key(purpose)).expect("an AES-256 key has 32 bytes");
         let aes = EncryptingKey::ecb(key).expect("AES enciphers single blocks");
@@ -44,7 +45,7 @@ impl UuidCipher {
         whole(a, b)
     }
 
-    /// What enciphers to that UUID; None where it is of another version, and so was not made here.
+    /// Deciphers a UUID, or returns `None` for another version than 4, which [`UuidCipher::encipher`] never returns.
     pub(super) fn decipher(&self, uuid: Uuid) -> Option<Uuid> {
         if uuid.get_version_num() != 4 || uuid.get_variant() != Variant::RFC4122 {
             return None;
@@ -56,13 +57,13 @@ impl UuidCipher {
         Some(whole(a, b))
     }
 
-    /// FF1's `y`, as far as a sum modulo 2⁶¹ needs it: the MAC (CBC, of [`FIRST`] and of this round's block), of which the
-    /// first twelve bytes are the number.
+    /// The low 64 bits of FF1's `y`, which are enough for a sum modulo 2⁶¹. `y` is the number in the first twelve bytes
+    /// of the CBC-MAC over [`FIRST`] and the block of this round.
     fn mac(&self, round: u8, half: u64) -> u64 {
         let mut block = self.first;
         block[7] ^= round;
-        for (byte, of_half) in block[8..].iter_mut().zip(half.to_be_bytes()) {
-            *byte ^= of_half;
+        for (byte, half_byte) in block[8..].iter_mut().zip(half.to_be_bytes()) {
+            *byte ^= half_byte;
         }
         let [_, _, _, _, number @ .., _, _, _, _] = enciphered(&self.aes, block);
         u64::from_be_bytes(number)
@@ -76,17 +77,17 @@ impl fmt::Debug for UuidCipher {
 }
 
 fn enciphered(aes: &EncryptingKey, mut block: AesBlock) -> AesBlock {
-    aes.encrypt(&mut block).expect("it is one block");
+    aes.encrypt(&mut block).expect("the input is one block");
     block
 }
 
-/// The free bits, in two halves: those around the version are 48 and 12, those behind the variant 62.
+/// The free bits of a UUID, in two halves. 48 bits are before the version, 12 after it, and 62 after the variant.
 fn halves(uuid: Uuid) -> (u64, u64) {
     let (high, low) = uuid.as_u64_pair();
     ((high >> 16) << 13 | (high & 0xfff) << 1 | (low >> 61) & 1, low & HALF)
 }
 
-/// The version 4 UUID with those free bits.
+/// The version 4 UUID with the given free bits.
 fn whole(a: u64, b: u64) -> Uuid {
     Uuid::from_u64_pair((a >> 13) << 16 | 4 << 12 | (a >> 1) & 0xfff, 1 << 63 | (a & 1) << 61 | b)
 }
@@ -103,7 +104,7 @@ mod tests {
         EncryptingKey::ecb(UnboundCipherKey::new(algorithm, key).expect("a key")).expect("a cipher")
     }
 
-    /// FF1 as the standard writes it down, for any even length, without a tweak: slowly, and digit by digit.
+    /// FF1 step by step as in the standard, without a tweak, for any even length. It is slow.
     fn ff1(aes: &EncryptingKey, radix: u128, text: &[u128]) -> Vec<u128> {
         let number = |digits: &[u128]| digits.iter().fold(0, |number, digit| number * radix + digit);
         let n = text.len();
@@ -124,9 +125,9 @@ mod tests {
                 .map(|(a, b)| a ^ b)
                 .collect();
             let mac = enciphered(aes, chained.as_slice().try_into().expect("a block"));
-            let taken = 4 * bytes.div_ceil(4) + 4;
+            let length = 4 * bytes.div_ceil(4) + 4;
             let mut wide = [0; 16];
-            wide[16 - taken..].copy_from_slice(&mac[..taken]);
+            wide[16 - length..].copy_from_slice(&mac[..length]);
             let modulus = radix.pow(u32::try_from(u).expect("few"));
             let mut sum = (number(&a) + u128::from_be_bytes(wide) % modulus) % modulus;
             let mut digits = vec![0; u];
@@ -138,13 +139,13 @@ mod tests {
         [a, b].concat()
     }
 
-    /// The free bits of a UUID, the first one first.
+    /// The free bits of a UUID, most significant bit first.
     fn bits(uuid: Uuid) -> Vec<u128> {
         let free = (0..128).filter(|at| !(48..52).contains(at) && !(64..66).contains(at));
         free.map(|at| uuid.as_u128() >> (127 - at) & 1).collect()
     }
 
-    /// Samples 1 and 7 of NIST's examples for FF1.
+    /// Samples 1 and 7 of the FF1 examples that NIST published.
     #[test]
     fn ff1_matches_the_nist_samples() {
         let key = 0x2b7e_1516_28ae_d2a6_abf7_1588_09cf_4f3c_u128.to_be_bytes();
@@ -160,19 +161,19 @@ mod tests {
             let keys = DerivedKeys::new(&secret);
             let cipher = UuidCipher::new(&keys, Use::RefreshUuid);
             let plain = uuid::Builder::from_random_bytes(random).into_uuid();
-            let made = cipher.encipher(plain);
-            prop_assert_eq!((made.get_version_num(), made.get_variant()), (4, Variant::RFC4122));
-            prop_assert_eq!(bits(made), ff1(&aes(&*keys.key(Use::RefreshUuid)), 2, &bits(plain)));
-            prop_assert_eq!(cipher.decipher(made), Some(plain));
-            prop_assert_eq!(cipher.decipher(plain).map(|before| cipher.encipher(before)), Some(plain));
+            let enciphered = cipher.encipher(plain);
+            prop_assert_eq!((enciphered.get_version_num(), enciphered.get_variant()), (4, Variant::RFC4122));
+            prop_assert_eq!(bits(enciphered), ff1(&aes(&*keys.key(Use::RefreshUuid)), 2, &bits(plain)));
+            prop_assert_eq!(cipher.decipher(enciphered), Some(plain));
+            prop_assert_eq!(cipher.decipher(plain).map(|deciphered| cipher.encipher(deciphered)), Some(plain));
         }
 
         #[test]
         fn a_uuid_of_another_version_is_rejected(bytes in any::<[u8; 16]>()) {
             let cipher = UuidCipher::new(&DerivedKeys::new(&[7; 32]), Use::RefreshUuid);
             let uuid = Uuid::from_bytes(bytes);
-            let ours = uuid.get_version_num() == 4 && uuid.get_variant() == Variant::RFC4122;
-            prop_assert_eq!(cipher.decipher(uuid).is_some(), ours);
+            let is_version_4 = uuid.get_version_num() == 4 && uuid.get_variant() == Variant::RFC4122;
+            prop_assert_eq!(cipher.decipher(uuid).is_some(), is_version_4);
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Verifying: a well-formed token, the key it names, its signature, then its claims. The algorithm is the key's own;
-//! a token only gets to agree with it.
+//! Verification of a token: its form, its key, its signature, then its claims.
+//!
+//! The key determines the algorithm. A token with a different `alg` is rejected.
 
 use std::time::Duration;
 
@@ -9,58 +10,58 @@ use super::key_ring::{KeyRing, Verifier};
 use super::token::{TokenFault, UnverifiedToken};
 use crate::domain::time::Timestamp;
 
-/// Which kind of token is wanted: its `token_type` claim and the `typ` headers it may have.
+/// The expected kind of token: its `token_type` claim and the permitted `typ` headers.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenKind {
     /// The `token_type` claim.
     pub token_type: &'static str,
-    /// The `typ` headers, in lower case; an empty one lets it be missing.
+    /// The permitted `typ` headers, in lower case. An empty string permits a token without `typ`.
     pub typs: &'static [&'static str],
-    /// Whether its key must still be published. What resource servers no longer take, we don't take either; a refresh
-    /// token is for ourselves and may outlive its key's publication.
+    /// Whether the key must be published. Countersign rejects an access token when resource servers reject it. A
+    /// refresh token is for Countersign alone and may outlive the publication of its key.
     pub by_published_key: bool,
 }
 
 /// Access tokens, with or without RFC 9068's `typ`.
 pub const ACCESS: TokenKind = TokenKind { token_type: "access", typs: &["jwt", "at+jwt", ""], by_published_key: true };
-/// Refresh tokens that are signed JWTs.
+/// Refresh tokens in the form of signed JWTs.
 pub const REFRESH: TokenKind = TokenKind { token_type: "refresh", typs: &["refresh+jwt"], by_published_key: false };
-/// Access tokens that renew themselves until their `refresh_exp`.
+/// Sliding tokens: access tokens that can be exchanged for new ones until their `refresh_exp`.
 pub const SLIDING: TokenKind = TokenKind { token_type: "sliding", ..ACCESS };
 
-/// What a token must say to be taken.
+/// The conditions that a token must meet.
 #[derive(Clone, Debug)]
 pub struct ExpectedClaims<'a> {
-    /// The one `iss`.
+    /// The only accepted `iss`.
     pub issuer: &'a str,
-    /// The `aud`s of which one must be among the token's.
+    /// The accepted audiences. The token's `aud` must contain at least one.
     pub audiences: &'a [&'a str],
-    /// Its kind.
+    /// The expected kind of token.
     pub kind: TokenKind,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// By how much clocks may differ.
+    /// The accepted difference between clocks.
     pub leeway: Duration,
 }
 
-/// A token that was signed by a key of the ring and says what was expected.
+/// A token with a valid signature of a key in the ring and with the expected claims.
 #[derive(Clone, Debug)]
 pub struct VerifiedToken {
     claims: Map<String, Value>,
 }
 
 impl VerifiedToken {
-    /// A claim that is a text.
+    /// A claim with a string value.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
     }
 
-    /// A claim that is a whole number.
+    /// A claim with an integer value.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.claims.get(name)?.as_i64()
     }
 
-    /// When it expires, as the verification has read it.
+    /// The expiry (`exp`), as the verification read it.
     pub fn expires_at(&self) -> Option<Timestamp> {
         date(&self.claims, "exp").ok().flatten()
     }
@@ -71,7 +72,7 @@ impl VerifiedToken {
     }
 }
 
-/// Verifies a token from its text on.
+/// Parses a token and verifies its signature and claims.
 pub fn verify(token: &str, ring: &KeyRing, expected: &ExpectedClaims<'_>) -> Result<VerifiedToken, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
     if !expected.kind.typs.contains(&token.typ.as_str()) {
@@ -90,20 +91,20 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedClaims<'_>) -> R
     if date(claims, "exp")?.ok_or(TokenFault::Claims)? + expected.leeway <= expected.now {
         return Err(TokenFault::Expired);
     }
-    for begin in ["nbf", "iat"] {
-        if date(claims, begin)?.is_some_and(|at| at > expected.now + expected.leeway) {
+    for name in ["nbf", "iat"] {
+        if date(claims, name)?.is_some_and(|at| at > expected.now + expected.leeway) {
             return Err(TokenFault::Early);
         }
     }
     if text("iss").ok_or(TokenFault::Claims)? != expected.issuer {
         return Err(TokenFault::Issuer);
     }
-    let meant = |aud: &Value| aud.as_str().is_some_and(|aud| expected.audiences.contains(&aud));
-    let for_us = match claims.get("aud").ok_or(TokenFault::Claims)? {
-        Value::Array(several) => several.iter().any(meant),
-        one => meant(one),
+    let is_accepted = |aud: &Value| aud.as_str().is_some_and(|aud| expected.audiences.contains(&aud));
+    let has_accepted = match claims.get("aud").ok_or(TokenFault::Claims)? {
+        Value::Array(audiences) => audiences.iter().any(is_accepted),
+        audience => is_accepted(audience),
     };
-    if !for_us {
+    if !has_accepted {
         return Err(TokenFault::Audience);
     }
     if text("token_type").ok_or(TokenFault::Claims)? != expected.kind.token_type {
@@ -112,16 +113,19 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedClaims<'_>) -> R
     Ok(())
 }
 
-/// The last second of the year 9999, after which no date can be written down (RFC 3339 §1).
-const LAST: u64 = 253_402_300_799;
+/// The last second of the year 9999: RFC 3339 §1 cannot express later dates.
+const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A `NumericDate` (RFC 7519 §2): a number of seconds up to the year 9999, of which a fraction is dropped; anything else
-/// is refused.
+/// Reads a `NumericDate` claim (RFC 7519 §2): a number of seconds up to the year 9999. A fraction is dropped. Returns
+/// `None` if the claim is absent.
+///
+/// # Errors
+/// [`TokenFault::Claims`] for any other value.
 pub fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    #[expect(clippy::cast_possible_truncation, reason = "saturates, which compares rightly")]
+    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and a saturated value compares correctly")]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)).ok_or(TokenFault::Claims)?;
-    if seconds.unsigned_abs() > LAST {
+    if seconds.unsigned_abs() > LAST_SECOND {
         return Err(TokenFault::Claims);
     }
     Ok(Some(Timestamp::from_unix(seconds)))
@@ -143,18 +147,18 @@ mod tests {
         }
     }
 
-    fn good() -> Map<String, Value> {
+    fn valid_claims() -> Map<String, Value> {
         let claims = json!({"iss": "https://a.example", "aud": "x", "exp": 1100, "nbf": 900, "iat": 900, "token_type": "access"});
         claims.as_object().cloned().unwrap_or_default()
     }
 
     #[test]
     fn valid_claims_are_accepted_within_the_leeway() {
-        assert_eq!(check_claims(&good(), &expected()), Ok(()));
+        assert_eq!(check_claims(&valid_claims(), &expected()), Ok(()));
         for (name, value) in
             [("exp", json!(996)), ("nbf", json!(1005)), ("aud", json!(["z", "y"])), ("exp", json!(1100.5))]
         {
-            let mut claims = good();
+            let mut claims = valid_claims();
             claims.insert(name.to_owned(), value);
             assert_eq!(check_claims(&claims, &expected()), Ok(()), "{name}");
         }
@@ -162,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_verified_token_returns_the_verified_expiry() {
-        let mut claims = good();
+        let mut claims = valid_claims();
         claims.insert("exp".to_owned(), json!(1100.5));
         assert_eq!(VerifiedToken { claims }.expires_at(), Some(Timestamp::from_unix(1100)));
     }
@@ -186,12 +190,12 @@ mod tests {
             ("token_type", Value::Null, TokenFault::Claims),
         ];
         for (name, value, fault) in rows {
-            let mut claims = good();
+            let mut claims = valid_claims();
             claims.insert(name.to_owned(), value.clone());
             assert_eq!(check_claims(&claims, &expected()), Err(fault), "{name}: {value}");
         }
         for name in ["exp", "iss", "aud", "token_type"] {
-            let mut claims = good();
+            let mut claims = valid_claims();
             claims.remove(name);
             assert_eq!(check_claims(&claims, &expected()), Err(TokenFault::Claims), "without {name}");
         }

@@ -1,4 +1,4 @@
-//! A superuser's stay in the admin zone: short, ended by idleness, and with fresh proof for what is dangerous.
+//! Sessions in the admin zone: short, ended by inactivity, with a recent password for dangerous actions (step-up).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,26 +12,26 @@ use super::id::UserId;
 use super::secret::SecretText;
 use super::time::Timestamp;
 
-/// How long nobody may be seen in a session before it ends.
+/// How long a session may be idle before it ends.
 pub const IDLE: Duration = Duration::from_mins(30);
-/// The longest a session may live.
+/// The maximum lifetime of a session.
 pub const LONGEST: Duration = Duration::from_hours(12);
-/// How long a password counts as just given.
+/// How long a session counts as stepped up after the superuser entered the password.
 pub const PROVEN: Duration = Duration::from_mins(5);
-/// How much later somebody must be seen again for it to be written down: a look at ten pages is one write.
+/// How long after the last recorded activity the next one is recorded, so that opening ten pages is one write.
 const SEEN_AGAIN: Duration = Duration::from_mins(1);
 
-/// What the cookie of an admin session carries: 256 random bits. `Debug` does not show it; only its hash is kept.
+/// The value of an admin session's cookie: 256 random bits. `Debug` does not print it. Only its hash is stored.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct AdminToken([u8; 32]);
 
 impl AdminToken {
-    /// Takes 32 random bytes.
+    /// Builds a token from 32 random bytes.
     pub fn from_random(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// Reads what [`AdminToken::text`] wrote.
+    /// Parses the text that [`AdminToken::text`] returns.
     pub fn parse(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
@@ -53,51 +53,51 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-/// The hash of a token, by which its session is found.
+/// The hash of an [`AdminToken`]. The store finds the session by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AdminHash(pub [u8; 32]);
 
 /// A session in the admin zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminSession {
-    /// Whose.
+    /// The superuser.
     pub user: UserId,
-    /// When the password was given for it.
+    /// When the superuser signed in.
     pub opened_at: Timestamp,
-    /// When somebody was last seen in it, to the minute.
+    /// When the session was last used, with a precision of 1 min.
     pub seen_at: Timestamp,
-    /// When the password was last given.
+    /// When the superuser last entered the password.
     pub stepped_up_at: Timestamp,
-    /// The end unless somebody is seen before.
+    /// When the session ends if it is not used before.
     pub expires_at: Timestamp,
-    /// From where it was opened.
+    /// The address the superuser signed in from.
     pub address: Option<IpAddr>,
 }
 
 impl AdminSession {
-    /// A session of somebody whose password was right just now.
+    /// A new session of a superuser who has just entered the correct password.
     pub fn opened(user: UserId, now: Timestamp, address: Option<IpAddr>) -> Self {
         Self { user, opened_at: now, seen_at: now, stepped_up_at: now, expires_at: now + IDLE, address }
     }
 
-    /// Whether it still opens anything.
+    /// Whether the session is still valid.
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
 
-    /// Whether the password was given just now, as far as anything dangerous is concerned.
+    /// Whether the password was entered recently enough for dangerous actions.
     pub fn is_stepped_up(&self, now: Timestamp) -> bool {
         now < self.stepped_up_at + PROVEN
     }
 
-    /// The session after somebody was seen in it; None where that was written down a moment ago.
+    /// The session after it was used at `now`. `None` if activity was already recorded within the last minute.
     #[must_use]
     pub fn touched(&self, now: Timestamp) -> Option<Self> {
         let later = now >= self.seen_at + SEEN_AGAIN;
         later.then(|| Self { seen_at: now, expires_at: (now + IDLE).min(self.opened_at + LONGEST), ..self.clone() })
     }
 
-    /// The session after the password was given once more.
+    /// The session after the superuser entered the password again.
     #[must_use]
     pub fn stepped_up(&self, now: Timestamp) -> Self {
         Self { stepped_up_at: now, ..self.clone() }
@@ -136,7 +136,7 @@ mod tests {
         assert!(session.is_stepped_up(at(299)) && !session.is_stepped_up(at(300)));
         let proven = session.stepped_up(at(1000));
         assert!(proven.is_stepped_up(at(1299)) && !proven.is_stepped_up(at(1300)));
-        assert_eq!(proven.expires_at, session.expires_at, "proof alone keeps nobody in");
+        assert_eq!(proven.expires_at, session.expires_at, "a step-up does not extend the session");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The closed set of signature algorithms (RFC 7518 §3.1). Their cryptographic facts are one table in `crypto`.
+//! The closed set of signature algorithms (RFC 7518 §3.1). One table in `crypto` has their cryptographic properties.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A JWS algorithm that Countersign signs with. The serialised form is the `alg` name.
+/// A JWS algorithm that Countersign signs with. It is serialised as its `alg` name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     /// ECDSA over P-256 with SHA-256.
@@ -17,7 +17,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every algorithm, the default signer's first.
+    /// Every algorithm; the default one is first.
     pub const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
 
     /// The JWS `alg` name.
@@ -35,9 +35,9 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// The name is none of those Countersign signs with (names are exact: case matters).
+/// The name is not an algorithm that Countersign signs with. Names are case-sensitive.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown algorithm `{0}`: use ES256 or RS256")]
+#[error("unknown algorithm `{0}`; use ES256 or RS256")]
 pub struct UnknownAlgorithm(pub String);
 
 impl FromStr for Algorithm {

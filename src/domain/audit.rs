@@ -1,4 +1,5 @@
-//! What the audit log says: who did what, when and from where. Never a secret, never a password's length.
+//! Entries of the audit log: who did what, when and from which address. They never contain a secret or the length of a
+//! password.
 
 use std::net::IpAddr;
 
@@ -10,29 +11,29 @@ use super::time::Timestamp;
 use super::user::Username;
 
 closed_set! {
-    /// Something worth remembering.
+    /// An action that the audit log records.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
     #[serde(rename_all = "snake_case")]
     pub enum Action {
-        /// An account was made.
+        /// An account was created.
         Registered = "registered",
         /// A session was opened.
         SignedIn = "signed_in",
-        /// A session was ended by its owner.
+        /// A user ended a session.
         SignedOut = "signed_out",
         /// A spent refresh token was presented and its session ended.
         RefreshReused = "refresh_reused",
-        /// The password was changed by its owner.
+        /// The user changed the password.
         PasswordChanged = "password_changed",
         /// The e-mail address was changed.
         EmailChanged = "email_changed",
         /// The user name was changed.
         UsernameChanged = "username_changed",
-        /// A reset mail was asked for, or sent by an operator.
+        /// A user requested a reset e-mail, or an operator sent one.
         ResetRequested = "reset_requested",
         /// The password was reset.
         PasswordReset = "password_reset",
-        /// An account at a provider was linked, by its owner or at a first sign-in.
+        /// An account at a provider was linked, by the user or at a first sign-in.
         SocialLinked = "social_linked",
         /// An account at a provider was unlinked.
         SocialUnlinked = "social_unlinked",
@@ -48,52 +49,52 @@ closed_set! {
         ClaimsSet = "claims_set",
         /// An operator deleted the user.
         Deleted = "deleted",
-        /// An operator imported users, many in one line.
+        /// An operator imported users. One entry covers many users.
         Imported = "imported",
         /// An operator changed a runtime setting.
         SettingChanged = "setting_changed",
-        /// An operator made a token by hand.
+        /// An operator minted a token.
         TokenMinted = "token_minted",
         /// An operator changed a first or last name.
         NamesChanged = "names_changed",
-        /// An operator gave or took the rights of staff or of a superuser.
+        /// An operator granted or removed staff or superuser rights.
         RightsChanged = "rights_changed",
-        /// An operator ended sessions, one or all of a user's.
+        /// An operator ended one session or all sessions of a user.
         SessionsEnded = "sessions_ended",
-        /// An operator made a new signing key.
+        /// An operator created a new signing key.
         KeyRotated = "key_rotated",
         /// An operator revoked a signing key.
         KeyRevoked = "key_revoked",
-        /// An operator had a waiting mail tried at once.
+        /// An operator requested an immediate retry of a waiting e-mail.
         MailRetried = "mail_retried",
     }
 }
 
 impl Action {
-    /// The action of that stored name.
+    /// The action with this stored name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.name() == name)
     }
 }
 
-/// Who changes what is not theirs alone: users, sessions, settings, keys.
+/// An operator: the actor of changes to users, sessions, settings and keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operator {
-    /// Whoever may run the program on its machine.
+    /// The operator who runs the program on the server's machine.
     CommandLine,
     /// A superuser in the admin zone.
     Superuser {
-        /// By id.
+        /// The superuser's id.
         id: UserId,
-        /// By name.
+        /// The superuser's name.
         username: Username,
-        /// From where.
+        /// The address the superuser calls from.
         address: IpAddr,
     },
 }
 
 impl Operator {
-    /// A line about what the operator did to a user's account, or to nobody's.
+    /// An audit entry for an action of this operator. `user` is the affected account, if there is one.
     pub fn entry(&self, at: Timestamp, action: Action, user: Option<UserId>, detail: String) -> AuditEntry {
         let (actor, address) = match self {
             Self::CommandLine => (None, None),
@@ -102,7 +103,7 @@ impl Operator {
         AuditEntry { at, action, user, actor, address, detail }
     }
 
-    /// As whom a change is remembered beside what was changed.
+    /// The name that is stored with a changed setting.
     pub fn name(&self) -> &str {
         match self {
             Self::CommandLine => "the command line",
@@ -111,41 +112,41 @@ impl Operator {
     }
 }
 
-/// A line to be written to the log, in the transaction of what it tells.
+/// An entry to be written to the audit log, in the same transaction as the action it records.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {
-    /// When.
+    /// When the action happened.
     pub at: Timestamp,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Whose account; None where nobody's was found.
+    /// The affected account. `None` if no account is affected or none was found.
     pub user: Option<UserId>,
-    /// The superuser who did it; None for the account's owner and for the command line.
+    /// The superuser who acted. `None` if the user or the command line acted.
     pub actor: Option<UserId>,
-    /// From where; None for the command line.
+    /// The address of the actor. `None` for the command line.
     pub address: Option<IpAddr>,
-    /// Anything else a reader would ask, in a few words.
+    /// Further details, in a few words.
     pub detail: String,
 }
 
-/// A line as it is read back.
+/// An audit entry as the store returns it.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditLine {
-    /// When.
+    /// When the action happened.
     pub at: Timestamp,
-    /// The action's stored name.
+    /// The stored name of the action.
     pub action: String,
-    /// Whose account, by id.
+    /// The id of the affected account.
     pub user_id: Option<UserId>,
-    /// Whose account, by the name it had then.
+    /// The name that the affected account had at that time.
     pub username: Option<String>,
-    /// The superuser who did it, by id; None for the account's owner and for the command line.
+    /// The id of the superuser who acted. `None` if the user or the command line acted.
     pub actor_id: Option<UserId>,
-    /// The superuser who did it, by the name they had then.
+    /// The name that the superuser had at that time.
     pub actor: Option<String>,
-    /// From where.
+    /// The address of the actor.
     pub address: Option<IpAddr>,
-    /// Anything else.
+    /// Further details.
     pub detail: String,
 }
 

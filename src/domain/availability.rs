@@ -1,19 +1,20 @@
-//! When the process ran: what availability is computed from.
+//! The periods in which the process ran, and the availability computed from them.
 
 use std::time::Duration;
 
 use super::time::Timestamp;
 
-/// One run of the process, from its start to the last sign of life.
+/// One run of the process, from its start to its last heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessRun {
-    /// When it started.
+    /// When the process started.
     pub started_at: Timestamp,
-    /// When it was last seen alive.
+    /// The time of the last heartbeat.
     pub seen_at: Timestamp,
 }
 
-/// The windows availability is told for, by their names on the wire; None is all time.
+/// The windows for which availability is reported, with their names on the wire. `None` is the time since the first
+/// start.
 pub const WINDOWS: [(&str, Option<Duration>); 4] = [
     ("1d", Some(Duration::from_hours(24))),
     ("7d", Some(Duration::from_hours(7 * 24))),
@@ -21,7 +22,8 @@ pub const WINDOWS: [(&str, Option<Duration>); 4] = [
     ("all", None),
 ];
 
-/// The past, as spans that neither touch nor overlap, in order. Two processes that ran at once count once.
+/// The periods in which the process ran, as ordered spans that neither touch nor overlap. Time in which two processes
+/// ran is counted once.
 #[derive(Clone, Debug, Default)]
 pub struct RunHistory {
     spans: Vec<ProcessRun>,
@@ -29,13 +31,13 @@ pub struct RunHistory {
 }
 
 impl RunHistory {
-    /// These runs alone.
+    /// A history of these runs.
     #[cfg(test)]
     fn new(runs: Vec<ProcessRun>) -> Self {
         Self::default().with(runs)
     }
 
-    /// The same, and further runs.
+    /// This history with further runs.
     #[must_use]
     pub fn with(&self, further: Vec<ProcessRun>) -> Self {
         let starts = self.starts + further.len();
@@ -57,8 +59,8 @@ impl RunHistory {
         self.starts
     }
 
-    /// The share (0 to 1) of the window before `now` in which the process ran, the window cut to the time since the
-    /// first start; 1 at the very first moment. The current run counts up to `now`.
+    /// The share (0 to 1) of the window before `now` in which the process ran. The window is cut to the time since the
+    /// first start. The result is 1 if that time is zero. The current run counts up to `now`.
     pub fn availability(&self, window: Option<Duration>, current_start: Timestamp, now: Timestamp) -> f64 {
         let first = self.spans.first().map_or(current_start, |span| span.started_at.min(current_start));
         let from = window.map_or(first, |window| first.max(now - window));
@@ -66,7 +68,7 @@ impl RunHistory {
         if whole.is_zero() {
             return 1.0;
         }
-        // The current run's own row ends at its last heartbeat; what is after its start counts as running anyway.
+        // The stored row of the current run ends at its last heartbeat, but the process has run since its start.
         let before = self.spans.iter().map(|span| span.seen_at.min(current_start).since(span.started_at.max(from)));
         let ran: Duration = before.sum::<Duration>() + now.since(current_start.max(from));
         (ran.as_secs_f64() / whole.as_secs_f64()).clamp(0.0, 1.0)

@@ -1,11 +1,11 @@
-//! The claims a user's tokens carry besides those of the issuer.
+//! A user's own claims, which are added to the issuer's claims in the user's tokens.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::strict_json;
 
-/// What no user's claims may name: the issuer's word on who and when.
+/// Claim names that only the issuer sets. A user's own claims must not contain them.
 pub const RESERVED: [&str; 16] = [
     "iss",
     "sub",
@@ -25,31 +25,31 @@ pub const RESERVED: [&str; 16] = [
     "must_change_password",
 ];
 
-/// The greatest size of a user's claims as JSON, in bytes; a token with them fits into the
-/// 4 KiB that browsers allow a cookie.
+/// The maximum size of a user's claims as JSON, in bytes. A token with such claims fits into the 4 KiB that browsers
+/// allow for a cookie.
 pub const CLAIMS_MAX: usize = 2048;
 
-/// A user's own claims: a JSON object that names nothing reserved.
+/// A user's own claims: a JSON object without reserved names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Claims(Map<String, Value>);
 
-/// Why an object can't be a user's claims.
+/// Why a text is rejected as a user's claims.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ClaimsError {
-    /// Not a JSON object, or one that has a name twice.
-    #[error("claims must be one JSON object with no name twice, like {{\"roles\":[\"editor\"]}}")]
+    /// The text is not a JSON object, or a name occurs twice.
+    #[error("claims must be a JSON object without duplicate names, for example {{\"roles\":[\"editor\"]}}")]
     NotAnObject,
-    /// Names what only the issuer may say.
-    #[error("the claim `{0}` is the issuer's own: choose another name")]
+    /// A name is one of [`RESERVED`].
+    #[error("the claim `{0}` is reserved for the issuer; choose another name")]
     Reserved(String),
-    /// Too large to put in a token.
+    /// The JSON text is longer than [`CLAIMS_MAX`].
     #[error("claims must have at most {CLAIMS_MAX} bytes as JSON")]
     TooLarge,
 }
 
 impl Claims {
-    /// Checks an object somebody wrote.
+    /// Parses and checks a JSON object from outside.
     pub fn parse(text: &str) -> Result<Self, ClaimsError> {
         let Ok(map) = strict_json::parse_object(text.as_bytes()) else { return Err(ClaimsError::NotAnObject) };
         if let Some(name) = map.keys().find(|name| RESERVED.contains(&name.as_str())) {
@@ -61,28 +61,28 @@ impl Claims {
         Ok(Self(map))
     }
 
-    /// Wraps part of what were claims already.
+    /// Wraps a subset of claims that were checked before.
     pub(super) fn from_object(map: Map<String, Value>) -> Self {
         Self(map)
     }
 
-    /// Reads what the store kept: what was once let in stays readable, whatever the rules become. A reserved name is
-    /// passed over when a token is made.
+    /// Reads stored claims. The rules are not applied, so that claims accepted under earlier rules stay readable. The
+    /// issuer skips reserved names when it makes a token.
     pub fn from_stored(json: &str) -> Result<Self, ClaimsError> {
         serde_json::from_str(json).map(Self).map_err(|_| ClaimsError::NotAnObject)
     }
 
-    /// As they are stored.
+    /// The stored form.
     pub fn to_json(&self) -> String {
         Value::Object(self.0.clone()).to_string()
     }
 
-    /// Each claim, in the order it was written.
+    /// The claims, in the order in which they were written.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.0.iter()
     }
 
-    /// Whether there are none.
+    /// Whether there are no claims.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,15 +1,15 @@
-//! Enums that list themselves: a variant that is added is in `ALL`, for there is no second list to forget it in.
+//! Enums with a generated list of their variants. A new variant is in `ALL` without a second list to maintain.
 
-/// Declares an enum and its `ALL`; where each variant is given a name, also its `name`.
+/// Declares an enum and its `ALL`. If every variant has a name, also declares `name`.
 macro_rules! closed_set {
-    ($(#[$about:meta])* pub enum $set:ident { $($(#[$said:meta])* $variant:ident = $name:literal,)+ }) => {
+    ($(#[$about:meta])* pub enum $set:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)+ }) => {
         closed_set! {
             $(#[$about])*
-            pub enum $set { $($(#[$said])* $variant,)+ }
+            pub enum $set { $($(#[$doc])* $variant,)+ }
         }
 
         impl $set {
-            /// The name it is stored under and shown by.
+            /// The name under which it is stored and displayed.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
@@ -17,12 +17,12 @@ macro_rules! closed_set {
             }
         }
     };
-    ($(#[$about:meta])* pub enum $set:ident { $($(#[$said:meta])* $variant:ident,)+ }) => {
+    ($(#[$about:meta])* pub enum $set:ident { $($(#[$doc:meta])* $variant:ident,)+ }) => {
         $(#[$about])*
-        pub enum $set { $($(#[$said])* $variant,)+ }
+        pub enum $set { $($(#[$doc])* $variant,)+ }
 
         impl $set {
-            /// All of them, in the order they are declared in.
+            /// All variants, in the order of their declaration.
             pub const ALL: [Self; [$(stringify!($variant)),+].len()] = [$(Self::$variant),+];
         }
     };

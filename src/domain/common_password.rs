@@ -1,17 +1,19 @@
-//! Whether a password is one of those that are guessed first: a word of the list or of its owner's, dressed up or not, or
-//! a mere pattern. No estimate of strength: what is not found here may still be weak.
+//! Detects passwords that attackers guess first: a listed word, a word of the user's own data, or a keyboard pattern.
+//! Words are also detected with added digits and signs, or with letters replaced by them.
+//!
+//! This is no estimate of strength: a password that is not detected may still be weak.
 
-/// Sorted, one a line. What begins with `#` says where it comes from.
+/// The list: sorted, one word per line. Lines that begin with `#` name its source and licence.
 const LIST: &str = include_str!("common_passwords.txt");
-/// The shortest word of its owner that makes a password common.
+/// The minimum length, in characters, of a word of the user's data that makes a password common.
 const OWN_WORD_MIN: usize = 4;
-/// The longest piece whose repetition is a pattern.
+/// The maximum length, in characters, of a piece whose repetition is a pattern.
 const PIECE_MAX: usize = 4;
-/// Keys beside each other, forwards; the digits and the letters are such rows, too.
+/// Sequences of neighbouring keys, and the digits and the letters in order.
 const ROWS: [&str; 6] =
     ["01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm", "1qaz2wsx3edc4rfv5tgb6yhn7ujm"];
 
-/// Whether a password is among the first to be guessed. `about` holds what is known of its owner.
+/// Whether attackers would guess the password early. `about` is the known data of the user, such as name and address.
 pub fn is_common(password: &str, about: &[&str]) -> bool {
     let lower = password.to_lowercase();
     let plain = plain_letters(&lower);
@@ -23,7 +25,7 @@ fn is_listed(spellings: &[&str]) -> bool {
     LIST.lines().filter(|line| !line.starts_with('#')).any(|word| spellings.contains(&word))
 }
 
-/// Whether it is its owner's name, or a word of it: an address is taken apart, too.
+/// Whether the password is one of the user's data or a word in them. An address is split into words, too.
 fn is_own(spellings: &[&str], about: &[&str]) -> bool {
     about.iter().map(|text| text.to_lowercase()).any(|text| {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= OWN_WORD_MIN);
@@ -31,12 +33,12 @@ fn is_own(spellings: &[&str], about: &[&str]) -> bool {
     })
 }
 
-/// Without what people put before and after a word to have a digit or a sign in it.
+/// The text without leading and trailing digits and signs, which users add to a word to satisfy password rules.
 fn trimmed_word(text: &str) -> &str {
     text.trim_matches(|c: char| !c.is_alphabetic())
 }
 
-/// With letters for the signs that stand for them.
+/// The text with digits and signs replaced by the letters that they resemble.
 fn plain_letters(text: &str) -> String {
     let letter = |c| match c {
         '0' => 'o',
@@ -50,7 +52,7 @@ fn plain_letters(text: &str) -> String {
     text.chars().map(letter).collect()
 }
 
-/// A short piece over and over, or a walk along a row, forwards or backwards.
+/// Whether the text is a repeated short piece, or part of a row of [`ROWS`] in either direction.
 fn is_pattern(lower: &str) -> bool {
     let text: Vec<char> = lower.chars().collect();
     let repeats = |piece: usize| text.iter().skip(piece).eq(text.iter().take(text.len().saturating_sub(piece)));

@@ -1,4 +1,4 @@
-//! What is counted, and how counts of hours become series to draw. Owns the closed set of counts and the buckets.
+//! The closed set of counted events, and how hourly counts become the series of a chart.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,42 +7,42 @@ use super::algorithm::Algorithm;
 use super::dialect::Dialect;
 use super::time::Timestamp;
 
-/// Something that is counted, each in one place of the code.
+/// A counted event. Each is counted in one place of the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Count {
-    /// Sign-ins with a right password.
+    /// Sign-ins with a correct password.
     SignedIn,
-    /// Sign-ins refused for who they named or what they knew.
+    /// Sign-ins refused because of the user name or the password.
     SignInFailed,
-    /// Requests refused because there were too many.
+    /// Requests refused by a rate limit.
     Throttled,
     /// Refreshes and renewals of a session.
     Refreshed,
-    /// Tokens to refresh or renew by that were refused.
+    /// Refused refreshes and renewals.
     RefreshRefused,
-    /// Spent refresh tokens that came back and ended their session; refused ones, too.
+    /// Spent refresh tokens that were presented again and ended their session. They also count as refused.
     RefreshReused,
-    /// Accounts made.
+    /// Accounts created.
     Registered,
-    /// Resets of a password asked for, whether or not a mail went out.
+    /// Requested password resets, whether or not an e-mail was sent.
     ResetAsked,
-    /// Passwords set by a code or a link.
+    /// Passwords set with a reset code or link.
     ResetDone,
-    /// Sessions ended before their time: by sign-out, reset, change, reuse or an operator.
+    /// Sessions ended before they expired: by sign-out, reset, password change, reuse or an operator.
     SessionEnded,
-    /// Mails that a mail server took.
+    /// E-mails that a mail server accepted.
     MailSent,
-    /// Tries to send a mail that failed.
+    /// Failed attempts to send an e-mail.
     MailFailed,
-    /// Key sets sent whole.
+    /// Responses with the full JWKS.
     JwksSent,
-    /// Key sets that the caller had already (304).
+    /// Responses that the JWKS is unchanged (304).
     JwksUnchanged,
-    /// Requests that something broke under (500).
+    /// Requests that failed with an internal error (500).
     Fault,
-    /// Passwords that were not hashed because too many were waiting.
+    /// Passwords that were not hashed because the hashing queue was full.
     HashingFull,
-    /// Access tokens signed, by the dialect they are for and the algorithm.
+    /// Access tokens signed, by dialect and algorithm.
     Issued(Dialect, Algorithm),
 }
 
@@ -66,16 +66,16 @@ const SINGLE: [Count; 16] = [
 ];
 
 impl Count {
-    /// How many there are.
+    /// The number of counts.
     pub const LENGTH: usize = SINGLE.len() + Dialect::ALL.len() * Algorithm::ALL.len();
 
-    /// Every count, each at its [`Count::place`].
+    /// Every count, in the order of [`Count::place`].
     pub fn all() -> impl Iterator<Item = Self> {
         let issued = |dialect| Algorithm::ALL.into_iter().map(move |algorithm| Self::Issued(dialect, algorithm));
         SINGLE.into_iter().chain(Dialect::ALL.into_iter().flat_map(issued))
     }
 
-    /// Where it stands among all, from 0.
+    /// The index of the count, from 0 to [`Count::LENGTH`] - 1.
     pub const fn place(self) -> usize {
         match self {
             Self::SignedIn => 0,
@@ -100,7 +100,7 @@ impl Count {
         }
     }
 
-    /// What it is called wherever it is told; the tokens issued share one name.
+    /// The name in metrics and lists. All counts of issued tokens share one name.
     pub const fn family(self) -> &'static str {
         match self {
             Self::SignedIn => "sign_ins",
@@ -123,7 +123,7 @@ impl Count {
         }
     }
 
-    /// What it is called in the database, where each has a name of its own: `tokens_issued.jwt_issuer.ES256`.
+    /// The name in the database, which is unique: `tokens_issued.jwt_issuer.ES256`.
     pub fn name(self) -> Cow<'static, str> {
         match self {
             Self::Issued(dialect, algorithm) => format!("{}.{dialect}.{algorithm}", self.family()).into(),
@@ -131,24 +131,24 @@ impl Count {
         }
     }
 
-    /// The count of that name. None for one that another version knows.
+    /// The count with this database name. `None` for a name that only another version of the program knows.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|count| count.name() == name)
     }
 }
 
-/// How much something was counted in one hour.
+/// The value of one count in one hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HourCount {
-    /// The hour's beginning.
+    /// The beginning of the hour.
     pub hour: Timestamp,
-    /// What.
+    /// The counted event.
     pub count: Count,
-    /// How often.
+    /// The number of events.
     pub n: u64,
 }
 
-/// The beginning of the hour that `at` is in.
+/// The beginning of the hour that contains `at`.
 pub const fn hour_of(at: Timestamp) -> Timestamp {
     begin(at, HOUR)
 }
@@ -160,7 +160,7 @@ const fn begin(at: Timestamp, length: i64) -> Timestamp {
     Timestamp::from_unix(at.unix().div_euclid(length) * length)
 }
 
-/// A stretch of the past that is told in buckets of one length, the running bucket among them.
+/// A recent period, divided into buckets of equal length. The last bucket is the current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
     /// 24 buckets of an hour.
@@ -170,7 +170,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// How many buckets it has.
+    /// The number of buckets.
     pub const fn buckets(self) -> usize {
         match self {
             Self::Day => 24,
@@ -178,7 +178,7 @@ impl Window {
         }
     }
 
-    /// How long each of them is.
+    /// The length of a bucket.
     pub const fn bucket(self) -> Duration {
         match self {
             Self::Day => Duration::from_hours(1),
@@ -186,7 +186,7 @@ impl Window {
         }
     }
 
-    /// The beginning of the first bucket, if the last one is running at `now`.
+    /// The beginning of the first bucket, if the last one contains `now`.
     pub fn from(self, now: Timestamp) -> Timestamp {
         let (length, before) = match self {
             Self::Day => (HOUR, 23),
@@ -196,19 +196,19 @@ impl Window {
     }
 }
 
-/// How often something was counted in each bucket of a window; hours that nothing is known of count as none.
+/// The number of events in each bucket of a window. An hour without a stored value counts as zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Series {
-    /// The window it is of.
+    /// The window.
     pub window: Window,
-    /// The first bucket's beginning.
+    /// The beginning of the first bucket.
     pub from: Timestamp,
-    /// One for each bucket, oldest first.
+    /// One value per bucket, oldest first.
     pub values: Vec<u64>,
 }
 
 impl Series {
-    /// Sums up the hours of the counts that are `wanted`. Hours outside of the window are left out.
+    /// Sums the hourly values of the counts for which `wanted` is true. Hours outside the window are ignored.
     pub fn new(window: Window, now: Timestamp, hours: &[HourCount], wanted: impl Fn(Count) -> bool) -> Self {
         let from = window.from(now);
         let mut values = vec![0_u64; window.buckets()];
@@ -221,17 +221,17 @@ impl Series {
         Self { window, from, values }
     }
 
-    /// All of it.
+    /// The sum of all buckets.
     pub fn total(&self) -> u64 {
         self.values.iter().fold(0, |sum, value| sum.saturating_add(*value))
     }
 
-    /// The greatest bucket.
+    /// The greatest value of a bucket.
     pub fn peak(&self) -> u64 {
         self.values.iter().copied().max().unwrap_or(0)
     }
 
-    /// Each bucket's beginning and value, oldest first.
+    /// The beginning and the value of each bucket, oldest first.
     pub fn buckets(&self) -> impl Iterator<Item = (Timestamp, u64)> {
         let begins = (0_u32..).map(|place| self.from + self.window.bucket() * place);
         begins.zip(self.values.iter().copied())
@@ -293,7 +293,7 @@ mod tests {
             counted(0, issued(Algorithm::Es256), u64::MAX),
             counted(0, issued(Algorithm::Rs256), 1),
             counted(0, Count::MailSent, 1),
-            // Of a server whose clock is ahead.
+            // Written by a server whose clock is ahead.
             counted(-1, issued(Algorithm::Es256), 1),
         ];
         let series = Series::new(Window::Day, NOW, &hours, |count| matches!(count, Count::Issued(..)));

@@ -1,11 +1,11 @@
-//! The closed set of dialects: the HTTP APIs that clients of the replaced systems already speak.
+//! The closed set of dialects: the HTTP APIs that clients of the replaced systems already use.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// An HTTP API, and the profile (token settings) that goes with it. The serialised form is its name.
+/// An HTTP API and its profile (token settings). It is serialised as its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
@@ -15,7 +15,8 @@ pub enum Dialect {
     RestJwt,
     /// `/google/`, `/github/`, `/facebook/`: sign-in at a provider.
     RestSocial,
-    /// `/api/login/`, `/api/me/`: short access tokens and a UUID to refresh them, as Django REST Framework answers.
+    /// `/api/login/`, `/api/me/`: short access tokens, a UUID as refresh token, and responses in the format of Django
+    /// REST Framework.
     DrfPyjwt,
     /// `/api/token/`: the views of `djangorestframework-simplejwt`.
     Simplejwt,
@@ -25,7 +26,7 @@ impl Dialect {
     /// Every dialect.
     pub const ALL: [Self; 5] = [Self::JwtIssuer, Self::RestJwt, Self::RestSocial, Self::DrfPyjwt, Self::Simplejwt];
 
-    /// Its name in settings, in the database and on the command line.
+    /// The name in settings, in the database and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::JwtIssuer => "jwt_issuer",
@@ -36,7 +37,8 @@ impl Dialect {
         }
     }
 
-    /// Whether its access tokens renew by themselves while their session lives. The others have refresh tokens.
+    /// Whether an access token can be exchanged for a new one while its session is live. The other dialects have
+    /// refresh tokens.
     pub const fn is_self_renewing(self) -> bool {
         match self {
             Self::JwtIssuer | Self::RestJwt | Self::RestSocial => true,
@@ -51,9 +53,9 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// The name is no dialect's (names are exact: case matters).
+/// The name is not the name of a dialect. Names are case-sensitive.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown dialect `{0}`: use jwt_issuer, rest_jwt, rest_social, drf_pyjwt or simplejwt")]
+#[error("unknown dialect `{0}`; use jwt_issuer, rest_jwt, rest_social, drf_pyjwt or simplejwt")]
 pub struct UnknownDialect(pub String);
 
 impl FromStr for Dialect {

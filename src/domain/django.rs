@@ -1,4 +1,4 @@
-//! A Django user as the fields of its model, whether they come from a dump or a table.
+//! Reads a Django user from the fields of its model, which come from a dump or from a database table.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -8,10 +8,11 @@ use super::password::PasswordHash;
 use super::time::Timestamp;
 use super::user_record::UserRecord;
 
-/// What Django begins the password field with where no password opens the account.
+/// The first character of Django's password field if the user has no usable password.
 const UNUSABLE: char = '!';
 
-/// Whether a model or table with these fields looks like one of users: a password, and something to sign in with.
+/// Whether a model or table with these fields looks like a user model: it has a password, and a user name or an e-mail
+/// address.
 pub fn looks_like_users<'a>(fields: impl IntoIterator<Item = &'a str>) -> bool {
     let mut password = false;
     let mut name = false;
@@ -22,9 +23,9 @@ pub fn looks_like_users<'a>(fields: impl IntoIterator<Item = &'a str>) -> bool {
     password && name
 }
 
-/// Reads a user of the default model or of one's own: a primary key that is a UUID becomes the `sub`; where there is no
-/// `username` the e-mail address is the name, too. Fields that say nothing here are passed over. An error says in a few
-/// words what can't be read.
+/// Reads a user of Django's default model or of a custom model. A primary key that is a UUID becomes the `sub`. Without
+/// a `username` field, the e-mail address is also the user name. Other fields are ignored. The error states in a few
+/// words which value is invalid.
 pub fn record(key: &Value, fields: &Map<String, Value>) -> Result<UserRecord, String> {
     let (id, sub) = primary_key(key)?;
     let email = text(fields, "email")?;
@@ -49,14 +50,14 @@ pub fn record(key: &Value, fields: &Map<String, Value>) -> Result<UserRecord, St
     })
 }
 
-/// An integer, a UUID, or nothing (`dumpdata --natural-primary` leaves it out).
+/// Reads a primary key: an integer, a UUID, or null (`dumpdata --natural-primary` omits it).
 fn primary_key(key: &Value) -> Result<(Option<UserId>, Option<Subject>), String> {
     let uuid = |text: &str| Uuid::parse_str(text).ok().map(Subject);
     match key {
         Value::Null => Ok((None, None)),
         Value::Number(number) if number.is_i64() => Ok((number.as_i64().map(UserId), None)),
         Value::String(text) if uuid(text).is_some() => Ok((None, uuid(text))),
-        _ => Err("its primary key is neither an integer nor a UUID".to_owned()),
+        _ => Err("the primary key is neither an integer nor a UUID".to_owned()),
     }
 }
 
@@ -64,7 +65,7 @@ fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Strin
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(format!("its {name} is no text")),
+        Some(_) => Err(format!("{name} is not a text")),
     }
 }
 
@@ -73,17 +74,17 @@ fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, String>
         None | Some(Value::Null) => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
         Some(Value::Number(number)) if matches!(number.as_i64(), Some(0 | 1)) => Ok(Some(number.as_i64() == Some(1))),
-        Some(_) => Err(format!("its {name} is neither true nor false")),
+        Some(_) => Err(format!("{name} is neither true nor false")),
     }
 }
 
-/// A dump writes `2019-05-04T03:02:01.987Z`, a SQLite table `2019-05-04 03:02:01.987654` in UTC; without `USE_TZ` no zone
-/// is named, and UTC is as good a guess as any.
+/// Reads a date. A dump has `2019-05-04T03:02:01.987Z`, a SQLite table has `2019-05-04 03:02:01.987654` in UTC. Without
+/// `USE_TZ` the time zone is unknown, and UTC is assumed.
 fn date(fields: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
     let Some(written) = text(fields, name)? else { return Ok(None) };
     let dated = written.replacen(' ', "T", 1);
     let read = Timestamp::parse(&dated).or_else(|| Timestamp::parse(&format!("{dated}Z")));
-    read.map(Some).ok_or_else(|| format!("its {name} is no date"))
+    read.map(Some).ok_or_else(|| format!("{name} is not a date"))
 }
 
 #[cfg(test)]
@@ -105,7 +106,7 @@ mod tests {
             (json!("2019-05-04T03:02:01"), json!(1)),
         ] {
             let fields = json!({"username": "ann", "date_joined": date, "is_staff": flag, "last_login": null});
-            let record = read(&json!(7), &fields).expect("it is read");
+            let record = read(&json!(7), &fields).expect("valid fields");
             assert_eq!((record.id, record.date_joined, record.is_staff), (Some(UserId(7)), joined, Some(true)));
             assert_eq!((record.last_login, record.is_active), (None, None));
         }
@@ -116,7 +117,7 @@ mod tests {
         let key = Uuid::from_u128(0x1234);
         for written in [key.to_string(), key.simple().to_string()] {
             let record =
-                read(&json!(written), &json!({"email": "ann@example.com", "password": ""})).expect("it is read");
+                read(&json!(written), &json!({"email": "ann@example.com", "password": ""})).expect("valid fields");
             assert_eq!((record.id, record.sub), (None, Some(Subject(key))));
             assert_eq!(record.username.as_deref(), Some("ann@example.com"));
             assert_eq!(record.password_hash, None);
@@ -132,15 +133,15 @@ mod tests {
 
     #[test]
     fn an_unreadable_django_field_is_named() {
-        for (key, fields, words) in [
+        for (key, fields, expected) in [
             (json!("ann"), json!({}), "primary key"),
             (json!(1.5), json!({}), "primary key"),
             (json!(1), json!({"username": 7}), "username"),
             (json!(1), json!({"is_active": "yes"}), "is_active"),
             (json!(1), json!({"date_joined": "yesterday"}), "date_joined"),
         ] {
-            let problem = read(&key, &fields).expect_err("it can't be read");
-            assert!(problem.contains(words), "{problem}");
+            let problem = read(&key, &fields).expect_err("an invalid field");
+            assert!(problem.contains(expected), "{problem}");
         }
     }
 

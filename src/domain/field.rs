@@ -1,9 +1,9 @@
-//! What can be wrong with a value someone sent, in terms a dialect turns into its own words.
+//! The fields a caller sends and the problems they may have. Each dialect translates a problem into its own error text.
 
-/// A field a caller fills in, named as on the wire.
+/// A field that a caller sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
-    /// The name to sign in with.
+    /// The user name.
     Username,
     /// The e-mail address.
     Email,
@@ -11,7 +11,7 @@ pub enum Field {
     Password,
     /// The new password of a reset.
     NewPassword,
-    /// The code a reset mail carried.
+    /// The code from a reset e-mail.
     ResetCode,
 }
 
@@ -31,46 +31,46 @@ impl Field {
 /// Why a field's value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldProblem {
-    /// Not sent at all.
+    /// The field was not sent.
     #[error("is required")]
     Missing,
-    /// Sent as something other than a text.
-    #[error("must be a text")]
+    /// The value is not a string.
+    #[error("must be a string")]
     NotText,
-    /// Sent empty, or as nothing but white space.
+    /// The value is empty or only white space.
     #[error("must not be empty")]
     Blank,
-    /// Shorter than it may be.
+    /// The value is too short.
     #[error("must have at least {min} bytes")]
     TooShort {
-        /// The least number of bytes.
+        /// The minimum number of bytes.
         min: usize,
     },
-    /// Longer than it may be.
+    /// The value is too long.
     #[error("must have at most {max} characters")]
     TooLong {
-        /// The greatest number of characters.
+        /// The maximum number of characters.
         max: usize,
     },
-    /// Longer than it may be, in bytes: a password's characters are nobody's business.
+    /// The value is too long. Passwords are measured in bytes.
     #[error("must have at most {max} bytes")]
     TooManyBytes {
-        /// The greatest number of bytes.
+        /// The maximum number of bytes.
         max: usize,
     },
-    /// Holds control characters, characters without a shape, or white space at its ends.
-    #[error("must have no control characters and no spaces at its ends")]
+    /// The value contains control characters or invisible characters, or begins or ends with white space.
+    #[error("must not contain control characters, or spaces at the start or end")]
     Unprintable,
-    /// A user name that is an e-mail address other than the user's own.
+    /// The value is a user name that is an e-mail address other than the user's own.
     #[error("may be an e-mail address only if it is your own")]
     AnothersEmail,
-    /// Not an e-mail address.
-    #[error("must be an e-mail address")]
+    /// The value is not an e-mail address.
+    #[error("must be a valid e-mail address")]
     NotAnEmail,
-    /// A password that is among the first anyone would guess.
-    #[error("is too common: choose one that is harder to guess")]
+    /// The value is a password that attackers guess first.
+    #[error("is too common; choose one that is harder to guess")]
     Common,
-    /// A new password that is the temporary one it should replace.
-    #[error("must be another than the one you have")]
+    /// The new password equals the temporary password that it should replace.
+    #[error("must differ from the current password")]
     Unchanged,
 }

@@ -1,31 +1,32 @@
-//! Names for things: integer ids that other systems hold as foreign keys, and UUIDs that never change.
+//! Identifiers: integer ids, which other systems store as foreign keys, and UUIDs, which never change.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A user's integer id (`user_id`), kept on import so that foreign keys elsewhere survive.
+/// A user's integer id (`user_id`). An import keeps it, so that foreign keys in other systems stay valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(pub i64);
 
-/// A user's UUID (`sub`), which never changes and is never used again.
+/// A user's UUID (`sub`). It never changes and is never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Subject(pub Uuid);
 
-/// What one sign-in opens (`sid`).
+/// The UUID of a session (`sid`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub Uuid);
 
-/// The first twelve bytes of a session's id, which find it: of a version 4 UUID 90 of their bits are random.
+/// The first 12 bytes of a session's id, by which the store finds the session. In a version 4 UUID, 90 of these bits
+/// are random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionPrefix(pub [u8; 12]);
 
 impl SessionPrefix {
-    /// The least and the greatest id that begins so.
+    /// The smallest and the greatest id with this prefix.
     pub fn range(self) -> [[u8; 16]; 2] {
         [0, 0xff].map(|rest| {
             let mut id = [rest; 16];

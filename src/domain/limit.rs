@@ -1,6 +1,6 @@
-//! The closed set of limits on tries: what is counted, for whom, and how often by default.
+//! The closed set of rate limits: what is counted, per caller or per account, and the default rates.
 //!
-//! The counting itself (buckets, clock) is the throttle's; nothing here counts.
+//! The `throttle` module does the counting.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::closed_set::closed_set;
 
 closed_set! {
-    /// What is limited. "Per caller" is by peer address, "per account" by user id.
+    /// A rate limit. "Per caller" counts by client address, "per account" by user id.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Limit {
         /// Failed sign-ins to one account.
@@ -22,13 +22,13 @@ closed_set! {
         SignInCaller,
         /// Wrong reset codes and restore links by one caller.
         ResetGuessCaller,
-        /// Reset mails to one account; beyond it the answer is the same, and no mail goes out.
+        /// Reset e-mails to one account. Beyond the limit the response is the same, but no e-mail is sent.
         ResetMailAccount,
-        /// Reset mails asked for by one caller.
+        /// Reset e-mails requested by one caller.
         ResetMailCaller,
         /// Registrations by one caller.
         RegisterCaller,
-        /// Changes of one account's password by its owner.
+        /// Password changes by the user of one account.
         PasswordChangeAccount,
     }
 }
@@ -56,24 +56,25 @@ impl Limit {
         LimitDefinition { key, rate, then_every }
     }
 
-    /// Its name in `[throttle]`.
+    /// The name of the limit in `[throttle]`.
     pub const fn key(self) -> &'static str {
         self.row().key
     }
 
-    /// The rate that holds unless the settings say otherwise.
+    /// The rate if the settings have no other.
     pub fn default_rate(self) -> Rate {
         let (count, seconds) = self.row().rate;
         Rate { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), window: Duration::from_secs(seconds) }
     }
 
-    /// How often one more try is let through once the rate is used up; none: not before the window has room again.
+    /// The interval at which one more attempt is admitted after the rate is used up. `None` means that no attempt is
+    /// admitted until older attempts have left the window.
     pub const fn then_every(self) -> Option<Duration> {
         self.row().then_every
     }
 }
 
-/// How many times within any window of a given length. Written `10/5m`.
+/// A number of attempts per window of time, written as `10/5m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rate {
     count: NonZeroU32,
@@ -81,12 +82,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Tries per window: 1 to 1 000 000.
+    /// Attempts per window: 1 to 1 000 000.
     pub const fn count(self) -> u32 {
         self.count.get()
     }
 
-    /// The window's length: whole seconds, 1 s to 30 days.
+    /// The length of the window: whole seconds, 1 s to 30 days.
     pub const fn window(self) -> Duration {
         self.window
     }
@@ -98,9 +99,9 @@ impl fmt::Display for Rate {
     }
 }
 
-/// The text is no rate.
+/// The text is not a rate.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a rate: write a count (1 to 1000000) per time (1s to 30d), as in \"10/5m\"")]
+#[error("not a rate; write a count (1 to 1000000) and a window (1s to 30d), as in \"10/5m\"")]
 pub struct NotARate;
 
 impl FromStr for Rate {
@@ -135,7 +136,7 @@ impl<'de> Deserialize<'de> for Rate {
 pub struct Rates([Rate; Limit::ALL.len()]);
 
 impl Rates {
-    /// Asks `rate` for each limit's.
+    /// Calls `rate` for each limit.
     pub fn from_fn(rate: impl FnMut(Limit) -> Rate) -> Self {
         Self(Limit::ALL.map(rate))
     }
@@ -155,7 +156,7 @@ impl Index<Limit> for Rates {
     }
 }
 
-/// A span in the largest unit that leaves nothing over: `90d`, `24h`, `5m`, `90s`; what is under a second is dropped.
+/// Formats a span in the largest unit that divides it: `90d`, `24h`, `5m`, `90s`. Fractions of a second are dropped.
 pub fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let (unit, name) = [(86_400, 'd'), (3600, 'h'), (60, 'm')]

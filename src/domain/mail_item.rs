@@ -1,21 +1,21 @@
-//! A mail on its way: what the outbox keeps of it, and when it is tried again.
+//! An e-mail in the outbox: its stored content, and the times of its retries.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::time::Timestamp;
 
-/// The first wait after a failure; each further one is twice as long, up to [`LONGEST_WAIT`].
+/// The wait after the first failure. It doubles after each further failure, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// After this long a mail is given up.
+/// How long delivery of an e-mail is attempted.
 const GIVE_UP_AFTER: Duration = Duration::from_hours(24);
 
-/// An outbox row's id.
+/// The id of an outbox row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailId(pub i64);
 
-/// A mail's envelope and content, sealed: the database's free pages remember what was deleted from them.
+/// The envelope and content of an e-mail, sealed because free pages of the database keep deleted content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedMail(pub Vec<u8>);
 
@@ -25,34 +25,35 @@ impl fmt::Debug for SealedMail {
     }
 }
 
-/// A mail to be written to the outbox in the transaction of its cause.
+/// An e-mail to be written to the outbox, in the transaction of the action that causes it.
 #[derive(Clone, Debug)]
 pub struct NewMail {
-    /// The template it was rendered from, to tell mails apart in lists.
+    /// The template from which the e-mail was rendered. It identifies the kind of e-mail in lists.
     pub template: &'static str,
     /// Recipient, subject and bodies, sealed.
     pub sealed: SealedMail,
-    /// When it was written; it is due at once.
+    /// When the e-mail was written to the outbox. It is due immediately.
     pub created_at: Timestamp,
 }
 
-/// A mail taken from the outbox to be sent.
+/// An e-mail from the outbox that is about to be sent.
 #[derive(Clone, Debug)]
 pub struct MailItem {
-    /// Its row.
+    /// The id of its row.
     pub id: MailId,
-    /// The template it was rendered from.
+    /// The template from which the e-mail was rendered.
     pub template: String,
     /// Recipient, subject and bodies, sealed.
     pub sealed: SealedMail,
-    /// When it was written.
+    /// When the e-mail was written to the outbox.
     pub created_at: Timestamp,
-    /// How many attempts failed before.
+    /// The number of failed attempts.
     pub attempts: u32,
 }
 
 impl MailItem {
-    /// When to try again after one more failure at `now`, or None when 24 h are over and it is given up.
+    /// The time of the next attempt after another failure at `now`. `None` if that would be more than 24 h after the
+    /// e-mail was written, so that delivery is given up.
     pub fn retry_at(&self, now: Timestamp) -> Option<Timestamp> {
         let wait = FIRST_WAIT.saturating_mul(1 << self.attempts.min(16)).min(LONGEST_WAIT);
         let at = now + wait;

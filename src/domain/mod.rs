@@ -1,7 +1,7 @@
-//! The rules, without I/O: what a key, a session or a password *is*, and what may follow from what.
+//! The rules of the product, without I/O: keys, sessions, users, passwords, settings, and how each may change.
 //!
-//! Nothing here reads a clock, a file or a database, or knows a colleague outside this folder. State follows
-//! from dates: `state(now)` is pure, and a transition is a function that may refuse.
+//! No code here reads a clock, a file or a database, or uses another module of the crate. A state is computed from
+//! dates: `state(now)` is a pure function. A transition is a function that returns an error if it is not allowed.
 
 pub mod admin_session;
 pub mod algorithm;

@@ -1,4 +1,4 @@
-//! A range of addresses: who is trusted to say on whose behalf they call.
+//! Ranges of IP addresses, used to list the trusted proxies.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Whether the address lies within; an IPv4 address counts as the same when it comes as IPv6 (`::ffff:10.0.0.7`).
+    /// Whether the network contains the address. An IPv4-mapped IPv6 address (`::ffff:10.0.0.7`) counts as IPv4.
     pub fn contains(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         width(address) == width(self.base) && network_bits(address, self.prefix) == bits(self.base)
@@ -30,7 +30,7 @@ fn bits(address: IpAddr) -> u128 {
     }
 }
 
-/// The address with everything after the prefix zero.
+/// The bits of the address, with all bits after the prefix cleared.
 fn network_bits(address: IpAddr, prefix: u8) -> u128 {
     let host = u32::from(width(address) - prefix);
     bits(address).checked_shr(host).and_then(|kept| kept.checked_shl(host)).unwrap_or(0)
@@ -42,14 +42,14 @@ impl fmt::Display for Network {
     }
 }
 
-/// Why a text is no network.
+/// Why a text is not a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotANetwork {
-    /// No address, or a prefix longer than it.
-    #[error("not an address or a block of them: write it as \"10.0.0.7\", \"10.0.0.0/8\" or \"fd00::/8\"")]
+    /// The text is not an address, or the prefix is longer than the address.
+    #[error("not an IP address or network; write it as \"10.0.0.7\", \"10.0.0.0/8\" or \"fd00::/8\"")]
     Shape,
-    /// The address has bits after its prefix, so that it says two things at once.
-    #[error("the address goes on after its prefix: for the block write \"{0}\", for one address leave out the prefix")]
+    /// The address has bits set after its prefix, so that it may mean one address or a network. Contains the network.
+    #[error("the address has bits after its prefix; for the network write \"{0}\", for one address omit the prefix")]
     Overhang(Network),
 }
 

@@ -1,4 +1,4 @@
-//! Passwords in clear, which live as briefly as they can, and their hashes, which are all that is kept.
+//! Passwords in clear text, which are kept in memory as briefly as possible, and password hashes, which are stored.
 
 use std::fmt;
 
@@ -6,36 +6,36 @@ use super::common_password::is_common;
 use super::field::FieldProblem;
 use super::secret::SecretText;
 
-/// The greatest number of bytes in a password: hashing more would only serve an attacker.
+/// The maximum length of a password in bytes. Hashing longer ones would only help an attacker to cause load.
 pub const PASSWORD_MAX: usize = 1024;
 
-/// A password in clear. `Debug` does not show it; it is wiped when dropped.
+/// A password in clear text. `Debug` does not print it, and it is wiped when dropped.
 #[derive(Clone, Debug)]
 pub struct Password(SecretText);
 
 impl Password {
-    /// Takes the text over.
+    /// Wraps a password in clear text.
     pub fn new(text: String) -> Self {
         Self(SecretText::new(text))
     }
 
-    /// The password's bytes, for the hash alone.
+    /// The bytes of the password, only for hashing.
     pub fn expose(&self) -> &[u8] {
         self.0.expose().as_bytes()
     }
 
-    /// Whether any stored hash could be this password's: an empty or overlong one is wrong without a look.
+    /// Whether the length is 1 to [`PASSWORD_MAX`] bytes. A password of another length is wrong for every account.
     pub fn is_plausible(&self) -> bool {
         (1..=PASSWORD_MAX).contains(&self.expose().len())
     }
 }
 
-/// A password's hash as a PHC string, or in the form of the system it was imported from.
+/// A password hash as a PHC string, or in the format of the system from which it was imported.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Wraps what a hasher made or the database kept.
+    /// Wraps a hash from a hasher or from the database.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
@@ -52,17 +52,18 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// What a new password must be.
+/// The rules for new passwords.
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
-    /// The least number of bytes; 8 or more.
+    /// The minimum length in bytes, at least 8.
     pub min_length: usize,
-    /// Whether the passwords everyone guesses first are refused.
+    /// Whether common passwords are rejected.
     pub reject_common: bool,
 }
 
 impl PasswordPolicy {
-    /// Checks a new password. `about` holds what else is known of its owner: a password made of those is common too.
+    /// Checks a new password. `about` is the known data of the user, such as name and address. A password made of a
+    /// word of that data counts as common.
     pub fn check(&self, password: &Password, about: &[&str]) -> Result<(), FieldProblem> {
         let text = password.0.expose();
         if text.is_empty() {

@@ -1,4 +1,4 @@
-//! The token settings of one dialect, as they stand at the moment.
+//! The token settings of one dialect.
 
 use std::time::Duration;
 
@@ -6,51 +6,51 @@ use super::algorithm::Algorithm;
 use super::dialect::Dialect;
 use super::session::RefreshPolicy;
 
-/// How a dialect's tokens are made and refreshed. Built from the runtime settings; never stored.
+/// How the tokens of a dialect are issued and refreshed. Built from the runtime settings, never stored.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// Whose profile it is.
+    /// The dialect.
     pub dialect: Dialect,
-    /// How long an access token is good for.
+    /// The lifetime of an access token.
     pub access_lifetime: Duration,
-    /// The rules of its sessions' refreshes.
+    /// The rules for refreshing sessions.
     pub refresh: RefreshPolicy,
-    /// The signer; None for `tokens.algorithm`.
+    /// The signature algorithm. `None` means `tokens.algorithm`.
     pub algorithm: Option<Algorithm>,
-    /// The `aud` of access tokens; None for `tokens.audience`.
+    /// The `aud` claim of access tokens. `None` means `tokens.audience`.
     pub audience: Option<String>,
-    /// The access token's `typ`.
+    /// The `typ` header of access tokens.
     pub typ: AccessType,
-    /// The claim that carries the integer id.
+    /// The claim that carries the integer user id.
     pub user_id_claim: String,
 }
 
 /// The `typ` header of an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessType {
-    /// `JWT` (RFC 7519 §5.1), which every verifier takes.
+    /// `JWT` (RFC 7519 §5.1), which every verifier accepts.
     Jwt,
-    /// `at+jwt` (RFC 9068 §2.1), which some verifiers must be told to take.
+    /// `at+jwt` (RFC 9068 §2.1), which some verifiers accept only if they are configured to.
     AtJwt,
 }
 
-/// A claim that a profile adds to the registered ones.
+/// A claim that a profile adds to the registered claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExtraClaim {
-    /// The integer id, as a number, by the profile's `user_id_claim`.
+    /// The integer user id as a number, under the name in `user_id_claim`.
     UserId,
-    /// The integer id as a text, by the name `userid`.
+    /// The integer user id as a string, under the name `userid`.
     UserIdText,
     /// The user name.
     Username,
     /// The configured role.
     Role,
-    /// The provider whose word opened the session; none where a password or an operator did.
+    /// The provider of the sign-in that opened the session. Absent if a password or an operator opened it.
     Provider,
 }
 
 impl Profile {
-    /// The claims this dialect's tokens carry besides the registered ones.
+    /// The claims that tokens of this dialect have in addition to the registered claims.
     pub fn extra_claims(&self) -> &'static [ExtraClaim] {
         match self.dialect {
             Dialect::JwtIssuer | Dialect::DrfPyjwt => &[ExtraClaim::UserId, ExtraClaim::Username],

@@ -1,4 +1,5 @@
-//! The URL under which callers reach the service: every link, host and issuer is made from it, none from a request.
+//! The public URL, under which callers reach the service. Every link, host and issuer is derived from it, never from a
+//! request.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,10 +8,12 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use url::{Host, Url};
 
-/// The greatest length of a public URL in bytes: it is every token's `iss` unless another is set, and bounded as that is.
+/// The maximum length of a public URL in bytes. The limit is that of `iss`, because the URL is the default `iss` of
+/// every token.
 pub const PUBLIC_URL_MAX: usize = 512;
 
-/// An `http` or `https` URL with a host, perhaps a port and a path; without user, query, fragment or slash at its end.
+/// An `http` or `https` URL with a host, an optional port and an optional path. It has no user, query, fragment or
+/// trailing slash.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PublicUrl {
     text: String,
@@ -18,43 +21,43 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
-    /// The whole URL, as in `https://id.example.com/auth`: host in lower case, no default port, no slash at its end.
+    /// The whole URL, such as `https://id.example.com/auth`: host in lower case, no default port, no trailing slash.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Scheme, host and port as in an `Origin` header (RFC 6454 §6.2), as in `https://id.example.com`.
+    /// Scheme, host and port in the form of an `Origin` header (RFC 6454 §6.2), such as `https://id.example.com`.
     pub fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
 
-    /// The host alone: a name (in ASCII), an IPv4 address, or an IPv6 address in brackets.
+    /// The host: a name in ASCII, an IPv4 address, or an IPv6 address in brackets.
     pub fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// What comes before every route, as in `/auth`; empty for most.
+    /// The path before every route, such as `/auth`. Empty if the URL has no path.
     pub fn path(&self) -> &str {
         self.url.path().trim_end_matches('/')
     }
 
-    /// Whether callers come by TLS: cookies are `Secure` then.
+    /// Whether callers connect over TLS, so that cookies are `Secure`.
     pub fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
 
-    /// Whether only this machine can mean it: `localhost`, `127.0.0.0/8`, `[::1]`.
+    /// Whether the host is a loopback host: `localhost`, `*.localhost`, `127.0.0.0/8` or `[::1]`.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
     }
 
-    /// The URL of a route; `route` begins with a slash.
+    /// The URL of a route. `route` must begin with a slash.
     pub fn join(&self, route: &str) -> String {
         format!("{}{route}", self.text)
     }
 }
 
-/// Whether only this machine can mean it: `localhost`, `127.0.0.0/8`, `[::1]`.
+/// Whether the host of a URL is a loopback host: `localhost`, `*.localhost`, `127.0.0.0/8` or `[::1]`.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -82,25 +85,23 @@ impl Serialize for PublicUrl {
     }
 }
 
-/// Why a text is no public URL.
+/// Why a text is rejected as a public URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPublicUrl {
-    /// No URL, another scheme, or no host.
-    #[error(
-        "not an address that callers can use: write http:// or https:// and a host, as in \"https://id.example.com\""
-    )]
+    /// The text is not a URL, has another scheme or has no host.
+    #[error("not a URL that callers can use; write http:// or https:// and a host, as in \"https://id.example.com\"")]
     Shape,
-    /// `user:password@`.
-    #[error("must not hold a user or a password")]
+    /// The URL contains `user:password@`.
+    #[error("must not contain a user name or password")]
     User,
-    /// `?…` or `#…`.
-    #[error("must not hold a query (?) or a fragment (#)")]
+    /// The URL contains `?…` or `#…`.
+    #[error("must not contain a query (?) or fragment (#)")]
     Query,
-    /// `0.0.0.0` or `[::]`, where nobody can call.
-    #[error("0.0.0.0 and [::] mean \"every address of this machine\": write the name or address that callers use")]
+    /// The host is `0.0.0.0` or `[::]`, which callers cannot connect to.
+    #[error("0.0.0.0 and [::] mean \"every address of this machine\"; write the name or address that callers use")]
     Everywhere,
-    /// More than [`PUBLIC_URL_MAX`] bytes.
-    #[error("must have at most 512 bytes: it is in every token")]
+    /// The URL is longer than [`PUBLIC_URL_MAX`].
+    #[error("must have at most 512 bytes, because every token contains it")]
     TooLong,
 }
 
@@ -117,7 +118,8 @@ impl FromStr for PublicUrl {
     }
 }
 
-/// The parser forgives what browsers forgive (spaces, tabs, backslashes, missing slashes); settings are not forgiven.
+/// Parses a URL strictly. The `url` crate accepts what browsers accept (spaces, tabs, backslashes, missing slashes); in
+/// a setting these are mistakes.
 fn parse(text: &str) -> Result<Url, NotAPublicUrl> {
     let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
     let (_, rest) = text.split_once("://").ok_or(NotAPublicUrl::Shape)?;
@@ -137,7 +139,7 @@ fn parse(text: &str) -> Result<Url, NotAPublicUrl> {
     Ok(url)
 }
 
-/// The URL that reaches a server listening on `address`: a server on every address is reached at `127.0.0.1`.
+/// The URL of a server that listens on `address`. For an unspecified address (`0.0.0.0`, `[::]`) it names `127.0.0.1`.
 pub fn reaching(address: std::net::SocketAddr, https: bool) -> String {
     let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
     let scheme = if https { "https" } else { "http" };

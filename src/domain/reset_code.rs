@@ -1,4 +1,5 @@
-//! The secrets of a reset: codes and temporary passwords that people type, and tokens that links carry. Made from chance.
+//! The secrets of a password reset: codes and temporary passwords, which users type, and tokens in links. All of them
+//! are random.
 
 use std::fmt;
 
@@ -8,34 +9,34 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::password::Password;
 use super::secret::SecretText;
 
-/// Crockford's base32: no I, L, O or U.
+/// The alphabet of Crockford's base32, which has no I, L, O or U.
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Twelve characters of five bits.
+/// The length of a code in characters. Each character has 5 bits.
 const CODE_LENGTH: usize = 12;
 const TEMPORARY_LENGTH: usize = 16;
-/// 256 bits: nobody types it, so it may be too long to be guessed at all.
+/// The length of a link token in bytes. Users do not type it, so it can be too long to guess.
 const LINK_BYTES: usize = 32;
 
-/// How a reset's secret comes to its owner, and so what it looks like when it comes back.
+/// How a reset secret is delivered to the user. The delivery determines its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// A [`ResetCode`], to be typed.
+    /// A [`ResetCode`], which the user types.
     Code,
-    /// A [`LinkToken`], in a link to be followed.
+    /// A [`LinkToken`] in a link, which the user opens.
     Link,
 }
 
-/// The secret of a reset. Neither kind can be taken for the other: they differ in length.
+/// The secret of a password reset. The two kinds cannot be confused, because they differ in length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResetSecret {
-    /// To be typed.
+    /// A code that the user types.
     Code(ResetCode),
-    /// To be followed.
+    /// A token in a link that the user opens.
     Link(LinkToken),
 }
 
 impl ResetSecret {
-    /// Reads a secret in the form it was delivered in, and in no other.
+    /// Parses a secret. Accepts only the form of its delivery.
     pub fn parse(delivery: Delivery, text: &str) -> Option<Self> {
         match delivery {
             Delivery::Code => ResetCode::parse(text).map(Self::Code),
@@ -52,17 +53,17 @@ impl ResetSecret {
     }
 }
 
-/// A reset code: 12 characters of Crockford base32 (60 bits). `Debug` does not show it; only its hash is kept.
+/// A reset code: 12 characters of Crockford base32 (60 bits). `Debug` does not print it. Only its hash is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResetCode([u8; CODE_LENGTH]);
 
 impl ResetCode {
-    /// Makes a code of 12 random bytes (five bits of each are used, so every character is as likely as any).
+    /// Makes a code from 12 random bytes. 5 bits of each byte are used, so that all characters are equally likely.
     pub fn from_random(bytes: [u8; CODE_LENGTH]) -> Self {
         Self(bytes.map(|byte| CROCKFORD[usize::from(byte % 32)]))
     }
 
-    /// Reads a code as a person types it: hyphens, spaces and case don't matter, and O, I and L are read as 0, 1 and 1.
+    /// Parses a code as a user types it. Hyphens, spaces and case are ignored. O is read as 0, and I and L as 1.
     pub fn parse(text: &str) -> Option<Self> {
         let mut code = [0; CODE_LENGTH];
         let mut typed = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
@@ -82,7 +83,7 @@ impl ResetCode {
         &self.0
     }
 
-    /// The form a mail shows: three groups of four.
+    /// The form in e-mails: three groups of four characters, separated by hyphens.
     pub fn for_people(&self) -> String {
         self.0
             .chunks(4)
@@ -98,20 +99,20 @@ impl fmt::Debug for ResetCode {
     }
 }
 
-/// What a restore link carries: 256 random bits in base64url. `Debug` does not show it; only its hash is kept.
+/// The token of a restore link: 256 random bits in base64url. `Debug` does not print it. Only its hash is stored.
 ///
-/// It says nothing about whose it is or how long it is good for, so there is nothing to seal in it: that stands in the
-/// row its hash is found by, which single use needs anyway.
+/// The token contains neither the user nor the expiry, so nothing in it needs encryption. Both are in the database row
+/// that is found by the hash. Single use needs such a row anyway.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LinkToken([u8; LINK_BYTES]);
 
 impl LinkToken {
-    /// Takes 32 random bytes.
+    /// Builds a token from 32 random bytes.
     pub fn from_random(bytes: [u8; LINK_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// Reads 43 characters of base64url, perhaps with blanks around them from copying.
+    /// Parses 43 characters of base64url. White space around them, for example from copying, is ignored.
     pub fn parse(text: &str) -> Option<Self> {
         URL_SAFE_NO_PAD.decode(text.trim()).ok()?.try_into().ok().map(Self)
     }
@@ -121,7 +122,7 @@ impl LinkToken {
         &self.0
     }
 
-    /// The link that carries it: `page` with a query `restoring=…`, after any query the page has.
+    /// The restore link: the URL `page` with the parameter `restoring=…` appended to its query.
     pub fn link(&self, page: &str) -> SecretText {
         let joint = match page.split_once('?') {
             None => "?",
@@ -138,7 +139,7 @@ impl fmt::Debug for LinkToken {
     }
 }
 
-/// Makes a temporary password of 16 random bytes: 16 characters a person can read out, 80 bits.
+/// Makes a temporary password from 16 random bytes: 16 characters (80 bits) that can be read out without confusion.
 pub fn temporary_password(bytes: [u8; TEMPORARY_LENGTH]) -> Password {
     Password::new(bytes.iter().map(|byte| char::from(CROCKFORD[usize::from(byte % 32)].to_ascii_lowercase())).collect())
 }
@@ -178,11 +179,11 @@ mod tests {
     fn a_reset_secret_is_accepted_only_in_its_delivered_form() {
         let code = "012Z-0ZAB-CDEF";
         let link = "_".repeat(42) + "8";
-        for (delivery, good, bad) in [(Delivery::Code, code, link.as_str()), (Delivery::Link, &link, code)] {
-            assert!(ResetSecret::parse(delivery, good).is_some(), "{good}");
-            assert_eq!(ResetSecret::parse(delivery, bad), None, "{bad}");
+        for (delivery, accepted, rejected) in [(Delivery::Code, code, link.as_str()), (Delivery::Link, &link, code)] {
+            assert!(ResetSecret::parse(delivery, accepted).is_some(), "{accepted}");
+            assert_eq!(ResetSecret::parse(delivery, rejected), None, "{rejected}");
         }
-        // Not canonical, too short, too long, of another alphabet.
+        // Not canonical, too short, too long, in another alphabet.
         for wrong in ["_".repeat(43), link[1..].to_owned(), format!("_{link}"), link.replace('_', "/")] {
             assert_eq!(LinkToken::parse(&wrong), None, "{wrong}");
         }

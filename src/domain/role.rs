@@ -1,22 +1,22 @@
-//! A user's roles: two claims that many resource servers look at, `role` and `roles`, as fields of their own.
+//! The roles of a user: the claims `role` and `roles`, which many resource servers read, as separate fields.
 
 use serde_json::Value;
 
 use super::claims::{Claims, ClaimsError};
 use super::field::FieldProblem;
 
-/// The greatest number of characters in a role's name.
+/// The maximum length of a role name in characters.
 pub const ROLE_MAX: usize = 64;
 const ROLE: &str = "role";
 const ROLES: &str = "roles";
 
-/// A role's name: 1 to [`ROLE_MAX`] characters that can be seen, no white space and no comma, which part names in forms
-/// and in scopes.
+/// A role name: 1 to [`ROLE_MAX`] characters without control characters, white space and commas. White space and commas
+/// separate names in forms and in scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role(String);
 
 impl Role {
-    /// Checks a name somebody wrote.
+    /// Parses and checks a role name.
     pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         if text.is_empty() {
             return Err(FieldProblem::Blank);
@@ -34,17 +34,17 @@ impl Role {
     }
 }
 
-/// The two claims.
+/// The claims `role` and `roles`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roles {
-    /// `role`, a text.
+    /// The claim `role`, a string.
     pub role: Option<Role>,
-    /// `roles`, a list of texts; where it is empty there is no such claim.
+    /// The claim `roles`, a list of strings. An empty list means that the claim is absent.
     pub roles: Vec<Role>,
 }
 
 impl Roles {
-    /// Reads names as a form has them, parted by commas or white space; one that repeats counts once.
+    /// Parses a list of role names from a form, separated by commas or white space. Repeated names are kept once.
     pub fn parse_list(text: &str) -> Result<Vec<Role>, FieldProblem> {
         let mut all: Vec<Role> = Vec::new();
         for name in text.split(|c: char| c.is_whitespace() || c == ',').filter(|name| !name.is_empty()) {
@@ -56,8 +56,8 @@ impl Roles {
         Ok(all)
     }
 
-    /// Takes the roles out of claims: the roles, and the claims that are left. What stands under those names in another
-    /// form is left where it is.
+    /// Splits claims into the roles and the remaining claims. A claim `role` or `roles` that has another form stays in
+    /// the remaining claims.
     pub fn take(claims: &Claims) -> (Self, Claims) {
         let mut roles = Self::default();
         let mut rest = serde_json::Map::new();
@@ -75,7 +75,7 @@ impl Roles {
         (roles, Claims::from_object(rest))
     }
 
-    /// Puts the roles into claims, in place of what stands under those names, and checks the whole.
+    /// Adds the roles to claims, replacing claims of the same names, and checks the result.
     pub fn put(&self, claims: &Claims) -> Result<Claims, ClaimsError> {
         let mut all: serde_json::Map<String, Value> =
             claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     fn claims(json: &str) -> Claims {
-        Claims::parse(json).expect("they are claims")
+        Claims::parse(json).expect("valid claims")
     }
 
     #[test]

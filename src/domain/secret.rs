@@ -1,22 +1,22 @@
-//! Secrets have types: they are wiped when dropped, and neither `Debug` nor an error shows what they hold.
+//! Types for secrets. They are wiped when dropped, and their content appears neither in `Debug` output nor in errors.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// A text nobody may see by accident: a passphrase, a client secret, an SMTP password.
+/// A secret text, such as a passphrase, a client secret or an SMTP password.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Deserialize)]
 #[serde(transparent)]
 pub struct SecretText(String);
 
 impl SecretText {
-    /// Takes the text over; the caller keeps no copy.
+    /// Wraps a text. The caller must not keep a copy.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself. Whoever calls this answers for where it goes.
+    /// The secret text. The caller is responsible for where it goes.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -28,24 +28,24 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// Serialised (to print the settings in force) as `"…"`.
+/// Serialises as `"…"`, because the effective settings are printed.
 impl Serialize for SecretText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("…")
     }
 }
 
-/// Bytes nobody may see by accident: key material, decrypted files.
+/// Secret bytes, such as key material or decrypted files.
 #[derive(Clone, Default)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes the bytes over; the caller keeps no copy.
+    /// Wraps bytes. The caller must not keep a copy.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes themselves. Whoever calls this answers for where they go.
+    /// The secret bytes. The caller is responsible for where they go.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

@@ -1,7 +1,8 @@
-//! What one sign-in opens, and what a refresh token that names it may still do.
+//! Sessions, and the decision about a presented refresh token.
 //!
-//! A session's row holds one generation. A refresh token names a session and a generation; presenting it either
-//! moves the session on, is answered as before, or ends the session. The decision is pure; the store only carries it out.
+//! A session has one generation. A refresh token names a session and a generation. Presenting it advances the session,
+//! repeats the previous response, ends the session or changes nothing. The decision is a pure function; the store
+//! applies it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,38 +17,39 @@ use super::time::Timestamp;
 /// An open or ended session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its `sid`.
+    /// The `sid`.
     pub id: SessionId,
-    /// Whose it is.
+    /// The user of the session.
     pub user: UserId,
-    /// The dialect it was opened in, whose profile it keeps.
+    /// The dialect in which the session was opened. Its profile applies to the session.
     pub dialect: Dialect,
-    /// How often its refresh token was rotated.
+    /// The number of rotations of the refresh token.
     pub generation: u32,
-    /// The first generation that no rotation has spent: the present one, or an earlier one where earlier tokens were to
-    /// stay good when they were rotated. A rule that is changed later spends nothing and brings nothing back.
+    /// The lowest generation that no rotation has spent: the current one, or an earlier one if the rules at the time of
+    /// the rotation kept earlier tokens valid. Changing the rules later does not change which tokens are spent.
     pub min_generation: u32,
-    /// When it was opened.
+    /// When the session was opened.
     pub opened_at: Timestamp,
-    /// When its refresh token was last rotated; when it was opened, before that.
+    /// When the refresh token was last rotated, or when the session was opened if it was never rotated.
     pub rotated_at: Timestamp,
-    /// When it ends by itself.
+    /// When the session expires.
     pub expires_at: Timestamp,
-    /// When and why it was ended.
+    /// When and why the session was ended before it expired. `None` if it was not.
     pub ended: Option<(Timestamp, EndReason)>,
-    /// Whether it was opened with a temporary password, so that its tokens say so.
+    /// Whether the session was opened with a temporary password. Its tokens then have the claim
+    /// `must_change_password`.
     pub must_change_password: bool,
-    /// The address it was opened from.
+    /// The address from which the session was opened.
     pub address: Option<IpAddr>,
-    /// The provider whose word opened it; None where a password or an operator did.
+    /// The provider of the sign-in that opened the session. `None` if a password or an operator opened it.
     pub provider: Option<ProviderName>,
 }
 
-/// Why a session ended before its time.
+/// Why a session ended before it expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// Its owner signed out.
+    /// The user signed out.
     SignOut,
     /// The password was changed in another session.
     PasswordChanged,
@@ -76,69 +78,69 @@ impl EndReason {
         Self::NAMES.iter().find(|(reason, _)| *reason == self).map_or("", |(_, name)| name)
     }
 
-    /// Reads a stored name.
+    /// The reason with this stored name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(_, known)| *known == name).map(|(reason, _)| *reason)
     }
 }
 
-/// The rules a refresh follows; part of a profile.
+/// The rules for refreshing sessions; part of a profile.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshPolicy {
-    /// How long a session lives after each refresh.
+    /// The lifetime of a session after each refresh.
     pub lifetime: Duration,
-    /// The longest a session may live in all; None for no bound.
+    /// The maximum age of a session. `None` means no maximum.
     pub max_age: Option<Duration>,
-    /// Whether each refresh spends the token it was made with.
+    /// Whether each refresh issues a new refresh token.
     pub rotate: bool,
-    /// How long after a rotation the spent token is still answered as before.
+    /// How long after a rotation the spent token still gets the same successor.
     pub reuse_grace: Duration,
-    /// Whether a rotation leaves earlier tokens good, so that none is ever spent. Only for tokens that carry an end of
-    /// their own.
+    /// Whether earlier tokens stay valid after a rotation, so that no token is spent. Only for tokens with their own
+    /// expiry.
     pub earlier_stay_valid: bool,
 }
 
 impl RefreshPolicy {
-    /// Whether a spent token is still answered as before, so long after its rotation. Dates are whole seconds: a grace
-    /// of none is none even within the second of the rotation.
+    /// Whether a spent token still gets the same successor at this time after the rotation. A grace of zero needs its
+    /// own check: dates are whole seconds, so it would otherwise last until the end of the second of the rotation.
     fn is_within_grace(&self, since_rotation: Duration) -> bool {
         !self.reuse_grace.is_zero() && since_rotation <= self.reuse_grace
     }
 }
 
-/// What follows from presenting a refresh token.
+/// The outcome of presenting a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
-    /// The session moves on: from the generation it is at to `to`, ending at `expires_at`.
+    /// The refresh is accepted, and the session advances to generation `to`.
     Advance {
-        /// The session's generation from now on; the present one where the profile does not rotate.
+        /// The new generation of the session. The current one if the profile does not rotate.
         to: u32,
-        /// When the session ends from now on.
+        /// The new expiry of the session.
         expires_at: Timestamp,
-        /// Whether all earlier tokens are spent by it.
+        /// Whether the rotation spends all earlier tokens.
         spends: bool,
     },
-    /// A retry or a second tab: the same answer as before, nothing changes.
+    /// A retry or a second tab within the grace: the caller gets the same successor, and nothing changes.
     Repeat,
-    /// A spent token: the session ends.
+    /// The token is spent: the session ends.
     Reuse,
-    /// The session has ended or never was at this generation: nothing changes.
+    /// The session has ended or has not reached this generation: the token is rejected, and nothing changes.
     Dead,
 }
 
 impl Session {
-    /// Whether it still lives.
+    /// Whether the session is live: not ended and not expired.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.ended.is_none() && now < self.expires_at
     }
 
-    /// When the session would end if it were refreshed at `now`: never later than its greatest age allows.
+    /// The expiry of the session after a refresh at `now`, limited by the maximum age of the session.
     pub fn extended_expiry(&self, now: Timestamp, policy: &RefreshPolicy) -> Timestamp {
         let slid = now + policy.lifetime;
         policy.max_age.map_or(slid, |max_age| slid.min(self.opened_at + max_age))
     }
 
-    /// What follows when a refresh token of `generation` is presented at `now`.
+    /// The outcome of presenting a refresh token of `generation` at `now`.
     pub fn evaluate_refresh(&self, generation: u32, now: Timestamp, policy: &RefreshPolicy) -> RefreshOutcome {
         if !self.is_live(now) {
             return RefreshOutcome::Dead;
@@ -223,7 +225,7 @@ mod tests {
         assert_eq!(
             session(3, 490).evaluate_refresh(2, at(500), &policy),
             RefreshOutcome::Repeat,
-            "two at once have one successor"
+            "two concurrent refreshes have one successor"
         );
         assert_eq!(session(3, 489).evaluate_refresh(4, at(500), &policy), RefreshOutcome::Dead);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
@@ -262,8 +264,8 @@ mod tests {
     }
 
     proptest! {
-        /// However tokens are presented and however time passes, a generation has one successor, a live session only
-        /// moves forward, and what was spent before the last one ends it.
+        /// For any sequence of presented tokens and waiting times: a generation has one successor, the generation of a
+        /// live session only increases, and a spent token older than the previous one ends the session.
         #[test]
         fn generations_only_increase(steps in prop::collection::vec((0u32..6, 0i64..30), 1..40)) {
             let mut session = session(0, 0);

@@ -1,17 +1,17 @@
-//! JSON as strictly as a signature deserves: no duplicate members (RFC 8259 §4 leaves their meaning open, so two readers
-//! of one text may see two things), nothing after the value, a bounded depth.
+//! A strict JSON parser for tokens and requests: no duplicate members, nothing after the value, limited depth. RFC 8259
+//! §4 leaves the meaning of duplicate members open, so two parsers may read one text differently.
 
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one JSON value; the error says what is wrong and where.
+/// Parses one JSON value. The error states what is wrong and where.
 pub fn parse(text: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice::<Strict>(text).map(|strict| strict.0)
 }
 
-/// Reads one JSON object; anything else is refused.
+/// Parses one JSON object. Any other value is an error.
 pub fn parse_object(text: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     match parse(text)? {
         Value::Object(map) => Ok(map),
@@ -104,9 +104,10 @@ mod tests {
 
     #[test]
     fn ambiguous_json_is_rejected() {
-        for bad in [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#, "{} {}", "{", "", "1e999", "\"\u{1}\"", "NaN"]
+        for invalid in
+            [r#"{"a":1,"a":1}"#, r#"[{"x":{"a":1,"\u0061":2}}]"#, "{} {}", "{", "", "1e999", "\"\u{1}\"", "NaN"]
         {
-            assert!(parse(bad.as_bytes()).is_err(), "{bad}");
+            assert!(parse(invalid.as_bytes()).is_err(), "{invalid}");
         }
         assert!(parse(b"\"\xff\"").is_err());
         assert!(parse("[".repeat(100_000).as_bytes()).is_err());

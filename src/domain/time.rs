@@ -1,4 +1,4 @@
-//! Dates by the wall clock, to the second: what tokens carry and what the database keeps.
+//! Wall-clock timestamps in whole seconds, as in tokens and in the database.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -8,12 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Seconds since 1970-01-01T00:00:00Z (a JWT's `NumericDate`, RFC 7519 §2). Shown and stored in JSON as RFC 3339 UTC.
+/// Seconds since 1970-01-01T00:00:00Z (a JWT's `NumericDate`, RFC 7519 §2). Displayed and serialised as RFC 3339 in
+/// UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The given number of seconds since the epoch; negative before it.
+    /// A timestamp from seconds since the epoch. Negative values are before the epoch.
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
@@ -23,12 +24,12 @@ impl Timestamp {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// The time since `earlier`. Zero if this timestamp is not later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// Reads an RFC 3339 date; a fraction of a second is dropped.
+    /// Parses an RFC 3339 date. A fraction of a second is dropped.
     pub fn parse(text: &str) -> Option<Self> {
         OffsetDateTime::parse(text, &Rfc3339).ok().map(|date| Self(date.unix_timestamp()))
     }
@@ -37,7 +38,7 @@ impl Timestamp {
 impl Add<Duration> for Timestamp {
     type Output = Self;
 
-    /// Saturates at the end of time instead of wrapping.
+    /// Saturates at the greatest timestamp instead of wrapping.
     fn add(self, span: Duration) -> Self {
         Self(self.0.saturating_add_unsigned(span.as_secs()))
     }
@@ -56,7 +57,7 @@ impl fmt::Display for Timestamp {
         let date = OffsetDateTime::from_unix_timestamp(self.0).ok().and_then(|date| date.format(&Rfc3339).ok());
         match date {
             Some(date) => f.write_str(&date),
-            // A token may name any number: what no calendar has is shown as it is.
+            // A token may contain any number. A number without a calendar date is displayed in seconds.
             None => write!(f, "{} s after 1970", self.0),
         }
     }

@@ -1,4 +1,4 @@
-//! Who can sign in.
+//! Users, and the rules for their names and e-mail addresses.
 
 use std::fmt;
 
@@ -11,61 +11,62 @@ use super::id::{Subject, UserId};
 use super::password::PasswordHash;
 use super::time::Timestamp;
 
-/// The greatest number of characters in a user name.
+/// The maximum length of a user name in characters.
 pub const USERNAME_MAX: usize = 150;
-/// The greatest number of characters in an e-mail address (RFC 5321 §4.5.3.1.3, less the brackets).
+/// The maximum length of an e-mail address in characters (RFC 5321 §4.5.3.1.3, without the angle brackets).
 pub const EMAIL_MAX: usize = 254;
 
-/// The greatest number of characters in what is looked up at a sign-in.
+/// The maximum length, in characters, of the key by which a sign-in looks up a user.
 const LOGIN_MAX: usize = 2 * EMAIL_MAX;
 
-/// A user as the database knows it.
+/// A user as stored in the database.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "four independent facts about a person")]
 pub struct User {
-    /// The integer id other systems hold.
+    /// The integer id, which other systems store.
     pub id: UserId,
-    /// The UUID tokens carry.
+    /// The UUID in tokens.
     pub sub: Subject,
-    /// The name to sign in with.
+    /// The user name.
     pub username: Username,
-    /// Where mails go, and another name to sign in with.
+    /// The e-mail address. The user can also sign in with it.
     pub email: Option<Email>,
-    /// Whether somebody proved that the address is theirs.
+    /// Whether the user has proved to own the address.
     pub email_verified: bool,
     /// Given name; may be empty.
     pub first_name: String,
     /// Family name; may be empty.
     pub last_name: String,
-    /// None: no password opens this account (one made by a provider's sign-in).
+    /// The password hash. `None` if the user has no password, for example because a sign-in at a provider created the
+    /// account.
     pub password: Option<PasswordHash>,
-    /// Set while the password is a temporary one.
+    /// Whether the password is temporary.
     pub must_change_password: bool,
-    /// A user that is not active can neither sign in nor refresh.
+    /// False for a disabled user, who can neither sign in nor refresh.
     pub is_active: bool,
-    /// Django's flag, kept for those who move over; it means nothing here.
+    /// Django's flag, kept for migrated projects. Countersign does not use it.
     pub is_staff: bool,
-    /// May enter the admin zone.
+    /// Whether the user may use the admin zone.
     pub is_superuser: bool,
-    /// What the user's tokens carry besides.
+    /// The user's own claims, which are added to the user's tokens.
     pub claims: Claims,
-    /// When the account was made.
+    /// When the account was created.
     pub date_joined: Timestamp,
     /// When the last session was opened.
     pub last_login: Option<Timestamp>,
 }
 
-/// A user about to be made; the database gives the id unless one is wanted. [`NewUser::new`] has the usual rest.
+/// A user to be created. [`NewUser::new`] sets the defaults.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a person")]
 pub struct NewUser {
-    /// A particular id (an import's); None for the next free one.
+    /// The id from an import. `None` means the next free id.
     pub id: Option<UserId>,
-    /// The UUID tokens will carry.
+    /// The UUID in tokens.
     pub sub: Subject,
-    /// The name to sign in with.
+    /// The user name.
     pub username: Username,
-    /// Where mails go.
+    /// The e-mail address.
     pub email: Option<Email>,
     /// See [`User::email_verified`].
     pub email_verified: bool,
@@ -81,18 +82,18 @@ pub struct NewUser {
     pub is_active: bool,
     /// See [`User::is_staff`].
     pub is_staff: bool,
-    /// May enter the admin zone.
+    /// Whether the user may use the admin zone.
     pub is_superuser: bool,
     /// See [`User::claims`].
     pub claims: Claims,
-    /// When the account was made.
+    /// When the account was created.
     pub date_joined: Timestamp,
     /// See [`User::last_login`].
     pub last_login: Option<Timestamp>,
 }
 
 impl NewUser {
-    /// An active user who joined at that time, without address, password, claims or rights.
+    /// An active user who joined at `date_joined`, without address, password, claims and rights.
     pub fn new(sub: Subject, username: Username, date_joined: Timestamp) -> Self {
         Self {
             id: None,
@@ -114,17 +115,18 @@ impl NewUser {
     }
 }
 
-/// A user name: 1 to [`USERNAME_MAX`] characters, no control characters, no space at its ends. Equality is that of [`Username::key`].
+/// A user name: 1 to [`USERNAME_MAX`] characters, without control characters and without leading or trailing white
+/// space. Names are equal if their [`Username::key`] is equal.
 #[derive(Clone, Debug)]
 pub struct Username(String);
 
 impl Username {
-    /// Checks a name somebody chose.
+    /// Parses and checks a user name.
     pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         if text.trim().is_empty() {
             return Err(FieldProblem::Blank);
         }
-        // Its key may be longer than it is, and is what it is looked up by.
+        // The key, by which the name is looked up, may be longer than the name.
         if text.chars().count() > USERNAME_MAX || normalise(text).chars().count() > LOGIN_MAX {
             return Err(FieldProblem::TooLong { max: USERNAME_MAX });
         }
@@ -134,34 +136,35 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
-    /// Wraps what the store kept: what was once let in stays readable, whatever the rules become.
+    /// Wraps a stored value. The rules are not applied, so that values accepted under earlier rules stay readable.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// Refuses a name that is an address of somebody else's: its owner could not have it as theirs any more.
+    /// Rejects a name that is an e-mail address other than the user's own. Otherwise the owner of that address could no
+    /// longer register it.
     pub fn check_against_email(&self, email: Option<&Email>) -> Result<(), FieldProblem> {
         let own = email.is_some_and(|email| email.key() == self.key());
         if own || Email::parse(&self.0).is_err() { Ok(()) } else { Err(FieldProblem::AnothersEmail) }
     }
 
-    /// The name as its owner wrote it.
+    /// The name as the user wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What must be unique.
+    /// The normalised form, which must be unique.
     pub fn key(&self) -> String {
         normalise(&self.0)
     }
 }
 
-/// A given or family name, which may be empty: at most [`USERNAME_MAX`] characters, of none that can't be seen.
+/// A given or family name: 0 to [`USERNAME_MAX`] characters, without control characters and invisible characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RealName(String);
 
 impl RealName {
-    /// Checks a name somebody gave; white space at its ends is dropped.
+    /// Parses and checks a name. Leading and trailing white space is dropped.
     pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         let text = text.trim();
         if text.chars().count() > USERNAME_MAX {
@@ -176,12 +179,13 @@ impl RealName {
     }
 }
 
-/// An e-mail address (RFC 5321 mailbox, no display name, no domain literal). Equality is that of [`Email::key`].
+/// An e-mail address (RFC 5321 mailbox, without display name and domain literal). Addresses are equal if their
+/// [`Email::key`] is equal.
 #[derive(Clone, Debug)]
 pub struct Email(String);
 
 impl Email {
-    /// Checks an address somebody gave.
+    /// Parses and checks an address.
     pub fn parse(text: &str) -> Result<Self, FieldProblem> {
         if text.trim().is_empty() {
             return Err(FieldProblem::Blank);
@@ -196,17 +200,17 @@ impl Email {
         Ok(Self(text.to_owned()))
     }
 
-    /// Wraps what the store kept: what was once let in stays readable, whatever the rules become.
+    /// Wraps a stored value. The rules are not applied, so that values accepted under earlier rules stay readable.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The address as its owner wrote it.
+    /// The address as the user wrote it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What must be unique.
+    /// The normalised form, which must be unique.
     pub fn key(&self) -> String {
         normalise(&self.0)
     }
@@ -229,38 +233,40 @@ macro_rules! compared_by_key {
 }
 compared_by_key!(Username, Email);
 
-/// What somebody typed to say who they are: a user name or an e-mail address, not yet known to be either.
+/// The user name or e-mail address that a caller entered at a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Login {
     key: String,
 }
 
 impl Login {
-    /// Takes anything: what names nobody finds nobody.
+    /// Accepts any text. A text that names no user finds no user.
     pub fn new(text: &str) -> Self {
-        // A name longer than any stored one finds nobody; cutting it bounds what is compared and counted.
+        // A text longer than any stored key finds no user. Cutting it limits the size of keys that are compared and
+        // counted.
         Self { key: normalise(text).chars().take(LOGIN_MAX).collect() }
     }
 
-    /// The spelling-independent form that user names and addresses are looked up by.
+    /// The normalised form, by which user names and addresses are looked up.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Whether it is looked up among the addresses first, so that nobody can stand in front of an address's owner by
-    /// taking it as a user name.
+    /// Whether the text is looked up among e-mail addresses first. Otherwise a user could use another user's address as
+    /// user name and receive that user's sign-ins.
     pub fn looks_like_email(&self) -> bool {
         self.key.contains('@')
     }
 }
 
-/// Control characters, and those of no shape that make two names look the same (Unicode's `Cf` as far as it is used so).
+/// Whether the character is a control character, or an invisible character (from Unicode category `Cf`) that makes two
+/// different names look equal.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// One form for all spellings: NFKC, lower case.
+/// Normalises all spellings to one form: NFKC in lower case.
 fn normalise(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
@@ -287,7 +293,7 @@ mod tests {
         assert_eq!(
             Username::parse(&"\u{fdfa}".repeat(60)),
             Err(FieldProblem::TooLong { max: 150 }),
-            "its key is 1080 long"
+            "the key has 1080 characters"
         );
         assert_eq!(Username::parse(&"é".repeat(151)), Err(FieldProblem::TooLong { max: 150 }));
     }
@@ -303,10 +309,10 @@ mod tests {
 
     #[test]
     fn email_addresses_are_validated_by_a_parser() {
-        for good in ["ann@example.com", "a.b+c@sub.example.org", "\"odd name\"@example.com"] {
-            assert!(Email::parse(good).is_ok(), "{good}");
+        for valid in ["ann@example.com", "a.b+c@sub.example.org", "\"odd name\"@example.com"] {
+            assert!(Email::parse(valid).is_ok(), "{valid}");
         }
-        for bad in [
+        for invalid in [
             "ann",
             "ann@",
             "@example.com",
@@ -315,7 +321,7 @@ mod tests {
             "a@b@c.com",
             "ann@example.com\r\nBcc: x@y.z",
         ] {
-            assert_eq!(Email::parse(bad), Err(FieldProblem::NotAnEmail), "{bad}");
+            assert_eq!(Email::parse(invalid), Err(FieldProblem::NotAnEmail), "{invalid}");
         }
         assert_eq!(Email::parse("ANN@example.COM"), Email::parse("ann@example.com"));
     }

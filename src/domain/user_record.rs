@@ -1,4 +1,5 @@
-//! A user as a line of an export, or as another system has them: nothing checked yet, and little required.
+//! A user as a line of an export, or as another system stores it. The values are unchecked, and most of them are
+//! optional.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -11,10 +12,10 @@ use super::password::PasswordHash;
 use super::time::Timestamp;
 use super::user::{Email, NewUser, User, Username};
 
-/// The greatest id taken: far below where JSON's readers lose precision (2⁵³, RFC 8259 §6), so that there is room after it.
+/// The greatest accepted id. JSON parsers represent greater integers inexactly (RFC 8259 §6).
 pub const ID_MAX: i64 = (1 << 53) - 1;
 
-/// A user on the way in or out. What is missing or null has the value a new user has.
+/// A user to be exported or imported. A missing or null value means the default of a new user.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserRecord {
@@ -22,36 +23,36 @@ pub struct UserRecord {
     pub id: Option<UserId>,
     /// The UUID.
     pub sub: Option<Subject>,
-    /// The name to sign in with; required.
+    /// The user name; required.
     pub username: Option<String>,
-    /// The address; empty is none.
+    /// The e-mail address. An empty text means no address.
     pub email: Option<String>,
-    /// Whether the address was proven.
+    /// Whether the user has proved to own the address.
     pub email_verified: Option<bool>,
     /// Given name.
     pub first_name: Option<String>,
     /// Family name.
     pub last_name: Option<String>,
-    /// The stored hash in whatever form; not written where it was not asked for.
+    /// The stored hash in any known format. Omitted from an export unless requested.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "write_hash", deserialize_with = "read_hash")]
     pub password_hash: Option<PasswordHash>,
-    /// Whether the password is a temporary one.
+    /// Whether the password is temporary.
     pub must_change_password: Option<bool>,
     /// False for a disabled user.
     pub is_active: Option<bool>,
     /// Django's flag.
     pub is_staff: Option<bool>,
-    /// May enter the admin zone.
+    /// Whether the user may use the admin zone.
     pub is_superuser: Option<bool>,
-    /// What the user's tokens carry besides.
+    /// The user's own claims, which are added to the user's tokens.
     pub claims: Option<Map<String, Value>>,
-    /// When the account was made; now, where nobody knows.
+    /// When the account was created. The time of the import if unknown.
     pub date_joined: Option<Timestamp>,
-    /// When it was last used.
+    /// When the user last signed in.
     pub last_login: Option<Timestamp>,
 }
 
-#[expect(clippy::ref_option, reason = "serde's form")]
+#[expect(clippy::ref_option, reason = "serde requires this signature")]
 fn write_hash<S: Serializer>(hash: &Option<PasswordHash>, serializer: S) -> Result<S::Ok, S::Error> {
     hash.as_ref().map(PasswordHash::as_str).serialize(serializer)
 }
@@ -60,34 +61,34 @@ fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Passwo
     Ok(Option::<String>::deserialize(deserializer)?.map(PasswordHash::from_stored))
 }
 
-/// Why a record makes no user.
+/// Why a record is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
-    /// Nothing to sign in with.
-    #[error("it has no user name")]
+    /// The user name is missing or empty.
+    #[error("the user name is missing")]
     NoName,
-    /// A name that is refused.
+    /// The user name is invalid.
     #[error("the user name {0}")]
     Name(FieldProblem),
-    /// An id no other system can rely on.
-    #[error("the id {0} is not between 1 and 4503599627370496")]
+    /// The id is out of range.
+    #[error("the id {0} is not between 1 and {ID_MAX}")]
     Id(UserId),
-    /// Claims that are refused.
+    /// The claims are invalid.
     #[error("{0}")]
     Claims(#[from] ClaimsError),
 }
 
-/// A record that makes a user.
+/// A record that passed the checks.
 #[derive(Debug)]
 pub struct Fit {
-    /// The user; its password's hash is as it came.
+    /// The user. The password hash is unchecked.
     pub user: NewUser,
-    /// What is wrong with the address, which is left out.
+    /// Why the e-mail address was rejected. The user is then imported without it.
     pub email_problem: Option<FieldProblem>,
 }
 
 impl UserRecord {
-    /// All there is to write of a user.
+    /// The record of a user for an export. `with_hash` includes the password hash.
     pub fn of(user: User, with_hash: bool) -> Self {
         let claims: Map<String, Value> =
             user.claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -110,7 +111,7 @@ impl UserRecord {
         }
     }
 
-    /// Applies the rules for users. A UUID that is missing is `fresh`, a date of joining that is missing is `now`.
+    /// Applies the rules for users. A missing `sub` becomes `fresh`, a missing `date_joined` becomes `now`.
     pub fn checked(self, fresh: Uuid, now: Timestamp) -> Result<Fit, Unfit> {
         let username = self.username.filter(|name| !name.is_empty()).ok_or(Unfit::NoName)?;
         let username = Username::parse(&username).map_err(Unfit::Name)?;
@@ -149,13 +150,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
     fn checked(line: &str) -> Result<Fit, Unfit> {
-        let record: UserRecord = serde_json::from_str(line).expect("it is a record");
+        let record: UserRecord = serde_json::from_str(line).expect("a valid record");
         record.checked(Uuid::from_u128(1), NOW)
     }
 
     #[test]
     fn a_record_needs_only_a_user_name() {
-        let fit = checked(r#"{"username":"ann","email":"","claims":null}"#).expect("it is enough");
+        let fit = checked(r#"{"username":"ann","email":"","claims":null}"#).expect("a user name suffices");
         assert_eq!((fit.user.id, fit.user.sub, fit.user.email), (None, Subject(Uuid::from_u128(1)), None));
         assert_eq!((fit.user.is_active, fit.user.date_joined, fit.email_problem), (true, NOW, None));
     }
@@ -177,7 +178,8 @@ mod tests {
 
     #[test]
     fn an_invalid_address_is_skipped() {
-        let fit = checked(r#"{"username":"ann","email":"ann@localhost","email_verified":true}"#).expect("she comes");
+        let fit = checked(r#"{"username":"ann","email":"ann@localhost","email_verified":true}"#)
+            .expect("the user is accepted");
         assert_eq!((fit.user.email, fit.user.email_verified), (None, false));
         assert_eq!(fit.email_problem, Some(FieldProblem::NotAnEmail));
     }
@@ -185,7 +187,7 @@ mod tests {
     #[test]
     fn debug_output_hides_the_hash() {
         let record: UserRecord =
-            serde_json::from_str(r#"{"username":"ann","password_hash":"md5$x"}"#).expect("it is a record");
+            serde_json::from_str(r#"{"username":"ann","password_hash":"md5$x"}"#).expect("a valid record");
         assert!(!format!("{record:?}").contains("md5"));
     }
 }

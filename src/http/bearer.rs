@@ -1,4 +1,4 @@
-//! The access token a request carries: in the `Authorization` header (RFC 6750 §2.1) or in the `jwt_token` cookie.
+//! The access token of a request: in the `Authorization` header (RFC 6750 §2.1) or in the cookie `jwt_token`.
 
 use std::convert::Infallible;
 
@@ -14,9 +14,9 @@ use super::{Http, HttpOptions};
 /// The name of the cookie that carries an access token.
 pub const COOKIE_NAME: &str = "jwt_token";
 
-/// A token from the header alone. `Debug` does not show it.
+/// The access token from the header. It has no `Debug`, so that no log contains the token.
 pub struct BearerHeader {
-    /// The token; None where none was sent.
+    /// The token. `None` if the header contains none.
     pub token: Option<String>,
 }
 
@@ -28,21 +28,21 @@ impl FromRequestParts<Http> for BearerHeader {
     }
 }
 
-/// The access token of the header or cookie, or why it was rejected, for handlers that reject in the words of their API.
+/// The access token from the header or the cookie, or the rejection, which the handler converts into its error body.
 pub type BearerResult = Result<HeaderOrCookie, Rejection>;
 
-/// A token from the header, or else from the cookie. `Debug` does not show it.
+/// The access token from the header, or else from the cookie. It has no `Debug`, so that no log contains the token.
 #[derive(Default)]
 pub struct HeaderOrCookie {
-    /// The token; None where none was sent.
+    /// The token. `None` if the request contains none.
     pub token: Option<String>,
 }
 
 impl FromRequestParts<Http> for HeaderOrCookie {
     type Rejection = Rejection;
 
-    /// A browser sends cookies wherever a page sends its forms: a POST that only a cookie speaks for must come from a
-    /// page of ours or of an allowed origin.
+    /// Rejects a request other than GET that is authenticated only by the cookie and comes from a foreign origin. A
+    /// browser sends the cookie with every form, even with a form on an attacker's page (CSRF).
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Rejection> {
         if let Some(token) = from_header(&parts.headers) {
             return Ok(Self { token: Some(token) });
@@ -55,10 +55,11 @@ impl FromRequestParts<Http> for HeaderOrCookie {
     }
 }
 
-/// A token from the header alone, with or without `Bearer` before it. `Debug` does not show it.
+/// The access token from the header, with or without the scheme `Bearer`. It has no `Debug`, so that no log contains
+/// the token.
 #[derive(Default)]
 pub struct BareOrBearer {
-    /// The token; None where none was sent.
+    /// The token. `None` if the header contains none.
     pub token: Option<String>,
 }
 
@@ -72,7 +73,8 @@ impl FromRequestParts<Http> for BareOrBearer {
     }
 }
 
-/// The one `Authorization` header. Of two, whoever stands before us may have judged the other: they are none.
+/// Returns the value of the only `Authorization` header. Two headers count as none, because a proxy in front may have
+/// checked the other one.
 fn authorization(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     match (all.next(), all.next()) {
@@ -86,19 +88,20 @@ fn from_header(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// The value of a cookie; None where there is none, or an empty one.
+/// Returns the value of a cookie. `None` if the cookie is missing or empty.
 pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = cookies(headers).find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned());
     value.filter(|token| !token.is_empty())
 }
 
-/// All cookies that came.
+/// Returns all cookies of the request.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(Cookie::split_parse).flatten()
 }
 
-/// A request without `Origin` comes from no page of a present browser.
+/// Whether the request comes from a page of an origin that is not allowed. A request without `Origin` does not: current
+/// browsers send the header with every cross-origin request other than GET and HEAD.
 fn is_foreign(headers: &HeaderMap, options: &HttpOptions) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return false };
     let own = options.public_url.origin();

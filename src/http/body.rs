@@ -1,5 +1,5 @@
-//! Bodies: read within a size and a time, as an object of named fields. What a field may hold is asked for one by one,
-//! so that a wrong one can be named.
+//! Request bodies: read with a size limit and a timeout, as an object of named fields. Handlers read and check each
+//! field separately, so that an error names the field.
 
 use std::fmt;
 
@@ -18,11 +18,13 @@ use super::{Http, multipart};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::strict_json;
 
-/// A JSON object, or why it was rejected, for handlers that reject in the words of their API.
+/// A JSON object, or the rejection, which the handler converts into the error body of its API.
 pub type JsonBodyResult = Result<JsonBody, Rejection>;
 
-/// The fields of a JSON object; unknown ones are ignored. An empty body has none. `Debug` shows their names alone, and
-/// the texts that nobody took are wiped when it is dropped: a password may be among them.
+/// The fields of a JSON object. Unknown fields are ignored; an empty body has no fields.
+///
+/// The values may contain a password. `Debug` therefore shows only the names, and `Drop` zeroes the strings that no
+/// handler has read.
 #[derive(Default)]
 pub struct JsonBody(Map<String, Value>);
 
@@ -48,14 +50,14 @@ fn wipe(value: &mut Value) {
 }
 
 impl JsonBody {
-    /// Reads a JSON object: no member twice, and nothing after it.
+    /// Parses a JSON object. Duplicate members and trailing data are errors.
     pub fn from_json(body: &[u8]) -> Result<Self, Rejection> {
         let parsed = strict_json::parse_object(body);
-        parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("invalid JSON, {error}")))
+        parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("invalid JSON ({error})")))
     }
 
-    /// Reads a form as strictly as the JSON: no field twice, and nothing that is not UTF-8 (the parser would put U+FFFD
-    /// in its place, and a password would be another than was sent).
+    /// Parses a URL-encoded form. Duplicate fields and invalid UTF-8 are errors, as in JSON. The form parser replaces
+    /// invalid UTF-8 with U+FFFD, which would silently change a password.
     pub fn from_form(body: &[u8]) -> Result<Self, Rejection> {
         let mut fields = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
@@ -63,18 +65,18 @@ impl JsonBody {
                 return Err(not_utf8());
             }
             if fields.0.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
-                return Err(Rejection::MalformedBody("the form has a field twice".to_owned()));
+                return Err(Rejection::MalformedBody("the form contains a field twice".to_owned()));
             }
         }
         Ok(fields)
     }
 
-    /// A field by its own name.
+    /// Takes the text of a field, by its usual name. `None` if the field is missing or null.
     pub fn text(&mut self, field: Field) -> Result<Option<String>, FieldProblem> {
         self.text_named(field.name())
     }
 
-    /// A field by a name on the wire: None where it is missing or null.
+    /// Takes the text of a field, by its name on the wire. `None` if the field is missing or null.
     pub fn text_named(&mut self, name: &str) -> Result<Option<String>, FieldProblem> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
@@ -83,7 +85,7 @@ impl JsonBody {
         }
     }
 
-    /// A yes or no by a name on the wire: false where it is missing or null.
+    /// Takes a boolean field, by its name on the wire. `false` if the field is missing or null.
     pub fn flag_named(&mut self, name: &str) -> Result<bool, Rejection> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(false),
@@ -101,18 +103,18 @@ impl FromRequest<Http> for JsonBody {
         let body = read(request, http).await?;
         match (is_json, body.is_empty()) {
             (_, true) => Ok(Self::default()),
-            (false, false) => Err(Rejection::WrongContentType("a JSON object as application/json, in UTF-8")),
+            (false, false) => Err(Rejection::WrongContentType("a JSON object as application/json in UTF-8")),
             (true, false) => Self::from_json(&body),
         }
     }
 }
 
-/// What a program or a page sent, for routes that answer each in its own way.
+/// A body from a program or from an HTML form, for routes that respond with JSON or with a page.
 #[derive(Debug)]
 pub enum SubmittedBody {
-    /// What a program sent.
+    /// A JSON object, sent by a program.
     Json(JsonBody),
-    /// What a page sent, as `application/x-www-form-urlencoded`. Every field is a text.
+    /// An HTML form, sent as `application/x-www-form-urlencoded`. Every field is a string.
     Form(JsonBody),
 }
 
@@ -128,14 +130,14 @@ impl FromRequest<Http> for SubmittedBody {
             (_, false, true) => Ok(Self::Json(JsonBody::default())),
             (true, false, false) => JsonBody::from_json(&body).map(Self::Json),
             (false, false, false) => Err(Rejection::WrongContentType(
-                "a JSON object as application/json, or a form as application/x-www-form-urlencoded, in UTF-8",
+                "a JSON object as application/json or a form as application/x-www-form-urlencoded, in UTF-8",
             )),
         }
     }
 }
 
-/// A JSON value, or the fields of a form (of a name that comes twice, the last one). What is no object, each dialect
-/// refuses in its own words. An empty body is an object without fields.
+/// Any JSON value, or the fields of a form as an object. If a form repeats a field, the last value is used. An empty
+/// body is an empty object. Each dialect rejects other JSON values with its own error body.
 pub struct JsonOrForm(pub Value);
 
 impl FromRequest<Http> for JsonOrForm {
@@ -164,12 +166,13 @@ impl FromRequest<Http> for JsonOrForm {
                 Ok(fields) => Ok(Self(fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect())),
                 Err(error) => Err(Rejection::MalformedBody(format!("Multipart form parse error - {error}"))),
             },
-            _ => Err(Rejection::WrongContentType("JSON as application/json, or a form, in UTF-8")),
+            _ => Err(Rejection::WrongContentType("JSON as application/json or a form, in UTF-8")),
         }
     }
 }
 
-/// A parser that goes on would put U+FFFD in the place of what it can't read: all such passwords would be one.
+/// The form parser replaces invalid UTF-8 with U+FFFD. Different invalid passwords would become equal, so such a form
+/// is rejected.
 fn not_utf8() -> Rejection {
     Rejection::MalformedBody("the form is not UTF-8".to_owned())
 }
@@ -183,16 +186,17 @@ fn is_form(headers: &HeaderMap) -> bool {
     content_type(headers).is_some_and(|kind| kind == "application/x-www-form-urlencoded")
 }
 
-/// The media type, in lower case and without parameters. None where one of those says that the body is not in UTF-8: it
-/// would be read as what it is not.
+/// Returns the media type in lower case, without parameters. `None` if there is no valid `Content-Type`, or if its
+/// `charset` is not UTF-8: the server would decode the body incorrectly.
 fn content_type(headers: &HeaderMap) -> Option<String> {
     let mut parts = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';');
     let kind = parts.next().map(|kind| kind.trim().to_ascii_lowercase());
     kind.filter(|_| parts.all(is_no_foreign_charset))
 }
 
-/// Whether a parameter is no `charset` but that of UTF-8, which some write without its hyphen, or one that some libraries
-/// name by default. What those send is ASCII; anything else is read as UTF-8, and refused where it is none.
+/// Whether a parameter is compatible with a body in UTF-8. `utf8` is a common misspelling. Some libraries send
+/// `us-ascii` or `iso-8859-1` by default with bodies in ASCII. Such bodies are read as UTF-8, and rejected if they are
+/// not UTF-8.
 fn is_no_foreign_charset(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or_default();
     let value = value.trim().trim_matches('"');
@@ -200,14 +204,14 @@ fn is_no_foreign_charset(parameter: &str) -> bool {
         || ["utf-8", "utf8", "us-ascii", "iso-8859-1"].iter().any(|ours| value.eq_ignore_ascii_case(ours))
 }
 
-/// Whether the body is compressed, or in another coding. `identity` is none.
+/// Whether the body has a content coding, such as compression. `identity` does not count.
 fn is_encoded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let is_none = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
     !codings.map(<[u8]>::trim_ascii).all(is_none)
 }
 
-/// The whole body, within `server.max_body` bytes and the time a body may take. Wiped when it was read.
+/// Reads the whole body, up to `max_body` bytes and within `body_timeout`. The buffer is zeroed when it is dropped.
 async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejection> {
     let max = http.options.max_body;
     let announced =
@@ -219,7 +223,7 @@ async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejec
     let body = Limited::new(request.into_body(), max);
     let whole = gather(body, announced.unwrap_or(0));
     match tokio::time::timeout(http.options.body_timeout, whole).await {
-        Err(_) => Err(Rejection::TooSlow),
+        Err(_) => Err(Rejection::TooSlow(http.options.body_timeout)),
         Ok(Ok(body)) if encoded && !body.is_empty() => Err(Rejection::WrongContentEncoding),
         Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Rejection::TooLarge(max)),
@@ -227,7 +231,8 @@ async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejec
     }
 }
 
-/// Room for all that was announced: a buffer that grows leaves copies behind. Of a body in chunks some may stay.
+/// Collects the body into a buffer with the capacity given by `Content-Length`. A growing buffer leaves copies in
+/// memory that are not zeroed; this can still happen with a chunked body.
 async fn gather(mut body: Limited<Body>, announced: usize) -> Result<Zeroizing<Vec<u8>>, BoxError> {
     let mut whole = Zeroizing::new(Vec::with_capacity(announced));
     while let Some(frame) = body.frame().await {

@@ -1,4 +1,4 @@
-//! Who asks: the peer's address, or the one that trusted proxies forwarded.
+//! The address of the caller: the peer of the connection, or the address that trusted proxies forwarded.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -19,16 +19,16 @@ impl FromRequestParts<Http> for Caller {
     }
 }
 
-/// The caller's address.
+/// Returns the address of the caller.
 pub fn of(extensions: &Extensions, headers: &HeaderMap, options: &HttpOptions) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    // Without a connection (a test's direct call) everyone is one caller.
+    // A test that calls the router directly has no connection. All its requests come from one caller.
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).to_canonical();
     behind_proxies(peer, headers, &options.trusted_proxies)
 }
 
-/// Walks `X-Forwarded-For` from the right, as long as it was written by a proxy that is trusted. What a client put
-/// there itself stands further left and is never reached.
+/// Reads `X-Forwarded-For` from right to left while the previous hop is a trusted proxy. Entries written by the client
+/// are further left and are ignored.
 fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
@@ -43,7 +43,7 @@ fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpA
     caller
 }
 
-/// An address, which some proxies write with a port.
+/// Parses an address. Some proxies add a port or write an IPv6 address in brackets.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
     let address = hop.parse::<IpAddr>().or_else(|_| hop.parse::<SocketAddr>().map(|with_port| with_port.ip()));
     let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();

@@ -1,4 +1,5 @@
-//! The onion around everything but the JWKS. From the outside in: request id and log, security headers, CORS, panics.
+//! The layers around all routes except the JWKS. From the outside in: request id, log and security headers; CORS;
+//! panic handling.
 
 use std::any::Any;
 
@@ -19,7 +20,7 @@ use crate::issuer::Fault;
 use crate::telemetry::Traces;
 use crate::telemetry::trace::traceparent;
 
-/// Puts the layers around the routes. Those apart have no CORS: no page of another origin is to read them.
+/// Adds the layers to the routes. `apart` gets no CORS, because pages of other origins must never read those routes.
 pub fn with_layers(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router {
     let routes = routes.layer(CatchPanicLayer::custom(panicked));
     let routes = if http.options.allowed_origins.is_empty() { routes } else { routes.layer(cors(&http.options)) };
@@ -27,7 +28,7 @@ pub fn with_layers(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Ro
     routes.layer(from_fn_with_state(http.clone(), request_edge)).with_state(http.clone())
 }
 
-/// Gives every request an id, logs it, and turns a fault into words that say no more than that id.
+/// Gives every request an id and logs it. Replaces a fault with an error body that contains only this id.
 async fn request_edge(State(http): State<Http>, request: Request, next: Next) -> Response {
     let id = http.issuer.random.uuid().simple().to_string();
     let trace = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
@@ -40,15 +41,15 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let caller = caller::of(request.extensions(), request.headers(), &http.options);
-    let begun = http.issuer.clock.monotonic();
+    let started = http.issuer.clock.monotonic();
     let mut response = next.run(request).instrument(span.clone()).await;
 
-    if let Some(FaultResponse { fault, body: words }) = response.extensions_mut().remove::<FaultResponse>() {
+    if let Some(FaultResponse { fault, body }) = response.extensions_mut().remove::<FaultResponse>() {
         http.issuer.counters.add(Count::Fault);
-        tracing::error!(request = %id, %method, path, %fault, trace, "a request failed");
+        tracing::error!(request = %id, %method, path, error = %fault, trace, "request failed");
         let sent_headers = std::mem::take(response.headers_mut());
-        response = words(&id);
-        // What the layers inside have said (CORS) holds for the words, too; their own headers go before it.
+        response = body(&id);
+        // Headers of the inner layers (CORS) also apply to the error body. Its own headers take precedence.
         for (name, value) in &sent_headers {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
@@ -58,15 +59,15 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
         http.issuer.counters.add(Count::Throttled);
     }
     close(&span, status);
-    let took = http.issuer.clock.monotonic().saturating_sub(begun);
+    let elapsed = http.issuer.clock.monotonic().saturating_sub(started);
     if let Some(requests) = &http.requests {
-        requests.record(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), took);
+        requests.record(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), elapsed);
     }
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX); // a u128 would be a text in JSON
+    let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX); // `tracing` writes a u128 as a JSON string
     if status.is_success() || status.is_redirection() {
-        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "answered");
+        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "response returned");
     } else {
-        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "refused");
+        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "error response returned");
     }
 
     let headers = response.headers_mut();
@@ -80,13 +81,13 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
     response
 }
 
-/// The template of the route that answers, where there is one.
+/// Returns the template of the matched route. `None` if no route matches.
 fn route(request: &Request) -> Option<&MatchedPath> {
     request.extensions().get()
 }
 
-/// What a request is in a trace, in the words of OpenTelemetry's semantic conventions for HTTP servers. Tells no path,
-/// which callers choose.
+/// Creates the trace span of a request, with the attributes of OpenTelemetry's semantic conventions for HTTP servers.
+/// It contains no path, because callers choose the path.
 fn span(request: &Request, id: &str) -> Span {
     let method = request.method();
     let route = route(request).map(MatchedPath::as_str);
@@ -109,13 +110,14 @@ fn close(span: &Span, status: StatusCode) {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer gives it away")]
+#[expect(clippy::needless_pass_by_value, reason = "the layer passes it by value")]
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    reply::fault(Fault::new("answering a request (it panicked)", said.unwrap_or("no message")), reply::internal_error)
+    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    reply::fault(Fault::new("handling a request (panic)", message.unwrap_or("no message")), reply::internal_error)
 }
 
-/// Pages of the allowed origins, and no others, may call and read; with cookies, which is why no wildcard is allowed.
+/// Allows only pages of the configured origins to send requests and read responses. Requests may carry cookies, so the
+/// Fetch standard forbids a wildcard origin.
 fn cors(options: &HttpOptions) -> CorsLayer {
     let origins = options.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()

@@ -1,4 +1,4 @@
-//! Whether the process lives, and whether it can serve.
+//! Health routes: whether the process runs, and whether it can serve requests.
 
 use axum::Router;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use super::openapi::{Access, Chapter, JSON, Operation};
 use super::{Http, reply};
 use crate::issuer::stats;
 
-/// `/liveliness` asks nobody; `/ready` asks the store.
+/// Returns the health routes. `/liveliness` reads only memory; `/ready` queries the store.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route("/liveliness", get(liveliness))
@@ -20,35 +20,39 @@ pub fn routes() -> Router<Http> {
         .route("/ready/", get(ready))
 }
 
-/// Liveliness and readiness, described.
+/// The OpenAPI description of the health routes.
 pub const CHAPTER: Chapter = Chapter {
     name: "health",
-    about: "Whether the process lives, and whether it can serve.",
+    about: "Health checks for load balancers and monitoring.",
     media: JSON,
     operations: &[
         Operation {
             method: "get",
             path: "/liveliness",
-            summary: "Uptime, starts, and the share of time in which the process ran; asks no disk",
+            summary: "Return the uptime, the number of starts, and the share of time in which the process ran; does not access the disk",
             access: Access::Open,
             query: &[],
             takes: &[],
             answers: &[(
                 200,
-                "It lives",
+                "The process is running; times are in UTC, uptime is in seconds, availability is a ratio from 0 to 1",
                 r#"{"status": "OK", "time": "2026-01-01T00:00:00Z", "uptime": 60, "uptime_human": "1m", "started_at": "2026-01-01T00:00:00Z", "version": "0.1.0", "starts": 1, "availability": {"1d": 1.0, "7d": 1.0, "30d": 1.0, "all": 1.0}}"#,
             )],
         },
         Operation {
             method: "get",
             path: "/ready",
-            summary: "Whether the database answers and a key is active",
+            summary: "Check that the database responds and that every profile has an active key",
             access: Access::Open,
             query: &[],
             takes: &[],
             answers: &[
-                (200, "It can serve", r#"{"status": "OK"}"#),
-                (503, "It can't, and why", r#"{"status": "ERROR", "code": "not_ready", "message": "no active key"}"#),
+                (200, "The server can handle requests", r#"{"status": "OK"}"#),
+                (
+                    503,
+                    "The server cannot handle requests; the message gives the reason",
+                    r#"{"status": "ERROR", "code": "not_ready", "message": "no active key"}"#,
+                ),
             ],
         },
     ],

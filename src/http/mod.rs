@@ -1,7 +1,8 @@
-//! HTTP: routes, bodies, headers and words. Everything it knows about users it asks the use cases.
+//! HTTP: routes, bodies, headers and error bodies. All decisions about users and tokens are made in the use cases.
 //!
-//! Each dialect is a folder that translates; what has no dialect (the key set, discovery, liveliness) is beside them.
-//! The JWKS route passes through no layer: its bytes are ready, and whoever fetches them needs nothing else.
+//! Each dialect is a folder that translates one API. The modules next to `dialect` serve the routes that belong to no
+//! dialect, such as the JWKS, discovery and liveliness. The JWKS route passes through no layer, because its response
+//! is precomputed and needs none of the headers and checks that the layers add.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -36,47 +37,47 @@ mod wellknown;
 use metrics::MetricsOptions;
 use pages::Pages;
 
-/// What the configuration says about HTTP.
+/// The HTTP settings from the configuration.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Where clients find the issuer.
+    /// The URL under which clients reach the issuer.
     pub public_url: PublicUrl,
-    /// Whose `X-Forwarded-For` is believed.
+    /// The networks of the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
-    /// The greatest number of bytes in a body.
+    /// The maximum size of a request body, in bytes.
     pub max_body: usize,
-    /// How long a whole body may take to come.
+    /// The maximum time in which the whole request body must be received.
     pub body_timeout: Duration,
-    /// How long verifiers may keep the key set.
+    /// How long verifiers may cache the JWKS.
     pub jwks_max_age: Duration,
-    /// The origins whose pages may call the dialects and read the answers.
+    /// The origins whose pages may call the dialects and read the responses (CORS).
     pub allowed_origins: Vec<String>,
-    /// Where a browser goes that signed in at a provider: a path here or a whole URL.
+    /// The redirect target after a sign-in at a provider: a path on this server or an absolute URL.
     pub authed_url: String,
-    /// Where a browser goes that signed out.
+    /// The redirect target after a sign-out in the dialect `rest_social`.
     pub logout_url: String,
-    /// The dialects that are spoken.
+    /// The enabled dialects.
     pub dialects: BTreeSet<Dialect>,
-    /// Where the metrics are; None: nowhere, and nothing is measured for them.
+    /// Where the metrics are served. `None` disables them, and request durations are not recorded.
     pub metrics: Option<MetricsOptions>,
 }
 
-/// What every handler is given: one pointer, which each request copies several times.
+/// The state of every handler. It is one pointer, because each request clones it several times.
 #[derive(Clone, Debug)]
 pub struct Http(Arc<HttpParts>);
 
-/// What is behind it.
+/// The content of [`Http`].
 #[derive(Debug)]
 pub struct HttpParts {
-    /// The use cases' parts.
+    /// The dependencies of the use cases.
     pub issuer: Arc<Issuer>,
-    /// The configuration's words on HTTP.
+    /// The HTTP settings.
     pub options: HttpOptions,
-    /// The pages people see.
+    /// The HTML pages.
     pub pages: Pages,
-    /// How long requests took, where anybody may ask.
+    /// The request durations. `None` if metrics are disabled.
     pub requests: Option<Requests>,
-    /// The JWKS answer's `Cache-Control`, ready.
+    /// The precomputed `Cache-Control` header of the JWKS response.
     jwks_cache_control: HeaderValue,
 }
 
@@ -89,7 +90,7 @@ impl Deref for Http {
 }
 
 impl Http {
-    /// Puts the parts together.
+    /// Builds the state of the handlers.
     pub fn new(issuer: Arc<Issuer>, options: HttpOptions, pages: Pages) -> Self {
         let jwks_cache_control = wellknown::cache_control(options.jwks_max_age);
         let requests = options.metrics.is_some().then(Requests::default);
@@ -97,7 +98,7 @@ impl Http {
     }
 }
 
-/// Every route there is.
+/// Returns the router with all routes of the main listener.
 pub fn router(http: &Http) -> Router {
     let dialects = dialect::routes(http);
     let shared = http.options.metrics.as_ref().is_some_and(|metrics| !metrics.own_listener);

@@ -1,28 +1,29 @@
-//! Forms as `multipart/form-data` (RFC 7578): the fields of a body that is there as a whole. Files are passed over: no
-//! route takes one.
+//! Parser for `multipart/form-data` (RFC 7578). It parses a complete body. Files are skipped, because no route accepts
+//! one.
 
-/// Why a body is no such form.
+/// Why a body is not a valid `multipart/form-data` form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MultipartError {
-    /// The content type names no boundary.
-    #[error("the content type names no boundary")]
+    /// The content type has no `boundary` parameter.
+    #[error("the content type has no boundary")]
     Boundary,
-    /// No last boundary closes the form.
+    /// The closing boundary is missing.
     #[error("the form does not end with its boundary")]
     Cut,
-    /// A part has no head, or no name in it.
+    /// A part has no header, or its header has no name.
     #[error("a part has no name")]
     Name,
-    /// A field is no text: put into one anyhow, all such passwords would be the same.
+    /// A field is not valid UTF-8. A lossy conversion would make different invalid passwords equal.
     #[error("a field is not UTF-8")]
     Encoding,
 }
 
-/// The fields, in the order they came, by a `Content-Type` header and a body.
+/// Returns the fields of a body in their order. `content_type` is the `Content-Type` header, which contains the
+/// boundary.
 pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, MultipartError> {
     let boundary = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty());
     let delimiter = format!("\r\n--{}", boundary.ok_or(MultipartError::Boundary)?).into_bytes();
-    // The first delimiter need not begin with a line's end if nothing is before it.
+    // At the start of the body, the first delimiter has no CRLF before it.
     let mut rest = match body.strip_prefix(&delimiter[2..]) {
         Some(rest) => rest,
         None => split(body, &delimiter).ok_or(MultipartError::Cut)?.1,
@@ -45,13 +46,14 @@ pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, 
     Ok(fields)
 }
 
-/// What is before and after the first `at`.
+/// Returns the text before and after the first `at`. `None` if the text does not contain `at`.
 fn split<'a>(text: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let found = text.windows(at.len()).position(|window| window == at)?;
     Some((&text[..found], &text[found + at.len()..]))
 }
 
-/// A parameter of a header, with or without quotation marks. One in them holds none itself: who sends one, writes `%22`.
+/// Returns a parameter of a header, with or without quotation marks. A quoted value contains no quotation mark, because
+/// clients encode it as `%22`.
 fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {
@@ -93,13 +95,13 @@ mod tests {
 
     #[test]
     fn an_invalid_multipart_form_is_rejected() {
-        let good = "--XyZ\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--XyZ--";
-        assert!(pairs(KIND, good).is_ok());
-        for cut in 0..good.len() {
-            assert!(pairs(KIND, &good[..cut]).is_err(), "{}", &good[..cut]);
+        let valid = "--XyZ\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--XyZ--";
+        assert!(pairs(KIND, valid).is_ok());
+        for length in 0..valid.len() {
+            assert!(pairs(KIND, &valid[..length]).is_err(), "{}", &valid[..length]);
         }
         for kind in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"XyZ"] {
-            assert_eq!(pairs(kind, good), Err(MultipartError::Boundary), "{kind}");
+            assert_eq!(pairs(kind, valid), Err(MultipartError::Boundary), "{kind}");
         }
         for part in ["", "\r\n\r\n", "\r\nContent-Disposition: form-data\r\n\r\n1", "\r\nname: \"a\"\r\n\r\n1"] {
             assert_eq!(pairs(KIND, &format!("--XyZ{part}\r\n--XyZ--")), Err(MultipartError::Name), "{part}");

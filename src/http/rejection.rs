@@ -1,35 +1,38 @@
-//! What is wrong with a request as HTTP, before any use case is asked.
+//! Errors of a request at the HTTP level, found before a use case runs.
+
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-/// Why a request was turned away at the door. Each dialect has words for it; the status is the same in all.
+/// Why a request was rejected before a use case ran. The status is the same in all dialects; each dialect has its own
+/// error body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The body is no JSON object (or form) of the kind asked for.
-    #[error("the body is not what it says: {0}")]
+    /// The body is not a valid JSON object or form.
+    #[error("malformed body: {0}")]
     MalformedBody(String),
-    /// The body has another type than the route takes.
-    #[error("send {0}")]
+    /// The route does not accept the content type of the body. The value names the content that it accepts.
+    #[error("unsupported content type; send {0}")]
     WrongContentType(&'static str),
-    /// The body is compressed, or in another coding.
-    #[error("send the body as it is, without a content-encoding")]
+    /// The body has a content coding, such as compression.
+    #[error("unsupported content encoding; send the body without Content-Encoding")]
     WrongContentEncoding,
-    /// The body is larger than `server.max_body`.
-    #[error("the body is over {0} bytes")]
+    /// The body is larger than `server.max_body`. The value is this limit, in bytes.
+    #[error("request body is larger than {0} bytes")]
     TooLarge(usize),
-    /// The body did not come in time.
-    #[error("the body took too long")]
-    TooSlow,
-    /// The route has other methods.
-    #[error("this route has another method: see the Allow header")]
+    /// The body was not received within [`body_timeout`](super::HttpOptions::body_timeout), which is the value.
+    #[error("request body not received within {} s", .0.as_secs())]
+    TooSlow(Duration),
+    /// The route does not support the method.
+    #[error("method not allowed; see the Allow header")]
     WrongMethod,
-    /// A cookie came with a page of another origin: somebody else's page must not act for its user.
-    #[error("this request came from another origin: send the token in the Authorization header instead")]
+    /// A page of another origin sent the request with a cookie. Such a page must not act for the user.
+    #[error("cookie not accepted from another origin; send the token in the Authorization header")]
     ForeignOrigin,
 }
 
-/// Never seen: every handler takes the extractor's result and gives it its dialect's words.
+/// Required by axum's extractor traits, but not used: every handler converts a rejection into its dialect's error body.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         self.status().into_response()
@@ -37,13 +40,13 @@ impl IntoResponse for Rejection {
 }
 
 impl Rejection {
-    /// The status it is answered with.
+    /// The HTTP status of the response.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::MalformedBody(_) => StatusCode::BAD_REQUEST,
             Self::WrongContentType(_) | Self::WrongContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
         }

@@ -1,4 +1,4 @@
-//! Answers: JSON that no cache keeps, cookies, and the empty shell a fault travels in until the edge logs it.
+//! Responses: JSON that must not be cached, cookies, redirects, and the placeholder response of a fault.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use crate::issuer::issue::AccessToken;
 /// What a handler returns: a response, or the error body of its API.
 pub type HandlerResult<E> = Result<Response, E>;
 
-/// JSON that no cache keeps: it may hold a token, and never holds what is the same for everyone.
+/// Returns a JSON response with `Cache-Control: no-store`, because it may contain a token or a user's data.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    // What is serialised here are our own types, which are all JSON.
+    // Only types of this crate are serialised here, and all of them serialise without an error.
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
@@ -31,7 +31,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// Adds `Retry-After` (RFC 9110 §10.2.3), in whole seconds rounded up.
+/// Adds `Retry-After` (RFC 9110 §10.2.3), in whole seconds rounded up, at least 1.
 pub fn retry_after(mut response: Response, after: Duration) -> Response {
     let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -44,7 +44,7 @@ pub fn challenge(mut response: Response) -> Response {
     response
 }
 
-/// Adds the cookie that carries an access token, for as long as the token is good.
+/// Adds the cookie that carries an access token. It expires when the token does.
 pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOptions) -> Response {
     let cookie = Cookie::build((COOKIE_NAME, token.text.expose()))
         .http_only(true)
@@ -58,7 +58,7 @@ pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOp
     response
 }
 
-/// Takes the cookie away that carries an access token.
+/// Deletes the cookie that carries an access token.
 pub fn without_cookie(mut response: Response, options: &HttpOptions) -> Response {
     let cookie = Cookie::build(COOKIE_NAME)
         .http_only(true)
@@ -72,54 +72,54 @@ pub fn without_cookie(mut response: Response, options: &HttpOptions) -> Response
     response
 }
 
-/// Sends a browser elsewhere; no cache keeps where.
+/// Returns a redirect with `Cache-Control: no-store`.
 pub fn redirect(status: StatusCode, to: &str) -> Response {
     let mut response = status.into_response();
-    // What a header can't hold (line breaks) the settings have refused, and providers' URLs are parsed ones.
+    // The fallback is never used: the settings reject line breaks, and the URLs of providers are parsed.
     let to = HeaderValue::from_bytes(to.as_bytes()).unwrap_or(HeaderValue::from_static("/"));
     response.headers_mut().insert(LOCATION, to);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
-/// A fault on its way to the edge, with the dialect's words for it once the request's id is known.
+/// A fault that a handler passes to `layers`, which knows the request id and logs the cause.
 #[derive(Clone)]
 pub struct FaultResponse {
-    /// What happened, for the log.
+    /// The cause, for the log only.
     pub fault: Arc<Fault>,
-    /// What the caller is told: that something broke, and the request's id.
+    /// Builds the dialect's response from the request id. The response contains no cause.
     pub body: Arc<dyn Fn(&str) -> Response + Send + Sync>,
 }
 
-/// A 500 that the edge logs once and gives its body.
+/// Returns a 500 without a body. `layers` logs the fault once and adds the body.
 pub fn fault(fault: Fault, body: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
     shared_fault(Arc::new(fault), body)
 }
 
-/// As [`fault`], for one that has been passed on before.
+/// Like [`fault`], for a fault that is already shared.
 pub fn shared_fault(fault: Arc<Fault>, body: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
     response.extensions_mut().insert(FaultResponse { fault, body: Arc::new(body) });
     response
 }
 
-/// The answer to a route nobody has.
+/// Returns the response for a path that matches no route.
 pub async fn not_found() -> Response {
-    error(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    error(StatusCode::NOT_FOUND, "not_found", "no such route")
 }
 
-/// The answer to a wrong method outside every dialect. axum adds the `Allow` header.
+/// Returns the response for an unsupported method outside the dialects. axum adds the `Allow` header.
 pub async fn wrong_method() -> Response {
     let rejection = Rejection::WrongMethod;
     error(rejection.status(), "wrong_method", &rejection.to_string())
 }
 
-/// An error outside every dialect, in the form of the oldest one.
+/// Returns an error outside the dialects, in the format of the dialect `jwt_issuer`.
 pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
     json(status, &json!({"status": "ERROR", "code": code, "message": message}))
 }
 
-/// The words for a fault outside every dialect.
+/// Returns the response for a fault outside the dialects.
 pub fn internal_error(request_id: &str) -> Response {
-    error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &format!("something went wrong here (request {request_id})"))
+    error(StatusCode::INTERNAL_SERVER_ERROR, "internal", &format!("internal error (request {request_id})"))
 }

@@ -1,4 +1,4 @@
-//! What resource servers ask for: the key set, one key or certificate, and the discovery documents.
+//! Routes for resource servers: the JWKS, a single key with its certificate, and the discovery documents.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ use crate::domain::count::Count;
 use crate::telemetry::jwks_clients::JwksFetch;
 use crate::throttle::prefix;
 
-/// The JWKS (RFC 7517 §5), which has no layer around it.
+/// Returns the route of the JWKS (RFC 7517 §5). No layer is added to it.
 pub fn jwks_route() -> Router<Http> {
     Router::new().route("/.well-known/jwks.json", get(jwks).options(preflight))
 }
 
-/// The other documents.
+/// Returns the routes of the other documents.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route("/get_public_cert", get(public_cert))
@@ -39,39 +39,44 @@ pub fn routes() -> Router<Http> {
 
 const DISCOVERED: &str = r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json", "id_token_signing_alg_values_supported": ["ES256", "RS256"], "subject_types_supported": ["public"], "response_types_supported": [], "grant_types_supported": [], "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"]}"#;
 
-/// What resource servers ask for, described.
+/// The OpenAPI description of these routes.
 pub const CHAPTER: Chapter = Chapter {
     name: "keys",
-    about: "What a resource server needs to verify tokens offline.",
+    about: "Public keys and discovery documents, with which a resource server verifies tokens offline.",
     media: JSON,
     operations: &[
         Operation {
             method: "get",
             path: "/.well-known/jwks.json",
-            summary: "The public keys (RFC 7517): active ones first, then those to come, then those that have signed",
+            summary: "Return the published public keys as a JWKS (RFC 7517): active keys first, then next keys, then retiring keys",
             access: Access::Open,
             query: &[],
             takes: &[],
             answers: &[
                 (
                     200,
-                    "The key set",
+                    "The JWKS",
                     r#"{"keys": [{"kty": "EC", "use": "sig", "alg": "ES256", "kid": "…", "crv": "P-256", "x": "…", "y": "…"}, {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "…", "n": "…", "e": "AQAB"}]}"#,
                 ),
-                (304, "It is as If-None-Match says", ""),
+                (304, "Not modified: the ETag in If-None-Match is current", ""),
             ],
         },
         Operation {
             method: "get",
             path: "/get_public_cert",
-            summary: "One public key and its certificate: the default signer's, or the one that is asked for",
+            summary: "Return one published public key and its certificate; without parameters, the active key of the default algorithm",
             access: Access::Open,
             query: &[
-                Parameter { name: "alg", meaning: "Its algorithm", example: "ES256", required: false },
-                Parameter { name: "kid", meaning: "Its kid", example: "", required: false },
+                Parameter {
+                    name: "alg",
+                    meaning: "The algorithm of the key: ES256 or RS256",
+                    example: "ES256",
+                    required: false,
+                },
+                Parameter { name: "kid", meaning: "The key id, as in the JWKS", example: "", required: false },
                 Parameter {
                     name: "format",
-                    meaning: "json, or pem for the bare key",
+                    meaning: "The format of the response: json (the default), or pem for the public key alone",
                     example: "json",
                     required: false,
                 },
@@ -80,20 +85,20 @@ pub const CHAPTER: Chapter = Chapter {
             answers: &[
                 (
                     200,
-                    "The key",
+                    "The key and its certificate, both in PEM",
                     r#"{"status": "OK", "public_key": "-----BEGIN PUBLIC KEY-----…", "certificate": "-----BEGIN CERTIFICATE-----…", "kid": "…", "alg": "ES256"}"#,
                 ),
                 (
                     404,
-                    "No published key is like that",
-                    r#"{"status": "ERROR", "code": "unknown_key", "message": "no published key is like that: see /.well-known/jwks.json"}"#,
+                    "No published key matches the parameters, or a parameter is invalid",
+                    r#"{"status": "ERROR", "code": "unknown_key", "message": "no published key matches; see /.well-known/jwks.json"}"#,
                 ),
             ],
         },
         Operation {
             method: "get",
             path: "/.well-known/openid-configuration",
-            summary: "The issuer's name and where its keys are (OpenID Connect Discovery)",
+            summary: "Return the issuer, the URL of the JWKS and the supported algorithms (OpenID Connect Discovery)",
             access: Access::Open,
             query: &[],
             takes: &[],
@@ -102,7 +107,7 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "get",
             path: "/.well-known/oauth-authorization-server",
-            summary: "The same by its OAuth name (RFC 8414)",
+            summary: "Return the same document under the path of OAuth 2.0 authorization server metadata (RFC 8414)",
             access: Access::Open,
             query: &[],
             takes: &[],
@@ -111,7 +116,7 @@ pub const CHAPTER: Chapter = Chapter {
     ],
 };
 
-/// The key set's `Cache-Control`: a verifier may go on with an old set for a day if the issuer is down.
+/// Returns the `Cache-Control` of the JWKS. A verifier may use an old JWKS for one day while the issuer is unreachable.
 pub fn cache_control(max_age: Duration) -> HeaderValue {
     let text = format!("public, max-age={}, stale-if-error=86400", max_age.as_secs());
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("no-cache"))
@@ -128,19 +133,19 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
     if fresh {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
-    let answer = response.headers_mut();
+    let response_headers = response.headers_mut();
     if !fresh {
-        answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response_headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    answer.insert(CACHE_CONTROL, http.jwks_cache_control.clone());
+    response_headers.insert(CACHE_CONTROL, http.jwks_cache_control.clone());
     if let Ok(etag) = HeaderValue::from_maybe_shared(jwks.etag.clone()) {
-        answer.insert(ETAG, etag);
+        response_headers.insert(ETAG, etag);
     }
-    answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response_headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 
-/// So that an operator sees which verifiers have a new key.
+/// Records who fetched the JWKS, so that an operator sees which verifiers have a new key.
 fn record_fetch(http: &Http, request: &Request, jwks_id: u64) {
     let address = caller::of(request.extensions(), request.headers(), &http.options);
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
@@ -149,19 +154,20 @@ fn record_fetch(http: &Http, request: &Request, jwks_id: u64) {
     http.issuer.jwks_clients.record(&JwksFetch { network, address, agent, jwks_id, at });
 }
 
-/// Any page may read the keys, with a header like `If-None-Match`, too, before which browsers ask.
+/// Handles the CORS preflight. Any page may read the JWKS, also with a header such as `If-None-Match`, which requires a
+/// preflight.
 async fn preflight() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let answer = response.headers_mut();
-    answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    answer.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
-    answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-    answer.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    let response_headers = response.headers_mut();
+    response_headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response_headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+    response_headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+    response_headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     response
 }
 
-/// Whether `If-None-Match` names the tag (RFC 9110 §13.1.2: compared weakly).
+/// Whether `If-None-Match` contains the tag. The comparison is weak (RFC 9110 §13.1.2).
 fn matches(known: &HeaderValue, etag: &[u8]) -> bool {
     let tags = known.to_str().unwrap_or_default().split(',');
     tags.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag.as_bytes() == etag || tag == "*")
@@ -214,10 +220,11 @@ async fn public_cert(
 }
 
 fn no_such_key() -> Response {
-    reply::error(StatusCode::NOT_FOUND, "unknown_key", "no published key is like that: see /.well-known/jwks.json")
+    reply::error(StatusCode::NOT_FOUND, "unknown_key", "no published key matches; see /.well-known/jwks.json")
 }
 
-/// What a resource server needs to know that has only the issuer's URL (RFC 8414 §2, OpenID Connect Discovery §3).
+/// Returns the metadata for a resource server that knows only the issuer URL (RFC 8414 §2, OpenID Connect Discovery 1.0
+/// §3).
 async fn discovery(State(http): State<Http>) -> Response {
     let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|alg| alg.name()).collect();
     let document = json!({
@@ -232,7 +239,7 @@ async fn discovery(State(http): State<Http>) -> Response {
     public(reply::json(StatusCode::OK, &document), &http)
 }
 
-/// The same for everyone, and as long good as the key set.
+/// Makes a response public: any origin may read it, and caches may store it for as long as the JWKS.
 fn public(mut response: Response, http: &Http) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, http.jwks_cache_control.clone());
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -1,4 +1,4 @@
-//! Recognising somebody by an access token: the signature first, then whether its session still lives.
+//! Authenticates a user by an access token: verifies the signature, then checks that the session is live.
 
 use uuid::Uuid;
 
@@ -9,26 +9,26 @@ use crate::crypto::verify::VerifiedToken;
 use crate::domain::id::SessionId;
 use crate::domain::time::Timestamp;
 
-/// Somebody shows an access token.
+/// A request to authenticate by an access token.
 #[derive(Debug)]
 pub struct Authenticate<'a> {
-    /// The token; None where none was sent.
+    /// The token; `None` if none was sent.
     pub token: Option<&'a str>,
 }
 
 impl Authenticate<'_> {
-    /// Finds the live session and the active user it stands for.
+    /// Verifies the token, and returns its live session and active user.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        self.run_with_expiry(issuer).await.map(|(who, _)| who)
+        self.run_with_expiry(issuer).await.map(|(signed_in, _)| signed_in)
     }
 
-    /// As [`Authenticate::run`]; tells the token's `exp` too.
+    /// Like [`Authenticate::run`], and also returns the token's `exp`.
     pub async fn run_with_expiry(self, issuer: &Issuer) -> Result<(SignedIn, Timestamp), Refusal> {
         let (id, expires_at) = self.open(issuer)?;
         Ok((live(issuer, id).await?, expires_at))
     }
 
-    /// The session the token names and the token's `exp`, by its signature alone: the store is not asked.
+    /// Verifies the signature, and returns the token's session id and `exp`. Does not read the store.
     pub(super) fn open(&self, issuer: &Issuer) -> Result<(SessionId, Timestamp), Refusal> {
         let token = self.token.ok_or(Unauthenticated::NoToken)?;
         let verified: VerifiedToken = issuer.verify_access(token).map_err(|fault| issuer.unauthenticated(fault))?;
@@ -37,13 +37,13 @@ impl Authenticate<'_> {
     }
 }
 
-/// The session a token names.
+/// Returns the session id in a verified token.
 pub(super) fn named(token: &VerifiedToken) -> Result<SessionId, Refusal> {
     let sid = token.text("sid").and_then(|sid| Uuid::try_parse(sid).ok());
     sid.map(SessionId).ok_or_else(|| Unauthenticated::SessionEnded.into())
 }
 
-/// A session that a verified token named, if it is live and its user active.
+/// Reads the session of a verified token. Refuses unless the session is live and its user active.
 pub(super) async fn live(issuer: &Issuer, id: SessionId) -> Result<SignedIn, Refusal> {
     let now = issuer.clock.now();
     let found = issuer.store.read(move |tx| tx.session(id)).await?;

@@ -1,4 +1,4 @@
-//! Recognising somebody by a password: the one way to do it, whatever is opened for them then.
+//! Authenticates a user by a password. All sign-ins with a password use this module.
 
 use super::{Caller, Issuer, Refusal};
 use crate::crypto::password_hash::PasswordCheck;
@@ -9,41 +9,42 @@ use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
 use crate::throttle::{AttemptKey, prefix};
 
-/// How often it begins anew because the stored hash was replaced while it was being compared.
+/// How often the check is made at most. It is repeated if the stored hash was replaced during the check.
 const ATTEMPTS: usize = 3;
 
-/// Who somebody says they are, and their password for it.
+/// A login name and the password to check.
 #[derive(Debug)]
 pub(super) struct PasswordAttempt {
     /// A user name or an e-mail address.
     pub(super) login: Login,
-    /// Any text: what can't be right is wrong after the same hash as everything else.
+    /// Any text. A password that cannot be correct is rejected after the same hash as any other.
     pub(super) password: Password,
-    /// From where.
+    /// The caller.
     pub(super) from: Caller,
 }
 
-/// What is opened for a user who was recognised, as they are in the transaction that opens it.
+/// Opens a session for an authenticated user, in the transaction that has read this user.
 pub(super) type OnAuthenticated<T> = Box<dyn FnOnce(&dyn Write, User) -> Result<T, StoreError> + Send>;
 
-/// What came of one comparison.
+/// The result of one password check.
 enum AttemptResult<T> {
     Opened(T),
     Wrong,
-    /// The hash was replaced meanwhile: by a newer form of the same password, or by another password.
+    /// The stored hash was replaced during the check: by a newer form of the same password, or by another password.
     HashReplaced,
 }
 
 impl PasswordAttempt {
-    /// Opens something for the user whose password it is, if they are active and admitted. Whoever is unknown, disabled or
-    /// not admitted, and empty, overlong and wrong passwords, are one refusal after one hash.
+    /// Checks the password and opens a session for the user, if the user is active and `admits` returns true. An
+    /// unknown, disabled or not admitted user and an empty, overlong or wrong password get the same refusal, after one
+    /// hash.
     pub(super) async fn authenticate<T: Send + 'static>(
         &self,
         issuer: &Issuer,
         admits: impl Fn(&User) -> bool + Copy + Send + Sync + 'static,
         on_authenticated: impl Fn(&User) -> OnAuthenticated<T> + Send + Sync,
     ) -> Result<T, Refusal> {
-        // In a storm most end here, and cost neither a try nor a look into the store.
+        // Under overload most requests are rejected here, before an attempt is counted or the store is read.
         issuer.check_queue(issuer.hasher.check_capacity())?;
         let caller_attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
         let (mut user, key) = self.find(issuer).await?;
@@ -70,7 +71,7 @@ impl PasswordAttempt {
         Err(Refusal::WrongCredentials)
     }
 
-    /// Whose name it is, and for whom the try is counted.
+    /// Finds the user by the login name, and chooses the key by which the attempt is counted.
     async fn find(&self, issuer: &Issuer) -> Result<(Option<User>, AttemptKey), Refusal> {
         let login = self.login.clone();
         let address = self.from.address;
@@ -85,7 +86,7 @@ impl PasswordAttempt {
         found.await.map_err(|error: StoreError| error.into())
     }
 
-    /// The user, if the password is theirs, and a newer form of its hash where the stored one is outdated.
+    /// Checks the password. Returns the user if it is correct, with a new hash if the stored one is outdated.
     async fn check(
         &self,
         issuer: &Issuer,
@@ -93,7 +94,7 @@ impl PasswordAttempt {
         admits: impl Fn(&User) -> bool,
     ) -> Result<Option<(User, Option<PasswordHash>)>, Refusal> {
         let hash = user.as_ref().and_then(|user| user.password.clone());
-        // Whoever may not be let in has a password compared like anybody's, or the time would tell.
+        // The password of a user who may not sign in is checked too. Otherwise the response time would reveal the user.
         let user = user.filter(|user| user.is_active && admits(user));
         let checked = issuer.check_password(self.password.clone(), hash).await?;
         Ok(match (user, checked) {
@@ -104,7 +105,7 @@ impl PasswordAttempt {
     }
 }
 
-/// Opens it, unless the user was disabled or the hash replaced while it was being compared.
+/// Opens the session, unless the user was disabled or the hash replaced during the check.
 async fn run_on_authenticated<T: Send + 'static>(
     issuer: &Issuer,
     on_authenticated: OnAuthenticated<T>,

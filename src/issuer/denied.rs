@@ -1,40 +1,40 @@
-//! Why an operator was told no: by a rule that holds for operators, or as anybody would be.
+//! Why an operator's request was denied: by a rule for operators, or with a refusal as for every caller.
 
 use super::{Fault, Refusal};
 use crate::domain::key;
 use crate::store::StoreError;
 
-/// The ways to be told no.
+/// Why an operator's request was denied.
 #[derive(Debug)]
 pub enum Denied {
-    /// What was asked for is not to be; its words are for the operator.
+    /// A rule for operators. Its text is shown to the operator.
     Rule(OperatorRule),
-    /// As anybody would be refused.
+    /// A refusal as for every caller.
     Refused(Refusal),
 }
 
-/// What holds for operators, too.
+/// The rules for operators.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorRule {
-    /// Nobody would be left to enter the admin zone.
-    #[error("this is the last active superuser: make somebody else one first")]
+    /// Without this user, no active superuser would remain.
+    #[error("cannot remove the last active superuser; make another user a superuser first")]
     LastSuperuser,
-    /// Deleted meanwhile, or never there.
-    #[error("there is no such user (any more)")]
+    /// The user was deleted, or has never existed.
+    #[error("user not found; it may have been deleted")]
     NoUser,
-    /// Ended meanwhile, or never there.
-    #[error("there is no such session (any more)")]
+    /// The session has ended, or has never existed.
+    #[error("session not found; it may have ended")]
     NoSession,
-    /// There is nowhere to send a mail to.
-    #[error("the user has no e-mail address: set one first, or set a temporary password")]
+    /// The user has no address to which an e-mail could be sent.
+    #[error("the user has no e-mail address; set one first, or set a temporary password")]
     NoEmail,
-    /// A reset would open nothing.
-    #[error("the user is disabled: enable them first")]
+    /// The user is disabled and could not sign in after a reset.
+    #[error("the user is disabled; enable the user first")]
     Disabled,
-    /// What is sent or given up has no content any more; and what a reset mail carried is too old by then.
-    #[error("the mail does not wait (any more), and its content is forgotten: send a new reset to the user instead")]
+    /// The e-mail was sent or given up. Its content was deleted then, and its reset code or link has expired.
+    #[error("the e-mail is no longer waiting, and its content was deleted; send a new reset to the user")]
     NotWaiting,
-    /// The keys refuse the change.
+    /// The key ring does not allow the change.
     #[error(transparent)]
     Key(#[from] key::KeyChangeError),
 }

@@ -1,4 +1,4 @@
-//! The first superuser: by a link that is good while there is none, or by the settings.
+//! Creates the first superuser: by a link that is valid while no superuser exists, or from the settings.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, Username};
 use crate::store::{StoreError, Write};
 
-/// How long a link is good for.
+/// How long a link is valid.
 const GOOD_FOR: Duration = Duration::from_hours(24);
-/// What the links are sealed for.
+/// The purpose that is authenticated with the sealed links.
 const PURPOSE: &str = "admin/welcome";
 
-/// Why there is no first superuser now.
+/// Why the first superuser was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum FirstSuperuserError {
-    /// The link was changed on its way, or made by another issuer.
-    #[error("the link is not whole")]
+    /// The link was changed, or was made by another issuer.
+    #[error("the link is invalid")]
     WrongLink,
-    /// The link is over a day old.
-    #[error("the link is over a day old")]
+    /// The link is more than 24 h old.
+    #[error("the link has expired")]
     OldLink,
-    /// There is a superuser: this way in is closed.
-    #[error("there is a superuser")]
+    /// A superuser exists already.
+    #[error("a superuser exists already")]
     NotNeeded,
-    /// As for any account.
+    /// A refusal as for any account.
     #[error("{}", refusal_message(.0))]
     Refused(Refusal),
 }
@@ -40,30 +40,30 @@ impl<E: Into<Refusal>> From<E> for FirstSuperuserError {
     }
 }
 
-/// A refusal in an operator's words.
+/// Words a refusal for the operator.
 fn refusal_message(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Invalid(problems) => {
-            let told: Vec<_> =
+            let messages: Vec<_> =
                 problems.iter().map(|(field, problem)| format!("the {} {problem}", field.name())).collect();
-            told.join(", and ")
+            messages.join(", and ")
         }
         Refusal::Taken(field) => {
-            format!("another user has that {}: choose another, or make that user the superuser", field.name())
+            format!("another user has that {}; choose another, or make that user a superuser", field.name())
         }
         Refusal::Fault(fault) => fault.to_string(),
-        Refusal::Busy { .. } => "the database or the hashing pool is busy: start once more".to_owned(),
-        // Nothing else can come of making an account by an operator's word.
+        Refusal::Busy { .. } => "the database or the hashing pool is busy; start the server again".to_owned(),
+        // Creating an account from the settings returns no other refusal.
         other => format!("{other:?}"),
     }
 }
 
-/// Whether there is any superuser.
+/// Whether a superuser exists.
 pub async fn has_superuser(issuer: &Issuer) -> Result<bool, StoreError> {
     issuer.store.read(|tx| tx.any_superuser()).await
 }
 
-/// What a link carries by which the first superuser is made, within a day; None where there is a superuser.
+/// Returns the token of a link that creates the first superuser and is valid for 24 h. `None` if a superuser exists.
 pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, StoreError> {
     if has_superuser(issuer).await? {
         return Ok(None);
@@ -72,7 +72,7 @@ pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, StoreError> {
     Ok(Some(issuer.admin.seal_link(PURPOSE, &until.unix().to_be_bytes(), &issuer.random)))
 }
 
-/// Whether the link would make a superuser now.
+/// Checks whether a link can create a superuser now.
 pub async fn check_link(issuer: &Issuer, token: &str) -> Result<(), FirstSuperuserError> {
     let opened = issuer.admin.open_link(PURPOSE, token).ok_or(FirstSuperuserError::WrongLink)?;
     let until = opened.expose().try_into().map(i64::from_be_bytes).map_err(|_| FirstSuperuserError::WrongLink)?;
@@ -82,14 +82,14 @@ pub async fn check_link(issuer: &Issuer, token: &str) -> Result<(), FirstSuperus
     if has_superuser(issuer).await? { Err(FirstSuperuserError::NotNeeded) } else { Ok(()) }
 }
 
-/// Somebody followed the link.
+/// A request to create the first superuser, from a person who opened the link.
 #[derive(Debug)]
 pub struct CreateFirstSuperuser<'a> {
-    /// What it carried.
+    /// The token of the link.
     pub token: &'a str,
-    /// Who they are to be.
+    /// The account to create.
     pub account: FirstAccount,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
@@ -98,14 +98,14 @@ pub struct CreateFirstSuperuser<'a> {
 pub struct FirstAccount {
     /// The name to sign in with.
     pub username: Username,
-    /// Where mails go.
+    /// The address for e-mails.
     pub email: Email,
     /// The password, not yet checked.
     pub password: Password,
 }
 
 impl CreateFirstSuperuser<'_> {
-    /// Makes the superuser and opens a session in the admin zone.
+    /// Creates the superuser and opens a session in the admin zone.
     pub async fn run(self, issuer: &Issuer) -> Result<AdminToken, FirstSuperuserError> {
         check_link(issuer, self.token).await?;
         let user = self.account.prepare(issuer).await?;
@@ -114,7 +114,7 @@ impl CreateFirstSuperuser<'_> {
         issuer
             .store
             .write(move |tx| {
-                free(tx)?;
+                check_none_exists(tx)?;
                 let user = insert(tx, &user, address)?;
                 Ok(session.open(tx, user.id)?)
             })
@@ -123,7 +123,7 @@ impl CreateFirstSuperuser<'_> {
 }
 
 impl FirstAccount {
-    /// Makes the superuser by the word of the settings, without a session.
+    /// Creates the superuser from the settings, without a session.
     pub async fn run(self, issuer: &Issuer) -> Result<(), FirstSuperuserError> {
         if has_superuser(issuer).await? {
             return Err(FirstSuperuserError::NotNeeded);
@@ -132,7 +132,7 @@ impl FirstAccount {
         issuer
             .store
             .write(move |tx| {
-                free(tx)?;
+                check_none_exists(tx)?;
                 insert(tx, &user, None)?;
                 Ok(())
             })
@@ -145,7 +145,8 @@ impl FirstAccount {
     }
 }
 
-/// In the transaction that makes a superuser: of two who follow the link at once, one is the first.
-fn free(tx: &dyn Write) -> Result<(), FirstSuperuserError> {
+/// Checks that no superuser exists, in the transaction that creates one. If two callers use the link at the same time,
+/// only one succeeds.
+fn check_none_exists(tx: &dyn Write) -> Result<(), FirstSuperuserError> {
     if tx.any_superuser()? { Err(FirstSuperuserError::NotNeeded) } else { Ok(()) }
 }

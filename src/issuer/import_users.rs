@@ -1,8 +1,8 @@
-//! Bringing users along from another system or from an export: batch by batch, each whole or not at all, so that an
-//! import may be interrupted and repeated.
+//! Imports users from another system or from an export. Each batch is written in one transaction, so that an import may
+//! be interrupted and repeated.
 //!
-//! A user who is here already is left as they are here. What can't come along is told, with its reason: a whole record,
-//! or an address or a hash without which the user still comes, for others hold the user's id.
+//! Existing users stay unchanged. Each skipped record is reported with the reason. If only the e-mail address or the
+//! password hash cannot be imported, the user is imported without it, because other systems refer to the user's id.
 
 use super::{Issuer, Refusal};
 use crate::crypto::foreign_hash::{ForeignHash, HashProblem};
@@ -14,84 +14,85 @@ use crate::domain::user::{Login, NewUser, User};
 use crate::domain::user_record::{Unfit, UserRecord};
 use crate::store::{Read, StoreError, Write};
 
-/// A record and where it was found.
+/// A record and its position in the source.
 #[derive(Debug)]
 pub struct ImportRow {
-    /// Its place among the others, from 1: a line, a row.
+    /// The number of the line or row, from 1.
     pub number: u64,
-    /// The record, or why it can't be read.
+    /// The record, or why it cannot be read.
     pub record: Result<UserRecord, String>,
 }
 
-/// Some users on their way in: a thousand or so, for they are written in one transaction.
+/// A request to import a batch of users. About a thousand, because they are written in one transaction.
 #[derive(Debug)]
 pub struct ImportUsers {
     /// The records.
     pub rows: Vec<ImportRow>,
-    /// Where they come from, for the audit log.
+    /// The name of the source, for the audit log.
     pub from: String,
 }
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub struct Imported {
-    /// How many came along, with whatever loss.
+    /// How many users were imported, including those imported in part.
     pub imported: usize,
-    /// How many of those have no password, as none came or it was left behind: they get one by a reset.
+    /// How many of the imported users have no password, because the record had none or its hash was skipped. They set
+    /// one by a reset.
     pub without_password: usize,
-    /// How many were here before.
+    /// How many users existed already.
     pub already_present: usize,
-    /// What could not come along.
+    /// The skipped records and parts of records.
     pub notes: Vec<ImportNote>,
 }
 
-/// A record, or a part of one, that could not come along.
+/// A skipped record, or a skipped part of one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ImportNote {
-    /// The record's place.
+    /// The number of the line or row.
     pub number: u64,
-    /// The id it wanted.
+    /// The id in the record.
     pub id: Option<UserId>,
-    /// The name it has.
+    /// The user name in the record.
     pub username: Option<String>,
-    /// What was left behind.
+    /// What was skipped, and why.
     pub reason: SkipReason,
 }
 
-/// What was left behind, and why.
+/// What was skipped, and why.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
-    /// The whole record: it can't be read.
+    /// The whole record: it cannot be read.
     #[error("{0}")]
     Unreadable(String),
-    /// The whole record: the rules refuse it.
+    /// The whole record: it breaks a rule.
     #[error("{0}")]
     Unfit(#[from] Unfit),
     /// The whole record: another user has its id.
-    #[error("another user, {0}, has that id here")]
+    #[error("the user {0} has this id")]
     Id(String),
     /// The whole record: another user has its UUID.
-    #[error("another user, {0}, has that sub here")]
+    #[error("the user {0} has this sub")]
     Sub(String),
-    /// The whole record: the user is here under another UUID, by which tokens know them.
-    #[error("{0} is here already, with another sub")]
+    /// The whole record: the user exists with another UUID, which is the `sub` of the user's tokens.
+    #[error("the user {0} exists with another sub")]
     OtherSub(String),
-    /// The whole record: another user has its name as a name or an address.
-    #[error("another user has that user name here, as a name or an address")]
+    /// The whole record: another user has the user name as a name or an address.
+    #[error("another user has this user name as a name or an address")]
     Name,
-    /// The address: it is none. The user came along without it.
-    #[error("came along without its e-mail address, which {0}")]
+    /// The address: it is invalid. The user was imported without it.
+    #[error("imported without e-mail address: it {0}")]
     WrongEmail(FieldProblem),
-    /// The address: another user has it. The user came along without it.
-    #[error("came along without its e-mail address, which another user has here as a name or an address")]
+    /// The address: another user has it. The user was imported without it.
+    #[error("imported without e-mail address: another user has it as a name or an address")]
     TakenEmail,
-    /// The hash. The user came along without a password, and gets one by a reset.
-    #[error("came along without its password: {0}")]
+    /// The hash. The user was imported without a password, and sets one by a reset.
+    #[error("imported without password: {0}")]
     Hash(HashProblem),
 }
 
 impl SkipReason {
-    /// Whether the user did not come along at all.
+    /// Whether the user was not imported at all.
     pub fn is_whole_record(&self) -> bool {
         match self {
             Self::Unreadable(_) | Self::Unfit(_) | Self::Id(_) | Self::Sub(_) | Self::OtherSub(_) | Self::Name => true,
@@ -99,23 +100,23 @@ impl SkipReason {
         }
     }
 
-    /// Whether the user came along without their address.
+    /// Whether the user was imported without the address.
     pub fn is_address(&self) -> bool {
         matches!(self, Self::WrongEmail(_) | Self::TakenEmail)
     }
 }
 
-/// A user that passed the rules and is not yet compared with those that are here.
+/// A user that passed the rules and is not yet compared with the existing users.
 #[derive(Debug)]
 struct ImportCandidate {
     number: u64,
     user: NewUser,
-    /// Whether the record named the UUID itself.
+    /// Whether the record contains the UUID. Otherwise the UUID is new.
     has_sub: bool,
     skipped: Vec<SkipReason>,
 }
 
-/// Who is here with a candidate's id, UUID or name.
+/// The existing users with a candidate's id, UUID or name.
 #[derive(Debug, Default)]
 struct ExistingUsers {
     id: Option<User>,
@@ -131,7 +132,7 @@ enum ImportDecision {
 }
 
 impl ImportUsers {
-    /// Brings the batch along. What it returns is durable; on a refusal nothing of the batch was done.
+    /// Imports the batch. The returned result is durable; after a refusal, nothing of the batch was imported.
     pub async fn run(self, issuer: &Issuer) -> Result<Imported, Refusal> {
         let now = issuer.clock.now();
         let mut imported = Imported::default();
@@ -168,8 +169,8 @@ impl ImportUsers {
     }
 }
 
-/// Applies the rules that ask nobody.
-fn candidate(row: ImportRow, fresh: Subject, now: Timestamp) -> Result<ImportCandidate, ImportNote> {
+/// Applies the rules that do not depend on the store. `new_sub` is used if the record has no UUID.
+fn candidate(row: ImportRow, new_sub: Subject, now: Timestamp) -> Result<ImportCandidate, ImportNote> {
     let number = row.number;
     let record = row.record.map_err(|why| ImportNote {
         number,
@@ -180,7 +181,7 @@ fn candidate(row: ImportRow, fresh: Subject, now: Timestamp) -> Result<ImportCan
     let id = record.id;
     let username = record.username.clone();
     let has_sub = record.sub.is_some();
-    let fit = record.checked(fresh.0, now).map_err(|why| ImportNote { number, id, username, reason: why.into() })?;
+    let fit = record.checked(new_sub.0, now).map_err(|why| ImportNote { number, id, username, reason: why.into() })?;
     let mut skipped: Vec<SkipReason> = fit.email_problem.map(SkipReason::WrongEmail).into_iter().collect();
     let password = fit.user.password.clone().and_then(|hash| match ForeignHash::parse(hash.as_str()) {
         Ok(_) => Some(hash),
@@ -192,7 +193,7 @@ fn candidate(row: ImportRow, fresh: Subject, now: Timestamp) -> Result<ImportCan
     Ok(ImportCandidate { number, user: NewUser { password, ..fit.user }, has_sub, skipped })
 }
 
-/// Compares the candidate with those who are here, and makes the user. Their id, if they came.
+/// Compares the candidate with the existing users, and inserts the user. Returns the id if the user was imported.
 fn import_one(
     tx: &dyn Write,
     mut candidate: ImportCandidate,
@@ -233,7 +234,7 @@ fn insert(tx: &dyn Write, candidate: &mut ImportCandidate) -> Result<Option<User
         made = tx.insert_user(&candidate.user);
     }
     match made {
-        // A name so long, once its letters are taken apart, that nobody is looked up by it.
+        // After Unicode decomposition the name is too long for a look-up, so `find_existing` did not find its user.
         Err(StoreError::Taken(_)) => {
             candidate.skipped = vec![SkipReason::Name];
             Ok(None)
@@ -252,21 +253,22 @@ fn find_existing(tx: &dyn Write, candidate: &ImportCandidate) -> Result<Existing
     })
 }
 
-/// A user is the one who is here if nothing that both have tells them apart: the id, the UUID where the record has one,
-/// and the name (which may have been changed here since, where the UUID is the same).
+/// Decides what happens to a candidate. It is an existing user if all keys that both have are equal: the id and the
+/// UUID, or the id and the name if the record has no UUID. With an equal UUID the name may differ, because the user may
+/// have changed it since the first import.
 fn decide(user: &NewUser, has_sub: bool, holders: &ExistingUsers) -> ImportDecision {
-    let same_id = |here: &User| user.id.is_none_or(|id| id == here.id);
-    let same_sub = |here: &User| user.sub == here.sub;
-    let same_name = |here: &User| user.username == here.username;
-    let same = |here: &User| same_id(here) && if has_sub { same_sub(here) } else { same_name(here) };
-    let text = |here: &User| here.username.to_string();
+    let same_id = |existing: &User| user.id.is_none_or(|id| id == existing.id);
+    let same_sub = |existing: &User| user.sub == existing.sub;
+    let same_name = |existing: &User| user.username == existing.username;
+    let same = |existing: &User| same_id(existing) && if has_sub { same_sub(existing) } else { same_name(existing) };
+    let name = |existing: &User| existing.username.to_string();
     if [&holders.id, &holders.sub, &holders.name].into_iter().flatten().any(same) {
         return ImportDecision::AlreadyPresent;
     }
     ImportDecision::Refuse(match holders {
-        ExistingUsers { id: Some(here), .. } if same_name(here) => SkipReason::OtherSub(text(here)),
-        ExistingUsers { id: Some(here), .. } => SkipReason::Id(text(here)),
-        ExistingUsers { sub: Some(here), .. } => SkipReason::Sub(text(here)),
+        ExistingUsers { id: Some(existing), .. } if same_name(existing) => SkipReason::OtherSub(name(existing)),
+        ExistingUsers { id: Some(existing), .. } => SkipReason::Id(name(existing)),
+        ExistingUsers { sub: Some(existing), .. } => SkipReason::Sub(name(existing)),
         ExistingUsers { name: Some(_), .. } => SkipReason::Name,
         ExistingUsers { id: None, sub: None, name: None } => return ImportDecision::Insert,
     })
@@ -306,14 +308,16 @@ mod tests {
         }
     }
 
-    /// Decides as if those users were here.
+    /// Decides as if the users in `all` existed.
     fn decided(user: &NewUser, has_sub: bool, all: &[User]) -> ImportDecision {
         let find = |is: &dyn Fn(&&User) -> bool| all.iter().find(is).cloned();
         let address = |user: &User| user.email.as_ref().map(Email::key);
         let holders = ExistingUsers {
-            id: find(&|here| user.id == Some(here.id)),
-            sub: find(&|here| has_sub && user.sub == here.sub),
-            name: find(&|here| user.username == here.username || address(here) == Some(user.username.key())),
+            id: find(&|existing| user.id == Some(existing.id)),
+            sub: find(&|existing| has_sub && user.sub == existing.sub),
+            name: find(&|existing| {
+                user.username == existing.username || address(existing) == Some(user.username.key())
+            }),
         };
         decide(user, has_sub, &holders)
     }
@@ -329,8 +333,8 @@ mod tests {
             (new(Some(1), 0xff, "ANN"), false, ImportDecision::AlreadyPresent),
             (new(Some(1), 0xa, "ann"), true, ImportDecision::AlreadyPresent),
             (new(None, 0xff, "ann"), false, ImportDecision::AlreadyPresent),
-            (new(Some(1), 0xa, "anna, as she was"), true, ImportDecision::AlreadyPresent),
-            (new(None, 0xa, "anna, as she was"), true, ImportDecision::AlreadyPresent),
+            (new(Some(1), 0xa, "anna, before"), true, ImportDecision::AlreadyPresent),
+            (new(None, 0xa, "anna, before"), true, ImportDecision::AlreadyPresent),
             (new(Some(1), 0xff, "dan"), false, ImportDecision::Refuse(SkipReason::Id(ann()))),
             (new(Some(1), 0xff, "bob"), false, ImportDecision::Refuse(SkipReason::Id(ann()))),
             (new(Some(1), 0xff, "ann"), true, ImportDecision::Refuse(SkipReason::OtherSub(ann()))),
@@ -349,17 +353,17 @@ mod tests {
             let record = serde_json::from_str::<UserRecord>(line).map_err(|error| error.to_string());
             candidate(ImportRow { number: 7, record }, Subject(Uuid::from_u128(0xf)), AT)
         };
-        let unreadable = read(r#"{"user":"ann"}"#).expect_err("no such field");
+        let unreadable = read(r#"{"user":"ann"}"#).expect_err("the field is unknown");
         assert!(
             unreadable.reason.is_whole_record() && unreadable.reason.to_string().contains("`user`"),
             "{unreadable:?}"
         );
-        let unfit = read(r#"{"id":1,"username":" "}"#).expect_err("no such name");
+        let unfit = read(r#"{"id":1,"username":" "}"#).expect_err("the name is blank");
         assert_eq!(
             (unfit.number, unfit.id, unfit.reason),
             (7, Some(UserId(1)), Unfit::Name(FieldProblem::Blank).into())
         );
-        let lossy = read(r#"{"username":"ann","email":"ann@localhost","password_hash":"md5$a$b"}"#).expect("she comes");
+        let lossy = read(r#"{"username":"ann","email":"ann@localhost","password_hash":"md5$a$b"}"#).expect("imported");
         let hash = SkipReason::Hash(HashProblem::Unknown("md5".to_owned()));
         assert_eq!(lossy.skipped, [SkipReason::WrongEmail(FieldProblem::NotAnEmail), hash]);
         assert!(lossy.user.password.is_none() && lossy.user.email.is_none() && !lossy.has_sub);

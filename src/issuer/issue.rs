@@ -1,4 +1,4 @@
-//! Minting an access token, or a sliding one, for somebody who was recognised.
+//! Mints an access token or a sliding token for an authenticated user.
 
 use std::time::Duration;
 
@@ -19,25 +19,25 @@ use crate::domain::profile::{AccessType, ExtraClaim, Profile};
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
 
-/// A signed access token, and how long it is good for.
+/// A signed access token and its lifetime.
 #[derive(Clone, Debug)]
 pub struct AccessToken {
     /// The compact JWS.
     pub text: SecretText,
-    /// Its `exp`.
+    /// The token's `exp`.
     pub expires_at: Timestamp,
-    /// From now to its `exp`.
+    /// The time from now to its `exp`.
     pub lifetime: Duration,
 }
 
-/// Mints an access token by the profile of the session's dialect. Its `exp` is cut to the end of its key, and the
-/// token ends with its session at the latest only by not being renewed: verifiers are offline.
+/// Mints an access token with the profile of the session's dialect. Its `exp` is cut to the end of its key. If the
+/// session ends earlier, the token cannot be renewed, but it stays valid until `exp`, because verifiers are offline.
 pub async fn access_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken, Refusal> {
     token(issuer, who, None).await
 }
 
-/// Mints a sliding token: an access token that may be exchanged for a newer one until its `refresh_exp`, its session's
-/// end, which no exchange moves.
+/// Mints a sliding token: an access token that may be exchanged for a newer one until its `refresh_exp`. That is the
+/// end of its session, and no exchange moves it.
 pub async fn sliding_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken, Refusal> {
     token(issuer, who, Some(who.session().expires_at)).await
 }
@@ -49,9 +49,9 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
     let ring = issuer.ring();
     let now = issuer.clock.now();
     let signer = signer(&ring, algorithm, now)?;
-    let uncut = now + profile.access_lifetime;
-    let uncut = refresh_exp.map_or(uncut, |end| uncut.min(end));
-    let expires_at = signer.published_until().map_or(uncut, |end| uncut.min(end));
+    let full_expiry = now + profile.access_lifetime;
+    let session_expiry = refresh_exp.map_or(full_expiry, |end| full_expiry.min(end));
+    let expires_at = signer.published_until().map_or(session_expiry, |end| session_expiry.min(end));
     let claims = AccessClaims { issuer, who, profile, now, expires_at, refresh_exp, jti: issuer.random.uuid() };
     let typ = match profile.typ {
         AccessType::Jwt => Typ::Jwt,
@@ -62,11 +62,11 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 
-/// The key that signs with `algorithm` at the moment.
+/// Returns the active key of `algorithm`.
 pub(super) fn signer(ring: &KeyRing, algorithm: Algorithm, now: Timestamp) -> Result<&Signer, Refusal> {
     ring.signer(algorithm, now).ok_or_else(|| {
-        let none = format!("no {algorithm} key is active: run `countersign keys rotate --now`");
-        Fault::new("choosing a signing key", &none).into()
+        let cause = format!("no {algorithm} key is active; run `countersign keys rotate --now`");
+        Fault::new("choosing a signing key", &cause).into()
     })
 }
 
@@ -98,7 +98,7 @@ struct AccessClaims<'a> {
     profile: &'a Profile,
     now: Timestamp,
     expires_at: Timestamp,
-    /// Of a sliding token alone.
+    /// Only in a sliding token.
     refresh_exp: Option<Timestamp>,
     jti: Uuid,
 }
@@ -127,7 +127,7 @@ impl Serialize for AccessClaims<'_> {
                 ExtraClaim::UserId => map.serialize_entry(&self.profile.user_id_claim, &user.id)?,
                 ExtraClaim::UserIdText => map.serialize_entry("userid", &user.id.to_string())?,
                 ExtraClaim::Username => map.serialize_entry("username", user.username.as_str())?,
-                // A user's own role is nearer the truth than the one configured for all.
+                // The role in the user's own claims takes precedence over the configured role.
                 ExtraClaim::Role if own("role") => {}
                 ExtraClaim::Provider => {
                     if let Some(provider) = &session.provider {

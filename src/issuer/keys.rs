@@ -1,5 +1,6 @@
-//! The key ring in a running issuer: taking up what changed in the folder, and rotating by itself. What an operator
-//! does with keys goes to the folder directly ([`crate::crypto::key_dir`]); the running issuer takes it up here.
+//! The key ring in a running issuer: applies changes in the key folder, and rotates keys when they are due.
+//!
+//! Operators change the folder directly ([`crate::crypto::key_dir`]); the running issuer applies their changes here.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::domain::key::KeyPolicy;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
 
-/// The spans a rotation is planned with, by the settings in force.
+/// Returns the durations that a rotation is planned with, from the current settings.
 pub fn policy(issuer: &Issuer) -> KeyPolicy {
     let settings = issuer.settings();
     let longest_access = settings.longest_access_lifetime();
@@ -19,56 +20,56 @@ pub fn policy(issuer: &Issuer) -> KeyPolicy {
     KeyPolicy { longest_access, promised_until, ..issuer.policy.keys }
 }
 
-/// Takes up what another process did to the folder, and what came with time: then removes the private halves that
-/// have ended, and rotates what is due. To be called more often than every 2 s.
+/// Applies changes that another process made in the folder, and state changes that are due. Then removes the private
+/// halves of keys that no longer sign, and rotates keys that are due. Call it more often than every 2 s.
 pub async fn tick(issuer: &Arc<Issuer>) -> Result<(), Fault> {
     let shared = Arc::clone(issuer);
     let done = tokio::task::spawn_blocking(move || maintain(&shared)).await;
-    done.map_err(|error| Fault::new("tending the keys", &error))?
-        .map_err(|error| Fault::new("tending the keys", &error))
+    done.map_err(|error| Fault::new("maintaining the keys", &error))?
+        .map_err(|error| Fault::new("maintaining the keys", &error))
 }
 
 fn maintain(issuer: &Issuer) -> Result<(), KeyDirError> {
     reload(issuer)?;
     let ring = issuer.ring();
     for kid in issuer.key_dir.remove_ended_keys(&ring)? {
-        tracing::info!(%kid, "the private half of a key that signs no more was removed");
+        tracing::info!(%kid, "private key removed; it no longer signs");
     }
-    // As long as nobody knows the lifetimes that are set, nobody knows for how long a key must be published.
+    // Until the store is open, the configured lifetimes are unknown, and so is how long a key must stay published.
     let rotate_every = issuer.policy.rotate_every.filter(|_| issuer.store.is_open());
     let Some(rotate_every) = rotate_every else { return Ok(()) };
-    let made = issuer.key_dir.rotate_due(&ring, rotate_every, &policy(issuer))?;
-    for key in &made {
-        tracing::info!(kid = %key.kid, alg = %key.alg, signs_from = %key.signs_from, "a key was made by keys.rotate_every");
+    let new_keys = issuer.key_dir.rotate_due(&ring, rotate_every, &policy(issuer))?;
+    for key in &new_keys {
+        tracing::info!(kid = %key.kid, alg = %key.alg, signs_from = %key.signs_from, "key created by rotate_every");
     }
-    if made.is_empty() { Ok(()) } else { reload(issuer) }
+    if new_keys.is_empty() { Ok(()) } else { reload(issuer) }
 }
 
-/// Takes up what changed in the folder or came with time.
+/// Applies changes in the folder, and state changes that are due.
 pub(super) fn reload(issuer: &Issuer) -> Result<(), KeyDirError> {
     let ring = issuer.ring();
-    let fresh = if issuer.key_dir.version()? == ring.version() {
+    let updated = if issuer.key_dir.version()? == ring.version() {
         ring.rebuilt(issuer.clock.now())
     } else {
-        let fresh = issuer.key_dir.reload(&ring)?;
-        log_warnings(&fresh, &ring);
-        tracing::info!(keys = fresh.schedule().keys().len(), "the key ring was taken up anew");
-        Some(fresh)
+        let reloaded = issuer.key_dir.reload(&ring)?;
+        log_new_warnings(&reloaded, &ring);
+        tracing::info!(keys = reloaded.schedule().keys().len(), "key ring reloaded");
+        Some(reloaded)
     };
-    if let Some(fresh) = fresh {
-        issuer.ring.store(Arc::new(fresh));
+    if let Some(ring) = updated {
+        issuer.ring.store(Arc::new(ring));
     }
     Ok(())
 }
 
-fn log_warnings(fresh: &KeyRing, before: &KeyRing) {
-    let known: Vec<String> = before.warnings().iter().map(ToString::to_string).collect();
-    for warning in fresh.warnings().iter().map(ToString::to_string).filter(|warning| !known.contains(warning)) {
-        tracing::warn!("{warning}");
+fn log_new_warnings(reloaded: &KeyRing, previous: &KeyRing) {
+    let known: Vec<String> = previous.warnings().iter().map(ToString::to_string).collect();
+    for warning in reloaded.warnings().iter().map(ToString::to_string).filter(|warning| !known.contains(warning)) {
+        tracing::warn!(warning, "key ring warning");
     }
 }
 
-/// Since when signed refresh tokens may be about: no key that signed later than this may be forgotten.
+/// Returns since when valid signed refresh tokens may exist. A key that signed later than this must not be pruned.
 pub async fn needed_since(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     store.read(move |tx| tx.oldest_opening(Dialect::Simplejwt, now)).await
 }

@@ -1,4 +1,4 @@
-//! Making a token by hand: an operator opens a session in a user's place.
+//! Mints tokens for an operator, who opens a session for a user.
 
 use super::issue::{AccessToken, access_token};
 use super::refresh_token::{refresh_uuid, sign_refresh_jwt};
@@ -10,26 +10,26 @@ use crate::domain::dialect::Dialect;
 use crate::domain::secret::SecretText;
 use crate::domain::user::User;
 
-/// An operator wants a token for a user.
+/// An operator's request for the tokens of a user.
 #[derive(Debug)]
 pub struct MintTokens {
-    /// For whom.
+    /// The user.
     pub user: User,
-    /// With which profile.
+    /// The dialect whose profile is used.
     pub dialect: Dialect,
 }
 
-/// What a session begins with.
+/// The first tokens of a session.
 #[derive(Debug)]
 pub struct MintedTokens {
-    /// Its access token.
+    /// The access token.
     pub access: AccessToken,
-    /// Its refresh token, as its dialect spells it; None where a dialect has none.
+    /// The refresh token in the form of the dialect; `None` if the dialect has none.
     pub refresh: Option<SecretText>,
 }
 
 impl MintTokens {
-    /// Opens a session and mints its first tokens. A disabled user gets none.
+    /// Opens a session and mints its first tokens. Refuses if the user is disabled.
     pub async fn run(self, issuer: &Issuer) -> Result<MintedTokens, Refusal> {
         let session = sign_in::open(issuer, &self.user, self.dialect, None);
         let who = SignedIn::authenticated(self.user, session.clone());

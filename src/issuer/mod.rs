@@ -1,7 +1,7 @@
-//! The use cases: what can be done with users, sessions, tokens and keys, whoever asks and in whatever words.
+//! The use cases: the operations on users, sessions, tokens and keys, independent of HTTP and the command line.
 //!
-//! A use case is a value with `run`: its fields are the question, its result the answer or a [`Refusal`]. It reads the
-//! clock once, asks the store in closures, and never hashes or signs inside one. It knows no request and no page.
+//! A use case is a value with `run`. Its fields are the input; `run` returns a result or a [`Refusal`]. It reads the
+//! clock once. It accesses the store in closures, and never hashes or signs inside a closure.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -71,37 +71,37 @@ pub use refusal::{Fault, Refusal, Unauthenticated};
 pub use signed_in::SignedIn;
 use signers::Signers;
 
-/// Who asks, as far as the network tells.
+/// The caller of a request, as far as the network identifies it.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
-    /// The address, behind trusted proxies the one they forwarded.
+    /// The address; behind trusted proxies, the address that they forwarded.
     pub address: IpAddr,
 }
 
-/// What the configuration says about tokens and people.
+/// The boot settings that the use cases need.
 #[derive(Clone, Debug)]
 pub struct IssuerPolicy {
-    /// The page that links to restore a password lead to.
+    /// The URL of the page to which links for a new password lead.
     pub restore_url: String,
     /// The `iss` of every token.
     pub issuer: String,
-    /// The `aud` where a profile names none.
+    /// The `aud` if the profile sets none.
     pub audience: String,
-    /// By how much clocks may differ, when verifying.
+    /// By how much the clocks of two machines may differ, when a token is verified.
     pub leeway: Duration,
-    /// The signer where a profile names none.
+    /// The signing algorithm if the profile sets none.
     pub algorithm: Algorithm,
-    /// What a new password must be.
+    /// The rules for a new password.
     pub passwords: PasswordPolicy,
     /// The `role` claim of the dialects that have one.
     pub role: String,
-    /// The spans a rotation is planned with; the longest access lifetime is the settings' to say.
+    /// The durations that a rotation is planned with. The longest access lifetime comes from the runtime settings.
     pub keys: KeyPolicy,
-    /// How often keys are rotated without being asked; None for never.
+    /// How often the server rotates the keys; `None` for never.
     pub rotate_every: Option<Duration>,
 }
 
-/// A task that waits for the hashing pool. One whose caller has hung up is dropped, and waits no more.
+/// Receives a result of the hashing pool. If the caller has disconnected, its job is removed from the queue.
 struct CallerSink<T>(oneshot::Sender<T>);
 
 impl<T: Send + 'static> ResultSink<T> for CallerSink<T> {
@@ -109,86 +109,85 @@ impl<T: Send + 'static> ResultSink<T> for CallerSink<T> {
         !self.0.is_closed()
     }
 
-    fn deliver(self, answer: T) {
-        // One who has left in the meantime is not told.
-        let _ = self.0.send(answer);
+    fn deliver(self, result: T) {
+        // The receiver is dropped if the caller has disconnected.
+        let _ = self.0.send(result);
     }
 }
 
-/// Everything the use cases need; shared by all requests and jobs.
+/// The state and services of the use cases; shared by all requests and jobs.
 #[derive(Debug)]
 pub struct Issuer {
-    /// What is remembered.
+    /// The database.
     pub store: Store,
-    /// The folder the keys are in.
+    /// The key folder.
     pub key_dir: KeyDir,
-    /// What happened, in numbers.
+    /// The event counters.
     pub counters: Counters,
-    /// Who fetches the key set.
+    /// The clients that fetch the JWKS.
     pub jwks_clients: JwksClients,
-    /// The limits on tries.
+    /// The rate limits.
     pub throttle: Throttle,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
-    /// Who makes the signatures that take long.
+    /// The queue for RSA signatures.
     pub signers: Signers,
-    /// The writer and sender of mails.
+    /// Prepares and sends e-mails.
     pub mailer: Mailer,
-    /// The maker and reader of refresh tokens.
+    /// Makes and parses refresh tokens.
     pub refresh_tokens: Arc<RefreshTokens>,
-    /// What the secrets of resets are kept as.
+    /// Hashes reset codes and link tokens, of which only the hash is stored.
     pub reset_hasher: ResetHasher,
-    /// The providers to sign in at.
+    /// The identity providers.
     pub providers: Providers,
-    /// The seal on what they gave us.
+    /// Encrypts the providers' tokens for storage.
     pub provider_seal: Aead,
-    /// The seal on what browsers keep for us.
+    /// Encrypts the content of cookies.
     pub cookie_seal: Aead,
-    /// What the admin zone's cookies, forms and links are made of.
+    /// The keys for the cookies, forms and links of the admin zone.
     pub admin: AdminKeys,
-    /// What time it is.
+    /// The clock.
     pub clock: Clock,
-    /// What nobody can guess.
+    /// The source of random bytes.
     pub random: Random,
-    /// What the configuration says.
+    /// The boot settings.
     pub policy: IssuerPolicy,
-    /// When the process ran.
+    /// The uptime and the history of runs.
     pub uptime: stats::Uptime,
-    /// What was last counted and swept.
+    /// The last row counts and the time of the last cleanup.
     pub vitals: admin::health::MaintenanceState,
-    /// The keys at this moment; swapped whole.
+    /// The current key ring; replaced as a whole.
     pub ring: ArcSwap<KeyRing>,
-    /// The runtime settings at this moment; swapped whole.
+    /// The current runtime settings; replaced as a whole.
     pub runtime: ArcSwap<Settings>,
 }
 
 impl Issuer {
-    /// The keys at this moment.
+    /// Returns the current key ring.
     pub fn ring(&self) -> Arc<KeyRing> {
         self.ring.load_full()
     }
 
-    /// The runtime settings at this moment.
+    /// Returns the current runtime settings.
     pub fn settings(&self) -> Arc<Settings> {
         self.runtime.load_full()
     }
 
-    /// Verifies an access token of ours, for whatever audience of ours it was minted, now or before. The store is not asked.
+    /// Verifies an access token of this issuer, for any current or former audience. Does not read the store.
     pub fn verify_access(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
         self.verify_for_servers(token, ACCESS)
     }
 
-    /// What a token's fault is to its bearer. Some audiences are among the runtime settings, so before the database is open
-    /// nobody can say that one is wrong.
+    /// Converts a token's fault to a refusal. Before the database is open, a wrong audience becomes the refusal for an
+    /// unavailable store, because some audiences are runtime settings.
     fn unauthenticated(&self, fault: TokenFault) -> Refusal {
         if fault == TokenFault::Audience && !self.store.is_open() {
-            return StoreError::Unavailable("the settings, and so the audiences, are not read yet".to_owned()).into();
+            return StoreError::Unavailable("the audiences of the settings are not loaded yet".to_owned()).into();
         }
         fault.into()
     }
 
-    /// Verifies a refresh token of ours that is a signed JWT, and for whom nobody but the issuer is the audience. The store
-    /// is not asked.
+    /// Verifies a signed refresh token of this issuer. Its audience must be the issuer. Does not read the store.
     fn verify_refresh(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
         let issuer = self.policy.issuer.as_str();
         let now = self.clock.now();
@@ -196,7 +195,7 @@ impl Issuer {
         verify(token, &self.ring(), &ExpectedClaims { issuer, audiences: &[issuer], kind: REFRESH, now, leeway })
     }
 
-    /// Verifies a token of a kind that resource servers take.
+    /// Verifies a token of a kind that resource servers accept.
     fn verify_for_servers(&self, token: &str, kind: TokenKind) -> Result<VerifiedToken, TokenFault> {
         let settings = self.settings();
         let mut audiences = vec![self.policy.audience.as_str()];
@@ -214,28 +213,28 @@ impl Issuer {
 
     /// Hashes a new password on the pool.
     async fn hash_password(&self, password: Password) -> Result<PasswordHash, Refusal> {
-        let (tell, told) = oneshot::channel();
-        self.check_queue(self.hasher.hash(password, CallerSink(tell)))?;
-        let told = told.instrument(trace_span!("password.hash")).await;
-        told.map_err(|_| Fault::new("hashing a password", "the pool has stopped").into())
+        let (sender, receiver) = oneshot::channel();
+        self.check_queue(self.hasher.hash(password, CallerSink(sender)))?;
+        let hash = receiver.instrument(trace_span!("password.hash")).await;
+        hash.map_err(|_| Fault::new("hashing a password", "the hashing pool has stopped").into())
     }
 
-    /// Compares a password with a hash on the pool; with None at the same cost.
+    /// Checks a password against a hash, on the pool. Without a hash it takes the same time, and the result is wrong.
     async fn check_password(&self, password: Password, hash: Option<PasswordHash>) -> Result<PasswordCheck, Refusal> {
-        let (tell, told) = oneshot::channel();
-        self.check_queue(self.hasher.check(password, hash, CallerSink(tell)))?;
-        let told = told.instrument(trace_span!("password.check")).await;
-        told.map_err(|_| Fault::new("checking a password", "the pool has stopped").into())
+        let (sender, receiver) = oneshot::channel();
+        self.check_queue(self.hasher.check(password, hash, CallerSink(sender)))?;
+        let check = receiver.instrument(trace_span!("password.check")).await;
+        check.map_err(|_| Fault::new("checking a password", "the hashing pool has stopped").into())
     }
 
-    fn check_queue(&self, asked: Result<(), HashError>) -> Result<(), Refusal> {
-        if matches!(asked, Err(HashError::Busy { .. })) {
+    fn check_queue(&self, queued: Result<(), HashError>) -> Result<(), Refusal> {
+        if matches!(queued, Err(HashError::Busy { .. })) {
             self.counters.add(Count::HashingFull);
         }
-        Ok(asked?)
+        Ok(queued?)
     }
 
-    /// Counts what became of a token to refresh or renew by.
+    /// Counts the result of a refresh or renewal.
     fn counted_refresh<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
         match &outcome {
             Ok(_) => self.counters.add(Count::Refreshed),
@@ -244,7 +243,7 @@ impl Issuer {
         outcome
     }
 
-    /// Counts a token to refresh or renew by that was refused for what it is, and the session that a spent one ended.
+    /// Counts a refresh or renewal that was refused because of its token. After reuse, also counts the ended session.
     fn counted_refused(&self, refusal: &Refusal) {
         let Refusal::NotSignedIn(why) = refusal else { return };
         self.counters.add(Count::RefreshRefused);
@@ -264,6 +263,6 @@ impl Issuer {
 
     fn prepare_mail(&self, mail: &Mail, to: &Email) -> Result<NewMail, Fault> {
         let prepared = self.mailer.prepare(mail, to, self.clock.now(), &self.random);
-        prepared.map_err(|error| Fault::new("writing a mail", &error))
+        prepared.map_err(|error| Fault::new("preparing an e-mail", &error))
     }
 }

@@ -1,4 +1,4 @@
-//! Using what a reset mail carried: a new password, and the end of every session opened with the old one.
+//! Redeems a reset code or link: sets a new password, and ends every session that was opened with the old one.
 
 use super::social::unlink::unlink_all;
 use super::{Caller, Issuer, Refusal};
@@ -14,21 +14,21 @@ use crate::domain::user::User;
 use crate::store::CodeHash;
 use crate::throttle::{AttemptKey, prefix};
 
-/// Somebody has a code or a link from a mail.
+/// A request to set a password with a code or link from an e-mail.
 #[derive(Debug)]
 pub struct RedeemReset {
-    /// The code as it was typed, or the token of the link.
+    /// The code as the user typed it, or the token of the link.
     pub secret: SecretText,
-    /// Which of them it must be.
+    /// Whether it must be a code or a link.
     pub delivery: Delivery,
-    /// The password to set; None for a temporary one.
+    /// The password to set; `None` for a temporary one.
     pub new_password: Option<Password>,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl RedeemReset {
-    /// Sets the password and uses the secret up. Returns the temporary password where none was given.
+    /// Sets the password and invalidates the code or link. Returns the temporary password if no password was given.
     pub async fn run(self, issuer: &Issuer) -> Result<Option<Password>, Refusal> {
         let guess = issuer.throttle.admit(Limit::ResetGuessCaller, AttemptKey::caller(self.from.address)).await?;
         let (hash, user) = match self.owner(issuer).await {
@@ -38,7 +38,7 @@ impl RedeemReset {
             }
             found => found?,
         };
-        // The secret was right: whatever is wrong from here on is no guess.
+        // The secret is correct, so a later failure does not count as a guess.
         drop(guess);
 
         let temporary = self.new_password.is_none().then(|| temporary_password(issuer.random.bytes()));
@@ -56,12 +56,12 @@ impl RedeemReset {
             .write(move |tx| {
                 let id = tx.take_reset_code(hash, now)?.ok_or(Refusal::WrongResetCode)?;
                 tx.set_password(id, &new, must_change)?;
-                // The mail was read, so the address is theirs. Whoever linked a provider's account before may be somebody
-                // else, who wrote this address into an account of their own making.
+                // The e-mail was read, so the address belongs to this person. Provider accounts that were linked before
+                // may belong to an attacker, who registered with this address.
                 if tx.verify_email(id)? {
                     unlink_all(tx, id, self.from, now)?;
                 }
-                // Strangers' tries may have used up what sign-ins the account has left: from here its owner has others.
+                // Attackers may have used up the account's sign-in limit. The owner's address has a limit of its own.
                 tx.record_address(id, now, prefix(self.from.address))?;
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
                 let detail = format!("{ended} sessions ended");

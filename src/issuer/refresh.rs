@@ -1,4 +1,4 @@
-//! Refreshing a session by a refresh token that was opened: one conditional update of the session's row.
+//! Refreshes a session with a verified refresh token: one conditional update of the session's row.
 
 use super::refresh_token::PresentedRefreshToken;
 use super::refusal::Unauthenticated;
@@ -9,21 +9,21 @@ use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{StoreError, Write};
 
-/// Somebody presents a refresh token.
+/// A request to refresh a session.
 #[derive(Debug)]
 pub struct Refresh {
-    /// The token.
+    /// The presented refresh token.
     pub token: PresentedRefreshToken,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
-/// What the transaction came to. A token that proves nothing is no error *in* it: where it was a spent one, the
-/// session's end must be committed, not undone.
+/// The result of the transaction. A rejected token is not an error of the transaction: after reuse, the end of the
+/// session must be committed and not rolled back.
 type RefreshResult = Result<SignedIn, Unauthenticated>;
 
 impl Refresh {
-    /// Moves the session on, answers a retry as before, or ends a session whose spent token came back.
+    /// Advances the session, repeats the previous result for a retry, or ends the session if its token was reused.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let now = issuer.clock.now();
         let settings = issuer.settings();
@@ -34,27 +34,27 @@ impl Refresh {
             match session.evaluate_refresh(token.generation(), now, &policy) {
                 _ if !user.is_active => Ok(Err(Unauthenticated::SessionEnded)),
                 RefreshOutcome::Advance { to, expires_at, spends } => {
-                    let moved = tx.advance_session(&session, to, now, expires_at, spends)?;
+                    let advanced = tx.advance_session(&session, to, now, expires_at, spends)?;
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
                     let session = Session { generation: to, rotated_at, expires_at, ..session };
-                    Ok(if moved {
+                    Ok(if advanced {
                         Ok(SignedIn::authenticated(user, session))
                     } else {
                         Err(Unauthenticated::SessionEnded)
                     })
                 }
                 RefreshOutcome::Repeat => Ok(Ok(SignedIn::authenticated(user, session))),
-                // Two changes, the last deeds all the same: should the second fail, neither is kept.
+                // These are two changes at the end of the transaction. If the second fails, both are rolled back.
                 RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
                 RefreshOutcome::Dead => Ok(Err(Unauthenticated::SessionEnded)),
             }
         });
         let outcome: Result<RefreshResult, StoreError> = outcome.await;
-        issuer.counted_refresh(outcome.map_err(Refusal::from).and_then(|moved| Ok(moved?)))
+        issuer.counted_refresh(outcome.map_err(Refusal::from).and_then(|signed_in| Ok(signed_in?)))
     }
 }
 
-/// Ends a session whose spent token came back.
+/// Ends a session because its spent refresh token was presented again.
 pub(super) fn end_reused(
     tx: &dyn Write,
     session: &Session,

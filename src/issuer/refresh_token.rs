@@ -1,7 +1,7 @@
-//! The two spellings of a refresh token: a UUID and a signed JWT, both of which name all themselves.
+//! The two forms of a refresh token: a UUID and a signed JWT. Both contain the session and the generation.
 //!
-//! Opening one shows that we made it and what it stands for; whether it is still good is decided in [`super::refresh`].
-//! Both are made from session and generation alone, so that a retry gets what the first try got.
+//! Verification shows that this issuer made the token, and what it contains. [`super::refresh`] decides whether it is
+//! still valid. Both forms are derived from session and generation alone, so that a retry gets the same token.
 
 use std::collections::BTreeMap;
 
@@ -20,25 +20,25 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::{StoreError, Write};
 
-/// A refresh token that was opened: its signature was found right.
+/// A refresh token with a valid signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedRefreshToken {
-    /// The session it stands for.
+    /// The session in the token.
     pub session: SessionId,
-    /// The generation it stands for.
+    /// The generation in the token.
     pub generation: u32,
 }
 
-/// A refresh token as it was handed in.
+/// A refresh token as the caller presented it.
 #[derive(Clone, Copy, Debug)]
 pub enum PresentedRefreshToken {
-    /// One that was opened.
+    /// A signed JWT that was verified.
     Verified(VerifiedRefreshToken),
-    /// A UUID: if it names a session, it is one of ours.
+    /// A UUID. If it names a session, this issuer made it.
     Uuid {
-        /// What the session's id begins with.
+        /// The first bytes of the session id.
         session: SessionPrefix,
-        /// The generation it stands for.
+        /// The generation in the token.
         generation: u32,
     },
 }
@@ -50,7 +50,7 @@ impl From<VerifiedRefreshToken> for PresentedRefreshToken {
 }
 
 impl PresentedRefreshToken {
-    /// The session it stands for, and that one's user; None where there is none.
+    /// Reads the session in the token and its user; `None` if there is no such session.
     pub(super) fn session(self, tx: &dyn Write) -> Result<Option<(Session, User)>, StoreError> {
         match self {
             Self::Verified(token) => tx.session(token.session),
@@ -58,7 +58,7 @@ impl PresentedRefreshToken {
         }
     }
 
-    /// The generation it stands for.
+    /// Returns the generation in the token.
     pub(super) fn generation(self) -> u32 {
         match self {
             Self::Verified(VerifiedRefreshToken { generation, .. }) | Self::Uuid { generation, .. } => generation,
@@ -66,15 +66,15 @@ impl PresentedRefreshToken {
     }
 }
 
-/// Reads a UUID, in any spelling of it. The store is not asked.
+/// Parses a refresh UUID, in any notation of a UUID. Does not read the store.
 pub fn parse_refresh_uuid(issuer: &Issuer, text: &str) -> Result<PresentedRefreshToken, Refusal> {
-    let read = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.parse_refresh_uuid(token));
-    let token = read.ok_or_else(|| Unauthenticated::SessionEnded.into());
+    let parsed = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.parse_refresh_uuid(token));
+    let token = parsed.ok_or_else(|| Unauthenticated::SessionEnded.into());
     let (session, generation) = token.inspect_err(|refusal| issuer.counted_refused(refusal))?;
     Ok(PresentedRefreshToken::Uuid { session, generation })
 }
 
-/// Opens a signed JWT that has not expired. The store is not asked.
+/// Verifies a signed JWT that has not expired. Does not read the store.
 pub fn verify_refresh_jwt(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {
     verify_refresh_claims(issuer, text).inspect_err(|refusal| issuer.counted_refused(refusal))
 }
@@ -88,12 +88,12 @@ fn verify_refresh_claims(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshT
         .ok_or_else(|| Unauthenticated::SessionEnded.into())
 }
 
-/// The UUID of a session as it is now.
+/// Returns the refresh UUID of a session, for its current generation.
 pub fn refresh_uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
     issuer.refresh_tokens.refresh_uuid(who.session().id, who.session().generation)
 }
 
-/// The claims of a refresh token: for the issuer alone, so that no resource server takes it.
+/// The claims of a refresh token. The audience is the issuer alone, so that no resource server accepts the token.
 #[derive(Serialize)]
 struct RefreshClaims<'a> {
     iss: &'a str,
@@ -106,25 +106,25 @@ struct RefreshClaims<'a> {
     sid: SessionId,
     generation: u32,
     token_type: &'static str,
-    /// By the name the profile gives it.
+    /// One entry, under the claim name in the profile.
     #[serde(flatten)]
     user_id: BTreeMap<&'a str, UserId>,
 }
 
-/// Signs the refresh token of a session as it is now. It is good until the session's end, even if its key retires
-/// before: the ring keeps the public half as long as a session may need it.
+/// Signs the refresh token of a session, for its current generation. It is valid until the end of the session, even if
+/// its key retires earlier: the ring keeps the public key for as long as a session may need it.
 pub async fn sign_refresh_jwt(issuer: &Issuer, who: &SignedIn) -> Result<SecretText, Refusal> {
     let user = who.user();
     let session = who.session();
     let settings = issuer.settings();
     let profile = settings.profile(session.dialect);
-    let begun = session.rotated_at.unix();
+    let rotated_at = session.rotated_at.unix();
     let claims = RefreshClaims {
         iss: &issuer.policy.issuer,
         sub: user.sub,
         aud: &issuer.policy.issuer,
-        iat: begun,
-        nbf: begun,
+        iat: rotated_at,
+        nbf: rotated_at,
         exp: session.expires_at.unix(),
         jti: issuer.refresh_tokens.jti(session.id, session.generation),
         sid: session.id,

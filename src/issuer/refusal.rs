@@ -1,5 +1,6 @@
-//! Why a use case said no. A refusal is for the caller and says what to change; a fault is for the operator, is logged
-//! once at the edge and answered blandly.
+//! Why a use case refused a request. A refusal is for the caller and states what to change.
+//!
+//! A fault is for the operator. The HTTP layer logs it once, and its response contains only a request id.
 
 use std::time::Duration;
 
@@ -10,77 +11,77 @@ use crate::domain::field::{Field, FieldProblem};
 use crate::store::StoreError;
 use crate::throttle::LimitReached;
 
-/// The ways to be refused. Each dialect has words for every one of them.
+/// Why a request was refused. Each dialect has a response for each variant.
 #[derive(Debug)]
 pub enum Refusal {
-    /// Fields are missing or wrong, in the order they are named in.
+    /// Fields are missing or invalid, in the order of the request body.
     Invalid(Vec<(Field, FieldProblem)>),
-    /// Somebody else has that user name or address.
+    /// Another user has this user name or address.
     Taken(Field),
-    /// Nobody, or somebody who may not sign in, or a wrong password: which, is nobody's business.
+    /// The user is unknown or may not sign in, or the password is wrong. The caller does not learn which.
     WrongCredentials,
-    /// No token, or none that opens anything any more.
+    /// The caller sent no token, or one that is not or no longer valid.
     NotSignedIn(Unauthenticated),
-    /// The reset code or link is wrong, used up or too old.
+    /// The reset code or link is wrong, used or expired.
     WrongResetCode,
-    /// Accounts are made by an operator alone.
+    /// Registration is closed; only an operator creates accounts.
     RegistrationClosed,
-    /// Too many tries: the next one is let through after this long.
+    /// A rate limit is reached.
     TooMany {
-        /// At least a second.
+        /// How long until the next attempt is admitted; at least 1 s.
         retry_after: Duration,
     },
-    /// There is more to do than can be done; nothing was changed.
+    /// The server is overloaded or the store unavailable. Nothing was changed.
     Busy {
-        /// When it may be better.
+        /// How long the caller should wait before a retry.
         retry_after: Duration,
     },
-    /// What only sign-in at providers can say no to.
+    /// A refusal of a sign-in at a provider.
     Social(SocialRefusal),
-    /// Something broke that no caller can mend.
+    /// An internal error, which the caller cannot correct.
     Fault(Fault),
 }
 
-/// Why somebody was not recognised by a token.
+/// Why a caller was not authenticated by a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthenticated {
-    /// None was sent.
+    /// The caller sent no token.
     #[error("no token was sent")]
     NoToken,
-    /// It is no good.
-    #[error("the token is {0}")]
+    /// The token is invalid.
+    #[error("token rejected: {0}")]
     Token(#[from] TokenFault),
-    /// Its session has ended, or its user is gone or disabled.
+    /// The session has ended, or its user was deleted or disabled.
     #[error("the session has ended")]
     SessionEnded,
-    /// It was a refresh token that had been used before: its session has been ended for safety.
-    #[error("the refresh token had been used before")]
+    /// The refresh token was used before. Its session was ended, because the token may be stolen.
+    #[error("the refresh token was used before")]
     Reused,
-    /// It was opened in a dialect whose tokens can't do this.
-    #[error("a token of another dialect, which can't do this")]
+    /// The session was opened in a dialect whose tokens do not allow this operation.
+    #[error("tokens of this dialect do not allow the operation")]
     OtherDialect,
-    /// Tokens of its dialect are not renewed this way.
-    #[error("a token that is not renewed this way")]
+    /// Tokens of its dialect cannot be renewed by themselves.
+    #[error("tokens of this dialect cannot be renewed; use a refresh token")]
     NotRenewable,
 }
 
-/// What broke, for the operator alone.
+/// An internal error, for the operator only.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing}: {cause}")]
+#[error("{doing} failed: {cause}")]
 pub struct Fault {
     doing: &'static str,
     cause: String,
 }
 
 impl Fault {
-    /// Names what was being done and what went wrong with it. The cause must hold no secret.
+    /// Creates a fault from the failed operation, as a gerund, and its cause. The cause must contain no secret.
     pub fn new(doing: &'static str, cause: &(impl ToString + ?Sized)) -> Self {
         Self { doing, cause: cause.to_string() }
     }
 }
 
 impl Refusal {
-    /// One wrong field.
+    /// Creates a refusal for one invalid field.
     pub fn invalid(field: Field, problem: FieldProblem) -> Self {
         Self::Invalid(vec![(field, problem)])
     }
@@ -99,8 +100,8 @@ impl From<TokenFault> for Refusal {
 }
 
 impl From<LimitReached> for Refusal {
-    fn from(too_many: LimitReached) -> Self {
-        Self::TooMany { retry_after: too_many.retry_after }
+    fn from(limit: LimitReached) -> Self {
+        Self::TooMany { retry_after: limit.retry_after }
     }
 }
 
@@ -124,11 +125,11 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::Taken(field) => Self::Taken(field),
             StoreError::Unavailable(_) => {
-                tracing::error!(%error, "the store is unavailable");
+                tracing::error!(%error, "store unavailable");
                 Self::Busy { retry_after: Duration::from_secs(5) }
             }
-            // Chance gives no UUID twice, and whoever wants a particular number asks first whose it is.
-            StoreError::InUse(_) | StoreError::Fault(_) => Self::Fault(Fault::new("asking the store", &error)),
+            // `InUse` is a fault: random UUIDs do not repeat, and a use case checks a given id before it inserts it.
+            StoreError::InUse(_) | StoreError::Fault(_) => Self::Fault(Fault::new("accessing the store", &error)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Making an account.
+//! Creates an account.
 
 use std::net::IpAddr;
 
@@ -13,23 +13,23 @@ use crate::domain::user::{Email, NewUser, User, Username};
 use crate::store::{StoreError, Write};
 use crate::throttle::AttemptKey;
 
-/// Somebody wants an account.
+/// A request to create an account.
 #[derive(Debug)]
 pub struct Register {
     /// The name to sign in with.
     pub username: Username,
     /// The password, not yet checked.
     pub password: Password,
-    /// Where mails go.
+    /// The address for e-mails.
     pub email: Option<Email>,
-    /// Who asks; None for an operator, whom no limit holds and to whom registration is always open.
+    /// The caller; `None` for an operator. No rate limit applies to an operator, and registration is never closed.
     pub from: Option<Caller>,
     /// Whether the account may enter the admin zone.
     pub is_superuser: bool,
 }
 
 impl Register {
-    /// Makes the account.
+    /// Creates the account.
     pub async fn run(self, issuer: &Issuer) -> Result<User, Refusal> {
         issuer.check_queue(issuer.hasher.check_capacity())?;
         if let Some(caller) = &self.from {
@@ -41,10 +41,10 @@ impl Register {
         made.inspect(|_| issuer.counters.add(Count::Registered))
     }
 
-    /// Checks what is wanted, and hashes the password: the user to be made.
+    /// Checks the fields, hashes the password, and returns the user to insert.
     pub(super) async fn prepare(self, issuer: &Issuer) -> Result<NewUser, Refusal> {
-        let fits = self.username.check_against_email(self.email.as_ref());
-        fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+        let checked = self.username.check_against_email(self.email.as_ref());
+        checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         self.check_password(issuer)?;
         let sub = Subject(issuer.random.uuid());
         let user = NewUser {
@@ -57,14 +57,14 @@ impl Register {
     }
 
     fn check_password(&self, issuer: &Issuer) -> Result<(), Refusal> {
-        let about: Vec<&str> =
+        let personal: Vec<&str> =
             std::iter::once(self.username.as_str()).chain(self.email.as_ref().map(Email::as_str)).collect();
-        let checked: Result<(), FieldProblem> = issuer.policy.passwords.check(&self.password, &about);
+        let checked: Result<(), FieldProblem> = issuer.policy.passwords.check(&self.password, &personal);
         checked.map_err(|problem| Refusal::invalid(Field::Password, problem))
     }
 }
 
-/// Whether somebody may make an account at the moment; it is counted.
+/// Checks that registration is open and the caller within the rate limit. Counts the attempt.
 pub(super) async fn check_rate_limit(issuer: &Issuer, caller: Caller) -> Result<(), Refusal> {
     if !issuer.settings().is_registration_open() {
         return Err(Refusal::RegistrationClosed);
@@ -73,12 +73,12 @@ pub(super) async fn check_rate_limit(issuer: &Issuer, caller: Caller) -> Result<
     Ok(())
 }
 
-/// Makes the user, with a line in the log.
+/// Inserts the user and an entry in the audit log.
 pub(super) fn insert(tx: &dyn Write, user: &NewUser, address: Option<IpAddr>) -> Result<User, Refusal> {
     let id = tx.insert_user(user)?;
     let at = user.date_joined;
     let detail = user.username.as_str().to_owned();
     tx.record(&AuditEntry { at, action: Action::Registered, user: Some(id), actor: None, address, detail })?;
     let made = tx.user(id)?;
-    made.ok_or_else(|| StoreError::Fault("a user just made is not there".to_owned()).into())
+    made.ok_or_else(|| StoreError::Fault("the inserted user is missing".to_owned()).into())
 }

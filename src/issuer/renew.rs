@@ -1,4 +1,4 @@
-//! Renewing a token by itself: an access token that has not expired, of a live session, becomes a new one.
+//! Renews an access token: exchanges one that has not expired, of a live session, for a new one.
 
 use super::authenticate::Authenticate;
 use super::refusal::Unauthenticated;
@@ -6,16 +6,16 @@ use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::domain::session::{RefreshOutcome, Session};
 
-/// Somebody wants a newer token for the one they have.
+/// A request to exchange an access token for a new one.
 #[derive(Debug)]
 pub struct Renew<'a> {
-    /// The access token; None where none was sent.
+    /// The access token; `None` if none was sent.
     pub token: Option<&'a str>,
 }
 
 impl Renew<'_> {
-    /// Slides the session's end. Only dialects without a refresh token renew this way: a stolen access token of the
-    /// others must die with its few minutes.
+    /// Extends the session. Only dialects without a refresh token allow this. In the others, a stolen access token must
+    /// not be usable for longer than its lifetime of a few minutes.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let renewed = self.renewed(issuer).await;
         issuer.counted_refresh(renewed)

@@ -1,4 +1,4 @@
-//! Asking for a reset mail. The answer is the same whether or not anybody has the address.
+//! Requests a reset e-mail. The response is the same whether or not a user has the address.
 
 use super::{Caller, Denied, Issuer, OperatorRule, Refusal};
 use crate::domain::audit::{Action, AuditEntry, Operator};
@@ -13,18 +13,18 @@ use crate::mail::Mail;
 use crate::store::{CodeHash, StoreError, Write};
 use crate::throttle::{Attempt, AttemptKey};
 
-/// Somebody forgot their password.
+/// A request for a reset e-mail, from a user who forgot the password.
 #[derive(Debug)]
 pub struct RequestReset {
-    /// The address they say is theirs.
+    /// The address that the caller entered.
     pub email: Email,
-    /// What the mail is to carry.
+    /// Whether the e-mail contains a code or a link.
     pub delivery: Delivery,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
-/// What is written for somebody who gets a mail.
+/// A reset e-mail for a user, and the hash of its secret.
 struct PreparedReset {
     user: User,
     hash: CodeHash,
@@ -44,7 +44,7 @@ impl PreparedReset {
 }
 
 impl RequestReset {
-    /// Puts a mail with a code or a link into the outbox, in place of any earlier one of either kind.
+    /// Queues an e-mail with a code or a link. It replaces an earlier code or link of the user.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         issuer.throttle.admit(Limit::ResetMailCaller, AttemptKey::caller(self.from.address)).await?.count();
         let email = self.email.clone();
@@ -59,20 +59,20 @@ impl RequestReset {
             None => false,
         };
         let prepared = if let Some(user) = user {
-            write(issuer, user, self.delivery)?.filter(|_| within_limit)
+            prepare(issuer, user, self.delivery)?.filter(|_| within_limit)
         } else {
-            // Written for nobody, too, and thrown away: the time it takes must not tell.
-            let nobody = Username::from_stored("nobody".to_owned());
-            contents(issuer, nobody, &self.email, self.delivery)?;
+            // An e-mail is prepared and discarded for an unknown address, so that the response time reveals nothing.
+            let placeholder = Username::from_stored("nobody".to_owned());
+            contents(issuer, placeholder, &self.email, self.delivery)?;
             None
         };
 
         let at = issuer.clock.now();
         let address = Some(self.from.address);
-        let asked: Result<(), StoreError> = issuer
+        let written: Result<(), StoreError> = issuer
             .store
             .write(move |tx| {
-                // The address may have been changed since the letter was written: then it must not reach the old one.
+                // If the address was changed after the e-mail was prepared, the e-mail must not reach the old address.
                 let now = prepared.as_ref().map(|prepared| tx.user(prepared.user.id)).transpose()?.flatten();
                 let prepared = prepared.filter(|prepared| now.is_some_and(|now| prepared.is_for(&now)));
                 let (user, detail) = match &prepared {
@@ -82,7 +82,7 @@ impl RequestReset {
                 if let Some(prepared) = &prepared {
                     prepared.queue(tx)?;
                 }
-                // Written for unknown addresses too: both answers wait for one commit.
+                // Unknown addresses are recorded too, so that both responses wait for one commit.
                 tx.record(&AuditEntry {
                     at,
                     action: Action::ResetRequested,
@@ -93,26 +93,26 @@ impl RequestReset {
                 })
             })
             .await;
-        asked?;
+        written?;
         issuer.counters.add(Count::ResetAsked);
         Ok(())
     }
 }
 
-/// An operator sends a user a reset mail: in the user's own interest, so no limit holds.
+/// An operator's request to send a reset e-mail to a user. No rate limit applies, because the user benefits from it.
 #[derive(Debug)]
 pub struct SendReset {
-    /// To whom.
+    /// The user.
     pub user: UserId,
-    /// What the mail is to carry.
+    /// Whether the e-mail contains a code or a link.
     pub delivery: Delivery,
-    /// Who does it.
+    /// The operator.
     pub by: Operator,
 }
 
 impl SendReset {
-    /// Puts the mail into the outbox, in place of any earlier one of either kind. Refuses where it would reach nobody or
-    /// open nothing.
+    /// Queues the e-mail. It replaces an earlier code or link of the user. Denied if the user has no address or is
+    /// disabled.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
         let Self { user, delivery, by } = self;
         let found = issuer.store.read(move |tx| tx.user(user)).await;
@@ -120,12 +120,12 @@ impl SendReset {
         if !found.is_active {
             return Err(OperatorRule::Disabled.into());
         }
-        let prepared = write(issuer, found, delivery)?.ok_or(OperatorRule::NoEmail)?;
+        let prepared = prepare(issuer, found, delivery)?.ok_or(OperatorRule::NoEmail)?;
         let at = issuer.clock.now();
         let sent = issuer.store.write(move |tx| {
             let now = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
             if !prepared.is_for(&now) {
-                return Err(StoreError::Unavailable("the user was changed meanwhile".to_owned()).into());
+                return Err(StoreError::Unavailable("the user was changed at the same time".to_owned()).into());
             }
             prepared.queue(tx)?;
             Ok::<(), Denied>(tx.record(&by.entry(at, Action::ResetRequested, Some(user), "mail queued".to_owned()))?)
@@ -134,20 +134,22 @@ impl SendReset {
     }
 }
 
-/// An account's limit is no refusal: telling would tell that the account is there.
+/// Counts the e-mail, and returns whether the account is within its limit. A reached limit is not a refusal, because
+/// that would reveal that the account exists.
 async fn is_within_limit(issuer: &Issuer, user: UserId) -> bool {
-    let asked = issuer.throttle.admit(Limit::ResetMailAccount, AttemptKey::Account(user)).await;
-    asked.map(Attempt::count).is_ok()
+    let attempt = issuer.throttle.admit(Limit::ResetMailAccount, AttemptKey::Account(user)).await;
+    attempt.map(Attempt::count).is_ok()
 }
 
-/// The mail goes to the address that is stored, never to the one that was typed: they may differ by more than case.
-fn write(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<PreparedReset>, Refusal> {
+/// Prepares the e-mail; `None` if the user has no address. It goes to the stored address and not to the entered one,
+/// because the two may differ in more than case.
+fn prepare(issuer: &Issuer, user: User, delivery: Delivery) -> Result<Option<PreparedReset>, Refusal> {
     let Some(to) = &user.email else { return Ok(None) };
     let (hash, expires_at, mail) = contents(issuer, user.username.clone(), to, delivery)?;
     Ok(Some(PreparedReset { user, hash, expires_at, mail }))
 }
 
-/// A new secret as it is kept, until when it is good, and the mail that tells it.
+/// Makes a new code or link. Returns its hash, its expiry, and the e-mail that contains it.
 fn contents(
     issuer: &Issuer,
     username: Username,

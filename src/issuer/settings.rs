@@ -1,4 +1,4 @@
-//! Reading and changing the runtime settings.
+//! Reads and changes the runtime settings.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::domain::setting::{
 use crate::domain::time::Timestamp;
 use crate::store::{Read, SettingChange, Store, StoreError, Write};
 
-/// How long a running issuer may go on with the settings of before.
+/// How long a running issuer may use the previous settings after a change.
 const SETTINGS_RELOAD_MAX: Duration = Duration::from_secs(2);
-/// More than clocks may differ by (`tokens.leeway`).
+/// An upper bound for `tokens.leeway`, by which clocks may differ.
 const LONGEST_LEEWAY: Duration = Duration::from_hours(1);
 
-/// Reads the settings in force from the store.
+/// Reads the current settings from the store.
 pub async fn load(store: &Store) -> Result<Settings, StoreError> {
     Ok(Settings::new(&store.read(|tx| tx.stored_settings()).await?))
 }
 
-/// Takes up what is stored, instead of waiting for the job that does.
+/// Reloads the settings from the store now. The settings job does the same periodically.
 pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
     issuer.runtime.store(load(&issuer.store).await?.into());
     Ok(())
 }
 
-/// Opens a store that could not be opened at the start. What is stored is in force before anybody asks for anything.
+/// Opens a store that could not be opened at the start. The stored settings apply before any request reads the store.
 pub async fn open_store(issuer: &Arc<Issuer>) -> Result<(), StoreError> {
     let shared = Arc::clone(issuer);
     let apply = move |tx: &dyn Read| {
@@ -46,15 +46,15 @@ pub async fn open_store(issuer: &Arc<Issuer>) -> Result<(), StoreError> {
 pub struct ListedSetting {
     /// Name, value, default, type, unit and bounds.
     pub row: SettingRow,
-    /// What it does, in a few words.
+    /// A short description.
     pub about: &'static str,
-    /// What it may be, in words.
+    /// The allowed values, described in words.
     pub allowed: String,
-    /// Who set it and when; None while it has its default.
+    /// Who changed it and when; `None` while it has its default.
     pub changed: Option<SettingChange>,
 }
 
-/// Every setting as it is stored, in the registry's order.
+/// Lists every setting with its stored value, in the order of the definitions.
 pub async fn list(store: &Store) -> Result<Vec<ListedSetting>, StoreError> {
     let (stored, changes) =
         store.read(|tx| Ok::<_, StoreError>((tx.stored_settings()?, tx.setting_changes()?))).await?;
@@ -67,38 +67,38 @@ pub async fn list(store: &Store) -> Result<Vec<ListedSetting>, StoreError> {
     Ok(Settings::new(&stored).rows().into_iter().zip(definitions()).map(listed).collect())
 }
 
-/// An operator changes a setting.
+/// An operator's request to change a setting.
 #[derive(Debug)]
 pub struct SetSetting {
     /// The setting's name.
     pub name: String,
-    /// The value as it was typed: `300`, `5m`, `true`, `none`.
+    /// The value as the operator typed it: `300`, `5m`, `true`, `none`.
     pub value: String,
-    /// Who changes it, for the record.
+    /// The operator, for the audit log.
     pub by: Operator,
 }
 
-/// An operator gives a setting its default back, whatever that is in later versions.
+/// An operator's request to reset a setting to its default. It then follows the default of later versions.
 #[derive(Debug)]
 pub struct ResetSetting {
     /// The setting's name.
     pub name: String,
-    /// Who changes it, for the record.
+    /// The operator, for the audit log.
     pub by: Operator,
 }
 
 /// Why a setting was not changed.
 #[derive(Debug)]
 pub enum SetSettingError {
-    /// The name or the value is wrong.
+    /// The name or the value is invalid.
     Wrong(SettingError),
-    /// The store refused.
+    /// The store failed.
     Refused(Refusal),
 }
 
 impl SetSetting {
-    /// Stores the value; valid from the next token on. A running issuer takes it up within 2 s. Returns it as it is
-    /// stored.
+    /// Stores the value, and returns the stored form. It applies to the next token; a running issuer reloads it within
+    /// 2 s.
     pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
         let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
         let value = definition.parse(&self.value).map_err(SetSettingError::Wrong)?;
@@ -113,7 +113,7 @@ impl SetSetting {
 }
 
 impl ResetSetting {
-    /// Forgets the stored value; valid from the next token on, as with [`SetSetting::run`]. Returns the default.
+    /// Deletes the stored value, and returns the default. It applies as with [`SetSetting::run`].
     pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
         let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
         let default = definition.default.clone();
@@ -126,7 +126,7 @@ impl ResetSetting {
     }
 }
 
-/// Makes the change, and what it says goes into the log.
+/// Makes the change in a transaction. The audit log records the text that `make` returns.
 async fn change(
     store: &Store,
     now: Timestamp,
@@ -144,7 +144,7 @@ async fn change(
     written.await.map_err(|error: StoreError| SetSettingError::Refused(error.into()))
 }
 
-/// What a change made of the settings: tokens that were made before it go by those of before.
+/// The settings before and after a change. The previous ones still apply to tokens that were issued earlier.
 struct SettingsUpdate<'a> {
     before: Settings,
     after: Settings,
@@ -153,14 +153,14 @@ struct SettingsUpdate<'a> {
 }
 
 impl SettingsUpdate<'_> {
-    /// Remembers how long tokens may live that were made under a lifetime that is being lowered: keys are published for
-    /// them, too. Where no session was ever opened there are none.
+    /// If a lifetime is lowered, stores how long the tokens already issued may be valid, so that keys stay published
+    /// for them. A dialect without any session has no such tokens.
     fn store_promised_until(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut promised = self.before.promised_until();
         for dialect in Dialect::ALL {
-            let (was, is) = self.profiles(dialect);
-            if is.access_lifetime < was.access_lifetime && tx.any_session(dialect)? {
-                promised = promised.max(Some(self.now + was.access_lifetime + SETTINGS_RELOAD_MAX));
+            let (old, new) = self.profiles(dialect);
+            if new.access_lifetime < old.access_lifetime && tx.any_session(dialect)? {
+                promised = promised.max(Some(self.now + old.access_lifetime + SETTINGS_RELOAD_MAX));
             }
         }
         match promised {
@@ -171,16 +171,15 @@ impl SettingsUpdate<'_> {
         }
     }
 
-    /// Remembers an audience that is given up for as long as tokens may be good that were made for it: here they still
-    /// open what they opened.
+    /// If an audience is replaced, stores it for as long as tokens for it may be valid. This issuer still accepts them.
     fn store_former_audiences(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut former = self.before.former_audiences().clone();
         for dialect in Dialect::ALL {
-            let (was, is) = self.profiles(dialect);
-            if let Some(audience) = was.audience.as_ref().filter(|audience| is.audience.as_ref() != Some(audience))
+            let (old, new) = self.profiles(dialect);
+            if let Some(audience) = old.audience.as_ref().filter(|audience| new.audience.as_ref() != Some(audience))
                 && tx.any_session(dialect)?
             {
-                let last = (self.now + was.access_lifetime + SETTINGS_RELOAD_MAX)
+                let last = (self.now + old.access_lifetime + SETTINGS_RELOAD_MAX)
                     .max(self.before.promised_until().unwrap_or(self.now));
                 former.entry(audience.clone()).and_modify(|until| *until = last.max(*until)).or_insert(last);
             }

@@ -1,4 +1,4 @@
-//! Signing in with a password to any of the dialects.
+//! Signs a user in with a password, for any dialect.
 
 use std::net::IpAddr;
 
@@ -13,34 +13,35 @@ use crate::domain::session::Session;
 use crate::domain::user::{Login, User};
 use crate::throttle::prefix;
 
-/// Somebody says who they are, and proves it with a password.
+/// A request to sign in with a login name and a password.
 #[derive(Debug)]
 pub struct SignIn {
     /// A user name or an e-mail address.
     pub login: Login,
-    /// Any text: what can't be right is wrong after the same hash as everything else.
+    /// Any text. A password that cannot be correct is rejected after the same hash as any other.
     pub password: Password,
-    /// The dialect whose profile the session will have.
+    /// The dialect whose profile applies to the session.
     pub dialect: Dialect,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl SignIn {
-    /// Opens a session. Unknown and disabled users, empty, overlong and wrong passwords are one refusal after one hash.
+    /// Opens a session. An unknown or disabled user and an empty, overlong or wrong password get the same refusal,
+    /// after one hash.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let Self { login, password, dialect, from } = self;
-        let opening = |user: &User| stored(open(issuer, user, dialect, Some(from.address)));
-        PasswordAttempt { login, password, from }.authenticate(issuer, |_| true, opening).await
+        let on_authenticated = |user: &User| store_session(open(issuer, user, dialect, Some(from.address)));
+        PasswordAttempt { login, password, from }.authenticate(issuer, |_| true, on_authenticated).await
     }
 }
 
-/// A session that begins now, not yet stored.
+/// Makes a session that begins now. Does not store it.
 pub(super) fn open(issuer: &Issuer, user: &User, dialect: Dialect, address: Option<IpAddr>) -> Session {
     Session { must_change_password: user.must_change_password, ..begin(issuer, user.id, dialect, address) }
 }
 
-/// As [`open`], for somebody who came in without a password.
+/// Like [`open`], for a user who signs in without a password.
 pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Option<IpAddr>) -> Session {
     let now = issuer.clock.now();
     let policy = issuer.settings().profile(dialect).refresh;
@@ -61,8 +62,8 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
     Session { expires_at: session.extended_expiry(now, &policy), ..session }
 }
 
-/// Stores the session with all that a sign-in leaves behind.
-fn stored(session: Session) -> OnAuthenticated<SignedIn> {
+/// Stores the session, the sign-in date and address, and an entry in the audit log.
+fn store_session(session: Session) -> OnAuthenticated<SignedIn> {
     Box::new(move |tx, mut user| {
         tx.open_session(&session)?;
         tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;

@@ -1,4 +1,4 @@
-//! Signing out by a refresh token: the session ends, and stays ended.
+//! Signs a user out by a refresh token: ends the session permanently.
 
 use super::refresh::end_reused;
 use super::refresh_token::PresentedRefreshToken;
@@ -9,23 +9,23 @@ use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;
 use crate::store::{StoreError, Write};
 
-/// A user signs out with a refresh token.
+/// A request to sign out with a refresh token.
 #[derive(Debug)]
 pub struct SignOutByRefresh {
-    /// The token.
+    /// The presented refresh token.
     pub token: PresentedRefreshToken,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl SignOutByRefresh {
-    /// Ends the session, if the token would still refresh it. A spent one ends it as reuse, and is refused.
+    /// Ends the session if the token could still refresh it. A spent token ends it as reuse, and is refused.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         let Self { token, from } = self;
         let now = issuer.clock.now();
         let settings = issuer.settings();
-        // A refusal is no error in the transaction: the end of a session whose spent token came back is committed.
-        let left = issuer.store.write(move |tx| {
+        // A refusal is not an error of the transaction, because the end of a session after reuse must be committed.
+        let outcome = issuer.store.write(move |tx| {
             let Some((session, _)) = token.session(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
             match session.evaluate_refresh(token.generation(), now, &settings.profile(session.dialect).refresh) {
                 RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat => end(tx, &session, from, now).map(Ok),
@@ -33,14 +33,14 @@ impl SignOutByRefresh {
                 RefreshOutcome::Dead => Ok(Err(Unauthenticated::SessionEnded)),
             }
         });
-        let left: Result<Result<bool, Unauthenticated>, StoreError> = left.await;
-        let ended = left.map_err(Refusal::from).and_then(|left| Ok(left?));
+        let outcome: Result<Result<bool, Unauthenticated>, StoreError> = outcome.await;
+        let ended = outcome.map_err(Refusal::from).and_then(|ended| Ok(ended?));
         issuer.counted_ended(usize::from(ended.inspect_err(|refusal| issuer.counted_refused(refusal))?));
         Ok(())
     }
 }
 
-/// Ends a session and records it. False if it had ended before.
+/// Ends a session and records it in the audit log. Returns false if it had ended before.
 pub(super) fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestamp) -> Result<bool, StoreError> {
     let ended = tx.end_session(session.id, now, EndReason::SignOut)?;
     if ended {

@@ -1,12 +1,11 @@
-//! The proof that somebody was recognised. Every way of being recognised ends in it, and only it can be turned into
-//! tokens.
+//! The proof that a user was authenticated. Every way to authenticate returns it, and tokens are minted only from it.
 
 use super::refusal::Unauthenticated;
 use crate::domain::dialect::Dialect;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 
-/// A user in a live session. Only the use cases of this folder can make one.
+/// An authenticated user and the live session. Only the use cases in this folder can create one.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     user: User,
@@ -14,25 +13,26 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// To be called by what has just checked a password, a live session or a provider's word, and by nothing else.
+    /// Creates the proof. Call it only after a password, a live session or a provider's response was checked.
     pub(super) fn authenticated(user: User, session: Session) -> Self {
         Self { user, session }
     }
 
-    /// Who.
+    /// The user.
     pub fn user(&self) -> &User {
         &self.user
     }
 
-    /// Whether the session may change the account in a dialect: in its own, or where both dialects' tokens are of one
-    /// kind. A token that resource servers of another one see must not open the account to them.
+    /// Checks that the session may change the account through `dialect`. This must be the session's own dialect, or
+    /// both dialects must be self-renewing. Otherwise a resource server of one dialect could use a received token to
+    /// change the account through another.
     pub(super) fn may_act_in(&self, dialect: Dialect) -> Result<(), Unauthenticated> {
         let opened_in = self.session.dialect;
-        let alike = opened_in.is_self_renewing() && dialect.is_self_renewing();
-        if opened_in == dialect || alike { Ok(()) } else { Err(Unauthenticated::OtherDialect) }
+        let both_renew = opened_in.is_self_renewing() && dialect.is_self_renewing();
+        if opened_in == dialect || both_renew { Ok(()) } else { Err(Unauthenticated::OtherDialect) }
     }
 
-    /// In which session.
+    /// The session.
     pub fn session(&self) -> &Session {
         &self.session
     }

@@ -1,9 +1,8 @@
-//! Signatures that take long. An RSA signature takes hundreds of microseconds: it is made where waiting hurts nobody, and no
-//! more of them at once than there are cores, so that a storm of them waits as tasks and leaves the threads that may block to
-//! everything else.
+//! The queue for RSA signatures, which take hundreds of microseconds and are made on blocking threads.
 //!
-//! Whoever has a turn signs for all who stand in line, until nobody does. A thread that slept and was woken between any two
-//! signatures would leave its core idle for a good part of the time.
+//! At most one signature per core is made at a time. Under overload further tokens wait as tasks, so that other work
+//! still gets blocking threads. A thread with a permit signs all queued tokens. If it slept between two signatures, its
+//! core would be idle for much of the time.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +18,7 @@ use crate::domain::secret::SecretText;
 
 type SignResult = Result<SecretText, SignFault>;
 
-/// The line before the turns.
+/// The signing queue and its permits.
 #[derive(Debug)]
 pub struct Signers {
     permits: Arc<Semaphore>,
@@ -30,38 +29,38 @@ pub struct Signers {
 struct SigningQueue(Mutex<VecDeque<(UnsignedToken, oneshot::Sender<SignResult>)>>);
 
 impl Signers {
-    /// So many at once.
+    /// Creates a queue that makes up to `at_once` signatures at a time.
     pub fn new(at_once: usize) -> Self {
         Self { permits: Arc::new(Semaphore::new(at_once)), queue: Arc::default() }
     }
 
-    /// One for each signature that may be made at once.
+    /// The permits, one for each signature that may be made at a time.
     pub fn permits(&self) -> &Semaphore {
         &self.permits
     }
 
-    /// Signs, once it is this token's turn.
+    /// Queues the token and returns its signed form.
     pub(super) async fn sign(&self, unsigned: UnsignedToken) -> Result<SignResult, Refusal> {
-        let (reply, mut told) = oneshot::channel();
+        let (reply, mut receiver) = oneshot::channel();
         self.queue.enqueue(unsigned, reply);
         tokio::select! {
             biased;
-            signed = &mut told => return received(signed),
+            signed = &mut receiver => return received(signed),
             permit = Arc::clone(&self.permits).acquire_owned() => {
                 let permit = permit.map_err(|error| Fault::new("waiting to sign a token", &error))?;
                 let queue = Arc::clone(&self.queue);
                 spawn_blocking(move || {
                     queue.sign_queued();
-                    drop(permit); // by the thread, so that it counts for as long as it signs
+                    drop(permit); // here, so that the permit is held while the thread signs
                 });
             }
         }
-        received(told.await)
+        received(receiver.await)
     }
 }
 
 fn received(signed: Result<SignResult, oneshot::error::RecvError>) -> Result<SignResult, Refusal> {
-    signed.map_err(|error| Fault::new("signing a token aside", &error).into())
+    signed.map_err(|error| Fault::new("signing a token", &error).into())
 }
 
 impl SigningQueue {
@@ -69,17 +68,17 @@ impl SigningQueue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((unsigned, reply));
     }
 
-    /// Signs for whoever is in line; who has left is passed over.
+    /// Signs all queued tokens. Skips tokens whose caller has disconnected.
     fn sign_queued(&self) {
         loop {
-            // In a statement of its own, so that nobody waits to join while one is signed.
+            // A separate statement releases the lock before the token is signed.
             let next = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             match next {
                 Some((_, reply)) if reply.is_closed() => {}
-                // One that panics is not told, and the rest of the line is served all the same.
+                // If a signature panics, its caller gets an error, and the rest of the queue is still signed.
                 Some((unsigned, reply)) => {
                     if let Ok(signed) = catch_unwind(AssertUnwindSafe(|| unsigned.sign())) {
-                        let _ = reply.send(signed); // who has left in the meantime is not told
+                        let _ = reply.send(signed); // fails if the caller has disconnected
                     }
                 }
                 None => return,
@@ -90,6 +89,6 @@ impl SigningQueue {
 
 impl std::fmt::Debug for SigningQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Line")
+        f.write_str("SigningQueue")
     }
 }

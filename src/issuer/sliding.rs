@@ -1,15 +1,15 @@
-//! Exchanging a sliding token for a newer one.
+//! Exchanges a sliding token for a newer one.
 //!
-//! A sliding token is access and refresh token in one: its `exp` is as far off as an access token's, its `refresh_exp` as
-//! a refresh token's (`profiles.simplejwt.access_lifetime` and `.refresh_lifetime`; the package has settings of their own
-//! for both, with the same defaults). `refresh_exp` is the session's end, and no exchange moves it.
+//! A sliding token is an access and a refresh token in one. Its `exp` follows `profiles.simplejwt.access_lifetime`, and
+//! its `refresh_exp` follows `profiles.simplejwt.refresh_lifetime`. The original package has separate settings for
+//! both, with the same defaults. `refresh_exp` is the end of the session, and no exchange moves it.
 
 use super::authenticate::{live, named};
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::crypto::verify::SLIDING;
 
-/// Somebody wants a newer sliding token for one that has not expired.
+/// A request to exchange a sliding token that has not expired for a newer one.
 #[derive(Debug)]
 pub struct RenewSliding<'a> {
     /// The token.
@@ -17,10 +17,10 @@ pub struct RenewSliding<'a> {
 }
 
 impl RenewSliding<'_> {
-    /// Finds the live session and the active user it stands for. Changes nothing.
+    /// Verifies the token, and returns its live session and active user. Changes nothing.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let slid = self.renewed(issuer).await;
-        issuer.counted_refresh(slid)
+        let renewed = self.renewed(issuer).await;
+        issuer.counted_refresh(renewed)
     }
 
     async fn renewed(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {

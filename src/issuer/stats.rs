@@ -1,4 +1,4 @@
-//! When the process ran: what `/liveliness` tells, without asking the store. And what was counted, as it happened.
+//! The uptime for `/liveliness`, which needs no store access, the event counts, and the readiness.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,44 +13,44 @@ use crate::domain::dialect::Dialect;
 use crate::domain::time::Timestamp;
 use crate::store::{RunId, Store, StoreError};
 
-/// This run, and those before it as of the last heartbeat.
+/// The current run, and the recorded runs as of the last heartbeat.
 #[derive(Debug)]
 pub struct Uptime {
     started_at: Timestamp,
     started: Duration,
-    /// Where this run is recorded; None while it could not be.
+    /// The id of this run in the store; `None` until it is recorded.
     recorded: tokio::sync::Mutex<Option<RunId>>,
     history: ArcSwap<RunHistory>,
     ended_runs: Mutex<EndedRuns>,
 }
 
-/// Runs that are over, up to one of them: they are read once and not at each heartbeat, however many there are.
+/// The ended runs up to the id `last`. They are read once and not at each heartbeat, because there may be many.
 #[derive(Debug, Default)]
 struct EndedRuns {
     last: RunId,
     history: RunHistory,
 }
 
-/// After how long without a sign of life a run is over: no process sleeps that long and is heard of again.
+/// A run is over after this time without a heartbeat. No process is suspended longer than this and then continues.
 const OVER_AFTER: Duration = Duration::from_hours(1);
 
-/// What is known of the process's life.
+/// The content of `/liveliness`.
 #[derive(Clone, Debug)]
 pub struct Liveliness {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// How long the process has run, by a clock that never steps.
+    /// How long the process has run, by the monotonic clock.
     pub uptime: Duration,
     /// When it started.
     pub started_at: Timestamp,
-    /// How often it was started, this time included.
+    /// The number of starts, including this one.
     pub starts: usize,
-    /// The share of each window in which it ran, by the window's name.
+    /// The share of each time window in which the process ran, with the name of the window.
     pub availability: [(&'static str, f64); WINDOWS.len()],
 }
 
 impl Uptime {
-    /// A run that begins now.
+    /// Creates a run that begins now.
     pub fn new(clock: &Clock) -> Self {
         Self {
             started_at: clock.now(),
@@ -61,7 +61,7 @@ impl Uptime {
         }
     }
 
-    /// What is known at the moment.
+    /// Returns the current uptime and availability. Does not read the store.
     pub fn liveliness(&self, clock: &Clock) -> Liveliness {
         let now = clock.now();
         let history = self.history.load();
@@ -74,17 +74,17 @@ impl Uptime {
         }
     }
 
-    /// Takes up what is recorded of all runs, other processes' too.
+    /// Reads the recorded runs, including those of other processes.
     pub async fn reload(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let last = self.ended_runs().last;
-        let mut fresh = store.read(move |tx| tx.runs_after(last)).await?;
-        let ended = fresh.iter().take_while(|(_, run)| run.seen_at + OVER_AFTER < now).count();
-        let living = fresh.split_off(ended).into_iter().map(|(_, run)| run).collect();
+        let mut new_runs = store.read(move |tx| tx.runs_after(last)).await?;
+        let ended = new_runs.iter().take_while(|(_, run)| run.seen_at + OVER_AFTER < now).count();
+        let current = new_runs.split_off(ended).into_iter().map(|(_, run)| run).collect();
         let mut over = self.ended_runs();
         if over.last == last {
-            over.last = fresh.last().map_or(last, |(id, _)| *id);
-            over.history = over.history.with(fresh.into_iter().map(|(_, run)| run).collect());
-            self.history.store(over.history.with(living).into());
+            over.last = new_runs.last().map_or(last, |(id, _)| *id);
+            over.history = over.history.with(new_runs.into_iter().map(|(_, run)| run).collect());
+            self.history.store(over.history.with(current).into());
         }
         Ok(())
     }
@@ -93,8 +93,7 @@ impl Uptime {
         self.ended_runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that the process lives, and when it started if that could not be recorded before. Two who call it at once
-    /// record one start.
+    /// Records that the process is running, and its start if not yet recorded. Concurrent calls record one start.
     pub async fn record_heartbeat(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let mut recorded = self.recorded.lock().await;
         let known = *recorded;
@@ -109,17 +108,20 @@ impl Uptime {
     }
 }
 
-/// What was counted by the hour in a window: what the store knows of all servers, and what this one has yet to tell it.
-/// For a [`Series`](crate::domain::count::Series) of each thing that is drawn.
+/// Returns the counts per hour in a time window: the stored counts of all servers, and this server's unwritten counts.
+/// Each chart makes a [`Series`](crate::domain::count::Series) from them.
 pub async fn counts(issuer: &Issuer, window: Window) -> Result<Vec<HourCount>, StoreError> {
     let now = issuer.clock.now();
     let mut hours: Vec<HourCount> = issuer.store.read(move |tx| tx.counts(window.from(now))).await?;
-    // Looked at last: what is told in between is rather missed for a moment than seen twice.
+    // Read last: counts that are written in between are missing for a moment, which is better than counted twice.
     hours.extend(issuer.counters.pending().into_iter().map(|(count, n)| HourCount { hour: hour_of(now), count, n }));
     Ok(hours)
 }
 
-/// Why the issuer can't serve, if it can't: the store must answer, and for every profile an active key must be there.
+/// Checks whether the issuer can serve: the store must answer, and every profile must have an active key.
+///
+/// # Errors
+/// The reason for `/ready`.
 pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
     let ring = issuer.ring();
     let settings = issuer.settings();

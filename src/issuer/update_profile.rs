@@ -1,4 +1,4 @@
-//! Changing one's own password, address or name.
+//! Changes the password, address or name of the signed-in user.
 
 use super::refusal::Unauthenticated;
 use super::signed_in::SignedIn;
@@ -15,7 +15,7 @@ use crate::domain::user::{Email, User, Username};
 use crate::store::{StoreError, Write};
 use crate::throttle::AttemptKey;
 
-/// What a signed-in user wants changed; what is None stays.
+/// A signed-in user's request to change the account. Fields that are `None` stay unchanged.
 #[derive(Debug)]
 pub struct UpdateProfile {
     /// The new password, not yet checked. Changing it ends all the user's other sessions.
@@ -24,26 +24,27 @@ pub struct UpdateProfile {
     pub email: Option<Email>,
     /// The new name.
     pub username: Option<Username>,
-    /// The dialect it is asked for in: a token that resource servers of another one see must not open the account.
+    /// The dialect of the request. A token that resource servers of another dialect receive must not change the
+    /// account.
     pub dialect: Dialect,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl UpdateProfile {
-    /// Changes all that was asked for, or nothing. Returns the user as it is then.
+    /// Makes all changes or none. Returns the changed user.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
         let Self { password, email, username, dialect, from } = self;
         who.may_act_in(dialect)?;
-        let username = username.or_else(|| follow(who.user(), email.as_ref()));
+        let username = username.or_else(|| new_name(who.user(), email.as_ref()));
         let address = email.as_ref().or(who.user().email.as_ref());
-        let fits = username.as_ref().map_or(Ok(()), |username| username.check_against_email(address));
-        fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+        let checked = username.as_ref().map_or(Ok(()), |username| username.check_against_email(address));
+        checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let hash = match password {
             Some(password) => {
-                // Each costs a hash or two: one token must not keep the pool from everyone.
-                let counted = AttemptKey::Account(who.user().id);
-                issuer.throttle.admit(Limit::PasswordChangeAccount, counted).await?.count();
+                // Each change takes one or two hashes. The limit prevents one token from using up the hashing pool.
+                let key = AttemptKey::Account(who.user().id);
+                issuer.throttle.admit(Limit::PasswordChangeAccount, key).await?.count();
                 Some(hash(issuer, who.user(), password).await?)
             }
             None => None,
@@ -54,7 +55,7 @@ impl UpdateProfile {
             .store
             .write(move |tx| {
                 let id = who.user().id;
-                // The session may have been ended while the password was hashed: what is ended stays ended.
+                // The session may have ended while the password was hashed. An ended session must not change anything.
                 let found = tx.session(who.session().id)?;
                 let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
                 live.ok_or(Unauthenticated::SessionEnded)?;
@@ -85,8 +86,9 @@ impl UpdateProfile {
     }
 }
 
-/// The name that goes with a new address: where the address was the name, it stays so. The old one is its next owner's.
-fn follow(user: &User, email: Option<&Email>) -> Option<Username> {
+/// If the user name is the old address, returns the new address as the new name. Another person may own the old address
+/// later, and must be able to use it as a name.
+fn new_name(user: &User, email: Option<&Email>) -> Option<Username> {
     let was_the_name = user.email.as_ref().is_some_and(|old| old.key() == user.username.key());
     email.filter(|_| was_the_name).and_then(|email| Username::parse(email.as_str()).ok())
 }
@@ -94,7 +96,7 @@ fn follow(user: &User, email: Option<&Email>) -> Option<Username> {
 async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {
     let wrong = |problem: FieldProblem| Refusal::invalid(Field::Password, problem);
     issuer.policy.passwords.check(&password, &[user.username.as_str()]).map_err(wrong)?;
-    // The one they have came through a mailbox: it is to be another.
+    // The temporary password was sent by e-mail, so the new password must differ from it.
     if user.must_change_password
         && issuer.check_password(password.clone(), user.password.clone()).await? != PasswordCheck::Wrong
     {

@@ -1,4 +1,4 @@
-//! What an operator does with users.
+//! An operator's changes to users.
 
 use super::denied::{Denied, OperatorRule};
 use super::{Issuer, Refusal};
@@ -22,43 +22,43 @@ pub async fn find(issuer: &Issuer, name: &str) -> Result<Option<User>, Refusal> 
 /// An operator's change to a user.
 #[derive(Debug)]
 pub enum UserChange {
-    /// Ends all sessions and lets nobody in until [`UserChange::Enable`].
+    /// Ends all sessions. The user cannot sign in until [`UserChange::Enable`].
     Disable,
-    /// Lets the user in again.
+    /// Allows the user to sign in again.
     Enable,
     /// Sets the password and ends all sessions.
     SetPassword(Password),
     /// Sets the claims that the user's next tokens carry.
     SetClaims(Claims),
-    /// Sets name, address and names, as far as they differ.
+    /// Sets the user name, the address and the real name, if they differ.
     Edit(Box<UserNames>),
-    /// Sets what the user may do here.
+    /// Sets the staff and superuser flags.
     SetRights {
-        /// Django's flag.
+        /// Django's `is_staff`.
         is_staff: bool,
-        /// Whether they may enter the admin zone.
+        /// Whether the user may enter the admin zone.
         is_superuser: bool,
     },
     /// Ends all sessions.
     EndSessions,
-    /// Deletes the user and all that is known of them but the audit log's lines.
+    /// Deletes the user and all of the user's data except the entries in the audit log.
     Delete,
 }
 
-/// What a user shall be called. Rights are not among it: a form that was filled in before a demotion must not undo it.
+/// The new names and address of a user. Rights are separate, so that a form opened before a demotion cannot undo it.
 #[derive(Clone, Debug)]
 pub struct UserNames {
     /// The name to sign in with.
     pub username: Username,
-    /// The address; None takes it away.
+    /// The address; `None` removes it.
     pub email: Option<Email>,
-    /// Given name.
+    /// The given name.
     pub first_name: RealName,
-    /// Family name.
+    /// The family name.
     pub last_name: RealName,
 }
 
-/// Who changes whom and when, in one transaction.
+/// The transaction of a change, with its user, operator and time.
 struct ChangeContext<'a> {
     tx: &'a dyn Write,
     user: User,
@@ -67,14 +67,14 @@ struct ChangeContext<'a> {
 }
 
 impl UserChange {
-    /// Carries the change out at the command line.
+    /// Makes the change for the command line.
     pub async fn run(self, user: &User, issuer: &Issuer) -> Result<(), Denied> {
         self.run_as(&Operator::CommandLine, user.id, issuer).await
     }
 
-    /// Carries the change out. Refuses a password the policy refuses, and a superuser to take the last one away: that can
-    /// be done at the command line alone, which can also make another.
-    #[expect(clippy::redundant_closure_for_method_calls, reason = "a method's path takes a deed of one lifetime alone")]
+    /// Makes the change for an operator. Refuses a password that breaks the policy. A superuser in the admin zone
+    /// cannot remove the last superuser; the command line can, because it can also create another.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "a method's path accepts only one lifetime")]
     pub async fn run_as(self, by: &Operator, user: UserId, issuer: &Issuer) -> Result<(), Denied> {
         match self {
             Self::SetPassword(password) => {
@@ -100,17 +100,17 @@ impl UserChange {
     }
 }
 
-/// An operator gives a user a password to be read out, which is to be changed at the next sign-in.
+/// An operator's request for a temporary password, which the user must change at the next sign-in.
 #[derive(Debug)]
 pub struct SetTemporaryPassword {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Who does it.
+    /// The operator.
     pub by: Operator,
 }
 
 impl SetTemporaryPassword {
-    /// Sets it and ends all sessions. The password is told this once.
+    /// Sets the password and ends all sessions. Returns the password, which cannot be shown again.
     pub async fn run(self, issuer: &Issuer) -> Result<Password, Denied> {
         let password = temporary_password(issuer.random.bytes());
         let hash = issuer.hash_password(password.clone()).await?;
@@ -119,7 +119,7 @@ impl SetTemporaryPassword {
     }
 }
 
-/// Does it in one transaction; what is done says how many sessions it ended.
+/// Makes the change in one transaction. `act` returns the number of ended sessions, which is counted.
 async fn apply(
     issuer: &Issuer,
     by: &Operator,
@@ -128,14 +128,14 @@ async fn apply(
 ) -> Result<(), Denied> {
     let by = by.clone();
     let now = issuer.clock.now();
-    let done: Result<usize, Denied> = issuer
+    let ended: Result<usize, Denied> = issuer
         .store
         .write(move |tx| {
             let user = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
             act(&ChangeContext { tx, user, by: &by, now })
         })
         .await;
-    issuer.counted_ended(done?);
+    issuer.counted_ended(ended?);
     Ok(())
 }
 
@@ -144,11 +144,12 @@ impl ChangeContext<'_> {
         Ok(self.tx.record(&self.by.entry(self.now, action, Some(self.user.id), detail))?)
     }
 
-    /// Refuses to leave nobody who may enter the admin zone.
+    /// Refuses if no other active superuser remains, unless the operator uses the command line.
     fn check_superuser_remains(&self) -> Result<(), Denied> {
-        let is_one = self.user.is_superuser && self.user.is_active;
-        let may = !is_one || *self.by == Operator::CommandLine || self.tx.other_superuser(self.user.id)?;
-        if may { Ok(()) } else { Err(OperatorRule::LastSuperuser.into()) }
+        let is_active_superuser = self.user.is_superuser && self.user.is_active;
+        let is_allowed =
+            !is_active_superuser || *self.by == Operator::CommandLine || self.tx.other_superuser(self.user.id)?;
+        if is_allowed { Ok(()) } else { Err(OperatorRule::LastSuperuser.into()) }
     }
 
     fn disable(&self) -> Result<usize, Denied> {
@@ -175,7 +176,7 @@ impl ChangeContext<'_> {
         self.record(Action::ClaimsSet, claims.to_json())
     }
 
-    /// Those of the admin zone, too: whoever took one over must be put out by this.
+    /// Ends the sessions of the admin zone too, because an attacker may have taken one over.
     fn end_sessions(&self) -> Result<usize, Denied> {
         let tx = self.tx;
         let id = self.user.id;
@@ -193,9 +194,9 @@ impl ChangeContext<'_> {
     fn edit(&self, edit: &UserNames) -> Result<(), Denied> {
         let tx = self.tx;
         let user = &self.user;
-        let fits = edit.username.check_against_email(edit.email.as_ref());
-        fits.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
-        // What is written is compared, not what it is looked up by: a change of case is one.
+        let checked = edit.username.check_against_email(edit.email.as_ref());
+        checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
+        // Compares the written form and not the look-up key, because a change of case is a change.
         if edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str) {
             match &edit.email {
                 Some(email) => tx.set_email(user.id, email)?,

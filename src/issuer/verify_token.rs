@@ -1,4 +1,4 @@
-//! Whether a token of any kind is good, asked by somebody who can't verify it.
+//! Reports whether a token of any kind is valid, for callers that cannot verify it.
 
 use super::authenticate::named;
 use super::refresh_token::verify_refresh_jwt;
@@ -8,7 +8,7 @@ use super::{Issuer, Refusal};
 use crate::crypto::token::TokenFault;
 use crate::domain::session::RefreshOutcome;
 
-/// Somebody asks about a token.
+/// A request to verify a token.
 #[derive(Debug)]
 pub struct VerifyToken<'a> {
     /// An access, sliding or signed refresh token.
@@ -16,8 +16,9 @@ pub struct VerifyToken<'a> {
 }
 
 impl VerifyToken<'_> {
-    /// An access token is good until it expires, as it is for every resource server: the store is not asked. The others are
-    /// good if they could be exchanged; asking spends nothing and ends nothing.
+    /// Verifies the token. An access token is valid until it expires, as for every resource server; the store is not
+    /// read. A sliding or refresh token is valid if it could be exchanged. Verification neither spends a token nor ends
+    /// a session.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         match issuer.verify_access(self.token) {
             Ok(token) => return named(&token).map(drop),

@@ -1,6 +1,6 @@
-//! Tells the database what was counted: each minute of the running hour, and at the stop. Two servers add to each other.
+//! Writes the counters to the database, every minute and at shutdown. The counts of several servers add up.
 //!
-//! What is written may be lost with the process (a minute of it, at a `kill -9`), but is never told twice.
+//! If the process is killed (`kill -9`), the counts of up to a minute are lost. No count is written twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -9,19 +9,19 @@ use crate::domain::time::Timestamp;
 use crate::issuer::Issuer;
 use crate::store::StoreError;
 
-/// Which minute is running. Looked at every second, so that what an hour counted is told as that hour's.
+/// The current minute. It is checked every second, so that counts are written under the hour in which they happened.
 #[derive(Debug)]
 pub struct CurrentMinute(AtomicI64);
 
 impl CurrentMinute {
     const LENGTH: i64 = 60;
 
-    /// The minute that is running.
+    /// Returns the minute of `now`.
     pub fn new(now: Timestamp) -> Self {
         Self(AtomicI64::new(now.unix().div_euclid(Self::LENGTH)))
     }
 
-    /// When another minute has begun: a time in the one before.
+    /// If another minute has begun since the last call, returns a time in the previous minute.
     fn ended(&self, now: Timestamp) -> Option<Timestamp> {
         let running = now.unix().div_euclid(Self::LENGTH);
         let before = self.0.swap(running, Relaxed);
@@ -29,7 +29,7 @@ impl CurrentMinute {
     }
 }
 
-/// Writes what the minute before counted, if another one has begun.
+/// Writes the counts of the previous minute, if another one has begun.
 pub async fn tick(issuer: Arc<Issuer>, minute: Arc<CurrentMinute>) -> Result<(), StoreError> {
     match minute.ended(issuer.clock.now()) {
         Some(before) => write(&issuer, before).await,
@@ -37,20 +37,20 @@ pub async fn tick(issuer: Arc<Issuer>, minute: Arc<CurrentMinute>) -> Result<(),
     }
 }
 
-/// Writes what is still untold. To be called last.
+/// Writes the remaining counts. Call it last.
 pub async fn flush(issuer: &Issuer) -> Result<(), StoreError> {
     write(issuer, issuer.clock.now()).await
 }
 
 async fn write(issuer: &Issuer, at: Timestamp) -> Result<(), StoreError> {
-    let taken = Arc::new(issuer.counters.take());
-    if taken.is_empty() {
+    let counts = Arc::new(issuer.counters.take());
+    if counts.is_empty() {
         return Ok(());
     }
-    let counted = Arc::clone(&taken);
-    let written = issuer.store.write(move |tx| tx.add_counts(at, &counted)).await;
+    let shared = Arc::clone(&counts);
+    let written = issuer.store.write(move |tx| tx.add_counts(at, &shared)).await;
     if written.is_err() {
-        issuer.counters.restore(&taken);
+        issuer.counters.restore(&counts);
     }
     written
 }

@@ -1,7 +1,7 @@
-//! What happens by itself: each job is a tick that does what is due and returns; the loop that calls it is here.
+//! Periodic jobs: each job is a tick that does what is due and returns. This module contains the loop that calls it.
 //!
-//! A tick that fails is tried again at its next turn; the loop says so once, and again when the trouble changes, lasts
-//! or ends.
+//! A failed tick is repeated after the period. The loop logs a failure once, and again when the error changes or has
+//! persisted for an hour. It also logs the recovery.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -20,26 +20,26 @@ pub mod reopen_store;
 pub mod rotation;
 pub mod settings;
 
-/// How soon a change made by another process is taken up: the contract says within 2 s.
+/// How often changes by other processes are checked. The contract promises that they are applied within 2 s.
 const WATCH: Duration = Duration::from_millis(500);
-/// How soon a database that could not be opened at the start is tried again.
+/// How often the server tries to open a database that could not be opened at the start.
 const OPENING: Duration = Duration::from_secs(2);
 const OUTBOX: Duration = Duration::from_secs(1);
-/// How soon a new hour is seen to have begun.
+/// How often the job checks whether a new minute has begun.
 const COUNTS: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(4);
-/// How often a trouble that lasts is told again.
+/// After how long a persistent failure is logged again.
 const TOLD_AGAIN: Duration = Duration::from_hours(1);
 const CLEANUP: Duration = Duration::from_mins(1);
 
-/// Starts every job. They end, each at the end of a tick, once `stop` says so; wait for them by joining the set.
+/// Starts every job. Each job returns at the end of a tick after `stop` is signalled; join the set to wait for them.
 pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     let all = || (Arc::clone(issuer), stop.clone());
     let (issuer, stop) = all();
     jobs.spawn(every("keys", WATCH, stop, move || rotation::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    jobs.spawn(every("opening the database", OPENING, stop, move || reopen_store::tick(Arc::clone(&issuer))));
+    jobs.spawn(every("reopen store", OPENING, stop, move || reopen_store::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
     jobs.spawn(every("settings", WATCH, stop, move || settings::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
@@ -47,15 +47,15 @@ pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> 
     let (issuer, stop) = all();
     jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer))));
     let (issuer, stop) = all();
-    let soon = stop.clone();
-    jobs.spawn(every("sweep", CLEANUP, stop, move || cleanup::tick(Arc::clone(&issuer), soon.clone())));
+    let stop_cleanup = stop.clone();
+    jobs.spawn(every("cleanup", CLEANUP, stop, move || cleanup::tick(Arc::clone(&issuer), stop_cleanup.clone())));
     let (issuer, stop) = all();
     let minute = Arc::new(counts::CurrentMinute::new(issuer.clock.now()));
     jobs.spawn(every("counts", COUNTS, stop, move || counts::tick(Arc::clone(&issuer), Arc::clone(&minute))));
     jobs
 }
 
-/// Waits for the word to stop; when nobody is left to say it, that is one too.
+/// Waits for the stop signal. Returns also if the sender is dropped.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     while !*stop.borrow_and_update() && stop.changed().await.is_ok() {}
 }
@@ -76,7 +76,7 @@ where
     }
 }
 
-/// What was last said of a job.
+/// The failure of a job that was last logged, and for how long it has persisted.
 #[derive(Default)]
 struct JobStatus {
     reported: Option<String>,
@@ -88,12 +88,12 @@ impl JobStatus {
         match outcome.map_err(|error| error.to_string()) {
             Ok(()) => {
                 if self.reported.take().is_some() {
-                    tracing::info!(job, "a job goes on as it should");
+                    tracing::info!(job, "job recovered");
                 }
             }
             Err(error) if self.reported.as_ref() == Some(&error) && self.lasting < TOLD_AGAIN => self.lasting += period,
             Err(error) => {
-                tracing::error!(job, error, "a job failed: what is in force stays, and it is tried again");
+                tracing::error!(job, error, "job failed; retrying");
                 (self.reported, self.lasting) = (Some(error), Duration::ZERO);
             }
         }

@@ -1,7 +1,7 @@
-//! Sends what waits in the outbox.
+//! Sends the e-mails in the outbox.
 //!
-//! A mail is sent at least once: it is marked as sent after the mail server took it, so that a process that dies in
-//! between, or a database that is gone then, repeats it rather than loses it.
+//! Each e-mail is sent at least once. It is marked as sent after the mail server has accepted it. If the process dies
+//! between the two, or the database fails, the e-mail is sent again and not lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +17,13 @@ use crate::issuer::Issuer;
 use crate::mail::{Mailer, SendError};
 use crate::store::{Store, StoreError};
 
-/// How long claimed mails are ours. At 30 s for each and [`AT_ONCE`] beside each other all of them are done before.
+/// How long this process reserves the e-mails it has claimed. At 30 s each and [`AT_ONCE`] at a time, all of them are
+/// finished within the lease.
 const LEASE: Duration = Duration::from_mins(2);
 const CLAIMED: u32 = 12;
 const AT_ONCE: usize = 4;
 
-/// A turn of the job: sends until nothing is due.
+/// Runs the job: sends e-mails until none is due.
 pub async fn run(issuer: Arc<Issuer>) -> Result<(), StoreError> {
     loop {
         let done = tick(&issuer.store, &issuer.mailer, &issuer.clock).await?;
@@ -34,35 +35,35 @@ pub async fn run(issuer: Arc<Issuer>) -> Result<(), StoreError> {
     }
 }
 
-/// What became of the mails that were due.
+/// How many of the due e-mails were sent, and how many failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryCounts {
-    /// Taken by a mail server.
+    /// Accepted by a mail server.
     pub sent: u64,
-    /// Not taken, or nobody knows.
+    /// Not accepted, or with an unknown result.
     pub failed: u64,
 }
 
 impl DeliveryCounts {
-    /// How many were due: while that is not 0 more may be due at once.
+    /// Returns how many e-mails were due. If it is not 0, more may be due now.
     pub fn due(self) -> u64 {
         self.sent + self.failed
     }
 
-    /// A task that panicked leaves its mail to the end of the lease.
+    /// Counts the result of a task. If the task panicked, its e-mail stays claimed until the lease ends.
     fn count(&mut self, task: Result<bool, JoinError>) {
         match task {
             Ok(true) => self.sent += 1,
             Ok(false) => self.failed += 1,
             Err(error) => {
-                tracing::error!(%error, "sending a mail stopped; it is tried again in two minutes");
+                tracing::error!(%error, "e-mail task panicked; retrying in two minutes");
                 self.failed += 1;
             }
         }
     }
 }
 
-/// Takes mails that are due and sends them.
+/// Claims e-mails that are due, and sends them.
 pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<DeliveryCounts, StoreError> {
     let now = clock.now();
     let mails = store.write(move |tx| tx.claim_mails(now, LEASE, CLAIMED)).await?;
@@ -86,14 +87,14 @@ pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<Deliv
     Ok(done)
 }
 
-/// Sends a mail and notes what became of it. Whether a mail server took it.
+/// Sends an e-mail and records the result. Returns whether a mail server accepted it.
 async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> bool {
     let span = trace_span!("mail.deliver", otel.kind = "client", mail = mail.id.0, template = mail.template);
     let outcome = mailer.deliver(&mail, clock.now()).instrument(span).await;
     let id = mail.id;
     let now = clock.now();
     let sent = outcome.is_ok();
-    let noted: Result<(), StoreError> = match outcome {
+    let recorded: Result<(), StoreError> = match outcome {
         Ok(()) => store.write(move |tx| tx.mail_sent(id, now)).await,
         Err(error) => {
             let retry_at = mail.retry_at(now);
@@ -101,22 +102,24 @@ async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> boo
             store.write(move |tx| tx.mail_failed(id, retry_at, &error.to_string())).await
         }
     };
-    if let Err(error) = noted {
-        tracing::error!(mail = id.0, %error, "noting what became of a mail; it is tried again in two minutes, and may go out twice");
+    if let Err(error) = recorded {
+        tracing::error!(mail = id.0, %error, "e-mail result not recorded; retrying in two minutes, may be sent twice");
     }
     sent
 }
 
-/// The error names the recipient, masked, and the mail server. A refusal for good is tried again like any other: many
-/// are mended on the other side within the day, and a reset that was asked for is worth it.
+/// Logs why an e-mail was not sent. The error contains the masked recipient and the mail server.
+///
+/// A permanent rejection is retried like any other failure. Many are corrected at the mail server within the day, and
+/// the user waits for the reset.
 fn log_failure(mail: &MailItem, error: &SendError, retry_at: Option<Timestamp>) {
     let id = mail.id.0;
     let template = &mail.template;
-    let refused = error.is_permanent();
-    if let Some(at) = retry_at {
-        tracing::warn!(mail = id, template, refused, %error, "mail not sent; it is tried again at {at}");
+    let permanent = error.is_permanent();
+    if let Some(retry_at) = retry_at {
+        tracing::warn!(mail = id, template, permanent, %retry_at, %error, "e-mail not sent; retrying later");
     } else {
-        tracing::error!(mail = id, template, refused, %error, "mail given up after a day of trying");
+        tracing::error!(mail = id, template, permanent, %error, "e-mail not sent within 24 h; giving up");
     }
 }
 
@@ -137,7 +140,7 @@ mod tests {
         Mailer::new(options, &DerivedKeys::new(&[secret; 32])).unwrap()
     }
 
-    /// A store with `count` mails that `mailer` wrote.
+    /// Creates a store with `count` e-mails prepared by `mailer`.
     async fn outbox(count: u8, mailer: &Mailer, clock: &Clock) -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::Sqlite(Database::open(&folder.path().join("countersign.db")).unwrap());
@@ -164,11 +167,11 @@ mod tests {
         let mailer = mailer(7, transport);
         let clock = Clock::manual(Timestamp::from_unix(1000));
         let (_folder, store) = outbox(14, &mailer, &clock).await;
-        let mut taken = Vec::new();
+        let mut due = Vec::new();
         for _ in 0..3 {
-            taken.push(tick(&store, &mailer, &clock).await.unwrap().due());
+            due.push(tick(&store, &mailer, &clock).await.unwrap().due());
         }
-        assert_eq!((taken, waiting(&store).await), (vec![12, 2, 0], 0));
+        assert_eq!((due, waiting(&store).await), (vec![12, 2, 0], 0));
         clock.advance(LEASE);
         let idle = tick(&store, &mailer, &clock).await.unwrap();
         assert_eq!((idle.due(), sent.lock().unwrap().len()), (0, 14));

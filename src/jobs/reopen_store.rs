@@ -1,16 +1,16 @@
-//! Opens a database that could not be opened at the start, once it can be.
+//! Opens the database as soon as possible, if it could not be opened at the start.
 
 use std::sync::Arc;
 
 use crate::issuer::{Issuer, settings};
 use crate::store::StoreError;
 
-/// One try, where it is not open.
+/// Tries once to open the store, unless it is open.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
     if issuer.store.is_open() {
         return Ok(());
     }
     settings::open_store(&issuer).await?;
-    tracing::info!("the database is open: what reads and writes is served again");
+    tracing::info!("database opened; serving all requests");
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! Keeps the key ring in step with its folder and with time. Where that fails the keys in force stay.
+//! Applies changes in the key folder, and rotations that are due. If that fails, the current keys stay in use.
 
 use std::sync::Arc;
 
 use crate::issuer::{Fault, Issuer, keys};
 
-/// One look at the folder.
+/// Checks the folder once.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), Fault> {
     keys::tick(&issuer).await
 }

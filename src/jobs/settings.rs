@@ -1,11 +1,11 @@
-//! Takes up runtime settings that another process changed. Where that fails those in force stay.
+//! Reloads the runtime settings that another process changed. If that fails, the current settings stay in use.
 
 use std::sync::Arc;
 
 use crate::issuer::{Issuer, settings};
 use crate::store::StoreError;
 
-/// Reads the settings and swaps them in whole.
+/// Reads all settings and replaces them at once.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
     settings::reload(&issuer).await
 }

@@ -1,4 +1,4 @@
-//! A mail in its three shapes: rendered, sealed for the outbox, and in the form of the wire (RFC 5322, MIME).
+//! An e-mail in its three forms: rendered, sealed for the outbox, and encoded for transport (RFC 5322, MIME).
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
@@ -21,19 +21,20 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::Email;
 use crate::random::Random;
 
-/// What mails are sealed for.
+/// The associated data of sealed e-mails.
 const PURPOSE: &[u8] = b"mail";
 
-/// A mail ready to be read by a person. It holds codes and links: `Debug` does not show it, and it is wiped when dropped.
+/// A rendered e-mail. It contains codes and links, so `Debug` does not show its content, and its bodies are wiped when
+/// dropped.
 #[derive(Clone)]
 pub struct RenderedMail {
-    /// The one recipient.
+    /// The only recipient.
     pub to: Email,
-    /// One line.
+    /// The subject, one line.
     pub subject: String,
-    /// The body for those who read text.
+    /// The body as plain text.
     pub text: String,
-    /// The same body for those who read HTML.
+    /// The same body as HTML.
     pub html: String,
 }
 
@@ -46,11 +47,11 @@ impl Drop for RenderedMail {
 
 impl fmt::Debug for RenderedMail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rendered(to {})", masked(&self.to))
+        write!(f, "RenderedMail(to {})", masked(&self.to))
     }
 }
 
-/// A rendered mail as it is sealed.
+/// The content of a rendered e-mail, to be sealed.
 #[derive(Serialize, Deserialize)]
 struct MailContent<T> {
     to: T,
@@ -59,25 +60,25 @@ struct MailContent<T> {
     html: T,
 }
 
-/// Why a sealed mail can't be read.
+/// Why a sealed e-mail cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum UnreadableMail {
-    /// The seal does not open.
-    #[error("the mail can't be read: {0}")]
+    /// Decryption failed.
+    #[error("cannot open the e-mail: {0}")]
     Seal(#[from] UnsealError),
-    /// It opens, and holds no mail.
-    #[error("the mail can't be read: it was sealed by another version of this program")]
+    /// The decrypted content is not an e-mail.
+    #[error("cannot open the e-mail: another version of Countersign encrypted it")]
     Content,
 }
 
-/// Seals a mail for the outbox.
+/// Seals an e-mail for the outbox.
 pub fn sealed(mail: &RenderedMail, seal: &Aead, random: &Random) -> SealedMail {
     let content = MailContent { to: mail.to.as_str(), subject: &*mail.subject, text: &*mail.text, html: &*mail.html };
-    let json = Zeroizing::new(serde_json::to_vec(&content).expect("four texts are always JSON"));
+    let json = Zeroizing::new(serde_json::to_vec(&content).expect("four strings can be serialized as JSON"));
     SealedMail(seal.seal(PURPOSE, &json, random))
 }
 
-/// Opens what [`sealed`] made.
+/// Opens an e-mail that [`sealed`] sealed.
 pub fn opened(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnreadableMail> {
     let json = seal.open(PURPOSE, &mail.0)?;
     let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnreadableMail::Content)?;
@@ -85,7 +86,7 @@ pub fn opened(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, Unreadable
     Ok(RenderedMail { to, subject: content.subject, text: content.text, html: content.html })
 }
 
-/// An address as logs and lists show it: `a***@example.com`.
+/// An address in the form for logs and lists: `a***@example.com`.
 pub fn masked(address: &Email) -> String {
     mask(address.as_str())
 }
@@ -96,7 +97,7 @@ fn mask(address: &str) -> String {
     format!("{first}***@{domain}")
 }
 
-/// A mail on the point of leaving.
+/// An e-mail that is ready to be sent.
 pub(super) struct OutgoingMail<'a> {
     pub item: &'a MailItem,
     pub rendered: &'a RenderedMail,
@@ -106,7 +107,7 @@ pub(super) struct OutgoingMail<'a> {
 }
 
 impl<'a> OutgoingMail<'a> {
-    /// Puts a mail in the form of the wire.
+    /// Encodes an e-mail for transport.
     pub fn new(
         item: &'a MailItem,
         rendered: &'a RenderedMail,
@@ -115,7 +116,8 @@ impl<'a> OutgoingMail<'a> {
         now: Timestamp,
     ) -> Result<Self, SendError> {
         let to: Address = rendered.to.as_str().parse().map_err(|_| unsendable_error(rendered))?;
-        // Of the sealed bytes, whose nonce is random: nobody else has it, and every attempt has the same.
+        // The id is a hash of the sealed bytes. It is unique, because their nonce is random, and the same in every
+        // attempt.
         let hash = digest(&SHA256, &item.sealed.0);
         let id: String = URL_SAFE_NO_PAD.encode(&hash.as_ref()[..18]);
         let message = Message::builder()
@@ -136,14 +138,16 @@ impl<'a> OutgoingMail<'a> {
         Ok(Self { item, rendered, envelope, bytes: Zeroizing::new(message.formatted()), now })
     }
 
-    /// A server's answer without what it may repeat of the mail: addresses are masked, links and long words of the
-    /// content (a spam filter may quote a code) left out. One line, at most 300 characters.
-    pub fn without_secrets(&self, answer: &str) -> String {
-        let words = answer.split_whitespace().map(|word| {
+    /// The reply of a mail server without the e-mail content that it may quote. One line, at most 300 characters.
+    ///
+    /// Addresses are masked. Links and long words of the content are left out, because a spam filter may quote a code.
+    pub fn without_secrets(&self, reply: &str) -> String {
+        let words = reply.split_whitespace().map(|word| {
             let core = word.trim_matches(|c: char| !c.is_alphanumeric());
-            let quoted = core.len() >= 12 && (self.rendered.text.contains(core) || self.rendered.html.contains(core));
+            let is_quoted =
+                core.len() >= 12 && (self.rendered.text.contains(core) || self.rendered.html.contains(core));
             match core {
-                _ if word.contains("://") || quoted => "…".to_owned(),
+                _ if word.contains("://") || is_quoted => "…".to_owned(),
                 _ if core.contains('@') => mask(core),
                 _ => word.replace(|c: char| c.is_control(), "?"),
             }
@@ -152,13 +156,13 @@ impl<'a> OutgoingMail<'a> {
     }
 }
 
-/// Keeps answering machines quiet (RFC 3834 §5).
+/// The header that prevents automatic replies (RFC 3834 §5).
 fn auto_submitted_header() -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned())
 }
 
 fn unsendable_error(mail: &RenderedMail) -> SendError {
-    SendError::permanent(format!("{} is not an address mail can be sent to", masked(&mail.to)))
+    SendError::permanent(format!("cannot send an e-mail to {}: the address is invalid", masked(&mail.to)))
 }
 
 #[cfg(test)]
@@ -184,7 +188,7 @@ mod tests {
         Aead::new(&DerivedKeys::new(&[7; 32]), Use::MailSeal)
     }
 
-    fn with_letter(rendered: &RenderedMail, check: impl Fn(&OutgoingMail)) {
+    fn with_outgoing(rendered: &RenderedMail, check: impl Fn(&OutgoingMail)) {
         let item = MailItem {
             id: MailId(1),
             template: "restore_link".to_owned(),
@@ -218,12 +222,12 @@ mod tests {
 
     #[test]
     fn debug_output_hides_email_content() {
-        assert_eq!(format!("{:?}", rendered("secret")), "Rendered(to a***@example.com)");
+        assert_eq!(format!("{:?}", rendered("secret")), "RenderedMail(to a***@example.com)");
     }
 
     #[test]
     fn a_line_break_in_a_subject_adds_no_header() {
-        with_letter(&rendered("Hello\r\nBcc: eve@example.com"), |outgoing| {
+        with_outgoing(&rendered("Hello\r\nBcc: eve@example.com"), |outgoing| {
             let text = String::from_utf8_lossy(&outgoing.bytes).into_owned();
             assert!(!text.lines().any(|line| line.starts_with("Bcc:")), "{text}");
         });
@@ -231,10 +235,10 @@ mod tests {
 
     #[test]
     fn a_server_reply_is_stripped_of_email_content() {
-        with_letter(&rendered("x"), |outgoing| {
-            let answer =
+        with_outgoing(&rendered("x"), |outgoing| {
+            let reply =
                 format!("550 5.7.1 <anna@example.com>: spam: \"{LINK}\" (restoring=abcdefghijklmnop)\r\nno\x07");
-            assert_eq!(outgoing.without_secrets(&answer), "550 5.7.1 a***@example.com spam: … … no?");
+            assert_eq!(outgoing.without_secrets(&reply), "550 5.7.1 a***@example.com spam: … … no?");
             assert_eq!(outgoing.without_secrets(&"a ".repeat(1000)).len(), 300);
         });
     }

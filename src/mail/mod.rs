@@ -1,7 +1,7 @@
-//! Mail: what is written, how it is kept until it is sent, and how it is sent.
+//! E-mail: its content, its encryption for the outbox, and its delivery.
 //!
-//! It owns templates, sealing for the outbox and the transports. It must not know why a mail is written or when it is
-//! tried again: the first is the use case's, the second the domain's and the outbox job's.
+//! It owns the templates, the encryption and the transports. It must not know why an e-mail is sent: the use case
+//! decides that. It must not know when a delivery is retried: the domain and the outbox job decide that.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,42 +30,42 @@ pub use transport::{SendError, Transport};
 use message::OutgoingMail;
 use site::Site;
 
-/// What a [`Mailer`] is made of.
+/// The options of a [`Mailer`].
 #[derive(Debug)]
 pub struct MailerOptions {
-    /// Where the server is reached: mails name it, and message ids end in its host.
+    /// The public URL of the server. E-mails contain it, and message ids end with its host.
     pub public_url: String,
-    /// The sender, `name@host` or `Name <name@host>`; None for `no-reply@` the public host.
+    /// The sender, `name@host` or `Name <name@host>`. The default is `no-reply@` followed by the public host.
     pub from: Option<String>,
-    /// Where templates lie that go before those built in, in its folder `mail`.
+    /// The folder of the operator's templates. Files in its subfolder `mail` override the built-in templates.
     pub templates_dir: Option<PathBuf>,
-    /// The way out.
+    /// How e-mails are delivered.
     pub transport: Transport,
 }
 
-/// Why a [`Mailer`] could not be made; each names the setting or file to mend.
+/// Why a [`Mailer`] could not be created. Each message names the setting or file to fix.
 #[derive(Debug, thiserror::Error)]
 pub enum MailSetupError {
-    /// The sender is no mailbox.
-    #[error("`{0}` is not a sender's address: set email.from to `name@host` or `Name <name@host>`")]
+    /// The sender is not a mailbox.
+    #[error("invalid sender `{0}`; set email.from to `name@host` or `Name <name@host>`")]
     From(String),
-    /// The certificate authority's file can't be used.
-    #[error("reading the certificates that mail servers are checked against, {}: {problem}; mend email.ca_file", path.display())]
+    /// The file of the certificate authority cannot be used.
+    #[error("cannot use the CA certificates in {}: {problem}; correct email.ca_file", path.display())]
     CaFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// TLS can't be set up at all.
-    #[error("setting up TLS for mail: {0}")]
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS for e-mail: {0}")]
     Tls(String),
-    /// A template can't be used.
+    /// A template cannot be used.
     #[error(transparent)]
     Template(#[from] TemplateError),
 }
 
-/// Writes mails and sends them. Clones are cheap and share their connections.
+/// Renders e-mails and sends them. Clones are cheap and share the connections.
 #[derive(Clone, Debug)]
 pub struct Mailer(Arc<MailerParts>);
 
@@ -79,7 +79,7 @@ struct MailerParts {
 }
 
 impl Mailer {
-    /// Reads the templates and renders each once with samples, so that a broken one is found at the start.
+    /// Reads the templates and renders each with samples, so that a broken template is found at the start.
     pub fn new(options: MailerOptions, keys: &DerivedKeys) -> Result<Self, MailSetupError> {
         let site = Site::new(&options.public_url);
         let from = options.from.unwrap_or_else(|| site.default_sender());
@@ -92,24 +92,24 @@ impl Mailer {
         })))
     }
 
-    /// Renders and seals a mail for the outbox. To be done before the write it is queued in.
+    /// Renders and seals an e-mail for the outbox. The caller must do this before the write that queues it.
     pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, TemplateError> {
         let rendered = self.0.templates.render(mail, to)?;
         Ok(NewMail { template: mail.template(), sealed: sealed(&rendered, &self.0.seal, random), created_at: now })
     }
 
-    /// To whom a mail of the outbox goes, [`masked`]; None where it can't be read.
+    /// The [`masked`] recipient of an e-mail in the outbox, or `None` if the e-mail cannot be opened.
     pub fn recipient(&self, mail: &SealedMail) -> Option<String> {
         opened(mail, &self.0.seal).ok().map(|rendered| masked(&rendered.to))
     }
 
-    /// Each template with sample data, as it would be sent.
+    /// Renders each template with sample data, as it would be sent.
     pub fn previews(&self) -> Result<Vec<TemplatePreview>, TemplateError> {
         self.0.templates.previews()
     }
 
-    /// Opens a mail from the outbox and sends it, in at most the transport's time. Its message id is the same at every
-    /// attempt, so that a receiver may tell a repeated one.
+    /// Opens an e-mail from the outbox and sends it, within the timeout of the transport. The message id is the same in
+    /// every attempt, so that a receiver can detect a duplicate.
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
         let rendered = opened(&item.sealed, &inner.seal)?;
@@ -117,11 +117,11 @@ impl Mailer {
         inner.transport.send(&outgoing).await?;
         let mail = item.id.0;
         let to = masked(&rendered.to);
-        tracing::info!(mail, template = item.template, %to, "mail sent");
+        tracing::info!(mail, template = item.template, %to, "e-mail sent");
         Ok(())
     }
 
-    /// Closes the connections that are kept between mails: to be called when none are waiting.
+    /// Closes the idle connections. The caller does this when no e-mails are waiting.
     pub async fn close_idle(&self) {
         self.0.transport.close_idle().await;
     }

@@ -1,23 +1,23 @@
-//! How the server is called in mails: by its public URL, never by a request's headers.
+//! The names of the server in e-mails. They come from its public URL, never from the headers of a request.
 
-/// The server's name in its several forms.
+/// The URL, name and host of the server.
 #[derive(Debug)]
 pub(super) struct Site {
-    /// The public URL, without a slash at its end.
+    /// The public URL, without a trailing slash.
     pub url: String,
-    /// Host and port, for people.
+    /// Host and port, to be displayed.
     pub name: String,
-    /// The host alone, for message ids.
+    /// The host without the port, for message ids.
     pub host: String,
 }
 
 impl Site {
-    /// Takes the public URL apart.
+    /// Parses the public URL.
     pub fn new(public_url: &str) -> Self {
         let url = public_url.trim_end_matches('/').to_owned();
         let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
         let name = rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
-        // In `[::1]:8080` the colon that parts host and port is the one after the bracket.
+        // In `[::1]:8080` the port follows the colon after the bracket.
         let end = match name.find(']') {
             Some(bracket) => bracket + 1,
             None => name.find(':').unwrap_or(name.len()),
@@ -26,7 +26,8 @@ impl Site {
         Self { url, name, host }
     }
 
-    /// The sender where none is set. An IPv6 address makes no sender's address, and is no name to send from anyway.
+    /// The sender if none is configured. For an IPv6 host it is `no-reply@localhost`, because the bracketed form is not
+    /// a valid sender address and would not be a useful one.
     pub fn default_sender(&self) -> String {
         format!("no-reply@{}", if self.host.starts_with('[') { "localhost" } else { &self.host })
     }

@@ -1,8 +1,8 @@
-//! Sending by a mail server (RFC 5321), with STARTTLS, TLS or neither, and AUTH.
+//! Delivery to a mail server (RFC 5321), with STARTTLS, TLS or no encryption, and AUTH.
 //!
-//! Connections are kept between the mails of a batch, and only after a mail that went through whole. The library's own
-//! pool is not used: it takes a connection back whose mail ran out of time in the middle, and the late answers to that
-//! mail would then be read as answers to the next one, which would count as sent although nobody took it.
+//! A connection is reused within a batch, but only after a complete delivery. The library's own pool is not used: it
+//! also takes back a connection whose delivery timed out. The late replies to that e-mail would then be read as replies
+//! to the next e-mail, which would count as sent although the mail server did not accept it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,49 +19,50 @@ use super::message::{OutgoingMail, masked};
 use super::{MailSetupError, SendError};
 use crate::domain::secret::SecretText;
 
-/// How the way to the mail server is protected.
+/// How the connection to the mail server is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportSecurity {
-    /// Begins in the clear and must be encrypted before anything is said (RFC 3207); usually port 587.
+    /// STARTTLS (RFC 3207): the connection starts in plaintext and must be encrypted before anything is sent. Usually
+    /// port 587.
     StartTls,
-    /// Encrypted from the first byte (RFC 8314); usually port 465.
+    /// TLS from the first byte (RFC 8314). Usually port 465.
     Tls,
-    /// In the clear, the password too: for a server on the same machine.
+    /// No encryption, not even of the password. For a mail server on the same host.
     None,
 }
 
-/// Which mail server, and how.
+/// The options of a mail server.
 #[derive(Clone, Debug)]
 pub struct SmtpOptions {
-    /// Its name, which its certificate must bear, or address.
+    /// The name or address of the mail server. Its certificate must be valid for it.
     pub host: String,
-    /// Its port.
+    /// The port.
     pub port: u16,
-    /// The account to sign in with; None for none.
+    /// The account for AUTH. Without it the client does not authenticate.
     pub username: Option<String>,
-    /// That account's password.
+    /// The password of the account.
     pub password: Option<SecretText>,
-    /// How the way is protected.
+    /// How the connection is encrypted.
     pub security: TransportSecurity,
-    /// A PEM file of certificates to trust besides the system's.
+    /// A PEM file with trusted certificates, in addition to those of the system.
     pub ca_file: Option<PathBuf>,
-    /// The longest one mail may take, from connecting to the server's last word.
+    /// The maximum duration of one delivery, from connecting to the last reply of the mail server.
     pub timeout: Duration,
 }
 
 impl SmtpOptions {
-    /// The usual [`SmtpOptions::timeout`].
+    /// The default [`SmtpOptions::timeout`].
     pub const TIMEOUT: Duration = Duration::from_secs(30);
 }
 
-/// A mail server and the connections to it.
+/// A mail server and the idle connections to it.
 pub struct Smtp {
     options: SmtpOptions,
     tls: Option<TlsParameters>,
     idle: Mutex<Vec<AsyncSmtpConnection>>,
 }
 
-/// Where a mail got stuck, and what to look at.
+/// The stage at which a delivery failed.
 #[derive(Clone, Copy)]
 enum SmtpStage {
     Connect,
@@ -73,18 +74,19 @@ enum SmtpStage {
 type SmtpFailure = (SmtpStage, lettre::transport::smtp::Error);
 
 impl SmtpStage {
+    /// The name of the stage, and a hint on the settings to check.
     fn labels(self) -> (&'static str, &'static str) {
         match self {
             Self::Connect => ("connecting", "; check email.host, email.port and email.security"),
-            Self::Encrypt => ("encrypting the connection", "; check email.security and email.ca_file"),
-            Self::SignIn => ("signing in", "; check email.username and email.password"),
+            Self::Encrypt => ("starting TLS", "; check email.security and email.ca_file"),
+            Self::SignIn => ("authenticating", "; check email.username and email.password"),
             Self::Send => ("sending", ""),
         }
     }
 }
 
 impl Smtp {
-    /// Reads the certificates; connects to nothing yet.
+    /// Reads the certificates. Does not connect to the mail server yet.
     pub fn new(options: SmtpOptions) -> Result<Self, MailSetupError> {
         let tls = match options.security {
             TransportSecurity::None => None,
@@ -104,59 +106,60 @@ impl Smtp {
             }
             Ok(Err((stage, error))) => {
                 let (doing, hint) = stage.labels();
-                let answer = match (stage, error.status()) {
-                    // A server that does not understand AUTH may repeat the line, and the line holds the password.
-                    (SmtpStage::SignIn, Some(code)) => format!("the server answered {code}"),
+                let reply = match (stage, error.status()) {
+                    // A server that does not support AUTH may quote the command, which contains the password.
+                    (SmtpStage::SignIn, Some(code)) => format!("the server replied {code}"),
                     _ => outgoing.without_secrets(&error.to_string()),
                 };
-                let text = format!("mail to {to} by {host}:{port}: {doing}: {answer}{hint}");
+                let text = format!("cannot send an e-mail to {to} via {host}:{port}: {doing} failed: {reply}{hint}");
                 Err(if error.is_permanent() { SendError::permanent(text) } else { SendError::transient(text) })
             }
             Err(_) => {
                 let limit = self.options.timeout.as_secs();
-                Err(SendError::transient(format!("mail to {to} by {host}:{port}: not done within {limit} s")))
+                let text = format!("cannot send an e-mail to {to} via {host}:{port}: not completed within {limit} s");
+                Err(SendError::transient(text))
             }
         }
     }
 
-    /// Says goodbye on all kept connections.
+    /// Closes all idle connections with QUIT.
     pub(super) async fn close_idle(&self) {
         let idle = std::mem::take(&mut *self.idle());
         for mut connection in idle {
-            // A server that does not answer is hung up on.
+            // After 1 s without a reply the connection is dropped.
             let _ = tokio::time::timeout(Duration::from_secs(1), connection.quit()).await;
         }
     }
 
-    /// One mail on a kept or a new connection, which is given back only if all went well.
+    /// Sends one e-mail on an idle or a new connection. Returns the connection only after a complete delivery.
     async fn attempt(&self, outgoing: &OutgoingMail<'_>) -> Result<AsyncSmtpConnection, SmtpFailure> {
-        let mut connection = match self.kept().await {
-            Some(kept) => kept,
+        let mut connection = match self.take_idle().await {
+            Some(idle) => idle,
             None => self.connect().await?,
         };
         connection.send(&outgoing.envelope, &outgoing.bytes).await.map_err(|error| (SmtpStage::Send, error))?;
         Ok(connection)
     }
 
-    async fn kept(&self) -> Option<AsyncSmtpConnection> {
+    async fn take_idle(&self) -> Option<AsyncSmtpConnection> {
         loop {
-            let mut kept = self.idle().pop()?;
-            if kept.test_connected().await {
-                return Some(kept);
+            let mut connection = self.idle().pop()?;
+            if connection.test_connected().await {
+                return Some(connection);
             }
         }
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpFailure> {
         let SmtpOptions { host, port, username, password, security, timeout, .. } = &self.options;
-        let me = ClientId::default();
-        let from_the_start = self.tls.clone().filter(|_| *security == TransportSecurity::Tls);
+        let client = ClientId::default();
+        let initial_tls = self.tls.clone().filter(|_| *security == TransportSecurity::Tls);
         let server = (host.as_str(), *port);
-        let mut connection = AsyncSmtpConnection::connect_tokio1(server, Some(*timeout), &me, from_the_start, None)
+        let mut connection = AsyncSmtpConnection::connect_tokio1(server, Some(*timeout), &client, initial_tls, None)
             .await
             .map_err(|error| (if error.is_tls() { SmtpStage::Encrypt } else { SmtpStage::Connect }, error))?;
         if let Some(tls) = self.tls.clone().filter(|_| *security == TransportSecurity::StartTls) {
-            connection.starttls(tls, &me).await.map_err(|error| (SmtpStage::Encrypt, error))?;
+            connection.starttls(tls, &client).await.map_err(|error| (SmtpStage::Encrypt, error))?;
         }
         if let Some(username) = username {
             let password = password.as_ref().map_or("", SecretText::expose);
@@ -177,7 +180,8 @@ impl fmt::Debug for Smtp {
     }
 }
 
-/// Trusts the system's certificates, or the usual ones built in where the system (a bare container) has none, and those of `ca_file`.
+/// Builds the TLS parameters. They trust the certificates of the system and of `ca_file`. If the system has no
+/// certificates, as in a minimal container, they trust the built-in Mozilla certificates instead.
 fn tls_parameters(options: &SmtpOptions) -> Result<TlsParameters, MailSetupError> {
     let own = options.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?;
     let build = |store| {
@@ -202,7 +206,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, MailSetupError> {
         .map(|block| Certificate::from_der(block.into_contents()))
         .collect();
     match found {
-        Ok(found) if found.is_empty() => Err(unusable("it holds no PEM certificate".to_owned())),
+        Ok(found) if found.is_empty() => Err(unusable("the file has no PEM certificate".to_owned())),
         Ok(found) => Ok(found),
         Err(error) => Err(unusable(error.to_string())),
     }

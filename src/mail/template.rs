@@ -1,6 +1,6 @@
-//! The mails there are, and their templates: built in, and overridden by files of an operator's own.
+//! The kinds of e-mails and their templates. Files of the operator override the built-in templates.
 //!
-//! It owns what a mail says. It must not send or keep anything.
+//! It owns the content of e-mails. It must not send or store anything.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,31 +15,32 @@ use crate::domain::secret::SecretText;
 use crate::domain::user::{Email, Username};
 use crate::template::{TemplateError, TemplateSet};
 
-/// A mail to be written: what its template is told, besides `site.url`, `site.name` and `site.host`.
+/// An e-mail to be rendered. The fields are the context of its template, in addition to `site.url`, `site.name` and
+/// `site.host`.
 #[derive(Clone, Debug)]
 pub enum Mail {
     /// The code that resets a password. Template `reset_code`: `username`, `code`, `valid_for`.
     ResetCode {
-        /// Whose password.
+        /// The user whose password is reset.
         username: Username,
-        /// The code, shown in groups of four.
+        /// The code, displayed in groups of four characters.
         code: ResetCode,
-        /// How long it is good for.
+        /// How long it is valid.
         valid_for: Duration,
     },
-    /// The link that leads to a form for a new password. Template `restore_link`: `username`, `link`, `valid_for`.
+    /// The link to the form for a new password. Template `restore_link`: `username`, `link`, `valid_for`.
     RestoreLink {
-        /// Whose password.
+        /// The user whose password is reset.
         username: Username,
-        /// The whole link.
+        /// The complete link.
         link: SecretText,
-        /// How long it is good for.
+        /// How long it is valid.
         valid_for: Duration,
     },
 }
 
 impl Mail {
-    /// The template's name, which is also its folder's.
+    /// The name of the template and of its folder.
     pub fn template(&self) -> &'static str {
         match self {
             Self::ResetCode { .. } => "reset_code",
@@ -47,10 +48,11 @@ impl Mail {
         }
     }
 
-    /// One of each kind for a plain and for an awkward user: a template that renders these renders any.
+    /// One e-mail of each kind, each for a simple and an extreme user name. A template that renders these samples
+    /// renders every e-mail.
     pub fn samples() -> Vec<Self> {
-        let awkward = format!("O'<b>Hara</b> & {}", "ß".repeat(100));
-        let users = ["anna", &awkward].into_iter().filter_map(|name| Username::parse(name).ok());
+        let extreme = format!("O'<b>Hara</b> & {}", "ß".repeat(100));
+        let users = ["anna", &extreme].into_iter().filter_map(|name| Username::parse(name).ok());
         let of_each_kind = users.flat_map(|username| {
             let link = SecretText::new("https://example.com/restore?restoring=sample&x=1".to_owned());
             [
@@ -77,7 +79,7 @@ impl Mail {
     }
 }
 
-/// `15 minutes`, `1 hour`, `90 seconds`: in the greatest unit that makes a whole number of at least one.
+/// Formats a duration in the largest unit that yields an integer of at least 1: `15 minutes`, `1 hour`, `90 seconds`.
 fn span_text(span: Duration) -> String {
     let seconds = span.as_secs();
     let (count, unit) = [(3600, "hour"), (60, "minute")]
@@ -87,7 +89,7 @@ fn span_text(span: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// What is built in, by name.
+/// The built-in templates by name.
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/mail/", $name)))),*]
@@ -103,22 +105,22 @@ const BUILT_IN: [(&str, &str); 7] = built_in![
     "restore_link/body.html",
 ];
 
-/// What every mail is made of.
+/// The parts of every e-mail.
 const PARTS: [&str; 3] = ["subject.txt", "body.txt", "body.html"];
 const SAMPLE_RECIPIENT: &str = "anna@example.com";
 
-/// A template filled with a sample: what it looks like, and nobody's secret.
+/// A template rendered with sample data. It contains no secret of a user.
 #[derive(Clone, Debug)]
 pub struct TemplatePreview {
-    /// The template's name.
+    /// The name of the template.
     pub template: &'static str,
-    /// What would be sent.
+    /// The e-mail as it would be sent.
     pub rendered: RenderedMail,
-    /// The operator's own files among its parts.
+    /// The files of the operator that override parts of the template.
     pub own_files: Vec<PathBuf>,
 }
 
-/// All templates, ready to be rendered. Files are read once: changed ones are taken up at the next start.
+/// All templates, ready to be rendered. Files are read once: changes are applied at the next start.
 #[derive(Debug)]
 pub struct Templates {
     set: TemplateSet,
@@ -126,7 +128,8 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Takes what is built in, puts the files of `<folder>/mail/` in its place, and renders every mail once with samples.
+    /// Loads the built-in templates, replaces them by the files in `<folder>/mail/`, and renders every template with
+    /// samples to find errors.
     pub(super) fn load(folder: Option<&Path>, site: &Site) -> Result<Self, TemplateError> {
         let set = TemplateSet::load(folder.map(|folder| folder.join("mail")).as_deref(), &BUILT_IN)?;
         let site = context! { url => site.url.as_str(), name => site.name.as_str(), host => site.host.as_str() };
@@ -140,7 +143,7 @@ impl Templates {
         Ok(templates)
     }
 
-    /// Each template with its first sample, as it would be sent.
+    /// Renders each template with its first sample, as it would be sent.
     pub(super) fn previews(&self) -> Result<Vec<TemplatePreview>, TemplateError> {
         let mut all: Vec<TemplatePreview> = Vec::new();
         for sample in Mail::samples() {
@@ -155,16 +158,16 @@ impl Templates {
         Ok(all)
     }
 
-    /// What is built in, for a server at this URL.
+    /// Loads the built-in templates for a server at this URL.
     pub fn built_in(public_url: &str) -> Result<Self, TemplateError> {
         Self::load(None, &Site::new(public_url))
     }
 
-    /// Renders a mail for its recipient.
+    /// Renders an e-mail for its recipient.
     pub fn render(&self, mail: &Mail, to: &Email) -> Result<RenderedMail, TemplateError> {
         let part = |part: &str| self.set.render(&format!("{}/{part}", mail.template()), mail.context(&self.site));
         let mut subject = part("subject.txt")?;
-        // A header is one line, whatever a template or a user's name makes of it.
+        // A header must be one line, even if the template or the user name has line breaks.
         subject = subject
             .split(|c: char| c.is_whitespace() || c.is_control())
             .filter(|word| !word.is_empty())
@@ -190,7 +193,7 @@ mod tests {
         Mail::samples().iter().map(|mail| templates.render(mail, &to).unwrap()).collect()
     }
 
-    /// An override of one file, and what loading it says.
+    /// Overrides one template file and returns the result of loading.
     fn overridden(name: &str, source: &[u8]) -> (tempfile::TempDir, Result<Templates, TemplateError>) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("mail").join(name);
@@ -208,13 +211,13 @@ mod tests {
             let html = mail.html.replace("&#x2f;", "/").replace("&amp;", "&");
             assert!(!mail.subject.is_empty() && !mail.subject.contains(['\r', '\n']), "{}", mail.subject);
             assert!(mail.text.contains("https://auth.example.com") && html.contains("https://auth.example.com"));
-            assert!(!mail.html.contains("<b>Hara"), "a name is no markup: {}", mail.html);
-            let alone = match &sample {
+            assert!(!mail.html.contains("<b>Hara"), "a user name is not HTML: {}", mail.html);
+            let secret = match &sample {
                 Mail::ResetCode { code, .. } => code.for_people(),
                 Mail::RestoreLink { link, .. } => link.expose().to_owned(),
             };
-            assert!(mail.text.lines().any(|line| line == alone), "{alone} stands alone in {}", mail.text);
-            assert!(html.contains(&alone), "{html}");
+            assert!(mail.text.lines().any(|line| line == secret), "{secret} is on its own line in {}", mail.text);
+            assert!(html.contains(&secret), "{html}");
         }
     }
 
@@ -260,10 +263,10 @@ mod tests {
 
     #[test]
     fn spans_are_displayed_in_their_largest_whole_unit() {
-        for (seconds, words) in
+        for (seconds, expected) in
             [(900, "15 minutes"), (3600, "1 hour"), (90, "90 seconds"), (5400, "90 minutes"), (0, "0 seconds")]
         {
-            assert_eq!(span_text(Duration::from_secs(seconds)), words);
+            assert_eq!(span_text(Duration::from_secs(seconds)), expected);
         }
     }
 }

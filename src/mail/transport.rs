@@ -1,6 +1,7 @@
-//! The ways out: a mail server, a folder, or a test's memory.
+//! The transports for e-mails: a mail server, a folder, or the memory of a test.
 //!
-//! A transport tells whether the next station took a mail, and does not try again: that is the outbox job's.
+//! A transport reports whether the mail server, the folder or the list accepted an e-mail. It does not retry: the
+//! outbox job does.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::message::{OutgoingMail, RenderedMail, UnreadableMail};
 use super::smtp::Smtp;
 
-/// Why a mail was not sent: a text for the log and the list of mails, with no secret in it.
+/// Why an e-mail was not sent. The text is for the log and the list of e-mails and contains no secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct SendError {
@@ -20,17 +21,18 @@ pub struct SendError {
 }
 
 impl SendError {
-    /// Trying again would help only if something else changed first.
+    /// Creates an error that a retry alone cannot resolve.
     pub(super) fn permanent(text: String) -> Self {
         Self { permanent: true, text }
     }
 
-    /// Trying again may help.
+    /// Creates an error that a retry may resolve.
     pub(super) fn transient(text: String) -> Self {
         Self { permanent: false, text }
     }
 
-    /// Whether the next station refused for good (SMTP 5yz, RFC 5321 §4.2.1), or the mail can't be read or addressed.
+    /// Whether the mail server rejected the e-mail permanently (SMTP 5yz, RFC 5321 §4.2.1), or the e-mail cannot be
+    /// opened or addressed.
     pub fn is_permanent(&self) -> bool {
         self.permanent
     }
@@ -42,25 +44,25 @@ impl From<UnreadableMail> for SendError {
     }
 }
 
-/// A way out.
+/// How e-mails are delivered.
 #[derive(Debug)]
 pub enum Transport {
     /// A mail server.
     Smtp(Smtp),
-    /// A folder that gets one `.eml` file per mail, for those who have set up no mail server.
+    /// A folder with one `.eml` file for each e-mail, for installations without a mail server.
     Files(PathBuf),
-    /// A list in a test's hand.
+    /// A list in memory, for tests.
     Memory(Arc<Mutex<Vec<RenderedMail>>>),
 }
 
 impl Transport {
-    /// A list, and the hand that holds it.
+    /// Creates a transport that appends to a list, and returns both.
     pub fn memory() -> (Self, Arc<Mutex<Vec<RenderedMail>>>) {
         let sent = Arc::default();
         (Self::Memory(Arc::clone(&sent)), sent)
     }
 
-    /// Sends one mail. Once this is `Ok` the next station answers for it.
+    /// Sends one e-mail. After `Ok` the mail server or folder is responsible for it.
     pub(super) async fn send(&self, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
         match self {
             Self::Smtp(smtp) => smtp.send(outgoing).await,
@@ -72,7 +74,7 @@ impl Transport {
         }
     }
 
-    /// Closes connections that are kept between mails.
+    /// Closes the idle connections to the mail server.
     pub(super) async fn close_idle(&self) {
         if let Self::Smtp(smtp) = self {
             smtp.close_idle().await;
@@ -80,7 +82,7 @@ impl Transport {
     }
 }
 
-/// Writes `<time>-<id>-<template>.eml`, whole or not at all, for its owner's eyes.
+/// Atomically writes `<time>-<id>-<template>.eml`, which only its owner can read.
 async fn write_file(folder: &Path, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
     let time = outgoing.now.to_string().replace(['-', ':'], "");
     let name = format!("{time}-{}-{}.eml", outgoing.item.id.0, outgoing.item.template);
@@ -88,12 +90,12 @@ async fn write_file(folder: &Path, outgoing: &OutgoingMail<'_>) -> Result<(), Se
     let bytes = outgoing.bytes.clone();
     let path = folder.join(&name);
     let written = tokio::task::spawn_blocking(move || replace_file(&folder, &name, &bytes)).await;
-    match written.unwrap_or_else(|stopped| Err(io::Error::other(stopped))) {
+    match written.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(()) => {
-            tracing::info!(file = %path.display(), "no mail server is set (email.host): the mail was written to a file");
+            tracing::info!(file = %path.display(), "e-mail written to a file because email.host is not set");
             Ok(())
         }
-        Err(error) => Err(SendError::transient(format!("writing {}: {error}", path.display()))),
+        Err(error) => Err(SendError::transient(format!("cannot write the e-mail to {}: {error}", path.display()))),
     }
 }
 

@@ -1,17 +1,17 @@
-//! What a provider publishes about itself, kept for a while: its description and its keys.
+//! A cache for documents that a provider publishes: its discovery document and its JWKS.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use url::Url;
 
-/// How long what was fetched is believed.
+/// How long a fetched document is used.
 const MAX_AGE: Duration = Duration::from_hours(1);
-/// How long after one fetch the next may follow because a token names an unknown key: else every token of a liar would
-/// be a request to the provider.
+/// The minimum time between fetches that are caused by tokens with an unknown key. Otherwise each token of an attacker
+/// would cause a request to the provider.
 const AGAIN_AFTER: Duration = Duration::from_secs(30);
 
-/// One document, as it was found at one URL. Times are a monotonic clock's.
+/// The cached document of one URL. Times are from a monotonic clock.
 #[derive(Debug)]
 pub(super) struct Cache<T>(Mutex<Option<CacheEntry<T>>>);
 
@@ -20,7 +20,7 @@ struct CacheEntry<T> {
     url: Url,
     value: Arc<T>,
     fetched_at: Duration,
-    /// When it was last asked for, whatever came of it.
+    /// When a fetch was last allowed, even if it failed.
     requested_at: Duration,
 }
 
@@ -31,14 +31,14 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T> Cache<T> {
-    /// What was found at `url`, unless that is too long ago.
+    /// The document of `url`. `None` if it is not in the cache or is older than [`MAX_AGE`].
     pub(super) fn get(&self, url: &Url, now: Duration) -> Option<Arc<T>> {
         let kept = self.entry();
         let fresh = |kept: &&CacheEntry<T>| kept.url == *url && now.saturating_sub(kept.fetched_at) < MAX_AGE;
         kept.as_ref().filter(fresh).map(|kept| Arc::clone(&kept.value))
     }
 
-    /// Keeps what was found.
+    /// Stores a fetched document.
     pub(super) fn put(&self, url: &Url, now: Duration, value: T) -> Arc<T> {
         let value = Arc::new(value);
         *self.entry() =
@@ -46,7 +46,8 @@ impl<T> Cache<T> {
         value
     }
 
-    /// Whether it may be fetched again although it is fresh; if so, whoever asks next may not.
+    /// Whether the document may be fetched again before it expires. If so, the next calls return false for
+    /// [`AGAIN_AFTER`].
     pub(super) fn may_refetch(&self, now: Duration) -> bool {
         match &mut *self.entry() {
             None => true,

@@ -1,4 +1,4 @@
-//! How a provider describes itself: whose description it is, how often it is asked for, and who may take Google's place.
+//! Tests of the discovery document: its issuer, how often it is fetched, and providers that replace Google.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use crate::crypto::testing::NOW;
 #[tokio::test]
 async fn a_description_must_name_the_exact_issuer() {
     for (name, value, expected) in [
-        ("issuer", json!("https://evil.example"), "it is not that of the issuer"),
-        ("issuer", Value::Null, "it is not that of the issuer"),
+        ("issuer", json!("https://evil.example"), "the document's issuer is not exactly"),
+        ("issuer", Value::Null, "the document's issuer is not exactly"),
         ("token_endpoint", json!("http://evil.example/t"), "token_endpoint must begin with https"),
-        ("jwks_uri", Value::Null, "it has no jwks_uri"),
+        ("jwks_uri", Value::Null, "jwks_uri is missing"),
     ] {
         let op = TestOpenId::start().await;
         op.set_description(&[(name, value)]);
         let error = op.provider().authorize_url(&attempt("corp")).await.unwrap_err().to_string();
-        assert!(error.starts_with("corp: reading its description: ") && error.contains(expected), "{error}");
+        assert!(error.starts_with("corp: fetching the discovery document: ") && error.contains(expected), "{error}");
         assert!(
             op.provider().identify(&callback(), &attempt("corp"), NOW).await.is_err()
                 && op.server.requests("/token").is_empty(),
-            "no code is given away"
+            "no code is sent"
         );
     }
     let op = TestOpenId::start().await;
     op.set_description(&[("issuer", json!(format!("{}/", op.server.url)))]);
-    let slash_more = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
-    assert!(matches!(slash_more, Err(SocialError::Untrusted(_))), "{slash_more:?}");
+    let with_slash = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
+    assert!(matches!(with_slash, Err(SocialError::Untrusted(_))), "{with_slash:?}");
 }
 
 #[tokio::test]
@@ -43,16 +43,16 @@ async fn concurrent_description_fetches_share_one_request_and_failures_are_cache
     };
     op.server.reply_with("/.well-known/openid-configuration", TestReply::Json(503, json!({})));
     let failed = all().await;
-    assert!(failed.iter().all(|way| matches!(way, Err(SocialError::Unreachable(_)))), "{failed:?}");
-    assert_eq!(requests(), 1, "all who waited were told the same");
+    assert!(failed.iter().all(|url| matches!(url, Err(SocialError::Unreachable(_)))), "{failed:?}");
+    assert_eq!(requests(), 1, "all waiting callers get the same error");
     op.set_description(&[]);
     op.clock.advance(Duration::from_secs(4));
     assert!(all().await.iter().all(Result::is_err));
-    assert_eq!(requests(), 1, "left alone");
+    assert_eq!(requests(), 1, "the failure is cached");
     op.clock.advance(Duration::from_secs(1));
     assert!(all().await.iter().all(Result::is_ok));
-    assert_eq!(requests(), 2, "once for all");
-    // One that is kept already is not spoiled by what fails later.
+    assert_eq!(requests(), 2, "one request for all callers");
+    // A later failure does not affect a cached document.
     op.server.reply_with("/.well-known/openid-configuration", TestReply::Json(503, json!({})));
     op.clock.advance(Duration::from_mins(59));
     assert!(all().await.iter().all(Result::is_ok));
@@ -71,12 +71,12 @@ async fn a_configured_google_issuer_is_discovered() {
     let url = google.authorize_url(&attempt("google")).await.unwrap();
     assert!(url.starts_with(&format!("{}/authorize?", op.server.url)) && url.contains("access_type=offline"), "{url}");
     assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.unwrap().social_id, "ann-1");
-    // Userinfo is no proof of its own: it says who an access token is for, not that it was made for us.
+    // Userinfo alone is no proof. It names the user of an access token, but not the client the token was issued for.
     op.clock.advance(Duration::from_hours(1));
     op.set_description(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
     op.server.reply_with_json("/userinfo", json!({"sub": "ann-1", "email": "ann@example.com", "email_verified": true}));
     op.server.reply_with_json("/token", json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer"}));
     let error = google.identify(&callback(), &attempt("google"), NOW).await.unwrap_err();
-    assert_eq!(error, SocialError::Nonsense("google: reading its ID token: there is none".to_owned()));
+    assert_eq!(error, SocialError::Nonsense("google: verifying the ID token: the response has no ID token".to_owned()));
     assert!(op.server.requests("/userinfo").is_empty());
 }

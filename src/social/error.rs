@@ -1,37 +1,38 @@
-//! What can go wrong at a provider, in words for the operator: who was asked, what for, and what was wrong. Never a
-//! secret, never what the provider wrote beyond its error code.
+//! Errors in the communication with a provider, for the operator's log. A message names the provider, the step and the
+//! problem. It contains no secret and, apart from the error code, no text of the provider.
 
 use crate::domain::social::ProviderName;
 
-/// Why a provider's word was not had, or not taken.
+/// Why a request to a provider failed, or why its response was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SocialError {
-    /// It could not be asked, or was too slow, or is out of order: trying again later may help.
+    /// The provider could not be reached, was too slow or failed. A later attempt may succeed.
     #[error("{0}")]
     Unreachable(String),
-    /// It said no. The words end with its error code (RFC 6749 §5.2), such as `invalid_grant`.
+    /// The provider refused the request. The message ends with its error code (RFC 6749 §5.2), such as `invalid_grant`.
     #[error("{0}")]
     Refused(String),
-    /// It sent the browser back without a code. Holds its error code (RFC 6749 §4.1.2.1), such as `access_denied`.
-    #[error("the provider sent the browser back: {0}")]
+    /// The callback has an error code (RFC 6749 §4.1.2.1), such as `access_denied`, instead of an authorization code.
+    #[error("the provider returned the error {0}")]
     SentBack(String),
-    /// It gave no access token.
-    #[error("the provider gave no access token")]
+    /// The provider issued no access token.
+    #[error("the provider issued no access token")]
     NoToken,
-    /// What it said can't be understood, or it is not set up as it must be.
+    /// The response is malformed, or the settings of the provider are invalid.
     #[error("{0}")]
     Nonsense(String),
-    /// What it said may not be its own word, or is not meant for us: a wrong signature, issuer, audience or nonce.
+    /// The response is not proven to come from the provider or to be meant for this client, for example because of a
+    /// wrong signature, issuer, audience or nonce.
     #[error("{0}")]
     Untrusted(String),
 }
 
-/// One thing that is done with a provider, for the words of an error.
+/// A step in the communication with a provider, for error messages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProviderStep<'a> {
-    /// With whom.
+    /// The provider.
     pub(super) provider: &'a ProviderName,
-    /// What, as in "fetching its keys".
+    /// The action, such as "fetching the JWKS".
     pub(super) doing: &'static str,
 }
 
@@ -41,7 +42,7 @@ impl ProviderStep<'_> {
     }
 
     pub(super) fn refused(self, code: &str) -> SocialError {
-        SocialError::Refused(self.message(format_args!("the provider refused: {code}")))
+        SocialError::Refused(self.message(format_args!("the provider refused the request: {code}")))
     }
 
     pub(super) fn invalid_response(self, what: impl std::fmt::Display) -> SocialError {

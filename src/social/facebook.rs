@@ -1,4 +1,4 @@
-//! Facebook: OAuth 2.0 without ID tokens; who signed in is asked of its Graph API.
+//! Facebook: OAuth 2.0 without ID tokens. The Graph API returns the user.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -17,7 +17,7 @@ pub(super) const SCOPES: [&str; 2] = ["public_profile", "email"];
 const ISSUER: &str = "https://www.facebook.com";
 const FIELDS: &str = "id,name,email,first_name,last_name";
 
-/// What is particular to Facebook.
+/// The endpoints of Facebook.
 #[derive(Debug)]
 pub(super) struct Facebook {
     pub(super) endpoints: Endpoints,
@@ -26,7 +26,7 @@ pub(super) struct Facebook {
 }
 
 impl Facebook {
-    /// The Graph API's version is part of each URL; each is kept for two years and more.
+    /// The version of the Graph API is part of each URL. Facebook supports a version for at least two years.
     pub(super) fn new(options: &KnownProvider) -> Result<Self, SocialError> {
         let url = |name, url: &Option<String>, usual| or_usual("facebook", name, url.as_deref(), usual);
         Ok(Self {
@@ -44,18 +44,18 @@ impl Facebook {
     }
 
     pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, SocialError> {
-        let step = common.step("asking who signed in");
+        let step = common.step("fetching the user");
         let mut me = self.me.clone();
         me.query_pairs_mut().append_pair("fields", FIELDS);
         if let Some(secret) = &common.client.secret {
             me.query_pairs_mut().append_pair("appsecret_proof", &app_secret_proof(secret, token));
         }
         let object = common.web.fetch_object(step, &me, Some(token), &[]).await?;
-        read_me(&object).ok_or_else(|| step.invalid_response("the answer names nobody (id)"))
+        read_me(&object).ok_or_else(|| step.invalid_response("the response has no valid id"))
     }
 }
 
-/// Facebook doesn't say whether an address is proven, so none counts as that.
+/// Reads a user. Facebook does not state whether an address is verified, so no address counts as verified.
 fn read_me(object: &Map<String, Value>) -> Option<Person> {
     let (first_name, last_name) = names(object, "first_name", "last_name");
     let social_id = social_id(object, "id")?;

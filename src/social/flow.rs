@@ -1,5 +1,5 @@
-//! The authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636) and the refresh of what came of it (§6), as the
-//! `oauth2` crate speaks them. Knows no provider.
+//! The authorization code flow with PKCE (RFC 6749 §4.1, RFC 7636) and the refresh of access tokens (RFC 6749 §6), by
+//! means of the `oauth2` crate. This module is the same for all providers.
 
 use std::fmt;
 use std::pin::Pin;
@@ -23,44 +23,44 @@ use crate::domain::social::{SignInAttempt, SocialTokens};
 use crate::domain::strict_json;
 use crate::domain::time::Timestamp;
 
-/// How long a PKCE verifier may be, in characters (RFC 7636 §4.1).
+/// The length of a PKCE verifier in characters (RFC 7636 §4.1).
 const VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
-/// The greatest length of a provider's access or refresh token in bytes: what is kept is kept small.
+/// The maximum length of a provider's access or refresh token in bytes, because the tokens are stored.
 const TOKEN_MAX: usize = 16 * 1024;
 
-/// Who we are to a provider.
+/// The issuer as a client of a provider.
 pub(super) struct Client {
     pub(super) id: String,
-    /// None for a public client.
+    /// The client secret. `None` for a public client.
     pub(super) secret: Option<SecretText>,
-    /// Where browsers come back.
+    /// The callback URL.
     pub(super) redirect_uri: RedirectUrl,
-    /// What is asked for (RFC 6749 §3.3).
+    /// The requested scopes (RFC 6749 §3.3).
     pub(super) scopes: Vec<String>,
-    /// Parameters of the provider's own at its authorization endpoint.
+    /// Additional provider-specific parameters of the authorization request.
     pub(super) extra: &'static [(&'static str, &'static str)],
 }
 
-/// Where a provider is asked, and what it promises about itself.
+/// The endpoints and capabilities of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoints {
     pub(super) authorize: Url,
     pub(super) token: Url,
     pub(super) userinfo: Option<Url>,
     pub(super) jwks: Option<Url>,
-    /// Whether each of its callbacks names it (RFC 9207 §3).
+    /// Whether every callback has the parameter `iss` (RFC 9207 §3).
     pub(super) names_itself: bool,
-    /// Whether a client shows its secret in the `Authorization` header; else in the body (RFC 6749 §2.3.1).
+    /// Whether the client sends its secret in the `Authorization` header instead of the body (RFC 6749 §2.3.1).
     pub(super) basic_auth: bool,
 }
 
-/// What a code was changed for.
+/// The tokens from the token endpoint.
 pub(super) struct GrantedTokens {
     pub(super) tokens: SocialTokens,
     pub(super) id_token: Option<SecretText>,
 }
 
-/// OpenID Connect Core 1.0 §3.1.3.3.
+/// The additional member of a token response (OpenID Connect Core 1.0 §3.1.3.3).
 #[derive(Debug, Serialize, Deserialize)]
 struct IdTokenField {
     id_token: Option<SecretText>,
@@ -96,7 +96,7 @@ impl Client {
         }
     }
 
-    /// Where to send the browser. A nonce is for providers that give ID tokens.
+    /// The URL to which the browser is redirected. `nonce` adds the nonce, for providers that issue ID tokens.
     pub(super) fn authorize_url(
         &self,
         step: ProviderStep<'_>,
@@ -117,7 +117,7 @@ impl Client {
         Ok(request.url().0.into())
     }
 
-    /// Changes a code for tokens.
+    /// Exchanges an authorization code for tokens.
     pub(super) async fn exchange(
         &self,
         step: ProviderStep<'_>,
@@ -135,7 +135,7 @@ impl Client {
         read(step, response, now)
     }
 
-    /// Has an access token renewed.
+    /// Gets a new access token for a refresh token.
     pub(super) async fn refresh(
         &self,
         step: ProviderStep<'_>,
@@ -158,17 +158,18 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The library panics on a verifier that the RFC forbids; one that came back in a cookie is not worth that.
+/// The PKCE verifier of an attempt. Its length is checked here because the `oauth2` crate panics on an invalid
+/// verifier, and the verifier comes from a cookie.
 fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier, SocialError> {
     let verifier = attempt.verifier.expose();
     if !VERIFIER_LENGTH.contains(&verifier.len()) {
-        return Err(step.untrusted("the attempt has no PKCE verifier"));
+        return Err(step.untrusted("the attempt has no valid PKCE verifier"));
     }
     Ok(PkceCodeVerifier::new(verifier.to_owned()))
 }
 
-/// The token endpoint as the library asks it. A type of its own: of a closure the compiler can't tell that what it
-/// returns may go from thread to thread.
+/// The HTTP client that the `oauth2` crate uses for the token endpoint. It is a type because the compiler cannot prove
+/// that the future of a closure is `Send`.
 struct TokenEndpoint<'a> {
     step: ProviderStep<'a>,
     web: &'a WebClient,
@@ -183,8 +184,8 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
     }
 }
 
-/// One request to the token endpoint. A refusal is found here, for GitHub refuses with status 200, and Facebook in an
-/// object of its own; the library knows neither.
+/// Sends one request to the token endpoint and detects refusals. The `oauth2` crate cannot: GitHub refuses with status
+/// 200, and Facebook with an error object of its own format.
 async fn token_request(
     step: ProviderStep<'_>,
     web: &WebClient,
@@ -194,7 +195,7 @@ async fn token_request(
     let status = head.status;
     let Ok(object) = strict_json::parse_object(&body) else {
         return Err(if status.is_success() {
-            step.invalid_response("the token endpoint gave no JSON object")
+            step.invalid_response("the token endpoint did not return a JSON object")
         } else {
             step.refused(&format!("http_{}", status.as_u16()))
         });
@@ -221,17 +222,17 @@ fn read(
 ) -> Result<GrantedTokens, SocialError> {
     let response = response.map_err(|error| match error {
         RequestTokenError::Request(error) => error,
-        // The path to the member that is wrong, and neither its value nor the answer, which holds tokens.
+        // Only the path of the invalid member. Its value and the response may contain tokens.
         RequestTokenError::Parse(error, _) => {
-            step.invalid_response(format_args!("the token endpoint's answer is wrong at `{}`", error.path()))
+            step.invalid_response(format_args!("the token response is invalid at `{}`", error.path()))
         }
         RequestTokenError::ServerResponse(_) | RequestTokenError::Other(_) => {
-            step.invalid_response("the token endpoint's answer can't be read")
+            step.invalid_response("the token response cannot be parsed")
         }
     })?;
     let token = |text: &String| {
         if text.len() > TOKEN_MAX {
-            return Err(step.invalid_response(format_args!("a token of more than {TOKEN_MAX} bytes")));
+            return Err(step.invalid_response(format_args!("a token has more than {TOKEN_MAX} bytes")));
         }
         Ok(SecretText::new(text.clone()))
     };

@@ -1,4 +1,4 @@
-//! GitHub: OAuth 2.0 without ID tokens; who signed in is asked of its REST API.
+//! GitHub: OAuth 2.0 without ID tokens. The REST API returns the user and the e-mail addresses.
 
 use http::HeaderName;
 use http::header::ACCEPT;
@@ -15,15 +15,15 @@ use crate::domain::secret::SecretText;
 use crate::domain::strict_json;
 use crate::domain::user::Email;
 
-/// To read who somebody is, and their addresses though they don't show them.
+/// Read access to the user's profile and to the e-mail addresses, including private ones.
 pub(super) const SCOPES: [&str; 2] = ["read:user", "user:email"];
 
 const ISSUER: &str = "https://github.com/login/oauth";
-/// The version that GitHub's own servers and those of enterprises all speak.
+/// The API version that both github.com and GitHub Enterprise servers support.
 const HEADERS: [(HeaderName, &str); 2] =
     [(ACCEPT, "application/vnd.github+json"), (HeaderName::from_static("x-github-api-version"), "2022-11-28")];
 
-/// What is particular to GitHub.
+/// The endpoints of GitHub.
 #[derive(Debug)]
 pub(super) struct GitHub {
     pub(super) endpoints: Endpoints,
@@ -51,13 +51,15 @@ impl GitHub {
     }
 
     pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, SocialError> {
-        let step = common.step("asking who signed in");
+        let step = common.step("fetching the user");
         let user = common.web.fetch_object(step, &self.user, Some(token), &HEADERS).await?;
-        let person = read_user(&user).ok_or_else(|| step.invalid_response("the answer names nobody (id)"))?;
-        let step = common.step("asking for the addresses");
+        let person = read_user(&user).ok_or_else(|| step.invalid_response("the response has no valid id"))?;
+        let step = common.step("fetching the e-mail addresses");
         let emails = match common.web.fetch(step, &self.emails, Some(token), &HEADERS).await {
-            Ok(body) => strict_json::parse(&body).map_err(|_| step.invalid_response("the answer is no JSON"))?,
-            // Somebody who withheld the scope still is who they are.
+            Ok(body) => {
+                strict_json::parse(&body).map_err(|_| step.invalid_response("the response is not valid JSON"))?
+            }
+            // A user who did not grant the scope is still identified.
             Err(SocialError::Refused(_)) => Value::Null,
             Err(error) => return Err(error),
         };
@@ -69,7 +71,7 @@ impl GitHub {
 }
 
 fn read_user(user: &Map<String, Value>) -> Option<Person> {
-    // There are no given and family names at GitHub: the whole name is parted.
+    // GitHub has no given and family names, so the full name is split.
     let (first_name, last_name) = names(user, "", "");
     Some(Person {
         social_id: social_id(user, "id")?,
@@ -81,7 +83,7 @@ fn read_user(user: &Map<String, Value>) -> Option<Person> {
     })
 }
 
-/// The address that is the primary one and verified.
+/// The primary address, if it is verified.
 fn verified_email(emails: &Value) -> Option<Email> {
     let is = |entry: &Map<String, Value>, name: &str| entry.get(name) == Some(&Value::Bool(true));
     let entries = emails.as_array()?.iter().filter_map(Value::as_object);

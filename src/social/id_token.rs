@@ -1,5 +1,5 @@
-//! What an ID token must say to be taken (OpenID Connect Core 1.0 §3.1.3.7). Its form is checked by `crypto`'s one parser,
-//! its signature by the provider's keys.
+//! Checks the header and the claims of an ID token (OpenID Connect Core 1.0 §3.1.3.7). The token parser in `crypto`
+//! checks its form, and the provider's keys verify its signature.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::crypto::token::UnverifiedToken;
 use crate::crypto::verify::date;
 use crate::domain::time::Timestamp;
 
-/// What is expected of an ID token.
+/// The values that a valid ID token must have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpectedIdToken<'a> {
-    /// The spellings of the one issuer.
+    /// The accepted spellings of the issuer.
     pub(super) issuers: &'a [&'a str],
     pub(super) client_id: &'a str,
     pub(super) nonce: &'a str,
     pub(super) now: Timestamp,
-    /// By how much clocks may differ.
+    /// The accepted difference between clocks.
     pub(super) leeway: Duration,
 }
 
-/// Checks `typ` and claims; the error says what is wrong and holds nothing of the token.
+/// Checks `typ` and the claims. The error names the problem and contains no part of the token.
 pub(super) fn check(token: &UnverifiedToken<'_>, expected: &ExpectedIdToken<'_>) -> Result<(), &'static str> {
     if !matches!(token.typ.as_str(), "" | "jwt") {
-        return Err("is a token of another kind");
+        return Err("another kind of token (typ)");
     }
     check_claims(&token.claims, expected)
 }
@@ -32,37 +32,37 @@ pub(super) fn check(token: &UnverifiedToken<'_>, expected: &ExpectedIdToken<'_>)
 fn check_claims(claims: &Map<String, Value>, expected: &ExpectedIdToken<'_>) -> Result<(), &'static str> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     if !text("iss").is_some_and(|iss| expected.issuers.contains(&iss)) {
-        return Err("is another issuer's (iss)");
+        return Err("another issuer (iss)");
     }
     check_audience(claims, expected.client_id)?;
-    let when = |name: &str| date(claims, name).map_err(|_| "has a date that is none");
-    if when("exp")?.ok_or("never expires (exp)")? + expected.leeway <= expected.now {
-        return Err("has expired (exp)");
+    let when = |name: &str| date(claims, name).map_err(|_| "an invalid date");
+    if when("exp")?.ok_or("no expiry (exp)")? + expected.leeway <= expected.now {
+        return Err("expired (exp)");
     }
     let latest = expected.now + expected.leeway;
-    if when("iat")?.ok_or("does not say when it was made (iat)")? > latest || when("nbf")?.is_some_and(|at| at > latest)
-    {
-        return Err("is from the future (iat, nbf)");
+    if when("iat")?.ok_or("no issue date (iat)")? > latest || when("nbf")?.is_some_and(|at| at > latest) {
+        return Err("not yet valid (iat, nbf)");
     }
     if text("nonce") != Some(expected.nonce) || expected.nonce.is_empty() {
-        return Err("is not of this attempt (nonce)");
+        return Err("another sign-in attempt (nonce)");
     }
     Ok(())
 }
 
-/// `aud` must name us; where it names others too, and wherever `azp` is there, that must be us.
+/// Checks that `aud` contains the client id. If `aud` has several entries or `azp` is present, `azp` must be the client
+/// id.
 fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), &'static str> {
     let several = match claims.get("aud") {
         Some(Value::String(one)) if one == client_id => false,
         Some(Value::Array(all)) if all.iter().all(Value::is_string) && all.iter().any(|one| one == client_id) => {
             all.len() > 1
         }
-        _ => return Err("is meant for somebody else (aud)"),
+        _ => return Err("another audience (aud)"),
     };
     match claims.get("azp") {
         Some(party) if party == client_id => Ok(()),
         None if !several => Ok(()),
-        _ => Err("was asked for by somebody else (azp)"),
+        _ => Err("another authorized party (azp)"),
     }
 }
 
@@ -128,10 +128,10 @@ mod tests {
             ("exp", json!(995), "(exp)"),
             ("exp", json!(-1), "(exp)"),
             ("exp", gone.clone(), "(exp)"),
-            ("exp", json!("1100"), "a date that is none"),
+            ("exp", json!("1100"), "an invalid date"),
             ("iat", json!(1006), "(iat, nbf)"),
             ("iat", gone.clone(), "(iat)"),
-            ("iat", Value::Null, "a date that is none"),
+            ("iat", Value::Null, "an invalid date"),
             ("nbf", json!(1006), "(iat, nbf)"),
             ("nonce", json!("n-2"), "(nonce)"),
             ("nonce", json!(["n-1"]), "(nonce)"),

@@ -1,4 +1,4 @@
-//! The well-known providers: where they send browsers, and how GitHub and Facebook say who came back.
+//! Tests of the well-known providers: the redirects of all three, and the identities from GitHub and Facebook.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, TestReply, TestServer, attempt
 use super::*;
 use crate::crypto::testing::NOW;
 
-/// All three, at their own addresses.
-fn usual() -> Providers {
+/// All three providers at their own URLs.
+fn default_providers() -> Providers {
     let mut options = options(&Clock::manual(NOW));
     (options.google, options.github, options.facebook) = (Some(known()), Some(known()), Some(known()));
     Providers::new(options).unwrap()
 }
 
-/// GitHub and Facebook, played by `server`.
+/// GitHub and Facebook, simulated by `server`.
 fn providers_at(server: &TestServer) -> Providers {
     let mut options = options(&Clock::manual(NOW));
     let at = |path: &str| Some(format!("{}{path}", server.url));
-    let there = KnownProvider {
+    let simulated = KnownProvider {
         authorize_url: at("/authorize"),
         token_url: at("/token"),
         userinfo_url: at("/user"),
         emails_url: at("/emails"),
         ..known()
     };
-    (options.github, options.facebook) = (Some(there.clone()), Some(there));
+    (options.github, options.facebook) = (Some(simulated.clone()), Some(simulated));
     Providers::new(options).unwrap()
 }
 
@@ -46,7 +46,7 @@ fn set_token_response(server: &TestServer) {
 fn no_provider_is_enabled_by_default() {
     let none = Providers::new(options(&Clock::manual(NOW))).unwrap();
     assert!(none.offered().next().is_none() && none.find("google").is_none());
-    let all = usual();
+    let all = default_providers();
     let offered: Vec<_> = all.offered().map(|one| (one.name().as_str(), one.label(), one.can_refresh())).collect();
     assert_eq!(offered, [("google", "Google", true), ("github", "GitHub", true), ("facebook", "Facebook", false)]);
     assert!(!format!("{all:?}").contains(CLIENT_SECRET));
@@ -64,7 +64,7 @@ fn an_invalid_provider_url_is_named() {
 
 #[tokio::test]
 async fn each_provider_redirects_to_its_own_endpoint() {
-    let all = usual();
+    let all = default_providers();
     for (name, place, scope, more) in [
         (
             "google",
@@ -92,7 +92,7 @@ async fn each_provider_redirects_to_its_own_endpoint() {
 
 #[tokio::test]
 async fn an_invalid_pkce_verifier_is_rejected() {
-    let all = usual();
+    let all = default_providers();
     for verifier in ["", "short", &"a".repeat(129)] {
         let attempt = SignInAttempt { verifier: secret(verifier), ..attempt("github") };
         let error = all.find("github").unwrap().authorize_url(&attempt).await.unwrap_err();
@@ -102,11 +102,11 @@ async fn an_invalid_pkce_verifier_is_rejected() {
 
 #[tokio::test]
 async fn a_callback_naming_another_issuer_is_rejected() {
-    let all = usual();
+    let all = default_providers();
     for name in ["google", "github", "facebook"] {
         let back = Callback { iss: Some("https://evil.example".to_owned()), ..callback() };
         let error = all.find(name).unwrap().identify(&back, &attempt(name), NOW).await.unwrap_err();
-        assert!(matches!(&error, SocialError::Untrusted(words) if words.contains("(iss)")), "{name}: {error}");
+        assert!(matches!(&error, SocialError::Untrusted(message) if message.contains("(iss)")), "{name}: {error}");
     }
 }
 
@@ -140,12 +140,19 @@ async fn github_returns_identity_and_verified_address() {
     assert!(
         requests.body.contains(&format!("client_secret={CLIENT_SECRET}")) && requests.body.contains("code_verifier=")
     );
-    assert!(requests.head.to_lowercase().contains("accept: application/json"), "else GitHub answers with a form");
+    assert!(
+        requests.head.to_lowercase().contains("accept: application/json"),
+        "without this header GitHub responds with a form"
+    );
     server.reply_with("/emails", TestReply::Json(404, json!({"message": "Not Found"})));
     let cat = identify(&server, "github").await.unwrap();
-    assert_eq!((cat.email.unwrap().as_str(), cat.email_verified), ("old@example.com", false), "withheld");
+    assert_eq!(
+        (cat.email.unwrap().as_str(), cat.email_verified),
+        ("old@example.com", false),
+        "the scope was not granted"
+    );
     server.reply_with("/emails", TestReply::Json(502, json!({})));
-    assert!(matches!(identify(&server, "github").await, Err(SocialError::Unreachable(_))), "not known now");
+    assert!(matches!(identify(&server, "github").await, Err(SocialError::Unreachable(_))), "the addresses are unknown");
 }
 
 #[tokio::test]
@@ -155,8 +162,8 @@ async fn a_github_error_with_status_200_is_a_refusal() {
         json!({"error": "bad_verification_code", "error_description": "The code passed is incorrect or expired."});
     server.reply_with_json("/token", refusal);
     let error = identify(&server, "github").await.unwrap_err();
-    let words = "github: changing the code for tokens: the provider refused: bad_verification_code";
-    assert_eq!(error, SocialError::Refused(words.to_owned()));
+    let message = "github: exchanging the code: the provider refused the request: bad_verification_code";
+    assert_eq!(error, SocialError::Refused(message.to_owned()));
     let tokens = json!({"access_token": "at-2", "token_type": "bearer", "expires_in": 28800, "refresh_token": "rt-2"});
     server.reply_with_json("/token", tokens);
     let renewed = providers_at(&server).find("github").unwrap().refresh(&secret("rt-1"), NOW).await.unwrap();
@@ -177,22 +184,22 @@ async fn facebook_requests_carry_an_app_secret_proof_and_verify_no_address() {
     assert!(head.contains("fields=id%2Cname%2Cemail%2Cfirst_name%2Clast_name"), "{head}");
     assert!(head.contains(&format!("appsecret_proof={proof}")), "{head}");
     let line = head.lines().next().unwrap();
-    assert!(!line.contains(ACCESS_TOKEN), "the token is no part of a URL: {line}");
+    assert!(!line.contains(ACCESS_TOKEN), "the URL must not contain the token: {line}");
     server.reply_with(
         "/user",
         TestReply::Json(400, json!({"error": {"type": "OAuthException", "message": "at-1-hunter2"}})),
     );
-    let words = "facebook: asking who signed in: the provider refused: OAuthException";
-    assert_eq!(identify(&server, "facebook").await, Err(SocialError::Refused(words.to_owned())));
+    let message = "facebook: fetching the user: the provider refused the request: OAuthException";
+    assert_eq!(identify(&server, "facebook").await, Err(SocialError::Refused(message.to_owned())));
     let none = providers_at(&server).find("facebook").unwrap().refresh(&secret("rt-1"), NOW).await;
     assert_eq!(none, Err(SocialError::NoToken));
 }
 
-/// What a route awaits must go from thread to thread; compiling this says that it does.
+/// Routes await these futures, so they must be `Send`. This test only needs to compile.
 #[test]
 fn provider_futures_are_send() {
     fn assert_send<T: Send>(_: T) {}
-    let all = usual();
+    let all = default_providers();
     let attempt = attempt("github");
     let callback = callback();
     let token = secret("rt-1");

@@ -1,8 +1,8 @@
-//! Sign-in at providers: where browsers are sent, and who came back from there.
+//! Sign-in at providers: the redirect to the provider, and the identity of the user who returns.
 //!
-//! It owns the talk with providers, and the proof that what they say is their word and meant for us. It must not decide
-//! whom that opens an account to, keep anything but what a provider publishes, or know how a browser is bound to its
-//! attempt: that is for the use cases and the routes.
+//! This module communicates with providers, and verifies that a response comes from the provider and is meant for this
+//! client. It caches only documents that a provider publishes. The use cases decide which account an identity opens,
+//! and the routes bind an attempt to the browser.
 
 mod cache;
 mod error;
@@ -51,16 +51,16 @@ use github::GitHub;
 use openid::OpenId;
 use web::{WebClient, plain_code};
 
-/// What a browser brings back from a provider, besides the state, which is checked before (RFC 6749 §4.1.2).
+/// The parameters of a callback (RFC 6749 §4.1.2), except the state, which is checked before.
 #[derive(Clone, Debug)]
 pub struct Callback {
-    /// What is changed for tokens; where there is none, the provider's error code as it came (RFC 6749 §4.1.2.1).
+    /// The authorization code, or the unchecked error code of the provider (RFC 6749 §4.1.2.1).
     pub code: Result<SecretText, String>,
-    /// Who the browser says it comes from (RFC 9207 §2).
+    /// The issuer that the callback names (RFC 9207 §2).
     pub iss: Option<String>,
 }
 
-/// The providers that are offered.
+/// The configured providers.
 #[derive(Debug)]
 pub struct Providers {
     all: Vec<Provider>,
@@ -74,7 +74,7 @@ pub struct Provider {
     kind: ProviderKind,
 }
 
-/// What is alike in all providers: who we are to them, and the way there.
+/// The parts that all kinds of providers have in common.
 #[derive(Debug)]
 struct ProviderCommon {
     name: ProviderName,
@@ -86,13 +86,13 @@ struct ProviderCommon {
 
 #[derive(Debug)]
 enum ProviderKind {
-    /// Google, or any other of OpenID Connect.
+    /// Google, or any other OpenID Connect provider.
     OpenId(Box<OpenId>),
     GitHub(Box<GitHub>),
     Facebook(Box<Facebook>),
 }
 
-/// One provider before it is put together.
+/// The parts from which a provider is built.
 struct ProviderPlan {
     name: ProviderName,
     label: String,
@@ -104,7 +104,10 @@ struct ProviderPlan {
 }
 
 impl Providers {
-    /// Reads the options; talks to nobody yet.
+    /// Builds the providers from the options, without a request to them.
+    ///
+    /// # Errors
+    /// A URL in the options is invalid, or TLS cannot be set up.
     pub fn new(options: SocialOptions) -> Result<Self, SocialError> {
         let public_url = options.public_url.clone();
         let clock = options.clock.clone();
@@ -115,7 +118,7 @@ impl Providers {
             return Ok(Self { all: Vec::new() });
         }
         let web = WebClient::new(limits);
-        let web = Arc::new(web.map_err(|error| SocialError::Nonsense(format!("setting up TLS: {error}")))?);
+        let web = Arc::new(web.map_err(|error| SocialError::Nonsense(format!("cannot set up TLS: {error}")))?);
         let build = |plan: ProviderPlan| {
             let client = Client {
                 id: plan.client_id,
@@ -131,29 +134,30 @@ impl Providers {
         Ok(Self { all: plans.into_iter().map(build).collect::<Result<_, _>>()? })
     }
 
-    /// The provider of that name.
+    /// The provider with this name.
     pub fn find(&self, name: &str) -> Option<&Provider> {
         self.offered().find(|provider| provider.name().as_str() == name)
     }
 
-    /// All providers, in the order in which people are shown them.
+    /// All providers, in the order in which pages list them.
     pub fn offered(&self) -> impl Iterator<Item = &Provider> {
         self.all.iter()
     }
 }
 
 impl Provider {
-    /// Its name, which is also the path it is offered under.
+    /// The name, which is also a path segment of the provider's routes.
     pub fn name(&self) -> &ProviderName {
         &self.common.name
     }
 
-    /// Its name for people.
+    /// The display name.
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// Its issuer, where it is a provider of OpenID Connect: its ids mean somebody at that issuer alone.
+    /// The issuer of an OpenID Connect provider. The provider's user ids are valid only for this issuer. `None` for
+    /// other providers.
     pub fn issuer(&self) -> Option<&str> {
         match &self.kind {
             ProviderKind::OpenId(openid) => openid.issuers().next(),
@@ -161,7 +165,7 @@ impl Provider {
         }
     }
 
-    /// Whether its access tokens can be renewed. Facebook has nothing to renew them with.
+    /// Whether access tokens can be refreshed. Facebook issues no refresh tokens.
     pub fn can_refresh(&self) -> bool {
         match self.kind {
             ProviderKind::OpenId(_) | ProviderKind::GitHub(_) => true,
@@ -169,15 +173,21 @@ impl Provider {
         }
     }
 
-    /// Where to send the browser (RFC 6749 §4.1.1). A provider that describes itself may be asked first.
+    /// The URL to which the browser is redirected (RFC 6749 §4.1.1). May fetch the discovery document first.
+    ///
+    /// # Errors
+    /// The attempt is invalid, or the discovery document is not available.
     pub async fn authorize_url(&self, attempt: &SignInAttempt) -> Result<String, SocialError> {
-        let step = self.common.step("sending a browser there");
+        let step = self.common.step("redirecting to the provider");
         self.check_attempt(step, attempt)?;
         let nonce = matches!(self.kind, ProviderKind::OpenId(_));
         self.common.client.authorize_url(step, &self.endpoints().await?, attempt, nonce)
     }
 
-    /// Who came back: changes the code for tokens, and takes the provider's word for who they are of, once it is proven.
+    /// Exchanges the code of a callback for tokens, and returns the verified identity of the user.
+    ///
+    /// # Errors
+    /// The callback, the attempt or a response of the provider is invalid, or the provider is not available.
     pub async fn identify(
         &self,
         callback: &Callback,
@@ -185,17 +195,17 @@ impl Provider {
         now: Timestamp,
     ) -> Result<SocialIdentity, SocialError> {
         let ProviderCommon { name, client, web, .. } = &self.common;
-        let step = self.common.step("taking a browser back");
+        let step = self.common.step("checking the callback");
         self.check_attempt(step, attempt)?;
         let at = self.endpoints().await?;
         self.check_issuer(step, callback.iss.as_deref(), at.names_itself)?;
         let code = callback.code.as_ref().map_err(|code| SocialError::SentBack(plain_code(code).to_owned()))?;
-        let step = self.common.step("changing the code for tokens");
-        let answer = client.exchange(step, web, &at, code, attempt, now).await?;
+        let step = self.common.step("exchanging the code");
+        let granted = client.exchange(step, web, &at, code, attempt, now).await?;
         let person = match &self.kind {
-            ProviderKind::OpenId(openid) => openid.person(&self.common, &at, &answer, attempt, now).await?,
-            ProviderKind::GitHub(github) => github.person(&self.common, &answer.tokens.access).await?,
-            ProviderKind::Facebook(facebook) => facebook.person(&self.common, &answer.tokens.access).await?,
+            ProviderKind::OpenId(openid) => openid.person(&self.common, &at, &granted, attempt, now).await?,
+            ProviderKind::GitHub(github) => github.person(&self.common, &granted.tokens.access).await?,
+            ProviderKind::Facebook(facebook) => facebook.person(&self.common, &granted.tokens.access).await?,
         };
         Ok(SocialIdentity {
             provider: name.clone(),
@@ -206,17 +216,20 @@ impl Provider {
             email_verified: person.email_verified,
             first_name: person.first_name,
             last_name: person.last_name,
-            tokens: answer.tokens,
+            tokens: granted.tokens,
         })
     }
 
-    /// A new access token for a refresh token (RFC 6749 §6). Where no new refresh token comes with it, the old one is
-    /// still good.
+    /// Gets a new access token for a refresh token (RFC 6749 §6). If the provider returns no new refresh token, the old
+    /// one stays valid.
+    ///
+    /// # Errors
+    /// The provider issues no refresh tokens, refuses the token or is not available.
     pub async fn refresh(&self, token: &SecretText, now: Timestamp) -> Result<SocialTokens, SocialError> {
         if !self.can_refresh() {
             return Err(SocialError::NoToken);
         }
-        let step = self.common.step("renewing an access token");
+        let step = self.common.step("refreshing the access token");
         let client = &self.common.client;
         let web = &self.common.web;
         Ok(client.refresh(step, web, &self.endpoints().await?, token, now).await?.tokens)
@@ -234,10 +247,11 @@ impl Provider {
         if attempt.provider == *self.name() {
             return Ok(());
         }
-        Err(step.untrusted(format_args!("the attempt was begun for {}", attempt.provider)))
+        Err(step.untrusted(format_args!("the attempt belongs to the provider {}", attempt.provider)))
     }
 
-    /// RFC 9207 §2.4: who answers, an error too, must be who was asked, or a code of one provider's ends up at another (RFC 9700 §4.4).
+    /// Checks that the callback comes from the provider to which the browser was redirected, also if it has an error
+    /// (RFC 9207 §2.4). Otherwise the code of one provider could be sent to another one (RFC 9700 §4.4).
     fn check_issuer(&self, step: ProviderStep<'_>, iss: Option<&str>, always: bool) -> Result<(), SocialError> {
         let known = match &self.kind {
             ProviderKind::OpenId(openid) => openid.issuers().collect(),
@@ -246,9 +260,9 @@ impl Provider {
         };
         match iss {
             Some(iss) if !known.is_empty() && !known.contains(&iss) => {
-                Err(step.untrusted("the callback is another issuer's (iss)"))
+                Err(step.untrusted("the callback is from another issuer (iss)"))
             }
-            None if always => Err(step.untrusted("the callback does not name its issuer (iss)")),
+            None if always => Err(step.untrusted("the callback has no issuer (iss)")),
             _ => Ok(()),
         }
     }
@@ -260,12 +274,12 @@ impl ProviderCommon {
     }
 }
 
-/// The configured providers, the well-known ones first.
+/// The parts of the configured providers, the well-known ones first.
 fn plans(options: SocialOptions) -> Result<Vec<ProviderPlan>, SocialError> {
     let known = [
         options.google.map(|google| {
             let kind = ProviderKind::OpenId(Box::new(OpenId::google(&google)?));
-            // Without it no refresh token is ever given; with it one is, at the person's first consent.
+            // Google issues a refresh token only with this parameter, and only at the user's first consent.
             let extra: &[_] = &[("access_type", "offline")];
             known("google", "Google", google, &["openid", "email", "profile"], extra, kind)
         }),
@@ -316,8 +330,8 @@ fn known(
     })
 }
 
-/// Where the provider sends browsers back to; it must be told so, to the letter, when we are registered there.
+/// The callback URL. The operator must register exactly this URL at the provider.
 fn callback_url(public_url: &PublicUrl, name: &ProviderName) -> Result<RedirectUrl, SocialError> {
     let url = public_url.join(&format!("/{name}/callback/"));
-    RedirectUrl::new(url).map_err(|error| SocialError::Nonsense(format!("{name}: the callback's URL: {error}")))
+    RedirectUrl::new(url).map_err(|error| SocialError::Nonsense(format!("{name}: invalid callback URL: {error}")))
 }

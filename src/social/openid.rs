@@ -1,5 +1,5 @@
-//! Providers of OpenID Connect: their description (Discovery 1.0), their keys, their ID tokens, and userinfo where an ID
-//! token is not enough. Google is one whose addresses are known.
+//! OpenID Connect providers: their discovery document (OpenID Connect Discovery 1.0), their keys, their ID tokens, and
+//! userinfo if an ID token is missing or has no address. Google is such a provider with known endpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,32 +22,34 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::SignInAttempt;
 use crate::domain::time::Timestamp;
 
-/// How long a description that could not be had is not asked for again: anybody may begin a sign-in, and each would be a
-/// request to a provider that is in trouble already. By the same clock as [`Cache`].
-const LEFT_ALONE: Duration = Duration::from_secs(5);
+/// How long a discovery document is not fetched again after a failure. Anyone may begin a sign-in, and each attempt
+/// would be a request to a provider that already fails. Measured by the same clock as [`Cache`].
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 const GOOGLE: &str = "https://accounts.google.com";
-/// How Google's older tokens spell it.
+/// The spelling of the issuer in Google's older tokens.
 const GOOGLE_BARE: &str = "accounts.google.com";
 
-/// What is particular to one provider of OpenID Connect.
+/// One OpenID Connect provider.
 #[derive(Debug)]
 pub(super) struct OpenId {
-    /// The spellings of its one issuer; the first is the URL.
+    /// The accepted spellings of the issuer. The first is the URL.
     issuers: Vec<String>,
-    /// Where it describes itself; None: it isn't asked.
-    description: Option<Url>,
-    /// What is set, whatever the description says. Without one, this must be all.
+    /// The URL of the discovery document. `None` if it is not used.
+    discovery_url: Option<Url>,
+    /// The endpoints from the settings, which override the discovery document. Without a discovery document, all needed
+    /// endpoints must be here.
     set: EndpointOverrides,
-    /// Whether userinfo alone is not enough.
+    /// Whether an ID token is required, so that userinfo alone does not suffice.
     needs_id_token: bool,
-    described: Cache<Endpoints>,
-    /// Held by whoever asks for the description: the others wait for the answer. What went wrong last, and when.
-    describing: AsyncMutex<Option<(Duration, SocialError)>>,
+    discovered: Cache<Endpoints>,
+    /// Locked while the discovery document is fetched, so that other callers wait for the result. Contains the time and
+    /// the error of the last failure.
+    discovery_failure: AsyncMutex<Option<(Duration, SocialError)>>,
     keys: Cache<ForeignKeys>,
 }
 
-/// Addresses somebody chose.
+/// The endpoints from the settings.
 #[derive(Debug, Default)]
 struct EndpointOverrides {
     authorize: Option<Url>,
@@ -57,7 +59,8 @@ struct EndpointOverrides {
 }
 
 impl OpenId {
-    /// Google, by the addresses it has had for years; or whoever is set in its place, by its own description.
+    /// Google with its known endpoints. If another issuer is configured, the provider with that issuer's discovery
+    /// document.
     pub(super) fn google(options: &KnownProvider) -> Result<Self, SocialError> {
         let [authorize, token, userinfo, jwks] = [
             ("authorize_url", &options.authorize_url, "https://accounts.google.com/o/oauth2/v2/auth"),
@@ -75,30 +78,30 @@ impl OpenId {
                 Some(issuer) => vec![issuer.clone()],
                 None => vec![GOOGLE.to_owned(), GOOGLE_BARE.to_owned()],
             },
-            description: described.map(|issuer| description_of("google", issuer)).transpose()?,
+            discovery_url: described.map(|issuer| discovery_url_of("google", issuer)).transpose()?,
             set: EndpointOverrides {
                 authorize: known(authorize)?,
                 token: known(token)?,
                 userinfo: known(userinfo)?,
                 jwks: known(jwks)?,
             },
-            // Google gives one with every code. Who is set in its place, in part or whole, may not.
+            // Google returns an ID token with every code. A provider configured instead of Google may not.
             needs_id_token: options.token_url.is_none(),
-            described: Cache::default(),
-            describing: AsyncMutex::default(),
+            discovered: Cache::default(),
+            discovery_failure: AsyncMutex::default(),
             keys: Cache::default(),
         })
     }
 
-    /// Any provider, by its description.
+    /// Any provider, with its discovery document.
     pub(super) fn described(name: &str, options: &OidcProvider) -> Result<Self, SocialError> {
         Ok(Self {
             issuers: vec![options.issuer.clone()],
-            description: Some(description_of(name, &options.issuer)?),
+            discovery_url: Some(discovery_url_of(name, &options.issuer)?),
             set: EndpointOverrides::default(),
             needs_id_token: true,
-            described: Cache::default(),
-            describing: AsyncMutex::default(),
+            discovered: Cache::default(),
+            discovery_failure: AsyncMutex::default(),
             keys: Cache::default(),
         })
     }
@@ -107,18 +110,18 @@ impl OpenId {
         self.issuers.iter().map(String::as_str)
     }
 
-    /// Where it is asked: as set, else as it describes itself.
+    /// The endpoints: those from the settings, else those from the discovery document.
     pub(super) async fn endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, SocialError> {
         let set = &self.set;
-        let Some(url) = &self.description else {
+        let Some(url) = &self.discovery_url else {
             let (authorize, token) = set.authorize.clone().zip(set.token.clone()).ok_or_else(|| {
-                common.step("reading its settings").invalid_response("authorize_url and token_url are needed")
+                common.step("reading the settings").invalid_response("authorize_url and token_url must be set")
             })?;
             let userinfo = set.userinfo.clone();
             let jwks = set.jwks.clone();
             return Ok(Endpoints { authorize, token, userinfo, jwks, names_itself: false, basic_auth: false });
         };
-        let described = self.describe(common, url).await?;
+        let described = self.discover(common, url).await?;
         let or = |set: &Option<Url>, described: &Url| set.as_ref().unwrap_or(described).clone();
         Ok(Endpoints {
             authorize: or(&set.authorize, &described.authorize),
@@ -129,59 +132,60 @@ impl OpenId {
         })
     }
 
-    async fn describe(&self, common: &ProviderCommon, url: &Url) -> Result<Arc<Endpoints>, SocialError> {
-        let kept = || self.described.get(url, common.clock.monotonic());
-        if let Some(described) = kept() {
+    async fn discover(&self, common: &ProviderCommon, url: &Url) -> Result<Arc<Endpoints>, SocialError> {
+        let cached = || self.discovered.get(url, common.clock.monotonic());
+        if let Some(described) = cached() {
             return Ok(described);
         }
-        let mut failed = self.describing.lock().await;
-        if let Some(described) = kept() {
+        let mut failed = self.discovery_failure.lock().await;
+        if let Some(described) = cached() {
             return Ok(described);
         }
         if let Some((at, error)) = &*failed
-            && common.clock.monotonic().saturating_sub(*at) < LEFT_ALONE
+            && common.clock.monotonic().saturating_sub(*at) < RETRY_AFTER
         {
             return Err(error.clone());
         }
-        let found = self.fetch_description(common, url).await;
+        let found = self.fetch_discovery_document(common, url).await;
         let now = common.clock.monotonic();
         *failed = found.as_ref().err().map(|error| (now, error.clone()));
-        Ok(self.described.put(url, now, found?))
+        Ok(self.discovered.put(url, now, found?))
     }
 
-    async fn fetch_description(&self, common: &ProviderCommon, url: &Url) -> Result<Endpoints, SocialError> {
-        let step = common.step("reading its description");
+    async fn fetch_discovery_document(&self, common: &ProviderCommon, url: &Url) -> Result<Endpoints, SocialError> {
+        let step = common.step("fetching the discovery document");
         let object = common.web.fetch_object(step, url, None, &[]).await?;
         let issuer = self.issuers.first().map_or("", String::as_str);
         if object.get("issuer").and_then(Value::as_str) != Some(issuer) {
-            return Err(step.untrusted(format_args!("it is not that of the issuer {issuer}, to the letter")));
+            return Err(step.untrusted(format_args!("the document's issuer is not exactly {issuer}")));
         }
-        read_description(&object).map_err(|what| step.invalid_response(what))
+        parse_discovery_document(&object).map_err(|what| step.invalid_response(what))
     }
 
-    /// Who came back, by the ID token; by userinfo where that must do, or to learn the address.
+    /// The user of the granted tokens: from the ID token, or from userinfo if an ID token is not required. Userinfo is
+    /// also fetched if the ID token has no address.
     pub(super) async fn person(
         &self,
         common: &ProviderCommon,
         at: &Endpoints,
-        answer: &GrantedTokens,
+        granted: &GrantedTokens,
         attempt: &SignInAttempt,
         now: Timestamp,
     ) -> Result<Person, SocialError> {
-        let step = common.step("reading its ID token");
-        let nobody = || step.invalid_response("it names nobody (sub)");
-        let Some(id_token) = &answer.id_token else {
+        let step = common.step(VERIFY_ID_TOKEN);
+        let no_subject = || step.invalid_response("the token has no valid subject (sub)");
+        let Some(id_token) = &granted.id_token else {
             return match &at.userinfo {
-                Some(url) if !self.needs_id_token => userinfo(common, url, &answer.tokens.access).await,
-                _ => Err(step.invalid_response("there is none")),
+                Some(url) if !self.needs_id_token => userinfo(common, url, &granted.tokens.access).await,
+                _ => Err(step.invalid_response("the response has no ID token")),
             };
         };
         let claims = self.verify(common, at, id_token, attempt, now).await?;
-        let person = Person::from_claims(&claims).ok_or_else(nobody)?;
+        let person = Person::from_claims(&claims).ok_or_else(no_subject)?;
         let Some(url) = at.userinfo.as_ref().filter(|_| person.email.is_none()) else { return Ok(person) };
-        let more = userinfo(common, url, &answer.tokens.access).await?;
+        let more = userinfo(common, url, &granted.tokens.access).await?;
         if more.social_id != person.social_id {
-            return Err(common.step(WHO).untrusted("userinfo speaks of another person than the ID token (sub)"));
+            return Err(common.step(FETCH_USER).untrusted("userinfo has another subject than the ID token (sub)"));
         }
         Ok(Person {
             username: person.username.or(more.username),
@@ -193,7 +197,7 @@ impl OpenId {
         })
     }
 
-    /// The claims of an ID token that this provider signed, for us, in this attempt.
+    /// Verifies that this provider signed the ID token for this client in this attempt. Returns its claims.
     async fn verify(
         &self,
         common: &ProviderCommon,
@@ -202,9 +206,9 @@ impl OpenId {
         attempt: &SignInAttempt,
         now: Timestamp,
     ) -> Result<Map<String, Value>, SocialError> {
-        let step = common.step("reading its ID token");
-        let refused = |fault: TokenFault| step.untrusted(format_args!("it is refused: {fault}"));
-        let token = UnverifiedToken::parse_foreign(id_token.expose()).map_err(refused)?;
+        let step = common.step(VERIFY_ID_TOKEN);
+        let rejected = |fault: TokenFault| step.untrusted(format_args!("rejected: {fault}"));
+        let token = UnverifiedToken::parse_foreign(id_token.expose()).map_err(rejected)?;
         let issuers: Vec<&str> = self.issuers().collect();
         let expected = ExpectedIdToken {
             issuers: &issuers,
@@ -213,14 +217,15 @@ impl OpenId {
             now,
             leeway: common.leeway,
         };
-        check(&token, &expected).map_err(|what| step.untrusted(format_args!("it {what}")))?;
+        check(&token, &expected).map_err(|what| step.untrusted(format_args!("rejected: {what}")))?;
         let jwks =
-            at.jwks.as_ref().ok_or_else(|| step.invalid_response("nobody says where its keys are (jwks_uri)"))?;
-        self.check_signature(common, jwks, &token).await?.map_err(refused)?;
+            at.jwks.as_ref().ok_or_else(|| step.invalid_response("the URL of the JWKS is unknown (jwks_uri)"))?;
+        self.check_signature(common, jwks, &token).await?.map_err(rejected)?;
         Ok(token.claims)
     }
 
-    /// Asks the keys at hand, and fresh ones where those don't know the token's.
+    /// Verifies the signature with the cached keys. Fetches the keys again if the cached ones do not include the
+    /// token's key.
     async fn check_signature(
         &self,
         common: &ProviderCommon,
@@ -233,53 +238,57 @@ impl OpenId {
                 return Ok(known);
             }
         }
-        let step = common.step("fetching its keys");
+        let step = common.step("fetching the JWKS");
         let body = common.web.fetch(step, jwks, None, &[]).await?;
         let keys = ForeignKeys::parse(&body).map_err(|error| step.invalid_response(error))?;
         Ok(self.keys.put(jwks, common.clock.monotonic(), keys).verify(token))
     }
 }
 
-const WHO: &str = "asking who signed in";
+const VERIFY_ID_TOKEN: &str = "verifying the ID token";
+const FETCH_USER: &str = "fetching the user";
 
 async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Result<Person, SocialError> {
-    let step = common.step(WHO);
+    let step = common.step(FETCH_USER);
     let object = common.web.fetch_object(step, url, Some(token), &[]).await?;
-    Person::from_claims(&object).ok_or_else(|| step.invalid_response("userinfo names nobody (sub)"))
+    Person::from_claims(&object).ok_or_else(|| step.invalid_response("userinfo has no valid subject (sub)"))
 }
 
-/// Where an issuer describes itself (Discovery 1.0 §4.1).
-fn description_of(name: &str, issuer: &str) -> Result<Url, SocialError> {
+/// The URL of an issuer's discovery document (Discovery 1.0 §4.1).
+fn discovery_url_of(name: &str, issuer: &str) -> Result<Url, SocialError> {
     let well_known = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     urls::set(name, "issuer", &well_known)
 }
 
-/// Discovery 1.0 §3, with RFC 9207 §3.
-fn read_description(object: &Map<String, Value>) -> Result<Endpoints, String> {
+/// Reads the endpoints from a discovery document (Discovery 1.0 §3, RFC 9207 §3).
+fn parse_discovery_document(object: &Map<String, Value>) -> Result<Endpoints, String> {
     let url = |name: &str| match object.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => endpoint(text).map(Some).map_err(|what| format!("{name} {what}")),
-        Some(_) => Err(format!("{name} is no text")),
+        Some(_) => Err(format!("{name} is not a string")),
     };
-    let needed = |name: &str| url(name)?.ok_or_else(|| format!("it has no {name}"));
+    let needed = |name: &str| url(name)?.ok_or_else(|| format!("{name} is missing"));
     Ok(Endpoints {
         authorize: needed("authorization_endpoint")?,
         token: needed("token_endpoint")?,
         userinfo: url("userinfo_endpoint")?,
         jwks: Some(needed("jwks_uri")?),
         names_itself: object.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
-        basic_auth: takes_basic_auth(object.get("token_endpoint_auth_methods_supported"))?,
+        basic_auth: supports_basic_auth(object.get("token_endpoint_auth_methods_supported"))?,
     })
 }
 
-/// How a client with a secret shows it: in the header, which is the default. A public client has nothing to show, whatever is said here.
-fn takes_basic_auth(methods: Option<&Value>) -> Result<bool, String> {
+/// Whether a client with a secret sends it in the header, which is the default. For a public client the result has no
+/// effect.
+fn supports_basic_auth(methods: Option<&Value>) -> Result<bool, String> {
     let Some(methods) = methods else { return Ok(true) };
-    let takes = |method: &str| methods.as_array().is_some_and(|all| all.iter().any(|one| one == method));
-    match (takes("client_secret_basic"), takes("client_secret_post"), takes("none")) {
+    let supports = |method: &str| methods.as_array().is_some_and(|all| all.iter().any(|one| one == method));
+    match (supports("client_secret_basic"), supports("client_secret_post"), supports("none")) {
         (true, _, _) => Ok(true),
         (false, true, _) | (false, false, true) => Ok(false),
-        (false, false, false) => Err("it takes neither client_secret_basic nor client_secret_post".to_owned()),
+        (false, false, false) => {
+            Err("the provider supports neither client_secret_basic nor client_secret_post".to_owned())
+        }
     }
 }
 
@@ -296,7 +305,7 @@ mod tests {
         for (name, value) in changes {
             object[*name] = value.clone();
         }
-        read_description(object.as_object().unwrap())
+        parse_discovery_document(object.as_object().unwrap())
     }
 
     #[test]
@@ -318,15 +327,15 @@ mod tests {
         for (name, value, expected) in [
             ("token_endpoint", json!("http://op.example/t"), "token_endpoint must begin with https"),
             ("token_endpoint", json!("file:///etc/passwd"), "token_endpoint must begin with https"),
-            ("jwks_uri", json!("//op.example"), "jwks_uri is no URL"),
-            ("jwks_uri", Value::Null, "jwks_uri is no text"),
-            ("userinfo_endpoint", json!("https://me@op.example/"), "userinfo_endpoint must hold neither"),
+            ("jwks_uri", json!("//op.example"), "jwks_uri is not a URL"),
+            ("jwks_uri", Value::Null, "jwks_uri is not a string"),
+            ("userinfo_endpoint", json!("https://me@op.example/"), "userinfo_endpoint must contain neither"),
             ("authorization_endpoint", json!("javascript:alert(1)"), "authorization_endpoint must begin"),
             ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), "neither client_secret_basic nor"),
         ] {
             let error = described(&[(name, value)]).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
-        assert_eq!(read_description(&Map::new()), Err("it has no authorization_endpoint".to_owned()));
+        assert_eq!(parse_discovery_document(&Map::new()), Err("authorization_endpoint is missing".to_owned()));
     }
 }

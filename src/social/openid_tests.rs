@@ -1,4 +1,4 @@
-//! Providers of OpenID Connect, from the button to the person: every refusal of what they say is a row.
+//! Tests of OpenID Connect providers, from the redirect to the identity. Every rejected response is a row.
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ async fn identify(op: &TestOpenId) -> Result<SocialIdentity, SocialError> {
     result
 }
 
-/// The words of a refusal as untrusted, of which `what` says why it was due.
+/// The message of an `Untrusted` error. `what` describes the case if the result is another one.
 fn untrusted<T: std::fmt::Debug>(result: Result<T, SocialError>, what: &str) -> String {
     match result {
-        Err(SocialError::Untrusted(words)) => words,
+        Err(SocialError::Untrusted(message)) => message,
         other => panic!("{what}: {other:?}"),
     }
 }
@@ -98,12 +98,18 @@ async fn each_invalid_id_token_claim_is_rejected() {
         ("nonce", Value::Null, "(nonce)"),
     ] {
         op.issue_id_token(&op.header(), &changed(&op.claims(), name, &value));
-        let words = untrusted(identify(&op).await, name);
-        assert!(words.starts_with("corp: reading its ID token: it ") && words.contains(expected), "{name}: {words}");
+        let message = untrusted(identify(&op).await, name);
+        assert!(
+            message.starts_with("corp: verifying the ID token: rejected: ") && message.contains(expected),
+            "{name}: {message}"
+        );
     }
     for sub in [json!(""), json!("a".repeat(256)), json!(null), json!(["ann-1"])] {
         op.issue_id_token(&op.header(), &changed(&op.claims(), "sub", &sub));
-        assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(words)) if words.contains("(sub)")), "{sub}");
+        assert!(
+            matches!(identify(&op).await, Err(SocialError::Nonsense(message)) if message.contains("(sub)")),
+            "{sub}"
+        );
     }
     op.issue_id_token(&op.header(), &op.claims());
     assert!(identify(&op).await.is_ok());
@@ -115,40 +121,40 @@ async fn malformed_and_wrongly_signed_id_tokens_are_rejected() {
     let header = op.header();
     let claims = op.claims();
     for (name, value, expected) in [
-        ("alg", json!("none"), "an algorithm"),
-        ("alg", json!("HS256"), "an algorithm"),
-        ("alg", json!("RS256"), "an unknown key"),
-        ("jku", json!(format!("{}/jwks", op.server.url)), "a header member"),
-        ("jwk", json!({}), "a header member"),
-        ("x5u", json!("https://evil.example"), "a header member"),
-        ("crit", json!(["b64"]), "a header member"),
-        ("kid", json!("unknown"), "an unknown key"),
+        ("alg", json!("none"), "unsupported algorithm"),
+        ("alg", json!("HS256"), "unsupported algorithm"),
+        ("alg", json!("RS256"), "unknown key (kid)"),
+        ("jku", json!(format!("{}/jwks", op.server.url)), "forbidden header member"),
+        ("jwk", json!({}), "forbidden header member"),
+        ("x5u", json!("https://evil.example"), "forbidden header member"),
+        ("crit", json!(["b64"]), "forbidden header member"),
+        ("kid", json!("unknown"), "unknown key (kid)"),
         ("kid", json!(7), "no key id"),
-        ("typ", json!("at+jwt"), "a token of another kind"),
+        ("typ", json!("at+jwt"), "another kind of token (typ)"),
     ] {
         op.issue_id_token(&changed(&header, name, &value), &claims);
-        let words = untrusted(identify(&op).await, name);
-        assert!(words.contains(expected), "{name}: {words}");
+        let message = untrusted(identify(&op).await, name);
+        assert!(message.contains(expected), "{name}: {message}");
     }
-    let good = foreign_token(&op.pair, &header, &claims);
-    let (signed, signature) = good.rsplit_once('.').unwrap();
+    let valid_token = foreign_token(&op.pair, &header, &claims);
+    let (signed, signature) = valid_token.rsplit_once('.').unwrap();
     let other = KeyPair::generate(Algorithm::Es256, 0).unwrap();
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let twice = format!("{}.{}.{signature}", encode(&header.to_string()), encode(r#"{"sub":"ann-1","sub":"eve"}"#));
     for (what, token, expected) in [
-        ("another's signature", foreign_token(&other, &header, &claims), "a wrong signature"),
-        ("no signature", format!("{signed}."), "a wrong signature"),
-        ("a padded one", format!("{good}=="), "not a compact JWS"),
-        ("a member twice", twice, "not a compact JWS"),
+        ("a signature of another key", foreign_token(&other, &header, &claims), "invalid signature"),
+        ("no signature", format!("{signed}."), "invalid signature"),
+        ("padded base64url", format!("{valid_token}=="), "not a compact JWS"),
+        ("a duplicate member", twice, "not a compact JWS"),
         ("no token", "hunter2".to_owned(), "not a compact JWS"),
-        ("an overlong one", "a".repeat(16 * 1024 + 1), "longer than 16384 bytes"),
-        ("an encrypted one", "a.b.c.d.e".to_owned(), "not a compact JWS"),
+        ("a token that is too long", "a".repeat(16 * 1024 + 1), "longer than 16384 bytes"),
+        ("an encrypted token", "a.b.c.d.e".to_owned(), "not a compact JWS"),
     ] {
         op.issue_id_token_text(&token);
-        let words = untrusted(identify(&op).await, what);
-        assert!(words.contains(expected), "{what}: {words}");
+        let message = untrusted(identify(&op).await, what);
+        assert!(message.contains(expected), "{what}: {message}");
     }
-    op.issue_id_token_text(&good);
+    op.issue_id_token_text(&valid_token);
     assert!(identify(&op).await.is_ok());
 }
 
@@ -169,29 +175,29 @@ async fn provider_keys_are_cached_and_refetched_at_a_limited_rate() {
     let requests = || op.server.requests("/jwks").len();
     identify(&op).await.unwrap();
     identify(&op).await.unwrap();
-    assert_eq!(requests(), 1, "kept");
+    assert_eq!(requests(), 1, "cached");
     let next = KeyPair::generate(Algorithm::Es256, 0).unwrap();
     let by_next =
         foreign_token(&next, &changed(&op.header(), "kid", &json!(next.public().kid().as_str())), &op.claims());
     op.issue_id_token_text(&by_next);
     for _ in 0..3 {
-        untrusted(identify(&op).await, "an unknown key");
+        untrusted(identify(&op).await, "unknown key (kid)");
     }
-    assert_eq!(requests(), 1, "just asked");
+    assert_eq!(requests(), 1, "fetched less than 30 s ago");
     op.clock.advance(Duration::from_secs(30));
     for _ in 0..3 {
-        untrusted(identify(&op).await, "an unknown key");
+        untrusted(identify(&op).await, "unknown key (kid)");
     }
-    assert_eq!(requests(), 2, "again, once");
+    assert_eq!(requests(), 2, "fetched once more");
     op.clock.advance(Duration::from_secs(30));
     op.publish_keys(&[&op.pair, &next]);
     identify(&op).await.unwrap();
-    assert_eq!(requests(), 3, "rotated");
+    assert_eq!(requests(), 3, "the new key is fetched");
     op.clock.advance(Duration::from_hours(1));
     op.publish_keys(&[&op.pair]);
-    untrusted(identify(&op).await, "a key that was withdrawn an hour ago");
-    assert_eq!(requests(), 4, "too old");
-    assert_eq!(op.server.requests("/.well-known/openid-configuration").len(), 2, "the description, too");
+    untrusted(identify(&op).await, "a key that was removed an hour ago");
+    assert_eq!(requests(), 4, "the cached JWKS has expired");
+    assert_eq!(op.server.requests("/.well-known/openid-configuration").len(), 2, "the discovery document, too");
 }
 
 #[tokio::test]
@@ -201,11 +207,13 @@ async fn a_failed_fetch_does_not_extend_the_cache() {
     op.server.reply_with("/jwks", TestReply::Json(500, json!({})));
     op.clock.advance(Duration::from_mins(59));
     op.issue_id_token(&changed(&op.header(), "kid", &json!("unknown")), &op.claims());
-    assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(words)) if words.contains("fetching its keys")));
+    assert!(
+        matches!(identify(&op).await, Err(SocialError::Unreachable(message)) if message.contains("fetching the JWKS"))
+    );
     op.issue_id_token(&op.header(), &op.claims());
     identify(&op).await.unwrap();
     op.clock.advance(Duration::from_mins(1));
-    assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(_))), "an hour after the last good answer");
+    assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(_))), "an hour after the last successful fetch");
 }
 
 #[tokio::test]
@@ -214,14 +222,14 @@ async fn a_callback_of_another_issuer_is_rejected_before_its_code_is_used() {
     let back = |iss: Option<&str>| Callback { iss: iss.map(str::to_owned), ..callback() };
     let provider = op.provider();
     let evil = provider.identify(&back(Some("https://evil.example")), &attempt("corp"), NOW).await;
-    assert!(untrusted(evil, "another's iss").contains("(iss)"));
-    let others = provider.identify(&back(None), &attempt("other"), NOW).await;
-    assert!(untrusted(others, "another's attempt").contains("begun for other"));
+    assert!(untrusted(evil, "another issuer").contains("(iss)"));
+    let foreign = provider.identify(&back(None), &attempt("other"), NOW).await;
+    assert!(untrusted(foreign, "an attempt of another provider").contains("belongs to the provider other"));
     assert!(provider.authorize_url(&attempt("other")).await.is_err());
     op.clock.advance(Duration::from_hours(1));
     op.set_description(&[("authorization_response_iss_parameter_supported", json!(true))]);
     let silent = provider.identify(&back(None), &attempt("corp"), NOW).await;
-    assert!(untrusted(silent, "no iss").contains("does not name its issuer"));
+    assert!(untrusted(silent, "no iss").contains("has no issuer (iss)"));
     assert!(op.server.requests("/token").is_empty());
     assert!(provider.identify(&back(Some(&op.server.url)), &attempt("corp"), NOW).await.is_ok());
 }
@@ -236,11 +244,11 @@ async fn a_provider_error_is_reported_by_its_code() {
         assert_eq!(error, SocialError::SentBack(code_shown.to_owned()));
     }
     let evil = provider.identify(&back("access_denied", Some("https://evil.example")), &attempt("corp"), NOW).await;
-    assert!(untrusted(evil, "another's iss").contains("(iss)"));
+    assert!(untrusted(evil, "another issuer").contains("(iss)"));
     op.clock.advance(Duration::from_hours(1));
     op.set_description(&[("authorization_response_iss_parameter_supported", json!(true))]);
     let silent = provider.identify(&back("access_denied", None), &attempt("corp"), NOW).await;
-    assert!(untrusted(silent, "no iss").contains("does not name its issuer"));
+    assert!(untrusted(silent, "no iss").contains("has no issuer (iss)"));
     assert!(op.server.requests("/token").is_empty());
 }
 
@@ -251,19 +259,19 @@ async fn userinfo_must_be_of_the_same_subject() {
     claims.as_object_mut().unwrap().remove("email");
     op.issue_id_token(&op.header(), &claims);
     let bare = identify(&op).await.unwrap();
-    assert_eq!((bare.email, bare.email_verified), (None, false), "verified what?");
+    assert_eq!((bare.email, bare.email_verified), (None, false), "without an address, nothing is verified");
     op.clock.advance(Duration::from_hours(1));
     op.set_description(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
     let bob = json!({"sub": "bob-1", "email": "bob@example.com", "email_verified": true});
     op.server.reply_with_json("/userinfo", bob);
-    assert!(untrusted(identify(&op).await, "another person").contains("another person"));
+    assert!(untrusted(identify(&op).await, "another subject").contains("another subject"));
     op.server
         .reply_with_json("/userinfo", json!({"sub": "ann-1", "email": "a@example.com", "preferred_username": "ann"}));
     let ann = identify(&op).await.unwrap();
     assert_eq!((ann.email.unwrap().as_str(), ann.email_verified), ("a@example.com", false));
     assert_eq!((ann.username.as_deref(), ann.first_name.as_str()), (Some("ann"), "Ann"));
     op.server.reply_with_json("/userinfo", json!({"email": "a@example.com"}));
-    assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(words)) if words.contains("(sub)")));
+    assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(message)) if message.contains("(sub)")));
 }
 
 #[tokio::test]
@@ -275,20 +283,26 @@ async fn a_token_response_without_tokens_is_rejected() {
         assert_eq!(identify(&op).await.unwrap_err(), SocialError::NoToken, "{none}");
     }
     for (odd, expected) in [
-        (json!({"access_token": 7, "token_type": "bearer"}), "wrong at `access_token`"),
-        (json!({"access_token": "at-1-hunter2"}), "is wrong at"),
+        (json!({"access_token": 7, "token_type": "bearer"}), "invalid at `access_token`"),
+        (json!({"access_token": "at-1-hunter2"}), "is invalid at"),
         (json!({"access_token": "a".repeat(20_000), "token_type": "bearer"}), "more than 16384 bytes"),
-        (json!({"access_token": "at-1-hunter2", "token_type": "bearer"}), "reading its ID token: there is none"),
-        (json!(["at-1-hunter2"]), "no JSON object"),
+        (
+            json!({"access_token": "at-1-hunter2", "token_type": "bearer"}),
+            "verifying the ID token: the response has no ID token",
+        ),
+        (json!(["at-1-hunter2"]), "not return a JSON object"),
     ] {
         response(odd.clone());
         let error = identify(&op).await.unwrap_err();
-        assert!(matches!(&error, SocialError::Nonsense(words) if words.contains(expected)), "{expected}: {error:?}");
+        assert!(
+            matches!(&error, SocialError::Nonsense(message) if message.contains(expected)),
+            "{expected}: {error:?}"
+        );
     }
     op.server
         .reply_with("/token", TestReply::Json(400, json!({"error": "invalid_grant", "error_description": "code-1"})));
-    let words = "corp: changing the code for tokens: the provider refused: invalid_grant";
-    assert_eq!(identify(&op).await.unwrap_err(), SocialError::Refused(words.to_owned()));
+    let message = "corp: exchanging the code: the provider refused the request: invalid_grant";
+    assert_eq!(identify(&op).await.unwrap_err(), SocialError::Refused(message.to_owned()));
 }
 
 #[tokio::test]
@@ -326,8 +340,8 @@ async fn an_access_token_is_refreshed() {
     assert!(requests.body.contains("grant_type=refresh_token") && requests.body.contains("refresh_token=rt-1"));
     op.server.reply_with("/token", TestReply::Json(400, json!({"error": "invalid_grant"})));
     let error = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap_err();
-    let words = "corp: renewing an access token: the provider refused: invalid_grant";
-    assert_eq!(error, SocialError::Refused(words.to_owned()));
+    let message = "corp: refreshing the access token: the provider refused the request: invalid_grant";
+    assert_eq!(error, SocialError::Refused(message.to_owned()));
 }
 
 #[tokio::test]
@@ -350,13 +364,13 @@ async fn google_uses_userinfo_without_an_id_token_and_verifies_one_if_present() 
     let ann = google.identify(&callback(), &attempt("google"), NOW).await.unwrap();
     assert_eq!((ann.social_id.as_str(), ann.email_verified, ann.tokens.refresh), ("1", true, None));
     assert_eq!(server.requests("/userinfo").len(), 1);
-    for (iss, good) in [("https://accounts.google.com", true), ("accounts.google.com", true), (&*op.server.url, false)]
+    for (iss, valid) in [("https://accounts.google.com", true), ("accounts.google.com", true), (&*op.server.url, false)]
     {
         let claims = changed(&op.claims(), "iss", &json!(iss));
         server.reply_with_json(
             "/token",
             changed(&response, "id_token", &json!(foreign_token(&op.pair, &op.header(), &claims))),
         );
-        assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.is_ok(), good, "{iss}");
+        assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.is_ok(), valid, "{iss}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the providers are made from: values, read from settings elsewhere.
+//! The options of the providers. `app` fills them from the settings.
 
 use std::time::Duration;
 
@@ -7,76 +7,77 @@ use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
 use crate::domain::social::ProviderName;
 
-/// Which providers there are, and how they are talked to.
+/// The providers, and the common options of requests to them.
 #[derive(Clone, Debug)]
 pub struct SocialOptions {
-    /// Where browsers come back: `<public_url>/<name>/callback/`.
+    /// The base of the callback URLs `<public_url>/<name>/callback/`.
     pub public_url: PublicUrl,
-    /// By how much the clocks of providers may differ from ours.
+    /// The accepted difference between a provider's clock and the local clock.
     pub leeway: Duration,
-    /// Tells how old what was fetched is.
+    /// The clock that measures the age of cached documents.
     pub clock: Clock,
-    /// How long a provider may take, and how much it may say.
+    /// The limits of a request to a provider.
     pub limits: WebLimits,
-    /// Google; None: not offered.
+    /// Google. `None` means that it is not offered.
     pub google: Option<KnownProvider>,
-    /// GitHub; None: not offered.
+    /// GitHub. `None` means that it is not offered.
     pub github: Option<KnownProvider>,
-    /// Facebook; None: not offered.
+    /// Facebook. `None` means that it is not offered.
     pub facebook: Option<KnownProvider>,
-    /// Providers that describe themselves, each under a name of its own.
+    /// Other OpenID Connect providers, with their names.
     pub oidc: Vec<(ProviderName, OidcProvider)>,
 }
 
-/// A well-known provider. URLs that are not set are the provider's own.
+/// A well-known provider. A URL that is `None` has the provider's default.
 #[derive(Clone, Debug)]
 pub struct KnownProvider {
-    /// Who we are to it.
+    /// The client id.
     pub client_id: String,
-    /// How we prove it.
+    /// The client secret.
     pub client_secret: SecretText,
-    /// Where browsers are sent (RFC 6749 §3.1).
+    /// The authorization endpoint (RFC 6749 §3.1).
     pub authorize_url: Option<String>,
-    /// Where codes are changed for tokens (RFC 6749 §3.2).
+    /// The token endpoint (RFC 6749 §3.2).
     pub token_url: Option<String>,
-    /// Where it says who signed in.
+    /// The endpoint that returns the user.
     pub userinfo_url: Option<String>,
-    /// Where it lists e-mail addresses and whether they are verified.
+    /// The endpoint that lists the user's e-mail addresses and whether they are verified.
     pub emails_url: Option<String>,
-    /// The `iss` of its ID tokens, and of its callbacks.
+    /// The `iss` of ID tokens and callbacks.
     pub issuer: Option<String>,
-    /// Where its keys are.
+    /// The URL of the JWKS.
     pub jwks_url: Option<String>,
 }
 
 impl KnownProvider {
-    /// The `iss` that is set, or the usual one, unless browsers are sent elsewhere than usual.
+    /// The configured issuer, else the default one. `None` if only `authorize_url` is configured, because the default
+    /// issuer does not belong to that URL.
     pub(super) fn issuer_or(&self, usual: &str) -> Option<String> {
         self.issuer.clone().or_else(|| self.authorize_url.is_none().then(|| usual.to_owned()))
     }
 }
 
-/// A provider that describes itself (OpenID Connect Discovery 1.0 §4).
+/// A provider with a discovery document (OpenID Connect Discovery 1.0 §4).
 #[derive(Clone, Debug)]
 pub struct OidcProvider {
-    /// Its issuer URL.
+    /// The issuer URL.
     pub issuer: String,
-    /// Who we are to it.
+    /// The client id.
     pub client_id: String,
-    /// How we prove it; None for a public client (PKCE alone).
+    /// The client secret. `None` for a public client, which uses only PKCE.
     pub client_secret: Option<SecretText>,
-    /// What is asked for; `openid` is asked for in any case.
+    /// The requested scopes. `openid` is always added.
     pub scopes: Vec<String>,
 }
 
-/// How long a provider may take, and how much it may say.
+/// The limits of a request to a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct WebLimits {
-    /// The longest a connection may take to stand, TLS included.
+    /// The maximum time to connect, including the TLS handshake.
     pub connect: Duration,
-    /// The longest one request may take, from connecting to the answer's last byte.
+    /// The maximum time of a request, from connecting to the last byte of the response.
     pub total: Duration,
-    /// The greatest size of an answer's body in bytes.
+    /// The maximum size of a response body in bytes.
     pub body: usize,
 }
 

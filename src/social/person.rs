@@ -1,15 +1,15 @@
-//! Who a provider says somebody is: what of its words is kept, whatever their size and type. Whether they are its words
-//! was checked before.
+//! Reads a user's data from a provider's response. Values of a wrong type or size are ignored. The caller has verified
+//! that the response comes from the provider.
 
 use serde_json::{Map, Value};
 
 use crate::domain::social::SOCIAL_ID_MAX;
 use crate::domain::user::{Email, USERNAME_MAX};
 
-/// The greatest number of characters kept of a given or family name.
+/// The maximum length of a given or family name in characters.
 const NAME_MAX: usize = 150;
 
-/// What of a provider's words about a person is kept.
+/// The data of a user at a provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) social_id: String,
@@ -20,14 +20,14 @@ pub(super) struct Person {
     pub(super) last_name: String,
 }
 
-/// A text of 1 to `max` characters, none of them a control character, without white space at its ends.
+/// A string of 1 to `max` characters without control characters. Leading and trailing white space is dropped.
 pub(super) fn text(object: &Map<String, Value>, name: &str, max: usize) -> Option<String> {
     let text = object.get(name)?.as_str()?.trim();
     let fits = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
     fits.then(|| text.to_owned())
 }
 
-/// An id as the provider writes it, to the letter: a text of 1 to 255 characters, or a whole number.
+/// The provider's user id, unchanged: a string of 1 to 255 characters, or a non-negative integer.
 pub(super) fn social_id(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
@@ -40,17 +40,17 @@ pub(super) fn social_id(object: &Map<String, Value>, name: &str) -> Option<Strin
     }
 }
 
-/// An address that is one.
+/// A valid e-mail address.
 pub(super) fn email(object: &Map<String, Value>, name: &str) -> Option<Email> {
     Email::parse(object.get(name)?.as_str()?).ok()
 }
 
-/// A user name that could be one here, but for being taken.
+/// A string that fits a user name. It may already be used by another user.
 pub(super) fn username(object: &Map<String, Value>, name: &str) -> Option<String> {
     text(object, name, USERNAME_MAX)
 }
 
-/// Given and family name; where only the whole is known, its first word and the rest.
+/// The given and the family name. If only the full name is known, it is split after the first word.
 pub(super) fn names(object: &Map<String, Value>, given: &str, family: &str) -> (String, String) {
     let own = |name: &str| text(object, name, NAME_MAX).unwrap_or_default();
     let first = own(given);
@@ -64,14 +64,15 @@ pub(super) fn names(object: &Map<String, Value>, given: &str, family: &str) -> (
 }
 
 impl Person {
-    /// The standard claims (OpenID Connect Core 1.0 §5.1) of an ID token or a userinfo answer. None without a `sub`.
+    /// Reads the standard claims (OpenID Connect Core 1.0 §5.1) of an ID token or a userinfo response. `None` if there
+    /// is no valid `sub`.
     pub(super) fn from_claims(claims: &Map<String, Value>) -> Option<Self> {
         let (first_name, last_name) = names(claims, "given_name", "family_name");
         let email = email(claims, "email");
         Some(Self {
             social_id: social_id(claims, "sub")?,
             username: username(claims, "preferred_username"),
-            // Some providers write the truth in quotation marks.
+            // Some providers send the boolean as a string.
             email_verified: email.is_some()
                 && matches!(claims.get("email_verified"), Some(value) if *value == true || *value == "true"),
             email,
@@ -140,7 +141,7 @@ mod tests {
             let person = person(&object).unwrap();
             assert_eq!(person, Person { social_id: "1".to_owned(), ..Person::default() }, "{object}");
         }
-        for (verified, taken) in [
+        for (verified, expected) in [
             (json!(true), true),
             (json!("true"), true),
             (json!("TRUE"), false),
@@ -148,7 +149,7 @@ mod tests {
             (json!(null), false),
         ] {
             let object = json!({"sub": "1", "email": "ann@example.com", "email_verified": verified});
-            assert_eq!(person(&object).unwrap().email_verified, taken, "{verified}");
+            assert_eq!(person(&object).unwrap().email_verified, expected, "{verified}");
         }
     }
 

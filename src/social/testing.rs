@@ -1,5 +1,5 @@
-//! What the tests of providers share: a provider on a free port of this machine that says what a test tells it to, and
-//! keeps what it was asked.
+//! Helpers of the provider tests: a simulated provider on a free loopback port. It returns the responses that a test
+//! sets and records the requests.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashMap;
@@ -19,26 +19,26 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 
-/// An access token, which no error may show.
+/// An access token, which must not appear in any error.
 pub(super) const ACCESS_TOKEN: &str = "at-1-hunter2";
-/// A client secret, which no error may show.
+/// A client secret, which must not appear in any error.
 pub(super) const CLIENT_SECRET: &str = "cs-hunter2";
 
-/// What a test has said at one path.
+/// The response of the simulated provider at one path.
 #[derive(Clone)]
 pub(super) enum TestReply {
     /// A status and a JSON document.
     Json(u16, Value),
-    /// These bytes, and goodbye.
+    /// These bytes, after which the connection is closed.
     Raw(Vec<u8>),
-    /// These bytes, and then nothing for ever.
+    /// These bytes, after which the connection stays open without further data.
     Stall(Vec<u8>),
 }
 
-/// One request as it came.
+/// One received request.
 #[derive(Clone, Debug)]
 pub(super) struct RecordedRequest {
-    /// Request line and headers.
+    /// The request line and the headers.
     pub(super) head: String,
     pub(super) body: String,
 }
@@ -46,7 +46,7 @@ pub(super) struct RecordedRequest {
 type Replies = Arc<Mutex<HashMap<String, TestReply>>>;
 type RecordedRequests = Arc<Mutex<Vec<RecordedRequest>>>;
 
-/// The provider.
+/// A simulated HTTP server.
 pub(super) struct TestServer {
     pub(super) url: String,
     replies: Replies,
@@ -60,27 +60,27 @@ impl TestServer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let replies = Replies::default();
         let requests = RecordedRequests::default();
-        let their_replies = Arc::clone(&replies);
-        let all_asked = Arc::clone(&requests);
+        let shared_replies = Arc::clone(&replies);
+        let recorded = Arc::clone(&requests);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&their_replies), Arc::clone(&all_asked)));
+                tokio::spawn(serve(stream, Arc::clone(&shared_replies), Arc::clone(&recorded)));
             }
         });
         Self { url, replies, requests, task }
     }
 
-    /// What is said at a path from now on.
+    /// Sets the response at a path from now on.
     pub(super) fn reply_with(&self, path: &str, reply: TestReply) {
         self.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
 
-    /// The same, for a JSON document that comes with status 200.
+    /// Sets a JSON response with status 200 at a path.
     pub(super) fn reply_with_json(&self, path: &str, value: Value) {
         self.reply_with(path, TestReply::Json(200, value));
     }
 
-    /// The requests to a path.
+    /// The recorded requests to a path.
     pub(super) fn requests(&self, path: &str) -> Vec<RecordedRequest> {
         let at = |requests: &&RecordedRequest| path_of(&requests.head) == path;
         self.requests.lock().unwrap().iter().filter(at).cloned().collect()
@@ -98,9 +98,9 @@ fn path_of(head: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
-async fn serve(mut stream: TcpStream, replies: Replies, all_asked: RecordedRequests) {
+async fn serve(mut stream: TcpStream, replies: Replies, recorded: RecordedRequests) {
     let mut read = Vec::new();
-    let requests = loop {
+    let request = loop {
         let mut more = [0; 4096];
         match stream.read(&mut more).await {
             Ok(0) | Err(_) => return,
@@ -113,23 +113,23 @@ async fn serve(mut stream: TcpStream, replies: Replies, all_asked: RecordedReque
             break RecordedRequest { head: head.to_owned(), body: body.to_owned() };
         }
     };
-    let reply = replies.lock().unwrap().get(path_of(&requests.head)).cloned();
-    all_asked.lock().unwrap().push(requests);
+    let reply = replies.lock().unwrap().get(path_of(&request.head)).cloned();
+    recorded.lock().unwrap().push(request);
     let (bytes, stay) = match reply.unwrap_or(TestReply::Json(404, json!({}))) {
         TestReply::Json(status, value) => (http_answer(status, "", value.to_string().as_bytes()), false),
         TestReply::Raw(bytes) => (bytes, false),
         TestReply::Stall(bytes) => (bytes, true),
     };
-    // Whoever asked may have hung up.
+    // The client may have closed the connection.
     let _ = stream.write_all(&bytes).await;
     if stay {
         std::future::pending::<()>().await;
     }
 }
 
-/// An answer as it is on the wire; `headers` end with a line break each.
+/// A response in wire format. Each of the `headers` must end with a line break.
 pub(super) fn http_answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status} Whatever\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    let head = format!("HTTP/1.1 {status} Reason\r\n{headers}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
@@ -141,7 +141,7 @@ pub(super) fn name(text: &str) -> ProviderName {
     ProviderName::parse(text).unwrap()
 }
 
-/// No provider yet.
+/// Options without a provider.
 pub(super) fn options(clock: &Clock) -> SocialOptions {
     SocialOptions {
         public_url: "https://id.example.com/auth".parse().unwrap(),
@@ -155,7 +155,7 @@ pub(super) fn options(clock: &Clock) -> SocialOptions {
     }
 }
 
-/// A well-known provider at its own addresses.
+/// A well-known provider at its default URLs.
 pub(super) fn known() -> KnownProvider {
     KnownProvider {
         client_id: "us".to_owned(),
@@ -185,7 +185,8 @@ pub(super) fn callback() -> Callback {
     Callback { code: Ok(secret("code-1")), iss: None }
 }
 
-/// A provider of OpenID Connect by its description, with us as its client, and everything in order.
+/// A simulated OpenID Connect provider with a discovery document, and `Providers` that are configured for it. All its
+/// responses are valid by default.
 pub(super) struct TestOpenId {
     pub(super) server: TestServer,
     pub(super) clock: Clock,
@@ -219,7 +220,7 @@ impl TestOpenId {
         self.providers.find("corp").unwrap()
     }
 
-    /// Its description, but for these members; null ones are left out.
+    /// Sets the discovery document. `changes` replace members; a null removes a member.
     pub(super) fn set_description(&self, changes: &[(&str, Value)]) {
         let url = &self.server.url;
         let mut object = json!({"issuer": url, "authorization_endpoint": format!("{url}/authorize"),
@@ -231,7 +232,7 @@ impl TestOpenId {
         self.server.reply_with_json("/.well-known/openid-configuration", object);
     }
 
-    /// Its keys.
+    /// Sets the JWKS.
     pub(super) fn publish_keys(&self, pairs: &[&KeyPair]) {
         let keys: Vec<_> = pairs.iter().map(|pair| pair.public().jwk()).collect();
         self.server.reply_with_json("/jwks", json!({ "keys": keys }));
@@ -246,14 +247,14 @@ impl TestOpenId {
             "nonce": "n-1", "email": "ann@example.com", "email_verified": true, "name": "Ann Other"})
     }
 
-    /// The ID token that comes with the next codes.
+    /// Sets the ID token of the following token responses.
     pub(super) fn issue_id_token(&self, header: &Value, claims: &Value) {
         self.issue_id_token_text(&foreign_token(&self.pair, header, claims));
     }
 
     pub(super) fn issue_id_token_text(&self, id_token: &str) {
-        let answer = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600,
+        let response = json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "expires_in": 3600,
             "refresh_token": "rt-1", "id_token": id_token});
-        self.server.reply_with_json("/token", answer);
+        self.server.reply_with_json("/token", response);
     }
 }

@@ -1,8 +1,8 @@
-//! Asking a provider over HTTP: one request, one connection, one answer. Follows no redirect, takes no compressed
-//! answer, waits and reads only so long, and tells nobody what was sent or answered.
+//! The HTTP client for requests to providers. It follows no redirects, accepts no compressed responses, limits the time
+//! and the size of a response, and logs neither requests nor responses.
 //!
-//! A provider is asked two or three times per sign-in, so no connection is kept: hyper alone is enough for that, and it
-//! is here already.
+//! Each request has its own connection. A sign-in needs only two or three requests, so connections are not reused.
+//! `hyper` suffices for this and is already a dependency.
 
 use std::fmt;
 use std::pin::pin;
@@ -31,29 +31,30 @@ use crate::domain::public_url::is_loopback;
 use crate::domain::secret::SecretText;
 use crate::domain::strict_json;
 
-/// GitHub answers nobody without one.
+/// The `User-Agent` header. GitHub rejects requests without one.
 const OUR_NAME: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
-/// The greatest size of an answer's head in bytes.
+/// The maximum size of a response head in bytes.
 const HEAD_MAX: usize = 64 * 1024;
+/// The maximum length of a provider's error code in characters.
 const ERROR_CODE_MAX: usize = 64;
 
-/// The way to providers.
+/// The HTTP client.
 pub(super) struct WebClient {
     tls: TlsConnector,
     limits: WebLimits,
 }
 
-/// What came between us and an answer.
+/// Why a request got no response.
 enum FetchError {
-    /// The provider may be well another time.
+    /// A later request may succeed.
     Transient(String),
-    /// It won't be.
+    /// A later request would fail too.
     Permanent(String),
 }
 
 impl WebClient {
-    /// Reads the certificates to trust: the system's, or the usual ones built in where the system (a bare container) has
-    /// none.
+    /// Builds a client that trusts the root certificates of the operating system. If the system has none, as in a
+    /// minimal container, it trusts the built-in Mozilla root certificates.
     pub(super) fn new(limits: WebLimits) -> Result<Self, rustls::Error> {
         let begin = || {
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -68,7 +69,7 @@ impl WebClient {
         Ok(Self { tls: TlsConnector::from(Arc::new(config.with_no_client_auth())), limits })
     }
 
-    /// What a JSON document says: the one at `url`, shown to whoever has the access token where there is one.
+    /// Fetches the JSON document at `url`, with the access token if there is one.
     pub(super) async fn fetch(
         &self,
         step: ProviderStep<'_>,
@@ -79,7 +80,7 @@ impl WebClient {
         let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
         if let Some(token) = access_token {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-                .map_err(|_| step.invalid_response("its access token can't be sent in a header"))?;
+                .map_err(|_| step.invalid_response("the access token is not a valid header value"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
@@ -107,15 +108,15 @@ impl WebClient {
     ) -> Result<Map<String, Value>, SocialError> {
         let body = self.fetch(step, url, access_token, headers).await?;
         let object = strict_json::parse_object(&body);
-        let object =
-            object.map_err(|_| step.invalid_response(format_args!("{} gave no JSON object", DisplayUrl(url))))?;
+        let object = object
+            .map_err(|_| step.invalid_response(format_args!("{} did not return a JSON object", DisplayUrl(url))))?;
         match error_code(&object) {
             Some(code) => Err(step.refused(&code)),
             None => Ok(object),
         }
     }
 
-    /// An answer that is a yes or a no: neither a redirect nor a provider's own trouble.
+    /// Sends a request and returns a response of status 2xx or 4xx. Redirects, server errors and status 429 are errors.
     pub(super) async fn request(
         &self,
         step: ProviderStep<'_>,
@@ -124,23 +125,24 @@ impl WebClient {
         let url = Url::parse(&request.uri().to_string()).map_err(|error| step.invalid_response(error))?;
         let at = DisplayUrl(&url);
         if !is_safe(&url) {
-            return Err(step.invalid_response(format_args!("{at} is neither https nor on this machine")));
+            return Err(step.invalid_response(format_args!("{at} is neither https nor a loopback URL")));
         }
         let total = self.limits.total;
         let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.doing);
         let response = timeout(total, self.exchange(&url, request)).instrument(span).await;
-        let response = response.unwrap_or_else(|_| Err(FetchError::Transient(format!("not done within {total:?}"))));
-        let response = response.map_err(|trouble| match trouble {
+        let response =
+            response.unwrap_or_else(|_| Err(FetchError::Transient(format!("no complete response within {total:?}"))));
+        let response = response.map_err(|error| match error {
             FetchError::Transient(what) => step.unreachable(format_args!("{at}: {what}")),
             FetchError::Permanent(what) => step.invalid_response(format_args!("{at}: {what}")),
         })?;
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            Err(step.unreachable(format_args!("{at} answered {status}")))
+            Err(step.unreachable(format_args!("{at} responded with {status}")))
         } else if status.is_success() || status.is_client_error() {
             Ok(response)
         } else {
-            Err(step.invalid_response(format_args!("{at} answered {status}; redirects are not followed")))
+            Err(step.invalid_response(format_args!("{at} responded with {status}; redirects are not followed")))
         }
     }
 
@@ -159,10 +161,10 @@ impl WebClient {
             return self.send_request(stream, request).await;
         }
         let name =
-            ServerName::try_from(host.clone()).map_err(|_| FetchError::Permanent("no name of a host".to_owned()))?;
+            ServerName::try_from(host.clone()).map_err(|_| FetchError::Permanent("invalid host name".to_owned()))?;
         let tls = async {
             let tls = self.tls.connect(name, tcp.await?).await;
-            tls.map_err(|error| FetchError::Transient(format!("encrypting the connection: {error}")))
+            tls.map_err(|error| FetchError::Transient(format!("TLS handshake: {error}")))
         };
         let stream = timeout(connect, tls).await.map_err(slow)??;
         self.send_request(stream, request).await
@@ -180,7 +182,7 @@ impl WebClient {
             let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, self.limits.body).collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {
-                    FetchError::Permanent(format!("answered more than {} bytes", self.limits.body))
+                    FetchError::Permanent(format!("the response body has more than {} bytes", self.limits.body))
                 } else {
                     FetchError::Transient(error.to_string())
                 }
@@ -188,7 +190,8 @@ impl WebClient {
             Ok(Response::from_parts(head, body.to_bytes()))
         };
         let mut response = pin!(response);
-        // The connection must be driven for its answer to come; what had come when it ended may still be read.
+        // The connection must be polled so that the response arrives. If the connection ends first, data that has
+        // arrived may still be read.
         tokio::select! {
             biased;
             response = &mut response => return response,
@@ -200,11 +203,11 @@ impl WebClient {
 
 impl fmt::Debug for WebClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Web").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("WebClient").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
-/// A URL as errors show it: without its query, which may hold what is nobody's business.
+/// A URL for error messages: without its query, which may contain secrets.
 pub(super) struct DisplayUrl<'a>(pub(super) &'a Url);
 
 impl fmt::Display for DisplayUrl<'_> {
@@ -213,19 +216,19 @@ impl fmt::Display for DisplayUrl<'_> {
     }
 }
 
-/// Whether what goes there stays between us and the provider: TLS, or this machine.
+/// Whether data sent to the URL is protected in transit: `https`, or `http` to a loopback host.
 fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url))
 }
 
-/// Checks the URL of an endpoint.
+/// Parses and checks the URL of an endpoint.
 pub(super) fn endpoint(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "is no URL")?;
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
     if !is_safe(&url) {
-        return Err("must begin with https:// (http:// is for this machine alone)");
+        return Err("must begin with https:// (http:// is allowed only for loopback hosts)");
     }
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-        return Err("must hold neither a user nor a fragment (#)");
+        return Err("must contain neither a user nor a fragment (#)");
     }
     Ok(url)
 }
@@ -235,11 +238,12 @@ fn host(url: &Url) -> Result<String, FetchError> {
         Some(Host::Domain(name)) => Ok(name.to_owned()),
         Some(Host::Ipv4(address)) => Ok(address.to_string()),
         Some(Host::Ipv6(address)) => Ok(address.to_string()),
-        None => Err(FetchError::Permanent("has no host".to_owned())),
+        None => Err(FetchError::Permanent("the URL has no host".to_owned())),
     }
 }
 
-/// The request as a server of its own takes it: the path alone, and the host in a header (RFC 9112 §3.2.1).
+/// The request in origin form: the target is only path and query, and the host is in the `Host` header (RFC 9112
+/// §3.2.1).
 fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>>, FetchError> {
     let (mut head, body) = request.into_parts();
     let wrong = |error: http::Error| FetchError::Permanent(error.to_string());
@@ -257,7 +261,8 @@ fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>
     Ok(Request::from_parts(head, Full::new(Bytes::from(body))))
 }
 
-/// The code of an error (RFC 6749 §5.2), or the type of one of Facebook's; None where the object is none.
+/// The error code of a response (RFC 6749 §5.2), or the error type in Facebook's format. `None` if the object is not an
+/// error.
 pub(super) fn error_code(object: &Map<String, Value>) -> Option<String> {
     let code = match object.get("error")? {
         Value::Null => return None,
@@ -267,7 +272,7 @@ pub(super) fn error_code(object: &Map<String, Value>) -> Option<String> {
     Some(plain_code(code.unwrap_or_default()).to_owned())
 }
 
-/// Of an error's code only what may be one is passed on.
+/// The error code if it is a plain word of at most [`ERROR_CODE_MAX`] characters, else `unspecified`.
 pub(super) fn plain_code(code: &str) -> &str {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let fits = !code.is_empty() && code.len() <= ERROR_CODE_MAX && code.bytes().all(plain);

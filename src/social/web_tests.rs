@@ -1,4 +1,5 @@
-//! A provider that is down, slow, lying or talking nonsense; and what errors don't tell.
+//! Tests of the HTTP client: providers that are down, slow or send invalid responses, and secrets that errors must not
+//! contain.
 
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use super::testing::{ACCESS_TOKEN, TestReply, TestServer, http_answer, name, sec
 use super::*;
 
 const LIMITS: WebLimits = WebLimits { connect: Duration::from_secs(30), total: Duration::from_secs(30), body: 1000 };
-/// For those who never answer.
+/// The timeout for providers that never respond.
 const SOON: Duration = Duration::from_millis(300);
 
 async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String, serde_json::Value>, SocialError> {
     let web = WebClient::new(limits).unwrap();
     let provider = name("corp");
-    let step = ProviderStep { provider: &provider, doing: "asking who signed in" };
+    let step = ProviderStep { provider: &provider, doing: "fetching the user" };
     let url = Url::parse(url).unwrap();
     let result = web.fetch_object(step, &url, Some(&secret(ACCESS_TOKEN)), &[]).await;
     if let Err(error) = &result {
@@ -29,7 +30,7 @@ async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String,
     result
 }
 
-/// What comes of one reply.
+/// The result of a request that gets this reply.
 async fn fetch_result(reply: TestReply) -> Result<(), SocialError> {
     let server = TestServer::start().await;
     let total = if matches!(reply, TestReply::Stall(_)) { SOON } else { LIMITS.total };
@@ -75,46 +76,47 @@ async fn transient_and_permanent_errors_are_distinguished() {
     let big = format!("{{\"a\":\"{}\"}}", "a".repeat(LIMITS.body));
     let chunks = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{big}\r\n0\r\n\r\n", big.len());
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "x-more: and more\r\n".repeat(100_000));
-    let away: &[(&str, TestReply, &str)] = &[
-        ("no answer", TestReply::Stall(Vec::new()), "not done within 300ms"),
-        ("half a head", TestReply::Stall(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()), "not done within 300ms"),
+    let unreachable: &[(&str, TestReply, &str)] = &[
+        ("no response", TestReply::Stall(Vec::new()), "no complete response within 300ms"),
+        (
+            "half a head",
+            TestReply::Stall(b"HTTP/1.1 200 OK\r\ncontent-le".to_vec()),
+            "no complete response within 300ms",
+        ),
         (
             "half a body",
             TestReply::Stall(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{".to_vec()),
-            "not done within",
+            "no complete response within",
         ),
         ("a closed connection", TestReply::Raw(Vec::new()), ""),
         ("closed in the body", raw("HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n{\"from-the-body"), ""),
         ("no HTTP", raw("SSH-2.0-OpenSSH_9.2\r\n\r\n"), ""),
         ("an endless head", raw(&endless), ""),
-        ("a broken server", TestReply::Json(503, json!({"error": "from-the-body"})), "answered 503"),
-        ("too much asked", TestReply::Json(429, json!({})), "answered 429"),
+        ("a broken server", TestReply::Json(503, json!({"error": "from-the-body"})), "responded with 503"),
+        ("too many requests", TestReply::Json(429, json!({})), "responded with 429"),
     ];
-    for (what, reply, expected) in away {
+    for (what, reply, expected) in unreachable {
         let error = fetch_result(reply.clone()).await.expect_err(what);
-        let SocialError::Unreachable(words) = &error else { panic!("{what}: {error:?}") };
-        assert!(words.starts_with("corp: asking who signed in: http://127.0.0.1:"), "{what}: {words}");
-        assert!(words.contains(expected), "{what}: {words}");
+        let SocialError::Unreachable(message) = &error else { panic!("{what}: {error:?}") };
+        assert!(message.starts_with("corp: fetching the user: http://127.0.0.1:"), "{what}: {message}");
+        assert!(message.contains(expected), "{what}: {message}");
     }
     let location = "location: https://elsewhere.example/\r\n";
-    let wrong: &[(&str, TestReply, &str)] = &[
-        ("a big body", TestReply::Raw(http_answer(200, "", big.as_bytes())), "answered more than 1000 bytes"),
-        ("a big body in chunks", raw(&chunks), "answered more than 1000 bytes"),
+    let no_object = "did not return a JSON object";
+    let invalid: &[(&str, TestReply, &str)] = &[
+        ("a big body", TestReply::Raw(http_answer(200, "", big.as_bytes())), "more than 1000 bytes"),
+        ("a big body in chunks", raw(&chunks), "more than 1000 bytes"),
         ("a redirect", TestReply::Raw(http_answer(302, location, b"{}")), "redirects are not followed"),
-        ("no JSON", TestReply::Raw(http_answer(200, "", b"<html>from-the-body")), "no JSON object"),
-        ("no object", TestReply::Json(200, json!([1])), "no JSON object"),
-        ("a member twice", TestReply::Raw(http_answer(200, "", br#"{"id":1,"id":2}"#)), "no JSON object"),
-        (
-            "something compressed",
-            TestReply::Raw(http_answer(200, "content-encoding: gzip\r\n", b"\x1f\x8b")),
-            "no JSON",
-        ),
+        ("no JSON", TestReply::Raw(http_answer(200, "", b"<html>from-the-body")), no_object),
+        ("no object", TestReply::Json(200, json!([1])), no_object),
+        ("a duplicate member", TestReply::Raw(http_answer(200, "", br#"{"id":1,"id":2}"#)), no_object),
+        ("a compressed body", TestReply::Raw(http_answer(200, "content-encoding: gzip\r\n", b"\x1f\x8b")), no_object),
     ];
-    for (what, reply, expected) in wrong {
+    for (what, reply, expected) in invalid {
         let error = fetch_result(reply.clone()).await.expect_err(what);
-        let SocialError::Nonsense(words) = &error else { panic!("{what}: {error:?}") };
-        assert!(words.starts_with("corp: asking who signed in: http://127.0.0.1:"), "{what}: {words}");
-        assert!(words.contains(expected), "{what}: {words}");
+        let SocialError::Nonsense(message) = &error else { panic!("{what}: {error:?}") };
+        assert!(message.starts_with("corp: fetching the user: http://127.0.0.1:"), "{what}: {message}");
+        assert!(message.contains(expected), "{what}: {message}");
     }
 }
 
@@ -130,10 +132,10 @@ async fn only_the_code_of_a_provider_refusal_is_reported() {
         (400, json!({"error": "a".repeat(65)}), "unspecified"),
         (400, json!({"error": 7}), "unspecified"),
     ] {
-        let words = format!("corp: asking who signed in: the provider refused: {code}");
+        let message = format!("corp: fetching the user: the provider refused the request: {code}");
         assert_eq!(
             fetch_result(TestReply::Json(status, object.clone())).await,
-            Err(SocialError::Refused(words)),
+            Err(SocialError::Refused(message)),
             "{object}"
         );
     }
@@ -146,16 +148,16 @@ async fn a_refused_connection_and_a_stalled_tls_handshake_are_distinct_errors() 
     let address = listener.local_addr().unwrap();
     let error = fetched(WebLimits { connect: SOON, ..LIMITS }, &format!("https://{address}/me")).await.unwrap_err();
     assert!(
-        matches!(&error, SocialError::Unreachable(words) if words.contains("no connection within 300ms")),
+        matches!(&error, SocialError::Unreachable(message) if message.contains("no connection within 300ms")),
         "{error}"
     );
-    // Bound, so that nobody else takes it, but not listening.
+    // Bound, so that no other process can bind it, but not listening.
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = closed.local_addr().unwrap();
     for scheme in ["http", "https"] {
         let error = fetched(LIMITS, &format!("{scheme}://{address}/me")).await.unwrap_err();
-        assert!(matches!(&error, SocialError::Unreachable(words) if words.contains("connecting: ")), "{error}");
+        assert!(matches!(&error, SocialError::Unreachable(message) if message.contains("connecting: ")), "{error}");
     }
 }
 
@@ -163,21 +165,21 @@ async fn a_refused_connection_and_a_stalled_tls_handshake_are_distinct_errors() 
 async fn an_untrusted_certificate_is_rejected() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let issued = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(issued.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![issued.cert.der().clone()], key)
         .unwrap();
     let task = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let _ = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await;
     });
     let error = fetched(LIMITS, &format!("https://{address}/me")).await.unwrap_err();
-    assert!(error.to_string().contains("encrypting the connection: invalid peer certificate"), "{error}");
+    assert!(error.to_string().contains("TLS handshake: invalid peer certificate"), "{error}");
     task.await.unwrap();
 }
 
@@ -185,16 +187,17 @@ async fn an_untrusted_certificate_is_rejected() {
 async fn plain_http_is_allowed_only_on_loopback() {
     for url in ["http://192.0.2.1/me", "http://localhost.example/me", "ftp://127.0.0.1/me"] {
         let error = fetched(LIMITS, url).await.unwrap_err();
-        assert!(matches!(&error, SocialError::Nonsense(words) if words.contains("neither https nor")), "{error}");
+        assert!(matches!(&error, SocialError::Nonsense(message) if message.contains("neither https nor")), "{error}");
     }
 }
 
 #[test]
 fn invalid_endpoint_urls_are_rejected() {
-    for good in ["https://e.com/t?x=1", "http://localhost:9/t", "http://[::1]/t", "http://127.0.0.1/"] {
-        assert!(web::endpoint(good).is_ok(), "{good}");
+    for valid in ["https://e.com/t?x=1", "http://localhost:9/t", "http://[::1]/t", "http://127.0.0.1/"] {
+        assert!(web::endpoint(valid).is_ok(), "{valid}");
     }
-    for bad in ["", "e.com/t", "http://e.com/t", "https://me:pw@e.com/t", "https://e.com/t#x", "data:text/plain,x"] {
-        assert!(web::endpoint(bad).is_err(), "{bad}");
+    for invalid in ["", "e.com/t", "http://e.com/t", "https://me:pw@e.com/t", "https://e.com/t#x", "data:text/plain,x"]
+    {
+        assert!(web::endpoint(invalid).is_err(), "{invalid}");
     }
 }

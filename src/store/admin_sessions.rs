@@ -1,4 +1,4 @@
-//! Sessions in the admin zone, as the store is asked for them.
+//! Sessions in the admin zone: reads and writes.
 
 use super::StoreError;
 use crate::domain::admin_session::{AdminHash, AdminSession};
@@ -6,23 +6,25 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 
-/// Asking for admin sessions.
+/// Reads admin sessions.
 pub trait ReadAdminSessions {
-    /// The session and its user, in one look-up by the session's key. Whether they may still do anything is not asked.
+    /// Returns the session and its user, in one look-up by the session's key. It does not check whether they are still
+    /// allowed to act.
     fn admin_session(&self, hash: AdminHash) -> Result<Option<(AdminSession, User)>, StoreError>;
 }
 
-/// Changing admin sessions. They also end with their user's password, with their user, and when the user is disabled or no
-/// superuser any more.
+/// Changes admin sessions. The store also ends them when their user's password changes, and when their user is deleted,
+/// disabled or no longer a superuser.
 pub trait WriteAdminSessions {
     /// Opens a session.
     fn open_admin_session(&self, hash: AdminHash, session: &AdminSession) -> Result<(), StoreError>;
-    /// Sets when somebody was seen in a session, when it was proven, and its end. One that has ended stays so.
+    /// Updates when the session was last used, when the password was last given, and when the session ends. An ended
+    /// session stays ended.
     fn update_admin_session(&self, hash: AdminHash, session: &AdminSession) -> Result<(), StoreError>;
-    /// Ends a session. False where there is none.
+    /// Ends a session. Returns false if there is none.
     fn end_admin_session(&self, hash: AdminHash) -> Result<bool, StoreError>;
-    /// Ends all of a user's but one. How many.
+    /// Ends all sessions of a user, except `except`. Returns how many.
     fn end_admin_sessions_of(&self, user: UserId, except: Option<AdminHash>) -> Result<usize, StoreError>;
-    /// Forgets at most `limit` sessions whose end lies before `before`. How many.
+    /// Deletes at most `limit` sessions that ended before `before`. Returns how many.
     fn cleanup_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

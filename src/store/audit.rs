@@ -1,64 +1,65 @@
-//! The audit log, as the store is asked for it.
+//! The audit log: reads and writes.
 
 use super::StoreError;
 use crate::domain::audit::{Action, AuditEntry, AuditLine};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 
-/// A place in the log: the line it goes on after, towards older ones.
+/// A position in the audit log. The next page starts after this line, with older lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditCursor {
-    /// When that line was written.
+    /// When the line was written.
     pub at: Timestamp,
-    /// Which of that second's.
+    /// The line's id, which orders lines written in the same second.
     pub id: i64,
 }
 
-/// Which lines of the log; what is None narrows nothing.
+/// A filter for audit lines. A filter that is `None` matches all lines.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
-    /// Whose account.
+    /// Only lines about this user's account.
     pub user: Option<UserId>,
-    /// What was done.
+    /// Only this action.
     pub action: Option<Action>,
-    /// The superuser who did it.
+    /// Only actions of this superuser.
     pub actor: Option<UserId>,
-    /// Not before this.
+    /// Only lines at or after this time.
     pub from: Option<Timestamp>,
-    /// Before this.
+    /// Only lines before this time.
     pub until: Option<Timestamp>,
-    /// From an address whose text begins like this.
+    /// Only lines from an address whose text starts like this.
     pub address: Option<String>,
-    /// Where the page before ended.
+    /// The position at which the previous page ended; `None` for the first page.
     pub after: Option<AuditCursor>,
-    /// At most this many.
+    /// The maximum number of lines.
     pub limit: u32,
 }
 
-/// A page of the log.
+/// A page of the audit log.
 #[derive(Clone, Debug, Default)]
 pub struct AuditPage {
-    /// Newest first. They may be fewer than asked for although there are more: one call looks at so many lines only.
+    /// The lines, newest first. A page may have fewer than `limit` lines although more follow, because one call
+    /// examines a limited number of lines.
     pub lines: Vec<AuditLine>,
-    /// Where the next page begins; None at the end.
+    /// The position at which the next page starts; `None` at the end.
     pub next: Option<AuditCursor>,
 }
 
-/// Asking for the log.
+/// Reads the audit log.
 pub trait ReadAudit {
-    /// A page of the log, newest first.
+    /// Returns a page of the audit log, newest first.
     fn audit_page(&self, query: &AuditQuery) -> Result<AuditPage, StoreError>;
 
-    /// The newest `limit` lines, newest first; of one user where one is named.
+    /// Returns the newest `limit` lines, newest first. If `user` is given, only lines about that user.
     fn audit_lines(&self, user: Option<UserId>, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
         self.audit_page(&AuditQuery { user, limit, ..AuditQuery::default() }).map(|page| page.lines)
     }
 }
 
-/// Writing the log.
+/// Writes the audit log.
 pub trait WriteAudit {
-    /// Adds a line, in the transaction of what it tells.
+    /// Adds a line, in the same transaction as the recorded change.
     fn record(&self, entry: &AuditEntry) -> Result<(), StoreError>;
-    /// Forgets at most `limit` lines written before `before`. How many.
+    /// Deletes at most `limit` lines written before `before`. Returns how many.
     fn cleanup_audit(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -1,19 +1,20 @@
-//! What was counted, by the hour.
+//! Event counts per hour.
 
 use super::StoreError;
 use crate::domain::count::{Count, HourCount};
 use crate::domain::time::Timestamp;
 
-/// Asking for counts.
+/// Reads counts.
 pub trait ReadCounts {
-    /// What was counted in the hours that begin at `from` or later, oldest first. Counts of other versions are left out.
+    /// Returns the counts of the hours that start at or after `from`, oldest first. Counts that only other versions
+    /// know are left out.
     fn counts(&self, from: Timestamp) -> Result<Vec<HourCount>, StoreError>;
 }
 
-/// Changing counts.
+/// Changes counts.
 pub trait WriteCounts {
-    /// Adds to what is known of the hour that `at` is in.
+    /// Adds to the counts of the hour that contains `at`.
     fn add_counts(&self, at: Timestamp, counted: &[(Count, u64)]) -> Result<(), StoreError>;
-    /// Forgets at most `limit` rows of hours that began before `before`. How many.
+    /// Deletes at most `limit` rows of hours that started before `before`. Returns how many.
     fn cleanup_counts(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -1,22 +1,23 @@
-//! How large the store has grown, as its operator asks.
+//! The size of the store, for the operator.
 
 use super::StoreError;
 
-/// The size of what is kept.
+/// The size of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileSize {
-    /// All of it, in bytes.
+    /// The total size, in bytes.
     pub bytes: u64,
-    /// How much of it is free for what comes next, in bytes.
+    /// The unused part that later writes can fill, in bytes.
     pub free: u64,
 }
 
-/// Asking how the store is.
+/// Reads the state of the store.
 pub trait ReadHealth {
-    /// The database's size, without the writes not yet folded into it. Costs nothing.
+    /// Returns the size of the database, without the writes that are still only in the WAL. This is cheap.
     fn file_size(&self) -> Result<FileSize, StoreError>;
-    /// How many users there are. Counts them, in a smallest index: about 10 ms for a million.
+    /// Returns the number of users, counted in the smallest index: about 10 ms for one million.
     fn user_count(&self) -> Result<u64, StoreError>;
-    /// How many sessions were not ended, those among them that ran out and are not yet swept. Counts them, in an index.
+    /// Returns the number of sessions that were not ended, including expired sessions that are not yet removed, counted
+    /// in an index.
     fn open_session_count(&self) -> Result<u64, StoreError>;
 }

@@ -1,9 +1,9 @@
-//! The store: what is remembered across restarts, in terms of the domain.
+//! The store: all data that survives a restart, in domain types.
 //!
-//! Work on it is a closure that runs off the async threads: reads beside each other, writes one after another in
-//! one writer that commits many of them at once. What a write closure returns as `Ok` is durable when the caller sees
-//! it; what it returns as `Err` was undone. No password is hashed, and nothing is signed or sent, inside a closure. No
-//! row, no SQL and no connection leaves this folder.
+//! A read or a write is a closure that runs off the async threads. Reads run in parallel. Writes run one after another
+//! in one writer, which commits many of them at once. If a write closure returns `Ok`, its changes are durable when the
+//! caller receives the result; if it returns `Err`, its changes are undone. No closure hashes a password, signs or
+//! sends anything. No row, SQL or connection leaves this folder.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub use settings::{ReadSettings, SettingChange, WriteSettings};
 pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
 pub use users::{PagePosition, ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
 
-/// Everything that can be asked.
+/// Everything that can be read.
 pub trait Read:
     ReadUsers
     + ReadSessions
@@ -55,7 +55,7 @@ pub trait Read:
 {
 }
 
-/// Everything that can be changed; what was changed is seen by what is asked after it in the same closure.
+/// Everything that can be changed. Later reads in the same closure see the changes.
 pub trait Write:
     Read
     + WriteUsers
@@ -71,27 +71,27 @@ pub trait Write:
 {
 }
 
-/// Why the store did not do what it was asked.
+/// Why a store operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// Another row already has the value that must be unique.
-    #[error("the {} is taken", .0.name())]
+    #[error("the {} is already in use", .0.name())]
     Taken(Field),
-    /// Another user already has the number wanted for a new one: its `id` or `sub`. Only an import wants one.
+    /// Another user already has the `id` or `sub` requested for a new user. Only an import requests one.
     #[error("another user has that {0}")]
     InUse(&'static str),
-    /// The database is locked, full, read-only or out of reach: it may recover without a restart.
+    /// The database is locked, full, read-only or unreachable. It may recover without a restart.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// The database or this code is at fault.
+    /// A fault in the database or in this code.
     #[error("the database failed: {0}")]
     Fault(String),
 }
 
-/// How long a write waits for another process's before the store says it is unavailable.
+/// How long a write waits for another process's lock before the store reports that it is unavailable.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A handle on the store; clones are cheap and share it.
+/// A handle to the store. Clones are cheap and share the store.
 #[derive(Clone, Debug)]
 pub enum Store {
     /// One SQLite file.
@@ -99,7 +99,7 @@ pub enum Store {
 }
 
 impl Store {
-    /// Runs a closure that asks, on a thread that may block, in one consistent view.
+    /// Runs a read closure on a blocking thread, in one consistent view.
     pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -110,15 +110,16 @@ impl Store {
         }
     }
 
-    /// Whether it is open. One that was there and could not be opened at the start may not be, until
-    /// [`Store::open_now`] has done it; what asks it meanwhile is refused as [`StoreError::Unavailable`].
+    /// Whether the database is open. A database that exists but could not be opened at the start is closed until
+    /// [`Store::open_now`] succeeds; until then operations return [`StoreError::Unavailable`].
     pub fn is_open(&self) -> bool {
         match self {
             Self::Sqlite(database) => database.is_open(),
         }
     }
 
-    /// Opens what could not be opened before. Nobody else asks it before `first` has, and if that fails nobody does.
+    /// Opens a database that could not be opened before. `first` runs before any other operation; if it fails, the
+    /// database stays closed.
     pub async fn open_now(
         &self,
         first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
@@ -128,21 +129,21 @@ impl Store {
         }
     }
 
-    /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
+    /// Returns how many reads and writes failed as [`StoreError::Unavailable`] in this process.
     pub fn unavailable_count(&self) -> u64 {
         match self {
             Self::Sqlite(database) => database.unavailable_count(),
         }
     }
 
-    /// Lets what is queued finish and closes the database. To be called last.
+    /// Finishes the queued operations and closes the database. Call it last.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.close().await,
         }
     }
 
-    /// Runs a closure that changes, after those that came before it. All of it is done and durable, or none of it is.
+    /// Runs a write closure after the earlier ones. All of its changes become durable, or none.
     pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -153,8 +154,9 @@ impl Store {
         }
     }
 
-    /// As [`Store::write`], and cheaper, for a closure that changes something only as its last deed: after that it must
-    /// not fail by itself. If the store fails it there, others' writes may fail with it.
+    /// Runs a write closure as [`Store::write`] does, but cheaper. Its only change must be its last operation, after
+    /// which the closure must not return an error. If the store itself fails at that point, other callers' writes may
+    /// fail with it.
     pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,

@@ -1,4 +1,4 @@
-//! The outbox: mails that were promised and not yet sent.
+//! The outbox: e-mails to be sent, and the record of e-mails that were sent or given up.
 
 use std::time::Duration;
 
@@ -6,86 +6,88 @@ use super::StoreError;
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 
-/// What became of a mail so far.
+/// The state of an e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
     /// It waits for its first or next attempt, or is being sent.
     Waiting,
-    /// The next server took it.
+    /// The next mail server accepted it.
     Sent,
-    /// It was given up.
+    /// It was given up and is not retried.
     Failed,
 }
 
-/// A place in the outbox: the mail it goes on after, towards older ones.
+/// A position in the outbox. The next page starts after this e-mail, with older e-mails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailCursor {
-    /// When that mail was written.
+    /// When the e-mail was queued.
     pub created_at: Timestamp,
-    /// Which of that second's.
+    /// The e-mail's id, which orders e-mails queued in the same second.
     pub id: MailId,
 }
 
-/// A mail as lists show it.
+/// An e-mail as lists show it.
 #[derive(Clone, Debug)]
 pub struct MailListing {
-    /// Its row.
+    /// Its row id.
     pub id: MailId,
     /// The template it was rendered from.
     pub template: String,
-    /// What became of it.
+    /// Its state.
     pub state: MailState,
-    /// When it was written.
+    /// When it was queued.
     pub created_at: Timestamp,
-    /// When it is tried next, while it waits.
+    /// When the next attempt is due; `None` if it does not wait.
     pub due_at: Option<Timestamp>,
-    /// When it was sent.
+    /// When it was sent; `None` if it was not sent.
     pub sent_at: Option<Timestamp>,
-    /// How many attempts failed.
+    /// The number of failed attempts.
     pub attempts: u32,
-    /// What the last failed one met.
+    /// The error of the last failed attempt.
     pub last_error: Option<String>,
-    /// Its content, while it waits.
+    /// Its sealed content; `None` if it does not wait.
     pub sealed: Option<SealedMail>,
 }
 
 /// A page of the outbox.
 #[derive(Clone, Debug, Default)]
 pub struct MailPage {
-    /// Newest first. They may be fewer than asked for although there are more: one call looks at so many mails only.
+    /// The e-mails, newest first. A page may have fewer than `limit` e-mails although more follow, because one call
+    /// examines a limited number of e-mails.
     pub mails: Vec<MailListing>,
-    /// Where the next page begins; None at the end.
+    /// The position at which the next page starts; `None` at the end.
     pub next: Option<MailCursor>,
 }
 
-/// Asking for mails.
+/// Reads the outbox.
 pub trait ReadOutbox {
-    /// A page of the outbox, newest first; of one state where one is named.
+    /// Returns a page of the outbox, newest first. If `state` is given, only e-mails in that state.
     fn mail_page(
         &self,
         state: Option<MailState>,
         after: Option<MailCursor>,
         limit: u32,
     ) -> Result<MailPage, StoreError>;
-    /// When the oldest mail was written that still waits.
+    /// Returns when the oldest waiting e-mail was queued; `None` if none waits.
     fn oldest_waiting_mail(&self) -> Result<Option<Timestamp>, StoreError>;
-    /// How many mails still wait to be sent.
+    /// Returns the number of e-mails that wait to be sent.
     fn mails_waiting(&self) -> Result<u64, StoreError>;
 }
 
-/// Changing the outbox.
+/// Changes the outbox.
 pub trait WriteOutbox {
-    /// Writes a mail, due at once.
+    /// Queues an e-mail, due at once.
     fn queue_mail(&self, mail: &NewMail) -> Result<MailId, StoreError>;
-    /// Takes at most `limit` due mails, oldest first, for `lease`: nobody else, in this process or another, is given them before that is
-    /// over, and if the taker dies they are due again then.
+    /// Claims at most `limit` due e-mails, oldest first, for the duration `lease`. Until the lease expires, no other
+    /// call returns them, in this process or another. If the claiming process dies, they are due again afterwards.
     fn claim_mails(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<MailItem>, StoreError>;
-    /// The mail was accepted by the next server: its content is forgotten, its row stays for the record.
+    /// Records that the next mail server accepted the e-mail. Deletes its content and keeps its row.
     fn mail_sent(&self, id: MailId, now: Timestamp) -> Result<(), StoreError>;
-    /// An attempt failed; `retry_at` None gives the mail up and forgets its content.
+    /// Records a failed attempt. If `retry_at` is `None`, gives the e-mail up and deletes its content.
     fn mail_failed(&self, id: MailId, retry_at: Option<Timestamp>, error: &str) -> Result<(), StoreError>;
-    /// Makes a mail that waits due at once. False where it does not wait (any more).
+    /// Makes a waiting e-mail due at once. Returns false if it does not wait.
     fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError>;
-    /// Forgets at most `limit` rows of mails sent or given up that were written before `before`. How many.
+    /// Deletes at most `limit` rows of e-mails that were sent or given up, and were queued before `before`. Returns how
+    /// many.
     fn cleanup_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

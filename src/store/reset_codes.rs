@@ -1,4 +1,4 @@
-//! Reset codes, as the store is asked for them. It sees hashes alone.
+//! Reset codes: reads and writes. The store receives only their hashes.
 
 use super::StoreError;
 use crate::domain::id::UserId;
@@ -8,18 +8,19 @@ use crate::domain::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeHash(pub [u8; 32]);
 
-/// Asking for reset codes.
+/// Reads reset codes.
 pub trait ReadResetCodes {
-    /// Whose code it is, if it is good at `now` and its owner active.
+    /// Returns the owner of a code, if the code is valid at `now` and the owner is active.
     fn reset_code_owner(&self, hash: CodeHash, now: Timestamp) -> Result<Option<UserId>, StoreError>;
 }
 
-/// Changing reset codes.
+/// Changes reset codes.
 pub trait WriteResetCodes {
-    /// Keeps a code for a user in place of any earlier one.
+    /// Stores a code for a user and replaces an earlier one.
     fn put_reset_code(&self, user: UserId, hash: CodeHash, expires_at: Timestamp) -> Result<(), StoreError>;
-    /// Uses a code up: whose it was, if it was good at `now` and its owner active. A second call finds nothing.
+    /// Uses a code: deletes it and returns its owner, if it was valid at `now` and its owner is active. A second call
+    /// returns `None`.
     fn take_reset_code(&self, hash: CodeHash, now: Timestamp) -> Result<Option<UserId>, StoreError>;
-    /// Forgets at most `limit` codes that expired before `now`. How many.
+    /// Deletes at most `limit` codes that expired before `now`. Returns how many.
     fn cleanup_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

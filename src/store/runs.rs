@@ -1,23 +1,23 @@
-//! Runs of the process, as the store keeps them for `/liveliness`.
+//! Runs of the process, stored for `/liveliness`.
 
 use super::StoreError;
 use crate::domain::availability::ProcessRun;
 use crate::domain::time::Timestamp;
 
-/// A run's row.
+/// The row id of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunId(pub i64);
 
-/// Asking for runs.
+/// Reads runs.
 pub trait ReadRuns {
-    /// The runs recorded after that one (`RunId(0)`: all), in the order of their ids.
+    /// Returns the runs recorded after `last`, ordered by id; `RunId(0)` returns all.
     fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, ProcessRun)>, StoreError>;
 }
 
-/// Recording runs.
+/// Records runs.
 pub trait WriteRuns {
-    /// A run begins.
+    /// Records the start of a run.
     fn start_run(&self, now: Timestamp) -> Result<RunId, StoreError>;
-    /// It is still alive.
+    /// Records that the run is still alive.
     fn record_heartbeat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError>;
 }

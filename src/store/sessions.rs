@@ -1,4 +1,4 @@
-//! Sessions, as the store is asked for them.
+//! Sessions: reads and writes.
 
 use super::StoreError;
 use crate::domain::dialect::Dialect;
@@ -7,61 +7,61 @@ use crate::domain::session::{EndReason, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 
-/// A place among sessions: the one it goes on after, towards older ones.
+/// A position in a list of sessions. The next page starts after this session, with older sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionCursor {
-    /// When that session was opened.
+    /// When the session was opened.
     pub opened_at: Timestamp,
-    /// Which of that second's.
+    /// The session's id, which orders sessions opened in the same second.
     pub id: SessionId,
 }
 
-/// Which live sessions; what is None narrows nothing.
+/// A filter for live sessions. A filter that is `None` matches all sessions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionQuery {
-    /// Whose.
+    /// Only sessions of this user.
     pub user: Option<UserId>,
-    /// Opened in which dialect.
+    /// Only sessions opened in this dialect.
     pub dialect: Option<Dialect>,
-    /// Where the page before ended.
+    /// The position at which the previous page ended; `None` for the first page.
     pub after: Option<SessionCursor>,
-    /// At most this many.
+    /// The maximum number of sessions.
     pub limit: u32,
 }
 
 /// A page of sessions.
 #[derive(Clone, Debug, Default)]
 pub struct SessionPage {
-    /// Newest first, each with its user. They may be fewer than asked for although there are more: one call looks at so
-    /// many sessions only.
+    /// The sessions with their users, newest first. A page may have fewer than `limit` sessions although more follow,
+    /// because one call examines a limited number of sessions.
     pub sessions: Vec<(Session, User)>,
-    /// Where the next page begins; None at the end.
+    /// The position at which the next page starts; `None` at the end.
     pub next: Option<SessionCursor>,
 }
 
-/// Asking for sessions.
+/// Reads sessions.
 pub trait ReadSessions {
-    /// The session and its user, in one look-up by the session's key.
+    /// Returns a session and its user, in one look-up by the session's key.
     fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError>;
-    /// The same by what a session's id begins with.
+    /// Returns a session and its user by the first bytes of the session id.
     fn session_by_prefix(&self, prefix: SessionPrefix) -> Result<Option<(Session, User)>, StoreError>;
-    /// A user's sessions that are live at `now`, newest first, at most 1000.
+    /// Returns the user's sessions that are live at `now`, newest first, at most 1000.
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
-    /// A page of the sessions that are live at `now`, newest first.
+    /// Returns a page of the sessions that are live at `now`, newest first.
     fn session_page(&self, query: &SessionQuery, now: Timestamp) -> Result<SessionPage, StoreError>;
-    /// Whether any session of a dialect is remembered, live or ended.
+    /// Whether any session of a dialect is stored, live or ended.
     fn any_session(&self, dialect: Dialect) -> Result<bool, StoreError>;
-    /// When the oldest session of a dialect that is live at `now` was opened.
+    /// Returns when the oldest session of a dialect that is live at `now` was opened; `None` if there is none.
     fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 }
 
-/// Changing sessions.
+/// Changes sessions.
 pub trait WriteSessions {
     /// Opens a session.
     fn open_session(&self, session: &Session) -> Result<(), StoreError>;
-    /// Moves a session on from how it was seen: generation, rotation date (where the generation changes) and end, in one
-    /// update on the condition that it is still at the generation it was seen at and has not been ended. False where it
-    /// isn't so.
+    /// Updates generation, rotation date (if the generation changes) and end of a session. It is one update, which
+    /// applies only if the session still has the generation in `seen` and was not ended. If `spends`, the rotation
+    /// spends the generations before `to`. Returns false if the update does not apply.
     fn advance_session(
         &self,
         seen: &Session,
@@ -70,9 +70,10 @@ pub trait WriteSessions {
         expires_at: Timestamp,
         spends: bool,
     ) -> Result<bool, StoreError>;
-    /// Ends a session; one that has ended before stays as it ended. False where nothing was live.
+    /// Ends a session. A session that ended earlier keeps its end and reason. Returns false if the session was not
+    /// live.
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;
-    /// Ends all live sessions of a user but one. How many.
+    /// Ends all live sessions of a user, except `except`. Returns how many.
     fn end_sessions_of(
         &self,
         user: UserId,
@@ -80,8 +81,8 @@ pub trait WriteSessions {
         now: Timestamp,
         reason: EndReason,
     ) -> Result<usize, StoreError>;
-    /// Marks the user's session as one opened with the present, no longer temporary, password.
+    /// Clears the mark of a session that was opened with a temporary password, after the user set a new one.
     fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError>;
-    /// Forgets at most `limit` sessions whose end by expiry lies on a day (UTC) before that of `before`. How many.
+    /// Deletes at most `limit` sessions that expired on a day (UTC) before the day of `before`. Returns how many.
     fn cleanup_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

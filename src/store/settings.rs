@@ -1,33 +1,33 @@
-//! Runtime settings, as the store keeps them: names and JSON values. What they mean is the domain's.
+//! Runtime settings: names and JSON values. The domain defines their meaning.
 
 use serde_json::Value;
 
 use super::StoreError;
 use crate::domain::time::Timestamp;
 
-/// Who set a setting last, and when.
+/// The last change of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingChange {
-    /// The setting.
+    /// The name of the setting.
     pub name: String,
-    /// When.
+    /// When it was changed.
     pub at: Timestamp,
-    /// Who, by the name they had then.
+    /// The user name, at that time, of the operator who changed it.
     pub by: String,
 }
 
-/// Asking for settings.
+/// Reads settings.
 pub trait ReadSettings {
-    /// All stored settings; those that have their default may be missing.
+    /// Returns all stored settings. A setting without a stored value has its default.
     fn stored_settings(&self) -> Result<Vec<(String, Value)>, StoreError>;
-    /// Who set what is stored, in order of name.
+    /// Returns the last change of each stored setting, ordered by name.
     fn setting_changes(&self) -> Result<Vec<SettingChange>, StoreError>;
 }
 
-/// Changing settings.
+/// Changes settings.
 pub trait WriteSettings {
-    /// Stores a value, and who changed it.
+    /// Stores a value and the operator who changed it.
     fn put_setting(&self, name: &str, value: &Value, now: Timestamp, by: &str) -> Result<(), StoreError>;
-    /// Forgets a stored value, so that the default is in force. False where none was stored.
+    /// Deletes a stored value, so that the default applies. Returns false if no value was stored.
     fn unset_setting(&self, name: &str) -> Result<bool, StoreError>;
 }

@@ -1,26 +1,26 @@
-//! Accounts at providers, as the store is asked for them.
+//! Accounts at providers: reads and writes.
 
 use super::StoreError;
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
 use crate::domain::time::Timestamp;
 
-/// Asking for accounts at providers.
+/// Reads accounts at providers.
 pub trait ReadSocialAccounts {
-    /// The account of that id at the provider. Ids are compared byte by byte.
+    /// Returns the account with that id at the provider. Ids are compared byte by byte.
     fn social_account(&self, provider: &ProviderName, social_id: &str) -> Result<Option<SocialAccount>, StoreError>;
-    /// The user's account at the provider.
+    /// Returns the user's account at the provider.
     fn social_account_of(&self, user: UserId, provider: &ProviderName) -> Result<Option<SocialAccount>, StoreError>;
-    /// All accounts of a user, in order of the provider's name.
+    /// Returns all provider accounts of a user, ordered by provider name.
     fn social_accounts_of(&self, user: UserId) -> Result<Vec<SocialAccount>, StoreError>;
 }
 
-/// Changing accounts at providers. Those that name an account nobody has change nothing.
+/// Changes accounts at providers. Methods that name an account that does not exist change nothing.
 pub trait WriteSocialAccounts {
-    /// Lets an account at a provider open a user's. A fault where it is anybody's already, or the user has another one
-    /// of that provider: to be asked before, in the same closure.
+    /// Links a provider account to a user. It is a fault if the account is already linked, or if the user already has
+    /// an account of that provider; check both before, in the same closure.
     fn link_social_account(&self, account: &SocialAccount) -> Result<(), StoreError>;
-    /// Keeps what the provider gave anew. A refresh token that it did not give again stays as it was.
+    /// Stores the tokens that the provider returned. If `refresh` is `None`, the stored refresh token stays.
     fn keep_social_tokens(
         &self,
         user: UserId,
@@ -29,12 +29,12 @@ pub trait WriteSocialAccounts {
         refresh: Option<&SealedToken>,
         expires_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
-    /// Keeps which issuer the account is of, where that is not known yet.
+    /// Stores the issuer of the account, if it is not known yet.
     fn learn_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError>;
-    /// Remembers that the account opened its user's.
+    /// Records a sign-in through the account.
     fn record_social_sign_in(&self, user: UserId, provider: &ProviderName, at: Timestamp) -> Result<(), StoreError>;
-    /// Forgets the access token, of one provider or (None) of all, and keeps the refresh token.
+    /// Deletes the access token of one provider, or of all providers if `provider` is `None`. The refresh token stays.
     fn forget_social_access(&self, user: UserId, provider: Option<&ProviderName>) -> Result<(), StoreError>;
-    /// Forgets the account with its tokens. False if there is none.
+    /// Deletes the account with its tokens. Returns false if there is none.
     fn unlink_social_account(&self, user: UserId, provider: &ProviderName) -> Result<bool, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Users, as the store is asked for them.
+//! Users: reads and writes.
 
 use std::net::IpAddr;
 
@@ -9,108 +9,113 @@ use crate::domain::password::PasswordHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
 
-/// Which users, in order of id.
+/// A filter for users, in order of id.
 #[derive(Clone, Debug, Default)]
 pub struct UserQuery {
-    /// Only those whose name or address begins with this, whatever its case.
+    /// Only users whose name or address starts with this text, case-insensitively.
     pub prefix: Option<String>,
-    /// Only those after this id: the last of the page before.
+    /// Only users after this id: the last id of the previous page.
     pub after: Option<UserId>,
-    /// At most this many.
+    /// The maximum number of users.
     pub limit: u32,
 }
 
-/// Where a page of users begins, in order of name.
+/// The position of a page of users, in order of name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PagePosition {
-    /// At the beginning.
+    /// At the start.
     #[default]
     Start,
-    /// After the place a page named as its `next`.
+    /// After the position that a page returned as `next`.
     After(String),
-    /// Before the place a page named as its `previous`.
+    /// Before the position that a page returned as `previous`.
     Before(String),
 }
 
-/// Which users, in order of the name or address that was found.
+/// A search for users, in order of the matched name or address.
 #[derive(Clone, Debug, Default)]
 pub struct UserSearch {
-    /// What a name or an address begins with, whatever its case; empty for all.
+    /// The start of a name or an address, case-insensitive; empty for all users.
     pub text: String,
-    /// Only those that are active, or that are disabled.
+    /// Only active users, or only disabled users; `None` for both.
     pub active: Option<bool>,
-    /// Only superusers, or only those who are none.
+    /// Only superusers, or only other users; `None` for both.
     pub superuser: Option<bool>,
     /// Which page.
     pub place: PagePosition,
-    /// At most this many.
+    /// The maximum number of users.
     pub limit: u32,
 }
 
-/// A page of users. It may be short although there are more: one call looks at so many users only.
+/// A page of users. It may be short although more users follow, because one call examines a limited number of users.
 #[derive(Clone, Debug, Default)]
 pub struct UserPage {
-    /// In order of the name or address that was found.
+    /// The users, in order of the matched name or address.
     pub users: Vec<User>,
-    /// Where the page before ends; None at the beginning.
+    /// The position at which the previous page ends; `None` at the start.
     pub previous: Option<String>,
-    /// Where the next page begins; None at the end.
+    /// The position at which the next page starts; `None` at the end.
     pub next: Option<String>,
 }
 
-/// Asking for users.
+/// Reads users.
 pub trait ReadUsers {
-    /// The user of that id.
+    /// Returns the user with that id.
     fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
-    /// The user of that UUID.
+    /// Returns the user with that `sub`.
     fn user_by_sub(&self, sub: Subject) -> Result<Option<User>, StoreError>;
-    /// The user who signs in by that name or address: by address first where it [looks like one](Login::looks_like_email).
+    /// Returns the user who signs in with that name or address. If it [looks like an address](Login::looks_like_email),
+    /// addresses are searched first.
     fn user_by_login(&self, login: &Login) -> Result<Option<User>, StoreError>;
-    /// The user with that address.
+    /// Returns the user with that address.
     fn user_by_email(&self, email: &Email) -> Result<Option<User>, StoreError>;
-    /// Whether anybody is a superuser, disabled or not.
+    /// Whether there is a superuser, active or disabled.
     fn any_superuser(&self) -> Result<bool, StoreError>;
-    /// A page of users.
+    /// Returns a page of users.
     fn users(&self, query: &UserQuery) -> Result<Vec<User>, StoreError>;
-    /// A page of users by what their name or address begins with. Quick however many users there are.
+    /// Returns a page of the users whose name or address starts with the text. It is fast for any number of
+    /// users.
     fn user_page(&self, search: &UserSearch) -> Result<UserPage, StoreError>;
-    /// Whether there is an active superuser besides.
+    /// Whether there is an active superuser other than `than`.
     fn other_superuser(&self, than: UserId) -> Result<bool, StoreError>;
-    /// The addresses from which the user signed in or reset the password last, newest first, with the last date of each.
+    /// Returns the addresses from which the user signed in or reset the password, newest first, each with its last
+    /// date.
     fn known_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError>;
     /// Whether the user signed in or reset the password from that address before.
     fn knows_address(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError>;
 }
 
-/// Changing users. Those that name a user nobody has change nothing.
+/// Changes users. Methods that name a user that does not exist change nothing.
 pub trait WriteUsers {
-    /// Makes a user. [`StoreError::Taken`] where its name or address is another's name or address,
-    /// [`StoreError::InUse`] where the id or the UUID is another's; nothing was changed then.
+    /// Creates a user. Returns [`StoreError::Taken`] if another user has its name or address as a name or address, and
+    /// [`StoreError::InUse`] if another user has its id or UUID. After an error nothing is changed.
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError>;
-    /// Sets the password and whether it is a temporary one, forgets a reset code, and ends the admin sessions.
+    /// Sets the password and whether it is temporary. Deletes the reset code and ends the admin sessions.
     fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError>;
-    /// Replaces a hash by a newer form of the same password, unless the password was changed meanwhile.
+    /// Replaces a hash by a newer form of the same password, unless the password was changed in the meantime.
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError>;
-    /// Sets the name. [`StoreError::Taken`] as at the making.
+    /// Sets the name. Returns [`StoreError::Taken`] as [`WriteUsers::insert_user`] does.
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError>;
-    /// Sets the address, not verified, and forgets a reset code. [`StoreError::Taken`] as at the making.
+    /// Sets the address as unverified and deletes the reset code. Returns [`StoreError::Taken`] as
+    /// [`WriteUsers::insert_user`] does.
     fn set_email(&self, id: UserId, email: &Email) -> Result<(), StoreError>;
-    /// Marks the present address as proven to be the user's. False if it was before, or there is none.
+    /// Marks the current address as verified. Returns false if it was verified before or there is no address.
     fn verify_email(&self, id: UserId) -> Result<bool, StoreError>;
-    /// Takes the address away, and forgets a reset code.
+    /// Removes the address and deletes the reset code.
     fn remove_email(&self, id: UserId) -> Result<(), StoreError>;
     /// Sets first and last name.
     fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError>;
-    /// Sets what a user may do here.
+    /// Sets whether the user is staff and whether the user is a superuser.
     fn set_rights(&self, id: UserId, is_staff: bool, is_superuser: bool) -> Result<(), StoreError>;
-    /// Enables or disables, and forgets a reset code. Disabling ends the admin sessions.
+    /// Enables or disables a user, and deletes the reset code. Disabling ends the admin sessions.
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
     /// Sets the user's own claims.
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError>;
-    /// Remembers when and from where a session was opened.
+    /// Records when, and from which address, a session was opened.
     fn record_sign_in(&self, id: UserId, at: Timestamp, address: Option<IpAddr>) -> Result<(), StoreError>;
-    /// Remembers from where somebody proved to be the user. Only the newest 20 addresses of a user are kept.
+    /// Records an address from which the user was authenticated. The newest 20 addresses of a user are kept.
     fn record_address(&self, id: UserId, at: Timestamp, address: IpAddr) -> Result<(), StoreError>;
-    /// Deletes the user with sessions, codes and addresses; its audit lines stay, without a name. False if there is none.
+    /// Deletes the user with sessions, codes and addresses. The user's audit lines stay, without a name. Returns false
+    /// if there is no such user.
     fn delete_user(&self, id: UserId) -> Result<bool, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Counters: what happened since the start, and how much of that is not yet told to the database.
+//! Counters: events since the start, and the number not yet written to the database.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -21,34 +21,34 @@ impl Default for Counters {
 }
 
 impl Counters {
-    /// It happened.
+    /// Counts one event.
     pub fn add(&self, count: Count) {
         self.add_many(count, 1);
     }
 
-    /// It happened so often.
+    /// Counts `times` events.
     pub fn add_many(&self, count: Count, times: u64) {
         self.counted[count.place()].fetch_add(times, Relaxed);
     }
 
-    /// How often it happened since the start.
+    /// Returns the number of events since the start.
     pub fn get(&self, count: Count) -> u64 {
         self.counted[count.place()].load(Relaxed)
     }
 
-    /// What was counted since it was last taken, leaving out what was not; from now on it counts as told.
+    /// Returns the events counted since the previous call, without zero counts, and marks them as reported.
     pub fn take(&self) -> Vec<(Count, u64)> {
         self.pending_by(|reported, counted| reported.swap(counted, Relaxed))
     }
 
-    /// Takes back what was taken and could not be told.
+    /// Marks events as unreported again, after writing them failed.
     pub fn restore(&self, taken: &[(Count, u64)]) {
         for (count, n) in taken {
             self.reported[count.place()].fetch_sub(*n, Relaxed);
         }
     }
 
-    /// What was counted since it was last taken.
+    /// Returns the events not yet reported, without zero counts.
     pub fn pending(&self) -> Vec<(Count, u64)> {
         self.pending_by(|reported, _| reported.load(Relaxed))
     }

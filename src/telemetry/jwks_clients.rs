@@ -1,9 +1,9 @@
-//! Who fetches the key set: an operator wants to know which verifiers have a new key before it signs.
+//! The clients that fetch the JWKS, so that an operator can check which verifiers have a new key before it signs.
 //!
-//! Kept in memory and bounded. A visitor that is known costs a look-up in a snapshot and three relaxed stores, no lock;
-//! a new one costs a copy of the snapshot. Whoever calls with endless names or from endless addresses finds little room:
-//! a network has few places, and newcomers take each other's, one a second, never that of one who came back and still
-//! comes.
+//! The list is in memory and bounded. A known client costs a look-up in a snapshot and three relaxed stores, without a
+//! lock. A new client costs a copy of the snapshot. A caller with unlimited agents or addresses cannot displace regular
+//! clients. Each network has few entries. If its entries or the list are full, a new client replaces only a client that
+//! did not return or has been absent for long, at most one a second.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,46 +15,46 @@ use arc_swap::ArcSwap;
 
 use crate::domain::time::Timestamp;
 
-/// How many visitors are remembered.
+/// The maximum number of listed clients.
 const PLACES: usize = 512;
-/// How many of them one network may have: agents, or addresses of an IPv6 network.
+/// The maximum number of clients per network: different agents, or different addresses of an IPv6 network.
 const PLACES_PER_NETWORK: usize = 8;
-/// How much of a `User-Agent` is kept, in characters.
+/// The number of characters kept of a `User-Agent`.
 const AGENT_KEPT: usize = 120;
-/// Who comes again after this long is a verifier that keeps the set and renews it.
+/// A client that returns after this time is a verifier that caches the JWKS and refreshes it.
 const COMES_BACK: Duration = Duration::from_mins(5);
-/// Who has not come for so long has no claim to a place.
+/// A client that has not fetched for this time can be replaced.
 const STAYS_AWAY: Duration = Duration::from_hours(24);
 
-/// One fetch of the key set.
+/// One fetch of the JWKS.
 #[derive(Clone, Copy, Debug)]
 pub struct JwksFetch<'a> {
-    /// The part of the caller's address that is one caller, as the throttle sees it.
+    /// The caller as the throttle counts it: one IPv4 address or one IPv6 /64.
     pub network: IpAddr,
-    /// The whole address.
+    /// The full address.
     pub address: IpAddr,
-    /// Its `User-Agent`; what is no visible ASCII counts as none.
+    /// The `User-Agent`; empty if it is missing or contains anything but visible ASCII.
     pub agent: &'a str,
-    /// Which set it has now.
+    /// The version of the JWKS that the response contained.
     pub jwks_id: u64,
-    /// When.
+    /// The time of the fetch.
     pub at: Timestamp,
 }
 
-/// What is known of a visitor.
+/// A listed client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedJwksClient {
-    /// Its address, behind trusted proxies the one they forwarded.
+    /// The address; behind trusted proxies, the address that they forwarded.
     pub address: IpAddr,
-    /// What it called itself, cut to 120 characters.
+    /// The `User-Agent`, cut to 120 characters.
     pub agent: String,
-    /// When it first came.
+    /// The time of the first fetch.
     pub first: Timestamp,
-    /// When it last came.
+    /// The time of the latest fetch.
     pub last: Timestamp,
-    /// How often it came.
+    /// The number of fetches.
     pub fetches: u64,
-    /// The set it last got; compare with the ring's.
+    /// The version of the JWKS last fetched; compare it with the version in the key ring.
     pub jwks_id: u64,
 }
 
@@ -94,7 +94,7 @@ impl JwksClient {
         Timestamp::from_unix(self.last.load(Relaxed))
     }
 
-    /// Whether its place is its own: it came back, and not too long ago.
+    /// Whether the client's entry is protected: it returned, and its latest fetch is recent.
     fn is_established(&self, now: Timestamp) -> bool {
         self.last().since(self.first) >= COMES_BACK && now.since(self.last()) < STAYS_AWAY
     }
@@ -111,60 +111,60 @@ impl JwksClient {
     }
 }
 
-/// The characters are ASCII where they come from a header that was read as text; a cut elsewhere keeps whole ones.
+/// Cuts an agent to [`AGENT_KEPT`] characters. Headers are ASCII; the cut is correct for other text, too.
 fn truncated_agent(agent: &str) -> &str {
     agent.char_indices().nth(AGENT_KEPT).map_or(agent, |(end, _)| &agent[..end])
 }
 
-/// The visitors of each network. A snapshot's parts are shared with the next.
+/// The clients of each network. Snapshots share the unchanged parts.
 type ClientsByNetwork = HashMap<IpAddr, Arc<[Arc<JwksClient>]>>;
 
-/// Everyone who fetched the key set of late.
+/// The clients that fetched the JWKS recently.
 #[derive(Debug, Default)]
 pub struct JwksClients {
     by_network: ArcSwap<ClientsByNetwork>,
-    /// When somebody last had to go. Held by the one who lets somebody in.
+    /// The time of the latest eviction. The lock is held while a new client is added.
     last_eviction: Mutex<Option<Timestamp>>,
     rejected_fetches: AtomicU64,
 }
 
 impl JwksClients {
-    /// Somebody fetched the key set.
+    /// Records a fetch.
     pub fn record(&self, fetch: &JwksFetch<'_>) {
         if !record_known(&self.by_network.load(), fetch) {
             self.admit(fetch);
         }
     }
 
-    /// Everyone who is known, those who came last first.
+    /// Returns all listed clients, the most recent fetch first.
     pub fn list(&self) -> Vec<ListedJwksClient> {
         let mut all: Vec<ListedJwksClient> =
-            self.by_network.load().values().flat_map(|of| of.iter().map(|who| who.listed())).collect();
+            self.by_network.load().values().flat_map(|of| of.iter().map(|client| client.listed())).collect();
         all.sort_by(|one, other| other.last.cmp(&one.last).then_with(|| one.address.cmp(&other.address)));
         all
     }
 
-    /// How many visits were not noted for want of a place.
+    /// Returns the number of fetches that were not recorded because the list was full or busy.
     pub fn rejected(&self) -> u64 {
         self.rejected_fetches.load(Relaxed)
     }
 
     fn admit(&self, fetch: &JwksFetch<'_>) {
-        // Nobody waits: while somebody else is let in, this one's next visit will do.
-        let Ok(mut last_sent_off) = self.last_eviction.try_lock() else { return self.count_rejected() };
+        // A request does not wait: if another client is being added, this client is recorded at its next fetch.
+        let Ok(mut last_eviction) = self.last_eviction.try_lock() else { return self.count_rejected() };
         let by_network = self.by_network.load();
         if record_known(&by_network, fetch) {
             return;
         }
         let mut next = ClientsByNetwork::clone(&by_network);
-        if let Some(crowd) = full_networks(&next, fetch) {
-            if *last_sent_off == Some(fetch.at) || !evict(&mut next, crowd, fetch.at) {
+        if let Some(networks) = full_networks(&next, fetch) {
+            if *last_eviction == Some(fetch.at) || !evict(&mut next, networks, fetch.at) {
                 return self.count_rejected();
             }
-            *last_sent_off = Some(fetch.at);
+            *last_eviction = Some(fetch.at);
         }
-        let neighbours = next.get(&fetch.network).map(|of| of.to_vec()).unwrap_or_default();
-        next.insert(fetch.network, neighbours.into_iter().chain([Arc::new(JwksClient::new(fetch))]).collect());
+        let clients = next.get(&fetch.network).map(|of| of.to_vec()).unwrap_or_default();
+        next.insert(fetch.network, clients.into_iter().chain([Arc::new(JwksClient::new(fetch))]).collect());
         self.by_network.store(Arc::new(next));
     }
 
@@ -174,11 +174,11 @@ impl JwksClients {
 }
 
 fn record_known(by_network: &ClientsByNetwork, fetch: &JwksFetch<'_>) -> bool {
-    let found = by_network.get(&fetch.network).and_then(|of| of.iter().find(|who| who.is_same_client(fetch)));
-    found.inspect(|who| who.update(fetch)).is_some()
+    let found = by_network.get(&fetch.network).and_then(|of| of.iter().find(|client| client.is_same_client(fetch)));
+    found.inspect(|client| client.update(fetch)).is_some()
 }
 
-/// Who must make room for one more, if anybody: the networks to look in.
+/// Returns the networks from which a client must be removed before one more is added; `None` if there is space.
 fn full_networks(by_network: &ClientsByNetwork, fetch: &JwksFetch<'_>) -> Option<Vec<IpAddr>> {
     if by_network.get(&fetch.network).is_some_and(|of| of.len() >= PLACES_PER_NETWORK) {
         return Some(vec![fetch.network]);
@@ -187,22 +187,24 @@ fn full_networks(by_network: &ClientsByNetwork, fetch: &JwksFetch<'_>) -> Option
     (all >= PLACES).then(|| by_network.keys().copied().collect())
 }
 
-/// Forgets the one of these networks' visitors who came last the longest ago, of those whose place is not their own.
-/// False where there is none.
+/// Removes the client with the oldest fetch among the unprotected clients of these networks. Returns false if all are
+/// protected.
 fn evict(by_network: &mut ClientsByNetwork, networks: Vec<IpAddr>, now: Timestamp) -> bool {
     let all = networks.into_iter().flat_map(|network| {
         let of = by_network.get(&network).into_iter().flat_map(|of| of.iter());
-        of.map(move |who| (network, Arc::clone(who)))
+        of.map(move |client| (network, Arc::clone(client)))
     });
-    let Some((network, gone)) = all.filter(|(_, who)| !who.is_established(now)).min_by_key(|(_, who)| who.last())
+    let Some((network, evicted)) =
+        all.filter(|(_, client)| !client.is_established(now)).min_by_key(|(_, client)| client.last())
     else {
         return false;
     };
-    let stay: Arc<[_]> = by_network[&network].iter().filter(|who| !Arc::ptr_eq(who, &gone)).map(Arc::clone).collect();
-    if stay.is_empty() {
+    let remaining: Arc<[_]> =
+        by_network[&network].iter().filter(|client| !Arc::ptr_eq(client, &evicted)).map(Arc::clone).collect();
+    if remaining.is_empty() {
         by_network.remove(&network)
     } else {
-        by_network.insert(network, stay)
+        by_network.insert(network, remaining)
     };
     true
 }
@@ -276,7 +278,7 @@ mod tests {
         assert_eq!((clients.list().len(), clients.rejected()), (PLACES, 10_000 - 511 - 1));
         assert!(is_listed(&clients, 1, VERIFIER));
         clients.record(&fetch(20_000, "a new verifier", 302));
-        assert!(is_listed(&clients, 20_000, "a new verifier"), "a flood keeps nobody out for long");
+        assert!(is_listed(&clients, 20_000, "a new verifier"), "a flood does not block new clients for long");
     }
 
     #[test]
@@ -287,7 +289,7 @@ mod tests {
             clients.record(&fetch(address, VERIFIER, 300));
         }
         clients.record(&fetch(600, VERIFIER, 301));
-        assert!(!is_listed(&clients, 600, VERIFIER), "each place is somebody's");
+        assert!(!is_listed(&clients, 600, VERIFIER), "all entries are protected");
         let day_later = 300 + 24 * 3600;
         clients.record(&fetch(0, VERIFIER, day_later));
         clients.record(&fetch(600, VERIFIER, day_later));

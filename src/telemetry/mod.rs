@@ -1,7 +1,7 @@
-//! What an operator sees of the process: the log, counters, and traces where they are asked for.
+//! Observability for the operator: the log, counters, and traces if a collector is configured.
 //!
-//! Logs go to stderr, as text or JSON lines. What is logged holds no secret by the types it is made of; query strings,
-//! bodies and headers are never logged.
+//! Logs go to stderr, as text or JSON lines. The types that are logged contain no secrets. Query strings, bodies and
+//! headers are never logged.
 
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt;
@@ -17,9 +17,9 @@ mod traces;
 
 pub use traces::Traces;
 
-/// The log or the traces can't be set up.
+/// The log or the traces cannot be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("setting up {what}: {why}")]
+#[error("cannot set up {what}: {why}")]
 pub struct TelemetryError {
     what: &'static str,
     why: String,
@@ -31,11 +31,11 @@ impl TelemetryError {
     }
 }
 
-/// Starts logging for the whole process, and tracing where there is a collector's address. `level` is a level, or levels
-/// by module like `info,countersign=debug`. What is answered is to be ended last.
+/// Starts logging for the whole process, and tracing if `collector` is given. `level` is a level, or levels by module
+/// such as `info,countersign=debug`. The caller ends the returned traces last.
 pub fn start(level: &str, json: bool, collector: Option<&str>) -> Result<Traces, TelemetryError> {
-    let filter: Targets = level.parse().map_err(|error| TelemetryError::new("log.level", error))?;
-    // The log is made of events alone: what spans say is in the line that ends a request, too.
+    let filter: Targets = level.parse().map_err(|error| TelemetryError::new("the log filter log.level", error))?;
+    // The log consists of events only: the line that ends a request repeats the values of its spans.
     let events = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(LevelFilter::TRACE);
     let filter = filter.and(events);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);

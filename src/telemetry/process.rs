@@ -1,27 +1,27 @@
-//! What the system says of this process. On Linux, by `/proc`; elsewhere nothing is known.
+//! Memory, files and processor time of this process. Linux reports them in `/proc`; on other systems they are unknown.
 
 use std::fs;
 
-/// The unit of times in `/proc/<pid>/stat`: Linux tells them in hundredths of a second on every machine it runs on.
+/// The unit of times in `/proc/<pid>/stat`. Linux reports hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 /// The unit of sizes in `/proc/<pid>/status`.
 const KIB: u64 = 1024;
 
-/// What is known of the process; None where it can't be told.
+/// The resources that the process uses. A field is `None` if the system does not report it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Process {
-    /// Memory in use that is not swapped out, in bytes.
+    /// Resident memory, in bytes.
     pub resident: Option<u64>,
-    /// Open file descriptors, the one that counts them among them.
+    /// Open file descriptors, including the descriptor opened to count them.
     pub open_files: Option<u64>,
-    /// How many it may open.
+    /// The soft limit of open file descriptors; `None` if unlimited.
     pub max_files: Option<u64>,
     /// Processor time used, in seconds.
     pub cpu_seconds: Option<f64>,
 }
 
 impl Process {
-    /// Asks the system. Reads a few small files that are not on any disk.
+    /// Reads the current values from a few small files in `/proc`, without disk access.
     pub fn read() -> Self {
         let read = |name: &str| fs::read_to_string(format!("/proc/self/{name}")).ok();
         let open_files = fs::read_dir("/proc/self/fd").ok().map(Iterator::count);
@@ -44,7 +44,8 @@ fn max_files(limits: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// User and system time. The process's name is in parentheses and may hold anything, spaces and parentheses too.
+/// Returns user and system time, in seconds. The process name is in parentheses and may itself contain spaces and
+/// parentheses.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11).map(str::parse::<u32>);

@@ -1,5 +1,5 @@
-//! How long requests took: a histogram for each route and class of answers. Locks nothing; allocates at a route's first
-//! request alone.
+//! Request durations: one histogram per route and status class. Recording takes no lock and allocates only at the first
+//! request of a route.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-/// The upper bounds of the buckets, in microseconds; what took longer is in one more.
+/// The upper bounds of the buckets, in microseconds. One more bucket counts all longer requests.
 pub const BOUNDS: [u64; 13] =
     [250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
-/// The first digits of status codes.
+/// The number of status classes (first digits of status codes).
 const CLASSES: usize = 5;
 
 #[derive(Debug, Default)]
@@ -20,29 +20,31 @@ struct LatencyCell {
     micros: AtomicU64,
 }
 
-/// The answers of one class that a route gave.
+/// The responses of one status class on one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Histogram {
-    /// The route's template, without a slash at its end.
+    /// The route template, without a trailing slash.
     pub route: String,
     /// The first digit of the status: 1 to 5.
     pub class: usize,
-    /// How many took at most as long as the bound of each of [`BOUNDS`], and longer than the one before; then the rest.
+    /// The number of requests per bucket: longer than the previous bound of [`BOUNDS`], up to and including this bound.
+    /// The last bucket has no upper bound.
     pub buckets: [u64; BOUNDS.len() + 1],
-    /// How long they took together, in microseconds.
+    /// The total duration of these requests, in microseconds.
     pub micros: u64,
 }
 
 type LatencyByRoute = HashMap<Box<str>, Arc<[LatencyCell; CLASSES]>>;
 
-/// The histograms of one process. Routes must be templates: whoever names them by what callers send fills the memory.
+/// The histograms of one process. Routes must be templates: if callers chose the names, the map would grow without
+/// bound.
 #[derive(Debug, Default)]
 pub struct Requests {
     known: ArcSwap<LatencyByRoute>,
 }
 
 impl Requests {
-    /// A request was answered.
+    /// Records a response and the time it took.
     pub fn record(&self, route: &str, status: u16, took: Duration) {
         let route = match route.trim_end_matches('/') {
             "" => "/",
@@ -58,14 +60,14 @@ impl Requests {
         }
     }
 
-    /// Everything noted so far, by route and class.
+    /// Returns all histograms with at least one request, ordered by route and class.
     pub fn list(&self) -> Vec<Histogram> {
         let known = self.known.load();
         let cells = known.iter().flat_map(|(route, classes)| {
             let classes = classes.iter().enumerate();
-            classes.map(move |(place, cell)| Histogram {
+            classes.map(move |(index, cell)| Histogram {
                 route: route.to_string(),
-                class: place + 1,
+                class: index + 1,
                 buckets: std::array::from_fn(|bucket| cell.buckets[bucket].load(Relaxed)),
                 micros: cell.micros.load(Relaxed),
             })

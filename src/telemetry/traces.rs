@@ -1,8 +1,8 @@
-//! Traces: what a request waited for, span by span, sent to an OpenTelemetry collector (OTLP over HTTP).
+//! Traces: the spans of each request and their durations, sent to an OpenTelemetry collector (OTLP over HTTP).
 //!
-//! An option of the build (feature `traces`), and off there, too, until `[traces]` names a collector. A span is named
-//! after what is done and holds no name, token, path or query. Sending is a thread's own business: a collector that is
-//! down costs spans, never a request.
+//! Traces need a build with the feature `traces`, and stay off until `[traces]` names a collector. A span is named
+//! after an operation and contains no user name, token, path or query. A separate thread sends the spans: if the
+//! collector is down, spans are lost and requests are unaffected.
 
 pub use sending::Traces;
 
@@ -26,30 +26,30 @@ mod sending {
 
     use crate::telemetry::TelemetryError;
 
-    /// Whose spans are sent.
+    /// The service name of the traces, and the prefix of the targets of our spans.
     const OURS: &str = env!("CARGO_CRATE_NAME");
 
-    /// The traces of one process, which are sent until [`Traces::end`].
+    /// The traces of one process. Spans are sent until [`Traces::end`].
     #[derive(Debug)]
     pub struct Traces(Option<SdkTracerProvider>);
 
     impl Traces {
-        /// Begins to send to the collector at this base URL; without one, nothing is done.
+        /// Starts to send spans to the collector at this base URL. Does nothing without a URL.
         pub(in crate::telemetry) fn begin(collector: Option<&str>) -> Result<Self, TelemetryError> {
             let Some(collector) = collector else { return Ok(Self(None)) };
             let endpoint = format!("{}/v1/traces", collector.trim_end_matches('/'));
-            // The exporter's client starts a runtime, which it may not do on a thread of ours that has one.
+            // The exporter's client starts a runtime, which fails on a thread of ours that already has one.
             let build = move || SpanExporter::builder().with_http().with_endpoint(endpoint).build();
             let exporter = thread::spawn(build).join().map_err(|_| failed("its client panicked"))?.map_err(failed)?;
-            let named =
+            let attributes =
                 [KeyValue::new("service.name", OURS), KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))];
-            let resource = Resource::builder_empty().with_attributes(named);
+            let resource = Resource::builder_empty().with_attributes(attributes);
             let resource = resource.with_detector(Box::new(EnvResourceDetector::new())).build();
             let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
             Ok(Self(Some(provider)))
         }
 
-        /// What hands our spans on.
+        /// Returns the layer that passes our spans to the exporter; `None` if traces are off.
         pub(in crate::telemetry) fn layer<S>(&self) -> Option<impl Layer<S> + use<S>>
         where
             S: Subscriber + for<'a> LookupSpan<'a>,
@@ -60,25 +60,25 @@ mod sending {
             Some(layer.with_tracked_inactivity(false).with_filter(ours))
         }
 
-        /// Sends what is left; waits some seconds for a collector, no longer.
+        /// Sends the remaining spans. Waits a few seconds for the collector at most.
         pub fn end(self) {
             if let Some(Err(error)) = self.0.map(|provider| provider.shutdown()) {
-                tracing::warn!(%error, "the last traces could not be sent");
+                tracing::warn!(%error, "sending the last traces failed");
             }
         }
 
-        /// Makes a span part of the caller's trace, which its `traceparent` names.
+        /// Makes a span part of the caller's trace, which `traceparent` identifies.
         pub fn follow(span: &Span, traceparent: &str) {
-            // Fails for a span that is not traced.
+            // This fails for a span that is not traced, which is harmless.
             let _ = span.set_parent(TraceContextPropagator::new().extract(&TraceparentHeader(traceparent)));
         }
     }
 
     fn failed(why: impl std::fmt::Display) -> TelemetryError {
-        TelemetryError::new("the way to traces.collector", why)
+        TelemetryError::new("the exporter to traces.collector", why)
     }
 
-    /// A `traceparent`, as a header is found.
+    /// A `traceparent` value in the form in which the propagator reads headers.
     struct TraceparentHeader<'a>(&'a str);
 
     impl Extractor for TraceparentHeader<'_> {
@@ -99,18 +99,18 @@ mod sending {
 
     use crate::telemetry::TelemetryError;
 
-    /// The traces of one process: none, in this build.
+    /// The traces of one process; this build sends none.
     #[derive(Debug)]
     pub struct Traces(());
 
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "so is what a build with the feature does")]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "same signatures as with the feature")]
     impl Traces {
-        /// Does nothing: that this build has no traces is told when the settings are read.
+        /// Does nothing. The configuration already rejects `[traces]` in this build.
         pub(in crate::telemetry) fn begin(_: Option<&str>) -> Result<Self, TelemetryError> {
             Ok(Self(()))
         }
 
-        /// Nothing.
+        /// Returns no layer.
         pub(in crate::telemetry) fn layer(&self) -> Option<Identity> {
             None
         }

@@ -1,9 +1,8 @@
-// The admin zone, as a superuser sees it: every page on a telephone and on a desk, by day and by night, with people of
-// all sorts in it.
+// The admin zone: every page at phone and desktop width and in both colour schemes, with unusual user names.
 
 import assert from 'node:assert/strict'
 
-import { SCREENS, Visit } from './support/browser.mjs'
+import { BrowserSession, SCREENS } from './support/browser.mjs'
 import { PASSWORD, Server } from './support/server.mjs'
 import { test } from './support/test.mjs'
 
@@ -16,16 +15,16 @@ const NAMES = [
   '李小龍',
 ]
 
-// A server with a superuser `root` and a few dozen users, some of whom are signed in, and some tries that failed.
-async function peopled(after) {
+// A server with a superuser `root`, a few dozen users, some sessions and some failed sign-ins.
+async function serverWithUsers(after) {
   const server = await Server.start('throttle.enabled = false\n')
   after.push(() => server.stop())
   server.create('root', '--superuser')
   const names = [...NAMES, ...Array.from({ length: 30 }, (_, i) => `user${String(i).padStart(2, '0')}`)]
   for (const [i, username] of names.entries()) {
     const email = i === 3 ? `${'long'.repeat(15)}@${'example'.repeat(8)}.example.com` : `someone${i}@example.com`
-    const made = await server.post('/register', { username, password: PASSWORD, email })
-    assert.equal(made.status, 200, JSON.stringify(made.json))
+    const response = await server.post('/register', { username, password: PASSWORD, email })
+    assert.equal(response.status, 200, JSON.stringify(response.json))
   }
   for (const name of NAMES.slice(0, 4)) for (let i = 0; i < 8; i += 1) await server.token(name)
   for (let i = 0; i < 5; i += 1) await server.post('/auth', { username: 'anna', password: 'wrong' })
@@ -33,67 +32,67 @@ async function peopled(after) {
   return server
 }
 
-async function signIn(visit, server) {
-  await visit.open(`${server.url}/admin/`)
-  await visit.page.getByLabel('Name or e-mail address').fill('root')
-  await visit.page.getByLabel('Password').fill(PASSWORD)
-  await visit.page.getByRole('button', { name: 'Sign in' }).click()
-  await visit.page.getByRole('heading', { name: 'Dashboard' }).waitFor()
+async function signIn(session, server) {
+  await session.open(`${server.url}/admin/`)
+  await session.page.getByLabel('Name or e-mail address').fill('root')
+  await session.page.getByLabel('Password').fill(PASSWORD)
+  await session.page.getByRole('button', { name: 'Sign in' }).click()
+  await session.page.getByRole('heading', { name: 'Dashboard' }).waitFor()
 }
 
-async function pageOf(visit, server, name) {
-  await visit.open(`${server.url}/admin/users?q=${encodeURIComponent(name)}`)
-  await visit.page.getByRole('link', { name, exact: true }).click()
-  return new URL(visit.page.url()).pathname
+async function openUserPage(session, server, name) {
+  await session.open(`${server.url}/admin/users?q=${encodeURIComponent(name)}`)
+  await session.page.getByRole('link', { name, exact: true }).click()
+  return new URL(session.page.url()).pathname
 }
 
-test('the admin zone shows everybody as they are', async after => {
-  const server = await peopled(after)
+test('every admin page renders unusual user names correctly', async after => {
+  const server = await serverWithUsers(after)
   for (const screen of SCREENS) {
-    const visit = await Visit.begin([server.url], screen)
-    after.push(() => visit.end())
-    await visit.open(`${server.url}/admin/`)
-    await visit.sound('admin-login')
-    await signIn(visit, server)
-    await visit.sound('admin-dashboard')
-    await visit.page.getByText('As a table').first().click()
-    await visit.page.getByRole('link', { name: 'Last 30 days' }).click()
-    await visit.sound('admin-dashboard-month')
-    await visit.page.getByRole('link', { name: 'Users', exact: true }).click()
-    await visit.sound('admin-users')
-    await visit.page.getByRole('link', { name: 'After →' }).click()
-    await visit.sound('admin-users-next')
-    await visit.page.getByRole('link', { name: 'New user' }).click()
-    await visit.sound('admin-user-new')
+    const session = await BrowserSession.start([server.url], screen)
+    after.push(() => session.close())
+    await session.open(`${server.url}/admin/`)
+    await session.check('admin-login')
+    await signIn(session, server)
+    await session.check('admin-dashboard')
+    await session.page.getByText('As a table').first().click()
+    await session.page.getByRole('link', { name: 'Last 30 days' }).click()
+    await session.check('admin-dashboard-month')
+    await session.page.getByRole('link', { name: 'Users', exact: true }).click()
+    await session.check('admin-users')
+    await session.page.getByRole('link', { name: 'Next →' }).click()
+    await session.check('admin-users-next')
+    await session.page.getByRole('link', { name: 'New user' }).click()
+    await session.check('admin-user-new')
     for (const name of [NAMES[0], NAMES[1], NAMES[2], NAMES[3]]) {
-      const path = await pageOf(visit, server, name)
-      await visit.sound(`admin-user-${NAMES.indexOf(name)}`)
+      const path = await openUserPage(session, server, name)
+      await session.check(`admin-user-${NAMES.indexOf(name)}`)
       if (name !== NAMES[0] && name !== NAMES[3]) continue
-      for (const deed of ['disable', 'end-sessions', 'password', 'rights', 'delete']) {
-        await visit.open(`${server.url}${path}/${deed}`)
-        await visit.sound(`admin-user-${NAMES.indexOf(name)}-${deed}`)
+      for (const action of ['disable', 'end-sessions', 'password', 'rights', 'delete']) {
+        await session.open(`${server.url}${path}/${action}`)
+        await session.check(`admin-user-${NAMES.indexOf(name)}-${action}`)
       }
     }
-    const path = await pageOf(visit, server, 'anna')
-    await visit.page.getByLabel('E-mail address').fill('root@example.com')
-    await visit.page.getByRole('button', { name: 'Save', exact: true }).click()
-    await visit.page.locator('#email-error').waitFor()
-    await visit.sound('admin-user-problem')
-    await visit.open(`${server.url}${path}`)
-    await visit.page.getByLabel('Other claims').fill('{')
-    await visit.page.getByRole('button', { name: 'Save the claims' }).click()
-    await visit.page.locator('#rest-error').waitFor()
-    await visit.sound('admin-user-claims-problem')
-    await visit.page.getByRole('link', { name: 'Sessions', exact: true }).click()
-    await visit.sound('admin-sessions')
-    await visit.page.getByRole('link', { name: 'Older →' }).click()
-    await visit.page.getByRole('link', { name: '← Newest' }).waitFor()
-    await visit.sound('admin-sessions-older')
-    await visit.end()
+    const path = await openUserPage(session, server, 'anna')
+    await session.page.getByLabel('E-mail address').fill('root@example.com')
+    await session.page.getByRole('button', { name: 'Save', exact: true }).click()
+    await session.page.locator('#email-error').waitFor()
+    await session.check('admin-user-problem')
+    await session.open(`${server.url}${path}`)
+    await session.page.getByLabel('Other claims').fill('{')
+    await session.page.getByRole('button', { name: 'Save the claims' }).click()
+    await session.page.locator('#rest-error').waitFor()
+    await session.check('admin-user-claims-problem')
+    await session.page.getByRole('link', { name: 'Sessions', exact: true }).click()
+    await session.check('admin-sessions')
+    await session.page.getByRole('link', { name: 'Older →' }).click()
+    await session.page.getByRole('link', { name: '← Newest' }).waitFor()
+    await session.check('admin-sessions-older')
+    await session.close()
   }
 })
 
-test('a superuser without a script disables a user, whose refresh fails', async after => {
+test('disabling a user works without JavaScript and ends the sessions of the user', async after => {
   const server = await Server.start()
   after.push(() => server.stop())
   server.create('root', '--superuser')
@@ -101,24 +100,24 @@ test('a superuser without a script disables a user, whose refresh fails', async 
   const token = await server.token('anna')
   const before = await server.post('/renew_token', {}, token)
   assert.equal(before.status, 200)
-  const visit = await Visit.begin([server.url], { width: 360, script: false })
-  after.push(() => visit.end())
-  await signIn(visit, server)
-  await pageOf(visit, server, 'anna')
-  await visit.page.getByRole('link', { name: 'Disable…' }).click()
-  await visit.page.getByText('can\'t sign in any more').waitFor()
-  await visit.page.getByRole('button', { name: 'Disable this user' }).click()
-  await visit.page.getByText('The user is disabled.').waitFor()
-  await visit.sound('admin-user-disabled')
+  const session = await BrowserSession.start([server.url], { width: 360, script: false })
+  after.push(() => session.close())
+  await signIn(session, server)
+  await openUserPage(session, server, 'anna')
+  await session.page.getByRole('link', { name: 'Disable…' }).click()
+  await session.page.getByText('can no longer sign in').waitFor()
+  await session.page.getByRole('button', { name: 'Disable this user' }).click()
+  await session.page.getByText('The user was disabled.').waitFor()
+  await session.check('admin-user-disabled')
   const renewed = await server.post('/renew_token', {}, before.json.jwt)
   assert.equal(renewed.status, 401)
   assert.equal((await server.post('/auth', { username: 'anna', password: PASSWORD })).status, 401)
-  await visit.page.getByRole('button', { name: 'Enable' }).click()
-  await visit.page.getByText('The user is enabled').waitFor()
+  await session.page.getByRole('button', { name: 'Enable' }).click()
+  await session.page.getByText('The user was enabled').waitFor()
   assert.equal((await server.post('/auth', { username: 'anna', password: PASSWORD })).status, 200)
-  await visit.page.getByRole('link', { name: 'Set a temporary password…' }).click()
-  await visit.page.getByRole('button', { name: 'Set a temporary password' }).click()
-  const password = await visit.page.locator('.secret code').textContent()
-  await visit.sound('admin-user-password')
+  await session.page.getByRole('link', { name: 'Set a temporary password…' }).click()
+  await session.page.getByRole('button', { name: 'Set a temporary password' }).click()
+  const password = await session.page.locator('.secret code').textContent()
+  await session.check('admin-user-password')
   assert.equal((await server.post('/auth', { username: 'anna', password })).status, 200)
 })

@@ -1,68 +1,68 @@
-// Shows what people see: the product's pages in a headless Chromium, from a real server.
+// Tests the pages of a real server in a headless Chromium.
 //
-//     node tests/browser/check.mjs [WORD...]     only the tests whose file or name has one of the words
+//     node tests/browser/check.mjs [WORD...]     only tests whose file or name contains one of the words
 //
-// Every other file in this folder is a list of tests (see support/test.mjs). Screenshots go to $PICTURES, or to a
-// folder that is named at the end.
+// Every other file in this folder registers tests (see support/test.mjs). Screenshots are written to $SCREENSHOTS, or
+// to a temporary folder whose path is printed at the end.
 
 import { readdirSync } from 'node:fs'
 
-import { close, pictureFolder } from './support/browser.mjs'
-import { countersign, missing } from './support/found.mjs'
+import { close, screenshotFolder } from './support/browser.mjs'
+import { buildCountersign, skipReason } from './support/environment.mjs'
 import { tests } from './support/test.mjs'
 
-const PATIENCE = 180_000
-// Each test has a server and a browser context of its own, and waits for both more than it computes.
-const AT_ONCE = 3
+const TEST_TIMEOUT_MS = 180_000
+// Each test has its own server and browser context, and mostly waits for them.
+const CONCURRENCY = 3
 
-// The tests of every file, with the file's name in front.
-async function all() {
+// The tests of all files; each name is prefixed with its file name.
+async function loadTests() {
   for (const file of readdirSync(new URL('.', import.meta.url)).sort()) {
     if (!file.endsWith('.mjs') || file === 'check.mjs') continue
-    const known = tests.length
+    const count = tests.length
     await import(new URL(file, import.meta.url))
-    for (const test of tests.slice(known)) test.name = `${file.replace('.mjs', '')}: ${test.name}`
+    for (const test of tests.slice(count)) test.name = `${file.replace('.mjs', '')}: ${test.name}`
   }
   return tests
 }
 
-// The error a test ends with, or undefined.
-async function fault(test) {
+// Runs a test and its clean-up functions. Returns the error of a failed test, or undefined.
+async function run(test) {
   const after = []
-  let late
-  const limit = new Promise((_, refuse) => (late = setTimeout(() => refuse(new Error('takes too long')), PATIENCE)))
+  let timer
+  const limit = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(`timed out after ${TEST_TIMEOUT_MS / 1000} s`)), TEST_TIMEOUT_MS)))
   try {
     await Promise.race([test.run(after), limit])
   } catch (error) {
     return error
   } finally {
-    clearTimeout(late)
+    clearTimeout(timer)
     for (const step of after.reverse()) await Promise.resolve().then(step).catch(error => console.error(error))
   }
 }
 
-const why = missing()
-if (why) {
-  console.error(`SKIPPED browser: ${why}`)
+const reason = skipReason()
+if (reason) {
+  console.error(`SKIPPED browser: ${reason}`)
   process.exit(77)
 }
-countersign()
+buildCountersign()
 const words = process.argv.slice(2)
-const waiting = (await all()).filter(test => !words.length || words.some(word => test.name.includes(word)))
+const queue = (await loadTests()).filter(test => !words.length || words.some(word => test.name.includes(word)))
 const count = { passed: 0, failed: 0 }
 
-// Runs tests until none is left.
-async function work() {
-  for (let test = waiting.shift(); test; test = waiting.shift()) {
-    const error = await fault(test)
+// Runs tests until the queue is empty.
+async function runQueue() {
+  for (let test = queue.shift(); test; test = queue.shift()) {
+    const error = await run(test)
     count[error ? 'failed' : 'passed'] += 1
     console.log(`test ${test.name} ... ${error ? 'FAILED' : 'ok'}`)
     if (error) console.log(error.stack)
   }
 }
 
-await Promise.all(Array.from({ length: AT_ONCE }, work))
+await Promise.all(Array.from({ length: CONCURRENCY }, runQueue))
 await close()
-console.log(`screenshots: ${pictureFolder()}`)
+console.log(`screenshots: ${screenshotFolder()}`)
 console.log(`test result: ${count.failed ? 'FAILED' : 'ok'}. ${count.passed} passed; ${count.failed} failed;`)
 process.exit(count.failed ? 1 : 0)

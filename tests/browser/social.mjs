@@ -1,17 +1,17 @@
-// The whole way by a provider: from the list of providers over the provider's own pages to an application, which turns
-// the cookie into a bearer token.
+// The complete sign-in at a provider: the list of providers, the provider's own pages, and an application that
+// exchanges the cookie for a bearer token.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 
-import { SCREENS, Visit } from './support/browser.mjs'
-import { installed } from './support/found.mjs'
+import { BrowserSession, SCREENS } from './support/browser.mjs'
+import { importTool } from './support/environment.mjs'
 import { IdentityProvider } from './support/provider.mjs'
 import { Server } from './support/server.mjs'
 import { test } from './support/test.mjs'
 
-// An application of one page, on another origin than Countersign but of the same site. It asks for its token by itself.
+// A single-page application on another origin of the same site. It requests its token when it is loaded.
 class Application {
   static async start() {
     const application = new Application()
@@ -31,21 +31,21 @@ class Application {
       <form method="post" action="${this.issuer}/github/"><button>Link GitHub</button></form>
       <form method="post" action="${this.issuer}/corp/"><button>Link Corp</button></form>
       <script type="module">
-        const answer = await fetch('${this.issuer}/renew_token', { method: 'POST', credentials: 'include' })
-        document.querySelector('p').textContent = answer.ok ? (await answer.json()).token : answer.status
+        const response = await fetch('${this.issuer}/renew_token', { method: 'POST', credentials: 'include' })
+        document.querySelector('p').textContent = response.ok ? (await response.json()).token : response.status
       </script>`
   }
 
-  // The token that its page has got, or the status it was refused with.
-  async told(page) {
+  // The token that the page has received, or the status of the rejection.
+  async tokenOrStatus(page) {
     const status = page.getByRole('status')
     await status.filter({ hasText: /./ }).waitFor()
     return status.textContent()
   }
 }
 
-// An issuer, a provider for it, and an application that both know.
-async function stage(after, settings = '') {
+// Starts a provider, a server that offers it, and an application whose origin the server allows.
+async function startServers(after, settings = '') {
   const [provider, application] = await Promise.all([IdentityProvider.start('corp', 'github'), Application.start()])
   after.push(() => provider.stop(), () => application.server.close(), () => application.server.closeAllConnections())
   const social = `[social]\nauthed_url = '${application.url}/in'\nlogout_url = '${application.url}/out'\n`
@@ -54,136 +54,136 @@ async function stage(after, settings = '') {
   after.push(() => server.stop())
   application.issuer = server.url
   const hosts = [server.url, provider.url, application.url]
-  const visit = async options => {
-    const visit = await Visit.begin(hosts, options)
-    after.push(() => visit.end())
-    return visit
+  const openSession = async options => {
+    const session = await BrowserSession.start(hosts, options)
+    after.push(() => session.close())
+    return session
   }
-  return { provider, application, server, visit }
+  return { provider, application, server, openSession }
 }
 
-async function verified(token, server) {
-  const { createRemoteJWKSet, jwtVerify } = await installed('jose')
+async function verifiedClaims(token, server) {
+  const { createRemoteJWKSet, jwtVerify } = await importTool('jose')
   const keys = createRemoteJWKSet(new URL(`${server.url}/.well-known/jwks.json`))
   return (await jwtVerify(token, keys, { issuer: server.url, audience: server.url, requiredClaims: ['exp', 'sub'] })).payload
 }
 
-test('from the list of providers to a bearer token, and out again', async after => {
-  const { provider, application, server, visit } = await stage(after, '[log]\nlevel = "debug"\n')
+test('a provider sign-in yields a bearer token and sign-out ends it', async after => {
+  const { provider, application, server, openSession } = await startServers(after, '[log]\nlevel = "debug"\n')
   for (const [name, login] of [['corp', 'anna'], ['github', 'bert']]) {
-    const { page, context, ...judged } = await visit()
+    const { page, context, faults } = await openSession()
     await page.goto(`${server.url}/social/`)
     await page.locator(`a[href$="/${name}/"]`).click()
     await page.waitForURL(`${provider.url}/**`)
     await provider.signIn(page, login)
     await page.waitForURL(`${application.url}/in`)
 
-    const token = await application.told(page)
-    const claims = await verified(token, server)
+    const token = await application.tokenOrStatus(page)
+    const claims = await verifiedClaims(token, server)
     assert.equal(claims.provider, name)
     const cookies = (await context.cookies(server.url)).filter(cookie => cookie.name.includes('social') || cookie.name === 'jwt_token')
     assert.deepEqual(cookies.map(cookie => [cookie.name, cookie.httpOnly, cookie.sameSite]), [['jwt_token', true, 'Lax']])
-    assert.deepEqual(judged.faults, [])
+    assert.deepEqual(faults, [])
 
     await page.getByRole('link', { name: 'Sign out' }).click()
     await page.waitForURL(`${application.url}/out`)
-    assert.equal(await application.told(page), '401')
-    const spent = await fetch(`${server.url}/renew_token`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
-    assert.equal(spent.status, 401)
+    assert.equal(await application.tokenOrStatus(page), '401')
+    const renewal = await fetch(`${server.url}/renew_token`, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
+    assert.equal(renewal.status, 401)
   }
-  const { given } = await (await fetch(`${provider.url}/-/seen`)).json()
-  assert.ok(given.length >= 5 && server.log.includes('/corp/callback/'), server.log)
-  for (const secret of [provider.secret, ...given]) assert.ok(!server.log.includes(secret), `${secret} is in the log`)
+  const { issued } = await (await fetch(`${provider.url}/-/stats`)).json()
+  assert.ok(issued.length >= 5 && server.log.includes('/corp/callback/'), server.log)
+  for (const secret of [provider.secret, ...issued]) assert.ok(!server.log.includes(secret), `${secret} is in the log`)
 })
 
-test('the pages of this are good for every screen', async after => {
-  const { provider, server, visit } = await stage(after)
+test('the provider list and the error page have no faults on any screen', async after => {
+  const { provider, server, openSession } = await startServers(after)
   for (const screen of SCREENS) {
-    const one = await visit(screen)
-    await one.open(`${server.url}/social/`)
-    await one.sound('social')
-    await one.page.locator('a[href$="/corp/"]').click()
-    await one.page.waitForURL(`${provider.url}/**`)
-    await one.page.getByRole('link', { name: 'Cancel' }).click()
-    await one.page.waitForURL(`${server.url}/corp/callback/**`)
-    await one.sound('social-refused')
-    // The operator is told, too.
-    const told = server.log.split('\n').filter(line => line.includes('WARN') && line.includes('access_denied'))
-    assert.ok(told.length && told.every(line => line.includes('corp')), server.log)
-    // The way to begin again that it offers is one.
-    await one.page.getByRole('link').first().click()
-    await one.page.waitForURL(`${provider.url}/**`)
+    const session = await openSession(screen)
+    await session.open(`${server.url}/social/`)
+    await session.check('social')
+    await session.page.locator('a[href$="/corp/"]').click()
+    await session.page.waitForURL(`${provider.url}/**`)
+    await session.page.getByRole('link', { name: 'Cancel' }).click()
+    await session.page.waitForURL(`${server.url}/corp/callback/**`)
+    await session.check('social-refused')
+    // The server also logs the refusal for the operator.
+    const warnings = server.log.split('\n').filter(line => line.includes('WARN') && line.includes('access_denied'))
+    assert.ok(warnings.length && warnings.every(line => line.includes('corp')), server.log)
+    // The link on the error page starts a new attempt.
+    await session.page.getByRole('link').first().click()
+    await session.page.waitForURL(`${provider.url}/**`)
   }
 })
 
-test('no script is needed, and no page elsewhere can finish a sign-in', async after => {
-  const { provider, application, server, visit } = await stage(after)
-  const [mine, theirs] = [await visit({ script: false, width: 360 }), await visit()]
-  await mine.open(`${server.url}/social/`)
-  await mine.page.locator('a[href$="/corp/"]').click()
-  await mine.page.waitForURL(`${provider.url}/**`)
-  await provider.enter(mine.page, 'mallory')
-  await mine.page.getByRole('button', { name: 'Continue' }).waitFor()
-  // What an attacker would keep for somebody else.
-  const callback = await provider.callback(mine)
-  assert.equal((await theirs.open(callback)).status(), 400)
-  assert.ok(!(await theirs.context.cookies()).some(cookie => cookie.name === 'jwt_token'))
-  // The one who began it may end it.
-  await mine.page.goto(callback)
-  await mine.page.waitForURL(`${application.url}/in`)
+test('a sign-in works without JavaScript and only in the browser that started it', async after => {
+  const { provider, application, server, openSession } = await startServers(after)
+  const [attacker, victim] = [await openSession({ script: false, width: 360 }), await openSession()]
+  await attacker.open(`${server.url}/social/`)
+  await attacker.page.locator('a[href$="/corp/"]').click()
+  await attacker.page.waitForURL(`${provider.url}/**`)
+  await provider.enterCredentials(attacker.page, 'mallory')
+  await attacker.page.getByRole('button', { name: 'Continue' }).waitFor()
+  // The callback URL that an attacker would send to a victim.
+  const callback = await provider.callback(attacker)
+  assert.equal((await victim.open(callback)).status(), 400)
+  assert.ok(!(await victim.context.cookies()).some(cookie => cookie.name === 'jwt_token'))
+  // The browser that started the sign-in can finish it.
+  await attacker.page.goto(callback)
+  await attacker.page.waitForURL(`${application.url}/in`)
 })
 
-test('two tabs that sign in at once both arrive', async after => {
-  const { provider, application, server, visit } = await stage(after)
-  const { page, context } = await visit()
+test('two tabs can sign in concurrently', async after => {
+  const { provider, application, server, openSession } = await startServers(after)
+  const { page, context } = await openSession()
   const other = await context.newPage()
   for (const tab of [page, other]) await tab.goto(`${server.url}/github/`)
   for (const [tab, login] of [[page, 'anna'], [other, 'bert']]) {
     await provider.signIn(tab, login)
     await tab.waitForURL(`${application.url}/in`)
-    assert.equal((await verified(await application.told(tab), server)).provider, 'github')
+    assert.equal((await verifiedClaims(await application.tokenOrStatus(tab), server)).provider, 'github')
   }
 })
 
-test('a signed-in user links another provider from the page of an application', async after => {
-  const { provider, application, server, visit } = await stage(after)
-  const { page } = await visit()
+test('a signed-in user links another provider from an application', async after => {
+  const { provider, application, server, openSession } = await startServers(after)
+  const { page } = await openSession()
   await page.goto(`${server.url}/corp/`)
   await provider.signIn(page, 'anna')
   await page.waitForURL(`${application.url}/in`)
-  const before = await verified(await application.told(page), server)
+  const before = await verifiedClaims(await application.tokenOrStatus(page), server)
   await page.getByRole('button', { name: 'Link GitHub' }).click()
   await page.waitForURL(`${provider.url}/github/**`)
-  await provider.signIn(page, 'somebody')
+  await provider.signIn(page, 'other')
   await page.waitForURL(`${application.url}/in`)
-  assert.equal((await verified(await application.told(page), server)).sub, before.sub)
+  assert.equal((await verifiedClaims(await application.tokenOrStatus(page), server)).sub, before.sub)
 
-  const other = await visit()
+  const other = await openSession()
   await other.page.goto(`${server.url}/github/`)
-  await provider.signIn(other.page, 'somebody')
+  await provider.signIn(other.page, 'other')
   await other.page.waitForURL(`${application.url}/in`)
-  const claims = await verified(await application.told(other.page), server)
+  const claims = await verifiedClaims(await application.tokenOrStatus(other.page), server)
   assert.deepEqual([claims.sub, claims.provider], [before.sub, 'github'])
 })
 
-test('whoever declined to link another provider begins again by a button, and stays who they are', async after => {
-  const { provider, application, server, visit } = await stage(after)
+test('a user who declines a link can start it again and stays signed in', async after => {
+  const { provider, application, server, openSession } = await startServers(after)
   for (const screen of SCREENS) {
-    const one = await visit(screen)
-    await one.page.goto(`${server.url}/github/`)
-    await provider.signIn(one.page, 'anna')
-    await one.page.waitForURL(`${application.url}/in`)
-    const before = await verified(await application.told(one.page), server)
-    await one.page.getByRole('button', { name: 'Link Corp' }).click()
-    await one.page.waitForURL(`${provider.url}/**`)
-    await one.page.getByRole('link', { name: 'Cancel' }).click()
-    await one.page.waitForURL(`${server.url}/corp/callback/**`)
-    await one.sound('social-link-refused')
-    await one.page.getByRole('button', { name: 'Begin again' }).click()
-    await one.page.waitForURL(`${provider.url}/**`)
-    await provider.signIn(one.page, 'somebody')
-    await one.page.waitForURL(`${application.url}/in`)
-    const claims = await verified(await application.told(one.page), server)
+    const session = await openSession(screen)
+    await session.page.goto(`${server.url}/github/`)
+    await provider.signIn(session.page, 'anna')
+    await session.page.waitForURL(`${application.url}/in`)
+    const before = await verifiedClaims(await application.tokenOrStatus(session.page), server)
+    await session.page.getByRole('button', { name: 'Link Corp' }).click()
+    await session.page.waitForURL(`${provider.url}/**`)
+    await session.page.getByRole('link', { name: 'Cancel' }).click()
+    await session.page.waitForURL(`${server.url}/corp/callback/**`)
+    await session.check('social-link-refused')
+    await session.page.getByRole('button', { name: 'Start again' }).click()
+    await session.page.waitForURL(`${provider.url}/**`)
+    await provider.signIn(session.page, 'other')
+    await session.page.waitForURL(`${application.url}/in`)
+    const claims = await verifiedClaims(await application.tokenOrStatus(session.page), server)
     assert.deepEqual([claims.sub, claims.provider], [before.sub, 'github'])
   }
 })

@@ -1,4 +1,4 @@
-//! Backups of a server at work, and the way back: whole, checked, and never over anything.
+//! Backups of a running server, and restores: complete, verified, and without overwriting anything.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
@@ -20,7 +20,7 @@ fn folder() -> TestFolder {
     folder
 }
 
-/// A folder in which nothing ever ran, with the same settings.
+/// A folder without keys and data, with the same settings.
 fn empty() -> TestFolder {
     let folder = TestFolder::empty();
     folder.configure(ISSUER);
@@ -45,7 +45,7 @@ fn restore(to: &TestFolder, backup: &Path) -> CommandOutput {
     to.run(&["restore", backup.to_str().unwrap()])
 }
 
-/// A folder with a user and a backup of it, `copy`.
+/// A folder with a user and a backup named `copy`.
 fn backed_up() -> TestFolder {
     let folder = folder();
     folder.create("anna");
@@ -65,13 +65,13 @@ async fn a_backup_under_load_is_restored_completely() {
 
     let done = Arc::new(AtomicBool::new(false));
     let load: Vec<_> = (0..4)
-        .map(|who| {
+        .map(|worker| {
             let server = Arc::clone(&server);
             let done = Arc::clone(&done);
             tokio::spawn(async move {
                 let mut registered = 0;
                 while !done.load(Ordering::SeqCst) {
-                    let name = format!("user{who}x{registered}");
+                    let name = format!("user{worker}x{registered}");
                     let body = json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.com")});
                     server.post("/register", None, &body).await;
                     registered += 1;
@@ -81,14 +81,15 @@ async fn a_backup_under_load_is_restored_completely() {
         })
         .collect();
     folder.run(&["keys", "rotate", "--now"]).is(0);
-    let made = folder.run(&["backup", "copy", "--json"]).json();
+    let report = folder.run(&["backup", "copy", "--json"]).json();
     folder.run(&["keys", "rotate", "--now"]).is(0);
     done.store(true, Ordering::SeqCst);
     for task in load {
-        assert!(task.await.unwrap() > 0, "there was load");
+        assert!(task.await.unwrap() > 0, "the load registered no user");
     }
-    assert_eq!((made["keys"].as_u64(), made["version"].as_u64()), (Some(4), Some(1)), "{made}");
-    let listed: Vec<&str> = made["files"].as_array().unwrap().iter().filter_map(|file| file["name"].as_str()).collect();
+    assert_eq!((report["keys"].as_u64(), report["version"].as_u64()), (Some(4), Some(1)), "{report}");
+    let listed: Vec<&str> =
+        report["files"].as_array().unwrap().iter().filter_map(|file| file["name"].as_str()).collect();
     let mut listed = [&listed[..], &["manifest.json"]].concat();
     listed.sort_unstable();
     assert_eq!(files(&folder.path("copy")), listed);
@@ -101,7 +102,7 @@ async fn a_backup_under_load_is_restored_completely() {
     let other = empty();
     restore(&other, &folder.path("copy")).is(0);
     let users = other.run(&["users", "list", "--json"]).json().as_array().unwrap().len();
-    assert_eq!(Some(users as u64), made["users"].as_u64());
+    assert_eq!(Some(users as u64), report["users"].as_u64());
     let server = other.serve().await;
     server.post("/renew_token", Some(&access), &json!({})).await.is(200);
     let verified = other.run(&["token", "verify", &access]);
@@ -113,12 +114,12 @@ async fn a_backup_under_load_is_restored_completely() {
 #[test]
 fn a_backup_needs_an_empty_folder() {
     let folder = backed_up();
-    folder.run(&["backup", "copy"]).fails(1, &["copy is not empty", "name a new folder"]);
+    folder.run(&["backup", "copy"]).fails(1, &["copy is not empty", "choose a new folder"]);
     fs::create_dir(folder.path("made")).unwrap();
     folder.run(&["backup", "made"]).is(0);
-    let nothing = empty();
-    nothing.run(&["backup", "copy"]).fails(1, &["data/countersign.db"]);
-    assert_eq!(files(&nothing.path("copy")), [""; 0], "what could not be made is not left half made");
+    let empty_folder = empty();
+    empty_folder.run(&["backup", "copy"]).fails(1, &["data/countersign.db"]);
+    assert_eq!(files(&empty_folder.path("copy")), [""; 0], "a failed backup leaves no files");
 }
 
 #[test]
@@ -126,24 +127,24 @@ fn a_changed_backup_is_rejected_and_nothing_is_written() {
     let folder = backed_up();
     for name in files(&folder.path("copy")) {
         let path = folder.path("copy").join(&name);
-        let good = fs::read(&path).unwrap();
-        let mut bad = good.clone();
-        let middle = bad.len() / 2;
-        bad[middle] ^= 1;
-        for (bad, what) in [(&bad[..], "changed"), (&good[..middle], "cut off")] {
-            fs::write(&path, bad).unwrap();
+        let original = fs::read(&path).unwrap();
+        let mut corrupted = original.clone();
+        let middle = corrupted.len() / 2;
+        corrupted[middle] ^= 1;
+        for (corrupted, what) in [(&corrupted[..], "changed"), (&original[..middle], "cut off")] {
+            fs::write(&path, corrupted).unwrap();
             let other = empty();
-            let ran = restore(&other, &folder.path("copy"));
-            // A letter within the list may be anything: its number of users, say, which nothing depends on.
+            let output = restore(&other, &folder.path("copy"));
+            // A changed byte in the manifest may go unnoticed, for example in the number of users, which no check uses.
             if name != "manifest.json" || what == "cut off" {
-                ran.fails(1, &["restoring from", &name, "this backup can't be used"]);
+                output.fails(1, &["cannot restore from", &name, "use another backup"]);
                 assert_eq!(files(&other.path("")), ["countersign.toml"], "{name} {what}");
             }
         }
-        fs::write(&path, good).unwrap();
+        fs::write(&path, original).unwrap();
     }
     fs::remove_file(folder.path("copy/manifest.json")).unwrap();
-    restore(&empty(), &folder.path("copy")).fails(1, &["has no manifest.json", "cut off"]);
+    restore(&empty(), &folder.path("copy")).fails(1, &["has no manifest.json", "not a complete backup"]);
 }
 
 #[tokio::test]
@@ -152,12 +153,12 @@ async fn restore_overwrites_nothing() {
     let copy = folder.path("copy");
     folder.create("berta");
     let before = fs::read(folder.path("data/countersign.db")).unwrap();
-    restore(&folder, &copy).fails(1, &["data/countersign.db", "exists", "move it away"]);
+    restore(&folder, &copy).fails(1, &["data/countersign.db", "exists", "move the database"]);
     assert_eq!(fs::read(folder.path("data/countersign.db")).unwrap(), before);
 
     let other = empty();
     other.run(&["keys", "rotate"]).is(0);
-    restore(&other, &copy).fails(1, &["keys has", "move what is there away"]);
+    restore(&other, &copy).fails(1, &["cannot restore into keys", "move the existing files away"]);
     assert!(!other.path("data/countersign.db").exists());
 
     let other = empty();
@@ -166,37 +167,37 @@ async fn restore_overwrites_nothing() {
     restore(&other, &copy).fails(1, &["countersign.db-wal", "exists"]);
 
     let _server = folder.serve().await;
-    restore(&folder, &copy).fails(1, &["a server runs on", "stop it first"]);
+    restore(&folder, &copy).fails(1, &["a server uses", "stop the server first"]);
 }
 
 #[test]
 fn an_interrupted_restore_does_not_start_and_can_be_resumed() {
     let folder = backed_up();
     let copy = folder.path("copy");
-    let whole = empty();
-    restore(&whole, &copy).is(0);
-    restore(&whole, &copy).is(0);
-    // In the order in which they come: the database under another name, the secret, the private halves, the ring.
-    let mut order = files(&whole.path("keys"));
+    let restored = empty();
+    restore(&restored, &copy).is(0);
+    restore(&restored, &copy).is(0);
+    // The order of the writes: the database under a temporary name, the secret, the private keys, the ring.
+    let mut order = files(&restored.path("keys"));
     order.retain(|name| name != ".lock");
     order.sort_by_key(|name| (name != "secret", name == "ring.json"));
-    for cut in 0..=order.len() {
+    for copied in 0..=order.len() {
         let other = empty();
-        for place in ["keys", "data"] {
-            fs::create_dir(other.path(place)).unwrap();
-            fs::set_permissions(other.path(place), fs::Permissions::from_mode(0o700)).unwrap();
+        for folder_name in ["keys", "data"] {
+            fs::create_dir(other.path(folder_name)).unwrap();
+            fs::set_permissions(other.path(folder_name), fs::Permissions::from_mode(0o700)).unwrap();
         }
         let database = fs::read(copy.join("countersign.db")).unwrap();
-        let size = if cut == 0 { database.len() / 2 } else { database.len() };
+        let size = if copied == 0 { database.len() / 2 } else { database.len() };
         fs::write(other.path("data/countersign.db.restoring"), &database[..size]).unwrap();
-        for name in &order[..cut] {
-            fs::copy(whole.path("keys").join(name), other.path("keys").join(name)).unwrap();
+        for name in &order[..copied] {
+            fs::copy(restored.path("keys").join(name), other.path("keys").join(name)).unwrap();
         }
         other.write("keys/.countersign-unfinished-ring.json", "{");
         let before = files(&other.path(""));
-        // As a start does, it opens the database before it does anything.
-        let ran = other.run(&["settings", "set", "registration.open", "false"]);
-        ran.fails(1, &["was cut off", "run `countersign restore` again"]);
+        // Like a start of the server, this command opens the database first.
+        let output = other.run(&["settings", "set", "registration.open", "false"]);
+        output.fails(1, &["was interrupted", "run `countersign restore` again"]);
         assert_eq!(files(&other.path("")), before);
         restore(&other, &copy).is(0);
         let names = other.run(&["users", "list", "--json"]).json();
@@ -216,13 +217,13 @@ fn a_backup_of_encrypted_keys_needs_their_passphrase() {
     folder.write("phrase", "a long enough phrase");
     folder.run(&["keys", "passphrase", "--new-file", "phrase"]).is(0);
     folder.run(&["backup", "copy"]).fails(1, &["passphrase"]);
-    let with = "keys = { passphrase = 'a long enough phrase' }";
-    folder.configure(with);
+    let setting = "keys = { passphrase = 'a long enough phrase' }";
+    folder.configure(setting);
     folder.run(&["backup", "copy"]).is(0);
     let other = empty();
     restore(&other, &folder.path("copy")).fails(1, &["passphrase"]);
     assert_eq!(files(&other.path("")), ["countersign.toml"]);
-    other.configure(with);
+    other.configure(setting);
     restore(&other, &folder.path("copy")).is(0);
     assert_eq!(other.keys(), folder.keys());
 }

@@ -1,4 +1,4 @@
-//! Which pages of other origins may call and read: those of `[cors] allowed_origins`.
+//! CORS: only the origins in `[cors] allowed_origins` may call the server from a page and read its responses.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use reqwest::Method;
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::support::{ServerResponse, TestServer};
 
 const SETTINGS: &str = "cors.allowed_origins = ['https://app.example.com', 'https://other.example.com:8443']";
-/// Origins, and whether they are allowed: by the whole of scheme, host and port, and nothing less.
+/// Origins, and whether they are allowed. Scheme, host and port must all match.
 const ORIGINS: [(&str, bool); 8] = [
     ("https://app.example.com", true),
     ("https://other.example.com:8443", true),
@@ -24,14 +24,14 @@ fn words(header: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn assert_cors_headers(answer: &ServerResponse, origin: &str, is_allowed: bool) {
+fn assert_cors_headers(response: &ServerResponse, origin: &str, is_allowed: bool) {
     let expected = if is_allowed { (origin, "true") } else { ("", "true") };
-    assert_eq!(answer.header("access-control-allow-origin"), expected.0, "{origin}: {answer:#?}");
+    assert_eq!(response.header("access-control-allow-origin"), expected.0, "{origin}: {response:#?}");
     if is_allowed {
-        assert_eq!(answer.header("access-control-allow-credentials"), expected.1, "{origin}: {answer:#?}");
+        assert_eq!(response.header("access-control-allow-credentials"), expected.1, "{origin}: {response:#?}");
     }
-    // Or a cache would give one origin another's answer.
-    assert!(words(answer.header("vary")).contains(&"origin".to_owned()), "{origin}: {answer:#?}");
+    // Without `Vary`, a cache would send the response for one origin to another.
+    assert!(words(response.header("vary")).contains(&"origin".to_owned()), "{origin}: {response:#?}");
 }
 
 #[tokio::test]
@@ -39,21 +39,21 @@ async fn a_preflight_allows_configured_origins() {
     let server = TestServer::with(SETTINGS).await;
     for (origin, is_allowed) in ORIGINS {
         for path in ["/signin", "/refresh/", "/restore", "/auth"] {
-            let asked = server
+            let request = server
                 .request(Method::OPTIONS, path)
                 .header("origin", origin)
                 .header("access-control-request-method", "POST")
                 .header("access-control-request-headers", "authorization,content-type");
-            let answer = ServerResponse::send(asked).await;
-            assert_cors_headers(answer.is(200), origin, is_allowed);
+            let response = ServerResponse::send(request).await;
+            assert_cors_headers(response.is(200), origin, is_allowed);
             if is_allowed {
                 assert!(
-                    words(answer.header("access-control-allow-methods")).contains(&"post".to_owned()),
-                    "{answer:#?}"
+                    words(response.header("access-control-allow-methods")).contains(&"post".to_owned()),
+                    "{response:#?}"
                 );
-                let headers = words(answer.header("access-control-allow-headers"));
-                assert!(headers.iter().any(|name| name == "authorization"), "{answer:#?}");
-                assert!(headers.iter().any(|name| name == "content-type"), "{answer:#?}");
+                let headers = words(response.header("access-control-allow-headers"));
+                assert!(headers.iter().any(|name| name == "authorization"), "{response:#?}");
+                assert!(headers.iter().any(|name| name == "content-type"), "{response:#?}");
             }
         }
     }
@@ -63,17 +63,17 @@ async fn a_preflight_allows_configured_origins() {
 async fn responses_are_readable_by_allowed_origins_whatever_the_status() {
     let server = TestServer::with(SETTINGS).await;
     server.register("anna").await;
-    let good = json!({"username": "anna", "password": super::support::PASSWORD});
+    let valid = json!({"username": "anna", "password": super::support::PASSWORD});
     for (origin, is_allowed) in ORIGINS {
         for (path, body, status) in [
-            ("/signin", &good, 200),
+            ("/signin", &valid, 200),
             ("/signin", &json!({"username": "anna", "password": "wrong"}), 401),
             ("/signin/", &json!({}), 400),
             ("/validation", &json!({"token": "x"}), 401),
         ] {
-            let answer = ServerResponse::send(server.posting(path, body).header("origin", origin)).await;
-            assert_cors_headers(answer.is(status), origin, is_allowed);
-            assert_eq!(words(answer.header("access-control-expose-headers")), ["retry-after"], "{answer:#?}");
+            let response = ServerResponse::send(server.posting(path, body).header("origin", origin)).await;
+            assert_cors_headers(response.is(status), origin, is_allowed);
+            assert_eq!(words(response.header("access-control-expose-headers")), ["retry-after"], "{response:#?}");
         }
     }
 }
@@ -86,11 +86,11 @@ async fn a_fault_is_readable_by_allowed_origins() {
     database.execute_batch("ALTER TABLE sessions RENAME TO gone").unwrap();
     let body = json!({"username": "anna", "password": super::support::PASSWORD});
     for (origin, is_allowed) in ORIGINS {
-        let answer = ServerResponse::send(server.posting("/signin", &body).header("origin", origin)).await;
-        assert_cors_headers(answer.is(500), origin, is_allowed);
-        let id = answer.header("x-request-id");
-        let said = format!("{}", answer.json()["error"]["message"]);
-        assert_eq!(said, format!("\"something went wrong here (request {id})\""));
+        let response = ServerResponse::send(server.posting("/signin", &body).header("origin", origin)).await;
+        assert_cors_headers(response.is(500), origin, is_allowed);
+        let id = response.header("x-request-id");
+        let message = format!("{}", response.json()["error"]["message"]);
+        assert_eq!(message, format!("\"internal error (request {id})\""));
     }
 }
 
@@ -98,7 +98,7 @@ async fn a_fault_is_readable_by_allowed_origins() {
 async fn without_settings_no_origin_is_allowed() {
     let server = TestServer::start().await;
     for (origin, _) in ORIGINS {
-        let answer = ServerResponse::send(server.posting("/signin", &json!({})).header("origin", origin)).await;
-        assert_eq!(answer.is(400).header("access-control-allow-origin"), "", "{answer:#?}");
+        let response = ServerResponse::send(server.posting("/signin", &json!({})).header("origin", origin)).await;
+        assert_eq!(response.is(400).header("access-control-allow-origin"), "", "{response:#?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Counting: each thing in one place, told to the database by the hour, and kept across restarts.
+//! Counters: each event is counted once, stored by the hour, and kept across restarts.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ use countersign::issuer::stats;
 use countersign::store::StoreError;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestServer, settle};
+use crate::support::{PASSWORD, TestServer, wait_until};
 
-/// What was counted since the start, leaving out what was not.
+/// The counters since the start that are above zero.
 fn counted(server: &TestServer) -> BTreeMap<String, u64> {
     let all = Count::all().map(|count| (count.name().into_owned(), server.issuer.counters.get(count)));
     all.filter(|(_, n)| *n > 0).collect()
@@ -29,12 +29,12 @@ fn text(body: &Value, name: &str) -> String {
 #[tokio::test]
 async fn each_event_is_counted() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     server.post("/auth", &json!({"username": "anna", "password": "a wrong one"})).await.is(401);
     server.post("/auth", &json!({"username": "nobody", "password": PASSWORD})).await.is(401);
-    server.post_as(&mine, "/renew_token", &json!({})).await.is(200);
+    server.post_as(&token, "/renew_token", &json!({})).await.is(200);
     server.post_as("nonsense", "/renew_token", &json!({})).await.is(401);
-    let known = expected(&[
+    let expected_counts = expected(&[
         ("registrations", 1),
         ("sign_ins", 1),
         ("sign_ins_failed", 2),
@@ -42,10 +42,10 @@ async fn each_event_is_counted() {
         ("refreshes_refused", 1),
         ("tokens_issued.jwt_issuer.ES256", 2),
     ]);
-    assert_eq!(counted(&server), known);
+    assert_eq!(counted(&server), expected_counts);
     server.get("/liveliness").await.is(200);
     server.get("/nowhere").await.is(404);
-    assert_eq!(counted(&server), known, "nothing else is counted");
+    assert_eq!(counted(&server), expected_counts, "nothing else is counted");
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn resets_mails_throttles_and_faults_are_counted() {
     server.token("anna").await;
     server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
     server.post("/request_password_reset", &json!({"email": "nobody@example.com"})).await.is(200);
-    settle("the mail", async || counted(&server).contains_key("mails_sent")).await;
+    wait_until("the e-mail is sent", async || counted(&server).contains_key("mails_sent")).await;
     let code = server.mails()[0].code().to_owned();
     server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
     rusqlite::Connection::open(server.path("data/countersign.db")).unwrap().execute_batch("DROP TABLE users").unwrap();
@@ -128,18 +128,20 @@ async fn jwks_clients_and_their_version_are_recorded() {
     let before = server.issuer.ring().jwks().version;
     server.clock.advance(Duration::from_mins(1));
     server.issuer.key_dir.rotate(None, false, &server.issuer.policy.keys).unwrap();
-    settle("the rotation", async || server.issuer.ring().jwks().version != before).await;
+    wait_until("the server publishes the new keys", async || server.issuer.ring().jwks().version != before).await;
     let after = server.issuer.ring().jwks().version;
     fetch("192.0.2.2", "jose/6").await;
-    let seen = server.issuer.jwks_clients.list();
-    let told = seen.iter().map(|who| (who.address.to_string(), who.agent.as_str(), who.fetches, who.jwks_id));
-    let one = "192.0.2.1".to_owned();
-    let two = "192.0.2.2".to_owned();
-    assert_eq!(told.collect::<Vec<_>>(), [(two, "jose/6", 2, after), (one, "PyJWT/2.15", 1, before)]);
-    assert_eq!(seen[0].last.since(seen[0].first), Duration::from_mins(1));
+    let clients = server.issuer.jwks_clients.list();
+    let listed = clients
+        .iter()
+        .map(|client| (client.address.to_string(), client.agent.as_str(), client.fetches, client.jwks_id));
+    let first = "192.0.2.1".to_owned();
+    let second = "192.0.2.2".to_owned();
+    assert_eq!(listed.collect::<Vec<_>>(), [(second, "jose/6", 2, after), (first, "PyJWT/2.15", 1, before)]);
+    assert_eq!(clients[0].last.since(clients[0].first), Duration::from_mins(1));
 }
 
-/// What the database knows of sign-ins, by the hour.
+/// The stored sign-in counts, by hour.
 async fn stored_sign_ins(server: &TestServer) -> Vec<(i64, u64)> {
     let read = server.issuer.store.read(|tx| tx.counts(Timestamp::from_unix(0)));
     let hours: Result<Vec<_>, StoreError> = read.await;
@@ -155,17 +157,17 @@ async fn last_day(server: &TestServer) -> Vec<u64> {
 #[tokio::test]
 async fn hourly_counts_survive_a_restart() {
     let server = TestServer::with_anna().await;
-    let begun = hour_of(server.clock.now()).unix();
+    let first_hour = hour_of(server.clock.now()).unix();
     server.token("anna").await;
-    assert_eq!(last_day(&server).await[23], 1, "what is not yet told is seen, too");
+    assert_eq!(last_day(&server).await[23], 1, "counts that are not stored yet are included");
     server.clock.advance(Duration::from_hours(2));
-    settle("the first hour", async || stored_sign_ins(&server).await == [(begun, 1)]).await;
+    wait_until("the first hour is stored", async || stored_sign_ins(&server).await == [(first_hour, 1)]).await;
     server.token("anna").await;
     server.token("anna").await;
     assert_eq!(last_day(&server).await[21..], [1, 0, 2]);
     let server = server.restart(Duration::from_hours(1)).await;
-    assert_eq!(stored_sign_ins(&server).await, [(begun, 1), (begun + 7200, 2)]);
+    assert_eq!(stored_sign_ins(&server).await, [(first_hour, 1), (first_hour + 7200, 2)]);
     server.token("anna").await;
     assert_eq!(last_day(&server).await[20..], [1, 0, 2, 1]);
-    assert_eq!(counted(&server)["sign_ins"], 1, "of this process");
+    assert_eq!(counted(&server)["sign_ins"], 1, "the counter starts at zero in each process");
 }

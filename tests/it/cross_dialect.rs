@@ -1,4 +1,4 @@
-//! Tokens of one dialect before the routes of another: each opens what its own clients were promised, and no more.
+//! Tokens of one dialect at the routes of another: each token permits only what its own dialect promises.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::response::ServerResponse;
 use crate::support::{PASSWORD, TestServer};
 
-/// A dialect's access token, where it is signed in for and where in the answer it stands.
+/// Dialect, sign-in route, login field, and the response member with the access token.
 const SIGN_INS: [(&str, &str, &str, &str); 4] = [
     ("jwt_issuer", "/auth", "username", "jwt"),
     ("rest_jwt", "/signin", "username", "token"),
@@ -16,8 +16,8 @@ const SIGN_INS: [(&str, &str, &str, &str); 4] = [
 
 async fn token(server: &TestServer, (_, path, field, member): (&str, &str, &str, &str)) -> String {
     let login = if field == "email" { "anna@example.com" } else { "anna" };
-    let answer = server.post(path, &json!({field: login, "password": PASSWORD})).await;
-    answer.is(200).json()[member].as_str().unwrap_or_default().to_owned()
+    let response = server.post(path, &json!({field: login, "password": PASSWORD})).await;
+    response.is(200).json()[member].as_str().unwrap_or_default().to_owned()
 }
 
 async fn status(server: &TestServer, method: Method, path: &str, token: &str, body: &Value) -> u16 {
@@ -36,13 +36,13 @@ async fn a_short_lived_token_changes_no_password_and_is_not_renewed() {
             ("/refresh", json!({})),
             ("/update_profile", json!({"email": "anna@example.com"})),
         ] {
-            let got = status(&server, Method::POST, path, &token, &body).await;
-            assert_eq!(got, expected, "{} at {path}", sign_in.0);
+            let actual = status(&server, Method::POST, path, &token, &body).await;
+            assert_eq!(actual, expected, "{} at {path}", sign_in.0);
         }
-        let got = status(&server, Method::PATCH, "/api/me/", &token, &json!({"email": "anna@example.com"})).await;
-        assert_eq!(got, if sign_in.0 == "drf_pyjwt" { 200 } else { 401 }, "{} at /api/me/", sign_in.0);
+        let actual = status(&server, Method::PATCH, "/api/me/", &token, &json!({"email": "anna@example.com"})).await;
+        assert_eq!(actual, if sign_in.0 == "drf_pyjwt" { 200 } else { 401 }, "{} at /api/me/", sign_in.0);
     }
-    // The password is what it was.
+    // The password is unchanged.
     token(&server, SIGN_INS[0]).await;
 }
 
@@ -67,8 +67,8 @@ async fn a_token_is_rejected_where_another_kind_is_expected() {
     }
     for token in [&refresh, &sliding] {
         for path in ["/renew_token", "/refresh", "/update_profile"] {
-            let got = status(&server, Method::POST, path, token, &json!({"email": "anna@example.com"})).await;
-            assert_eq!(got, 401, "{path} {token}");
+            let actual = status(&server, Method::POST, path, token, &json!({"email": "anna@example.com"})).await;
+            assert_eq!(actual, 401, "{path} {token}");
         }
         assert_eq!(status(&server, Method::GET, "/api/me/", token, &json!({})).await, 401, "{token}");
     }
@@ -85,6 +85,6 @@ async fn a_user_name_that_is_the_address_follows_the_address() {
     let changed =
         ServerResponse::send(server.request(Method::PATCH, "/api/me/").bearer_auth(&access).json(&body)).await;
     assert_eq!(changed.is(200).json()["username"], "ann@example.org");
-    // The next owner of the old address can have it.
+    // Another user can register with the released address.
     server.post("/api/register/", &account).await.is(201);
 }

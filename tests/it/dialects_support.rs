@@ -1,4 +1,4 @@
-//! A server in this process, on a free port, with a folder and a clock of its own.
+//! A server in this process, on a free port, with its own folder and clock.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::net::TcpListener;
@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// It ends with the value.
+/// Dropping the value stops the server.
 pub struct ApiServer {
     pub clock: Clock,
     pub issuer: Arc<Issuer>,
@@ -33,7 +33,7 @@ pub struct ApiServer {
     serving: JoinHandle<anyhow::Result<()>>,
 }
 
-/// What was answered, whole.
+/// A complete response.
 #[derive(Debug)]
 pub struct ApiResponse {
     pub status: u16,
@@ -42,7 +42,7 @@ pub struct ApiResponse {
 }
 
 impl ApiResponse {
-    /// The body, if the answer has this status.
+    /// Asserts the status and returns the body as JSON.
     #[track_caller]
     pub fn is(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:#?}");
@@ -79,11 +79,18 @@ impl ApiServer {
         self.folder.path().join(name)
     }
 
-    pub async fn send(&self, method: &str, path: &str, kind: &str, token: Option<&str>, body: &str) -> ApiResponse {
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        media_type: &str,
+        token: Option<&str>,
+        body: &str,
+    ) -> ApiResponse {
         let method: Method = method.parse().unwrap();
         let mut request = self.client.request(method, format!("{}{path}", self.url)).body(body.to_owned());
-        if !kind.is_empty() {
-            request = request.header("content-type", kind);
+        if !media_type.is_empty() {
+            request = request.header("content-type", media_type);
         }
         if let Some(token) = token {
             request = request.bearer_auth(token);
@@ -98,18 +105,18 @@ impl ApiServer {
         self.send("POST", path, "application/json", None, &body.to_string()).await
     }
 
-    /// Posts each body, sent as the given type, and compares all that was answered. A body of `""` stands for nothing.
+    /// Posts each body with its content type, and compares status, body and headers of the response.
     pub async fn assert_responses(&self, path: &str, rows: &[(&str, &str, u16, Value)]) {
-        for (kind, body, status, expected) in rows {
-            let answer = self.send("POST", path, kind, None, body).await;
-            assert_eq!((answer.is(*status), path), (expected.clone(), path), "{kind} {body}");
+        for (media_type, body, status, expected) in rows {
+            let response = self.send("POST", path, media_type, None, body).await;
+            assert_eq!((response.is(*status), path), (expected.clone(), path), "{media_type} {body}");
             let challenge = if *status == 401 { "Bearer realm=\"api\"" } else { "" };
-            assert_eq!(answer.header("www-authenticate"), challenge, "{kind} {body}");
-            assert_eq!(answer.header("cache-control"), "no-store", "{kind} {body}");
+            assert_eq!(response.header("www-authenticate"), challenge, "{media_type} {body}");
+            assert_eq!(response.header("cache-control"), "no-store", "{media_type} {body}");
         }
     }
 
-    /// Makes a user with [`PASSWORD`] and an address at `example.com`.
+    /// Registers a user with [`PASSWORD`] and the address `<name>@example.com`.
     pub async fn register(&self, name: &str) {
         let email = format!("{name}@example.com");
         self.post("/register", &json!({"username": name, "password": PASSWORD, "email": email})).await.is(200);
@@ -130,7 +137,7 @@ impl ApiServer {
         UserChange::Disable.run(&user, &self.issuer).await.unwrap();
     }
 
-    /// How often the audit log names an action.
+    /// The number of audit lines with an action.
     pub async fn audit_count(&self, action: &str) -> usize {
         let lines: Result<_, countersign::store::StoreError> =
             self.issuer.store.read(|tx| tx.audit_lines(None, 1000)).await;
@@ -144,12 +151,12 @@ impl Drop for ApiServer {
     }
 }
 
-/// A token's header.
+/// The header of a token.
 pub fn header(token: &str) -> Value {
     part(token, 0)
 }
 
-/// A token's claims.
+/// The claims of a token.
 pub fn claims(token: &str) -> Value {
     part(token, 1)
 }
@@ -158,8 +165,8 @@ fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap()).unwrap()
 }
 
-/// A member that is a text.
+/// The value of a string member.
 #[track_caller]
 pub fn text(body: &Value, name: &str) -> String {
-    body[name].as_str().unwrap_or_else(|| panic!("no text {name} in {body}")).to_owned()
+    body[name].as_str().unwrap_or_else(|| panic!("{name} is not a string in {body}")).to_owned()
 }

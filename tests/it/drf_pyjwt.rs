@@ -1,4 +1,4 @@
-//! The dialect `drf_pyjwt` from outside, by the lines of its documentation.
+//! The dialect `drf_pyjwt`, tested against each line of its documentation.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use super::dialects_support::{ApiResponse, ApiServer, PASSWORD, claims, header, 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=b";
-const REFUSED: &str = "Token is invalid or expired.";
+const INVALID: &str = "Token is invalid or expired.";
 
 async fn server() -> ApiServer {
     let server = ApiServer::start().await;
@@ -161,7 +161,7 @@ async fn the_store_contains_no_refresh_token() {
         .collect();
     let holds = |bytes: &[u8]| stored.windows(bytes.len()).any(|window| window == bytes);
     let (session, _) = server.issuer.refresh_tokens.parse_refresh_uuid(uuid).unwrap();
-    assert!(holds(&session.0), "it is there to be found");
+    assert!(holds(&session.0), "the session id is not in the database files");
     assert!(!holds(uuid.as_bytes()) && !holds(uuid.to_string().as_bytes()));
 }
 
@@ -188,7 +188,7 @@ async fn a_sign_in_returns_an_access_token_and_a_refresh_uuid() {
         server.send("POST", "/api/login", FORM, None, "email=Anna%40Example.com&password=correct+horse+battery").await;
     assert_ne!(form.is(200)["refresh_token"], pair["refresh_token"]);
     server.clock.advance(Duration::from_secs(36));
-    assert_eq!(me(&server, "GET", Some(&access), "").await.is(401), json!({"detail": REFUSED}));
+    assert_eq!(me(&server, "GET", Some(&access), "").await.is(401), json!({"detail": INVALID}));
 }
 
 #[tokio::test]
@@ -231,8 +231,8 @@ async fn every_failed_sign_in_gets_the_same_response() {
     }
     let throttled = server.post("/api/login/", &json!({"email": "x@example.com", "password": "wrong"})).await;
     let after = throttled.header("retry-after").to_owned();
-    let said = format!("Request was throttled. Expected available in {after} seconds.");
-    assert_eq!(throttled.is(429), json!({"detail": said}));
+    let message = format!("Request was throttled. Expected available in {after} seconds.");
+    assert_eq!(throttled.is(429), json!({"detail": message}));
 }
 
 #[tokio::test]
@@ -244,16 +244,16 @@ async fn a_refresh_returns_a_new_pair_and_a_spent_token_ends_the_session() {
     assert_ne!(first, second);
     assert_eq!(me(&server, "GET", Some(&text(&pair, "access_token")), "").await.status, 200);
     let again = refresh(&server, &first.to_uppercase()).await.is(200);
-    assert_eq!(text(&again, "refresh_token"), second, "a retry gets the same answer");
+    assert_eq!(text(&again, "refresh_token"), second, "a retry gets the same response");
 
     server.clock.advance(Duration::from_secs(11));
     let third = text(&refresh(&server, &second).await.is(200), "refresh_token");
     server.clock.advance(Duration::from_secs(5));
     let other = text(&login(&server).await, "refresh_token");
-    assert_eq!(refresh(&server, &first).await.is(401), json!({"detail": REFUSED}), "older than the one before");
+    assert_eq!(refresh(&server, &first).await.is(401), json!({"detail": INVALID}), "two generations old");
     assert_eq!(server.audit_count("refresh_reused").await, 1);
     assert_eq!(refresh(&server, &third).await.status, 401, "the session has ended");
-    assert_eq!(refresh(&server, &other).await.status, 200, "that one alone");
+    assert_eq!(refresh(&server, &other).await.status, 200, "the other session is still live");
 }
 
 #[tokio::test]
@@ -281,11 +281,11 @@ async fn an_invalid_refresh_token_is_rejected() {
     let server = server().await;
     let pair = login(&server).await;
     let access = json!({"refresh_token": pair["access_token"]}).to_string();
-    let spare = json!({"refresh_token": Uuid::from_u128(7)}).to_string();
-    let refused = json!({"detail": REFUSED});
+    let unknown = json!({"refresh_token": Uuid::from_u128(7)}).to_string();
+    let refused = json!({"detail": INVALID});
     let rows = [
         (JSON, access.as_str(), 401, refused.clone()),
-        (JSON, spare.as_str(), 401, refused.clone()),
+        (JSON, unknown.as_str(), 401, refused.clone()),
         (JSON, r#"{"refresh_token":"no uuid"}"#, 401, refused.clone()),
         (JSON, r#"{"refresh_token":5}"#, 401, refused),
         (JSON, "{}", 400, json!({"refresh_token": ["This field is required."]})),
@@ -309,8 +309,8 @@ async fn signing_out_ends_the_session() {
     let form = format!("refresh_token={token}");
     let row = |status, body| [(FORM, form.as_str(), status, body)];
     server.assert_responses("/api/logout/", &row(200, json!({"success": "User logged out."}))).await;
-    server.assert_responses("/api/logout/", &row(401, json!({"detail": REFUSED}))).await;
-    server.assert_responses("/api/refresh/", &row(401, json!({"detail": REFUSED}))).await;
+    server.assert_responses("/api/logout/", &row(401, json!({"detail": INVALID}))).await;
+    server.assert_responses("/api/refresh/", &row(401, json!({"detail": INVALID}))).await;
     assert_eq!(me(&server, "GET", Some(&access), "").await.status, 401);
     assert_eq!(me(&server, "GET", Some(&text(&other, "access_token")), "").await.status, 200);
     assert_eq!(server.audit_count("signed_out").await, 1);
@@ -350,17 +350,17 @@ async fn a_profile_is_read_and_changed() {
         assert_eq!(me(&server, method, Some(&access), body).await.is(status), expected, "{method} {body}");
     }
     let long = json!({"username": "x".repeat(151)}).to_string();
-    let said = me(&server, "PATCH", Some(&access), &long).await.is(400);
-    assert_eq!(said, json!({"username": ["Ensure this field has no more than 150 characters."]}));
-    for (token, said) in [
+    let message = me(&server, "PATCH", Some(&access), &long).await.is(400);
+    assert_eq!(message, json!({"username": ["Ensure this field has no more than 150 characters."]}));
+    for (token, message) in [
         (None, "Authentication credentials were not provided."),
-        (Some("x"), REFUSED),
-        (Some(text(&pair, "refresh_token").as_str()), REFUSED),
+        (Some("x"), INVALID),
+        (Some(text(&pair, "refresh_token").as_str()), INVALID),
     ] {
         for (method, body) in [("GET", ""), ("PUT", "{bad"), ("PATCH", "{}")] {
-            let answer = me(&server, method, token, body).await;
-            assert_eq!(answer.is(401), json!({"detail": said}), "{method}: who asks is settled before what is asked");
-            assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"api\"");
+            let response = me(&server, method, token, body).await;
+            assert_eq!(response.is(401), json!({"detail": message}), "{method}: the token is checked before the body");
+            assert_eq!(response.header("www-authenticate"), "Bearer realm=\"api\"");
         }
     }
 }
@@ -371,19 +371,19 @@ async fn other_methods_and_oversized_bodies_are_rejected() {
     for (method, path) in
         [("GET", "/api/login/"), ("PUT", "/api/register"), ("DELETE", "/api/me/"), ("POST", "/api/me")]
     {
-        let answer = server.send(method, path, "", None, "").await;
-        assert_eq!(answer.is(405), json!({"detail": format!("Method \"{method}\" not allowed.")}), "{path}");
-        assert!(!answer.header("allow").is_empty());
+        let response = server.send(method, path, "", None, "").await;
+        assert_eq!(response.is(405), json!({"detail": format!("Method \"{method}\" not allowed.")}), "{path}");
+        assert!(!response.header("allow").is_empty());
     }
     let large = json!({"email": "x".repeat(70_000)});
-    assert_eq!(server.post("/api/login/", &large).await.is(413), json!({"detail": "the body is over 65536 bytes"}));
+    assert_eq!(server.post("/api/login/", &large).await.is(413)["detail"], "request body is larger than 65536 bytes");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_refreshes_of_one_token_have_one_successor() {
     let server = Arc::new(server().await);
     let token = text(&login(&server).await, "refresh_token");
-    let tries: Vec<_> = (0..64)
+    let attempts: Vec<_> = (0..64)
         .map(|_| {
             let server = Arc::clone(&server);
             let token = token.clone();
@@ -391,7 +391,7 @@ async fn concurrent_refreshes_of_one_token_have_one_successor() {
         })
         .collect();
     let mut successors = BTreeSet::new();
-    for attempt in tries {
+    for attempt in attempts {
         successors.insert(attempt.await.unwrap());
     }
     assert!(successors.len() == 1 && !successors.contains(&token));

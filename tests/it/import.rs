@@ -1,4 +1,4 @@
-//! Users brought along: from a real Django, from its dump, from an export; repeated, and interrupted.
+//! The import of users: from a real Django database, from its dump, and from an export; repeated and interrupted.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::Write as _;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::support::skip::skip;
 
-/// A folder in which the command is typed, and which the settings point to.
+/// The working folder of the commands, which also contains the data and the keys.
 struct ImportFolder {
     folder: TempDir,
 }
@@ -51,12 +51,12 @@ impl ImportFolder {
         self.command(arguments).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// What `users import` says last, and whether it left with 0.
+    /// The last line of the output without the duration, and whether the exit code was 0.
     fn import(&self, arguments: &[&str]) -> (String, bool) {
-        let done = self.run(&[&["import"], arguments].concat());
-        let said = String::from_utf8(done.stderr).unwrap();
-        let last = said.lines().last().unwrap_or_default();
-        (last.split(", in ").next().unwrap().to_owned(), done.status.success())
+        let output = self.run(&[&["import"], arguments].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let last = stderr.lines().last().unwrap_or_default();
+        (last.split(" Time: ").next().unwrap().to_owned(), output.status.success())
     }
 
     fn export(&self, arguments: &[&str]) -> String {
@@ -100,40 +100,41 @@ async fn can_sign_in(issuer: &Issuer, name: &str, password: &str) -> bool {
     }
 }
 
-/// A database that a real Django made. None, and a loud word, where there is no Django.
-fn made_by_django(house: &ImportFolder) -> Option<PathBuf> {
+/// A database created by a real Django. Reports a skip and returns `None` if Django is not installed.
+fn django_database(folder: &ImportFolder) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join(".test-tools/python");
-    let path = house.path("django.sqlite3");
-    let made = Command::new(python).arg(root.join("tests/fixtures/django/make.py")).arg("database").arg(&path).output();
-    let why = match made {
-        Ok(made) if made.status.success() => return Some(path),
-        Ok(made) => {
-            let said = String::from_utf8_lossy(&made.stderr).into_owned();
-            assert!(said.contains("ModuleNotFoundError"), "{said}");
+    let path = folder.path("django.sqlite3");
+    let output =
+        Command::new(python).arg(root.join("tests/fixtures/django/make.py")).arg("database").arg(&path).output();
+    let reason = match output {
+        Ok(output) if output.status.success() => return Some(path),
+        Ok(output) => {
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(stderr.contains("ModuleNotFoundError"), "{stderr}");
             "Django is not in .test-tools"
         }
         Err(_) => ".test-tools/python is missing",
     };
-    skip(&format!("{why}; run scripts/test-tools"));
+    skip(&format!("{reason}; run scripts/test-tools"));
     None
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_of_a_real_django_database_can_sign_in_slow() {
-    let house = ImportFolder::new();
-    let Some(database) = made_by_django(&house) else { return };
+    let folder = ImportFolder::new();
+    let Some(database) = django_database(&folder) else { return };
     let database = database.to_str().unwrap();
-    let (said, whole) = house.import(&["--from-django", database, "--report", "report.jsonl"]);
-    let came = "13 users came along (2 lost their address, 2 have no password and need a reset), 0 were here already, 2 could not come";
-    assert_eq!((said.as_str(), whole), (came, false));
-    let report = std::fs::read_to_string(house.path("report.jsonl")).unwrap();
+    let (summary, succeeded) = folder.import(&["--from-django", database, "--report", "report.jsonl"]);
+    let expected = "Imported 13 users (2 without e-mail, 2 without password). Skipped: 0. Failed: 2.";
+    assert_eq!((summary.as_str(), succeeded), (expected, false));
+    let report = std::fs::read_to_string(folder.path("report.jsonl")).unwrap();
     let report: Vec<Value> = report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let told: Vec<_> =
+    let reported: Vec<_> =
         report.iter().map(|line| (line["id"].as_i64().unwrap(), line["came"].as_bool().unwrap())).collect();
-    assert_eq!(told, [(44, true), (45, true), (46, true), (47, false), (48, false)]);
+    assert_eq!(reported, [(44, true), (45, true), (46, true), (47, false), (48, false)]);
 
-    let issuer = house.issuer().await;
+    let issuer = folder.issuer().await;
     let root = user(&issuer, "root").await;
     assert_eq!((root.id.0, root.first_name.as_str(), root.last_name.as_str()), (3, "Ruth", "Öt"));
     assert_eq!((root.is_staff, root.is_superuser, root.is_active), (true, true, true));
@@ -163,11 +164,11 @@ async fn users_of_a_real_django_database_can_sign_in_slow() {
         assert!(!can_sign_in(&issuer, name, &format!("password of {name}")).await, "{name}");
     }
 
-    let before = house.export(&["--with-password-hashes"]);
-    let (said, _) = house.import(&["--from-django", database]);
-    let again = "0 users came along (0 lost their address, 0 have no password and need a reset), 13 were here already, 2 could not come";
-    assert_eq!(said, again);
-    assert_eq!(house.export(&["--with-password-hashes"]), before, "who is here already is left as they are here");
+    let before = folder.export(&["--with-password-hashes"]);
+    let (summary, _) = folder.import(&["--from-django", database]);
+    let again = "Imported 0 users (0 without e-mail, 0 without password). Skipped: 13. Failed: 2.";
+    assert_eq!(summary, again);
+    assert_eq!(folder.export(&["--with-password-hashes"]), before, "a repeated import changes no existing user");
 }
 
 #[test]
@@ -175,17 +176,17 @@ fn exported_users_are_imported_unchanged() {
     let first = ImportFolder::new();
     let second = ImportFolder::new();
     let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/django/dump.json");
-    assert!(first.import(&["--from-django", dump]).0.starts_with("13 users came along (2 lost their address"));
+    assert!(first.import(&["--from-django", dump]).0.starts_with("Imported 13 users (2 without e-mail"));
     let claims = r#"{"roles":["editor"]}"#;
     assert!(first.run(&["set-claims", "root", claims]).status.success());
     let exported = first.export(&["--with-password-hashes"]);
     assert!(exported.lines().count() == 13 && exported.contains("pbkdf2_sha256$") && exported.contains(claims));
 
     second.write("users.jsonl", &exported);
-    let whole = "13 users came along (0 lost their address, 2 have no password and need a reset), 0 were here already, 0 could not come";
-    assert_eq!(second.import(&["users.jsonl"]), (whole.to_owned(), true));
+    let expected = "Imported 13 users (0 without e-mail, 2 without password). Skipped: 0. Failed: 0.";
+    assert_eq!(second.import(&["users.jsonl"]), (expected.to_owned(), true));
     assert_eq!(second.export(&["--with-password-hashes"]), exported);
-    assert!(second.import(&["users.jsonl"]).0.contains("0 users came along"));
+    assert!(second.import(&["users.jsonl"]).0.contains("Imported 0 users"));
 
     let bare = first.export(&[]);
     assert!(bare.lines().count() == 13 && !bare.contains("password_hash") && !bare.contains("pbkdf2_sha256$"));
@@ -193,9 +194,9 @@ fn exported_users_are_imported_unchanged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_import_can_be_repeated() {
-    let house = ImportFolder::new();
+    let folder = ImportFolder::new();
     let line = |number: usize| format!("{{\"id\":{number},\"username\":\"user{number}\"}}\n");
-    let mut child = house
+    let mut child = folder
         .command(&["import", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -203,24 +204,24 @@ async fn an_interrupted_import_can_be_repeated() {
         .spawn()
         .unwrap();
     let mut input = child.stdin.take().unwrap();
-    // More than two batches, and no end: what was read of the third is never written.
+    // More than two batches without an end of input: the lines of the third batch are never written.
     input.write_all((1..=2500).map(line).collect::<String>().as_bytes()).unwrap();
-    let issuer = house.issuer().await;
+    let issuer = folder.issuer().await;
     let count = || async {
         let all = UserQuery { limit: 9999, ..UserQuery::default() };
         let users: Result<Vec<User>, StoreError> = issuer.store.read(move |tx| tx.users(&all)).await;
         users.unwrap().len()
     };
     while count().await < 2000 {
-        assert_eq!(child.try_wait().unwrap(), None, "it goes on until it is killed");
+        assert_eq!(child.try_wait().unwrap(), None, "the import ended before it was killed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(count().await, 2000);
 
-    house.write("users.jsonl", &(1..=2600).map(line).collect::<String>());
-    let rest = "600 users came along (0 lost their address, 600 have no password and need a reset), 2000 were here already, 0 could not come";
-    assert_eq!(house.import(&["users.jsonl"]), (rest.to_owned(), true));
+    folder.write("users.jsonl", &(1..=2600).map(line).collect::<String>());
+    let rest = "Imported 600 users (0 without e-mail, 600 without password). Skipped: 2000. Failed: 0.";
+    assert_eq!(folder.import(&["users.jsonl"]), (rest.to_owned(), true));
     assert_eq!(count().await, 2600);
 }

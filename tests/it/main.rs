@@ -1,4 +1,4 @@
-//! Integration tests: a real server on a free port, real mail, a clock in hand.
+//! Integration tests: a real server on a free port, real e-mails, a manual clock.
 
 mod admin;
 mod attacks;

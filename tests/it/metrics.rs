@@ -1,4 +1,4 @@
-//! `/metrics`: for whom it is, what it tells, and that Prometheus can read it. And the log that machines read.
+//! `/metrics`: access, content, and the format that Prometheus parses. Also the JSON log.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::binary::{TestFolder, finish};
 use crate::support::skip::skip;
-use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -23,13 +23,13 @@ async fn with_token(server: &TestServer, authorization: &str) -> ServerResponse 
 }
 
 async fn metrics(server: &TestServer) -> String {
-    let answer = with_token(server, &format!("Bearer {TOKEN}")).await;
-    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-    assert_eq!(answer.header("cache-control"), "no-store");
-    answer.is(200).text.clone()
+    let response = with_token(server, &format!("Bearer {TOKEN}")).await;
+    assert_eq!(response.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(response.header("cache-control"), "no-store");
+    response.is(200).text.clone()
 }
 
-/// The value of a sample, as it is written.
+/// The value of a sample, as text.
 #[track_caller]
 fn value<'t>(text: &'t str, sample: &str) -> &'t str {
     let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
@@ -46,15 +46,15 @@ async fn metrics_are_disabled_by_default() {
     server.get("/metrics").await.is(404);
     let server = TestServer::with(&token()).await;
     for wrong in ["", TOKEN, "Bearer", "Bearer ", "Basic 0123456789abcdef", "Bearer 0123456789abcdeF"] {
-        let answer = with_token(&server, wrong).await;
-        answer.refuses(401, "no_metrics_token");
-        assert_eq!(answer.header("www-authenticate"), "Bearer", "{wrong}");
+        let response = with_token(&server, wrong).await;
+        response.refuses(401, "no_metrics_token");
+        assert_eq!(response.header("www-authenticate"), "Bearer", "{wrong}");
     }
     with_token(&server, "Bearer 0123456789abcdef0").await.refuses(401, "no_metrics_token");
     with_token(&server, &format!("bearer {TOKEN}")).await.is(200);
     let folder = TestFolder::empty();
     folder.configure("metrics.token = 'guess'");
-    folder.run(&["check"]).fails(1, &["metrics.token", "at least 16 visible ASCII characters"]);
+    folder.run(&["check"]).fails(1, &["metrics.token", "use at least 16 random visible ASCII characters"]);
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn metrics_report_events() {
     ] {
         assert_eq!(value(&text, sample), expected, "{sample}");
     }
-    assert!(!text.contains("nowhere") && !text.contains("/api/x"), "what callers send names no route: {text}");
+    assert!(!text.contains("nowhere") && !text.contains("/api/x"), "unknown paths must not become labels: {text}");
     let age: i64 = value(&text, "countersign_signing_key_age_seconds{alg=\"ES256\"}").parse().unwrap();
     assert!(age >= 100, "{age}");
     assert!(value(&text, "countersign_database_size_bytes").parse::<u64>().unwrap() > 4096);
@@ -97,7 +97,7 @@ async fn metrics_report_events() {
     rusqlite::Connection::open(server.path("data/countersign.db")).unwrap().execute_batch("DROP TABLE outbox").unwrap();
     let text = metrics(&server).await;
     assert_eq!((value(&text, "countersign_ready"), value(&text, "countersign_database_up")), ("0", "0"));
-    assert!(!text.contains("outbox_waiting"), "nothing is told that is not known");
+    assert!(!text.contains("outbox_waiting"), "an unknown value must not be reported");
 }
 
 #[tokio::test]
@@ -110,9 +110,9 @@ async fn metrics_report_a_locked_database_slow() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
     server.post("/register", &body).await.is(503);
-    // The server's own jobs may have been refused, too.
+    // The server's own jobs may have been rejected as well.
     assert!(refused().await > 0);
-    assert_eq!(value(&metrics(&server).await, "countersign_ready"), "1", "it reads");
+    assert_eq!(value(&metrics(&server).await, "countersign_ready"), "1", "the server can still read");
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn metrics_are_parsed_by_prometheus() {
     server.token("anna").await;
     server.issuer.key_dir.rotate(None, false, &server.issuer.policy.keys).unwrap();
     let kids = async || server.get("/.well-known/jwks.json").await.json()["keys"].as_array().unwrap().len();
-    settle("the rotation", async || kids().await == 4).await;
+    wait_until("the server publishes the new keys", async || kids().await == 4).await;
     let text = metrics(&server).await;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join(".test-tools/python");
@@ -151,8 +151,8 @@ async fn metrics_are_parsed_by_prometheus() {
     }
 }
 
-/// The words that begin as our metrics do.
-fn named(text: &str) -> BTreeSet<&str> {
+/// All metric names in a text.
+fn metric_names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("countersign_") || word.starts_with("process_")).collect()
 }
@@ -166,12 +166,13 @@ async fn every_metric_is_documented() {
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
-    let page = read("operating.md");
-    let rules = read("prometheus-rules.yml");
-    let unknown: Vec<_> = named(&rules).into_iter().filter(|name| !named(&text).contains(name)).collect();
-    assert_eq!(unknown, [""; 0], "the rules name what is not there");
-    let told = named(&page);
-    assert_eq!(told, families, "docs/operating.md");
+    let operating = read("operating.md");
+    let alert_rules = read("prometheus-rules.yml");
+    let unknown: Vec<_> =
+        metric_names(&alert_rules).into_iter().filter(|name| !metric_names(&text).contains(name)).collect();
+    assert_eq!(unknown, [""; 0], "the alert rules use unknown metrics");
+    let documented = metric_names(&operating);
+    assert_eq!(documented, families, "docs/operating.md");
 }
 
 #[tokio::test]
@@ -179,8 +180,8 @@ async fn metrics_may_have_their_own_listener() {
     let folder = TestFolder::new();
     folder.configure("metrics = { listen = '127.0.0.1:0' }");
     let mut server = folder.serve().await;
-    let line = "metrics are served listen=";
-    settle("the address", async || server.log.lock().unwrap().contains(line)).await;
+    let line = "serving metrics listen=";
+    wait_until("the log contains the address of the metrics", async || server.log.lock().unwrap().contains(line)).await;
     let log = server.log.lock().unwrap().clone();
     let address = log.split(line).nth(1).unwrap().split_whitespace().next().unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -191,10 +192,10 @@ async fn metrics_may_have_their_own_listener() {
     }
     server.get("/metrics").await.is(404);
     server.signal("TERM");
-    assert_eq!(server.ended().await.code(), Some(0));
+    assert_eq!(server.wait_for_exit().await.code(), Some(0));
 }
 
-/// The log's lines, each one object.
+/// The JSON objects of the log, one per line.
 fn lines(log: &str) -> Vec<Value> {
     log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
@@ -216,20 +217,23 @@ async fn a_json_log_has_one_object_per_line_with_the_request_id() {
     let other = rusqlite::Connection::open(folder.path("data/countersign.db")).unwrap();
     other.execute_batch("DROP TABLE users").unwrap();
     let broken = post("nonsense\"}{").await;
-    // An answer may be here before the lines about it.
+    // A client may receive the response before the log lines are written.
     let last = broken.header("x-request-id");
-    settle("the last line", async || server.log.lock().unwrap().matches(last).count() == 2).await;
+    wait_until("the last request is logged", async || server.log.lock().unwrap().matches(last).count() == 2).await;
     let log = lines(&server.log.lock().unwrap());
     assert!(log.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()), "{log:#?}");
     assert!(log.iter().all(|line| line.get("micros").is_none_or(Value::is_u64)), "{log:#?}");
-    let of = |answer: &ServerResponse| {
-        let id = answer.header("x-request-id").to_owned();
+    let messages_of = |response: &ServerResponse| {
+        let id = response.header("x-request-id").to_owned();
         let lines = log.iter().filter(move |line| line["request"] == id.as_str());
         lines.map(|line| line["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!((refused.status, of(&refused)), (409, vec!["refused".to_owned()]));
-    assert_eq!((broken.status, of(&broken)), (500, vec!["a request failed".to_owned(), "refused".to_owned()]));
+    assert_eq!((refused.status, messages_of(&refused)), (409, vec!["error response returned".to_owned()]));
+    assert_eq!(
+        (broken.status, messages_of(&broken)),
+        (500, vec!["request failed".to_owned(), "error response returned".to_owned()])
+    );
     let traced: Vec<_> = log.iter().filter(|line| line["trace"].is_string()).collect();
-    assert_eq!(traced.len(), 1, "nonsense is not told: {traced:#?}");
+    assert_eq!(traced.len(), 1, "an invalid traceparent is logged: {traced:#?}");
     assert_eq!((&traced[0]["trace"], &traced[0]["path"]), (&json!(trace), &json!("/register")));
 }

@@ -1,5 +1,5 @@
-//! The description of every route: that it is one, that it is true (each example is sent to a server, and what comes
-//! back has the example's shape), and that it can be read.
+//! The OpenAPI document is valid, complete and correct: each example is sent to a server, and the response has the
+//! shape of the documented one. The page that shows it lists every operation.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,22 +12,22 @@ use url::form_urlencoded;
 
 use super::support::binary::TestFolder;
 use super::support::mail::Mail;
-use super::support::{ServerResponse, TestServer, settle};
+use super::support::{ServerResponse, TestServer, wait_until};
 
 const FORM: &str = "application/x-www-form-urlencoded";
-/// Under what names an access token is answered.
+/// The response members that contain an access token.
 const ACCESS_TOKENS: [&str; 4] = ["jwt", "token", "access", "access_token"];
-/// What an example can only hint at: the value comes from an earlier answer, or from a mail.
+/// Fields whose value comes from an earlier response or from an e-mail instead of the example.
 const SECRETS: [&str; 6] = ["token", "refresh", "refresh_token", "reset_code", "restoring", "restoring_token"];
 
-/// Providers that are never asked: a browser is only sent to them.
+/// Providers that are never called. The server only redirects browsers to them.
 const PROVIDERS: &str = "
     social.google = { client_id = 'us', client_secret = 'hush' }
     social.github = { client_id = 'us', client_secret = 'hush' }
     social.facebook = { client_id = 'us', client_secret = 'hush' }
 ";
-/// What is answered, of what is documented, to somebody who never was at a provider.
-const AT_HOME: [(&str, u16); 9] = [
+/// Documented statuses of the routes for a user who has never signed in at a provider.
+const STATUS_WITHOUT_PROVIDER: [(&str, u16); 9] = [
     ("/google/callback/", 400),
     ("/github/callback/", 400),
     ("/facebook/callback/", 400),
@@ -48,20 +48,20 @@ fn operations() -> impl Iterator<Item = &'static Operation> {
 }
 
 async fn document(server: &TestServer) -> Value {
-    let answer = server.get("/openapi.json").await;
-    assert_eq!(answer.is(200).header("content-type"), "application/json");
-    answer.json()
+    let response = server.get("/openapi.json").await;
+    assert_eq!(response.is(200).header("content-type"), "application/json");
+    response.json()
 }
 
 fn members(value: &Value) -> &Map<String, Value> {
-    value.as_object().unwrap_or_else(|| panic!("no object: {value}"))
+    value.as_object().unwrap_or_else(|| panic!("not an object: {value}"))
 }
 
 fn assert_described(value: &Value) {
     assert!(value["description"].as_str().is_some_and(|text| !text.is_empty()), "{value}");
 }
 
-/// What the OpenAPI specification (3.1, §4.8) wants of each part that the document has.
+/// Asserts what the OpenAPI specification (3.1, §4.8) requires of each part of the document.
 #[tokio::test]
 async fn the_document_is_valid_openapi() {
     let server = TestServer::start().await;
@@ -125,39 +125,40 @@ fn assert_has_examples(content: &Value) {
     }
 }
 
-/// Somebody who tries the examples one after another, as the table has them.
+/// Runs the examples one after the other, in the order of the table.
 struct ExampleRunner {
     server: TestServer,
-    form: bool,
-    known: BTreeMap<String, String>,
+    use_forms: bool,
+    values: BTreeMap<String, String>,
     access: String,
 }
 
 impl ExampleRunner {
-    async fn new(form: bool) -> Self {
-        let known = BTreeMap::new();
+    async fn new(use_forms: bool) -> Self {
+        let values = BTreeMap::new();
         let access = String::new();
-        Self { server: TestServer::with(PROVIDERS).await, form, known, access }
+        Self { server: TestServer::with(PROVIDERS).await, use_forms, values, access }
     }
 
-    /// Sends each example of an operation, and compares what comes back with the answer that is documented.
+    /// Sends each example of an operation and compares the response with the documented one.
     async fn run_examples(&mut self, operation: &Operation, media: &[&str]) {
         let bodies = if operation.takes.is_empty() { &[""] } else { operation.takes };
         for body in bodies {
-            let answer = self.send(operation, body, media).await;
-            let told = format!("{} {} {body}: {answer:#?}", operation.method, operation.path);
-            let expected = AT_HOME.iter().find(|(path, _)| *path == operation.path).map(|(_, status)| *status);
+            let response = self.send(operation, body, media).await;
+            let context = format!("{} {} {body}: {response:#?}", operation.method, operation.path);
+            let expected =
+                STATUS_WITHOUT_PROVIDER.iter().find(|(path, _)| *path == operation.path).map(|(_, status)| *status);
             let expected = expected.unwrap_or(operation.answers[0].0);
             let (status, _, example) = operation.answers.iter().find(|(status, ..)| *status == expected).unwrap();
-            assert_eq!(answer.status, *status, "{told}");
+            assert_eq!(response.status, *status, "{context}");
             if example.is_empty() {
-                let elsewhere = (300..400).contains(status) && !answer.header("location").is_empty();
-                assert!(elsewhere || !answer.text.is_empty(), "{told}");
+                let elsewhere = (300..400).contains(status) && !response.header("location").is_empty();
+                assert!(elsewhere || !response.text.is_empty(), "{context}");
                 continue;
             }
-            assert_eq!(answer.header("content-type"), "application/json", "{told}");
-            same_shape(&serde_json::from_str(example).unwrap(), &answer.json(), &told);
-            self.remember(&answer.json());
+            assert_eq!(response.header("content-type"), "application/json", "{context}");
+            assert_same_shape(&serde_json::from_str(example).unwrap(), &response.json(), &context);
+            self.store_values(&response.json());
         }
     }
 
@@ -178,7 +179,7 @@ impl ExampleRunner {
             for (name, example) in &mut fields {
                 *example = self.value(name, example.as_str().unwrap()).await.into();
             }
-            request = if self.form && media.contains(&FORM) {
+            request = if self.use_forms && media.contains(&FORM) {
                 let pairs = fields.iter().map(|(name, value)| (name, value.as_str().unwrap()));
                 let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
                 request.header("content-type", FORM).body(form)
@@ -189,22 +190,24 @@ impl ExampleRunner {
         ServerResponse::send(request).await
     }
 
-    /// What to send for a field: the example, but for secrets, of which only this server knows good ones.
+    /// The value to send for a field: the example, or for secrets a value that this server has issued.
     async fn value(&mut self, name: &str, example: &str) -> String {
         if !SECRETS.contains(&name) {
             return example.to_owned();
         }
         match name {
-            "reset_code" => self.mailed(|mail| mail.source.contains("code").then(|| mail.code().to_owned())).await,
-            "restoring" | "restoring_token" => self.mailed(link_token).await,
-            other => self.known.get(other).unwrap_or_else(|| panic!("nothing answered {other} yet")).clone(),
+            "reset_code" => {
+                self.find_in_mail(|mail| mail.source.contains("code").then(|| mail.code().to_owned())).await
+            }
+            "restoring" | "restoring_token" => self.find_in_mail(link_token).await,
+            other => self.values.get(other).unwrap_or_else(|| panic!("no response has returned {other} yet")).clone(),
         }
     }
 
-    /// What the newest mail that has it holds.
-    async fn mailed(&self, find: fn(&Mail) -> Option<String>) -> String {
+    /// The result of `find` for the newest e-mail that has one.
+    async fn find_in_mail(&self, find: fn(&Mail) -> Option<String>) -> String {
         let mut found = None;
-        settle("a mail", async || {
+        wait_until("an e-mail is sent", async || {
             found = self.server.mails().iter().rev().find_map(find);
             found.is_some()
         })
@@ -212,56 +215,56 @@ impl ExampleRunner {
         found.unwrap()
     }
 
-    fn remember(&mut self, body: &Value) {
+    fn store_values(&mut self, body: &Value) {
         for (name, value) in members(body) {
             let Some(text) = value.as_str() else { continue };
-            self.known.insert(name.clone(), text.to_owned());
+            self.values.insert(name.clone(), text.to_owned());
             if ACCESS_TOKENS.contains(&name.as_str()) {
                 text.clone_into(&mut self.access);
-                self.known.insert("token".to_owned(), text.to_owned());
+                self.values.insert("token".to_owned(), text.to_owned());
             }
         }
     }
 }
 
-/// What a mail's link carries.
+/// The token in the link of an e-mail.
 fn link_token(mail: &Mail) -> Option<String> {
-    // Quoted-printable (RFC 2045 §6.7): lines are broken by `=` at their end, and a `=` is `=3D`.
+    // Quoted-printable (RFC 2045 §6.7): a `=` at the end of a line is a soft line break, and `=3D` is a `=`.
     let text = mail.source.replace("=\n", "").replace("=3D", "=");
     Some(text.split_once("?restoring=")?.1.lines().next()?.to_owned())
 }
 
-/// The same members of the same types. A list's items may be like any of the example's.
+/// Asserts that both have the same members of the same types. A list item may match any item of the example's list.
 #[track_caller]
-fn same_shape(example: &Value, got: &Value, told: &str) {
-    assert!(has_shape(example, got), "not of the shape of {example}: {told}");
+fn assert_same_shape(example: &Value, actual: &Value, context: &str) {
+    assert!(has_shape(example, actual), "the response differs in shape from {example}: {context}");
 }
 
-fn has_shape(example: &Value, got: &Value) -> bool {
-    match (example, got) {
-        (Value::Object(example), Value::Object(got)) => {
-            example.len() == got.len()
-                && example.iter().all(|(name, value)| got.get(name).is_some_and(|got| has_shape(value, got)))
+fn has_shape(example: &Value, actual: &Value) -> bool {
+    match (example, actual) {
+        (Value::Object(example), Value::Object(actual)) => {
+            example.len() == actual.len()
+                && example.iter().all(|(name, value)| actual.get(name).is_some_and(|actual| has_shape(value, actual)))
         }
-        (Value::Array(examples), Value::Array(got)) => {
-            got.iter().all(|got| examples.iter().any(|example| has_shape(example, got)))
+        (Value::Array(examples), Value::Array(actual)) => {
+            actual.iter().all(|actual| examples.iter().any(|example| has_shape(example, actual)))
         }
-        (Value::Number(example), Value::Number(got)) => example.is_f64() || !got.is_f64(),
+        (Value::Number(example), Value::Number(actual)) => example.is_f64() || !actual.is_f64(),
         (Value::String(_), Value::String(_)) | (Value::Bool(_), Value::Bool(_)) | (Value::Null, Value::Null) => true,
         _ => false,
     }
 }
 
-async fn every_example_works(form: bool) {
-    let mut reader = ExampleRunner::new(form).await;
+async fn every_example_works(use_forms: bool) {
+    let mut runner = ExampleRunner::new(use_forms).await;
     for chapter in chapters() {
         if chapter.name == Dialect::RestSocial.name() {
-            // It has no sign-in without a provider, and the chapters before it end with a reset.
-            reader.server.register("visitor").await;
-            reader.access = reader.server.token("visitor").await;
+            // This chapter has no sign-in without a provider, and the earlier chapters end with a password reset.
+            runner.server.register("visitor").await;
+            runner.access = runner.server.token("visitor").await;
         }
         for operation in chapter.operations {
-            reader.run_examples(operation, chapter.media).await;
+            runner.run_examples(operation, chapter.media).await;
         }
     }
 }
@@ -282,8 +285,8 @@ async fn every_operation_is_documented() {
     for operation in operations() {
         for path in [operation.path, operation.path.trim_end_matches('/')] {
             let method: Method = operation.method.to_uppercase().parse().unwrap();
-            let answer = ServerResponse::send(server.request(method, path)).await;
-            assert!(![404, 405].contains(&answer.status), "{} {path}: {answer:#?}", operation.method);
+            let response = ServerResponse::send(server.request(method, path)).await;
+            assert!(![404, 405].contains(&response.status), "{} {path}: {response:#?}", operation.method);
         }
     }
 }
@@ -330,7 +333,7 @@ async fn the_page_lists_every_operation_and_runs_no_script() {
     assert!(text.contains(&format!("<a href=\"{}/openapi.json\">", server.url)));
 }
 
-/// What the templates escaped, as it is read.
+/// Reverses the escaping of the templates.
 fn unescaped(text: &str) -> String {
     let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&#x2f;", "/"), ("&amp;", "&")];
     entities.iter().fold(text.to_owned(), |text, (entity, character)| text.replace(entity, character))

@@ -1,4 +1,4 @@
-//! What superusers do, by the use cases the admin zone's pages ask: each change, its line in the log, and the refusals.
+//! The use cases behind the admin zone: each change, its audit line, and the refusals.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::support::{PASSWORD, TestServer};
 
 const ADDRESS: &str = "198.51.100.7";
 
-/// A server with `anna` and a superuser `root`.
+/// A server with a user `anna` and a superuser `root`.
 async fn server() -> (TestServer, Operator) {
     let server = TestServer::with_anna().await;
     let root = superuser(&server, "root").await;
@@ -73,22 +73,22 @@ async fn each_user_change_is_audited_with_its_actor() {
     staff().run_as(&by, anna, issuer).await.unwrap();
     UserChange::Edit(Box::new(renamed)).run_as(&by, anna, issuer).await.unwrap();
     staff().run_as(&by, anna, issuer).await.unwrap();
-    assert!(find(issuer, "anna").await.unwrap().unwrap().is_staff, "an edit leaves the rights as they are");
+    assert!(find(issuer, "anna").await.unwrap().unwrap().is_staff, "an edit must not change the rights");
     let query = AuditQuery { actor: Some(id(&server, "root").await), limit: 9, ..AuditQuery::default() };
     let lines = audit::page(issuer, query).await.unwrap().lines;
-    let told: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.detail.as_str())).collect();
+    let changes: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.detail.as_str())).collect();
     let expected = [
         ("rights_changed", "superuser: no, staff: yes"),
         ("names_changed", "Anna"),
         ("username_changed", "Anna"),
         ("email_changed", "anna@example.org"),
     ];
-    assert_eq!(told, expected, "once each: what is the same already is no change");
+    assert_eq!(changes, expected, "a change without effect is not audited");
     assert!(lines.iter().all(|line| line.actor.as_deref() == Some("root")
         && line.address == ADDRESS.parse().ok()
         && line.user_id == Some(anna)));
     UserChange::EndSessions.run_as(&by, anna, issuer).await.unwrap();
-    assert!(!server.opens(&token).await);
+    assert!(!server.accepts(&token).await);
     assert_eq!(newest(&server).await.detail, "1 sessions ended");
     UserChange::Delete.run_as(&by, anna, issuer).await.unwrap();
     let line = newest(&server).await;
@@ -99,7 +99,7 @@ async fn each_user_change_is_audited_with_its_actor() {
     server.register("bob").await;
     let renamed = renamed.run_as(&by, id(&server, "bob").await, issuer).await;
     assert!(matches!(renamed, Err(Denied::Refused(Refusal::Taken(_)))), "{renamed:?}");
-    assert!(find(issuer, "bob@example.com").await.unwrap().is_some(), "nothing of it was done");
+    assert!(find(issuer, "bob@example.com").await.unwrap().is_some(), "the rejected edit changed the user");
 }
 
 #[tokio::test]
@@ -116,7 +116,10 @@ async fn only_the_command_line_can_remove_the_last_superuser() {
     let other = superuser(&server, "toor").await;
     UserChange::Disable.run_as(&by, other.id, issuer).await.unwrap();
     let denied = demoted().run_as(&by, root.id, issuer).await;
-    assert!(matches!(denied, Err(Denied::Rule(OperatorRule::LastSuperuser))), "a disabled one is none: {denied:?}");
+    assert!(
+        matches!(denied, Err(Denied::Rule(OperatorRule::LastSuperuser))),
+        "a disabled superuser does not count: {denied:?}"
+    );
     UserChange::Enable.run_as(&by, other.id, issuer).await.unwrap();
     demoted().run_as(&by, root.id, issuer).await.unwrap();
     assert!(!find(issuer, "root").await.unwrap().unwrap().is_superuser);
@@ -130,7 +133,7 @@ async fn a_sign_in_with_a_temporary_password_is_marked() {
     let set = SetTemporaryPassword { user: id(&server, "anna").await, by };
     let password = set.run(&server.issuer).await.unwrap();
     let password = String::from_utf8(password.expose().to_vec()).unwrap();
-    assert!(!server.opens(&token).await);
+    assert!(!server.accepts(&token).await);
     server.token_by("anna", &password).await;
     assert!(find(&server.issuer, "anna").await.unwrap().unwrap().must_change_password);
     let lines = server.audit().await;
@@ -155,13 +158,13 @@ async fn an_operator_reset_ignores_rate_limits() {
     UserChange::Disable.run_as(&by, anna, issuer).await.unwrap();
     let disabled = send(anna).run(issuer).await;
     assert!(matches!(disabled, Err(Denied::Rule(OperatorRule::Disabled))), "{disabled:?}");
-    let nobody = send(UserId(999)).run(issuer).await;
-    assert!(matches!(nobody, Err(Denied::Rule(OperatorRule::NoUser))), "{nobody:?}");
+    let unknown = send(UserId(999)).run(issuer).await;
+    assert!(matches!(unknown, Err(Denied::Rule(OperatorRule::NoUser))), "{unknown:?}");
 }
 
 #[tokio::test]
 async fn a_waiting_email_shows_its_recipient_and_a_finished_one_is_not_retried() {
-    // Nobody listens there: the mail waits.
+    // No server listens on this port, so the e-mail stays in the outbox.
     let server = TestServer::with("email.host = '127.0.0.1'\nemail.port = 1\nemail.security = 'none'").await;
     server.register("anna").await;
     let root = superuser(&server, "root").await;
@@ -200,7 +203,7 @@ async fn users_are_found_by_name_id_and_sub() {
     let known = details(&server.issuer, anna.id).await.unwrap().unwrap();
     assert_eq!((known.sessions.len(), known.addresses.len(), known.is_last_superuser), (1, 1, false));
     assert_eq!(known.lines[0].action, "signed_in");
-    assert!(server.opens(&token).await);
+    assert!(server.accepts(&token).await);
 }
 
 #[tokio::test]
@@ -213,7 +216,7 @@ async fn one_session_is_ended_and_the_others_stay_live() {
     assert_eq!(page.sessions.len(), 2);
     let ended = page.sessions[0].0.id;
     sessions::EndSession { id: ended, by: by.clone() }.run(&server.issuer).await.unwrap();
-    assert_eq!([server.opens(&first).await, server.opens(&second).await].iter().filter(|opens| **opens).count(), 1);
+    assert_eq!([server.accepts(&first).await, server.accepts(&second).await].iter().filter(|opens| **opens).count(), 1);
     let line = newest(&server).await;
     assert_eq!((line.detail, line.actor.as_deref()), (ended.to_string(), Some("root")));
     let again = sessions::EndSession { id: ended, by }.run(&server.issuer).await;
@@ -240,10 +243,13 @@ async fn a_setting_shows_who_set_it_and_can_be_reset() {
     assert_eq!(changed.changed.map(|change| (change.by, change.at)), Some(("root".to_owned(), now)));
     assert!(changed.about.contains("access token") && changed.allowed.contains("seconds"));
     ResetSetting { name: NAME.to_owned(), by }.run(&issuer.store, now).await.unwrap();
-    let back = listed().await;
-    assert_eq!((back.changed, &back.row.value), (None, &back.row.default));
+    let reset = listed().await;
+    assert_eq!((reset.changed, &reset.row.value), (None, &reset.row.default));
     let promised = settings::load(&issuer.store).await.unwrap().promised_until();
-    assert!(promised >= Some(now + Duration::from_hours(30 * 24)), "a lowered lifetime's tokens are remembered");
+    assert!(
+        promised >= Some(now + Duration::from_hours(30 * 24)),
+        "tokens issued before the lifetime was lowered count"
+    );
     let line = newest(&server).await;
     assert_eq!((line.action.as_str(), line.actor.as_deref()), ("setting_changed", Some("root")));
     assert_eq!(line.detail, format!("{NAME} = 86400 (the default) by root"));
@@ -255,18 +261,22 @@ async fn keys_are_rotated_and_revoked_as_previewed() {
     let issuer = &server.issuer;
     let line = keys::timeline(issuer).algorithms.remove(0);
     let alg = line.alg;
-    let foretold = line.rotation.unwrap();
-    let made = keys::RotateKeys { alg: Some(alg), at_once: false, by: by.clone() }.run(issuer).await.unwrap();
-    assert_eq!((made.len(), made[0].signs_from), (1, foretold.signs_from));
+    let preview = line.rotation.unwrap();
+    let new_keys = keys::RotateKeys { alg: Some(alg), at_once: false, by: by.clone() }.run(issuer).await.unwrap();
+    assert_eq!((new_keys.len(), new_keys[0].signs_from), (1, preview.signs_from));
     let line = keys::timeline(issuer).algorithms.remove(0);
-    assert_eq!(line.next.map(|next| next.signs_from), Some(foretold.signs_from));
+    assert_eq!(line.next.map(|next| next.signs_from), Some(preview.signs_from));
     let active = line.keys.iter().find(|shown| shown.state == KeyState::Active).unwrap();
-    assert_eq!(active.key.published_until, foretold.before.map(|(_, until)| until));
+    assert_eq!(active.key.published_until, preview.before.map(|(_, until)| until));
     assert_eq!(active.revocation.as_ref().unwrap().tokens.unwrap().0, active.key.signs_from);
     let revoke = || keys::RevokeKey { kid: active.key.kid.clone(), by: by.clone() };
     let done = revoke().run(issuer).await.unwrap();
-    assert_eq!(done.successor.map(|key| key.kid), Some(made[0].kid.clone()));
-    assert_eq!(issuer.ring().active(alg, server.clock.now()).unwrap().key().kid, made[0].kid, "in force at once");
+    assert_eq!(done.successor.map(|key| key.kid), Some(new_keys[0].kid.clone()));
+    assert_eq!(
+        issuer.ring().active(alg, server.clock.now()).unwrap().key().kid,
+        new_keys[0].kid,
+        "the rotation must apply at once"
+    );
     let again = revoke().run(issuer).await;
     assert!(matches!(again, Err(Denied::Rule(OperatorRule::Key(_)))), "{again:?}");
     let query = AuditQuery { action: Some(Action::KeyRevoked), limit: 9, ..AuditQuery::default() };
@@ -300,7 +310,11 @@ async fn health_counts_rows_periodically() {
     assert_eq!((first.counted.users, first.mails_waiting, first.oldest_waiting_mail), (2, 0, None));
     assert!(first.size.bytes > 0);
     server.register("bob").await;
-    assert_eq!(health::health(&server.issuer).await.unwrap().counted, first.counted, "not again within five minutes");
+    assert_eq!(
+        health::health(&server.issuer).await.unwrap().counted,
+        first.counted,
+        "rows are counted at most every five minutes"
+    );
     server.clock.advance(Duration::from_mins(5));
     assert_eq!(health::health(&server.issuer).await.unwrap().counted.users, 3);
     server.issuer.vitals.record_cleanup(server.clock.now());

@@ -1,5 +1,5 @@
-//! More to do than can be done: who can't be served in time is told so at once, and what hashes and signs nothing for long
-//! goes on as if nothing were.
+//! Overload: requests that cannot be served in time are rejected at once, and requests without slow hashes or
+//! signatures are not delayed.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::mpsc::{Receiver, channel};
@@ -10,9 +10,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::support::binary::{Binary, TestFolder};
-use super::support::{PASSWORD, ServerResponse, TestServer, settle};
+use super::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
-/// One who holds a thread of the pool until the gate is dropped, and then wants nothing.
+/// Blocks a thread of the hashing pool until the gate is dropped, and then declines the result.
 struct BlockingSink(Receiver<()>);
 
 impl ResultSink<PasswordHash> for BlockingSink {
@@ -22,11 +22,11 @@ impl ResultSink<PasswordHash> for BlockingSink {
     }
 
     fn deliver(self, _: PasswordHash) {
-        unreachable!("it has left");
+        unreachable!("the sink declined the result");
     }
 }
 
-/// Fills the line before the pool; it stands still until what comes back is dropped.
+/// Fills the queue of the hashing pool. The pool is blocked until the returned gates are dropped.
 fn fill_hash_queue(server: &TestServer) -> Vec<std::sync::mpsc::Sender<()>> {
     let mut gates = Vec::new();
     while server.issuer.hasher.check_capacity().is_ok() {
@@ -41,30 +41,30 @@ fn fill_hash_queue(server: &TestServer) -> Vec<std::sync::mpsc::Sender<()>> {
 async fn overload_of_the_hashing_pool_gets_503_and_delays_no_other_request() {
     let server = TestServer::with_anna().await;
     let token = server.token("anna").await;
-    let right = json!({"username": "anna", "password": PASSWORD});
-    let crowd = fill_hash_queue(&server);
+    let valid = json!({"username": "anna", "password": PASSWORD});
+    let gates = fill_hash_queue(&server);
 
-    let refused = server.post("/auth", &right).await;
+    let refused = server.post("/auth", &valid).await;
     let seconds: u64 = refused.refuses(503, "busy").header("retry-after").parse().unwrap();
     assert!((1..=10).contains(&seconds), "{refused:#?}");
     for (path, body) in [
         ("/register", json!({"username": "berta", "password": PASSWORD, "email": "berta@example.com"})),
-        ("/api/token/", right.clone()),
+        ("/api/token/", valid.clone()),
         ("/api/login/", json!({"email": "anna@example.com", "password": PASSWORD})),
-        ("/signin", right.clone()),
+        ("/signin", valid.clone()),
     ] {
         let refused = server.post(path, &body).await;
         assert_eq!(refused.is(503).header("retry-after"), seconds.to_string(), "{path}: {refused:#?}");
     }
     server.get("/.well-known/jwks.json").await.is(200);
-    assert!(server.opens(&token).await, "a renewal writes and signs, but hashes nothing");
+    assert!(server.accepts(&token).await, "a renewal needs no password hash");
 
-    drop(crowd);
-    let mut answer = server.post("/auth", &right).await;
-    while answer.status == 503 {
-        answer = server.post("/auth", &right).await;
+    drop(gates);
+    let mut response = server.post("/auth", &valid).await;
+    while response.status == 503 {
+        response = server.post("/auth", &valid).await;
     }
-    answer.is(200);
+    response.is(200);
 }
 
 #[tokio::test]
@@ -72,22 +72,22 @@ async fn slow_signatures_are_queued() {
     let server = TestServer::with("tokens.algorithm = 'RS256'\nthrottle.enabled = false").await;
     server.register("anna").await;
     let token = server.token("anna").await;
-    // All of them, and not those that are free: a signature that was answered may still hold one.
-    let turns = std::thread::available_parallelism().unwrap().get();
-    let all = server.issuer.signers.permits().acquire_many(u32::try_from(turns).unwrap()).await.unwrap();
+    // Acquires all permits, not only the free ones: a completed signature may still hold one.
+    let permit_count = std::thread::available_parallelism().unwrap().get();
+    let permits = server.issuer.signers.permits().acquire_many(u32::try_from(permit_count).unwrap()).await.unwrap();
     let renewal = server.request(Method::POST, "/renew_token").bearer_auth(&token).json(&json!({}));
     let renewal = tokio::spawn(ServerResponse::send(renewal));
-    // A sign-out reads, writes and answers, and signs nothing. By its end the renewal would long have been signed.
+    // These requests sign nothing. Without the permits' limit the renewal would be signed before they have completed.
     for _ in 0..20 {
         server.get("/.well-known/jwks.json").await.is(200);
         server.post("/auth", &json!({"username": "nobody", "password": PASSWORD})).await.is(401);
     }
-    assert!(!renewal.is_finished(), "it waits");
-    drop(all);
+    assert!(!renewal.is_finished(), "the renewal must wait for a permit");
+    drop(permits);
     renewal.await.unwrap().is(200);
 }
 
-/// What a process has in memory of its own, in KiB: how much of the program file is there depends on much else.
+/// The anonymous resident memory of a process, in KiB. File-backed pages depend on too many other things.
 fn resident(server: &Binary) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
@@ -99,10 +99,10 @@ async fn hash_memory_is_released_when_idle() {
     let folder = TestFolder::new();
     let server = folder.serve().await;
     let before = resident(&server);
-    // Each hash takes 19 MiB. The first piece goes back anyway; it is the second that an allocator may keep.
+    // Each hash takes 19 MiB. The allocator returns the first block in any case, but it may keep the second.
     for name in ["anna", "berta"] {
         let new = json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.com")});
         server.post("/register", None, &new).await.is(200);
-        settle("the memory of a hash is given back", async || resident(&server) < before + 10 * 1024).await;
+        wait_until("the memory of the hash is released", async || resident(&server) < before + 10 * 1024).await;
     }
 }

@@ -1,4 +1,4 @@
-//! What happens between a look and the act that follows it: sessions that end, hashes and lifetimes that change meanwhile.
+//! Race conditions between a read and the write that follows: ended sessions, changed hashes and changed lifetimes.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,11 +21,11 @@ use crate::support::{PASSWORD, TestServer, token};
 async fn sign_ins(server: &TestServer, times: usize) -> Vec<u16> {
     let body = json!({"username": "anna", "password": PASSWORD});
     let requests = (0..times).map(|_| tokio::spawn(server.posting("/auth", &body).send()));
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for request in requests.collect::<Vec<_>>() {
-        answers.push(request.await.unwrap().unwrap().status().as_u16());
+        responses.push(request.await.unwrap().unwrap().status().as_u16());
     }
-    answers
+    responses
 }
 
 #[tokio::test]
@@ -50,10 +50,10 @@ impl ResultSink<PasswordHash> for HashSink {
 async fn sign_ins_during_a_hash_upgrade_succeed() {
     let server = TestServer::with_anna().await;
     let other = HashCost { memory_kib: 64, iterations: 1, parallelism: 1 };
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     let hasher = Hasher::new(other, 1, &Random::seeded(5), &server.issuer.clock).unwrap();
-    hasher.hash(Password::new(PASSWORD.to_owned()), HashSink(tell)).unwrap();
-    let outdated = told.recv().unwrap();
+    hasher.hash(Password::new(PASSWORD.to_owned()), HashSink(sender)).unwrap();
+    let outdated = receiver.recv().unwrap();
     let anna = find(&server.issuer, "anna").await.unwrap().unwrap();
     let id = anna.id;
     let stored = outdated.clone();
@@ -61,15 +61,15 @@ async fn sign_ins_during_a_hash_upgrade_succeed() {
     set.unwrap();
     assert_eq!(sign_ins(&server, 8).await, [200; 8]);
     let anna = find(&server.issuer, "anna").await.unwrap().unwrap();
-    assert_ne!(anna.password, Some(outdated), "it was replaced");
+    assert_ne!(anna.password, Some(outdated), "the outdated hash was not replaced");
 }
 
 #[tokio::test]
 async fn a_concurrently_ended_session_changes_nothing() {
     let server = TestServer::with_anna().await;
     let stolen = server.token("anna").await;
-    let who = Authenticate { token: Some(&stolen) }.run(&server.issuer).await.unwrap();
-    // Between the look and the act the password is set, which ends every session.
+    let caller = Authenticate { token: Some(&stolen) }.run(&server.issuer).await.unwrap();
+    // Between the read and the write an operator sets the password, which ends every session.
     server.change("anna", UserChange::SetPassword(Password::new("set by an operator".to_owned()))).await;
     let update = UpdateProfile {
         password: Some(Password::new("set by a thief".to_owned())),
@@ -78,7 +78,7 @@ async fn a_concurrently_ended_session_changes_nothing() {
         dialect: Dialect::JwtIssuer,
         from: Caller { address: IpAddr::V4(Ipv4Addr::LOCALHOST) },
     };
-    let refused = update.run(&who, &server.issuer).await;
+    let refused = update.run(&caller, &server.issuer).await;
     assert!(matches!(refused, Err(Refusal::NotSignedIn(Unauthenticated::SessionEnded))), "{refused:?}");
     server.token_by("anna", "set by an operator").await;
 }
@@ -90,11 +90,11 @@ async fn a_key_stays_published_for_tokens_issued_before_a_lifetime_was_lowered()
     for dialect in Dialect::ALL {
         server.set(&format!("profiles.{dialect}.access_lifetime"), "1m").await;
     }
-    let signed = server.issuer.ring().signer(Algorithm::Es256, server.clock.now()).unwrap().kid().clone();
+    let signing_kid = server.issuer.ring().signer(Algorithm::Es256, server.clock.now()).unwrap().kid().clone();
     server.issuer.key_dir.rotate(Some(Algorithm::Es256), true, &keys::policy(&server.issuer)).unwrap();
     keys::tick(&server.issuer).await.unwrap();
     let ring = server.issuer.ring();
-    let published_until = ring.schedule().get(&signed).unwrap().published_until.unwrap();
+    let published_until = ring.schedule().get(&signing_kid).unwrap().published_until.unwrap();
     assert!(published_until.unix() >= long, "{published_until}");
 }
 

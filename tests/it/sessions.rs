@@ -1,5 +1,5 @@
-//! Sessions and their refresh tokens over HTTP: one generation after another, retries, reuse, and many requests at once.
-//! `drf_pyjwt` rotates its refresh token with each refresh, `simplejwt` keeps it by default.
+//! Sessions and their refresh tokens over HTTP: generations, retries, reuse and concurrent requests.
+//! `drf_pyjwt` rotates its refresh token with each refresh; `simplejwt` keeps it by default.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -69,7 +69,7 @@ fn session_of(access: &str) -> SessionId {
 }
 
 /// The session and the generation that a refresh token names.
-fn named(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
+fn session_and_generation(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
     let refresh_uuid: Uuid = token.parse().unwrap();
     server.issuer.refresh_tokens.parse_refresh_uuid(refresh_uuid).unwrap()
 }
@@ -78,11 +78,11 @@ fn named(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
 async fn each_refresh_returns_a_new_token_of_the_same_session() {
     let server = TestServer::with_anna().await;
     let mut token = sign_in(&server).await.refresh;
-    let (session, first) = named(&server, &token);
+    let (session, first) = session_and_generation(&server, &token);
     assert_eq!(first, 0);
     for generation in 1..=5 {
         token = refresh(&server, &token).await.unwrap();
-        assert_eq!(named(&server, &token), (session, generation));
+        assert_eq!(session_and_generation(&server, &token), (session, generation));
     }
 }
 
@@ -106,7 +106,7 @@ async fn reuse_ends_only_that_session_and_is_logged() {
     let server = TestServer::with_anna().await;
     let stolen = sign_in(&server).await;
     let other = sign_in(&server).await;
-    let web = server.token("anna").await;
+    let jwt_issuer_token = server.token("anna").await;
     let second = refresh(&server, &stolen.refresh).await.unwrap();
     let third = refresh(&server, &second).await.unwrap();
     // The grace is for the previous generation only; this token is two generations old.
@@ -114,7 +114,7 @@ async fn reuse_ends_only_that_session_and_is_logged() {
     reuse.is(401);
     assert_eq!(refresh(&server, &third).await, Err(Rejection::SessionEnded));
     assert!(!is_live(&server, &stolen.access).await);
-    assert!(is_live(&server, &other.access).await && server.opens(&web).await);
+    assert!(is_live(&server, &other.access).await && server.accepts(&jwt_issuer_token).await);
     let lines: Result<_, StoreError> = server.issuer.store.read(|tx| tx.audit_lines(None, 100)).await;
     let reused: Vec<_> = lines.unwrap().into_iter().filter(|line| line.action == "refresh_reused").collect();
     let [line] = reused.as_slice() else { panic!("not one line: {reused:?}") };
@@ -127,13 +127,13 @@ async fn reuse_ends_only_that_session_and_is_logged() {
 async fn a_session_ended_by_reuse_stays_ended_after_a_restart() {
     let server = TestServer::with_anna().await;
     let first = sign_in(&server).await.refresh;
-    let kept = sign_in(&server).await.refresh;
+    let other_session = sign_in(&server).await.refresh;
     let second = refresh(&server, &first).await.unwrap();
     refresh(&server, &second).await.unwrap();
     assert_eq!(refresh(&server, &first).await, Err(Rejection::Reused));
     let server = server.restart(Duration::ZERO).await;
     assert_eq!(refresh(&server, &second).await, Err(Rejection::SessionEnded));
-    refresh(&server, &kept).await.unwrap();
+    refresh(&server, &other_session).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The dialect `simplejwt` from outside, by the lines of its documentation and the package's answers.
+//! The dialect `simplejwt`, tested against each line of its documentation and the responses of the package.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -30,15 +30,15 @@ async fn refresh(server: &ApiServer, token: &str) -> ApiResponse {
     server.post("/api/token/refresh/", &json!({"refresh": token})).await
 }
 
-/// The new refresh token of a profile that rotates.
+/// Refreshes with a rotating profile and returns the new refresh token.
 async fn rotate(server: &ApiServer, token: &str) -> String {
     text(&refresh(server, token).await.is(200), "refresh")
 }
 
 async fn verify(server: &ApiServer, token: &str) -> u16 {
-    let answer = server.post("/api/token/verify/", &json!({"token": token})).await;
-    assert_eq!(answer.is(answer.status), if answer.status == 200 { json!({}) } else { invalid() });
-    answer.status
+    let response = server.post("/api/token/verify/", &json!({"token": token})).await;
+    assert_eq!(response.is(response.status), if response.status == 200 { json!({}) } else { invalid() });
+    response.status
 }
 
 fn invalid() -> Value {
@@ -137,8 +137,8 @@ async fn wrong_credentials_get_the_response_of_the_package() {
     server.assert_responses("/api/token/", &rows).await;
     server.assert_responses("/api/token/sliding/", &rows[1..8]).await;
     for path in ["", "refresh/", "verify/", "blacklist/", "sliding/", "sliding/refresh"] {
-        let answer = server.send("GET", &format!("/api/token/{path}"), "", None, "").await;
-        assert_eq!(answer.is(405), json!({"detail": "Method \"GET\" not allowed."}), "{path}");
+        let response = server.send("GET", &format!("/api/token/{path}"), "", None, "").await;
+        assert_eq!(response.is(405), json!({"detail": "Method \"GET\" not allowed."}), "{path}");
     }
 }
 
@@ -158,13 +158,13 @@ async fn an_invalid_token_is_rejected_on_every_route() {
     ];
     for (path, name, others) in routes {
         let body = |value: Value| json!({name: value}).to_string();
-        let said = |said: &str| json!({name: [said]});
+        let error = |message: &str| json!({name: [message]});
         let mut rows = vec![
-            ("{}".to_owned(), 400, said("This field is required.")),
-            (body(Value::Null), 400, said("This field may not be null.")),
-            (body(json!("")), 400, said("This field may not be blank.")),
-            (body(json!(["x"])), 400, said("Not a valid string.")),
-            (body(json!(true)), 400, said("Not a valid string.")),
+            ("{}".to_owned(), 400, error("This field is required.")),
+            (body(Value::Null), 400, error("This field may not be null.")),
+            (body(json!("")), 400, error("This field may not be blank.")),
+            (body(json!(["x"])), 400, error("Not a valid string.")),
+            (body(json!(true)), 400, error("Not a valid string.")),
             (body(json!(5)), 401, invalid()),
             (body(json!("x")), 401, invalid()),
             (body(json!("x".repeat(9000))), 401, invalid()),
@@ -172,7 +172,7 @@ async fn an_invalid_token_is_rejected_on_every_route() {
         rows.extend([&access, &refresh, &sliding].map(|token| (body(json!(tampered(token))), 401, invalid())));
         rows.extend(others.into_iter().map(|token| (body(json!(token)), 401, invalid())));
         let rows: Vec<_> =
-            rows.iter().map(|(body, status, said)| (JSON, body.as_str(), *status, said.clone())).collect();
+            rows.iter().map(|(body, status, error)| (JSON, body.as_str(), *status, error.clone())).collect();
         server.assert_responses(path, &rows).await;
     }
     for token in [&access, &refresh, &sliding] {
@@ -186,14 +186,14 @@ async fn without_rotation_one_refresh_token_is_valid_until_it_expires() {
     let token = text(&obtain(&server).await, "refresh");
     for _ in 0..3 {
         server.clock.advance(DAY / 4);
-        let answer = refresh(&server, &token).await.is(200);
-        assert_eq!(answer.as_object().unwrap().keys().collect::<Vec<_>>(), ["access"]);
-        assert_eq!(verify(&server, &text(&answer, "access")).await, 200);
+        let response = refresh(&server, &token).await.is(200);
+        assert_eq!(response.as_object().unwrap().keys().collect::<Vec<_>>(), ["access"]);
+        assert_eq!(verify(&server, &text(&response, "access")).await, 200);
     }
     let form = server.send("POST", "/api/token/refresh", FORM, None, &format!("refresh={token}")).await;
     form.is(200);
     server.clock.advance(DAY / 4 + Duration::from_secs(5));
-    assert_eq!(refresh(&server, &token).await.is(401), invalid(), "its own exp has come");
+    assert_eq!(refresh(&server, &token).await.is(401), invalid(), "the token has expired");
     assert_eq!(verify(&server, &token).await, 401);
 }
 
@@ -206,8 +206,8 @@ async fn with_rotation_only_earlier_tokens_stay_valid_until_they_expire() {
     let second = rotate(&server, &first).await;
     let jti = |token: &str| text(&claims(token), "jti");
     assert_ne!(jti(&first), jti(&second));
-    let moved = claims(&second)["exp"].as_i64().unwrap() - claims(&first)["exp"].as_i64().unwrap();
-    assert_eq!(moved, 3600, "the new one has a whole lifetime");
+    let difference = claims(&second)["exp"].as_i64().unwrap() - claims(&first)["exp"].as_i64().unwrap();
+    assert_eq!(difference, 3600, "the new token has a full lifetime");
     server.clock.advance(Duration::from_hours(1));
     let third = rotate(&server, &first).await;
     assert!(![jti(&first), jti(&second)].contains(&jti(&third)));
@@ -218,7 +218,7 @@ async fn with_rotation_only_earlier_tokens_stay_valid_until_they_expire() {
         rotate(&server, token).await;
     }
     server.clock.advance(Duration::from_hours(21));
-    assert_eq!(refresh(&server, &first).await.is(401), invalid(), "its own exp has come");
+    assert_eq!(refresh(&server, &first).await.is(401), invalid(), "the token has expired");
     rotate(&server, &second).await;
     assert_eq!(server.audit_count("refresh_reused").await, 0);
 }
@@ -232,10 +232,10 @@ async fn with_rotation_and_blacklist_a_spent_token_ends_the_session() {
     let other = text(&obtain(&server).await, "refresh");
     let second = rotate(&server, &first).await;
     server.clock.advance(Duration::from_secs(10));
-    assert_eq!(claims(&rotate(&server, &first).await), claims(&second), "a retry gets the same answer");
+    assert_eq!(claims(&rotate(&server, &first).await), claims(&second), "a retry gets the same response");
     server.clock.advance(Duration::from_secs(1));
     assert_eq!(verify(&server, &first).await, 401);
-    assert_eq!(verify(&server, &second).await, 200, "asking ends nothing");
+    assert_eq!(verify(&server, &second).await, 200, "verification ends no session");
     assert_eq!(refresh(&server, &first).await.is(401), invalid());
     assert_eq!(refresh(&server, &second).await.is(401), invalid(), "the session has ended");
     assert_eq!(server.audit_count("refresh_reused").await, 1);
@@ -256,7 +256,7 @@ async fn a_blacklisted_token_ends_its_session() {
         assert_eq!(refresh(&server, token).await.is(401), invalid());
         assert_eq!(verify(&server, token).await, 401);
     }
-    assert_eq!(verify(&server, &text(&pair, "access")).await, 200, "as every resource server sees it");
+    assert_eq!(verify(&server, &text(&pair, "access")).await, 200, "an access token stays valid until it expires");
     assert_eq!(server.audit_count("signed_out").await, 1);
 }
 
@@ -282,25 +282,25 @@ async fn a_sliding_token_is_renewed_until_its_refresh_exp() {
     let span = |name: &str| first[name].as_i64().unwrap() - first["iat"].as_i64().unwrap();
     assert_eq!((span("exp"), span("refresh_exp")), (300, 86_400));
     let slide = async |token: &str| server.post("/api/token/sliding/refresh/", &json!({"token": token})).await;
-    let mut slid = 0;
+    let mut renewals = 0;
     loop {
         assert_eq!(verify(&server, &token).await, 200);
         server.clock.advance(Duration::from_secs(290));
-        let answer = slide(&token).await;
-        if answer.status != 200 {
-            break assert_eq!(answer.is(401), invalid());
+        let response = slide(&token).await;
+        if response.status != 200 {
+            break assert_eq!(response.is(401), invalid());
         }
-        slid += 1;
-        token = text(&answer.is(200), "token");
+        renewals += 1;
+        token = text(&response.is(200), "token");
         let claims = claims(&token);
-        assert_eq!(claims["refresh_exp"], first["refresh_exp"], "no exchange moves it");
+        assert_eq!(claims["refresh_exp"], first["refresh_exp"], "a refresh must not extend refresh_exp");
         let end = first["refresh_exp"].as_i64().unwrap();
-        assert_eq!(claims["exp"].as_i64().unwrap(), end.min(first["exp"].as_i64().unwrap() + 290 * slid));
+        assert_eq!(claims["exp"].as_i64().unwrap(), end.min(first["exp"].as_i64().unwrap() + 290 * renewals));
     }
-    assert_eq!(slid, 86_400 / 290);
+    assert_eq!(renewals, 86_400 / 290);
     let again = server.send("POST", "/api/token/sliding", FORM, None, form).await.is(200);
     server.clock.advance(Duration::from_secs(305));
-    assert_eq!(slide(&text(&again, "token")).await.is(401), invalid(), "one that has expired slides no more");
+    assert_eq!(slide(&text(&again, "token")).await.is(401), invalid(), "an expired sliding token cannot be refreshed");
 }
 
 #[tokio::test]
@@ -314,7 +314,7 @@ async fn a_retired_key_still_verifies_refresh_tokens_and_a_revoked_one_does_not(
     server.clock.advance(DAY * 3);
     keys::tick(&server.issuer).await.unwrap();
     let jwks = server.send("GET", "/.well-known/jwks.json", "", None, "").await;
-    assert!(!jwks.text.contains(&kid), "the key has left the set: {jwks:?}");
+    assert!(!jwks.text.contains(&kid), "the key is still published: {jwks:?}");
     assert_eq!(verify(&server, &token).await, 200);
     refresh(&server, &token).await.is(200);
     server.issuer.key_dir.revoke(&kid, &keys::policy(&server.issuer)).unwrap();
@@ -330,7 +330,7 @@ async fn concurrent_refreshes_of_one_token_have_one_successor() {
     for blacklist in ["false", "true"] {
         server.set(BLACKLIST, blacklist).await;
         let token = text(&obtain(&server).await, "refresh");
-        let tries: Vec<_> = (0..64)
+        let attempts: Vec<_> = (0..64)
             .map(|_| {
                 let server = Arc::clone(&server);
                 let token = token.clone();
@@ -338,7 +338,7 @@ async fn concurrent_refreshes_of_one_token_have_one_successor() {
             })
             .collect();
         let mut successors = BTreeSet::new();
-        for attempt in tries {
+        for attempt in attempts {
             successors.insert(attempt.await.unwrap());
         }
         assert_eq!(successors.len(), 1, "{blacklist}");
@@ -352,12 +352,12 @@ async fn changed_policies_apply_from_the_next_token() {
     server.set(ROTATE, "true").await;
     let first = text(&obtain(&server).await, "refresh");
     let second = rotate(&server, &first).await;
-    // Neither is spent by what is set now: they were given when earlier tokens stayed good.
+    // The new settings do not spend these tokens, which were issued while earlier tokens stayed valid.
     for (name, value) in [(ROTATE, "false"), (ROTATE, "true"), (BLACKLIST, "true")] {
         server.set(name, value).await;
         assert_eq!([verify(&server, &first).await, verify(&server, &second).await], [200, 200], "{name} = {value}");
     }
-    // A rotation by the new rule spends all before it, and no change of the rule brings them back.
+    // A rotation under the new setting spends all earlier tokens. Changing the setting back does not revive them.
     server.clock.advance(Duration::from_mins(1));
     let third = rotate(&server, &first).await;
     server.clock.advance(Duration::from_mins(1));

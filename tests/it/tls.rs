@@ -1,13 +1,13 @@
-//! TLS of its own: HTTP/1 alone is offered, and who says half a word is cut off as without it.
+//! TLS termination: only HTTP/1 is offered, and incomplete requests time out as without TLS.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use crate::support::skip::skip;
-use crate::support::{TestServer, settle};
+use crate::support::{TestServer, wait_until};
 
-/// A client that keeps its connection open until it is dropped or cut off; None where openssl is not installed.
+/// A client that keeps its connection open until it is dropped or the server closes it. `None` if `openssl` is missing.
 fn connect(server: &TestServer, arguments: &[&str]) -> Option<Child> {
     let address = server.url.trim_start_matches("http://");
     let mut command = Command::new("openssl");
@@ -19,34 +19,37 @@ fn connect(server: &TestServer, arguments: &[&str]) -> Option<Child> {
     spawned.ok()
 }
 
-/// What a client sees who would rather speak HTTP/2.
-fn asks(server: &TestServer) -> Option<String> {
+/// The output of a client that prefers HTTP/2.
+fn request_over_tls(server: &TestServer) -> Option<String> {
     let mut client = connect(server, &["-alpn", "h2,http/1.1", "-ign_eof"])?;
     let request = b"GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     client.stdin.take().unwrap().write_all(request).unwrap();
-    let mut said = String::new();
-    client.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    let mut output = String::new();
+    client.stdout.take().unwrap().read_to_string(&mut output).unwrap();
     client.wait().unwrap();
-    Some(said)
+    Some(output)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_http_1_is_offered_over_tls() {
     let server = TestServer::with("tls.self_signed = true").await;
-    let Some(said) = asks(&server) else { return };
-    assert!(said.contains("ALPN protocol: http/1.1") && said.contains("HTTP/1.1 200 OK"), "{said}");
+    let Some(output) = request_over_tls(&server) else { return };
+    assert!(output.contains("ALPN protocol: http/1.1") && output.contains("HTTP/1.1 200 OK"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incomplete_tls_handshake_times_out_slow() {
     let server = TestServer::with("tls.self_signed = true").await;
-    for beginning in ["", "GET /liveliness HTTP/1.1\r\nhos"] {
+    for prefix in ["", "GET /liveliness HTTP/1.1\r\nhos"] {
         let Some(mut client) = connect(&server, &["-quiet"]) else { return };
-        // Kept open: it is the server that hangs up.
-        let mut open = client.stdin.take().unwrap();
-        open.write_all(beginning.as_bytes()).unwrap();
-        settle("the server's patience to end", async || client.try_wait().unwrap().is_some()).await;
-        drop(open);
+        // The client keeps its input open, so it is the server that closes the connection.
+        let mut stdin = client.stdin.take().unwrap();
+        stdin.write_all(prefix.as_bytes()).unwrap();
+        wait_until("the server closes the connection", async || client.try_wait().unwrap().is_some()).await;
+        drop(stdin);
     }
-    assert!(asks(&server).is_some_and(|said| said.contains("HTTP/1.1 200 OK")), "everyone else is served");
+    assert!(
+        request_over_tls(&server).is_some_and(|output| output.contains("HTTP/1.1 200 OK")),
+        "other clients are not served"
+    );
 }

@@ -1,5 +1,5 @@
-//! A database of the first schema, brought up to date by the program: all that was in it goes on, and a copy of it as it
-//! was is kept.
+//! The migration of a database from the first schema: all data stays usable, and the server keeps a copy of the old
+//! file.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
@@ -12,8 +12,8 @@ use crate::support::{PASSWORD, mail};
 
 const FIRST: &str = include_str!("../../migrations/sqlite/0001_first.sql");
 
-/// Puts the database at `data/countersign.db` back to the first schema, with every row that fits into it.
-fn go_back(folder: &TestFolder) {
+/// Converts the database at `data/countersign.db` back to the first schema, with all tables and columns that it has.
+fn downgrade(folder: &TestFolder) {
     let now = folder.path("data/countersign.db");
     let old = folder.path("data/old.db");
     let connection = Connection::open(&old).unwrap();
@@ -23,9 +23,9 @@ fn go_back(folder: &TestFolder) {
         let mut names = connection.prepare(sql).unwrap();
         names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    let of_both = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
+    let tables = "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'
          AND name IN (SELECT name FROM now.sqlite_schema)";
-    for table in names(of_both) {
+    for table in names(tables) {
         let columns = names(&format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
         let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}");
         connection.execute_batch(&copy).unwrap();
@@ -38,14 +38,14 @@ fn go_back(folder: &TestFolder) {
     fs::rename(old, now).unwrap();
 }
 
-/// Anna's token and pair, of a server that has stopped since.
-async fn signed_in(folder: &TestFolder) -> (String, Value) {
+/// An access token and a token pair of `anna`, from a server that has stopped since.
+async fn sign_in_and_stop(folder: &TestFolder) -> (String, Value) {
     let mut server = folder.serve().await;
     let token = server.token("anna").await;
     let pair = json!({"username": "anna", "password": PASSWORD});
     let pair = server.post("/api/token/", None, &pair).await.is(200).json();
     server.signal("TERM");
-    server.ended().await;
+    server.wait_for_exit().await;
     (token, pair)
 }
 
@@ -55,8 +55,8 @@ async fn a_database_of_the_first_schema_is_migrated_without_loss() {
     folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
     folder.create("anna");
     folder.run(&["settings", "set", "sessions.max_age", "86400"]).is(0);
-    let (token, pair) = signed_in(&folder).await;
-    go_back(&folder);
+    let (token, pair) = sign_in_and_stop(&folder).await;
+    downgrade(&folder);
 
     let server = folder.serve().await;
     server.post("/renew_token", Some(&token), &json!({})).await.is(200);
@@ -68,35 +68,35 @@ async fn a_database_of_the_first_schema_is_migrated_without_loss() {
     let refresh = json!({"refresh_token": uuids["refresh_token"]});
     server.post("/api/refresh/", None, &refresh).await.is(200);
     server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
-    crate::support::settle("a mail", async || mail::all(&folder.path("data/mail")).len() == 1).await;
+    crate::support::wait_until("an e-mail is sent", async || mail::all(&folder.path("data/mail")).len() == 1).await;
     let settings = folder.run(&["settings", "list", "--json"]).json().to_string();
     assert!(settings.contains("86400"), "{settings}");
 
     let copy = Connection::open(folder.path("data/countersign.db.before-2")).unwrap();
     let version: i64 = copy.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     let users: i64 = copy.query_row("SELECT count(*) FROM users", [], |row| row.get(0)).unwrap();
-    assert_eq!((version, users), (1, 1), "the copy is of before");
+    assert_eq!((version, users), (1, 1), "the copy has the old schema");
 }
 
-/// An older server that goes on beside a newer one writes a session's end, and not its day.
+/// An older server that runs beside a newer one writes the expiry of a session without its day.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_written_by_an_older_server_stays_live() {
     let folder = TestFolder::new();
     folder.configure("tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }");
     folder.create("anna");
-    let (token, pair) = signed_in(&folder).await;
+    let (token, pair) = sign_in_and_stop(&folder).await;
     let database = Connection::open(folder.path("data/countersign.db")).unwrap();
     let changed = database.execute("UPDATE sessions SET expires_day = 0", []).unwrap();
     assert_eq!(changed, 2);
     drop(database);
 
-    // The first sweep comes with the start.
+    // The first clean-up runs at the start.
     let server = folder.serve().await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     server.post("/renew_token", Some(&token), &json!({})).await.is(200);
     server.post("/api/token/refresh/", None, &json!({"refresh": pair["refresh"]})).await.is(200);
     let database = Connection::open(folder.path("data/countersign.db")).unwrap();
-    let unwritten = "SELECT count(*) FROM sessions WHERE expires_day = 0";
-    let unwritten: i64 = database.query_row(unwritten, [], |row| row.get(0)).unwrap();
-    assert_eq!(unwritten, 0, "the next refresh writes it");
+    let missing_days = "SELECT count(*) FROM sessions WHERE expires_day = 0";
+    let missing_days: i64 = database.query_row(missing_days, [], |row| row.get(0)).unwrap();
+    assert_eq!(missing_days, 0, "the next refresh sets the day");
 }

@@ -1,4 +1,4 @@
-//! What resource servers ask for: the key set, one key, discovery; and what watches the service: liveliness, readiness.
+//! Endpoints for resource servers (JWKS, one key, discovery) and for monitoring (liveliness, readiness).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ServerResponse, TestServer, settle};
+use crate::support::{ServerResponse, TestServer, wait_until};
 
 const CACHED: &str = "public, max-age=300, stale-if-error=86400";
 
@@ -17,8 +17,8 @@ fn kids(jwks: &ServerResponse) -> Vec<String> {
 #[tokio::test]
 async fn the_jwks_contains_public_keys_and_public_headers() {
     let server = TestServer::start().await;
-    let answer = server.get("/.well-known/jwks.json").await;
-    let jwks = answer.is(200).json();
+    let response = server.get("/.well-known/jwks.json").await;
+    let jwks = response.is(200).json();
     insta::assert_json_snapshot!(jwks, { ".keys[].kid" => "[kid]", ".keys[].x" => "[x]", ".keys[].y" => "[y]", ".keys[].n" => "[n]" }, @r#"
     {
       "keys": [
@@ -48,57 +48,57 @@ async fn the_jwks_contains_public_keys_and_public_headers() {
         ("access-control-allow-origin", "*"),
         ("set-cookie", ""),
     ] {
-        assert_eq!(answer.header(name), value, "{name}");
+        assert_eq!(response.header(name), value, "{name}");
     }
-    let etag = answer.header("etag");
-    assert!(etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'), "a strong tag: {etag}");
+    let etag = response.header("etag");
+    assert!(etag.len() > 2 && etag.starts_with('"') && etag.ends_with('"'), "not a strong ETag: {etag}");
 }
 
 #[tokio::test]
 async fn a_current_jwks_is_not_modified() {
     let server = TestServer::start().await;
-    let whole = server.get("/.well-known/jwks.json").await;
-    let etag = whole.header("etag").to_owned();
-    let ask = |known: String| {
+    let full = server.get("/.well-known/jwks.json").await;
+    let etag = full.header("etag").to_owned();
+    let fetch = |known: String| {
         ServerResponse::send(server.request(Method::GET, "/.well-known/jwks.json").header("if-none-match", known))
     };
     for known in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
-        let answer = ask(known.clone()).await;
-        assert_eq!((answer.status, answer.text.as_str()), (304, ""), "{known}");
-        assert_eq!((answer.header("etag"), answer.header("cache-control")), (etag.as_str(), CACHED), "{known}");
+        let response = fetch(known.clone()).await;
+        assert_eq!((response.status, response.text.as_str()), (304, ""), "{known}");
+        assert_eq!((response.header("etag"), response.header("cache-control")), (etag.as_str(), CACHED), "{known}");
     }
     for unknown in ["\"other\"".to_owned(), etag.trim_matches('"').to_owned(), String::new()] {
-        assert_eq!(ask(unknown).await.bytes(), whole.bytes());
+        assert_eq!(fetch(unknown).await.bytes(), full.bytes());
     }
 
     let head = ServerResponse::send(server.request(Method::HEAD, "/.well-known/jwks.json")).await;
     assert_eq!((head.status, head.text.as_str()), (200, ""));
     for name in ["etag", "cache-control", "content-type", "content-length"] {
-        assert_eq!(head.header(name), whole.header(name), "{name}");
+        assert_eq!(head.header(name), full.header(name), "{name}");
     }
 
     server.issuer.key_dir.rotate(None, false, &server.issuer.policy.keys).unwrap();
-    settle("the rotation in the key set", async || ask(etag.clone()).await.status == 200).await;
+    wait_until("the JWKS contains the new keys", async || fetch(etag.clone()).await.status == 200).await;
     let newer = server.get("/.well-known/jwks.json").await;
     assert_ne!(newer.header("etag"), etag);
-    assert_eq!(kids(&newer)[..2], kids(&whole)[..], "active before next");
+    assert_eq!(kids(&newer)[..2], kids(&full)[..], "active keys come before next keys");
     assert_eq!(kids(&newer).len(), 4);
 }
 
 #[tokio::test]
 async fn the_jwks_max_age_is_configurable() {
     let server = TestServer::with("keys.jwks_max_age = '10m'").await;
-    let answer = server.get("/.well-known/jwks.json").await;
-    assert_eq!(answer.header("cache-control"), "public, max-age=600, stale-if-error=86400");
+    let response = server.get("/.well-known/jwks.json").await;
+    assert_eq!(response.header("cache-control"), "public, max-age=600, stale-if-error=86400");
 }
 
 #[tokio::test]
 async fn public_cert_returns_one_key_like_the_original() {
     let server = TestServer::start().await;
     let kids = kids(&server.get("/.well-known/jwks.json").await);
-    let answer = server.get("/get_public_cert").await;
-    let body = answer.is(200).json();
-    assert_eq!(answer.header("cache-control"), CACHED);
+    let response = server.get("/get_public_cert").await;
+    let body = response.is(200).json();
+    assert_eq!(response.header("cache-control"), CACHED);
     let names: Vec<&String> = body.as_object().unwrap().keys().collect();
     assert_eq!(names, ["status", "public_key", "certificate", "kid", "alg"]);
     assert_eq!((&body["status"], &body["kid"], &body["alg"]), (&json!("OK"), &json!(kids[0]), &json!("ES256")));
@@ -140,12 +140,12 @@ async fn public_cert_defaults_to_the_default_signer() {
 async fn a_resource_server_discovers_everything_from_the_issuer_url() {
     let server = TestServer::start().await;
     for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
-        let answer = server.get(path).await;
-        let found = answer.is(200).json();
+        let response = server.get(path).await;
+        let found = response.is(200).json();
         assert_eq!(found["issuer"], server.url);
         assert_eq!(found["jwks_uri"], format!("{}/.well-known/jwks.json", server.url));
         assert_eq!(found["id_token_signing_alg_values_supported"], json!(["ES256", "RS256"]));
-        assert_eq!((answer.header("cache-control"), answer.header("access-control-allow-origin")), (CACHED, "*"));
+        assert_eq!((response.header("cache-control"), response.header("access-control-allow-origin")), (CACHED, "*"));
     }
 }
 
@@ -164,20 +164,20 @@ async fn urls_come_only_from_the_public_url() {
 async fn public_documents_are_readable_by_every_origin() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
     for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/get_public_cert"] {
-        let answer =
+        let response =
             ServerResponse::send(server.request(Method::GET, path).header("origin", "https://other.example")).await;
-        assert_eq!(answer.header("access-control-allow-origin"), "*", "{path}");
+        assert_eq!(response.header("access-control-allow-origin"), "*", "{path}");
     }
-    // A page that sends `If-None-Match` asks first.
-    let asked = server
+    // A page that sends `If-None-Match` triggers a preflight request.
+    let request = server
         .request(Method::OPTIONS, "/.well-known/jwks.json")
         .header("origin", "https://other.example")
         .header("access-control-request-method", "GET")
         .header("access-control-request-headers", "if-none-match");
-    let answer = ServerResponse::send(asked).await;
-    answer.is(204);
+    let response = ServerResponse::send(request).await;
+    response.is(204);
     for (name, value) in [("origin", "*"), ("methods", "GET, HEAD"), ("headers", "*")] {
-        assert_eq!(answer.header(&format!("access-control-allow-{name}")), value, "{answer:#?}");
+        assert_eq!(response.header(&format!("access-control-allow-{name}")), value, "{response:#?}");
     }
 }
 
@@ -190,10 +190,10 @@ async fn liveliness_reports_uptime_and_availability() {
     let server = TestServer::start().await;
     let start = server.clock.now();
     server.clock.advance(Duration::from_secs(3700));
-    let answer = server.get("/liveliness").await;
-    assert_eq!(answer.header("cache-control"), "no-store");
+    let response = server.get("/liveliness").await;
+    assert_eq!(response.header("cache-control"), "no-store");
     assert_eq!(
-        answer.is(200).json(),
+        response.is(200).json(),
         json!({
             "status": "OK",
             "time": server.clock.now(),
@@ -219,7 +219,7 @@ async fn availability_survives_restarts_and_is_limited_to_its_windows() {
     server.clock.advance(4 * hour);
     assert_eq!(availability(&server).await, all(0.875));
     let server = server.restart(Duration::ZERO).await;
-    // 27 h in all now: the outage of the fourth hour is at the window's very beginning, then out of it.
+    // 27 h in total: the outage in the fourth hour is at the start of the 24 h window, and one hour later outside it.
     server.clock.advance(19 * hour);
     let found = availability(&server).await;
     assert_eq!((&found["1d"], &found["all"]), (&json!(0.958_333), &json!(0.962_963)));
@@ -233,8 +233,8 @@ async fn ready_requires_a_signing_key() {
     assert_eq!(server.get("/ready").await.is(200).text, r#"{"status":"OK"}"#);
     let path = server.path("data/countersign.db");
     rusqlite::Connection::open(path).unwrap().execute_batch("DROP TABLE outbox").unwrap();
-    let answer = server.get("/ready").await;
-    insta::assert_snapshot!(answer.is(503).text, @r#"{"status":"ERROR","code":"not_ready","message":"the database does not answer"}"#);
+    let response = server.get("/ready").await;
+    insta::assert_snapshot!(response.is(503).text, @r#"{"status":"ERROR","code":"not_ready","message":"the database does not answer"}"#);
     for path in ["/liveliness", "/.well-known/jwks.json", "/get_public_cert"] {
         server.get(path).await.is(200);
     }

@@ -1,4 +1,4 @@
-// Shows that the provider is one, and that each of its faults is: by a client of few lines, with jose as the judge.
+// Tests the provider and each of its faults with a minimal client, which verifies ID tokens with jose.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -13,15 +13,15 @@ if (!existsSync(new URL('../../.test-tools/node/node_modules/oidc-provider', imp
 }
 const { jose } = await import('./issuer.mjs')
 
-const BACK = 'http://127.0.0.1:9/corp/callback/'
+const CALLBACK = 'http://127.0.0.1:9/corp/callback/'
 const server = spawn(process.execPath, [fileURLToPath(new URL('server.mjs', import.meta.url)), 'http://127.0.0.1/corp/callback/'], {
   stdio: ['pipe', 'pipe', 'inherit'],
 })
 const { url, secret } = await new Promise(done => createInterface(server.stdout).once('line', line => done(JSON.parse(line))))
 const form = values => ({ method: 'POST', body: new URLSearchParams(values), redirect: 'manual' })
-const fault = async what => assert.equal((await fetch(`${url}/-/fault`, { method: 'PUT', body: what })).status, 200, what)
+const setFault = async what => assert.equal((await fetch(`${url}/-/fault`, { method: 'PUT', body: what })).status, 200, what)
 
-// Signs somebody in as a browser would, from the authorization URL to the one it is sent back to.
+// Signs in as a browser does. Returns the query parameters of the callback URL.
 async function signIn(start, login) {
   const cookies = new Map()
   let [next, options] = [start, { redirect: 'manual' }]
@@ -30,7 +30,7 @@ async function signIn(start, login) {
     const answer = await fetch(next, { ...options, headers })
     for (const cookie of answer.headers.getSetCookie()) cookies.set(...cookie.split(';')[0].split(/=(.*)/s))
     const location = answer.headers.get('location')
-    if (location?.startsWith(BACK)) return new URL(location).searchParams
+    if (location?.startsWith(CALLBACK)) return new URL(location).searchParams
     const text = await answer.text()
     assert.ok(location || text.includes('<form'), `${answer.status} ${text}`)
     options = location ? { redirect: 'manual' } : form({ prompt: /name="prompt" value="(\w+)"/.exec(text)?.[1] ?? '', login, password: 'any' })
@@ -39,16 +39,16 @@ async function signIn(start, login) {
 }
 
 const verifier = randomBytes(32).toString('base64url')
-const asked = client_id => new URLSearchParams({
-  client_id, response_type: 'code', redirect_uri: BACK, scope: 'openid email profile', state: 'a state', nonce: 'a nonce',
+const authorizationQuery = client_id => new URLSearchParams({
+  client_id, response_type: 'code', redirect_uri: CALLBACK, scope: 'openid email profile', state: 'a state', nonce: 'a nonce',
   code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256',
 })
 
-// The token route's answer to somebody's code.
+// Signs in and returns the token endpoint's response to the code.
 async function redeem(authorize, token, client_id = 'countersign', changed = {}) {
-  const back = await signIn(`${url}${authorize}?${asked(client_id)}`, 'anna')
+  const back = await signIn(`${url}${authorize}?${authorizationQuery(client_id)}`, 'anna')
   assert.equal(back.get('state'), 'a state')
-  const body = { grant_type: 'authorization_code', code: back.get('code'), redirect_uri: BACK, code_verifier: verifier, ...changed }
+  const body = { grant_type: 'authorization_code', code: back.get('code'), redirect_uri: CALLBACK, code_verifier: verifier, ...changed }
   const basic = !token.includes('/', 1) && client_id !== 'countersign-post'
   const encode = text => new URLSearchParams({ '': text }).toString().slice(1)
   const headers = { accept: 'application/json', ...(basic && { authorization: `Basic ${btoa(`${encode(client_id)}:${encode(secret)}`)}` }) }
@@ -56,8 +56,8 @@ async function redeem(authorize, token, client_id = 'countersign', changed = {})
   return fetch(`${url}${token}`, { ...options, headers })
 }
 
-// What a careful client finds in an ID token; throws where it would refuse it.
-async function judged(token) {
+// The claims of a valid ID token. Throws if a careful client would reject it.
+async function verifyIdToken(token) {
   const keys = await (await fetch(`${url}/jwks`)).json()
   const options = { issuer: url, audience: 'countersign', algorithms: ['RS256', 'ES256'], requiredClaims: ['exp', 'iat', 'sub'], maxTokenAge: '1h' }
   const { payload } = await jose.jwtVerify(token, jose.createLocalJWKSet(keys), options)
@@ -70,56 +70,56 @@ async function judged(token) {
 }
 
 const cases = {
-  async 'a sign-in, its claims and a refresh'() {
+  async 'a sign-in returns an ID token, claims and a refresh token'() {
     for (const client of ['countersign', 'countersign-post']) {
       const answer = await (await redeem('/auth', '/token', client)).json()
       assert.ok(answer.id_token, JSON.stringify(answer))
-      if (client === 'countersign') assert.equal((await judged(answer.id_token)).sub, 'anna')
+      if (client === 'countersign') assert.equal((await verifyIdToken(answer.id_token)).sub, 'anna')
       const me = await (await fetch(`${url}/me`, { headers: { authorization: `Bearer ${answer.access_token}` } })).json()
       assert.deepEqual([me.sub, me.email, me.email_verified, me.preferred_username], ['anna', 'anna@example.com', true, 'anna'])
       assert.ok(answer.refresh_token)
-      const seen = await (await fetch(`${url}/-/seen`)).json()
-      assert.ok(seen.given.includes(answer.refresh_token) && seen.given.includes(answer.access_token))
+      const { issued } = await (await fetch(`${url}/-/stats`)).json()
+      assert.ok(issued.includes(answer.refresh_token) && issued.includes(answer.access_token))
     }
   },
-  async 'a code is good with its verifier only'() {
+  async 'a code is valid only with its verifier'() {
     for (const [authorize, token, status] of [['/auth', '/token', 400], ['/github/login/oauth/authorize', '/github/login/oauth/access_token', 200]]) {
       const answer = await redeem(authorize, token, 'countersign', { code_verifier: 'x'.repeat(43) })
       assert.equal(answer.status, status)
       assert.ok((await answer.json()).error)
     }
   },
-  async 'ID tokens that are good'() {
+  async 'valid ID tokens are accepted'() {
     for (const what of ['', 'id_token:full', 'id_token:aud-list', 'id_token:aud-azp']) {
-      await fault(what)
-      await judged((await (await redeem('/auth', '/token')).json()).id_token)
+      await setFault(what)
+      await verifyIdToken((await (await redeem('/auth', '/token')).json()).id_token)
     }
   },
-  async 'GitHub and Facebook'() {
+  async 'the GitHub and Facebook stand-ins return their documented responses'() {
     const github = await (await redeem('/github/login/oauth/authorize', '/github/login/oauth/access_token')).json()
     const as = { headers: { authorization: `Bearer ${github.access_token}`, 'user-agent': 'us' } }
     assert.equal((await (await fetch(`${url}/github/user`, as)).json()).login, 'anna')
     const emails = await (await fetch(`${url}/github/user/emails`, as)).json()
-    assert.equal(emails.find(one => one.primary).email, 'anna@example.com')
+    assert.equal(emails.find(email => email.primary).email, 'anna@example.com')
     const facebook = await (await redeem('/facebook/dialog/oauth', '/facebook/oauth/access_token')).json()
     const proof = createHmac('sha256', secret).update(facebook.access_token).digest('hex')
-    const ask = proof => fetch(`${url}/facebook/me?${new URLSearchParams({ fields: 'id,email', access_token: facebook.access_token, appsecret_proof: proof })}`)
-    assert.deepEqual(Object.keys(await (await ask(proof)).json()), ['id', 'email'])
-    assert.equal((await ask('wrong')).status, 400)
+    const fetchUser = proof => fetch(`${url}/facebook/me?${new URLSearchParams({ fields: 'id,email', access_token: facebook.access_token, appsecret_proof: proof })}`)
+    assert.deepEqual(Object.keys(await (await fetchUser(proof)).json()), ['id', 'email'])
+    assert.equal((await fetchUser('wrong')).status, 400)
   },
 }
 for (const what of ['iss', 'aud', 'aud-extra', 'aud-none', 'azp', 'nonce', 'no-nonce', 'expired', 'no-exp', 'no-iat', 'from-the-future', 'no-sub',
   'empty-sub', 'number-sub', 'long-sub', 'alg-none', 'hs256-public', 'hs256-secret', 'other-key', 'unknown-kid', 'jwk', 'jku', 'crit', 'changed',
   'garbage', 'number', 'missing']) {
-  cases[`an ID token with the fault ${what} is refused`] = async () => {
-    await fault(`id_token:${what}`)
+  cases[`an ID token with the fault ${what} is rejected`] = async () => {
+    await setFault(`id_token:${what}`)
     const { id_token } = await (await redeem('/auth', '/token')).json()
-    await assert.rejects(() => judged(id_token))
+    await assert.rejects(() => verifyIdToken(id_token))
   }
 }
 for (const what of ['html', 'empty', 'list', 'null', 'deep', 'broken', 'refused', 'redirect', 'close', 'half', 'huge-text']) {
-  cases[`a key set with the fault ${what} is none`] = async () => {
-    await fault(`jwks:${what}`)
+  cases[`a JWKS with the fault ${what} is invalid`] = async () => {
+    await setFault(`jwks:${what}`)
     await assert.rejects(async () => assert.ok((await (await fetch(`${url}/jwks`, { redirect: 'manual' })).json()).keys instanceof Array))
   }
 }
@@ -133,7 +133,7 @@ for (const [name, run] of Object.entries(cases)) {
     count.failed += 1
     console.log(`FAILED: ${name}: ${error.stack}`)
   }
-  await fault('')
+  await setFault('')
 }
 server.stdin.end()
 console.log(`test result: ${count.failed ? 'FAILED' : 'ok'}. ${count.passed} passed; ${count.failed} failed;`)

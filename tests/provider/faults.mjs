@@ -1,5 +1,5 @@
-// How the provider can lie, talk nonsense or fall silent. A fault is `PLACE:WHAT`; PLACE is a route (below), `id_token`
-// or `callback`, which is how the browser is sent back.
+// The faults of the provider. A fault is `ROUTE:FAULT`; ROUTE is a route name (below), `id_token`, or `callback` for
+// the redirect back to the server.
 
 import { createHmac, createPublicKey } from 'node:crypto'
 
@@ -13,7 +13,7 @@ const ROUTES = [
   [/\/user$|\/me$/, 'userinfo'],
 ]
 
-export const place = path => ROUTES.find(([pattern]) => pattern.test(path))?.[1]
+export const routeName = path => ROUTES.find(([pattern]) => pattern.test(path))?.[1]
 
 const HOUR = 3600
 const MIB = 2 ** 20
@@ -21,7 +21,7 @@ const part = value => Buffer.from(JSON.stringify(value)).toString('base64url')
 const now = () => Math.floor(Date.now() / 1000)
 const json = (status, body) => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
-// At any route, whatever it would have said: another answer, or what to do to the connection.
+// Faults at any route: another response, or an action on the connection.
 const ANYWHERE = {
   html: () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><h1>Under construction</h1>' }),
   huge: answer => ({ ...answer, body: answer.body.replace(/^([{[])/, `$1${' '.repeat(MIB)}`) }),
@@ -52,7 +52,7 @@ const AT = {
   'jwks:no-keys': change(() => ({ keys: [] })),
   'token:no-access-token': without('access_token'),
   'token:no-refresh-token': without('refresh_token'),
-  'userinfo:other-sub': change(found => ({ ...found, sub: 'somebody-else' })),
+  'userinfo:other-sub': change(found => ({ ...found, sub: 'other-user' })),
   'userinfo:no-sub': without('sub'),
   'userinfo:no-id': without('id'),
   'userinfo:odd-types': change(() => ({ sub: ['a'], id: { a: 1 }, email: 7, name: [] })),
@@ -61,7 +61,7 @@ const AT = {
   'emails:odd-types': change(() => [7, { email: [] }]),
 }
 
-// Claims of the ID token that are changed before it is signed, rightly, again.
+// Faults in claims of the ID token. The token gets a valid signature again.
 const CLAIMS = {
   iss: claims => ({ ...claims, iss: 'http://127.0.0.1:9' }),
   aud: claims => ({ ...claims, aud: 'another-client' }),
@@ -78,48 +78,48 @@ const CLAIMS = {
   'empty-sub': claims => ({ ...claims, sub: '' }),
   'number-sub': claims => ({ ...claims, sub: 7 }),
   'long-sub': claims => ({ ...claims, sub: 'x'.repeat(256) }),
-  // These are no faults.
-  full: (claims, person) => ({ ...person, ...claims }),
+  // These variants are valid.
+  full: (claims, user) => ({ ...user, ...claims }),
   'aud-list': claims => ({ ...claims, aud: [claims.aud] }),
   'aud-azp': claims => ({ ...claims, aud: [claims.aud, 'another-client'], azp: claims.aud }),
 }
 
 const sign = async (header, claims, jwk) =>
-  new jose.SignJWT(claims).setProtectedHeader(header).sign(await jose.importJWK(jwk, header.alg), { crit: { 'unheard-of': true } })
+  new jose.SignJWT(claims).setProtectedHeader(header).sign(await jose.importJWK(jwk, header.alg), { crit: { 'unknown-extension': true } })
 
-async function stranger(alg, kid) {
+async function attackerKey(alg, kid) {
   const { privateKey } = await jose.generateKeyPair(alg, { extractable: true })
   return { ...(await jose.exportJWK(privateKey)), kid, alg }
 }
 
 const publicHalf = ({ kty, crv, x, y, n, e, kid, alg }) => ({ kty, crv, x, y, n, e, kid, alg, use: 'sig' })
 
-// HMAC with a text as the secret (RFC 8725 §2.1).
+// HS256 with a public or shared text as the secret (RFC 8725 §2.1).
 function mac(header, claims, secret) {
   const input = `${part({ ...header, alg: 'HS256' })}.${part(claims)}`
   return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
 }
 
-// Whole tokens.
+// Faults that replace the whole ID token.
 const TOKENS = {
   'alg-none': ({ header, claims }) => `${part({ ...header, alg: 'none' })}.${part(claims)}.`,
   'hs256-public': ({ header, claims, key }) => mac(header, claims, createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'pem' })),
   'hs256-secret': ({ header, claims, secret }) => mac(header, claims, secret),
-  'other-key': async ({ header, claims }) => sign(header, claims, await stranger(header.alg, header.kid)),
-  'unknown-kid': async ({ header, claims }) => sign({ ...header, kid: 'unknown' }, claims, await stranger(header.alg, 'unknown')),
+  'other-key': async ({ header, claims }) => sign(header, claims, await attackerKey(header.alg, header.kid)),
+  'unknown-kid': async ({ header, claims }) => sign({ ...header, kid: 'unknown' }, claims, await attackerKey(header.alg, 'unknown')),
   jwk: async ({ header, claims }) => {
-    const key = await stranger(header.alg, 'mine')
-    return sign({ alg: header.alg, kid: 'mine', jwk: publicHalf(key) }, claims, key)
+    const key = await attackerKey(header.alg, 'attacker')
+    return sign({ alg: header.alg, kid: 'attacker', jwk: publicHalf(key) }, claims, key)
   },
   jku: async ({ header, claims, state }) => {
-    const key = await stranger(header.alg, 'mine')
-    state.strange = { keys: [publicHalf(key)] }
-    return sign({ alg: header.alg, kid: 'mine', jku: `${state.url}/-/strange` }, claims, key)
+    const key = await attackerKey(header.alg, 'attacker')
+    state.attackerJwks = { keys: [publicHalf(key)] }
+    return sign({ alg: header.alg, kid: 'attacker', jku: `${state.url}/-/attacker-jwks` }, claims, key)
   },
-  crit: ({ header, claims, key }) => sign({ ...header, crit: ['unheard-of'], 'unheard-of': 1 }, claims, key),
+  crit: ({ header, claims, key }) => sign({ ...header, crit: ['unknown-extension'], 'unknown-extension': 1 }, claims, key),
   changed: ({ token, claims }) => {
     const [head, , signature] = token.split('.')
-    return `${head}.${part({ ...claims, sub: 'somebody-else' })}.${signature}`
+    return `${head}.${part({ ...claims, sub: 'other-user' })}.${signature}`
   },
   garbage: () => 'a.b.c',
   number: () => 7,
@@ -132,9 +132,9 @@ async function idToken(what, answer, state) {
   const token = body.id_token
   const header = jose.decodeProtectedHeader(token)
   const claims = jose.decodeJwt(token)
-  const key = state.keys.find(one => one.kid === header.kid)
+  const key = state.keys.find(key => key.kid === header.kid)
   if (what in TOKENS) body.id_token = await TOKENS[what]({ token, header, claims, key, secret: state.secret, state })
-  else body.id_token = await sign(header, CLAIMS[what](claims, state.person(claims.sub)), key)
+  else body.id_token = await sign(header, CLAIMS[what](claims, state.userClaims(claims.sub)), key)
   return { ...answer, body: JSON.stringify(body) }
 }
 
@@ -156,19 +156,19 @@ function callback(what, answer, state) {
   return { ...answer, headers: { ...answer.headers, location: url.href } }
 }
 
-export function known(fault) {
-  const [where, what] = fault.split(':')
-  if (where === 'id_token') return what in CLAIMS || what in TOKENS
-  if (where === 'callback') return what in CALLBACK
-  return fault in AT || (what in ANYWHERE && ROUTES.some(([, name]) => name === where))
+export function isFault(fault) {
+  const [route, what] = fault.split(':')
+  if (route === 'id_token') return what in CLAIMS || what in TOKENS
+  if (route === 'callback') return what in CALLBACK
+  return fault in AT || (what in ANYWHERE && ROUTES.some(([, name]) => name === route))
 }
 
-// The answer with the fault in it, if it is one of this route's; or `close`, `half`, `silent`.
-export async function distort(fault, path, answer, state) {
-  const [where, what] = fault.split(':')
-  if (where === 'callback') return callback(what, answer, state)
-  if (where === 'id_token') return place(path) === 'token' && answer.status === 200 ? idToken(what, answer, state) : answer
-  if (where !== place(path)) return answer
+// The response with the fault, if the fault belongs to this route; or `close`, `half` or `silent`.
+export async function injectFault(fault, path, answer, state) {
+  const [route, what] = fault.split(':')
+  if (route === 'callback') return callback(what, answer, state)
+  if (route === 'id_token') return routeName(path) === 'token' && answer.status === 200 ? idToken(what, answer, state) : answer
+  if (route !== routeName(path)) return answer
   if (fault in AT) return answer.status === 200 ? AT[fault](answer) : answer
   return ANYWHERE[what](answer, state)
 }

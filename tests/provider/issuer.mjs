@@ -1,4 +1,4 @@
-// The provider itself: oidc-provider, which is certified, with everything in memory.
+// The OpenID Connect provider: oidc-provider, which is certified, with all state in memory.
 
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -6,16 +6,16 @@ import { pathToFileURL } from 'node:url'
 const require = createRequire(new URL('../../.test-tools/node/package.json', import.meta.url))
 const installed = name => import(pathToFileURL(require.resolve(name)))
 
-// Its advice on what to set is for providers that are no test's.
+// Hides its advice about settings for production.
 console.info = console.warn = () => {}
 
 export const { default: Provider } = await installed('oidc-provider')
 export const jose = await installed('jose')
 
-// All that may stand in a secret and means something in a URL, a form or a header.
+// A valid secret with characters that are special in a URL, a form or a header.
 export const SECRET = 'pass+word: 7% & more/"='
 
-// By name, how a client proves who it is and how its ID tokens are signed.
+// Client id, client authentication method and ID token algorithm.
 export const CLIENTS = {
   countersign: ['client_secret_basic', 'RS256'],
   'countersign-es256': ['client_secret_basic', 'ES256'],
@@ -30,9 +30,9 @@ async function makeKey(alg, kid) {
 
 export const makeKeys = () => Promise.all([makeKey('RS256', 'rsa'), makeKey('ES256', 'ec')])
 
-// `callbacks`: URLs of a loopback host, each good for any port of it (RFC 8252 §7.3), for the port of who is tested is
-// not known yet. `person(login)`: that person's claims.
-export function makeProvider(url, keys, callbacks, person) {
+// `callbacks`: URLs of a loopback host, each valid for any port (RFC 8252 §7.3), because the port of the tested server
+// is not known yet. `userClaims(login)`: the claims of a user.
+export function makeProvider(url, keys, callbacks, userClaims) {
   const client = ([client_id, [method, alg]]) => ({
     client_id,
     ...(method !== 'none' && { client_secret: SECRET }),
@@ -46,7 +46,7 @@ export function makeProvider(url, keys, callbacks, person) {
   return new Provider(url, {
     clients: Object.entries(CLIENTS).map(client),
     jwks: { keys },
-    cookies: { keys: ['of no worth'] },
+    cookies: { keys: ['not a real secret'] },
     claims: {
       openid: ['sub'],
       email: ['email', 'email_verified'],
@@ -54,9 +54,9 @@ export function makeProvider(url, keys, callbacks, person) {
     },
     features: { devInteractions: { enabled: true } },
     pkce: { required: () => true },
-    // As Google does for whoever asks for `access_type=offline`, a parameter no standard knows.
+    // As Google does for the non-standard parameter `access_type=offline`.
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    findAccount: (_ctx, login) => ({ accountId: login, claims: async () => person(login) }),
+    findAccount: (_ctx, login) => ({ accountId: login, claims: async () => userClaims(login) }),
     ttl: { AccessToken: 3600, AuthorizationCode: 60, IdToken: 3600, RefreshToken: 86_400, Interaction: 600, Session: 600, Grant: 86_400 },
   })
 }

@@ -1,22 +1,22 @@
-// A real OpenID Connect provider for the tests (oidc-provider, which asks for PKCE), with stand-ins for GitHub and
-// Facebook beside it and, in front of all, a door at which it can be made to lie (faults.mjs).
+// A real OpenID Connect provider for the tests (oidc-provider, which requires PKCE), stand-ins for GitHub and Facebook,
+// and a reverse proxy in front of all of them that injects faults (faults.mjs).
 //
-//     node server.mjs [--host NAME] CALLBACK...       e.g. http://127.0.0.1/google/callback/, good for any port
+//     node server.mjs [--host NAME] CALLBACK...       e.g. http://127.0.0.1/google/callback/, valid for any port
 //
-// Prints {"url": "...", "secret": "..."} once it listens; ends when its standard input does. Its clients are named in
-// issuer.mjs, and anybody can sign in by any name. Besides what a provider has, it answers
+// Prints {"url": "...", "secret": "..."} once it listens, and exits when its standard input ends. issuer.mjs lists its
+// clients. A user can sign in with any name. Additional routes for the tests:
 //
-//     PUT /-/fault            one fault from now on, or none: the body is `PLACE:WHAT` or empty
-//     PUT /-/people/LOGIN     claims of that person, as JSON, in place of the usual ones
-//     GET /-/seen             {"asked": {PLACE: times}, "given": [every code and token it has given out], "followed": n}
+//     PUT /-/fault           selects a fault (body `ROUTE:FAULT`) or none (empty body)
+//     PUT /-/users/LOGIN     replaces claims of that user; the body is JSON
+//     GET /-/stats           {"requests": {ROUTE: count}, "issued": [all codes and tokens], "followedRedirects": count}
 
 import { createServer, request as send } from 'node:http'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 
-import { distort, known, place } from './faults.mjs'
+import { injectFault, isFault, routeName } from './faults.mjs'
 import { makeKeys, makeProvider, SECRET } from './issuer.mjs'
-import { Facebook, Github } from './known.mjs'
+import { Facebook, Github } from './oauth2.mjs'
 
 const { values: options, positionals: callbacks } = parseArgs({
   allowPositionals: true,
@@ -24,64 +24,66 @@ const { values: options, positionals: callbacks } = parseArgs({
 })
 const SECRETS = ['access_token', 'refresh_token', 'id_token']
 
-const people = new Map()
+const changedClaims = new Map()
 
-function person(login) {
+// The claims of a user.
+function userClaims(login) {
   const id = 1000 + [...login].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1_000_000, 7)
-  const usual = { sub: login, id, email: `${login}@example.com`, email_verified: true, preferred_username: login }
-  return { ...usual, name: 'Anna Muster', given_name: 'Anna', family_name: 'Muster', ...people.get(login) }
+  const defaults = { sub: login, id, email: `${login}@example.com`, email_verified: true, preferred_username: login }
+  return { ...defaults, name: 'Anna Muster', given_name: 'Anna', family_name: 'Muster', ...changedClaims.get(login) }
 }
 
-const state = { url: '', secret: SECRET, fault: '', keys: await makeKeys(), strange: {}, person }
-const seen = { asked: {}, given: [], followed: 0 }
+const state = { url: '', secret: SECRET, fault: '', keys: await makeKeys(), attackerJwks: {}, userClaims }
+const stats = { requests: {}, issued: [], followedRedirects: 0 }
 
 async function read(stream) {
-  const pieces = []
-  for await (const piece of stream) pieces.push(piece)
-  return Buffer.concat(pieces)
+  const chunks = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
-// What the tests ask of it.
+// Handles the additional routes.
 function control({ method, path }, body) {
   const json = value => ({ status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) })
-  if (path === '/-/seen') return json(seen)
-  if (path === '/-/strange') return json(state.strange)
-  if (path === '/-/elsewhere') return (seen.followed += 1), json({ access_token: 'elsewhere' })
-  if (method === 'PUT' && path.startsWith('/-/people/')) return people.set(path.split('/')[3], JSON.parse(body)), json({})
-  if (method === 'PUT' && path === '/-/fault' && (!body.length || known(String(body)))) return (state.fault = String(body)), json({})
-  return { status: 400, headers: {}, body: `no such thing: ${path} ${body}\n` }
+  if (path === '/-/stats') return json(stats)
+  if (path === '/-/attacker-jwks') return json(state.attackerJwks)
+  if (path === '/-/elsewhere') return (stats.followedRedirects += 1), json({ access_token: 'elsewhere' })
+  if (method === 'PUT' && path.startsWith('/-/users/')) return changedClaims.set(path.split('/')[3], JSON.parse(body)), json({})
+  if (method === 'PUT' && path === '/-/fault' && (!body.length || isFault(String(body)))) return (state.fault = String(body)), json({})
+  return { status: 400, headers: {}, body: `unknown route or fault: ${path} ${body}\n` }
 }
 
-// What oidc-provider answers, behind the door.
-function ask(port, { method, url, headers }, body) {
+// Forwards a request to oidc-provider.
+function forward(port, { method, url, headers }, body) {
   return new Promise((done, failed) => {
     const inner = send({ port, host: '127.0.0.1', method, path: url, headers }, async answer => {
       const text = String(await read(answer))
       const { 'transfer-encoding': _, 'content-length': __, ...rest } = answer.headers
-      // Its pages would fetch a font from the other side of the world.
+      // The pages import a font from a public host.
       done({ status: answer.statusCode, headers: rest, body: text.replace(/@import url\([^)]*\);/, '') })
     })
     inner.once('error', failed).end(body)
   })
 }
 
-function remember(path, answer) {
-  const where = place(path)
-  if (where) seen.asked[where] = (seen.asked[where] ?? 0) + 1
+// Counts a request, and records the code or tokens of its response.
+function record(path, answer) {
+  const route = routeName(path)
+  if (route) stats.requests[route] = (stats.requests[route] ?? 0) + 1
   const code = /[?&]code=([^&]+)/.exec(answer.headers.location ?? '')
-  if (code) seen.given.push(decodeURIComponent(code[1]))
-  if (where !== 'token') return
+  if (code) stats.issued.push(decodeURIComponent(code[1]))
+  if (route !== 'token') return
   try {
     const body = JSON.parse(answer.body)
-    seen.given.push(...SECRETS.map(name => body[name]).filter(Boolean))
+    stats.issued.push(...SECRETS.map(name => body[name]).filter(Boolean))
   } catch {
-    // A form, or nonsense: nobody is given anything by it.
+    // A form or an invalid body contains no tokens.
   }
 }
 
-const standIns = { github: new Github(person), facebook: new Facebook(person) }
+const standIns = { github: new Github(userClaims), facebook: new Facebook(userClaims) }
 
-async function answerTo(request, body, inner) {
+async function respond(request, body, inner) {
   const { pathname: path, searchParams } = new URL(request.url, state.url)
   if (path.startsWith('/-/')) return control({ method: request.method, path }, body)
   const standIn = standIns[path.split('/')[1]]
@@ -92,16 +94,16 @@ async function answerTo(request, body, inner) {
     const { type, ...rest } = standIn.answer({ method, url, headers, path, query, form })
     answer = { ...rest, headers: { ...rest.headers, ...(type && { 'content-type': type }) } }
   } else {
-    answer = await ask(inner, request, body)
+    answer = await forward(inner, request, body)
   }
-  const distorted = state.fault ? await distort(state.fault, path, answer, state) : answer
-  remember(path, distorted.body === undefined ? answer : distorted)
-  return distorted
+  const changed = state.fault ? await injectFault(state.fault, path, answer, state) : answer
+  record(path, changed.body === undefined ? answer : changed)
+  return changed
 }
 
-const door = createServer(async (request, response) => {
+const proxy = createServer(async (request, response) => {
   try {
-    const answer = await answerTo(request, await read(request), inner.address().port)
+    const answer = await respond(request, await read(request), inner.address().port)
     if (answer === 'silent') return
     if (answer === 'close') return request.socket.destroy()
     if (answer === 'half') {
@@ -115,10 +117,10 @@ const door = createServer(async (request, response) => {
     response.writeHead(599).end(String(error))
   }
 })
-door.listen(0, '127.0.0.1')
-await once(door, 'listening')
-state.url = `http://${options.host}:${door.address().port}`
-const inner = createServer(makeProvider(state.url, state.keys, callbacks, person).callback())
+proxy.listen(0, '127.0.0.1')
+await once(proxy, 'listening')
+state.url = `http://${options.host}:${proxy.address().port}`
+const inner = createServer(makeProvider(state.url, state.keys, callbacks, userClaims).callback())
 inner.listen(0, '127.0.0.1')
 await once(inner, 'listening')
 console.log(JSON.stringify({ url: state.url, secret: SECRET }))

@@ -1,4 +1,4 @@
-"""Shows that the tests' mail server is one, with the standard library's client, and that each of its faults is."""
+"""Tests the mail server and each of its faults with the SMTP client of the standard library."""
 
 import json
 import os
@@ -21,8 +21,8 @@ class Server:
     def read(self):
         return json.loads(self.process.stdout.readline())
 
-    def rest(self):
-        """Ends the server; what it had still to say."""
+    def stop(self):
+        """Stops the server and returns its remaining output."""
         return self.process.communicate(timeout=20)[0]
 
     def __enter__(self):
@@ -44,7 +44,7 @@ def send(connection, to="one@example.org"):
 
 
 def refusal(action):
-    """The exception an action ends with, or None."""
+    """The exception that an action raises, or None."""
     try:
         action()
     except (smtplib.SMTPException, OSError) as error:
@@ -52,86 +52,86 @@ def refusal(action):
     return None
 
 
-def plain(that, _files):
+def plain(check, _files):
     with Server() as server, client(server.port) as connection:
         send(connection)
         mail = server.read()
-        that(mail["from"] == "us@example.org" and mail["to"] == ["one@example.org"], "the envelope arrives", mail)
-        that(".a dot, ünd more" in mail["data"] and not mail["tls"] and mail["user"] is None, "the data arrives", mail)
+        check(mail["from"] == "us@example.org" and mail["to"] == ["one@example.org"], "the envelope arrives", mail)
+        check(".a dot, ünd more" in mail["data"] and not mail["tls"] and mail["user"] is None, "the data arrives", mail)
 
 
-def starttls(that, files):
+def starttls(check, files):
     with Server("--starttls", *files.args, "--auth", "me:pass:word") as server:
         with client(server.port) as connection:
             error = refusal(lambda: send(connection))
-            that(isinstance(error, smtplib.SMTPSenderRefused), "nothing goes before STARTTLS", error)
+            check(isinstance(error, smtplib.SMTPSenderRefused), "no message is accepted before STARTTLS", error)
         with client(server.port) as connection:
             connection.starttls(context=files.context)
-            that(isinstance(refusal(lambda: send(connection)), smtplib.SMTPSenderRefused), "nothing goes before AUTH")
+            check(isinstance(refusal(lambda: send(connection)), smtplib.SMTPSenderRefused), "no message is accepted before AUTH")
             wrong = refusal(lambda: connection.login("me", "wrong"))
-            that(isinstance(wrong, smtplib.SMTPAuthenticationError), "a wrong password is refused", wrong)
+            check(isinstance(wrong, smtplib.SMTPAuthenticationError), "a wrong password is rejected", wrong)
             connection.login("me", "pass:word")
             send(connection)
             mail = server.read()
-            that(mail["tls"] and mail["user"] == "me", "a message goes after both", mail)
+            check(mail["tls"] and mail["user"] == "me", "a message is accepted after both", mail)
 
 
-def tls(that, files):
+def tls(check, files):
     with Server("--tls", *files.args) as server, client(server.port, files.context) as connection:
         send(connection)
-        that(server.read()["tls"], "a message goes through TLS")
+        check(server.read()["tls"], "a message is accepted over TLS")
 
 
-def plain_auth(that, _files):
+def plain_auth(check, _files):
     with Server("--auth", "me:secret") as server, client(server.port) as connection:
         connection.login("me", "secret")
         send(connection)
-        that(server.read()["user"] == "me", "a password goes without TLS where the server wants that")
+        check(server.read()["user"] == "me", "a password is accepted without TLS if the server requires authentication")
 
 
-def refuse_first(that, _files):
+def refuse_first(check, _files):
     with Server("--refuse-first", "2") as server, client(server.port) as connection:
         codes = []
         for _ in range(2):
             codes.append(getattr(refusal(lambda: send(connection)), "smtp_code", None))
-        that(codes == [451, 451], "the first two are put off", codes)
+        check(codes == [451, 451], "the first two messages are deferred", codes)
         send(connection, "third@example.org")
-        that(server.read()["to"] == ["third@example.org"], "the third is taken")
+        check(server.read()["to"] == ["third@example.org"], "the third message is accepted")
 
 
-def reject(that, _files):
+def reject(check, _files):
     with Server("--reject") as server:
         with client(server.port) as connection:
             error = refusal(lambda: send(connection))
-            that(isinstance(error, smtplib.SMTPRecipientsRefused), "every recipient is refused", error)
-            that(error.recipients["one@example.org"][0] == 550, "for good", error)
-        that(server.rest() == "", "a refused message is not reported")
+            check(isinstance(error, smtplib.SMTPRecipientsRefused), "every recipient is rejected", error)
+            check(error.recipients["one@example.org"][0] == 550, "the rejection is permanent", error)
+        check(server.stop() == "", "a rejected message is not reported")
 
 
-def slow(that, _files):
+def slow(check, _files):
     with Server("--slow", "0.2") as server:
-        begun = time.monotonic()
+        start = time.monotonic()
         with client(server.port) as connection:
             send(connection)
-        that(time.monotonic() - begun >= 1, "six answers at 0.2 s take a second at least")
+        check(time.monotonic() - start >= 1, "six replies with a delay of 0.2 s take at least 1 s")
 
 
-def nonsense(that, _files):
+def nonsense(check, _files):
     with Server("--nonsense") as server:
         error = refusal(lambda: client(server.port))
-        that(error is not None, "nobody can talk to it", error)
+        check(error is not None, "no client can connect", error)
 
 
-def drop(that, _files):
+def drop(check, _files):
     with Server("--drop") as server:
         connection = client(server.port)
         error = refusal(lambda: send(connection))
-        that(error is not None, "the connection is gone in the middle of a message", error)
-        that(server.rest() == "", "a dropped message is not reported")
+        check(error is not None, "the connection is closed within a message", error)
+        check(server.stop() == "", "a dropped message is not reported")
 
 
 class Files:
-    """A certificate for localhost, and a client that trusts it."""
+    """A certificate for localhost, and a TLS context that trusts it."""
 
     def __init__(self, folder):
         certificate, key = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
@@ -145,15 +145,15 @@ class Files:
 def main():
     counts = {True: 0, False: 0}
 
-    def check(case, true, what, shown=""):
-        counts[bool(true)] += 1
-        if not true:
-            print(f"FAILED: {case}: {what}: {shown}")
+    def report(case, passed, what, details=""):
+        counts[bool(passed)] += 1
+        if not passed:
+            print(f"FAILED: {case}: {what}: {details}")
 
     with tempfile.TemporaryDirectory() as folder:
         files = Files(folder)
         for case in [plain, starttls, tls, plain_auth, refuse_first, reject, slow, nonsense, drop]:
-            case(lambda *args, name=case.__name__: check(name, *args), files)
+            case(lambda *args, name=case.__name__: report(name, *args), files)
     print(f"test result: {'FAILED' if counts[False] else 'ok'}. {counts[True]} passed; {counts[False]} failed;")
     sys.exit(1 if counts[False] else 0)
 

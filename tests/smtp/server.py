@@ -1,16 +1,16 @@
-"""A real mail server for the tests, with the faults real ones have.
+"""A real mail server for the tests, with the faults of real mail servers.
 
     server.py [--port 0] [--certificate FILE --key FILE (--starttls | --tls)] [--auth USER:PASSWORD] [FAULT]
 
-Prints {"port": N} once it listens on 127.0.0.1, and then one line of JSON for each message it has accepted:
-{"from": "...", "to": ["..."], "data": "...", "tls": true, "user": "..."}. Ends when its standard input does.
+Prints {"port": N} once it listens on 127.0.0.1, and then one line of JSON for each accepted message:
+{"from": "...", "to": ["..."], "data": "...", "tls": true, "user": "..."}. Exits when its standard input ends.
 
 Faults, at most one:
-    --refuse-first N    451 to the first N messages, then all is well
-    --reject            550 to every recipient
-    --slow SECONDS      waits before it answers each command and each message
-    --nonsense          answers every line with something that is not SMTP
-    --drop              hangs up in the middle of every message
+    --refuse-first N    replies 451 to the first N messages
+    --reject            replies 550 to every recipient
+    --slow SECONDS      delays the reply to each command and each message
+    --nonsense          replies to every line with data that is not SMTP
+    --drop              closes the connection within every message
 """
 
 import argparse
@@ -31,8 +31,8 @@ def arguments():
     parser.add_argument("--key")
     parser.add_argument("--auth", metavar="USER:PASSWORD")
     secured = parser.add_mutually_exclusive_group()
-    secured.add_argument("--starttls", action="store_true", help="and nothing without it")
-    secured.add_argument("--tls", action="store_true", help="from the first byte")
+    secured.add_argument("--starttls", action="store_true", help="require STARTTLS")
+    secured.add_argument("--tls", action="store_true", help="use TLS from the first byte")
     faults = parser.add_mutually_exclusive_group()
     faults.add_argument("--refuse-first", type=int, default=0, metavar="N")
     faults.add_argument("--reject", action="store_true")
@@ -45,12 +45,12 @@ def arguments():
     return args
 
 
-def tell(**line):
+def report(**line):
     print(json.dumps(line), flush=True)
 
 
 class Handler:
-    """What is done with a message; the protocol is aiosmtpd's."""
+    """Accepts, defers or rejects messages; aiosmtpd handles the protocol."""
 
     def __init__(self, args):
         self.args = args
@@ -60,23 +60,23 @@ class Handler:
         if self.args.reject:
             return "550 5.1.1 no such mailbox"
         envelope.rcpt_tos.append(address)
-        return "250 2.1.5 fine"
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, server, session, envelope):
         if self.refusals > 0:
             self.refusals -= 1
             return "451 4.3.2 try again later"
-        tell(
+        report(
             **{"from": envelope.mail_from, "to": envelope.rcpt_tos},
             data=envelope.content.decode("utf-8", "replace"),
             tls=session.ssl is not None or self.args.tls,
             user=session.auth_data.login.decode() if session.auth_data else None,
         )
-        return "250 2.0.0 taken"
+        return "250 2.0.0 accepted"
 
 
 class Faulty(SMTP):
-    """aiosmtpd's server, slow or gone where the fault says so."""
+    """The server of aiosmtpd with delayed replies and dropped connections."""
 
     def __init__(self, handler, args, **settings):
         self.args = args
@@ -96,7 +96,7 @@ class Faulty(SMTP):
 
 
 class Nonsense(asyncio.Protocol):
-    """Speaks, but not SMTP."""
+    """Sends data that is not SMTP."""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -114,12 +114,12 @@ def protocol(args, context):
         settings |= {"tls_context": context, "require_starttls": True}
     if args.auth:
         user, _, password = args.auth.partition(":")
-        wanted = LoginPassword(user.encode(), password.encode())
+        expected = LoginPassword(user.encode(), password.encode())
 
-        def authenticate(server, session, envelope, mechanism, given):
-            return AuthResult(success=given == wanted, handled=False, auth_data=given)
+        def authenticate(server, session, envelope, mechanism, credentials):
+            return AuthResult(success=credentials == expected, handled=False, auth_data=credentials)
 
-        # Without TLS at all a password is still taken: that, too, is what some real servers do.
+        # Without --starttls a password is accepted without TLS, as some real servers do.
         settings |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": args.starttls}
     handler = Handler(args)
     return lambda: Faulty(handler, args, **settings)
@@ -127,7 +127,7 @@ def protocol(args, context):
 
 async def main():
     args = arguments()
-    # Its advice on safe settings is for servers, not for one that is meant to be a bad one.
+    # Hides the warnings about unsafe settings, which this server uses on purpose.
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     context = None
@@ -137,7 +137,7 @@ async def main():
     loop = asyncio.get_running_loop()
     factory = protocol(args, context)
     server = await loop.create_server(factory, "127.0.0.1", args.port, ssl=context if args.tls else None)
-    tell(port=server.sockets[0].getsockname()[1])
+    report(port=server.sockets[0].getsockname()[1])
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
 

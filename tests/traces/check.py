@@ -1,4 +1,4 @@
-"""Shows that a build with traces sends them: to a collector that reads what comes with OpenTelemetry's own definitions.
+"""Tests the traces of a build with the feature `traces`. A collector parses them with OpenTelemetry's own definitions.
 
     check.py PATH_OF_COUNTERSIGN
 """
@@ -23,10 +23,12 @@ SECRETS = {"password": "correct horse battery staple", "name": "marvin the spann
 
 
 class Collector:
-    """Takes OTLP over HTTP on a free port and keeps what came, until it is told to be ill."""
+    """Accepts OTLP over HTTP on a free port and stores the bodies. It rejects requests while `status` is not 200."""
 
     def __init__(self):
-        self.bodies, self.paths, self.status = [], [], 200
+        self.bodies = []
+        self.paths = []
+        self.status = 200
         collector = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -53,12 +55,13 @@ class Collector:
         return [span for resource in self.resources() for scope in resource.scope_spans for span in scope.spans]
 
 
-def words(attributes):
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in attributes}
+def attributes_of(item):
+    """The attributes of a span or a resource."""
+    return {entry.key: getattr(entry.value, entry.value.WhichOneof("value")) for entry in item.attributes}
 
 
 class Server:
-    """Countersign with a collector, in a folder of its own."""
+    """Countersign with a collector, in its own folder."""
 
     def __init__(self, binary, collector, folder):
         with open(os.path.join(folder, "countersign.toml"), "w") as settings:
@@ -70,90 +73,90 @@ class Server:
 
     def wait_for_url(self):
         for _ in range(200):
-            for line in self.said().splitlines():
+            for line in self.read_log().splitlines():
                 if " serving url=" in line:
                     return line.split(" serving url=")[1].split()[0]
             time.sleep(0.1)
-        raise SystemExit("it does not serve: " + self.said())
+        raise SystemExit("countersign did not start: " + self.read_log())
 
-    def said(self):
+    def read_log(self):
         with open(self.log.name) as log:
             return log.read()
 
     def post(self, path, body, **headers):
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"} | headers)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read(), answer.headers
-        except urllib.error.HTTPError as refusal:
-            return refusal.code, refusal.read(), refusal.headers
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return response.status, response.read(), response.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read(), error.headers
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
 
-def journey(that, binary, folder):
+def request_spans(check, binary, folder):
     collector = Collector()
     server = Server(binary, collector.url, folder)
     account = {"username": SECRETS["name"], "password": SECRETS["password"], "email": SECRETS["email"]}
-    that(server.post("/register", account)[0] == 200, "somebody registers")
+    check(server.post("/register", account)[0] == 200, "a registration succeeds")
     traceparent = f"00-{TRACE}-{PARENT}-01"
     status, body, headers = server.post("/auth?secret=in-the-query", account, traceparent=traceparent)
-    that(status == 200, "and signs in", body)
+    check(status == 200, "a sign-in succeeds", body)
     token = json.loads(body)["jwt"]
     server.post("/auth/no/such/path", account)
-    that(server.stop() == 0, "the server stops well", server.said())
+    check(server.stop() == 0, "the server exits with 0", server.read_log())
 
-    that({path for path in collector.paths} == {("/v1/traces", "application/x-protobuf")}, "where OTLP goes", collector.paths)
-    named = words(collector.resources()[0].resource.attributes)
-    that(named.get("service.name") == "countersign" and named.get("service.version"), "the service is named", named)
-    mine = {span.name: span for span in collector.spans() if span.trace_id.hex() == TRACE}
-    request = mine.get("POST /auth")
-    that(request is not None and request.parent_span_id.hex() == PARENT, "the request goes on from the caller's span", mine)
-    that(request.kind == Span.SPAN_KIND_SERVER and request.status.code == Status.STATUS_CODE_UNSET, "it is a server's span", request)
-    told = words(request.attributes)
+    check({path for path in collector.paths} == {("/v1/traces", "application/x-protobuf")}, "spans are sent to /v1/traces as protobuf", collector.paths)
+    resource = attributes_of(collector.resources()[0].resource)
+    check(resource.get("service.name") == "countersign" and resource.get("service.version"), "the resource names the service", resource)
+    by_name = {span.name: span for span in collector.spans() if span.trace_id.hex() == TRACE}
+    request = by_name.get("POST /auth")
+    check(request is not None and request.parent_span_id.hex() == PARENT, "the request span is a child of the caller's span", by_name)
+    check(request.kind == Span.SPAN_KIND_SERVER and request.status.code == Status.STATUS_CODE_UNSET, "the request span is a server span", request)
+    attributes = attributes_of(request)
     expected = {"http.request.method": "POST", "http.route": "/auth", "http.response.status_code": 200, "request": headers["X-Request-Id"]}
-    that(expected.items() <= told.items(), "it says what was asked and answered", told)
+    check(expected.items() <= attributes.items(), "the request span has method, route, status and request id", attributes)
     for name in ["password.check", "store.read", "store.write", "token.sign"]:
-        inner = mine.get(name)
-        that(inner is not None and inner.parent_span_id == request.span_id, f"{name} is part of it", list(mine))
-        that(inner and request.start_time_unix_nano <= inner.start_time_unix_nano <= inner.end_time_unix_nano <= request.end_time_unix_nano, f"{name} lies in it")
+        inner = by_name.get(name)
+        check(inner is not None and inner.parent_span_id == request.span_id, f"{name} is a child of the request span", list(by_name))
+        check(inner and request.start_time_unix_nano <= inner.start_time_unix_nano <= inner.end_time_unix_nano <= request.end_time_unix_nano, f"{name} is within the time of the request span")
     others = [span for span in collector.spans() if span.trace_id.hex() != TRACE]
-    that(any(span.name == "POST /register" and not span.parent_span_id for span in others), "one without a caller's begins a trace")
-    that(any(span.name == "POST" for span in others), "what no route takes has no path in its name", [span.name for span in others])
+    check(any(span.name == "POST /register" and not span.parent_span_id for span in others), "a request without traceparent starts a trace")
+    check(any(span.name == "POST" for span in others), "a span without a route has no path in its name", [span.name for span in others])
     sent = b"".join(collector.bodies)
     for secret in [*SECRETS.values(), token, "in-the-query", "no/such/path"]:
-        that(secret.encode() not in sent, f"nobody's business is not sent: {secret}")
-    that("request{" not in server.said(), "the log's lines are as without traces")
+        check(secret.encode() not in sent, f"no span contains {secret}")
+    check("request{" not in server.read_log(), "the log has no span prefix")
 
 
-def ill_collector(that, binary, folder):
+def unavailable_collector(check, binary, folder):
     collector = Collector()
     collector.status = 500
     server = Server(binary, collector.url, folder)
     account = {"username": "anna", "password": SECRETS["password"], "email": "anna@example.com"}
-    that(server.post("/register", account)[0] == 200, "a collector that refuses stops nobody")
+    check(server.post("/register", account)[0] == 200, "requests succeed while the collector rejects spans")
     collector.status = 200
     time.sleep(1)
-    that(server.post("/auth", account)[0] == 200, "nor does it later")
-    that(server.stop() == 0, "the server stops well", server.said())
-    that("POST /auth" in {span.name for span in collector.spans()}, "once it is well it gets what comes")
-    nobody = Server(binary, "http://127.0.0.1:1", tempfile.mkdtemp(dir=folder))
-    that(nobody.post("/register", account)[0] == 200 and nobody.stop() == 0, "no collector at all stops nobody", nobody.said())
+    check(server.post("/auth", account)[0] == 200, "requests succeed after the collector has recovered")
+    check(server.stop() == 0, "the server exits with 0", server.read_log())
+    check("POST /auth" in {span.name for span in collector.spans()}, "the recovered collector gets new spans")
+    offline = Server(binary, "http://127.0.0.1:1", tempfile.mkdtemp(dir=folder))
+    check(offline.post("/register", account)[0] == 200 and offline.stop() == 0, "requests succeed without a collector", offline.read_log())
 
 
 def main():
     counts = {True: 0, False: 0}
     binary = os.path.abspath(sys.argv[1])
-    for case in [journey, ill_collector]:
-        def that(true, what, shown=""):
-            counts[bool(true)] += 1
-            if not true:
-                print(f"FAILED: {case.__name__}: {what}: {shown}")
+    for case in [request_spans, unavailable_collector]:
+        def check(passed, what, details=""):
+            counts[bool(passed)] += 1
+            if not passed:
+                print(f"FAILED: {case.__name__}: {what}: {details}")
 
         with tempfile.TemporaryDirectory() as folder:
-            case(that, binary, folder)
+            case(check, binary, folder)
     print(f"test result: {'FAILED' if counts[False] else 'ok'}. {counts[True]} passed; {counts[False]} failed;")
     sys.exit(1 if counts[False] else 0)
 

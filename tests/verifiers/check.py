@@ -1,6 +1,6 @@
-"""Shows that the verifiers are verifiers: against an issuer of its own, they take what is good and refuse what is not.
+"""Tests that the verifiers accept valid tokens and reject invalid ones, with an issuer of its own.
 
-The integration tests rely on their judgement of Countersign's tokens; this is where that judgement is tested.
+The integration tests rely on these verifiers.
 """
 
 import base64
@@ -24,15 +24,16 @@ VERIFIERS = {
 
 
 class Issuer:
-    """A key set on a free port, which counts how often it is asked for."""
+    """An issuer on a free port that counts the requests for its JWKS."""
 
     def __init__(self):
-        self.keys, self.fetches = {}, 0
+        self.keys = {}
+        self.fetches = 0
         issuer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                body = json.dumps(issuer.answer(self.path)).encode()
+                body = json.dumps(issuer.document(self.path)).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -46,7 +47,7 @@ class Issuer:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.url = f"http://127.0.0.1:{server.server_port}"
 
-    def answer(self, path):
+    def document(self, path):
         if path == "/.well-known/openid-configuration":
             return {"issuer": self.url, "jwks_uri": self.url + "/keys"}
         self.fetches += 1
@@ -66,9 +67,9 @@ class Issuer:
     def token(self, kid, headers=None, **claims):
         now = int(time.time())
         alg, private = self.keys[kid]
-        whole = {"iss": self.url, "aud": self.url, "sub": "somebody", "iat": now, "nbf": now, "exp": now + 60} | claims
-        whole = {name: value for name, value in whole.items() if value is not None}
-        return jwt.encode(whole, private, algorithm=alg, headers={"kid": kid} | (headers or {}))
+        payload = {"iss": self.url, "aud": self.url, "sub": "user", "iat": now, "nbf": now, "exp": now + 60} | claims
+        payload = {name: value for name, value in payload.items() if value is not None}
+        return jwt.encode(payload, private, algorithm=alg, headers={"kid": kid} | (headers or {}))
 
 
 def part(value):
@@ -76,14 +77,13 @@ def part(value):
 
 
 def forged(issuer):
-    """Tokens nobody may take, by name."""
-    good = issuer.token("one")
-    header, body, signature = good.split(".")
+    """Tokens that every verifier must reject, by name."""
+    header, body, signature = issuer.token("one").split(".")
     pem = issuer.keys["two"][1].public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
-    # PyJWT rightly refuses to make this one, so it is put together by hand.
+    # PyJWT refuses to sign with a public key as the HMAC secret, so this token is built by hand.
     confused = part({"alg": "HS256", "kid": "two", "typ": "JWT"}) + "." + body
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(confused.encode(), pem)
     return {
@@ -92,7 +92,7 @@ def forged(issuer):
         "another issuer": issuer.token("one", iss="https://elsewhere.example"),
         "another audience": issuer.token("one", aud="https://elsewhere.example"),
         "no subject": issuer.token("one", sub=None),
-        "no end": issuer.token("one", exp=None),
+        "no exp": issuer.token("one", exp=None),
         "changed signature": f"{header}.{body}.{flipped}",
         "changed claims": f"{header}.{part({'sub': 'admin', 'iss': issuer.url, 'aud': issuer.url, 'exp': 9999999999})}.{signature}",
         "alg none": f"{part({'alg': 'none', 'kid': 'one'})}.{body}.",
@@ -106,15 +106,17 @@ def forged(issuer):
 
 class Check:
     def __init__(self):
-        self.passed, self.failed = 0, 0
+        self.passed = 0
+        self.failed = 0
 
-    def that(self, true, what, shown=""):
-        self.passed, self.failed = self.passed + bool(true), self.failed + (not true)
-        if not true:
-            print(f"FAILED: {what}: {shown}")
+    def that(self, passed, what, details=""):
+        self.passed += bool(passed)
+        self.failed += not passed
+        if not passed:
+            print(f"FAILED: {what}: {details}")
 
 
-def ask(process, token):
+def verify(process, token):
     process.stdin.write(token + "\n")
     process.stdin.flush()
     return json.loads(process.stdout.readline())
@@ -125,27 +127,27 @@ def run(check, name, command):
     issuer.add("one", "ES256")
     issuer.add("two", "RS256")
     issuer.add("three", "ES256")
-    start = lambda *more: subprocess.Popen(
-        command + [issuer.url, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    start = lambda *options: subprocess.Popen(
+        command + [issuer.url, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    with start() as usual, start("--strict") as strict:
+    with start() as default, start("--strict") as strict:
         for kid in ["one", "two"]:
-            answer = ask(usual, issuer.token(kid))
-            check.that(answer["ok"] and answer["claims"]["sub"] == "somebody", f"{name} takes {kid}", answer)
-        check.that(issuer.fetches == 1, f"{name} keeps the key set", issuer.fetches)
+            result = verify(default, issuer.token(kid))
+            check.that(result["ok"] and result["claims"]["sub"] == "user", f"{name} accepts a token of key {kid}", result)
+        check.that(issuer.fetches == 1, f"{name} caches the JWKS", issuer.fetches)
         for what, token in forged(issuer).items():
-            answer = ask(usual, token)
-            check.that(not answer["ok"] and answer["error"], f"{name} refuses: {what}", answer)
-        check.that(ask(strict, issuer.token("one"))["ok"], f"{name} --strict takes a known key")
+            result = verify(default, token)
+            check.that(not result["ok"] and result["error"], f"{name} rejects: {what}", result)
+        check.that(verify(strict, issuer.token("one"))["ok"], f"{name} --strict accepts a token of a known key")
         fetches = issuer.fetches
         issuer.add("four", "ES256")
-        check.that(not ask(strict, issuer.token("four"))["ok"], f"{name} --strict knows no newer key")
-        check.that(issuer.fetches == fetches, f"{name} --strict asks for no newer key", issuer.fetches - fetches)
-        check.that(ask(usual, issuer.token("four"))["ok"], f"{name} asks again for an unknown kid")
-        check.that(issuer.fetches == fetches + 1, f"{name} asks once", issuer.fetches - fetches)
-        usual.stdin.close()
+        check.that(not verify(strict, issuer.token("four"))["ok"], f"{name} --strict rejects a token of a newer key")
+        check.that(issuer.fetches == fetches, f"{name} --strict does not fetch the JWKS again", issuer.fetches - fetches)
+        check.that(verify(default, issuer.token("four"))["ok"], f"{name} accepts a token of a newer key")
+        check.that(issuer.fetches == fetches + 1, f"{name} fetches the JWKS once more", issuer.fetches - fetches)
+        default.stdin.close()
         strict.stdin.close()
-    check.that(usual.returncode == 0 and strict.returncode == 0, f"{name} ends when its input does")
+    check.that(default.returncode == 0 and strict.returncode == 0, f"{name} exits when its input ends")
 
 
 def main():

@@ -1,10 +1,11 @@
-// A resource server's verifier, by jose: knows the issuer's URL and nothing else.
+// The verifier of a resource server, with jose. It only knows the issuer's URL.
 //
 //     node verify.mjs ISSUER [--audience AUD] [--lifespan SECONDS] [--leeway SECONDS] [--strict]
 //
-// Reads one token a line from standard input and answers each with one line of JSON: {"ok": true, "claims": {...}} or
-// {"ok": false, "error": "..."}. The key set is found by ISSUER/.well-known/openid-configuration and kept between lines for
-// --lifespan (300 s); an unknown `kid` makes it ask again, unless --strict: then only the lifespan's end does.
+// Reads one token per line from standard input and prints one line of JSON for each: {"ok": true, "claims": {...}} or
+// {"ok": false, "error": "..."}. The verifier discovers the JWKS at ISSUER/.well-known/openid-configuration and caches it
+// for --lifespan (300 s). An unknown `kid` makes it fetch the JWKS again. With --strict it fetches again only when the
+// lifespan has ended.
 
 import { webcrypto } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -12,7 +13,7 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 
-globalThis.crypto ??= webcrypto // Node 18 has it, but not as a global
+globalThis.crypto ??= webcrypto // Node 18 has no global crypto
 
 const installed = createRequire(new URL('../../.test-tools/node/package.json', import.meta.url))
 const { createRemoteJWKSet, jwtVerify } = await import(pathToFileURL(installed.resolve('jose')))
@@ -34,14 +35,14 @@ if (positionals.length !== 1) {
 
 let keys
 
-// The key set; the discovery is repeated until it has succeeded once.
+// The JWKS. Discovery is repeated until it succeeds.
 async function keySet() {
   if (!keys) {
-    const answer = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
-    const found = await answer.json()
-    if (found.issuer !== issuer) throw new Error(`discovery names the issuer ${found.issuer}, not ${issuer}`)
+    const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)
+    const metadata = await response.json()
+    if (metadata.issuer !== issuer) throw new Error(`discovery names the issuer ${metadata.issuer}, not ${issuer}`)
     const lifespan = Number(options.lifespan) * 1000
-    keys = createRemoteJWKSet(new URL(found.jwks_uri), {
+    keys = createRemoteJWKSet(new URL(metadata.jwks_uri), {
       cacheMaxAge: lifespan,
       cooldownDuration: options.strict ? lifespan : 0,
       timeoutDuration: 10_000,
@@ -62,11 +63,11 @@ async function verify(token) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  let answer
+  let result
   try {
-    answer = { ok: true, claims: await verify(line.trim()) }
+    result = { ok: true, claims: await verify(line.trim()) }
   } catch (error) {
-    answer = { ok: false, error: `${error.code ?? error.name}: ${error.message}` }
+    result = { ok: false, error: `${error.code ?? error.name}: ${error.message}` }
   }
-  console.log(JSON.stringify(answer))
+  console.log(JSON.stringify(result))
 }

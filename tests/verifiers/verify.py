@@ -1,10 +1,11 @@
-"""A resource server's verifier, by PyJWT: knows the issuer's URL and nothing else.
+"""The verifier of a resource server, with PyJWT. It only knows the issuer's URL.
 
     verify.py ISSUER [--audience AUD] [--lifespan SECONDS] [--leeway SECONDS] [--strict]
 
-Reads one token a line from standard input and answers each with one line of JSON: {"ok": true, "claims": {...}} or
-{"ok": false, "error": "..."}. The key set is found by ISSUER/.well-known/openid-configuration and kept between lines for
---lifespan (300 s); an unknown `kid` makes it ask again, unless --strict: then only the lifespan's end does.
+Reads one token per line from standard input and prints one line of JSON for each: {"ok": true, "claims": {...}} or
+{"ok": false, "error": "..."}. The verifier discovers the JWKS at ISSUER/.well-known/openid-configuration and caches it
+for --lifespan (300 s). An unknown `kid` makes it fetch the JWKS again. With --strict it fetches again only when the
+lifespan has ended.
 """
 
 import argparse
@@ -34,15 +35,15 @@ class Verifier:
         self.client = None
 
     def keys(self):
-        """The key set's client; the discovery is repeated until it has succeeded once."""
+        """The JWKS client. Discovery is repeated until it succeeds."""
         if self.client is None:
             url = self.args.issuer.rstrip("/") + "/.well-known/openid-configuration"
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                found = json.load(answer)
-            if found["issuer"] != self.args.issuer:
-                raise ValueError(f"discovery names the issuer {found['issuer']}, not {self.args.issuer}")
+            with urllib.request.urlopen(url, timeout=10) as response:
+                metadata = json.load(response)
+            if metadata["issuer"] != self.args.issuer:
+                raise ValueError(f"discovery names the issuer {metadata['issuer']}, not {self.args.issuer}")
             self.client = jwt.PyJWKClient(
-                found["jwks_uri"],
+                metadata["jwks_uri"],
                 lifespan=self.args.lifespan,
                 cooldown_duration=self.args.lifespan if self.args.strict else 0,
                 timeout=10,
@@ -62,15 +63,15 @@ class Verifier:
 
 
 def main():
-    # No proxy: the issuer is asked directly, whatever the environment says.
+    # Requests to the issuer use no proxy, whatever the environment sets.
     os.environ["no_proxy"] = "*"
     verifier = Verifier(arguments())
     for line in iter(sys.stdin.readline, ""):
         try:
-            answer = {"ok": True, "claims": verifier.verify(line.strip())}
+            result = {"ok": True, "claims": verifier.verify(line.strip())}
         except (jwt.PyJWTError, OSError, ValueError, KeyError) as error:
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+            result = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

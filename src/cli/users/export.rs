@@ -1,4 +1,4 @@
-//! `countersign users export`: what `users import` reads.
+//! `countersign users export`: prints users in the format that `users import` reads.
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -13,7 +13,7 @@ use crate::store::{StoreError, UserQuery};
 
 #[derive(Debug, Args)]
 pub struct UserExportArgs {
-    /// Write the password hashes, too: whoever has them can guess at passwords for as long as they like
+    /// Export password hashes as well; an attacker who gets them can guess the passwords offline
     #[arg(long)]
     with_password_hashes: bool,
 }
@@ -37,6 +37,6 @@ impl UserExportArgs {
                 print::data(&text)?;
             }
         });
-        pages.context("exporting users")
+        pages.context("cannot export the users")
     }
 }

@@ -18,26 +18,26 @@ use crate::config::Config;
 use crate::issuer::import_users::{ImportNote, ImportUsers, Imported};
 use crate::random::Random;
 
-/// Both ways to say it; what is made of the arguments by itself would name the first alone.
+/// The two forms of the command. The usage that clap generates contains only the first.
 const USAGE: &str = "countersign users import FILE [--report FILE]
        countersign users import --from-django FILE [--table NAME | --model NAME] [--report FILE]";
 
 #[derive(Debug, Args)]
 #[command(override_usage = USAGE)]
 pub struct UserImportArgs {
-    /// JSON lines as `users export` writes them; - for standard input
+    /// Read JSON lines from this file, in the format of `users export`; - reads standard input
     #[arg(value_name = "FILE", required_unless_present = "from_django", conflicts_with = "from_django")]
     file: Option<PathBuf>,
-    /// A Django project's SQLite database, or what its `manage.py dumpdata` wrote
+    /// Read the SQLite database of a Django project, or the output of its `manage.py dumpdata`
     #[arg(long, value_name = "FILE")]
     from_django: Option<PathBuf>,
-    /// The table of users in the database [default: `auth_user`, or the only one that looks like users]
+    /// Read users from this table [default: `auth_user`, or the only table with the columns of users]
     #[arg(long, requires = "from_django", conflicts_with_all = ["model", "file"])]
     table: Option<String>,
-    /// The model of users in the dump, like accounts.user [default: the only one that looks like users]
+    /// Read users from this model, such as accounts.user [default: the only model with the fields of users]
     #[arg(long, requires = "from_django", conflicts_with = "file")]
     model: Option<String>,
-    /// Write what could not come along to this file, too, as JSON lines
+    /// Also write each user that was not imported completely to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -45,7 +45,7 @@ pub struct UserImportArgs {
 impl UserImportArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (source, path) = self.source()?;
-        // The folder it lay in is nobody's business in the audit log.
+        // The audit log contains only the name of the file, because the path of its folder is private.
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let from = if name == "-" { "standard input".to_owned() } else { name.into_owned() };
         let mut report = ImportReport::new(&source, self.report)?;
@@ -55,10 +55,10 @@ impl UserImportArgs {
             let begun = clock.monotonic();
             let mut sum = Imported::default();
             for batch in source.read()? {
-                let batch = batch.context("importing users")?;
+                let batch = batch.context("cannot import the users")?;
                 let import = ImportUsers { rows: batch.rows, from: from.clone() };
                 let done = import.run(&issuer).await.map_err(refusal::refusal_error).with_context(|| {
-                    format!("importing users ({} came along before; repeat the import to go on)", sum.imported)
+                    format!("import stopped after {} users (repeat the command to continue)", sum.imported)
                 })?;
                 sum.imported += done.imported;
                 sum.without_password += done.without_password;
@@ -69,20 +69,23 @@ impl UserImportArgs {
             issuer.store.close().await;
             let seconds = clock.monotonic().saturating_sub(begun).as_secs_f64();
             print::message(format!(
-                "{} came along ({} lost their address, {} have no password and need a reset), {} were here already, {} \
-                 could not come, in {seconds:.1} s",
+                "Imported {} ({} without e-mail, {} without password). Skipped: {}. Failed: {}. Time: {seconds:.1} s.",
                 user_count(sum.imported),
-                report.lost_address,
+                report.without_email,
                 sum.without_password,
                 sum.already_present,
-                report.refused
+                report.failed
             ));
-            Ok(if report.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
 
     fn source(&self) -> Result<(UserSource, PathBuf)> {
-        let path = self.from_django.as_ref().or(self.file.as_ref()).context("naming the file to import")?;
+        let path = self
+            .from_django
+            .as_ref()
+            .or(self.file.as_ref())
+            .context("no file to import; name a FILE or use --from-django")?;
         let source = match &self.from_django {
             Some(path) => UserSource::django(path, self.table.as_deref(), self.model.as_deref())?,
             None => UserSource::lines(path)?,
@@ -91,38 +94,38 @@ impl UserImportArgs {
     }
 }
 
-/// What is told while the import goes on: each record that could not come along whole, and how far it is.
+/// Reports the progress of an import, and each record that was not imported completely.
 struct ImportReport {
     noun: &'static str,
     file: Option<BufWriter<File>>,
     bar: ProgressBar,
-    lost_address: usize,
-    refused: usize,
+    without_email: usize,
+    failed: usize,
 }
 
 impl ImportReport {
     fn new(source: &UserSource, file: Option<PathBuf>) -> Result<Self> {
         let file = file.map(|path| {
-            let made = File::create(&path).with_context(|| format!("writing the report {}", path.display()));
-            made.map(BufWriter::new)
+            let created = File::create(&path).with_context(|| format!("cannot write the report {}", path.display()));
+            created.map(BufWriter::new)
         });
         let file = file.transpose()?;
-        Ok(Self { noun: source.noun(), file, bar: bar(source)?, lost_address: 0, refused: 0 })
+        Ok(Self { noun: source.noun(), file, bar: bar(source)?, without_email: 0, failed: 0 })
     }
 
     fn add_notes(&mut self, notes: &[ImportNote], read: u64) -> Result<()> {
         self.bar.set_position(read);
         for note in notes {
-            // Nobody has two notes of one kind.
-            self.refused += usize::from(note.reason.is_whole_record());
-            self.lost_address += usize::from(note.reason.is_address());
-            let who = note
+            // A record has at most one note of each kind, so this counts records.
+            self.failed += usize::from(note.reason.is_whole_record());
+            self.without_email += usize::from(note.reason.is_address());
+            let name = note
                 .username
                 .as_deref()
                 .map(|name| format!(" ({})", name.replace(char::is_control, "\u{fffd}")))
                 .unwrap_or_default();
-            let words = format!("{} {}{who}: {}", self.noun, note.number, note.reason);
-            self.bar.suspend(|| print::warn(words));
+            let warning = format!("{} {}{name}: {}", self.noun, note.number, note.reason);
+            self.bar.suspend(|| print::warn(warning));
             if let Some(file) = &mut self.file {
                 let line = json!({
                     self.noun: note.number,
@@ -131,10 +134,10 @@ impl ImportReport {
                     "came": !note.reason.is_whole_record(),
                     "reason": note.reason.to_string(),
                 });
-                writeln!(file, "{line}").context("writing the report")?;
+                writeln!(file, "{line}").context("cannot write the report")?;
             }
         }
-        self.file.as_mut().map_or(Ok(()), BufWriter::flush).context("writing the report")
+        self.file.as_mut().map_or(Ok(()), BufWriter::flush).context("cannot write the report")
     }
 }
 
@@ -142,7 +145,7 @@ fn user_count(number: usize) -> String {
     format!("{number} {}", if number == 1 { "user" } else { "users" })
 }
 
-/// A bar on a terminal's standard error, and nothing elsewhere.
+/// Returns a progress bar on standard error if it is a terminal, and a hidden bar otherwise.
 fn bar(source: &UserSource) -> Result<ProgressBar> {
     if !io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());

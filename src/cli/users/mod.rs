@@ -24,16 +24,16 @@ mod export;
 mod import;
 mod source;
 
-/// Users per page when all of them are listed.
+/// The number of users that are read at once.
 const PAGE: u32 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
-    /// Create a user; the password is asked for, or read with --password-stdin
+    /// Create a user; prompts for the password, or reads it with --password-stdin
     Create(UserCreateArgs),
     /// List users
     List {
-        /// Only those whose name or address begins like this
+        /// List only users whose name or e-mail address starts with this text
         #[arg(long, value_name = "TEXT")]
         search: Option<String>,
         /// Print JSON
@@ -42,60 +42,60 @@ pub enum UsersCommand {
     },
     /// Show one user
     Show {
-        /// The user, by name or address
+        /// The user, by name or e-mail address
         name: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// End a user's sessions and let them in no more
+    /// Disable a user and end all sessions of the user
     Disable {
-        /// The user, by name or address
+        /// The user, by name or e-mail address
         name: String,
     },
-    /// Let a disabled user in again
+    /// Enable a disabled user
     Enable {
-        /// The user, by name or address
+        /// The user, by name or e-mail address
         name: String,
     },
-    /// Set a user's password and end their sessions
+    /// Set the password of a user and end all sessions of the user
     SetPassword {
-        /// The user, by name or address
+        /// The user, by name or e-mail address
         name: String,
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Set the claims that a user's tokens carry in addition
+    /// Set the additional claims in the tokens of a user
     SetClaims {
-        /// The user, by name or address
+        /// The user, by name or e-mail address
         name: String,
-        /// A JSON object; {} takes all of them away
+        /// A JSON object; {} removes all claims
         #[arg(value_name = "JSON")]
         claims: String,
     },
-    /// Delete a user for good
+    /// Delete a user permanently
     Delete {
-        /// The user, by name or address
+        /// The user, by name or e-mail address
         name: String,
-        /// Don't ask at a terminal whether it is meant
+        /// Do not ask for confirmation at a terminal
         #[arg(long)]
         yes: bool,
     },
-    /// Bring users along from JSON lines or from Django; may be interrupted and repeated
+    /// Import users from JSON lines or a Django database; safe to interrupt and repeat
     Import(import::UserImportArgs),
-    /// Print all users as JSON lines, for import
+    /// Export all users as JSON lines, in the format that import reads
     Export(export::UserExportArgs),
 }
 
 #[derive(Debug, Args)]
 pub struct UserCreateArgs {
-    /// The name to sign in with
+    /// The user name
     name: String,
-    /// Where mails go
+    /// The e-mail address
     #[arg(long)]
     email: String,
-    /// Let the user into the admin zone
+    /// Make the user a superuser, who can use the admin zone
     #[arg(long)]
     superuser: bool,
     /// Read the password from standard input
@@ -110,25 +110,24 @@ impl UsersCommand {
             Self::List { search, json } => list(config, search.as_deref(), json)?,
             Self::Show { name, json } => show(config, &name, json)?,
             Self::Disable { name } => {
-                change(config, &name, UserChange::Disable, "is disabled, and all sessions are ended")?;
+                change(config, &name, UserChange::Disable, |user| format!("Disabled {user} and ended all sessions."))?;
             }
-            Self::Enable { name } => change(config, &name, UserChange::Enable, "may sign in again")?,
+            Self::Enable { name } => change(config, &name, UserChange::Enable, |user| format!("Enabled {user}."))?,
             Self::SetPassword { name, password_stdin } => {
                 let password = secret_input::new_password(password_stdin)?;
-                change(
-                    config,
-                    &name,
-                    UserChange::SetPassword(password),
-                    "has a new password, and all sessions are ended",
-                )?;
+                change(config, &name, UserChange::SetPassword(password), |user| {
+                    format!("Set the password of {user} and ended all sessions.")
+                })?;
             }
             Self::SetClaims { name, claims } => {
                 let claims = Claims::parse(&claims)?;
-                change(config, &name, UserChange::SetClaims(claims), "has new claims from the next token on")?;
+                change(config, &name, UserChange::SetClaims(claims), |user| {
+                    format!("Set the claims of {user}. The next token contains them.")
+                })?;
             }
             Self::Delete { name, yes } => {
-                confirm::confirm(yes, &format!("{name} will be deleted for good."))?;
-                change(config, &name, UserChange::Delete, "is deleted")?;
+                confirm::confirm(yes, &format!("This deletes {name} permanently."))?;
+                change(config, &name, UserChange::Delete, |user| format!("Deleted {user}."))?;
             }
             Self::Import(import) => return import.run(config),
             Self::Export(export) => export.run(config)?,
@@ -139,17 +138,17 @@ impl UsersCommand {
 
 impl UserCreateArgs {
     fn run(self, config: &Config) -> Result<()> {
-        let wrong = |field: &str, problem: FieldProblem| anyhow!("creating the user: {field} {problem}");
-        let username = Username::parse(&self.name).map_err(|problem| wrong("the name", problem))?;
-        let email = Email::parse(&self.email).map_err(|problem| wrong("--email", problem))?;
+        let invalid = |field: &str, problem: FieldProblem| anyhow!("cannot create the user: {field} {problem}");
+        let username = Username::parse(&self.name).map_err(|problem| invalid("the name", problem))?;
+        let email = Email::parse(&self.email).map_err(|problem| invalid("--email", problem))?;
         let password = secret_input::new_password(self.password_stdin)?;
         let register = Register { username, password, email: Some(email), from: None, is_superuser: self.superuser };
         block_on(async {
             let issuer = app::build(config, Clock::system(), Random::System).await?;
-            let user = register.run(&issuer).await.map_err(refusal::refusal_error).context("creating the user")?;
+            let user = register.run(&issuer).await.map_err(refusal::refusal_error).context("cannot create the user")?;
             print::data(&user.id.to_string())?;
             let kind = if user.is_superuser { "superuser" } else { "user" };
-            print::message(format!("{kind} {} is created with id {}", user.username, user.id));
+            print::message(format!("Created {kind} {} with id {}.", user.username, user.id));
             Ok(())
         })
     }
@@ -157,10 +156,11 @@ impl UserCreateArgs {
 
 async fn find(issuer: &Issuer, name: &str) -> Result<User> {
     let found = users::find(issuer, name).await.map_err(refusal::refusal_error)?;
-    found.ok_or_else(|| anyhow!("there is no user `{name}`: see `countersign users list`"))
+    found.ok_or_else(|| anyhow!("there is no user `{name}`; see `countersign users list`"))
 }
 
-fn change(config: &Config, name: &str, change: UserChange, done: &str) -> Result<()> {
+/// Changes a user and prints `done`, which receives the user name.
+fn change(config: &Config, name: &str, change: UserChange, done: impl Fn(&Username) -> String) -> Result<()> {
     block_on(async {
         let issuer = app::build(config, Clock::system(), Random::System).await?;
         let user = find(&issuer, name).await?;
@@ -168,8 +168,8 @@ fn change(config: &Config, name: &str, change: UserChange, done: &str) -> Result
             .run(&user, &issuer)
             .await
             .map_err(refusal::denied_error)
-            .with_context(|| format!("changing {}", user.username))?;
-        print::message(format!("{} {done}", user.username));
+            .with_context(|| format!("cannot change {}", user.username))?;
+        print::message(done(&user.username));
         Ok(())
     })
 }
@@ -228,13 +228,13 @@ fn show(config: &Config, name: &str, json: bool) -> Result<()> {
     if json {
         return Ok(print::json(&all)?);
     }
-    let Value::Object(fields) = all else { bail!("showing {name}: it is no object") };
+    let Value::Object(fields) = all else { bail!("cannot show {name}: the user is not a JSON object") };
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let rows: Vec<Vec<String>> = fields.iter().map(|(field, value)| vec![field.clone(), plain(value)]).collect();
     Ok(print::table(&["FIELD", "VALUE"], &rows)?)
 }
 
-/// A user as JSON: everything but the password's hash.
+/// Returns a user as JSON, without the password hash.
 fn user_json(user: &User) -> Value {
     json!({
         "id": user.id,

@@ -1,5 +1,6 @@
-//! Where imported users are read from: JSON lines, Django's `dumpdata`, a Django database. Each is read on a thread of
-//! its own, a batch ahead of what is written, and none is held in memory as a whole.
+//! The sources of imported users: JSON lines, the output of Django's `dumpdata`, and a Django database.
+//!
+//! A separate thread reads the source, some batches ahead of the writes. No source is in memory as a whole.
 
 use std::fmt;
 use std::fs::File;
@@ -18,62 +19,65 @@ use crate::domain::user_record::UserRecord;
 use crate::issuer::import_users::ImportRow;
 use crate::store::sqlite::django::{DjangoUsers, MAGIC};
 
-/// How many users are written in one transaction: enough that the wait for the disk does not count, few enough that a
-/// server on the same database hardly waits.
+/// The number of users per transaction. It is large enough to make the time of the fsync negligible, and small enough
+/// that a server on the same database hardly waits.
 const BATCH: usize = 1000;
-/// How many batches are read ahead.
+/// The maximum number of batches that are read ahead.
 const AHEAD: usize = 2;
-/// The longest line that is read, in bytes.
+/// The maximum length of a line in bytes.
 const LINE_MAX: u64 = 1 << 16;
 
-/// Users to be read.
+/// A source of users.
 #[derive(Debug)]
 pub enum UserSource {
-    /// A user a line, each as `users export` writes it; None for standard input.
+    /// JSON lines in the format of `users export`, from a file; `None`: from standard input.
     Lines(Option<PathBuf>),
-    /// What `manage.py dumpdata` wrote, and the model in it.
+    /// The output of `manage.py dumpdata`.
     Dump {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The model, like `auth.user`.
+        /// The model of the users, such as `auth.user`.
         model: String,
-        /// How many of it there are.
+        /// The number of objects of this model.
         count: u64,
     },
-    /// A Django project's SQLite database.
+    /// The SQLite database of a Django project.
     Database(DjangoUsers),
 }
 
-/// Some users, and how much of the source has been read with them, in the source's own measure.
+/// A batch of users, and how much of the source has been read so far, in the unit of [`UserSource::total`].
 pub struct ImportBatch {
     pub rows: Vec<ImportRow>,
     pub read: u64,
 }
 
 impl UserSource {
-    /// A file of lines, or `-`.
+    /// Opens a file of JSON lines, or standard input for `-`.
     pub fn lines(file: &Path) -> Result<Self> {
         if file.as_os_str() == "-" {
             return Ok(Self::Lines(None));
         }
         if open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(MAGIC) {
-            bail!("{} is a SQLite database: say --from-django before it if it is a Django project's", file.display());
+            bail!(
+                "{} is an SQLite database; to import a Django project's, pass --from-django before it",
+                file.display()
+            );
         }
         Ok(Self::Lines(Some(file.to_path_buf())))
     }
 
-    /// A database or a dump, by its first bytes.
+    /// Opens a database or a dump. The first bytes of the file decide which.
     pub fn django(file: &Path, table: Option<&str>, model: Option<&str>) -> Result<Self> {
         let is_database = open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(MAGIC);
         match (is_database, table, model) {
             (true, _, None) => Ok(Self::Database(DjangoUsers::open(file, table)?)),
-            (true, _, Some(_)) => bail!("{} is a database: name its table with --table", file.display()),
+            (true, _, Some(_)) => bail!("{} is a database; name its table with --table", file.display()),
             (false, None, _) => dump(file, model),
-            (false, Some(_), _) => bail!("{} is no SQLite database: name its model with --model", file.display()),
+            (false, Some(_), _) => bail!("{} is not an SQLite database; name its model with --model", file.display()),
         }
     }
 
-    /// How much there is, where that can be known: bytes of a file of lines, users otherwise.
+    /// Returns the size of the source: bytes for a file of lines, otherwise users. `None`: unknown.
     pub fn total(&self) -> Option<u64> {
         match self {
             Self::Lines(None) => None,
@@ -83,7 +87,7 @@ impl UserSource {
         }
     }
 
-    /// What a record's number counts.
+    /// Returns the noun for what a record's number counts.
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Lines(_) => "line",
@@ -92,7 +96,7 @@ impl UserSource {
         }
     }
 
-    /// Reads everything, on a thread that ends with the receiver. An error is the last that comes.
+    /// Reads all users on a separate thread, which ends when the receiver is dropped. An error is the last item.
     pub fn read(self) -> Result<Receiver<Result<ImportBatch>>> {
         let (batches, received) = sync_channel(AHEAD);
         let run = move || {
@@ -100,17 +104,17 @@ impl UserSource {
             let done = self.read_into(&mut filling);
             filling.send();
             if let Err(error) = done {
-                // Whoever has stopped listening has said why.
+                // If the receiver was dropped, the import has already failed with its own error.
                 let _ = batches.send(Err(error));
             }
         };
-        thread::Builder::new().name("import-reader".to_owned()).spawn(run).context("starting a thread that reads")?;
+        thread::Builder::new().name("import-reader".to_owned()).spawn(run).context("cannot start the reader thread")?;
         Ok(received)
     }
 
     fn read_into(self, filling: &mut BatchBuilder<'_>) -> Result<()> {
         match self {
-            Self::Lines(None) => read_lines(io::stdin().lock(), filling).context("reading standard input"),
+            Self::Lines(None) => read_lines(io::stdin().lock(), filling).context("cannot read standard input"),
             Self::Lines(Some(path)) => read_lines(open(&path)?, filling).with_context(|| reading(&path)),
             Self::Dump { path, model, .. } => {
                 let take =
@@ -127,10 +131,10 @@ fn open(path: &Path) -> Result<BufReader<File>> {
 }
 
 fn reading(path: &Path) -> String {
-    format!("reading {}", path.display())
+    format!("cannot read {}", path.display())
 }
 
-/// The batch that is being filled.
+/// Collects rows and sends them in batches.
 struct BatchBuilder<'a> {
     batches: &'a SyncSender<Result<ImportBatch>>,
     rows: Vec<ImportRow>,
@@ -138,7 +142,7 @@ struct BatchBuilder<'a> {
 }
 
 impl BatchBuilder<'_> {
-    /// Adds the next record, where records are what is counted. False once nobody listens.
+    /// Adds the next record of a source that counts records. Returns false when the receiver has been dropped.
     fn record(&mut self, record: Result<UserRecord, String>) -> bool {
         self.read += 1;
         self.add(self.read, record)
@@ -178,19 +182,18 @@ fn read_lines(mut from: impl BufRead, filling: &mut BatchBuilder<'_>) -> io::Res
 
 fn parsed(text: &[u8], is_cut: bool) -> Result<UserRecord, String> {
     if is_cut {
-        return Err("the line is longer than 1 MiB".to_owned());
+        return Err("the line is longer than 64 KiB".to_owned());
     }
     if !text.starts_with(b"{") {
-        return Err("the line is no JSON object (for what Django's dumpdata wrote say --from-django)".to_owned());
+        return Err("the line is not a JSON object (for the output of Django's dumpdata, use --from-django)".to_owned());
     }
     serde_json::from_slice(text).map_err(|error| {
-        let told = error.to_string();
-        // A line has one line; only the column helps.
-        told.replace("at line 1 column", "at column")
+        // The parser sees only this line, so its line number is always 1.
+        error.to_string().replace("at line 1 column", "at column")
     })
 }
 
-/// An object of a dump.
+/// One object of a dump.
 #[derive(Deserialize)]
 struct DumpObject {
     model: String,
@@ -199,7 +202,7 @@ struct DumpObject {
     fields: Map<String, Value>,
 }
 
-/// Finds the model: the one named, or the only one that looks like users.
+/// Finds the model of the users: the named model, or the only model with the fields of users.
 fn dump(path: &Path, wanted: Option<&str>) -> Result<UserSource> {
     let mut models: Vec<(String, u64)> = Vec::new();
     each_object(path, |object| {
@@ -219,18 +222,18 @@ fn dump(path: &Path, wanted: Option<&str>) -> Result<UserSource> {
         ([(model, count)], _) => Ok(UserSource::Dump { path: path.to_path_buf(), model: model.clone(), count: *count }),
         ([], Some(wanted)) => bail!("{} has no model `{wanted}`", path.display()),
         ([], None) => bail!(
-            "{} has no model with a password and a username or e-mail field: name it with --model app.model",
+            "{} has no model with a password field and a username or e-mail field; name it with --model app.model",
             path.display()
         ),
         _ => bail!(
-            "{} has several models that look like users: say --model and one of {}",
+            "{} has several models with the fields of users; pass --model and one of {}",
             path.display(),
             names.join(", ")
         ),
     }
 }
 
-/// Hands over each object of a dump, one in memory at a time, until `take` returns false.
+/// Calls `take` for each object of a dump until it returns false. Only one object is in memory at a time.
 fn each_object(path: &Path, take: impl FnMut(DumpObject) -> bool) -> Result<()> {
     let mut stopped = false;
     let mut reader = serde_json::Deserializer::from_reader(open(path)?);
@@ -238,7 +241,7 @@ fn each_object(path: &Path, take: impl FnMut(DumpObject) -> bool) -> Result<()> 
     match done {
         Err(_) if stopped => Ok(()),
         done => done.map_err(|error| {
-            anyhow!("{} is neither a SQLite database nor what `manage.py dumpdata` writes ({error})", path.display())
+            anyhow!("{} is neither an SQLite database nor the output of `manage.py dumpdata` ({error})", path.display())
         }),
     }
 }
@@ -283,7 +286,7 @@ mod tests {
 
     type Rows = Vec<(u64, Result<String, String>)>;
 
-    /// All rows, by number and name or the reason why there is none; and how much was read in the end.
+    /// Returns all rows (number, and name or error), and how much was read at the end.
     fn read(source: UserSource) -> (Rows, u64) {
         let batches: Vec<ImportBatch> = source.read().unwrap().into_iter().map(Result::unwrap).collect();
         let read = batches.last().map_or(0, |batch| batch.read);
@@ -356,7 +359,7 @@ mod tests {
         for text in ["", "{}", "[1]", "[{\"model\":\"a.b\",\"fields\":{}}", "\u{1f}\u{8b}"] {
             let (_folder, path) = file(text);
             let error = UserSource::django(&path, None, None).unwrap_err().to_string();
-            assert!(error.contains("neither a SQLite database nor"), "{text}: {error}");
+            assert!(error.contains("neither an SQLite database nor"), "{text}: {error}");
         }
         let (_folder, path) = file("[]");
         assert!(UserSource::django(&path, None, None).unwrap_err().to_string().contains("--model app.model"));

@@ -1,5 +1,8 @@
-//! How the folder changes: plan without the lock, make keys without the lock, then under it read the ring again, let
-//! the plan be refused or applied, and write: private halves first, then the ring, then remove what the ring let go.
+//! Changes of the key folder.
+//!
+//! A change is planned and its keys are generated without the lock. Under the lock, the ring is read again, and the
+//! plan is rejected or applied. Then the change writes private halves first and the ring second, and removes the
+//! private halves that the ring no longer needs.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -15,16 +18,16 @@ use crate::domain::key::{Key, KeyChangeError, KeyPolicy, Kid, RotationPlan};
 use crate::domain::secret::{SecretBytes, SecretText};
 use crate::domain::time::Timestamp;
 
-/// What a revocation did.
+/// The result of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokedKey {
-    /// The key that is out.
+    /// The revoked key.
     pub key: Key,
-    /// The key that signs in its stead from now on, if it was the one that signed.
+    /// The key that signs from now on, if the revoked key was the active one.
     pub successor: Option<Key>,
 }
 
-/// The folder while nobody else may change it.
+/// The key folder under the write lock.
 struct LockedKeyDir<'a> {
     dir: &'a KeyDir,
     contents: RingContents,
@@ -33,8 +36,10 @@ struct LockedKeyDir<'a> {
 }
 
 impl KeyDir {
-    /// Gives `alg` (none: every algorithm in the ring) a new key, which signs `policy.ahead()` from now or `at_once`;
-    /// at once, too, where no key is active. Returns the new keys with their dates.
+    /// Adds a new key for `alg`, or for every algorithm in the ring if `alg` is `None`.
+    ///
+    /// The key signs after `policy.ahead()`. It signs at once with `at_once` or if no key is active. Returns the new
+    /// keys with their dates.
     pub fn rotate(&self, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>, KeyDirError> {
         let schedule = self.contents()?.schedule;
         let algorithms = alg.map_or_else(|| schedule.algorithms().collect(), |alg| vec![alg]);
@@ -42,8 +47,8 @@ impl KeyDir {
         self.add_keys(plans.map(|plan| Ok((self.make(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?, policy)
     }
 
-    /// Rotates what is due, so that no key signs longer than `rotate_every`. Costs nothing while nothing is due; if
-    /// another process was quicker, that is none of our business, and nothing is done.
+    /// Rotates the keys that are due, so that no key signs longer than `rotate_every`. It is cheap while no key is due.
+    /// If another process has rotated meanwhile, it does nothing and returns no keys.
     pub fn rotate_due(
         &self,
         ring: &KeyRing,
@@ -63,8 +68,8 @@ impl KeyDir {
         }
     }
 
-    /// Brings one's own key in (PKCS#8, PKCS#1 or SEC1 in PEM; `passphrase` opens an encrypted one), scheduled as a
-    /// rotation is.
+    /// Imports a private key (PKCS#8, PKCS#1 or SEC1 in PEM; `passphrase` decrypts an encrypted one). It is scheduled
+    /// as in a rotation.
     pub fn import(
         &self,
         pem: &SecretBytes,
@@ -78,15 +83,15 @@ impl KeyDir {
         keys.pop().ok_or(KeyDirError::Refused(KeyChangeError::RingChanged))
     }
 
-    /// Revokes the key whose name begins with `prefix` (at least four characters): out of the JWKS at once, its private
-    /// half removed. If it was active, the waiting key signs at once, or else a new one.
+    /// Revokes the key whose `kid` begins with `prefix` (at least 4 characters). The key leaves the JWKS at once and
+    /// its private half is removed. If it was active, the next key signs at once, or a new key if there is no next one.
     pub fn revoke(&self, prefix: &str, policy: &KeyPolicy) -> Result<RevokedKey, KeyDirError> {
         let plan = self.contents()?.schedule.plan_revocation(prefix, self.clock.now())?;
         let replacement = plan.replacement.map(|alg| self.make(alg)).transpose()?;
         let mut locked = self.lock_for_change()?;
         let kid = replacement.as_ref().map(|fresh| fresh.kid.clone());
         let successor = locked.contents.schedule.revoke(&plan, kid, locked.now, policy)?;
-        // The replacement is for nothing if another process put a key in its place meanwhile.
+        // The replacement is not needed if another process has added a key meanwhile.
         if let Some(fresh) = replacement.filter(|fresh| locked.contents.schedule.get(&fresh.kid).is_some()) {
             locked.check_passphrase(Some(&plan.kid))?;
             locked.add_key(fresh)?;
@@ -97,29 +102,34 @@ impl KeyDir {
         Ok(RevokedKey { key: key.ok_or_else(|| KeyChangeError::Unknown(prefix.to_owned()))?, successor })
     }
 
-    /// Forgets revoked keys, and retired ones that no refresh token can need: `needed_since` is when the oldest session
-    /// was opened that may still hold a signed refresh token (none: nothing needs them). Returns what was forgotten.
+    /// Removes revoked keys from the ring, and retired keys that no refresh token needs. Returns the removed keys.
+    ///
+    /// `needed_since` is the opening time of the oldest session that may have a signed refresh token. `None` means that
+    /// no session has one.
     pub fn prune(&self, needed_since: Option<Timestamp>) -> Result<Vec<Key>, KeyDirError> {
         let mut locked = self.lock_for_change()?;
         locked.remove_ended()?;
-        let forgotten = locked.contents.schedule.prune(locked.now, needed_since);
-        if !forgotten.is_empty() {
+        let removed = locked.contents.schedule.prune(locked.now, needed_since);
+        if !removed.is_empty() {
             locked.save()?;
         }
-        Ok(forgotten)
+        Ok(removed)
     }
 
-    /// Puts every private half under another passphrase (none: under none), and goes on with it. Says how many files
-    /// were rewritten. May be cut off and repeated: files that are under the new passphrase already are left alone.
-    /// Don't [`KeyDir::open`] the folder before: where a change was cut off, no one passphrase opens all of it.
+    /// Re-encrypts every private half with another passphrase, or decrypts it if `new` is `None`. Later calls use the
+    /// new passphrase. Returns the number of rewritten files.
+    ///
+    /// The change may be interrupted and repeated: files that have the new passphrase already are not changed. The
+    /// caller must not call [`KeyDir::open`] before, because after an interrupted change no single passphrase opens all
+    /// files.
     pub fn set_passphrase(&mut self, new: Option<SecretText>) -> Result<usize, KeyDirError> {
         let locked = self.lock_for_change()?;
         let mut rewritten = Vec::new();
-        // Everything is opened before anything is written, so that a wrong passphrase changes nothing.
+        // All files are opened before the first is written, so that a wrong passphrase changes nothing.
         for kid in locked.kept_kids() {
             let text = self.private_text(kid)?;
-            let done = pem::read(text.expose(), new.as_ref()).is_ok_and(|opened| opened.encrypted == new.is_some());
-            if !done {
+            let is_done = pem::read(text.expose(), new.as_ref()).is_ok_and(|opened| opened.encrypted == new.is_some());
+            if !is_done {
                 let (pair, _) = self.private_half(kid)?;
                 let text =
                     pem::write(&pair.to_pkcs8_der()?, new.as_ref(), &self.random).map_err(KeyDirError::Encode)?;
@@ -135,8 +145,9 @@ impl KeyDir {
         Ok(count)
     }
 
-    /// Removes the private halves of keys that sign no more, and says whose. To be called every second or so; while
-    /// there is nothing to remove it costs one look per ended key.
+    /// Removes the private halves of keys that have stopped signing, and returns their `kid`s.
+    ///
+    /// The caller calls it about every second. While there is nothing to remove, it checks one path for each ended key.
     pub fn remove_ended_keys(&self, ring: &KeyRing) -> Result<Vec<Kid>, KeyDirError> {
         let now = self.clock.now();
         let mut ended = ring.schedule().keys().iter().filter(|key| !key.has_private_half(now));
@@ -174,19 +185,20 @@ impl LockedKeyDir<'_> {
         kept.map(|key| &key.kid)
     }
 
-    /// Refuses to add a key under a passphrase that opens none of those that are there, `but` one that goes: after
-    /// `keys passphrase` a server that still has the old one must not write files that nobody can open at the next
-    /// start. A file that is lost or damaged is no hindrance to putting a new key in its place.
-    fn check_passphrase(&self, but: Option<&Kid>) -> Result<(), KeyDirError> {
-        let mut locked_out = false;
-        for kid in self.kept_kids().filter(|kid| Some(*kid) != but) {
+    /// Checks that the passphrase opens an existing private half, ignoring the key `except`, which is to be removed.
+    ///
+    /// After `keys passphrase`, a server may still have the old passphrase. It must not write files that cannot be
+    /// opened at the next start. Missing and damaged files are ignored, so that a new key can replace them.
+    fn check_passphrase(&self, except: Option<&Kid>) -> Result<(), KeyDirError> {
+        let mut is_wrong = false;
+        for kid in self.kept_kids().filter(|kid| Some(*kid) != except) {
             match self.dir.private_half(kid) {
                 Ok(_) => return Ok(()),
-                Err(KeyDirError::PrivateKey { problem, .. }) => locked_out |= problem.is_passphrase(),
+                Err(KeyDirError::PrivateKey { problem, .. }) => is_wrong |= problem.is_passphrase(),
                 Err(error) => return Err(error),
             }
         }
-        if locked_out { Err(KeyDirError::OtherPassphrase(self.dir.path().to_owned())) } else { Ok(()) }
+        if is_wrong { Err(KeyDirError::OtherPassphrase(self.dir.path().to_owned())) } else { Ok(()) }
     }
 
     fn add_key(&mut self, fresh: NewKey) -> Result<(), KeyDirError> {
@@ -199,7 +211,8 @@ impl LockedKeyDir<'_> {
         self.contents.write(self.dir.path())
     }
 
-    /// Removes the private halves that the ring says are kept no more. Orphans are left: they may be someone's.
+    /// Removes the private halves that the ring no longer needs. Orphaned files stay, because an operator may need
+    /// them.
     fn remove_ended(&self) -> Result<Vec<Kid>, KeyDirError> {
         let mut removed = Vec::new();
         for key in self.contents.schedule.keys().iter().filter(|key| !key.has_private_half(self.now)) {

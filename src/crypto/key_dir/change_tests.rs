@@ -1,4 +1,5 @@
-//! Changing the folder: rotation, import, revocation, pruning, passphrases, sweeping, and being cut off in them.
+//! Changes of the key folder: rotation, import, revocation, pruning, passphrases, removal of ended private halves, and
+//! interruptions of these changes.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
@@ -14,7 +15,7 @@ use super::*;
 
 const ES: Algorithm = Algorithm::Es256;
 const HOUR: Duration = Duration::from_hours(1);
-/// The longest lifetime and the leeway.
+/// How long a key is published after it has signed: the longest access-token lifetime (300 s) plus the leeway (5 s).
 const LINGER: Duration = Duration::from_secs(305);
 
 fn secret(text: &str) -> SecretText {
@@ -25,14 +26,14 @@ fn kid_of(ring: &KeyRing, alg: Algorithm, now: Timestamp) -> Kid {
     ring.signer(alg, now).unwrap().kid().clone()
 }
 
-/// A key as someone else may have made it, in PEM.
+/// A key from outside of Countersign, in PEM.
 fn foreign(alg: Algorithm, passphrase: Option<&SecretText>) -> (Kid, SecretBytes) {
     let pair = KeyPair::generate(alg, 2048).unwrap();
     let text = pem::write(&pair.to_pkcs8_der().unwrap(), passphrase, &Random::seeded(3)).unwrap();
     (pair.public().kid().clone(), SecretBytes::new(text.as_bytes().to_vec()))
 }
 
-/// The order of the JWKS.
+/// The `kid`s in the JWKS, in order.
 fn published(ring: &KeyRing) -> Vec<String> {
     let set: serde_json::Value = serde_json::from_slice(&ring.jwks().body).unwrap();
     set["keys"].as_array().unwrap().iter().map(|jwk| jwk["kid"].as_str().unwrap().to_owned()).collect()
@@ -51,7 +52,7 @@ fn a_reloaded_ring_follows_a_rotation_through_all_states() {
     let reloaded = keys.reload(&ring).unwrap();
     assert_eq!(published(&reloaded), [old.as_str(), rs.as_str(), new.kid.as_str()]);
     let held = |ring: &KeyRing, kid: &Kid| ring.loaded_keys().find(|(known, _)| known == kid).unwrap().1;
-    assert!(Arc::ptr_eq(&held(&ring, &old), &held(&reloaded, &old)), "what is held is not opened again");
+    assert!(Arc::ptr_eq(&held(&ring, &old), &held(&reloaded, &old)), "a loaded key is not opened again");
     assert_eq!(reloaded.signer(ES, NOW).unwrap().published_until(), Some(NOW + HOUR + LINGER));
 
     assert_eq!(kid_of(&reloaded, ES, NOW + HOUR - Duration::from_secs(1)), old);
@@ -64,7 +65,7 @@ fn a_reloaded_ring_follows_a_rotation_through_all_states() {
     let rebuilt = reloaded.rebuilt(NOW + HOUR).unwrap();
     assert_eq!(published(&rebuilt), [new.kid.as_str(), rs.as_str(), old.as_str()]);
     assert_ne!(rebuilt.jwks().etag, reloaded.jwks().etag);
-    assert!(rebuilt.loaded_keys().all(|(kid, _)| kid != old), "an ended private half leaves the memory");
+    assert!(rebuilt.loaded_keys().all(|(kid, _)| kid != old), "the new snapshot drops the ended private half");
     assert_eq!(keys.remove_ended_keys(&rebuilt).unwrap(), std::slice::from_ref(&old));
     assert!(!folder.pem(&old).exists() && folder.pem(&new.kid).exists());
     assert!(keys.remove_ended_keys(&rebuilt).unwrap().is_empty());
@@ -123,7 +124,7 @@ fn an_own_key_is_imported_once() {
     let theirs = secret("theirs");
     let (kid, pem) = foreign(ES, Some(&theirs));
     let error = keys.import(&pem, None, false, &policy()).unwrap_err().to_string();
-    assert_eq!(error, "the key to import: it is encrypted and no passphrase was given");
+    assert_eq!(error, "the key is encrypted and no passphrase was given");
     let key = keys.import(&pem, Some(&theirs), false, &policy()).unwrap();
     assert_eq!((&key.kid, key.signs_from), (&kid, NOW + HOUR));
     let again = keys.import(&pem, Some(&theirs), true, &policy()).unwrap_err();
@@ -147,7 +148,7 @@ fn a_revoked_key_leaves_the_jwks_at_once_and_another_signs() {
     let ring = keys.reload(&ring).unwrap();
     assert_eq!(kid_of(&ring, ES, NOW), new);
     assert!(ring.verifier(old.as_str(), NOW).is_none() && !published(&ring).contains(&old.as_str().to_owned()));
-    assert_eq!(ring.find(&old.as_str()[..6]).unwrap().key().kid, old, "for `export`, it is there");
+    assert_eq!(ring.find(&old.as_str()[..6]).unwrap().key().kid, old, "`keys export` still finds the revoked key");
     assert!(!folder.pem(&old).exists() && folder.pem(&new).exists());
     assert!(matches!(keys.revoke(old.as_str(), &policy()), Err(KeyDirError::Refused(KeyChangeError::Revoked(_)))));
     assert!(matches!(keys.revoke("zzzz", &policy()), Err(KeyDirError::Refused(KeyChangeError::Unknown(_)))));
@@ -180,7 +181,10 @@ fn a_due_rotation_happens_exactly_once() {
     assert!(keys.rotate_due(&ring, every, &policy()).unwrap().is_empty());
     folder.clock.advance(Duration::from_hours(9));
     assert_eq!(keys.rotate_due(&ring, every, &policy()).unwrap().len(), 2);
-    assert!(keys.rotate_due(&ring, every, &policy()).unwrap().is_empty(), "another server, with yesterday's snapshot");
+    assert!(
+        keys.rotate_due(&ring, every, &policy()).unwrap().is_empty(),
+        "another server with an older snapshot does not rotate again"
+    );
     assert_eq!(keys.open().unwrap().schedule().keys().len(), 4);
 }
 
@@ -199,7 +203,10 @@ fn an_interrupted_passphrase_change_can_be_repeated() {
     assert_eq!(keys.set_passphrase(Some(secret("new"))).unwrap(), 2);
     keys.open().unwrap();
     fs::write(&es, &before.0).unwrap();
-    assert!(folder.keys("new").open().is_err() && folder.keys("old").open().is_err(), "cut off in between");
+    assert!(
+        folder.keys("new").open().is_err() && folder.keys("old").open().is_err(),
+        "the change was interrupted between two files"
+    );
     assert_eq!(folder.keys("old").set_passphrase(Some(secret("new"))).unwrap(), 1);
     folder.keys("new").open().unwrap();
     assert_eq!(folder.keys("new").set_passphrase(None).unwrap(), 2);
@@ -220,12 +227,12 @@ fn a_server_with_the_old_passphrase_signs_and_adds_no_keys() {
     assert!(matches!(reloaded.warnings(), [KeyDirWarning::Unopened(_)]), "{:?}", reloaded.warnings());
     assert_eq!(kid_of(&reloaded, ES, NOW), kid_of(&ring, ES, NOW));
     assert!(published(&reloaded).contains(&new.kid.as_str().to_owned()));
-    // The new key's time has come, and this server still can't sign with it: the key before goes on.
+    // The new key is active now, but this server cannot sign with it. The previous key continues to sign.
     cli.rotate(Some(ES), true, &policy()).unwrap();
-    let stranded = server.reload(&reloaded).unwrap();
-    assert_eq!(kid_of(&stranded, ES, NOW), kid_of(&ring, ES, NOW));
-    let signer = stranded.signer(ES, NOW).unwrap();
-    assert!(signer.published_until().is_some(), "its tokens end with it");
+    let outdated = server.reload(&reloaded).unwrap();
+    assert_eq!(kid_of(&outdated, ES, NOW), kid_of(&ring, ES, NOW));
+    let signer = outdated.signer(ES, NOW).unwrap();
+    assert!(signer.published_until().is_some(), "the key's tokens expire with the key");
 }
 
 #[test]
@@ -233,19 +240,19 @@ fn an_interrupted_change_leaves_a_working_ring() {
     let folder = TestKeyFolder::new();
     let keys = folder.keys("");
     let ring = keys.start().unwrap();
-    // After the private half, before the ring: an orphan, and the import may be repeated.
+    // Interrupted after the private half and before the ring: the file is an orphan, and the import can be repeated.
     let (kid, pem) = foreign(ES, None);
     files::replace(folder.path(), &files::key_file(&kid), pem.expose()).unwrap();
     assert_eq!(keys.open().unwrap().warnings(), [KeyDirWarning::Orphan(folder.pem(&kid))]);
     keys.import(&pem, None, true, &policy()).unwrap();
     assert!(keys.open().unwrap().warnings().is_empty());
-    // In the middle of a file: it is never read, and goes with the next change.
+    // Interrupted while a file is written: the file is never read, and the next change removes it.
     let unfinished = folder.path().join(".countersign-unfinished-ring.json");
     fs::write(&unfinished, "{").unwrap();
     keys.open().unwrap();
     keys.prune(None).unwrap();
     assert!(!unfinished.exists());
-    // After the ring, before the removal: the sweep does it.
+    // Interrupted after the ring and before the removal: `remove_ended_keys` removes the private half.
     let ended = kid_of(&ring, ES, NOW);
     fs::write(folder.pem(&ended), "late").unwrap();
     assert_eq!(keys.remove_ended_keys(&keys.open().unwrap()).unwrap(), [ended]);

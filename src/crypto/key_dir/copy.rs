@@ -1,5 +1,5 @@
-//! The folder as a whole: copied under its lock, and put where there was none. A copy has what a start needs and no
-//! more: no orphans, and no private halves that have ended.
+//! Copies a key folder under its lock, and restores a copy. A copy has only the files that a start needs: no orphaned
+//! files, and no private halves that have ended.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use super::ring_file::{self, RingContents};
 use super::{KeyDir, KeyDirError, NOT_COUNTED, SECRET};
 
 impl KeyDir {
-    /// The same, in another folder.
+    /// A key folder with the same options at another path.
     #[must_use]
     pub fn with_path(&self, path: PathBuf) -> Self {
         let mut options = self.options.clone();
@@ -16,7 +16,7 @@ impl KeyDir {
         Self { options, clock: self.clock.clone(), random: self.random.clone() }
     }
 
-    /// Copies the folder into `to`, which is made (mode 0700). Returns the names of the files there, `ring.json` last.
+    /// Copies the files into the folder `to`, which it creates with mode 0700. Returns their names, `ring.json` last.
     pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyDirError> {
         let lock = self.lock(LockMode::Read)?;
         let names = self.required_files()?;
@@ -29,8 +29,8 @@ impl KeyDir {
         Ok(names)
     }
 
-    /// Makes this folder what `from` is. It must have no keys, or none but those: what a restoring that was cut off has
-    /// left is gone on from.
+    /// Restores the folder from the copy `from`. The folder may contain only files that are equal in the copy, so that
+    /// an interrupted restore can be repeated.
     pub fn restore(&self, from: &Self) -> Result<(), KeyDirError> {
         let names = from.required_files()?;
         files::make_folder(self.path())?;
@@ -45,26 +45,26 @@ impl KeyDir {
         Ok(())
     }
 
-    /// Refuses a folder that has anything but what the copy has.
+    /// Rejects a folder with files that the copy does not have or has with other content.
     pub fn check_restorable(&self, from: &Self) -> Result<(), KeyDirError> {
         if !self.path().exists() {
             return Ok(());
         }
         for name in files::names(self.path())? {
-            let counted = !NOT_COUNTED.contains(&name.as_str()) && !files::is_unfinished(&name);
-            let same = || {
+            let is_counted = !NOT_COUNTED.contains(&name.as_str()) && !files::is_unfinished(&name);
+            let is_same = || {
                 let here = files::read(&self.path().join(&name));
                 let there = files::read(&from.path().join(&name));
                 matches!((here, there), (Ok(here), Ok(there)) if here.expose() == there.expose())
             };
-            if counted && !same() {
+            if is_counted && !is_same() {
                 return Err(KeyDirError::Taken { folder: self.path().to_owned(), found: name });
             }
         }
         Ok(())
     }
 
-    /// What a start needs. The ring's file is last.
+    /// The names of the files that a start needs, `ring.json` last.
     fn required_files(&self) -> Result<Vec<String>, KeyDirError> {
         let RingContents { schedule, .. } = self.contents()?;
         let now = self.clock.now();

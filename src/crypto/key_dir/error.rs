@@ -1,4 +1,4 @@
-//! What can be wrong with the folder of keys: each says which file, what about it, and what to do.
+//! Errors and warnings about the key folder. Each message names the file, the problem and the remedy.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -7,160 +7,170 @@ use crate::crypto::key_pair::KeyError;
 use crate::crypto::pem::PemError;
 use crate::domain::key::{InvalidDates, KeyChangeError, Kid};
 
-/// Why the folder could not be read or changed.
+/// Why the key folder could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyDirError {
-    /// The system refused.
-    #[error("could not {doing} {}: {cause}", path.display())]
+    /// The operating system returned an error.
+    #[error("cannot {doing} {}: {cause}", path.display())]
     Io {
-        /// What was being done, as an infinitive.
+        /// The failed operation, as an infinitive.
         doing: &'static str,
-        /// To what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
-        // Not named `source`, or it would be told twice: it is in the words already.
+        /// The error of the operating system.
+        // The name `source` would print the error twice, because the message contains it already.
         cause: io::Error,
     },
-    /// Others than its owner may read it.
-    #[error("{} is open to others than its owner (mode {mode:04o}): run `chmod {allowed:o} {0}`", path.display())]
+    /// Other users can access the file or folder.
+    #[error("{} is accessible to other users (mode {mode:04o}); run `chmod {allowed:o} {0}`", path.display())]
     Mode {
         /// The file or folder.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
-        /// The widest that are taken.
+        /// The widest permissions that are accepted.
         allowed: u32,
     },
-    /// No ring yet.
-    #[error("there are no keys in {} yet: `countersign serve` makes them when it first starts", .0.display())]
+    /// The folder has no ring yet.
+    #[error("there are no keys in {} yet; `countersign serve` creates them at its first start", .0.display())]
     Empty(PathBuf),
-    /// Keys or the secret, but no ring.
-    #[error("{0} has {found}, but no ring.json: restore ring.json from a backup (keys are made for an empty folder only)", folder.display())]
+    /// The folder has keys or the secret, but no ring.
+    #[error("cannot open the key ring {0}: it has {found}, but ring.json is missing; restore ring.json from a backup (keys are created in an empty folder only)", folder.display())]
     RingMissing {
         /// The folder.
         folder: PathBuf,
-        /// What is there.
+        /// The name of a file in the folder.
         found: String,
     },
-    /// Something that is not ours.
-    #[error("{0} has {found}, and is not a folder of keys: give an empty folder as `keys_dir`", folder.display())]
+    /// The folder has other files than those of a key folder.
+    #[error("{0} has {found} and is not a key folder; set `keys_dir` to an empty folder", folder.display())]
     NotEmpty {
         /// The folder.
         folder: PathBuf,
-        /// What is there.
+        /// The name of a file in the folder.
         found: String,
     },
-    /// Something is where keys are to be restored.
-    #[error("{0} has {found}, which the backup has not or has otherwise: move what is there away first", folder.display())]
+    /// The folder for a restore has a file that the backup does not have or has with other content.
+    #[error("cannot restore into {0}: {found} differs from the backup; move the existing files away", folder.display())]
     Taken {
         /// The folder.
         folder: PathBuf,
-        /// What is there.
+        /// The name of the file.
         found: String,
     },
-    /// A ring, but no secret.
-    #[error("{} is missing: restore it from a backup; a new one would end every session", .0.display())]
+    /// The folder has a ring, but no secret.
+    #[error("{} is missing; restore it from a backup, because a new secret would end every session", .0.display())]
     SecretMissing(PathBuf),
-    /// Not 32 bytes.
-    #[error("{} must have 32 bytes and has {length}: restore it from a backup", path.display())]
+    /// The secret does not have 32 bytes.
+    #[error("{} has {length} bytes instead of 32; restore it from a backup", path.display())]
     SecretLength {
         /// The file.
         path: PathBuf,
-        /// What it has.
+        /// Its length in bytes.
         length: usize,
     },
-    /// `ring.json` makes no sense.
-    #[error("{}: {problem}; restore it from a backup", path.display())]
+    /// `ring.json` is invalid.
+    #[error("{}: {problem}; {}", path.display(), problem.advice())]
     Ring {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: RingProblem,
     },
-    /// A private half can't be had from its file.
-    #[error("the private key {}: {problem}{}", path.display(), problem.advice())]
+    /// A private half could not be read from its file.
+    #[error("cannot use the private key {}: {problem}; {}", path.display(), problem.advice())]
     PrivateKey {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: PrivateKeyProblem,
     },
-    /// A key given for import can't be used.
-    #[error("the key to import: {0}")]
+    /// A key for an import cannot be used.
+    // The caller names the file and the import.
+    #[error("{0}")]
     Import(PrivateKeyProblem),
-    /// The passphrase in force is not the folder's.
-    #[error("the keys in {} are under another passphrase than `keys.passphrase`: set that to the one in force (and restart a running server)", .0.display())]
+    /// The configured passphrase does not open the keys in the folder.
+    #[error("the keys in {} have another passphrase than `keys.passphrase`; set `keys.passphrase` to the current passphrase (and restart a running server)", .0.display())]
     OtherPassphrase(PathBuf),
-    /// Somebody else keeps the lock.
-    #[error("{} has been locked for ten seconds by another process: is a `countersign keys` command hanging?", .0.display())]
+    /// Another process holds the lock.
+    #[error("another process has locked {} for 10 s; check for a `countersign keys` command that hangs", .0.display())]
     Locked(PathBuf),
-    /// The change does not fit the ring.
+    /// The ring rejects the change.
     #[error(transparent)]
     Refused(#[from] KeyChangeError),
-    /// A new key could not be made.
-    #[error("could not make a key: {0}")]
+    /// A new key could not be generated.
+    #[error("cannot generate a key: {0}")]
     Make(#[from] KeyError),
-    /// A new key could not be written in its form.
-    #[error("could not encode a key: {0}")]
+    /// A new key could not be encoded as PEM.
+    #[error("cannot encode a new key as PEM: {0}")]
     Encode(PemError),
 }
 
 /// What is wrong with `ring.json`.
 #[derive(Debug, thiserror::Error)]
 pub enum RingProblem {
-    /// It is not what it should be, in shape.
-    #[error("it is not a key ring: {0}")]
+    /// The structure of the file is invalid.
+    #[error("invalid key ring: {0}")]
     Shape(#[from] serde_json::Error),
-    /// It was written by a later version.
-    #[error("it has version {0}, and this program knows version 1: use the program that wrote it")]
+    /// A later version of Countersign wrote the file.
+    #[error("format version {0} is not supported, only version 1")]
     Version(u64),
-    /// The dates make no ring.
+    /// The dates contradict each other.
     #[error("{0}")]
     Dates(#[from] InvalidDates),
-    /// An entry's JWK is not its key's.
-    #[error("the JWK of key {0} does not fit: {1}")]
+    /// The JWK of an entry is invalid or belongs to another key.
+    #[error("the JWK of key {0} is invalid: {1}")]
     Jwk(Kid, KeyError),
 }
 
-/// What is wrong with a private key's file.
+impl RingProblem {
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Version(_) => "use the version of Countersign that wrote it, or restore it from a backup",
+            _ => "restore it from a backup",
+        }
+    }
+}
+
+/// What is wrong with the file of a private key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PrivateKeyProblem {
-    /// It is not there.
-    #[error("it is missing")]
+    /// The file does not exist.
+    #[error("the file is missing")]
     Missing,
-    /// It can't be read as a private key.
+    /// The file cannot be read as a private key.
     #[error(transparent)]
     Form(#[from] PemError),
-    /// What it holds can't be used.
+    /// The key in the file cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// It holds another key than its name says.
-    #[error("it holds the key {0}")]
+    /// The file contains another key than its name says.
+    #[error("the file contains the key {0} instead")]
     OtherKey(Kid),
 }
 
 impl PrivateKeyProblem {
     fn advice(&self) -> &'static str {
         match self {
-            Self::Form(PemError::NeedsPassphrase | PemError::WrongPassphrase) => ": check `keys.passphrase`",
-            _ => ": restore it from a backup, or run `countersign keys revoke KID` to put a new key in its place",
+            Self::Form(PemError::NeedsPassphrase | PemError::WrongPassphrase) => "check `keys.passphrase`",
+            _ => "restore it from a backup, or run `countersign keys revoke KID` to replace it with a new key",
         }
     }
 
-    /// Whether the passphrase may be to blame.
+    /// Whether a wrong or missing passphrase may be the cause.
     pub(super) fn is_passphrase(&self) -> bool {
         matches!(self, Self::Form(PemError::NeedsPassphrase | PemError::WrongPassphrase))
     }
 }
 
-/// What is odd about the folder without being in the way.
+/// A problem of the key folder that does not prevent the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyDirWarning {
-    /// A passphrase is set, and this file is not encrypted.
+    /// A passphrase is set, but this file is not encrypted.
     Plain(PathBuf),
-    /// A private half that no key of the ring has.
+    /// A private half that belongs to no key of the ring.
     Orphan(PathBuf),
-    /// A key that came in while the server ran, and can't be opened: it verifies, but will not sign.
+    /// A key that was added while the server runs and cannot be opened. It verifies, but it does not sign.
     Unopened(String),
 }
 
@@ -171,23 +181,20 @@ impl fmt::Display for KeyDirWarning {
                 let path = path.display();
                 write!(
                     f,
-                    "{path} is not encrypted although `keys.passphrase` is set: run \
+                    "{path} is not encrypted although `keys.passphrase` is set; run \
                      `countersign keys passphrase --new-file FILE`"
                 )
             }
             Self::Orphan(path) => {
                 let path = path.display();
-                write!(
-                    f,
-                    "{path} belongs to no key in ring.json: remove it (a command that was cut off may have left it)"
-                )
+                write!(f, "{path} belongs to no key in ring.json; remove it (an interrupted command may have left it)")
             }
-            Self::Unopened(error) => write!(f, "a new key can't sign here: {error}"),
+            Self::Unopened(error) => write!(f, "this server cannot sign with a new key: {error}"),
         }
     }
 }
 
-/// Makes an [`io::Error`] say what was being done to what.
+/// Adds the failed operation and the path to an [`io::Error`].
 pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyDirError {
     let path = path.to_owned();
     move |cause| KeyDirError::Io { doing, path, cause }

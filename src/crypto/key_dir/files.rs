@@ -1,4 +1,4 @@
-//! Files that are whole or not there, that only their owner reads, and the lock around changing them.
+//! Files that only their owner can read and that are replaced atomically, and the lock for changes.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Write};
@@ -11,18 +11,19 @@ use super::error::{KeyDirError, io};
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
 
-/// What files and the folder may be at the widest.
+/// The widest permissions of files and of the folder.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
-/// What the name of a file begins with while it is being written: nobody else's does, so it may be removed.
+/// The prefix of a file's name while it is written. No other program uses the prefix, so such a file may be removed.
 const UNFINISHED: &str = ".countersign-unfinished-";
 
-/// How long the lock is waited for: changes hold it for milliseconds, so whoever keeps it longer hangs.
+/// A process waits 10 s for the lock: 200 tries every 50 ms. Changes hold the lock for milliseconds, so a process that
+/// holds it longer hangs.
 const LOCK_TRIES: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Tells one `ring.json` from the next by a single look at the file's entry.
+/// Identifies a version of `ring.json` by the metadata of the file, without reading its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingVersion {
     inode: u64,
@@ -30,13 +31,13 @@ pub struct RingVersion {
     modified: (i64, i64),
 }
 
-/// The stamp of a file.
+/// Reads the version of a file.
 pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyDirError> {
-    let entry = fs::metadata(path).map_err(io("look at", path))?;
+    let entry = fs::metadata(path).map_err(io("read the metadata of", path))?;
     Ok(RingVersion { inode: entry.ino(), length: entry.size(), modified: (entry.mtime(), entry.mtime_nsec()) })
 }
 
-/// Gives the error of a file that is not there its proper name.
+/// Replaces the error of a missing file by the error that `missing` returns.
 pub(super) fn missing_as(error: KeyDirError, missing: impl FnOnce() -> KeyDirError) -> KeyDirError {
     match error {
         KeyDirError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => missing(),
@@ -44,21 +45,21 @@ pub(super) fn missing_as(error: KeyDirError, missing: impl FnOnce() -> KeyDirErr
     }
 }
 
-/// Reads a file that must be closed to all but its owner.
+/// Reads a file. Rejects a file that other users can access.
 pub(super) fn read(path: &Path) -> Result<SecretBytes, KeyDirError> {
     let mut file = File::open(path).map_err(io("open", path))?;
-    let entry = file.metadata().map_err(io("look at", path))?;
+    let entry = file.metadata().map_err(io("read the metadata of", path))?;
     check_mode(path, entry.mode(), FILE_MODE)?;
-    // Room for all of it at once: a buffer that grows leaves copies behind.
+    // The buffer has its full size from the start, because a growing buffer leaves copies in memory.
     let mut bytes = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0) + 1);
     let outcome = file.read_to_end(&mut bytes);
     let bytes = SecretBytes::new(bytes);
     outcome.map(|_| bytes).map_err(io("read", path))
 }
 
-/// Refuses a folder that others than its owner may look into.
+/// Rejects a folder that other users can access.
 pub(super) fn check_folder(path: &Path) -> Result<(), KeyDirError> {
-    let entry = fs::metadata(path).map_err(io("look at", path))?;
+    let entry = fs::metadata(path).map_err(io("read the metadata of", path))?;
     check_mode(path, entry.mode(), FOLDER_MODE)
 }
 
@@ -67,35 +68,35 @@ fn check_mode(path: &Path, mode: u32, allowed: u32) -> Result<(), KeyDirError> {
     if mode & !allowed == 0 { Ok(()) } else { Err(KeyDirError::Mode { path: path.to_owned(), mode, allowed }) }
 }
 
-/// Makes the folder, if need be.
+/// Creates the folder if it does not exist.
 pub(super) fn make_folder(path: &Path) -> Result<(), KeyDirError> {
-    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(io("make the folder", path))
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(io("create the folder", path))
 }
 
-/// Closes a folder to all but its owner.
+/// Sets the mode of a folder so that only its owner can access it.
 pub(super) fn make_private(path: &Path) -> Result<(), KeyDirError> {
     fs::set_permissions(path, PermissionsExt::from_mode(FOLDER_MODE)).map_err(io("set the mode of", path))
 }
 
-/// Puts a file into the folder, in place of the one of that name: at every moment there is the old one or the new one,
-/// whole. Call it under the lock.
+/// Writes a file and atomically replaces the file of the same name: at every moment the complete old file or the
+/// complete new file exists. The caller must hold the write lock.
 pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), KeyDirError> {
     let unfinished = folder.join(format!("{UNFINISHED}{name}"));
     let mut options = OpenOptions::new();
     let mut file =
-        options.write(true).create_new(true).mode(FILE_MODE).open(&unfinished).map_err(io("make", &unfinished))?;
+        options.write(true).create_new(true).mode(FILE_MODE).open(&unfinished).map_err(io("create", &unfinished))?;
     let path = folder.join(name);
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", &unfinished));
-    let placed = written.and_then(|()| fs::rename(&unfinished, &path).map_err(io("put in place", &path)));
-    if placed.is_err() {
-        // On a full disk it is what others lack room for. Where it can't be removed the next writer tries again.
+    let replaced = written.and_then(|()| fs::rename(&unfinished, &path).map_err(io("replace", &path)));
+    if replaced.is_err() {
+        // On a full disk, other files need the space. If the removal fails, the next writer tries it again.
         let _ = fs::remove_file(&unfinished);
     }
-    placed?;
+    replaced?;
     sync(folder)
 }
 
-/// Removes a file; whether it was there. Call [`sync`] after the last.
+/// Removes a file. Returns whether it existed. The caller must call [`sync`] after the last removal.
 pub(super) fn remove(path: &Path) -> Result<bool, KeyDirError> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
@@ -104,12 +105,12 @@ pub(super) fn remove(path: &Path) -> Result<bool, KeyDirError> {
     }
 }
 
-/// Makes the folder's entries last.
+/// Writes the folder's entries to disk (fsync).
 pub(super) fn sync(folder: &Path) -> Result<(), KeyDirError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("write", folder))
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync", folder))
 }
 
-/// The names in the folder.
+/// The sorted names of the files in the folder.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyDirError> {
     let entries = fs::read_dir(folder).map_err(io("list", folder))?;
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
@@ -119,17 +120,19 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyDirError> {
     Ok(names)
 }
 
-/// Who may have the lock at once.
+/// How many processes may hold the lock at the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LockMode {
-    /// Any number of readers.
+    /// Any number of readers, and no writer.
     Read,
     /// One writer, and no reader.
     Write,
 }
 
-/// Takes the folder's lock, which the system gives back when the process ends, however it ends. A writer finds no
-/// unfinished files: their writer was cut off. A folder that is mounted to be read has no writer, and needs no lock.
+/// Takes the lock of the folder. The operating system releases it when the process ends, even if the process is killed.
+///
+/// A writer removes unfinished files, because their writer was interrupted. A read-only file system has no writer and
+/// needs no lock; a reader gets `None` there.
 pub(super) fn lock(folder: &Path, access: LockMode) -> Result<Option<File>, KeyDirError> {
     let path = folder.join(".lock");
     let mut options = OpenOptions::new();
@@ -158,17 +161,17 @@ pub(super) fn lock(folder: &Path, access: LockMode) -> Result<Option<File>, KeyD
     Ok(Some(file))
 }
 
-/// Whether a file of that name was being written when its writer was cut off, or still is.
+/// Whether the name is that of a file that is being written or whose writer was interrupted.
 pub(super) fn is_unfinished(name: &str) -> bool {
     name.starts_with(UNFINISHED)
 }
 
-/// The name of a private half's file.
+/// The name of the file with the private half of a key.
 pub(super) fn key_file(kid: &Kid) -> String {
     format!("{kid}.pem")
 }
 
-/// Whose private half a file would be by its name.
+/// The `kid` in the name of a private half's file, or `None` for another name.
 pub(super) fn key_name(file: &str) -> Option<&str> {
     file.strip_suffix(".pem")
 }

@@ -1,8 +1,8 @@
-//! The folder of keys: the one place that reads and writes private halves. Makes it at the first start, opens and
-//! checks everything in it, hands out snapshots ([`KeyRing`]), and changes it under a lock (`change`).
+//! The key folder: the only module that reads and writes private halves. It creates the folder at the first start,
+//! opens and checks all files in it, returns snapshots ([`KeyRing`]) and changes the folder under a lock (`change`).
 //!
-//! `ring.json` is the truth. A private half is written before the ring names it and removed after the ring has let go
-//! of it, so whoever is cut off at any moment leaves a ring that can be gone on from, and at worst an orphaned file.
+//! `ring.json` is authoritative. A private half is written before the ring lists it and removed after the ring has
+//! dropped it. A process that is interrupted at any moment leaves a usable ring and at worst an orphaned file.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -41,28 +41,29 @@ pub use ring_file::check_ring;
 use files::LockMode;
 use ring_file::RingContents;
 
-/// The file of the symmetric secret.
+/// The name of the file with the symmetric secret.
 const SECRET: &str = "secret";
 
-/// What may be in an empty folder: what this project ships in it, and what is there of itself on a fresh disk.
+/// Names that an empty folder may contain: the files that Countersign ships in it or creates, and the folder that the
+/// file system creates on a new disk.
 const NOT_COUNTED: [&str; 4] = [".gitignore", ".lock", "README.md", "lost+found"];
 
-/// How keys are kept and made.
+/// How keys are stored and generated.
 #[derive(Clone, Debug)]
 pub struct KeyDirOptions {
-    /// The folder (`keys_dir`).
+    /// The path of the folder (`keys_dir`).
     pub path: PathBuf,
-    /// Encrypts the private halves (`keys.passphrase`); without one they are plain.
+    /// The passphrase that encrypts the private halves (`keys.passphrase`). Without it they are not encrypted.
     pub passphrase: Option<SecretText>,
     /// The size of new RSA keys in bits: 2048, 3072 or 4096 (`keys.rsa_bits`).
     pub rsa_bits: u32,
-    /// Whom new certificates name: the issuer's host.
+    /// The name in new certificates: the host of the issuer.
     pub certificate_name: String,
-    /// The default signer's algorithm (`tokens.algorithm`), whose keys come first in the JWKS.
+    /// The algorithm of the default signer (`tokens.algorithm`). Its keys are first in the JWKS.
     pub default_algorithm: Algorithm,
 }
 
-/// The folder of keys. It holds nothing of it: what it says is read each time, as other processes change it too.
+/// The key folder. It caches nothing: each call reads the files, because other processes change them too.
 #[derive(Debug)]
 pub struct KeyDir {
     options: KeyDirOptions,
@@ -71,19 +72,23 @@ pub struct KeyDir {
 }
 
 impl KeyDir {
-    /// Names the folder, and touches nothing. The clock is handed in whole, as a change takes the time under the lock:
-    /// waiting for it, and for an RSA key, may take seconds.
+    /// Creates the value without any access to the folder.
+    ///
+    /// It takes a clock instead of the time, because a change reads the time under the lock. Waiting for the lock or
+    /// generating an RSA key may take seconds.
     pub fn new(options: KeyDirOptions, clock: Clock, random: Random) -> Self {
         Self { options, clock, random }
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.options.path
     }
 
-    /// Opens the folder for a server: makes the keys if it is empty (or a first start was cut off in it), one active
-    /// key for each algorithm, then does as [`KeyDir::open`] does. Overwrites nothing.
+    /// Opens the folder for a server, like [`KeyDir::open`].
+    ///
+    /// If the folder is empty or a first start was interrupted, it first generates one active key for each algorithm.
+    /// It overwrites no file.
     pub fn start(&self) -> Result<KeyRing, KeyDirError> {
         if self.contents().is_ok() {
             return self.open();
@@ -91,7 +96,7 @@ impl KeyDir {
         files::make_folder(self.path())?;
         self.check_empty()?;
         let lock = files::lock(self.path(), LockMode::Write)?;
-        let begun = match RingContents::read(self.path()) {
+        let has_keys = match RingContents::read(self.path()) {
             Ok(contents) if !contents.schedule.keys().is_empty() => true,
             Ok(_) => false,
             Err(KeyDirError::Empty(_)) => {
@@ -100,32 +105,35 @@ impl KeyDir {
             }
             Err(error) => return Err(error),
         };
-        if !begun {
+        if !has_keys {
             self.first_start()?;
         }
         drop(lock);
         self.open()
     }
 
-    /// Opens a folder that has keys. Every private half that is kept is opened, must be its file's key, and signs and
-    /// verifies once; whatever is damaged, missing or open to others is an error that names itself.
+    /// Opens a folder that has keys. Every private half that is still needed is opened, must match its file name, and
+    /// signs and verifies once.
+    ///
+    /// # Errors
+    /// If a file is damaged, missing or accessible to other users. The error names the file.
     pub fn open(&self) -> Result<KeyRing, KeyDirError> {
         self.load(None)
     }
 
-    /// The keys' dates alone, for which no private half is opened.
+    /// Reads the dates of the keys only, without opening a private half.
     pub fn schedule(&self) -> Result<Schedule, KeyDirError> {
         let _lock = self.lock(LockMode::Read)?;
         Ok(self.contents()?.schedule)
     }
 
-    /// Takes up what has changed in the folder. Private halves that `previous` holds are not opened again; one that
-    /// has come in and can't be opened is a warning, so that its public half is published nevertheless.
+    /// Reloads the folder after a change. Private halves that `previous` has loaded are not opened again. A new private
+    /// half that cannot be opened causes a warning only, so that its public half is published.
     pub fn reload(&self, previous: &KeyRing) -> Result<KeyRing, KeyDirError> {
         self.load(Some(previous))
     }
 
-    /// Which `ring.json` is there: one look at the file's entry, cheap enough for every second.
+    /// The version of `ring.json`. It reads only the metadata of the file, which is cheap enough for every second.
     pub fn version(&self) -> Result<RingVersion, KeyDirError> {
         files::ring_version(&self.path().join(ring_file::NAME))
     }
@@ -138,10 +146,10 @@ impl KeyDir {
         let now = self.clock.now();
         let mut warnings = Vec::new();
         let mut loaded = HashMap::new();
-        let known: HashMap<Kid, Arc<LoadedKey>> = previous.into_iter().flat_map(KeyRing::loaded_keys).collect();
+        let reusable: HashMap<Kid, Arc<LoadedKey>> = previous.into_iter().flat_map(KeyRing::loaded_keys).collect();
         for kid in schedule.keys().iter().filter(|key| key.has_private_half(now)).map(|key| &key.kid) {
-            if let Some(known) = known.get(kid) {
-                loaded.insert(kid.clone(), Arc::clone(known));
+            if let Some(key) = reusable.get(kid) {
+                loaded.insert(kid.clone(), Arc::clone(key));
                 continue;
             }
             match self.private_half(kid) {
@@ -155,9 +163,9 @@ impl KeyDir {
                 Err(error) => warnings.push(KeyDirWarning::Unopened(error.to_string())),
             }
         }
-        // What else is held is dropped with the snapshot, unless it has to go on for a key that could not be opened.
-        for (kid, known) in known {
-            loaded.entry(kid).or_insert(known);
+        // The snapshot drops the other loaded keys, unless one must replace an active key that could not be opened.
+        for (kid, key) in reusable {
+            loaded.entry(kid).or_insert(key);
         }
         let orphan = |name: &String| files::key_name(name).is_some_and(|kid| !publics.contains_key(kid));
         let orphans = files::names(self.path())?.into_iter().filter(orphan);
@@ -167,7 +175,7 @@ impl KeyDir {
         Ok(KeyRing::new(RingParts { schedule, publics, loaded, secret, version, warnings, first }, now))
     }
 
-    /// Takes the lock, unless the folder is none of ours: then not even the lock's file is made in it.
+    /// Takes the lock. In a folder that is not a key folder, it does not even create the lock file.
     fn lock(&self, access: LockMode) -> Result<Option<File>, KeyDirError> {
         if !self.path().join(ring_file::NAME).exists() {
             if self.path().exists() {
@@ -179,7 +187,7 @@ impl KeyDir {
         files::lock(self.path(), access)
     }
 
-    /// The ring, which must have keys.
+    /// Reads `ring.json`, which must have keys.
     fn contents(&self) -> Result<RingContents, KeyDirError> {
         let contents = RingContents::read(self.path())?;
         if contents.schedule.keys().is_empty() {
@@ -201,7 +209,7 @@ impl KeyDir {
         self.path().join(files::key_file(kid))
     }
 
-    /// Opens a key's file and proves it; also tells whether it was encrypted.
+    /// Opens and tests the file of a key. Also returns whether the file is encrypted.
     fn private_half(&self, kid: &Kid) -> Result<(KeyPair, bool), KeyDirError> {
         let path = self.pem_path(kid);
         let text = self.private_text(kid)?;
@@ -222,24 +230,28 @@ impl KeyDir {
         read.map_err(|error| files::missing_as(error, missing))
     }
 
-    /// A folder without a ring must be empty: otherwise the ring was lost, or it is no folder of ours. Asked before the
-    /// lock, so as to leave nothing in such a folder, and under it, when nobody else's first start can be under way.
+    /// Checks that a folder without `ring.json` is empty. If it has other files, the ring was lost or the folder is not
+    /// a key folder.
+    ///
+    /// The check runs before the lock is taken, so that it leaves no lock file in such a folder. It runs again under
+    /// the lock, when no other process can be in its first start.
     fn check_empty(&self) -> Result<(), KeyDirError> {
         let mut names = files::names(self.path())?;
         if names.iter().any(|name| name == ring_file::NAME) {
             return Ok(());
         }
         names.retain(|name| !NOT_COUNTED.contains(&name.as_str()) && !files::is_unfinished(name));
-        let ours = |name: &&String| *name == SECRET || files::key_name(name).is_some();
+        let is_key_file = |name: &&String| *name == SECRET || files::key_name(name).is_some();
         let folder = self.path().to_owned();
-        match (names.iter().find(ours), names.first()) {
+        match (names.iter().find(is_key_file), names.first()) {
             (Some(found), _) => Err(KeyDirError::RingMissing { folder, found: found.clone() }),
             (None, Some(found)) => Err(KeyDirError::NotEmpty { folder, found: found.clone() }),
             (None, None) => Ok(()),
         }
     }
 
-    /// An empty ring first: it says that what is found beside it was made by a first start, and not left by a loss.
+    /// Generates the secret and the first keys. It writes an empty ring first: the ring shows that the other files are
+    /// from an interrupted first start and not from a ring that was lost.
     fn first_start(&self) -> Result<(), KeyDirError> {
         files::make_private(self.path())?;
         let mut contents = RingContents::default();
@@ -259,7 +271,8 @@ impl KeyDir {
         contents.write(self.path())
     }
 
-    /// Makes a key, ready to come in. Slow (RSA, scrypt), so not under the lock while others may wait for it.
+    /// Generates a key, ready to be added. It is slow (RSA, scrypt), so the caller must not hold the lock while other
+    /// processes may wait for it.
     fn make(&self, alg: Algorithm) -> Result<NewKey, KeyDirError> {
         self.prepare(&KeyPair::generate(alg, self.options.rsa_bits)?)
     }
@@ -280,20 +293,20 @@ impl KeyDir {
     }
 }
 
-/// A first key follows none, so none of these spans counts.
+/// The policy for first keys. A first key has no predecessor, so all durations are unused.
 const NO_PREDECESSOR: KeyPolicy = {
-    let none = std::time::Duration::ZERO;
-    KeyPolicy { publish_ahead: none, jwks_max_age: none, longest_access: none, leeway: none, promised_until: None }
+    let zero = std::time::Duration::ZERO;
+    KeyPolicy { publish_ahead: zero, jwks_max_age: zero, longest_access: zero, leeway: zero, promised_until: None }
 };
 
-/// A key that was made or read, and is not in the ring yet.
+/// A generated or imported key that is not in the ring yet.
 struct NewKey {
     kid: Kid,
     pem: Zeroizing<String>,
     public: PublicHalf,
 }
 
-/// Reads a private key out of a file's text, and proves it; also tells whether it was encrypted.
+/// Reads a private key from the text of a file and tests it. Also returns whether it was encrypted.
 fn read_pair(text: &SecretBytes, passphrase: Option<&SecretText>) -> Result<(KeyPair, bool), PrivateKeyProblem> {
     let opened = pem::read(text.expose(), passphrase)?;
     let pair = KeyPair::from_pkcs8_der(&opened.pkcs8)?;

@@ -1,4 +1,4 @@
-//! Starting and opening: what is made, what is refused, and what it says.
+//! Starting and opening: what the first start creates, what is rejected, and the error messages.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
@@ -21,13 +21,13 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-/// The kid of the key that signs with `alg`.
+/// The `kid` of the key that signs with `alg`.
 fn active(ring: &KeyRing, alg: Algorithm) -> Kid {
     ring.signer(alg, NOW).unwrap().kid().clone()
 }
 
-/// What opening says, which must be an error.
-fn complaint(folder: &TestKeyFolder, passphrase: &str) -> String {
+/// The error message of opening the folder, which must fail.
+fn open_error(folder: &TestKeyFolder, passphrase: &str) -> String {
     folder.keys(passphrase).open().unwrap_err().to_string()
 }
 
@@ -68,8 +68,8 @@ fn a_first_start_interrupted_at_any_point_is_resumed() {
     let whole = TestKeyFolder::new();
     whole.keys("").start().unwrap();
     let pem = whole.names().into_iter().find(|name| files::key_name(name).is_some()).unwrap();
-    let moments: [&[&str]; 4] = [&[], &["ring.json"], &["ring.json", SECRET], &["ring.json", SECRET, &pem]];
-    for present in moments {
+    let states: [&[&str]; 4] = [&[], &["ring.json"], &["ring.json", SECRET], &["ring.json", SECRET, &pem]];
+    for present in states {
         let folder = TestKeyFolder::new();
         set_mode(folder.path(), 0o700);
         for name in present {
@@ -88,7 +88,7 @@ fn a_first_start_interrupted_at_any_point_is_resumed() {
         assert_eq!(
             *ring.secret().expose() == [9; 32],
             present.contains(&SECRET),
-            "a secret that is there is never replaced"
+            "an existing secret is never replaced"
         );
         assert_eq!(folder.names().len(), 4 + orphans, "{:?}", folder.names());
     }
@@ -111,7 +111,7 @@ fn only_an_empty_folder_triggers_a_first_start() {
     let foreign = TestKeyFolder::new();
     fs::write(foreign.path().join("thesis.tex"), "").unwrap();
     let error = foreign.keys("").start().unwrap_err().to_string();
-    assert!(error.contains("thesis.tex, and is not a folder of keys"), "{error}");
+    assert!(error.contains("thesis.tex and is not a key folder"), "{error}");
     assert!(!foreign.path().join(".lock").exists());
 }
 
@@ -121,7 +121,7 @@ fn a_ring_without_its_secret_is_rejected() {
     folder.keys("").start().unwrap();
     let secret = folder.path().join(SECRET);
     fs::write(&secret, [0; 31]).unwrap();
-    assert!(complaint(&folder, "").contains("must have 32 bytes and has 31"));
+    assert!(open_error(&folder, "").contains("has 31 bytes instead of 32"));
     fs::remove_file(&secret).unwrap();
     let error = folder.keys("").start().unwrap_err();
     assert!(matches!(error, KeyDirError::SecretMissing(_)), "{error}");
@@ -141,8 +141,8 @@ fn files_readable_by_others_are_rejected_with_the_command_that_fixes_them() {
     ] {
         let before = mode(path);
         set_mode(path, wide);
-        let expected = format!("(mode {wide:04o}): run `chmod {allowed} {}`", path.display());
-        assert!(complaint(&folder, "").ends_with(&expected), "{}", complaint(&folder, ""));
+        let expected = format!("(mode {wide:04o}); run `chmod {allowed} {}`", path.display());
+        assert!(open_error(&folder, "").ends_with(&expected), "{}", open_error(&folder, ""));
         set_mode(path, before);
     }
     folder.keys("").open().unwrap();
@@ -155,18 +155,18 @@ fn an_unreadable_private_key_is_named_in_the_error() {
     let es = active(&ring, Algorithm::Es256);
     let rs = active(&ring, Algorithm::Rs256);
     let path = folder.pem(&rs);
-    let good = fs::read(folder.pem(&rs)).unwrap();
-    let says = |content: &[u8], what: &str| {
+    let valid = fs::read(folder.pem(&rs)).unwrap();
+    let assert_error = |content: &[u8], expected: &str| {
         fs::write(&path, content).unwrap();
-        let error = complaint(&folder, "");
-        assert!(error.contains(&path.display().to_string()) && error.contains(what), "{error}");
+        let error = open_error(&folder, "");
+        assert!(error.contains(&path.display().to_string()) && error.contains(expected), "{error}");
         assert!(error.contains("restore it from a backup"), "{error}");
     };
-    says(&good[..good.len() / 2], "it is damaged");
-    says(b"", "it is not PEM");
-    says(&fs::read(folder.pem(&es)).unwrap(), &format!("it holds the key {es}"));
+    assert_error(&valid[..valid.len() / 2], "the file is damaged");
+    assert_error(b"", "the file is not PEM");
+    assert_error(&fs::read(folder.pem(&es)).unwrap(), &format!("the file contains the key {es}"));
     fs::remove_file(&path).unwrap();
-    assert!(complaint(&folder, "").contains("it is missing"));
+    assert!(open_error(&folder, "").contains("the file is missing"));
 }
 
 #[test]
@@ -177,10 +177,10 @@ fn passphrases_are_required_and_verified() {
     let text = fs::read(folder.pem(&active(&ring, Algorithm::Rs256))).unwrap();
     assert!(text.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     openssl(&["pkey", "-noout", "-passin", "pass:right"], &text);
-    let error = complaint(&folder, "wrong");
-    assert!(error.contains("the passphrase does not open it") && error.contains("check `keys.passphrase`"), "{error}");
-    assert!(complaint(&folder, "").contains("it is encrypted and no passphrase was given"));
-    assert!(!error.contains("wrong") && !format!("{:?}", folder.keys("right")).contains("right"));
+    let error = open_error(&folder, "secret guess");
+    assert!(error.contains("the passphrase is wrong") && error.contains("check `keys.passphrase`"), "{error}");
+    assert!(open_error(&folder, "").contains("the key is encrypted and no passphrase was given"));
+    assert!(!error.contains("secret guess") && !format!("{:?}", folder.keys("right")).contains("right"));
 }
 
 #[test]
@@ -200,24 +200,24 @@ fn an_inconsistent_ring_file_is_rejected_by_name() {
     let folder = TestKeyFolder::new();
     folder.keys("").start().unwrap();
     let path = folder.path().join("ring.json");
-    let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    assert_eq!(good["version"], 1);
+    let valid: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(valid["version"], 1);
     let with = |change: &dyn Fn(&mut serde_json::Value)| {
-        let mut json = good.clone();
+        let mut json = valid.clone();
         change(&mut json);
         json.to_string()
     };
     for (text, expected) in [
-        ("{".to_owned(), "it is not a key ring"),
-        (with(&|json| json["version"] = 2.into()), "it has version 2, and this program knows version 1"),
-        (with(&|json| json["keys"][1] = json["keys"][0].clone()), "is there twice"),
-        (with(&|json| json["keys"][0]["jwk"] = json["keys"][1]["jwk"].clone()), "does not fit"),
-        (with(&|json| json["keys"][0]["jwk"]["x"] = json["keys"][0]["jwk"]["y"].clone()), "does not fit"),
+        ("{".to_owned(), "invalid key ring"),
+        (with(&|json| json["version"] = 2.into()), "format version 2 is not supported, only version 1"),
+        (with(&|json| json["keys"][1] = json["keys"][0].clone()), "is listed twice"),
+        (with(&|json| json["keys"][0]["jwk"] = json["keys"][1]["jwk"].clone()), "is invalid"),
+        (with(&|json| json["keys"][0]["jwk"]["x"] = json["keys"][0]["jwk"]["y"].clone()), "is invalid"),
         (with(&|json| json["keys"][0]["kid"] = "../../etc/passwd".into()), "is not a key id"),
-        (with(&|json| json["keys"][0]["signs_until"] = "2030-01-01T00:00:00Z".into()), "both or neither"),
+        (with(&|json| json["keys"][0]["signs_until"] = "2030-01-01T00:00:00Z".into()), "must be set together"),
     ] {
         fs::write(&path, text).unwrap();
-        let error = complaint(&folder, "");
+        let error = open_error(&folder, "");
         assert!(error.starts_with(&path.display().to_string()) && error.contains(expected), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! `ring.json`: every key's dates, public half and certificate. The truth about the ring; nothing in it is secret.
+//! `ring.json`: the dates, public half and certificate of every key. It is authoritative for the ring and contains no
+//! secret.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,12 +14,12 @@ use crate::crypto::key_pair::{KeyError, PublicKey};
 use crate::crypto::key_ring::PublicHalf;
 use crate::domain::key::{Key, Kid, Schedule};
 
-/// The file's name.
+/// The name of the file.
 pub(super) const NAME: &str = "ring.json";
-/// The form that is written, and the only one that is read.
+/// The format version that is written, and the only version that is read.
 const VERSION: u64 = 1;
 
-/// What the file says.
+/// The parsed content of the file.
 #[derive(Default)]
 pub(super) struct RingContents {
     pub(super) schedule: Schedule,
@@ -57,13 +58,13 @@ struct WrittenEntry<'a> {
     certificate: &'a str,
 }
 
-/// Whether a `ring.json` can be read, as far as its text tells: its version, dates and public halves.
+/// Checks the text of a `ring.json`: its version, dates and public halves.
 pub fn check_ring(text: &[u8]) -> Result<(), RingProblem> {
     RingContents::parse(text).map(drop)
 }
 
 impl RingContents {
-    /// Reads the folder's ring. A ring that is not there is [`KeyDirError::Empty`].
+    /// Reads the ring of a folder. A missing `ring.json` is [`KeyDirError::Empty`].
     pub(super) fn read(folder: &Path) -> Result<Self, KeyDirError> {
         let path = folder.join(NAME);
         let empty = || KeyDirError::Empty(folder.to_owned());
@@ -72,7 +73,7 @@ impl RingContents {
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, RingProblem> {
-        // The version first: a later one may have any shape.
+        // The version is checked first, because a later version may have another structure.
         let VersionHeader { version } = serde_json::from_slice(bytes)?;
         if version != VERSION {
             return Err(RingProblem::Version(version));
@@ -93,13 +94,13 @@ impl RingContents {
         Ok(Self { schedule: Schedule::new(keys)?, publics })
     }
 
-    /// Replaces the folder's ring. Call it under the lock.
+    /// Replaces the ring of a folder. The caller must hold the write lock.
     pub(super) fn write(&self, folder: &Path) -> Result<(), KeyDirError> {
         let problem = |problem| KeyDirError::Ring { path: folder.join(NAME), problem };
         let mut ring = WrittenRing { version: VERSION, keys: Vec::new() };
         for key in self.schedule.keys() {
-            let lost = || problem(RingProblem::Jwk(key.kid.clone(), KeyError::Jwk));
-            let public = self.publics.get(&key.kid).ok_or_else(lost)?;
+            let missing = || problem(RingProblem::Jwk(key.kid.clone(), KeyError::Jwk));
+            let public = self.publics.get(&key.kid).ok_or_else(missing)?;
             ring.keys.push(WrittenEntry { key, jwk: public.key.jwk(), certificate: &public.certificate_pem });
         }
         let mut json = serde_json::to_vec_pretty(&ring).map_err(|error| problem(error.into()))?;

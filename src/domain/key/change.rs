@@ -1,5 +1,6 @@
-//! How a schedule changes: rotation, revocation, pruning. A plan is made without the folder's lock and applied under
-//! it, against the ring as it is then; what no longer fits is refused, and nothing is half applied.
+//! Changes of a schedule: rotation, revocation and pruning. A plan is made without the lock of the key folder and
+//! applied under the lock. If the ring has changed in between so that the plan no longer fits, the change is refused as
+//! a whole.
 
 use std::time::Duration;
 
@@ -8,59 +9,62 @@ use super::super::time::Timestamp;
 use super::schedule::Schedule;
 use super::{Key, KeyPolicy, KeyState, Kid, RING_RELOAD_MAX};
 
-/// A new key's coming in, planned: whoever applies it has meanwhile made (or read) the key.
+/// The plan to add a new key. The caller generates or reads the key before it applies the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationPlan {
-    /// The algorithm whose key gets a successor.
+    /// The algorithm of the new key.
     pub alg: Algorithm,
-    /// Whether the new key signs without having been published first.
+    /// Whether the new key signs immediately, without being published ahead.
     pub immediate: bool,
-    /// The last of the algorithm's keys when the plan was made: if another is last by now, someone else rotated.
+    /// The newest key of the algorithm when the plan was made. If another key is the newest when the plan is applied,
+    /// the ring was rotated in between.
     last: Option<Kid>,
 }
 
-/// A key's revocation, planned.
+/// The plan to revoke a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationPlan {
-    /// The key that goes.
+    /// The key to revoke.
     pub kid: Kid,
-    /// The algorithm that a new key must be made for, as no other could sign.
+    /// The algorithm for which a new key is needed because no other key of the ring could sign. `None` if no new key is
+    /// needed.
     pub replacement: Option<Algorithm>,
 }
 
-/// Why a change was not made.
+/// Why a change was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyChangeError {
-    /// No key has that name.
-    #[error("no key of the ring is called `{0}`: see `countersign keys list`")]
+    /// No key id is this text or begins with it.
+    #[error("the key ring has no key `{0}`; see `countersign keys list`")]
     Unknown(String),
-    /// Several keys' names begin so.
-    #[error("several keys begin with `{0}`: give more of the name")]
+    /// Several key ids begin with this prefix.
+    #[error("several keys begin with `{0}`; give more characters of the key id")]
     Ambiguous(String),
-    /// Too little of a name.
-    #[error("`{0}` is too short to name a key: give at least 4 characters")]
+    /// The prefix of a key id is too short.
+    #[error("`{0}` is too short to name a key; give at least 4 characters")]
     ShortPrefix(String),
-    /// It is revoked, for good.
-    #[error("key {0} is revoked already")]
+    /// The key is already revoked. This is final.
+    #[error("key {0} is already revoked")]
     Revoked(Kid),
-    /// It need not come in again.
-    #[error("key {0} is in the ring already")]
+    /// The key to be added is already in the ring.
+    #[error("key {0} is already in the key ring")]
     Known(Kid),
-    /// The plan was made for another ring.
-    #[error(
-        "someone else changed the keys meanwhile: look at `countersign keys list`, and try again if it is still needed"
-    )]
+    /// The plan was made for another state of the ring.
+    #[error("the keys changed in the meantime; check `countersign keys list` and retry if still needed")]
     RingChanged,
 }
 
 impl Schedule {
-    /// Plans a new key for `alg`. It signs `policy.ahead()` after it came in; at once if asked for, or if the ring
-    /// has no active key of its algorithm.
+    /// Plans a new key for `alg`. The key signs [`KeyPolicy::ahead`] after it was added. It signs immediately if
+    /// `at_once` is set or the ring has no active key of its algorithm.
     pub fn plan_rotation(&self, alg: Algorithm, at_once: bool) -> RotationPlan {
         RotationPlan { alg, immediate: at_once, last: self.last(alg) }
     }
 
-    /// Brings the new key in, and returns it with its dates.
+    /// Adds the new key and returns it with its dates.
+    ///
+    /// # Errors
+    /// The key is in the ring, was revoked, or the ring has changed since the plan was made.
     pub fn rotate(
         &mut self,
         plan: &RotationPlan,
@@ -81,7 +85,10 @@ impl Schedule {
         self.get(&kid).cloned().ok_or(KeyChangeError::RingChanged)
     }
 
-    /// Plans the revocation of the key whose name begins with `prefix`.
+    /// Plans the revocation of the key whose id begins with `prefix`.
+    ///
+    /// # Errors
+    /// The prefix does not name exactly one key, or the key is already revoked.
     pub fn plan_revocation(&self, prefix: &str, now: Timestamp) -> Result<RevocationPlan, KeyChangeError> {
         let key = self.find(prefix)?;
         if key.revoked_at.is_some() {
@@ -91,8 +98,12 @@ impl Schedule {
         Ok(RevocationPlan { kid: key.kid.clone(), replacement: (!covered).then_some(key.alg) })
     }
 
-    /// Revokes the key. If none of its algorithm is left active, the waiting one signs at once, else `replacement`
-    /// does. Returns the key that signs in its stead, if that is another than before.
+    /// Revokes the key. If this leaves its algorithm without an active key, the waiting key signs immediately, or
+    /// `replacement` if no key is waiting. Returns the key that now signs instead, or `None` if the signing key did not
+    /// change.
+    ///
+    /// # Errors
+    /// The key is already revoked, or the ring has changed so that a replacement is needed and none was given.
     pub fn revoke(
         &mut self,
         plan: &RevocationPlan,
@@ -113,7 +124,7 @@ impl Schedule {
         if self.active(alg, now).is_none() {
             let waiting = self.waiting(alg, now).map(|key| key.kid.clone());
             if let Some(index) = self.keys.iter().position(|key| waiting.as_ref() == Some(&key.kid)) {
-                // To the end: of keys that begin at the same second, the last one signs.
+                // Moved to the end, because the last of several keys with the same `signs_from` signs.
                 let promoted = self.keys.remove(index);
                 self.keys.push(Key { signs_from: now, ..promoted });
                 successor = waiting;
@@ -126,21 +137,23 @@ impl Schedule {
         Ok(successor.and_then(|kid| self.get(&kid).cloned()))
     }
 
-    /// Forgets revoked keys, and retired ones that no refresh token can need: `needed_since` is when the oldest session
-    /// was opened that may still hold a signed refresh token (none: nothing needs them). Returns what was forgotten.
+    /// Removes revoked keys, and retired keys that no refresh token needs. Returns the removed keys.
+    ///
+    /// `needed_since` is the opening time of the oldest session that may have a signed refresh token. `None` means that
+    /// no session has one.
     pub fn prune(&mut self, now: Timestamp, needed_since: Option<Timestamp>) -> Vec<Key> {
-        // A server that had not yet taken a rotation up may have signed for a moment longer.
+        // A server that had not yet loaded the rotation may have signed slightly longer.
         let last_signature = |key: &Key| key.signs_until.map(|until| until + RING_RELOAD_MAX);
-        let forgotten = |key: &mut Key| match key.state(now) {
+        let is_removable = |key: &mut Key| match key.state(now) {
             KeyState::Revoked => true,
             KeyState::Retired => needed_since.is_none_or(|since| last_signature(key).is_some_and(|last| last < since)),
             KeyState::Next | KeyState::Active | KeyState::Retiring => false,
         };
-        self.keys.extract_if(.., forgotten).collect()
+        self.keys.extract_if(.., is_removable).collect()
     }
 
-    /// The algorithms that need a rotation now, so that no key signs longer than `rotate_every`. None does while a key
-    /// is waiting.
+    /// The algorithms that must be rotated now so that no key signs longer than `rotate_every`. An algorithm with a
+    /// waiting key is never among them.
     pub fn due(&self, now: Timestamp, rotate_every: Duration, policy: &KeyPolicy) -> Vec<Algorithm> {
         let late = |key: &Key| now + policy.ahead() >= key.signs_from + rotate_every;
         let due = |alg: &Algorithm| self.waiting(*alg, now).is_none() && self.active(*alg, now).is_some_and(late);
@@ -158,7 +171,8 @@ impl Schedule {
         self.of(alg).filter(|key| key.revoked_at.is_none()).max_by_key(|key| key.signs_from).map(|key| key.kid.clone())
     }
 
-    /// Makes the chain of an algorithm whole again. What has ended stays as it is: its private half is gone.
+    /// Recomputes the end dates of an algorithm's keys. A key that has stopped signing keeps its dates, because its
+    /// private half is deleted.
     fn relink(&mut self, alg: Algorithm, now: Timestamp, policy: &KeyPolicy) {
         let in_chain = |key: &Key| key.alg == alg && key.revoked_at.is_none();
         let mut chain: Vec<usize> = (0..self.keys.len()).filter(|index| in_chain(&self.keys[*index])).collect();
@@ -170,8 +184,8 @@ impl Schedule {
                 continue;
             }
             key.signs_until = successor;
-            // Reckoned anew: a key that stops earlier than planned leaves earlier, too. What was signed while lifetimes were
-            // longer is in `promised_until`.
+            // Recomputed, because a key that stops signing earlier than planned also leaves the JWKS earlier. Tokens
+            // with a longer lifetime that has since been lowered are covered by `promised_until`.
             key.published_until = successor.map(|until| policy.published_until(until));
         }
     }
@@ -184,7 +198,7 @@ mod tests {
 
     const ES: Algorithm = Algorithm::Es256;
     const HOUR: i64 = 3600;
-    /// Longest access lifetime (300 s) and the floor under the leeway.
+    /// The longest access-token lifetime (300 s) plus the minimum of the leeway (5 s).
     const LINGER: i64 = 305;
 
     fn at(seconds: i64) -> Timestamp {
@@ -258,7 +272,11 @@ mod tests {
         let mut ring = rotated();
         let promised = KeyPolicy { promised_until: Some(at(9 * HOUR)), ..policy() };
         ring.rotate(&ring.plan_rotation(ES, true), kid('c'), at(200), &promised).unwrap();
-        assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(9 * HOUR + 5)), "and as much longer as clocks may differ");
+        assert_eq!(
+            dates(&ring, 'a'),
+            (0, Some(200), Some(9 * HOUR + 5)),
+            "extended by the allowance for differing clocks"
+        );
     }
 
     #[test]
@@ -334,12 +352,12 @@ mod tests {
             ring.keys().len()
         };
         assert_eq!(left(ended + LINGER - 1, None), 2, "retiring keys stay");
-        assert_eq!(left(ended + LINGER, None), 1, "retired keys go");
-        assert_eq!(left(ended + LINGER, Some(ended + 5)), 2, "one that a session may need stays");
-        assert_eq!(left(ended + LINGER, Some(ended + 6)), 1, "one from before the oldest session goes");
+        assert_eq!(left(ended + LINGER, None), 1, "retired keys are removed");
+        assert_eq!(left(ended + LINGER, Some(ended + 5)), 2, "a key that a session may need stays");
+        assert_eq!(left(ended + LINGER, Some(ended + 6)), 1, "a key older than the oldest session is removed");
         let mut ring = ring.clone();
         revoke(&mut ring, 'b', None, 200);
-        assert_eq!(ring.prune(at(200), Some(at(0)))[0].kid, kid('b'), "revoked keys go");
+        assert_eq!(ring.prune(at(200), Some(at(0)))[0].kid, kid('b'), "revoked keys are removed");
     }
 
     #[test]
@@ -350,7 +368,7 @@ mod tests {
         assert_eq!(due(&ring, 9 * HOUR - 1), []);
         assert_eq!(due(&ring, 9 * HOUR), [ES]);
         rotate(&mut ring, 'b', 9 * HOUR, false);
-        assert_eq!(due(&ring, 9 * HOUR), [], "one is waiting");
+        assert_eq!(due(&ring, 9 * HOUR), [], "a key is waiting");
         assert_eq!(due(&ring, 19 * HOUR), [ES]);
     }
 }

@@ -1,5 +1,5 @@
-//! What a signing key is, and how its life goes. Owns the dates, the states that follow from them, and the rules
-//! by which a ring of keys changes (`schedule`, `change`). Knows no bytes of any key: those are `crypto`'s.
+//! The lifecycle of signing keys: the dates of a key, the states computed from them, and the rules by which a key ring
+//! changes (`schedule`, `change`). The key material itself belongs to `crypto`.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,25 +19,25 @@ pub use change::{KeyChangeError, RevocationPlan, RotationPlan};
 pub use rotation_preview::{NextRotation, RevocationPreview, RotationPreview, Successor};
 pub use schedule::{InvalidDates, Schedule};
 
-/// How many characters a thumbprint has: 32 bytes in base64url without padding.
+/// The length of a thumbprint in characters: 32 bytes in base64url without padding.
 const KID_LENGTH: usize = 43;
 
-/// The least that a running server is given to take a change up before a key's end is counted on: 2 s by contract,
-/// 1 s because dates are whole seconds, and the rest for a slow disk between the decision and the file.
+/// The time after which every running server is assumed to have loaded a changed ring: 2 s by contract, 1 s because
+/// dates are whole seconds, and 2 s for a slow disk between the decision and the write.
 const RING_RELOAD_MAX: Duration = Duration::from_secs(5);
 
-/// A key's name: its RFC 7638 thumbprint (SHA-256, base64url). Being one, it is safe as a file's name.
+/// A key id: the key's RFC 7638 thumbprint (SHA-256, base64url). Its characters are safe in a file name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Kid(String);
 
-/// The text is no RFC 7638 thumbprint: 43 characters of base64url.
+/// The text is not an RFC 7638 thumbprint of 43 base64url characters.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a key id (43 characters of base64url)")]
 pub struct NotAKid(pub String);
 
 impl Kid {
-    /// Takes a thumbprint's text; refuses everything else, so that no `kid` can name another file.
+    /// Parses a thumbprint. Rejects all other texts, so that a `kid` cannot name a file outside the key folder.
     pub fn parse(text: &str) -> Result<Self, NotAKid> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if text.len() == KID_LENGTH && text.bytes().all(plain) {
@@ -71,43 +71,43 @@ impl<'de> Deserialize<'de> for Kid {
     }
 }
 
-/// A key's dates. Everything else about its standing follows from them and the time.
+/// A key and its dates. The state of the key is computed from the dates and the time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
-    /// The key's name.
+    /// The key id.
     pub kid: Kid,
-    /// What it signs with.
+    /// The algorithm the key signs with.
     pub alg: Algorithm,
-    /// When it was made, and published.
+    /// When the key was created and published.
     pub created_at: Timestamp,
-    /// When it begins to sign.
+    /// When the key begins to sign.
     pub signs_from: Timestamp,
-    /// When it signs no more: its successor's `signs_from`. None while it has no successor.
+    /// When the key stops signing: the `signs_from` of its successor. `None` while it has no successor.
     pub signs_until: Option<Timestamp>,
-    /// When it leaves the JWKS. Set if and only if `signs_until` is; no token that it signed expires later.
+    /// When the key leaves the JWKS. Set if and only if `signs_until` is set. No token signed by the key expires later.
     pub published_until: Option<Timestamp>,
-    /// When it was revoked. A revoked key never comes back, wherever the clock is set to.
+    /// When the key was revoked. A revoked key stays revoked even if the clock is set back.
     pub revoked_at: Option<Timestamp>,
 }
 
-/// Where a key stands in its life.
+/// The state of a key in its lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeyState {
-    /// Published, so that every verifier knows it before it signs.
+    /// Published but not signing yet, so that verifiers know the key before it signs.
     Next,
-    /// Signs.
+    /// Published and signing.
     Active,
-    /// Signs no more; published until the last token that it signed has expired.
+    /// No longer signing. Published until the last access token it signed has expired.
     Retiring,
-    /// Kept only for signed refresh tokens of ours.
+    /// No longer published. Kept only to verify the issuer's own signed refresh tokens.
     Retired,
-    /// Out at once and for good.
+    /// Revoked: removed from the JWKS immediately and permanently.
     Revoked,
 }
 
 impl KeyState {
-    /// The state's word, as `keys list` prints it.
+    /// The name of the state, as `keys list` prints it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Next => "next",
@@ -126,7 +126,7 @@ impl fmt::Display for KeyState {
 }
 
 impl Key {
-    /// The state that follows from the dates at `now`.
+    /// The state of the key at `now`.
     pub fn state(&self, now: Timestamp) -> KeyState {
         let passed = |date: Option<Timestamp>| date.is_some_and(|date| date <= now);
         if self.revoked_at.is_some() {
@@ -142,17 +142,17 @@ impl Key {
         }
     }
 
-    /// Whether it is in the JWKS.
+    /// Whether the key is in the JWKS at `now`.
     pub fn is_published(&self, now: Timestamp) -> bool {
         matches!(self.state(now), KeyState::Next | KeyState::Active | KeyState::Retiring)
     }
 
-    /// Whether it signs.
+    /// Whether the key signs at `now`.
     pub fn is_signing(&self, now: Timestamp) -> bool {
         self.state(now) == KeyState::Active
     }
 
-    /// Whether its private half is kept: from its making to the end of its signing.
+    /// Whether the private half is kept at `now`: from the creation of the key until it stops signing.
     pub fn has_private_half(&self, now: Timestamp) -> bool {
         matches!(self.state(now), KeyState::Next | KeyState::Active)
     }
@@ -172,7 +172,7 @@ impl Key {
     }
 }
 
-/// A row of `keys list --json`: the dates, and the state they gave when it was made.
+/// A row of `keys list --json`: the dates, and the state at the time of the listing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are `Key`'s")]
 pub struct ListedKey<'a> {
@@ -186,65 +186,65 @@ pub struct ListedKey<'a> {
     pub revoked_at: Option<Timestamp>,
 }
 
-/// The spans that a rotation is planned with.
+/// The time spans from which rotations are planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyPolicy {
     /// How long a key is published before it signs (`keys.publish_ahead`).
     pub publish_ahead: Duration,
     /// How long verifiers may cache the JWKS (`keys.jwks_max_age`).
     pub jwks_max_age: Duration,
-    /// The longest lifetime that any profile gives an access token.
+    /// The longest access-token lifetime of all profiles.
     pub longest_access: Duration,
-    /// By how much verifiers' clocks may differ (`tokens.leeway`).
+    /// The accepted difference between the clocks of issuer and verifiers (`tokens.leeway`).
     pub leeway: Duration,
-    /// The latest `exp` that tokens made under a longer lifetime, since lowered, may have. No key that may have signed
-    /// them leaves before.
+    /// The latest `exp` of tokens issued before an access-token lifetime was lowered. Keys that may have signed such
+    /// tokens stay published until then.
     pub promised_until: Option<Timestamp>,
 }
 
 impl KeyPolicy {
-    /// How long a new key waits before it signs: never less than verifiers may cache.
+    /// How long a new key is published before it signs: at least as long as verifiers may cache the JWKS.
     pub fn ahead(&self) -> Duration {
         self.publish_ahead.max(self.jwks_max_age)
     }
 
-    /// How long a key stays published after its last signature. A server may go on signing with it until it has taken
-    /// a rotation up; those tokens, too, expire before the key goes.
+    /// How long a key stays published after `signs_until`. A server may sign with the key until it has loaded the
+    /// rotation, and these tokens must also expire before the key leaves the JWKS.
     pub fn retention(&self) -> Duration {
         self.longest_access.saturating_add(self.slack())
     }
 
-    /// Until when a key is published whose last signature is of `signs_until`.
+    /// When a key that stops signing at `signs_until` leaves the JWKS.
     pub fn published_until(&self, signs_until: Timestamp) -> Timestamp {
         let promised = self.promised_until.map_or(signs_until, |until| until + self.slack());
         promised.max(signs_until + self.retention())
     }
 
-    /// What clocks may differ by, and what a server that is late may sign.
+    /// The allowance for differing clocks and for servers that load a rotation late.
     fn slack(&self) -> Duration {
         self.leeway.max(RING_RELOAD_MAX)
     }
 }
 
-/// The `typ` of a token's header (RFC 7519 §5.1): what the token is for, as the header tells it.
+/// The `typ` header of a token (RFC 7519 §5.1), which states the purpose of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Typ {
-    /// Any JWT; what every verifier takes.
+    /// Any JWT. Every verifier accepts this value.
     #[serde(rename = "JWT")]
     Jwt,
-    /// An access token by RFC 9068 §2.1.
+    /// An access token according to RFC 9068 §2.1.
     #[serde(rename = "at+jwt")]
     AtJwt,
-    /// A refresh token of ours, for ourselves alone.
+    /// A refresh token, which only the issuer accepts.
     #[serde(rename = "refresh+jwt")]
     RefreshJwt,
 }
 
 impl Typ {
-    /// Every `typ` that is ever signed.
+    /// Every `typ` that the issuer signs.
     pub const ALL: [Self; 3] = [Self::Jwt, Self::AtJwt, Self::RefreshJwt];
 
-    /// The header's value.
+    /// The value of the header.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Jwt => "JWT",
@@ -308,11 +308,11 @@ mod tests {
 
     #[test]
     fn only_a_thumbprint_is_a_kid() {
-        let good = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
-        assert_eq!(Kid::parse(good).unwrap().as_str(), good);
-        for bad in ["", "short", "../../../../../../etc/passwd..............", &"k".repeat(44), &"é".repeat(22)] {
-            assert!(Kid::parse(bad).is_err(), "{bad}");
-            assert!(serde_json::from_value::<Kid>(bad.into()).is_err(), "{bad}");
+        let valid = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        assert_eq!(Kid::parse(valid).unwrap().as_str(), valid);
+        for invalid in ["", "short", "../../../../../../etc/passwd..............", &"k".repeat(44), &"é".repeat(22)] {
+            assert!(Kid::parse(invalid).is_err(), "{invalid}");
+            assert!(serde_json::from_value::<Kid>(invalid.into()).is_err(), "{invalid}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! What holds whatever happens to a ring: a world is played through (rotations, revocations, prunings, servers that
-//! are a moment behind, verifiers that cache), and every token in it is followed to its end.
+//! Property tests of the key ring. A simulation applies random events (rotations, revocations, prunings, servers that
+//! load changes late, verifiers that cache) and checks every token until it expires.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
@@ -12,21 +12,21 @@ use super::{Key, KeyPolicy, KeyState, Kid, Schedule};
 
 const START: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-/// How far a running server may be behind the folder: two seconds, which may be parts of three by their count.
+/// How late a running server may load a changed ring, in seconds: 2 s, which may touch three whole seconds.
 const STALE: u64 = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum SimulatedEvent {
-    /// Seconds go by.
+    /// Time passes, in seconds.
     Wait(u64),
-    /// A rotation, published ahead or at once.
+    /// A rotation: published ahead, or signing immediately.
     Rotate { alg: Algorithm, at_once: bool },
-    /// The key at that place (modulo their number) is revoked.
+    /// Revocation of the key at this index (modulo the number of keys).
     Revoke(usize),
-    /// What no session needs is forgotten.
+    /// Removal of keys that no session needs.
     Prune,
-    /// A session opens: an access token of that share of the longest lifetime, and a signed refresh token, by a server
-    /// that is so many seconds behind.
+    /// A new session with a signed refresh token and an access token. `percent` is the share of the longest lifetime
+    /// that the access token gets. `stale` is how late the signing server is, in seconds.
     SignIn { alg: Algorithm, percent: u32, stale: u64 },
     /// The oldest session ends.
     SignOut,
@@ -42,10 +42,10 @@ struct Simulation {
     now: Timestamp,
     policy: KeyPolicy,
     ring: Schedule,
-    /// Every ring there was, with the time since when.
+    /// Every state of the ring, with the time of the change.
     history: Vec<(Timestamp, Schedule)>,
     tokens: Vec<SimulatedToken>,
-    /// When it was opened, and what signed its refresh token.
+    /// The opening time of each session, and the key that signed its refresh token.
     sessions: Vec<(Timestamp, Kid)>,
     revoked: Vec<Kid>,
     made: usize,
@@ -115,27 +115,27 @@ impl Simulation {
     }
 
     fn check(&self, before: &[(Kid, KeyState)]) {
-        assert_eq!(Schedule::new(self.ring.keys().to_vec()).as_ref(), Ok(&self.ring), "the dates fit together");
+        assert_eq!(Schedule::new(self.ring.keys().to_vec()).as_ref(), Ok(&self.ring), "the dates are consistent");
         for alg in Algorithm::ALL {
             let mut active = self.ring.keys().iter().filter(|key| key.alg == alg && key.is_signing(self.now));
             assert_eq!(active.next(), self.ring.active(alg, self.now));
-            assert_eq!(active.next(), None, "two sign {alg}");
-            assert!(self.ring.active(alg, self.now).is_some(), "none signs {alg}");
+            assert_eq!(active.next(), None, "two keys sign {alg}");
+            assert!(self.ring.active(alg, self.now).is_some(), "no key signs {alg}");
         }
         for (kid, state) in before {
             match self.ring.get(kid).map(|key| key.state(self.now)) {
                 Some(now) => assert!(now >= *state, "{kid} went from {state} back to {now}"),
-                None => assert!(*state >= KeyState::Retired, "{kid} was forgotten when {state}"),
+                None => assert!(*state >= KeyState::Retired, "{kid} was removed in state {state}"),
             }
         }
         let lives = |kid: &&Kid| !self.revoked.contains(kid);
         for token in self.tokens.iter().filter(|token| token.exp > self.now && lives(&&token.kid)) {
             let key = self.ring.get(&token.kid).unwrap();
-            assert!(key.is_published(self.now), "{} left before its token", token.kid);
+            assert!(key.is_published(self.now), "{} left the JWKS before its token expired", token.kid);
             assert!(key.published_until.is_none_or(|until| token.exp <= until), "a token outlives {}", token.kid);
         }
         for kid in self.sessions.iter().map(|(_, kid)| kid).filter(lives) {
-            assert!(self.ring.get(kid).is_some(), "{kid} was forgotten, and a session needs it");
+            assert!(self.ring.get(kid).is_some(), "{kid} was removed but a session needs it");
         }
     }
 
@@ -148,7 +148,7 @@ fn algorithm() -> impl Strategy<Value = Algorithm> {
     prop::sample::select(Algorithm::ALL.to_vec())
 }
 
-/// Every other time the bound, where things break first.
+/// Generates the bound in half of the cases, because errors are most likely there.
 fn often<T: Clone + std::fmt::Debug>(bound: T, any: impl Strategy<Value = T>) -> impl Strategy<Value = T> {
     prop_oneof![Just(bound), any]
 }
@@ -209,8 +209,9 @@ proptest! {
         }
     }
 
-    /// `cache` is how long the verifier caches (from the JWKS' `max-age` to all of `publish_ahead`, and it never asks
-    /// again before that), `age` how old its copy is, `moment` when in the token's life it looks: thousandths all.
+    /// All three parameters are thousandths. `cache` is how long the verifier caches the JWKS without a refetch, from
+    /// its `max-age` to the whole of `publish_ahead`. `age` is the age of the verifier's copy. `moment` is the time of
+    /// the verification within the token's lifetime.
     #[test]
     fn with_planned_rotations_a_caching_verifier_knows_every_key(
         policy in policy(),
@@ -224,10 +225,14 @@ proptest! {
         let share = |span: Duration, thousandths: u32| Duration::from_secs((span * thousandths / 1000).as_secs());
         let cache = policy.jwks_max_age + share(policy.ahead().saturating_sub(policy.jwks_max_age), cache);
         for token in &world.tokens {
-            let looks_at = token.signed_at + share(token.exp.since(token.signed_at), moment);
-            let fetched_at = (looks_at - share(cache, age)).max(START);
+            let verified_at = token.signed_at + share(token.exp.since(token.signed_at), moment);
+            let fetched_at = (verified_at - share(cache, age)).max(START);
             let known = world.ring_at(fetched_at).get(&token.kid).is_some_and(|key| key.is_published(fetched_at));
-            prop_assert!(looks_at >= token.exp || known, "{} unknown at {looks_at} since {fetched_at}", token.kid);
+            prop_assert!(
+                known || verified_at >= token.exp,
+                "{} is unknown at {verified_at} in the JWKS of {fetched_at}",
+                token.kid
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What would follow if a key were rotated or revoked now: tried out on a copy of the schedule, by the rules that the
-//! change itself follows, and told in words an operator can decide by.
+//! Previews of a rotation or revocation: the effects of the change on tokens and verifiers, as sentences for the
+//! operator. The preview applies the real change to a copy of the schedule.
 
 use std::time::Duration;
 
@@ -10,52 +10,53 @@ use super::change::KeyChangeError;
 use super::schedule::Schedule;
 use super::{Key, KeyPolicy, KeyState, Kid};
 
-/// What a rotation would bring.
+/// The effects of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RotationPreview {
-    /// When the new key would sign.
+    /// When the new key begins to sign.
     pub signs_from: Timestamp,
-    /// For how long verifiers that keep to their cache may not know it although it signs.
+    /// For how long the new key signs while verifiers that cache the JWKS may not know it.
     pub unknown_for: Duration,
-    /// The key that signs now, and until when it would be published.
+    /// The key that signs now, and the time until which it stays published.
     pub before: Option<(Kid, Timestamp)>,
 }
 
-/// What a revocation would bring.
+/// The effects of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationPreview {
-    /// What would sign in the key's stead, if it signs now.
+    /// The key that signs instead. `None` if the revoked key does not sign now.
     pub successor: Option<Successor>,
-    /// For how long verifiers that keep to their cache may not know the successor although it signs.
+    /// For how long the successor signs while verifiers that cache the JWKS may not know it.
     pub unknown_for: Duration,
-    /// For how long verifiers that keep to their cache go on accepting the key.
+    /// For how long verifiers that cache the JWKS still accept the revoked key.
     pub known_for: Duration,
-    /// Since when the key signed, and until when tokens it signed would have been good: all of these die.
+    /// When the key began to sign, and when the last token it signed would have expired. All these tokens become
+    /// invalid. `None` if there is no such token.
     pub tokens: Option<(Timestamp, Timestamp)>,
-    /// Whether signed refresh tokens of ours die as well, and with them their sessions.
+    /// Whether signed refresh tokens become invalid too, so that their users must sign in again.
     pub refresh_tokens: bool,
 }
 
-/// What signs in a revoked key's stead.
+/// The key that signs instead of a revoked key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Successor {
-    /// The key that waited, published since then.
+    /// The waiting key, and when it was published.
     Waiting(Kid, Timestamp),
-    /// One that is made on the spot.
+    /// A key that is created during the revocation.
     New,
 }
 
-/// A change of keys that comes by itself.
+/// The next scheduled rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextRotation {
-    /// When the new key is made and published; in the past where that is done.
+    /// When the new key is created and published. In the past if the key exists.
     pub made_at: Timestamp,
-    /// When it signs.
+    /// When the new key begins to sign.
     pub signs_from: Timestamp,
 }
 
 impl Schedule {
-    /// What follows if `alg` is rotated now.
+    /// The effects of rotating `alg` now.
     pub fn preview_rotation(
         &self,
         alg: Algorithm,
@@ -64,7 +65,7 @@ impl Schedule {
         policy: &KeyPolicy,
     ) -> Result<RotationPreview, KeyChangeError> {
         let mut then = self.clone();
-        let made = then.rotate(&self.plan_rotation(alg, at_once), nobody(), now, policy)?;
+        let made = then.rotate(&self.plan_rotation(alg, at_once), placeholder_kid(), now, policy)?;
         let active = self.active(alg, now).and_then(|key| then.get(&key.kid));
         Ok(RotationPreview {
             signs_from: made.signs_from,
@@ -73,7 +74,7 @@ impl Schedule {
         })
     }
 
-    /// What follows if the key is revoked now.
+    /// The effects of revoking the key now.
     pub fn preview_revocation(
         &self,
         kid: &Kid,
@@ -84,9 +85,9 @@ impl Schedule {
         let key = self.get(kid).ok_or_else(|| KeyChangeError::Unknown(kid.to_string()))?;
         let state = key.state(now);
         let mut then = self.clone();
-        let (successor, unknown_for) = match then.revoke(&plan, Some(nobody()), now, policy)? {
+        let (successor, unknown_for) = match then.revoke(&plan, Some(placeholder_kid()), now, policy)? {
             None => (None, Duration::ZERO),
-            Some(made) if made.kid == nobody() => (Some(Successor::New), policy.jwks_max_age),
+            Some(made) if made.kid == placeholder_kid() => (Some(Successor::New), policy.jwks_max_age),
             Some(waiting) => {
                 let unknown_for = policy.jwks_max_age.saturating_sub(now.since(waiting.created_at));
                 (Some(Successor::Waiting(waiting.kid, waiting.created_at)), unknown_for)
@@ -104,7 +105,8 @@ impl Schedule {
         })
     }
 
-    /// The change of `alg`'s keys that comes next by itself: that of the key that waits, or the one that falls due.
+    /// The next rotation of `alg` that needs no operator: to the waiting key, or else by `rotate_every`. `None` if
+    /// there is neither.
     pub fn next_rotation(
         &self,
         alg: Algorithm,
@@ -122,12 +124,12 @@ impl Schedule {
 }
 
 impl RotationPreview {
-    /// What follows, sentence by sentence.
+    /// The effects, one sentence each.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = vec![format!("A new key is published now and signs from {}.", self.signs_from)];
         if self.unknown_for.is_zero() {
             sentences
-                .push("By then every verifier that keeps to the cache's age knows it: no token is refused.".to_owned());
+                .push("Verifiers that respect the JWKS max-age know the key by then and refuse no token.".to_owned());
         } else {
             sentences.push(format!(
                 "Verifiers that do not refetch on an unknown kid may refuse its tokens for up to {}.",
@@ -135,37 +137,37 @@ impl RotationPreview {
             ));
         }
         if let Some((kid, until)) = &self.before {
-            sentences.push(format!("Tokens of the key before, {kid}, stay good; it leaves the key set at {until}."));
+            sentences.push(format!("Tokens of the previous key {kid} stay valid. It leaves the JWKS at {until}."));
         }
         sentences
     }
 }
 
 impl RevocationPreview {
-    /// What follows, sentence by sentence.
+    /// The effects, one sentence each.
     pub fn sentences(&self) -> Vec<String> {
-        let mut sentences = vec!["The key is out of the key set at once and for good.".to_owned()];
+        let mut sentences = vec!["The key is removed from the JWKS immediately and permanently.".to_owned()];
         if let Some((since, until)) = self.tokens {
             sentences.push(format!(
-                "Every access token it signed since {since} dies; the last of them would have been good until {until}."
+                "Access tokens it signed since {since} become invalid. The last one would have expired at {until}."
             ));
         }
         if self.refresh_tokens {
-            sentences.push("Signed refresh tokens it signed die too: who holds one must sign in again.".to_owned());
+            sentences.push("Refresh tokens it signed become invalid too: their users must sign in again.".to_owned());
         }
         if !self.known_for.is_zero() {
             sentences.push(format!(
-                "Verifiers go on accepting it until they fetch the key set anew: for up to {} where they keep to the cache's \
-                 age, longer where they do not.",
+                "Verifiers accept its tokens until they fetch the JWKS again: for up to {} if they respect max-age, \
+                 longer if they do not.",
                 span(self.known_for)
             ));
         }
         match &self.successor {
-            None => sentences.push("What signs now goes on signing.".to_owned()),
+            None => sentences.push("The signing key does not change.".to_owned()),
             Some(Successor::Waiting(kid, since)) => {
-                sentences.push(format!("The waiting key {kid}, published since {since}, signs at once."));
+                sentences.push(format!("The waiting key {kid}, published since {since}, signs immediately."));
             }
-            Some(Successor::New) => sentences.push("A new key is made and signs at once.".to_owned()),
+            Some(Successor::New) => sentences.push("A new key is created and signs immediately.".to_owned()),
         }
         if !self.unknown_for.is_zero() {
             sentences.push(format!(
@@ -177,8 +179,8 @@ impl RevocationPreview {
     }
 }
 
-/// A name no key has: a thumbprint is no row of one letter.
-fn nobody() -> Kid {
+/// A placeholder for the id of the key that does not exist yet. No real thumbprint is one repeated letter.
+fn placeholder_kid() -> Kid {
     Kid("A".repeat(super::KID_LENGTH))
 }
 
@@ -203,39 +205,39 @@ mod tests {
         Kid(letter.to_string().repeat(43))
     }
 
-    /// One key, `b`, that signs since 1000.
+    /// One key, `b`, which signs since 1000.
     fn one() -> Schedule {
         let mut schedule = Schedule::default();
         let plan = schedule.plan_rotation(Algorithm::Es256, true);
-        schedule.rotate(&plan, kid('b'), at(1000), &POLICY).expect("it comes in");
+        schedule.rotate(&plan, kid('b'), at(1000), &POLICY).expect("the key is added");
         schedule
     }
 
-    /// The same, and `c`, published since 2000.
+    /// The key `b`, and the waiting key `c`, published since 2000.
     fn two() -> Schedule {
         let mut schedule = one();
         let plan = schedule.plan_rotation(Algorithm::Es256, false);
-        schedule.rotate(&plan, kid('c'), at(2000), &POLICY).expect("it comes in");
+        schedule.rotate(&plan, kid('c'), at(2000), &POLICY).expect("the key is added");
         schedule
     }
 
     #[test]
     fn a_planned_rotation_affects_no_token_and_an_immediate_one_may() {
-        let ahead = one().preview_rotation(Algorithm::Es256, false, at(5000), &POLICY).expect("it may");
+        let ahead = one().preview_rotation(Algorithm::Es256, false, at(5000), &POLICY).expect("the change is allowed");
         assert_eq!((ahead.signs_from, ahead.unknown_for), (at(5000 + 24 * HOUR), Duration::ZERO));
         assert_eq!(ahead.before, Some((kid('b'), at(5000 + 25 * HOUR + 5))));
-        let at_once = one().preview_rotation(Algorithm::Es256, true, at(5000), &POLICY).expect("it may");
+        let at_once = one().preview_rotation(Algorithm::Es256, true, at(5000), &POLICY).expect("the change is allowed");
         assert_eq!((at_once.signs_from, at_once.unknown_for), (at(5000), POLICY.jwks_max_age));
         assert!(at_once.sentences()[1].contains("for up to 5m"), "{:?}", at_once.sentences());
     }
 
     #[test]
     fn the_successor_determines_how_long_it_may_be_unknown() {
-        let alone = one().preview_revocation(&kid('b'), at(5000), &POLICY).expect("it may");
+        let alone = one().preview_revocation(&kid('b'), at(5000), &POLICY).expect("the change is allowed");
         assert_eq!((alone.successor, alone.unknown_for), (Some(Successor::New), POLICY.jwks_max_age));
         assert_eq!(alone.tokens, Some((at(1000), at(5000 + HOUR))));
         for (now, unknown_for) in [(2000, 300), (2100, 200), (2300, 0), (9000, 0)] {
-            let preview = two().preview_revocation(&kid('b'), at(now), &POLICY).expect("it may");
+            let preview = two().preview_revocation(&kid('b'), at(now), &POLICY).expect("the change is allowed");
             assert_eq!(preview.successor, Some(Successor::Waiting(kid('c'), at(2000))));
             assert_eq!(preview.unknown_for, Duration::from_secs(unknown_for), "at {now}");
         }
@@ -243,16 +245,17 @@ mod tests {
 
     #[test]
     fn revoking_a_key_invalidates_only_tokens_it_signed() {
-        let waiting = two().preview_revocation(&kid('c'), at(3000), &POLICY).expect("it may");
+        let waiting = two().preview_revocation(&kid('c'), at(3000), &POLICY).expect("the change is allowed");
         assert_eq!((waiting.successor, waiting.tokens, waiting.refresh_tokens), (None, None, false));
         let switch = 2000 + 24 * HOUR;
-        let retiring = two().preview_revocation(&kid('b'), at(switch + 10), &POLICY).expect("it may");
+        let retiring = two().preview_revocation(&kid('b'), at(switch + 10), &POLICY).expect("the change is allowed");
         assert_eq!((retiring.successor, retiring.tokens), (None, Some((at(1000), at(switch + HOUR)))));
-        let retired = two().preview_revocation(&kid('b'), at(switch + 2 * HOUR), &POLICY).expect("it may");
+        let retired =
+            two().preview_revocation(&kid('b'), at(switch + 2 * HOUR), &POLICY).expect("the change is allowed");
         assert_eq!((retired.tokens, retired.refresh_tokens, retired.known_for), (None, true, Duration::ZERO));
         let promised = KeyPolicy { promised_until: Some(at(90 * HOUR)), ..POLICY };
-        let preview = one().preview_revocation(&kid('b'), at(5000), &promised).expect("it may");
-        assert_eq!(preview.tokens, Some((at(1000), at(90 * HOUR))), "tokens of a longer lifetime, since lowered");
+        let preview = one().preview_revocation(&kid('b'), at(5000), &promised).expect("the change is allowed");
+        assert_eq!(preview.tokens, Some((at(1000), at(90 * HOUR))), "tokens issued before the lifetime was lowered");
     }
 
     #[test]
@@ -266,7 +269,7 @@ mod tests {
         assert_eq!(next(&two(), Some(every), 5000), Some(waiting));
         assert_eq!(one().due(due.made_at, every, &POLICY), [Algorithm::Es256]);
         assert!(one().due(due.made_at - Duration::from_secs(1), every, &POLICY).is_empty());
-        let late = next(&one(), Some(every), 1000 + 100 * 24 * HOUR).expect("it is overdue");
+        let late = next(&one(), Some(every), 1000 + 100 * 24 * HOUR).expect("the rotation is overdue");
         assert_eq!(late.made_at, at(1000 + 100 * 24 * HOUR));
     }
 }

@@ -1,36 +1,38 @@
-//! All keys' dates of one issuer, and the questions asked of them. Answers only; `change` is where dates move.
+//! The dates of all keys of one issuer, and read-only queries on them. The `change` module changes dates.
 
 use super::super::algorithm::Algorithm;
 use super::super::time::Timestamp;
 use super::change::KeyChangeError;
 use super::{Key, KeyState, Kid};
 
-/// The shortest beginning of a `kid` that may stand for all of it.
+/// The minimum length, in characters, of a prefix that identifies a key.
 const SHORTEST_PREFIX: usize = 4;
 
-/// All keys of one issuer. Keys of one algorithm that are not revoked form a chain by `signs_from`: each one's
-/// `signs_until` is its successor's `signs_from`, so that exactly one signs at any time.
+/// All keys of one issuer. Unrevoked keys of one algorithm form a chain: the `signs_until` of a key is the `signs_from`
+/// of its successor. So exactly one of them signs at any time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// In the order in which they came in, or to the fore; of those that begin to sign at one second, the last signs.
+    /// The keys in the order in which they were added or promoted. Of keys with the same `signs_from`, the last one
+    /// signs.
     pub(super) keys: Vec<Key>,
 }
 
-/// A ring that no sequence of changes leads to: someone edited it by hand.
+/// The keys are in a state that no sequence of changes produces, for example because the file was edited by hand.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidDates {
-    /// Two entries have one name.
-    #[error("key {0} is there twice")]
+    /// Two keys have the same id.
+    #[error("key {0} is listed twice")]
     Duplicate(Kid),
-    /// The dates contradict each other.
-    #[error(
-        "key {0}: signs_from, signs_until and published_until must follow each other, the last two both or neither"
-    )]
+    /// The dates of a key contradict each other.
+    #[error("key {0}: signs_from, signs_until and published_until must ascend, and the last two must be set together")]
     Order(Kid),
 }
 
 impl Schedule {
-    /// Takes the keys as they were kept; refuses names that repeat and dates that contradict each other.
+    /// Builds a schedule from stored keys.
+    ///
+    /// # Errors
+    /// Two keys have the same id, or the dates of a key contradict each other.
     pub fn new(keys: Vec<Key>) -> Result<Self, InvalidDates> {
         for (index, key) in keys.iter().enumerate() {
             if keys[..index].iter().any(|earlier| earlier.kid == key.kid) {
@@ -48,17 +50,17 @@ impl Schedule {
         Ok(Self { keys })
     }
 
-    /// Every key, in the order they came in.
+    /// Every key, in the order in which the keys were added or promoted.
     pub fn keys(&self) -> &[Key] {
         &self.keys
     }
 
-    /// The key of that name.
+    /// The key with this id.
     pub fn get(&self, kid: &Kid) -> Option<&Key> {
         self.keys.iter().find(|key| key.kid == *kid)
     }
 
-    /// The one key whose name begins so. Fewer than four characters name none.
+    /// The only key whose id begins with `prefix`, which must have at least 4 characters.
     pub fn find(&self, prefix: &str) -> Result<&Key, KeyChangeError> {
         if prefix.len() < SHORTEST_PREFIX {
             return Err(KeyChangeError::ShortPrefix(prefix.to_owned()));
@@ -71,23 +73,23 @@ impl Schedule {
         }
     }
 
-    /// The algorithms that the ring has keys of.
+    /// The algorithms of which the ring has keys.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(|alg| self.keys.iter().any(|key| key.alg == *alg))
     }
 
-    /// The key that signs: of those whose time has come, the newest `signs_from` wins.
+    /// The key that signs at `now`: the active key with the newest `signs_from`.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Key> {
         self.of(alg).filter(|key| key.is_signing(now)).max_by_key(|key| key.signs_from)
     }
 
-    /// The key that will sign next, if one is waiting.
+    /// The key that will sign next. `None` if no key is waiting.
     pub fn waiting(&self, alg: Algorithm, now: Timestamp) -> Option<&Key> {
         self.of(alg).filter(|key| key.state(now) == KeyState::Next).min_by_key(|key| key.signs_from)
     }
 
-    /// What belongs into the JWKS, in its order: active, then next, then retiring; in each, `first`'s keys first, and
-    /// what is nearest to signing before what is farther.
+    /// The keys of the JWKS, in its order: active, then next, then retiring. Within each state, keys of the algorithm
+    /// `first` come first, then keys that sign sooner or stopped signing later.
     pub fn published(&self, now: Timestamp, first: Algorithm) -> Vec<&Key> {
         let rank = |key: &Key| {
             let (group, distance) = match key.state(now) {
@@ -103,14 +105,14 @@ impl Schedule {
         keys
     }
 
-    /// The next date at which some key's state changes by itself.
+    /// The next date at which the state of a key changes by passage of time.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
         let living = self.keys.iter().filter(|key| key.revoked_at.is_none());
         let dates = living.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]);
         dates.flatten().filter(|date| *date > now).min()
     }
 
-    /// The keys of one algorithm, revoked ones among them.
+    /// The keys of one algorithm, including revoked keys.
     pub(super) fn of(&self, alg: Algorithm) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |key| key.alg == alg)
     }
@@ -194,13 +196,13 @@ mod tests {
 
     #[test]
     fn contradictory_key_dates_are_rejected() {
-        let good = key('a', Algorithm::Es256, 10, Some((20, 30)));
-        assert_eq!(Schedule::new(vec![good.clone(), good.clone()]), Err(InvalidDates::Duplicate(good.kid.clone())));
-        let bad =
+        let valid = key('a', Algorithm::Es256, 10, Some((20, 30)));
+        assert_eq!(Schedule::new(vec![valid.clone(), valid.clone()]), Err(InvalidDates::Duplicate(valid.kid.clone())));
+        let invalid =
             [(Some(at(9)), Some(at(30))), (Some(at(20)), Some(at(19))), (Some(at(20)), None), (None, Some(at(30)))];
-        for (signs_until, published_until) in bad {
-            let key = Key { signs_until, published_until, ..good.clone() };
-            assert_eq!(Schedule::new(vec![key]), Err(InvalidDates::Order(good.kid.clone())));
+        for (signs_until, published_until) in invalid {
+            let key = Key { signs_until, published_until, ..valid.clone() };
+            assert_eq!(Schedule::new(vec![key]), Err(InvalidDates::Order(valid.kid.clone())));
         }
     }
 }

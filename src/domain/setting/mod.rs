@@ -1,5 +1,7 @@
-//! The runtime settings: one row each tells name, type, bounds, unit and default. They live in the database and are
-//! valid from the next token on; what is needed before there is a database is boot configuration, another thing.
+//! The runtime settings. One row per setting defines its name, type, bounds, unit and default.
+//!
+//! Runtime settings are stored in the database and apply from the next token on. Settings that are needed before the
+//! database is open are boot settings, which belong to `config`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,51 +20,53 @@ const MINUTE: u64 = 60;
 const DAY: u64 = 86_400;
 const YEAR: u64 = 366 * DAY;
 
-/// The stored name of [`Settings::promised_until`], in Unix seconds: kept with the settings, and none itself.
+/// The stored name of [`Settings::promised_until`], in Unix seconds. It is stored with the settings but is not a
+/// setting.
 pub const PROMISED_UNTIL: &str = "keys.promised_until";
-/// The stored name of [`Settings::former_audiences`]: an object of audiences and Unix seconds, no setting either.
+/// The stored name of [`Settings::former_audiences`], an object with audiences as names and Unix seconds as values. It
+/// is stored with the settings but is not a setting.
 pub const FORMER_AUDIENCES: &str = "tokens.former_audiences";
 
-/// What a setting may be.
+/// The type and the bounds of a setting.
 #[derive(Clone, Copy, Debug)]
 pub enum SettingKind {
-    /// A number of seconds within bounds; `optional` ones may also be `none`.
+    /// A number of seconds.
     Seconds {
-        /// The least.
+        /// The minimum (inclusive).
         min: u64,
-        /// The greatest.
+        /// The maximum (inclusive).
         max: u64,
-        /// Whether it may be `none`.
+        /// Whether the value may be `none`.
         optional: bool,
     },
-    /// true or false.
+    /// `true` or `false`.
     Flag,
-    /// A text of 1 to 255 characters; `optional` ones may also be `none`.
+    /// A text of 1 to 255 characters.
     Text {
-        /// Whether it may be `none`.
+        /// Whether the value may be `none`.
         optional: bool,
     },
-    /// The name of a claim, 1 to 64 characters, that is none of the issuer's own but `user_id`.
+    /// The name of a claim: 1 to 64 characters, and not reserved unless it is `user_id`.
     Claim,
-    /// One of a few words; `optional` ones may also be `none`.
+    /// One of several fixed values.
     Choice {
-        /// The words.
+        /// The allowed values.
         of: &'static [&'static str],
-        /// Whether it may be `none`.
+        /// Whether the value may be `none`.
         optional: bool,
     },
 }
 
-/// One row of the registry.
+/// The definition of one setting.
 #[derive(Clone, Debug)]
 pub struct Definition {
     /// The name, with dots between its levels.
     pub name: &'static str,
-    /// Type and bounds.
+    /// The type and the bounds.
     pub kind: SettingKind,
-    /// The value where none is stored; null for `none`.
+    /// The value if none is stored. Null means `none`.
     pub default: Value,
-    /// What it does, in a few words.
+    /// The meaning, in a few words.
     pub about: &'static str,
 }
 
@@ -79,20 +83,20 @@ macro_rules! profile_rows {
     ($name:literal, $access:expr, $refresh:expr) => {
         rows! {
             concat!("profiles.", $name, ".access_lifetime"), SettingKind::Seconds { min: 1, max: 90 * DAY, optional: false },
-                $access, "how long an access token is good for";
+                $access, "lifetime of an access token";
             concat!("profiles.", $name, ".refresh_lifetime"), SettingKind::Seconds { min: 1, max: 10 * YEAR, optional: false },
-                $refresh, "how long a session lives after each refresh";
+                $refresh, "lifetime of a session after each refresh or renewal";
             concat!("profiles.", $name, ".algorithm"), SettingKind::Choice { of: ALGORITHMS, optional: true },
-                Value::Null, "the signer; none for tokens.algorithm";
+                Value::Null, "signature algorithm of access tokens; none means tokens.algorithm";
             concat!("profiles.", $name, ".audience"), SettingKind::Text { optional: true },
-                Value::Null, "the aud of access tokens; none for tokens.audience";
+                Value::Null, "the aud claim of access tokens; none means tokens.audience";
             concat!("profiles.", $name, ".typ"), SettingKind::Choice { of: TYPES, optional: false },
                 "JWT", "the typ header of access tokens";
         }
     };
 }
 
-/// Every runtime setting there is.
+/// The definitions of all runtime settings.
 pub fn definitions() -> Vec<Definition> {
     let mut all = profile_rows!("jwt_issuer", DAY, 30 * DAY);
     all.extend(profile_rows!("rest_jwt", DAY, 30 * DAY));
@@ -100,45 +104,47 @@ pub fn definitions() -> Vec<Definition> {
     all.extend(profile_rows!("drf_pyjwt", 30, 30 * DAY));
     all.extend(profile_rows!("simplejwt", 5 * MINUTE, DAY));
     all.extend(rows! {
-        "profiles.simplejwt.rotate_refresh_tokens", SettingKind::Flag, false, "whether a refresh gives a new refresh token";
-        "profiles.simplejwt.blacklist_after_rotation", SettingKind::Flag, false, "whether a rotated refresh token is refused at once";
-        "profiles.simplejwt.user_id_claim", SettingKind::Claim, "user_id", "the claim that carries the integer id";
+        "profiles.simplejwt.rotate_refresh_tokens", SettingKind::Flag, false,
+            "whether a refresh returns a new refresh token";
+        "profiles.simplejwt.blacklist_after_rotation", SettingKind::Flag, false,
+            "whether a refresh token is refused once it has been rotated";
+        "profiles.simplejwt.user_id_claim", SettingKind::Claim, "user_id", "the claim that carries the integer user id";
         "sessions.reuse_grace", SettingKind::Seconds { min: 0, max: 5 * MINUTE, optional: false }, 10,
-            "how long a spent refresh token is still answered as before";
+            "time for which a spent refresh token still gets the same response";
         "sessions.max_age", SettingKind::Seconds { min: 60, max: 10 * YEAR, optional: true }, Value::Null,
-            "the longest a session may live in all";
+            "maximum lifetime of a session, regardless of refreshes";
         "passwords.reset_timeout", SettingKind::Seconds { min: 1, max: 7 * DAY, optional: false }, 15 * MINUTE,
-            "how long a reset code or link is good for";
-        "registration.open", SettingKind::Flag, true, "whether anyone may make an account";
+            "time for which a reset code or link is valid";
+        "registration.open", SettingKind::Flag, true, "whether anyone may register";
     });
     all
 }
 
-/// Why a value can't be a setting's.
+/// Why the name or the value of a setting is rejected.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SettingError {
-    /// No setting has that name.
-    #[error("there is no setting `{name}`{}", nearest.as_ref().map(|near| format!(": did you mean `{near}`?")).unwrap_or_default())]
+    /// No setting has this name.
+    #[error("unknown setting `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The name most like it.
+        /// The most similar name. `None` if no name is similar.
         nearest: Option<String>,
     },
     /// The value is out of bounds or of another type.
     #[error("`{name}` must be {allowed}, not `{value}`")]
     Unfit {
-        /// The setting.
+        /// The name of the setting.
         name: String,
-        /// What it may be.
+        /// A description of the allowed values.
         allowed: String,
-        /// What was given.
+        /// The rejected value.
         value: String,
     },
 }
 
 impl Definition {
-    /// The row of that name.
+    /// Finds the definition with this name.
     pub fn find(name: &str) -> Result<Self, SettingError> {
         let all = definitions();
         let nearest = || {
@@ -151,7 +157,7 @@ impl Definition {
             .ok_or_else(|| SettingError::Unknown { name: name.to_owned(), nearest: nearest() })
     }
 
-    /// Reads a value as a person types it: `300`, `5m`, `true`, `ES256`, `none`.
+    /// Parses a value as an operator types it: `300`, `5m`, `true`, `ES256`, `none`.
     pub fn parse(&self, text: &str) -> Result<Value, SettingError> {
         let typed = match self.kind {
             _ if text == "none" => Some(Value::Null),
@@ -164,7 +170,7 @@ impl Definition {
         typed.filter(|value| self.is_valid(value)).ok_or_else(|| self.invalid_value(text))
     }
 
-    /// Whether a value is of the type and within the bounds.
+    /// Whether a value has the type of the setting and is within its bounds.
     pub fn is_valid(&self, value: &Value) -> bool {
         match (self.kind, value) {
             (
@@ -189,13 +195,15 @@ impl Definition {
         }
     }
 
-    /// What a value may be, in words.
+    /// A description of the allowed values.
     pub fn allowed(&self) -> String {
         let (what, optional) = match self.kind {
             SettingKind::Seconds { min, max, optional } => (format!("{min} to {max} seconds"), optional),
             SettingKind::Flag => ("true or false".to_owned(), false),
             SettingKind::Text { optional } => ("a text of 1 to 255 characters".to_owned(), optional),
-            SettingKind::Claim => ("the name of a claim, none of the issuer's own but user_id".to_owned(), false),
+            SettingKind::Claim => {
+                ("the name of a claim of 1 to 64 characters that is not reserved, or user_id".to_owned(), false)
+            }
             SettingKind::Choice { of, optional } => (of.join(" or "), optional),
         };
         if optional { format!("{what}, or none") } else { what }
@@ -208,27 +216,27 @@ impl Definition {
     }
 }
 
-/// A setting with its present value, as `settings list --json` shows it.
+/// A setting with its current value, as `settings list --json` prints it.
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingRow {
     /// The name.
     pub name: &'static str,
-    /// The value in force; null for `none`.
+    /// The effective value. Null means `none`.
     pub value: Value,
-    /// The value where none is stored.
+    /// The value if none is stored.
     pub default: Value,
     /// `duration`, `boolean`, `text` or `choice`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// `seconds`, where the value is a number.
+    /// `seconds` if the value is a number.
     pub unit: Option<&'static str>,
-    /// The least value, where the value is a number.
+    /// The minimum if the value is a number.
     pub min: Option<u64>,
-    /// The greatest value, where the value is a number.
+    /// The maximum if the value is a number.
     pub max: Option<u64>,
 }
 
-/// All settings in force at one moment: an immutable snapshot.
+/// The effective values of all settings: an immutable snapshot.
 #[derive(Clone, Debug)]
 pub struct Settings {
     values: BTreeMap<&'static str, Value>,
@@ -238,7 +246,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The stored values over the defaults. A stored value that no longer fits counts as not stored.
+    /// Builds a snapshot from stored values and defaults. A stored value that is no longer valid is ignored.
     pub fn new(stored: &[(String, Value)]) -> Self {
         let values = definitions().into_iter().map(|row| {
             let kept = stored.iter().find(|(name, value)| name == row.name && row.is_valid(value));
@@ -260,32 +268,33 @@ impl Settings {
         &self.profiles[dialect as usize]
     }
 
-    /// How long a reset code or link is good for.
+    /// How long a reset code or link is valid.
     pub fn reset_timeout(&self) -> Duration {
         self.seconds("passwords.reset_timeout").unwrap_or_default()
     }
 
-    /// Whether anyone may make an account.
+    /// Whether anyone may register.
     pub fn is_registration_open(&self) -> bool {
         self.flag("registration.open")
     }
 
-    /// The latest `exp` of tokens that were made before an access lifetime was lowered, if any were.
+    /// The latest `exp` of tokens issued before an access-token lifetime was lowered. `None` if none was lowered.
     pub fn promised_until(&self) -> Option<Timestamp> {
         self.promised_until
     }
 
-    /// The audiences that profiles had before, each with the latest `exp` of tokens that were made for it.
+    /// The previous audiences of profiles, each with the latest `exp` of tokens issued for it.
     pub fn former_audiences(&self) -> &BTreeMap<String, Timestamp> {
         &self.former_audiences
     }
 
-    /// The longest access lifetime of all profiles: how long a key that no longer signs must stay published.
+    /// The longest access-token lifetime of all profiles. A key stays published at least this long after it stops
+    /// signing.
     pub fn longest_access_lifetime(&self) -> Duration {
         self.profiles.iter().map(|profile| profile.access_lifetime).max().unwrap_or_default()
     }
 
-    /// Every setting with its value and bounds.
+    /// All settings with their values and bounds.
     pub fn rows(&self) -> Vec<SettingRow> {
         let row = |definition: Definition| {
             let (kind, unit, bounds) = match definition.kind {
@@ -327,7 +336,7 @@ impl Settings {
             Dialect::Simplejwt => self.flag("profiles.simplejwt.rotate_refresh_tokens"),
             Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => false,
         };
-        // The package knows no blacklisting without a rotation.
+        // In djangorestframework-simplejwt, blacklisting has no effect without rotation.
         let blacklists = dialect != Dialect::Simplejwt || self.flag("profiles.simplejwt.blacklist_after_rotation");
         Profile {
             dialect,

@@ -1,4 +1,4 @@
-//! The settings: bounds, profiles, and how people type them.
+//! Tests of the settings: bounds, profiles, and parsing of typed values.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn the_default_profiles_are_the_documented_ones() {
 
 #[test]
 fn simplejwt_follows_its_rotation_and_blacklist_settings() {
-    for (rotate, blacklist, earlier_stay_good) in
+    for (rotate, blacklist, earlier_stay_valid) in
         [(false, false, false), (false, true, false), (true, false, true), (true, true, false)]
     {
         let stored = [
@@ -42,8 +42,8 @@ fn simplejwt_follows_its_rotation_and_blacklist_settings() {
             let policy = settings.profile(dialect).refresh;
             (policy.rotate, policy.earlier_stay_valid)
         };
-        assert_eq!(rules(Dialect::Simplejwt), (rotate, earlier_stay_good));
-        assert_eq!(rules(Dialect::DrfPyjwt), (true, false), "its tokens are always spent");
+        assert_eq!(rules(Dialect::Simplejwt), (rotate, earlier_stay_valid));
+        assert_eq!(rules(Dialect::DrfPyjwt), (true, false), "drf_pyjwt tokens are always spent");
     }
 }
 
@@ -72,10 +72,10 @@ fn setting_values_are_parsed_from_text() {
 
 #[test]
 fn an_unknown_setting_suggests_the_nearest() {
-    let Err(error) = Definition::find("profiles.simplejwt.acess_lifetime") else { panic!("it is unknown") };
-    let said =
-        "there is no setting `profiles.simplejwt.acess_lifetime`: did you mean `profiles.simplejwt.access_lifetime`?";
-    assert_eq!(error.to_string(), said);
+    let Err(error) = Definition::find("profiles.simplejwt.acess_lifetime") else { panic!("the name is unknown") };
+    let message =
+        "unknown setting `profiles.simplejwt.acess_lifetime`; did you mean `profiles.simplejwt.access_lifetime`?";
+    assert_eq!(error.to_string(), message);
 }
 
 #[test]

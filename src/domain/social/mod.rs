@@ -1,5 +1,7 @@
-//! Sign-in at somebody else's: what a provider says of a person, which account of ours that opens, and what name a new
-//! one gets. The decisions are pure; who said so was checked elsewhere.
+//! Sign-in at a provider: the identity that a provider reports, the account that it opens, and the name of a new
+//! account.
+//!
+//! The decisions are pure functions. The top-level module `social` verifies that the identity comes from the provider.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,25 +18,26 @@ mod username;
 
 pub use username::usernames;
 
-/// The greatest number of characters in a provider's name.
+/// The maximum length of a provider name in characters.
 pub const PROVIDER_NAME_MAX: usize = 32;
-/// The greatest number of characters in a provider's id for a person (OpenID Connect Core 1.0 §2).
+/// The maximum length of a provider's user id in characters (OpenID Connect Core 1.0 §2).
 pub const SOCIAL_ID_MAX: usize = 255;
-/// How long a person may take at the provider.
+/// How long a user may take to sign in at the provider.
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
 
-/// A provider's name, which is also the path it is offered under: 1 to [`PROVIDER_NAME_MAX`] of `a-z`, `0-9` and `-`.
+/// A provider name, which is also a path segment of its routes: 1 to [`PROVIDER_NAME_MAX`] characters of `a-z`, `0-9`
+/// and `-`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProviderName(String);
 
-/// The text can't name a provider.
+/// The text is not a provider name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a provider's name is 1 to {PROVIDER_NAME_MAX} of a-z, 0-9 and -")]
+#[error("a provider name must have 1 to {PROVIDER_NAME_MAX} characters of a-z, 0-9 and -")]
 pub struct NotAProviderName;
 
 impl ProviderName {
-    /// Checks a name.
+    /// Parses and checks a name.
     pub fn parse(text: &str) -> Result<Self, NotAProviderName> {
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if plain && (1..=PROVIDER_NAME_MAX).contains(&text.len()) {
@@ -78,79 +81,81 @@ impl From<ProviderName> for String {
     }
 }
 
-/// What a provider gave us to ask it things in a person's name.
+/// The tokens with which the issuer calls a provider on behalf of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocialTokens {
     /// The access token.
     pub access: SecretText,
-    /// What the access token is renewed with; None where the provider gives none, or none again.
+    /// The refresh token. `None` if the provider issued none.
     pub refresh: Option<SecretText>,
-    /// When the access token ends, as far as the provider said.
+    /// When the access token expires. `None` if the provider did not state it.
     pub expires_at: Option<Timestamp>,
 }
 
-/// What a provider says of the person who signed in there, all of it checked to be the provider's word.
+/// The identity of a user at a provider. All values are verified to come from the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocialIdentity {
-    /// Who says it.
+    /// The provider.
     pub provider: ProviderName,
-    /// The provider's issuer, where it has one: whose id for the person it is (OpenID Connect Core 1.0 §5.7).
+    /// The provider's issuer, to which the social id belongs (OpenID Connect Core 1.0 §5.7). `None` if the provider has
+    /// none.
     pub issuer: Option<String>,
-    /// The provider's id for the person: 1 to [`SOCIAL_ID_MAX`] characters, never given to another.
+    /// The provider's id of the user: 1 to [`SOCIAL_ID_MAX`] characters, never assigned to another user.
     pub social_id: String,
-    /// The name the person has there, unchecked.
+    /// The user name at the provider, unchecked.
     pub username: Option<String>,
-    /// The person's address.
+    /// The e-mail address.
     pub email: Option<Email>,
-    /// Whether the provider says that the address was proven to be the person's.
+    /// Whether the provider states that the user owns the address.
     pub email_verified: bool,
     /// Given name; may be empty.
     pub first_name: String,
     /// Family name; may be empty.
     pub last_name: String,
-    /// What the provider gave us with it.
+    /// The tokens that the provider issued in this sign-in.
     pub tokens: SocialTokens,
 }
 
-/// A sign-in that was begun and has not come back yet. The browser keeps it, sealed.
+/// A sign-in whose callback has not arrived yet. The browser stores it in a sealed cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignInAttempt {
-    /// Where the browser was sent.
+    /// The provider to which the browser was redirected.
     pub provider: ProviderName,
-    /// What the provider must send back, so that no other page can finish it (RFC 6749 §10.12).
+    /// The `state` that the callback must contain, so that no other page can complete the sign-in (RFC 6749 §10.12).
     pub state: SecretText,
-    /// What the ID token must hold (OpenID Connect Core 1.0 §3.1.2.1).
+    /// The `nonce` that the ID token must contain (OpenID Connect Core 1.0 §3.1.2.1).
     pub nonce: SecretText,
     /// The PKCE verifier (RFC 7636 §4.1).
     pub verifier: SecretText,
-    /// When.
+    /// When the attempt began.
     pub begun_at: Timestamp,
-    /// What for.
+    /// The purpose of the attempt.
     pub purpose: AttemptPurpose,
 }
 
-/// What a person goes to a provider for.
+/// The purpose of a redirect to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttemptPurpose {
     /// To sign in.
     SignIn,
-    /// To have another way in to the account they are signed in to.
+    /// To link an account at the provider to the signed-in user.
     Link {
-        /// Whose account.
+        /// The user.
         sub: Subject,
-        /// The session it was asked for in, which must still live when they come back.
+        /// The session of the request, which must still be live at the callback.
         session: SessionId,
     },
 }
 
 impl SignInAttempt {
-    /// Whether the person may still come back with it. One that begins in the future is none of ours.
+    /// Whether the callback is still accepted at `now`. An attempt that begins in the future was not made by this
+    /// issuer.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.begun_at <= now && now < self.begun_at + ATTEMPT_LIFETIME
     }
 }
 
-/// A provider's token as it is kept: sealed, for this account alone.
+/// A stored token of a provider, sealed and bound to its account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedToken(pub Vec<u8>);
 
@@ -160,67 +165,70 @@ impl fmt::Debug for SealedToken {
     }
 }
 
-/// A person's account at a provider, and whose account here it opens.
+/// An account at a provider that is linked to a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SocialAccount {
-    /// Where.
+    /// The provider.
     pub provider: ProviderName,
     /// See [`SocialIdentity::social_id`].
     pub social_id: String,
-    /// See [`SocialIdentity::issuer`]. None, too, where it is not known yet.
+    /// See [`SocialIdentity::issuer`]. Also `None` if the issuer is not known yet.
     pub issuer: Option<String>,
-    /// Whose.
+    /// The linked user.
     pub user: UserId,
-    /// The provider's access token; None once it was forgotten.
+    /// The provider's access token. `None` after it was deleted.
     pub access: Option<SealedToken>,
-    /// The provider's refresh token; None where it gave none.
+    /// The provider's refresh token. `None` if the provider issued none.
     pub refresh: Option<SealedToken>,
-    /// When the access token ends, as far as the provider said.
+    /// When the access token expires. `None` if the provider did not state it.
     pub expires_at: Option<Timestamp>,
-    /// Since when it opens the account.
+    /// When the account was linked.
     pub linked_at: Timestamp,
-    /// When it last did.
+    /// The last sign-in with this account.
     pub last_login: Option<Timestamp>,
 }
 
 impl SocialAccount {
-    /// Whether it is one of this issuer's, as far as is known. The same id of another issuer's is another person.
+    /// Whether the account belongs to this issuer. An unknown issuer matches every issuer. With another issuer, the
+    /// same id is another person.
     pub fn is_of(&self, issuer: Option<&str>) -> bool {
         self.issuer.as_deref().zip(issuer).is_none_or(|(linked, now)| linked == now)
     }
 }
 
-/// What the store knows of somebody who comes from a provider.
+/// The users in the store that match an identity from a provider.
 #[derive(Clone, Copy, Debug)]
 pub struct IdentityMatches<'a> {
-    /// Whose account this account at the provider opens.
+    /// The user to whom the account at the provider is linked.
     pub linked: Option<&'a User>,
-    /// Who has the address that the provider tells.
+    /// The user with the e-mail address that the provider reports.
     pub by_email: Option<&'a User>,
-    /// Whether that user has an account of the same provider already.
+    /// Whether that user already has an account at the same provider.
     pub has_one: bool,
-    /// Whether anybody has the address, as an address or as a name.
+    /// Whether any user has the address, as an e-mail address or as a user name.
     pub address_claimed: bool,
 }
 
-/// What follows when somebody comes from a provider.
+/// The decision on a sign-in at a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkDecision {
-    /// The linked account is opened.
+    /// Sign in the linked user.
     Linked,
-    /// The account with the same address is opened, and linked from now on.
+    /// Link the account to the user with the same address, and sign this user in.
     ByEmail,
-    /// An account is made.
+    /// Create a user.
     New {
-        /// Whether it gets the address, as a verified one.
+        /// Whether the new user gets the address, as a verified one.
         with_email: bool,
     },
-    /// The account is disabled: nothing is opened or made.
+    /// Refuse, because the user is disabled.
     Disabled,
 }
 
-/// Decides. An address links accounts only where both sides have verified it: who wrote another's address into either
-/// of them must not get into the other. A disabled user does not come in again as a new one.
+/// Decides which user an identity signs in.
+///
+/// An address links accounts only if both sides have verified it. Otherwise an attacker could enter a user's address in
+/// one of the accounts and get access to the other. A disabled user must not come back as a new user.
 pub fn decide_link(identity: &SocialIdentity, known: IdentityMatches<'_>) -> LinkDecision {
     if let Some(user) = known.linked {
         return if user.is_active { LinkDecision::Linked } else { LinkDecision::Disabled };
@@ -241,11 +249,11 @@ mod tests {
 
     #[test]
     fn a_provider_name_is_a_path_segment() {
-        for good in ["google", "a", "work-2", &"a".repeat(32)] {
-            assert_eq!(ProviderName::parse(good).map(|name| name.to_string()).as_deref(), Ok(good));
+        for valid in ["google", "a", "work-2", &"a".repeat(32)] {
+            assert_eq!(ProviderName::parse(valid).map(|name| name.to_string()).as_deref(), Ok(valid));
         }
-        for bad in ["", "Google", "a b", "a/b", "é", &"a".repeat(33)] {
-            assert_eq!(ProviderName::parse(bad), Err(NotAProviderName), "{bad}");
+        for invalid in ["", "Google", "a b", "a/b", "é", &"a".repeat(33)] {
+            assert_eq!(ProviderName::parse(invalid), Err(NotAProviderName), "{invalid}");
         }
         assert!(serde_json::from_str::<ProviderName>("\"../up\"").is_err());
     }
@@ -284,7 +292,7 @@ mod tests {
         }
     }
 
-    const NOBODY: IdentityMatches<'static> =
+    const NO_MATCH: IdentityMatches<'static> =
         IdentityMatches { linked: None, by_email: None, has_one: false, address_claimed: false };
 
     #[test]
@@ -293,7 +301,7 @@ mod tests {
         let disabled = user(true, false);
         let other = user(true, true);
         for verified in [false, true] {
-            let known = IdentityMatches { by_email: Some(&other), address_claimed: true, ..NOBODY };
+            let known = IdentityMatches { by_email: Some(&other), address_claimed: true, ..NO_MATCH };
             assert_eq!(
                 decide_link(&identity(verified), IdentityMatches { linked: Some(&active), ..known }),
                 LinkDecision::Linked
@@ -320,20 +328,20 @@ mod tests {
             (false, false, true, false, without),
         ] {
             let found = user(ours, active);
-            let known = IdentityMatches { by_email: Some(&found), has_one, address_claimed: true, ..NOBODY };
-            let told = format!("theirs {theirs}, ours {ours}, active {active}, has one {has_one}");
-            assert_eq!(decide_link(&identity(theirs), known), expected, "{told}");
+            let known = IdentityMatches { by_email: Some(&found), has_one, address_claimed: true, ..NO_MATCH };
+            let case = format!("theirs {theirs}, ours {ours}, active {active}, has one {has_one}");
+            assert_eq!(decide_link(&identity(theirs), known), expected, "{case}");
         }
     }
 
     #[test]
     fn a_new_account_gets_only_a_verified_unused_address() {
         let with_email = |identity: &SocialIdentity, address_claimed| {
-            decide_link(identity, IdentityMatches { address_claimed, ..NOBODY })
+            decide_link(identity, IdentityMatches { address_claimed, ..NO_MATCH })
                 == LinkDecision::New { with_email: true }
         };
         assert!(with_email(&identity(true), false));
-        assert!(!with_email(&identity(true), true), "somebody has it as a name");
+        assert!(!with_email(&identity(true), true), "another user has it as a name");
         assert!(!with_email(&identity(false), false));
         assert!(!with_email(&SocialIdentity { email: None, ..identity(true) }, false));
     }

@@ -1,38 +1,40 @@
-//! The name of an account that is made on a provider's word: what the provider tells, made to fit and to be free.
+//! The user name of an account that is created by a sign-in at a provider: derived from the identity, valid and unused.
 
 use super::super::user::{Email, USERNAME_MAX, Username};
 use super::SocialIdentity;
 
-/// How many numbered names are tried before one that is all but surely free.
+/// The greatest number that is used as a suffix before the random suffix, which is almost certainly unused.
 const NUMBERED: u32 = 9;
-/// Room for what makes a taken name another.
+/// The number of characters reserved for a suffix.
 const SUFFIX_MAX: usize = 16;
-/// The name of somebody of whom the provider tells nothing that could be one.
+/// The user name if the provider reports nothing that can be one.
 const NAMELESS: &str = "user";
 
-/// The names to try for a new account, best first: the provider's login, else the person's name, else what stands before
-/// the `@`; then the same with a number; and last with `chance`, which nobody has.
+/// The names to try for a new account, in order of preference.
+///
+/// The base is the provider's user name, else the full name, else the part of the address before the `@`. The base
+/// comes first, then the base with the numbers from 2, last the base with `random` as suffix, which no user has.
 pub fn usernames(identity: &SocialIdentity, random: u32) -> Vec<Username> {
     let full_name = format!("{} {}", identity.first_name, identity.last_name);
-    let told = [identity.username.as_deref(), Some(&full_name), identity.email.as_ref().map(Email::as_str)];
-    let base = told.into_iter().flatten().find_map(made_valid).unwrap_or_else(|| NAMELESS.to_owned());
+    let sources = [identity.username.as_deref(), Some(&full_name), identity.email.as_ref().map(Email::as_str)];
+    let base = sources.into_iter().flatten().find_map(made_valid).unwrap_or_else(|| NAMELESS.to_owned());
     let suffixes = (2..=NUMBERED).map(|number| format!("-{number}")).chain([format!("-{random:08x}")]);
     let names = std::iter::once(base.clone()).chain(suffixes.map(|suffix| format!("{base}{suffix}")));
     names.filter_map(|name| Username::parse(&name).ok()).collect()
 }
 
-/// What can be a user name of a text from elsewhere: no more than stands before an `@` (a name must not be an address),
-/// without what has no shape, short enough for a suffix.
+/// Makes a valid user name from a text, if possible. Drops everything from the first `@`, because a name must not be an
+/// address. Drops characters that no user name may contain. Cuts the name so that a suffix fits.
 fn made_valid(text: &str) -> Option<String> {
     let before_at = text.split('@').next().unwrap_or_default();
     let printable = before_at.chars().filter(|c| !is_odd(*c)).take(USERNAME_MAX - SUFFIX_MAX).collect::<String>();
     let name = printable.split_whitespace().collect::<Vec<_>>().join(" ");
-    // With a suffix it must be a name too: its folded form may be longer than it is.
+    // The name must also be valid with a suffix, because its normalised form may be longer than the name.
     Username::parse(&format!("{name}-ffffffff")).ok()?;
     Username::parse(&name).ok().map(|name| name.as_str().to_owned())
 }
 
-/// Whether no user name may hold it.
+/// Whether no user name may contain the character.
 fn is_odd(c: char) -> bool {
     !c.is_whitespace() && Username::parse(&format!("a{c}a")).is_err()
 }
@@ -73,7 +75,7 @@ mod tests {
         assert_eq!((all.len(), all[9].as_str()), (10, "ann-00c0ffee"));
         for long in ["x".repeat(500), "\u{fdfa}".repeat(60)] {
             let all = names(Some(&long), "", "");
-            assert_eq!(all.len(), 10, "every one of them is a name: {}", all[0]);
+            assert_eq!(all.len(), 10, "every candidate is valid: {}", all[0]);
         }
         let nameless = SocialIdentity { email: None, ..identity(false) };
         assert_eq!(usernames(&nameless, 1)[0].as_str(), "user");

@@ -1,4 +1,4 @@
-//! The log: filtered, a page at a time, and exported whole.
+//! The audit log: a page of filtered entries, and the export of all matching entries.
 
 use std::net::IpAddr;
 
@@ -27,11 +27,11 @@ use crate::store::{AuditCursor, AuditQuery};
 
 const PATH: &str = "/admin/audit";
 const EXPORT: &str = "/admin/audit/export";
-/// Lines on a page.
+/// Entries per page.
 const LINES: u32 = 50;
 const DAY_SECONDS: i64 = 86_400;
 
-/// A page, and a file.
+/// The page of the audit log, and its export as a file.
 pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page)).route(EXPORT, get(export))
 }
@@ -59,11 +59,11 @@ async fn export(State(http): State<Http>, query: Query, _: Superuser) -> PageRes
     let Some(format) = ExportFormat::from_name(query.text("format")) else { return Err(PageError::NOT_FOUND) };
     match AuditFilter::of(&query).query(&http.issuer).await? {
         Ok(query) => Ok(audit_export::file(&http, format, AuditExport::new(query)).await?),
-        Err(problem) => Err(PageError::page(StatusCode::BAD_REQUEST, "That can't be looked for", problem)),
+        Err(problem) => Err(PageError::page(StatusCode::BAD_REQUEST, "The filter is invalid", problem)),
     }
 }
 
-/// What the lines are narrowed by, as it was typed.
+/// The filter as the operator typed it. An empty field does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     user: String,
@@ -96,12 +96,12 @@ impl AuditFilter {
         self.pairs().iter().all(|(_, value)| value.is_empty())
     }
 
-    /// A path that narrows in the same way.
+    /// A link to `path` with this filter and the further parameters `more`.
     fn link(&self, path: &str, more: &[(&str, &str)]) -> String {
         link(path, &[&self.pairs()[..], more].concat())
     }
 
-    /// What is to be looked for, or what is wrong with it.
+    /// Builds the query for the store. The inner error is a sentence for the operator about an invalid field.
     async fn query(&self, issuer: &Issuer) -> Result<Result<AuditQuery, String>, Refusal> {
         let user = find_named_user(issuer, &self.user).await?;
         let actor = find_named_user(issuer, &self.by).await?;
@@ -111,7 +111,7 @@ impl AuditFilter {
     fn to_query(&self, user: NamedUser, actor: NamedUser) -> Result<AuditQuery, String> {
         let action = match self.action.as_str() {
             "" => None,
-            name => Some(Action::from_name(name).ok_or("There is no such action: choose one of the list.")?),
+            name => Some(Action::from_name(name).ok_or("This action does not exist. Choose one from the list.")?),
         };
         let until = date("The last day", &self.until)?.map(|at| Timestamp::from_unix(at.unix() + DAY_SECONDS));
         Ok(AuditQuery {
@@ -126,32 +126,33 @@ impl AuditFilter {
     }
 }
 
-/// Whom a text names.
+/// The user whom a filter field names.
 enum NamedUser {
-    Anybody,
+    Unfiltered,
     User(UserId),
-    Nobody,
+    Unknown,
 }
 
 impl NamedUser {
     fn id(self, text: &str) -> Result<Option<UserId>, String> {
         match self {
-            Self::Anybody => Ok(None),
+            Self::Unfiltered => Ok(None),
             Self::User(id) => Ok(Some(id)),
-            Self::Nobody => Err(format!("Nobody is called {text}: give a name, an e-mail address or an id.")),
+            Self::Unknown => Err(format!("No user matches {text}. Enter a name, an e-mail address or an id.")),
         }
     }
 }
 
-/// By name or address, or by id: the log remembers users who are deleted.
+/// Finds a user by name, e-mail address or id. Any number is accepted as an id, because the log keeps the entries of
+/// deleted users.
 async fn find_named_user(issuer: &Issuer, text: &str) -> Result<NamedUser, Refusal> {
     if text.is_empty() {
-        return Ok(NamedUser::Anybody);
+        return Ok(NamedUser::Unfiltered);
     }
     let login = Login::new(text);
     let found = issuer.store.read(move |tx| Ok::<_, Refusal>(tx.user_by_login(&login)?)).await?;
     let id = found.map(|user| user.id).or_else(|| text.parse().ok().map(UserId));
-    Ok(id.map_or(NamedUser::Nobody, NamedUser::User))
+    Ok(id.map_or(NamedUser::Unknown, NamedUser::User))
 }
 
 fn date(what: &str, text: &str) -> Result<Option<Timestamp>, String> {
@@ -162,33 +163,33 @@ fn date(what: &str, text: &str) -> Result<Option<Timestamp>, String> {
     at.map(Some).ok_or_else(|| format!("{what} must be a date like 2026-01-31."))
 }
 
-/// The beginning of an address; what no address begins with is told, instead of finding nothing.
+/// Parses an IP address or the beginning of one. Other text is an error, because it could never match an entry.
 fn address(text: &str) -> Result<Option<String>, String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':');
     match text.parse::<IpAddr>() {
         _ if text.is_empty() => Ok(None),
         Ok(address) => Ok(Some(address.to_canonical().to_string())),
         Err(_) if plain => Ok(Some(text.to_owned())),
-        Err(_) => Err("The address must be one, or the beginning of one, like 192.0.2.".to_owned()),
+        Err(_) => Err("The address must be an IP address or the beginning of one, like 192.0.2.".to_owned()),
     }
 }
 
-/// A page of the log.
+/// A page of the audit log.
 #[derive(Debug, Default)]
 pub struct AuditLogPage {
-    /// What it is narrowed by.
+    /// The filter.
     pub filter: AuditFilter,
-    /// What is wrong with that.
+    /// What is wrong with the filter, as a sentence.
     pub problem: Option<String>,
-    /// The lines, newest first.
+    /// The entries, newest first.
     pub lines: Vec<AuditLine>,
-    /// Where older ones begin.
+    /// The position of the next older entries, if there are any.
     pub next: Option<AuditCursor>,
-    /// Whether there are none before these.
+    /// Whether this is the first page.
     pub is_first: bool,
 }
 
-/// An action in words.
+/// An action with spaces instead of underscores.
 fn action_label(action: &str) -> String {
     action.replace('_', " ")
 }
@@ -251,7 +252,7 @@ impl Page for AuditLogPage {
             detail: detail.to_owned(),
         };
         let filter = AuditFilter { user: "<b>".to_owned(), ..AuditFilter::default() };
-        let problem = Some("Nobody is called <b>.".to_owned());
+        let problem = Some("No user matches <b>.".to_owned());
         let next = Some(AuditCursor { at: Timestamp::from_unix(1_700_000_000), id: 7 });
         vec![
             Self { is_first: true, ..Self::default() },
@@ -267,8 +268,9 @@ mod tests {
 
     #[test]
     fn an_invalid_audit_filter_is_reported() {
-        let narrowed =
-            |filter: AuditFilter| filter.to_query(NamedUser::Anybody, NamedUser::Anybody).map(|query| query.address);
+        let narrowed = |filter: AuditFilter| {
+            filter.to_query(NamedUser::Unfiltered, NamedUser::Unfiltered).map(|query| query.address)
+        };
         let address = |text: &str| narrowed(AuditFilter { address: text.to_owned(), ..AuditFilter::default() });
         assert_eq!(address(""), Ok(None));
         assert_eq!(address("192.0."), Ok(Some("192.0.".to_owned())));
@@ -285,7 +287,7 @@ mod tests {
     fn the_last_day_of_a_filter_is_inclusive() {
         let filter =
             AuditFilter { from: "2026-01-31".to_owned(), until: "2026-01-31".to_owned(), ..AuditFilter::default() };
-        let query = filter.to_query(NamedUser::Anybody, NamedUser::Anybody).expect("two dates");
+        let query = filter.to_query(NamedUser::Unfiltered, NamedUser::Unfiltered).expect("two dates");
         let span = query.until.zip(query.from).map(|(until, from)| until.since(from).as_secs());
         assert_eq!(span, Some(86_400));
     }

@@ -1,4 +1,4 @@
-//! The log as a file, sent slice by slice: no more than a few slices are in memory, however long it is.
+//! The audit log as a file. It is sent in slices, so that only a few of them are in memory at a time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,21 +16,21 @@ use crate::http::Http;
 use crate::issuer::Fault;
 use crate::issuer::admin::audit::AuditExport;
 
-/// Slices that wait for a slow reader.
+/// Slices that are buffered for a slow client.
 const AHEAD: usize = 2;
 const HEAD: &str = "at,action,user_id,username,actor_id,actor,address,detail\r\n";
 
-/// What the file is written in.
+/// The format of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExportFormat {
-    /// RFC 4180, with a head.
+    /// CSV as in RFC 4180, with a header line.
     Csv,
-    /// An object a line.
+    /// One JSON object per line.
     JsonLines,
 }
 
 impl ExportFormat {
-    /// By its name in the query.
+    /// The format with this name in the query.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "csv" => Some(Self::Csv),
@@ -79,8 +79,8 @@ impl ExportFormat {
     }
 }
 
-/// A field of a CSV. A spreadsheet takes what begins so for a formula, and people choose their names themselves: an
-/// apostrophe before it makes it text.
+/// Escapes a field of the CSV file. Spreadsheets evaluate a field that starts with one of these characters as a
+/// formula, and users choose their own names. A leading apostrophe turns such a field into text.
 fn csv_field(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
     if guard.is_empty() && !text.contains([',', '"', '\r', '\n', ';', '\'']) {
@@ -89,7 +89,8 @@ fn csv_field(text: &str) -> String {
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
-/// The answer: its first slice is read before it begins, so that what can't be read at all is told as a page.
+/// Builds the response. The first slice is read before the response starts, so that a failure to read it is reported
+/// as a page.
 pub async fn file(http: &Http, format: ExportFormat, mut export: AuditExport) -> Result<Response, PageError> {
     let mut text = format.head().to_owned();
     if let Some(lines) = export.next(&http.issuer).await? {
@@ -111,8 +112,8 @@ pub async fn file(http: &Http, format: ExportFormat, mut export: AuditExport) ->
                 }
                 Ok(None) => return,
                 Err(refusal) => {
-                    tracing::warn!(?refusal, "an export of the audit log was broken off");
-                    Err(Fault::new("exporting the audit log", "a slice could not be read"))
+                    tracing::warn!(error = ?refusal, "audit log export aborted");
+                    Err(Fault::new("exporting the audit log", "the next slice could not be read"))
                 }
             };
         }
@@ -130,11 +131,11 @@ pub async fn file(http: &Http, format: ExportFormat, mut export: AuditExport) ->
 
 fn write_all(format: ExportFormat, lines: &[AuditLine], out: &mut String) -> Result<(), Fault> {
     let mut all = lines.iter();
-    all.try_for_each(|line| format.write(line, out)).map_err(|error| Fault::new("writing a line of the log", &error))
+    all.try_for_each(|line| format.write(line, out)).map_err(|error| Fault::new("writing an audit entry", &error))
 }
 
-/// A body whose parts come one by one. A failure ends the connection in the middle, so that nobody takes the file for
-/// whole.
+/// A body that is sent slice by slice. A failure closes the connection before the end of the body, so that the client
+/// notices that the file is incomplete.
 struct Slices(mpsc::Receiver<Result<Bytes, Fault>>);
 
 impl hyper::body::Body for Slices {

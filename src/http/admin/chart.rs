@@ -1,111 +1,111 @@
-//! Charts: a series as bars, drawn where nothing runs. Pure: numbers in, the parts of an SVG out, for a template to write.
+//! Bar charts without scripts. A pure function turns counts into the elements of an SVG, which a template writes.
 //!
-//! Every part has a class and no style, so that the stylesheet gives light and dark their colours and the page's policy
-//! needs no exception. What is drawn is told as a table, too.
+//! Every element has a class and no inline style. The style sheet defines the colours for the light and the dark mode,
+//! and the content security policy needs no exception. The page also shows the same data as a table.
 
 use serde::Serialize;
 
 use crate::domain::count::{Series, Window};
 use crate::domain::time::Timestamp;
 
-/// The drawing's size, in its own units: the page scales it to its width.
+/// The size of the drawing in its own units. The page scales it to the available width.
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 220.0;
-/// Room for the numbers at the left, the hours at the bottom, and the upper half of the highest number.
+/// The margins: left for the numbers, bottom for the dates, top for the upper half of the highest number.
 const LEFT: f64 = 48.0;
 const BOTTOM: f64 = 28.0;
 const TOP: f64 = 10.0;
-/// How much of a bucket's width its bars take.
+/// The share of a bucket's width that its bars fill.
 const FILLED: f64 = 0.72;
-/// How high a bar is at least, so that one among thousands is seen.
+/// The least height of a bar, so that a count of one is visible next to thousands.
 const BAR_MIN: f64 = 1.5;
-/// Into how many steps the scale is parted at most.
+/// The greatest number of steps on the scale.
 const STEPS: u64 = 4;
 
-/// One line of the legend, and its bars' numbers.
+/// One series of a chart: its label and its numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct ChartSeries<'a> {
-    /// What it is.
+    /// The label in the legend.
     pub label: &'a str,
-    /// How its bars are classed in the stylesheet: a word like `good`, `bad` or `other`.
+    /// The class of its bars in the style sheet, such as `good`, `bad` or `one`.
     pub class: &'a str,
-    /// The numbers. All series of a chart are of one window.
+    /// The numbers. All series of a chart have the same window.
     pub series: &'a Series,
 }
 
-/// A chart, as its template is told it. Coordinates have one decimal.
+/// A chart, ready for its template. Coordinates have one decimal place.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Chart {
-    /// What is drawn.
+    /// The title of the chart.
     pub title: String,
-    /// The same in a sentence, for those who don't see the drawing.
+    /// A description of the data in one sentence, for screen readers.
     pub summary: String,
-    /// `viewBox`.
+    /// The attribute `viewBox` of the SVG.
     pub view_box: String,
-    /// What the bars' colours mean; empty where there is but one.
+    /// One entry per series: what the colour of its bars means.
     pub legend: Vec<Legend>,
-    /// The scale at the left, from below.
+    /// The marks of the scale at the left, from the bottom.
     pub scale: Vec<Tick>,
-    /// The dates at the bottom.
+    /// The marks of the dates at the bottom.
     pub dates: Vec<Tick>,
-    /// The lines' left and right ends.
+    /// The left and the right end of the grid lines.
     pub line: (String, String),
-    /// Every bar that is not nothing, bucket by bucket.
+    /// A bar for every count above zero.
     pub bars: Vec<ChartBar>,
-    /// The heads of the table's columns: the date's and each series'.
+    /// The column headings of the table: the date, then each series.
     pub columns: Vec<String>,
-    /// The table: a bucket's date and numbers. The newest first, as it is asked for most.
+    /// The rows of the table, one per bucket, the newest first.
     pub rows: Vec<ChartRow>,
 }
 
-/// A line of the legend.
+/// An entry of the legend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Legend {
-    /// What it is.
+    /// The label of the series.
     pub label: String,
-    /// The class of its bars.
+    /// The class of the bars.
     pub class: String,
-    /// All of it together.
+    /// The sum of the series.
     pub total: String,
 }
 
 /// A mark on an axis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Tick {
-    /// Where: `y` on the scale, `x` of a date.
+    /// The coordinate: `y` on the scale, `x` for a date.
     pub at: String,
-    /// What is written there.
+    /// The text at the mark.
     pub text: String,
 }
 
 /// A bar: a `rect` with a `title`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChartBar {
-    /// Its series' class.
+    /// The class of the series.
     pub class: String,
-    /// Its left edge.
+    /// The left edge.
     pub x: String,
-    /// Its upper edge.
+    /// The upper edge.
     pub y: String,
-    /// How wide it is.
+    /// The width.
     pub width: String,
-    /// How high it is.
+    /// The height.
     pub height: String,
-    /// What it says when it is pointed at.
+    /// The tooltip.
     pub title: String,
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChartRow {
-    /// The bucket's date.
+    /// The date of the bucket.
     pub date: String,
-    /// Each series' number.
+    /// The number of each series.
     pub values: Vec<String>,
 }
 
 impl Chart {
-    /// Draws the series beside each other. At least one, and all of one window and time.
+    /// Draws the series next to each other. All of them must have the same window and start. `None` without any series.
     pub fn bars(title: &str, shown: &[ChartSeries<'_>]) -> Option<Self> {
         let first = shown.first()?.series;
         let scale = Scale::up_to(shown.iter().map(|shown| shown.series.peak()).max().unwrap_or(0));
@@ -143,7 +143,7 @@ impl Chart {
     }
 }
 
-/// Where things are in the drawing.
+/// The widths of a bucket and of a bar.
 #[derive(Clone, Copy)]
 struct Grid {
     bucket: f64,
@@ -161,7 +161,7 @@ impl Grid {
         LEFT + self.bucket * (real(bucket) + 0.5)
     }
 
-    /// How low a share of the scale lies.
+    /// The `y` coordinate of a share of the scale.
     fn y(share: f64) -> f64 {
         TOP + (HEIGHT - BOTTOM - TOP) * (1.0 - share)
     }
@@ -175,7 +175,7 @@ impl Grid {
         ChartBar { class: class.to_owned(), x, y, width: rounded(self.bar), height: rounded(height), title }
     }
 
-    /// Every sixth hour or fifth day, so that there is room on a phone.
+    /// Marks every sixth hour or fifth day, so that the labels fit on a phone.
     fn dates(&self, window: Window, series: &Series) -> Vec<Tick> {
         let every = match window {
             Window::Day => 6,
@@ -187,7 +187,7 @@ impl Grid {
     }
 }
 
-/// A scale from nothing to a round number.
+/// A scale from zero to a round number.
 #[derive(Clone, Copy)]
 struct Scale {
     step: u64,
@@ -195,7 +195,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// The finest scale of at most [`STEPS`] steps of 1, 2 or 5 tens that `peak` fits in.
+    /// The finest scale that contains `peak`, with at most [`STEPS`] steps. A step is 1, 2 or 5 times a power of ten.
     fn up_to(peak: u64) -> Self {
         let mut ten = 1_u64;
         loop {
@@ -245,7 +245,7 @@ const fn bucket_heading(window: Window) -> &'static str {
     }
 }
 
-/// `2026-03-05 13:00`, or `2026-03-05` for a day.
+/// The date of a bucket: `2026-03-05 13:00` for an hour, `2026-03-05` for a day.
 fn date(window: Window, at: Timestamp) -> String {
     let text = at.to_string();
     match window {
@@ -254,7 +254,7 @@ fn date(window: Window, at: Timestamp) -> String {
     }
 }
 
-/// `13:00`, or `03-05` for a day.
+/// The short date of a bucket: `13:00` for an hour, `03-05` for a day.
 fn label(window: Window, at: Timestamp) -> String {
     let text = at.to_string();
     let part = match window {
@@ -264,7 +264,7 @@ fn label(window: Window, at: Timestamp) -> String {
     part.unwrap_or(&text).to_owned()
 }
 
-/// With a thin space between thousands.
+/// A number with narrow spaces between the thousands.
 fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
@@ -277,7 +277,7 @@ fn grouped(n: u64) -> String {
     out
 }
 
-/// For the scale, whose numbers are round: `2k`, `50M`.
+/// A round number of the scale in short form: `2k`, `50M`.
 fn short(n: u64) -> String {
     let units = [(1_000_000_000, "G"), (1_000_000, "M"), (1000, "k")];
     let unit = units.into_iter().find(|(unit, _)| n >= *unit && n.is_multiple_of(*unit));
@@ -389,7 +389,7 @@ mod tests {
             Legend { label: "failed".to_owned(), class: "bad".to_owned(), total: "2".to_owned() }
         );
         let at = |class: &str| chart.bars.iter().rfind(|bar| bar.class == class).map(|bar| bar.x.clone());
-        assert!(at("good") < at("bad"), "beside each other");
+        assert!(at("good") < at("bad"), "the bars of two series must not overlap");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the dashboard draws of what was counted.
+//! The charts of the dashboard, drawn from the hourly counts.
 
 use minijinja::context;
 use minijinja::value::Value;
@@ -7,7 +7,7 @@ use super::chart::{Chart, ChartSeries, Tick};
 use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::time::Timestamp;
 
-/// What is drawn: each chart's title, and what its bars are of.
+/// Draws every chart of the dashboard for this window.
 pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart> {
     type SeriesSpec = (&'static str, &'static str, fn(Count) -> bool);
     let all: [(&str, &[SeriesSpec]); 4] = [
@@ -27,10 +27,10 @@ pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart>
         ),
         ("Tokens issued", &[("tokens", "one", |count| matches!(count, Count::Issued(..)))]),
         (
-            "Troubles",
+            "Problems",
             &[
-                ("requests too many", "one", |count| count == Count::Throttled),
-                ("faults", "bad", |count| count == Count::Fault),
+                ("throttled requests", "one", |count| count == Count::Throttled),
+                ("internal errors", "bad", |count| count == Count::Fault),
             ],
         ),
     ];
@@ -42,7 +42,7 @@ pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart>
     drawn.flatten().collect()
 }
 
-/// A chart, as its template is told it.
+/// The template context of a chart.
 pub fn chart_context(chart: &Chart) -> Value {
     let Chart { title, summary, view_box, line: (left, right), .. } = chart;
     let ticks =

@@ -1,4 +1,5 @@
-//! The zone's cookies: sent to it alone, by pages of ours alone, and read by no script.
+//! The cookies of the admin zone. Browsers send them only to paths below `/admin`, only with requests of the same site,
+//! and hide them from scripts.
 
 use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue};
@@ -7,21 +8,21 @@ use cookie::{Cookie, SameSite};
 
 use crate::http::Http;
 
-/// The token of the session somebody is signed in to.
+/// The token of an admin session.
 pub const SESSION: &str = "admin_session";
-/// What binds the forms at the door to a browser.
+/// The cookie that binds the forms for users who are not signed in to their browser.
 pub const ANONYMOUS: &str = "admin_visit";
-/// What the page after a form is to say.
+/// The flash message: the text that the page after a form shows.
 pub const FLASH: &str = "admin_flash";
 
-/// A cookie's value; None where it is missing or empty.
+/// The value of a cookie. `None` if the cookie is missing or empty.
 pub fn read<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(found, _)| *found == name).map(|(_, value)| value).filter(|value| !value.is_empty())
 }
 
-/// Sets a cookie for so many seconds.
+/// Sets a cookie for `seconds`.
 pub fn set(response: &mut Response, http: &Http, name: &str, value: &str, seconds: i64) {
     let cookie = Cookie::build((name, value))
         .http_only(true)
@@ -34,7 +35,7 @@ pub fn set(response: &mut Response, http: &Http, name: &str, value: &str, second
     }
 }
 
-/// Takes a cookie away.
+/// Removes a cookie.
 pub fn remove(response: &mut Response, http: &Http, name: &str) {
     set(response, http, name, "", 0);
 }

@@ -1,4 +1,4 @@
-//! The first page: whether the issuer is well, at a glance.
+//! The dashboard, the first page of the admin zone: health checks, charts, keys and key figures.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use crate::issuer::admin::sign_in::{AdminSignedIn, SignOutOthers};
 use crate::issuer::stats::{Liveliness, counts, readiness};
 use crate::issuer::{Caller, Issuer, Refusal};
 
-/// One page.
+/// The dashboard, and the form that ends the superuser's other sessions.
 pub fn routes() -> Router<Http> {
     Router::new().route("/admin/", get(page)).route("/admin/others", post(sign_out_others))
 }
@@ -45,59 +45,59 @@ async fn sign_out_others(
     Checked { who, .. }: Checked<SteppedUp>,
 ) -> PageResult {
     let count = SignOutOthers { from }.run(who.superuser().signed_in(), &http.issuer).await?;
-    let word = match count {
-        0 => "You were signed in nowhere else.".to_owned(),
-        1 => "One other session of yours is ended.".to_owned(),
-        _ => format!("{count} other sessions of yours are ended."),
+    let flash = match count {
+        0 => "You have no other sessions.".to_owned(),
+        1 => "1 other session of yours was ended.".to_owned(),
+        _ => format!("{count} other sessions of yours were ended."),
     };
-    Ok(frame::redirect_with_flash(&http, &AdminPath::first(), &word))
+    Ok(frame::redirect_with_flash(&http, &AdminPath::first(), &flash))
 }
 
-/// A key, as it stands.
+/// A published key.
 pub struct DashboardKey {
-    /// Its name.
+    /// The `kid`.
     pub kid: String,
-    /// What it signs with.
+    /// The algorithm.
     pub alg: Algorithm,
-    /// Where it is in its life.
+    /// The state.
     pub state: KeyState,
-    /// How long ago it was made.
+    /// The time since its creation, rounded.
     pub age: String,
-    /// What comes next, and when; empty where nothing is planned.
+    /// The next change of its state and its date. Empty if none is planned.
     pub next: String,
 }
 
-/// What is known of the issuer at the moment.
+/// The dashboard: a snapshot of the issuer.
 pub struct DashboardPage {
-    /// How the worst of the lights is.
+    /// The worst level of all health checks.
     pub worst: HealthLevel,
-    /// Whether it is well, thing by thing.
+    /// The health checks.
     pub health_checks: Vec<HealthCheck>,
-    /// How much of the past the charts tell.
+    /// The period of the charts.
     pub window: Window,
-    /// What was counted.
+    /// The charts.
     pub charts: Vec<Chart>,
-    /// Users and open sessions, as last counted.
+    /// The numbers of users and open sessions at the last count.
     pub people: (u64, u64),
-    /// How long the process has run.
+    /// The time since the process started, rounded.
     pub uptime: String,
-    /// When it started.
+    /// The start of the process.
     pub started_at: Timestamp,
-    /// How often it was started, this time included.
+    /// The number of starts, including this one.
     pub starts: usize,
-    /// The share of each window in which it ran, in percent.
+    /// The share of each window in which the process ran, in percent.
     pub availability: Vec<(&'static str, String)>,
-    /// The keys that are published, as the JWKS has them.
+    /// The published keys, in the order of the JWKS.
     pub keys: Vec<DashboardKey>,
-    /// The database's size.
+    /// The size of the database.
     pub database: String,
-    /// How much of it is free for what comes next.
+    /// The unused space inside the database.
     pub free: String,
-    /// How many mails wait to be sent.
+    /// The number of e-mails that wait to be sent.
     pub mails_waiting: u64,
-    /// When whoever looks at it signed in.
+    /// When the superuser who views the page signed in.
     pub signed_in: Timestamp,
-    /// From where; empty where that is not known.
+    /// The address of that sign-in. Empty if it is unknown.
     pub address: String,
 }
 
@@ -173,12 +173,12 @@ fn row(key: &Key, now: Timestamp) -> DashboardKey {
     DashboardKey { kid: key.kid.to_string(), alg: key.alg, state, age, next: next.unwrap_or_default() }
 }
 
-/// A date to the minute, as in `2026-01-31 09:30`; all pages are in UTC.
+/// A date to the minute, as in `2026-01-31 09:30`. All pages show UTC.
 pub fn day(at: Timestamp) -> String {
     at.to_string().replacen('T', " ", 1).get(..16).unwrap_or_default().to_owned()
 }
 
-/// A span by its largest unit, as in `3 days`.
+/// A duration in its largest unit, rounded down, as in `3 days`.
 pub fn rounded_span(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [(365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
@@ -187,7 +187,7 @@ pub fn rounded_span(span: Duration) -> String {
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A number of bytes by its largest unit, as in `1.5 MiB`.
+/// A number of bytes in its largest unit, as in `1.5 MiB`.
 pub fn bytes(count: u64) -> String {
     let (unit, name) = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
         .into_iter()
@@ -200,7 +200,7 @@ pub fn bytes(count: u64) -> String {
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
-/// A share in percent, rounded down: what failed for a moment was not there all the time.
+/// A share in percent. It is rounded down, so that any downtime shows as less than 100 %.
 fn percent(share: f64) -> String {
     format!("{:.2} %", (share * 10_000.0).floor() / 100.0)
 }
@@ -251,10 +251,10 @@ impl Page for DashboardPage {
         let now = Timestamp::from_unix(1_700_000_000);
         let hour = |count| HourCount { hour: now, count, n: 7 };
         let counted = [hour(Count::SignedIn), hour(Count::Throttled)];
-        let light = |level| HealthCheck { subject: "Mail", level, message: "<b>".to_owned() };
+        let check = |level| HealthCheck { subject: "E-mail", level, message: "<b>".to_owned() };
         let page = |keys, mails_waiting, window| Self {
             worst: HealthLevel::Warning,
-            health_checks: vec![light(HealthLevel::Ok), light(HealthLevel::Warning), light(HealthLevel::Failing)],
+            health_checks: vec![check(HealthLevel::Ok), check(HealthLevel::Warning), check(HealthLevel::Failing)],
             window,
             charts: charts(window, now, &counted),
             people: (3, 5),

@@ -1,4 +1,4 @@
-//! What stands around every page here: who is signed in, the navigation, and a word on what was just done.
+//! The frame of every admin page: the signed-in user, the navigation and the flash message.
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -13,35 +13,35 @@ use crate::http::pages::Page;
 use crate::http::{Http, reply};
 use crate::issuer::Fault;
 
-/// How long a word may wait for its page.
+/// The lifetime of a flash message in seconds.
 const FLASH_SECONDS: i64 = 60;
 
-/// What a template is told as `frame`.
+/// The variable `frame` of the admin templates.
 #[derive(Clone, Debug, Default)]
 pub struct PageFrame {
-    /// What comes before the path of every link, as `/sign` in `/sign/admin/`.
+    /// The prefix of every link, as `/sign` in `/sign/admin/`.
     pub base: String,
-    /// Who is signed in; None at the door.
+    /// The name of the signed-in user. `None` if no user is signed in.
     pub who: Option<String>,
-    /// What every form carries.
+    /// The CSRF token of every form on the page.
     pub csrf: String,
-    /// The path the page is at, without `base`.
+    /// The path of the page without `base`.
     pub path: String,
-    /// What was just done.
+    /// The flash message: the result of the last form.
     pub flash: Option<String>,
 }
 
 impl PageFrame {
-    /// One for a page that nobody needs to have signed in for and that has no form.
+    /// A frame without user, CSRF token or flash message.
     pub fn bare(http: &Http) -> Self {
         Self { base: http.options.public_url.path().to_owned(), ..Self::default() }
     }
 
-    /// One of a signed-in superuser, as a sample.
+    /// Samples: a frame without a user, and one of a signed-in superuser.
     pub fn samples() -> [Self; 2] {
         let base = "/sign".to_owned();
         let who = Some("anna<b>".to_owned());
-        let flash = Some("The user <b>anna</b> is disabled.".to_owned());
+        let flash = Some("The user <b>anna</b> was disabled.".to_owned());
         let inside = Self { base: base.clone(), who, csrf: "t0ken".to_owned(), path: "/admin/".to_owned(), flash };
         [Self { base, csrf: "t0ken".to_owned(), ..Self::default() }, inside]
     }
@@ -57,7 +57,7 @@ impl PageFrame {
         context! { base, who, csrf, flash, sections => sections.collect::<Value>() }
     }
 
-    /// Renders a page in this frame. A word that it tells is taken from the browser.
+    /// Renders a page in this frame. If it shows a flash message, the response removes its cookie.
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
         match http.pages.framed(page, &self.context()) {
             Ok(text) => {
@@ -72,15 +72,16 @@ impl PageFrame {
     }
 }
 
-/// Goes on to a page, which says what was done: the answer to every form that did something.
-pub fn redirect_with_flash(http: &Http, next: &AdminPath, word: &str) -> Response {
+/// Redirects to a page, which shows `message`: the response to every form that changed something.
+pub fn redirect_with_flash(http: &Http, next: &AdminPath, message: &str) -> Response {
     let mut response = PageError::Redirect(next.as_str().to_owned()).response(http);
-    let sealed = http.issuer.admin.seal_cookie(FLASH, word.as_bytes(), &http.issuer.random);
+    let sealed = http.issuer.admin.seal_cookie(FLASH, message.as_bytes(), &http.issuer.random);
     cookies::set(&mut response, http, FLASH, &sealed, FLASH_SECONDS);
     response
 }
 
-/// The word that waits for a page, if any: sealed, so that no other page of the site can put words in our mouth.
+/// The flash message in the cookie, if any. It is encrypted and authenticated, so that no other page of the site can
+/// forge a message.
 pub fn flash(headers: &HeaderMap, http: &Http) -> Option<String> {
     let plain = http.issuer.admin.open_cookie(FLASH, cookies::read(headers, FLASH)?)?;
     String::from_utf8(plain.expose().to_vec()).ok()

@@ -1,6 +1,6 @@
-//! Who stands before a handler. A page takes a [`Superuser`]. A form takes a [`Checked`] of whoever may send it, which
-//! can't be had without a token that a page of ours was given, from no other origin: that a handler forgets to look is
-//! no mistake one can make.
+//! The extractors that protect the handlers. A page handler takes a [`Superuser`], a form handler a [`Checked`] sender.
+//! A [`Checked`] value exists only after the CSRF token and the `Origin` of the form were verified, so no handler can
+//! omit these checks.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::ORIGIN;
@@ -22,20 +22,20 @@ use crate::http::rejection::Rejection;
 use crate::issuer::admin::sign_in::{AdminSignedIn, ResumeAdminSession};
 use crate::issuer::{Caller, first_superuser};
 
-/// The field of every form that carries its token.
+/// The form field with the CSRF token.
 const FIELD: &str = "csrf";
-/// How long a page at the door may be looked at before its form is sent, in seconds.
+/// The lifetime of a form for users who are not signed in, in seconds.
 const ANONYMOUS_SECONDS: i64 = 1800;
 
-/// Somebody who may send a form, and what its token is bound to.
+/// A sender of forms, and the value to which the CSRF token is bound.
 pub trait FormSender: Sized {
-    /// Finds them, or says where to go first.
+    /// Finds the sender of the request. The error is a redirect or an error page.
     fn find(parts: &Parts, http: &Http) -> impl Future<Output = Result<Self, PageError>> + Send;
-    /// What only pages made for them can know the token of.
+    /// The value to which the CSRF tokens of this sender are bound.
     fn bound_to(&self) -> Vec<u8>;
 }
 
-/// A superuser, signed in here.
+/// A superuser who is signed in to the admin zone.
 #[derive(Clone, Debug)]
 pub struct Superuser {
     entered: AdminSignedIn,
@@ -44,18 +44,18 @@ pub struct Superuser {
 }
 
 impl Superuser {
-    /// Who, and in which session.
+    /// The user and the session.
     pub fn signed_in(&self) -> &AdminSignedIn {
         &self.entered
     }
 
-    /// As whom they act.
+    /// The operator for the audit log.
     pub fn operator(&self, from: Caller) -> Operator {
         let user = self.entered.user();
         Operator::Superuser { id: user.id, username: user.username.clone(), address: from.address }
     }
 
-    /// Renders a page for them.
+    /// Renders a page for this superuser.
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
         let frame = PageFrame {
             who: Some(self.entered.user().username.to_string()),
@@ -86,7 +86,7 @@ impl FormSender for Superuser {
     }
 }
 
-/// For pages. A form's handler that took it would never see a form: it is to take a [`Checked`].
+/// For pages only. It rejects methods other than GET and HEAD, so a form handler must take a [`Checked`].
 impl FromRequestParts<Http> for Superuser {
     type Rejection = PageError;
 
@@ -98,18 +98,18 @@ impl FromRequestParts<Http> for Superuser {
     }
 }
 
-/// A superuser who gave the password within the last few minutes: for forms that do what can't be undone. Others are sent
-/// to give it, and then back to the page with the form.
+/// A superuser who entered the password within the last 5 minutes, for forms whose effect cannot be undone. Other
+/// superusers are redirected to enter it, and then back to the page with the form.
 #[derive(Clone, Debug)]
 pub struct SteppedUp(Superuser);
 
 impl SteppedUp {
-    /// The same superuser, if they gave it.
+    /// The same superuser, if the password was entered recently enough.
     pub fn of(who: &Superuser, http: &Http) -> Option<Self> {
         who.entered.session().is_stepped_up(http.issuer.clock.now()).then(|| Self(who.clone()))
     }
 
-    /// Who.
+    /// The superuser.
     pub fn superuser(&self) -> &Superuser {
         &self.0
     }
@@ -127,14 +127,14 @@ impl FormSender for SteppedUp {
     }
 }
 
-/// A browser at the door, where nobody is signed in: known by a sealed cookie that is good for half an hour.
+/// A browser in which no user is signed in. A sealed cookie, valid for 30 minutes, identifies it.
 #[derive(Clone, Debug)]
 pub struct AnonymousBrowser {
     sealed: String,
 }
 
 impl AnonymousBrowser {
-    /// The one that the browser has, if it will do for a while yet, or a new one.
+    /// Reads the cookie if it is valid for at least 15 more minutes, and otherwise creates a new one.
     pub fn begin(headers: &HeaderMap, http: &Http) -> Self {
         Self::known(headers, http, ANONYMOUS_SECONDS / 2).unwrap_or_else(|| {
             let until = http.issuer.clock.now().unix() + ANONYMOUS_SECONDS;
@@ -143,7 +143,7 @@ impl AnonymousBrowser {
         })
     }
 
-    /// The one that the browser has, if it is good for so many seconds more.
+    /// Reads the cookie if it is valid for at least `seconds` more.
     fn known(headers: &HeaderMap, http: &Http, seconds: i64) -> Option<Self> {
         let sealed = cookies::read(headers, ANONYMOUS)?.to_owned();
         let until =
@@ -152,7 +152,7 @@ impl AnonymousBrowser {
         (needed < Timestamp::from_unix(until)).then_some(Self { sealed })
     }
 
-    /// Renders a page at the door.
+    /// Renders a page and sets the cookie.
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
         let csrf = http.issuer.admin.csrf_token(&self.bound_to());
         let mut response = PageFrame { csrf, ..PageFrame::bare(http) }.show(http, status, page);
@@ -171,12 +171,12 @@ impl FormSender for AnonymousBrowser {
     }
 }
 
-/// A form that a page of ours was sent with, by somebody who may send it.
+/// A form with a valid CSRF token and `Origin`, sent by an authorised sender.
 #[derive(Debug)]
 pub struct Checked<S> {
-    /// Who sent it.
+    /// The sender.
     pub who: S,
-    /// Its fields.
+    /// The fields.
     pub form: JsonBody,
 }
 
@@ -191,7 +191,7 @@ impl<S: FormSender + Send> FromRequest<Http> for Checked<S> {
         let who = S::find(&parts, http).await?;
         let mut form = match SubmittedBody::from_request(Request::from_parts(parts, body), http).await? {
             SubmittedBody::Form(form) => form,
-            SubmittedBody::Json(_) => return Err(Rejection::WrongContentType("a form of one of these pages").into()),
+            SubmittedBody::Json(_) => return Err(Rejection::WrongContentType("a form of the admin zone").into()),
         };
         let shown = form.text_named(FIELD).ok().flatten().unwrap_or_default();
         if !http.issuer.admin.is_csrf_token(&who.bound_to(), &shown) {
@@ -201,15 +201,17 @@ impl<S: FormSender + Send> FromRequest<Http> for Checked<S> {
     }
 }
 
-/// Whether a page that is not ours sent the form. A browser too old to say so sends the token's cookie to us alone anyway.
+/// Whether a page of another origin sent the form. Old browsers that send neither header are accepted, because the
+/// cookies are `SameSite=Strict`.
 fn is_foreign(headers: &HeaderMap, http: &Http) -> bool {
-    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let value = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let origin = http.options.public_url.origin();
-    said(ORIGIN.as_str()).is_some_and(|from| from != origin)
-        || said("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+    value(ORIGIN.as_str()).is_some_and(|from| from != origin)
+        || value("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
 }
 
-/// Where whoever is not signed in goes: to the door, and then back. Where nobody could come in, they are told so.
+/// Redirects to the sign-in page, and from there back to this page. If no superuser exists, the result is an error page
+/// that explains how to create one.
 async fn redirect_to_sign_in(parts: &Parts, http: &Http) -> Result<PageError, PageError> {
     if !first_superuser::has_superuser(&http.issuer).await? {
         return Ok(no_superuser_yet());
@@ -222,9 +224,9 @@ async fn redirect_to_sign_in(parts: &Parts, http: &Http) -> Result<PageError, Pa
     Ok(PageError::Redirect(next.after("/admin/login")))
 }
 
-/// There is no superuser: what to do about it.
+/// The page that explains how to create the first superuser.
 pub fn no_superuser_yet() -> PageError {
-    let message = "There is no superuser. Start the server once more: it prints a link by which to make the first one. Or \
-                   make one on the command line: countersign users create NAME --email ADDRESS --superuser";
-    PageError::page(StatusCode::FORBIDDEN, "Nobody can come in yet", message)
+    let message = "There is no superuser. Restart the server: it prints a link to create the first one. Or create one \
+                   on the command line: countersign users create NAME --email ADDRESS --superuser";
+    PageError::page(StatusCode::FORBIDDEN, "No superuser exists yet", message)
 }

@@ -1,4 +1,4 @@
-//! Whether the issuer is well: a few lights, each with its words. Pure: facts in, lights out.
+//! The health checks of the dashboard, as a pure function of the facts.
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use super::dashboard::rounded_span;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
-/// For how long a mail may wait before somebody should look, and before something is wrong.
+/// The age of the oldest waiting e-mail from which the check warns, and from which it fails.
 const MAIL_LATE: [Duration; 2] = [Duration::from_secs(15 * MINUTE), Duration::from_secs(6 * HOUR)];
-/// For how long one key may sign while no change is planned.
+/// The time for which a key may sign without a planned rotation before the check warns.
 const KEY_OLD: Duration = Duration::from_secs(400 * 24 * HOUR);
-/// How long after a sweep, or the start, the next is late.
+/// The time without a clean-up of expired rows after which the check warns.
 const CLEANUP_LATE: Duration = Duration::from_secs(26 * HOUR);
-/// How many sign-ins have to fail within a day before it means anything that most did.
+/// The number of failed sign-ins within 24 hours below which the check never warns.
 const FAILED_MANY: u64 = 50;
 
-/// How something is.
+/// The result of a health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HealthLevel {
-    /// As it should be.
+    /// Everything works.
     Ok,
-    /// Somebody should look at it.
+    /// The operator should look at it.
     Warning,
-    /// Something doesn't work.
+    /// Something does not work.
     Failing,
 }
 
 impl HealthLevel {
-    /// Its class in the style sheet.
+    /// The class in the style sheet.
     pub const fn class(self) -> &'static str {
         match self {
             Self::Ok => "good",
@@ -36,51 +36,51 @@ impl HealthLevel {
         }
     }
 
-    /// In words, for those who see no colours.
+    /// The label, for users who cannot distinguish the colours.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Ok => "well",
-            Self::Warning => "look at it",
-            Self::Failing => "wrong",
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failing => "failing",
         }
     }
 }
 
-/// One light.
+/// One health check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthCheck {
-    /// What it is about.
+    /// What is checked.
     pub subject: &'static str,
-    /// How that is.
+    /// The result.
     pub level: HealthLevel,
-    /// Why, and what to do.
+    /// The reason, and what to do.
     pub message: String,
 }
 
-/// What the lights follow from.
+/// The facts from which the health checks follow.
 #[derive(Clone, Debug)]
 pub struct HealthFacts {
-    /// Why the issuer can't serve, if it can't.
+    /// Whether the issuer can serve requests, and otherwise the reason.
     pub ready: Result<(), &'static str>,
-    /// For how long the oldest of the keys that sign has signed; None where none does.
+    /// The time for which the oldest active key has signed. `None` without an active key.
     pub oldest_signer: Option<Duration>,
-    /// How long it is until the next key signs; None where no change is planned.
+    /// The time until the next key signs. `None` if no rotation is planned.
     pub next_key: Option<Duration>,
-    /// Mails that wait.
+    /// The number of waiting e-mails.
     pub mails_waiting: u64,
-    /// For how long the oldest of them has waited.
+    /// The age of the oldest waiting e-mail. `None` if none is waiting.
     pub oldest_mail: Option<Duration>,
-    /// How long ago what is too old was swept, or else the process started.
+    /// The time since the last clean-up of expired rows, or since the process started if there was none.
     pub since_cleanup: Duration,
-    /// What broke within a day.
+    /// Internal errors within 24 hours.
     pub faults: u64,
-    /// Sign-ins within a day.
+    /// Successful sign-ins within 24 hours.
     pub sign_ins: u64,
-    /// Sign-ins that were refused within a day.
+    /// Failed sign-ins within 24 hours.
     pub failed: u64,
 }
 
-/// All lights, and the worst of them.
+/// The worst level, and all health checks.
 pub fn health_checks(facts: &HealthFacts) -> (HealthLevel, Vec<HealthCheck>) {
     let all = vec![signing(facts), rotation(facts), mail(facts), sign_ins(facts), faults(facts), cleanup(facts)];
     (all.iter().map(|check| check.level).max().unwrap_or(HealthLevel::Ok), all)
@@ -93,45 +93,54 @@ fn health_check(subject: &'static str, level: HealthLevel, message: impl Into<St
 fn signing(facts: &HealthFacts) -> HealthCheck {
     match facts.ready {
         Ok(()) => {
-            health_check("Signing", HealthLevel::Ok, "Every profile has a key that signs, and the database answers.")
+            health_check("Signing", HealthLevel::Ok, "Every profile has an active key, and the database answers.")
         }
-        Err(why) => health_check("Signing", HealthLevel::Failing, format!("Tokens can't be issued: {why}.")),
+        Err(why) => health_check("Signing", HealthLevel::Failing, format!("Tokens cannot be issued: {why}.")),
     }
 }
 
 fn rotation(facts: &HealthFacts) -> HealthCheck {
     let subject = "Keys";
     match (facts.oldest_signer, facts.next_key) {
-        (None, _) => health_check(subject, HealthLevel::Failing, "No key signs: rotate the keys."),
+        (None, _) => health_check(subject, HealthLevel::Failing, "There is no active key. Rotate the keys."),
         (Some(age), Some(next)) => {
-            let message =
-                format!("The oldest has signed for {}; the next signs in {}.", rounded_span(age), rounded_span(next));
+            let message = format!(
+                "The oldest active key has signed for {}. The next key signs in {}.",
+                rounded_span(age),
+                rounded_span(next)
+            );
             health_check(subject, HealthLevel::Ok, message)
         }
         (Some(age), None) if age > KEY_OLD => {
-            let message = format!("One has signed for {}, and no change is planned: rotate it.", rounded_span(age));
+            let message = format!(
+                "The oldest active key has signed for {}, and no rotation is planned. Rotate it.",
+                rounded_span(age)
+            );
             health_check(subject, HealthLevel::Warning, message)
         }
         (Some(age), None) => health_check(
             subject,
             HealthLevel::Ok,
-            format!("The oldest has signed for {}; no change is planned.", rounded_span(age)),
+            format!("The oldest active key has signed for {}. No rotation is planned.", rounded_span(age)),
         ),
     }
 }
 
 fn mail(facts: &HealthFacts) -> HealthCheck {
-    let subject = "Mail";
+    let subject = "E-mail";
     let [late, too_late] = MAIL_LATE;
-    let Some(oldest) = facts.oldest_mail else { return health_check(subject, HealthLevel::Ok, "No mail waits.") };
+    let Some(oldest) = facts.oldest_mail else {
+        return health_check(subject, HealthLevel::Ok, "No e-mail is waiting.");
+    };
     let waiting = match facts.mails_waiting {
-        0 | 1 => format!("One mail has waited for {}", rounded_span(oldest)),
-        n => format!("{n} mails wait, the oldest for {}", rounded_span(oldest)),
+        0 | 1 => format!("1 e-mail has been waiting for {}", rounded_span(oldest)),
+        n => format!("{n} e-mails are waiting, the oldest for {}", rounded_span(oldest)),
     };
     if oldest > too_late {
-        health_check(subject, HealthLevel::Failing, format!("{waiting}: the mail server takes none."))
+        health_check(subject, HealthLevel::Failing, format!("{waiting}. The mail server accepts no e-mails."))
     } else if oldest > late {
-        health_check(subject, HealthLevel::Warning, format!("{waiting}: see why the mail server takes none."))
+        let message = format!("{waiting}. Find out why the mail server accepts no e-mails.");
+        health_check(subject, HealthLevel::Warning, message)
     } else {
         health_check(subject, HealthLevel::Ok, format!("{waiting}."))
     }
@@ -139,24 +148,26 @@ fn mail(facts: &HealthFacts) -> HealthCheck {
 
 fn sign_ins(facts: &HealthFacts) -> HealthCheck {
     let HealthFacts { sign_ins, failed, .. } = facts;
-    let message = format!("{sign_ins} came in within a day, {failed} tries were refused");
+    let message = format!("Last 24 hours: {sign_ins} successful, {failed} failed");
     if *failed >= FAILED_MANY && failed > sign_ins {
-        health_check("Sign-ins", HealthLevel::Warning, format!("{message}: somebody may be guessing passwords."))
+        health_check("Sign-ins", HealthLevel::Warning, format!("{message}. An attacker may be guessing passwords."))
     } else {
         health_check("Sign-ins", HealthLevel::Ok, format!("{message}."))
     }
 }
 
 fn faults(facts: &HealthFacts) -> HealthCheck {
+    let subject = "Internal errors";
     match facts.faults {
-        0 => health_check("Faults", HealthLevel::Ok, "Nothing broke within a day."),
+        0 => health_check(subject, HealthLevel::Ok, "No request failed with an internal error within 24 hours."),
         1 => {
-            health_check("Faults", HealthLevel::Warning, "One request broke something within a day: the log says what.")
+            let message = "1 request failed with an internal error within 24 hours. See the log.";
+            health_check(subject, HealthLevel::Warning, message)
         }
         n => health_check(
-            "Faults",
+            subject,
             HealthLevel::Warning,
-            format!("{n} requests broke something within a day: the log says what."),
+            format!("{n} requests failed with an internal error within 24 hours. See the log."),
         ),
     }
 }
@@ -165,12 +176,12 @@ fn cleanup(facts: &HealthFacts) -> HealthCheck {
     let ago = rounded_span(facts.since_cleanup);
     if facts.since_cleanup > CLEANUP_LATE {
         health_check(
-            "Housekeeping",
+            "Clean-up",
             HealthLevel::Warning,
-            format!("What is too old was not swept for {ago}: the log may say why."),
+            format!("Expired rows have not been removed for {ago}. The log may contain the reason."),
         )
     } else {
-        health_check("Housekeeping", HealthLevel::Ok, "What is too old is swept.")
+        health_check("Clean-up", HealthLevel::Ok, "Expired rows are removed.")
     }
 }
 
@@ -200,22 +211,22 @@ mod tests {
             (HealthFacts { ready: Err("no active key"), ..WELL }, "Signing", HealthLevel::Failing),
             (HealthFacts { oldest_signer: None, ..WELL }, "Keys", HealthLevel::Failing),
             (HealthFacts { oldest_signer: Some(hours(24 * 401)), ..WELL }, "Keys", HealthLevel::Warning),
-            (mail(hours(1)), "Mail", HealthLevel::Warning),
-            (mail(hours(7)), "Mail", HealthLevel::Failing),
+            (mail(hours(1)), "E-mail", HealthLevel::Warning),
+            (mail(hours(7)), "E-mail", HealthLevel::Failing),
             (HealthFacts { failed: 50, ..WELL }, "Sign-ins", HealthLevel::Warning),
-            (HealthFacts { faults: 1, ..WELL }, "Faults", HealthLevel::Warning),
-            (HealthFacts { since_cleanup: hours(27), ..WELL }, "Housekeeping", HealthLevel::Warning),
+            (HealthFacts { faults: 1, ..WELL }, "Internal errors", HealthLevel::Warning),
+            (HealthFacts { since_cleanup: hours(27), ..WELL }, "Clean-up", HealthLevel::Warning),
         ] {
             let (worst, all) = health_checks(&facts);
             let others: Vec<_> = all.iter().filter(|check| check.level != HealthLevel::Ok).collect();
             assert!(worst == level && others.len() == 1 && others[0].subject == subject, "{subject}: {all:#?}");
         }
-        for fine in [
+        for facts in [
             mail(hours(0)),
             HealthFacts { failed: 60, sign_ins: 60, ..WELL },
             HealthFacts { oldest_signer: Some(hours(24 * 401)), next_key: Some(hours(1)), ..WELL },
         ] {
-            assert_eq!(health_checks(&fine).0, HealthLevel::Ok, "{fine:?}");
+            assert_eq!(health_checks(&facts).0, HealthLevel::Ok, "{facts:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the pages on keys are told.
+//! The template contexts of the key pages.
 
 use minijinja::context;
 use minijinja::value::Value;
@@ -12,59 +12,59 @@ use crate::domain::time::Timestamp;
 use crate::http::pages::{Page, Pages};
 use crate::template::TemplateError;
 
-/// Renders each once with samples.
+/// Renders every page with its samples.
 pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
     pages.render_framed_samples::<KeysPage>()?;
     pages.render_framed_samples::<ConfirmKeyChangePage>()
 }
 
-/// All keys, and who knows them.
+/// The page with all keys and the JWKS clients.
 pub struct KeysPage {
-    /// The moment they are shown at.
+    /// The current time.
     pub now: Timestamp,
-    /// Each algorithm's.
+    /// The keys by algorithm.
     pub lines: Vec<KeyLine>,
-    /// Who fetched the key set since the server started.
+    /// The clients that fetched the JWKS since the server started.
     pub jwks_clients: Vec<JwksClientRow>,
-    /// Whether keys are rotated without being asked.
+    /// Whether the server rotates the keys by itself.
     pub is_rotated_automatically: bool,
 }
 
-/// An algorithm's keys.
+/// The keys of one algorithm.
 pub struct KeyLine {
     /// The algorithm.
     pub alg: Algorithm,
-    /// Their drawing.
+    /// The time line. `None` if there is nothing to draw.
     pub drawn: Option<Timeline>,
-    /// The same as a table, the newest first.
+    /// The rows of the table, the newest key first.
     pub keys: Vec<KeyTableRow>,
-    /// When the next key is made, and when it signs, where that comes by itself.
+    /// When the next key is created, and when it signs. `None` if no rotation is planned.
     pub next: Option<(Timestamp, Timestamp)>,
 }
 
-/// A key.
+/// A row of the table of keys.
 pub struct KeyTableRow {
-    /// Its dates.
+    /// The key with its dates.
     pub key: Key,
-    /// Its state.
+    /// The state of the key.
     pub state: KeyState,
-    /// Whether it is not revoked yet.
+    /// Whether the key can be revoked: false if it is revoked already.
     pub can_be_revoked: bool,
 }
 
-/// Somebody who fetched the key set.
+/// A row of the table of JWKS clients.
 pub struct JwksClientRow {
-    /// From where.
+    /// The address of the client.
     pub address: String,
-    /// What it called itself: anything.
+    /// The header `User-Agent`: untrusted text.
     pub agent: String,
-    /// When it came first.
+    /// The first request.
     pub first: Timestamp,
-    /// When it came last.
+    /// The last request.
     pub last: Timestamp,
-    /// How often.
+    /// The number of requests.
     pub fetches: u64,
-    /// Whether it got the key set that is published now.
+    /// Whether the client received the current JWKS.
     pub is_up_to_date: bool,
 }
 
@@ -74,16 +74,16 @@ impl JwksClientRow {
         context! { address, agent, fetches, is_up_to_date, first => day(self.first), last => day(self.last) }
     }
 
-    /// All of them, and how many have the key set that is published now.
-    fn client_list(verifiers: &[Self]) -> Value {
-        let up_to_date = verifiers.iter().filter(|verifier| verifier.is_up_to_date).count();
-        let list = verifiers.iter().map(Self::context).collect::<Value>();
-        context! { list, count => verifiers.len(), up_to_date }
+    /// The template context of all clients, and the number of those with the current JWKS.
+    fn client_list(clients: &[Self]) -> Value {
+        let up_to_date = clients.iter().filter(|client| client.is_up_to_date).count();
+        let list = clients.iter().map(Self::context).collect::<Value>();
+        context! { list, count => clients.len(), up_to_date }
     }
 
     fn samples() -> Vec<Self> {
         let at = Timestamp::from_unix(1_700_000_000);
-        let verifier = |agent: &str, is_up_to_date| Self {
+        let client = |agent: &str, is_up_to_date| Self {
             address: "192.0.2.7".to_owned(),
             agent: agent.to_owned(),
             first: at,
@@ -91,7 +91,7 @@ impl JwksClientRow {
             fetches: 3,
             is_up_to_date,
         };
-        vec![verifier("", false), verifier("<b>PyJWT</b>", true)]
+        vec![client("", false), client("<b>PyJWT</b>", true)]
     }
 }
 
@@ -113,7 +113,8 @@ impl KeyLine {
         });
         let next = self.next.map(|(made_at, signs_from)| {
             let made = if made_at <= now { "The next key is published and" } else { "The next key" };
-            let made_at = if made_at <= now { String::new() } else { format!(" is made at {} UTC and", day(made_at)) };
+            let made_at =
+                if made_at <= now { String::new() } else { format!(" is created at {} UTC and", day(made_at)) };
             format!("{made}{made_at} signs from {} UTC, in {}.", day(signs_from), rounded_span(signs_from.since(now)))
         });
         context! {
@@ -179,34 +180,34 @@ impl Page for KeysPage {
     }
 }
 
-/// A change of keys.
+/// A change to the keys.
 #[derive(Clone, Copy)]
 pub enum KeyChange {
-    /// A new key, published ahead.
+    /// Publish a new key, which signs later.
     Rotate,
-    /// A new key that signs at once.
+    /// Publish a new key, which signs immediately.
     RotateNow,
-    /// The end of a key.
+    /// Revoke a key.
     Revoke,
 }
 
-/// What follows for a key or an algorithm, sentence by sentence.
+/// The consequences of a change for one key or one algorithm.
 pub struct Consequences {
-    /// For what.
+    /// The key or the algorithm.
     pub of: String,
-    /// The sentences.
+    /// The consequences, one sentence each.
     pub words: Vec<String>,
 }
 
-/// What follows from a change, before it is made.
+/// The confirmation page of a change: its consequences, and the form that carries it out.
 pub struct ConfirmKeyChangePage {
     /// The change.
     pub change: KeyChange,
-    /// Of which key, or of which algorithm's keys.
+    /// The `kid` to revoke, or the name of the algorithm to rotate, or `all`.
     pub of: String,
-    /// What follows.
+    /// The consequences.
     pub following: Vec<Consequences>,
-    /// Who fetched the key set since the server started.
+    /// The clients that fetched the JWKS since the server started.
     pub jwks_clients: Vec<JwksClientRow>,
 }
 
@@ -219,9 +220,9 @@ impl Page for ConfirmKeyChangePage {
         let (title, path, field, act) = match self.change {
             KeyChange::Rotate => (format!("Rotate {whose}"), "/admin/keys/rotate", "alg", "Publish the new key"),
             KeyChange::RotateNow => {
-                (format!("Rotate {whose} at once"), "/admin/keys/rotate-now", "alg", "Sign with a new key now")
+                (format!("Rotate {whose} now"), "/admin/keys/rotate-now", "alg", "Sign with a new key now")
             }
-            KeyChange::Revoke => ("Revoke a key".to_owned(), "/admin/keys/revoke", "kid", "Revoke the key for good"),
+            KeyChange::Revoke => ("Revoke a key".to_owned(), "/admin/keys/revoke", "kid", "Revoke the key permanently"),
         };
         let following = self.following.iter().map(|each| {
             let Consequences { of, words } = each;
@@ -241,14 +242,14 @@ impl Page for ConfirmKeyChangePage {
     }
 
     fn samples() -> Vec<Self> {
-        let page = |change, of: &str, verifiers| Self {
+        let page = |change, of: &str, jwks_clients| Self {
             change,
             of: of.to_owned(),
             following: vec![Consequences {
                 of: "ES256".to_owned(),
                 words: vec!["A new key is published now.".to_owned()],
             }],
-            jwks_clients: verifiers,
+            jwks_clients,
         };
         vec![
             page(KeyChange::Rotate, "all", vec![]),

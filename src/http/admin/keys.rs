@@ -1,4 +1,5 @@
-//! The keys: their time line, who has fetched the key set, and the two changes, each with a page that says what follows.
+//! The section on keys: the time line, the JWKS clients, rotation and revocation. A confirmation page shows the
+//! consequences of each change.
 
 use axum::Router;
 use axum::extract::State;
@@ -25,10 +26,10 @@ const PATH: &str = "/admin/keys";
 const ROTATE: &str = "/admin/keys/rotate";
 const ROTATE_NOW: &str = "/admin/keys/rotate-now";
 const REVOKE: &str = "/admin/keys/revoke";
-/// What stands for every algorithm.
+/// The name that selects every algorithm.
 const ALL: &str = "all";
 
-/// One page, and one before each change.
+/// The page with all keys, and the confirmation page of each change.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route(PATH, get(page))
@@ -62,20 +63,20 @@ async fn page(State(http): State<Http>, who: Superuser) -> PageResult {
     Ok(who.show(&http, StatusCode::OK, &page))
 }
 
-/// Those who fetched the key set since the server started, those without the present one first.
+/// The clients that fetched the JWKS since the server started. Clients without the current JWKS come first.
 fn jwks_clients(issuer: &Issuer) -> Vec<JwksClientRow> {
-    let present = issuer.ring().jwks().version;
+    let current = issuer.ring().jwks().version;
     let mut seen = issuer.jwks_clients.list();
-    seen.sort_by_key(|seen| (seen.jwks_id == present, std::cmp::Reverse(seen.last)));
-    let verifier = |seen: crate::telemetry::jwks_clients::ListedJwksClient| JwksClientRow {
+    seen.sort_by_key(|seen| (seen.jwks_id == current, std::cmp::Reverse(seen.last)));
+    let row = |seen: crate::telemetry::jwks_clients::ListedJwksClient| JwksClientRow {
         address: seen.address.to_string(),
         agent: seen.agent,
         first: seen.first,
         last: seen.last,
         fetches: seen.fetches,
-        is_up_to_date: seen.jwks_id == present,
+        is_up_to_date: seen.jwks_id == current,
     };
-    seen.into_iter().map(verifier).collect()
+    seen.into_iter().map(row).collect()
 }
 
 async fn before_rotation(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
@@ -104,7 +105,7 @@ fn show_rotation(http: &Http, query: &Query, who: &Superuser, at_once: bool) -> 
     Ok(who.show(http, StatusCode::OK, &page))
 }
 
-/// An algorithm by name; None for all of them.
+/// Parses the name of an algorithm. `None` selects all of them.
 fn algorithm(name: &str) -> Result<Option<Algorithm>, PageError> {
     match name {
         "" | ALL => Ok(None),
@@ -131,8 +132,8 @@ async fn do_rotate(http: &Http, from: Caller, who: &Superuser, alg: Option<Algor
     let made = RotateKeys { alg, at_once, by }.run(&http.issuer).await.map_err(denied)?;
     let descriptions =
         made.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, day(key.signs_from)));
-    let word = format!("Published: {}.", descriptions.collect::<Vec<_>>().join("; "));
-    Ok(frame::redirect_with_flash(http, &AdminPath::parse_or_first(Some(PATH)), &word))
+    let flash = format!("Published: {}.", descriptions.collect::<Vec<_>>().join("; "));
+    Ok(frame::redirect_with_flash(http, &AdminPath::parse_or_first(Some(PATH)), &flash))
 }
 
 async fn before_revocation(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
@@ -140,8 +141,8 @@ async fn before_revocation(State(http): State<Http>, query: Query, who: Superuse
     let mut all = keys.algorithms.iter().flat_map(|line| &line.keys);
     let shown = all.find(|shown| shown.key.kid.as_str() == query.text("kid")).ok_or(PageError::NOT_FOUND)?;
     let Some(preview) = &shown.revocation else {
-        let message = "A revoked key never comes back, and can't be revoked once more.";
-        return Err(PageError::page(StatusCode::CONFLICT, "This key is revoked", message));
+        let message = "A revoked key stays revoked and cannot be revoked again.";
+        return Err(PageError::page(StatusCode::CONFLICT, "This key is already revoked", message));
     };
     let of = shown.key.kid.to_string();
     let following =
@@ -155,7 +156,7 @@ async fn revoke(State(http): State<Http>, from: Caller, Checked { who, mut form 
     let kid = Kid::parse(&text(&mut form, "kid")).map_err(|_| PageError::NOT_FOUND)?;
     let by = operator(who.superuser(), from);
     let done = RevokeKey { kid, by }.run(&http.issuer).await.map_err(denied)?;
-    let instead = done.successor.map(|key| format!(" {} signs in its stead.", key.kid)).unwrap_or_default();
-    let word = format!("The key {} is revoked.{instead}", done.key.kid);
-    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &word))
+    let instead = done.successor.map(|key| format!(" The key {} signs instead.", key.kid)).unwrap_or_default();
+    let flash = format!("The key {} was revoked.{instead}", done.key.kid);
+    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &flash))
 }

@@ -1,8 +1,8 @@
-//! The admin zone: pages for superusers, rendered here, without a script.
+//! The admin zone: server-rendered pages for superusers, without scripts.
 //!
-//! The table of its sections is in [`sections`]; what stands at its door in [`guard`]: a page takes a [`guard::Superuser`],
-//! a form a [`guard::Checked`], and neither can be had otherwise. It owns the pages' headers, cookies and frame; what an
-//! operator does to users and keys are use cases. It stands apart from CORS: no other origin's page may read one of these.
+//! [`sections`] lists the sections, and [`guard`] protects them: a page handler takes a [`guard::Superuser`], a form
+//! handler a [`guard::Checked`]. This module owns the headers, cookies and frame of the pages. Use cases carry out the
+//! changes to users and keys. The CORS settings do not apply: no page of another origin may read an admin page.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -41,23 +41,24 @@ mod welcome;
 
 use page_error::PageError;
 
-/// What a handler answers.
+/// The result of a handler.
 type PageResult = Result<Response, PageError>;
 
-/// The style of all pages here; built in alone, so that a template of an operator's own can change it only by being one.
+/// The style sheet of the admin pages. It is always the built-in one, so an operator's template file cannot replace it.
 const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/admin/style.css"));
 
-/// A page may be styled by the one sheet, show pictures of ours and post its forms here, and nothing else.
+/// The content security policy of a page: only the own style sheet, own images and `data:` images, and forms to this
+/// server.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
-/// The same for a page that shows others of ours in frames.
+/// The policy of a page that shows other pages of the admin zone in frames.
 const HOLDS_FRAMES: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; \
                             form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-/// A mail in a frame may be styled by itself, as in a mail reader, and nothing else.
+/// The policy of an e-mail in a frame: it may contain its own styles, as in an e-mail program, and nothing else.
 const IS_FRAMED: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
                          frame-ancestors 'self'; base-uri 'none'; sandbox";
-/// What every answer here is sent with. Pages here tell each other where one came from, for a browser that must not say so
-/// sends no origin with a form; they tell nobody else.
+/// The headers of every response. The referrer policy allows the referrer within this origin, because a browser that
+/// must not send one sends no `Origin` with a form. Other origins receive no referrer.
 static HEADERS: [(HeaderName, &str); 6] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (REFERRER_POLICY, "same-origin"),
@@ -67,12 +68,13 @@ static HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("x-frame-options"), "DENY"),
 ];
 
-/// What a handler adds to its answer that has to do with frames: all else neither is in one nor holds one.
+/// A response extension for pages that use frames. All other pages contain no frame and cannot be shown in one.
 #[derive(Clone, Copy, Debug)]
 enum Framing {
-    /// It shows others of ours in frames.
+    /// The page shows other pages of the admin zone in frames.
     HoldsFrames,
-    /// It is shown in a frame of ours, and was written by others: nothing in it runs, is fetched or leads anywhere.
+    /// The page is shown in a frame of the admin zone, and its content is not trusted. It may not run scripts, load
+    /// resources, send forms or navigate.
     IsFramed,
 }
 
@@ -87,7 +89,7 @@ impl Framing {
     }
 }
 
-/// The door, and every section.
+/// The routes of the sign-in page and of every section.
 pub fn routes(http: &Http) -> Router<Http> {
     let sections = sections::SECTIONS.iter().fold(Router::new(), |routes, section| routes.merge((section.routes)()));
     sections
@@ -100,13 +102,13 @@ pub fn routes(http: &Http) -> Router<Http> {
         .layer(from_fn_with_state(http.clone(), finish_response))
 }
 
-/// Gives an answer the headers of the zone, and one that says no its page.
+/// Renders the page of a [`PageError`], and adds the headers of the admin zone to every response.
 async fn finish_response(State(http): State<Http>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    if let Some(trouble) = response.extensions_mut().remove::<PageError>() {
+    if let Some(error) = response.extensions_mut().remove::<PageError>() {
         let sent_headers = std::mem::take(response.headers_mut());
-        response = trouble.response(&http);
-        // What axum has said (Allow) holds for the page, too.
+        response = error.response(&http);
+        // Headers that axum has set, such as `Allow`, also apply to the rendered page.
         for (name, value) in &sent_headers {
             response.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
@@ -135,7 +137,8 @@ async fn wrong_method() -> PageError {
     PageError::WRONG_METHOD
 }
 
-/// The style sheet. A browser asks each time whether it has changed, for a new version has another at the same address.
+/// The style sheet. Browsers revalidate it on every use, because a new version of the server serves a different one at
+/// the same path.
 async fn style(headers: HeaderMap) -> Response {
     let etag = format!("\"{}\"", admin::fingerprint(STYLE.as_bytes()));
     let known = headers.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok());

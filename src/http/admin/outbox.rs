@@ -1,4 +1,4 @@
-//! The outbox: what waits, what failed and why, what was sent; and what each mail would say.
+//! The section on e-mails: waiting, failed and sent e-mails, and previews of the e-mail templates.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -29,10 +29,10 @@ use crate::template::TemplateError;
 const PATH: &str = "/admin/mails";
 const RETRY: &str = "/admin/mails/retry";
 const TEMPLATES: &str = "/admin/mails/templates";
-/// Mails on a page.
+/// E-mails per page.
 const MAILS: u32 = 50;
 
-/// The outbox, and the previews.
+/// The outbox, the retry form, and the template previews.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route(PATH, get(page))
@@ -41,7 +41,7 @@ pub fn routes() -> Router<Http> {
         .route("/admin/mails/templates/{name}", get(body))
 }
 
-/// Renders each once with samples.
+/// Renders every page with its samples.
 pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
     pages.render_framed_samples::<OutboxPage>()?;
     pages.render_framed_samples::<TemplatesPage>()
@@ -85,8 +85,8 @@ async fn retry(State(http): State<Http>, from: Caller, Checked { who, mut form }
     let id = text(&mut form, "id").parse().map(MailId).map_err(|_| PageError::NOT_FOUND)?;
     let by = operator(&who, from);
     RetryMail { id, by }.run(&http.issuer).await.map_err(denied)?;
-    let word = format!("Mail {} is tried now: look again in a moment.", id.0);
-    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &word))
+    let flash = format!("E-mail {} is retried now. Reload this page in a moment.", id.0);
+    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &flash))
 }
 
 async fn templates(State(http): State<Http>, who: Superuser) -> PageResult {
@@ -102,7 +102,7 @@ async fn templates(State(http): State<Http>, who: Superuser) -> PageResult {
     Ok(response)
 }
 
-/// The HTML of a mail as it would be sent, for a frame on the page before it.
+/// The HTML of an e-mail as it would be sent. The page with the templates shows it in a frame.
 async fn body(State(http): State<Http>, Path(name): Path<String>, _: Superuser) -> PageResult {
     let preview = previews(&http.issuer)?.into_iter().find(|preview| preview.template == name);
     let preview = preview.ok_or(PageError::NOT_FOUND)?;
@@ -131,9 +131,9 @@ impl OutboxPage {
         let MailListing { id, template, state, created_at, due_at, sent_at, attempts, last_error, .. } = mail;
         let what_next = match (state, due_at, sent_at) {
             (MailState::Waiting, Some(due), _) if *due > self.now => {
-                format!("tried again in {}", rounded_span(due.since(self.now)))
+                format!("next attempt in {}", rounded_span(due.since(self.now)))
             }
-            (MailState::Waiting, ..) => "tried any moment".to_owned(),
+            (MailState::Waiting, ..) => "next attempt is due".to_owned(),
             (MailState::Sent, _, Some(at)) => format!("sent {} UTC", day(*at)),
             (MailState::Sent | MailState::Failed, ..) => String::new(),
         };
@@ -205,7 +205,7 @@ impl Page for OutboxPage {
     }
 }
 
-/// A template filled with a sample; its HTML is a page of its own.
+/// A template rendered with a sample. The HTML is a separate page.
 pub struct ShownTemplate {
     name: &'static str,
     subject: String,
@@ -213,7 +213,7 @@ pub struct ShownTemplate {
     own_files: Vec<String>,
 }
 
-/// Every template filled with a sample.
+/// The page with every template, rendered with a sample.
 pub struct TemplatesPage {
     templates: Vec<ShownTemplate>,
 }

@@ -1,5 +1,5 @@
-//! Saying no in the zone: each refusal becomes a page that looks like the others. A handler returns a [`PageError`] by `?`;
-//! [`super::finish_response`] renders it, for only there is everything at hand.
+//! Error pages of the admin zone. A handler returns a [`PageError`] with `?`. [`super::finish_response`] renders it,
+//! because the conversion into a response has no access to the templates.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,50 +18,51 @@ use crate::http::{Http, reply};
 use crate::issuer::{Denied, Fault, OperatorRule, Refusal};
 use crate::store::StoreError;
 
-/// Why a request is not answered with what it asked for.
+const WRONG_CREDENTIALS: &str = "The user name or the password is wrong.";
+
+/// Why a handler does not return the requested page.
 #[derive(Clone, Debug)]
 pub enum PageError {
-    /// Somewhere else first: a path of ours, gone to by GET.
+    /// A redirect to a path of the admin zone (303).
     Redirect(String),
-    /// A page that says why not.
+    /// An error page.
     Page {
-        /// The answer's status.
+        /// The status of the response.
         status: StatusCode,
-        /// What happened, in a few words.
+        /// What happened, as a title.
         title: &'static str,
-        /// Why, and what to do.
+        /// The reason, and what to do. May be empty.
         message: String,
-        /// When to come again.
+        /// The value for `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// Something broke.
+    /// An internal error (500).
     Broken(Arc<Fault>),
 }
 
 impl PageError {
-    /// There is no such page, or nothing of that name.
-    pub const NOT_FOUND: Self = Self::plain(StatusCode::NOT_FOUND, "There is nothing here", String::new());
-    /// A page was posted to, or a form was opened.
-    pub const WRONG_METHOD: Self =
-        Self::plain(StatusCode::METHOD_NOT_ALLOWED, "This page is not used that way", String::new());
+    /// The page or the object does not exist (404).
+    pub const NOT_FOUND: Self = Self::plain(StatusCode::NOT_FOUND, "Page not found", String::new());
+    /// The page does not support the method (405).
+    pub const WRONG_METHOD: Self = Self::plain(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", String::new());
 
     const fn plain(status: StatusCode, title: &'static str, message: String) -> Self {
         Self::Page { status, title, message, retry_after: None }
     }
 
-    /// A page that says why not.
+    /// An error page.
     pub fn page(status: StatusCode, title: &'static str, message: impl Into<String>) -> Self {
         Self::plain(status, title, message.into())
     }
 
-    /// The form was not one of ours, or the page it was on is of another sign-in.
+    /// The CSRF token or the `Origin` of the form is not valid, or the token belongs to another session (403).
     pub fn forged() -> Self {
-        let message = "The form did not come from a page that was made for you, or that page is too old. Nothing was \
-                       done. Go back, load the page again, and send the form once more.";
+        let message = "The form does not belong to your current session, or the page with the form has expired. \
+                       Nothing was changed. Go back, reload the page, and send the form again.";
         Self::page(StatusCode::FORBIDDEN, "This form was not accepted", message)
     }
 
-    /// The answer itself.
+    /// Builds the response.
     pub(super) fn response(self, http: &Http) -> Response {
         match self {
             Self::Redirect(path) => {
@@ -82,8 +83,8 @@ impl PageError {
             Self::Broken(fault) => {
                 let http = http.clone();
                 reply::shared_fault(fault, move |id| {
-                    let message = format!("Nothing more is known here. The log has it under the request {id}.");
-                    let page = ErrorPage { title: "Something went wrong", message };
+                    let message = format!("The log contains the cause under the request id {id}.");
+                    let page = ErrorPage { title: "Internal error", message };
                     PageFrame::bare(&http).show(&http, StatusCode::INTERNAL_SERVER_ERROR, &page)
                 })
             }
@@ -91,7 +92,7 @@ impl PageError {
     }
 }
 
-/// An empty shell until it is rendered.
+/// A placeholder, which [`super::finish_response`] replaces with the rendered page.
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -116,7 +117,9 @@ impl From<Denied> for PageError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Rule(OperatorRule::NoUser | OperatorRule::NoSession) => Self::NOT_FOUND,
-            Denied::Rule(rule) => Self::page(StatusCode::CONFLICT, "That can't be done", sentence(&rule.to_string())),
+            Denied::Rule(rule) => {
+                Self::page(StatusCode::CONFLICT, "The action was not carried out", sentence(&rule.to_string()))
+            }
             Denied::Refused(refusal) => refusal.into(),
         }
     }
@@ -124,7 +127,7 @@ impl From<Denied> for PageError {
 
 impl From<Rejection> for PageError {
     fn from(rejection: Rejection) -> Self {
-        Self::page(rejection.status(), "The request was not understood", sentence(&rejection.to_string()))
+        Self::page(rejection.status(), "The request is not valid", sentence(&rejection.to_string()))
     }
 }
 
@@ -133,30 +136,28 @@ impl From<Refusal> for PageError {
         match refusal {
             Refusal::Invalid(_) | Refusal::Taken(_) | Refusal::WrongResetCode => {
                 let message = problem(&refusal).unwrap_or_default();
-                Self::page(StatusCode::BAD_REQUEST, "That can't be", message)
+                Self::page(StatusCode::BAD_REQUEST, "The input is not valid", message)
             }
-            Refusal::WrongCredentials => {
-                Self::page(StatusCode::FORBIDDEN, "That is wrong", "The name or the password is wrong.")
-            }
+            Refusal::WrongCredentials => Self::page(StatusCode::FORBIDDEN, "Wrong credentials", WRONG_CREDENTIALS),
             Refusal::NotSignedIn(_) => Self::Redirect("/admin/login".to_owned()),
             Refusal::RegistrationClosed => {
-                Self::page(StatusCode::FORBIDDEN, "Registration is closed", "Accounts are made by an operator alone.")
+                Self::page(StatusCode::FORBIDDEN, "Registration is closed", "Only an operator can create accounts.")
             }
             Refusal::TooMany { retry_after } => Self::Page {
                 status: StatusCode::TOO_MANY_REQUESTS,
-                title: "Too many tries",
-                message: format!("The next one is let through in {} seconds.", seconds(retry_after)),
+                title: "Too many attempts",
+                message: format!("Try again in {} s.", seconds(retry_after)),
                 retry_after: Some(retry_after),
             },
             Refusal::Busy { retry_after } => Self::Page {
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                title: "Too much to do at the moment",
-                message: "Nothing was changed. Try again soon.".to_owned(),
+                title: "The server is busy",
+                message: "Nothing was changed. Try again in a moment.".to_owned(),
                 retry_after: Some(retry_after),
             },
-            // No page here asks a provider.
+            // No page of the admin zone calls a provider.
             Refusal::Social(refusal) => {
-                Self::page(StatusCode::BAD_REQUEST, "That can't be", sentence(&refusal.to_string()))
+                Self::page(StatusCode::BAD_REQUEST, "The request is not valid", sentence(&refusal.to_string()))
             }
             Refusal::Fault(fault) => fault.into(),
         }
@@ -167,10 +168,10 @@ fn seconds(span: Duration) -> u128 {
     span.as_millis().div_ceil(1000).max(1)
 }
 
-/// A field as the forms call it.
+/// The name of a field at the start of a sentence.
 pub fn field_name(field: Field) -> &'static str {
     match field {
-        Field::Username => "The name",
+        Field::Username => "The user name",
         Field::Email => "The e-mail address",
         Field::Password | Field::NewPassword => "The password",
         Field::ResetCode => "The code",
@@ -182,7 +183,7 @@ pub fn field_problem(field: Field, problem: FieldProblem) -> String {
     format!("{} {problem}.", field_name(field))
 }
 
-/// A refusal that the form itself can show, as a sentence; None for one that only a page of its own can tell.
+/// The sentence for a refusal that the form itself can show. `None` for a refusal that needs an error page.
 pub fn problem(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Invalid(problems) => {
@@ -190,8 +191,8 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
             Some(sentences.join(" "))
         }
         Refusal::Taken(field) => Some(format!("{} is taken.", field_name(*field))),
-        Refusal::WrongCredentials => Some("The name or the password is wrong.".to_owned()),
-        Refusal::WrongResetCode => Some("The code is wrong, used up or too old.".to_owned()),
+        Refusal::WrongCredentials => Some(WRONG_CREDENTIALS.to_owned()),
+        Refusal::WrongResetCode => Some("The code is wrong, already used or expired.".to_owned()),
         Refusal::NotSignedIn(_)
         | Refusal::RegistrationClosed
         | Refusal::TooMany { .. }
@@ -201,18 +202,18 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
     }
 }
 
-/// With a capital letter and a full stop.
+/// Turns a message into a sentence, with a capital letter and a full stop.
 pub fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
 
-/// A page that says no.
+/// An error page.
 pub struct ErrorPage {
-    /// What happened.
+    /// What happened, as a title.
     pub title: &'static str,
-    /// Why, and what to do; may be empty.
+    /// The reason, and what to do. May be empty.
     pub message: String,
 }
 
@@ -225,7 +226,7 @@ impl Page for ErrorPage {
     }
 
     fn samples() -> Vec<Self> {
-        let page = |message: &str| Self { title: "There is nothing here", message: message.to_owned() };
-        vec![page(""), page("Nobody has <b>that</b> name.")]
+        let page = |message: &str| Self { title: "Page not found", message: message.to_owned() };
+        vec![page(""), page("No user has the name <b>anna</b>.")]
     }
 }

@@ -1,4 +1,4 @@
-//! Paths within the zone: where a form or a sign-in may lead on to.
+//! Paths within the admin zone, to which a form or a sign-in may redirect.
 
 use axum::http::HeaderMap;
 use axum::http::header::REFERER;
@@ -6,46 +6,46 @@ use url::form_urlencoded;
 
 use crate::http::Http;
 
-/// The longest path that is gone on to.
+/// The greatest length of an accepted path in bytes.
 const LONGEST: usize = 1000;
 
-/// A path below `/admin/`, perhaps with a query: what a link can't make lead anywhere else.
+/// A path below `/admin/` with an optional query. It never leads to another site, even if a link supplied it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminPath(String);
 
 impl AdminPath {
-    /// Takes a path that begins with `/admin/` and can't be read as anything else by any browser.
+    /// Accepts a path that starts with `/admin/` and that no browser interprets as another path or host.
     pub fn parse(text: &str) -> Option<Self> {
         let lower = text.to_ascii_lowercase();
-        let strange = ["//", "\\", "/.", "%2e", "%2f", "%5c"];
+        let ambiguous = ["//", "\\", "/.", "%2e", "%2f", "%5c"];
         let plain =
-            text.bytes().all(|byte| byte.is_ascii_graphic()) && !strange.iter().any(|part| lower.contains(part));
+            text.bytes().all(|byte| byte.is_ascii_graphic()) && !ambiguous.iter().any(|part| lower.contains(part));
         (plain && text.len() <= LONGEST && text.starts_with("/admin/")).then(|| Self(text.to_owned()))
     }
 
-    /// The same, or the first page.
+    /// Like [`Self::parse`]. Returns the first page instead of `None`.
     pub fn parse_or_first(text: Option<&str>) -> Self {
         text.and_then(Self::parse).unwrap_or_else(Self::first)
     }
 
-    /// The first page.
+    /// The dashboard.
     pub fn first() -> Self {
         Self("/admin/".to_owned())
     }
 
-    /// The page a form was on, as far as the browser says so and it is one of ours.
+    /// The page of the form, from the header `Referer`. The first page if the header is missing or names another site.
     pub fn of_referer(headers: &HeaderMap, http: &Http) -> Self {
         let referer = headers.get(REFERER).and_then(|referer| referer.to_str().ok());
         let path = referer.and_then(|referer| referer.strip_prefix(http.options.public_url.as_str()));
         Self::parse_or_first(path)
     }
 
-    /// The path, without what the public URL puts before it.
+    /// The path, without the path of the public URL.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A path with this one as its `next`.
+    /// Adds this path to another one as the query parameter `next`.
     pub fn after(&self, path: &str) -> String {
         let next: String = form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
         format!("{path}?next={next}")
@@ -58,10 +58,10 @@ mod tests {
 
     #[test]
     fn only_admin_paths_are_accepted_as_next() {
-        for good in ["/admin/", "/admin/users", "/admin/users/7?page=2&q=a%20b", "/admin/keys#x"] {
-            assert_eq!(AdminPath::parse(good).as_ref().map(AdminPath::as_str), Some(good));
+        for accepted in ["/admin/", "/admin/users", "/admin/users/7?page=2&q=a%20b", "/admin/keys#x"] {
+            assert_eq!(AdminPath::parse(accepted).as_ref().map(AdminPath::as_str), Some(accepted));
         }
-        for bad in [
+        for rejected in [
             "",
             "/",
             "/admin",
@@ -81,8 +81,8 @@ mod tests {
             " /admin/",
             "javascript:/admin/",
         ] {
-            assert_eq!(AdminPath::parse(bad), None, "{bad}");
-            assert_eq!(AdminPath::parse_or_first(Some(bad)), AdminPath::first());
+            assert_eq!(AdminPath::parse(rejected), None, "{rejected}");
+            assert_eq!(AdminPath::parse_or_first(Some(rejected)), AdminPath::first());
         }
         assert_eq!(AdminPath::parse(&format!("/admin/{}", "a".repeat(LONGEST))), None);
     }

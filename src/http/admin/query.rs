@@ -1,5 +1,4 @@
-//! What a page's address asks for: the query's fields, each by its name. What is missing is empty, and what no page
-//! knows is not looked at.
+//! The query parameters of a page by name. A missing parameter is empty, and unknown parameters are ignored.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,26 +9,26 @@ use url::form_urlencoded;
 
 use crate::http::Http;
 
-/// The fields of a query; of a name that comes twice, the last one.
+/// The parameters of a query. If a name occurs more than once, the last value counts.
 #[derive(Clone, Debug, Default)]
 pub struct Query(BTreeMap<String, String>);
 
 impl Query {
-    /// A field without the spaces around it; empty where it is missing.
+    /// A parameter without surrounding white space. Empty if it is missing.
     pub fn text(&self, name: &str) -> &str {
         self.0.get(name).map(|text| text.trim()).unwrap_or_default()
     }
 
-    /// A number; None where it is missing or none.
+    /// A parameter as a number. `None` if it is missing or not a number.
     pub fn number(&self, name: &str) -> Option<i64> {
         self.text(name).parse().ok()
     }
 }
 
-/// A path and a query of those pairs that say anything.
+/// A link to a path with a query. Pairs with an empty value are omitted.
 pub fn link(path: &str, pairs: &[(&str, &str)]) -> String {
-    let said = pairs.iter().filter(|(_, value)| !value.is_empty());
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(said).finish();
+    let present = pairs.iter().filter(|(_, value)| !value.is_empty());
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(present).finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 

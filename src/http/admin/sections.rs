@@ -1,4 +1,4 @@
-//! The sections of the zone: a row here is a place in the navigation, its routes, and its templates.
+//! The sections of the admin zone. Each row adds an entry of the navigation, its routes and its templates.
 
 use axum::Router;
 
@@ -7,16 +7,16 @@ use crate::http::Http;
 use crate::http::pages::Pages;
 use crate::template::TemplateError;
 
-/// A section.
+/// A section of the admin zone.
 #[derive(Clone, Copy)]
 pub struct Section {
-    /// Its name in the navigation.
+    /// The title in the navigation.
     pub title: &'static str,
-    /// Its first page; the section is the current one on every path below it.
+    /// The path of the first page. The section is the current one on every path below it.
     pub path: &'static str,
-    /// Its routes, with their whole paths.
+    /// The routes, with complete paths.
     pub routes: fn() -> Router<Http>,
-    /// Renders its pages with samples.
+    /// Renders the pages of the section with their samples.
     pub render_samples: fn(&Pages) -> Result<(), TemplateError>,
 }
 
@@ -42,7 +42,7 @@ pub const SECTIONS: &[Section] = &[
         render_samples: Pages::render_framed_samples::<settings::SettingsPage>,
     },
     Section { title: "Keys", path: "/admin/keys", routes: keys::routes, render_samples: key_pages::render_samples },
-    Section { title: "Mails", path: "/admin/mails", routes: outbox::routes, render_samples: outbox::render_samples },
+    Section { title: "E-mails", path: "/admin/mails", routes: outbox::routes, render_samples: outbox::render_samples },
     Section {
         title: "Audit log",
         path: "/admin/audit",
@@ -51,7 +51,7 @@ pub const SECTIONS: &[Section] = &[
     },
 ];
 
-/// The section a path is in: the one whose own path it goes on from furthest.
+/// The section of a path: the one with the longest matching path.
 pub fn of(path: &str) -> Option<&'static Section> {
     let under = |section: &&Section| {
         path.strip_prefix(section.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -59,7 +59,7 @@ pub fn of(path: &str) -> Option<&'static Section> {
     SECTIONS.iter().filter(under).max_by_key(|section| section.path.len())
 }
 
-/// What is built in, by name.
+/// The built-in templates, by name.
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
         &[$((
@@ -68,7 +68,7 @@ macro_rules! built_in {
         )),*]
     };
 }
-/// The templates of all pages here.
+/// The templates of the admin zone.
 pub const TEMPLATES: &[(&str, &str)] = built_in![
     "layout.html",
     "parts.html",
@@ -91,7 +91,7 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
     "welcome.html"
 ];
 
-/// Renders every page of the zone once with samples.
+/// Renders every page of the admin zone with its samples.
 pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
     for render_samples in [
         Pages::render_framed_samples::<sign_in::SignInPage>,

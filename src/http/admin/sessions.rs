@@ -1,4 +1,4 @@
-//! The sessions that are open: looking through them, and ending one.
+//! The section on sessions: a list of the open ones, and a form that ends one.
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -26,17 +26,17 @@ use crate::issuer::admin::sessions::{self, EndSession};
 use crate::issuer::{Caller, users};
 use crate::store::{SessionCursor, SessionPage, SessionQuery};
 
-/// The section's first page.
+/// The path of the list.
 const PATH: &str = "/admin/sessions";
-/// How many sessions a page has.
+/// Sessions per page.
 const PER_PAGE: u32 = 25;
 
-/// The list, and the end of one.
+/// The list, and the form that ends a session.
 pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page)).route("/admin/sessions/end", post(end))
 }
 
-/// What is asked for.
+/// The filter and the position in the list.
 #[derive(Clone, Debug, Default)]
 struct SessionsQuery {
     user: String,
@@ -53,7 +53,7 @@ impl SessionsQuery {
         }
     }
 
-    /// The same from another place on.
+    /// A link with the same filter and another position.
     fn link(&self, after: Option<SessionCursor>) -> String {
         let after = after.map(|after| format!("{}.{}", after.opened_at.unix(), after.id)).unwrap_or_default();
         let dialect = self.dialect.map_or("", Dialect::name);
@@ -63,7 +63,7 @@ impl SessionsQuery {
     }
 }
 
-/// A place among sessions, as a link has it: `1700000000.0d1f…`.
+/// Parses the position in the list from a link, as in `1700000000.0d1f…`.
 fn cursor(text: &str) -> Option<SessionCursor> {
     let (opened_at, id) = text.split_once('.')?;
     let opened_at = Timestamp::from_unix(opened_at.parse().ok()?);
@@ -85,7 +85,7 @@ async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuse
     Ok(who.show(&http, StatusCode::OK, &SessionsPage { query, found }))
 }
 
-/// The user somebody named by id, name or address.
+/// Finds a user by name, e-mail address or id.
 async fn find_user(http: &Http, text: &str) -> Result<Option<User>, PageError> {
     if text.is_empty() {
         return Ok(None);
@@ -99,10 +99,10 @@ async fn end(State(http): State<Http>, from: Caller, Checked { who, mut form }: 
     let id = Uuid::try_parse(&text(&mut form, "session")).map_err(|_| PageError::NOT_FOUND)?;
     let next = AdminPath::parse(&text(&mut form, "next")).or_else(|| AdminPath::parse(PATH));
     EndSession { id: SessionId(id), by: who.operator(from) }.run(&http.issuer).await?;
-    Ok(frame::redirect_with_flash(&http, &next.unwrap_or_else(AdminPath::first), "The session is ended."))
+    Ok(frame::redirect_with_flash(&http, &next.unwrap_or_else(AdminPath::first), "The session was ended."))
 }
 
-/// A session as a row of a table.
+/// The template context of a session in a table.
 pub fn session_row(session: &Session, user: Option<&User>) -> Value {
     context! {
         id => session.id.to_string(),
@@ -117,7 +117,7 @@ pub fn session_row(session: &Session, user: Option<&User>) -> Value {
     }
 }
 
-/// One, to be rendered as a sample.
+/// A sample session.
 pub fn sample() -> Session {
     Session {
         id: SessionId(Uuid::nil()),
@@ -138,7 +138,7 @@ pub fn sample() -> Session {
 /// A page of sessions.
 pub struct SessionsPage {
     query: SessionsQuery,
-    /// None where a user is asked for whom there is not.
+    /// `None` if the filter names a user who does not exist.
     found: Option<SessionPage>,
 }
 
@@ -186,8 +186,8 @@ mod tests {
         let link = query.link(query.after);
         let read = SessionsQuery::read(link.split_once('?').map(|(_, query)| query));
         assert_eq!((read.user, read.dialect, read.after), (query.user, query.dialect, query.after));
-        for bad in ["", "1700000000", "x.00000000-0000-0000-0000-000000000000", "1700000000.x", "."] {
-            assert_eq!(cursor(bad), None, "{bad}");
+        for invalid in ["", "1700000000", "x.00000000-0000-0000-0000-000000000000", "1700000000.x", "."] {
+            assert_eq!(cursor(invalid), None, "{invalid}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The settings: what each is, may be and was set to by whom; and the forms that change them, one for each.
+//! The section on settings: the meaning, bounds, value and last change of each, and one form for each.
 //!
-//! Any change asks for the password again: lifetimes decide for how long a stolen token is good.
+//! Every change needs a step-up, because lifetimes decide for how long a stolen token is valid.
 
 use axum::Router;
 use axum::extract::State;
@@ -27,7 +27,7 @@ use crate::store::{SettingChange, StoreError};
 
 const PATH: &str = "/admin/settings";
 
-/// One page.
+/// The page, and the form that changes a setting.
 pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page).post(change))
 }
@@ -52,9 +52,10 @@ async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form 
     match changed {
         Ok(value) => {
             reload(&http.issuer).await?;
-            let word = if resets { " (the default)" } else { "" };
-            let word = format!("{name} is {}{word}, from the next token on.", input_value(&value));
-            Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(&format!("{PATH}#{name}"))), &word))
+            let suffix = if resets { " (the default)" } else { "" };
+            let value = input_value(&value);
+            let flash = format!("{name} is now {value}{suffix}. The change applies from the next token.");
+            Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(&format!("{PATH}#{name}"))), &flash))
         }
         Err(SetSettingError::Refused(refusal)) => Err(refusal.into()),
         Err(SetSettingError::Wrong(error)) => {
@@ -68,7 +69,7 @@ async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form 
     }
 }
 
-/// A value as a person types it.
+/// A value as the operator enters it in the form.
 fn input_value(value: &Json) -> String {
     match value {
         Json::Null => "none".to_owned(),
@@ -77,7 +78,7 @@ fn input_value(value: &Json) -> String {
     }
 }
 
-/// A number of seconds in the units people think in: `24 h`, `30 days`, `1 h 30 min`.
+/// A number of seconds in larger units: `24 h`, `30 days`, `1 h 30 min`.
 fn in_units(seconds: u64) -> String {
     if seconds < 60 {
         return format!("{seconds} s");
@@ -86,19 +87,19 @@ fn in_units(seconds: u64) -> String {
     let rest = seconds - days * 86_400;
     let parts =
         [(days, if days == 1 { "day" } else { "days" }), (rest / 3600, "h"), (rest / 60 % 60, "min"), (rest % 60, "s")];
-    let said: Vec<String> =
+    let present: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
-    said.join(" ")
+    present.join(" ")
 }
 
-/// A change that was refused.
+/// A change that was rejected, to show it in the form again.
 pub struct RejectedChange {
     name: String,
     value: String,
     problem: String,
 }
 
-/// The settings in force.
+/// The page with all settings.
 pub struct SettingsPage {
     settings: Vec<ListedSetting>,
     tried: Option<RejectedChange>,
@@ -130,14 +131,14 @@ impl SettingsPage {
     }
 }
 
-/// The last level of a name, in words.
+/// The last level of a setting's name as a label.
 fn label(name: &str) -> String {
     let words = name.rsplit('.').next().unwrap_or(name).replace('_', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
 }
 
-/// What a setting may be, where that is one of a few words; else empty.
+/// The possible values of a setting with a closed set of values. Empty for other settings.
 fn choices(name: &str) -> Vec<&'static str> {
     match Definition::find(name).map(|definition| definition.kind) {
         Ok(SettingKind::Flag) => vec!["true", "false"],
@@ -146,7 +147,7 @@ fn choices(name: &str) -> Vec<&'static str> {
     }
 }
 
-/// The settings by what they are of: each profile, and then the rest by the first level of its name.
+/// Groups the settings by their names without the last level, as in `profiles.simplejwt`.
 fn groups(settings: &[ListedSetting]) -> Vec<(String, Vec<&ListedSetting>)> {
     let mut groups: Vec<(String, Vec<&ListedSetting>)> = Vec::new();
     for listed in settings {

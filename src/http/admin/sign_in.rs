@@ -1,4 +1,4 @@
-//! Coming in, going out, and giving the password once more.
+//! Sign-in, sign-out and step-up of superusers.
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -23,7 +23,7 @@ use crate::http::pages::Page;
 use crate::issuer::admin::sign_in::{ResumeAdminSession, SignInAdmin, SignOutAdmin, StepUp};
 use crate::issuer::{Caller, Refusal, first_superuser};
 
-/// The door's table of contents.
+/// The routes of sign-in, sign-out and step-up.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route("/admin/login", get(sign_in_page).post(sign_in))
@@ -31,23 +31,23 @@ pub fn routes() -> Router<Http> {
         .route("/admin/prove", get(step_up_page).post(step_up))
 }
 
-/// A field of a form; empty where it is missing.
+/// A field of a form. Empty if it is missing.
 pub fn text(form: &mut JsonBody, name: &str) -> String {
     form.text_named(name).ok().flatten().unwrap_or_default()
 }
 
-/// What a link or a form of GET asks for by that name; empty where it is missing.
+/// A query parameter. Empty if it is missing.
 pub fn query_value(query: Option<&str>, name: &str) -> String {
     let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
-/// Where the query says to go on to.
+/// The path to redirect to, from the query parameter `next`.
 fn next_of(query: Option<&str>) -> AdminPath {
     AdminPath::parse_or_first(Some(&query_value(query, "next")))
 }
 
-/// Lets somebody in: the session's cookie, and no more of what binds the forms at the door.
+/// Sets the session cookie, and removes the cookie that identified the browser before the sign-in.
 pub fn with_session(http: &Http, mut response: Response, token: &AdminToken) -> Response {
     let seconds = i64::try_from(LONGEST.as_secs()).unwrap_or(i64::MAX);
     cookies::set(&mut response, http, SESSION, token.text().expose(), seconds);
@@ -120,7 +120,7 @@ async fn step_up(State(http): State<Http>, from: Caller, Checked { who, mut form
         Ok(()) => Ok(frame::redirect_with_flash(
             &http,
             &next,
-            "Thank you. Now do it once more: your password counts for five minutes.",
+            "Your password is confirmed for 5 minutes. Now repeat the action.",
         )),
         Err(Refusal::WrongCredentials) => {
             let problem = Some("The password is wrong.".to_owned());
@@ -130,13 +130,13 @@ async fn step_up(State(http): State<Http>, from: Caller, Checked { who, mut form
     }
 }
 
-/// The form to sign in with.
+/// The sign-in form.
 pub struct SignInPage {
-    /// Where to go then.
+    /// Where to redirect after the sign-in.
     pub next: AdminPath,
-    /// The name that was tried.
+    /// The login of the last attempt.
     pub login: String,
-    /// What was wrong with the last try.
+    /// What was wrong with the last attempt.
     pub problem: Option<String>,
 }
 
@@ -154,15 +154,15 @@ impl Page for SignInPage {
             login: login.to_owned(),
             problem: problem.map(str::to_owned),
         };
-        vec![page("", None), page("<b>anna", Some("The name or the password is wrong."))]
+        vec![page("", None), page("<b>anna", Some("The user name or the password is wrong."))]
     }
 }
 
-/// The form to give the password once more.
+/// The step-up form, which asks for the password again.
 pub struct StepUpPage {
-    /// Where to go then.
+    /// Where to redirect after the step-up.
     pub next: AdminPath,
-    /// What was wrong with the last try.
+    /// What was wrong with the last attempt.
     pub problem: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! A drawn time line of keys. Pure: dates in, the parts of an SVG out, for a template to write.
+//! The time line of the keys. A pure function turns dates into the elements of an SVG, which a template writes.
 //!
-//! Across it is measured in percent and downwards in pixels, so that its writing is as large on a phone as on a desk.
-//! Every part has a class and no style, as in [`super::chart`]. A table beside it tells the same.
+//! Horizontal coordinates are in percent and vertical ones in pixels, so that the text has the same size on every
+//! screen. Every element has a class and no inline style, as in [`super::chart`]. A table shows the same data.
 
 use std::time::Duration;
 
@@ -12,66 +12,66 @@ use super::dashboard::day;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
 
-/// How high a key's row is, its name and its bar, in pixels.
+/// The height of a row, with the name and the bar of a key, in pixels.
 const ROW: usize = 46;
-/// Room for the word at the top and the dates at the bottom.
+/// The margins in pixels: top for the label `now`, bottom for the dates.
 const TOP: usize = 20;
 const BOTTOM: usize = 22;
-/// The least that is shown of the past and of the time to come.
+/// The least time that is shown after now.
 const LEAST: Duration = Duration::from_hours(12);
-/// How wide the narrowest part is drawn, in percent, so that it is seen.
+/// The least width of a part in percent, so that it is visible.
 const NARROWEST: f64 = 0.6;
-/// How much of a name is written beside its bar.
+/// The number of characters of the `kid` that are shown above the bar.
 const NAME: usize = 8;
 
-/// A time line, as its template is told it.
+/// A time line, ready for its template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeline {
-    /// How high it is, in pixels.
+    /// The height in pixels.
     pub height: usize,
-    /// Where the line of now ends below, and where the dates stand.
+    /// The `y` coordinate of the lower end of the line that marks now.
     pub foot: usize,
-    /// The dates' place.
+    /// The `y` coordinate of the dates.
     pub dates_at: usize,
-    /// Where now is, in percent.
+    /// The `x` coordinate of now, in percent.
     pub now: String,
     /// The first and the last date.
     pub ends: (String, String),
-    /// The keys, the newest at the top.
+    /// The rows, one per key, the newest key at the top.
     pub rows: Vec<TimelineRow>,
-    /// The same in a sentence, for those who don't see the drawing.
+    /// A description of the time line in one sentence, for screen readers.
     pub summary: String,
 }
 
-/// A key's row.
+/// The row of a key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelineRow {
-    /// The beginning of its name.
+    /// The first characters of the `kid`.
     pub name: String,
-    /// Its state's word.
+    /// The name of the state.
     pub state: &'static str,
-    /// Where its writing stands.
+    /// The `y` coordinate of the text.
     pub text_at: usize,
-    /// The upper edge of its bar.
+    /// The upper edge of the bar.
     pub bar_at: usize,
-    /// Its life, part by part.
+    /// The lifecycle of the key, part by part.
     pub parts: Vec<TimelinePart>,
 }
 
-/// A part of a key's life: a `rect` with a `title`.
+/// A part of a key's lifecycle: a `rect` with a `title`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimelinePart {
-    /// What it did then: a state's word.
+    /// The name of the state in this part, which is also its class.
     pub class: &'static str,
-    /// Its left edge, in percent.
+    /// The left edge in percent.
     pub x: String,
-    /// How wide it is, in percent.
+    /// The width in percent.
     pub width: String,
-    /// What it says when it is pointed at.
+    /// The tooltip.
     pub title: String,
 }
 
-/// The time that is shown.
+/// The period that is shown.
 #[derive(Clone, Copy)]
 struct TimelineSpan {
     from: Timestamp,
@@ -79,7 +79,7 @@ struct TimelineSpan {
 }
 
 impl Timeline {
-    /// Draws the keys that are alive or ended not long ago; None where there are none.
+    /// Draws the keys whose lifecycle overlaps the period. `None` without any keys.
     pub fn of(keys: &[&Key], now: Timestamp) -> Option<Self> {
         let frame = TimelineSpan::covering(keys, now)?;
         let drawn = keys.iter().rev().filter_map(|key| Some((*key, frame.parts(key)?)));
@@ -125,7 +125,8 @@ fn row(key: &Key, parts: Vec<TimelinePart>, place: usize, now: Timestamp) -> Tim
 }
 
 impl TimelineSpan {
-    /// All that is to come, and of the past at most thrice as much, back to the oldest key that is alive.
+    /// The period from the creation of the oldest key that is neither retired nor revoked to the last known date. The
+    /// past is limited to three times the future.
     fn covering(keys: &[&Key], now: Timestamp) -> Option<Self> {
         let alive = keys.iter().filter(|key| !matches!(key.state(now), KeyState::Retired | KeyState::Revoked));
         let oldest = alive.clone().map(|key| key.created_at).min().or(keys.iter().map(|key| key.created_at).min())?;
@@ -137,7 +138,7 @@ impl TimelineSpan {
         Some(Self { from: now - past, until: now + to_come })
     }
 
-    /// How far from the left, in hundredths.
+    /// The distance of a date from the left edge, in percent.
     fn share(&self, at: Timestamp) -> f64 {
         let all = self.until.since(self.from).as_secs_f64().max(1.0);
         (at.since(self.from).as_secs_f64() / all * 100.0).min(100.0)
@@ -147,13 +148,13 @@ impl TimelineSpan {
         percent(self.share(at))
     }
 
-    /// The parts of a key's life that are shown; None where all of it was before.
+    /// The visible parts of a key's lifecycle. `None` if the lifecycle ended before the period.
     fn parts(&self, key: &Key) -> Option<Vec<TimelinePart>> {
         let end = |at: Option<Timestamp>| at.unwrap_or(self.until).min(key.revoked_at.unwrap_or(self.until));
         let parts = [
-            (KeyState::Next, "published, not signing", key.created_at, end(Some(key.signs_from))),
+            (KeyState::Next, "published, not yet signing", key.created_at, end(Some(key.signs_from))),
             (KeyState::Active, "signs", key.signs_from, end(key.signs_until)),
-            (KeyState::Retiring, "published, signs no more", end(key.signs_until), end(key.published_until)),
+            (KeyState::Retiring, "published, no longer signs", end(key.signs_until), end(key.published_until)),
         ];
         let mut drawn: Vec<TimelinePart> = parts
             .into_iter()
@@ -230,10 +231,11 @@ mod tests {
         let [waits, signs] = &upper.parts[..] else { panic!("{upper:#?}") };
         assert_eq!(waits.x, line.now);
         assert!((number(&waits.x) + number(&waits.width) - number(&signs.x)).abs() < 0.02);
-        assert!((number(&signs.x) + number(&signs.width) - 100.0).abs() < 0.02, "it goes on");
+        let right = number(&signs.x) + number(&signs.width);
+        assert!((right - 100.0).abs() < 0.02, "a part without an end reaches the right edge");
         let ended = &lower.parts[1];
-        assert!(number(&ended.x) + number(&ended.width) < 100.0, "the end is seen");
-        assert_eq!(lower.parts[0].x, "0.00%", "what began long ago begins at the edge");
+        assert!(number(&ended.x) + number(&ended.width) < 100.0, "a part with an end stops before the right edge");
+        assert_eq!(lower.parts[0].x, "0.00%", "a part that began before the period starts at the left edge");
         assert!(line.summary.contains("bbbbbbbb is next, aaaaaaaa is active"), "{}", line.summary);
     }
 

@@ -1,4 +1,4 @@
-//! The page that the one-time link of a new server leads to: the first superuser.
+//! The page behind the one-time link of a new server, which creates the first superuser.
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -21,7 +21,7 @@ use crate::http::pages::Page;
 use crate::issuer::first_superuser::{CreateFirstSuperuser, FirstAccount, FirstSuperuserError, check_link};
 use crate::issuer::{Caller, Refusal};
 
-/// One page.
+/// The page, and its form.
 pub fn routes() -> Router<Http> {
     Router::new().route("/admin/welcome", get(page).post(make))
 }
@@ -49,11 +49,11 @@ async fn make(
     };
     let refusal = match made {
         Ok(session) => {
-            let word = "You are the first superuser. Welcome.";
-            return Ok(with_session(&http, frame::redirect_with_flash(&http, &AdminPath::first(), word), &session));
+            let flash = "Your account was created. You are the first superuser.";
+            return Ok(with_session(&http, frame::redirect_with_flash(&http, &AdminPath::first(), flash), &session));
         }
         Err(FirstSuperuserError::Refused(refusal)) => refusal,
-        Err(no) => return Err(no.into()),
+        Err(error) => return Err(error.into()),
     };
     let Some(problem) = problem(&refusal) else { return Err(refusal.into()) };
     let page = WelcomePage { token, username, email, min_length: least(&http), problem: Some(problem) };
@@ -71,31 +71,33 @@ fn least(http: &Http) -> usize {
 }
 
 impl From<FirstSuperuserError> for PageError {
-    fn from(no: FirstSuperuserError) -> Self {
-        let forbidden = |message: &str| Self::page(StatusCode::FORBIDDEN, "This link opens nothing", message);
-        match no {
-            FirstSuperuserError::WrongLink => forbidden("It is not whole. Open it as the server printed it."),
-            FirstSuperuserError::OldLink => {
-                forbidden("It is over a day old. Start the server once more: it prints a new one.")
+    fn from(error: FirstSuperuserError) -> Self {
+        let forbidden = |message: &str| Self::page(StatusCode::FORBIDDEN, "This link is not valid", message);
+        match error {
+            FirstSuperuserError::WrongLink => {
+                forbidden("The link is incomplete. Open it exactly as the server printed it.")
             }
-            FirstSuperuserError::NotNeeded => forbidden("There is a superuser: sign in as one."),
+            FirstSuperuserError::OldLink => {
+                forbidden("The link is over a day old. Restart the server: it prints a new one.")
+            }
+            FirstSuperuserError::NotNeeded => forbidden("There is a superuser already. Sign in as a superuser."),
             FirstSuperuserError::Refused(refusal) => refusal.into(),
         }
     }
 }
 
-/// The form for the first superuser. It holds the link's token: there is no `Debug`.
+/// The form for the first superuser. It has no `Debug`, because it contains the token of the link.
 #[derive(Default)]
 pub struct WelcomePage {
-    /// What the link carried.
+    /// The token of the link.
     pub token: String,
-    /// The name of the last try.
+    /// The user name of the last attempt.
     pub username: String,
-    /// The address of the last try.
+    /// The e-mail address of the last attempt.
     pub email: String,
-    /// The least number of characters in a password.
+    /// The least length of a password in bytes.
     pub min_length: usize,
-    /// What was wrong with the last try.
+    /// What was wrong with the last attempt.
     pub problem: Option<String>,
 }
 
@@ -109,13 +111,13 @@ impl Page for WelcomePage {
 
     fn samples() -> Vec<Self> {
         let token = "t0ken".to_owned();
-        let tried = Self {
+        let rejected = Self {
             token: token.clone(),
             username: "<b>anna".to_owned(),
             email: "anna@example.com".to_owned(),
             min_length: 8,
-            problem: Some("The name is taken.".to_owned()),
+            problem: Some("The user name is taken.".to_owned()),
         };
-        vec![Self { token, min_length: 8, ..Self::default() }, tried]
+        vec![Self { token, min_length: 8, ..Self::default() }, rejected]
     }
 }

@@ -1,7 +1,9 @@
-//! What the dialects share that came from Django REST Framework: how it reads fields, and its words for what is wrong.
+//! Code shared by the dialects that replace Django REST Framework systems: reading fields, and the framework's error
+//! texts.
 //!
-//! A text is trimmed and a number is one, as its `CharField` has it. Passwords are not touched: one may begin with a
-//! space, and an empty one is wrong, not missing, after the same hash as any other.
+//! As with the framework's `CharField`, strings are trimmed and numbers are accepted as strings. Passwords are used as
+//! sent, because a password may start with a space. An empty password is a wrong password, not a missing field. It gets
+//! the same response as any wrong password, after the same hash.
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use crate::http::rejection::Rejection;
 use crate::http::{Http, reply};
 use crate::issuer::Fault;
 
-/// An answer that says no.
+/// An error response in the format of Django REST Framework.
 pub struct DrfErrorBody(Box<Response>);
 
 impl IntoResponse for DrfErrorBody {
@@ -32,30 +34,31 @@ impl DrfErrorBody {
         Self(Box::new(response))
     }
 
-    /// `{"detail":"…"}`.
+    /// Returns the body `{"detail":"…"}`.
     pub fn detail(status: StatusCode, detail: &str) -> Self {
         Self::new(reply::json(status, &json!({"detail": detail})))
     }
 
-    /// A 401, with the challenge that must come with one (RFC 6750 §3).
+    /// Returns a 401 with the challenge that RFC 6750 §3 requires.
     pub fn unauthorized(body: &Value) -> Self {
         let mut response = reply::json(StatusCode::UNAUTHORIZED, body);
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"api\""));
         Self::new(response)
     }
 
-    /// `{"email":["…"],…}`: each field with what is wrong with it.
-    pub fn fields<'a>(wrong: impl IntoIterator<Item = (&'a str, String)>) -> Self {
-        let body: Map<String, Value> = wrong.into_iter().map(|(name, text)| (name.to_owned(), json!([text]))).collect();
+    /// Returns a 400 with `{"email":["…"],…}`: each invalid field with its error.
+    pub fn fields<'a>(errors: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let body: Map<String, Value> =
+            errors.into_iter().map(|(name, text)| (name.to_owned(), json!([text]))).collect();
         Self::new(reply::json(StatusCode::BAD_REQUEST, &body))
     }
 
-    /// Fields a use case refused.
+    /// Returns a 400 for the fields that a use case refused.
     pub fn invalid(problems: &[(Field, FieldProblem)]) -> Self {
         Self::fields(problems.iter().map(|(field, problem)| (field.name(), message(*problem))))
     }
 
-    /// A name or an address that somebody else has.
+    /// Returns a 400 for a user name or an e-mail address that another user has.
     pub fn taken(field: Field) -> Self {
         let text = match field {
             Field::Username => "A user with that username already exists.",
@@ -64,7 +67,7 @@ impl DrfErrorBody {
         Self::fields([(field.name(), text.to_owned())])
     }
 
-    /// A 429.
+    /// Returns a 429 with `Retry-After`.
     pub fn throttled(after: Duration) -> Self {
         let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
         let unit = if seconds == 1 { "second" } else { "seconds" };
@@ -73,13 +76,13 @@ impl DrfErrorBody {
         Self::new(reply::retry_after(error_body.into_response(), after))
     }
 
-    /// A 503 that may be over soon.
+    /// Returns a 503 with `Retry-After`.
     pub fn busy(after: Duration) -> Self {
         let text = Self::detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.");
         Self::new(reply::retry_after(text.into_response(), after))
     }
 
-    /// A 500, which says nothing but the request's id.
+    /// Returns a 500 that contains only the request id.
     pub fn fault(fault: Fault) -> Self {
         let error_body = |id: &str| {
             let text = format!("A server error occurred (request {id}).");
@@ -90,11 +93,11 @@ impl DrfErrorBody {
 
     fn rejected(rejection: &Rejection, content_type: &str) -> Self {
         let text = match rejection {
-            Rejection::MalformedBody(why) => why.clone(),
+            Rejection::MalformedBody(problem) => problem.clone(),
             Rejection::WrongContentType(_) => format!("Unsupported media type \"{content_type}\" in request."),
             Rejection::WrongContentEncoding
             | Rejection::TooLarge(_)
-            | Rejection::TooSlow
+            | Rejection::TooSlow(_)
             | Rejection::WrongMethod
             | Rejection::ForeignOrigin => rejection.to_string(),
         };
@@ -102,7 +105,7 @@ impl DrfErrorBody {
     }
 }
 
-/// The answer of a route that has other methods. axum adds the `Allow` header.
+/// Returns the response for an unsupported method. axum adds the `Allow` header.
 pub async fn wrong_method(method: Method) -> DrfErrorBody {
     DrfErrorBody::detail(StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."))
 }
@@ -117,18 +120,20 @@ fn message(problem: FieldProblem) -> String {
         }
         FieldProblem::TooLong { max } => format!("Ensure this field has no more than {max} characters."),
         FieldProblem::TooManyBytes { max } => format!("Ensure this field has no more than {max} bytes."),
-        FieldProblem::Unprintable => "Enter a valid value: no control characters, no spaces at its ends.".to_owned(),
+        FieldProblem::Unprintable => {
+            "Enter a value without control characters and without spaces at the start or end.".to_owned()
+        }
         FieldProblem::AnothersEmail => "This may be an email address only if it is your own.".to_owned(),
         FieldProblem::NotAnEmail => "Enter a valid email address.".to_owned(),
         FieldProblem::Common => "This password is too common.".to_owned(),
-        FieldProblem::Unchanged => "This password is the one you have.".to_owned(),
+        FieldProblem::Unchanged => "This password is the current one. Choose a different one.".to_owned(),
     }
 }
 
-/// The fields of a body, and what was found wrong with those that were asked for, in the order they were asked for.
+/// The fields of a body, and the errors of the fields read so far, in the order of reading.
 pub struct BodyFields {
     sent: Map<String, Value>,
-    wrong: Vec<(&'static str, String)>,
+    errors: Vec<(&'static str, String)>,
 }
 
 impl FromRequest<Http> for BodyFields {
@@ -138,7 +143,7 @@ impl FromRequest<Http> for BodyFields {
         let content_type =
             request.headers().get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
         let kind = match JsonOrForm::from_request(request, http).await {
-            Ok(JsonOrForm(Value::Object(sent))) => return Ok(Self { sent, wrong: Vec::new() }),
+            Ok(JsonOrForm(Value::Object(sent))) => return Ok(Self { sent, errors: Vec::new() }),
             Ok(JsonOrForm(Value::Null)) => {
                 return Err(DrfErrorBody::fields([("non_field_errors", "No data provided".to_owned())]));
             }
@@ -162,45 +167,45 @@ impl FromRequest<Http> for BodyFields {
 }
 
 impl BodyFields {
-    /// A text that must be there.
+    /// Reads a required string.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         if !self.sent.contains_key(name) {
-            self.wrong.push((name, message(FieldProblem::Missing)));
+            self.errors.push((name, message(FieldProblem::Missing)));
         }
         self.optional(name)
     }
 
-    /// A text that may be missing.
+    /// Reads an optional string. `None` if it is missing or invalid.
     pub fn optional(&mut self, name: &'static str) -> Option<String> {
         let text = self.raw(name)?;
         let trimmed = text.trim();
-        let wrong = if text.contains('\0') {
+        let error = if text.contains('\0') {
             "Null characters are not allowed.".to_owned()
         } else if trimmed.is_empty() {
             message(FieldProblem::Blank)
         } else {
             return Some(trimmed.to_owned());
         };
-        self.wrong.push((name, wrong));
+        self.errors.push((name, error));
         None
     }
 
-    /// A text that may be missing, and is if it is blank.
+    /// Reads an optional string. A blank string counts as missing.
     pub fn blank_or(&mut self, name: &'static str) -> Option<String> {
         let blank = self.sent.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty());
         if blank { None } else { self.optional(name) }
     }
 
-    /// A password that must be there; any text may be one.
+    /// Reads the required password. Any string is allowed.
     pub fn password(&mut self) -> Option<Password> {
         let name = Field::Password.name();
         if !self.sent.contains_key(name) {
-            self.wrong.push((name, message(FieldProblem::Missing)));
+            self.errors.push((name, message(FieldProblem::Missing)));
         }
         self.raw(name).map(Password::new)
     }
 
-    /// What a text means.
+    /// Parses the text of a field, and records the error if it is invalid.
     pub fn parsed<T>(
         &mut self,
         field: Field,
@@ -216,29 +221,29 @@ impl BodyFields {
         }
     }
 
-    /// Something is wrong with a field.
+    /// Records an error of a field.
     pub fn add_error(&mut self, field: Field, problem: FieldProblem) {
-        self.wrong.push((field.name(), message(problem)));
+        self.errors.push((field.name(), message(problem)));
     }
 
-    /// Refuses the body if anything was found wrong.
+    /// Returns an error if any field is invalid.
     pub fn check(&self) -> Result<(), DrfErrorBody> {
-        if self.wrong.is_empty() { Ok(()) } else { Err(self.field_errors()) }
+        if self.errors.is_empty() { Ok(()) } else { Err(self.field_errors()) }
     }
 
-    /// The refusal of a body of which something was found wrong.
+    /// Returns the error response for the invalid fields.
     pub fn field_errors(&self) -> DrfErrorBody {
-        DrfErrorBody::fields(self.wrong.iter().map(|(name, text)| (*name, text.clone())))
+        DrfErrorBody::fields(self.errors.iter().map(|(name, text)| (*name, text.clone())))
     }
 
     fn raw(&mut self, name: &'static str) -> Option<String> {
-        let wrong = match self.sent.get(name)? {
+        let error = match self.sent.get(name)? {
             Value::String(text) => return Some(text.clone()),
             Value::Number(number) => return Some(number.to_string()),
             Value::Null => "This field may not be null.".to_owned(),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) => message(FieldProblem::NotText),
         };
-        self.wrong.push((name, wrong));
+        self.errors.push((name, error));
         None
     }
 }

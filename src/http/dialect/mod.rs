@@ -1,4 +1,4 @@
-//! The dialects: each translates one documented API to the use cases and back, and does nothing else.
+//! The dialects: each translates the requests and responses of one documented API to and from the use cases.
 
 use axum::Router;
 use axum::routing::MethodRouter;
@@ -15,7 +15,7 @@ mod rest_jwt;
 mod rest_social;
 mod simplejwt;
 
-/// The description of a dialect's routes.
+/// Returns the OpenAPI description of a dialect.
 pub fn chapter(dialect: Dialect) -> Chapter {
     match dialect {
         Dialect::JwtIssuer => jwt_issuer::CHAPTER,
@@ -26,18 +26,18 @@ pub fn chapter(dialect: Dialect) -> Chapter {
     }
 }
 
-/// A route with and without a slash at its end: the originals took both.
+/// Registers a route with and without a trailing slash, because the originals accept both.
 fn at(path: &str, methods: MethodRouter<Http>) -> Router<Http> {
     let path = path.trim_end_matches('/');
     Router::new().route(path, methods.clone()).route(&format!("{path}/"), methods)
 }
 
-/// The words of a dialect for a route that has other methods. axum adds the `Allow` header.
-async fn wrong_method<W: From<Rejection>>() -> W {
-    W::from(Rejection::WrongMethod)
+/// Returns the error body of a dialect for an unsupported method. axum adds the `Allow` header.
+async fn wrong_method<E: From<Rejection>>() -> E {
+    E::from(Rejection::WrongMethod)
 }
 
-/// The routes of the dialects that are spoken.
+/// Returns the routes of the enabled dialects.
 pub fn routes(http: &Http) -> Router<Http> {
     let mut router = Router::new();
     for dialect in &http.options.dialects {

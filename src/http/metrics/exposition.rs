@@ -1,15 +1,15 @@
-//! The text that Prometheus reads: the exposition format 0.0.4. Pure; knows no metric.
+//! Writer for the Prometheus text exposition format, version 0.0.4. It performs no I/O and defines no metric.
 
 use std::fmt::{self, Display, Write as _};
 
-/// What a family of samples is.
+/// The type of a metric family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// It only grows, until the process begins anew.
+    /// A value that only grows. It starts at zero when the process starts.
     Counter,
-    /// It goes up and down.
+    /// A value that rises and falls.
     Gauge,
-    /// Counts by upper bounds.
+    /// Counts in buckets with upper bounds.
     Histogram,
 }
 
@@ -23,38 +23,39 @@ impl MetricKind {
     }
 }
 
-/// Labels' names and values.
+/// The names and values of labels.
 pub type Labels<'a> = &'a [(&'a str, &'a str)];
 
-/// The text, family by family.
+/// The exposition text. Callers add one metric family after another.
 #[derive(Debug, Default)]
 pub struct Exposition(String);
 
 impl Exposition {
-    /// Begins a family; its samples must follow. `help` is one line.
+    /// Starts a family. Its samples must follow. `help` must be a single line.
     pub fn family(&mut self, name: &str, kind: MetricKind, help: &str) {
         self.put(format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
     }
 
-    /// A sample of the family that was begun last, by that family's name.
+    /// Adds a sample to the current family, whose name is `name`.
     pub fn sample(&mut self, name: &str, labels: Labels<'_>, value: impl Display) {
         self.put(format_args!("{name}{} {value}\n", LabelSet(labels, None)));
     }
 
-    /// A family of one sample without labels.
+    /// Adds a family with one sample and no labels.
     pub fn single(&mut self, name: &str, kind: MetricKind, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
     }
 
-    /// A family of one sample, where its value is known.
+    /// Adds a family with one sample if the value is known.
     pub fn optional(&mut self, name: &str, kind: MetricKind, help: &str, value: Option<impl Display>) {
         if let Some(value) = value {
             self.single(name, kind, help, value);
         }
     }
 
-    /// A histogram's samples: for each upper bound how many are in its own bucket, those above all bounds last.
+    /// Adds the samples of a histogram. `buckets` has one count for each upper bound, not cumulative, and a last count
+    /// for the values above all bounds.
     pub fn histogram(&mut self, name: &str, labels: Labels<'_>, bounds: &[f64], buckets: &[u64], sum: f64) {
         let mut count = 0_u64;
         for (place, bucket) in buckets.iter().enumerate() {
@@ -66,18 +67,19 @@ impl Exposition {
         self.put(format_args!("{name}_count{} {count}\n", LabelSet(labels, None)));
     }
 
-    /// All of it.
+    /// Returns the complete text.
     pub fn finish(self) -> String {
         self.0
     }
 
     fn put(&mut self, text: fmt::Arguments<'_>) {
-        // Writing to a text can't fail.
+        // Writing to a `String` never fails.
         let _ = self.0.write_fmt(text);
     }
 }
 
-/// `{name="value",…}`, or nothing where there is no label; the upper bound, if there is one, last.
+/// Formats labels as `{name="value",…}`, or as nothing if there are none. The second field is the upper bound of a
+/// bucket, written last.
 struct LabelSet<'a>(Labels<'a>, Option<&'a str>);
 
 impl Display for LabelSet<'_> {

@@ -1,4 +1,4 @@
-//! Every metric there is: its name, what it means, and where its value comes from.
+//! All metrics: name, help text and source of the value.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::issuer::{Issuer, Refusal, stats};
 use crate::telemetry::process::Process;
 use crate::telemetry::requests::{BOUNDS, Requests};
 
-/// The names of classes of status codes, in their order.
+/// The values of the label `status`: the classes of status codes, in ascending order.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// The whole text.
+/// Returns the text of all metrics.
 pub async fn all(http: &Http) -> String {
     let issuer = &*http.issuer;
     let mut text = Exposition::default();
@@ -31,28 +31,32 @@ pub async fn all(http: &Http) -> String {
 }
 
 async fn process_life(text: &mut Exposition, issuer: &Issuer) {
-    text.family("countersign_build_info", MetricKind::Gauge, "Always 1; the label tells the version.");
+    text.family(
+        "countersign_build_info",
+        MetricKind::Gauge,
+        "Always 1. The label version is the version of the binary.",
+    );
     text.sample("countersign_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     let ready = u8::from(stats::readiness(issuer).await.is_ok());
-    let help = "Whether it can serve: the database answers, and every profile has a key that signs. As /ready says.";
+    let help = "1 if the database responds and every profile has an active key, else 0. The same check as /ready.";
     text.single("countersign_ready", MetricKind::Gauge, help, ready);
     let life = issuer.uptime.liveliness(&issuer.clock);
-    let help = "How long the process has run.";
+    let help = "Time since the process started, in seconds.";
     text.single("countersign_uptime_seconds", MetricKind::Gauge, help, life.uptime.as_secs());
     let name = "countersign_availability_ratio";
-    text.family(name, MetricKind::Gauge, "The share of a window in which the process ran, its restarts included.");
+    text.family(name, MetricKind::Gauge, "Share of the window in which the process ran, across restarts, from 0 to 1.");
     for (window, share) in life.availability {
         text.sample(name, &[("window", window)], share);
     }
 }
 
 fn counts(text: &mut Exposition, issuer: &Issuer) {
-    let mut begun = "";
+    let mut current_family = "";
     for count in Count::all() {
         let name = format!("countersign_{}_total", count.family());
-        if begun != count.family() {
+        if current_family != count.family() {
             text.family(&name, MetricKind::Counter, meaning(count));
-            begun = count.family();
+            current_family = count.family();
         }
         let value = issuer.counters.get(count);
         match count {
@@ -66,23 +70,23 @@ fn counts(text: &mut Exposition, issuer: &Issuer) {
 
 const fn meaning(count: Count) -> &'static str {
     match count {
-        Count::SignedIn => "Sign-ins with a right password.",
-        Count::SignInFailed => "Sign-ins with a wrong name or password, or of a disabled user.",
-        Count::Throttled => "Requests refused because there were too many (429).",
-        Count::Refreshed => "Sessions refreshed or tokens renewed.",
-        Count::RefreshRefused => "Tokens to refresh or renew by that were refused.",
-        Count::RefreshReused => "Spent refresh tokens that came back; each ended its session.",
-        Count::Registered => "Accounts made.",
-        Count::ResetAsked => "Password resets asked for, for known addresses and others.",
-        Count::ResetDone => "Passwords set by a reset code or link.",
+        Count::SignedIn => "Sign-ins with a correct password.",
+        Count::SignInFailed => "Sign-ins rejected because of an unknown user, a disabled user or a wrong password.",
+        Count::Throttled => "Requests rejected by a rate limit (429).",
+        Count::Refreshed => "Sessions refreshed and tokens renewed.",
+        Count::RefreshRefused => "Refresh and renewal requests rejected because of their token.",
+        Count::RefreshReused => "Refresh tokens used again after they were spent. Each reuse ends its session.",
+        Count::Registered => "Accounts created.",
+        Count::ResetAsked => "Password resets requested, for known and unknown addresses.",
+        Count::ResetDone => "Passwords set with a reset code or link.",
         Count::SessionEnded => "Sessions ended before they expired.",
-        Count::MailSent => "Mails taken by the mail server.",
-        Count::MailFailed => "Tries to send a mail that failed.",
-        Count::JwksSent => "Key sets sent.",
-        Count::JwksUnchanged => "Key sets that the caller had already (304).",
-        Count::Fault => "Requests answered with 500; the log tells each.",
-        Count::HashingFull => "Passwords not hashed because too many were waiting (503).",
-        Count::Issued(..) => "Access tokens signed.",
+        Count::MailSent => "E-mails accepted by the mail server.",
+        Count::MailFailed => "Failed attempts to send an e-mail.",
+        Count::JwksSent => "JWKS responses with the full document.",
+        Count::JwksUnchanged => "JWKS responses with 304, because the caller had the current document.",
+        Count::Fault => "Requests that failed with an internal error (500). The log has the cause of each.",
+        Count::HashingFull => "Passwords not hashed because the hashing queue was full (503).",
+        Count::Issued(..) => "Access tokens signed, by dialect and algorithm.",
     }
 }
 
@@ -91,7 +95,11 @@ fn durations(text: &mut Exposition, requests: &Requests) {
     let seconds = |micros: u64| micros as f64 / 1e6;
     let name = "countersign_http_request_duration_seconds";
     let bounds = BOUNDS.map(seconds);
-    text.family(name, MetricKind::Histogram, "How long requests took, by route and status; the key set is not timed.");
+    text.family(
+        name,
+        MetricKind::Histogram,
+        "Duration of requests in seconds, by route and status class. Requests for the JWKS are not measured.",
+    );
     for cell in requests.list() {
         let labels = [("route", cell.route.as_str()), ("status", CLASSES[cell.class - 1])];
         text.histogram(name, &labels, &bounds, &cell.buckets, seconds(cell.micros));
@@ -112,56 +120,70 @@ fn keys(text: &mut Exposition, issuer: &Issuer) {
         }
     };
     let created = |key: &Key| Some(key.created_at.unix());
-    each("countersign_key_created_timestamp_seconds", "When a published key was made.", created);
-    let help = "When a published key begins to sign.";
+    each(
+        "countersign_key_created_timestamp_seconds",
+        "Time when a published key was created, as a Unix timestamp in seconds.",
+        created,
+    );
+    let help = "Time when a published key starts to sign, as a Unix timestamp in seconds.";
     each("countersign_key_signs_from_timestamp_seconds", help, |key| Some(key.signs_from.unix()));
-    let help = "When a published key signs no more, where that is known.";
+    let help = "Time when a published key stops signing, as a Unix timestamp in seconds, if it is known.";
     each("countersign_key_signs_until_timestamp_seconds", help, |key| key.signs_until.map(Timestamp::unix));
     let name = "countersign_signing_key_age_seconds";
-    text.family(name, MetricKind::Gauge, "For how long the key that signs has signed.");
+    text.family(name, MetricKind::Gauge, "Time since the active key of the algorithm started to sign, in seconds.");
     for key in published.iter().filter(|key| key.state(now) == KeyState::Active) {
         text.sample(name, &[("alg", key.alg.name())], now.since(key.signs_from).as_secs());
     }
 }
 
 fn verifiers(text: &mut Exposition, issuer: &Issuer) {
-    /// Who has not come for so long fetches no key sets any more.
-    const GONE: Duration = Duration::from_hours(24);
+    /// A client that has not fetched the JWKS for this long is no longer counted.
+    const INACTIVE_AFTER: Duration = Duration::from_hours(24);
     let set = issuer.ring().jwks().version;
     let now = issuer.clock.now();
     let seen = issuer.jwks_clients.list();
-    let recent = || seen.iter().filter(|who| now.since(who.last) < GONE);
+    let recent = || seen.iter().filter(|client| now.since(client.last) < INACTIVE_AFTER);
     let name = "countersign_jwks_verifiers";
-    text.family(name, MetricKind::Gauge, "Who fetched the key set within a day, by whether they have the present one.");
-    let current = recent().filter(|who| who.jwks_id == set).count();
+    text.family(
+        name,
+        MetricKind::Gauge,
+        "Clients that fetched the JWKS in the last 24 h, by whether they have the current one.",
+    );
+    let current = recent().filter(|client| client.jwks_id == set).count();
     text.sample(name, &[("set", "current")], current);
     text.sample(name, &[("set", "outdated")], recent().count() - current);
-    let help = "Fetches of the key set by whom no note was made, for there were too many.";
+    let help = "Fetches of the JWKS whose client was not recorded, because the list of clients was full or busy.";
     text.single("countersign_jwks_unnoted_total", MetricKind::Counter, help, issuer.jwks_clients.rejected());
 }
 
 async fn stored(text: &mut Exposition, issuer: &Issuer) {
-    let asked = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
-    let help = "Whether the database answers.";
-    text.single("countersign_database_up", MetricKind::Gauge, help, u8::from(asked.is_some()));
-    let help = "Reads and writes that the database could not do: locked, full, failing, or too many waited (503).";
+    let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
+    let help = "1 if the database responds, else 0.";
+    text.single("countersign_database_up", MetricKind::Gauge, help, u8::from(sizes.is_some()));
+    let help =
+        "Reads and writes that failed because the database was locked, full or failing, or its queue was full (503).";
     text.single("countersign_store_unavailable_total", MetricKind::Counter, help, issuer.store.unavailable_count());
-    let help = "How much room the database takes, without its log.";
-    text.optional("countersign_database_size_bytes", MetricKind::Gauge, help, asked.map(|(size, _)| size));
-    let help = "Mails that are not sent yet.";
-    text.optional("countersign_outbox_waiting", MetricKind::Gauge, help, asked.map(|(_, waiting)| waiting));
-    let help = "Passwords that wait to be hashed.";
+    let help = "Size of the database file in bytes, without the WAL.";
+    text.optional("countersign_database_size_bytes", MetricKind::Gauge, help, sizes.map(|(size, _)| size));
+    let help = "E-mails waiting to be sent.";
+    text.optional("countersign_outbox_waiting", MetricKind::Gauge, help, sizes.map(|(_, waiting)| waiting));
+    let help = "Passwords waiting to be hashed.";
     text.single("countersign_hashing_waiting", MetricKind::Gauge, help, issuer.hasher.waiting());
 }
 
-/// By the names that Prometheus' own libraries give them.
+/// Adds the process metrics, under the standard names of the Prometheus client libraries.
 fn process(text: &mut Exposition, issuer: &Issuer) {
     let process = Process::read();
     let started = issuer.uptime.liveliness(&issuer.clock).started_at;
-    let help = "When the process started, in Unix time.";
+    let help = "Start time of the process, as a Unix timestamp in seconds.";
     text.single("process_start_time_seconds", MetricKind::Gauge, help, started.unix());
-    text.optional("process_cpu_seconds_total", MetricKind::Counter, "Processor time used.", process.cpu_seconds);
-    text.optional("process_resident_memory_bytes", MetricKind::Gauge, "Memory in use.", process.resident);
+    text.optional(
+        "process_cpu_seconds_total",
+        MetricKind::Counter,
+        "CPU time used, user and system, in seconds.",
+        process.cpu_seconds,
+    );
+    text.optional("process_resident_memory_bytes", MetricKind::Gauge, "Resident memory in bytes.", process.resident);
     text.optional("process_open_fds", MetricKind::Gauge, "Open file descriptors.", process.open_files);
-    text.optional("process_max_fds", MetricKind::Gauge, "How many there may be.", process.max_files);
+    text.optional("process_max_fds", MetricKind::Gauge, "Maximum number of open file descriptors.", process.max_files);
 }

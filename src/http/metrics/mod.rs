@@ -1,4 +1,4 @@
-//! `/metrics`: what the process counts and measures, for Prometheus. Off unless the settings say where and for whom.
+//! `/metrics`: the metrics of the process for Prometheus. Disabled unless `metrics.listen` or `metrics.token` is set.
 
 use axum::Router;
 use axum::body::Body;
@@ -15,21 +15,21 @@ use crate::domain::secret::SecretText;
 mod exposition;
 mod families;
 
-/// Where the metrics are, and for whom.
+/// Where the metrics are served, and who may read them.
 #[derive(Clone, Debug)]
 pub struct MetricsOptions {
-    /// What must be shown as a bearer token; None: whoever reaches the route may read.
+    /// The bearer token that a request must carry. `None` lets every client that reaches the route read the metrics.
     pub token: Option<SecretText>,
-    /// Whether a listener of its own serves them, and not the one of everything else.
+    /// Whether a separate listener serves the metrics instead of the main listener.
     pub own_listener: bool,
 }
 
-/// The route, for the listener of everything else.
+/// Returns the route for the main listener.
 pub fn routes() -> Router<Http> {
     Router::new().route("/metrics", get(metrics))
 }
 
-/// The route and nothing else, for a listener of its own.
+/// Returns the router of the separate metrics listener, which has no other route.
 pub fn router(http: &Http) -> Router {
     let routes = routes().fallback(reply::not_found).method_not_allowed_fallback(reply::wrong_method);
     layers::with_layers(Router::new(), routes, http)
@@ -38,8 +38,8 @@ pub fn router(http: &Http) -> Router {
 async fn metrics(State(http): State<Http>, headers: HeaderMap) -> Response {
     let token = http.options.metrics.as_ref().and_then(|metrics| metrics.token.as_ref());
     if !token.is_none_or(|token| has_bearer_token(&headers, token)) {
-        let words = "metrics are shown to whoever has metrics.token, as a bearer token";
-        return reply::challenge(reply::error(StatusCode::UNAUTHORIZED, "no_metrics_token", words));
+        let message = "missing or wrong bearer token; send metrics.token in the Authorization header";
+        return reply::challenge(reply::error(StatusCode::UNAUTHORIZED, "no_metrics_token", message));
     }
     let mut response = Response::new(Body::from(families::all(&http).await));
     let format = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -48,10 +48,10 @@ async fn metrics(State(http): State<Http>, headers: HeaderMap) -> Response {
     response
 }
 
-/// Whether the request has this bearer token. The comparison takes as long wherever they differ.
+/// Whether the request carries this bearer token. The comparison takes constant time.
 fn has_bearer_token(headers: &HeaderMap, token: &SecretText) -> bool {
-    let shown = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|line| line.split_at_checked(7));
-    shown.is_some_and(|(scheme, shown)| {
-        scheme.eq_ignore_ascii_case(b"bearer ") && bool::from(shown.ct_eq(token.expose().as_bytes()))
+    let sent = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|line| line.split_at_checked(7));
+    sent.is_some_and(|(scheme, sent)| {
+        scheme.eq_ignore_ascii_case(b"bearer ") && bool::from(sent.ct_eq(token.expose().as_bytes()))
     })
 }

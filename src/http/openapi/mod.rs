@@ -1,7 +1,7 @@
-//! The description of every route (OpenAPI 3.1): built from one table per dialect, which stands beside its handlers.
+//! The OpenAPI 3.1 description of every route, built from tables next to the handlers, one table per dialect.
 //!
-//! The examples are the documentation of the systems the dialects replace; their types make the schemas, and a test
-//! sends each of them to a real server. Owns the document; knows no handler.
+//! The examples come from the documentation of the systems that the dialects replace. The schemas are derived from the
+//! types of the examples, and a test sends every example to a real server. This module does not depend on the handlers.
 
 use std::collections::BTreeSet;
 
@@ -18,117 +18,117 @@ use super::pages::api_doc::ApiDocPage;
 use super::{Http, dialect, liveliness, wellknown};
 use crate::domain::dialect::Dialect;
 
-/// A route's description.
+/// The description of a route.
 #[derive(Clone, Copy, Debug)]
 pub struct Operation {
     /// The method, in lower case.
     pub method: &'static str,
-    /// The path, as the original documented it.
+    /// The path, as the original system documents it.
     pub path: &'static str,
-    /// What it does, in a sentence.
+    /// What the route does: one sentence that starts with an imperative, without a full stop.
     pub summary: &'static str,
-    /// Who may call it.
+    /// The authentication that the route requires.
     pub access: Access,
-    /// What its query may hold.
+    /// The query parameters.
     pub query: &'static [Parameter],
-    /// An example of each kind of body it takes, as JSON; none if it takes none.
+    /// One JSON example for each kind of request body. Empty if the route needs no body.
     pub takes: &'static [&'static str],
-    /// What it answers.
+    /// The responses. The first one is the success.
     pub answers: &'static [ResponseExample],
 }
 
 impl Operation {
-    /// Its name among all operations, of letters, digits and underscores.
+    /// Returns the unique operation id, made of letters, digits and underscores.
     pub fn id(&self) -> String {
         let path = self.path.trim_matches('/').replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         format!("{}_{path}", self.method)
     }
 }
 
-/// A parameter of a route's query.
+/// A query parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it says.
+    /// The description, without a full stop.
     pub meaning: &'static str,
-    /// An example; empty where only the server knows one.
+    /// An example. Empty if valid values depend on the server.
     pub example: &'static str,
-    /// Whether it must be there.
+    /// Whether the parameter is required.
     pub required: bool,
 }
 
-/// Who may call a route.
+/// The authentication that a route requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// No authentication.
     Open,
-    /// Whoever sends an access token.
+    /// An access token in the `Authorization` header.
     Bearer,
-    /// Whoever sends an access token, in the header or in the cookie `jwt_token`.
+    /// An access token in the `Authorization` header or in the cookie `jwt_token`.
     BearerOrCookie,
 }
 
-/// An answer's description: status, meaning, and an example of its body as JSON (empty for none).
+/// The description of a response: status, meaning without a full stop, and a JSON example of the body (empty for none).
 pub type ResponseExample = (u16, &'static str, &'static str);
 
-/// A group of routes with a name and a word on them.
+/// A group of routes, which becomes an OpenAPI tag.
 #[derive(Clone, Copy, Debug)]
 pub struct Chapter {
-    /// The tag.
+    /// The name of the tag.
     pub name: &'static str,
-    /// What the routes have in common.
+    /// The description of the tag, in full sentences.
     pub about: &'static str,
-    /// The media types that its bodies may have.
+    /// The media types of the request bodies.
     pub media: &'static [&'static str],
-    /// The routes, in an order in which the examples can be tried one after another.
+    /// The routes, in an order in which the examples can be sent one after another.
     pub operations: &'static [Operation],
 }
 
-/// Bodies as JSON alone.
+/// Bodies are JSON.
 pub const JSON: &[&str] = &["application/json"];
-/// Bodies as JSON, or as a form of the same fields.
+/// Bodies are JSON, or a form with the same fields.
 pub const JSON_OR_FORM: &[&str] = &["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
 
-/// What any route may answer besides what its own table says, in its dialect's words; `true` where only one that takes
-/// a body does.
+/// Responses of every route in addition to its own table, with the error body of its dialect. `true` marks responses
+/// that only routes with a request body return.
 pub const ANYWHERE: [(u16, &str, bool); 6] = [
-    (400, "The body is malformed", true),
-    (408, "The body took too long to come", true),
-    (413, "The body is too large", true),
-    (415, "The body has another media type than the route takes", true),
-    (500, "Something broke; the answer holds the request's id and no more", false),
-    (503, "The server is busy or its database is not there; see Retry-After", false),
+    (400, "The request body is malformed", true),
+    (408, "The request body was not received within 30 s", true),
+    (413, "The request body is larger than server.max_body", true),
+    (415, "The route does not accept the content type, content encoding or charset of the request body", true),
+    (500, "Internal error; the body contains only the request id, which the log repeats with the cause", false),
+    (503, "The server is busy or the database is unavailable; see Retry-After", false),
 ];
 
-/// The description itself, described.
+/// The description of the documentation routes.
 const CHAPTER: Chapter = Chapter {
     name: "documentation",
-    about: "What you are reading.",
+    about: "This documentation, as OpenAPI and as a page.",
     media: JSON,
     operations: &[
         Operation {
             method: "get",
             path: "/openapi.json",
-            summary: "Every route, as OpenAPI 3.1",
+            summary: "Return the description of every route as an OpenAPI 3.1 document",
             access: Access::Open,
             query: &[],
             takes: &[],
-            answers: &[(200, "The document", "")],
+            answers: &[(200, "The OpenAPI document, as JSON", "")],
         },
         Operation {
             method: "get",
             path: "/api-doc/",
-            summary: "Every route, as a page to be read",
+            summary: "Show the description of every route as an HTML page",
             access: Access::Open,
             query: &[],
             takes: &[],
-            answers: &[(200, "The page", "")],
+            answers: &[(200, "The HTML page", "")],
         },
     ],
 };
 
-/// `/openapi.json`, and the same to be read at `/api-doc/`.
+/// Returns the routes of the documentation: `/openapi.json` and the page `/api-doc/`.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route("/openapi.json", get(document_route))
@@ -149,16 +149,16 @@ async fn page_route(State(http): State<Http>) -> Response {
     http.pages.show(StatusCode::OK, &page, &http.issuer.random)
 }
 
-/// The chapters of what is served: the dialects that are spoken, and what belongs to none.
-pub fn chapters(spoken: &BTreeSet<Dialect>) -> Vec<Chapter> {
-    let mut chapters: Vec<Chapter> = spoken.iter().map(|dialect| dialect::chapter(*dialect)).collect();
+/// Returns the chapters of the enabled dialects and of the routes that belong to no dialect.
+pub fn chapters(enabled: &BTreeSet<Dialect>) -> Vec<Chapter> {
+    let mut chapters: Vec<Chapter> = enabled.iter().map(|dialect| dialect::chapter(*dialect)).collect();
     chapters.extend([wellknown::CHAPTER, liveliness::CHAPTER, CHAPTER]);
     chapters
 }
 
-/// The whole document.
-pub fn document(spoken: &BTreeSet<Dialect>, server: &str) -> Value {
-    let chapters = chapters(spoken);
+/// Returns the OpenAPI document for the enabled dialects. `server` is the public URL.
+pub fn document(enabled: &BTreeSet<Dialect>, server: &str) -> Value {
+    let chapters = chapters(enabled);
     let mut paths = Map::new();
     for chapter in &chapters {
         for operation in chapter.operations {
@@ -221,15 +221,16 @@ fn parameter(parameter: &Parameter) -> Value {
     parameter_object
 }
 
-/// The answers of the route's own table, and then what any route may answer.
+/// Returns the responses of the route's own table and the responses of every route. The route's own table takes
+/// precedence.
 fn responses(operation: &Operation) -> Map<String, Value> {
     let mut responses = Map::new();
     for (status, meaning, body) in operation.answers {
-        let mut answer = json!({"description": meaning});
+        let mut response = json!({"description": meaning});
         if let Some(body) = example(body) {
-            answer["content"] = content(JSON, &[body]);
+            response["content"] = content(JSON, &[body]);
         }
-        responses.insert(status.to_string(), answer);
+        responses.insert(status.to_string(), response);
     }
     for (status, _, with_body) in ANYWHERE {
         if !with_body || !operation.takes.is_empty() {
@@ -240,7 +241,7 @@ fn responses(operation: &Operation) -> Map<String, Value> {
     responses
 }
 
-/// The examples are constants, each parsed by a test: what is no JSON is none.
+/// Parses an example. `None` if the text is empty: a test checks that every other example is valid JSON.
 fn example(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }
@@ -257,7 +258,7 @@ fn content(media: &[&str], bodies: &[Value]) -> Value {
     media.iter().map(|kind| ((*kind).to_owned(), content.clone())).collect()
 }
 
-/// The schema of values like these.
+/// Returns a schema that accepts each of the examples.
 fn any_of(examples: &[Value]) -> Value {
     let mut schemas: Vec<Value> = examples.iter().map(schema).collect();
     schemas.dedup();
@@ -268,7 +269,7 @@ fn any_of(examples: &[Value]) -> Value {
     }
 }
 
-/// The schema that an example has: the types of its members.
+/// Returns the schema of an example, derived from the types of its members.
 fn schema(example: &Value) -> Value {
     match example {
         Value::Null => json!({"type": "null"}),
@@ -294,7 +295,12 @@ mod tests {
         let all: BTreeSet<Dialect> = Dialect::ALL.into();
         let mut seen = BTreeSet::new();
         for operation in chapters(&all).iter().flat_map(|chapter| chapter.operations) {
-            assert!(seen.insert((operation.method, operation.path)), "{} {} twice", operation.method, operation.path);
+            assert!(
+                seen.insert((operation.method, operation.path)),
+                "duplicate: {} {}",
+                operation.method,
+                operation.path
+            );
             let bodies = operation.answers.iter().map(|(_, _, body)| *body).chain(operation.takes.iter().copied());
             for body in bodies.filter(|body| !body.is_empty()) {
                 assert!(example(body).is_some(), "{} {}: {body}", operation.method, operation.path);
@@ -304,13 +310,13 @@ mod tests {
 
     #[test]
     fn a_schema_is_derived_from_the_example() {
-        let made = schema(&json!({"id": 1, "tags": ["x"], "ok": true, "none": null}));
+        let derived = schema(&json!({"id": 1, "tags": ["x"], "ok": true, "none": null}));
         let expected = json!({"type": "object", "properties": {
             "id": {"type": "integer"},
             "tags": {"type": "array", "items": {"type": "string"}},
             "ok": {"type": "boolean"},
             "none": {"type": "null"},
         }});
-        assert_eq!(made, expected);
+        assert_eq!(derived, expected);
     }
 }

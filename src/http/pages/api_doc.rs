@@ -1,8 +1,9 @@
-//! Every route to be read: the page at `/api-doc/`, made of the same tables as `/openapi.json`.
+//! The API documentation at `/api-doc/`, generated from the same tables as `/openapi.json`.
 //!
-//! It is rendered here and has no script. The usual browsers of such documents (Swagger UI and its like) are scripts of
-//! a megabyte and more, which would put the binary over its size, and they want inline styles, which would weaken the
-//! policy that every page here is sent with. What they can do besides, a shell does with the line given for each route.
+//! It is rendered on the server, without scripts. The usual viewers of OpenAPI documents, such as Swagger UI, are
+//! scripts of a megabyte and more, which would exceed the size limit of the binary. They also need inline styles, which
+//! would weaken the content security policy of the pages. In place of their request forms, the page shows a shell
+//! command for each route.
 
 use std::iter;
 
@@ -14,11 +15,11 @@ use super::Page;
 use crate::domain::public_url::PublicUrl;
 use crate::http::openapi::{self, ANYWHERE, Access, Chapter, Operation, Parameter};
 
-/// What it shows: all of it at once.
+/// The page with every route.
 pub struct ApiDocPage {
     /// The groups of routes.
     pub chapters: Vec<Chapter>,
-    /// Where the server is reached.
+    /// The public URL of the server, for the example commands.
     pub public_url: PublicUrl,
 }
 
@@ -60,10 +61,10 @@ impl ApiDocPage {
         let requests = bodies.iter().map(|body| context! { body => pretty(body), curl => self.curl(operation, body) });
         let answers = answers.iter().map(|&(status, meaning, body)| context! { status, meaning, body => pretty(body) });
         let access = match operation.access {
-            Access::Open => "anybody",
-            Access::Bearer => "whoever sends an access token as Authorization: Bearer",
+            Access::Open => "everyone",
+            Access::Bearer => "callers with an access token as Authorization: Bearer",
             Access::BearerOrCookie => {
-                "whoever sends an access token, as Authorization: Bearer or in the cookie jwt_token"
+                "callers with an access token as Authorization: Bearer or in the cookie jwt_token"
             }
         };
         context! {
@@ -78,7 +79,7 @@ impl ApiDocPage {
         }
     }
 
-    /// The request as a line for a shell, in which `$TOKEN` is an access token.
+    /// The request as a shell command, in which `$TOKEN` is an access token.
     fn curl(&self, operation: &Operation, body: &str) -> String {
         let mut url = self.public_url.join(operation.path);
         let joints = iter::once("?").chain(iter::repeat("&"));
@@ -100,12 +101,12 @@ impl ApiDocPage {
     }
 }
 
-/// A word for a shell that stands for itself.
+/// Quotes a text as one word of a shell command.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// JSON over several lines; an example that is none is shown as it is.
+/// Pretty-prints an example. An example that is not JSON stays as it is.
 fn pretty(example: &str) -> String {
     let parsed: Option<serde_json::Value> = serde_json::from_str(example).ok();
     parsed.and_then(|value| to_string_pretty(&value).ok()).unwrap_or_else(|| example.to_owned())

@@ -1,7 +1,7 @@
-//! Pages: what people see in a browser, rendered here and sent with headers that let it do nothing else.
+//! HTML pages, rendered on the server and sent with restrictive security headers.
 //!
-//! A page is a value with samples; its template is built in, or a file of an operator's own in `<templates_dir>/pages/`.
-//! Pages have no script. It owns templates and headers; it must not know what follows from a form.
+//! A page is a value with samples. Its template is built in, or the operator's own file in `<templates_dir>/pages/`.
+//! Pages have no scripts. This module owns templates and headers; it must not know what a form does.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub mod api_doc;
 pub mod restore;
 pub mod social;
 
-/// What is built in, by name.
+/// The built-in templates, by name.
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/", $name)))),*]
@@ -32,24 +32,25 @@ macro_rules! built_in {
 }
 const BUILT_IN: &[(&str, &str)] = &built_in!["layout.html", "restore.html", "api_doc.html", "social.html"];
 
-/// What a template is told, as `page`; besides it every one is told `site.name` and the `nonce` of its style.
+/// The context of a template, as the variable `page`. Every template also has `site.name`. Templates outside the admin
+/// zone have `nonce` for their style, and templates of the admin zone have `frame`.
 pub trait Page: Sized {
-    /// The template's name.
+    /// The name of the template.
     const TEMPLATE: &'static str;
 
-    /// What `page` is in it.
+    /// The value of the variable `page`.
     fn context(&self) -> Value;
 
-    /// Whether its form is sent in the name of whoever the cookie speaks for, and answered with the way to another site.
+    /// Whether the form of the page is authenticated by a cookie and leads to another site by a redirect.
     fn has_cross_site_form(&self) -> bool {
         false
     }
 
-    /// One of each kind there can be: a template that renders these renders any.
+    /// Samples of every variant. A template that renders all samples renders every page of this type.
     fn samples() -> Vec<Self>;
 }
 
-/// All pages, ready to be rendered. Files are read once: changed ones are taken up at the next start.
+/// All pages, ready to be rendered. Template files are read once, so changes apply after a restart.
 #[derive(Debug)]
 pub struct Pages {
     set: TemplateSet,
@@ -57,7 +58,8 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Takes what is built in, puts the files of `<folder>/pages/` in its place, and renders every page once with samples.
+    /// Loads the built-in templates, replaces them with the files in `<folder>/pages/`, and renders every page with its
+    /// samples.
     pub fn load(folder: Option<&Path>, public_url: &PublicUrl) -> Result<Self, TemplateError> {
         let built_in = [BUILT_IN, sections::TEMPLATES].concat();
         let set = TemplateSet::load(folder.map(|folder| folder.join("pages")).as_deref(), &built_in)?;
@@ -78,12 +80,12 @@ impl Pages {
         context! { site => self.site.clone(), nonce, page => page.context() }
     }
 
-    /// Renders a page of the admin zone in its frame, without headers.
+    /// Renders a page of the admin zone in its frame, without security headers.
     pub fn framed<P: Page>(&self, page: &P, frame: &Value) -> Result<String, TemplateError> {
         self.set.render(P::TEMPLATE, self.in_frame(page, frame))
     }
 
-    /// Renders a page of the admin zone once with samples, in every kind of frame.
+    /// Renders a page of the admin zone with all samples, in every sample frame.
     pub fn render_framed_samples<P: Page>(&self) -> Result<(), TemplateError> {
         let frames = PageFrame::samples().map(|frame| frame.context());
         let samples = P::samples();
@@ -95,7 +97,7 @@ impl Pages {
         context! { site => self.site.clone(), frame => frame.clone(), page => page.context() }
     }
 
-    /// Renders a page.
+    /// Renders a page with its security headers.
     pub fn show<P: Page>(&self, status: StatusCode, page: &P, random: &Random) -> Response {
         let nonce = random.uuid().simple().to_string();
         match self.set.render(P::TEMPLATE, self.context(page, &nonce)) {
@@ -105,14 +107,14 @@ impl Pages {
     }
 }
 
-/// A page may be styled by its own style and post its forms here, and nothing else: no script, no frame around it, no
-/// address of it (which may hold a secret) told to anybody, no copy of it kept.
+/// Builds the response with the security headers. A page may use its own style and send forms to this server. It cannot
+/// run scripts, be framed or be cached. It sends no referrer, because its URL may contain a secret.
 ///
-/// Where its form leads to another site, browsers would hold `form-action` against every host on the way, and providers
-/// send people on as they like; and without a referrer the form's `Origin` would be `null`, which no page of ours has. So
-/// the first is left out, and of the second no more is told than where we are.
-fn with_security_headers(status: StatusCode, text: String, nonce: &str, posts_abroad: bool) -> Response {
-    let (forms, referrer) = if posts_abroad { ("", "strict-origin") } else { (" form-action 'self';", "no-referrer") };
+/// A form that leads to another site needs two exceptions. Browsers apply `form-action` to every redirect, and
+/// providers redirect to hosts of their choice, so the directive is omitted. Without a referrer the `Origin` of the
+/// form would be `null`, which the server rejects, so the referrer contains the origin only.
+fn with_security_headers(status: StatusCode, text: String, nonce: &str, is_cross_site: bool) -> Response {
+    let (forms, referrer) = if is_cross_site { ("", "strict-origin") } else { (" form-action 'self';", "no-referrer") };
     let policy =
         format!("default-src 'none'; style-src 'nonce-{nonce}';{forms} frame-ancestors 'none'; base-uri 'none'");
     let mut response = Response::new(Body::from(text));
@@ -121,13 +123,13 @@ fn with_security_headers(status: StatusCode, text: String, nonce: &str, posts_ab
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
-    // A nonce is 32 hexadecimal digits; were it not, the page would still be let do nothing.
+    // A nonce has 32 hexadecimal digits, so the fallback is never used. It would forbid everything.
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     response
 }
 
-/// A refusal's words with a capital letter and a full stop.
+/// Turns a message into a sentence, with a capital letter and a full stop.
 pub fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
@@ -166,19 +168,18 @@ mod tests {
         every_sample_is_harmless::<social::SocialPage>();
     }
 
-    /// Every template of the admin zone is one that [`sections::render_samples`] renders, in every frame and with every sample.
+    /// [`sections::render_samples`] renders every template of the admin zone, in every frame and with every sample.
     #[test]
     fn admin_templates_contain_no_script_or_inline_style() {
         for (name, source) in sections::TEMPLATES {
-            // The one thing that is fetched: a mail of ours, in a frame where nothing runs.
+            // The only resource that a template loads: the preview of an e-mail, in a sandboxed frame.
             let source = source.replace(" sandbox title=\"{{ mail.name }} as HTML\" src=\"{{ frame.base }}/admin/", "");
             for wrong in ["<script", "<style", " style=", " onclick=", " src=", "@import", "url(", "|safe", "| safe"] {
                 assert!(!source.contains(wrong), "{wrong} in {name}");
             }
         }
         let pages = load(None).unwrap();
-        let [door, inside] = PageFrame::samples().map(|frame| frame.context());
-        for frame in [door, inside] {
+        for frame in PageFrame::samples().map(|frame| frame.context()) {
             for sample in SignInPage::samples() {
                 let text = pages.framed(&sample, &frame).unwrap();
                 assert!(!text.contains("<b>") && text.contains("name=\"csrf\" value=\"t0ken\""), "{text}");

@@ -1,30 +1,30 @@
-//! The page a restore link leads to.
+//! The page behind a restore link, which sets a new password.
 
 use minijinja::context;
 use minijinja::value::Value;
 
 use super::Page;
 
-/// What it shows; `page.view` in the template. It holds the link's token: there is no `Debug`.
+/// The views of the page: `page.view` in the template. It has no `Debug`, because it contains the token of the link.
 pub enum RestorePage {
-    /// A form for the new password. Shown for any token of the right shape: whether it is good is told when it is used.
+    /// The form for the new password. It is shown for every well-formed token, which is verified when the form is sent.
     Form {
-        /// The path the form is posted to: without a query, so that no log on the way sees the token.
+        /// The path to which the form is posted. It has no query, so that no log in transit contains the token.
         action: String,
-        /// What the link carried.
+        /// The token of the link.
         token: String,
-        /// The least number of characters in a password, for the browser to ask for.
+        /// The least length of a password, which the browser checks.
         min_length: usize,
-        /// What was wrong with the last try.
+        /// What was wrong with the last attempt.
         problem: Option<String>,
     },
     /// The password is set.
     Done,
-    /// A mail with a link is on its way, if anybody has the address.
+    /// An e-mail with a link is sent if an account has the address.
     Sent,
-    /// It did not work, and this page can't help.
+    /// The password was not changed, and the user cannot retry on this page.
     Refused {
-        /// Why, in a sentence or two.
+        /// The reason, in one or two sentences.
         problem: String,
     },
 }
@@ -50,7 +50,7 @@ impl Page for RestorePage {
             min_length: 8,
             problem: problem.map(str::to_owned),
         };
-        let wrong = "The passwords are not the same.";
+        let wrong = "The passwords do not match.";
         vec![form(None), form(Some(wrong)), Self::Done, Self::Sent, Self::Refused { problem: wrong.to_owned() }]
     }
 }

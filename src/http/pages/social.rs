@@ -1,35 +1,35 @@
-//! The page that offers the providers, and what it says when a sign-in at one did not work.
+//! The page that offers the providers, and the page for a failed sign-in with a provider.
 
 use minijinja::context;
 use minijinja::value::Value;
 
 use super::Page;
 
-/// What it shows; `page.view` in the template.
+/// The views of the page: `page.view` in the template.
 #[derive(Debug)]
 pub enum SocialPage {
-    /// The providers.
+    /// The list of providers.
     Offered {
-        /// The path of each with a slash at its end, and its name for people.
+        /// The path of each provider with a trailing slash, and its display name.
         providers: Vec<(String, String)>,
     },
-    /// It did not work.
+    /// The sign-in failed.
     Refused {
-        /// Why, in a sentence.
+        /// The reason, in one sentence.
         problem: String,
-        /// How to go on.
+        /// How the user can continue.
         again: RetryAction,
     },
 }
 
-/// How whoever was refused goes on.
+/// How the user continues after a failed sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryAction {
-    /// By following a link.
+    /// With a link, to the same provider or to the list of providers.
     Link(String),
-    /// By sending a form: what it leads to changes the account of whoever is signed in, and no link may do that.
+    /// With a form. Linking a provider changes the account of the signed-in user, which a link must not be able to do.
     Form(String),
-    /// Not at all; they go back to where they came from.
+    /// A retry is not possible. A link leads back to the application.
     Back(String),
 }
 
@@ -59,7 +59,7 @@ impl Page for SocialPage {
 
     fn samples() -> Vec<Self> {
         let provider = |path: &str, label: &str| (path.to_owned(), label.to_owned());
-        let refused = |again| Self::Refused { problem: "The provider can't be reached.".to_owned(), again };
+        let refused = |again| Self::Refused { problem: "The provider cannot be reached.".to_owned(), again };
         vec![
             Self::Offered { providers: vec![provider("/google/", "Google"), provider("/work/", "<b>Work</b>")] },
             Self::Offered { providers: Vec::new() },

@@ -1,44 +1,46 @@
-//! How many are connected, against how many may be, and when to speak of it: once, and again only after it was better.
+//! The limit of open connections. Reaching it is logged once, and again only after the number of connections has
+//! halved.
 
 use std::io;
 
-/// Counts, and decides whether anyone may come in.
+/// Decides whether a further connection is accepted.
 #[derive(Debug)]
 pub(super) struct ConnectionLimit {
     max: usize,
-    /// How many were connected when trouble was told last, until there are half as many: so it is not told at each step
-    /// over the line and back.
+    /// The number of connections when a problem was last logged. It is reset when this number has halved, so that a
+    /// count that moves around the limit does not fill the log.
     logged_at: Option<usize>,
 }
 
 impl ConnectionLimit {
-    /// Room for `most`.
-    pub(super) fn new(most: usize) -> Self {
-        Self { max: most.max(1), logged_at: None }
+    /// Allows `max` connections, at least 1.
+    pub(super) fn new(max: usize) -> Self {
+        Self { max: max.max(1), logged_at: None }
     }
 
-    /// Whether one more than `connected` may come in.
+    /// Whether a further connection may be accepted when `connected` are open.
     pub(super) fn has_capacity(&mut self, connected: usize) -> bool {
         if self.logged_at.is_some_and(|at| connected <= at / 2) {
             self.logged_at = None;
-            tracing::info!(connected, "there is room for connections again");
+            tracing::info!(connections = connected, "connections available again");
         }
         connected < self.max
     }
 
-    /// Someone comes in to those `connected`. Whether it is the last who can, so that the idle must make room.
+    /// Accepts a connection in addition to the `connected` open ones. Returns whether the limit is now reached, so that
+    /// idle and slow connections must be closed.
     pub(super) fn admit(&mut self, connected: usize) -> bool {
         let full = connected + 1 >= self.max;
         if full && self.should_log(connected + 1) {
-            tracing::warn!(connected, "server.max_connections are connected: those who are idle or slow are sent away");
+            tracing::warn!(connections = connected + 1, "connection limit reached; closing idle and slow connections");
         }
         full
     }
 
-    /// The system could not give a connection.
+    /// Logs that the operating system could not accept a connection.
     pub(super) fn failed(&mut self, connected: usize, error: &io::Error) {
         if self.should_log(connected) {
-            tracing::error!(connected, %error, "no connection can be accepted: those who are idle or slow are sent away");
+            tracing::error!(connections = connected, %error, "accept failed; closing idle and slow connections");
         }
     }
 
@@ -61,9 +63,12 @@ mod tests {
             .collect();
         assert_eq!(logged, [(true, false), (true, false), (true, true)]);
         assert!(!connection_limit.has_capacity(3));
-        assert!(!connection_limit.should_log(3), "it was told");
-        assert!(connection_limit.has_capacity(2) && !connection_limit.should_log(3), "one who left makes no news");
-        assert!(connection_limit.has_capacity(1) && connection_limit.should_log(3), "two who left do");
+        assert!(!connection_limit.should_log(3), "already logged");
+        assert!(
+            connection_limit.has_capacity(2) && !connection_limit.should_log(3),
+            "one closed connection is not enough"
+        );
+        assert!(connection_limit.has_capacity(1) && connection_limit.should_log(3), "half as many are");
     }
 
     #[test]

@@ -1,17 +1,18 @@
-//! How many connections the system lets this process have.
+//! The limit of open file descriptors, which bounds the number of connections.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Descriptors for everything but connections: the database and its readers, keys, mails, what providers are asked.
+/// Descriptors reserved for everything except connections: database, key files, e-mails and requests to providers.
 const RESERVE: u64 = 96;
 
-/// Raises the process's limit of open descriptors as far as it may go by itself, and says how many connections there
-/// can be: `wanted`, or fewer where descriptors would run out first.
+/// Raises the soft limit of open file descriptors to the hard limit. Returns the number of possible connections:
+/// `wanted`, or fewer if the limit does not allow that many. `RESERVE` descriptors, but at most half of all, are not
+/// used for connections.
 pub fn raise(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let soft = limit.current;
     limit.current = limit.maximum;
-    // What can't be raised (some systems' hard limit is one in name alone) stays as it is.
+    // Some systems report a hard limit that cannot actually be set. The soft limit then stays in force.
     let allowed = if setrlimit(Resource::Nofile, limit).is_ok() { limit.maximum } else { soft };
     let possible = allowed.map_or(usize::MAX, |descriptors| {
         usize::try_from(descriptors.saturating_sub(RESERVE).max(descriptors / 2)).unwrap_or(usize::MAX)
@@ -19,7 +20,7 @@ pub fn raise(wanted: usize) -> usize {
     if possible < wanted {
         tracing::warn!(
             connections = possible,
-            "the limit of open files allows fewer connections than server.max_connections: raise it (LimitNOFILE, ulimit -n)"
+            "open file limit allows fewer connections than server.max_connections; raise LimitNOFILE or ulimit -n"
         );
     }
     wanted.min(possible)

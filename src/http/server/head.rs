@@ -1,5 +1,5 @@
-//! What every request's head must be, whatever its route: what two servers in a row might read differently is answered
-//! here and goes no further. Costs a good request no memory.
+//! Checks of every request head, independent of the route. Heads that a proxy in front and this server could interpret
+//! differently are rejected (request smuggling). A valid request needs no allocation.
 
 use std::net::Ipv6Addr;
 
@@ -9,14 +9,14 @@ use axum::response::Response;
 
 use crate::http::reply;
 
-/// The answer to a head that can't be taken, after which the connection ends; None for a good one.
+/// Returns the error response for an invalid head. The connection closes after it. `None` if the head is valid.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
     if !has_one_host(request.headers(), request.version()) {
-        let message = "send one Host header, which names a host";
+        let message = "missing or invalid Host header; send exactly one valid Host header";
         return Some(closing(reply::error(StatusCode::BAD_REQUEST, "wrong_host", message)));
     }
     if !has_known_coding(request.headers()) {
-        let message = "send the body as it is, or by transfer-encoding: chunked alone";
+        let message = "unsupported transfer coding; send the body without one or with Transfer-Encoding: chunked only";
         return Some(closing(reply::error(StatusCode::NOT_IMPLEMENTED, "unknown_transfer_coding", message)));
     }
     None
@@ -27,8 +27,8 @@ fn closing(mut response: Response) -> Response {
     response
 }
 
-/// Whether the body comes as it is, or in chunks and in no other coding (RFC 9112 §6.1). hyper looks at the last coding
-/// alone, and would take what is compressed for the body.
+/// Whether the body has no transfer coding or only `chunked` (RFC 9112 §6.1). hyper checks only the last coding, and
+/// would treat compressed data as the body.
 fn has_known_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -38,8 +38,8 @@ fn has_known_coding(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether there is one `Host`, and a valid one (RFC 9112 §3.2); HTTP/1.0 may do without. Of two, whoever stands before
-/// us may have gone by the other.
+/// Whether there is exactly one `Host` header with a valid value (RFC 9112 §3.2). HTTP/1.0 may omit it. Two headers are
+/// rejected, because a proxy in front may have routed by the other one.
 fn has_one_host(headers: &HeaderMap, version: Version) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -49,7 +49,8 @@ fn has_one_host(headers: &HeaderMap, version: Version) -> bool {
     }
 }
 
-/// Whether it is a name or an address, with or without a port (RFC 3986 §3.2.2). No http URL has an empty one.
+/// Whether the text is a host name or an address, with or without a port (RFC 3986 §3.2.2). The host must not be empty,
+/// as in every http URL.
 fn is_host(text: &[u8]) -> bool {
     let end = if text.starts_with(b"[") { b']' } else { b':' };
     let at = text.iter().position(|byte| *byte == end).unwrap_or(text.len());
@@ -78,19 +79,19 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_address_with_an_optional_port() {
-        for good in ["x", "id.example.org", "id.example.org:8443", "127.0.0.1:8080", "[::1]", "[::ffff:192.0.2.1]:1"] {
-            assert!(is_host(good.as_bytes()), "{good}");
+        for host in ["x", "id.example.org", "id.example.org:8443", "127.0.0.1:8080", "[::1]", "[::ffff:192.0.2.1]:1"] {
+            assert!(is_host(host.as_bytes()), "{host}");
         }
-        for good in ["a_b-c.~", "x:", "xn--bcher-kva.example", "a%2db", "EXAMPLE.ORG.", "!$&'()*+;="] {
-            assert!(is_host(good.as_bytes()), "{good}");
+        for host in ["a_b-c.~", "x:", "xn--bcher-kva.example", "a%2db", "EXAMPLE.ORG.", "!$&'()*+;="] {
+            assert!(is_host(host.as_bytes()), "{host}");
         }
-        for bad in ["", ":80", " ", "a b", "a/b", "a?b", "a#b", "user@a", "a:b", "a:1:2", "a:-1", "a:+1", "\\"] {
-            assert!(!is_host(bad.as_bytes()), "{bad}");
+        for text in ["", ":80", " ", "a b", "a/b", "a?b", "a#b", "user@a", "a:b", "a:1:2", "a:-1", "a:+1", "\\"] {
+            assert!(!is_host(text.as_bytes()), "{text}");
         }
-        for bad in ["::1", "[::1", "[]", "[x]", "[::1]x", "[::1]]", "[::1]:x", "a[::1]", "a%2", "a%zz", "a\"", "<a>"] {
-            assert!(!is_host(bad.as_bytes()), "{bad}");
+        for text in ["::1", "[::1", "[]", "[x]", "[::1]x", "[::1]]", "[::1]:x", "a[::1]", "a%2", "a%zz", "a\"", "<a>"] {
+            assert!(!is_host(text.as_bytes()), "{text}");
         }
-        assert!(!is_host("bücher.example".as_bytes()), "it is written in ASCII");
+        assert!(!is_host("bücher.example".as_bytes()), "a host must be ASCII");
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! The listener: takes connections while there is room for them, speaks HTTP/1.1 on each within its timers, and lets
-//! what is in flight finish at the end. Knows nothing of routes.
+//! The listener: accepts connections up to a limit, serves HTTP/1.1 on them with timeouts, and lets requests in flight
+//! finish at shutdown. It is independent of the routes.
 //!
-//! One task accepts; each connection is a task of its own. A failing accept (no descriptors, no memory) is told once and
-//! tried again a little later: whoever is connected goes on. Where the last place is taken, those who are idle leave, and
-//! those who are slow soon after.
+//! One task accepts connections, and each connection has its own task. If accepting fails (no descriptors, no memory),
+//! the listener logs this once and tries again after 200 ms; open connections continue. At the connection limit, idle
+//! connections are closed immediately and slow ones after 2 s.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -41,60 +41,62 @@ use request_phase::RequestPhase;
 use tls::Tls;
 use write_timeout::WriteTimeout;
 
-/// How long a request's head may take to come, and how long a connection may be idle before the next one begins.
+/// The maximum time to receive a request head. It is also the idle timeout of a connection before its next request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-/// The greatest size of a request's head, and of what is read of it at once, in bytes.
+/// The maximum size of a request head and of the read buffer, in bytes.
 const HEAD_MAX: usize = 32 * 1024;
-/// How long the two sides may take to agree on TLS.
+/// The maximum time of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a caller may take nothing of its answer.
+/// The maximum time in which a caller may read nothing of its response.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a caller may take for a step (a request's head, its body, taking the answer) where all places are taken.
+/// The maximum time that a caller may spend in one phase (request head, request body, reading the response) when the
+/// connection limit is reached.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long requests in flight may take to finish once the process is told to stop.
+/// The maximum time for requests in flight to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(8);
-/// How long nobody is accepted after the system could not give a connection.
-const PAUSE: Duration = Duration::from_millis(200);
-/// How many may wait to be accepted, as far as the system lets them: beyond it their systems try again a second later.
-const QUEUE: i32 = 4096;
-/// How soon a certificate that was replaced on the disk is shown to callers.
-const TLS_WATCH: Duration = Duration::from_secs(10);
+/// The delay before the next attempt after accepting a connection failed.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
+/// The number of connections that may wait to be accepted, up to the limit of the operating system. The operating
+/// system of a client beyond this number retries after one second.
+const ACCEPT_QUEUE: i32 = 4096;
+/// The interval of the checks whether the certificate files were replaced.
+const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What is needed to listen.
+/// The options of the listener.
 #[derive(Debug)]
 pub struct Server {
-    /// Who answers.
+    /// The router that handles the requests.
     pub router: Router,
-    /// How TLS is spoken; None: not at all.
+    /// The TLS configuration. `None` serves plain HTTP.
     pub tls: Option<Tls>,
-    /// How many may be connected at once (see [`fd_limit`]).
+    /// The maximum number of open connections. See [`fd_limit`].
     pub max_connections: usize,
 }
 
-/// The server while it runs.
+/// The state of a running server.
 struct RunningServer {
     protocol: http1::Builder,
     router: Router,
     tls: Option<Arc<Tls>>,
     connection_limit: ConnectionLimit,
     connections: JoinSet<()>,
-    /// Says to every connection there is that it ends as soon as nothing is in flight on it, and that it is to be quick;
-    /// true: as everything ends.
+    /// Asks every open connection to close when no request is in flight. `false`: the connection limit is reached or
+    /// accepting failed, so slow callers are disconnected too. `true`: the server shuts down.
     shutdown: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Serves until `stop` says so; then takes nobody in any more, and gives what is in flight 8 s to finish.
+    /// Serves until `stop` is true. Then it accepts no further connection, and gives requests in flight 8 s to finish.
     ///
     /// # Errors
-    /// If the listener can't be used at all; trouble with single connections, or for a while, is none.
+    /// If the listener cannot be used at all. Errors of single connections and temporary errors are logged instead.
     pub async fn run(self, listener: StdListener, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        // It listens already, with the short queue of the standard library; this makes it longer.
-        rustix::net::listen(&listener, QUEUE)?;
+        // The standard library has opened the listener with a short queue. This call enlarges it.
+        rustix::net::listen(&listener, ACCEPT_QUEUE)?;
         let listener = TcpListener::from_std(listener)?;
         let mut protocol = http1::Builder::new();
-        // Without a timer hyper's header timeout does nothing, and a half-sent request would be waited for.
+        // Without a timer, hyper ignores its header timeout and waits for an incomplete request without limit.
         protocol.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEAD_MAX);
         let mut running = RunningServer {
             protocol,
@@ -104,18 +106,18 @@ impl Server {
             connections: JoinSet::new(),
             shutdown: watch::Sender::new(false),
         };
-        let mut tls_turns = ticks(TLS_WATCH);
+        let mut tls_checks = ticks(TLS_RELOAD_INTERVAL);
         loop {
             let connected = running.connections.len();
-            let has_room = running.connection_limit.has_capacity(connected);
+            let has_capacity = running.connection_limit.has_capacity(connected);
             tokio::select! {
                 biased;
                 () = signalled(&mut stop) => break,
                 Some(ended) = running.connections.join_next() => log_panic(ended),
-                accepted = listener.accept(), if has_room => running.accept(accepted).await,
-                // Those who have come since it was said last.
-                () = sleep(BUSY_TIMEOUT), if !has_room => running.signal_shutdown(),
-                _ = tls_turns.tick(), if running.tls.is_some() => running.watch_tls(),
+                accepted = listener.accept(), if has_capacity => running.accept(accepted).await,
+                // Connections accepted since the last signal have not received it.
+                () = sleep(BUSY_TIMEOUT), if !has_capacity => running.signal_shutdown(),
+                _ = tls_checks.tick(), if running.tls.is_some() => running.watch_tls(),
             }
         }
         drop(listener);
@@ -128,18 +130,19 @@ impl RunningServer {
     async fn accept(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
             Ok((stream, peer)) => {
-                // Before it is one of them: whoever has just come is not sent away.
+                // The signal is sent before the new connection subscribes, so that it does not close the new
+                // connection.
                 if self.connection_limit.admit(self.connections.len()) {
                     self.signal_shutdown();
                 }
                 self.spawn(stream, peer);
             }
-            // The caller has gone before we came.
+            // The caller has disconnected before the connection was accepted.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
                 self.connection_limit.failed(self.connections.len(), &error);
                 self.signal_shutdown();
-                sleep(PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
@@ -149,8 +152,8 @@ impl RunningServer {
     }
 
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
-        // Answers are written whole: waiting for more to send with them would only delay them. A socket that can't be
-        // told so works all the same.
+        // Responses are written whole, so Nagle's algorithm would only delay them. A socket without this option also
+        // works.
         let _ = stream.set_nodelay(true);
         let stream = WriteTimeout::new(stream, UNREAD_TIMEOUT);
         let protocol = self.protocol.clone();
@@ -185,46 +188,47 @@ impl RunningServer {
         if timeout(GRACE, all).await.is_err() {
             tracing::warn!(
                 connections = self.connections.len(),
-                "some requests did not finish in time and are cut off"
+                "shutdown grace period expired; closing unfinished connections"
             );
             self.connections.shutdown().await;
         }
     }
 }
 
-/// Agrees on TLS with a caller; None if that fails, takes too long, or is still going on at the end.
+/// Performs the TLS handshake. `None` if it fails, times out, or is incomplete at shutdown.
 async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     tls: TlsAcceptor,
     stream: S,
     peer: SocketAddr,
     shutdown: &mut watch::Receiver<bool>,
 ) -> Option<TlsStream<S>> {
-    let mut agreeing = pin!(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
-    let agreed = tokio::select! {
+    let mut accepting = pin!(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
+    let accepted = tokio::select! {
         biased;
-        agreed = agreeing.as_mut() => agreed,
+        accepted = accepting.as_mut() => accepted,
         _ = shutdown.changed() => {
             if *shutdown.borrow_and_update() {
                 return None;
             }
-            timeout(BUSY_TIMEOUT, agreeing).await.flatten()
+            timeout(BUSY_TIMEOUT, accepting).await.flatten()
         }
     };
-    match agreed {
-        // What was said before it was one of them doesn't mean it, but for the last word.
+    match accepted {
+        // A signal during the handshake is consumed here, so that it does not close the new connection. Only the
+        // shutdown closes it.
         Ok(Ok(stream)) => (!*shutdown.borrow_and_update()).then_some(stream),
         Ok(Err(error)) => {
-            tracing::debug!(%peer, %error, "TLS was not agreed on");
+            tracing::debug!(%peer, %error, "tls handshake failed");
             None
         }
         Err(_) => {
-            tracing::debug!(%peer, "TLS was not agreed on in time");
+            tracing::debug!(%peer, "tls handshake timed out");
             None
         }
     }
 }
 
-/// Answers the requests of one connection until it ends, or until it was told to leave and is idle or slow.
+/// Serves the requests of one connection until it closes. After a signal it closes as soon as it is idle or slow.
 async fn serve_connection(
     protocol: http1::Builder,
     router: Router,
@@ -234,27 +238,27 @@ async fn serve_connection(
 ) {
     let router = TowerToHyperService::new(router);
     let phase = RequestPhase::default();
-    let steps = &phase;
+    let request_phase = &phase;
     let service = service_fn(move |mut request: Request<Incoming>| {
         let refusal = head::refusal(&request);
         request.extensions_mut().insert(ConnectInfo(peer));
-        // Where a body's length was told in two ways, whoever stands before us may have believed the other one, and what
-        // seems to be the next request would be this one's body (RFC 9112 §6.1). One of the two is gone by now, so after
-        // any body in chunks the connection ends.
+        // A request may state the length of its body twice, in `Transfer-Encoding` and in `Content-Length`. A proxy in
+        // front may then have used the other one, so what looks like the next request is part of this body (RFC 9112
+        // §6.1). hyper has already removed one of the headers, so the connection closes after any chunked body.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         let response = match refusal {
             Some(refusal) => Err(refusal),
-            None => Ok(router.call(request.map(|body| steps.begin(body)))),
+            None => Ok(router.call(request.map(|body| request_phase.begin(body)))),
         };
         async move {
             let mut response = match response {
                 Ok(response) => response.await?,
                 Err(refusal) => {
-                    tracing::info!(%peer, status = refusal.status().as_u16(), "refused by its head");
+                    tracing::info!(%peer, status = refusal.status().as_u16(), "request head rejected");
                     return Ok(refusal);
                 }
             };
-            steps.response_ready();
+            request_phase.response_ready();
             if is_last {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -272,32 +276,33 @@ async fn serve_connection(
             } else if let Some(ended) = phase.enforce_timeouts(connection, BUSY_TIMEOUT).await {
                 ended
             } else {
-                tracing::debug!(%peer, "a slow connection made room");
+                tracing::debug!(%peer, "slow connection closed at the connection limit");
                 Ok(())
             }
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "a connection ended badly");
+        tracing::debug!(%peer, %error, "connection failed");
     }
 }
 
-/// Waits for the word; when nobody is left to say it, that is one too.
-async fn signalled(word: &mut watch::Receiver<bool>) {
-    let _ = word.wait_for(|said| *said).await;
+/// Waits until the value is true or the sender is dropped.
+async fn signalled(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
 fn ticks(period: Duration) -> Interval {
-    let mut turns = interval(period);
-    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    turns
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
-/// What panics in a handler is caught there; what gets here is ours or the protocol's.
+/// Logs a panic in a connection task. A panic in a handler is caught in `layers`, so this one is in the server or in
+/// hyper.
 fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
-        tracing::error!(%error, "a connection's task panicked");
+        tracing::error!(%error, "connection task panicked");
     }
 }

@@ -1,5 +1,5 @@
-//! Whose turn it is on a connection: the caller's, who sends a request and takes the answer to it, or ours, who make that
-//! answer. Where all places are taken, nobody keeps one by being slow; but nobody loses it for our slowness.
+//! The phase of the request on a connection: waiting for the caller, or for the server. At the connection limit, the
+//! server closes a connection whose caller is slow, but never one on which the server itself is slow.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,41 +11,42 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::timeout;
 
-/// The caller's: the head of a request is to come.
+/// Waiting for the caller: the request head is not complete.
 const HEAD: u8 = 0;
-/// The caller's: the rest of the body is to come.
+/// Waiting for the caller: the request body is not complete.
 const BODY: u8 = 1;
-/// Ours: nothing more of the request is waited for.
+/// Waiting for the server: the request was received or its body was discarded.
 const WORK: u8 = 2;
-/// The caller's: the answer is to be taken.
-const ANSWER: u8 = 3;
+/// Waiting for the caller: it reads the response.
+const RESPONSE: u8 = 3;
 
-/// The step at which a connection is.
+/// The current phase of a connection, shared between its task and its request body.
 #[derive(Clone, Debug)]
 pub(super) struct RequestPhase(Arc<AtomicU8>);
 
 impl RequestPhase {
-    /// A head has come, and a body may: hands the body on, and it becomes our turn when that is over.
+    /// Enters the body phase after the head was received. The returned body ends this phase when it is dropped. A
+    /// request without a body skips the phase.
     pub(super) fn begin<B: Body>(&self, body: B) -> PhasedBody<B> {
         self.0.store(if body.is_end_stream() { WORK } else { BODY }, Ordering::Relaxed);
         PhasedBody { body, phase: self.clone() }
     }
 
-    /// The answer is there, and goes out.
+    /// Enters the response phase: the response is complete and is being sent.
     pub(super) fn response_ready(&self) {
-        self.0.store(ANSWER, Ordering::Relaxed);
+        self.0.store(RESPONSE, Ordering::Relaxed);
     }
 
-    /// Goes on with what happens on the connection, for as long as the caller takes no more than `patience` for a step.
-    /// None: it took longer.
+    /// Drives the connection while the caller needs at most `limit` for each phase. `None` if the caller needs longer.
+    /// The phase of the server has no limit.
     pub(super) async fn enforce_timeouts<T>(
         &self,
-        mut talk: Pin<&mut impl Future<Output = T>>,
+        mut connection: Pin<&mut impl Future<Output = T>>,
         limit: Duration,
     ) -> Option<T> {
         loop {
             let before = self.0.load(Ordering::Relaxed);
-            if let Ok(ended) = timeout(limit, talk.as_mut()).await {
+            if let Ok(ended) = timeout(limit, connection.as_mut()).await {
                 return Some(ended);
             }
             if before != WORK && before == self.0.load(Ordering::Relaxed) {
@@ -61,7 +62,7 @@ impl Default for RequestPhase {
     }
 }
 
-/// A request's body. Whoever has read it, or won't, drops it.
+/// A request body that ends the body phase when it is dropped. Handlers drop it after reading it or without reading it.
 #[derive(Debug)]
 pub(super) struct PhasedBody<B> {
     body: B,
@@ -70,7 +71,7 @@ pub(super) struct PhasedBody<B> {
 
 impl<B> Drop for PhasedBody<B> {
     fn drop(&mut self) {
-        // What is dropped after the answer was made changes nothing.
+        // A body that is dropped after the response is complete must not leave the response phase.
         let _ = self.phase.0.compare_exchange(BODY, WORK, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
@@ -104,8 +105,8 @@ mod tests {
     const LONG: Duration = Duration::from_mins(10);
     const SHORT: Duration = Duration::from_millis(10);
 
-    /// Whether a connection on which nothing happens is given up.
-    async fn is_given_up(phase: &RequestPhase) -> bool {
+    /// Whether a connection without progress is closed.
+    async fn is_closed(phase: &RequestPhase) -> bool {
         let never = pin!(pending::<()>());
         timeout(SHORT * 10, phase.enforce_timeouts(never, SHORT)).await == Ok(None)
     }
@@ -113,18 +114,18 @@ mod tests {
     #[tokio::test]
     async fn each_request_phase_has_its_own_timeout() {
         let phase = RequestPhase::default();
-        assert!(is_given_up(&phase).await, "half a head");
+        assert!(is_closed(&phase).await, "incomplete head");
         let body = phase.begin(Full::new(Bytes::from_static(b"{}")));
-        assert!(is_given_up(&phase).await, "half a body");
+        assert!(is_closed(&phase).await, "incomplete body");
         drop(body);
-        assert!(!is_given_up(&phase).await, "it is ours");
+        assert!(!is_closed(&phase).await, "the server is working");
         phase.response_ready();
-        assert!(is_given_up(&phase).await, "half an answer is taken");
+        assert!(is_closed(&phase).await, "incompletely read response");
         let none = phase.begin(Empty::<Bytes>::new());
-        assert!(!is_given_up(&phase).await, "there is no body to come");
+        assert!(!is_closed(&phase).await, "a request without a body");
         phase.response_ready();
         drop(none);
-        assert!(is_given_up(&phase).await, "a body that is dropped late changes nothing");
+        assert!(is_closed(&phase).await, "a body that is dropped late changes nothing");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The certificate that callers are shown, and how it is replaced without a restart.
+//! The TLS certificate of the server, and its reload without a restart.
 
 use std::fmt;
 use std::fs;
@@ -14,23 +14,23 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::domain::secret::SecretBytes;
 
-/// Why a certificate can't be used.
+/// Why a TLS certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file can't be read.
-    #[error("can't read {}: {source}", path.display())]
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
     File {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// What is in them is no chain with its key.
-    #[error("the certificate and its key (PEM, the certificate's chain in order) can't be used: {0}")]
+    /// The files do not contain a certificate chain and its private key.
+    #[error("cannot use the TLS certificate chain and its private key, both in PEM: {0}")]
     Unusable(String),
 }
 
-/// How TLS is spoken: HTTP/1.1 alone is offered, as its timers hold for every connection.
+/// The TLS configuration. ALPN offers only HTTP/1.1, because the timeouts of the server are implemented for HTTP/1.1.
 pub struct Tls {
     config: ArcSwap<ServerConfig>,
     files: Option<CertificateFiles>,
@@ -46,19 +46,20 @@ impl fmt::Debug for Tls {
 struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
-    /// What was there when they were last read, whether or not it could be used.
+    /// The versions of the files when they were last read, even if they were invalid.
     seen: Mutex<Option<[FileVersion; 2]>>,
 }
 
+/// Inode, size in bytes, and modification time in seconds and nanoseconds.
 type FileVersion = (u64, u64, i64, i64);
 
 impl Tls {
-    /// A chain and its private key that stay as they are, both in PEM.
+    /// Uses a certificate chain and its private key, both in PEM. They are never reloaded.
     pub fn fixed(chain: &[u8], key: &SecretBytes) -> Result<Self, TlsError> {
         Ok(Self { config: ArcSwap::from_pointee(config(chain, key)?), files: None })
     }
 
-    /// A chain and its private key in files that may be replaced while the server runs.
+    /// Uses a certificate chain and its private key from files, which may be replaced while the server runs.
     pub fn from_files(certificate: PathBuf, key: PathBuf) -> Result<Self, TlsError> {
         let files = CertificateFiles { certificate, key, seen: Mutex::default() };
         let seen = files.file_versions();
@@ -67,13 +68,13 @@ impl Tls {
         Ok(Self { config, files: Some(files) })
     }
 
-    /// What the next connection is to be agreed on by.
+    /// Returns the configuration for the next handshake.
     pub fn config(&self) -> Arc<ServerConfig> {
         self.config.load_full()
     }
 
-    /// Takes up files that were replaced. Files that can't be used (a certificate whose key is still to come) are told
-    /// once, and what was in force stays. Reads the disk.
+    /// Reloads the files if they were replaced. If the new files are invalid, for example because only one of them has
+    /// been replaced so far, this is logged once and the previous certificate stays in force. Reads the disk.
     pub fn reload(&self) {
         let Some(files) = &self.files else { return };
         let mut seen = files.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,9 +86,9 @@ impl Tls {
         match files.config() {
             Ok(config) => {
                 self.config.store(Arc::new(config));
-                tracing::info!(certificate = %files.certificate.display(), "the TLS certificate was taken up anew");
+                tracing::info!(certificate = %files.certificate.display(), "tls certificate reloaded");
             }
-            Err(error) => tracing::warn!(%error, "the TLS certificate was replaced, and the one before stays in force"),
+            Err(error) => tracing::warn!(%error, "tls certificate reload failed; keeping the previous certificate"),
         }
     }
 }
@@ -99,13 +100,13 @@ impl CertificateFiles {
         config(&read(&self.certificate)?, &key)
     }
 
-    /// None while one of them is missing: it is being replaced.
+    /// Returns the versions of both files. `None` if one is missing, because it is being replaced.
     fn file_versions(&self) -> Option<[FileVersion; 2]> {
-        let stamp = |path: &Path| {
+        let version = |path: &Path| {
             let entry = fs::metadata(path).ok()?;
             Some((entry.ino(), entry.size(), entry.mtime(), entry.mtime_nsec()))
         };
-        Some([stamp(&self.certificate)?, stamp(&self.key)?])
+        Some([version(&self.certificate)?, version(&self.key)?])
     }
 }
 
@@ -114,8 +115,8 @@ fn config(chain: &[u8], key: &SecretBytes) -> Result<ServerConfig, TlsError> {
     let chain: Vec<_> =
         CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| unusable(&error))?;
     let key = PrivateKeyDer::from_pem_slice(key.expose()).map_err(|error| unusable(&error))?;
-    let made = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
-    let mut config = made.map_err(|error| unusable(&error))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    let mut config = config.map_err(|error| unusable(&error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -127,8 +128,8 @@ mod tests {
     use super::*;
     use crate::crypto::certificate::for_tls;
 
-    /// Puts a new pair's certificate, its key, or both in place, as a renewal does: by renaming.
-    fn put(folder: &Path, parts: &[(&str, &[u8])]) {
+    /// Replaces the certificate, its key or both by renaming, as a certificate renewal does.
+    fn replace(folder: &Path, parts: &[(&str, &[u8])]) {
         for (name, text) in parts {
             fs::write(folder.join("new"), text).unwrap();
             fs::rename(folder.join("new"), folder.join(name)).unwrap();
@@ -139,7 +140,7 @@ mod tests {
     fn replaced_tls_files_are_reloaded_once_both_match() {
         let folder = tempfile::tempdir().unwrap();
         let (chain, key) = for_tls("one.example.com").unwrap();
-        put(folder.path(), &[("chain", chain.as_bytes()), ("key", key.expose())]);
+        replace(folder.path(), &[("chain", chain.as_bytes()), ("key", key.expose())]);
         let tls = Tls::from_files(folder.path().join("chain"), folder.path().join("key")).unwrap();
         let mut in_force = tls.config();
         let mut changed = || {
@@ -149,18 +150,18 @@ mod tests {
         assert!(!changed(), "nothing was replaced");
 
         let (chain, key) = for_tls("two.example.com").unwrap();
-        put(folder.path(), &[("chain", chain.as_bytes())]);
-        assert!(!changed(), "its key is still to come");
-        put(folder.path(), &[("key", key.expose())]);
+        replace(folder.path(), &[("chain", chain.as_bytes())]);
+        assert!(!changed(), "only the certificate was replaced");
+        replace(folder.path(), &[("key", key.expose())]);
         assert!(changed());
         assert!(!changed());
 
-        put(folder.path(), &[("chain", b"-----BEGIN CERTIFICATE-----\nhalf of")]);
-        assert!(!changed(), "half a file");
+        replace(folder.path(), &[("chain", b"-----BEGIN CERTIFICATE-----\nhalf of")]);
+        assert!(!changed(), "the file is incomplete");
         fs::remove_file(folder.path().join("chain")).unwrap();
-        assert!(!changed(), "none");
-        put(folder.path(), &[("chain", chain.as_bytes())]);
-        assert!(changed(), "it is back");
+        assert!(!changed(), "the file is missing");
+        replace(folder.path(), &[("chain", chain.as_bytes())]);
+        assert!(changed(), "the file was restored");
     }
 
     #[test]
@@ -168,10 +169,10 @@ mod tests {
         let (chain, key) = for_tls("one.example.com").unwrap();
         let (_, other) = for_tls("two.example.com").unwrap();
         for (chain, key) in [(chain.as_bytes(), &other), (b"", &key), (chain.as_bytes(), &SecretBytes::new(vec![]))] {
-            let said = Tls::fixed(chain, key).unwrap_err().to_string();
-            assert!(said.starts_with("the certificate and its key"), "{said}");
+            let error = Tls::fixed(chain, key).unwrap_err().to_string();
+            assert!(error.starts_with("cannot use the TLS certificate chain"), "{error}");
         }
-        let said = Tls::from_files("nowhere/chain".into(), "nowhere/key".into()).unwrap_err().to_string();
-        assert!(said.starts_with("can't read nowhere/"), "{said}");
+        let error = Tls::from_files("nowhere/chain".into(), "nowhere/key".into()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot read nowhere/"), "{error}");
     }
 }

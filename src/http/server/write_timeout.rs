@@ -1,5 +1,5 @@
-//! A stream that gives up where the other side takes nothing: whoever asks and never reads the answers would hold its place
-//! for as long as it likes. Costs nothing while what is written is taken at once.
+//! A stream with a write timeout. Without it, a client that sends requests and never reads the responses would occupy a
+//! connection without limit. The timer is only created when a write has to wait.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -9,17 +9,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream whose writing fails once nothing was taken for so long. It belongs around the socket itself: what TLS keeps
-/// back is not yet on its way.
+/// A stream whose writes fail if the peer accepts no data for a given time. It must wrap the socket itself, below TLS:
+/// above TLS, data in the TLS buffer would count as written.
 pub(super) struct WriteTimeout<S> {
     stream: S,
     bound: Duration,
-    /// There while nothing is taken.
+    /// The timer. `None` while no write is waiting.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WriteTimeout<S> {
-    /// Waits for `bound`.
+    /// Wraps `stream`. A write fails with [`ErrorKind::TimedOut`] after waiting for `bound`.
     pub(super) fn new(stream: S, bound: Duration) -> Self {
         Self { stream, bound, waiting: None }
     }
@@ -30,7 +30,7 @@ impl<S> WriteTimeout<S> {
             return written;
         }
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(self.bound)));
-        waiting.as_mut().poll(cx).map(|()| Err(io::Error::new(ErrorKind::TimedOut, "what was written is not read")))
+        waiting.as_mut().poll(cx).map(|()| Err(io::Error::new(ErrorKind::TimedOut, "the peer does not read")))
     }
 }
 
@@ -98,14 +98,15 @@ mod tests {
     async fn a_client_that_never_reads_is_disconnected() {
         let (ours, mut theirs) = duplex(64);
         let router = Router::new().fallback(async || "x".repeat(1000));
-        let (_word, shutdown) = watch::channel(false);
+        let (_sender, shutdown) = watch::channel(false);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         theirs.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let talk = serve_connection(http1::Builder::new(), router, WriteTimeout::new(ours, SHORT), peer, shutdown);
-        timeout(LONG, talk).await.unwrap();
-        let mut heard = Vec::new();
-        theirs.read_to_end(&mut heard).await.unwrap();
-        assert!(heard.starts_with(b"HTTP/1.1 200") && heard.len() <= 64, "{heard:?}");
+        let connection =
+            serve_connection(http1::Builder::new(), router, WriteTimeout::new(ours, SHORT), peer, shutdown);
+        timeout(LONG, connection).await.unwrap();
+        let mut received = Vec::new();
+        theirs.read_to_end(&mut received).await.unwrap();
+        assert!(received.starts_with(b"HTTP/1.1 200") && received.len() <= 64, "{received:?}");
     }
 
     #[tokio::test]
@@ -113,7 +114,7 @@ mod tests {
         let (ours, mut theirs) = duplex(8);
         let mut ours = WriteTimeout::new(ours, LONG);
         assert_eq!(ours.write(&[1; 100]).await.unwrap(), 8);
-        assert!(ours.waiting.is_none(), "it was taken at once");
+        assert!(ours.waiting.is_none(), "a write that does not wait starts no timer");
         for _ in 0..3 {
             timeout(SHORT, ours.write(&[1; 100])).await.unwrap_err();
             assert!(ours.waiting.is_some());

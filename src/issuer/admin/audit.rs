@@ -1,30 +1,32 @@
-//! Reading the log, a page at a time or all of it.
+//! Reads the audit log, by page or as a whole.
 
 use crate::domain::audit::AuditLine;
 use crate::issuer::{Issuer, Refusal};
 use crate::store::{AuditPage, AuditQuery};
 
-/// Lines an export reads at once: between two slices its reader is free for others, and the log may be swept.
+/// How many entries an export reads at a time. Between two reads, other requests use the connection, and the cleanup
+/// may remove entries.
 const SLICE: u32 = 500;
 
-/// A page of the log, newest first.
+/// Returns a page of the log, newest first.
 pub async fn page(issuer: &Issuer, query: AuditQuery) -> Result<AuditPage, Refusal> {
     issuer.store.read(move |tx| Ok(tx.audit_page(&query)?)).await
 }
 
-/// All lines that are asked for, newest first, slice by slice. What is written meanwhile is not among them.
+/// Reads all entries that match a query, newest first, in several reads. Entries written after the first read are not
+/// included.
 #[derive(Clone, Debug)]
 pub struct AuditExport {
     rest: Option<AuditQuery>,
 }
 
 impl AuditExport {
-    /// Begins; the query's limit is the export's own.
+    /// Begins an export. It ignores the limit in `query`.
     pub fn new(query: AuditQuery) -> Self {
         Self { rest: Some(AuditQuery { limit: SLICE, ..query }) }
     }
 
-    /// The next slice, which may be empty; None at the end.
+    /// Returns the next entries, which may be none; `None` at the end.
     pub async fn next(&mut self, issuer: &Issuer) -> Result<Option<Vec<AuditLine>>, Refusal> {
         let Some(query) = self.rest.take() else { return Ok(None) };
         let AuditPage { lines, next } = page(issuer, query.clone()).await?;

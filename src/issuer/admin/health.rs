@@ -1,4 +1,4 @@
-//! How the issuer's store is, at a price that may be paid at every look at the dashboard.
+//! The health of the store, at a cost that every view of the dashboard can pay.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::domain::time::Timestamp;
 use crate::issuer::{Issuer, Refusal};
 use crate::store::FileSize;
 
-/// How long a count is shown before rows are counted again: that reads all of two indexes, some 20 ms for a million.
+/// How long row counts are reused. A count reads two whole indexes, which takes about 20 ms for a million rows.
 const COUNTED_FOR: Duration = Duration::from_mins(5);
 const NEVER: i64 = i64::MIN;
 
-/// What was last counted and swept, by this process.
+/// The last row counts and the last cleanup of this process.
 #[derive(Debug)]
 pub struct MaintenanceState {
     counted: ArcSwapOption<RowCounts>,
@@ -27,7 +27,7 @@ impl Default for MaintenanceState {
 }
 
 impl MaintenanceState {
-    /// A sweep came to its end.
+    /// Records that a cleanup has finished.
     pub fn record_cleanup(&self, at: Timestamp) {
         self.cleaned_up_at.store(at.unix(), Ordering::Relaxed);
     }
@@ -38,40 +38,40 @@ impl MaintenanceState {
     }
 }
 
-/// Counts of rows, and when they were true.
+/// Row counts, and when they were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowCounts {
-    /// Users, disabled ones among them.
+    /// The number of users, including disabled ones.
     pub users: u64,
-    /// Sessions that were not ended, those among them that ran out within a day or so.
+    /// The number of sessions that were not ended, including those that expired within about the last day.
     pub open_sessions: u64,
-    /// When they were counted.
+    /// When the rows were counted.
     pub at: Timestamp,
     monotonic: Duration,
 }
 
-/// How the store is.
+/// The health of the store.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreHealth {
-    /// The database's size.
+    /// The size of the database file.
     pub size: FileSize,
-    /// Mails that wait.
+    /// The number of waiting e-mails.
     pub mails_waiting: u64,
-    /// When the oldest of them was written.
+    /// When the oldest waiting e-mail was queued.
     pub oldest_waiting_mail: Option<Timestamp>,
-    /// When this process swept last; None before its first time.
+    /// When this process last finished a cleanup; `None` before the first.
     pub last_cleanup: Option<Timestamp>,
-    /// Users and sessions, at most five minutes old.
+    /// The counts of users and sessions, at most 5 min old.
     pub counted: RowCounts,
 }
 
-/// Asks the store how it is. The first look, and one in five minutes, counts rows; the others cost a few look-ups.
+/// Reads the health of the store. Rows are counted by the first call, and again after 5 min; other calls are cheap.
 pub async fn health(issuer: &Issuer) -> Result<StoreHealth, Refusal> {
     let at = issuer.clock.now();
     let monotonic = issuer.clock.monotonic();
     let fresh = |counted: &RowCounts| monotonic.saturating_sub(counted.monotonic) < COUNTED_FOR;
     let known = issuer.vitals.counted.load_full().map(|counted| *counted).filter(fresh);
-    let last_sweep = issuer.vitals.last_cleanup();
+    let last_cleanup = issuer.vitals.last_cleanup();
     let read = issuer.store.read(move |tx| {
         let counted = match known {
             Some(counted) => counted,
@@ -80,7 +80,7 @@ pub async fn health(issuer: &Issuer) -> Result<StoreHealth, Refusal> {
         let size = tx.file_size()?;
         let mails_waiting = tx.mails_waiting()?;
         let oldest_waiting_mail = tx.oldest_waiting_mail()?;
-        Ok::<_, Refusal>(StoreHealth { size, mails_waiting, oldest_waiting_mail, last_cleanup: last_sweep, counted })
+        Ok::<_, Refusal>(StoreHealth { size, mails_waiting, oldest_waiting_mail, last_cleanup, counted })
     });
     let health = read.await?;
     issuer.vitals.counted.store(Some(health.counted.into()));

@@ -1,4 +1,4 @@
-//! Looking at keys as on a time line, and changing them with a line in the log.
+//! Shows the keys on a timeline, and changes them with an entry in the audit log.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::store::StoreError;
 /// All keys at one moment.
 #[derive(Clone, Debug)]
 pub struct KeyTimeline {
-    /// The moment.
+    /// The time of the snapshot.
     pub now: Timestamp,
-    /// Each algorithm the ring has keys of.
+    /// The algorithms of which the ring has keys.
     pub algorithms: Vec<AlgorithmTimeline>,
 }
 
@@ -24,28 +24,28 @@ pub struct KeyTimeline {
 pub struct AlgorithmTimeline {
     /// The algorithm.
     pub alg: Algorithm,
-    /// Its keys, in the order they came in.
+    /// The keys, in the order in which they were added.
     pub keys: Vec<TimelineKey>,
-    /// The change that comes by itself, if any does.
+    /// The next automatic rotation, if one is scheduled.
     pub next: Option<NextRotation>,
-    /// What follows from rotating now, publishing ahead.
+    /// The effect of a rotation now that publishes the new key ahead.
     pub rotation: Option<RotationPreview>,
-    /// What follows from rotating now and signing at once.
+    /// The effect of a rotation now whose key signs at once.
     pub immediate: Option<RotationPreview>,
 }
 
-/// A key, and what would follow from its end.
+/// A key, and the effect of its revocation.
 #[derive(Clone, Debug)]
 pub struct TimelineKey {
     /// The key's dates.
     pub key: Key,
-    /// Its state at the moment.
+    /// The current state.
     pub state: KeyState,
-    /// What follows from revoking it now; None where it is revoked.
+    /// The effect of a revocation now; `None` if the key is revoked.
     pub revocation: Option<RevocationPreview>,
 }
 
-/// The keys this process has in force. Touches no disk.
+/// Returns the current keys of this process. Does not access the disk.
 pub fn timeline(issuer: &Issuer) -> KeyTimeline {
     let ring = issuer.ring();
     let now = issuer.clock.now();
@@ -56,53 +56,53 @@ pub fn timeline(issuer: &Issuer) -> KeyTimeline {
         state: key.state(now),
         revocation: schedule.preview_revocation(&key.kid, now, &policy).ok(),
     };
-    let line = |alg: Algorithm| AlgorithmTimeline {
+    let algorithm_timeline = |alg: Algorithm| AlgorithmTimeline {
         alg,
         keys: schedule.keys().iter().filter(|key| key.alg == alg).map(shown).collect(),
         next: schedule.next_rotation(alg, issuer.policy.rotate_every, now, &policy),
         rotation: schedule.preview_rotation(alg, false, now, &policy).ok(),
         immediate: schedule.preview_rotation(alg, true, now, &policy).ok(),
     };
-    KeyTimeline { now, algorithms: schedule.algorithms().map(line).collect() }
+    KeyTimeline { now, algorithms: schedule.algorithms().map(algorithm_timeline).collect() }
 }
 
-/// An operator rotates keys.
+/// An operator's request to rotate keys.
 #[derive(Debug)]
 pub struct RotateKeys {
-    /// Which algorithm's; None for every one the ring has.
+    /// The algorithm; `None` for every algorithm in the ring.
     pub alg: Option<Algorithm>,
-    /// Whether the new key signs without having been published first.
+    /// Whether the new key signs at once, without being published ahead.
     pub at_once: bool,
-    /// Who does it.
+    /// The operator.
     pub by: Operator,
 }
 
 impl RotateKeys {
-    /// Makes the new keys; this process has them in force when it returns. Returns them with their dates.
+    /// Creates the new keys and returns them with their dates. When this returns, this process uses them.
     pub async fn run(self, issuer: &Arc<Issuer>) -> Result<Vec<Key>, Denied> {
         let Self { alg, at_once, by } = self;
-        // Another server may have changed a lifetime a moment ago.
+        // Another server may have just changed a lifetime.
         settings::reload(issuer).await?;
-        let made = in_folder(issuer, move |issuer| issuer.key_dir.rotate(alg, at_once, &keys::policy(issuer)));
-        let made = made.await?;
-        for key in &made {
+        let new_keys = in_folder(issuer, move |issuer| issuer.key_dir.rotate(alg, at_once, &keys::policy(issuer)));
+        let new_keys = new_keys.await?;
+        for key in &new_keys {
             record(issuer, &by, Action::KeyRotated, new_key_detail(key)).await;
         }
-        Ok(made)
+        Ok(new_keys)
     }
 }
 
-/// An operator revokes a key.
+/// An operator's request to revoke a key.
 #[derive(Debug)]
 pub struct RevokeKey {
     /// The key.
     pub kid: Kid,
-    /// Who does it.
+    /// The operator.
     pub by: Operator,
 }
 
 impl RevokeKey {
-    /// Takes the key out of the key set; this process has let go of it when it returns.
+    /// Removes the key from the JWKS. When this returns, this process no longer uses the key.
     pub async fn run(self, issuer: &Arc<Issuer>) -> Result<RevokedKey, Denied> {
         let Self { kid, by } = self;
         settings::reload(issuer).await?;
@@ -113,18 +113,18 @@ impl RevokeKey {
     }
 }
 
-/// What the audit log says of a new key.
+/// Returns the audit detail for a new key.
 pub fn new_key_detail(key: &Key) -> String {
     format!("{} key {} signs from {}", key.alg, key.kid, key.signs_from)
 }
 
-/// What the audit log says of a revoked one.
+/// Returns the audit detail for a revoked key.
 pub fn revoked_key_detail(done: &RevokedKey) -> String {
-    let instead = done.successor.as_ref().map_or_else(String::new, |key| format!(", {} signs in its stead", key.kid));
-    format!("{} key {}{instead}", done.key.alg, done.key.kid)
+    let successor = done.successor.as_ref().map_or_else(String::new, |key| format!(", {} signs instead", key.kid));
+    format!("{} key {}{successor}", done.key.alg, done.key.kid)
 }
 
-/// Changes the folder, off the async threads, and takes the change up.
+/// Changes the folder on a blocking thread, and reloads the key ring.
 async fn in_folder<T: Send + 'static>(
     issuer: &Arc<Issuer>,
     change: impl FnOnce(&Issuer) -> Result<T, KeyDirError> + Send + 'static,
@@ -142,14 +142,17 @@ async fn in_folder<T: Send + 'static>(
     }
 }
 
-/// The change is made by now, whatever becomes of the line: saying that it failed would make it be made twice.
+/// Records a key change in the audit log. A failure is only logged: the change is made already, and an error would lead
+/// the operator to repeat it.
 async fn record(issuer: &Issuer, by: &Operator, action: Action, detail: String) {
     let entry = by.entry(issuer.clock.now(), action, None, detail);
-    let said = entry.detail.clone();
-    let who = by.name().to_owned();
+    let detail = entry.detail.clone();
+    let operator = by.name().to_owned();
     let written: Result<(), StoreError> = issuer.store.write(move |tx| tx.record(&entry)).await;
     match written {
-        Ok(()) => tracing::info!(action = action.name(), who, "{said}"),
-        Err(error) => tracing::error!(action = action.name(), who, %error, "not written to the audit log: {said}"),
+        Ok(()) => tracing::info!(action = action.name(), operator, detail, "keys changed"),
+        Err(error) => {
+            tracing::error!(action = action.name(), operator, detail, %error, "key change not in the audit log");
+        }
     }
 }

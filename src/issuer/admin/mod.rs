@@ -1,5 +1,7 @@
-//! What a superuser sees and does in the admin zone, beyond what the command line does too ([`super::users`],
-//! [`super::settings`], [`super::request_reset`]). Each change is written to the log with the superuser and their address.
+//! The use cases of the admin zone only. Those shared with the command line are in [`super::users`],
+//! [`super::settings`] and [`super::request_reset`].
+//!
+//! Each change is written to the audit log with the superuser and the caller's address.
 
 pub mod audit;
 pub mod health;

@@ -1,4 +1,4 @@
-//! Looking at mails: those in the outbox, and what they would say.
+//! Shows the e-mails in the outbox, and previews of the templates.
 
 use crate::domain::audit::{Action, Operator};
 use crate::domain::mail_item::MailId;
@@ -9,15 +9,16 @@ use crate::store::{MailCursor, MailListing, MailState};
 /// A page of the outbox, newest first.
 #[derive(Clone, Debug)]
 pub struct OutboxListing {
-    /// Each mail, and to whom it goes, masked, while that is known: what is done with is forgotten.
+    /// Each e-mail with its masked recipient. The recipient is `None` after the e-mail was sent or given up, because
+    /// its content is deleted then.
     pub mails: Vec<(MailListing, Option<String>)>,
-    /// Where the next page begins; None at the end.
+    /// Where the next page begins; `None` at the end.
     pub next: Option<MailCursor>,
-    /// How many mails wait in all.
+    /// The total number of waiting e-mails.
     pub waiting: u64,
 }
 
-/// Reads a page of the outbox, of one state where one is named.
+/// Reads a page of the outbox, limited to one state if `state` is set.
 pub async fn outbox(
     issuer: &Issuer,
     state: Option<MailState>,
@@ -33,22 +34,22 @@ pub async fn outbox(
     Ok(OutboxListing { mails: page.mails.into_iter().map(with_recipient).collect(), next: page.next, waiting })
 }
 
-/// An operator has a mail tried at once that waits for its next attempt.
+/// An operator's request to retry a waiting e-mail now.
 ///
-/// One that was given up can't be: its content was forgotten then, and was a day old.
+/// An e-mail that was given up cannot be retried. Its content was a day old and was deleted then.
 #[derive(Debug)]
 pub struct RetryMail {
-    /// The mail.
+    /// The e-mail.
     pub id: MailId,
-    /// Who does it.
+    /// The operator.
     pub by: Operator,
 }
 
 impl RetryMail {
-    /// Makes it due.
+    /// Makes the e-mail due now.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
         let now = issuer.clock.now();
-        let hastened = issuer.store.write(move |tx| {
+        let queued = issuer.store.write(move |tx| {
             if !tx.retry_now(self.id, now)? {
                 return Err(OperatorRule::NotWaiting.into());
             }
@@ -59,11 +60,11 @@ impl RetryMail {
                 format!("mail {}", self.id.0),
             ))?)
         });
-        hastened.await
+        queued.await
     }
 }
 
-/// Every template with sample data, as it would be sent.
+/// Renders every template with sample data, as it would be sent.
 pub fn previews(issuer: &Issuer) -> Result<Vec<TemplatePreview>, Fault> {
-    issuer.mailer.previews().map_err(|error| Fault::new("rendering a mail's preview", &error))
+    issuer.mailer.previews().map_err(|error| Fault::new("rendering an e-mail preview", &error))
 }

@@ -1,4 +1,4 @@
-//! Looking at sessions, and ending one.
+//! Lists sessions, and ends one.
 
 use crate::domain::audit::{Action, Operator};
 use crate::domain::id::SessionId;
@@ -6,23 +6,23 @@ use crate::domain::session::EndReason;
 use crate::issuer::{Denied, Issuer, OperatorRule, Refusal};
 use crate::store::{SessionPage, SessionQuery};
 
-/// A page of the live sessions, newest first.
+/// Returns a page of the live sessions, newest first.
 pub async fn page(issuer: &Issuer, query: SessionQuery) -> Result<SessionPage, Refusal> {
     let now = issuer.clock.now();
     issuer.store.read(move |tx| Ok(tx.session_page(&query, now)?)).await
 }
 
-/// An operator ends one session.
+/// An operator's request to end one session.
 #[derive(Debug)]
 pub struct EndSession {
     /// The session.
     pub id: SessionId,
-    /// Who does it.
+    /// The operator.
     pub by: Operator,
 }
 
 impl EndSession {
-    /// Ends it: its refresh tokens open nothing from now on, its access tokens run out by themselves.
+    /// Ends the session. Its refresh tokens are rejected from now on; its access tokens stay valid until they expire.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
         let now = issuer.clock.now();
         let ended = issuer.store.write(move |tx| {
@@ -30,8 +30,8 @@ impl EndSession {
             if !tx.end_session(self.id, now, EndReason::Operator)? {
                 return Err(OperatorRule::NoSession.into());
             }
-            let line = self.by.entry(now, Action::SessionsEnded, Some(session.user), self.id.to_string());
-            Ok::<(), Denied>(tx.record(&line)?)
+            let entry = self.by.entry(now, Action::SessionsEnded, Some(session.user), self.id.to_string());
+            Ok::<(), Denied>(tx.record(&entry)?)
         });
         ended.await.inspect(|()| issuer.counted_ended(1))
     }

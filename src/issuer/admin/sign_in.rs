@@ -1,4 +1,4 @@
-//! The admin zone's own sessions: opened by a superuser's password, known by a cookie's token, ended early.
+//! The sessions of the admin zone: opened with a superuser's password, identified by a cookie, and short-lived.
 
 use std::net::IpAddr;
 
@@ -13,10 +13,10 @@ use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
 
-/// What the log says of a session here, in place of a dialect's.
+/// The audit detail of an admin session, where other sessions name their dialect.
 const DETAIL: &str = "admin zone";
 
-/// An active superuser in a live session of the admin zone. Only this module makes one.
+/// An active superuser in a live session of the admin zone. Only this module creates one.
 #[derive(Clone, Debug)]
 pub struct AdminSignedIn {
     user: User,
@@ -25,67 +25,68 @@ pub struct AdminSignedIn {
 }
 
 impl AdminSignedIn {
-    /// Who.
+    /// The superuser.
     pub fn user(&self) -> &User {
         &self.user
     }
 
-    /// In which session.
+    /// The session.
     pub fn session(&self) -> &AdminSession {
         &self.session
     }
 
-    /// What the session is found by: forms are bound to it.
+    /// The hash by which the session is stored. Forms are bound to it.
     pub fn hash(&self) -> &AdminHash {
         &self.hash
     }
 }
 
-/// A superuser comes to the door.
+/// A request to sign in to the admin zone.
 #[derive(Debug)]
 pub struct SignInAdmin {
     /// A user name or an e-mail address.
     pub login: Login,
-    /// Any text.
+    /// The password; any text.
     pub password: Password,
-    /// The token of a session that this one takes the place of: whoever signs in is in one session, a new one.
+    /// The token of the browser's previous session, which the new session replaces.
     pub instead_of: Option<AdminToken>,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl SignInAdmin {
-    /// Opens a session with a token nobody had before. Whoever is no superuser is refused as for a wrong password.
+    /// Opens a session with a new token. A user who is not a superuser gets the refusal for a wrong password.
     pub async fn run(self, issuer: &Issuer) -> Result<AdminToken, Refusal> {
         let Self { login, password, instead_of, from } = self;
-        let before = instead_of.as_ref().map(hash);
-        let opening = |user: &User| -> OnAuthenticated<AdminToken> {
+        let replaced = instead_of.as_ref().map(hash);
+        let on_authenticated = |user: &User| -> OnAuthenticated<AdminToken> {
             let new = NewSession::of(issuer, user.id, from);
             Box::new(move |tx, user| {
-                if let Some(before) = before {
-                    tx.end_admin_session(before)?;
+                if let Some(replaced) = replaced {
+                    tx.end_admin_session(replaced)?;
                 }
                 new.open(tx, user.id)
             })
         };
-        PasswordAttempt { login, password, from }.authenticate(issuer, |user| user.is_superuser, opening).await
+        PasswordAttempt { login, password, from }.authenticate(issuer, |user| user.is_superuser, on_authenticated).await
     }
 }
 
-/// A session about to be opened.
+/// A session that is not stored yet.
 pub(in crate::issuer) struct NewSession {
     token: AdminToken,
     session: AdminSession,
 }
 
 impl NewSession {
-    /// One that begins now. Where the user is only made in the transaction that opens it, any id will do.
+    /// Creates a session that begins now. `user` may be any id if the transaction that opens the session creates the
+    /// user.
     pub(in crate::issuer) fn of(issuer: &Issuer, user: UserId, from: Caller) -> Self {
         let session = AdminSession::opened(user, issuer.clock.now(), Some(from.address));
         Self { token: AdminToken::from_random(issuer.random.bytes()), session }
     }
 
-    /// Stores it for that user, with all that a sign-in leaves behind.
+    /// Stores the session for `user`, the sign-in date and address, and an entry in the audit log.
     pub(in crate::issuer) fn open(self, tx: &dyn Write, user: UserId) -> Result<AdminToken, StoreError> {
         let session = AdminSession { user, ..self.session };
         tx.open_admin_session(hash(&self.token), &session)?;
@@ -98,16 +99,16 @@ impl NewSession {
     }
 }
 
-/// Somebody shows a token.
+/// A request to continue an admin session.
 #[derive(Debug)]
 pub struct ResumeAdminSession {
-    /// The cookie's.
+    /// The token in the cookie.
     pub token: AdminToken,
 }
 
 impl ResumeAdminSession {
-    /// Finds the superuser in the session, in one read; writes down that they were seen, once a minute. None where the
-    /// session has ended, or its user may not be here any more.
+    /// Reads the session and its superuser in one read. Records the time of the request, once a minute. `None` if the
+    /// session has ended, or if its user is disabled or no longer a superuser.
     pub async fn run(self, issuer: &Issuer) -> Result<Option<AdminSignedIn>, Refusal> {
         let hash = hash(&self.token);
         let now = issuer.clock.now();
@@ -124,44 +125,44 @@ impl ResumeAdminSession {
     }
 }
 
-/// A superuser gives the password once more, before something dangerous.
+/// A superuser's request to confirm the password before an irreversible action.
 #[derive(Debug)]
 pub struct StepUp {
-    /// Any text.
+    /// The password; any text.
     pub password: Password,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl StepUp {
-    /// Remembers it in the session. Counts and costs as a sign-in does.
+    /// Records the step-up in the session. The rate limits and the cost are those of a sign-in.
     pub async fn run(self, who: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         let Self { password, from } = self;
         let id = who.user.id;
         let hash = who.hash;
         let now = issuer.clock.now();
-        let opening = |_: &User| -> OnAuthenticated<()> {
+        let on_authenticated = |_: &User| -> OnAuthenticated<()> {
             Box::new(move |tx, _| {
-                // As it is now: another request may have moved its end meanwhile.
+                // Reads the session again, because another request may have extended it.
                 let Some((session, _)) = tx.admin_session(hash)? else { return Ok(()) };
                 tx.update_admin_session(hash, &session.stepped_up(now))
             })
         };
         let login = Login::new(who.user.username.as_str());
         let is_same = move |user: &User| user.id == id && user.is_superuser;
-        PasswordAttempt { login, password, from }.authenticate(issuer, is_same, opening).await
+        PasswordAttempt { login, password, from }.authenticate(issuer, is_same, on_authenticated).await
     }
 }
 
-/// A superuser leaves.
+/// A superuser's request to sign out.
 #[derive(Debug)]
 pub struct SignOutAdmin {
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl SignOutAdmin {
-    /// Ends the session for good.
+    /// Ends the session permanently.
     pub async fn run(self, who: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         let hash = who.hash;
         let user = Some(who.user.id);
@@ -179,15 +180,15 @@ impl SignOutAdmin {
     }
 }
 
-/// A superuser ends the other sessions of theirs, having perhaps left one open somewhere.
+/// A superuser's request to end all of the superuser's other admin sessions, for example on another computer.
 #[derive(Debug)]
 pub struct SignOutOthers {
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl SignOutOthers {
-    /// Ends all but this one. How many.
+    /// Ends all sessions except the current one. Returns the number of ended sessions.
     pub async fn run(self, who: &AdminSignedIn, issuer: &Issuer) -> Result<usize, Refusal> {
         let hash = who.hash;
         let id = who.user.id;

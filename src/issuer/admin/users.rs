@@ -1,4 +1,4 @@
-//! Looking users up, and making one.
+//! Finds users, and creates one.
 
 use uuid::Uuid;
 
@@ -16,27 +16,27 @@ use crate::store::{PagePosition, UserPage, UserSearch};
 
 use std::net::IpAddr;
 
-/// How many lines of the log a user's page shows.
+/// How many audit entries a user's page shows.
 const LINES: u32 = 20;
 
-/// A superuser looks for users by the beginning of a name or address, or by a whole `id` or `sub`.
+/// A search for users by the beginning of a name or address, or by a complete `id` or `sub`.
 #[derive(Clone, Debug)]
 pub struct FindUsers {
-    /// What is looked for, which page of it, and how it is narrowed.
+    /// The search text, the page and the filters.
     pub search: UserSearch,
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct FoundUsers {
-    /// Whose `id` or `sub` the text is, on the first page, however the search is narrowed.
+    /// The user whose `id` or `sub` is the search text. Only on the first page, and independent of the filters.
     pub exact: Option<User>,
-    /// Those whose name or address begins like it.
+    /// The users whose name or address begins with the search text.
     pub page: UserPage,
 }
 
 impl FindUsers {
-    /// Looks; quick however many users there are.
+    /// Searches. The duration does not depend on the number of users.
     pub async fn run(self, issuer: &Issuer) -> Result<FoundUsers, Refusal> {
         let Self { mut search } = self;
         search.text = search.text.trim().to_owned();
@@ -52,22 +52,22 @@ impl FindUsers {
     }
 }
 
-/// All there is to know of one user.
+/// A user with sessions, addresses and audit entries.
 #[derive(Clone, Debug)]
 pub struct UserDetails {
     /// The user.
     pub user: User,
-    /// Their live sessions, newest first, at most 1000.
+    /// The live sessions, newest first, at most 1000.
     pub sessions: Vec<Session>,
-    /// Where they signed in or reset the password from last, newest first, with the last date of each.
+    /// The last addresses of sign-ins and password resets, newest first, with the last date of each.
     pub addresses: Vec<(IpAddr, Timestamp)>,
-    /// The newest lines of the log about them.
+    /// The newest audit entries about the user.
     pub lines: Vec<AuditLine>,
-    /// Whether they are the last who may enter the admin zone, and so can't be disabled, demoted or deleted.
+    /// Whether the user is the last active superuser, who cannot be disabled, demoted or deleted.
     pub is_last_superuser: bool,
 }
 
-/// Reads all there is to know of one user; None where there is none.
+/// Reads the details of a user; `None` if there is no such user.
 pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>, Refusal> {
     let now = issuer.clock.now();
     let read = issuer.store.read(move |tx| {
@@ -83,19 +83,19 @@ pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>,
     read.await
 }
 
-/// A superuser makes an account, with a temporary password to be read out. It has no rights.
+/// A superuser's request to create an account with a temporary password. The account has no rights.
 #[derive(Debug)]
 pub struct CreateUser {
     /// The name to sign in with.
     pub username: Username,
-    /// Where mails go.
+    /// The address for e-mails.
     pub email: Option<Email>,
-    /// Who does it.
+    /// The superuser.
     pub by: Operator,
 }
 
 impl CreateUser {
-    /// Makes it. The password is told this once.
+    /// Creates the account. Returns the temporary password, which cannot be shown again.
     pub async fn run(self, issuer: &Issuer) -> Result<(UserId, Password), Refusal> {
         let Self { username, email, by } = self;
         username.check_against_email(email.as_ref()).map_err(|problem| Refusal::invalid(Field::Username, problem))?;

@@ -1,4 +1,4 @@
-//! What a signed-in user may know of their accounts at providers: which there are, and the provider's tokens.
+//! Returns a signed-in user's linked accounts at providers, and the provider's tokens.
 
 use super::may_change_sign_in_methods;
 use super::tokens::{ProviderTokenKind, open};
@@ -8,22 +8,23 @@ use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Issuer, Refusal};
 use crate::store::StoreError;
 
-/// What a provider gave us for somebody. Either may be missing.
+/// The stored tokens of a provider for a user. Either may be missing.
 #[derive(Debug)]
 pub struct ProviderTokens {
-    /// The access token, unless it was forgotten.
+    /// The access token, unless it was deleted at a sign-out.
     pub access: Option<SecretText>,
-    /// The refresh token, where the provider gives one.
+    /// The refresh token, if the provider issued one.
     pub refresh: Option<SecretText>,
 }
 
-/// The accounts at providers that open the user's, in order of the provider's name.
+/// Returns the user's linked accounts at providers, in the order of the providers' names.
 pub async fn accounts(issuer: &Issuer, who: &SignedIn) -> Result<Vec<SocialAccount>, Refusal> {
     let user = who.user().id;
     issuer.store.read(move |tx| tx.social_accounts_of(user)).await.map_err(|error: StoreError| error.into())
 }
 
-/// What the provider gave who opened the session; where a password did, the first that the user has.
+/// Returns the tokens of the provider through which the session was opened. After a sign-in with a password, returns
+/// those of the user's first linked account.
 pub async fn provider_tokens(issuer: &Issuer, who: &SignedIn) -> Result<ProviderTokens, Refusal> {
     may_change_sign_in_methods(who)?;
     let opened_by = who.session().provider.as_ref();

@@ -1,4 +1,4 @@
-//! Sending a browser to a provider.
+//! Begins the provider flow: redirects a browser to a provider.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,26 +9,26 @@ use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Issuer, Refusal};
 
-/// Somebody wants to go to a provider.
+/// A request to begin a sign-in or a linking at a provider.
 #[derive(Debug)]
 pub struct BeginFlow<'a> {
-    /// To which.
+    /// The provider.
     pub provider: &'a ProviderName,
-    /// Who wants it for another way in to their account; None to sign in.
+    /// The signed-in user whose account is to be linked; `None` to sign in.
     pub link_to: Option<&'a SignedIn>,
 }
 
-/// Somebody on the way to a provider.
+/// A flow that was begun.
 #[derive(Debug)]
 pub struct BegunFlow {
-    /// What the browser must bring back, to be kept in it where nobody can read or change it.
+    /// The attempt that the browser must return. It is stored in an encrypted and authenticated cookie.
     pub attempt: SignInAttempt,
-    /// Where to send it.
+    /// The URL of the provider to redirect to.
     pub url: String,
 }
 
 impl BeginFlow<'_> {
-    /// Makes an attempt, with a state, a nonce and a PKCE verifier of 256 bits each. Nothing is stored.
+    /// Creates an attempt with a state, a nonce and a PKCE verifier of 256 bits each. Stores nothing in the database.
     pub async fn run(self, issuer: &Issuer) -> Result<BegunFlow, Refusal> {
         let provider = provider(issuer, self.provider)?;
         let purpose = match self.link_to {
@@ -38,7 +38,7 @@ impl BeginFlow<'_> {
                 AttemptPurpose::Link { sub: who.user().sub, session: who.session().id }
             }
         };
-        // 43 characters each, as many as RFC 7636 §4.1 wants of a verifier at least.
+        // 43 characters each, the minimum length of a PKCE verifier (RFC 7636 §4.1).
         let secret = || SecretText::new(URL_SAFE_NO_PAD.encode(issuer.random.bytes::<32>()));
         let attempt = SignInAttempt {
             provider: self.provider.clone(),
@@ -49,7 +49,7 @@ impl BeginFlow<'_> {
             purpose,
         };
         let url = provider.authorize_url(&attempt).await;
-        let url = url.map_err(|error| provider_refusal(self.provider, "sending a browser to a provider", &error))?;
+        let url = url.map_err(|error| provider_refusal(self.provider, "redirecting to the provider", &error))?;
         Ok(BegunFlow { attempt, url })
     }
 }

@@ -1,4 +1,4 @@
-//! Coming back from a provider: the account is found or made, and a session opened; or the account is linked.
+//! Finishes the provider flow: finds or creates the user and opens a session, or links the account at the provider.
 
 use std::net::IpAddr;
 
@@ -25,33 +25,33 @@ use crate::social::{Callback, SocialError};
 use crate::store::{Read, StoreError, Write};
 use crate::throttle::{AttemptKey, prefix};
 
-/// How often it is decided anew because somebody else changed the accounts meanwhile.
+/// How often the decision is made at most. It is repeated if the accounts changed in the meantime.
 const ATTEMPTS: usize = 3;
 
-/// Somebody is sent back by a provider.
+/// A browser's return from a provider.
 #[derive(Debug)]
 pub struct FinishFlow {
-    /// By which: the route's, which must be the attempt's.
+    /// The provider of the route, which must be the provider of the attempt.
     pub provider: ProviderName,
-    /// What the browser kept of the attempt. That the state is the one that came back was checked.
+    /// The attempt in the browser's cookie. The caller has compared its state with the returned state.
     pub attempt: SignInAttempt,
-    /// What the provider gave the browser to bring.
+    /// The parameters of the callback.
     pub callback: Callback,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
-/// What came of it.
+/// The result of the flow.
 #[derive(Debug)]
 pub enum FlowResult {
-    /// Somebody is signed in.
+    /// The user is signed in.
     SignedIn(Box<SignedIn>),
-    /// A signed-in user has another way in.
+    /// The account at the provider is linked to the signed-in user.
     Linked,
 }
 
 impl FinishFlow {
-    /// Asks the provider who it is, and then does all that follows, or nothing.
+    /// Gets the identity from the provider, then makes all changes or none.
     pub async fn run(self, issuer: &Issuer) -> Result<FlowResult, Refusal> {
         if self.attempt.provider != self.provider || !self.attempt.is_live(issuer.clock.now()) {
             return Err(SocialRefusal::NotBegun.into());
@@ -59,11 +59,11 @@ impl FinishFlow {
         match self.attempt.purpose {
             AttemptPurpose::SignIn => {
                 let identity = self.identify(issuer).await?;
-                let who = SignInWithProvider::new(issuer, identity, self.from).run(issuer).await?;
-                Ok(FlowResult::SignedIn(Box::new(who)))
+                let signed_in = SignInWithProvider::new(issuer, identity, self.from).run(issuer).await?;
+                Ok(FlowResult::SignedIn(Box::new(signed_in)))
             }
             AttemptPurpose::Link { sub, session } => {
-                // The provider is not asked for somebody who has left; whether they still are here is asked again.
+                // If the session has ended, no request is sent to the provider. `link` checks the session again.
                 let who = link::still_signed_in(issuer, sub, session).await?;
                 link::link(issuer, &who, self.identify(issuer).await?, self.from).await?;
                 Ok(FlowResult::Linked)
@@ -71,39 +71,39 @@ impl FinishFlow {
         }
     }
 
-    /// The provider's word. What it refuses is a failed sign-in of the caller's; that it is down, or that the person did
-    /// not want to, is not.
+    /// Gets the identity from the provider. A refusal by the provider counts as a failed sign-in of the caller. An
+    /// outage of the provider or a sign-in that the person cancelled does not.
     async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, Refusal> {
         let provider = provider(issuer, &self.provider)?;
-        let tried = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
+        let attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
         let identity = provider.identify(&self.callback, &self.attempt, issuer.clock.now()).await;
         identity.map_err(|error| {
             if !matches!(error, SocialError::Unreachable(_) | SocialError::Nonsense(_) | SocialError::SentBack(_)) {
-                tried.count();
+                attempt.count();
                 issuer.counters.add(Count::SignInFailed);
             }
-            provider_refusal(&self.provider, "signing in at a provider", &error)
+            provider_refusal(&self.provider, "signing in", &error)
         })
     }
 }
 
-/// A sign-in on a provider's word, with all that is made before the store is asked.
+/// A sign-in with a provider's identity, and everything that is prepared before the transaction.
 #[derive(Clone)]
 struct SignInWithProvider {
     identity: SocialIdentity,
     tokens: SealedTokens,
-    /// The session to open, whosever it will be.
+    /// The session to open. Its user is set in the transaction.
     session: Session,
     sub: Subject,
-    /// What makes the last of the names to try another than everyone's.
+    /// Makes the last of the candidate user names unique.
     random: u32,
     address: IpAddr,
 }
 
-/// What came of one look at the store.
+/// The result of one transaction.
 enum SignInStep {
     SignedIn(Box<SignedIn>),
-    /// An account would have to be made, and it was not asked yet whether it may.
+    /// A new account is needed, and registration was not checked yet.
     NotAllowedYet,
 }
 
@@ -138,7 +138,7 @@ impl SignInWithProvider {
         Err(SocialRefusal::NotBegun.into())
     }
 
-    /// Everything in one transaction: a user without a link, or a link without its session, is never seen.
+    /// Makes all changes in one transaction, so that no user exists without a link, and no link without its session.
     fn open(&self, tx: &dyn Write, may_register: bool) -> Result<SignInStep, Refusal> {
         let (decision, found) = look_up(tx, &self.identity)?;
         let user = match (decision, found) {
@@ -167,7 +167,7 @@ impl SignInWithProvider {
             address: Some(self.address),
             detail,
         })?;
-        let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("a user just signed in is not there".to_owned()))?;
+        let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("the signed-in user is missing".to_owned()))?;
         Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session))))
     }
 
@@ -181,7 +181,7 @@ impl SignInWithProvider {
                 break;
             }
         }
-        let username = username.ok_or_else(|| StoreError::Fault("no user name is free".to_owned()))?;
+        let username = username.ok_or_else(|| StoreError::Fault("all candidate user names are taken".to_owned()))?;
         let id = tx.insert_user(&NewUser {
             email: identity.email.clone().filter(|_| with_email),
             email_verified: with_email,
@@ -218,14 +218,14 @@ impl SignInWithProvider {
     }
 }
 
-/// What follows for somebody, and whose account it is about.
+/// Decides how the identity is linked, and returns the user found.
 fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, Option<User>), Refusal> {
     let linked = tx.social_account(&identity.provider, &identity.social_id)?;
     if let Some(account) = linked {
         same_issuer(&account, identity.issuer.as_deref())?;
         let user = tx.user(account.user)?;
-        let known = IdentityMatches { linked: user.as_ref(), by_email: None, has_one: true, address_claimed: true };
-        return Ok((decide_link(identity, known), user));
+        let matches = IdentityMatches { linked: user.as_ref(), by_email: None, has_one: true, address_claimed: true };
+        return Ok((decide_link(identity, matches), user));
     }
     let (by_email, address_claimed) = match &identity.email {
         Some(email) => (tx.user_by_email(email)?, is_claimed(tx, email)?),
@@ -235,15 +235,15 @@ fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, O
         Some(user) => tx.social_account_of(user.id, &identity.provider)?.is_some(),
         None => false,
     };
-    let known = IdentityMatches { linked: None, by_email: by_email.as_ref(), has_one, address_claimed };
-    Ok((decide_link(identity, known), by_email))
+    let matches = IdentityMatches { linked: None, by_email: by_email.as_ref(), has_one, address_claimed };
+    Ok((decide_link(identity, matches), by_email))
 }
 
 fn is_claimed(tx: &dyn Read, email: &Email) -> Result<bool, StoreError> {
     Ok(tx.user_by_login(&Login::new(email.as_str()))?.is_some())
 }
 
-/// The account at the provider that opens a user's from now on.
+/// Makes the link between the account at the provider and a user. Does not store it.
 pub(super) fn new_account(
     identity: &SocialIdentity,
     tokens: SealedTokens,

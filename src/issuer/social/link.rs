@@ -1,4 +1,4 @@
-//! Another way in for somebody who is signed in: the second half, when they come back from the provider.
+//! Links an account at a provider to the signed-in user, after the return from the provider.
 
 use super::finish::new_account;
 use super::refusal::SocialRefusal;
@@ -12,13 +12,13 @@ use crate::issuer::refusal::Unauthenticated;
 use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Caller, Issuer, Refusal};
 
-/// Who began it, if the same session still lives.
+/// Returns the user who began the flow, if the same session is still live.
 pub async fn still_signed_in(issuer: &Issuer, sub: Subject, session: SessionId) -> Result<SignedIn, Refusal> {
     let who = live(issuer, session).await?;
     if who.user().sub == sub { Ok(who) } else { Err(Unauthenticated::SessionEnded.into()) }
 }
 
-/// Links the account at the provider to the user's. One that is linked to it already only brings its new tokens.
+/// Links the account at the provider to the user. If it is linked already, only its tokens are updated.
 pub async fn link(issuer: &Issuer, who: &SignedIn, identity: SocialIdentity, from: Caller) -> Result<(), Refusal> {
     let now = issuer.clock.now();
     let tokens = seal_identity(issuer, &identity);

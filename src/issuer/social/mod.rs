@@ -1,7 +1,7 @@
-//! Signing in at a provider, and what follows from it: linking, unlinking, the provider's tokens. One verb a file.
+//! Sign-in at identity providers, linking, unlinking, and the providers' tokens. One use case per file.
 //!
-//! A provider's word proves who somebody is at the provider, and no more: whose account that opens here is decided by
-//! [`crate::domain::social::decide_link`]. Nothing is written before the provider has answered, and then all at once.
+//! The provider's response proves only an identity at the provider. [`crate::domain::social::decide_link`] decides to
+//! which user it belongs. Nothing is written before the provider has answered; then one transaction makes all changes.
 
 pub mod accounts;
 pub mod begin;
@@ -29,14 +29,14 @@ use crate::domain::user::User;
 use crate::social::{Provider, SocialError};
 use crate::store::Read;
 
-/// The provider of that name, if it is offered.
+/// Returns the provider of that name, if it is configured.
 fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider, Refusal> {
     issuer.providers.find(name.as_str()).ok_or_else(|| SocialRefusal::NotOffered.into())
 }
 
-/// What went wrong at a provider: the operator is told the cause here, once; the caller what to do about it.
-fn provider_refusal(name: &ProviderName, doing: &'static str, error: &SocialError) -> Refusal {
-    tracing::warn!(provider = %name, %error, "{doing} failed");
+/// Logs the cause of a failure at a provider for the operator, and returns the refusal for the caller.
+fn provider_refusal(name: &ProviderName, step: &'static str, error: &SocialError) -> Refusal {
+    tracing::warn!(provider = %name, step, %error, "provider flow failed");
     let refusal = match error {
         SocialError::Unreachable(_) => SocialRefusal::Unreachable,
         SocialError::Refused(_) => SocialRefusal::Refused,
@@ -52,22 +52,23 @@ fn provider_refusal(name: &ProviderName, doing: &'static str, error: &SocialErro
     refusal.into()
 }
 
-/// Whether somebody may change which doors their account has. A token that the resource servers of another dialect see
-/// must not open the account to them.
+/// Checks that the session may change the user's sign-in methods. A token that resource servers of another dialect
+/// receive must not allow this.
 fn may_change_sign_in_methods(who: &SignedIn) -> Result<(), Refusal> {
     who.may_act_in(Dialect::RestSocial).map_err(Refusal::from)
 }
 
-/// The user of a session that still lives. To be asked in the write itself: the session may have been ended while a
-/// provider was asked, and what is ended stays ended.
+/// Returns the user of a live session. Call it in the write transaction: the session may have ended during the request
+/// to the provider, and an ended session must not change anything.
 fn live_user(tx: &dyn Read, session: SessionId, now: Timestamp) -> Result<User, Refusal> {
     let live = tx.session(session)?.filter(|(session, user)| session.is_live(now) && user.is_active);
     live.map(|(_, user)| user).ok_or_else(|| Unauthenticated::SessionEnded.into())
 }
 
-/// Whether a linked account is one of the issuer that its provider's name stands for now. Where the settings have put
-/// another in its place, the same id is another person's: nothing is opened for them, and nothing of the account shown to
-/// that issuer.
+/// Checks that a linked account belongs to the issuer that is now configured under the provider's name.
+///
+/// If the settings name another issuer, the same id may belong to another person. That person must not be signed in,
+/// and the tokens of the account must not be sent to that issuer.
 fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), Refusal> {
     if account.is_of(issuer) {
         return Ok(());
@@ -77,8 +78,7 @@ fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), Refu
         user = %account.user,
         linked = account.issuer.as_deref().unwrap_or_default(),
         configured = issuer.unwrap_or_default(),
-        "an account was linked at another issuer than the one that is configured under this name now, and is not opened \
-         by it: give the new issuer a name of its own"
+        "provider account linked at another issuer; configure the new issuer under another name"
     );
     Err(SocialRefusal::Untrusted.into())
 }

@@ -1,4 +1,4 @@
-//! Renewing what a provider gave us.
+//! Refreshes a provider's access token.
 
 use super::refusal::SocialRefusal;
 use super::tokens::{ProviderTokenKind, open, seal};
@@ -8,38 +8,39 @@ use crate::domain::social::ProviderName;
 use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Caller, Issuer, Refusal};
 
-/// A signed-in user wants a newer access token of a provider's to be had for them.
+/// A signed-in user's request to refresh the stored access token of a provider.
 #[derive(Debug)]
 pub struct RefreshProvider {
-    /// Of which.
+    /// The provider.
     pub provider: ProviderName,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
 impl RefreshProvider {
-    /// Asks the provider, and keeps what it gives. A refresh token that it does not give anew is kept as it was.
+    /// Requests new tokens from the provider and stores them. If the provider returns no new refresh token, the stored
+    /// one is kept.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         may_change_sign_in_methods(who)?;
         let user = who.user().id;
         let session = who.session().id;
-        // One that is not offered is one without a refresh token, to whoever asks.
-        let asked = issuer.providers.find(self.provider.as_str()).ok_or(SocialRefusal::NoRefreshToken)?;
+        // A provider that is not configured gets the same refusal as one without a refresh token.
+        let provider = issuer.providers.find(self.provider.as_str()).ok_or(SocialRefusal::NoRefreshToken)?;
         let name = self.provider.clone();
         let account = issuer.store.read(move |tx| tx.social_account_of(user, &name)).await.map_err(Refusal::from)?;
-        let account = account.filter(|_| asked.can_refresh()).ok_or(SocialRefusal::NoRefreshToken)?;
-        same_issuer(&account, asked.issuer())?;
+        let account = account.filter(|_| provider.can_refresh()).ok_or(SocialRefusal::NoRefreshToken)?;
+        same_issuer(&account, provider.issuer())?;
         let token = open(issuer, &account, ProviderTokenKind::Refresh).ok_or(SocialRefusal::NoRefreshToken)?;
-        let given = asked.refresh(&token, issuer.clock.now()).await;
-        let given = given.map_err(|error| provider_refusal(&self.provider, "refreshing a provider's token", &error))?;
+        let refreshed = provider.refresh(&token, issuer.clock.now()).await;
+        let refreshed = refreshed.map_err(|error| provider_refusal(&self.provider, "refreshing a token", &error))?;
         let now = issuer.clock.now();
-        let tokens = seal(issuer, &self.provider, &account.social_id, &given);
+        let tokens = seal(issuer, &self.provider, &account.social_id, &refreshed);
         issuer
             .store
             .write(move |tx| {
-                // Who has signed out meanwhile had the provider's access token forgotten.
+                // A sign-out during the request deleted the provider's access token, so no new one must be stored.
                 live_user(tx, session, now)?;
-                // Unlinked meanwhile, or linked to another of the provider's accounts: the tokens are nobody's then.
+                // If the account was unlinked or replaced during the request, the tokens belong to no linked account.
                 let present = tx.social_account_of(user, &self.provider)?;
                 if present.is_none_or(|present| present.social_id != account.social_id) {
                     return Err(SocialRefusal::NoRefreshToken.into());

@@ -1,54 +1,55 @@
-//! Why somebody who came from a provider, or wants something of one, was refused.
+//! Why a request that involves a provider was refused.
 
 use crate::issuer::Refusal;
 
-/// The ways to be refused that only providers bring. Shown, it is what the caller is told: never a provider's own text.
+/// Why a request that involves a provider was refused. The text is for the caller, and quotes no text of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SocialRefusal {
     /// No provider of that name is configured.
-    #[error("this provider is not offered here")]
+    #[error("this provider is not configured")]
     NotOffered,
-    /// No attempt of this browser fits what came back: a foreign page's, an old one, one of another provider.
-    #[error("this sign-in was not begun in this browser, or too long ago: begin again")]
+    /// The callback does not match an attempt of this browser. It may come from another page or another provider, or
+    /// the attempt is too old.
+    #[error("the sign-in was not started in this browser, or more than 10 minutes ago; start again")]
     NotBegun,
-    /// The provider sent the browser back without what it must bring.
-    #[error("the provider sent you back without a code: begin again")]
+    /// The callback contains no authorization code.
+    #[error("the provider returned no authorization code; start again")]
     NoCode,
-    /// The person said no at the provider.
-    #[error("you did not let the provider tell who you are: begin again if you want to")]
+    /// The person denied access at the provider.
+    #[error("access was denied at the provider; start again to sign in")]
     Denied,
     /// The provider is down or too slow.
-    #[error("the provider can't be reached at the moment: try again later")]
+    #[error("the provider cannot be reached; try again later")]
     Unreachable,
     /// The provider refused the code or the refresh token.
-    #[error("the provider refused: begin again")]
+    #[error("the provider rejected the request; start again")]
     Refused,
-    /// The provider gave no access token. The words are those of the system this replaces.
+    /// The provider issued no access token. The original system fixes this text.
     #[error("No access token provided")]
     NoToken,
-    /// The provider's answer can't be understood.
-    #[error("the provider's answer makes no sense: try again later")]
+    /// The provider's response is malformed.
+    #[error("the provider returned an invalid response; try again later")]
     Nonsense,
-    /// The answer is not proven to be the provider's, or is not meant for us.
-    #[error("what came from the provider is not to be trusted: begin again")]
+    /// The response is not authenticated as the provider's, or is for another recipient.
+    #[error("the provider's response could not be verified; start again")]
     Untrusted,
-    /// The account it opens is disabled.
-    #[error("this account is disabled: ask whoever runs this service")]
+    /// The linked user is disabled.
+    #[error("this account is disabled; contact the operator of this service")]
     Disabled,
-    /// The account at the provider opens somebody else's account.
-    #[error("that account of the provider's opens another account here")]
+    /// The account at the provider is linked to another user.
+    #[error("the account at the provider is linked to another user")]
     Anothers,
-    /// The user has another account of that provider already.
-    #[error("your account has one of this provider already: unlink it first")]
+    /// The user is linked to another account at this provider.
+    #[error("you have already linked another account at this provider; unlink it first")]
     HasOne,
-    /// Nothing else opens the account.
-    #[error("nothing else opens your account: set a password first")]
+    /// It is the only sign-in method of the user.
+    #[error("this is your only way to sign in; set a password first")]
     LastWayIn,
-    /// The user has no account of that provider.
-    #[error("your account has none of this provider")]
+    /// The user has no linked account at this provider.
+    #[error("no account at this provider is linked to your account")]
     NotLinked,
-    /// The provider gave no refresh token, which for some is as it should be.
-    #[error("the provider gave no refresh token")]
+    /// The provider issued no refresh token. Some providers never do.
+    #[error("the provider issued no refresh token")]
     NoRefreshToken,
 }
 

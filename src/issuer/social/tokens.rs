@@ -1,19 +1,19 @@
-//! A provider's tokens at rest: each sealed for one account at one provider and one kind of token, so that no row's
-//! token opens in another row's place.
+//! Encrypts a provider's tokens for storage. The associated data contains the provider, the account and the kind of
+//! token, so that a token copied to another row cannot be decrypted.
 
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
 use crate::issuer::Issuer;
 
-/// Which of the two.
+/// The kind of a provider's token.
 #[derive(Clone, Copy, Debug)]
 pub enum ProviderTokenKind {
     Access,
     Refresh,
 }
 
-/// What a provider gave, sealed.
+/// The sealed tokens of a provider.
 #[derive(Clone, Debug)]
 pub struct SealedTokens {
     pub access: SealedToken,
@@ -21,27 +21,29 @@ pub struct SealedTokens {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Seals what came with an identity.
+/// Seals the tokens of an identity.
 pub fn seal_identity(issuer: &Issuer, identity: &SocialIdentity) -> SealedTokens {
     seal(issuer, &identity.provider, &identity.social_id, &identity.tokens)
 }
 
-/// Seals what a provider gave for an account.
+/// Seals a provider's tokens for an account.
 pub fn seal(issuer: &Issuer, provider: &ProviderName, social_id: &str, tokens: &SocialTokens) -> SealedTokens {
-    let one = |kind, token: &SecretText| {
+    let seal_one = |kind, token: &SecretText| {
         let plain = token.expose().as_bytes();
         SealedToken(issuer.provider_seal.seal(&purpose(kind, provider, social_id), plain, &issuer.random))
     };
     SealedTokens {
-        access: one(ProviderTokenKind::Access, &tokens.access),
-        refresh: tokens.refresh.as_ref().map(|token| one(ProviderTokenKind::Refresh, token)),
+        access: seal_one(ProviderTokenKind::Access, &tokens.access),
+        refresh: tokens.refresh.as_ref().map(|token| seal_one(ProviderTokenKind::Refresh, token)),
         expires_at: tokens.expires_at,
     }
 }
 
-/// Opens a token of an account. One that does not open (sealed under another `keys/secret`) is as good as none, and the
-/// operator is told. The next sign-in brings another access token; another refresh token comes only where the provider
-/// gives one each time. Google gives it at the first consent alone.
+/// Opens a sealed token of an account. If it was sealed with another `keys/secret`, the failure is logged, and `None`
+/// is returned as for a missing token.
+///
+/// The next sign-in stores a new access token. It stores a new refresh token only if the provider issues one at each
+/// sign-in; Google issues it only at the first consent.
 pub fn open(issuer: &Issuer, account: &SocialAccount, kind: ProviderTokenKind) -> Option<SecretText> {
     let sealed = match kind {
         ProviderTokenKind::Access => account.access.as_ref(),
@@ -51,13 +53,13 @@ pub fn open(issuer: &Issuer, account: &SocialAccount, kind: ProviderTokenKind) -
     match opened {
         Ok(plain) => String::from_utf8(plain.expose().to_vec()).ok().map(SecretText::new),
         Err(error) => {
-            tracing::warn!(user = %account.user, provider = %account.provider, %error, "a provider's token can't be opened");
+            tracing::warn!(user = %account.user, provider = %account.provider, %error, "provider token not decrypted");
             None
         }
     }
 }
 
-/// What is authenticated with a token. A provider's name holds no NUL: no two accounts share a purpose.
+/// Returns the associated data of a token. A provider's name contains no NUL, so no two accounts share it.
 fn purpose(kind: ProviderTokenKind, provider: &ProviderName, social_id: &str) -> Vec<u8> {
     let kind = match kind {
         ProviderTokenKind::Access => "access",

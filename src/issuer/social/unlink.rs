@@ -1,4 +1,4 @@
-//! Taking a way in away.
+//! Unlinks an account at a provider.
 
 use super::refusal::SocialRefusal;
 use super::{entry, live_user, may_change_sign_in_methods};
@@ -10,33 +10,33 @@ use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::{StoreError, Write};
 
-/// A signed-in user no longer wants to come in by a provider.
+/// A signed-in user's request to unlink the account at a provider.
 #[derive(Debug)]
 pub struct UnlinkAccount {
-    /// By which. One that is no longer offered, too.
+    /// The provider. It may be no longer configured.
     pub provider: ProviderName,
-    /// From where.
+    /// The caller.
     pub from: Caller,
 }
 
-/// The providers that are offered, with their issuers.
+/// The configured providers with their issuers.
 type OfferedProviders = Vec<(ProviderName, Option<String>)>;
 
-/// Whether an account is a way in today. One at a provider that is no longer offered is none, nor one at an issuer that
-/// another has taken the place of.
+/// Whether the user can sign in with a linked account now. This is not possible if its provider is no longer
+/// configured, or if another issuer is configured under the provider's name.
 fn is_usable(offered: &OfferedProviders, account: &SocialAccount) -> bool {
     offered.iter().any(|(name, issuer)| *name == account.provider && account.is_of(issuer.as_deref()))
 }
 
 impl UnlinkAccount {
-    /// Forgets the account at the provider and its tokens, unless nothing else opens the user's account.
+    /// Deletes the link and its tokens. Refuses if the user has no other way to sign in.
     pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         may_change_sign_in_methods(who)?;
         let now = issuer.clock.now();
         let session = who.session().id;
         let offered = issuer.providers.offered();
         let offered: OfferedProviders =
-            offered.map(|one| (one.name().clone(), one.issuer().map(str::to_owned))).collect();
+            offered.map(|provider| (provider.name().clone(), provider.issuer().map(str::to_owned))).collect();
         issuer
             .store
             .write(move |tx| {
@@ -57,7 +57,7 @@ impl UnlinkAccount {
     }
 }
 
-/// Unlinks whatever opens a user's account, because whoever linked it may not be whose the address turned out to be.
+/// Unlinks all of a user's accounts at providers. The person who linked them may not be the owner of the address.
 pub(in crate::issuer) fn unlink_all(
     tx: &dyn Write,
     user: UserId,
@@ -66,9 +66,9 @@ pub(in crate::issuer) fn unlink_all(
 ) -> Result<(), StoreError> {
     for account in tx.social_accounts_of(user)? {
         tx.unlink_social_account(user, &account.provider)?;
-        let mut line = entry(now, Action::SocialUnlinked, user, Some(from.address), &account.provider);
-        line.detail.push_str(": linked before the address was verified");
-        tx.record(&line)?;
+        let mut unlinked = entry(now, Action::SocialUnlinked, user, Some(from.address), &account.provider);
+        unlinked.detail.push_str(": linked before the address was verified");
+        tx.record(&unlinked)?;
     }
     Ok(())
 }

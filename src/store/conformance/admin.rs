@@ -1,4 +1,4 @@
-//! What the admin zone asks: pages of users, sessions, mails and the log, and who changed what.
+//! Queries of the admin zone: pages of users, sessions, e-mails and audit lines, and the authors of changes.
 
 use std::time::Duration;
 
@@ -21,7 +21,8 @@ async fn users(store: &Store, search: UserSearch) -> UserPage {
     read(store, move |tx| tx.user_page(&search)).await
 }
 
-/// Two hundred and more, so that streams are cut off: `u000`, whose address is at the alphabet's end, and so on.
+/// Inserts `count` users: `u000` has the last address in the alphabet, `u001` the previous one, and so on. With more
+/// than 100 users, one slice does not contain a whole stream.
 async fn insert_many(store: &Store, count: usize) {
     write(store, move |tx| {
         (0..count).try_for_each(|number| {
@@ -38,7 +39,7 @@ pub(crate) async fn users_are_found_by_name_or_address(store: &Store) {
     insert(store, NewUser { email: None, ..new_user("ANTON") }).await;
     insert(store, new_user("bob")).await;
     let found = |text: &str| users(store, UserSearch { text: text.to_owned(), limit: 9, ..UserSearch::default() });
-    assert_eq!(names(&found("An").await), ["ann", "Zoe", "ANTON"], "each once, by the key that was found");
+    assert_eq!(names(&found("An").await), ["ann", "Zoe", "ANTON"], "each user once, ordered by the matched key");
     assert_eq!(names(&found("").await), ["ann", "ANTON", "bob", "Zoe"]);
     assert_eq!(names(&found("anna@").await), ["Zoe"]);
     assert!(found("x").await.users.is_empty());
@@ -69,20 +70,20 @@ pub(crate) async fn users_are_filtered_by_kind(store: &Store) {
     insert_many(store, 150).await;
     let root = insert(store, NewUser { is_superuser: true, ..new_user("root") }).await;
     insert(store, NewUser { is_active: false, email: Some(email("u@example.com")), ..new_user("gone") }).await;
-    let narrowed = |text: &str, active, superuser| {
+    let filtered = |text: &str, active, superuser| {
         users(store, UserSearch { text: text.to_owned(), active, superuser, limit: 9, ..UserSearch::default() })
     };
-    assert_eq!(names(&narrowed("", None, Some(true)).await), ["root"]);
-    assert_eq!(names(&narrowed("", Some(false), None).await), ["gone"]);
-    assert_eq!(names(&narrowed("u@", Some(false), None).await), ["gone"], "by the address, too");
-    assert!(narrowed("u0", Some(false), None).await.users.is_empty());
-    assert!(narrowed("", Some(false), Some(true)).await.users.is_empty());
-    assert_eq!(names(&narrowed("root", Some(true), Some(false)).await), [""; 0]);
-    assert_eq!(names(&narrowed("u14", Some(true), Some(false)).await).len(), 9);
+    assert_eq!(names(&filtered("", None, Some(true)).await), ["root"]);
+    assert_eq!(names(&filtered("", Some(false), None).await), ["gone"]);
+    assert_eq!(names(&filtered("u@", Some(false), None).await), ["gone"], "also by address");
+    assert!(filtered("u0", Some(false), None).await.users.is_empty());
+    assert!(filtered("", Some(false), Some(true)).await.users.is_empty());
+    assert_eq!(names(&filtered("root", Some(true), Some(false)).await), [""; 0]);
+    assert_eq!(names(&filtered("u14", Some(true), Some(false)).await).len(), 9);
     let others = |id| read(store, move |tx| tx.other_superuser(id));
     assert_eq!((others(root).await, others(UserId(root.0 - 1)).await), (false, true));
     write(store, move |tx| tx.set_active(root, false)).await;
-    assert!(!others(UserId(root.0 - 1)).await, "a disabled one does not count");
+    assert!(!others(UserId(root.0 - 1)).await, "a disabled superuser does not count");
 }
 
 pub(crate) async fn operator_updates_change_only_their_columns(store: &Store) {
@@ -97,8 +98,8 @@ pub(crate) async fn operator_updates_change_only_their_columns(store: &Store) {
     })
     .await;
     let (ann, bob, from) = read(store, move |tx| Ok((tx.user(ann)?, tx.user(bob)?, tx.known_addresses(ann)?))).await;
-    let ann = ann.expect("she is there");
-    let bob = bob.expect("he is there");
+    let ann = ann.expect("ann is stored");
+    let bob = bob.expect("bob is stored");
     assert_eq!((ann.first_name.as_str(), ann.last_name.as_str(), ann.email), ("Ann", "O'Hara", None));
     assert_eq!((ann.is_staff, ann.is_superuser, ann.is_active), (true, true, true));
     assert_eq!(from, [(ip("192.0.2.2"), at(300)), (ip("192.0.2.1"), at(200))]);
@@ -152,7 +153,7 @@ pub(crate) async fn emails_are_listed_with_their_state(store: &Store) {
     for created in [100, 101, 101, 102, 103] {
         all.push(queue(store, created).await);
     }
-    let [waiting, sent, failed, late, tried] = all[..] else { panic!("five mails") };
+    let [waiting, sent, failed, late, tried] = all[..] else { panic!("five e-mails were queued") };
     write(store, move |tx| {
         tx.mail_sent(sent, at(200))?;
         tx.mail_failed(failed, None, "no such mailbox")?;
@@ -184,8 +185,8 @@ pub(crate) async fn a_waiting_email_can_be_retried_now(store: &Store) {
         tx.mail_failed(two, None, "no such mailbox")
     })
     .await;
-    let hasten = |id| write(store, move |tx| tx.retry_now(id, at(200)));
-    assert_eq!((hasten(one).await, hasten(two).await, hasten(MailId(99)).await), (true, false, false));
+    let retry = |id| write(store, move |tx| tx.retry_now(id, at(200)));
+    assert_eq!((retry(one).await, retry(two).await, retry(MailId(99)).await), (true, false, false));
     let claimed = write(store, |tx| tx.claim_mails(at(200), Duration::from_mins(1), 9)).await;
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [one]);
 }
@@ -237,7 +238,7 @@ pub(crate) async fn audit_lines_are_filtered_and_paged(store: &Store) {
     let root = insert(store, new_user("root")).await;
     write(store, move |tx| {
         for second in 0..300 {
-            // Three lines a second, so that a page ends within one.
+            // Three lines a second, so that a page ends within a second.
             tx.record(&audit_entry(1000 + second / 3, Action::SignedIn, Some(ann), None))?;
         }
         tx.record(&audit_entry(1050, Action::Disabled, Some(ann), Some(root)))?;

@@ -1,4 +1,4 @@
-//! Sessions of the admin zone.
+//! Admin sessions are opened, updated and ended, also by changes of their user.
 
 use super::{at, hash, insert, ip, new_user, read, write};
 use crate::domain::admin_session::{AdminHash, AdminSession};
@@ -24,7 +24,7 @@ async fn is_there(store: &Store, hash: AdminHash) -> bool {
 pub(crate) async fn an_admin_session_is_read_with_its_user(store: &Store) {
     let root = root(store).await;
     let (hash, session) = open(store, 1, root).await;
-    let (found, user) = read(store, move |tx| tx.admin_session(hash)).await.expect("it is there");
+    let (found, user) = read(store, move |tx| tx.admin_session(hash)).await.expect("the session is stored");
     assert_eq!((found, user.id, user.is_superuser), (session.clone(), root, true));
     assert!(!is_there(store, AdminHash([2; 32])).await);
     let later = session.touched(at(2000)).expect("much later").stepped_up(at(2000));
@@ -80,5 +80,5 @@ pub(crate) async fn any_superuser_is_reported(store: &Store) {
     assert!(!read(store, |tx| tx.any_superuser()).await);
     let root = root(store).await;
     write(store, move |tx| tx.set_active(root, false)).await;
-    assert!(read(store, |tx| tx.any_superuser()).await, "one who is disabled is one");
+    assert!(read(store, |tx| tx.any_superuser()).await, "a disabled superuser counts");
 }

@@ -28,9 +28,9 @@ pub(crate) async fn audit_lines_are_read_newest_first(store: &Store) {
         Ok((tx.audit_lines(None, 3)?, tx.audit_lines(Some(ann), 9)?))
     });
     let (newest, of_ann) = read.await;
-    let told: Vec<_> = newest.iter().map(|line| (line.at, line.action.as_str(), line.username.as_deref())).collect();
+    let summary: Vec<_> = newest.iter().map(|line| (line.at, line.action.as_str(), line.username.as_deref())).collect();
     assert_eq!(
-        told,
+        summary,
         [
             (at(102), "reset_requested", None),
             (at(101), "registered", Some("bob")),
@@ -40,7 +40,7 @@ pub(crate) async fn audit_lines_are_read_newest_first(store: &Store) {
     assert_eq!((newest[0].user_id, newest[0].address), (None, None));
     assert_eq!((newest[1].address, newest[1].detail.as_str()), (Some(ip("192.0.2.1")), "by hand"));
     let names: Vec<_> = of_ann.iter().map(|line| (line.user_id, line.username.as_deref())).collect();
-    assert_eq!(names, [(Some(ann), Some("anna")), (Some(ann), Some("ann"))], "each by the name it had then");
+    assert_eq!(names, [(Some(ann), Some("anna")), (Some(ann), Some("ann"))], "each with the name of that time");
 }
 
 pub(crate) async fn old_audit_lines_are_removed(store: &Store) {

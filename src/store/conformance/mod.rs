@@ -1,5 +1,5 @@
-//! What every backend must do: cases that know the traits alone. A backend's tests say `conformance!(fresh)`, where
-//! `fresh` makes a store nobody has used and a guard that lives as long as it.
+//! The conformance suite of the store: cases that every backend must pass and that use only the traits. A backend's
+//! tests call `conformance!(fresh)`, where `fresh` returns an empty store and a guard that lives as long as the store.
 
 use std::net::IpAddr;
 
@@ -26,24 +26,28 @@ pub(crate) mod social_accounts;
 pub(crate) mod transactions;
 pub(crate) mod users;
 
-/// Makes a test of each case.
+/// Defines one test per case.
 macro_rules! conformance {
     ($fresh:expr) => {
         conformance! { $fresh;
             users: a_user_is_read_as_inserted, names_and_addresses_are_unique_across_each_other,
                 updates_change_only_their_column, an_address_is_verified_until_it_changes,
                 a_hash_is_upgraded_unless_the_password_changed,
-                an_address_takes_precedence_over_a_name, pages_of_users_are_consecutive, a_prefix_matches_names_and_addresses,
+                an_address_takes_precedence_over_a_name, pages_of_users_are_consecutive,
+                a_prefix_matches_names_and_addresses,
                 only_the_newest_addresses_are_kept, deleting_a_user_leaves_only_audit_lines, ids_are_never_reused,
                 an_imported_user_keeps_every_field;
             sessions: a_session_is_read_with_its_user, a_session_advances_only_from_the_seen_generation,
                 one_of_concurrent_refreshes_advances_a_session, an_ended_session_stays_ended, all_sessions_but_one_end,
-                live_sessions_are_listed, the_oldest_opening_is_that_of_a_live_session, cleanup_removes_expired_sessions,
+                live_sessions_are_listed, the_oldest_opening_is_that_of_a_live_session,
+                cleanup_removes_expired_sessions,
                 a_session_is_found_by_the_prefix_of_its_id,
                 the_temporary_password_mark_is_cleared;
             social_accounts: an_account_is_read_as_linked, an_account_has_one_user_and_a_user_has_one_per_provider,
-                provider_tokens_are_replaced_and_removed, an_unlinked_account_is_not_found, accounts_are_deleted_with_their_user;
-            admin_sessions: an_admin_session_is_read_with_its_user, all_admin_sessions_but_one_end, losing_rights_ends_the_admin_sessions,
+                provider_tokens_are_replaced_and_removed, an_unlinked_account_is_not_found,
+                accounts_are_deleted_with_their_user;
+            admin_sessions: an_admin_session_is_read_with_its_user, all_admin_sessions_but_one_end,
+                losing_rights_ends_the_admin_sessions,
                 expired_admin_sessions_are_removed, any_superuser_is_reported;
             reset_codes: a_reset_code_is_used_once, account_changes_remove_the_reset_code,
                 a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed;
@@ -56,9 +60,11 @@ macro_rules! conformance {
             admin: users_are_found_by_name_or_address, pages_of_users_go_both_ways, users_are_filtered_by_kind,
                 operator_updates_change_only_their_columns, live_sessions_are_paged_newest_first,
                 emails_are_listed_with_their_state, a_waiting_email_can_be_retried_now,
-                the_author_of_a_setting_is_kept_until_it_is_unset, audit_lines_name_their_actor, audit_lines_are_filtered_and_paged,
+                the_author_of_a_setting_is_kept_until_it_is_unset, audit_lines_name_their_actor,
+                audit_lines_are_filtered_and_paged,
                 the_store_reports_its_size;
-            transactions: a_failed_write_leaves_nothing, a_panicking_write_affects_no_other, writes_of_one_batch_fail_independently,
+            transactions: a_failed_write_leaves_nothing, a_panicking_write_affects_no_other,
+                writes_of_one_batch_fail_independently,
                 a_write_sees_what_it_wrote, a_read_sees_one_snapshot, an_acknowledged_write_is_read;
         }
     };
@@ -72,20 +78,20 @@ macro_rules! conformance {
 }
 pub(crate) use conformance;
 
-/// Asks; nothing goes wrong.
+/// Runs a read that must succeed.
 async fn read<T: Send + 'static>(
     store: &Store,
     job: impl FnOnce(&dyn Read) -> Result<T, StoreError> + Send + 'static,
 ) -> T {
-    store.read(job).await.expect("the read is done")
+    store.read(job).await.expect("the read succeeds")
 }
 
-/// Changes; nothing goes wrong.
+/// Runs a write that must succeed.
 async fn write<T: Send + 'static>(
     store: &Store,
     job: impl FnOnce(&dyn Write) -> Result<T, StoreError> + Send + 'static,
 ) -> T {
-    store.write(job).await.expect("the write is done")
+    store.write(job).await.expect("the write succeeds")
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -108,7 +114,7 @@ fn hash(text: &str) -> PasswordHash {
     PasswordHash::from_stored(text.to_owned())
 }
 
-/// A user of that name, with an address of that name; its UUID follows from it.
+/// Returns a user with that name, an address that starts with it, and a UUID derived from it.
 fn new_user(text: &str) -> NewUser {
     let mut sub = [0; 16];
     sub.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
@@ -127,7 +133,7 @@ fn sid(number: u128) -> SessionId {
     SessionId(Uuid::from_u128(number))
 }
 
-/// A session opened at 1000 that lives until 2000.
+/// Returns a session that was opened at 1000 and expires at 2000.
 fn session(number: u128, user: UserId) -> Session {
     Session {
         id: sid(number),
@@ -149,7 +155,7 @@ async fn open(store: &Store, session: Session) -> Session {
     write(store, move |tx| tx.open_session(&session).map(|()| session)).await
 }
 
-/// What is stored of a session now.
+/// Returns the stored state of a session.
 async fn stored_session(store: &Store, id: SessionId) -> Option<Session> {
     read(store, move |tx| tx.session(id)).await.map(|(session, _)| session)
 }

@@ -16,7 +16,7 @@ async fn queue(store: &Store, byte: u8, created: i64) -> MailId {
     write(store, move |tx| tx.queue_mail(&mail(byte, created))).await
 }
 
-/// Which are given out, by id, with the attempts made before.
+/// Claims e-mails and returns their ids and numbers of earlier attempts.
 async fn claim(store: &Store, now: i64, limit: u32) -> Vec<(MailId, u32)> {
     let mails = write(store, move |tx| tx.claim_mails(at(now), LEASE, limit)).await;
     mails.iter().map(|mail| (mail.id, mail.attempts)).collect()
@@ -30,13 +30,13 @@ pub(crate) async fn an_email_is_claimed_once(store: &Store) {
     let second = queue(store, 2, 110).await;
     let first = queue(store, 1, 100).await;
     assert_eq!(claim(store, 99, 9).await, []);
-    let given = write(store, |tx| tx.claim_mails(at(120), LEASE, 1)).await;
-    assert_eq!((given.len(), given[0].id, given[0].template.as_str()), (1, first, "reset_code"));
-    assert_eq!((&given[0].sealed, given[0].created_at), (&SealedMail(vec![1; 3]), at(100)));
-    assert_eq!(claim(store, 120, 9).await, [(second, 0)], "what is taken is nobody else's");
+    let claimed = write(store, |tx| tx.claim_mails(at(120), LEASE, 1)).await;
+    assert_eq!((claimed.len(), claimed[0].id, claimed[0].template.as_str()), (1, first, "reset_code"));
+    assert_eq!((&claimed[0].sealed, claimed[0].created_at), (&SealedMail(vec![1; 3]), at(100)));
+    assert_eq!(claim(store, 120, 9).await, [(second, 0)], "a claimed e-mail is not claimed again");
     assert_eq!(waiting(store).await, 2);
     write(store, move |tx| tx.mail_sent(first, at(121))).await;
-    // A second taker that was late must not bring it back.
+    // A late report from a second claimant must not queue a sent e-mail again.
     write(store, move |tx| tx.mail_failed(first, Some(at(130)), "late")).await;
     assert_eq!(waiting(store).await, 1);
     assert_eq!(claim(store, 9999, 9).await, [(second, 0)]);
@@ -53,7 +53,7 @@ pub(crate) async fn an_email_is_retried_or_given_up(store: &Store) {
     .await;
     assert_eq!(claim(store, 129, 9).await, []);
     assert_eq!(claim(store, 130, 9).await, [(one, 1)]);
-    assert_eq!(waiting(store).await, 1, "what was given up waits no longer");
+    assert_eq!(waiting(store).await, 1, "an e-mail that was given up does not wait");
 }
 
 pub(crate) async fn finished_emails_are_removed(store: &Store) {
@@ -67,7 +67,7 @@ pub(crate) async fn finished_emails_are_removed(store: &Store) {
     .await;
     let cleanup = move |before| write(store, move |tx| tx.cleanup_mails(at(before), 9));
     assert_eq!((cleanup(100).await, cleanup(101).await, cleanup(9999).await), (0, 1, 1));
-    assert_eq!(claim(store, 9999, 9).await, [(three, 0)], "what waits is never swept");
+    assert_eq!(claim(store, 9999, 9).await, [(three, 0)], "a waiting e-mail is never removed");
 }
 
 pub(crate) async fn an_expired_lease_is_due(store: &Store) {

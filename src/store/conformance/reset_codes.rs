@@ -35,9 +35,9 @@ pub(crate) async fn account_changes_remove_the_reset_code(store: &Store) {
         Box::new(move |tx| tx.set_email(ann, &email)),
         Box::new(move |tx| tx.set_active(ann, false)),
     ];
-    for made in changes {
+    for change in changes {
         write(store, move |tx| tx.put_reset_code(ann, ONE, at(200))).await;
-        write(store, made).await;
+        write(store, change).await;
         assert_eq!(owner(store, ONE, 100).await, None);
     }
     write(store, move |tx| tx.put_reset_code(ann, ONE, at(200))).await;
@@ -56,7 +56,7 @@ pub(crate) async fn a_newer_reset_code_replaces_the_previous_one(store: &Store) 
     .await;
     assert_eq!((take(store, ONE, 100).await, take(store, TWO, 250).await), (None, Some(ann)));
     assert_eq!(owner(store, CodeHash([3; 32]), 100).await, Some(bob));
-    assert_eq!(owner(store, CodeHash([9; 32]), 100).await, None, "nobody's");
+    assert_eq!(owner(store, CodeHash([9; 32]), 100).await, None, "no such user");
 }
 
 pub(crate) async fn reset_codes_expire_and_are_removed(store: &Store) {

@@ -1,4 +1,4 @@
-//! Sessions.
+//! Sessions are opened, advanced, ended, listed and removed.
 
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
         ended: Some((at(1500), EndReason::Reuse)),
         must_change_password: true,
         address: None,
-        provider: Some("google".parse().expect("a provider's name")),
+        provider: Some("google".parse().expect("a provider name")),
         ..session(2, ann)
     };
     let odd = open(store, odd).await;
@@ -44,26 +44,26 @@ pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Sto
     assert!(advance(0, 1, 1100, 2100).await);
     let rotated = Session { generation: 1, min_generation: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
     assert_eq!(stored_session(store, sid(1)).await, Some(rotated.clone()));
-    assert!(!advance(0, 1, 1200, 2200).await, "the generation that was seen is gone");
+    assert!(!advance(0, 1, 1200, 2200).await, "the session is no longer at the seen generation");
     assert!(advance(1, 1, 1300, 2300).await);
     let slid = Session { expires_at: at(2300), ..rotated };
-    assert_eq!(stored_session(store, sid(1)).await, Some(slid), "no rotation, so no date of one");
+    assert_eq!(stored_session(store, sid(1)).await, Some(slid), "the rotation date changes only with the generation");
     assert_eq!(stored_session(store, sid(2)).await, Some(other));
     let tomorrow = 2300 + 24 * 60 * 60;
     assert!(advance(1, 2, 1400, tomorrow).await);
     assert_eq!(stored_session(store, sid(1)).await.map(|session| session.expires_at), Some(at(tomorrow)));
-    assert!(advance(2, 3, 1500, 2400).await, "its generation is as it was seen, if not the day of its end");
+    assert!(advance(2, 3, 1500, 2400).await, "the generation matches, although the day of the end differs");
     assert_eq!(stored_session(store, sid(1)).await.map(|session| session.expires_at), Some(at(2400)));
     let cleaned = write(store, move |tx| tx.cleanup_sessions(at(tomorrow), 10)).await;
-    assert_eq!((cleaned, stored_session(store, sid(1)).await), (2, None), "the sweep goes by the day that was written");
-    let nobody = session(9, ann);
-    assert!(!write(store, move |tx| tx.advance_session(&nobody, 1, at(1), at(2), true)).await, "no such session");
+    assert_eq!((cleaned, stored_session(store, sid(1)).await), (2, None), "cleanup uses the stored day");
+    let missing = session(9, ann);
+    assert!(!write(store, move |tx| tx.advance_session(&missing, 1, at(1), at(2), true)).await, "no such session");
 }
 
 pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
     let seen_by_all = open(store, session(1, ann)).await;
-    let tries: Vec<_> = (0..64)
+    let attempts: Vec<_> = (0..64)
         .map(|number| {
             let store = store.clone();
             let seen = seen_by_all.clone();
@@ -73,14 +73,14 @@ pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store
         })
         .collect();
     let mut won = Vec::new();
-    for (number, attempt) in (0..).zip(tries) {
+    for (number, attempt) in (0..).zip(attempts) {
         if attempt.await.expect("no panic").expect("no failure") {
             won.push(2000 + number);
         }
     }
     assert_eq!(won.len(), 1);
     let left = stored_session(store, sid(1)).await.map(|session| (session.generation, session.expires_at.unix()));
-    assert_eq!(left, Some((1, won[0])), "the winner's is what is stored");
+    assert_eq!(left, Some((1, won[0])), "the values of the successful refresh are stored");
 }
 
 pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
@@ -94,7 +94,7 @@ pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
     assert_eq!(ended, Some((at(1100), EndReason::SignOut)));
     let before = session(1, ann);
     assert!(!write(store, move |tx| tx.advance_session(&before, 1, at(1300), at(3000), true)).await);
-    assert!(!end(2, 2000, EndReason::SignOut).await, "it had expired by itself");
+    assert!(!end(2, 2000, EndReason::SignOut).await, "the session had already expired");
     assert_eq!(stored_session(store, sid(2)).await.and_then(|session| session.ended), None);
     assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");
 }
@@ -165,13 +165,13 @@ pub(crate) async fn cleanup_removes_expired_sessions(store: &Store) {
     }
     let cleanup = move |limit| write(store, move |tx| tx.cleanup_sessions(at(3 * DAY + 1600), limit));
     assert_eq!(cleanup(1).await, 1);
-    assert_eq!(stored_session(store, sid(3)).await, None, "the longest expired first");
+    assert_eq!(stored_session(store, sid(3)).await, None, "the session that expired first is removed first");
     assert_eq!(cleanup(9).await, 1);
-    assert_eq!(cleanup(9).await, 0, "one that ended earlier on the same day is kept until the day is over");
+    assert_eq!(cleanup(9).await, 0, "a session that expired earlier on the same day is kept until the day is over");
     for (number, there) in [(1, true), (2, false), (4, true)] {
         assert_eq!(stored_session(store, sid(number)).await.is_some(), there, "{number}");
     }
-    let moved = stored_session(store, sid(4)).await.expect("it is there");
+    let moved = stored_session(store, sid(4)).await.expect("the session is stored");
     assert!(write(store, move |tx| tx.advance_session(&moved, 1, at(DAY), at(5 * DAY), true)).await);
     assert_eq!(write(store, |tx| tx.cleanup_sessions(at(5 * DAY), 9)).await, 1, "a refresh moves the day");
     assert!(stored_session(store, sid(4)).await.is_some());

@@ -1,4 +1,4 @@
-//! Accounts at providers.
+//! Accounts at providers are linked, updated and unlinked.
 
 use super::{at, insert, new_user, read, write};
 use crate::domain::id::UserId;
@@ -6,7 +6,7 @@ use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
 use crate::store::{Store, StoreError};
 
 fn provider(name: &str) -> ProviderName {
-    ProviderName::parse(name).expect("a provider's name")
+    ProviderName::parse(name).expect("a provider name")
 }
 
 fn account(name: &str, social_id: &str, user: UserId) -> SocialAccount {
@@ -43,12 +43,12 @@ pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
         ..account("github", "1", ann)
     };
     let bare = link(store, bare).await;
-    assert_eq!(of(store, ann).await, [bare.clone(), full.clone()], "in order of the provider's name");
+    assert_eq!(of(store, ann).await, [bare.clone(), full.clone()], "ordered by provider name");
     let found = |name: &'static str, id: &'static str| read(store, move |tx| tx.social_account(&provider(name), id));
     assert_eq!(found("google", "Abc").await, Some(full));
     assert_eq!(found("github", "1").await, Some(bare.clone()));
     assert_eq!(found("google", "abc").await, None, "another id");
-    assert_eq!(found("google", "1").await, None, "another provider's");
+    assert_eq!(found("google", "1").await, None, "another provider");
     let own = |user, name: &'static str| read(store, move |tx| tx.social_account_of(user, &provider(name)));
     assert_eq!((own(ann, "github").await, own(ann, "facebook").await), (Some(bare), None));
     assert_eq!(own(UserId(99), "github").await, None);
@@ -57,7 +57,7 @@ pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
         write(store, move |tx| tx.learn_social_issuer(ann, &provider(name), "https://other.example")).await;
     }
     let issuers: Vec<_> = of(store, ann).await.into_iter().map(|account| account.issuer.unwrap_or_default()).collect();
-    assert_eq!(issuers, ["https://other.example", "https://op.example"], "learnt where it was not known");
+    assert_eq!(issuers, ["https://other.example", "https://op.example"], "stored only if it was unknown");
 }
 
 pub(crate) async fn an_account_has_one_user_and_a_user_has_one_per_provider(store: &Store) {
@@ -111,7 +111,7 @@ pub(crate) async fn an_unlinked_account_is_not_found(store: &Store) {
     link(store, account("google", "1", ann)).await;
     link(store, account("github", "1", ann)).await;
     let unlink = move |user| write(store, move |tx| tx.unlink_social_account(user, &provider("google")));
-    assert!(!unlink(bob).await, "not bob's");
+    assert!(!unlink(bob).await, "not bob's account");
     assert!(unlink(ann).await);
     assert!(!unlink(ann).await, "only once");
     assert_eq!(of(store, ann).await, [account("github", "1", ann)]);

@@ -1,4 +1,4 @@
-//! What holds of every closure, whatever it asks or changes.
+//! Every closure is atomic, isolated and durable, whatever it reads or changes.
 
 use super::{at, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::session::Session;
@@ -9,7 +9,7 @@ async fn is_there(store: &Store, name: &'static str) -> bool {
     read(store, move |tx| tx.user_by_login(&Login::new(name))).await.is_some()
 }
 
-/// An error of a use case's own.
+/// The error type of a use case.
 #[derive(Debug, PartialEq)]
 enum RuleError {
     ByRule,
@@ -34,7 +34,7 @@ pub(crate) async fn a_failed_write_leaves_nothing(store: &Store) {
 pub(crate) async fn a_panicking_write_affects_no_other(store: &Store) {
     let panicked = store.write::<(), StoreError>(|tx| {
         tx.insert_user(&new_user("ann"))?;
-        panic!("on purpose: the store must go on")
+        panic!("on purpose: the store must continue")
     });
     assert_eq!(panicked.await, Err(StoreError::Fault("a write panicked".to_owned())));
     assert!(!is_there(store, "ann").await);
@@ -42,7 +42,7 @@ pub(crate) async fn a_panicking_write_affects_no_other(store: &Store) {
     for _ in 0..8 {
         let panicked = store.read::<(), StoreError>(|tx| {
             tx.user_by_login(&Login::new("bob"))?;
-            panic!("on purpose: the store must go on")
+            panic!("on purpose: the store must continue")
         });
         assert_eq!(panicked.await, Err(StoreError::Fault("a read panicked".to_owned())));
     }
@@ -62,7 +62,7 @@ pub(crate) async fn writes_of_one_batch_fail_independently(store: &Store) {
                         match number % 3 {
                             0 => Ok(()),
                             1 => Err(RuleError::ByRule),
-                            _ => panic!("on purpose: its neighbours must not mind"),
+                            _ => panic!("on purpose: other writes must not be affected"),
                         }
                     })
                     .await
@@ -87,32 +87,32 @@ pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
     let seen = write(store, |tx| {
         let ann = tx.insert_user(&new_user("ann"))?;
         tx.open_session(&session(1, ann))?;
-        let (session, user) = tx.session(sid(1))?.expect("it was just opened");
+        let (session, user) = tx.session(sid(1))?.expect("the session was just opened");
         Ok(session.user == ann && user.id == ann)
     });
     assert!(seen.await);
 }
 
-/// A session and its user are read in two questions with another's writes between them: the answers agree.
+/// A read queries twice, with another caller's write in between; the results agree.
 pub(crate) async fn a_read_sees_one_snapshot(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
-    let (asked, wait) = std::sync::mpsc::channel();
-    let (go_on, written) = std::sync::mpsc::channel();
+    let (queried, wait) = std::sync::mpsc::channel();
+    let (resume, written) = std::sync::mpsc::channel();
     let reader = store.clone();
     let read = tokio::spawn(async move {
         reader
             .read(move |tx| {
                 let before = tx.user(ann)?.is_some();
-                let _ = asked.send(());
+                let _ = queried.send(());
                 let _ = written.recv();
                 Ok::<_, StoreError>((before, tx.user(ann)?.is_some(), tx.session(sid(1))?.is_some()))
             })
             .await
     });
-    tokio::task::spawn_blocking(move || wait.recv()).await.expect("no panic").expect("it has asked");
+    tokio::task::spawn_blocking(move || wait.recv()).await.expect("no panic").expect("the read has queried once");
     assert!(write(store, move |tx| tx.delete_user(ann)).await);
-    go_on.send(()).expect("it waits");
+    resume.send(()).expect("the read waits");
     assert_eq!(read.await.expect("no panic"), Ok((true, true, true)));
     assert_eq!(stored_session(store, sid(1)).await, None);
 }

@@ -1,4 +1,4 @@
-//! Users.
+//! Users are created, found, changed, listed and deleted.
 
 use super::{at, email, hash, insert, ip, name, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::audit::{Action, AuditEntry};
@@ -29,10 +29,10 @@ pub(crate) async fn a_user_is_read_as_inserted(store: &Store) {
         assert_eq!((user.is_active, user.is_superuser, user.is_staff), (true, true, false));
         assert_eq!((user.email_verified, user.must_change_password), (false, false));
     }
-    let nobody = read(store, move |tx| {
+    let missing = read(store, move |tx| {
         Ok(tx.user(UserId(id.0 + 1))?.is_some() || tx.user_by_login(&Login::new("bob"))?.is_some())
     });
-    assert!(!nobody.await);
+    assert!(!missing.await);
 }
 
 pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Store) {
@@ -50,17 +50,17 @@ pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Sto
     let renamed = move |to: &'static str| store.write(move |tx| tx.set_username(bob, &name(to)));
     assert_eq!(renamed("Ann").await, Err(StoreError::Taken(Field::Username)));
     assert_eq!(renamed("ann@example.com").await, Err(StoreError::Taken(Field::Username)));
-    assert_eq!(renamed("Bob").await, Ok(()), "one's own name in another spelling");
-    assert_eq!(renamed("bob@example.com").await, Ok(()), "one's own address");
+    assert_eq!(renamed("Bob").await, Ok(()), "the user's own name in another spelling");
+    assert_eq!(renamed("bob@example.com").await, Ok(()), "the user's own address");
     let readdressed = move |to: &'static str| store.write(move |tx| tx.set_email(bob, &email(to)));
     assert_eq!(readdressed("ANN@example.com").await, Err(StoreError::Taken(Field::Email)));
     insert(store, NewUser { username: name("carl@example.org"), email: None, ..new_user("carl") }).await;
-    assert_eq!(readdressed("carl@example.org").await, Err(StoreError::Taken(Field::Email)), "another's name");
+    assert_eq!(readdressed("carl@example.org").await, Err(StoreError::Taken(Field::Email)), "another user's name");
     assert_eq!(readdressed("Bob@example.com").await, Ok(()));
-    let nobody = NewUser { email: None, ..new_user("dora") };
-    insert(store, nobody).await;
-    let nobody = NewUser { email: None, ..new_user("emil") };
-    insert(store, nobody).await;
+    let without_email = NewUser { email: None, ..new_user("dora") };
+    insert(store, without_email).await;
+    let without_email = NewUser { email: None, ..new_user("emil") };
+    insert(store, without_email).await;
 }
 
 pub(crate) async fn updates_change_only_their_column(store: &Store) {
@@ -71,8 +71,8 @@ pub(crate) async fn updates_change_only_their_column(store: &Store) {
     let found = write(store, move |tx| {
         for id in [ann, UserId(999)] {
             tx.set_password(id, &hash("second"), true)?;
-            tx.set_username(id, &name(if id == ann { "Anna" } else { "nobody" }))?;
-            tx.set_email(id, &email(if id == ann { "anna@example.com" } else { "nobody@example.com" }))?;
+            tx.set_username(id, &name(if id == ann { "Anna" } else { "missing" }))?;
+            tx.set_email(id, &email(if id == ann { "anna@example.com" } else { "missing@example.com" }))?;
             tx.set_active(id, false)?;
             tx.set_claims(id, &set)?;
             tx.record_sign_in(id, at(500), Some(ip("192.0.2.7")))?;
@@ -80,7 +80,7 @@ pub(crate) async fn updates_change_only_their_column(store: &Store) {
         }
         Ok(tx.user(ann)?.zip(tx.user(bob)?))
     });
-    let (ann, bob) = found.await.expect("both are there");
+    let (ann, bob) = found.await.expect("both users are stored");
     assert_eq!((ann.username.as_str(), ann.email), ("Anna", Some(email("anna@example.com"))));
     assert_eq!((ann.password, ann.must_change_password), (Some(hash("second")), true));
     assert_eq!((ann.is_active, ann.claims, ann.last_login), (false, claims, Some(at(500))));
@@ -94,9 +94,9 @@ pub(crate) async fn an_address_is_verified_until_it_changes(store: &Store) {
     let verify = move |id| write(store, move |tx| tx.verify_email(id));
     assert!(verify(ann).await);
     assert!(!verify(ann).await, "it was verified before");
-    assert!(!verify(UserId(999)).await, "nobody");
-    let nameless = insert(store, NewUser { email: None, ..new_user("cat") }).await;
-    assert!(!verify(nameless).await, "no address");
+    assert!(!verify(UserId(999)).await, "no such user");
+    let without_email = insert(store, NewUser { email: None, ..new_user("cat") }).await;
+    assert!(!verify(without_email).await, "no address");
     let verified = move |id| read(store, move |tx| Ok(tx.user(id)?.map(|user| user.email_verified)));
     assert_eq!((verified(ann).await, verified(bob).await), (Some(true), Some(false)));
     write(store, move |tx| tx.set_email(ann, &email("ann@example.org"))).await;
@@ -115,12 +115,13 @@ pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store
     assert_eq!(upgrade("first").await, Some(hash("upgraded")));
 }
 
-/// An old system may have let somebody take another's address as a name; what is imported later must not open by it.
+/// An old system may have allowed a user to claim another user's address as a name. A user who is imported later with
+/// that address is rejected.
 pub(crate) async fn an_address_takes_precedence_over_a_name(store: &Store) {
     let squatter = NewUser { username: name("ann@example.com"), email: None, ..new_user("squatter") };
     let squatter = insert(store, squatter).await;
     let found = read(store, |tx| tx.user_by_login(&Login::new("Ann@Example.com"))).await;
-    assert_eq!(found.map(|user| user.id), Some(squatter), "a name that looks like an address is a name all the same");
+    assert_eq!(found.map(|user| user.id), Some(squatter), "a name that looks like an address is a name");
     let taken = store.write(|tx| tx.insert_user(&new_user("ann"))).await;
     assert_eq!(taken, Err(StoreError::Taken(Field::Email)));
 }
@@ -148,8 +149,8 @@ pub(crate) async fn a_prefix_matches_names_and_addresses(store: &Store) {
     assert_eq!(page(store, Some("aN"), None, 9).await, ["Anton", "zoe"]);
     assert_eq!(page(store, Some("aN"), None, 1).await, ["Anton"]);
     assert_eq!(page(store, Some("ann"), None, 9).await, ["zoe"]);
-    assert_eq!(page(store, Some("Z"), None, 9).await, ["Anton", "zoe"], "each but once");
-    assert_eq!(page(store, Some("%"), None, 9).await, [""; 0], "no pattern");
+    assert_eq!(page(store, Some("Z"), None, 9).await, ["Anton", "zoe"], "each user only once");
+    assert_eq!(page(store, Some("%"), None, 9).await, [""; 0], "not a pattern");
     assert_eq!(page(store, Some("a%"), None, 9).await, ["a%b"]);
 }
 
@@ -171,8 +172,8 @@ pub(crate) async fn only_the_newest_addresses_are_kept(store: &Store) {
     {
         assert_eq!(known(ann, address).await, expected, "{address}");
     }
-    assert!(known(ann, "::ffff:192.0.2.24").await, "the same address by another socket");
-    assert!(known(bob, "192.0.2.0").await, "another's are left alone");
+    assert!(known(ann, "::ffff:192.0.2.24").await, "the same address from an IPv6 socket");
+    assert!(known(bob, "192.0.2.0").await, "other users' addresses are kept");
 }
 
 pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &Store) {
@@ -230,7 +231,7 @@ pub(crate) async fn an_imported_user_keeps_every_field(store: &Store) {
     let sub = made.sub;
     insert(store, made).await;
     let found = read(store, move |tx| Ok((tx.user_by_sub(sub)?, tx.user_by_sub(new_user("bob").sub)?))).await;
-    let (Some(user), None) = found else { panic!("one is found by their UUID, and nobody else: {found:?}") };
+    let (Some(user), None) = found else { panic!("only the imported user is found by UUID: {found:?}") };
     assert_eq!((user.id, user.sub, user.username), (UserId(7), wanted.sub, wanted.username));
     assert_eq!((user.email, user.email_verified), (wanted.email, true));
     assert_eq!((user.first_name.as_str(), user.last_name.as_str()), ("Ann", "Öt"));

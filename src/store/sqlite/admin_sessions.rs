@@ -1,4 +1,4 @@
-//! Sessions in the admin zone, in SQL.
+//! Sessions in the admin zone in SQL.
 
 use rusqlite::params;
 

@@ -1,4 +1,4 @@
-//! The audit log, in SQL.
+//! The audit log in SQL.
 
 use rusqlite::{Row, params};
 
@@ -9,7 +9,7 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::{AuditCursor, AuditPage, AuditQuery, ReadAudit, StoreError, WriteAudit};
 
-/// What is narrowed most narrows by an index; the rest is looked at line by line.
+/// Lines from an index. The most selective filter uses the index; the other filters are checked line by line.
 macro_rules! lines {
     ($index:literal, $which:literal) => {
         concat!(
@@ -45,7 +45,7 @@ fn line(row: &Row<'_>) -> Result<((i64, i64), AuditLine), StoreError> {
     Ok(((line.at.unix(), row.get("id")?), line))
 }
 
-/// Whether a line is one of those asked for.
+/// Whether a line matches the query.
 fn matches(query: &AuditQuery, line: &AuditLine) -> bool {
     let from = |prefix: &str| line.address.is_some_and(|address| address_text(address).starts_with(prefix));
     query.user.is_none_or(|user| line.user_id == Some(user))

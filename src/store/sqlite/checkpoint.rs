@@ -1,8 +1,10 @@
-//! The thread that folds the log into the file (a checkpoint) beside the one that writes, so that writes seldom wait for it.
+//! The checkpoint thread: it copies pages from the WAL into the database file in parallel with the writer, so that
+//! writes seldom wait for it.
 //!
-//! In a large file a thousand changed pages lie far apart, and to bring them home takes some tens of milliseconds. Writes go
-//! on meanwhile, behind what is being folded. The log begins anew with the first write that finds all of it folded, and nobody
-//! reading what is in it: where writes never pause, the one that writes folds the rest itself, once in many thousand pages.
+//! In a large file, 1000 changed pages are far apart, and copying them takes some tens of milliseconds. Writes continue
+//! meanwhile and append to the WAL. SQLite restarts the WAL from its beginning at the first write that finds all of it
+//! checkpointed and no reader using it. If writes never pause, the writer therefore checkpoints the rest itself, once
+//! in many thousand pages.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -18,49 +20,51 @@ use rusqlite::Connection;
 use super::connect;
 use crate::store::StoreError;
 
-/// Pages in the log from which on it is folded: 4 MiB. So many are worth a turn; fewer are folded in a lull, to come to the end.
+/// The minimum length of the WAL for a checkpoint, in pages: 4 MiB. Under load, a checkpoint also needs this many
+/// remaining pages. With few writes, any number of remaining pages is checkpointed, so that the WAL can restart.
 const ENOUGH: u32 = 1000;
-/// Writes of one commit, at most, in a lull.
+/// The maximum number of writes in a commit that counts as low load.
 const FEW: usize = 4;
-/// Pages that are to be folded still, from which on writers wait for it: the disk can't keep up with them, or somebody has
-/// been reading for long.
+/// The number of remaining pages from which the writer waits for the checkpoint: the disk cannot keep up, or a reader
+/// has been active for long.
 const BEHIND: u32 = 4 * ENOUGH;
-/// Pages in the log from which on it has to begin anew, lull or no lull: 32 MiB.
+/// The number of WAL pages, 32 MiB, from which the WAL must restart at any load.
 const LONG: u32 = 8 * ENOUGH;
-/// How long writers wait then, at most, for every [`ENOUGH`] pages that they add; and how often they look.
+/// How long the writer waits at most for each [`ENOUGH`] pages that it adds while the checkpoint is behind.
 const WRITER_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How often the waiting writer checks whether the checkpoint has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// How many pages the log has, and how many of them are to be folded still.
+/// The number of pages in the WAL, and how many of them remain to be checkpointed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Wal {
     pages: u32,
     left: u32,
 }
 
-/// What is to be done about the log.
+/// What to do about the WAL after a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CheckpointAction {
     Nothing,
-    /// To wake the thread of this module, unless it is at work.
+    /// Wake the checkpoint thread, unless it is busy.
     Aside,
-    /// To wait for the end of its work, though not for long, and wake it again.
+    /// Wait for the running checkpoint, for a limited time, and wake the thread again.
     Wait,
-    /// To wait for the end of its work, and fold the rest here.
+    /// Wait for the running checkpoint, and checkpoint the rest on the writer thread.
     Here,
 }
 
 impl Wal {
-    /// Looks, and folds nothing.
+    /// Reads the state of the WAL without a checkpoint.
     fn of(connection: &Connection) -> Result<Self, rusqlite::Error> {
         connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| {
             let pages = row.get::<_, u32>(1)?;
-            let folded = row.get::<_, u32>(2)?;
-            Ok(Self { pages, left: pages.saturating_sub(folded) })
+            let done = row.get::<_, u32>(2)?;
+            Ok(Self { pages, left: pages.saturating_sub(done) })
         })
     }
 
-    /// What follows from it, after a commit of so many writes.
+    /// Returns the action after a commit of `batch` writes.
     fn next_action(self, batch: usize) -> CheckpointAction {
         let Self { pages, left } = self;
         if pages < ENOUGH || left == 0 {
@@ -77,24 +81,24 @@ impl Wal {
     }
 }
 
-/// Folds what no reader keeps from being folded. Waits for nobody: what is left is a later turn's.
+/// Checkpoints all pages that no reader blocks. It waits for no other connection; a later checkpoint copies the rest.
 fn checkpoint(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
 }
 
-/// The thread, as the one that writes knows it.
+/// A handle to the checkpoint thread, held by the writer.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
-    /// Held by whoever folds.
+    /// Held during a checkpoint.
     at_work: Arc<Mutex<()>>,
     failing: Arc<FailureState>,
-    /// How long the log was when writers last waited.
+    /// The number of WAL pages when the writer last waited.
     waited_at: Cell<u32>,
     thread: JoinHandle<()>,
 }
 
-/// Whether the last turn failed: the operator is told when that begins and ends, not at each commit.
+/// Whether the last checkpoint failed. Only the start and the end of a failure are logged, not each commit.
 #[derive(Debug, Default)]
 struct FailureState(AtomicBool);
 
@@ -103,32 +107,33 @@ impl FailureState {
         let before = self.0.swap(outcome.is_err(), Ordering::Relaxed);
         match outcome {
             Err(error) if !before => {
-                tracing::warn!(%error, "the log can't be folded into the database: it grows, and takes up the disk, until it can");
+                tracing::warn!(%error, "wal checkpoint failed; the wal grows until a checkpoint succeeds");
             }
-            Ok(()) if before => tracing::info!("the log is folded into the database again"),
+            Ok(()) if before => tracing::info!("wal checkpoints work again"),
             _ => {}
         }
     }
 }
 
 impl Checkpointer {
-    /// Starts the thread. It opens a connection of its own to that file when it is first needed.
+    /// Starts the thread. It opens its own connection to the file when it first needs one.
     pub(super) fn start(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        // Without room: whoever finds the thread at work wakes nobody, and a later commit looks again.
+        // The channel has no capacity: waking a busy thread does nothing, and a later commit checks again.
         let (wake, woken) = sync_channel(0);
         let at_work = Arc::default();
         let failing = Arc::default();
         let path = path.to_owned();
-        let busy = Arc::clone(&at_work);
-        let troubled = Arc::clone(&failing);
+        let thread_at_work = Arc::clone(&at_work);
+        let thread_failing = Arc::clone(&failing);
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
-            .spawn(move || serve(&path, busy_timeout, &busy, &troubled, &woken))
-            .map_err(|error| StoreError::Unavailable(format!("can't start the thread that folds the log: {error}")))?;
+            .spawn(move || serve(&path, busy_timeout, &thread_at_work, &thread_failing, &woken))
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the checkpoint thread: {error}")))?;
         Ok(Self { wake, at_work, failing, waited_at: Cell::new(0), thread })
     }
 
-    /// To be called outside of a transaction, by the connection that writes, when it has answered so many writes.
+    /// Acts on the WAL after a commit of `batch` writes. The writer calls it with its connection, outside a
+    /// transaction, after it has sent the results.
     pub(super) fn after_commit(&self, writer: &Connection, batch: usize) {
         match Wal::of(writer) {
             Ok(wal) => self.perform(wal, wal.next_action(batch), batch, writer),
@@ -143,7 +148,7 @@ impl Checkpointer {
                 self.failing.log_change(&checkpoint(writer));
             }
             CheckpointAction::Aside => self.wake(),
-            // Once for so many pages: what somebody's reading keeps is not folded the sooner for being asked about.
+            // The writer waits once per `ENOUGH` pages: waiting more often does not help against a long read.
             CheckpointAction::Wait if !(self.waited_at.get()..self.waited_at.get() + ENOUGH).contains(&wal.pages) => {
                 self.waited_at.set(wal.pages);
                 self.wait();
@@ -166,16 +171,16 @@ impl Checkpointer {
         }
     }
 
-    /// Ends the thread, after what it is at.
+    /// Ends the thread after its current checkpoint.
     pub(super) fn stop(self) {
         drop(self.wake);
         if self.thread.join().is_err() {
-            tracing::error!("the thread that folds the log had panicked");
+            tracing::error!("checkpoint thread panicked");
         }
     }
 }
 
-/// Waits until nobody else folds.
+/// Waits until no other thread runs a checkpoint.
 fn lock_checkpoint(at_work: &Mutex<()>) -> MutexGuard<'_, ()> {
     at_work.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -209,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    /// A database whose log has at least so many pages, of one transaction.
+    /// Creates a database whose WAL has at least `pages` pages, written in one transaction.
     fn with_pages(pages: u32) -> (TempDir, Connection, Checkpointer) {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("test.db");
@@ -230,12 +235,12 @@ mod tests {
         let (_folder, writer, checkpoints) = with_pages(2 * ENOUGH);
         assert_eq!(Wal::of(&writer).unwrap().next_action(1), CheckpointAction::Aside);
         checkpoints.after_commit(&writer, 1);
-        // The thread may not have been waiting yet, and is asked again: as a later commit would.
+        // The thread may not have been waiting yet, so it is woken again, as a later commit would do.
         while Wal::of(&writer).unwrap().left > 0 {
             checkpoints.after_commit(&writer, 1);
             thread::yield_now();
         }
-        // What is folded is known a moment before the thread lets go of the file.
+        // The pages are reported as checkpointed a moment before the thread releases the file.
         drop(lock_checkpoint(&checkpoints.at_work));
         add(&writer, 1);
         assert!(Wal::of(&writer).unwrap().pages < ENOUGH);
@@ -248,7 +253,7 @@ mod tests {
         let reading = with_open_read(&writer);
         add(&writer, 10);
         checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::Here, 1, &writer);
-        assert!(Wal::of(&writer).unwrap().left >= 10, "what came after the reader's view stays");
+        assert!(Wal::of(&writer).unwrap().left >= 10, "pages after the reader's snapshot stay in the wal");
         reading.execute_batch("ROLLBACK").unwrap();
         checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::Here, 1, &writer);
         assert_eq!(Wal::of(&writer).unwrap().left, 0);
@@ -266,7 +271,7 @@ mod tests {
             checkpoints.waited_at.get()
         };
         assert_eq!([BEHIND, BEHIND + 1, BEHIND + ENOUGH].map(begun), [BEHIND, BEHIND, BEHIND + ENOUGH]);
-        assert_eq!(begun(BEHIND), BEHIND, "a log that began anew");
+        assert_eq!(begun(BEHIND), BEHIND, "the wal has restarted");
         drop(at_work);
         checkpoints.stop();
     }
@@ -280,7 +285,7 @@ mod tests {
         }
     }
 
-    /// Another connection in the middle of reading what was there.
+    /// Returns another connection with an open read transaction.
     fn with_open_read(writer: &Connection) -> Connection {
         let reading = connect::reader(Path::new(writer.path().unwrap()), Duration::ZERO).unwrap();
         reading.execute_batch("BEGIN; SELECT count(*) FROM pages").unwrap();

@@ -1,4 +1,5 @@
-//! Copies of a whole database: made while others write, whole under their name or not there, and looked through.
+//! Copies of a whole database, made while the server writes, and their verification. A copy has its final name only
+//! when it is complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -10,32 +11,32 @@ use rusqlite::{Connection, OpenFlags};
 use super::{connect, migrate};
 use crate::store::{BUSY_TIMEOUT, StoreError};
 
-/// What is put after a database's name while it is being restored.
+/// The suffix of a database's name while it is being restored.
 pub const RESTORING: &str = ".restoring";
 
-/// What a database that is in order holds.
+/// The contents of an intact database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseContents {
-    /// Its schema's number.
+    /// The schema version.
     pub schema: usize,
-    /// How many users.
+    /// The number of users.
     pub users: u64,
-    /// How many sessions, ended ones too.
+    /// The number of sessions, including ended ones.
     pub sessions: u64,
 }
 
-/// Copies the database in the file `from`, as it is at this moment, into the new file `to` (mode 0600), which is on the
-/// disk when this returns. Those who write are not held up. What was deleted is not in the copy.
+/// Copies the current state of the database in the file `from` into the new file `to` (mode 0600), which is on disk
+/// when this returns. Writers are not blocked. Deleted content is not copied.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let connection = Connection::open_with_flags(from, connect::FLAGS).map_err(|e| connect::open_error(from, e))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| connect::open_error(from, error))?;
     migrate::check(&connection, from, migrate::STEPS.len())?;
     write(&connection, to).map_err(|problem| {
-        StoreError::Unavailable(format!("can't copy {} to {}: {problem}", from.display(), to.display()))
+        StoreError::Unavailable(format!("cannot copy {} to {}: {problem}", from.display(), to.display()))
     })
 }
 
-/// Reads all of a database nobody writes to, and says what it holds if SQLite finds nothing wrong with it.
+/// Reads the whole database, to which no process writes, and returns its contents if SQLite reports no error.
 pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let explained = |error| connect::open_error(path, error);
@@ -46,10 +47,7 @@ pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
         return Err(StoreError::Fault(format!("{} is damaged: {found}", path.display())));
     }
     if connection.prepare("PRAGMA foreign_key_check").and_then(|mut check| check.exists([])).map_err(explained)? {
-        return Err(StoreError::Fault(format!(
-            "{} is damaged: a row belongs to one that is not there",
-            path.display()
-        )));
+        return Err(StoreError::Fault(format!("{} is damaged: a row refers to a missing row", path.display())));
     }
     let count = |table: &str| {
         let counted = connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
@@ -58,14 +56,14 @@ pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
     Ok(DatabaseContents { schema, users: count("users")?, sessions: count("sessions")? })
 }
 
-/// Writes what the connection sees into a new file that only its owner may read, and waits for the disk.
+/// Writes the connection's view into a new file with mode 0600, and syncs it to disk.
 pub(super) fn write(connection: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
     make_private(to)?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(StoreError::from)?;
     Ok(File::open(to)?.sync_all()?)
 }
 
-/// SQLite writes into an empty file that is there, and keeps its mode.
+/// Creates an empty file with mode 0600. SQLite writes into such a file and keeps its mode.
 fn make_private(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -1,4 +1,4 @@
-//! Counts, in SQL.
+//! Counts in SQL.
 
 use rusqlite::params;
 

@@ -1,4 +1,4 @@
-//! A Django project's SQLite database, read and never written: its table of users, as records of the domain.
+//! Reads the user table of a Django project's SQLite database as domain records, and never writes to it.
 
 use std::path::Path;
 
@@ -11,12 +11,12 @@ use crate::domain::django::{looks_like_users, record};
 use crate::domain::user_record::UserRecord;
 use crate::store::{BUSY_TIMEOUT, StoreError};
 
-/// The table of Django's own model of users.
+/// The table of Django's own user model.
 const USUAL: &str = "auth_user";
 /// The first bytes of every SQLite file.
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// A table of users in an open database.
+/// The user table of an open database.
 #[derive(Debug)]
 pub struct DjangoUsers {
     connection: Connection,
@@ -25,8 +25,8 @@ pub struct DjangoUsers {
 }
 
 impl DjangoUsers {
-    /// Opens the database for reading and finds the table: the one named, or Django's own, or else the only one that
-    /// looks like users. An error names those that do.
+    /// Opens the database for reading and finds the table: the named table, or Django's own, or else the only table
+    /// that looks like a user table. An error lists the tables that do.
     pub fn open(path: &Path, table: Option<&str>) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| connect::open_error(path, error))?;
@@ -42,7 +42,8 @@ impl DjangoUsers {
 
     fn find(connection: &Connection, path: &Path, wanted: Option<&str>) -> Result<String, DjangoError> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // Not views and virtual tables: SQLite fails on one whose table or module is missing, as GeoDjango's is here.
+        // Views and virtual tables are left out: SQLite fails on one whose table or module is missing, such as
+        // GeoDjango's.
         let sql = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c
                    WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY t.name";
         let mut statement = connection.prepare(sql)?;
@@ -61,20 +62,20 @@ impl DjangoUsers {
         chosen.cloned().ok_or_else(|| DjangoError::Said(none(path, wanted, &users)))
     }
 
-    /// The table's name.
+    /// Returns the name of the table.
     pub fn table(&self) -> &str {
         &self.table
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn count(&self) -> Result<u64, StoreError> {
         let sql = format!("SELECT count(*) FROM {}", quoted(&self.table));
         let count: i64 = self.connection.query_row(&sql, [], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Hands over each user in order of the key, as the table is at the beginning, until `take` returns false. What
-    /// can't be read comes as the reason why.
+    /// Passes each user to `take` until it returns false, in order of the key, in one consistent view of the table. A
+    /// row that cannot be read is passed as the reason why.
     pub fn each(&self, mut take: impl FnMut(Result<UserRecord, String>) -> bool) -> Result<(), StoreError> {
         let sql = format!("SELECT * FROM {} ORDER BY {}", quoted(&self.table), quoted(&self.key));
         let mut statement = self.connection.prepare(&sql)?;
@@ -105,12 +106,12 @@ impl From<rusqlite::Error> for DjangoError {
 fn none(path: &Path, wanted: Option<&str>, users: &[String]) -> StoreError {
     let path = path.display();
     let which = if users.is_empty() {
-        "no table in it has a password and a username or e-mail column".to_owned()
+        "no table has a password column and a username or e-mail column".to_owned()
     } else {
-        format!("name one that looks like users with --table: {}", users.join(", "))
+        format!("select a user table with --table: {}", users.join(", "))
     };
     StoreError::Fault(match wanted {
-        Some(wanted) => format!("{path} has no table `{wanted}` of users; {which}"),
+        Some(wanted) => format!("{path} has no user table `{wanted}`; {which}"),
         None => format!("{path}: {which}"),
     })
 }
@@ -130,7 +131,7 @@ fn fields(row: &Row<'_>, columns: &[String]) -> Result<Map<String, Value>, Strin
                 let text = std::str::from_utf8(text).map_err(|_| format!("its {column} is not UTF-8"))?;
                 Value::from(text)
             }
-            // No field of a user's that says anything here is one.
+            // No imported field is a blob.
             ValueRef::Blob(_) => continue,
         };
         fields.insert(column.clone(), value);
@@ -177,7 +178,7 @@ mod tests {
             |at: usize| all[at].as_ref().map(|user| (user.id.unwrap().0, user.username.as_deref(), user.is_active));
         assert_eq!(named(0), Ok((7, Some("ann"), Some(true))));
         assert_eq!(named(1), Ok((9, Some("bob"), Some(false))));
-        assert_eq!(all[2].as_ref().map(|user| user.username.clone()), Ok(None), "a name that is no text is none");
+        assert_eq!(all[2].as_ref().map(|user| user.username.clone()), Ok(None), "a blob is not a name");
         assert_eq!(all[3], Err("its username is not UTF-8".to_owned()));
         let mut seen = 0;
         users
@@ -202,12 +203,12 @@ mod tests {
         let error = DjangoUsers::open(&path, None).unwrap_err().to_string();
         assert!(error.contains("--table: members, my \"users"), "{error}");
         let error = DjangoUsers::open(&path, Some("none")).unwrap_err().to_string();
-        assert!(error.contains("no table `none`"), "{error}");
+        assert!(error.contains("no user table `none`"), "{error}");
         assert_eq!(DjangoUsers::open(&path, Some("members")).unwrap().table(), "members");
 
         let (_folder, path) = database("CREATE TABLE a (id INTEGER)");
         let error = DjangoUsers::open(&path, None).unwrap_err().to_string();
-        assert!(error.contains("no table in it"), "{error}");
+        assert!(error.contains("no table has"), "{error}");
     }
 
     #[test]

@@ -1,21 +1,21 @@
-//! What SQLite's errors mean to a caller of the store. Owns every sentence the store says about trouble.
+//! The meaning of SQLite's errors for callers of the store, and the texts of these errors.
 
 use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
 
-/// What to do about a condition that may pass without a restart; None for a fault, which will not.
+/// Returns what to do about a condition that may pass without a restart. `None` is a fault, which does not pass.
 fn advice(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-            "another process holds its lock: try again, or see who has the file open"
+            "another process holds the lock; retry later, or find the process that has the file open"
         }
-        ErrorCode::DiskFull => "the disk is full: free some space",
+        ErrorCode::DiskFull => "the disk is full; free some space",
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-            "it is read-only: check the owner, mode and mount of the file and its folder"
+            "it is read-only; check the owner, mode and mount of the file and its folder"
         }
-        ErrorCode::SystemIoFailure => "the disk is full or failing: free some space, or check the system's log",
-        ErrorCode::CannotOpen => "a file can't be opened: check the owner, mode and mount of the folder",
+        ErrorCode::SystemIoFailure => "the disk is full or failing; free some space, or check the system log",
+        ErrorCode::CannotOpen => "a file cannot be opened; check the owner, mode and mount of the folder",
         ErrorCode::OutOfMemory => "the machine is out of memory",
         _ => return None,
     })
@@ -30,9 +30,10 @@ impl From<Error> for StoreError {
     }
 }
 
-/// A stored value that the domain does not take: the file was edited by another hand, or by a newer version.
+/// Returns a fault for a stored value that the domain rejects: the file was edited by another program, or by a newer
+/// version.
 pub(super) fn unreadable(column: &str, problem: impl std::fmt::Display) -> StoreError {
-    StoreError::Fault(format!("the stored {column} can't be read: {problem}"))
+    StoreError::Fault(format!("the stored {column} cannot be read: {problem}"))
 }
 
 #[cfg(test)]

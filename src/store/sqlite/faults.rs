@@ -1,5 +1,5 @@
-//! Trouble on purpose: locks, full and read-only disks, commits that fail, queues that overflow, ends in the middle.
-//! Each time the answer has the right type, nothing is half done, and the store goes on without a restart.
+//! Injected faults: locks, full and read-only disks, failed commits, full queues, interrupted callers. Each time the
+//! error has the right type, no change is half done, and the store continues without a restart.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use super::tx::Tx;
 use crate::domain::time::Timestamp;
 use crate::store::{Read, RunId, StoreError, WriteRuns};
 
-/// Short, so that tests of it don't take long; nothing is asserted of how long anything takes.
+/// Short, so that the tests are fast. No test asserts a duration.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
 struct FaultFixture {
@@ -29,12 +29,12 @@ fn fixture(queue: usize) -> FaultFixture {
 }
 
 impl FaultFixture {
-    /// Another process's connection.
+    /// Opens a connection as another process would.
     fn other(&self) -> Connection {
         Connection::open(self.folder.path().join("test.db")).unwrap()
     }
 
-    /// A write that shows in [`FaultFixture::marks`] if it was kept.
+    /// Makes a write that shows in [`FaultFixture::marks`] if it was kept.
     async fn mark(&self, at: i64) -> Result<(), StoreError> {
         self.database.write(move |tx| tx.start_run(Timestamp::from_unix(at)).map(drop)).await
     }
@@ -44,12 +44,12 @@ impl FaultFixture {
         runs.iter().map(|(_, run)| run.started_at.unix()).collect()
     }
 
-    /// Does anything to the connection that writes, within a transaction.
+    /// Executes SQL on the writing connection, within a transaction.
     async fn execute_on_writer(&self, sql: &'static str) {
         self.database.lazy.get().unwrap().writer.write(true, move |tx| execute(tx, sql)).await.unwrap();
     }
 
-    /// Keeps the writer busy until the sender is used or dropped: what is queued meanwhile becomes one batch.
+    /// Blocks the writer until the sender is used or dropped. Writes queued in the meantime become one batch.
     async fn block_writer(&self) -> (mpsc::Sender<()>, JoinHandle<Result<(), StoreError>>) {
         let (release, released) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
@@ -66,7 +66,7 @@ impl FaultFixture {
         (release, held)
     }
 
-    /// Queues a write behind the one that is held.
+    /// Queues a write behind the write that is held.
     async fn queue(
         &self,
         job: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
@@ -83,11 +83,11 @@ impl FaultFixture {
         let (queued, is_queued) = tokio::sync::oneshot::channel();
         let write = tokio::spawn(async move {
             let mut write = std::pin::pin!(database.lazy.get().unwrap().writer.write(alone, job));
-            // The first poll puts it into the queue.
+            // The first poll puts the write into the queue.
             let first = std::future::poll_fn(|context| std::task::Poll::Ready(write.as_mut().poll(context))).await;
             let _ = queued.send(());
             match first {
-                std::task::Poll::Ready(answer) => answer,
+                std::task::Poll::Ready(result) => result,
                 std::task::Poll::Pending => write.await,
             }
         });
@@ -104,34 +104,34 @@ fn mark(at: i64) -> impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'sta
     move |tx| tx.start_run(Timestamp::from_unix(at)).map(drop)
 }
 
-fn is_unavailable<T>(answer: &Result<T, StoreError>) -> bool {
-    matches!(answer, Err(StoreError::Unavailable(_)))
+fn is_unavailable<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Unavailable(_)))
 }
 
 #[tokio::test]
 async fn a_lock_held_by_another_process_makes_only_writes_unavailable() {
-    let bench = fixture(16);
-    let other = bench.other();
+    let fixture = fixture(16);
+    let other = fixture.other();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let answer = bench.mark(1).await;
-    assert!(is_unavailable(&answer), "{answer:?}");
-    assert!(answer.unwrap_err().to_string().contains("lock"));
-    assert_eq!(bench.marks().await, [0; 0]);
+    let result = fixture.mark(1).await;
+    assert!(is_unavailable(&result), "{result:?}");
+    assert!(result.unwrap_err().to_string().contains("lock"));
+    assert_eq!(fixture.marks().await, [0; 0]);
     other.execute_batch("COMMIT").unwrap();
-    assert_eq!(bench.mark(2).await, Ok(()));
-    assert_eq!(bench.marks().await, [2]);
-    assert_eq!(bench.database.unavailable_count(), 1);
+    assert_eq!(fixture.mark(2).await, Ok(()));
+    assert_eq!(fixture.marks().await, [2]);
+    assert_eq!(fixture.database.unavailable_count(), 1);
 }
 
 #[tokio::test]
 async fn a_full_disk_makes_writes_unavailable_until_space_is_freed() {
-    let bench = fixture(4096);
-    let bench = &bench;
-    bench.execute_on_writer("PRAGMA max_page_count = 1").await; // SQLite takes this for the number of pages there are.
-    let (release, held) = bench.block_writer().await;
+    let fixture = fixture(4096);
+    let fixture = &fixture;
+    fixture.execute_on_writer("PRAGMA max_page_count = 1").await; // SQLite raises 1 to the current number of pages.
+    let (release, held) = fixture.block_writer().await;
     let mut writes = Vec::new();
     for at in 0..1600 {
-        writes.push(bench.queue(mark(at)).await);
+        writes.push(fixture.queue(mark(at)).await);
     }
     drop(release);
     held.await.unwrap().unwrap();
@@ -145,188 +145,188 @@ async fn a_full_disk_makes_writes_unavailable_until_space_is_freed() {
         }
     }
     assert!(refused > 0, "the disk was never full");
-    assert_eq!(bench.database.unavailable_count(), refused);
-    assert_eq!(bench.marks().await, kept, "what was acknowledged is there, and nothing else");
-    let answer =
-        bench.database.write(|tx| (0..400).try_for_each(|at| tx.start_run(Timestamp::from_unix(at)).map(drop)));
-    let answer = answer.await;
-    assert!(is_unavailable(&answer), "{answer:?}");
-    bench.execute_on_writer("PRAGMA max_page_count = 100000").await;
-    assert_eq!(bench.mark(9000).await, Ok(()));
-    assert_eq!(bench.marks().await.last(), Some(&9000));
+    assert_eq!(fixture.database.unavailable_count(), refused);
+    assert_eq!(fixture.marks().await, kept, "exactly the acknowledged writes are stored");
+    let result =
+        fixture.database.write(|tx| (0..400).try_for_each(|at| tx.start_run(Timestamp::from_unix(at)).map(drop)));
+    let result = result.await;
+    assert!(is_unavailable(&result), "{result:?}");
+    fixture.execute_on_writer("PRAGMA max_page_count = 100000").await;
+    assert_eq!(fixture.mark(9000).await, Ok(()));
+    assert_eq!(fixture.marks().await.last(), Some(&9000));
 }
 
 #[tokio::test]
 async fn a_read_only_disk_makes_only_writes_unavailable() {
-    let bench = fixture(16);
-    let (release, held) = bench.block_writer().await;
-    // The connection turned so answers as a file or a mount does that became read-only while it was open.
-    let ill = bench.queue(|tx| execute(tx, "PRAGMA query_only = ON")).await;
-    let refused = bench.queue(mark(1)).await;
-    let well = bench.queue(|tx| execute(tx, "PRAGMA query_only = OFF")).await;
-    let kept = bench.queue(mark(2)).await;
+    let fixture = fixture(16);
+    let (release, held) = fixture.block_writer().await;
+    // A connection in this mode fails as it does for a file or mount that became read-only while it was open.
+    let read_only = fixture.queue(|tx| execute(tx, "PRAGMA query_only = ON")).await;
+    let refused = fixture.queue(mark(1)).await;
+    let writable = fixture.queue(|tx| execute(tx, "PRAGMA query_only = OFF")).await;
+    let kept = fixture.queue(mark(2)).await;
     drop(release);
     held.await.unwrap().unwrap();
-    let answer = refused.await.unwrap();
-    assert!(is_unavailable(&answer), "{answer:?}");
-    for write in [ill, well, kept] {
+    let result = refused.await.unwrap();
+    assert!(is_unavailable(&result), "{result:?}");
+    for write in [read_only, writable, kept] {
         assert_eq!(write.await.unwrap(), Ok(()));
     }
-    assert_eq!(bench.marks().await, [2]);
-    // So it stays: not even the lock is given.
-    bench.execute_on_writer("PRAGMA query_only = ON").await;
-    let answer = bench.mark(3).await;
-    assert!(is_unavailable(&answer), "{answer:?}");
-    assert_eq!(bench.marks().await, [2], "reads go on");
+    assert_eq!(fixture.marks().await, [2]);
+    // If the mode stays, even the write lock is refused.
+    fixture.execute_on_writer("PRAGMA query_only = ON").await;
+    let result = fixture.mark(3).await;
+    assert!(is_unavailable(&result), "{result:?}");
+    assert_eq!(fixture.marks().await, [2], "reads still work");
 }
 
 #[tokio::test]
 async fn a_failed_commit_fails_its_whole_batch() {
-    let bench = fixture(16);
-    let (release, held) = bench.block_writer().await;
-    let innocent = bench.queue(mark(1)).await;
-    // Breaks a promise that is only looked at when the transaction is committed.
-    let guilty = bench
+    let fixture = fixture(16);
+    let (release, held) = fixture.block_writer().await;
+    let valid = fixture.queue(mark(1)).await;
+    // Violates a constraint that is checked only at the commit.
+    let invalid = fixture
         .queue(|tx| {
             execute(tx, "PRAGMA defer_foreign_keys = ON; INSERT INTO sign_in_addresses VALUES (999, '192.0.2.1', 1)")
         })
         .await;
     drop(release);
     held.await.unwrap().unwrap();
-    for write in [innocent, guilty] {
-        let answer = write.await.unwrap();
-        assert!(answer.is_err(), "{answer:?}");
+    for write in [valid, invalid] {
+        let result = write.await.unwrap();
+        assert!(result.is_err(), "{result:?}");
     }
-    assert_eq!(bench.marks().await, [0; 0]);
-    assert_eq!(bench.mark(2).await, Ok(()));
-    assert_eq!(bench.marks().await, [2]);
+    assert_eq!(fixture.marks().await, [0; 0]);
+    assert_eq!(fixture.mark(2).await, Ok(()));
+    assert_eq!(fixture.marks().await, [2]);
 }
 
 #[tokio::test]
 async fn a_failed_last_write_undoes_its_transaction_and_an_earlier_refusal_does_not() {
-    let bench = fixture(16);
+    let fixture = fixture(16);
     let refusal = || StoreError::Fault("a refusal".to_owned());
-    let (release, held) = bench.block_writer().await;
-    let kept = bench.queue_as(false, mark(1)).await;
-    let refused = bench.queue_as(false, move |_| Err(refusal())).await;
+    let (release, held) = fixture.block_writer().await;
+    let kept = fixture.queue_as(false, mark(1)).await;
+    let refused = fixture.queue_as(false, move |_| Err(refusal())).await;
     drop(release);
     held.await.unwrap().unwrap();
     assert_eq!((kept.await.unwrap(), refused.await.unwrap()), (Ok(()), Err(refusal())));
-    let (release, held) = bench.block_writer().await;
-    let before = bench.queue(mark(2)).await;
-    let failed = bench.queue_as(false, move |tx| mark(3)(tx).and(Err(refusal()))).await;
-    let after = bench.queue_as(false, mark(4)).await;
+    let (release, held) = fixture.block_writer().await;
+    let before = fixture.queue(mark(2)).await;
+    let failed = fixture.queue_as(false, move |tx| mark(3)(tx).and(Err(refusal()))).await;
+    let after = fixture.queue_as(false, mark(4)).await;
     drop(release);
     held.await.unwrap().unwrap();
     assert!(is_unavailable(&before.await.unwrap()));
     assert_eq!((failed.await.unwrap(), after.await.unwrap()), (Err(refusal()), Ok(())));
-    assert_eq!(bench.marks().await, [1, 4]);
-    // Of one that fails with nobody behind it, no lock is left.
-    let (release, held) = bench.block_writer().await;
-    let failed = bench.queue_as(false, move |tx| mark(5)(tx).and(Err(refusal()))).await;
+    assert_eq!(fixture.marks().await, [1, 4]);
+    // A failed write without a write behind it leaves no lock.
+    let (release, held) = fixture.block_writer().await;
+    let failed = fixture.queue_as(false, move |tx| mark(5)(tx).and(Err(refusal()))).await;
     drop(release);
     held.await.unwrap().unwrap();
     assert_eq!(failed.await.unwrap(), Err(refusal()));
-    bench.other().execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
+    fixture.other().execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
 }
 
 #[tokio::test]
 async fn after_an_automatic_rollback_its_jobs_fail_and_the_rest_run_in_another_transaction() {
-    let bench = fixture(16);
-    let (release, held) = bench.block_writer().await;
-    let before = bench.queue(mark(1)).await;
-    // As SQLite does by itself when the disk fails; and then a closure that did not look at the error goes on.
-    let undone = bench
+    let fixture = fixture(16);
+    let (release, held) = fixture.block_writer().await;
+    let before = fixture.queue(mark(1)).await;
+    // SQLite does the same by itself when the disk fails. The closure ignores the error and continues.
+    let undone = fixture
         .queue(|tx| {
             mark(2)(tx)?;
             execute(tx, "ROLLBACK")?;
-            assert!(is_unavailable(&mark(3)(tx)), "nothing is done outside a transaction");
+            assert!(is_unavailable(&mark(3)(tx)), "nothing is written outside a transaction");
             Ok(())
         })
         .await;
-    let after = bench.queue(mark(4)).await;
+    let after = fixture.queue(mark(4)).await;
     drop(release);
     held.await.unwrap().unwrap();
     assert!(is_unavailable(&before.await.unwrap()));
     assert!(is_unavailable(&undone.await.unwrap()));
     assert_eq!(after.await.unwrap(), Ok(()));
-    assert_eq!(bench.database.unavailable_count(), 2);
-    assert_eq!(bench.marks().await, [4]);
+    assert_eq!(fixture.database.unavailable_count(), 2);
+    assert_eq!(fixture.marks().await, [4]);
 }
 
 #[tokio::test]
 async fn a_full_write_queue_is_unavailable_immediately() {
-    let bench = fixture(2);
-    let (release, held) = bench.block_writer().await;
-    let one = bench.queue(mark(1)).await;
-    let two = bench.queue(mark(2)).await;
-    let answer = bench.mark(3).await;
-    assert!(is_unavailable(&answer), "{answer:?}");
-    assert_eq!(bench.database.unavailable_count(), 1);
+    let fixture = fixture(2);
+    let (release, held) = fixture.block_writer().await;
+    let one = fixture.queue(mark(1)).await;
+    let two = fixture.queue(mark(2)).await;
+    let result = fixture.mark(3).await;
+    assert!(is_unavailable(&result), "{result:?}");
+    assert_eq!(fixture.database.unavailable_count(), 1);
     drop(release);
     held.await.unwrap().unwrap();
     assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
-    assert_eq!(bench.mark(4).await, Ok(()));
-    assert_eq!(bench.marks().await, [1, 2, 4]);
+    assert_eq!(fixture.mark(4).await, Ok(()));
+    assert_eq!(fixture.marks().await, [1, 2, 4]);
 }
 
 #[tokio::test]
 async fn a_cancelled_caller_does_not_undo_its_write() {
-    let bench = fixture(16);
-    let (release, held) = bench.block_writer().await;
-    let write = bench.queue(mark(1)).await;
+    let fixture = fixture(16);
+    let (release, held) = fixture.block_writer().await;
+    let write = fixture.queue(mark(1)).await;
     write.abort();
     assert!(write.await.unwrap_err().is_cancelled());
     drop(release);
     held.await.unwrap().unwrap();
-    assert_eq!(bench.mark(2).await, Ok(()));
-    assert_eq!(bench.marks().await, [1, 2]);
+    assert_eq!(fixture.mark(2).await, Ok(()));
+    assert_eq!(fixture.marks().await, [1, 2]);
 }
 
 #[tokio::test]
 async fn close_waits_for_queued_writes() {
-    let bench = fixture(1);
-    let (release, held) = bench.block_writer().await;
-    let queued = bench.queue(mark(1)).await;
+    let fixture = fixture(1);
+    let (release, held) = fixture.block_writer().await;
+    let queued = fixture.queue(mark(1)).await;
     let closing = tokio::spawn({
-        let database = bench.database.clone();
+        let database = fixture.database.clone();
         async move { database.close().await }
     });
     drop(release);
     held.await.unwrap().unwrap();
     assert_eq!(queued.await.unwrap(), Ok(()));
     closing.await.unwrap();
-    let answer = bench.mark(2).await;
-    assert!(is_unavailable(&answer), "{answer:?}");
-    assert_eq!(bench.marks().await, [1], "reads go on");
-    bench.database.close().await;
-    let FaultFixture { database, folder } = bench;
+    let result = fixture.mark(2).await;
+    assert!(is_unavailable(&result), "{result:?}");
+    assert_eq!(fixture.marks().await, [1], "reads still work");
+    fixture.database.close().await;
+    let FaultFixture { database, folder } = fixture;
     drop(database);
     let alone = folder.path().join("alone.db");
     std::fs::copy(folder.path().join("test.db"), &alone).unwrap();
     let kept: i64 =
         Connection::open(alone).unwrap().query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
-    assert_eq!(kept, 1, "the log is folded into the file");
+    assert_eq!(kept, 1, "the wal is checkpointed");
 }
 
-/// What a closure makes of an error is its own affair; who watches over the database wants to know all the same.
+/// A closure may convert an error, but monitoring must still count the unavailability.
 #[tokio::test]
 async fn only_unavailability_is_counted_whatever_error_the_job_returns() {
-    let bench = fixture(16);
-    bench.execute_on_writer("PRAGMA query_only = ON").await;
-    let blurred = bench.queue(|tx| mark(1)(tx).map_err(|_| StoreError::Fault("something".to_owned()))).await;
-    assert!(blurred.await.unwrap().is_err());
-    assert_eq!(bench.database.unavailable_count(), 1);
-    let own = bench.database.read(|_| Err::<(), _>(StoreError::InUse("id"))).await;
-    assert_eq!((own, bench.database.unavailable_count()), (Err(StoreError::InUse("id")), 1));
+    let fixture = fixture(16);
+    fixture.execute_on_writer("PRAGMA query_only = ON").await;
+    let converted = fixture.queue(|tx| mark(1)(tx).map_err(|_| StoreError::Fault("something".to_owned()))).await;
+    assert!(converted.await.unwrap().is_err());
+    assert_eq!(fixture.database.unavailable_count(), 1);
+    let own = fixture.database.read(|_| Err::<(), _>(StoreError::InUse("id"))).await;
+    assert_eq!((own, fixture.database.unavailable_count()), (Err(StoreError::InUse("id")), 1));
 }
 
 #[tokio::test]
 async fn readers_cannot_write() {
-    let bench = fixture(16);
+    let fixture = fixture(16);
     let delete = |connection: &Connection| Ok(connection.execute("DELETE FROM runs", [])?);
-    let answer: Result<usize, StoreError> = bench.database.lazy.get().unwrap().readers.on_connection(delete).await;
-    assert!(is_unavailable(&answer), "{answer:?}");
+    let result: Result<usize, StoreError> = fixture.database.lazy.get().unwrap().readers.on_connection(delete).await;
+    assert!(is_unavailable(&result), "{result:?}");
 }
 
 #[tokio::test]
@@ -335,26 +335,26 @@ async fn an_unavailable_database_rejects_everything_until_it_is_opened() {
     database.close().await;
     drop(database);
     let path = folder.path().join("test.db");
-    let keeper = Connection::open(&path).unwrap();
-    keeper.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    let locker = Connection::open(&path).unwrap();
+    locker.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     assert!(is_unavailable(&Database::open_with(&path, BUSY_TIMEOUT, 16)));
     let database = Database::when_possible(&path, BUSY_TIMEOUT, 16).unwrap();
     assert!(is_unavailable(&database.open_now(|_| Ok(())).await));
-    let bench = FaultFixture { database, folder };
-    let answer = bench.mark(1).await;
-    assert!(is_unavailable(&answer) && answer.unwrap_err().to_string().contains("test.db"));
-    let read = bench.database.read(|tx| tx.runs_after(RunId(0))).await;
+    let fixture = FaultFixture { database, folder };
+    let result = fixture.mark(1).await;
+    assert!(is_unavailable(&result) && result.unwrap_err().to_string().contains("test.db"));
+    let read = fixture.database.read(|tx| tx.runs_after(RunId(0))).await;
     assert!(is_unavailable(&read), "{read:?}");
-    assert_eq!((bench.database.is_open(), bench.database.unavailable_count()), (false, 2));
-    bench.database.close().await;
+    assert_eq!((fixture.database.is_open(), fixture.database.unavailable_count()), (false, 2));
+    fixture.database.close().await;
 
-    drop(keeper);
-    let unread = bench.database.open_now(|_| Err(StoreError::InUse("id"))).await;
-    assert_eq!((unread, bench.database.is_open()), (Err(StoreError::InUse("id")), false));
+    drop(locker);
+    let unread = fixture.database.open_now(|_| Err(StoreError::InUse("id"))).await;
+    assert_eq!((unread, fixture.database.is_open()), (Err(StoreError::InUse("id")), false));
     let read_first = |tx: &dyn Read| tx.runs_after(RunId(0)).map(|runs| assert_eq!(runs.len(), 0));
-    assert_eq!(bench.database.open_now(read_first).await, Ok(()));
-    assert_eq!((bench.mark(2).await, bench.database.is_open()), (Ok(()), true));
-    assert_eq!(bench.marks().await, [2]);
+    assert_eq!(fixture.database.open_now(read_first).await, Ok(()));
+    assert_eq!((fixture.mark(2).await, fixture.database.is_open()), (Ok(()), true));
+    assert_eq!(fixture.marks().await, [2]);
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! How large the file has grown, in SQL.
+//! The size of the database in SQL.
 
 use super::tx::Tx;
 use crate::domain::dialect::Dialect;
 use crate::store::{FileSize, ReadHealth, StoreError};
 
-/// Counting reads all of an index, which no condition makes shorter.
+/// Counting reads a whole index, and no condition makes that shorter.
 const USERS: &str = "SELECT count(*) FROM users";
 pub(super) const OPEN_SESSIONS: &str = "SELECT count(*) FROM sessions WHERE dialect = ?1 AND ended_at IS NULL";
 

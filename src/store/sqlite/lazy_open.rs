@@ -1,4 +1,4 @@
-//! A database that is open, or can't be opened yet: who asks it meanwhile is told so, and nobody waits.
+//! A database that is open, or cannot be opened yet. Until it is open, operations fail at once instead of waiting.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use super::writer::Writer;
 use super::{connect, migrate};
 use crate::store::{Read, StoreError};
 
-/// A way to open a database, and what came of it.
+/// The path and options of a database, and its connections once it is open.
 #[derive(Debug)]
 pub(super) struct LazyDatabase {
     path: PathBuf,
     busy_timeout: Duration,
     queue: usize,
     open: OnceLock<OpenDatabase>,
-    /// Why it is not open.
+    /// Why the database is not open.
     why: Mutex<String>,
     refusals: Refusals,
 }
@@ -47,17 +47,18 @@ impl LazyDatabase {
         &self.refusals
     }
 
-    /// Whether there is a database that may be one of ours: the first start must not be put off.
+    /// Whether the file exists and is not empty, so that it may be one of our databases. A first start must not be
+    /// postponed.
     pub(super) fn is_begun(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|entry| entry.is_file() && entry.len() > 0)
     }
 
-    /// The connections, where there are any.
+    /// Returns the connections, if the database is open.
     pub(super) fn get(&self) -> Option<&OpenDatabase> {
         self.open.get()
     }
 
-    /// The connections. That there are none is a refusal, and counted.
+    /// Returns the connections. If the database is not open, returns the reason as an error and counts it.
     pub(super) fn require(&self) -> Result<&OpenDatabase, StoreError> {
         self.get().ok_or_else(|| {
             let why = self.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -65,11 +66,11 @@ impl LazyDatabase {
         })
     }
 
-    /// Opens the database, blocking for as long as that takes. Nobody else asks it before `first` has.
+    /// Opens the database and blocks the thread until it is open. `first` runs before any other operation.
     pub(super) fn open_now(&self, first: impl FnOnce(&dyn Read) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let opened = self.connect().and_then(|open| open.readers.read_here(first).map(|()| open));
         match opened {
-            // Where another thread was quicker its connections are as good.
+            // If another thread opened the database first, its connections are used and these are dropped.
             Ok(open) => drop(self.open.set(open)),
             Err(error) => {
                 let why = match &error {

@@ -1,4 +1,4 @@
-//! Brings a database's schema up to this program's: all steps or none, and never without a copy of what was before.
+//! Migrates a database to the schema of this program: all steps or none, and only after a copy of an existing database.
 
 use std::fs::{self, File};
 use std::io;
@@ -10,7 +10,7 @@ use rusqlite_migration::{M, Migrations};
 use super::connect::{folder, open_error};
 use crate::store::StoreError;
 
-/// Every step there ever was, in order. What was once released is never edited or removed.
+/// Every migration, in order. A released migration is never edited or removed.
 pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0001_first.sql")),
     M::up(include_str!("../../../migrations/sqlite/0002_social.sql")),
@@ -21,13 +21,13 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0007_refresh.sql")),
 ];
 
-/// How many copies stay, the one just made included.
+/// The number of copies kept, including the newest.
 const COPIES_KEPT: usize = 3;
 
-/// What to do where a step itself is wrong.
-const REPORT: &str = "Go on with the version before, and report this";
+/// What to do if a migration itself is wrong.
+const REPORT: &str = "return to the previous version and report this error";
 
-/// Which schema the database has, if this program can go on from it.
+/// Returns the schema version of the database, if this program can migrate it from there.
 pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Result<usize, StoreError> {
     let version: usize = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
@@ -37,18 +37,18 @@ pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Resul
     let shown = path.display();
     if version > known {
         return Err(StoreError::Fault(format!(
-            "{shown} has schema {version}, and this program knows schemas up to {known}: use the newer version that \
-             wrote it, or a copy from before it"
+            "{shown} has schema {version}, but this program knows schemas up to {known} only; use the newer version \
+             that wrote it, or a copy from before that"
         )));
     }
     if version == 0 && is_foreign_database(connection).map_err(|error| open_error(path, error))? {
-        return Err(StoreError::Fault(format!("{shown} is another program's database: name another file")));
+        return Err(StoreError::Fault(format!("{shown} is another program's database; name another file")));
     }
     Ok(version)
 }
 
-/// Takes the schema from wherever it is to the last of `steps`. On an error the database is as it was; all that can go
-/// wrong with a change is a fault, for a program must not go on beside a schema that is not its own.
+/// Migrates the schema from its current version to the last of `steps`. On an error the database is unchanged. Every
+/// failure to change the schema is a fault, because the program must not run with a schema that is not its own.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<(), StoreError> {
     let known = steps.len();
     let shown = path.display();
@@ -58,21 +58,21 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
     }
     let copy = if version == 0 { None } else { Some(snapshot(connection, path, version)?) };
     run(connection, steps).map_err(|error| {
-        let copy = copy.map_or(String::new(), |copy| format!("; a copy of it is {}", copy.display()));
+        let copy = copy.map_or(String::new(), |copy| format!("; a copy is {}", copy.display()));
         let (error, advice) = step_error(error);
         StoreError::Fault(format!(
-            "can't bring {shown} from schema {version} to {known}: {error}. Nothing was changed{copy}. {advice}"
+            "cannot migrate {shown} from schema {version} to {known}: {error}; nothing was changed{copy}; {advice}"
         ))
     })?;
-    tracing::info!(database = %shown, from = version, schema = known, "the database's schema was brought up to date");
+    tracing::info!(database = %shown, from = version, to = known, "database schema migrated");
     Ok(())
 }
 
-/// What went wrong with a step, and what to do about it.
+/// Returns what went wrong with a migration, and what to do about it.
 fn step_error(error: rusqlite_migration::Error) -> (String, &'static str) {
     match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => match StoreError::from(err) {
-            StoreError::Unavailable(why) => (why, "Mend that, and start again"),
+            StoreError::Unavailable(why) => (why, "fix this and start again"),
             other => (other.to_string(), REPORT),
         },
         other => (other.to_string(), REPORT),
@@ -80,7 +80,7 @@ fn step_error(error: rusqlite_migration::Error) -> (String, &'static str) {
 }
 
 fn run(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), rusqlite_migration::Error> {
-    // A step that rebuilds a table must not set off the deletions that hang on it.
+    // With foreign keys on, a migration that rebuilds a table would trigger its cascading deletions.
     connection.pragma_update(None, "foreign_keys", false)?;
     let done = Migrations::from_slice(steps).to_latest(connection);
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -91,32 +91,32 @@ fn is_foreign_database(connection: &Connection) -> Result<bool, rusqlite::Error>
     connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 
-/// Writes `<file>.before-<next version>`: the database as it is, in one file that only its owner may read.
+/// Writes `<file>.before-<next version>`: the current database in one file with mode 0600.
 fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<PathBuf, StoreError> {
     let copy = with_suffix(path, &format!(".before-{}", version + 1));
     let unfinished = with_suffix(path, &format!(".before-{}.unfinished", version + 1));
     let failed = |problem: &dyn std::fmt::Display| {
         StoreError::Fault(format!(
-            "can't copy {} to {} before its schema changes: {problem}. Nothing was changed: make room and try again",
+            "cannot copy {} to {} before the migration: {problem}; nothing was changed; free space and start again",
             path.display(),
             copy.display()
         ))
     };
     let written = super::copy::write(connection, &unfinished).map_err(|error| failed(&error));
     written.and_then(|()| settle(&unfinished, &copy).map_err(|error| failed(&error))).inspect_err(|_| {
-        // A part of a copy helps nobody, and may be what fills the disk.
+        // An incomplete copy is useless, and may be what fills the disk.
         let _ = fs::remove_file(&unfinished);
     })?;
     prune(path, version + 1);
     Ok(copy)
 }
 
-/// Removes the copies of before the last few changes. One that can't be removed is in nobody's way.
+/// Removes old copies, except the newest [`COPIES_KEPT`]. A copy that cannot be removed is harmless.
 fn prune(path: &Path, newest: usize) {
     for old in 1..=newest.saturating_sub(COPIES_KEPT) {
         let copy = with_suffix(path, &format!(".before-{old}"));
         if fs::remove_file(&copy).is_ok() {
-            tracing::info!(copy = %copy.display(), "an old copy of the database was removed");
+            tracing::info!(copy = %copy.display(), "old database copy removed");
         }
     }
 }
@@ -127,7 +127,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// A copy has its name only when all of it is on the disk.
+/// Gives a copy its final name, after all of it is on disk.
 fn settle(unfinished: &Path, copy: &Path) -> io::Result<()> {
     fs::rename(unfinished, copy)?;
     File::open(folder(copy))?.sync_all()
@@ -188,24 +188,24 @@ mod tests {
 
     #[test]
     fn new_and_current_databases_are_not_copied() {
-        let mut bench = MigrationFixture::new();
-        bench.migrate(&[FIRST]).unwrap();
-        bench.migrate(&[FIRST]).unwrap();
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&[FIRST]).unwrap();
+        fixture.migrate(&[FIRST]).unwrap();
         assert_eq!(
-            (version(&bench.connection), notes(&bench.connection), bench.files().len()),
+            (version(&fixture.connection), notes(&fixture.connection), fixture.files().len()),
             (1, vec!["kept".into()], 0)
         );
     }
 
     #[test]
     fn the_database_is_copied_before_a_migration() {
-        let mut bench = MigrationFixture::new();
-        bench.migrate(&[FIRST]).unwrap();
-        fs::write(bench.folder.path().join("test.db.before-2.unfinished"), "of an attempt that was killed").unwrap();
-        bench.migrate(&[FIRST, SECOND]).unwrap();
-        assert_eq!(version(&bench.connection), 2);
-        assert_eq!(bench.files(), ["test.db.before-2"]);
-        let copy = bench.folder.path().join("test.db.before-2");
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&[FIRST]).unwrap();
+        fs::write(fixture.folder.path().join("test.db.before-2.unfinished"), "of an attempt that was killed").unwrap();
+        fixture.migrate(&[FIRST, SECOND]).unwrap();
+        assert_eq!(version(&fixture.connection), 2);
+        assert_eq!(fixture.files(), ["test.db.before-2"]);
+        let copy = fixture.folder.path().join("test.db.before-2");
         assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let copy = Connection::open(copy).unwrap();
         assert_eq!((version(&copy), notes(&copy)), (1, vec!["kept".into()]));
@@ -213,51 +213,51 @@ mod tests {
 
     #[test]
     fn a_failed_migration_changes_nothing() {
-        let mut bench = MigrationFixture::new();
-        bench.migrate(&[FIRST]).unwrap();
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&[FIRST]).unwrap();
         for _ in 0..2 {
-            let error = bench.migrate(&[FIRST, SECOND, BROKEN]).unwrap_err().to_string();
-            for words in ["test.db from schema 1 to 3", "Nothing was changed", "test.db.before-2"] {
+            let error = fixture.migrate(&[FIRST, SECOND, BROKEN]).unwrap_err().to_string();
+            for words in ["test.db from schema 1 to 3", "nothing was changed", "test.db.before-2"] {
                 assert!(error.contains(words), "{error}");
             }
-            assert_eq!((version(&bench.connection), notes(&bench.connection)), (1, vec!["kept".into()]));
+            assert_eq!((version(&fixture.connection), notes(&fixture.connection)), (1, vec!["kept".into()]));
         }
-        bench.migrate(&[FIRST]).unwrap();
-        bench.migrate(&[FIRST, SECOND]).unwrap();
-        assert_eq!(version(&bench.connection), 2);
+        fixture.migrate(&[FIRST]).unwrap();
+        fixture.migrate(&[FIRST, SECOND]).unwrap();
+        assert_eq!(version(&fixture.connection), 2);
     }
 
     #[test]
     fn only_the_newest_three_copies_are_kept() {
         const NOTHING: M<'_> = M::up("SELECT 1;");
-        let mut bench = MigrationFixture::new();
+        let mut fixture = MigrationFixture::new();
         let mut steps = vec![FIRST];
         for _ in 0..5 {
-            bench.migrate(&steps).unwrap();
+            fixture.migrate(&steps).unwrap();
             steps.push(NOTHING);
         }
-        bench.migrate(&steps).unwrap();
-        assert_eq!(bench.files(), ["test.db.before-4", "test.db.before-5", "test.db.before-6"]);
+        fixture.migrate(&steps).unwrap();
+        assert_eq!(fixture.files(), ["test.db.before-4", "test.db.before-5", "test.db.before-6"]);
     }
 
     #[test]
     fn a_newer_schema_is_not_changed() {
-        let mut bench = MigrationFixture::new();
-        bench.migrate(&[FIRST, SECOND]).unwrap();
-        let error = bench.migrate(&[FIRST]).unwrap_err().to_string();
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&[FIRST, SECOND]).unwrap();
+        let error = fixture.migrate(&[FIRST]).unwrap_err().to_string();
         for words in ["test.db has schema 2", "knows schemas up to 1", "use the newer version"] {
             assert!(error.contains(words), "{error}");
         }
-        assert_eq!((version(&bench.connection), bench.files().len()), (2, 0));
+        assert_eq!((version(&fixture.connection), fixture.files().len()), (2, 0));
     }
 
     #[test]
     fn a_failed_copy_prevents_the_migration() {
-        let mut bench = MigrationFixture::new();
-        bench.migrate(&[FIRST]).unwrap();
-        fs::create_dir(bench.folder.path().join("test.db.before-2")).unwrap();
-        let error = bench.migrate(&[FIRST, SECOND]).unwrap_err();
-        assert!(matches!(&error, StoreError::Fault(why) if why.contains("Nothing was changed")), "{error}");
-        assert_eq!((version(&bench.connection), bench.files()), (1, vec!["test.db.before-2".to_owned()]));
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&[FIRST]).unwrap();
+        fs::create_dir(fixture.folder.path().join("test.db.before-2")).unwrap();
+        let error = fixture.migrate(&[FIRST, SECOND]).unwrap_err();
+        assert!(matches!(&error, StoreError::Fault(why) if why.contains("nothing was changed")), "{error}");
+        assert_eq!((version(&fixture.connection), fixture.files()), (1, vec!["test.db.before-2".to_owned()]));
     }
 }

@@ -1,6 +1,7 @@
-//! The store in one SQLite file: one connection writes, on a thread of its own; a few read, beside it and each other.
+//! The store in one SQLite file. One connection writes, on its own thread; a few connections read in parallel.
 //!
-//! Alone in knowing SQL. Files are named as the nouns of the folder above; the others are the machinery.
+//! Only this folder contains SQL. Files with the names of the parent folder implement its traits; the others are
+//! infrastructure.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -43,39 +44,42 @@ mod plans;
 #[cfg(test)]
 mod tests;
 
-/// How many writes may wait: what the writer does in a fifth of a second or so. More would only wait longer.
+/// The maximum number of waiting writes: about as many as the writer completes in 0.2 s. More writes would only wait
+/// longer.
 const QUEUE: usize = 4096;
 
-/// A handle on a database; clones are cheap and share it.
+/// A handle to a database. Clones are cheap and share the database.
 #[derive(Clone, Debug)]
 pub struct Database {
     lazy: Arc<LazyDatabase>,
 }
 
 impl Database {
-    /// Opens the database in that file; makes it (mode 0600) where there is none, in a folder that must exist; brings
-    /// its schema up to date. Blocks for as long as that takes.
+    /// Opens the database in a file and updates its schema. Creates the file (mode 0600) if it does not exist; its
+    /// folder must exist. Blocks the thread until the database is ready.
     ///
-    /// An error names the file and says what to do: a folder that is missing or can't be written, a file that is no
-    /// database or another program's, a schema newer than this program.
+    /// # Errors
+    /// An error names the file and what to do, if the folder is missing or not writable, if the file is not a database
+    /// or belongs to another program, or if its schema is newer than this program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         Self::open_with(path, BUSY_TIMEOUT, QUEUE)
     }
 
-    /// As [`Database::open`], but a database that is there and can't be used at the moment (its disk is full or failing,
-    /// it is read-only, another process keeps it) is no error: what asks it is refused as [`StoreError::Unavailable`]
-    /// until [`Database::open_now`] has opened it.
+    /// Opens the database as [`Database::open`] does, but succeeds for an existing database that is unusable at the
+    /// moment: its disk is full or failing, it is read-only, or another process has locked it. Operations then return
+    /// [`StoreError::Unavailable`] until [`Database::open_now`] has opened it.
     pub fn open_when_possible(path: &Path) -> Result<Self, StoreError> {
         Self::when_possible(path, BUSY_TIMEOUT, QUEUE)
     }
 
-    /// Looks whether [`Database::open`] would find a database of ours in that file, and changes nothing.
+    /// Checks, without changing anything, whether [`Database::open`] would find one of our databases in that file.
     pub fn check(path: &Path) -> Result<(), StoreError> {
         let connection = connect::reader(path, BUSY_TIMEOUT)?;
         migrate::check(&connection, path, migrate::STEPS.len()).map(drop)
     }
 
-    /// As [`Database::open`], with another patience for other processes' locks and another length of the queue.
+    /// Opens the database as [`Database::open`] does, with another timeout for other processes' locks and another queue
+    /// length.
     fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
         let lazy = LazyDatabase::new(path, busy_timeout, queue);
         lazy.open_now(|_| Ok(()))?;
@@ -92,12 +96,13 @@ impl Database {
         Ok(Self { lazy: Arc::new(lazy) })
     }
 
-    /// Whether it is open: once it is, it stays so.
+    /// Whether the database is open. Once open, it stays open.
     pub fn is_open(&self) -> bool {
         self.lazy.get().is_some()
     }
 
-    /// Opens what could not be opened before. Nobody else asks it before `first` has, and if that fails nobody does.
+    /// Opens a database that could not be opened before. `first` runs before any other operation; if it fails, the
+    /// database stays closed.
     pub async fn open_now(
         &self,
         first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
@@ -107,13 +112,13 @@ impl Database {
         opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
     }
 
-    /// How often a read or a write was answered [`StoreError::Unavailable`], in this process.
+    /// Returns how many reads and writes failed as [`StoreError::Unavailable`] in this process.
     pub fn unavailable_count(&self) -> u64 {
         self.lazy.refusals().count()
     }
 
-    /// Runs a closure that asks, on a thread that may block, in one consistent view. It waits at most
-    /// [`BUSY_TIMEOUT`] for its turn.
+    /// Runs a read closure on a blocking thread, in one consistent view. Waits at most [`BUSY_TIMEOUT`] for a free
+    /// connection.
     pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -122,9 +127,9 @@ impl Database {
         self.lazy.require()?.readers.read(job).await
     }
 
-    /// Runs a closure that changes, after those that came before it. What it returns as `Ok` is on the disk when the
-    /// caller sees it; of what it returns as `Err`, or does before it panics, nothing is kept. Dropping the future
-    /// does not take the write back.
+    /// Runs a write closure after the earlier ones. If it returns `Ok`, its changes are on disk when the caller
+    /// receives the result. If it returns `Err` or panics, none of its changes are kept. Dropping the future does not
+    /// cancel the write.
     pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -133,8 +138,9 @@ impl Database {
         self.lazy.require()?.writer.write(true, |tx| job(tx)).await
     }
 
-    /// As [`Database::write`], for what is frequent and changes something only as its last deed. Should it fail after
-    /// that, the writes that share its transaction are undone with it and are [`StoreError::Unavailable`].
+    /// Runs a write closure as [`Database::write`] does, for frequent writes whose only change is their last operation.
+    /// If the closure fails after a change, the other writes in its transaction are undone as well and fail as
+    /// [`StoreError::Unavailable`].
     pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -143,8 +149,8 @@ impl Database {
         self.lazy.require()?.writer.write(false, |tx| job(tx)).await
     }
 
-    /// Finishes the writes that wait and closes the connection that writes, for all clones: later writes are
-    /// [`StoreError::Unavailable`]. Without this the same happens when the last clone is dropped, but nobody waits for it.
+    /// Finishes the waiting writes and closes the writing connection, for all clones. Later writes fail as
+    /// [`StoreError::Unavailable`]. Dropping the last clone does the same, but no caller can wait for the end.
     pub async fn close(&self) {
         if let Some(open) = self.lazy.get() {
             open.writer.close().await;

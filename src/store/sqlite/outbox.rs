@@ -1,4 +1,4 @@
-//! The outbox, in SQL.
+//! The outbox in SQL.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::store::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, StoreError, WriteOutbox};
 
-/// How much of an error is kept, in characters: a mail server may say anything.
+/// The number of characters kept of an error, because a mail server may send a text of any length.
 const ERROR_KEPT: usize = 500;
 
 pub(super) const WAITING: &str = "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL";
@@ -21,7 +21,7 @@ pub(super) const CLAIM: &str = "UPDATE outbox SET due_at = ?2 WHERE id IN
 pub(super) const CLEANUP: &str = "DELETE FROM outbox WHERE id IN
    (SELECT id FROM outbox WHERE due_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)";
 
-/// Mails from a place on towards older ones.
+/// E-mails from a position on towards older ones.
 macro_rules! listing {
     ($index:literal, $which:literal) => {
         concat!(
@@ -38,7 +38,7 @@ pub(super) const LIST_DONE: &str = listing!("outbox_done", "due_at IS NULL");
 pub(super) const LIST_FAILED: &str = listing!("outbox_given_up", "due_at IS NULL AND sent_at IS NULL");
 pub(super) const OLDEST_WAITING: &str = "SELECT created_at FROM outbox INDEXED BY outbox_waiting_by_age
    WHERE due_at IS NOT NULL AND created_at > ?1 ORDER BY created_at LIMIT 1";
-pub(super) const HASTEN: &str = "UPDATE outbox SET due_at = min(due_at, ?2) WHERE id = ?1 AND due_at IS NOT NULL";
+pub(super) const RETRY_NOW: &str = "UPDATE outbox SET due_at = min(due_at, ?2) WHERE id = ?1 AND due_at IS NOT NULL";
 
 fn listed(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> {
     let due_at = maybe_date(row, "due_at")?;
@@ -80,8 +80,8 @@ impl ReadOutbox for Tx<'_> {
             let (at, id) = start.copied().unwrap_or((i64::MAX, i64::MAX));
             streams.iter().map(|sql| self.all(sql, params![at, id, slice], listed)).collect()
         };
-        let is_asked_for = |mail: &MailListing| state.is_none_or(|state| state == mail.state);
-        let walked = collect_page(PageOrder::Descending, limit, start, slices, |_, mail| is_asked_for(mail))?;
+        let matches = |mail: &MailListing| state.is_none_or(|state| state == mail.state);
+        let walked = collect_page(PageOrder::Descending, limit, start, slices, |_, mail| matches(mail))?;
         let next = walked.next.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
         Ok(MailPage { mails: walked.rows.into_iter().map(|(_, mail)| mail).collect(), next })
     }
@@ -111,13 +111,13 @@ impl WriteOutbox for Tx<'_> {
                 id: MailId(row.get("id")?),
                 template: row.get("template")?,
                 sealed: SealedMail(
-                    row.get::<_, Option<Vec<u8>>>("sealed")?.ok_or_else(|| unreadable("mail", "it is empty"))?,
+                    row.get::<_, Option<Vec<u8>>>("sealed")?.ok_or_else(|| unreadable("e-mail", "it is empty"))?,
                 ),
                 created_at: date(row, "created_at")?,
                 attempts: row.get("attempts")?,
             })
         })?;
-        // RETURNING gives its rows in no particular order.
+        // RETURNING returns its rows in no particular order.
         mails.sort_by_key(|mail| (mail.created_at, mail.id.0));
         Ok(mails)
     }
@@ -142,7 +142,7 @@ impl WriteOutbox for Tx<'_> {
     }
 
     fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.execute(HASTEN, params![id.0, now.unix()])? == 1)
+        Ok(self.execute(RETRY_NOW, params![id.0, now.unix()])? == 1)
     }
 
     fn cleanup_mails(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {

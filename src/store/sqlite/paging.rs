@@ -1,17 +1,19 @@
-//! Pages made of several ordered streams of rows, each found by an index. What no index narrows is looked at row by
-//! row, so many at a time and so many in all: a page may come out short, and then says where to go on.
+//! Pages merged from several ordered streams of rows, each read through an index. Conditions without an index are
+//! checked row by row. The number of rows per slice and per page is limited, so a page may be short; it then says where
+//! the next one starts.
 
 use std::cmp::Ordering;
 
 use crate::store::StoreError;
 
-/// Rows asked of a stream at least: a page's limit may be small, and what is looked for rare.
+/// The minimum number of rows read from a stream at once, because a page's limit may be small and matching rows rare.
 const SLICE: u32 = 100;
-/// How often the streams are asked for one page, the slices doubling: some 12 000 rows of each.
+/// How often the streams are read for one page, with slices that double at first: 7900 rows of each stream if the limit
+/// is small.
 const ROUNDS: u32 = 8;
 const DOUBLINGS: u32 = 4;
 
-/// Which way a page goes.
+/// The direction of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PageOrder {
     Ascending,
@@ -27,17 +29,17 @@ impl PageOrder {
     }
 }
 
-/// A page's rows in order, each with its key.
+/// The rows of a page in order, each with its key.
 #[derive(Debug)]
 pub(super) struct PageRows<K, T> {
     pub rows: Vec<(K, T)>,
-    /// The key after which the next page begins; None where there is nothing more.
+    /// The key after which the next page starts; `None` if there are no more rows.
     pub next: Option<K>,
 }
 
-/// Walks from after `start` until `limit` rows are found that are to be kept, or enough were looked at.
+/// Reads rows after `start` until `limit` rows match `keep`, or the maximum number of rows was examined.
 ///
-/// `slices` gives of each stream its first so many rows after a key, in order.
+/// `slices` returns, for each stream, the given number of rows after a key, in order.
 pub(super) fn collect_page<K: Ord + Clone, T>(
     order: PageOrder,
     limit: u32,
@@ -50,7 +52,7 @@ pub(super) fn collect_page<K: Ord + Clone, T>(
     for round in 0..ROUNDS {
         let slice = limit.saturating_add(1).max(SLICE << round.min(DOUBLINGS));
         let streams = slices(start.as_ref(), slice)?;
-        // Where a stream was cut off, it may have the next row: nothing beyond the first such place is known.
+        // A stream that was cut off may have the next row, so rows beyond the first cut are not used yet.
         let cut = streams.iter().filter(|rows| rows.len() >= slice as usize).filter_map(|rows| rows.last());
         let reach = cut.map(|(key, _)| key).min_by(|one, other| order.compare(*one, *other)).cloned();
         let known = |key: &K| reach.as_ref().is_none_or(|reach| order.compare(key, reach).is_le());
@@ -77,7 +79,7 @@ mod tests {
     use proptest::collection::{btree_set, vec};
     use proptest::prelude::*;
 
-    /// All pages, one after another.
+    /// Returns the rows of all pages.
     fn pages(order: PageOrder, limit: u32, streams: &[Vec<u32>], rare: u32) -> Vec<u32> {
         let slices = |start: Option<&u32>, slice: u32| {
             let of = |stream: &Vec<u32>| {
@@ -91,8 +93,8 @@ mod tests {
         let mut all = Vec::new();
         let mut start = None;
         loop {
-            let page = collect_page(order, limit, start, slices, |key, ()| key % rare == 0).expect("nothing fails");
-            assert!(page.rows.len() <= limit as usize, "no page is longer than asked for");
+            let page = collect_page(order, limit, start, slices, |key, ()| key % rare == 0).expect("no errors");
+            assert!(page.rows.len() <= limit as usize, "no page is longer than its limit");
             all.extend(page.rows.into_iter().map(|(key, ())| key));
             match page.next {
                 Some(next) => start = Some(next),
@@ -129,7 +131,7 @@ mod tests {
             let first = start.map_or(0, |start| start + 1);
             Ok(vec![(first..first + u64::from(slice)).map(|key| (key, ())).collect()])
         };
-        let page = collect_page(PageOrder::Ascending, 10, None, slices, |_, ()| false).expect("nothing fails");
+        let page = collect_page(PageOrder::Ascending, 10, None, slices, |_, ()| false).expect("no errors");
         assert!(page.rows.is_empty() && page.next.is_some_and(|next| next < 20_000), "{:?}", page.next);
     }
 }

@@ -1,4 +1,4 @@
-//! How the database goes about what it is asked: by an index, and in the order that is wanted.
+//! Query plans: every statement on a growing table uses an index, and none sorts.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use rusqlite::Connection;
@@ -6,61 +6,61 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Every statement on a table that grows, by what asks it. Counting is left out, and what is asked of a few rows.
+/// Every statement on a table that grows, with its purpose. Counts are left out, and statements on a few rows.
 const STATEMENTS: &[(&str, &str)] = &[
     ("a user by id", users::BY_ID),
     ("a user by sub", users::BY_SUB),
     ("a sign-in by name", users::BY_NAME),
     ("a sign-in by address", users::BY_EMAIL),
-    ("whether a name is free", users::CLAIMANTS),
+    ("whether a name is unused", users::CLAIMANTS),
     ("the command line's list", users::PAGE_OF_PREFIX),
     ("whether an address is known", users::SIGNED_IN_FROM),
     ("whether a superuser is the last", users::OTHER_SUPERUSER),
     ("a deletion", users::DELETE),
-    ("a deletion's names in the log", users::FORGET_NAME),
-    ("a deletion's deeds in the log", users::FORGET_ACTOR),
+    ("a deletion's user names in the audit log", users::FORGET_NAME),
+    ("a deletion's actor names in the audit log", users::FORGET_ACTOR),
     ("a deletion's addresses", "DELETE FROM sign_in_addresses WHERE user_id = 1"),
     ("users by name", user_search::BY_NAME[0]),
-    ("users by name, backwards", user_search::BY_NAME[1]),
+    ("users by name, descending", user_search::BY_NAME[1]),
     ("users by address", user_search::BY_EMAIL[0]),
-    ("users by address, backwards", user_search::BY_EMAIL[1]),
+    ("users by address, descending", user_search::BY_EMAIL[1]),
     ("superusers", user_search::SUPERUSERS[0]),
-    ("superusers, backwards", user_search::SUPERUSERS[1]),
+    ("superusers, descending", user_search::SUPERUSERS[1]),
     ("disabled users", user_search::DISABLED[0]),
-    ("disabled users, backwards", user_search::DISABLED[1]),
+    ("disabled users, descending", user_search::DISABLED[1]),
     ("a session and its user", sessions::WITH_USER),
     ("a user's sessions", sessions::OF_USER),
     ("the oldest session", sessions::OLDEST),
-    ("a session by what its id begins with", sessions::BY_PREFIX),
+    ("a session by the prefix of its id", sessions::BY_PREFIX),
     ("a refresh", sessions::ADVANCE),
-    ("a refresh into another day", sessions::ADVANCE_DAY),
+    ("a refresh with an end on another day", sessions::ADVANCE_DAY),
     ("a sign-out", sessions::END),
-    ("the end of all of a user's sessions", sessions::END_OF_USER),
+    ("ending all of a user's sessions", sessions::END_OF_USER),
     ("the newest sessions of a dialect", sessions::NEWEST_OF_DIALECT),
     ("the newest sessions of a user", sessions::NEWEST_OF_USER),
-    ("the sweep of sessions", sessions::CLEANUP),
-    ("the sessions that are open", health::OPEN_SESSIONS),
+    ("the cleanup of sessions", sessions::CLEANUP),
+    ("the number of open sessions", health::OPEN_SESSIONS),
     ("an account at a provider", social_accounts::BY_ID),
     ("a user's accounts at providers", social_accounts::OF_USER),
     ("a user's account at a provider", social_accounts::ONE_OF_USER),
     ("a sign-out from a provider", social_accounts::FORGET),
-    ("a session of the admin zone", admin_sessions::WITH_USER),
-    ("the sweep of the admin zone's sessions", admin_sessions::CLEANUP),
+    ("an admin session", admin_sessions::WITH_USER),
+    ("the cleanup of admin sessions", admin_sessions::CLEANUP),
     ("a reset code", reset_codes::OWNER),
-    ("the sweep of reset codes", reset_codes::CLEANUP),
-    ("the mails that are due", outbox::CLAIM),
-    ("the mails that wait", outbox::LIST_WAITING),
-    ("the mails that are done with", outbox::LIST_DONE),
-    ("the mails that were given up", outbox::LIST_FAILED),
-    ("the oldest mail that waits", outbox::OLDEST_WAITING),
-    ("a mail that is hastened", outbox::HASTEN),
-    ("the sweep of mails", outbox::CLEANUP),
-    ("the log", audit::PAGE),
-    ("the log of a user", audit::PAGE_OF_USER),
-    ("the log of a superuser's deeds", audit::PAGE_OF_ACTOR),
-    ("the log of an action", audit::PAGE_OF_ACTION),
-    ("a line of the log", audit::RECORD),
-    ("the sweep of the log", audit::CLEANUP),
+    ("the cleanup of reset codes", reset_codes::CLEANUP),
+    ("the due e-mails", outbox::CLAIM),
+    ("the waiting e-mails", outbox::LIST_WAITING),
+    ("the finished e-mails", outbox::LIST_DONE),
+    ("the e-mails given up", outbox::LIST_FAILED),
+    ("the oldest waiting e-mail", outbox::OLDEST_WAITING),
+    ("retrying an e-mail now", outbox::RETRY_NOW),
+    ("the cleanup of e-mails", outbox::CLEANUP),
+    ("the audit log", audit::PAGE),
+    ("the audit log of a user", audit::PAGE_OF_USER),
+    ("the audit log of a superuser's actions", audit::PAGE_OF_ACTOR),
+    ("the audit log of an action", audit::PAGE_OF_ACTION),
+    ("an audit line", audit::RECORD),
+    ("the cleanup of the audit log", audit::CLEANUP),
 ];
 
 fn plan(connection: &Connection, sql: &str) -> Vec<String> {
@@ -84,14 +84,13 @@ async fn no_statement_scans_or_sorts_a_table() {
         Ok::<_, StoreError>(STATEMENTS.iter().map(|(name, sql)| (*name, plan(connection, sql))).collect::<Vec<_>>())
     });
     for (name, steps) in plans.await.unwrap() {
-        // A subquery's result is no table; its rows were found by an index.
         let scans = steps.iter().any(|step| step.starts_with("SCAN"));
         let sorts = steps.iter().any(|step| step.contains("TEMP B-TREE FOR ORDER"));
         assert!(!scans && !sorts, "{name}\n{steps:#?}");
     }
 }
 
-/// A page that goes on from a place begins there: its index is entered at the place, not before it.
+/// A page that starts at a position must start its index search there, not before it.
 #[tokio::test]
 async fn a_page_query_starts_within_its_index() {
     let folder = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! The connections that ask: a few, each with its own view and its own statements. They can't change anything.
+//! The connections that read: a few, each with its own snapshot and its own statements. They cannot change anything.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,25 +16,25 @@ use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::{Read, StoreError};
 
-/// Reads that run at once; more would only share the same few cores.
+/// The number of parallel reads. More would only share the same few cores.
 const READERS: u32 = 4;
 
 #[derive(Clone, Debug)]
 pub(super) struct Readers {
     pool: Pool<SqliteConnectionManager>,
-    /// One permit for each connection, so that reads wait their turn as tasks and never as threads.
+    /// One permit per connection, so that reads wait as tasks and never block threads.
     permits: Arc<Semaphore>,
     busy_timeout: Duration,
     refusals: Refusals,
 }
 
 impl Readers {
-    /// Opens the connections. Counts what is refused on them.
+    /// Opens the connections. Unavailable results are counted in `refusals`.
     pub(super) fn open(path: &Path, busy_timeout: Duration, refusals: Refusals) -> Result<Self, StoreError> {
         let manager = SqliteConnectionManager::file(path)
             .with_flags(connect::FLAGS)
             .with_init(move |connection| connect::set_up_reader(connection, busy_timeout));
-        // Connections are kept for good: with them would go their statements and the pages they know.
+        // Connections are never closed, because their cached statements and pages would be lost.
         let pool = Pool::builder()
             .max_size(READERS)
             .test_on_check_out(false)
@@ -42,7 +42,7 @@ impl Readers {
             .max_lifetime(None)
             .connection_timeout(busy_timeout)
             .build(manager)
-            .map_err(|error| StoreError::Unavailable(format!("can't open {} to read: {error}", path.display())))?;
+            .map_err(|error| StoreError::Unavailable(format!("cannot open {} for reading: {error}", path.display())))?;
         Ok(Self { pool, permits: Arc::new(Semaphore::new(READERS as usize)), busy_timeout, refusals })
     }
 
@@ -55,13 +55,13 @@ impl Readers {
         self.on_connection(move |connection| in_read_transaction(connection, job, &refusals)).await
     }
 
-    /// As [`Readers::read`], on this thread.
+    /// Reads as [`Readers::read`] does, on the current thread.
     pub(super) fn read_here<T>(&self, job: impl FnOnce(&dyn Read) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         in_read_transaction(&connection, job, &self.refusals)
     }
 
-    /// Runs anything on a connection that can't change, on a thread that may block.
+    /// Runs a closure on a read-only connection, on a blocking thread.
     pub(super) async fn on_connection<T, E>(
         &self,
         job: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
@@ -71,7 +71,7 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let Ok(Ok(permit)) = timeout(self.busy_timeout, Arc::clone(&self.permits).acquire_owned()).await else {
-            let many = StoreError::Unavailable("too many reads wait: try again later".to_owned());
+            let many = StoreError::Unavailable("too many reads are waiting; retry later".to_owned());
             return Err(self.refusals.counting(many));
         };
         let pool = self.pool.clone();
@@ -80,7 +80,7 @@ impl Readers {
             let taken = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()));
             let connection = taken.map_err(|error| refusals.counting::<E>(error))?;
             let result = job(&connection);
-            // In this order: whoever has the next turn finds a free connection.
+            // The order matters: the next read that gets the permit must find a free connection.
             drop(connection);
             drop(permit);
             result
@@ -89,7 +89,7 @@ impl Readers {
     }
 }
 
-/// A transaction that changes nothing is ended by undoing it, whether the job returned or panicked.
+/// An open read transaction. It is rolled back at the end, whether the job returned or panicked.
 struct ReadTransaction<'c>(&'c Connection);
 
 impl Drop for ReadTransaction<'_> {
@@ -97,7 +97,7 @@ impl Drop for ReadTransaction<'_> {
         if !self.0.is_autocommit()
             && let Err(error) = self.0.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]))
         {
-            tracing::error!(%error, "a read's transaction could not be ended");
+            tracing::error!(%error, "read transaction rollback failed");
         }
     }
 }
@@ -111,9 +111,9 @@ fn in_read_transaction<T, E: From<StoreError>>(
     begun.map_err(|error| refusals.counting::<E>(error.into()))?;
     let _view = ReadTransaction(connection);
     let tx = Tx::new(connection);
-    let answer = job(&tx);
-    if answer.is_err() && tx.was_unavailable() {
+    let result = job(&tx);
+    if result.is_err() && tx.was_unavailable() {
         refusals.add();
     }
-    answer
+    result
 }

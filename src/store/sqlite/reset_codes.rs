@@ -1,4 +1,4 @@
-//! Reset codes, in SQL.
+//! Reset codes in SQL.
 
 use rusqlite::params;
 
@@ -20,7 +20,8 @@ impl ReadResetCodes for Tx<'_> {
 
 impl WriteResetCodes for Tx<'_> {
     fn put_reset_code(&self, user: UserId, hash: CodeHash, expires_at: Timestamp) -> Result<(), StoreError> {
-        // Selected from the users, so that one deleted a moment ago gets no code instead of a broken foreign key.
+        // The row is selected from `users`, so that a user deleted just before gets no code instead of a foreign-key
+        // error.
         self.execute(
             "INSERT INTO reset_codes (user_id, code_hash, expires_at) SELECT id, ?2, ?3 FROM users WHERE id = ?1
              ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, expires_at = excluded.expires_at",

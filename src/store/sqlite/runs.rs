@@ -1,4 +1,4 @@
-//! Runs of the process, in SQL.
+//! Runs of the process in SQL.
 
 use rusqlite::params;
 
@@ -23,7 +23,7 @@ impl WriteRuns for Tx<'_> {
     }
 
     fn record_heartbeat(&self, id: RunId, now: Timestamp) -> Result<(), StoreError> {
-        // A clock set back takes no proven life away.
+        // If the clock is set back, the run keeps its latest heartbeat.
         self.execute("UPDATE runs SET seen_at = max(seen_at, ?2) WHERE id = ?1", params![id.0, now.unix()])?;
         Ok(())
     }

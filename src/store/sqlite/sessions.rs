@@ -1,4 +1,4 @@
-//! Sessions, in SQL. The table of the hot paths: one look-up by key, one conditional update by key.
+//! Sessions in SQL. The frequent operations are one look-up by key and one conditional update by key.
 
 use rusqlite::{Row, params};
 use uuid::Uuid;
@@ -15,10 +15,10 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::{ReadSessions, SessionCursor, SessionPage, SessionQuery, StoreError, WriteSessions};
 
-/// How many sessions of one user are listed.
+/// The maximum number of listed sessions of one user.
 const LISTED: u32 = 1000;
 
-/// The session's columns, then the user's.
+/// The columns of a session, followed by the columns of its user.
 macro_rules! with_user {
     ($which:literal) => {
         concat!(
@@ -48,19 +48,20 @@ pub(super) const OF_USER: &str = "SELECT id, user_id, dialect, generation, good_
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
 pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
    WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
-/// A refresh. Most leave the session's end on its day, and so every index alone; see the column in the schema. A server of
-/// before that column writes the end and leaves the day: then this finds nothing, and [`ADVANCE_DAY`] mends it.
+/// A refresh. Most refreshes leave the session's end on the same day, and so change no index; see the column in the
+/// schema. A server version from before that column changes the end and not the day. Then this statement finds no row,
+/// and [`ADVANCE_DAY`] corrects the day.
 pub(super) const ADVANCE: &str = advance!("", " AND expires_day = ?7");
 pub(super) const ADVANCE_DAY: &str = advance!(", expires_day = ?7", "");
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
-/// By the end as well as by its day, for the same reason.
+/// Compares the end as well as its day, because a server version from before that column does not update the day.
 pub(super) const CLEANUP: &str = "DELETE FROM sessions WHERE id IN
    (SELECT id FROM sessions WHERE expires_day < ?1 AND expires_at < ?2 ORDER BY expires_day LIMIT ?3)";
 
-/// What an index knows of sessions, from a place on towards older ones.
+/// The columns of sessions that an index contains, from a position on towards older sessions.
 macro_rules! openings {
     ($index:literal, $which:literal) => {
         concat!(
@@ -76,16 +77,16 @@ macro_rules! openings {
 pub(super) const NEWEST_OF_DIALECT: &str = openings!("sessions_by_opening", "dialect = ?4");
 pub(super) const NEWEST_OF_USER: &str = openings!("sessions_by_user", "user_id = ?4");
 
-/// Where a session stands among all: by the date of its opening, then by its id.
+/// The position of a session among all: when it was opened, then its id.
 type SessionPosition = (i64, [u8; 16]);
-/// After every session.
+/// A position newer than every session.
 const NEWEST: SessionPosition = (i64::MAX, [0xff; 16]);
 
 fn opening(row: &Row<'_>) -> Result<(SessionPosition, ()), StoreError> {
     Ok(((row.get("opened_at")?, row.get("id")?), ()))
 }
 
-/// A session of columns as [`WITH_USER`] and [`OF_USER`] begin with.
+/// Reads a session from the columns with which [`WITH_USER`] and [`OF_USER`] start.
 fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
     Ok(Session {
         id: SessionId(columns.uuid()?),
@@ -108,7 +109,7 @@ fn session_and_user(row: &Row<'_>) -> Result<(Session, User), StoreError> {
     Ok((session(&mut columns)?, user_of(&mut columns)?))
 }
 
-/// The value of `expires_day`.
+/// Returns the value of `expires_day`.
 fn day(at: Timestamp) -> i64 {
     at.unix().div_euclid(24 * 60 * 60)
 }
@@ -150,7 +151,8 @@ impl ReadSessions for Tx<'_> {
             let of = |dialect: Dialect| self.all(NEWEST_OF_DIALECT, params![at, id, slice, dialect.name()], opening);
             dialects.map(of).collect()
         };
-        // The index is walked alone; only of what is shown is the rest read, and what has run out is left out then.
+        // Only the index is walked. Full rows are read for the listed sessions alone, and expired sessions are left out
+        // then.
         let mut page = SessionPage::default();
         let walked = collect_page(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
         for ((_, id), ()) in walked.rows {

@@ -1,4 +1,4 @@
-//! Runtime settings, in SQL.
+//! Runtime settings in SQL.
 
 use rusqlite::params;
 use serde_json::Value;

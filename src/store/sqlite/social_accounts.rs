@@ -1,4 +1,4 @@
-//! Accounts at providers, in SQL.
+//! Accounts at providers in SQL.
 
 use rusqlite::{Row, params};
 

@@ -1,4 +1,4 @@
-//! What every backend must do, done by this one; and what is this one's alone: its file, its log, its plans.
+//! The conformance suite on SQLite, and the behaviour that only SQLite has: its file, its pragmas, its syncs.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::skip::skip;
 use crate::store::Store;
 use crate::store::conformance::{self, conformance};
 
-/// A store nobody has used, and what must live as long as it.
+/// Returns an empty store, and its folder, which must live as long as the store.
 fn fresh() -> (Store, TempDir) {
     let folder = TempDir::new().unwrap();
     let store = Store::Sqlite(Database::open(&folder.path().join("test.db")).unwrap());
@@ -65,7 +65,7 @@ async fn connections_have_the_required_pragmas() {
     assert_eq!(database.lazy.get().unwrap().readers.on_connection(mode).await.unwrap(), "wal");
 }
 
-/// They are read by place.
+/// The code reads columns by position.
 #[tokio::test]
 async fn the_user_columns_are_in_the_expected_order() {
     let (store, _folder) = fresh();
@@ -80,8 +80,8 @@ async fn the_user_columns_are_in_the_expected_order() {
     assert!(names.starts_with(read), "{names}");
 }
 
-/// A crash of the process alone can't tell `synchronous = FULL` from NORMAL, so the waits for the disk are counted:
-/// another process runs the case below, which makes 52 writes one after another, under `strace`.
+/// A crash of the process alone does not distinguish `synchronous = FULL` from NORMAL, so the test counts syncs.
+/// Another process runs the conformance case named below, which makes 52 writes one after another, under `strace`.
 #[test]
 fn every_commit_is_synced_to_disk() {
     let folder = TempDir::new().unwrap();
@@ -104,7 +104,7 @@ fn every_commit_is_synced_to_disk() {
         .filter(|line| line.ends_with("fsync") || line.ends_with("fdatasync"))
         .map(|line| line.split_whitespace().nth(3).unwrap().parse::<u32>().unwrap())
         .sum();
-    assert!(calls >= 52, "{calls} waits for 52 commits");
+    assert!(calls >= 52, "{calls} syncs for 52 commits");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn an_open_error_names_its_cause() {
     Connection::open(inside("newer.db")).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     for (path, words) in [
         (inside("missing/test.db"), ["does not exist", "create it"]),
-        ("/proc/test.db".into(), ["/proc/test.db", "write"]),
+        ("/proc/test.db".into(), ["/proc/test.db", "writable"]),
         (inside("text.db"), ["text.db is not a SQLite database", "move it away"]),
         (inside("another.db"), ["another.db is another program's", "name another"]),
         (inside("newer.db"), ["newer.db has schema 99", "newer version"]),

@@ -1,4 +1,4 @@
-//! One open transaction: the value on which the nouns of this folder are asked and changed.
+//! An open transaction, which implements the read and write traits of the store.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -11,10 +11,10 @@ use super::error::unreadable;
 use crate::domain::time::Timestamp;
 use crate::store::{Read, StoreError, Write};
 
-/// A transaction. Whoever makes one has begun it, and ends it.
+/// A transaction. The creator has started the transaction and ends it.
 pub(super) struct Tx<'c> {
     connection: &'c Connection,
-    /// Whether something was asked in vain because the database was unavailable.
+    /// Whether an operation failed because the database was unavailable.
     unavailable: Cell<bool>,
 }
 
@@ -27,23 +27,23 @@ impl<'c> Tx<'c> {
         Self { connection, unavailable: Cell::new(false) }
     }
 
-    /// Whether something was asked in vain because the database was unavailable. What a closure returns may not show it.
+    /// Whether an operation failed because the database was unavailable. The result of the closure may not show it.
     pub(super) fn was_unavailable(&self) -> bool {
         self.unavailable.get()
     }
 
-    /// The connection behind it, for tests that break it on purpose.
+    /// Returns the connection, for tests that break it on purpose.
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
         self.connection
     }
 
-    /// Changes rows. How many.
+    /// Changes rows and returns how many.
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
         self.tracking_unavailable(|| Ok(self.connection.prepare_cached(sql)?.execute(params)?))
     }
 
-    /// The first row there is.
+    /// Returns the first row, if there is one.
     pub(super) fn one<T>(
         &self,
         sql: &str,
@@ -57,12 +57,12 @@ impl<'c> Tx<'c> {
         })
     }
 
-    /// Whether there is any row.
+    /// Whether the query returns a row.
     pub(super) fn exists(&self, sql: &str, params: impl Params) -> Result<bool, StoreError> {
         Ok(self.one(sql, params, |_| Ok(()))?.is_some())
     }
 
-    /// Every row.
+    /// Returns every row.
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -80,36 +80,36 @@ impl<'c> Tx<'c> {
         })
     }
 
-    /// The id of the row inserted last.
+    /// Returns the id of the row inserted last.
     pub(super) fn last_id(&self) -> i64 {
         self.connection.last_insert_rowid()
     }
 
-    /// Asks the database in a transaction that is still open. SQLite ends one by itself when the disk is full or fails:
-    /// what a closure did after that would be committed at once, statement by statement, although its caller is told
-    /// that nothing was done.
-    fn tracking_unavailable<T>(&self, ask: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let answer = if self.connection.is_autocommit() {
-            Err(StoreError::Unavailable("the transaction was undone by an earlier failure".to_owned()))
+    /// Runs a query only if the transaction is still open. SQLite ends a transaction by itself when the disk is full or
+    /// fails. Later statements of the closure would then be committed one by one, although the caller receives the
+    /// result that nothing was changed.
+    fn tracking_unavailable<T>(&self, query: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = if self.connection.is_autocommit() {
+            Err(StoreError::Unavailable("the transaction was undone after an earlier failure".to_owned()))
         } else {
-            ask()
+            query()
         };
-        if matches!(answer, Err(StoreError::Unavailable(_))) {
+        if matches!(result, Err(StoreError::Unavailable(_))) {
             self.unavailable.set(true);
         }
-        answer
+        result
     }
 }
 
-/// A row's columns one after another, in the statement's order: on the hot paths, as looking each up by its name costs
-/// more than reading it.
+/// Reads the columns of a row one after another, in the order of the statement. The frequent statements use it, because
+/// finding a column by name costs more than reading it.
 pub(super) struct Columns<'r, 's> {
     row: &'r Row<'s>,
     next: usize,
 }
 
 impl<'r, 's> Columns<'r, 's> {
-    /// From the first one on.
+    /// Starts at the first column.
     pub(super) fn of(row: &'r Row<'s>) -> Self {
         Self { row, next: 0 }
     }
@@ -119,7 +119,7 @@ impl<'r, 's> Columns<'r, 's> {
         Ok(self.row.get(self.next - 1)?)
     }
 
-    /// Leaves one out.
+    /// Skips a column.
     pub(super) fn skip(&mut self) {
         self.next += 1;
     }
@@ -142,23 +142,23 @@ impl<'r, 's> Columns<'r, 's> {
     }
 }
 
-/// A date's column.
+/// Reads a date from a column.
 pub(super) fn date(row: &Row<'_>, column: &str) -> Result<Timestamp, StoreError> {
     Ok(Timestamp::from_unix(row.get(column)?))
 }
 
-/// A date's column that may be null.
+/// Reads a date from a column that may be null.
 pub(super) fn maybe_date(row: &Row<'_>, column: &str) -> Result<Option<Timestamp>, StoreError> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_unix))
 }
 
-/// An address's column.
+/// Reads an address from a column.
 pub(super) fn address(row: &Row<'_>, column: &str) -> Result<Option<IpAddr>, StoreError> {
     let text: Option<String> = row.get(column)?;
     text.map(|text| text.parse().map_err(|problem| unreadable(column, problem))).transpose()
 }
 
-/// An address as it is stored: an IPv4 address has one form, whatever socket it came by.
+/// Returns the stored form of an address. An IPv4 address has one form, even if it arrived on an IPv6 socket.
 pub(super) fn address_text(address: IpAddr) -> String {
     address.to_canonical().to_string()
 }

@@ -1,4 +1,4 @@
-//! Finding users among a million by what their name or address begins with, in SQL.
+//! Searches a million users by the start of their name or address, in SQL.
 
 use rusqlite::params;
 
@@ -8,7 +8,7 @@ use super::users::user;
 use crate::domain::user::{Email, Login, User};
 use crate::store::{PagePosition, StoreError, UserPage, UserSearch};
 
-/// Users whose key lies from `?1` on and before `?2`: onwards, and backwards.
+/// Users with a key from `?1` (inclusive) to `?2` (exclusive), in ascending and in descending order.
 macro_rules! stream {
     ($key:literal, $index:literal, $which:literal) => {
         [stream!($key, $index, $which, ""), stream!($key, $index, $which, " DESC")]
@@ -37,18 +37,18 @@ pub(super) const SUPERUSERS: [&str; 2] =
     stream!("username_key", " INDEXED BY users_superusers", "is_superuser = 1 AND ");
 pub(super) const DISABLED: [&str; 2] = stream!("username_key", " INDEXED BY users_disabled", "is_active = 0 AND ");
 
-/// A search, with what follows from it.
+/// A search, and the prefix derived from its text.
 struct PreparedSearch<'a> {
     search: &'a UserSearch,
     prefix: String,
 }
 
-/// A user that was found, and whether by their address.
+/// A user that was found, and whether it was found by its address.
 type FoundUser = (User, bool);
 
 impl PreparedSearch<'_> {
-    /// The streams that hold all who may be asked for, and no more than need be. Where few are asked for they are walked
-    /// by name, and their addresses looked at.
+    /// Returns the smallest set of streams that contains all matching users. Superusers and disabled users are few, so
+    /// they are read by name and their addresses are checked row by row.
     fn streams(&self) -> &'static [([&'static str; 2], bool)] {
         if self.search.superuser == Some(true) {
             &[(SUPERUSERS, false)]
@@ -65,7 +65,8 @@ impl PreparedSearch<'_> {
         self.search.superuser == Some(true) || self.search.active == Some(false)
     }
 
-    /// From where to where keys are asked for: none is longer than what begins it and the greatest character there is.
+    /// Returns the range of keys to read. Every key with the prefix is less than the prefix followed by the greatest
+    /// character.
     fn range(&self, start: Option<&String>, order: PageOrder) -> (String, String) {
         let (from, to) = if self.is_by_name_alone() {
             (String::new(), char::MAX.to_string())
@@ -74,13 +75,13 @@ impl PreparedSearch<'_> {
         };
         match (start, order) {
             (None, _) => (from, to),
-            // Nothing lies between a key and the same with the least character after it.
+            // There is no key between `start` and `start` followed by the least character.
             (Some(start), PageOrder::Ascending) => (from.max(format!("{start}\0")), to),
             (Some(start), PageOrder::Descending) => (from, to.min(start.clone())),
         }
     }
 
-    /// Whether a user is asked for, and was not found by another key as well.
+    /// Whether a user matches the search, and was not also found in the stream by name.
     fn matches(&self, (user, by_email): &FoundUser) -> bool {
         let begins = |key: String| key.starts_with(&self.prefix);
         let by_name = begins(user.username.key());
@@ -113,16 +114,16 @@ impl Tx<'_> {
     }
 }
 
-/// A page in order of name, whichever way it was walked.
+/// Returns a page in ascending order, in whichever direction it was read.
 fn page(walked: PageRows<String, FoundUser>, order: PageOrder, start: Option<&String>) -> UserPage {
     let PageRows { mut rows, next } = walked;
-    // Where it came from there is something on the other side: what its start was taken from.
-    let beside = start.map(|start| rows.first().map_or(start, |(key, _)| key).clone());
+    // A page with a start has users on the other side of it: the page from which the start was taken.
+    let opposite = start.map(|start| rows.first().map_or(start, |(key, _)| key).clone());
     let (previous, next) = match order {
-        PageOrder::Ascending => (beside, next),
+        PageOrder::Ascending => (opposite, next),
         PageOrder::Descending => {
             rows.reverse();
-            (next, beside)
+            (next, opposite)
         }
     };
     UserPage { users: rows.into_iter().map(|(_, (user, _))| user).collect(), previous, next }

@@ -1,4 +1,4 @@
-//! Users, in SQL.
+//! Users in SQL.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
 use crate::store::{ReadUsers, StoreError, UserPage, UserQuery, UserSearch, WriteAdminSessions as _, WriteUsers};
 
-/// How many addresses of a user are kept.
+/// The number of sign-in addresses kept per user.
 const ADDRESSES_KEPT: u32 = 20;
 
 pub(super) const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
@@ -36,12 +36,12 @@ pub(super) const FORGET_ACTOR: &str = "UPDATE audit SET actor = NULL WHERE actor
 pub(super) const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 pub(super) const SIGNED_IN_FROM: &str = "SELECT 1 FROM sign_in_addresses WHERE user_id = ?1 AND address = ?2";
 
-/// A user of a row that is all of `users`.
+/// Reads a user from a row with all columns of `users`.
 pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
     user_of(&mut Columns::of(row))
 }
 
-/// A user of the columns of `users` as `*` gives them. Migrations add further ones after them, and move none.
+/// Reads a user from the columns of `users` in the order of `*`. Migrations add columns at the end and move none.
 pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError> {
     let id = UserId(columns.take()?);
     let sub = Subject(columns.uuid()?);
@@ -69,13 +69,14 @@ pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError>
 }
 
 impl Tx<'_> {
-    /// A code that was mailed before the password, the address or the standing changed must not undo the change.
+    /// Deletes the reset code: a code sent before the password, the address or the status changed must not undo the
+    /// change.
     fn forget_reset_code(&self, id: UserId) -> Result<(), StoreError> {
         self.execute("DELETE FROM reset_codes WHERE user_id = ?1", [id.0])?;
         Ok(())
     }
 
-    /// Refuses a key that is another user's name or address, so that nobody can take an address as a name.
+    /// Rejects a key that is another user's name or address, so that no user can claim another's address as a name.
     fn check_key_unused(&self, key: &str, field: Field, owner: Option<UserId>) -> Result<(), StoreError> {
         let taken = self.exists(CLAIMANTS, params![key, owner.map(|id| id.0)])?;
         if taken { Err(StoreError::Taken(field)) } else { Ok(()) }

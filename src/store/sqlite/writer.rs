@@ -1,8 +1,8 @@
-//! The one thread that changes: it runs all writes that wait in one transaction, and answers them when that is on the
-//! disk. Many share the cost of one wait for it; none waits for a batch to fill.
+//! The writer thread. It runs all waiting writes in one transaction and sends the results when the transaction is on
+//! disk. Many writes share one sync, and no write waits for a batch to fill.
 //!
-//! A write has a savepoint of its own, so that one that fails is undone alone. What is frequent goes without: for a
-//! savepoint SQLite keeps a copy of every page that is changed after it.
+//! Each write has its own savepoint, so that a failed write is undone alone. Frequent writes have none, because SQLite
+//! keeps a copy of every page that is changed after a savepoint.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -17,16 +17,16 @@ use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::StoreError;
 
-/// The most writes that share a transaction: beyond this the first of them would wait for the last too long.
+/// The maximum number of writes in a transaction. With more, the first write would wait too long for the last.
 const BATCH: usize = 512;
 
-/// A write on its way: run at most once, answered exactly once.
+/// A queued write. It runs at most once, and its caller receives exactly one result.
 trait WriteJob: Send {
-    /// Whether it is undone alone if it fails.
+    /// Whether the write is undone alone if it fails.
     fn has_savepoint(&self) -> bool;
-    /// Runs it. Whether what it did is to be kept.
+    /// Runs the write. Returns whether its changes are to be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
-    /// Tells the caller: what the job returned, or why nothing of it was kept.
+    /// Sends the result to the caller: the result of the job, or the reason why its changes were not kept.
     fn reply(self: Box<Self>, kept: Result<(), StoreError>);
 }
 
@@ -34,7 +34,7 @@ struct WriteRequest<F, T, E> {
     job: Option<F>,
     has_savepoint: bool,
     result: Option<Result<T, E>>,
-    /// Whether it failed because the database was unavailable.
+    /// Whether the write failed because the database was unavailable.
     unavailable: bool,
     refusals: Refusals,
     caller: oneshot::Sender<Result<T, E>>,
@@ -62,14 +62,14 @@ where
         if self.unavailable {
             self.refusals.add();
         }
-        let answer = match (self.result, kept) {
+        let result = match (self.result, kept) {
             (Some(Err(error)), _) => Err(error),
             (_, Err(error)) => Err(self.refusals.counting(error)),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(StoreError::Fault("a write was not run".to_owned()).into()),
         };
-        // A caller that has gone away is not told; what it asked for is done all the same.
-        let _ = self.caller.send(answer);
+        // If the caller has dropped its future, the result is discarded and the write is still kept.
+        let _ = self.caller.send(result);
     }
 }
 
@@ -81,13 +81,13 @@ enum WriterMessage {
 /// Whether the thread is to end.
 enum WriterShutdown {
     NotYet,
-    /// Somebody asked for it and waits.
+    /// A caller of [`Writer::close`] requested the end and waits for it.
     Asked(oneshot::Sender<()>),
-    /// Nobody can ask for anything any more.
+    /// All handles were dropped, so no further write can arrive.
     Abandoned,
 }
 
-/// The way to the thread. When the last one is dropped the thread ends, after what is queued.
+/// A handle to the writer thread. When the last handle is dropped, the thread ends after the queued writes.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     queue: SyncSender<WriterMessage>,
@@ -95,8 +95,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on a connection; at most `capacity` writes wait for it. Counts what it refuses. From then on the log
-    /// is folded into the file by the checkpoints alone.
+    /// Starts the thread on a connection, with a queue of `capacity` writes. Unavailable results are counted in
+    /// `refusals`. From then on SQLite does not checkpoint the WAL by itself; [`Checkpointer`] does.
     pub(super) fn start(
         connection: Connection,
         checkpoints: Checkpointer,
@@ -108,11 +108,11 @@ impl Writer {
         thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || serve(connection, checkpoints, &messages))
-            .map_err(|error| StoreError::Unavailable(format!("can't start the thread that writes: {error}")))?;
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the writer thread: {error}")))?;
         Ok(Self { queue, refusals })
     }
 
-    /// Runs a write; `has_savepoint` as [`WriteJob::has_savepoint`] says.
+    /// Runs a write; `alone` is the value of [`WriteJob::has_savepoint`].
     pub(super) async fn write<T, E>(
         &self,
         alone: bool,
@@ -122,7 +122,7 @@ impl Writer {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let (caller, answer) = oneshot::channel();
+        let (caller, result) = oneshot::channel();
         let refusals = self.refusals.clone();
         let job = Box::new(WriteRequest {
             job: Some(job),
@@ -133,18 +133,18 @@ impl Writer {
             caller,
         });
         let queued = self.queue.try_send(WriterMessage::Job(job)).map_err(|error| match error {
-            TrySendError::Full(_) => StoreError::Unavailable("too many writes wait: try again later".to_owned()),
+            TrySendError::Full(_) => StoreError::Unavailable("too many writes are waiting; retry later".to_owned()),
             TrySendError::Disconnected(_) => closed(),
         });
         queued.map_err(|error| self.refusals.counting::<E>(error))?;
-        answer.await.unwrap_or_else(|_| Err(self.refusals.counting(closed())))
+        result.await.unwrap_or_else(|_| Err(self.refusals.counting(closed())))
     }
 
-    /// Does what is queued, then ends the thread. A second call finds it ended.
+    /// Finishes the queued writes, then ends the thread. A second call returns at once.
     pub(super) async fn close(&self) {
         let (done, ended) = oneshot::channel();
         let queue = self.queue.clone();
-        // Waits where the queue is full; an end that is not heard of is one that has come.
+        // Waits if the queue is full. An error means that the thread has already ended.
         let _ = spawn_blocking(move || queue.send(WriterMessage::Close(done))).await;
         let _ = ended.await;
     }
@@ -174,8 +174,8 @@ fn serve(connection: Connection, checkpoints: Checkpointer, messages: &Receiver<
         let writes = batch.len();
         match run(&connection, batch) {
             Ok(()) if matches!(closing, WriterShutdown::NotYet) => checkpoints.after_commit(&connection, writes),
-            Ok(()) => {} // what is left is folded below
-            Err(stranded) => refuse(stranded, messages, &mut closing),
+            Ok(()) => {} // `finish` checkpoints the rest
+            Err(unstarted) => refuse(unstarted, messages, &mut closing),
         }
     }
     checkpoints.stop();
@@ -185,17 +185,17 @@ fn serve(connection: Connection, checkpoints: Checkpointer, messages: &Receiver<
     }
 }
 
-/// Jobs for which no transaction could begin, and why.
+/// Jobs for which no transaction could start, and the reason.
 struct UnstartedJobs {
     jobs: Vec<Box<dyn WriteJob>>,
     error: StoreError,
 }
 
-/// Answers the stranded, and those who waited behind them: they have waited as long, and would only wait as long
-/// again. They are taken from the queue before anyone is answered, so that whoever asks after an answer is not among
-/// them.
-fn refuse(stranded: UnstartedJobs, messages: &Receiver<WriterMessage>, closing: &mut WriterShutdown) {
-    let UnstartedJobs { mut jobs, error } = stranded;
+/// Sends the error to the unstarted jobs and to all jobs queued behind them, which have waited as long and would only
+/// wait as long again. The queue is emptied before the first result is sent, so that a write sent after such a result
+/// is not among them.
+fn refuse(unstarted: UnstartedJobs, messages: &Receiver<WriterMessage>, closing: &mut WriterShutdown) {
+    let UnstartedJobs { mut jobs, error } = unstarted;
     while let Ok(message) = messages.try_recv() {
         match message {
             WriterMessage::Job(job) => jobs.push(job),
@@ -207,18 +207,18 @@ fn refuse(stranded: UnstartedJobs, messages: &Receiver<WriterMessage>, closing: 
     }
 }
 
-/// Folds the log into the file as far as no other process is in the way.
+/// Checkpoints the WAL as far as other processes allow, and closes the connection.
 fn finish(connection: Connection) {
-    let folded = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    let checkpointed = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     let closed = connection.close().map_err(|(_, error)| error);
-    if let Err(error) = folded.and(closed) {
-        tracing::warn!(%error, "the database was closed with its log still beside it; the next start takes it up");
+    if let Err(error) = checkpointed.and(closed) {
+        tracing::warn!(%error, "wal not checkpointed at shutdown; it is recovered at the next start");
     }
 }
 
-/// Runs all jobs in one transaction and answers them. SQLite may undo a transaction by itself (the disk is full, the
-/// disk fails): then those that have run are answered so, and the others get another one. Where
-/// none can begin, those that have not run come back unanswered.
+/// Runs all jobs in one transaction and sends their results. SQLite may roll a transaction back by itself if the disk
+/// is full or fails. Then the jobs that have run fail, and the others run in another transaction. If no transaction can
+/// start, the jobs that have not run are returned without a result.
 fn run(connection: &Connection, batch: Vec<Box<dyn WriteJob>>) -> Result<(), UnstartedJobs> {
     let mut waiting = batch.into_iter();
     while waiting.len() > 0 {
@@ -235,7 +235,7 @@ fn run(connection: &Connection, batch: Vec<Box<dyn WriteJob>>) -> Result<(), Uns
         }
         let kept = kept.and_then(|()| execute(connection, "COMMIT"));
         if let Err(error) = &kept {
-            tracing::error!(%error, writes = ran.len(), "a transaction was not committed");
+            tracing::error!(%error, writes = ran.len(), "transaction not committed");
             rollback(connection);
         }
         for job in ran {
@@ -245,7 +245,7 @@ fn run(connection: &Connection, batch: Vec<Box<dyn WriteJob>>) -> Result<(), Uns
     Ok(())
 }
 
-/// Takes the lock for writing. A transaction that could not be ended is ended first.
+/// Takes the write lock. First ends a transaction that could not be ended before.
 fn begin(connection: &Connection) -> Result<(), StoreError> {
     if !connection.is_autocommit() {
         execute(connection, "ROLLBACK")?;
@@ -253,16 +253,16 @@ fn begin(connection: &Connection) -> Result<(), StoreError> {
     execute(connection, "BEGIN IMMEDIATE")
 }
 
-/// Gives the lock back. Where even that fails, the next transaction tries it again.
+/// Releases the write lock. If that fails, the next transaction tries it again.
 fn rollback(connection: &Connection) {
     if !connection.is_autocommit()
         && let Err(error) = execute(connection, "ROLLBACK")
     {
-        tracing::error!(%error, "a transaction could not be undone");
+        tracing::error!(%error, "transaction rollback failed");
     }
 }
 
-/// Runs a job. An error is one of the whole transaction: nothing in it can be kept.
+/// Runs a job. An error concerns the whole transaction, of which nothing can be kept.
 fn run_one(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreError> {
     let alone = job.has_savepoint();
     let before = connection.total_changes();
@@ -271,11 +271,13 @@ fn run_one(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreE
     }
     let keep = job.run(&Tx::new(connection));
     if connection.is_autocommit() {
-        return Err(StoreError::Unavailable("the disk is full or failing, and the transaction was undone".to_owned()));
+        return Err(StoreError::Unavailable(
+            "the disk is full or failing, and SQLite undid the transaction".to_owned(),
+        ));
     }
     match (alone, keep) {
         (false, false) if connection.total_changes() != before => {
-            Err(StoreError::Unavailable("a write failed halfway, and its transaction was undone".to_owned()))
+            Err(StoreError::Unavailable("a write failed after a change, and its transaction was undone".to_owned()))
         }
         (false, _) => Ok(()),
         (true, true) => execute(connection, "RELEASE job"),

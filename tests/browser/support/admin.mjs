@@ -1,27 +1,27 @@
-// The admin zone with a superuser `root`, who comes in by whatever browser.
+// A server with a superuser `root`, and sign-in to its admin zone.
 
-import { Visit } from './browser.mjs'
+import { BrowserSession } from './browser.mjs'
 import { PASSWORD, Server } from './server.mjs'
 
-// A server, and `enter(screen)`: a visit that has signed in.
+// Returns the server and `signIn(screen)`, which opens a browser session and signs `root` in.
 export async function adminZone(after, settings = '') {
   const server = await Server.start(settings)
   after.push(() => server.stop())
   server.create('root', '--superuser')
-  const enter = async screen => {
-    const visit = await Visit.begin([server.url], screen)
-    after.push(() => visit.end())
-    await visit.open(`${server.url}/admin/`)
-    await visit.page.getByLabel('Name or e-mail address').fill('root')
-    await visit.page.getByLabel('Password').fill(PASSWORD)
-    await visit.page.getByRole('button', { name: 'Sign in' }).click()
-    await visit.page.getByRole('heading', { level: 1, name: 'Dashboard' }).waitFor()
-    return visit
+  const signIn = async screen => {
+    const session = await BrowserSession.start([server.url], screen)
+    after.push(() => session.close())
+    await session.open(`${server.url}/admin/`)
+    await session.page.getByLabel('Name or e-mail address').fill('root')
+    await session.page.getByLabel('Password').fill(PASSWORD)
+    await session.page.getByRole('button', { name: 'Sign in' }).click()
+    await session.page.getByRole('heading', { level: 1, name: 'Dashboard' }).waitFor()
+    return session
   }
-  return { server, enter }
+  return { server, signIn }
 }
 
-// What a token says, unverified.
+// The claims of a token, without verification.
 export function claims(token) {
   return JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
 }

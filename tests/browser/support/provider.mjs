@@ -1,5 +1,5 @@
-// The tests' identity provider (../../provider/server.mjs) under a host name of its own, so that a browser takes it for
-// another site than Countersign's.
+// The identity provider of the tests (../../provider/server.mjs) under another host name, so that a browser treats it
+// as a different site than Countersign.
 
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -8,15 +8,15 @@ import { fileURLToPath } from 'node:url'
 const PROGRAM = fileURLToPath(new URL('../../provider/server.mjs', import.meta.url))
 
 export class IdentityProvider {
-  // `names`: those it has in the settings of whoever asks it.
+  // `names`: the names of the provider in the server's settings.
   static async start(...names) {
     const callbacks = names.map(name => `http://127.0.0.1/${name}/callback/`)
     const process = spawn('node', [PROGRAM, '--host', 'localhost', ...callbacks], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const said = await new Promise((done, failed) => {
+    const address = await new Promise((done, failed) => {
       createInterface(process.stdout).once('line', line => done(JSON.parse(line)))
-      process.once('exit', code => failed(new Error(`the provider ended with ${code}`)))
+      process.once('exit', code => failed(new Error(`the provider exited with ${code}`)))
     })
-    return Object.assign(new IdentityProvider(), said, { process })
+    return Object.assign(new IdentityProvider(), address, { process })
   }
 
   stop() {
@@ -31,24 +31,24 @@ export class IdentityProvider {
     return `[social.oidc.${name}]\nissuer = '${this.url}'\n${client}[social.github]\n${client}${urls}`
   }
 
-  // What somebody does on its pages, up to the last, on which they agree.
-  async enter(page, login) {
+  // Enters user name and password, up to the consent page.
+  async enterCredentials(page, login) {
     await page.getByPlaceholder('Enter any login').fill(login)
     const password = page.getByPlaceholder('and password')
     if (await password.count()) await password.fill('any')
     await page.getByRole('button', { name: 'Sign-in' }).click()
   }
 
-  // All that somebody does there.
+  // Signs in and consents.
   async signIn(page, login) {
-    await this.enter(page, login)
+    await this.enterCredentials(page, login)
     if (page.url().startsWith(this.url)) await page.getByRole('button', { name: 'Continue' }).click()
   }
 
-  // Agrees, and stops before the browser is sent back: where to.
+  // Consents without following the redirect. Returns the callback URL.
   async callback({ page, context }) {
-    const agreed = await context.request.post(await page.locator('form').getAttribute('action'), { form: { prompt: 'consent' }, maxRedirects: 0 })
-    const back = await context.request.get(agreed.headers().location, { maxRedirects: 0 })
+    const consented = await context.request.post(await page.locator('form').getAttribute('action'), { form: { prompt: 'consent' }, maxRedirects: 0 })
+    const back = await context.request.get(consented.headers().location, { maxRedirects: 0 })
     return back.headers().location
   }
 }

@@ -1,8 +1,8 @@
-// The list of tests: a file beside check.mjs names its own by `test`, and check.mjs runs them in that order.
+// The list of tests. Each file next to check.mjs registers its tests with `test`; check.mjs runs them in this order.
 
 export const tests = []
 
-// `run` gets a list of what to do at the end, whatever happens: `after.push(() => server.stop())`.
+// `run` gets a list of clean-up functions that always run at the end: `after.push(() => server.stop())`.
 export function test(name, run) {
   tests.push({ name, run })
 }

@@ -1,11 +1,11 @@
-//! The audit log: filtered, paged, exported.
+//! The audit log in the admin zone: filters, pages and exports.
 
 use super::{AdminBrowser, assert_redirect, signed_in_root, superuser};
 
 const PATH: &str = "/admin/audit";
 const EXPORT: &str = "/admin/audit/export";
 
-/// The cells of a column, newest first.
+/// The actions on the page, newest first.
 fn actions(text: &str) -> Vec<String> {
     let cells = text.split("<th scope=\"row\">").skip(1);
     cells.map(|cell| cell.split('<').next().unwrap().to_owned()).collect()
@@ -14,22 +14,22 @@ fn actions(text: &str) -> Vec<String> {
 #[tokio::test]
 async fn an_invalid_filter_is_reported() {
     let (server, mut browser) = signed_in_root().await;
-    for (query, said) in [
-        ("user=nobody", "Nobody is called nobody"),
-        ("by=%3Cb%3E", "Nobody is called &lt;b&gt;"),
-        ("action=signed%20in", "There is no such action"),
-        ("address=anna", "The address must be one"),
+    for (query, message) in [
+        ("user=nobody", "No user matches nobody"),
+        ("by=%3Cb%3E", "No user matches &lt;b&gt;"),
+        ("action=signed%20in", "This action does not exist"),
+        ("address=anna", "The address must be an IP address"),
         ("from=31.1.2026", "The first day must be a date"),
         ("until=2026-02-30", "The last day must be a date"),
     ] {
         let refused = browser.open(&format!("{PATH}?{query}")).await;
-        assert!(refused.is(400).text.contains(said), "{query}: {refused:#?}");
+        assert!(refused.is(400).text.contains(message), "{query}: {refused:#?}");
         browser.open(&format!("{EXPORT}?format=csv&{query}")).await.is(400);
     }
     for path in [EXPORT.to_owned(), format!("{EXPORT}?format=xml")] {
         browser.open(&path).await.is(404);
     }
-    // What is no place in the log is the first page.
+    // An invalid position selects the first page.
     for query in ["at=x&id=y", "at=1", "id=99999999999999999999"] {
         assert!(!actions(&browser.open(&format!("{PATH}?{query}")).await.is(200).text).is_empty());
     }
@@ -69,9 +69,9 @@ async fn pages_have_no_gap_or_repetition() {
     loop {
         let page = browser.open(&path).await;
         let cells = page.is(200).text.split("sessions.reuse_grace = ").skip(1);
-        let of_page: Vec<u32> = cells.map(|cell| cell.split(' ').next().unwrap().parse().unwrap()).collect();
-        assert!(of_page.len() <= 50, "{of_page:?}");
-        values.extend(of_page);
+        let page_values: Vec<u32> = cells.map(|cell| cell.split(' ').next().unwrap().parse().unwrap()).collect();
+        assert!(page_values.len() <= 50, "{page_values:?}");
+        values.extend(page_values);
         let Some((before, _)) = page.text.split_once("\">Older →") else { break };
         path = before.rsplit_once("href=\"").unwrap().1.replace("&amp;", "&").replace("&#x2f;", "/");
         assert!(path.contains("action=setting_changed"), "{path}");
@@ -94,9 +94,9 @@ async fn an_export_contains_every_line_and_no_formula() {
     let lines: Vec<&str> = csv.text.split("\r\n").collect();
     assert_eq!(lines[0], "at,action,user_id,username,actor_id,actor,address,detail");
     let all = server.audit().await.len();
-    assert!(all > 601, "more than a slice");
-    assert_eq!(lines.len(), all + 2, "a head, the lines, and an end");
-    assert!(csv.text.contains(",\"'-anna\","), "a name that would be a formula is text");
+    assert!(all > 601, "the export needs more than one page");
+    assert_eq!(lines.len(), all + 2, "a head row, all lines and a final line break");
+    assert!(csv.text.contains(",\"'-anna\","), "a user name that looks like a formula is exported as text");
 
     let json = browser.open(&format!("{EXPORT}?format=jsonl&action=setting_changed")).await;
     assert_eq!(json.is(200).header("content-type"), "application/x-ndjson");

@@ -1,4 +1,4 @@
-//! What stands before every page and form.
+//! The checks that protect every page and form of the admin zone.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use super::{AdminBrowser, PASSWORD, ServerResponse, TestServer, assert_redirect,
 
 const OTHERS: &str = "/admin/others";
 
-/// A form's token, its request's headers, and the answer's status.
+/// The CSRF token and headers of a request, and the status of the response.
 type FormRow<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
 
 #[tokio::test]
 async fn a_form_needs_its_csrf_token_and_own_origin() {
     let (server, mut browser) = signed_in_root().await;
-    let mut stranger = AdminBrowser::new(&server);
+    let mut other_browser = AdminBrowser::new(&server);
     superuser(&server, "other").await;
-    stranger.sign_in("other").await;
+    other_browser.sign_in("other").await;
     let own = browser.csrf.clone();
-    let of_another = stranger.csrf.clone();
+    let of_another = other_browser.csrf.clone();
     assert_ne!(own, of_another);
-    let ours = server.url.as_str();
+    let own_origin = server.url.as_str();
     let rows: &[FormRow<'_>] = &[
-        ("", &[("origin", ours)], 403),
-        ("AAAA", &[("origin", ours)], 403),
-        (&of_another, &[("origin", ours)], 403),
-        (&own.to_lowercase(), &[("origin", ours)], 403),
+        ("", &[("origin", own_origin)], 403),
+        ("AAAA", &[("origin", own_origin)], 403),
+        (&of_another, &[("origin", own_origin)], 403),
+        (&own.to_lowercase(), &[("origin", own_origin)], 403),
         (&own, &[("origin", "https://evil.example")], 403),
         (&own, &[("origin", "null")], 403),
-        (&own, &[("origin", ours), ("sec-fetch-site", "cross-site")], 403),
-        (&own, &[("origin", ours), ("sec-fetch-site", "same-site")], 403),
-        (&own, &[("origin", ours), ("sec-fetch-site", "same-origin")], 303),
+        (&own, &[("origin", own_origin), ("sec-fetch-site", "cross-site")], 403),
+        (&own, &[("origin", own_origin), ("sec-fetch-site", "same-site")], 403),
+        (&own, &[("origin", own_origin), ("sec-fetch-site", "same-origin")], 303),
         (&own, &[], 303),
     ];
     for (token, headers, status) in rows {
@@ -39,9 +39,9 @@ async fn a_form_needs_its_csrf_token_and_own_origin() {
         for (name, value) in *headers {
             request = request.header(*name, *value);
         }
-        let answer = ServerResponse::send(request).await;
-        assert_eq!(answer.status, *status, "{token} {headers:?}: {answer:#?}");
-        assert_restricted_page(&answer);
+        let response = ServerResponse::send(request).await;
+        assert_eq!(response.status, *status, "{token} {headers:?}: {response:#?}");
+        assert_restricted_page(&response);
     }
     let twice = browser.form(OTHERS, &[("csrf", &own), ("csrf", &own)]);
     ServerResponse::send(twice).await.is(400);
@@ -67,35 +67,35 @@ async fn a_sign_in_form_is_bound_to_its_browser() {
         (AdminBrowser { cookies: [].into(), ..one.clone() }, "no cookie"),
         (AdminBrowser { csrf: String::new(), ..one.clone() }, "no token"),
     ] {
-        let answer = browser.submit("/admin/login", &fields).await;
-        assert_eq!((answer.status, browser.cookies.get("admin_session")), (403, None), "{what}: {answer:#?}");
+        let response = browser.submit("/admin/login", &fields).await;
+        assert_eq!((response.status, browser.cookies.get("admin_session")), (403, None), "{what}: {response:#?}");
     }
     server.clock.advance(Duration::from_mins(31));
     one.submit("/admin/login", &fields).await.is(403);
     one.sign_in("root").await;
 }
 
-/// That an answer can do nothing but be read and sent back here.
+/// Asserts that the page runs no script, cannot be framed, and submits forms to the same origin only.
 #[track_caller]
-fn assert_restricted_page(answer: &ServerResponse) {
+fn assert_restricted_page(response: &ServerResponse) {
     assert_eq!(
-        answer.header("content-security-policy"),
+        response.header("content-security-policy"),
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; \
          base-uri 'none'"
     );
     let rest = ["cache-control", "x-content-type-options", "referrer-policy", "x-frame-options"];
-    assert_eq!(rest.map(|name| answer.header(name)), ["no-store", "nosniff", "same-origin", "DENY"]);
-    assert!(answer.header("permissions-policy").contains("camera=()"));
-    assert!(!answer.text.contains("<script") && !answer.text.contains("<style"), "{answer:#?}");
+    assert_eq!(rest.map(|name| response.header(name)), ["no-store", "nosniff", "same-origin", "DENY"]);
+    assert!(response.header("permissions-policy").contains("camera=()"));
+    assert!(!response.text.contains("<script") && !response.text.contains("<style"), "{response:#?}");
 }
 
 #[tokio::test]
 async fn every_admin_page_has_restrictive_headers() {
     let (server, mut browser) = signed_in_root().await;
     for (path, status) in [("/admin/", 200), ("/admin/prove", 200), ("/admin/nothing", 404), ("/admin/logout", 405)] {
-        let answer = browser.open(path).await;
-        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-        assert_restricted_page(answer.is(status));
+        let response = browser.open(path).await;
+        assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
+        assert_restricted_page(response.is(status));
     }
     assert_eq!(browser.open("/admin/logout").await.header("allow"), "POST");
     assert_restricted_page(AdminBrowser::new(&server).open("/admin/login").await.is(200));
@@ -114,9 +114,9 @@ async fn the_admin_cookie_is_limited_to_its_path_and_secure_over_https() {
     browser.open("/admin/login").await.is(200);
     let csrf = browser.csrf.clone();
     let request = browser.form("/admin/login", &[("login", "root"), ("password", PASSWORD), ("csrf", &csrf)]);
-    let answer = browser.send(request.header("origin", "https://id.example.com")).await;
-    assert_redirect(&answer, "/sign/admin/");
-    let cookie = answer.header("set-cookie");
+    let response = browser.send(request.header("origin", "https://id.example.com")).await;
+    assert_redirect(&response, "/sign/admin/");
+    let cookie = response.header("set-cookie");
     for word in
         ["admin_session=", "; HttpOnly", "; SameSite=Strict", "; Path=/sign/admin", "; Secure", "; Max-Age=43200"]
     {
@@ -131,10 +131,10 @@ async fn no_allowed_origin_may_read_a_page() {
     superuser(&server, "root").await;
     let mut browser = AdminBrowser::new(&server);
     browser.sign_in("root").await;
-    let asked = browser.request(Method::GET, "/admin/").header("origin", "https://app.example.com");
-    assert_eq!(ServerResponse::send(asked).await.is(200).header("access-control-allow-origin"), "");
-    let act = browser.form(OTHERS, &[("csrf", &browser.csrf)]).header("origin", "https://app.example.com");
-    ServerResponse::send(act).await.is(403);
+    let request = browser.request(Method::GET, "/admin/").header("origin", "https://app.example.com");
+    assert_eq!(ServerResponse::send(request).await.is(200).header("access-control-allow-origin"), "");
+    let form_request = browser.form(OTHERS, &[("csrf", &browser.csrf)]).header("origin", "https://app.example.com");
+    ServerResponse::send(form_request).await.is(403);
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn losing_superuser_rights_ends_the_admin_session() {
         browser.open("/admin/").await.is(303);
         browser.sign_in("root").await;
     }
-    // Demotion, by whoever writes to the database.
+    // A process that writes to the database removes the superuser rights and grants them again.
     let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
     database.execute_batch("UPDATE users SET is_superuser = 0; UPDATE users SET is_superuser = 1;").unwrap();
     browser.open("/admin/").await.is(303);
@@ -206,10 +206,10 @@ async fn irreversible_actions_require_the_password_again() {
     assert!(wrong.is(403).text.contains("The password is wrong."), "{wrong:#?}");
     assert_redirect(&browser.submit("/admin/prove", &[("password", PASSWORD), ("next", "/admin/")]).await, "/admin/");
     let back = browser.open("/admin/").await;
-    assert!(back.is(200).text.contains("Now do it once more"), "{back:#?}");
-    assert!(!browser.open("/admin/").await.text.contains("Now do it once more"), "a word is said once");
+    assert!(back.is(200).text.contains("Now repeat the action"), "{back:#?}");
+    assert!(!browser.open("/admin/").await.text.contains("Now repeat the action"), "a flash message is shown once");
     assert_redirect(&browser.submit(OTHERS, &[]).await, "/admin/");
-    assert!(browser.open("/admin/").await.text.contains("One other session of yours is ended."));
+    assert!(browser.open("/admin/").await.text.contains("1 other session of yours was ended."));
     elsewhere.open("/admin/").await.is(303);
 }
 
@@ -226,8 +226,8 @@ async fn admin_sign_ins_share_the_sign_in_rate_limit() {
     let limited =
         ServerResponse::send(browser.form("/admin/login", &form).header("x-forwarded-for", "192.0.2.78")).await;
     assert_eq!(limited.is(429).header("retry-after"), "60");
-    assert!(limited.text.contains("Too many tries"), "{limited:#?}");
-    // Its owner comes in from where they did before.
+    assert!(limited.text.contains("Too many attempts"), "{limited:#?}");
+    // The owner can still sign in from the address used before.
     browser.sign_in("root").await;
 }
 

@@ -1,4 +1,4 @@
-//! Keys: rotated and revoked in a browser, with what follows said before.
+//! Keys in the admin zone: rotation and revocation, and the preview of their consequences.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn key_changes_need_a_valid_name_csrf_token_and_step_up() {
     browser.submit("/admin/keys/rotate", &[("alg", "HS256")]).await.is(404);
     browser.submit("/admin/keys/revoke", &[("kid", &kid[..8])]).await.is(404);
     let unknown = browser.submit("/admin/keys/revoke", &[("kid", &"A".repeat(43))]).await;
-    assert!(unknown.is(409).text.contains("That was not done"), "{unknown:#?}");
+    assert!(unknown.is(409).text.contains("The action was not carried out"), "{unknown:#?}");
     for (path, fields) in [
         ("/admin/keys/rotate", ("alg", "all")),
         ("/admin/keys/rotate-now", ("alg", "all")),
@@ -69,7 +69,7 @@ async fn a_rotation_publishes_ahead_and_reports_the_dates() {
     );
     let confirm = browser.open("/admin/keys/rotate?alg=ES256").await;
     for word in
-        ["A new key is published now and signs from", "no token is refused", old.kid.as_str(), "Publish the new key"]
+        ["A new key is published now and signs from", "refuse no token", old.kid.as_str(), "Publish the new key"]
     {
         assert!(confirm.is(200).text.contains(word), "{word}: {confirm:#?}");
     }
@@ -94,7 +94,7 @@ async fn immediate_rotation_and_revocation_name_their_consequences() {
     server.register("anna").await;
     let old = keys(&server, "ES256", KeyState::Active).remove(0);
     let confirm = browser.open("/admin/keys/rotate-now?alg=all").await;
-    for word in ["What follows: ES256", "What follows: RS256", "may refuse its tokens for up to 5m", "panel danger"] {
+    for word in ["Consequences: ES256", "Consequences: RS256", "may refuse its tokens for up to 5m", "panel danger"] {
         assert!(confirm.is(200).text.contains(word), "{word}: {confirm:#?}");
     }
     assert_redirect(&browser.submit("/admin/keys/rotate-now", &[("alg", "all")]).await, PATH);
@@ -104,10 +104,10 @@ async fn immediate_rotation_and_revocation_name_their_consequences() {
 
     let confirm = browser.open(&format!("/admin/keys/revoke?kid={}", new.kid)).await;
     for word in [
-        "The key is out of the key set at once and for good.",
-        "Every access token it signed since",
+        "The key is removed from the JWKS immediately and permanently.",
+        "Access tokens it signed since",
         "must sign in again",
-        "A new key is made and signs at once.",
+        "A new key is created and signs immediately.",
         "may refuse new tokens for up to 5m",
     ] {
         assert!(confirm.is(200).text.contains(word), "{word}: {confirm:#?}");
@@ -115,7 +115,7 @@ async fn immediate_rotation_and_revocation_name_their_consequences() {
     assert_redirect(&browser.submit("/admin/keys/revoke", &[("kid", new.kid.as_str())]).await, PATH);
     assert!(!published(&server).await.contains(&new.kid.to_string()));
     let page = browser.open(PATH).await;
-    assert!(page.text.contains(&format!("The key {} is revoked.", new.kid)), "{page:#?}");
+    assert!(page.text.contains(&format!("The key {} was revoked.", new.kid)), "{page:#?}");
     browser.open(&format!("/admin/keys/revoke?kid={}", new.kid)).await.is(409);
     browser.submit("/admin/keys/revoke", &[("kid", new.kid.as_str())]).await.is(409);
 }
@@ -123,8 +123,8 @@ async fn immediate_rotation_and_revocation_name_their_consequences() {
 #[tokio::test]
 async fn jwks_clients_are_listed_with_their_version_and_escaped_agent() {
     let (server, mut browser) = signed_in_root().await;
-    let nobody = browser.open(PATH).await;
-    assert!(nobody.is(200).text.contains("Nobody has fetched the key set"), "{nobody:#?}");
+    let empty = browser.open(PATH).await;
+    assert!(empty.is(200).text.contains("No client has fetched the JWKS"), "{empty:#?}");
     let fetch = async |address: &str, agent: &str| {
         let request = server.request(Method::GET, "/.well-known/jwks.json");
         ServerResponse::send(request.header("x-forwarded-for", address).header("user-agent", agent)).await.is(200);
@@ -135,7 +135,7 @@ async fn jwks_clients_are_listed_with_their_version_and_escaped_agent() {
     assert_redirect(&browser.submit("/admin/keys/rotate", &[("alg", "ES256")]).await, PATH);
     fetch("192.0.2.2", "PyJWT/2").await;
     let page = browser.open(PATH).await;
-    assert!(page.is(200).text.contains("1 of the 2 that fetched the key set"), "{page:#?}");
+    assert!(page.is(200).text.contains("1 of the 2 clients that fetched the JWKS"), "{page:#?}");
     assert!(page.text.contains("&lt;script&gt;alert(1)") && !page.text.contains("<script>"), "{page:#?}");
     let behind = page.text.find("192.0.2.1").unwrap();
     let up_to_date = page.text.find("192.0.2.2").unwrap();

@@ -1,4 +1,4 @@
-//! The admin zone, as a browser sees it.
+//! The admin zone, tested through its HTML pages.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod audit;
@@ -20,40 +20,40 @@ use reqwest::{Client, Method, RequestBuilder, redirect};
 
 pub use super::support::{PASSWORD, ServerResponse, TestServer};
 
-/// A browser that keeps cookies, follows nothing by itself, and knows the token of the page it looks at.
+/// A browser that stores cookies, follows no redirect by itself, and knows the CSRF token of the current page.
 #[derive(Clone)]
 pub struct AdminBrowser {
     client: Client,
     url: String,
-    /// The cookies it was given.
+    /// Cookies by name.
     pub cookies: BTreeMap<String, String>,
-    /// The token of the forms on the page it saw last.
+    /// The CSRF token of the last page with a form.
     pub csrf: String,
 }
 
 impl AdminBrowser {
-    /// One that has been nowhere yet.
+    /// A browser without cookies.
     pub fn new(server: &TestServer) -> Self {
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap();
         Self { client, url: server.url.clone(), cookies: BTreeMap::new(), csrf: String::new() }
     }
 
-    /// A request with its cookies.
+    /// A request with the browser's cookies.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         self.client.request(method, format!("{}{path}", self.url)).header("cookie", cookies.join("; "))
     }
 
-    /// A POST of a form, as a page would send it, but for its token.
+    /// A POST of a form as a page sends it, but without the CSRF token.
     pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.request(Method::POST, path).header("content-type", "application/x-www-form-urlencoded").body(form)
     }
 
-    /// Sends a request, and takes up cookies and token of the answer.
+    /// Sends a request, and stores the cookies and the CSRF token of the response.
     pub async fn send(&mut self, request: RequestBuilder) -> ServerResponse {
-        let answer = ServerResponse::send(request).await;
-        for line in answer.headers.get_all("set-cookie") {
+        let response = ServerResponse::send(request).await;
+        for line in response.headers.get_all("set-cookie") {
             let cookie = cookie::Cookie::parse(line.to_str().unwrap().to_owned()).unwrap();
             if cookie.max_age().is_some_and(cookie::time::Duration::is_zero) {
                 self.cookies.remove(cookie.name());
@@ -61,19 +61,19 @@ impl AdminBrowser {
                 self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned());
             }
         }
-        if let Some((_, rest)) = answer.text.split_once("name=\"csrf\" value=\"") {
+        if let Some((_, rest)) = response.text.split_once("name=\"csrf\" value=\"") {
             rest.split('"').next().unwrap().clone_into(&mut self.csrf);
         }
-        answer
+        response
     }
 
-    /// Opens a page.
+    /// Requests a page.
     pub async fn open(&mut self, path: &str) -> ServerResponse {
         let request = self.request(Method::GET, path);
         self.send(request).await
     }
 
-    /// Sends a form of the page it saw last.
+    /// Submits a form of the current page, with its CSRF token.
     pub async fn submit(&mut self, path: &str, fields: &[(&str, &str)]) -> ServerResponse {
         let csrf = self.csrf.clone();
         let request = self.form(path, &[fields, &[("csrf", &csrf)]].concat());
@@ -82,13 +82,13 @@ impl AdminBrowser {
         self.send(request.header("origin", origin).header("referer", referer)).await
     }
 
-    /// Opens the door's page and tries a password.
+    /// Opens the sign-in page and submits a name and a password.
     pub async fn try_sign_in(&mut self, name: &str, password: &str) -> ServerResponse {
         self.open("/admin/login").await.is(200);
         self.submit("/admin/login", &[("login", name), ("password", password)]).await
     }
 
-    /// Signs in with [`PASSWORD`] and opens the first page.
+    /// Signs in with [`PASSWORD`] and opens the dashboard.
     pub async fn sign_in(&mut self, name: &str) -> &mut Self {
         self.try_sign_in(name, PASSWORD).await.is(303);
         self.open("/admin/").await.is(200);
@@ -96,7 +96,7 @@ impl AdminBrowser {
     }
 }
 
-/// Makes a superuser with [`PASSWORD`].
+/// Creates a superuser with [`PASSWORD`].
 pub async fn superuser(server: &TestServer, name: &str) {
     let register = Register {
         username: Username::parse(name).unwrap(),
@@ -108,7 +108,7 @@ pub async fn superuser(server: &TestServer, name: &str) {
     register.run(&server.issuer).await.unwrap();
 }
 
-/// A server with a superuser `root`, and a browser that has signed in.
+/// A server with a superuser `root`, and a browser in which `root` is signed in.
 pub async fn signed_in_root() -> (TestServer, AdminBrowser) {
     let server = TestServer::start().await;
     superuser(&server, "root").await;
@@ -117,9 +117,9 @@ pub async fn signed_in_root() -> (TestServer, AdminBrowser) {
     (server, browser)
 }
 
-/// That an answer leads on to a place.
+/// Asserts that the response is a redirect (303) to this location.
 #[track_caller]
-pub fn assert_redirect(answer: &ServerResponse, place: &str) {
-    answer.is(303);
-    assert_eq!(answer.header("location"), place, "{answer:#?}");
+pub fn assert_redirect(response: &ServerResponse, expected: &str) {
+    response.is(303);
+    assert_eq!(response.header("location"), expected, "{response:#?}");
 }

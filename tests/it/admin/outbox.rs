@@ -1,16 +1,16 @@
-//! Mails: the outbox, another try, and what each mail would say.
+//! The outbox in the admin zone: its states, retries, and previews of the e-mails.
 
 use countersign::domain::mail_item::{MailId, NewMail, SealedMail};
 use countersign::store::StoreError;
 use serde_json::json;
 
 use super::{AdminBrowser, ServerResponse, assert_redirect, signed_in_root};
-use crate::support::{TestServer, settle};
+use crate::support::{TestServer, wait_until};
 
 const PATH: &str = "/admin/mails";
 const RETRY: &str = "/admin/mails/retry";
 
-/// Puts a mail into the outbox as if an attempt had failed, to be tried again in an hour or given up.
+/// Queues an e-mail as if one attempt had failed. The next attempt is in one hour, or never if `gives_up` is set.
 async fn queue_failed_mail(server: &TestServer, error: &str, gives_up: bool) -> MailId {
     let now = server.issuer.clock.now();
     let error = error.to_owned();
@@ -35,7 +35,7 @@ async fn only_a_waiting_email_is_retried() {
     }
     for id in [given_up.0, 99_999] {
         let refused = browser.submit(RETRY, &[("id", &id.to_string())]).await;
-        assert!(refused.is(409).text.contains("send a new reset to the user instead"), "{refused:#?}");
+        assert!(refused.is(409).text.contains("send a new reset to the user"), "{refused:#?}");
     }
     ServerResponse::send(browser.form(RETRY, &[("id", &waiting.0.to_string())])).await.is(403);
     browser.open(&format!("{PATH}?state=lost")).await.is(404);
@@ -43,34 +43,41 @@ async fn only_a_waiting_email_is_retried() {
 
     assert_redirect(&browser.submit(RETRY, &[("id", &waiting.0.to_string())]).await, PATH);
     let page = browser.open(PATH).await;
-    assert!(page.text.contains(&format!("Mail {} is tried now", waiting.0)), "{page:#?}");
+    assert!(page.text.contains(&format!("E-mail {} is retried now", waiting.0)), "{page:#?}");
     assert!(server.audit().await.contains(&("mail_retried".to_owned(), format!("mail {}", waiting.0))));
 }
 
 #[tokio::test]
 async fn the_outbox_is_filtered_by_state_and_errors_are_escaped() {
     let (server, mut browser) = signed_in_root().await;
-    assert!(browser.open(PATH).await.is(200).text.contains("No mail waits"));
+    assert!(browser.open(PATH).await.is(200).text.contains("No e-mail is waiting"));
     queue_failed_mail(&server, "550 <script>alert(1)</script>", true).await;
     queue_failed_mail(&server, "connection refused", false).await;
     let all = browser.open(PATH).await;
-    for word in
-        ["One mail waits", "550 &lt;script&gt;", "connection refused", "tried again in 1 hour", "forgotten", "Try now"]
-    {
+    for word in [
+        "1 e-mail is waiting",
+        "550 &lt;script&gt;",
+        "connection refused",
+        "next attempt in 1 hour",
+        "address deleted",
+        "Retry now",
+    ] {
         assert!(all.is(200).text.contains(word), "{word}: {all:#?}");
     }
     assert!(!all.text.contains("<script>"), "{all:#?}");
     let failed = browser.open(&format!("{PATH}?state=failed")).await;
     assert!(failed.text.contains("550") && !failed.text.contains("connection refused"), "{failed:#?}");
-    assert!(!failed.text.contains("Try now"), "{failed:#?}");
+    assert!(!failed.text.contains("Retry now"), "{failed:#?}");
     let waiting = browser.open(&format!("{PATH}?state=waiting")).await;
     assert!(!waiting.text.contains("550") && waiting.text.contains("connection refused"), "{waiting:#?}");
 
     server.register("anna").await;
     server.post("/restore", &json!({"restoring_email": "anna@example.com"})).await.is(200);
-    settle("the mail", async || !server.mails().is_empty()).await;
-    settle("the sent mail", async || browser.open(&format!("{PATH}?state=sent")).await.text.contains("restore_link"))
-        .await;
+    wait_until("the e-mail is sent", async || !server.mails().is_empty()).await;
+    wait_until("the outbox lists the sent e-mail", async || {
+        browser.open(&format!("{PATH}?state=sent")).await.text.contains("restore_link")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Sessions, as a superuser sees and ends them.
+//! Sessions in the admin zone: list, filter and end.
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ async fn sessions_are_listed_filtered_and_ended() {
         ("dialect=nonsense", 3),
         ("after=nonsense", 3),
     ] {
-        let answer = browser.open(&format!("/admin/sessions?{query}")).await;
-        assert_eq!(count(answer.is(200)), found, "{query}: {answer:#?}");
+        let response = browser.open(&format!("/admin/sessions?{query}")).await;
+        assert_eq!(count(response.is(200)), found, "{query}: {response:#?}");
     }
     for session in ["", "nonsense", "00000000-0000-0000-0000-000000000000"] {
         browser.submit("/admin/sessions/end", &[("session", session)]).await.is(404);
@@ -36,11 +36,11 @@ async fn sessions_are_listed_filtered_and_ended() {
     let sid = crate::support::token::claims(&tokens[2])["sid"].as_str().unwrap().to_owned();
     let end = [("session", sid.as_str()), ("next", "https://evil.example/admin/")];
     assert_redirect(&browser.submit("/admin/sessions/end", &end).await, "/admin/sessions");
-    assert!(!server.opens(&tokens[2]).await && server.opens(&tokens[1]).await);
+    assert!(!server.accepts(&tokens[2]).await && server.accepts(&tokens[1]).await);
     assert_eq!(last_audit_line(&server).await, audited_by_root("sessions_ended"));
     browser.submit("/admin/sessions/end", &end).await.is(404);
     assert_redirect(&browser.submit(&format!("{page}/end-sessions"), &[]).await, &page);
-    assert!(!server.opens(&tokens[0]).await && !server.opens(&tokens[1]).await);
+    assert!(!server.accepts(&tokens[0]).await && !server.accepts(&tokens[1]).await);
     assert_eq!(count(&browser.open("/admin/sessions").await), 0);
 }
 

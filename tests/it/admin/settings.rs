@@ -1,4 +1,4 @@
-//! Settings: what is shown, what is refused, and what a change does to the next token.
+//! Settings in the admin zone: display, validation, and the effect of a change on the next token.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const LIFETIME: &str = "profiles.jwt_issuer.access_lifetime";
 async fn an_invalid_setting_is_reported_at_its_field_and_not_stored() {
     let (server, mut browser) = signed_in_root().await;
     browser.open(PATH).await.is(200);
-    for (name, value, said) in [
+    for (name, value, message) in [
         (LIFETIME, "", "This must be 1 to 7776000 seconds"),
         (LIFETIME, "0", "This must be 1 to 7776000 seconds"),
         (LIFETIME, "7776001", "This must be 1 to 7776000 seconds"),
@@ -21,13 +21,13 @@ async fn an_invalid_setting_is_reported_at_its_field_and_not_stored() {
         ("registration.open", "yes", "This must be true or false."),
         ("profiles.simplejwt.typ", "jwt", "This must be JWT or at+jwt."),
         ("profiles.simplejwt.user_id_claim", "sub", "This must be the name of a claim"),
-        ("profiles.simplejwt.typo", "JWT", "There is no setting `profiles.simplejwt.typo`: did you mean"),
-        ("keys.promised_until", "1", "There is no setting `keys.promised_until`"),
-        ("", "", "There is no setting ``"),
+        ("profiles.simplejwt.typo", "JWT", "Unknown setting `profiles.simplejwt.typo`; did you mean"),
+        ("keys.promised_until", "1", "Unknown setting `keys.promised_until`"),
+        ("", "", "Unknown setting ``"),
     ] {
         let refused = browser.submit(PATH, &[("name", name), ("value", value), ("do", "set")]).await;
         let plain = refused.is(400).text.replace("&#x27;", "'").replace("&#96;", "`");
-        assert!(plain.contains(said) && plain.contains("role=\"alert\""), "{name} = {value}: {plain}");
+        assert!(plain.contains(message) && plain.contains("role=\"alert\""), "{name} = {value}: {plain}");
     }
     let markup = browser.submit(PATH, &[("name", LIFETIME), ("value", "\"><b>x")]).await;
     assert!(!markup.is(400).text.contains("<b>x"), "{markup:#?}");
@@ -40,7 +40,7 @@ async fn a_changed_lifetime_applies_to_the_next_token() {
     let (server, mut browser) = signed_in_root().await;
     let before = browser.open(PATH).await;
     assert!(before.is(200).text.contains("86400 seconds = 24 h"), "{before:#?}");
-    assert!(!before.text.contains("Set by"), "all are defaults");
+    assert!(!before.text.contains("Set by"), "all settings have their defaults");
     server.register("anna").await;
     let span = |token: &str| claims(token)["exp"].as_i64().unwrap() - claims(token)["iat"].as_i64().unwrap();
     assert_eq!(span(&server.token("anna").await), 86_400);
@@ -48,7 +48,12 @@ async fn a_changed_lifetime_applies_to_the_next_token() {
     let done = browser.submit(PATH, &[("name", LIFETIME), ("value", " 5m "), ("do", "set")]).await;
     assert_redirect(&done, &format!("{PATH}#{LIFETIME}"));
     let after = browser.open(PATH).await;
-    for word in ["is 300, from the next token on.", "300 seconds = 5 min", "Set by</strong> root, ", "Reset"] {
+    for word in [
+        "is now 300. The change applies from the next token.",
+        "300 seconds = 5 min",
+        "Set by</strong> root, ",
+        "Reset",
+    ] {
         assert!(after.is(200).text.contains(word), "{word}: {after:#?}");
     }
     assert_eq!(span(&server.token("anna").await), 300);
@@ -60,7 +65,7 @@ async fn a_changed_lifetime_applies_to_the_next_token() {
         &format!("{PATH}#{LIFETIME}"),
     );
     let reset = browser.open(PATH).await;
-    assert!(reset.text.contains("is 86400 (the default)") && !reset.text.contains("Set by"), "{reset:#?}");
+    assert!(reset.text.contains("is now 86400 (the default)") && !reset.text.contains("Set by"), "{reset:#?}");
     assert_eq!(span(&server.token("anna").await), 86_400);
 }
 

@@ -1,4 +1,4 @@
-//! Coming in and going out.
+//! Signing in to the admin zone and out of it.
 
 use super::{AdminBrowser, PASSWORD, TestServer, assert_redirect, signed_in_root, superuser};
 
@@ -10,11 +10,11 @@ async fn a_superuser_signs_in_and_out() {
     let before = browser.clone();
     assert_redirect(&browser.submit("/admin/logout", &[]).await, "/admin/login");
     assert_eq!(browser.cookies.get("admin_session"), None);
-    // The token opens nothing any more, wherever it was kept.
+    // After the sign-out the server rejects the token, even from a client that stored it.
     assert_redirect(&before.clone().open("/admin/").await, "/admin/login?next=%2Fadmin%2F");
     let actions: Vec<_> = server.audit().await.into_iter().take(2).collect();
-    let said = |action: &str| (action.to_owned(), "admin zone".to_owned());
-    assert_eq!(actions, [said("signed_out"), said("signed_in")]);
+    let admin_line = |action: &str| (action.to_owned(), "admin zone".to_owned());
+    assert_eq!(actions, [admin_line("signed_out"), admin_line("signed_in")]);
 }
 
 #[tokio::test]
@@ -22,12 +22,12 @@ async fn a_sign_in_issues_a_new_session_token_and_ends_the_previous_one() {
     let (_server, mut browser) = signed_in_root().await;
     let first = browser.clone();
     browser.cookies.remove("admin_visit");
-    // A page at the door, as someone sees it who is signed in elsewhere: it leads on.
+    // The sign-in page redirects a browser that is already signed in.
     assert_redirect(&browser.open("/admin/login?next=/admin/x").await, "/admin/x");
-    let mut planted = AdminBrowser { cookies: [("admin_session".to_owned(), "A".repeat(43))].into(), ..first.clone() };
-    planted.sign_in("root").await;
-    assert_ne!(planted.cookies["admin_session"], "A".repeat(43));
-    assert_ne!(planted.cookies["admin_session"], first.cookies["admin_session"]);
+    let mut fixated = AdminBrowser { cookies: [("admin_session".to_owned(), "A".repeat(43))].into(), ..first.clone() };
+    fixated.sign_in("root").await;
+    assert_ne!(fixated.cookies["admin_session"], "A".repeat(43));
+    assert_ne!(fixated.cookies["admin_session"], first.cookies["admin_session"]);
     first.clone().open("/admin/").await.is(200);
 }
 
@@ -35,15 +35,15 @@ async fn a_sign_in_issues_a_new_session_token_and_ends_the_previous_one() {
 async fn wrong_passwords_and_ordinary_users_get_the_same_response() {
     let server = TestServer::with_anna().await;
     superuser(&server, "root").await;
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for (name, password) in
         [("root", "wrong"), ("anna", PASSWORD), ("anna", "wrong"), ("nobody", PASSWORD), ("root", "")]
     {
         let mut browser = AdminBrowser::new(&server);
-        let answer = browser.try_sign_in(name, password).await;
+        let response = browser.try_sign_in(name, password).await;
         assert_eq!(browser.cookies.get("admin_session"), None);
-        answers.push((answer.status, answer.text.replace(name, "NAME").replace(&browser.csrf, "TOKEN")));
+        responses.push((response.status, response.text.replace(name, "NAME").replace(&browser.csrf, "TOKEN")));
     }
-    assert_eq!(answers[0].0, 403);
-    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    assert_eq!(responses[0].0, 403);
+    assert!(responses.iter().all(|response| *response == responses[0]), "{responses:#?}");
 }

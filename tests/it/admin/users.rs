@@ -1,4 +1,4 @@
-//! Users, as a superuser sees them.
+//! Users in the admin zone.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{AdminBrowser, PASSWORD, ServerResponse, TestServer, assert_redirect, signed_in_root};
 
-/// A server with `root` inside and a user `anna`, and her page.
+/// A server with the signed-in superuser `root` and a user `anna`, and the path of anna's page.
 pub(super) async fn with_anna() -> (TestServer, AdminBrowser, String) {
     let (server, browser) = signed_in_root().await;
     server.register("anna").await;
@@ -20,7 +20,7 @@ pub(super) async fn page_of(server: &TestServer, name: &str) -> String {
     format!("/admin/users/{}", user.id)
 }
 
-/// The newest line of the log about somebody: what was done, and by whom.
+/// The action and the actor of the newest audit line about a user.
 pub(super) async fn last_audit_line(server: &TestServer) -> (String, Option<String>) {
     let lines: Result<_, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.audit_lines(None, 1)).await;
     let line = lines.unwrap().remove(0);
@@ -34,19 +34,19 @@ pub(super) fn audited_by_root(action: &str) -> (String, Option<String>) {
 #[tokio::test]
 async fn unauthenticated_requests_see_and_change_nothing() {
     let (server, mut browser, page) = with_anna().await;
-    let mut stranger = AdminBrowser::new(&server);
-    let deeds = ["disable", "end-sessions", "password", "rights", "delete"].map(|deed| format!("{page}/{deed}"));
+    let mut anonymous = AdminBrowser::new(&server);
+    let actions = ["disable", "end-sessions", "password", "rights", "delete"].map(|action| format!("{page}/{action}"));
     let pages = ["/admin/users", "/admin/users/new", "/admin/sessions", &page];
-    for path in pages.into_iter().chain(deeds.iter().map(String::as_str)) {
-        let answer = stranger.open(path).await;
-        assert!(answer.is(303).header("location").starts_with("/admin/login?next="), "{path}: {answer:#?}");
+    for path in pages.into_iter().chain(actions.iter().map(String::as_str)) {
+        let response = anonymous.open(path).await;
+        assert!(response.is(303).header("location").starts_with("/admin/login?next="), "{path}: {response:#?}");
     }
-    // No form does anything without its token, whoever sends it.
+    // The server rejects every form without its CSRF token, even from a signed-in superuser.
     let forms = ["claims", "reset", "enable"].map(|form| format!("{page}/{form}"));
     let rest = ["/admin/users/new", "/admin/sessions/end", &page];
     let before = server.audit().await;
-    for path in deeds.iter().chain(&forms).map(String::as_str).chain(rest) {
-        stranger.submit(path, &[("name", "anna")]).await.is(303);
+    for path in actions.iter().chain(&forms).map(String::as_str).chain(rest) {
+        anonymous.submit(path, &[("name", "anna")]).await.is(303);
         let forged = browser.form(path, &[("csrf", "AAAA"), ("name", "anna"), ("username", "eve")]);
         ServerResponse::send(forged.header("origin", &server.url)).await.is(403);
         let foreign = browser.form(path, &[("csrf", &browser.csrf), ("name", "anna"), ("username", "eve")]);
@@ -71,7 +71,7 @@ async fn an_unknown_user_has_no_page() {
     browser.submit("/admin/users/999", &[("username", "x")]).await.is(404);
 }
 
-/// Where a page's link to another leads.
+/// The target of the page's link with this `rel`.
 pub(super) fn link(page: &ServerResponse, rel: &str) -> Option<String> {
     let found = page.text.split_once(&format!("rel=\"{rel}\" href=\""))?.1.split('"').next()?;
     Some(found.replace("&amp;", "&").replace("&#x2f;", "/"))
@@ -89,7 +89,7 @@ async fn users_are_searched_and_paged_both_ways() {
         parts.filter(|number| number.parse::<u8>().is_ok()).step_by(1).collect::<Vec<_>>()
     };
     let first = browser.open("/admin/users?q=USER").await;
-    // A name and an address each.
+    // Each user is matched twice: once by name and once by address.
     assert_eq!(names(first.is(200)).len(), 50, "{first:#?}");
     assert_eq!(link(&first, "prev"), None);
     let second = browser.open(&link(&first, "next").unwrap()).await;
@@ -115,8 +115,8 @@ async fn users_are_searched_and_paged_both_ways() {
         let page = browser.open(&format!("/admin/users?q={text}")).await;
         assert_eq!(names(&page), ["03", "03"], "{page:#?}");
     }
-    let nobody = browser.open("/admin/users?q=%3Cb%3Enobody").await;
-    assert!(nobody.text.contains("nobody like that") && !nobody.text.contains("<b>"), "{nobody:#?}");
+    let no_match = browser.open("/admin/users?q=%3Cb%3Enobody").await;
+    assert!(no_match.text.contains("No users match") && !no_match.text.contains("<b>"), "{no_match:#?}");
 }
 
 #[tokio::test]
@@ -132,43 +132,43 @@ async fn markup_in_names_is_escaped() {
         assert!(!shown.is(200).text.contains("<script") && shown.text.contains("&lt;script&gt;"), "{path}: {shown:#?}");
     }
     assert_redirect(&browser.submit(&paths[1], &[("name", name)]).await, "/admin/users");
-    let told = browser.open("/admin/users").await;
-    assert!(!told.text.contains("<script") && told.text.contains("is deleted"), "{told:#?}");
+    let list = browser.open("/admin/users").await;
+    assert!(!list.text.contains("<script") && list.text.contains("was deleted"), "{list:#?}");
 }
 
 #[tokio::test]
 async fn a_user_is_edited_and_each_invalid_field_is_reported() {
     let (server, mut browser, page) = with_anna().await;
-    let good = [("username", "anna"), ("email", "anna@example.com"), ("first_name", "Anna"), ("last_name", "李")];
-    for (field, value, said) in [
-        ("username", "", "The name must not be empty."),
-        ("username", " anna", "The name must have no control characters"),
-        ("username", "ROOT", "The name is taken."),
-        ("username", "ben@example.com", "The name may be an e-mail address only"),
-        ("email", "anna", "The e-mail address must be an e-mail address."),
+    let valid = [("username", "anna"), ("email", "anna@example.com"), ("first_name", "Anna"), ("last_name", "李")];
+    for (field, value, message) in [
+        ("username", "", "The user name must not be empty."),
+        ("username", " anna", "The user name must not contain control characters"),
+        ("username", "ROOT", "The user name is taken."),
+        ("username", "ben@example.com", "The user name may be an e-mail address only"),
+        ("email", "anna", "The e-mail address must be a valid e-mail address."),
         ("email", "root@example.com", "The e-mail address is taken."),
-        ("first_name", "a\u{202e}b", "The first name must have no control characters"),
+        ("first_name", "a\u{202e}b", "The first name must not contain control characters"),
         ("last_name", &"x".repeat(151), "The last name must have at most 150 characters."),
     ] {
-        let fields = good.map(|(name, before)| if name == field { (name, value) } else { (name, before) });
-        let answer = browser.submit(&page, &fields).await;
-        let id = format!("id=\"{field}-error\">{said}");
+        let fields = valid.map(|(name, before)| if name == field { (name, value) } else { (name, before) });
+        let response = browser.submit(&page, &fields).await;
+        let id = format!("id=\"{field}-error\">{message}");
         assert!(
-            answer.is(400).text.contains(&id) && (answer.text.contains("value=\"李\"") || field == "last_name"),
-            "{id}: {answer:#?}"
+            response.is(400).text.contains(&id) && (response.text.contains("value=\"李\"") || field == "last_name"),
+            "{id}: {response:#?}"
         );
     }
     let before = find(&server.issuer, "anna").await.unwrap().unwrap();
     assert_eq!((before.first_name.as_str(), before.last_name.as_str()), ("", ""));
-    assert_redirect(&browser.submit(&page, &good).await, &page);
-    assert!(browser.open(&page).await.text.contains("The user is saved."));
+    assert_redirect(&browser.submit(&page, &valid).await, &page);
+    assert!(browser.open(&page).await.text.contains("The user was saved."));
     let after = find(&server.issuer, "anna").await.unwrap().unwrap();
     assert_eq!(
         (after.first_name.as_str(), after.last_name.as_str(), after.email_verified),
         ("Anna", "李", before.email_verified)
     );
     assert_eq!(last_audit_line(&server).await, audited_by_root("names_changed"));
-    // Without an address nothing can be mailed.
+    // No reset can be sent to a user without an e-mail address.
     assert_redirect(&browser.submit(&page, &[("username", "anna")]).await, &page);
     let refused = browser.submit(&format!("{page}/reset"), &[("delivery", "link")]).await;
     assert!(refused.is(409).text.contains("The user has no e-mail address"), "{refused:#?}");
@@ -181,22 +181,25 @@ async fn changing_address_and_claims_requires_step_up() {
     server.register("anna").await;
     let page = page_of(&server, "other").await;
     server.clock.advance(Duration::from_mins(6));
-    let moved = [("username", "other"), ("email", "eve@example.com")];
-    assert_redirect(&browser.submit(&page, &moved).await, &format!("/admin/prove?next={}", page.replace('/', "%2F")));
+    let new_address = [("username", "other"), ("email", "eve@example.com")];
+    assert_redirect(
+        &browser.submit(&page, &new_address).await,
+        &format!("/admin/prove?next={}", page.replace('/', "%2F")),
+    );
     assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_none());
-    let named = [("username", "other"), ("email", "other@example.com"), ("first_name", "O")];
-    assert_redirect(&browser.submit(&page, &named).await, &page);
+    let new_name = [("username", "other"), ("email", "other@example.com"), ("first_name", "O")];
+    assert_redirect(&browser.submit(&page, &new_name).await, &page);
     let anna = page_of(&server, "anna").await;
-    let asked = format!("/admin/prove?next={}", anna.replace('/', "%2F"));
+    let step_up = format!("/admin/prove?next={}", anna.replace('/', "%2F"));
     for (form, fields) in
         [("", [("username", "anna"), ("email", "thief@example.com")]), ("/claims", [("role", "owner"), ("roles", "")])]
     {
-        assert_redirect(&browser.submit(&format!("{anna}{form}"), &fields).await, &asked);
+        assert_redirect(&browser.submit(&format!("{anna}{form}"), &fields).await, &step_up);
     }
     let same = find(&server.issuer, "anna@example.com").await.unwrap().unwrap();
     assert!(same.claims.is_empty());
     browser.submit("/admin/prove", &[("password", PASSWORD)]).await.is(303);
-    assert_redirect(&browser.submit(&page, &moved).await, &page);
+    assert_redirect(&browser.submit(&page, &new_address).await, &page);
     assert!(find(&server.issuer, "eve@example.com").await.unwrap().is_some());
 }
 
@@ -204,15 +207,15 @@ async fn changing_address_and_claims_requires_step_up() {
 async fn claims_and_roles_are_in_the_next_token() {
     let (server, mut browser, page) = with_anna().await;
     let path = format!("{page}/claims");
-    for (field, value, said) in [
+    for (field, value, message) in [
         ("role", "a b", "The role must have no spaces"),
-        ("rest", "[1]", "Claims must be one JSON object"),
-        ("rest", "{", "This is no JSON"),
-        ("rest", "{\"sub\":\"root\"}", "the issuer&#x27;s own"),
+        ("rest", "[1]", "Claims must be a JSON object"),
+        ("rest", "{", "This is not valid JSON"),
+        ("rest", "{\"sub\":\"root\"}", "is reserved for the issuer"),
     ] {
-        let answer = browser.submit(&path, &[(field, value)]).await;
-        assert!(answer.is(400).text.contains(&format!("id=\"{field}-error\"")), "{answer:#?}");
-        assert!(answer.text.contains(said), "{said}: {answer:#?}");
+        let response = browser.submit(&path, &[(field, value)]).await;
+        assert!(response.is(400).text.contains(&format!("id=\"{field}-error\"")), "{response:#?}");
+        assert!(response.text.contains(message), "{message}: {response:#?}");
     }
     let fields = [("role", "editor"), ("roles", "x, y"), ("rest", "{\"team\": \"<b>\"}")];
     assert_redirect(&browser.submit(&path, &fields).await, &page);
@@ -232,15 +235,15 @@ async fn a_disabled_user_can_neither_refresh_nor_sign_in() {
     let token = server.token("anna").await;
     let path = format!("{page}/disable");
     let shown = browser.open(&path).await;
-    assert!(shown.is(200).text.contains("One session ends now"), "{shown:#?}");
+    assert!(shown.is(200).text.contains("1 session ends now"), "{shown:#?}");
     server.clock.advance(Duration::from_mins(6));
     browser.open(&path).await.is(200);
-    let asked = browser.form(&path, &[("csrf", &browser.csrf)]).header("referer", format!("{}{path}", server.url));
-    assert_redirect(&ServerResponse::send(asked).await, &format!("/admin/prove?next={}", path.replace('/', "%2F")));
-    assert!(server.opens(&token).await, "nothing is done before the password is given");
+    let request = browser.form(&path, &[("csrf", &browser.csrf)]).header("referer", format!("{}{path}", server.url));
+    assert_redirect(&ServerResponse::send(request).await, &format!("/admin/prove?next={}", path.replace('/', "%2F")));
+    assert!(server.accepts(&token).await, "nothing changes before the password is entered");
     browser.submit("/admin/prove", &[("password", PASSWORD), ("next", &path)]).await.is(303);
     assert_redirect(&browser.submit(&path, &[]).await, &page);
-    assert!(!server.opens(&token).await);
+    assert!(!server.accepts(&token).await);
     assert_eq!(last_audit_line(&server).await, audited_by_root("disabled"));
     let body = json!({"username": "anna", "password": PASSWORD});
     server.post("/auth", &body).await.is(401);
@@ -254,15 +257,15 @@ async fn a_disabled_user_can_neither_refresh_nor_sign_in() {
 async fn the_last_superuser_cannot_be_demoted_and_a_second_can() {
     let (server, mut browser, anna) = with_anna().await;
     let root = page_of(&server, "root").await;
-    for deed in ["disable", "delete"] {
-        let page = browser.open(&format!("{root}/{deed}")).await;
+    for action in ["disable", "delete"] {
+        let page = browser.open(&format!("{root}/{action}")).await;
         assert!(page.text.contains("the last active superuser") && !page.text.contains("class=\"danger\""));
     }
     let page = browser.open(&format!("{root}/rights")).await;
     assert!(page.text.contains("the last active superuser") && page.text.contains("class=\"danger\""));
-    for (deed, fields) in [("disable", vec![]), ("delete", vec![("name", "root")]), ("rights", vec![])] {
-        let answer = browser.submit(&format!("{root}/{deed}"), &fields).await;
-        assert!(answer.is(409).text.contains("This is the last active superuser"), "{deed}: {answer:#?}");
+    for (action, fields) in [("disable", vec![]), ("delete", vec![("name", "root")]), ("rights", vec![])] {
+        let response = browser.submit(&format!("{root}/{action}"), &fields).await;
+        assert!(response.is(409).text.contains("Cannot remove the last active superuser"), "{action}: {response:#?}");
     }
     let rights = format!("{anna}/rights");
     assert_redirect(&browser.submit(&rights, &[("is_superuser", "on")]).await, &anna);
@@ -278,17 +281,17 @@ async fn deleting_a_user_requires_the_name() {
     let (server, mut browser, page) = with_anna().await;
     let path = format!("{page}/delete");
     for name in ["", "Anna", "anna ", "root"] {
-        let answer = browser.submit(&path, &[("name", name)]).await;
-        assert!(answer.is(400).text.contains("Nothing was deleted."), "{name}: {answer:#?}");
+        let response = browser.submit(&path, &[("name", name)]).await;
+        assert!(response.is(400).text.contains("Nothing was deleted."), "{name}: {response:#?}");
     }
     assert_redirect(&browser.submit(&path, &[("name", "anna")]).await, "/admin/users");
-    assert!(browser.open("/admin/users").await.text.contains("The user anna is deleted."));
+    assert!(browser.open("/admin/users").await.text.contains("The user anna was deleted."));
     assert!(find(&server.issuer, "anna").await.unwrap().is_none());
     assert_eq!(last_audit_line(&server).await, audited_by_root("deleted"));
     browser.open(&page).await.is(404);
 }
 
-/// The password that a page shows.
+/// The temporary password that the page shows.
 fn shown_password(page: &ServerResponse) -> String {
     let (_, rest) = page.text.split_once("<p class=\"secret\"><code>").unwrap_or_else(|| panic!("{page:#?}"));
     rest.split('<').next().unwrap().to_owned()
@@ -298,10 +301,10 @@ fn shown_password(page: &ServerResponse) -> String {
 async fn a_temporary_password_is_shown_once() {
     let (server, mut browser, page) = with_anna().await;
     let token = server.token("anna").await;
-    let made = browser.submit(&format!("{page}/password"), &[]).await;
-    let password = shown_password(made.is(200));
-    assert_eq!((password.len(), made.header("set-cookie"), made.header("cache-control")), (16, "", "no-store"));
-    assert!(!server.opens(&token).await);
+    let response = browser.submit(&format!("{page}/password"), &[]).await;
+    let password = shown_password(response.is(200));
+    assert_eq!((password.len(), response.header("set-cookie"), response.header("cache-control")), (16, "", "no-store"));
+    assert!(!server.accepts(&token).await);
     assert_eq!(last_audit_line(&server).await, audited_by_root("password_set"));
     let claims = crate::support::token::claims(&server.token_by("anna", &password).await);
     assert_eq!(claims["must_change_password"], true);
@@ -311,19 +314,19 @@ async fn a_temporary_password_is_shown_once() {
 #[tokio::test]
 async fn a_new_user_gets_a_temporary_password() {
     let (server, mut browser) = signed_in_root().await;
-    for (fields, field, said) in [
-        ([("username", ""), ("email", "")], "username", "The name must not be empty."),
-        ([("username", "Root"), ("email", "")], "username", "The name is taken."),
+    for (fields, field, message) in [
+        ([("username", ""), ("email", "")], "username", "The user name must not be empty."),
+        ([("username", "Root"), ("email", "")], "username", "The user name is taken."),
         ([("username", "ben"), ("email", "ROOT@example.com")], "email", "The e-mail address is taken."),
-        ([("username", "<b>ben"), ("email", "ben")], "email", "The e-mail address must be an e-mail address."),
+        ([("username", "<b>ben"), ("email", "ben")], "email", "The e-mail address must be a valid e-mail address."),
     ] {
-        let answer = browser.submit("/admin/users/new", &fields).await;
-        assert!(answer.is(400).text.contains(&format!("id=\"{field}-error\">{said}")), "{answer:#?}");
-        assert!(!answer.text.contains("<b>"), "{answer:#?}");
+        let response = browser.submit("/admin/users/new", &fields).await;
+        assert!(response.is(400).text.contains(&format!("id=\"{field}-error\">{message}")), "{response:#?}");
+        assert!(!response.text.contains("<b>"), "{response:#?}");
     }
     let form = [("username", "ben"), ("email", "ben@example.com"), ("is_superuser", "on")];
-    let made = browser.submit("/admin/users/new", &form).await;
-    let password = shown_password(made.is(200));
+    let response = browser.submit("/admin/users/new", &form).await;
+    let password = shown_password(response.is(200));
     assert_eq!(last_audit_line(&server).await, audited_by_root("registered"));
     let ben = find(&server.issuer, "ben").await.unwrap().unwrap();
     assert!(ben.must_change_password && !ben.is_superuser, "{ben:#?}");

@@ -1,4 +1,4 @@
-//! The first superuser.
+//! The creation of the first superuser.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ async fn fields(server: &TestServer) -> (String, [(&'static str, &'static str); 
 #[tokio::test]
 async fn the_link_creates_exactly_one_superuser() {
     let server = TestServer::with_anna().await;
-    let nobody = server.get("/admin/").await;
-    assert!(nobody.is(403).text.contains("countersign users create NAME"), "{nobody:#?}");
+    let page = server.get("/admin/").await;
+    assert!(page.is(403).text.contains("countersign users create NAME"), "{page:#?}");
     let (token, account) = fields(&server).await;
     let mut browser = AdminBrowser::new(&server);
     browser.open(&format!("/admin/welcome?token={token}")).await.is(200);
     let mut second = browser.clone();
-    for (wrong, said) in [
-        ([("username", "anna"), account[1], account[2]], "The name is taken."),
-        ([account[0], ("email", "root"), account[2]], "The e-mail address must be an e-mail address."),
+    for (wrong, message) in [
+        ([("username", "anna"), account[1], account[2]], "The user name is taken."),
+        ([account[0], ("email", "root"), account[2]], "The e-mail address must be a valid e-mail address."),
         ([account[0], account[1], ("password", "short")], "The password must have at least 8 bytes."),
     ] {
         let refused = browser.submit("/admin/welcome", &[&wrong[..], &[("token", &token)]].concat()).await;
-        assert!(refused.is(400).text.contains(said) && !refused.text.contains("short"), "{refused:#?}");
+        assert!(refused.is(400).text.contains(message) && !refused.text.contains("short"), "{refused:#?}");
     }
-    let sent = [&account[..], &[("token", &token)]].concat();
-    assert_redirect(&browser.submit("/admin/welcome", &sent).await, "/admin/");
+    let fields = [&account[..], &[("token", &token)]].concat();
+    assert_redirect(&browser.submit("/admin/welcome", &fields).await, "/admin/");
     assert!(browser.open("/admin/").await.is(200).text.contains("You are the first superuser."));
 
     let other =
@@ -50,8 +50,8 @@ async fn an_expired_changed_or_unneeded_link_is_rejected() {
     let changed = format!("{}{}", &token[..token.len() - 2], if token.ends_with('A') { "BB" } else { "AA" });
     let mut browser = AdminBrowser::new(&server);
     for wrong in ["", "A", &changed] {
-        let answer = browser.open(&format!("/admin/welcome?token={wrong}")).await;
-        assert!(answer.is(403).text.contains("It is not whole."), "{answer:#?}");
+        let response = browser.open(&format!("/admin/welcome?token={wrong}")).await;
+        assert!(response.is(403).text.contains("The link is incomplete."), "{response:#?}");
     }
     server.clock.advance(Duration::from_hours(24) - Duration::from_secs(1));
     browser.open(&format!("/admin/welcome?token={token}")).await.is(200);
@@ -68,20 +68,20 @@ async fn an_expired_changed_or_unneeded_link_is_rejected() {
 async fn serve_prints_the_link_or_creates_the_configured_superuser() {
     let folder = TestFolder::new();
     let server = folder.serve().await;
-    let said = server.log.lock().unwrap().clone();
-    assert!(said.contains(&format!("  {}/admin/welcome?token=", server.url)), "{said}");
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains(&format!("  {}/admin/welcome?token=", server.url)), "{log}");
     drop(server);
 
     folder.configure("admin = { username = 'root', email = 'root@example.com', password = 'correct horse battery' }");
     let server = folder.serve().await;
-    let said = server.log.lock().unwrap().clone();
-    assert!(said.contains("the superuser of [admin] is made") && !said.contains(PASSWORD), "{said}");
-    assert!(!said.contains("/admin/welcome"), "{said}");
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains("superuser of [admin] created") && !log.contains(PASSWORD), "{log}");
+    assert!(!log.contains("/admin/welcome"), "{log}");
     drop(server);
     let root = folder.run(&["users", "show", "root", "--json"]).json();
     assert_eq!((&root["is_superuser"], &root["email"]), (&true.into(), &"root@example.com".into()));
 
     let server = folder.serve().await;
-    let said = server.log.lock().unwrap().clone();
-    assert!(said.contains("[admin] is not looked at"), "{said}");
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains("a superuser exists; ignoring [admin]"), "{log}");
 }

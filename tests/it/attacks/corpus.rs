@@ -1,4 +1,4 @@
-//! Every known input of the fuzzer, on stable Rust and without it: what once broke stays mended.
+//! Runs every input of the fuzzing corpus on stable Rust without the fuzzer, so that fixed bugs stay fixed.
 
 use std::fs;
 use std::path::Path;
@@ -13,12 +13,12 @@ fn every_corpus_input_satisfies_its_fuzz_target() {
         let mut inputs = 0;
         for entry in fs::read_dir(corpus.join(name)).unwrap() {
             let path = entry.unwrap().path();
-            // Told before it runs: a panic in a target names no file.
+            // Printed before the run, because a panic in a target does not name the file.
             println!("{}", path.display());
             target(&fs::read(&path).unwrap());
             inputs += 1;
         }
-        assert!(inputs >= 5, "{name} has hardly any inputs");
+        assert!(inputs >= 5, "the corpus of {name} has fewer than 5 inputs");
     }
 }
 
@@ -31,5 +31,5 @@ fn every_fuzz_target_is_declared_and_has_inputs() {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not in fuzz/Cargo.toml");
     }
     let corpora = fs::read_dir(fuzz.join("corpus")).unwrap().count();
-    assert_eq!(corpora, targets::TARGETS.len(), "a corpus without its target");
+    assert_eq!(corpora, targets::TARGETS.len(), "the number of corpora differs from the number of targets");
 }

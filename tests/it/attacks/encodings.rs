@@ -1,4 +1,4 @@
-//! Bodies that say they are compressed, or in another character set: none is read as what it is not.
+//! Bodies with a content encoding or in another character set: the server rejects them instead of misreading them.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,13 +8,24 @@ use crate::support::{PASSWORD, ServerResponse, TestServer};
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Routes of every dialect, with a body that each of them reads, and what its answer holds where it is refused.
+/// Routes of every dialect: path, media type, a body that the route parses, and a part of the response to a rejected
+/// one.
 const ROUTES: &[(&str, &str, &str, &str)] = &[
     ("/auth", JSON, r#"{"username":"x","password":"x"}"#, r#""code":"wrong_content_"#),
-    ("/signin", JSON, r#"{"username":"x","password":"x"}"#, r#""status":415,"error":{"message":"send "#),
-    ("/restore", JSON, r#"{"restoring_email":"x@example.com"}"#, r#""status":415,"error":{"message":"send "#),
-    ("/restore", FORM, "restoring_password=x&restoring_token=x", r#""status":415,"error":{"message":"send "#),
-    ("/social/unlink/", FORM, "provider=google", r#"{"status":"send "#),
+    ("/signin", JSON, r#"{"username":"x","password":"x"}"#, r#""status":415,"error":{"message":"unsupported content "#),
+    (
+        "/restore",
+        JSON,
+        r#"{"restoring_email":"x@example.com"}"#,
+        r#""status":415,"error":{"message":"unsupported content "#,
+    ),
+    (
+        "/restore",
+        FORM,
+        "restoring_password=x&restoring_token=x",
+        r#""status":415,"error":{"message":"unsupported content "#,
+    ),
+    ("/social/unlink/", FORM, "provider=google", r#"{"status":"unsupported content "#),
     ("/api/login/", JSON, r#"{"email":"x@example.com","password":"x"}"#, r#"{"detail":""#),
     ("/api/login/", FORM, "email=x@example.com&password=x", r#"{"detail":""#),
     ("/api/token/", JSON, r#"{"username":"x","password":"x"}"#, r#"{"detail":""#),
@@ -37,7 +48,7 @@ async fn posted(server: &TestServer, token: &str, what: (&str, &str, &str), codi
 async fn a_body_in_another_charset_is_rejected_on_every_route() {
     let server = TestServer::with_anna().await;
     let token = server.token("anna").await;
-    for (path, kind, body, words) in ROUTES {
+    for (path, kind, body, expected) in ROUTES {
         for charset in [
             "charset=utf-16",
             "charset=UTF-16LE",
@@ -47,42 +58,50 @@ async fn a_body_in_another_charset_is_rejected_on_every_route() {
             "x; charset=utf-7",
             "charset=utf-8; charset=utf-16",
         ] {
-            let answer = posted(&server, &token, (path, &format!("{kind}; {charset}"), body), None).await;
-            assert!(answer.is(415).text.contains(words), "{path} {charset}: {answer:#?}");
+            let response = posted(&server, &token, (path, &format!("{kind}; {charset}"), body), None).await;
+            assert!(response.is(415).text.contains(expected), "{path} {charset}: {response:#?}");
         }
         for charset in ["charset=utf-8", "charset=\"UTF-8\"", "Charset=utf8 ", "charset=ISO-8859-1", "boundary=x", ""] {
-            let answer = posted(&server, &token, (path, &format!("{kind};{charset}"), body), None).await;
-            assert!(answer.status != 415 && answer.status < 500, "{path} {charset}: {answer:#?}");
+            let response = posted(&server, &token, (path, &format!("{kind};{charset}"), body), None).await;
+            assert!(response.status != 415 && response.status < 500, "{path} {charset}: {response:#?}");
         }
     }
     let refused = response_to(&server, "/auth", "application/json; charset=utf-16", None, "{}").await;
-    assert!(refused.refuses(415, "wrong_content_type").text.contains("in UTF-8"), "it says what to send: {refused:#?}");
+    assert!(
+        refused.refuses(415, "wrong_content_type").text.contains("in UTF-8"),
+        "the message does not name the accepted format: {refused:#?}"
+    );
 }
 
 #[tokio::test]
 async fn a_compressed_body_is_rejected_on_every_route() {
     let server = TestServer::with_anna().await;
     let token = server.token("anna").await;
-    for (path, kind, body, words) in ROUTES {
+    for (path, kind, body, expected) in ROUTES {
         for coding in ["gzip", "GZIP", "br", "deflate, identity", "identity,x", "x"] {
-            let answer = posted(&server, &token, (path, kind, body), Some(coding)).await;
-            assert!(answer.is(415).text.contains(words), "{path} {coding}: {answer:#?}");
+            let response = posted(&server, &token, (path, kind, body), Some(coding)).await;
+            assert!(response.is(415).text.contains(expected), "{path} {coding}: {response:#?}");
         }
         for coding in ["identity", "Identity", ""] {
-            let answer = posted(&server, &token, (path, kind, body), Some(coding)).await;
-            assert!(answer.status != 415 && answer.status < 500, "{path} {coding}: {answer:#?}");
+            let response = posted(&server, &token, (path, kind, body), Some(coding)).await;
+            assert!(response.status != 415 && response.status < 500, "{path} {coding}: {response:#?}");
         }
     }
     let refused = response_to(&server, "/auth", JSON, Some("gzip"), "\x1f").await;
-    let words = refused.refuses(415, "wrong_content_encoding");
-    assert!(words.text.contains("without a content-encoding"), "it says what to send: {refused:#?}");
-    // Where there is no body, none is in a coding.
+    let refusal = refused.refuses(415, "wrong_content_encoding");
+    assert!(
+        refusal.text.contains("without Content-Encoding"),
+        "the message does not name the accepted format: {refused:#?}"
+    );
+    // Without a body the content encoding does not matter.
     response_to(&server, "/auth", JSON, Some("gzip"), "").await.refuses(400, "invalid_field");
 }
 
 #[tokio::test]
 async fn a_utf8_password_is_unchanged_by_content_type_parameters() {
     let server = TestServer::with_anna().await;
-    let right = json!({"username": "anna", "password": PASSWORD}).to_string();
-    response_to(&server, "/auth", "application/json;charset=\"UTF-8\"; x=y", Some("identity"), &right).await.is(200);
+    let credentials = json!({"username": "anna", "password": PASSWORD}).to_string();
+    response_to(&server, "/auth", "application/json;charset=\"UTF-8\"; x=y", Some("identity"), &credentials)
+        .await
+        .is(200);
 }

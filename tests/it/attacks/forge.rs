@@ -1,5 +1,5 @@
-//! The attacker's workshop, and the server it is for: one with a revoked, a retired and two active keys. The attacker
-//! may even have our own key sign, so that a token is refused for what it says and not for its signature.
+//! What an attacker can use, and the server under attack, with a revoked, a retired and two active keys. Some forgeries
+//! are signed with the server's own key, so that a rejection is caused by the content and not by the signature.
 
 use std::fs;
 use std::io::Write as _;
@@ -21,14 +21,14 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, TestServer, token};
 
-/// The kinds of token there are.
+/// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ForgedKind {
     /// An access token that renews itself.
     Long,
-    /// An access token with a refresh token beside it.
+    /// An access token of a pair with a refresh token.
     Short,
-    /// `simplejwt`'s sliding token.
+    /// A sliding token of `simplejwt`.
     Sliding,
     /// A signed refresh token.
     Refresh,
@@ -44,7 +44,7 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A key the server has or had.
+/// A current or former key of the server.
 #[derive(Clone)]
 pub struct ServerKey {
     pub kid: String,
@@ -59,7 +59,7 @@ impl ServerKey {
         Self { kid, pem }
     }
 
-    /// Signs a text as it is.
+    /// Signs any text with ES256.
     pub fn sign_text(&self, input: &str) -> String {
         let signature = sign(input.as_bytes(), &EncodingKey::from_ec_pem(&self.pem).unwrap(), Algorithm::ES256);
         format!("{input}.{}", signature.unwrap())
@@ -69,7 +69,7 @@ impl ServerKey {
         self.sign_text(&token::signing_input(header, claims))
     }
 
-    /// Signs as RSA.
+    /// Signs with RS256.
     pub fn sign_rsa(&self, header: &Value, claims: &Value) -> String {
         let input = token::signing_input(header, claims);
         let key = EncodingKey::from_rsa_pem(&self.pem).unwrap();
@@ -77,7 +77,7 @@ impl ServerKey {
     }
 }
 
-/// A key the server has never heard of, and a place on the net that publishes it and counts who asks.
+/// A key that the server does not know, and a JWKS endpoint of the attacker that counts requests.
 pub struct AttackerKeys {
     pair: EcdsaKeyPair,
     pub jwk: Value,
@@ -117,14 +117,14 @@ impl AttackerKeys {
     }
 }
 
-/// A server with a past, and everything an attacker could have.
+/// A server with former keys, and everything that an attacker could have.
 pub struct ForgeryTarget {
     pub server: TestServer,
     pub revoked: ServerKey,
     pub retired: ServerKey,
     pub active: ServerKey,
     pub rsa: ServerKey,
-    pub evil: AttackerKeys,
+    pub attacker: AttackerKeys,
 }
 
 impl ForgeryTarget {
@@ -144,11 +144,11 @@ impl ForgeryTarget {
         let active = ServerKey::active(&server, "ES256");
         let rsa = ServerKey::active(&server, "RS256");
         assert_ne!(active.kid, retired.kid);
-        Self { server, revoked, retired, active, rsa, evil: AttackerKeys::new() }
+        Self { server, revoked, retired, active, rsa, attacker: AttackerKeys::new() }
     }
 
-    /// A good token, of a session of its own.
-    pub async fn good(&self, kind: ForgedKind) -> String {
+    /// A valid token of a new session.
+    pub async fn valid_token(&self, kind: ForgedKind) -> String {
         let (path, login, member) = match kind {
             ForgedKind::Long => ("/auth", "username", "jwt"),
             ForgedKind::Short => ("/api/login/", "email", "access_token"),
@@ -157,8 +157,8 @@ impl ForgeryTarget {
             ForgedKind::Uuid => ("/api/login/", "email", "refresh_token"),
         };
         let name = if login == "email" { "anna@example.com" } else { "anna" };
-        let answer = self.server.post(path, &json!({login: name, "password": PASSWORD})).await;
-        answer.is(200).json()[member].as_str().unwrap().to_owned()
+        let response = self.server.post(path, &json!({login: name, "password": PASSWORD})).await;
+        response.is(200).json()[member].as_str().unwrap().to_owned()
     }
 }
 

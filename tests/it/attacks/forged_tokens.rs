@@ -1,4 +1,4 @@
-//! The table: every forgery at every door.
+//! Every forgery at every endpoint.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,91 +8,100 @@ use serde_json::{Value, json};
 
 use super::forge::{ForgedKind, ForgeryTarget};
 use super::forgeries;
-use super::token_endpoints::{DOORS, TokenTransport};
+use super::token_endpoints::{ENDPOINTS, TokenTransport};
 use crate::support::{ServerResponse, TestServer};
 
 #[tokio::test]
 async fn forged_tokens_are_rejected_by_every_endpoint_slow() {
-    let world = ForgeryTarget::new().await;
+    let target = ForgeryTarget::new().await;
     let mut forged = HashMap::new();
-    let mut tried = 0;
-    let mut wrong = Vec::new();
-    for door in DOORS {
-        let kind = door.takes[0];
-        let good = world.good(kind).await;
+    let mut attempts = 0;
+    let mut accepted = Vec::new();
+    for endpoint in ENDPOINTS {
+        let kind = endpoint.accepted_kinds[0];
+        let valid = target.valid_token(kind).await;
         let forged = match forged.entry(kind) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(forgeries::all(&world, &good).await),
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(forgeries::all(&target, &valid).await),
         };
-        let others = forgeries::of_other_kinds(&world, door.takes).await;
+        let others = forgeries::of_other_kinds(&target, endpoint.accepted_kinds).await;
         for (name, text) in forged.iter().chain(&others) {
-            let Some(answer) = door.present(&world.server, text).await else { continue };
-            tried += 1;
-            let refused = if door.is_blind() { answer.status == 302 } else { matches!(answer.status, 400 | 401) };
-            let quiet = answer.header("set-cookie").is_empty() || answer.header("set-cookie").contains("Max-Age=0");
-            if !refused || !quiet {
-                wrong.push(format!(
+            let Some(response) = endpoint.send_token(&target.server, text).await else { continue };
+            attempts += 1;
+            let is_rejected = if endpoint.has_uniform_response() {
+                response.status == 302
+            } else {
+                matches!(response.status, 400 | 401)
+            };
+            let sets_no_cookie =
+                response.header("set-cookie").is_empty() || response.header("set-cookie").contains("Max-Age=0");
+            if !is_rejected || !sets_no_cookie {
+                accepted.push(format!(
                     "{} {} {:?}, {name}: {} {}",
-                    door.method, door.path, door.carry, answer.status, answer.text
+                    endpoint.method, endpoint.path, endpoint.transport, response.status, response.text
                 ));
             }
         }
-        // The row means something only if the door opens, and nothing of all this has closed it.
-        let answer = door.present(&world.server, &good).await.unwrap();
-        assert_eq!(answer.status, door.good, "the good token at {door:?}: {answer:#?}");
+        // The test is meaningful only if the endpoint accepts the valid token, and still does after all forgeries.
+        let response = endpoint.send_token(&target.server, &valid).await.unwrap();
+        assert_eq!(response.status, endpoint.valid_status, "the valid token at {endpoint:?}: {response:#?}");
     }
-    assert!(wrong.is_empty(), "{} of {tried} were let in or broke something:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(tried > 5000, "{tried} is too few: has a door or a forgery gone?");
-    assert_eq!(world.evil.visits(), 0, "somebody followed a URL out of a token");
+    assert!(
+        accepted.is_empty(),
+        "{} of {attempts} requests were not rejected correctly:\n{}",
+        accepted.len(),
+        accepted.join("\n")
+    );
+    assert!(attempts > 5000, "only {attempts} requests: endpoints or forgeries are missing");
+    assert_eq!(target.attacker.visits(), 0, "the server followed a URL in a token");
 }
 
 #[tokio::test]
 async fn endpoints_without_error_responses_end_no_session_for_a_forgery() {
-    let world = ForgeryTarget::new().await;
-    let good = world.good(ForgedKind::Long).await;
-    let door = DOORS.iter().find(|door| door.is_blind()).unwrap();
-    for (name, text) in forgeries::all(&world, &good).await {
-        let _ = door.present(&world.server, &text).await;
-        assert!(world.server.opens(&good).await, "{name} ended the session");
+    let target = ForgeryTarget::new().await;
+    let valid = target.valid_token(ForgedKind::Long).await;
+    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.has_uniform_response()).unwrap();
+    for (name, text) in forgeries::all(&target, &valid).await {
+        let _ = endpoint.send_token(&target.server, &text).await;
+        assert!(target.server.accepts(&valid).await, "{name} ended the session");
     }
 }
 
 #[tokio::test]
 async fn two_authorization_headers_are_rejected() {
-    let world = ForgeryTarget::new().await;
-    for door in DOORS
-        .iter()
-        .filter(|door| matches!(door.carry, TokenTransport::Bearer | TokenTransport::Bare) && !door.is_blind())
-    {
-        let good = world.good(door.takes[0]).await;
-        let scheme = if door.carry == TokenTransport::Bearer { "Bearer " } else { "" };
-        let good = format!("{scheme}{good}");
-        for pair in [[&good, "Bearer x"], ["Bearer x", &good], [&good, &good], ["Basic eDp4", &good]] {
-            let mut request = world.server.request(door.method.parse::<Method>().unwrap(), door.path);
+    let target = ForgeryTarget::new().await;
+    for endpoint in ENDPOINTS.iter().filter(|endpoint| {
+        matches!(endpoint.transport, TokenTransport::Bearer | TokenTransport::Bare) && !endpoint.has_uniform_response()
+    }) {
+        let valid = target.valid_token(endpoint.accepted_kinds[0]).await;
+        let scheme = if endpoint.transport == TokenTransport::Bearer { "Bearer " } else { "" };
+        let valid = format!("{scheme}{valid}");
+        for pair in [[&valid, "Bearer x"], ["Bearer x", &valid], [&valid, &valid], ["Basic eDp4", &valid]] {
+            let mut request = target.server.request(endpoint.method.parse::<Method>().unwrap(), endpoint.path);
             for value in pair {
                 request = request.header("authorization", value);
             }
-            let answer =
+            let response =
                 ServerResponse::send(request.json(&json!({"email": "anna@example.com", "provider": "google"}))).await;
-            assert_eq!(answer.status, 401, "{door:?}: {answer:#?}");
+            assert_eq!(response.status, 401, "{endpoint:?}: {response:#?}");
         }
     }
 }
 
-/// What a member of a body is called that holds a token.
-const HOLDING: [&str; 4] = ["token", "refresh", "refresh_token", "restoring_token"];
+/// Names of body members that contain a token.
+const TOKEN_MEMBERS: [&str; 4] = ["token", "refresh", "refresh_token", "restoring_token"];
 
-/// Whether a body that the operation takes has a member with a token.
+/// Whether the operation takes a body with a token.
 fn has_token_in_body(operation: &Value) -> bool {
     let Some(content) = operation["requestBody"]["content"].as_object() else { return false };
     content.values().any(|media| {
         let schema = &media["schema"];
         let mut schemas = schema["anyOf"].as_array().map_or(std::slice::from_ref(schema), Vec::as_slice).iter();
-        schemas.any(|schema| HOLDING.iter().any(|name| schema["properties"].get(name).is_some()))
+        schemas.any(|schema| TOKEN_MEMBERS.iter().any(|name| schema["properties"].get(name).is_some()))
     })
 }
 
-/// Doors this page does not know would never be tried: every described route that takes a token is a row.
+/// Every documented route that takes a token must have a row in the table, or it would never be tested.
 #[tokio::test]
 async fn every_documented_token_endpoint_is_tested() {
     let server = TestServer::start().await;
@@ -101,19 +110,20 @@ async fn every_documented_token_endpoint_is_tested() {
     let mut missing = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let guarded =
+            let needs_token =
                 operation["security"].as_array().is_some_and(|ways| !ways.is_empty()) || has_token_in_body(operation);
-            let known =
-                DOORS.iter().any(|door| bare(door.path) == bare(path) && door.method.eq_ignore_ascii_case(method));
-            // One of each kind of provider's stands for all.
-            let stands_for = ["google", "github", "facebook", "{provider}"].iter().any(|name| path.contains(name))
+            let is_tested = ENDPOINTS
+                .iter()
+                .any(|endpoint| bare(endpoint.path) == bare(path) && endpoint.method.eq_ignore_ascii_case(method));
+            // The table has one provider of each kind.
+            let is_covered = ["google", "github", "facebook", "{provider}"].iter().any(|name| path.contains(name))
                 || path.contains("social_logout")
-                // What a link in a mail carries is no JWT: tests/it/rest_jwt/restore.rs has its forgeries.
+                // The token of a reset link is not a JWT. tests/it/rest_jwt/restore.rs tests its forgeries.
                 || bare(path) == "/restore";
-            if guarded && !known && !stands_for {
+            if needs_token && !is_tested && !is_covered {
                 missing.push(format!("{method} {path}"));
             }
         }
     }
-    assert!(missing.is_empty(), "no row in DOORS: {missing:#?}");
+    assert!(missing.is_empty(), "no row in ENDPOINTS: {missing:#?}");
 }

@@ -1,13 +1,13 @@
-//! Guesses: neighbours of good secrets, many at once, and callers who say they are somebody else.
+//! Guessing: values close to valid secrets, concurrent attempts, and spoofed client addresses.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
-/// Without limits on tries, which would stop a test before a guess could be right.
+/// A server without rate limits, which would stop the test before a guess could succeed.
 async fn unlimited() -> TestServer {
     let server = TestServer::with("throttle.enabled = false").await;
     server.register("anna").await;
@@ -15,22 +15,22 @@ async fn unlimited() -> TestServer {
 }
 
 async fn uuid(server: &TestServer) -> String {
-    let answer = server.post("/api/login/", &json!({"email": "anna@example.com", "password": PASSWORD})).await;
-    answer.is(200).json()["refresh_token"].as_str().unwrap().to_owned()
+    let response = server.post("/api/login/", &json!({"email": "anna@example.com", "password": PASSWORD})).await;
+    response.is(200).json()["refresh_token"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn a_modified_refresh_token_is_rejected() {
     let server = unlimited().await;
-    let good = uuid(&server).await;
-    let bits = Uuid::try_parse(&good).unwrap().as_u128();
+    let valid = uuid(&server).await;
+    let bits = Uuid::try_parse(&valid).unwrap().as_u128();
     for bit in 0..128 {
         let token = Uuid::from_u128(bits ^ (1 << bit)).to_string();
         for path in ["/api/refresh/", "/api/logout/"] {
             server.post(path, &json!({"refresh_token": token})).await.is(401);
         }
     }
-    server.post("/api/refresh/", &json!({"refresh_token": good})).await.is(200);
+    server.post("/api/refresh/", &json!({"refresh_token": valid})).await.is(200);
 }
 
 #[tokio::test]
@@ -50,13 +50,13 @@ async fn a_long_spent_refresh_token_ends_only_its_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_refreshes_get_the_same_successor() {
     let server = unlimited().await;
-    let good = uuid(&server).await;
-    let asked: Vec<_> = (0..20)
-        .map(|_| tokio::spawn(ServerResponse::send(server.posting("/api/refresh/", &json!({"refresh_token": good})))))
+    let valid = uuid(&server).await;
+    let requests: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(ServerResponse::send(server.posting("/api/refresh/", &json!({"refresh_token": valid})))))
         .collect();
     let mut successors = Vec::new();
-    for answer in asked {
-        successors.push(answer.await.unwrap().is(200).json()["refresh_token"].clone());
+    for response in requests {
+        successors.push(response.await.unwrap().is(200).json()["refresh_token"].clone());
     }
     successors.dedup();
     assert_eq!(successors.len(), 1, "{successors:?}");
@@ -66,7 +66,7 @@ async fn concurrent_refreshes_get_the_same_successor() {
 async fn a_modified_reset_code_is_rejected() {
     let server = unlimited().await;
     server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    settle("a mail", async || server.mails().len() == 1).await;
+    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
     let code = server.mails()[0].code().to_owned();
     for at in (0..code.len()).filter(|at| code.as_bytes()[*at] != b'-') {
         for other in ["0", "7", "Z"].into_iter().filter(|other| &code[at..=at] != *other) {
@@ -74,10 +74,10 @@ async fn a_modified_reset_code_is_rejected() {
             server.post("/reset_password", &json!({"reset_code": guess})).await.is(400);
         }
     }
-    for odd in
+    for invalid in
         [json!(""), json!(7), json!([code]), json!(null), json!(format!("{code}0")), json!(code[1..]), json!("%")]
     {
-        server.post("/reset_password", &json!({"reset_code": odd})).await.is(400);
+        server.post("/reset_password", &json!({"reset_code": invalid})).await.is(400);
     }
     server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
     server.post("/reset_password", &json!({"reset_code": code})).await.is(400);
@@ -87,7 +87,7 @@ async fn a_modified_reset_code_is_rejected() {
 async fn a_modified_reset_link_is_rejected() {
     let server = unlimited().await;
     server.post("/restore", &json!({"restoring_email": "anna@example.com"})).await.is(200);
-    settle("a mail", async || server.mails().len() == 1).await;
+    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
     let source = server.mails()[0].source.replace("=\n", "").replace("=3D", "=");
     let token = source.split("restoring=").nth(1).unwrap();
     let token: String = token.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
@@ -98,10 +98,10 @@ async fn a_modified_reset_link_is_rejected() {
         let other = if &token[at..=at] == "A" { "B" } else { "A" };
         redeem(json!(format!("{}{other}{}", &token[..at], &token[at + 1..]))).await.is(400);
     }
-    for odd in
+    for invalid in
         [json!(""), json!(7), json!([token]), json!(format!("{token}=")), json!(format!("{token}A")), json!(token[1..])]
     {
-        redeem(odd).await.is(400);
+        redeem(invalid).await.is(400);
     }
     redeem(json!(token)).await.is(200);
     redeem(json!(token)).await.is(400);

@@ -1,5 +1,5 @@
-//! Whether somebody has an account is told by no status, header or body. (Time is measured by `scripts/bench/enumeration`.
-//! A registration does tell that a name is taken: it must, and is limited per caller.)
+//! No status, header or body reveals whether a user exists. `scripts/bench/enumeration` measures the response times.
+//! A registration must report a name that is in use; it is rate-limited per caller.
 
 use countersign::issuer::users::UserChange;
 use reqwest::Method;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, ServerResponse, TestServer};
 
-/// Routes that are given a name and a password, and what they call them.
+/// Sign-in routes and the name of their login field.
 const SIGN_INS: [(&str, &str); 5] = [
     ("/auth", "username"),
     ("/signin", "username"),
@@ -15,7 +15,7 @@ const SIGN_INS: [(&str, &str); 5] = [
     ("/api/token/", "username"),
     ("/api/token/sliding/", "username"),
 ];
-/// Routes that are given an address.
+/// Reset routes and the name of their address field.
 const RESETS: [(&str, &str); 3] =
     [("/request_password_reset", "email"), ("/restore", "restoring_email"), ("/restore", "email")];
 
@@ -74,7 +74,7 @@ async fn reset_responses_do_not_reveal_users() {
         let kind = "application/x-www-form-urlencoded";
         let request = server.request(Method::POST, "/restore").header("content-type", kind).body(form);
         let (status, headers, text) = ServerResponse::send(request).await.bytes();
-        // The page's policy names a nonce of its own.
+        // The nonce in the page's policy differs in each response.
         let headers: Vec<_> = headers.into_iter().filter(|(name, _)| name != "content-security-policy").collect();
         (status, headers, without_nonces(&text))
     };

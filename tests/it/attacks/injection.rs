@@ -1,11 +1,11 @@
-//! Words that would be code, markup or another header somewhere else: in names, addresses, paths and queries.
+//! Injection: names, addresses, paths and queries that would be code, markup or a header in another context.
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
-/// Names people may have, which a careless template, page or sheet would run.
+/// User names that an unescaped template, page or spreadsheet would execute.
 const NAMES: [&str; 9] = [
     "{{ 7191 * 7 }}",
     "{% for x in range(9) %}zq{% endfor %}",
@@ -28,18 +28,18 @@ async fn markup_in_a_user_name_is_escaped_in_emails() {
         server.post(path, &json!({"email": email})).await.is(200);
         server.post("/auth", &json!({"username": name, "password": PASSWORD})).await.is(200);
     }
-    settle("all mails", async || server.mails().len() == NAMES.len()).await;
+    wait_until("all e-mails are sent", async || server.mails().len() == NAMES.len()).await;
     for mail in server.mails() {
         let text = mail.source.replace("=\n", "");
-        assert!(!text.contains("50337") && !text.contains("zqzq"), "a template ran in a name:\n{text}");
+        assert!(!text.contains("50337") && !text.contains("zqzq"), "a template in a user name was evaluated:\n{text}");
         let html = text.split("text/html").nth(1).unwrap();
         assert!(!html.contains("<script") && !html.contains("<img"), "a name became markup:\n{text}");
         let (head, _) = text.split_once("\n\n").unwrap();
         for line in head.lines().filter(|line| !line.starts_with([' ', '\t'])) {
             let name = line.split(':').next().unwrap().to_lowercase();
-            let known =
+            let allowed =
                 ["from", "to", "subject", "date", "message-id", "mime-version", "content-type", "auto-submitted"];
-            assert!(known.contains(&name.as_str()), "a header nobody wrote: {line}");
+            assert!(allowed.contains(&name.as_str()), "injected header: {line}");
         }
     }
 }
@@ -54,14 +54,14 @@ async fn names_and_addresses_contain_no_line_breaks() {
         for email in [format!("anna@example.com{end}Bcc: evil@example.com"), format!("\"anna{end}\"@example.com")] {
             let body = json!({"username": "anna", "password": PASSWORD, "email": email});
             server.post("/register", &body).await.is(400);
-            let asked = server.post("/request_password_reset", &json!({"email": email})).await;
-            assert!(matches!(asked.status, 200 | 400), "{asked:#?}");
+            let response = server.post("/request_password_reset", &json!({"email": email})).await;
+            assert!(matches!(response.status, 200 | 400), "{response:#?}");
         }
     }
-    for several in
+    for addresses in
         ["anna@example.com,evil@example.com", "anna@example.com evil@example.com", "<anna@example.com>", "a@b@c"]
     {
-        let body = json!({"username": "anna", "password": PASSWORD, "email": several});
+        let body = json!({"username": "anna", "password": PASSWORD, "email": addresses});
         server.post("/register", &body).await.is(400);
     }
     assert!(server.mails().is_empty());
@@ -71,37 +71,37 @@ async fn names_and_addresses_contain_no_line_breaks() {
 async fn request_content_is_never_returned_as_markup() {
     let server = TestServer::with_anna().await;
     let markup = "<script>alert(1)</script>";
-    let coded = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
-    let mut answers = Vec::new();
+    let encoded = "%3Cscript%3Ealert(1)%3C%2Fscript%3E";
+    let mut responses = Vec::new();
     for path in ["/", "/restore", "/social/", "/google/", "/google/callback/", "/get_public_cert", "/api-doc/"] {
         for query in ["restoring", "error", "error_description", "state", "code", "alg", "kid", "next"] {
-            answers.push(server.get(&format!("{path}?{query}={coded}")).await);
+            responses.push(server.get(&format!("{path}?{query}={encoded}")).await);
         }
-        answers.push(server.get(&format!("{path}{coded}")).await);
+        responses.push(server.get(&format!("{path}{encoded}")).await);
     }
     let form = [
-        format!("restoring_email={coded}"),
-        format!("restoring_token={coded}&restoring_password={coded}"),
-        format!("{coded}={coded}"),
+        format!("restoring_email={encoded}"),
+        format!("restoring_token={encoded}&restoring_password={encoded}"),
+        format!("{encoded}={encoded}"),
     ];
     for body in form {
         let kind = "application/x-www-form-urlencoded";
         let request =
             server.request(Method::POST, "/restore").header("content-type", kind).header("accept", "text/html");
-        answers.push(ServerResponse::send(request.body(body)).await);
+        responses.push(ServerResponse::send(request.body(body)).await);
     }
     for path in ["/auth", "/signin", "/signup", "/register", "/api/login/", "/api/token/", "/api/register/", "/restore"]
     {
         let body = json!({"username": markup, "password": markup, "email": markup, markup: markup, "token": markup});
-        answers.push(server.post(path, &body).await);
+        responses.push(server.post(path, &body).await);
     }
-    for answer in answers {
-        assert!(!answer.text.contains(markup), "{answer:#?}");
-        assert!(answer.status < 500, "{answer:#?}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{answer:#?}");
-        if answer.header("content-type").starts_with("text/html") {
-            let policy = answer.header("content-security-policy");
-            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{answer:#?}");
+    for response in responses {
+        assert!(!response.text.contains(markup), "{response:#?}");
+        assert!(response.status < 500, "{response:#?}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{response:#?}");
+        if response.header("content-type").starts_with("text/html") {
+            let policy = response.header("content-security-policy");
+            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{response:#?}");
         }
     }
 }
@@ -122,10 +122,10 @@ async fn query_and_host_never_reach_headers_or_links() {
             let request = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
             let request =
                 request.header("forwarded", "host=evil.example;proto=https").header("x-forwarded-proto", "evil");
-            let answer = ServerResponse::send(request).await;
-            let headers = format!("{:?}", answer.headers);
-            assert!(!headers.contains("evil"), "{path}?{query}: {answer:#?}");
-            assert!(answer.status < 500, "{answer:#?}");
+            let response = ServerResponse::send(request).await;
+            let headers = format!("{:?}", response.headers);
+            assert!(!headers.contains("evil"), "{path}?{query}: {response:#?}");
+            assert!(response.status < 500, "{response:#?}");
         }
     }
     for path in ["/request_password_reset", "/restore"] {
@@ -133,6 +133,6 @@ async fn query_and_host_never_reach_headers_or_links() {
         let request = request.header("x-forwarded-host", "evil.example").header("referer", "https://evil.example/");
         ServerResponse::send(request).await.is(200);
     }
-    settle("both mails", async || server.mails().len() == 2).await;
+    wait_until("both e-mails are sent", async || server.mails().len() == 2).await;
     assert!(server.mails().iter().all(|mail| !mail.source.contains("evil")));
 }

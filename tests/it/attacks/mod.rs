@@ -1,5 +1,5 @@
-//! What an attacker does: forged tokens at every door that takes one, broken HTTP, guesses, spoofed headers, and words
-//! that would be code somewhere else. Nothing is let in, nothing breaks, nobody is called.
+//! Attacks: forged tokens at every endpoint that takes one, malformed HTTP, guessing, spoofed headers and injection.
+//! The server accepts none of them, does not fail, and follows no URL.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod corpus;

@@ -1,4 +1,4 @@
-//! Requests that two servers in a row may read differently, paths that lead elsewhere, and everything too large.
+//! Request smuggling, path traversal and oversized requests.
 
 use std::fmt::Write as _;
 
@@ -7,22 +7,22 @@ use serde_json::json;
 use super::raw::{send_raw, statuses};
 use crate::support::{PASSWORD, TestServer};
 
-/// Says it off the async threads.
+/// Sends raw bytes from a blocking thread.
 async fn send(server: &TestServer, bytes: impl Into<Vec<u8>>) -> String {
     let url = server.url.clone();
     let bytes = bytes.into();
     tokio::task::spawn_blocking(move || send_raw(&url, &bytes)).await.unwrap()
 }
 
-/// The first answer's status, in whatever version of HTTP.
-fn first_status(heard: &str) -> Option<&str> {
-    heard.split(' ').nth(1)
+/// The status of the first response, in any version of HTTP.
+fn first_status(received: &str) -> Option<&str> {
+    received.split(' ').nth(1)
 }
 
-/// A request that would be seen in the answers if it were taken for one.
+/// A smuggled request. If the server handled it, its response would appear.
 const SMUGGLED: &str = "GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
-/// Requests whose end two servers may see in two places.
+/// Requests whose end two servers may locate differently.
 fn ambiguous(path: &str) -> Vec<(&'static str, String)> {
     let post = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
     let length = SMUGGLED.len();
@@ -62,16 +62,16 @@ async fn request_smuggling_is_rejected() {
     let server = TestServer::start().await;
     for path in ["/auth", "/.well-known/jwks.json", "/nowhere"] {
         for (what, request) in ambiguous(path) {
-            let heard = send(&server, request).await;
-            assert!(!heard.contains("uptime"), "{what} at {path}: {heard}");
-            let statuses = statuses(&heard);
-            assert!(statuses.len() <= 1 && statuses.iter().all(|status| *status < 500), "{what} at {path}: {heard}");
+            let received = send(&server, request).await;
+            assert!(!received.contains("uptime"), "{what} at {path}: {received}");
+            let statuses = statuses(&received);
+            assert!(statuses.len() <= 1 && statuses.iter().all(|status| *status < 500), "{what} at {path}: {received}");
         }
     }
-    // The other request is seen where it is one.
+    // A correctly delimited second request is handled.
     let two = format!("POST /auth HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n{SMUGGLED}");
-    let heard = send(&server, two).await;
-    assert!(heard.contains("uptime") && statuses(&heard).len() == 2, "{heard}");
+    let received = send(&server, two).await;
+    assert!(received.contains("uptime") && statuses(&received).len() == 2, "{received}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,16 +85,19 @@ async fn a_malformed_request_head_is_rejected() {
         ("no name", b"GET /liveliness HTTP/1.1\r\nhost: x\r\n: z\r\n\r\n"),
         ("a NUL in the path", b"GET /live\0liness HTTP/1.1\r\nhost: x\r\n\r\n"),
         ("a blank in the path", b"GET /live liness HTTP/1.1\r\nhost: x\r\n\r\n"),
-        ("a version there is not", b"GET /liveliness HTTP/9.9\r\nhost: x\r\n\r\n"),
-        ("HTTP/2 unasked", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        ("an unknown version", b"GET /liveliness HTTP/9.9\r\nhost: x\r\n\r\n"),
+        ("HTTP/2 prior knowledge", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
         ("no HTTP", b"\r\n\r\nhello there\r\n\r\n"),
         ("a method with a NUL", b"G\0T /liveliness HTTP/1.1\r\nhost: x\r\n\r\n"),
     ];
     for (what, bytes) in rows {
-        let heard = send(&server, bytes).await;
-        assert!(!heard.contains("uptime"), "{what}: {heard}");
-        assert!(statuses(&heard).iter().all(|status| (400..500).contains(status) || *status == 505), "{what}: {heard}");
+        let received = send(&server, bytes).await;
+        assert!(!received.contains("uptime"), "{what}: {received}");
+        assert!(
+            statuses(&received).iter().all(|status| (400..500).contains(status) || *status == 505),
+            "{what}: {received}"
+        );
     }
     server.get("/liveliness").await.is(200);
 }
@@ -103,7 +106,8 @@ async fn a_malformed_request_head_is_rejected() {
 async fn every_request_needs_exactly_one_host() {
     let server = TestServer::start().await;
     for path in ["/.well-known/jwks.json", "/liveliness", "/nowhere"] {
-        let asked = |version: &str, hosts: &str| format!("GET {path} HTTP/{version}\r\n{hosts}x: y\r\n\r\n{SMUGGLED}");
+        let request =
+            |version: &str, hosts: &str| format!("GET {path} HTTP/{version}\r\n{hosts}x: y\r\n\r\n{SMUGGLED}");
         for (what, hosts) in [
             ("none", ""),
             ("two", "host: x\r\nhost: evil.example\r\n"),
@@ -113,22 +117,25 @@ async fn every_request_needs_exactly_one_host() {
             ("two in one", "host: x, evil.example\r\n"),
             ("a path", "host: x/evil.example\r\n"),
             ("a user", "host: evil.example@x\r\n"),
-            ("a port that is none", "host: x:evil\r\n"),
+            ("an invalid port", "host: x:evil\r\n"),
             ("a cut address", "host: [::1\r\n"),
             ("no ASCII", "host: ev\u{ef}l.example\r\n"),
         ] {
-            let heard = send(&server, asked("1.1", hosts)).await;
-            assert_eq!(statuses(&heard), [400], "{what} at {path}: {heard}");
-            assert!(heard.contains(r#""code":"wrong_host""#) && !heard.contains("evil"), "{what} at {path}: {heard}");
+            let received = send(&server, request("1.1", hosts)).await;
+            assert_eq!(statuses(&received), [400], "{what} at {path}: {received}");
+            assert!(
+                received.contains(r#""code":"wrong_host""#) && !received.contains("evil"),
+                "{what} at {path}: {received}"
+            );
         }
-        let two = send(&server, asked("1.0", "host: x\r\nhost: y\r\n")).await;
+        let two = send(&server, request("1.0", "host: x\r\nhost: y\r\n")).await;
         assert_eq!(first_status(&two), Some("400"), "{path}: {two}");
-        let none = send(&server, asked("1.0", "")).await;
+        let none = send(&server, request("1.0", "")).await;
         assert_eq!(first_status(&none), Some(if path == "/nowhere" { "404" } else { "200" }), "{path}: {none}");
     }
     for host in ["x", "id.example.org:443", "[::1]:8080", "127.0.0.1"] {
-        let asked = format!("GET /liveliness HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        assert!(send(&server, asked).await.contains("uptime"), "{host}");
+        let request = format!("GET /liveliness HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        assert!(send(&server, request).await.contains("uptime"), "{host}");
     }
 }
 
@@ -148,16 +155,17 @@ async fn an_unsupported_transfer_coding_is_rejected() {
             "chunked\r\ntransfer-encoding: chunked",
         ] {
             let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
-            let said = send(&server, format!("{head}transfer-encoding: {codings}\r\n\r\n{chunked}{SMUGGLED}")).await;
-            assert_eq!(statuses(&said), [501], "{codings:?} at {path}: {said}");
-            assert!(said.contains(r#""code":"unknown_transfer_coding""#), "{codings:?} at {path}: {said}");
+            let response =
+                send(&server, format!("{head}transfer-encoding: {codings}\r\n\r\n{chunked}{SMUGGLED}")).await;
+            assert_eq!(statuses(&response), [501], "{codings:?} at {path}: {response}");
+            assert!(response.contains(r#""code":"unknown_transfer_coding""#), "{codings:?} at {path}: {response}");
         }
     }
     for coding in ["chunked", "Chunked", "CHUNKED \t"] {
         let head = "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
-        let said = send(&server, format!("{head}transfer-encoding: {coding}\r\n\r\n{chunked}")).await;
-        assert_eq!(statuses(&said), [400], "{coding}: {said}");
-        assert!(said.contains("username is required"), "the body is read: {said}");
+        let response = send(&server, format!("{head}transfer-encoding: {coding}\r\n\r\n{chunked}")).await;
+        assert_eq!(statuses(&response), [400], "{coding}: {response}");
+        assert!(response.contains("username is required"), "the body was not read: {response}");
     }
 }
 
@@ -197,30 +205,33 @@ async fn path_traversal_reaches_no_route_or_file() {
         for method in ["GET", "POST"] {
             let request =
                 format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-            let heard = send(&server, request).await;
-            let statuses = statuses(&heard);
-            assert!(matches!(statuses[..], [400 | 404 | 405]), "{method} {path}: {heard}");
-            assert!(!heard.contains("evil.example") && !heard.contains("location:"), "{method} {path}: {heard}");
+            let received = send(&server, request).await;
+            let statuses = statuses(&received);
+            assert!(matches!(statuses[..], [400 | 404 | 405]), "{method} {path}: {received}");
+            assert!(
+                !received.contains("evil.example") && !received.contains("location:"),
+                "{method} {path}: {received}"
+            );
         }
     }
-    // An absolute form names another host: nothing of it is believed.
+    // The absolute form names another host, which the server ignores.
     let absolute = "GET http://evil.example/.well-known/openid-configuration HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
-    let heard = send(&server, absolute).await;
-    assert!(!heard.contains("evil.example") && heard.contains(&server.url), "{heard}");
+    let received = send(&server, absolute).await;
+    assert!(!received.contains("evil.example") && received.contains(&server.url), "{received}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn oversized_requests_are_rejected_and_not_buffered() {
     let server = TestServer::with_anna().await;
-    let asking = |more: &str| format!("GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n");
-    let mut many = String::new();
+    let request_with = |more: &str| format!("GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}\r\n");
+    let mut header_lines = String::new();
     for number in 0..500 {
-        let _ = write!(many, "x-{number}: y\r\n");
+        let _ = write!(header_lines, "x-{number}: y\r\n");
     }
     let rows = [
-        ("a long value", asking(&format!("x: {}\r\n", "y".repeat(100_000)))),
-        ("a long name", asking(&format!("{}: y\r\n", "x".repeat(100_000)))),
-        ("many headers", asking(&many)),
+        ("a long value", request_with(&format!("x: {}\r\n", "y".repeat(100_000)))),
+        ("a long name", request_with(&format!("{}: y\r\n", "x".repeat(100_000)))),
+        ("many headers", request_with(&header_lines)),
         ("a long path", format!("GET /{} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "a".repeat(100_000))),
         (
             "a long query",
@@ -229,34 +240,35 @@ async fn oversized_requests_are_rejected_and_not_buffered() {
         ("a long method", format!("{} / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "A".repeat(100_000))),
     ];
     for (what, request) in rows {
-        let said = send(&server, request).await;
-        let told = statuses(&said);
-        assert!(matches!(told[..], [] | [400 | 404 | 414 | 431]), "{what}: {said}");
+        let response = send(&server, request).await;
+        let received_statuses = statuses(&response);
+        assert!(matches!(received_statuses[..], [] | [400 | 404 | 414 | 431]), "{what}: {response}");
     }
-    let mut wide = String::new();
+    let mut many_fields = String::new();
     for number in 0..8000 {
-        let _ = write!(wide, "a{number}=1&");
+        let _ = write!(many_fields, "a{number}=1&");
     }
     let deep = format!("{{\"username\":{}", "[".repeat(60_000));
     let long = json!({"username": "a".repeat(60_000), "password": "b"}).to_string();
     let name = json!({"a".repeat(60_000): 1}).to_string();
     for (what, kind, body) in [
-        ("many fields", "application/x-www-form-urlencoded", wide),
+        ("many fields", "application/x-www-form-urlencoded", many_fields),
         ("deep JSON", "application/json", deep),
         ("a long text", "application/json", long),
         ("a long name", "application/json", name),
         ("too much", "application/json", " ".repeat(65_537)),
         ("too much of a form", "application/x-www-form-urlencoded", "a".repeat(65_537)),
         ("parts without an end", "multipart/form-data; boundary=x", "--x\r\n".repeat(10_000)),
-        ("a boundary like all else", "multipart/form-data; boundary=-", "-".repeat(60_000)),
+        ("a boundary that matches every byte", "multipart/form-data; boundary=-", "-".repeat(60_000)),
     ] {
         for path in ["/auth", "/signin", "/restore", "/api/login/", "/api/token/", "/api/token/verify/"] {
             let length = body.len();
             let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\n");
-            let said = send(&server, format!("{head}content-length: {length}\r\n\r\n{body}")).await;
-            // Whoever is told so before the end may hear nothing at all.
-            let told = statuses(&said);
-            assert!(told.iter().all(|status| (400..500).contains(status)), "{what} at {path}: {said}");
+            let response = send(&server, format!("{head}content-length: {length}\r\n\r\n{body}")).await;
+            // The client may receive no response if the server rejects the request before the client has sent all of
+            // it.
+            let received_statuses = statuses(&response);
+            assert!(received_statuses.iter().all(|status| (400..500).contains(status)), "{what} at {path}: {response}");
         }
     }
     server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await.is(200);

@@ -1,4 +1,4 @@
-//! Every door that takes a token. A new route that takes one is a new row here.
+//! Every endpoint that takes a token. Add a row here for each new one.
 
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::forge::ForgedKind;
 use crate::support::{ServerResponse, TestServer};
 
-/// Where a door looks for its token.
+/// How an endpoint receives its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenTransport {
     /// `Authorization: Bearer …`.
@@ -22,25 +22,25 @@ pub enum TokenTransport {
     Form(&'static str),
 }
 
-/// A door and what it takes.
+/// An endpoint and the kinds of token that it accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenEndpoint {
     pub method: &'static str,
     pub path: &'static str,
-    pub carry: TokenTransport,
-    pub takes: &'static [ForgedKind],
-    /// The status for a good token.
-    pub good: u16,
+    pub transport: TokenTransport,
+    pub accepted_kinds: &'static [ForgedKind],
+    /// The status for a valid token.
+    pub valid_status: u16,
 }
 
 const fn endpoint(
     method: &'static str,
     path: &'static str,
-    carry: TokenTransport,
-    takes: &'static [ForgedKind],
-    good: u16,
+    transport: TokenTransport,
+    accepted_kinds: &'static [ForgedKind],
+    valid_status: u16,
 ) -> TokenEndpoint {
-    TokenEndpoint { method, path, carry, takes, good }
+    TokenEndpoint { method, path, transport, accepted_kinds, valid_status }
 }
 
 use TokenTransport::{Bare, Bearer, Cookie, Form, Json};
@@ -48,8 +48,8 @@ const ACCESS: &[ForgedKind] = &[ForgedKind::Long, ForgedKind::Short];
 const LONG: &[ForgedKind] = &[ForgedKind::Long];
 const SHORT: &[ForgedKind] = &[ForgedKind::Short];
 const ANY: &[ForgedKind] = &[ForgedKind::Long, ForgedKind::Short, ForgedKind::Sliding, ForgedKind::Refresh];
-/// Every row; where there is nothing to tell or to take away, a good token gets a 404.
-pub const DOORS: &[TokenEndpoint] = &[
+/// All endpoints. A valid token gets a 404 from endpoints whose data does not exist in this test.
+pub const ENDPOINTS: &[TokenEndpoint] = &[
     // jwt_issuer
     endpoint("POST", "/update_profile", Bearer, LONG, 200),
     endpoint("POST", "/update_profile", Cookie, LONG, 200),
@@ -81,26 +81,27 @@ pub const DOORS: &[TokenEndpoint] = &[
     endpoint("GET", "/google_refresh/", Bearer, LONG, 404),
     endpoint("POST", "/github_refresh/", Cookie, LONG, 404),
     endpoint("POST", "/github/", Bearer, LONG, 303),
-    // Those that end the session of a good token; last, for the table walks in this order.
+    // These end the session of a valid token. They are last, because the rows are tested in this order.
     endpoint("POST", "/social_logout/", Bearer, LONG, 302),
     endpoint("POST", "/api/logout/", Json("refresh_token"), &[ForgedKind::Uuid], 200),
     endpoint("POST", "/api/token/blacklist/", Json("refresh"), &[ForgedKind::Refresh], 200),
 ];
 
 impl TokenEndpoint {
-    /// Whether it answers everyone alike, so that only what it does tells.
-    pub fn is_blind(&self) -> bool {
+    /// Whether the endpoint sends the same response to valid and invalid tokens, so that only its effect shows the
+    /// difference.
+    pub fn has_uniform_response(&self) -> bool {
         self.path == "/social_logout/"
     }
 
-    /// Shows it a token; None where HTTP can't carry it there.
-    pub async fn present(&self, server: &TestServer, token: &str) -> Option<ServerResponse> {
+    /// Sends a token to the endpoint. Returns `None` if HTTP cannot carry the token there.
+    pub async fn send_token(&self, server: &TestServer, token: &str) -> Option<ServerResponse> {
         let method: Method = self.method.parse().unwrap();
         let request = server.request(method, self.path);
-        // What some of them need besides.
+        // Further members that some endpoints require.
         let body = json!({"email": "anna@example.com", "username": "anna", "provider": "google"});
         let header = |text: String| HeaderValue::from_bytes(text.as_bytes()).ok();
-        let request = match self.carry {
+        let request = match self.transport {
             Bearer => request.header("authorization", header(format!("Bearer {token}"))?).json(&body),
             Bare => request.header("authorization", header(token.to_owned())?).json(&body),
             Cookie => request.header("cookie", header(format!("jwt_token={token}"))?).json(&body),

@@ -1,4 +1,4 @@
-//! A good token, spelled in every way but its own.
+//! A valid token in every spelling but its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,44 +7,44 @@ use serde_json::json;
 use super::forge::encode;
 use super::forgeries::Forgeries;
 
-/// One text has one spelling: anything added, taken away, moved or encoded in another way is another text.
-pub fn of(good: &str) -> Forgeries {
+/// A token has one spelling: any addition, removal, exchange or other encoding makes it invalid.
+pub fn of(valid: &str) -> Forgeries {
     let mut all: Forgeries = [
         ("nothing", String::new()),
         ("a word", "null".to_owned()),
-        ("twice", format!("{good}{good}")),
-        ("two, by a comma", format!("{good},{good}")),
-        ("a part too many", format!("{good}.{good}")),
-        ("a dot too many", format!("{good}.")),
-        ("a dot before", format!(".{good}")),
+        ("twice", format!("{valid}{valid}")),
+        ("two, by a comma", format!("{valid},{valid}")),
+        ("a part too many", format!("{valid}.{valid}")),
+        ("a dot too many", format!("{valid}.")),
+        ("a dot before", format!(".{valid}")),
         ("dots", "..".to_owned()),
-        ("padded", format!("{good}==")),
-        ("in quotation marks", format!("\"{good}\"")),
-        ("percent-encoded", good.replacen(['.', '-'], "%2e", 1)),
-        ("another dot", good.replacen(['.', '-'], "\u{3002}", 1)),
-        ("a NUL inside", format!("{}\0{}", &good[..9], &good[9..])),
-        ("a NUL behind", format!("{good}\0")),
-        ("an array", format!("[\"{good}\"]")),
-        ("an object", format!("{{\"token\":\"{good}\"}}")),
+        ("padded", format!("{valid}==")),
+        ("in quotation marks", format!("\"{valid}\"")),
+        ("percent-encoded", valid.replacen(['.', '-'], "%2e", 1)),
+        ("another dot", valid.replacen(['.', '-'], "\u{3002}", 1)),
+        ("a NUL inside", format!("{}\0{}", &valid[..9], &valid[9..])),
+        ("a NUL behind", format!("{valid}\0")),
+        ("an array", format!("[\"{valid}\"]")),
+        ("an object", format!("{{\"token\":\"{valid}\"}}")),
         ("SQL", "' OR '1'='1' --".to_owned()),
         ("an opaque token with a prefix", format!("token_{}", "A".repeat(54))),
-        ("no UUID we made", "6fa459ea-ee8a-4ca4-894e-db77e160355e".to_owned()),
+        ("a UUID that the server never issued", "6fa459ea-ee8a-4ca4-894e-db77e160355e".to_owned()),
         ("the nil UUID", "00000000-0000-0000-0000-000000000000".to_owned()),
-        ("too long", format!("{good}{}", "A".repeat(8193))),
+        ("too long", format!("{valid}{}", "A".repeat(8193))),
     ]
     .map(|(name, text)| (name.to_owned(), text))
     .into();
     for (number, space) in [" ", "\t", "\n", "\r\n", "\u{a0}", "\u{feff}"].into_iter().enumerate() {
-        all.push((format!("white space {number}"), format!("{}{space}{}", &good[..5], &good[5..])));
+        all.push((format!("white space {number}"), format!("{}{space}{}", &valid[..5], &valid[5..])));
     }
-    let parts: Vec<&str> = good.split('.').collect();
+    let parts: Vec<&str> = valid.split('.').collect();
     if let [header, claims, signature] = parts[..] {
-        all.extend(of_parts(good, [header, claims, signature]));
+        all.extend(of_parts(valid, [header, claims, signature]));
     }
     all
 }
 
-fn of_parts(good: &str, parts: [&str; 3]) -> Forgeries {
+fn of_parts(valid: &str, parts: [&str; 3]) -> Forgeries {
     let mut all = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let instead = |new: String| {
@@ -59,9 +59,9 @@ fn of_parts(good: &str, parts: [&str; 3]) -> Forgeries {
         all.push((format!("part {index} padded"), instead(format!("{part}="))));
         all.push((format!("part {index} backwards"), instead(part.chars().rev().collect())));
         all.push((format!("part {index} in the other alphabet"), instead(format!("{}+/", &part[..part.len() - 2]))));
-        let stray = stray_bits(part);
-        if stray != *part {
-            all.push((format!("part {index} with stray bits"), instead(stray)));
+        let changed = stray_bits(part);
+        if changed != *part {
+            all.push((format!("part {index} with stray bits"), instead(changed)));
         }
     }
     let [header, claims, signature] = parts;
@@ -70,8 +70,8 @@ fn of_parts(good: &str, parts: [&str; 3]) -> Forgeries {
     all.extend([
         ("flattened JSON".to_owned(), flat.to_string()),
         ("general JSON".to_owned(), general.to_string()),
-        ("encoded once more".to_owned(), encode(good)),
-        ("encoded as base64".to_owned(), STANDARD.encode(good)),
+        ("encoded once more".to_owned(), encode(valid)),
+        ("encoded as base64".to_owned(), STANDARD.encode(valid)),
         ("of five parts, as if encrypted".to_owned(), format!("{header}..{claims}.{signature}.AAAA")),
         ("two parts".to_owned(), format!("{header}.{claims}")),
         ("parts exchanged".to_owned(), format!("{claims}.{header}.{signature}")),
@@ -79,7 +79,7 @@ fn of_parts(good: &str, parts: [&str; 3]) -> Forgeries {
     all
 }
 
-/// Sets the lowest bit of the last character, where the encoding has bits there that mean nothing.
+/// Sets the lowest bit of the last character if the encoding does not use that bit.
 fn stray_bits(part: &str) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let last = part.chars().last().and_then(|last| ALPHABET.find(last));

@@ -1,16 +1,16 @@
-//! `countersign keys import`: keys of one's own, in every form openssl makes, and in none of those it should not.
+//! `countersign keys import`: keys in every format that `openssl` writes, and the formats that are rejected.
 
 use crate::support::binary::{TestFolder, finish, openssl};
 
 const ENCRYPTION: [&str; 4] = ["-v2", "aes-256-cbc", "-passout", "pass:opensesame"];
 
-/// Makes `name` with openssl; false where there is none.
-fn made(folder: &TestFolder, arguments: &[&str]) -> bool {
-    openssl(&folder.path("."), arguments).map(|ran| ran.is(0).len()).is_some()
+/// Runs `openssl` to create a file. Returns `false` if `openssl` is not installed.
+fn create_with_openssl(folder: &TestFolder, arguments: &[&str]) -> bool {
+    openssl(&folder.path("."), arguments).map(|output| output.is(0).len()).is_some()
 }
 
-/// A folder with an RSA and a P-256 key in every form there is; None where openssl is missing.
-fn forms() -> Option<TestFolder> {
+/// A folder with an RSA and a P-256 key in every supported format. `None` if `openssl` is not installed.
+fn key_files() -> Option<TestFolder> {
     let folder = TestFolder::new();
     folder.write("passphrase", "opensesame\n");
     for arguments in [
@@ -23,7 +23,7 @@ fn forms() -> Option<TestFolder> {
         &[&["pkcs8", "-topk8", "-in", "rsa8.pem", "-out", "rsa-encrypted.pem"] as &[&str], &ENCRYPTION].concat(),
         &["pkcs8", "-topk8", "-in", "ec8.pem", "-out", "scrypt.pem", "-scrypt", "-passout", "pass:opensesame"],
     ] {
-        if !made(&folder, arguments) {
+        if !create_with_openssl(&folder, arguments) {
             return None;
         }
     }
@@ -32,7 +32,7 @@ fn forms() -> Option<TestFolder> {
 
 #[test]
 fn an_own_key_is_imported_in_every_supported_form() {
-    let Some(folder) = forms() else { return };
+    let Some(folder) = key_files() else { return };
     for (file, alg) in [
         ("rsa8.pem", "RS256"),
         ("rsa1.pem", "RS256"),
@@ -51,21 +51,21 @@ fn an_own_key_is_imported_in_every_supported_form() {
         if encrypted {
             arguments.extend(["--passphrase-file", "passphrase"]);
         }
-        let ran = fresh.run(&arguments);
-        let kid = ran.is(0).trim_end().to_owned();
-        assert_eq!(fresh.kid(alg, "next"), kid, "{file}: scheduled as a rotation is");
-        assert!(ran.stderr.contains("it signs from"), "{file}: {ran:?}");
+        let output = fresh.run(&arguments);
+        let kid = output.is(0).trim_end().to_owned();
+        assert_eq!(fresh.kid(alg, "next"), kid, "{file}: the imported key is scheduled like a rotation");
+        assert!(output.stderr.contains("It signs from"), "{file}: {output:?}");
 
         let public = fresh.run(&["keys", "export", &kid]).is(0).to_owned();
         let read = ["pkey", "-in", file, "-passin", "pass:opensesame", "-pubout"];
         assert_eq!(openssl(&fresh.path("."), &read).unwrap().is(0), public, "{file}");
-        fresh.run(&arguments).fails(1, &["is in the ring already"]);
+        fresh.run(&arguments).fails(1, &["is already in the key ring"]);
     }
 }
 
 #[test]
 fn an_imported_key_may_sign_at_once_and_its_tokens_are_verified() {
-    let Some(folder) = forms() else { return };
+    let Some(folder) = key_files() else { return };
     folder.create("anna");
     let kid = folder.run(&["keys", "import", "sec1.pem", "--now"]).is(0).trim_end().to_owned();
     assert_eq!(folder.kid("ES256", "active"), kid);
@@ -76,7 +76,7 @@ fn an_imported_key_may_sign_at_once_and_its_tokens_are_verified() {
 
 #[test]
 fn the_first_key_may_be_imported() {
-    let Some(folder) = forms() else { return };
+    let Some(folder) = key_files() else { return };
     let fresh = TestFolder::empty();
     std::fs::copy(folder.path("ec8.pem"), fresh.path("ec8.pem")).unwrap();
     let kid = fresh.run(&["keys", "import", "ec8.pem", "--now"]).is(0).trim_end().to_owned();
@@ -85,7 +85,7 @@ fn the_first_key_may_be_imported() {
 
 #[test]
 fn an_unsupported_key_is_rejected_with_a_reason() {
-    let Some(folder) = forms() else { return };
+    let Some(folder) = key_files() else { return };
     for arguments in [
         &["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", "small.pem"] as &[&str],
         &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", "p384.pem"],
@@ -94,29 +94,29 @@ fn an_unsupported_key_is_rejected_with_a_reason() {
         &["pkey", "-in", "ec8.pem", "-outform", "DER", "-out", "der"],
         &["rsa", "-in", "rsa8.pem", "-traditional", "-aes256", "-passout", "pass:opensesame", "-out", "legacy.pem"],
     ] {
-        assert!(made(&folder, arguments), "{arguments:?}");
+        assert!(create_with_openssl(&folder, arguments), "{arguments:?}");
     }
     folder.write("wrong", "nonsense");
     folder.write("text", "nonsense");
     let before = folder.keys();
-    for (file, passphrase, says) in [
+    for (file, passphrase, message) in [
         ("small.pem", None, "1024"),
         ("p384.pem", None, "P-256"),
         ("ed25519.pem", None, "ed25519.pem"),
-        ("public.pem", None, "it holds no private key"),
-        ("der", None, "it is not PEM"),
-        ("text", None, "it is not PEM"),
-        ("legacy.pem", Some("passphrase"), "encrypted the old way"),
+        ("public.pem", None, "the file has no private key"),
+        ("der", None, "the file is not PEM"),
+        ("text", None, "the file is not PEM"),
+        ("legacy.pem", Some("passphrase"), "legacy PEM encryption"),
         ("ec-encrypted.pem", None, "--passphrase-file"),
-        ("ec-encrypted.pem", Some("wrong"), "the passphrase does not open it"),
+        ("ec-encrypted.pem", Some("wrong"), "the passphrase is wrong"),
         ("nowhere.pem", None, "nowhere.pem"),
-        (".", None, "importing ."),
+        (".", None, "cannot import ."),
     ] {
         let mut command = folder.command(&["keys", "import", file]);
         command.args(passphrase.into_iter().flat_map(|path| ["--passphrase-file", path]));
-        let ran = finish(command, "");
-        ran.fails(1, &[&format!("importing {file}"), says][usize::from(says == "--passphrase-file")..]);
-        assert!(!ran.stderr.contains("opensesame") && !ran.stderr.contains("PRIVATE KEY-----\nM"), "{ran:?}");
+        let output = finish(command, "");
+        output.fails(1, &[&format!("cannot import {file}"), message][usize::from(message == "--passphrase-file")..]);
+        assert!(!output.stderr.contains("opensesame") && !output.stderr.contains("PRIVATE KEY-----\nM"), "{output:?}");
     }
     assert_eq!(folder.keys(), before);
 }

@@ -1,4 +1,5 @@
-//! Folders of keys that are damaged or open to others: each names itself, stops the start, and is left as it is.
+//! Key folders that are damaged or accessible to other users: the error names the file, the start fails, and nothing
+//! is changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,25 +13,25 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Every file of the folder with its bytes.
+/// The content of every file in the folder.
 fn contents(folder: &TestFolder) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder.path("keys")).unwrap().map(Result::unwrap);
     let files = entries.filter(|entry| entry.file_name() != ".lock");
     files.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
 }
 
-/// That neither a command nor a server goes on, for this reason, and nothing is changed.
+/// Asserts that commands and servers fail with this reason and change nothing.
 #[track_caller]
 fn assert_start_fails(folder: &TestFolder, words: &[&str]) {
     let before = contents(folder);
     for command in [&["keys", "list"] as &[&str], &["check"], &["serve", "--listen", "127.0.0.1:0"]] {
-        let ran = folder.run(command);
-        assert_eq!(ran.code, Some(1), "{command:?}: {ran:?}");
+        let output = folder.run(command);
+        assert_eq!(output.code, Some(1), "{command:?}: {output:?}");
         for word in words {
-            assert!(ran.stderr.contains(word), "{command:?}: {word:?} is missing in {ran:?}");
+            assert!(output.stderr.contains(word), "{command:?}: {word:?} is missing in {output:?}");
         }
     }
-    assert!(contents(folder) == before, "something was changed");
+    assert!(contents(folder) == before, "the key folder was changed");
 }
 
 #[test]
@@ -44,9 +45,9 @@ fn modes_wider_than_the_owner_are_rejected() {
         ("keys".to_owned(), 0o755, 0o700),
     ] {
         chmod(&folder.path(&name), mode);
-        let shown = format!("(mode {mode:04o})");
-        let mend = format!("chmod {allowed:o} {name}");
-        assert_start_fails(&folder, &[&name, &shown, &mend]);
+        let mode_text = format!("(mode {mode:04o})");
+        let fix = format!("chmod {allowed:o} {name}");
+        assert_start_fails(&folder, &[&name, &mode_text, &fix]);
         chmod(&folder.path(&name), allowed);
         folder.run(&["keys", "list"]).is(0);
     }
@@ -70,40 +71,41 @@ fn created_files_are_private() {
 fn a_damaged_ring_file_is_named() {
     let folder = TestFolder::new();
     let path = folder.path("keys/ring.json");
-    let whole = fs::read_to_string(&path).unwrap();
-    let twice = whole.replacen("\"signs_from\"", "\"signs_until\"", 1);
-    for damaged in ["", "{", "[]", "null", &whole[..whole.len() / 2], &twice, &whole.replace("ES256", "HS256")] {
+    let original = fs::read_to_string(&path).unwrap();
+    let twice = original.replacen("\"signs_from\"", "\"signs_until\"", 1);
+    for damaged in ["", "{", "[]", "null", &original[..original.len() / 2], &twice, &original.replace("ES256", "HS256")]
+    {
         fs::write(&path, damaged).unwrap();
         assert_start_fails(&folder, &["keys/ring.json"]);
     }
-    fs::write(&path, &whole).unwrap();
+    fs::write(&path, &original).unwrap();
     folder.run(&["keys", "list"]).is(0);
 }
 
 #[test]
 fn an_unreadable_private_key_is_named() {
     let folder = TestFolder::new();
-    let mine = folder.kid("ES256", "active");
+    let kid = folder.kid("ES256", "active");
     let other = folder.kid("RS256", "active");
-    let path = folder.path(&format!("keys/{mine}.pem"));
-    let whole = fs::read_to_string(&path).unwrap();
-    let theirs = fs::read_to_string(folder.path(&format!("keys/{other}.pem"))).unwrap();
-    let name = format!("{mine}.pem");
-    for (text, says) in [
-        (String::new(), "it is not PEM"),
-        ("nonsense".to_owned(), "it is not PEM"),
-        (whole[..whole.len() / 2].to_owned(), "it is damaged"),
-        (whole.replacen('M', "N", 3), "it"),
-        (format!("{whole}{theirs}"), "it holds several private keys"),
-        (theirs, "it holds the key"),
+    let path = folder.path(&format!("keys/{kid}.pem"));
+    let original = fs::read_to_string(&path).unwrap();
+    let other_pem = fs::read_to_string(folder.path(&format!("keys/{other}.pem"))).unwrap();
+    let name = format!("{kid}.pem");
+    for (text, message) in [
+        (String::new(), "the file is not PEM"),
+        ("nonsense".to_owned(), "the file is not PEM"),
+        (original[..original.len() / 2].to_owned(), "the file is damaged"),
+        (original.replacen('M', "N", 3), "it"),
+        (format!("{original}{other_pem}"), "the file has several private keys"),
+        (other_pem, "the file contains the key"),
     ] {
         fs::write(&path, text).unwrap();
-        assert_start_fails(&folder, &[&name, says, "restore it from a backup"]);
+        assert_start_fails(&folder, &[&name, message, "restore it from a backup"]);
     }
     fs::remove_file(&path).unwrap();
-    assert_start_fails(&folder, &[&name, "it is missing", "restore it from a backup"]);
-    // The way out that is named, where there is no backup.
-    folder.run(&["keys", "revoke", &mine]).is(0);
+    assert_start_fails(&folder, &[&name, "the file is missing", "restore it from a backup"]);
+    // Without a backup, the suggested revocation repairs the folder.
+    folder.run(&["keys", "revoke", &kid]).is(0);
     folder.run(&["keys", "list"]).is(0);
 }
 
@@ -115,16 +117,16 @@ fn a_ring_without_its_parts_is_not_a_first_start() {
     assert_start_fails(&folder, &["keys/secret is missing", "restore it from a backup"]);
     fs::write(folder.path("keys/secret"), &secret[..31]).unwrap();
     chmod(&folder.path("keys/secret"), 0o600);
-    assert_start_fails(&folder, &["keys/secret must have 32 bytes and has 31"]);
+    assert_start_fails(&folder, &["keys/secret has 31 bytes instead of 32"]);
     fs::write(folder.path("keys/secret"), &secret).unwrap();
     folder.run(&["check"]).is(0);
 
     let ring = fs::read(folder.path("keys/ring.json")).unwrap();
     fs::remove_file(folder.path("keys/ring.json")).unwrap();
     let before = contents(&folder);
-    assert_start_fails(&folder, &["but no ring.json"]);
-    folder.run(&["keys", "rotate"]).fails(1, &["but no ring.json"]);
-    assert!(contents(&folder) == before, "something was changed");
+    assert_start_fails(&folder, &["ring.json is missing"]);
+    folder.run(&["keys", "rotate"]).fails(1, &["ring.json is missing"]);
+    assert!(contents(&folder) == before, "the key folder was changed");
     fs::write(folder.path("keys/ring.json"), ring).unwrap();
     chmod(&folder.path("keys/ring.json"), 0o600);
     folder.run(&["check"]).is(0);
@@ -135,8 +137,8 @@ fn a_foreign_folder_is_not_changed() {
     let folder = TestFolder::empty();
     fs::create_dir(folder.path("keys")).unwrap();
     folder.write("keys/thesis.txt", "precious");
-    let ran = folder.run(&["serve", "--listen", "127.0.0.1:0"]);
-    ran.fails(1, &["thesis.txt", "is not a folder of keys"]);
+    let output = folder.run(&["serve", "--listen", "127.0.0.1:0"]);
+    output.fails(1, &["thesis.txt", "is not a key folder"]);
     assert_eq!(contents(&folder).len(), 1);
 }
 
@@ -145,9 +147,9 @@ fn an_orphan_file_is_reported_and_ignored() {
     let folder = TestFolder::new();
     let orphan = format!("keys/{}.pem", "o".repeat(43));
     folder.write(&orphan, "left over");
-    let ran = folder.run(&["keys", "list"]);
-    ran.is(0);
-    assert!(ran.stderr.contains(&format!("{orphan} belongs to no key")), "{ran:?}");
+    let output = folder.run(&["keys", "list"]);
+    output.is(0);
+    assert!(output.stderr.contains(&format!("{orphan} belongs to no key")), "{output:?}");
 }
 
 #[test]
@@ -161,7 +163,7 @@ fn an_unwritable_folder_is_named() {
     } else {
         folder.run(&["serve", "--listen", "127.0.0.1:0"]).fails(1, &["keys", "ermission denied"]);
     }
-    // A file in the folder's place stops everybody.
+    // A file at the path of the folder makes every command fail.
     let folder = TestFolder::new();
     folder.write("data", "a file");
     for command in [
@@ -169,6 +171,6 @@ fn an_unwritable_folder_is_named() {
         &["users", "export"],
         &["settings", "set", "registration.open", "true"],
     ] {
-        folder.run(command).fails(1, &["making the folder data for the database"]);
+        folder.run(command).fails(1, &["creating the folder data for the database"]);
     }
 }

@@ -36,12 +36,12 @@ fn keys_list_json_has_the_documented_members() {
 #[test]
 fn a_rotation_prints_key_ids_and_signing_dates() {
     let folder = TestFolder::new();
-    let ran = folder.run(&["keys", "rotate"]);
-    let made: Vec<String> = ran.is(0).lines().map(str::to_owned).collect();
-    assert!(made.len() == 2 && made.iter().all(|kid| kid.len() == 43), "{ran:?}");
-    assert_eq!(ran.stderr.matches("is published; it signs from").count(), 2, "{ran:?}");
+    let output = folder.run(&["keys", "rotate"]);
+    let kids: Vec<String> = output.is(0).lines().map(str::to_owned).collect();
+    assert!(kids.len() == 2 && kids.iter().all(|kid| kid.len() == 43), "{output:?}");
+    assert_eq!(output.stderr.matches(". It signs from ").count(), 2, "{output:?}");
     for (alg, kid) in [("ES256", folder.kid("ES256", "next")), ("RS256", folder.kid("RS256", "next"))] {
-        assert!(made.contains(&kid), "{alg}");
+        assert!(kids.contains(&kid), "{alg}");
         let old = folder.keys().into_iter().find(|key| key["alg"] == alg && key["state"] == "active").unwrap();
         let new = folder.keys().into_iter().find(|key| key["kid"] == kid.as_str()).unwrap();
         assert_eq!(old["signs_until"], new["signs_from"]);
@@ -50,29 +50,29 @@ fn a_rotation_prints_key_ids_and_signing_dates() {
     let now = folder.run(&["keys", "rotate", "--now", "--alg", "ES256"]);
     let kid = now.is(0).trim_end().to_owned();
     assert_eq!(folder.kid("ES256", "active"), kid);
-    assert!(now.stderr.contains("signs at once") && now.stderr.contains("warning: verifiers"), "{now:?}");
-    assert!(now.stderr.contains("5m"), "it says for how long: {now:?}");
+    assert!(now.stderr.contains("It signs immediately.") && now.stderr.contains("warning: verifiers"), "{now:?}");
+    assert!(now.stderr.contains("5m"), "the warning does not name the duration: {now:?}");
     assert_eq!(folder.keys().len(), 5);
-    // A key that takes its time signs at once all the same, and the warning comes with it.
+    // A key that is slow to generate also signs at once, and the warning is printed.
     let slow = folder.run(&["--set", "keys.rsa_bits=4096", "keys", "rotate", "--now", "--alg", "RS256"]);
     slow.is(0);
-    assert!(slow.stderr.contains("signs at once") && slow.stderr.contains("warning: verifiers"), "{slow:?}");
+    assert!(slow.stderr.contains("It signs immediately.") && slow.stderr.contains("warning: verifiers"), "{slow:?}");
 }
 
 #[test]
 fn the_first_rotation_is_a_first_start() {
     let folder = TestFolder::empty();
     folder.run(&["keys", "list"]).fails(1, &["there are no keys in keys yet"]);
-    let ran = folder.run(&["keys", "rotate"]);
-    ran.is(0);
-    assert!(ran.stderr.contains("made one active key of each algorithm"), "{ran:?}");
+    let output = folder.run(&["keys", "rotate"]);
+    output.is(0);
+    assert!(output.stderr.contains("Created one active key for each algorithm"), "{output:?}");
     assert_eq!(folder.keys().len(), 2);
 }
 
 #[test]
 fn exported_keys_are_read_by_other_libraries() {
     let folder = TestFolder::new();
-    for (alg, says) in [("ES256", "NIST CURVE: P-256"), ("RS256", "Public-Key: (2048 bit)")] {
+    for (alg, message) in [("ES256", "NIST CURVE: P-256"), ("RS256", "Public-Key: (2048 bit)")] {
         let kid = folder.kid(alg, "active");
         let pem = folder.run(&["keys", "export", &kid[..8]]).is(0).to_owned();
         assert!(
@@ -88,9 +88,9 @@ fn exported_keys_are_read_by_other_libraries() {
 
         let here = folder.path(".");
         let Some(read) = openssl(&here, &["pkey", "-pubin", "-in", "public.pem", "-noout", "-text"]) else { return };
-        assert!(read.is(0).contains(says), "{read:?}");
+        assert!(read.is(0).contains(message), "{read:?}");
         let of_certificate = openssl(&here, &["x509", "-in", "certificate.pem", "-noout", "-pubkey"]).unwrap();
-        assert_eq!(of_certificate.is(0), pem, "the certificate is this key's");
+        assert_eq!(of_certificate.is(0), pem, "the certificate contains another key");
         let subject = openssl(&here, &["x509", "-in", "certificate.pem", "-noout", "-subject"]).unwrap();
         assert!(subject.is(0).contains("127.0.0.1"), "{subject:?}");
     }
@@ -101,11 +101,11 @@ fn a_key_prefix_must_be_unique() {
     let folder = TestFolder::new();
     for command in ["export", "revoke"] {
         folder.run(&["keys", command, "abc"]).fails(1, &["`abc` is too short to name a key", "4 characters"]);
-        // One key in 64 has a name that begins like an option.
+        // One key id in 64 starts with `-`, like an option.
         for name in ["-abcd", "--abc", "-hijk", "-Vwxy"] {
-            folder.run(&["keys", command, name]).fails(1, &[&format!("no key of the ring is called `{name}`")]);
+            folder.run(&["keys", command, name]).fails(1, &[&format!("the key ring has no key `{name}`")]);
         }
-        folder.run(&["keys", command, "????"]).fails(1, &["no key of the ring is called `????`", "keys list"]);
+        folder.run(&["keys", command, "????"]).fails(1, &["the key ring has no key `????`", "keys list"]);
     }
     assert!(folder.keys().iter().all(|key| key["state"] == "active"));
 }
@@ -114,19 +114,19 @@ fn a_key_prefix_must_be_unique() {
 fn a_revoked_key_is_unpublished_and_another_signs() {
     let folder = TestFolder::new();
     let kid = folder.kid("ES256", "active");
-    let ran = folder.run(&["keys", "revoke", &kid[..6]]);
-    ran.is(0);
-    assert!(ran.stderr.contains("is revoked") && ran.stderr.contains("signs in its place"), "{ran:?}");
+    let output = folder.run(&["keys", "revoke", &kid[..6]]);
+    output.is(0);
+    assert!(output.stderr.contains("Revoked key ") && output.stderr.contains("signs now instead"), "{output:?}");
     assert_ne!(folder.kid("ES256", "active"), kid);
     assert_eq!(folder.kid("ES256", "revoked"), kid);
     assert!(!folder.path(&format!("keys/{kid}.pem")).exists());
-    folder.run(&["keys", "revoke", &kid]).fails(1, &["is revoked already"]);
+    folder.run(&["keys", "revoke", &kid]).fails(1, &["is already revoked"]);
 
     let pruned = folder.run(&["keys", "prune"]);
     assert_eq!(pruned.is(0), format!("{kid}\n"));
     assert_eq!(folder.keys().len(), 2);
     let again = folder.run(&["keys", "prune"]);
-    assert_eq!((again.is(0), again.stderr.as_str()), ("", "keys forgotten: 0\n"));
+    assert_eq!((again.is(0), again.stderr.as_str()), ("", "Removed keys: 0.\n"));
 }
 
 #[test]
@@ -138,48 +138,48 @@ fn key_changes_are_in_the_audit_log() {
     let revoked = folder.kid("RS256", "active");
     folder.run(&["keys", "revoke", &revoked]).is(0);
     let lines = folder.run(&["audit", "--json"]).json();
-    let told = |action: &str, kid: &str| {
+    let lines_with = |action: &str, kid: &str| {
         let named = |line: &&Value| line["action"] == action && line["detail"].as_str().unwrap().contains(kid);
         lines.as_array().unwrap().iter().filter(named).count()
     };
-    assert_eq!((told("key_rotated", &next), told("key_revoked", &revoked)), (1, 1), "{lines:#}");
+    assert_eq!((lines_with("key_rotated", &next), lines_with("key_revoked", &revoked)), (1, 1), "{lines:#}");
 }
 
 #[test]
 fn irreversible_commands_ask_for_confirmation_on_a_terminal() {
     let folder = TestFolder::new();
     let kid = folder.kid("ES256", "active");
-    let typed = |answer: &str| {
+    let run_with_answer = |response: &str| {
         let command = format!("{} keys revoke {kid}", env!("CARGO_BIN_EXE_countersign"));
         let mut script = Command::new("script");
         script.args(["-qec", &command, "/dev/null"]).current_dir(folder.path(""));
-        let asked = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut asked = asked.inspect_err(|_| skip("script (bsdutils) is not installed")).ok()?;
-        asked.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
-        let ended = asked.wait_with_output().unwrap();
-        Some((ended.status.code(), String::from_utf8(ended.stdout).unwrap()))
+        let child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = child.inspect_err(|_| skip("script (bsdutils) is not installed")).ok()?;
+        child.stdin.as_mut().unwrap().write_all(response.as_bytes()).unwrap();
+        let result = child.wait_with_output().unwrap();
+        Some((result.status.code(), String::from_utf8(result.stdout).unwrap()))
     };
-    let Some((code, said)) = typed("no\n") else { return };
-    assert!(code == Some(1) && said.contains("Type yes to go on") && said.contains("nothing was changed"), "{said}");
+    let Some((code, text)) = run_with_answer("no\n") else { return };
+    assert!(code == Some(1) && text.contains("Type yes to continue") && text.contains("nothing was changed"), "{text}");
     assert_eq!(folder.kid("ES256", "active"), kid);
-    let (code, said) = typed("yes\n").unwrap();
-    assert!(code == Some(0) && said.contains("is revoked"), "{said}");
+    let (code, text) = run_with_answer("yes\n").unwrap();
+    assert!(code == Some(0) && text.contains("Revoked key "), "{text}");
 }
 
 #[test]
 fn concurrent_commands_leave_a_consistent_ring() {
     let folder = TestFolder::new();
-    let ended: Vec<_> = std::thread::scope(|scope| {
+    let outputs: Vec<_> = std::thread::scope(|scope| {
         let run = || folder.run(&["keys", "rotate", "--now", "--alg", "ES256"]);
         let running: Vec<_> = (0..6).map(|_| scope.spawn(run)).collect();
         running.into_iter().map(|running| running.join().unwrap()).collect()
     });
-    let done = ended.iter().filter(|ran| ran.code == Some(0)).count();
-    for ran in ended.iter().filter(|ran| ran.code != Some(0)) {
-        ran.fails(1, &["someone else changed the keys meanwhile"]);
+    let succeeded = outputs.iter().filter(|output| output.code == Some(0)).count();
+    for output in outputs.iter().filter(|output| output.code != Some(0)) {
+        output.fails(1, &["the keys changed in the meantime"]);
     }
-    assert!(done >= 1, "{ended:?}");
-    assert_eq!(folder.keys().len(), 2 + done);
+    assert!(succeeded >= 1, "{outputs:?}");
+    assert_eq!(folder.keys().len(), 2 + succeeded);
     folder.run(&["check"]).is(0);
     folder.kid("ES256", "active");
 }
@@ -211,8 +211,8 @@ fn a_key_is_revoked_without_the_database() {
     std::fs::create_dir_all(folder.path("data")).unwrap();
     std::fs::write(folder.path("data/countersign.db"), "no database, and longer than a header. ".repeat(4)).unwrap();
     assert_ne!(folder.run(&["keys", "rotate"]).code, Some(0));
-    let ran = folder.run(&["keys", "revoke", &kid, "--yes"]);
-    ran.is(0);
-    assert!(ran.stderr.contains("going by the default settings"), "{ran:?}");
+    let output = folder.run(&["keys", "revoke", &kid, "--yes"]);
+    output.is(0);
+    assert!(output.stderr.contains("using the default settings"), "{output:?}");
     assert!(folder.keys().iter().any(|key| key["kid"] == kid.as_str() && key["state"] == "revoked"));
 }

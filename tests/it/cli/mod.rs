@@ -1,5 +1,5 @@
-//! The command line as an operator and scripts use it: data on stdout, speech on stderr, 0 done, 1 refused, 2 typed
-//! wrongly.
+//! The command line as operators and scripts use it: data on stdout, messages on stderr, exit codes 0 (success), 1
+//! (failure) and 2 (usage error).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod configuration;
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::binary::TestFolder;
 
-/// The names of an object's members, in their order.
+/// The member names of an object, in order.
 fn names(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }
@@ -45,9 +45,9 @@ fn usage_errors_exit_with_2_and_help_with_0() {
     for unfinished in [&[] as &[&str], &["keys"], &["users"]] {
         folder.run(unfinished).fails(2, &["Usage: countersign"]);
     }
-    for good in [&["--help"] as &[&str], &["keys", "--help"], &["help", "users", "create"]] {
-        let ran = folder.run(good);
-        assert!(ran.is(0).contains("Usage: countersign") && ran.stderr.is_empty(), "{ran:?}");
+    for arguments in [&["--help"] as &[&str], &["keys", "--help"], &["help", "users", "create"]] {
+        let output = folder.run(arguments);
+        assert!(output.is(0).contains("Usage: countersign") && output.stderr.is_empty(), "{output:?}");
     }
     assert_eq!(folder.run(&["--version"]).is(0), format!("countersign {}\n", env!("CARGO_PKG_VERSION")));
     assert!(folder.run(&["keys", "rotate", "--alg", "HS256"]).stderr.contains("use ES256, RS256 or all"));

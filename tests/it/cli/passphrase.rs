@@ -1,4 +1,4 @@
-//! `countersign keys passphrase`, and folders under a passphrase.
+//! `countersign keys passphrase`, and encrypted key folders.
 
 use std::fs;
 
@@ -16,11 +16,11 @@ fn keys_are_encrypted_changed_and_decrypted() {
     let folder = TestFolder::new();
     folder.write("new", &format!("{SECRET}\n"));
     let plain = folder.keys();
-    let ran = folder.run(&["keys", "passphrase", "--new-file", "new"]);
-    assert_eq!(ran.is(0), "");
+    let output = folder.run(&["keys", "passphrase", "--new-file", "new"]);
+    assert_eq!(output.is(0), "");
     assert!(
-        ran.stderr.contains("private keys rewritten: 2") && ran.stderr.contains("hint: set keys.passphrase"),
-        "{ran:?}"
+        output.stderr.contains("with the new passphrase: 2.") && output.stderr.contains("hint: set keys.passphrase"),
+        "{output:?}"
     );
     for command in [&["keys", "list"] as &[&str], &["keys", "rotate"], &["serve", "--listen", "127.0.0.1:0"]] {
         folder.run(command).fails(1, &["keys.passphrase"]);
@@ -31,11 +31,11 @@ fn keys_are_encrypted_changed_and_decrypted() {
     assert!(files(&folder).iter().all(|file| file.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")));
     let again = folder.run(&["keys", "passphrase", "--new-file", "new"]);
     again.is(0);
-    assert!(again.stderr.contains("private keys rewritten: 0"), "{again:?}");
+    assert!(again.stderr.contains("with the new passphrase: 0."), "{again:?}");
 
-    let ran = folder.run(&["keys", "passphrase", "--remove"]);
-    ran.is(0);
-    assert!(ran.stderr.contains("private keys rewritten in clear: 2"), "{ran:?}");
+    let output = folder.run(&["keys", "passphrase", "--remove"]);
+    output.is(0);
+    assert!(output.stderr.contains("Stored private keys unencrypted: 2."), "{output:?}");
     let listed = folder.run(&["keys", "list"]);
     listed.is(0);
     assert!(listed.stderr.contains("is not encrypted although `keys.passphrase` is set"), "{listed:?}");
@@ -58,10 +58,10 @@ fn a_wrong_passphrase_changes_nothing() {
         &["check"],
         &["serve", "--listen", "127.0.0.1:0"],
     ] {
-        let ran = folder.run(command);
-        assert_eq!(ran.code, Some(1), "{command:?}: {ran:?}");
-        assert!(ran.stderr.contains("keys.passphrase"), "{command:?}: {ran:?}");
-        assert!(!ran.stderr.contains("sesame") && !ran.stderr.contains(SECRET), "{command:?}: {ran:?}");
+        let output = folder.run(command);
+        assert_eq!(output.code, Some(1), "{command:?}: {output:?}");
+        assert!(output.stderr.contains("keys.passphrase"), "{command:?}: {output:?}");
+        assert!(!output.stderr.contains("sesame") && !output.stderr.contains(SECRET), "{command:?}: {output:?}");
     }
     assert_eq!(fs::read(folder.path("keys/ring.json")).unwrap(), before);
     assert_eq!(fs::read_dir(folder.path("keys")).unwrap().count(), 5, "two keys, ring, secret and lock");
@@ -89,9 +89,9 @@ fn encrypted_keys_are_opened_by_openssl() {
     let folder = TestFolder::new();
     folder.write("new", SECRET);
     let kids = [folder.kid("ES256", "active"), folder.kid("RS256", "active")];
-    let publics = kids.clone().map(|kid| folder.run(&["keys", "export", &kid]).is(0).to_owned());
+    let public_keys = kids.clone().map(|kid| folder.run(&["keys", "export", &kid]).is(0).to_owned());
     folder.run(&["keys", "passphrase", "--new-file", "new"]).is(0);
-    for (kid, public) in kids.iter().zip(publics) {
+    for (kid, public) in kids.iter().zip(public_keys) {
         let file = format!("keys/{kid}.pem");
         let arguments = ["pkey", "-in", &file, "-passin", "file:new", "-pubout"];
         let Some(opened) = openssl(&folder.path("."), &arguments) else { return };
@@ -105,7 +105,7 @@ fn an_empty_passphrase_is_rejected() {
     let folder = TestFolder::new();
     folder.write("empty", "\n");
     folder.run(&["keys", "passphrase", "--new-file", "empty"]).fails(1, &["the file is empty"]);
-    folder.run(&["keys", "passphrase", "--new-file", "nowhere"]).fails(1, &["reading the passphrase from nowhere"]);
+    folder.run(&["keys", "passphrase", "--new-file", "nowhere"]).fails(1, &["cannot read the passphrase from nowhere"]);
     folder.run(&["keys", "list"]).is(0);
 }
 

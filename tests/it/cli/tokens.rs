@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::binary::TestFolder;
 use crate::support::token::{claims, header, signing_input};
 
-/// A folder with `anna`, whose tokens are the same issuer's whatever the port.
+/// A folder with a user `anna`. The issuer does not depend on a port.
 fn folder() -> TestFolder {
     let folder = TestFolder::new();
     folder.create("anna");
@@ -22,9 +22,9 @@ fn a_token_is_minted_with_the_requested_profile() {
         ("drf_pyjwt", 30, "user_id"),
         ("simplejwt", 300, "user_id"),
     ] {
-        let ran = folder.run(&["token", "mint", "--user", "anna", "--profile", profile]);
-        let token = ran.is(0).strip_suffix('\n').unwrap();
-        assert!(!token.contains('\n') && ran.stderr.starts_with("good until "), "{ran:?}");
+        let output = folder.run(&["token", "mint", "--user", "anna", "--profile", profile]);
+        let token = output.is(0).strip_suffix('\n').unwrap();
+        assert!(!token.contains('\n') && output.stderr.starts_with("Valid until "), "{output:?}");
         let found = claims(token);
         assert_eq!(found["exp"].as_i64().unwrap() - found["iat"].as_i64().unwrap(), lifetime, "{profile}");
         assert!(found.get(member).is_some(), "{profile}: {found}");
@@ -80,7 +80,7 @@ fn inspect_shows_foreign_tokens() {
     let old = format!("{}.c2ln", signing_input(&json!({"alg": "HS256", "typ": "JWT"}), &json!({"user_id": 7})));
     let shown = folder.run(&["token", "inspect", &old]);
     assert_eq!(shown.json(), json!({"header": {"alg": "HS256", "typ": "JWT"}, "claims": {"user_id": 7}}));
-    assert!(shown.stderr.contains("an algorithm that is not used here"), "{shown:?}");
+    assert!(shown.stderr.contains("unsupported algorithm (alg)"), "{shown:?}");
 }
 
 #[test]
@@ -91,20 +91,20 @@ fn verify_reports_why_a_token_is_invalid() {
     admin["user_id"] = 2.into();
     let signature = token.rsplit('.').next().unwrap();
     let unsigned = json!({"alg": "none", "kid": header(&token)["kid"]});
-    let stranger = json!({"alg": "ES256", "kid": "x".repeat(43)});
-    for (bad, verify, inspect) in [
-        (format!("{}.{signature}", signing_input(&header(&token), &admin)), "a wrong signature", None),
-        (format!("{}.{signature}", signing_input(&stranger, &admin)), "an unknown key", None),
-        (format!("{}.", signing_input(&unsigned, &admin)), "not used here", None),
-        ("nonsense".to_owned(), "not a compact JWS", Some("this is no JWT")),
-        ("a".repeat(9000), "longer than 8192 bytes", Some("this is no JWT")),
+    let unknown_key = json!({"alg": "ES256", "kid": "x".repeat(43)});
+    for (token, verify, inspect) in [
+        (format!("{}.{signature}", signing_input(&header(&token), &admin)), "invalid signature", None),
+        (format!("{}.{signature}", signing_input(&unknown_key, &admin)), "unknown key (kid)", None),
+        (format!("{}.", signing_input(&unsigned, &admin)), "unsupported algorithm", None),
+        ("nonsense".to_owned(), "not a compact JWS", Some("not a JWT")),
+        ("a".repeat(9000), "longer than 8192 bytes", Some("not a JWT")),
     ] {
-        folder.run(&["token", "verify", &bad]).fails(1, &["the token is not good: ", verify]);
+        folder.run(&["token", "verify", &token]).fails(1, &["invalid token: ", verify]);
         match inspect {
-            Some(says) => folder.run(&["token", "inspect", &bad]).fails(1, &[says]),
-            None => drop(folder.run(&["token", "inspect", &bad]).json()),
+            Some(message) => folder.run(&["token", "inspect", &token]).fails(1, &[message]),
+            None => drop(folder.run(&["token", "inspect", &token]).json()),
         }
     }
     folder.configure("tokens = { issuer = 'https://elsewhere.example' }");
-    folder.run(&["token", "verify", &token]).fails(1, &["another issuer's"]);
+    folder.run(&["token", "verify", &token]).fails(1, &["another issuer (iss)"]);
 }

@@ -28,8 +28,8 @@ const MEMBERS: [&str; 15] = [
 fn a_user_is_created_shown_and_listed() {
     let folder = TestFolder::new();
     let make = ["users", "create", "anna", "--email", "anna@example.com", "--password-stdin"];
-    let ran = folder.run_with(&format!("{PASSWORD}\n"), &make);
-    assert_eq!((ran.is(0), ran.stderr.as_str()), ("1\n", "user anna is created with id 1\n"));
+    let output = folder.run_with(&format!("{PASSWORD}\n"), &make);
+    assert_eq!((output.is(0), output.stderr.as_str()), ("1\n", "Created user anna with id 1.\n"));
     let root = ["users", "create", "root", "--email", "root@example.com", "--superuser", "--password-stdin"];
     assert_eq!(folder.run_with(PASSWORD, &root).is(0), "2\n");
 
@@ -60,8 +60,8 @@ fn a_user_is_created_shown_and_listed() {
     1   anna      anna@example.com             never
     2   root      root@example.com  superuser  never
     ");
-    for ran in [folder.run(&["users", "show", "anna"]), folder.run(&["users", "show", "anna", "--json"])] {
-        assert!(!ran.stdout.contains("argon2") && !ran.stderr.contains("argon2"), "{ran:?}");
+    for output in [folder.run(&["users", "show", "anna"]), folder.run(&["users", "show", "anna", "--json"])] {
+        assert!(!output.stdout.contains("argon2") && !output.stderr.contains("argon2"), "{output:?}");
     }
 }
 
@@ -74,13 +74,13 @@ fn a_rejected_user_is_reported_with_a_reason() {
     };
     create("Anna", "other@example.com", PASSWORD).fails(1, &["another user has that username"]);
     create("ben", "ANNA@example.com", PASSWORD).fails(1, &["another user has that email"]);
-    create("ben", "ben", PASSWORD).fails(1, &["--email must be an e-mail address"]);
+    create("ben", "ben", PASSWORD).fails(1, &["--email must be a valid e-mail address"]);
     create("", "ben@example.com", PASSWORD).fails(1, &["the name must not be empty"]);
     create("ben", "ben@example.com", "short").fails(1, &["password must have at least 8 bytes"]);
     create("ben", "ben@example.com", "").fails(1, &["password must not be empty"]);
     folder
         .run(&["users", "create", "ben", "--email", "ben@example.com"])
-        .fails(1, &["there is no terminal", "--password-stdin"]);
+        .fails(1, &["standard input is not a terminal", "--password-stdin"]);
     assert_eq!(folder.run(&["users", "list", "--json"]).json().as_array().unwrap().len(), 1);
 }
 
@@ -92,11 +92,11 @@ async fn operator_changes_apply_to_a_running_server() {
     let sign_in = async |password: &str| {
         server.post("/auth", None, &json!({"username": "anna", "password": password})).await.status
     };
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     assert_eq!(folder.run(&["users", "show", "anna", "--json"]).json()["live_sessions"], 1);
     folder.run(&["users", "disable", "anna"]).is(0);
     assert_eq!(sign_in(PASSWORD).await, 401);
-    server.post("/renew_token", Some(&mine), &json!({})).await.refuses(401, "not_signed_in");
+    server.post("/renew_token", Some(&token), &json!({})).await.refuses(401, "not_signed_in");
     assert_eq!(folder.run(&["users", "show", "anna", "--json"]).json()["is_active"], false);
     folder.run(&["users", "enable", "anna"]).is(0);
     assert_eq!(sign_in(PASSWORD).await, 200);
@@ -104,14 +104,14 @@ async fn operator_changes_apply_to_a_running_server() {
     folder.run_with("set by an operator\n", &["users", "set-password", "anna", "--password-stdin"]).is(0);
     assert_eq!((sign_in(PASSWORD).await, sign_in("set by an operator").await), (401, 200));
     folder.run(&["users", "set-claims", "anna", r#"{"roles":["editor"]}"#]).is(0);
-    let answer = server.post("/auth", None, &json!({"username": "anna", "password": "set by an operator"})).await;
-    let claims = crate::support::token::claims(answer.json()["jwt"].as_str().unwrap());
+    let response = server.post("/auth", None, &json!({"username": "anna", "password": "set by an operator"})).await;
+    let claims = crate::support::token::claims(response.json()["jwt"].as_str().unwrap());
     assert_eq!(claims["roles"], json!(["editor"]));
     let id = folder.run(&["users", "show", "anna", "--json"]).json()["id"].to_string();
     folder.run(&["audit", "--user", &id]).fails(1, &["there is no user"]);
     folder.run(&["users", "delete", "anna"]).is(0);
     assert_eq!(sign_in("set by an operator").await, 401);
-    folder.run(&["audit", "--user", "anna"]).fails(1, &["there is no user `anna`", "the id alone"]);
+    folder.run(&["audit", "--user", "anna"]).fails(1, &["there is no user `anna`", "by id"]);
     assert!(folder.run(&["audit", "--user", &id]).is(0).contains("deleted"));
 }
 
@@ -125,14 +125,14 @@ fn rejected_changes_change_nothing() {
     }
     folder.run_with(PASSWORD, &["users", "set-password", "nobody", "--password-stdin"]).fails(1, &["`nobody`"]);
     folder.run_with("short", &["users", "set-password", "anna", "--password-stdin"]).fails(1, &["at least 8 bytes"]);
-    for (claims, says) in [
-        ("nonsense", "one JSON object"),
-        ("[1]", "one JSON object"),
-        (r#"{"sub":"x"}"#, "the claim `sub` is the issuer's own"),
-        (r#"{"user_id":2}"#, "the claim `user_id` is the issuer's own"),
+    for (claims, message) in [
+        ("nonsense", "claims must be a JSON object"),
+        ("[1]", "claims must be a JSON object"),
+        (r#"{"sub":"x"}"#, "the claim `sub` is reserved for the issuer"),
+        (r#"{"user_id":2}"#, "the claim `user_id` is reserved for the issuer"),
         (&json!({"x": "y".repeat(4096)}).to_string(), "at most 2048 bytes"),
     ] {
-        folder.run(&["users", "set-claims", "anna", claims]).fails(1, &[says]);
+        folder.run(&["users", "set-claims", "anna", claims]).fails(1, &[message]);
     }
     assert_eq!(folder.run(&["users", "show", "anna", "--json"]).json(), before);
 }

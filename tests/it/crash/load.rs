@@ -1,4 +1,4 @@
-//! Those who keep a server busy until it is killed, and remember what it acknowledged.
+//! Clients that keep a server busy until it is killed, and that record what it acknowledged.
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
@@ -13,14 +13,14 @@ use super::acknowledged::{Acknowledged, AcknowledgedReset};
 use crate::support::binary::TestFolder;
 use crate::support::{PASSWORD, mail};
 
-/// The load of a round.
+/// The load of one round.
 pub struct Load {
     workers: Vec<JoinHandle<Acknowledged>>,
     rotation: std::process::Child,
     killed: Arc<AtomicBool>,
 }
 
-/// Someone who asks, until nobody answers.
+/// A client that sends requests until the server no longer responds.
 #[derive(Clone)]
 struct LoadClient {
     client: reqwest::Client,
@@ -28,15 +28,15 @@ struct LoadClient {
 }
 
 impl LoadClient {
-    /// The answer, if it came whole.
+    /// The response, or `None` if it is missing or incomplete.
     async fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
-        let answer = self.client.post(format!("{}{path}", self.url)).json(body).send().await.ok()?;
-        let status = answer.status().as_u16();
-        let body = answer.bytes().await.ok()?;
+        let response = self.client.post(format!("{}{path}", self.url)).json(body).send().await.ok()?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.ok()?;
         Some((status, serde_json::from_slice(&body).unwrap_or_default()))
     }
 
-    /// A session's refresh token; None at the end.
+    /// Opens a session and returns its refresh token, or `None` once the server is gone.
     async fn open(&self, name: &str) -> Option<String> {
         let body = json!({"email": format!("{name}@example.com"), "password": PASSWORD});
         let (status, body) = self.post("/api/login/", &body).await?;
@@ -44,44 +44,44 @@ impl LoadClient {
         Some(body["refresh_token"].as_str()?.to_owned())
     }
 
-    /// Registers a user and remembers it; None at the end.
-    async fn register(&self, name: &str, facts: &mut Acknowledged) -> Option<()> {
+    /// Registers a user and records it. Returns `None` once the server is gone.
+    async fn register(&self, name: &str, state: &mut Acknowledged) -> Option<()> {
         let body = json!({"username": name, "password": PASSWORD, "email": format!("{name}@example.com")});
         let (status, body) = self.post("/register", &body).await?;
         assert_eq!(status, 200, "{body}");
-        facts.registered.push(name.to_owned());
+        state.registered.push(name.to_owned());
         Some(())
     }
 
-    async fn register_users(self, who: String, facts: &mut Acknowledged) -> Option<()> {
+    async fn register_users(self, user: String, state: &mut Acknowledged) -> Option<()> {
         for at in 0.. {
-            let name = format!("{who}x{at}");
-            self.register(&name, facts).await?;
+            let name = format!("{user}x{at}");
+            self.register(&name, state).await?;
             let (status, body) = self.post("/auth", &json!({"username": name, "password": PASSWORD})).await?;
             assert_eq!(status, 200, "{body}");
-            facts.kept.push(body["jwt"].as_str()?.to_owned());
+            state.live.push(body["jwt"].as_str()?.to_owned());
         }
         None
     }
 
-    async fn refresh_sessions(self, who: String, facts: &mut Acknowledged) -> Option<()> {
-        self.register(&who, facts).await?;
-        let mut last = self.open(&who).await?;
-        facts.refreshed.insert(who.clone(), last.clone());
+    async fn refresh_sessions(self, user: String, state: &mut Acknowledged) -> Option<()> {
+        self.register(&user, state).await?;
+        let mut last = self.open(&user).await?;
+        state.refreshed.insert(user.clone(), last.clone());
         loop {
             let (status, body) = self.post("/api/refresh/", &json!({"refresh_token": last})).await?;
             assert_eq!(status, 200, "{body}");
             body["refresh_token"].as_str()?.clone_into(&mut last);
-            facts.refreshes += 1;
-            facts.refreshed.insert(who.clone(), last.clone());
+            state.refreshes += 1;
+            state.refreshed.insert(user.clone(), last.clone());
         }
     }
 
-    /// Sessions that are signed out, and some whose token is used after its successor was: what a thief would do.
-    async fn sign_out_sessions(self, who: String, facts: &mut Acknowledged) -> Option<()> {
-        self.register(&who, facts).await?;
+    /// Ends sessions, and records some tokens whose successor was used, as a thief would present them.
+    async fn sign_out_sessions(self, user: String, state: &mut Acknowledged) -> Option<()> {
+        self.register(&user, state).await?;
         for at in 0.. {
-            let first = self.open(&who).await?;
+            let first = self.open(&user).await?;
             let mut last = first.clone();
             for _ in 0..at % 3 {
                 let (status, body) = self.post("/api/refresh/", &json!({"refresh_token": last})).await?;
@@ -89,96 +89,96 @@ impl LoadClient {
                 body["refresh_token"].as_str()?.clone_into(&mut last);
             }
             if at % 3 == 2 {
-                // Two rotations later it is spent for good; whether this ends the session is asked after the kill.
-                facts.spent.push(first);
+                // After two rotations the token is spent. The check after the kill presents it.
+                state.spent.push(first);
                 continue;
             }
             let (status, body) = self.post("/api/logout/", &json!({"refresh_token": last})).await?;
             assert_eq!(status, 200, "{body}");
-            facts.signed_out.push(last);
+            state.signed_out.push(last);
         }
         None
     }
 
-    async fn reset_passwords(self, who: String, mails: std::path::PathBuf, facts: &mut Acknowledged) -> Option<()> {
-        self.register(&who, facts).await?;
-        let to = format!("{who}@example.com");
-        facts
+    async fn reset_passwords(self, user: String, mails: std::path::PathBuf, state: &mut Acknowledged) -> Option<()> {
+        self.register(&user, state).await?;
+        let to = format!("{user}@example.com");
+        state
             .resets
-            .insert(who.clone(), AcknowledgedReset { password: PASSWORD.to_owned(), ..AcknowledgedReset::default() });
+            .insert(user.clone(), AcknowledgedReset { password: PASSWORD.to_owned(), ..AcknowledgedReset::default() });
         for at in 0.. {
             let (status, body) = self.post("/request_password_reset", &json!({"email": to})).await?;
             assert_eq!(status, 200, "{body}");
-            let promised = facts.mails.entry(who.clone()).or_default();
-            *promised += 1;
+            let requested = state.mails.entry(user.clone()).or_default();
+            *requested += 1;
             let code = loop {
                 let all = mail::all(&mails);
-                let mine: Vec<_> = all.iter().filter(|mail| mail.header("To").contains(&to)).collect();
-                if mine.len() >= *promised {
-                    break mine.last()?.code().to_owned();
+                let own_mails: Vec<_> = all.iter().filter(|mail| mail.header("To").contains(&to)).collect();
+                if own_mails.len() >= *requested {
+                    break own_mails.last()?.code().to_owned();
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 self.client.get(format!("{}/liveliness", self.url)).send().await.ok()?;
             };
             let new = format!("the new password {at}");
-            let known = facts.resets.get_mut(&who)?;
-            known.maybe = Some(new.clone());
+            let reset = state.resets.get_mut(&user)?;
+            reset.unacknowledged = Some(new.clone());
             let (status, body) =
                 self.post("/reset_password", &json!({"reset_code": code, "new_password": new})).await?;
             assert_eq!(status, 200, "{body}");
-            known.maybe = None;
-            known.password = new;
-            facts.resets_done += 1;
+            reset.unacknowledged = None;
+            reset.password = new;
+            state.resets_done += 1;
         }
         None
     }
 }
 
-/// Starts everyone. The users are new ones in each round.
+/// Starts all clients. The users are new in each round.
 pub fn start(url: &str, folder: &TestFolder, round: u32) -> Load {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let asker = LoadClient { client, url: url.to_owned() };
+    let load_client = LoadClient { client, url: url.to_owned() };
     let mails = folder.path("data/mail");
     let mut workers = Vec::new();
     let killed = Arc::new(AtomicBool::new(false));
     for at in 0..2 {
         let name = |kind: &str| format!("{kind}{round}n{at}");
-        let one = asker.clone();
-        let who = name("reg");
-        let over = Arc::clone(&killed);
+        let client = load_client.clone();
+        let user = name("reg");
+        let was_killed = Arc::clone(&killed);
         workers.push(tokio::spawn(async move {
-            let mut facts = Acknowledged::default();
-            one.register_users(who, &mut facts).await;
-            ended(&over);
-            facts
+            let mut state = Acknowledged::default();
+            client.register_users(user, &mut state).await;
+            assert_killed(&was_killed);
+            state
         }));
-        let one = asker.clone();
-        let who = name("ref");
-        let over = Arc::clone(&killed);
+        let client = load_client.clone();
+        let user = name("ref");
+        let was_killed = Arc::clone(&killed);
         workers.push(tokio::spawn(async move {
-            let mut facts = Acknowledged::default();
-            one.refresh_sessions(who, &mut facts).await;
-            ended(&over);
-            facts
+            let mut state = Acknowledged::default();
+            client.refresh_sessions(user, &mut state).await;
+            assert_killed(&was_killed);
+            state
         }));
-        let one = asker.clone();
-        let who = name("out");
-        let over = Arc::clone(&killed);
+        let client = load_client.clone();
+        let user = name("out");
+        let was_killed = Arc::clone(&killed);
         workers.push(tokio::spawn(async move {
-            let mut facts = Acknowledged::default();
-            one.sign_out_sessions(who, &mut facts).await;
-            ended(&over);
-            facts
+            let mut state = Acknowledged::default();
+            client.sign_out_sessions(user, &mut state).await;
+            assert_killed(&was_killed);
+            state
         }));
-        let one = asker.clone();
-        let who = name("res");
+        let client = load_client.clone();
+        let user = name("res");
         let mails = mails.clone();
-        let over = Arc::clone(&killed);
+        let was_killed = Arc::clone(&killed);
         workers.push(tokio::spawn(async move {
-            let mut facts = Acknowledged::default();
-            one.reset_passwords(who, mails, &mut facts).await;
-            ended(&over);
-            facts
+            let mut state = Acknowledged::default();
+            client.reset_passwords(user, mails, &mut state).await;
+            assert_killed(&was_killed);
+            state
         }));
     }
     let mut rotate: Command = folder.command(&["keys", "rotate", "--now", "--alg", "ES256"]);
@@ -186,43 +186,43 @@ pub fn start(url: &str, folder: &TestFolder, round: u32) -> Load {
     Load { workers, rotation, killed }
 }
 
-/// Nobody may stop asking before the kill: who has nothing to do proves nothing.
-fn ended(killed: &AtomicBool) {
-    assert!(killed.load(Ordering::SeqCst), "a worker ended, and not by the kill");
+/// Asserts that no client stops before the kill. An idle client would prove nothing.
+fn assert_killed(killed: &AtomicBool) {
+    assert!(killed.load(Ordering::SeqCst), "a worker ended before the kill");
 }
 
 impl Load {
-    /// To be said before the server is killed: from now on it is no wonder that nobody answers.
+    /// Must be called before the kill. From then on clients may stop because of missing responses.
     pub fn expect_kill(&self) {
         self.killed.store(true, Ordering::SeqCst);
     }
 
-    /// Kills the rotation, too, wherever it is; and adds what was acknowledged to what is known.
-    pub async fn join(mut self, facts: &mut Acknowledged) {
+    /// Kills the rotation as well, and adds this round's acknowledged writes to `state`.
+    pub async fn join(mut self, state: &mut Acknowledged) {
         let _ = self.rotation.kill();
         let rotated = self.rotation.wait_with_output().unwrap();
         if rotated.status.success() {
-            facts.keys.push(String::from_utf8(rotated.stdout).unwrap().trim().to_owned());
+            state.keys.push(String::from_utf8(rotated.stdout).unwrap().trim().to_owned());
         }
-        // So many go on from round to round, and no more: each costs a request or two at every start.
-        keep(&mut facts.refreshed, 24);
-        keep(&mut facts.resets, 8);
+        // Limits the entries that go on to the next round, because each costs one or two requests at every start.
+        limit_len(&mut state.refreshed, 24);
+        limit_len(&mut state.resets, 8);
         for worker in self.workers {
-            let seen = worker.await.unwrap();
-            facts.registered.extend(seen.registered);
-            facts.kept.extend(seen.kept);
-            facts.refreshed.extend(seen.refreshed);
-            facts.refreshes += seen.refreshes;
-            facts.resets_done += seen.resets_done;
-            facts.spent.extend(seen.spent);
-            facts.signed_out.extend(seen.signed_out);
-            facts.resets.extend(seen.resets);
-            facts.mails.extend(seen.mails);
+            let worker_state = worker.await.unwrap();
+            state.registered.extend(worker_state.registered);
+            state.live.extend(worker_state.live);
+            state.refreshed.extend(worker_state.refreshed);
+            state.refreshes += worker_state.refreshes;
+            state.resets_done += worker_state.resets_done;
+            state.spent.extend(worker_state.spent);
+            state.signed_out.extend(worker_state.signed_out);
+            state.resets.extend(worker_state.resets);
+            state.mails.extend(worker_state.mails);
         }
     }
 }
 
-fn keep<T>(facts: &mut HashMap<String, T>, most: usize) {
-    let surplus: Vec<String> = facts.keys().skip(most).cloned().collect();
-    facts.retain(|name, _| !surplus.contains(name));
+fn limit_len<T>(state: &mut HashMap<String, T>, max: usize) {
+    let surplus: Vec<String> = state.keys().skip(max).cloned().collect();
+    state.retain(|name, _| !surplus.contains(name));
 }

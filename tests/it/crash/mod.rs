@@ -1,8 +1,8 @@
-//! `kill -9` at random moments under load, again and again on one folder: after each the server starts, and every fact
-//! it ever acknowledged holds.
+//! `kill -9` at random moments under load, repeatedly on one folder. After each kill the server starts again and still
+//! has every write that it ever acknowledged.
 //!
-//! `scripts/crash ROUNDS [SEED]` runs more rounds than the suite does. What failed is repeated with its seed, as far as
-//! the machine's timing lets it.
+//! `scripts/crash ROUNDS [SEED]` runs more rounds than the test suite does. The same seed repeats a failure as far as
+//! the timing of the machine allows.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod acknowledged;
@@ -18,9 +18,9 @@ use acknowledged::Acknowledged;
 
 const ROUNDS: u32 = 20;
 
-/// A number the caller of the tests may set.
-#[expect(clippy::disallowed_methods, reason = "a test is told by its environment how long to go on")]
-fn told<T: std::str::FromStr>(name: &str, default: T) -> T {
+/// A number from an environment variable, or the default.
+#[expect(clippy::disallowed_methods, reason = "the environment sets the number of rounds")]
+fn env_or<T: std::str::FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
@@ -29,12 +29,12 @@ fn folder() -> TestFolder {
     folder.configure(
         "tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }\nthrottle = { enabled = false }",
     );
-    // Longer than a restart takes: whoever was not answered asks again with the token it has.
+    // Longer than a restart takes, because a client without a response retries with the same token.
     folder.run(&["settings", "set", "sessions.reuse_grace", "60"]).is(0);
     folder
 }
 
-/// What SQLite finds wrong with the database while the server runs on it.
+/// The result of SQLite's integrity check while the server runs. `ok` means no error.
 fn integrity(folder: &TestFolder) -> String {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(folder.path("data/countersign.db"), flags).unwrap();
@@ -43,35 +43,35 @@ fn integrity(folder: &TestFolder) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_moment_loses_no_acknowledged_write_slow() {
-    let rounds = told("COUNTERSIGN_CRASH_ROUNDS", ROUNDS);
-    let seed = told("COUNTERSIGN_CRASH_SEED", 1_u64);
+    let rounds = env_or("COUNTERSIGN_CRASH_ROUNDS", ROUNDS);
+    let seed = env_or("COUNTERSIGN_CRASH_SEED", 1_u64);
     let folder = folder();
     let random = Random::seeded(seed);
-    let mut facts = Acknowledged::default();
-    // On a busy machine a round may end before its slower deeds: then there are more of them.
+    let mut state = Acknowledged::default();
+    // On a busy machine a round may end before its slow actions complete. More rounds are run then.
     for round in 0..rounds * 4 {
-        if round >= rounds && facts.missing(rounds).is_none() {
+        if round >= rounds && state.missing(rounds).is_none() {
             break;
         }
         let server = folder.serve().await;
-        // Shown when it fails.
-        println!("seed {seed}, round {round}: {}", facts.summary());
+        // The test runner prints this if the test fails.
+        println!("seed {seed}, round {round}: {}", state.summary());
         assert_eq!(integrity(&folder), "ok");
-        facts.check(&server, &folder).await;
+        state.check(&server, &folder).await;
         let [high, low] = random.bytes();
-        // Every fourth is long enough for a mail to come and its code to be used, on a busy machine, too.
+        // Every fourth round is long enough to send an e-mail and use its code, even on a busy machine.
         let (least, most) = if round % 4 == 3 { (1000, 2500) } else { (10, 800) };
         let span = Duration::from_millis(least + u64::from(u16::from_be_bytes([high, low])) % (most - least));
         let load = load::start(&server.url, &folder, round);
         tokio::time::sleep(span).await;
         load.expect_kill();
         server.kill().await;
-        load.join(&mut facts).await;
+        load.join(&mut state).await;
     }
     let server = folder.serve().await;
     assert_eq!(integrity(&folder), "ok");
-    facts.check(&server, &folder).await;
-    facts.check_mails(&folder);
-    assert_eq!(facts.missing(rounds), None);
-    println!("{rounds} rounds, seed {seed}: {}", facts.summary());
+    state.check(&server, &folder).await;
+    state.check_mails(&folder);
+    assert_eq!(state.missing(rounds), None);
+    println!("{rounds} rounds, seed {seed}: {}", state.summary());
 }

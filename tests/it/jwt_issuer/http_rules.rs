@@ -1,4 +1,4 @@
-//! What holds for every route: methods, media types, bodies that are none, sizes, slashes, headers.
+//! HTTP rules for every route: methods, media types, malformed bodies, sizes, trailing slashes and headers.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,8 +10,8 @@ use crate::support::{PASSWORD, ServerResponse, TestServer};
 
 const ROUTES: [&str; 6] =
     ["/auth", "/register", "/update_profile", "/renew_token", "/request_password_reset", "/reset_password"];
-/// Those that must read a body before they know what is asked.
-const READING: [&str; 4] = ["/auth", "/register", "/request_password_reset", "/reset_password"];
+/// Routes that require a JSON body.
+const ROUTES_WITH_BODY: [&str; 4] = ["/auth", "/register", "/request_password_reset", "/reset_password"];
 
 #[tokio::test]
 async fn a_wrong_method_names_the_allowed_one() {
@@ -19,15 +19,15 @@ async fn a_wrong_method_names_the_allowed_one() {
     for route in ROUTES {
         for method in [Method::GET, Method::PUT, Method::DELETE, Method::PATCH] {
             for slash in ["", "/"] {
-                let answer = ServerResponse::send(server.request(method.clone(), &format!("{route}{slash}"))).await;
-                answer.refuses(405, "wrong_method");
-                assert_eq!(answer.header("allow"), "POST", "{method} {route}");
+                let response = ServerResponse::send(server.request(method.clone(), &format!("{route}{slash}"))).await;
+                response.refuses(405, "wrong_method");
+                assert_eq!(response.header("allow"), "POST", "{method} {route}");
             }
         }
     }
     for route in ["/liveliness", "/ready/", "/get_public_cert", "/.well-known/openid-configuration"] {
-        let answer = ServerResponse::send(server.request(Method::POST, route)).await;
-        assert_eq!(answer.refuses(405, "wrong_method").header("allow"), "GET,HEAD", "{route}");
+        let response = ServerResponse::send(server.request(Method::POST, route)).await;
+        assert_eq!(response.refuses(405, "wrong_method").header("allow"), "GET,HEAD", "{route}");
     }
     let jwks = ServerResponse::send(server.request(Method::POST, "/.well-known/jwks.json")).await;
     assert_eq!((jwks.status, jwks.header("allow")), (405, "GET,HEAD,OPTIONS"));
@@ -64,18 +64,18 @@ async fn bodies_that_are_no_json_object_are_rejected() {
         ("a number", b"7"),
         ("something after it", br#"{"username":"anna"} {}"#),
         ("a duplicate member", br#"{"username":"anna","password":"x","username":"ben"}"#),
-        ("a duplicate in a member nobody asks for", br#"{"x":{"a":1,"a":2}}"#),
+        ("a duplicate in an unknown member", br#"{"x":{"a":1,"a":2}}"#),
         ("invalid UTF-8", b"{\"username\":\"\xff\"}"),
         ("a lone surrogate", br#"{"username":"\ud800"}"#),
         ("a form", b"username=anna&password=x"),
         ("too deep", deep.as_bytes()),
     ];
-    for route in READING {
+    for route in ROUTES_WITH_BODY {
         for (what, body) in rows {
             let request = server.request(Method::POST, route).header("content-type", "application/json");
-            let answer = ServerResponse::send(request.body(body.to_vec())).await;
-            assert_eq!(answer.status, 400, "{route}, {what}: {answer:#?}");
-            answer.refuses(400, "malformed_body");
+            let response = ServerResponse::send(request.body(body.to_vec())).await;
+            assert_eq!(response.status, 400, "{route}, {what}: {response:#?}");
+            response.refuses(400, "malformed_body");
         }
     }
 }
@@ -101,7 +101,7 @@ async fn only_json_with_a_json_content_type_is_accepted() {
     }
     let without = ServerResponse::send(server.request(Method::POST, "/auth").body(body)).await;
     without.refuses(415, "wrong_content_type");
-    assert!(without.text.contains("application/json"), "it says what to send: {}", without.text);
+    assert!(without.text.contains("application/json"), "the message does not name the accepted type: {}", without.text);
 }
 
 #[tokio::test]
@@ -112,9 +112,9 @@ async fn an_empty_body_lacks_every_field_whatever_its_content_type() {
         server.request(Method::POST, "/auth").header("content-type", "application/json"),
         server.request(Method::POST, "/auth").header("content-type", "text/plain"),
     ] {
-        let answer = ServerResponse::send(request).await;
-        answer.refuses(400, "invalid_field");
-        assert!(answer.text.contains("username is required"), "{answer:#?}");
+        let response = ServerResponse::send(request).await;
+        response.refuses(400, "invalid_field");
+        assert!(response.text.contains("username is required"), "{response:#?}");
     }
 }
 
@@ -130,20 +130,20 @@ async fn a_body_over_64_kib_is_rejected() {
     ServerResponse::send(send(body(65_536))).await.refuses(401, "wrong_credentials");
     ServerResponse::send(send(body(65_537))).await.refuses(413, "body_too_large");
 
-    // Without a length that could be looked at beforehand.
+    // A chunked body has no length that the server could check in advance.
     let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
-    let answer = tokio::task::spawn_blocking(move || {
+    let response = tokio::task::spawn_blocking(move || {
         let head =
             "POST /auth HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
         stream.write_all(head.as_bytes()).unwrap();
         let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
-        // The server may close while we still write.
+        // The server may close the connection before the test has sent everything.
         let _ = (0..20).try_for_each(|_| stream.write_all(chunk.as_bytes()));
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer).unwrap();
-        String::from_utf8(answer.to_vec()).unwrap()
+        let mut response = [0; 12];
+        stream.read_exact(&mut response).unwrap();
+        String::from_utf8(response.to_vec()).unwrap()
     });
-    assert_eq!(answer.await.unwrap(), "HTTP/1.1 413");
+    assert_eq!(response.await.unwrap(), "HTTP/1.1 413");
 }
 
 #[tokio::test]
@@ -151,11 +151,11 @@ async fn every_response_has_a_server_generated_request_id() {
     let server = TestServer::start().await;
     let mut ids = std::collections::BTreeSet::new();
     for path in ["/auth", "/nowhere", "/liveliness", "/ready", "/auth", "/.well-known/openid-configuration"] {
-        let answer = ServerResponse::send(server.request(Method::GET, path).header("x-request-id", "mine")).await;
-        let id = answer.header("x-request-id").to_owned();
+        let response = ServerResponse::send(server.request(Method::GET, path).header("x-request-id", "mine")).await;
+        let id = response.header("x-request-id").to_owned();
         assert!(id.len() == 32 && id.bytes().all(|c| c.is_ascii_hexdigit()), "{path}: {id:?}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert!(ids.insert(id), "{path}: an id came twice");
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
+        assert!(ids.insert(id), "{path}: duplicate request id");
     }
 }
 
@@ -164,11 +164,11 @@ async fn a_fault_response_contains_only_the_request_id() {
     let server = TestServer::with_anna().await;
     let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
     database.execute_batch("ALTER TABLE users RENAME TO gone").unwrap();
-    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
-    answer.refuses(500, "internal");
-    let message = format!("something went wrong here (request {})", answer.header("x-request-id"));
-    assert_eq!(answer.json()["message"], message);
-    assert_eq!(answer.header("cache-control"), "no-store");
+    let response = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    response.refuses(500, "internal");
+    let message = format!("internal error (request {})", response.header("x-request-id"));
+    assert_eq!(response.json()["message"], message);
+    assert_eq!(response.header("cache-control"), "no-store");
     database.execute_batch("ALTER TABLE gone RENAME TO users").unwrap();
     server.token("anna").await;
 }
@@ -184,13 +184,13 @@ async fn an_unknown_route_is_not_found() {
 #[tokio::test]
 async fn only_allowed_origins_may_read_responses() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
-    let ask =
+    let post_from =
         |origin: &'static str| ServerResponse::send(server.request(Method::POST, "/auth").header("origin", origin));
-    let allowed = ask("https://app.example.com").await;
+    let allowed = post_from("https://app.example.com").await;
     assert_eq!(allowed.header("access-control-allow-origin"), "https://app.example.com");
     assert_eq!(allowed.header("access-control-allow-credentials"), "true");
     for foreign in ["https://evil.example", "null", "https://app.example.com.evil.example"] {
-        assert_eq!(ask(foreign).await.header("access-control-allow-origin"), "", "{foreign}");
+        assert_eq!(post_from(foreign).await.header("access-control-allow-origin"), "", "{foreign}");
     }
     let preflight = server
         .request(Method::OPTIONS, "/renew_token")

@@ -1,10 +1,10 @@
-//! Limits on tries: 429 with `Retry-After`, and nobody who is in the right is locked out.
+//! Rate limits: 429 with `Retry-After`, without locking out the owner of an account.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
 const ATTACKER: &str = "198.51.100.66";
 const HOME: &str = "203.0.113.5";
@@ -14,9 +14,9 @@ async fn sign_in(server: &TestServer, from: &str, name: &str, password: &str) ->
 }
 
 #[track_caller]
-fn is_throttled(answer: &ServerResponse, seconds: u64) {
-    answer.refuses(429, "too_many_tries");
-    assert_eq!(answer.header("retry-after"), seconds.to_string(), "{answer:#?}");
+fn is_throttled(response: &ServerResponse, seconds: u64) {
+    response.refuses(429, "too_many_tries");
+    assert_eq!(response.header("retry-after"), seconds.to_string(), "{response:#?}");
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn an_account_has_ten_failed_sign_ins_and_then_one_a_minute() {
         is_throttled(&sign_in(&server, from, "anna", "wrong").await, 60);
         is_throttled(&sign_in(&server, from, "ANNA@example.com", PASSWORD).await, 60);
     }
-    insta::assert_snapshot!(sign_in(&server, ATTACKER, "anna", "wrong").await.text, @r#"{"status":"ERROR","code":"too_many_tries","message":"too many tries: wait as long as Retry-After says"}"#);
+    insta::assert_snapshot!(sign_in(&server, ATTACKER, "anna", "wrong").await.text, @r#"{"status":"ERROR","code":"too_many_tries","message":"too many attempts; retry after the time in Retry-After"}"#);
     server.clock.advance(Duration::from_mins(1));
     sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
     is_throttled(&sign_in(&server, ATTACKER, "anna", "wrong").await, 60);
@@ -60,15 +60,15 @@ async fn failed_sign_ins_from_other_addresses_do_not_lock_the_owner_out() {
     }
     is_throttled(&sign_in(&server, ATTACKER, "anna", PASSWORD).await, 60);
     sign_in(&server, HOME, "anna", PASSWORD).await.is(200);
-    // From anywhere else a reset still works.
+    // A reset still works from any other address.
     server.post_from("192.0.2.1", "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    settle("a mail", async || server.mails().len() == 1).await;
+    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
     let code = server.mails()[0].code().to_owned();
     let reset = server.post_from("192.0.2.1", "/reset_password", &json!({"reset_code": code})).await.is(200).json();
     let temporary = reset["temporary_password"].as_str().unwrap();
     sign_in(&server, "192.0.2.1", "anna", temporary).await.is(200);
     is_throttled(&sign_in(&server, "192.0.2.2", "anna", temporary).await, 60);
-    // The owner's own address is limited by its own failures.
+    // The owner's address is limited by its own failures.
     for _ in 0..10 {
         sign_in(&server, HOME, "anna", "wrong").await.is(401);
     }
@@ -103,7 +103,7 @@ async fn a_caller_has_a_hundred_failed_sign_ins_across_accounts() {
 async fn a_caller_cannot_choose_its_address() {
     let server = TestServer::with("throttle.sign_in_per_caller = '3/5m'").await;
     for number in 0..3 {
-        // What a client wrote itself stands to the left of what the proxy wrote.
+        // The entries that a client sends are to the left of the entry that the proxy appends.
         let chain = format!("203.0.113.{number}, {ATTACKER}");
         sign_in(&server, &chain, &format!("name{number}"), "wrong").await.is(401);
     }
@@ -118,33 +118,36 @@ async fn a_caller_cannot_choose_its_address() {
 async fn a_caller_has_ten_wrong_reset_codes() {
     let server = TestServer::with_anna().await;
     server.post_from(HOME, "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    settle("a mail", async || server.mails().len() == 1).await;
-    let right = json!({"reset_code": server.mails()[0].code()});
+    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
+    let valid = json!({"reset_code": server.mails()[0].code()});
     for _ in 0..10 {
         server.post_from(ATTACKER, "/reset_password", &json!({"reset_code": "1111-1111-1111"})).await.is(400);
     }
-    let late = server.post_from(ATTACKER, "/reset_password", &right).await;
+    let late = server.post_from(ATTACKER, "/reset_password", &valid).await;
     is_throttled(&late, 300);
-    server.post_from(HOME, "/reset_password", &right).await.is(200);
+    server.post_from(HOME, "/reset_password", &valid).await.is(200);
     server.clock.advance(Duration::from_mins(5));
-    server.post_from(ATTACKER, "/reset_password", &right).await.is(400);
+    server.post_from(ATTACKER, "/reset_password", &valid).await.is(400);
 }
 
 #[tokio::test]
 async fn the_fourth_reset_email_in_an_hour_is_accepted_and_not_sent() {
     let server = TestServer::with_anna().await;
     server.register("ben").await;
-    let ask = async |name: &str| {
+    let request_reset = async |name: &str| {
         let body = json!({"email": format!("{name}@example.com")});
         server.post("/request_password_reset", &body).await.bytes()
     };
-    let first = ask("anna").await;
+    let first = request_reset("anna").await;
     for _ in 0..5 {
-        assert_eq!(ask("anna").await, first);
+        assert_eq!(request_reset("anna").await, first);
     }
-    ask("ben").await;
-    settle("ben's mail", async || server.mails().iter().any(|mail| mail.header("To") == "ben@example.com")).await;
-    settle("an empty outbox", async || {
+    request_reset("ben").await;
+    wait_until("the e-mail to ben is sent", async || {
+        server.mails().iter().any(|mail| mail.header("To") == "ben@example.com")
+    })
+    .await;
+    wait_until("the outbox is empty", async || {
         let waiting: Result<u64, countersign::store::StoreError> =
             server.issuer.store.read(|tx| tx.mails_waiting()).await;
         waiting.unwrap() == 0
@@ -152,12 +155,12 @@ async fn the_fourth_reset_email_in_an_hour_is_accepted_and_not_sent() {
     .await;
     let to_anna = || server.mails().iter().filter(|mail| mail.header("To") == "anna@example.com").count();
     assert_eq!(to_anna(), 3);
-    // The third code is still the good one.
+    // The third code is still valid.
     let code = server.mails().iter().rfind(|mail| mail.header("To") == "anna@example.com").unwrap().code().to_owned();
     server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
     server.clock.advance(Duration::from_hours(1));
-    ask("anna").await;
-    settle("a fourth mail", async || to_anna() == 4).await;
+    request_reset("anna").await;
+    wait_until("a fourth e-mail is sent", async || to_anna() == 4).await;
 }
 
 #[tokio::test]

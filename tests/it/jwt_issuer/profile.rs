@@ -1,11 +1,12 @@
-//! `POST /update_profile`: by cookie and by Bearer, from our own pages only, and what a new password ends.
+//! `POST /update_profile`: by cookie and by bearer token, same-origin pages only, and the sessions that a new password
+//! ends.
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, ServerResponse, TestServer, token};
 
-const NEW: &str = "another good one";
+const NEW: &str = "another valid password";
 
 fn by_cookie(server: &TestServer, path: &str, token: &str, body: &Value) -> RequestBuilder {
     server.posting(path, body).header("cookie", format!("theme=dark; jwt_token={token}; x=y"))
@@ -19,9 +20,9 @@ async fn a_new_password_ends_only_the_other_sessions() {
     let there = server.token("anna").await;
     let ben = server.token("ben").await;
     server.post_as(&here, "/update_profile", &json!({"password": NEW})).await.is(200);
-    assert!(server.opens(&here).await);
-    assert!(server.opens(&ben).await);
-    assert!(!server.opens(&there).await);
+    assert!(server.accepts(&here).await);
+    assert!(server.accepts(&ben).await);
+    assert!(!server.accepts(&there).await);
     let old = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
     old.refuses(401, "wrong_credentials");
     server.token_by("anna", NEW).await;
@@ -33,14 +34,14 @@ async fn a_new_password_ends_only_the_other_sessions() {
 async fn an_address_is_changed_with_or_without_the_password() {
     let server = TestServer::with_anna().await;
     server.register("ben").await;
-    let mine = server.token("anna").await;
-    let update = async |body: Value| server.post_as(&mine, "/update_profile", &body).await;
+    let token = server.token("anna").await;
+    let update = async |body: Value| server.post_as(&token, "/update_profile", &body).await;
     update(json!({"email": "anna@example.org"})).await.is(200);
     server.post("/auth", &json!({"username": "anna@example.org", "password": PASSWORD})).await.is(200);
     server.post("/auth", &json!({"username": "anna@example.com", "password": PASSWORD})).await.is(401);
 
-    let taken = update(json!({"email": "BEN@example.com", "password": NEW})).await;
-    insta::assert_snapshot!(taken.is(409).text, @r#"{"status":"ERROR","code":"taken","message":"email is taken"}"#);
+    let conflict = update(json!({"email": "BEN@example.com", "password": NEW})).await;
+    insta::assert_snapshot!(conflict.is(409).text, @r#"{"status":"ERROR","code":"taken","message":"email is taken"}"#);
     server.token_by("anna", PASSWORD).await;
 
     update(json!({"email": "anna@example.net", "password": NEW})).await.is(200);
@@ -51,53 +52,53 @@ async fn an_address_is_changed_with_or_without_the_password() {
 #[tokio::test]
 async fn an_invalid_password_or_address_is_named() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
-    for (body, says) in [
+    let token = server.token("anna").await;
+    for (body, message) in [
         (json!({}), "password is required or email is required"),
         (json!({"username": "x"}), "password is required or email is required"),
         (json!({"password": null}), "password is required or email is required"),
         (json!({"password": ""}), "password must not be empty"),
         (json!({"password": "short"}), "password must have at least 8 bytes"),
         (json!({"password": "x".repeat(1025)}), "password must have at most 1024 bytes"),
-        (json!({"password": ["x"]}), "password must be a text"),
+        (json!({"password": ["x"]}), "password must be a string"),
         (json!({"email": ""}), "email must not be empty"),
-        (json!({"email": "anna"}), "email must be an e-mail address"),
-        (json!({"email": 1, "password": NEW}), "email must be a text"),
+        (json!({"email": "anna"}), "email must be a valid e-mail address"),
+        (json!({"email": 1, "password": NEW}), "email must be a string"),
     ] {
-        let answer = server.post_as(&mine, "/update_profile", &body).await;
-        answer.refuses(400, "invalid_field");
-        assert_eq!(answer.json()["message"], says, "{body}");
+        let response = server.post_as(&token, "/update_profile", &body).await;
+        response.refuses(400, "invalid_field");
+        assert_eq!(response.json()["message"], message, "{body}");
     }
-    assert!(server.opens(&mine).await);
+    assert!(server.accepts(&token).await);
     server.token("anna").await;
 }
 
 #[tokio::test]
 async fn the_cookie_is_accepted_like_the_header() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
-    ServerResponse::send(by_cookie(&server, "/update_profile", &mine, &json!({"password": NEW}))).await.is(200);
-    let renewed = ServerResponse::send(by_cookie(&server, "/renew_token", &mine, &json!({}))).await;
+    let token = server.token("anna").await;
+    ServerResponse::send(by_cookie(&server, "/update_profile", &token, &json!({"password": NEW}))).await.is(200);
+    let renewed = ServerResponse::send(by_cookie(&server, "/renew_token", &token, &json!({}))).await;
     let newer = renewed.is(200).json()["token"].as_str().unwrap().to_owned();
     assert!(renewed.header("set-cookie").starts_with(&format!("jwt_token={newer};")), "{renewed:#?}");
 
-    // Where both are there the header counts, whatever the cookie is worth.
-    let ours = by_cookie(&server, "/renew_token", "old", &json!({})).bearer_auth(&mine);
-    ServerResponse::send(ours).await.is(200);
-    let wrong = by_cookie(&server, "/renew_token", &mine, &json!({})).bearer_auth("wrong");
+    // The header takes precedence over the cookie, whether the cookie is valid or not.
+    let by_header = by_cookie(&server, "/renew_token", "old", &json!({})).bearer_auth(&token);
+    ServerResponse::send(by_header).await.is(200);
+    let wrong = by_cookie(&server, "/renew_token", &token, &json!({})).bearer_auth("wrong");
     ServerResponse::send(wrong).await.refuses(401, "not_signed_in");
 }
 
 #[tokio::test]
 async fn every_header_spelling_is_accepted() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     for (value, status) in [
-        (format!("Bearer {mine}"), 200),
-        (format!("bearer {mine}"), 200),
-        (format!("BEARER   {mine}"), 200),
-        (format!("Basic {mine}"), 401),
-        (mine.clone(), 401),
+        (format!("Bearer {token}"), 200),
+        (format!("bearer {token}"), 200),
+        (format!("BEARER   {token}"), 200),
+        (format!("Basic {token}"), 401),
+        (token.clone(), 401),
         ("Bearer".to_owned(), 401),
         ("Bearer ".to_owned(), 401),
     ] {
@@ -110,19 +111,20 @@ async fn every_header_spelling_is_accepted() {
 async fn the_cookie_is_rejected_from_another_origin() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
     server.register("anna").await;
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     let own = server.url.clone();
     for route in ["/update_profile", "/renew_token"] {
         let body = json!({"email": "anna@example.org"});
         for origin in ["https://evil.example", "null", "", "https://app.example.com.evil.example", "http://127.0.0.1"] {
-            let answer = ServerResponse::send(by_cookie(&server, route, &mine, &body).header("origin", origin)).await;
-            answer.refuses(403, "foreign_origin");
+            let response =
+                ServerResponse::send(by_cookie(&server, route, &token, &body).header("origin", origin)).await;
+            response.refuses(403, "foreign_origin");
         }
         for origin in [own.as_str(), "https://app.example.com"] {
-            ServerResponse::send(by_cookie(&server, route, &mine, &body).header("origin", origin)).await.is(200);
+            ServerResponse::send(by_cookie(&server, route, &token, &body).header("origin", origin)).await.is(200);
         }
-        // A header is never sent by a browser of itself.
-        let bearer = server.posting(route, &body).bearer_auth(&mine).header("origin", "https://evil.example");
+        // A browser never sends this header by itself, so the server does not check the origin.
+        let bearer = server.posting(route, &body).bearer_auth(&token).header("origin", "https://evil.example");
         ServerResponse::send(bearer).await.is(200);
     }
 }
@@ -130,13 +132,13 @@ async fn the_cookie_is_rejected_from_another_origin() {
 #[tokio::test]
 async fn a_disabled_user_changes_nothing() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     server.change("anna", countersign::issuer::users::UserChange::Disable).await;
-    let answer = server.post_as(&mine, "/update_profile", &json!({"password": NEW})).await;
-    answer.refuses(401, "not_signed_in");
-    assert_eq!(answer.header("www-authenticate"), "Bearer");
-    assert!(!server.opens(&mine).await);
+    let response = server.post_as(&token, "/update_profile", &json!({"password": NEW})).await;
+    response.refuses(401, "not_signed_in");
+    assert_eq!(response.header("www-authenticate"), "Bearer");
+    assert!(!server.accepts(&token).await);
     server.change("anna", countersign::issuer::users::UserChange::Enable).await;
-    assert!(!server.opens(&mine).await, "what has ended stays ended");
+    assert!(!server.accepts(&token).await, "an ended session stays ended");
     assert_eq!(token::claims(&server.token("anna").await)["username"], "anna");
 }

@@ -1,18 +1,17 @@
-//! Bodies in, bodies out: one row per thing that can be sent to each route, with the answer to the byte.
+//! Request and response bodies of each route, compared byte for byte.
 
 use crate::support::{ServerResponse, TestServer};
 use reqwest::Method;
 
-/// Route, body, status, answer. Rows are sent in order to one server that knows `anna` and has sent no mail.
+/// Route, body, status and response. The rows are sent in order to one server with the user `anna` and an empty outbox.
 type RequestRow = (&'static str, &'static [u8], u16, &'static str);
 
 const OK: &str = r#"{"status":"OK"}"#;
-const WRONG: &str =
-    r#"{"status":"ERROR","code":"wrong_credentials","message":"the username or the password is wrong"}"#;
-const UNSIGNED: &str = r#"{"status":"ERROR","code":"not_signed_in","message":"send a token that has not expired, of a session that has not ended"}"#;
-const NO_CODE: &str =
-    r#"{"status":"ERROR","code":"wrong_reset_code","message":"reset_code is wrong, used up or too old"}"#;
-const NO_EMAIL: &str = r#"{"status":"ERROR","code":"invalid_field","message":"email must be an e-mail address"}"#;
+const WRONG: &str = r#"{"status":"ERROR","code":"wrong_credentials","message":"wrong user name or password"}"#;
+const UNAUTHENTICATED: &str =
+    r#"{"status":"ERROR","code":"not_signed_in","message":"missing, invalid or expired token; sign in again"}"#;
+const NO_CODE: &str = r#"{"status":"ERROR","code":"wrong_reset_code","message":"reset_code is wrong, already used or expired; request a new one"}"#;
+const NO_EMAIL: &str = r#"{"status":"ERROR","code":"invalid_field","message":"email must be a valid e-mail address"}"#;
 
 const REGISTER: &[RequestRow] = &[
     ("/register", br#"{"username":"ben","password":"long enough","email":"ben@example.com"}"#, 200, OK),
@@ -81,25 +80,25 @@ const REGISTER: &[RequestRow] = &[
         "/register",
         br#"{"username":" dora","password":"long enough","email":"dora@example.com"}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"username must have no control characters and no spaces at its ends"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"username must not contain control characters, or spaces at the start or end"}"#,
     ),
     (
         "/register",
         br#"{"username":"do\u0000ra","password":"long enough","email":"dora@example.com"}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"username must have no control characters and no spaces at its ends"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"username must not contain control characters, or spaces at the start or end"}"#,
     ),
     (
         "/register",
         br#"{"username":["dora"],"password":"long enough","email":"dora@example.com"}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"username must be a text"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"username must be a string"}"#,
     ),
     (
         "/register",
         br#"{"username":"dora","password":12345678,"email":"dora@example.com"}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"password must be a text"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"password must be a string"}"#,
     ),
     (
         "/register",
@@ -145,18 +144,18 @@ const OTHERS: &[RequestRow] = &[
         "/auth",
         br#"{"username":"anna","password":{"$ne":null}}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"password must be a text"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"password must be a string"}"#,
     ),
     (
         "/auth",
         br#"{"username":true,"password":"x"}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"username must be a text"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"username must be a string"}"#,
     ),
-    ("/update_profile", br#"{"email":"x@example.com"}"#, 401, UNSIGNED),
-    ("/update_profile", b"{}", 401, UNSIGNED),
-    ("/renew_token", b"", 401, UNSIGNED),
-    ("/renew_token", b"{}", 401, UNSIGNED),
+    ("/update_profile", br#"{"email":"x@example.com"}"#, 401, UNAUTHENTICATED),
+    ("/update_profile", b"{}", 401, UNAUTHENTICATED),
+    ("/renew_token", b"", 401, UNAUTHENTICATED),
+    ("/renew_token", b"{}", 401, UNAUTHENTICATED),
     ("/request_password_reset", br#"{"email":"nobody@example.com"}"#, 200, OK),
     ("/request_password_reset", br#"{"email":"nobody"}"#, 400, NO_EMAIL),
     (
@@ -169,7 +168,7 @@ const OTHERS: &[RequestRow] = &[
         "/request_password_reset",
         br#"{"email":7}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"email must be a text"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"email must be a string"}"#,
     ),
     ("/reset_password", br#"{"reset_code":"0000-0000-0000"}"#, 400, NO_CODE),
     ("/reset_password", br#"{"reset_code":""}"#, 400, NO_CODE),
@@ -179,25 +178,29 @@ const OTHERS: &[RequestRow] = &[
         "/reset_password",
         br#"{"reset_code":123412341234}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"reset_code must be a text"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"reset_code must be a string"}"#,
     ),
     (
         "/reset_password",
         br#"{"reset_code":"0000-0000-0000","new_password":1}"#,
         400,
-        r#"{"status":"ERROR","code":"invalid_field","message":"new_password must be a text"}"#,
+        r#"{"status":"ERROR","code":"invalid_field","message":"new_password must be a string"}"#,
     ),
 ];
 
 async fn assert_row(server: &TestServer, (path, body, status, expected): RequestRow) {
-    let shown = String::from_utf8_lossy(body);
+    let body_text = String::from_utf8_lossy(body);
     let request = server.request(Method::POST, path).header("content-type", "application/json").body(body);
-    let answer = ServerResponse::send(request).await;
-    assert_eq!((answer.status, answer.text.as_str()), (status, expected), "{path} {shown}");
-    assert_eq!(answer.header("content-type"), "application/json", "{path} {shown}");
-    assert_eq!(answer.header("cache-control"), "no-store", "{path} {shown}");
-    assert_eq!(answer.header("set-cookie"), "", "{path} {shown}");
-    assert_eq!(answer.header("www-authenticate"), if expected == UNSIGNED { "Bearer" } else { "" }, "{path} {shown}");
+    let response = ServerResponse::send(request).await;
+    assert_eq!((response.status, response.text.as_str()), (status, expected), "{path} {body_text}");
+    assert_eq!(response.header("content-type"), "application/json", "{path} {body_text}");
+    assert_eq!(response.header("cache-control"), "no-store", "{path} {body_text}");
+    assert_eq!(response.header("set-cookie"), "", "{path} {body_text}");
+    assert_eq!(
+        response.header("www-authenticate"),
+        if expected == UNAUTHENTICATED { "Bearer" } else { "" },
+        "{path} {body_text}"
+    );
 }
 
 #[tokio::test]
@@ -211,7 +214,7 @@ async fn registration_requests_get_the_documented_responses() {
             tx.user_by_login(&countersign::domain::user::Login::new("cleo"))?.unwrap().is_superuser,
         )
     });
-    assert!(!superuser.await.unwrap(), "a caller can't make itself a superuser");
+    assert!(!superuser.await.unwrap(), "a caller made itself a superuser");
 }
 
 #[tokio::test]
@@ -227,7 +230,7 @@ async fn other_requests_get_the_documented_responses() {
 async fn name_and_password_lengths_are_bounded() {
     let server = TestServer::start().await;
     let body = |name: &str, password: &str, email: &str| serde_json::json!({"username": name, "password": password, "email": email});
-    for (name, password, email, status, says) in [
+    for (name, password, email, status, message) in [
         ("é".repeat(150), "p".repeat(1024), "a@example.com".to_owned(), 200, "OK"),
         (
             "é".repeat(151),
@@ -246,9 +249,9 @@ async fn name_and_password_lengths_are_bounded() {
             "email must have at most 254 characters",
         ),
     ] {
-        let answer = server.post("/register", &body(&name, &password, &email)).await;
-        answer.is(status);
-        assert!(answer.text.contains(says), "{says:?} is missing in {answer:#?}");
+        let response = server.post("/register", &body(&name, &password, &email)).await;
+        response.is(status);
+        assert!(response.text.contains(message), "{message:?} is missing in {response:#?}");
     }
     server.token_by(&"É".repeat(150), &"p".repeat(1024)).await;
 }
@@ -256,7 +259,7 @@ async fn name_and_password_lengths_are_bounded() {
 #[tokio::test]
 async fn of_concurrent_registrations_of_one_name_one_succeeds() {
     let server = TestServer::start().await;
-    let tries = (0..8).map(|number| {
+    let requests = (0..8).map(|number| {
         let body = serde_json::json!({
             "username": if number % 2 == 0 { "anna" } else { "ANNA" },
             "password": "long enough",
@@ -265,8 +268,8 @@ async fn of_concurrent_registrations_of_one_name_one_succeeds() {
         tokio::spawn(ServerResponse::send(server.posting("/register", &body)))
     });
     let mut statuses = Vec::new();
-    for answer in tries.collect::<Vec<_>>() {
-        statuses.push(answer.await.unwrap().status);
+    for response in requests.collect::<Vec<_>>() {
+        statuses.push(response.await.unwrap().status);
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);

@@ -1,4 +1,4 @@
-//! `POST /request_password_reset` and `/reset_password`: the mail, the code, and what they open and end.
+//! `POST /request_password_reset` and `/reset_password`: the e-mail, the code, and what a redeemed code changes.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use countersign::store::StoreError;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{PASSWORD, ServerResponse, TestServer, settle, token};
+use crate::support::{PASSWORD, ServerResponse, TestServer, token, wait_until};
 
-const NEW: &str = "another good one";
+const NEW: &str = "another valid password";
 
-/// Asks for a mail to `name` and waits for it; the code in it.
+/// Requests a reset e-mail for `name`, waits for it, and returns the code.
 async fn code(server: &TestServer, name: &str) -> String {
-    let known = server.mails().len();
+    let before = server.mails().len();
     request(server, &format!("{name}@example.com")).await.is(200);
-    settle("a mail", async || server.mails().len() > known).await;
+    wait_until("an e-mail is sent", async || server.mails().len() > before).await;
     server.mails().last().unwrap().code().to_owned()
 }
 
@@ -41,7 +41,7 @@ async fn the_reset_email_names_user_code_and_site() {
     for part in ["anna\n", "https://id.example.com", "15 minutes", code.as_str()] {
         assert!(mail.source.contains(part), "{part:?} is missing in\n{}", mail.source);
     }
-    assert!(!mail.source.contains("127.0.0.1"), "links and names come from the public URL alone");
+    assert!(!mail.source.contains("127.0.0.1"), "links must come from the public URL only");
 }
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn a_forged_host_reaches_no_email() {
     let request = server.posting("/request_password_reset", &json!({"email": "anna@example.com"}));
     let forged = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
     ServerResponse::send(forged).await.is(200);
-    settle("a mail", async || server.mails().len() == 1).await;
+    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
     assert!(!server.mails()[0].source.contains("evil"));
 }
 
@@ -65,7 +65,7 @@ async fn the_response_is_the_same_for_known_and_unknown_addresses() {
         assert_eq!(request(&server, address).await.bytes(), known, "{address}");
     }
     let code = code(&server, "anna").await;
-    settle("her two mails", async || server.mails().len() == 2).await;
+    wait_until("both e-mails to anna are sent", async || server.mails().len() == 2).await;
     assert!(!code.is_empty());
     assert!(server.mails().iter().all(|mail| mail.header("To") == "anna@example.com"));
 }
@@ -74,7 +74,7 @@ async fn the_response_is_the_same_for_known_and_unknown_addresses() {
 async fn the_email_goes_to_the_stored_address() {
     let server = TestServer::with_anna().await;
     request(&server, "ANNA@EXAMPLE.COM").await.is(200);
-    settle("a mail", async || server.mails().len() == 1).await;
+    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
     assert_eq!(server.mails()[0].header("To"), "anna@example.com");
 }
 
@@ -82,30 +82,30 @@ async fn the_email_goes_to_the_stored_address() {
 async fn a_code_gives_a_temporary_password_that_must_be_changed() {
     let server = TestServer::with_anna().await;
     let before = server.token("anna").await;
-    let answer = redeem(&server, &code(&server, "anna").await).await;
-    let body = answer.is(200).json();
+    let response = redeem(&server, &code(&server, "anna").await).await;
+    let body = response.is(200).json();
     let temporary = body["temporary_password"].as_str().unwrap();
     assert_eq!(body, json!({"status": "OK", "reset_code": temporary, "temporary_password": temporary}));
-    assert_eq!((temporary.len(), answer.header("cache-control")), (16, "no-store"));
-    assert!(!server.opens(&before).await, "a reset ends every session");
+    assert_eq!((temporary.len(), response.header("cache-control")), (16, "no-store"));
+    assert!(!server.accepts(&before).await, "a reset ends every session");
     server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await.is(401);
 
-    let signed = server.post("/auth", &json!({"username": "anna", "password": temporary})).await;
-    let body = signed.is(200).json();
+    let sign_in = server.post("/auth", &json!({"username": "anna", "password": temporary})).await;
+    let body = sign_in.is(200).json();
     assert_eq!(body["must_change_password"], true);
-    let mine = body["jwt"].as_str().unwrap();
-    assert_eq!(token::claims(mine)["must_change_password"], true);
-    let renewed = server.post_as(mine, "/renew_token", &json!({})).await.is(200).json();
+    let token = body["jwt"].as_str().unwrap();
+    assert_eq!(token::claims(token)["must_change_password"], true);
+    let renewed = server.post_as(token, "/renew_token", &json!({})).await.is(200).json();
     assert_eq!(token::claims(renewed["token"].as_str().unwrap())["must_change_password"], true);
 
-    let same = server.post_as(mine, "/update_profile", &json!({"password": temporary})).await;
+    let same = server.post_as(token, "/update_profile", &json!({"password": temporary})).await;
     same.refuses(400, "invalid_field");
-    assert_eq!(same.json()["message"], "password must be another than the one you have");
-    server.post_as(mine, "/update_profile", &json!({"password": NEW})).await.is(200);
-    let renewed = server.post_as(mine, "/renew_token", &json!({})).await.is(200).json();
+    assert_eq!(same.json()["message"], "password must differ from the current password");
+    server.post_as(token, "/update_profile", &json!({"password": NEW})).await.is(200);
+    let renewed = server.post_as(token, "/renew_token", &json!({})).await.is(200).json();
     assert_eq!(token::claims(renewed["token"].as_str().unwrap()).get("must_change_password"), None);
-    let signed = server.post("/auth", &json!({"username": "anna", "password": NEW})).await;
-    assert_eq!(signed.is(200).json().get("must_change_password"), None);
+    let sign_in = server.post("/auth", &json!({"username": "anna", "password": NEW})).await;
+    assert_eq!(sign_in.is(200).json().get("must_change_password"), None);
 }
 
 #[tokio::test]
@@ -113,19 +113,21 @@ async fn a_code_may_be_redeemed_with_a_new_password() {
     let server = TestServer::with_anna().await;
     let before = server.token("anna").await;
     let code = code(&server, "anna").await;
-    let with =
+    let redeem_with =
         async |new: &str| server.post("/reset_password", &json!({"reset_code": code, "new_password": new})).await;
-    for (bad, says) in [("short", "new_password must have at least 8 bytes"), ("", "new_password must not be empty")] {
-        let answer = with(bad).await;
-        answer.refuses(400, "invalid_field");
-        assert_eq!(answer.json()["message"], says);
+    for (password, message) in
+        [("short", "new_password must have at least 8 bytes"), ("", "new_password must not be empty")]
+    {
+        let response = redeem_with(password).await;
+        response.refuses(400, "invalid_field");
+        assert_eq!(response.json()["message"], message);
     }
-    assert!(server.opens(&before).await, "nothing happened yet");
-    let answer = with(NEW).await;
-    insta::assert_snapshot!(answer.is(200).text, @r#"{"status":"OK"}"#);
-    assert!(!server.opens(&before).await);
-    let signed = server.post("/auth", &json!({"username": "anna", "password": NEW})).await;
-    assert_eq!(signed.is(200).json().get("must_change_password"), None);
+    assert!(server.accepts(&before).await, "the rejected requests ended the session");
+    let response = redeem_with(NEW).await;
+    insta::assert_snapshot!(response.is(200).text, @r#"{"status":"OK"}"#);
+    assert!(!server.accepts(&before).await);
+    let sign_in = server.post("/auth", &json!({"username": "anna", "password": NEW})).await;
+    assert_eq!(sign_in.is(200).json().get("must_change_password"), None);
 }
 
 #[tokio::test]
@@ -149,8 +151,8 @@ async fn a_code_is_accepted_in_any_spelling_and_works_once() {
 async fn concurrent_redemptions_use_a_code_once() {
     let server = TestServer::with_anna().await;
     let code = code(&server, "anna").await;
-    let tries = tokio::join!(redeem(&server, &code), redeem(&server, &code), redeem(&server, &code));
-    let mut statuses = [tries.0.status, tries.1.status, tries.2.status];
+    let responses = tokio::join!(redeem(&server, &code), redeem(&server, &code), redeem(&server, &code));
+    let mut statuses = [responses.0.status, responses.1.status, responses.2.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 400, 400]);
 }
@@ -194,18 +196,18 @@ async fn a_code_of_a_disabled_user_is_rejected() {
 async fn the_database_contains_no_code_or_password() {
     let server = TestServer::with_anna().await;
     let code = code(&server, "anna").await;
-    let answer = redeem(&server, &code).await;
-    let temporary = answer.json()["temporary_password"].as_str().unwrap().to_owned();
+    let response = redeem(&server, &code).await;
+    let temporary = response.json()["temporary_password"].as_str().unwrap().to_owned();
     let files = ["countersign.db", "countersign.db-wal"].map(|name| server.path(&format!("data/{name}")));
     let bytes: Vec<u8> = files.iter().flat_map(|file| std::fs::read(file).unwrap_or_default()).collect();
     let text = String::from_utf8_lossy(&bytes);
-    assert!(text.contains("anna@example.com"), "what is looked at is the database");
+    assert!(text.contains("anna@example.com"), "the files are not the database");
     for secret in [&code, &code.replace('-', ""), &temporary, PASSWORD] {
         assert!(!text.contains(secret), "{secret}");
     }
 }
 
-/// Lets an account at a provider open a user's, as if they had linked it.
+/// Links an account at a provider to a user.
 async fn link(server: &TestServer, name: &str) {
     let user = countersign::issuer::users::find(&server.issuer, name).await.unwrap().unwrap().id;
     let account = SocialAccount {
@@ -229,29 +231,29 @@ async fn linked(server: &TestServer, name: &str) -> usize {
     accounts.is(200).json()["accounts"].as_array().unwrap().len()
 }
 
-/// Whoever writes another's address into an account of their own and links a provider's account to it must be out once
-/// the address's owner takes the account over by a mail. Who proved the address before is not asked again.
+/// An attacker may register with a foreign address and link a provider account. Once the owner of the address resets
+/// the password by e-mail, the attacker must lose access. Links made after the address was verified are kept.
 #[tokio::test]
 async fn a_reset_verifies_the_address_and_ends_sessions_and_links() {
     let server = TestServer::with_anna().await;
     link(&server, "anna").await;
-    for (round, left) in [(1, 0), (2, 1)] {
+    for (round, remaining) in [(1, 0), (2, 1)] {
         let code = code(&server, "anna").await;
         let body = json!({"reset_code": code, "new_password": NEW});
         server.post("/reset_password", &body).await.is(200);
         let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
         assert!(user.email_verified, "round {round}");
-        assert_eq!(linked(&server, "anna").await, left, "round {round}");
+        assert_eq!(linked(&server, "anna").await, remaining, "round {round}");
         if round == 1 {
-            let told = server.audit().await;
-            let why = ("social_unlinked".to_owned(), "google: linked before the address was verified".to_owned());
-            assert!(told.contains(&why), "{told:?}");
+            let lines = server.audit().await;
+            let expected = ("social_unlinked".to_owned(), "google: linked before the address was verified".to_owned());
+            assert!(lines.contains(&expected), "{lines:?}");
             link(&server, "anna").await;
         }
     }
 }
 
-/// An address that is proven is proven for itself: another one is not.
+/// Verification belongs to one address: a new address is unverified.
 #[tokio::test]
 async fn another_address_is_not_verified() {
     let server = TestServer::with_anna().await;

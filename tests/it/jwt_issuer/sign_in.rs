@@ -1,4 +1,4 @@
-//! `POST /auth`: who gets a token, what it says, and that nobody learns why another does not.
+//! `POST /auth`: who gets a token, what the token contains, and identical responses to all failures.
 
 use countersign::issuer::users::UserChange;
 use serde_json::json;
@@ -8,14 +8,14 @@ use crate::support::{PASSWORD, TestServer, token};
 #[tokio::test]
 async fn a_sign_in_gives_a_token_and_a_cookie() {
     let server = TestServer::with_anna().await;
-    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
-    let body = answer.is(200).json();
+    let response = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    let body = response.is(200).json();
     let jwt = body["jwt"].as_str().unwrap();
     assert_eq!(body, json!({"status": "OK", "jwt": jwt}));
-    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(response.header("cache-control"), "no-store");
     let cookie = format!("jwt_token={jwt}; HttpOnly; SameSite=Lax; Path=/; Max-Age=86400");
     let mut parts: Vec<&str> = cookie.split("; ").collect();
-    let mut sent: Vec<&str> = answer.header("set-cookie").split("; ").collect();
+    let mut sent: Vec<&str> = response.header("set-cookie").split("; ").collect();
     parts.sort_unstable();
     sent.sort_unstable();
     assert_eq!(sent, parts, "plain HTTP: no Secure");
@@ -51,10 +51,10 @@ async fn a_sign_in_gives_a_token_and_a_cookie() {
 async fn the_cookie_is_secure_over_https() {
     let server = TestServer::with("server.public_url = 'https://id.example.com'").await;
     server.register("anna").await;
-    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
-    assert!(answer.is(200).header("set-cookie").contains("; Secure"), "{answer:#?}");
-    assert_eq!(answer.header("strict-transport-security"), "max-age=31536000");
-    assert_eq!(token::claims(answer.json()["jwt"].as_str().unwrap())["iss"], "https://id.example.com");
+    let response = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    assert!(response.is(200).header("set-cookie").contains("; Secure"), "{response:#?}");
+    assert_eq!(response.header("strict-transport-security"), "max-age=31536000");
+    assert_eq!(token::claims(response.json()["jwt"].as_str().unwrap())["iss"], "https://id.example.com");
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_user_signs_in_with_any_spelling_of_the_name() {
         let claims = token::claims(&server.token(name).await);
         assert_eq!(claims["user_id"], user, "{name}");
     }
-    // Some clients send the address by its own name.
+    // Some clients send the address in the field `email`.
     server.post("/auth", &json!({"email": "anna@example.com", "password": PASSWORD})).await.is(200);
     server.post("/auth", &json!({"username": "fine Arger", "password": PASSWORD})).await.is(401);
 }
@@ -83,10 +83,10 @@ async fn failed_sign_ins_get_the_same_response() {
     let server = TestServer::with_anna().await;
     server.register("disabled").await;
     server.change("disabled", UserChange::Disable).await;
-    let ask = async |name: &str, password: &str| {
+    let sign_in = async |name: &str, password: &str| {
         server.post("/auth", &json!({"username": name, "password": password})).await.bytes()
     };
-    let wrong = ask("anna", "wrong password").await;
+    let wrong = sign_in("anna", "wrong password").await;
     assert_eq!(wrong.0, 401);
     let overlong = format!("{PASSWORD}{}", "x".repeat(1024));
     for (name, password) in [
@@ -100,7 +100,7 @@ async fn failed_sign_ins_get_the_same_response() {
         ("", ""),
         (&"x".repeat(10_000), PASSWORD),
     ] {
-        assert_eq!(ask(name, password).await, wrong, "{name:.20} {password:.30}");
+        assert_eq!(sign_in(name, password).await, wrong, "{name:.20} {password:.30}");
     }
     server.change("disabled", UserChange::Enable).await;
     server.token("disabled").await;
@@ -129,15 +129,15 @@ async fn settings_apply_from_the_next_token() {
     ] {
         server.set(name, value).await;
     }
-    let answer = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
-    assert!(answer.is(200).header("set-cookie").contains("Max-Age=60"), "{answer:#?}");
-    let jwt = answer.json()["jwt"].as_str().unwrap().to_owned();
+    let response = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
+    assert!(response.is(200).header("set-cookie").contains("Max-Age=60"), "{response:#?}");
+    let jwt = response.json()["jwt"].as_str().unwrap().to_owned();
     let header = token::header(&jwt);
     let claims = token::claims(&jwt);
     assert_eq!((&header["alg"], &header["typ"]), (&json!("RS256"), &json!("at+jwt")));
     assert_eq!(claims["aud"], "https://api.example.com");
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
-    assert!(server.opens(&jwt).await, "our own verification knows the profile's audience and type");
+    assert!(server.accepts(&jwt).await, "the server rejects a token with the profile's audience and type");
 }
 
 #[tokio::test]
@@ -161,6 +161,6 @@ async fn a_changed_audience_ends_no_session() {
     server.set(NAME, "none").await;
     for (token, audience) in [(first, "https://one.example"), (second, "https://two.example")] {
         assert_eq!(token::claims(&token)["aud"], audience);
-        assert!(server.opens(&token).await, "{audience}");
+        assert!(server.accepts(&token).await, "{audience}");
     }
 }

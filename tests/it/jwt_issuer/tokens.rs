@@ -1,4 +1,4 @@
-//! `POST /renew_token`: what is renewed, and every token that is not.
+//! `POST /renew_token`: the tokens that are renewed and those that are rejected.
 
 use std::time::Duration;
 
@@ -18,26 +18,26 @@ async fn a_token_is_renewed_while_its_session_is_live() {
     let server = TestServer::with_anna().await;
     let first = server.token("anna").await;
     server.clock.advance(Duration::from_secs(100));
-    let answer = renew(&server, &first).await;
-    let body = answer.is(200).json();
+    let response = renew(&server, &first).await;
+    let body = response.is(200).json();
     let second = body["token"].as_str().unwrap();
     assert_eq!(body, json!({"status": "OK", "token": second}));
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert!(answer.header("set-cookie").contains("Max-Age=86400"), "{answer:#?}");
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert!(response.header("set-cookie").contains("Max-Age=86400"), "{response:#?}");
     let old = token::claims(&first);
     let new = token::claims(second);
     assert_eq!(old["sid"], new["sid"]);
     assert_ne!(old["jti"], new["jti"]);
     assert_eq!(new["exp"].as_i64(), old["exp"].as_i64().map(|exp| exp + 100));
-    assert!(server.opens(&first).await, "the earlier one is good to its own end");
+    assert!(server.accepts(&first).await, "the earlier token stays valid until it expires");
 }
 
 #[tokio::test]
 async fn a_renewal_ignores_the_body() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     for body in ["", "{}", "not json", "[1,2"] {
-        let request = server.request(reqwest::Method::POST, "/renew_token").bearer_auth(&mine).body(body);
+        let request = server.request(reqwest::Method::POST, "/renew_token").bearer_auth(&token).body(body);
         ServerResponse::send(request).await.is(200);
     }
 }
@@ -45,59 +45,59 @@ async fn a_renewal_ignores_the_body() {
 #[tokio::test]
 async fn an_expired_token_is_not_renewed_after_five_seconds_leeway() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     server.clock.advance(Duration::from_secs(DAY + 4));
-    assert!(server.opens(&mine).await);
+    assert!(server.accepts(&token).await);
     server.clock.advance(Duration::from_secs(1));
-    renew(&server, &mine).await.refuses(401, "not_signed_in");
+    renew(&server, &token).await.refuses(401, "not_signed_in");
 }
 
 #[tokio::test]
 async fn each_renewal_extends_the_session() {
     let server = TestServer::with_anna().await;
     server.set("profiles.jwt_issuer.access_lifetime", "40d").await;
-    let kept = server.token("anna").await;
-    let left = server.token("anna").await;
+    let renewed = server.token("anna").await;
+    let idle = server.token("anna").await;
     server.clock.advance(Duration::from_secs(29 * DAY));
-    assert!(server.opens(&kept).await);
+    assert!(server.accepts(&renewed).await);
     server.clock.advance(Duration::from_secs(DAY));
-    assert!(!server.opens(&left).await, "30 days without a renewal");
-    assert!(server.opens(&kept).await);
+    assert!(!server.accepts(&idle).await, "30 days without a renewal");
+    assert!(server.accepts(&renewed).await);
 }
 
 #[tokio::test]
 async fn renewals_do_not_exceed_the_maximum_session_age() {
     let server = TestServer::with_anna().await;
     server.set("sessions.max_age", "3h").await;
-    let mut mine = server.token("anna").await;
+    let mut token = server.token("anna").await;
     for hour in 0..3 {
-        let answer = renew(&server, &mine).await;
-        mine = answer.is(200).json()["token"].as_str().unwrap_or_else(|| panic!("after {hour} h")).to_owned();
+        let response = renew(&server, &token).await;
+        token = response.is(200).json()["token"].as_str().unwrap_or_else(|| panic!("after {hour} h")).to_owned();
         server.clock.advance(Duration::from_hours(1));
     }
-    assert!(!server.opens(&mine).await);
+    assert!(!server.accepts(&token).await);
 }
 
 #[tokio::test]
 async fn operator_actions_end_sessions() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
+    let token = server.token("anna").await;
     let password = countersign::domain::password::Password::new("set by an operator".to_owned());
     server.change("anna", UserChange::SetPassword(password)).await;
-    assert!(!server.opens(&mine).await);
-    let mine = server.token_by("anna", "set by an operator").await;
+    assert!(!server.accepts(&token).await);
+    let token = server.token_by("anna", "set by an operator").await;
     server.change("anna", UserChange::Delete).await;
-    renew(&server, &mine).await.refuses(401, "not_signed_in");
+    renew(&server, &token).await.refuses(401, "not_signed_in");
 }
 
 #[tokio::test]
 async fn a_token_of_another_issuer_is_rejected() {
     let here = TestServer::with_anna().await;
     let there = TestServer::with_anna().await;
-    let theirs = there.token("anna").await;
-    // Same keys, same user and session ids by the same seed: the issuer alone differs.
-    renew(&here, &theirs).await.refuses(401, "not_signed_in");
-    assert!(there.opens(&theirs).await);
+    let other_token = there.token("anna").await;
+    // Both servers have the same keys, and the same user and session ids by the same seed. Only the issuer differs.
+    renew(&here, &other_token).await.refuses(401, "not_signed_in");
+    assert!(there.accepts(&other_token).await);
 }
 
 #[tokio::test]
@@ -109,11 +109,11 @@ async fn tokens_of_other_dialects_are_not_renewed() {
     renew(&server, short.access.text.expose()).await.refuses(401, "not_signed_in");
 }
 
-/// A token of the server's, changed by `change` and signed again with its own key.
-async fn reforged(server: &TestServer, change: impl FnOnce(&mut Value, &mut Value)) -> String {
-    let mine = server.token("anna").await;
-    let mut header = token::header(&mine);
-    let mut claims = token::claims(&mine);
+/// A token of the server, modified by `change` and signed again with the server's key.
+async fn modified(server: &TestServer, change: impl FnOnce(&mut Value, &mut Value)) -> String {
+    let token = server.token("anna").await;
+    let mut header = token::header(&token);
+    let mut claims = token::claims(&token);
     change(&mut header, &mut claims);
     token::forge(server, &header, &claims)
 }
@@ -121,7 +121,7 @@ async fn reforged(server: &TestServer, change: impl FnOnce(&mut Value, &mut Valu
 #[tokio::test]
 async fn a_correctly_signed_token_with_invalid_claims_is_rejected() {
     let server = TestServer::with_anna().await;
-    assert!(server.opens(&reforged(&server, |_, _| ()).await).await, "the forger's hand is good");
+    assert!(server.accepts(&modified(&server, |_, _| ()).await).await, "an unmodified token is accepted");
     let rows: Vec<(&str, Value)> = vec![
         ("iss", json!("https://elsewhere.example")),
         ("iss", Value::Null),
@@ -138,7 +138,7 @@ async fn a_correctly_signed_token_with_invalid_claims_is_rejected() {
         ("sid", Value::Null),
     ];
     for (claim, value) in rows {
-        let forged = reforged(&server, |_, claims| {
+        let forged = modified(&server, |_, claims| {
             if value.is_null() {
                 claims.as_object_mut().unwrap().remove(claim);
             } else {
@@ -147,11 +147,11 @@ async fn a_correctly_signed_token_with_invalid_claims_is_rejected() {
         });
         renew(&server, &forged.await).await.refuses(401, "not_signed_in");
     }
-    let padded = async |bytes: usize| reforged(&server, |_, claims| claims["x"] = "y".repeat(bytes).into()).await;
+    let padded = async |bytes: usize| modified(&server, |_, claims| claims["x"] = "y".repeat(bytes).into()).await;
     let short = padded(5000).await;
     let long = padded(6000).await;
     assert!(short.len() < 8192 && long.len() > 8192);
-    assert!(server.opens(&short).await && !server.opens(&long).await, "tokens end at 8 KiB");
+    assert!(server.accepts(&short).await && !server.accepts(&long).await, "tokens above 8 KiB are rejected");
     for (member, value) in [
         ("typ", json!("refresh+jwt")),
         ("kid", json!(7)),
@@ -162,7 +162,7 @@ async fn a_correctly_signed_token_with_invalid_claims_is_rejected() {
         ("x5u", json!("https://evil.example/x.pem")),
         ("jwk", json!({"kty": "EC"})),
     ] {
-        let forged = reforged(&server, |header, _| header[member] = value.clone()).await;
+        let forged = modified(&server, |header, _| header[member] = value.clone()).await;
         renew(&server, &forged).await.refuses(401, "not_signed_in");
     }
 }
@@ -170,15 +170,15 @@ async fn a_correctly_signed_token_with_invalid_claims_is_rejected() {
 #[tokio::test]
 async fn any_other_signature_is_rejected() {
     let server = TestServer::with_anna().await;
-    let mine = server.token("anna").await;
-    let header = token::header(&mine);
-    let claims = token::claims(&mine);
+    let token = server.token("anna").await;
+    let header = token::header(&token);
+    let claims = token::claims(&token);
     let with_alg = |alg: &str| {
         let mut header = header.clone();
         header["alg"] = alg.into();
         header
     };
-    let parts: Vec<&str> = mine.split('.').collect();
+    let parts: Vec<&str> = token.split('.').collect();
     let public = server.get("/get_public_cert?format=pem").await.is(200).text.clone();
     let mut admin = claims.clone();
     admin["user_id"] = 2.into();
@@ -195,16 +195,16 @@ async fn any_other_signature_is_rejected() {
         ("a changed signature", format!("{}.{}.{flipped}{}", parts[0], parts[1], &parts[2][1..])),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
         ("two parts", format!("{}.{}", parts[0], parts[1])),
-        ("four parts", format!("{mine}.x")),
-        ("padding", format!("{mine}==")),
+        ("four parts", format!("{token}.x")),
+        ("padding", format!("{token}==")),
         ("zeros", format!("{}.{}.{}", parts[0], parts[1], "A".repeat(86))),
         ("nonsense", "x".to_owned()),
     ];
-    for (what, bad) in rows {
-        let answer = renew(&server, &bad).await;
-        assert_eq!(answer.status, 401, "{what}: {answer:#?}");
+    for (what, forged) in rows {
+        let response = renew(&server, &forged).await;
+        assert_eq!(response.status, 401, "{what}: {response:#?}");
     }
-    assert!(server.opens(&mine).await);
+    assert!(server.accepts(&token).await);
 }
 
 #[tokio::test]
@@ -213,12 +213,12 @@ async fn every_invalid_token_gets_the_same_response() {
     let ended = server.token("anna").await;
     server.change("anna", UserChange::Disable).await;
     server.change("anna", UserChange::Enable).await;
-    let unknown = reforged(&server, |_, claims| claims["sid"] = "00000000-0000-4000-8000-000000000000".into()).await;
-    let expired = reforged(&server, |_, claims| claims["exp"] = 1.into()).await;
-    let answers = [renew(&server, &ended).await, renew(&server, &unknown).await, renew(&server, &expired).await];
+    let unknown = modified(&server, |_, claims| claims["sid"] = "00000000-0000-4000-8000-000000000000".into()).await;
+    let expired = modified(&server, |_, claims| claims["exp"] = 1.into()).await;
+    let responses = [renew(&server, &ended).await, renew(&server, &unknown).await, renew(&server, &expired).await];
     let none = server.post("/renew_token", &json!({})).await.bytes();
-    for answer in answers {
-        assert_eq!(answer.bytes(), none);
+    for response in responses {
+        assert_eq!(response.bytes(), none);
     }
-    insta::assert_snapshot!(none.2, @r#"{"status":"ERROR","code":"not_signed_in","message":"send a token that has not expired, of a session that has not ended"}"#);
+    insta::assert_snapshot!(none.2, @r#"{"status":"ERROR","code":"not_signed_in","message":"missing, invalid or expired token; sign in again"}"#);
 }

@@ -1,5 +1,5 @@
-//! Rotations under load before verifiers that cache: none refuses what is good or takes what is not, whatever the clock
-//! does. Time is in the test's hand, for hours pass.
+//! Key rotations under load, with verifiers that cache the JWKS. They accept every valid token and reject every invalid
+//! one, even when the clock steps. The clock is manual, because hours pass.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::support::{TestServer, token};
 const AHEAD: Duration = Duration::from_hours(1);
 const STEP: Duration = Duration::from_mins(4);
 
-/// A resource server that asks for the key set when its cache has run out, and never for an unknown `kid`.
+/// A resource server that fetches the JWKS when its cache has expired, and never for an unknown `kid`.
 struct CachingVerifier {
-    lasts: Duration,
+    max_age: Duration,
     fetched: i64,
     keys: HashMap<String, DecodingKey>,
 }
 
 impl CachingVerifier {
-    fn new(lasts: Duration) -> Self {
-        Self { lasts, fetched: i64::MIN / 2, keys: HashMap::new() }
+    fn new(max_age: Duration) -> Self {
+        Self { max_age, fetched: i64::MIN / 2, keys: HashMap::new() }
     }
 
     async fn refresh(&mut self, server: &TestServer, now: i64) {
-        if now - self.fetched < i64::try_from(self.lasts.as_secs()).unwrap() {
+        if now - self.fetched < i64::try_from(self.max_age.as_secs()).unwrap() {
             return;
         }
         let set: JwkSet = serde_json::from_str(&server.get("/.well-known/jwks.json").await.is(200).text).unwrap();
@@ -42,7 +42,7 @@ impl CachingVerifier {
         let header = decode_header(token).unwrap();
         let Some(key) = self.keys.get(header.kid.as_deref().unwrap_or_default()) else { return false };
         let mut rules = Validation::new(header.alg);
-        // The library reads the machine's clock; these dates are the test's.
+        // The library would read the system clock; the test compares the dates with its own clock.
         (rules.validate_exp, rules.validate_nbf) = (false, false);
         rules.set_issuer(&[issuer]);
         rules.set_audience(&[issuer]);
@@ -53,8 +53,8 @@ impl CachingVerifier {
     }
 }
 
-/// Tokens of both algorithms, asked for at once by a few callers.
-async fn minted(server: &TestServer, session: &str, profile: &Value) -> Vec<String> {
+/// Renews tokens of both algorithms, in concurrent requests.
+async fn renew_tokens(server: &TestServer, session: &str, profile: &Value) -> Vec<String> {
     let mut tokens = Vec::new();
     for alg in ["ES256", "RS256"] {
         server.set("profiles.jwt_issuer.algorithm", alg).await;
@@ -74,14 +74,14 @@ async fn five_rotations_under_load_fail_no_caching_verifier_slow() {
     let server = TestServer::with(&format!("keys.publish_ahead = '{}s'", AHEAD.as_secs())).await;
     server.register("anna").await;
     server.set("profiles.jwt_issuer.access_lifetime", "15m").await;
-    // One that keeps to max-age, and one that keeps the set for as long as a key is published ahead.
+    // One verifier follows max-age; the other caches the JWKS for as long as keys are published ahead.
     let mut verifiers = [CachingVerifier::new(Duration::from_mins(5)), CachingVerifier::new(AHEAD)];
     let mut tokens = vec![server.token("anna").await];
-    let mut taken = 0;
-    let mut refused = 0;
+    let mut accepted = 0;
+    let mut rejected = 0;
     let mut signers = std::collections::HashSet::new();
     for _ in 0..5 {
-        // The worst moment: the set was fetched just before the new key came in.
+        // The worst case: the JWKS was fetched just before the new key was published.
         for verifier in &mut verifiers {
             verifier.refresh(&server, server.clock.now().unix()).await;
         }
@@ -89,29 +89,34 @@ async fn five_rotations_under_load_fail_no_caching_verifier_slow() {
         let steps = AHEAD.as_secs() / STEP.as_secs() + 5;
         for _ in 0..steps {
             let session = tokens.last().unwrap().clone();
-            tokens.extend(minted(&server, &session, &json!({})).await);
+            tokens.extend(renew_tokens(&server, &session, &json!({})).await);
             server.clock.advance(STEP);
             countersign::issuer::keys::tick(&server.issuer).await.unwrap();
             let now = server.clock.now().unix();
             for verifier in &mut verifiers {
                 verifier.refresh(&server, now).await;
                 for token in &tokens {
-                    let good = token::claims(token)["exp"].as_i64().unwrap() > now;
-                    assert_eq!(verifier.accepts(token, &server.url, now), good, "{:?} at {now}", token::header(token));
-                    *(if good { &mut taken } else { &mut refused }) += 1;
+                    let is_valid = token::claims(token)["exp"].as_i64().unwrap() > now;
+                    assert_eq!(
+                        verifier.accepts(token, &server.url, now),
+                        is_valid,
+                        "{:?} at {now}",
+                        token::header(token)
+                    );
+                    *(if is_valid { &mut accepted } else { &mut rejected }) += 1;
                     signers.insert(token::header(token)["kid"].as_str().unwrap().to_owned());
                 }
             }
-            // What has expired was refused once; what lives is asked about again.
+            // An expired token is checked once; unexpired tokens are checked again in the next step.
             tokens.retain(|token| token::claims(token)["exp"].as_i64().unwrap() > now);
         }
     }
-    assert!(taken > 1000 && refused > 100 && signers.len() == 12, "{taken} {refused} {signers:?}");
+    assert!(accepted > 1000 && rejected > 100 && signers.len() == 12, "{accepted} {rejected} {signers:?}");
 }
 
 fn step_back(clock: &Clock, span: Duration) {
-    let Clock::Manual(hand) = clock else { panic!("a clock in the test's hand") };
-    hand.fetch_sub(i64::try_from(span.as_secs()).unwrap(), std::sync::atomic::Ordering::SeqCst);
+    let Clock::Manual(seconds) = clock else { panic!("the clock is not manual") };
+    seconds.fetch_sub(i64::try_from(span.as_secs()).unwrap(), std::sync::atomic::Ordering::SeqCst);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +137,7 @@ async fn a_clock_step_of_an_hour_recovers() {
             }
             countersign::issuer::keys::tick(&server.issuer).await.unwrap();
             let now = server.clock.now().unix();
-            // Whoever comes now gets what is good now, by the set as it is now.
+            // A new sign-in gets a token that is valid now, with the current JWKS.
             let mut verifier = CachingVerifier::new(Duration::ZERO);
             verifier.refresh(&server, now).await;
             let fresh = server.token("anna").await;
@@ -144,7 +149,7 @@ async fn a_clock_step_of_an_hour_recovers() {
             server.get("/ready").await.is(200);
             let liveliness = server.get("/liveliness").await.is(200).json();
             assert!(liveliness["uptime"].as_u64().is_some(), "{liveliness}");
-            // A token of the time before may be one of the future now; that is refused, and no fault.
+            // After a step back, an older token may not be valid yet. The server may reject it, but must not fail.
             let status = server.post_as(&before, "/renew_token", &json!({})).await.status;
             assert!([200, 401].contains(&status), "{status}");
         }

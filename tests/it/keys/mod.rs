@@ -1,4 +1,4 @@
-//! Keys that change under verifiers of other makes, which keep the key set and notice nothing.
+//! Key changes, observed by third-party verifiers that cache the JWKS.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod caches;
@@ -8,18 +8,18 @@ mod running_server;
 
 use countersign::domain::key::Key;
 
-use crate::support::{TestServer, settle};
+use crate::support::{TestServer, wait_until};
 
-/// Makes one algorithm sign from the next token on, as an operator would.
+/// Selects the signing algorithm from the next token on, as an operator does.
 async fn sign_with(server: &TestServer, alg: &str) {
     server.set("profiles.jwt_issuer.algorithm", alg).await;
 }
 
-/// Rotates every key and waits until the server has taken it up, as it does a rotation by the command line.
+/// Rotates every key and waits until the server has applied the rotation.
 async fn rotate(server: &TestServer, at_once: bool) -> Vec<Key> {
     let policy = countersign::issuer::keys::policy(&server.issuer);
-    let made = server.issuer.key_dir.rotate(None, at_once, &policy).unwrap();
-    let known = |key: &Key| server.issuer.ring().schedule().get(&key.kid).is_some();
-    settle("the rotation in the server", async || made.iter().all(known)).await;
-    made
+    let new_keys = server.issuer.key_dir.rotate(None, at_once, &policy).unwrap();
+    let is_loaded = |key: &Key| server.issuer.ring().schedule().get(&key.kid).is_some();
+    wait_until("the server loads the new keys", async || new_keys.iter().all(is_loaded)).await;
+    new_keys
 }

@@ -1,4 +1,4 @@
-//! The dialect `rest_jwt`, from outside: each line of its table in the contract.
+//! The dialect `rest_jwt`: each row of its table in the contract.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod page;
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::support::{PASSWORD, TestServer, settle};
+use super::support::{PASSWORD, TestServer, wait_until};
 
-/// How long a link is good for, unless the settings say otherwise.
+/// The default lifetime of a reset link.
 const TIMEOUT: Duration = Duration::from_mins(15);
 const NEW_PASSWORD: &str = "staple battery horse";
 
-/// A server that has `anna@example.com`.
+/// A server with the user `anna@example.com`.
 async fn with_anna(settings: &str) -> TestServer {
     let server = TestServer::with(settings).await;
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
@@ -24,32 +24,32 @@ async fn with_anna(settings: &str) -> TestServer {
     server
 }
 
-/// A token of this dialect.
+/// Signs in and returns an access token of this dialect.
 async fn sign_in(server: &TestServer, name: &str, password: &str) -> String {
-    let answer = server.post("/signin", &json!({"username": name, "password": password})).await;
-    answer.is(200).json()["token"].as_str().unwrap().to_owned()
+    let response = server.post("/signin", &json!({"username": name, "password": password})).await;
+    response.is(200).json()["token"].as_str().unwrap().to_owned()
 }
 
-/// Asks for a link to an address and takes it from the mail.
+/// Requests a reset link for an address and returns the link from the e-mail.
 async fn link_for(server: &TestServer, email: &str) -> String {
     let before = server.mails().len();
     server.post("/restore", &json!({"restoring_email": email})).await.is(200);
-    settle("the mail", async || server.mails().len() > before).await;
+    wait_until("the e-mail is sent", async || server.mails().len() > before).await;
     let mails = server.mails();
     let source = &mails.last().unwrap().source;
     assert!(source.contains(&format!("\nTo: {email}\n")), "{source}");
-    // Quoted-printable (RFC 2045 §6.7): lines are broken by `=` at their end, and a `=` is `=3D`.
+    // Quoted-printable (RFC 2045 §6.7): a `=` at the end of a line is a soft line break, and `=3D` is a `=`.
     let text = source.replace("=\n", "").replace("=3D", "=");
     let mut links = text.lines().filter(|line| line.starts_with("http") && line.contains("restoring="));
-    links.next().unwrap_or_else(|| panic!("no link stands alone in\n{text}")).to_owned()
+    links.next().unwrap_or_else(|| panic!("no line with a link in\n{text}")).to_owned()
 }
 
-/// What a link carries.
+/// The token in a link.
 fn token_of(link: &str) -> String {
     link.split_once("restoring=").unwrap().1.to_owned()
 }
 
-/// The payload of a token, unverified.
+/// The payload of a token, without verification.
 fn claims(token: &str) -> Value {
     use base64::Engine as _;
     let payload = token.split('.').nth(1).unwrap();

@@ -1,4 +1,4 @@
-//! The page a link leads to.
+//! The page behind a reset link.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,43 +6,43 @@ use serde_json::json;
 use super::{NEW_PASSWORD, PASSWORD, TestServer, link_for, sign_in, token_of, with_anna};
 use crate::support::ServerResponse;
 
-/// The answer to a form, as a browser sends it.
+/// Submits a form as a browser does.
 async fn submit(server: &TestServer, fields: &[(&str, &str)]) -> ServerResponse {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let kind = "application/x-www-form-urlencoded";
-    // What a page with `Referrer-Policy: no-referrer` sends.
+    // A page with `Referrer-Policy: no-referrer` sends this origin.
     let request = server.request(Method::POST, "/restore").header("content-type", kind).header("origin", "null");
     ServerResponse::send(request.body(form)).await
 }
 
-/// That it is a page, which can do nothing but be read and sent back here. Its nonce.
+/// Asserts that the response is a page that runs no script and submits to the same origin only. Returns its nonce.
 #[track_caller]
-fn assert_restricted_page(answer: &ServerResponse, status: u16) -> String {
-    answer.is(status);
-    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.header("referrer-policy"), "no-referrer");
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    let policy = answer.header("content-security-policy");
+fn assert_restricted_page(response: &ServerResponse, status: u16) -> String {
+    response.is(status);
+    assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.header("referrer-policy"), "no-referrer");
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+    let policy = response.header("content-security-policy");
     let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).unwrap_or_default();
     let expected = format!(
         "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     );
     assert_eq!(policy, expected);
-    assert!(nonce.len() == 32 && answer.text.contains(&format!("<style nonce=\"{nonce}\">")), "{answer:#?}");
-    assert!(answer.text.starts_with("<!doctype html>\n<html lang=\"en\">"), "{answer:#?}");
-    assert!(!answer.text.contains("<script"), "{answer:#?}");
+    assert!(nonce.len() == 32 && response.text.contains(&format!("<style nonce=\"{nonce}\">")), "{response:#?}");
+    assert!(response.text.starts_with("<!doctype html>\n<html lang=\"en\">"), "{response:#?}");
+    assert!(!response.text.contains("<script"), "{response:#?}");
     nonce.to_owned()
 }
 
-/// A path, as the templates escape it in an attribute.
+/// A path as the templates escape it in an attribute.
 fn escaped(path: &str) -> String {
     path.replace('/', "&#x2f;")
 }
 
-fn has_form(answer: &ServerResponse, token: &str) -> bool {
-    answer.text.contains(&format!("<form method=\"post\" action=\"{}\">", escaped("/restore")))
-        && answer.text.contains(&format!("name=\"restoring_token\" value=\"{token}\""))
+fn has_form(response: &ServerResponse, token: &str) -> bool {
+    response.text.contains(&format!("<form method=\"post\" action=\"{}\">", escaped("/restore")))
+        && response.text.contains(&format!("name=\"restoring_token\" value=\"{token}\""))
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn the_form_sets_the_password() {
         [("restoring_token", token.as_str()), ("restoring_password", password), ("restoring_password_again", again)]
     };
     for (password, again, problem) in [
-        (NEW_PASSWORD, PASSWORD, "The passwords are not the same."),
+        (NEW_PASSWORD, PASSWORD, "The passwords do not match."),
         ("short", "short", "The new password must have at least 8 bytes."),
         ("", "", "The new password must not be empty."),
     ] {
@@ -77,38 +77,41 @@ async fn the_form_sets_the_password() {
 
     let again = submit(&server, &fields(PASSWORD, PASSWORD)).await;
     assert_restricted_page(&again, 400);
-    assert!(again.text.contains("used up or too old") && !again.text.contains("<form"), "{again:#?}");
+    assert!(again.text.contains("already used or expired") && !again.text.contains("<form"), "{again:#?}");
     sign_in(&server, "anna", NEW_PASSWORD).await;
 }
 
 #[tokio::test]
 async fn a_custom_page_needs_no_confirmation_field_and_can_request_a_link() {
     let server = with_anna("").await;
-    let asked = submit(&server, &[("restoring_email", "nobody@example.com")]).await;
-    assert_restricted_page(&asked, 200);
+    let response = submit(&server, &[("restoring_email", "nobody@example.com")]).await;
+    assert_restricted_page(&response, 200);
     let token = token_of(&link_for(&server, "anna@example.com").await);
-    let signs = "plus+and & äöü €";
-    assert_restricted_page(&submit(&server, &[("restoring_token", &token), ("restoring_password", signs)]).await, 200);
-    sign_in(&server, "anna", signs).await;
+    let password = "plus+and & äöü €";
+    assert_restricted_page(
+        &submit(&server, &[("restoring_token", &token), ("restoring_password", password)]).await,
+        200,
+    );
+    sign_in(&server, "anna", password).await;
 }
 
 #[tokio::test]
 async fn the_page_does_not_reveal_whether_a_link_is_valid() {
     let server = with_anna("").await;
-    let good = token_of(&link_for(&server, "anna@example.com").await);
+    let valid = token_of(&link_for(&server, "anna@example.com").await);
     let wrong = "B".repeat(42) + "A";
-    let [good, wrong] = [good, wrong].map(async |token| {
-        let answer = server.get(&format!("/restore/?restoring={token}")).await;
-        let nonce = assert_restricted_page(&answer, 200);
-        answer.text.replace(&token, "<token>").replace(&nonce, "<nonce>")
+    let [valid, wrong] = [valid, wrong].map(async |token| {
+        let response = server.get(&format!("/restore/?restoring={token}")).await;
+        let nonce = assert_restricted_page(&response, 200);
+        response.text.replace(&token, "<token>").replace(&nonce, "<nonce>")
     });
-    assert_eq!(good.await, wrong.await);
+    assert_eq!(valid.await, wrong.await);
     for broken in ["", "?", "?restoring=", "?restoring=AAAA", "?restoring=%22%3E%3Cb%3E", "?other=1", "?restoring=%ff"]
     {
-        let answer = server.get(&format!("/restore{broken}")).await;
-        assert_restricted_page(&answer, 400);
-        assert!(answer.text.contains("This link is not whole") && !answer.text.contains("<form"), "{answer:#?}");
-        assert!(!answer.text.contains("<b>"), "{answer:#?}");
+        let response = server.get(&format!("/restore{broken}")).await;
+        assert_restricted_page(&response, 400);
+        assert!(response.text.contains("This link is incomplete") && !response.text.contains("<form"), "{response:#?}");
+        assert!(!response.text.contains("<b>"), "{response:#?}");
     }
 }
 
@@ -131,8 +134,8 @@ async fn limits_and_faults_are_shown_on_the_page() {
     database.execute_batch("ALTER TABLE sessions RENAME TO gone").unwrap();
     let broken = submit(&server, &fields).await;
     assert_restricted_page(&broken, 500);
-    let said = format!("Something went wrong here (request {}).", broken.header("x-request-id"));
-    assert!(broken.text.contains(&said) && has_form(&broken, &token), "{broken:#?}");
+    let message = format!("Internal error (request {}).", broken.header("x-request-id"));
+    assert!(broken.text.contains(&message) && has_form(&broken, &token), "{broken:#?}");
     database.execute_batch("ALTER TABLE gone RENAME TO sessions").unwrap();
 
     for _ in 0..10 {
@@ -141,7 +144,7 @@ async fn limits_and_faults_are_shown_on_the_page() {
     let limited = submit(&server, &fields).await;
     assert_restricted_page(&limited, 429);
     assert_eq!(limited.header("retry-after"), "300");
-    assert!(limited.text.contains("Too many tries: wait 300 seconds.") && has_form(&limited, &token), "{limited:#?}");
+    assert!(limited.text.contains("Too many attempts; retry in 300 s.") && has_form(&limited, &token), "{limited:#?}");
 }
 
 #[tokio::test]

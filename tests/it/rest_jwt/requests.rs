@@ -1,4 +1,4 @@
-//! The table, line by line: what is sent and what comes back, as a snapshot.
+//! Snapshots of requests and responses, one row of the contract's table after the other.
 
 use std::fmt::Write as _;
 
@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 use super::{PASSWORD, TestServer, sign_in, with_anna};
 use crate::support::ServerResponse;
 
-/// What was sent and what came back, with what differs from run to run named instead of shown.
+/// Requests and responses as text, with placeholders for values that differ between runs.
 async fn responses(server: &TestServer, rows: &[(&str, Value)]) -> String {
     let now = server.clock.now();
     let tomorrow = now + std::time::Duration::from_hours(24);
-    let mut told = String::new();
+    let mut output = String::new();
     for (path, body) in rows {
-        let answer = server.post(path, body).await;
-        assert_eq!(answer.header("content-type"), "application/json", "{answer:#?}");
-        assert_eq!(answer.header("cache-control"), "no-store", "{answer:#?}");
-        assert_eq!(answer.header("set-cookie"), "", "{answer:#?}");
-        assert_eq!(answer.json()["status"], answer.status, "{answer:#?}");
-        assert_eq!(answer.header("www-authenticate") == "Bearer", answer.status == 401, "{answer:#?}");
-        writeln!(told, "{path} {body}\n  {} {}", answer.status, answer.text).unwrap();
+        let response = server.post(path, body).await;
+        assert_eq!(response.header("content-type"), "application/json", "{response:#?}");
+        assert_eq!(response.header("cache-control"), "no-store", "{response:#?}");
+        assert_eq!(response.header("set-cookie"), "", "{response:#?}");
+        assert_eq!(response.json()["status"], response.status, "{response:#?}");
+        assert_eq!(response.header("www-authenticate") == "Bearer", response.status == 401, "{response:#?}");
+        writeln!(output, "{path} {body}\n  {} {}", response.status, response.text).unwrap();
     }
-    let told = told.replace(&now.to_string(), "<now>").replace(&tomorrow.to_string(), "<now + 24 h>");
+    let output = output.replace(&now.to_string(), "<now>").replace(&tomorrow.to_string(), "<now + 24 h>");
     let without_tokens = |part: &str| if part.starts_with("eyJ") { "<token>".to_owned() } else { part.to_owned() };
-    told.split('"').map(without_tokens).collect::<Vec<_>>().join("\"")
+    output.split('"').map(without_tokens).collect::<Vec<_>>().join("\"")
 }
 
 #[tokio::test]
@@ -102,22 +102,22 @@ async fn http_errors_use_the_error_body_of_the_dialect() {
         for path in [path.to_owned(), format!("{path}/")] {
             let wrong_method = ServerResponse::send(server.request(Method::DELETE, &path)).await;
             assert!(wrong_method.header("allow").contains("POST"), "{wrong_method:#?}");
-            let mut answers = vec![(405, wrong_method)];
+            let mut responses = vec![(405, wrong_method)];
             if !path.starts_with("/refresh") {
                 let post = |kind: &str, body: &str| {
                     let request = server.request(Method::POST, &path).header("content-type", kind);
                     ServerResponse::send(request.body(body.to_owned()))
                 };
-                answers.push((400, post("application/json", "{").await));
-                answers.push((400, post("application/json", "[]").await));
-                answers.push((400, post("application/json; charset=utf-8", "{\"token\":1,\"token\":2}").await));
-                answers.push((415, post("text/plain", "{}").await));
-                answers.push((413, post("application/json", &" ".repeat(65_537)).await));
+                responses.push((400, post("application/json", "{").await));
+                responses.push((400, post("application/json", "[]").await));
+                responses.push((400, post("application/json; charset=utf-8", "{\"token\":1,\"token\":2}").await));
+                responses.push((415, post("text/plain", "{}").await));
+                responses.push((413, post("application/json", &" ".repeat(65_537)).await));
             }
-            for (status, answer) in answers {
-                let body = answer.is(status).json();
-                assert_eq!(body["status"], status, "{answer:#?}");
-                assert!(body["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{answer:#?}");
+            for (status, response) in responses {
+                let body = response.is(status).json();
+                assert_eq!(body["status"], status, "{response:#?}");
+                assert!(body["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{response:#?}");
             }
         }
     }

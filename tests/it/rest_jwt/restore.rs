@@ -1,4 +1,4 @@
-//! A forgotten password: the mail, its link, and what the link is good for.
+//! Forgotten passwords: the e-mail, its link, and what the link permits.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{NEW_PASSWORD, PASSWORD, TIMEOUT, TestServer, link_for, sign_in, token_of, with_anna};
 
-fn redeeming(token: &str) -> serde_json::Value {
+fn redeem_body(token: &str) -> serde_json::Value {
     json!({"restoring_token": token, "restoring_password": NEW_PASSWORD})
 }
 
@@ -19,19 +19,19 @@ async fn a_link_sets_the_password_once_and_ends_every_session() {
     let link = link_for(&server, "anna@example.com").await;
     assert!(link.starts_with(&format!("{}/restore?restoring=", server.url)), "{link}");
     let path = link.strip_prefix(&server.url).unwrap();
-    // A mail scanner, then its owner.
+    // An e-mail scanner requests the link before the user does.
     server.get(path).await.is(200);
     server.get(path).await.is(200);
 
-    let done = server.post("/restore", &redeeming(&token_of(&link))).await;
+    let done = server.post("/restore", &redeem_body(&token_of(&link))).await;
     assert_eq!(done.is(200).json(), json!({"message": "the new password is set", "status": 200}));
     server.post("/validation", &json!({"token": before})).await.is(401);
     server.post("/signin", &json!({"username": "anna", "password": PASSWORD})).await.is(401);
     sign_in(&server, "anna", NEW_PASSWORD).await;
 
-    let again = server.post("/restore", &redeeming(&token_of(&link))).await;
-    let said = again.is(400).json()["error"]["message"].as_str().unwrap().to_owned();
-    assert_eq!(said, "the link is wrong, used up or too old: ask for a new one");
+    let again = server.post("/restore", &redeem_body(&token_of(&link))).await;
+    let message = again.is(400).json()["error"]["message"].as_str().unwrap().to_owned();
+    assert_eq!(message, "the link is invalid, already used or expired; request a new one");
 }
 
 #[tokio::test]
@@ -48,18 +48,18 @@ async fn a_rejected_password_leaves_the_link_valid() {
     let server = with_anna("").await;
     let token = token_of(&link_for(&server, "anna@example.com").await);
     let short = json!({"restoring_token": token, "restoring_password": "short"});
-    let said = server.post("/restore", &short).await.is(400).json();
-    assert_eq!(said["error"]["message"], "restoring_password must have at least 8 bytes");
-    server.post("/restore", &redeeming(&token)).await.is(200);
+    let body = server.post("/restore", &short).await.is(400).json();
+    assert_eq!(body["error"]["message"], "restoring_password must have at least 8 bytes");
+    server.post("/restore", &redeem_body(&token)).await.is(200);
 }
 
 #[tokio::test]
 async fn a_link_expires_after_the_configured_time() {
-    for (waited, status) in [(TIMEOUT.saturating_sub(Duration::from_secs(1)), 200), (TIMEOUT, 400)] {
+    for (elapsed, status) in [(TIMEOUT.saturating_sub(Duration::from_secs(1)), 200), (TIMEOUT, 400)] {
         let server = with_anna("").await;
         let link = link_for(&server, "anna@example.com").await;
-        server.clock.advance(waited);
-        server.post("/restore", &redeeming(&token_of(&link))).await.is(status);
+        server.clock.advance(elapsed);
+        server.post("/restore", &redeem_body(&token_of(&link))).await.is(status);
     }
 }
 
@@ -69,9 +69,9 @@ async fn a_newer_link_or_code_replaces_a_link() {
     let old = token_of(&link_for(&server, "anna@example.com").await);
     let new = token_of(&link_for(&server, "anna@example.com").await);
     assert_ne!(old, new);
-    server.post("/restore", &redeeming(&old)).await.is(400);
+    server.post("/restore", &redeem_body(&old)).await.is(400);
     server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    server.post("/restore", &redeeming(&new)).await.is(400);
+    server.post("/restore", &redeem_body(&new)).await.is(400);
 }
 
 #[tokio::test]
@@ -79,34 +79,34 @@ async fn links_and_codes_are_not_interchangeable() {
     let server = with_anna("").await;
     let token = token_of(&link_for(&server, "anna@example.com").await);
     server.post("/reset_password", &json!({"reset_code": token})).await.is(400);
-    server.post("/restore", &redeeming(&token)).await.is(200);
+    server.post("/restore", &redeem_body(&token)).await.is(200);
 
     server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    super::settle("the mail with a code", async || server.mails().len() == 2).await;
+    super::wait_until("the e-mail with a code is sent", async || server.mails().len() == 2).await;
     let code = server.mails()[1].code().to_owned();
-    server.post("/restore", &redeeming(&code)).await.is(400);
+    server.post("/restore", &redeem_body(&code)).await.is(400);
     server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
 }
 
 #[tokio::test]
 async fn the_response_does_not_reveal_whether_an_address_is_known() {
     let server = with_anna("").await;
-    let ask = async |email: &str| server.post("/restore", &json!({"restoring_email": email})).await;
-    let unknown = ask("nobody@example.com").await;
-    let known = ask("Anna@Example.com").await;
+    let request_link = async |email: &str| server.post("/restore", &json!({"restoring_email": email})).await;
+    let unknown = request_link("nobody@example.com").await;
+    let known = request_link("Anna@Example.com").await;
     assert_eq!(unknown.is(200).bytes(), known.bytes());
-    super::settle("the mail", async || !server.mails().is_empty()).await;
-    // To the address as it is kept, not as it was typed.
+    super::wait_until("the e-mail is sent", async || !server.mails().is_empty()).await;
+    // The e-mail goes to the stored address, not to the spelling in the request.
     assert_eq!((server.mails().len(), server.mails()[0].header("To")), (1, "anna@example.com"));
-    // Beyond three an hour the answer is the same, and no mail goes out.
+    // Above three e-mails in an hour the response is the same, but no e-mail is sent.
     for _ in 0..5 {
-        assert_eq!(ask("anna@example.com").await.bytes(), known.bytes());
+        assert_eq!(request_link("anna@example.com").await.bytes(), known.bytes());
     }
-    super::settle("the other mails", async || server.mails().len() == 3).await;
+    super::wait_until("the third e-mail is sent", async || server.mails().len() == 3).await;
     assert_link_sent_later(&server).await;
 }
 
-/// An hour later there is a link again; and no more mails came than that one.
+/// Asserts that one hour later exactly one more e-mail with a link is sent.
 async fn assert_link_sent_later(server: &TestServer) {
     server.clock.advance(Duration::from_hours(1));
     link_for(server, "anna@example.com").await;
@@ -122,26 +122,26 @@ async fn links_lead_to_the_configured_page() {
         let server = with_anna(&format!("rest_jwt.restore_url = '{page}'")).await;
         let link = link_for(&server, "anna@example.com").await;
         assert!(link.starts_with(start), "{link}");
-        server.post("/restore", &redeeming(&token_of(&link))).await.is(200);
+        server.post("/restore", &redeem_body(&token_of(&link))).await.is(200);
     }
 }
 
 #[tokio::test]
 async fn a_caller_has_ten_wrong_reset_links() {
     let server = with_anna("").await;
-    let good = redeeming(&token_of(&link_for(&server, "anna@example.com").await));
+    let valid = redeem_body(&token_of(&link_for(&server, "anna@example.com").await));
     let guess = async |body: &serde_json::Value| server.post_from("192.0.2.1", "/restore", body).await;
     for number in 0..10 {
         let wrong = if number % 2 == 0 { "B".repeat(42) + "A" } else { "x".to_owned() };
-        guess(&redeeming(&wrong)).await.is(400);
+        guess(&redeem_body(&wrong)).await.is(400);
     }
-    let refused = guess(&good).await;
+    let refused = guess(&valid).await;
     assert_eq!(refused.is(429).header("retry-after"), "300");
-    assert_eq!(refused.json(), json!({"status": 429, "error": {"message": "too many tries: wait 300 seconds"}}));
-    server.post_from("192.0.2.2", "/restore", &good).await.is(200);
+    assert_eq!(refused.json(), json!({"status": 429, "error": {"message": "too many attempts; retry in 300 s"}}));
+    server.post_from("192.0.2.2", "/restore", &valid).await.is(200);
 }
 
-/// A log that a test can read.
+/// A log writer that a test can read.
 #[derive(Clone, Default)]
 struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
@@ -160,12 +160,12 @@ async fn the_log_contains_no_reset_link() {
     let log = LogBuffer::default();
     let level = tracing_subscriber::filter::LevelFilter::TRACE;
     let written = log.clone();
-    // With one subscriber alone, a line of code that another test's thread comes to first is asked there whether anybody
-    // listens, and is silent from then on.
+    // With only one subscriber, `tracing` caches the interest of a callsite when another test's thread reaches it
+    // first. The callsite would then stay disabled for this test.
     let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let subscriber =
         tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || written.clone()).finish();
-    // The server runs on this test's one thread.
+    // The server runs on this test's only thread.
     let _guard = tracing::subscriber::set_default(subscriber);
     let server = with_anna("").await;
     let link = link_for(&server, "anna@example.com").await;
@@ -173,13 +173,13 @@ async fn the_log_contains_no_reset_link() {
     server.get(link.strip_prefix(&server.url).unwrap()).await.is(200);
     server.get(&format!("/restore?restoring={token}x")).await.is(400);
     server.get(&format!("/nowhere?restoring={token}")).await.is(404);
-    server.post(&format!("/restore?restoring={token}"), &redeeming("x")).await.is(400);
-    server.post("/restore", &redeeming(&token)).await.is(200);
-    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    server.post(&format!("/restore?restoring={token}"), &redeem_body("x")).await.is(400);
+    server.post("/restore", &redeem_body(&token)).await.is(200);
+    let log_text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for path in ["path=\"/restore\"", "path=\"/nowhere\""] {
-        assert!(said.contains(path), "{path} is missing in {said}");
+        assert!(log_text.contains(path), "{path} is missing in {log_text}");
     }
     for secret in [token.as_str(), NEW_PASSWORD, PASSWORD] {
-        assert!(!said.contains(secret), "{said}");
+        assert!(!log_text.contains(secret), "{log_text}");
     }
 }

@@ -1,4 +1,4 @@
-//! What its tokens say, and how they are renewed.
+//! Access tokens: their claims and their renewal.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ async fn refresh(server: &TestServer, path: &str, authorization: &str) -> Server
 async fn a_token_carries_the_role_and_a_text_id() {
     for (settings, role) in [("rest_jwt.role = 'app_user'", "app_user"), ("", "")] {
         let server = with_anna(settings).await;
-        let said = claims(&sign_in(&server, "anna", PASSWORD).await);
-        assert_eq!((&said["role"], &said["userid"]), (&json!(role), &json!("1")), "{said}");
-        assert_eq!(said["exp"].as_i64().unwrap() - said["iat"].as_i64().unwrap(), 24 * 3600);
-        assert!(said.get("user_id").is_none() && said.get("username").is_none(), "{said}");
+        let payload = claims(&sign_in(&server, "anna", PASSWORD).await);
+        assert_eq!((&payload["role"], &payload["userid"]), (&json!(role), &json!("1")), "{payload}");
+        assert_eq!(payload["exp"].as_i64().unwrap() - payload["iat"].as_i64().unwrap(), 24 * 3600);
+        assert!(payload.get("user_id").is_none() && payload.get("username").is_none(), "{payload}");
     }
 }
 
@@ -30,9 +30,9 @@ async fn a_token_is_renewed_with_or_without_the_bearer_scheme() {
     let mut token = sign_in(&server, "anna", PASSWORD).await;
     for (path, scheme) in [("/refresh", "Bearer "), ("/refresh/", "bearer "), ("/refresh", ""), ("/refresh/", " ")] {
         server.clock.advance(Duration::from_hours(1));
-        let answer = refresh(&server, path, &format!("{scheme}{token}")).await;
-        assert_eq!(answer.is(200).json()["status"], 200);
-        let fresh = answer.json()["token"].as_str().unwrap().to_owned();
+        let response = refresh(&server, path, &format!("{scheme}{token}")).await;
+        assert_eq!(response.is(200).json()["status"], 200);
+        let fresh = response.json()["token"].as_str().unwrap().to_owned();
         let old = claims(&token);
         let new = claims(&fresh);
         for same in ["sub", "sid", "role", "userid"] {
@@ -48,10 +48,10 @@ async fn an_invalid_token_is_not_renewed() {
     let server = with_anna("").await;
     let token = sign_in(&server, "anna", PASSWORD).await;
     for wrong in ["", "Bearer", "Bearer ", "x", "Basic eDp5", &format!("Token {token}"), &format!("{token}x")] {
-        let answer = refresh(&server, "/refresh", wrong).await;
-        assert_eq!(answer.is(401).json()["status"], 401, "{wrong}");
+        let response = refresh(&server, "/refresh", wrong).await;
+        assert_eq!(response.is(401).json()["status"], 401, "{wrong}");
     }
-    // Only the header speaks: a cookie would come with any page's form.
+    // Only the header is accepted, because a browser sends a cookie with the form of any page.
     let by_cookie = server.request(Method::POST, "/refresh").header("cookie", format!("jwt_token={token}"));
     ServerResponse::send(by_cookie).await.is(401);
     server.clock.advance(Duration::from_hours(24) + Duration::from_secs(5));

@@ -1,5 +1,5 @@
-//! A sick mail server before a whole server of ours: nobody waits for it, and every mail that was promised arrives, once,
-//! when it is well again.
+//! A faulty mail server behind a complete Countersign server: no request waits for it, and each accepted e-mail arrives
+//! exactly once after the mail server has recovered.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::server::MailServer;
 use crate::support::binary::TestFolder;
 use crate::support::mail::Mail;
-use crate::support::{PASSWORD, ServerResponse, TestServer, settle};
+use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
-/// What a mail server may suffer from; none: it is not there.
+/// Faults of a mail server. `None`: no server listens on the port.
 const FAULTS: [Option<&[&str]>; 6] = [
     None,
     Some(&["--slow", "3600"]),
@@ -23,10 +23,10 @@ const FAULTS: [Option<&[&str]>; 6] = [
     Some(&["--drop"]),
 ];
 
-/// Whoever waited for the mail server would wait for half a minute; this is much longer than any answer takes.
+/// Much longer than any response takes, and shorter than the 30 s that a request would wait for the mail server.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// A mail server with a fault, and its port; None where none can be started here.
+/// A mail server with a fault, and its port. `None` if no mail server can run here.
 fn faulty_server(fault: Option<&[&str]>) -> Option<(u16, Option<MailServer>)> {
     let server = MailServer::start(fault.unwrap_or_default())?;
     let port = server.port;
@@ -37,8 +37,9 @@ fn settings(port: u16) -> String {
     format!("email = {{ host = '127.0.0.1', port = {port}, security = 'none' }}")
 }
 
-/// A new user registers, signs in, and asks for a link and for a code, which replaces it. Each is answered as if the mail server were well.
-async fn round(name: &str, ask: impl AsyncFn(&str, Value) -> ServerResponse) {
+/// A new user registers, signs in, and requests a link and then a code, which replaces it. Each response is the same as
+/// with a working mail server.
+async fn send_requests(name: &str, post: impl AsyncFn(&str, Value) -> ServerResponse) {
     let email = format!("{name}@example.com");
     for (path, body) in [
         ("/register", json!({"username": name, "password": PASSWORD, "email": email})),
@@ -47,22 +48,23 @@ async fn round(name: &str, ask: impl AsyncFn(&str, Value) -> ServerResponse) {
         ("/request_password_reset", json!({"email": email})),
         ("/api/token/", json!({"username": name, "password": PASSWORD})),
     ] {
-        let answer = tokio::time::timeout(AT_ONCE, ask(path, body)).await;
-        answer.unwrap_or_else(|_| panic!("{path} waits for the mail server")).is(200);
+        let response = tokio::time::timeout(AT_ONCE, request_json(path, body)).await;
+        response.unwrap_or_else(|_| panic!("{path} waits for the mail server")).is(200);
     }
 }
 
-/// How many mails have `property`, in SQL.
+/// The number of e-mails in the outbox with this SQL condition.
 fn count(database: &Path, property: &str) -> i64 {
     let connection = Connection::open(database).unwrap();
     connection.query_row(&format!("SELECT count(*) FROM outbox WHERE {property}"), [], |row| row.get(0)).unwrap()
 }
 
-/// What the mail server accepted, which must be one code and one link for each name. The codes, in the names' order.
+/// Asserts that the mail server accepted exactly one code and one link for each name. Returns the codes, sorted by
+/// name.
 async fn accepted_mails(server: MailServer, database: &Path, names: &[&str]) -> Vec<String> {
     let mut expected = Vec::new();
     let mut codes = Vec::new();
-    let mut got = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..2 * names.len() {
         let message = server.next();
         let source = message["data"].as_str().unwrap().replace("\r\n", "\n");
@@ -71,16 +73,16 @@ async fn accepted_mails(server: MailServer, database: &Path, names: &[&str]) -> 
         if kind == "code" {
             codes.push((to.clone(), Mail { source }.code().to_owned()));
         }
-        got.push((to, kind));
+        received.push((to, kind));
     }
-    settle("the note that they are sent", async || count(database, "sent_at IS NULL") == 0).await;
-    assert_eq!(server.stop(), [Value::Null; 0], "a mail went out twice");
+    wait_until("all e-mails are marked as sent", async || count(database, "sent_at IS NULL") == 0).await;
+    assert_eq!(server.stop(), [Value::Null; 0], "an e-mail was sent twice");
     for name in names {
         expected.extend(["code", "link"].map(|kind| (format!("{name}@example.com"), kind)));
     }
-    got.sort();
+    received.sort();
     expected.sort();
-    assert_eq!(got, expected);
+    assert_eq!(received, expected);
     codes.sort();
     codes.into_iter().map(|(_, code)| code).collect()
 }
@@ -90,22 +92,22 @@ async fn assert_binary_survives(fault: Option<&[&str]>) {
     let folder = TestFolder::new();
     folder.configure(&settings(port));
     let binary = folder.serve().await;
-    let ask = async |path: &str, body: Value| binary.post(path, None, &body).await;
+    let request_json = async |path: &str, body: Value| binary.post(path, None, &body).await;
     let database = folder.path("data/countersign.db");
-    round("anna", ask).await;
-    // From then on the server has to do with it.
-    settle("a mail to be taken up", async || count(&database, "due_at > created_at") > 0).await;
-    round("bert", ask).await;
+    send_requests("anna", post).await;
+    // From here on the outbox job has claimed an e-mail.
+    wait_until("an e-mail is claimed", async || count(&database, "due_at > created_at") > 0).await;
+    send_requests("bert", post).await;
     server.take();
-    settle("every mail to have been tried", async || count(&database, "attempts = 0") == 0).await;
-    round("cleo", ask).await;
+    wait_until("every e-mail has been attempted", async || count(&database, "attempts = 0") == 0).await;
+    send_requests("cleo", post).await;
     let server = MailServer::start(&["--port", &port.to_string()]).unwrap();
-    settle("every mail to be sent", async || {
-        // What would come within the next minute comes now. A mail on its way is another's for two.
-        let hastened = "UPDATE outbox SET due_at = ?1 WHERE due_at > ?1 AND due_at <= ?1 + 60";
+    wait_until("every e-mail is sent", async || {
+        // Makes e-mails due that are due within one minute. An e-mail that is being sent stays claimed for two minutes.
+        let make_due = "UPDATE outbox SET due_at = ?1 WHERE due_at > ?1 AND due_at <= ?1 + 60";
         let connection = Connection::open(&database).unwrap();
         connection.busy_timeout(AT_ONCE).unwrap();
-        connection.execute(hastened, [Clock::system().now().unix()]).unwrap();
+        connection.execute(make_due, [Clock::system().now().unix()]).unwrap();
         count(&database, "sent_at IS NULL") == 0
     })
     .await;
@@ -117,16 +119,16 @@ async fn assert_binary_survives(fault: Option<&[&str]>) {
 
 async fn assert_schedule_survives(fault: Option<&[&str]>) {
     let Some((port, mut server)) = faulty_server(fault) else { return };
-    let ours = TestServer::with(&settings(port)).await;
-    let ask = async |path: &str, body: Value| ours.post(path, &body).await;
-    let database = ours.path("data/countersign.db");
-    round("anna", ask).await;
-    settle("a mail to be taken up", async || count(&database, "due_at > created_at") > 0).await;
-    round("bert", ask).await;
+    let countersign = TestServer::with(&settings(port)).await;
+    let request_json = async |path: &str, body: Value| countersign.post(path, &body).await;
+    let database = countersign.path("data/countersign.db");
+    send_requests("anna", post).await;
+    wait_until("an e-mail is claimed", async || count(&database, "due_at > created_at") > 0).await;
+    send_requests("bert", post).await;
     server.take();
-    settle("every mail to have been tried", async || count(&database, "attempts = 0") == 0).await;
+    wait_until("every e-mail has been attempted", async || count(&database, "attempts = 0") == 0).await;
     let server = MailServer::start(&["--port", &port.to_string()]).unwrap();
-    ours.clock.advance(Duration::from_secs(30));
+    countersign.clock.advance(Duration::from_secs(30));
     accepted_mails(server, &database, &["anna", "bert"]).await;
 }
 

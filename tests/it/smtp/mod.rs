@@ -1,4 +1,4 @@
-//! Mail by a real mail server, in good and in bad health.
+//! E-mails through a real mail server, working and faulty.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
@@ -21,7 +21,7 @@ use countersign::random::Random;
 const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 const CODE: &str = "1111-1111-1111";
 
-/// How a test reaches its server.
+/// The connection settings for a mail server.
 struct SmtpTarget {
     host: &'static str,
     port: u16,
@@ -57,7 +57,7 @@ impl SmtpTarget {
     }
 }
 
-/// A mail with [`CODE`] to `<name>@example.com`.
+/// An e-mail with [`CODE`] to `<name>@example.com`.
 fn new_mail(mailer: &Mailer, name: &str, at: Timestamp) -> NewMail {
     let username = Username::parse(name).unwrap();
     let code = ResetCode::from_random([1; 12]);

@@ -1,4 +1,4 @@
-//! The outbox: whatever happens to the mail server, every mail arrives.
+//! The outbox: every e-mail arrives, whatever happens to the mail server.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use countersign::store::{Store, StoreError};
 use super::server::MailServer;
 use super::{NOW, SmtpTarget, new_mail};
 
-/// A store, a mailer and a clock in hand.
+/// A store, a mailer and a manual clock.
 struct OutboxFixture {
     store: Store,
     mailer: Mailer,
@@ -43,7 +43,7 @@ impl OutboxFixture {
         tick(&self.store, &self.mailer, &self.clock).await.unwrap().due()
     }
 
-    /// Ticks until nothing is due.
+    /// Runs the job until no e-mail is due.
     async fn send_all(&self) {
         while self.tick().await > 0 {}
     }
@@ -53,12 +53,12 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("user{number}")).collect()
 }
 
-/// The recipients of what a server accepted, which must each have got one mail.
+/// The recipients of the accepted messages. Asserts that each got exactly one.
 fn recipients(server: MailServer) -> BTreeSet<String> {
     let accepted = server.stop();
     let names: BTreeSet<String> =
         accepted.iter().map(|message| message["to"][0].as_str().unwrap().replace("@example.com", "")).collect();
-    assert_eq!(names.len(), accepted.len(), "a mail went out twice");
+    assert_eq!(names.len(), accepted.len(), "an e-mail was sent twice");
     names
 }
 
@@ -69,10 +69,10 @@ fn all(count: usize) -> BTreeSet<String> {
 #[tokio::test]
 async fn emails_beyond_one_batch_arrive_exactly_once() {
     let Some(server) = MailServer::start(&[]) else { return };
-    let house = OutboxFixture::new(server.port);
-    house.queue(&names(30)).await;
-    house.send_all().await;
-    assert_eq!((house.waiting().await, house.tick().await), (0, 0));
+    let fixture = OutboxFixture::new(server.port);
+    fixture.queue(&names(30)).await;
+    fixture.send_all().await;
+    assert_eq!((fixture.waiting().await, fixture.tick().await), (0, 0));
     assert_eq!(recipients(server), all(30));
 }
 
@@ -81,57 +81,57 @@ async fn a_recovered_mail_server_gets_every_email() {
     let Some(server) = MailServer::start(&[]) else { return };
     let port = server.port;
     server.stop();
-    let house = OutboxFixture::new(port);
-    house.queue(&names(5)).await;
+    let fixture = OutboxFixture::new(port);
+    fixture.queue(&names(5)).await;
     for wait in [30, 60, 120] {
-        assert_eq!(house.tick().await, 5);
-        assert_eq!((house.waiting().await, house.tick().await), (5, 0), "none is due before its time");
-        house.clock.advance(Duration::from_secs(wait));
+        assert_eq!(fixture.tick().await, 5);
+        assert_eq!((fixture.waiting().await, fixture.tick().await), (5, 0), "no e-mail is due before its retry time");
+        fixture.clock.advance(Duration::from_secs(wait));
     }
     let server = MailServer::start(&["--port", &port.to_string()]).unwrap();
-    house.send_all().await;
-    assert_eq!(house.waiting().await, 0);
+    fixture.send_all().await;
+    assert_eq!(fixture.waiting().await, 0);
     assert_eq!(recipients(server), all(5));
 }
 
 #[tokio::test]
 async fn deferred_emails_are_sent_later() {
     let Some(server) = MailServer::start(&["--refuse-first", "3"]) else { return };
-    let house = OutboxFixture::new(server.port);
-    house.queue(&names(5)).await;
-    house.send_all().await;
-    assert_eq!(house.waiting().await, 3);
-    house.clock.advance(Duration::from_secs(30));
-    house.send_all().await;
-    assert_eq!(house.waiting().await, 0);
+    let fixture = OutboxFixture::new(server.port);
+    fixture.queue(&names(5)).await;
+    fixture.send_all().await;
+    assert_eq!(fixture.waiting().await, 3);
+    fixture.clock.advance(Duration::from_secs(30));
+    fixture.send_all().await;
+    assert_eq!(fixture.waiting().await, 0);
     assert_eq!(recipients(server), all(5));
 }
 
 #[tokio::test]
 async fn an_undeliverable_email_is_given_up_after_24_hours() {
     let Some(server) = MailServer::start(&["--reject"]) else { return };
-    let house = OutboxFixture::new(server.port);
-    house.queue(&names(1)).await;
+    let fixture = OutboxFixture::new(server.port);
+    fixture.queue(&names(1)).await;
     for hour in 0..24 {
-        assert_eq!((house.tick().await, house.waiting().await), (1, 1), "after {hour} hours");
-        house.clock.advance(Duration::from_hours(1));
+        assert_eq!((fixture.tick().await, fixture.waiting().await), (1, 1), "after {hour} hours");
+        fixture.clock.advance(Duration::from_hours(1));
     }
-    assert_eq!((house.tick().await, house.waiting().await), (1, 0));
-    house.clock.advance(Duration::from_hours(1));
-    assert_eq!(house.tick().await, 0);
+    assert_eq!((fixture.tick().await, fixture.waiting().await), (1, 0));
+    fixture.clock.advance(Duration::from_hours(1));
+    assert_eq!(fixture.tick().await, 0);
 }
 
 #[tokio::test]
 async fn emails_claimed_by_a_dead_process_are_sent_by_the_next() {
     let Some(server) = MailServer::start(&[]) else { return };
-    let house = OutboxFixture::new(server.port);
-    house.queue(&names(2)).await;
-    let now = house.clock.now();
+    let fixture = OutboxFixture::new(server.port);
+    fixture.queue(&names(2)).await;
+    let now = fixture.clock.now();
     let lease = Duration::from_mins(2);
-    let claimed: Result<_, StoreError> = house.store.write(move |tx| tx.claim_mails(now, lease, 2)).await;
+    let claimed: Result<_, StoreError> = fixture.store.write(move |tx| tx.claim_mails(now, lease, 2)).await;
     assert_eq!(claimed.unwrap().len(), 2);
-    assert_eq!(house.tick().await, 0, "they are another's");
-    house.clock.advance(lease);
-    house.send_all().await;
+    assert_eq!(fixture.tick().await, 0, "the e-mails are claimed by another process");
+    fixture.clock.advance(lease);
+    fixture.send_all().await;
     assert_eq!(recipients(server), all(2));
 }

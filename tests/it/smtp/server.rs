@@ -1,4 +1,4 @@
-//! A mail server of another make (aiosmtpd), run for one test.
+//! A third-party mail server (aiosmtpd), started for one test.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,16 +15,16 @@ use serde_json::Value;
 
 use crate::support::skip::skip;
 
-/// A running server; it ends with the value.
+/// A running mail server. Dropping the value stops it.
 pub struct MailServer {
     child: Child,
     accepted: Receiver<Value>,
-    /// Where it listens, on the loopback address.
+    /// The port on the loopback address.
     pub port: u16,
 }
 
 impl MailServer {
-    /// Starts `tests/smtp/server.py`. None, and a loud word, where the interpreter is not installed.
+    /// Starts `tests/smtp/server.py`. Reports a skip and returns `None` if the interpreter is not installed.
     pub fn start(arguments: &[&str]) -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = root.join(".test-tools/python");
@@ -34,7 +34,7 @@ impl MailServer {
         }
         let mut command = Command::new(python);
         command.arg(root.join("tests/smtp/server.py")).args(arguments);
-        // Its complaints about broken handshakes are what some tests are for.
+        // Some tests cause failed handshakes on purpose, and the server reports them here.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -44,19 +44,19 @@ impl MailServer {
                 let _ = sender.send(serde_json::from_str(&line).unwrap());
             }
         });
-        let hello: Value = accepted
+        let first_line: Value = accepted
             .recv_timeout(Duration::from_secs(30))
-            .expect("tests/smtp/server.py starts: run it by hand to see why not");
-        let port = hello["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
+            .expect("tests/smtp/server.py did not start; run it by hand to see why");
+        let port = first_line["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
         Some(Self { child, accepted, port })
     }
 
-    /// The next message it accepted. Waits for it, for the server tells on another path than it answers.
+    /// Waits for the next accepted message. The server reports it on another channel than its SMTP reply.
     pub fn next(&self) -> Value {
-        self.accepted.recv_timeout(Duration::from_secs(30)).expect("the mail server accepted a message")
+        self.accepted.recv_timeout(Duration::from_secs(30)).expect("the mail server accepted no message within 30 s")
     }
 
-    /// Ends the server; what it had accepted and nobody asked for.
+    /// Stops the server and returns the accepted messages that no test has read.
     pub fn stop(mut self) -> Vec<Value> {
         drop(self.child.stdin.take());
         self.child.wait().unwrap();
@@ -71,7 +71,7 @@ impl Drop for MailServer {
     }
 }
 
-/// A certificate authority of the test's own, and a certificate it made for `localhost`.
+/// A certificate authority for a test, and a certificate that it issued for `localhost`.
 pub struct TestAuthority {
     folder: tempfile::TempDir,
 }
@@ -96,12 +96,12 @@ impl TestAuthority {
         self.folder.path().join(name)
     }
 
-    /// What a client is to trust.
+    /// The file with the trusted CA certificate.
     pub fn ca_file(&self) -> PathBuf {
         self.file("ca")
     }
 
-    /// Starts a server with the certificate, and with further arguments.
+    /// Starts a mail server with the certificate and further arguments.
     pub fn server(&self, arguments: &[&str]) -> Option<MailServer> {
         let certificate = self.file("certificate");
         let key = self.file("key");
@@ -111,7 +111,7 @@ impl TestAuthority {
     }
 }
 
-/// The port of a server that answers its first message only when asked something else, and refuses those after it.
+/// The port of a server that replies to its first message only after the next command, and rejects all later messages.
 pub fn start_slow_server() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -128,12 +128,12 @@ pub fn start_slow_server() -> u16 {
 fn answer_late(mut stream: &TcpStream, messages: &AtomicUsize) -> std::io::Result<()> {
     stream.write_all(b"220 welcome\r\n")?;
     let mut in_message = false;
-    let mut owed = "";
+    let mut pending = "";
     for line in BufReader::new(stream).lines() {
         let line = line?;
-        let answer = match line.as_str() {
+        let response = match line.as_str() {
             "." if in_message && messages.fetch_add(1, Ordering::SeqCst) == 0 => {
-                (in_message, owed) = (false, "250 taken\r\n");
+                (in_message, pending) = (false, "250 accepted\r\n");
                 continue;
             }
             "." if in_message => {
@@ -147,7 +147,7 @@ fn answer_late(mut stream: &TcpStream, messages: &AtomicUsize) -> std::io::Resul
             }
             _ => "250 fine\r\n",
         };
-        stream.write_all(format!("{}{answer}", std::mem::take(&mut owed)).as_bytes())?;
+        stream.write_all(format!("{}{response}", std::mem::take(&mut pending)).as_bytes())?;
     }
     Ok(())
 }

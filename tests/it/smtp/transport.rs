@@ -1,4 +1,4 @@
-//! One mail at a time: what arrives, and what is said where nothing does.
+//! The SMTP transport: one e-mail at a time, and the errors it reports.
 
 use std::time::Duration;
 
@@ -20,14 +20,14 @@ async fn send(mailer: &Mailer) -> Result<(), SendError> {
     mailer.deliver(&item(mailer, "anna"), NOW).await
 }
 
-/// Sends a mail that must fail with `expected` in what is said, and nothing secret.
-async fn assert_send_fails(way: SmtpTarget, expected: &str) -> SendError {
-    let error = send(&way.mailer()).await.unwrap_err();
-    let said = error.to_string();
-    assert!(said.contains(expected), "{expected:?} is missing in: {said}");
-    assert!(said.contains("a***@example.com"), "{said}");
+/// Asserts that sending fails with an error that contains `expected` and no secret.
+async fn assert_send_fails(target: SmtpTarget, expected: &str) -> SendError {
+    let error = send(&target.mailer()).await.unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains(expected), "{expected:?} is missing in: {message}");
+    assert!(message.contains("a***@example.com"), "{message}");
     for secret in ["anna@", CODE, "wrong horse", "d3JvbmcgaG9yc2"] {
-        assert!(!said.contains(secret), "{said}");
+        assert!(!message.contains(secret), "{message}");
     }
     error
 }
@@ -69,11 +69,11 @@ async fn starttls_and_tls_are_checked_against_the_ca_file() {
     let authority = TestAuthority::new();
     for (argument, security) in [("--starttls", TransportSecurity::StartTls), ("--tls", TransportSecurity::Tls)] {
         let Some(server) = authority.server(&[argument]) else { return };
-        let way = || SmtpTarget { security, ca_file: Some(authority.ca_file()), ..SmtpTarget::plain(server.port) };
-        send(&way().mailer()).await.unwrap();
+        let target = || SmtpTarget { security, ca_file: Some(authority.ca_file()), ..SmtpTarget::plain(server.port) };
+        send(&target().mailer()).await.unwrap();
         assert_eq!(server.next()["tls"], true, "{argument}");
-        assert_send_fails(SmtpTarget { ca_file: None, ..way() }, "certificate").await;
-        assert_send_fails(SmtpTarget { host: "127.0.0.1", ..way() }, "certificate").await;
+        assert_send_fails(SmtpTarget { ca_file: None, ..target() }, "certificate").await;
+        assert_send_fails(SmtpTarget { host: "127.0.0.1", ..target() }, "certificate").await;
         assert_eq!(server.stop(), Vec::<serde_json::Value>::new(), "{argument}");
     }
 }
@@ -81,12 +81,12 @@ async fn starttls_and_tls_are_checked_against_the_ca_file() {
 #[tokio::test]
 async fn required_starttls_is_never_downgraded() {
     let Some(server) = MailServer::start(&["--auth", "bob:wrong horse"]) else { return };
-    let way = SmtpTarget {
+    let target = SmtpTarget {
         security: TransportSecurity::StartTls,
         account: Some(("bob", "wrong horse")),
         ..SmtpTarget::plain(server.port)
     };
-    assert_send_fails(way, "encrypting the connection").await;
+    assert_send_fails(target, "starting TLS failed").await;
     assert!(server.stop().is_empty());
 }
 
@@ -94,17 +94,18 @@ async fn required_starttls_is_never_downgraded() {
 async fn smtp_credentials_are_checked() {
     let authority = TestAuthority::new();
     let Some(server) = authority.server(&["--starttls", "--auth", "bob:correct horse"]) else { return };
-    let way = |account| SmtpTarget {
+    let target = |account| SmtpTarget {
         security: TransportSecurity::StartTls,
         ca_file: Some(authority.ca_file()),
         account,
         ..SmtpTarget::plain(server.port)
     };
-    send(&way(Some(("bob", "correct horse"))).mailer()).await.unwrap();
+    send(&target(Some(("bob", "correct horse"))).mailer()).await.unwrap();
     assert_eq!(server.next()["user"], "bob");
-    let wrong = assert_send_fails(way(Some(("bob", "wrong horse"))), "signing in: the server answered 535").await;
+    let wrong =
+        assert_send_fails(target(Some(("bob", "wrong horse"))), "authenticating failed: the server replied 535").await;
     assert!(wrong.is_permanent());
-    assert_send_fails(way(None), "530").await;
+    assert_send_fails(target(None), "530").await;
     assert!(server.stop().is_empty());
 }
 
@@ -123,7 +124,7 @@ async fn transient_and_permanent_smtp_refusals_are_distinguished() {
 async fn misbehaving_mail_servers_are_transient_failures() {
     let short = Duration::from_secs(1);
     for (arguments, expected) in [
-        (["--slow", "3600"].as_slice(), "not done within 1 s"),
+        (["--slow", "3600"].as_slice(), "not completed within 1 s"),
         (&["--nonsense"], "connecting"),
         (&["--drop"], "sending"),
     ] {
@@ -134,12 +135,12 @@ async fn misbehaving_mail_servers_are_transient_failures() {
     }
 }
 
-/// The late answer to a mail that ran out of time must not be taken for an answer to the next one.
+/// A reply that arrives after the timeout must not count as the reply to the next e-mail.
 #[tokio::test]
 async fn a_late_reply_is_not_attributed_to_the_next_email() {
     let port = start_slow_server();
     let mailer = SmtpTarget { host: "127.0.0.1", timeout: Duration::from_secs(3), ..SmtpTarget::plain(port) }.mailer();
-    assert!(send(&mailer).await.unwrap_err().to_string().contains("not done within 3 s"));
+    assert!(send(&mailer).await.unwrap_err().to_string().contains("not completed within 3 s"));
     assert!(send(&mailer).await.unwrap_err().is_permanent());
 }
 

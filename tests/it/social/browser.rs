@@ -1,5 +1,4 @@
-//! Somebody's browser: cookies for each server apart, forms that are filled in, redirects that are seen before they are
-//! followed.
+//! A browser: cookies per server, forms, and redirects that a test inspects before it follows them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -13,13 +12,13 @@ use crate::support::ServerResponse;
 /// Cookies by name.
 type CookieJar = BTreeMap<String, String>;
 
-/// A browser, with what servers have left in it.
+/// A browser with its cookies.
 pub struct Browser {
     client: reqwest::Client,
     jars: Mutex<BTreeMap<String, CookieJar>>,
 }
 
-/// Which server a URL is of.
+/// Scheme, host and port of a URL.
 fn server_of(url: &str) -> String {
     Url::parse(url).unwrap()[url::Position::BeforeScheme..url::Position::BeforePath].to_owned()
 }
@@ -30,7 +29,7 @@ impl Browser {
         Self { client, jars: Mutex::default() }
     }
 
-    /// A request to be sent by [`Browser::send`].
+    /// A request for [`Browser::send`].
     pub fn request(&self, method: Method, url: &str) -> RequestBuilder {
         let jars = self.jars.lock().unwrap();
         let cookies = jars.get(&server_of(url)).into_iter().flatten().map(|(name, value)| format!("{name}={value}"));
@@ -39,13 +38,13 @@ impl Browser {
         if cookies.is_empty() { request } else { request.header(COOKIE, cookies) }
     }
 
-    /// The answer to one request, whose cookies are kept and whose redirect is not followed.
+    /// Sends one request and stores the cookies of the response. Does not follow a redirect.
     pub async fn send(&self, request: RequestBuilder) -> ServerResponse {
         let server = server_of(request.try_clone().unwrap().build().unwrap().url().as_str());
-        let answer = ServerResponse::send(request).await;
+        let response = ServerResponse::send(request).await;
         let mut jars = self.jars.lock().unwrap();
         let jar = jars.entry(server).or_default();
-        for cookie in answer.headers.get_all(SET_COOKIE) {
+        for cookie in response.headers.get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();
             let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
             let lower = cookie.to_lowercase();
@@ -55,55 +54,55 @@ impl Browser {
                 jar.insert(name.to_owned(), value.to_owned());
             }
         }
-        answer
+        response
     }
 
-    /// A GET's answer.
+    /// Sends a GET request.
     pub async fn get(&self, url: &str) -> ServerResponse {
         self.send(self.request(Method::GET, url)).await
     }
 
-    /// The answer to a form.
+    /// Submits a form.
     pub async fn submit(&self, url: &str, fields: &[(&str, &str)]) -> ServerResponse {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.request(Method::POST, url).header("content-type", "application/x-www-form-urlencoded");
         self.send(request.body(form)).await
     }
 
-    /// The cookies a server has left.
+    /// The cookies of a server.
     pub fn cookies(&self, server: &str) -> CookieJar {
         self.jars.lock().unwrap().get(&server_of(server)).cloned().unwrap_or_default()
     }
 
-    /// Puts a server's cookies in place of those there are.
-    pub fn keep(&self, server: &str, cookies: CookieJar) {
+    /// Replaces the cookies of a server.
+    pub fn set_cookies(&self, server: &str, cookies: CookieJar) {
         self.jars.lock().unwrap().insert(server_of(server), cookies);
     }
 
-    /// Signs in at the provider that a server has sent the browser to, and stops where that sends it back to the server.
+    /// Signs in at the provider to which `start` redirects. Returns the callback URL without requesting it.
     pub async fn sign_in_at_provider(&self, start: &ServerResponse, server: &str, login: &str) -> String {
         let mut next = location(start);
-        let mut answer = self.get(&next).await;
+        let mut response = self.get(&next).await;
         for _ in 0..20 {
-            if answer.headers.contains_key(LOCATION) {
-                next = Url::parse(&next).unwrap().join(answer.header("location")).unwrap().to_string();
+            if response.headers.contains_key(LOCATION) {
+                next = Url::parse(&next).unwrap().join(response.header("location")).unwrap().to_string();
                 if next.starts_with(server) {
                     return next;
                 }
-                answer = self.get(&next).await;
+                response = self.get(&next).await;
                 continue;
             }
-            answer.is(200);
-            let action = attribute(&answer, "action");
-            let prompt = attribute(&answer, "name=\"prompt\" value");
+            response.is(200);
+            let action = attribute(&response, "action");
+            let prompt = attribute(&response, "name=\"prompt\" value");
             next = Url::parse(&next).unwrap().join(&action.unwrap()).unwrap().to_string();
             let prompt = prompt.unwrap_or_default();
-            answer = self.submit(&next, &[("prompt", &prompt), ("login", login), ("password", "any")]).await;
+            response = self.submit(&next, &[("prompt", &prompt), ("login", login), ("password", "any")]).await;
         }
-        panic!("the provider never sends the browser back: {answer:#?}");
+        panic!("the provider did not redirect to the server: {response:#?}");
     }
 
-    /// Says no at the provider, and stops where that sends the browser back to the server.
+    /// Declines at the provider to which `start` redirects. Returns the callback URL without requesting it.
     pub async fn decline_at_provider(&self, start: &ServerResponse, server: &str) -> String {
         let first = location(start);
         let page = location(&self.get(&first).await);
@@ -116,14 +115,14 @@ impl Browser {
     }
 }
 
-/// Where a browser is sent.
+/// The location of a redirect.
 #[track_caller]
-pub fn location(answer: &ServerResponse) -> String {
-    assert!(matches!(answer.status, 302 | 303), "{answer:#?}");
-    answer.header("location").to_owned()
+pub fn location(response: &ServerResponse) -> String {
+    assert!(matches!(response.status, 302 | 303), "{response:#?}");
+    response.header("location").to_owned()
 }
 
-/// An attribute's first value in a page.
+/// The value of the first attribute of that name in a page.
 fn attribute(page: &ServerResponse, name: &str) -> Option<String> {
     let value = page.text.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
     Some(value.replace("&#38;", "&").replace("&amp;", "&").replace("&#x2f;", "/"))

@@ -1,4 +1,4 @@
-//! A real identity provider in a process of its own (`tests/provider/server.mjs`), which can be made to lie.
+//! A real identity provider in its own process (`tests/provider/server.mjs`), with faults that a test can switch on.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -9,28 +9,28 @@ use serde_json::Value;
 use crate::support::ServerResponse;
 use crate::support::skip::skip;
 
-/// Every name a provider has in these tests, which is also the route it comes back to.
+/// The names of the provider in these tests. Each is also the path segment of its callback route.
 const NAMES: &[&str] = &["google", "github", "facebook", "corp", "public", "post"];
 
-/// The provider. It ends with the value.
+/// A running provider. Dropping the value stops it.
 pub struct IdentityProvider {
     child: Child,
-    /// Where it is: also its issuer.
+    /// The base URL, which is also the issuer.
     pub url: String,
-    /// The secret of every client that has one.
+    /// The secret of all confidential clients.
     pub secret: String,
     client: reqwest::Client,
 }
 
 impl IdentityProvider {
-    /// Starts one; None and a loud word where it can't run.
+    /// Starts a provider. Reports a skip and returns `None` if it cannot run.
     pub fn start() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         if !root.join(".test-tools/node/node_modules/oidc-provider").exists() {
             skip(".test-tools/node has no packages; run scripts/test-tools");
             return None;
         }
-        let version = Command::new("node").arg("--version").output().map(|said| said.stdout).unwrap_or_default();
+        let version = Command::new("node").arg("--version").output().map(|startup| startup.stdout).unwrap_or_default();
         let version = String::from_utf8(version).unwrap();
         let major = version.trim_start_matches('v').split('.').next().unwrap_or_default();
         if major.parse::<u32>().unwrap_or_default() < 20 {
@@ -43,53 +43,53 @@ impl IdentityProvider {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-        let text = |name: &str| said[name].as_str().unwrap().to_owned();
+        let startup: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+        let text = |name: &str| startup[name].as_str().unwrap().to_owned();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Some(Self { child, url: text("url"), secret: text("secret"), client })
     }
 
-    /// Makes it wrong in one way from now on (see `tests/provider/faults.mjs`), or right again by `""`.
-    pub async fn fault(&self, fault: &str) {
+    /// Switches one fault on (see `tests/provider/faults.mjs`), or all faults off with `""`.
+    pub async fn set_fault(&self, fault: &str) {
         self.put("fault", fault.to_owned()).await;
     }
 
-    /// Changes what it says of a person.
-    pub async fn person(&self, login: &str, claims: &Value) {
-        self.put(&format!("people/{login}"), claims.to_string()).await;
+    /// Changes the claims of a user at the provider.
+    pub async fn set_user(&self, login: &str, claims: &Value) {
+        self.put(&format!("users/{login}"), claims.to_string()).await;
     }
 
-    async fn put(&self, what: &str, body: String) {
-        ServerResponse::send(self.client.put(format!("{}/-/{what}", self.url)).body(body)).await.is(200);
+    async fn put(&self, path: &str, body: String) {
+        ServerResponse::send(self.client.put(format!("{}/-/{path}", self.url)).body(body)).await.is(200);
     }
 
-    async fn seen(&self) -> Value {
-        ServerResponse::send(self.client.get(format!("{}/-/seen", self.url))).await.json()
+    async fn stats(&self) -> Value {
+        ServerResponse::send(self.client.get(format!("{}/-/stats", self.url))).await.json()
     }
 
-    /// How often one of its routes was asked.
-    pub async fn request_count(&self, place: &str) -> u64 {
-        self.seen().await["asked"][place].as_u64().unwrap_or(0)
+    /// The number of requests to one of its routes.
+    pub async fn request_count(&self, route: &str) -> u64 {
+        self.stats().await["requests"][route].as_u64().unwrap_or(0)
     }
 
-    /// How often somebody went where it redirected them from a route that is not for browsers.
+    /// How often a client followed a redirect of a route that is not for browsers.
     pub async fn followed_redirects(&self) -> u64 {
-        self.seen().await["followed"].as_u64().unwrap()
+        self.stats().await["followedRedirects"].as_u64().unwrap()
     }
 
-    /// Every code and token it has given out.
+    /// All codes and tokens that the provider has issued.
     pub async fn issued_secrets(&self) -> Vec<String> {
-        let seen = self.seen().await;
-        seen["given"].as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+        let stats = self.stats().await;
+        stats["issued"].as_array().unwrap().iter().map(|secret| secret.as_str().unwrap().to_owned()).collect()
     }
 
-    /// Ends it, as a provider that is down is.
-    pub fn end(&mut self) {
+    /// Kills the provider, as in an outage.
+    pub fn stop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// The settings of a server that offers it under every name.
+    /// The settings of a server that offers the provider under every name.
     pub fn settings(&self) -> String {
         let url = &self.url;
         let id = "client_id = 'countersign'";

@@ -1,59 +1,59 @@
-//! A provider that lies, talks nonsense or is gone: each row is one way to, what the caller is told, and nothing is made.
+//! A faulty or unreachable provider: each row is one fault, with the error that the caller gets. No account is created.
 
 use super::browser::Browser;
 use super::{SocialFixture, assert_refused};
 use crate::support::TestServer;
 
-const UNTRUSTED: &str = "not to be trusted";
-const NONSENSE: &str = "makes no sense";
-const UNREACHABLE: &str = "can't be reached";
-const REFUSED: &str = "the provider refused";
+const UNTRUSTED: &str = "could not be verified";
+const NONSENSE: &str = "invalid response";
+const UNREACHABLE: &str = "cannot be reached";
+const REFUSED: &str = "the provider rejected the request";
 const NO_TOKEN: &str = "No access token provided";
-const NO_CODE: &str = "without a code";
-const NOT_BEGUN: &str = "not begun in this browser";
+const NO_CODE: &str = "no authorization code";
+const NOT_STARTED: &str = "not started in this browser";
 
-/// Each fault of the provider's is refused in these words, by the same server, and leaves nothing behind.
-async fn table(provider: &str, rows: &[(&str, &str)]) {
-    let Some(stage) = SocialFixture::set().await else { return };
-    for (fault, words) in rows {
-        stage.provider.fault(fault).await;
+/// Asserts that one server rejects each fault with this error and stores nothing.
+async fn assert_faults_rejected(provider: &str, rows: &[(&str, &str)]) {
+    let Some(fixture) = SocialFixture::start().await else { return };
+    for (fault, expected) in rows {
+        fixture.provider.set_fault(fault).await;
         let browser = Browser::new();
-        let answer = stage.finish_callback(&browser, provider, "anna").await;
-        assert_refused(&answer, words, &format!("{provider}, {fault}"));
-        assert_eq!(stage.count(), [0, 0, 0], "{provider}, {fault}");
-        // A callback uses up the attempt it belongs to, and no other.
-        let left = usize::from(*words == NOT_BEGUN);
-        assert_eq!(browser.cookies(&stage.server.url).len(), left, "{provider}, {fault}");
+        let response = fixture.finish_callback(&browser, provider, "anna").await;
+        assert_refused(&response, expected, &format!("{provider}, {fault}"));
+        assert_eq!(fixture.count(), [0, 0, 0], "{provider}, {fault}");
+        // A callback consumes its own attempt only.
+        let remaining = usize::from(*expected == NOT_STARTED);
+        assert_eq!(browser.cookies(&fixture.server.url).len(), remaining, "{provider}, {fault}");
     }
-    assert_eq!(stage.provider.followed_redirects().await, 0, "no redirect is followed");
-    // It was the fault each time, and nothing is left of it.
-    stage.provider.fault("").await;
-    stage.sign_in(&Browser::new(), provider, "anna").await;
-    assert_eq!(stage.count(), [1, 1, 1]);
+    assert_eq!(fixture.provider.followed_redirects().await, 0, "a redirect was followed");
+    // After the faults the same server accepts a sign-in.
+    fixture.provider.set_fault("").await;
+    fixture.sign_in(&Browser::new(), provider, "anna").await;
+    assert_eq!(fixture.count(), [1, 1, 1]);
 }
 
-/// As [`table`], each row on a server of its own: what was fetched before doesn't help.
-async fn fresh_table(provider: &str, rows: &[(&str, &str)]) {
-    let Some(mut stage) = SocialFixture::set().await else { return };
-    for (fault, words) in rows {
-        stage.provider.fault(fault).await;
+/// As [`assert_faults_rejected`], with a new server for each row, so that no cached document hides the fault.
+async fn assert_faults_rejected_by_new_servers(provider: &str, rows: &[(&str, &str)]) {
+    let Some(mut fixture) = SocialFixture::start().await else { return };
+    for (fault, expected) in rows {
+        fixture.provider.set_fault(fault).await;
         let browser = Browser::new();
-        let start = browser.get(&stage.url(&format!("/{provider}/"))).await;
+        let start = browser.get(&fixture.url(&format!("/{provider}/"))).await;
         let what = format!("{provider}, {fault}");
         if start.status == 302 {
-            let callback = stage.sign_in_at_provider(&browser, &start, "anna").await;
-            assert_refused(&browser.get(&callback).await, words, &what);
+            let callback = fixture.sign_in_at_provider(&browser, &start, "anna").await;
+            assert_refused(&browser.get(&callback).await, expected, &what);
         } else {
-            assert_refused(&start, words, &what);
+            assert_refused(&start, expected, &what);
         }
-        assert_eq!(stage.count(), [0, 0, 0], "{what}");
-        stage.provider.fault("").await;
-        // Once it is well again, so is the sign-in, with no restart. Keys are asked for again after half a minute.
-        stage.server.clock.advance(std::time::Duration::from_secs(31));
-        stage.sign_in(&browser, provider, "anna").await;
-        stage.server = TestServer::with(&stage.provider.settings()).await;
+        assert_eq!(fixture.count(), [0, 0, 0], "{what}");
+        fixture.provider.set_fault("").await;
+        // Once the provider works again, sign-in works without a restart. The server fetches the JWKS again after 30 s.
+        fixture.server.clock.advance(std::time::Duration::from_secs(31));
+        fixture.sign_in(&browser, provider, "anna").await;
+        fixture.server = TestServer::with(&fixture.provider.settings()).await;
     }
-    assert_eq!(stage.provider.followed_redirects().await, 0, "no redirect is followed");
+    assert_eq!(fixture.provider.followed_redirects().await, 0, "a redirect was followed");
 }
 
 const ID_TOKENS: &[(&str, &str)] = &[
@@ -113,12 +113,12 @@ const ANSWERS: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn only_the_valid_id_token_is_accepted() {
-    table("corp", ID_TOKENS).await;
+    assert_faults_rejected("corp", ID_TOKENS).await;
 }
 
 #[tokio::test]
 async fn google_responses_are_verified_like_others() {
-    table("google", ID_TOKENS).await;
+    assert_faults_rejected("google", ID_TOKENS).await;
 }
 
 #[tokio::test]
@@ -132,11 +132,11 @@ async fn any_openid_provider_response_is_handled() {
         ("callback:iss", UNTRUSTED),
         ("callback:no-iss", UNTRUSTED),
         ("callback:no-code", NO_CODE),
-        ("callback:no-state", NOT_BEGUN),
-        ("callback:other-state", NOT_BEGUN),
+        ("callback:no-state", NOT_STARTED),
+        ("callback:other-state", NOT_STARTED),
         ("callback:other-code", REFUSED),
     ];
-    table("corp", &[ANSWERS, &own].concat()).await;
+    assert_faults_rejected("corp", &[ANSWERS, &own].concat()).await;
 }
 
 #[tokio::test]
@@ -145,11 +145,11 @@ async fn any_github_response_is_handled() {
         ("userinfo:no-id", NONSENSE),
         ("userinfo:odd-types", NONSENSE),
         ("callback:no-code", NO_CODE),
-        ("callback:no-state", NOT_BEGUN),
-        ("callback:other-state", NOT_BEGUN),
+        ("callback:no-state", NOT_STARTED),
+        ("callback:other-state", NOT_STARTED),
         ("callback:other-code", REFUSED),
     ];
-    table("github", &[ANSWERS, &own].concat()).await;
+    assert_faults_rejected("github", &[ANSWERS, &own].concat()).await;
 }
 
 #[tokio::test]
@@ -157,10 +157,10 @@ async fn any_facebook_response_is_handled() {
     let own = [
         ("userinfo:no-id", NONSENSE),
         ("userinfo:odd-types", NONSENSE),
-        ("callback:other-state", NOT_BEGUN),
+        ("callback:other-state", NOT_STARTED),
         ("callback:other-code", REFUSED),
     ];
-    table("facebook", &[ANSWERS, &own].concat()).await;
+    assert_faults_rejected("facebook", &[ANSWERS, &own].concat()).await;
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn an_invalid_or_missing_discovery_document_is_rejected() {
         ("discovery:close", UNREACHABLE),
         ("discovery:half", UNREACHABLE),
     ];
-    fresh_table("corp", &rows).await;
+    assert_faults_rejected_by_new_servers("corp", &rows).await;
 }
 
 #[tokio::test]
@@ -196,40 +196,44 @@ async fn invalid_or_missing_provider_keys_are_rejected() {
         ("jwks:broken", UNREACHABLE),
         ("jwks:close", UNREACHABLE),
     ];
-    fresh_table("corp", &rows).await;
+    assert_faults_rejected_by_new_servers("corp", &rows).await;
 }
 
-/// One provider for all, for each waits as long as the server does.
+/// One fixture for all requests, because each request waits for the server's whole timeout.
 #[tokio::test]
 async fn a_silent_provider_times_out_slow() {
-    let Some(stage) = SocialFixture::set().await else { return };
+    let Some(fixture) = SocialFixture::start().await else { return };
     let silent = async |provider: &str, place: &str| {
         let browser = Browser::new();
-        let callback = stage.callback(&browser, provider, "anna").await;
-        stage.provider.fault(&format!("{place}:silent")).await;
+        let callback = fixture.callback(&browser, provider, "anna").await;
+        fixture.provider.set_fault(&format!("{place}:silent")).await;
         assert_refused(&browser.get(&callback).await, UNREACHABLE, place);
-        stage.provider.fault("").await;
+        fixture.provider.set_fault("").await;
     };
     silent("corp", "token").await;
-    assert_eq!(stage.count(), [0, 0, 0]);
+    assert_eq!(fixture.count(), [0, 0, 0]);
 }
 
 #[tokio::test]
 async fn an_unreachable_provider_is_reported() {
-    let Some(mut stage) = SocialFixture::set().await else { return };
+    let Some(mut fixture) = SocialFixture::start().await else { return };
     let browser = Browser::new();
-    let callback = stage.callback(&browser, "google", "anna").await;
-    stage.provider.end();
+    let callback = fixture.callback(&browser, "google", "anna").await;
+    fixture.provider.stop();
     assert_refused(&browser.get(&callback).await, UNREACHABLE, "the callback");
-    assert_refused(&stage.get(&browser, "/corp/").await, UNREACHABLE, "the way there, which is described there");
-    assert_eq!(stage.count(), [0, 0, 0]);
+    assert_refused(
+        &fixture.get(&browser, "/corp/").await,
+        UNREACHABLE,
+        "the start, which needs the discovery document",
+    );
+    assert_eq!(fixture.count(), [0, 0, 0]);
 }
 
-/// A GitHub account whose addresses can't be had, or make no sense, is one without an address.
+/// If the addresses of a GitHub account are unavailable or invalid, the user has no address.
 #[tokio::test]
 async fn invalid_github_addresses_are_ignored() {
-    let Some(stage) = SocialFixture::set().await else { return };
-    stage.provider.fault("emails:none").await;
-    stage.sign_in(&Browser::new(), "github", "anna").await;
-    assert_eq!(stage.query::<i64>("SELECT count(*) FROM users WHERE email IS NULL"), 1);
+    let Some(fixture) = SocialFixture::start().await else { return };
+    fixture.provider.set_fault("emails:none").await;
+    fixture.sign_in(&Browser::new(), "github", "anna").await;
+    assert_eq!(fixture.query::<i64>("SELECT count(*) FROM users WHERE email IS NULL"), 1);
 }

@@ -1,4 +1,4 @@
-//! The binary as an operator runs it: in a folder of its own, with no environment, as a process that can be killed.
+//! The binary as an operator runs it: in its own folder, with an empty environment, as a process that can be killed.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,14 +12,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::skip::skip;
-use super::{PASSWORD, QUICK_HASHES, ServerResponse, copy_keys, settle};
+use super::{PASSWORD, QUICK_HASHES, ServerResponse, copy_keys, wait_until};
 
-/// A folder that commands and servers run in.
+/// A folder in which commands and servers run.
 pub struct TestFolder {
     folder: TempDir,
 }
 
-/// What a command did.
+/// The output and exit code of a command.
 #[derive(Debug)]
 pub struct CommandOutput {
     pub code: Option<i32>,
@@ -28,20 +28,20 @@ pub struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// What went to stdout, if the command ended with this code.
+    /// Asserts the exit code and returns the standard output.
     #[track_caller]
     pub fn is(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:#?}");
         &self.stdout
     }
 
-    /// As [`CommandOutput::is`] with 0, read as JSON.
+    /// Asserts the exit code 0 and parses the standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(self.is(0)).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
     }
 
-    /// That the command ended with this code, nothing on stdout and these words on stderr.
+    /// Asserts the exit code, an empty standard output, and that the standard error contains each of these texts.
     #[track_caller]
     pub fn fails(&self, code: i32, words: &[&str]) {
         assert_eq!((self.code, self.stdout.as_str()), (Some(code), ""), "{self:#?}");
@@ -59,30 +59,30 @@ impl TestFolder {
         folder
     }
 
-    /// A folder with a ring of one active key of each algorithm.
+    /// A folder with a key ring of one active key for each algorithm.
     pub fn new() -> Self {
         let folder = Self::empty();
         copy_keys(&folder.path("keys"));
         folder
     }
 
-    /// A file or folder in it.
+    /// The path of a file or folder in this folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Writes a file into it.
+    /// Writes a file in this folder.
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Adds to the settings file, above what it has.
+    /// Prepends settings to the settings file.
     pub fn configure(&self, settings: &str) {
-        let known = fs::read_to_string(self.path("countersign.toml")).unwrap();
-        self.write("countersign.toml", &format!("{settings}\n{known}"));
+        let existing = fs::read_to_string(self.path("countersign.toml")).unwrap();
+        self.write("countersign.toml", &format!("{settings}\n{existing}"));
     }
 
-    /// `countersign` with arguments, to be run here.
+    /// A `countersign` command to run in this folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
@@ -90,71 +90,73 @@ impl TestFolder {
         command
     }
 
-    /// Runs a command to its end.
+    /// Runs a command and waits for its end.
     pub fn run(&self, arguments: &[&str]) -> CommandOutput {
         finish(self.command(arguments), "")
     }
 
-    /// Runs a command with something to read.
+    /// Runs a command with this standard input.
     pub fn run_with(&self, stdin: &str, arguments: &[&str]) -> CommandOutput {
         finish(self.command(arguments), stdin)
     }
 
-    /// Makes a user with [`PASSWORD`] and an address at `example.com`.
+    /// Creates a user with [`PASSWORD`] and the address `<name>@example.com`.
     pub fn create(&self, name: &str) {
         let email = format!("{name}@example.com");
         self.run_with(PASSWORD, &["users", "create", name, "--email", &email, "--password-stdin"]).is(0);
     }
 
-    /// The keys, as `keys list --json` tells them.
+    /// The keys that `keys list --json` prints.
     pub fn keys(&self) -> Vec<Value> {
         self.run(&["keys", "list", "--json"]).json().as_array().unwrap().clone()
     }
 
-    /// The `kid` of the one key of an algorithm in a state.
+    /// The `kid` of the only key of an algorithm in a state.
     pub fn kid(&self, alg: &str, state: &str) -> String {
         let keys = self.keys();
         let mut found = keys.iter().filter(|key| key["alg"] == alg && key["state"] == state);
-        let (Some(key), None) = (found.next(), found.next()) else { panic!("not one {state} {alg} in {keys:#?}") };
+        let (Some(key), None) = (found.next(), found.next()) else {
+            panic!("not exactly one {state} {alg} key in {keys:#?}")
+        };
         key["kid"].as_str().unwrap().to_owned()
     }
 
-    /// As [`TestFolder::serve`], by a line of shell that runs `"$0" "$@"`.
-    pub async fn serve_by(&self, line: &str) -> Binary {
-        self.begin_by(line).await.ready().await
+    /// As [`TestFolder::serve`], through a shell command that runs `"$0" "$@"`.
+    pub async fn serve_with_shell(&self, shell_command: &str) -> Binary {
+        self.spawn_with_shell(shell_command).await.ready().await
     }
 
-    /// As [`TestFolder::serve_by`], of a server that need not be ready.
-    pub async fn begin_by(&self, line: &str) -> Binary {
+    /// As [`TestFolder::serve_with_shell`], without waiting for readiness.
+    pub async fn spawn_with_shell(&self, shell_command: &str) -> Binary {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", line, env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);
+        command.args(["-c", shell_command, env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);
         command.current_dir(self.folder.path()).env_clear();
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Binary::start(command).await
     }
 
-    /// Starts a server here and waits until it is ready.
+    /// Starts a server in this folder and waits until it is ready.
     pub async fn serve(&self) -> Binary {
-        self.begin().await.ready().await
+        self.spawn().await.ready().await
     }
 
-    /// Starts a server here that need not be ready.
-    pub async fn begin(&self) -> Binary {
+    /// Starts a server in this folder without waiting for readiness.
+    pub async fn spawn(&self) -> Binary {
         Binary::start(self.command(&["serve", "--listen", "127.0.0.1:0"])).await
     }
 }
 
-/// Runs a command of any kind to its end.
+/// Runs any command and waits for its end.
 pub fn finish(mut command: Command, stdin: &str) -> CommandOutput {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that refuses before it reads is no fault of the writer's.
+    // A command may fail before it reads its input; the write error is not relevant then.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     CommandOutput { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Runs `openssl` to its end. Skips the test and returns None where it is not installed.
+/// Runs `openssl`. Skips the test and returns `None` if `openssl` is not installed.
 pub fn openssl(folder: &Path, arguments: &[&str]) -> Option<CommandOutput> {
     let mut command = Command::new("openssl");
     command.args(arguments).current_dir(folder);
@@ -165,12 +167,12 @@ pub fn openssl(folder: &Path, arguments: &[&str]) -> Option<CommandOutput> {
     Some(finish(command, ""))
 }
 
-/// A server in a process of its own. It is killed with the value.
+/// A server in its own process. Dropping the value kills the process.
 pub struct Binary {
     child: Child,
-    /// Where it listens.
+    /// The base URL of the server.
     pub url: String,
-    /// What it has said so far.
+    /// The log so far.
     pub log: Arc<Mutex<String>>,
     client: reqwest::Client,
 }
@@ -179,16 +181,16 @@ impl Binary {
     async fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let said = child.stderr.take().unwrap();
+        let stderr = child.stderr.take().unwrap();
         let written = Arc::clone(&log);
         thread::spawn(move || {
-            for line in BufReader::new(said).lines().map_while(Result::ok) {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 written.lock().unwrap().extend([&line, "\n"]);
             }
         });
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut binary = Self { child, url: String::new(), log, client };
-        settle("the address in the server's log", async || {
+        wait_until("the log contains the address", async || {
             binary.url = address(&binary.log.lock().unwrap()).unwrap_or_default();
             let ended = binary.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {}", binary.log.lock().unwrap());
@@ -199,31 +201,31 @@ impl Binary {
     }
 
     async fn ready(self) -> Self {
-        settle("readiness", async || {
-            self.client.get(format!("{}/ready", self.url)).send().await.is_ok_and(|answer| answer.status() == 200)
+        wait_until("the server is ready", async || {
+            self.client.get(format!("{}/ready", self.url)).send().await.is_ok_and(|response| response.status() == 200)
         })
         .await;
         self
     }
 
-    /// A GET's answer.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> ServerResponse {
         ServerResponse::send(self.client.get(format!("{}{path}", self.url))).await
     }
 
-    /// The answer to a POST of JSON, by whoever has the token if one is given.
+    /// Sends a POST request with a JSON body, and with a bearer token if one is given.
     pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> ServerResponse {
         let request = self.client.post(format!("{}{path}", self.url)).json(body);
         ServerResponse::send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
     }
 
-    /// A token for a user, by a sign-in of its own.
+    /// Signs a user in with [`PASSWORD`] and returns the access token.
     pub async fn token(&self, name: &str) -> String {
-        let answer = self.post("/auth", None, &serde_json::json!({"username": name, "password": PASSWORD})).await;
-        answer.is(200).json()["jwt"].as_str().unwrap().to_owned()
+        let response = self.post("/auth", None, &serde_json::json!({"username": name, "password": PASSWORD})).await;
+        response.is(200).json()["jwt"].as_str().unwrap().to_owned()
     }
 
-    /// The process's id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -234,10 +236,10 @@ impl Binary {
         assert!(sent.success());
     }
 
-    /// Waits for the end, however it comes.
-    pub async fn ended(&mut self) -> ExitStatus {
+    /// Waits for the process to exit for any reason.
+    pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let mut status = None;
-        settle("the server's end", async || {
+        wait_until("the server exits", async || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         })
@@ -245,10 +247,10 @@ impl Binary {
         status.unwrap()
     }
 
-    /// `kill -9`.
+    /// Sends SIGKILL and waits for the process to exit.
     pub async fn kill(mut self) {
         self.child.kill().unwrap();
-        assert_eq!(self.ended().await.signal(), Some(9));
+        assert_eq!(self.wait_for_exit().await.signal(), Some(9));
     }
 }
 
@@ -260,9 +262,9 @@ impl Drop for Binary {
 }
 
 fn address(log: &str) -> Option<String> {
-    // As text, or as JSON. Metrics have a listener, too, but no URL.
+    // The log is text or JSON. The line of the metrics listener has no URL.
     let line = log.split_inclusive('\n').find(|line| line.contains(" url=") || line.contains("\"url\":"))?;
-    let said = ["listen=", "\"listen\":\""].into_iter().find_map(|word| line.split_once(word))?.1;
-    let address = said.split([' ', '"', '\n']).next().filter(|address| said.len() > address.len())?;
+    let rest = ["listen=", "\"listen\":\""].into_iter().find_map(|word| line.split_once(word))?.1;
+    let address = rest.split([' ', '"', '\n']).next().filter(|address| rest.len() > address.len())?;
     Some(format!("http://{address}"))
 }

@@ -1,23 +1,23 @@
-//! Reads the `.eml` files a server without an SMTP server leaves.
+//! Reads the `.eml` files that the server writes if no SMTP server is configured.
 
 use std::fs;
 use std::path::Path;
 
-/// A mail as it was sent.
+/// A sent e-mail.
 #[derive(Debug)]
 pub struct Mail {
-    /// All of it.
+    /// The whole message, with LF line endings.
     pub source: String,
 }
 
 impl Mail {
-    /// A header's value.
+    /// The value of a header, or an empty string.
     pub fn header(&self, name: &str) -> &str {
         let prefix = format!("{name}: ");
         self.source.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default()
     }
 
-    /// The code: the one line in the form of one.
+    /// The reset code: the only line of the form `XXXX-XXXX-XXXX`.
     pub fn code(&self) -> &str {
         let groups = |line: &&str| {
             line.len() == 14
@@ -27,18 +27,18 @@ impl Mail {
         };
         let mut codes: Vec<&str> = self.source.lines().filter(groups).collect();
         codes.dedup();
-        // The HTML part has it too.
+        // The HTML part repeats the code.
         assert_eq!(codes.len(), 1, "{codes:?} in\n{}", self.source);
         codes[0]
     }
 }
 
-/// Every mail in the folder, in the order they were sent.
+/// All e-mails in the folder, in the order in which they were sent.
 pub fn all(folder: &Path) -> Vec<Mail> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|kind| kind == "eml"));
-    // `<time>-<id>-<template>.eml`: by the id, for several may be sent in a second.
+    // `<time>-<id>-<template>.eml`: sorted by id, because several e-mails may be sent within one second.
     let id = |path: &std::path::PathBuf| -> u64 {
         path.file_name().unwrap().to_str().unwrap().split('-').nth(1).unwrap().parse().unwrap()
     };

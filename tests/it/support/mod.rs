@@ -1,5 +1,5 @@
-//! What the tests stand on: a server in this process with a clock in hand ([`TestServer`]), the binary as an operator
-//! runs it ([`binary`]), and other people's verifiers ([`verifier`]). Judges nothing of the product.
+//! Test fixtures: a server in this process with a manual clock ([`TestServer`]), the binary as an operator runs it
+//! ([`binary`]), and third-party verifiers ([`verifier`]). This module asserts nothing about the product.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub mod binary;
@@ -32,16 +32,16 @@ use tokio::task::JoinHandle;
 
 pub use response::ServerResponse;
 
-/// The password of every user the tests make.
+/// The password of every user that the tests create.
 pub const PASSWORD: &str = "correct horse battery";
 
-/// A server in this process, on a free port, with a folder and a clock of its own. It ends with the value.
+/// A server in this process, on a free port, with its own folder and clock. Dropping the value stops the server.
 pub struct TestServer {
-    /// The server's clock; it begins at the machine's time and moves only when told.
+    /// The server's clock. It starts at the system time and moves only when the test advances it.
     pub clock: Clock,
-    /// The parts of the server, for what no request can ask.
+    /// The parts of the server, for checks that no request can make.
     pub issuer: Arc<Issuer>,
-    /// Where it listens.
+    /// The base URL of the server.
     pub url: String,
     settings: String,
     folder: Option<TempDir>,
@@ -51,17 +51,17 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// A server with nothing set but what makes tests quick.
+    /// A server with default settings, except for cheap password hashes.
     pub async fn start() -> Self {
         Self::with("").await
     }
 
-    /// A server with further settings, as TOML. Whoever says `X-Forwarded-For` is believed.
+    /// A server with further settings, as TOML. It trusts `X-Forwarded-For` from every caller.
     pub async fn with(settings: &str) -> Self {
         Self::exactly(&format!("server.trusted_proxies = ['127.0.0.1']\n{settings}")).await
     }
 
-    /// A server that believes no `X-Forwarded-For`.
+    /// A server that ignores `X-Forwarded-For`.
     pub async fn exactly(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_keys(&folder.path().join("keys"));
@@ -77,7 +77,7 @@ impl TestServer {
         let listener = TcpListener::bind(config.server.listen).unwrap();
         let address = listener.local_addr().unwrap();
         let config = config.listening_on(address);
-        // Seeded by the time: what follows a restart must not get the ids of what came before it.
+        // Seeded by the time, so that a restarted server does not generate the same ids again.
         let random = Random::seeded(clock.now().unix().unsigned_abs());
         let issuer = app::build(&config, clock.clone(), random).await.unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -88,7 +88,7 @@ impl TestServer {
         Self { clock, issuer, url: format!("http://{address}"), settings, folder, client, stop, serving }
     }
 
-    /// Ends the server as SIGTERM would, and starts it again in the same folder once some time has passed.
+    /// Stops the server as SIGTERM does, advances the clock by `down`, and starts the server again in the same folder.
     pub async fn restart(mut self, down: Duration) -> Self {
         self.stop.send_replace(true);
         self.serving.take().unwrap().await.unwrap().unwrap();
@@ -104,81 +104,81 @@ impl TestServer {
         server
     }
 
-    /// A file or folder of the server's.
+    /// The path of a file or folder of the server.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.as_ref().unwrap().path().join(name)
     }
 
-    /// A request, to be sent by [`ServerResponse::send`].
+    /// A request for [`ServerResponse::send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
-    /// A GET's answer.
+    /// Sends a GET request.
     pub async fn get(&self, path: &str) -> ServerResponse {
         ServerResponse::send(self.request(Method::GET, path)).await
     }
 
-    /// A POST of JSON.
+    /// A POST request with a JSON body.
     pub fn posting(&self, path: &str, body: &Value) -> RequestBuilder {
         self.request(Method::POST, path).json(body)
     }
 
-    /// The answer to a POST of JSON.
+    /// Sends a POST request with a JSON body.
     pub async fn post(&self, path: &str, body: &Value) -> ServerResponse {
         ServerResponse::send(self.posting(path, body)).await
     }
 
-    /// The answer to a POST of JSON by a caller at that address.
+    /// Sends a POST request with a JSON body from this client address.
     pub async fn post_from(&self, address: &str, path: &str, body: &Value) -> ServerResponse {
         ServerResponse::send(self.posting(path, body).header("x-forwarded-for", address)).await
     }
 
-    /// The answer to a POST of JSON by whoever has the token.
+    /// Sends a POST request with a JSON body and this bearer token.
     pub async fn post_as(&self, token: &str, path: &str, body: &Value) -> ServerResponse {
         ServerResponse::send(self.posting(path, body).bearer_auth(token)).await
     }
 
-    /// Makes a user with [`PASSWORD`] and an address at `example.com`.
+    /// Registers a user with [`PASSWORD`] and the address `<name>@example.com`.
     pub async fn register(&self, name: &str) {
         let email = format!("{name}@example.com");
         let body = json!({"username": name, "password": PASSWORD, "email": email});
         self.post("/register", &body).await.is(200);
     }
 
-    /// A token for a user, by a sign-in of its own.
+    /// Signs a user in with [`PASSWORD`] and returns the access token.
     pub async fn token(&self, name: &str) -> String {
         self.token_by(name, PASSWORD).await
     }
 
     /// As [`TestServer::token`], with another password.
     pub async fn token_by(&self, name: &str, password: &str) -> String {
-        let answer = self.post("/auth", &json!({"username": name, "password": password})).await;
-        answer.is(200).json()["jwt"].as_str().unwrap().to_owned()
+        let response = self.post("/auth", &json!({"username": name, "password": password})).await;
+        response.is(200).json()["jwt"].as_str().unwrap().to_owned()
     }
 
-    /// Whether a token still opens anything.
-    pub async fn opens(&self, token: &str) -> bool {
+    /// Whether the server accepts a token.
+    pub async fn accepts(&self, token: &str) -> bool {
         match self.post_as(token, "/renew_token", &json!({})).await.status {
             200 => true,
             401 => false,
-            other => panic!("neither yes nor no: {other}"),
+            other => panic!("unexpected status {other}"),
         }
     }
 
-    /// The mails that were sent so far, oldest first.
+    /// The e-mails sent so far, oldest first.
     pub fn mails(&self) -> Vec<mail::Mail> {
         mail::all(&self.path("data/mail"))
     }
 
-    /// The audit log's actions, newest first.
+    /// Action and detail of each audit line, newest first.
     pub async fn audit(&self) -> Vec<(String, String)> {
         let lines: Result<_, countersign::store::StoreError> =
             self.issuer.store.read(|tx| tx.audit_lines(None, 1000)).await;
         lines.unwrap().into_iter().map(|line| (line.action, line.detail)).collect()
     }
 
-    /// Sets a runtime setting, as an operator would.
+    /// Sets a runtime setting as the command line does.
     pub async fn set(&self, name: &str, value: &str) {
         let set = countersign::issuer::settings::SetSetting {
             name: name.to_owned(),
@@ -190,7 +190,7 @@ impl TestServer {
         self.issuer.runtime.store(fresh.into());
     }
 
-    /// Does to a user what an operator can do.
+    /// Applies an operator's change to a user.
     pub async fn change(&self, name: &str, change: countersign::issuer::users::UserChange) {
         let user = countersign::issuer::users::find(&self.issuer, name).await.unwrap().unwrap();
         change.run(&user, &self.issuer).await.unwrap();
@@ -206,28 +206,29 @@ impl Drop for TestServer {
     }
 }
 
-/// Argon2 as cheap as the settings allow.
+/// The lowest Argon2 cost that the settings allow.
 pub const QUICK_HASHES: &str = "passwords = { memory_kib = 8192, iterations = 1, parallelism = 1 }";
 
-/// How long [`settle`] waits: much longer than anything it waits for takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(20);
+/// The timeout of [`wait_until`]: much longer than any awaited event takes on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Waits until something the server does by itself is done.
+/// Waits for an asynchronous effect of the server.
 ///
 /// # Panics
-/// If it never is.
-pub async fn settle(what: &str, mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
+/// Panics if the effect does not happen within 30 s.
+pub async fn wait_until(what: &str, mut done: impl AsyncFnMut() -> bool) {
+    for _ in 0..TIMEOUT.as_millis() / POLL_INTERVAL.as_millis() {
         if done().await {
             return;
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    panic!("never came: {what}");
+    panic!("timed out after {} s: {what}", TIMEOUT.as_secs());
 }
 
-/// Puts a ring with one active key of each algorithm into `to`. Made once, for making RSA keys is slow.
+/// Writes a key ring with one active key of each algorithm to `to`. The ring is generated once, because RSA keys are
+/// slow to generate.
 pub fn copy_keys(to: &Path) {
     static RING: OnceLock<TempDir> = OnceLock::new();
     let ring = RING.get_or_init(|| {

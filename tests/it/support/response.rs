@@ -1,9 +1,9 @@
-//! What a server answered, whole, with assertions that show all of it when they fail.
+//! A complete HTTP response, with assertions that print all of it when they fail.
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// An answer, read to its end.
+/// A response with its complete body.
 #[derive(Clone, Debug)]
 pub struct ServerResponse {
     pub status: u16,
@@ -12,7 +12,7 @@ pub struct ServerResponse {
 }
 
 impl ServerResponse {
-    /// Sends a request and reads the answer.
+    /// Sends a request and reads the response.
     pub async fn send(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
@@ -20,14 +20,14 @@ impl ServerResponse {
         Self { status, headers, text: response.text().await.unwrap() }
     }
 
-    /// The answer, if it has this status.
+    /// Asserts the status and returns the response.
     #[track_caller]
     pub fn is(&self, status: u16) -> &Self {
         assert_eq!(self.status, status, "{self:#?}");
         self
     }
 
-    /// The answer, if it has this status and the body of an error with this code.
+    /// Asserts the status and the error code of the body, and returns the response.
     #[track_caller]
     pub fn refuses(&self, status: u16, code: &str) -> &Self {
         self.is(status);
@@ -36,18 +36,18 @@ impl ServerResponse {
         self
     }
 
-    /// The body.
+    /// The body as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
     }
 
-    /// A header; empty where it is missing.
+    /// The value of a header, or an empty string.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// What is the same in two answers that must not differ: all but the request's id and the date.
+    /// The parts of a response that must be identical in two responses: all but the request id and the date.
     pub fn bytes(&self) -> (u16, Vec<(String, String)>, String) {
         let varying = ["x-request-id", "date"];
         let headers = self.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));

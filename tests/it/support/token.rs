@@ -1,4 +1,4 @@
-//! Takes tokens apart and makes bad ones, by another library than the product's.
+//! Decodes tokens and forges invalid ones, with another library than the product uses.
 
 use std::fs;
 
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use super::TestServer;
 
-/// A token's header.
+/// The header of a token.
 pub fn header(token: &str) -> Value {
     part(token, 0)
 }
 
-/// A token's claims.
+/// The claims of a token.
 pub fn claims(token: &str) -> Value {
     part(token, 1)
 }
@@ -25,13 +25,14 @@ fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-/// Header and claims, ready to be signed.
+/// The signing input of a JWS (RFC 7515 §5.1).
 pub fn signing_input(header: &Value, claims: &Value) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}", encode(header), encode(claims))
 }
 
-/// Signs anything at all with the server's own ES256 key: what a token is refused for then is not its signature.
+/// Signs any header and claims with the server's own ES256 key, so that the signature is never the reason for a
+/// rejection.
 pub fn forge(server: &TestServer, header: &Value, claims: &Value) -> String {
     let kid = server.issuer.ring().schedule().active("ES256".parse().unwrap(), server.clock.now()).unwrap().kid.clone();
     let pem = fs::read(server.path(&format!("keys/{kid}.pem"))).unwrap();
@@ -40,7 +41,7 @@ pub fn forge(server: &TestServer, header: &Value, claims: &Value) -> String {
     format!("{input}.{signature}")
 }
 
-/// Signs with a secret instead of a key.
+/// Signs with a symmetric secret (HS256).
 pub fn hmac(secret: &[u8], header: &Value, claims: &Value) -> String {
     let input = signing_input(header, claims);
     let signature = sign(input.as_bytes(), &EncodingKey::from_secret(secret), Algorithm::HS256).unwrap();

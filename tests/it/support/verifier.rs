@@ -1,4 +1,4 @@
-//! Resource servers of other makes (`PyJWT`, `jose`), which know the issuer's URL and keep its key set.
+//! Third-party resource servers (`PyJWT`, `jose`), which know the issuer's URL and cache its JWKS.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::skip::skip;
 
-/// A verifier that runs; it ends with the value.
+/// A running verifier process. Dropping the value stops it.
 pub struct Verifier {
     child: Child,
     stdin: ChildStdin,
@@ -17,15 +17,15 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Every make that is installed, started for one issuer. Says loudly which are missing.
+    /// Starts every installed verifier for one issuer, and reports the missing ones as skipped.
     pub fn all(issuer: &str, arguments: &[&str]) -> Vec<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let makes = [
+        let candidates = [
             ("verify.py", root.join(".test-tools/python"), root.join(".test-tools/python")),
             ("verify.mjs", PathBuf::from("node"), root.join(".test-tools/node/node_modules/jose")),
         ];
         let mut verifiers = Vec::new();
-        for (name, program, needed) in makes {
+        for (name, program, needed) in candidates {
             if !needed.exists() {
                 skip(&format!("{name}: {} is missing; run scripts/test-tools", needed.display()));
                 continue;
@@ -40,26 +40,26 @@ impl Verifier {
         verifiers
     }
 
-    /// What it says to a token.
-    pub fn ask(&mut self, token: &str) -> Value {
+    /// The verifier's result for a token.
+    pub fn verify(&mut self, token: &str) -> Value {
         writeln!(self.stdin, "{token}").unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{} said {line:?}: {error}", self.name))
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{} printed {line:?}: {error}", self.name))
     }
 
-    /// That it takes a token.
+    /// Asserts that the verifier accepts a token.
     #[track_caller]
-    pub fn takes(&mut self, token: &str, what: &str) {
-        let answer = self.ask(token);
-        assert_eq!(answer["ok"], true, "{} and {what}: {answer}", self.name);
+    pub fn accepts(&mut self, token: &str, what: &str) {
+        let response = self.verify(token);
+        assert_eq!(response["ok"], true, "{} and {what}: {response}", self.name);
     }
 
-    /// That it refuses a token.
+    /// Asserts that the verifier rejects a token.
     #[track_caller]
-    pub fn refuses(&mut self, token: &str, what: &str) {
-        let answer = self.ask(token);
-        assert_eq!(answer["ok"], false, "{} and {what}: {answer}", self.name);
+    pub fn rejects(&mut self, token: &str, what: &str) {
+        let response = self.verify(token);
+        assert_eq!(response["ok"], false, "{} and {what}: {response}", self.name);
     }
 }
 

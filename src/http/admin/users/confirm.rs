@@ -1,4 +1,4 @@
-//! What can't be undone: a page that says what follows, and the form that does it, for whoever gave the password just now.
+//! Actions on a user that cannot be undone. A confirmation page shows the consequences, and its form needs a step-up.
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -22,7 +22,7 @@ use crate::issuer::admin::users::UserDetails;
 use crate::issuer::users::{SetTemporaryPassword, UserChange};
 use crate::issuer::{Caller, Issuer, keys};
 
-/// What can be done.
+/// An action on a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum UserAction {
     Disable,
@@ -41,7 +41,7 @@ impl UserAction {
         (Self::Delete, "delete"),
     ];
 
-    /// The one whose name the path ends with.
+    /// The action that the last segment of the path names.
     fn of(uri: &Uri) -> Result<Self, PageError> {
         let name = uri.path().rsplit('/').next().unwrap_or_default();
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(action, _)| *action).ok_or(PageError::NOT_FOUND)
@@ -51,61 +51,60 @@ impl UserAction {
         Self::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, name)| name)
     }
 
-    /// The page's title, and its button.
+    /// The title of the page, which the user name completes, and the label of the button.
     fn title_and_button(self) -> [&'static str; 2] {
         match self {
             Self::Disable => ["Disable", "Disable this user"],
             Self::EndSessions => ["End all sessions of", "End all sessions"],
-            Self::SetPassword => ["A temporary password for", "Set a temporary password"],
+            Self::SetPassword => ["Set a temporary password for", "Set a temporary password"],
             Self::SetRights => ["Rights of", "Save the rights"],
-            Self::Delete => ["Delete", "Delete this user for good"],
+            Self::Delete => ["Delete", "Delete this user permanently"],
         }
     }
 
-    /// What follows, sentence by sentence.
+    /// The consequences, one sentence each.
     fn consequences(self, issuer: &Issuer, details: &UserDetails, is_self: bool) -> Vec<String> {
         let sessions = match details.sessions.len() {
             0 => "No session is open.".to_owned(),
-            1 => "One session ends now: its refresh token opens nothing any more.".to_owned(),
-            n => format!("{n} sessions end now: their refresh tokens open nothing any more."),
+            1 => "1 session ends now. Its refresh token becomes invalid.".to_owned(),
+            n => format!("{n} sessions end now. Their refresh tokens become invalid."),
         };
         let access = format!(
-            "Access tokens that are out already can't be called back: they run out by themselves, within {} at most.",
+            "Access tokens that were already issued cannot be revoked. They expire within {} at most.",
             rounded_span(keys::policy(issuer).longest_access)
         );
-        let said: &[&str] = match self {
+        let sentences: &[&str] = match self {
             Self::Disable => &[
-                "They can't sign in any more, by no password and at no provider, until somebody enables them.",
+                "The user can no longer sign in with a password or a provider until an operator enables the account.",
                 &sessions,
                 &access,
             ],
             Self::EndSessions => {
-                &[&sessions, &access, "They can sign in again at once: disable them to keep them out."]
+                &[&sessions, &access, "The user can sign in again immediately. To prevent this, disable the user."]
             }
             Self::SetPassword => &[
-                "Their present password opens nothing any more.",
-                "The new one is shown once, to you, to be read out. Their tokens say that it is to be changed.",
+                "The current password becomes invalid.",
+                "The temporary password is shown to you once. Tokens issued with it state that it must be changed.",
                 &sessions,
                 &access,
             ],
             Self::SetRights => &[
-                "A superuser may do here all that you may: change every user, you among them, every setting and every key.",
-                "Staff is a flag that Django knows; it means nothing here.",
-                "Tokens and sessions of applications stay as they are.",
+                "A superuser can change every user (including you), every setting and every key in the admin zone.",
+                "Staff is a flag of Django. It has no effect in Countersign.",
+                "Tokens and sessions of applications do not change.",
             ],
             Self::Delete => &[
-                "The account, its sessions, its addresses and what links it to providers are gone. This can't be undone.",
+                "The account, its sessions, addresses and links to providers are deleted. This cannot be undone.",
                 &access,
-                "What other systems keep under the id and sub stays there, and the audit log's lines stay here.",
-                "To keep somebody out for a while, disable them instead.",
+                "Other systems keep the data they store under the id and sub. The audit log keeps its entries.",
+                "To lock the user out temporarily, disable the user instead.",
             ],
         };
-        let own =
-            is_self.then_some("This is your own account: you may have to sign in again, or find yourself outside.");
-        said.iter().copied().chain(own).map(str::to_owned).collect()
+        let own = is_self.then_some("This is your own account. You may have to sign in again, or you may lose access.");
+        sentences.iter().copied().chain(own).map(str::to_owned).collect()
     }
 
-    /// Whether it could take the last one away who may enter here.
+    /// Whether the action could remove the last active superuser.
     fn is_last_superuser(self, details: &UserDetails) -> bool {
         details.is_last_superuser && matches!(self, Self::Disable | Self::Delete | Self::SetRights)
     }
@@ -139,35 +138,35 @@ pub(super) async fn perform(
             ))
         }
         UserAction::Delete if text(&mut form, "name") != name => {
-            let wrong = "This is not the user's name. Nothing was deleted.";
+            let wrong = "The user name does not match. Nothing was deleted.";
             let page = ConfirmUserActionPage { wrong, ..ConfirmUserActionPage::of(action, &http.issuer, details, who) };
             Ok(who.show(&http, StatusCode::BAD_REQUEST, &page))
         }
         UserAction::Delete => {
             UserChange::Delete.run_as(&by, user_path.0, &http.issuer).await?;
             let list = AdminPath::parse_or_first(Some("/admin/users"));
-            Ok(frame::redirect_with_flash(&http, &list, &format!("The user {name} is deleted.")))
+            Ok(frame::redirect_with_flash(&http, &list, &format!("The user {name} was deleted.")))
         }
-        UserAction::Disable => change(UserChange::Disable, &by, &http, &user_path, "The user is disabled.").await,
+        UserAction::Disable => change(UserChange::Disable, &by, &http, &user_path, "The user was disabled.").await,
         UserAction::EndSessions => {
-            change(UserChange::EndSessions, &by, &http, &user_path, "All sessions are ended.").await
+            change(UserChange::EndSessions, &by, &http, &user_path, "All sessions were ended.").await
         }
         UserAction::SetRights => {
             let mut is_ticked = |name| text(&mut form, name) == "on";
             let is_staff = is_ticked("is_staff");
             let is_superuser = is_ticked("is_superuser");
-            change(UserChange::SetRights { is_staff, is_superuser }, &by, &http, &user_path, "The rights are saved.")
+            change(UserChange::SetRights { is_staff, is_superuser }, &by, &http, &user_path, "The rights were saved.")
                 .await
         }
     }
 }
 
-async fn change(change: UserChange, by: &Operator, http: &Http, user_path: &UserPath, word: &str) -> PageResult {
+async fn change(change: UserChange, by: &Operator, http: &Http, user_path: &UserPath, message: &str) -> PageResult {
     change.run_as(by, user_path.0, &http.issuer).await?;
-    Ok(redirect_with_flash(http, user_path, word))
+    Ok(redirect_with_flash(http, user_path, message))
 }
 
-/// What follows, and the form.
+/// The confirmation page: the consequences, and the form that carries the action out.
 pub struct ConfirmUserActionPage {
     action: UserAction,
     user: User,
@@ -208,9 +207,9 @@ impl Page for ConfirmUserActionPage {
         let page = |(action, _), is_last| Self {
             action,
             user: sample(),
-            consequences: vec!["<b>anna</b> is gone.".to_owned()],
+            consequences: vec!["<b>anna</b> is deleted.".to_owned()],
             is_last,
-            wrong: "That is wrong.",
+            wrong: "The user name does not match.",
         };
         UserAction::ALL.into_iter().flat_map(|action| [page(action, true), page(action, false)]).collect()
     }

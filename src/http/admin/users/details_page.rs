@@ -1,4 +1,4 @@
-//! One user: all there is to know of them, and the forms for what can be undone.
+//! The page of one user, and the forms for actions that can be undone.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -41,7 +41,7 @@ pub(super) async fn edit(
             require_step_up(&who, &http, &user_path)?;
         }
         match UserChange::Edit(Box::new(edit)).run_as(&who.operator(from), user_path.0, &http.issuer).await {
-            Ok(()) => return Ok(redirect_with_flash(&http, &user_path, "The user is saved.")),
+            Ok(()) => return Ok(redirect_with_flash(&http, &user_path, "The user was saved.")),
             Err(Denied::Refused(refusal)) => filled.names.assign_refusal(refusal)?,
             Err(denied) => return Err(denied.into()),
         }
@@ -53,7 +53,8 @@ fn changes_email(edit: &UserNames, user: &User) -> bool {
     edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str)
 }
 
-/// Whoever has a user's address can have a reset sent to it, and claims are rights elsewhere: both need the password first.
+/// Requires a step-up for a new e-mail address and for new claims. Password resets are sent to the address, and claims
+/// grant rights in other systems.
 fn require_step_up(who: &Superuser, http: &Http, user_path: &UserPath) -> Result<(), PageError> {
     match SteppedUp::of(who, http) {
         Some(_) => Ok(()),
@@ -75,7 +76,7 @@ pub(super) async fn set_claims(
     };
     require_step_up(&who, &http, &user_path)?;
     UserChange::SetClaims(claims).run_as(&who.operator(from), user_path.0, &http.issuer).await?;
-    Ok(redirect_with_flash(&http, &user_path, "The claims are saved: the next tokens carry them."))
+    Ok(redirect_with_flash(&http, &user_path, "The claims were saved. New tokens contain them."))
 }
 
 pub(super) async fn send_reset(
@@ -87,10 +88,16 @@ pub(super) async fn send_reset(
     let delivery = match crate::http::admin::sign_in::text(&mut form, "delivery").as_str() {
         "code" => Delivery::Code,
         "link" => Delivery::Link,
-        _ => return Err(PageError::page(StatusCode::BAD_REQUEST, "That can't be", "A reset is a code or a link.")),
+        _ => {
+            return Err(PageError::page(
+                StatusCode::BAD_REQUEST,
+                "The input is not valid",
+                "A reset is sent as a code or as a link.",
+            ));
+        }
     };
     SendReset { user: user_path.0, delivery, by: who.operator(from) }.run(&http.issuer).await?;
-    Ok(redirect_with_flash(&http, &user_path, "The mail is on its way."))
+    Ok(redirect_with_flash(&http, &user_path, "The e-mail was queued."))
 }
 
 pub(super) async fn enable(
@@ -100,19 +107,19 @@ pub(super) async fn enable(
     Checked { who, .. }: Checked<Superuser>,
 ) -> PageResult {
     UserChange::Enable.run_as(&who.operator(from), user_path.0, &http.issuer).await?;
-    Ok(redirect_with_flash(&http, &user_path, "The user is enabled and can sign in again."))
+    Ok(redirect_with_flash(&http, &user_path, "The user was enabled and can sign in again."))
 }
 
 fn admin_path(path: &str) -> AdminPath {
     AdminPath::parse_or_first(Some(path))
 }
 
-/// Back to the user's page.
-pub(super) fn redirect_with_flash(http: &Http, user_path: &UserPath, word: &str) -> Response {
-    frame::redirect_with_flash(http, &admin_path(&user_path.path()), word)
+/// Redirects to the user's page, which shows `message`.
+pub(super) fn redirect_with_flash(http: &Http, user_path: &UserPath, message: &str) -> Response {
+    frame::redirect_with_flash(http, &admin_path(&user_path.path()), message)
 }
 
-/// A user's page.
+/// The page of a user.
 pub struct UserDetailsPage {
     details: UserDetails,
     edit: EditForm,
@@ -184,8 +191,8 @@ impl Page for UserDetailsPage {
 
 fn password_state(user: &User) -> &'static str {
     match (&user.password, user.must_change_password) {
-        (None, _) => "none: signs in at a provider",
-        (Some(_), true) => "a temporary one",
+        (None, _) => "none: signs in with a provider",
+        (Some(_), true) => "temporary",
         (Some(_), false) => "set",
     }
 }

@@ -1,4 +1,4 @@
-//! What was written into the forms of a user's page, and what is wrong with it, field by field.
+//! The values of the forms for users, and the error of each field.
 
 use minijinja::context;
 use minijinja::value::Value;
@@ -15,12 +15,12 @@ use crate::http::body::JsonBody;
 use crate::issuer::Refusal;
 use crate::issuer::users::UserNames;
 
-/// A field as it was filled in.
+/// A field of a form.
 #[derive(Clone, Debug, Default)]
 pub struct FormField {
-    /// What it holds.
+    /// The value.
     pub value: String,
-    /// What is wrong with that, as a sentence; empty where nothing is.
+    /// The error as a sentence. Empty if the value is valid.
     pub error: String,
 }
 
@@ -33,9 +33,9 @@ impl FormField {
         Self::of(text(form, name))
     }
 
-    /// Takes what was read, or keeps what is wrong.
-    fn check<T>(&mut self, read: Result<T, String>) -> Option<T> {
-        read.map_err(|wrong| self.error = wrong).ok()
+    /// Returns the parsed value, or stores the error in the field.
+    fn check<T>(&mut self, parsed: Result<T, String>) -> Option<T> {
+        parsed.map_err(|error| self.error = error).ok()
     }
 
     fn context(&self) -> Value {
@@ -43,22 +43,22 @@ impl FormField {
     }
 }
 
-/// Name and address: what the forms of a new user and of an old one share.
+/// User name and e-mail address, in the forms for a new and for an existing user.
 #[derive(Clone, Debug, Default)]
 pub struct NameForm {
-    /// The name to sign in with.
+    /// The user name.
     pub username: FormField,
-    /// The address; may be empty.
+    /// The e-mail address. May be empty.
     pub email: FormField,
 }
 
 impl NameForm {
-    /// As it was sent.
+    /// Reads the submitted form.
     pub fn read(form: &mut JsonBody) -> Self {
         Self { username: FormField::read(form, "username"), email: FormField::read(form, "email") }
     }
 
-    /// Name and address; None where one of them can't be.
+    /// Parses user name and e-mail address. `None` if a field is not valid; the field then contains the error.
     pub fn parse(&mut self) -> Option<(Username, Option<Email>)> {
         let username = Username::parse(&self.username.value).map_err(|wrong| field_problem(Field::Username, wrong));
         let username = self.username.check(username);
@@ -70,32 +70,32 @@ impl NameForm {
         username.zip(email)
     }
 
-    /// Puts a refusal beside the field it is about; the others are pages of their own.
+    /// Assigns a refusal to the field that caused it. Refusals without a field become an error page.
     pub fn assign_refusal(&mut self, refusal: Refusal) -> Result<(), PageError> {
         let about_email = match &refusal {
             Refusal::Taken(field) => *field == Field::Email,
             Refusal::Invalid(problems) => problems.iter().any(|(field, _)| *field == Field::Email),
             _ => return Err(refusal.into()),
         };
-        let said = problem(&refusal).unwrap_or_default();
+        let message = problem(&refusal).unwrap_or_default();
         if about_email {
-            self.email.error = said;
+            self.email.error = message;
         } else {
-            self.username.error = said;
+            self.username.error = message;
         }
         Ok(())
     }
 
-    /// What its template is told.
+    /// The template context.
     pub fn context(&self) -> Value {
         context! { username => self.username.context(), email => self.email.context() }
     }
 }
 
-/// Name, address and real names.
+/// User name, e-mail address and real names.
 #[derive(Clone, Debug, Default)]
 pub struct EditForm {
-    /// What is unique.
+    /// User name and e-mail address.
     pub names: NameForm,
     /// Given name.
     pub first_name: FormField,
@@ -104,7 +104,7 @@ pub struct EditForm {
 }
 
 impl EditForm {
-    /// As the user is.
+    /// The current values of a user.
     pub fn of(user: &User) -> Self {
         Self {
             names: NameForm { username: FormField::of(user.username.as_str()), email: FormField::of(email(user)) },
@@ -113,18 +113,18 @@ impl EditForm {
         }
     }
 
-    /// As it was sent.
+    /// Reads the submitted form.
     pub fn read(form: &mut JsonBody) -> Self {
         let names = NameForm::read(form);
         Self { names, first_name: FormField::read(form, "first_name"), last_name: FormField::read(form, "last_name") }
     }
 
-    /// The change; None where a field can't be.
+    /// Parses the change. `None` if a field is not valid; the field then contains the error.
     pub fn parse(&mut self) -> Option<UserNames> {
         let names = self.names.parse();
         let real = |what: &str, filled: &mut FormField| {
-            let read = RealName::parse(&filled.value).map_err(|wrong| format!("The {what} name {wrong}."));
-            filled.check(read)
+            let parsed = RealName::parse(&filled.value).map_err(|problem| format!("The {what} name {problem}."));
+            filled.check(parsed)
         };
         let first = real("first", &mut self.first_name);
         let last = real("last", &mut self.last_name);
@@ -132,25 +132,25 @@ impl EditForm {
         Some(UserNames { username, email, first_name, last_name })
     }
 
-    /// What its template is told.
+    /// The template context.
     pub fn context(&self) -> Value {
         context! { names => self.names.context(), first_name => self.first_name.context(), last_name => self.last_name.context() }
     }
 }
 
-/// Roles, and the claims besides.
+/// Roles and other claims.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimsForm {
     /// The claim `role`.
     pub role: FormField,
-    /// The claim `roles`, parted by commas.
+    /// The claim `roles`, separated by commas.
     pub roles: FormField,
-    /// All others, as JSON.
+    /// All other claims, as JSON.
     pub rest: FormField,
 }
 
 impl ClaimsForm {
-    /// As the user's are.
+    /// The current claims of a user.
     pub fn of(user: &User) -> Self {
         let (roles, rest) = Roles::take(&user.claims);
         let list: Vec<&str> = roles.roles.iter().map(Role::as_str).collect();
@@ -162,13 +162,13 @@ impl ClaimsForm {
         }
     }
 
-    /// As it was sent.
+    /// Reads the submitted form.
     pub fn read(form: &mut JsonBody) -> Self {
         let mut read = |name| FormField::read(form, name);
         Self { role: read("role"), roles: read("roles"), rest: read("rest") }
     }
 
-    /// The claims; None where they can't be.
+    /// Parses the claims. `None` if a field is not valid; the field then contains the error.
     pub fn parse(&mut self) -> Option<Claims> {
         let role = match self.role.value.trim() {
             "" => Ok(None),
@@ -185,25 +185,25 @@ impl ClaimsForm {
             _ => false,
         });
         if let Some(name) = twice {
-            self.rest.error = format!("The claim {name} has a field of its own above: empty one of the two.");
+            self.rest.error = format!("The claim {name} has its own field above. Use only one of the two.");
             return None;
         }
         let whole = Roles { role, roles }.put(&rest).map_err(|wrong| claims_problem(&wrong));
         self.rest.check(whole)
     }
 
-    /// What its template is told.
+    /// The template context.
     pub fn context(&self) -> Value {
         context! { role => self.role.context(), roles => self.roles.context(), rest => self.rest.context() }
     }
 }
 
-/// Reads the other claims. White space between them doesn't count towards their size.
+/// Parses the other claims. White space between them does not count towards their size.
 fn parse_other_claims(text: &str) -> Result<Claims, String> {
     if text.is_empty() {
         return Ok(Claims::default());
     }
-    let parsed = strict_json::parse(text.as_bytes()).map_err(|error| format!("This is no JSON: {error}."))?;
+    let parsed = strict_json::parse(text.as_bytes()).map_err(|error| format!("This is not valid JSON: {error}."))?;
     Claims::parse(&parsed.to_string()).map_err(|wrong| claims_problem(&wrong))
 }
 
@@ -234,17 +234,17 @@ mod tests {
 
     #[test]
     fn each_invalid_claim_is_reported_at_its_field() {
-        for (role, roles, rest, place, said) in [
+        for (role, roles, rest, place, message) in [
             ("a b", "", "", 0, "The role must have no spaces"),
             ("", "x\u{7}", "", 1, "Each role must have no spaces"),
-            ("", "", "[1]", 2, "Claims must be one JSON object"),
-            ("", "", "{\"a\":1,\"a\":2}", 2, "This is no JSON"),
-            ("", "", "{\"sub\":\"root\"}", 2, "The claim `sub` is the issuer's own"),
-            ("x", "", "{\"role\":\"y\"}", 2, "The claim role has a field of its own"),
-            ("", "x", "{\"roles\":[]}", 2, "The claim roles has a field of its own"),
+            ("", "", "[1]", 2, "Claims must be a JSON object"),
+            ("", "", "{\"a\":1,\"a\":2}", 2, "This is not valid JSON"),
+            ("", "", "{\"sub\":\"root\"}", 2, "The claim `sub` is reserved for the issuer"),
+            ("x", "", "{\"role\":\"y\"}", 2, "The claim role has its own field"),
+            ("", "x", "{\"roles\":[]}", 2, "The claim roles has its own field"),
         ] {
             let wrong = parse(role, roles, rest).expect_err(rest);
-            assert!(wrong[place].starts_with(said), "{wrong:?}");
+            assert!(wrong[place].starts_with(message), "{wrong:?}");
             assert_eq!(wrong.iter().filter(|wrong| wrong.is_empty()).count(), 2, "{wrong:?}");
         }
     }

@@ -1,4 +1,4 @@
-//! All users, page by page, and those that are looked for.
+//! The list of users, with search and filter.
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -17,13 +17,13 @@ use crate::http::pages::Page;
 use crate::issuer::admin::users::{FindUsers, FoundUsers};
 use crate::store::{PagePosition, UserPage, UserSearch};
 
-/// How many users a page has.
+/// Users per page.
 const PER_PAGE: u32 = 25;
-/// How the list can be narrowed: by its name in the address, and in words.
+/// The filters of the list: the name in the query, and the label.
 const KINDS: [(&str, &str); 4] =
-    [("", "All users"), ("active", "Active ones"), ("disabled", "Disabled ones"), ("superusers", "Superusers")];
+    [("", "All users"), ("active", "Active users"), ("disabled", "Disabled users"), ("superusers", "Superusers")];
 
-/// What is asked for.
+/// The search, the filter and the position in the list.
 #[derive(Clone, Debug, Default)]
 struct UsersQuery {
     text: String,
@@ -53,7 +53,7 @@ impl UsersQuery {
         UserSearch { text: self.text.clone(), active, superuser, place: self.place.clone(), limit: PER_PAGE }
     }
 
-    /// The same from another place on.
+    /// A link with the same search and filter, and another position.
     fn link(&self, name: &str, key: Option<&str>) -> String {
         let Some(key) = key else { return String::new() };
         let pairs = [("q", self.text.as_str()), ("kind", self.kind), (name, key)];
@@ -95,8 +95,8 @@ impl Page for UsersPage {
         let query = UsersQuery { text: "<b>".to_owned(), kind: "active", place: PagePosition::Start };
         let page = |users, next| UserPage { users, previous: None, next };
         let found = FoundUsers { exact: Some(sample()), page: page(vec![sample()], Some("<b>&".to_owned())) };
-        let nobody = FoundUsers { exact: None, page: UserPage::default() };
-        vec![Self { query, found }, Self { query: UsersQuery::default(), found: nobody }]
+        let none = FoundUsers { exact: None, page: UserPage::default() };
+        vec![Self { query, found }, Self { query: UsersQuery::default(), found: none }]
     }
 }
 

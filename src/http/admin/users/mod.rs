@@ -1,5 +1,5 @@
-//! Users: finding them, and what a superuser may do with one. What can't be undone has a page of its own ([`confirm`]) that
-//! says what follows from it, and is done by whoever gave the password just now.
+//! The section on users: the list, and the actions on one user. An action that cannot be undone has a confirmation page
+//! ([`confirm`]) with its consequences, and needs a step-up.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ mod forms;
 mod list;
 mod new;
 
-/// The section's table of contents.
+/// The routes of the section.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route("/admin/users", get(list::page))
@@ -38,7 +38,7 @@ pub fn routes() -> Router<Http> {
         .route("/admin/users/{id}/delete", get(confirm::page).post(confirm::perform))
 }
 
-/// Renders every page of the section with samples.
+/// Renders every page of the section with its samples.
 pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
     pages.render_framed_samples::<list::UsersPage>()?;
     pages.render_framed_samples::<new::NewUserPage>()?;
@@ -61,28 +61,28 @@ impl FromRequestParts<Http> for UserPath {
 }
 
 impl UserPath {
-    /// All there is to know of them.
+    /// All details of the user.
     async fn details(&self, http: &Http) -> Result<UserDetails, PageError> {
         details(&http.issuer, self.0).await?.ok_or(PageError::NOT_FOUND)
     }
 
-    /// Their page.
+    /// The path of the user's page.
     fn path(&self) -> String {
         format!("/admin/users/{}", self.0)
     }
 }
 
-/// An address as a page shows it; empty where there is none.
+/// The e-mail address of a user. Empty if there is none.
 fn email(user: &User) -> String {
     user.email.as_ref().map(Email::to_string).unwrap_or_default()
 }
 
-/// First and last name; empty where there is neither.
+/// First and last name of a user. Empty if there is neither.
 fn real_name(user: &User) -> String {
     format!("{} {}", user.first_name, user.last_name).trim().to_owned()
 }
 
-/// A user with markup in every field that can hold any.
+/// A sample user with markup in every field that may contain it.
 pub fn sample() -> User {
     use crate::domain::claims::Claims;
     use crate::domain::id::Subject;

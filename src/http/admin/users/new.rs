@@ -1,4 +1,4 @@
-//! A new user, and the one page that shows a temporary password.
+//! The form for a new user, and the page that shows a temporary password.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -42,7 +42,7 @@ pub(super) async fn make(
     Ok(who.show(&http, StatusCode::BAD_REQUEST, &NewUserPage { form }))
 }
 
-/// The form.
+/// The form for a new user.
 pub struct NewUserPage {
     form: NameForm,
 }
@@ -55,20 +55,21 @@ impl Page for NewUserPage {
     }
 
     fn samples() -> Vec<Self> {
-        let wrong = FormField { value: "<b>".to_owned(), error: "The name is <b>taken</b>.".to_owned() };
+        let wrong = FormField { value: "<b>".to_owned(), error: "The user name is <b>taken</b>.".to_owned() };
         vec![Self { form: NameForm::default() }, Self { form: NameForm { username: wrong.clone(), email: wrong } }]
     }
 }
 
-/// A temporary password, shown once: it is the answer to the form itself, for it is to be kept nowhere, in no cookie either.
+/// The page that shows a temporary password once. It is the direct response to the form, so that the password is stored
+/// nowhere, not even in a flash cookie.
 pub struct TemporaryPasswordPage {
-    /// Whose it is.
+    /// The user.
     pub id: UserId,
-    /// Their name.
+    /// The user name.
     pub name: String,
-    /// The password.
+    /// The temporary password.
     pub password: Password,
-    /// Whether the account was made with it.
+    /// Whether the account was created with this password.
     pub is_new: bool,
 }
 

@@ -1,8 +1,8 @@
 //! The dialect `drf_pyjwt`: `/api/register/`, `/api/login/`, `/api/refresh/`, `/api/logout/` and `/api/me/`.
 //!
-//! The original's accounts had an address and an empty user name. Here every account has a name of its own: one that is
-//! registered without a name gets its address as one, and `/api/me/` shows and changes it. (An address longer than a
-//! name may be needs a name beside it.)
+//! Accounts of the original have an e-mail address and an empty user name. Here every account has a user name. An
+//! account that is registered without one gets its address as the user name, and `/api/me/` shows and changes it. If
+//! the address is too long for a user name, `username` is required.
 
 use axum::Router;
 use axum::extract::State;
@@ -32,7 +32,7 @@ mod wire;
 pub use doc::CHAPTER;
 use refusal::DrfPyjwtErrorBody;
 
-/// The dialect's table of contents.
+/// Returns the routes of the dialect.
 pub fn routes() -> Router<Http> {
     Router::new()
         .merge(at("/api/register/", post_only(register)))
@@ -47,10 +47,10 @@ fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> 
 }
 
 async fn register(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
-    let wire::Registration { username, password, email, has_username: named } =
+    let wire::Registration { username, password, email, has_username } =
         wire::registration(body, &http.issuer.policy.passwords)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
-    let user = register.run(&http.issuer).await.map_err(|refusal| wire::as_sent(refusal, named))?;
+    let user = register.run(&http.issuer).await.map_err(|refusal| wire::as_sent(refusal, has_username))?;
     Ok(wire::registered(&user))
 }
 
@@ -82,7 +82,7 @@ async fn me(State(http): State<Http>, BearerHeader { token }: BearerHeader) -> H
     Ok(wire::profile(who.user()))
 }
 
-/// The body is read, but not judged, before the caller is known.
+/// Authenticates the caller before an error in the body is returned. The body itself is read earlier, by its extractor.
 async fn replace_me(
     state: State<Http>,
     from: Caller,

@@ -1,4 +1,4 @@
-//! The dialect's bodies: what comes in, field by field, and what goes out.
+//! The dialect's request bodies, parsed field by field, and its response bodies.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -17,7 +17,7 @@ pub struct Registration {
     pub username: Username,
     pub password: Password,
     pub email: Email,
-    /// Whether the caller chose the name.
+    /// Whether the caller sent a user name.
     pub has_username: bool,
 }
 
@@ -31,14 +31,15 @@ pub struct Change {
     pub email: Option<Email>,
 }
 
-/// The user name may be missing, or empty as the original showed it: then the address is one. The password is held against
-/// the rules here already, so that all that is wrong is told at once.
+/// Reads a registration. If the user name is missing or empty, as in the original, the address becomes the user name.
+/// The password is checked against the rules here, before the use case, so that the response contains all errors at
+/// once.
 pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Registration, DrfErrorBody> {
     let email = body.text("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
     let password = body.password();
     let chosen = body.blank_or("username");
-    let named = chosen.is_some();
+    let has_username = chosen.is_some();
     let username = match (&chosen, &email) {
         (None, Some(email)) if Username::parse(email.as_str()).is_err() => body.text("username"),
         (None, Some(email)) => Some(email.as_str().to_owned()),
@@ -54,13 +55,13 @@ pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Regi
     let (Some(email), Some(password), Some(username)) = (email, password, username) else {
         return Err(body.field_errors());
     };
-    Ok(Registration { username, password, email, has_username: named })
+    Ok(Registration { username, password, email, has_username })
 }
 
-/// Who sent an address alone is told of the address, though it was taken as a name as well.
-pub fn as_sent(refusal: Refusal, named: bool) -> Refusal {
+/// Reports a conflict of the user name as a conflict of the address if the caller sent only an address.
+pub fn as_sent(refusal: Refusal, has_username: bool) -> Refusal {
     match refusal {
-        Refusal::Taken(Field::Username) if !named => Refusal::Taken(Field::Email),
+        Refusal::Taken(Field::Username) if !has_username => Refusal::Taken(Field::Email),
         other => other,
     }
 }
@@ -76,7 +77,7 @@ pub fn refresh_token(mut body: BodyFields) -> Result<String, DrfErrorBody> {
     body.text("refresh_token").ok_or_else(|| body.field_errors())
 }
 
-/// PATCH: what is missing stays.
+/// Reads the body of a PATCH. Missing fields stay unchanged.
 pub fn change(mut body: BodyFields) -> Result<Change, DrfErrorBody> {
     let username = body.optional("username");
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
@@ -86,7 +87,7 @@ pub fn change(mut body: BodyFields) -> Result<Change, DrfErrorBody> {
     Ok(Change { username, email })
 }
 
-/// PUT: the same, but something must be there.
+/// Reads the body of a PUT. At least one field is required.
 pub fn replacement(body: BodyFields) -> Result<Change, DrfErrorBody> {
     let change = change(body)?;
     if change.username.is_none() && change.email.is_none() {

@@ -1,5 +1,5 @@
 //! The dialect `jwt_issuer`: `/auth`, `/register`, `/update_profile`, `/renew_token`, `/request_password_reset` and
-//! `/reset_password`. (`/liveliness` and `/get_public_cert` are everyone's.)
+//! `/reset_password`. The original's `/liveliness` and `/get_public_cert` are served for all dialects.
 
 use axum::Router;
 use axum::extract::State;
@@ -31,7 +31,7 @@ mod wire;
 pub use doc::CHAPTER;
 use refusal::JwtIssuerErrorBody;
 
-/// The dialect's table of contents.
+/// Returns the routes of the dialect.
 pub fn routes() -> Router<Http> {
     Router::new()
         .merge(at("/auth", post_only(auth)))

@@ -1,4 +1,4 @@
-//! The dialect's words for every refusal: `{"status":"ERROR","code":"<machine word>","message":"…"}`.
+//! The dialect's error bodies: `{"status":"ERROR","code":"<machine word>","message":"…"}`.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::Refusal;
 
-/// An answer that says no.
+/// An error response of the dialect.
 pub struct JwtIssuerErrorBody(Response);
 
 impl IntoResponse for JwtIssuerErrorBody {
@@ -23,7 +23,7 @@ impl From<Rejection> for JwtIssuerErrorBody {
             Rejection::WrongContentType(_) => "wrong_content_type",
             Rejection::WrongContentEncoding => "wrong_content_encoding",
             Rejection::TooLarge(_) => "body_too_large",
-            Rejection::TooSlow => "too_slow",
+            Rejection::TooSlow(_) => "too_slow",
             Rejection::WrongMethod => "wrong_method",
             Rejection::ForeignOrigin => "foreign_origin",
         };
@@ -31,39 +31,44 @@ impl From<Rejection> for JwtIssuerErrorBody {
     }
 }
 
+/// Returns the error response for a refusal.
 pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
-    let no = reply::error;
+    let error = reply::error;
     let response = match refusal {
         Refusal::Invalid(problems) => {
             let list: Vec<String> =
                 problems.iter().map(|(field, problem)| format!("{} {problem}", field.name())).collect();
-            no(StatusCode::BAD_REQUEST, "invalid_field", &list.join(" or "))
+            error(StatusCode::BAD_REQUEST, "invalid_field", &list.join(" or "))
         }
-        Refusal::Taken(field) => no(StatusCode::CONFLICT, "taken", &format!("{} is taken", field.name())),
+        Refusal::Taken(field) => error(StatusCode::CONFLICT, "taken", &format!("{} is taken", field.name())),
         Refusal::WrongCredentials => {
-            no(StatusCode::UNAUTHORIZED, "wrong_credentials", "the username or the password is wrong")
+            error(StatusCode::UNAUTHORIZED, "wrong_credentials", "wrong user name or password")
         }
-        Refusal::NotSignedIn(_) => reply::challenge(no(
+        Refusal::NotSignedIn(_) => reply::challenge(error(
             StatusCode::UNAUTHORIZED,
             "not_signed_in",
-            "send a token that has not expired, of a session that has not ended",
+            "missing, invalid or expired token; sign in again",
         )),
-        Refusal::WrongResetCode => {
-            no(StatusCode::BAD_REQUEST, "wrong_reset_code", "reset_code is wrong, used up or too old")
-        }
-        Refusal::RegistrationClosed => {
-            no(StatusCode::FORBIDDEN, "registration_closed", "accounts are made by an operator alone")
-        }
+        Refusal::WrongResetCode => error(
+            StatusCode::BAD_REQUEST,
+            "wrong_reset_code",
+            "reset_code is wrong, already used or expired; request a new one",
+        ),
+        Refusal::RegistrationClosed => error(
+            StatusCode::FORBIDDEN,
+            "registration_closed",
+            "registration is closed; ask the operator for an account",
+        ),
         Refusal::TooMany { retry_after } => {
-            let message = "too many tries: wait as long as Retry-After says";
-            reply::retry_after(no(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message), retry_after)
+            let message = "too many attempts; retry after the time in Retry-After";
+            reply::retry_after(error(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message), retry_after)
         }
         Refusal::Busy { retry_after } => {
-            let message = "too much to do at the moment: try again soon";
-            reply::retry_after(no(StatusCode::SERVICE_UNAVAILABLE, "busy", message), retry_after)
+            let message = "server is busy; retry after the time in Retry-After";
+            reply::retry_after(error(StatusCode::SERVICE_UNAVAILABLE, "busy", message), retry_after)
         }
-        // Nothing this dialect asks for is a provider's to refuse.
-        Refusal::Social(why) => no(StatusCode::BAD_REQUEST, "refused", &why.to_string()),
+        // No route of this dialect uses a provider.
+        Refusal::Social(refusal) => error(StatusCode::BAD_REQUEST, "refused", &refusal.to_string()),
         Refusal::Fault(fault) => reply::fault(fault, reply::internal_error),
     };
     JwtIssuerErrorBody(response)

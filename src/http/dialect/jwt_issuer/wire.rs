@@ -1,4 +1,4 @@
-//! The dialect's bodies: what comes in, field by field, and what goes out.
+//! The dialect's request bodies, parsed field by field, and its response bodies.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -34,8 +34,8 @@ pub struct Reset {
     pub new_password: Option<Password>,
 }
 
-/// `username` may be an e-mail address, and comes as `email` from some clients. An empty value is not a missing one:
-/// it is wrong, after the same hash as any other.
+/// Reads the credentials. `username` may be an e-mail address, and some clients send it as `email`. An empty value is
+/// not a missing field: it is rejected as a wrong value, after the same hash.
 pub fn auth(mut body: JsonBody) -> Result<Auth, Refusal> {
     let login = optional(&mut body, Field::Username)?
         .map_or_else(|| optional(&mut body, Field::Email), |name| Ok(Some(name)))?;
@@ -77,7 +77,7 @@ pub fn reset(mut body: JsonBody) -> Result<Reset, Refusal> {
     Ok(Reset { code, new_password })
 }
 
-/// The answer that only says it was done.
+/// Returns the response of a success without further data.
 pub fn ok() -> Response {
     reply::json(StatusCode::OK, &json!({"status": "OK"}))
 }
@@ -94,7 +94,7 @@ pub fn renewed(token: &AccessToken) -> Value {
     json!({"status": "OK", "token": token.text.expose()})
 }
 
-/// The original gave the temporary password by the name `reset_code`; its clients read it there.
+/// Returns the temporary password under two names, because clients of the original read it from `reset_code`.
 pub fn temporary(password: &Password) -> Response {
     let text = String::from_utf8_lossy(password.expose());
     reply::json(StatusCode::OK, &json!({"status": "OK", "reset_code": text, "temporary_password": text}))

@@ -1,41 +1,41 @@
-//! The dialect's routes, described.
+//! The OpenAPI description of the dialect `rest_jwt`.
 
 use crate::http::openapi::{Access, Chapter, JSON, Operation, Parameter, ResponseExample};
 
 const INVALID: ResponseExample = (
     400,
-    "A field is missing, wrong or taken",
-    r#"{"status": 400, "error": {"message": "email must be an e-mail address"}}"#,
+    "A field is missing or invalid, or another user has this user name or e-mail address",
+    r#"{"status": 400, "error": {"message": "email must be a valid e-mail address"}}"#,
 );
 const NOT_SIGNED_IN: ResponseExample = (
     401,
-    "No token, or none that opens anything any more",
-    r#"{"status": 401, "error": {"message": "send a token that has not expired, of a session that has not ended"}}"#,
+    "The token is missing, invalid or expired, or its session has ended",
+    r#"{"status": 401, "error": {"message": "missing, invalid or expired token; sign in again"}}"#,
 );
 const CLOSED: ResponseExample = (
     403,
-    "Accounts are made by an operator alone (registration.open)",
-    r#"{"status": 403, "error": {"message": "accounts are made by an operator alone"}}"#,
+    "Registration is closed (setting registration.open)",
+    r#"{"status": 403, "error": {"message": "registration is closed; ask the operator for an account"}}"#,
 );
 const TOO_MANY: ResponseExample = (
     429,
-    "Too many tries; see Retry-After",
-    r#"{"status": 429, "error": {"message": "too many tries: wait 60 seconds"}}"#,
+    "Too many attempts; see Retry-After",
+    r#"{"status": 429, "error": {"message": "too many attempts; retry in 60 s"}}"#,
 );
 const TOKEN: &str = r#"{"token": "eyJhbGciOiJFUzI1NiIs…", "status": 200}"#;
 const NEW_USER: &str = r#"{"user": {"id": 2, "last_login": null, "is_superuser": false, "username": "ben", "first_name": "", "last_name": "", "email": "ben@example.com", "is_staff": false, "is_active": true, "date_joined": "2026-01-31T12:00:00Z"}, "status": 200}"#;
 const USER: &str = r#"{"user": {"id": 2, "last_login": "2026-01-31T12:00:00Z", "is_superuser": false, "username": "ben", "first_name": "", "last_name": "", "email": "ben@example.com", "is_staff": false, "is_active": true, "date_joined": "2026-01-31T12:00:00Z"}, "status": 200}"#;
 
-/// Everything the dialect answers.
+/// The routes of the dialect.
 pub const CHAPTER: Chapter = Chapter {
     name: "rest_jwt",
-    about: "A token that renews itself, and a link by mail to restore a password.",
+    about: "Access tokens without refresh tokens: a valid access token is exchanged for a new one. Passwords are reset with a link in an e-mail.",
     media: JSON,
     operations: &[
         Operation {
             method: "post",
             path: "/signup",
-            summary: "Make an account; email_as_name: true stands for a username",
+            summary: "Create an account; with email_as_name: true instead of username, the e-mail address becomes the user name",
             access: Access::Open,
             query: &[],
             takes: &[r#"{"username": "ben", "password": "correct horse battery", "email": "ben@example.com"}"#],
@@ -44,7 +44,7 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "post",
             path: "/signin",
-            summary: "Sign in; username may be the e-mail address",
+            summary: "Sign in; username may also be the e-mail address",
             access: Access::Open,
             query: &[],
             takes: &[r#"{"username": "ben", "password": "correct horse battery"}"#],
@@ -52,8 +52,8 @@ pub const CHAPTER: Chapter = Chapter {
                 (200, "An access token", TOKEN),
                 (
                     401,
-                    "The username or the password is wrong",
-                    r#"{"status": 401, "error": {"message": "the username or the password is wrong"}}"#,
+                    "The user name or the password is wrong",
+                    r#"{"status": 401, "error": {"message": "wrong user name or password"}}"#,
                 ),
                 TOO_MANY,
             ],
@@ -61,28 +61,32 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "post",
             path: "/refresh",
-            summary: "A newer token for one that has not expired, while its session lives; a bare token is taken too",
+            summary: "Renew an access token that has not expired and whose session has not ended; the header may contain the token without Bearer",
             access: Access::Bearer,
             query: &[],
             takes: &[],
-            answers: &[(200, "The new token", TOKEN), NOT_SIGNED_IN],
+            answers: &[(200, "The new access token", TOKEN), NOT_SIGNED_IN],
         },
         Operation {
             method: "post",
             path: "/validation",
-            summary: "Whether a token is good, and until when",
+            summary: "Check whether an access token is valid, and return its expiry",
             access: Access::Open,
             query: &[],
             takes: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
             answers: &[
-                (200, "It is good", r#"{"message": "Token will expire 2026-01-31T12:00:00Z", "status": 200}"#),
+                (
+                    200,
+                    "The token is valid; the message contains its expiry in UTC",
+                    r#"{"message": "Token will expire 2026-01-31T12:00:00Z", "status": 200}"#,
+                ),
                 NOT_SIGNED_IN,
             ],
         },
         Operation {
             method: "post",
             path: "/get_user_by_jwt",
-            summary: "Whose token it is",
+            summary: "Return the user of an access token",
             access: Access::Open,
             query: &[],
             takes: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
@@ -91,7 +95,7 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "post",
             path: "/restore",
-            summary: "With restoring_email: send a link, with the same answer for unknown addresses. With restoring_token (what the link carries) and restoring_password, as JSON or as a form: set the password and end all sessions",
+            summary: "Reset a password. With restoring_email: send an e-mail with a link; the response is the same for unknown addresses. With restoring_token (from the link) and restoring_password: set the password and end all sessions. The body may be JSON or a form",
             access: Access::Open,
             query: &[],
             takes: &[
@@ -101,13 +105,13 @@ pub const CHAPTER: Chapter = Chapter {
             answers: &[
                 (
                     200,
-                    "A mail is on its way, if anybody has the address; or the password is set",
-                    r#"{"message": "if anybody has that address, a mail with a link is on its way to it", "status": 200}"#,
+                    "An e-mail is sent if an account has this address, or the password is set",
+                    r#"{"message": "if an account has this address, an e-mail with a link was sent to it", "status": 200}"#,
                 ),
                 (
                     400,
-                    "The link is wrong, used up or too old, or a field is",
-                    r#"{"status": 400, "error": {"message": "the link is wrong, used up or too old: ask for a new one"}}"#,
+                    "The link is invalid, already used or expired, or a field is invalid",
+                    r#"{"status": 400, "error": {"message": "the link is invalid, already used or expired; request a new one"}}"#,
                 ),
                 TOO_MANY,
             ],
@@ -115,16 +119,16 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "get",
             path: "/restore",
-            summary: "The page a link leads to: a form for the new password; it uses nothing up",
+            summary: "Show the form for the new password; the link in the e-mail opens this page, and opening it does not use up the link",
             access: Access::Open,
             query: &[Parameter {
                 name: "restoring",
-                meaning: "What the link carries",
+                meaning: "The token in the link",
                 example: "b2s7Vn0…",
                 required: true,
             }],
             takes: &[],
-            answers: &[(200, "The page", ""), (400, "A page that says the link is not whole", "")],
+            answers: &[(200, "The HTML page", ""), (400, "An HTML page with the error: the link is incomplete", "")],
         },
     ],
 };

@@ -26,7 +26,7 @@ mod wire;
 pub use doc::CHAPTER;
 use refusal::RestJwtErrorBody;
 
-/// The dialect's table of contents.
+/// Returns the routes of the dialect.
 pub fn routes() -> Router<Http> {
     Router::new()
         .merge(at("/signup", post_only(sign_up)))

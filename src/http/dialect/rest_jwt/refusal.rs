@@ -1,5 +1,5 @@
-//! The dialect's words for every refusal: `{"status":<code>,"error":{"message":"…"}}`, and the same as a sentence for the
-//! page.
+//! The dialect's error bodies: `{"status":<code>,"error":{"message":"…"}}`. The page shows the same message as a
+//! sentence.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::{Fault, Refusal};
 
-/// An answer that says no.
+/// An error response of the dialect.
 pub struct RestJwtErrorBody {
-    /// Its status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// What the caller is told; nothing of use where there is a fault.
+    /// The message for the caller. Empty if there is a fault.
     message: String,
-    /// When to come again.
+    /// The value of `Retry-After`.
     retry_after: Option<Duration>,
-    /// What broke, for the log.
+    /// The internal error, for the log only.
     fault: Option<Fault>,
 }
 
 impl RestJwtErrorBody {
-    /// A status and what to say with it.
+    /// An error with a status and a message.
     pub fn new(status: StatusCode, message: &str) -> Self {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }
 
-    /// The answer, in a body that is made of the message.
+    /// Returns the response, whose body is built from the message by `body`.
     pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
         if let Some(fault) = self.fault {
-            let said = move |id: &str| format!("something went wrong here (request {id})");
-            return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &said(id)));
+            let message = move |id: &str| format!("internal error (request {id})");
+            return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &message(id)));
         }
         let response = body(self.status, &self.message);
         match self.retry_after {
@@ -65,12 +65,12 @@ impl From<Refusal> for RestJwtErrorBody {
     }
 }
 
-/// A field of `/restore`, by its documented name.
+/// Returns the documented name of a field of `/restore`.
 pub fn restore_field(field: Field) -> &'static str {
     if field == Field::Email { "restoring_email" } else { wire_field(field) }
 }
 
-/// A field by the name this dialect has for it.
+/// Returns the name of a field in this dialect.
 pub fn wire_field(field: Field) -> &'static str {
     match field {
         Field::NewPassword => "restoring_password",
@@ -79,7 +79,7 @@ pub fn wire_field(field: Field) -> &'static str {
     }
 }
 
-/// A field as the page calls it.
+/// Returns the name of a field on the page.
 pub fn page_field(field: Field) -> &'static str {
     match field {
         Field::NewPassword => "the new password",
@@ -89,34 +89,36 @@ pub fn page_field(field: Field) -> &'static str {
     }
 }
 
-/// The words for a refusal, with a name for each field in it.
+/// Returns the error response for a refusal. `name` returns the name of a field in the message.
 pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtErrorBody {
-    let no = RestJwtErrorBody::new;
+    let error = RestJwtErrorBody::new;
     match refusal {
         Refusal::Invalid(problems) => {
             let list: Vec<String> =
                 problems.iter().map(|(field, problem)| format!("{} {problem}", name(*field))).collect();
-            no(StatusCode::BAD_REQUEST, &list.join(" or "))
+            error(StatusCode::BAD_REQUEST, &list.join(" or "))
         }
-        Refusal::Taken(field) => no(StatusCode::BAD_REQUEST, &format!("{} is taken", name(field))),
-        Refusal::WrongCredentials => no(StatusCode::UNAUTHORIZED, "the username or the password is wrong"),
-        Refusal::NotSignedIn(_) => {
-            no(StatusCode::UNAUTHORIZED, "send a token that has not expired, of a session that has not ended")
-        }
+        Refusal::Taken(field) => error(StatusCode::BAD_REQUEST, &format!("{} is taken", name(field))),
+        Refusal::WrongCredentials => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
+        Refusal::NotSignedIn(_) => error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again"),
         Refusal::WrongResetCode => {
-            no(StatusCode::BAD_REQUEST, "the link is wrong, used up or too old: ask for a new one")
+            error(StatusCode::BAD_REQUEST, "the link is invalid, already used or expired; request a new one")
         }
-        Refusal::RegistrationClosed => no(StatusCode::FORBIDDEN, "accounts are made by an operator alone"),
+        Refusal::RegistrationClosed => {
+            error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
+        }
         Refusal::TooMany { retry_after } => {
-            let message = format!("too many tries: wait {} seconds", retry_after.as_millis().div_ceil(1000));
-            RestJwtErrorBody { retry_after: Some(retry_after), ..no(StatusCode::TOO_MANY_REQUESTS, &message) }
+            let message = format!("too many attempts; retry in {} s", retry_after.as_millis().div_ceil(1000));
+            RestJwtErrorBody { retry_after: Some(retry_after), ..error(StatusCode::TOO_MANY_REQUESTS, &message) }
         }
         Refusal::Busy { retry_after } => {
-            let message = "too much to do at the moment: try again soon";
-            RestJwtErrorBody { retry_after: Some(retry_after), ..no(StatusCode::SERVICE_UNAVAILABLE, message) }
+            let message = "server is busy; retry after the time in Retry-After";
+            RestJwtErrorBody { retry_after: Some(retry_after), ..error(StatusCode::SERVICE_UNAVAILABLE, message) }
         }
-        // Nothing this dialect asks for is a provider's to refuse.
-        Refusal::Social(why) => no(StatusCode::BAD_REQUEST, &why.to_string()),
-        Refusal::Fault(fault) => RestJwtErrorBody { fault: Some(fault), ..no(StatusCode::INTERNAL_SERVER_ERROR, "") },
+        // No route of this dialect uses a provider.
+        Refusal::Social(refusal) => error(StatusCode::BAD_REQUEST, &refusal.to_string()),
+        Refusal::Fault(fault) => {
+            RestJwtErrorBody { fault: Some(fault), ..error(StatusCode::INTERNAL_SERVER_ERROR, "") }
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! `/restore`: the mail with a link, the page the link leads to, and the new password.
+//! `/restore`: the e-mail with a link, the page that the link opens, and setting the new password.
 //!
-//! Following the link changes nothing, for mail scanners follow links too: only a POST uses the token up. A program is
-//! answered in JSON, a page's form with a page.
+//! Opening the link changes nothing, because mail scanners also open links. Only a POST uses up the token. A JSON
+//! request gets a JSON response, and a form gets an HTML page.
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -24,22 +24,21 @@ use crate::issuer::redeem_reset::RedeemReset;
 use crate::issuer::request_reset::RequestReset;
 use crate::issuer::{Caller, Refusal};
 
-const BAD: StatusCode = StatusCode::BAD_REQUEST;
-const NOT_WHOLE: &str = "This link is not whole. Open it from the mail once more, or ask for a new one.";
-const NOT_THE_SAME: &str = "The passwords are not the same.";
+const INCOMPLETE: &str = "This link is incomplete. Open it from the e-mail again, or request a new one.";
+const MISMATCH: &str = "The passwords do not match.";
 
-/// The page. Any token of the right shape gets the form: whether it is good, only its use tells.
+/// Shows the page. Any well-formed token gets the form, because the token is only checked when it is used.
 pub async fn page(State(http): State<Http>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let mut fields = form_urlencoded::parse(query.as_bytes());
     let token = fields.find(|(name, _)| name == "restoring").map(|(_, token)| token.into_owned());
     match token.filter(|token| LinkToken::parse(token).is_some()) {
         Some(token) => show(&http, StatusCode::OK, &form(&http, token, None)),
-        None => show(&http, BAD, &RestorePage::Refused { problem: NOT_WHOLE.to_owned() }),
+        None => show(&http, StatusCode::BAD_REQUEST, &RestorePage::Refused { problem: INCOMPLETE.to_owned() }),
     }
 }
 
-/// The POST, of a program or of the page's form.
+/// Handles a POST from a program (JSON) or from the form of the page.
 pub async fn restore(
     State(http): State<Http>,
     from: Caller,
@@ -49,8 +48,8 @@ pub async fn restore(
         SubmittedBody::Form(fields) => Ok(by_form(&http, from, fields).await),
         SubmittedBody::Json(fields) => match wire::restore(fields)? {
             Restore::Ask { email } => {
-                ask(email, from).run(&http.issuer).await?;
-                Ok(wire::message("if anybody has that address, a mail with a link is on its way to it"))
+                reset_request(email, from).run(&http.issuer).await?;
+                Ok(wire::message("if an account has this address, an e-mail with a link was sent to it"))
             }
             Restore::Redeem { token, password } => {
                 redeem(token, password, from).run(&http.issuer).await?;
@@ -64,18 +63,22 @@ async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
     let again = fields.text_named("restoring_password_again").unwrap_or_default().map(Password::new);
     match wire::restore(fields) {
         Err(error_body) => refused(http, error_body, None),
-        Ok(Restore::Ask { email }) => match ask(email, from).run(&http.issuer).await {
+        Ok(Restore::Ask { email }) => match reset_request(email, from).run(&http.issuer).await {
             Ok(()) => show(http, StatusCode::OK, &RestorePage::Sent),
             Err(refusal) => refused(http, refusal::error_body(refusal, refusal::page_field), None),
         },
         Ok(Restore::Redeem { token, password }) => {
             if again.is_some_and(|again| again.expose() != password.expose()) {
-                return show(http, BAD, &form(http, token.expose().to_owned(), Some(NOT_THE_SAME.to_owned())));
+                return show(
+                    http,
+                    StatusCode::BAD_REQUEST,
+                    &form(http, token.expose().to_owned(), Some(MISMATCH.to_owned())),
+                );
             }
             match redeem(token.clone(), password, from).run(&http.issuer).await {
                 Ok(_) => show(http, StatusCode::OK, &RestorePage::Done),
                 Err(refusal) => {
-                    // A link that is no good stays so; with anything else another try may help.
+                    // After a wrong token there is no form, because a further attempt with it cannot succeed.
                     let token = (!matches!(refusal, Refusal::WrongResetCode)).then_some(token);
                     refused(http, refusal::error_body(refusal, refusal::page_field), token)
                 }
@@ -84,7 +87,7 @@ async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
     }
 }
 
-fn ask(email: Email, from: Caller) -> RequestReset {
+fn reset_request(email: Email, from: Caller) -> RequestReset {
     RequestReset { email, delivery: Delivery::Link, from }
 }
 
@@ -92,7 +95,7 @@ fn redeem(token: SecretText, password: Password, from: Caller) -> RedeemReset {
     RedeemReset { secret: token, delivery: Delivery::Link, new_password: Some(password), from }
 }
 
-/// The page that says why not, with the form to try again if there is a token.
+/// Returns the page with the error. It contains the form for another attempt if there is a token.
 fn refused(http: &Http, error_body: RestJwtErrorBody, token: Option<SecretText>) -> Response {
     let http = http.clone();
     error_body.response(move |status, message| {

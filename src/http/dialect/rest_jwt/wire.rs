@@ -1,4 +1,4 @@
-//! The dialect's bodies: what comes in, field by field, and what goes out.
+//! The dialect's request bodies, parsed field by field, and its response bodies.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -26,15 +26,15 @@ pub struct Credentials {
     pub password: Password,
 }
 
-/// The two things `/restore` does.
+/// The two functions of `/restore`.
 pub enum Restore {
-    /// Sends a link.
+    /// Send an e-mail with a link.
     Ask { email: Email },
-    /// Sets the password.
+    /// Set the new password.
     Redeem { token: SecretText, password: Password },
 }
 
-/// Where both are sent, `username` goes before `email_as_name`; an empty one is as good as none.
+/// Reads a registration. `username` takes precedence over `email_as_name`. An empty `username` counts as missing.
 pub fn registration(mut body: JsonBody) -> Result<Registration, RestJwtErrorBody> {
     let email = required(&mut body, Field::Email)?;
     let password = required(&mut body, Field::Password)?;
@@ -44,7 +44,10 @@ pub fn registration(mut body: JsonBody) -> Result<Registration, RestJwtErrorBody
         Some(name) => name,
         None if email_as_name => email.clone(),
         None => {
-            return Err(RestJwtErrorBody::new(StatusCode::BAD_REQUEST, "username is required, or email_as_name: true"));
+            return Err(RestJwtErrorBody::new(
+                StatusCode::BAD_REQUEST,
+                "username is required unless email_as_name is true",
+            ));
         }
     };
     Ok(Registration {
@@ -54,21 +57,21 @@ pub fn registration(mut body: JsonBody) -> Result<Registration, RestJwtErrorBody
     })
 }
 
-/// An empty value is not a missing one: it is wrong, after the same hash as any other.
+/// Reads the credentials. An empty value is not a missing field: it is rejected as a wrong value, after the same hash.
 pub fn credentials(mut body: JsonBody) -> Result<Credentials, Refusal> {
     let login = required(&mut body, Field::Username)?;
     let password = required(&mut body, Field::Password)?;
     Ok(Credentials { login: Login::new(&login), password: Password::new(password) })
 }
 
-/// The `token` of a body.
+/// Reads the field `token`.
 pub fn presented_token(mut body: JsonBody) -> Result<SecretText, RestJwtErrorBody> {
     let wrong = |problem: FieldProblem| RestJwtErrorBody::new(StatusCode::BAD_REQUEST, &format!("token {problem}"));
     let token = body.text_named("token").map_err(wrong)?;
     token.map(SecretText::new).ok_or_else(|| wrong(FieldProblem::Missing))
 }
 
-/// Fields by the documented names, or by those the original's code had.
+/// Reads the fields of `/restore`, by their documented names or by the names in the original's code.
 pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
     let email = match text(&mut body, "restoring_email", Field::Email) {
         Ok(Some(found)) => Some((found, refusal::restore_field as fn(Field) -> &'static str)),
@@ -90,13 +93,13 @@ pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
             Ok(Restore::Redeem { token: SecretText::new(token), password: Password::new(password) })
         }
         _ => {
-            let both = "send restoring_email, or restoring_token and restoring_password";
-            Err(RestJwtErrorBody::new(StatusCode::BAD_REQUEST, both))
+            let message = "send restoring_email, or restoring_token and restoring_password";
+            Err(RestJwtErrorBody::new(StatusCode::BAD_REQUEST, message))
         }
     }
 }
 
-/// A user as the original showed one: the columns of Django's, without the password.
+/// Returns a user as the original does: the columns of Django's user table, without the password.
 pub fn user(user: &User) -> Response {
     let shown = json!({
         "id": user.id,

@@ -1,12 +1,13 @@
-//! What the browser keeps of a sign-in that was begun: a sealed cookie for each, good for ten minutes and for one
+//! The cookies of sign-in attempts at providers. Each attempt has its own sealed cookie, valid for 10 min and for one
 //! callback.
 //!
-//! Each has a name of its own, so that neither a second tab nor a callback that belongs to another browser spoils it.
-//! Its path is all of the host, for the prefix `__Host-` allows no other; so a browser keeps no more than [`AT_ONCE`].
+//! Each cookie has its own name, so that neither a second tab nor a callback of another browser affects it. The prefix
+//! `__Host-` requires the path `/`, so the browser sends the cookies with every request. Their number is therefore
+//! limited to [`MAX_ATTEMPTS`].
 //!
-//! It binds the callback to the browser that began: a page that sends somebody else's browser to a callback with a code
-//! of its own (login CSRF) finds no cookie there that fits. The provider's name is authenticated with it, so that what
-//! was begun at one provider can't be finished at another (mix-up).
+//! The cookie binds the callback to the browser that started the attempt. An attacker's page may send the browser of a
+//! user to a callback with the attacker's code (login CSRF), but this browser has no matching cookie. The name of the
+//! provider is associated data of the encryption, so an attempt at one provider cannot be finished at another (mix-up).
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::header::SET_COOKIE;
@@ -27,53 +28,57 @@ use crate::http::bearer::{cookie, cookies};
 use crate::http::{Http, HttpOptions};
 use crate::random::Random;
 
-/// How many attempts a browser keeps, of all providers: it sends them all with every request, whose head has a bound.
-const AT_ONCE: usize = 6;
+/// The maximum number of attempts in a browser, over all providers. The browser sends all of them in every request
+/// head, whose size is limited.
+const MAX_ATTEMPTS: usize = 6;
 
-/// Gives the browser the attempt to keep, and takes away what it has too many of.
+/// Sets the cookie of an attempt, and deletes the cookies above [`MAX_ATTEMPTS`].
 pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, attempt: &SignInAttempt) -> Response {
     let seal = &http.issuer.cookie_seal;
     let options = &http.options;
     for name in evicted_names(seal, headers, prefix(options), http.issuer.clock.now()) {
         response = set(response, options, name, String::new(), cookie::time::Duration::ZERO);
     }
-    let value = sealed(seal, attempt, &http.issuer.random);
+    let value = seal_attempt(seal, attempt, &http.issuer.random);
     let seconds = cookie::time::Duration::seconds(ATTEMPT_LIFETIME.as_secs().try_into().unwrap_or(i64::MAX));
     set(response, options, name(options, &attempt.provider, &attempt.state), value, seconds)
 }
 
-/// The attempt the browser kept, if it keeps one of that provider and state.
+/// Returns the attempt of this provider and state from the cookies. `None` if the browser has no such attempt.
 pub fn find(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
-    opened(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider, state))?)
+    open(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider, state))?)
 }
 
-/// Takes the attempt away from the browser: however it came out, it was one try. Others stay.
+/// Deletes the cookie of an attempt, which is used up whether or not it succeeded. Other attempts stay.
 pub fn without_attempt(response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
     let name = name(&http.options, &attempt.provider, &attempt.state);
     set(response, &http.options, name, String::new(), cookie::time::Duration::ZERO)
 }
 
-/// The names of attempts that make room for one more: those that are over, or none of ours, and then the oldest.
+/// Returns the names of the cookies to delete before a new attempt is added: invalid and expired attempts, then the
+/// oldest ones.
 fn evicted_names(seal: &Aead, headers: &HeaderMap, prefix: &str, now: Timestamp) -> Vec<String> {
     let attempt = |cookie: Cookie<'_>| {
         let (provider, _) = cookie.name().strip_prefix(prefix)?.split_once('_')?;
-        let attempt = opened(seal, &ProviderName::parse(provider).ok()?, cookie.value());
+        let attempt = open(seal, &ProviderName::parse(provider).ok()?, cookie.value());
         let begun_at = attempt.filter(|attempt| attempt.is_live(now)).map(|attempt| attempt.begun_at);
         Some((begun_at, cookie.name().to_owned()))
     };
     let mut all: Vec<_> = cookies(headers).filter_map(attempt).collect();
     all.sort_unstable();
-    let over = all.iter().take_while(|(begun_at, _)| begun_at.is_none()).count();
-    all.truncate(over.max((all.len() + 1).saturating_sub(AT_ONCE)));
+    let expired = all.iter().take_while(|(begun_at, _)| begun_at.is_none()).count();
+    all.truncate(expired.max((all.len() + 1).saturating_sub(MAX_ATTEMPTS)));
     all.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Over https the prefix keeps neighbouring hosts from setting it (RFC 6265bis §4.1.3.2).
+/// Returns the prefix of the cookie names. Over https it is `__Host-`, so that neighbouring hosts cannot set the
+/// cookies (RFC 6265bis §4.1.3.2).
 fn prefix(options: &HttpOptions) -> &'static str {
     if options.public_url.is_https() { "__Host-social_" } else { "social_" }
 }
 
-/// One name for each attempt. The state itself is a secret of the browser's and the provider's.
+/// Returns the cookie name of an attempt. It contains a hash of the state, because the state is a secret shared by
+/// browser and provider.
 fn name(options: &HttpOptions, provider: &ProviderName, state: &SecretText) -> String {
     let hash = digest(&SHA256, state.expose().as_bytes());
     let short = hash.as_ref().iter().take(4).fold(0_u32, |short, byte| (short << 8) | u32::from(*byte));
@@ -99,8 +104,8 @@ fn set(
     response
 }
 
-/// One thing a line; none of them can hold a line break.
-fn sealed(seal: &Aead, attempt: &SignInAttempt, random: &Random) -> String {
+/// Encrypts an attempt. The plaintext has one value per line; no value contains a line break.
+fn seal_attempt(seal: &Aead, attempt: &SignInAttempt, random: &Random) -> String {
     let purpose = match attempt.purpose {
         AttemptPurpose::SignIn => String::new(),
         AttemptPurpose::Link { sub, session } => format!("{sub} {session}"),
@@ -108,11 +113,12 @@ fn sealed(seal: &Aead, attempt: &SignInAttempt, random: &Random) -> String {
     let begun_at = attempt.begun_at.unix().to_string();
     let lines = [attempt.state.expose(), attempt.nonce.expose(), attempt.verifier.expose(), &begun_at, &purpose];
     let text = Zeroizing::new(lines.join("\n"));
-    URL_SAFE_NO_PAD.encode(seal.seal(&authenticated(&attempt.provider), text.as_bytes(), random))
+    URL_SAFE_NO_PAD.encode(seal.seal(&associated_data(&attempt.provider), text.as_bytes(), random))
 }
 
-fn opened(seal: &Aead, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {
-    let plain = seal.open(&authenticated(provider), &URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
+/// Decrypts an attempt. `None` if the cookie was not created by this issuer for this provider.
+fn open(seal: &Aead, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {
+    let plain = seal.open(&associated_data(provider), &URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
     let text = std::str::from_utf8(plain.expose()).ok()?;
     let [state, nonce, verifier, begun_at, purpose] = *text.split('\n').collect::<Vec<_>>() else { return None };
     let secret = |text: &str| SecretText::new(text.to_owned());
@@ -122,11 +128,11 @@ fn opened(seal: &Aead, provider: &ProviderName, value: &str) -> Option<SignInAtt
         nonce: secret(nonce),
         verifier: secret(verifier),
         begun_at: Timestamp::from_unix(begun_at.parse().ok()?),
-        purpose: purpose_of(purpose)?,
+        purpose: parse_purpose(purpose)?,
     })
 }
 
-fn purpose_of(text: &str) -> Option<AttemptPurpose> {
+fn parse_purpose(text: &str) -> Option<AttemptPurpose> {
     if text.is_empty() {
         return Some(AttemptPurpose::SignIn);
     }
@@ -136,7 +142,7 @@ fn purpose_of(text: &str) -> Option<AttemptPurpose> {
     Some(AttemptPurpose::Link { sub: Subject(sub), session: SessionId(session) })
 }
 
-fn authenticated(provider: &ProviderName) -> Vec<u8> {
+fn associated_data(provider: &ProviderName) -> Vec<u8> {
     format!("social attempt {provider}").into_bytes()
 }
 
@@ -164,9 +170,9 @@ mod tests {
         let link = AttemptPurpose::Link { sub: Subject(Uuid::from_u128(1)), session: SessionId(Uuid::from_u128(2)) };
         for purpose in [AttemptPurpose::SignIn, link] {
             let attempt = attempt(purpose);
-            let value = sealed(&seal, &attempt, &Random::seeded(1));
-            assert_eq!(opened(&seal, &attempt.provider, &value), Some(attempt));
-            assert_eq!(opened(&seal, &ProviderName::parse("github").unwrap(), &value), None, "another provider's");
+            let value = seal_attempt(&seal, &attempt, &Random::seeded(1));
+            assert_eq!(open(&seal, &attempt.provider, &value), Some(attempt));
+            assert_eq!(open(&seal, &ProviderName::parse("github").unwrap(), &value), None, "another provider");
             assert!(!value.contains("the-state"));
         }
     }
@@ -176,20 +182,20 @@ mod tests {
         let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
         let begun = |at: i64| {
             let attempt = SignInAttempt { begun_at: Timestamp::from_unix(at), ..attempt(AttemptPurpose::SignIn) };
-            format!("social_google_{at}={}", sealed(&seal, &attempt, &Random::seeded(1)))
+            format!("social_google_{at}={}", seal_attempt(&seal, &attempt, &Random::seeded(1)))
         };
         let others = "jwt_token=x; social_google=x; social_=x; social_No_1=x".to_owned();
-        let gone = |cookies: &[String]| {
+        let evicted = |cookies: &[String]| {
             let mut headers = HeaderMap::new();
             headers.insert("cookie", cookies.join("; ").parse().unwrap());
             evicted_names(&seal, &headers, "social_", Timestamp::from_unix(2000))
         };
         let five: Vec<String> = [1900, 1700, 1500, 1800, 1600].map(begun).into();
-        assert_eq!(gone(&[five.clone(), vec![others]].concat()), [""; 0]);
+        assert_eq!(evicted(&[five.clone(), vec![others]].concat()), [""; 0]);
         let seven = [five, vec![begun(1501), begun(1999)]].concat();
-        assert_eq!(gone(&seven), ["social_google_1500", "social_google_1501"]);
-        let over = [begun(1400), begun(1950), "social_github_1=x".to_owned()];
-        assert_eq!(gone(&over), ["social_github_1", "social_google_1400"]);
+        assert_eq!(evicted(&seven), ["social_google_1500", "social_google_1501"]);
+        let with_expired = [begun(1400), begun(1950), "social_github_1=x".to_owned()];
+        assert_eq!(evicted(&with_expired), ["social_github_1", "social_google_1400"]);
     }
 
     #[test]
@@ -197,10 +203,10 @@ mod tests {
         let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
         let others = Aead::new(&DerivedKeys::new(&[2; 32]), Use::CookieSeal);
         let attempt = attempt(AttemptPurpose::SignIn);
-        let foreign = sealed(&others, &attempt, &Random::seeded(1));
-        let short = URL_SAFE_NO_PAD.encode(seal.seal(&authenticated(&attempt.provider), b"a\nb", &Random::seeded(1)));
+        let foreign = seal_attempt(&others, &attempt, &Random::seeded(1));
+        let short = URL_SAFE_NO_PAD.encode(seal.seal(&associated_data(&attempt.provider), b"a\nb", &Random::seeded(1)));
         for value in ["", "x", "not base64!", &foreign, &short] {
-            assert_eq!(opened(&seal, &attempt.provider, value), None, "{value}");
+            assert_eq!(open(&seal, &attempt.provider, value), None, "{value}");
         }
     }
 }

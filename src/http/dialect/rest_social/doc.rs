@@ -1,69 +1,89 @@
-//! The dialect's routes, described.
+//! The OpenAPI description of the dialect `rest_social`.
 
 use crate::http::openapi::{Access, Chapter, JSON_OR_FORM, Operation, Parameter, ResponseExample};
 
-const SENT: ResponseExample = (302, "To the provider, with a cookie that binds the sign-in to this browser", "");
-const NOT_OFFERED: ResponseExample =
-    (404, "The provider is not configured", r#"{"status": "this provider is not offered here"}"#);
-const LINKING: ResponseExample = (303, "To the provider", "");
-const ALREADY: ResponseExample = (
+const TO_PROVIDER: ResponseExample =
+    (302, "Redirect to the provider, with a cookie that binds the sign-in to this browser", "");
+const NOT_CONFIGURED: ResponseExample =
+    (404, "The provider is not configured", r#"{"status": "this provider is not configured"}"#);
+const LINK_TO_PROVIDER: ResponseExample =
+    (303, "Redirect to the provider, with a cookie that binds the link to this browser", "");
+const ALREADY_LINKED: ResponseExample = (
     409,
-    "The account at the provider is somebody else's, or the caller has another one there; told at the callback",
-    r#"{"status": "that account of the provider's opens another account here"}"#,
+    "The provider account is linked to another user, or the user already has another account of this provider",
+    r#"{"status": "the account at the provider is linked to another user"}"#,
 );
-const BACK: ResponseExample =
-    (302, "To social.authed_url, with the cookie jwt_token; after linking without a new one", "");
-const NOT_BACK: ResponseExample = (
+const FINISHED: ResponseExample =
+    (302, "Redirect to social.authed_url, with the cookie jwt_token after a sign-in, and without it after linking", "");
+const NOT_FINISHED: ResponseExample = (
     400,
-    "Not begun in this browser, refused at the provider, or the provider is down; a page where the Accept header names text/html",
-    r#"{"status": "this sign-in was not begun in this browser, or too long ago: begin again"}"#,
+    "The sign-in was not started in this browser, the provider refused it, or the provider is unavailable; an HTML page if Accept contains text/html",
+    r#"{"status": "the sign-in was not started in this browser, or more than 10 minutes ago; start again"}"#,
 );
 const CLOSED: ResponseExample = (
     403,
-    "The account is disabled, or accounts are made by an operator alone (registration.open)",
-    r#"{"status": "accounts are made by an operator alone"}"#,
+    "The account is disabled, or registration is closed (setting registration.open)",
+    r#"{"status": "registration is closed; ask the operator for an account"}"#,
 );
-const TOO_MANY: ResponseExample =
-    (429, "Too many tries; see Retry-After", r#"{"status": "too many tries: wait as long as Retry-After says"}"#);
+const TOO_MANY: ResponseExample = (
+    429,
+    "Too many attempts; see Retry-After",
+    r#"{"status": "too many attempts; retry after the time in Retry-After"}"#,
+);
 const NOT_SIGNED_IN: ResponseExample = (
     401,
-    "No token, or none that opens anything any more",
-    r#"{"status": "send a token that has not expired, of a session that has not ended"}"#,
+    "The token is missing, invalid or expired, or its session has ended",
+    r#"{"status": "missing, invalid or expired token; sign in again"}"#,
 );
 const FOREIGN: ResponseExample = (
     403,
-    "The cookie alone came, from a page of another origin",
-    r#"{"status": "this request came from another origin: send the token in the Authorization header instead"}"#,
+    "A page of another origin sent the request with the cookie and without a bearer token",
+    r#"{"status": "cookie not accepted from another origin; send the token in the Authorization header"}"#,
 );
 const REFRESHED: &[ResponseExample] = &[
-    (200, "A newer access token is kept", r#"{"status": "refreshed"}"#),
-    (400, "The provider gave none, or is down", r#"{"status": "No access token provided"}"#),
-    (401, "Not signed in", r#"{"status": ""}"#),
-    (404, "The provider gave no refresh token, which for some is as it should be", r#"{"status": ""}"#),
+    (200, "The new access token of the provider is stored", r#"{"status": "refreshed"}"#),
+    (400, "The provider returned no access token, or is unavailable", r#"{"status": "No access token provided"}"#),
+    (401, "The caller is not signed in", r#"{"status": ""}"#),
+    (
+        404,
+        "No refresh token is stored (some providers issue none), or the provider is not configured",
+        r#"{"status": ""}"#,
+    ),
 ];
-const LEFT: &[ResponseExample] = &[(302, "To social.logout_url, signed in or not; the cookie is cleared", "")];
-const RETURNED: &[Parameter] = &[
-    Parameter { name: "code", meaning: "What the provider gives for tokens", example: "", required: false },
-    Parameter { name: "state", meaning: "What was sent to the provider", example: "", required: false },
-    Parameter { name: "iss", meaning: "The provider's issuer (RFC 9207)", example: "", required: false },
-    Parameter { name: "error", meaning: "Why the provider refused", example: "", required: false },
+const SIGNED_OUT: &[ResponseExample] =
+    &[(302, "Redirect to social.logout_url, whether or not the caller was signed in; the cookie is cleared", "")];
+const CALLBACK_QUERY: &[Parameter] = &[
+    Parameter {
+        name: "code",
+        meaning: "The authorization code of the provider (RFC 6749, section 4.1.2)",
+        example: "",
+        required: false,
+    },
+    Parameter { name: "state", meaning: "The state that was sent to the provider", example: "", required: false },
+    Parameter { name: "iss", meaning: "The issuer of the provider (RFC 9207)", example: "", required: false },
+    Parameter {
+        name: "error",
+        meaning: "The error code if the provider refused (RFC 6749, section 4.1.2.1)",
+        example: "",
+        required: false,
+    },
 ];
 
 const ROUTE: Operation =
     Operation { method: "get", path: "", summary: "", access: Access::Open, query: &[], takes: &[], answers: &[] };
 
 const fn begin(path: &'static str, summary: &'static str) -> Operation {
-    Operation { path, summary, answers: &[SENT, NOT_OFFERED], ..ROUTE }
+    Operation { path, summary, answers: &[TO_PROVIDER, NOT_CONFIGURED], ..ROUTE }
 }
 
 const fn link(path: &'static str, summary: &'static str) -> Operation {
-    let answers = &[LINKING, NOT_SIGNED_IN, FOREIGN, NOT_OFFERED];
+    let answers = &[LINK_TO_PROVIDER, NOT_SIGNED_IN, FOREIGN, NOT_CONFIGURED];
     Operation { method: "post", path, summary, access: Access::BearerOrCookie, answers, ..ROUTE }
 }
 
 const fn callback(path: &'static str, summary: &'static str) -> Operation {
-    let answers = &[BACK, NOT_BACK, CLOSED, NOT_OFFERED, ALREADY, TOO_MANY];
-    Operation { path, summary, query: RETURNED, answers, ..ROUTE }
+    let answers = &[FINISHED, NOT_FINISHED, CLOSED, NOT_CONFIGURED, ALREADY_LINKED, TOO_MANY];
+    Operation { path, summary, query: CALLBACK_QUERY, answers, ..ROUTE }
 }
 
 const fn refresh(method: &'static str, path: &'static str, summary: &'static str) -> Operation {
@@ -74,61 +94,73 @@ const fn helper(path: &'static str, summary: &'static str, answers: &'static [Re
     Operation { path, summary, access: Access::BearerOrCookie, answers, ..ROUTE }
 }
 
-/// Everything the dialect answers.
+/// The routes of the dialect.
 pub const CHAPTER: Chapter = Chapter {
     name: "rest_social",
-    about: "Sign-in at providers. Each [social.oidc.NAME] has the routes of google under /NAME/ and /NAME_refresh/.",
+    about: "Sign-in at identity providers. A provider configured as [social.oidc.NAME] has the same routes as google, under /NAME/ and /NAME_refresh/.",
     media: JSON_OR_FORM,
     operations: &[
         Operation {
             path: "/social/",
-            summary: "A page with a way to each provider",
-            answers: &[(200, "The page", "")],
+            summary: "Show a page with a link to each configured provider",
+            answers: &[(200, "The HTML page", "")],
             ..ROUTE
         },
-        begin("/google/", "Sign in at Google"),
-        begin("/github/", "Sign in at GitHub"),
-        begin("/facebook/", "Sign in at Facebook"),
-        link("/google/", "Link an account at Google to the caller's"),
-        link("/github/", "Link an account at GitHub to the caller's"),
-        link("/facebook/", "Link an account at Facebook to the caller's"),
-        callback("/google/callback/", "Back from Google"),
-        callback("/github/callback/", "Back from GitHub"),
-        callback("/facebook/callback/", "Back from Facebook"),
-        refresh("get", "/google_refresh/", "Renew the access token Google gave"),
-        refresh("post", "/google_refresh/", "Renew the access token Google gave"),
-        refresh("get", "/github_refresh/", "Renew the access token GitHub gave"),
-        refresh("post", "/github_refresh/", "Renew the access token GitHub gave"),
+        begin("/google/", "Start a sign-in at Google"),
+        begin("/github/", "Start a sign-in at GitHub"),
+        begin("/facebook/", "Start a sign-in at Facebook"),
+        link("/google/", "Start linking an account at Google to the signed-in user"),
+        link("/github/", "Start linking an account at GitHub to the signed-in user"),
+        link("/facebook/", "Start linking an account at Facebook to the signed-in user"),
+        callback(
+            "/google/callback/",
+            "Finish the sign-in or linking at Google, which redirects the browser to this route",
+        ),
+        callback(
+            "/github/callback/",
+            "Finish the sign-in or linking at GitHub, which redirects the browser to this route",
+        ),
+        callback(
+            "/facebook/callback/",
+            "Finish the sign-in or linking at Facebook, which redirects the browser to this route",
+        ),
+        refresh("get", "/google_refresh/", "Refresh the access token issued by Google"),
+        refresh("post", "/google_refresh/", "Refresh the access token issued by Google"),
+        refresh("get", "/github_refresh/", "Refresh the access token issued by GitHub"),
+        refresh("post", "/github_refresh/", "Refresh the access token issued by GitHub"),
         helper(
             "/social/token/",
-            "The access token that the provider of this session gave",
+            "Return the provider's access token, for a session opened by a provider",
             &[
                 (200, "The token", r#"{"token": "ya29.a0AfB…", "status": 200}"#),
-                (401, "Not signed in", r#"{"token": null, "status": 401}"#),
-                (404, "There is none", r#"{"token": null, "status": 404}"#),
+                (401, "The caller is not signed in", r#"{"token": null, "status": 401}"#),
+                (404, "No token is stored", r#"{"token": null, "status": 404}"#),
             ],
         ),
         helper(
             "/social/refresh_token/",
-            "The refresh token that the provider of this session gave",
+            "Return the provider's refresh token, for a session opened by a provider",
             &[
                 (200, "The token", r#"{"refresh_token": "1//0eXy…", "status": 200}"#),
-                (401, "Not signed in", r#"{"refresh_token": null, "status": 401}"#),
-                (404, "There is none", r#"{"refresh_token": null, "status": 404}"#),
+                (401, "The caller is not signed in", r#"{"refresh_token": null, "status": 401}"#),
+                (404, "No token is stored", r#"{"refresh_token": null, "status": 404}"#),
             ],
         ),
         helper(
             "/social/provider/",
-            "The provider whose word opened this session; false where a password did",
-            &[(200, "Its name, or false", r#"{"provider": false}"#), (401, "Not signed in", r#"{"provider": null}"#)],
+            "Return the provider with which the user signed in, or false for a sign-in with a password",
+            &[
+                (200, "The name of the provider, or false", r#"{"provider": false}"#),
+                (401, "The caller is not signed in", r#"{"provider": null}"#),
+            ],
         ),
         helper(
             "/social/accounts/",
-            "The accounts at providers that open the caller's account",
+            "List the provider accounts that are linked to the user",
             &[
                 (
                     200,
-                    "All of them",
+                    "The linked accounts; times are in UTC",
                     r#"{"accounts": [{"provider": "google", "linked_at": "2026-01-31T12:00:00Z", "last_login": null}]}"#,
                 ),
                 NOT_SIGNED_IN,
@@ -137,35 +169,39 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "post",
             path: "/social/unlink/",
-            summary: "Take a way in away",
+            summary: "Unlink a provider account, so that it can no longer sign in to this account",
             access: Access::BearerOrCookie,
             takes: &[r#"{"provider": "google"}"#],
             answers: &[
-                (200, "It opens the account no more", r#"{"status": "unlinked"}"#),
+                (200, "The provider account is unlinked", r#"{"status": "unlinked"}"#),
                 NOT_SIGNED_IN,
                 FOREIGN,
-                (404, "There is none of that provider", r#"{"status": "your account has none of this provider"}"#),
+                (
+                    404,
+                    "No account of this provider is linked",
+                    r#"{"status": "no account at this provider is linked to your account"}"#,
+                ),
                 (
                     409,
-                    "Nothing else opens the account",
-                    r#"{"status": "nothing else opens your account: set a password first"}"#,
+                    "The provider account is the only way to sign in to the account",
+                    r#"{"status": "this is your only way to sign in; set a password first"}"#,
                 ),
             ],
             ..ROUTE
         },
         Operation {
             path: "/social_logout/",
-            summary: "Sign out: the session ends, and the provider's access token is forgotten",
+            summary: "Sign out: end the session, and delete the provider's access token",
             access: Access::BearerOrCookie,
-            answers: LEFT,
+            answers: SIGNED_OUT,
             ..ROUTE
         },
         Operation {
             method: "post",
             path: "/social_logout/",
-            summary: "Sign out",
+            summary: "Sign out, as with GET",
             access: Access::BearerOrCookie,
-            answers: LEFT,
+            answers: SIGNED_OUT,
             ..ROUTE
         },
     ],

@@ -1,4 +1,4 @@
-//! The redirects: to a provider, and back from it. And the page with a way to each.
+//! The OAuth flow: the redirect to a provider, the callback from it, and the page with a link to each provider.
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::ACCEPT;
@@ -25,24 +25,24 @@ use crate::issuer::social::finish::{FinishFlow, FlowResult};
 use crate::issuer::{Caller, Refusal};
 use crate::social::Callback;
 
-/// What somebody goes to a provider for, as far as it is known when they are refused.
+/// The purpose of a flow, as far as it is known when the flow fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FlowPurpose {
     SignIn,
     Link,
-    /// Something that this browser keeps nothing of, though somebody is signed in in it: signing in once more would make
-    /// another account of whoever was about to link one.
+    /// The browser has no cookie of the attempt, but a user is signed in. The user may have wanted to link an account.
+    /// A new sign-in would then create a second account.
     Unknown,
 }
 
-/// The providers, as a page.
+/// Shows the page with a link to each provider.
 pub async fn page(State(http): State<Http>) -> Response {
     let offered = http.issuer.providers.offered();
     let providers = offered.map(|provider| (path(&http, provider.name()), provider.label().to_owned())).collect();
     http.pages.show(StatusCode::OK, &SocialPage::Offered { providers }, &http.issuer.random)
 }
 
-/// To the provider, to sign in.
+/// Redirects to the provider to sign in.
 pub async fn begin(State(http): State<Http>, ProviderPath(provider): ProviderPath, headers: HeaderMap) -> Response {
     match (BeginFlow { provider: &provider, link_to: None }).run(&http.issuer).await {
         Ok(begun) => redirect_to_provider(&http, &headers, StatusCode::FOUND, &begun),
@@ -50,7 +50,8 @@ pub async fn begin(State(http): State<Http>, ProviderPath(provider): ProviderPat
     }
 }
 
-/// To the provider, to link an account there to the caller's. A POST, so that no foreign page's link does it.
+/// Redirects to the provider to link an account there to the user's account. It is a POST, so that a link on a foreign
+/// page cannot start it.
 pub async fn link(
     State(http): State<Http>,
     ProviderPath(provider): ProviderPath,
@@ -59,7 +60,7 @@ pub async fn link(
 ) -> Response {
     let token = match token {
         Ok(token) => token.token,
-        // A page elsewhere sent the browser here: its form is not to be sent again from a page of ours.
+        // A foreign page sent this request. Our page must not offer to repeat it.
         Err(rejection) => return refusal_response(&http, &headers, back_action(&http), rejection.into()),
     };
     match begin_link(&http, &provider, token.as_deref()).await {
@@ -77,7 +78,7 @@ fn redirect_to_provider(http: &Http, headers: &HeaderMap, status: StatusCode, be
     attempt::with_attempt(reply::redirect(status, &begun.url), http, headers, &begun.attempt)
 }
 
-/// Back from the provider.
+/// Handles the redirect back from the provider.
 pub async fn callback(
     State(http): State<Http>,
     from: Caller,
@@ -87,19 +88,19 @@ pub async fn callback(
 ) -> Response {
     let query = query.unwrap_or_default();
     let state = parameter(&query, "state").map(SecretText::new);
-    let kept = state.and_then(|state| attempt::find(&http, &headers, &provider, &state));
-    let response = match finish(&http, from, &provider, kept.clone(), &query).await {
+    let attempt = state.and_then(|state| attempt::find(&http, &headers, &provider, &state));
+    let response = match finish(&http, from, &provider, attempt.clone(), &query).await {
         Ok(response) => response,
-        Err(refusal) => refused(&http, &headers, &provider, flow_purpose(kept.as_ref(), &headers), refusal),
+        Err(refusal) => refused(&http, &headers, &provider, flow_purpose(attempt.as_ref(), &headers), refusal),
     };
-    match kept {
+    match attempt {
         Some(attempt) => attempt::without_attempt(response, &http, &attempt),
         None => response,
     }
 }
 
-fn flow_purpose(kept: Option<&SignInAttempt>, headers: &HeaderMap) -> FlowPurpose {
-    match kept.map(|attempt| attempt.purpose) {
+fn flow_purpose(attempt: Option<&SignInAttempt>, headers: &HeaderMap) -> FlowPurpose {
+    match attempt.map(|attempt| attempt.purpose) {
         Some(AttemptPurpose::Link { .. }) => FlowPurpose::Link,
         None if cookie(headers, COOKIE_NAME).is_some() => FlowPurpose::Unknown,
         Some(AttemptPurpose::SignIn) | None => FlowPurpose::SignIn,
@@ -110,13 +111,13 @@ async fn finish(
     http: &Http,
     from: Caller,
     provider: &ProviderName,
-    kept: Option<SignInAttempt>,
+    attempt: Option<SignInAttempt>,
     query: &str,
 ) -> Result<Response, Refusal> {
     if http.issuer.providers.find(provider.as_str()).is_none() {
         return Err(SocialRefusal::NotOffered.into());
     }
-    let (attempt, callback) = returned(kept, query)?;
+    let (attempt, callback) = match_callback(attempt, query)?;
     let finish = FinishFlow { provider: provider.clone(), attempt, callback, from };
     let response = reply::redirect(StatusCode::FOUND, &http.options.authed_url);
     match finish.run(&http.issuer).await? {
@@ -128,10 +129,10 @@ async fn finish(
     }
 }
 
-/// What the provider sent back, if it belongs to what this browser began. Whether it does is asked first: nothing else
-/// in the query is looked at for anybody else.
-fn returned(kept: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, Callback), SocialRefusal> {
-    let attempt = kept.ok_or(SocialRefusal::NotBegun)?;
+/// Returns the callback of the provider, if it belongs to the attempt of this browser. The state is compared first. If
+/// it does not match, the rest of the query is not evaluated.
+fn match_callback(attempt: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, Callback), SocialRefusal> {
+    let attempt = attempt.ok_or(SocialRefusal::NotBegun)?;
     let state = parameter(query, "state").map(SecretText::new).ok_or(SocialRefusal::NotBegun)?;
     if !bool::from(state.expose().as_bytes().ct_eq(attempt.state.expose().as_bytes())) {
         return Err(SocialRefusal::NotBegun);
@@ -143,7 +144,7 @@ fn returned(kept: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, 
     Ok((attempt, Callback { code, iss: parameter(query, "iss") }))
 }
 
-/// A parameter's value. One that comes twice (RFC 6749 §3.1 forbids it) or empty is none.
+/// Returns the value of a query parameter. `None` if it is missing, empty or repeated, which RFC 6749 §3.1 forbids.
 fn parameter(query: &str, name: &str) -> Option<String> {
     let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let value = values.next()?.1;
@@ -160,7 +161,7 @@ fn refused(
     refusal_response(http, headers, retry_action(http, provider, purpose, &refusal), refusal.into())
 }
 
-/// How somebody who was refused goes on. Whoever is signed in is not led to sign in.
+/// Returns the link on the error page. A signed-in user gets no link to a new sign-in.
 fn retry_action(http: &Http, provider: &ProviderName, purpose: FlowPurpose, refusal: &Refusal) -> RetryAction {
     match purpose {
         _ if matches!(refusal, Refusal::NotSignedIn(_)) => RetryAction::Link(list(http)),
@@ -175,19 +176,24 @@ fn back_action(http: &Http) -> RetryAction {
     RetryAction::Back(http.options.authed_url.clone())
 }
 
-/// The refusal: a page for people, with a way to go on; JSON for programs.
-fn refusal_response(http: &Http, headers: &HeaderMap, again: RetryAction, error_body: RestSocialErrorBody) -> Response {
+/// Returns the error as an HTML page with a link if the client accepts HTML, else as JSON.
+fn refusal_response(
+    http: &Http,
+    headers: &HeaderMap,
+    action: RetryAction,
+    error_body: RestSocialErrorBody,
+) -> Response {
     if !wants_page(headers) {
         return error_body.into_response();
     }
     let http = http.clone();
     error_body.response(move |status, message| {
-        let page = SocialPage::Refused { problem: sentence(message), again: again.clone() };
+        let page = SocialPage::Refused { problem: sentence(message), again: action.clone() };
         http.pages.show(status, &page, &http.issuer.random)
     })
 }
 
-/// Whether the same again may work.
+/// Whether another attempt may succeed.
 fn is_retryable(refusal: &Refusal) -> bool {
     !matches!(
         refusal,
@@ -209,7 +215,7 @@ fn path(http: &Http, provider: &ProviderName) -> String {
     format!("{}/{provider}/", public_path(http))
 }
 
-/// Where the providers are offered.
+/// Returns the path of the page with all providers.
 fn list(http: &Http) -> String {
     format!("{}/social/", public_path(http))
 }
@@ -224,7 +230,7 @@ mod tests {
     use crate::domain::social::AttemptPurpose;
     use crate::domain::time::Timestamp;
 
-    fn kept() -> SignInAttempt {
+    fn attempt() -> SignInAttempt {
         let secret = |text: &str| SecretText::new(text.to_owned());
         SignInAttempt {
             provider: ProviderName::parse("google").expect("a name"),
@@ -252,14 +258,18 @@ mod tests {
             ("state=right&code=", NoCode),
             ("state=right&code=a&code=b", NoCode),
         ] {
-            assert_eq!(returned(Some(kept()), query).map(drop), Err(refusal), "{query}");
+            assert_eq!(match_callback(Some(attempt()), query).map(drop), Err(refusal), "{query}");
         }
         let whole = "code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x";
-        assert_eq!(returned(None, whole).map(drop), Err(NotBegun), "another browser");
-        let came = |query| returned(Some(kept()), query).map(|(_, callback)| (callback.code, callback.iss));
-        assert_eq!(came(whole), Ok((Ok(SecretText::new("a/b".to_owned())), Some("https://example.com".to_owned()))));
+        assert_eq!(match_callback(None, whole).map(drop), Err(NotBegun), "another browser");
+        let accepted =
+            |query| match_callback(Some(attempt()), query).map(|(_, callback)| (callback.code, callback.iss));
+        assert_eq!(
+            accepted(whole),
+            Ok((Ok(SecretText::new("a/b".to_owned())), Some("https://example.com".to_owned())))
+        );
         let error = "error=access_denied&state=right&code=c&iss=https%3A%2F%2Fexample.com";
-        assert_eq!(came(error), Ok((Err("access_denied".to_owned()), Some("https://example.com".to_owned()))));
+        assert_eq!(accepted(error), Ok((Err("access_denied".to_owned()), Some("https://example.com".to_owned()))));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The dialect `rest_social`: `/google/`, `/github/`, `/facebook/` and every other provider's name, `/social_logout/`,
-//! `/<provider>_refresh/`, and under `/social/` what a signed-in user may know and change.
+//! The dialect `rest_social`: `/google/`, `/github/`, `/facebook/` and a route for each other provider,
+//! `/social_logout/`, `/<provider>_refresh/`, and the routes for a signed-in user under `/social/`.
 
 use axum::Router;
 use axum::extract::State;
@@ -34,12 +34,12 @@ pub use doc::CHAPTER;
 use refusal::RestSocialErrorBody;
 use route::ProviderPath;
 
-/// The providers of the original: their routes answer even where they are not configured.
+/// The providers of the original. Their routes exist even if they are not configured.
 const ORIGINALS: [&str; 3] = ["google", "github", "facebook"];
-/// The one whose tokens are not refreshed.
+/// The only provider whose tokens are not refreshed.
 const WITHOUT_REFRESH: &str = "facebook";
 
-/// The dialect's table of contents.
+/// Returns the routes of the dialect.
 pub fn routes(providers: &Providers) -> Router<Http> {
     let others = providers.offered().map(|provider| provider.name().as_str());
     let others = others.filter(|name| !ORIGINALS.contains(name));
@@ -66,7 +66,8 @@ fn only(methods: MethodRouter<Http>) -> MethodRouter<Http> {
     methods.fallback(wrong_method::<RestSocialErrorBody>)
 }
 
-/// The words for a wrong method where even HEAD is one: what a callback brings is good once.
+/// Returns the response for an unsupported method of the callback. HEAD is also unsupported, because it would use up
+/// the code, which is valid once.
 async fn get_only() -> Response {
     let mut response = RestSocialErrorBody::from(Rejection::WrongMethod).into_response();
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
@@ -78,7 +79,7 @@ async fn signed_in(http: &Http, token: BearerResult) -> Result<SignedIn, RestSoc
     Ok(Authenticate { token: token.as_deref() }.run(&http.issuer).await?)
 }
 
-/// Signed in or not, the browser goes where it is told to.
+/// Redirects the browser to `logout_url`, whether or not the user was signed in.
 async fn sign_out(State(http): State<Http>, from: Caller, token: BearerResult) -> HandlerResult<RestSocialErrorBody> {
     let token = token?.token;
     match (Authenticate { token: token.as_deref() }).run(&http.issuer).await {
@@ -98,7 +99,7 @@ async fn refresh(
 ) -> HandlerResult<RestSocialErrorBody> {
     match refreshed(&http, from, provider, token).await {
         Ok(()) => Ok(wire::status(StatusCode::OK, "refreshed")),
-        // The original says nothing to strangers.
+        // The original returns an empty message to a caller who is not signed in.
         Err(error_body) if error_body.status == StatusCode::UNAUTHORIZED => {
             Err(RestSocialErrorBody::new(error_body.status, ""))
         }

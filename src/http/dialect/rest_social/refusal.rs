@@ -1,4 +1,4 @@
-//! The dialect's words for every refusal: `{"status":"…"}`.
+//! The dialect's error bodies: `{"status":"…"}`.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ use crate::http::reply;
 use crate::issuer::social::SocialRefusal;
 use crate::issuer::{Fault, Refusal};
 
-/// An answer that says no.
+/// An error response of the dialect.
 pub struct RestSocialErrorBody {
-    /// Its status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// What the caller is told; nothing of use where there is a fault.
+    /// The message for the caller. Empty if there is a fault.
     message: String,
-    /// When to come again.
+    /// The value of `Retry-After`.
     retry_after: Option<Duration>,
-    /// What broke, for the log.
+    /// The internal error, for the log only.
     fault: Option<Fault>,
 }
 
 impl RestSocialErrorBody {
-    /// A status and what to say with it.
+    /// An error with a status and a message.
     pub fn new(status: StatusCode, message: &str) -> Self {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }
 
-    /// The answer, in a body that is made of the message.
+    /// Returns the response, whose body is built from the message by `body`.
     pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
         if let Some(fault) = self.fault {
-            let said = move |id: &str| format!("something went wrong here (request {id})");
-            return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &said(id)));
+            let message = move |id: &str| format!("internal error (request {id})");
+            return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &message(id)));
         }
         let response = body(self.status, &self.message);
         match self.retry_after {
@@ -58,36 +58,40 @@ impl From<Rejection> for RestSocialErrorBody {
 
 impl From<Refusal> for RestSocialErrorBody {
     fn from(refusal: Refusal) -> Self {
-        let no = Self::new;
+        let error = Self::new;
         match refusal {
-            Refusal::Social(why) => no(status(why), &message_of(why)),
+            Refusal::Social(refusal) => error(status(refusal), &message_of(refusal)),
             Refusal::Invalid(problems) => {
                 let list: Vec<String> =
                     problems.iter().map(|(field, problem)| format!("{} {problem}", field.name())).collect();
-                no(StatusCode::BAD_REQUEST, &list.join(" or "))
+                error(StatusCode::BAD_REQUEST, &list.join(" or "))
             }
-            Refusal::Taken(field) => no(StatusCode::CONFLICT, &format!("{} is taken", field.name())),
-            Refusal::WrongCredentials => no(StatusCode::UNAUTHORIZED, "the username or the password is wrong"),
+            Refusal::Taken(field) => error(StatusCode::CONFLICT, &format!("{} is taken", field.name())),
+            Refusal::WrongCredentials => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
             Refusal::NotSignedIn(_) => {
-                no(StatusCode::UNAUTHORIZED, "send a token that has not expired, of a session that has not ended")
+                error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again")
             }
-            Refusal::WrongResetCode => no(StatusCode::BAD_REQUEST, "the code is wrong, used up or too old"),
-            Refusal::RegistrationClosed => no(StatusCode::FORBIDDEN, "accounts are made by an operator alone"),
+            Refusal::WrongResetCode => {
+                error(StatusCode::BAD_REQUEST, "the code is wrong, already used or expired; request a new one")
+            }
+            Refusal::RegistrationClosed => {
+                error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
+            }
             Refusal::TooMany { retry_after } => {
-                let message = "too many tries: wait as long as Retry-After says";
-                Self { retry_after: Some(retry_after), ..no(StatusCode::TOO_MANY_REQUESTS, message) }
+                let message = "too many attempts; retry after the time in Retry-After";
+                Self { retry_after: Some(retry_after), ..error(StatusCode::TOO_MANY_REQUESTS, message) }
             }
             Refusal::Busy { retry_after } => {
-                let message = "too much to do at the moment: try again soon";
-                Self { retry_after: Some(retry_after), ..no(StatusCode::SERVICE_UNAVAILABLE, message) }
+                let message = "server is busy; retry after the time in Retry-After";
+                Self { retry_after: Some(retry_after), ..error(StatusCode::SERVICE_UNAVAILABLE, message) }
             }
-            Refusal::Fault(fault) => Self { fault: Some(fault), ..no(StatusCode::INTERNAL_SERVER_ERROR, "") },
+            Refusal::Fault(fault) => Self { fault: Some(fault), ..error(StatusCode::INTERNAL_SERVER_ERROR, "") },
         }
     }
 }
 
-fn status(why: SocialRefusal) -> StatusCode {
-    match why {
+fn status(refusal: SocialRefusal) -> StatusCode {
+    match refusal {
         SocialRefusal::NotBegun
         | SocialRefusal::NoCode
         | SocialRefusal::Denied
@@ -102,7 +106,7 @@ fn status(why: SocialRefusal) -> StatusCode {
     }
 }
 
-/// Of a missing refresh token the original said nothing.
-fn message_of(why: SocialRefusal) -> String {
-    if why == SocialRefusal::NoRefreshToken { String::new() } else { why.to_string() }
+/// Returns the message of a refusal. It is empty for a missing refresh token, as in the original.
+fn message_of(refusal: SocialRefusal) -> String {
+    if refusal == SocialRefusal::NoRefreshToken { String::new() } else { refusal.to_string() }
 }

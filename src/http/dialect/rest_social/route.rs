@@ -1,4 +1,4 @@
-//! Which provider a route is about: the routes are made of the providers' names.
+//! The provider of a route. Its name is part of the path.
 
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
@@ -9,7 +9,7 @@ use crate::http::Http;
 use crate::issuer::Refusal;
 use crate::issuer::social::SocialRefusal;
 
-/// The provider in the route's first segment.
+/// The provider in the first segment of the route.
 pub struct ProviderPath(pub ProviderName);
 
 impl FromRequestParts<Http> for ProviderPath {
@@ -21,7 +21,8 @@ impl FromRequestParts<Http> for ProviderPath {
     }
 }
 
-/// No provider's name holds an underscore: what stands before one is a whole name.
+/// Returns the provider of a route. Provider names contain no underscore, so the text before `_refresh` is a whole
+/// name.
 fn of(route: &str) -> Option<ProviderName> {
     let first = route.trim_start_matches('/').split('/').next()?;
     ProviderName::parse(first.strip_suffix("_refresh").unwrap_or(first)).ok()

@@ -1,4 +1,4 @@
-//! The dialect's bodies: what comes in, and what goes out.
+//! The dialect's request and response bodies.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -10,13 +10,13 @@ use crate::domain::social::{ProviderName, SocialAccount};
 use crate::http::body::JsonBody;
 use crate::http::reply;
 
-/// The body of most answers, which only says how it went.
-pub fn status(status: StatusCode, said: &str) -> Response {
-    reply::json(status, &json!({"status": said}))
+/// Returns the body of most responses, which contains only a message.
+pub fn status(status: StatusCode, message: &str) -> Response {
+    reply::json(status, &json!({"status": message}))
 }
 
-/// A provider's token by its name, with the status as a number in the body, too, as the original's helpers say it. Where
-/// there is none it is a 404, which for some providers is as it should be.
+/// Returns a token of the provider in the member `name`. As in the original's helper routes, the body repeats the
+/// status as a number. `None` results in a 404; some providers issue no refresh token.
 pub fn token_response(name: &str, token: Option<&SecretText>) -> Response {
     match token {
         Some(token) => named(StatusCode::OK, name, token.expose().into()),
@@ -24,7 +24,7 @@ pub fn token_response(name: &str, token: Option<&SecretText>) -> Response {
     }
 }
 
-/// The same for whoever is not told.
+/// Returns the same body without a token.
 pub fn no_token_response(name: &str, status: StatusCode) -> Response {
     named(status, name, Value::Null)
 }
@@ -36,18 +36,18 @@ fn named(status: StatusCode, name: &str, token: Value) -> Response {
     reply::json(status, &body)
 }
 
-/// The provider whose word opened the session; false where a password did.
+/// Returns the provider with which the user signed in, or `false` for a sign-in with a password.
 pub fn opened_by(provider: Option<&ProviderName>) -> Response {
     let provider = provider.map_or(Value::Bool(false), |name| name.as_str().into());
     reply::json(StatusCode::OK, &json!({"provider": provider}))
 }
 
-/// The same for somebody who is in no session.
+/// Returns the same body for a caller without a session.
 pub fn opened_by_unknown(status: StatusCode) -> Response {
     reply::json(status, &json!({"provider": null}))
 }
 
-/// The accounts at providers, without what the providers call them.
+/// Returns the linked provider accounts, without their ids at the providers.
 pub fn accounts(accounts: &[SocialAccount]) -> Response {
     let listed = accounts.iter().map(|account| {
         json!({
@@ -59,8 +59,10 @@ pub fn accounts(accounts: &[SocialAccount]) -> Response {
     reply::json(StatusCode::OK, &json!({"accounts": listed.collect::<Vec<_>>()}))
 }
 
-/// Which provider is to be unlinked.
+/// Reads the provider to unlink.
 pub fn provider(mut body: JsonBody) -> Result<ProviderName, RestSocialErrorBody> {
     let named = body.text_named("provider").ok().flatten().and_then(|name| ProviderName::parse(&name).ok());
-    named.ok_or_else(|| RestSocialErrorBody::new(StatusCode::BAD_REQUEST, "provider must be the name of a provider"))
+    named.ok_or_else(|| {
+        RestSocialErrorBody::new(StatusCode::BAD_REQUEST, "provider must be the name of a provider, such as google")
+    })
 }

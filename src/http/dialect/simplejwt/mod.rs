@@ -1,8 +1,8 @@
 //! The dialect `simplejwt`: `/api/token/` and, below it, `refresh/`, `verify/`, `blacklist/`, `sliding/` and
-//! `sliding/refresh/`, as the views of `djangorestframework-simplejwt` answer.
+//! `sliding/refresh/`, with the responses of the views of `djangorestframework-simplejwt`.
 //!
-//! Where the package tells kinds of bad tokens apart (expired, blacklisted, of a wrong type), here is one body for all.
-//! An empty password is wrong, not missing, as in every dialect.
+//! The package distinguishes kinds of invalid tokens (expired, blacklisted, of a wrong type). This dialect returns the
+//! same body for all of them. An empty password is a wrong password, not a missing field, as in every dialect.
 
 use axum::Router;
 use axum::extract::State;
@@ -30,7 +30,7 @@ mod wire;
 pub use doc::CHAPTER;
 use refusal::SimpleJwtErrorBody;
 
-/// The dialect's table of contents.
+/// Returns the routes of the dialect.
 pub fn routes() -> Router<Http> {
     Router::new()
         .merge(at("/api/token/", post_only(obtain_pair)))

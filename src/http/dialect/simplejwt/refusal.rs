@@ -1,4 +1,4 @@
-//! The dialect's words for every refusal: `{"detail","code"}` for tokens and credentials, lists for fields.
+//! The dialect's error bodies: `{"detail","code"}` for tokens and credentials, lists of errors for fields.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::http::dialect::drf;
 use crate::issuer::Refusal;
 
-/// An answer that says no.
+/// An error response of the dialect.
 pub struct SimpleJwtErrorBody(drf::DrfErrorBody);
 
 impl IntoResponse for SimpleJwtErrorBody {
@@ -37,8 +37,8 @@ impl From<Refusal> for SimpleJwtErrorBody {
             Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::TooMany { retry_after } => drf::DrfErrorBody::throttled(retry_after),
             Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),
-            // Nothing this dialect asks for is a provider's to refuse.
-            Refusal::Social(why) => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, &why.to_string()),
+            // No route of this dialect uses a provider.
+            Refusal::Social(refusal) => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, &refusal.to_string()),
             Refusal::Fault(fault) => drf::DrfErrorBody::fault(fault),
         })
     }

@@ -1,4 +1,4 @@
-//! The dialect's bodies: what comes in, field by field, and what goes out.
+//! The dialect's request bodies, parsed field by field, and its response bodies.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -31,7 +31,7 @@ pub fn pair(refresh: &SecretText, access: &AccessToken) -> Response {
     reply::json(StatusCode::OK, &json!({"refresh": refresh.expose(), "access": access.text.expose()}))
 }
 
-/// The refresh token is there only where it was rotated.
+/// Returns the new access token, and the new refresh token if it was rotated.
 pub fn refreshed(access: &AccessToken, successor: Option<&SecretText>) -> Response {
     let mut body = json!({"access": access.text.expose()});
     if let Some(refresh) = successor {

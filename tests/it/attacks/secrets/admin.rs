@@ -1,4 +1,4 @@
-//! The admin zone and the metrics: the superuser's password, cookies, the forms' tokens, the scraper's token.
+//! The admin zone and the metrics: the superuser's password, cookies, CSRF tokens and the metrics token.
 
 use reqwest::Method;
 
@@ -9,16 +9,16 @@ use crate::support::binary::Binary;
 
 /// The password of `[admin]`.
 pub const PASSWORD: &str = "password of the first superuser";
-/// `metrics.token`.
-pub const METRICS: &str = "token-of-whoever-scrapes-metrics";
+/// The value of `metrics.token`.
+pub const METRICS: &str = "token-of-the-metrics-scraper";
 
-/// The token of a page's forms.
+/// The CSRF token of a page.
 fn csrf(page: &ServerResponse) -> String {
     let value = page.text.split("name=\"csrf\" value=\"").nth(1).unwrap_or_else(|| panic!("no form in {page:#?}"));
     value.split('"').next().unwrap().to_owned()
 }
 
-/// A form, as a page of the zone sends it.
+/// Submits a form as a page of the admin zone does.
 async fn submit(server: &Binary, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> ServerResponse {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = browser.request(Method::POST, &format!("{}{path}", server.url)).header("origin", &server.url);
@@ -27,32 +27,33 @@ async fn submit(server: &Binary, browser: &Browser, path: &str, fields: &[(&str,
 
 fn watch_cookies(server: &Binary, browser: &Browser, watch: &mut SecretWatch) {
     for (name, value) in browser.cookies(&server.url) {
-        watch.add(&format!("the zone's cookie {name}"), &value);
+        watch.add(&format!("the admin cookie {name}"), &value);
     }
 }
 
-/// Tries wrong passwords, comes in, looks at everything, changes something, and goes.
+/// Signs in after failed attempts, requests every page, changes a setting and signs out.
 pub async fn use_admin_pages(server: &Binary, watch: &mut SecretWatch) {
     let browser = Browser::new();
     let page = async |path: &str| browser.get(&format!("{}{path}", server.url)).await;
-    let door = page("/admin/login").await;
-    let token = watch.add("the door's token", &csrf(&door));
+    let sign_in_page = page("/admin/login").await;
+    let token = watch.add("the sign-in page's CSRF token", &csrf(&sign_in_page));
     watch_cookies(server, &browser, watch);
     watch.add("the superuser's password", PASSWORD);
     let wrong = watch.add("a superuser's wrong password", "wrong password of the superuser");
     for (login, password) in [("root", wrong.as_str()), (PASSWORD, wrong.as_str())] {
-        let tried = [("login", login), ("password", password), ("csrf", &token)];
-        // It is the form again: its token and what was typed as a name are in it, for whoever typed it.
-        let answer = submit(server, &browser, "/admin/login", &tried).await;
-        assert!(!answer.is(403).text.contains(&wrong), "{answer:#?}");
+        let fields = [("login", login), ("password", password), ("csrf", &token)];
+        // The response is the form again, with its token and the typed name, so it is not searched as an error
+        // response.
+        let response = submit(server, &browser, "/admin/login", &fields).await;
+        assert!(!response.is(403).text.contains(&wrong), "{response:#?}");
     }
-    let right = [("login", "root"), ("password", PASSWORD), ("csrf", &token)];
-    submit(server, &browser, "/admin/login", &right).await.is(303);
+    let valid = [("login", "root"), ("password", PASSWORD), ("csrf", &token)];
+    submit(server, &browser, "/admin/login", &valid).await.is(303);
     watch_cookies(server, &browser, watch);
     for path in ["/admin/", "/admin/users", "/admin/sessions", "/admin/keys", "/admin/mails", "/admin/audit"] {
         page(path).await.is(200);
     }
-    let token = watch.add("the session's token", &csrf(page("/admin/settings").await.is(200)));
+    let token = watch.add("the session's CSRF token", &csrf(page("/admin/settings").await.is(200)));
     let set = ["name", "value", "do"].into_iter().zip(["profiles.jwt_issuer.access_lifetime", "300", "set"]);
     let set: Vec<_> = set.collect();
     let forged = format!("{}AAAA", &token[..token.len() - 4]);
@@ -65,16 +66,16 @@ pub async fn use_admin_pages(server: &Binary, watch: &mut SecretWatch) {
     submit(server, &browser, "/admin/logout", &[("csrf", &token)]).await.is(303);
 }
 
-/// Reads the metrics, with the right token and with wrong ones.
+/// Requests the metrics with the valid token and with invalid ones.
 pub async fn scrape(server: &Binary, watch: &mut SecretWatch) {
-    let right = watch.add("the metrics' token", METRICS);
-    let wrong = watch.add("a wrong token for metrics", "token-of-whoever-scrapes-nothing");
+    let valid = watch.add("the metrics' token", METRICS);
+    let wrong = watch.add("a wrong token for metrics", "token-of-no-metrics-scraper");
     let browser = Browser::new();
     let metrics = async |token: &str| {
         browser.send(browser.request(Method::GET, &format!("{}/metrics", server.url)).bearer_auth(token)).await
     };
-    let told = metrics(&right).await;
-    assert_eq!(watch.found("the metrics", told.is(200).text.as_bytes()), [""; 0]);
+    let response = metrics(&valid).await;
+    assert_eq!(watch.found("the metrics", response.is(200).text.as_bytes()), [""; 0]);
     watch.refused(&metrics(&wrong).await);
-    watch.refused(&metrics(&format!("{right}x")).await);
+    watch.refused(&metrics(&format!("{valid}x")).await);
 }

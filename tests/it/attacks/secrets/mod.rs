@@ -1,6 +1,6 @@
-//! Every journey through the real binary, its log as talkative as it gets; then a search for every secret that was used
-//! or made: in the log, in the database's files and all else in the data folder, and in every answer that was not its
-//! owner's. (Mails without a mail server lie as files in `data/mail/`: whoever reads them is who they are for.)
+//! Uses every feature of the real binary at the highest log level, then searches for every secret that was used or
+//! generated: in the log, in the database and all other files of the data folder, and in every error response. E-mails
+//! that are written to `data/mail/` because no mail server is configured are not searched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::social::provider::IdentityProvider;
 use crate::support::binary::{Binary, TestFolder};
-use crate::support::{ServerResponse, mail, settle};
+use crate::support::{ServerResponse, mail, wait_until};
 
 mod admin;
 mod providers;
@@ -18,7 +18,7 @@ const CLIENT_SECRET: &str = "client-secret-4711-of-google";
 const SMTP_PASSWORD: &str = "smtp-password-0815-of-the-post";
 const PASSPHRASE: &str = "passphrase 1234 of all keys";
 
-/// What was used, and what was said where no secret may be.
+/// The secrets that were used, and the texts that must not contain them.
 #[derive(Default)]
 struct SecretWatch {
     secrets: Vec<(String, Vec<u8>)>,
@@ -32,7 +32,7 @@ impl SecretWatch {
         secret.to_owned()
     }
 
-    /// A token: whole, and by the part that makes it one.
+    /// Records a token: the whole token and its signature.
     fn add_token(&mut self, what: &str, token: &Value) -> String {
         let token = token.as_str().unwrap_or_else(|| panic!("{what} is missing"));
         self.add(&format!("{what}'s signature"), token.rsplit('.').next().unwrap());
@@ -42,12 +42,12 @@ impl SecretWatch {
         self.add(what, token)
     }
 
-    fn refused(&mut self, answer: &ServerResponse) {
-        assert!(answer.status >= 400, "{answer:#?}");
-        self.refusals.push(format!("{answer:?}"));
+    fn refused(&mut self, response: &ServerResponse) {
+        assert!(response.status >= 400, "{response:#?}");
+        self.refusals.push(format!("{response:?}"));
     }
 
-    /// Where a secret was found that has no business there.
+    /// The names of the secrets that `bytes` contains.
     fn found(&self, place: &str, bytes: &[u8]) -> Vec<String> {
         let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
         let found = self.secrets.iter().filter(|(_, secret)| holds(secret));
@@ -67,7 +67,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// What the keys folder keeps for itself: each private half's lines, and the secret in three spellings.
+/// Records the secrets in the keys folder: the lines of each private key, and `keys/secret` in raw and hexadecimal
+/// form.
 fn watch_keys(folder: &TestFolder, watch: &mut SecretWatch) {
     for path in files(&folder.path("keys")) {
         if path.extension().is_some_and(|kind| kind == "pem") {
@@ -99,10 +100,10 @@ async fn passwords(server: &Binary, watch: &mut SecretWatch) {
         watch.refused(&server.post(path, None, &json!({field: login, "password": wrong})).await);
         watch.refused(&server.post(path, None, &json!({field: [login], "password": [wrong]})).await);
     }
-    // The password where the name belongs, which happens.
+    // Some users type their password into the name field.
     watch.refused(&server.post("/auth", None, &json!({"username": first, "password": wrong})).await);
-    let signed = server.post("/auth", None, &json!({"username": "anna", "password": first})).await.is(200).json();
-    let token = watch.add_token("an access token", &signed["jwt"]);
+    let sign_in = server.post("/auth", None, &json!({"username": "anna", "password": first})).await.is(200).json();
+    let token = watch.add_token("an access token", &sign_in["jwt"]);
     let renewed = server.post("/renew_token", Some(&token), &json!({})).await.is(200).json();
     let token = watch.add_token("a renewed token", &renewed["token"]);
     let second = watch.add("a new password", "second password of anna's");
@@ -110,7 +111,7 @@ async fn passwords(server: &Binary, watch: &mut SecretWatch) {
     let short = json!({"password": "short", "email": first});
     watch.refused(&server.post("/update_profile", Some(&token), &short).await);
     watch.refused(&server.post("/renew_token", Some(&format!("{token}x")), &json!({})).await);
-    // In a query, where some clients put what belongs in a body.
+    // Some clients put members of the body into the query string.
     watch.refused(&server.get(&format!("/auth?username=anna&password={}&token={token}", "second%20password")).await);
     watch.refused(&server.get(&format!("/nowhere/?restoring={token}")).await);
 }
@@ -138,15 +139,15 @@ async fn sessions(server: &Binary, watch: &mut SecretWatch) {
     watch.refused(&server.post("/api/token/refresh/", None, &json!({"refresh": refresh})).await);
     let sliding = server.post("/api/token/sliding/", None, &login).await.is(200).json();
     let sliding = watch.add_token("a sliding token", &sliding["token"]);
-    let slid = server.post("/api/token/sliding/refresh/", None, &json!({"token": sliding})).await.is(200).json();
-    watch.add_token("a slid token", &slid["token"]);
+    let renewed = server.post("/api/token/sliding/refresh/", None, &json!({"token": sliding})).await.is(200).json();
+    watch.add_token("a renewed sliding token", &renewed["token"]);
     watch.refused(&server.post("/api/token/sliding/refresh/", None, &json!({"token": access})).await);
 }
 
 async fn resets(server: &Binary, folder: &TestFolder, watch: &mut SecretWatch) {
     let mails = || mail::all(&folder.path("data/mail"));
     server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
-    settle("the mail with a code", async || mails().len() == 1).await;
+    wait_until("the e-mail with a code is sent", async || mails().len() == 1).await;
     let code = watch.add("a reset code", mails()[0].code());
     watch.add("a reset code without hyphens", &code.replace('-', ""));
     let reset = server.post("/reset_password", None, &json!({"reset_code": code})).await.is(200).json();
@@ -154,7 +155,7 @@ async fn resets(server: &Binary, folder: &TestFolder, watch: &mut SecretWatch) {
     watch.refused(&server.post("/reset_password", None, &json!({"reset_code": code})).await);
     server.post("/auth", None, &json!({"username": "anna", "password": temporary})).await.is(200);
     server.post("/restore", None, &json!({"restoring_email": "anna@example.com"})).await.is(200);
-    settle("the mail with a link", async || mails().len() == 2).await;
+    wait_until("the e-mail with a link is sent", async || mails().len() == 2).await;
     let source = mails()[1].source.replace("=\n", "").replace("=3D", "=");
     let token = source.split("restoring=").nth(1).unwrap();
     let token: String = token.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
@@ -166,14 +167,14 @@ async fn resets(server: &Binary, folder: &TestFolder, watch: &mut SecretWatch) {
     watch.refused(&server.post("/restore", None, &body).await);
 }
 
-/// Searches everything, first while the server runs (and the log of the database is full), then once it has ended.
+/// Searches all files while the server runs (the WAL is in use), and again after it has stopped.
 async fn search(mut server: Binary, folder: &TestFolder, watch: &SecretWatch) {
     assert!(watch.secrets.len() > 4);
     let mut found = Vec::new();
     for ended in [false, true] {
         if ended {
             server.signal("TERM");
-            assert!(server.ended().await.success());
+            assert!(server.wait_for_exit().await.success());
         }
         for path in files(&folder.path("data")) {
             if !path.starts_with(folder.path("data/mail")) {
@@ -182,10 +183,10 @@ async fn search(mut server: Binary, folder: &TestFolder, watch: &SecretWatch) {
         }
     }
     let log = server.log.lock().unwrap().clone();
-    assert!(log.lines().count() > 10, "the log says hardly anything: {log}");
+    assert!(log.lines().count() > 10, "the log has at most 10 lines: {log}");
     found.extend(watch.found("the log", log.as_bytes()));
     for refusal in &watch.refusals {
-        found.extend(watch.found(&format!("the answer {refusal}"), refusal.as_bytes()));
+        found.extend(watch.found(&format!("the response {refusal}"), refusal.as_bytes()));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
@@ -216,7 +217,7 @@ async fn provider_admin_and_metrics_requests_leave_no_secret_in_logs_or_files_sl
         "log = {{ level = 'trace' }}\nmetrics.token = '{token}'\nthrottle.enabled = false\n\
          admin = {{ username = 'root', email = 'root@example.com', password = '{password}' }}"
     ));
-    // Whole sections, so below all else.
+    // These are TOML sections, so they are appended after the top-level settings.
     let above = fs::read_to_string(folder.path("countersign.toml")).unwrap();
     folder.write("countersign.toml", &format!("{above}\n{}", provider.settings()));
     watch_keys(&folder, &mut watch);
@@ -228,11 +229,11 @@ async fn provider_admin_and_metrics_requests_leave_no_secret_in_logs_or_files_sl
     search(server, &folder, &watch).await;
 }
 
-/// What commands say that show settings, keys and the log.
+/// Asserts that commands which print settings, keys and the audit log print no secret.
 fn assert_commands_print_no_secret(folder: &TestFolder, watch: &SecretWatch) {
     for arguments in [&["check"][..], &["check", "--deploy"], &["keys", "list"], &["settings", "list"], &["audit"]] {
-        let ran = folder.run(arguments);
-        let found = watch.found(&format!("{arguments:?}"), format!("{}{}", ran.stdout, ran.stderr).as_bytes());
+        let output = folder.run(arguments);
+        let found = watch.found(&format!("{arguments:?}"), format!("{}{}", output.stdout, output.stderr).as_bytes());
         assert!(found.is_empty(), "{found:?}");
     }
 }
@@ -255,10 +256,10 @@ async fn secret_settings_are_never_printed() {
     }
     let server = folder.serve().await;
     passwords(&server, &mut watch).await;
-    // Mails wait, sealed, for a server that isn't there.
+    // The e-mails wait in the sealed outbox, because no mail server listens.
     server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
     let log = std::sync::Arc::clone(&server.log);
-    settle("a mail that could not be sent", async || {
+    wait_until("a failed attempt to send is logged", async || {
         log.lock().unwrap().contains("127.0.0.1:9") || log.lock().unwrap().contains("mail")
     })
     .await;

@@ -1,4 +1,4 @@
-//! Sign-in at providers that do well and at some that don't: the client's secret, codes, states, tokens and cookies.
+//! Sign-in at working and faulty providers: the client secret, codes, states, tokens and cookies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::social::provider::IdentityProvider;
 use crate::support::ServerResponse;
 use crate::support::binary::Binary;
 
-/// Goes to a provider and comes back: by which URL, and what is said to it.
+/// Signs in at a provider. Returns the callback URL and the server's response to it.
 async fn follow_callback(
     server: &Binary,
     browser: &Browser,
@@ -27,19 +27,19 @@ async fn follow_callback(
     {
         watch.add(&format!("a {key} of {name}'s"), &value);
     }
-    let answer = browser.get(&callback).await;
-    (callback, answer)
+    let response = browser.get(&callback).await;
+    (callback, response)
 }
 
 async fn sign_in(server: &Binary, name: &str, watch: &mut SecretWatch) {
     let browser = Browser::new();
-    let (callback, answer) = follow_callback(server, &browser, name, watch).await;
-    assert_eq!(location(&answer), "/welcome?from=here", "{name}: {answer:#?}");
+    let (callback, response) = follow_callback(server, &browser, name, watch).await;
+    assert_eq!(location(&response), "/welcome?from=here", "{name}: {response:#?}");
     watch.add_token("the cookie's token", &json!(browser.cookies(&server.url)["jwt_token"]));
     watch.refused(&browser.get(&callback).await);
     let page = |path: &str| format!("{}{path}", server.url);
-    let told = browser.get(&page("/social/token/")).await.is(200).json();
-    watch.add_token("a provider's access token", &told["token"]);
+    let response = browser.get(&page("/social/token/")).await.is(200).json();
+    watch.add_token("a provider's access token", &response["token"]);
     browser.get(&page("/google_refresh/")).await;
     browser.get(&page("/github_refresh/")).await;
     browser.get(&page("/social/refresh_token/")).await;
@@ -47,10 +47,10 @@ async fn sign_in(server: &Binary, name: &str, watch: &mut SecretWatch) {
     watch.refused(&browser.get(&page("/social/token/")).await);
 }
 
-/// What a provider is told and tells, whether it does well or not.
+/// Uses every provider, working and faulty, and records every secret that is exchanged with it.
 pub async fn use_provider(server: &Binary, provider: &IdentityProvider, watch: &mut SecretWatch) {
     watch.add("the client's secret", &provider.secret);
-    // As a form has it, and as a header has that.
+    // The secret as encoded in a form and in a header.
     let encoded: String = url::form_urlencoded::byte_serialize(provider.secret.as_bytes()).collect();
     watch.add("the client's secret in a form", &encoded);
     for client in ["countersign", "countersign-es256", "countersign-post"] {
@@ -59,8 +59,8 @@ pub async fn use_provider(server: &Binary, provider: &IdentityProvider, watch: &
     for name in ["google", "github", "facebook", "corp", "public"] {
         sign_in(server, name, watch).await;
     }
-    // The one whose client shows its secret in the form.
-    provider.fault("discovery:post-only").await;
+    // The client `post` sends its secret in the form.
+    provider.set_fault("discovery:post-only").await;
     sign_in(server, "post", watch).await;
     for fault in [
         "token:refused",
@@ -74,16 +74,16 @@ pub async fn use_provider(server: &Binary, provider: &IdentityProvider, watch: &
         "id_token:expired",
         "id_token:nonce",
     ] {
-        provider.fault(fault).await;
+        provider.set_fault(fault).await;
         for name in ["google", "github", "facebook", "corp"] {
-            let (_, answer) = follow_callback(server, &Browser::new(), name, watch).await;
-            if answer.status >= 400 {
-                watch.refused(&answer);
+            let (_, response) = follow_callback(server, &Browser::new(), name, watch).await;
+            if response.status >= 400 {
+                watch.refused(&response);
             }
         }
     }
-    provider.fault("").await;
-    for given in provider.issued_secrets().await {
-        watch.add_token("what a provider gave", &json!(given));
+    provider.set_fault("").await;
+    for secret in provider.issued_secrets().await {
+        watch.add_token("a secret of a provider", &json!(secret));
     }
 }

@@ -49,12 +49,12 @@ public final class ResourceServer {
             var header = exchange.getRequestHeaders().getFirst("Authorization");
             var token = header != null && header.startsWith("Bearer ") ? header.substring("Bearer ".length()) : "";
             answer(exchange, processor().process(token, null));
-        } catch (ParseException | BadJOSEException | RateLimitReachedException refused) {
+        } catch (ParseException | BadJOSEException | RateLimitReachedException rejected) {
             exchange.getResponseHeaders().set("WWW-Authenticate", "Bearer error=\"invalid_token\"");
             exchange.sendResponseHeaders(401, -1);
         } catch (Exception fault) {
             // The JWKS is unavailable: the caller may retry.
-            System.err.println("asking for the key set: " + fault);
+            System.err.println("cannot fetch the JWKS: " + fault);
             exchange.sendResponseHeaders(503, -1);
         } finally {
             exchange.close();
@@ -77,7 +77,7 @@ public final class ResourceServer {
         if (processor == null) {
             // Caches the JWKS for 300 s and refetches it for an unknown `kid`, at most twice in 30 s. The limit stops
             // attackers who invent kids from causing a fetch per request. Above the limit, tokens with an unknown
-            // `kid` are refused.
+            // `kid` are rejected.
             JWKSource<SecurityContext> keys = JWKSourceBuilder.create(discover().toURL())
                 .cache(300_000, 5_000)
                 .rateLimited(30_000)
@@ -87,11 +87,11 @@ public final class ResourceServer {
             var exact = new JWTClaimsSet.Builder().issuer(ISSUER).claim("token_type", "access").build();
             var rules = new DefaultJWTClaimsVerifier<>(ISSUER, exact, Set.of("exp", "sub"));
             rules.setMaxClockSkew(5);
-            var made = new DefaultJWTProcessor<SecurityContext>();
+            var created = new DefaultJWTProcessor<SecurityContext>();
             // This server chooses the accepted algorithms; the token's header does not.
-            made.setJWSKeySelector(new JWSVerificationKeySelector<>(Set.of(JWSAlgorithm.ES256, JWSAlgorithm.RS256), keys));
-            made.setJWTClaimsSetVerifier(rules);
-            processor = made;
+            created.setJWSKeySelector(new JWSVerificationKeySelector<>(Set.of(JWSAlgorithm.ES256, JWSAlgorithm.RS256), keys));
+            created.setJWTClaimsSetVerifier(rules);
+            processor = created;
         }
         return processor;
     }
@@ -100,13 +100,13 @@ public final class ResourceServer {
         var request = HttpRequest.newBuilder(URI.create(ISSUER + "/.well-known/openid-configuration"))
             .timeout(Duration.ofSeconds(5))
             .build();
-        var answer = HttpClient.newHttpClient().send(request, BodyHandlers.ofString());
-        var found = JSONObjectUtils.parse(answer.body());
+        var response = HttpClient.newHttpClient().send(request, BodyHandlers.ofString());
+        var metadata = JSONObjectUtils.parse(response.body());
         // OpenID Connect Discovery §4.3: do not trust a document about another issuer.
-        if (!ISSUER.equals(found.get("issuer"))) {
-            throw new IllegalStateException("ISSUER must be the issuer's public URL, to the letter");
+        if (!ISSUER.equals(metadata.get("issuer"))) {
+            throw new IllegalStateException("ISSUER must be exactly the issuer's public URL");
         }
-        return JSONObjectUtils.getURI(found, "jwks_uri");
+        return JSONObjectUtils.getURI(metadata, "jwks_uri");
     }
 
     private static String setting(String name, String otherwise) {

@@ -1,5 +1,5 @@
-// Stand-ins for GitHub and Facebook, which speak OAuth 2.0 but not OpenID Connect: their routes and the shapes of their
-// answers, as documented, with a page to sign in on.
+// Stand-ins for GitHub and Facebook, which support OAuth 2.0 but not OpenID Connect: their documented routes and
+// response shapes, and a sign-in page.
 
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 
@@ -8,13 +8,13 @@ import { CLIENTS, SECRET } from './issuer.mjs'
 const escape = text => String(text).replace(/[&<>"]/g, c => `&#${c.charCodeAt(0)};`)
 const token = prefix => prefix + randomBytes(20).toString('hex')
 
-// What was given out, and to whom.
+// Issued codes and tokens, with the user of each.
 class Grants {
   codes = new Map()
   access = new Map()
   refresh = new Map()
 
-  // The person whose code or refresh token this is; a code is good once, and with its verifier only.
+  // The user of a code or refresh token. A code is valid once and only with its PKCE verifier (RFC 7636).
   redeem({ grant_type, code, refresh_token, code_verifier, redirect_uri }) {
     if (grant_type === 'refresh_token') return this.refresh.get(refresh_token)
     const found = this.codes.get(code)
@@ -23,7 +23,7 @@ class Grants {
     if (found?.challenge === challenge && found.redirect_uri === redirect_uri) return found.login
   }
 
-  give(login, prefix) {
+  issue(login, prefix) {
     const access_token = token(`${prefix}u_`)
     const refresh_token = token(`${prefix}r_`)
     this.access.set(access_token, login)
@@ -34,7 +34,7 @@ class Grants {
 
 const json = (status, body) => ({ status, type: 'application/json; charset=utf-8', body: JSON.stringify(body) })
 
-// The page people sign in on, and what its form leads to.
+// The sign-in page, and the redirect after its form.
 function authorize(grants, request) {
   const { client_id, redirect_uri, state, code_challenge, code_challenge_method, response_type } = request.query
   if (!(client_id in CLIENTS) || !redirect_uri) return { status: 404, type: 'text/plain', body: 'no such client' }
@@ -55,25 +55,25 @@ function authorize(grants, request) {
   return { status: 302, headers: { location: back.href }, body: '' }
 }
 
-// Who a client is, by the form or (GitHub) the header.
+// The client's id and secret, from the form or (GitHub) the header.
 function client({ form, query, headers }) {
   const [kind, value] = (headers.authorization ?? '').split(' ')
   if (kind === 'Basic') {
     const [id, secret] = Buffer.from(value, 'base64').toString().split(/:(.*)/s)
-    const plain = text => decodeURIComponent(text.replace(/\+/g, ' '))
-    return { id: plain(id), secret: plain(secret) }
+    const decode = text => decodeURIComponent(text.replace(/\+/g, ' '))
+    return { id: decode(id), secret: decode(secret) }
   }
   return { id: form.client_id ?? query.client_id, secret: form.client_secret ?? query.client_secret }
 }
 
 const bearer = ({ headers }) => /^(?:Bearer|token) (.+)$/i.exec(headers.authorization ?? '')?.[1]
 
-// https://docs.github.com/apps: errors of the token's route come with status 200.
+// https://docs.github.com/apps: errors of the token route have status 200.
 export class Github {
   grants = new Grants()
 
-  constructor(person) {
-    this.person = person
+  constructor(userClaims) {
+    this.userClaims = userClaims
   }
 
   answer(request) {
@@ -83,7 +83,7 @@ export class Github {
     if (!headers['user-agent']) return { status: 403, type: 'text/html', body: 'Request forbidden by administrative rules.' }
     const login = this.grants.access.get(bearer(request))
     if (!login) return json(401, { message: 'Bad credentials', documentation_url: 'https://docs.github.com/rest', status: '401' })
-    const { id, name, email, email_verified } = this.person(login)
+    const { id, name, email, email_verified } = this.userClaims(login)
     if (path === '/github/user') {
       return json(200, { login, id, node_id: 'MDQ6VXNlcjE=', type: 'User', site_admin: false, name, email: null, two_factor_authentication: true })
     }
@@ -97,26 +97,27 @@ export class Github {
   token(request) {
     const { form, headers } = request
     const { id, secret } = client(request)
-    const wrong = (error, error_description) => ({ error, error_description, error_uri: 'https://docs.github.com/apps' })
+    const failure = (error, error_description) => ({ error, error_description, error_uri: 'https://docs.github.com/apps' })
     let body
-    if (!(id in CLIENTS) || secret !== SECRET) body = wrong('incorrect_client_credentials', 'The client_id and/or client_secret passed are incorrect.')
+    if (!(id in CLIENTS) || secret !== SECRET) body = failure('incorrect_client_credentials', 'The client_id and/or client_secret passed are incorrect.')
     else {
       const login = this.grants.redeem(form)
       const grant = form.grant_type === 'refresh_token' ? 'bad_refresh_token' : 'bad_verification_code'
       const times = { expires_in: 28_800, refresh_token_expires_in: 15_897_600, token_type: 'bearer', scope: 'read:user,user:email' }
-      body = login ? { ...this.grants.give(login, 'gh'), ...times } : wrong(grant, 'The code passed is incorrect or expired.')
+      body = login ? { ...this.grants.issue(login, 'gh'), ...times } : failure(grant, 'The code passed is incorrect or expired.')
     }
     if (headers.accept?.includes('json')) return json(200, body)
     return { status: 200, type: 'application/x-www-form-urlencoded; charset=utf-8', body: new URLSearchParams(body).toString() }
   }
 }
 
-// https://developers.facebook.com/docs/graph-api: no refresh tokens, errors in an object, calls proven by the secret.
+// https://developers.facebook.com/docs/graph-api: no refresh tokens, errors in an object, calls with an HMAC of the
+// secret.
 export class Facebook {
   grants = new Grants()
 
-  constructor(person) {
-    this.person = person
+  constructor(userClaims) {
+    this.userClaims = userClaims
   }
 
   answer(request) {
@@ -125,24 +126,24 @@ export class Facebook {
     if (path === '/facebook/oauth/access_token') {
       const { id, secret } = client(request)
       const login = id in CLIENTS && secret === SECRET && this.grants.redeem({ ...query, ...form, grant_type: 'authorization_code' })
-      if (!login) return this.wrong('OAuthException', 100, 'This authorization code has been used.')
-      const { access_token } = this.grants.give(login, 'EAA')
+      if (!login) return this.error('OAuthException', 100, 'This authorization code has been used.')
+      const { access_token } = this.grants.issue(login, 'EAA')
       return json(200, { access_token, token_type: 'bearer', expires_in: 5_183_944 })
     }
-    if (path !== '/facebook/me') return this.wrong('GraphMethodException', 100, 'Unsupported get request.')
+    if (path !== '/facebook/me') return this.error('GraphMethodException', 100, 'Unsupported get request.')
     const access = query.access_token ?? bearer(request)
     const login = this.grants.access.get(access)
-    if (!login) return this.wrong('OAuthException', 190, 'Invalid OAuth access token - Cannot parse access token', 401)
+    if (!login) return this.error('OAuthException', 190, 'Invalid OAuth access token - Cannot parse access token', 401)
     if (query.appsecret_proof !== createHmac('sha256', SECRET).update(access).digest('hex')) {
-      return this.wrong('GraphMethodException', 100, 'Invalid appsecret_proof provided in the API argument')
+      return this.error('GraphMethodException', 100, 'Invalid appsecret_proof provided in the API argument')
     }
-    const { id, name, email, given_name, family_name } = this.person(login)
-    const whole = { id: String(id), name, first_name: given_name, last_name: family_name, ...(email && { email }) }
+    const { id, name, email, given_name, family_name } = this.userClaims(login)
+    const user = { id: String(id), name, first_name: given_name, last_name: family_name, ...(email && { email }) }
     const fields = ['id', ...(query.fields ?? 'id,name').split(',')]
-    return json(200, Object.fromEntries(Object.entries(whole).filter(([field]) => fields.includes(field))))
+    return json(200, Object.fromEntries(Object.entries(user).filter(([field]) => fields.includes(field))))
   }
 
-  wrong(type, code, message, status = 400) {
+  error(type, code, message, status = 400) {
     return json(status, { error: { message, type, code, fbtrace_id: 'A1b2C3' } })
   }
 }
