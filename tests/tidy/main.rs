@@ -16,6 +16,7 @@ mod silent_skips;
 #[path = "../skip.rs"]
 mod skip;
 mod tree;
+mod words;
 
 use rust::Source;
 

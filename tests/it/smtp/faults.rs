@@ -39,7 +39,7 @@ fn settings(port: u16) -> String {
 
 /// A new user registers, signs in, and requests a link and then a code, which replaces it. Each response is the same as
 /// with a working mail server.
-async fn send_requests(name: &str, post: impl AsyncFn(&str, Value) -> ServerResponse) {
+async fn send_requests(name: &str, request_json: impl AsyncFn(&str, Value) -> ServerResponse) {
     let email = format!("{name}@example.com");
     for (path, body) in [
         ("/register", json!({"username": name, "password": PASSWORD, "email": email})),
@@ -94,13 +94,13 @@ async fn assert_binary_survives(fault: Option<&[&str]>) {
     let binary = folder.serve().await;
     let request_json = async |path: &str, body: Value| binary.post(path, None, &body).await;
     let database = folder.path("data/countersign.db");
-    send_requests("anna", post).await;
+    send_requests("anna", request_json).await;
     // From here on the outbox job has claimed an e-mail.
     wait_until("an e-mail is claimed", async || count(&database, "due_at > created_at") > 0).await;
-    send_requests("bert", post).await;
+    send_requests("bert", request_json).await;
     server.take();
     wait_until("every e-mail has been attempted", async || count(&database, "attempts = 0") == 0).await;
-    send_requests("cleo", post).await;
+    send_requests("cleo", request_json).await;
     let server = MailServer::start(&["--port", &port.to_string()]).unwrap();
     wait_until("every e-mail is sent", async || {
         // Makes e-mails due that are due within one minute. An e-mail that is being sent stays claimed for two minutes.
@@ -122,9 +122,9 @@ async fn assert_schedule_survives(fault: Option<&[&str]>) {
     let countersign = TestServer::with(&settings(port)).await;
     let request_json = async |path: &str, body: Value| countersign.post(path, &body).await;
     let database = countersign.path("data/countersign.db");
-    send_requests("anna", post).await;
+    send_requests("anna", request_json).await;
     wait_until("an e-mail is claimed", async || count(&database, "due_at > created_at") > 0).await;
-    send_requests("bert", post).await;
+    send_requests("bert", request_json).await;
     server.take();
     wait_until("every e-mail has been attempted", async || count(&database, "attempts = 0") == 0).await;
     let server = MailServer::start(&["--port", &port.to_string()]).unwrap();
