@@ -27,7 +27,7 @@ impl Clock {
         Self::Manual(Arc::new(AtomicI64::new(at.unix())))
     }
 
-    /// Returns the date, by the wall clock. It may step when the system's clock is set.
+    /// Returns the date and time of the wall clock, in whole seconds. It may jump when the system's clock is adjusted.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn now(&self) -> Timestamp {
         let seconds = match self {

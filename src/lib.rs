@@ -1,7 +1,8 @@
 //! Countersign: an asymmetric-key token issuer.
 //!
 //! A **dialect** turns an HTTP request into a **use case**. The use case reads the **store**, the **key ring** and the
-//! **clock**, and returns a value or a **refusal**. The dialect turns the result into a response of its API.
+//! **clock**, may change the store, and returns a value or a **refusal**. The dialect turns the result into a response
+//! of its API.
 //!
 //! # Modules
 //!
@@ -13,19 +14,19 @@
 //! | [`http`] | routes, bodies, headers; `wellknown` (JWKS, discovery), `liveliness`, `openapi` (the description of every route), `metrics`, `pages` (HTML pages) |
 //! | `http::admin` | the admin zone: its sections, its sign-in page, and the types that protect them |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (error bodies), `doc.rs` (OpenAPI) |
-//! | [`jobs`] | periodic work: e-mails, rotation, settings, heartbeat, counts, clean-up; each is one `tick` |
-//! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the only proof that mints tokens |
+//! | [`jobs`] | periodic work: e-mails, rotation, settings, heartbeat, counts, clean-up, reopening the store; each is one function |
+//! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the proof of authentication without which no token is minted |
 //! | [`backup`] | copies of database and keys, and how to restore them |
-//! | [`store`] | one narrow trait per noun, read and write closures, one conformance suite; [`store::sqlite`] has all SQL |
+//! | [`store`] | one narrow trait per noun; reads and writes are closures that run in a transaction; one conformance suite; [`store::sqlite`] has all SQL |
 //! | [`mail`] | the content of e-mails, and their transport: SMTP, files, memory |
-//! | [`social`] | sign-in at identity providers, and the verification of what they return |
+//! | [`social`] | sign-in with identity providers, and the verification of what they return |
 //! | [`throttle`] | rate limits by caller and by account |
 //! | [`telemetry`] | log, counters, traces, the clients that fetch the JWKS |
 //! | [`crypto`] | key pairs, the key folder, the key ring, signing, verification, encryption, hashing; the only token parser |
-//! | [`clock`], [`random`] | time and randomness, passed in |
+//! | [`clock`], [`random`] | time and randomness, passed in as values |
 //! | [`template`] | the templates of e-mails and pages: built in, or the operator's own |
 //! | [`domain`] | rules without I/O: keys, sessions, users, passwords, profiles, settings, limits, secrets |
-//! | [`config`] | boot settings, read once at the start; all mistakes are reported at once |
+//! | [`config`] | boot settings, read once at the start; all problems are reported at once |
 //!
 //! # Dependencies
 //!
@@ -41,7 +42,7 @@
 //! synchronous. Only [`clock`] reads the time, and only [`random`] makes random ids, codes and secrets. `tests/tidy/`
 //! enforces all of this.
 //!
-//! # Three journeys
+//! # Three examples
 //!
 //! **`POST /auth`**: layers (request id, caller, limits) → `http::dialect::jwt_issuer` → [`issuer::sign_in`] checks the
 //! rate limit, reads the user, checks the password on the hashing pool (against a dummy hash if there is no such user)
@@ -50,9 +51,10 @@
 //!
 //! **`GET /.well-known/jwks.json`**: no layer, no lock, no disk access: the bytes are ready in the ring's snapshot.
 //!
-//! **`countersign keys rotate`**: [`crypto::key_dir`] plans the rotation (a pure function of the dates) and generates the
-//! key. Under the folder's lock it checks the plan again, writes the private key and replaces `ring.json`. The
-//! [`jobs::rotation`] job of a running server detects the new `ring.json`, builds a new snapshot and swaps it in.
+//! **`countersign keys rotate`**: [`crypto::key_dir`] plans the rotation (a pure function of the dates) and generates
+//! the key. Under the folder's lock it checks the plan again, writes the private key and replaces `ring.json`. The
+//! [`jobs::rotation`] job of a running server detects the new `ring.json`, builds a new snapshot and replaces the old
+//! one.
 
 pub mod app;
 pub mod backup;

@@ -52,9 +52,9 @@ impl TemplateSet {
         for (name, built_in) in built_in {
             let path = folder.map(|folder| folder.join(name));
             let source = match path.as_ref().map(fs::read_to_string) {
-                Some(Ok(own)) => {
+                Some(Ok(replacement)) => {
                     set.files.extend(path.map(|path| (*name, path)));
-                    own
+                    replacement
                 }
                 Some(Err(problem)) if problem.kind() != io::ErrorKind::NotFound => {
                     return Err(TemplateError::Unreadable { path: path.unwrap_or_default(), problem });
@@ -62,7 +62,7 @@ impl TemplateSet {
                 _ => (*built_in).to_owned(),
             };
             let added = set.environment.add_template_owned(*name, source);
-            added.map_err(|error| set.broken(name, &error, true))?;
+            added.map_err(|error| set.template_error(name, &error, true))?;
         }
         Ok(set)
     }
@@ -74,23 +74,23 @@ impl TemplateSet {
 
     /// Renders a template with sample data. The error may quote the data, because a sample contains no secret.
     pub fn render_sample(&self, name: &str, sample: Value) -> Result<(), TemplateError> {
-        let text = self.text(name, sample).map_err(|error| self.broken(name, &error, true))?;
+        let text = self.text(name, sample).map_err(|error| self.template_error(name, &error, true))?;
         if text.trim().is_empty() {
-            return Err(self.at(name, 1, "the template renders nothing".to_owned()));
+            return Err(self.at(name, 1, "the template renders no text".to_owned()));
         }
         Ok(())
     }
 
     /// Renders a template. The error omits minijinja's detail, because that may quote a secret from the context.
     pub fn render(&self, name: &str, context: Value) -> Result<String, TemplateError> {
-        self.text(name, context).map_err(|error| self.broken(name, &error, false))
+        self.text(name, context).map_err(|error| self.template_error(name, &error, false))
     }
 
     fn text(&self, name: &str, context: Value) -> Result<String, minijinja::Error> {
         self.environment.get_template(name)?.render(context)
     }
 
-    fn broken(&self, name: &str, error: &minijinja::Error, with_detail: bool) -> TemplateError {
+    fn template_error(&self, name: &str, error: &minijinja::Error, with_detail: bool) -> TemplateError {
         let problem = match error.detail().filter(|_| with_detail) {
             Some(detail) => format!("{}: {detail}", error.kind()),
             None => error.kind().to_string(),

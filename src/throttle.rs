@@ -1,8 +1,9 @@
-//! Rate limits: counts attempts per caller and per account, in memory, by the monotonic clock.
+//! Rate limits: counts attempts per caller and per account, in memory, and measures time with the monotonic clock.
 //!
-//! Only failed attempts are counted. An attempt in progress may still fail, so it also uses up a part of the limit.
-//! Otherwise a thousand concurrent attempts would all be admitted. Attempts over the limit wait for the result of those
-//! in progress. The domain defines the limits; the use cases choose which limit applies to which key.
+//! Most limits count only failed attempts; some count every attempt. An attempt in progress may still fail, so it also
+//! uses up a part of the limit. Otherwise a thousand concurrent attempts would all be admitted. Attempts over the limit
+//! wait for the result of those in progress. The domain defines the limits; the use cases choose which limit applies to
+//! which key.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -17,17 +18,17 @@ use crate::clock::Clock;
 use crate::domain::id::UserId;
 use crate::domain::limit::{Limit, Rates};
 
-/// The greatest number of keys per limit, which bounds the memory. Beyond it, the keys whose last failure is oldest are
-/// removed. An attacker with that many addresses evades the counting in any case.
+/// The maximum number of keys per limit; it bounds the memory. When it is reached, the keys whose last counted attempt
+/// is oldest are removed. An attacker with that many addresses evades the limits anyway.
 const KEYS_MAX: usize = 100_000;
-/// How many keys are removed at once, so that the cost of the search is shared among them.
+/// How many keys are removed at once. One search finds them all, so that not every new key requires a search.
 const EVICTED_AT_ONCE: usize = KEYS_MAX / 100;
-/// How long an attempt waits for those before it.
+/// How long an attempt waits for the result of attempts in progress.
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many leading bits of an IPv6 address identify a caller. A provider assigns at least a /64 to each customer.
 const IPV6_CALLER_BITS: u32 = 64;
 
-/// What attempts are counted by.
+/// The key by which attempts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AttemptKey {
     /// A caller, by address.
@@ -49,7 +50,8 @@ impl AttemptKey {
         Self::Caller(prefix(address))
     }
 
-    /// Returns the key of an account, from an address known to be its owner's.
+    /// Returns the key for attempts on an account from an address where its owner has signed in or reset the password
+    /// before.
     pub fn known_address(user: UserId, address: IpAddr) -> Self {
         Self::KnownAddress(user, prefix(address))
     }
@@ -77,7 +79,7 @@ pub struct LimitReached {
     pub retry_after: Duration,
 }
 
-/// An admitted attempt. Dropping it counts nothing; [`Attempt::count`] counts it.
+/// An admitted attempt. Dropping it does not count it; [`Attempt::count`] does.
 #[derive(Debug)]
 #[must_use = "a failed attempt must be counted"]
 pub struct Attempt<'t> {
@@ -93,8 +95,8 @@ impl Attempt<'_> {
             return;
         }
         let now = self.throttle.clock.monotonic();
-        self.throttle.table(self.limit).entry(self.key).or_default().failed.push_back(now);
-        // Dropping the attempt now removes it from those in progress.
+        self.throttle.table(self.limit).entry(self.key).or_default().counted.push_back(now);
+        // `self` is dropped here, which removes it from the attempts in progress.
     }
 }
 
@@ -103,7 +105,7 @@ impl Drop for Attempt<'_> {
         let mut table = self.throttle.table(self.limit);
         if let Some(attempts) = table.get_mut(&self.key) {
             attempts.in_progress = attempts.in_progress.saturating_sub(1);
-            if attempts.in_progress == 0 && attempts.failed.is_empty() {
+            if attempts.in_progress == 0 && attempts.counted.is_empty() {
                 table.remove(&self.key);
             }
         }
@@ -112,10 +114,10 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// The attempts of one key.
+/// The attempts of one key: when each counted attempt was made, and how many are in progress.
 #[derive(Debug, Default)]
 struct AttemptHistory {
-    failed: VecDeque<Duration>,
+    counted: VecDeque<Duration>,
     in_progress: usize,
 }
 
@@ -128,7 +130,7 @@ enum Admission {
     Rejected(LimitReached),
 }
 
-/// The counts of one process.
+/// The attempts that this process counts.
 #[derive(Debug)]
 pub struct Throttle {
     enabled: bool,
@@ -144,12 +146,13 @@ impl Throttle {
         Self { enabled, rates, clock, tables: Limit::ALL.map(|_| Mutex::default()), decided: Notify::new() }
     }
 
-    /// Admits an attempt, or reports that the limit is reached. Waits up to 5 s if attempts in progress could exhaust
-    /// the limit.
+    /// Admits an attempt, or reports that the limit is reached. If attempts in progress could exhaust the limit, waits
+    /// up to 5 s for their results, and then rejects the attempt.
     pub async fn admit(&self, limit: Limit, key: AttemptKey) -> Result<Attempt<'_>, LimitReached> {
         let admitted = timeout(ADMISSION_TIMEOUT, async {
             loop {
-                // Registers before the check, so that no decision between the two is missed.
+                // Registers before the check, so that an attempt that ends between the check and the wait is not
+                // missed.
                 let decided = self.decided.notified();
                 match self.admission(limit, key) {
                     Admission::Admitted => return Ok(Attempt { throttle: self, limit, key }),
@@ -170,14 +173,14 @@ impl Throttle {
         }
         let attempts = table.entry(key).or_default();
         if self.enabled {
-            attempts.failed.retain(|at| now.saturating_sub(*at) < rate.window());
+            attempts.counted.retain(|at| now.saturating_sub(*at) < rate.window());
             let count = usize::try_from(rate.count()).unwrap_or(usize::MAX);
             let admitted_at = attempts.admitted_at(count, limit, rate.window());
             if let Some(wait) = admitted_at.and_then(|at| at.checked_sub(now)).filter(|wait| !wait.is_zero()) {
                 return Admission::Rejected(LimitReached { retry_after: wait.max(Duration::from_secs(1)) });
             }
             // When the rate is used up, only one attempt at a time is admitted.
-            if attempts.in_progress >= count.saturating_sub(attempts.failed.len()).max(1) {
+            if attempts.in_progress >= count.saturating_sub(attempts.counted.len()).max(1) {
                 return Admission::Wait;
             }
         }
@@ -193,17 +196,17 @@ impl Throttle {
 impl AttemptHistory {
     /// Returns when the next attempt is admitted; `None` if the rate is not used up.
     fn admitted_at(&self, count: usize, limit: Limit, window: Duration) -> Option<Duration> {
-        let oldest = self.failed.len().checked_sub(count).and_then(|index| self.failed.get(index))?;
+        let oldest = self.counted.len().checked_sub(count).and_then(|index| self.counted.get(index))?;
         let window_end = *oldest + window;
-        let trickle = limit.then_every().zip(self.failed.back()).map(|(every, last)| *last + every);
+        let trickle = limit.then_every().zip(self.counted.back()).map(|(every, last)| *last + every);
         Some(trickle.map_or(window_end, |at| at.min(window_end)))
     }
 }
 
-/// Removes the keys whose failures are all older than the window. If the table is still full, removes the keys whose
-/// last failure is oldest. Keys with attempts in progress stay.
+/// Removes the keys whose counted attempts are all older than the window. If the table is still full, removes the keys
+/// whose last counted attempt is oldest. Keys with attempts in progress stay.
 fn evict_keys(table: &mut AttemptTable, now: Duration, window: Duration) {
-    let last = |attempts: &AttemptHistory| attempts.failed.back().copied().unwrap_or_default();
+    let last = |attempts: &AttemptHistory| attempts.counted.back().copied().unwrap_or_default();
     table.retain(|_, attempts| attempts.in_progress > 0 || now.saturating_sub(last(attempts)) < window);
     if table.len() < KEYS_MAX {
         return;

@@ -1,4 +1,4 @@
-//! The figures: exact percentiles, CPU time and memory of the server, and medians over the rounds.
+//! The measured figures: exact percentiles, CPU time and memory of the server, and medians over the rounds.
 
 use std::fs;
 use std::time::Duration;
@@ -48,7 +48,7 @@ impl Tally {
     }
 }
 
-/// The resource use of a process and its child processes since their start.
+/// The CPU time of a process and its child processes since their start, and their memory.
 #[derive(Clone, Copy, Default)]
 pub struct Usage {
     pub cpu: Duration,
@@ -91,8 +91,9 @@ impl Round {
             ("errors", float(self.tally.errors)),
         ];
         if let (Some(cpu), Some(usage)) = (self.cpu, self.usage) {
-            let answered = done + float(self.tally.busy.len());
-            figures.push(("cpu_us_per_request", if answered > 0.0 { cpu.as_secs_f64() * 1e6 / answered } else { 0.0 }));
+            let responses = done + float(self.tally.busy.len());
+            figures
+                .push(("cpu_us_per_request", if responses > 0.0 { cpu.as_secs_f64() * 1e6 / responses } else { 0.0 }));
             figures.push(("server_cores", cpu.as_secs_f64() / self.span.as_secs_f64()));
             figures.push(("driver_cores", self.driver.as_secs_f64() / self.span.as_secs_f64()));
             figures.push(("rss_mib", kib_to_mib(usage.resident_kib)));
@@ -123,7 +124,7 @@ pub fn medians(rounds: &[Round]) -> Map<String, Value> {
     report
 }
 
-/// Adds the ratios to the targets that one run can give.
+/// Adds the ratio of the measured value to its target, for scenarios whose target a single run can check.
 pub fn compare(scenario: Scenario, report: &mut Map<String, Value>) {
     let of = |name: &str| report.get(name).and_then(Value::as_f64);
     let ratio = match scenario {
@@ -141,7 +142,7 @@ pub fn compare(scenario: Scenario, report: &mut Map<String, Value>) {
     }
 }
 
-/// Rounds to three decimals, which is more than a run can repeat.
+/// Rounds to three decimals. Repeated runs differ by more than that.
 pub fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
@@ -181,7 +182,7 @@ fn usage_of_one(pid: u32) -> Usage {
         let line = status.lines().find(|line| line.starts_with(name))?;
         line.split_whitespace().nth(1)?.parse().ok()
     };
-    // Fields 14 and 15 of `man 5 proc`, counted from the third on.
+    // Fields 14 and 15 of `/proc/PID/stat` (`man 5 proc`); the first element of `fields` is field 3.
     Usage {
         cpu: TICK * (ticks(11) + ticks(12)),
         resident_kib: kib("VmRSS:").unwrap_or(0),

@@ -1,5 +1,6 @@
-//! The floors of this machine: the raw rates of hashes and signatures, which no server can exceed. They are measured in
-//! the same run, because absolute times are not comparable on a shared machine.
+//! The floors of this machine: the rates of hashes and signatures without a server, which no server on it can exceed.
+//! They are measured in the same run as the server, because times of different runs are not comparable on a shared
+//! machine.
 
 use std::hint::black_box;
 use std::thread;
@@ -79,28 +80,28 @@ fn hasher() -> impl FnMut() {
             &mut out,
             &mut memory,
         );
-        hashed.expect("the defaults are valid");
+        hashed.expect("the parameters are valid");
         black_box(out);
     }
 }
 
 /// Makes one ES256 signature per call with a loaded key.
 fn signer() -> impl FnMut() {
-    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key can be made");
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("generating a key succeeds");
     let random = SystemRandom::new();
     let message = [b'x'; 400];
     move || {
-        black_box(key.sign(&random, &message).expect("a key can sign"));
+        black_box(key.sign(&random, &message).expect("signing succeeds"));
     }
 }
 
 /// Makes one RS256 signature per call with a loaded key of 2048 bits.
 fn rsa_signer() -> impl FnMut() {
-    let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key can be made");
+    let key = RsaKeyPair::generate(KeySize::Rsa2048).expect("generating a key succeeds");
     let random = SystemRandom::new();
     let (message, mut signature) = ([b'x'; 400], vec![0; key.public_modulus_len()]);
     move || {
-        key.sign(&RSA_PKCS1_SHA256, &random, &message, &mut signature).expect("a key can sign");
+        key.sign(&RSA_PKCS1_SHA256, &random, &message, &mut signature).expect("signing succeeds");
         black_box(&signature);
     }
 }

@@ -1,7 +1,7 @@
-//! The floor server: the minimum work of a renewal. It uses the same HTTP stack, updates one row that is on the disk
-//! before the response (waiting requests share a transaction and its sync), and makes one ES256 signature, with one
-//! verification if the route has it. It does not parse or check requests and has no layers and no log. The cost of
-//! Countersign above this floor is its own overhead.
+//! The floor server: the minimum work of a renewal. It uses the same HTTP stack, updates one row and waits until it is
+//! on disk (waiting requests share a transaction and its sync), and makes one ES256 signature. The route
+//! `/floor-verified` also verifies one signature. The server does not parse or check requests and has no layers and no
+//! log. Everything that Countersign costs above this floor is its own overhead.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 /// The same number of worker threads as the real server.
 const THREADS: usize = 2;
-/// About the length of the header and claims of an access token.
+/// A signing input of about the length of an access token's header and claims.
 const SIGNED: [u8; 400] = [b'x'; 400];
 const BATCH: usize = 512;
 
@@ -37,7 +37,7 @@ type Job = (u16, oneshot::Sender<()>);
 struct Floor {
     key: EcdsaKeyPair,
     public: ParsedPublicKey,
-    known: Vec<u8>,
+    known_signature: Vec<u8>,
     random: SystemRandom,
     writer: SyncSender<Job>,
 }
@@ -47,14 +47,15 @@ pub fn serve(address: SocketAddr, folder: &Path) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let (writer, jobs) = sync_channel(4096);
-    let connection = open(&folder.join("floor.db")).map_err(|error| format!("the floor's database: {error}"))?;
+    let connection = open(&folder.join("floor.db"))
+        .map_err(|error| format!("creating the database of the floor server: {error}"))?;
     thread::spawn(move || write(&connection, &jobs).expect("the database can be written"));
     let random = SystemRandom::new();
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|error| error.to_string())?;
-    let known = key.sign(&random, &SIGNED).map_err(|error| error.to_string())?.as_ref().to_vec();
+    let known_signature = key.sign(&random, &SIGNED).map_err(|error| error.to_string())?.as_ref().to_vec();
     let public = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref());
     let public = public.map_err(|error| error.to_string())?;
-    let floor = Arc::new(Floor { key, public, known, random, writer });
+    let floor = Arc::new(Floor { key, public, known_signature, random, writer });
     let routes = Router::new()
         .route("/floor/{row}", post(signed))
         .route("/floor-verified/{row}", post(verified))
@@ -69,20 +70,20 @@ pub fn serve(address: SocketAddr, folder: &Path) -> Result<(), String> {
 }
 
 async fn signed(State(floor): State<Arc<Floor>>, Part(row): Part<u16>, _body: Bytes) -> impl IntoResponse {
-    floor.answer(row).await
+    floor.respond(row).await
 }
 
 async fn verified(State(floor): State<Arc<Floor>>, Part(row): Part<u16>, _body: Bytes) -> impl IntoResponse {
-    floor.public.verify_sig(&SIGNED, &floor.known).expect("the signature is valid");
-    floor.answer(row).await
+    floor.public.verify_sig(&SIGNED, &floor.known_signature).expect("the signature is valid");
+    floor.respond(row).await
 }
 
 impl Floor {
-    async fn answer(&self, row: u16) -> impl IntoResponse + use<> {
+    async fn respond(&self, row: u16) -> impl IntoResponse + use<> {
         let (done, wait) = oneshot::channel();
         self.writer.try_send((row, done)).expect("the queue has space for all clients");
         wait.await.expect("the row is written");
-        let signature = self.key.sign(&self.random, &SIGNED).expect("a key can sign");
+        let signature = self.key.sign(&self.random, &SIGNED).expect("signing succeeds");
         let mut body = String::with_capacity(1024);
         body.push_str(r#"{"token":""#);
         URL_SAFE_NO_PAD.encode_string(SIGNED, &mut body);
@@ -115,7 +116,7 @@ fn id(row: u16) -> [u8; 16] {
     id
 }
 
-/// Group commit: all waiting jobs in one transaction, reported when it is on the disk.
+/// Commits all waiting jobs in one transaction, and reports them when it is on disk.
 fn write(connection: &Connection, jobs: &Receiver<Job>) -> Result<(), rusqlite::Error> {
     let mut begin = connection.prepare("BEGIN IMMEDIATE")?;
     let mut commit = connection.prepare("COMMIT")?;

@@ -1,8 +1,8 @@
 //! A small load driver for one server on this machine: `cargo bench --bench drive -- SCENARIO --base URL`.
 //!
-//! Each client has one blocking thread and one keep-alive connection. Every latency is kept, so percentiles are exact.
-//! A table goes to standard error, one line of JSON to standard output. The driver uses only the HTTP routes, connects
-//! only to loopback addresses, and ends after the given duration. `scripts/bench/` starts the servers.
+//! Each client has one blocking thread and one keep-alive connection. Every latency is recorded, so percentiles are
+//! exact. The driver prints a table to standard error and one line of JSON to standard output. It uses only the HTTP
+//! routes, connects only to loopback addresses, and ends after the given duration. `scripts/bench/` starts the servers.
 
 #![expect(clippy::disallowed_methods, reason = "a load driver measures with the system clock")]
 
@@ -33,7 +33,7 @@ use serde_json::{Map, Value};
 #[derive(Parser)]
 #[command(args_override_self = true)]
 struct Args {
-    /// The scenario; without it, only the floors are measured.
+    /// The scenario; without it, only `--floor` has an effect.
     #[arg(value_enum)]
     scenario: Option<Scenario>,
     /// The URL of the server, `http://127.0.0.1:PORT`.
@@ -46,9 +46,9 @@ struct Args {
     /// The number of clients, each with its own connection and user.
     #[arg(short, long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     clients: u16,
-    /// The total requests per second, due at fixed times; latencies count from the due time. Without it, each client
-    /// sends its next request when it has its response. In the storm scenario it is the rate of sign-ins (default: ten
-    /// times the floor).
+    /// The total requests per second, due at fixed times; latencies count from the due time. Without this option, each
+    /// client sends its next request as soon as it has the previous response. In the storm scenario this is the rate of
+    /// sign-ins (default: ten times the measured hash rate).
     #[arg(long)]
     rate: Option<f64>,
     /// The duration of each round, in seconds.
@@ -60,7 +60,7 @@ struct Args {
     /// The number of rounds; the table shows each round, the JSON line shows medians.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// The process id of the server; CPU time and memory of it and its child processes are reported.
+    /// The process id of the server, to report the CPU time and memory of the server and its child processes.
     #[arg(long)]
     pid: Option<u32>,
     /// Measure the floors of this machine first: argon2id hashes and signatures per second.
@@ -124,24 +124,25 @@ fn drive(args: &Args, scenario: Scenario, report: &mut Map<String, Value>) -> Re
     Ok(rounds.into_iter().flatten().collect())
 }
 
-/// Runs the warm-up and then the rounds. Returns the figures of every group for each round. If hashes count, their
-/// floor is measured again after each round and the mean is reported, because other load on the machine changes.
+/// Runs the warm-up and then the rounds. Returns the figures of every group for each round. For scenarios with
+/// sign-ins, measures the hash rate again after each round and reports the mean, because other load on the machine
+/// varies.
 fn rounds(args: &Args, groups: &mut [Group], report: &mut Map<String, Value>) -> Vec<Vec<Round>> {
     if args.warm > 0 {
         one_round(groups, Duration::from_secs(args.warm), None);
     }
     let mut floors: Vec<f64> = report.get(floor::HASHES).and_then(Value::as_f64).into_iter().collect();
-    let again = !floors.is_empty() && matches!(args.scenario, Some(Scenario::SignIn | Scenario::Storm));
+    let repeat_floor = !floors.is_empty() && matches!(args.scenario, Some(Scenario::SignIn | Scenario::Storm));
     let mut rounds = Vec::new();
     for _ in 0..args.rounds {
         rounds.push(one_round(groups, Duration::from_secs(args.duration), args.pid));
-        if again {
+        if repeat_floor {
             floors.push(floor::hashes(floor_span(args)));
         }
     }
-    if again {
-        let shown: Vec<_> = floors.iter().map(|floor| format!("{floor:.1}")).collect();
-        eprintln!("floor: {} argon2id/s, before the first round and after each round", shown.join(", "));
+    if repeat_floor {
+        let rates: Vec<_> = floors.iter().map(|floor| format!("{floor:.1}")).collect();
+        eprintln!("floor: {} argon2id/s, before the first round and after each round", rates.join(", "));
         let mean = floors.iter().sum::<f64>() / f64::from(args.rounds + 1);
         report.insert(floor::HASHES.to_owned(), figures::rounded(mean).into());
     }
@@ -155,8 +156,8 @@ fn floor_span(args: &Args) -> Duration {
 /// Clients that send the same kind of request.
 struct Group {
     clients: Vec<Client>,
-    /// The requests per second of the whole group. Without it, each client sends its next request when it has its
-    /// response.
+    /// The requests per second of the whole group. `None`: each client sends its next request as soon as it has the
+    /// previous response.
     rate: Option<f64>,
 }
 
@@ -197,14 +198,14 @@ fn one_round(groups: &mut [Group], span: Duration, pid: Option<u32>) -> Vec<Roun
             };
             running.push(clients.map(start).collect());
         }
-        let (before, own_before) = (pid.map(figures::usage), figures::usage(std::process::id()));
+        let (before, driver_before) = (pid.map(figures::usage), figures::usage(std::process::id()));
         start_barrier.wait();
         let started = Instant::now();
         let join = |thread: std::thread::ScopedJoinHandle<'_, Tally>| thread.join().expect("a client does not panic");
         let tallies: Vec<Tally> =
             running.into_iter().map(|group| group.into_iter().map(join).fold(Tally::default(), Tally::with)).collect();
         let usage = before.zip(pid.map(figures::usage));
-        let driver = figures::usage(std::process::id()).cpu.saturating_sub(own_before.cpu);
+        let driver = figures::usage(std::process::id()).cpu.saturating_sub(driver_before.cpu);
         let (took, last) = (started.elapsed(), tallies.len() - 1);
         let of = |at| usage.filter(|_| at == last);
         tallies.into_iter().enumerate().map(|(at, tally)| Round::new(tally, took, of(at), driver)).collect()

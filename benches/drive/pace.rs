@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// The clock of a round, shared by the clients of a group. It starts with the first call of [`Pace::next`].
+/// The schedule of a round, shared by the clients of a group. It starts with the first call of [`Pace::next`].
 pub struct Pace {
     rate: Option<f64>,
     span: Duration,

@@ -1,4 +1,4 @@
-//! The requests of a client: the routes and their bodies, for the preparation and for the measured loop.
+//! The requests of a client, for the preparation and for the measured loop: routes and bodies.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,7 +9,7 @@ use super::connection::{Connection, Response};
 
 const PASSWORD: &str = "bench-Pa55word-quite-long";
 
-/// What is measured
+/// The kind of requests that the clients send
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scenario {
     /// JWKS requests, complete response
@@ -18,7 +18,7 @@ pub enum Scenario {
     JwksUnchanged,
     /// Sign-ins with name and password
     SignIn,
-    /// The minimum cost of a renewal, measured at a driver that was started with `--serve-floor`
+    /// The minimum cost of a renewal; the base URL is that of a driver that was started with `--serve-floor`
     Floor,
     /// Renewals; each client continues its chain of tokens through all rounds
     Refresh,
@@ -30,7 +30,7 @@ pub enum Scenario {
 struct Renewal {
     path: &'static str,
     sign_in: &'static str,
-    /// The member of the response that the next request needs: of the sign-in, and of the renewal.
+    /// The member that contains the token for the next request: in the response to the sign-in, and to a renewal.
     response_members: (&'static str, &'static str),
     /// The member of the request body that contains the token. `None`: it is sent as `Authorization: Bearer`.
     request_member: Option<&'static str>,
@@ -113,8 +113,7 @@ impl Client {
                 client.register(user, users)?;
                 client.request = request("POST", path, "", Some(&credentials(user)));
             }
-            // The body is as long as that of a request with a token. The row of a client is the number in its user
-            // name.
+            // The body has the length of a request body with a token. The number in the user name selects the row.
             Scenario::Floor => {
                 let number = user.rsplit('-').next().unwrap_or_default();
                 client.request = request("POST", &format!("{path}/{number}"), "", Some(&json!("x".repeat(400))));
@@ -146,7 +145,7 @@ impl Client {
             });
         }
         if let Some(renewal) = self.renewal {
-            // If the route does not rotate, the response has no such member, and the old token stays valid.
+            // If the route does not rotate the token, the response has no such member, and the old token stays valid.
             if let Some(token) = member(&response, renewal.response_members.1) {
                 self.request = renewal.request(&token);
             }
@@ -154,7 +153,7 @@ impl Client {
         Ok(())
     }
 
-    /// Registers the user once, because an overload test has more clients than users.
+    /// Registers the user, unless another client has done so. An overload test has more clients than users.
     fn register(&mut self, user: &str, users: &mut BTreeSet<String>) -> Result<(), String> {
         if users.insert(user.to_owned()) {
             let body = json!({"username": user, "email": email(user), "password": PASSWORD});

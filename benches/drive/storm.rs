@@ -15,11 +15,12 @@ const JWKS_RATE: f64 = 200.0;
 const REFRESH_RATE: f64 = 100.0;
 /// The number of users who sign in, and of sessions that are renewed.
 const USERS: u16 = 16;
-/// Enough clients for every queued sign-in (3 s of the hash rate of two cores) and for the sign-ins that are being
-/// rejected.
+/// The number of sign-in clients: enough for all queued sign-ins (3 s of the hash rate of two cores) and for those that
+/// are being rejected.
 const CLIENTS: u16 = 512;
 
-/// The targets: the highest p99 in milliseconds, and the lowest share of the hash rate that remains after the driver.
+/// The targets: the maximum p99 latencies in milliseconds, and the minimum rate of successful sign-ins as a share of
+/// the hash rate that the driver leaves to the server.
 const JWKS_P99_MS: f64 = 4.0;
 const REFRESH_P99_MS: f64 = 20.0;
 const SURPLUS_P99_MS: f64 = 100.0;

@@ -14,10 +14,11 @@ const DAY: i64 = 24 * 60 * 60;
 /// A dummy hash with the format and length of a hash of default cost. No user signs in.
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2l4dGVlbiBieXRlcyBvZg$c2l4dGVlbiBieXRlcyBvZnNpeHRlZW4gYnl0ZXMgb2Y";
 
-/// Fills an empty database. Returns the bytes per user and per session, indexes included.
+/// Fills an empty database. Returns the bytes per user and per session, including indexes.
 pub fn fill(file: &Path, users: u32, sessions: u32, expired: u32) -> anyhow::Result<Map<String, Value>> {
     let connection = Connection::open(file).with_context(|| format!("opening {}", file.display()))?;
-    // The rows of a benchmark may be lost. The measurement opens the database with the settings of the product.
+    // These pragmas are fast but not durable, which is acceptable for generated rows. The measurement opens the
+    // database with the pragmas of the server.
     connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -1048576; PRAGMA foreign_keys = OFF;")?;
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())?;
     let empty = bytes(&connection)?;
@@ -71,7 +72,7 @@ pub fn uuid(kind: u8, number: u32) -> Uuid {
     uuid::Builder::from_random_bytes((u128::from(high) << 64 | u128::from(low)).to_be_bytes()).into_uuid()
 }
 
-/// Maps consecutive numbers to distant ones.
+/// Maps a number to a pseudo-random number, so that consecutive numbers give distant results.
 pub fn scattered(number: u32) -> u32 {
     let [.., a, b, c, d] = mixed(u64::from(number)).to_be_bytes();
     u32::from_be_bytes([a, b, c, d])

@@ -1,8 +1,9 @@
-//! Creates a database of any size and measures the look-up of a sign-in, a renewal, and how long the cleanup blocks the
-//! writer: `cargo bench --bench grow -- FOLDER --users N --sessions N --expired N`.
+//! Creates a database of any size, then measures the CPU time of the look-up of a sign-in and of a renewal, and how
+//! long the cleanup blocks the writer: `cargo bench --bench grow -- FOLDER --users N --sessions N --expired N`.
 //!
-//! A folder that already has a database is only measured. A table goes to standard error, one line of JSON to standard
-//! output. The benchmark calls the use cases without HTTP and hashing, so that they do not hide the cost of the size.
+//! If the folder already has a database, the benchmark measures that database. It prints a summary to standard error
+//! and one line of JSON to standard output. It calls the use cases without HTTP and hashing, because their cost would
+//! hide the cost of the size.
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures with the system clock")]
 
 mod generate;

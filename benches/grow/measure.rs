@@ -49,11 +49,11 @@ pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> any
     let sessions = u32::try_from(generations.len())?;
     let span = Duration::from_secs(seconds);
     let (mut look_ups, mut renewals) = (Vec::new(), Vec::new());
-    // The first two rounds only warm up, because reading some gigabytes into the page cache takes long.
+    // The first two rounds only warm up, because reading several gigabytes into the page cache takes a long time.
     for round in 0..=rounds + 1 {
         let look_up = per_request(&issuer, span, users, look_up).await?;
-        // A session renewed again with its old token within the grace period would return the same token, so the
-        // current generation is tracked.
+        // Tracks the current generation of each session. With an old token, a renewal within the grace period would
+        // only return the same new token again.
         let tracked = Arc::clone(&generations);
         let renew = move |issuer, number| renew(issuer, number, Arc::clone(&tracked));
         let renewal = per_request(&issuer, span, sessions, renew).await?;
@@ -73,7 +73,7 @@ pub async fn all(folder: &Path, file: &Path, seconds: u64, rounds: usize) -> any
         "users": users, "sessions": sessions, "database_mib": size,
         "look_up_cpu_us": rounded(look_up), "renewal_cpu_us": rounded(renewal), "sweep": cleanup,
     });
-    report.as_object().cloned().context("it is an object")
+    report.as_object().cloned().context("the report is not an object")
 }
 
 fn count(file: &Path) -> anyhow::Result<u32> {
@@ -94,7 +94,7 @@ fn generations(file: &Path) -> anyhow::Result<Arc<[AtomicU32]>> {
     Ok(found.into())
 }
 
-/// Runs the query of a sign-in before the hash.
+/// Runs the queries that a sign-in makes before hashing.
 async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
     let login = Login::new(&name(number));
     let found = issuer.store.read(move |tx| {
@@ -107,7 +107,7 @@ async fn look_up(issuer: Arc<Issuer>, number: u32) -> anyhow::Result<()> {
 
 /// Runs a renewal without HTTP: rotates the session durably and creates both tokens.
 async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) -> anyhow::Result<()> {
-    let generation = generations.get(number as usize).context("an existing session")?;
+    let generation = generations.get(number as usize).with_context(|| format!("session {number} does not exist"))?;
     let session = SessionId(uuid(LIVE, number));
     let token = VerifiedRefreshToken { session, generation: generation.load(Ordering::Relaxed) };
     let renewed = Refresh { token: token.into(), from: Caller { address: LOCALHOST } }.run(&issuer).await;
@@ -149,8 +149,8 @@ where
     Ok(cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(done.max(1)))
 }
 
-/// Runs the cleanup once and measures how long other writes wait for the writer. Each wait includes its own commit, so
-/// the same is measured without the cleanup for comparison.
+/// Runs the cleanup once and measures how long other writes wait. Each wait includes the commit of the write itself, so
+/// the waits without a cleanup are measured first, for comparison.
 async fn cleanup(issuer: &Arc<Issuer>, span: Duration) -> anyhow::Result<Value> {
     let baseline = waits_during(issuer, tokio::time::sleep(span)).await?;
     let start = Instant::now();
@@ -199,8 +199,14 @@ fn ms(wait: Duration) -> f64 {
 /// Returns the CPU time of this process: fields 14 and 15 of `man 5 proc`, counted after the name.
 fn cpu() -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields = stat.rsplit_once(')').context("a name in parentheses")?.1;
-    let ticks = |at| fields.split_whitespace().nth(at).context("a field")?.parse::<u32>().context("a number");
+    let fields = stat.rsplit_once(')').context("/proc/self/stat has no process name")?.1;
+    let ticks = |at| {
+        fields
+            .split_whitespace()
+            .nth(at)
+            .and_then(|field| field.parse::<u32>().ok())
+            .context("/proc/self/stat is invalid")
+    };
     Ok(TICK * (ticks(11)? + ticks(12)?))
 }
 

@@ -1,5 +1,5 @@
 //! Runs one hot path a given number of times, so that `scripts/instructions` can count its instructions under valgrind.
-//! Two runs with different numbers give the cost of one execution without the cost of the start.
+//! The difference between two runs with different numbers gives the cost of one execution, without the startup.
 //!
 //! `instructions` lists the names, `instructions FOLDER` creates keys and a database in the folder, and
 //! `instructions FOLDER NAME TIMES` runs a path with them.
@@ -60,8 +60,8 @@ fn main() {
 impl Parts {
     fn new(path: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let config =
-            Config::from_toml(&format!("data_dir = '{path}/data'\nkeys_dir = '{path}/keys'")).expect("it is valid");
+        let config = Config::from_toml(&format!("data_dir = '{path}/data'\nkeys_dir = '{path}/keys'"))
+            .expect("the settings are valid");
         let clock = Clock::manual(Timestamp::from_unix(1_800_000_000));
         let issuer = runtime.block_on(app::build(&config, clock, Random::seeded(1))).expect("an issuer can be built");
         let (session, now) = (SessionId(issuer.random.uuid()), issuer.clock.now());
@@ -80,9 +80,9 @@ impl Parts {
 
     fn token(&self) -> String {
         let ring = self.issuer.ring();
-        let signer = ring.signer(Algorithm::Es256, self.now).expect("there is a key");
+        let signer = ring.signer(Algorithm::Es256, self.now).expect("the algorithm has an active key");
         let token = UnsignedToken::new(signer, Typ::Jwt, &self.claims()).and_then(UnsignedToken::sign);
-        token.expect("it signs").expose().to_owned()
+        token.expect("signing succeeds").expose().to_owned()
     }
 
     /// Sends `times` requests to the complete router with all layers.
@@ -99,7 +99,7 @@ impl Parts {
 
 fn mint_es256(parts: &Parts, times: u32) {
     let (ring, claims) = (parts.issuer.ring(), parts.claims());
-    let signer = ring.signer(Algorithm::Es256, parts.now).expect("there is a key");
+    let signer = ring.signer(Algorithm::Es256, parts.now).expect("the algorithm has an active key");
     for _ in 0..times {
         assert!(black_box(UnsignedToken::new(signer, Typ::Jwt, &claims).and_then(UnsignedToken::sign)).is_ok());
     }
@@ -112,12 +112,12 @@ fn verify_es256(parts: &Parts, times: u32) {
     }
 }
 
-/// What a refresh of `drf_pyjwt` does with its tokens: parses the one it gets and computes the next one.
+/// The token operations of a refresh in `drf_pyjwt`: parses the presented token and computes the next one.
 fn refresh_uuid(parts: &Parts, times: u32) {
     let tokens = &parts.issuer.refresh_tokens;
     let mut token = tokens.refresh_uuid(parts.session, 0);
     for _ in 0..times {
-        let (_, generation) = black_box(tokens.parse_refresh_uuid(token)).expect("it is ours");
+        let (_, generation) = black_box(tokens.parse_refresh_uuid(token)).expect("the token is from this issuer");
         token = tokens.refresh_uuid(parts.session, generation + 1);
     }
     black_box(token);

@@ -1,4 +1,4 @@
-//! The fuzz targets and the properties that must hold for all input. No target may panic, and each compares two
+//! The fuzz targets and the properties that must hold for all input. No target may panic, and most compare two
 //! independent results. `tests/it/attacks/corpus.rs` includes this file and runs every input of the corpus as a plain
 //! test.
 
@@ -92,22 +92,22 @@ fn assert_parts_match(text: &str, token: &UnverifiedToken<'_>) -> Map<String, Va
 fn decoded(part: &str) -> Vec<u8> {
     let alphabet = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']);
     let digits: Vec<char> = alphabet.collect();
-    let (mut bits, mut held, mut bytes) = (0_usize, 0, Vec::new());
+    let (mut bits, mut bit_count, mut bytes) = (0_usize, 0, Vec::new());
     for c in part.chars() {
         let Some(value) = digits.iter().position(|digit| *digit == c) else { panic!("{c:?} is not base64url") };
-        (bits, held) = (bits << 6 | value, held + 6);
-        if held >= 8 {
-            held -= 8;
-            bytes.extend(u8::try_from(bits >> held));
-            bits &= (1 << held) - 1;
+        (bits, bit_count) = (bits << 6 | value, bit_count + 6);
+        if bit_count >= 8 {
+            bit_count -= 8;
+            bytes.extend(u8::try_from(bits >> bit_count));
+            bits &= (1 << bit_count) - 1;
         }
     }
-    assert!(held < 6 && bits == 0, "not the canonical encoding");
+    assert!(bit_count < 6 && bits == 0, "not the canonical encoding");
     bytes
 }
 
-/// Parses what callers present: a refresh UUID, a reset code and a link token. A session and a generation, from the
-/// first 20 bytes, become a refresh UUID that identifies only them.
+/// Refresh UUIDs, reset codes and link tokens, as callers present them. Also, the session and generation in the first
+/// 20 bytes give a refresh UUID, which must be parsed back to the same session and generation.
 pub fn refresh(data: &[u8]) {
     static TOKENS: OnceLock<RefreshTokens> = OnceLock::new();
     let tokens = TOKENS.get_or_init(|| RefreshTokens::new(&DerivedKeys::new(&[7; 32])));
@@ -119,7 +119,7 @@ pub fn refresh(data: &[u8]) {
         let parsed_uuid = tokens.parse_refresh_uuid(uuid);
         let (prefix, parsed) = parsed_uuid.unwrap_or_else(|| panic!("{uuid} is rejected"));
         assert!(session.0.into_bytes().starts_with(&prefix.0) && parsed == generation, "{uuid} is parsed wrongly");
-        // Two UUIDs never identify the same session and generation.
+        // A changed UUID never identifies the same session and generation.
         if let [at, bits, ..] = rest {
             let mut changed = uuid.into_bytes();
             changed[usize::from(*at) % 16] ^= bits;
@@ -135,7 +135,7 @@ pub fn refresh(data: &[u8]) {
         assert_eq!(tokens.refresh_uuid(session, generation), uuid, "two UUIDs for one session and generation");
     }
     if let Some(code) = ResetCode::parse(text) {
-        let again = ResetCode::parse(&code.for_people());
+        let again = ResetCode::parse(&code.grouped());
         assert_eq!(again.map(|code| code.expose().to_vec()), Some(code.expose().to_vec()));
     }
     if let Some(token) = LinkToken::parse(text) {
@@ -145,7 +145,7 @@ pub fn refresh(data: &[u8]) {
     }
 }
 
-/// A settings file: it is parsed and can be printed, or every mistake is reported.
+/// A settings file. If it is valid, its configuration can be printed; otherwise, an error is reported.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     match Config::from_toml(text) {
@@ -156,7 +156,7 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// The key ring file.
+/// The key ring file. If it is invalid, an error is reported.
 pub fn ring(data: &[u8]) {
     if let Err(problem) = check_ring(data) {
         assert!(!problem.to_string().is_empty());

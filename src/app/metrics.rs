@@ -9,15 +9,15 @@ use crate::config::Config;
 use crate::http::server::Server;
 use crate::http::{Http, metrics};
 
-/// The greatest number of connections: enough for a few scrapers and a person with a browser.
+/// The maximum number of connections: enough for several scrapers and an operator with a browser.
 const MAX_CONNECTIONS: usize = 64;
 
 /// Serves the metrics on their own address until `stop` is signalled, if `metrics.listen` is set.
 pub(super) fn serve(config: &Config, http: &Http, stop: watch::Receiver<bool>) -> Result<()> {
     let Some(address) = config.metrics.as_ref().and_then(|metrics| metrics.listen) else { return Ok(()) };
-    let doing = || format!("listening on {address} for metrics (choose another address with metrics.listen)");
-    let listener = TcpListener::bind(address).with_context(doing)?;
-    tracing::info!(listen = %listener.local_addr().with_context(doing)?, "serving metrics");
+    let operation = || format!("listening on {address} for metrics (choose another address with metrics.listen)");
+    let listener = TcpListener::bind(address).with_context(operation)?;
+    tracing::info!(listen = %listener.local_addr().with_context(operation)?, "serving metrics");
     let server = Server { router: metrics::router(http), tls: None, max_connections: MAX_CONNECTIONS };
     tokio::spawn(async move {
         if let Err(error) = server.run(listener, stop).await {

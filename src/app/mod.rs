@@ -47,14 +47,14 @@ use crate::throttle::Throttle;
 mod metrics;
 mod social;
 
-/// How long the shutdown may take after the stop signal, requests included. Of the promised 10 s, 0.5 s remains for the
-/// exit of the process.
-const STOP: Duration = Duration::from_millis(9500);
+/// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
+/// 10 s; the remaining 0.5 s is for the exit of the process.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(9500);
 /// How long jobs may take to return after the last request. Together with the time that [`Server::run`] allows for
-/// requests, this is less than [`STOP`], so that time remains for the last writes.
+/// requests, this is less than [`SHUTDOWN_TIMEOUT`], so that time remains for the last writes.
 const JOBS_GRACE: Duration = Duration::from_secs(1);
 /// How long the server waits for the start to be recorded before it serves. This is longer than a healthy disk needs,
-/// and short enough for waiting callers.
+/// but short enough that callers are not delayed for long.
 const START_RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -70,7 +70,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         Settings::default()
     };
     let key_dir = key_dir(config, clock.clone(), random.clone());
-    // This blocks the thread, which is idle until the keys are open.
+    // This blocks the thread. That is acceptable, because nothing else can run until the keys are open.
     let ring = key_dir.start()?;
     for warning in ring.warnings() {
         tracing::warn!(%warning, "key ring warning");
@@ -95,7 +95,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         reset_hasher: ResetHasher::new(&keys),
         providers: social::providers(config, &clock)?,
         provider_seal: Aead::new(&keys, Use::ProviderTokens),
-        cookie_seal: Aead::new(&keys, Use::CookieSeal),
+        cookie_seal: Aead::new(&keys, Use::CookieEncryption),
         admin: AdminKeys::new(&keys),
         uptime: Uptime::new(&clock),
         vitals: MaintenanceState::default(),
@@ -111,26 +111,26 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
 #[derive(Debug)]
 pub enum FirstSuperuser {
     /// A superuser exists.
-    There,
+    Exists,
     /// A superuser exists, so `[admin]` was ignored.
     Ignored,
     /// The superuser of `[admin]` was created, with this name.
-    Made(String),
+    Created(String),
     /// No superuser exists. This link creates one and is valid for 24 h.
     Link(String),
     /// Unknown, because the database is not available at the moment. The caller must try again.
-    Later,
+    Unknown,
 }
 
 /// If no superuser exists, creates the superuser of `[admin]`, or a link that creates one.
 pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSuperuser> {
     let Some(admin) = &config.admin else {
         let token = match first_superuser::link_token(issuer).await {
-            Err(StoreError::Unavailable(_)) => return Ok(FirstSuperuser::Later),
+            Err(StoreError::Unavailable(_)) => return Ok(FirstSuperuser::Unknown),
             token => token.context("looking for a superuser")?,
         };
         let link = |token| config.server.public_url.join(&format!("/admin/welcome?token={token}"));
-        return Ok(token.map_or(FirstSuperuser::There, |token| FirstSuperuser::Link(link(token))));
+        return Ok(token.map_or(FirstSuperuser::Exists, |token| FirstSuperuser::Link(link(token))));
     };
     let account = FirstAccount {
         username: admin.username.clone(),
@@ -138,14 +138,14 @@ pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSu
         password: Password::new(admin.password.expose().to_owned()),
     };
     match account.run(issuer).await {
-        Ok(()) => Ok(FirstSuperuser::Made(admin.username.to_string())),
+        Ok(()) => Ok(FirstSuperuser::Created(admin.username.to_string())),
         Err(FirstSuperuserError::NotNeeded) => Ok(FirstSuperuser::Ignored),
-        Err(FirstSuperuserError::Refused(Refusal::Busy { .. })) => Ok(FirstSuperuser::Later),
+        Err(FirstSuperuserError::Refused(Refusal::Busy { .. })) => Ok(FirstSuperuser::Unknown),
         Err(error) => Err(error).context("creating the superuser of [admin]"),
     }
 }
 
-/// Describes the key folder of the configuration. Opens no file.
+/// Returns the key folder that the configuration names. Opens no file.
 pub fn key_dir(config: &Config, clock: Clock, random: Random) -> KeyDir {
     let options = KeyDirOptions {
         path: config.keys_dir.clone(),
@@ -157,7 +157,7 @@ pub fn key_dir(config: &Config, clock: Clock, random: Random) -> KeyDir {
     KeyDir::new(options, clock, random)
 }
 
-/// Returns the durations that a rotation is planned with.
+/// Returns the policy by which rotations are planned.
 pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
     KeyPolicy {
         publish_ahead: config.keys.publish_ahead,
@@ -168,7 +168,7 @@ pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Opens the database for a command that only reads. Returns `None` if no database exists, and creates none.
+/// Opens the database for a command that only reads. Returns `None` if no database exists; does not create one.
 pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     path.exists().then(|| open_store(config)).transpose()
@@ -244,7 +244,8 @@ fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
     }
 }
 
-/// Checks what a start reads in addition to the configuration: templates, certificates, the database. Writes nothing.
+/// Checks everything that the server reads at startup in addition to the configuration: templates, provider settings,
+/// certificates, the database. Writes nothing.
 pub fn check(config: &Config) -> Result<()> {
     let keys = DerivedKeys::new(&[0; 32]);
     mailer(config, &keys)?;
@@ -258,7 +259,8 @@ pub fn check(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Serves until `stop` is signalled, then waits up to 10 s for requests in progress.
+/// Serves until `stop` is signalled, then shuts down: waits up to 8 s for requests in progress, and returns within
+/// 9.5 s of the signal.
 pub async fn serve(
     config: &Config,
     issuer: Arc<Issuer>,
@@ -292,13 +294,13 @@ pub async fn serve(
     };
     let deadline = async {
         jobs::stopped(&mut stop_signal).await;
-        tokio::time::sleep(STOP).await;
+        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
     };
     tokio::select! {
         biased;
         outcome = run => outcome,
         () = deadline => {
-            tracing::warn!("shutdown timed out; unrecorded data of this run is lost");
+            tracing::warn!("shutdown timed out; the last heartbeat and counts may be lost");
             Ok(())
         }
     }
@@ -339,12 +341,13 @@ async fn record_start(issuer: &Arc<Issuer>) {
     }
 }
 
-/// Marks the database as used by a server, so that `countersign restore` refuses to run. The server starts even if the
-/// mark cannot be written.
+/// Takes the shared lock that shows that a server uses the database, so that `countersign restore` refuses to run. The
+/// server starts even if the lock cannot be taken.
 fn mark_serving(config: &Config) -> Option<File> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
-    let marked = serving::mark(path);
-    marked.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore cannot detect it")).ok()
+    let lock = serving::lock_shared(path);
+    lock.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore cannot detect this server"))
+        .ok()
 }
 
 /// Loads the HTML pages, with the operator's own templates if configured.
@@ -376,8 +379,8 @@ fn tls(config: &Config) -> Result<Option<Tls>> {
     let tls = match &config.tls {
         None => return Ok(None),
         Some(TlsConfig::SelfSigned) => {
-            let made = certificate::for_tls(config.server.public_url.host());
-            let (chain, key) = made.context("creating a certificate for TLS")?;
+            let generated = certificate::for_tls(config.server.public_url.host());
+            let (chain, key) = generated.context("creating a certificate for TLS")?;
             Tls::fixed(chain.as_bytes(), &key)
         }
         Some(TlsConfig::Files { certificate, key }) => Tls::from_files(certificate.clone(), key.clone()),

@@ -10,21 +10,21 @@ use crate::social::{KnownProvider, OidcProvider, Providers, SocialOptions, WebLi
 /// Builds the configured providers. Sends no request to them.
 pub fn providers(config: &Config, clock: &Clock) -> Result<Providers> {
     let social = &config.social;
-    let oidc = social.oidc.iter().map(|(name, provider)| Ok((ProviderName::parse(name)?, self_describing(provider))));
+    let oidc = social.oidc.iter().map(|(name, provider)| Ok((ProviderName::parse(name)?, oidc_provider(provider))));
     let options = SocialOptions {
         public_url: config.server.public_url.clone(),
         leeway: config.tokens.leeway,
         clock: clock.clone(),
         limits: WebLimits::default(),
-        google: social.google.as_ref().map(known),
-        github: social.github.as_ref().map(known),
-        facebook: social.facebook.as_ref().map(known),
+        google: social.google.as_ref().map(known_provider),
+        github: social.github.as_ref().map(known_provider),
+        facebook: social.facebook.as_ref().map(known_provider),
         oidc: oidc.collect::<Result<_>>().context("setting up [social.oidc]")?,
     };
     Providers::new(options).context("setting up [social]")
 }
 
-fn known(provider: &ProviderConfig) -> KnownProvider {
+fn known_provider(provider: &ProviderConfig) -> KnownProvider {
     KnownProvider {
         client_id: provider.client_id.clone(),
         client_secret: provider.client_secret.clone(),
@@ -37,7 +37,7 @@ fn known(provider: &ProviderConfig) -> KnownProvider {
     }
 }
 
-fn self_describing(provider: &OidcConfig) -> OidcProvider {
+fn oidc_provider(provider: &OidcConfig) -> OidcProvider {
     OidcProvider {
         issuer: provider.issuer.clone(),
         client_id: provider.client_id.clone(),

@@ -14,13 +14,14 @@ impl BackupSource<'_> {
     /// exist. When this returns, the copies are synced to disk.
     pub fn back_up(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
         make_folder(folder)?;
-        let made = self.copy_into(folder, now);
-        if made.is_err() {
-            // An incomplete copy is useless, and the next attempt requires an empty folder. This call made all of it.
+        let result = self.copy_into(folder, now);
+        if result.is_err() {
+            // An incomplete copy is useless, and the next attempt requires an empty folder. This call created all the
+            // files.
             let _ = fs::remove_file(folder.join(DATABASE));
             let _ = fs::remove_dir_all(folder.join(KEYS));
         }
-        made
+        result
     }
 
     fn copy_into(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
@@ -44,8 +45,8 @@ fn make_folder(folder: &Path) -> Result<(), BackupError> {
         Ok(entries) if entries > 0 => return Err(BackupError::NotEmpty(folder.to_owned())),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.map_err(io("create the folder", folder))?;
+            let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            created.map_err(io("create the folder", folder))?;
         }
         Err(error) => return Err(io("read", folder)(error)),
     }

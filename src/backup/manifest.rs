@@ -1,4 +1,5 @@
-//! The manifest of a backup: its content, and the length and SHA-256 of each file. A folder without it is no backup.
+//! The manifest of a backup: its content, and the length and SHA-256 of each file. Without it, a folder is not a
+//! complete backup.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -15,7 +16,7 @@ use crate::store::sqlite::copy::DatabaseContents;
 
 /// The file name of the manifest.
 const NAME: &str = "manifest.json";
-/// The format version that is written, and the only one that is read.
+/// The format version that this program writes. It reads no other version.
 const VERSION: u32 = 1;
 
 /// The manifest of a backup.
@@ -103,7 +104,7 @@ impl Manifest {
         let damaged = |path: &Path, what: String| BackupError::Damaged { path: path.to_owned(), what };
         let manifest: Self = serde_json::from_slice(&text).map_err(|error| damaged(&path, error.to_string()))?;
         if manifest.version != VERSION {
-            let what = format!("the manifest has version {}, and this program reads only version 1", manifest.version);
+            let what = format!("the manifest has version {}, but this program reads only version 1", manifest.version);
             return Err(damaged(&path, what));
         }
         for listed in &manifest.files {
@@ -111,8 +112,8 @@ impl Manifest {
                 let what = format!("the manifest lists {:?}, which is not a file of a backup", listed.name);
                 return Err(damaged(&path, what));
             }
-            let found = BackupFile::read(folder, listed.name.clone())?;
-            if found != *listed {
+            let actual = BackupFile::read(folder, listed.name.clone())?;
+            if actual != *listed {
                 return Err(damaged(&folder.join(&listed.name), "the content differs from the manifest".to_owned()));
             }
         }

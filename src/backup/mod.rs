@@ -1,7 +1,7 @@
 //! Makes and restores backups: the database and the keys together, in a new folder with a manifest of checksums.
 //!
 //! A backup is verified before it is reported as complete. The database is copied before the key ring, so that the copy
-//! contains the key of every copied session. The manifest is written last; a folder without it is an incomplete backup.
+//! contains the keys of all copied sessions. The manifest is written last; a folder without it is an incomplete backup.
 //! This module contains no SQL and does not parse key files.
 
 use std::io;
@@ -36,10 +36,10 @@ pub struct BackupSource<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// A file operation failed.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {operation} {}: {source}", path.display())]
     Io {
         /// The operation, as an infinitive.
-        doing: &'static str,
+        operation: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The error of the operating system.
@@ -60,26 +60,29 @@ pub enum BackupError {
         what: String,
     },
     /// A file exists where the database is to be restored.
-    #[error("{} exists, and nothing is overwritten; move the database and its -wal and -shm files away", .0.display())]
+    #[error(
+        "{} exists, and a restore never overwrites files; move the database and its -wal and -shm files away",
+        .0.display()
+    )]
     Exists(PathBuf),
     /// A server uses the database, which must not be replaced while it runs.
     #[error("a server uses {}; stop the server first", .0.display())]
     Served(PathBuf),
-    /// The database failed.
+    /// An operation on the database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The key folder failed.
+    /// An operation on the key folder failed.
     #[error(transparent)]
     Keys(#[from] KeyDirError),
 }
 
-fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
     let path = path.to_owned();
-    move |source| BackupError::Io { doing, path, source }
+    move |source| BackupError::Io { operation, path, source }
 }
 
-/// Verifies the database and the keys of a backup. SQLite checks the database; every key is opened, signs and verifies.
-/// Returns the contents of the database and the number of keys.
+/// Verifies the database and the keys of a backup. SQLite checks the database; every key that is still needed is opened
+/// and tested by signing and verifying once. /// Returns the contents of the database and the number of keys.
 fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::DatabaseContents, usize), BackupError> {
     let contents = copy::examine(&folder.join(DATABASE))?;
     let ring = keys.with_path(folder.join(KEYS)).open()?;

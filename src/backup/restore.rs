@@ -1,8 +1,8 @@
 //! Restores a backup. The whole backup is verified before anything is written, and no file is overwritten.
 //!
-//! The database is written first, under a temporary name in its folder. While that file exists without the database,
-//! no server opens or creates a database. Then the keys are written, and at the end the database is renamed. A server
-//! therefore never uses the result of an interrupted restore, and repeating the command completes it.
+//! The database is written first, under a temporary name in its folder. While this temporary file exists and the
+//! database does not, no server opens or creates a database. Then the keys are written, and at the end the database is
+//! renamed. A server therefore never uses the result of an interrupted restore, and repeating the command completes it.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -18,7 +18,7 @@ impl BackupSource<'_> {
         examine(folder, self.keys)?;
         let into = parent(self.database);
         DirBuilder::new().recursive(true).mode(0o700).create(&into).map_err(io("create the folder", &into))?;
-        let Some(_exclusive) = serving::exclude(self.database)? else {
+        let Some(_exclusive) = serving::lock_exclusive(self.database)? else {
             return Err(BackupError::Served(self.database.to_owned()));
         };
         let is_restored = self.is_database_restored(&manifest)?;
@@ -30,7 +30,7 @@ impl BackupSource<'_> {
         self.keys.restore(&from)?;
         self.keys.open()?;
         if !is_restored {
-            let unfinished = with_suffix(self.database, copy::RESTORING);
+            let unfinished = with_suffix(self.database, copy::RESTORING_SUFFIX);
             let into = parent(self.database);
             fs::rename(&unfinished, self.database).map_err(io("rename the copy to", self.database))?;
             File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))?;
@@ -56,11 +56,11 @@ impl BackupSource<'_> {
     /// Copies the database under a temporary name, syncs it to disk, and compares it with the manifest.
     fn copy_database(&self, folder: &Path, manifest: &Manifest) -> Result<(), BackupError> {
         let from = folder.join(DATABASE);
-        let to = with_suffix(self.database, copy::RESTORING);
+        let to = with_suffix(self.database, copy::RESTORING_SUFFIX);
         let into = parent(self.database);
         let mut source = File::open(&from).map_err(io("open", &from))?;
-        let made = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);
-        let mut copy = made.map_err(io("create", &to))?;
+        let created = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);
+        let mut copy = created.map_err(io("create", &to))?;
         let copied = std::io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
         copied.map_err(io("write", &to))?;
         if !is_listed(&to, manifest)? {
@@ -70,10 +70,10 @@ impl BackupSource<'_> {
     }
 }
 
-/// Whether the content of a file is the database in the manifest, byte for byte.
+/// Whether a file has the SHA-256 of the database in the manifest.
 fn is_listed(file: &Path, manifest: &Manifest) -> Result<bool, BackupError> {
-    let found = BackupFile::read(Path::new(""), file.to_string_lossy().into_owned())?;
-    Ok(manifest.files.iter().any(|listed| listed.name == DATABASE && listed.sha256 == found.sha256))
+    let actual = BackupFile::read(Path::new(""), file.to_string_lossy().into_owned())?;
+    Ok(manifest.files.iter().any(|listed| listed.name == DATABASE && listed.sha256 == actual.sha256))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

@@ -1,4 +1,4 @@
-//! The lock that shows a restore that servers use a database. It is a file in the folder of the database.
+//! The lock by which a restore detects that a server uses the database. It is a file in the folder of the database.
 //!
 //! Servers hold the lock shared, and a restore holds it exclusively. The operating system releases it when a process
 //! ends, even after a crash.
@@ -13,14 +13,14 @@ use super::{BackupError, io};
 const NAME: &str = ".countersign-serving";
 
 /// Marks the database as used by a server, until the returned value is dropped.
-pub fn mark(database: &Path) -> Result<File, BackupError> {
+pub fn lock_shared(database: &Path) -> Result<File, BackupError> {
     let file = open(database)?;
     file.lock_shared().map_err(io("lock", &parent(database).join(NAME)))?;
     Ok(file)
 }
 
 /// Prevents servers from using the database, until the returned value is dropped. Returns `None` if a server uses it.
-pub(super) fn exclude(database: &Path) -> Result<Option<File>, BackupError> {
+pub(super) fn lock_exclusive(database: &Path) -> Result<Option<File>, BackupError> {
     let file = open(database)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

@@ -35,16 +35,16 @@ impl BackupArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (clock, keys) = keys(config);
         let DatabaseUrl::Sqlite(database) = &config.database.url;
-        let made = BackupSource { database, keys: &keys }.back_up(&self.dir, clock.now());
-        let made = made.with_context(|| format!("cannot back up to {}", self.dir.display()))?;
+        let manifest = BackupSource { database, keys: &keys }.back_up(&self.dir, clock.now());
+        let manifest = manifest.with_context(|| format!("cannot back up to {}", self.dir.display()))?;
         if self.json {
-            print::json(&made)?;
+            print::json(&manifest)?;
         }
         print::message(format!(
             "Backed up {} users, {} sessions and {} keys to {} and verified the copy.",
-            made.users,
-            made.sessions,
-            made.keys,
+            manifest.users,
+            manifest.sessions,
+            manifest.keys,
             self.dir.display()
         ));
         if config.keys.passphrase.is_none() {

@@ -1,4 +1,4 @@
-//! `countersign check`: reports every problem that a start would report. It starts no server and creates no files.
+//! `countersign check`: reports the problems that `countersign serve` would report. It creates no files.
 
 use std::process::ExitCode;
 
@@ -30,7 +30,7 @@ impl CheckArgs {
                     print::warn(warning.to_string());
                 }
                 print::message(format!(
-                    "The key ring is valid: every private key opens, signs and verifies. Keys: {}.",
+                    "The key ring is valid: every private key can be read, signs and verifies. Keys: {}.",
                     ring.schedule().keys().len()
                 ));
             }
@@ -44,7 +44,7 @@ impl CheckArgs {
         }
         print::message(match findings.len() {
             0 => "The settings are valid.".to_owned(),
-            found => format!("The settings are valid. Unsafe in production: {found}."),
+            count => format!("The settings are valid. Unsafe in production: {count}."),
         });
         Ok(ExitCode::SUCCESS)
     }

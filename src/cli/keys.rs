@@ -34,7 +34,7 @@ pub enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Publish new keys now; they sign after `keys.publish_ahead`, when every verifier has them
+    /// Publish new keys now; they start signing after `keys.publish_ahead`, so that verifiers can fetch them first
     Rotate {
         /// Rotate only the key of this algorithm
         #[arg(long, value_name = "ES256|RS256|all", default_value = "all", value_parser = algorithms)]
@@ -43,11 +43,11 @@ pub enum KeysCommand {
         #[arg(long)]
         now: bool,
     },
-    /// Import a private key (PKCS#8, PKCS#1 or SEC1 PEM), scheduled like a rotation
+    /// Import a private key (PKCS#8, PKCS#1 or SEC1 PEM); it starts signing after `keys.publish_ahead`
     Import(KeyImportArgs),
     /// Encrypt every private key with a new passphrase, or store the keys unencrypted
     Passphrase(PassphraseArgs),
-    /// Print the public half of a key
+    /// Print a public key
     Export {
         /// The id of the key, or a unique prefix of at least 4 characters
         #[arg(allow_hyphen_values = true)]
@@ -65,7 +65,7 @@ pub enum KeysCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Remove revoked keys, and retired keys that no refresh token of a live session can need
+    /// Remove revoked keys, and retired keys that cannot have signed a refresh token of a live session
     Prune,
 }
 
@@ -120,8 +120,8 @@ impl KeysCommand {
         match self {
             Self::List { json } => list(&open(&folder)?, clock.now(), json)?,
             Self::Rotate { alg: AlgorithmSelection(alg), now } => {
-                let made = rotate(&folder, alg, now, &policy(config, &folder)?)?;
-                record_audit(config, clock.now(), Action::KeyRotated, made.iter().map(new_key_detail).collect());
+                let created = rotate(&folder, alg, now, &policy(config, &folder)?)?;
+                record_audit(config, clock.now(), Action::KeyRotated, created.iter().map(new_key_detail).collect());
             }
             Self::Import(import) => {
                 let key = import.run(config, &folder)?;
@@ -131,14 +131,14 @@ impl KeysCommand {
             Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
             Self::Revoke { kid, yes } => {
                 confirm::confirm(yes, "Verifiers will reject every token that this key signed.")?;
-                // An attacker can use a stolen key while the database is unavailable, so revoking must not need the
-                // runtime settings.
+                // The database may be unavailable while an attacker uses a stolen key, so revoking must not need
+                // the runtime settings.
                 let policy = policy(config, &folder).or_else(|error| {
                     print::warn(format!("{error:#}; using the default settings"));
-                    without_settings(config, &folder)
+                    policy_without_settings(config, &folder)
                 });
-                let done = revoke(&folder, &kid, &policy?)?;
-                record_audit(config, clock.now(), Action::KeyRevoked, vec![revoked_key_detail(&done)]);
+                let revoked = revoke(&folder, &kid, &policy?)?;
+                record_audit(config, clock.now(), Action::KeyRevoked, vec![revoked_key_detail(&revoked)]);
             }
             Self::Prune => prune(config, &folder, clock.now())?,
         }
@@ -154,9 +154,9 @@ fn open(folder: &KeyDir) -> Result<KeyRing> {
     Ok(ring)
 }
 
-/// Returns the key policy if the runtime settings are unknown. No planned publication is shortened, because issued
-/// tokens may need it.
-fn without_settings(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
+/// Returns the key policy for the default runtime settings. Every key stays published at least as long as planned,
+/// because issued tokens may still need it.
+fn policy_without_settings(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
     let planned = match folder.schedule() {
         Ok(schedule) => schedule.keys().iter().filter_map(|key| key.published_until).max(),
         Err(KeyDirError::Empty(_)) => None,
@@ -167,7 +167,7 @@ fn without_settings(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
 
 /// Returns the key policy, from the runtime settings if the database exists.
 fn policy(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
-    let Some(store) = app::open_existing_store(config)? else { return without_settings(config, folder) };
+    let Some(store) = app::open_existing_store(config)? else { return policy_without_settings(config, folder) };
     let settings = block_on(async { settings::load(&store).await.context("cannot read the runtime settings") })?;
     Ok(app::key_policy(config, &settings))
 }
@@ -192,10 +192,11 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
     Ok(print::table(&headers, &keys.iter().map(row).collect::<Vec<_>>())?)
 }
 
-/// Creates the first keys if the folder is empty. Returns `None` if the folder has a `ring.json`.
+/// Creates the first keys if the folder is empty. Returns `None` if the folder has a `ring.json`, or if it cannot be
+/// opened for another reason, which the next operation of the caller then reports.
 ///
 /// # Errors
-/// The folder has other files but no `ring.json`.
+/// The folder has other files but no `ring.json`, or the keys cannot be written.
 fn first_start(folder: &KeyDir) -> Result<Option<KeyRing>> {
     match folder.open() {
         Err(KeyDirError::Empty(_) | KeyDirError::RingMissing { .. } | KeyDirError::NotEmpty { .. }) => {
@@ -210,19 +211,19 @@ fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPo
         print::message("Created one active key for each algorithm. The keys sign immediately.");
         return Ok(ring.schedule().keys().to_vec());
     }
-    let made = folder.rotate(alg, at_once, policy)?;
-    for key in &made {
+    let created = folder.rotate(alg, at_once, policy)?;
+    for key in &created {
         report_rotation(key, at_once, policy)?;
     }
-    Ok(made)
+    Ok(created)
 }
 
-/// Prints when a new key signs. The id of the key goes to stdout, for scripts. The dates of the key are used instead of
-/// the current time, because the generation took time.
+/// Prints when a new key starts signing. The id of the key goes to stdout, for scripts. The wait is counted from the
+/// creation date of the key and not from the current time, because generating the key took time.
 fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     print::data(key.kid.as_str())?;
     if key.signs_from > key.created_at {
-        let wait = rounded(key.signs_from.since(key.created_at));
+        let wait = format_wait(key.signs_from.since(key.created_at));
         print::message(format!("Published {} key {}. It signs from {} (in {wait}).", key.alg, key.kid, key.signs_from));
         return Ok(());
     }
@@ -230,7 +231,7 @@ fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     if at_once {
         print::warn(format!(
             "verifiers that cached the JWKS and do not refetch it on an unknown kid may reject new tokens for \
-             up to {}, or longer if they ignore max-age; tokens of the previous key stay valid until {}",
+             up to {}, or longer if they ignore max-age; the previous key stays published until {}",
             span(policy.jwks_max_age),
             policy.published_until(key.created_at),
         ));
@@ -238,18 +239,18 @@ fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     Ok(())
 }
 
-/// Formats a wait in the largest unit that gives 2 or more, rounded up.
-fn rounded(wait: Duration) -> String {
+/// Formats a wait in the largest unit of which it has at least 2, rounded up: `24 hours`, `2 days`, `90 seconds`.
+fn format_wait(wait: Duration) -> String {
     let seconds = wait.as_secs();
     let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
-    let found = units.into_iter().find(|(unit, _)| seconds >= 2 * unit);
-    found.map_or_else(|| format!("{seconds} seconds"), |(unit, name)| format!("{} {name}", seconds.div_ceil(unit)))
+    let largest = units.into_iter().find(|(unit, _)| seconds >= 2 * unit);
+    largest.map_or_else(|| format!("{seconds} seconds"), |(unit, name)| format!("{} {name}", seconds.div_ceil(unit)))
 }
 
 impl KeyImportArgs {
     fn run(self, config: &Config, folder: &KeyDir) -> Result<Key> {
-        let doing = || format!("cannot import {}", self.file.display());
-        let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(doing)?);
+        let operation = || format!("cannot import {}", self.file.display());
+        let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(operation)?);
         let pem = SecretBytes::new(bytes.to_vec());
         let encrypted = String::from_utf8_lossy(&bytes).contains("BEGIN ENCRYPTED PRIVATE KEY");
         let passphrase = match (&self.passphrase_file, encrypted) {
@@ -259,7 +260,7 @@ impl KeyImportArgs {
         };
         first_start(folder)?;
         let policy = policy(config, folder)?;
-        let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(doing)?;
+        let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(operation)?;
         report_rotation(&key, self.now, &policy)?;
         Ok(key)
     }
@@ -271,9 +272,9 @@ impl PassphraseArgs {
         let removed = new.is_none();
         let rewritten = folder.set_passphrase(new)?;
         print::message(if removed {
-            format!("Stored private keys unencrypted: {rewritten}.")
+            format!("Private keys now stored unencrypted: {rewritten}.")
         } else {
-            format!("Encrypted private keys with the new passphrase: {rewritten}.")
+            format!("Private keys now encrypted with the new passphrase: {rewritten}.")
         });
         print::hint(if removed {
             "remove keys.passphrase from the settings and restart the server; until then new keys are encrypted with it"
@@ -296,16 +297,16 @@ fn export(ring: &KeyRing, kid: &str, format: KeyFormat) -> Result<()> {
 }
 
 fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<RevokedKey> {
-    let done = folder.revoke(kid, policy)?;
-    print::message(format!("Revoked key {} and removed it from the JWKS.", done.key.kid));
-    if let Some(successor) = &done.successor {
+    let revoked = folder.revoke(kid, policy)?;
+    print::message(format!("Revoked key {} and removed it from the JWKS.", revoked.key.kid));
+    if let Some(successor) = &revoked.successor {
         print::message(format!("{} key {} signs now instead.", successor.alg, successor.kid));
     }
     print::hint(format!(
-        "verifiers accept its tokens until they refetch the JWKS, for up to {} if they respect max-age",
+        "verifiers accept tokens of the revoked key until they refetch the JWKS, for up to {} if they respect max-age",
         span(policy.jwks_max_age)
     ));
-    Ok(done)
+    Ok(revoked)
 }
 
 /// Records the change in the audit log if the database exists. A failure is only a warning, because the keys have
@@ -328,9 +329,9 @@ fn record_audit(config: &Config, now: Timestamp, action: Action, details: Vec<St
 }
 
 fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
-    let doing = "cannot read the sessions that need old keys";
+    let operation = "cannot read the sessions that need old keys";
     let needed_since = match app::open_existing_store(config)? {
-        Some(store) => block_on(async { keys::needed_since(&store, now).await.context(doing) })?,
+        Some(store) => block_on(async { keys::needed_since(&store, now).await.context(operation) })?,
         None => None,
     };
     let removed = folder.prune(needed_since)?;

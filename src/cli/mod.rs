@@ -1,6 +1,6 @@
 //! The command line. Its commands run the same use cases as HTTP requests.
 //!
-//! Data goes to stdout, messages to stderr. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+//! Data goes to stdout, messages to stderr. Exit codes: 0 success, 1 failure, 2 invalid arguments.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,17 +27,17 @@ mod token;
 mod users;
 
 /// The heading of the options that every command has, in the help texts.
-const EVERYWHERE: &str = "Options of every command";
+const GLOBAL: &str = "Options of every command";
 
 /// Manage users, issue signed JWTs with rotating keys, and publish the JWKS that verifies them.
 #[derive(Debug, Parser)]
 #[command(name = "countersign", version, arg_required_else_help = true)]
 pub struct Cli {
     /// Read this settings file instead of countersign.toml in the working directory
-    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     config: Option<PathBuf>,
     /// Override a setting for this command, for example --set server.listen=127.0.0.1:9000
-    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value, help_heading = EVERYWHERE)]
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = key_value, help_heading = GLOBAL)]
     settings: Vec<(String, String)>,
     #[command(subcommand)]
     command: Command,
@@ -67,7 +67,7 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Print the OpenAPI 3.1 document of every route
     Openapi,
-    /// Check the configuration, the keys and the templates without serving
+    /// Check the configuration, the keys and the templates without starting the server
     Check(check::CheckArgs),
 }
 

@@ -1,4 +1,4 @@
-//! The output of the command line: data to stdout, messages to stderr. This module knows no commands.
+//! The output of the command line: data to stdout, messages to stderr. This module does not depend on the commands.
 //!
 //! A closed pipe (`| head`) is not an error. Control characters, which a user name may contain, are escaped, so that
 //! the terminal does not interpret them. Output has no colours.
@@ -10,7 +10,7 @@ use serde::Serialize;
 
 /// Prints rows under their headers. Each column is as wide as its widest cell. Two spaces separate columns.
 pub fn table(headers: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
-    data(&aligned(headers, rows))
+    data(&align_columns(headers, rows))
 }
 
 /// Prints a value as indented JSON.
@@ -21,7 +21,7 @@ pub fn json(value: &impl Serialize) -> io::Result<()> {
 /// Prints text, such as a PEM or a token, to stdout. Adds a line break if the text does not end with one.
 pub fn data(text: &str) -> io::Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    written(&mut io::stdout().lock(), &format!("{text}{end}"))
+    write_all(&mut io::stdout().lock(), &format!("{text}{end}"))
 }
 
 /// Prints what was done.
@@ -46,10 +46,10 @@ pub fn error(text: impl AsRef<str>) {
 
 /// Writes to stderr. A failed write does not fail the command.
 fn write_stderr(prefix: &str, text: &str) {
-    let _ = written(&mut io::stderr().lock(), &format!("{prefix}{}\n", escaped(text, true)));
+    let _ = write_all(&mut io::stderr().lock(), &format!("{prefix}{}\n", escape(text, true)));
 }
 
-fn written(out: &mut impl Write, text: &str) -> io::Result<()> {
+fn write_all(out: &mut impl Write, text: &str) -> io::Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
         done => done,
@@ -58,7 +58,7 @@ fn written(out: &mut impl Write, text: &str) -> io::Result<()> {
 
 /// Escapes the control characters of a text, so that it cannot move the cursor or look like another line. With `lines`,
 /// line breaks stay.
-fn escaped(text: &str, lines: bool) -> String {
+fn escape(text: &str, lines: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() && !(lines && c == '\n') {
@@ -70,10 +70,10 @@ fn escaped(text: &str, lines: bool) -> String {
     out
 }
 
-fn aligned(headers: &[&str], rows: &[Vec<String>]) -> String {
+fn align_columns(headers: &[&str], rows: &[Vec<String>]) -> String {
     let header = headers.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let rows: Vec<Vec<String>> =
-        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| escaped(cell, false)).collect()).collect();
+        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| escape(cell, false)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
@@ -109,24 +109,24 @@ mod tests {
     #[test]
     fn columns_are_aligned_without_trailing_blanks() {
         let rows = [vec!["ü".to_owned(), "ES256".to_owned(), String::new()], vec!["long".to_owned(), "x".to_owned()]];
-        assert_eq!(aligned(&["KID", "ALG", "STATE"], &rows), "KID   ALG    STATE\nü     ES256\nlong  x\n");
-        assert_eq!(aligned(&["NAME"], &[]), "NAME\n");
+        assert_eq!(align_columns(&["KID", "ALG", "STATE"], &rows), "KID   ALG    STATE\nü     ES256\nlong  x\n");
+        assert_eq!(align_columns(&["NAME"], &[]), "NAME\n");
     }
 
     #[test]
     fn control_characters_are_escaped() {
         let rows = [vec!["a\nb\u{1b}[2J".to_owned()]];
-        assert_eq!(aligned(&["NAME"], &rows), "NAME\na\\nb\\u{1b}[2J\n");
-        assert_eq!(escaped("two\nlines\r", true), "two\nlines\\r");
+        assert_eq!(align_columns(&["NAME"], &rows), "NAME\na\\nb\\u{1b}[2J\n");
+        assert_eq!(escape("two\nlines\r", true), "two\nlines\\r");
     }
 
     #[test]
     fn a_closed_pipe_is_ignored_and_a_full_disk_is_an_error() {
-        assert!(written(&mut FailingWriter(ErrorKind::BrokenPipe), "x").is_ok());
-        let full = written(&mut FailingWriter(ErrorKind::StorageFull), "x");
+        assert!(write_all(&mut FailingWriter(ErrorKind::BrokenPipe), "x").is_ok());
+        let full = write_all(&mut FailingWriter(ErrorKind::StorageFull), "x");
         assert_eq!(full.map_err(|e| e.kind()), Err(ErrorKind::StorageFull));
         let mut out = Vec::new();
-        assert!(written(&mut out, "x\n").is_ok());
+        assert!(write_all(&mut out, "x\n").is_ok());
         assert_eq!(out, b"x\n");
     }
 }

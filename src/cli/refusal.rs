@@ -5,7 +5,7 @@ use anyhow::{Error, anyhow};
 use crate::issuer::{Denied, Refusal};
 
 /// Converts a refusal to an error message for the operator.
-pub fn refusal_error(refusal: Refusal) -> Error {
+pub fn error_from_refusal(refusal: Refusal) -> Error {
     match refusal {
         Refusal::Invalid(problems) => {
             let list: Vec<String> =
@@ -19,7 +19,7 @@ pub fn refusal_error(refusal: Refusal) -> Error {
         Refusal::RegistrationClosed => {
             anyhow!("registration is closed; open it with `countersign settings set registration.open true`")
         }
-        Refusal::TooMany { retry_after } => anyhow!("too many attempts; retry after {} s", retry_after.as_secs()),
+        Refusal::RateLimited { retry_after } => anyhow!("too many attempts; retry after {} s", retry_after.as_secs()),
         Refusal::Busy { .. } => {
             anyhow!("the database is unavailable; check whether the disk is full, or the file is locked or read-only")
         }
@@ -29,9 +29,9 @@ pub fn refusal_error(refusal: Refusal) -> Error {
 }
 
 /// Converts a denied change to an error message for the operator.
-pub fn denied_error(denied: Denied) -> Error {
+pub fn error_from_denied(denied: Denied) -> Error {
     match denied {
         Denied::Rule(rule) => rule.into(),
-        Denied::Refused(refusal) => refusal_error(refusal),
+        Denied::Refused(refusal) => error_from_refusal(refusal),
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 
 /// The maximum number of bytes read. It is longer than any password, and limits a read from the wrong file.
-const LONGEST: u64 = 64 * 1024;
+const MAX_BYTES: u64 = 64 * 1024;
 
 /// Reads a new password from standard input, or prompts for it twice.
 pub fn new_password(from_stdin: bool) -> Result<Password> {
@@ -30,7 +30,7 @@ pub fn new_password(from_stdin: bool) -> Result<Password> {
 /// Reads standard input without the line break at its end.
 pub fn stdin_line() -> Result<String> {
     let mut text = String::new();
-    io::stdin().take(LONGEST).read_to_string(&mut text).context("cannot read standard input")?;
+    io::stdin().take(MAX_BYTES).read_to_string(&mut text).context("cannot read standard input")?;
     Ok(without_line_break(text))
 }
 

@@ -22,7 +22,7 @@ use crate::{app, telemetry};
 /// The number of async threads. Two are enough, because the hashing pool has its own threads.
 const THREADS: usize = 2;
 /// The interval between checks for a superuser while the database is unavailable.
-const SUPERUSER: Duration = Duration::from_secs(5);
+const SUPERUSER_RETRY: Duration = Duration::from_secs(5);
 
 /// Serve the HTTP APIs, the JWKS and the admin zone until SIGTERM or SIGINT
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ impl ServeArgs {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
         let served = runtime.block_on(serve(config));
         traces.end();
-        // Dropping the runtime would wait for threads that are still blocked, and the time for shutdown is over.
+        // Dropping the runtime would wait for blocked threads, and the server has already used its shutdown timeout.
         runtime.shutdown_background();
         served?;
         Ok(ExitCode::SUCCESS)
@@ -55,13 +55,13 @@ impl ServeArgs {
 async fn serve(config: Config) -> Result<()> {
     let address = config.server.listen;
     let listener = TcpListener::bind(address).with_context(|| {
-        format!("cannot listen on {address} (choose another address with --listen or server.listen)")
+        format!("cannot listen on {address}; choose another address with --listen or server.listen")
     })?;
     let config = config.listening_on(listener.local_addr()?);
     ignore_file_size_signal()?;
     let issuer = app::build(&config, Clock::system(), Random::System).await?;
     match app::first_superuser(&config, &issuer).await? {
-        FirstSuperuser::Later => drop(tokio::spawn(retry_first_superuser(config.clone(), Arc::clone(&issuer)))),
+        FirstSuperuser::Unknown => drop(tokio::spawn(retry_first_superuser(config.clone(), Arc::clone(&issuer)))),
         first => print_first_superuser(first, config.log.format),
     }
     let (stop, stopped) = watch::channel(false);
@@ -86,9 +86,9 @@ fn ignore_file_size_signal() -> Result<()> {
 async fn retry_first_superuser(config: Config, issuer: Arc<Issuer>) {
     tracing::warn!("database unavailable; retrying the check for a superuser");
     loop {
-        tokio::time::sleep(SUPERUSER).await;
+        tokio::time::sleep(SUPERUSER_RETRY).await;
         match app::first_superuser(&config, &issuer).await {
-            Ok(FirstSuperuser::Later) => {}
+            Ok(FirstSuperuser::Unknown) => {}
             Ok(first) => return print_first_superuser(first, config.log.format),
             Err(error) => return tracing::error!(error = %format!("{error:#}"), "first superuser not created"),
         }
@@ -99,9 +99,9 @@ async fn retry_first_superuser(config: Config, issuer: Arc<Issuer>) {
 /// printed as a JSON object, so that every line of the output is JSON.
 fn print_first_superuser(first: FirstSuperuser, format: LogFormat) {
     match first {
-        FirstSuperuser::There | FirstSuperuser::Later => {}
+        FirstSuperuser::Exists | FirstSuperuser::Unknown => {}
         FirstSuperuser::Ignored => tracing::info!("a superuser exists; ignoring [admin]"),
-        FirstSuperuser::Made(username) => tracing::info!(username, "superuser of [admin] created"),
+        FirstSuperuser::Created(username) => tracing::info!(username, "superuser of [admin] created"),
         FirstSuperuser::Link(link) => {
             let message = "There is no superuser yet. To create the first one, open this link within 24 h:";
             match format {

@@ -24,12 +24,12 @@ pub enum SettingsCommand {
     },
     /// Print the value of a setting
     Get {
-        /// The setting's name
+        /// The name of the setting
         name: String,
     },
     /// Change a setting; a running server applies it within 2 s
     Set {
-        /// The setting's name
+        /// The name of the setting
         name: String,
         /// The new value, for example 300 (seconds), 5m, true, ES256 or none
         #[arg(allow_hyphen_values = true)]
@@ -54,7 +54,7 @@ impl SettingsCommand {
                     let set = SetSetting { name: name.clone(), value, by: Operator::CommandLine };
                     set.run(&store, Clock::system().now()).await.map_err(|error| match error {
                         SetSettingError::Wrong(error) => anyhow!(error),
-                        SetSettingError::Refused(refusal) => refusal::refusal_error(refusal),
+                        SetSettingError::Refused(refusal) => refusal::error_from_refusal(refusal),
                     })
                 })?;
                 print::message(format!(
@@ -94,7 +94,7 @@ fn list(config: &Config, json: bool) -> Result<()> {
     Ok(print::table(&["NAME", "VALUE", "DEFAULT", "ALLOWED"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
 }
 
-/// Formats a value as an operator types it.
+/// Formats a value as an operator would type it.
 fn display_value(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),

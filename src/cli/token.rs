@@ -67,10 +67,10 @@ fn read(token: String) -> Result<String> {
 fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()> {
     block_on(async {
         let issuer = app::build(config, Clock::system(), Random::System).await?;
-        let user = users::find(&issuer, name).await.map_err(refusal::refusal_error)?;
+        let user = users::find(&issuer, name).await.map_err(refusal::error_from_refusal)?;
         let Some(user) = user else { bail!("there is no user `{name}`; see `countersign users list`") };
         let MintedTokens { access, refresh } =
-            MintTokens { user, dialect }.run(&issuer).await.map_err(refusal::refusal_error)?;
+            MintTokens { user, dialect }.run(&issuer).await.map_err(refusal::error_from_refusal)?;
         if json {
             let mut tokens = json!({"access": access.text.expose(), "expires_at": access.expires_at});
             if let Some(refresh) = &refresh {
@@ -87,12 +87,12 @@ fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()>
     })
 }
 
-/// Prints any JWT, also one that Countersign rejects, for example a token of a previous system.
+/// Prints any JWT, even one that Countersign rejects, for example a token of a previous system.
 fn inspect(token: &str) -> Result<()> {
     let mut parts = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok());
     let mut part = || parts.next().flatten().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
     let (Some(header), Some(claims)) = (part(), part()) else {
-        bail!("not a JWT; a JWT has a header and claims, both JSON in base64url, separated by a dot");
+        bail!("not a JWT; a JWT starts with a header and claims, both JSON in base64url, separated by a dot");
     };
     print::json(&json!({"header": header, "claims": claims}))?;
     let date = |name: &str| claims.get(name).and_then(Value::as_i64).map(Timestamp::from_unix);

@@ -1,4 +1,4 @@
-//! Finds settings that are valid but unsafe in production. Pure: reads only the settings.
+//! Finds settings that are valid but unsafe in production. It reads only the settings, not files or the network.
 
 use std::collections::BTreeSet;
 
@@ -24,19 +24,19 @@ impl Finding {
     }
 }
 
-/// Returns all unsafe settings, in the order of the sections. Runtime settings, such as `registration.open`, are not
-/// checked.
+/// Returns all unsafe settings, in the order of the sections of the settings file. Does not check runtime settings,
+/// such as `registration.open`.
 pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
-    let found =
+    let findings =
         [network(config), keys(config), passwords(config), mail(config), social(config), other_sections(config)];
-    found.into_iter().flatten().collect()
+    findings.into_iter().flatten().collect()
 }
 
 fn network(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let url = &config.server.public_url;
     if !url.is_https() {
-        let problem = if url.is_loopback() { "not https, and only this machine can call it" } else { "not https" };
+        let problem = if url.is_loopback() { "not https, and only this machine can reach it" } else { "not https" };
         found.push(Finding::new(
             "server.public_url",
             format!("the public URL {url} is {problem}"),
@@ -49,14 +49,15 @@ fn network(config: &Config) -> Vec<Finding> {
         found.push(Finding::new(
             "server.listen",
             format!("the server listens on every address ({}) without TLS or a trusted proxy", config.server.listen),
-            "hosts on the network can call it in plain HTTP, and behind a proxy all callers share one rate limit",
+            "other hosts on the network can reach the server over plain HTTP, and behind a proxy all callers share one \
+             rate limit",
             "set [tls], or server.trusted_proxies to the proxy's address, or server.listen = \"127.0.0.1:8080\"",
         ));
     }
     if open && !config.server.listen.ip().is_unspecified() && url.is_https() {
         found.push(Finding::new(
             "server.trusted_proxies",
-            format!("a proxy must terminate TLS for {url}, and no proxy is trusted"),
+            format!("{url} needs a proxy that terminates TLS, but no proxy is trusted"),
             "all callers share one rate limit, so the failed attempts of one attacker block every user",
             "set server.trusted_proxies to the proxy's address (on this machine: [\"127.0.0.1\", \"::1\"]), or [tls]",
         ));
@@ -108,7 +109,7 @@ fn passwords(config: &Config) -> Vec<Finding> {
         found.push(Finding::new(
             "passwords.memory_kib",
             format!("argon2id with {} KiB and {} iterations is weak", p.memory_kib, p.iterations),
-            "an attacker can guess the passwords of stolen hashes too quickly",
+            "an attacker who steals the hashes can guess their passwords quickly",
             "set passwords.memory_kib = 19456 and passwords.iterations = 2, or more",
         ));
     }
@@ -116,7 +117,7 @@ fn passwords(config: &Config) -> Vec<Finding> {
         found.push(Finding::new(
             "passwords.reject_common",
             "common passwords are accepted",
-            "attackers sign in to accounts with their first guesses",
+            "attackers can guess a common password in a few attempts",
             "set passwords.reject_common = true",
         ));
     }
@@ -154,7 +155,7 @@ fn mail(config: &Config) -> Vec<Finding> {
         found.push(Finding::new(
             "email.from",
             format!("the sender of e-mails is {}", config.email.from),
-            "mail servers reject a sender that cannot receive replies",
+            "mail servers may reject e-mails from a sender at localhost",
             "set email.from = \"…@…\"",
         ));
     }
@@ -170,8 +171,8 @@ fn social(config: &Config) -> Vec<Finding> {
     }
     vec![Finding::new(
         "social.authed_url",
-        "after a sign-in at a provider the browser goes to /",
-        "the server has no page there, so users see a 404 and no application receives a token",
+        "after a sign-in with a provider the browser is redirected to /",
+        "the server has no page at /, so users see a 404 and no application receives a token",
         "set social.authed_url to the page that fetches the token, and set social.logout_url",
     )]
 }
@@ -185,7 +186,7 @@ fn other_sections(config: &Config) -> Vec<Finding> {
     vec![Finding::new(
         "log.level",
         format!("the log level {} includes every request", config.log.level),
-        "the log grows fast, and anyone who can read it sees the actions of every user",
+        "the log grows fast, and anyone who can read it can see the requests of every user",
         "set log.level = \"info\"",
     )]
 }

@@ -16,7 +16,8 @@ use crate::domain::secret::SecretText;
 pub struct EmailConfig {
     /// The mail server; `None`: e-mails are written to files under `data_dir`.
     pub smtp: Option<SmtpConfig>,
-    /// The sender of e-mails. Default: `countersign@` and the host of the public URL, if the host is a name.
+    /// The sender of e-mails. Default: `countersign@` and the host of the public URL if the host is a domain name,
+    /// otherwise `countersign@localhost`.
     pub from: Mailbox,
 }
 
@@ -27,15 +28,15 @@ pub struct SmtpConfig {
     pub host: String,
     /// The port of the server: usually 587 with STARTTLS, 465 with TLS, 25 without TLS.
     pub port: u16,
-    /// The credentials at the server; `None`: no authentication.
+    /// The credentials for the server; `None`: no authentication.
     pub login: Option<SmtpLogin>,
     /// The encryption of the connection.
     pub security: SmtpSecurity,
-    /// A PEM file of CA certificates that are trusted in addition to the system's.
+    /// A PEM file of CA certificates that are trusted in addition to those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
-/// The credentials at a mail server.
+/// The credentials for a mail server.
 #[derive(Clone, Debug)]
 pub struct SmtpLogin {
     /// The user name.
@@ -71,15 +72,17 @@ impl EmailConfig {
         let security = r.choice("email.security", "starttls", &securities);
         let ca_file = r.optional("email.ca_file", path);
         let from = r.text("email.from", &sender(public_url), |text| {
-            text.parse::<Mailbox>()
-                .map_err(|_| "not one address; use for example \"id@example.com\" or \"Example <id@example.com>\"")
+            text.parse::<Mailbox>().map_err(
+                |_| "not a single e-mail address; use for example \"id@example.com\" or \"Example <id@example.com>\"",
+            )
         });
         let login = username.zip(password).map(|(username, password)| SmtpLogin { username, password });
         Self { smtp: host.map(|host| SmtpConfig { host, port, login, security, ca_file }), from }
     }
 }
 
-/// Returns the default sender. It has the host of the public URL if that host is a name that can have addresses.
+/// Returns the default sender: `countersign@` and the host of the public URL if that host is a domain name, otherwise
+/// `countersign@localhost`.
 pub(super) fn sender(public_url: &PublicUrl) -> String {
     let named = format!("countersign@{}", public_url.host());
     let is_name = matches!(Host::parse(public_url.host()), Ok(Host::Domain(_)));
@@ -141,7 +144,10 @@ mod tests {
         let from = |toml: &str| email(toml).map(|email| email.from.to_string());
         assert_eq!(from("from = 'Example <id@example.com>'"), Ok("Example <id@example.com>".to_owned()));
         for invalid in ["", "id", "id@", "a@b.c, d@e.f"] {
-            assert!(from(&format!("from = '{invalid}'")).unwrap_err().contains("not one address"), "{invalid}");
+            assert!(
+                from(&format!("from = '{invalid}'")).unwrap_err().contains("not a single e-mail address"),
+                "{invalid}"
+            );
         }
         assert_eq!(from(""), Ok("countersign@localhost".to_owned()));
         let named = Config::from_toml("server.public_url = 'https://id.example.com'").unwrap();

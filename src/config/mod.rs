@@ -1,15 +1,15 @@
 //! The boot configuration: settings that are read and checked once, at the start of a process.
 //!
 //! Each source overrides the previous one: defaults, `countersign.toml`, environment, command line. An error names the
-//! key, the value, the source and the allowed values. All errors are reported at once. A key is known because a section
-//! reads it; there is no separate list of keys. Runtime settings, which change while the server runs, are stored in the
-//! database.
+//! key, the value, the source and the allowed values. All errors are reported at once. Every key that a section reads
+//! is a setting; there is no separate list of keys. Runtime settings, which change while the server runs, are stored in
+//! the database.
 
 mod admin;
 pub mod deploy;
 mod email;
 mod metrics;
-mod mistake;
+mod problem;
 mod reader;
 mod server;
 mod social;
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub use admin::AdminConfig;
 pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
 pub use metrics::MetricsConfig;
-pub use mistake::{ConfigError, Mistake};
+pub use problem::{ConfigError, ConfigProblem};
 pub use reader::Setting;
 pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
 pub use social::{OidcConfig, ProviderConfig, SocialConfig};
@@ -33,7 +33,7 @@ pub use source::SettingSource;
 pub use tokens::{DialectsConfig, KeysConfig, PasswordsConfig, RestJwtConfig, ThrottleConfig, TokensConfig};
 pub use traces::TracesConfig;
 
-use crate::domain::public_url::reaching;
+use crate::domain::public_url::local_url;
 use reader::Reader;
 use source::SourcedValues;
 
@@ -111,7 +111,7 @@ impl Config {
         let mut environment = Vec::new();
         for (name, value) in std::env::vars_os() {
             let Some(name) = name.to_str().filter(|name| name.starts_with(source::PREFIX)) else { continue };
-            let value = value.into_string().map_err(|_| Mistake::new(name, "is not UTF-8 text"))?;
+            let value = value.into_string().map_err(|_| ConfigProblem::new(name, "is not UTF-8 text"))?;
             environment.push((name.to_owned(), value));
         }
         Self::load(ConfigSources { file, environment, flags })
@@ -173,11 +173,12 @@ impl Config {
         Ok(config)
     }
 
-    /// Replaces `server.listen` by `address`, the address that was bound (with port 0 the system chooses the port).
-    /// Settings that are derived from `server.listen` and were not set follow it.
+    /// Replaces `server.listen` with `address`, to which the listener was bound. They differ if the port in the
+    /// settings is 0, because the system then chooses one. Settings whose defaults are derived from `server.listen` are
+    /// updated.
     #[must_use]
     pub fn listening_on(mut self, address: SocketAddr) -> Self {
-        let url = reaching(address, self.tls.is_some());
+        let url = local_url(address, self.tls.is_some());
         self.server.listen = address;
         if let (true, Ok(public_url)) = (self.is_default("server.public_url"), url.parse()) {
             self.server.public_url = public_url;

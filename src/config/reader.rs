@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::mistake::{ConfigError, Mistake, unknown};
+use super::problem::{ConfigError, ConfigProblem, unknown};
 use super::source::{RawValue, SettingSource, SourcedValue, SourcedValues};
 use super::value::{self, ParsedValue};
 use crate::domain::secret::SecretText;
@@ -29,16 +29,17 @@ pub struct Setting {
 pub(super) struct Reader {
     given: SourcedValues,
     used: BTreeSet<String>,
-    wrong: BTreeSet<String>,
+    invalid: BTreeSet<String>,
     settings: Vec<Setting>,
-    mistakes: Vec<Mistake>,
+    problems: Vec<ConfigProblem>,
 }
 
 impl Reader {
     pub(super) fn new(given: SourcedValues) -> Self {
-        Self { given, used: BTreeSet::new(), wrong: BTreeSet::new(), settings: Vec::new(), mistakes: Vec::new() }
+        Self { given, used: BTreeSet::new(), invalid: BTreeSet::new(), settings: Vec::new(), problems: Vec::new() }
     }
 
+    /// Reads one setting. If `read` rejects the given value, records the error and returns the default.
     fn setting<T>(
         &mut self,
         key: &str,
@@ -46,24 +47,25 @@ impl Reader {
         read: impl FnOnce(&RawValue) -> ParsedValue<T>,
     ) -> T {
         self.used.insert(key.to_owned());
-        let ((value, shown), source) = match self.given.get(key) {
+        let ((value, display), source) = match self.given.get(key) {
             None => (default, SettingSource::Default),
             Some(given) => match read(&given.value) {
-                Ok(found) => (found, given.source.clone()),
-                Err(what) => {
-                    let subject = format!("{}: {key} = {}", given.source, value::shown(&given.value));
-                    self.note(key, Mistake::new(subject, what));
+                Ok(parsed) => (parsed, given.source.clone()),
+                Err(message) => {
+                    let subject = format!("{}: {key} = {}", given.source, value::format_value(&given.value));
+                    self.note(key, ConfigProblem::new(subject, message));
                     (default, SettingSource::Default)
                 }
             },
         };
-        self.settings.push(Setting { key: key.to_owned(), value: shown, source });
+        self.settings.push(Setting { key: key.to_owned(), value: display, source });
         value
     }
 
-    fn note(&mut self, key: &str, mistake: Mistake) {
-        self.wrong.insert(key.to_owned());
-        self.mistakes.push(mistake);
+    /// Records an error under a key.
+    fn note(&mut self, key: &str, problem: ConfigProblem) {
+        self.invalid.insert(key.to_owned());
+        self.problems.push(problem);
     }
 
     /// Reads a text that `parse` accepts.
@@ -72,9 +74,9 @@ impl Reader {
     /// If `parse` rejects the default. The tests read every default.
     pub(super) fn text<T, E: Display>(&mut self, key: &str, default: &str, parse: impl Fn(&str) -> Result<T, E>) -> T {
         let Ok(fallback) = parse(default) else { panic!("the default of {key} is not valid") };
-        self.setting(key, (fallback, Some(value::quoted(default))), |given| {
+        self.setting(key, (fallback, Some(value::quote(default))), |given| {
             let text = value::text(given)?;
-            Ok((parse(text).map_err(|e| e.to_string())?, Some(value::quoted(text))))
+            Ok((parse(text).map_err(|e| e.to_string())?, Some(value::quote(text))))
         })
     }
 
@@ -82,7 +84,7 @@ impl Reader {
     pub(super) fn optional<T, E: Display>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         self.setting(key, (None, None), |given| match value::text(given)? {
             "" => Ok((None, None)),
-            text => Ok((Some(parse(text).map_err(|e| e.to_string())?), Some(value::quoted(text)))),
+            text => Ok((Some(parse(text).map_err(|e| e.to_string())?), Some(value::quote(text)))),
         })
     }
 
@@ -90,7 +92,7 @@ impl Reader {
     pub(super) fn choice<T: Copy>(&mut self, key: &str, default: &str, choices: &[(&str, T)]) -> T {
         self.text(key, default, |text| {
             choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
-                let names: Vec<_> = choices.iter().map(|(name, _)| value::quoted(name)).collect();
+                let names: Vec<_> = choices.iter().map(|(name, _)| value::quote(name)).collect();
                 format!("must be {}", names.join(" or "))
             })
         })
@@ -99,7 +101,7 @@ impl Reader {
     /// Reads a duration in whole seconds within the bounds (inclusive), written with a unit.
     pub(super) fn duration(&mut self, key: &str, default: &str, bounds: RangeInclusive<Duration>) -> Duration {
         let Ok(fallback) = value::duration(default, &bounds) else { panic!("the default of {key} is not valid") };
-        self.setting(key, (fallback, Some(value::quoted(default))), |given| value::whole_duration(given, &bounds))
+        self.setting(key, (fallback, Some(value::quote(default))), |given| value::whole_duration(given, &bounds))
     }
 
     /// Reads an optional duration like [`Reader::duration`]. An empty text counts as absent.
@@ -141,13 +143,13 @@ impl Reader {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Vec<T> {
         let read = |texts: &[&str]| -> ParsedValue<Vec<T>> {
-            let each = |text: &&str| parse(text).map_err(|e| format!("{}: {e}", value::quoted(text)));
+            let each = |text: &&str| parse(text).map_err(|e| format!("{}: {e}", value::quote(text)));
             let found = texts.iter().map(each).collect::<Result<_, _>>()?;
-            let quoted: Vec<_> = texts.iter().map(|text| value::quoted(text)).collect();
+            let quoted: Vec<_> = texts.iter().map(|text| value::quote(text)).collect();
             Ok((found, Some(format!("[{}]", quoted.join(", ")))))
         };
         let Ok(fallback) = read(default) else { panic!("the default of {key} is not valid") };
-        self.setting(key, fallback, |given| read(&value::texts(given)?))
+        self.setting(key, fallback, |given| read(&value::string_list(given)?))
     }
 
     /// Reads an optional secret. Instead of the secret, the environment may name a file that contains it (`…_FILE`).
@@ -172,8 +174,8 @@ impl Reader {
             }
             (_, Some(SourcedValue { value, source })) => (read_secret(&value).map(Some), source),
         };
-        let secret = found.unwrap_or_else(|what| {
-            self.note(key, Mistake::new(format_args!("{source}: {key}"), what));
+        let secret = found.unwrap_or_else(|message| {
+            self.note(key, ConfigProblem::new(format_args!("{source}: {key}"), message));
             None
         });
         let value = secret.as_ref().map(|_| "\"…\"".to_owned());
@@ -181,34 +183,35 @@ impl Reader {
         secret
     }
 
-    /// Reads a secret like [`Reader::secret`], but rejects an empty text. A variable that is empty by mistake would
+    /// Reads a secret like [`Reader::secret`], but rejects an empty text: a passphrase that is empty by mistake would
     /// leave the keys unencrypted, or make encrypted keys unreadable.
     pub(super) fn non_empty_secret(&mut self, key: &str) -> Option<SecretText> {
         if let Some(SourcedValue { value: RawValue::Word(text) | RawValue::Text(text), source }) = self.given.get(key)
             && text.is_empty()
         {
-            let what = "must not be empty; set the secret, or remove the setting";
-            let mistake = Mistake::new(format_args!("{source}: {key}"), what);
-            self.note(key, mistake);
+            let message = "must not be empty; set the secret, or remove the setting";
+            let problem = ConfigProblem::new(format_args!("{source}: {key}"), message);
+            self.note(key, problem);
         }
         self.secret(key)
     }
 
-    /// Returns the names below a section in which the operator chooses the names.
+    /// Returns the names of the subsections of a section in which the operator chooses the names, such as
+    /// `social.oidc`.
     pub(super) fn names(&self, section: &str) -> BTreeSet<String> {
         let under = self.given.keys().filter_map(|key| key.strip_prefix(section)?.strip_prefix('.')?.split_once('.'));
         under.map(|(name, _)| name.to_owned()).collect()
     }
 
-    /// Records an error that concerns no single key.
-    pub(super) fn refuse(&mut self, mistake: Mistake) {
-        self.mistakes.push(mistake);
+    /// Records an error that does not belong to a single key.
+    pub(super) fn record(&mut self, problem: ConfigProblem) {
+        self.problems.push(problem);
     }
 
-    /// Records an error of a combination of keys if `holds` is false. It records nothing if one of the keys already has
-    /// an error. The error is recorded under the first key.
-    pub(super) fn require(&mut self, keys: &[&str], holds: bool, what: &str) {
-        if holds || keys.iter().any(|key| self.wrong.contains(*key)) {
+    /// Records an error of a combination of keys if `holds` is false, unless one of the keys already has an error. The
+    /// first key then counts as invalid.
+    pub(super) fn require(&mut self, keys: &[&str], holds: bool, message: &str) {
+        if holds || keys.iter().any(|key| self.invalid.contains(*key)) {
             return;
         }
         let named = |key: &&str| {
@@ -216,7 +219,7 @@ impl Reader {
             Some(format!("{key} = {} ({})", setting.value.as_deref()?, setting.source))
         };
         let subject = keys.iter().filter_map(named).collect::<Vec<_>>().join(", ");
-        self.note(keys[0], Mistake::new(subject, what));
+        self.note(keys[0], ConfigProblem::new(subject, message));
     }
 
     /// Returns every setting that was read.
@@ -226,8 +229,8 @@ impl Reader {
     pub(super) fn finish(mut self) -> Result<Vec<Setting>, ConfigError> {
         let known: Vec<&str> = self.settings.iter().map(|setting| setting.key.as_str()).collect();
         let unused = self.given.iter().filter(|(key, _)| !self.used.contains(*key));
-        self.mistakes.extend(unused.map(|(key, given)| unknown(key, given, &known)));
-        if self.mistakes.is_empty() { Ok(self.settings) } else { Err(ConfigError { mistakes: self.mistakes }) }
+        self.problems.extend(unused.map(|(key, given)| unknown(key, given, &known)));
+        if self.problems.is_empty() { Ok(self.settings) } else { Err(ConfigError { problems: self.problems }) }
     }
 }
 
@@ -235,10 +238,10 @@ impl Reader {
 fn read_secret(path: &RawValue) -> Result<SecretText, String> {
     let path = value::text(path)?;
     let bytes =
-        std::fs::read(path).map(Zeroizing::new).map_err(|e| format!("cannot read {}: {e}", value::quoted(path)))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8 text", value::quoted(path)))?;
+        std::fs::read(path).map(Zeroizing::new).map_err(|e| format!("cannot read {}: {e}", value::quote(path)))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is not UTF-8 text", value::quote(path)))?;
     match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(format!("{} is empty; write the secret into it", value::quoted(path))),
+        "" => Err(format!("{} is empty; write the secret into it", value::quote(path))),
         secret => Ok(SecretText::new(secret.to_owned())),
     }
 }

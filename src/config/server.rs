@@ -8,7 +8,7 @@ use url::Url;
 
 use super::reader::Reader;
 use crate::domain::network::Network;
-use crate::domain::public_url::{PublicUrl, reaching};
+use crate::domain::public_url::{PublicUrl, local_url};
 
 /// `[server]`
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub enum TlsConfig {
     SelfSigned,
     /// PEM files: a certificate chain and its private key.
     Files {
-        /// The certificate, followed by the certificates that signed it.
+        /// The server's certificate, followed by the intermediate certificates.
         certificate: PathBuf,
         /// The private key of the certificate.
         key: PathBuf,
@@ -54,7 +54,7 @@ pub struct DatabaseConfig {
     pub url: DatabaseUrl,
 }
 
-/// A database. Other kinds of databases become further variants.
+/// A database. Only SQLite is supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// The path of an SQLite file.
@@ -73,7 +73,7 @@ pub struct LogConfig {
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Text for people.
+    /// Human-readable text.
     Text,
     /// One JSON object per line.
     Json,
@@ -91,7 +91,7 @@ impl ServerConfig {
         let max_body = r.number("server.max_body", 65_536, 1024..=16 * 1024 * 1024);
         let max_connections = r.number("server.max_connections", 10_000, 16..=1_000_000);
         let tls = TlsConfig::read(r);
-        let public_url = r.text("server.public_url", &reaching(listen, tls.is_some()), str::parse);
+        let public_url = r.text("server.public_url", &local_url(listen, tls.is_some()), str::parse);
         (Self { listen, public_url, trusted_proxies, max_body, max_connections }, tls)
     }
 }
@@ -144,7 +144,7 @@ impl LogConfig {
 /// Parses a path. A path that does not start with a slash is relative to the working directory.
 pub(super) fn path(text: &str) -> Result<PathBuf, &'static str> {
     if text.is_empty() || text.contains('\0') {
-        Err("must be a path that is not empty")
+        Err("must be a path that is not empty and contains no NUL character")
     } else {
         Ok(PathBuf::from(text))
     }
@@ -172,11 +172,11 @@ fn database_url(text: &str) -> Result<DatabaseUrl, &'static str> {
     }
 }
 
-/// Parses log directives. The parser of `Targets` reads any bare word, for example `verbose`, as the name of a module.
-/// Here a bare word must be a level.
+/// Parses log directives. The parser of `Targets` reads any word without `=`, for example `verbose`, as the name of a
+/// module, so a mistyped level would silently disable the log. Here such a word must be a level.
 fn directives(text: &str) -> Result<String, String> {
     let text = text.replace(' ', "");
-    // The parser reads a span filter as the name of a module, and no module has such a name.
+    // The parser would read a span filter, such as `[request]`, as the name of a module, which matches nothing.
     if text.contains('[') {
         return Err("span filters are not supported; use modules, such as \"info,countersign=debug\"".to_owned());
     }
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn mistake(toml: &str) -> String {
+    fn problem(toml: &str) -> String {
         Config::from_toml(toml).unwrap_err().to_string()
     }
 
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn server_listen_must_be_an_address() {
         for listen in ["localhost:8080", ":8080", "8080", "127.0.0.1", "127.0.0.1:99999"] {
-            let error = mistake(&format!("[server]\nlisten = '{listen}'"));
+            let error = problem(&format!("[server]\nlisten = '{listen}'"));
             assert!(
                 error.contains(&format!("test.toml:2: server.listen = \"{listen}\": not an IP address and port; use")),
                 "{error}"
@@ -234,8 +234,8 @@ mod tests {
     fn proxies_and_bodies_have_bounds() {
         let config = Config::from_toml("server.trusted_proxies = ['10.0.0.0/8', '::1']").unwrap();
         assert!(config.server.trusted_proxies[0].contains([10, 1, 2, 3].into()));
-        assert!(mistake("server.trusted_proxies = ['10.0.0.0/8', '*']").contains("\"*\": not an IP address"));
-        assert!(mistake("server.max_body = 1023").contains("from 1024 to 16777216"));
+        assert!(problem("server.trusted_proxies = ['10.0.0.0/8', '*']").contains("\"*\": not an IP address"));
+        assert!(problem("server.max_body = 1023").contains("from 1024 to 16777216"));
         assert_eq!(Config::from_toml("server.max_body = 16_777_216").unwrap().server.max_body, 16 << 20);
     }
 
@@ -245,8 +245,8 @@ mod tests {
         assert_eq!(Config::from_toml("tls.certificate = 'c.pem'\ntls.key = 'k.pem'").unwrap().tls, Some(files));
         assert_eq!(Config::from_toml("tls.self_signed = true").unwrap().tls, Some(TlsConfig::SelfSigned));
         assert_eq!(Config::from_toml("[tls]").unwrap().tls, None);
-        assert!(mistake("tls.key = 'k.pem'").contains("set both or neither"));
-        let both = mistake("tls.certificate = 'c.pem'\ntls.key = 'k.pem'\ntls.self_signed = true");
+        assert!(problem("tls.key = 'k.pem'").contains("set both or neither"));
+        let both = problem("tls.certificate = 'c.pem'\ntls.key = 'k.pem'\ntls.self_signed = true");
         assert!(both.contains("remove tls.self_signed"), "{both}");
     }
 
@@ -257,7 +257,7 @@ mod tests {
         for text in ["app.example.com", "https://app.example.com/", "https://app.example.com/a", "null", "https://"] {
             assert!(origin(text).unwrap_err().starts_with("not an origin; use exactly"), "{text}");
         }
-        assert!(mistake("cors.allowed_origins = ['*']").contains("would let every site read"));
+        assert!(problem("cors.allowed_origins = ['*']").contains("would let every site read"));
         assert!(origin("https://*.example.com").unwrap_err().contains("wildcard"));
     }
 
@@ -270,7 +270,7 @@ mod tests {
         for text in ["sqlite:", "sqlite://", "sqlite::memory:", "sqlite:c.db?mode=ro", "c.db", ""] {
             assert!(database_url(text).is_err(), "{text}");
         }
-        let error = mistake("database.url = 'postgres://me:hunter2@db/countersign'");
+        let error = problem("database.url = 'postgres://me:hunter2@db/countersign'");
         assert!(error.contains("postgres://…@db") && !error.contains("hunter2"), "{error}");
         let moved = Config::from_toml("data_dir = '/srv/c'").unwrap();
         assert_eq!(moved.database.url, DatabaseUrl::Sqlite("/srv/c/countersign.db".into()));
@@ -285,7 +285,7 @@ mod tests {
         for text in ["", "verbose", "info,hyper", "countersign=loud", "warn,[request{id}]=debug"] {
             assert!(directives(text).is_err(), "{text}");
         }
-        assert!(mistake("log.format = 'xml'").contains(r#"test.toml:1: log.format = "xml": must be "text" or "json""#));
+        assert!(problem("log.format = 'xml'").contains(r#"test.toml:1: log.format = "xml": must be "text" or "json""#));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Sign-in at providers (`[social]`): three well-known providers, and any number of named OpenID Connect providers.
+//! Sign-in with providers (`[social]`): three well-known providers, and any number of named OpenID Connect providers.
 
 use std::collections::BTreeMap;
 
-use super::mistake::Mistake;
+use super::problem::ConfigProblem;
 use super::reader::Reader;
 use super::server::web_url;
 use crate::domain::secret::SecretText;
@@ -10,21 +10,21 @@ use crate::domain::secret::SecretText;
 /// `[social]`
 #[derive(Clone, Debug)]
 pub struct SocialConfig {
-    /// The redirect target after sign-in: a path on this host, or a full URL.
+    /// The redirect target after sign-in with a provider: a path on this host, or a full URL.
     pub authed_url: String,
     /// The redirect target after sign-out.
     pub logout_url: String,
-    /// `[social.google]`; `None`: not offered.
+    /// `[social.google]`; `None`: not configured.
     pub google: Option<ProviderConfig>,
-    /// `[social.github]`; `None`: not offered.
+    /// `[social.github]`; `None`: not configured.
     pub github: Option<ProviderConfig>,
-    /// `[social.facebook]`; `None`: not offered.
+    /// `[social.facebook]`; `None`: not configured.
     pub facebook: Option<ProviderConfig>,
     /// `[social.oidc.NAME]`, by name. The name is also the path of the provider's routes.
     pub oidc: BTreeMap<String, OidcConfig>,
 }
 
-/// A well-known provider. A URL that is not set has the provider's published value.
+/// A well-known provider. The provider's published URL is used for every URL that is not set.
 #[derive(Clone, Debug)]
 pub struct ProviderConfig {
     /// The client id that the provider assigned.
@@ -37,11 +37,11 @@ pub struct ProviderConfig {
     pub token_url: Option<String>,
     /// The userinfo endpoint, which returns the signed-in user.
     pub userinfo_url: Option<String>,
-    /// The endpoint that lists the user's e-mail addresses, and whether they are verified.
+    /// The endpoint that lists the user's e-mail addresses and whether they are verified. Only used for GitHub.
     pub emails_url: Option<String>,
-    /// The `iss` of the provider's ID tokens.
+    /// The `iss` of the provider's ID tokens and callbacks.
     pub issuer: Option<String>,
-    /// The URL of the provider's JWKS.
+    /// The URL of the provider's JWKS. Only used for Google.
     pub jwks_url: Option<String>,
 }
 
@@ -104,8 +104,8 @@ impl SocialConfig {
         let [google, github, facebook] = ["google", "github", "facebook"].map(|name| ProviderConfig::read(r, name));
         let mut oidc = BTreeMap::new();
         for name in r.names("social.oidc") {
-            if let Err(what) = provider_name(&name) {
-                r.refuse(Mistake::new(format_args!("[social.oidc.{name}]"), what));
+            if let Err(message) = provider_name(&name) {
+                r.record(ConfigProblem::new(format_args!("[social.oidc.{name}]"), message));
             }
             if let Some(provider) = OidcConfig::read(r, &name) {
                 oidc.insert(name, provider);
@@ -156,18 +156,18 @@ fn provider_name(name: &str) -> Result<(), &'static str> {
     if !plain || name.is_empty() || name.len() > 32 {
         return Err("not a provider name; use 1 to 32 characters of a-z, 0-9 and -");
     }
-    let reserved = "the name of a route cannot name a provider; choose another name";
+    let reserved = "this name is reserved for a route of the server; choose another name";
     if RESERVED.contains(&name) { Err(reserved) } else { Ok(()) }
 }
 
 /// Parses a redirect target: a path on this host or a full URL. `//host` is rejected, because browsers read it as
 /// another host.
 fn destination(text: &str) -> Result<String, &'static str> {
-    let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
-    let here = text.starts_with('/') && !text.starts_with("//") && !text.contains(strange);
-    let elsewhere = || web_url(text.split_once('#').map_or(text, |(page, _)| page)).is_ok();
+    let is_forbidden = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    let is_path = text.starts_with('/') && !text.starts_with("//") && !text.contains(is_forbidden);
+    let is_url = || web_url(text.split_once('#').map_or(text, |(page, _)| page)).is_ok();
     let shape = "not a redirect target; use a path such as \"/welcome\", or a full URL";
-    if here || elsewhere() { Ok(text.to_owned()) } else { Err(shape) }
+    if is_path || is_url() { Ok(text.to_owned()) } else { Err(shape) }
 }
 
 /// Parses an issuer URL, which has no query (OpenID Connect Discovery 1.0 §3). The URL of the provider's metadata is
@@ -179,7 +179,7 @@ fn issuer_url(text: &str) -> Result<String, &'static str> {
 }
 
 fn client_id(text: &str) -> Result<String, &'static str> {
-    if text.chars().any(char::is_whitespace) { Err("must not contain spaces") } else { Ok(text.to_owned()) }
+    if text.chars().any(char::is_whitespace) { Err("must not contain white space") } else { Ok(text.to_owned()) }
 }
 
 /// Parses a scope token (RFC 6749 §3.3).

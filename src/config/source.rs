@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use super::mistake::Mistake;
+use super::problem::ConfigProblem;
 
 /// The prefix of the environment variables.
 pub(super) const PREFIX: &str = "COUNTERSIGN_";
@@ -44,7 +44,7 @@ impl fmt::Display for SettingSource {
     }
 }
 
-/// A value before its type is checked. A text may be a secret, so texts are wiped from memory.
+/// A value before its type is checked. A text may be a secret, so it is wiped from memory when dropped.
 #[derive(Clone)]
 pub(super) enum RawValue {
     /// A value from a source without types (environment, command line). It is read as a text, a number, a boolean or a
@@ -55,7 +55,7 @@ pub(super) enum RawValue {
     Integer(i64),
     Boolean(bool),
     List(Vec<RawValue>),
-    /// A value that no setting accepts: a date, a fraction, a table in a list.
+    /// A value that no setting accepts: a date, a float, an integer beyond 64 bits, or a table in a list.
     Other(String),
 }
 
@@ -76,23 +76,24 @@ pub(super) struct SourcedValue {
 pub(super) type SourcedValues = BTreeMap<String, SourcedValue>;
 
 /// Adds the values of the settings file.
-pub(super) fn read_file(path: &Path, into: &mut SourcedValues) -> Result<(), Mistake> {
+pub(super) fn read_file(path: &Path, into: &mut SourcedValues) -> Result<(), ConfigProblem> {
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| {
         let advice =
             if e.kind() == std::io::ErrorKind::NotFound { "; name an existing file with --config" } else { "" };
-        Mistake::new(path.display(), format!("cannot be read: {e}{advice}"))
+        ConfigProblem::new(path.display(), format!("cannot be read: {e}{advice}"))
     })?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| Mistake::new(path.display(), "is not UTF-8 text"))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| ConfigProblem::new(path.display(), "is not UTF-8 text"))?;
     read_toml(text, path, into)
 }
 
 /// Adds the values of a TOML text; `path` is the file that errors name.
-pub(super) fn read_toml(text: &str, path: &Path, into: &mut SourcedValues) -> Result<(), Mistake> {
+pub(super) fn read_toml(text: &str, path: &Path, into: &mut SourcedValues) -> Result<(), ConfigProblem> {
     let line_of = |offset: usize| 1 + text.bytes().take(offset).filter(|b| *b == b'\n').count();
-    // Only the message of the parser's error is used: its display quotes the line, which may contain a secret.
+    // Only the message of the parser's error is used, because its `Display` quotes the line, which may contain a
+    // secret.
     let table = DeTable::parse(text).map_err(|e| {
         let line = e.span().map(|span| format!(":{}", line_of(span.start))).unwrap_or_default();
-        Mistake::new(format_args!("{}{line}", path.display()), format!("invalid TOML: {}", e.message()))
+        ConfigProblem::new(format_args!("{}{line}", path.display()), format!("invalid TOML: {}", e.message()))
     })?;
     flatten(table.get_ref(), "", &mut |key, value, offset| {
         let source = SettingSource::File { path: path.to_owned(), line: line_of(offset) };
@@ -103,7 +104,7 @@ pub(super) fn read_toml(text: &str, path: &Path, into: &mut SourcedValues) -> Re
 
 fn flatten(table: &DeTable<'_>, prefix: &str, found: &mut impl FnMut(String, RawValue, usize)) {
     for (name, value) in table {
-        // A quoted name that contains a dot must not count as two levels.
+        // A dot in a quoted name does not separate a section from a setting.
         let plain = !name.get_ref().contains('.');
         let name_as_written = if plain { Cow::clone(name.get_ref()) } else { format!("\"{}\"", name.get_ref()).into() };
         let key = format!("{prefix}{name_as_written}");
@@ -141,8 +142,9 @@ pub(super) fn read_environment(variables: impl IntoIterator<Item = (String, Stri
     }
 }
 
-/// Whether the variable is not meant as a setting. Countersign's scripts read `COUNTERSIGN_BIN`, the binary to run. An
-/// orchestrator sets others for a service named "countersign" (`COUNTERSIGN_PORT=tcp://…`, `COUNTERSIGN_SERVICE_HOST`).
+/// Whether a variable with the prefix is not a setting. Countersign's scripts read `COUNTERSIGN_BIN`, the binary to
+/// run. Container orchestrators set `COUNTERSIGN_PORT=tcp://…`, `COUNTERSIGN_SERVICE_HOST` and others for a service
+/// named "countersign".
 fn is_foreign_variable(rest: &str, value: &str) -> bool {
     rest == "BIN"
         || rest == "SERVICE_HOST"

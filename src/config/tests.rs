@@ -137,7 +137,7 @@ fn a_named_settings_file_must_exist_and_the_default_may_be_missing() {
 }
 
 #[test]
-fn all_mistakes_are_reported_at_once() {
+fn all_errors_are_reported_at_once() {
     let folder = folder("keys_dirr = 'k'\n[server]\nlisten = 'localhost'\n[email]\nport = 'x'\n");
     assert_eq!(
         load(&folder, &[("COUNTERSIGN_TOKENS__LEEWAY", "5")], &[("log.format", "xml")]).unwrap_err(),
@@ -251,12 +251,15 @@ fn an_assigned_port_replaces_only_default_urls() {
         (followed.tokens.issuer.as_str(), followed.tokens.audience.as_str()),
         ("http://127.0.0.1:4711", "http://127.0.0.1:4711")
     );
-    let error = free("server.public_url = 'https://id.example.com'\ntokens.audience = 'shop'");
+    let explicit = free("server.public_url = 'https://id.example.com'\ntokens.audience = 'shop'");
     assert_eq!(
-        (error.server.public_url.as_str(), error.tokens.issuer.as_str()),
+        (explicit.server.public_url.as_str(), explicit.tokens.issuer.as_str()),
         ("https://id.example.com", "https://id.example.com")
     );
-    assert_eq!((free("tokens.audience = 'shop'").tokens.audience.as_str(), error.server.listen.port()), ("shop", 4711));
+    assert_eq!(
+        (free("tokens.audience = 'shop'").tokens.audience.as_str(), explicit.server.listen.port()),
+        ("shop", 4711)
+    );
 }
 
 /// The example file with its settings uncommented: the lines `#key = …` without a space after the `#`.

@@ -17,7 +17,7 @@ use crate::domain::secret::SecretText;
 pub struct KeysConfig {
     /// The passphrase that encrypts private keys on disk; `None`: they are not encrypted.
     pub passphrase: Option<SecretText>,
-    /// How long a new key is published before it signs: at least `jwks_max_age` and 60 s, at most a quarter of a year.
+    /// How long a new key is published before it signs: at least `jwks_max_age` and 60 s, at most 91.25 days.
     pub publish_ahead: Duration,
     /// How long verifiers may cache the JWKS (`Cache-Control: max-age`): 1 s to 24 h.
     pub jwks_max_age: Duration,
@@ -152,11 +152,11 @@ impl RestJwtConfig {
 }
 
 /// Parses the text of a claim (`StringOrURI`, RFC 7519 §2). Verifiers compare it byte by byte, so it must not contain
-/// invisible characters.
+/// white space or control characters, which an operator may not notice.
 fn string_or_uri(text: &str) -> Result<String, &'static str> {
-    let strange = |c: char| c.is_whitespace() || c.is_control();
-    if text.is_empty() || text.len() > PUBLIC_URL_MAX || text.contains(strange) {
-        return Err("not a name or a URL; use 1 to 512 bytes without spaces");
+    let is_forbidden = |c: char| c.is_whitespace() || c.is_control();
+    if text.is_empty() || text.len() > PUBLIC_URL_MAX || text.contains(is_forbidden) {
+        return Err("not a name or a URL; use 1 to 512 bytes without spaces or control characters");
     }
     Ok(text.to_owned())
 }
@@ -167,13 +167,13 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn mistake(toml: &str) -> String {
+    fn problem(toml: &str) -> String {
         Config::from_toml(toml).unwrap_err().to_string()
     }
 
     #[test]
     fn every_bound_is_inclusive() {
-        for (key, least, most) in [
+        for (key, min, max) in [
             ("passwords.memory_kib", "8192", "1048576"),
             ("passwords.iterations", "1", "20"),
             ("passwords.parallelism", "1", "16"),
@@ -182,18 +182,18 @@ mod tests {
             ("server.max_body", "1024", "16777216"),
             ("server.max_connections", "16", "1000000"),
         ] {
-            let low: i64 = least.parse().unwrap();
-            let high: i64 = most.parse().unwrap();
+            let low: i64 = min.parse().unwrap();
+            let high: i64 = max.parse().unwrap();
             for valid in [low, high] {
                 Config::from_toml(&format!("{key} = {valid}")).unwrap();
             }
             for invalid in [low - 1, high + 1, i64::MAX, i64::MIN] {
-                let error = mistake(&format!("{key} = {invalid}"));
-                let expected = format!("test.toml:1: {key} = {invalid}: must be a whole number from {least} to {most}");
+                let error = problem(&format!("{key} = {invalid}"));
+                let expected = format!("test.toml:1: {key} = {invalid}: must be a whole number from {min} to {max}");
                 assert_eq!(error, format!("configuration error: {expected}"));
             }
-            assert!(mistake(&format!("{key} = '{least}'")).contains(&format!("{key} = \"{least}\"")));
-            assert!(mistake(&format!("{key} = 9.5")).contains("= 9.5: "));
+            assert!(problem(&format!("{key} = '{min}'")).contains(&format!("{key} = \"{min}\"")));
+            assert!(problem(&format!("{key} = 9.5")).contains("= 9.5: "));
         }
     }
 
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_duration_without_a_unit_suggests_one() {
         for value in ["300", "'300'"] {
-            let error = mistake(&format!("keys.publish_ahead = {value}"));
+            let error = problem(&format!("keys.publish_ahead = {value}"));
             assert!(error.contains("a duration needs a unit; write \"300s\""), "{error}");
         }
     }
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn publish_ahead_is_at_least_the_jwks_max_age() {
         assert_eq!(
-            mistake("[keys]\npublish_ahead = '60s'"),
+            problem("[keys]\npublish_ahead = '60s'"),
             "configuration error: keys.publish_ahead = \"60s\" (test.toml:2), keys.jwks_max_age = \"300s\" (default): \
              a new key would sign before every cached JWKS contains it; set publish_ahead to at least jwks_max_age"
         );
@@ -241,18 +241,18 @@ mod tests {
             assert_eq!(Config::from_toml(&format!("keys.rsa_bits = {bits}")).unwrap().keys.rsa_bits, bits);
         }
         for bits in [1024, 2047, 2560, 4097, 8192] {
-            assert!(mistake(&format!("keys.rsa_bits = {bits}")).contains("keys.rsa_bits = "), "{bits}");
+            assert!(problem(&format!("keys.rsa_bits = {bits}")).contains("keys.rsa_bits = "), "{bits}");
         }
     }
 
     #[test]
     fn unknown_algorithms_and_dialects_are_rejected() {
         assert_eq!(Config::from_toml("tokens.algorithm = 'RS256'").unwrap().tokens.algorithm, Algorithm::Rs256);
-        assert!(mistake("tokens.algorithm = 'HS256'").contains("must be \"ES256\" or \"RS256\""));
+        assert!(problem("tokens.algorithm = 'HS256'").contains("must be \"ES256\" or \"RS256\""));
         let two = Config::from_toml("dialects.enabled = ['simplejwt', 'jwt_issuer', 'simplejwt']").unwrap();
         assert_eq!(two.dialects.enabled, BTreeSet::from([Dialect::JwtIssuer, Dialect::Simplejwt]));
-        assert!(mistake("dialects.enabled = ['simple_jwt']").contains("unknown dialect `simple_jwt`"));
-        assert!(mistake("dialects.enabled = 'simplejwt'").contains("must be a list"));
+        assert!(problem("dialects.enabled = ['simple_jwt']").contains("unknown dialect `simple_jwt`"));
+        assert!(problem("dialects.enabled = 'simplejwt'").contains("must be a list"));
     }
 
     #[test]
@@ -265,9 +265,9 @@ mod tests {
         let own = Config::from_toml("tokens.audience = 'shop'").unwrap();
         assert_eq!((own.tokens.issuer.as_str(), own.tokens.audience.as_str()), ("http://127.0.0.1:8080", "shop"));
         let long = format!("https://id.example.com/{}", "a".repeat(PUBLIC_URL_MAX));
-        assert!(mistake(&format!("server.public_url = '{long}'")).contains("at most 512 bytes"));
-        assert!(mistake("tokens.issuer = ''").contains("not a name or a URL"));
-        assert!(mistake("tokens.audience = 'a b'").contains("without spaces"));
+        assert!(problem(&format!("server.public_url = '{long}'")).contains("at most 512 bytes"));
+        assert!(problem("tokens.issuer = ''").contains("not a name or a URL"));
+        assert!(problem("tokens.audience = 'a b'").contains("without spaces"));
     }
 
     #[test]
@@ -276,6 +276,6 @@ mod tests {
         assert!(!config.throttle.enabled);
         assert_eq!(config.throttle.rates[Limit::RegisterCaller].to_string(), "7/2h");
         assert_eq!(config.throttle.rates[Limit::SignInAccount], Limit::SignInAccount.default_rate());
-        assert!(mistake("throttle.register_per_caller = '10'").contains("as in \"10/5m\""));
+        assert!(problem("throttle.register_per_caller = '10'").contains("as in \"10/5m\""));
     }
 }

@@ -19,9 +19,12 @@ impl TracesConfig {
     pub(super) fn read(r: &mut Reader) -> Option<Self> {
         let collector = r.optional("traces.collector", |text| {
             let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-            let plain =
+            let base_url =
                 url.filter(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
-            plain.ok_or("not the base URL of a collector; use for example \"http://127.0.0.1:4318\"")
+            base_url.ok_or(
+                "not the base URL of a collector (http or https, without user, query or fragment); use for example \
+                 \"http://127.0.0.1:4318\"",
+            )
         });
         r.require(
             &["traces.collector"],
@@ -43,8 +46,12 @@ mod tests {
     fn a_collector_url_needs_a_build_with_traces() {
         let read = |url: &str| Config::from_toml(&format!("traces.collector = '{url}'"));
         let error = |url: &str| read(url).unwrap_err().to_string();
-        for wrong in ["127.0.0.1:4318", "ftp://a", "http://a/?b", "http://a/#b", "http://u:p@a", "unix:/run/a"] {
-            assert!(error(wrong).contains("traces.collector") && error(wrong).contains("base URL"), "{}", error(wrong));
+        for invalid in ["127.0.0.1:4318", "ftp://a", "http://a/?b", "http://a/#b", "http://u:p@a", "unix:/run/a"] {
+            assert!(
+                error(invalid).contains("traces.collector") && error(invalid).contains("base URL"),
+                "{}",
+                error(invalid)
+            );
         }
         if AVAILABLE {
             let read = read("http://127.0.0.1:4318").unwrap().traces.unwrap();

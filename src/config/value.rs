@@ -1,4 +1,4 @@
-//! Converts raw values to types and formats them for display. Pure functions that know no keys.
+//! Converts raw values to types and formats them for display, for any setting.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub(super) fn boolean(value: &RawValue) -> Option<bool> {
 
 /// Reads a list of texts. A value of the environment or the command line is split at commas; an empty one is an empty
 /// list.
-pub(super) fn texts(value: &RawValue) -> Result<Vec<&str>, String> {
+pub(super) fn string_list(value: &RawValue) -> Result<Vec<&str>, String> {
     match value {
         RawValue::Word(word) => Ok(word.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()),
         RawValue::List(items) if items.iter().all(|item| matches!(item, RawValue::Text(_))) => {
@@ -66,7 +66,7 @@ pub(super) fn whole_duration(value: &RawValue, bounds: &RangeInclusive<Duration>
         RawValue::Integer(number) => &number.to_string(),
         other => text(other)?,
     };
-    Ok((duration(text, bounds)?, Some(quoted(text))))
+    Ok((duration(text, bounds)?, Some(quote(text))))
 }
 
 /// Parses a duration in whole seconds, written with a unit.
@@ -84,18 +84,18 @@ pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<
 }
 
 /// Formats a value for an error message.
-pub(super) fn shown(value: &RawValue) -> String {
+pub(super) fn format_value(value: &RawValue) -> String {
     match value {
-        RawValue::Word(text) | RawValue::Text(text) => quoted(text),
+        RawValue::Word(text) | RawValue::Text(text) => quote(text),
         RawValue::Integer(integer) => integer.to_string(),
         RawValue::Boolean(truth) => truth.to_string(),
-        RawValue::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        RawValue::List(items) => format!("[{}]", items.iter().map(format_value).collect::<Vec<_>>().join(", ")),
         RawValue::Other(text) => text.clone(),
     }
 }
 
-/// Formats a text as a quoted TOML string. The user and password of a URL are masked.
-pub(super) fn quoted(text: &str) -> String {
+/// Formats a text as a quoted TOML string. Masks the user and password of a URL.
+pub(super) fn quote(text: &str) -> String {
     let hidden = text.find("://").map(|at| at + 3).zip(text.rfind('@')).filter(|(from, to)| from < to);
     let text = hidden.map_or_else(|| text.to_owned(), |(from, to)| format!("{}…{}", &text[..from], &text[to..]));
     // TOML's basic strings accept the escapes of JSON, and in addition require DEL to be escaped.
@@ -110,22 +110,22 @@ mod tests {
         RawValue::Word(text.to_owned().into())
     }
 
-    fn quote(text: &str) -> RawValue {
+    fn text_value(text: &str) -> RawValue {
         RawValue::Text(text.to_owned().into())
     }
 
     #[test]
     fn unquoted_values_are_converted_and_quoted_ones_are_not() {
-        assert_eq!((integer(&word(" 587 ")), integer(&quote("587"))), (Some(587), None));
+        assert_eq!((integer(&word(" 587 ")), integer(&text_value("587"))), (Some(587), None));
         assert_eq!(
-            (boolean(&word("True")), boolean(&word("off")), boolean(&quote("true"))),
+            (boolean(&word("True")), boolean(&word("off")), boolean(&text_value("true"))),
             (Some(true), Some(false), None)
         );
         assert_eq!((boolean(&word("maybe")), integer(&word("1_000"))), (None, None));
-        assert_eq!(texts(&word(" a, b ,,c,")), Ok(vec!["a", "b", "c"]));
-        assert_eq!(texts(&word("")), Ok(vec![]));
-        assert!(texts(&quote("a, b")).is_err());
-        assert!(texts(&RawValue::List(vec![quote("a"), RawValue::Integer(1)])).is_err());
+        assert_eq!(string_list(&word(" a, b ,,c,")), Ok(vec!["a", "b", "c"]));
+        assert_eq!(string_list(&word("")), Ok(vec![]));
+        assert!(string_list(&text_value("a, b")).is_err());
+        assert!(string_list(&RawValue::List(vec![text_value("a"), RawValue::Integer(1)])).is_err());
         assert!(text(&RawValue::Integer(5)).is_err());
     }
 
@@ -133,7 +133,7 @@ mod tests {
     fn secrets_keep_white_space_and_empty_secrets_count_as_unset() {
         let read = |value| secret(&value).map(|found| found.map(|s| s.expose().to_owned()));
         assert_eq!(read(word(" a b ")), Ok(Some(" a b ".to_owned())));
-        assert_eq!(read(quote("")), Ok(None));
+        assert_eq!(read(text_value("")), Ok(None));
         assert_eq!(read(RawValue::Integer(1234)), Err("must be a string in quotes".to_owned()));
     }
 
@@ -158,8 +158,8 @@ mod tests {
 
     #[test]
     fn passwords_in_urls_are_masked() {
-        assert_eq!(quoted("postgres://me:p@ss@db/x"), "\"postgres://…@db/x\"");
-        assert_eq!(quoted("me@example.com"), "\"me@example.com\"");
-        assert_eq!(quoted("a\"b\\\n\u{7f}"), r#""a\"b\\\n\u007F""#);
+        assert_eq!(quote("postgres://me:p@ss@db/x"), "\"postgres://…@db/x\"");
+        assert_eq!(quote("me@example.com"), "\"me@example.com\"");
+        assert_eq!(quote("a\"b\\\n\u{7f}"), r#""a\"b\\\n\u007F""#);
     }
 }

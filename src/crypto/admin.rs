@@ -25,19 +25,20 @@ impl AdminKeys {
     pub fn new(keys: &DerivedKeys) -> Self {
         Self {
             csrf: keys.mac_key(Use::Csrf),
-            cookies: Aead::new(keys, Use::CookieSeal),
-            links: Aead::new(keys, Use::LinkSeal),
+            cookies: Aead::new(keys, Use::CookieEncryption),
+            links: Aead::new(keys, Use::LinkEncryption),
         }
     }
 
-    /// The CSRF token of a form. It proves that the server rendered the form for the holder of `bound_to`.
-    pub fn csrf_token(&self, bound_to: &[u8]) -> String {
-        URL_SAFE_NO_PAD.encode(hmac_parts(&self.csrf, &[bound_to]))
+    /// The CSRF token of a form. It proves that the server rendered the form for `binding`: the browser's session or
+    /// cookie.
+    pub fn csrf_token(&self, binding: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(hmac_parts(&self.csrf, &[binding]))
     }
 
-    /// Whether a form's token is the CSRF token for `bound_to`. The comparison takes constant time.
-    pub fn is_csrf_token(&self, bound_to: &[u8], presented: &str) -> bool {
-        URL_SAFE_NO_PAD.decode(presented).is_ok_and(|tag| hmac::verify(&self.csrf, bound_to, &tag).is_ok())
+    /// Whether a form's token is the CSRF token for `binding`. The comparison takes constant time.
+    pub fn is_csrf_token(&self, binding: &[u8], presented: &str) -> bool {
+        URL_SAFE_NO_PAD.decode(presented).is_ok_and(|tag| hmac::verify(&self.csrf, binding, &tag).is_ok())
     }
 
     /// Seals the value of a cookie and encodes it as base64url.
@@ -75,7 +76,7 @@ pub fn hash(token: &AdminToken) -> AdminHash {
     AdminHash(hash)
 }
 
-/// A fingerprint that changes only with the bytes: 128 bits of their SHA-256, as base64url.
+/// A fingerprint of the bytes: 128 bits of their SHA-256, as base64url.
 pub fn fingerprint(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(&digest(&SHA256, bytes).as_ref()[..16])
 }

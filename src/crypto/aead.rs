@@ -1,8 +1,8 @@
-//! Authenticated encryption of data that others store or transport and must not read or change.
+//! Authenticated encryption of data in cookies, links and the database, which others must neither read nor change.
 //!
 //! The cipher is AES-256-GCM with a key derived for one [`Use`]. Sealed data consists of a version byte (1), the key id
 //! (4 bytes), a random nonce (12 bytes), the ciphertext and a tag (16 bytes). Version, key id and the caller's
-//! associated data are authenticated, so that data sealed for one purpose does not open for another.
+//! associated data are authenticated, so that data sealed for one purpose cannot be opened for another.
 
 use std::fmt;
 
@@ -16,13 +16,13 @@ const VERSION: u8 = 1;
 /// The length of version and key id in bytes.
 const HEADER_LEN: usize = 5;
 
-/// Why sealed data did not open.
+/// Why sealed data could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {
     /// The data is too short, or has an unknown version.
     #[error("the encrypted data has an unknown format")]
     Unknown,
-    /// The data was sealed with another secret.
+    /// The data was sealed with another secret or for another use.
     #[error("the data was encrypted with a different `keys/secret`")]
     OtherKey,
     /// The data was changed, or sealed for another purpose.
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     fn aead(secret: u8) -> Aead {
-        Aead::new(&DerivedKeys::new(&[secret; 32]), Use::MailSeal)
+        Aead::new(&DerivedKeys::new(&[secret; 32]), Use::MailEncryption)
     }
 
     fn opened(aead: &Aead, associated_data: &[u8], sealed: &[u8]) -> Result<Vec<u8>, UnsealError> {
@@ -122,7 +122,7 @@ mod tests {
     fn sealed_data_of_another_key_is_reported_as_such() {
         let sealed = aead(1).seal(b"mail", b"hello", &Random::seeded(1));
         assert_eq!(opened(&aead(2), b"mail", &sealed), Err(UnsealError::OtherKey));
-        let cookies = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
+        let cookies = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieEncryption);
         assert_eq!(opened(&cookies, b"mail", &sealed), Err(UnsealError::OtherKey));
     }
 

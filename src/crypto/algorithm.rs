@@ -101,6 +101,6 @@ fn rsa_size(bits: u32) -> Result<KeySize, KeyError> {
         2048 => Ok(KeySize::Rsa2048),
         3072 => Ok(KeySize::Rsa3072),
         4096 => Ok(KeySize::Rsa4096),
-        other => Err(KeyError::Size(other)),
+        other => Err(KeyError::GenerateSize(other)),
     }
 }

@@ -1,6 +1,7 @@
 //! The self-signed X.509 certificate of a key, for clients that need a certificate instead of a bare key.
 //!
-//! It is created together with the key, because the private half is deleted later. It proves nothing beyond the key.
+//! It is created together with the key, because the private half is deleted later. It is self-signed, so it
+//! proves nothing about the owner of the key.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretBytes;
 use crate::domain::time::Timestamp;
 
-/// The certificate is valid from 24 h before the creation of its key, for readers with slow clocks.
+/// The certificate is valid from 24 h before the creation of its key, for verifiers whose clocks are slow.
 const VALID_BEFORE: Duration = Duration::from_hours(24);
 /// The certificate is valid until ten years after the creation of its key, longer than any key should sign.
 const VALID_AFTER: Duration = Duration::from_hours(24 * 3650);
@@ -32,8 +33,8 @@ pub fn self_signed(pair: &KeyPair, name: &str, created_at: Timestamp) -> Result<
     Ok(params.self_signed(&CertificateSigner(pair)).map_err(|_| KeyError::Failed)?.pem())
 }
 
-/// Creates a TLS certificate and its key, both in PEM, for a host without a certificate of an authority. Browsers and
-/// clients must be configured to trust it. It is not stored: every start creates another.
+/// Creates a TLS certificate and its key, both in PEM, for a host without a certificate from a certificate authority.
+/// Browsers and clients must be configured to trust it. It is not stored: every start creates another.
 pub fn for_tls(host: &str) -> Result<(String, SecretBytes), KeyError> {
     let names = vec![host.to_owned(), "localhost".to_owned(), "127.0.0.1".to_owned()];
     let certified = rcgen::generate_simple_self_signed(names).map_err(|_| KeyError::Failed)?;
@@ -83,16 +84,16 @@ mod tests {
             let pair = KeyPair::generate(alg, 2048).unwrap();
             let pem = self_signed(&pair, "issuer.example", Timestamp::from_unix(1_700_000_000)).unwrap();
             let arguments = ["x509", "-noout", "-pubkey", "-subject", "-issuer", "-dates", "-nameopt", "compat"];
-            let Some(shown) = openssl(&arguments, pem.as_bytes()) else { return };
-            let shown = String::from_utf8(shown).unwrap();
-            assert!(shown.contains(&pair.public().spki_pem().unwrap()), "{shown}");
+            let Some(output) = openssl(&arguments, pem.as_bytes()) else { return };
+            let text = String::from_utf8(output).unwrap();
+            assert!(text.contains(&pair.public().spki_pem().unwrap()), "{text}");
             for line in [
                 "subject=/CN=issuer.example",
                 "issuer=/CN=issuer.example",
                 "notBefore=Nov 13 22:13:20 2023 GMT",
                 "notAfter=Nov 11 22:13:20 2033 GMT",
             ] {
-                assert!(shown.contains(line), "{line} is not in {shown}");
+                assert!(text.contains(line), "{line} is not in {text}");
             }
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("certificate.pem");

@@ -17,11 +17,11 @@ closed_set! {
         /// The keyed hash of stored reset codes.
         ResetCode,
         /// Encryption of e-mails in the outbox.
-        MailSeal,
+        MailEncryption,
         /// Encryption of cookies.
-        CookieSeal,
+        CookieEncryption,
         /// Encryption of data in links.
-        LinkSeal,
+        LinkEncryption,
         /// Encryption of the tokens that sign-in providers issued.
         ProviderTokens,
         /// The cipher of the refresh UUIDs of `drf_pyjwt`.
@@ -34,13 +34,14 @@ closed_set! {
 }
 
 impl Use {
-    /// The HKDF `info` (RFC 5869 §3.2). A changed label invalidates everything that was made with its key.
+    /// The HKDF `info` (RFC 5869 §3.2). A changed label invalidates all data that its key has encrypted or
+    /// authenticated, so labels stay even if a variant is renamed.
     const fn label(self) -> &'static str {
         match self {
             Self::ResetCode => "countersign/v1/reset-code",
-            Self::MailSeal => "countersign/v1/mail-seal",
-            Self::CookieSeal => "countersign/v1/cookie-seal",
-            Self::LinkSeal => "countersign/v1/link-seal",
+            Self::MailEncryption => "countersign/v1/mail-seal",
+            Self::CookieEncryption => "countersign/v1/cookie-seal",
+            Self::LinkEncryption => "countersign/v1/link-seal",
             Self::ProviderTokens => "countersign/v1/provider-tokens",
             Self::RefreshUuid => "countersign/v1/refresh-uuid-cipher",
             Self::RefreshJti => "countersign/v1/refresh-uuid",

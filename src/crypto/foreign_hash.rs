@@ -1,9 +1,9 @@
-//! Password hashes in the formats of other systems: Django's six formats, and plain bcrypt and argon2, which many other
-//! systems store.
+//! Password hashes in the formats of other systems: six formats of Django, and plain bcrypt and argon2, which many
+//! other systems store.
 //!
-//! This module verifies foreign hashes and never creates one: at the first sign-in an argon2id hash replaces it. It
-//! rejects hashes that are too expensive to verify when it reads them. Otherwise an imported hash could make each
-//! sign-in a denial of service.
+//! This module verifies foreign hashes and never creates one: at the first sign-in an argon2id hash replaces it. When
+//! it parses a hash, it rejects one that is too expensive to verify. Otherwise each sign-in with an imported hash could
+//! be a denial of service.
 
 use std::num::NonZeroU32;
 
@@ -21,7 +21,7 @@ use crate::domain::password::Password;
 /// The maximum memory of a verification, in KiB: 256 MiB.
 const MEMORY_MAX: u64 = 1 << 18;
 /// The maximum memory traffic of all passes of a verification, in KiB: 2 GiB, about one second of work.
-const WALK_MAX: u64 = 2 << 20;
+const TRAFFIC_MAX: u64 = 2 << 20;
 /// The maximum number of PBKDF2 iterations: one to two seconds of work.
 const ITERATIONS_MAX: u32 = 3_000_000;
 /// The maximum cost of bcrypt: 2¹⁴ rounds.
@@ -98,8 +98,8 @@ impl ForeignHash {
             // The error shows only the name of the format: a text without `$` may be a password in plaintext.
             _ => {
                 let name = if form.is_empty() { rest.split('$').next().unwrap_or("") } else { form };
-                let is_shown = text.contains('$') && name.len() <= 24 && name.is_ascii();
-                Err(HashProblem::Unknown(if is_shown { name } else { "…" }.to_owned()))
+                let is_safe = text.contains('$') && name.len() <= 24 && name.is_ascii();
+                Err(HashProblem::Unknown(if is_safe { name } else { "…" }.to_owned()))
             }
         }
     }
@@ -111,20 +111,20 @@ impl ForeignHash {
             Self::Pbkdf2(hash) => pbkdf2::verify(hash.digest, hash.iterations, &hash.salt, bytes, &hash.output).is_ok(),
             Self::Argon2(hash) => {
                 let mut output = vec![0; hash.output.len()];
-                let done = Argon2::new(hash.algorithm, hash.version, hash.params.clone()).hash_password_into(
+                let hashed = Argon2::new(hash.algorithm, hash.version, hash.params.clone()).hash_password_into(
                     bytes,
                     &hash.salt,
                     &mut output,
                 );
-                done.is_ok() && bool::from(output.ct_eq(&hash.output))
+                hashed.is_ok() && bool::from(output.ct_eq(&hash.output))
             }
-            // bcrypt uses only the first 72 bytes of a password, as it did in the system that made the hash.
+            // bcrypt uses only the first 72 bytes of a password, as in the system that created the hash.
             Self::Bcrypt(hash) => bcrypt::verify(bytes, hash).unwrap_or(false),
             Self::BcryptSha256(hash) => bcrypt::verify(hex_sha256(bytes), hash).unwrap_or(false),
             Self::Scrypt(hash) => {
                 let mut output = vec![0; hash.output.len()];
-                let done = scrypt::scrypt(bytes, &hash.salt, &hash.params, &mut output);
-                done.is_ok() && bool::from(output.ct_eq(&hash.output))
+                let hashed = scrypt::scrypt(bytes, &hash.salt, &hash.params, &mut output);
+                hashed.is_ok() && bool::from(output.ct_eq(&hash.output))
             }
         }
     }
@@ -154,18 +154,18 @@ fn pbkdf2(
 
 fn argon2(text: &str) -> Result<ForeignHash, HashProblem> {
     const NAME: &str = "argon2";
-    let read = || {
+    let parse = || {
         let phc = Phc::new(text).ok()?;
         let algorithm = Algorithm::try_from(phc.algorithm.as_str()).ok()?;
         // A hash without a version is older than the version field.
         let version = phc.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?;
         let output = phc.hash?.as_bytes().to_vec();
-        let read = Params::try_from(&phc).ok()?;
-        let params = Params::new(read.m_cost(), read.t_cost(), read.p_cost(), Some(output.len())).ok()?;
+        let stored = Params::try_from(&phc).ok()?;
+        let params = Params::new(stored.m_cost(), stored.t_cost(), stored.p_cost(), Some(output.len())).ok()?;
         let salt = phc.salt?.as_ref().to_vec();
         Some(ForeignArgon2 { algorithm, version, params, salt, output })
     };
-    let hash = read().filter(|hash| hash.output.len() >= OUTPUT_MIN).ok_or(HashProblem::Malformed(NAME))?;
+    let hash = parse().filter(|hash| hash.output.len() >= OUTPUT_MIN).ok_or(HashProblem::Malformed(NAME))?;
     let memory = u64::from(hash.params.m_cost());
     let passes = u64::from(hash.params.t_cost());
     check_cost(NAME, memory, memory * passes)?;
@@ -205,12 +205,12 @@ fn scrypt(rest: &str) -> Result<ForeignHash, HashProblem> {
 }
 
 /// Rejects a hash that needs too much memory or too much memory traffic, both in KiB.
-fn check_cost(name: &'static str, memory: u64, walk: u64) -> Result<(), HashProblem> {
+fn check_cost(name: &'static str, memory: u64, traffic: u64) -> Result<(), HashProblem> {
     if memory > MEMORY_MAX {
         return Err(HashProblem::Costly(name, format!("{memory} KiB of memory")));
     }
-    if walk > WALK_MAX {
-        return Err(HashProblem::Costly(name, format!("passes over {walk} KiB of memory")));
+    if traffic > TRAFFIC_MAX {
+        return Err(HashProblem::Costly(name, format!("passes over {traffic} KiB of memory")));
     }
     Ok(())
 }
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn unknown_hash_forms_are_named_and_possible_passwords_are_not() {
-        for (hash, shown) in [
+        for (hash, expected) in [
             ("md5$salt$0123", "`md5`"),
             ("$5$rounds=1000$x", "`5`"),
             ("hunter2", "`…`"),
@@ -303,7 +303,7 @@ mod tests {
             ("a password that is long and has a $ in it", "`…`"),
         ] {
             let problem = ForeignHash::parse(hash).err().unwrap_or_else(|| panic!("{hash} is accepted"));
-            assert!(problem.to_string().contains(shown), "{problem}");
+            assert!(problem.to_string().contains(expected), "{problem}");
         }
         for hash in ["pbkdf2_sha256$0$salt$AA==", "scrypt$3$salt$8$1$AA==", "bcrypt_sha256$x", "argon2$argon2id$"] {
             assert!(matches!(ForeignHash::parse(hash), Err(HashProblem::Malformed(_))), "{hash}");

@@ -10,7 +10,7 @@ use super::token::{TokenFault, UnverifiedToken};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::strict_json;
 
-/// The number of keys of a JWKS that are read; further keys are ignored.
+/// The maximum number of keys that are read from a JWKS; further keys are ignored.
 const KEYS_MAX: usize = 64;
 
 /// The text is not a JSON object `{"keys":[…]}`.
@@ -43,11 +43,11 @@ impl ForeignKeys {
     /// Verifies the signature of a token.
     ///
     /// # Errors
-    /// [`TokenFault::UnknownKey`] if no key fits; the JWKS may be outdated then. [`TokenFault::Signature`] if the
-    /// signature is invalid.
+    /// [`TokenFault::UnknownKey`] if no key has the `kid` and the algorithm of the token; the JWKS may be outdated
+    /// then. [`TokenFault::Signature`] if the signature is invalid.
     pub fn verify(&self, token: &UnverifiedToken<'_>) -> Result<(), TokenFault> {
-        let fits = |key: &&PublicKey| key.alg() == token.alg;
-        let mut named = self.named(&token.kid).filter(fits).peekable();
+        let has_alg = |key: &&PublicKey| key.alg() == token.alg;
+        let mut named = self.named(&token.kid).filter(has_alg).peekable();
         if named.peek().is_none() {
             return Err(TokenFault::UnknownKey);
         }
@@ -55,14 +55,15 @@ impl ForeignKeys {
         if signed { Ok(()) } else { Err(TokenFault::Signature) }
     }
 
-    /// The keys with this `kid`. If the token or the key has no `kid`, the key fits only if it is the only one.
+    /// The keys with this `kid`. If the token or the key has no `kid`, the key is used only if it is the only usable
+    /// key of the JWKS.
     fn named<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a PublicKey> {
-        let only = self.keys.len() == 1;
-        let fits = move |key: &&'a ForeignKey| match &key.kid {
+        let is_only = self.keys.len() == 1;
+        let is_named = move |key: &&'a ForeignKey| match &key.kid {
             Some(name) if !kid.is_empty() => name == kid,
-            _ => only,
+            _ => is_only,
         };
-        self.keys.iter().filter(fits).map(|key| &key.key)
+        self.keys.iter().filter(is_named).map(|key| &key.key)
     }
 }
 
@@ -74,7 +75,7 @@ fn parse_key(member: &Value) -> Option<ForeignKey> {
         let spec = spec(*alg);
         text("kty") == Some(spec.kty) && text("crv") == spec.crv && is("alg", alg.name())
     })?;
-    // With a private key that was published, anyone can sign.
+    // If a private key is published, anyone can sign with it.
     if !is("use", "sig") || !may_verify(jwk) || jwk.contains_key("d") {
         return None;
     }
@@ -110,8 +111,8 @@ mod tests {
         for (name, value) in change {
             jwk[*name] = value.clone();
         }
-        let kept = jwk.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
-        Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        let members = jwk.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+        Value::Object(members.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     fn verify(keys: &[Value], token: &str) -> Result<(), TokenFault> {

@@ -2,7 +2,7 @@
 //!
 //! A new allocation for each hash would cost as much again in page faults. A permanent allocation would take a large
 //! part of a small host's memory for the few seconds a day in which users sign in. So the memory is reused from one
-//! hash to the next and released when no hash has been requested for a while.
+//! hash to the next and released when the hashing threads have been idle for 5 s.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,25 +14,25 @@ use kevy_madvise::advise_hugepage;
 /// resident memory.
 const MIN_BLOCKS: usize = (33 << 20) / Block::SIZE;
 
-/// The buffers that are kept for reuse; clones share them. There are never more buffers than concurrent hashes.
+/// The buffers that are kept for reuse; clones share them. There are never more buffers than hashing threads.
 #[derive(Clone)]
 pub(super) struct HashMemory {
     /// The number of blocks for a hash of the configured cost.
-    usual: usize,
+    default_blocks: usize,
     spare: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl HashMemory {
-    /// Creates an empty pool for buffers of `usual` blocks.
-    pub(super) fn new(usual: usize) -> Self {
-        Self { usual, spare: Arc::default() }
+    /// Creates an empty pool for buffers of `default_blocks` blocks.
+    pub(super) fn new(default_blocks: usize) -> Self {
+        Self { default_blocks, spare: Arc::default() }
     }
 
-    /// Takes a kept buffer, or allocates one, with at least `blocks` blocks.
+    /// Takes a spare buffer, or allocates one, with at least `blocks` blocks.
     pub(super) fn take(&self, blocks: usize) -> Vec<Block> {
-        let kept = if blocks <= self.usual { self.spare().pop() } else { None };
-        kept.unwrap_or_else(|| {
-            let blocks = blocks.max(self.usual);
+        let spare_buffer = if blocks <= self.default_blocks { self.spare().pop() } else { None };
+        spare_buffer.unwrap_or_else(|| {
+            let blocks = blocks.max(self.default_blocks);
             let mut memory: Vec<Block> = Vec::with_capacity(blocks.max(MIN_BLOCKS));
             // A hash accesses more 4 KiB pages at random than a processor's TLB has entries, so huge pages are faster.
             // The advice must precede the first access. A system without huge pages uses normal pages.
@@ -42,16 +42,16 @@ impl HashMemory {
         })
     }
 
-    /// Keeps a buffer for the next hash. A larger buffer is dropped: it was for a stored hash of another cost, which is
-    /// needed only once.
-    pub(super) fn keep(&self, memory: Vec<Block>) {
-        if memory.len() == self.usual {
+    /// Keeps a buffer for the next hash. A larger buffer is dropped: it was for a stored hash with a higher cost, which
+    /// the next correct password replaces.
+    pub(super) fn put_back(&self, memory: Vec<Block>) {
+        if memory.len() == self.default_blocks {
             self.spare().push(memory);
         }
     }
 
     /// Releases all unused buffers to the system.
-    pub(super) fn give_back(&self) {
+    pub(super) fn release_all(&self) {
         drop(std::mem::take(&mut *self.spare()));
     }
 
@@ -64,7 +64,7 @@ impl HashMemory {
 mod tests {
     use super::*;
 
-    fn kept(memory: &HashMemory) -> Vec<usize> {
+    fn spare_sizes(memory: &HashMemory) -> Vec<usize> {
         memory.spare().iter().map(Vec::len).collect()
     }
 
@@ -73,17 +73,17 @@ mod tests {
         let memory = HashMemory::new(64);
         for _ in 0..3 {
             let buffer = memory.take(64);
-            memory.keep(buffer);
+            memory.put_back(buffer);
         }
-        assert_eq!(kept(&memory), [64]);
+        assert_eq!(spare_sizes(&memory), [64]);
         let one = memory.take(8);
         let other = memory.take(64);
         assert_eq!((one.len(), other.len()), (64, 64));
-        memory.keep(one);
-        memory.keep(other);
-        assert_eq!(kept(&memory), [64, 64]);
-        memory.give_back();
-        assert!(kept(&memory).is_empty());
+        memory.put_back(one);
+        memory.put_back(other);
+        assert_eq!(spare_sizes(&memory), [64, 64]);
+        memory.release_all();
+        assert!(spare_sizes(&memory).is_empty());
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         let memory = HashMemory::new(64);
         let buffer = memory.take(65);
         assert_eq!(buffer.len(), 65);
-        memory.keep(buffer);
-        assert!(kept(&memory).is_empty());
+        memory.put_back(buffer);
+        assert!(spare_sizes(&memory).is_empty());
     }
 }

@@ -15,7 +15,7 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// The assumed cost of a hash before the first measurement, in nanoseconds per KiB and pass: the cost on a slow core.
 const INITIAL_COST: u64 = 1_000;
-/// Each measurement replaces one eighth of the average, so that the average follows a slower machine within a few
+/// Each measurement replaces one eighth of the average, so that the average follows 90 % of a change in speed within 18
 /// hashes.
 const AVERAGE_WEIGHT: u64 = 8;
 
@@ -25,9 +25,9 @@ pub(super) struct HashQueue {
     clock: Clock,
     threads: usize,
     /// Jobs that wait and jobs that run.
-    inside: AtomicUsize,
+    jobs: AtomicUsize,
     /// The moving average of a job's duration, in nanoseconds.
-    cost: AtomicU64,
+    average_nanos: AtomicU64,
 }
 
 /// A slot in the queue; dropping it releases the slot.
@@ -38,23 +38,28 @@ impl HashQueue {
     /// Creates an empty queue for `threads` threads. A hash makes `iterations` passes over `memory_kib` KiB.
     pub(super) fn new(threads: usize, memory_kib: u32, iterations: u32, clock: Clock) -> Arc<Self> {
         let initial = u64::from(memory_kib) * u64::from(iterations) * INITIAL_COST;
-        Arc::new(Self { clock, threads: threads.max(1), inside: AtomicUsize::new(0), cost: AtomicU64::new(initial) })
+        Arc::new(Self {
+            clock,
+            threads: threads.max(1),
+            jobs: AtomicUsize::new(0),
+            average_nanos: AtomicU64::new(initial),
+        })
     }
 
     /// Takes a slot at the end of the queue.
     ///
     /// # Errors
-    /// If the predicted wait is longer than [`LONGEST_WAIT`]: the time in which the present jobs will be done, in whole
-    /// seconds.
+    /// If the predicted wait is longer than [`LONGEST_WAIT`]: the predicted time until all present jobs are done, in
+    /// whole seconds, at least 1 s.
     pub(super) fn enter(self: &Arc<Self>) -> Result<QueueSlot, Duration> {
-        let ahead = self.inside.fetch_add(1, Ordering::Relaxed);
+        let ahead = self.jobs.fetch_add(1, Ordering::Relaxed);
         let slot = QueueSlot(Arc::clone(self));
         self.admit(ahead).map(|()| slot)
     }
 
     /// Checks whether [`HashQueue::enter`] would succeed now; the error is the same.
     pub(super) fn check_capacity(&self) -> Result<(), Duration> {
-        self.admit(self.inside.load(Ordering::Relaxed))
+        self.admit(self.jobs.load(Ordering::Relaxed))
     }
 
     /// Admits every job while a thread is free, however long a hash takes: such a job does not wait.
@@ -65,22 +70,22 @@ impl HashQueue {
 
     /// The predicted time until all present jobs are done, in whole seconds, at least 1 s.
     pub(super) fn until_empty(&self) -> Duration {
-        self.retry_after(self.inside.load(Ordering::Relaxed))
+        self.retry_after(self.jobs.load(Ordering::Relaxed))
     }
 
     /// The number of jobs that have no thread yet.
     pub(super) fn waiting(&self) -> usize {
-        self.inside.load(Ordering::Relaxed).saturating_sub(self.threads)
+        self.jobs.load(Ordering::Relaxed).saturating_sub(self.threads)
     }
 
-    fn retry_after(&self, inside: usize) -> Duration {
-        let span = self.span(inside);
+    fn retry_after(&self, jobs: usize) -> Duration {
+        let span = self.span(jobs);
         Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(Duration::from_secs(1))
     }
 
     /// The time that all threads together need for `jobs` jobs.
     fn span(&self, jobs: usize) -> Duration {
-        let nanos = self.cost.load(Ordering::Relaxed).saturating_mul(jobs as u64) / self.threads as u64;
+        let nanos = self.average_nanos.load(Ordering::Relaxed).saturating_mul(jobs as u64) / self.threads as u64;
         Duration::from_nanos(nanos)
     }
 }
@@ -88,20 +93,20 @@ impl HashQueue {
 impl QueueSlot {
     /// Runs `work` and adds its duration to the average.
     pub(super) fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
-        let HashQueue { clock, cost, .. } = &*self.0;
+        let HashQueue { clock, average_nanos, .. } = &*self.0;
         let started = clock.monotonic();
         let result = work();
         let duration = u64::try_from(clock.monotonic().saturating_sub(started).as_nanos()).unwrap_or(u64::MAX);
         // Two threads may overwrite each other's measurement. The next measurement corrects the average.
-        let old = cost.load(Ordering::Relaxed);
-        cost.store(old - old / AVERAGE_WEIGHT + duration / AVERAGE_WEIGHT, Ordering::Relaxed);
+        let old = average_nanos.load(Ordering::Relaxed);
+        average_nanos.store(old - old / AVERAGE_WEIGHT + duration / AVERAGE_WEIGHT, Ordering::Relaxed);
         result
     }
 }
 
 impl Drop for QueueSlot {
     fn drop(&mut self) {
-        self.0.inside.fetch_sub(1, Ordering::Relaxed);
+        self.0.jobs.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Kid;
 
 /// The length of a P-256 coordinate in bytes.
-const COORDINATE: usize = 32;
+const COORDINATE_LENGTH: usize = 32;
 
 /// A public signature key as a JWK. The fields are in the order in which they are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,20 +44,20 @@ impl Jwk {
         let n = URL_SAFE_NO_PAD.encode(modulus);
         let e = URL_SAFE_NO_PAD.encode(exponent);
         let kid = thumbprint(&format!(r#"{{"e":"{e}","kty":"{}","n":"{n}"}}"#, spec.kty))?;
-        Some(Self { n: Some(n), e: Some(e), ..Self::bare(spec, kid) })
+        Some(Self { n: Some(n), e: Some(e), ..Self::without_parameters(spec, kid) })
     }
 
     /// Creates an elliptic-curve key from an uncompressed point, or returns `None` for other bytes.
     pub(super) fn ec(spec: &AlgorithmSpec, point: &[u8]) -> Option<Self> {
-        let (x, y) = point.strip_prefix(&[4])?.split_at_checked(COORDINATE)?;
+        let (x, y) = point.strip_prefix(&[4])?.split_at_checked(COORDINATE_LENGTH)?;
         let crv = spec.crv?;
         let x = URL_SAFE_NO_PAD.encode(x);
         let y = URL_SAFE_NO_PAD.encode(y);
         let kid = thumbprint(&format!(r#"{{"crv":"{crv}","kty":"{}","x":"{x}","y":"{y}"}}"#, spec.kty))?;
-        Some(Self { crv: Some(crv.to_owned()), x: Some(x), y: Some(y), ..Self::bare(spec, kid) })
+        Some(Self { crv: Some(crv.to_owned()), x: Some(x), y: Some(y), ..Self::without_parameters(spec, kid) })
     }
 
-    fn bare(spec: &AlgorithmSpec, kid: Kid) -> Self {
+    fn without_parameters(spec: &AlgorithmSpec, kid: Kid) -> Self {
         let n = None;
         let e = None;
         let crv = None;

@@ -25,14 +25,16 @@ const MIN_EXPONENT: &[u8] = &[1, 0, 1];
 /// Why a key cannot be used or generated.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyError {
-    /// Neither RS256 nor ES256 can use the key.
+    /// The type of the key is neither RSA (RS256) nor P-256 (ES256).
     #[error("{0} is not supported; use an RSA key (RS256) or a P-256 key (ES256)")]
     Unsupported(String),
     /// An RSA key that is too short to be safe or too long to be fast.
     #[error("the RSA key has {0} bits; use 2048 to 4096 bits")]
     RsaBits(usize),
     /// An RSA key with a public exponent below 65537.
-    #[error("the RSA public exponent is below 65537, which is unsafe for signatures")]
+    #[error(
+        "the RSA public exponent is below 65537, which is unsafe for signatures; use a key with the exponent 65537"
+    )]
     Exponent,
     /// The encoding or the numbers of the key are invalid.
     #[error("the key is damaged: its numbers are invalid")]
@@ -42,7 +44,7 @@ pub enum KeyError {
     Jwk,
     /// An RSA size that cannot be generated.
     #[error("RSA keys of {0} bits cannot be generated; use 2048, 3072 or 4096")]
-    Size(u32),
+    GenerateSize(u32),
     /// The crypto library returned an error.
     #[error("the crypto library could not generate or use the key")]
     Failed,
@@ -89,13 +91,14 @@ impl KeyPair {
         Self::new(spec(alg), (spec(alg).generate)(rsa_bits)?)
     }
 
-    /// Reads a private key in PKCS#8 (RFC 5208). Rejects keys that RS256 and ES256 cannot use or should not use.
+    /// Reads a private key in PKCS#8 (RFC 5208). Rejects other key types, and RSA keys with an unsafe size or
+    /// exponent.
     pub fn from_pkcs8_der(der: &SecretBytes) -> Result<Self, KeyError> {
         let info = PrivateKeyInfoRef::try_from(der.expose()).map_err(|_| KeyError::Damaged)?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as().ok());
         let spec = spec(of_kind(info.algorithm.oid, curve).map_err(KeyError::Unsupported)?);
         if spec.oid == RSA {
-            // The library rejects a short key without a reason.
+            // Checked here, because the library rejects a short key without giving the reason.
             check_rsa_bits(rsa_private_modulus(info.private_key.as_bytes())?)?;
         }
         Self::new(spec, (spec.open)(der.expose())?)
@@ -236,8 +239,8 @@ fn rsa_private_modulus(der: &[u8]) -> Result<&[u8], KeyError> {
 }
 
 fn check_rsa_bits(modulus: &[u8]) -> Result<(), KeyError> {
-    let unused = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
-    let bits = (modulus.len() * 8).saturating_sub(unused);
+    let leading_zeros = modulus.first().map_or(0, |first| first.leading_zeros() as usize);
+    let bits = (modulus.len() * 8).saturating_sub(leading_zeros);
     if RSA_BITS.contains(&bits) { Ok(()) } else { Err(KeyError::RsaBits(bits)) }
 }
 
@@ -294,7 +297,7 @@ mod tests {
 
     #[test]
     fn unsupported_rsa_sizes_and_damaged_keys_are_rejected() {
-        assert_eq!(KeyPair::generate(Algorithm::Rs256, 1024).unwrap_err(), KeyError::Size(1024));
+        assert_eq!(KeyPair::generate(Algorithm::Rs256, 1024).unwrap_err(), KeyError::GenerateSize(1024));
         let der = KeyPair::generate(Algorithm::Es256, 0).unwrap().to_pkcs8_der().unwrap();
         for cut in [0, 1, 40, der.expose().len() - 1] {
             let short = SecretBytes::new(der.expose()[..cut].to_vec());

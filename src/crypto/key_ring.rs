@@ -1,7 +1,7 @@
 //! The key ring of a running server: an immutable snapshot, which the server replaces through an atomic pointer.
 //!
-//! It owns the loaded signers, the verifiers and the bytes of the JWKS. Reading it takes no lock and reads no disk. It
-//! never changes the key folder.
+//! It owns the loaded signers, the verifiers and the bytes of the JWKS. Reading it needs neither a lock nor disk
+//! access. It never changes the key folder.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,7 +30,7 @@ impl RingSecret {
         Self(bytes)
     }
 
-    /// Returns the plain bytes. The caller is responsible for where they go.
+    /// Returns the plain bytes. The caller must not log them or put them into an error message.
     pub fn expose(&self) -> &[u8; Self::LENGTH] {
         &self.0
     }
@@ -78,7 +78,7 @@ impl Signer {
         self.loaded.pair.public().alg()
     }
 
-    /// The time at which the key leaves the JWKS, if it is known. The caller must cut a later `exp` to this time.
+    /// The time at which the key leaves the JWKS, if it is known. The caller must not set a later `exp`.
     pub fn published_until(&self) -> Option<Timestamp> {
         self.published_until
     }
@@ -173,29 +173,30 @@ pub(super) struct RingParts {
     pub(super) version: RingVersion,
     pub(super) warnings: Vec<KeyDirWarning>,
     /// The algorithm of the default signer. Its keys are first in the JWKS.
-    pub(super) first: Algorithm,
+    pub(super) default_algorithm: Algorithm,
 }
 
-/// All keys of the issuer at one time.
+/// A snapshot of all keys of the issuer.
 ///
 /// The state of a key changes with time, so queries take the time. At [`KeyRing::next_change`] the caller must build a
-/// new snapshot with [`KeyRing::rebuilt`].
+/// new snapshot with [`KeyRing::rebuild`].
 pub struct KeyRing {
     schedule: Schedule,
     verifiers: HashMap<Kid, Verifier>,
-    /// Each signer with the dates of its key. The list stays short, because ended private halves are dropped.
+    /// Each signer with the dates of its key. The list stays short, because private halves of keys that have stopped
+    /// signing are dropped.
     signers: Vec<(Key, Signer)>,
     secret: Arc<RingSecret>,
     version: RingVersion,
     warnings: Vec<KeyDirWarning>,
-    first: Algorithm,
+    default_algorithm: Algorithm,
     jwks: Jwks,
     built_at: Timestamp,
 }
 
 impl KeyRing {
-    pub(super) fn new(loaded: RingParts, now: Timestamp) -> Self {
-        let RingParts { schedule, publics, loaded, secret, version, warnings, first } = loaded;
+    pub(super) fn new(parts: RingParts, now: Timestamp) -> Self {
+        let RingParts { schedule, publics, loaded, secret, version, warnings, default_algorithm } = parts;
         let verifier = |key: &Key| {
             let public = Arc::clone(publics.get(&key.kid)?);
             Some((key.kid.clone(), Verifier { key: key.clone(), public }))
@@ -211,9 +212,9 @@ impl KeyRing {
             |alg: Algorithm| schedule.active(alg, now).is_some_and(|active| loaded.contains_key(&active.kid));
         let may_sign = |key: &&Key| key.has_private_half(now) || (key.is_published(now) && !has_active_key(key.alg));
         let signers = schedule.keys().iter().filter(may_sign).filter_map(signer).collect();
-        let published = schedule.published(now, first);
+        let published = schedule.published(now, default_algorithm);
         let jwks = Jwks::new(published.iter().filter_map(|key| verifiers.get(&key.kid)).map(Verifier::jwk));
-        Self { schedule, verifiers, signers, secret, version, warnings, first, jwks, built_at: now }
+        Self { schedule, verifiers, signers, secret, version, warnings, default_algorithm, jwks, built_at: now }
     }
 
     /// The key that signs with `alg`: the active key.
@@ -226,8 +227,8 @@ impl KeyRing {
             |state: KeyState| self.signers.iter().filter(move |(key, _)| key.alg == alg && key.state(now) == state);
         let newest = |state: KeyState| in_state(state).max_by_key(|(key, _)| key.signs_from);
         let next = || in_state(KeyState::Next).min_by_key(|(key, _)| key.signs_from);
-        let found = newest(KeyState::Active).or_else(next).or_else(|| newest(KeyState::Retiring));
-        found.map(|(_, signer)| signer)
+        let key = newest(KeyState::Active).or_else(next).or_else(|| newest(KeyState::Retiring));
+        key.map(|(_, signer)| signer)
     }
 
     /// The verifier of tokens with this `kid`: any key of the ring that is not revoked. The caller must also check
@@ -264,7 +265,7 @@ impl KeyRing {
 
     /// The algorithm of the default signer.
     pub fn default_algorithm(&self) -> Algorithm {
-        self.first
+        self.default_algorithm
     }
 
     /// The warnings about the key folder. They do not prevent the start.
@@ -282,24 +283,25 @@ impl KeyRing {
         self.schedule.next_change(self.built_at)
     }
 
-    /// Builds the same ring for another time, with a new JWKS and without private halves that have ended.
+    /// Builds the same ring for another time, with a new JWKS and without private halves of keys that have stopped
+    /// signing.
     ///
     /// Returns `None` if nothing has changed since the snapshot was built. A clock that was set back is a change.
-    pub fn rebuilt(&self, now: Timestamp) -> Option<Self> {
+    pub fn rebuild(&self, now: Timestamp) -> Option<Self> {
         if now >= self.built_at && self.next_change().is_none_or(|change| now < change) {
             return None;
         }
         let publics = self.verifiers.iter().map(|(kid, verifier)| (kid.clone(), Arc::clone(&verifier.public)));
-        let loaded = RingParts {
+        let parts = RingParts {
             schedule: self.schedule.clone(),
             publics: publics.collect(),
             loaded: self.loaded_keys().collect(),
             secret: Arc::clone(&self.secret),
             version: self.version,
             warnings: self.warnings.clone(),
-            first: self.first,
+            default_algorithm: self.default_algorithm,
         };
-        Some(Self::new(loaded, now))
+        Some(Self::new(parts, now))
     }
 
     /// The loaded key pairs, which the next snapshot reuses.

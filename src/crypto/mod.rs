@@ -2,9 +2,9 @@
 //!
 //! It owns key pairs, the key folder, signing and verification, encryption, password hashing and the only token parser.
 //!
-//! It must not wait, read the time or know its callers: times and random values are passed in. There are two
+//! It must not read the time or depend on its callers: times and random values are passed in. There are three
 //! exceptions. The key folder has a clock, because a change reads the time under the lock. The hashing pool has a clock
-//! to measure its jobs.
+//! to measure its jobs. The crypto library uses its own random source to generate keys and to sign.
 
 pub mod admin;
 pub mod aead;

@@ -1,8 +1,11 @@
 //! Password hashing on dedicated threads: argon2id with reused memory, and a queue that is bounded by waiting time.
 //!
 //! A job that could not be done in time is rejected with [`HashError::Busy`] at once, so that a burst of sign-ins
-//! delays no other request. Every verification costs exactly one hash, even if the user or the hash does not exist. A
-//! hash of another system keeps its original cost until the user signs in for the first time.
+//! delays no other request.
+//!
+//! Every check computes one hash, even if the user or the hash does not exist, so that the response time reveals
+//! neither. A check computes a second hash if the password is correct and the stored hash must be replaced. A hash of
+//! another system keeps its original cost until the user signs in for the first time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -14,7 +17,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::hash_memory::HashMemory;
 use super::hash_queue::HashQueue;
-use super::stored_hash::{OUTPUT, OwnArgon2, ParsedHash, phc};
+use super::stored_hash::{OUTPUT_LENGTH, OwnArgon2, ParsedHash, phc};
 use crate::clock::Clock;
 use crate::domain::password::{PASSWORD_MAX, Password, PasswordHash};
 use crate::random::Random;
@@ -22,8 +25,9 @@ use crate::random::Random;
 /// The maximum number of waiting jobs for each thread, even if all could be done in time: each job keeps a request in
 /// memory.
 const QUEUE_PER_THREAD: usize = 1024;
-const SALT: usize = 16;
-/// The idle time after which the memory is released. Allocating it again costs the next hash some milliseconds.
+/// The length of a salt in bytes.
+const SALT_LENGTH: usize = 16;
+/// The idle time after which the memory is released. The next hash allocates it again, which takes milliseconds.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// The cost of a new hash (RFC 9106 §3.1).
@@ -43,14 +47,14 @@ pub enum HashError {
     /// The queue is too long for the job to be done in time.
     #[error("the password hashing queue is full")]
     Busy {
-        /// The time in which the present jobs will be done, in whole seconds, at least 1 s.
+        /// The predicted time until the present jobs are done, in whole seconds, at least 1 s.
         retry_after: Duration,
     },
     /// The operating system could not start a thread.
     #[error("cannot start a hashing thread")]
     NoThread,
-    /// The cost is outside of argon2's bounds.
-    #[error("argon2 does not accept the cost in [passwords]")]
+    /// The cost is outside argon2's bounds.
+    #[error("argon2 does not accept the cost in [passwords]; use at least one iteration and 8 KiB of memory per lane")]
     Cost,
 }
 
@@ -86,7 +90,7 @@ pub struct Hasher {
 impl Hasher {
     /// Starts a pool of `threads` threads.
     pub fn new(cost: HashCost, threads: usize, random: &Random, clock: &Clock) -> Result<Self, HashError> {
-        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT))
+        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, Some(OUTPUT_LENGTH))
             .map_err(|_| HashError::Cost)?;
         let (jobs, receiver) = sync_channel(threads * QUEUE_PER_THREAD);
         let receiver = Arc::new(Mutex::new(receiver));
@@ -157,14 +161,14 @@ impl HashWorker {
             match next {
                 // If a job panics, only its receiver loses the result. The thread continues.
                 Ok(job) => drop(catch_unwind(AssertUnwindSafe(|| job(&mut self)))),
-                Err(RecvTimeoutError::Timeout) => self.memory.give_back(),
+                Err(RecvTimeoutError::Timeout) => self.memory.release_all(),
                 Err(RecvTimeoutError::Disconnected) => return, // The last `Hasher` was dropped.
             }
         }
     }
 
     fn hash(&mut self, password: &Password) -> Option<PasswordHash> {
-        let salt: [u8; SALT] = self.random.bytes();
+        let salt: [u8; SALT_LENGTH] = self.random.bytes();
         let params = self.params.clone();
         let output = self.argon2id(password, &salt, &params)?;
         phc(&params, &salt, &output).map(PasswordHash::from_stored)
@@ -174,7 +178,7 @@ impl HashWorker {
     ///
     /// An empty or overlong password is wrong, but the check costs as much as for any other password.
     fn check(&mut self, password: &Password, hash: Option<&PasswordHash>) -> Option<PasswordCheck> {
-        let found = match hash.and_then(|hash| ParsedHash::read(hash.as_str())) {
+        let result = match hash.and_then(|hash| ParsedHash::read(hash.as_str())) {
             Some(ParsedHash::Own(stored)) => self.check_own(password, &stored),
             Some(ParsedHash::Foreign(foreign)) if foreign.matches(password) => {
                 self.hash(password).map(PasswordCheck::Outdated)
@@ -183,11 +187,11 @@ impl HashWorker {
             None => {
                 // A dummy hash, so that the response time does not reveal whether the user exists.
                 let params = self.params.clone();
-                let _ = self.argon2id(password, &[0; SALT], &params);
+                let _ = self.argon2id(password, &[0; SALT_LENGTH], &params);
                 Some(PasswordCheck::Wrong)
             }
         };
-        if password.is_plausible() { found } else { Some(PasswordCheck::Wrong) }
+        if password.is_plausible() { result } else { Some(PasswordCheck::Wrong) }
     }
 
     fn check_own(&mut self, password: &Password, stored: &OwnArgon2) -> Option<PasswordCheck> {
@@ -195,27 +199,26 @@ impl HashWorker {
         if !output.is_some_and(|output| bool::from(output.ct_eq(&stored.output))) {
             return Some(PasswordCheck::Wrong);
         }
-        let current = &self.params;
         let cost = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-        if cost(&stored.params) == cost(current) {
+        if cost(&stored.params) == cost(&self.params) {
             return Some(PasswordCheck::Right);
         }
         self.hash(password).map(PasswordCheck::Outdated)
     }
 
     /// Computes one hash. Returns `None` if the parameters are out of bounds, which is possible for a stored hash.
-    fn argon2id(&mut self, password: &Password, salt: &[u8], params: &Params) -> Option<[u8; OUTPUT]> {
+    fn argon2id(&mut self, password: &Password, salt: &[u8], params: &Params) -> Option<[u8; OUTPUT_LENGTH]> {
         let blocks = params.block_count();
         let mut memory = self.memory.take(blocks);
         let bytes = password.expose();
-        let mut output = [0; OUTPUT];
+        let mut output = [0; OUTPUT_LENGTH];
         let hashed = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone()).hash_password_into_with_memory(
             &bytes[..bytes.len().min(PASSWORD_MAX)],
             salt,
             &mut output,
             &mut memory[..blocks],
         );
-        self.memory.keep(memory);
+        self.memory.put_back(memory);
         hashed.ok().map(|()| output)
     }
 }
@@ -284,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_foreign_hash_is_upgraded_to_argon2id() {
-        // Django 5.2 made this hash of the password `correct horse`, with fewer iterations than its default.
+        // Django 5.2 created this hash of the password `correct horse`, with fewer iterations than its default.
         let foreign = "pbkdf2_sha256$1000$salty$DzvaoPDWHNlO+0p5E04mScIUiNVjJ8YpgYitYTNqHo8=";
         let hasher = hasher(CHEAP);
         let old = PasswordHash::from_stored(foreign.to_owned());

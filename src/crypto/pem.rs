@@ -21,8 +21,8 @@ use crate::random::Random;
 /// The cost of scrypt (log₂ N, r, p; RFC 7914 §2): 16 MiB, the highest that `openssl pkey` accepts without an option.
 const SCRYPT: (u8, u32, u32) = (14, 8, 1);
 
-/// Advice for formats that only OpenSSL needs to support.
-const CONVERT: &str = "convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`";
+/// The advice for unsupported formats.
+const CONVERSION_ADVICE: &str = "convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`";
 
 /// Why a PEM file could not be read or written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -37,15 +37,17 @@ pub enum PemError {
     NoPrivateKey(String),
     /// The file has more than one private key.
     #[error("the file has several private keys; give a file with one private key")]
-    Several,
+    SeveralKeys,
     /// The key has an unsupported PEM label.
-    #[error("the format `{0}` is not supported; {CONVERT}")]
-    Form(String),
+    #[error("the format `{0}` is not supported; {CONVERSION_ADVICE}")]
+    UnsupportedFormat(String),
     /// The key has the legacy encryption of PEM, which derives its key with one round of MD5.
-    #[error("the key has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`), which is weak; {CONVERT}")]
+    #[error("the key has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`), which is weak; {CONVERSION_ADVICE}")]
     LegacyEncryption,
     /// The key has another encryption than PBES2 with AES.
-    #[error("the encryption is not supported (only PBES2 with AES and with scrypt or PBKDF2-SHA-2); {CONVERT}")]
+    #[error(
+        "the encryption is not supported (only PBES2 with AES and with scrypt or PBKDF2-SHA-2); {CONVERSION_ADVICE}"
+    )]
     Encryption,
     /// The key is encrypted, and the caller passed no passphrase.
     #[error("the key is encrypted and no passphrase was given")]
@@ -57,7 +59,7 @@ pub enum PemError {
     #[error("the file is damaged")]
     Damaged,
     /// The key could not be encoded.
-    #[error("encoding failed")]
+    #[error("the PEM encoder rejected the key")]
     Encode,
 }
 
@@ -84,7 +86,7 @@ pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<PemKey, PemE
         ([block], _) => *block,
         ([], None) => return Err(PemError::NotPem),
         ([], Some(other)) => return Err(PemError::NoPrivateKey(other.label.to_owned())),
-        _ => return Err(PemError::Several),
+        _ => return Err(PemError::SeveralKeys),
     };
     if block.body.contains("Proc-Type:") {
         return Err(PemError::LegacyEncryption);
@@ -92,11 +94,11 @@ pub fn read(text: &[u8], passphrase: Option<&SecretText>) -> Result<PemKey, PemE
     let der = block.decode()?;
     let encrypted = block.label == "ENCRYPTED PRIVATE KEY";
     let pkcs8 = match block.label {
-        "PRIVATE KEY" => normalised(der.expose()),
+        "PRIVATE KEY" => normalise(der.expose()),
         "RSA PRIVATE KEY" => wrap(RSA, AnyRef::NULL, der.expose()),
         "EC PRIVATE KEY" => wrap(EC, (&sec1_curve(der.expose())?).into(), der.expose()),
         "ENCRYPTED PRIVATE KEY" => decrypt(der.expose(), passphrase),
-        other => Err(PemError::Form(other.to_owned())),
+        other => Err(PemError::UnsupportedFormat(other.to_owned())),
     }?;
     Ok(PemKey { pkcs8, encrypted })
 }
@@ -138,12 +140,12 @@ fn decrypt(der: &[u8], passphrase: Option<&SecretText>) -> Result<SecretBytes, P
         ) => PemError::Encryption,
         _ => PemError::WrongPassphrase,
     })?;
-    // One of 256 wrong passphrases yields random bytes with valid padding.
-    normalised(plain.as_bytes()).map_err(|_| PemError::WrongPassphrase)
+    // About one of 256 wrong passphrases yields random bytes with valid padding.
+    normalise(plain.as_bytes()).map_err(|_| PemError::WrongPassphrase)
 }
 
 /// Re-encodes PKCS#8 without its optional parts (attributes, public key), which some readers reject.
-fn normalised(der: &[u8]) -> Result<SecretBytes, PemError> {
+fn normalise(der: &[u8]) -> Result<SecretBytes, PemError> {
     let mut info = PrivateKeyInfoRef::try_from(der).map_err(|_| PemError::Damaged)?;
     info.public_key = None;
     Ok(SecretBytes::new(info.to_der().map_err(|_| PemError::Damaged)?))
@@ -222,7 +224,7 @@ mod tests {
         pair.public().kid().to_string()
     }
 
-    fn refusal(pem: impl AsRef<[u8]>, passphrase: Option<&SecretText>) -> PemError {
+    fn read_error(pem: impl AsRef<[u8]>, passphrase: Option<&SecretText>) -> PemError {
         read(pem.as_ref(), passphrase).unwrap_err()
     }
 
@@ -245,14 +247,14 @@ mod tests {
     fn wrong_and_missing_passphrases_are_distinct_errors() {
         let pair = KeyPair::generate(Algorithm::Es256, 0).unwrap();
         let pem = write(&pair.to_pkcs8_der().unwrap(), Some(&secret("right")), &Random::seeded(1)).unwrap();
-        assert_eq!(refusal(&*pem, None), PemError::NeedsPassphrase);
-        assert_eq!(refusal(&*pem, Some(&secret("wrong"))), PemError::WrongPassphrase);
+        assert_eq!(read_error(&*pem, None), PemError::NeedsPassphrase);
+        assert_eq!(read_error(&*pem, Some(&secret("wrong"))), PemError::WrongPassphrase);
     }
 
     #[test]
     fn every_form_that_openssl_writes_gives_the_same_key() {
         let pass = ["-passout", "pass:pw"];
-        let forms: [&[&str]; 7] = [
+        let formats: [&[&str]; 7] = [
             &["pkcs8", "-topk8", "-nocrypt"],
             &["pkcs8", "-topk8", "-v2", "aes-128-cbc", pass[0], pass[1]],
             &["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512", pass[0], pass[1]],
@@ -266,9 +268,9 @@ mod tests {
         for generate in [&ec[..], &rsa[..]] {
             let Some(original) = openssl(generate, b"") else { return };
             let expected = kid(&original, None);
-            for form in forms {
-                let pem = openssl(form, &original).unwrap();
-                assert_eq!(kid(&pem, Some(&secret("pw"))), expected, "{form:?}");
+            for format in formats {
+                let pem = openssl(format, &original).unwrap();
+                assert_eq!(kid(&pem, Some(&secret("pw"))), expected, "{format:?}");
             }
         }
     }
@@ -277,23 +279,23 @@ mod tests {
     fn unsupported_pem_forms_are_rejected_with_advice() {
         let Some(original) = openssl(&["genrsa", "-traditional", "2048"], b"") else { return };
         let legacy = openssl(&["rsa", "-aes128", "-traditional", "-passout", "pass:pw"], &original).unwrap();
-        assert_eq!(refusal(legacy, Some(&secret("pw"))), PemError::LegacyEncryption);
+        assert_eq!(read_error(legacy, Some(&secret("pw"))), PemError::LegacyEncryption);
         let sha1 = ["pkcs8", "-topk8", "-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA1", "-passout", "pass:pw"];
-        assert_eq!(refusal(openssl(&sha1, &original).unwrap(), Some(&secret("pw"))), PemError::Encryption);
+        assert_eq!(read_error(openssl(&sha1, &original).unwrap(), Some(&secret("pw"))), PemError::Encryption);
         let des = ["pkcs8", "-topk8", "-v2", "des3", "-passout", "pass:pw"];
-        assert_eq!(refusal(openssl(&des, &original).unwrap(), Some(&secret("pw"))), PemError::Encryption);
+        assert_eq!(read_error(openssl(&des, &original).unwrap(), Some(&secret("pw"))), PemError::Encryption);
         let public = openssl(&["pkey", "-pubout"], &original).unwrap();
-        assert_eq!(refusal(public, None), PemError::NoPrivateKey("PUBLIC KEY".to_owned()));
-        assert_eq!(refusal(openssl(&["pkey", "-outform", "DER"], &original).unwrap(), None), PemError::NotPem);
-        assert_eq!(refusal([&original[..], &original[..]].concat(), None), PemError::Several);
-        assert_eq!(refusal(&original[..original.len() / 2], None), PemError::Damaged);
+        assert_eq!(read_error(public, None), PemError::NoPrivateKey("PUBLIC KEY".to_owned()));
+        assert_eq!(read_error(openssl(&["pkey", "-outform", "DER"], &original).unwrap(), None), PemError::NotPem);
+        assert_eq!(read_error([&original[..], &original[..]].concat(), None), PemError::SeveralKeys);
+        assert_eq!(read_error(&original[..original.len() / 2], None), PemError::Damaged);
         let garbled = String::from_utf8(original).unwrap().replace("\n-----END", "*\n-----END");
-        assert_eq!(refusal(garbled, None), PemError::Damaged);
-        let form = PemError::Form("OPENSSH PRIVATE KEY".to_owned());
+        assert_eq!(read_error(garbled, None), PemError::Damaged);
+        let form = PemError::UnsupportedFormat("OPENSSH PRIVATE KEY".to_owned());
         let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----";
-        assert_eq!(refusal(openssh, None), form);
+        assert_eq!(read_error(openssh, None), form);
         assert!(form.to_string().contains("openssl pkcs8 -topk8"));
-        assert_eq!(refusal("", None), PemError::NotPem);
+        assert_eq!(read_error("", None), PemError::NotPem);
     }
 
     #[test]

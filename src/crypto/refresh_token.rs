@@ -30,23 +30,23 @@ impl RefreshTokens {
     pub fn refresh_uuid(&self, session: SessionId, generation: u32) -> Uuid {
         let mut plain = session.0.into_bytes();
         plain[12..].copy_from_slice(&generation.to_be_bytes());
-        self.uuid_cipher.encipher(Uuid::from_bytes(plain))
+        self.uuid_cipher.encrypt(Uuid::from_bytes(plain))
     }
 
     /// Decrypts a refresh UUID to its session and generation, or returns `None` for a UUID of another version than 4:
     /// the server issues version 4 only.
     ///
     /// The cipher does not authenticate. A version 4 UUID that the server did not issue decrypts to a value that its
-    /// sender could not choose. 90 bits of it must equal those of an existing session, so the caller looks the session
-    /// up.
+    /// sender could not choose. The caller must look the session up: an existing one has the same 90 random bits only
+    /// by chance.
     pub fn parse_refresh_uuid(&self, refresh_uuid: Uuid) -> Option<(SessionPrefix, u32)> {
-        let plain = self.uuid_cipher.decipher(refresh_uuid)?.into_bytes();
+        let plain = self.uuid_cipher.decrypt(refresh_uuid)?.into_bytes();
         let (prefix, generation) = plain.split_first_chunk::<12>()?;
         Some((SessionPrefix(*prefix), u32::from_be_bytes(generation.try_into().ok()?)))
     }
 
-    /// The `jti` of the signed refresh token of a session's generation: the first 122 bits of a MAC, as a version 4
-    /// UUID (RFC 9562 §5.4). It is not secret, and it is the same each time the token is signed.
+    /// The `jti` of the signed refresh token of a session's generation: the first 128 bits of a MAC, of which a version
+    /// 4 UUID (RFC 9562 §5.4) overwrites six. It is not secret, and it is the same each time the token is signed.
     pub fn jti(&self, session: SessionId, generation: u32) -> Uuid {
         let mac = hmac_parts(&self.jti_key, &[session.0.as_bytes(), &generation.to_be_bytes()]);
         let mut bytes = [0; 16];
@@ -108,8 +108,10 @@ mod tests {
     #[test]
     fn a_refresh_uuid_of_another_ring_names_another_session() {
         let foreign = tokens_of_another_ring().refresh_uuid(session(3), 1);
-        let (prefix, _) = tokens().parse_refresh_uuid(foreign).expect("it is version 4");
-        let (own, _) = tokens().parse_refresh_uuid(tokens().refresh_uuid(session(3), 1)).expect("it is version 4");
+        let (prefix, _) = tokens().parse_refresh_uuid(foreign).expect("the server issues version 4 UUIDs");
+        let (own, _) = tokens()
+            .parse_refresh_uuid(tokens().refresh_uuid(session(3), 1))
+            .expect("the server issues version 4 UUIDs");
         assert_ne!(prefix, own);
         assert_eq!(tokens().parse_refresh_uuid(Uuid::nil()), None);
     }
@@ -133,9 +135,10 @@ mod tests {
         fn every_refresh_uuid_names_its_session_and_generation(id in any::<[u8; 16]>(), generation in any::<u32>()) {
             let id = Builder::from_random_bytes(id).into_uuid();
             let refresh_uuid = tokens().refresh_uuid(SessionId(id), generation);
-            let (prefix, parsed) = tokens().parse_refresh_uuid(refresh_uuid).expect("it is version 4");
-            let [least, greatest] = prefix.range();
-            prop_assert!((least..=greatest).contains(id.as_bytes()));
+            let parsed = tokens().parse_refresh_uuid(refresh_uuid);
+            let (prefix, parsed) = parsed.expect("the server issues version 4 UUIDs");
+            let [lowest, highest] = prefix.range();
+            prop_assert!((lowest..=highest).contains(id.as_bytes()));
             prop_assert_eq!(parsed, generation);
         }
     }

@@ -9,10 +9,10 @@ use super::key_ring::Signer;
 use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;
 
-/// The usual upper bound of a token's length in bytes, so that its text is allocated once.
-const USUAL_LENGTH: usize = 1024;
+/// The space that is reserved for a token, in bytes. Most tokens are shorter, so that their text is allocated once.
+const RESERVED_LENGTH: usize = 1024;
 
-/// A token could not be signed: the claims are not serializable as JSON, or the crypto library failed.
+/// A token could not be signed: the claims cannot be serialised as JSON, or the crypto library failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot sign with the key {kid}: {cause}")]
 pub struct SignFault {
@@ -31,7 +31,7 @@ impl UnsignedToken {
     /// Serializes the claims for a token of the given `typ`.
     pub fn new(signer: &Signer, typ: Typ, claims: &impl Serialize) -> Result<Self, SignFault> {
         let payload = serde_json::to_vec(claims).map_err(|error| fault(signer, &error))?;
-        let mut text = String::with_capacity(USUAL_LENGTH);
+        let mut text = String::with_capacity(RESERVED_LENGTH);
         text.push_str(signer.header(typ));
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut text);

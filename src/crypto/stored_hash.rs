@@ -1,4 +1,4 @@
-//! Reads and writes stored password hashes: PHC strings of argon2id, or hashes of other systems (read only).
+//! Parses and formats stored password hashes: PHC strings of argon2id, and hashes of other systems (parsing only).
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Params, Version};
@@ -6,7 +6,7 @@ use argon2::{Algorithm, Params, Version};
 use super::foreign_hash::ForeignHash;
 
 /// The length of the output of a Countersign hash, in bytes.
-pub(super) const OUTPUT: usize = 32;
+pub(super) const OUTPUT_LENGTH: usize = 32;
 
 /// A stored hash that a password can be checked against.
 pub(super) enum ParsedHash {
@@ -27,7 +27,7 @@ impl ParsedHash {
 pub(super) struct OwnArgon2 {
     pub(super) params: Params,
     pub(super) salt: Vec<u8>,
-    pub(super) output: [u8; OUTPUT],
+    pub(super) output: [u8; OUTPUT_LENGTH],
 }
 
 impl OwnArgon2 {

@@ -87,7 +87,7 @@ impl TestKeyFolder {
     }
 }
 
-/// A policy that publishes keys one hour ahead. Access tokens live five minutes.
+/// A policy that publishes keys one hour ahead. Access tokens are valid for five minutes.
 pub(crate) fn policy() -> KeyPolicy {
     KeyPolicy {
         publish_ahead: Duration::from_hours(1),

@@ -1,5 +1,5 @@
-//! The only parser of received tokens. It reads a compact JWS (RFC 7515 §7.1). Before any cryptography it rejects
-//! tokens that even a valid signature could not make acceptable.
+//! The only parser of received tokens. It reads a compact JWS (RFC 7515 §7.1). Before any cryptographic operation
+//! it rejects tokens that would be unacceptable even with a valid signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,13 +21,13 @@ struct TokenRules {
     needs_kid: bool,
 }
 
-const OURS: TokenRules = TokenRules {
+const OWN_TOKEN_RULES: TokenRules = TokenRules {
     max: TOKEN_MAX,
     forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"],
     needs_kid: true,
 };
 /// Other issuers also send the thumbprint of a certificate (`x5t`). It is harmless, because the verifier ignores it.
-const FOREIGN: TokenRules =
+const FOREIGN_TOKEN_RULES: TokenRules =
     TokenRules { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
 
 /// Why a token is rejected. The reason is for logs and tests: a caller learns only that the token is invalid.
@@ -48,7 +48,7 @@ pub enum TokenFault {
     /// The `kid` is missing or is not a string.
     #[error("no key id (kid)")]
     NoKid,
-    /// No usable key has this `kid`: it is unknown, revoked or unpublished, or its algorithm is another.
+    /// No usable key has this `kid`: it is unknown, revoked or unpublished, or has another algorithm.
     #[error("unknown key (kid)")]
     UnknownKey,
     /// The signature is not valid for the key with this `kid`.
@@ -56,13 +56,13 @@ pub enum TokenFault {
     Signature,
     /// The `typ` or `token_type` is that of another kind of token.
     #[error("another kind of token (typ, token_type)")]
-    Kind,
-    /// The time is after `exp`.
+    WrongKind,
+    /// The current time is after `exp`.
     #[error("expired (exp)")]
     Expired,
-    /// The time is before `nbf` or `iat`.
+    /// The current time is before `nbf` or `iat`.
     #[error("not yet valid (nbf, iat)")]
-    Early,
+    NotYetValid,
     /// The `iss` is another issuer.
     #[error("another issuer (iss)")]
     Issuer,
@@ -94,12 +94,12 @@ pub struct UnverifiedToken<'a> {
 impl<'a> UnverifiedToken<'a> {
     /// Reads a token of Countersign. The cheapest checks come first.
     pub fn parse(token: &'a str) -> Result<Self, TokenFault> {
-        Self::read(token, &OURS)
+        Self::read(token, &OWN_TOKEN_RULES)
     }
 
     /// Reads another issuer's token with the same strictness. It may be longer, omit the `kid` and have an `x5t`.
     pub fn parse_foreign(token: &'a str) -> Result<Self, TokenFault> {
-        Self::read(token, &FOREIGN)
+        Self::read(token, &FOREIGN_TOKEN_RULES)
     }
 
     fn read(token: &'a str, rules: &TokenRules) -> Result<Self, TokenFault> {
@@ -122,7 +122,7 @@ impl<'a> UnverifiedToken<'a> {
         let typ = match header.get("typ") {
             None => String::new(),
             Some(Value::String(typ)) => typ.to_ascii_lowercase().trim_start_matches("application/").to_owned(),
-            Some(_) => return Err(TokenFault::Kind),
+            Some(_) => return Err(TokenFault::WrongKind),
         };
         let signature = decode(signature)?;
         let claims = strict_json::parse_object(&decode(payload)?).map_err(|_| TokenFault::Malformed)?;
@@ -177,7 +177,7 @@ mod tests {
             (r#"{"alg":"ES256","kid":"k","jwk":{}}"#, TokenFault::Header),
             (r#"{"alg":"ES256","kid":"k","crit":["b64"],"b64":false}"#, TokenFault::Header),
             (r#"{"alg":"ES256","kid":"k","b64":false}"#, TokenFault::Header),
-            (r#"{"alg":"ES256","kid":"k","typ":1}"#, TokenFault::Kind),
+            (r#"{"alg":"ES256","kid":"k","typ":1}"#, TokenFault::WrongKind),
             (r#"{"alg":"none","alg":"ES256","kid":"k"}"#, TokenFault::Malformed),
             ("[]", TokenFault::Malformed),
             ("", TokenFault::Malformed),

@@ -1,9 +1,9 @@
 //! A cipher whose plaintext and ciphertext are both version 4 UUIDs (RFC 9562 §5.4): FF1 (NIST SP 800-38G §5.1) with
 //! AES-256, on the 122 free bits of such a UUID.
 //!
-//! An enciphered UUID carries a value that only a holder of the key can read, and the server stores nothing for it. The
-//! cipher does not authenticate: a UUID that the server did not issue deciphers to a value that its sender could not
-//! choose.
+//! An encrypted UUID contains a value that only a holder of the key can read, so the server does not have to store this
+//! value. The cipher does not authenticate: every version 4 UUID decrypts to some value. A sender without the key
+//! cannot choose that value.
 
 use std::fmt;
 
@@ -14,58 +14,58 @@ use super::derive::{DerivedKeys, Use};
 
 const ROUNDS: u8 = 10;
 /// The mask of one half of the free bits: 61 bits.
-const HALF: u64 = (1 << 61) - 1;
-/// FF1's block `P`. One byte each: version 1, method 2, addition 1. Three bytes: the radix 2. One byte each: ten
-/// rounds, the length of a half. Four bytes each: the length of the text, the length of the tweak (0).
-const FIRST: AesBlock = [1, 2, 1, 0, 0, 2, ROUNDS, 61, 0, 0, 0, 122, 0, 0, 0, 0];
+const HALF_MASK: u64 = (1 << 61) - 1;
+/// FF1's block `P`: the constants 1, 2 and 1 (one byte each), the radix 2 (three bytes), the number of rounds and the
+/// length of a half, 61 (one byte each), the length of the text, 122, and the length of the tweak, 0 (four bytes each).
+const FIRST_BLOCK: AesBlock = [1, 2, 1, 0, 0, 2, ROUNDS, 61, 0, 0, 0, 122, 0, 0, 0, 0];
 
 type AesBlock = [u8; 16];
 
 /// The cipher with one key.
 pub(super) struct UuidCipher {
     aes: EncryptingKey,
-    /// [`FIRST`], enciphered once, because the MAC of every round begins with it.
+    /// [`FIRST_BLOCK`], encrypted once, because the MAC of every round begins with it.
     first: AesBlock,
 }
 
 impl UuidCipher {
-    /// Creates the cipher with the derived key of one use.
+    /// Creates the cipher with the key that is derived for `purpose`.
     pub(super) fn new(keys: &DerivedKeys, purpose: Use) -> Self {
         let key = UnboundCipherKey::new(&AES_256, &*keys.key(purpose)).expect("an AES-256 key has 32 bytes");
-        let aes = EncryptingKey::ecb(key).expect("AES enciphers single blocks");
-        Self { first: enciphered(&aes, FIRST), aes }
+        let aes = EncryptingKey::ecb(key).expect("AES encrypts single blocks");
+        Self { first: encrypt_block(&aes, FIRST_BLOCK), aes }
     }
 
-    /// Enciphers a version 4 UUID.
-    pub(super) fn encipher(&self, plain: Uuid) -> Uuid {
-        let (mut a, mut b) = halves(plain);
+    /// Encrypts a version 4 UUID.
+    pub(super) fn encrypt(&self, plain: Uuid) -> Uuid {
+        let (mut a, mut b) = split_halves(plain);
         for round in 0..ROUNDS {
-            (a, b) = (b, a.wrapping_add(self.mac(round, b)) & HALF);
+            (a, b) = (b, a.wrapping_add(self.mac(round, b)) & HALF_MASK);
         }
-        whole(a, b)
+        join_halves(a, b)
     }
 
-    /// Deciphers a UUID, or returns `None` for another version than 4, which [`UuidCipher::encipher`] never returns.
-    pub(super) fn decipher(&self, uuid: Uuid) -> Option<Uuid> {
+    /// Decrypts a UUID. Returns `None` for another version than 4, which [`UuidCipher::encrypt`] never returns.
+    pub(super) fn decrypt(&self, uuid: Uuid) -> Option<Uuid> {
         if uuid.get_version_num() != 4 || uuid.get_variant() != Variant::RFC4122 {
             return None;
         }
-        let (mut a, mut b) = halves(uuid);
+        let (mut a, mut b) = split_halves(uuid);
         for round in (0..ROUNDS).rev() {
-            (a, b) = (b.wrapping_sub(self.mac(round, a)) & HALF, a);
+            (a, b) = (b.wrapping_sub(self.mac(round, a)) & HALF_MASK, a);
         }
-        Some(whole(a, b))
+        Some(join_halves(a, b))
     }
 
     /// The low 64 bits of FF1's `y`, which are enough for a sum modulo 2⁶¹. `y` is the number in the first twelve bytes
-    /// of the CBC-MAC over [`FIRST`] and the block of this round.
+    /// of the CBC-MAC over [`FIRST_BLOCK`] and the block of this round.
     fn mac(&self, round: u8, half: u64) -> u64 {
         let mut block = self.first;
         block[7] ^= round;
         for (byte, half_byte) in block[8..].iter_mut().zip(half.to_be_bytes()) {
             *byte ^= half_byte;
         }
-        let [_, _, _, _, number @ .., _, _, _, _] = enciphered(&self.aes, block);
+        let [_, _, _, _, number @ .., _, _, _, _] = encrypt_block(&self.aes, block);
         u64::from_be_bytes(number)
     }
 }
@@ -76,19 +76,19 @@ impl fmt::Debug for UuidCipher {
     }
 }
 
-fn enciphered(aes: &EncryptingKey, mut block: AesBlock) -> AesBlock {
+fn encrypt_block(aes: &EncryptingKey, mut block: AesBlock) -> AesBlock {
     aes.encrypt(&mut block).expect("the input is one block");
     block
 }
 
 /// The free bits of a UUID, in two halves. 48 bits are before the version, 12 after it, and 62 after the variant.
-fn halves(uuid: Uuid) -> (u64, u64) {
+fn split_halves(uuid: Uuid) -> (u64, u64) {
     let (high, low) = uuid.as_u64_pair();
-    ((high >> 16) << 13 | (high & 0xfff) << 1 | (low >> 61) & 1, low & HALF)
+    ((high >> 16) << 13 | (high & 0xfff) << 1 | (low >> 61) & 1, low & HALF_MASK)
 }
 
 /// The version 4 UUID with the given free bits.
-fn whole(a: u64, b: u64) -> Uuid {
+fn join_halves(a: u64, b: u64) -> Uuid {
     Uuid::from_u64_pair((a >> 13) << 16 | 4 << 12 | (a >> 1) & 0xfff, 1 << 63 | (a & 1) << 61 | b)
 }
 
@@ -111,7 +111,9 @@ mod tests {
         let u = text.len() / 2;
         let mut a = text[..u].to_vec();
         let mut b = text[u..].to_vec();
-        let bits = (0..128).find(|bits| radix.pow(u32::try_from(u).expect("few")) <= 1 << bits).expect("it fits");
+        let bits = (0..128)
+            .find(|bits| radix.pow(u32::try_from(u).expect("half the length fits in 32 bits")) <= 1 << bits)
+            .expect("the radix power fits in 127 bits");
         let bytes = usize::div_ceil(bits, 8);
         let first = [&[1, 2, 1, 0, 0], &[radix.to_be_bytes()[15], 10, u.to_be_bytes()[7], 0, 0, 0][..]].concat();
         let first = [&first[..], &[n.to_be_bytes()[7], 0, 0, 0, 0]].concat();
@@ -119,17 +121,17 @@ mod tests {
             let mut second = [0; 16];
             second[15 - bytes] = round;
             second[16 - bytes..].copy_from_slice(&number(&b).to_be_bytes()[16 - bytes..]);
-            let chained: Vec<u8> = enciphered(aes, first.as_slice().try_into().expect("a block"))
+            let chained: Vec<u8> = encrypt_block(aes, first.as_slice().try_into().expect("a block"))
                 .iter()
                 .zip(second)
                 .map(|(a, b)| a ^ b)
                 .collect();
-            let mac = enciphered(aes, chained.as_slice().try_into().expect("a block"));
+            let mac = encrypt_block(aes, chained.as_slice().try_into().expect("a block"));
             let length = 4 * bytes.div_ceil(4) + 4;
-            let mut wide = [0; 16];
-            wide[16 - length..].copy_from_slice(&mac[..length]);
-            let modulus = radix.pow(u32::try_from(u).expect("few"));
-            let mut sum = (number(&a) + u128::from_be_bytes(wide) % modulus) % modulus;
+            let mut sixteen_bytes = [0; 16];
+            sixteen_bytes[16 - length..].copy_from_slice(&mac[..length]);
+            let modulus = radix.pow(u32::try_from(u).expect("half the length fits in 32 bits"));
+            let mut sum = (number(&a) + u128::from_be_bytes(sixteen_bytes) % modulus) % modulus;
             let mut digits = vec![0; u];
             for digit in digits.iter_mut().rev() {
                 (*digit, sum) = (sum % radix, sum / radix);
@@ -141,8 +143,8 @@ mod tests {
 
     /// The free bits of a UUID, most significant bit first.
     fn bits(uuid: Uuid) -> Vec<u128> {
-        let free = (0..128).filter(|at| !(48..52).contains(at) && !(64..66).contains(at));
-        free.map(|at| uuid.as_u128() >> (127 - at) & 1).collect()
+        let free = (0..128).filter(|index| !(48..52).contains(index) && !(64..66).contains(index));
+        free.map(|index| uuid.as_u128() >> (127 - index) & 1).collect()
     }
 
     /// Samples 1 and 7 of the FF1 examples that NIST published.
@@ -161,11 +163,11 @@ mod tests {
             let keys = DerivedKeys::new(&secret);
             let cipher = UuidCipher::new(&keys, Use::RefreshUuid);
             let plain = uuid::Builder::from_random_bytes(random).into_uuid();
-            let enciphered = cipher.encipher(plain);
-            prop_assert_eq!((enciphered.get_version_num(), enciphered.get_variant()), (4, Variant::RFC4122));
-            prop_assert_eq!(bits(enciphered), ff1(&aes(&*keys.key(Use::RefreshUuid)), 2, &bits(plain)));
-            prop_assert_eq!(cipher.decipher(enciphered), Some(plain));
-            prop_assert_eq!(cipher.decipher(plain).map(|deciphered| cipher.encipher(deciphered)), Some(plain));
+            let encrypted = cipher.encrypt(plain);
+            prop_assert_eq!((encrypted.get_version_num(), encrypted.get_variant()), (4, Variant::RFC4122));
+            prop_assert_eq!(bits(encrypted), ff1(&aes(&*keys.key(Use::RefreshUuid)), 2, &bits(plain)));
+            prop_assert_eq!(cipher.decrypt(encrypted), Some(plain));
+            prop_assert_eq!(cipher.decrypt(plain).map(|decrypted| cipher.encrypt(decrypted)), Some(plain));
         }
 
         #[test]
@@ -173,7 +175,7 @@ mod tests {
             let cipher = UuidCipher::new(&DerivedKeys::new(&[7; 32]), Use::RefreshUuid);
             let uuid = Uuid::from_bytes(bytes);
             let is_version_4 = uuid.get_version_num() == 4 && uuid.get_variant() == Variant::RFC4122;
-            prop_assert_eq!(cipher.decipher(uuid).is_some(), is_version_4);
+            prop_assert_eq!(cipher.decrypt(uuid).is_some(), is_version_4);
         }
     }
 }

@@ -17,8 +17,8 @@ pub struct TokenKind {
     pub token_type: &'static str,
     /// The permitted `typ` headers, in lower case. An empty string permits a token without `typ`.
     pub typs: &'static [&'static str],
-    /// Whether the key must be published. Countersign rejects an access token when resource servers reject it. A
-    /// refresh token is for Countersign alone and may outlive the publication of its key.
+    /// Whether the key must be published. Countersign and resource servers accept an access token equally long. Only
+    /// Countersign accepts a refresh token, which may outlive the publication of its key.
     pub by_published_key: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct ExpectedClaims<'a> {
     pub kind: TokenKind,
     /// The current time.
     pub now: Timestamp,
-    /// The accepted difference between clocks.
+    /// The accepted difference between the clock of the server that signed the token and the clock of this server.
     pub leeway: Duration,
 }
 
@@ -76,11 +76,11 @@ impl VerifiedToken {
 pub fn verify(token: &str, ring: &KeyRing, expected: &ExpectedClaims<'_>) -> Result<VerifiedToken, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
     if !expected.kind.typs.contains(&token.typ.as_str()) {
-        return Err(TokenFault::Kind);
+        return Err(TokenFault::WrongKind);
     }
-    let fits =
+    let is_usable =
         |key: &&Verifier| key.alg() == token.alg && (key.is_published(expected.now) || !expected.kind.by_published_key);
-    let key = ring.verifier(&token.kid, expected.now).filter(fits).ok_or(TokenFault::UnknownKey)?;
+    let key = ring.verifier(&token.kid, expected.now).filter(is_usable).ok_or(TokenFault::UnknownKey)?;
     key.verify(token.signing_input, &token.signature).map_err(|_| TokenFault::Signature)?;
     check_claims(&token.claims, expected)?;
     Ok(VerifiedToken { claims: token.claims })
@@ -93,7 +93,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedClaims<'_>) -> R
     }
     for name in ["nbf", "iat"] {
         if date(claims, name)?.is_some_and(|at| at > expected.now + expected.leeway) {
-            return Err(TokenFault::Early);
+            return Err(TokenFault::NotYetValid);
         }
     }
     if text("iss").ok_or(TokenFault::Claims)? != expected.issuer {
@@ -108,7 +108,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedClaims<'_>) -> R
         return Err(TokenFault::Audience);
     }
     if text("token_type").ok_or(TokenFault::Claims)? != expected.kind.token_type {
-        return Err(TokenFault::Kind);
+        return Err(TokenFault::WrongKind);
     }
     Ok(())
 }
@@ -178,15 +178,15 @@ mod tests {
             ("exp", json!("1100"), TokenFault::Claims),
             ("exp", Value::Null, TokenFault::Claims),
             ("exp", json!(-1), TokenFault::Expired),
-            ("nbf", json!(1006), TokenFault::Early),
+            ("nbf", json!(1006), TokenFault::NotYetValid),
             ("nbf", json!("900"), TokenFault::Claims),
-            ("iat", json!(1006), TokenFault::Early),
+            ("iat", json!(1006), TokenFault::NotYetValid),
             ("iss", json!("https://a.example/"), TokenFault::Issuer),
             ("iss", json!(["https://a.example"]), TokenFault::Claims),
             ("aud", json!("z"), TokenFault::Audience),
             ("aud", json!([]), TokenFault::Audience),
             ("aud", json!({"x": "x"}), TokenFault::Audience),
-            ("token_type", json!("refresh"), TokenFault::Kind),
+            ("token_type", json!("refresh"), TokenFault::WrongKind),
             ("token_type", Value::Null, TokenFault::Claims),
         ];
         for (name, value, fault) in rows {

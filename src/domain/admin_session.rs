@@ -1,4 +1,5 @@
-//! Sessions in the admin zone: short, ended by inactivity, with a recent password for dangerous actions (step-up).
+//! Sessions in the admin zone. They are short and end after inactivity. Dangerous actions require that the superuser
+//! has entered the password recently (step-up).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,13 +14,13 @@ use super::secret::SecretText;
 use super::time::Timestamp;
 
 /// How long a session may be idle before it ends.
-pub const IDLE: Duration = Duration::from_mins(30);
+pub const IDLE_TIMEOUT: Duration = Duration::from_mins(30);
 /// The maximum lifetime of a session.
-pub const LONGEST: Duration = Duration::from_hours(12);
+pub const MAX_LIFETIME: Duration = Duration::from_hours(12);
 /// How long a session counts as stepped up after the superuser entered the password.
-pub const PROVEN: Duration = Duration::from_mins(5);
-/// How long after the last recorded activity the next one is recorded, so that opening ten pages is one write.
-const SEEN_AGAIN: Duration = Duration::from_mins(1);
+pub const STEP_UP_LIFETIME: Duration = Duration::from_mins(5);
+/// The minimum interval between two recorded activities, so that ten pages opened within it cause one write.
+const ACTIVITY_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The value of an admin session's cookie: 256 random bits. `Debug` does not print it. Only its hash is stored.
 #[derive(Clone, ZeroizeOnDrop)]
@@ -68,7 +69,7 @@ pub struct AdminSession {
     pub seen_at: Timestamp,
     /// When the superuser last entered the password.
     pub stepped_up_at: Timestamp,
-    /// When the session ends if it is not used before.
+    /// When the session ends unless it is used before then.
     pub expires_at: Timestamp,
     /// The address the superuser signed in from.
     pub address: Option<IpAddr>,
@@ -77,7 +78,7 @@ pub struct AdminSession {
 impl AdminSession {
     /// A new session of a superuser who has just entered the correct password.
     pub fn opened(user: UserId, now: Timestamp, address: Option<IpAddr>) -> Self {
-        Self { user, opened_at: now, seen_at: now, stepped_up_at: now, expires_at: now + IDLE, address }
+        Self { user, opened_at: now, seen_at: now, stepped_up_at: now, expires_at: now + IDLE_TIMEOUT, address }
     }
 
     /// Whether the session is still valid.
@@ -87,14 +88,18 @@ impl AdminSession {
 
     /// Whether the password was entered recently enough for dangerous actions.
     pub fn is_stepped_up(&self, now: Timestamp) -> bool {
-        now < self.stepped_up_at + PROVEN
+        now < self.stepped_up_at + STEP_UP_LIFETIME
     }
 
     /// The session after it was used at `now`. `None` if activity was already recorded within the last minute.
     #[must_use]
-    pub fn touched(&self, now: Timestamp) -> Option<Self> {
-        let later = now >= self.seen_at + SEEN_AGAIN;
-        later.then(|| Self { seen_at: now, expires_at: (now + IDLE).min(self.opened_at + LONGEST), ..self.clone() })
+    pub fn with_activity(&self, now: Timestamp) -> Option<Self> {
+        let is_due = now >= self.seen_at + ACTIVITY_INTERVAL;
+        is_due.then(|| Self {
+            seen_at: now,
+            expires_at: (now + IDLE_TIMEOUT).min(self.opened_at + MAX_LIFETIME),
+            ..self.clone()
+        })
     }
 
     /// The session after the superuser entered the password again.
@@ -116,8 +121,8 @@ mod tests {
     fn an_admin_session_ends_after_30_minutes_idle() {
         let opened = AdminSession::opened(UserId(1), at(0), None);
         assert!(opened.is_live(at(1799)) && !opened.is_live(at(1800)));
-        assert_eq!(opened.touched(at(59)), None);
-        let seen = opened.touched(at(60)).expect("a minute later");
+        assert_eq!(opened.with_activity(at(59)), None);
+        let seen = opened.with_activity(at(60)).expect("activity is recorded after a minute");
         assert_eq!((seen.seen_at, seen.expires_at, seen.opened_at), (at(60), at(1860), at(0)));
     }
 
@@ -125,7 +130,7 @@ mod tests {
     fn an_admin_session_ends_after_12_hours() {
         let mut session = AdminSession::opened(UserId(1), at(0), None);
         for minutes in 1..=12 * 60 {
-            session = session.touched(at(minutes * 60)).expect("a minute later");
+            session = session.with_activity(at(minutes * 60)).expect("activity is recorded after a minute");
         }
         assert_eq!(session.expires_at, at(12 * 3600));
     }
@@ -134,9 +139,9 @@ mod tests {
     fn a_step_up_lasts_five_minutes() {
         let session = AdminSession::opened(UserId(1), at(0), None);
         assert!(session.is_stepped_up(at(299)) && !session.is_stepped_up(at(300)));
-        let proven = session.stepped_up(at(1000));
-        assert!(proven.is_stepped_up(at(1299)) && !proven.is_stepped_up(at(1300)));
-        assert_eq!(proven.expires_at, session.expires_at, "a step-up does not extend the session");
+        let stepped_up = session.stepped_up(at(1000));
+        assert!(stepped_up.is_stepped_up(at(1299)) && !stepped_up.is_stepped_up(at(1300)));
+        assert_eq!(stepped_up.expires_at, session.expires_at, "a step-up does not extend the session");
     }
 
     #[test]

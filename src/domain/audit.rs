@@ -1,5 +1,5 @@
-//! Entries of the audit log: who did what, when and from which address. They never contain a secret or the length of a
-//! password.
+//! Entries of the audit log: who did what, when and from which address. An entry never contains a secret or the length
+//! of a password.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ closed_set! {
         SignedIn = "signed_in",
         /// A user ended a session.
         SignedOut = "signed_out",
-        /// A spent refresh token was presented and its session ended.
+        /// An invalidated refresh token was presented, and its session ended.
         RefreshReused = "refresh_reused",
         /// The user changed the password.
         PasswordChanged = "password_changed",
@@ -29,7 +29,7 @@ closed_set! {
         EmailChanged = "email_changed",
         /// The user name was changed.
         UsernameChanged = "username_changed",
-        /// A user requested a reset e-mail, or an operator sent one.
+        /// A caller requested a reset e-mail for the account, or an operator sent one.
         ResetRequested = "reset_requested",
         /// The password was reset.
         PasswordReset = "password_reset",
@@ -125,7 +125,7 @@ pub struct AuditEntry {
     pub actor: Option<UserId>,
     /// The address of the actor. `None` for the command line.
     pub address: Option<IpAddr>,
-    /// Further details, in a few words.
+    /// Further details as a short text.
     pub detail: String,
 }
 

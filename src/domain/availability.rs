@@ -64,14 +64,14 @@ impl RunHistory {
     pub fn availability(&self, window: Option<Duration>, current_start: Timestamp, now: Timestamp) -> f64 {
         let first = self.spans.first().map_or(current_start, |span| span.started_at.min(current_start));
         let from = window.map_or(first, |window| first.max(now - window));
-        let whole = now.since(from);
-        if whole.is_zero() {
+        let length = now.since(from);
+        if length.is_zero() {
             return 1.0;
         }
         // The stored row of the current run ends at its last heartbeat, but the process has run since its start.
-        let before = self.spans.iter().map(|span| span.seen_at.min(current_start).since(span.started_at.max(from)));
-        let ran: Duration = before.sum::<Duration>() + now.since(current_start.max(from));
-        (ran.as_secs_f64() / whole.as_secs_f64()).clamp(0.0, 1.0)
+        let earlier = self.spans.iter().map(|span| span.seen_at.min(current_start).since(span.started_at.max(from)));
+        let ran: Duration = earlier.sum::<Duration>() + now.since(current_start.max(from));
+        (ran.as_secs_f64() / length.as_secs_f64()).clamp(0.0, 1.0)
     }
 }
 

@@ -49,7 +49,7 @@ pub enum ClaimsError {
 }
 
 impl Claims {
-    /// Parses and checks a JSON object from outside.
+    /// Parses and checks a JSON object that an operator, a form or an import contains.
     pub fn parse(text: &str) -> Result<Self, ClaimsError> {
         let Ok(map) = strict_json::parse_object(text.as_bytes()) else { return Err(ClaimsError::NotAnObject) };
         if let Some(name) = map.keys().find(|name| RESERVED.contains(&name.as_str())) {
@@ -67,7 +67,7 @@ impl Claims {
     }
 
     /// Reads stored claims. The rules are not applied, so that claims accepted under earlier rules stay readable. The
-    /// issuer skips reserved names when it makes a token.
+    /// issuer skips reserved names when it issues a token.
     pub fn from_stored(json: &str) -> Result<Self, ClaimsError> {
         serde_json::from_str(json).map(Self).map_err(|_| ClaimsError::NotAnObject)
     }

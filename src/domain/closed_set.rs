@@ -9,7 +9,7 @@ macro_rules! closed_set {
         }
 
         impl $set {
-            /// The name under which it is stored and displayed.
+            /// The name under which the variant is stored and displayed.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+

@@ -20,14 +20,14 @@ pub enum Count {
     Refreshed,
     /// Refused refreshes and renewals.
     RefreshRefused,
-    /// Spent refresh tokens that were presented again and ended their session. They also count as refused.
+    /// Invalidated refresh tokens that were presented again and ended their session. They also count as refused.
     RefreshReused,
     /// Accounts created.
     Registered,
     /// Requested password resets, whether or not an e-mail was sent.
-    ResetAsked,
+    ResetRequested,
     /// Passwords set with a reset code or link.
-    ResetDone,
+    ResetCompleted,
     /// Sessions ended before they expired: by sign-out, reset, password change, reuse or an operator.
     SessionEnded,
     /// E-mails that a mail server accepted.
@@ -36,7 +36,7 @@ pub enum Count {
     MailFailed,
     /// Responses with the full JWKS.
     JwksSent,
-    /// Responses that the JWKS is unchanged (304).
+    /// Responses 304: the JWKS of the client is still current.
     JwksUnchanged,
     /// Requests that failed with an internal error (500).
     Fault,
@@ -46,7 +46,7 @@ pub enum Count {
     Issued(Dialect, Algorithm),
 }
 
-const SINGLE: [Count; 16] = [
+const UNLABELLED: [Count; 16] = [
     Count::SignedIn,
     Count::SignInFailed,
     Count::Throttled,
@@ -54,8 +54,8 @@ const SINGLE: [Count; 16] = [
     Count::RefreshRefused,
     Count::RefreshReused,
     Count::Registered,
-    Count::ResetAsked,
-    Count::ResetDone,
+    Count::ResetRequested,
+    Count::ResetCompleted,
     Count::SessionEnded,
     Count::MailSent,
     Count::MailFailed,
@@ -67,16 +67,16 @@ const SINGLE: [Count; 16] = [
 
 impl Count {
     /// The number of counts.
-    pub const LENGTH: usize = SINGLE.len() + Dialect::ALL.len() * Algorithm::ALL.len();
+    pub const LENGTH: usize = UNLABELLED.len() + Dialect::ALL.len() * Algorithm::ALL.len();
 
-    /// Every count, in the order of [`Count::place`].
+    /// Every count, in the order of [`Count::index`].
     pub fn all() -> impl Iterator<Item = Self> {
         let issued = |dialect| Algorithm::ALL.into_iter().map(move |algorithm| Self::Issued(dialect, algorithm));
-        SINGLE.into_iter().chain(Dialect::ALL.into_iter().flat_map(issued))
+        UNLABELLED.into_iter().chain(Dialect::ALL.into_iter().flat_map(issued))
     }
 
     /// The index of the count, from 0 to [`Count::LENGTH`] - 1.
-    pub const fn place(self) -> usize {
+    pub const fn index(self) -> usize {
         match self {
             Self::SignedIn => 0,
             Self::SignInFailed => 1,
@@ -85,8 +85,8 @@ impl Count {
             Self::RefreshRefused => 4,
             Self::RefreshReused => 5,
             Self::Registered => 6,
-            Self::ResetAsked => 7,
-            Self::ResetDone => 8,
+            Self::ResetRequested => 7,
+            Self::ResetCompleted => 8,
             Self::SessionEnded => 9,
             Self::MailSent => 10,
             Self::MailFailed => 11,
@@ -95,7 +95,7 @@ impl Count {
             Self::Fault => 14,
             Self::HashingFull => 15,
             Self::Issued(dialect, algorithm) => {
-                SINGLE.len() + dialect as usize * Algorithm::ALL.len() + algorithm as usize
+                UNLABELLED.len() + dialect as usize * Algorithm::ALL.len() + algorithm as usize
             }
         }
     }
@@ -110,8 +110,8 @@ impl Count {
             Self::RefreshRefused => "refreshes_refused",
             Self::RefreshReused => "refresh_tokens_reused",
             Self::Registered => "registrations",
-            Self::ResetAsked => "resets_asked",
-            Self::ResetDone => "resets_done",
+            Self::ResetRequested => "resets_asked",
+            Self::ResetCompleted => "resets_done",
             Self::SessionEnded => "sessions_ended",
             Self::MailSent => "mails_sent",
             Self::MailFailed => "mails_failed",
@@ -131,7 +131,8 @@ impl Count {
         }
     }
 
-    /// The count with this database name. `None` for a name that only another version of the program knows.
+    /// The count with this database name. `None` for an unknown name, which another version of the program may have
+    /// stored.
     pub fn named(name: &str) -> Option<Self> {
         Self::all().find(|count| count.name() == name)
     }
@@ -150,13 +151,13 @@ pub struct HourCount {
 
 /// The beginning of the hour that contains `at`.
 pub const fn hour_of(at: Timestamp) -> Timestamp {
-    begin(at, HOUR)
+    start_of(at, HOUR)
 }
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-const fn begin(at: Timestamp, length: i64) -> Timestamp {
+const fn start_of(at: Timestamp, length: i64) -> Timestamp {
     Timestamp::from_unix(at.unix().div_euclid(length) * length)
 }
 
@@ -192,7 +193,7 @@ impl Window {
             Self::Day => (HOUR, 23),
             Self::Month => (DAY, 29),
         };
-        begin(now, length) - self.bucket() * before
+        start_of(now, length) - self.bucket() * before
     }
 }
 
@@ -213,8 +214,8 @@ impl Series {
         let from = window.from(now);
         let mut values = vec![0_u64; window.buckets()];
         for counted in hours.iter().filter(|counted| counted.hour >= from && wanted(counted.count)) {
-            let place = counted.hour.since(from).as_secs() / window.bucket().as_secs();
-            if let Some(value) = usize::try_from(place).ok().and_then(|place| values.get_mut(place)) {
+            let index = counted.hour.since(from).as_secs() / window.bucket().as_secs();
+            if let Some(value) = usize::try_from(index).ok().and_then(|index| values.get_mut(index)) {
                 *value = value.saturating_add(counted.n);
             }
         }
@@ -233,7 +234,7 @@ impl Series {
 
     /// The beginning and the value of each bucket, oldest first.
     pub fn buckets(&self) -> impl Iterator<Item = (Timestamp, u64)> {
-        let begins = (0_u32..).map(|place| self.from + self.window.bucket() * place);
+        let begins = (0_u32..).map(|index| self.from + self.window.bucket() * index);
         begins.zip(self.values.iter().copied())
     }
 }
@@ -251,8 +252,8 @@ mod tests {
 
     #[test]
     fn every_count_has_a_unique_index_and_name() {
-        for (place, count) in Count::all().enumerate() {
-            assert_eq!((count.place(), Count::named(&count.name())), (place, Some(count)), "{count:?}");
+        for (index, count) in Count::all().enumerate() {
+            assert_eq!((count.index(), Count::named(&count.name())), (index, Some(count)), "{count:?}");
         }
         assert_eq!(Count::all().count(), Count::LENGTH);
         assert_eq!(Count::Issued(Dialect::DrfPyjwt, Algorithm::Rs256).name(), "tokens_issued.drf_pyjwt.RS256");

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dialect {
-    /// `/auth`, `/renew_token`, `/reset_password`: a token that renews itself, and a cookie.
+    /// `/auth`, `/renew_token`, `/reset_password`: access tokens that are exchanged for new ones, and a cookie.
     JwtIssuer,
-    /// `/signup`, `/signin`, `/restore`: a token that renews itself, and a restore link.
+    /// `/signup`, `/signin`, `/restore`: access tokens that are exchanged for new ones, and a restore link.
     RestJwt,
-    /// `/google/`, `/github/`, `/facebook/`: sign-in at a provider.
+    /// `/google/`, `/github/`, `/facebook/`: sign-in with a provider.
     RestSocial,
     /// `/api/login/`, `/api/me/`: short access tokens, a UUID as refresh token, and responses in the format of Django
     /// REST Framework.

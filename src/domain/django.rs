@@ -14,18 +14,18 @@ const UNUSABLE: char = '!';
 /// Whether a model or table with these fields looks like a user model: it has a password, and a user name or an e-mail
 /// address.
 pub fn looks_like_users<'a>(fields: impl IntoIterator<Item = &'a str>) -> bool {
-    let mut password = false;
-    let mut name = false;
+    let mut has_password = false;
+    let mut has_login = false;
     for field in fields {
-        password |= field == "password";
-        name |= field == "username" || field == "email";
+        has_password |= field == "password";
+        has_login |= field == "username" || field == "email";
     }
-    password && name
+    has_password && has_login
 }
 
 /// Reads a user of Django's default model or of a custom model. A primary key that is a UUID becomes the `sub`. Without
-/// a `username` field, the e-mail address is also the user name. Other fields are ignored. The error states in a few
-/// words which value is invalid.
+/// a `username` field, the e-mail address is also the user name. Other fields are ignored. The error names the invalid
+/// value.
 pub fn record(key: &Value, fields: &Map<String, Value>) -> Result<UserRecord, String> {
     let (id, sub) = primary_key(key)?;
     let email = text(fields, "email")?;
@@ -65,7 +65,7 @@ fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Strin
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(format!("{name} is not a text")),
+        Some(_) => Err(format!("{name} is not a string")),
     }
 }
 
@@ -83,8 +83,8 @@ fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, String>
 fn date(fields: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, String> {
     let Some(written) = text(fields, name)? else { return Ok(None) };
     let dated = written.replacen(' ', "T", 1);
-    let read = Timestamp::parse(&dated).or_else(|| Timestamp::parse(&format!("{dated}Z")));
-    read.map(Some).ok_or_else(|| format!("{name} is not a date"))
+    let timestamp = Timestamp::parse(&dated).or_else(|| Timestamp::parse(&format!("{dated}Z")));
+    timestamp.map(Some).ok_or_else(|| format!("{name} is not a date"))
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
     use serde_json::json;
 
     fn read(key: &Value, fields: &Value) -> Result<UserRecord, String> {
-        record(key, fields.as_object().expect("fields are an object"))
+        record(key, fields.as_object().expect("the fields are an object"))
     }
 
     #[test]

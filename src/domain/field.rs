@@ -61,6 +61,9 @@ pub enum FieldProblem {
     /// The value contains control characters or invisible characters, or begins or ends with white space.
     #[error("must not contain control characters, or spaces at the start or end")]
     Unprintable,
+    /// The value is a role name that contains white space, a comma or a control character.
+    #[error("must not contain spaces, commas or control characters")]
+    NotARoleName,
     /// The value is a user name that is an e-mail address other than the user's own.
     #[error("may be an e-mail address only if it is your own")]
     AnothersEmail,

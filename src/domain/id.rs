@@ -36,7 +36,7 @@ impl SessionPrefix {
     }
 }
 
-macro_rules! shown {
+macro_rules! display_as_inner {
     ($($id:ty),*) => {$(
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,4 +45,4 @@ macro_rules! shown {
         }
     )*};
 }
-shown!(UserId, Subject, SessionId);
+display_as_inner!(UserId, Subject, SessionId);

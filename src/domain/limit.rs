@@ -1,4 +1,5 @@
-//! The closed set of rate limits: what is counted, per caller or per account, and the default rates.
+//! The closed set of rate limits: the attempts that each limit counts, per caller or per account, and the default
+//! rates.
 //!
 //! The `throttle` module does the counting.
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::closed_set::closed_set;
 
 closed_set! {
-    /// A rate limit. "Per caller" counts by client address, "per account" by user id.
+    /// A rate limit. Limits of one caller count by client address, limits of one account by user id.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Limit {
         /// Failed sign-ins to one account.
@@ -28,7 +29,7 @@ closed_set! {
         ResetMailCaller,
         /// Registrations by one caller.
         RegisterCaller,
-        /// Password changes by the user of one account.
+        /// Password changes of one account.
         PasswordChangeAccount,
     }
 }
@@ -40,13 +41,13 @@ struct LimitDefinition {
     then_every: Option<Duration>,
 }
 
-const A_MINUTE: Option<Duration> = Some(Duration::from_mins(1));
+const ONE_PER_MINUTE: Option<Duration> = Some(Duration::from_mins(1));
 
 impl Limit {
     const fn row(self) -> LimitDefinition {
         let (key, rate, then_every) = match self {
-            Self::SignInAccount => ("sign_in_per_account", (10, 300), A_MINUTE),
-            Self::SignInCaller => ("sign_in_per_caller", (100, 300), A_MINUTE),
+            Self::SignInAccount => ("sign_in_per_account", (10, 300), ONE_PER_MINUTE),
+            Self::SignInCaller => ("sign_in_per_caller", (100, 300), ONE_PER_MINUTE),
             Self::ResetGuessCaller => ("reset_guess_per_caller", (10, 300), None),
             Self::ResetMailAccount => ("reset_mail_per_account", (3, 3600), None),
             Self::ResetMailCaller => ("reset_mail_per_caller", (30, 3600), None),
@@ -61,7 +62,7 @@ impl Limit {
         self.row().key
     }
 
-    /// The rate if the settings have no other.
+    /// The rate if the settings do not override it.
     pub fn default_rate(self) -> Rate {
         let (count, seconds) = self.row().rate;
         Rate { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), window: Duration::from_secs(seconds) }
@@ -185,16 +186,17 @@ mod tests {
                 "password_change_per_account 10/5m",
             ]
         );
-        let trickles: Vec<_> = Limit::ALL.into_iter().filter(|limit| limit.then_every().is_some()).collect();
-        assert_eq!(trickles, [Limit::SignInAccount, Limit::SignInCaller]);
+        let with_interval: Vec<_> = Limit::ALL.into_iter().filter(|limit| limit.then_every().is_some()).collect();
+        assert_eq!(with_interval, [Limit::SignInAccount, Limit::SignInCaller]);
     }
 
     #[test]
     fn each_limit_has_its_own_index() {
-        let own = |limit: Limit| Rate { window: Duration::from_secs(limit.key().len() as u64), ..limit.default_rate() };
-        let rates = Rates::from_fn(own);
+        let distinct =
+            |limit: Limit| Rate { window: Duration::from_secs(limit.key().len() as u64), ..limit.default_rate() };
+        let rates = Rates::from_fn(distinct);
         for limit in Limit::ALL {
-            assert_eq!(rates[limit], own(limit), "{}", limit.key());
+            assert_eq!(rates[limit], distinct(limit), "{}", limit.key());
         }
     }
 

@@ -8,7 +8,7 @@ use super::time::Timestamp;
 /// The wait after the first failure. It doubles after each further failure, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
-/// How long delivery of an e-mail is attempted.
+/// How long the server tries to deliver an e-mail after it was written to the outbox.
 const GIVE_UP_AFTER: Duration = Duration::from_hours(24);
 
 /// The id of an outbox row.
@@ -25,7 +25,7 @@ impl fmt::Debug for SealedMail {
     }
 }
 
-/// An e-mail to be written to the outbox, in the transaction of the action that causes it.
+/// An e-mail to be written to the outbox, in the same transaction as the change that triggers it.
 #[derive(Clone, Debug)]
 pub struct NewMail {
     /// The template from which the e-mail was rendered. It identifies the kind of e-mail in lists.

@@ -47,10 +47,11 @@ impl fmt::Display for Network {
 pub enum NotANetwork {
     /// The text is not an address, or the prefix is longer than the address.
     #[error("not an IP address or network; write it as \"10.0.0.7\", \"10.0.0.0/8\" or \"fd00::/8\"")]
-    Shape,
-    /// The address has bits set after its prefix, so that it may mean one address or a network. Contains the network.
+    Malformed,
+    /// The address has bits set after its prefix, so it is unclear whether one address or a network is meant. Contains
+    /// the network.
     #[error("the address has bits after its prefix; for the network write \"{0}\", for one address omit the prefix")]
-    Overhang(Network),
+    HostBits(Network),
 }
 
 impl FromStr for Network {
@@ -58,26 +59,26 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let base: IpAddr = address.parse().map_err(|_| NotANetwork::Shape)?;
+        let base: IpAddr = address.parse().map_err(|_| NotANetwork::Malformed)?;
         let prefix = match prefix {
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-                digits.parse().map_err(|_| NotANetwork::Shape)?
+                digits.parse().map_err(|_| NotANetwork::Malformed)?
             }
-            Some(_) => return Err(NotANetwork::Shape),
+            Some(_) => return Err(NotANetwork::Malformed),
             None => width(base),
         };
         if prefix > width(base) {
-            return Err(NotANetwork::Shape);
+            return Err(NotANetwork::Malformed);
         }
-        let kept = network_bits(base, prefix);
-        if kept == bits(base) {
+        let network = network_bits(base, prefix);
+        if network == bits(base) {
             return Ok(Self { base, prefix });
         }
         let base = match base {
-            IpAddr::V4(_) => IpAddr::V4(u32::try_from(kept).map_err(|_| NotANetwork::Shape)?.into()),
-            IpAddr::V6(_) => IpAddr::V6(kept.into()),
+            IpAddr::V4(_) => IpAddr::V4(u32::try_from(network).map_err(|_| NotANetwork::Malformed)?.into()),
+            IpAddr::V6(_) => IpAddr::V6(network.into()),
         };
-        Err(NotANetwork::Overhang(Self { base, prefix }))
+        Err(NotANetwork::HostBits(Self { base, prefix }))
     }
 }
 
@@ -102,8 +103,8 @@ mod tests {
             ("fd00::/8", "fe80::1", false),
             ("::1", "::1", true),
         ] {
-            let found = network.parse::<Network>().unwrap().contains(address.parse().unwrap());
-            assert_eq!(found, within, "{address} in {network}");
+            let is_contained = network.parse::<Network>().unwrap().contains(address.parse().unwrap());
+            assert_eq!(is_contained, within, "{address} in {network}");
         }
     }
 
@@ -119,9 +120,9 @@ mod tests {
         for text in
             ["", "*", "localhost", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "10.0.0.1:80", "::/129"]
         {
-            assert_eq!(text.parse::<Network>(), Err(NotANetwork::Shape), "{text}");
+            assert_eq!(text.parse::<Network>(), Err(NotANetwork::Malformed), "{text}");
         }
-        let overhang = "10.1.2.3/8".parse::<Network>().unwrap_err();
-        assert!(overhang.to_string().contains("write \"10.0.0.0/8\""), "{overhang}");
+        let host_bits = "10.1.2.3/8".parse::<Network>().unwrap_err();
+        assert!(host_bits.to_string().contains("write \"10.0.0.0/8\""), "{host_bits}");
     }
 }

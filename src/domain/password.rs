@@ -6,7 +6,7 @@ use super::common_password::is_common;
 use super::field::FieldProblem;
 use super::secret::SecretText;
 
-/// The maximum length of a password in bytes. Hashing longer ones would only help an attacker to cause load.
+/// The maximum length of a password in bytes. Hashing longer passwords would only help attackers to cause load.
 pub const PASSWORD_MAX: usize = 1024;
 
 /// A password in clear text. `Debug` does not print it, and it is wiped when dropped.
@@ -62,9 +62,9 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Checks a new password. `about` is the known data of the user, such as name and address. A password made of a
-    /// word of that data counts as common.
-    pub fn check(&self, password: &Password, about: &[&str]) -> Result<(), FieldProblem> {
+    /// Checks a new password. `user_data` is the known data of the user, such as name and address. A password that
+    /// consists of a word of this data counts as common.
+    pub fn check(&self, password: &Password, user_data: &[&str]) -> Result<(), FieldProblem> {
         let text = password.0.expose();
         if text.is_empty() {
             return Err(FieldProblem::Blank);
@@ -75,7 +75,7 @@ impl PasswordPolicy {
         if text.len() > PASSWORD_MAX {
             return Err(FieldProblem::TooManyBytes { max: PASSWORD_MAX });
         }
-        if self.reject_common && is_common(text, about) {
+        if self.reject_common && is_common(text, user_data) {
             return Err(FieldProblem::Common);
         }
         Ok(())

@@ -21,7 +21,7 @@ pub struct Profile {
     pub audience: Option<String>,
     /// The `typ` header of access tokens.
     pub typ: AccessType,
-    /// The claim that carries the integer user id.
+    /// The name of the claim that contains the integer user id.
     pub user_id_claim: String,
 }
 
@@ -43,7 +43,7 @@ pub enum ExtraClaim {
     UserIdText,
     /// The user name.
     Username,
-    /// The configured role.
+    /// The configured role, under the name `role`. Absent if the user's own claims contain `role`.
     Role,
     /// The provider of the sign-in that opened the session. Absent if a password or an operator opened it.
     Provider,

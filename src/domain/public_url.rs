@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 use url::{Host, Url};
 
-/// The maximum length of a public URL in bytes. The limit is that of `iss`, because the URL is the default `iss` of
+/// The maximum length of a public URL in bytes. It equals the limit of `iss`, because the URL is the default `iss` of
 /// every token.
 pub const PUBLIC_URL_MAX: usize = 512;
 
@@ -90,7 +90,7 @@ impl Serialize for PublicUrl {
 pub enum NotAPublicUrl {
     /// The text is not a URL, has another scheme or has no host.
     #[error("not a URL that callers can use; write http:// or https:// and a host, as in \"https://id.example.com\"")]
-    Shape,
+    Malformed,
     /// The URL contains `user:password@`.
     #[error("must not contain a user name or password")]
     User,
@@ -99,7 +99,7 @@ pub enum NotAPublicUrl {
     Query,
     /// The host is `0.0.0.0` or `[::]`, which callers cannot connect to.
     #[error("0.0.0.0 and [::] mean \"every address of this machine\"; write the name or address that callers use")]
-    Everywhere,
+    Unspecified,
     /// The URL is longer than [`PUBLIC_URL_MAX`].
     #[error("must have at most 512 bytes, because every token contains it")]
     TooLong,
@@ -110,8 +110,8 @@ impl FromStr for PublicUrl {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let url = parse(text)?;
-        match url.host().ok_or(NotAPublicUrl::Shape)? {
-            Host::Ipv4(Ipv4Addr::UNSPECIFIED) | Host::Ipv6(Ipv6Addr::UNSPECIFIED) => Err(NotAPublicUrl::Everywhere),
+        match url.host().ok_or(NotAPublicUrl::Malformed)? {
+            Host::Ipv4(Ipv4Addr::UNSPECIFIED) | Host::Ipv6(Ipv6Addr::UNSPECIFIED) => Err(NotAPublicUrl::Unspecified),
             _ if url.as_str().len() > PUBLIC_URL_MAX => Err(NotAPublicUrl::TooLong),
             _ => Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), url }),
         }
@@ -119,16 +119,16 @@ impl FromStr for PublicUrl {
 }
 
 /// Parses a URL strictly. The `url` crate accepts what browsers accept (spaces, tabs, backslashes, missing slashes); in
-/// a setting these are mistakes.
+/// a setting these are probably mistakes.
 fn parse(text: &str) -> Result<Url, NotAPublicUrl> {
-    let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
-    let (_, rest) = text.split_once("://").ok_or(NotAPublicUrl::Shape)?;
-    if text.contains(strange) || rest.starts_with('/') {
-        return Err(NotAPublicUrl::Shape);
+    let is_invalid = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    let (_, rest) = text.split_once("://").ok_or(NotAPublicUrl::Malformed)?;
+    if text.contains(is_invalid) || rest.starts_with('/') {
+        return Err(NotAPublicUrl::Malformed);
     }
-    let url = Url::parse(text).map_err(|_| NotAPublicUrl::Shape)?;
+    let url = Url::parse(text).map_err(|_| NotAPublicUrl::Malformed)?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(NotAPublicUrl::Shape);
+        return Err(NotAPublicUrl::Malformed);
     }
     if rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
         return Err(NotAPublicUrl::User);
@@ -139,8 +139,9 @@ fn parse(text: &str) -> Result<Url, NotAPublicUrl> {
     Ok(url)
 }
 
-/// The URL of a server that listens on `address`. For an unspecified address (`0.0.0.0`, `[::]`) it names `127.0.0.1`.
-pub fn reaching(address: std::net::SocketAddr, https: bool) -> String {
+/// The URL of a server that listens on `address`. For an unspecified address (`0.0.0.0`, `[::]`) the host is
+/// `127.0.0.1`.
+pub fn local_url(address: std::net::SocketAddr, https: bool) -> String {
     let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
     let scheme = if https { "https" } else { "http" };
     format!("{scheme}://{}", std::net::SocketAddr::new(ip, address.port()))
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_public_url_is_normalised() {
-        for (text, kept) in [
+        for (text, normalised) in [
             ("https://id.example.com", "https://id.example.com"),
             ("https://ID.example.com/", "https://id.example.com"),
             ("https://id.example.com:443", "https://id.example.com"),
@@ -161,7 +162,7 @@ mod tests {
             ("https://example.com/auth/", "https://example.com/auth"),
             ("http://[::1]:8080", "http://[::1]:8080"),
         ] {
-            assert_eq!(text.parse::<PublicUrl>().map(|url| url.to_string()).as_deref(), Ok(kept), "{text}");
+            assert_eq!(text.parse::<PublicUrl>().map(|url| url.to_string()).as_deref(), Ok(normalised), "{text}");
         }
     }
 
@@ -180,24 +181,24 @@ mod tests {
 
     #[test]
     fn an_unusable_public_url_is_rejected() {
-        use NotAPublicUrl::{Everywhere, Query, Shape, TooLong, User};
+        use NotAPublicUrl::{Malformed, Query, TooLong, Unspecified, User};
         let long = format!("https://id.example.com/{}", "a".repeat(PUBLIC_URL_MAX));
         for (text, why) in [
-            ("", Shape),
-            ("id.example.com", Shape),
-            ("localhost:8080", Shape),
-            ("https:id.example.com", Shape),
-            ("https:///id.example.com", Shape),
-            ("ftp://id.example.com", Shape),
-            ("https:// id.example.com", Shape),
-            ("https://id.example.com\n", Shape),
-            ("https:\\\\id.example.com", Shape),
+            ("", Malformed),
+            ("id.example.com", Malformed),
+            ("localhost:8080", Malformed),
+            ("https:id.example.com", Malformed),
+            ("https:///id.example.com", Malformed),
+            ("ftp://id.example.com", Malformed),
+            ("https:// id.example.com", Malformed),
+            ("https://id.example.com\n", Malformed),
+            ("https:\\\\id.example.com", Malformed),
             ("https://me:secret@id.example.com", User),
             ("https://@id.example.com", User),
             ("https://id.example.com/?a=1", Query),
             ("https://id.example.com/#top", Query),
-            ("http://0.0.0.0:8080", Everywhere),
-            ("http://[::]:8080", Everywhere),
+            ("http://0.0.0.0:8080", Unspecified),
+            ("http://[::]:8080", Unspecified),
             (&long, TooLong),
         ] {
             assert_eq!(text.parse::<PublicUrl>(), Err(why), "{text}");
@@ -212,7 +213,7 @@ mod tests {
             ("[::]:80", false, "http://127.0.0.1:80"),
             ("[::1]:9000", false, "http://[::1]:9000"),
         ] {
-            assert_eq!(reaching(listen.parse().unwrap(), https), url);
+            assert_eq!(local_url(listen.parse().unwrap(), https), url);
         }
     }
 }

@@ -11,10 +11,11 @@ use super::secret::SecretText;
 
 /// The alphabet of Crockford's base32, which has no I, L, O or U.
 const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// The length of a code in characters. Each character has 5 bits.
+/// The length of a reset code in characters. Each character has 5 bits.
 const CODE_LENGTH: usize = 12;
+/// The length of a temporary password in characters. Each character has 5 bits.
 const TEMPORARY_LENGTH: usize = 16;
-/// The length of a link token in bytes. Users do not type it, so it can be too long to guess.
+/// The length of a link token in bytes. Users do not type it, so it can be long.
 const LINK_BYTES: usize = 32;
 
 /// How a reset secret is delivered to the user. The delivery determines its form.
@@ -36,7 +37,7 @@ pub enum ResetSecret {
 }
 
 impl ResetSecret {
-    /// Parses a secret. Accepts only the form of its delivery.
+    /// Parses a secret. Accepts only the form that belongs to `delivery`.
     pub fn parse(delivery: Delivery, text: &str) -> Option<Self> {
         match delivery {
             Delivery::Code => ResetCode::parse(text).map(Self::Code),
@@ -58,7 +59,7 @@ impl ResetSecret {
 pub struct ResetCode([u8; CODE_LENGTH]);
 
 impl ResetCode {
-    /// Makes a code from 12 random bytes. 5 bits of each byte are used, so that all characters are equally likely.
+    /// Creates a code from 12 random bytes. 5 bits of each byte are used, so that all characters are equally likely.
     pub fn from_random(bytes: [u8; CODE_LENGTH]) -> Self {
         Self(bytes.map(|byte| CROCKFORD[usize::from(byte % 32)]))
     }
@@ -67,8 +68,8 @@ impl ResetCode {
     pub fn parse(text: &str) -> Option<Self> {
         let mut code = [0; CODE_LENGTH];
         let mut typed = text.bytes().filter(|byte| !matches!(byte, b'-' | b' '));
-        for place in &mut code {
-            *place = match typed.next()?.to_ascii_uppercase() {
+        for character in &mut code {
+            *character = match typed.next()?.to_ascii_uppercase() {
                 b'O' => b'0',
                 b'I' | b'L' => b'1',
                 byte if CROCKFORD.contains(&byte) => byte,
@@ -84,7 +85,7 @@ impl ResetCode {
     }
 
     /// The form in e-mails: three groups of four characters, separated by hyphens.
-    pub fn for_people(&self) -> String {
+    pub fn grouped(&self) -> String {
         self.0
             .chunks(4)
             .map(|group| group.iter().copied().map(char::from).collect::<String>())
@@ -124,12 +125,12 @@ impl LinkToken {
 
     /// The restore link: the URL `page` with the parameter `restoring=…` appended to its query.
     pub fn link(&self, page: &str) -> SecretText {
-        let joint = match page.split_once('?') {
+        let separator = match page.split_once('?') {
             None => "?",
             Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
             Some(_) => "&",
         };
-        SecretText::new(format!("{page}{joint}restoring={}", URL_SAFE_NO_PAD.encode(self.0)))
+        SecretText::new(format!("{page}{separator}restoring={}", URL_SAFE_NO_PAD.encode(self.0)))
     }
 }
 
@@ -139,7 +140,7 @@ impl fmt::Debug for LinkToken {
     }
 }
 
-/// Makes a temporary password from 16 random bytes: 16 characters (80 bits) that can be read out without confusion.
+/// Creates a temporary password from 16 random bytes: 16 characters (80 bits) that can be read out without confusion.
 pub fn temporary_password(bytes: [u8; TEMPORARY_LENGTH]) -> Password {
     Password::new(bytes.iter().map(|byte| char::from(CROCKFORD[usize::from(byte % 32)].to_ascii_lowercase())).collect())
 }
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn reset_codes_ignore_hyphens_and_case() {
         let code = ResetCode::from_random([0, 1, 2, 31, 32, 255, 10, 11, 12, 13, 14, 15]);
-        assert_eq!(code.for_people(), "012Z-0ZAB-CDEF");
+        assert_eq!(code.grouped(), "012Z-0ZAB-CDEF");
         for typed in ["012z-0zab-cdef", "012Z0ZABCDEF", " oI2z 0zab-cdef "] {
             assert_eq!(ResetCode::parse(typed).as_ref(), Some(&code), "{typed}");
         }

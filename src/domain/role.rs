@@ -24,8 +24,8 @@ impl Role {
         if text.chars().count() > ROLE_MAX {
             return Err(FieldProblem::TooLong { max: ROLE_MAX });
         }
-        let parts = |c: char| c.is_whitespace() || c.is_control() || c == ',';
-        if text.contains(parts) { Err(FieldProblem::Unprintable) } else { Ok(Self(text.to_owned())) }
+        let is_forbidden = |c: char| c.is_whitespace() || c.is_control() || c == ',';
+        if text.contains(is_forbidden) { Err(FieldProblem::NotARoleName) } else { Ok(Self(text.to_owned())) }
     }
 
     /// The name.
@@ -58,14 +58,16 @@ impl Roles {
 
     /// Splits claims into the roles and the remaining claims. A claim `role` or `roles` that has another form stays in
     /// the remaining claims.
-    pub fn take(claims: &Claims) -> (Self, Claims) {
+    pub fn split(claims: &Claims) -> (Self, Claims) {
         let mut roles = Self::default();
         let mut rest = serde_json::Map::new();
         for (name, value) in claims.iter() {
             match (name.as_str(), value) {
                 (ROLE, Value::String(text)) if Role::parse(text).is_ok() => roles.role = Role::parse(text).ok(),
-                (ROLES, Value::Array(list)) if !list.is_empty() && list.iter().all(|item| named(item).is_some()) => {
-                    roles.roles = list.iter().filter_map(named).collect();
+                (ROLES, Value::Array(list))
+                    if !list.is_empty() && list.iter().all(|item| parse_item(item).is_some()) =>
+                {
+                    roles.roles = list.iter().filter_map(parse_item).collect();
                 }
                 _ => {
                     rest.insert(name.clone(), value.clone());
@@ -76,7 +78,7 @@ impl Roles {
     }
 
     /// Adds the roles to claims, replacing claims of the same names, and checks the result.
-    pub fn put(&self, claims: &Claims) -> Result<Claims, ClaimsError> {
+    pub fn merge(&self, claims: &Claims) -> Result<Claims, ClaimsError> {
         let mut all: serde_json::Map<String, Value> =
             claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         if let Some(role) = &self.role {
@@ -90,7 +92,7 @@ impl Roles {
     }
 }
 
-fn named(item: &Value) -> Option<Role> {
+fn parse_item(item: &Value) -> Option<Role> {
     item.as_str().and_then(|text| Role::parse(text).ok())
 }
 
@@ -112,10 +114,10 @@ mod tests {
             r#"{"roles":[]}"#,
             r#"{"roles":["a b"],"role":""}"#,
         ] {
-            let (roles, rest) = Roles::take(&claims(json));
-            assert_eq!(roles.put(&rest).map(|all| sorted(&all)), Ok(sorted(&claims(json))), "{json}");
+            let (roles, rest) = Roles::split(&claims(json));
+            assert_eq!(roles.merge(&rest).map(|all| sorted(&all)), Ok(sorted(&claims(json))), "{json}");
         }
-        let (roles, rest) = Roles::take(&claims(r#"{"a":1,"role":"editor","roles":["x","y"]}"#));
+        let (roles, rest) = Roles::split(&claims(r#"{"a":1,"role":"editor","roles":["x","y"]}"#));
         assert_eq!(roles.role.as_ref().map(Role::as_str), Some("editor"));
         assert_eq!((roles.roles.len(), rest.to_json().as_str()), (2, r#"{"a":1}"#));
     }
@@ -133,8 +135,8 @@ mod tests {
         assert_eq!(names(" editor, admin\neditor "), Ok(vec!["editor".to_owned(), "admin".to_owned()]));
         assert_eq!(names(""), Ok(vec![]));
         assert_eq!(names(&"x".repeat(65)), Err(FieldProblem::TooLong { max: 64 }));
-        assert_eq!((Role::parse(""), Role::parse("a,b")), (Err(FieldProblem::Blank), Err(FieldProblem::Unprintable)));
+        assert_eq!((Role::parse(""), Role::parse("a,b")), (Err(FieldProblem::Blank), Err(FieldProblem::NotARoleName)));
         let many = Roles { role: None, roles: vec![Role("x".repeat(64)); 40] };
-        assert_eq!(many.put(&Claims::default()), Err(ClaimsError::TooLarge));
+        assert_eq!(many.merge(&Claims::default()), Err(ClaimsError::TooLarge));
     }
 }

@@ -16,7 +16,7 @@ impl SecretText {
         Self(text)
     }
 
-    /// The secret text. The caller is responsible for where it goes.
+    /// The secret text. The caller must not log it or put it into an error message.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -45,7 +45,7 @@ impl SecretBytes {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The secret bytes. The caller is responsible for where they go.
+    /// The secret bytes. The caller must not log them or put them into an error message.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }

@@ -1,8 +1,10 @@
 //! Sessions, and the decision about a presented refresh token.
 //!
-//! A session has one generation. A refresh token names a session and a generation. Presenting it advances the session,
-//! repeats the previous response, ends the session or changes nothing. The decision is a pure function; the store
-//! applies it.
+//! A session has a generation number, which each rotation of the refresh token increases by one. A refresh token names
+//! a session and a generation. A rotation invalidates earlier refresh tokens, unless the profile keeps them valid.
+//!
+//! Presenting a refresh token advances the session, repeats the previous response, ends the session or changes nothing.
+//! The decision is a pure function; the store applies it.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -23,10 +25,10 @@ pub struct Session {
     pub user: UserId,
     /// The dialect in which the session was opened. Its profile applies to the session.
     pub dialect: Dialect,
-    /// The number of rotations of the refresh token.
+    /// The current generation: the number of rotations of the refresh token so far.
     pub generation: u32,
-    /// The lowest generation that no rotation has spent: the current one, or an earlier one if the rules at the time of
-    /// the rotation kept earlier tokens valid. Changing the rules later does not change which tokens are spent.
+    /// The lowest generation whose refresh token is valid. Lower than `generation` only if the rules at the time of the
+    /// rotation kept earlier tokens valid. A later change of the rules neither invalidates nor revives tokens.
     pub min_generation: u32,
     /// When the session was opened.
     pub opened_at: Timestamp,
@@ -57,9 +59,9 @@ pub enum EndReason {
     PasswordReset,
     /// The user was disabled.
     Disabled,
-    /// A spent refresh token was presented.
+    /// A refresh token that a rotation had invalidated was presented.
     Reuse,
-    /// An operator ended it.
+    /// An operator ended the session.
     Operator,
 }
 
@@ -78,31 +80,32 @@ impl EndReason {
         Self::NAMES.iter().find(|(reason, _)| *reason == self).map_or("", |(_, name)| name)
     }
 
-    /// The reason with this stored name.
+    /// The reason with this stored name. `None` for an unknown name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(reason, _)| *reason)
+        Self::NAMES.iter().find(|(_, stored)| *stored == name).map(|(reason, _)| *reason)
     }
 }
 
 /// The rules for refreshing sessions; part of a profile.
 #[derive(Clone, Copy, Debug)]
 pub struct RefreshPolicy {
-    /// The lifetime of a session after each refresh.
+    /// How long a session stays open after each refresh, limited by `max_age`.
     pub lifetime: Duration,
     /// The maximum age of a session. `None` means no maximum.
     pub max_age: Option<Duration>,
     /// Whether each refresh issues a new refresh token.
     pub rotate: bool,
-    /// How long after a rotation the spent token still gets the same successor.
+    /// The grace period: how long after a rotation the previous token still gets the same successor.
     pub reuse_grace: Duration,
-    /// Whether earlier tokens stay valid after a rotation, so that no token is spent. Only for tokens with their own
+    /// Whether earlier tokens stay valid after a rotation. Only for `simplejwt`, whose refresh tokens contain their own
     /// expiry.
     pub earlier_stay_valid: bool,
 }
 
 impl RefreshPolicy {
-    /// Whether a spent token still gets the same successor at this time after the rotation. A grace of zero needs its
-    /// own check: dates are whole seconds, so it would otherwise last until the end of the second of the rotation.
+    /// Whether the previous token still gets the same successor at this time after the rotation. A grace period of zero
+    /// needs its own check: timestamps are whole seconds, so the period would otherwise last until the end of the
+    /// second in which the token was rotated.
     fn is_within_grace(&self, since_rotation: Duration) -> bool {
         !self.reuse_grace.is_zero() && since_rotation <= self.reuse_grace
     }
@@ -111,21 +114,23 @@ impl RefreshPolicy {
 /// The outcome of presenting a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
-    /// The refresh is accepted, and the session advances to generation `to`.
+    /// The refresh is accepted, and the session continues with generation `to`.
     Advance {
         /// The new generation of the session. The current one if the profile does not rotate.
         to: u32,
         /// The new expiry of the session.
         expires_at: Timestamp,
-        /// Whether the rotation spends all earlier tokens.
+        /// Whether the rotation invalidates all earlier tokens.
         spends: bool,
     },
-    /// A retry or a second tab within the grace: the caller gets the same successor, and nothing changes.
+    /// A retry or a second browser tab within the grace period: the caller gets the same successor, and nothing
+    /// changes.
     Repeat,
-    /// The token is spent: the session ends.
+    /// An earlier rotation has invalidated the token: the session ends.
     Reuse,
-    /// The session has ended or has not reached this generation: the token is rejected, and nothing changes.
-    Dead,
+    /// The session is not live, is at its maximum age, or has not reached this generation: the token is rejected, and
+    /// nothing changes.
+    Rejected,
 }
 
 impl Session {
@@ -136,27 +141,27 @@ impl Session {
 
     /// The expiry of the session after a refresh at `now`, limited by the maximum age of the session.
     pub fn extended_expiry(&self, now: Timestamp, policy: &RefreshPolicy) -> Timestamp {
-        let slid = now + policy.lifetime;
-        policy.max_age.map_or(slid, |max_age| slid.min(self.opened_at + max_age))
+        let unlimited = now + policy.lifetime;
+        policy.max_age.map_or(unlimited, |max_age| unlimited.min(self.opened_at + max_age))
     }
 
     /// The outcome of presenting a refresh token of `generation` at `now`.
     pub fn evaluate_refresh(&self, generation: u32, now: Timestamp, policy: &RefreshPolicy) -> RefreshOutcome {
         if !self.is_live(now) {
-            return RefreshOutcome::Dead;
+            return RefreshOutcome::Rejected;
         }
         let expires_at = self.extended_expiry(now, policy);
         if expires_at <= now {
-            return RefreshOutcome::Dead;
+            return RefreshOutcome::Rejected;
         }
         match self.generation.checked_sub(generation) {
-            None => RefreshOutcome::Dead,
+            None => RefreshOutcome::Rejected,
             Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => RefreshOutcome::Repeat,
             Some(_) if generation < self.min_generation => RefreshOutcome::Reuse,
             Some(_) if !policy.rotate => RefreshOutcome::Advance { to: self.generation, expires_at, spends: false },
             Some(_) => match self.generation.checked_add(1) {
                 Some(to) => RefreshOutcome::Advance { to, expires_at, spends: !policy.earlier_stay_valid },
-                None => RefreshOutcome::Dead,
+                None => RefreshOutcome::Rejected,
             },
         }
     }
@@ -201,17 +206,17 @@ mod tests {
     fn the_current_refresh_token_advances_the_session() {
         let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), spends: true };
         assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &POLICY), advance);
-        let kept = RefreshOutcome::Advance { to: 3, expires_at: at(1500), spends: false };
-        assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), kept);
+        let unrotated = RefreshOutcome::Advance { to: 3, expires_at: at(1500), spends: false };
+        assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), unrotated);
     }
 
     #[test]
-    fn the_previous_refresh_token_repeats_within_the_grace_and_is_reuse_after_it() {
+    fn the_previous_refresh_token_repeats_within_the_grace_period_and_is_reuse_after_it() {
         assert_eq!(session(3, 490).evaluate_refresh(2, at(500), &POLICY), RefreshOutcome::Repeat);
         assert_eq!(session(3, 489).evaluate_refresh(2, at(500), &POLICY), RefreshOutcome::Reuse);
         assert_eq!(session(3, 499).evaluate_refresh(1, at(500), &POLICY), RefreshOutcome::Reuse);
-        let graceless = RefreshPolicy { reuse_grace: Duration::ZERO, ..POLICY };
-        assert_eq!(session(3, 500).evaluate_refresh(2, at(500), &graceless), RefreshOutcome::Reuse);
+        let without_grace = RefreshPolicy { reuse_grace: Duration::ZERO, ..POLICY };
+        assert_eq!(session(3, 500).evaluate_refresh(2, at(500), &without_grace), RefreshOutcome::Reuse);
     }
 
     #[test]
@@ -227,18 +232,20 @@ mod tests {
             RefreshOutcome::Repeat,
             "two concurrent refreshes have one successor"
         );
-        assert_eq!(session(3, 489).evaluate_refresh(4, at(500), &policy), RefreshOutcome::Dead);
+        assert_eq!(session(3, 489).evaluate_refresh(4, at(500), &policy), RefreshOutcome::Rejected);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
-        assert_eq!(ended.evaluate_refresh(1, at(500), &policy), RefreshOutcome::Dead);
+        assert_eq!(ended.evaluate_refresh(1, at(500), &policy), RefreshOutcome::Rejected);
     }
 
     #[test]
-    fn changing_the_refresh_policy_neither_spends_nor_restores_tokens() {
+    fn changing_the_refresh_policy_neither_invalidates_nor_revives_tokens() {
         let lenient = Session { min_generation: 1, ..session(3, 400) };
-        let stays = RefreshPolicy { earlier_stay_valid: true, ..POLICY };
-        let keeps = RefreshPolicy { rotate: false, ..POLICY };
-        let to = |to, spends| RefreshOutcome::Advance { to, expires_at: at(1500), spends };
-        for (policy, expected) in [(POLICY, to(4, true)), (stays, to(4, false)), (keeps, to(3, false))] {
+        let earlier_valid = RefreshPolicy { earlier_stay_valid: true, ..POLICY };
+        let unrotated = RefreshPolicy { rotate: false, ..POLICY };
+        let advance = |to, spends| RefreshOutcome::Advance { to, expires_at: at(1500), spends };
+        for (policy, expected) in
+            [(POLICY, advance(4, true)), (earlier_valid, advance(4, false)), (unrotated, advance(3, false))]
+        {
             assert_eq!(lenient.evaluate_refresh(1, at(500), &policy), expected);
             assert_eq!(lenient.evaluate_refresh(0, at(500), &policy), RefreshOutcome::Reuse);
         }
@@ -246,45 +253,46 @@ mod tests {
 
     #[test]
     fn an_ended_session_or_unknown_generation_changes_nothing() {
-        assert_eq!(session(3, 0).evaluate_refresh(4, at(500), &POLICY), RefreshOutcome::Dead);
-        assert_eq!(session(3, 0).evaluate_refresh(3, at(1000), &POLICY), RefreshOutcome::Dead);
+        assert_eq!(session(3, 0).evaluate_refresh(4, at(500), &POLICY), RefreshOutcome::Rejected);
+        assert_eq!(session(3, 0).evaluate_refresh(3, at(1000), &POLICY), RefreshOutcome::Rejected);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
-        assert_eq!(ended.evaluate_refresh(3, at(500), &POLICY), RefreshOutcome::Dead);
-        assert_eq!(session(u32::MAX, 0).evaluate_refresh(u32::MAX, at(5), &POLICY), RefreshOutcome::Dead);
+        assert_eq!(ended.evaluate_refresh(3, at(500), &POLICY), RefreshOutcome::Rejected);
+        assert_eq!(session(u32::MAX, 0).evaluate_refresh(u32::MAX, at(5), &POLICY), RefreshOutcome::Rejected);
     }
 
     #[test]
     fn a_session_ends_at_its_maximum_age() {
-        let aged = RefreshPolicy { max_age: Some(Duration::from_mins(10)), ..POLICY };
+        let with_max_age = RefreshPolicy { max_age: Some(Duration::from_mins(10)), ..POLICY };
         assert_eq!(
-            session(0, 0).evaluate_refresh(0, at(500), &aged),
+            session(0, 0).evaluate_refresh(0, at(500), &with_max_age),
             RefreshOutcome::Advance { to: 1, expires_at: at(600), spends: true }
         );
-        assert_eq!(session(0, 0).evaluate_refresh(0, at(600), &aged), RefreshOutcome::Dead);
+        assert_eq!(session(0, 0).evaluate_refresh(0, at(600), &with_max_age), RefreshOutcome::Rejected);
     }
 
     proptest! {
         /// For any sequence of presented tokens and waiting times: a generation has one successor, the generation of a
-        /// live session only increases, and a spent token older than the previous one ends the session.
+        /// live session only increases, and a token older than the previous one ends the session.
         #[test]
         fn generations_only_increase(steps in prop::collection::vec((0u32..6, 0i64..30), 1..40)) {
             let mut session = session(0, 0);
             let mut now = at(0);
-            for (back, wait) in steps {
+            for (generations_back, wait) in steps {
                 now = now + Duration::from_secs(wait.unsigned_abs());
-                let outcome = session.generation.saturating_sub(back);
-                match session.evaluate_refresh(outcome, now, &POLICY) {
+                let presented = session.generation.saturating_sub(generations_back);
+                match session.evaluate_refresh(presented, now, &POLICY) {
                     RefreshOutcome::Advance { to, expires_at, spends } => {
-                        prop_assert_eq!((outcome, to), (session.generation, session.generation + 1));
+                        prop_assert_eq!((presented, to), (session.generation, session.generation + 1));
                         prop_assert!(spends && expires_at >= session.expires_at);
-                        session = Session { generation: to, min_generation: to, rotated_at: now, expires_at, ..session };
+                        let rotated_at = now;
+                        session = Session { generation: to, min_generation: to, rotated_at, expires_at, ..session };
                     }
-                    RefreshOutcome::Repeat => prop_assert_eq!(outcome + 1, session.generation),
+                    RefreshOutcome::Repeat => prop_assert_eq!(presented + 1, session.generation),
                     RefreshOutcome::Reuse => {
-                        prop_assert!(outcome < session.generation);
+                        prop_assert!(presented < session.generation);
                         session.ended = Some((now, EndReason::Reuse));
                     }
-                    RefreshOutcome::Dead => prop_assert!(!session.is_live(now)),
+                    RefreshOutcome::Rejected => prop_assert!(!session.is_live(now)),
                 }
             }
         }

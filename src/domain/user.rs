@@ -21,7 +21,7 @@ const LOGIN_MAX: usize = 2 * EMAIL_MAX;
 
 /// A user as stored in the database.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent facts about a person")]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of a user")]
 pub struct User {
     /// The integer id, which other systems store.
     pub id: UserId,
@@ -31,13 +31,13 @@ pub struct User {
     pub username: Username,
     /// The e-mail address. The user can also sign in with it.
     pub email: Option<Email>,
-    /// Whether the user has proved to own the address.
+    /// Whether the user has proved ownership of the address.
     pub email_verified: bool,
     /// Given name; may be empty.
     pub first_name: String,
     /// Family name; may be empty.
     pub last_name: String,
-    /// The password hash. `None` if the user has no password, for example because a sign-in at a provider created the
+    /// The password hash. `None` if the user has no password, for example because a sign-in with a provider created the
     /// account.
     pub password: Option<PasswordHash>,
     /// Whether the password is temporary.
@@ -58,7 +58,7 @@ pub struct User {
 
 /// A user to be created. [`NewUser::new`] sets the defaults.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about a person")]
+#[expect(clippy::struct_excessive_bools, reason = "independent properties of a user")]
 pub struct NewUser {
     /// The id from an import. `None` means the next free id.
     pub id: Option<UserId>,
@@ -144,8 +144,8 @@ impl Username {
     /// Rejects a name that is an e-mail address other than the user's own. Otherwise the owner of that address could no
     /// longer register it.
     pub fn check_against_email(&self, email: Option<&Email>) -> Result<(), FieldProblem> {
-        let own = email.is_some_and(|email| email.key() == self.key());
-        if own || Email::parse(&self.0).is_err() { Ok(()) } else { Err(FieldProblem::AnothersEmail) }
+        let is_own = email.is_some_and(|email| email.key() == self.key());
+        if is_own || Email::parse(&self.0).is_err() { Ok(()) } else { Err(FieldProblem::AnothersEmail) }
     }
 
     /// The name as the user wrote it.
@@ -240,10 +240,10 @@ pub struct Login {
 }
 
 impl Login {
-    /// Accepts any text. A text that names no user finds no user.
+    /// Accepts any text.
     pub fn new(text: &str) -> Self {
-        // A text longer than any stored key finds no user. Cutting it limits the size of keys that are compared and
-        // counted.
+        // No stored key is longer than this, so a longer text matches no user. Cutting it limits the size of the keys
+        // that are compared and counted.
         Self { key: normalise(text).chars().take(LOGIN_MAX).collect() }
     }
 
@@ -252,8 +252,8 @@ impl Login {
         &self.key
     }
 
-    /// Whether the text is looked up among e-mail addresses first. Otherwise a user could use another user's address as
-    /// user name and receive that user's sign-ins.
+    /// Whether the text is looked up among e-mail addresses before user names. If it were not, a user could choose
+    /// another user's address as user name, and the sign-ins with this address would find the wrong user.
     pub fn looks_like_email(&self) -> bool {
         self.key.contains('@')
     }

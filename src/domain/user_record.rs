@@ -1,5 +1,5 @@
-//! A user as a line of an export, or as another system stores it. The values are unchecked, and most of them are
-//! optional.
+//! A user as a line of an export, or as another system stores it. The values are unchecked, and only the user name is
+//! required.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -27,7 +27,7 @@ pub struct UserRecord {
     pub username: Option<String>,
     /// The e-mail address. An empty text means no address.
     pub email: Option<String>,
-    /// Whether the user has proved to own the address.
+    /// Whether the user has proved ownership of the address.
     pub email_verified: Option<bool>,
     /// Given name.
     pub first_name: Option<String>,
@@ -63,7 +63,7 @@ fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Passwo
 
 /// Why a record is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum InvalidRecord {
     /// The user name is missing or empty.
     #[error("the user name is missing")]
     NoName,
@@ -80,7 +80,7 @@ pub enum Unfit {
 
 /// A record that passed the checks.
 #[derive(Debug)]
-pub struct Fit {
+pub struct ValidRecord {
     /// The user. The password hash is unchecked.
     pub user: NewUser,
     /// Why the e-mail address was rejected. The user is then imported without it.
@@ -111,12 +111,12 @@ impl UserRecord {
         }
     }
 
-    /// Applies the rules for users. A missing `sub` becomes `fresh`, a missing `date_joined` becomes `now`.
-    pub fn checked(self, fresh: Uuid, now: Timestamp) -> Result<Fit, Unfit> {
-        let username = self.username.filter(|name| !name.is_empty()).ok_or(Unfit::NoName)?;
-        let username = Username::parse(&username).map_err(Unfit::Name)?;
+    /// Applies the rules for users. A missing `sub` becomes `new_sub`, a missing `date_joined` becomes `now`.
+    pub fn validate(self, new_sub: Uuid, now: Timestamp) -> Result<ValidRecord, InvalidRecord> {
+        let username = self.username.filter(|name| !name.is_empty()).ok_or(InvalidRecord::NoName)?;
+        let username = Username::parse(&username).map_err(InvalidRecord::Name)?;
         if let Some(id) = self.id.filter(|id| !(1..=ID_MAX).contains(&id.0)) {
-            return Err(Unfit::Id(id));
+            return Err(InvalidRecord::Id(id));
         }
         let claims = self.claims.map(|claims| Claims::parse(&Value::Object(claims).to_string())).transpose()?;
         let email = self.email.filter(|email| !email.is_empty()).map(|email| Email::parse(&email)).transpose();
@@ -137,9 +137,9 @@ impl UserRecord {
             is_superuser: self.is_superuser.unwrap_or(false),
             claims: claims.unwrap_or_default(),
             last_login: self.last_login,
-            ..NewUser::new(self.sub.unwrap_or(Subject(fresh)), username, self.date_joined.unwrap_or(now))
+            ..NewUser::new(self.sub.unwrap_or(Subject(new_sub)), username, self.date_joined.unwrap_or(now))
         };
-        Ok(Fit { user, email_problem })
+        Ok(ValidRecord { user, email_problem })
     }
 }
 
@@ -149,27 +149,27 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
 
-    fn checked(line: &str) -> Result<Fit, Unfit> {
+    fn checked(line: &str) -> Result<ValidRecord, InvalidRecord> {
         let record: UserRecord = serde_json::from_str(line).expect("a valid record");
-        record.checked(Uuid::from_u128(1), NOW)
+        record.validate(Uuid::from_u128(1), NOW)
     }
 
     #[test]
     fn a_record_needs_only_a_user_name() {
-        let fit = checked(r#"{"username":"ann","email":"","claims":null}"#).expect("a user name suffices");
-        assert_eq!((fit.user.id, fit.user.sub, fit.user.email), (None, Subject(Uuid::from_u128(1)), None));
-        assert_eq!((fit.user.is_active, fit.user.date_joined, fit.email_problem), (true, NOW, None));
+        let valid = checked(r#"{"username":"ann","email":"","claims":null}"#).expect("a user name suffices");
+        assert_eq!((valid.user.id, valid.user.sub, valid.user.email), (None, Subject(Uuid::from_u128(1)), None));
+        assert_eq!((valid.user.is_active, valid.user.date_joined, valid.email_problem), (true, NOW, None));
     }
 
     #[test]
     fn a_record_that_violates_the_rules_is_rejected() {
-        assert_eq!(checked("{}").map(drop), Err(Unfit::NoName));
-        assert_eq!(checked(r#"{"username":"a\nb"}"#).map(drop), Err(Unfit::Name(FieldProblem::Unprintable)));
+        assert_eq!(checked("{}").map(drop), Err(InvalidRecord::NoName));
+        assert_eq!(checked(r#"{"username":"a\nb"}"#).map(drop), Err(InvalidRecord::Name(FieldProblem::Unprintable)));
         for id in [0, -1, ID_MAX + 1] {
             let line = format!(r#"{{"username":"ann","id":{id}}}"#);
-            assert_eq!(checked(&line).map(drop), Err(Unfit::Id(UserId(id))));
+            assert_eq!(checked(&line).map(drop), Err(InvalidRecord::Id(UserId(id))));
         }
-        let reserved = Err(Unfit::Claims(ClaimsError::Reserved("sub".to_owned())));
+        let reserved = Err(InvalidRecord::Claims(ClaimsError::Reserved("sub".to_owned())));
         assert_eq!(checked(r#"{"username":"ann","claims":{"sub":"root"}}"#).map(drop), reserved);
         for wrong in [r#"{"user_name":"ann"}"#, r#"{"username":7}"#, r#"{"username":"a","username":"b"}"#] {
             assert!(serde_json::from_str::<UserRecord>(wrong).is_err(), "{wrong}");
@@ -178,10 +178,10 @@ mod tests {
 
     #[test]
     fn an_invalid_address_is_skipped() {
-        let fit = checked(r#"{"username":"ann","email":"ann@localhost","email_verified":true}"#)
+        let valid = checked(r#"{"username":"ann","email":"ann@localhost","email_verified":true}"#)
             .expect("the user is accepted");
-        assert_eq!((fit.user.email, fit.user.email_verified), (None, false));
-        assert_eq!(fit.email_problem, Some(FieldProblem::NotAnEmail));
+        assert_eq!((valid.user.email, valid.user.email_verified), (None, false));
+        assert_eq!(valid.email_problem, Some(FieldProblem::NotAnEmail));
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub struct HeaderOrCookie {
 impl FromRequestParts<Http> for HeaderOrCookie {
     type Rejection = Rejection;
 
-    /// Rejects a request other than GET that is authenticated only by the cookie and comes from a foreign origin. A
-    /// browser sends the cookie with every form, even with a form on an attacker's page (CSRF).
+    /// Rejects a request other than GET that is authenticated only by the cookie and comes from a page of an origin
+    /// that is not allowed. A browser may send the cookie even with a form on an attacker's page (CSRF).
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, Rejection> {
         if let Some(token) = from_header(&parts.headers) {
             return Ok(Self { token: Some(token) });
@@ -73,8 +73,8 @@ impl FromRequestParts<Http> for BareOrBearer {
     }
 }
 
-/// Returns the value of the only `Authorization` header. Two headers count as none, because a proxy in front may have
-/// checked the other one.
+/// Returns the value of the `Authorization` header. `None` if there are two, because a proxy in front may have checked
+/// the other one.
 fn authorization(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     match (all.next(), all.next()) {
@@ -100,12 +100,12 @@ pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
     lines.flat_map(Cookie::split_parse).flatten()
 }
 
-/// Whether the request comes from a page of an origin that is not allowed. A request without `Origin` does not: current
-/// browsers send the header with every cross-origin request other than GET and HEAD.
+/// Whether the request comes from a page of an origin that is not allowed. A request without `Origin` counts as
+/// allowed, because current browsers send the header with every cross-origin request other than GET and HEAD.
 fn is_foreign(headers: &HeaderMap, options: &HttpOptions) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return false };
-    let own = options.public_url.origin();
+    let own_origin = options.public_url.origin();
     !origin
         .to_str()
-        .is_ok_and(|origin| origin == own || options.allowed_origins.iter().any(|allowed| allowed == origin))
+        .is_ok_and(|origin| origin == own_origin || options.allowed_origins.iter().any(|allowed| allowed == origin))
 }

@@ -18,7 +18,7 @@ use super::{Http, multipart};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::strict_json;
 
-/// A JSON object, or the rejection, which the handler converts into the error body of its API.
+/// A JSON object, or the rejection, which the handler converts into the error body of its dialect.
 pub type JsonBodyResult = Result<JsonBody, Rejection>;
 
 /// The fields of a JSON object. Unknown fields are ignored; an empty body has no fields.
@@ -71,7 +71,7 @@ impl JsonBody {
         Ok(fields)
     }
 
-    /// Takes the text of a field, by its usual name. `None` if the field is missing or null.
+    /// Takes the text of a field, by the name that [`Field::name`] returns. `None` if the field is missing or null.
     pub fn text(&mut self, field: Field) -> Result<Option<String>, FieldProblem> {
         self.text_named(field.name())
     }
@@ -109,7 +109,7 @@ impl FromRequest<Http> for JsonBody {
     }
 }
 
-/// A body from a program or from an HTML form, for routes that respond with JSON or with a page.
+/// A body from a program or from an HTML form, for routes that accept both.
 #[derive(Debug)]
 pub enum SubmittedBody {
     /// A JSON object, sent by a program.
@@ -137,7 +137,7 @@ impl FromRequest<Http> for SubmittedBody {
 }
 
 /// Any JSON value, or the fields of a form as an object. If a form repeats a field, the last value is used. An empty
-/// body is an empty object. Each dialect rejects other JSON values with its own error body.
+/// body is an empty object. Each dialect rejects a JSON value that is not an object, with its own error body.
 pub struct JsonOrForm(pub Value);
 
 impl FromRequest<Http> for JsonOrForm {
@@ -171,10 +171,11 @@ impl FromRequest<Http> for JsonOrForm {
     }
 }
 
-/// The form parser replaces invalid UTF-8 with U+FFFD. Different invalid passwords would become equal, so such a form
-/// is rejected.
+/// Returns the rejection of a form with invalid UTF-8. The form parser replaces invalid UTF-8 with U+FFFD, so different
+/// passwords with invalid UTF-8 would become equal. A form whose value contains U+FFFD itself is rejected too, because
+/// the result of the parser is the same.
 fn not_utf8() -> Rejection {
-    Rejection::MalformedBody("the form is not UTF-8".to_owned())
+    Rejection::MalformedBody("the form contains invalid UTF-8".to_owned())
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -187,28 +188,28 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// Returns the media type in lower case, without parameters. `None` if there is no valid `Content-Type`, or if its
-/// `charset` is not UTF-8: the server would decode the body incorrectly.
+/// `charset` is not compatible with UTF-8, because the server would then decode the body incorrectly.
 fn content_type(headers: &HeaderMap) -> Option<String> {
     let mut parts = headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';');
     let kind = parts.next().map(|kind| kind.trim().to_ascii_lowercase());
-    kind.filter(|_| parts.all(is_no_foreign_charset))
+    kind.filter(|_| parts.all(is_utf8_compatible))
 }
 
-/// Whether a parameter is compatible with a body in UTF-8. `utf8` is a common misspelling. Some libraries send
-/// `us-ascii` or `iso-8859-1` by default with bodies in ASCII. Such bodies are read as UTF-8, and rejected if they are
-/// not UTF-8.
-fn is_no_foreign_charset(parameter: &str) -> bool {
+/// Whether a parameter of the content type is compatible with a body in UTF-8. `utf8` is a common misspelling. Some
+/// libraries send `us-ascii` or `iso-8859-1` by default with bodies in ASCII. Such bodies are read as UTF-8, and
+/// rejected if they are not UTF-8.
+fn is_utf8_compatible(parameter: &str) -> bool {
     let (name, value) = parameter.split_once('=').unwrap_or_default();
     let value = value.trim().trim_matches('"');
     !name.trim().eq_ignore_ascii_case("charset")
-        || ["utf-8", "utf8", "us-ascii", "iso-8859-1"].iter().any(|ours| value.eq_ignore_ascii_case(ours))
+        || ["utf-8", "utf8", "us-ascii", "iso-8859-1"].iter().any(|charset| value.eq_ignore_ascii_case(charset))
 }
 
 /// Whether the body has a content coding, such as compression. `identity` does not count.
 fn is_encoded(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let is_none = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-    !codings.map(<[u8]>::trim_ascii).all(is_none)
+    let is_identity = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    !codings.map(<[u8]>::trim_ascii).all(is_identity)
 }
 
 /// Reads the whole body, up to `max_body` bytes and within `body_timeout`. The buffer is zeroed when it is dropped.
@@ -221,8 +222,8 @@ async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejec
     }
     let encoded = is_encoded(request.headers());
     let body = Limited::new(request.into_body(), max);
-    let whole = gather(body, announced.unwrap_or(0));
-    match tokio::time::timeout(http.options.body_timeout, whole).await {
+    let reading = collect(body, announced.unwrap_or(0));
+    match tokio::time::timeout(http.options.body_timeout, reading).await {
         Err(_) => Err(Rejection::TooSlow(http.options.body_timeout)),
         Ok(Ok(body)) if encoded && !body.is_empty() => Err(Rejection::WrongContentEncoding),
         Ok(Ok(body)) => Ok(body),
@@ -233,12 +234,12 @@ async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejec
 
 /// Collects the body into a buffer with the capacity given by `Content-Length`. A growing buffer leaves copies in
 /// memory that are not zeroed; this can still happen with a chunked body.
-async fn gather(mut body: Limited<Body>, announced: usize) -> Result<Zeroizing<Vec<u8>>, BoxError> {
-    let mut whole = Zeroizing::new(Vec::with_capacity(announced));
+async fn collect(mut body: Limited<Body>, announced: usize) -> Result<Zeroizing<Vec<u8>>, BoxError> {
+    let mut buffer = Zeroizing::new(Vec::with_capacity(announced));
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
-            whole.extend_from_slice(&data);
+            buffer.extend_from_slice(&data);
         }
     }
-    Ok(whole)
+    Ok(buffer)
 }

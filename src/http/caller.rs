@@ -55,12 +55,12 @@ mod tests {
     use super::*;
 
     fn caller(peer: &str, forwarded: &[&str]) -> String {
-        let trusted = ["10.0.0.0/8", "::1"].map(|network| network.parse().expect("a network"));
+        let trusted = ["10.0.0.0/8", "::1"].map(|network| network.parse().expect("valid network"));
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().expect("a header"));
+            headers.append("x-forwarded-for", line.parse().expect("valid header value"));
         }
-        behind_proxies(peer.parse().expect("an address"), &headers, &trusted).to_string()
+        behind_proxies(peer.parse().expect("valid address"), &headers, &trusted).to_string()
     }
 
     #[test]

@@ -20,15 +20,16 @@ use crate::issuer::Fault;
 use crate::telemetry::Traces;
 use crate::telemetry::trace::traceparent;
 
-/// Adds the layers to the routes. `apart` gets no CORS, because pages of other origins must never read those routes.
-pub fn with_layers(routes: Router<Http>, apart: Router<Http>, http: &Http) -> Router {
-    let routes = routes.layer(CatchPanicLayer::custom(panicked));
+/// Adds the layers to the routes. `without_cors` gets no CORS, because pages of other origins must never read those
+/// routes.
+pub fn with_layers(routes: Router<Http>, without_cors: Router<Http>, http: &Http) -> Router {
+    let routes = routes.layer(CatchPanicLayer::custom(panic_response));
     let routes = if http.options.allowed_origins.is_empty() { routes } else { routes.layer(cors(&http.options)) };
-    let routes = routes.merge(apart.layer(CatchPanicLayer::custom(panicked)));
+    let routes = routes.merge(without_cors.layer(CatchPanicLayer::custom(panic_response)));
     routes.layer(from_fn_with_state(http.clone(), request_edge)).with_state(http.clone())
 }
 
-/// Gives every request an id and logs it. Replaces a fault with an error body that contains only this id.
+/// Gives every request an id and logs the response. Replaces a fault with an error body that contains only this id.
 async fn request_edge(State(http): State<Http>, request: Request, next: Next) -> Response {
     let id = http.issuer.random.uuid().simple().to_string();
     let trace = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
@@ -58,7 +59,7 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
     if status == StatusCode::TOO_MANY_REQUESTS {
         http.issuer.counters.add(Count::Throttled);
     }
-    close(&span, status);
+    record_status(&span, status);
     let elapsed = http.issuer.clock.monotonic().saturating_sub(started);
     if let Some(requests) = &http.requests {
         requests.record(route.as_ref().map_or("other", MatchedPath::as_str), status.as_u16(), elapsed);
@@ -103,7 +104,7 @@ fn span(request: &Request, id: &str) -> Span {
     )
 }
 
-fn close(span: &Span, status: StatusCode) {
+fn record_status(span: &Span, status: StatusCode) {
     span.record("http.response.status_code", i64::from(status.as_u16()));
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
@@ -111,7 +112,7 @@ fn close(span: &Span, status: StatusCode) {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer passes it by value")]
-fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panic_response(panic: Box<dyn Any + Send>) -> Response {
     let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     reply::fault(Fault::new("handling a request (panic)", message.unwrap_or("no message")), reply::internal_error)
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use super::openapi::{Access, Chapter, JSON, Operation};
+use super::openapi::{Access, JSON, Operation, RouteGroup};
 use super::{Http, reply};
 use crate::issuer::stats;
 
@@ -21,9 +21,9 @@ pub fn routes() -> Router<Http> {
 }
 
 /// The OpenAPI description of the health routes.
-pub const CHAPTER: Chapter = Chapter {
+pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "health",
-    about: "Health checks for load balancers and monitoring.",
+    description: "Health checks for load balancers and monitoring.",
     media: JSON,
     operations: &[
         Operation {
@@ -32,8 +32,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Return the uptime, the number of starts, and the share of time in which the process ran; does not access the disk",
             access: Access::Open,
             query: &[],
-            takes: &[],
-            answers: &[(
+            request_examples: &[],
+            responses: &[(
                 200,
                 "The process is running; times are in UTC, uptime is in seconds, availability is a ratio from 0 to 1",
                 r#"{"status": "OK", "time": "2026-01-01T00:00:00Z", "uptime": 60, "uptime_human": "1m", "started_at": "2026-01-01T00:00:00Z", "version": "0.1.0", "starts": 1, "availability": {"1d": 1.0, "7d": 1.0, "30d": 1.0, "all": 1.0}}"#,
@@ -45,8 +45,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Check that the database responds and that every profile has an active key",
             access: Access::Open,
             query: &[],
-            takes: &[],
-            answers: &[
+            request_examples: &[],
+            responses: &[
                 (200, "The server can handle requests", r#"{"status": "OK"}"#),
                 (
                     503,

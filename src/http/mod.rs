@@ -1,8 +1,9 @@
 //! HTTP: routes, bodies, headers and error bodies. All decisions about users and tokens are made in the use cases.
 //!
-//! Each dialect is a folder that translates one API. The modules next to `dialect` serve the routes that belong to no
-//! dialect, such as the JWKS, discovery and liveliness. The JWKS route passes through no layer, because its response
-//! is precomputed and needs none of the headers and checks that the layers add.
+//! A dialect translates one documented API to and from the use cases; each has its own folder in `dialect`. The modules
+//! next to `dialect` serve the routes that belong to no dialect, such as the JWKS, discovery and liveliness. The JWKS
+//! route has none of the layers, because its response is precomputed and needs none of the headers and checks that
+//! they add.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -52,7 +53,7 @@ pub struct HttpOptions {
     pub jwks_max_age: Duration,
     /// The origins whose pages may call the dialects and read the responses (CORS).
     pub allowed_origins: Vec<String>,
-    /// The redirect target after a sign-in at a provider: a path on this server or an absolute URL.
+    /// The redirect target after a sign-in with a provider: a path on this server or an absolute URL.
     pub authed_url: String,
     /// The redirect target after a sign-out in the dialect `rest_social`.
     pub logout_url: String,
@@ -101,8 +102,8 @@ impl Http {
 /// Returns the router with all routes of the main listener.
 pub fn router(http: &Http) -> Router {
     let dialects = dialect::routes(http);
-    let shared = http.options.metrics.as_ref().is_some_and(|metrics| !metrics.own_listener);
-    let layered = if shared { metrics::routes() } else { Router::new() };
+    let on_main_listener = http.options.metrics.as_ref().is_some_and(|metrics| !metrics.own_listener);
+    let layered = if on_main_listener { metrics::routes() } else { Router::new() };
     let layered = layered
         .merge(wellknown::routes())
         .merge(liveliness::routes())

@@ -10,7 +10,7 @@ pub enum MultipartError {
     /// The closing boundary is missing.
     #[error("the form does not end with its boundary")]
     Cut,
-    /// A part has no header, or its header has no name.
+    /// A part has no `Content-Disposition` header, or that header has no name.
     #[error("a part has no name")]
     Name,
     /// A field is not valid UTF-8. A lossy conversion would make different invalid passwords equal.
@@ -46,14 +46,14 @@ pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, 
     Ok(fields)
 }
 
-/// Returns the text before and after the first `at`. `None` if the text does not contain `at`.
-fn split<'a>(text: &'a [u8], at: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let found = text.windows(at.len()).position(|window| window == at)?;
-    Some((&text[..found], &text[found + at.len()..]))
+/// Returns the text before and after the first separator. `None` if the text does not contain the separator.
+fn split<'a>(text: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let start = text.windows(separator.len()).position(|window| window == separator)?;
+    Some((&text[..start], &text[start + separator.len()..]))
 }
 
-/// Returns a parameter of a header, with or without quotation marks. A quoted value contains no quotation mark, because
-/// clients encode it as `%22`.
+/// Returns a parameter of a header; its value may be in quotation marks. A quoted value contains no quotation mark,
+/// because clients encode it as `%22`.
 fn parameter(header: &str, wanted: &str) -> Option<String> {
     let mut rest = header.split_once(';')?.1;
     loop {

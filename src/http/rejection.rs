@@ -21,13 +21,13 @@ pub enum Rejection {
     /// The body is larger than `server.max_body`. The value is this limit, in bytes.
     #[error("request body is larger than {0} bytes")]
     TooLarge(usize),
-    /// The body was not received within [`body_timeout`](super::HttpOptions::body_timeout), which is the value.
+    /// The body was not received in time. The value is the limit, [`body_timeout`](super::HttpOptions::body_timeout).
     #[error("request body not received within {} s", .0.as_secs())]
     TooSlow(Duration),
     /// The route does not support the method.
     #[error("method not allowed; see the Allow header")]
     WrongMethod,
-    /// A page of another origin sent the request with a cookie. Such a page must not act for the user.
+    /// A page of an origin that is not allowed sent the request with the cookie. Such a page must not act for the user.
     #[error("cookie not accepted from another origin; send the token in the Authorization header")]
     ForeignOrigin,
 }

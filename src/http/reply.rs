@@ -22,7 +22,7 @@ pub type HandlerResult<E> = Result<Response, E>;
 
 /// Returns a JSON response with `Cache-Control: no-store`, because it may contain a token or a user's data.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    // Only types of this crate are serialised here, and all of them serialise without an error.
+    // All bodies are JSON values or types of this crate that serialise without an error.
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
@@ -38,7 +38,7 @@ pub fn retry_after(mut response: Response, after: Duration) -> Response {
     response
 }
 
-/// Adds the challenge a 401 must carry (RFC 6750 §3).
+/// Adds the challenge that a 401 must contain (RFC 6750 §3).
 pub fn challenge(mut response: Response) -> Response {
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
@@ -91,7 +91,7 @@ pub struct FaultResponse {
     pub body: Arc<dyn Fn(&str) -> Response + Send + Sync>,
 }
 
-/// Returns a 500 without a body. `layers` logs the fault once and adds the body.
+/// Returns a 500 without a body. `layers` logs the fault once and replaces the response with that of `body`.
 pub fn fault(fault: Fault, body: impl Fn(&str) -> Response + Send + Sync + 'static) -> Response {
     shared_fault(Arc::new(fault), body)
 }

@@ -15,7 +15,7 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::openapi::{Access, Chapter, JSON, Operation, Parameter};
+use super::openapi::{Access, JSON, Operation, Parameter, RouteGroup};
 use super::{Http, caller, reply};
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
@@ -23,7 +23,7 @@ use crate::domain::count::Count;
 use crate::telemetry::jwks_clients::JwksFetch;
 use crate::throttle::prefix;
 
-/// Returns the route of the JWKS (RFC 7517 §5). No layer is added to it.
+/// Returns the route of the JWKS (RFC 7517 §5). Unlike the other routes, it has none of the layers.
 pub fn jwks_route() -> Router<Http> {
     Router::new().route("/.well-known/jwks.json", get(jwks).options(preflight))
 }
@@ -37,12 +37,12 @@ pub fn routes() -> Router<Http> {
         .route("/.well-known/oauth-authorization-server", get(discovery))
 }
 
-const DISCOVERED: &str = r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json", "id_token_signing_alg_values_supported": ["ES256", "RS256"], "subject_types_supported": ["public"], "response_types_supported": [], "grant_types_supported": [], "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"]}"#;
+const DISCOVERY_EXAMPLE: &str = r#"{"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/.well-known/jwks.json", "id_token_signing_alg_values_supported": ["ES256", "RS256"], "subject_types_supported": ["public"], "response_types_supported": [], "grant_types_supported": [], "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"]}"#;
 
 /// The OpenAPI description of these routes.
-pub const CHAPTER: Chapter = Chapter {
+pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "keys",
-    about: "Public keys and discovery documents, with which a resource server verifies tokens offline.",
+    description: "Public keys and discovery documents, with which a resource server verifies tokens offline.",
     media: JSON,
     operations: &[
         Operation {
@@ -51,8 +51,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Return the published public keys as a JWKS (RFC 7517): active keys first, then next keys, then retiring keys",
             access: Access::Open,
             query: &[],
-            takes: &[],
-            answers: &[
+            request_examples: &[],
+            responses: &[
                 (
                     200,
                     "The JWKS",
@@ -81,8 +81,8 @@ pub const CHAPTER: Chapter = Chapter {
                     required: false,
                 },
             ],
-            takes: &[],
-            answers: &[
+            request_examples: &[],
+            responses: &[
                 (
                     200,
                     "The key and its certificate, both in PEM",
@@ -101,8 +101,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Return the issuer, the URL of the JWKS and the supported algorithms (OpenID Connect Discovery)",
             access: Access::Open,
             query: &[],
-            takes: &[],
-            answers: &[(200, "The document", DISCOVERED)],
+            request_examples: &[],
+            responses: &[(200, "The document", DISCOVERY_EXAMPLE)],
         },
         Operation {
             method: "get",
@@ -110,13 +110,14 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Return the same document under the path of OAuth 2.0 authorization server metadata (RFC 8414)",
             access: Access::Open,
             query: &[],
-            takes: &[],
-            answers: &[(200, "The document", DISCOVERED)],
+            request_examples: &[],
+            responses: &[(200, "The document", DISCOVERY_EXAMPLE)],
         },
     ],
 };
 
-/// Returns the `Cache-Control` of the JWKS. A verifier may use an old JWKS for one day while the issuer is unreachable.
+/// Returns the `Cache-Control` of the JWKS. While the issuer is unreachable or returns server errors, a verifier may
+/// use an expired JWKS for one more day (`stale-if-error`, RFC 5861 §4).
 pub fn cache_control(max_age: Duration) -> HeaderValue {
     let text = format!("public, max-age={}, stale-if-error=86400", max_age.as_secs());
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("no-cache"))
@@ -126,15 +127,15 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
     let headers = request.headers();
     let ring = http.issuer.ring.load();
     let jwks = ring.jwks();
-    let fresh = headers.get(IF_NONE_MATCH).is_some_and(|known| matches(known, &jwks.etag));
-    http.issuer.counters.add(if fresh { Count::JwksUnchanged } else { Count::JwksSent });
+    let unchanged = headers.get(IF_NONE_MATCH).is_some_and(|tags| matches(tags, &jwks.etag));
+    http.issuer.counters.add(if unchanged { Count::JwksUnchanged } else { Count::JwksSent });
     record_fetch(&http, &request, jwks.version);
-    let mut response = Response::new(if fresh { Body::empty() } else { Body::from(jwks.body.clone()) });
-    if fresh {
+    let mut response = Response::new(if unchanged { Body::empty() } else { Body::from(jwks.body.clone()) });
+    if unchanged {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let response_headers = response.headers_mut();
-    if !fresh {
+    if !unchanged {
         response_headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     response_headers.insert(CACHE_CONTROL, http.jwks_cache_control.clone());
@@ -145,7 +146,7 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
     response
 }
 
-/// Records who fetched the JWKS, so that an operator sees which verifiers have a new key.
+/// Records the client that fetched the JWKS, so that the operator sees which verifiers have a new key.
 fn record_fetch(http: &Http, request: &Request, jwks_id: u64) {
     let address = caller::of(request.extensions(), request.headers(), &http.options);
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
@@ -154,8 +155,8 @@ fn record_fetch(http: &Http, request: &Request, jwks_id: u64) {
     http.issuer.jwks_clients.record(&JwksFetch { network, address, agent, jwks_id, at });
 }
 
-/// Handles the CORS preflight. Any page may read the JWKS, also with a header such as `If-None-Match`, which requires a
-/// preflight.
+/// Handles the CORS preflight, which browsers send before a request with a header such as `If-None-Match`. Pages of
+/// every origin may read the JWKS.
 async fn preflight() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -167,9 +168,9 @@ async fn preflight() -> Response {
     response
 }
 
-/// Whether `If-None-Match` contains the tag. The comparison is weak (RFC 9110 §13.1.2).
-fn matches(known: &HeaderValue, etag: &[u8]) -> bool {
-    let tags = known.to_str().unwrap_or_default().split(',');
+/// Whether the value of `If-None-Match` is `*` or contains the tag. The comparison is weak (RFC 9110 §13.1.2).
+fn matches(header: &HeaderValue, etag: &[u8]) -> bool {
+    let tags = header.to_str().unwrap_or_default().split(',');
     tags.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag.as_bytes() == etag || tag == "*")
 }
 
@@ -182,23 +183,23 @@ struct KeyQuery {
 
 async fn public_cert(
     State(http): State<Http>,
-    which: Result<Query<KeyQuery>, axum::extract::rejection::QueryRejection>,
+    query: Result<Query<KeyQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
     let ring = http.issuer.ring();
     let now = http.issuer.clock.now();
-    let Ok(Query(KeyQuery { alg, kid, format })) = which else { return no_such_key() };
+    let Ok(Query(KeyQuery { alg, kid, format })) = query else { return no_such_key() };
     let algorithm = match alg.as_deref().map(str::parse::<Algorithm>) {
         Some(Err(_)) => return no_such_key(),
         Some(Ok(named)) => Some(named),
         None => None,
     };
-    let found: Option<&Verifier> = match &kid {
+    let key: Option<&Verifier> = match &kid {
         Some(kid) => {
             ring.verifier(kid, now).filter(|key| key.is_published(now) && algorithm.is_none_or(|alg| key.alg() == alg))
         }
         None => ring.active(algorithm.unwrap_or(http.issuer.policy.algorithm), now),
     };
-    let response = match (found, format.as_deref()) {
+    let response = match (key, format.as_deref()) {
         (Some(key), Some("pem")) => {
             let mut response = Response::new(Body::from(key.spki_pem().to_owned()));
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
@@ -216,7 +217,7 @@ async fn public_cert(
         ),
         _ => return no_such_key(),
     };
-    public(response, &http)
+    with_public_cache(response, &http)
 }
 
 fn no_such_key() -> Response {
@@ -236,11 +237,11 @@ async fn discovery(State(http): State<Http>) -> Response {
         "grant_types_supported": [],
         "claims_supported": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type"],
     });
-    public(reply::json(StatusCode::OK, &document), &http)
+    with_public_cache(reply::json(StatusCode::OK, &document), &http)
 }
 
 /// Makes a response public: any origin may read it, and caches may store it for as long as the JWKS.
-fn public(mut response: Response, http: &Http) -> Response {
+fn with_public_cache(mut response: Response, http: &Http) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, http.jwks_cache_control.clone());
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response

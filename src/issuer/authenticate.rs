@@ -25,7 +25,7 @@ impl Authenticate<'_> {
     /// Like [`Authenticate::run`], and also returns the token's `exp`.
     pub async fn run_with_expiry(self, issuer: &Issuer) -> Result<(SignedIn, Timestamp), Refusal> {
         let (id, expires_at) = self.open(issuer)?;
-        Ok((live(issuer, id).await?, expires_at))
+        Ok((live_session(issuer, id).await?, expires_at))
     }
 
     /// Verifies the signature, and returns the token's session id and `exp`. Does not read the store.
@@ -33,18 +33,18 @@ impl Authenticate<'_> {
         let token = self.token.ok_or(Unauthenticated::NoToken)?;
         let verified: VerifiedToken = issuer.verify_access(token).map_err(|fault| issuer.unauthenticated(fault))?;
         let expires_at = verified.expires_at().ok_or(Unauthenticated::SessionEnded)?;
-        Ok((named(&verified)?, expires_at))
+        Ok((session_id_of(&verified)?, expires_at))
     }
 }
 
 /// Returns the session id in a verified token.
-pub(super) fn named(token: &VerifiedToken) -> Result<SessionId, Refusal> {
+pub(super) fn session_id_of(token: &VerifiedToken) -> Result<SessionId, Refusal> {
     let sid = token.text("sid").and_then(|sid| Uuid::try_parse(sid).ok());
     sid.map(SessionId).ok_or_else(|| Unauthenticated::SessionEnded.into())
 }
 
-/// Reads the session of a verified token. Refuses unless the session is live and its user active.
-pub(super) async fn live(issuer: &Issuer, id: SessionId) -> Result<SignedIn, Refusal> {
+/// Reads the session of a verified token. Refuses unless the session is live and its user is active.
+pub(super) async fn live_session(issuer: &Issuer, id: SessionId) -> Result<SignedIn, Refusal> {
     let now = issuer.clock.now();
     let found = issuer.store.read(move |tx| tx.session(id)).await?;
     let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);

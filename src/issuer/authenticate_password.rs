@@ -9,7 +9,7 @@ use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
 use crate::throttle::{AttemptKey, prefix};
 
-/// How often the check is made at most. It is repeated if the stored hash was replaced during the check.
+/// The maximum number of password checks. A check is repeated if the stored hash was replaced meanwhile.
 const ATTEMPTS: usize = 3;
 
 /// A login name and the password to check.
@@ -17,13 +17,13 @@ const ATTEMPTS: usize = 3;
 pub(super) struct PasswordAttempt {
     /// A user name or an e-mail address.
     pub(super) login: Login,
-    /// Any text. A password that cannot be correct is rejected after the same hash as any other.
+    /// Any text. A password that cannot be correct, such as an empty one, takes as long to check as any other.
     pub(super) password: Password,
     /// The caller.
     pub(super) from: Caller,
 }
 
-/// Opens a session for an authenticated user, in the transaction that has read this user.
+/// Opens or updates a session for an authenticated user, in the transaction that has read this user.
 pub(super) type OnAuthenticated<T> = Box<dyn FnOnce(&dyn Write, User) -> Result<T, StoreError> + Send>;
 
 /// The result of one password check.
@@ -35,9 +35,9 @@ enum AttemptResult<T> {
 }
 
 impl PasswordAttempt {
-    /// Checks the password and opens a session for the user, if the user is active and `admits` returns true. An
-    /// unknown, disabled or not admitted user and an empty, overlong or wrong password get the same refusal, after one
-    /// hash.
+    /// Checks the password. If it is correct, the user is active and `admits` returns true, runs the closure that
+    /// `on_authenticated` returns, which opens or updates a session. An unknown, disabled or not admitted user gets the
+    /// same refusal as an empty, overlong or wrong password, and after as much hashing.
     pub(super) async fn authenticate<T: Send + 'static>(
         &self,
         issuer: &Issuer,
@@ -105,7 +105,7 @@ impl PasswordAttempt {
     }
 }
 
-/// Opens the session, unless the user was disabled or the hash replaced during the check.
+/// Runs the closure, unless the user was disabled or the hash was replaced during the check.
 async fn run_on_authenticated<T: Send + 'static>(
     issuer: &Issuer,
     on_authenticated: OnAuthenticated<T>,
@@ -114,16 +114,16 @@ async fn run_on_authenticated<T: Send + 'static>(
     admits: impl Fn(&User) -> bool + Send + 'static,
 ) -> Result<AttemptResult<T>, Refusal> {
     let result = issuer.store.write(move |tx| {
-        let Some(now) = tx.user(user.id)?.filter(|now| now.is_active && admits(now)) else {
+        let Some(current) = tx.user(user.id)?.filter(|current| current.is_active && admits(current)) else {
             return Ok(AttemptResult::Wrong);
         };
-        if now.password != user.password {
+        if current.password != user.password {
             return Ok(AttemptResult::HashReplaced);
         }
         if let (Some(old), Some(new)) = (&user.password, &upgraded) {
-            tx.upgrade_hash(now.id, old, new)?;
+            tx.upgrade_hash(current.id, old, new)?;
         }
-        on_authenticated(tx, now).map(AttemptResult::Opened)
+        on_authenticated(tx, current).map(AttemptResult::Opened)
     });
     result.await.map_err(|error: StoreError| error.into())
 }

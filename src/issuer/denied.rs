@@ -1,4 +1,4 @@
-//! Why an operator's request was denied: by a rule for operators, or with a refusal as for every caller.
+//! Why an operator's request was denied: because of a rule for operators, or with a refusal that all callers can get.
 
 use super::{Fault, Refusal};
 use crate::domain::key;
@@ -9,7 +9,7 @@ use crate::store::StoreError;
 pub enum Denied {
     /// A rule for operators. Its text is shown to the operator.
     Rule(OperatorRule),
-    /// A refusal as for every caller.
+    /// A refusal that all callers can get.
     Refused(Refusal),
 }
 
@@ -31,8 +31,8 @@ pub enum OperatorRule {
     /// The user is disabled and could not sign in after a reset.
     #[error("the user is disabled; enable the user first")]
     Disabled,
-    /// The e-mail was sent or given up. Its content was deleted then, and its reset code or link has expired.
-    #[error("the e-mail is no longer waiting, and its content was deleted; send a new reset to the user")]
+    /// The e-mail was sent, or the server gave up after 24 h. In both cases its content was deleted.
+    #[error("the e-mail is no longer waiting, and its content was deleted; send a new reset e-mail to the user")]
     NotWaiting,
     /// The key ring does not allow the change.
     #[error(transparent)]

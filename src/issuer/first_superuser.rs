@@ -1,4 +1,4 @@
-//! Creates the first superuser: by a link that is valid while no superuser exists, or from the settings.
+//! Creates the first superuser: through a link that works while no superuser exists, or from `[admin]` in the settings.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::domain::user::{Email, NewUser, Username};
 use crate::store::{StoreError, Write};
 
 /// How long a link is valid.
-const GOOD_FOR: Duration = Duration::from_hours(24);
+const LINK_VALID_FOR: Duration = Duration::from_hours(24);
 /// The purpose that is authenticated with the sealed links.
 const PURPOSE: &str = "admin/welcome";
 
@@ -22,14 +22,14 @@ const PURPOSE: &str = "admin/welcome";
 pub enum FirstSuperuserError {
     /// The link was changed, or was made by another issuer.
     #[error("the link is invalid")]
-    WrongLink,
+    InvalidLink,
     /// The link is more than 24 h old.
     #[error("the link has expired")]
-    OldLink,
+    ExpiredLink,
     /// A superuser exists already.
     #[error("a superuser exists already")]
     NotNeeded,
-    /// A refusal as for any account.
+    /// A refusal that the creation of any user can get.
     #[error("{}", refusal_message(.0))]
     Refused(Refusal),
 }
@@ -40,7 +40,7 @@ impl<E: Into<Refusal>> From<E> for FirstSuperuserError {
     }
 }
 
-/// Words a refusal for the operator.
+/// Describes a refusal to the operator.
 fn refusal_message(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Invalid(problems) => {
@@ -68,21 +68,21 @@ pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, StoreError> {
     if has_superuser(issuer).await? {
         return Ok(None);
     }
-    let until = issuer.clock.now() + GOOD_FOR;
+    let until = issuer.clock.now() + LINK_VALID_FOR;
     Ok(Some(issuer.admin.seal_link(PURPOSE, &until.unix().to_be_bytes(), &issuer.random)))
 }
 
 /// Checks whether a link can create a superuser now.
 pub async fn check_link(issuer: &Issuer, token: &str) -> Result<(), FirstSuperuserError> {
-    let opened = issuer.admin.open_link(PURPOSE, token).ok_or(FirstSuperuserError::WrongLink)?;
-    let until = opened.expose().try_into().map(i64::from_be_bytes).map_err(|_| FirstSuperuserError::WrongLink)?;
+    let opened = issuer.admin.open_link(PURPOSE, token).ok_or(FirstSuperuserError::InvalidLink)?;
+    let until = opened.expose().try_into().map(i64::from_be_bytes).map_err(|_| FirstSuperuserError::InvalidLink)?;
     if issuer.clock.now() >= Timestamp::from_unix(until) {
-        return Err(FirstSuperuserError::OldLink);
+        return Err(FirstSuperuserError::ExpiredLink);
     }
     if has_superuser(issuer).await? { Err(FirstSuperuserError::NotNeeded) } else { Ok(()) }
 }
 
-/// A request to create the first superuser, from a person who opened the link.
+/// A request to create the first superuser, from the person who opened the link.
 #[derive(Debug)]
 pub struct CreateFirstSuperuser<'a> {
     /// The token of the link.

@@ -2,7 +2,8 @@
 //! be interrupted and repeated.
 //!
 //! Existing users stay unchanged. Each skipped record is reported with the reason. If only the e-mail address or the
-//! password hash cannot be imported, the user is imported without it, because other systems refer to the user's id.
+//! password hash cannot be imported, the user is imported without it, so that references to the user's id in other
+//! systems stay valid.
 
 use super::{Issuer, Refusal};
 use crate::crypto::foreign_hash::{ForeignHash, HashProblem};
@@ -11,7 +12,7 @@ use crate::domain::field::{Field, FieldProblem};
 use crate::domain::id::{Subject, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Login, NewUser, User};
-use crate::domain::user_record::{Unfit, UserRecord};
+use crate::domain::user_record::{InvalidRecord, UserRecord};
 use crate::store::{Read, StoreError, Write};
 
 /// A record and its position in the source.
@@ -23,7 +24,7 @@ pub struct ImportRow {
     pub record: Result<UserRecord, String>,
 }
 
-/// A request to import a batch of users. About a thousand, because they are written in one transaction.
+/// A request to import a batch of users. A batch should have about 1000 records, because it is one transaction.
 #[derive(Debug)]
 pub struct ImportUsers {
     /// The records.
@@ -37,8 +38,8 @@ pub struct ImportUsers {
 pub struct Imported {
     /// How many users were imported, including those imported in part.
     pub imported: usize,
-    /// How many of the imported users have no password, because the record had none or its hash was skipped. They set
-    /// one by a reset.
+    /// How many of the imported users have no password, because the record had none or its hash was skipped. They can
+    /// set one with a password reset.
     pub without_password: usize,
     /// How many users existed already.
     pub already_present: usize,
@@ -67,7 +68,7 @@ pub enum SkipReason {
     Unreadable(String),
     /// The whole record: it breaks a rule.
     #[error("{0}")]
-    Unfit(#[from] Unfit),
+    InvalidRecord(#[from] InvalidRecord),
     /// The whole record: another user has its id.
     #[error("the user {0} has this id")]
     Id(String),
@@ -77,16 +78,16 @@ pub enum SkipReason {
     /// The whole record: the user exists with another UUID, which is the `sub` of the user's tokens.
     #[error("the user {0} exists with another sub")]
     OtherSub(String),
-    /// The whole record: another user has the user name as a name or an address.
-    #[error("another user has this user name as a name or an address")]
+    /// The whole record: its user name is already the user name or the e-mail address of another user.
+    #[error("this user name is already the user name or the e-mail address of another user")]
     Name,
     /// The address: it is invalid. The user was imported without it.
     #[error("imported without e-mail address: it {0}")]
     WrongEmail(FieldProblem),
     /// The address: another user has it. The user was imported without it.
-    #[error("imported without e-mail address: another user has it as a name or an address")]
+    #[error("imported without e-mail address: it is already the user name or the e-mail address of another user")]
     TakenEmail,
-    /// The hash. The user was imported without a password, and sets one by a reset.
+    /// The hash. The user was imported without a password, and can set one with a password reset.
     #[error("imported without password: {0}")]
     Hash(HashProblem),
 }
@@ -95,7 +96,12 @@ impl SkipReason {
     /// Whether the user was not imported at all.
     pub fn is_whole_record(&self) -> bool {
         match self {
-            Self::Unreadable(_) | Self::Unfit(_) | Self::Id(_) | Self::Sub(_) | Self::OtherSub(_) | Self::Name => true,
+            Self::Unreadable(_)
+            | Self::InvalidRecord(_)
+            | Self::Id(_)
+            | Self::Sub(_)
+            | Self::OtherSub(_)
+            | Self::Name => true,
             Self::WrongEmail(_) | Self::TakenEmail | Self::Hash(_) => false,
         }
     }
@@ -148,11 +154,11 @@ impl ImportUsers {
             let mut ids: Option<(UserId, UserId)> = None;
             for candidate in candidates {
                 if let Some(id) = import_one(tx, candidate, &mut imported)? {
-                    ids = Some(ids.map_or((id, id), |(least, most)| (least.min(id), most.max(id))));
+                    ids = Some(ids.map_or((id, id), |(lowest, highest)| (lowest.min(id), highest.max(id))));
                 }
             }
-            if let Some((least, most)) = ids {
-                let detail = format!("{} users, ids {least} to {most}, from {from}", imported.imported);
+            if let Some((lowest, highest)) = ids {
+                let detail = format!("{} users, ids {lowest} to {highest}, from {from}", imported.imported);
                 tx.record(&AuditEntry {
                     at: now,
                     action: Action::Imported,
@@ -181,16 +187,17 @@ fn candidate(row: ImportRow, new_sub: Subject, now: Timestamp) -> Result<ImportC
     let id = record.id;
     let username = record.username.clone();
     let has_sub = record.sub.is_some();
-    let fit = record.checked(new_sub.0, now).map_err(|why| ImportNote { number, id, username, reason: why.into() })?;
-    let mut skipped: Vec<SkipReason> = fit.email_problem.map(SkipReason::WrongEmail).into_iter().collect();
-    let password = fit.user.password.clone().and_then(|hash| match ForeignHash::parse(hash.as_str()) {
+    let valid =
+        record.validate(new_sub.0, now).map_err(|why| ImportNote { number, id, username, reason: why.into() })?;
+    let mut skipped: Vec<SkipReason> = valid.email_problem.map(SkipReason::WrongEmail).into_iter().collect();
+    let password = valid.user.password.clone().and_then(|hash| match ForeignHash::parse(hash.as_str()) {
         Ok(_) => Some(hash),
         Err(problem) => {
             skipped.push(SkipReason::Hash(problem));
             None
         }
     });
-    Ok(ImportCandidate { number, user: NewUser { password, ..fit.user }, has_sub, skipped })
+    Ok(ImportCandidate { number, user: NewUser { password, ..valid.user }, has_sub, skipped })
 }
 
 /// Compares the candidate with the existing users, and inserts the user. Returns the id if the user was imported.
@@ -226,20 +233,20 @@ fn import_one(
 }
 
 fn insert(tx: &dyn Write, candidate: &mut ImportCandidate) -> Result<Option<UserId>, StoreError> {
-    let mut made = tx.insert_user(&candidate.user);
-    if matches!(made, Err(StoreError::Taken(Field::Email))) {
+    let mut inserted = tx.insert_user(&candidate.user);
+    if matches!(inserted, Err(StoreError::Taken(Field::Email))) {
         candidate.user.email = None;
         candidate.user.email_verified = false;
         candidate.skipped.push(SkipReason::TakenEmail);
-        made = tx.insert_user(&candidate.user);
+        inserted = tx.insert_user(&candidate.user);
     }
-    match made {
-        // After Unicode decomposition the name is too long for a look-up, so `find_existing` did not find its user.
+    match inserted {
+        // Not expected, because `find_existing` has looked the name up in the same transaction.
         Err(StoreError::Taken(_)) => {
             candidate.skipped = vec![SkipReason::Name];
             Ok(None)
         }
-        made => made.map(Some),
+        inserted => inserted.map(Some),
     }
 }
 
@@ -256,16 +263,16 @@ fn find_existing(tx: &dyn Write, candidate: &ImportCandidate) -> Result<Existing
 /// Decides what happens to a candidate. It is an existing user if all keys that both have are equal: the id and the
 /// UUID, or the id and the name if the record has no UUID. With an equal UUID the name may differ, because the user may
 /// have changed it since the first import.
-fn decide(user: &NewUser, has_sub: bool, holders: &ExistingUsers) -> ImportDecision {
+fn decide(user: &NewUser, has_sub: bool, existing_users: &ExistingUsers) -> ImportDecision {
     let same_id = |existing: &User| user.id.is_none_or(|id| id == existing.id);
     let same_sub = |existing: &User| user.sub == existing.sub;
     let same_name = |existing: &User| user.username == existing.username;
     let same = |existing: &User| same_id(existing) && if has_sub { same_sub(existing) } else { same_name(existing) };
     let name = |existing: &User| existing.username.to_string();
-    if [&holders.id, &holders.sub, &holders.name].into_iter().flatten().any(same) {
+    if [&existing_users.id, &existing_users.sub, &existing_users.name].into_iter().flatten().any(same) {
         return ImportDecision::AlreadyPresent;
     }
-    ImportDecision::Refuse(match holders {
+    ImportDecision::Refuse(match existing_users {
         ExistingUsers { id: Some(existing), .. } if same_name(existing) => SkipReason::OtherSub(name(existing)),
         ExistingUsers { id: Some(existing), .. } => SkipReason::Id(name(existing)),
         ExistingUsers { sub: Some(existing), .. } => SkipReason::Sub(name(existing)),
@@ -312,14 +319,14 @@ mod tests {
     fn decided(user: &NewUser, has_sub: bool, all: &[User]) -> ImportDecision {
         let find = |is: &dyn Fn(&&User) -> bool| all.iter().find(is).cloned();
         let address = |user: &User| user.email.as_ref().map(Email::key);
-        let holders = ExistingUsers {
+        let existing_users = ExistingUsers {
             id: find(&|existing| user.id == Some(existing.id)),
             sub: find(&|existing| has_sub && user.sub == existing.sub),
             name: find(&|existing| {
                 user.username == existing.username || address(existing) == Some(user.username.key())
             }),
         };
-        decide(user, has_sub, &holders)
+        decide(user, has_sub, &existing_users)
     }
 
     #[test]
@@ -358,14 +365,17 @@ mod tests {
             unreadable.reason.is_whole_record() && unreadable.reason.to_string().contains("`user`"),
             "{unreadable:?}"
         );
-        let unfit = read(r#"{"id":1,"username":" "}"#).expect_err("the name is blank");
+        let blank = read(r#"{"id":1,"username":" "}"#).expect_err("the name is blank");
         assert_eq!(
-            (unfit.number, unfit.id, unfit.reason),
-            (7, Some(UserId(1)), Unfit::Name(FieldProblem::Blank).into())
+            (blank.number, blank.id, blank.reason),
+            (7, Some(UserId(1)), InvalidRecord::Name(FieldProblem::Blank).into())
         );
-        let lossy = read(r#"{"username":"ann","email":"ann@localhost","password_hash":"md5$a$b"}"#).expect("imported");
+        let partly_imported =
+            read(r#"{"username":"ann","email":"ann@localhost","password_hash":"md5$a$b"}"#).expect("imported");
         let hash = SkipReason::Hash(HashProblem::Unknown("md5".to_owned()));
-        assert_eq!(lossy.skipped, [SkipReason::WrongEmail(FieldProblem::NotAnEmail), hash]);
-        assert!(lossy.user.password.is_none() && lossy.user.email.is_none() && !lossy.has_sub);
+        assert_eq!(partly_imported.skipped, [SkipReason::WrongEmail(FieldProblem::NotAnEmail), hash]);
+        assert!(
+            partly_imported.user.password.is_none() && partly_imported.user.email.is_none() && !partly_imported.has_sub
+        );
     }
 }

@@ -26,25 +26,26 @@ pub struct AccessToken {
     pub text: SecretText,
     /// The token's `exp`.
     pub expires_at: Timestamp,
-    /// The time from now to its `exp`.
+    /// The time from the issue of the token to its `exp`.
     pub lifetime: Duration,
 }
 
-/// Mints an access token with the profile of the session's dialect. Its `exp` is cut to the end of its key. If the
-/// session ends earlier, the token cannot be renewed, but it stays valid until `exp`, because verifiers are offline.
-pub async fn access_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken, Refusal> {
-    token(issuer, who, None).await
+/// Mints an access token with the profile of the session's dialect. Its `exp` is at most the time until which its key
+/// stays published. If the session ends earlier, the token cannot be renewed, but it stays valid until `exp`, because
+/// verifiers are offline.
+pub async fn access_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<AccessToken, Refusal> {
+    token(issuer, signed_in, None).await
 }
 
 /// Mints a sliding token: an access token that may be exchanged for a newer one until its `refresh_exp`. That is the
-/// end of its session, and no exchange moves it.
-pub async fn sliding_token(issuer: &Issuer, who: &SignedIn) -> Result<AccessToken, Refusal> {
-    token(issuer, who, Some(who.session().expires_at)).await
+/// end of its session, and an exchange does not change it.
+pub async fn sliding_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<AccessToken, Refusal> {
+    token(issuer, signed_in, Some(signed_in.session().expires_at)).await
 }
 
-async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) -> Result<AccessToken, Refusal> {
+async fn token(issuer: &Issuer, signed_in: &SignedIn, refresh_exp: Option<Timestamp>) -> Result<AccessToken, Refusal> {
     let settings = issuer.settings();
-    let profile = settings.profile(who.session().dialect);
+    let profile = settings.profile(signed_in.session().dialect);
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
     let ring = issuer.ring();
     let now = issuer.clock.now();
@@ -52,13 +53,13 @@ async fn token(issuer: &Issuer, who: &SignedIn, refresh_exp: Option<Timestamp>) 
     let full_expiry = now + profile.access_lifetime;
     let session_expiry = refresh_exp.map_or(full_expiry, |end| full_expiry.min(end));
     let expires_at = signer.published_until().map_or(session_expiry, |end| session_expiry.min(end));
-    let claims = AccessClaims { issuer, who, profile, now, expires_at, refresh_exp, jti: issuer.random.uuid() };
+    let claims = AccessClaims { issuer, signed_in, profile, now, expires_at, refresh_exp, jti: issuer.random.uuid() };
     let typ = match profile.typ {
         AccessType::Jwt => Typ::Jwt,
         AccessType::AtJwt => Typ::AtJwt,
     };
     let text = sign(issuer, signer, typ, &claims).await?;
-    issuer.counters.add(Count::Issued(who.session().dialect, algorithm));
+    issuer.counters.add(Count::Issued(signed_in.session().dialect, algorithm));
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 
@@ -94,7 +95,7 @@ fn minting_fault(error: &impl ToString) -> Refusal {
 /// The claims, serialised without intermediate values.
 struct AccessClaims<'a> {
     issuer: &'a Issuer,
-    who: &'a SignedIn,
+    signed_in: &'a SignedIn,
     profile: &'a Profile,
     now: Timestamp,
     expires_at: Timestamp,
@@ -105,8 +106,8 @@ struct AccessClaims<'a> {
 
 impl Serialize for AccessClaims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let user = self.who.user();
-        let session = self.who.session();
+        let user = self.signed_in.user();
+        let session = self.signed_in.session();
         let policy = &self.issuer.policy;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("iss", &policy.issuer)?;
@@ -121,14 +122,14 @@ impl Serialize for AccessClaims<'_> {
         if let Some(end) = self.refresh_exp {
             map.serialize_entry("refresh_exp", &end.unix())?;
         }
-        let own = |name: &str| user.claims.iter().any(|(own, _)| own == name);
+        let has_own_claim = |name: &str| user.claims.iter().any(|(claim, _)| claim == name);
         for extra in self.profile.extra_claims() {
             match extra {
                 ExtraClaim::UserId => map.serialize_entry(&self.profile.user_id_claim, &user.id)?,
                 ExtraClaim::UserIdText => map.serialize_entry("userid", &user.id.to_string())?,
                 ExtraClaim::Username => map.serialize_entry("username", user.username.as_str())?,
                 // The role in the user's own claims takes precedence over the configured role.
-                ExtraClaim::Role if own("role") => {}
+                ExtraClaim::Role if has_own_claim("role") => {}
                 ExtraClaim::Provider => {
                     if let Some(provider) = &session.provider {
                         map.serialize_entry("provider", provider)?;

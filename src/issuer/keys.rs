@@ -1,4 +1,4 @@
-//! The key ring in a running issuer: applies changes in the key folder, and rotates keys when they are due.
+//! The key ring in a running issuer: applies changes in the key folder, and makes rotations that are due.
 //!
 //! Operators change the folder directly ([`crate::crypto::key_dir`]); the running issuer applies their changes here.
 
@@ -12,7 +12,7 @@ use crate::domain::key::KeyPolicy;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
 
-/// Returns the durations that a rotation is planned with, from the current settings.
+/// Returns the policy by which rotations are planned, with the lifetimes of the current runtime settings.
 pub fn policy(issuer: &Issuer) -> KeyPolicy {
     let settings = issuer.settings();
     let longest_access = settings.longest_access_lifetime();
@@ -21,7 +21,8 @@ pub fn policy(issuer: &Issuer) -> KeyPolicy {
 }
 
 /// Applies changes that another process made in the folder, and state changes that are due. Then removes the private
-/// halves of keys that no longer sign, and rotates keys that are due. Call it more often than every 2 s.
+/// halves of keys that no longer sign, and makes rotations that are due. Call it more often than every 2 s, because
+/// changes by other processes must apply within 2 s.
 pub async fn tick(issuer: &Arc<Issuer>) -> Result<(), Fault> {
     let shared = Arc::clone(issuer);
     let done = tokio::task::spawn_blocking(move || maintain(&shared)).await;
@@ -35,7 +36,7 @@ fn maintain(issuer: &Issuer) -> Result<(), KeyDirError> {
     for kid in issuer.key_dir.remove_ended_keys(&ring)? {
         tracing::info!(%kid, "private key removed; it no longer signs");
     }
-    // Until the store is open, the configured lifetimes are unknown, and so is how long a key must stay published.
+    // Until the store is open, the lifetimes in the settings are unknown, and so is how long a key must stay published.
     let rotate_every = issuer.policy.rotate_every.filter(|_| issuer.store.is_open());
     let Some(rotate_every) = rotate_every else { return Ok(()) };
     let new_keys = issuer.key_dir.rotate_due(&ring, rotate_every, &policy(issuer))?;
@@ -49,7 +50,7 @@ fn maintain(issuer: &Issuer) -> Result<(), KeyDirError> {
 pub(super) fn reload(issuer: &Issuer) -> Result<(), KeyDirError> {
     let ring = issuer.ring();
     let updated = if issuer.key_dir.version()? == ring.version() {
-        ring.rebuilt(issuer.clock.now())
+        ring.rebuild(issuer.clock.now())
     } else {
         let reloaded = issuer.key_dir.reload(&ring)?;
         log_new_warnings(&reloaded, &ring);
@@ -63,13 +64,14 @@ pub(super) fn reload(issuer: &Issuer) -> Result<(), KeyDirError> {
 }
 
 fn log_new_warnings(reloaded: &KeyRing, previous: &KeyRing) {
-    let known: Vec<String> = previous.warnings().iter().map(ToString::to_string).collect();
-    for warning in reloaded.warnings().iter().map(ToString::to_string).filter(|warning| !known.contains(warning)) {
+    let logged: Vec<String> = previous.warnings().iter().map(ToString::to_string).collect();
+    for warning in reloaded.warnings().iter().map(ToString::to_string).filter(|warning| !logged.contains(warning)) {
         tracing::warn!(warning, "key ring warning");
     }
 }
 
-/// Returns since when valid signed refresh tokens may exist. A key that signed later than this must not be pruned.
+/// Returns the earliest time at which a signed refresh token that is still valid may have been issued; `None` if there
+/// is no such token. A key that signed after this time must not be pruned.
 pub async fn needed_since(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    store.read(move |tx| tx.oldest_opening(Dialect::Simplejwt, now)).await
+    store.read(move |tx| tx.oldest_live_session_opened_at(Dialect::Simplejwt, now)).await
 }

@@ -1,4 +1,4 @@
-//! Mints tokens for an operator, who opens a session for a user.
+//! Opens a session for a user at an operator's request, and mints its first tokens.
 
 use super::issue::{AccessToken, access_token};
 use super::refresh_token::{refresh_uuid, sign_refresh_jwt};
@@ -24,7 +24,7 @@ pub struct MintTokens {
 pub struct MintedTokens {
     /// The access token.
     pub access: AccessToken,
-    /// The refresh token in the form of the dialect; `None` if the dialect has none.
+    /// The refresh token in the form of the dialect; `None` if the dialect has no refresh tokens.
     pub refresh: Option<SecretText>,
 }
 
@@ -32,7 +32,7 @@ impl MintTokens {
     /// Opens a session and mints its first tokens. Refuses if the user is disabled.
     pub async fn run(self, issuer: &Issuer) -> Result<MintedTokens, Refusal> {
         let session = sign_in::open(issuer, &self.user, self.dialect, None);
-        let who = SignedIn::authenticated(self.user, session.clone());
+        let signed_in = SignedIn::authenticated(self.user, session.clone());
         let at = session.opened_at;
         let user = Some(session.user);
         let detail = format!("{} {}", session.dialect, session.id);
@@ -45,10 +45,10 @@ impl MintTokens {
         });
         opened.await?;
         let refresh = match self.dialect {
-            Dialect::Simplejwt => Some(sign_refresh_jwt(issuer, &who).await?),
-            Dialect::DrfPyjwt => Some(SecretText::new(refresh_uuid(issuer, &who).to_string())),
+            Dialect::Simplejwt => Some(sign_refresh_jwt(issuer, &signed_in).await?),
+            Dialect::DrfPyjwt => Some(SecretText::new(refresh_uuid(issuer, &signed_in).to_string())),
             Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => None,
         };
-        Ok(MintedTokens { access: access_token(issuer, &who).await?, refresh })
+        Ok(MintedTokens { access: access_token(issuer, &signed_in).await?, refresh })
     }
 }

@@ -1,7 +1,7 @@
 //! The use cases: the operations on users, sessions, tokens and keys, independent of HTTP and the command line.
 //!
-//! A use case is a value with `run`. Its fields are the input; `run` returns a result or a [`Refusal`]. It reads the
-//! clock once. It accesses the store in closures, and never hashes or signs inside a closure.
+//! Most use cases are values with `run`: the fields are the input, and `run` returns a result or a [`Refusal`]. A use
+//! case accesses the store in closures, and never hashes passwords or signs tokens inside a closure.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -81,27 +81,28 @@ pub struct Caller {
 /// The boot settings that the use cases need.
 #[derive(Clone, Debug)]
 pub struct IssuerPolicy {
-    /// The URL of the page to which links for a new password lead.
+    /// The URL of the page that reset links open.
     pub restore_url: String,
     /// The `iss` of every token.
     pub issuer: String,
     /// The `aud` if the profile sets none.
     pub audience: String,
-    /// By how much the clocks of two machines may differ, when a token is verified.
+    /// How far the clocks of two machines may differ when a token is verified.
     pub leeway: Duration,
     /// The signing algorithm if the profile sets none.
     pub algorithm: Algorithm,
     /// The rules for a new password.
     pub passwords: PasswordPolicy,
-    /// The `role` claim of the dialects that have one.
+    /// The `role` claim of users who have no own one, in the dialects that have this claim.
     pub role: String,
-    /// The durations that a rotation is planned with. The longest access lifetime comes from the runtime settings.
+    /// The policy by which rotations are planned. [`keys::policy`] takes the lifetimes from the runtime settings
+    /// instead.
     pub keys: KeyPolicy,
     /// How often the server rotates the keys; `None` for never.
     pub rotate_every: Option<Duration>,
 }
 
-/// Receives a result of the hashing pool. If the caller has disconnected, its job is removed from the queue.
+/// Receives a result of the hashing pool. If the caller has disconnected, the pool skips its job.
 struct CallerSink<T>(oneshot::Sender<T>);
 
 impl<T: Send + 'static> ResultSink<T> for CallerSink<T> {
@@ -134,9 +135,9 @@ pub struct Issuer {
     pub signers: Signers,
     /// Prepares and sends e-mails.
     pub mailer: Mailer,
-    /// Makes and parses refresh tokens.
+    /// Makes and parses refresh UUIDs, and derives the `jti` of signed refresh tokens.
     pub refresh_tokens: Arc<RefreshTokens>,
-    /// Hashes reset codes and link tokens, of which only the hash is stored.
+    /// Hashes reset codes and link tokens. Only their hashes are stored.
     pub reset_hasher: ResetHasher,
     /// The identity providers.
     pub providers: Providers,
@@ -150,7 +151,7 @@ pub struct Issuer {
     pub clock: Clock,
     /// The source of random bytes.
     pub random: Random,
-    /// The boot settings.
+    /// The boot settings that the use cases need.
     pub policy: IssuerPolicy,
     /// The uptime and the history of runs.
     pub uptime: stats::Uptime,

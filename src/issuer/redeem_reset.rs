@@ -1,4 +1,4 @@
-//! Redeems a reset code or link: sets a new password, and ends every session that was opened with the old one.
+//! Redeems a reset code or link: sets a new password, and ends all sessions of the user.
 
 use super::social::unlink::unlink_all;
 use super::{Caller, Issuer, Refusal};
@@ -19,7 +19,7 @@ use crate::throttle::{AttemptKey, prefix};
 pub struct RedeemReset {
     /// The code as the user typed it, or the token of the link.
     pub secret: SecretText,
-    /// Whether it must be a code or a link.
+    /// Whether the secret must be a code or the token of a link.
     pub delivery: Delivery,
     /// The password to set; `None` for a temporary one.
     pub new_password: Option<Password>,
@@ -54,17 +54,17 @@ impl RedeemReset {
         let ended = issuer
             .store
             .write(move |tx| {
-                let id = tx.take_reset_code(hash, now)?.ok_or(Refusal::WrongResetCode)?;
+                let id = tx.use_reset_code(hash, now)?.ok_or(Refusal::WrongResetCode)?;
                 tx.set_password(id, &new, must_change)?;
-                // The e-mail was read, so the address belongs to this person. Provider accounts that were linked before
-                // may belong to an attacker, who registered with this address.
+                // The caller has read the e-mail and so owns the address. If the address was not verified before, an
+                // attacker may have registered with it and linked provider accounts.
                 if tx.verify_email(id)? {
                     unlink_all(tx, id, self.from, now)?;
                 }
                 // Attackers may have used up the account's sign-in limit. The owner's address has a limit of its own.
                 tx.record_address(id, now, prefix(self.from.address))?;
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
-                let detail = format!("{ended} sessions ended");
+                let detail = format!("sessions ended: {ended}");
                 tx.record(&AuditEntry {
                     at: now,
                     action: Action::PasswordReset,
@@ -76,7 +76,7 @@ impl RedeemReset {
                 Ok::<usize, Refusal>(ended)
             })
             .await?;
-        issuer.counters.add(Count::ResetDone);
+        issuer.counters.add(Count::ResetCompleted);
         issuer.counted_ended(ended);
         Ok(temporary)
     }

@@ -44,9 +44,9 @@ impl Refresh {
                     })
                 }
                 RefreshOutcome::Repeat => Ok(Ok(SignedIn::authenticated(user, session))),
-                // These are two changes at the end of the transaction. If the second fails, both are rolled back.
+                // `end_reused` makes two changes. If the second fails, the whole transaction is rolled back.
                 RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
-                RefreshOutcome::Dead => Ok(Err(Unauthenticated::SessionEnded)),
+                RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),
             }
         });
         let outcome: Result<RefreshResult, StoreError> = outcome.await;

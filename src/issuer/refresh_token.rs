@@ -1,14 +1,14 @@
 //! The two forms of a refresh token: a UUID and a signed JWT. Both contain the session and the generation.
 //!
-//! Verification shows that this issuer made the token, and what it contains. [`super::refresh`] decides whether it is
-//! still valid. Both forms are derived from session and generation alone, so that a retry gets the same token.
+//! This module verifies or parses a token and returns its content. [`super::refresh`] decides whether the token is
+//! still valid. Both forms are derived from the stored session, so that a retry gets a token of the same generation.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::authenticate::named;
+use super::authenticate::session_id_of;
 use super::issue::{sign, signer};
 use super::refusal::Unauthenticated;
 use super::signed_in::SignedIn;
@@ -34,7 +34,7 @@ pub struct VerifiedRefreshToken {
 pub enum PresentedRefreshToken {
     /// A signed JWT that was verified.
     Verified(VerifiedRefreshToken),
-    /// A UUID. If it names a session, this issuer made it.
+    /// A UUID. It has no signature, but only the issuer can make one that names an existing session.
     Uuid {
         /// The first bytes of the session id.
         session: SessionPrefix,
@@ -50,7 +50,7 @@ impl From<VerifiedRefreshToken> for PresentedRefreshToken {
 }
 
 impl PresentedRefreshToken {
-    /// Reads the session in the token and its user; `None` if there is no such session.
+    /// Reads the session that the token names, and its user; `None` if there is no such session.
     pub(super) fn session(self, tx: &dyn Write) -> Result<Option<(Session, User)>, StoreError> {
         match self {
             Self::Verified(token) => tx.session(token.session),
@@ -74,14 +74,14 @@ pub fn parse_refresh_uuid(issuer: &Issuer, text: &str) -> Result<PresentedRefres
     Ok(PresentedRefreshToken::Uuid { session, generation })
 }
 
-/// Verifies a signed JWT that has not expired. Does not read the store.
+/// Verifies a signed refresh token, including its expiry. Does not read the store.
 pub fn verify_refresh_jwt(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {
     verify_refresh_claims(issuer, text).inspect_err(|refusal| issuer.counted_refused(refusal))
 }
 
 fn verify_refresh_claims(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {
     let token = issuer.verify_refresh(text)?;
-    let session = named(&token)?;
+    let session = session_id_of(&token)?;
     let generation = token.number("generation").and_then(|generation| u32::try_from(generation).ok());
     generation
         .map(|generation| VerifiedRefreshToken { session, generation })
@@ -89,8 +89,8 @@ fn verify_refresh_claims(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshT
 }
 
 /// Returns the refresh UUID of a session, for its current generation.
-pub fn refresh_uuid(issuer: &Issuer, who: &SignedIn) -> Uuid {
-    issuer.refresh_tokens.refresh_uuid(who.session().id, who.session().generation)
+pub fn refresh_uuid(issuer: &Issuer, signed_in: &SignedIn) -> Uuid {
+    issuer.refresh_tokens.refresh_uuid(signed_in.session().id, signed_in.session().generation)
 }
 
 /// The claims of a refresh token. The audience is the issuer alone, so that no resource server accepts the token.
@@ -106,16 +106,16 @@ struct RefreshClaims<'a> {
     sid: SessionId,
     generation: u32,
     token_type: &'static str,
-    /// One entry, under the claim name in the profile.
+    /// One entry: the user id, under the claim name that the profile sets.
     #[serde(flatten)]
     user_id: BTreeMap<&'a str, UserId>,
 }
 
 /// Signs the refresh token of a session, for its current generation. It is valid until the end of the session, even if
 /// its key retires earlier: the ring keeps the public key for as long as a session may need it.
-pub async fn sign_refresh_jwt(issuer: &Issuer, who: &SignedIn) -> Result<SecretText, Refusal> {
-    let user = who.user();
-    let session = who.session();
+pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<SecretText, Refusal> {
+    let user = signed_in.user();
+    let session = signed_in.session();
     let settings = issuer.settings();
     let profile = settings.profile(session.dialect);
     let rotated_at = session.rotated_at.unix();

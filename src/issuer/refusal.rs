@@ -1,6 +1,6 @@
 //! Why a use case refused a request. A refusal is for the caller and states what to change.
 //!
-//! A fault is for the operator. The HTTP layer logs it once, and its response contains only a request id.
+//! A fault is for the operator. The HTTP layer logs it once; the response to the caller contains only a request id.
 
 use std::time::Duration;
 
@@ -20,23 +20,23 @@ pub enum Refusal {
     Taken(Field),
     /// The user is unknown or may not sign in, or the password is wrong. The caller does not learn which.
     WrongCredentials,
-    /// The caller sent no token, or one that is not or no longer valid.
+    /// The caller sent no token, or one that is invalid, expired or revoked.
     NotSignedIn(Unauthenticated),
     /// The reset code or link is wrong, used or expired.
     WrongResetCode,
     /// Registration is closed; only an operator creates accounts.
     RegistrationClosed,
     /// A rate limit is reached.
-    TooMany {
+    RateLimited {
         /// How long until the next attempt is admitted; at least 1 s.
         retry_after: Duration,
     },
-    /// The server is overloaded or the store unavailable. Nothing was changed.
+    /// The server is overloaded, or the store is unavailable. Nothing was changed.
     Busy {
         /// How long the caller should wait before a retry.
         retry_after: Duration,
     },
-    /// A refusal of a sign-in at a provider.
+    /// A request that involves a provider was refused.
     Social(SocialRefusal),
     /// An internal error, which the caller cannot correct.
     Fault(Fault),
@@ -60,23 +60,23 @@ pub enum Unauthenticated {
     /// The session was opened in a dialect whose tokens do not allow this operation.
     #[error("tokens of this dialect do not allow the operation")]
     OtherDialect,
-    /// Tokens of its dialect cannot be renewed by themselves.
+    /// Access tokens of this dialect cannot be exchanged for new ones.
     #[error("tokens of this dialect cannot be renewed; use a refresh token")]
     NotRenewable,
 }
 
 /// An internal error, for the operator only.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} failed: {cause}")]
+#[error("{operation} failed: {cause}")]
 pub struct Fault {
-    doing: &'static str,
+    operation: &'static str,
     cause: String,
 }
 
 impl Fault {
     /// Creates a fault from the failed operation, as a gerund, and its cause. The cause must contain no secret.
-    pub fn new(doing: &'static str, cause: &(impl ToString + ?Sized)) -> Self {
-        Self { doing, cause: cause.to_string() }
+    pub fn new(operation: &'static str, cause: &(impl ToString + ?Sized)) -> Self {
+        Self { operation, cause: cause.to_string() }
     }
 }
 
@@ -101,7 +101,7 @@ impl From<TokenFault> for Refusal {
 
 impl From<LimitReached> for Refusal {
     fn from(limit: LimitReached) -> Self {
-        Self::TooMany { retry_after: limit.retry_after }
+        Self::RateLimited { retry_after: limit.retry_after }
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Register {
     pub password: Password,
     /// The address for e-mails.
     pub email: Option<Email>,
-    /// The caller; `None` for an operator. No rate limit applies to an operator, and registration is never closed.
+    /// The caller; `None` for an operator. Operators may always create users, without a rate limit.
     pub from: Option<Caller>,
     /// Whether the account may enter the admin zone.
     pub is_superuser: bool,
@@ -37,8 +37,8 @@ impl Register {
         }
         let address = self.from.map(|caller| caller.address);
         let user = self.prepare(issuer).await?;
-        let made = issuer.store.write(move |tx| insert(tx, &user, address)).await;
-        made.inspect(|_| issuer.counters.add(Count::Registered))
+        let registered = issuer.store.write(move |tx| insert(tx, &user, address)).await;
+        registered.inspect(|_| issuer.counters.add(Count::Registered))
     }
 
     /// Checks the fields, hashes the password, and returns the user to insert.
@@ -64,7 +64,7 @@ impl Register {
     }
 }
 
-/// Checks that registration is open and the caller within the rate limit. Counts the attempt.
+/// Checks that registration is open and that the caller is within the rate limit. Counts the attempt.
 pub(super) async fn check_rate_limit(issuer: &Issuer, caller: Caller) -> Result<(), Refusal> {
     if !issuer.settings().is_registration_open() {
         return Err(Refusal::RegistrationClosed);
@@ -79,6 +79,6 @@ pub(super) fn insert(tx: &dyn Write, user: &NewUser, address: Option<IpAddr>) ->
     let at = user.date_joined;
     let detail = user.username.as_str().to_owned();
     tx.record(&AuditEntry { at, action: Action::Registered, user: Some(id), actor: None, address, detail })?;
-    let made = tx.user(id)?;
-    made.ok_or_else(|| StoreError::Fault("the inserted user is missing".to_owned()).into())
+    let user = tx.user(id)?;
+    user.ok_or_else(|| StoreError::Fault("the inserted user is missing".to_owned()).into())
 }

@@ -1,4 +1,4 @@
-//! Renews an access token: exchanges one that has not expired, of a live session, for a new one.
+//! Renews an access token: exchanges an unexpired token of a live session for a new one.
 
 use super::authenticate::Authenticate;
 use super::refusal::Unauthenticated;
@@ -17,11 +17,11 @@ impl Renew<'_> {
     /// Extends the session. Only dialects without a refresh token allow this. In the others, a stolen access token must
     /// not be usable for longer than its lifetime of a few minutes.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let renewed = self.renewed(issuer).await;
+        let renewed = self.renew(issuer).await;
         issuer.counted_refresh(renewed)
     }
 
-    async fn renewed(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+    async fn renew(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let (id, _) = Authenticate { token: self.token }.open(issuer)?;
         let now = issuer.clock.now();
         let settings = issuer.settings();

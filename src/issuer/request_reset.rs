@@ -44,7 +44,7 @@ impl PreparedReset {
 }
 
 impl RequestReset {
-    /// Queues an e-mail with a code or a link. It replaces an earlier code or link of the user.
+    /// Queues an e-mail with a code or a link, which replaces an earlier code or link of the user.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         issuer.throttle.admit(Limit::ResetMailCaller, AttemptKey::caller(self.from.address)).await?.count();
         let email = self.email.clone();
@@ -61,7 +61,7 @@ impl RequestReset {
         let prepared = if let Some(user) = user {
             prepare(issuer, user, self.delivery)?.filter(|_| within_limit)
         } else {
-            // An e-mail is prepared and discarded for an unknown address, so that the response time reveals nothing.
+            // For an unknown address, an e-mail is prepared and discarded, so that the response time reveals nothing.
             let placeholder = Username::from_stored("nobody".to_owned());
             contents(issuer, placeholder, &self.email, self.delivery)?;
             None
@@ -73,11 +73,11 @@ impl RequestReset {
             .store
             .write(move |tx| {
                 // If the address was changed after the e-mail was prepared, the e-mail must not reach the old address.
-                let now = prepared.as_ref().map(|prepared| tx.user(prepared.user.id)).transpose()?.flatten();
-                let prepared = prepared.filter(|prepared| now.is_some_and(|now| prepared.is_for(&now)));
+                let current = prepared.as_ref().map(|prepared| tx.user(prepared.user.id)).transpose()?.flatten();
+                let prepared = prepared.filter(|prepared| current.is_some_and(|user| prepared.is_for(&user)));
                 let (user, detail) = match &prepared {
-                    Some(prepared) => (Some(prepared.user.id), "mail queued"),
-                    None => (None, "no mail"),
+                    Some(prepared) => (Some(prepared.user.id), "e-mail queued"),
+                    None => (None, "no e-mail"),
                 };
                 if let Some(prepared) = &prepared {
                     prepared.queue(tx)?;
@@ -94,12 +94,12 @@ impl RequestReset {
             })
             .await;
         written?;
-        issuer.counters.add(Count::ResetAsked);
+        issuer.counters.add(Count::ResetRequested);
         Ok(())
     }
 }
 
-/// An operator's request to send a reset e-mail to a user. No rate limit applies, because the user benefits from it.
+/// An operator's request to send a reset e-mail to a user. No rate limit applies, because the e-mail helps the user.
 #[derive(Debug)]
 pub struct SendReset {
     /// The user.
@@ -111,8 +111,8 @@ pub struct SendReset {
 }
 
 impl SendReset {
-    /// Queues the e-mail. It replaces an earlier code or link of the user. Denied if the user has no address or is
-    /// disabled.
+    /// Queues the e-mail. Its code or link replaces an earlier one of the user. The request is denied if the user has
+    /// no address or is disabled.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Denied> {
         let Self { user, delivery, by } = self;
         let found = issuer.store.read(move |tx| tx.user(user)).await;
@@ -123,12 +123,17 @@ impl SendReset {
         let prepared = prepare(issuer, found, delivery)?.ok_or(OperatorRule::NoEmail)?;
         let at = issuer.clock.now();
         let sent = issuer.store.write(move |tx| {
-            let now = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
-            if !prepared.is_for(&now) {
+            let current = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
+            if !prepared.is_for(&current) {
                 return Err(StoreError::Unavailable("the user was changed at the same time".to_owned()).into());
             }
             prepared.queue(tx)?;
-            Ok::<(), Denied>(tx.record(&by.entry(at, Action::ResetRequested, Some(user), "mail queued".to_owned()))?)
+            Ok::<(), Denied>(tx.record(&by.entry(
+                at,
+                Action::ResetRequested,
+                Some(user),
+                "e-mail queued".to_owned(),
+            ))?)
         });
         sent.await
     }

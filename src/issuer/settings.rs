@@ -47,7 +47,7 @@ pub struct ListedSetting {
     /// Name, value, default, type, unit and bounds.
     pub row: SettingRow,
     /// A short description.
-    pub about: &'static str,
+    pub description: &'static str,
     /// The allowed values, described in words.
     pub allowed: String,
     /// Who changed it and when; `None` while it has its default.
@@ -60,7 +60,7 @@ pub async fn list(store: &Store) -> Result<Vec<ListedSetting>, StoreError> {
         store.read(|tx| Ok::<_, StoreError>((tx.stored_settings()?, tx.setting_changes()?))).await?;
     let listed = |(row, definition): (SettingRow, Definition)| ListedSetting {
         changed: changes.iter().find(|change| change.name == row.name).cloned(),
-        about: definition.about,
+        description: definition.description,
         allowed: definition.allowed(),
         row,
     };
@@ -78,7 +78,7 @@ pub struct SetSetting {
     pub by: Operator,
 }
 
-/// An operator's request to reset a setting to its default. It then follows the default of later versions.
+/// An operator's request to reset a setting to its default. If a later version has another default, that one applies.
 #[derive(Debug)]
 pub struct ResetSetting {
     /// The setting's name.
@@ -97,8 +97,8 @@ pub enum SetSettingError {
 }
 
 impl SetSetting {
-    /// Stores the value, and returns the stored form. It applies to the next token; a running issuer reloads it within
-    /// 2 s.
+    /// Stores the value, and returns the stored form. It applies to tokens that are issued from then on; a running
+    /// issuer applies it within 2 s.
     pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
         let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
         let value = definition.parse(&self.value).map_err(SetSettingError::Wrong)?;
@@ -113,7 +113,7 @@ impl SetSetting {
 }
 
 impl ResetSetting {
-    /// Deletes the stored value, and returns the default. It applies as with [`SetSetting::run`].
+    /// Deletes the stored value, and returns the default, which applies from the same time as in [`SetSetting::run`].
     pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
         let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
         let default = definition.default.clone();
@@ -144,7 +144,7 @@ async fn change(
     written.await.map_err(|error: StoreError| SetSettingError::Refused(error.into()))
 }
 
-/// The settings before and after a change. The previous ones still apply to tokens that were issued earlier.
+/// The settings before and after a change. Tokens that were issued earlier follow the previous settings.
 struct SettingsUpdate<'a> {
     before: Settings,
     after: Settings,
@@ -153,8 +153,8 @@ struct SettingsUpdate<'a> {
 }
 
 impl SettingsUpdate<'_> {
-    /// If a lifetime is lowered, stores how long the tokens already issued may be valid, so that keys stay published
-    /// for them. A dialect without any session has no such tokens.
+    /// If a lifetime is lowered, stores until when already issued tokens may be valid, so that their keys stay
+    /// published until then. A dialect without any session has no such tokens.
     fn store_promised_until(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut promised = self.before.promised_until();
         for dialect in Dialect::ALL {
@@ -171,7 +171,8 @@ impl SettingsUpdate<'_> {
         }
     }
 
-    /// If an audience is replaced, stores it for as long as tokens for it may be valid. This issuer still accepts them.
+    /// If an audience is replaced, stores the old one with the time until which tokens for it may be valid. This issuer
+    /// accepts them until then.
     fn store_former_audiences(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut former = self.before.former_audiences().clone();
         for dialect in Dialect::ALL {

@@ -18,7 +18,7 @@ use crate::throttle::prefix;
 pub struct SignIn {
     /// A user name or an e-mail address.
     pub login: Login,
-    /// Any text. A password that cannot be correct is rejected after the same hash as any other.
+    /// Any text. A password that cannot be correct, such as an empty one, takes as long to check as any other.
     pub password: Password,
     /// The dialect whose profile applies to the session.
     pub dialect: Dialect,
@@ -27,8 +27,8 @@ pub struct SignIn {
 }
 
 impl SignIn {
-    /// Opens a session. An unknown or disabled user and an empty, overlong or wrong password get the same refusal,
-    /// after one hash.
+    /// Opens a session. An unknown or disabled user gets the same refusal as an empty, overlong or wrong password, and
+    /// after as much hashing.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let Self { login, password, dialect, from } = self;
         let on_authenticated = |user: &User| store_session(open(issuer, user, dialect, Some(from.address)));
@@ -62,7 +62,7 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
     Session { expires_at: session.extended_expiry(now, &policy), ..session }
 }
 
-/// Stores the session, the sign-in date and address, and an entry in the audit log.
+/// Stores the session and the date and address of the sign-in, and records the sign-in in the audit log.
 fn store_session(session: Session) -> OnAuthenticated<SignedIn> {
     Box::new(move |tx, mut user| {
         tx.open_session(&session)?;

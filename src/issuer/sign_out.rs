@@ -19,7 +19,8 @@ pub struct SignOutByRefresh {
 }
 
 impl SignOutByRefresh {
-    /// Ends the session if the token could still refresh it. A spent token ends it as reuse, and is refused.
+    /// Ends the session if the token could still refresh it. A spent token counts as reuse: the session is ended, and
+    /// the request is refused.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         let Self { token, from } = self;
         let now = issuer.clock.now();
@@ -30,7 +31,7 @@ impl SignOutByRefresh {
             match session.evaluate_refresh(token.generation(), now, &settings.profile(session.dialect).refresh) {
                 RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat => end(tx, &session, from, now).map(Ok),
                 RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
-                RefreshOutcome::Dead => Ok(Err(Unauthenticated::SessionEnded)),
+                RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),
             }
         });
         let outcome: Result<Result<bool, Unauthenticated>, StoreError> = outcome.await;

@@ -1,11 +1,12 @@
-//! The proof that a user was authenticated. Every way to authenticate returns it, and tokens are minted only from it.
+//! The proof that a user was authenticated, or that an operator opened a session for the user. Tokens are minted only
+//! from it.
 
 use super::refusal::Unauthenticated;
 use crate::domain::dialect::Dialect;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 
-/// An authenticated user and the live session. Only the use cases in this folder can create one.
+/// An authenticated user and the user's live session. Only the use cases in this folder can create one.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     user: User,
@@ -13,7 +14,8 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
-    /// Creates the proof. Call it only after a password, a live session or a provider's response was checked.
+    /// Creates the proof. Call it only after a password, a live session or a provider's response was checked, or at the
+    /// request of an operator.
     pub(super) fn authenticated(user: User, session: Session) -> Self {
         Self { user, session }
     }

@@ -1,8 +1,8 @@
 //! The queue for RSA signatures, which take hundreds of microseconds and are made on blocking threads.
 //!
-//! At most one signature per core is made at a time. Under overload further tokens wait as tasks, so that other work
-//! still gets blocking threads. A thread with a permit signs all queued tokens. If it slept between two signatures, its
-//! core would be idle for much of the time.
+//! At most one signature per core is made at a time. Under overload, other tokens wait in the queue and use no blocking
+//! thread, so that other work still gets one. A thread with a permit signs all queued tokens. If a thread ended after
+//! each signature, its core would be idle for much of the time.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,7 +45,7 @@ impl Signers {
         self.queue.enqueue(unsigned, reply);
         tokio::select! {
             biased;
-            signed = &mut receiver => return received(signed),
+            signed = &mut receiver => return sign_result(signed),
             permit = Arc::clone(&self.permits).acquire_owned() => {
                 let permit = permit.map_err(|error| Fault::new("waiting to sign a token", &error))?;
                 let queue = Arc::clone(&self.queue);
@@ -55,11 +55,11 @@ impl Signers {
                 });
             }
         }
-        received(receiver.await)
+        sign_result(receiver.await)
     }
 }
 
-fn received(signed: Result<SignResult, oneshot::error::RecvError>) -> Result<SignResult, Refusal> {
+fn sign_result(signed: Result<SignResult, oneshot::error::RecvError>) -> Result<SignResult, Refusal> {
     signed.map_err(|error| Fault::new("signing a token", &error).into())
 }
 

@@ -1,10 +1,11 @@
 //! Exchanges a sliding token for a newer one.
 //!
 //! A sliding token is an access and a refresh token in one. Its `exp` follows `profiles.simplejwt.access_lifetime`, and
-//! its `refresh_exp` follows `profiles.simplejwt.refresh_lifetime`. The original package has separate settings for
-//! both, with the same defaults. `refresh_exp` is the end of the session, and no exchange moves it.
+//! its `refresh_exp` follows `profiles.simplejwt.refresh_lifetime`. The Python package djangorestframework-simplejwt
+//! has separate settings for both, with the same defaults. `refresh_exp` is the end of the session, and an exchange
+//! does not change it.
 
-use super::authenticate::{live, named};
+use super::authenticate::{live_session, session_id_of};
 use super::signed_in::SignedIn;
 use super::{Issuer, Refusal};
 use crate::crypto::verify::SLIDING;
@@ -19,12 +20,12 @@ pub struct RenewSliding<'a> {
 impl RenewSliding<'_> {
     /// Verifies the token, and returns its live session and active user. Changes nothing.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let renewed = self.renewed(issuer).await;
+        let renewed = self.renew(issuer).await;
         issuer.counted_refresh(renewed)
     }
 
-    async fn renewed(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+    async fn renew(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let token = issuer.verify_for_servers(self.token, SLIDING).map_err(|fault| issuer.unauthenticated(fault))?;
-        live(issuer, named(&token)?).await
+        live_session(issuer, session_id_of(&token)?).await
     }
 }

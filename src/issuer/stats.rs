@@ -1,4 +1,5 @@
-//! The uptime for `/liveliness`, which needs no store access, the event counts, and the readiness.
+//! The uptime for `/liveliness`, the event counts, and the readiness. The uptime is reported without access to the
+//! store.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,7 +32,8 @@ struct EndedRuns {
     history: RunHistory,
 }
 
-/// A run is over after this time without a heartbeat. No process is suspended longer than this and then continues.
+/// A run counts as ended after this time without a heartbeat. A process that is suspended for longer is not expected to
+/// continue.
 const OVER_AFTER: Duration = Duration::from_hours(1);
 
 /// The content of `/liveliness`.
@@ -80,11 +82,11 @@ impl Uptime {
         let mut new_runs = store.read(move |tx| tx.runs_after(last)).await?;
         let ended = new_runs.iter().take_while(|(_, run)| run.seen_at + OVER_AFTER < now).count();
         let current = new_runs.split_off(ended).into_iter().map(|(_, run)| run).collect();
-        let mut over = self.ended_runs();
-        if over.last == last {
-            over.last = new_runs.last().map_or(last, |(id, _)| *id);
-            over.history = over.history.with(new_runs.into_iter().map(|(_, run)| run).collect());
-            self.history.store(over.history.with(current).into());
+        let mut ended_runs = self.ended_runs();
+        if ended_runs.last == last {
+            ended_runs.last = new_runs.last().map_or(last, |(id, _)| *id);
+            ended_runs.history = ended_runs.history.with(new_runs.into_iter().map(|(_, run)| run).collect());
+            self.history.store(ended_runs.history.with(current).into());
         }
         Ok(())
     }
@@ -96,10 +98,10 @@ impl Uptime {
     /// Records that the process is running, and its start if not yet recorded. Concurrent calls record one start.
     pub async fn record_heartbeat(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
         let mut recorded = self.recorded.lock().await;
-        let known = *recorded;
+        let recorded_id = *recorded;
         let started_at = self.started_at;
         let run = store.write(move |tx| {
-            let run = known.map_or_else(|| tx.start_run(started_at), Ok)?;
+            let run = recorded_id.map_or_else(|| tx.start_run(started_at), Ok)?;
             tx.record_heartbeat(run, now).map(|()| run)
         });
         *recorded = Some(run.await?);
@@ -113,12 +115,14 @@ impl Uptime {
 pub async fn counts(issuer: &Issuer, window: Window) -> Result<Vec<HourCount>, StoreError> {
     let now = issuer.clock.now();
     let mut hours: Vec<HourCount> = issuer.store.read(move |tx| tx.counts(window.from(now))).await?;
-    // Read last: counts that are written in between are missing for a moment, which is better than counted twice.
+    // The pending counts are read last. Counts that are written to the store between the two reads are missing from
+    // this result, which is better than counting them twice.
     hours.extend(issuer.counters.pending().into_iter().map(|(count, n)| HourCount { hour: hour_of(now), count, n }));
     Ok(hours)
 }
 
-/// Checks whether the issuer can serve: the store must answer, and every profile must have an active key.
+/// Checks whether the issuer can serve: the store must answer, and there must be an active key for the
+/// algorithm of every profile.
 ///
 /// # Errors
 /// The reason for `/ready`.

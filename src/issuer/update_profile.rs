@@ -33,30 +33,30 @@ pub struct UpdateProfile {
 
 impl UpdateProfile {
     /// Makes all changes or none. Returns the changed user.
-    pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
+    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<User, Refusal> {
         let Self { password, email, username, dialect, from } = self;
-        who.may_act_in(dialect)?;
-        let username = username.or_else(|| new_name(who.user(), email.as_ref()));
-        let address = email.as_ref().or(who.user().email.as_ref());
+        signed_in.may_act_in(dialect)?;
+        let username = username.or_else(|| new_name(signed_in.user(), email.as_ref()));
+        let address = email.as_ref().or(signed_in.user().email.as_ref());
         let checked = username.as_ref().map_or(Ok(()), |username| username.check_against_email(address));
         checked.map_err(|problem| Refusal::invalid(Field::Username, problem))?;
         let hash = match password {
             Some(password) => {
                 // Each change takes one or two hashes. The limit prevents one token from using up the hashing pool.
-                let key = AttemptKey::Account(who.user().id);
+                let key = AttemptKey::Account(signed_in.user().id);
                 issuer.throttle.admit(Limit::PasswordChangeAccount, key).await?.count();
-                Some(hash(issuer, who.user(), password).await?)
+                Some(hash(issuer, signed_in.user(), password).await?)
             }
             None => None,
         };
-        let who = who.clone();
+        let signed_in = signed_in.clone();
         let now = issuer.clock.now();
         let changed: Result<(User, usize), Refusal> = issuer
             .store
             .write(move |tx| {
-                let id = who.user().id;
+                let id = signed_in.user().id;
                 // The session may have ended while the password was hashed. An ended session must not change anything.
-                let found = tx.session(who.session().id)?;
+                let found = tx.session(signed_in.session().id)?;
                 let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
                 live.ok_or(Unauthenticated::SessionEnded)?;
                 let record = |action, detail: &str| {
@@ -74,8 +74,8 @@ impl UpdateProfile {
                 }
                 let mut ended = 0;
                 if let Some(hash) = &hash {
-                    ended = replace_password(tx, &who, hash, now)?;
-                    record(Action::PasswordChanged, &format!("{ended} other sessions ended"))?;
+                    ended = replace_password(tx, &signed_in, hash, now)?;
+                    record(Action::PasswordChanged, &format!("other sessions ended: {ended}"))?;
                 }
                 Ok((tx.user(id)?.ok_or(Unauthenticated::SessionEnded)?, ended))
             })
@@ -86,8 +86,8 @@ impl UpdateProfile {
     }
 }
 
-/// If the user name is the old address, returns the new address as the new name. Another person may own the old address
-/// later, and must be able to use it as a name.
+/// If the user name is the old address, returns the new address as the new user name. The old address may belong to
+/// another person later, who must be able to use it as a user name.
 fn new_name(user: &User, email: Option<&Email>) -> Option<Username> {
     let was_the_name = user.email.as_ref().is_some_and(|old| old.key() == user.username.key());
     email.filter(|_| was_the_name).and_then(|email| Username::parse(email.as_str()).ok())
@@ -105,9 +105,14 @@ async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<Passwo
     issuer.hash_password(password).await
 }
 
-fn replace_password(tx: &dyn Write, who: &SignedIn, hash: &PasswordHash, now: Timestamp) -> Result<usize, StoreError> {
-    let id = who.user().id;
-    let session = who.session().id;
+fn replace_password(
+    tx: &dyn Write,
+    signed_in: &SignedIn,
+    hash: &PasswordHash,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let id = signed_in.user().id;
+    let session = signed_in.session().id;
     tx.set_password(id, hash, false)?;
     tx.clear_must_change(session)?;
     tx.end_sessions_of(id, Some(session), now, EndReason::PasswordChanged)

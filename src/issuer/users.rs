@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, RealName, User, Username};
 use crate::store::{StoreError, Write};
 
-/// Finds a user by name or address.
+/// Finds a user by user name or e-mail address.
 pub async fn find(issuer: &Issuer, name: &str) -> Result<Option<User>, Refusal> {
     let login = Login::new(name);
     issuer.store.read(move |tx| tx.user_by_login(&login)).await.map_err(|error: StoreError| error.into())
@@ -167,7 +167,7 @@ impl ChangeContext<'_> {
     fn set_password(&self, hash: &PasswordHash, temporary: bool) -> Result<usize, Denied> {
         self.tx.set_password(self.user.id, hash, temporary)?;
         let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Operator)?;
-        let kind = if temporary { "a temporary one, " } else { "" };
+        let kind = if temporary { "temporary password; " } else { "" };
         self.record(Action::PasswordSet, format!("{kind}{}", ended_sessions_detail(count))).map(|()| count)
     }
 
@@ -232,5 +232,5 @@ impl ChangeContext<'_> {
 }
 
 fn ended_sessions_detail(count: usize) -> String {
-    format!("{count} sessions ended")
+    format!("sessions ended: {count}")
 }

@@ -1,6 +1,6 @@
 //! Reports whether a token of any kind is valid, for callers that cannot verify it.
 
-use super::authenticate::named;
+use super::authenticate::session_id_of;
 use super::refresh_token::verify_refresh_jwt;
 use super::refusal::Unauthenticated;
 use super::sliding::RenewSliding;
@@ -21,12 +21,12 @@ impl VerifyToken<'_> {
     /// a session.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
         match issuer.verify_access(self.token) {
-            Ok(token) => return named(&token).map(drop),
-            Err(TokenFault::Kind) => {}
+            Ok(token) => return session_id_of(&token).map(drop),
+            Err(TokenFault::WrongKind) => {}
             Err(fault) => return Err(issuer.unauthenticated(fault)),
         }
         match (RenewSliding { token: self.token }).run(issuer).await {
-            Err(Refusal::NotSignedIn(Unauthenticated::Token(TokenFault::Kind))) => self.refresh(issuer).await,
+            Err(Refusal::NotSignedIn(Unauthenticated::Token(TokenFault::WrongKind))) => self.refresh(issuer).await,
             other => other.map(drop),
         }
     }

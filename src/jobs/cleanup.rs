@@ -1,4 +1,4 @@
-//! Removes expired rows, in batches so small that they do not delay sign-ins.
+//! Removes expired rows, in batches that are small enough not to delay sign-ins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,36 +11,37 @@ use crate::issuer::Issuer;
 use crate::store::StoreError;
 
 /// Rows in the first batch of a run.
-const FIRST: u32 = 32;
-/// Bounds of the rows in a batch. `FEWEST` is small enough for the slowest disk, `MOST` is large enough for any disk.
-const FEWEST: u32 = 8;
-const MOST: u32 = 1024;
-/// How long a batch may occupy the writer thread, including the commit. This is a quarter of the promised 20 ms,
-/// because the disk may be slower during the next batch.
-const HOLD: Duration = Duration::from_millis(5);
-/// The pause after a batch, as a multiple of its duration. In the pause other requests write, and the disk writes the
-/// changed pages to their scattered places in the file.
-const REST: u32 = 4;
-/// The greatest number of batches in a run, so that a run ends.
-const SLICES: u32 = 500;
-/// How long an ended session is kept, so that reuse of a spent refresh token is still recognised.
+const FIRST_BATCH: u32 = 32;
+/// The bounds of the number of rows in a batch. `MIN_BATCH` is small enough for the slowest disk, and `MAX_BATCH` is
+/// large enough for the fastest.
+const MIN_BATCH: u32 = 8;
+const MAX_BATCH: u32 = 1024;
+/// How long a batch may occupy the writer thread, including the commit. This is a quarter of the 20 ms that
+/// `docs/performance.md` allows, because the disk may be slower during the next batch.
+const MAX_BATCH_DURATION: Duration = Duration::from_millis(5);
+/// The pause after a batch, as a multiple of its duration. During the pause other requests can write, and the disk
+/// can write the changed pages, which are scattered over the file.
+const PAUSE_FACTOR: u32 = 4;
+/// The maximum number of batches in a run. It guarantees that a run ends.
+const MAX_BATCHES: u32 = 500;
+/// How long an ended session is kept, so that reuse of a spent refresh token is still detected.
 const SESSIONS_KEPT: Duration = Duration::from_hours(24);
 const MAILS_KEPT: Duration = Duration::from_hours(30 * 24);
-/// Five days more than the longest series that is shown.
+/// Five days more than the longest period that a chart shows.
 const COUNTS_KEPT: Duration = Duration::from_hours(35 * 24);
 const AUDIT_KEPT: Duration = Duration::from_hours(366 * 24);
 
 /// Removes expired rows of all tables, one batch after another. Returns early when `stop` is signalled.
 pub async fn tick(issuer: Arc<Issuer>, mut stop: watch::Receiver<bool>) -> Result<(), StoreError> {
-    let mut rows = FIRST;
-    for _ in 0..SLICES {
-        let (removed, hold) = cleanup_batch(&issuer, rows).await?;
+    let mut rows = FIRST_BATCH;
+    for _ in 0..MAX_BATCHES {
+        let (removed, duration) = cleanup_batch(&issuer, rows).await?;
         if removed == 0 {
             break;
         }
-        tracing::debug!(rows = removed, ?hold, "expired rows removed");
-        rows = next(rows, hold);
-        if timeout(REST * hold, stopped(&mut stop)).await.is_ok() {
+        tracing::debug!(rows = removed, ?duration, "expired rows removed");
+        rows = next_batch(rows, duration);
+        if timeout(PAUSE_FACTOR * duration, stopped(&mut stop)).await.is_ok() {
             return Ok(());
         }
     }
@@ -49,20 +50,20 @@ pub async fn tick(issuer: Arc<Issuer>, mut stop: watch::Receiver<bool>) -> Resul
 }
 
 /// Returns the number of rows for the next batch: half as many after a slow batch, a quarter more after a fast one.
-fn next(rows: u32, hold: Duration) -> u32 {
-    let wanted = if hold > HOLD {
+fn next_batch(rows: u32, duration: Duration) -> u32 {
+    let wanted = if duration > MAX_BATCH_DURATION {
         rows / 2
-    } else if hold < HOLD / 2 {
+    } else if duration < MAX_BATCH_DURATION / 2 {
         rows + rows / 4
     } else {
         rows
     };
-    wanted.clamp(FEWEST, MOST)
+    wanted.clamp(MIN_BATCH, MAX_BATCH)
 }
 
 /// Removes at most `rows` expired rows, of all tables together. Returns the number of removed rows, and how long other
-/// writes waited. This time runs from the begin on the writer thread to the end of the commit, which the batch may
-/// share with other writes.
+/// writes waited: from the start of the batch on the writer thread to the end of the commit, which the batch may share
+/// with other writes.
 async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), StoreError> {
     let now = issuer.clock.now();
     let (sender, receiver) = oneshot::channel();
@@ -84,9 +85,9 @@ async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), St
     Ok((removed, receiver.await.map_or(Duration::ZERO, |began| end.saturating_sub(began))))
 }
 
-/// Returns how many rows the batch may still remove after one table lost `done` rows.
-fn remaining(left: u32, done: usize) -> u32 {
-    left.saturating_sub(u32::try_from(done).unwrap_or(u32::MAX))
+/// Returns how many rows the batch may still remove after `removed` rows of one table were removed.
+fn remaining(left: u32, removed: usize) -> u32 {
+    left.saturating_sub(u32::try_from(removed).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -95,15 +96,15 @@ mod tests {
 
     #[test]
     fn cleanup_batches_shrink_at_once_and_grow_slowly() {
-        let quick = HOLD / 10;
-        let slow = HOLD * 2;
-        let fair = HOLD * 3 / 4;
-        assert_eq!(next(100, slow), 50);
-        assert_eq!(next(100, quick), 125);
-        assert_eq!(next(100, fair), 100);
-        assert_eq!(next(FEWEST, slow), FEWEST, "a batch is never smaller than the lower bound");
-        assert_eq!(next(MOST, quick), MOST);
-        let grown = (0..100).fold(FEWEST, |rows, _| next(rows, quick));
-        assert_eq!(grown, MOST, "the smallest batch grows again");
+        let quick = MAX_BATCH_DURATION / 10;
+        let slow = MAX_BATCH_DURATION * 2;
+        let medium = MAX_BATCH_DURATION * 3 / 4;
+        assert_eq!(next_batch(100, slow), 50);
+        assert_eq!(next_batch(100, quick), 125);
+        assert_eq!(next_batch(100, medium), 100);
+        assert_eq!(next_batch(MIN_BATCH, slow), MIN_BATCH, "a batch is never smaller than the lower bound");
+        assert_eq!(next_batch(MAX_BATCH, quick), MAX_BATCH);
+        let grown = (0..100).fold(MIN_BATCH, |rows, _| next_batch(rows, quick));
+        assert_eq!(grown, MAX_BATCH, "the smallest batch grows again");
     }
 }

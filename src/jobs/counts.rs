@@ -1,6 +1,6 @@
 //! Writes the counters to the database, every minute and at shutdown. The counts of several servers add up.
 //!
-//! If the process is killed (`kill -9`), the counts of up to a minute are lost. No count is written twice.
+//! If the process is killed (`kill -9`), the counts of up to one minute are lost. No count is written twice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::issuer::Issuer;
 use crate::store::StoreError;
 
-/// The current minute. It is checked every second, so that counts are written under the hour in which they happened.
+/// The current minute. It is checked every second, so that each event is counted in the hour in which it happened.
 #[derive(Debug)]
 pub struct CurrentMinute(AtomicI64);
 
@@ -22,22 +22,22 @@ impl CurrentMinute {
     }
 
     /// If another minute has begun since the last call, returns a time in the previous minute.
-    fn ended(&self, now: Timestamp) -> Option<Timestamp> {
-        let running = now.unix().div_euclid(Self::LENGTH);
-        let before = self.0.swap(running, Relaxed);
-        (before != running).then(|| Timestamp::from_unix(before * Self::LENGTH))
+    fn ended_minute(&self, now: Timestamp) -> Option<Timestamp> {
+        let current = now.unix().div_euclid(Self::LENGTH);
+        let before = self.0.swap(current, Relaxed);
+        (before != current).then(|| Timestamp::from_unix(before * Self::LENGTH))
     }
 }
 
 /// Writes the counts of the previous minute, if another one has begun.
 pub async fn tick(issuer: Arc<Issuer>, minute: Arc<CurrentMinute>) -> Result<(), StoreError> {
-    match minute.ended(issuer.clock.now()) {
+    match minute.ended_minute(issuer.clock.now()) {
         Some(before) => write(&issuer, before).await,
         None => Ok(()),
     }
 }
 
-/// Writes the remaining counts. Call it last.
+/// Writes the remaining counts. Call it at shutdown, after all requests and jobs have ended.
 pub async fn flush(issuer: &Issuer) -> Result<(), StoreError> {
     write(issuer, issuer.clock.now()).await
 }
@@ -63,9 +63,9 @@ mod tests {
     fn a_minute_ends_once_and_returns_its_time() {
         let at = Timestamp::from_unix;
         let minute = CurrentMinute::new(at(3590));
-        assert_eq!(minute.ended(at(3599)), None);
-        assert_eq!(minute.ended(at(3600)), Some(at(3540)));
-        assert_eq!(minute.ended(at(3601)), None);
-        assert_eq!(minute.ended(at(9999)), Some(at(3600)));
+        assert_eq!(minute.ended_minute(at(3599)), None);
+        assert_eq!(minute.ended_minute(at(3600)), Some(at(3540)));
+        assert_eq!(minute.ended_minute(at(3601)), None);
+        assert_eq!(minute.ended_minute(at(9999)), Some(at(3600)));
     }
 }

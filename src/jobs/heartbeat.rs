@@ -1,7 +1,7 @@
-//! Records that the process is running, and reads what other processes recorded.
+//! Records that the process is running, and reads the runs that other processes recorded.
 //!
-//! With the heartbeat, the availability is correct to a few seconds even after a `kill -9`. If the start could not be
-//! recorded, the first heartbeat that succeeds records it.
+//! With a heartbeat every 4 s, the reported availability is correct to within 4 s even after a `kill -9`. If the start
+//! could not be recorded, the first heartbeat that succeeds records it.
 
 use std::sync::Arc;
 

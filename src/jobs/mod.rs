@@ -1,7 +1,7 @@
-//! Periodic jobs: each job is a tick that does what is due and returns. This module contains the loop that calls it.
+//! Periodic jobs. Each job is a function that does the work that is due and returns; this module calls it in a loop.
 //!
-//! A failed tick is repeated after the period. The loop logs a failure once, and again when the error changes or has
-//! persisted for an hour. It also logs the recovery.
+//! A failed job is retried after its period. The loop logs a failure once, again when the error changes, and about
+//! every hour while it persists. It also logs the recovery.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -21,47 +21,56 @@ pub mod rotation;
 pub mod settings;
 
 /// How often changes by other processes are checked. The contract promises that they are applied within 2 s.
-const WATCH: Duration = Duration::from_millis(500);
+const RELOAD_PERIOD: Duration = Duration::from_millis(500);
 /// How often the server tries to open a database that could not be opened at the start.
-const OPENING: Duration = Duration::from_secs(2);
-const OUTBOX: Duration = Duration::from_secs(1);
+const REOPEN_PERIOD: Duration = Duration::from_secs(2);
+const OUTBOX_PERIOD: Duration = Duration::from_secs(1);
 /// How often the job checks whether a new minute has begun.
-const COUNTS: Duration = Duration::from_secs(1);
-const HEARTBEAT: Duration = Duration::from_secs(4);
+const COUNTS_PERIOD: Duration = Duration::from_secs(1);
+const HEARTBEAT_PERIOD: Duration = Duration::from_secs(4);
 /// After how long a persistent failure is logged again.
-const TOLD_AGAIN: Duration = Duration::from_hours(1);
-const CLEANUP: Duration = Duration::from_mins(1);
+const REPEAT_LOG_AFTER: Duration = Duration::from_hours(1);
+const CLEANUP_PERIOD: Duration = Duration::from_mins(1);
 
-/// Starts every job. Each job returns at the end of a tick after `stop` is signalled; join the set to wait for them.
+/// Starts every job. After `stop` is signalled, each job returns when its current tick ends; join the set to
+/// wait for all jobs.
 pub fn start(issuer: &Arc<Issuer>, stop: &watch::Receiver<bool>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
-    let all = || (Arc::clone(issuer), stop.clone());
-    let (issuer, stop) = all();
-    jobs.spawn(every("keys", WATCH, stop, move || rotation::tick(Arc::clone(&issuer))));
-    let (issuer, stop) = all();
-    jobs.spawn(every("reopen store", OPENING, stop, move || reopen_store::tick(Arc::clone(&issuer))));
-    let (issuer, stop) = all();
-    jobs.spawn(every("settings", WATCH, stop, move || settings::tick(Arc::clone(&issuer))));
-    let (issuer, stop) = all();
-    jobs.spawn(every("outbox", OUTBOX, stop, move || outbox::run(Arc::clone(&issuer))));
-    let (issuer, stop) = all();
-    jobs.spawn(every("heartbeat", HEARTBEAT, stop, move || heartbeat::tick(Arc::clone(&issuer))));
-    let (issuer, stop) = all();
+    let handles = || (Arc::clone(issuer), stop.clone());
+    let (issuer, stop) = handles();
+    jobs.spawn(run_periodically("keys", RELOAD_PERIOD, stop, move || rotation::tick(Arc::clone(&issuer))));
+    let (issuer, stop) = handles();
+    jobs.spawn(run_periodically("reopen store", REOPEN_PERIOD, stop, move || reopen_store::tick(Arc::clone(&issuer))));
+    let (issuer, stop) = handles();
+    jobs.spawn(run_periodically("settings", RELOAD_PERIOD, stop, move || settings::tick(Arc::clone(&issuer))));
+    let (issuer, stop) = handles();
+    jobs.spawn(run_periodically("outbox", OUTBOX_PERIOD, stop, move || outbox::run(Arc::clone(&issuer))));
+    let (issuer, stop) = handles();
+    jobs.spawn(run_periodically("heartbeat", HEARTBEAT_PERIOD, stop, move || heartbeat::tick(Arc::clone(&issuer))));
+    let (issuer, stop) = handles();
     let stop_cleanup = stop.clone();
-    jobs.spawn(every("cleanup", CLEANUP, stop, move || cleanup::tick(Arc::clone(&issuer), stop_cleanup.clone())));
-    let (issuer, stop) = all();
+    jobs.spawn(run_periodically("cleanup", CLEANUP_PERIOD, stop, move || {
+        cleanup::tick(Arc::clone(&issuer), stop_cleanup.clone())
+    }));
+    let (issuer, stop) = handles();
     let minute = Arc::new(counts::CurrentMinute::new(issuer.clock.now()));
-    jobs.spawn(every("counts", COUNTS, stop, move || counts::tick(Arc::clone(&issuer), Arc::clone(&minute))));
+    jobs.spawn(run_periodically("counts", COUNTS_PERIOD, stop, move || {
+        counts::tick(Arc::clone(&issuer), Arc::clone(&minute))
+    }));
     jobs
 }
 
-/// Waits for the stop signal. Returns also if the sender is dropped.
+/// Waits for the stop signal. Also returns if the sender is dropped.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     while !*stop.borrow_and_update() && stop.changed().await.is_ok() {}
 }
 
-async fn every<F, E>(name: &str, period: Duration, mut stop: watch::Receiver<bool>, mut tick: impl FnMut() -> F)
-where
+async fn run_periodically<F, E>(
+    name: &str,
+    period: Duration,
+    mut stop: watch::Receiver<bool>,
+    mut tick: impl FnMut() -> F,
+) where
     F: Future<Output = Result<(), E>>,
     E: Display,
 {
@@ -76,11 +85,11 @@ where
     }
 }
 
-/// The failure of a job that was last logged, and for how long it has persisted.
+/// The last logged failure of a job, and how long it has persisted since it was logged.
 #[derive(Default)]
 struct JobStatus {
     reported: Option<String>,
-    lasting: Duration,
+    persisted: Duration,
 }
 
 impl JobStatus {
@@ -91,10 +100,12 @@ impl JobStatus {
                     tracing::info!(job, "job recovered");
                 }
             }
-            Err(error) if self.reported.as_ref() == Some(&error) && self.lasting < TOLD_AGAIN => self.lasting += period,
+            Err(error) if self.reported.as_ref() == Some(&error) && self.persisted < REPEAT_LOG_AFTER => {
+                self.persisted += period;
+            }
             Err(error) => {
                 tracing::error!(job, error, "job failed; retrying");
-                (self.reported, self.lasting) = (Some(error), Duration::ZERO);
+                (self.reported, self.persisted) = (Some(error), Duration::ZERO);
             }
         }
     }
@@ -108,17 +119,17 @@ mod tests {
     fn a_job_failure_is_logged_when_it_changes_persists_or_ends() {
         let mut status = JobStatus::default();
         let mut reported = Vec::new();
-        let half_hour = TOLD_AGAIN / 2;
+        let half_hour = REPEAT_LOG_AFTER / 2;
         for outcome in [Err("full"), Err("full"), Err("full"), Err("full"), Err("gone"), Ok(())] {
             status.report("test", half_hour, outcome);
-            reported.push((status.reported.clone(), status.lasting));
+            reported.push((status.reported.clone(), status.persisted));
         }
-        let status_of = |text: &str, lasting| (Some(text.to_owned()), lasting);
+        let status_of = |text: &str, persisted| (Some(text.to_owned()), persisted);
         let zero = Duration::ZERO;
         let expected = [
             status_of("full", zero),
             status_of("full", half_hour),
-            status_of("full", TOLD_AGAIN),
+            status_of("full", REPEAT_LOG_AFTER),
             status_of("full", zero),
             status_of("gone", zero),
         ];

@@ -1,7 +1,7 @@
 //! Sends the e-mails in the outbox.
 //!
 //! Each e-mail is sent at least once. It is marked as sent after the mail server has accepted it. If the process dies
-//! between the two, or the database fails, the e-mail is sent again and not lost.
+//! between these two steps, or the database fails, the e-mail is sent again rather than lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::issuer::Issuer;
 use crate::mail::{Mailer, SendError};
 use crate::store::{Store, StoreError};
 
-/// How long this process reserves the e-mails it has claimed. At 30 s each and [`AT_ONCE`] at a time, all of them are
-/// finished within the lease.
+/// How long this process reserves the e-mails that it has claimed. Each takes at most 30 s, and [`AT_ONCE`] are sent at
+/// a time, so [`MAX_CLAIMED`] e-mails take at most 90 s.
 const LEASE: Duration = Duration::from_mins(2);
-const CLAIMED: u32 = 12;
+const MAX_CLAIMED: u32 = 12;
 const AT_ONCE: usize = 4;
 
 /// Runs the job: sends e-mails until none is due.
@@ -63,10 +63,10 @@ impl DeliveryCounts {
     }
 }
 
-/// Claims e-mails that are due, and sends them.
+/// Claims up to `MAX_CLAIMED` e-mails that are due, and sends them.
 pub async fn tick(store: &Store, mailer: &Mailer, clock: &Clock) -> Result<DeliveryCounts, StoreError> {
     let now = clock.now();
-    let mails = store.write(move |tx| tx.claim_mails(now, LEASE, CLAIMED)).await?;
+    let mails = store.write(move |tx| tx.claim_mails(now, LEASE, MAX_CLAIMED)).await?;
     let mut done = DeliveryCounts::default();
     if mails.is_empty() {
         return Ok(done);
@@ -110,8 +110,8 @@ async fn send(store: Store, mailer: Mailer, clock: Clock, mail: MailItem) -> boo
 
 /// Logs why an e-mail was not sent. The error contains the masked recipient and the mail server.
 ///
-/// A permanent rejection is retried like any other failure. Many are corrected at the mail server within the day, and
-/// the user waits for the reset.
+/// A permanent rejection is retried like any other failure. Many are corrected at the mail server within the same
+/// day, and the user is waiting for the e-mail.
 fn log_failure(mail: &MailItem, error: &SendError, retry_at: Option<Timestamp>) {
     let id = mail.id.0;
     let template = &mail.template;
@@ -180,14 +180,14 @@ mod tests {
     #[tokio::test]
     async fn an_unreadable_email_waits_for_the_right_secret() {
         let (transport, sent) = Transport::memory();
-        let right = mailer(7, transport);
+        let original = mailer(7, transport);
         let clock = Clock::manual(Timestamp::from_unix(1000));
-        let (_folder, store) = outbox(1, &right, &clock).await;
-        let wrong = tick(&store, &mailer(8, Transport::memory().0), &clock).await.unwrap();
-        assert_eq!(wrong, DeliveryCounts { sent: 0, failed: 1 });
-        assert_eq!((waiting(&store).await, tick(&store, &right, &clock).await.unwrap().due()), (1, 0));
+        let (_folder, store) = outbox(1, &original, &clock).await;
+        let with_other_secret = tick(&store, &mailer(8, Transport::memory().0), &clock).await.unwrap();
+        assert_eq!(with_other_secret, DeliveryCounts { sent: 0, failed: 1 });
+        assert_eq!((waiting(&store).await, tick(&store, &original, &clock).await.unwrap().due()), (1, 0));
         clock.advance(Duration::from_secs(30));
-        let done = tick(&store, &right, &clock).await.unwrap();
+        let done = tick(&store, &original, &clock).await.unwrap();
         assert_eq!((done.sent, sent.lock().unwrap().len()), (1, 1));
     }
 }

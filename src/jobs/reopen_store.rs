@@ -1,4 +1,4 @@
-//! Opens the database as soon as possible, if it could not be opened at the start.
+//! Opens a database that could not be opened at the start, as soon as that becomes possible.
 
 use std::sync::Arc;
 

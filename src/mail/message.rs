@@ -1,4 +1,5 @@
-//! An e-mail in its three forms: rendered, sealed for the outbox, and encoded for transport (RFC 5322, MIME).
+//! An e-mail in its three forms: rendered, encrypted (sealed) for the outbox, and encoded for transport (RFC 5322,
+//! MIME).
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
@@ -47,11 +48,11 @@ impl Drop for RenderedMail {
 
 impl fmt::Debug for RenderedMail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RenderedMail(to {})", masked(&self.to))
+        write!(f, "RenderedMail(to {})", mask_address(&self.to))
     }
 }
 
-/// The content of a rendered e-mail, to be sealed.
+/// The content of a rendered e-mail in the form that is encrypted.
 #[derive(Serialize, Deserialize)]
 struct MailContent<T> {
     to: T,
@@ -60,9 +61,9 @@ struct MailContent<T> {
     html: T,
 }
 
-/// Why a sealed e-mail cannot be opened.
+/// Why an encrypted e-mail cannot be decrypted.
 #[derive(Debug, thiserror::Error)]
-pub enum UnreadableMail {
+pub enum UnopenableMail {
     /// Decryption failed.
     #[error("cannot open the e-mail: {0}")]
     Seal(#[from] UnsealError),
@@ -71,23 +72,23 @@ pub enum UnreadableMail {
     Content,
 }
 
-/// Seals an e-mail for the outbox.
-pub fn sealed(mail: &RenderedMail, seal: &Aead, random: &Random) -> SealedMail {
+/// Encrypts an e-mail for the outbox.
+pub fn seal_mail(mail: &RenderedMail, seal: &Aead, random: &Random) -> SealedMail {
     let content = MailContent { to: mail.to.as_str(), subject: &*mail.subject, text: &*mail.text, html: &*mail.html };
     let json = Zeroizing::new(serde_json::to_vec(&content).expect("four strings can be serialized as JSON"));
     SealedMail(seal.seal(PURPOSE, &json, random))
 }
 
-/// Opens an e-mail that [`sealed`] sealed.
-pub fn opened(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnreadableMail> {
+/// Decrypts an e-mail that [`seal_mail`] encrypted.
+pub fn open_mail(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnopenableMail> {
     let json = seal.open(PURPOSE, &mail.0)?;
-    let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnreadableMail::Content)?;
-    let to = Email::parse(&content.to).map_err(|_| UnreadableMail::Content)?;
+    let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnopenableMail::Content)?;
+    let to = Email::parse(&content.to).map_err(|_| UnopenableMail::Content)?;
     Ok(RenderedMail { to, subject: content.subject, text: content.text, html: content.html })
 }
 
-/// An address in the form for logs and lists: `a***@example.com`.
-pub fn masked(address: &Email) -> String {
+/// Masks an address for logs and lists: `a***@example.com`.
+pub fn mask_address(address: &Email) -> String {
     mask(address.as_str())
 }
 
@@ -138,9 +139,11 @@ impl<'a> OutgoingMail<'a> {
         Ok(Self { item, rendered, envelope, bytes: Zeroizing::new(message.formatted()), now })
     }
 
-    /// The reply of a mail server without the e-mail content that it may quote. One line, at most 300 characters.
+    /// Removes from a mail server's reply the e-mail content that it may quote. Returns one line of at most 300
+    /// characters.
     ///
-    /// Addresses are masked. Links and long words of the content are left out, because a spam filter may quote a code.
+    /// Addresses are masked. Links, and words of at least 12 characters that the e-mail contains, are replaced with
+    /// `…`, because a spam filter may quote a reset code.
     pub fn without_secrets(&self, reply: &str) -> String {
         let words = reply.split_whitespace().map(|word| {
             let core = word.trim_matches(|c: char| !c.is_alphanumeric());
@@ -162,7 +165,7 @@ fn auto_submitted_header() -> HeaderValue {
 }
 
 fn unsendable_error(mail: &RenderedMail) -> SendError {
-    SendError::permanent(format!("cannot send an e-mail to {}: the address is invalid", masked(&mail.to)))
+    SendError::permanent(format!("cannot send an e-mail to {}: the address is invalid", mask_address(&mail.to)))
 }
 
 #[cfg(test)]
@@ -185,14 +188,14 @@ mod tests {
     }
 
     fn seal() -> Aead {
-        Aead::new(&DerivedKeys::new(&[7; 32]), Use::MailSeal)
+        Aead::new(&DerivedKeys::new(&[7; 32]), Use::MailEncryption)
     }
 
     fn with_outgoing(rendered: &RenderedMail, check: impl Fn(&OutgoingMail)) {
         let item = MailItem {
             id: MailId(1),
             template: "restore_link".to_owned(),
-            sealed: sealed(rendered, &seal(), &Random::seeded(1)),
+            sealed: seal_mail(rendered, &seal(), &Random::seeded(1)),
             created_at: Timestamp::from_unix(0),
             attempts: 0,
         };
@@ -204,8 +207,8 @@ mod tests {
     #[test]
     fn a_sealed_email_opens_unchanged() {
         let mail = rendered("Grüße");
-        let sealed = sealed(&mail, &seal(), &Random::seeded(1));
-        let again = opened(&sealed, &seal()).unwrap();
+        let sealed = seal_mail(&mail, &seal(), &Random::seeded(1));
+        let again = open_mail(&sealed, &seal()).unwrap();
         assert_eq!(
             (&again.to, &again.subject, &again.text, &again.html),
             (&mail.to, &mail.subject, &mail.text, &mail.html)
@@ -216,8 +219,8 @@ mod tests {
     #[test]
     fn sealed_content_of_another_kind_is_rejected() {
         let other = SealedMail(seal().seal(PURPOSE, b"{}", &Random::seeded(1)));
-        assert!(matches!(opened(&other, &seal()), Err(UnreadableMail::Content)));
-        assert!(matches!(opened(&SealedMail(vec![]), &seal()), Err(UnreadableMail::Seal(UnsealError::Unknown))));
+        assert!(matches!(open_mail(&other, &seal()), Err(UnopenableMail::Content)));
+        assert!(matches!(open_mail(&SealedMail(vec![]), &seal()), Err(UnopenableMail::Seal(UnsealError::Unknown))));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! E-mail: its content, its encryption for the outbox, and its delivery.
 //!
-//! It owns the templates, the encryption and the transports. It must not know why an e-mail is sent: the use case
-//! decides that. It must not know when a delivery is retried: the domain and the outbox job decide that.
+//! This module contains the templates, the encryption and the transports. The use cases decide why an e-mail is sent.
+//! The domain and the outbox job decide when a delivery is retried.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ mod smtp;
 mod template;
 mod transport;
 
-pub use message::{RenderedMail, UnreadableMail, masked, opened, sealed};
+pub use message::{RenderedMail, UnopenableMail, mask_address, open_mail, seal_mail};
 pub use smtp::{Smtp, SmtpOptions, TransportSecurity};
 pub use template::{Mail, TemplatePreview, Templates};
 pub use transport::{SendError, Transport};
@@ -47,9 +47,9 @@ pub struct MailerOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum MailSetupError {
     /// The sender is not a mailbox.
-    #[error("invalid sender `{0}`; set email.from to `name@host` or `Name <name@host>`")]
+    #[error("invalid sender \"{0}\"; set email.from to \"name@host\" or \"Name <name@host>\"")]
     From(String),
-    /// The file of the certificate authority cannot be used.
+    /// The file of CA certificates cannot be used.
     #[error("cannot use the CA certificates in {}: {problem}; correct email.ca_file", path.display())]
     CaFile {
         /// The file.
@@ -79,28 +79,30 @@ struct MailerParts {
 }
 
 impl Mailer {
-    /// Reads the templates and renders each with samples, so that a broken template is found at the start.
+    /// Creates a mailer. Reads the templates and renders each with samples, so that a broken template is found at the
+    /// start.
     pub fn new(options: MailerOptions, keys: &DerivedKeys) -> Result<Self, MailSetupError> {
         let site = Site::new(&options.public_url);
         let from = options.from.unwrap_or_else(|| site.default_sender());
         Ok(Self(Arc::new(MailerParts {
             templates: Templates::load(options.templates_dir.as_deref(), &site)?,
             transport: options.transport,
-            seal: Aead::new(keys, Use::MailSeal),
+            seal: Aead::new(keys, Use::MailEncryption),
             from: from.parse().map_err(|_| MailSetupError::From(from))?,
             site,
         })))
     }
 
-    /// Renders and seals an e-mail for the outbox. The caller must do this before the write that queues it.
+    /// Renders and encrypts an e-mail for the outbox. The caller must do this before the transaction that queues
+    /// it.
     pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, TemplateError> {
         let rendered = self.0.templates.render(mail, to)?;
-        Ok(NewMail { template: mail.template(), sealed: sealed(&rendered, &self.0.seal, random), created_at: now })
+        Ok(NewMail { template: mail.template(), sealed: seal_mail(&rendered, &self.0.seal, random), created_at: now })
     }
 
-    /// The [`masked`] recipient of an e-mail in the outbox, or `None` if the e-mail cannot be opened.
+    /// The masked recipient of an e-mail in the outbox, or `None` if the e-mail cannot be decrypted.
     pub fn recipient(&self, mail: &SealedMail) -> Option<String> {
-        opened(mail, &self.0.seal).ok().map(|rendered| masked(&rendered.to))
+        open_mail(mail, &self.0.seal).ok().map(|rendered| mask_address(&rendered.to))
     }
 
     /// Renders each template with sample data, as it would be sent.
@@ -108,15 +110,15 @@ impl Mailer {
         self.0.templates.previews()
     }
 
-    /// Opens an e-mail from the outbox and sends it, within the timeout of the transport. The message id is the same in
-    /// every attempt, so that a receiver can detect a duplicate.
+    /// Decrypts an e-mail from the outbox and sends it, within the timeout of the transport. The message id is the same
+    /// in every attempt, so that a receiver can detect a duplicate.
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
-        let rendered = opened(&item.sealed, &inner.seal)?;
+        let rendered = open_mail(&item.sealed, &inner.seal)?;
         let outgoing = OutgoingMail::new(item, &rendered, &inner.from, &inner.site, now)?;
         inner.transport.send(&outgoing).await?;
         let mail = item.id.0;
-        let to = masked(&rendered.to);
+        let to = mask_address(&rendered.to);
         tracing::info!(mail, template = item.template, %to, "e-mail sent");
         Ok(())
     }
@@ -220,6 +222,6 @@ mod tests {
     #[test]
     fn an_invalid_sender_is_named() {
         let error = mailer(Some("nobody"), Transport::memory().0).unwrap_err();
-        assert!(error.to_string().contains("`nobody`") && error.to_string().contains("email.from"), "{error}");
+        assert!(error.to_string().contains("\"nobody\"") && error.to_string().contains("email.from"), "{error}");
     }
 }

@@ -1,4 +1,5 @@
-//! The names of the server in e-mails. They come from its public URL, never from the headers of a request.
+//! The names of the server in e-mails. They come from its public URL, never from the headers of a request, which an
+//! attacker could set.
 
 /// The URL, name and host of the server.
 #[derive(Debug)]
@@ -26,8 +27,8 @@ impl Site {
         Self { url, name, host }
     }
 
-    /// The sender if none is configured. For an IPv6 host it is `no-reply@localhost`, because the bracketed form is not
-    /// a valid sender address and would not be a useful one.
+    /// Returns the sender if none is configured. For an IPv6 host it is `no-reply@localhost`, because a host in
+    /// brackets is not valid in an address: RFC 5321 §4.1.3 requires the prefix `IPv6:`.
     pub fn default_sender(&self) -> String {
         format!("no-reply@{}", if self.host.starts_with('[') { "localhost" } else { &self.host })
     }

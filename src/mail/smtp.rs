@@ -1,8 +1,8 @@
 //! Delivery to a mail server (RFC 5321), with STARTTLS, TLS or no encryption, and AUTH.
 //!
 //! A connection is reused within a batch, but only after a complete delivery. The library's own pool is not used: it
-//! also takes back a connection whose delivery timed out. The late replies to that e-mail would then be read as replies
-//! to the next e-mail, which would count as sent although the mail server did not accept it.
+//! also reuses a connection whose delivery timed out. The late replies to that e-mail would then be read as replies to
+//! the next e-mail, which would count as sent although the mail server did not accept it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::extension::ClientId;
 
-use super::message::{OutgoingMail, masked};
+use super::message::{OutgoingMail, mask_address};
 use super::{MailSetupError, SendError};
 use crate::domain::secret::SecretText;
 
@@ -34,7 +34,7 @@ pub enum TransportSecurity {
 /// The options of a mail server.
 #[derive(Clone, Debug)]
 pub struct SmtpOptions {
-    /// The name or address of the mail server. Its certificate must be valid for it.
+    /// The name or address of the mail server. The server's certificate must be valid for this name or address.
     pub host: String,
     /// The port.
     pub port: u16,
@@ -62,31 +62,31 @@ pub struct Smtp {
     idle: Mutex<Vec<AsyncSmtpConnection>>,
 }
 
-/// The stage at which a delivery failed.
+/// A stage of a delivery.
 #[derive(Clone, Copy)]
 enum SmtpStage {
     Connect,
     Encrypt,
-    SignIn,
+    Authenticate,
     Send,
 }
 
 type SmtpFailure = (SmtpStage, lettre::transport::smtp::Error);
 
 impl SmtpStage {
-    /// The name of the stage, and a hint on the settings to check.
+    /// Returns the stage for the error message, and a hint on the settings to check.
     fn labels(self) -> (&'static str, &'static str) {
         match self {
             Self::Connect => ("connecting", "; check email.host, email.port and email.security"),
             Self::Encrypt => ("starting TLS", "; check email.security and email.ca_file"),
-            Self::SignIn => ("authenticating", "; check email.username and email.password"),
+            Self::Authenticate => ("authenticating", "; check email.username and email.password"),
             Self::Send => ("sending", ""),
         }
     }
 }
 
 impl Smtp {
-    /// Reads the certificates. Does not connect to the mail server yet.
+    /// Reads the trusted certificates. Does not connect to the mail server yet.
     pub fn new(options: SmtpOptions) -> Result<Self, MailSetupError> {
         let tls = match options.security {
             TransportSecurity::None => None,
@@ -98,20 +98,21 @@ impl Smtp {
     pub(super) async fn send(&self, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
         let host = &self.options.host;
         let port = self.options.port;
-        let to = masked(&outgoing.rendered.to);
+        let to = mask_address(&outgoing.rendered.to);
         match tokio::time::timeout(self.options.timeout, self.attempt(outgoing)).await {
             Ok(Ok(connection)) => {
                 self.idle().push(connection);
                 Ok(())
             }
             Ok(Err((stage, error))) => {
-                let (doing, hint) = stage.labels();
+                let (operation, hint) = stage.labels();
                 let reply = match (stage, error.status()) {
                     // A server that does not support AUTH may quote the command, which contains the password.
-                    (SmtpStage::SignIn, Some(code)) => format!("the server replied {code}"),
+                    (SmtpStage::Authenticate, Some(code)) => format!("the server replied {code}"),
                     _ => outgoing.without_secrets(&error.to_string()),
                 };
-                let text = format!("cannot send an e-mail to {to} via {host}:{port}: {doing} failed: {reply}{hint}");
+                let text =
+                    format!("cannot send an e-mail to {to} via {host}:{port}: {operation} failed: {reply}{hint}");
                 Err(if error.is_permanent() { SendError::permanent(text) } else { SendError::transient(text) })
             }
             Err(_) => {
@@ -164,7 +165,7 @@ impl Smtp {
         if let Some(username) = username {
             let password = password.as_ref().map_or("", SecretText::expose);
             let account = Credentials::new(username.clone(), password.to_owned());
-            connection.auth(DEFAULT_MECHANISMS, &account).await.map_err(|error| (SmtpStage::SignIn, error))?;
+            connection.auth(DEFAULT_MECHANISMS, &account).await.map_err(|error| (SmtpStage::Authenticate, error))?;
         }
         Ok(connection)
     }
@@ -183,10 +184,10 @@ impl fmt::Debug for Smtp {
 /// Builds the TLS parameters. They trust the certificates of the system and of `ca_file`. If the system has no
 /// certificates, as in a minimal container, they trust the built-in Mozilla certificates instead.
 fn tls_parameters(options: &SmtpOptions) -> Result<TlsParameters, MailSetupError> {
-    let own = options.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?;
+    let extra = options.ca_file.as_deref().map_or(Ok(Vec::new()), certificates)?;
     let build = |store| {
         let builder = TlsParametersBuilder::new(options.host.clone()).certificate_store(store);
-        own.iter().cloned().fold(builder, TlsParametersBuilder::add_root_certificate).build()
+        extra.iter().cloned().fold(builder, TlsParametersBuilder::add_root_certificate).build()
     };
     build(CertificateStore::Default).or_else(|_| build(CertificateStore::WebpkiRoots)).map_err(|error| {
         match &options.ca_file {
@@ -200,14 +201,14 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, MailSetupError> {
     let unusable = |problem: String| MailSetupError::CaFile { path: path.to_owned(), problem };
     let text = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     let blocks = pem::parse_many(text).map_err(|error| unusable(error.to_string()))?;
-    let found: Result<Vec<_>, _> = blocks
+    let parsed: Result<Vec<_>, _> = blocks
         .into_iter()
         .filter(|block| block.tag() == "CERTIFICATE")
         .map(|block| Certificate::from_der(block.into_contents()))
         .collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(unusable("the file has no PEM certificate".to_owned())),
-        Ok(found) => Ok(found),
+    match parsed {
+        Ok(certificates) if certificates.is_empty() => Err(unusable("the file contains no PEM certificate".to_owned())),
+        Ok(certificates) => Ok(certificates),
         Err(error) => Err(unusable(error.to_string())),
     }
 }

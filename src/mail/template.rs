@@ -1,6 +1,6 @@
 //! The kinds of e-mails and their templates. Files of the operator override the built-in templates.
 //!
-//! It owns the content of e-mails. It must not send or store anything.
+//! This module determines the content of e-mails. It sends and stores nothing.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,8 +48,8 @@ impl Mail {
         }
     }
 
-    /// One e-mail of each kind, each for a simple and an extreme user name. A template that renders these samples
-    /// renders every e-mail.
+    /// Returns one e-mail of each kind for a short user name, and one for a long user name with special characters. A
+    /// template that renders these samples is expected to render every e-mail.
     pub fn samples() -> Vec<Self> {
         let extreme = format!("O'<b>Hara</b> & {}", "ß".repeat(100));
         let users = ["anna", &extreme].into_iter().filter_map(|name| Username::parse(name).ok());
@@ -70,7 +70,7 @@ impl Mail {
     fn context(&self, site: &Value) -> Value {
         match self {
             Self::ResetCode { username, code, valid_for } => context! {
-                site => site.clone(), username => username.as_str(), code => code.for_people(), valid_for => span_text(*valid_for),
+                site => site.clone(), username => username.as_str(), code => code.grouped(), valid_for => span_text(*valid_for),
             },
             Self::RestoreLink { username, link, valid_for } => context! {
                 site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => span_text(*valid_for),
@@ -89,7 +89,7 @@ fn span_text(span: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The built-in templates by name.
+/// Pairs the name of each built-in template with its text.
 macro_rules! built_in {
     ($($name:literal),* $(,)?) => {
         [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/mail/", $name)))),*]
@@ -120,7 +120,7 @@ pub struct TemplatePreview {
     pub own_files: Vec<PathBuf>,
 }
 
-/// All templates, ready to be rendered. Files are read once: changes are applied at the next start.
+/// All templates, ready to be rendered. Files are read once, so a changed file is applied at the next start.
 #[derive(Debug)]
 pub struct Templates {
     set: TemplateSet,
@@ -128,7 +128,7 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Loads the built-in templates, replaces them by the files in `<folder>/mail/`, and renders every template with
+    /// Loads the built-in templates, replaces them with the files in `<folder>/mail/`, and renders every template with
     /// samples to find errors.
     pub(super) fn load(folder: Option<&Path>, site: &Site) -> Result<Self, TemplateError> {
         let set = TemplateSet::load(folder.map(|folder| folder.join("mail")).as_deref(), &BUILT_IN)?;
@@ -213,7 +213,7 @@ mod tests {
             assert!(mail.text.contains("https://auth.example.com") && html.contains("https://auth.example.com"));
             assert!(!mail.html.contains("<b>Hara"), "a user name is not HTML: {}", mail.html);
             let secret = match &sample {
-                Mail::ResetCode { code, .. } => code.for_people(),
+                Mail::ResetCode { code, .. } => code.grouped(),
                 Mail::RestoreLink { link, .. } => link.expose().to_owned(),
             };
             assert!(mail.text.lines().any(|line| line == secret), "{secret} is on its own line in {}", mail.text);
@@ -245,7 +245,7 @@ mod tests {
             ("reset_code/body.txt", "Hello\n{{ code", "line 2"),
             ("reset_code/body.html", "{{ username }}\n\n{{ link }}", "line 3: undefined value"),
             ("layout.html", "{% block content %}{% endblock %}\n{{ sight.name }}", "line 2: undefined value"),
-            ("restore_link/subject.txt", "  \n", "renders nothing"),
+            ("restore_link/subject.txt", "  \n", "renders no text"),
         ] {
             let (folder, loaded) = overridden(name, source.as_bytes());
             let error = loaded.unwrap_err().to_string();

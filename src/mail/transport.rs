@@ -9,10 +9,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::message::{OutgoingMail, RenderedMail, UnreadableMail};
+use super::message::{OutgoingMail, RenderedMail, UnopenableMail};
 use super::smtp::Smtp;
 
-/// Why an e-mail was not sent. The text is for the log and the list of e-mails and contains no secret.
+/// Why an e-mail was not sent. The text is shown in the log and in the admin zone, and contains no secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct SendError {
@@ -32,14 +32,14 @@ impl SendError {
     }
 
     /// Whether the mail server rejected the e-mail permanently (SMTP 5yz, RFC 5321 §4.2.1), or the e-mail cannot be
-    /// opened or addressed.
+    /// decrypted or addressed.
     pub fn is_permanent(&self) -> bool {
         self.permanent
     }
 }
 
-impl From<UnreadableMail> for SendError {
-    fn from(error: UnreadableMail) -> Self {
+impl From<UnopenableMail> for SendError {
+    fn from(error: UnopenableMail) -> Self {
         Self::permanent(error.to_string())
     }
 }
@@ -62,7 +62,7 @@ impl Transport {
         (Self::Memory(Arc::clone(&sent)), sent)
     }
 
-    /// Sends one e-mail. After `Ok` the mail server or folder is responsible for it.
+    /// Sends one e-mail. After `Ok` the mail server has accepted it, or its file is durable.
     pub(super) async fn send(&self, outgoing: &OutgoingMail<'_>) -> Result<(), SendError> {
         match self {
             Self::Smtp(smtp) => smtp.send(outgoing).await,

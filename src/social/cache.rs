@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use url::Url;
 
-/// How long a fetched document is used.
+/// How long a fetched document is used before it is fetched again.
 const MAX_AGE: Duration = Duration::from_hours(1);
 /// The minimum time between fetches that are caused by tokens with an unknown key. Otherwise each token of an attacker
 /// would cause a request to the provider.
-const AGAIN_AFTER: Duration = Duration::from_secs(30);
+const REFETCH_AFTER: Duration = Duration::from_secs(30);
 
 /// The cached document of one URL. Times are from a monotonic clock.
 #[derive(Debug)]
@@ -31,11 +31,11 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T> Cache<T> {
-    /// The document of `url`. `None` if it is not in the cache or is older than [`MAX_AGE`].
+    /// Returns the document of `url`, or `None` if it is not in the cache or its age has reached [`MAX_AGE`].
     pub(super) fn get(&self, url: &Url, now: Duration) -> Option<Arc<T>> {
-        let kept = self.entry();
-        let fresh = |kept: &&CacheEntry<T>| kept.url == *url && now.saturating_sub(kept.fetched_at) < MAX_AGE;
-        kept.as_ref().filter(fresh).map(|kept| Arc::clone(&kept.value))
+        let cached = self.entry();
+        let is_fresh = |entry: &&CacheEntry<T>| entry.url == *url && now.saturating_sub(entry.fetched_at) < MAX_AGE;
+        cached.as_ref().filter(is_fresh).map(|entry| Arc::clone(&entry.value))
     }
 
     /// Stores a fetched document.
@@ -46,13 +46,13 @@ impl<T> Cache<T> {
         value
     }
 
-    /// Whether the document may be fetched again before it expires. If so, the next calls return false for
-    /// [`AGAIN_AFTER`].
+    /// Whether the document may be fetched again before it expires. A call that allows this for a cached document makes
+    /// the calls of the next [`REFETCH_AFTER`] return false.
     pub(super) fn may_refetch(&self, now: Duration) -> bool {
         match &mut *self.entry() {
             None => true,
-            Some(kept) if now.saturating_sub(kept.requested_at) >= AGAIN_AFTER => {
-                kept.requested_at = now;
+            Some(entry) if now.saturating_sub(entry.requested_at) >= REFETCH_AFTER => {
+                entry.requested_at = now;
                 true
             }
             Some(_) => false,

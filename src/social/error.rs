@@ -9,20 +9,21 @@ pub enum SocialError {
     /// The provider could not be reached, was too slow or failed. A later attempt may succeed.
     #[error("{0}")]
     Unreachable(String),
-    /// The provider refused the request. The message ends with its error code (RFC 6749 §5.2), such as `invalid_grant`.
+    /// The provider refused the request. The message ends with its error code (RFC 6749 §5.2), such as `invalid_grant`,
+    /// or with the HTTP status, such as `http_403`.
     #[error("{0}")]
     Refused(String),
     /// The callback has an error code (RFC 6749 §4.1.2.1), such as `access_denied`, instead of an authorization code.
     #[error("the provider returned the error {0}")]
-    SentBack(String),
-    /// The provider issued no access token.
+    CallbackError(String),
+    /// The provider issued no access token, or issues no refresh tokens.
     #[error("the provider issued no access token")]
     NoToken,
-    /// The response is malformed, or the settings of the provider are invalid.
+    /// The provider's response is malformed, or the settings of the provider are invalid.
     #[error("{0}")]
-    Nonsense(String),
-    /// The response is not proven to come from the provider or to be meant for this client, for example because of a
-    /// wrong signature, issuer, audience or nonce.
+    InvalidResponse(String),
+    /// The response may not come from the provider, or may not be meant for this client: for example, its signature,
+    /// issuer, audience or nonce is wrong.
     #[error("{0}")]
     Untrusted(String),
 }
@@ -33,7 +34,7 @@ pub(super) struct ProviderStep<'a> {
     /// The provider.
     pub(super) provider: &'a ProviderName,
     /// The action, such as "fetching the JWKS".
-    pub(super) doing: &'static str,
+    pub(super) operation: &'static str,
 }
 
 impl ProviderStep<'_> {
@@ -46,7 +47,7 @@ impl ProviderStep<'_> {
     }
 
     pub(super) fn invalid_response(self, what: impl std::fmt::Display) -> SocialError {
-        SocialError::Nonsense(self.message(what))
+        SocialError::InvalidResponse(self.message(what))
     }
 
     pub(super) fn untrusted(self, what: impl std::fmt::Display) -> SocialError {
@@ -54,6 +55,6 @@ impl ProviderStep<'_> {
     }
 
     fn message(self, what: impl std::fmt::Display) -> String {
-        format!("{}: {}: {what}", self.provider, self.doing)
+        format!("{}: {}: {what}", self.provider, self.operation)
     }
 }

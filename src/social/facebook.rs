@@ -8,7 +8,7 @@ use super::error::SocialError;
 use super::flow::Endpoints;
 use super::options::KnownProvider;
 use super::person::{Person, email, names, social_id};
-use super::urls::or_usual;
+use super::urls::or_default;
 use crate::crypto::app_secret_proof::app_secret_proof;
 use crate::domain::secret::SecretText;
 
@@ -26,16 +26,17 @@ pub(super) struct Facebook {
 }
 
 impl Facebook {
-    /// The version of the Graph API is part of each URL. Facebook supports a version for at least two years.
+    /// Builds the endpoints. The version of the Graph API is part of each default URL. Facebook supports a version for
+    /// at least two years.
     pub(super) fn new(options: &KnownProvider) -> Result<Self, SocialError> {
-        let url = |name, url: &Option<String>, usual| or_usual("facebook", name, url.as_deref(), usual);
+        let url = |name, url: &Option<String>, default| or_default("facebook", name, url.as_deref(), default);
         Ok(Self {
             endpoints: Endpoints {
                 authorize: url("authorize_url", &options.authorize_url, "https://www.facebook.com/v26.0/dialog/oauth")?,
                 token: url("token_url", &options.token_url, "https://graph.facebook.com/v26.0/oauth/access_token")?,
                 userinfo: None,
                 jwks: None,
-                names_itself: false,
+                sends_iss: false,
                 basic_auth: false,
             },
             issuer: options.issuer_or(ISSUER),

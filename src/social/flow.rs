@@ -28,7 +28,7 @@ const VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
 /// The maximum length of a provider's access or refresh token in bytes, because the tokens are stored.
 const TOKEN_MAX: usize = 16 * 1024;
 
-/// The issuer as a client of a provider.
+/// This server as an OAuth client of a provider.
 pub(super) struct Client {
     pub(super) id: String,
     /// The client secret. `None` for a public client.
@@ -49,7 +49,7 @@ pub(super) struct Endpoints {
     pub(super) userinfo: Option<Url>,
     pub(super) jwks: Option<Url>,
     /// Whether every callback has the parameter `iss` (RFC 9207 §3).
-    pub(super) names_itself: bool,
+    pub(super) sends_iss: bool,
     /// Whether the client sends its secret in the `Authorization` header instead of the body (RFC 6749 §2.3.1).
     pub(super) basic_auth: bool,
 }
@@ -96,7 +96,8 @@ impl Client {
         }
     }
 
-    /// The URL to which the browser is redirected. `nonce` adds the nonce, for providers that issue ID tokens.
+    /// Returns the URL to which the browser is redirected. If `nonce` is true, the URL contains the attempt's nonce,
+    /// which the provider copies into the ID token.
     pub(super) fn authorize_url(
         &self,
         step: ProviderStep<'_>,
@@ -158,8 +159,8 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The PKCE verifier of an attempt. Its length is checked here because the `oauth2` crate panics on an invalid
-/// verifier, and the verifier comes from a cookie.
+/// Returns the PKCE verifier of an attempt. Its length is checked here because the verifier comes from a cookie, and
+/// the `oauth2` crate panics on an invalid length.
 fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier, SocialError> {
     let verifier = attempt.verifier.expose();
     if !VERIFIER_LENGTH.contains(&verifier.len()) {
@@ -168,8 +169,8 @@ fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeV
     Ok(PkceCodeVerifier::new(verifier.to_owned()))
 }
 
-/// The HTTP client that the `oauth2` crate uses for the token endpoint. It is a type because the compiler cannot prove
-/// that the future of a closure is `Send`.
+/// The HTTP client that the `oauth2` crate uses for the token endpoint. It is a type and not a closure because the
+/// compiler cannot prove that the future of a closure is `Send`.
 struct TokenEndpoint<'a> {
     step: ProviderStep<'a>,
     web: &'a WebClient,
@@ -222,7 +223,7 @@ fn read(
 ) -> Result<GrantedTokens, SocialError> {
     let response = response.map_err(|error| match error {
         RequestTokenError::Request(error) => error,
-        // Only the path of the invalid member. Its value and the response may contain tokens.
+        // The error names only the path of the invalid member, because its value and the response may contain tokens.
         RequestTokenError::Parse(error, _) => {
             step.invalid_response(format_args!("the token response is invalid at `{}`", error.path()))
         }

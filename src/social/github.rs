@@ -10,7 +10,7 @@ use super::error::SocialError;
 use super::flow::Endpoints;
 use super::options::KnownProvider;
 use super::person::{Person, email, names, social_id, username};
-use super::urls::or_usual;
+use super::urls::or_default;
 use crate::domain::secret::SecretText;
 use crate::domain::strict_json;
 use crate::domain::user::Email;
@@ -19,7 +19,7 @@ use crate::domain::user::Email;
 pub(super) const SCOPES: [&str; 2] = ["read:user", "user:email"];
 
 const ISSUER: &str = "https://github.com/login/oauth";
-/// The API version that both github.com and GitHub Enterprise servers support.
+/// The recommended media type, and an API version that both github.com and GitHub Enterprise servers support.
 const HEADERS: [(HeaderName, &str); 2] =
     [(ACCEPT, "application/vnd.github+json"), (HeaderName::from_static("x-github-api-version"), "2022-11-28")];
 
@@ -34,14 +34,14 @@ pub(super) struct GitHub {
 
 impl GitHub {
     pub(super) fn new(options: &KnownProvider) -> Result<Self, SocialError> {
-        let url = |name, url: &Option<String>, usual| or_usual("github", name, url.as_deref(), usual);
+        let url = |name, url: &Option<String>, default| or_default("github", name, url.as_deref(), default);
         Ok(Self {
             endpoints: Endpoints {
                 authorize: url("authorize_url", &options.authorize_url, "https://github.com/login/oauth/authorize")?,
                 token: url("token_url", &options.token_url, "https://github.com/login/oauth/access_token")?,
                 userinfo: None,
                 jwks: None,
-                names_itself: false,
+                sends_iss: false,
                 basic_auth: false,
             },
             issuer: options.issuer_or(ISSUER),
@@ -59,7 +59,7 @@ impl GitHub {
             Ok(body) => {
                 strict_json::parse(&body).map_err(|_| step.invalid_response("the response is not valid JSON"))?
             }
-            // A user who did not grant the scope is still identified.
+            // A user who did not grant access to the addresses is still identified, without a verified address.
             Err(SocialError::Refused(_)) => Value::Null,
             Err(error) => return Err(error),
         };
@@ -83,7 +83,7 @@ fn read_user(user: &Map<String, Value>) -> Option<Person> {
     })
 }
 
-/// The primary address, if it is verified.
+/// Returns the primary address if it is verified.
 fn verified_email(emails: &Value) -> Option<Email> {
     let is = |entry: &Map<String, Value>, name: &str| entry.get(name) == Some(&Value::Bool(true));
     let entries = emails.as_array()?.iter().filter_map(Value::as_object);
@@ -116,10 +116,10 @@ mod tests {
         let others = [entry("a@example.com", false, true), entry("b@example.com", true, false)];
         assert_eq!(verified(json!(others)), None);
         assert_eq!(verified(json!([others[0], entry("c@example.com", true, true)])).as_deref(), Some("c@example.com"));
-        for odd in
+        for invalid in
             [json!(null), json!({}), json!([7]), json!([{"email": "a@example.com", "primary": 1, "verified": "true"}])]
         {
-            assert_eq!(verified(odd.clone()), None, "{odd}");
+            assert_eq!(verified(invalid.clone()), None, "{invalid}");
         }
         assert_eq!(verified(json!([entry("nobody", true, true)])), None);
     }

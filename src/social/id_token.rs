@@ -1,5 +1,5 @@
 //! Checks the header and the claims of an ID token (OpenID Connect Core 1.0 §3.1.3.7). The token parser in `crypto`
-//! checks its form, and the provider's keys verify its signature.
+//! checks its format, and `openid` verifies its signature with the provider's keys.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct ExpectedIdToken<'a> {
     pub(super) client_id: &'a str,
     pub(super) nonce: &'a str,
     pub(super) now: Timestamp,
-    /// The accepted difference between clocks.
+    /// The tolerated difference between the provider's clock and the local clock.
     pub(super) leeway: Duration,
 }
 
@@ -35,7 +35,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedIdToken<'_>) -> 
         return Err("another issuer (iss)");
     }
     check_audience(claims, expected.client_id)?;
-    let when = |name: &str| date(claims, name).map_err(|_| "an invalid date");
+    let when = |name: &str| date(claims, name).map_err(|_| "invalid date (exp, iat, nbf)");
     if when("exp")?.ok_or("no expiry (exp)")? + expected.leeway <= expected.now {
         return Err("expired (exp)");
     }
@@ -52,7 +52,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedIdToken<'_>) -> 
 /// Checks that `aud` contains the client id. If `aud` has several entries or `azp` is present, `azp` must be the client
 /// id.
 fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), &'static str> {
-    let several = match claims.get("aud") {
+    let has_several = match claims.get("aud") {
         Some(Value::String(one)) if one == client_id => false,
         Some(Value::Array(all)) if all.iter().all(Value::is_string) && all.iter().any(|one| one == client_id) => {
             all.len() > 1
@@ -61,7 +61,7 @@ fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), &'
     };
     match claims.get("azp") {
         Some(party) if party == client_id => Ok(()),
-        None if !several => Ok(()),
+        None if !has_several => Ok(()),
         _ => Err("another authorized party (azp)"),
     }
 }
@@ -128,10 +128,10 @@ mod tests {
             ("exp", json!(995), "(exp)"),
             ("exp", json!(-1), "(exp)"),
             ("exp", gone.clone(), "(exp)"),
-            ("exp", json!("1100"), "an invalid date"),
+            ("exp", json!("1100"), "invalid date (exp, iat, nbf)"),
             ("iat", json!(1006), "(iat, nbf)"),
             ("iat", gone.clone(), "(iat)"),
-            ("iat", Value::Null, "an invalid date"),
+            ("iat", Value::Null, "invalid date (exp, iat, nbf)"),
             ("nbf", json!(1006), "(iat, nbf)"),
             ("nonce", json!("n-2"), "(nonce)"),
             ("nonce", json!(["n-1"]), "(nonce)"),

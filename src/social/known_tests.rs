@@ -65,7 +65,7 @@ fn an_invalid_provider_url_is_named() {
 #[tokio::test]
 async fn each_provider_redirects_to_its_own_endpoint() {
     let all = default_providers();
-    for (name, place, scope, more) in [
+    for (name, endpoint, scope, more) in [
         (
             "google",
             "https://accounts.google.com/o/oauth2/v2/auth",
@@ -76,7 +76,7 @@ async fn each_provider_redirects_to_its_own_endpoint() {
         ("facebook", "https://www.facebook.com/v26.0/dialog/oauth", "public_profile email", &[]),
     ] {
         let url = Url::parse(&all.find(name).unwrap().authorize_url(&attempt(name)).await.unwrap()).unwrap();
-        assert_eq!(url.as_str().split('?').next(), Some(place));
+        assert_eq!(url.as_str().split('?').next(), Some(endpoint));
         let pair = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
         assert_eq!(pair("scope").as_deref(), Some(scope));
         assert_eq!(pair("redirect_uri"), Some(format!("https://id.example.com/auth/{name}/callback/")));

@@ -1,8 +1,8 @@
-//! Sign-in at providers: the redirect to the provider, and the identity of the user who returns.
+//! Sign-in with providers: the redirect to the provider, and the identity of the user who returns.
 //!
 //! This module communicates with providers, and verifies that a response comes from the provider and is meant for this
-//! client. It caches only documents that a provider publishes. The use cases decide which account an identity opens,
-//! and the routes bind an attempt to the browser.
+//! client. It caches only documents that a provider publishes. The use cases decide to which account an identity
+//! belongs, and the routes bind an attempt to the browser.
 
 mod cache;
 mod error;
@@ -18,7 +18,7 @@ mod web;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod description_tests;
+mod discovery_tests;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod known_tests;
@@ -51,7 +51,7 @@ use github::GitHub;
 use openid::OpenId;
 use web::{WebClient, plain_code};
 
-/// The parameters of a callback (RFC 6749 §4.1.2), except the state, which is checked before.
+/// The parameters of a callback (RFC 6749 §4.1.2), except the state, which the caller has already checked.
 #[derive(Clone, Debug)]
 pub struct Callback {
     /// The authorization code, or the unchecked error code of the provider (RFC 6749 §4.1.2.1).
@@ -118,7 +118,7 @@ impl Providers {
             return Ok(Self { all: Vec::new() });
         }
         let web = WebClient::new(limits);
-        let web = Arc::new(web.map_err(|error| SocialError::Nonsense(format!("cannot set up TLS: {error}")))?);
+        let web = Arc::new(web.map_err(|error| SocialError::InvalidResponse(format!("cannot set up TLS: {error}")))?);
         let build = |plan: ProviderPlan| {
             let client = Client {
                 id: plan.client_id,
@@ -156,8 +156,8 @@ impl Provider {
         &self.label
     }
 
-    /// The issuer of an OpenID Connect provider. The provider's user ids are valid only for this issuer. `None` for
-    /// other providers.
+    /// The issuer of an OpenID Connect provider. User ids of the provider are unique only within this issuer. `None`
+    /// for other providers.
     pub fn issuer(&self) -> Option<&str> {
         match &self.kind {
             ProviderKind::OpenId(openid) => openid.issuers().next(),
@@ -173,7 +173,7 @@ impl Provider {
         }
     }
 
-    /// The URL to which the browser is redirected (RFC 6749 §4.1.1). May fetch the discovery document first.
+    /// Returns the URL to which the browser is redirected (RFC 6749 §4.1.1). May fetch the discovery document first.
     ///
     /// # Errors
     /// The attempt is invalid, or the discovery document is not available.
@@ -198,8 +198,8 @@ impl Provider {
         let step = self.common.step("checking the callback");
         self.check_attempt(step, attempt)?;
         let at = self.endpoints().await?;
-        self.check_issuer(step, callback.iss.as_deref(), at.names_itself)?;
-        let code = callback.code.as_ref().map_err(|code| SocialError::SentBack(plain_code(code).to_owned()))?;
+        self.check_issuer(step, callback.iss.as_deref(), at.sends_iss)?;
+        let code = callback.code.as_ref().map_err(|code| SocialError::CallbackError(plain_code(code).to_owned()))?;
         let step = self.common.step("exchanging the code");
         let granted = client.exchange(step, web, &at, code, attempt, now).await?;
         let person = match &self.kind {
@@ -250,50 +250,51 @@ impl Provider {
         Err(step.untrusted(format_args!("the attempt belongs to the provider {}", attempt.provider)))
     }
 
-    /// Checks that the callback comes from the provider to which the browser was redirected, also if it has an error
-    /// (RFC 9207 §2.4). Otherwise the code of one provider could be sent to another one (RFC 9700 §4.4).
-    fn check_issuer(&self, step: ProviderStep<'_>, iss: Option<&str>, always: bool) -> Result<(), SocialError> {
-        let known = match &self.kind {
+    /// Checks that the callback comes from the provider to which the browser was redirected, even if it reports an
+    /// error (RFC 9207 §2.4). Otherwise an attacker could make this server send the code of one provider to another
+    /// provider (RFC 9700 §4.4).
+    fn check_issuer(&self, step: ProviderStep<'_>, iss: Option<&str>, is_required: bool) -> Result<(), SocialError> {
+        let issuers = match &self.kind {
             ProviderKind::OpenId(openid) => openid.issuers().collect(),
             ProviderKind::GitHub(github) => Vec::from_iter(github.issuer.as_deref()),
             ProviderKind::Facebook(facebook) => Vec::from_iter(facebook.issuer.as_deref()),
         };
         match iss {
-            Some(iss) if !known.is_empty() && !known.contains(&iss) => {
+            Some(iss) if !issuers.is_empty() && !issuers.contains(&iss) => {
                 Err(step.untrusted("the callback is from another issuer (iss)"))
             }
-            None if always => Err(step.untrusted("the callback has no issuer (iss)")),
+            None if is_required => Err(step.untrusted("the callback has no issuer (iss)")),
             _ => Ok(()),
         }
     }
 }
 
 impl ProviderCommon {
-    fn step(&self, doing: &'static str) -> ProviderStep<'_> {
-        ProviderStep { provider: &self.name, doing }
+    fn step(&self, operation: &'static str) -> ProviderStep<'_> {
+        ProviderStep { provider: &self.name, operation }
     }
 }
 
 /// The parts of the configured providers, the well-known ones first.
 fn plans(options: SocialOptions) -> Result<Vec<ProviderPlan>, SocialError> {
-    let known = [
+    let well_known = [
         options.google.map(|google| {
             let kind = ProviderKind::OpenId(Box::new(OpenId::google(&google)?));
             // Google issues a refresh token only with this parameter, and only at the user's first consent.
             let extra: &[_] = &[("access_type", "offline")];
-            known("google", "Google", google, &["openid", "email", "profile"], extra, kind)
+            well_known_plan("google", "Google", google, &["openid", "email", "profile"], extra, kind)
         }),
         options.github.map(|github| {
             let kind = ProviderKind::GitHub(Box::new(GitHub::new(&github)?));
-            known("github", "GitHub", github, &github::SCOPES, &[], kind)
+            well_known_plan("github", "GitHub", github, &github::SCOPES, &[], kind)
         }),
         options.facebook.map(|facebook| {
             let kind = ProviderKind::Facebook(Box::new(Facebook::new(&facebook)?));
-            known("facebook", "Facebook", facebook, &facebook::SCOPES, &[], kind)
+            well_known_plan("facebook", "Facebook", facebook, &facebook::SCOPES, &[], kind)
         }),
     ];
-    let described = options.oidc.into_iter().map(|(name, oidc)| {
-        let kind = ProviderKind::OpenId(Box::new(OpenId::described(name.as_str(), &oidc)?));
+    let discovered = options.oidc.into_iter().map(|(name, oidc)| {
+        let kind = ProviderKind::OpenId(Box::new(OpenId::discovered(name.as_str(), &oidc)?));
         let mut scopes = oidc.scopes;
         if !scopes.iter().any(|scope| scope == "openid") {
             scopes.insert(0, "openid".to_owned());
@@ -308,10 +309,10 @@ fn plans(options: SocialOptions) -> Result<Vec<ProviderPlan>, SocialError> {
             kind,
         })
     });
-    known.into_iter().flatten().chain(described).collect()
+    well_known.into_iter().flatten().chain(discovered).collect()
 }
 
-fn known(
+fn well_known_plan(
     name: &str,
     label: &str,
     options: KnownProvider,
@@ -320,7 +321,7 @@ fn known(
     kind: ProviderKind,
 ) -> Result<ProviderPlan, SocialError> {
     Ok(ProviderPlan {
-        name: ProviderName::parse(name).map_err(|error| SocialError::Nonsense(error.to_string()))?,
+        name: ProviderName::parse(name).map_err(|error| SocialError::InvalidResponse(error.to_string()))?,
         label: label.to_owned(),
         client_id: options.client_id,
         client_secret: Some(options.client_secret),
@@ -330,8 +331,9 @@ fn known(
     })
 }
 
-/// The callback URL. The operator must register exactly this URL at the provider.
+/// Returns the callback URL. The operator must register exactly this URL with the provider.
 fn callback_url(public_url: &PublicUrl, name: &ProviderName) -> Result<RedirectUrl, SocialError> {
     let url = public_url.join(&format!("/{name}/callback/"));
-    RedirectUrl::new(url).map_err(|error| SocialError::Nonsense(format!("{name}: invalid callback URL: {error}")))
+    RedirectUrl::new(url)
+        .map_err(|error| SocialError::InvalidResponse(format!("{name}: invalid callback URL: {error}")))
 }

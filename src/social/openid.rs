@@ -1,5 +1,6 @@
-//! OpenID Connect providers: their discovery document (OpenID Connect Discovery 1.0), their keys, their ID tokens, and
-//! userinfo if an ID token is missing or has no address. Google is such a provider with known endpoints.
+//! OpenID Connect providers: the discovery document (OpenID Connect Discovery 1.0), the keys and the ID tokens. The
+//! userinfo endpoint is used only if an ID token is missing or has no e-mail address. Google is an OpenID Connect
+//! provider whose endpoints are built in.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::SignInAttempt;
 use crate::domain::time::Timestamp;
 
-/// How long a discovery document is not fetched again after a failure. Anyone may begin a sign-in, and each attempt
-/// would be a request to a provider that already fails. Measured by the same clock as [`Cache`].
+/// The wait after a failed fetch of a discovery document before it is fetched again. Anyone may begin a sign-in, and
+/// without this wait each attempt would send a request to a failing provider. Measured with the monotonic clock.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 const GOOGLE: &str = "https://accounts.google.com";
@@ -38,9 +39,9 @@ pub(super) struct OpenId {
     /// The URL of the discovery document. `None` if it is not used.
     discovery_url: Option<Url>,
     /// The endpoints from the settings, which override the discovery document. Without a discovery document, all needed
-    /// endpoints must be here.
+    /// endpoints must be set here.
     set: EndpointOverrides,
-    /// Whether an ID token is required, so that userinfo alone does not suffice.
+    /// Whether an ID token is required. Otherwise userinfo alone is enough.
     needs_id_token: bool,
     discovered: Cache<Endpoints>,
     /// Locked while the discovery document is fetched, so that other callers wait for the result. Contains the time and
@@ -59,8 +60,8 @@ struct EndpointOverrides {
 }
 
 impl OpenId {
-    /// Google with its known endpoints. If another issuer is configured, the provider with that issuer's discovery
-    /// document.
+    /// Builds Google with its built-in endpoints. If the settings have an issuer and no `jwks_url`, the endpoints come
+    /// from the issuer's discovery document instead. URLs in the settings override both.
     pub(super) fn google(options: &KnownProvider) -> Result<Self, SocialError> {
         let [authorize, token, userinfo, jwks] = [
             ("authorize_url", &options.authorize_url, "https://accounts.google.com/o/oauth2/v2/auth"),
@@ -68,24 +69,24 @@ impl OpenId {
             ("userinfo_url", &options.userinfo_url, "https://openidconnect.googleapis.com/v1/userinfo"),
             ("jwks_url", &options.jwks_url, "https://www.googleapis.com/oauth2/v3/certs"),
         ];
-        let described = options.issuer.as_deref().filter(|_| options.jwks_url.is_none());
-        let known = |(name, url, usual): (&str, &Option<String>, &str)| {
-            let usual = described.is_none().then_some(usual);
-            url.as_deref().or(usual).map(|text| urls::set("google", name, text)).transpose()
+        let discovered = options.issuer.as_deref().filter(|_| options.jwks_url.is_none());
+        let parse = |(name, url, built_in): (&str, &Option<String>, &str)| {
+            let built_in = discovered.is_none().then_some(built_in);
+            url.as_deref().or(built_in).map(|text| urls::parse("google", name, text)).transpose()
         };
         Ok(Self {
             issuers: match &options.issuer {
                 Some(issuer) => vec![issuer.clone()],
                 None => vec![GOOGLE.to_owned(), GOOGLE_BARE.to_owned()],
             },
-            discovery_url: described.map(|issuer| discovery_url_of("google", issuer)).transpose()?,
+            discovery_url: discovered.map(|issuer| discovery_url_of("google", issuer)).transpose()?,
             set: EndpointOverrides {
-                authorize: known(authorize)?,
-                token: known(token)?,
-                userinfo: known(userinfo)?,
-                jwks: known(jwks)?,
+                authorize: parse(authorize)?,
+                token: parse(token)?,
+                userinfo: parse(userinfo)?,
+                jwks: parse(jwks)?,
             },
-            // Google returns an ID token with every code. A provider configured instead of Google may not.
+            // Google issues an ID token for every code. The server at another token_url may issue none.
             needs_id_token: options.token_url.is_none(),
             discovered: Cache::default(),
             discovery_failure: AsyncMutex::default(),
@@ -93,8 +94,8 @@ impl OpenId {
         })
     }
 
-    /// Any provider, with its discovery document.
-    pub(super) fn described(name: &str, options: &OidcProvider) -> Result<Self, SocialError> {
+    /// Builds a provider whose endpoints come from its discovery document.
+    pub(super) fn discovered(name: &str, options: &OidcProvider) -> Result<Self, SocialError> {
         Ok(Self {
             issuers: vec![options.issuer.clone()],
             discovery_url: Some(discovery_url_of(name, &options.issuer)?),
@@ -110,7 +111,7 @@ impl OpenId {
         self.issuers.iter().map(String::as_str)
     }
 
-    /// The endpoints: those from the settings, else those from the discovery document.
+    /// Returns the endpoints from the settings, and from the discovery document if the settings have none.
     pub(super) async fn endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, SocialError> {
         let set = &self.set;
         let Some(url) = &self.discovery_url else {
@@ -119,27 +120,27 @@ impl OpenId {
             })?;
             let userinfo = set.userinfo.clone();
             let jwks = set.jwks.clone();
-            return Ok(Endpoints { authorize, token, userinfo, jwks, names_itself: false, basic_auth: false });
+            return Ok(Endpoints { authorize, token, userinfo, jwks, sends_iss: false, basic_auth: false });
         };
-        let described = self.discover(common, url).await?;
-        let or = |set: &Option<Url>, described: &Url| set.as_ref().unwrap_or(described).clone();
+        let discovered = self.discover(common, url).await?;
+        let or = |set: &Option<Url>, discovered: &Url| set.as_ref().unwrap_or(discovered).clone();
         Ok(Endpoints {
-            authorize: or(&set.authorize, &described.authorize),
-            token: or(&set.token, &described.token),
-            userinfo: set.userinfo.clone().or_else(|| described.userinfo.clone()),
-            jwks: set.jwks.clone().or_else(|| described.jwks.clone()),
-            ..(*described).clone()
+            authorize: or(&set.authorize, &discovered.authorize),
+            token: or(&set.token, &discovered.token),
+            userinfo: set.userinfo.clone().or_else(|| discovered.userinfo.clone()),
+            jwks: set.jwks.clone().or_else(|| discovered.jwks.clone()),
+            ..(*discovered).clone()
         })
     }
 
     async fn discover(&self, common: &ProviderCommon, url: &Url) -> Result<Arc<Endpoints>, SocialError> {
         let cached = || self.discovered.get(url, common.clock.monotonic());
-        if let Some(described) = cached() {
-            return Ok(described);
+        if let Some(discovered) = cached() {
+            return Ok(discovered);
         }
         let mut failed = self.discovery_failure.lock().await;
-        if let Some(described) = cached() {
-            return Ok(described);
+        if let Some(discovered) = cached() {
+            return Ok(discovered);
         }
         if let Some((at, error)) = &*failed
             && common.clock.monotonic().saturating_sub(*at) < RETRY_AFTER
@@ -157,13 +158,13 @@ impl OpenId {
         let object = common.web.fetch_object(step, url, None, &[]).await?;
         let issuer = self.issuers.first().map_or("", String::as_str);
         if object.get("issuer").and_then(Value::as_str) != Some(issuer) {
-            return Err(step.untrusted(format_args!("the document's issuer is not exactly {issuer}")));
+            return Err(step.untrusted(format_args!("the issuer in the document is not exactly {issuer}")));
         }
         parse_discovery_document(&object).map_err(|what| step.invalid_response(what))
     }
 
-    /// The user of the granted tokens: from the ID token, or from userinfo if an ID token is not required. Userinfo is
-    /// also fetched if the ID token has no address.
+    /// Returns the user: from the ID token, or from userinfo if there is no ID token and none is required. Also fetches
+    /// userinfo if the ID token has no e-mail address.
     pub(super) async fn person(
         &self,
         common: &ProviderCommon,
@@ -173,7 +174,7 @@ impl OpenId {
         now: Timestamp,
     ) -> Result<Person, SocialError> {
         let step = common.step(VERIFY_ID_TOKEN);
-        let no_subject = || step.invalid_response("the token has no valid subject (sub)");
+        let no_subject = || step.invalid_response("the ID token has no valid subject (sub)");
         let Some(id_token) = &granted.id_token else {
             return match &at.userinfo {
                 Some(url) if !self.needs_id_token => userinfo(common, url, &granted.tokens.access).await,
@@ -185,7 +186,7 @@ impl OpenId {
         let Some(url) = at.userinfo.as_ref().filter(|_| person.email.is_none()) else { return Ok(person) };
         let more = userinfo(common, url, &granted.tokens.access).await?;
         if more.social_id != person.social_id {
-            return Err(common.step(FETCH_USER).untrusted("userinfo has another subject than the ID token (sub)"));
+            return Err(common.step(FETCH_USER).untrusted("userinfo and the ID token have different sub claims"));
         }
         Ok(Person {
             username: person.username.or(more.username),
@@ -218,8 +219,7 @@ impl OpenId {
             leeway: common.leeway,
         };
         check(&token, &expected).map_err(|what| step.untrusted(format_args!("rejected: {what}")))?;
-        let jwks =
-            at.jwks.as_ref().ok_or_else(|| step.invalid_response("the URL of the JWKS is unknown (jwks_uri)"))?;
+        let jwks = at.jwks.as_ref().ok_or_else(|| step.invalid_response("the JWKS URL is unknown; set jwks_url"))?;
         self.check_signature(common, jwks, &token).await?.map_err(rejected)?;
         Ok(token.claims)
     }
@@ -233,9 +233,9 @@ impl OpenId {
         token: &UnverifiedToken<'_>,
     ) -> Result<Result<(), TokenFault>, SocialError> {
         if let Some(keys) = self.keys.get(jwks, common.clock.monotonic()) {
-            let known = keys.verify(token);
-            if known != Err(TokenFault::UnknownKey) || !self.keys.may_refetch(common.clock.monotonic()) {
-                return Ok(known);
+            let verified = keys.verify(token);
+            if verified != Err(TokenFault::UnknownKey) || !self.keys.may_refetch(common.clock.monotonic()) {
+                return Ok(verified);
             }
         }
         let step = common.step("fetching the JWKS");
@@ -251,13 +251,14 @@ const FETCH_USER: &str = "fetching the user";
 async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Result<Person, SocialError> {
     let step = common.step(FETCH_USER);
     let object = common.web.fetch_object(step, url, Some(token), &[]).await?;
-    Person::from_claims(&object).ok_or_else(|| step.invalid_response("userinfo has no valid subject (sub)"))
+    Person::from_claims(&object)
+        .ok_or_else(|| step.invalid_response("the userinfo response has no valid subject (sub)"))
 }
 
-/// The URL of an issuer's discovery document (Discovery 1.0 §4.1).
+/// Returns the URL of an issuer's discovery document (Discovery 1.0 §4.1).
 fn discovery_url_of(name: &str, issuer: &str) -> Result<Url, SocialError> {
     let well_known = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-    urls::set(name, "issuer", &well_known)
+    urls::parse(name, "issuer", &well_known)
 }
 
 /// Reads the endpoints from a discovery document (Discovery 1.0 §3, RFC 9207 §3).
@@ -267,19 +268,19 @@ fn parse_discovery_document(object: &Map<String, Value>) -> Result<Endpoints, St
         Some(Value::String(text)) => endpoint(text).map(Some).map_err(|what| format!("{name} {what}")),
         Some(_) => Err(format!("{name} is not a string")),
     };
-    let needed = |name: &str| url(name)?.ok_or_else(|| format!("{name} is missing"));
+    let required = |name: &str| url(name)?.ok_or_else(|| format!("{name} is missing"));
     Ok(Endpoints {
-        authorize: needed("authorization_endpoint")?,
-        token: needed("token_endpoint")?,
+        authorize: required("authorization_endpoint")?,
+        token: required("token_endpoint")?,
         userinfo: url("userinfo_endpoint")?,
-        jwks: Some(needed("jwks_uri")?),
-        names_itself: object.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
+        jwks: Some(required("jwks_uri")?),
+        sends_iss: object.get("authorization_response_iss_parameter_supported") == Some(&Value::Bool(true)),
         basic_auth: supports_basic_auth(object.get("token_endpoint_auth_methods_supported"))?,
     })
 }
 
-/// Whether a client with a secret sends it in the header, which is the default. For a public client the result has no
-/// effect.
+/// Whether a client with a secret sends it in the `Authorization` header. This is the default if the document lists no
+/// methods (Discovery 1.0 §3). For a public client the result has no effect.
 fn supports_basic_auth(methods: Option<&Value>) -> Result<bool, String> {
     let Some(methods) = methods else { return Ok(true) };
     let supports = |method: &str| methods.as_array().is_some_and(|all| all.iter().any(|one| one == method));
@@ -299,7 +300,7 @@ mod tests {
 
     use super::*;
 
-    fn described(changes: &[(&str, Value)]) -> Result<Endpoints, String> {
+    fn discovered(changes: &[(&str, Value)]) -> Result<Endpoints, String> {
         let mut object = json!({"authorization_endpoint": "https://op.example/a", "token_endpoint": "https://op.example/t",
             "jwks_uri": "https://op.example/k"});
         for (name, value) in changes {
@@ -310,16 +311,16 @@ mod tests {
 
     #[test]
     fn a_discovery_document_is_parsed() {
-        let bare = described(&[]).unwrap();
-        assert_eq!((bare.userinfo, bare.names_itself, bare.basic_auth), (None, false, true));
-        let more = described(&[
+        let bare = discovered(&[]).unwrap();
+        assert_eq!((bare.userinfo, bare.sends_iss, bare.basic_auth), (None, false, true));
+        let more = discovered(&[
             ("userinfo_endpoint", json!("http://127.0.0.1:9/u")),
             ("authorization_response_iss_parameter_supported", json!(true)),
             ("token_endpoint_auth_methods_supported", json!(["private_key_jwt", "client_secret_post"])),
         ]);
         let more = more.unwrap();
         assert_eq!(more.userinfo.unwrap().as_str(), "http://127.0.0.1:9/u");
-        assert_eq!((more.names_itself, more.basic_auth), (true, false));
+        assert_eq!((more.sends_iss, more.basic_auth), (true, false));
     }
 
     #[test]
@@ -333,7 +334,7 @@ mod tests {
             ("authorization_endpoint", json!("javascript:alert(1)"), "authorization_endpoint must begin"),
             ("token_endpoint_auth_methods_supported", json!(["private_key_jwt"]), "neither client_secret_basic nor"),
         ] {
-            let error = described(&[(name, value)]).unwrap_err();
+            let error = discovered(&[(name, value)]).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(parse_discovery_document(&Map::new()), Err("authorization_endpoint is missing".to_owned()));

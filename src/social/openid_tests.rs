@@ -107,7 +107,7 @@ async fn each_invalid_id_token_claim_is_rejected() {
     for sub in [json!(""), json!("a".repeat(256)), json!(null), json!(["ann-1"])] {
         op.issue_id_token(&op.header(), &changed(&op.claims(), "sub", &sub));
         assert!(
-            matches!(identify(&op).await, Err(SocialError::Nonsense(message)) if message.contains("(sub)")),
+            matches!(identify(&op).await, Err(SocialError::InvalidResponse(message)) if message.contains("(sub)")),
             "{sub}"
         );
     }
@@ -227,9 +227,9 @@ async fn a_callback_of_another_issuer_is_rejected_before_its_code_is_used() {
     assert!(untrusted(foreign, "an attempt of another provider").contains("belongs to the provider other"));
     assert!(provider.authorize_url(&attempt("other")).await.is_err());
     op.clock.advance(Duration::from_hours(1));
-    op.set_description(&[("authorization_response_iss_parameter_supported", json!(true))]);
-    let silent = provider.identify(&back(None), &attempt("corp"), NOW).await;
-    assert!(untrusted(silent, "no iss").contains("has no issuer (iss)"));
+    op.set_discovery_document(&[("authorization_response_iss_parameter_supported", json!(true))]);
+    let without_iss = provider.identify(&back(None), &attempt("corp"), NOW).await;
+    assert!(untrusted(without_iss, "no iss").contains("has no issuer (iss)"));
     assert!(op.server.requests("/token").is_empty());
     assert!(provider.identify(&back(Some(&op.server.url)), &attempt("corp"), NOW).await.is_ok());
 }
@@ -241,14 +241,14 @@ async fn a_provider_error_is_reported_by_its_code() {
     let back = |code: &str, iss: Option<&str>| Callback { code: Err(code.to_owned()), iss: iss.map(str::to_owned) };
     for (code, code_shown) in [("access_denied", "access_denied"), ("<script>", "unspecified"), ("", "unspecified")] {
         let error = provider.identify(&back(code, None), &attempt("corp"), NOW).await.unwrap_err();
-        assert_eq!(error, SocialError::SentBack(code_shown.to_owned()));
+        assert_eq!(error, SocialError::CallbackError(code_shown.to_owned()));
     }
     let evil = provider.identify(&back("access_denied", Some("https://evil.example")), &attempt("corp"), NOW).await;
     assert!(untrusted(evil, "another issuer").contains("(iss)"));
     op.clock.advance(Duration::from_hours(1));
-    op.set_description(&[("authorization_response_iss_parameter_supported", json!(true))]);
-    let silent = provider.identify(&back("access_denied", None), &attempt("corp"), NOW).await;
-    assert!(untrusted(silent, "no iss").contains("has no issuer (iss)"));
+    op.set_discovery_document(&[("authorization_response_iss_parameter_supported", json!(true))]);
+    let without_iss = provider.identify(&back("access_denied", None), &attempt("corp"), NOW).await;
+    assert!(untrusted(without_iss, "no iss").contains("has no issuer (iss)"));
     assert!(op.server.requests("/token").is_empty());
 }
 
@@ -261,28 +261,29 @@ async fn userinfo_must_be_of_the_same_subject() {
     let bare = identify(&op).await.unwrap();
     assert_eq!((bare.email, bare.email_verified), (None, false), "without an address, nothing is verified");
     op.clock.advance(Duration::from_hours(1));
-    op.set_description(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
+    op.set_discovery_document(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
     let bob = json!({"sub": "bob-1", "email": "bob@example.com", "email_verified": true});
     op.server.reply_with_json("/userinfo", bob);
-    assert!(untrusted(identify(&op).await, "another subject").contains("another subject"));
+    assert!(untrusted(identify(&op).await, "another subject").contains("different sub claims"));
     op.server
         .reply_with_json("/userinfo", json!({"sub": "ann-1", "email": "a@example.com", "preferred_username": "ann"}));
     let ann = identify(&op).await.unwrap();
     assert_eq!((ann.email.unwrap().as_str(), ann.email_verified), ("a@example.com", false));
     assert_eq!((ann.username.as_deref(), ann.first_name.as_str()), (Some("ann"), "Ann"));
     op.server.reply_with_json("/userinfo", json!({"email": "a@example.com"}));
-    assert!(matches!(identify(&op).await, Err(SocialError::Nonsense(message)) if message.contains("(sub)")));
+    assert!(matches!(identify(&op).await, Err(SocialError::InvalidResponse(message)) if message.contains("(sub)")));
 }
 
 #[tokio::test]
 async fn a_token_response_without_tokens_is_rejected() {
     let op = TestOpenId::start().await;
     let response = |value: Value| op.server.reply_with_json("/token", value);
-    for none in [json!({}), json!({"access_token": "", "token_type": "bearer"}), json!({"access_token": null})] {
-        response(none.clone());
-        assert_eq!(identify(&op).await.unwrap_err(), SocialError::NoToken, "{none}");
+    for without_token in [json!({}), json!({"access_token": "", "token_type": "bearer"}), json!({"access_token": null})]
+    {
+        response(without_token.clone());
+        assert_eq!(identify(&op).await.unwrap_err(), SocialError::NoToken, "{without_token}");
     }
-    for (odd, expected) in [
+    for (invalid, expected) in [
         (json!({"access_token": 7, "token_type": "bearer"}), "invalid at `access_token`"),
         (json!({"access_token": "at-1-hunter2"}), "is invalid at"),
         (json!({"access_token": "a".repeat(20_000), "token_type": "bearer"}), "more than 16384 bytes"),
@@ -292,10 +293,10 @@ async fn a_token_response_without_tokens_is_rejected() {
         ),
         (json!(["at-1-hunter2"]), "not return a JSON object"),
     ] {
-        response(odd.clone());
+        response(invalid.clone());
         let error = identify(&op).await.unwrap_err();
         assert!(
-            matches!(&error, SocialError::Nonsense(message) if message.contains(expected)),
+            matches!(&error, SocialError::InvalidResponse(message) if message.contains(expected)),
             "{expected}: {error:?}"
         );
     }
@@ -308,7 +309,7 @@ async fn a_token_response_without_tokens_is_rejected() {
 #[tokio::test]
 async fn client_authentication_follows_the_discovery_document() {
     let op = TestOpenId::start().await;
-    op.set_description(&[("token_endpoint_auth_methods_supported", json!(["client_secret_post"]))]);
+    op.set_discovery_document(&[("token_endpoint_auth_methods_supported", json!(["client_secret_post"]))]);
     identify(&op).await.unwrap();
     let requests = &op.server.requests("/token")[0];
     assert!(requests.body.contains(&format!("client_secret={CLIENT_SECRET}")) && !requests.head.contains("asic "));

@@ -12,23 +12,23 @@ use crate::domain::social::ProviderName;
 pub struct SocialOptions {
     /// The base of the callback URLs `<public_url>/<name>/callback/`.
     pub public_url: PublicUrl,
-    /// The accepted difference between a provider's clock and the local clock.
+    /// The tolerated difference between a provider's clock and the local clock.
     pub leeway: Duration,
     /// The clock that measures the age of cached documents.
     pub clock: Clock,
     /// The limits of a request to a provider.
     pub limits: WebLimits,
-    /// Google. `None` means that it is not offered.
+    /// Google. `None`: not configured.
     pub google: Option<KnownProvider>,
-    /// GitHub. `None` means that it is not offered.
+    /// GitHub. `None`: not configured.
     pub github: Option<KnownProvider>,
-    /// Facebook. `None` means that it is not offered.
+    /// Facebook. `None`: not configured.
     pub facebook: Option<KnownProvider>,
     /// Other OpenID Connect providers, with their names.
     pub oidc: Vec<(ProviderName, OidcProvider)>,
 }
 
-/// A well-known provider. A URL that is `None` has the provider's default.
+/// A well-known provider. For a URL that is `None`, the provider's published URL is used.
 #[derive(Clone, Debug)]
 pub struct KnownProvider {
     /// The client id.
@@ -41,19 +41,19 @@ pub struct KnownProvider {
     pub token_url: Option<String>,
     /// The endpoint that returns the user.
     pub userinfo_url: Option<String>,
-    /// The endpoint that lists the user's e-mail addresses and whether they are verified.
+    /// The endpoint that lists the user's e-mail addresses and whether they are verified. Only used for GitHub.
     pub emails_url: Option<String>,
     /// The `iss` of ID tokens and callbacks.
     pub issuer: Option<String>,
-    /// The URL of the JWKS.
+    /// The URL of the JWKS. Only used for Google.
     pub jwks_url: Option<String>,
 }
 
 impl KnownProvider {
-    /// The configured issuer, else the default one. `None` if only `authorize_url` is configured, because the default
-    /// issuer does not belong to that URL.
-    pub(super) fn issuer_or(&self, usual: &str) -> Option<String> {
-        self.issuer.clone().or_else(|| self.authorize_url.is_none().then(|| usual.to_owned()))
+    /// Returns the configured issuer, or the default one. `None` if `authorize_url` is configured without an issuer,
+    /// because the default issuer does not belong to that URL.
+    pub(super) fn issuer_or(&self, default: &str) -> Option<String> {
+        self.issuer.clone().or_else(|| self.authorize_url.is_none().then(|| default.to_owned()))
     }
 }
 

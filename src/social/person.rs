@@ -20,46 +20,47 @@ pub(super) struct Person {
     pub(super) last_name: String,
 }
 
-/// A string of 1 to `max` characters without control characters. Leading and trailing white space is dropped.
+/// Reads a string of 1 to `max` characters without control characters. Removes white space at both ends.
 pub(super) fn text(object: &Map<String, Value>, name: &str, max: usize) -> Option<String> {
     let text = object.get(name)?.as_str()?.trim();
-    let fits = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
-    fits.then(|| text.to_owned())
+    let is_valid = !text.is_empty() && text.chars().count() <= max && !text.chars().any(char::is_control);
+    is_valid.then(|| text.to_owned())
 }
 
-/// The provider's user id, unchanged: a string of 1 to 255 characters, or a non-negative integer.
+/// Reads the provider's user id, unchanged: a string of 1 to 255 characters without white space and control characters,
+/// or a non-negative integer.
 pub(super) fn social_id(object: &Map<String, Value>, name: &str) -> Option<String> {
     match object.get(name)? {
         Value::Number(number) => number.as_u64().map(|number| number.to_string()),
         Value::String(text) => {
-            let strange = |c: char| c.is_control() || c.is_whitespace();
-            let fits = !text.is_empty() && text.chars().count() <= SOCIAL_ID_MAX && !text.contains(strange);
-            fits.then(|| text.clone())
+            let is_forbidden = |c: char| c.is_control() || c.is_whitespace();
+            let is_valid = !text.is_empty() && text.chars().count() <= SOCIAL_ID_MAX && !text.contains(is_forbidden);
+            is_valid.then(|| text.clone())
         }
         _ => None,
     }
 }
 
-/// A valid e-mail address.
+/// Reads an e-mail address. `None` if it is invalid.
 pub(super) fn email(object: &Map<String, Value>, name: &str) -> Option<Email> {
     Email::parse(object.get(name)?.as_str()?).ok()
 }
 
-/// A string that fits a user name. It may already be used by another user.
+/// Reads a user name. It may already be used by another user.
 pub(super) fn username(object: &Map<String, Value>, name: &str) -> Option<String> {
     text(object, name, USERNAME_MAX)
 }
 
-/// The given and the family name. If only the full name is known, it is split after the first word.
+/// Reads the given and the family name. If the object has only the full name, splits it after the first word.
 pub(super) fn names(object: &Map<String, Value>, given: &str, family: &str) -> (String, String) {
-    let own = |name: &str| text(object, name, NAME_MAX).unwrap_or_default();
-    let first = own(given);
-    let last = own(family);
+    let read = |name: &str| text(object, name, NAME_MAX).unwrap_or_default();
+    let first = read(given);
+    let last = read(family);
     if !first.is_empty() || !last.is_empty() {
         return (first, last);
     }
-    let whole = own("name");
-    let (first, last) = whole.split_once(char::is_whitespace).unwrap_or((&whole, ""));
+    let full_name = read("name");
+    let (first, last) = full_name.split_once(char::is_whitespace).unwrap_or((&full_name, ""));
     (first.to_owned(), last.trim_start().to_owned())
 }
 

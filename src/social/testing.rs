@@ -116,7 +116,7 @@ async fn serve(mut stream: TcpStream, replies: Replies, recorded: RecordedReques
     let reply = replies.lock().unwrap().get(path_of(&request.head)).cloned();
     recorded.lock().unwrap().push(request);
     let (bytes, stay) = match reply.unwrap_or(TestReply::Json(404, json!({}))) {
-        TestReply::Json(status, value) => (http_answer(status, "", value.to_string().as_bytes()), false),
+        TestReply::Json(status, value) => (http_response(status, "", value.to_string().as_bytes()), false),
         TestReply::Raw(bytes) => (bytes, false),
         TestReply::Stall(bytes) => (bytes, true),
     };
@@ -128,7 +128,7 @@ async fn serve(mut stream: TcpStream, replies: Replies, recorded: RecordedReques
 }
 
 /// A response in wire format. Each of the `headers` must end with a line break.
-pub(super) fn http_answer(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn http_response(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status} Reason\r\n{headers}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
@@ -176,7 +176,7 @@ pub(super) fn attempt(provider: &str) -> SignInAttempt {
         nonce: secret("n-1"),
         // RFC 7636 appendix B.
         verifier: secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
-        begun_at: NOW,
+        started_at: NOW,
         purpose: AttemptPurpose::SignIn,
     }
 }
@@ -210,7 +210,7 @@ impl TestOpenId {
             },
         ));
         let op = Self { providers: Providers::new(options).unwrap(), server, clock, pair };
-        op.set_description(&[]);
+        op.set_discovery_document(&[]);
         op.publish_keys(&[&op.pair]);
         op.issue_id_token(&op.header(), &op.claims());
         op
@@ -221,7 +221,7 @@ impl TestOpenId {
     }
 
     /// Sets the discovery document. `changes` replace members; a null removes a member.
-    pub(super) fn set_description(&self, changes: &[(&str, Value)]) {
+    pub(super) fn set_discovery_document(&self, changes: &[(&str, Value)]) {
         let url = &self.server.url;
         let mut object = json!({"issuer": url, "authorization_endpoint": format!("{url}/authorize"),
             "token_endpoint": format!("{url}/token"), "jwks_uri": format!("{url}/jwks")});

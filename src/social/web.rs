@@ -2,7 +2,7 @@
 //! and the size of a response, and logs neither requests nor responses.
 //!
 //! Each request has its own connection. A sign-in needs only two or three requests, so connections are not reused.
-//! `hyper` suffices for this and is already a dependency.
+//! `hyper` is enough for this and is already a dependency.
 
 use std::fmt;
 use std::pin::pin;
@@ -32,7 +32,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::strict_json;
 
 /// The `User-Agent` header. GitHub rejects requests without one.
-const OUR_NAME: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
+const USER_AGENT_VALUE: &str = concat!("countersign/", env!("CARGO_PKG_VERSION"));
 /// The maximum size of a response head in bytes.
 const HEAD_MAX: usize = 64 * 1024;
 /// The maximum length of a provider's error code in characters.
@@ -116,7 +116,7 @@ impl WebClient {
         }
     }
 
-    /// Sends a request and returns a response of status 2xx or 4xx. Redirects, server errors and status 429 are errors.
+    /// Sends a request and returns a response of status 2xx, or 4xx except 429. Any other status is an error.
     pub(super) async fn request(
         &self,
         step: ProviderStep<'_>,
@@ -128,7 +128,7 @@ impl WebClient {
             return Err(step.invalid_response(format_args!("{at} is neither https nor a loopback URL")));
         }
         let total = self.limits.total;
-        let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.doing);
+        let span = trace_span!("provider.ask", otel.kind = "client", provider = %step.provider, doing = step.operation);
         let response = timeout(total, self.exchange(&url, request)).instrument(span).await;
         let response =
             response.unwrap_or_else(|_| Err(FetchError::Transient(format!("no complete response within {total:?}"))));
@@ -155,7 +155,7 @@ impl WebClient {
             let tcp = TcpStream::connect((host.as_str(), port)).await;
             tcp.map_err(|error| FetchError::Transient(format!("connecting: {error}")))
         };
-        let request = addressed(url, request)?;
+        let request = in_origin_form(url, request)?;
         if url.scheme() == "http" {
             let stream = timeout(connect, tcp).await.map_err(slow)??;
             return self.send_request(stream, request).await;
@@ -207,7 +207,7 @@ impl fmt::Debug for WebClient {
     }
 }
 
-/// A URL for error messages: without its query, which may contain secrets.
+/// Formats a URL for error messages, without its query, which may contain secrets.
 pub(super) struct DisplayUrl<'a>(pub(super) &'a Url);
 
 impl fmt::Display for DisplayUrl<'_> {
@@ -244,7 +244,7 @@ fn host(url: &Url) -> Result<String, FetchError> {
 
 /// The request in origin form: the target is only path and query, and the host is in the `Host` header (RFC 9112
 /// §3.2.1).
-fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>>, FetchError> {
+fn in_origin_form(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>>, FetchError> {
     let (mut head, body) = request.into_parts();
     let wrong = |error: http::Error| FetchError::Permanent(error.to_string());
     head.uri = url[url::Position::BeforePath..url::Position::AfterQuery]
@@ -254,15 +254,15 @@ fn addressed(url: &Url, request: Request<Vec<u8>>) -> Result<Request<Full<Bytes>
     let host = HeaderValue::from_str(host).map_err(|error| wrong(error.into()))?;
     let more: [(HeaderName, HeaderValue); 3] = [
         (HOST, host),
-        (USER_AGENT, HeaderValue::from_static(OUR_NAME)),
+        (USER_AGENT, HeaderValue::from_static(USER_AGENT_VALUE)),
         (CONNECTION, HeaderValue::from_static("close")),
     ];
     head.headers.extend(HeaderMap::from_iter(more));
     Ok(Request::from_parts(head, Full::new(Bytes::from(body))))
 }
 
-/// The error code of a response (RFC 6749 §5.2), or the error type in Facebook's format. `None` if the object is not an
-/// error.
+/// Reads the error code of a response (RFC 6749 §5.2), or the error type in Facebook's format. `None` if the object is
+/// not an error.
 pub(super) fn error_code(object: &Map<String, Value>) -> Option<String> {
     let code = match object.get("error")? {
         Value::Null => return None,
@@ -272,9 +272,9 @@ pub(super) fn error_code(object: &Map<String, Value>) -> Option<String> {
     Some(plain_code(code.unwrap_or_default()).to_owned())
 }
 
-/// The error code if it is a plain word of at most [`ERROR_CODE_MAX`] characters, else `unspecified`.
+/// Returns the error code if it is one ASCII word of at most [`ERROR_CODE_MAX`] characters, otherwise `unspecified`.
 pub(super) fn plain_code(code: &str) -> &str {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    let fits = !code.is_empty() && code.len() <= ERROR_CODE_MAX && code.bytes().all(plain);
-    if fits { code } else { "unspecified" }
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let is_plain = !code.is_empty() && code.len() <= ERROR_CODE_MAX && code.bytes().all(is_word);
+    if is_plain { code } else { "unspecified" }
 }

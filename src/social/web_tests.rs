@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use url::Url;
 
-use super::testing::{ACCESS_TOKEN, TestReply, TestServer, http_answer, name, secret};
+use super::testing::{ACCESS_TOKEN, TestReply, TestServer, http_response, name, secret};
 use super::*;
 
 const LIMITS: WebLimits = WebLimits { connect: Duration::from_secs(30), total: Duration::from_secs(30), body: 1000 };
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_millis(300);
 async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String, serde_json::Value>, SocialError> {
     let web = WebClient::new(limits).unwrap();
     let provider = name("corp");
-    let step = ProviderStep { provider: &provider, doing: "fetching the user" };
+    let step = ProviderStep { provider: &provider, operation: "fetching the user" };
     let url = Url::parse(url).unwrap();
     let result = web.fetch_object(step, &url, Some(&secret(ACCESS_TOKEN)), &[]).await;
     if let Err(error) = &result {
@@ -104,17 +104,17 @@ async fn transient_and_permanent_errors_are_distinguished() {
     let location = "location: https://elsewhere.example/\r\n";
     let no_object = "did not return a JSON object";
     let invalid: &[(&str, TestReply, &str)] = &[
-        ("a big body", TestReply::Raw(http_answer(200, "", big.as_bytes())), "more than 1000 bytes"),
+        ("a big body", TestReply::Raw(http_response(200, "", big.as_bytes())), "more than 1000 bytes"),
         ("a big body in chunks", raw(&chunks), "more than 1000 bytes"),
-        ("a redirect", TestReply::Raw(http_answer(302, location, b"{}")), "redirects are not followed"),
-        ("no JSON", TestReply::Raw(http_answer(200, "", b"<html>from-the-body")), no_object),
+        ("a redirect", TestReply::Raw(http_response(302, location, b"{}")), "redirects are not followed"),
+        ("no JSON", TestReply::Raw(http_response(200, "", b"<html>from-the-body")), no_object),
         ("no object", TestReply::Json(200, json!([1])), no_object),
-        ("a duplicate member", TestReply::Raw(http_answer(200, "", br#"{"id":1,"id":2}"#)), no_object),
-        ("a compressed body", TestReply::Raw(http_answer(200, "content-encoding: gzip\r\n", b"\x1f\x8b")), no_object),
+        ("a duplicate member", TestReply::Raw(http_response(200, "", br#"{"id":1,"id":2}"#)), no_object),
+        ("a compressed body", TestReply::Raw(http_response(200, "content-encoding: gzip\r\n", b"\x1f\x8b")), no_object),
     ];
     for (what, reply, expected) in invalid {
         let error = fetch_result(reply.clone()).await.expect_err(what);
-        let SocialError::Nonsense(message) = &error else { panic!("{what}: {error:?}") };
+        let SocialError::InvalidResponse(message) = &error else { panic!("{what}: {error:?}") };
         assert!(message.starts_with("corp: fetching the user: http://127.0.0.1:"), "{what}: {message}");
         assert!(message.contains(expected), "{what}: {message}");
     }
@@ -187,7 +187,10 @@ async fn an_untrusted_certificate_is_rejected() {
 async fn plain_http_is_allowed_only_on_loopback() {
     for url in ["http://192.0.2.1/me", "http://localhost.example/me", "ftp://127.0.0.1/me"] {
         let error = fetched(LIMITS, url).await.unwrap_err();
-        assert!(matches!(&error, SocialError::Nonsense(message) if message.contains("neither https nor")), "{error}");
+        assert!(
+            matches!(&error, SocialError::InvalidResponse(message) if message.contains("neither https nor")),
+            "{error}"
+        );
     }
 }
 

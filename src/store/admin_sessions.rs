@@ -8,8 +8,8 @@ use crate::domain::user::User;
 
 /// Reads admin sessions.
 pub trait ReadAdminSessions {
-    /// Returns the session and its user, in one look-up by the session's key. It does not check whether they are still
-    /// allowed to act.
+    /// Returns the session and its user, in one look-up by the session's key. It checks neither whether the session has
+    /// expired nor whether the user may still use the admin zone.
     fn admin_session(&self, hash: AdminHash) -> Result<Option<(AdminSession, User)>, StoreError>;
 }
 

@@ -27,7 +27,7 @@ pub struct AuditQuery {
     pub from: Option<Timestamp>,
     /// Only lines before this time.
     pub until: Option<Timestamp>,
-    /// Only lines from an address whose text starts like this.
+    /// Only lines whose client address, as text, starts with this text.
     pub address: Option<String>,
     /// The position at which the previous page ended; `None` for the first page.
     pub after: Option<AuditCursor>,

@@ -6,8 +6,8 @@ use crate::domain::time::Timestamp;
 
 /// Reads counts.
 pub trait ReadCounts {
-    /// Returns the counts of the hours that start at or after `from`, oldest first. Counts that only other versions
-    /// know are left out.
+    /// Returns the counts of the hours that start at or after `from`, oldest first. Counts with a name that this
+    /// version does not know are left out.
     fn counts(&self, from: Timestamp) -> Result<Vec<HourCount>, StoreError>;
 }
 

@@ -13,11 +13,12 @@ pub struct FileSize {
 
 /// Reads the state of the store.
 pub trait ReadHealth {
-    /// Returns the size of the database, without the writes that are still only in the WAL. This is cheap.
+    /// Returns the size of the database, without the WAL file. This is cheap, because it reads only the header.
     fn file_size(&self) -> Result<FileSize, StoreError>;
-    /// Returns the number of users, counted in the smallest index: about 10 ms for one million.
+    /// Returns the number of users. It counts the entries of the smallest index, which takes about 10 ms for one
+    /// million.
     fn user_count(&self) -> Result<u64, StoreError>;
-    /// Returns the number of sessions that were not ended, including expired sessions that are not yet removed, counted
-    /// in an index.
+    /// Returns the number of sessions that were not ended, including expired sessions that are not yet removed. It
+    /// counts the entries of an index.
     fn open_session_count(&self) -> Result<u64, StoreError>;
 }

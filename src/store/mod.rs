@@ -1,9 +1,9 @@
 //! The store: all data that survives a restart, in domain types.
 //!
 //! A read or a write is a closure that runs off the async threads. Reads run in parallel. Writes run one after another
-//! in one writer, which commits many of them at once. If a write closure returns `Ok`, its changes are durable when the
-//! caller receives the result; if it returns `Err`, its changes are undone. No closure hashes a password, signs or
-//! sends anything. No row, SQL or connection leaves this folder.
+//! on one thread, which commits many of them in one transaction. If a write closure returns `Ok`, its changes are
+//! durable when the caller receives the result; if it returns `Err`, its changes are undone. No closure hashes a
+//! password, signs or sends anything. Code outside this folder sees no rows, SQL or connections.
 
 use std::time::Duration;
 
@@ -74,21 +74,22 @@ pub trait Write:
 /// Why a store operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Another row already has the value that must be unique.
+    /// Another user already has this user name or e-mail address.
     #[error("the {} is already in use", .0.name())]
     Taken(Field),
     /// Another user already has the `id` or `sub` requested for a new user. Only an import requests one.
-    #[error("another user has that {0}")]
+    #[error("another user already has this {0}")]
     InUse(&'static str),
     /// The database is locked, full, read-only or unreachable. It may recover without a restart.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// A fault in the database or in this code.
+    /// The database is damaged, or this code has a defect. A retry does not help.
     #[error("the database failed: {0}")]
     Fault(String),
 }
 
-/// How long a write waits for another process's lock before the store reports that it is unavailable.
+/// The maximum time that a write waits for another process's lock, or a read for a free connection, before it fails
+/// with [`StoreError::Unavailable`].
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A handle to the store. Clones are cheap and share the store.
@@ -99,7 +100,7 @@ pub enum Store {
 }
 
 impl Store {
-    /// Runs a read closure on a blocking thread, in one consistent view.
+    /// Runs a read closure on a blocking thread. All its queries see the same state of the database.
     pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -129,7 +130,7 @@ impl Store {
         }
     }
 
-    /// Returns how many reads and writes failed as [`StoreError::Unavailable`] in this process.
+    /// Returns how many reads and writes failed with [`StoreError::Unavailable`] in this process.
     pub fn unavailable_count(&self) -> u64 {
         match self {
             Self::Sqlite(database) => database.unavailable_count(),
@@ -143,7 +144,8 @@ impl Store {
         }
     }
 
-    /// Runs a write closure after the earlier ones. All of its changes become durable, or none.
+    /// Runs a write closure after the writes that were queued before it. Either all of its changes become durable, or
+    /// none.
     pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -154,9 +156,9 @@ impl Store {
         }
     }
 
-    /// Runs a write closure as [`Store::write`] does, but cheaper. Its only change must be its last operation, after
-    /// which the closure must not return an error. If the store itself fails at that point, other callers' writes may
-    /// fail with it.
+    /// Runs a write closure as [`Store::write`] does, but at a lower cost. The closure must make only one change, as
+    /// its last operation, and must not return an error after that. If the change itself fails, writes of other callers
+    /// in the same transaction may fail too.
     pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,

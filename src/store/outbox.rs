@@ -1,4 +1,4 @@
-//! The outbox: e-mails to be sent, and the record of e-mails that were sent or given up.
+//! The outbox: e-mails to be sent, and the records of e-mails that were sent or given up.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::domain::time::Timestamp;
 /// The state of an e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// It waits for its first or next attempt, or is being sent.
+    /// It is waiting for its first or next attempt, or is being sent.
     Waiting,
-    /// The next mail server accepted it.
+    /// The configured mail server accepted it.
     Sent,
-    /// It was given up and is not retried.
+    /// Its delivery failed and is not retried.
     Failed,
 }
 
@@ -37,7 +37,7 @@ pub struct MailListing {
     pub state: MailState,
     /// When it was queued.
     pub created_at: Timestamp,
-    /// When the next attempt is due; `None` if it does not wait.
+    /// When the next attempt is due; `None` if it is not waiting.
     pub due_at: Option<Timestamp>,
     /// When it was sent; `None` if it was not sent.
     pub sent_at: Option<Timestamp>,
@@ -45,7 +45,7 @@ pub struct MailListing {
     pub attempts: u32,
     /// The error of the last failed attempt.
     pub last_error: Option<String>,
-    /// Its sealed content; `None` if it does not wait.
+    /// Its encrypted content; `None` if it is not waiting, because the content is then deleted.
     pub sealed: Option<SealedMail>,
 }
 
@@ -68,24 +68,24 @@ pub trait ReadOutbox {
         after: Option<MailCursor>,
         limit: u32,
     ) -> Result<MailPage, StoreError>;
-    /// Returns when the oldest waiting e-mail was queued; `None` if none waits.
+    /// Returns when the oldest waiting e-mail was queued; `None` if no e-mail is waiting.
     fn oldest_waiting_mail(&self) -> Result<Option<Timestamp>, StoreError>;
-    /// Returns the number of e-mails that wait to be sent.
+    /// Returns the number of e-mails that are waiting to be sent.
     fn mails_waiting(&self) -> Result<u64, StoreError>;
 }
 
 /// Changes the outbox.
 pub trait WriteOutbox {
-    /// Queues an e-mail, due at once.
+    /// Queues an e-mail that is due immediately.
     fn queue_mail(&self, mail: &NewMail) -> Result<MailId, StoreError>;
     /// Claims at most `limit` due e-mails, oldest first, for the duration `lease`. Until the lease expires, no other
     /// call returns them, in this process or another. If the claiming process dies, they are due again afterwards.
     fn claim_mails(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<MailItem>, StoreError>;
-    /// Records that the next mail server accepted the e-mail. Deletes its content and keeps its row.
+    /// Records that the configured mail server accepted the e-mail. Deletes its content and keeps its row.
     fn mail_sent(&self, id: MailId, now: Timestamp) -> Result<(), StoreError>;
     /// Records a failed attempt. If `retry_at` is `None`, gives the e-mail up and deletes its content.
     fn mail_failed(&self, id: MailId, retry_at: Option<Timestamp>, error: &str) -> Result<(), StoreError>;
-    /// Makes a waiting e-mail due at once. Returns false if it does not wait.
+    /// Makes a waiting e-mail due immediately. Returns false if it is not waiting.
     fn retry_now(&self, id: MailId, now: Timestamp) -> Result<bool, StoreError>;
     /// Deletes at most `limit` rows of e-mails that were sent or given up, and were queued before `before`. Returns how
     /// many.

@@ -20,7 +20,7 @@ pub trait WriteResetCodes {
     fn put_reset_code(&self, user: UserId, hash: CodeHash, expires_at: Timestamp) -> Result<(), StoreError>;
     /// Uses a code: deletes it and returns its owner, if it was valid at `now` and its owner is active. A second call
     /// returns `None`.
-    fn take_reset_code(&self, hash: CodeHash, now: Timestamp) -> Result<Option<UserId>, StoreError>;
+    fn use_reset_code(&self, hash: CodeHash, now: Timestamp) -> Result<Option<UserId>, StoreError>;
     /// Deletes at most `limit` codes that expired before `now`. Returns how many.
     fn cleanup_reset_codes(&self, now: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

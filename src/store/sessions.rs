@@ -52,16 +52,16 @@ pub trait ReadSessions {
     /// Whether any session of a dialect is stored, live or ended.
     fn any_session(&self, dialect: Dialect) -> Result<bool, StoreError>;
     /// Returns when the oldest session of a dialect that is live at `now` was opened; `None` if there is none.
-    fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    fn oldest_live_session_opened_at(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// Changes sessions.
 pub trait WriteSessions {
     /// Opens a session.
     fn open_session(&self, session: &Session) -> Result<(), StoreError>;
-    /// Updates generation, rotation date (if the generation changes) and end of a session. It is one update, which
-    /// applies only if the session still has the generation in `seen` and was not ended. If `spends`, the rotation
-    /// spends the generations before `to`. Returns false if the update does not apply.
+    /// Atomically sets the generation, the rotation date (if the generation changes) and the expiry date of a session,
+    /// but only if the session still has the generation in `seen` and was not ended. If `spends`, the generations
+    /// before `to` become invalid. Returns false if nothing was changed.
     fn advance_session(
         &self,
         seen: &Session,
@@ -70,8 +70,8 @@ pub trait WriteSessions {
         expires_at: Timestamp,
         spends: bool,
     ) -> Result<bool, StoreError>;
-    /// Ends a session. A session that ended earlier keeps its end and reason. Returns false if the session was not
-    /// live.
+    /// Ends a session. Changes nothing and returns false if the session has already ended or expired, or does not
+    /// exist.
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;
     /// Ends all live sessions of a user, except `except`. Returns how many.
     fn end_sessions_of(
@@ -81,7 +81,7 @@ pub trait WriteSessions {
         now: Timestamp,
         reason: EndReason,
     ) -> Result<usize, StoreError>;
-    /// Clears the mark of a session that was opened with a temporary password, after the user set a new one.
+    /// Records that the user of a session that was opened with a temporary password has set a new password.
     fn clear_must_change(&self, id: SessionId) -> Result<(), StoreError>;
     /// Deletes at most `limit` sessions that expired on a day (UTC) before the day of `before`. Returns how many.
     fn cleanup_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;

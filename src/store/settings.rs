@@ -12,7 +12,7 @@ pub struct SettingChange {
     pub name: String,
     /// When it was changed.
     pub at: Timestamp,
-    /// The user name, at that time, of the operator who changed it.
+    /// Who changed it: the operator's user name at that time, or the command line.
     pub by: String,
 }
 

@@ -18,10 +18,10 @@ pub trait ReadSocialAccounts {
 /// Changes accounts at providers. Methods that name an account that does not exist change nothing.
 pub trait WriteSocialAccounts {
     /// Links a provider account to a user. It is a fault if the account is already linked, or if the user already has
-    /// an account of that provider; check both before, in the same closure.
+    /// an account of that provider. Check both first, in the same closure.
     fn link_social_account(&self, account: &SocialAccount) -> Result<(), StoreError>;
     /// Stores the tokens that the provider returned. If `refresh` is `None`, the stored refresh token stays.
-    fn keep_social_tokens(
+    fn store_social_tokens(
         &self,
         user: UserId,
         provider: &ProviderName,
@@ -29,12 +29,12 @@ pub trait WriteSocialAccounts {
         refresh: Option<&SealedToken>,
         expires_at: Option<Timestamp>,
     ) -> Result<(), StoreError>;
-    /// Stores the issuer of the account, if it is not known yet.
-    fn learn_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError>;
+    /// Stores the issuer of the account. If an issuer is already stored, it stays.
+    fn set_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError>;
     /// Records a sign-in through the account.
     fn record_social_sign_in(&self, user: UserId, provider: &ProviderName, at: Timestamp) -> Result<(), StoreError>;
     /// Deletes the access token of one provider, or of all providers if `provider` is `None`. The refresh token stays.
-    fn forget_social_access(&self, user: UserId, provider: Option<&ProviderName>) -> Result<(), StoreError>;
+    fn delete_social_access_token(&self, user: UserId, provider: Option<&ProviderName>) -> Result<(), StoreError>;
     /// Deletes the account with its tokens. Returns false if there is none.
     fn unlink_social_account(&self, user: UserId, provider: &ProviderName) -> Result<bool, StoreError>;
 }

@@ -12,7 +12,7 @@ use crate::domain::user::{Email, Login, NewUser, User, Username};
 /// A filter for users, in order of id.
 #[derive(Clone, Debug, Default)]
 pub struct UserQuery {
-    /// Only users whose name or address starts with this text, case-insensitively.
+    /// Only users whose user name or e-mail address starts with this text, compared case-insensitively.
     pub prefix: Option<String>,
     /// Only users after this id: the last id of the previous page.
     pub after: Option<UserId>,
@@ -20,7 +20,7 @@ pub struct UserQuery {
     pub limit: u32,
 }
 
-/// The position of a page of users, in order of name.
+/// The position of a page of users, in the order of the search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PagePosition {
     /// At the start.
@@ -42,7 +42,7 @@ pub struct UserSearch {
     /// Only superusers, or only other users; `None` for both.
     pub superuser: Option<bool>,
     /// Which page.
-    pub place: PagePosition,
+    pub position: PagePosition,
     /// The maximum number of users.
     pub limit: u32,
 }
@@ -76,23 +76,25 @@ pub trait ReadUsers {
     /// Returns a page of the users whose name or address starts with the text. It is fast for any number of
     /// users.
     fn user_page(&self, search: &UserSearch) -> Result<UserPage, StoreError>;
-    /// Whether there is an active superuser other than `than`.
-    fn other_superuser(&self, than: UserId) -> Result<bool, StoreError>;
-    /// Returns the addresses from which the user signed in or reset the password, newest first, each with its last
-    /// date.
+    /// Whether there is an active superuser other than `user`.
+    fn other_superuser(&self, user: UserId) -> Result<bool, StoreError>;
+    /// Returns the client addresses from which the user signed in or reset the password, newest first, each with the
+    /// date of its last use.
     fn known_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError>;
-    /// Whether the user signed in or reset the password from that address before.
+    /// Whether the user has signed in or reset the password from this client address before.
     fn knows_address(&self, id: UserId, address: IpAddr) -> Result<bool, StoreError>;
 }
 
 /// Changes users. Methods that name a user that does not exist change nothing.
 pub trait WriteUsers {
-    /// Creates a user. Returns [`StoreError::Taken`] if another user has its name or address as a name or address, and
-    /// [`StoreError::InUse`] if another user has its id or UUID. After an error nothing is changed.
+    /// Creates a user. Returns [`StoreError::Taken`] if its user name or e-mail address is already the user name or the
+    /// e-mail address of another user, and [`StoreError::InUse`] if another user has its id or `sub`. After an error
+    /// nothing is changed.
     fn insert_user(&self, user: &NewUser) -> Result<UserId, StoreError>;
     /// Sets the password and whether it is temporary. Deletes the reset code and ends the admin sessions.
     fn set_password(&self, id: UserId, hash: &PasswordHash, must_change: bool) -> Result<(), StoreError>;
-    /// Replaces a hash by a newer form of the same password, unless the password was changed in the meantime.
+    /// Replaces a password hash with a newer hash of the same password. Changes nothing if the stored hash is no longer
+    /// `old`.
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError>;
     /// Sets the name. Returns [`StoreError::Taken`] as [`WriteUsers::insert_user`] does.
     fn set_username(&self, id: UserId, username: &Username) -> Result<(), StoreError>;
@@ -105,17 +107,18 @@ pub trait WriteUsers {
     fn remove_email(&self, id: UserId) -> Result<(), StoreError>;
     /// Sets first and last name.
     fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError>;
-    /// Sets whether the user is staff and whether the user is a superuser.
+    /// Sets whether the user is staff and whether the user is a superuser. Ends the admin sessions of a user who is no
+    /// longer a superuser.
     fn set_rights(&self, id: UserId, is_staff: bool, is_superuser: bool) -> Result<(), StoreError>;
     /// Enables or disables a user, and deletes the reset code. Disabling ends the admin sessions.
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError>;
-    /// Sets the user's own claims.
+    /// Sets the additional claims in the user's tokens.
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError>;
-    /// Records when, and from which address, a session was opened.
+    /// Records a sign-in: its date, and the client address if it is known.
     fn record_sign_in(&self, id: UserId, at: Timestamp, address: Option<IpAddr>) -> Result<(), StoreError>;
-    /// Records an address from which the user was authenticated. The newest 20 addresses of a user are kept.
+    /// Records a client address from which the user was authenticated. Only the newest 20 addresses of a user are kept.
     fn record_address(&self, id: UserId, at: Timestamp, address: IpAddr) -> Result<(), StoreError>;
-    /// Deletes the user with sessions, codes and addresses. The user's audit lines stay, without a name. Returns false
-    /// if there is no such user.
+    /// Deletes the user and everything that belongs to the user, such as sessions, reset codes and client addresses.
+    /// The audit lines about the user stay, but without the user name. Returns false if there is no such user.
     fn delete_user(&self, id: UserId) -> Result<bool, StoreError>;
 }

@@ -28,12 +28,12 @@ impl Counters {
 
     /// Counts `times` events.
     pub fn add_many(&self, count: Count, times: u64) {
-        self.counted[count.place()].fetch_add(times, Relaxed);
+        self.counted[count.index()].fetch_add(times, Relaxed);
     }
 
     /// Returns the number of events since the start.
     pub fn get(&self, count: Count) -> u64 {
-        self.counted[count.place()].load(Relaxed)
+        self.counted[count.index()].load(Relaxed)
     }
 
     /// Returns the events counted since the previous call, without zero counts, and marks them as reported.
@@ -44,7 +44,7 @@ impl Counters {
     /// Marks events as unreported again, after writing them failed.
     pub fn restore(&self, taken: &[(Count, u64)]) {
         for (count, n) in taken {
-            self.reported[count.place()].fetch_sub(*n, Relaxed);
+            self.reported[count.index()].fetch_sub(*n, Relaxed);
         }
     }
 
@@ -56,7 +56,7 @@ impl Counters {
     fn pending_by(&self, reported: impl Fn(&AtomicU64, u64) -> u64) -> Vec<(Count, u64)> {
         let since = |count: Count| {
             let counted = self.get(count);
-            (count, counted.saturating_sub(reported(&self.reported[count.place()], counted)))
+            (count, counted.saturating_sub(reported(&self.reported[count.index()], counted)))
         };
         Count::all().map(since).filter(|(_, n)| *n > 0).collect()
     }

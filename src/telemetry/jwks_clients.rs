@@ -1,9 +1,11 @@
 //! The clients that fetch the JWKS, so that an operator can check which verifiers have a new key before it signs.
 //!
-//! The list is in memory and bounded. A known client costs a look-up in a snapshot and three relaxed stores, without a
-//! lock. A new client costs a copy of the snapshot. A caller with unlimited agents or addresses cannot displace regular
-//! clients. Each network has few entries. If its entries or the list are full, a new client replaces only a client that
-//! did not return or has been absent for long, at most one a second.
+//! The list is in memory and bounded. A fetch by a listed client costs a look-up in a snapshot, two relaxed stores and
+//! one relaxed addition, without a lock. A new client costs a copy of the snapshot.
+//!
+//! A caller with unlimited agents or addresses cannot displace regular clients: each network has at most
+//! `MAX_CLIENTS_PER_NETWORK` entries. If these or the list are full, a new client replaces only a client that never
+//! returned or has been absent for 24 h, and at most one client is replaced per second.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -16,15 +18,16 @@ use arc_swap::ArcSwap;
 use crate::domain::time::Timestamp;
 
 /// The maximum number of listed clients.
-const PLACES: usize = 512;
-/// The maximum number of clients per network: different agents, or different addresses of an IPv6 network.
-const PLACES_PER_NETWORK: usize = 8;
-/// The number of characters kept of a `User-Agent`.
+const MAX_CLIENTS: usize = 512;
+/// The maximum number of clients per network. They differ in their agent, or in their address within an IPv6 /64.
+const MAX_CLIENTS_PER_NETWORK: usize = 8;
+/// How many characters of a `User-Agent` are stored.
 const AGENT_KEPT: usize = 120;
-/// A client that returns after this time is a verifier that caches the JWKS and refreshes it.
-const COMES_BACK: Duration = Duration::from_mins(5);
-/// A client that has not fetched for this time can be replaced.
-const STAYS_AWAY: Duration = Duration::from_hours(24);
+/// A client that fetches again at least this long after its first fetch is considered a verifier that refreshes its
+/// copy of the JWKS.
+const ESTABLISHED_AFTER: Duration = Duration::from_mins(5);
+/// A client that has not fetched the JWKS for this long can be replaced.
+const EVICTABLE_AFTER: Duration = Duration::from_hours(24);
 
 /// One fetch of the JWKS.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +99,7 @@ impl JwksClient {
 
     /// Whether the client's entry is protected: it returned, and its latest fetch is recent.
     fn is_established(&self, now: Timestamp) -> bool {
-        self.last().since(self.first) >= COMES_BACK && now.since(self.last()) < STAYS_AWAY
+        self.last().since(self.first) >= ESTABLISHED_AFTER && now.since(self.last()) < EVICTABLE_AFTER
     }
 
     fn listed(&self) -> ListedJwksClient {
@@ -111,7 +114,7 @@ impl JwksClient {
     }
 }
 
-/// Cuts an agent to [`AGENT_KEPT`] characters. Headers are ASCII; the cut is correct for other text, too.
+/// Cuts an agent to [`AGENT_KEPT`] characters. Headers are ASCII, but the cut is correct for other text too.
 fn truncated_agent(agent: &str) -> &str {
     agent.char_indices().nth(AGENT_KEPT).map_or(agent, |(end, _)| &agent[..end])
 }
@@ -139,12 +142,13 @@ impl JwksClients {
     /// Returns all listed clients, the most recent fetch first.
     pub fn list(&self) -> Vec<ListedJwksClient> {
         let mut all: Vec<ListedJwksClient> =
-            self.by_network.load().values().flat_map(|of| of.iter().map(|client| client.listed())).collect();
+            self.by_network.load().values().flat_map(|clients| clients.iter().map(|client| client.listed())).collect();
         all.sort_by(|one, other| other.last.cmp(&one.last).then_with(|| one.address.cmp(&other.address)));
         all
     }
 
-    /// Returns the number of fetches that were not recorded because the list was full or busy.
+    /// Returns the number of fetches that were not recorded because the list was full, or was being changed at that
+    /// moment.
     pub fn rejected(&self) -> u64 {
         self.rejected_fetches.load(Relaxed)
     }
@@ -163,7 +167,7 @@ impl JwksClients {
             }
             *last_eviction = Some(fetch.at);
         }
-        let clients = next.get(&fetch.network).map(|of| of.to_vec()).unwrap_or_default();
+        let clients = next.get(&fetch.network).map(|clients| clients.to_vec()).unwrap_or_default();
         next.insert(fetch.network, clients.into_iter().chain([Arc::new(JwksClient::new(fetch))]).collect());
         self.by_network.store(Arc::new(next));
     }
@@ -174,25 +178,26 @@ impl JwksClients {
 }
 
 fn record_known(by_network: &ClientsByNetwork, fetch: &JwksFetch<'_>) -> bool {
-    let found = by_network.get(&fetch.network).and_then(|of| of.iter().find(|client| client.is_same_client(fetch)));
-    found.inspect(|client| client.update(fetch)).is_some()
+    let listed =
+        by_network.get(&fetch.network).and_then(|clients| clients.iter().find(|client| client.is_same_client(fetch)));
+    listed.inspect(|client| client.update(fetch)).is_some()
 }
 
 /// Returns the networks from which a client must be removed before one more is added; `None` if there is space.
 fn full_networks(by_network: &ClientsByNetwork, fetch: &JwksFetch<'_>) -> Option<Vec<IpAddr>> {
-    if by_network.get(&fetch.network).is_some_and(|of| of.len() >= PLACES_PER_NETWORK) {
+    if by_network.get(&fetch.network).is_some_and(|clients| clients.len() >= MAX_CLIENTS_PER_NETWORK) {
         return Some(vec![fetch.network]);
     }
-    let all: usize = by_network.values().map(|of| of.len()).sum();
-    (all >= PLACES).then(|| by_network.keys().copied().collect())
+    let all: usize = by_network.values().map(|clients| clients.len()).sum();
+    (all >= MAX_CLIENTS).then(|| by_network.keys().copied().collect())
 }
 
 /// Removes the client with the oldest fetch among the unprotected clients of these networks. Returns false if all are
 /// protected.
 fn evict(by_network: &mut ClientsByNetwork, networks: Vec<IpAddr>, now: Timestamp) -> bool {
     let all = networks.into_iter().flat_map(|network| {
-        let of = by_network.get(&network).into_iter().flat_map(|of| of.iter());
-        of.map(move |client| (network, Arc::clone(client)))
+        let clients = by_network.get(&network).into_iter().flat_map(|clients| clients.iter());
+        clients.map(move |client| (network, Arc::clone(client)))
     });
     let Some((network, evicted)) =
         all.filter(|(_, client)| !client.is_established(now)).min_by_key(|(_, client)| client.last())
@@ -264,7 +269,7 @@ mod tests {
             clients.record(&fetch(1, &format!("agent {number}"), 301 + number));
         }
         assert!(is_listed(&clients, 1, VERIFIER) && is_listed(&clients, 2, "once"));
-        assert_eq!(clients.list().len(), PLACES_PER_NETWORK + 1);
+        assert_eq!(clients.list().len(), MAX_CLIENTS_PER_NETWORK + 1);
     }
 
     #[test]
@@ -275,7 +280,7 @@ mod tests {
         for address in 2..10_002 {
             clients.record(&fetch(address, "flood", 301));
         }
-        assert_eq!((clients.list().len(), clients.rejected()), (PLACES, 10_000 - 511 - 1));
+        assert_eq!((clients.list().len(), clients.rejected()), (MAX_CLIENTS, 10_000 - 511 - 1));
         assert!(is_listed(&clients, 1, VERIFIER));
         clients.record(&fetch(20_000, "a new verifier", 302));
         assert!(is_listed(&clients, 20_000, "a new verifier"), "a flood does not block new clients for long");
@@ -294,17 +299,17 @@ mod tests {
         clients.record(&fetch(0, VERIFIER, day_later));
         clients.record(&fetch(600, VERIFIER, day_later));
         assert!(is_listed(&clients, 600, VERIFIER) && is_listed(&clients, 0, VERIFIER));
-        assert_eq!(clients.list().len(), PLACES);
+        assert_eq!(clients.list().len(), MAX_CLIENTS);
     }
 
     #[test]
     fn an_ipv6_network_counts_as_one_address() {
         let clients = JwksClients::default();
-        let network = IpAddr::V6("2001:db8::".parse().expect("an address"));
+        let network = IpAddr::V6("2001:db8::".parse().expect("the text is an IPv6 address"));
         for number in 0..100_u128 {
             let address = IpAddr::V6((0x2001_0db8_u128 << 96 | number).into());
             clients.record(&JwksFetch { network, address, ..fetch(0, VERIFIER, 0) });
         }
-        assert_eq!(clients.list().len(), PLACES_PER_NETWORK);
+        assert_eq!(clients.list().len(), MAX_CLIENTS_PER_NETWORK);
     }
 }

@@ -31,11 +31,11 @@ impl TelemetryError {
     }
 }
 
-/// Starts logging for the whole process, and tracing if `collector` is given. `level` is a level, or levels by module
-/// such as `info,countersign=debug`. The caller ends the returned traces last.
+/// Starts logging for the whole process, and tracing if `collector` is given. `level` is a log level, or several log
+/// levels by module, such as `info,countersign=debug`. Call [`Traces::end`] last, at the end of the process.
 pub fn start(level: &str, json: bool, collector: Option<&str>) -> Result<Traces, TelemetryError> {
     let filter: Targets = level.parse().map_err(|error| TelemetryError::new("the log filter log.level", error))?;
-    // The log consists of events only: the line that ends a request repeats the values of its spans.
+    // Spans are not logged: the log line at the end of each request contains the values of its spans.
     let events = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(LevelFilter::TRACE);
     let filter = filter.and(events);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);

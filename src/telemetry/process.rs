@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// The unit of times in `/proc/<pid>/stat`. Linux reports hundredths of a second on every architecture.
+/// The resolution of times in `/proc/<pid>/stat`. Linux reports hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 /// The unit of sizes in `/proc/<pid>/status`.
 const KIB: u64 = 1024;

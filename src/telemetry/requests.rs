@@ -40,30 +40,30 @@ type LatencyByRoute = HashMap<Box<str>, Arc<[LatencyCell; CLASSES]>>;
 /// bound.
 #[derive(Debug, Default)]
 pub struct Requests {
-    known: ArcSwap<LatencyByRoute>,
+    by_route: ArcSwap<LatencyByRoute>,
 }
 
 impl Requests {
-    /// Records a response and the time it took.
-    pub fn record(&self, route: &str, status: u16, took: Duration) {
+    /// Records a response and the duration of its request.
+    pub fn record(&self, route: &str, status: u16, duration: Duration) {
         let route = match route.trim_end_matches('/') {
             "" => "/",
             trimmed => trimmed,
         };
-        if !record_known(&self.known.load(), route, status, took) {
-            self.known.rcu(|known| {
-                let mut next = LatencyByRoute::clone(known);
+        if !record_known(&self.by_route.load(), route, status, duration) {
+            self.by_route.rcu(|by_route| {
+                let mut next = LatencyByRoute::clone(by_route);
                 next.entry(route.into()).or_default();
                 next
             });
-            record_known(&self.known.load(), route, status, took);
+            record_known(&self.by_route.load(), route, status, duration);
         }
     }
 
     /// Returns all histograms with at least one request, ordered by route and class.
     pub fn list(&self) -> Vec<Histogram> {
-        let known = self.known.load();
-        let cells = known.iter().flat_map(|(route, classes)| {
+        let by_route = self.by_route.load();
+        let cells = by_route.iter().flat_map(|(route, classes)| {
             let classes = classes.iter().enumerate();
             classes.map(move |(index, cell)| Histogram {
                 route: route.to_string(),
@@ -78,9 +78,9 @@ impl Requests {
     }
 }
 
-fn record_known(known: &LatencyByRoute, route: &str, status: u16, took: Duration) -> bool {
-    let Some(classes) = known.get(route) else { return false };
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+fn record_known(by_route: &LatencyByRoute, route: &str, status: u16, duration: Duration) -> bool {
+    let Some(classes) = by_route.get(route) else { return false };
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     let cell = &classes[usize::from(status / 100).clamp(1, CLASSES) - 1];
     cell.buckets[BOUNDS.partition_point(|bound| *bound < micros)].fetch_add(1, Relaxed);
     cell.micros.fetch_add(micros, Relaxed);

@@ -7,8 +7,9 @@ pub fn traceparent(header: &str) -> Option<&str> {
     let [version, trace, parent, flags] = parts[..] else { return None };
     let hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let nonzero = |part: &str| part.bytes().any(|byte| byte != b'0');
-    let shape = version == "00" && (trace.len(), parent.len(), flags.len()) == (32, 16, 2);
-    (shape && [trace, parent, flags].into_iter().all(hex) && nonzero(trace) && nonzero(parent)).then_some(header)
+    let has_standard_form = version == "00" && (trace.len(), parent.len(), flags.len()) == (32, 16, 2);
+    (has_standard_form && [trace, parent, flags].into_iter().all(hex) && nonzero(trace) && nonzero(parent))
+        .then_some(header)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ mod sending {
     use crate::telemetry::TelemetryError;
 
     /// The service name of the traces, and the prefix of the targets of our spans.
-    const OURS: &str = env!("CARGO_CRATE_NAME");
+    const SERVICE_NAME: &str = env!("CARGO_CRATE_NAME");
 
     /// The traces of one process. Spans are sent until [`Traces::end`].
     #[derive(Debug)]
@@ -38,11 +38,16 @@ mod sending {
         pub(in crate::telemetry) fn begin(collector: Option<&str>) -> Result<Self, TelemetryError> {
             let Some(collector) = collector else { return Ok(Self(None)) };
             let endpoint = format!("{}/v1/traces", collector.trim_end_matches('/'));
-            // The exporter's client starts a runtime, which fails on a thread of ours that already has one.
+            // The exporter's client starts a runtime, which fails on a thread that already runs in one.
             let build = move || SpanExporter::builder().with_http().with_endpoint(endpoint).build();
-            let exporter = thread::spawn(build).join().map_err(|_| failed("its client panicked"))?.map_err(failed)?;
-            let attributes =
-                [KeyValue::new("service.name", OURS), KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))];
+            let exporter = thread::spawn(build)
+                .join()
+                .map_err(|_| exporter_error("its client panicked"))?
+                .map_err(exporter_error)?;
+            let attributes = [
+                KeyValue::new("service.name", SERVICE_NAME),
+                KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            ];
             let resource = Resource::builder_empty().with_attributes(attributes);
             let resource = resource.with_detector(Box::new(EnvResourceDetector::new())).build();
             let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
@@ -54,16 +59,16 @@ mod sending {
         where
             S: Subscriber + for<'a> LookupSpan<'a>,
         {
-            let tracer = self.0.as_ref()?.tracer(OURS);
+            let tracer = self.0.as_ref()?.tracer(SERVICE_NAME);
             let layer = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
-            let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with(OURS));
+            let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with(SERVICE_NAME));
             Some(layer.with_tracked_inactivity(false).with_filter(ours))
         }
 
-        /// Sends the remaining spans. Waits a few seconds for the collector at most.
+        /// Sends the remaining spans. Waits at most 5 s for the collector.
         pub fn end(self) {
             if let Some(Err(error)) = self.0.map(|provider| provider.shutdown()) {
-                tracing::warn!(%error, "sending the last traces failed");
+                tracing::warn!(%error, "last traces not sent; they are lost");
             }
         }
 
@@ -74,7 +79,7 @@ mod sending {
         }
     }
 
-    fn failed(why: impl std::fmt::Display) -> TelemetryError {
+    fn exporter_error(why: impl std::fmt::Display) -> TelemetryError {
         TelemetryError::new("the exporter to traces.collector", why)
     }
 

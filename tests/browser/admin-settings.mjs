@@ -20,7 +20,7 @@ test('a changed lifetime applies to the next token', async after => {
   const setting = page.locator(`[id="${LIFETIME}"]`)
   await setting.getByLabel('Access lifetime').fill('5m')
   await setting.getByRole('button', { name: 'Save' }).click()
-  await page.getByText(`${LIFETIME} is now 300. The change applies from the next token.`).waitFor()
+  await page.getByText(`${LIFETIME} is now 300. The change applies immediately.`).waitFor()
   assert.equal(await lifetime(), 300)
   assert.match(await setting.innerText(), /300 seconds = 5 min/)
 

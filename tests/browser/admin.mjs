@@ -11,11 +11,11 @@ const NAMES = [
   'عبد الرحمن',
   '<b onmouseover=alert(1)>eve</b>',
   'x'.repeat(150),
-  'a rather long name with many words in it that goes on and on',
+  'a long user name that contains many words and needs several lines',
   '李小龍',
 ]
 
-// A server with a superuser `root`, a few dozen users, some sessions and some failed sign-ins.
+// Starts a server with a superuser `root`, 36 other users, several sessions for some of them, and 5 failed sign-ins.
 async function serverWithUsers(after) {
   const server = await Server.start('throttle.enabled = false\n')
   after.push(() => server.stop())
@@ -92,7 +92,7 @@ test('every admin page renders unusual user names correctly', async after => {
   }
 })
 
-test('disabling a user works without JavaScript and ends the sessions of the user', async after => {
+test('disabling a user works without JavaScript and ends their sessions', async after => {
   const server = await Server.start()
   after.push(() => server.stop())
   server.create('root', '--superuser')

@@ -1,6 +1,6 @@
-// Tests the pages of a real server in a headless Chromium.
+// Tests the pages of a running server in a headless Chromium.
 //
-//     node tests/browser/check.mjs [WORD...]     only tests whose file or name contains one of the words
+//     node tests/browser/check.mjs [WORD...]     runs all tests, or those whose file or name contains one of the words
 //
 // Every other file in this folder registers tests (see support/test.mjs). Screenshots are written to $SCREENSHOTS, or
 // to a temporary folder whose path is printed at the end.
@@ -12,7 +12,7 @@ import { buildCountersign, skipReason } from './support/environment.mjs'
 import { tests } from './support/test.mjs'
 
 const TEST_TIMEOUT_MS = 180_000
-// Each test has its own server and browser context, and mostly waits for them.
+// The maximum number of concurrent tests. Each test has its own server and browser context, and mostly waits for them.
 const CONCURRENCY = 3
 
 // The tests of all files; each name is prefixed with its file name.

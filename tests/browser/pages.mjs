@@ -1,4 +1,5 @@
-// All public pages, at phone and desktop width and in both colour schemes.
+// The password reset page and the API documentation, at phone and desktop width and in both colour schemes. The last
+// test verifies that the checks detect faulty pages.
 
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
@@ -26,9 +27,9 @@ async function requestResetLink(server, email) {
   return /http:\/\/\S*\?restoring=[\w.~-]+/.exec(text)[0]
 }
 
-async function fill(page, password, again) {
+async function submitPasswords(page, password, repeated) {
   await page.getByLabel('New password', { exact: true }).fill(password)
-  await page.getByLabel('Repeat the new password').fill(again)
+  await page.getByLabel('Repeat the new password').fill(repeated)
   await page.getByRole('button', { name: 'Set the password' }).click()
 }
 
@@ -43,29 +44,29 @@ test('the reset page sets a new password once', async after => {
     assert.equal((await session.open(link)).status(), 200)
     assert.equal(await session.page.evaluate(() => document.activeElement.id), 'password')
     await session.check('restore-form')
-    await fill(session.page, NEW_PASSWORD, PASSWORD)
+    await submitPasswords(session.page, NEW_PASSWORD, PASSWORD)
     await session.page.getByRole('alert').waitFor()
     await session.check('restore-problem')
   }
   const session = await BrowserSession.start([server.url], { width: 360, script: false })
   after.push(() => session.close())
   await session.open(link)
-  await fill(session.page, NEW_PASSWORD, NEW_PASSWORD)
+  await submitPasswords(session.page, NEW_PASSWORD, NEW_PASSWORD)
   await session.page.getByRole('status').waitFor()
   await session.check('restore-done')
   assert.equal((await server.post('/auth', { username: 'anna', password: NEW_PASSWORD })).status, 200)
 
   for (const screen of SCREENS) {
-    const again = await BrowserSession.start([server.url], screen)
-    after.push(() => again.close())
-    await again.open(link)
-    await fill(again.page, PASSWORD, PASSWORD)
-    await again.page.getByRole('alert').waitFor()
-    await again.check('restore-used')
+    const later = await BrowserSession.start([server.url], screen)
+    after.push(() => later.close())
+    await later.open(link)
+    await submitPasswords(later.page, PASSWORD, PASSWORD)
+    await later.page.getByRole('alert').waitFor()
+    await later.check('restore-used')
   }
 })
 
-test('the API documentation page has no faults', async after => {
+test('the API documentation page passes all page checks', async after => {
   const server = await Server.start()
   after.push(() => server.stop())
   for (const screen of SCREENS) {
@@ -93,9 +94,9 @@ test('each kind of page fault is detected', async after => {
     setTimeout(() => { throw new Error('thrown') })
   })
   // The faults are reported asynchronously and in any order.
-  for (const what of ['policy violation: img-src', 'console error: wrong', 'error in the page: thrown']) {
-    const isReported = () => session.faults.some(fault => fault.startsWith(what))
-    await waitUntil(what, isReported).catch(error => assert.fail(`${error.message}; reported: ${session.faults.join('; ')}`))
+  for (const expected of ['policy violation: img-src', 'console error: wrong', 'error in the page: thrown']) {
+    const isReported = () => session.faults.some(fault => fault.startsWith(expected))
+    await waitUntil(expected, isReported).catch(error => assert.fail(`${error.message}; reported: ${session.faults.join('; ')}`))
   }
   assert.ok(await session.horizontalOverflow() > 1000)
   assert.ok((await session.axeViolations()).some(violation => violation.startsWith('image-alt')))

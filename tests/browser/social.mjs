@@ -1,4 +1,4 @@
-// The complete sign-in at a provider: the list of providers, the provider's own pages, and an application that
+// The complete sign-in with a provider: the list of providers, the provider's own pages, and an application that
 // exchanges the cookie for a bearer token.
 
 import assert from 'node:assert/strict'
@@ -36,7 +36,7 @@ class Application {
       </script>`
   }
 
-  // The token that the page has received, or the status of the rejection.
+  // The token that the application has received, or the status of the response that rejected it.
   async tokenOrStatus(page) {
     const status = page.getByRole('status')
     await status.filter({ hasText: /./ }).waitFor()
@@ -96,7 +96,7 @@ test('a provider sign-in yields a bearer token and sign-out ends it', async afte
   for (const secret of [provider.secret, ...issued]) assert.ok(!server.log.includes(secret), `${secret} is in the log`)
 })
 
-test('the provider list and the error page have no faults on any screen', async after => {
+test('the provider list and the error page pass all page checks on every screen', async after => {
   const { provider, server, openSession } = await startServers(after)
   for (const screen of SCREENS) {
     const session = await openSession(screen)
@@ -166,7 +166,7 @@ test('a signed-in user links another provider from an application', async after 
   assert.deepEqual([claims.sub, claims.provider], [before.sub, 'github'])
 })
 
-test('a user who declines a link can start it again and stays signed in', async after => {
+test('a user who cancels linking a provider can start again and stays signed in', async after => {
   const { provider, application, server, openSession } = await startServers(after)
   for (const screen of SCREENS) {
     const session = await openSession(screen)

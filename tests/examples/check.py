@@ -117,7 +117,7 @@ def require(tool, command, minimum):
 
 
 def example_path(folder):
-    """The folder in which an example runs. Node examples run next to the packages that are installed for the tests."""
+    """Returns the folder in which an example runs. Node examples run next to the packages installed for the tests."""
     if folder not in ("node-express", "snippets"):
         return os.path.join(EXAMPLES, folder)
     if not os.path.isdir(os.path.join(NODE, "node_modules", "jose")):
@@ -165,12 +165,12 @@ def part(value):
 
 
 def forged(issuer, valid, other):
-    """Tokens that every example must reject, by name. `valid` is a token of its algorithm, `other` of the other one."""
+    """Returns tokens that every example must reject, by name. `valid` and `other` are signed with different algorithms."""
     header, body, signature = valid.split(".")
     kid = jwt.get_unverified_header(valid)["kid"]
     claims = claims_of(valid)
     flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
-    # PyJWT refuses to sign with a public key as the HMAC secret, so this token is built by hand.
+    # PyJWT refuses to sign with a public key as the HMAC secret, so this token is built manually.
     confused = part({"alg": "HS256", "kid": kid, "typ": "JWT"}) + "." + body
     pem = issuer.run("keys", "export", kid) + "\n"
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(confused.encode(), pem.encode())
@@ -248,13 +248,13 @@ class Results:
         print(f"{example.name}: {example.checks} checks, {len(example.faults)} failed", flush=True)
 
     def add_skipped(self, name, reason):
-        # As in the results of cargo, a skip counts as passed; scripts/test subtracts it again.
+        # As in cargo's results, a skipped example counts as passed. scripts/test subtracts it again.
         self.passed += 1
         print(f"SKIPPED {name}: {reason}", flush=True)
 
 
 def run_isolated(example, log, work, *arguments):
-    """Records any failure as a fault of the example, so that the other examples still run."""
+    """Runs `work` and records any exception as a fault of the example, so that the other examples still run."""
     try:
         work(*arguments)
         return True

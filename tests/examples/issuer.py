@@ -118,7 +118,7 @@ class Issuer:
         return wait_until(what, try_once)
 
     def tokens(self, excluded_kids=()):
-        """A token of each algorithm, signed by a key that is not in `excluded_kids`."""
+        """Returns a token of each algorithm, signed by a key that is not in `excluded_kids`."""
         tokens = {}
         for alg in ("RS256", "ES256"):
             self.set("algorithm", alg)
@@ -127,7 +127,7 @@ class Issuer:
         return tokens
 
     def expired(self):
-        """A token with a lifetime of one second. The caller must wait until it has expired."""
+        """Returns a token with a lifetime of 1 s. The caller must wait until it has expired."""
         self.set("access_lifetime", "1")
         token = self.sign_in("the short lifetime applies", lambda _, claims: claims["exp"] - claims["iat"] == 1)
         self.set("access_lifetime", "24h")
@@ -138,7 +138,7 @@ class Issuer:
         return self.run("token", "mint", "--user", "ann", *(part for setting in settings for part in ("--set", setting)))
 
     def impostor(self):
-        """A token signed by another issuer's key with this issuer's name."""
+        """Returns a token with this issuer's `iss`, signed by a key of another issuer."""
         other_settings = ["data_dir=apart/data", "keys_dir=apart/keys", "database.url=sqlite:apart/data/countersign.db"]
         flags = [part for setting in other_settings for part in ("--set", setting)]
         self.run("keys", "rotate", *flags)
@@ -146,7 +146,7 @@ class Issuer:
         return self.mint(f"tokens.issuer={self.url}", f"tokens.audience={self.url}", *other_settings)
 
     def sign(self, like, header=None, without=(), **claims):
-        """A token signed by the key of the token `like`, with changed claims."""
+        """Returns a token with the claims of the token `like` except `claims`, signed by the same key."""
         kid = jwt.get_unverified_header(like)["kid"]
         with open(os.path.join(self.folder, "keys", f"{kid}.pem")) as file:
             private = file.read()

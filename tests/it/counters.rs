@@ -85,7 +85,7 @@ async fn resets_mails_throttles_and_faults_are_counted() {
     server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
     server.post("/request_password_reset", &json!({"email": "nobody@example.com"})).await.is(200);
     wait_until("the e-mail is sent", async || counted(&server).contains_key("mails_sent")).await;
-    let code = server.mails()[0].code().to_owned();
+    let code = server.emails()[0].code().to_owned();
     server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
     rusqlite::Connection::open(server.path("data/countersign.db")).unwrap().execute_batch("DROP TABLE users").unwrap();
     server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await.is(500);

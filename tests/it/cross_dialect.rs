@@ -1,4 +1,4 @@
-//! Tokens of one dialect at the routes of another: each token permits only what its own dialect promises.
+//! Tokens of one dialect sent to the routes of another: each token permits only what its own dialect allows.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,14 +54,14 @@ async fn a_token_is_rejected_where_another_kind_is_expected() {
     let [access, refresh] = ["access", "refresh"].map(|kind| pair[kind].as_str().unwrap_or_default().to_owned());
     let sliding = server.post("/api/token/sliding/", &json!({"username": "anna", "password": PASSWORD})).await;
     let sliding = sliding.is(200).json()["token"].as_str().unwrap_or_default().to_owned();
-    let long = token(&server, SIGN_INS[0]).await;
-    for (path, member, wrong) in [
-        ("/api/token/refresh/", "refresh", [&access, &sliding, &long]),
-        ("/api/token/blacklist/", "refresh", [&access, &sliding, &long]),
-        ("/api/token/sliding/refresh/", "token", [&access, &refresh, &long]),
-        ("/api/refresh/", "refresh_token", [&access, &refresh, &long]),
+    let jwt = token(&server, SIGN_INS[0]).await;
+    for (path, member, other_tokens) in [
+        ("/api/token/refresh/", "refresh", [&access, &sliding, &jwt]),
+        ("/api/token/blacklist/", "refresh", [&access, &sliding, &jwt]),
+        ("/api/token/sliding/refresh/", "token", [&access, &refresh, &jwt]),
+        ("/api/refresh/", "refresh_token", [&access, &refresh, &jwt]),
     ] {
-        for token in wrong {
+        for token in other_tokens {
             assert_eq!(server.post(path, &json!({member: token})).await.status, 401, "{path} {token}");
         }
     }

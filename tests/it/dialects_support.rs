@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Dropping the value stops the server.
+/// A running server. Dropping the value stops it.
 pub struct ApiServer {
     pub clock: Clock,
     pub issuer: Arc<Issuer>,

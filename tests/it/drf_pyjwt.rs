@@ -1,4 +1,4 @@
-//! The dialect `drf_pyjwt`, tested against each line of its documentation.
+//! The dialect `drf_pyjwt`, compared with the documentation of the system that it replaces.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -159,10 +159,10 @@ async fn the_store_contains_no_refresh_token() {
         .iter()
         .flat_map(|end| std::fs::read(server.path(&format!("data/countersign.db{end}"))).unwrap())
         .collect();
-    let holds = |bytes: &[u8]| stored.windows(bytes.len()).any(|window| window == bytes);
+    let contains = |bytes: &[u8]| stored.windows(bytes.len()).any(|window| window == bytes);
     let (session, _) = server.issuer.refresh_tokens.parse_refresh_uuid(uuid).unwrap();
-    assert!(holds(&session.0), "the session id is not in the database files");
-    assert!(!holds(uuid.as_bytes()) && !holds(uuid.to_string().as_bytes()));
+    assert!(contains(&session.0), "the session id is not in the database files");
+    assert!(!contains(uuid.as_bytes()) && !contains(uuid.to_string().as_bytes()));
 }
 
 #[tokio::test]

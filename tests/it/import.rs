@@ -126,7 +126,7 @@ async fn users_of_a_real_django_database_can_sign_in_slow() {
     let Some(database) = django_database(&folder) else { return };
     let database = database.to_str().unwrap();
     let (summary, succeeded) = folder.import(&["--from-django", database, "--report", "report.jsonl"]);
-    let expected = "Imported 13 users (2 without e-mail, 2 without password). Skipped: 0. Failed: 2.";
+    let expected = "Imported 13 users (2 without e-mail, 2 without password). Already present: 0. Rejected: 2.";
     assert_eq!((summary.as_str(), succeeded), (expected, false));
     let report = std::fs::read_to_string(folder.path("report.jsonl")).unwrap();
     let report: Vec<Value> = report.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -166,7 +166,7 @@ async fn users_of_a_real_django_database_can_sign_in_slow() {
 
     let before = folder.export(&["--with-password-hashes"]);
     let (summary, _) = folder.import(&["--from-django", database]);
-    let again = "Imported 0 users (0 without e-mail, 0 without password). Skipped: 13. Failed: 2.";
+    let again = "Imported 0 users (0 without e-mail, 0 without password). Already present: 13. Rejected: 2.";
     assert_eq!(summary, again);
     assert_eq!(folder.export(&["--with-password-hashes"]), before, "a repeated import changes no existing user");
 }
@@ -183,7 +183,7 @@ fn exported_users_are_imported_unchanged() {
     assert!(exported.lines().count() == 13 && exported.contains("pbkdf2_sha256$") && exported.contains(claims));
 
     second.write("users.jsonl", &exported);
-    let expected = "Imported 13 users (0 without e-mail, 2 without password). Skipped: 0. Failed: 0.";
+    let expected = "Imported 13 users (0 without e-mail, 2 without password). Already present: 0. Rejected: 0.";
     assert_eq!(second.import(&["users.jsonl"]), (expected.to_owned(), true));
     assert_eq!(second.export(&["--with-password-hashes"]), exported);
     assert!(second.import(&["users.jsonl"]).0.contains("Imported 0 users"));
@@ -221,7 +221,7 @@ async fn an_interrupted_import_can_be_repeated() {
     assert_eq!(count().await, 2000);
 
     folder.write("users.jsonl", &(1..=2600).map(line).collect::<String>());
-    let rest = "Imported 600 users (0 without e-mail, 600 without password). Skipped: 2000. Failed: 0.";
+    let rest = "Imported 600 users (0 without e-mail, 600 without password). Already present: 2000. Rejected: 0.";
     assert_eq!(folder.import(&["users.jsonl"]), (rest.to_owned(), true));
     assert_eq!(count().await, 2600);
 }

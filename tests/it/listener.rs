@@ -18,8 +18,7 @@ fn connect_idle(url: &str) -> TcpStream {
 /// Whether the server has closed the connection.
 fn is_closed(stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
-    let outcome = stream.peek(&mut [0]);
-    match outcome {
+    match stream.peek(&mut [0]) {
         Ok(read) => read == 0,
         Err(error) => error.kind() != ErrorKind::WouldBlock,
     }
@@ -81,7 +80,8 @@ async fn slow_connections_are_closed_at_the_connection_limit_slow() {
     for prefix in [PARTIAL_BODY, PARTIAL_CHUNKED_BODY, PARTIAL_HEAD] {
         connections.extend((0..16).map(|_| connect_slow(&server.url, prefix)));
     }
-    // Their own timeouts would close them in three steps, after 30 s, 30 s and 15 s.
+    // Without early closing, the timeouts of the phases would close these connections in three steps, after 30 s, 30 s
+    // and 15 s.
     let mut client = connect_idle(&server.url);
     client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     assert!(request(&mut client, "/liveliness").unwrap().contains("200 OK"));
@@ -118,7 +118,7 @@ async fn a_client_waiting_for_its_response_is_not_closed() {
 async fn a_stalled_tls_handshake_is_closed_at_the_connection_limit_slow() {
     let server = TestServer::with("server.max_connections = 16\ntls.self_signed = true").await;
     let connections: Vec<_> = (0..80).map(|_| connect_slow(&server.url, "\x16\x03\x01")).collect();
-    // Without the limit's early closing, the server would close 16 connections every 10 s.
+    // Without early closing at the connection limit, the server would close 16 connections every 10 s.
     wait_until("the stalled handshakes are closed", async || {
         connections.iter().filter(|stream| is_closed(stream)).count() >= 64
     })
@@ -128,7 +128,8 @@ async fn a_stalled_tls_handshake_is_closed_at_the_connection_limit_slow() {
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_of_idle_connections_block_no_request() {
     let server = TestServer::start().await;
-    // At most half of this process's file descriptors for each side. The server has raised the limit to its maximum.
+    // The clients use at most a quarter of the file descriptors, because the server runs in the same process and needs
+    // as many. It has raised the soft limit to the hard limit.
     let fd_limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(10_000);
     let connections: Vec<_> = (0..(fd_limit / 4).min(2000)).map(|_| connect_idle(&server.url)).collect();
     server.get("/liveliness").await.is(200);

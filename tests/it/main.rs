@@ -1,4 +1,4 @@
-//! Integration tests: a real server on a free port, real e-mails, a manual clock.
+//! Integration tests: a real server on a free port, with real e-mails and a manual clock.
 
 mod admin;
 mod attacks;

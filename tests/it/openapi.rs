@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::domain::dialect::Dialect;
-use countersign::http::openapi::{self, Access, Chapter, Operation};
+use countersign::http::openapi::{self, Access, Operation, RouteGroup};
 use reqwest::Method;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -26,7 +26,7 @@ const PROVIDERS: &str = "
     social.github = { client_id = 'us', client_secret = 'hush' }
     social.facebook = { client_id = 'us', client_secret = 'hush' }
 ";
-/// Documented statuses of the routes for a user who has never signed in at a provider.
+/// Documented statuses of the routes for a user who has never signed in with a provider.
 const STATUS_WITHOUT_PROVIDER: [(&str, u16); 9] = [
     ("/google/callback/", 400),
     ("/github/callback/", 400),
@@ -39,12 +39,12 @@ const STATUS_WITHOUT_PROVIDER: [(&str, u16); 9] = [
     ("/social/unlink/", 404),
 ];
 
-fn chapters() -> Vec<Chapter> {
-    openapi::chapters(&Dialect::ALL.into())
+fn route_groups() -> Vec<RouteGroup> {
+    openapi::route_groups(&Dialect::ALL.into())
 }
 
 fn operations() -> impl Iterator<Item = &'static Operation> {
-    chapters().into_iter().flat_map(|chapter| chapter.operations)
+    route_groups().into_iter().flat_map(|route_group| route_group.operations)
 }
 
 async fn document(server: &TestServer) -> Value {
@@ -125,7 +125,7 @@ fn assert_has_examples(content: &Value) {
     }
 }
 
-/// Runs the examples one after the other, in the order of the table.
+/// Sends the examples one after the other, in the order of the tables.
 struct ExampleRunner {
     server: TestServer,
     use_forms: bool,
@@ -142,18 +142,18 @@ impl ExampleRunner {
 
     /// Sends each example of an operation and compares the response with the documented one.
     async fn run_examples(&mut self, operation: &Operation, media: &[&str]) {
-        let bodies = if operation.takes.is_empty() { &[""] } else { operation.takes };
+        let bodies = if operation.request_examples.is_empty() { &[""] } else { operation.request_examples };
         for body in bodies {
             let response = self.send(operation, body, media).await;
             let context = format!("{} {} {body}: {response:#?}", operation.method, operation.path);
             let expected =
                 STATUS_WITHOUT_PROVIDER.iter().find(|(path, _)| *path == operation.path).map(|(_, status)| *status);
-            let expected = expected.unwrap_or(operation.answers[0].0);
-            let (status, _, example) = operation.answers.iter().find(|(status, ..)| *status == expected).unwrap();
+            let expected = expected.unwrap_or(operation.responses[0].0);
+            let (status, _, example) = operation.responses.iter().find(|(status, ..)| *status == expected).unwrap();
             assert_eq!(response.status, *status, "{context}");
             if example.is_empty() {
-                let elsewhere = (300..400).contains(status) && !response.header("location").is_empty();
-                assert!(elsewhere || !response.text.is_empty(), "{context}");
+                let is_redirect = (300..400).contains(status) && !response.header("location").is_empty();
+                assert!(is_redirect || !response.text.is_empty(), "{context}");
                 continue;
             }
             assert_eq!(response.header("content-type"), "application/json", "{context}");
@@ -190,7 +190,8 @@ impl ExampleRunner {
         ServerResponse::send(request).await
     }
 
-    /// The value to send for a field: the example, or for secrets a value that this server has issued.
+    /// Returns the value to send for a field: the example, or a value that this server has issued if the field is a
+    /// secret.
     async fn value(&mut self, name: &str, example: &str) -> String {
         if !SECRETS.contains(&name) {
             return example.to_owned();
@@ -204,15 +205,15 @@ impl ExampleRunner {
         }
     }
 
-    /// The result of `find` for the newest e-mail that has one.
+    /// Returns the result of `find` for the newest e-mail for which it is not `None`.
     async fn find_in_mail(&self, find: fn(&Mail) -> Option<String>) -> String {
-        let mut found = None;
+        let mut value = None;
         wait_until("an e-mail is sent", async || {
-            found = self.server.mails().iter().rev().find_map(find);
-            found.is_some()
+            value = self.server.emails().iter().rev().find_map(find);
+            value.is_some()
         })
         .await;
-        found.unwrap()
+        value.unwrap()
     }
 
     fn store_values(&mut self, body: &Value) {
@@ -234,7 +235,8 @@ fn link_token(mail: &Mail) -> Option<String> {
     Some(text.split_once("?restoring=")?.1.lines().next()?.to_owned())
 }
 
-/// Asserts that both have the same members of the same types. A list item may match any item of the example's list.
+/// Asserts that the response has the same members of the same types as the example. An item of a list may match any
+/// item of the example's list.
 #[track_caller]
 fn assert_same_shape(example: &Value, actual: &Value, context: &str) {
     assert!(has_shape(example, actual), "the response differs in shape from {example}: {context}");
@@ -257,14 +259,15 @@ fn has_shape(example: &Value, actual: &Value) -> bool {
 
 async fn every_example_works(use_forms: bool) {
     let mut runner = ExampleRunner::new(use_forms).await;
-    for chapter in chapters() {
-        if chapter.name == Dialect::RestSocial.name() {
-            // This chapter has no sign-in without a provider, and the earlier chapters end with a password reset.
+    for route_group in route_groups() {
+        if route_group.name == Dialect::RestSocial.name() {
+            // The routes of this group need a signed-in user, and none of them signs in with a password. The examples
+            // of earlier groups have reset the password of their user, so another user signs in.
             runner.server.register("visitor").await;
             runner.access = runner.server.token("visitor").await;
         }
-        for operation in chapter.operations {
-            runner.run_examples(operation, chapter.media).await;
+        for operation in route_group.operations {
+            runner.run_examples(operation, route_group.media).await;
         }
     }
 }

@@ -89,7 +89,7 @@ async fn each_user_change_is_audited_with_its_actor() {
         && line.user_id == Some(anna)));
     UserChange::EndSessions.run_as(&by, anna, issuer).await.unwrap();
     assert!(!server.accepts(&token).await);
-    assert_eq!(newest(&server).await.detail, "1 sessions ended");
+    assert_eq!(newest(&server).await.detail, "sessions ended: 1");
     UserChange::Delete.run_as(&by, anna, issuer).await.unwrap();
     let line = newest(&server).await;
     assert_eq!((line.action.as_str(), line.username, line.actor.as_deref()), ("deleted", None, Some("root")));
@@ -137,7 +137,10 @@ async fn a_sign_in_with_a_temporary_password_is_marked() {
     server.token_by("anna", &password).await;
     assert!(find(&server.issuer, "anna").await.unwrap().unwrap().must_change_password);
     let lines = server.audit().await;
-    assert!(lines.contains(&("password_set".to_owned(), "a temporary one, 1 sessions ended".to_owned())), "{lines:?}");
+    assert!(
+        lines.contains(&("password_set".to_owned(), "temporary password; sessions ended: 1".to_owned())),
+        "{lines:?}"
+    );
     assert!(!format!("{lines:?}").contains(&password));
 }
 
@@ -241,7 +244,7 @@ async fn a_setting_shows_who_set_it_and_can_be_reset() {
     assert_eq!(issuer.settings().longest_access_lifetime(), Duration::from_hours(30 * 24));
     let changed = listed().await;
     assert_eq!(changed.changed.map(|change| (change.by, change.at)), Some(("root".to_owned(), now)));
-    assert!(changed.about.contains("access token") && changed.allowed.contains("seconds"));
+    assert!(changed.description.contains("access token") && changed.allowed.contains("seconds"));
     ResetSetting { name: NAME.to_owned(), by }.run(&issuer.store, now).await.unwrap();
     let reset = listed().await;
     assert_eq!((reset.changed, &reset.row.value), (None, &reset.row.default));
@@ -267,7 +270,7 @@ async fn keys_are_rotated_and_revoked_as_previewed() {
     let line = keys::timeline(issuer).algorithms.remove(0);
     assert_eq!(line.next.map(|next| next.signs_from), Some(preview.signs_from));
     let active = line.keys.iter().find(|shown| shown.state == KeyState::Active).unwrap();
-    assert_eq!(active.key.published_until, preview.before.map(|(_, until)| until));
+    assert_eq!(active.key.published_until, preview.previous.map(|(_, until)| until));
     assert_eq!(active.revocation.as_ref().unwrap().tokens.unwrap().0, active.key.signs_from);
     let revoke = || keys::RevokeKey { kid: active.key.kid.clone(), by: by.clone() };
     let done = revoke().run(issuer).await.unwrap();

@@ -202,7 +202,7 @@ async fn concurrent_first_starts_create_one_ring() {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_reported_and_no_file_is_created() {
+async fn a_port_in_use_is_reported_and_no_file_is_created() {
     let folder = TestFolder::empty();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -222,9 +222,9 @@ async fn the_log_contains_no_secret() {
     server.post("/renew_token?token=in-the-query", Some(&token), &json!({})).await.is(200);
     server.post("/auth", None, &json!({"username": "anna", "password": "a wrong password"})).await.is(401);
     server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
-    let mails = || crate::support::mail::all(&folder.path("data/mail"));
-    wait_until("an e-mail is sent", async || mails().len() == 1).await;
-    let code = mails()[0].code().to_owned();
+    let emails = || crate::support::mail::all(&folder.path("data/mail"));
+    wait_until("an e-mail is sent", async || emails().len() == 1).await;
+    let code = emails()[0].code().to_owned();
     let reset = server.post("/reset_password", None, &json!({"reset_code": code})).await.is(200).json();
     let temporary = reset["temporary_password"].as_str().unwrap().to_owned();
     let log = server.log.lock().unwrap().clone();

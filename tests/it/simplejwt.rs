@@ -1,4 +1,4 @@
-//! The dialect `simplejwt`, tested against each line of its documentation and the responses of the package.
+//! The dialect `simplejwt`, compared with the documentation and the responses of `djangorestframework-simplejwt`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
@@ -198,7 +198,7 @@ async fn without_rotation_one_refresh_token_is_valid_until_it_expires() {
 }
 
 #[tokio::test]
-async fn with_rotation_only_earlier_tokens_stay_valid_until_they_expire() {
+async fn with_rotation_and_without_blacklist_earlier_tokens_stay_valid_until_they_expire() {
     let server = server().await;
     server.set(ROTATE, "true").await;
     let first = text(&obtain(&server).await, "refresh");
@@ -352,12 +352,13 @@ async fn changed_policies_apply_from_the_next_token() {
     server.set(ROTATE, "true").await;
     let first = text(&obtain(&server).await, "refresh");
     let second = rotate(&server, &first).await;
-    // The new settings do not spend these tokens, which were issued while earlier tokens stayed valid.
+    // The new settings do not invalidate these tokens, because no rotation has happened under them yet.
     for (name, value) in [(ROTATE, "false"), (ROTATE, "true"), (BLACKLIST, "true")] {
         server.set(name, value).await;
         assert_eq!([verify(&server, &first).await, verify(&server, &second).await], [200, 200], "{name} = {value}");
     }
-    // A rotation under the new setting spends all earlier tokens. Changing the setting back does not revive them.
+    // A rotation under the new setting invalidates all earlier tokens. They stay invalid when the setting is changed
+    // back.
     server.clock.advance(Duration::from_mins(1));
     let third = rotate(&server, &first).await;
     server.clock.advance(Duration::from_mins(1));

@@ -1,5 +1,6 @@
-//! A full disk, and a database locked by another process. Reads continue, writes get 503 with `Retry-After`, and the
-//! server recovers without a restart. The store's own tests cover a read-only file system and a failing commit.
+//! Behaviour with a full disk, a read-only database, or a database locked by another process. Reads continue, writes
+//! get 503 with `Retry-After`, and the server recovers without a restart. The tests in `src/store` cover failed
+//! commits.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::{self, File};
@@ -41,14 +42,14 @@ async fn assert_write_unavailable(server: &Binary, name: &str) {
     assert!(!refused.text.contains("disk") && !refused.text.contains("lock"), "{refused:?}");
 }
 
-/// Sets the maximum file size of a process. Returns `false` if that is not possible here.
+/// Sets the maximum file size of the server process. Returns `false` if that is not possible here.
 fn limit(server: &Binary, bytes: &str) -> bool {
     let pid = format!("--pid={}", server.id());
     let size = format!("--fsize={bytes}:");
     Command::new("prlimit").args([pid, size]).status().is_ok_and(|status| status.success())
 }
 
-/// A file-size limit acts like a full disk. The signal SIGXFSZ that comes with it must not end the server.
+/// A file-size limit simulates a full disk. The kernel then also sends SIGXFSZ, which must not end the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_only_writes() {
     let folder = TestFolder::new();
@@ -226,11 +227,11 @@ async fn an_unknown_audience_before_the_database_opens_ends_no_session() {
     server.post("/api/token/verify/", None, &json!({"token": token})).await.is(200);
 }
 
-/// A file or folder that no process can write to. Dropping the value makes it writable again.
+/// A read-only file or folder. Dropping the value makes it writable again.
 struct ReadOnlyPath(PathBuf);
 
 impl ReadOnlyPath {
-    /// Returns `None` if this user can write anyway.
+    /// Returns `None` if the path is still writable, for example because neither command works here.
     fn new(path: PathBuf) -> Option<Self> {
         let read_only = Self(path);
         read_only.set("a-w", "+i");
@@ -244,9 +245,11 @@ impl ReadOnlyPath {
         (!writable).then_some(read_only)
     }
 
-    /// The mode is enough for ordinary users. Root also needs the attribute, which not every file system supports.
+    /// Changes the mode and the attribute. The mode alone does not stop root from writing; the attribute does, but not
+    /// every file system supports it.
     fn set(&self, mode: &str, attribute: &str) {
-        // The mode of an immutable file cannot be changed, so the mode is set first. Undoing both takes two rounds.
+        // The mode of an immutable file cannot be changed. So when both are undone, the mode changes only in the second
+        // round.
         for _ in 0..2 {
             let _ = Command::new("chmod").arg(mode).arg(&self.0).stderr(Stdio::null()).status();
             let _ = Command::new("chattr").arg(attribute).arg(&self.0).stderr(Stdio::null()).status();
@@ -265,7 +268,7 @@ async fn a_start_on_a_read_only_file_or_folder_serves_keys_until_it_is_writable_
     for name in ["data/countersign.db", "data"] {
         let (folder, access) = cleanly_stopped().await;
         let Some(read_only) = ReadOnlyPath::new(folder.path(name)) else {
-            return skip("neither chmod nor chattr makes a file read-only here");
+            return skip("neither chmod nor chattr prevents writing here");
         };
         let server = folder.spawn().await;
         assert_only_keys_served(&server, &access).await;
@@ -289,7 +292,7 @@ async fn a_start_on_a_locked_database_creates_the_configured_superuser_later_slo
     server.token("root").await;
 }
 
-/// A first start is not delayed, because it would have no keys to serve.
+/// A first start fails instead of waiting for free space, because it would have no keys to serve.
 #[test]
 fn a_first_start_on_a_full_disk_fails_with_path_and_cause() {
     if Command::new("prlimit").arg("--version").output().is_err() {

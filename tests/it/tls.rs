@@ -1,4 +1,4 @@
-//! TLS termination: only HTTP/1 is offered, and incomplete requests time out as without TLS.
+//! TLS termination: only HTTP/1.1 is offered, and incomplete handshakes time out.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read as _, Write as _};
@@ -42,7 +42,7 @@ async fn an_incomplete_tls_handshake_times_out_slow() {
     let server = TestServer::with("tls.self_signed = true").await;
     for prefix in ["", "GET /liveliness HTTP/1.1\r\nhos"] {
         let Some(mut client) = connect(&server, &["-quiet"]) else { return };
-        // The client keeps its input open, so it is the server that closes the connection.
+        // The client's input stays open, so only the server can close the connection.
         let mut stdin = client.stdin.take().unwrap();
         stdin.write_all(prefix.as_bytes()).unwrap();
         wait_until("the server closes the connection", async || client.try_wait().unwrap().is_some()).await;
@@ -50,6 +50,6 @@ async fn an_incomplete_tls_handshake_times_out_slow() {
     }
     assert!(
         request_over_tls(&server).is_some_and(|output| output.contains("HTTP/1.1 200 OK")),
-        "other clients are not served"
+        "the server no longer responds to other clients"
     );
 }

@@ -141,10 +141,10 @@ async fn a_resource_server_discovers_everything_from_the_issuer_url() {
     let server = TestServer::start().await;
     for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
         let response = server.get(path).await;
-        let found = response.is(200).json();
-        assert_eq!(found["issuer"], server.url);
-        assert_eq!(found["jwks_uri"], format!("{}/.well-known/jwks.json", server.url));
-        assert_eq!(found["id_token_signing_alg_values_supported"], json!(["ES256", "RS256"]));
+        let document = response.is(200).json();
+        assert_eq!(document["issuer"], server.url);
+        assert_eq!(document["jwks_uri"], format!("{}/.well-known/jwks.json", server.url));
+        assert_eq!(document["id_token_signing_alg_values_supported"], json!(["ES256", "RS256"]));
         assert_eq!((response.header("cache-control"), response.header("access-control-allow-origin")), (CACHED, "*"));
     }
 }
@@ -219,7 +219,8 @@ async fn availability_survives_restarts_and_is_limited_to_its_windows() {
     server.clock.advance(4 * hour);
     assert_eq!(availability(&server).await, all(0.875));
     let server = server.restart(Duration::ZERO).await;
-    // 27 h in total: the outage in the fourth hour is at the start of the 24 h window, and one hour later outside it.
+    // 27 h in total: the outage in the fourth hour is at the start of the window of 24 h. One hour later it is outside
+    // the window.
     server.clock.advance(19 * hour);
     let found = availability(&server).await;
     assert_eq!((&found["1d"], &found["all"]), (&json!(0.958_333), &json!(0.962_963)));
@@ -228,7 +229,7 @@ async fn availability_survives_restarts_and_is_limited_to_its_windows() {
 }
 
 #[tokio::test]
-async fn ready_requires_a_signing_key() {
+async fn ready_requires_a_working_database() {
     let server = TestServer::start().await;
     assert_eq!(server.get("/ready").await.is(200).text, r#"{"status":"OK"}"#);
     let path = server.path("data/countersign.db");

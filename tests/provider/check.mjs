@@ -27,12 +27,12 @@ async function signIn(start, login) {
   let [next, options] = [start, { redirect: 'manual' }]
   for (;;) {
     const headers = { cookie: [...cookies].map(pair => pair.join('=')).join('; ') }
-    const answer = await fetch(next, { ...options, headers })
-    for (const cookie of answer.headers.getSetCookie()) cookies.set(...cookie.split(';')[0].split(/=(.*)/s))
-    const location = answer.headers.get('location')
+    const response = await fetch(next, { ...options, headers })
+    for (const cookie of response.headers.getSetCookie()) cookies.set(...cookie.split(';')[0].split(/=(.*)/s))
+    const location = response.headers.get('location')
     if (location?.startsWith(CALLBACK)) return new URL(location).searchParams
-    const text = await answer.text()
-    assert.ok(location || text.includes('<form'), `${answer.status} ${text}`)
+    const text = await response.text()
+    assert.ok(location || text.includes('<form'), `${response.status} ${text}`)
     options = location ? { redirect: 'manual' } : form({ prompt: /name="prompt" value="(\w+)"/.exec(text)?.[1] ?? '', login, password: 'any' })
     next = new URL(location ?? /action="([^"]+)"/.exec(text)[1].replace(/&#(\d+);/g, (_, code) => String.fromCharCode(code)), next)
   }
@@ -56,7 +56,7 @@ async function redeem(authorize, token, client_id = 'countersign', changed = {})
   return fetch(`${url}${token}`, { ...options, headers })
 }
 
-// The claims of a valid ID token. Throws if a careful client would reject it.
+// The claims of a valid ID token. Throws if a correct client would reject it.
 async function verifyIdToken(token) {
   const keys = await (await fetch(`${url}/jwks`)).json()
   const options = { issuer: url, audience: 'countersign', algorithms: ['RS256', 'ES256'], requiredClaims: ['exp', 'iat', 'sub'], maxTokenAge: '1h' }
@@ -72,21 +72,21 @@ async function verifyIdToken(token) {
 const cases = {
   async 'a sign-in returns an ID token, claims and a refresh token'() {
     for (const client of ['countersign', 'countersign-post']) {
-      const answer = await (await redeem('/auth', '/token', client)).json()
-      assert.ok(answer.id_token, JSON.stringify(answer))
-      if (client === 'countersign') assert.equal((await verifyIdToken(answer.id_token)).sub, 'anna')
-      const me = await (await fetch(`${url}/me`, { headers: { authorization: `Bearer ${answer.access_token}` } })).json()
+      const tokens = await (await redeem('/auth', '/token', client)).json()
+      assert.ok(tokens.id_token, JSON.stringify(tokens))
+      if (client === 'countersign') assert.equal((await verifyIdToken(tokens.id_token)).sub, 'anna')
+      const me = await (await fetch(`${url}/me`, { headers: { authorization: `Bearer ${tokens.access_token}` } })).json()
       assert.deepEqual([me.sub, me.email, me.email_verified, me.preferred_username], ['anna', 'anna@example.com', true, 'anna'])
-      assert.ok(answer.refresh_token)
+      assert.ok(tokens.refresh_token)
       const { issued } = await (await fetch(`${url}/-/stats`)).json()
-      assert.ok(issued.includes(answer.refresh_token) && issued.includes(answer.access_token))
+      assert.ok(issued.includes(tokens.refresh_token) && issued.includes(tokens.access_token))
     }
   },
   async 'a code is valid only with its verifier'() {
     for (const [authorize, token, status] of [['/auth', '/token', 400], ['/github/login/oauth/authorize', '/github/login/oauth/access_token', 200]]) {
-      const answer = await redeem(authorize, token, 'countersign', { code_verifier: 'x'.repeat(43) })
-      assert.equal(answer.status, status)
-      assert.ok((await answer.json()).error)
+      const response = await redeem(authorize, token, 'countersign', { code_verifier: 'x'.repeat(43) })
+      assert.equal(response.status, status)
+      assert.ok((await response.json()).error)
     }
   },
   async 'valid ID tokens are accepted'() {

@@ -22,9 +22,9 @@ const now = () => Math.floor(Date.now() / 1000)
 const json = (status, body) => ({ status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
 // Faults at any route: another response, or an action on the connection.
-const ANYWHERE = {
+const ANY_ROUTE = {
   html: () => ({ status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><h1>Under construction</h1>' }),
-  huge: answer => ({ ...answer, body: answer.body.replace(/^([{[])/, `$1${' '.repeat(MIB)}`) }),
+  huge: response => ({ ...response, body: response.body.replace(/^([{[])/, `$1${' '.repeat(MIB)}`) }),
   'huge-text': () => json(200, { error: 'x'.repeat(MIB) }),
   empty: () => ({ status: 200, headers: { 'content-type': 'application/json' }, body: '' }),
   list: () => json(200, []),
@@ -33,35 +33,35 @@ const ANYWHERE = {
   broken: () => json(500, { error: 'server_error' }),
   refused: () => json(400, { error: 'invalid_grant', error_description: '<script>alert(1)</script>' }),
   'refused-oddly': () => json(400, { error: `<script>${'x'.repeat(5000)}` }),
-  redirect: (_answer, { url }) => ({ status: 302, headers: { location: `${url}/-/elsewhere` }, body: '' }),
+  redirect: (_response, { url }) => ({ status: 302, headers: { location: `${url}/-/elsewhere` }, body: '' }),
   close: () => 'close',
   half: () => 'half',
   silent: () => 'silent',
 }
 
-const change = rule => answer => ({ ...answer, body: JSON.stringify(rule(JSON.parse(answer.body))) })
+const change = rule => response => ({ ...response, body: JSON.stringify(rule(JSON.parse(response.body))) })
 const without = name => change(({ [name]: _, ...rest }) => rest)
 
-const AT = {
-  'discovery:issuer': change(found => ({ ...found, issuer: 'http://127.0.0.1:9' })),
-  'discovery:slash': change(found => ({ ...found, issuer: `${found.issuer}/` })),
-  'discovery:plain-http': change(found => ({ ...found, token_endpoint: 'http://provider.example.org/token' })),
+const ONE_ROUTE = {
+  'discovery:issuer': change(document => ({ ...document, issuer: 'http://127.0.0.1:9' })),
+  'discovery:slash': change(document => ({ ...document, issuer: `${document.issuer}/` })),
+  'discovery:plain-http': change(document => ({ ...document, token_endpoint: 'http://provider.example.org/token' })),
   'discovery:no-token-endpoint': without('token_endpoint'),
   'discovery:no-jwks': without('jwks_uri'),
-  'discovery:post-only': change(found => ({ ...found, token_endpoint_auth_methods_supported: ['client_secret_post'] })),
+  'discovery:post-only': change(document => ({ ...document, token_endpoint_auth_methods_supported: ['client_secret_post'] })),
   'jwks:no-keys': change(() => ({ keys: [] })),
   'token:no-access-token': without('access_token'),
   'token:no-refresh-token': without('refresh_token'),
-  'userinfo:other-sub': change(found => ({ ...found, sub: 'other-user' })),
+  'userinfo:other-sub': change(document => ({ ...document, sub: 'other-user' })),
   'userinfo:no-sub': without('sub'),
   'userinfo:no-id': without('id'),
   'userinfo:odd-types': change(() => ({ sub: ['a'], id: { a: 1 }, email: 7, name: [] })),
-  'userinfo:verified-as-text': change(found => ({ ...found, email_verified: 'false' })),
+  'userinfo:verified-as-text': change(document => ({ ...document, email_verified: 'false' })),
   'emails:none': change(() => []),
   'emails:odd-types': change(() => [7, { email: [] }]),
 }
 
-// Faults in claims of the ID token. The token gets a valid signature again.
+// Faults in claims of the ID token. The provider signs the changed claims, so the signature is valid.
 const CLAIMS = {
   iss: claims => ({ ...claims, iss: 'http://127.0.0.1:9' }),
   aud: claims => ({ ...claims, aud: 'another-client' }),
@@ -92,7 +92,7 @@ async function attackerKey(alg, kid) {
   return { ...(await jose.exportJWK(privateKey)), kid, alg }
 }
 
-const publicHalf = ({ kty, crv, x, y, n, e, kid, alg }) => ({ kty, crv, x, y, n, e, kid, alg, use: 'sig' })
+const publicKey = ({ kty, crv, x, y, n, e, kid, alg }) => ({ kty, crv, x, y, n, e, kid, alg, use: 'sig' })
 
 // HS256 with a public or shared text as the secret (RFC 8725 §2.1).
 function mac(header, claims, secret) {
@@ -109,11 +109,11 @@ const TOKENS = {
   'unknown-kid': async ({ header, claims }) => sign({ ...header, kid: 'unknown' }, claims, await attackerKey(header.alg, 'unknown')),
   jwk: async ({ header, claims }) => {
     const key = await attackerKey(header.alg, 'attacker')
-    return sign({ alg: header.alg, kid: 'attacker', jwk: publicHalf(key) }, claims, key)
+    return sign({ alg: header.alg, kid: 'attacker', jwk: publicKey(key) }, claims, key)
   },
   jku: async ({ header, claims, state }) => {
     const key = await attackerKey(header.alg, 'attacker')
-    state.attackerJwks = { keys: [publicHalf(key)] }
+    state.attackerJwks = { keys: [publicKey(key)] }
     return sign({ alg: header.alg, kid: 'attacker', jku: `${state.url}/-/attacker-jwks` }, claims, key)
   },
   crit: ({ header, claims, key }) => sign({ ...header, crit: ['unknown-extension'], 'unknown-extension': 1 }, claims, key),
@@ -126,19 +126,19 @@ const TOKENS = {
   missing: () => undefined,
 }
 
-async function idToken(what, answer, state) {
-  const body = JSON.parse(answer.body)
-  if (!body.id_token) return answer
+async function idToken(what, response, state) {
+  const body = JSON.parse(response.body)
+  if (!body.id_token) return response
   const token = body.id_token
   const header = jose.decodeProtectedHeader(token)
   const claims = jose.decodeJwt(token)
   const key = state.keys.find(key => key.kid === header.kid)
   if (what in TOKENS) body.id_token = await TOKENS[what]({ token, header, claims, key, secret: state.secret, state })
   else body.id_token = await sign(header, CLAIMS[what](claims, state.userClaims(claims.sub)), key)
-  return { ...answer, body: JSON.stringify(body) }
+  return { ...response, body: JSON.stringify(body) }
 }
 
-// On the way back to the client only: its `iss` (RFC 9207), or what must be there.
+// Faults in the redirect to the client's callback URL: `iss` (RFC 9207), or a parameter that the client requires.
 const CALLBACK = {
   iss: url => url.searchParams.set('iss', 'http://127.0.0.1:9'),
   'no-iss': url => url.searchParams.delete('iss'),
@@ -148,27 +148,27 @@ const CALLBACK = {
   'other-code': url => url.searchParams.set('code', 'another-code'),
 }
 
-function callback(what, answer, state) {
-  const location = answer.headers.location
-  if (!location || location.startsWith(state.url) || !URL.canParse(location)) return answer
+function callback(what, response, state) {
+  const location = response.headers.location
+  if (!location || location.startsWith(state.url) || !URL.canParse(location)) return response
   const url = new URL(location)
   CALLBACK[what](url)
-  return { ...answer, headers: { ...answer.headers, location: url.href } }
+  return { ...response, headers: { ...response.headers, location: url.href } }
 }
 
 export function isFault(fault) {
   const [route, what] = fault.split(':')
   if (route === 'id_token') return what in CLAIMS || what in TOKENS
   if (route === 'callback') return what in CALLBACK
-  return fault in AT || (what in ANYWHERE && ROUTES.some(([, name]) => name === route))
+  return fault in ONE_ROUTE || (what in ANY_ROUTE && ROUTES.some(([, name]) => name === route))
 }
 
 // The response with the fault, if the fault belongs to this route; or `close`, `half` or `silent`.
-export async function injectFault(fault, path, answer, state) {
+export async function injectFault(fault, path, response, state) {
   const [route, what] = fault.split(':')
-  if (route === 'callback') return callback(what, answer, state)
-  if (route === 'id_token') return routeName(path) === 'token' && answer.status === 200 ? idToken(what, answer, state) : answer
-  if (route !== routeName(path)) return answer
-  if (fault in AT) return answer.status === 200 ? AT[fault](answer) : answer
-  return ANYWHERE[what](answer, state)
+  if (route === 'callback') return callback(what, response, state)
+  if (route === 'id_token') return routeName(path) === 'token' && response.status === 200 ? idToken(what, response, state) : response
+  if (route !== routeName(path)) return response
+  if (fault in ONE_ROUTE) return response.status === 200 ? ONE_ROUTE[fault](response) : response
+  return ANY_ROUTE[what](response, state)
 }

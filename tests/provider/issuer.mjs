@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 const require = createRequire(new URL('../../.test-tools/node/package.json', import.meta.url))
 const installed = name => import(pathToFileURL(require.resolve(name)))
 
-// Hides its advice about settings for production.
+// Hides the provider's warnings about settings for production.
 console.info = console.warn = () => {}
 
 export const { default: Provider } = await installed('oidc-provider')

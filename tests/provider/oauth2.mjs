@@ -76,7 +76,7 @@ export class Github {
     this.userClaims = userClaims
   }
 
-  answer(request) {
+  respond(request) {
     const { path, headers } = request
     if (path === '/github/login/oauth/authorize') return authorize(this.grants, request)
     if (path === '/github/login/oauth/access_token') return this.token(request)
@@ -120,7 +120,7 @@ export class Facebook {
     this.userClaims = userClaims
   }
 
-  answer(request) {
+  respond(request) {
     const { path, query, form } = request
     if (path === '/facebook/dialog/oauth') return authorize(this.grants, request)
     if (path === '/facebook/oauth/access_token') {

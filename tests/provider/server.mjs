@@ -56,25 +56,25 @@ function control({ method, path }, body) {
 // Forwards a request to oidc-provider.
 function forward(port, { method, url, headers }, body) {
   return new Promise((done, failed) => {
-    const inner = send({ port, host: '127.0.0.1', method, path: url, headers }, async answer => {
-      const text = String(await read(answer))
-      const { 'transfer-encoding': _, 'content-length': __, ...rest } = answer.headers
+    const inner = send({ port, host: '127.0.0.1', method, path: url, headers }, async reply => {
+      const text = String(await read(reply))
+      const { 'transfer-encoding': _, 'content-length': __, ...rest } = reply.headers
       // The pages import a font from a public host.
-      done({ status: answer.statusCode, headers: rest, body: text.replace(/@import url\([^)]*\);/, '') })
+      done({ status: reply.statusCode, headers: rest, body: text.replace(/@import url\([^)]*\);/, '') })
     })
     inner.once('error', failed).end(body)
   })
 }
 
 // Counts a request, and records the code or tokens of its response.
-function record(path, answer) {
+function record(path, reply) {
   const route = routeName(path)
   if (route) stats.requests[route] = (stats.requests[route] ?? 0) + 1
-  const code = /[?&]code=([^&]+)/.exec(answer.headers.location ?? '')
+  const code = /[?&]code=([^&]+)/.exec(reply.headers.location ?? '')
   if (code) stats.issued.push(decodeURIComponent(code[1]))
   if (route !== 'token') return
   try {
-    const body = JSON.parse(answer.body)
+    const body = JSON.parse(reply.body)
     stats.issued.push(...SECRETS.map(name => body[name]).filter(Boolean))
   } catch {
     // A form or an invalid body contains no tokens.
@@ -87,31 +87,31 @@ async function respond(request, body, inner) {
   const { pathname: path, searchParams } = new URL(request.url, state.url)
   if (path.startsWith('/-/')) return control({ method: request.method, path }, body)
   const standIn = standIns[path.split('/')[1]]
-  let answer
+  let reply
   if (standIn) {
     const [query, form] = [searchParams, new URLSearchParams(String(body))].map(all => Object.fromEntries(all))
     const { method, url, headers } = request
-    const { type, ...rest } = standIn.answer({ method, url, headers, path, query, form })
-    answer = { ...rest, headers: { ...rest.headers, ...(type && { 'content-type': type }) } }
+    const { type, ...rest } = standIn.respond({ method, url, headers, path, query, form })
+    reply = { ...rest, headers: { ...rest.headers, ...(type && { 'content-type': type }) } }
   } else {
-    answer = await forward(inner, request, body)
+    reply = await forward(inner, request, body)
   }
-  const changed = state.fault ? await injectFault(state.fault, path, answer, state) : answer
-  record(path, changed.body === undefined ? answer : changed)
+  const changed = state.fault ? await injectFault(state.fault, path, reply, state) : reply
+  record(path, changed.body === undefined ? reply : changed)
   return changed
 }
 
 const proxy = createServer(async (request, response) => {
   try {
-    const answer = await respond(request, await read(request), inner.address().port)
-    if (answer === 'silent') return
-    if (answer === 'close') return request.socket.destroy()
-    if (answer === 'half') {
+    const reply = await respond(request, await read(request), inner.address().port)
+    if (reply === 'silent') return
+    if (reply === 'close') return request.socket.destroy()
+    if (reply === 'half') {
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 })
       return response.write('{"access_token"', () => request.socket.destroy())
     }
-    response.writeHead(answer.status, answer.headers)
-    response.end(answer.body)
+    response.writeHead(reply.status, reply.headers)
+    response.end(reply.body)
   } catch (error) {
     console.error(error)
     response.writeHead(599).end(String(error))

@@ -44,7 +44,7 @@ def send(connection, to="one@example.org"):
 
 
 def refusal(action):
-    """The exception that an action raises, or None."""
+    """Returns the exception that `action` raises, or None."""
     try:
         action()
     except (smtplib.SMTPException, OSError) as error:

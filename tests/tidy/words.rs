@@ -22,8 +22,6 @@ const WORDS: &[(&str, &str)] = &[
     ("in its stead", "instead"),
     ("come along", "be imported, be included"),
     ("came along", "was imported, was included"),
-    ("take up", "reload, apply"),
-    ("takes up", "reloads, applies"),
     ("taken up", "reloaded, applied"),
     ("swept", "removed"),
     ("hasten", "retry now"),

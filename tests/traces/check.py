@@ -124,7 +124,7 @@ def request_spans(check, binary, folder):
         check(inner and request.start_time_unix_nano <= inner.start_time_unix_nano <= inner.end_time_unix_nano <= request.end_time_unix_nano, f"{name} is within the time of the request span")
     others = [span for span in collector.spans() if span.trace_id.hex() != TRACE]
     check(any(span.name == "POST /register" and not span.parent_span_id for span in others), "a request without traceparent starts a trace")
-    check(any(span.name == "POST" for span in others), "a span without a route has no path in its name", [span.name for span in others])
+    check(any(span.name == "POST" for span in others), "the span of a request without a route has no path in its name", [span.name for span in others])
     sent = b"".join(collector.bodies)
     for secret in [*SECRETS.values(), token, "in-the-query", "no/such/path"]:
         check(secret.encode() not in sent, f"no span contains {secret}")

@@ -1,4 +1,4 @@
-"""Tests that the verifiers accept valid tokens and reject invalid ones, with an issuer of its own.
+"""Tests that the verifiers accept valid tokens and reject invalid ones, against a simulated issuer.
 
 The integration tests rely on these verifiers.
 """
@@ -77,13 +77,13 @@ def part(value):
 
 
 def forged(issuer):
-    """Tokens that every verifier must reject, by name."""
+    """Returns tokens that every verifier must reject, by name."""
     header, body, signature = issuer.token("one").split(".")
     pem = issuer.keys["two"][1].public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
-    # PyJWT refuses to sign with a public key as the HMAC secret, so this token is built by hand.
+    # PyJWT refuses to sign with a public key as the HMAC secret, so this token is built manually.
     confused = part({"alg": "HS256", "kid": "two", "typ": "JWT"}) + "." + body
     mac = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(confused.encode(), pem)
     return {

@@ -1,11 +1,11 @@
-// The verifier of a resource server, with jose. It only knows the issuer's URL.
+// Verifies tokens as a resource server does, with jose. It knows only the issuer's URL.
 //
 //     node verify.mjs ISSUER [--audience AUD] [--lifespan SECONDS] [--leeway SECONDS] [--strict]
 //
 // Reads one token per line from standard input and prints one line of JSON for each: {"ok": true, "claims": {...}} or
 // {"ok": false, "error": "..."}. The verifier discovers the JWKS at ISSUER/.well-known/openid-configuration and caches it
-// for --lifespan (300 s). An unknown `kid` makes it fetch the JWKS again. With --strict it fetches again only when the
-// lifespan has ended.
+// for --lifespan (300 s). An unknown `kid` makes it fetch the JWKS again. With --strict it fetches the JWKS
+// again only after the lifespan.
 
 import { webcrypto } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -35,7 +35,7 @@ if (positionals.length !== 1) {
 
 let keys
 
-// The JWKS. Discovery is repeated until it succeeds.
+// Returns the JWKS. Discovery is repeated for every token until it succeeds.
 async function keySet() {
   if (!keys) {
     const response = await fetch(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)

@@ -1,11 +1,11 @@
-"""The verifier of a resource server, with PyJWT. It only knows the issuer's URL.
+"""Verifies tokens as a resource server does, with PyJWT. It knows only the issuer's URL.
 
     verify.py ISSUER [--audience AUD] [--lifespan SECONDS] [--leeway SECONDS] [--strict]
 
 Reads one token per line from standard input and prints one line of JSON for each: {"ok": true, "claims": {...}} or
 {"ok": false, "error": "..."}. The verifier discovers the JWKS at ISSUER/.well-known/openid-configuration and caches it
-for --lifespan (300 s). An unknown `kid` makes it fetch the JWKS again. With --strict it fetches again only when the
-lifespan has ended.
+for --lifespan (300 s). An unknown `kid` makes it fetch the JWKS again. With --strict it fetches the JWKS
+again only after the lifespan.
 """
 
 import argparse
@@ -35,7 +35,7 @@ class Verifier:
         self.client = None
 
     def keys(self):
-        """The JWKS client. Discovery is repeated until it succeeds."""
+        """Returns the JWKS client. Discovery is repeated for every token until it succeeds."""
         if self.client is None:
             url = self.args.issuer.rstrip("/") + "/.well-known/openid-configuration"
             with urllib.request.urlopen(url, timeout=10) as response:
@@ -63,7 +63,7 @@ class Verifier:
 
 
 def main():
-    # Requests to the issuer use no proxy, whatever the environment sets.
+    # Requests to the issuer use no proxy, even if the environment configures one.
     os.environ["no_proxy"] = "*"
     verifier = Verifier(arguments())
     for line in iter(sys.stdin.readline, ""):

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::PAGE;
+use super::PAGE_SIZE;
 use crate::app;
 use crate::cli::{block_on, print};
 use crate::config::Config;
@@ -25,7 +25,7 @@ impl UserExportArgs {
         let pages = block_on(async {
             let mut after: Option<UserId> = None;
             loop {
-                let query = UserQuery { prefix: None, after, limit: PAGE };
+                let query = UserQuery { prefix: None, after, limit: PAGE_SIZE };
                 let page = store.read(move |tx| tx.users(&query)).await.map_err(|error: StoreError| error)?;
                 let Some(last) = page.last() else { return Ok(()) };
                 after = Some(last.id);

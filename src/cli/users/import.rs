@@ -37,7 +37,7 @@ pub struct UserImportArgs {
     /// Read users from this model, such as accounts.user [default: the only model with the fields of users]
     #[arg(long, requires = "from_django", conflicts_with = "file")]
     model: Option<String>,
-    /// Also write each user that was not imported completely to this file, as JSON lines
+    /// Write users that were rejected, or imported without e-mail or password, to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
@@ -45,38 +45,39 @@ pub struct UserImportArgs {
 impl UserImportArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (source, path) = self.source()?;
-        // The audit log contains only the name of the file, because the path of its folder is private.
+        // The audit log contains only the name of the file, because its path may reveal private information.
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         let from = if name == "-" { "standard input".to_owned() } else { name.into_owned() };
         let mut report = ImportReport::new(&source, self.report)?;
         block_on(async {
             let clock = Clock::system();
             let issuer = app::build(config, clock.clone(), Random::System).await?;
-            let begun = clock.monotonic();
-            let mut sum = Imported::default();
+            let started = clock.monotonic();
+            let mut total = Imported::default();
             for batch in source.read()? {
                 let batch = batch.context("cannot import the users")?;
                 let import = ImportUsers { rows: batch.rows, from: from.clone() };
-                let done = import.run(&issuer).await.map_err(refusal::refusal_error).with_context(|| {
-                    format!("import stopped after {} users (repeat the command to continue)", sum.imported)
+                let done = import.run(&issuer).await.map_err(refusal::error_from_refusal).with_context(|| {
+                    format!("import stopped after {} users (repeat the command to continue)", total.imported)
                 })?;
-                sum.imported += done.imported;
-                sum.without_password += done.without_password;
-                sum.already_present += done.already_present;
+                total.imported += done.imported;
+                total.without_password += done.without_password;
+                total.already_present += done.already_present;
                 report.add_notes(&done.notes, batch.read)?;
             }
             report.bar.finish_and_clear();
             issuer.store.close().await;
-            let seconds = clock.monotonic().saturating_sub(begun).as_secs_f64();
+            let seconds = clock.monotonic().saturating_sub(started).as_secs_f64();
             print::message(format!(
-                "Imported {} ({} without e-mail, {} without password). Skipped: {}. Failed: {}. Time: {seconds:.1} s.",
-                user_count(sum.imported),
+                "Imported {} ({} without e-mail, {} without password). Already present: {}. Rejected: {}. Time: \
+                 {seconds:.1} s.",
+                user_count(total.imported),
                 report.without_email,
-                sum.without_password,
-                sum.already_present,
-                report.failed
+                total.without_password,
+                total.already_present,
+                report.rejected
             ));
-            Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if report.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
 
@@ -94,13 +95,13 @@ impl UserImportArgs {
     }
 }
 
-/// Reports the progress of an import, and each record that was not imported completely.
+/// Reports the progress of an import, and each record that was rejected or imported without e-mail or password.
 struct ImportReport {
     noun: &'static str,
     file: Option<BufWriter<File>>,
     bar: ProgressBar,
     without_email: usize,
-    failed: usize,
+    rejected: usize,
 }
 
 impl ImportReport {
@@ -110,14 +111,14 @@ impl ImportReport {
             created.map(BufWriter::new)
         });
         let file = file.transpose()?;
-        Ok(Self { noun: source.noun(), file, bar: bar(source)?, without_email: 0, failed: 0 })
+        Ok(Self { noun: source.noun(), file, bar: bar(source)?, without_email: 0, rejected: 0 })
     }
 
     fn add_notes(&mut self, notes: &[ImportNote], read: u64) -> Result<()> {
         self.bar.set_position(read);
         for note in notes {
             // A record has at most one note of each kind, so this counts records.
-            self.failed += usize::from(note.reason.is_whole_record());
+            self.rejected += usize::from(note.reason.is_whole_record());
             self.without_email += usize::from(note.reason.is_address());
             let name = note
                 .username
@@ -151,11 +152,11 @@ fn bar(source: &UserSource) -> Result<ProgressBar> {
         return Ok(ProgressBar::hidden());
     }
     let bar = ProgressBar::with_draw_target(source.total(), ProgressDrawTarget::stderr());
-    let shape = match (source, source.total()) {
+    let template = match (source, source.total()) {
         (_, None) => "{spinner} {bytes} read, {elapsed}",
-        (UserSource::Lines(_), _) => "{bar:40} {bytes}/{total_bytes}, {eta} to go",
-        _ => "{bar:40} {human_pos}/{human_len} users, {eta} to go",
+        (UserSource::Lines(_), _) => "{bar:40} {bytes}/{total_bytes}, {eta} left",
+        _ => "{bar:40} {human_pos}/{human_len} users, {eta} left",
     };
-    bar.set_style(ProgressStyle::with_template(shape)?);
+    bar.set_style(ProgressStyle::with_template(template)?);
     Ok(bar)
 }

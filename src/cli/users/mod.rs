@@ -24,8 +24,8 @@ mod export;
 mod import;
 mod source;
 
-/// The number of users that are read at once.
-const PAGE: u32 = 1000;
+/// The number of users per query.
+const PAGE_SIZE: u32 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
@@ -122,7 +122,7 @@ impl UsersCommand {
             Self::SetClaims { name, claims } => {
                 let claims = Claims::parse(&claims)?;
                 change(config, &name, UserChange::SetClaims(claims), |user| {
-                    format!("Set the claims of {user}. The next token contains them.")
+                    format!("Set the claims of {user}. New tokens contain them.")
                 })?;
             }
             Self::Delete { name, yes } => {
@@ -145,7 +145,8 @@ impl UserCreateArgs {
         let register = Register { username, password, email: Some(email), from: None, is_superuser: self.superuser };
         block_on(async {
             let issuer = app::build(config, Clock::system(), Random::System).await?;
-            let user = register.run(&issuer).await.map_err(refusal::refusal_error).context("cannot create the user")?;
+            let user =
+                register.run(&issuer).await.map_err(refusal::error_from_refusal).context("cannot create the user")?;
             print::data(&user.id.to_string())?;
             let kind = if user.is_superuser { "superuser" } else { "user" };
             print::message(format!("Created {kind} {} with id {}.", user.username, user.id));
@@ -155,11 +156,11 @@ impl UserCreateArgs {
 }
 
 async fn find(issuer: &Issuer, name: &str) -> Result<User> {
-    let found = users::find(issuer, name).await.map_err(refusal::refusal_error)?;
+    let found = users::find(issuer, name).await.map_err(refusal::error_from_refusal)?;
     found.ok_or_else(|| anyhow!("there is no user `{name}`; see `countersign users list`"))
 }
 
-/// Changes a user and prints `done`, which receives the user name.
+/// Changes a user and prints the message that `done` returns for the user name.
 fn change(config: &Config, name: &str, change: UserChange, done: impl Fn(&Username) -> String) -> Result<()> {
     block_on(async {
         let issuer = app::build(config, Clock::system(), Random::System).await?;
@@ -167,7 +168,7 @@ fn change(config: &Config, name: &str, change: UserChange, done: impl Fn(&Userna
         change
             .run(&user, &issuer)
             .await
-            .map_err(refusal::denied_error)
+            .map_err(refusal::error_from_denied)
             .with_context(|| format!("cannot change {}", user.username))?;
         print::message(done(&user.username));
         Ok(())
@@ -181,9 +182,9 @@ fn list(config: &Config, prefix: Option<&str>, json: bool) -> Result<()> {
         let Some(store) = store else { return Ok(()) };
         loop {
             let after: Option<UserId> = found.last().map(|user| user.id);
-            let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit: PAGE };
+            let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit: PAGE_SIZE };
             let page = store.read(move |tx| tx.users(&query)).await.map_err(|error: StoreError| error)?;
-            let is_last = page.len() < PAGE as usize;
+            let is_last = page.len() < PAGE_SIZE as usize;
             found.extend(page);
             if is_last {
                 return Ok(());

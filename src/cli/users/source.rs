@@ -1,6 +1,7 @@
 //! The sources of imported users: JSON lines, the output of Django's `dumpdata`, and a Django database.
 //!
-//! A separate thread reads the source, some batches ahead of the writes. No source is in memory as a whole.
+//! A separate thread reads the source at most a few batches ahead of the writes, so that a large source does not fill
+//! the memory.
 
 use std::fmt;
 use std::fs::File;
@@ -17,13 +18,13 @@ use serde_json::{Map, Value};
 use crate::domain::django::{looks_like_users, record};
 use crate::domain::user_record::UserRecord;
 use crate::issuer::import_users::ImportRow;
-use crate::store::sqlite::django::{DjangoUsers, MAGIC};
+use crate::store::sqlite::django::{DjangoUsers, FILE_MAGIC};
 
 /// The number of users per transaction. It is large enough to make the time of the fsync negligible, and small enough
-/// that a server on the same database hardly waits.
+/// that a server on the same database waits only briefly.
 const BATCH: usize = 1000;
-/// The maximum number of batches that are read ahead.
-const AHEAD: usize = 2;
+/// The maximum number of complete batches that wait to be written.
+const MAX_BATCHES_AHEAD: usize = 2;
 /// The maximum length of a line in bytes.
 const LINE_MAX: u64 = 1 << 16;
 
@@ -57,9 +58,9 @@ impl UserSource {
         if file.as_os_str() == "-" {
             return Ok(Self::Lines(None));
         }
-        if open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(MAGIC) {
+        if open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(FILE_MAGIC) {
             bail!(
-                "{} is an SQLite database; to import a Django project's, pass --from-django before it",
+                "{} is an SQLite database; to import the users of a Django project, put --from-django before the file",
                 file.display()
             );
         }
@@ -68,7 +69,7 @@ impl UserSource {
 
     /// Opens a database or a dump. The first bytes of the file decide which.
     pub fn django(file: &Path, table: Option<&str>, model: Option<&str>) -> Result<Self> {
-        let is_database = open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(MAGIC);
+        let is_database = open(file)?.fill_buf().with_context(|| reading(file))?.starts_with(FILE_MAGIC);
         match (is_database, table, model) {
             (true, _, None) => Ok(Self::Database(DjangoUsers::open(file, table)?)),
             (true, _, Some(_)) => bail!("{} is a database; name its table with --table", file.display()),
@@ -77,7 +78,7 @@ impl UserSource {
         }
     }
 
-    /// Returns the size of the source: bytes for a file of lines, otherwise users. `None`: unknown.
+    /// Returns the size of the source: in bytes for a file of lines, otherwise in users. `None`: unknown.
     pub fn total(&self) -> Option<u64> {
         match self {
             Self::Lines(None) => None,
@@ -87,7 +88,7 @@ impl UserSource {
         }
     }
 
-    /// Returns the noun for what a record's number counts.
+    /// Returns the unit in which records are numbered.
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Lines(_) => "line",
@@ -98,7 +99,7 @@ impl UserSource {
 
     /// Reads all users on a separate thread, which ends when the receiver is dropped. An error is the last item.
     pub fn read(self) -> Result<Receiver<Result<ImportBatch>>> {
-        let (batches, received) = sync_channel(AHEAD);
+        let (batches, received) = sync_channel(MAX_BATCHES_AHEAD);
         let run = move || {
             let mut filling = BatchBuilder { batches: &batches, rows: Vec::with_capacity(BATCH), read: 0 };
             let done = self.read_into(&mut filling);
@@ -173,14 +174,14 @@ fn read_lines(mut from: impl BufRead, filling: &mut BatchBuilder<'_>) -> io::Res
         }
         filling.read += length;
         let text = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| number == 1).unwrap_or(&line).trim_ascii();
-        if !text.is_empty() && !filling.add(number, parsed(text, is_cut)) {
+        if !text.is_empty() && !filling.add(number, parse_line(text, is_cut)) {
             break;
         }
     }
     Ok(())
 }
 
-fn parsed(text: &[u8], is_cut: bool) -> Result<UserRecord, String> {
+fn parse_line(text: &[u8], is_cut: bool) -> Result<UserRecord, String> {
     if is_cut {
         return Err("the line is longer than 64 KiB".to_owned());
     }
@@ -286,7 +287,7 @@ mod tests {
 
     type Rows = Vec<(u64, Result<String, String>)>;
 
-    /// Returns all rows (number, and name or error), and how much was read at the end.
+    /// Returns all rows (number, and name or error), and how much had been read at the end.
     fn read(source: UserSource) -> (Rows, u64) {
         let batches: Vec<ImportBatch> = source.read().unwrap().into_iter().map(Result::unwrap).collect();
         let read = batches.last().map_or(0, |batch| batch.read);
@@ -363,7 +364,7 @@ mod tests {
         }
         let (_folder, path) = file("[]");
         assert!(UserSource::django(&path, None, None).unwrap_err().to_string().contains("--model app.model"));
-        let (_folder, path) = file(MAGIC);
+        let (_folder, path) = file(FILE_MAGIC);
         assert!(UserSource::lines(&path).unwrap_err().to_string().contains("--from-django"));
         assert!(UserSource::lines(Path::new("no such file")).is_err());
     }

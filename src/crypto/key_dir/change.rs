@@ -38,13 +38,16 @@ struct LockedKeyDir<'a> {
 impl KeyDir {
     /// Adds a new key for `alg`, or for every algorithm in the ring if `alg` is `None`.
     ///
-    /// The key signs after `policy.ahead()`. It signs at once with `at_once` or if no key is active. Returns the new
-    /// keys with their dates.
+    /// The key signs after `policy.lead_time()`. It signs at once with `at_once` or if no key is active. Returns the
+    /// new keys with their dates.
     pub fn rotate(&self, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>, KeyDirError> {
         let schedule = self.contents()?.schedule;
         let algorithms = alg.map_or_else(|| schedule.algorithms().collect(), |alg| vec![alg]);
         let plans = algorithms.into_iter().map(|alg| schedule.plan_rotation(alg, at_once));
-        self.add_keys(plans.map(|plan| Ok((self.make(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?, policy)
+        self.add_keys(
+            plans.map(|plan| Ok((self.generate_key(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?,
+            policy,
+        )
     }
 
     /// Rotates the keys that are due, so that no key signs longer than `rotate_every`. It is cheap while no key is due.
@@ -61,9 +64,9 @@ impl KeyDir {
             return Ok(Vec::new());
         }
         let plans = due.into_iter().map(|alg| schedule.plan_rotation(alg, false));
-        let fresh = plans.map(|plan| Ok((self.make(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?;
-        match self.add_keys(fresh, policy) {
-            Err(KeyDirError::Refused(KeyChangeError::RingChanged)) => Ok(Vec::new()),
+        let planned = plans.map(|plan| Ok((self.generate_key(plan.alg)?, plan))).collect::<Result<_, KeyDirError>>()?;
+        match self.add_keys(planned, policy) {
+            Err(KeyDirError::RejectedChange(KeyChangeError::RingChanged)) => Ok(Vec::new()),
             outcome => outcome,
         }
     }
@@ -79,22 +82,22 @@ impl KeyDir {
     ) -> Result<Key, KeyDirError> {
         let (pair, _) = read_pair(pem, passphrase).map_err(KeyDirError::Import)?;
         let plan = self.contents()?.schedule.plan_rotation(pair.public().alg(), at_once);
-        let mut keys = self.add_keys(vec![(self.prepare(&pair)?, plan)], policy)?;
-        keys.pop().ok_or(KeyDirError::Refused(KeyChangeError::RingChanged))
+        let mut keys = self.add_keys(vec![(self.prepare_key(&pair)?, plan)], policy)?;
+        keys.pop().ok_or(KeyDirError::RejectedChange(KeyChangeError::RingChanged))
     }
 
     /// Revokes the key whose `kid` begins with `prefix` (at least 4 characters). The key leaves the JWKS at once and
     /// its private half is removed. If it was active, the next key signs at once, or a new key if there is no next one.
     pub fn revoke(&self, prefix: &str, policy: &KeyPolicy) -> Result<RevokedKey, KeyDirError> {
         let plan = self.contents()?.schedule.plan_revocation(prefix, self.clock.now())?;
-        let replacement = plan.replacement.map(|alg| self.make(alg)).transpose()?;
+        let replacement = plan.replacement.map(|alg| self.generate_key(alg)).transpose()?;
         let mut locked = self.lock_for_change()?;
-        let kid = replacement.as_ref().map(|fresh| fresh.kid.clone());
+        let kid = replacement.as_ref().map(|new_key| new_key.kid.clone());
         let successor = locked.contents.schedule.revoke(&plan, kid, locked.now, policy)?;
         // The replacement is not needed if another process has added a key meanwhile.
-        if let Some(fresh) = replacement.filter(|fresh| locked.contents.schedule.get(&fresh.kid).is_some()) {
+        if let Some(new_key) = replacement.filter(|new_key| locked.contents.schedule.get(&new_key.kid).is_some()) {
             locked.check_passphrase(Some(&plan.kid))?;
-            locked.add_key(fresh)?;
+            locked.add_key(new_key)?;
         }
         locked.save()?;
         locked.remove_ended()?;
@@ -126,7 +129,7 @@ impl KeyDir {
         let locked = self.lock_for_change()?;
         let mut rewritten = Vec::new();
         // All files are opened before the first is written, so that a wrong passphrase changes nothing.
-        for kid in locked.kept_kids() {
+        for kid in locked.kids_with_private_half() {
             let text = self.private_text(kid)?;
             let is_done = pem::read(text.expose(), new.as_ref()).is_ok_and(|opened| opened.encrypted == new.is_some());
             if !is_done {
@@ -158,15 +161,15 @@ impl KeyDir {
         }
     }
 
-    fn add_keys(&self, fresh: Vec<(NewKey, RotationPlan)>, policy: &KeyPolicy) -> Result<Vec<Key>, KeyDirError> {
+    fn add_keys(&self, planned: Vec<(NewKey, RotationPlan)>, policy: &KeyPolicy) -> Result<Vec<Key>, KeyDirError> {
         let mut locked = self.lock_for_change()?;
         locked.check_passphrase(None)?;
         let mut keys = Vec::new();
-        for (fresh, plan) in &fresh {
-            keys.push(locked.contents.schedule.rotate(plan, fresh.kid.clone(), locked.now, policy)?);
+        for (new_key, plan) in &planned {
+            keys.push(locked.contents.schedule.rotate(plan, new_key.kid.clone(), locked.now, policy)?);
         }
-        for (fresh, _) in fresh {
-            locked.add_key(fresh)?;
+        for (new_key, _) in planned {
+            locked.add_key(new_key)?;
         }
         locked.save()?;
         locked.remove_ended()?;
@@ -180,9 +183,9 @@ impl KeyDir {
 }
 
 impl LockedKeyDir<'_> {
-    fn kept_kids(&self) -> impl Iterator<Item = &Kid> {
-        let kept = self.contents.schedule.keys().iter().filter(|key| key.has_private_half(self.now));
-        kept.map(|key| &key.kid)
+    fn kids_with_private_half(&self) -> impl Iterator<Item = &Kid> {
+        let with_private_half = self.contents.schedule.keys().iter().filter(|key| key.has_private_half(self.now));
+        with_private_half.map(|key| &key.kid)
     }
 
     /// Checks that the passphrase opens an existing private half, ignoring the key `except`, which is to be removed.
@@ -191,7 +194,7 @@ impl LockedKeyDir<'_> {
     /// opened at the next start. Missing and damaged files are ignored, so that a new key can replace them.
     fn check_passphrase(&self, except: Option<&Kid>) -> Result<(), KeyDirError> {
         let mut is_wrong = false;
-        for kid in self.kept_kids().filter(|kid| Some(*kid) != except) {
+        for kid in self.kids_with_private_half().filter(|kid| Some(*kid) != except) {
             match self.dir.private_half(kid) {
                 Ok(_) => return Ok(()),
                 Err(KeyDirError::PrivateKey { problem, .. }) => is_wrong |= problem.is_passphrase(),
@@ -201,9 +204,9 @@ impl LockedKeyDir<'_> {
         if is_wrong { Err(KeyDirError::OtherPassphrase(self.dir.path().to_owned())) } else { Ok(()) }
     }
 
-    fn add_key(&mut self, fresh: NewKey) -> Result<(), KeyDirError> {
-        self.dir.write_private_half(&fresh)?;
-        self.contents.publics.insert(fresh.kid, Arc::new(fresh.public));
+    fn add_key(&mut self, new_key: NewKey) -> Result<(), KeyDirError> {
+        self.dir.write_private_half(&new_key)?;
+        self.contents.publics.insert(new_key.kid, Arc::new(new_key.public));
         Ok(())
     }
 

@@ -15,8 +15,9 @@ use super::*;
 
 const ES: Algorithm = Algorithm::Es256;
 const HOUR: Duration = Duration::from_hours(1);
-/// How long a key is published after it has signed: the longest access-token lifetime (300 s) plus the leeway (5 s).
-const LINGER: Duration = Duration::from_secs(305);
+/// How long a key stays published after it stops signing: the longest access-token lifetime (300 s) plus
+/// the leeway (5 s).
+const RETENTION: Duration = Duration::from_secs(305);
 
 fn secret(text: &str) -> SecretText {
     SecretText::new(text.to_owned())
@@ -26,7 +27,7 @@ fn kid_of(ring: &KeyRing, alg: Algorithm, now: Timestamp) -> Kid {
     ring.signer(alg, now).unwrap().kid().clone()
 }
 
-/// A key from outside of Countersign, in PEM.
+/// A key that Countersign did not generate, in PEM.
 fn foreign(alg: Algorithm, passphrase: Option<&SecretText>) -> (Kid, SecretBytes) {
     let pair = KeyPair::generate(alg, 2048).unwrap();
     let text = pem::write(&pair.to_pkcs8_der().unwrap(), passphrase, &Random::seeded(3)).unwrap();
@@ -51,18 +52,18 @@ fn a_reloaded_ring_follows_a_rotation_through_all_states() {
     assert_ne!(keys.version().unwrap(), ring.version());
     let reloaded = keys.reload(&ring).unwrap();
     assert_eq!(published(&reloaded), [old.as_str(), rs.as_str(), new.kid.as_str()]);
-    let held = |ring: &KeyRing, kid: &Kid| ring.loaded_keys().find(|(known, _)| known == kid).unwrap().1;
-    assert!(Arc::ptr_eq(&held(&ring, &old), &held(&reloaded, &old)), "a loaded key is not opened again");
-    assert_eq!(reloaded.signer(ES, NOW).unwrap().published_until(), Some(NOW + HOUR + LINGER));
+    let loaded = |ring: &KeyRing, kid: &Kid| ring.loaded_keys().find(|(loaded_kid, _)| loaded_kid == kid).unwrap().1;
+    assert!(Arc::ptr_eq(&loaded(&ring, &old), &loaded(&reloaded, &old)), "a loaded key is not opened again");
+    assert_eq!(reloaded.signer(ES, NOW).unwrap().published_until(), Some(NOW + HOUR + RETENTION));
 
     assert_eq!(kid_of(&reloaded, ES, NOW + HOUR - Duration::from_secs(1)), old);
     assert_eq!(kid_of(&reloaded, ES, NOW + HOUR), new.kid, "no new snapshot is needed to sign on time");
     assert_eq!(reloaded.next_change(), Some(NOW + HOUR));
-    assert!(reloaded.rebuilt(NOW).is_none());
+    assert!(reloaded.rebuild(NOW).is_none());
     assert!(keys.remove_ended_keys(&reloaded).unwrap().is_empty());
 
     folder.clock.advance(HOUR);
-    let rebuilt = reloaded.rebuilt(NOW + HOUR).unwrap();
+    let rebuilt = reloaded.rebuild(NOW + HOUR).unwrap();
     assert_eq!(published(&rebuilt), [new.kid.as_str(), rs.as_str(), old.as_str()]);
     assert_ne!(rebuilt.jwks().etag, reloaded.jwks().etag);
     assert!(rebuilt.loaded_keys().all(|(kid, _)| kid != old), "the new snapshot drops the ended private half");
@@ -70,8 +71,8 @@ fn a_reloaded_ring_follows_a_rotation_through_all_states() {
     assert!(!folder.pem(&old).exists() && folder.pem(&new.kid).exists());
     assert!(keys.remove_ended_keys(&rebuilt).unwrap().is_empty());
 
-    let late = NOW + HOUR + LINGER;
-    let last = rebuilt.rebuilt(late).unwrap();
+    let late = NOW + HOUR + RETENTION;
+    let last = rebuilt.rebuild(late).unwrap();
     assert_eq!(published(&last), [new.kid.as_str(), rs.as_str()]);
     assert!(!last.verifier(old.as_str(), late).unwrap().is_published(late));
     assert_eq!(folder.keys("pw").open().unwrap().schedule(), last.schedule());
@@ -128,11 +129,11 @@ fn an_own_key_is_imported_once() {
     let key = keys.import(&pem, Some(&theirs), false, &policy()).unwrap();
     assert_eq!((&key.kid, key.signs_from), (&kid, NOW + HOUR));
     let again = keys.import(&pem, Some(&theirs), true, &policy()).unwrap_err();
-    assert!(matches!(again, KeyDirError::Refused(KeyChangeError::Known(_))), "{again}");
+    assert!(matches!(again, KeyDirError::RejectedChange(KeyChangeError::AlreadyPresent(_))), "{again}");
     keys.open().unwrap();
     keys.revoke(kid.as_str(), &policy()).unwrap();
     let again = keys.import(&pem, Some(&theirs), true, &policy()).unwrap_err();
-    assert!(matches!(again, KeyDirError::Refused(KeyChangeError::Revoked(_))), "{again}");
+    assert!(matches!(again, KeyDirError::RejectedChange(KeyChangeError::Revoked(_))), "{again}");
     assert!(!folder.pem(&kid).exists());
 }
 
@@ -150,8 +151,11 @@ fn a_revoked_key_leaves_the_jwks_at_once_and_another_signs() {
     assert!(ring.verifier(old.as_str(), NOW).is_none() && !published(&ring).contains(&old.as_str().to_owned()));
     assert_eq!(ring.find(&old.as_str()[..6]).unwrap().key().kid, old, "`keys export` still finds the revoked key");
     assert!(!folder.pem(&old).exists() && folder.pem(&new).exists());
-    assert!(matches!(keys.revoke(old.as_str(), &policy()), Err(KeyDirError::Refused(KeyChangeError::Revoked(_)))));
-    assert!(matches!(keys.revoke("zzzz", &policy()), Err(KeyDirError::Refused(KeyChangeError::Unknown(_)))));
+    assert!(matches!(
+        keys.revoke(old.as_str(), &policy()),
+        Err(KeyDirError::RejectedChange(KeyChangeError::Revoked(_)))
+    ));
+    assert!(matches!(keys.revoke("zzzz", &policy()), Err(KeyDirError::RejectedChange(KeyChangeError::Unknown(_)))));
     assert_eq!(keys.prune(Some(NOW)).unwrap().iter().map(|key| &key.kid).collect::<Vec<_>>(), [&old]);
     assert!(keys.prune(None).unwrap().is_empty());
     assert_eq!(keys.open().unwrap().schedule().keys().len(), 2);
@@ -262,7 +266,7 @@ fn an_interrupted_change_leaves_a_working_ring() {
 fn concurrent_changes_are_all_applied() {
     let folder = TestKeyFolder::new();
     folder.keys("").start().unwrap();
-    let done: usize = std::thread::scope(|scope| {
+    let rotations: usize = std::thread::scope(|scope| {
         let change = || (0..5).filter(|_| folder.keys("").rotate(Some(ES), true, &policy()).is_ok()).count();
         let read = || (0..20).for_each(|_| drop(folder.keys("").open().unwrap()));
         let writers = [scope.spawn(change), scope.spawn(change)];
@@ -271,9 +275,9 @@ fn concurrent_changes_are_all_applied() {
     });
     let ring = folder.keys("").open().unwrap();
     let active = |key: &&Key| key.alg == ES && key.state(NOW) == KeyState::Active;
-    assert_eq!(ring.schedule().keys().len(), 2 + done);
+    assert_eq!(ring.schedule().keys().len(), 2 + rotations);
     assert_eq!(ring.schedule().keys().iter().filter(active).count(), 1);
-    assert!(done >= 5 && ring.warnings().is_empty(), "{done} {:?}", ring.warnings());
+    assert!(rotations >= 5 && ring.warnings().is_empty(), "{rotations} {:?}", ring.warnings());
 }
 
 #[test]
@@ -284,6 +288,6 @@ fn a_clock_set_back_before_a_rotation_leaves_a_signer() {
     let new = keys.rotate(Some(ES), false, &policy()).unwrap().remove(0);
     folder.clock.advance(HOUR);
     let ring = keys.open().unwrap();
-    assert_eq!(ring.next_change(), Some(NOW + HOUR + LINGER));
-    assert_eq!(kid_of(&ring.rebuilt(NOW).unwrap(), ES, NOW), new.kid);
+    assert_eq!(ring.next_change(), Some(NOW + HOUR + RETENTION));
+    assert_eq!(kid_of(&ring.rebuild(NOW).unwrap(), ES, NOW), new.kid);
 }

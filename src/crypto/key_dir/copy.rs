@@ -1,11 +1,11 @@
 //! Copies a key folder under its lock, and restores a copy. A copy has only the files that a start needs: no orphaned
-//! files, and no private halves that have ended.
+//! files, and no private halves of keys that have stopped signing.
 
 use std::path::{Path, PathBuf};
 
 use super::files::{self, LockMode};
 use super::ring_file::{self, RingContents};
-use super::{KeyDir, KeyDirError, NOT_COUNTED, SECRET};
+use super::{IGNORED_NAMES, KeyDir, KeyDirError, SECRET};
 
 impl KeyDir {
     /// A key folder with the same options at another path.
@@ -51,14 +51,14 @@ impl KeyDir {
             return Ok(());
         }
         for name in files::names(self.path())? {
-            let is_counted = !NOT_COUNTED.contains(&name.as_str()) && !files::is_unfinished(&name);
+            let is_counted = !IGNORED_NAMES.contains(&name.as_str()) && !files::is_unfinished(&name);
             let is_same = || {
-                let here = files::read(&self.path().join(&name));
-                let there = files::read(&from.path().join(&name));
-                matches!((here, there), (Ok(here), Ok(there)) if here.expose() == there.expose())
+                let existing = files::read(&self.path().join(&name));
+                let copied = files::read(&from.path().join(&name));
+                matches!((existing, copied), (Ok(existing), Ok(copied)) if existing.expose() == copied.expose())
             };
             if is_counted && !is_same() {
-                return Err(KeyDirError::Taken { folder: self.path().to_owned(), found: name });
+                return Err(KeyDirError::NotRestorable { folder: self.path().to_owned(), found: name });
             }
         }
         Ok(())
@@ -68,9 +68,9 @@ impl KeyDir {
     fn required_files(&self) -> Result<Vec<String>, KeyDirError> {
         let RingContents { schedule, .. } = self.contents()?;
         let now = self.clock.now();
-        let kept = schedule.keys().iter().filter(|key| key.has_private_half(now));
+        let with_private_half = schedule.keys().iter().filter(|key| key.has_private_half(now));
         let mut names = vec![SECRET.to_owned()];
-        names.extend(kept.map(|key| files::key_file(&key.kid)));
+        names.extend(with_private_half.map(|key| files::key_file(&key.kid)));
         names.push(ring_file::NAME.to_owned());
         Ok(names)
     }

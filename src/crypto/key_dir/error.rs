@@ -11,10 +11,10 @@ use crate::domain::key::{InvalidDates, KeyChangeError, Kid};
 #[derive(Debug, thiserror::Error)]
 pub enum KeyDirError {
     /// The operating system returned an error.
-    #[error("cannot {doing} {}: {cause}", path.display())]
+    #[error("cannot {operation} {}: {cause}", path.display())]
     Io {
         /// The failed operation, as an infinitive.
-        doing: &'static str,
+        operation: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The error of the operating system.
@@ -35,7 +35,7 @@ pub enum KeyDirError {
     #[error("there are no keys in {} yet; `countersign serve` creates them at its first start", .0.display())]
     Empty(PathBuf),
     /// The folder has keys or the secret, but no ring.
-    #[error("cannot open the key ring {0}: it has {found}, but ring.json is missing; restore ring.json from a backup (keys are created in an empty folder only)", folder.display())]
+    #[error("cannot open the key ring {0}: it contains {found}, but ring.json is missing; restore ring.json from a backup (keys are created in an empty folder only)", folder.display())]
     RingMissing {
         /// The folder.
         folder: PathBuf,
@@ -43,7 +43,7 @@ pub enum KeyDirError {
         found: String,
     },
     /// The folder has other files than those of a key folder.
-    #[error("{0} has {found} and is not a key folder; set `keys_dir` to an empty folder", folder.display())]
+    #[error("{0} contains {found} and is not a key folder; set `keys_dir` to an empty folder", folder.display())]
     NotEmpty {
         /// The folder.
         folder: PathBuf,
@@ -52,7 +52,7 @@ pub enum KeyDirError {
     },
     /// The folder for a restore has a file that the backup does not have or has with other content.
     #[error("cannot restore into {0}: {found} differs from the backup; move the existing files away", folder.display())]
-    Taken {
+    NotRestorable {
         /// The folder.
         folder: PathBuf,
         /// The name of the file.
@@ -90,17 +90,17 @@ pub enum KeyDirError {
     #[error("{0}")]
     Import(PrivateKeyProblem),
     /// The configured passphrase does not open the keys in the folder.
-    #[error("the keys in {} have another passphrase than `keys.passphrase`; set `keys.passphrase` to the current passphrase (and restart a running server)", .0.display())]
+    #[error("the keys in {} are encrypted with another passphrase than `keys.passphrase`; set `keys.passphrase` to the current passphrase (and restart a running server)", .0.display())]
     OtherPassphrase(PathBuf),
     /// Another process holds the lock.
-    #[error("another process has locked {} for 10 s; check for a `countersign keys` command that hangs", .0.display())]
+    #[error("another process has held the lock {} for 10 s; check for a `countersign keys` command that hangs", .0.display())]
     Locked(PathBuf),
     /// The ring rejects the change.
     #[error(transparent)]
-    Refused(#[from] KeyChangeError),
+    RejectedChange(#[from] KeyChangeError),
     /// A new key could not be generated.
     #[error("cannot generate a key: {0}")]
-    Make(#[from] KeyError),
+    Generate(#[from] KeyError),
     /// A new key could not be encoded as PEM.
     #[error("cannot encode a new key as PEM: {0}")]
     Encode(PemError),
@@ -111,7 +111,7 @@ pub enum KeyDirError {
 pub enum RingProblem {
     /// The structure of the file is invalid.
     #[error("invalid key ring: {0}")]
-    Shape(#[from] serde_json::Error),
+    Malformed(#[from] serde_json::Error),
     /// A later version of Countersign wrote the file.
     #[error("format version {0} is not supported, only version 1")]
     Version(u64),
@@ -140,7 +140,7 @@ pub enum PrivateKeyProblem {
     Missing,
     /// The file cannot be read as a private key.
     #[error(transparent)]
-    Form(#[from] PemError),
+    Pem(#[from] PemError),
     /// The key in the file cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -152,14 +152,14 @@ pub enum PrivateKeyProblem {
 impl PrivateKeyProblem {
     fn advice(&self) -> &'static str {
         match self {
-            Self::Form(PemError::NeedsPassphrase | PemError::WrongPassphrase) => "check `keys.passphrase`",
+            Self::Pem(PemError::NeedsPassphrase | PemError::WrongPassphrase) => "check `keys.passphrase`",
             _ => "restore it from a backup, or run `countersign keys revoke KID` to replace it with a new key",
         }
     }
 
     /// Whether a wrong or missing passphrase may be the cause.
     pub(super) fn is_passphrase(&self) -> bool {
-        matches!(self, Self::Form(PemError::NeedsPassphrase | PemError::WrongPassphrase))
+        matches!(self, Self::Pem(PemError::NeedsPassphrase | PemError::WrongPassphrase))
     }
 }
 
@@ -195,7 +195,7 @@ impl fmt::Display for KeyDirWarning {
 }
 
 /// Adds the failed operation and the path to an [`io::Error`].
-pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyDirError {
+pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyDirError {
     let path = path.to_owned();
-    move |cause| KeyDirError::Io { doing, path, cause }
+    move |cause| KeyDirError::Io { operation, path, cause }
 }

@@ -42,25 +42,26 @@ fn a_truncated_file_is_named_in_the_error() {
     // PEM and ring are complete without the last byte, which is a line feed.
     for (name, optional_bytes) in [("ring.json", 1), (pem.as_str(), 1), (SECRET, 0)] {
         let path = folder.path().join(name);
-        let whole = fs::read(&path).unwrap();
+        let complete = fs::read(&path).unwrap();
         let mut intact = Vec::new();
-        for length in 0..whole.len() {
-            fs::write(&path, &whole[..length]).unwrap();
+        for length in 0..complete.len() {
+            fs::write(&path, &complete[..length]).unwrap();
             if is_intact_or_reported(&folder, ring.schedule(), name, &format!("cut at {length}")) {
                 intact.push(length);
             }
         }
-        let expected: Vec<usize> = (whole.len() - optional_bytes..whole.len()).collect();
+        let expected: Vec<usize> = (complete.len() - optional_bytes..complete.len()).collect();
         assert_eq!(intact, expected, "{name}");
-        for length in (0..whole.len()).step_by(64) {
+        for length in (0..complete.len()).step_by(64) {
             // The disk recorded the length of the file, but not the content of its last blocks.
-            let torn = [&whole[..length], &vec![0; whole.len() - length][..]].concat();
-            fs::write(&path, &torn).unwrap();
-            let is_intact = is_intact_or_reported(&folder, ring.schedule(), name, &format!("torn at {length}"));
+            let partly_written = [&complete[..length], &vec![0; complete.len() - length][..]].concat();
+            fs::write(&path, &partly_written).unwrap();
+            let is_intact =
+                is_intact_or_reported(&folder, ring.schedule(), name, &format!("partly written up to {length}"));
             // Any 32 bytes are a valid secret.
-            assert!(!is_intact || name == SECRET, "{name} torn at {length}");
+            assert!(!is_intact || name == SECRET, "{name} partly written up to {length}");
         }
-        fs::write(&path, &whole).unwrap();
+        fs::write(&path, &complete).unwrap();
     }
     assert_eq!(folder.keys("").open().unwrap().schedule(), ring.schedule());
 }
@@ -91,10 +92,10 @@ fn missing_files_are_reported() {
     let ring = folder.keys("").start().unwrap();
     for name in folder.names() {
         let path = folder.path().join(&name);
-        let whole = fs::read(&path).unwrap();
+        let complete = fs::read(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(!is_intact_or_reported(&folder, ring.schedule(), &name, "gone"));
-        files::replace(folder.path(), &name, &whole).unwrap();
+        assert!(!is_intact_or_reported(&folder, ring.schedule(), &name, "missing"));
+        files::replace(folder.path(), &name, &complete).unwrap();
     }
     assert!(folder.keys("").open().is_ok());
 }

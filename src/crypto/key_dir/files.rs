@@ -11,16 +11,16 @@ use super::error::{KeyDirError, io};
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
 
-/// The widest permissions of files and of the folder.
+/// The maximum permissions of files and of the folder.
 const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
 /// The prefix of a file's name while it is written. No other program uses the prefix, so such a file may be removed.
-const UNFINISHED: &str = ".countersign-unfinished-";
+const UNFINISHED_PREFIX: &str = ".countersign-unfinished-";
 
-/// A process waits 10 s for the lock: 200 tries every 50 ms. Changes hold the lock for milliseconds, so a process that
-/// holds it longer hangs.
-const LOCK_TRIES: u32 = 200;
+/// A process waits 10 s for the lock: 200 attempts, one every 50 ms. Changes hold the lock for milliseconds, so a
+/// process that holds it that long probably hangs.
+const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Identifies a version of `ring.json` by the metadata of the file, without reading its content.
@@ -37,8 +37,8 @@ pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyDirError> {
     Ok(RingVersion { inode: entry.ino(), length: entry.size(), modified: (entry.mtime(), entry.mtime_nsec()) })
 }
 
-/// Replaces the error of a missing file by the error that `missing` returns.
-pub(super) fn missing_as(error: KeyDirError, missing: impl FnOnce() -> KeyDirError) -> KeyDirError {
+/// Replaces the error of a missing file with the error that `missing` returns.
+pub(super) fn map_not_found(error: KeyDirError, missing: impl FnOnce() -> KeyDirError) -> KeyDirError {
     match error {
         KeyDirError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => missing(),
         other => other,
@@ -81,7 +81,7 @@ pub(super) fn make_private(path: &Path) -> Result<(), KeyDirError> {
 /// Writes a file and atomically replaces the file of the same name: at every moment the complete old file or the
 /// complete new file exists. The caller must hold the write lock.
 pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), KeyDirError> {
-    let unfinished = folder.join(format!("{UNFINISHED}{name}"));
+    let unfinished = folder.join(format!("{UNFINISHED_PREFIX}{name}"));
     let mut options = OpenOptions::new();
     let mut file =
         options.write(true).create_new(true).mode(FILE_MODE).open(&unfinished).map_err(io("create", &unfinished))?;
@@ -120,7 +120,7 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyDirError> {
     Ok(names)
 }
 
-/// How many processes may hold the lock at the same time.
+/// The kind of lock: how many processes may hold it at the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum LockMode {
     /// Any number of readers, and no writer.
@@ -133,27 +133,27 @@ pub(super) enum LockMode {
 ///
 /// A writer removes unfinished files, because their writer was interrupted. A read-only file system has no writer and
 /// needs no lock; a reader gets `None` there.
-pub(super) fn lock(folder: &Path, access: LockMode) -> Result<Option<File>, KeyDirError> {
+pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyDirError> {
     let path = folder.join(".lock");
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
     let file = match options.open(&path) {
-        Err(error) if access == LockMode::Read && error.kind() == ErrorKind::ReadOnlyFilesystem => return Ok(None),
+        Err(error) if mode == LockMode::Read && error.kind() == ErrorKind::ReadOnlyFilesystem => return Ok(None),
         opened => opened.map_err(io("open", &path))?,
     };
     for attempt in 1.. {
-        let outcome = match access {
+        let outcome = match mode {
             LockMode::Read => file.try_lock_shared(),
             LockMode::Write => file.try_lock(),
         };
         match outcome {
             Ok(()) => break,
             Err(TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
-            Err(TryLockError::WouldBlock) if attempt == LOCK_TRIES => return Err(KeyDirError::Locked(path)),
+            Err(TryLockError::WouldBlock) if attempt == LOCK_ATTEMPTS => return Err(KeyDirError::Locked(path)),
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
         }
     }
-    if access == LockMode::Write {
+    if mode == LockMode::Write {
         for name in names(folder)?.iter().filter(|name| is_unfinished(name)) {
             remove(&folder.join(name))?;
         }
@@ -163,7 +163,7 @@ pub(super) fn lock(folder: &Path, access: LockMode) -> Result<Option<File>, KeyD
 
 /// Whether the name is that of a file that is being written or whose writer was interrupted.
 pub(super) fn is_unfinished(name: &str) -> bool {
-    name.starts_with(UNFINISHED)
+    name.starts_with(UNFINISHED_PREFIX)
 }
 
 /// The name of the file with the private half of a key.

@@ -44,9 +44,9 @@ use ring_file::RingContents;
 /// The name of the file with the symmetric secret.
 const SECRET: &str = "secret";
 
-/// Names that an empty folder may contain: the files that Countersign ships in it or creates, and the folder that the
-/// file system creates on a new disk.
-const NOT_COUNTED: [&str; 4] = [".gitignore", ".lock", "README.md", "lost+found"];
+/// Names that are ignored when a folder is checked for being empty: the files that Countersign ships in it or creates
+/// there, and the folder that the file system creates on a new disk.
+const IGNORED_NAMES: [&str; 4] = [".gitignore", ".lock", "README.md", "lost+found"];
 
 /// How keys are stored and generated.
 #[derive(Clone, Debug)]
@@ -112,8 +112,8 @@ impl KeyDir {
         self.open()
     }
 
-    /// Opens a folder that has keys. Every private half that is still needed is opened, must match its file name, and
-    /// signs and verifies once.
+    /// Opens a folder that has keys. Opens every private half that is still needed, checks that it matches its file
+    /// name, and tests it by signing and verifying once.
     ///
     /// # Errors
     /// If a file is damaged, missing or accessible to other users. The error names the file.
@@ -121,7 +121,7 @@ impl KeyDir {
         self.load(None)
     }
 
-    /// Reads the dates of the keys only, without opening a private half.
+    /// Reads only the dates of the keys. Opens no private half.
     pub fn schedule(&self) -> Result<Schedule, KeyDirError> {
         let _lock = self.lock(LockMode::Read)?;
         Ok(self.contents()?.schedule)
@@ -133,7 +133,8 @@ impl KeyDir {
         self.load(Some(previous))
     }
 
-    /// The version of `ring.json`. It reads only the metadata of the file, which is cheap enough for every second.
+    /// The version of `ring.json`. Reads only the metadata of the file, so it is cheap enough to be called every
+    /// second.
     pub fn version(&self) -> Result<RingVersion, KeyDirError> {
         files::ring_version(&self.path().join(ring_file::NAME))
     }
@@ -163,7 +164,8 @@ impl KeyDir {
                 Err(error) => warnings.push(KeyDirWarning::Unopened(error.to_string())),
             }
         }
-        // The snapshot drops the other loaded keys, unless one must replace an active key that could not be opened.
+        // Also passes on the other keys that `previous` has loaded. `KeyRing::new` drops them, except keys that may
+        // have to sign in place of an active key that could not be opened.
         for (kid, key) in reusable {
             loaded.entry(kid).or_insert(key);
         }
@@ -171,8 +173,8 @@ impl KeyDir {
         let orphans = files::names(self.path())?.into_iter().filter(orphan);
         warnings.extend(orphans.map(|name| KeyDirWarning::Orphan(self.path().join(name))));
         drop(lock);
-        let first = self.options.default_algorithm;
-        Ok(KeyRing::new(RingParts { schedule, publics, loaded, secret, version, warnings, first }, now))
+        let default_algorithm = self.options.default_algorithm;
+        Ok(KeyRing::new(RingParts { schedule, publics, loaded, secret, version, warnings, default_algorithm }, now))
     }
 
     /// Takes the lock. In a folder that is not a key folder, it does not even create the lock file.
@@ -199,7 +201,7 @@ impl KeyDir {
     fn secret(&self) -> Result<Arc<RingSecret>, KeyDirError> {
         let path = self.path().join(SECRET);
         let missing = || KeyDirError::SecretMissing(path.clone());
-        let bytes = files::read(&path).map_err(|error| files::missing_as(error, missing))?;
+        let bytes = files::read(&path).map_err(|error| files::map_not_found(error, missing))?;
         let length = bytes.expose().len();
         let array = bytes.expose().try_into().map_err(|_| KeyDirError::SecretLength { path, length })?;
         Ok(Arc::new(RingSecret::new(Zeroizing::new(array))))
@@ -215,9 +217,9 @@ impl KeyDir {
         let text = self.private_text(kid)?;
         let opened = read_pair(&text, self.options.passphrase.as_ref());
         let (pair, encrypted) = opened.map_err(|problem| KeyDirError::PrivateKey { path: path.clone(), problem })?;
-        let found = pair.public().kid();
-        if found != kid {
-            let problem = PrivateKeyProblem::OtherKey(found.clone());
+        let actual = pair.public().kid();
+        if actual != kid {
+            let problem = PrivateKeyProblem::OtherKey(actual.clone());
             return Err(KeyDirError::PrivateKey { path, problem });
         }
         Ok((pair, encrypted))
@@ -227,20 +229,20 @@ impl KeyDir {
         let path = self.pem_path(kid);
         let read = files::read(&path);
         let missing = || KeyDirError::PrivateKey { path, problem: PrivateKeyProblem::Missing };
-        read.map_err(|error| files::missing_as(error, missing))
+        read.map_err(|error| files::map_not_found(error, missing))
     }
 
     /// Checks that a folder without `ring.json` is empty. If it has other files, the ring was lost or the folder is not
     /// a key folder.
     ///
-    /// The check runs before the lock is taken, so that it leaves no lock file in such a folder. It runs again under
-    /// the lock, when no other process can be in its first start.
+    /// The check runs once before the lock is taken, so that no lock file is created in a folder that is not a key
+    /// folder. It runs again under the lock, because then no other process can be writing the files of a first start.
     fn check_empty(&self) -> Result<(), KeyDirError> {
         let mut names = files::names(self.path())?;
         if names.iter().any(|name| name == ring_file::NAME) {
             return Ok(());
         }
-        names.retain(|name| !NOT_COUNTED.contains(&name.as_str()) && !files::is_unfinished(name));
+        names.retain(|name| !IGNORED_NAMES.contains(&name.as_str()) && !files::is_unfinished(name));
         let is_key_file = |name: &&String| *name == SECRET || files::key_name(name).is_some();
         let folder = self.path().to_owned();
         match (names.iter().find(is_key_file), names.first()) {
@@ -250,8 +252,9 @@ impl KeyDir {
         }
     }
 
-    /// Generates the secret and the first keys. It writes an empty ring first: the ring shows that the other files are
-    /// from an interrupted first start and not from a ring that was lost.
+    /// Generates the secret and the first keys. It writes an empty `ring.json` first. After an interruption, this file
+    /// shows that the other files are from an unfinished first start and not from a key folder whose `ring.json` was
+    /// lost.
     fn first_start(&self) -> Result<(), KeyDirError> {
         files::make_private(self.path())?;
         let mut contents = RingContents::default();
@@ -262,22 +265,22 @@ impl KeyDir {
         }
         let now = self.clock.now();
         for alg in Algorithm::ALL {
-            let fresh = self.make(alg)?;
-            self.write_private_half(&fresh)?;
+            let new_key = self.generate_key(alg)?;
+            self.write_private_half(&new_key)?;
             let plan = contents.schedule.plan_rotation(alg, true);
-            contents.schedule.rotate(&plan, fresh.kid.clone(), now, &NO_PREDECESSOR)?;
-            contents.publics.insert(fresh.kid, Arc::new(fresh.public));
+            contents.schedule.rotate(&plan, new_key.kid.clone(), now, &NO_PREDECESSOR)?;
+            contents.publics.insert(new_key.kid, Arc::new(new_key.public));
         }
         contents.write(self.path())
     }
 
     /// Generates a key, ready to be added. It is slow (RSA, scrypt), so the caller must not hold the lock while other
     /// processes may wait for it.
-    fn make(&self, alg: Algorithm) -> Result<NewKey, KeyDirError> {
-        self.prepare(&KeyPair::generate(alg, self.options.rsa_bits)?)
+    fn generate_key(&self, alg: Algorithm) -> Result<NewKey, KeyDirError> {
+        self.prepare_key(&KeyPair::generate(alg, self.options.rsa_bits)?)
     }
 
-    fn prepare(&self, pair: &KeyPair) -> Result<NewKey, KeyDirError> {
+    fn prepare_key(&self, pair: &KeyPair) -> Result<NewKey, KeyDirError> {
         pair.self_test()?;
         let certificate = self_signed(pair, &self.options.certificate_name, self.clock.now())?;
         let pem = pem::write(&pair.to_pkcs8_der()?, self.options.passphrase.as_ref(), &self.random);
@@ -288,8 +291,8 @@ impl KeyDir {
         })
     }
 
-    fn write_private_half(&self, fresh: &NewKey) -> Result<(), KeyDirError> {
-        files::replace(self.path(), &files::key_file(&fresh.kid), fresh.pem.as_bytes())
+    fn write_private_half(&self, new_key: &NewKey) -> Result<(), KeyDirError> {
+        files::replace(self.path(), &files::key_file(&new_key.kid), new_key.pem.as_bytes())
     }
 }
 

@@ -65,15 +65,15 @@ fn a_first_start_creates_the_folder() {
 
 #[test]
 fn a_first_start_interrupted_at_any_point_is_resumed() {
-    let whole = TestKeyFolder::new();
-    whole.keys("").start().unwrap();
-    let pem = whole.names().into_iter().find(|name| files::key_name(name).is_some()).unwrap();
+    let complete = TestKeyFolder::new();
+    complete.keys("").start().unwrap();
+    let pem = complete.names().into_iter().find(|name| files::key_name(name).is_some()).unwrap();
     let states: [&[&str]; 4] = [&[], &["ring.json"], &["ring.json", SECRET], &["ring.json", SECRET, &pem]];
     for present in states {
         let folder = TestKeyFolder::new();
         set_mode(folder.path(), 0o700);
         for name in present {
-            let content = if *name == SECRET { vec![9; 32] } else { fs::read(whole.path().join(name)).unwrap() };
+            let content = if *name == SECRET { vec![9; 32] } else { fs::read(complete.path().join(name)).unwrap() };
             files::replace(folder.path(), name, &content).unwrap();
         }
         if present.contains(&"ring.json") {
@@ -214,7 +214,10 @@ fn an_inconsistent_ring_file_is_rejected_by_name() {
         (with(&|json| json["keys"][0]["jwk"] = json["keys"][1]["jwk"].clone()), "is invalid"),
         (with(&|json| json["keys"][0]["jwk"]["x"] = json["keys"][0]["jwk"]["y"].clone()), "is invalid"),
         (with(&|json| json["keys"][0]["kid"] = "../../etc/passwd".into()), "is not a key id"),
-        (with(&|json| json["keys"][0]["signs_until"] = "2030-01-01T00:00:00Z".into()), "must be set together"),
+        (
+            with(&|json| json["keys"][0]["signs_until"] = "2030-01-01T00:00:00Z".into()),
+            "must be both set or both absent",
+        ),
     ] {
         fs::write(&path, text).unwrap();
         let error = open_error(&folder, "");

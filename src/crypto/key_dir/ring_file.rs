@@ -68,7 +68,7 @@ impl RingContents {
     pub(super) fn read(folder: &Path) -> Result<Self, KeyDirError> {
         let path = folder.join(NAME);
         let empty = || KeyDirError::Empty(folder.to_owned());
-        let bytes = files::read(&path).map_err(|error| files::missing_as(error, empty))?;
+        let bytes = files::read(&path).map_err(|error| files::map_not_found(error, empty))?;
         Self::parse(bytes.expose()).map_err(|problem| KeyDirError::Ring { path, problem })
     }
 

@@ -1,6 +1,6 @@
 //! Changes of a schedule: rotation, revocation and pruning. A plan is made without the lock of the key folder and
-//! applied under the lock. If the ring has changed in between so that the plan no longer fits, the change is refused as
-//! a whole.
+//! applied under the lock. If the ring has changed in between so that the plan no longer applies, the change is
+//! rejected and nothing is changed.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ pub struct RotationPlan {
     pub alg: Algorithm,
     /// Whether the new key signs immediately, without being published ahead.
     pub immediate: bool,
-    /// The newest key of the algorithm when the plan was made. If another key is the newest when the plan is applied,
-    /// the ring was rotated in between.
+    /// The newest unrevoked key of the algorithm when the plan was made. If another key is the newest when the plan is
+    /// applied, the ring was changed in between.
     last: Option<Kid>,
 }
 
@@ -31,7 +31,7 @@ pub struct RevocationPlan {
     pub replacement: Option<Algorithm>,
 }
 
-/// Why a change was refused.
+/// Why a change was rejected.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum KeyChangeError {
     /// No key id is this text or begins with it.
@@ -41,30 +41,31 @@ pub enum KeyChangeError {
     #[error("several keys begin with `{0}`; give more characters of the key id")]
     Ambiguous(String),
     /// The prefix of a key id is too short.
-    #[error("`{0}` is too short to name a key; give at least 4 characters")]
+    #[error("`{0}` is too short to identify a key; give at least 4 characters")]
     ShortPrefix(String),
     /// The key is already revoked. This is final.
     #[error("key {0} is already revoked")]
     Revoked(Kid),
     /// The key to be added is already in the ring.
     #[error("key {0} is already in the key ring")]
-    Known(Kid),
+    AlreadyPresent(Kid),
     /// The plan was made for another state of the ring.
     #[error("the keys changed in the meantime; check `countersign keys list` and retry if still needed")]
     RingChanged,
 }
 
 impl Schedule {
-    /// Plans a new key for `alg`. The key signs [`KeyPolicy::ahead`] after it was added. It signs immediately if
+    /// Plans a new key for `alg`. The key signs [`KeyPolicy::lead_time`] after it was added. It signs immediately if
     /// `at_once` is set or the ring has no active key of its algorithm.
     pub fn plan_rotation(&self, alg: Algorithm, at_once: bool) -> RotationPlan {
-        RotationPlan { alg, immediate: at_once, last: self.last(alg) }
+        RotationPlan { alg, immediate: at_once, last: self.last_key(alg) }
     }
 
     /// Adds the new key and returns it with its dates.
     ///
     /// # Errors
-    /// The key is in the ring, was revoked, or the ring has changed since the plan was made.
+    /// The key is already in the ring or was revoked, or the algorithm has another newest key than when the plan was
+    /// made.
     pub fn rotate(
         &mut self,
         plan: &RotationPlan,
@@ -73,15 +74,15 @@ impl Schedule {
         policy: &KeyPolicy,
     ) -> Result<Key, KeyChangeError> {
         match self.get(&kid) {
-            Some(known) if known.revoked_at.is_some() => return Err(KeyChangeError::Revoked(kid)),
-            Some(_) => return Err(KeyChangeError::Known(kid)),
-            None if self.last(plan.alg) != plan.last => return Err(KeyChangeError::RingChanged),
+            Some(existing) if existing.revoked_at.is_some() => return Err(KeyChangeError::Revoked(kid)),
+            Some(_) => return Err(KeyChangeError::AlreadyPresent(kid)),
+            None if self.last_key(plan.alg) != plan.last => return Err(KeyChangeError::RingChanged),
             None => {}
         }
         let at_once = plan.immediate || self.active(plan.alg, now).is_none();
-        let signs_from = if at_once { now } else { now + policy.ahead() };
+        let signs_from = if at_once { now } else { now + policy.lead_time() };
         self.push(kid.clone(), plan.alg, now, signs_from);
-        self.relink(plan.alg, now, policy);
+        self.recompute_end_dates(plan.alg, now, policy);
         self.get(&kid).cloned().ok_or(KeyChangeError::RingChanged)
     }
 
@@ -94,8 +95,8 @@ impl Schedule {
         if key.revoked_at.is_some() {
             return Err(KeyChangeError::Revoked(key.kid.clone()));
         }
-        let covered = self.of(key.alg).any(|other| other.kid != key.kid && other.has_private_half(now));
-        Ok(RevocationPlan { kid: key.kid.clone(), replacement: (!covered).then_some(key.alg) })
+        let has_other = self.of(key.alg).any(|other| other.kid != key.kid && other.has_private_half(now));
+        Ok(RevocationPlan { kid: key.kid.clone(), replacement: (!has_other).then_some(key.alg) })
     }
 
     /// Revokes the key. If this leaves its algorithm without an active key, the waiting key signs immediately, or
@@ -111,12 +112,12 @@ impl Schedule {
         now: Timestamp,
         policy: &KeyPolicy,
     ) -> Result<Option<Key>, KeyChangeError> {
-        let fresh = self.plan_revocation(plan.kid.as_str(), now)?;
-        if fresh.replacement.is_some() && replacement.is_none() {
+        let current = self.plan_revocation(plan.kid.as_str(), now)?;
+        if current.replacement.is_some() && replacement.is_none() {
             return Err(KeyChangeError::RingChanged);
         }
-        let Some(index) = self.keys.iter().position(|key| key.kid == fresh.kid) else {
-            return Err(KeyChangeError::Unknown(fresh.kid.as_str().to_owned()));
+        let Some(index) = self.keys.iter().position(|key| key.kid == current.kid) else {
+            return Err(KeyChangeError::Unknown(current.kid.as_str().to_owned()));
         };
         self.keys[index].revoked_at = Some(now);
         let alg = self.keys[index].alg;
@@ -133,7 +134,7 @@ impl Schedule {
                 successor = Some(kid);
             }
         }
-        self.relink(alg, now, policy);
+        self.recompute_end_dates(alg, now, policy);
         Ok(successor.and_then(|kid| self.get(&kid).cloned()))
     }
 
@@ -155,8 +156,8 @@ impl Schedule {
     /// The algorithms that must be rotated now so that no key signs longer than `rotate_every`. An algorithm with a
     /// waiting key is never among them.
     pub fn due(&self, now: Timestamp, rotate_every: Duration, policy: &KeyPolicy) -> Vec<Algorithm> {
-        let late = |key: &Key| now + policy.ahead() >= key.signs_from + rotate_every;
-        let due = |alg: &Algorithm| self.waiting(*alg, now).is_none() && self.active(*alg, now).is_some_and(late);
+        let is_late = |key: &Key| now + policy.lead_time() >= key.signs_from + rotate_every;
+        let due = |alg: &Algorithm| self.waiting(*alg, now).is_none() && self.active(*alg, now).is_some_and(is_late);
         self.algorithms().filter(due).collect()
     }
 
@@ -167,18 +168,18 @@ impl Schedule {
         self.keys.push(Key { kid, alg, created_at: now, signs_from, signs_until, published_until, revoked_at });
     }
 
-    fn last(&self, alg: Algorithm) -> Option<Kid> {
+    fn last_key(&self, alg: Algorithm) -> Option<Kid> {
         self.of(alg).filter(|key| key.revoked_at.is_none()).max_by_key(|key| key.signs_from).map(|key| key.kid.clone())
     }
 
     /// Recomputes the end dates of an algorithm's keys. A key that has stopped signing keeps its dates, because its
     /// private half is deleted.
-    fn relink(&mut self, alg: Algorithm, now: Timestamp, policy: &KeyPolicy) {
+    fn recompute_end_dates(&mut self, alg: Algorithm, now: Timestamp, policy: &KeyPolicy) {
         let in_chain = |key: &Key| key.alg == alg && key.revoked_at.is_none();
         let mut chain: Vec<usize> = (0..self.keys.len()).filter(|index| in_chain(&self.keys[*index])).collect();
         chain.sort_by_key(|index| self.keys[*index].signs_from);
-        for (place, index) in chain.iter().enumerate() {
-            let successor = chain.get(place + 1).map(|next| self.keys[*next].signs_from);
+        for (position, index) in chain.iter().enumerate() {
+            let successor = chain.get(position + 1).map(|next| self.keys[*next].signs_from);
             let key = &mut self.keys[*index];
             if key.signs_until.is_some_and(|until| until <= now) {
                 continue;
@@ -198,8 +199,8 @@ mod tests {
 
     const ES: Algorithm = Algorithm::Es256;
     const HOUR: i64 = 3600;
-    /// The longest access-token lifetime (300 s) plus the minimum of the leeway (5 s).
-    const LINGER: i64 = 305;
+    /// The longest access-token lifetime (300 s) plus the reload allowance `RING_RELOAD_MAX` (5 s).
+    const RETENTION: i64 = 305;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(seconds)
@@ -245,16 +246,16 @@ mod tests {
     #[test]
     fn the_first_key_signs_at_once_and_its_successor_is_published_ahead() {
         let ring = rotated();
-        assert_eq!(dates(&ring, 'a'), (0, Some(100 + HOUR), Some(100 + HOUR + LINGER)));
+        assert_eq!(dates(&ring, 'a'), (0, Some(100 + HOUR), Some(100 + HOUR + RETENTION)));
         assert_eq!(dates(&ring, 'b'), (100 + HOUR, None, None));
     }
 
     #[test]
     fn publish_ahead_is_at_least_the_jwks_cache_lifetime() {
-        let hasty = KeyPolicy { publish_ahead: Duration::ZERO, ..policy() };
+        let without_ahead = KeyPolicy { publish_ahead: Duration::ZERO, ..policy() };
         let mut ring = Schedule::default();
         rotate(&mut ring, 'a', 0, false);
-        let key = ring.rotate(&ring.plan_rotation(ES, false), kid('b'), at(10), &hasty).unwrap();
+        let key = ring.rotate(&ring.plan_rotation(ES, false), kid('b'), at(10), &without_ahead).unwrap();
         assert_eq!(key.signs_from, at(310));
     }
 
@@ -262,8 +263,8 @@ mod tests {
     fn an_immediate_rotation_ends_before_the_waiting_key_begins() {
         let mut ring = rotated();
         rotate(&mut ring, 'c', 200, true);
-        assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(200 + LINGER)));
-        assert_eq!(dates(&ring, 'c'), (200, Some(100 + HOUR), Some(100 + HOUR + LINGER)));
+        assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(200 + RETENTION)));
+        assert_eq!(dates(&ring, 'c'), (200, Some(100 + HOUR), Some(100 + HOUR + RETENTION)));
         assert_eq!(dates(&ring, 'b'), (100 + HOUR, None, None));
     }
 
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!(
             dates(&ring, 'a'),
             (0, Some(200), Some(9 * HOUR + 5)),
-            "extended by the allowance for differing clocks"
+            "extended by the allowance for differing clocks and late reloads"
         );
     }
 
@@ -303,7 +304,7 @@ mod tests {
         let mut ring = rotated();
         rotate(&mut ring, 'c', 200, false);
         assert_eq!(revoke(&mut ring, 'b', None, 300), None);
-        assert_eq!(dates(&ring, 'a'), (0, Some(200 + HOUR), Some(200 + HOUR + LINGER)));
+        assert_eq!(dates(&ring, 'a'), (0, Some(200 + HOUR), Some(200 + HOUR + RETENTION)));
         revoke(&mut ring, 'c', None, 400);
         assert_eq!(dates(&ring, 'a'), (0, None, None));
     }
@@ -313,7 +314,7 @@ mod tests {
         let mut ring = rotated();
         let later = 200 + HOUR;
         revoke(&mut ring, 'b', Some('c'), later);
-        assert_eq!(dates(&ring, 'a'), (0, Some(100 + HOUR), Some(100 + HOUR + LINGER)));
+        assert_eq!(dates(&ring, 'a'), (0, Some(100 + HOUR), Some(100 + HOUR + RETENTION)));
         assert_eq!(ring.active(ES, at(later)).unwrap().kid, kid('c'));
     }
 
@@ -336,7 +337,7 @@ mod tests {
     fn a_key_is_added_once_and_revoked_once() {
         let mut ring = rotated();
         let again = ring.plan_rotation(ES, true);
-        assert_eq!(ring.rotate(&again, kid('a'), at(200), &policy()), Err(KeyChangeError::Known(kid('a'))));
+        assert_eq!(ring.rotate(&again, kid('a'), at(200), &policy()), Err(KeyChangeError::AlreadyPresent(kid('a'))));
         revoke(&mut ring, 'a', None, 200);
         assert_eq!(ring.plan_revocation("aaaa", at(201)), Err(KeyChangeError::Revoked(kid('a'))));
         assert_eq!(ring.rotate(&again, kid('a'), at(201), &policy()), Err(KeyChangeError::Revoked(kid('a'))));
@@ -346,15 +347,15 @@ mod tests {
     fn prune_removes_keys_that_are_no_longer_needed() {
         let ring = rotated();
         let ended = 100 + HOUR;
-        let left = |now: i64, since: Option<i64>| {
+        let remaining = |now: i64, since: Option<i64>| {
             let mut ring = ring.clone();
             ring.prune(at(now), since.map(at));
             ring.keys().len()
         };
-        assert_eq!(left(ended + LINGER - 1, None), 2, "retiring keys stay");
-        assert_eq!(left(ended + LINGER, None), 1, "retired keys are removed");
-        assert_eq!(left(ended + LINGER, Some(ended + 5)), 2, "a key that a session may need stays");
-        assert_eq!(left(ended + LINGER, Some(ended + 6)), 1, "a key older than the oldest session is removed");
+        assert_eq!(remaining(ended + RETENTION - 1, None), 2, "retiring keys stay");
+        assert_eq!(remaining(ended + RETENTION, None), 1, "retired keys are removed");
+        assert_eq!(remaining(ended + RETENTION, Some(ended + 5)), 2, "a key that a session may need stays");
+        assert_eq!(remaining(ended + RETENTION, Some(ended + 6)), 1, "a key older than the oldest session is removed");
         let mut ring = ring.clone();
         revoke(&mut ring, 'b', None, 200);
         assert_eq!(ring.prune(at(200), Some(at(0)))[0].kid, kid('b'), "revoked keys are removed");

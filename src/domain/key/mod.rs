@@ -22,8 +22,8 @@ pub use schedule::{InvalidDates, Schedule};
 /// The length of a thumbprint in characters: 32 bytes in base64url without padding.
 const KID_LENGTH: usize = 43;
 
-/// The time after which every running server is assumed to have loaded a changed ring: 2 s by contract, 1 s because
-/// dates are whole seconds, and 2 s for a slow disk between the decision and the write.
+/// The time after which every running server is assumed to have loaded a changed ring: 2 s as documented, 1 s because
+/// dates are whole seconds, and 2 s for a slow disk between the date of a change and its write.
 const RING_RELOAD_MAX: Duration = Duration::from_secs(5);
 
 /// A key id: the key's RFC 7638 thumbprint (SHA-256, base64url). Its characters are safe in a file name.
@@ -39,8 +39,8 @@ pub struct NotAKid(pub String);
 impl Kid {
     /// Parses a thumbprint. Rejects all other texts, so that a `kid` cannot name a file outside the key folder.
     pub fn parse(text: &str) -> Result<Self, NotAKid> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if text.len() == KID_LENGTH && text.bytes().all(plain) {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if text.len() == KID_LENGTH && text.bytes().all(is_allowed) {
             Ok(Self(text.to_owned()))
         } else {
             Err(NotAKid(text.to_owned()))
@@ -174,7 +174,7 @@ impl Key {
 
 /// A row of `keys list --json`: the dates, and the state at the time of the listing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the fields are `Key`'s")]
+#[expect(missing_docs, reason = "the fields are those of `Key`")]
 pub struct ListedKey<'a> {
     pub kid: &'a Kid,
     pub alg: Algorithm,
@@ -204,24 +204,24 @@ pub struct KeyPolicy {
 
 impl KeyPolicy {
     /// How long a new key is published before it signs: at least as long as verifiers may cache the JWKS.
-    pub fn ahead(&self) -> Duration {
+    pub fn lead_time(&self) -> Duration {
         self.publish_ahead.max(self.jwks_max_age)
     }
 
     /// How long a key stays published after `signs_until`. A server may sign with the key until it has loaded the
     /// rotation, and these tokens must also expire before the key leaves the JWKS.
     pub fn retention(&self) -> Duration {
-        self.longest_access.saturating_add(self.slack())
+        self.longest_access.saturating_add(self.allowance())
     }
 
     /// When a key that stops signing at `signs_until` leaves the JWKS.
     pub fn published_until(&self, signs_until: Timestamp) -> Timestamp {
-        let promised = self.promised_until.map_or(signs_until, |until| until + self.slack());
+        let promised = self.promised_until.map_or(signs_until, |until| until + self.allowance());
         promised.max(signs_until + self.retention())
     }
 
     /// The allowance for differing clocks and for servers that load a rotation late.
-    fn slack(&self) -> Duration {
+    fn allowance(&self) -> Duration {
         self.leeway.max(RING_RELOAD_MAX)
     }
 }

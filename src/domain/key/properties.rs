@@ -48,7 +48,7 @@ struct Simulation {
     /// The opening time of each session, and the key that signed its refresh token.
     sessions: Vec<(Timestamp, Kid)>,
     revoked: Vec<Kid>,
-    made: usize,
+    created: usize,
 }
 
 impl Simulation {
@@ -58,17 +58,17 @@ impl Simulation {
         let sessions = Vec::new();
         let revoked = Vec::new();
         let ring = Schedule::default();
-        let mut world = Self { now: START, policy, ring, history, tokens, sessions, revoked, made: 0 };
+        let mut simulation = Self { now: START, policy, ring, history, tokens, sessions, revoked, created: 0 };
         for alg in Algorithm::ALL {
-            world.rotate(alg, false);
+            simulation.rotate(alg, false);
         }
-        world.history = vec![(START, world.ring.clone())];
-        world
+        simulation.history = vec![(START, simulation.ring.clone())];
+        simulation
     }
 
-    fn name(&mut self) -> Kid {
-        self.made += 1;
-        Kid::parse(&format!("{:043}", self.made)).unwrap()
+    fn new_kid(&mut self) -> Kid {
+        self.created += 1;
+        Kid::parse(&format!("{:043}", self.created)).unwrap()
     }
 
     fn ring_at(&self, time: Timestamp) -> &Schedule {
@@ -78,14 +78,14 @@ impl Simulation {
 
     fn rotate(&mut self, alg: Algorithm, at_once: bool) {
         let plan = self.ring.plan_rotation(alg, at_once);
-        let kid = self.name();
+        let kid = self.new_kid();
         self.ring.rotate(&plan, kid, self.now, &self.policy).unwrap();
     }
 
-    fn revoke(&mut self, place: usize) {
-        let kid = self.ring.keys()[place % self.ring.keys().len()].kid.clone();
+    fn revoke(&mut self, index: usize) {
+        let kid = self.ring.keys()[index % self.ring.keys().len()].kid.clone();
         if let Ok(plan) = self.ring.plan_revocation(kid.as_str(), self.now) {
-            let replacement = plan.replacement.map(|_| self.name());
+            let replacement = plan.replacement.map(|_| self.new_kid());
             self.ring.revoke(&plan, replacement, self.now, &self.policy).unwrap();
             self.revoked.push(kid);
         }
@@ -103,7 +103,7 @@ impl Simulation {
         match event {
             SimulatedEvent::Wait(seconds) => self.now = self.now + Duration::from_secs(seconds),
             SimulatedEvent::Rotate { alg, at_once } => self.rotate(alg, at_once),
-            SimulatedEvent::Revoke(place) => self.revoke(place),
+            SimulatedEvent::Revoke(index) => self.revoke(index),
             SimulatedEvent::Prune => {
                 drop(self.ring.prune(self.now, self.sessions.iter().map(|(opened, _)| *opened).min()));
             }
@@ -119,22 +119,22 @@ impl Simulation {
         for alg in Algorithm::ALL {
             let mut active = self.ring.keys().iter().filter(|key| key.alg == alg && key.is_signing(self.now));
             assert_eq!(active.next(), self.ring.active(alg, self.now));
-            assert_eq!(active.next(), None, "two keys sign {alg}");
-            assert!(self.ring.active(alg, self.now).is_some(), "no key signs {alg}");
+            assert_eq!(active.next(), None, "two keys sign with {alg}");
+            assert!(self.ring.active(alg, self.now).is_some(), "no key signs with {alg}");
         }
         for (kid, state) in before {
             match self.ring.get(kid).map(|key| key.state(self.now)) {
-                Some(now) => assert!(now >= *state, "{kid} went from {state} back to {now}"),
+                Some(current) => assert!(current >= *state, "{kid} went from {state} back to {current}"),
                 None => assert!(*state >= KeyState::Retired, "{kid} was removed in state {state}"),
             }
         }
-        let lives = |kid: &&Kid| !self.revoked.contains(kid);
-        for token in self.tokens.iter().filter(|token| token.exp > self.now && lives(&&token.kid)) {
+        let is_unrevoked = |kid: &&Kid| !self.revoked.contains(kid);
+        for token in self.tokens.iter().filter(|token| token.exp > self.now && is_unrevoked(&&token.kid)) {
             let key = self.ring.get(&token.kid).unwrap();
             assert!(key.is_published(self.now), "{} left the JWKS before its token expired", token.kid);
             assert!(key.published_until.is_none_or(|until| token.exp <= until), "a token outlives {}", token.kid);
         }
-        for kid in self.sessions.iter().map(|(_, kid)| kid).filter(lives) {
+        for kid in self.sessions.iter().map(|(_, kid)| kid).filter(is_unrevoked) {
             assert!(self.ring.get(kid).is_some(), "{kid} was removed but a session needs it");
         }
     }
@@ -149,20 +149,20 @@ fn algorithm() -> impl Strategy<Value = Algorithm> {
 }
 
 /// Generates the bound in half of the cases, because errors are most likely there.
-fn often<T: Clone + std::fmt::Debug>(bound: T, any: impl Strategy<Value = T>) -> impl Strategy<Value = T> {
+fn bound_or<T: Clone + std::fmt::Debug>(bound: T, any: impl Strategy<Value = T>) -> impl Strategy<Value = T> {
     prop_oneof![Just(bound), any]
 }
 
 fn wait() -> impl Strategy<Value = SimulatedEvent> {
-    prop_oneof![often(STALE - 1, 0..=5_u64), 0..4_000_u64, 0..200_000_u64].prop_map(SimulatedEvent::Wait)
+    prop_oneof![bound_or(STALE - 1, 0..=5_u64), 0..4_000_u64, 0..200_000_u64].prop_map(SimulatedEvent::Wait)
 }
 
 fn sign_in(stale: u64) -> impl Strategy<Value = SimulatedEvent> {
-    (algorithm(), often(100, 1..=100_u32), often(stale, 0..=stale))
+    (algorithm(), bound_or(100, 1..=100_u32), bound_or(stale, 0..=stale))
         .prop_map(|(alg, percent, stale)| SimulatedEvent::SignIn { alg, percent, stale })
 }
 
-fn planned() -> impl Strategy<Value = SimulatedEvent> {
+fn planned_event() -> impl Strategy<Value = SimulatedEvent> {
     prop_oneof![
         3 => wait(),
         2 => algorithm().prop_map(|alg| SimulatedEvent::Rotate { alg, at_once: false }),
@@ -172,9 +172,9 @@ fn planned() -> impl Strategy<Value = SimulatedEvent> {
     ]
 }
 
-fn anything() -> impl Strategy<Value = SimulatedEvent> {
+fn any_event() -> impl Strategy<Value = SimulatedEvent> {
     prop_oneof![
-        6 => planned(),
+        6 => planned_event(),
         1 => (0..100_usize).prop_map(SimulatedEvent::Revoke),
         2 => algorithm().prop_map(|alg| SimulatedEvent::Rotate { alg, at_once: true }),
     ]
@@ -182,15 +182,15 @@ fn anything() -> impl Strategy<Value = SimulatedEvent> {
 
 fn policy() -> impl Strategy<Value = KeyPolicy> {
     let seconds = Duration::from_secs;
-    (often(0, 0..100_000_u64), 30..700_000_u64, often(0, 0..=120_u64)).prop_map(move |(ahead, longest, leeway)| {
-        KeyPolicy {
+    (bound_or(0, 0..100_000_u64), 30..700_000_u64, bound_or(0, 0..=120_u64)).prop_map(
+        move |(ahead, longest, leeway)| KeyPolicy {
             publish_ahead: seconds(ahead),
             jwks_max_age: seconds(300),
             longest_access: seconds(longest),
             leeway: seconds(leeway),
             promised_until: None,
-        }
-    })
+        },
+    )
 }
 
 proptest! {
@@ -199,13 +199,13 @@ proptest! {
     #[test]
     fn one_key_signs_at_any_time_and_no_token_outlives_its_key(
         policy in policy(),
-        events in prop::collection::vec(anything(), 1..60),
+        events in prop::collection::vec(any_event(), 1..60),
     ) {
-        let mut world = Simulation::new(policy);
+        let mut simulation = Simulation::new(policy);
         for event in events {
-            let before = world.states();
-            world.apply(event);
-            world.check(&before);
+            let before = simulation.states();
+            simulation.apply(event);
+            simulation.check(&before);
         }
     }
 
@@ -215,19 +215,19 @@ proptest! {
     #[test]
     fn with_planned_rotations_a_caching_verifier_knows_every_key(
         policy in policy(),
-        events in prop::collection::vec(planned(), 1..60),
-        (cache, age, moment) in (often(1000, 0..=1000_u32), often(1000, 0..=1000_u32), often(0, 0..1000_u32)),
+        events in prop::collection::vec(planned_event(), 1..60),
+        (cache, age, moment) in (bound_or(1000, 0..=1000_u32), bound_or(1000, 0..=1000_u32), bound_or(0, 0..1000_u32)),
     ) {
-        let mut world = Simulation::new(policy);
+        let mut simulation = Simulation::new(policy);
         for event in events {
-            world.apply(event);
+            simulation.apply(event);
         }
         let share = |span: Duration, thousandths: u32| Duration::from_secs((span * thousandths / 1000).as_secs());
-        let cache = policy.jwks_max_age + share(policy.ahead().saturating_sub(policy.jwks_max_age), cache);
-        for token in &world.tokens {
+        let cache = policy.jwks_max_age + share(policy.lead_time().saturating_sub(policy.jwks_max_age), cache);
+        for token in &simulation.tokens {
             let verified_at = token.signed_at + share(token.exp.since(token.signed_at), moment);
             let fetched_at = (verified_at - share(cache, age)).max(START);
-            let known = world.ring_at(fetched_at).get(&token.kid).is_some_and(|key| key.is_published(fetched_at));
+            let known = simulation.ring_at(fetched_at).get(&token.kid).is_some_and(|key| key.is_published(fetched_at));
             prop_assert!(
                 known || verified_at >= token.exp,
                 "{} is unknown at {verified_at} in the JWKS of {fetched_at}",

@@ -18,7 +18,7 @@ pub struct RotationPreview {
     /// For how long the new key signs while verifiers that cache the JWKS may not know it.
     pub unknown_for: Duration,
     /// The key that signs now, and the time until which it stays published.
-    pub before: Option<(Kid, Timestamp)>,
+    pub previous: Option<(Kid, Timestamp)>,
 }
 
 /// The effects of a revocation.
@@ -49,8 +49,8 @@ pub enum Successor {
 /// The next scheduled rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NextRotation {
-    /// When the new key is created and published. In the past if the key exists.
-    pub made_at: Timestamp,
+    /// When the new key is created and published. In the past if the key already exists.
+    pub created_at: Timestamp,
     /// When the new key begins to sign.
     pub signs_from: Timestamp,
 }
@@ -64,13 +64,13 @@ impl Schedule {
         now: Timestamp,
         policy: &KeyPolicy,
     ) -> Result<RotationPreview, KeyChangeError> {
-        let mut then = self.clone();
-        let made = then.rotate(&self.plan_rotation(alg, at_once), placeholder_kid(), now, policy)?;
-        let active = self.active(alg, now).and_then(|key| then.get(&key.kid));
+        let mut changed = self.clone();
+        let new = changed.rotate(&self.plan_rotation(alg, at_once), placeholder_kid(), now, policy)?;
+        let active = self.active(alg, now).and_then(|key| changed.get(&key.kid));
         Ok(RotationPreview {
-            signs_from: made.signs_from,
-            unknown_for: policy.jwks_max_age.saturating_sub(made.signs_from.since(now)),
-            before: active.and_then(|key| Some((key.kid.clone(), key.published_until?))),
+            signs_from: new.signs_from,
+            unknown_for: policy.jwks_max_age.saturating_sub(new.signs_from.since(now)),
+            previous: active.and_then(|key| Some((key.kid.clone(), key.published_until?))),
         })
     }
 
@@ -84,29 +84,29 @@ impl Schedule {
         let plan = self.plan_revocation(kid.as_str(), now)?;
         let key = self.get(kid).ok_or_else(|| KeyChangeError::Unknown(kid.to_string()))?;
         let state = key.state(now);
-        let mut then = self.clone();
-        let (successor, unknown_for) = match then.revoke(&plan, Some(placeholder_kid()), now, policy)? {
+        let mut changed = self.clone();
+        let (successor, unknown_for) = match changed.revoke(&plan, Some(placeholder_kid()), now, policy)? {
             None => (None, Duration::ZERO),
-            Some(made) if made.kid == placeholder_kid() => (Some(Successor::New), policy.jwks_max_age),
+            Some(new) if new.kid == placeholder_kid() => (Some(Successor::New), policy.jwks_max_age),
             Some(waiting) => {
                 let unknown_for = policy.jwks_max_age.saturating_sub(now.since(waiting.created_at));
                 (Some(Successor::Waiting(waiting.kid, waiting.created_at)), unknown_for)
             }
         };
         let last_signed = key.signs_until.map_or(now, |until| until.min(now));
-        let good_until = (last_signed + policy.longest_access).max(policy.promised_until.unwrap_or(now));
+        let valid_until = (last_signed + policy.longest_access).max(policy.promised_until.unwrap_or(now));
         let has_tokens = matches!(state, KeyState::Active | KeyState::Retiring);
         Ok(RevocationPreview {
             successor,
             unknown_for,
             known_for: if key.is_published(now) { policy.jwks_max_age } else { Duration::ZERO },
-            tokens: has_tokens.then_some((key.signs_from, good_until)),
+            tokens: has_tokens.then_some((key.signs_from, valid_until)),
             refresh_tokens: has_tokens || state == KeyState::Retired,
         })
     }
 
-    /// The next rotation of `alg` that needs no operator: to the waiting key, or else by `rotate_every`. `None` if
-    /// there is neither.
+    /// The next rotation of `alg` that happens without an operator: to the waiting key, or else by `rotate_every`.
+    /// `None` if there is neither.
     pub fn next_rotation(
         &self,
         alg: Algorithm,
@@ -115,11 +115,11 @@ impl Schedule {
         policy: &KeyPolicy,
     ) -> Option<NextRotation> {
         if let Some(waiting) = self.waiting(alg, now) {
-            return Some(NextRotation { made_at: waiting.created_at, signs_from: waiting.signs_from });
+            return Some(NextRotation { created_at: waiting.created_at, signs_from: waiting.signs_from });
         }
         let active: &Key = self.active(alg, now)?;
-        let signs_from = (active.signs_from + rotate_every?).max(now + policy.ahead());
-        Some(NextRotation { made_at: signs_from - policy.ahead(), signs_from })
+        let signs_from = (active.signs_from + rotate_every?).max(now + policy.lead_time());
+        Some(NextRotation { created_at: signs_from - policy.lead_time(), signs_from })
     }
 }
 
@@ -136,7 +136,7 @@ impl RotationPreview {
                 span(self.unknown_for)
             ));
         }
-        if let Some((kid, until)) = &self.before {
+        if let Some((kid, until)) = &self.previous {
             sentences.push(format!("Tokens of the previous key {kid} stay valid. It leaves the JWKS at {until}."));
         }
         sentences
@@ -206,7 +206,7 @@ mod tests {
     }
 
     /// One key, `b`, which signs since 1000.
-    fn one() -> Schedule {
+    fn one_key() -> Schedule {
         let mut schedule = Schedule::default();
         let plan = schedule.plan_rotation(Algorithm::Es256, true);
         schedule.rotate(&plan, kid('b'), at(1000), &POLICY).expect("the key is added");
@@ -214,8 +214,8 @@ mod tests {
     }
 
     /// The key `b`, and the waiting key `c`, published since 2000.
-    fn two() -> Schedule {
-        let mut schedule = one();
+    fn two_keys() -> Schedule {
+        let mut schedule = one_key();
         let plan = schedule.plan_rotation(Algorithm::Es256, false);
         schedule.rotate(&plan, kid('c'), at(2000), &POLICY).expect("the key is added");
         schedule
@@ -223,21 +223,23 @@ mod tests {
 
     #[test]
     fn a_planned_rotation_affects_no_token_and_an_immediate_one_may() {
-        let ahead = one().preview_rotation(Algorithm::Es256, false, at(5000), &POLICY).expect("the change is allowed");
+        let ahead =
+            one_key().preview_rotation(Algorithm::Es256, false, at(5000), &POLICY).expect("the change is allowed");
         assert_eq!((ahead.signs_from, ahead.unknown_for), (at(5000 + 24 * HOUR), Duration::ZERO));
-        assert_eq!(ahead.before, Some((kid('b'), at(5000 + 25 * HOUR + 5))));
-        let at_once = one().preview_rotation(Algorithm::Es256, true, at(5000), &POLICY).expect("the change is allowed");
+        assert_eq!(ahead.previous, Some((kid('b'), at(5000 + 25 * HOUR + 5))));
+        let at_once =
+            one_key().preview_rotation(Algorithm::Es256, true, at(5000), &POLICY).expect("the change is allowed");
         assert_eq!((at_once.signs_from, at_once.unknown_for), (at(5000), POLICY.jwks_max_age));
         assert!(at_once.sentences()[1].contains("for up to 5m"), "{:?}", at_once.sentences());
     }
 
     #[test]
     fn the_successor_determines_how_long_it_may_be_unknown() {
-        let alone = one().preview_revocation(&kid('b'), at(5000), &POLICY).expect("the change is allowed");
+        let alone = one_key().preview_revocation(&kid('b'), at(5000), &POLICY).expect("the change is allowed");
         assert_eq!((alone.successor, alone.unknown_for), (Some(Successor::New), POLICY.jwks_max_age));
         assert_eq!(alone.tokens, Some((at(1000), at(5000 + HOUR))));
         for (now, unknown_for) in [(2000, 300), (2100, 200), (2300, 0), (9000, 0)] {
-            let preview = two().preview_revocation(&kid('b'), at(now), &POLICY).expect("the change is allowed");
+            let preview = two_keys().preview_revocation(&kid('b'), at(now), &POLICY).expect("the change is allowed");
             assert_eq!(preview.successor, Some(Successor::Waiting(kid('c'), at(2000))));
             assert_eq!(preview.unknown_for, Duration::from_secs(unknown_for), "at {now}");
         }
@@ -245,16 +247,17 @@ mod tests {
 
     #[test]
     fn revoking_a_key_invalidates_only_tokens_it_signed() {
-        let waiting = two().preview_revocation(&kid('c'), at(3000), &POLICY).expect("the change is allowed");
+        let waiting = two_keys().preview_revocation(&kid('c'), at(3000), &POLICY).expect("the change is allowed");
         assert_eq!((waiting.successor, waiting.tokens, waiting.refresh_tokens), (None, None, false));
         let switch = 2000 + 24 * HOUR;
-        let retiring = two().preview_revocation(&kid('b'), at(switch + 10), &POLICY).expect("the change is allowed");
+        let retiring =
+            two_keys().preview_revocation(&kid('b'), at(switch + 10), &POLICY).expect("the change is allowed");
         assert_eq!((retiring.successor, retiring.tokens), (None, Some((at(1000), at(switch + HOUR)))));
         let retired =
-            two().preview_revocation(&kid('b'), at(switch + 2 * HOUR), &POLICY).expect("the change is allowed");
+            two_keys().preview_revocation(&kid('b'), at(switch + 2 * HOUR), &POLICY).expect("the change is allowed");
         assert_eq!((retired.tokens, retired.refresh_tokens, retired.known_for), (None, true, Duration::ZERO));
         let promised = KeyPolicy { promised_until: Some(at(90 * HOUR)), ..POLICY };
-        let preview = one().preview_revocation(&kid('b'), at(5000), &promised).expect("the change is allowed");
+        let preview = one_key().preview_revocation(&kid('b'), at(5000), &promised).expect("the change is allowed");
         assert_eq!(preview.tokens, Some((at(1000), at(90 * HOUR))), "tokens issued before the lifetime was lowered");
     }
 
@@ -262,14 +265,14 @@ mod tests {
     fn the_previewed_rotation_is_the_one_that_happens() {
         let every = Duration::from_secs(90 * 24 * HOUR);
         let next = |schedule: &Schedule, every, now| schedule.next_rotation(Algorithm::Es256, every, at(now), &POLICY);
-        let due = NextRotation { made_at: at(1000 + 89 * 24 * HOUR), signs_from: at(1000 + 90 * 24 * HOUR) };
-        assert_eq!(next(&one(), Some(every), 5000), Some(due));
-        assert_eq!(next(&one(), None, 5000), None);
-        let waiting = NextRotation { made_at: at(2000), signs_from: at(2000 + 24 * HOUR) };
-        assert_eq!(next(&two(), Some(every), 5000), Some(waiting));
-        assert_eq!(one().due(due.made_at, every, &POLICY), [Algorithm::Es256]);
-        assert!(one().due(due.made_at - Duration::from_secs(1), every, &POLICY).is_empty());
-        let late = next(&one(), Some(every), 1000 + 100 * 24 * HOUR).expect("the rotation is overdue");
-        assert_eq!(late.made_at, at(1000 + 100 * 24 * HOUR));
+        let due = NextRotation { created_at: at(1000 + 89 * 24 * HOUR), signs_from: at(1000 + 90 * 24 * HOUR) };
+        assert_eq!(next(&one_key(), Some(every), 5000), Some(due));
+        assert_eq!(next(&one_key(), None, 5000), None);
+        let waiting = NextRotation { created_at: at(2000), signs_from: at(2000 + 24 * HOUR) };
+        assert_eq!(next(&two_keys(), Some(every), 5000), Some(waiting));
+        assert_eq!(one_key().due(due.created_at, every, &POLICY), [Algorithm::Es256]);
+        assert!(one_key().due(due.created_at - Duration::from_secs(1), every, &POLICY).is_empty());
+        let late = next(&one_key(), Some(every), 1000 + 100 * 24 * HOUR).expect("the rotation is overdue");
+        assert_eq!(late.created_at, at(1000 + 100 * 24 * HOUR));
     }
 }

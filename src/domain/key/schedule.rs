@@ -8,23 +8,25 @@ use super::{Key, KeyState, Kid};
 /// The minimum length, in characters, of a prefix that identifies a key.
 const SHORTEST_PREFIX: usize = 4;
 
-/// All keys of one issuer. Unrevoked keys of one algorithm form a chain: the `signs_until` of a key is the `signs_from`
-/// of its successor. So exactly one of them signs at any time.
+/// All keys of one issuer. Unrevoked keys of one algorithm form a chain: a key stops signing when its successor begins
+/// to sign. So exactly one of them signs at any time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// The keys in the order in which they were added or promoted. Of keys with the same `signs_from`, the last one
-    /// signs.
+    /// The keys in the order in which they were added or promoted. A revocation promotes a waiting key to sign
+    /// immediately. Of keys with the same `signs_from`, the last one signs.
     pub(super) keys: Vec<Key>,
 }
 
-/// The keys are in a state that no sequence of changes produces, for example because the file was edited by hand.
+/// Stored keys that no sequence of changes produces, for example because the file was edited manually.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum InvalidDates {
     /// Two keys have the same id.
     #[error("key {0} is listed twice")]
     Duplicate(Kid),
     /// The dates of a key contradict each other.
-    #[error("key {0}: signs_from, signs_until and published_until must ascend, and the last two must be set together")]
+    #[error(
+        "key {0}: signs_from, signs_until and published_until must be in ascending order, and signs_until and published_until must be both set or both absent"
+    )]
     Order(Kid),
 }
 
@@ -73,7 +75,7 @@ impl Schedule {
         }
     }
 
-    /// The algorithms of which the ring has keys.
+    /// The algorithms for which the ring has keys.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(|alg| self.keys.iter().any(|key| key.alg == *alg))
     }
@@ -88,9 +90,10 @@ impl Schedule {
         self.of(alg).filter(|key| key.state(now) == KeyState::Next).min_by_key(|key| key.signs_from)
     }
 
-    /// The keys of the JWKS, in its order: active, then next, then retiring. Within each state, keys of the algorithm
-    /// `first` come first, then keys that sign sooner or stopped signing later.
-    pub fn published(&self, now: Timestamp, first: Algorithm) -> Vec<&Key> {
+    /// The keys of the JWKS, in its order: active, then next, then retiring. Within each state, the keys of the
+    /// algorithm `preferred` come first. Of one algorithm, the next key that signs soonest and the retiring key that
+    /// signed last come first.
+    pub fn published(&self, now: Timestamp, preferred: Algorithm) -> Vec<&Key> {
         let rank = |key: &Key| {
             let (group, distance) = match key.state(now) {
                 KeyState::Active => (0, 0),
@@ -98,7 +101,7 @@ impl Schedule {
                 KeyState::Retiring => (2, -key.signs_until.unwrap_or(now).unix()),
                 KeyState::Retired | KeyState::Revoked => (3, 0),
             };
-            (group, key.alg != first, key.alg, distance)
+            (group, key.alg != preferred, key.alg, distance)
         };
         let mut keys: Vec<&Key> = self.keys.iter().filter(|key| key.is_published(now)).collect();
         keys.sort_by_key(|key| rank(key));
@@ -107,8 +110,8 @@ impl Schedule {
 
     /// The next date at which the state of a key changes by passage of time.
     pub fn next_change(&self, now: Timestamp) -> Option<Timestamp> {
-        let living = self.keys.iter().filter(|key| key.revoked_at.is_none());
-        let dates = living.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]);
+        let unrevoked = self.keys.iter().filter(|key| key.revoked_at.is_none());
+        let dates = unrevoked.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]);
         dates.flatten().filter(|date| *date > now).min()
     }
 

@@ -66,16 +66,16 @@ pub struct Definition {
     pub kind: SettingKind,
     /// The value if none is stored. Null means `none`.
     pub default: Value,
-    /// The meaning, in a few words.
-    pub about: &'static str,
+    /// A short description of the setting.
+    pub description: &'static str,
 }
 
 const ALGORITHMS: &[&str] = &["ES256", "RS256"];
 const TYPES: &[&str] = &["JWT", "at+jwt"];
 
 macro_rules! rows {
-    ($($name:expr, $kind:expr, $default:expr, $about:expr;)*) => {
-        vec![$(Definition { name: $name, kind: $kind, default: Value::from($default), about: $about }),*]
+    ($($name:expr, $kind:expr, $default:expr, $description:expr;)*) => {
+        vec![$(Definition { name: $name, kind: $kind, default: Value::from($default), description: $description }),*]
     };
 }
 
@@ -108,9 +108,9 @@ pub fn definitions() -> Vec<Definition> {
             "whether a refresh returns a new refresh token";
         "profiles.simplejwt.blacklist_after_rotation", SettingKind::Flag, false,
             "whether a refresh token is refused once it has been rotated";
-        "profiles.simplejwt.user_id_claim", SettingKind::Claim, "user_id", "the claim that carries the integer user id";
+        "profiles.simplejwt.user_id_claim", SettingKind::Claim, "user_id", "the name of the claim that contains the integer user id";
         "sessions.reuse_grace", SettingKind::Seconds { min: 0, max: 5 * MINUTE, optional: false }, 10,
-            "time for which a spent refresh token still gets the same response";
+            "time after a rotation for which the previous refresh token still returns the same new refresh token";
         "sessions.max_age", SettingKind::Seconds { min: 60, max: 10 * YEAR, optional: true }, Value::Null,
             "maximum lifetime of a session, regardless of refreshes";
         "passwords.reset_timeout", SettingKind::Seconds { min: 1, max: 7 * DAY, optional: false }, 15 * MINUTE,
@@ -124,7 +124,7 @@ pub fn definitions() -> Vec<Definition> {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SettingError {
     /// No setting has this name.
-    #[error("unknown setting `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    #[error("unknown setting \"{name}\"{}", nearest.as_ref().map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default())]
     Unknown {
         /// The requested name.
         name: String,
@@ -132,8 +132,8 @@ pub enum SettingError {
         nearest: Option<String>,
     },
     /// The value is out of bounds or of another type.
-    #[error("`{name}` must be {allowed}, not `{value}`")]
-    Unfit {
+    #[error("\"{name}\" must be {allowed}, not \"{value}\"")]
+    InvalidValue {
         /// The name of the setting.
         name: String,
         /// A description of the allowed values.
@@ -191,13 +191,13 @@ impl Definition {
                     && !name.chars().any(char::is_control)
                     && (name == "user_id" || !RESERVED.contains(&name))
             }),
-            (SettingKind::Choice { of, .. }, value) => value.as_str().is_some_and(|word| of.contains(&word)),
+            (SettingKind::Choice { of, .. }, value) => value.as_str().is_some_and(|choice| of.contains(&choice)),
         }
     }
 
     /// A description of the allowed values.
     pub fn allowed(&self) -> String {
-        let (what, optional) = match self.kind {
+        let (values, optional) = match self.kind {
             SettingKind::Seconds { min, max, optional } => (format!("{min} to {max} seconds"), optional),
             SettingKind::Flag => ("true or false".to_owned(), false),
             SettingKind::Text { optional } => ("a text of 1 to 255 characters".to_owned(), optional),
@@ -206,13 +206,13 @@ impl Definition {
             }
             SettingKind::Choice { of, optional } => (of.join(" or "), optional),
         };
-        if optional { format!("{what}, or none") } else { what }
+        if optional { format!("{values}, or none") } else { values }
     }
 
     fn invalid_value(&self, value: &str) -> SettingError {
         let hint = if matches!(self.kind, SettingKind::Seconds { .. }) { " (write 5m for 300)" } else { "" };
         let allowed = format!("{}{hint}", self.allowed());
-        SettingError::Unfit { name: self.name.to_owned(), allowed, value: value.to_owned() }
+        SettingError::InvalidValue { name: self.name.to_owned(), allowed, value: value.to_owned() }
     }
 }
 
@@ -249,14 +249,14 @@ impl Settings {
     /// Builds a snapshot from stored values and defaults. A stored value that is no longer valid is ignored.
     pub fn new(stored: &[(String, Value)]) -> Self {
         let values = definitions().into_iter().map(|row| {
-            let kept = stored.iter().find(|(name, value)| name == row.name && row.is_valid(value));
-            (row.name, kept.map_or(row.default, |(_, value)| value.clone()))
+            let valid = stored.iter().find(|(name, value)| name == row.name && row.is_valid(value));
+            (row.name, valid.map_or(row.default, |(_, value)| value.clone()))
         });
         let values = values.collect();
-        let beside = |name: &str| stored.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        let extra = |name: &str| stored.iter().find(|(stored_name, _)| stored_name == name).map(|(_, value)| value);
         let date = |at: &Value| at.as_i64().map(Timestamp::from_unix);
-        let promised_until = beside(PROMISED_UNTIL).and_then(date);
-        let former = beside(FORMER_AUDIENCES).and_then(Value::as_object).into_iter().flatten();
+        let promised_until = extra(PROMISED_UNTIL).and_then(date);
+        let former = extra(FORMER_AUDIENCES).and_then(Value::as_object).into_iter().flatten();
         let former_audiences = former.filter_map(|(name, until)| Some((name.clone(), date(until)?))).collect();
         let mut settings = Self { values, promised_until, former_audiences, profiles: Vec::new() };
         settings.profiles = Dialect::ALL.into_iter().map(|dialect| settings.build_profile(dialect)).collect();
@@ -329,8 +329,8 @@ impl Settings {
     }
 
     fn build_profile(&self, dialect: Dialect) -> Profile {
-        let named = |key: &str| format!("profiles.{dialect}.{key}");
-        let text = |key: &str| self.value(&named(key)).as_str().map(str::to_owned);
+        let setting = |key: &str| format!("profiles.{dialect}.{key}");
+        let text = |key: &str| self.value(&setting(key)).as_str().map(str::to_owned);
         let rotates = match dialect {
             Dialect::DrfPyjwt => true,
             Dialect::Simplejwt => self.flag("profiles.simplejwt.rotate_refresh_tokens"),
@@ -340,9 +340,9 @@ impl Settings {
         let blacklists = dialect != Dialect::Simplejwt || self.flag("profiles.simplejwt.blacklist_after_rotation");
         Profile {
             dialect,
-            access_lifetime: self.seconds(&named("access_lifetime")).unwrap_or_default(),
+            access_lifetime: self.seconds(&setting("access_lifetime")).unwrap_or_default(),
             refresh: RefreshPolicy {
-                lifetime: self.seconds(&named("refresh_lifetime")).unwrap_or_default(),
+                lifetime: self.seconds(&setting("refresh_lifetime")).unwrap_or_default(),
                 max_age: self.seconds("sessions.max_age"),
                 rotate: rotates,
                 reuse_grace: self.seconds("sessions.reuse_grace").unwrap_or_default(),

@@ -43,7 +43,7 @@ fn simplejwt_follows_its_rotation_and_blacklist_settings() {
             (policy.rotate, policy.earlier_stay_valid)
         };
         assert_eq!(rules(Dialect::Simplejwt), (rotate, earlier_stay_valid));
-        assert_eq!(rules(Dialect::DrfPyjwt), (true, false), "drf_pyjwt tokens are always spent");
+        assert_eq!(rules(Dialect::DrfPyjwt), (true, false), "drf_pyjwt always rotates and invalidates earlier tokens");
     }
 }
 
@@ -66,7 +66,7 @@ fn setting_values_are_parsed_from_text() {
         ("profiles.simplejwt.user_id_claim", "sub"),
         ("profiles.simplejwt.user_id_claim", "none"),
     ] {
-        assert!(matches!(parse(name, text), Err(SettingError::Unfit { .. })), "{name} = {text}");
+        assert!(matches!(parse(name, text), Err(SettingError::InvalidValue { .. })), "{name} = {text}");
     }
 }
 
@@ -74,7 +74,7 @@ fn setting_values_are_parsed_from_text() {
 fn an_unknown_setting_suggests_the_nearest() {
     let Err(error) = Definition::find("profiles.simplejwt.acess_lifetime") else { panic!("the name is unknown") };
     let message =
-        "unknown setting `profiles.simplejwt.acess_lifetime`; did you mean `profiles.simplejwt.access_lifetime`?";
+        "unknown setting \"profiles.simplejwt.acess_lifetime\"; did you mean \"profiles.simplejwt.access_lifetime\"?";
     assert_eq!(error.to_string(), message);
 }
 

@@ -1,5 +1,5 @@
-//! Sign-in at a provider: the identity that a provider reports, the account that it opens, and the name of a new
-//! account.
+//! Sign-in with a provider: the identity that the provider reports, the user that this identity signs in, and the user
+//! name of a new user.
 //!
 //! The decisions are pure functions. The top-level module `social` verifies that the identity comes from the provider.
 
@@ -22,7 +22,7 @@ pub use username::usernames;
 pub const PROVIDER_NAME_MAX: usize = 32;
 /// The maximum length of a provider's user id in characters (OpenID Connect Core 1.0 §2).
 pub const SOCIAL_ID_MAX: usize = 255;
-/// How long a user may take to sign in at the provider.
+/// How long a user may take to sign in with the provider.
 pub const ATTEMPT_LIFETIME: Duration = Duration::from_mins(10);
 
 /// A provider name, which is also a path segment of its routes: 1 to [`PROVIDER_NAME_MAX`] characters of `a-z`, `0-9`
@@ -39,8 +39,8 @@ pub struct NotAProviderName;
 impl ProviderName {
     /// Parses and checks a name.
     pub fn parse(text: &str) -> Result<Self, NotAProviderName> {
-        let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if plain && (1..=PROVIDER_NAME_MAX).contains(&text.len()) {
+        let is_allowed = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if is_allowed && (1..=PROVIDER_NAME_MAX).contains(&text.len()) {
             Ok(Self(text.to_owned()))
         } else {
             Err(NotAProviderName)
@@ -100,7 +100,7 @@ pub struct SocialIdentity {
     /// The provider's issuer, to which the social id belongs (OpenID Connect Core 1.0 §5.7). `None` if the provider has
     /// none.
     pub issuer: Option<String>,
-    /// The provider's id of the user: 1 to [`SOCIAL_ID_MAX`] characters, never assigned to another user.
+    /// The provider's id of the user: 1 to [`SOCIAL_ID_MAX`] characters. The provider never assigns it to another user.
     pub social_id: String,
     /// The user name at the provider, unchecked.
     pub username: Option<String>,
@@ -121,14 +121,15 @@ pub struct SocialIdentity {
 pub struct SignInAttempt {
     /// The provider to which the browser was redirected.
     pub provider: ProviderName,
-    /// The `state` that the callback must contain, so that no other page can complete the sign-in (RFC 6749 §10.12).
+    /// The `state` that the callback must contain, so that a page of another origin cannot complete a sign-in
+    /// (RFC 6749 §10.12).
     pub state: SecretText,
     /// The `nonce` that the ID token must contain (OpenID Connect Core 1.0 §3.1.2.1).
     pub nonce: SecretText,
     /// The PKCE verifier (RFC 7636 §4.1).
     pub verifier: SecretText,
     /// When the attempt began.
-    pub begun_at: Timestamp,
+    pub started_at: Timestamp,
     /// The purpose of the attempt.
     pub purpose: AttemptPurpose,
 }
@@ -148,10 +149,9 @@ pub enum AttemptPurpose {
 }
 
 impl SignInAttempt {
-    /// Whether the callback is still accepted at `now`. An attempt that begins in the future was not made by this
-    /// issuer.
+    /// Whether the callback is still accepted at `now`. An attempt with a start in the future is rejected.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.begun_at <= now && now < self.begun_at + ATTEMPT_LIFETIME
+        self.started_at <= now && now < self.started_at + ATTEMPT_LIFETIME
     }
 }
 
@@ -189,10 +189,10 @@ pub struct SocialAccount {
 }
 
 impl SocialAccount {
-    /// Whether the account belongs to this issuer. An unknown issuer matches every issuer. With another issuer, the
-    /// same id is another person.
+    /// Whether the account belongs to the provider's current issuer. If either issuer is unknown, they match. At a
+    /// different issuer, the same social id may belong to another user.
     pub fn is_of(&self, issuer: Option<&str>) -> bool {
-        self.issuer.as_deref().zip(issuer).is_none_or(|(linked, now)| linked == now)
+        self.issuer.as_deref().zip(issuer).is_none_or(|(linked, current)| linked == current)
     }
 }
 
@@ -203,13 +203,13 @@ pub struct IdentityMatches<'a> {
     pub linked: Option<&'a User>,
     /// The user with the e-mail address that the provider reports.
     pub by_email: Option<&'a User>,
-    /// Whether that user already has an account at the same provider.
+    /// Whether the user in `by_email` already has a linked account at the same provider.
     pub has_one: bool,
     /// Whether any user has the address, as an e-mail address or as a user name.
     pub address_claimed: bool,
 }
 
-/// The decision on a sign-in at a provider.
+/// The decision on a sign-in with a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkDecision {
     /// Sign in the linked user.
@@ -227,8 +227,9 @@ pub enum LinkDecision {
 
 /// Decides which user an identity signs in.
 ///
-/// An address links accounts only if both sides have verified it. Otherwise an attacker could enter a user's address in
-/// one of the accounts and get access to the other. A disabled user must not come back as a new user.
+/// An address links a provider account to a user only if both the provider and Countersign have verified it. Otherwise
+/// an attacker could enter a victim's address on one side and get access to the victim's account on the other. A
+/// disabled user must not get a new account in this way.
 pub fn decide_link(identity: &SocialIdentity, known: IdentityMatches<'_>) -> LinkDecision {
     if let Some(user) = known.linked {
         return if user.is_active { LinkDecision::Linked } else { LinkDecision::Disabled };
@@ -327,8 +328,8 @@ mod tests {
             (false, true, false, false, without),
             (false, false, true, false, without),
         ] {
-            let found = user(ours, active);
-            let known = IdentityMatches { by_email: Some(&found), has_one, address_claimed: true, ..NO_MATCH };
+            let by_email = user(ours, active);
+            let known = IdentityMatches { by_email: Some(&by_email), has_one, address_claimed: true, ..NO_MATCH };
             let case = format!("theirs {theirs}, ours {ours}, active {active}, has one {has_one}");
             assert_eq!(decide_link(&identity(theirs), known), expected, "{case}");
         }
@@ -341,7 +342,7 @@ mod tests {
                 == LinkDecision::New { with_email: true }
         };
         assert!(with_email(&identity(true), false));
-        assert!(!with_email(&identity(true), true), "another user has it as a name");
+        assert!(!with_email(&identity(true), true), "another user has the address");
         assert!(!with_email(&identity(false), false));
         assert!(!with_email(&SocialIdentity { email: None, ..identity(true) }, false));
     }
@@ -359,7 +360,7 @@ mod tests {
             linked_at: Timestamp::from_unix(0),
             last_login: None,
         };
-        for (linked, now, same) in [
+        for (linked, current, same) in [
             (Some("https://a.example"), Some("https://a.example"), true),
             (Some("https://a.example"), Some("https://b.example"), false),
             (Some("https://a.example"), Some("https://a.example/"), false),
@@ -367,19 +368,19 @@ mod tests {
             (Some("https://a.example"), None, true),
             (None, None, true),
         ] {
-            assert_eq!(account(linked).is_of(now), same, "{linked:?} {now:?}");
+            assert_eq!(account(linked).is_of(current), same, "{linked:?} {current:?}");
         }
     }
 
     #[test]
     fn a_sign_in_attempt_expires() {
-        let begun_at = Timestamp::from_unix(1000);
+        let started_at = Timestamp::from_unix(1000);
         let secret = || SecretText::new("x".to_owned());
         let provider = ProviderName("google".to_owned());
         let state = secret();
         let nonce = secret();
         let verifier = secret();
-        let attempt = SignInAttempt { provider, state, nonce, verifier, begun_at, purpose: AttemptPurpose::SignIn };
+        let attempt = SignInAttempt { provider, state, nonce, verifier, started_at, purpose: AttemptPurpose::SignIn };
         for (now, live) in [(999, false), (1000, true), (1599, true), (1600, false)] {
             assert_eq!(attempt.is_live(Timestamp::from_unix(now)), live, "{now}");
         }

@@ -1,33 +1,35 @@
-//! The user name of an account that is created by a sign-in at a provider: derived from the identity, valid and unused.
+//! The user name of an account that is created by a sign-in with a provider: derived from the identity, valid and
+//! unused.
 
 use super::super::user::{Email, USERNAME_MAX, Username};
 use super::SocialIdentity;
 
-/// The greatest number that is used as a suffix before the random suffix, which is almost certainly unused.
-const NUMBERED: u32 = 9;
+/// The greatest number that is tried as a suffix. After it, a random suffix is tried.
+const NUMBER_MAX: u32 = 9;
 /// The number of characters reserved for a suffix.
 const SUFFIX_MAX: usize = 16;
-/// The user name if the provider reports nothing that can be one.
-const NAMELESS: &str = "user";
+/// The user name if the provider reports nothing that can become a user name.
+const FALLBACK_NAME: &str = "user";
 
 /// The names to try for a new account, in order of preference.
 ///
 /// The base is the provider's user name, else the full name, else the part of the address before the `@`. The base
-/// comes first, then the base with the numbers from 2, last the base with `random` as suffix, which no user has.
+/// comes first, then the base with the numbers 2 to 9, then the base with `random` as suffix, which is almost certainly
+/// unused.
 pub fn usernames(identity: &SocialIdentity, random: u32) -> Vec<Username> {
     let full_name = format!("{} {}", identity.first_name, identity.last_name);
     let sources = [identity.username.as_deref(), Some(&full_name), identity.email.as_ref().map(Email::as_str)];
-    let base = sources.into_iter().flatten().find_map(made_valid).unwrap_or_else(|| NAMELESS.to_owned());
-    let suffixes = (2..=NUMBERED).map(|number| format!("-{number}")).chain([format!("-{random:08x}")]);
+    let base = sources.into_iter().flatten().find_map(to_valid_name).unwrap_or_else(|| FALLBACK_NAME.to_owned());
+    let suffixes = (2..=NUMBER_MAX).map(|number| format!("-{number}")).chain([format!("-{random:08x}")]);
     let names = std::iter::once(base.clone()).chain(suffixes.map(|suffix| format!("{base}{suffix}")));
     names.filter_map(|name| Username::parse(&name).ok()).collect()
 }
 
 /// Makes a valid user name from a text, if possible. Drops everything from the first `@`, because a name must not be an
 /// address. Drops characters that no user name may contain. Cuts the name so that a suffix fits.
-fn made_valid(text: &str) -> Option<String> {
+fn to_valid_name(text: &str) -> Option<String> {
     let before_at = text.split('@').next().unwrap_or_default();
-    let printable = before_at.chars().filter(|c| !is_odd(*c)).take(USERNAME_MAX - SUFFIX_MAX).collect::<String>();
+    let printable = before_at.chars().filter(|c| !is_forbidden(*c)).take(USERNAME_MAX - SUFFIX_MAX).collect::<String>();
     let name = printable.split_whitespace().collect::<Vec<_>>().join(" ");
     // The name must also be valid with a suffix, because its normalised form may be longer than the name.
     Username::parse(&format!("{name}-ffffffff")).ok()?;
@@ -35,7 +37,7 @@ fn made_valid(text: &str) -> Option<String> {
 }
 
 /// Whether no user name may contain the character.
-fn is_odd(c: char) -> bool {
+fn is_forbidden(c: char) -> bool {
     !c.is_whitespace() && Username::parse(&format!("a{c}a")).is_err()
 }
 

@@ -28,23 +28,23 @@ use crate::store::{AuditCursor, AuditQuery};
 const PATH: &str = "/admin/audit";
 const EXPORT: &str = "/admin/audit/export";
 /// Entries per page.
-const LINES: u32 = 50;
+const PER_PAGE: u32 = 50;
 const DAY_SECONDS: i64 = 86_400;
 
-/// The page of the audit log, and its export as a file.
+/// The routes of the page and of the export.
 pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page)).route(EXPORT, get(export))
 }
 
-async fn page(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
+async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
     let filter = AuditFilter::of(&query);
     let mut page = AuditLogPage { filter, ..AuditLogPage::default() };
     let status = match page.filter.query(&http.issuer).await? {
         Ok(filtered) => {
             let after = query.number("at").zip(query.number("id"));
             let after = after.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
-            let found = audit::page(&http.issuer, AuditQuery { after, limit: LINES, ..filtered }).await?;
-            (page.lines, page.next, page.is_first) = (found.lines, found.next, after.is_none());
+            let entries = audit::page(&http.issuer, AuditQuery { after, limit: PER_PAGE, ..filtered }).await?;
+            (page.lines, page.next, page.is_first) = (entries.lines, entries.next, after.is_none());
             StatusCode::OK
         }
         Err(problem) => {
@@ -52,7 +52,7 @@ async fn page(State(http): State<Http>, query: Query, who: Superuser) -> PageRes
             StatusCode::BAD_REQUEST
         }
     };
-    Ok(who.show(&http, status, &page))
+    Ok(superuser.show(&http, status, &page))
 }
 
 async fn export(State(http): State<Http>, query: Query, _: Superuser) -> PageResult {
@@ -126,7 +126,7 @@ impl AuditFilter {
     }
 }
 
-/// The user whom a filter field names.
+/// The user that a filter field names.
 enum NamedUser {
     Unfiltered,
     User(UserId),
@@ -138,38 +138,39 @@ impl NamedUser {
         match self {
             Self::Unfiltered => Ok(None),
             Self::User(id) => Ok(Some(id)),
-            Self::Unknown => Err(format!("No user matches {text}. Enter a name, an e-mail address or an id.")),
+            Self::Unknown => Err(format!("No user matches {text}. Enter a complete user name, e-mail address or id.")),
         }
     }
 }
 
-/// Finds a user by name, e-mail address or id. Any number is accepted as an id, because the log keeps the entries of
-/// deleted users.
+/// Finds a user by user name, e-mail address or id. Any number is accepted as an id, because the log keeps the entries
+/// of deleted users.
 async fn find_named_user(issuer: &Issuer, text: &str) -> Result<NamedUser, Refusal> {
     if text.is_empty() {
         return Ok(NamedUser::Unfiltered);
     }
     let login = Login::new(text);
-    let found = issuer.store.read(move |tx| Ok::<_, Refusal>(tx.user_by_login(&login)?)).await?;
-    let id = found.map(|user| user.id).or_else(|| text.parse().ok().map(UserId));
+    let user = issuer.store.read(move |tx| Ok::<_, Refusal>(tx.user_by_login(&login)?)).await?;
+    let id = user.map(|user| user.id).or_else(|| text.parse().ok().map(UserId));
     Ok(id.map_or(NamedUser::Unknown, NamedUser::User))
 }
 
-fn date(what: &str, text: &str) -> Result<Option<Timestamp>, String> {
+/// Parses the date of the filter field `label`. Empty text does not filter.
+fn date(label: &str, text: &str) -> Result<Option<Timestamp>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     let at = Timestamp::parse(&format!("{text}T00:00:00Z"));
-    at.map(Some).ok_or_else(|| format!("{what} must be a date like 2026-01-31."))
+    at.map(Some).ok_or_else(|| format!("{label} must be a date like 2026-01-31."))
 }
 
 /// Parses an IP address or the beginning of one. Other text is an error, because it could never match an entry.
 fn address(text: &str) -> Result<Option<String>, String> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':');
+    let is_prefix = text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'.' || byte == b':');
     match text.parse::<IpAddr>() {
         _ if text.is_empty() => Ok(None),
         Ok(address) => Ok(Some(address.to_canonical().to_string())),
-        Err(_) if plain => Ok(Some(text.to_owned())),
+        Err(_) if is_prefix => Ok(Some(text.to_owned())),
         Err(_) => Err("The address must be an IP address or the beginning of one, like 192.0.2.".to_owned()),
     }
 }
@@ -183,7 +184,7 @@ pub struct AuditLogPage {
     pub problem: Option<String>,
     /// The entries, newest first.
     pub lines: Vec<AuditLine>,
-    /// The position of the next older entries, if there are any.
+    /// The position of the next page, with older entries. `None` on the last page.
     pub next: Option<AuditCursor>,
     /// Whether this is the first page.
     pub is_first: bool,
@@ -200,7 +201,7 @@ impl Page for AuditLogPage {
     fn context(&self) -> Value {
         let lines = self.lines.iter().map(|line| {
             let AuditLine { at, action, user_id, username, actor_id, actor, address, detail } = line;
-            let who = |id: &Option<UserId>, name: &Option<String>| match (name, id) {
+            let user_label = |id: &Option<UserId>, name: &Option<String>| match (name, id) {
                 (Some(name), _) => name.clone(),
                 (None, Some(UserId(id))) => format!("{id} (deleted)"),
                 (None, None) => String::new(),
@@ -208,14 +209,14 @@ impl Page for AuditLogPage {
             context! {
                 at => day(*at),
                 action => action_label(action),
-                user => who(user_id, username),
-                by => who(actor_id, actor),
+                user => user_label(user_id, username),
+                by => user_label(actor_id, actor),
                 address => address.map(|address| address.to_string()),
                 detail,
             }
         });
         let actions =
-            Action::ALL.iter().map(|action| context! { name => action.name(), words => action_label(action.name()) });
+            Action::ALL.iter().map(|action| context! { name => action.name(), label => action_label(action.name()) });
         let AuditFilter { user, by, action, address, from, until } = &self.filter;
         let older = self.next.map(|next| {
             let at = next.at.unix().to_string();
@@ -268,19 +269,19 @@ mod tests {
 
     #[test]
     fn an_invalid_audit_filter_is_reported() {
-        let narrowed = |filter: AuditFilter| {
+        let parse = |filter: AuditFilter| {
             filter.to_query(NamedUser::Unfiltered, NamedUser::Unfiltered).map(|query| query.address)
         };
-        let address = |text: &str| narrowed(AuditFilter { address: text.to_owned(), ..AuditFilter::default() });
+        let address = |text: &str| parse(AuditFilter { address: text.to_owned(), ..AuditFilter::default() });
         assert_eq!(address(""), Ok(None));
         assert_eq!(address("192.0."), Ok(Some("192.0.".to_owned())));
         assert_eq!(address("::ffff:192.0.2.1"), Ok(Some("192.0.2.1".to_owned())));
         assert_eq!(address("2001:DB8:0::1"), Ok(Some("2001:db8::1".to_owned())));
         assert!(address("anna").is_err() && address("192.0.2.1'").is_err());
-        for wrong in ["2026-02-30", "31.1.2026", "2026-01-31T00:00:00Z", "x"] {
-            assert!(narrowed(AuditFilter { from: wrong.to_owned(), ..AuditFilter::default() }).is_err(), "{wrong}");
+        for invalid in ["2026-02-30", "31.1.2026", "2026-01-31T00:00:00Z", "x"] {
+            assert!(parse(AuditFilter { from: invalid.to_owned(), ..AuditFilter::default() }).is_err(), "{invalid}");
         }
-        assert!(narrowed(AuditFilter { action: "signed in".to_owned(), ..AuditFilter::default() }).is_err());
+        assert!(parse(AuditFilter { action: "signed in".to_owned(), ..AuditFilter::default() }).is_err());
     }
 
     #[test]

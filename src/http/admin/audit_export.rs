@@ -1,4 +1,4 @@
-//! The audit log as a file. It is sent in slices, so that only a few of them are in memory at a time.
+//! The audit log as a file. The file is read and sent in batches, so that the memory use does not depend on its size.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,9 +16,9 @@ use crate::http::Http;
 use crate::issuer::Fault;
 use crate::issuer::admin::audit::AuditExport;
 
-/// Slices that are buffered for a slow client.
-const AHEAD: usize = 2;
-const HEAD: &str = "at,action,user_id,username,actor_id,actor,address,detail\r\n";
+/// The maximum number of batches that are buffered for a slow client.
+const BUFFERED_BATCHES: usize = 2;
+const CSV_HEADER: &str = "at,action,user_id,username,actor_id,actor,address,detail\r\n";
 
 /// The format of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,16 +39,16 @@ impl ExportFormat {
         }
     }
 
-    fn kind(self) -> (&'static str, &'static str) {
+    fn extension_and_media_type(self) -> (&'static str, &'static str) {
         match self {
             Self::Csv => ("csv", "text/csv; charset=utf-8; header=present"),
             Self::JsonLines => ("jsonl", "application/x-ndjson"),
         }
     }
 
-    fn head(self) -> &'static str {
+    fn header(self) -> &'static str {
         match self {
-            Self::Csv => HEAD,
+            Self::Csv => CSV_HEADER,
             Self::JsonLines => "",
         }
     }
@@ -80,32 +80,32 @@ impl ExportFormat {
 }
 
 /// Escapes a field of the CSV file. Spreadsheets evaluate a field that starts with one of these characters as a
-/// formula, and users choose their own names. A leading apostrophe turns such a field into text.
+/// formula, and users choose their own user names. A leading apostrophe makes a spreadsheet treat the field as text.
 fn csv_field(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
-    if guard.is_empty() && !text.contains([',', '"', '\r', '\n', ';', '\'']) {
+    let prefix = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    if prefix.is_empty() && !text.contains([',', '"', '\r', '\n', ';', '\'']) {
         return text.to_owned();
     }
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+    format!("\"{prefix}{}\"", text.replace('"', "\"\""))
 }
 
-/// Builds the response. The first slice is read before the response starts, so that a failure to read it is reported
-/// as a page.
+/// Builds the response. The first batch is read before the response starts, so that a failure to read it becomes an
+/// error page.
 pub async fn file(http: &Http, format: ExportFormat, mut export: AuditExport) -> Result<Response, PageError> {
-    let mut text = format.head().to_owned();
+    let mut text = format.header().to_owned();
     if let Some(lines) = export.next(&http.issuer).await? {
         write_all(format, &lines, &mut text)?;
     }
-    let (send, receive) = mpsc::channel(AHEAD);
+    let (send, receive) = mpsc::channel(BUFFERED_BATCHES);
     let issuer = http.issuer.clone();
     tokio::spawn(async move {
-        let mut slice = Ok(text);
+        let mut batch = Ok(text);
         loop {
-            let failed = slice.is_err();
-            if send.send(slice.map(Bytes::from)).await.is_err() || failed {
+            let failed = batch.is_err();
+            if send.send(batch.map(Bytes::from)).await.is_err() || failed {
                 return;
             }
-            slice = match export.next(&issuer).await {
+            batch = match export.next(&issuer).await {
                 Ok(Some(lines)) => {
                     let mut text = String::new();
                     write_all(format, &lines, &mut text).map(|()| text)
@@ -113,18 +113,18 @@ pub async fn file(http: &Http, format: ExportFormat, mut export: AuditExport) ->
                 Ok(None) => return,
                 Err(refusal) => {
                     tracing::warn!(error = ?refusal, "audit log export aborted");
-                    Err(Fault::new("exporting the audit log", "the next slice could not be read"))
+                    Err(Fault::new("exporting the audit log", "the next batch could not be read"))
                 }
             };
         }
     });
-    let (extension, kind) = format.kind();
-    let day = http.issuer.clock.now().to_string();
-    let name = format!("attachment; filename=\"audit-{}.{extension}\"", day.get(..10).unwrap_or_default());
-    let mut response = Response::new(Body::new(Slices(receive)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    let (extension, media_type) = format.extension_and_media_type();
+    let now = http.issuer.clock.now().to_string();
+    let disposition = format!("attachment; filename=\"audit-{}.{extension}\"", now.get(..10).unwrap_or_default());
+    let mut response = Response::new(Body::new(BatchBody(receive)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, disposition);
     }
     Ok(response)
 }
@@ -134,16 +134,16 @@ fn write_all(format: ExportFormat, lines: &[AuditLine], out: &mut String) -> Res
     all.try_for_each(|line| format.write(line, out)).map_err(|error| Fault::new("writing an audit entry", &error))
 }
 
-/// A body that is sent slice by slice. A failure closes the connection before the end of the body, so that the client
+/// A body that is sent in batches. A failure closes the connection before the end of the body, so that the client
 /// notices that the file is incomplete.
-struct Slices(mpsc::Receiver<Result<Bytes, Fault>>);
+struct BatchBody(mpsc::Receiver<Result<Bytes, Fault>>);
 
-impl hyper::body::Body for Slices {
+impl hyper::body::Body for BatchBody {
     type Data = Bytes;
     type Error = Fault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        self.0.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data)))
+        self.0.poll_recv(cx).map(|batch| batch.map(|batch| batch.map(Frame::data)))
     }
 }
 

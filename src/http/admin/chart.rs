@@ -1,7 +1,7 @@
-//! Bar charts without scripts. A pure function turns counts into the elements of an SVG, which a template writes.
+//! Bar charts without scripts. A pure function computes the elements of an SVG from counts; a template renders them.
 //!
-//! Every element has a class and no inline style. The style sheet defines the colours for the light and the dark mode,
-//! and the content security policy needs no exception. The page also shows the same data as a table.
+//! Every element has a class and no inline style, so the content security policy needs no exception. The style sheet
+//! defines the colours for the light and the dark mode. The page also shows the same data as a table.
 
 use serde::Serialize;
 
@@ -11,23 +11,23 @@ use crate::domain::time::Timestamp;
 /// The size of the drawing in its own units. The page scales it to the available width.
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 220.0;
-/// The margins: left for the numbers, bottom for the dates, top for the upper half of the highest number.
+/// The margins: left for the numbers, bottom for the dates, top for the upper half of the uppermost number.
 const LEFT: f64 = 48.0;
 const BOTTOM: f64 = 28.0;
 const TOP: f64 = 10.0;
 /// The share of a bucket's width that its bars fill.
-const FILLED: f64 = 0.72;
-/// The least height of a bar, so that a count of one is visible next to thousands.
+const FILL_RATIO: f64 = 0.72;
+/// The minimum height of a bar, so that a count of one is visible next to thousands.
 const BAR_MIN: f64 = 1.5;
-/// The greatest number of steps on the scale.
-const STEPS: u64 = 4;
+/// The maximum number of steps on the scale.
+const MAX_STEPS: u64 = 4;
 
 /// One series of a chart: its label and its numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct ChartSeries<'a> {
     /// The label in the legend.
     pub label: &'a str,
-    /// The class of its bars in the style sheet, such as `good`, `bad` or `one`.
+    /// The class of its bars in the style sheet: `good`, `bad` or `one`.
     pub class: &'a str,
     /// The numbers. All series of a chart have the same window.
     pub series: &'a Series,
@@ -105,39 +105,40 @@ pub struct ChartRow {
 }
 
 impl Chart {
-    /// Draws the series next to each other. All of them must have the same window and start. `None` without any series.
-    pub fn bars(title: &str, shown: &[ChartSeries<'_>]) -> Option<Self> {
-        let first = shown.first()?.series;
-        let scale = Scale::up_to(shown.iter().map(|shown| shown.series.peak()).max().unwrap_or(0));
+    /// Computes a chart with the bars of all series next to each other. The series must have the same window and start.
+    /// Returns `None` if `all_series` is empty.
+    pub fn bars(title: &str, all_series: &[ChartSeries<'_>]) -> Option<Self> {
+        let first = all_series.first()?.series;
+        let scale = Scale::up_to(all_series.iter().map(|each| each.series.peak()).max().unwrap_or(0));
         let dates: Vec<String> = first.buckets().map(|(at, _)| date(first.window, at)).collect();
-        let grid = Grid::new(first.values.len(), shown.len());
-        let bars = shown.iter().enumerate().flat_map(|(place, of)| {
-            let numbers = of.series.values.iter().enumerate().zip(&dates);
+        let grid = Grid::new(first.values.len(), all_series.len());
+        let bars = all_series.iter().enumerate().flat_map(|(index, each)| {
+            let numbers = each.series.values.iter().enumerate().zip(&dates);
             numbers.filter(|((_, n), _)| **n > 0).map(move |((bucket, n), date)| {
-                let title = format!("{date}: {} {}", grouped(*n), of.label);
-                grid.bar(of.class, bucket, place, scale.share(*n), title)
+                let title = format!("{date}: {} {}", grouped(*n), each.label);
+                grid.bar(each.class, bucket, index, scale.share(*n), title)
             })
         });
         let rows = dates.iter().enumerate().rev().map(|(bucket, date)| {
-            let number = |of: &ChartSeries<'_>| grouped(of.series.values.get(bucket).copied().unwrap_or(0));
-            ChartRow { date: date.clone(), values: shown.iter().map(number).collect() }
+            let number = |each: &ChartSeries<'_>| grouped(each.series.values.get(bucket).copied().unwrap_or(0));
+            ChartRow { date: date.clone(), values: all_series.iter().map(number).collect() }
         });
-        let legend = |of: &ChartSeries<'_>| Legend {
-            label: of.label.to_owned(),
-            class: of.class.to_owned(),
-            total: grouped(of.series.total()),
+        let legend = |each: &ChartSeries<'_>| Legend {
+            label: each.label.to_owned(),
+            class: each.class.to_owned(),
+            total: grouped(each.series.total()),
         };
-        let heads = shown.iter().map(|of| of.label.to_owned());
+        let labels = all_series.iter().map(|each| each.label.to_owned());
         Some(Self {
             title: title.to_owned(),
-            summary: summary(title, first.window, shown),
+            summary: summary(title, first.window, all_series),
             view_box: format!("0 0 {WIDTH} {HEIGHT}"),
-            legend: shown.iter().map(legend).collect(),
+            legend: all_series.iter().map(legend).collect(),
             scale: scale.ticks().map(|n| Tick { at: rounded(Grid::y(scale.share(n))), text: short(n) }).collect(),
             dates: grid.dates(first.window, first),
             line: (rounded(LEFT), rounded(WIDTH)),
             bars: bars.collect(),
-            columns: std::iter::once(bucket_heading(first.window).to_owned()).chain(heads).collect(),
+            columns: std::iter::once(bucket_heading(first.window).to_owned()).chain(labels).collect(),
             rows: rows.collect(),
         })
     }
@@ -152,13 +153,13 @@ struct Grid {
 
 impl Grid {
     fn new(buckets: usize, series: usize) -> Self {
-        let bucket = (WIDTH - LEFT) / real(buckets.max(1));
-        Self { bucket, bar: bucket * FILLED / real(series.max(1)) }
+        let bucket = (WIDTH - LEFT) / usize_to_f64(buckets.max(1));
+        Self { bucket, bar: bucket * FILL_RATIO / usize_to_f64(series.max(1)) }
     }
 
     /// The middle of a bucket.
     fn middle(&self, bucket: usize) -> f64 {
-        LEFT + self.bucket * (real(bucket) + 0.5)
+        LEFT + self.bucket * (usize_to_f64(bucket) + 0.5)
     }
 
     /// The `y` coordinate of a share of the scale.
@@ -166,23 +167,23 @@ impl Grid {
         TOP + (HEIGHT - BOTTOM - TOP) * (1.0 - share)
     }
 
-    fn bar(&self, class: &str, bucket: usize, place: usize, share: f64, title: String) -> ChartBar {
+    fn bar(&self, class: &str, bucket: usize, index: usize, share: f64, title: String) -> ChartBar {
         let base = Self::y(0.0);
         let height = (base - Self::y(share)).max(BAR_MIN);
-        let left = self.middle(bucket) - self.bucket * FILLED / 2.0 + self.bar * real(place);
+        let left = self.middle(bucket) - self.bucket * FILL_RATIO / 2.0 + self.bar * usize_to_f64(index);
         let x = rounded(left);
         let y = rounded(base - height);
         ChartBar { class: class.to_owned(), x, y, width: rounded(self.bar), height: rounded(height), title }
     }
 
-    /// Marks every sixth hour or fifth day, so that the labels fit on a phone.
+    /// Labels every sixth hour or fifth day, counted back from the newest, so that the labels fit on a phone.
     fn dates(&self, window: Window, series: &Series) -> Vec<Tick> {
-        let every = match window {
+        let step = match window {
             Window::Day => 6,
             Window::Month => 5,
         };
         let marked =
-            series.buckets().enumerate().filter(|(bucket, _)| (series.values.len() - 1 - bucket).is_multiple_of(every));
+            series.buckets().enumerate().filter(|(bucket, _)| (series.values.len() - 1 - bucket).is_multiple_of(step));
         marked.map(|(bucket, (at, _))| Tick { at: rounded(self.middle(bucket)), text: label(window, at) }).collect()
     }
 }
@@ -195,17 +196,17 @@ struct Scale {
 }
 
 impl Scale {
-    /// The finest scale that contains `peak`, with at most [`STEPS`] steps. A step is 1, 2 or 5 times a power of ten.
+    /// The scale with the smallest steps whose maximum is at least `peak`. A step is 1, 2 or 5 times a power of ten.
     fn up_to(peak: u64) -> Self {
-        let mut ten = 1_u64;
+        let mut power_of_ten = 1_u64;
         loop {
-            for step in [1, 2, 5].map(|digit: u64| digit.saturating_mul(ten)) {
+            for step in [1, 2, 5].map(|digit: u64| digit.saturating_mul(power_of_ten)) {
                 let steps = peak.div_ceil(step).max(1);
-                if steps <= STEPS {
+                if steps <= MAX_STEPS {
                     return Self { step, steps };
                 }
             }
-            ten = ten.saturating_mul(10);
+            power_of_ten = power_of_ten.saturating_mul(10);
         }
     }
 
@@ -214,21 +215,20 @@ impl Scale {
     }
 
     fn share(self, n: u64) -> f64 {
-        (wide(n) / (wide(self.step) * wide(self.steps))).min(1.0)
+        (u64_to_f64(n) / (u64_to_f64(self.step) * u64_to_f64(self.steps))).min(1.0)
     }
 }
 
-fn summary(title: &str, window: Window, shown: &[ChartSeries<'_>]) -> String {
-    let span = match window {
+fn summary(title: &str, window: Window, all_series: &[ChartSeries<'_>]) -> String {
+    let period = match window {
         Window::Day => "the last 24 hours",
         Window::Month => "the last 30 days",
     };
-    let texts = shown.iter().map(|of| {
-        let total = of.series.total();
-        let peak = of.series.peak();
-        format!("{} {}, at most {} in {}", grouped(total), of.label, grouped(peak), per_bucket(window))
+    let texts = all_series.iter().map(|each| {
+        let total = each.series.total();
+        format!("{} {}, at most {} in {}", grouped(total), each.label, grouped(each.series.peak()), per_bucket(window))
     });
-    format!("{title} over {span}: {}.", texts.collect::<Vec<_>>().join("; "))
+    format!("{title} over {period}: {}.", texts.collect::<Vec<_>>().join("; "))
 }
 
 const fn per_bucket(window: Window) -> &'static str {
@@ -264,12 +264,12 @@ fn label(window: Window, at: Timestamp) -> String {
     part.unwrap_or(&text).to_owned()
 }
 
-/// A number with narrow spaces between the thousands.
+/// A number with narrow spaces between groups of three digits.
 fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);
@@ -289,11 +289,11 @@ fn rounded(at: f64) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share of a drawing's height needs no 53 bits")]
-fn wide(n: u64) -> f64 {
+fn u64_to_f64(n: u64) -> f64 {
     n as f64
 }
 
-fn real(n: usize) -> f64 {
+fn usize_to_f64(n: usize) -> f64 {
     u32::try_from(n).map_or(f64::from(u32::MAX), f64::from)
 }
 
@@ -315,7 +315,7 @@ mod tests {
     fn chart(window: Window, at: &[(usize, u64)]) -> Chart {
         let series = series(window, at);
         Chart::bars("Sign-ins", &[ChartSeries { label: "sign-ins", class: "good", series: &series }])
-            .expect("it has a series")
+            .expect("the chart has one series")
     }
 
     #[test]
@@ -369,11 +369,11 @@ mod tests {
     fn a_chart_has_a_summary_and_a_table() {
         let good = series(Window::Day, &[(22, 1200), (23, 34)]);
         let bad = series(Window::Day, &[(23, 2)]);
-        let shown = [
+        let all_series = [
             ChartSeries { label: "sign-ins", class: "good", series: &good },
             ChartSeries { label: "failed", class: "bad", series: &bad },
         ];
-        let chart = Chart::bars("Sign-ins", &shown).expect("it has series");
+        let chart = Chart::bars("Sign-ins", &all_series).expect("the chart has two series");
         assert_eq!(
             chart.summary,
             "Sign-ins over the last 24 hours: 1\u{202f}234 sign-ins, at most 1\u{202f}200 in an hour; 2 failed, at most 2 in an hour."

@@ -1,4 +1,4 @@
-//! The charts of the dashboard, drawn from the hourly counts.
+//! The charts of the dashboard, computed from the hourly counts.
 
 use minijinja::context;
 use minijinja::value::Value;
@@ -7,8 +7,9 @@ use super::chart::{Chart, ChartSeries, Tick};
 use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::time::Timestamp;
 
-/// Draws every chart of the dashboard for this window.
+/// Computes every chart of the dashboard for `window`.
 pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart> {
+    // The label of the series, the class of its bars, and which counts it contains.
     type SeriesSpec = (&'static str, &'static str, fn(Count) -> bool);
     let all: [(&str, &[SeriesSpec]); 4] = [
         (
@@ -34,12 +35,13 @@ pub fn charts(window: Window, now: Timestamp, hours: &[HourCount]) -> Vec<Chart>
             ],
         ),
     ];
-    let drawn = all.into_iter().map(|(title, bars)| {
-        let series: Vec<_> = bars.iter().map(|(.., wanted)| Series::new(window, now, hours, wanted)).collect();
-        let shown = bars.iter().zip(&series).map(|((label, class, _), series)| ChartSeries { label, class, series });
-        Chart::bars(title, &shown.collect::<Vec<_>>())
+    let charts = all.into_iter().map(|(title, specs)| {
+        let series: Vec<_> = specs.iter().map(|(.., is_counted)| Series::new(window, now, hours, is_counted)).collect();
+        let labelled =
+            specs.iter().zip(&series).map(|((label, class, _), series)| ChartSeries { label, class, series });
+        Chart::bars(title, &labelled.collect::<Vec<_>>())
     });
-    drawn.flatten().collect()
+    charts.flatten().collect()
 }
 
 /// The template context of a chart.

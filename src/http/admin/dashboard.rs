@@ -1,9 +1,9 @@
-//! The dashboard, the first page of the admin zone: health checks, charts, keys and key figures.
+//! The dashboard, the first page of the admin zone: health checks, charts, keys and statistics.
 
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use minijinja::context;
@@ -14,7 +14,7 @@ use super::charts::{chart_context, charts};
 use super::guard::{Checked, SteppedUp, Superuser};
 use super::health_checks::{HealthCheck, HealthFacts, HealthLevel, health_checks};
 use super::path::AdminPath;
-use super::sign_in::query_value;
+use super::query::Query;
 use super::{PageResult, frame};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::{Count, HourCount, Series, Window};
@@ -33,22 +33,22 @@ pub fn routes() -> Router<Http> {
     Router::new().route("/admin/", get(page)).route("/admin/others", post(sign_out_others))
 }
 
-async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> PageResult {
-    let window = if query_value(query.as_deref(), "over") == "month" { Window::Month } else { Window::Day };
-    let page = DashboardPage::of(&http.issuer, who.signed_in(), window).await?;
-    Ok(who.show(&http, StatusCode::OK, &page))
+async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
+    let window = if query.text("over") == "month" { Window::Month } else { Window::Day };
+    let page = DashboardPage::of(&http.issuer, superuser.signed_in(), window).await?;
+    Ok(superuser.show(&http, StatusCode::OK, &page))
 }
 
 async fn sign_out_others(
     State(http): State<Http>,
     from: Caller,
-    Checked { who, .. }: Checked<SteppedUp>,
+    Checked { sender, .. }: Checked<SteppedUp>,
 ) -> PageResult {
-    let count = SignOutOthers { from }.run(who.superuser().signed_in(), &http.issuer).await?;
+    let count = SignOutOthers { from }.run(sender.superuser().signed_in(), &http.issuer).await?;
     let flash = match count {
         0 => "You have no other sessions.".to_owned(),
-        1 => "1 other session of yours was ended.".to_owned(),
-        _ => format!("{count} other sessions of yours were ended."),
+        1 => "You ended 1 other session.".to_owned(),
+        _ => format!("You ended {count} other sessions."),
     };
     Ok(frame::redirect_with_flash(&http, &AdminPath::first(), &flash))
 }
@@ -61,13 +61,13 @@ pub struct DashboardKey {
     pub alg: Algorithm,
     /// The state.
     pub state: KeyState,
-    /// The time since its creation, rounded.
+    /// The time since its creation, rounded down.
     pub age: String,
-    /// The next change of its state and its date. Empty if none is planned.
+    /// The next state change and its date. Empty if none is planned.
     pub next: String,
 }
 
-/// The dashboard: a snapshot of the issuer.
+/// The dashboard: the state of the issuer at the time of the request.
 pub struct DashboardPage {
     /// The worst level of all health checks.
     pub worst: HealthLevel,
@@ -77,9 +77,9 @@ pub struct DashboardPage {
     pub window: Window,
     /// The charts.
     pub charts: Vec<Chart>,
-    /// The numbers of users and open sessions at the last count.
+    /// The numbers of users and open sessions, counted at most 5 min ago.
     pub people: (u64, u64),
-    /// The time since the process started, rounded.
+    /// The time since the process started, rounded down.
     pub uptime: String,
     /// The start of the process.
     pub started_at: Timestamp,
@@ -93,7 +93,7 @@ pub struct DashboardPage {
     pub database: String,
     /// The unused space inside the database.
     pub free: String,
-    /// The number of e-mails that wait to be sent.
+    /// The number of e-mails that are waiting to be sent.
     pub mails_waiting: u64,
     /// When the superuser who views the page signed in.
     pub signed_in: Timestamp,
@@ -102,7 +102,7 @@ pub struct DashboardPage {
 }
 
 impl DashboardPage {
-    async fn of(issuer: &Issuer, who: &AdminSignedIn, window: Window) -> Result<Self, Refusal> {
+    async fn of(issuer: &Issuer, superuser: &AdminSignedIn, window: Window) -> Result<Self, Refusal> {
         let life = issuer.uptime.liveliness(&issuer.clock);
         let health = health(issuer).await?;
         let ready = readiness(issuer).await;
@@ -129,8 +129,8 @@ impl DashboardPage {
             database: bytes(health.size.bytes),
             free: bytes(health.size.free),
             mails_waiting: health.mails_waiting,
-            signed_in: who.session().opened_at,
-            address: who.session().address.map(|address| address.to_string()).unwrap_or_default(),
+            signed_in: superuser.session().opened_at,
+            address: superuser.session().address.map(|address| address.to_string()).unwrap_or_default(),
         })
     }
 }
@@ -144,7 +144,7 @@ fn facts(
 ) -> HealthFacts {
     let now = life.now;
     let all = keys.algorithms.iter().flat_map(|line| &line.keys);
-    let signers = all.filter(|shown| shown.state == KeyState::Active).map(|shown| now.since(shown.key.signs_from));
+    let signers = all.filter(|row| row.state == KeyState::Active).map(|row| now.since(row.key.signs_from));
     let next = keys.algorithms.iter().filter_map(|line| line.next).map(|next| next.signs_from.since(now));
     let total = |wanted| Series::new(Window::Day, now, hours, |count| count == wanted).total();
     HealthFacts {
@@ -168,12 +168,12 @@ fn row(key: &Key, now: Timestamp) -> DashboardKey {
         KeyState::Retiring => key.published_until.map(|at| ("published until", at)),
         KeyState::Retired | KeyState::Revoked => None,
     };
-    let next = next.map(|(what, at)| format!("{what} {} (in {})", day(at), rounded_span(at.since(now))));
+    let next = next.map(|(change, at)| format!("{change} {} (in {})", day(at), rounded_span(at.since(now))));
     let age = rounded_span(now.since(key.created_at));
     DashboardKey { kid: key.kid.to_string(), alg: key.alg, state, age, next: next.unwrap_or_default() }
 }
 
-/// A date to the minute, as in `2026-01-31 09:30`. All pages show UTC.
+/// A date and time without seconds, as in `2026-01-31 09:30`. All pages show times in UTC.
 pub fn day(at: Timestamp) -> String {
     at.to_string().replacen('T', " ", 1).get(..16).unwrap_or_default().to_owned()
 }
@@ -200,7 +200,7 @@ pub fn bytes(count: u64) -> String {
     format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
-/// A share in percent. It is rounded down, so that any downtime shows as less than 100 %.
+/// A share in percent. It is rounded down, so that a share below 1 is never displayed as 100 %.
 fn percent(share: f64) -> String {
     format!("{:.2} %", (share * 10_000.0).floor() / 100.0)
 }

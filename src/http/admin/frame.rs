@@ -19,10 +19,10 @@ const FLASH_SECONDS: i64 = 60;
 /// The variable `frame` of the admin templates.
 #[derive(Clone, Debug, Default)]
 pub struct PageFrame {
-    /// The prefix of every link, as `/sign` in `/sign/admin/`.
+    /// The prefix of every link: the path of the public URL, such as `/sign` in `/sign/admin/`.
     pub base: String,
     /// The name of the signed-in user. `None` if no user is signed in.
-    pub who: Option<String>,
+    pub username: Option<String>,
     /// The CSRF token of every form on the page.
     pub csrf: String,
     /// The path of the page without `base`.
@@ -32,17 +32,17 @@ pub struct PageFrame {
 }
 
 impl PageFrame {
-    /// A frame without user, CSRF token or flash message.
-    pub fn bare(http: &Http) -> Self {
+    /// A frame without a user, a CSRF token and a flash message.
+    pub fn without_user(http: &Http) -> Self {
         Self { base: http.options.public_url.path().to_owned(), ..Self::default() }
     }
 
     /// Samples: a frame without a user, and one of a signed-in superuser.
     pub fn samples() -> [Self; 2] {
         let base = "/sign".to_owned();
-        let who = Some("anna<b>".to_owned());
+        let username = Some("anna<b>".to_owned());
         let flash = Some("The user <b>anna</b> was disabled.".to_owned());
-        let inside = Self { base: base.clone(), who, csrf: "t0ken".to_owned(), path: "/admin/".to_owned(), flash };
+        let inside = Self { base: base.clone(), username, csrf: "t0ken".to_owned(), path: "/admin/".to_owned(), flash };
         [Self { base, csrf: "t0ken".to_owned(), ..Self::default() }, inside]
     }
 
@@ -53,8 +53,8 @@ impl PageFrame {
             let is_current = current == Some(section.path);
             context! { title => section.title, path => format!("{}{}", self.base, section.path), is_current }
         });
-        let Self { base, who, csrf, flash, .. } = self;
-        context! { base, who, csrf, flash, sections => sections.collect::<Value>() }
+        let Self { base, username, csrf, flash, .. } = self;
+        context! { base, username, csrf, flash, sections => sections.collect::<Value>() }
     }
 
     /// Renders a page in this frame. If it shows a flash message, the response removes its cookie.
@@ -72,7 +72,7 @@ impl PageFrame {
     }
 }
 
-/// Redirects to a page, which shows `message`: the response to every form that changed something.
+/// Redirects to a page, which shows `message`. This is the response to a form that changed something.
 pub fn redirect_with_flash(http: &Http, next: &AdminPath, message: &str) -> Response {
     let mut response = PageError::Redirect(next.as_str().to_owned()).response(http);
     let sealed = http.issuer.admin.seal_cookie(FLASH, message.as_bytes(), &http.issuer.random);
@@ -80,8 +80,8 @@ pub fn redirect_with_flash(http: &Http, next: &AdminPath, message: &str) -> Resp
     response
 }
 
-/// The flash message in the cookie, if any. It is encrypted and authenticated, so that no other page of the site can
-/// forge a message.
+/// The flash message in the cookie, if any. It is encrypted and authenticated, so that another application on the same
+/// host cannot forge a message.
 pub fn flash(headers: &HeaderMap, http: &Http) -> Option<String> {
     let plain = http.issuer.admin.open_cookie(FLASH, cookies::read(headers, FLASH)?)?;
     String::from_utf8(plain.expose().to_vec()).ok()

@@ -1,4 +1,4 @@
-//! The health checks of the dashboard, as a pure function of the facts.
+//! The health checks of the dashboard. A pure function computes them from [`HealthFacts`].
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 /// The age of the oldest waiting e-mail from which the check warns, and from which it fails.
 const MAIL_LATE: [Duration; 2] = [Duration::from_secs(15 * MINUTE), Duration::from_secs(6 * HOUR)];
-/// The time for which a key may sign without a planned rotation before the check warns.
+/// How long a key may sign without a planned rotation before the check warns.
 const KEY_OLD: Duration = Duration::from_secs(400 * 24 * HOUR);
-/// The time without a clean-up of expired rows after which the check warns.
+/// The time since the last clean-up of expired rows after which the check warns.
 const CLEANUP_LATE: Duration = Duration::from_secs(26 * HOUR);
-/// The number of failed sign-ins within 24 hours below which the check never warns.
+/// The minimum number of failed sign-ins in the last 24 hours for which the check warns.
 const FAILED_MANY: u64 = 50;
 
 /// The result of a health check.
@@ -20,7 +20,7 @@ const FAILED_MANY: u64 = 50;
 pub enum HealthLevel {
     /// Everything works.
     Ok,
-    /// The operator should look at it.
+    /// The operator should find the cause.
     Warning,
     /// Something does not work.
     Failing,
@@ -57,12 +57,12 @@ pub struct HealthCheck {
     pub message: String,
 }
 
-/// The facts from which the health checks follow.
+/// The facts from which the health checks are computed.
 #[derive(Clone, Debug)]
 pub struct HealthFacts {
-    /// Whether the issuer can serve requests, and otherwise the reason.
+    /// Whether the issuer can serve requests. The error is the reason why it cannot.
     pub ready: Result<(), &'static str>,
-    /// The time for which the oldest active key has signed. `None` without an active key.
+    /// How long the oldest active key has been signing. `None` if no key is active.
     pub oldest_signer: Option<Duration>,
     /// The time until the next key signs. `None` if no rotation is planned.
     pub next_key: Option<Duration>,
@@ -72,15 +72,15 @@ pub struct HealthFacts {
     pub oldest_mail: Option<Duration>,
     /// The time since the last clean-up of expired rows, or since the process started if there was none.
     pub since_cleanup: Duration,
-    /// Internal errors within 24 hours.
+    /// The number of internal errors in the last 24 hours.
     pub faults: u64,
-    /// Successful sign-ins within 24 hours.
+    /// The number of successful sign-ins in the last 24 hours.
     pub sign_ins: u64,
-    /// Failed sign-ins within 24 hours.
+    /// The number of failed sign-ins in the last 24 hours.
     pub failed: u64,
 }
 
-/// The worst level, and all health checks.
+/// Computes all health checks. Also returns the worst level.
 pub fn health_checks(facts: &HealthFacts) -> (HealthLevel, Vec<HealthCheck>) {
     let all = vec![signing(facts), rotation(facts), mail(facts), sign_ins(facts), faults(facts), cleanup(facts)];
     (all.iter().map(|check| check.level).max().unwrap_or(HealthLevel::Ok), all)
@@ -137,9 +137,11 @@ fn mail(facts: &HealthFacts) -> HealthCheck {
         n => format!("{n} e-mails are waiting, the oldest for {}", rounded_span(oldest)),
     };
     if oldest > too_late {
-        health_check(subject, HealthLevel::Failing, format!("{waiting}. The mail server accepts no e-mails."))
+        let message =
+            format!("{waiting}. The server gives up after 24 hours. See the last error in the section E-mails.");
+        health_check(subject, HealthLevel::Failing, message)
     } else if oldest > late {
-        let message = format!("{waiting}. Find out why the mail server accepts no e-mails.");
+        let message = format!("{waiting}. See the last error in the section E-mails.");
         health_check(subject, HealthLevel::Warning, message)
     } else {
         health_check(subject, HealthLevel::Ok, format!("{waiting}."))
@@ -159,15 +161,15 @@ fn sign_ins(facts: &HealthFacts) -> HealthCheck {
 fn faults(facts: &HealthFacts) -> HealthCheck {
     let subject = "Internal errors";
     match facts.faults {
-        0 => health_check(subject, HealthLevel::Ok, "No request failed with an internal error within 24 hours."),
+        0 => health_check(subject, HealthLevel::Ok, "No request failed with an internal error in the last 24 hours."),
         1 => {
-            let message = "1 request failed with an internal error within 24 hours. See the log.";
+            let message = "1 request failed with an internal error in the last 24 hours. See the log.";
             health_check(subject, HealthLevel::Warning, message)
         }
         n => health_check(
             subject,
             HealthLevel::Warning,
-            format!("{n} requests failed with an internal error within 24 hours. See the log."),
+            format!("{n} requests failed with an internal error in the last 24 hours. See the log."),
         ),
     }
 }
@@ -178,10 +180,10 @@ fn cleanup(facts: &HealthFacts) -> HealthCheck {
         health_check(
             "Clean-up",
             HealthLevel::Warning,
-            format!("Expired rows have not been removed for {ago}. The log may contain the reason."),
+            format!("Expired rows have not been removed for {ago}. See the log for the reason."),
         )
     } else {
-        health_check("Clean-up", HealthLevel::Ok, "Expired rows are removed.")
+        health_check("Clean-up", HealthLevel::Ok, "Expired rows are removed regularly.")
     }
 }
 
@@ -189,7 +191,7 @@ fn cleanup(facts: &HealthFacts) -> HealthCheck {
 mod tests {
     use super::*;
 
-    const WELL: HealthFacts = HealthFacts {
+    const HEALTHY: HealthFacts = HealthFacts {
         ready: Ok(()),
         oldest_signer: Some(Duration::from_secs(HOUR)),
         next_key: None,
@@ -203,19 +205,19 @@ mod tests {
 
     #[test]
     fn health_checks_are_ok_until_one_fails() {
-        let (level, all) = health_checks(&WELL);
+        let (level, all) = health_checks(&HEALTHY);
         assert!(level == HealthLevel::Ok && all.len() == 6, "{all:#?}");
         let hours = |hours| Duration::from_secs(hours * HOUR);
-        let mail = |oldest| HealthFacts { mails_waiting: 2, oldest_mail: Some(oldest), ..WELL };
+        let mail = |oldest| HealthFacts { mails_waiting: 2, oldest_mail: Some(oldest), ..HEALTHY };
         for (facts, subject, level) in [
-            (HealthFacts { ready: Err("no active key"), ..WELL }, "Signing", HealthLevel::Failing),
-            (HealthFacts { oldest_signer: None, ..WELL }, "Keys", HealthLevel::Failing),
-            (HealthFacts { oldest_signer: Some(hours(24 * 401)), ..WELL }, "Keys", HealthLevel::Warning),
+            (HealthFacts { ready: Err("no active key"), ..HEALTHY }, "Signing", HealthLevel::Failing),
+            (HealthFacts { oldest_signer: None, ..HEALTHY }, "Keys", HealthLevel::Failing),
+            (HealthFacts { oldest_signer: Some(hours(24 * 401)), ..HEALTHY }, "Keys", HealthLevel::Warning),
             (mail(hours(1)), "E-mail", HealthLevel::Warning),
             (mail(hours(7)), "E-mail", HealthLevel::Failing),
-            (HealthFacts { failed: 50, ..WELL }, "Sign-ins", HealthLevel::Warning),
-            (HealthFacts { faults: 1, ..WELL }, "Internal errors", HealthLevel::Warning),
-            (HealthFacts { since_cleanup: hours(27), ..WELL }, "Clean-up", HealthLevel::Warning),
+            (HealthFacts { failed: 50, ..HEALTHY }, "Sign-ins", HealthLevel::Warning),
+            (HealthFacts { faults: 1, ..HEALTHY }, "Internal errors", HealthLevel::Warning),
+            (HealthFacts { since_cleanup: hours(27), ..HEALTHY }, "Clean-up", HealthLevel::Warning),
         ] {
             let (worst, all) = health_checks(&facts);
             let others: Vec<_> = all.iter().filter(|check| check.level != HealthLevel::Ok).collect();
@@ -223,8 +225,8 @@ mod tests {
         }
         for facts in [
             mail(hours(0)),
-            HealthFacts { failed: 60, sign_ins: 60, ..WELL },
-            HealthFacts { oldest_signer: Some(hours(24 * 401)), next_key: Some(hours(1)), ..WELL },
+            HealthFacts { failed: 60, sign_ins: 60, ..HEALTHY },
+            HealthFacts { oldest_signer: Some(hours(24 * 401)), next_key: Some(hours(1)), ..HEALTHY },
         ] {
             assert_eq!(health_checks(&facts).0, HealthLevel::Ok, "{facts:?}");
         }

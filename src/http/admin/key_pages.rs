@@ -34,11 +34,11 @@ pub struct KeysPage {
 pub struct KeyLine {
     /// The algorithm.
     pub alg: Algorithm,
-    /// The time line. `None` if there is nothing to draw.
-    pub drawn: Option<Timeline>,
+    /// The timeline. `None` if the algorithm has no key.
+    pub timeline: Option<Timeline>,
     /// The rows of the table, the newest key first.
     pub keys: Vec<KeyTableRow>,
-    /// When the next key is created, and when it signs. `None` if no rotation is planned.
+    /// When the next key is created, and when it begins to sign. `None` if no rotation is planned.
     pub next: Option<(Timestamp, Timestamp)>,
 }
 
@@ -48,7 +48,7 @@ pub struct KeyTableRow {
     pub key: Key,
     /// The state of the key.
     pub state: KeyState,
-    /// Whether the key can be revoked: false if it is revoked already.
+    /// Whether the key can be revoked. False if it is already revoked.
     pub can_be_revoked: bool,
 }
 
@@ -56,15 +56,15 @@ pub struct KeyTableRow {
 pub struct JwksClientRow {
     /// The address of the client.
     pub address: String,
-    /// The header `User-Agent`: untrusted text.
+    /// The header `User-Agent`, which is untrusted text.
     pub agent: String,
-    /// The first request.
+    /// The time of the first request.
     pub first: Timestamp,
-    /// The last request.
+    /// The time of the last request.
     pub last: Timestamp,
-    /// The number of requests.
+    /// The number of requests for the JWKS.
     pub fetches: u64,
-    /// Whether the client received the current JWKS.
+    /// Whether the client's last response contained the current JWKS.
     pub is_up_to_date: bool,
 }
 
@@ -111,15 +111,17 @@ impl KeyLine {
                 revoke => can_be_revoked.then(|| link("/admin/keys/revoke", &[("kid", key.kid.as_str())])),
             }
         });
-        let next = self.next.map(|(made_at, signs_from)| {
-            let made = if made_at <= now { "The next key is published and" } else { "The next key" };
-            let made_at =
-                if made_at <= now { String::new() } else { format!(" is created at {} UTC and", day(made_at)) };
-            format!("{made}{made_at} signs from {} UTC, in {}.", day(signs_from), rounded_span(signs_from.since(now)))
+        let next = self.next.map(|(created_at, signs_from)| {
+            let creation = if created_at <= now {
+                "The next key is published and".to_owned()
+            } else {
+                format!("The next key is created at {} UTC and", day(created_at))
+            };
+            format!("{creation} signs from {} UTC, in {}.", day(signs_from), rounded_span(signs_from.since(now)))
         });
         context! {
             alg => self.alg.name(),
-            drawn => self.drawn.as_ref().map(Timeline::context),
+            timeline => self.timeline.as_ref().map(Timeline::context),
             keys => rows.collect::<Value>(),
             next,
         }
@@ -163,11 +165,11 @@ impl Page for KeysPage {
         };
         let line = KeyLine {
             alg: Algorithm::Es256,
-            drawn: Timeline::of(&keys.iter().collect::<Vec<_>>(), now),
+            timeline: Timeline::of(&keys.iter().collect::<Vec<_>>(), now),
             keys: keys.iter().map(row).collect(),
             next: Some((at(20), at(44))),
         };
-        let bare = KeyLine { alg: Algorithm::Rs256, drawn: None, keys: vec![], next: None };
+        let bare = KeyLine { alg: Algorithm::Rs256, timeline: None, keys: vec![], next: None };
         vec![
             Self {
                 now,
@@ -194,19 +196,19 @@ pub enum KeyChange {
 /// The consequences of a change for one key or one algorithm.
 pub struct Consequences {
     /// The key or the algorithm.
-    pub of: String,
+    pub subject: String,
     /// The consequences, one sentence each.
-    pub words: Vec<String>,
+    pub sentences: Vec<String>,
 }
 
 /// The confirmation page of a change: its consequences, and the form that carries it out.
 pub struct ConfirmKeyChangePage {
     /// The change.
     pub change: KeyChange,
-    /// The `kid` to revoke, or the name of the algorithm to rotate, or `all`.
-    pub of: String,
+    /// The `kid` of the key to revoke, the name of the algorithm to rotate, or `all`.
+    pub target: String,
     /// The consequences.
-    pub following: Vec<Consequences>,
+    pub consequences: Vec<Consequences>,
     /// The clients that fetched the JWKS since the server started.
     pub jwks_clients: Vec<JwksClientRow>,
 }
@@ -215,39 +217,39 @@ impl Page for ConfirmKeyChangePage {
     const TEMPLATE: &'static str = "admin/keys_confirm.html";
 
     fn context(&self) -> Value {
-        let all = self.of == "all";
-        let whose = if all { "all keys".to_owned() } else { format!("the {} key", self.of) };
-        let (title, path, field, act) = match self.change {
-            KeyChange::Rotate => (format!("Rotate {whose}"), "/admin/keys/rotate", "alg", "Publish the new key"),
+        let is_all = self.target == "all";
+        let keys = if is_all { "all keys".to_owned() } else { format!("the {} key", self.target) };
+        let (title, path, field, button) = match self.change {
+            KeyChange::Rotate => (format!("Rotate {keys}"), "/admin/keys/rotate", "alg", "Publish the new key"),
             KeyChange::RotateNow => {
-                (format!("Rotate {whose} now"), "/admin/keys/rotate-now", "alg", "Sign with a new key now")
+                (format!("Rotate {keys} now"), "/admin/keys/rotate-now", "alg", "Sign with a new key now")
             }
             KeyChange::Revoke => ("Revoke a key".to_owned(), "/admin/keys/revoke", "kid", "Revoke the key permanently"),
         };
-        let following = self.following.iter().map(|each| {
-            let Consequences { of, words } = each;
-            context! { of, words }
+        let consequences = self.consequences.iter().map(|each| {
+            let Consequences { subject, sentences } = each;
+            context! { subject, sentences }
         });
         context! {
             title,
             path,
             field,
-            act,
-            of => self.of.as_str(),
-            kid => matches!(self.change, KeyChange::Revoke).then_some(self.of.as_str()),
+            button,
+            target => self.target.as_str(),
+            kid => matches!(self.change, KeyChange::Revoke).then_some(self.target.as_str()),
             is_dangerous => !matches!(self.change, KeyChange::Rotate),
-            following => following.collect::<Value>(),
+            consequences => consequences.collect::<Value>(),
             jwks_clients => JwksClientRow::client_list(&self.jwks_clients),
         }
     }
 
     fn samples() -> Vec<Self> {
-        let page = |change, of: &str, jwks_clients| Self {
+        let page = |change, target: &str, jwks_clients| Self {
             change,
-            of: of.to_owned(),
-            following: vec![Consequences {
-                of: "ES256".to_owned(),
-                words: vec!["A new key is published now.".to_owned()],
+            target: target.to_owned(),
+            consequences: vec![Consequences {
+                subject: "ES256".to_owned(),
+                sentences: vec!["A new key is published now.".to_owned()],
             }],
             jwks_clients,
         };

@@ -1,8 +1,9 @@
 //! The admin zone: server-rendered pages for superusers, without scripts.
 //!
 //! [`sections`] lists the sections, and [`guard`] protects them: a page handler takes a [`guard::Superuser`], a form
-//! handler a [`guard::Checked`]. This module owns the headers, cookies and frame of the pages. Use cases carry out the
-//! changes to users and keys. The CORS settings do not apply: no page of another origin may read an admin page.
+//! handler a [`guard::Checked`]. This module owns the headers, cookies and frame of the pages. The use cases in
+//! [`crate::issuer`] change users and keys. The CORS settings do not apply: no page of another origin may read an admin
+//! page.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -26,7 +27,6 @@ mod guard;
 mod health_checks;
 mod key_pages;
 mod keys;
-mod operator;
 mod outbox;
 mod page_error;
 mod path;
@@ -47,18 +47,18 @@ type PageResult = Result<Response, PageError>;
 /// The style sheet of the admin pages. It is always the built-in one, so an operator's template file cannot replace it.
 const STYLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/admin/style.css"));
 
-/// The content security policy of a page: only the own style sheet, own images and `data:` images, and forms to this
-/// server.
+/// The content security policy of a page. It allows only style sheets and images of this server, `data:` images, and
+/// forms to this server.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
 /// The policy of a page that shows other pages of the admin zone in frames.
-const HOLDS_FRAMES: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; \
+const POLICY_WITH_FRAMES: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; \
                             form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-/// The policy of an e-mail in a frame: it may contain its own styles, as in an e-mail program, and nothing else.
-const IS_FRAMED: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
+/// The policy of an e-mail in a frame. It allows only the e-mail's own styles and `data:` images.
+const POLICY_IN_FRAME: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; \
                          frame-ancestors 'self'; base-uri 'none'; sandbox";
-/// The headers of every response. The referrer policy allows the referrer within this origin, because a browser that
-/// must not send one sends no `Origin` with a form. Other origins receive no referrer.
+/// The headers of every response. The referrer policy allows a referrer within this origin: without it, browsers send
+/// `Origin: null` with a form, which the server rejects. Other origins receive no referrer.
 static HEADERS: [(HeaderName, &str); 6] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (REFERRER_POLICY, "same-origin"),
@@ -68,22 +68,25 @@ static HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("x-frame-options"), "DENY"),
 ];
 
-/// A response extension for pages that use frames. All other pages contain no frame and cannot be shown in one.
+/// A response extension for pages that use frames. A page without it cannot contain a frame and cannot be shown in one.
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     /// The page shows other pages of the admin zone in frames.
     HoldsFrames,
-    /// The page is shown in a frame of the admin zone, and its content is not trusted. It may not run scripts, load
-    /// resources, send forms or navigate.
+    /// The page is shown in a frame of the admin zone, and its content is not trusted. It cannot run scripts, send
+    /// forms or load resources, except its own styles and `data:` images.
     IsFramed,
 }
 
 impl Framing {
     fn headers(self) -> Vec<(HeaderName, &'static str)> {
         match self {
-            Self::HoldsFrames => vec![(CONTENT_SECURITY_POLICY, HOLDS_FRAMES)],
+            Self::HoldsFrames => vec![(CONTENT_SECURITY_POLICY, POLICY_WITH_FRAMES)],
             Self::IsFramed => {
-                vec![(CONTENT_SECURITY_POLICY, IS_FRAMED), (HeaderName::from_static("x-frame-options"), "SAMEORIGIN")]
+                vec![
+                    (CONTENT_SECURITY_POLICY, POLICY_IN_FRAME),
+                    (HeaderName::from_static("x-frame-options"), "SAMEORIGIN"),
+                ]
             }
         }
     }
@@ -137,13 +140,13 @@ async fn wrong_method() -> PageError {
     PageError::WRONG_METHOD
 }
 
-/// The style sheet. Browsers revalidate it on every use, because a new version of the server serves a different one at
-/// the same path.
+/// The style sheet. Browsers must revalidate it on every use, because a new version of the server may serve a different
+/// style sheet at the same path.
 async fn style(headers: HeaderMap) -> Response {
     let etag = format!("\"{}\"", admin::fingerprint(STYLE.as_bytes()));
-    let known = headers.get(IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-    let is_known = known.is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
-    let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { STYLE.into_response() };
+    let cached = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    let is_current = cached.is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+    let mut response = if is_current { StatusCode::NOT_MODIFIED.into_response() } else { STYLE.into_response() };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -10,7 +10,6 @@ use minijinja::value::Value;
 
 use super::dashboard::{day, rounded_span};
 use super::guard::{Checked, Superuser};
-use super::operator::{denied, operator};
 use super::page_error::PageError;
 use super::path::AdminPath;
 use super::query::{Query, link};
@@ -30,9 +29,9 @@ const PATH: &str = "/admin/mails";
 const RETRY: &str = "/admin/mails/retry";
 const TEMPLATES: &str = "/admin/mails/templates";
 /// E-mails per page.
-const MAILS: u32 = 50;
+const PER_PAGE: u32 = 50;
 
-/// The outbox, the retry form, and the template previews.
+/// The routes of the outbox, the retry form, and the template previews.
 pub fn routes() -> Router<Http> {
     Router::new()
         .route(PATH, get(page))
@@ -65,11 +64,11 @@ const fn state_name(state: MailState) -> &'static str {
     }
 }
 
-async fn page(State(http): State<Http>, query: Query, who: Superuser) -> PageResult {
+async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
     let state = state_named(query.text("state"))?;
     let after = query.number("at").zip(query.number("id"));
     let after = after.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
-    let outbox = outbox(&http.issuer, state, after, MAILS).await?;
+    let outbox = outbox(&http.issuer, state, after, PER_PAGE).await?;
     let page = OutboxPage {
         now: http.issuer.clock.now(),
         state,
@@ -78,31 +77,31 @@ async fn page(State(http): State<Http>, query: Query, who: Superuser) -> PageRes
         next: outbox.next,
         is_first: after.is_none(),
     };
-    Ok(who.show(&http, StatusCode::OK, &page))
+    Ok(superuser.show(&http, StatusCode::OK, &page))
 }
 
-async fn retry(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> PageResult {
+async fn retry(State(http): State<Http>, from: Caller, Checked { sender, mut form }: Checked<Superuser>) -> PageResult {
     let id = text(&mut form, "id").parse().map(MailId).map_err(|_| PageError::NOT_FOUND)?;
-    let by = operator(&who, from);
-    RetryMail { id, by }.run(&http.issuer).await.map_err(denied)?;
+    let by = sender.operator(from);
+    RetryMail { id, by }.run(&http.issuer).await?;
     let flash = format!("E-mail {} is retried now. Reload this page in a moment.", id.0);
     Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &flash))
 }
 
-async fn templates(State(http): State<Http>, who: Superuser) -> PageResult {
-    let shown = |preview: TemplatePreview| ShownTemplate {
+async fn templates(State(http): State<Http>, superuser: Superuser) -> PageResult {
+    let rendered = |preview: TemplatePreview| ShownTemplate {
         name: preview.template,
         subject: preview.rendered.subject.clone(),
         text: preview.rendered.text.clone(),
         own_files: preview.own_files.iter().map(|file| file.display().to_string()).collect(),
     };
-    let page = TemplatesPage { templates: previews(&http.issuer)?.into_iter().map(shown).collect() };
-    let mut response = who.show(&http, StatusCode::OK, &page);
+    let page = TemplatesPage { templates: previews(&http.issuer)?.into_iter().map(rendered).collect() };
+    let mut response = superuser.show(&http, StatusCode::OK, &page);
     response.extensions_mut().insert(Framing::HoldsFrames);
     Ok(response)
 }
 
-/// The HTML of an e-mail as it would be sent. The page with the templates shows it in a frame.
+/// The HTML of an e-mail with sample values. The page with the templates shows it in a frame.
 async fn body(State(http): State<Http>, Path(name): Path<String>, _: Superuser) -> PageResult {
     let preview = previews(&http.issuer)?.into_iter().find(|preview| preview.template == name);
     let preview = preview.ok_or(PageError::NOT_FOUND)?;
@@ -205,7 +204,7 @@ impl Page for OutboxPage {
     }
 }
 
-/// A template rendered with a sample. The HTML is a separate page.
+/// An e-mail template rendered with sample values. Its HTML is a separate page.
 pub struct ShownTemplate {
     name: &'static str,
     subject: String,
@@ -213,7 +212,7 @@ pub struct ShownTemplate {
     own_files: Vec<String>,
 }
 
-/// The page with every template, rendered with a sample.
+/// The page with every e-mail template, rendered with sample values.
 pub struct TemplatesPage {
     templates: Vec<ShownTemplate>,
 }
@@ -222,21 +221,21 @@ impl Page for TemplatesPage {
     const TEMPLATE: &'static str = "admin/mail_templates.html";
 
     fn context(&self) -> Value {
-        let templates = self.templates.iter().map(|shown| {
-            let ShownTemplate { name, subject, text, own_files } = shown;
+        let templates = self.templates.iter().map(|template| {
+            let ShownTemplate { name, subject, text, own_files } = template;
             context! { name => *name, subject, text, own_files }
         });
         context! { templates => templates.collect::<Value>() }
     }
 
     fn samples() -> Vec<Self> {
-        let shown = |own_files: Vec<String>| ShownTemplate {
+        let template = |own_files: Vec<String>| ShownTemplate {
             name: "reset_code",
             subject: "Your <b>code</b>".to_owned(),
             text: "Hello <b>anna</b>".to_owned(),
             own_files,
         };
-        let own = vec!["/etc/countersign/templates/mail/reset_code/body.txt".to_owned()];
-        vec![Self { templates: vec![shown(vec![]), shown(own)] }]
+        let files = vec!["/etc/countersign/templates/mail/reset_code/body.txt".to_owned()];
+        vec![Self { templates: vec![template(vec![]), template(files)] }]
     }
 }

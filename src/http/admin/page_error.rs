@@ -12,7 +12,7 @@ use minijinja::value::Value;
 
 use super::frame::PageFrame;
 use crate::domain::field::{Field, FieldProblem};
-use crate::http::pages::Page;
+use crate::http::pages::{Page, sentence};
 use crate::http::rejection::Rejection;
 use crate::http::{Http, reply};
 use crate::issuer::{Denied, Fault, OperatorRule, Refusal};
@@ -20,7 +20,7 @@ use crate::store::StoreError;
 
 const WRONG_CREDENTIALS: &str = "The user name or the password is wrong.";
 
-/// Why a handler does not return the requested page.
+/// The response of a handler that does not return the requested page.
 #[derive(Clone, Debug)]
 pub enum PageError {
     /// A redirect to a path of the admin zone (303).
@@ -36,7 +36,7 @@ pub enum PageError {
         /// The value for `Retry-After`.
         retry_after: Option<Duration>,
     },
-    /// An internal error (500).
+    /// An internal error (500). The page shows only the request id.
     Broken(Arc<Fault>),
 }
 
@@ -74,7 +74,7 @@ impl PageError {
                 response
             }
             Self::Page { status, title, message, retry_after } => {
-                let response = PageFrame::bare(http).show(http, status, &ErrorPage { title, message });
+                let response = PageFrame::without_user(http).show(http, status, &ErrorPage { title, message });
                 match retry_after {
                     Some(after) => reply::retry_after(response, after),
                     None => response,
@@ -85,7 +85,7 @@ impl PageError {
                 reply::shared_fault(fault, move |id| {
                     let message = format!("The log contains the cause under the request id {id}.");
                     let page = ErrorPage { title: "Internal error", message };
-                    PageFrame::bare(&http).show(&http, StatusCode::INTERNAL_SERVER_ERROR, &page)
+                    PageFrame::without_user(&http).show(&http, StatusCode::INTERNAL_SERVER_ERROR, &page)
                 })
             }
         }
@@ -143,7 +143,7 @@ impl From<Refusal> for PageError {
             Refusal::RegistrationClosed => {
                 Self::page(StatusCode::FORBIDDEN, "Registration is closed", "Only an operator can create accounts.")
             }
-            Refusal::TooMany { retry_after } => Self::Page {
+            Refusal::RateLimited { retry_after } => Self::Page {
                 status: StatusCode::TOO_MANY_REQUESTS,
                 title: "Too many attempts",
                 message: format!("Try again in {} s.", seconds(retry_after)),
@@ -164,6 +164,7 @@ impl From<Refusal> for PageError {
     }
 }
 
+/// A duration in seconds, rounded up, at least 1.
 fn seconds(span: Duration) -> u128 {
     span.as_millis().div_ceil(1000).max(1)
 }
@@ -183,7 +184,8 @@ pub fn field_problem(field: Field, problem: FieldProblem) -> String {
     format!("{} {problem}.", field_name(field))
 }
 
-/// The sentence for a refusal that the form itself can show. `None` for a refusal that needs an error page.
+/// The sentence for a refusal that the form can show, so that the user can correct the input. `None` for a refusal that
+/// needs an error page.
 pub fn problem(refusal: &Refusal) -> Option<String> {
     match refusal {
         Refusal::Invalid(problems) => {
@@ -195,18 +197,11 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
         Refusal::WrongResetCode => Some("The code is wrong, already used or expired.".to_owned()),
         Refusal::NotSignedIn(_)
         | Refusal::RegistrationClosed
-        | Refusal::TooMany { .. }
+        | Refusal::RateLimited { .. }
         | Refusal::Busy { .. }
         | Refusal::Social(_)
         | Refusal::Fault(_) => None,
     }
-}
-
-/// Turns a message into a sentence, with a capital letter and a full stop.
-pub fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
 }
 
 /// An error page.

@@ -6,8 +6,8 @@ use url::form_urlencoded;
 
 use crate::http::Http;
 
-/// The greatest length of an accepted path in bytes.
-const LONGEST: usize = 1000;
+/// The maximum length of an accepted path in bytes.
+const MAX_LENGTH: usize = 1000;
 
 /// A path below `/admin/` with an optional query. It never leads to another site, even if a link supplied it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +20,10 @@ impl AdminPath {
         let ambiguous = ["//", "\\", "/.", "%2e", "%2f", "%5c"];
         let plain =
             text.bytes().all(|byte| byte.is_ascii_graphic()) && !ambiguous.iter().any(|part| lower.contains(part));
-        (plain && text.len() <= LONGEST && text.starts_with("/admin/")).then(|| Self(text.to_owned()))
+        (plain && text.len() <= MAX_LENGTH && text.starts_with("/admin/")).then(|| Self(text.to_owned()))
     }
 
-    /// Like [`Self::parse`]. Returns the first page instead of `None`.
+    /// Like [`Self::parse`], but returns the dashboard instead of `None`.
     pub fn parse_or_first(text: Option<&str>) -> Self {
         text.and_then(Self::parse).unwrap_or_else(Self::first)
     }
@@ -33,7 +33,7 @@ impl AdminPath {
         Self("/admin/".to_owned())
     }
 
-    /// The page of the form, from the header `Referer`. The first page if the header is missing or names another site.
+    /// The page of the form, from the header `Referer`. The dashboard if the header is missing or names another site.
     pub fn of_referer(headers: &HeaderMap, http: &Http) -> Self {
         let referer = headers.get(REFERER).and_then(|referer| referer.to_str().ok());
         let path = referer.and_then(|referer| referer.strip_prefix(http.options.public_url.as_str()));
@@ -45,7 +45,7 @@ impl AdminPath {
         &self.0
     }
 
-    /// Adds this path to another one as the query parameter `next`.
+    /// Returns `path` with this path as its query parameter `next`.
     pub fn after(&self, path: &str) -> String {
         let next: String = form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
         format!("{path}?next={next}")
@@ -84,7 +84,7 @@ mod tests {
             assert_eq!(AdminPath::parse(rejected), None, "{rejected}");
             assert_eq!(AdminPath::parse_or_first(Some(rejected)), AdminPath::first());
         }
-        assert_eq!(AdminPath::parse(&format!("/admin/{}", "a".repeat(LONGEST))), None);
+        assert_eq!(AdminPath::parse(&format!("/admin/{}", "a".repeat(MAX_LENGTH))), None);
     }
 
     #[test]

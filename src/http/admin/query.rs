@@ -14,9 +14,20 @@ use crate::http::Http;
 pub struct Query(BTreeMap<String, String>);
 
 impl Query {
+    /// Parses a percent-encoded query.
+    pub fn parse(query: &str) -> Self {
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
     /// A parameter without surrounding white space. Empty if it is missing.
     pub fn text(&self, name: &str) -> &str {
-        self.0.get(name).map(|text| text.trim()).unwrap_or_default()
+        self.untrimmed(name).trim()
+    }
+
+    /// A parameter as it was sent. Empty if it is missing.
+    pub fn untrimmed(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
     }
 
     /// A parameter as a number. `None` if it is missing or not a number.
@@ -36,8 +47,7 @@ impl FromRequestParts<Http> for Query {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, Infallible> {
-        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+        Ok(Self::parse(parts.uri.query().unwrap_or_default()))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The sections of the admin zone. Each row adds an entry of the navigation, its routes and its templates.
+//! The sections of the admin zone. Each entry of [`SECTIONS`] adds a link to the navigation, the routes and the pages.
 
 use axum::Router;
 
@@ -51,7 +51,7 @@ pub const SECTIONS: &[Section] = &[
     },
 ];
 
-/// The section of a path: the one with the longest matching path.
+/// The section to which a path belongs: the section with the longest matching path.
 pub fn of(path: &str) -> Option<&'static Section> {
     let under = |section: &&Section| {
         path.strip_prefix(section.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -1,7 +1,7 @@
-//! The section on sessions: a list of the open ones, and a form that ends one.
+//! The section on sessions: a list of the open sessions, and a form that ends a session.
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use minijinja::context;
@@ -13,7 +13,8 @@ use super::dashboard::day;
 use super::guard::{Checked, Superuser};
 use super::page_error::PageError;
 use super::path::AdminPath;
-use super::sign_in::{query_value, text};
+use super::query::Query;
+use super::sign_in::text;
 use super::{PageResult, frame};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
@@ -45,11 +46,11 @@ struct SessionsQuery {
 }
 
 impl SessionsQuery {
-    fn read(query: Option<&str>) -> Self {
+    fn read(query: &Query) -> Self {
         Self {
-            user: query_value(query, "user").trim().to_owned(),
-            dialect: query_value(query, "dialect").parse().ok(),
-            after: cursor(&query_value(query, "after")),
+            user: query.text("user").to_owned(),
+            dialect: query.text("dialect").parse().ok(),
+            after: cursor(query.text("after")),
         }
     }
 
@@ -63,17 +64,17 @@ impl SessionsQuery {
     }
 }
 
-/// Parses the position in the list from a link, as in `1700000000.0d1f…`.
+/// Parses the position in the list from a link, as in `1700000000.0d1f…`. `None` if it is not valid.
 fn cursor(text: &str) -> Option<SessionCursor> {
     let (opened_at, id) = text.split_once('.')?;
     let opened_at = Timestamp::from_unix(opened_at.parse().ok()?);
     Some(SessionCursor { opened_at, id: SessionId(Uuid::try_parse(id).ok()?) })
 }
 
-async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> PageResult {
-    let query = SessionsQuery::read(query.as_deref());
-    let whose = find_user(&http, &query.user).await?;
-    let found = match (&whose, query.user.is_empty()) {
+async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
+    let query = SessionsQuery::read(&query);
+    let user = find_user(&http, &query.user).await?;
+    let found = match (&user, query.user.is_empty()) {
         (None, false) => None,
         (user, _) => {
             let user = user.as_ref().map(|user| user.id);
@@ -82,7 +83,7 @@ async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuse
             Some(sessions::page(&http.issuer, SessionQuery { user, dialect, after, limit: PER_PAGE }).await?)
         }
     };
-    Ok(who.show(&http, StatusCode::OK, &SessionsPage { query, found }))
+    Ok(superuser.show(&http, StatusCode::OK, &SessionsPage { query, found }))
 }
 
 /// Finds a user by name, e-mail address or id.
@@ -95,10 +96,10 @@ async fn find_user(http: &Http, text: &str) -> Result<Option<User>, PageError> {
     Ok(http.issuer.store.read(move |tx| tx.user(id)).await?)
 }
 
-async fn end(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> PageResult {
+async fn end(State(http): State<Http>, from: Caller, Checked { sender, mut form }: Checked<Superuser>) -> PageResult {
     let id = Uuid::try_parse(&text(&mut form, "session")).map_err(|_| PageError::NOT_FOUND)?;
     let next = AdminPath::parse(&text(&mut form, "next")).or_else(|| AdminPath::parse(PATH));
-    EndSession { id: SessionId(id), by: who.operator(from) }.run(&http.issuer).await?;
+    EndSession { id: SessionId(id), by: sender.operator(from) }.run(&http.issuer).await?;
     Ok(frame::redirect_with_flash(&http, &next.unwrap_or_else(AdminPath::first), "The session was ended."))
 }
 
@@ -110,7 +111,7 @@ pub fn session_row(session: &Session, user: Option<&User>) -> Value {
         username => user.map(|user| user.username.as_str()).unwrap_or_default(),
         dialect => session.dialect.name(),
         opened => day(session.opened_at),
-        moved => day(session.rotated_at),
+        refreshed => day(session.rotated_at),
         expires => day(session.expires_at),
         address => session.address.map(|address| address.to_string()).unwrap_or_default(),
         provider => session.provider.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -184,7 +185,7 @@ mod tests {
     fn a_session_cursor_is_parsed_or_ignored() {
         let query = SessionsQuery { user: "a&b".to_owned(), dialect: Some(Dialect::RestJwt), after: cursor(CURSOR) };
         let link = query.link(query.after);
-        let read = SessionsQuery::read(link.split_once('?').map(|(_, query)| query));
+        let read = SessionsQuery::read(&Query::parse(link.split_once('?').map_or("", |(_, query)| query)));
         assert_eq!((read.user, read.dialect, read.after), (query.user, query.dialect, query.after));
         for invalid in ["", "1700000000", "x.00000000-0000-0000-0000-000000000000", "1700000000.x", "."] {
             assert_eq!(cursor(invalid), None, "{invalid}");

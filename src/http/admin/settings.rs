@@ -1,6 +1,6 @@
-//! The section on settings: the meaning, bounds, value and last change of each, and one form for each.
+//! The section on settings: the meaning, bounds, value and last change of each setting, and a form to change it.
 //!
-//! Every change needs a step-up, because lifetimes decide for how long a stolen token is valid.
+//! Every change needs a step-up, because an attacker could extend the lifetimes of stolen tokens.
 
 use axum::Router;
 use axum::extract::State;
@@ -12,15 +12,13 @@ use serde_json::Value as Json;
 
 use super::dashboard::day;
 use super::guard::{Checked, SteppedUp, Superuser};
-use super::operator::operator;
-use super::page_error::sentence;
 use super::path::AdminPath;
 use super::sign_in::text;
 use super::{PageResult, frame};
 use crate::domain::setting::{Definition, SettingError, SettingKind, SettingRow, Settings};
 use crate::domain::time::Timestamp;
 use crate::http::Http;
-use crate::http::pages::Page;
+use crate::http::pages::{Page, sentence};
 use crate::issuer::settings::{ListedSetting, ResetSetting, SetSetting, SetSettingError, list, reload};
 use crate::issuer::{Caller, Issuer};
 use crate::store::{SettingChange, StoreError};
@@ -32,19 +30,23 @@ pub fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page).post(change))
 }
 
-async fn page(State(http): State<Http>, who: Superuser) -> PageResult {
+async fn page(State(http): State<Http>, superuser: Superuser) -> PageResult {
     let page = SettingsPage::of(&http.issuer, None).await?;
-    Ok(who.show(&http, StatusCode::OK, &page))
+    Ok(superuser.show(&http, StatusCode::OK, &page))
 }
 
-async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<SteppedUp>) -> PageResult {
+async fn change(
+    State(http): State<Http>,
+    from: Caller,
+    Checked { sender, mut form }: Checked<SteppedUp>,
+) -> PageResult {
     let name = text(&mut form, "name");
     let value = text(&mut form, "value").trim().to_owned();
-    let by = operator(who.superuser(), from);
+    let by = sender.superuser().operator(from);
     let store = &http.issuer.store;
     let now = http.issuer.clock.now();
-    let resets = text(&mut form, "do") == "reset";
-    let changed = if resets {
+    let is_reset = text(&mut form, "do") == "reset";
+    let changed = if is_reset {
         ResetSetting { name: name.clone(), by }.run(store, now).await
     } else {
         SetSetting { name: name.clone(), value: value.clone(), by }.run(store, now).await
@@ -52,19 +54,19 @@ async fn change(State(http): State<Http>, from: Caller, Checked { who, mut form 
     match changed {
         Ok(value) => {
             reload(&http.issuer).await?;
-            let suffix = if resets { " (the default)" } else { "" };
+            let suffix = if is_reset { " (the default)" } else { "" };
             let value = input_value(&value);
-            let flash = format!("{name} is now {value}{suffix}. The change applies from the next token.");
+            let flash = format!("{name} is now {value}{suffix}. The change applies immediately.");
             Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(&format!("{PATH}#{name}"))), &flash))
         }
         Err(SetSettingError::Refused(refusal)) => Err(refusal.into()),
         Err(SetSettingError::Wrong(error)) => {
             let problem = match &error {
-                SettingError::Unfit { allowed, .. } => format!("This must be {allowed}."),
+                SettingError::InvalidValue { allowed, .. } => format!("This must be {allowed}."),
                 SettingError::Unknown { .. } => sentence(&error.to_string()),
             };
             let page = SettingsPage::of(&http.issuer, Some(RejectedChange { name, value, problem })).await?;
-            Ok(who.superuser().show(&http, StatusCode::BAD_REQUEST, &page))
+            Ok(sender.superuser().show(&http, StatusCode::BAD_REQUEST, &page))
         }
     }
 }
@@ -84,15 +86,15 @@ fn in_units(seconds: u64) -> String {
         return format!("{seconds} s");
     }
     let days = if seconds > 86_400 { seconds / 86_400 } else { 0 };
-    let rest = seconds - days * 86_400;
-    let parts =
-        [(days, if days == 1 { "day" } else { "days" }), (rest / 3600, "h"), (rest / 60 % 60, "min"), (rest % 60, "s")];
+    let below = seconds - days * 86_400;
+    let day = if days == 1 { "day" } else { "days" };
+    let parts = [(days, day), (below / 3600, "h"), (below / 60 % 60, "min"), (below % 60, "s")];
     let present: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
     present.join(" ")
 }
 
-/// A change that was rejected, to show it in the form again.
+/// A rejected change, which the page shows in its form again, with the error.
 pub struct RejectedChange {
     name: String,
     value: String,
@@ -102,23 +104,24 @@ pub struct RejectedChange {
 /// The page with all settings.
 pub struct SettingsPage {
     settings: Vec<ListedSetting>,
-    tried: Option<RejectedChange>,
+    rejected: Option<RejectedChange>,
 }
 
 impl SettingsPage {
-    async fn of(issuer: &Issuer, tried: Option<RejectedChange>) -> Result<Self, StoreError> {
-        Ok(Self { settings: list(&issuer.store).await?, tried })
+    async fn of(issuer: &Issuer, rejected: Option<RejectedChange>) -> Result<Self, StoreError> {
+        Ok(Self { settings: list(&issuer.store).await?, rejected })
     }
 
     fn setting(&self, listed: &ListedSetting) -> Value {
-        let ListedSetting { row: SettingRow { name, value, default, min, max, .. }, about, allowed, changed } = listed;
-        let tried = self.tried.as_ref().filter(|tried| tried.name == *name);
+        let ListedSetting { row: SettingRow { name, value, default, min, max, .. }, description, allowed, changed } =
+            listed;
+        let rejected = self.rejected.as_ref().filter(|rejected| rejected.name == *name);
         context! {
             name => *name,
             label => label(name),
-            about => *about,
+            description => *description,
             allowed,
-            value => tried.map_or_else(|| input_value(value), |tried| tried.value.clone()),
+            value => rejected.map_or_else(|| input_value(value), |rejected| rejected.value.clone()),
             in_force => input_value(value),
             in_units => value.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
             bounds => min.zip(*max).map(|(min, max)| format!("{} to {}", in_units(min), in_units(max))),
@@ -126,19 +129,19 @@ impl SettingsPage {
             default_in_units => default.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
             choices => choices(name),
             changed => changed.as_ref().map(|change| format!("{}, {} UTC", change.by, day(change.at))),
-            problem => tried.map(|tried| tried.problem.as_str()),
+            problem => rejected.map(|rejected| rejected.problem.as_str()),
         }
     }
 }
 
-/// The last level of a setting's name as a label.
+/// The part of a setting's name after the last dot, as a label.
 fn label(name: &str) -> String {
     let words = name.rsplit('.').next().unwrap_or(name).replace('_', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default() + letters.as_str()
 }
 
-/// The possible values of a setting with a closed set of values. Empty for other settings.
+/// The possible values of a setting that has a fixed list of values. Empty for other settings.
 fn choices(name: &str) -> Vec<&'static str> {
     match Definition::find(name).map(|definition| definition.kind) {
         Ok(SettingKind::Flag) => vec!["true", "false"],
@@ -147,14 +150,14 @@ fn choices(name: &str) -> Vec<&'static str> {
     }
 }
 
-/// Groups the settings by their names without the last level, as in `profiles.simplejwt`.
+/// Groups the settings by the part of their names before the last dot, such as `profiles.simplejwt`.
 fn groups(settings: &[ListedSetting]) -> Vec<(String, Vec<&ListedSetting>)> {
     let mut groups: Vec<(String, Vec<&ListedSetting>)> = Vec::new();
     for listed in settings {
-        let of = listed.row.name.rsplit_once('.').map_or(listed.row.name, |(of, _)| of);
-        match groups.iter_mut().find(|(known, _)| known == of) {
-            Some((_, group)) => group.push(listed),
-            None => groups.push((of.to_owned(), vec![listed])),
+        let prefix = listed.row.name.rsplit_once('.').map_or(listed.row.name, |(prefix, _)| prefix);
+        match groups.iter_mut().find(|(group, _)| group == prefix) {
+            Some((_, settings)) => settings.push(listed),
+            None => groups.push((prefix.to_owned(), vec![listed])),
         }
     }
     groups
@@ -164,14 +167,15 @@ impl Page for SettingsPage {
     const TEMPLATE: &'static str = "admin/settings.html";
 
     fn context(&self) -> Value {
-        let groups = groups(&self.settings).into_iter().map(|(of, settings)| {
-            let profile = of.strip_prefix("profiles.").map(str::to_owned);
+        let groups = groups(&self.settings).into_iter().map(|(prefix, settings)| {
+            let profile = prefix.strip_prefix("profiles.").map(str::to_owned);
             let settings = settings.into_iter().map(|listed| self.setting(listed)).collect::<Value>();
-            context! { title => label(&of), profile, id => of, settings }
+            context! { title => label(&prefix), profile, id => prefix, settings }
         });
-        let unknown = self.tried.as_ref().filter(|tried| self.settings.iter().all(|each| each.row.name != tried.name));
-        let problem = unknown.map(|tried| tried.problem.as_str());
-        context! { groups => groups.collect::<Value>(), problem, has_problem => self.tried.is_some() }
+        let unknown =
+            self.rejected.as_ref().filter(|rejected| self.settings.iter().all(|each| each.row.name != rejected.name));
+        let problem = unknown.map(|rejected| rejected.problem.as_str());
+        context! { groups => groups.collect::<Value>(), problem, has_problem => self.rejected.is_some() }
     }
 
     fn samples() -> Vec<Self> {
@@ -181,16 +185,16 @@ impl Page for SettingsPage {
         };
         let listed = |row: SettingRow| ListedSetting {
             changed: changed(row.name),
-            about: "what it does",
+            description: "what it does",
             allowed: "1 to 300 seconds, or none".to_owned(),
             row,
         };
-        let page = |tried| Self { settings: Settings::default().rows().into_iter().map(listed).collect(), tried };
-        let tried = |name: &str| {
+        let page = |rejected| Self { settings: Settings::default().rows().into_iter().map(listed).collect(), rejected };
+        let rejected = |name: &str| {
             let problem = "This must be 1 to 7776000 seconds (write 5m for 300).".to_owned();
             Some(RejectedChange { name: name.to_owned(), value: "<b>".to_owned(), problem })
         };
-        vec![page(None), page(tried("profiles.jwt_issuer.access_lifetime")), page(tried("none.such"))]
+        vec![page(None), page(rejected("profiles.jwt_issuer.access_lifetime")), page(rejected("none.such"))]
     }
 }
 
@@ -208,8 +212,9 @@ mod tests {
     fn every_setting_is_in_one_group() {
         let page = SettingsPage::samples().remove(0);
         let groups = groups(&page.settings);
-        assert_eq!(groups.iter().map(|(_, of)| of.len()).sum::<usize>(), page.settings.len());
+        assert_eq!(groups.iter().map(|(_, settings)| settings.len()).sum::<usize>(), page.settings.len());
         assert_eq!(groups[0].0, "profiles.jwt_issuer");
-        assert_eq!(groups.iter().find(|(of, _)| of == "profiles.simplejwt").map(|(_, of)| of.len()), Some(8));
+        let simplejwt = groups.iter().find(|(prefix, _)| prefix == "profiles.simplejwt");
+        assert_eq!(simplejwt.map(|(_, settings)| settings.len()), Some(8));
     }
 }

@@ -1,20 +1,20 @@
 //! Sign-in, sign-out and step-up of superusers.
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
 use minijinja::context;
 use minijinja::value::Value;
-use url::form_urlencoded;
 
 use super::cookies::{self, ANONYMOUS, SESSION};
 use super::guard::{AnonymousBrowser, Checked, Superuser, no_superuser_yet};
 use super::page_error::{PageError, problem};
 use super::path::AdminPath;
+use super::query::Query;
 use super::{PageResult, frame};
-use crate::domain::admin_session::{AdminToken, LONGEST};
+use crate::domain::admin_session::{AdminToken, MAX_LIFETIME};
 use crate::domain::password::Password;
 use crate::domain::user::Login;
 use crate::http::Http;
@@ -36,20 +36,14 @@ pub fn text(form: &mut JsonBody, name: &str) -> String {
     form.text_named(name).ok().flatten().unwrap_or_default()
 }
 
-/// A query parameter. Empty if it is missing.
-pub fn query_value(query: Option<&str>, name: &str) -> String {
-    let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
-}
-
 /// The path to redirect to, from the query parameter `next`.
-fn next_of(query: Option<&str>) -> AdminPath {
-    AdminPath::parse_or_first(Some(&query_value(query, "next")))
+fn next_of(query: &Query) -> AdminPath {
+    AdminPath::parse_or_first(Some(query.text("next")))
 }
 
 /// Sets the session cookie, and removes the cookie that identified the browser before the sign-in.
 pub fn with_session(http: &Http, mut response: Response, token: &AdminToken) -> Response {
-    let seconds = i64::try_from(LONGEST.as_secs()).unwrap_or(i64::MAX);
+    let seconds = i64::try_from(MAX_LIFETIME.as_secs()).unwrap_or(i64::MAX);
     cookies::set(&mut response, http, SESSION, token.text().expose(), seconds);
     cookies::remove(&mut response, http, ANONYMOUS);
     response
@@ -59,13 +53,13 @@ fn presented_token(headers: &HeaderMap) -> Option<AdminToken> {
     cookies::read(headers, SESSION).and_then(AdminToken::parse)
 }
 
-async fn sign_in_page(State(http): State<Http>, RawQuery(query): RawQuery, headers: HeaderMap) -> PageResult {
-    let next = next_of(query.as_deref());
-    let entered = match presented_token(&headers) {
+async fn sign_in_page(State(http): State<Http>, query: Query, headers: HeaderMap) -> PageResult {
+    let next = next_of(&query);
+    let session = match presented_token(&headers) {
         Some(token) => ResumeAdminSession { token }.run(&http.issuer).await?,
         None => None,
     };
-    if entered.is_some() {
+    if session.is_some() {
         return Err(PageError::Redirect(next.as_str().to_owned()));
     }
     if !first_superuser::has_superuser(&http.issuer).await? {
@@ -79,14 +73,14 @@ async fn sign_in(
     State(http): State<Http>,
     from: Caller,
     headers: HeaderMap,
-    Checked { who: visit, mut form }: Checked<AnonymousBrowser>,
+    Checked { sender: browser, mut form }: Checked<AnonymousBrowser>,
 ) -> PageResult {
     let login = text(&mut form, "login");
     let next = AdminPath::parse_or_first(Some(&text(&mut form, "next")));
     let sign_in = SignInAdmin {
         login: Login::new(&login),
         password: Password::new(text(&mut form, "password")),
-        instead_of: presented_token(&headers),
+        replaces: presented_token(&headers),
         from,
     };
     match sign_in.run(&http.issuer).await {
@@ -96,27 +90,31 @@ async fn sign_in(
         }
         Err(refusal @ Refusal::WrongCredentials) => {
             let page = SignInPage { next, login, problem: problem(&refusal) };
-            Ok(visit.show(&http, StatusCode::FORBIDDEN, &page))
+            Ok(browser.show(&http, StatusCode::FORBIDDEN, &page))
         }
         Err(refusal) => Err(refusal.into()),
     }
 }
 
-async fn sign_out(State(http): State<Http>, from: Caller, Checked { who, .. }: Checked<Superuser>) -> PageResult {
-    SignOutAdmin { from }.run(who.signed_in(), &http.issuer).await?;
+async fn sign_out(State(http): State<Http>, from: Caller, Checked { sender, .. }: Checked<Superuser>) -> PageResult {
+    SignOutAdmin { from }.run(sender.signed_in(), &http.issuer).await?;
     let mut response = PageError::Redirect("/admin/login".to_owned()).response(&http);
     cookies::remove(&mut response, &http, SESSION);
     Ok(response)
 }
 
-async fn step_up_page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> Response {
-    who.show(&http, StatusCode::OK, &StepUpPage { next: next_of(query.as_deref()), problem: None })
+async fn step_up_page(State(http): State<Http>, query: Query, superuser: Superuser) -> Response {
+    superuser.show(&http, StatusCode::OK, &StepUpPage { next: next_of(&query), problem: None })
 }
 
-async fn step_up(State(http): State<Http>, from: Caller, Checked { who, mut form }: Checked<Superuser>) -> PageResult {
+async fn step_up(
+    State(http): State<Http>,
+    from: Caller,
+    Checked { sender, mut form }: Checked<Superuser>,
+) -> PageResult {
     let next = AdminPath::parse_or_first(Some(&text(&mut form, "next")));
     let password = Password::new(text(&mut form, "password"));
-    match (StepUp { password, from }).run(who.signed_in(), &http.issuer).await {
+    match (StepUp { password, from }).run(sender.signed_in(), &http.issuer).await {
         Ok(()) => Ok(frame::redirect_with_flash(
             &http,
             &next,
@@ -124,7 +122,7 @@ async fn step_up(State(http): State<Http>, from: Caller, Checked { who, mut form
         )),
         Err(Refusal::WrongCredentials) => {
             let problem = Some("The password is wrong.".to_owned());
-            Ok(who.show(&http, StatusCode::FORBIDDEN, &StepUpPage { next, problem }))
+            Ok(sender.show(&http, StatusCode::FORBIDDEN, &StepUpPage { next, problem }))
         }
         Err(refusal) => Err(refusal.into()),
     }

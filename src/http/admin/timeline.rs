@@ -1,4 +1,5 @@
-//! The time line of the keys. A pure function turns dates into the elements of an SVG, which a template writes.
+//! The timeline of the keys. A pure function computes the elements of an SVG from the dates of the keys; a template
+//! renders them.
 //!
 //! Horizontal coordinates are in percent and vertical ones in pixels, so that the text has the same size on every
 //! screen. Every element has a class and no inline style, as in [`super::chart`]. A table shows the same data.
@@ -13,33 +14,33 @@ use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
 
 /// The height of a row, with the name and the bar of a key, in pixels.
-const ROW: usize = 46;
+const ROW_HEIGHT: usize = 46;
 /// The margins in pixels: top for the label `now`, bottom for the dates.
 const TOP: usize = 20;
 const BOTTOM: usize = 22;
-/// The least time that is shown after now.
-const LEAST: Duration = Duration::from_hours(12);
-/// The least width of a part in percent, so that it is visible.
-const NARROWEST: f64 = 0.6;
+/// The minimum period that is shown after now.
+const MIN_SPAN_AFTER_NOW: Duration = Duration::from_hours(12);
+/// The minimum width of a part in percent, so that a short part is still visible.
+const MIN_PART_PERCENT: f64 = 0.6;
 /// The number of characters of the `kid` that are shown above the bar.
-const NAME: usize = 8;
+const KID_CHARS: usize = 8;
 
-/// A time line, ready for its template.
+/// A timeline, ready for its template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeline {
     /// The height in pixels.
     pub height: usize,
-    /// The `y` coordinate of the lower end of the line that marks now.
+    /// The `y` coordinate of the lower end of the line that marks the current time.
     pub foot: usize,
     /// The `y` coordinate of the dates.
     pub dates_at: usize,
-    /// The `x` coordinate of now, in percent.
+    /// The `x` coordinate of the current time, in percent.
     pub now: String,
-    /// The first and the last date.
+    /// The dates at the left and at the right edge.
     pub ends: (String, String),
     /// The rows, one per key, the newest key at the top.
     pub rows: Vec<TimelineRow>,
-    /// A description of the time line in one sentence, for screen readers.
+    /// A description of the timeline in one sentence, for screen readers.
     pub summary: String,
 }
 
@@ -54,7 +55,7 @@ pub struct TimelineRow {
     pub text_at: usize,
     /// The upper edge of the bar.
     pub bar_at: usize,
-    /// The lifecycle of the key, part by part.
+    /// The visible parts of the key's lifecycle.
     pub parts: Vec<TimelinePart>,
 }
 
@@ -79,22 +80,22 @@ struct TimelineSpan {
 }
 
 impl Timeline {
-    /// Draws the keys whose lifecycle overlaps the period. `None` without any keys.
+    /// Computes the rows of the keys whose lifecycle overlaps the shown period. Returns `None` if `keys` is empty.
     pub fn of(keys: &[&Key], now: Timestamp) -> Option<Self> {
-        let frame = TimelineSpan::covering(keys, now)?;
-        let drawn = keys.iter().rev().filter_map(|key| Some((*key, frame.parts(key)?)));
+        let span = TimelineSpan::covering(keys, now)?;
+        let visible = keys.iter().rev().filter_map(|key| Some((*key, span.parts(key)?)));
         let rows: Vec<TimelineRow> =
-            drawn.enumerate().map(|(place, (key, parts))| row(key, parts, place, now)).collect();
-        let foot = TOP + rows.len() * ROW;
+            visible.enumerate().map(|(index, (key, parts))| row(key, parts, index, now)).collect();
+        let foot = TOP + rows.len() * ROW_HEIGHT;
         let descriptions =
             rows.iter().map(|row| format!("{} is {}", row.name, row.state)).collect::<Vec<_>>().join(", ");
         Some(Self {
             height: foot + BOTTOM,
             foot,
             dates_at: foot + BOTTOM - 5,
-            now: frame.place(now),
-            ends: (day(frame.from), day(frame.until)),
-            summary: format!("Keys from {} to {}: {descriptions}.", day(frame.from), day(frame.until)),
+            now: span.position(now),
+            ends: (day(span.from), day(span.until)),
+            summary: format!("Keys from {} to {}: {descriptions}.", day(span.from), day(span.until)),
             rows,
         })
     }
@@ -118,37 +119,38 @@ impl TimelineRow {
     }
 }
 
-fn row(key: &Key, parts: Vec<TimelinePart>, place: usize, now: Timestamp) -> TimelineRow {
-    let top = TOP + place * ROW;
-    let name = key.kid.as_str().chars().take(NAME).collect();
+fn row(key: &Key, parts: Vec<TimelinePart>, index: usize, now: Timestamp) -> TimelineRow {
+    let top = TOP + index * ROW_HEIGHT;
+    let name = key.kid.as_str().chars().take(KID_CHARS).collect();
     TimelineRow { name, state: key.state(now).name(), text_at: top + 16, bar_at: top + 22, parts }
 }
 
 impl TimelineSpan {
-    /// The period from the creation of the oldest key that is neither retired nor revoked to the last known date. The
-    /// past is limited to three times the future.
+    /// The period from the creation of the oldest key that is neither retired nor revoked (of the oldest key, if all
+    /// are retired or revoked) to the latest planned date of these keys, with a margin on both sides. The part before
+    /// now is at most about three times as long as the part after now.
     fn covering(keys: &[&Key], now: Timestamp) -> Option<Self> {
-        let alive = keys.iter().filter(|key| !matches!(key.state(now), KeyState::Retired | KeyState::Revoked));
-        let oldest = alive.clone().map(|key| key.created_at).min().or(keys.iter().map(|key| key.created_at).min())?;
-        let dates = alive.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]).flatten();
-        let to_come = dates.max().map_or(LEAST, |last| last.since(now).max(LEAST));
-        let to_come = to_come + to_come / 8;
-        let past = now.since(oldest).min(to_come * 3);
-        let past = (past + past / 16).max(to_come / 3);
-        Some(Self { from: now - past, until: now + to_come })
+        let live = keys.iter().filter(|key| !matches!(key.state(now), KeyState::Retired | KeyState::Revoked));
+        let oldest = live.clone().map(|key| key.created_at).min().or(keys.iter().map(|key| key.created_at).min())?;
+        let dates = live.flat_map(|key| [Some(key.signs_from), key.signs_until, key.published_until]).flatten();
+        let future = dates.max().map_or(MIN_SPAN_AFTER_NOW, |last| last.since(now).max(MIN_SPAN_AFTER_NOW));
+        let future = future + future / 8;
+        let past = now.since(oldest).min(future * 3);
+        let past = (past + past / 16).max(future / 3);
+        Some(Self { from: now - past, until: now + future })
     }
 
     /// The distance of a date from the left edge, in percent.
     fn share(&self, at: Timestamp) -> f64 {
-        let all = self.until.since(self.from).as_secs_f64().max(1.0);
-        (at.since(self.from).as_secs_f64() / all * 100.0).min(100.0)
+        let total = self.until.since(self.from).as_secs_f64().max(1.0);
+        (at.since(self.from).as_secs_f64() / total * 100.0).min(100.0)
     }
 
-    fn place(&self, at: Timestamp) -> String {
+    fn position(&self, at: Timestamp) -> String {
         percent(self.share(at))
     }
 
-    /// The visible parts of a key's lifecycle. `None` if the lifecycle ended before the period.
+    /// The visible parts of a key's lifecycle. `None` if no part is in the shown period.
     fn parts(&self, key: &Key) -> Option<Vec<TimelinePart>> {
         let end = |at: Option<Timestamp>| at.unwrap_or(self.until).min(key.revoked_at.unwrap_or(self.until));
         let parts = [
@@ -156,26 +158,31 @@ impl TimelineSpan {
             (KeyState::Active, "signs", key.signs_from, end(key.signs_until)),
             (KeyState::Retiring, "published, no longer signs", end(key.signs_until), end(key.published_until)),
         ];
-        let mut drawn: Vec<TimelinePart> = parts
+        let mut visible: Vec<TimelinePart> = parts
             .into_iter()
             .filter(|(_, _, from, until)| from < until && *until > self.from && *from < self.until)
-            .map(|(state, what, from, until)| {
-                let ends = if until < self.until { day(until) } else { "further notice".to_owned() };
-                let title = format!("{what} from {} until {ends}", day(from));
+            .map(|(state, description, from, until)| {
+                let end = if until < self.until { day(until) } else { "further notice".to_owned() };
+                let title = format!("{description} from {} until {end}", day(from));
                 self.part(state, from, until, title)
             })
             .collect();
         if let Some(at) = key.revoked_at.filter(|at| *at >= self.from) {
-            drawn.push(self.part(KeyState::Revoked, at, at, format!("revoked {}", day(at))));
+            visible.push(self.part(KeyState::Revoked, at, at, format!("revoked {}", day(at))));
         }
-        (!drawn.is_empty()).then_some(drawn)
+        (!visible.is_empty()).then_some(visible)
     }
 
     fn part(&self, state: KeyState, from: Timestamp, until: Timestamp, title: String) -> TimelinePart {
         let left = self.share(from);
         let right = self.share(until);
-        let width = (right - left).max(NARROWEST);
-        TimelinePart { class: state.name(), x: percent(left.min(100.0 - NARROWEST)), width: percent(width), title }
+        let width = (right - left).max(MIN_PART_PERCENT);
+        TimelinePart {
+            class: state.name(),
+            x: percent(left.min(100.0 - MIN_PART_PERCENT)),
+            width: percent(width),
+            title,
+        }
     }
 }
 
@@ -218,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pending_rotation_is_drawn_with_its_future_states() {
+    fn a_pending_rotation_is_visible_with_its_future_states() {
         let old = key('a', -500, -476, Some((24, 48)));
         let new = key('b', 0, 24, None);
         let line = Timeline::of(&[&old, &new], NOW).unwrap();
@@ -228,30 +235,33 @@ mod tests {
             (lower.name.as_str(), lower.state, states(lower)),
             ("aaaaaaaa", "active", vec!["active", "retiring"])
         );
-        let [waits, signs] = &upper.parts[..] else { panic!("{upper:#?}") };
-        assert_eq!(waits.x, line.now);
-        assert!((number(&waits.x) + number(&waits.width) - number(&signs.x)).abs() < 0.02);
-        let right = number(&signs.x) + number(&signs.width);
+        let [next, active] = &upper.parts[..] else { panic!("{upper:#?}") };
+        assert_eq!(next.x, line.now);
+        assert!((number(&next.x) + number(&next.width) - number(&active.x)).abs() < 0.02);
+        let right = number(&active.x) + number(&active.width);
         assert!((right - 100.0).abs() < 0.02, "a part without an end reaches the right edge");
-        let ended = &lower.parts[1];
-        assert!(number(&ended.x) + number(&ended.width) < 100.0, "a part with an end stops before the right edge");
+        let retiring = &lower.parts[1];
+        assert!(
+            number(&retiring.x) + number(&retiring.width) < 100.0,
+            "a part with an end stops before the right edge"
+        );
         assert_eq!(lower.parts[0].x, "0.00%", "a part that began before the period starts at the left edge");
         assert!(line.summary.contains("bbbbbbbb is next, aaaaaaaa is active"), "{}", line.summary);
     }
 
     #[test]
-    fn long_ended_keys_are_omitted_and_recently_revoked_keys_are_drawn() {
-        let gone = key('a', -5000, -4976, Some((-4000, -3900)));
+    fn long_ended_keys_are_omitted_and_recently_revoked_keys_are_visible() {
+        let retired = key('a', -5000, -4976, Some((-4000, -3900)));
         let revoked = Key { revoked_at: Some(at(-1)), ..key('b', -3, -3, Some((-1, 23))) };
         let active = key('c', -1, -1, None);
-        let line = Timeline::of(&[&gone, &revoked, &active], NOW).unwrap();
+        let line = Timeline::of(&[&retired, &revoked, &active], NOW).unwrap();
         assert_eq!(line.rows.iter().map(|row| row.state).collect::<Vec<_>>(), ["active", "revoked"]);
         assert_eq!(states(&line.rows[1]), ["active", "revoked"]);
         assert_eq!(Timeline::of(&[], NOW), None);
     }
 
     #[test]
-    fn nothing_is_drawn_beyond_the_edges() {
+    fn nothing_is_visible_beyond_the_edges() {
         for hours in [0, 1, 24, 10_000] {
             let old = key('a', -hours, -hours, Some((hours, 2 * hours)));
             let new = key('b', 0, hours, None);

@@ -1,4 +1,4 @@
-//! The page behind the one-time link of a new server, which creates the first superuser.
+//! The page that creates the first superuser. The server prints a link to it while no superuser exists.
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -21,9 +21,9 @@ use crate::http::pages::Page;
 use crate::issuer::first_superuser::{CreateFirstSuperuser, FirstAccount, FirstSuperuserError, check_link};
 use crate::issuer::{Caller, Refusal};
 
-/// The page, and its form.
+/// The routes of the page and of its form.
 pub fn routes() -> Router<Http> {
-    Router::new().route("/admin/welcome", get(page).post(make))
+    Router::new().route("/admin/welcome", get(page).post(create))
 }
 
 async fn page(State(http): State<Http>, RawQuery(query): RawQuery, headers: HeaderMap) -> PageResult {
@@ -31,23 +31,23 @@ async fn page(State(http): State<Http>, RawQuery(query): RawQuery, headers: Head
     let token = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
     let token = token.map(|(_, token)| token.into_owned()).unwrap_or_default();
     check_link(&http.issuer, &token).await?;
-    let page = WelcomePage { token, min_length: least(&http), ..WelcomePage::default() };
+    let page = WelcomePage { token, min_length: min_length(&http), ..WelcomePage::default() };
     Ok(AnonymousBrowser::begin(&headers, &http).show(&http, StatusCode::OK, &page))
 }
 
-async fn make(
+async fn create(
     State(http): State<Http>,
     from: Caller,
-    Checked { who: visit, mut form }: Checked<AnonymousBrowser>,
+    Checked { sender: browser, mut form }: Checked<AnonymousBrowser>,
 ) -> PageResult {
     let token = text(&mut form, "token");
     let username = text(&mut form, "username");
     let email = text(&mut form, "email");
-    let made = match account(&username, &email, Password::new(text(&mut form, "password"))) {
+    let result = match account(&username, &email, Password::new(text(&mut form, "password"))) {
         Ok(account) => CreateFirstSuperuser { token: &token, account, from }.run(&http.issuer).await,
         Err((field, problem)) => Err(FirstSuperuserError::Refused(Refusal::invalid(field, problem))),
     };
-    let refusal = match made {
+    let refusal = match result {
         Ok(session) => {
             let flash = "Your account was created. You are the first superuser.";
             return Ok(with_session(&http, frame::redirect_with_flash(&http, &AdminPath::first(), flash), &session));
@@ -56,8 +56,8 @@ async fn make(
         Err(error) => return Err(error.into()),
     };
     let Some(problem) = problem(&refusal) else { return Err(refusal.into()) };
-    let page = WelcomePage { token, username, email, min_length: least(&http), problem: Some(problem) };
-    Ok(visit.show(&http, StatusCode::BAD_REQUEST, &page))
+    let page = WelcomePage { token, username, email, min_length: min_length(&http), problem: Some(problem) };
+    Ok(browser.show(&http, StatusCode::BAD_REQUEST, &page))
 }
 
 fn account(username: &str, email: &str, password: Password) -> Result<FirstAccount, (Field, FieldProblem)> {
@@ -66,7 +66,7 @@ fn account(username: &str, email: &str, password: Password) -> Result<FirstAccou
     Ok(FirstAccount { username, email, password })
 }
 
-fn least(http: &Http) -> usize {
+fn min_length(http: &Http) -> usize {
     http.issuer.policy.passwords.min_length
 }
 
@@ -74,13 +74,13 @@ impl From<FirstSuperuserError> for PageError {
     fn from(error: FirstSuperuserError) -> Self {
         let forbidden = |message: &str| Self::page(StatusCode::FORBIDDEN, "This link is not valid", message);
         match error {
-            FirstSuperuserError::WrongLink => {
-                forbidden("The link is incomplete. Open it exactly as the server printed it.")
+            FirstSuperuserError::InvalidLink => {
+                forbidden("The link is incomplete or was changed. Open the link exactly as the server printed it.")
             }
-            FirstSuperuserError::OldLink => {
-                forbidden("The link is over a day old. Restart the server: it prints a new one.")
+            FirstSuperuserError::ExpiredLink => {
+                forbidden("The link was valid for 24 hours and has expired. Restart the server to print a new link.")
             }
-            FirstSuperuserError::NotNeeded => forbidden("There is a superuser already. Sign in as a superuser."),
+            FirstSuperuserError::NotNeeded => forbidden("A superuser already exists. Sign in as a superuser."),
             FirstSuperuserError::Refused(refusal) => refusal.into(),
         }
     }
@@ -95,7 +95,7 @@ pub struct WelcomePage {
     pub username: String,
     /// The e-mail address of the last attempt.
     pub email: String,
-    /// The least length of a password in bytes.
+    /// The minimum length of a password in bytes.
     pub min_length: usize,
     /// What was wrong with the last attempt.
     pub problem: Option<String>,

@@ -1,9 +1,10 @@
 //! Code shared by the dialects that replace Django REST Framework systems: reading fields, and the framework's error
 //! texts.
 //!
-//! As with the framework's `CharField`, strings are trimmed and numbers are accepted as strings. Passwords are used as
-//! sent, because a password may start with a space. An empty password is a wrong password, not a missing field. It gets
-//! the same response as any wrong password, after the same hash.
+//! As with the framework's `CharField`, strings are trimmed and numbers are accepted as strings. Passwords are not
+//! trimmed, because a password may start or end with a space. At a sign-in, an empty password is a wrong password and
+//! not a missing field: it gets the same response as any wrong password, and the server hashes it too, so that the
+//! response takes as long.
 
 use std::time::Duration;
 
@@ -58,7 +59,7 @@ impl DrfErrorBody {
         Self::fields(problems.iter().map(|(field, problem)| (field.name(), message(*problem))))
     }
 
-    /// Returns a 400 for a user name or an e-mail address that another user has.
+    /// Returns a 400 for a user name or an e-mail address that is already in use.
     pub fn taken(field: Field) -> Self {
         let text = match field {
             Field::Username => "A user with that username already exists.",
@@ -78,8 +79,9 @@ impl DrfErrorBody {
 
     /// Returns a 503 with `Retry-After`.
     pub fn busy(after: Duration) -> Self {
-        let text = Self::detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.");
-        Self::new(reply::retry_after(text.into_response(), after))
+        let error_body =
+            Self::detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.");
+        Self::new(reply::retry_after(error_body.into_response(), after))
     }
 
     /// Returns a 500 that contains only the request id.
@@ -123,6 +125,7 @@ fn message(problem: FieldProblem) -> String {
         FieldProblem::Unprintable => {
             "Enter a value without control characters and without spaces at the start or end.".to_owned()
         }
+        FieldProblem::NotARoleName => "Enter a name without spaces, commas and control characters.".to_owned(),
         FieldProblem::AnothersEmail => "This may be an email address only if it is your own.".to_owned(),
         FieldProblem::NotAnEmail => "Enter a valid email address.".to_owned(),
         FieldProblem::Common => "This password is too common.".to_owned(),
@@ -130,7 +133,7 @@ fn message(problem: FieldProblem) -> String {
     }
 }
 
-/// The fields of a body, and the errors of the fields read so far, in the order of reading.
+/// The fields of a body, and the errors found in the fields that were read so far, in the order of reading.
 pub struct BodyFields {
     sent: Map<String, Value>,
     errors: Vec<(&'static str, String)>,
@@ -196,7 +199,7 @@ impl BodyFields {
         if blank { None } else { self.optional(name) }
     }
 
-    /// Reads the required password. Any string is allowed.
+    /// Reads the required password. Any string is accepted here, even an empty one.
     pub fn password(&mut self) -> Option<Password> {
         let name = Field::Password.name();
         if !self.sent.contains_key(name) {

@@ -1,10 +1,11 @@
-//! The dialects: each translates the requests and responses of one documented API to and from the use cases.
+//! The dialects: each translates the requests and responses of one documented API to and from the use cases. "The
+//! original" is the existing system that has this API and that the dialect replaces.
 
 use axum::Router;
 use axum::routing::MethodRouter;
 
 use super::Http;
-use super::openapi::Chapter;
+use super::openapi::RouteGroup;
 use super::rejection::Rejection;
 use crate::domain::dialect::Dialect;
 
@@ -16,17 +17,17 @@ mod rest_social;
 mod simplejwt;
 
 /// Returns the OpenAPI description of a dialect.
-pub fn chapter(dialect: Dialect) -> Chapter {
+pub fn route_group(dialect: Dialect) -> RouteGroup {
     match dialect {
-        Dialect::JwtIssuer => jwt_issuer::CHAPTER,
-        Dialect::RestJwt => rest_jwt::CHAPTER,
-        Dialect::DrfPyjwt => drf_pyjwt::CHAPTER,
-        Dialect::Simplejwt => simplejwt::CHAPTER,
-        Dialect::RestSocial => rest_social::CHAPTER,
+        Dialect::JwtIssuer => jwt_issuer::ROUTE_GROUP,
+        Dialect::RestJwt => rest_jwt::ROUTE_GROUP,
+        Dialect::DrfPyjwt => drf_pyjwt::ROUTE_GROUP,
+        Dialect::Simplejwt => simplejwt::ROUTE_GROUP,
+        Dialect::RestSocial => rest_social::ROUTE_GROUP,
     }
 }
 
-/// Registers a route with and without a trailing slash, because the originals accept both.
+/// Returns a router for a path with and without a trailing slash, because the originals accept both.
 fn at(path: &str, methods: MethodRouter<Http>) -> Router<Http> {
     let path = path.trim_end_matches('/');
     Router::new().route(path, methods.clone()).route(&format!("{path}/"), methods)

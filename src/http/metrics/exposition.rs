@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Write as _};
 pub enum MetricKind {
     /// A value that only grows. It starts at zero when the process starts.
     Counter,
-    /// A value that rises and falls.
+    /// A value that can rise and fall.
     Gauge,
     /// Counts in buckets with upper bounds.
     Histogram,
@@ -58,9 +58,9 @@ impl Exposition {
     /// for the values above all bounds.
     pub fn histogram(&mut self, name: &str, labels: Labels<'_>, bounds: &[f64], buckets: &[u64], sum: f64) {
         let mut count = 0_u64;
-        for (place, bucket) in buckets.iter().enumerate() {
+        for (index, bucket) in buckets.iter().enumerate() {
             count = count.saturating_add(*bucket);
-            let bound = bounds.get(place).map_or("+Inf".to_owned(), f64::to_string);
+            let bound = bounds.get(index).map_or("+Inf".to_owned(), f64::to_string);
             self.put(format_args!("{name}_bucket{} {count}\n", LabelSet(labels, Some(&bound))));
         }
         self.put(format_args!("{name}_sum{} {sum}\n", LabelSet(labels, None)));

@@ -25,7 +25,7 @@ pub async fn all(http: &Http) -> String {
     }
     keys(&mut text, issuer);
     verifiers(&mut text, issuer);
-    stored(&mut text, issuer).await;
+    write_stored(&mut text, issuer).await;
     process(&mut text, issuer);
     text.finish()
 }
@@ -55,7 +55,7 @@ fn counts(text: &mut Exposition, issuer: &Issuer) {
     for count in Count::all() {
         let name = format!("countersign_{}_total", count.family());
         if current_family != count.family() {
-            text.family(&name, MetricKind::Counter, meaning(count));
+            text.family(&name, MetricKind::Counter, help_text(count));
             current_family = count.family();
         }
         let value = issuer.counters.get(count);
@@ -68,7 +68,7 @@ fn counts(text: &mut Exposition, issuer: &Issuer) {
     }
 }
 
-const fn meaning(count: Count) -> &'static str {
+const fn help_text(count: Count) -> &'static str {
     match count {
         Count::SignedIn => "Sign-ins with a correct password.",
         Count::SignInFailed => "Sign-ins rejected because of an unknown user, a disabled user or a wrong password.",
@@ -77,8 +77,8 @@ const fn meaning(count: Count) -> &'static str {
         Count::RefreshRefused => "Refresh and renewal requests rejected because of their token.",
         Count::RefreshReused => "Refresh tokens used again after they were spent. Each reuse ends its session.",
         Count::Registered => "Accounts created.",
-        Count::ResetAsked => "Password resets requested, for known and unknown addresses.",
-        Count::ResetDone => "Passwords set with a reset code or link.",
+        Count::ResetRequested => "Password resets requested, for known and unknown addresses.",
+        Count::ResetCompleted => "Passwords set with a reset code or link.",
         Count::SessionEnded => "Sessions ended before they expired.",
         Count::MailSent => "E-mails accepted by the mail server.",
         Count::MailFailed => "Failed attempts to send an e-mail.",
@@ -139,24 +139,24 @@ fn keys(text: &mut Exposition, issuer: &Issuer) {
 fn verifiers(text: &mut Exposition, issuer: &Issuer) {
     /// A client that has not fetched the JWKS for this long is no longer counted.
     const INACTIVE_AFTER: Duration = Duration::from_hours(24);
-    let set = issuer.ring().jwks().version;
+    let current_version = issuer.ring().jwks().version;
     let now = issuer.clock.now();
-    let seen = issuer.jwks_clients.list();
-    let recent = || seen.iter().filter(|client| now.since(client.last) < INACTIVE_AFTER);
+    let clients = issuer.jwks_clients.list();
+    let recent = || clients.iter().filter(|client| now.since(client.last) < INACTIVE_AFTER);
     let name = "countersign_jwks_verifiers";
     text.family(
         name,
         MetricKind::Gauge,
-        "Clients that fetched the JWKS in the last 24 h, by whether they have the current one.",
+        "Clients that fetched the JWKS in the last 24 h, by whether they have the current JWKS.",
     );
-    let current = recent().filter(|client| client.jwks_id == set).count();
+    let current = recent().filter(|client| client.jwks_id == current_version).count();
     text.sample(name, &[("set", "current")], current);
     text.sample(name, &[("set", "outdated")], recent().count() - current);
     let help = "Fetches of the JWKS whose client was not recorded, because the list of clients was full or busy.";
     text.single("countersign_jwks_unnoted_total", MetricKind::Counter, help, issuer.jwks_clients.rejected());
 }
 
-async fn stored(text: &mut Exposition, issuer: &Issuer) {
+async fn write_stored(text: &mut Exposition, issuer: &Issuer) {
     let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
     let help = "1 if the database responds, else 0.";
     text.single("countersign_database_up", MetricKind::Gauge, help, u8::from(sizes.is_some()));

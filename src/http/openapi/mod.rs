@@ -1,7 +1,8 @@
 //! The OpenAPI 3.1 description of every route, built from tables next to the handlers, one table per dialect.
 //!
-//! The examples come from the documentation of the systems that the dialects replace. The schemas are derived from the
-//! types of the examples, and a test sends every example to a real server. This module does not depend on the handlers.
+//! The examples of the dialects come from the documentation of the systems that they replace. The schemas are derived
+//! from the types of the examples, and a test sends every example to a real server. This module does not depend on the
+//! handlers.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ use crate::domain::dialect::Dialect;
 pub struct Operation {
     /// The method, in lower case.
     pub method: &'static str,
-    /// The path, as the original system documents it.
+    /// The path, as the documentation of the system that the dialect replaces writes it.
     pub path: &'static str,
     /// What the route does: one sentence that starts with an imperative, without a full stop.
     pub summary: &'static str,
@@ -32,9 +33,9 @@ pub struct Operation {
     /// The query parameters.
     pub query: &'static [Parameter],
     /// One JSON example for each kind of request body. Empty if the route needs no body.
-    pub takes: &'static [&'static str],
+    pub request_examples: &'static [&'static str],
     /// The responses. The first one is the success.
-    pub answers: &'static [ResponseExample],
+    pub responses: &'static [ResponseExample],
 }
 
 impl Operation {
@@ -52,7 +53,7 @@ pub struct Parameter {
     pub name: &'static str,
     /// The description, without a full stop.
     pub meaning: &'static str,
-    /// An example. Empty if valid values depend on the server.
+    /// An example. Empty if there is no value that every server accepts.
     pub example: &'static str,
     /// Whether the parameter is required.
     pub required: bool,
@@ -74,11 +75,11 @@ pub type ResponseExample = (u16, &'static str, &'static str);
 
 /// A group of routes, which becomes an OpenAPI tag.
 #[derive(Clone, Copy, Debug)]
-pub struct Chapter {
+pub struct RouteGroup {
     /// The name of the tag.
     pub name: &'static str,
     /// The description of the tag, in full sentences.
-    pub about: &'static str,
+    pub description: &'static str,
     /// The media types of the request bodies.
     pub media: &'static [&'static str],
     /// The routes, in an order in which the examples can be sent one after another.
@@ -90,9 +91,9 @@ pub const JSON: &[&str] = &["application/json"];
 /// Bodies are JSON, or a form with the same fields.
 pub const JSON_OR_FORM: &[&str] = &["application/json", "application/x-www-form-urlencoded", "multipart/form-data"];
 
-/// Responses of every route in addition to its own table, with the error body of its dialect. `true` marks responses
-/// that only routes with a request body return.
-pub const ANYWHERE: [(u16, &str, bool); 6] = [
+/// Responses that every route may return in addition to those in its own table: status, meaning, and whether only
+/// routes with a request body return it. The body is the error body of the route's dialect.
+pub const COMMON_RESPONSES: [(u16, &str, bool); 6] = [
     (400, "The request body is malformed", true),
     (408, "The request body was not received within 30 s", true),
     (413, "The request body is larger than server.max_body", true),
@@ -102,9 +103,9 @@ pub const ANYWHERE: [(u16, &str, bool); 6] = [
 ];
 
 /// The description of the documentation routes.
-const CHAPTER: Chapter = Chapter {
+const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "documentation",
-    about: "This documentation, as OpenAPI and as a page.",
+    description: "This documentation, as OpenAPI and as a page.",
     media: JSON,
     operations: &[
         Operation {
@@ -113,8 +114,8 @@ const CHAPTER: Chapter = Chapter {
             summary: "Return the description of every route as an OpenAPI 3.1 document",
             access: Access::Open,
             query: &[],
-            takes: &[],
-            answers: &[(200, "The OpenAPI document, as JSON", "")],
+            request_examples: &[],
+            responses: &[(200, "The OpenAPI document, as JSON", "")],
         },
         Operation {
             method: "get",
@@ -122,8 +123,8 @@ const CHAPTER: Chapter = Chapter {
             summary: "Show the description of every route as an HTML page",
             access: Access::Open,
             query: &[],
-            takes: &[],
-            answers: &[(200, "The HTML page", "")],
+            request_examples: &[],
+            responses: &[(200, "The HTML page", "")],
         },
     ],
 };
@@ -145,30 +146,35 @@ async fn document_route(State(http): State<Http>) -> Response {
 }
 
 async fn page_route(State(http): State<Http>) -> Response {
-    let page = ApiDocPage { chapters: chapters(&http.options.dialects), public_url: http.options.public_url.clone() };
+    let page =
+        ApiDocPage { route_groups: route_groups(&http.options.dialects), public_url: http.options.public_url.clone() };
     http.pages.show(StatusCode::OK, &page, &http.issuer.random)
 }
 
-/// Returns the chapters of the enabled dialects and of the routes that belong to no dialect.
-pub fn chapters(enabled: &BTreeSet<Dialect>) -> Vec<Chapter> {
-    let mut chapters: Vec<Chapter> = enabled.iter().map(|dialect| dialect::chapter(*dialect)).collect();
-    chapters.extend([wellknown::CHAPTER, liveliness::CHAPTER, CHAPTER]);
-    chapters
+/// Returns the route groups of the enabled dialects and of the routes that belong to no dialect.
+pub fn route_groups(enabled: &BTreeSet<Dialect>) -> Vec<RouteGroup> {
+    let mut route_groups: Vec<RouteGroup> = enabled.iter().map(|dialect| dialect::route_group(*dialect)).collect();
+    route_groups.extend([wellknown::ROUTE_GROUP, liveliness::ROUTE_GROUP, ROUTE_GROUP]);
+    route_groups
 }
 
 /// Returns the OpenAPI document for the enabled dialects. `server` is the public URL.
 pub fn document(enabled: &BTreeSet<Dialect>, server: &str) -> Value {
-    let chapters = chapters(enabled);
+    let route_groups = route_groups(enabled);
     let mut paths = Map::new();
-    for chapter in &chapters {
-        for operation in chapter.operations {
+    for route_group in &route_groups {
+        for operation in route_group.operations {
             let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-            path[operation.method] = described(chapter, operation);
+            path[operation.method] = operation_object(route_group, operation);
         }
     }
-    let shared: Map<String, Value> =
-        ANYWHERE.iter().map(|(status, meaning, _)| (status.to_string(), json!({"description": meaning}))).collect();
-    let tags = chapters.iter().map(|chapter| json!({"name": chapter.name, "description": chapter.about}));
+    let shared: Map<String, Value> = COMMON_RESPONSES
+        .iter()
+        .map(|(status, meaning, _)| (status.to_string(), json!({"description": meaning})))
+        .collect();
+    let tags = route_groups
+        .iter()
+        .map(|route_group| json!({"name": route_group.name, "description": route_group.description}));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -190,9 +196,9 @@ pub fn document(enabled: &BTreeSet<Dialect>, server: &str) -> Value {
     })
 }
 
-fn described(chapter: &Chapter, operation: &Operation) -> Value {
-    let mut described = json!({
-        "tags": [chapter.name],
+fn operation_object(route_group: &RouteGroup, operation: &Operation) -> Value {
+    let mut object = json!({
+        "tags": [route_group.name],
         "summary": operation.summary,
         "operationId": operation.id(),
         "security": match operation.access {
@@ -202,14 +208,14 @@ fn described(chapter: &Chapter, operation: &Operation) -> Value {
         },
     });
     if !operation.query.is_empty() {
-        described["parameters"] = operation.query.iter().map(parameter).collect();
+        object["parameters"] = operation.query.iter().map(parameter).collect();
     }
-    let bodies: Vec<Value> = operation.takes.iter().filter_map(|body| example(body)).collect();
+    let bodies: Vec<Value> = operation.request_examples.iter().filter_map(|body| example(body)).collect();
     if !bodies.is_empty() {
-        described["requestBody"] = json!({"required": true, "content": content(chapter.media, &bodies)});
+        object["requestBody"] = json!({"required": true, "content": content(route_group.media, &bodies)});
     }
-    described["responses"] = Value::Object(responses(operation));
-    described
+    object["responses"] = Value::Object(responses(operation));
+    object
 }
 
 fn parameter(parameter: &Parameter) -> Value {
@@ -225,15 +231,15 @@ fn parameter(parameter: &Parameter) -> Value {
 /// precedence.
 fn responses(operation: &Operation) -> Map<String, Value> {
     let mut responses = Map::new();
-    for (status, meaning, body) in operation.answers {
+    for (status, meaning, body) in operation.responses {
         let mut response = json!({"description": meaning});
         if let Some(body) = example(body) {
             response["content"] = content(JSON, &[body]);
         }
         responses.insert(status.to_string(), response);
     }
-    for (status, _, with_body) in ANYWHERE {
-        if !with_body || !operation.takes.is_empty() {
+    for (status, _, with_body) in COMMON_RESPONSES {
+        if !with_body || !operation.request_examples.is_empty() {
             let shared = json!({"$ref": format!("#/components/responses/{status}")});
             responses.entry(status.to_string()).or_insert(shared);
         }
@@ -294,14 +300,15 @@ mod tests {
     fn every_example_is_json_and_every_operation_is_unique() {
         let all: BTreeSet<Dialect> = Dialect::ALL.into();
         let mut seen = BTreeSet::new();
-        for operation in chapters(&all).iter().flat_map(|chapter| chapter.operations) {
+        for operation in route_groups(&all).iter().flat_map(|route_group| route_group.operations) {
             assert!(
                 seen.insert((operation.method, operation.path)),
                 "duplicate: {} {}",
                 operation.method,
                 operation.path
             );
-            let bodies = operation.answers.iter().map(|(_, _, body)| *body).chain(operation.takes.iter().copied());
+            let bodies =
+                operation.responses.iter().map(|(_, _, body)| *body).chain(operation.request_examples.iter().copied());
             for body in bodies.filter(|body| !body.is_empty()) {
                 assert!(example(body).is_some(), "{} {}: {body}", operation.method, operation.path);
             }

@@ -1,7 +1,8 @@
 //! HTML pages, rendered on the server and sent with restrictive security headers.
 //!
-//! A page is a value with samples. Its template is built in, or the operator's own file in `<templates_dir>/pages/`.
-//! Pages have no scripts. This module owns templates and headers; it must not know what a form does.
+//! Each page is a type that implements [`Page`]. Its template is built in, or the operator's own file in
+//! `<templates_dir>/pages/`. Pages have no scripts. This module owns templates and headers, but not the handlers of the
+//! forms.
 
 use std::path::Path;
 
@@ -41,7 +42,7 @@ pub trait Page: Sized {
     /// The value of the variable `page`.
     fn context(&self) -> Value;
 
-    /// Whether the form of the page is authenticated by a cookie and leads to another site by a redirect.
+    /// Whether the page has a form that a cookie authenticates and whose response redirects to another site.
     fn has_cross_site_form(&self) -> bool {
         false
     }
@@ -123,7 +124,7 @@ fn with_security_headers(status: StatusCode, text: String, nonce: &str, is_cross
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
-    // A nonce has 32 hexadecimal digits, so the fallback is never used. It would forbid everything.
+    // A nonce has 32 hexadecimal digits, so the fallback is never used. It forbids all resources.
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     response

@@ -5,22 +5,23 @@ use minijinja::value::Value;
 
 use super::Page;
 
-/// The views of the page: `page.view` in the template. It has no `Debug`, because it contains the token of the link.
+/// The views of the page: `page.view` in the template. The type has no `Debug`, because it contains the token of the
+/// link.
 pub enum RestorePage {
     /// The form for the new password. It is shown for every well-formed token, which is verified when the form is sent.
     Form {
-        /// The path to which the form is posted. It has no query, so that no log in transit contains the token.
+        /// The path to which the form is posted. It has no query, so that no log of a proxy contains the token.
         action: String,
         /// The token of the link.
         token: String,
-        /// The least length of a password, which the browser checks.
+        /// The minimum length of a password, which the browser checks.
         min_length: usize,
         /// What was wrong with the last attempt.
         problem: Option<String>,
     },
-    /// The password is set.
+    /// The new password was set.
     Done,
-    /// An e-mail with a link is sent if an account has the address.
+    /// The request was accepted. An e-mail with a link is sent if an account has the address.
     Sent,
     /// The password was not changed, and the user cannot retry on this page.
     Refused {
@@ -50,7 +51,7 @@ impl Page for RestorePage {
             min_length: 8,
             problem: problem.map(str::to_owned),
         };
-        let wrong = "The passwords do not match.";
-        vec![form(None), form(Some(wrong)), Self::Done, Self::Sent, Self::Refused { problem: wrong.to_owned() }]
+        let problem = "The passwords do not match.";
+        vec![form(None), form(Some(problem)), Self::Done, Self::Sent, Self::Refused { problem: problem.to_owned() }]
     }
 }

@@ -1,4 +1,4 @@
-//! The page that offers the providers, and the page for a failed sign-in with a provider.
+//! The page with the list of providers, and the page for a failed sign-in with a provider.
 
 use minijinja::context;
 use minijinja::value::Value;
@@ -18,16 +18,16 @@ pub enum SocialPage {
         /// The reason, in one sentence.
         problem: String,
         /// How the user can continue.
-        again: RetryAction,
+        retry: RetryAction,
     },
 }
 
 /// How the user continues after a failed sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryAction {
-    /// With a link, to the same provider or to the list of providers.
+    /// The user follows a link to the same provider or to the list of providers.
     Link(String),
-    /// With a form. Linking a provider changes the account of the signed-in user, which a link must not be able to do.
+    /// The user sends a form. It links a provider to the account of the signed-in user, which a link must not do.
     Form(String),
     /// A retry is not possible. A link leads back to the application.
     Back(String),
@@ -42,24 +42,24 @@ impl Page for SocialPage {
                 let offered = providers.iter().map(|(path, label)| context! { path, label }).collect::<Vec<_>>();
                 context! { view => "offered", providers => offered }
             }
-            Self::Refused { problem, again } => {
-                let (way, again) = match again {
-                    RetryAction::Link(to) => ("link", to),
-                    RetryAction::Form(to) => ("form", to),
-                    RetryAction::Back(to) => ("back", to),
+            Self::Refused { problem, retry } => {
+                let (action, url) = match retry {
+                    RetryAction::Link(url) => ("link", url),
+                    RetryAction::Form(url) => ("form", url),
+                    RetryAction::Back(url) => ("back", url),
                 };
-                context! { view => "refused", problem, way, again }
+                context! { view => "refused", problem, action, url }
             }
         }
     }
 
     fn has_cross_site_form(&self) -> bool {
-        matches!(self, Self::Refused { again: RetryAction::Form(_), .. })
+        matches!(self, Self::Refused { retry: RetryAction::Form(_), .. })
     }
 
     fn samples() -> Vec<Self> {
         let provider = |path: &str, label: &str| (path.to_owned(), label.to_owned());
-        let refused = |again| Self::Refused { problem: "The provider cannot be reached.".to_owned(), again };
+        let refused = |retry| Self::Refused { problem: "The provider cannot be reached.".to_owned(), retry };
         vec![
             Self::Offered { providers: vec![provider("/google/", "Google"), provider("/work/", "<b>Work</b>")] },
             Self::Offered { providers: Vec::new() },

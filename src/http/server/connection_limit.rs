@@ -1,5 +1,5 @@
-//! The limit of open connections. Reaching it is logged once, and again only after the number of connections has
-//! halved.
+//! The limit of open connections. Reaching the limit is logged once, and not again until the number of connections has
+//! fallen to half of the logged number.
 
 use std::io;
 
@@ -7,8 +7,8 @@ use std::io;
 #[derive(Debug)]
 pub(super) struct ConnectionLimit {
     max: usize,
-    /// The number of connections when a problem was last logged. It is reset when this number has halved, so that a
-    /// count that moves around the limit does not fill the log.
+    /// The number of connections when a problem was last logged. It is reset when at most half as many connections
+    /// are open, so that a number that varies around the limit does not fill the log.
     logged_at: Option<usize>,
 }
 
@@ -38,7 +38,7 @@ impl ConnectionLimit {
     }
 
     /// Logs that the operating system could not accept a connection.
-    pub(super) fn failed(&mut self, connected: usize, error: &io::Error) {
+    pub(super) fn log_accept_failure(&mut self, connected: usize, error: &io::Error) {
         if self.should_log(connected) {
             tracing::error!(connections = connected, %error, "accept failed; closing idle and slow connections");
         }

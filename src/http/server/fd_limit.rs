@@ -3,11 +3,11 @@
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Descriptors reserved for everything except connections: database, key files, e-mails and requests to providers.
-const RESERVE: u64 = 96;
+const RESERVED_DESCRIPTORS: u64 = 96;
 
 /// Raises the soft limit of open file descriptors to the hard limit. Returns the number of possible connections:
-/// `wanted`, or fewer if the limit does not allow that many. `RESERVE` descriptors, but at most half of all, are not
-/// used for connections.
+/// `wanted`, or fewer if the limit does not allow that many. `RESERVED_DESCRIPTORS` descriptors, or half of all if that is fewer,
+/// are not used for connections.
 pub fn raise(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let soft = limit.current;
@@ -15,7 +15,7 @@ pub fn raise(wanted: usize) -> usize {
     // Some systems report a hard limit that cannot actually be set. The soft limit then stays in force.
     let allowed = if setrlimit(Resource::Nofile, limit).is_ok() { limit.maximum } else { soft };
     let possible = allowed.map_or(usize::MAX, |descriptors| {
-        usize::try_from(descriptors.saturating_sub(RESERVE).max(descriptors / 2)).unwrap_or(usize::MAX)
+        usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS).max(descriptors / 2)).unwrap_or(usize::MAX)
     });
     if possible < wanted {
         tracing::warn!(

@@ -13,22 +13,26 @@ use crate::http::reply;
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
     if !has_one_host(request.headers(), request.version()) {
         let message = "missing or invalid Host header; send exactly one valid Host header";
-        return Some(closing(reply::error(StatusCode::BAD_REQUEST, "wrong_host", message)));
+        return Some(with_connection_close(reply::error(StatusCode::BAD_REQUEST, "wrong_host", message)));
     }
     if !has_known_coding(request.headers()) {
         let message = "unsupported transfer coding; send the body without one or with Transfer-Encoding: chunked only";
-        return Some(closing(reply::error(StatusCode::NOT_IMPLEMENTED, "unknown_transfer_coding", message)));
+        return Some(with_connection_close(reply::error(
+            StatusCode::NOT_IMPLEMENTED,
+            "unknown_transfer_coding",
+            message,
+        )));
     }
     None
 }
 
-fn closing(mut response: Response) -> Response {
+fn with_connection_close(mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
-/// Whether the body has no transfer coding or only `chunked` (RFC 9112 §6.1). hyper checks only the last coding, and
-/// would treat compressed data as the body.
+/// Whether the body has no transfer coding or only `chunked` (RFC 9112 §6.1). hyper checks only that `chunked` is the
+/// last coding. With another coding before it, the handler would receive compressed data as the body.
 fn has_known_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -39,7 +43,7 @@ fn has_known_coding(headers: &HeaderMap) -> bool {
 }
 
 /// Whether there is exactly one `Host` header with a valid value (RFC 9112 §3.2). HTTP/1.0 may omit it. Two headers are
-/// rejected, because a proxy in front may have routed by the other one.
+/// rejected, because a proxy in front may have used the other one to route the request.
 fn has_one_host(headers: &HeaderMap, version: Version) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {

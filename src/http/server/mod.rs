@@ -2,8 +2,8 @@
 //! finish at shutdown. It is independent of the routes.
 //!
 //! One task accepts connections, and each connection has its own task. If accepting fails (no descriptors, no memory),
-//! the listener logs this once and tries again after 200 ms; open connections continue. At the connection limit, idle
-//! connections are closed immediately and slow ones after 2 s.
+//! the listener logs this once and tries again after 200 ms. At the connection limit and after such a failure, idle
+//! connections are closed immediately and slow ones after 2 s; all others continue.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -47,13 +47,13 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const HEAD_MAX: usize = 32 * 1024;
 /// The maximum time of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The maximum time in which a caller may read nothing of its response.
+/// The maximum time for which a caller may read nothing of a response that is being sent.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The maximum time that a caller may spend in one phase (request head, request body, reading the response) when the
-/// connection limit is reached.
+/// The maximum time that a caller may spend in one phase (TLS handshake, request head, request body, reading the
+/// response) when the connection limit is reached or accepting a connection has failed.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum time for requests in flight to finish at shutdown.
-const GRACE: Duration = Duration::from_secs(8);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// The delay before the next attempt after accepting a connection failed.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
 /// The number of connections that may wait to be accepted, up to the limit of the operating system. The operating
@@ -80,19 +80,22 @@ struct RunningServer {
     tls: Option<Arc<Tls>>,
     connection_limit: ConnectionLimit,
     connections: JoinSet<()>,
-    /// Asks every open connection to close when no request is in flight. `false`: the connection limit is reached or
-    /// accepting failed, so slow callers are disconnected too. `true`: the server shuts down.
-    shutdown: watch::Sender<bool>,
+    /// Signals all open connections: those without a request close immediately, the others after the response to the
+    /// current request. `false`: the connection limit is reached or accepting failed, so a connection whose caller is
+    /// slow closes after [`BUSY_TIMEOUT`]. `true`: the server shuts down, so the remaining connections close after
+    /// [`SHUTDOWN_GRACE`].
+    close_signal: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Serves until `stop` is true. Then it accepts no further connection, and gives requests in flight 8 s to finish.
+    /// Serves until `stop` is true or its sender is dropped. Then it accepts no further connection, and gives requests
+    /// in flight 8 s to finish.
     ///
     /// # Errors
     /// If the listener cannot be used at all. Errors of single connections and temporary errors are logged instead.
     pub async fn run(self, listener: StdListener, mut stop: watch::Receiver<bool>) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        // The standard library has opened the listener with a short queue. This call enlarges it.
+        // The standard library opened the listener with a short accept queue. This call enlarges the queue.
         rustix::net::listen(&listener, ACCEPT_QUEUE)?;
         let listener = TcpListener::from_std(listener)?;
         let mut protocol = http1::Builder::new();
@@ -104,7 +107,7 @@ impl Server {
             tls: self.tls.map(Arc::new),
             connection_limit: ConnectionLimit::new(self.max_connections),
             connections: JoinSet::new(),
-            shutdown: watch::Sender::new(false),
+            close_signal: watch::Sender::new(false),
         };
         let mut tls_checks = ticks(TLS_RELOAD_INTERVAL);
         loop {
@@ -115,8 +118,8 @@ impl Server {
                 () = signalled(&mut stop) => break,
                 Some(ended) = running.connections.join_next() => log_panic(ended),
                 accepted = listener.accept(), if has_capacity => running.accept(accepted).await,
-                // Connections accepted since the last signal have not received it.
-                () = sleep(BUSY_TIMEOUT), if !has_capacity => running.signal_shutdown(),
+                // Repeats the signal, because connections accepted after the last signal have not received it.
+                () = sleep(BUSY_TIMEOUT), if !has_capacity => running.signal_close_idle(),
                 _ = tls_checks.tick(), if running.tls.is_some() => running.watch_tls(),
             }
         }
@@ -133,39 +136,39 @@ impl RunningServer {
                 // The signal is sent before the new connection subscribes, so that it does not close the new
                 // connection.
                 if self.connection_limit.admit(self.connections.len()) {
-                    self.signal_shutdown();
+                    self.signal_close_idle();
                 }
                 self.spawn(stream, peer);
             }
-            // The caller has disconnected before the connection was accepted.
+            // The caller disconnected before the connection was accepted.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
             Err(error) => {
-                self.connection_limit.failed(self.connections.len(), &error);
-                self.signal_shutdown();
+                self.connection_limit.log_accept_failure(self.connections.len(), &error);
+                self.signal_close_idle();
                 sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
 
-    fn signal_shutdown(&self) {
-        self.shutdown.send_replace(false);
+    fn signal_close_idle(&self) {
+        self.close_signal.send_replace(false);
     }
 
     fn spawn(&mut self, stream: TcpStream, peer: SocketAddr) {
-        // Responses are written whole, so Nagle's algorithm would only delay them. A socket without this option also
-        // works.
+        // Responses are written as a whole, so Nagle's algorithm would only delay them. An error is ignored, because
+        // the connection also works without this option.
         let _ = stream.set_nodelay(true);
         let stream = WriteTimeout::new(stream, UNREAD_TIMEOUT);
         let protocol = self.protocol.clone();
         let router = self.router.clone();
-        let mut shutdown = self.shutdown.subscribe();
+        let mut close_signal = self.close_signal.subscribe();
         match &self.tls {
-            None => self.connections.spawn(serve_connection(protocol, router, stream, peer, shutdown)),
+            None => self.connections.spawn(serve_connection(protocol, router, stream, peer, close_signal)),
             Some(tls) => {
                 let tls = TlsAcceptor::from(tls.config());
                 self.connections.spawn(async move {
-                    if let Some(stream) = handshake(tls, stream, peer, &mut shutdown).await {
-                        serve_connection(protocol, router, stream, peer, shutdown).await;
+                    if let Some(stream) = handshake(tls, stream, peer, &mut close_signal).await {
+                        serve_connection(protocol, router, stream, peer, close_signal).await;
                     }
                 })
             }
@@ -179,13 +182,13 @@ impl RunningServer {
     }
 
     async fn end(mut self) {
-        self.shutdown.send_replace(true);
+        self.close_signal.send_replace(true);
         let all = async {
             while let Some(ended) = self.connections.join_next().await {
                 log_panic(ended);
             }
         };
-        if timeout(GRACE, all).await.is_err() {
+        if timeout(SHUTDOWN_GRACE, all).await.is_err() {
             tracing::warn!(
                 connections = self.connections.len(),
                 "shutdown grace period expired; closing unfinished connections"
@@ -195,28 +198,28 @@ impl RunningServer {
     }
 }
 
-/// Performs the TLS handshake. `None` if it fails, times out, or is incomplete at shutdown.
+/// Performs the TLS handshake. Returns `None` if it fails, times out, or is incomplete at shutdown.
 async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     tls: TlsAcceptor,
     stream: S,
     peer: SocketAddr,
-    shutdown: &mut watch::Receiver<bool>,
+    close_signal: &mut watch::Receiver<bool>,
 ) -> Option<TlsStream<S>> {
     let mut accepting = pin!(timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)));
     let accepted = tokio::select! {
         biased;
         accepted = accepting.as_mut() => accepted,
-        _ = shutdown.changed() => {
-            if *shutdown.borrow_and_update() {
+        _ = close_signal.changed() => {
+            if *close_signal.borrow_and_update() {
                 return None;
             }
             timeout(BUSY_TIMEOUT, accepting).await.flatten()
         }
     };
     match accepted {
-        // A signal during the handshake is consumed here, so that it does not close the new connection. Only the
-        // shutdown closes it.
-        Ok(Ok(stream)) => (!*shutdown.borrow_and_update()).then_some(stream),
+        // A signal during the handshake is consumed here, so that it does not close the new connection, unless the
+        // server shuts down.
+        Ok(Ok(stream)) => (!*close_signal.borrow_and_update()).then_some(stream),
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "tls handshake failed");
             None
@@ -228,13 +231,14 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Serves the requests of one connection until it closes. After a signal it closes as soon as it is idle or slow.
+/// Serves the requests of one connection until it closes. After a signal the connection closes as described at
+/// [`RunningServer::close_signal`].
 async fn serve_connection(
     protocol: http1::Builder,
     router: Router,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     peer: SocketAddr,
-    mut shutdown: watch::Receiver<bool>,
+    mut close_signal: watch::Receiver<bool>,
 ) {
     let router = TowerToHyperService::new(router);
     let phase = RequestPhase::default();
@@ -242,9 +246,10 @@ async fn serve_connection(
     let service = service_fn(move |mut request: Request<Incoming>| {
         let refusal = head::refusal(&request);
         request.extensions_mut().insert(ConnectInfo(peer));
-        // A request may state the length of its body twice, in `Transfer-Encoding` and in `Content-Length`. A proxy in
-        // front may then have used the other one, so what looks like the next request is part of this body (RFC 9112
-        // §6.1). hyper has already removed one of the headers, so the connection closes after any chunked body.
+        // A request may contain both `Transfer-Encoding` and `Content-Length`. hyper then uses `Transfer-Encoding` and
+        // removes `Content-Length`. A proxy in front may have used `Content-Length`, so bytes that it forwarded as part
+        // of this body would be handled as the next request (RFC 9112 §6.1). The removed header cannot be detected
+        // here, so the connection closes after every request with `Transfer-Encoding`.
         let is_last = request.headers().contains_key(TRANSFER_ENCODING);
         let response = match refusal {
             Some(refusal) => Err(refusal),
@@ -269,14 +274,14 @@ async fn serve_connection(
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        _ = shutdown.changed() => {
+        _ = close_signal.changed() => {
             connection.as_mut().graceful_shutdown();
-            if *shutdown.borrow() {
+            if *close_signal.borrow() {
                 connection.await
             } else if let Some(ended) = phase.enforce_timeouts(connection, BUSY_TIMEOUT).await {
                 ended
             } else {
-                tracing::debug!(%peer, "slow connection closed at the connection limit");
+                tracing::debug!(%peer, "slow connection closed");
                 Ok(())
             }
         }

@@ -1,5 +1,5 @@
 //! The phase of the request on a connection: waiting for the caller, or for the server. At the connection limit, the
-//! server closes a connection whose caller is slow, but never one on which the server itself is slow.
+//! server closes a connection whose caller is slow, but never a connection that waits for the server.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::timeout;
 
 /// Waiting for the caller: the request head is not complete.
-const HEAD: u8 = 0;
+const RECEIVING_HEAD: u8 = 0;
 /// Waiting for the caller: the request body is not complete.
-const BODY: u8 = 1;
+const RECEIVING_BODY: u8 = 1;
 /// Waiting for the server: the request was received or its body was discarded.
-const WORK: u8 = 2;
+const HANDLING: u8 = 2;
 /// Waiting for the caller: it reads the response.
-const RESPONSE: u8 = 3;
+const SENDING_RESPONSE: u8 = 3;
 
 /// The current phase of a connection, shared between its task and its request body.
 #[derive(Clone, Debug)]
@@ -28,17 +28,17 @@ impl RequestPhase {
     /// Enters the body phase after the head was received. The returned body ends this phase when it is dropped. A
     /// request without a body skips the phase.
     pub(super) fn begin<B: Body>(&self, body: B) -> PhasedBody<B> {
-        self.0.store(if body.is_end_stream() { WORK } else { BODY }, Ordering::Relaxed);
+        self.0.store(if body.is_end_stream() { HANDLING } else { RECEIVING_BODY }, Ordering::Relaxed);
         PhasedBody { body, phase: self.clone() }
     }
 
     /// Enters the response phase: the response is complete and is being sent.
     pub(super) fn response_ready(&self) {
-        self.0.store(RESPONSE, Ordering::Relaxed);
+        self.0.store(SENDING_RESPONSE, Ordering::Relaxed);
     }
 
-    /// Drives the connection while the caller needs at most `limit` for each phase. `None` if the caller needs longer.
-    /// The phase of the server has no limit.
+    /// Drives the connection until it ends. Returns `None` if the caller needs longer than `limit` for a phase, or up
+    /// to twice as long if the phase changed in the meantime. The phase of the server has no limit.
     pub(super) async fn enforce_timeouts<T>(
         &self,
         mut connection: Pin<&mut impl Future<Output = T>>,
@@ -49,7 +49,7 @@ impl RequestPhase {
             if let Ok(ended) = timeout(limit, connection.as_mut()).await {
                 return Some(ended);
             }
-            if before != WORK && before == self.0.load(Ordering::Relaxed) {
+            if before != HANDLING && before == self.0.load(Ordering::Relaxed) {
                 return None;
             }
         }
@@ -58,7 +58,7 @@ impl RequestPhase {
 
 impl Default for RequestPhase {
     fn default() -> Self {
-        Self(Arc::new(AtomicU8::new(HEAD)))
+        Self(Arc::new(AtomicU8::new(RECEIVING_HEAD)))
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) struct PhasedBody<B> {
 impl<B> Drop for PhasedBody<B> {
     fn drop(&mut self) {
         // A body that is dropped after the response is complete must not leave the response phase.
-        let _ = self.phase.0.compare_exchange(BODY, WORK, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.phase.0.compare_exchange(RECEIVING_BODY, HANDLING, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 

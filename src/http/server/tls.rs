@@ -74,7 +74,7 @@ impl Tls {
     }
 
     /// Reloads the files if they were replaced. If the new files are invalid, for example because only one of them has
-    /// been replaced so far, this is logged once and the previous certificate stays in force. Reads the disk.
+    /// been replaced so far, this is logged once and the previous certificate stays in force. Blocks on disk I/O.
     pub fn reload(&self) {
         let Some(files) = &self.files else { return };
         let mut seen = files.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +100,7 @@ impl CertificateFiles {
         config(&read(&self.certificate)?, &key)
     }
 
-    /// Returns the versions of both files. `None` if one is missing, because it is being replaced.
+    /// Returns the versions of both files. `None` if one is missing, for example while it is being replaced.
     fn file_versions(&self) -> Option<[FileVersion; 2]> {
         let version = |path: &Path| {
             let entry = fs::metadata(path).ok()?;

@@ -24,20 +24,23 @@ impl<S> WriteTimeout<S> {
         Self { stream, bound, waiting: None }
     }
 
-    fn bounded(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn apply_timeout(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.waiting = None;
             return written;
         }
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(self.bound)));
-        waiting.as_mut().poll(cx).map(|()| Err(io::Error::new(ErrorKind::TimedOut, "the peer does not read")))
+        waiting
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::Error::new(ErrorKind::TimedOut, "the peer did not read the response in time")))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.bounded(cx, written)
+        self.apply_timeout(cx, written)
     }
 
     fn poll_write_vectored(
@@ -46,7 +49,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
-        self.bounded(cx, written)
+        self.apply_timeout(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

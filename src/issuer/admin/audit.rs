@@ -6,7 +6,7 @@ use crate::store::{AuditPage, AuditQuery};
 
 /// How many entries an export reads at a time. Between two reads, other requests use the connection, and the cleanup
 /// may remove entries.
-const SLICE: u32 = 500;
+const EXPORT_BATCH: u32 = 500;
 
 /// Returns a page of the log, newest first.
 pub async fn page(issuer: &Issuer, query: AuditQuery) -> Result<AuditPage, Refusal> {
@@ -23,7 +23,7 @@ pub struct AuditExport {
 impl AuditExport {
     /// Begins an export. It ignores the limit in `query`.
     pub fn new(query: AuditQuery) -> Self {
-        Self { rest: Some(AuditQuery { limit: SLICE, ..query }) }
+        Self { rest: Some(AuditQuery { limit: EXPORT_BATCH, ..query }) }
     }
 
     /// Returns the next entries, which may be none; `None` at the end.

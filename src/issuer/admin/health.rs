@@ -1,4 +1,4 @@
-//! The health of the store, at a cost that every view of the dashboard can pay.
+//! The health of the store, cheap enough to be read at each view of the dashboard.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

@@ -15,7 +15,7 @@ use crate::store::StoreError;
 pub struct KeyTimeline {
     /// The time of the snapshot.
     pub now: Timestamp,
-    /// The algorithms of which the ring has keys.
+    /// The algorithms for which the ring has keys.
     pub algorithms: Vec<AlgorithmTimeline>,
 }
 
@@ -51,14 +51,14 @@ pub fn timeline(issuer: &Issuer) -> KeyTimeline {
     let now = issuer.clock.now();
     let policy = keys::policy(issuer);
     let schedule = ring.schedule();
-    let shown = |key: &Key| TimelineKey {
+    let timeline_key = |key: &Key| TimelineKey {
         key: key.clone(),
         state: key.state(now),
         revocation: schedule.preview_revocation(&key.kid, now, &policy).ok(),
     };
     let algorithm_timeline = |alg: Algorithm| AlgorithmTimeline {
         alg,
-        keys: schedule.keys().iter().filter(|key| key.alg == alg).map(shown).collect(),
+        keys: schedule.keys().iter().filter(|key| key.alg == alg).map(timeline_key).collect(),
         next: schedule.next_rotation(alg, issuer.policy.rotate_every, now, &policy),
         rotation: schedule.preview_rotation(alg, false, now, &policy).ok(),
         immediate: schedule.preview_rotation(alg, true, now, &policy).ok(),
@@ -81,7 +81,7 @@ impl RotateKeys {
     /// Creates the new keys and returns them with their dates. When this returns, this process uses them.
     pub async fn run(self, issuer: &Arc<Issuer>) -> Result<Vec<Key>, Denied> {
         let Self { alg, at_once, by } = self;
-        // Another server may have just changed a lifetime.
+        // Another server may just have changed a lifetime, on which the plan depends.
         settings::reload(issuer).await?;
         let new_keys = in_folder(issuer, move |issuer| issuer.key_dir.rotate(alg, at_once, &keys::policy(issuer)));
         let new_keys = new_keys.await?;
@@ -137,13 +137,13 @@ async fn in_folder<T: Send + 'static>(
     });
     match done.await.map_err(|error| Fault::new("changing the keys", &error))? {
         Ok(done) => Ok(done),
-        Err(KeyDirError::Refused(refused)) => Err(OperatorRule::Key(refused).into()),
+        Err(KeyDirError::RejectedChange(refused)) => Err(OperatorRule::Key(refused).into()),
         Err(error) => Err(Fault::new("changing the keys", &error).into()),
     }
 }
 
-/// Records a key change in the audit log. A failure is only logged: the change is made already, and an error would lead
-/// the operator to repeat it.
+/// Records a key change in the audit log. A failure is only logged: the change has already been made, and an error
+/// would lead the operator to repeat it.
 async fn record(issuer: &Issuer, by: &Operator, action: Action, detail: String) {
     let entry = by.entry(issuer.clock.now(), action, None, detail);
     let detail = entry.detail.clone();
@@ -152,7 +152,7 @@ async fn record(issuer: &Issuer, by: &Operator, action: Action, detail: String) 
     match written {
         Ok(()) => tracing::info!(action = action.name(), operator, detail, "keys changed"),
         Err(error) => {
-            tracing::error!(action = action.name(), operator, detail, %error, "key change not in the audit log");
+            tracing::error!(action = action.name(), operator, detail, %error, "key change not recorded in the audit log");
         }
     }
 }

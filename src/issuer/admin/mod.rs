@@ -1,4 +1,4 @@
-//! The use cases of the admin zone only. Those shared with the command line are in [`super::users`],
+//! The use cases that only the admin zone has. Those shared with the command line are in [`super::users`],
 //! [`super::settings`] and [`super::request_reset`].
 //!
 //! Each change is written to the audit log with the superuser and the caller's address.

@@ -9,8 +9,8 @@ use crate::store::{MailCursor, MailListing, MailState};
 /// A page of the outbox, newest first.
 #[derive(Clone, Debug)]
 pub struct OutboxListing {
-    /// Each e-mail with its masked recipient. The recipient is `None` after the e-mail was sent or given up, because
-    /// its content is deleted then.
+    /// Each e-mail with its masked recipient. The recipient is `None` after the e-mail was sent or the server gave up
+    /// on it, because its content is then deleted.
     pub mails: Vec<(MailListing, Option<String>)>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<MailCursor>,
@@ -36,7 +36,7 @@ pub async fn outbox(
 
 /// An operator's request to retry a waiting e-mail now.
 ///
-/// An e-mail that was given up cannot be retried. Its content was a day old and was deleted then.
+/// An e-mail on which the server gave up cannot be retried: its content was deleted after 24 h.
 #[derive(Debug)]
 pub struct RetryMail {
     /// The e-mail.

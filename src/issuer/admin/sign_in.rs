@@ -14,7 +14,7 @@ use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
 
 /// The audit detail of an admin session, where other sessions name their dialect.
-const DETAIL: &str = "admin zone";
+const AUDIT_DETAIL: &str = "admin zone";
 
 /// An active superuser in a live session of the admin zone. Only this module creates one.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct SignInAdmin {
     /// The password; any text.
     pub password: Password,
     /// The token of the browser's previous session, which the new session replaces.
-    pub instead_of: Option<AdminToken>,
+    pub replaces: Option<AdminToken>,
     /// The caller.
     pub from: Caller,
 }
@@ -57,8 +57,8 @@ pub struct SignInAdmin {
 impl SignInAdmin {
     /// Opens a session with a new token. A user who is not a superuser gets the refusal for a wrong password.
     pub async fn run(self, issuer: &Issuer) -> Result<AdminToken, Refusal> {
-        let Self { login, password, instead_of, from } = self;
-        let replaced = instead_of.as_ref().map(hash);
+        let Self { login, password, replaces, from } = self;
+        let replaced = replaces.as_ref().map(hash);
         let on_authenticated = |user: &User| -> OnAuthenticated<AdminToken> {
             let new = NewSession::of(issuer, user.id, from);
             Box::new(move |tx, user| {
@@ -86,14 +86,14 @@ impl NewSession {
         Self { token: AdminToken::from_random(issuer.random.bytes()), session }
     }
 
-    /// Stores the session for `user`, the sign-in date and address, and an entry in the audit log.
+    /// Stores the session and the date and address of the sign-in of `user`, and records the sign-in in the audit log.
     pub(in crate::issuer) fn open(self, tx: &dyn Write, user: UserId) -> Result<AdminToken, StoreError> {
         let session = AdminSession { user, ..self.session };
         tx.open_admin_session(hash(&self.token), &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;
         let at = session.opened_at;
         let address = session.address;
-        let detail = DETAIL.to_owned();
+        let detail = AUDIT_DETAIL.to_owned();
         tx.record(&AuditEntry { at, action: Action::SignedIn, user: Some(user), actor: None, address, detail })?;
         Ok(self.token)
     }
@@ -107,8 +107,8 @@ pub struct ResumeAdminSession {
 }
 
 impl ResumeAdminSession {
-    /// Reads the session and its superuser in one read. Records the time of the request, once a minute. `None` if the
-    /// session has ended, or if its user is disabled or no longer a superuser.
+    /// Reads the session and its superuser in one read. Records the time of the request, at most once a minute. `None`
+    /// if the session has ended, or if its user is disabled or no longer a superuser.
     pub async fn run(self, issuer: &Issuer) -> Result<Option<AdminSignedIn>, Refusal> {
         let hash = hash(&self.token);
         let now = issuer.clock.now();
@@ -118,10 +118,12 @@ impl ResumeAdminSession {
         else {
             return Ok(None);
         };
-        let Some(seen) = session.touched(now) else { return Ok(Some(AdminSignedIn { user, session, hash })) };
-        let after = seen.clone();
-        issuer.store.write(move |tx| tx.update_admin_session(hash, &after)).await?;
-        Ok(Some(AdminSignedIn { user, session: seen, hash }))
+        let Some(continued) = session.with_activity(now) else {
+            return Ok(Some(AdminSignedIn { user, session, hash }));
+        };
+        let stored = continued.clone();
+        issuer.store.write(move |tx| tx.update_admin_session(hash, &stored)).await?;
+        Ok(Some(AdminSignedIn { user, session: continued, hash }))
     }
 }
 
@@ -136,10 +138,10 @@ pub struct StepUp {
 
 impl StepUp {
     /// Records the step-up in the session. The rate limits and the cost are those of a sign-in.
-    pub async fn run(self, who: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+    pub async fn run(self, signed_in: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         let Self { password, from } = self;
-        let id = who.user.id;
-        let hash = who.hash;
+        let id = signed_in.user.id;
+        let hash = signed_in.hash;
         let now = issuer.clock.now();
         let on_authenticated = |_: &User| -> OnAuthenticated<()> {
             Box::new(move |tx, _| {
@@ -148,7 +150,7 @@ impl StepUp {
                 tx.update_admin_session(hash, &session.stepped_up(now))
             })
         };
-        let login = Login::new(who.user.username.as_str());
+        let login = Login::new(signed_in.user.username.as_str());
         let is_same = move |user: &User| user.id == id && user.is_superuser;
         PasswordAttempt { login, password, from }.authenticate(issuer, is_same, on_authenticated).await
     }
@@ -163,15 +165,15 @@ pub struct SignOutAdmin {
 
 impl SignOutAdmin {
     /// Ends the session permanently.
-    pub async fn run(self, who: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
-        let hash = who.hash;
-        let user = Some(who.user.id);
+    pub async fn run(self, signed_in: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+        let hash = signed_in.hash;
+        let user = Some(signed_in.user.id);
         let at = issuer.clock.now();
         let address: Option<IpAddr> = Some(self.from.address);
         let ended = issuer.store.write(move |tx| {
             if tx.end_admin_session(hash)? {
                 let action = Action::SignedOut;
-                let detail = DETAIL.to_owned();
+                let detail = AUDIT_DETAIL.to_owned();
                 tx.record(&AuditEntry { at, action, user, actor: None, address, detail })?;
             }
             Ok(())
@@ -189,14 +191,14 @@ pub struct SignOutOthers {
 
 impl SignOutOthers {
     /// Ends all sessions except the current one. Returns the number of ended sessions.
-    pub async fn run(self, who: &AdminSignedIn, issuer: &Issuer) -> Result<usize, Refusal> {
-        let hash = who.hash;
-        let id = who.user.id;
+    pub async fn run(self, signed_in: &AdminSignedIn, issuer: &Issuer) -> Result<usize, Refusal> {
+        let hash = signed_in.hash;
+        let id = signed_in.user.id;
         let at = issuer.clock.now();
         let address = Some(self.from.address);
         let ended = issuer.store.write(move |tx| {
             let count = tx.end_admin_sessions_of(id, Some(hash))?;
-            let detail = format!("{DETAIL}: {count} other sessions ended");
+            let detail = format!("{AUDIT_DETAIL}; other sessions ended: {count}");
             tx.record(&AuditEntry { at, action: Action::SignedOut, user: Some(id), actor: None, address, detail })?;
             Ok(count)
         });

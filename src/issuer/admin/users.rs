@@ -1,4 +1,4 @@
-//! Finds users, and creates one.
+//! Finds and creates users.
 
 use uuid::Uuid;
 
@@ -36,11 +36,11 @@ pub struct FoundUsers {
 }
 
 impl FindUsers {
-    /// Searches. The duration does not depend on the number of users.
+    /// Searches for users. The duration does not depend on the number of users.
     pub async fn run(self, issuer: &Issuer) -> Result<FoundUsers, Refusal> {
         let Self { mut search } = self;
         search.text = search.text.trim().to_owned();
-        let first = search.place == PagePosition::Start;
+        let first = search.position == PagePosition::Start;
         let id = search.text.parse().ok().filter(|_| first).map(UserId);
         let sub = Uuid::try_parse(&search.text).ok().filter(|_| first).map(Subject);
         let found = issuer.store.read(move |tx| {
@@ -106,7 +106,7 @@ impl CreateUser {
             must_change_password: true,
             ..NewUser::new(Subject(issuer.random.uuid()), username, issuer.clock.now())
         };
-        let made: Result<UserId, Refusal> = issuer
+        let created: Result<UserId, Refusal> = issuer
             .store
             .write(move |tx| {
                 let id = tx.insert_user(&user)?;
@@ -114,6 +114,6 @@ impl CreateUser {
                 Ok(id)
             })
             .await;
-        made.inspect(|_| issuer.counters.add(Count::Registered)).map(|id| (id, password))
+        created.inspect(|_| issuer.counters.add(Count::Registered)).map(|id| (id, password))
     }
 }

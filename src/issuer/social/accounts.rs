@@ -1,4 +1,4 @@
-//! Returns a signed-in user's linked accounts at providers, and the provider's tokens.
+//! Returns a signed-in user's linked provider accounts, and a provider's tokens.
 
 use super::may_change_sign_in_methods;
 use super::tokens::{ProviderTokenKind, open};
@@ -18,18 +18,18 @@ pub struct ProviderTokens {
 }
 
 /// Returns the user's linked accounts at providers, in the order of the providers' names.
-pub async fn accounts(issuer: &Issuer, who: &SignedIn) -> Result<Vec<SocialAccount>, Refusal> {
-    let user = who.user().id;
+pub async fn accounts(issuer: &Issuer, signed_in: &SignedIn) -> Result<Vec<SocialAccount>, Refusal> {
+    let user = signed_in.user().id;
     issuer.store.read(move |tx| tx.social_accounts_of(user)).await.map_err(|error: StoreError| error.into())
 }
 
 /// Returns the tokens of the provider through which the session was opened. After a sign-in with a password, returns
 /// those of the user's first linked account.
-pub async fn provider_tokens(issuer: &Issuer, who: &SignedIn) -> Result<ProviderTokens, Refusal> {
-    may_change_sign_in_methods(who)?;
-    let opened_by = who.session().provider.as_ref();
-    let mut accounts = accounts(issuer, who).await?.into_iter();
-    let account = accounts.find(|account| opened_by.is_none_or(|provider| account.provider == *provider));
+pub async fn provider_tokens(issuer: &Issuer, signed_in: &SignedIn) -> Result<ProviderTokens, Refusal> {
+    may_change_sign_in_methods(signed_in)?;
+    let session_provider = signed_in.session().provider.as_ref();
+    let mut accounts = accounts(issuer, signed_in).await?.into_iter();
+    let account = accounts.find(|account| session_provider.is_none_or(|provider| account.provider == *provider));
     let token = |kind| account.as_ref().and_then(|account| open(issuer, account, kind));
     Ok(ProviderTokens { access: token(ProviderTokenKind::Access), refresh: token(ProviderTokenKind::Refresh) })
 }

@@ -9,7 +9,7 @@ use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Issuer, Refusal};
 
-/// A request to begin a sign-in or a linking at a provider.
+/// A request to begin a sign-in with a provider, or the linking of an account at a provider.
 #[derive(Debug)]
 pub struct BeginFlow<'a> {
     /// The provider.
@@ -18,9 +18,9 @@ pub struct BeginFlow<'a> {
     pub link_to: Option<&'a SignedIn>,
 }
 
-/// A flow that was begun.
+/// A started flow.
 #[derive(Debug)]
-pub struct BegunFlow {
+pub struct StartedFlow {
     /// The attempt that the browser must return. It is stored in an encrypted and authenticated cookie.
     pub attempt: SignInAttempt,
     /// The URL of the provider to redirect to.
@@ -29,13 +29,13 @@ pub struct BegunFlow {
 
 impl BeginFlow<'_> {
     /// Creates an attempt with a state, a nonce and a PKCE verifier of 256 bits each. Stores nothing in the database.
-    pub async fn run(self, issuer: &Issuer) -> Result<BegunFlow, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<StartedFlow, Refusal> {
         let provider = provider(issuer, self.provider)?;
         let purpose = match self.link_to {
             None => AttemptPurpose::SignIn,
-            Some(who) => {
-                may_change_sign_in_methods(who)?;
-                AttemptPurpose::Link { sub: who.user().sub, session: who.session().id }
+            Some(signed_in) => {
+                may_change_sign_in_methods(signed_in)?;
+                AttemptPurpose::Link { sub: signed_in.user().sub, session: signed_in.session().id }
             }
         };
         // 43 characters each, the minimum length of a PKCE verifier (RFC 7636 §4.1).
@@ -45,11 +45,11 @@ impl BeginFlow<'_> {
             state: secret(),
             nonce: secret(),
             verifier: secret(),
-            begun_at: issuer.clock.now(),
+            started_at: issuer.clock.now(),
             purpose,
         };
         let url = provider.authorize_url(&attempt).await;
         let url = url.map_err(|error| provider_refusal(self.provider, "redirecting to the provider", &error))?;
-        Ok(BegunFlow { attempt, url })
+        Ok(StartedFlow { attempt, url })
     }
 }

@@ -25,7 +25,8 @@ use crate::social::{Callback, SocialError};
 use crate::store::{Read, StoreError, Write};
 use crate::throttle::{AttemptKey, prefix};
 
-/// How often the decision is made at most. It is repeated if the accounts changed in the meantime.
+/// The maximum number of transactions. If the first finds that a new user is needed, registration is checked, and the
+/// decision is repeated in another transaction.
 const ATTEMPTS: usize = 3;
 
 /// A browser's return from a provider.
@@ -54,7 +55,7 @@ impl FinishFlow {
     /// Gets the identity from the provider, then makes all changes or none.
     pub async fn run(self, issuer: &Issuer) -> Result<FlowResult, Refusal> {
         if self.attempt.provider != self.provider || !self.attempt.is_live(issuer.clock.now()) {
-            return Err(SocialRefusal::NotBegun.into());
+            return Err(SocialRefusal::NotStarted.into());
         }
         match self.attempt.purpose {
             AttemptPurpose::SignIn => {
@@ -64,21 +65,24 @@ impl FinishFlow {
             }
             AttemptPurpose::Link { sub, session } => {
                 // If the session has ended, no request is sent to the provider. `link` checks the session again.
-                let who = link::still_signed_in(issuer, sub, session).await?;
-                link::link(issuer, &who, self.identify(issuer).await?, self.from).await?;
+                let signed_in = link::still_signed_in(issuer, sub, session).await?;
+                link::link(issuer, &signed_in, self.identify(issuer).await?, self.from).await?;
                 Ok(FlowResult::Linked)
             }
         }
     }
 
     /// Gets the identity from the provider. A refusal by the provider counts as a failed sign-in of the caller. An
-    /// outage of the provider or a sign-in that the person cancelled does not.
+    /// outage, an invalid response, or an error in the callback, such as a sign-in that the user cancelled, does not.
     async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, Refusal> {
         let provider = provider(issuer, &self.provider)?;
         let attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
         let identity = provider.identify(&self.callback, &self.attempt, issuer.clock.now()).await;
         identity.map_err(|error| {
-            if !matches!(error, SocialError::Unreachable(_) | SocialError::Nonsense(_) | SocialError::SentBack(_)) {
+            if !matches!(
+                error,
+                SocialError::Unreachable(_) | SocialError::InvalidResponse(_) | SocialError::CallbackError(_)
+            ) {
                 attempt.count();
                 issuer.counters.add(Count::SignInFailed);
             }
@@ -103,7 +107,7 @@ struct SignInWithProvider {
 /// The result of one transaction.
 enum SignInStep {
     SignedIn(Box<SignedIn>),
-    /// A new account is needed, and registration was not checked yet.
+    /// A new user is needed, but whether registration is allowed has not been checked yet.
     NotAllowedYet,
 }
 
@@ -122,12 +126,12 @@ impl SignInWithProvider {
         for _ in 0..ATTEMPTS {
             let this = self.clone();
             match issuer.store.write(move |tx| this.open(tx, may_register)).await? {
-                SignInStep::SignedIn(who) => {
+                SignInStep::SignedIn(signed_in) => {
                     issuer.counters.add(Count::SignedIn);
                     if may_register {
                         issuer.counters.add(Count::Registered);
                     }
-                    return Ok(*who);
+                    return Ok(*signed_in);
                 }
                 SignInStep::NotAllowedYet => {
                     register::check_rate_limit(issuer, Caller { address: self.address }).await?;
@@ -135,7 +139,7 @@ impl SignInWithProvider {
                 }
             }
         }
-        Err(SocialRefusal::NotBegun.into())
+        Err(SocialRefusal::NotStarted.into())
     }
 
     /// Makes all changes in one transaction, so that no user exists without a link, and no link without its session.
@@ -146,19 +150,19 @@ impl SignInWithProvider {
             (LinkDecision::New { .. }, _) if !may_register => return Ok(SignInStep::NotAllowedYet),
             (LinkDecision::New { with_email }, _) => self.register(tx, with_email)?,
             (LinkDecision::Linked, Some(user)) => {
-                self.keep_tokens(tx, user.id)?;
+                self.store_tokens(tx, user.id)?;
                 user.id
             }
             (LinkDecision::ByEmail, Some(user)) => {
                 self.link(tx, user.id)?;
                 user.id
             }
-            (LinkDecision::Linked | LinkDecision::ByEmail, None) => return Err(SocialRefusal::NotBegun.into()),
+            (LinkDecision::Linked | LinkDecision::ByEmail, None) => return Err(SocialRefusal::NotStarted.into()),
         };
         let session = Session { user, ..self.session.clone() };
         tx.open_session(&session)?;
         tx.record_sign_in(user, self.at(), Some(prefix(self.address)))?;
-        let detail = format!("{} {} by {}", session.dialect, session.id, self.identity.provider);
+        let detail = format!("{} {} via {}", session.dialect, session.id, self.identity.provider);
         tx.record(&AuditEntry {
             at: self.at(),
             action: Action::SignedIn,
@@ -173,10 +177,10 @@ impl SignInWithProvider {
 
     fn register(&self, tx: &dyn Write, with_email: bool) -> Result<UserId, Refusal> {
         let identity = &self.identity;
-        let taken = |name: &str| tx.user_by_login(&Login::new(name)).map(|user| user.is_some());
+        let is_taken = |name: &str| tx.user_by_login(&Login::new(name)).map(|user| user.is_some());
         let mut username = None;
         for name in usernames(identity, self.random) {
-            if !taken(name.as_str())? {
+            if !is_taken(name.as_str())? {
                 username = Some(name);
                 break;
             }
@@ -189,7 +193,7 @@ impl SignInWithProvider {
             last_name: identity.last_name.clone(),
             ..NewUser::new(self.sub, username.clone(), self.at())
         })?;
-        let detail = format!("{username} by {}", identity.provider);
+        let detail = format!("{username} via {}", identity.provider);
         let user = Some(id);
         let address = Some(self.address);
         tx.record(&AuditEntry { at: self.at(), action: Action::Registered, user, actor: None, address, detail })?;
@@ -203,12 +207,12 @@ impl SignInWithProvider {
         tx.record(&entry(self.at(), Action::SocialLinked, user, Some(self.address), &self.identity.provider))
     }
 
-    fn keep_tokens(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
+    fn store_tokens(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
         let provider = &self.identity.provider;
         let tokens = &self.tokens;
-        tx.keep_social_tokens(user, provider, &tokens.access, tokens.refresh.as_ref(), tokens.expires_at)?;
+        tx.store_social_tokens(user, provider, &tokens.access, tokens.refresh.as_ref(), tokens.expires_at)?;
         if let Some(issuer) = &self.identity.issuer {
-            tx.learn_social_issuer(user, provider, issuer)?;
+            tx.set_social_issuer(user, provider, issuer)?;
         }
         tx.record_social_sign_in(user, provider, self.at())
     }
@@ -218,7 +222,7 @@ impl SignInWithProvider {
     }
 }
 
-/// Decides how the identity is linked, and returns the user found.
+/// Decides which user the identity signs in, and returns that user if one exists.
 fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, Option<User>), Refusal> {
     let linked = tx.social_account(&identity.provider, &identity.social_id)?;
     if let Some(account) = linked {
@@ -243,7 +247,7 @@ fn is_claimed(tx: &dyn Read, email: &Email) -> Result<bool, StoreError> {
     Ok(tx.user_by_login(&Login::new(email.as_str()))?.is_some())
 }
 
-/// Makes the link between the account at the provider and a user. Does not store it.
+/// Creates the link between an account at the provider and a user. Does not store it.
 pub(super) fn new_account(
     identity: &SocialIdentity,
     tokens: SealedTokens,

@@ -7,23 +7,28 @@ use super::{entry, live_user, same_issuer};
 use crate::domain::audit::Action;
 use crate::domain::id::{SessionId, Subject};
 use crate::domain::social::SocialIdentity;
-use crate::issuer::authenticate::live;
+use crate::issuer::authenticate::live_session;
 use crate::issuer::refusal::Unauthenticated;
 use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Caller, Issuer, Refusal};
 
 /// Returns the user who began the flow, if the same session is still live.
 pub async fn still_signed_in(issuer: &Issuer, sub: Subject, session: SessionId) -> Result<SignedIn, Refusal> {
-    let who = live(issuer, session).await?;
-    if who.user().sub == sub { Ok(who) } else { Err(Unauthenticated::SessionEnded.into()) }
+    let signed_in = live_session(issuer, session).await?;
+    if signed_in.user().sub == sub { Ok(signed_in) } else { Err(Unauthenticated::SessionEnded.into()) }
 }
 
 /// Links the account at the provider to the user. If it is linked already, only its tokens are updated.
-pub async fn link(issuer: &Issuer, who: &SignedIn, identity: SocialIdentity, from: Caller) -> Result<(), Refusal> {
+pub async fn link(
+    issuer: &Issuer,
+    signed_in: &SignedIn,
+    identity: SocialIdentity,
+    from: Caller,
+) -> Result<(), Refusal> {
     let now = issuer.clock.now();
     let tokens = seal_identity(issuer, &identity);
-    let session = who.session().id;
-    let user = who.user().id;
+    let session = signed_in.session().id;
+    let user = signed_in.user().id;
     issuer
         .store
         .write(move |tx| {
@@ -33,17 +38,17 @@ pub async fn link(issuer: &Issuer, who: &SignedIn, identity: SocialIdentity, fro
                 Some(account) if account.user == user => {
                     same_issuer(&account, identity.issuer.as_deref())?;
                     if let Some(issuer) = &identity.issuer {
-                        tx.learn_social_issuer(user, provider, issuer)?;
+                        tx.set_social_issuer(user, provider, issuer)?;
                     }
                     let access = &tokens.access;
                     let refresh = tokens.refresh.as_ref();
-                    return Ok(tx.keep_social_tokens(user, provider, access, refresh, tokens.expires_at)?);
+                    return Ok(tx.store_social_tokens(user, provider, access, refresh, tokens.expires_at)?);
                 }
-                Some(_) => return Err(SocialRefusal::Anothers.into()),
+                Some(_) => return Err(SocialRefusal::LinkedToOther.into()),
                 None => {}
             }
             if tx.social_account_of(user, provider)?.is_some() {
-                return Err(SocialRefusal::HasOne.into());
+                return Err(SocialRefusal::AlreadyLinked.into());
             }
             tx.link_social_account(&new_account(&identity, tokens, user, now))?;
             Ok(tx.record(&entry(now, Action::SocialLinked, user, Some(from.address), provider))?)

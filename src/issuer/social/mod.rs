@@ -1,7 +1,7 @@
-//! Sign-in at identity providers, linking, unlinking, and the providers' tokens. One use case per file.
+//! Sign-in with identity providers, linking, unlinking, and the providers' tokens. One use case per file.
 //!
-//! The provider's response proves only an identity at the provider. [`crate::domain::social::decide_link`] decides to
-//! which user it belongs. Nothing is written before the provider has answered; then one transaction makes all changes.
+//! The provider's response proves only an identity at the provider. [`crate::domain::social::decide_link`] decides
+//! which user it signs in. Nothing is written before the provider has answered; then one transaction makes all changes.
 
 pub mod accounts;
 pub mod begin;
@@ -31,7 +31,7 @@ use crate::store::Read;
 
 /// Returns the provider of that name, if it is configured.
 fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider, Refusal> {
-    issuer.providers.find(name.as_str()).ok_or_else(|| SocialRefusal::NotOffered.into())
+    issuer.providers.find(name.as_str()).ok_or_else(|| SocialRefusal::NotConfigured.into())
 }
 
 /// Logs the cause of a failure at a provider for the operator, and returns the refusal for the caller.
@@ -40,13 +40,13 @@ fn provider_refusal(name: &ProviderName, step: &'static str, error: &SocialError
     let refusal = match error {
         SocialError::Unreachable(_) => SocialRefusal::Unreachable,
         SocialError::Refused(_) => SocialRefusal::Refused,
-        SocialError::SentBack(code) => match code.as_str() {
+        SocialError::CallbackError(code) => match code.as_str() {
             "access_denied" => SocialRefusal::Denied,
             "temporarily_unavailable" | "server_error" => SocialRefusal::Unreachable,
             _ => SocialRefusal::Refused,
         },
         SocialError::NoToken => SocialRefusal::NoToken,
-        SocialError::Nonsense(_) => SocialRefusal::Nonsense,
+        SocialError::InvalidResponse(_) => SocialRefusal::InvalidResponse,
         SocialError::Untrusted(_) => SocialRefusal::Untrusted,
     };
     refusal.into()
@@ -54,8 +54,8 @@ fn provider_refusal(name: &ProviderName, step: &'static str, error: &SocialError
 
 /// Checks that the session may change the user's sign-in methods. A token that resource servers of another dialect
 /// receive must not allow this.
-fn may_change_sign_in_methods(who: &SignedIn) -> Result<(), Refusal> {
-    who.may_act_in(Dialect::RestSocial).map_err(Refusal::from)
+fn may_change_sign_in_methods(signed_in: &SignedIn) -> Result<(), Refusal> {
+    signed_in.may_act_in(Dialect::RestSocial).map_err(Refusal::from)
 }
 
 /// Returns the user of a live session. Call it in the write transaction: the session may have ended during the request
@@ -78,7 +78,7 @@ fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), Refu
         user = %account.user,
         linked = account.issuer.as_deref().unwrap_or_default(),
         configured = issuer.unwrap_or_default(),
-        "provider account linked at another issuer; configure the new issuer under another name"
+        "provider account was linked under another issuer; configure the new issuer under another provider name"
     );
     Err(SocialRefusal::Untrusted.into())
 }

@@ -20,10 +20,10 @@ pub struct RefreshProvider {
 impl RefreshProvider {
     /// Requests new tokens from the provider and stores them. If the provider returns no new refresh token, the stored
     /// one is kept.
-    pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
-        may_change_sign_in_methods(who)?;
-        let user = who.user().id;
-        let session = who.session().id;
+    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+        may_change_sign_in_methods(signed_in)?;
+        let user = signed_in.user().id;
+        let session = signed_in.session().id;
         // A provider that is not configured gets the same refusal as one without a refresh token.
         let provider = issuer.providers.find(self.provider.as_str()).ok_or(SocialRefusal::NoRefreshToken)?;
         let name = self.provider.clone();
@@ -46,7 +46,7 @@ impl RefreshProvider {
                     return Err(SocialRefusal::NoRefreshToken.into());
                 }
                 let refresh = tokens.refresh.as_ref();
-                tx.keep_social_tokens(user, &self.provider, &tokens.access, refresh, tokens.expires_at)?;
+                tx.store_social_tokens(user, &self.provider, &tokens.access, refresh, tokens.expires_at)?;
                 Ok(tx.record(&entry(now, Action::SocialRefreshed, user, Some(self.from.address), &self.provider))?)
             })
             .await

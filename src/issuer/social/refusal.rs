@@ -7,15 +7,15 @@ use crate::issuer::Refusal;
 pub enum SocialRefusal {
     /// No provider of that name is configured.
     #[error("this provider is not configured")]
-    NotOffered,
+    NotConfigured,
     /// The callback does not match an attempt of this browser. It may come from another page or another provider, or
     /// the attempt is too old.
     #[error("the sign-in was not started in this browser, or more than 10 minutes ago; start again")]
-    NotBegun,
+    NotStarted,
     /// The callback contains no authorization code.
     #[error("the provider returned no authorization code; start again")]
     NoCode,
-    /// The person denied access at the provider.
+    /// The user denied access at the provider.
     #[error("access was denied at the provider; start again to sign in")]
     Denied,
     /// The provider is down or too slow.
@@ -24,12 +24,12 @@ pub enum SocialRefusal {
     /// The provider refused the code or the refresh token.
     #[error("the provider rejected the request; start again")]
     Refused,
-    /// The provider issued no access token. The original system fixes this text.
+    /// The provider issued no access token. The documented API fixes this text.
     #[error("No access token provided")]
     NoToken,
     /// The provider's response is malformed.
     #[error("the provider returned an invalid response; try again later")]
-    Nonsense,
+    InvalidResponse,
     /// The response is not authenticated as the provider's, or is for another recipient.
     #[error("the provider's response could not be verified; start again")]
     Untrusted,
@@ -38,13 +38,13 @@ pub enum SocialRefusal {
     Disabled,
     /// The account at the provider is linked to another user.
     #[error("the account at the provider is linked to another user")]
-    Anothers,
+    LinkedToOther,
     /// The user is linked to another account at this provider.
     #[error("you have already linked another account at this provider; unlink it first")]
-    HasOne,
-    /// It is the only sign-in method of the user.
+    AlreadyLinked,
+    /// The account is the user's only sign-in method.
     #[error("this is your only way to sign in; set a password first")]
-    LastWayIn,
+    LastSignInMethod,
     /// The user has no linked account at this provider.
     #[error("no account at this provider is linked to your account")]
     NotLinked,

@@ -5,7 +5,7 @@ use crate::issuer::signed_in::SignedIn;
 use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::StoreError;
 
-/// A request to sign out of a session that may have been opened at a provider.
+/// A request to sign out of a session that may have been opened through a provider.
 #[derive(Debug)]
 pub struct SignOutWithProvider {
     /// The caller.
@@ -15,13 +15,13 @@ pub struct SignOutWithProvider {
 impl SignOutWithProvider {
     /// Ends the session, and deletes the access token of the provider through which it was opened. After a sign-in with
     /// a password, deletes the access tokens of all providers. Refresh tokens are kept.
-    pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         let now = issuer.clock.now();
-        let session = who.session().clone();
+        let session = signed_in.session().clone();
         let outcome = issuer.store.write(move |tx| {
             let ended = end(tx, &session, self.from, now)?;
             if ended {
-                tx.forget_social_access(session.user, session.provider.as_ref())?;
+                tx.delete_social_access_token(session.user, session.provider.as_ref())?;
             }
             Ok(ended)
         });

@@ -13,7 +13,7 @@ use crate::store::{StoreError, Write};
 /// A signed-in user's request to unlink the account at a provider.
 #[derive(Debug)]
 pub struct UnlinkAccount {
-    /// The provider. It may be no longer configured.
+    /// The provider, which may no longer be configured.
     pub provider: ProviderName,
     /// The caller.
     pub from: Caller,
@@ -30,10 +30,10 @@ fn is_usable(offered: &OfferedProviders, account: &SocialAccount) -> bool {
 
 impl UnlinkAccount {
     /// Deletes the link and its tokens. Refuses if the user has no other way to sign in.
-    pub async fn run(self, who: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
-        may_change_sign_in_methods(who)?;
+    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+        may_change_sign_in_methods(signed_in)?;
         let now = issuer.clock.now();
-        let session = who.session().id;
+        let session = signed_in.session().id;
         let offered = issuer.providers.offered();
         let offered: OfferedProviders =
             offered.map(|provider| (provider.name().clone(), provider.issuer().map(str::to_owned))).collect();
@@ -47,7 +47,7 @@ impl UnlinkAccount {
                 }
                 let mut others = accounts.iter().filter(|account| account.provider != self.provider);
                 if user.password.is_none() && !others.any(|account| is_usable(&offered, account)) {
-                    return Err(SocialRefusal::LastWayIn.into());
+                    return Err(SocialRefusal::LastSignInMethod.into());
                 }
                 tx.unlink_social_account(user.id, &self.provider)?;
                 let address = Some(self.from.address);
@@ -57,7 +57,8 @@ impl UnlinkAccount {
     }
 }
 
-/// Unlinks all of a user's accounts at providers. The person who linked them may not be the owner of the address.
+/// Unlinks all of a user's accounts at providers. They may have been linked by someone who does not own
+/// the address.
 pub(in crate::issuer) fn unlink_all(
     tx: &dyn Write,
     user: UserId,

@@ -48,7 +48,7 @@ pub(crate) async fn users_are_found_by_name_or_address(store: &Store) {
 pub(crate) async fn pages_of_users_go_both_ways(store: &Store) {
     insert_many(store, 240).await;
     for text in ["", "u", "z"] {
-        let search = |place| UserSearch { text: text.to_owned(), place, limit: 100, ..UserSearch::default() };
+        let search = |position| UserSearch { text: text.to_owned(), position, limit: 100, ..UserSearch::default() };
         let first = users(store, search(PagePosition::Start)).await;
         let second = users(store, search(PagePosition::After(first.next.clone().expect("there are more")))).await;
         let last = users(store, search(PagePosition::After(second.next.clone().expect("there are more")))).await;

@@ -1,4 +1,4 @@
-//! Admin sessions are opened, updated and ended, also by changes of their user.
+//! Admin sessions are opened, updated and ended. Some changes to their user end them too.
 
 use super::{at, hash, insert, ip, new_user, read, write};
 use crate::domain::admin_session::{AdminHash, AdminSession};
@@ -27,7 +27,7 @@ pub(crate) async fn an_admin_session_is_read_with_its_user(store: &Store) {
     let (found, user) = read(store, move |tx| tx.admin_session(hash)).await.expect("the session is stored");
     assert_eq!((found, user.id, user.is_superuser), (session.clone(), root, true));
     assert!(!is_there(store, AdminHash([2; 32])).await);
-    let later = session.touched(at(2000)).expect("much later").stepped_up(at(2000));
+    let later = session.with_activity(at(2000)).expect("much later").stepped_up(at(2000));
     let after = later.clone();
     write(store, move |tx| tx.update_admin_session(hash, &after)).await;
     assert_eq!(read(store, move |tx| tx.admin_session(hash)).await.map(|(found, _)| found), Some(later));

@@ -12,7 +12,7 @@ fn entry(seconds: i64, action: Action, user: Option<UserId>) -> AuditEntry {
         user,
         actor: None,
         address: Some(ip("::ffff:192.0.2.1")),
-        detail: "by hand".to_owned(),
+        detail: "a detail".to_owned(),
     }
 }
 
@@ -38,9 +38,9 @@ pub(crate) async fn audit_lines_are_read_newest_first(store: &Store) {
         ]
     );
     assert_eq!((newest[0].user_id, newest[0].address), (None, None));
-    assert_eq!((newest[1].address, newest[1].detail.as_str()), (Some(ip("192.0.2.1")), "by hand"));
+    assert_eq!((newest[1].address, newest[1].detail.as_str()), (Some(ip("192.0.2.1")), "a detail"));
     let names: Vec<_> = of_ann.iter().map(|line| (line.user_id, line.username.as_deref())).collect();
-    assert_eq!(names, [(Some(ann), Some("anna")), (Some(ann), Some("ann"))], "each with the name of that time");
+    assert_eq!(names, [(Some(ann), Some("anna")), (Some(ann), Some("ann"))], "each line has the user name at its time");
 }
 
 pub(crate) async fn old_audit_lines_are_removed(store: &Store) {

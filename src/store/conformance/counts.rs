@@ -1,4 +1,4 @@
-//! Counts are added per hour, and old ones are removed.
+//! Counts are added per hour, and old counts are removed.
 
 use super::{at, read, write};
 use crate::domain::algorithm::Algorithm;

@@ -1,5 +1,5 @@
 //! The conformance suite of the store: cases that every backend must pass and that use only the traits. A backend's
-//! tests call `conformance!(fresh)`, where `fresh` returns an empty store and a guard that lives as long as the store.
+//! tests call `conformance!(fresh)`. `fresh` returns an empty store and a guard that must live as long as the store.
 
 use std::net::IpAddr;
 
@@ -39,7 +39,7 @@ macro_rules! conformance {
                 an_imported_user_keeps_every_field;
             sessions: a_session_is_read_with_its_user, a_session_advances_only_from_the_seen_generation,
                 one_of_concurrent_refreshes_advances_a_session, an_ended_session_stays_ended, all_sessions_but_one_end,
-                live_sessions_are_listed, the_oldest_opening_is_that_of_a_live_session,
+                live_sessions_are_listed, the_oldest_live_session_is_found,
                 cleanup_removes_expired_sessions,
                 a_session_is_found_by_the_prefix_of_its_id,
                 the_temporary_password_mark_is_cleared;
@@ -114,7 +114,7 @@ fn hash(text: &str) -> PasswordHash {
     PasswordHash::from_stored(text.to_owned())
 }
 
-/// Returns a user with that name, an address that starts with it, and a UUID derived from it.
+/// Returns a user with this user name, an address that starts with it, and a `sub` derived from it.
 fn new_user(text: &str) -> NewUser {
     let mut sub = [0; 16];
     sub.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);

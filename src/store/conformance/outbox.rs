@@ -36,7 +36,7 @@ pub(crate) async fn an_email_is_claimed_once(store: &Store) {
     assert_eq!(claim(store, 120, 9).await, [(second, 0)], "a claimed e-mail is not claimed again");
     assert_eq!(waiting(store).await, 2);
     write(store, move |tx| tx.mail_sent(first, at(121))).await;
-    // A late report from a second claimant must not queue a sent e-mail again.
+    // A second process that had claimed the e-mail reports a failure late. The e-mail must not be sent again.
     write(store, move |tx| tx.mail_failed(first, Some(at(130)), "late")).await;
     assert_eq!(waiting(store).await, 1);
     assert_eq!(claim(store, 9999, 9).await, [(second, 0)]);

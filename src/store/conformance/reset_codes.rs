@@ -1,4 +1,4 @@
-//! Reset codes are used once, expire, and do not outlive a change of the account.
+//! Reset codes are used once, expire, and are deleted when the account changes.
 
 use super::{at, email, insert, new_user, read, write};
 use crate::domain::id::UserId;
@@ -14,16 +14,16 @@ async fn owner(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
     read(store, move |tx| tx.reset_code_owner(code, at(now))).await
 }
 
-async fn take(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
-    write(store, move |tx| tx.take_reset_code(code, at(now))).await
+async fn use_code(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
+    write(store, move |tx| tx.use_reset_code(code, at(now))).await
 }
 
 pub(crate) async fn a_reset_code_is_used_once(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
     write(store, move |tx| tx.put_reset_code(ann, ONE, at(200))).await;
     assert_eq!((owner(store, ONE, 199).await, owner(store, TWO, 199).await), (Some(ann), None));
-    assert_eq!(take(store, ONE, 199).await, Some(ann));
-    assert_eq!((take(store, ONE, 199).await, owner(store, ONE, 199).await), (None, None));
+    assert_eq!(use_code(store, ONE, 199).await, Some(ann));
+    assert_eq!((use_code(store, ONE, 199).await, owner(store, ONE, 199).await), (None, None));
 }
 
 pub(crate) async fn account_changes_remove_the_reset_code(store: &Store) {
@@ -41,7 +41,7 @@ pub(crate) async fn account_changes_remove_the_reset_code(store: &Store) {
         assert_eq!(owner(store, ONE, 100).await, None);
     }
     write(store, move |tx| tx.put_reset_code(ann, ONE, at(200))).await;
-    assert_eq!(take(store, ONE, 100).await, None, "its owner is disabled");
+    assert_eq!(use_code(store, ONE, 100).await, None, "its owner is disabled");
 }
 
 pub(crate) async fn a_newer_reset_code_replaces_the_previous_one(store: &Store) {
@@ -54,7 +54,7 @@ pub(crate) async fn a_newer_reset_code_replaces_the_previous_one(store: &Store) 
         tx.put_reset_code(UserId(999), CodeHash([9; 32]), at(300))
     })
     .await;
-    assert_eq!((take(store, ONE, 100).await, take(store, TWO, 250).await), (None, Some(ann)));
+    assert_eq!((use_code(store, ONE, 100).await, use_code(store, TWO, 250).await), (None, Some(ann)));
     assert_eq!(owner(store, CodeHash([3; 32]), 100).await, Some(bob));
     assert_eq!(owner(store, CodeHash([9; 32]), 100).await, None, "no such user");
 }
@@ -67,7 +67,7 @@ pub(crate) async fn reset_codes_expire_and_are_removed(store: &Store) {
         tx.put_reset_code(bob, TWO, at(300))
     })
     .await;
-    assert_eq!((owner(store, ONE, 200).await, take(store, ONE, 200).await), (None, None));
+    assert_eq!((owner(store, ONE, 200).await, use_code(store, ONE, 200).await), (None, None));
     let cleanup = move |now| write(store, move |tx| tx.cleanup_reset_codes(at(now), 9));
     assert_eq!((cleanup(200).await, cleanup(201).await, cleanup(201).await), (0, 1, 0));
     assert_eq!(owner(store, TWO, 250).await, Some(bob));

@@ -21,10 +21,10 @@ pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
         ..session(2, ann)
     };
     let odd = open(store, odd).await;
-    for made in [plain, odd] {
-        let id = made.id;
+    for opened in [plain, odd] {
+        let id = opened.id;
         let (found, user) = read(store, move |tx| tx.session(id)).await.expect("the session is found");
-        assert_eq!(found, made);
+        assert_eq!(found, opened);
         assert_eq!((user.id, user.username.as_str(), user.must_change_password), (ann, "ann", false));
     }
     assert_eq!(stored_session(store, sid(3)).await, None);
@@ -72,15 +72,15 @@ pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store
             })
         })
         .collect();
-    let mut won = Vec::new();
+    let mut applied = Vec::new();
     for (number, attempt) in (0..).zip(attempts) {
         if attempt.await.expect("no panic").expect("no failure") {
-            won.push(2000 + number);
+            applied.push(2000 + number);
         }
     }
-    assert_eq!(won.len(), 1);
+    assert_eq!(applied.len(), 1);
     let left = stored_session(store, sid(1)).await.map(|session| (session.generation, session.expires_at.unix()));
-    assert_eq!(left, Some((1, won[0])), "the values of the successful refresh are stored");
+    assert_eq!(left, Some((1, applied[0])), "the values of the successful refresh are stored");
 }
 
 pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
@@ -143,14 +143,14 @@ pub(crate) async fn live_sessions_are_listed(store: &Store) {
     assert_eq!(after.iter().map(|session| session.id).collect::<Vec<_>>(), [sid(2), sid(1)]);
 }
 
-pub(crate) async fn the_oldest_opening_is_that_of_a_live_session(store: &Store) {
+pub(crate) async fn the_oldest_live_session_is_found(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
     for (number, opened, dialect) in
         [(1, 500, Dialect::Simplejwt), (2, 700, Dialect::Simplejwt), (3, 100, Dialect::DrfPyjwt)]
     {
         open(store, Session { opened_at: at(opened), dialect, ..session(number, ann) }).await;
     }
-    let oldest = move |now| read(store, move |tx| tx.oldest_opening(Dialect::Simplejwt, at(now)));
+    let oldest = move |now| read(store, move |tx| tx.oldest_live_session_opened_at(Dialect::Simplejwt, at(now)));
     assert_eq!(oldest(1000).await, Some(at(500)));
     assert!(write(store, |tx| tx.end_session(sid(1), at(900), EndReason::SignOut)).await);
     assert_eq!(oldest(1000).await, Some(at(700)));

@@ -1,4 +1,4 @@
-//! Accounts at providers are linked, updated and unlinked.
+//! Provider accounts are linked, updated and unlinked.
 
 use super::{at, insert, new_user, read, write};
 use crate::domain::id::UserId;
@@ -49,12 +49,12 @@ pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
     assert_eq!(found("github", "1").await, Some(bare.clone()));
     assert_eq!(found("google", "abc").await, None, "another id");
     assert_eq!(found("google", "1").await, None, "another provider");
-    let own = |user, name: &'static str| read(store, move |tx| tx.social_account_of(user, &provider(name)));
-    assert_eq!((own(ann, "github").await, own(ann, "facebook").await), (Some(bare), None));
-    assert_eq!(own(UserId(99), "github").await, None);
+    let account_of = |user, name: &'static str| read(store, move |tx| tx.social_account_of(user, &provider(name)));
+    assert_eq!((account_of(ann, "github").await, account_of(ann, "facebook").await), (Some(bare), None));
+    assert_eq!(account_of(UserId(99), "github").await, None);
 
     for name in ["google", "github"] {
-        write(store, move |tx| tx.learn_social_issuer(ann, &provider(name), "https://other.example")).await;
+        write(store, move |tx| tx.set_social_issuer(ann, &provider(name), "https://other.example")).await;
     }
     let issuers: Vec<_> = of(store, ann).await.into_iter().map(|account| account.issuer.unwrap_or_default()).collect();
     assert_eq!(issuers, ["https://other.example", "https://op.example"], "stored only if it was unknown");
@@ -80,16 +80,16 @@ pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &Store) {
     let github = link(store, account("github", "1", ann)).await;
     let bobs = link(store, account("google", "2", bob)).await;
 
-    let keep = |refresh: Option<SealedToken>| {
+    let store_tokens = |refresh: Option<SealedToken>| {
         write(store, move |tx| {
             let access = SealedToken(vec![9]);
-            tx.keep_social_tokens(ann, &provider("google"), &access, refresh.as_ref(), None)
+            tx.store_social_tokens(ann, &provider("google"), &access, refresh.as_ref(), None)
         })
     };
-    keep(None).await;
+    store_tokens(None).await;
     let kept = SocialAccount { access: Some(SealedToken(vec![9])), expires_at: None, ..google };
     assert_eq!(of(store, ann).await, [github.clone(), kept.clone()], "the refresh token stays");
-    keep(Some(SealedToken(vec![8]))).await;
+    store_tokens(Some(SealedToken(vec![8]))).await;
     let kept = SocialAccount { refresh: Some(SealedToken(vec![8])), ..kept };
     assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
 
@@ -97,10 +97,10 @@ pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &Store) {
     let kept = SocialAccount { last_login: Some(at(700)), ..kept };
     assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
 
-    write(store, move |tx| tx.forget_social_access(ann, Some(&provider("google")))).await;
+    write(store, move |tx| tx.delete_social_access_token(ann, Some(&provider("google")))).await;
     let kept = SocialAccount { access: None, ..kept };
     assert_eq!(of(store, ann).await, [github.clone(), kept.clone()]);
-    write(store, move |tx| tx.forget_social_access(ann, None)).await;
+    write(store, move |tx| tx.delete_social_access_token(ann, None)).await;
     assert_eq!(of(store, ann).await, [SocialAccount { access: None, expires_at: None, ..github }, kept]);
     assert_eq!(of(store, bob).await, [bobs]);
 }
@@ -113,7 +113,7 @@ pub(crate) async fn an_unlinked_account_is_not_found(store: &Store) {
     let unlink = move |user| write(store, move |tx| tx.unlink_social_account(user, &provider("google")));
     assert!(!unlink(bob).await, "not bob's account");
     assert!(unlink(ann).await);
-    assert!(!unlink(ann).await, "only once");
+    assert!(!unlink(ann).await, "it is already unlinked");
     assert_eq!(of(store, ann).await, [account("github", "1", ann)]);
     assert_eq!(read(store, |tx| tx.social_account(&provider("google"), "1")).await, None);
     link(store, account("google", "1", bob)).await;

@@ -1,4 +1,4 @@
-//! Every closure is atomic, isolated and durable, whatever it reads or changes.
+//! Every write closure is atomic, isolated and durable. Every read closure sees one snapshot.
 
 use super::{at, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::session::Session;
@@ -70,11 +70,11 @@ pub(crate) async fn writes_of_one_batch_fail_independently(store: &Store) {
         })
         .collect();
     for (number, write) in (0..).zip(writes) {
-        let answer = write.await.expect("the caller does not panic");
+        let result = write.await.expect("the caller does not panic");
         match number % 3 {
-            0 => assert_eq!(answer, Ok(())),
-            1 => assert_eq!(answer, Err(RuleError::ByRule)),
-            _ => assert_eq!(answer, Err(RuleError::ByStore(StoreError::Fault("a write panicked".to_owned())))),
+            0 => assert_eq!(result, Ok(())),
+            1 => assert_eq!(result, Err(RuleError::ByRule)),
+            _ => assert_eq!(result, Err(RuleError::ByStore(StoreError::Fault("a write panicked".to_owned())))),
         }
     }
     for (number, name) in (0..).zip(names) {
@@ -93,7 +93,7 @@ pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
     assert!(seen.await);
 }
 
-/// A read queries twice, with another caller's write in between; the results agree.
+/// A read queries twice while another caller writes in between. Both queries return the same result.
 pub(crate) async fn a_read_sees_one_snapshot(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;

@@ -44,8 +44,8 @@ pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Sto
         ("ann@example.COM", "new@example.com", Field::Username),
     ] {
         let made = NewUser { username: name(username), email: Some(email(address)), ..new_user("new") };
-        let answer = store.write(move |tx| tx.insert_user(&made)).await;
-        assert_eq!(answer, Err(StoreError::Taken(taken)), "{username} {address}");
+        let result = store.write(move |tx| tx.insert_user(&made)).await;
+        assert_eq!(result, Err(StoreError::Taken(taken)), "{username} {address}");
     }
     let renamed = move |to: &'static str| store.write(move |tx| tx.set_username(bob, &name(to)));
     assert_eq!(renamed("Ann").await, Err(StoreError::Taken(Field::Username)));
@@ -115,13 +115,13 @@ pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store
     assert_eq!(upgrade("first").await, Some(hash("upgraded")));
 }
 
-/// An old system may have allowed a user to claim another user's address as a name. A user who is imported later with
-/// that address is rejected.
+/// The system from which users are imported may have allowed a user to take another user's address as a user name. The
+/// user with that address is then rejected by the import.
 pub(crate) async fn an_address_takes_precedence_over_a_name(store: &Store) {
     let squatter = NewUser { username: name("ann@example.com"), email: None, ..new_user("squatter") };
     let squatter = insert(store, squatter).await;
     let found = read(store, |tx| tx.user_by_login(&Login::new("Ann@Example.com"))).await;
-    assert_eq!(found.map(|user| user.id), Some(squatter), "a name that looks like an address is a name");
+    assert_eq!(found.map(|user| user.id), Some(squatter), "a user name may look like an address");
     let taken = store.write(|tx| tx.insert_user(&new_user("ann"))).await;
     assert_eq!(taken, Err(StoreError::Taken(Field::Email)));
 }
@@ -150,7 +150,7 @@ pub(crate) async fn a_prefix_matches_names_and_addresses(store: &Store) {
     assert_eq!(page(store, Some("aN"), None, 1).await, ["Anton"]);
     assert_eq!(page(store, Some("ann"), None, 9).await, ["zoe"]);
     assert_eq!(page(store, Some("Z"), None, 9).await, ["Anton", "zoe"], "each user only once");
-    assert_eq!(page(store, Some("%"), None, 9).await, [""; 0], "not a pattern");
+    assert_eq!(page(store, Some("%"), None, 9).await, [""; 0], "the prefix is not a LIKE pattern");
     assert_eq!(page(store, Some("a%"), None, 9).await, ["a%b"]);
 }
 

@@ -9,7 +9,7 @@ use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::{AuditCursor, AuditPage, AuditQuery, ReadAudit, StoreError, WriteAudit};
 
-/// Lines from an index. The most selective filter uses the index; the other filters are checked line by line.
+/// A query for audit lines through an index. One filter selects the index; the other filters are checked line by line.
 macro_rules! lines {
     ($index:literal, $which:literal) => {
         concat!(
@@ -25,7 +25,8 @@ pub(super) const PAGE: &str = lines!("audit_by_time", "");
 pub(super) const PAGE_OF_USER: &str = lines!("audit_by_user", "user_id = ?5 AND ");
 pub(super) const PAGE_OF_ACTOR: &str = lines!("audit_by_actor", "actor_id = ?5 AND ");
 pub(super) const PAGE_OF_ACTION: &str = lines!("audit_by_action", "action = ?5 AND ");
-pub(super) const RECORD: &str = "INSERT INTO audit (at, action, user_id, username, address, detail, actor_id, actor)
+pub(super) const INSERT_ENTRY: &str =
+    "INSERT INTO audit (at, action, user_id, username, address, detail, actor_id, actor)
    VALUES (?1, ?2, ?3, (SELECT username FROM users WHERE id = ?3), ?4, ?5,
      ?6, (SELECT username FROM users WHERE id = ?6))";
 pub(super) const CLEANUP: &str =
@@ -47,11 +48,11 @@ fn line(row: &Row<'_>) -> Result<((i64, i64), AuditLine), StoreError> {
 
 /// Whether a line matches the query.
 fn matches(query: &AuditQuery, line: &AuditLine) -> bool {
-    let from = |prefix: &str| line.address.is_some_and(|address| address_text(address).starts_with(prefix));
+    let has_prefix = |prefix: &str| line.address.is_some_and(|address| address_text(address).starts_with(prefix));
     query.user.is_none_or(|user| line.user_id == Some(user))
         && query.actor.is_none_or(|actor| line.actor_id == Some(actor))
         && query.action.is_none_or(|action| line.action == action.name())
-        && query.address.as_deref().is_none_or(from)
+        && query.address.as_deref().is_none_or(has_prefix)
 }
 
 impl ReadAudit for Tx<'_> {
@@ -71,16 +72,16 @@ impl ReadAudit for Tx<'_> {
             };
             Ok(vec![slice?])
         };
-        let walked = collect_page(PageOrder::Descending, query.limit, start, slices, |_, line| matches(query, line))?;
-        let next = walked.next.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
-        Ok(AuditPage { lines: walked.rows.into_iter().map(|(_, line)| line).collect(), next })
+        let page = collect_page(PageOrder::Descending, query.limit, start, slices, |_, line| matches(query, line))?;
+        let next = page.next.map(|(at, id)| AuditCursor { at: Timestamp::from_unix(at), id });
+        Ok(AuditPage { lines: page.rows.into_iter().map(|(_, line)| line).collect(), next })
     }
 }
 
 impl WriteAudit for Tx<'_> {
     fn record(&self, entry: &AuditEntry) -> Result<(), StoreError> {
         self.execute(
-            RECORD,
+            INSERT_ENTRY,
             params![
                 entry.at.unix(),
                 entry.action.name(),

@@ -1,10 +1,10 @@
 //! The checkpoint thread: it copies pages from the WAL into the database file in parallel with the writer, so that
-//! writes seldom wait for it.
+//! writes rarely wait for a checkpoint.
 //!
-//! In a large file, 1000 changed pages are far apart, and copying them takes some tens of milliseconds. Writes continue
-//! meanwhile and append to the WAL. SQLite restarts the WAL from its beginning at the first write that finds all of it
-//! checkpointed and no reader using it. If writes never pause, the writer therefore checkpoints the rest itself, once
-//! in many thousand pages.
+//! In a large file, the changed pages are far apart, and copying 1000 of them takes tens of milliseconds. In the
+//! meantime, writes continue and append to the WAL. SQLite restarts the WAL from its beginning only at a write that
+//! finds all pages checkpointed and no reader using the WAL. If writes never pause, no write finds this state. The
+//! writer therefore checkpoints the remaining pages itself when the WAL has [`RESTART_PAGES`] pages.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -20,20 +20,22 @@ use rusqlite::Connection;
 use super::connect;
 use crate::store::StoreError;
 
-/// The minimum length of the WAL for a checkpoint, in pages: 4 MiB. Under load, a checkpoint also needs this many
-/// remaining pages. With few writes, any number of remaining pages is checkpointed, so that the WAL can restart.
-const ENOUGH: u32 = 1000;
-/// The maximum number of writes in a commit that counts as low load.
-const FEW: usize = 4;
-/// The number of remaining pages from which the writer waits for the checkpoint: the disk cannot keep up, or a reader
-/// has been active for long.
-const BEHIND: u32 = 4 * ENOUGH;
-/// The number of WAL pages, 32 MiB, from which the WAL must restart at any load.
-const LONG: u32 = 8 * ENOUGH;
-/// How long the writer waits at most for each [`ENOUGH`] pages that it adds while the checkpoint is behind.
+/// The minimum length of the WAL for a checkpoint, in pages of 4 KiB. Under load, at least this many pages must also
+/// remain to be checkpointed. At low load, any number of remaining pages is checkpointed, so that the WAL can restart.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// The maximum number of writes in a transaction that counts as low load.
+const LOW_LOAD_WRITES: usize = 4;
+/// The number of remaining pages from which the writer waits for the checkpoint: the disk cannot keep up, or a long
+/// read prevents the checkpoint of newer pages.
+const WRITER_WAIT_PAGES: u32 = 4 * CHECKPOINT_PAGES;
+/// The number of WAL pages (32 MiB) from which the writer checkpoints the last remaining pages itself, whatever the
+/// load, so that the WAL restarts.
+const RESTART_PAGES: u32 = 8 * CHECKPOINT_PAGES;
+/// The maximum time that the writer waits for a checkpoint. It waits once per [`CHECKPOINT_PAGES`] pages that it
+/// appends.
 const WRITER_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How often the waiting writer checks whether the checkpoint has ended.
-const LOOK: Duration = Duration::from_millis(5);
+const WAIT_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The number of pages in the WAL, and how many of them remain to be checkpointed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +49,11 @@ struct Wal {
 enum CheckpointAction {
     Nothing,
     /// Wake the checkpoint thread, unless it is busy.
-    Aside,
-    /// Wait for the running checkpoint, for a limited time, and wake the thread again.
+    InBackground,
+    /// Wait for the running checkpoint, at most [`WRITER_WAIT_MAX`], and wake the thread again.
     Wait,
-    /// Wait for the running checkpoint, and checkpoint the rest on the writer thread.
-    Here,
+    /// Wait for the end of the running checkpoint, and checkpoint the remaining pages on the writer thread.
+    OnWriter,
 }
 
 impl Wal {
@@ -67,31 +69,32 @@ impl Wal {
     /// Returns the action after a commit of `batch` writes.
     fn next_action(self, batch: usize) -> CheckpointAction {
         let Self { pages, left } = self;
-        if pages < ENOUGH || left == 0 {
+        if pages < CHECKPOINT_PAGES || left == 0 {
             CheckpointAction::Nothing
-        } else if left >= BEHIND {
+        } else if left >= WRITER_WAIT_PAGES {
             CheckpointAction::Wait
-        } else if pages >= LONG && left < ENOUGH {
-            CheckpointAction::Here
-        } else if left >= ENOUGH || batch <= FEW {
-            CheckpointAction::Aside
+        } else if pages >= RESTART_PAGES && left < CHECKPOINT_PAGES {
+            CheckpointAction::OnWriter
+        } else if left >= CHECKPOINT_PAGES || batch <= LOW_LOAD_WRITES {
+            CheckpointAction::InBackground
         } else {
             CheckpointAction::Nothing
         }
     }
 }
 
-/// Checkpoints all pages that no reader blocks. It waits for no other connection; a later checkpoint copies the rest.
+/// Checkpoints all pages that no reader blocks, without waiting for other connections. A later checkpoint copies the
+/// other pages.
 fn checkpoint(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
 }
 
-/// A handle to the checkpoint thread, held by the writer.
+/// A handle to the checkpoint thread, which the writer owns.
 #[derive(Debug)]
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
-    /// Held during a checkpoint.
-    at_work: Arc<Mutex<()>>,
+    /// Locked during a checkpoint.
+    checkpoint_lock: Arc<Mutex<()>>,
     failing: Arc<FailureState>,
     /// The number of WAL pages when the writer last waited.
     waited_at: Cell<u32>,
@@ -118,18 +121,19 @@ impl FailureState {
 impl Checkpointer {
     /// Starts the thread. It opens its own connection to the file when it first needs one.
     pub(super) fn start(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
-        // The channel has no capacity: waking a busy thread does nothing, and a later commit checks again.
+        // The channel has no capacity, so a wake-up is lost if the thread is busy or not yet waiting for its first one.
+        // A later commit then wakes it.
         let (wake, woken) = sync_channel(0);
-        let at_work = Arc::default();
+        let checkpoint_lock = Arc::default();
         let failing = Arc::default();
         let path = path.to_owned();
-        let thread_at_work = Arc::clone(&at_work);
-        let thread_failing = Arc::clone(&failing);
+        let thread_lock = Arc::clone(&checkpoint_lock);
+        let thread_failure_state = Arc::clone(&failing);
         let thread = thread::Builder::new()
             .name("store-checkpoint".to_owned())
-            .spawn(move || serve(&path, busy_timeout, &thread_at_work, &thread_failing, &woken))
+            .spawn(move || serve(&path, busy_timeout, &thread_lock, &thread_failure_state, &woken))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the checkpoint thread: {error}")))?;
-        Ok(Self { wake, at_work, failing, waited_at: Cell::new(0), thread })
+        Ok(Self { wake, checkpoint_lock, failing, waited_at: Cell::new(0), thread })
     }
 
     /// Acts on the WAL after a commit of `batch` writes. The writer calls it with its connection, outside a
@@ -143,18 +147,21 @@ impl Checkpointer {
 
     fn perform(&self, wal: Wal, action: CheckpointAction, batch: usize, writer: &Connection) {
         match action {
-            CheckpointAction::Here => {
-                let _alone = lock_checkpoint(&self.at_work);
+            CheckpointAction::OnWriter => {
+                let _guard = lock_checkpoint(&self.checkpoint_lock);
                 self.failing.log_change(&checkpoint(writer));
             }
-            CheckpointAction::Aside => self.wake(),
-            // The writer waits once per `ENOUGH` pages: waiting more often does not help against a long read.
-            CheckpointAction::Wait if !(self.waited_at.get()..self.waited_at.get() + ENOUGH).contains(&wal.pages) => {
+            CheckpointAction::InBackground => self.wake(),
+            // The writer waits only once per `CHECKPOINT_PAGES` pages. If a long read blocks the checkpoint, waiting
+            // more often does not help.
+            CheckpointAction::Wait
+                if !(self.waited_at.get()..self.waited_at.get() + CHECKPOINT_PAGES).contains(&wal.pages) =>
+            {
                 self.waited_at.set(wal.pages);
                 self.wait();
                 self.wake();
             }
-            CheckpointAction::Wait if batch <= FEW => self.wake(),
+            CheckpointAction::Wait if batch <= LOW_LOAD_WRITES => self.wake(),
             CheckpointAction::Wait | CheckpointAction::Nothing => {}
         }
     }
@@ -165,9 +172,9 @@ impl Checkpointer {
 
     fn wait(&self) {
         let mut left = WRITER_WAIT_MAX;
-        while !left.is_zero() && matches!(self.at_work.try_lock(), Err(TryLockError::WouldBlock)) {
-            thread::sleep(LOOK);
-            left = left.saturating_sub(LOOK);
+        while !left.is_zero() && matches!(self.checkpoint_lock.try_lock(), Err(TryLockError::WouldBlock)) {
+            thread::sleep(WAIT_POLL_INTERVAL);
+            left = left.saturating_sub(WAIT_POLL_INTERVAL);
         }
     }
 
@@ -181,14 +188,14 @@ impl Checkpointer {
 }
 
 /// Waits until no other thread runs a checkpoint.
-fn lock_checkpoint(at_work: &Mutex<()>) -> MutexGuard<'_, ()> {
-    at_work.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_checkpoint(lock: &Mutex<()>) -> MutexGuard<'_, ()> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn serve(path: &Path, busy_timeout: Duration, at_work: &Mutex<()>, failing: &FailureState, woken: &Receiver<()>) {
+fn serve(path: &Path, busy_timeout: Duration, lock: &Mutex<()>, failing: &FailureState, woken: &Receiver<()>) {
     let mut connection = None;
     while let Ok(()) = woken.recv() {
-        let _alone = lock_checkpoint(at_work);
+        let _guard = lock_checkpoint(lock);
         failing.log_change(&checkpoint_in_background(path, busy_timeout, &mut connection));
     }
 }
@@ -232,47 +239,50 @@ mod tests {
 
     #[test]
     fn the_wal_is_checkpointed_in_the_background_and_restarts() {
-        let (_folder, writer, checkpoints) = with_pages(2 * ENOUGH);
-        assert_eq!(Wal::of(&writer).unwrap().next_action(1), CheckpointAction::Aside);
+        let (_folder, writer, checkpoints) = with_pages(2 * CHECKPOINT_PAGES);
+        assert_eq!(Wal::of(&writer).unwrap().next_action(1), CheckpointAction::InBackground);
         checkpoints.after_commit(&writer, 1);
-        // The thread may not have been waiting yet, so it is woken again, as a later commit would do.
+        // The first wake-up is lost if the thread is not yet waiting, so it is woken again, as later commits do.
         while Wal::of(&writer).unwrap().left > 0 {
             checkpoints.after_commit(&writer, 1);
             thread::yield_now();
         }
         // The pages are reported as checkpointed a moment before the thread releases the file.
-        drop(lock_checkpoint(&checkpoints.at_work));
+        drop(lock_checkpoint(&checkpoints.checkpoint_lock));
         add(&writer, 1);
-        assert!(Wal::of(&writer).unwrap().pages < ENOUGH);
+        assert!(Wal::of(&writer).unwrap().pages < CHECKPOINT_PAGES);
         checkpoints.stop();
     }
 
     #[test]
     fn the_writer_checkpoints_pages_held_by_a_reader() {
-        let (_folder, writer, checkpoints) = with_pages(ENOUGH);
+        let (_folder, writer, checkpoints) = with_pages(CHECKPOINT_PAGES);
         let reading = with_open_read(&writer);
         add(&writer, 10);
-        checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::Here, 1, &writer);
+        checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::OnWriter, 1, &writer);
         assert!(Wal::of(&writer).unwrap().left >= 10, "pages after the reader's snapshot stay in the wal");
         reading.execute_batch("ROLLBACK").unwrap();
-        checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::Here, 1, &writer);
+        checkpoints.perform(Wal::of(&writer).unwrap(), CheckpointAction::OnWriter, 1, &writer);
         assert_eq!(Wal::of(&writer).unwrap().left, 0);
         add(&writer, 1);
-        assert!(Wal::of(&writer).unwrap().pages < ENOUGH);
+        assert!(Wal::of(&writer).unwrap().pages < CHECKPOINT_PAGES);
         checkpoints.stop();
     }
 
     #[test]
     fn writers_wait_briefly_once_per_wal_growth() {
         let (_folder, writer, checkpoints) = with_pages(1);
-        let at_work = lock_checkpoint(&checkpoints.at_work);
-        let begun = |pages| {
+        let checkpoint_lock = lock_checkpoint(&checkpoints.checkpoint_lock);
+        let last_wait = |pages| {
             checkpoints.perform(Wal { pages, left: pages }, CheckpointAction::Wait, 64, &writer);
             checkpoints.waited_at.get()
         };
-        assert_eq!([BEHIND, BEHIND + 1, BEHIND + ENOUGH].map(begun), [BEHIND, BEHIND, BEHIND + ENOUGH]);
-        assert_eq!(begun(BEHIND), BEHIND, "the wal has restarted");
-        drop(at_work);
+        assert_eq!(
+            [WRITER_WAIT_PAGES, WRITER_WAIT_PAGES + 1, WRITER_WAIT_PAGES + CHECKPOINT_PAGES].map(last_wait),
+            [WRITER_WAIT_PAGES, WRITER_WAIT_PAGES, WRITER_WAIT_PAGES + CHECKPOINT_PAGES]
+        );
+        assert_eq!(last_wait(WRITER_WAIT_PAGES), WRITER_WAIT_PAGES, "the wal has restarted");
+        drop(checkpoint_lock);
         checkpoints.stop();
     }
 
@@ -295,17 +305,17 @@ mod tests {
     #[test]
     fn writers_wait_only_for_a_slow_disk_or_a_long_wal() {
         for (pages, left, writes, action) in [
-            (ENOUGH - 1, ENOUGH - 1, 1, CheckpointAction::Nothing),
-            (ENOUGH, 0, 1, CheckpointAction::Nothing),
-            (LONG, 0, 1, CheckpointAction::Nothing),
-            (ENOUGH, ENOUGH, FEW + 1, CheckpointAction::Aside),
-            (ENOUGH, ENOUGH - 1, FEW + 1, CheckpointAction::Nothing),
-            (ENOUGH, 1, FEW, CheckpointAction::Aside),
-            (LONG - 1, BEHIND - 1, 1, CheckpointAction::Aside),
-            (LONG, BEHIND - 1, 64, CheckpointAction::Aside),
-            (BEHIND, BEHIND, 1, CheckpointAction::Wait),
-            (2 * LONG, 2 * LONG, 1, CheckpointAction::Wait),
-            (LONG, ENOUGH - 1, 64, CheckpointAction::Here),
+            (CHECKPOINT_PAGES - 1, CHECKPOINT_PAGES - 1, 1, CheckpointAction::Nothing),
+            (CHECKPOINT_PAGES, 0, 1, CheckpointAction::Nothing),
+            (RESTART_PAGES, 0, 1, CheckpointAction::Nothing),
+            (CHECKPOINT_PAGES, CHECKPOINT_PAGES, LOW_LOAD_WRITES + 1, CheckpointAction::InBackground),
+            (CHECKPOINT_PAGES, CHECKPOINT_PAGES - 1, LOW_LOAD_WRITES + 1, CheckpointAction::Nothing),
+            (CHECKPOINT_PAGES, 1, LOW_LOAD_WRITES, CheckpointAction::InBackground),
+            (RESTART_PAGES - 1, WRITER_WAIT_PAGES - 1, 1, CheckpointAction::InBackground),
+            (RESTART_PAGES, WRITER_WAIT_PAGES - 1, 64, CheckpointAction::InBackground),
+            (WRITER_WAIT_PAGES, WRITER_WAIT_PAGES, 1, CheckpointAction::Wait),
+            (2 * RESTART_PAGES, 2 * RESTART_PAGES, 1, CheckpointAction::Wait),
+            (RESTART_PAGES, CHECKPOINT_PAGES - 1, 64, CheckpointAction::OnWriter),
         ] {
             assert_eq!(Wal { pages, left }.next_action(writes), action, "{left} of {pages} pages, {writes} writes");
         }

@@ -12,9 +12,9 @@ use super::{connect, migrate};
 use crate::store::{BUSY_TIMEOUT, StoreError};
 
 /// The suffix of a database's name while it is being restored.
-pub const RESTORING: &str = ".restoring";
+pub const RESTORING_SUFFIX: &str = ".restoring";
 
-/// The contents of an intact database.
+/// What an intact database contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DatabaseContents {
     /// The schema version.
@@ -28,7 +28,8 @@ pub struct DatabaseContents {
 /// Copies the current state of the database in the file `from` into the new file `to` (mode 0600), which is on disk
 /// when this returns. Writers are not blocked. Deleted content is not copied.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let connection = Connection::open_with_flags(from, connect::FLAGS).map_err(|e| connect::open_error(from, e))?;
+    let connection =
+        Connection::open_with_flags(from, connect::OPEN_FLAGS).map_err(|e| connect::open_error(from, e))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| connect::open_error(from, error))?;
     migrate::check(&connection, from, migrate::STEPS.len())?;
     write(&connection, to).map_err(|problem| {
@@ -36,15 +37,15 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     })
 }
 
-/// Reads the whole database, to which no process writes, and returns its contents if SQLite reports no error.
+/// Checks the whole database for damage and returns what it contains. No process may write to it meanwhile.
 pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let explained = |error| connect::open_error(path, error);
     let connection = Connection::open_with_flags(path, flags).map_err(explained)?;
     let schema = migrate::check(&connection, path, migrate::STEPS.len())?;
-    let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(explained)?;
-    if found != "ok" {
-        return Err(StoreError::Fault(format!("{} is damaged: {found}", path.display())));
+    let report: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(explained)?;
+    if report != "ok" {
+        return Err(StoreError::Fault(format!("{} is damaged: {report}", path.display())));
     }
     if connection.prepare("PRAGMA foreign_key_check").and_then(|mut check| check.exists([])).map_err(explained)? {
         return Err(StoreError::Fault(format!("{} is damaged: a row refers to a missing row", path.display())));
@@ -56,7 +57,7 @@ pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
     Ok(DatabaseContents { schema, users: count("users")?, sessions: count("sessions")? })
 }
 
-/// Writes the connection's view into a new file with mode 0600, and syncs it to disk.
+/// Writes the database as this connection sees it into a new file with mode 0600, and syncs the file to disk.
 pub(super) fn write(connection: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
     make_private(to)?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(StoreError::from)?;

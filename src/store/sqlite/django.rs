@@ -12,9 +12,9 @@ use crate::domain::user_record::UserRecord;
 use crate::store::{BUSY_TIMEOUT, StoreError};
 
 /// The table of Django's own user model.
-const USUAL: &str = "auth_user";
+const DEFAULT_TABLE: &str = "auth_user";
 /// The first bytes of every SQLite file.
-pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub const FILE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// The user table of an open database.
 #[derive(Debug)]
@@ -25,25 +25,26 @@ pub struct DjangoUsers {
 }
 
 impl DjangoUsers {
-    /// Opens the database for reading and finds the table: the named table, or Django's own, or else the only table
-    /// that looks like a user table. An error lists the tables that do.
+    /// Opens the database for reading and finds the user table: the named table, otherwise the only table that looks
+    /// like a user table, otherwise Django's own. If there is none, the error lists all tables that look like user
+    /// tables.
     pub fn open(path: &Path, table: Option<&str>) -> Result<Self, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(|error| connect::open_error(path, error))?;
         let table = Self::find(&connection, path, table).map_err(|error| match error {
             DjangoError::Sqlite(error) => connect::open_error(path, error),
-            DjangoError::Said(error) => error,
+            DjangoError::Explained(error) => error,
         })?;
-        let keyed = "SELECT name FROM pragma_table_info(?1) WHERE pk = 1";
+        let primary_key = "SELECT name FROM pragma_table_info(?1) WHERE pk = 1";
         let key: Option<String> =
-            connection.prepare(keyed)?.query([&table])?.next()?.map(|row| row.get(0)).transpose()?;
+            connection.prepare(primary_key)?.query([&table])?.next()?.map(|row| row.get(0)).transpose()?;
         Ok(Self { connection, key: key.unwrap_or_else(|| "id".to_owned()), table })
     }
 
     fn find(connection: &Connection, path: &Path, wanted: Option<&str>) -> Result<String, DjangoError> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        // Views and virtual tables are left out: SQLite fails on one whose table or module is missing, such as
-        // GeoDjango's.
+        // Views and virtual tables are left out: SQLite returns an error for a view whose table is missing, and for a
+        // virtual table whose module is missing, such as GeoDjango's.
         let sql = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c
                    WHERE t.type = 'table' AND t.sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY t.name";
         let mut statement = connection.prepare(sql)?;
@@ -57,9 +58,9 @@ impl DjangoUsers {
         let chosen = match wanted {
             Some(wanted) => users.iter().find(|table| *table == wanted),
             None if users.len() == 1 => users.first(),
-            None => users.iter().find(|table| *table == USUAL),
+            None => users.iter().find(|table| *table == DEFAULT_TABLE),
         };
-        chosen.cloned().ok_or_else(|| DjangoError::Said(none(path, wanted, &users)))
+        chosen.cloned().ok_or_else(|| DjangoError::Explained(no_user_table(path, wanted, &users)))
     }
 
     /// Returns the name of the table.
@@ -74,8 +75,8 @@ impl DjangoUsers {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Passes each user to `take` until it returns false, in order of the key, in one consistent view of the table. A
-    /// row that cannot be read is passed as the reason why.
+    /// Passes each user to `take` until `take` returns false, in order of the primary key, from one snapshot of the
+    /// table. For a row that cannot be read, passes the reason instead.
     pub fn each(&self, mut take: impl FnMut(Result<UserRecord, String>) -> bool) -> Result<(), StoreError> {
         let sql = format!("SELECT * FROM {} ORDER BY {}", quoted(&self.table), quoted(&self.key));
         let mut statement = self.connection.prepare(&sql)?;
@@ -94,7 +95,7 @@ impl DjangoUsers {
 
 enum DjangoError {
     Sqlite(rusqlite::Error),
-    Said(StoreError),
+    Explained(StoreError),
 }
 
 impl From<rusqlite::Error> for DjangoError {
@@ -103,7 +104,7 @@ impl From<rusqlite::Error> for DjangoError {
     }
 }
 
-fn none(path: &Path, wanted: Option<&str>, users: &[String]) -> StoreError {
+fn no_user_table(path: &Path, wanted: Option<&str>, users: &[String]) -> StoreError {
     let path = path.display();
     let which = if users.is_empty() {
         "no table has a password column and a username or e-mail column".to_owned()

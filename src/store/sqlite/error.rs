@@ -4,7 +4,8 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
 
-/// Returns what to do about a condition that may pass without a restart. `None` is a fault, which does not pass.
+/// Returns the cause of an error that may go away without a restart, and what to do about it. `None` means a fault,
+/// which persists.
 fn advice(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
@@ -16,7 +17,7 @@ fn advice(code: ErrorCode) -> Option<&'static str> {
         }
         ErrorCode::SystemIoFailure => "the disk is full or failing; free some space, or check the system log",
         ErrorCode::CannotOpen => "a file cannot be opened; check the owner, mode and mount of the folder",
-        ErrorCode::OutOfMemory => "the machine is out of memory",
+        ErrorCode::OutOfMemory => "the machine is out of memory; stop other processes or add memory",
         _ => return None,
     })
 }
@@ -30,8 +31,8 @@ impl From<Error> for StoreError {
     }
 }
 
-/// Returns a fault for a stored value that the domain rejects: the file was edited by another program, or by a newer
-/// version.
+/// Returns a fault for a stored value that the domain rejects, because another program or a newer version has written
+/// it.
 pub(super) fn unreadable(column: &str, problem: impl std::fmt::Display) -> StoreError {
     StoreError::Fault(format!("the stored {column} cannot be read: {problem}"))
 }

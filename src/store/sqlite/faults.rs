@@ -1,5 +1,5 @@
-//! Injected faults: locks, full and read-only disks, failed commits, full queues, interrupted callers. Each time the
-//! error has the right type, no change is half done, and the store continues without a restart.
+//! Injected faults: locks, full and read-only disks, failed commits, full queues, cancelled callers. Each time the
+//! error has the expected type, no change is applied partially, and the store continues without a restart.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::mpsc;
@@ -34,7 +34,7 @@ impl FaultFixture {
         Connection::open(self.folder.path().join("test.db")).unwrap()
     }
 
-    /// Makes a write that shows in [`FaultFixture::marks`] if it was kept.
+    /// Makes a write that [`FaultFixture::marks`] returns if it was kept.
     async fn mark(&self, at: i64) -> Result<(), StoreError> {
         self.database.write(move |tx| tx.start_run(Timestamp::from_unix(at)).map(drop)).await
     }
@@ -66,7 +66,7 @@ impl FaultFixture {
         (release, held)
     }
 
-    /// Queues a write behind the write that is held.
+    /// Queues a write behind the write that blocks the writer.
     async fn queue(
         &self,
         job: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,

@@ -1,4 +1,5 @@
-//! A database that is open, or cannot be opened yet. Until it is open, operations fail at once instead of waiting.
+//! A database that may become available only after the start. Until it is open, operations fail immediately instead of
+//! waiting.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(super) struct LazyDatabase {
     busy_timeout: Duration,
     queue: usize,
     open: OnceLock<OpenDatabase>,
-    /// Why the database is not open.
+    /// Why the last attempt to open the database failed.
     why: Mutex<String>,
     refusals: Refusals,
 }
@@ -47,9 +48,9 @@ impl LazyDatabase {
         &self.refusals
     }
 
-    /// Whether the file exists and is not empty, so that it may be one of our databases. A first start must not be
-    /// postponed.
-    pub(super) fn is_begun(&self) -> bool {
+    /// Whether the file exists and is not empty. If not, this is a first start, which must fail if the database cannot
+    /// be opened.
+    pub(super) fn has_content(&self) -> bool {
         fs::metadata(&self.path).is_ok_and(|entry| entry.is_file() && entry.len() > 0)
     }
 
@@ -66,7 +67,8 @@ impl LazyDatabase {
         })
     }
 
-    /// Opens the database and blocks the thread until it is open. `first` runs before any other operation.
+    /// Opens the database. Blocks the thread meanwhile. `first` runs before any other operation; if it fails, the
+    /// database stays closed.
     pub(super) fn open_now(&self, first: impl FnOnce(&dyn Read) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let opened = self.connect().and_then(|open| open.readers.read_here(first).map(|()| open));
         match opened {
@@ -85,7 +87,7 @@ impl LazyDatabase {
     }
 
     fn connect(&self) -> Result<OpenDatabase, StoreError> {
-        let _alone = connect::lock_folder(&self.path)?;
+        let _folder_lock = connect::lock_folder(&self.path)?;
         connect::create(&self.path)?;
         let mut connection = connect::writer(&self.path, self.busy_timeout)?;
         migrate::migrate(&mut connection, &self.path, migrate::STEPS)?;

@@ -1,4 +1,5 @@
-//! Migrates a database to the schema of this program: all steps or none, and only after a copy of an existing database.
+//! Migrates a database to the schema of this program. Either all steps are applied or none. An existing database is
+//! copied first.
 
 use std::fs::{self, File};
 use std::io;
@@ -24,34 +25,35 @@ pub(super) const STEPS: &[M<'static>] = &[
 /// The number of copies kept, including the newest.
 const COPIES_KEPT: usize = 3;
 
-/// What to do if a migration itself is wrong.
-const REPORT: &str = "return to the previous version and report this error";
+/// The advice if a migration itself is faulty.
+const REPORT_ADVICE: &str = "return to the previous version and report this error";
 
-/// Returns the schema version of the database, if this program can migrate it from there.
+/// Returns the schema version of the database. Returns an error if this program cannot use or migrate that version, or
+/// if the database belongs to another program.
 pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Result<usize, StoreError> {
     let version: usize = connection
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))
         .map_err(|error| open_error(path, error))?
         .try_into()
         .unwrap_or(usize::MAX);
-    let shown = path.display();
+    let database = path.display();
     if version > known {
         return Err(StoreError::Fault(format!(
-            "{shown} has schema {version}, but this program knows schemas up to {known} only; use the newer version \
-             that wrote it, or a copy from before that"
+            "{database} has schema {version}, but this program supports schemas only up to {known}; use the newer \
+             version that wrote it, or a copy from before the upgrade"
         )));
     }
     if version == 0 && is_foreign_database(connection).map_err(|error| open_error(path, error))? {
-        return Err(StoreError::Fault(format!("{shown} is another program's database; name another file")));
+        return Err(StoreError::Fault(format!("{database} is another program's database; choose another file")));
     }
     Ok(version)
 }
 
 /// Migrates the schema from its current version to the last of `steps`. On an error the database is unchanged. Every
-/// failure to change the schema is a fault, because the program must not run with a schema that is not its own.
+/// failure to change the schema is a [`StoreError::Fault`], because the program must not run with another schema.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>]) -> Result<(), StoreError> {
     let known = steps.len();
-    let shown = path.display();
+    let database = path.display();
     let version = check(connection, path, known)?;
     if version == known {
         return Ok(());
@@ -61,10 +63,10 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
         let copy = copy.map_or(String::new(), |copy| format!("; a copy is {}", copy.display()));
         let (error, advice) = step_error(error);
         StoreError::Fault(format!(
-            "cannot migrate {shown} from schema {version} to {known}: {error}; nothing was changed{copy}; {advice}"
+            "cannot migrate {database} from schema {version} to {known}: {error}; nothing was changed{copy}; {advice}"
         ))
     })?;
-    tracing::info!(database = %shown, from = version, to = known, "database schema migrated");
+    tracing::info!(%database, from = version, to = known, "database schema migrated");
     Ok(())
 }
 
@@ -73,9 +75,9 @@ fn step_error(error: rusqlite_migration::Error) -> (String, &'static str) {
     match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => match StoreError::from(err) {
             StoreError::Unavailable(why) => (why, "fix this and start again"),
-            other => (other.to_string(), REPORT),
+            other => (other.to_string(), REPORT_ADVICE),
         },
-        other => (other.to_string(), REPORT),
+        other => (other.to_string(), REPORT_ADVICE),
     }
 }
 
@@ -103,8 +105,8 @@ fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<Path
         ))
     };
     let written = super::copy::write(connection, &unfinished).map_err(|error| failed(&error));
-    written.and_then(|()| settle(&unfinished, &copy).map_err(|error| failed(&error))).inspect_err(|_| {
-        // An incomplete copy is useless, and may be what fills the disk.
+    written.and_then(|()| publish_copy(&unfinished, &copy).map_err(|error| failed(&error))).inspect_err(|_| {
+        // An incomplete copy is useless and takes up space on a disk that may be full.
         let _ = fs::remove_file(&unfinished);
     })?;
     prune(path, version + 1);
@@ -127,8 +129,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Gives a copy its final name, after all of it is on disk.
-fn settle(unfinished: &Path, copy: &Path) -> io::Result<()> {
+/// Gives a copy its final name. The caller has already synced its content to disk.
+fn publish_copy(unfinished: &Path, copy: &Path) -> io::Result<()> {
     fs::rename(unfinished, copy)?;
     File::open(folder(copy))?.sync_all()
 }
@@ -245,7 +247,7 @@ mod tests {
         let mut fixture = MigrationFixture::new();
         fixture.migrate(&[FIRST, SECOND]).unwrap();
         let error = fixture.migrate(&[FIRST]).unwrap_err().to_string();
-        for words in ["test.db has schema 2", "knows schemas up to 1", "use the newer version"] {
+        for words in ["test.db has schema 2", "supports schemas only up to 1", "use the newer version"] {
             assert!(error.contains(words), "{error}");
         }
         assert_eq!((version(&fixture.connection), fixture.files().len()), (2, 0));

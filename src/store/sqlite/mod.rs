@@ -1,7 +1,7 @@
-//! The store in one SQLite file. One connection writes, on its own thread; a few connections read in parallel.
+//! The store in one SQLite file. One connection writes, on its own thread; a pool of connections reads in parallel.
 //!
-//! Only this folder contains SQL. Files with the names of the parent folder implement its traits; the others are
-//! infrastructure.
+//! Only this folder contains SQL. A file with the same name as a file of the parent folder implements the traits of
+//! that file; the other files are infrastructure.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Database {
         Self::when_possible(path, BUSY_TIMEOUT, QUEUE)
     }
 
-    /// Checks, without changing anything, whether [`Database::open`] would find one of our databases in that file.
+    /// Checks, without changing anything, whether the file is a database that this program can use or migrate.
     pub fn check(path: &Path) -> Result<(), StoreError> {
         let connection = connect::reader(path, BUSY_TIMEOUT)?;
         migrate::check(&connection, path, migrate::STEPS.len()).map(drop)
@@ -88,9 +88,9 @@ impl Database {
 
     fn when_possible(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
         let lazy = LazyDatabase::new(path, busy_timeout, queue);
-        let begun = lazy.is_begun();
+        let has_content = lazy.has_content();
         match lazy.open_now(|_| Ok(())) {
-            Err(StoreError::Unavailable(_)) if begun => {}
+            Err(StoreError::Unavailable(_)) if has_content => {}
             outcome => outcome?,
         }
         Ok(Self { lazy: Arc::new(lazy) })
@@ -112,13 +112,13 @@ impl Database {
         opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
     }
 
-    /// Returns how many reads and writes failed as [`StoreError::Unavailable`] in this process.
+    /// Returns how many reads and writes failed with [`StoreError::Unavailable`] in this process.
     pub fn unavailable_count(&self) -> u64 {
         self.lazy.refusals().count()
     }
 
-    /// Runs a read closure on a blocking thread, in one consistent view. Waits at most [`BUSY_TIMEOUT`] for a free
-    /// connection.
+    /// Runs a read closure on a blocking thread. All its queries see the same state of the database. Waits at most
+    /// [`BUSY_TIMEOUT`] for a free connection.
     pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -127,9 +127,9 @@ impl Database {
         self.lazy.require()?.readers.read(job).await
     }
 
-    /// Runs a write closure after the earlier ones. If it returns `Ok`, its changes are on disk when the caller
-    /// receives the result. If it returns `Err` or panics, none of its changes are kept. Dropping the future does not
-    /// cancel the write.
+    /// Runs a write closure after the writes that were queued before it. If it returns `Ok`, its changes are on disk
+    /// when the caller receives the result. If it returns `Err` or panics, none of its changes are kept. Dropping the
+    /// future does not cancel the write.
     pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -139,8 +139,8 @@ impl Database {
     }
 
     /// Runs a write closure as [`Database::write`] does, for frequent writes whose only change is their last operation.
-    /// If the closure fails after a change, the other writes in its transaction are undone as well and fail as
-    /// [`StoreError::Unavailable`].
+    /// If the closure fails after a change, the writes that ran before it in the same transaction are undone as well
+    /// and fail with [`StoreError::Unavailable`].
     pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
@@ -149,8 +149,8 @@ impl Database {
         self.lazy.require()?.writer.write(false, |tx| job(tx)).await
     }
 
-    /// Finishes the waiting writes and closes the writing connection, for all clones. Later writes fail as
-    /// [`StoreError::Unavailable`]. Dropping the last clone does the same, but no caller can wait for the end.
+    /// Finishes the waiting writes and closes the writing connection, for all clones. Later writes fail with
+    /// [`StoreError::Unavailable`]. Dropping the last clone does the same, but does not wait for it.
     pub async fn close(&self) {
         if let Some(open) = self.lazy.get() {
             open.writer.close().await;

@@ -11,7 +11,7 @@ use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::store::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, StoreError, WriteOutbox};
 
-/// The number of characters kept of an error, because a mail server may send a text of any length.
+/// The maximum number of stored characters of an error, because a mail server may send a text of any length.
 const ERROR_KEPT: usize = 500;
 
 pub(super) const WAITING: &str = "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL";
@@ -21,7 +21,7 @@ pub(super) const CLAIM: &str = "UPDATE outbox SET due_at = ?2 WHERE id IN
 pub(super) const CLEANUP: &str = "DELETE FROM outbox WHERE id IN
    (SELECT id FROM outbox WHERE due_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)";
 
-/// E-mails from a position on towards older ones.
+/// A query for e-mails from a position towards older e-mails.
 macro_rules! listing {
     ($index:literal, $which:literal) => {
         concat!(
@@ -40,7 +40,7 @@ pub(super) const OLDEST_WAITING: &str = "SELECT created_at FROM outbox INDEXED B
    WHERE due_at IS NOT NULL AND created_at > ?1 ORDER BY created_at LIMIT 1";
 pub(super) const RETRY_NOW: &str = "UPDATE outbox SET due_at = min(due_at, ?2) WHERE id = ?1 AND due_at IS NOT NULL";
 
-fn listed(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> {
+fn read_listing(row: &Row<'_>) -> Result<((i64, i64), MailListing), StoreError> {
     let due_at = maybe_date(row, "due_at")?;
     let sent_at = maybe_date(row, "sent_at")?;
     let state = match (due_at, sent_at) {
@@ -78,12 +78,12 @@ impl ReadOutbox for Tx<'_> {
         let start = after.map(|cursor| (cursor.created_at.unix(), cursor.id.0));
         let slices = |start: Option<&(i64, i64)>, slice: u32| {
             let (at, id) = start.copied().unwrap_or((i64::MAX, i64::MAX));
-            streams.iter().map(|sql| self.all(sql, params![at, id, slice], listed)).collect()
+            streams.iter().map(|sql| self.all(sql, params![at, id, slice], read_listing)).collect()
         };
         let matches = |mail: &MailListing| state.is_none_or(|state| state == mail.state);
-        let walked = collect_page(PageOrder::Descending, limit, start, slices, |_, mail| matches(mail))?;
-        let next = walked.next.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
-        Ok(MailPage { mails: walked.rows.into_iter().map(|(_, mail)| mail).collect(), next })
+        let page = collect_page(PageOrder::Descending, limit, start, slices, |_, mail| matches(mail))?;
+        let next = page.next.map(|(at, id)| MailCursor { created_at: Timestamp::from_unix(at), id: MailId(id) });
+        Ok(MailPage { mails: page.rows.into_iter().map(|(_, mail)| mail).collect(), next })
     }
 
     fn oldest_waiting_mail(&self) -> Result<Option<Timestamp>, StoreError> {

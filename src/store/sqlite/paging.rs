@@ -1,17 +1,17 @@
-//! Pages merged from several ordered streams of rows, each read through an index. Conditions without an index are
-//! checked row by row. The number of rows per slice and per page is limited, so a page may be short; it then says where
-//! the next one starts.
+//! Pages merged from several ordered streams of rows, each read through an index in slices. Conditions without an index
+//! are checked row by row. The number of rows that are examined for a page is limited, so a page may have fewer rows
+//! than its limit although more rows follow. It then still contains the position of the next page.
 
 use std::cmp::Ordering;
 
 use crate::store::StoreError;
 
-/// The minimum number of rows read from a stream at once, because a page's limit may be small and matching rows rare.
-const SLICE: u32 = 100;
-/// How often the streams are read for one page, with slices that double at first: 7900 rows of each stream if the limit
-/// is small.
-const ROUNDS: u32 = 8;
-const DOUBLINGS: u32 = 4;
+/// The minimum number of rows in a slice, because the limit of a page may be small and matching rows may be rare.
+const MIN_SLICE: u32 = 100;
+/// The maximum number of slices per stream for one page. The slice size doubles [`MAX_DOUBLINGS`] times. For a small
+/// limit, the slices contain at most 7900 rows of each stream.
+const MAX_ROUNDS: u32 = 8;
+const MAX_DOUBLINGS: u32 = 4;
 
 /// The direction of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +49,16 @@ pub(super) fn collect_page<K: Ord + Clone, T>(
 ) -> Result<PageRows<K, T>, StoreError> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut found = Vec::new();
-    for round in 0..ROUNDS {
-        let slice = limit.saturating_add(1).max(SLICE << round.min(DOUBLINGS));
+    for round in 0..MAX_ROUNDS {
+        let slice = limit.saturating_add(1).max(MIN_SLICE << round.min(MAX_DOUBLINGS));
         let streams = slices(start.as_ref(), slice)?;
-        // A stream that was cut off may have the next row, so rows beyond the first cut are not used yet.
-        let cut = streams.iter().filter(|rows| rows.len() >= slice as usize).filter_map(|rows| rows.last());
-        let reach = cut.map(|(key, _)| key).min_by(|one, other| order.compare(*one, *other)).cloned();
-        let known = |key: &K| reach.as_ref().is_none_or(|reach| order.compare(key, reach).is_le());
+        // A stream with a full slice may have more rows. Rows after the first end of a full slice are not used yet,
+        // because those further rows may precede them.
+        let ends = streams.iter().filter(|rows| rows.len() >= slice as usize).filter_map(|rows| rows.last());
+        let complete_until = ends.map(|(key, _)| key).min_by(|one, other| order.compare(*one, *other)).cloned();
+        let is_usable = |key: &K| complete_until.as_ref().is_none_or(|end| order.compare(key, end).is_le());
         let mut rows: Vec<(K, T)> =
-            streams.into_iter().flatten().filter(|(key, row)| known(key) && keep(key, row)).collect();
+            streams.into_iter().flatten().filter(|(key, row)| is_usable(key) && keep(key, row)).collect();
         rows.sort_by(|one, other| order.compare(&one.0, &other.0));
         found.extend(rows);
         if found.len() > wanted {
@@ -65,8 +66,8 @@ pub(super) fn collect_page<K: Ord + Clone, T>(
             let next = found.last().map(|(key, _): &(K, T)| key.clone()).or(start);
             return Ok(PageRows { rows: found, next });
         }
-        start = Some(match reach {
-            Some(reach) => reach,
+        start = Some(match complete_until {
+            Some(end) => end,
             None => return Ok(PageRows { rows: found, next: None }),
         });
     }

@@ -1,4 +1,4 @@
-//! The connections that read: a few, each with its own snapshot and its own statements. They cannot change anything.
+//! The read-only connections. Each has its own snapshot and its own cached statements.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::{Read, StoreError};
 
-/// The number of parallel reads. More would only share the same few cores.
+/// The number of connections, and so of parallel reads. More would only compete for the same cores.
 const READERS: u32 = 4;
 
 #[derive(Clone, Debug)]
@@ -29,10 +29,10 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Opens the connections. Unavailable results are counted in `refusals`.
+    /// Opens the connections. `refusals` counts the reads that fail with [`StoreError::Unavailable`].
     pub(super) fn open(path: &Path, busy_timeout: Duration, refusals: Refusals) -> Result<Self, StoreError> {
         let manager = SqliteConnectionManager::file(path)
-            .with_flags(connect::FLAGS)
+            .with_flags(connect::OPEN_FLAGS)
             .with_init(move |connection| connect::set_up_reader(connection, busy_timeout));
         // Connections are never closed, because their cached statements and pages would be lost.
         let pool = Pool::builder()
@@ -55,7 +55,7 @@ impl Readers {
         self.on_connection(move |connection| in_read_transaction(connection, job, &refusals)).await
     }
 
-    /// Reads as [`Readers::read`] does, on the current thread.
+    /// Reads as [`Readers::read`] does, but on the current thread.
     pub(super) fn read_here<T>(&self, job: impl FnOnce(&dyn Read) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let connection = self.pool.get().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         in_read_transaction(&connection, job, &self.refusals)
@@ -71,16 +71,16 @@ impl Readers {
         E: From<StoreError> + Send + 'static,
     {
         let Ok(Ok(permit)) = timeout(self.busy_timeout, Arc::clone(&self.permits).acquire_owned()).await else {
-            let many = StoreError::Unavailable("too many reads are waiting; retry later".to_owned());
-            return Err(self.refusals.counting(many));
+            let busy = StoreError::Unavailable("too many reads are waiting; retry later".to_owned());
+            return Err(self.refusals.counting(busy));
         };
         let pool = self.pool.clone();
         let refusals = self.refusals.clone();
         let done = spawn_blocking(move || {
-            let taken = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()));
-            let connection = taken.map_err(|error| refusals.counting::<E>(error))?;
+            let connection = pool.get().map_err(|error| StoreError::Unavailable(error.to_string()));
+            let connection = connection.map_err(|error| refusals.counting::<E>(error))?;
             let result = job(&connection);
-            // The order matters: the next read that gets the permit must find a free connection.
+            // The connection is returned before the permit, so that the next read that gets the permit finds it free.
             drop(connection);
             drop(permit);
             result

@@ -18,7 +18,7 @@ use crate::store::{ReadSessions, SessionCursor, SessionPage, SessionQuery, Store
 /// The maximum number of listed sessions of one user.
 const LISTED: u32 = 1000;
 
-/// The columns of a session, followed by the columns of its user.
+/// A query for the columns of sessions, each followed by the columns of its user.
 macro_rules! with_user {
     ($which:literal) => {
         concat!(
@@ -46,23 +46,24 @@ macro_rules! advance {
 pub(super) const OF_USER: &str = "SELECT id, user_id, dialect, generation, good_from, opened_at, rotated_at,
      expires_at, ended_at, end_reason, must_change_password, address, provider
    FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
-pub(super) const OLDEST: &str = "SELECT opened_at FROM sessions
+pub(super) const OLDEST_LIVE: &str = "SELECT opened_at FROM sessions
    WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
-/// A refresh. Most refreshes leave the session's end on the same day, and so change no index; see the column in the
-/// schema. A server version from before that column changes the end and not the day. Then this statement finds no row,
-/// and [`ADVANCE_DAY`] corrects the day.
+/// A refresh that leaves the session's expiry date on the same day, as most do. It does not change `expires_day`, and
+/// so changes no index. A server version without the column `expires_day` changes only `expires_at`. Afterwards this
+/// statement finds no row, and [`ADVANCE_DAY`] corrects the day.
 pub(super) const ADVANCE: &str = advance!("", " AND expires_day = ?7");
 pub(super) const ADVANCE_DAY: &str = advance!(", expires_day = ?7", "");
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
-/// Compares the end as well as its day, because a server version from before that column does not update the day.
+/// Compares `expires_at` as well as `expires_day`, because a server version without the column `expires_day` does not
+/// update it.
 pub(super) const CLEANUP: &str = "DELETE FROM sessions WHERE id IN
    (SELECT id FROM sessions WHERE expires_day < ?1 AND expires_at < ?2 ORDER BY expires_day LIMIT ?3)";
 
-/// The columns of sessions that an index contains, from a position on towards older sessions.
-macro_rules! openings {
+/// A query for the positions of sessions, from a position towards older sessions. It reads only an index.
+macro_rules! positions {
     ($index:literal, $which:literal) => {
         concat!(
             "SELECT opened_at, id FROM sessions INDEXED BY ",
@@ -74,15 +75,15 @@ macro_rules! openings {
         )
     };
 }
-pub(super) const NEWEST_OF_DIALECT: &str = openings!("sessions_by_opening", "dialect = ?4");
-pub(super) const NEWEST_OF_USER: &str = openings!("sessions_by_user", "user_id = ?4");
+pub(super) const NEWEST_OF_DIALECT: &str = positions!("sessions_by_opening", "dialect = ?4");
+pub(super) const NEWEST_OF_USER: &str = positions!("sessions_by_user", "user_id = ?4");
 
-/// The position of a session among all: when it was opened, then its id.
+/// The position of a session in the order of all sessions: when it was opened, and its id.
 type SessionPosition = (i64, [u8; 16]);
 /// A position newer than every session.
-const NEWEST: SessionPosition = (i64::MAX, [0xff; 16]);
+const NEWEST_POSITION: SessionPosition = (i64::MAX, [0xff; 16]);
 
-fn opening(row: &Row<'_>) -> Result<(SessionPosition, ()), StoreError> {
+fn session_position(row: &Row<'_>) -> Result<(SessionPosition, ()), StoreError> {
     Ok(((row.get("opened_at")?, row.get("id")?), ()))
 }
 
@@ -143,31 +144,33 @@ impl ReadSessions for Tx<'_> {
     fn session_page(&self, query: &SessionQuery, now: Timestamp) -> Result<SessionPage, StoreError> {
         let start = query.after.map(|cursor| (cursor.opened_at.unix(), cursor.id.0.into_bytes()));
         let slices = |start: Option<&SessionPosition>, slice: u32| {
-            let (at, id) = start.copied().unwrap_or(NEWEST);
+            let (at, id) = start.copied().unwrap_or(NEWEST_POSITION);
             if let Some(UserId(user)) = query.user {
-                return Ok(vec![self.all(NEWEST_OF_USER, params![at, id, slice, user], opening)?]);
+                return Ok(vec![self.all(NEWEST_OF_USER, params![at, id, slice, user], session_position)?]);
             }
             let dialects = Dialect::ALL.into_iter().filter(|dialect| query.dialect.is_none_or(|only| only == *dialect));
-            let of = |dialect: Dialect| self.all(NEWEST_OF_DIALECT, params![at, id, slice, dialect.name()], opening);
-            dialects.map(of).collect()
+            let newest = |dialect: Dialect| {
+                self.all(NEWEST_OF_DIALECT, params![at, id, slice, dialect.name()], session_position)
+            };
+            dialects.map(newest).collect()
         };
-        // Only the index is walked. Full rows are read for the listed sessions alone, and expired sessions are left out
-        // then.
+        // The slices come from an index only. The full row of each session is read afterwards, and only then are
+        // expired sessions recognised and left out.
         let mut page = SessionPage::default();
-        let walked = collect_page(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
-        for ((_, id), ()) in walked.rows {
-            let found = self.session(SessionId(Uuid::from_bytes(id)))?;
+        let positions = collect_page(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
+        for ((_, id), ()) in positions.rows {
+            let session = self.session(SessionId(Uuid::from_bytes(id)))?;
             let of_dialect = |session: &Session| query.dialect.is_none_or(|only| only == session.dialect);
-            page.sessions.extend(found.filter(|(session, _)| session.is_live(now) && of_dialect(session)));
+            page.sessions.extend(session.filter(|(session, _)| session.is_live(now) && of_dialect(session)));
         }
-        page.next = walked
+        page.next = positions
             .next
             .map(|(at, id)| SessionCursor { opened_at: Timestamp::from_unix(at), id: SessionId(Uuid::from_bytes(id)) });
         Ok(page)
     }
 
-    fn oldest_opening(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.one(OLDEST, params![dialect.name(), now.unix()], |row| date(row, "opened_at"))
+    fn oldest_live_session_opened_at(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        self.one(OLDEST_LIVE, params![dialect.name(), now.unix()], |row| date(row, "opened_at"))
     }
 }
 
@@ -210,8 +213,8 @@ impl WriteSessions for Tx<'_> {
             let id = seen.id.0.as_bytes();
             self.execute(sql, params![id, seen.generation, to, now.unix(), expires_at.unix(), spends, day])
         };
-        let stays = day == self::day(seen.expires_at);
-        Ok((stays && advance(ADVANCE)? == 1) || advance(ADVANCE_DAY)? == 1)
+        let same_day = day == self::day(seen.expires_at);
+        Ok((same_day && advance(ADVANCE)? == 1) || advance(ADVANCE_DAY)? == 1)
     }
 
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError> {

@@ -12,7 +12,7 @@ use crate::store::{ReadSocialAccounts, StoreError, WriteSocialAccounts};
 pub(super) const BY_ID: &str = "SELECT * FROM social_accounts WHERE provider = ?1 AND social_id = ?2";
 pub(super) const OF_USER: &str = "SELECT * FROM social_accounts WHERE user_id = ?1 ORDER BY provider";
 pub(super) const ONE_OF_USER: &str = "SELECT * FROM social_accounts WHERE user_id = ?1 AND provider = ?2";
-pub(super) const FORGET: &str = "UPDATE social_accounts SET access_token = NULL, expires_at = NULL
+pub(super) const DELETE_ACCESS_TOKEN: &str = "UPDATE social_accounts SET access_token = NULL, expires_at = NULL
    WHERE user_id = ?1 AND provider = coalesce(?2, provider)";
 
 fn account(row: &Row<'_>) -> Result<SocialAccount, StoreError> {
@@ -65,7 +65,7 @@ impl WriteSocialAccounts for Tx<'_> {
         Ok(())
     }
 
-    fn keep_social_tokens(
+    fn store_social_tokens(
         &self,
         user: UserId,
         provider: &ProviderName,
@@ -88,7 +88,7 @@ impl WriteSocialAccounts for Tx<'_> {
         Ok(())
     }
 
-    fn learn_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError> {
+    fn set_social_issuer(&self, user: UserId, provider: &ProviderName, issuer: &str) -> Result<(), StoreError> {
         self.execute(
             "UPDATE social_accounts SET issuer = ?3 WHERE user_id = ?1 AND provider = ?2 AND issuer IS NULL",
             params![user.0, provider.as_str(), issuer],
@@ -104,8 +104,8 @@ impl WriteSocialAccounts for Tx<'_> {
         Ok(())
     }
 
-    fn forget_social_access(&self, user: UserId, provider: Option<&ProviderName>) -> Result<(), StoreError> {
-        self.execute(FORGET, params![user.0, provider.map(ProviderName::as_str)])?;
+    fn delete_social_access_token(&self, user: UserId, provider: Option<&ProviderName>) -> Result<(), StoreError> {
+        self.execute(DELETE_ACCESS_TOKEN, params![user.0, provider.map(ProviderName::as_str)])?;
         Ok(())
     }
 

@@ -80,8 +80,8 @@ async fn the_user_columns_are_in_the_expected_order() {
     assert!(names.starts_with(read), "{names}");
 }
 
-/// A crash of the process alone does not distinguish `synchronous = FULL` from NORMAL, so the test counts syncs.
-/// Another process runs the conformance case named below, which makes 52 writes one after another, under `strace`.
+/// Killing the process does not reveal whether `synchronous` is FULL or NORMAL, so the test counts syncs. Another
+/// process runs the conformance case named below under `strace`. The case makes 52 writes one after another.
 #[test]
 fn every_commit_is_synced_to_disk() {
     let folder = TempDir::new().unwrap();
@@ -129,7 +129,7 @@ fn an_open_error_names_its_cause() {
         (inside("missing/test.db"), ["does not exist", "create it"]),
         ("/proc/test.db".into(), ["/proc/test.db", "writable"]),
         (inside("text.db"), ["text.db is not a SQLite database", "move it away"]),
-        (inside("another.db"), ["another.db is another program's", "name another"]),
+        (inside("another.db"), ["another.db is another program's", "choose another"]),
         (inside("newer.db"), ["newer.db has schema 99", "newer version"]),
     ] {
         let error = Database::open(&path).map(drop).unwrap_err().to_string();

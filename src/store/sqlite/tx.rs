@@ -11,7 +11,7 @@ use super::error::unreadable;
 use crate::domain::time::Timestamp;
 use crate::store::{Read, StoreError, Write};
 
-/// A transaction. The creator has started the transaction and ends it.
+/// An open transaction. The caller of [`Tx::new`] starts and ends it.
 pub(super) struct Tx<'c> {
     connection: &'c Connection,
     /// Whether an operation failed because the database was unavailable.
@@ -27,7 +27,7 @@ impl<'c> Tx<'c> {
         Self { connection, unavailable: Cell::new(false) }
     }
 
-    /// Whether an operation failed because the database was unavailable. The result of the closure may not show it.
+    /// Whether an operation failed because the database was unavailable. The closure may have converted that error.
     pub(super) fn was_unavailable(&self) -> bool {
         self.unavailable.get()
     }
@@ -86,8 +86,8 @@ impl<'c> Tx<'c> {
     }
 
     /// Runs a query only if the transaction is still open. SQLite ends a transaction by itself when the disk is full or
-    /// fails. Later statements of the closure would then be committed one by one, although the caller receives the
-    /// result that nothing was changed.
+    /// fails. Later statements of the closure would then be committed one by one, although the caller receives an
+    /// error, which means that nothing was changed.
     fn tracking_unavailable<T>(&self, query: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let result = if self.connection.is_autocommit() {
             Err(StoreError::Unavailable("the transaction was undone after an earlier failure".to_owned()))

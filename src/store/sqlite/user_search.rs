@@ -1,4 +1,4 @@
-//! Searches a million users by the start of their name or address, in SQL.
+//! Searches users by the start of their user name or e-mail address, in SQL. Fast for a million users.
 
 use rusqlite::params;
 
@@ -8,7 +8,7 @@ use super::users::user;
 use crate::domain::user::{Email, Login, User};
 use crate::store::{PagePosition, StoreError, UserPage, UserSearch};
 
-/// Users with a key from `?1` (inclusive) to `?2` (exclusive), in ascending and in descending order.
+/// Two queries for users with a key from `?1` (inclusive) to `?2` (exclusive): in ascending and in descending order.
 macro_rules! stream {
     ($key:literal, $index:literal, $which:literal) => {
         [stream!($key, $index, $which, ""), stream!($key, $index, $which, " DESC")]
@@ -43,7 +43,7 @@ struct PreparedSearch<'a> {
     prefix: String,
 }
 
-/// A user that was found, and whether it was found by its address.
+/// A user that was found, and whether it was found by its e-mail address.
 type FoundUser = (User, bool);
 
 impl PreparedSearch<'_> {
@@ -81,7 +81,8 @@ impl PreparedSearch<'_> {
         }
     }
 
-    /// Whether a user matches the search, and was not also found in the stream by name.
+    /// Whether a user matches the search. A user in the stream of addresses whose user name also matches is left out,
+    /// because the stream of user names contains the same user.
     fn matches(&self, (user, by_email): &FoundUser) -> bool {
         let begins = |key: String| key.starts_with(&self.prefix);
         let by_name = begins(user.username.key());
@@ -96,7 +97,7 @@ impl PreparedSearch<'_> {
 impl Tx<'_> {
     pub(super) fn search_users(&self, search: &UserSearch) -> Result<UserPage, StoreError> {
         let prepared = PreparedSearch { search, prefix: Login::new(&search.text).key().to_owned() };
-        let (order, start) = match &search.place {
+        let (order, start) = match &search.position {
             PagePosition::Start => (PageOrder::Ascending, None),
             PagePosition::After(key) => (PageOrder::Ascending, Some(key.clone())),
             PagePosition::Before(key) => (PageOrder::Descending, Some(key.clone())),
@@ -109,15 +110,16 @@ impl Tx<'_> {
             };
             prepared.streams().iter().map(stream).collect()
         };
-        let walked = collect_page(order, search.limit, start.clone(), slices, |_, found| prepared.matches(found))?;
-        Ok(page(walked, order, start.as_ref()))
+        let rows = collect_page(order, search.limit, start.clone(), slices, |_, found| prepared.matches(found))?;
+        Ok(page(rows, order, start.as_ref()))
     }
 }
 
-/// Returns a page in ascending order, in whichever direction it was read.
-fn page(walked: PageRows<String, FoundUser>, order: PageOrder, start: Option<&String>) -> UserPage {
-    let PageRows { mut rows, next } = walked;
-    // A page with a start has users on the other side of it: the page from which the start was taken.
+/// Returns a page in ascending order. `order` is the direction in which its rows were read.
+fn page(page_rows: PageRows<String, FoundUser>, order: PageOrder, start: Option<&String>) -> UserPage {
+    let PageRows { mut rows, next } = page_rows;
+    // If the page has a start, there are users before that start (in the direction of reading): those of the page that
+    // returned it.
     let opposite = start.map(|start| rows.first().map_or(start, |(key, _)| key).clone());
     let (previous, next) = match order {
         PageOrder::Ascending => (opposite, next),

@@ -21,7 +21,8 @@ pub(super) const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
 pub(super) const BY_SUB: &str = "SELECT * FROM users WHERE sub = ?1";
 pub(super) const BY_NAME: &str = "SELECT * FROM users WHERE username_key = ?1";
 pub(super) const BY_EMAIL: &str = "SELECT * FROM users WHERE email_key = ?1";
-pub(super) const CLAIMANTS: &str = "SELECT 1 FROM users WHERE (username_key = ?1 OR email_key = ?1) AND id IS NOT ?2";
+pub(super) const NAME_OR_ADDRESS_IN_USE: &str =
+    "SELECT 1 FROM users WHERE (username_key = ?1 OR email_key = ?1) AND id IS NOT ?2";
 pub(super) const ANY_SUPERUSER: &str = "SELECT 1 FROM users WHERE is_superuser = 1 LIMIT 1";
 const PAGE: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
 pub(super) const PAGE_OF_PREFIX: &str = "SELECT * FROM users WHERE id > ?1 AND id IN (
@@ -29,10 +30,10 @@ pub(super) const PAGE_OF_PREFIX: &str = "SELECT * FROM users WHERE id > ?1 AND i
      UNION ALL SELECT id FROM users WHERE email_key >= ?3 AND email_key < ?4
    ) ORDER BY id LIMIT ?2";
 pub(super) const OTHER_SUPERUSER: &str = "SELECT 1 FROM users INDEXED BY users_superusers WHERE is_superuser = 1 AND username_key > '' AND is_active = 1 AND id <> ?1";
-pub(super) const ADDRESSES: &str =
+pub(super) const SIGN_IN_ADDRESSES: &str =
     "SELECT address, last_at FROM sign_in_addresses WHERE user_id = ?1 ORDER BY last_at DESC, address";
-pub(super) const FORGET_NAME: &str = "UPDATE audit SET username = NULL WHERE user_id = ?1";
-pub(super) const FORGET_ACTOR: &str = "UPDATE audit SET actor = NULL WHERE actor_id = ?1";
+pub(super) const CLEAR_NAME: &str = "UPDATE audit SET username = NULL WHERE user_id = ?1";
+pub(super) const CLEAR_ACTOR: &str = "UPDATE audit SET actor = NULL WHERE actor_id = ?1";
 pub(super) const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 pub(super) const SIGNED_IN_FROM: &str = "SELECT 1 FROM sign_in_addresses WHERE user_id = ?1 AND address = ?2";
 
@@ -41,7 +42,7 @@ pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
     user_of(&mut Columns::of(row))
 }
 
-/// Reads a user from the columns of `users` in the order of `*`. Migrations add columns at the end and move none.
+/// Reads a user from the columns of `users` in the order of `*`. Migrations add columns only at the end.
 pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError> {
     let id = UserId(columns.take()?);
     let sub = Subject(columns.uuid()?);
@@ -69,16 +70,17 @@ pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError>
 }
 
 impl Tx<'_> {
-    /// Deletes the reset code: a code sent before the password, the address or the status changed must not undo the
-    /// change.
-    fn forget_reset_code(&self, id: UserId) -> Result<(), StoreError> {
+    /// Deletes the reset code. A code that was sent before the password, the address or the status changed must not
+    /// undo that change.
+    fn delete_reset_code(&self, id: UserId) -> Result<(), StoreError> {
         self.execute("DELETE FROM reset_codes WHERE user_id = ?1", [id.0])?;
         Ok(())
     }
 
-    /// Rejects a key that is another user's name or address, so that no user can claim another's address as a name.
+    /// Rejects a key that is the user name or the e-mail address of a user other than `owner`, so that no user can take
+    /// another user's address as a user name.
     fn check_key_unused(&self, key: &str, field: Field, owner: Option<UserId>) -> Result<(), StoreError> {
-        let taken = self.exists(CLAIMANTS, params![key, owner.map(|id| id.0)])?;
+        let taken = self.exists(NAME_OR_ADDRESS_IN_USE, params![key, owner.map(|id| id.0)])?;
         if taken { Err(StoreError::Taken(field)) } else { Ok(()) }
     }
 
@@ -134,12 +136,12 @@ impl ReadUsers for Tx<'_> {
         self.search_users(search)
     }
 
-    fn other_superuser(&self, than: UserId) -> Result<bool, StoreError> {
-        self.exists(OTHER_SUPERUSER, [than.0])
+    fn other_superuser(&self, user: UserId) -> Result<bool, StoreError> {
+        self.exists(OTHER_SUPERUSER, [user.0])
     }
 
     fn known_addresses(&self, id: UserId) -> Result<Vec<(IpAddr, Timestamp)>, StoreError> {
-        let all = self.all(ADDRESSES, [id.0], |row| Ok((address(row, "address")?, date(row, "last_at")?)))?;
+        let all = self.all(SIGN_IN_ADDRESSES, [id.0], |row| Ok((address(row, "address")?, date(row, "last_at")?)))?;
         Ok(all.into_iter().filter_map(|(address, at)| Some((address?, at))).collect())
     }
 
@@ -197,7 +199,7 @@ impl WriteUsers for Tx<'_> {
             params![id.0, hash.as_str(), must_change],
         )?;
         self.end_admin_sessions_of(id, None)?;
-        self.forget_reset_code(id)
+        self.delete_reset_code(id)
     }
 
     fn upgrade_hash(&self, id: UserId, old: &PasswordHash, new: &PasswordHash) -> Result<(), StoreError> {
@@ -225,7 +227,7 @@ impl WriteUsers for Tx<'_> {
             "UPDATE users SET email = ?2, email_key = ?3, email_verified = 0 WHERE id = ?1",
             params![id.0, email.as_str(), key],
         )?;
-        self.forget_reset_code(id)
+        self.delete_reset_code(id)
     }
 
     fn verify_email(&self, id: UserId) -> Result<bool, StoreError> {
@@ -235,7 +237,7 @@ impl WriteUsers for Tx<'_> {
 
     fn remove_email(&self, id: UserId) -> Result<(), StoreError> {
         self.execute("UPDATE users SET email = NULL, email_key = NULL, email_verified = 0 WHERE id = ?1", [id.0])?;
-        self.forget_reset_code(id)
+        self.delete_reset_code(id)
     }
 
     fn set_names(&self, id: UserId, first: &str, last: &str) -> Result<(), StoreError> {
@@ -253,7 +255,7 @@ impl WriteUsers for Tx<'_> {
 
     fn set_active(&self, id: UserId, active: bool) -> Result<(), StoreError> {
         self.execute("UPDATE users SET is_active = ?2 WHERE id = ?1", params![id.0, active])?;
-        self.forget_reset_code(id)
+        self.delete_reset_code(id)
     }
 
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError> {
@@ -262,17 +264,17 @@ impl WriteUsers for Tx<'_> {
     }
 
     fn record_sign_in(&self, id: UserId, at: Timestamp, address: Option<IpAddr>) -> Result<(), StoreError> {
-        let found = self.execute("UPDATE users SET last_login = ?2 WHERE id = ?1", params![id.0, at.unix()])?;
-        address.filter(|_| found == 1).map_or(Ok(()), |address| self.record_address(id, at, address))
+        let updated = self.execute("UPDATE users SET last_login = ?2 WHERE id = ?1", params![id.0, at.unix()])?;
+        address.filter(|_| updated == 1).map_or(Ok(()), |address| self.record_address(id, at, address))
     }
 
     fn record_address(&self, id: UserId, at: Timestamp, address: IpAddr) -> Result<(), StoreError> {
         let address = address_text(address);
-        let known = self.execute(
+        let updated = self.execute(
             "UPDATE sign_in_addresses SET last_at = ?3 WHERE user_id = ?1 AND address = ?2",
             params![id.0, address, at.unix()],
         )?;
-        if known == 0 {
+        if updated == 0 {
             self.execute(
                 "INSERT INTO sign_in_addresses (user_id, address, last_at) SELECT id, ?2, ?3 FROM users WHERE id = ?1",
                 params![id.0, address, at.unix()],
@@ -283,8 +285,8 @@ impl WriteUsers for Tx<'_> {
     }
 
     fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
-        self.execute(FORGET_NAME, [id.0])?;
-        self.execute(FORGET_ACTOR, [id.0])?;
+        self.execute(CLEAR_NAME, [id.0])?;
+        self.execute(CLEAR_ACTOR, [id.0])?;
         Ok(self.execute(DELETE, [id.0])? == 1)
     }
 }

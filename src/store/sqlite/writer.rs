@@ -1,8 +1,9 @@
 //! The writer thread. It runs all waiting writes in one transaction and sends the results when the transaction is on
 //! disk. Many writes share one sync, and no write waits for a batch to fill.
 //!
-//! Each write has its own savepoint, so that a failed write is undone alone. Frequent writes have none, because SQLite
-//! keeps a copy of every page that is changed after a savepoint.
+//! A write normally has its own savepoint, so that a failed write is undone without the others. Writes submitted with
+//! [`Store::write_last`](crate::store::Store::write_last) have none, because SQLite copies every page that is changed
+//! after a savepoint.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -17,16 +18,16 @@ use super::refusals::Refusals;
 use super::tx::Tx;
 use crate::store::StoreError;
 
-/// The maximum number of writes in a transaction. With more, the first write would wait too long for the last.
+/// The maximum number of writes in a transaction. With more, the first write would wait too long for the commit.
 const BATCH: usize = 512;
 
 /// A queued write. It runs at most once, and its caller receives exactly one result.
 trait WriteJob: Send {
-    /// Whether the write is undone alone if it fails.
+    /// Whether the write has its own savepoint, so that it is undone without the others if it fails.
     fn has_savepoint(&self) -> bool;
-    /// Runs the write. Returns whether its changes are to be kept.
+    /// Runs the write. Returns true if it succeeded, so that its changes must be kept.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
-    /// Sends the result to the caller: the result of the job, or the reason why its changes were not kept.
+    /// Sends the result to the caller: the result of the job, or the error in `kept` if its changes were lost.
     fn reply(self: Box<Self>, kept: Result<(), StoreError>);
 }
 
@@ -78,11 +79,11 @@ enum WriterMessage {
     Close(oneshot::Sender<()>),
 }
 
-/// Whether the thread is to end.
+/// Whether the writer thread must end, and why.
 enum WriterShutdown {
     NotYet,
     /// A caller of [`Writer::close`] requested the end and waits for it.
-    Asked(oneshot::Sender<()>),
+    Requested(oneshot::Sender<()>),
     /// All handles were dropped, so no further write can arrive.
     Abandoned,
 }
@@ -95,8 +96,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on a connection, with a queue of `capacity` writes. Unavailable results are counted in
-    /// `refusals`. From then on SQLite does not checkpoint the WAL by itself; [`Checkpointer`] does.
+    /// Starts the thread on a connection, with a queue of `capacity` writes. `refusals` counts the writes that fail
+    /// with [`StoreError::Unavailable`]. Turns off SQLite's automatic checkpoints, because [`Checkpointer`] replaces
+    /// them.
     pub(super) fn start(
         connection: Connection,
         checkpoints: Checkpointer,
@@ -112,10 +114,10 @@ impl Writer {
         Ok(Self { queue, refusals })
     }
 
-    /// Runs a write; `alone` is the value of [`WriteJob::has_savepoint`].
+    /// Queues a write and waits for its result. `has_savepoint`: see [`WriteJob::has_savepoint`].
     pub(super) async fn write<T, E>(
         &self,
-        alone: bool,
+        has_savepoint: bool,
         job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -126,7 +128,7 @@ impl Writer {
         let refusals = self.refusals.clone();
         let job = Box::new(WriteRequest {
             job: Some(job),
-            has_savepoint: alone,
+            has_savepoint,
             result: None,
             unavailable: false,
             refusals,
@@ -140,7 +142,7 @@ impl Writer {
         result.await.unwrap_or_else(|_| Err(self.refusals.counting(closed())))
     }
 
-    /// Finishes the queued writes, then ends the thread. A second call returns at once.
+    /// Finishes the queued writes, then ends the thread. A call after the end returns immediately.
     pub(super) async fn close(&self) {
         let (done, ended) = oneshot::channel();
         let queue = self.queue.clone();
@@ -162,7 +164,7 @@ fn serve(connection: Connection, checkpoints: Checkpointer, messages: &Receiver<
         loop {
             match next {
                 Ok(WriterMessage::Job(job)) => batch.push(job),
-                Ok(WriterMessage::Close(done)) => closing = WriterShutdown::Asked(done),
+                Ok(WriterMessage::Close(done)) => closing = WriterShutdown::Requested(done),
                 Err(TryRecvError::Disconnected) => closing = WriterShutdown::Abandoned,
                 Err(TryRecvError::Empty) => break,
             }
@@ -174,32 +176,32 @@ fn serve(connection: Connection, checkpoints: Checkpointer, messages: &Receiver<
         let writes = batch.len();
         match run(&connection, batch) {
             Ok(()) if matches!(closing, WriterShutdown::NotYet) => checkpoints.after_commit(&connection, writes),
-            Ok(()) => {} // `finish` checkpoints the rest
+            Ok(()) => {} // `finish` checkpoints the WAL.
             Err(unstarted) => refuse(unstarted, messages, &mut closing),
         }
     }
     checkpoints.stop();
     finish(connection);
-    if let WriterShutdown::Asked(done) = closing {
+    if let WriterShutdown::Requested(done) = closing {
         let _ = done.send(());
     }
 }
 
-/// Jobs for which no transaction could start, and the reason.
+/// Jobs that have not run because no transaction could start, and the reason.
 struct UnstartedJobs {
     jobs: Vec<Box<dyn WriteJob>>,
     error: StoreError,
 }
 
-/// Sends the error to the unstarted jobs and to all jobs queued behind them, which have waited as long and would only
-/// wait as long again. The queue is emptied before the first result is sent, so that a write sent after such a result
-/// is not among them.
+/// Sends the error to the unstarted jobs and to all queued jobs, which would otherwise wait for the busy timeout once
+/// more. The queue is emptied before the first error is sent, so that a write that a caller queues after receiving such
+/// an error is not refused by this call.
 fn refuse(unstarted: UnstartedJobs, messages: &Receiver<WriterMessage>, closing: &mut WriterShutdown) {
     let UnstartedJobs { mut jobs, error } = unstarted;
     while let Ok(message) = messages.try_recv() {
         match message {
             WriterMessage::Job(job) => jobs.push(job),
-            WriterMessage::Close(done) => *closing = WriterShutdown::Asked(done),
+            WriterMessage::Close(done) => *closing = WriterShutdown::Requested(done),
         }
     }
     for job in jobs {
@@ -216,9 +218,9 @@ fn finish(connection: Connection) {
     }
 }
 
-/// Runs all jobs in one transaction and sends their results. SQLite may roll a transaction back by itself if the disk
-/// is full or fails. Then the jobs that have run fail, and the others run in another transaction. If no transaction can
-/// start, the jobs that have not run are returned without a result.
+/// Runs all jobs in one transaction and sends their results. If the transaction is lost, for example because the disk
+/// is full, all jobs that have run in it fail, and the remaining jobs run in another transaction. If no transaction can
+/// start, returns the jobs that have not run.
 fn run(connection: &Connection, batch: Vec<Box<dyn WriteJob>>) -> Result<(), UnstartedJobs> {
     let mut waiting = batch.into_iter();
     while waiting.len() > 0 {
@@ -245,7 +247,8 @@ fn run(connection: &Connection, batch: Vec<Box<dyn WriteJob>>) -> Result<(), Uns
     Ok(())
 }
 
-/// Takes the write lock. First ends a transaction that could not be ended before.
+/// Starts a transaction, which takes the write lock. If an earlier rollback failed, its transaction is still open and
+/// is rolled back first.
 fn begin(connection: &Connection) -> Result<(), StoreError> {
     if !connection.is_autocommit() {
         execute(connection, "ROLLBACK")?;
@@ -253,7 +256,7 @@ fn begin(connection: &Connection) -> Result<(), StoreError> {
     execute(connection, "BEGIN IMMEDIATE")
 }
 
-/// Releases the write lock. If that fails, the next transaction tries it again.
+/// Rolls back the transaction, unless SQLite has already done so. If the rollback fails, [`begin`] tries again.
 fn rollback(connection: &Connection) {
     if !connection.is_autocommit()
         && let Err(error) = execute(connection, "ROLLBACK")
@@ -262,21 +265,21 @@ fn rollback(connection: &Connection) {
     }
 }
 
-/// Runs a job. An error concerns the whole transaction, of which nothing can be kept.
+/// Runs a job. Returns an error only if the whole transaction is lost, not if the job alone failed.
 fn run_one(connection: &Connection, job: &mut dyn WriteJob) -> Result<(), StoreError> {
-    let alone = job.has_savepoint();
-    let before = connection.total_changes();
-    if alone {
+    let has_savepoint = job.has_savepoint();
+    let changes_before = connection.total_changes();
+    if has_savepoint {
         execute(connection, "SAVEPOINT job")?;
     }
-    let keep = job.run(&Tx::new(connection));
+    let succeeded = job.run(&Tx::new(connection));
     if connection.is_autocommit() {
         return Err(StoreError::Unavailable(
             "the disk is full or failing, and SQLite undid the transaction".to_owned(),
         ));
     }
-    match (alone, keep) {
-        (false, false) if connection.total_changes() != before => {
+    match (has_savepoint, succeeded) {
+        (false, false) if connection.total_changes() != changes_before => {
             Err(StoreError::Unavailable("a write failed after a change, and its transaction was undone".to_owned()))
         }
         (false, _) => Ok(()),

@@ -1,5 +1,5 @@
-// A headless Chromium, and sessions that check each page: no error, no policy violation, no request to another host, no
-// serious axe violation, no horizontal overflow.
+// A headless Chromium, and browser sessions with checks for each page: it has no error, no policy violation, no request
+// to another host, no serious axe violation and no horizontal overflow.
 
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync } from 'node:fs'
@@ -24,7 +24,7 @@ export function screenshotFolder() {
   return screenshots
 }
 
-let running
+let browserPromise
 
 async function launch() {
   const { chromium: playwright } = (await importTool('playwright-core')).default
@@ -35,14 +35,14 @@ async function launch() {
 
 // The shared browser. The first call starts it.
 function browser() {
-  running ??= launch()
-  return running
+  browserPromise ??= launch()
+  return browserPromise
 }
 
 // Closes the browser if it was started.
 export async function close() {
-  await (await running)?.close()
-  running = undefined
+  await (await browserPromise)?.close()
+  browserPromise = undefined
 }
 
 // A browser context without shared state. `session.page` is Playwright's page.
@@ -74,7 +74,7 @@ export class BrowserSession {
       const status = (await request.response())?.status()
       if (status >= 400 && !request.isNavigationRequest()) faults.push(`${status} from ${request.url()}`)
     })
-    await this.context.exposeBinding('countersignViolation', (_, what) => faults.push(`policy violation: ${what}`))
+    await this.context.exposeBinding('countersignViolation', (_, violation) => faults.push(`policy violation: ${violation}`))
     await this.context.addInitScript(() => {
       addEventListener('securitypolicyviolation', e => window.countersignViolation(`${e.violatedDirective} ${e.blockedURI}`))
     })
@@ -87,17 +87,17 @@ export class BrowserSession {
   }
 
   // Asserts that no fault has been recorded so far.
-  assertNoFaults(what = this.page.url()) {
-    assert.deepEqual(this.faults, [], `${what} at ${this.kind}`)
+  assertNoFaults(name = this.page.url()) {
+    assert.deepEqual(this.faults, [], `${name} at ${this.kind}`)
   }
 
   // The serious and critical violations that axe reports. Axe needs JavaScript.
   async axeViolations() {
     const { source } = (await importTool('axe-core')).default
-    // Not with a script element, which the page's policy would block.
+    // Evaluated directly, because the page's policy would block a script element.
     await this.page.evaluate(source)
-    const found = await this.page.evaluate(() => window.axe.run(document, { preload: false }))
-    const serious = found.violations.filter(violation => SERIOUS.includes(violation.impact))
+    const report = await this.page.evaluate(() => window.axe.run(document, { preload: false }))
+    const serious = report.violations.filter(violation => SERIOUS.includes(violation.impact))
     return serious.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(node => node.html).join(' | ')}`)
   }
 
@@ -110,7 +110,7 @@ export class BrowserSession {
     await this.page.screenshot({ path: join(screenshotFolder(), `${name}-${this.kind}.png`), fullPage: true })
   }
 
-  // Takes a screenshot of the current page and runs all of these checks.
+  // Takes a screenshot of the current page and runs all checks: recorded faults, horizontal overflow and axe.
   async check(name) {
     await this.screenshot(name)
     this.assertNoFaults(name)

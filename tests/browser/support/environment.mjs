@@ -1,4 +1,4 @@
-// Paths of the repository, of the packages that scripts/test installs, of the browser and of the binary.
+// The paths of the repository, of the packages in .test-tools/node, of the browser and of the binary.
 
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
@@ -10,7 +10,7 @@ export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const PACKAGES = join(ROOT, '.test-tools', 'node')
 const BROWSERS = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome']
 
-// Imports a package of .test-tools/node.
+// Imports a package from .test-tools/node.
 export async function importTool(name) {
   const require = createRequire(join(PACKAGES, 'package.json'))
   return import(pathToFileURL(require.resolve(name)))
@@ -19,8 +19,8 @@ export async function importTool(name) {
 // The path of Chromium: $CHROMIUM, or the first executable found in $PATH.
 export function chromiumPath() {
   const folders = (process.env.PATH ?? '').split(delimiter)
-  const found = BROWSERS.flatMap(name => folders.map(folder => join(folder, name)))
-  return [process.env.CHROMIUM, ...found].find(path => path && isExecutable(path))
+  const candidates = BROWSERS.flatMap(name => folders.map(folder => join(folder, name)))
+  return [process.env.CHROMIUM, ...candidates].find(path => path && isExecutable(path))
 }
 
 function isExecutable(path) {
@@ -41,8 +41,8 @@ export function skipReason() {
 
 let binary
 
-// Builds Countersign and returns its path. The command also builds an example, so that cargo enables the same features
-// of the dependencies as for the tests. Otherwise it would build most dependencies again.
+// Builds Countersign and returns the path of the binary. The command also builds an example, so that cargo enables the
+// same features of the dependencies as for the Rust tests. Otherwise cargo would build most dependencies again.
 export function buildCountersign() {
   if (binary) return binary
   const options = ['build', '--locked', '--bin', 'countersign', '--example', 'rust-axum', '--message-format=json-render-diagnostics']

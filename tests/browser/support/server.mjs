@@ -1,4 +1,4 @@
-// Countersign as an operator runs it: the real binary in its own folder, on a free port.
+// Countersign as an operator runs it: the binary, started in its own temporary folder on a free port.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,16 +11,16 @@ export const PASSWORD = 'correct horse battery'
 const QUICK_HASHES = 'passwords = { memory_kib = 8192, iterations = 1, parallelism = 1 }\n'
 const TIMEOUT_MS = 30_000
 
-const sleep = milliseconds => new Promise(done => setTimeout(done, milliseconds))
+const sleep = milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds))
 
-// Polls `done` until it returns a truthy value, and returns that value.
-export async function waitUntil(what, done) {
+// Polls `condition` until it returns a truthy value, and returns that value. `description` is for the error message.
+export async function waitUntil(description, condition) {
   for (let waited = 0; waited < TIMEOUT_MS; waited += 50) {
-    const result = await done()
+    const result = await condition()
     if (result) return result
     await sleep(50)
   }
-  throw new Error(`timed out after ${TIMEOUT_MS / 1000} s: ${what}`)
+  throw new Error(`timed out after ${TIMEOUT_MS / 1000} s: ${description}`)
 }
 
 export class Server {
@@ -45,7 +45,7 @@ export class Server {
   async serve() {
     const options = { cwd: this.folder, env: {}, stdio: ['ignore', 'ignore', 'pipe'] }
     this.process = spawn(buildCountersign(), ['serve', '--listen', '127.0.0.1:0'], options)
-    this.exited = new Promise(done => this.process.once('exit', done))
+    this.exited = new Promise(resolve => this.process.once('exit', resolve))
     this.process.stderr.setEncoding('utf8').on('data', text => (this.log += text))
     this.url = await waitUntil('the log contains the address', () => {
       if (this.process.exitCode !== null) throw new Error(`the server exited:\n${this.log}`)
@@ -68,9 +68,9 @@ export class Server {
 
   // Runs a command and returns its standard output.
   run(args, { stdin = '' } = {}) {
-    const done = spawnSync(buildCountersign(), args, { cwd: this.folder, env: {}, input: stdin, encoding: 'utf8' })
-    if (done.status !== 0) throw new Error(`countersign ${args.join(' ')} exited with ${done.status}:\n${done.stderr}`)
-    return done.stdout
+    const result = spawnSync(buildCountersign(), args, { cwd: this.folder, env: {}, input: stdin, encoding: 'utf8' })
+    if (result.status !== 0) throw new Error(`countersign ${args.join(' ')} exited with ${result.status}:\n${result.stderr}`)
+    return result.stdout
   }
 
   // Creates a user with PASSWORD and the address NAME@example.com. `flags`: further options of `users create`.
@@ -82,7 +82,7 @@ export class Server {
     return readFileSync(join(this.folder, file), 'utf8')
   }
 
-  // Sends a POST request with a JSON body, and with a bearer token if one is given. Returns status, headers and body.
+  // Sends a POST request with a JSON body, and with a bearer token if `token` is set. Returns status, headers and body.
   async post(path, body, token) {
     const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) }
     const response = await fetch(this.url + path, { method: 'POST', headers, body: JSON.stringify(body), redirect: 'manual' })

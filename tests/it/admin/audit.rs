@@ -47,15 +47,15 @@ async fn audit_lines_are_filtered_by_user_action_address_and_date() {
     browser.open("/admin/settings").await.is(200);
     let change = [("name", "registration.open"), ("value", "false")];
     assert_redirect(&browser.submit("/admin/settings", &change).await, "/admin/settings#registration.open");
-    let mut found = async |query: &str| actions(&browser.open(&format!("{PATH}?{query}")).await.is(200).text);
-    assert_eq!(found("user=anna").await, ["signed in", "registered"]);
-    assert_eq!(found("user=ANNA%40example.com&action=registered").await, ["registered"]);
-    assert_eq!(found("address=192.0.2.").await, ["signed in"]);
-    assert_eq!(found("by=root").await, ["setting changed"]);
+    let mut search = async |query: &str| actions(&browser.open(&format!("{PATH}?{query}")).await.is(200).text);
+    assert_eq!(search("user=anna").await, ["signed in", "registered"]);
+    assert_eq!(search("user=ANNA%40example.com&action=registered").await, ["registered"]);
+    assert_eq!(search("address=192.0.2.").await, ["signed in"]);
+    assert_eq!(search("by=root").await, ["setting changed"]);
     let today = server.issuer.clock.now().to_string()[..10].to_owned();
-    assert_eq!(found(&format!("from={today}&until={today}&user=anna")).await.len(), 2);
-    assert_eq!(found("until=2020-01-01").await.len(), 0);
-    assert_eq!(found("from=2999-01-01").await.len(), 0);
+    assert_eq!(search(&format!("from={today}&until={today}&user=anna")).await.len(), 2);
+    assert_eq!(search("until=2020-01-01").await.len(), 0);
+    assert_eq!(search("from=2999-01-01").await.len(), 0);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn pages_have_no_gap_or_repetition() {
 }
 
 #[tokio::test]
-async fn an_export_contains_every_line_and_no_formula() {
+async fn an_export_contains_every_entry_and_no_formula() {
     let (server, mut browser) = signed_in_root().await;
     let name = "=cmd|' \"x\",y";
     superuser(&server, "-anna").await;
@@ -94,8 +94,8 @@ async fn an_export_contains_every_line_and_no_formula() {
     let lines: Vec<&str> = csv.text.split("\r\n").collect();
     assert_eq!(lines[0], "at,action,user_id,username,actor_id,actor,address,detail");
     let all = server.audit().await.len();
-    assert!(all > 601, "the export needs more than one page");
-    assert_eq!(lines.len(), all + 2, "a head row, all lines and a final line break");
+    assert!(all > 601, "the export needs more than one batch");
+    assert_eq!(lines.len(), all + 2, "the header, all entries and the end of the last line");
     assert!(csv.text.contains(",\"'-anna\","), "a user name that looks like a formula is exported as text");
 
     let json = browser.open(&format!("{EXPORT}?format=jsonl&action=setting_changed")).await;

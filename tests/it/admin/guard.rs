@@ -9,7 +9,7 @@ use super::{AdminBrowser, PASSWORD, ServerResponse, TestServer, assert_redirect,
 
 const OTHERS: &str = "/admin/others";
 
-/// The CSRF token and headers of a request, and the status of the response.
+/// The CSRF token and the headers of a request, and the expected status.
 type FormRow<'a> = (&'a str, &'a [(&'a str, &'a str)], u16);
 
 #[tokio::test]
@@ -19,13 +19,13 @@ async fn a_form_needs_its_csrf_token_and_own_origin() {
     superuser(&server, "other").await;
     other_browser.sign_in("other").await;
     let own = browser.csrf.clone();
-    let of_another = other_browser.csrf.clone();
-    assert_ne!(own, of_another);
+    let foreign = other_browser.csrf.clone();
+    assert_ne!(own, foreign);
     let own_origin = server.url.as_str();
     let rows: &[FormRow<'_>] = &[
         ("", &[("origin", own_origin)], 403),
         ("AAAA", &[("origin", own_origin)], 403),
-        (&of_another, &[("origin", own_origin)], 403),
+        (&foreign, &[("origin", own_origin)], 403),
         (&own.to_lowercase(), &[("origin", own_origin)], 403),
         (&own, &[("origin", "https://evil.example")], 403),
         (&own, &[("origin", "null")], 403),
@@ -62,13 +62,13 @@ async fn a_sign_in_form_is_bound_to_its_browser() {
     one.open("/admin/login").await.is(200);
     other.open("/admin/login").await.is(200);
     let fields = [("login", "root"), ("password", PASSWORD)];
-    for (mut browser, what) in [
-        (AdminBrowser { csrf: other.csrf.clone(), ..one.clone() }, "another's token"),
+    for (mut browser, case) in [
+        (AdminBrowser { csrf: other.csrf.clone(), ..one.clone() }, "the token of another browser"),
         (AdminBrowser { cookies: [].into(), ..one.clone() }, "no cookie"),
         (AdminBrowser { csrf: String::new(), ..one.clone() }, "no token"),
     ] {
         let response = browser.submit("/admin/login", &fields).await;
-        assert_eq!((response.status, browser.cookies.get("admin_session")), (403, None), "{what}: {response:#?}");
+        assert_eq!((response.status, browser.cookies.get("admin_session")), (403, None), "{case}: {response:#?}");
     }
     server.clock.advance(Duration::from_mins(31));
     one.submit("/admin/login", &fields).await.is(403);
@@ -83,8 +83,8 @@ fn assert_restricted_page(response: &ServerResponse) {
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; \
          base-uri 'none'"
     );
-    let rest = ["cache-control", "x-content-type-options", "referrer-policy", "x-frame-options"];
-    assert_eq!(rest.map(|name| response.header(name)), ["no-store", "nosniff", "same-origin", "DENY"]);
+    let others = ["cache-control", "x-content-type-options", "referrer-policy", "x-frame-options"];
+    assert_eq!(others.map(|name| response.header(name)), ["no-store", "nosniff", "same-origin", "DENY"]);
     assert!(response.header("permissions-policy").contains("camera=()"));
     assert!(!response.text.contains("<script") && !response.text.contains("<style"), "{response:#?}");
 }
@@ -140,7 +140,7 @@ async fn no_allowed_origin_may_read_a_page() {
 #[tokio::test]
 async fn next_redirects_only_to_admin_pages() {
     let (server, _) = signed_in_root().await;
-    for (next, place) in [
+    for (next, expected) in [
         ("/admin/keys?x=1", "/admin/keys?x=1"),
         ("//evil.example", "/admin/"),
         ("https://evil.example/admin/", "/admin/"),
@@ -150,12 +150,12 @@ async fn next_redirects_only_to_admin_pages() {
         let mut browser = AdminBrowser::new(&server);
         browser.open("/admin/login").await.is(200);
         let fields = [("login", "root"), ("password", PASSWORD), ("next", next)];
-        assert_redirect(&browser.submit("/admin/login", &fields).await, place);
+        assert_redirect(&browser.submit("/admin/login", &fields).await, expected);
     }
 }
 
 #[tokio::test]
-async fn an_admin_session_ends_by_idleness_and_age() {
+async fn an_admin_session_ends_when_idle_and_after_its_lifetime() {
     let (server, mut browser) = signed_in_root().await;
     server.clock.advance(Duration::from_mins(29));
     browser.open("/admin/").await.is(200);
@@ -209,7 +209,7 @@ async fn irreversible_actions_require_the_password_again() {
     assert!(back.is(200).text.contains("Now repeat the action"), "{back:#?}");
     assert!(!browser.open("/admin/").await.text.contains("Now repeat the action"), "a flash message is shown once");
     assert_redirect(&browser.submit(OTHERS, &[]).await, "/admin/");
-    assert!(browser.open("/admin/").await.text.contains("1 other session of yours was ended."));
+    assert!(browser.open("/admin/").await.text.contains("You ended 1 other session."));
     elsewhere.open("/admin/").await.is(303);
 }
 

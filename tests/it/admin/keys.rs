@@ -18,9 +18,10 @@ fn keys(server: &TestServer, alg: &str, state: KeyState) -> Vec<Key> {
     all.filter(|key| key.alg.name() == alg && key.state(now) == state).cloned().collect()
 }
 
+/// The `kid` of each key in the JWKS.
 async fn published(server: &TestServer) -> Vec<String> {
-    let set = server.get("/.well-known/jwks.json").await.is(200).json();
-    let kids = set["keys"].as_array().unwrap().iter();
+    let jwks = server.get("/.well-known/jwks.json").await.is(200).json();
+    let kids = jwks["keys"].as_array().unwrap().iter();
     kids.map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -137,7 +138,7 @@ async fn jwks_clients_are_listed_with_their_version_and_escaped_agent() {
     let page = browser.open(PATH).await;
     assert!(page.is(200).text.contains("1 of the 2 clients that fetched the JWKS"), "{page:#?}");
     assert!(page.text.contains("&lt;script&gt;alert(1)") && !page.text.contains("<script>"), "{page:#?}");
-    let behind = page.text.find("192.0.2.1").unwrap();
+    let outdated = page.text.find("192.0.2.1").unwrap();
     let up_to_date = page.text.find("192.0.2.2").unwrap();
-    assert!(behind < up_to_date && page.text[behind..up_to_date].contains("not yet"), "{page:#?}");
+    assert!(outdated < up_to_date && page.text[outdated..up_to_date].contains("not yet"), "{page:#?}");
 }

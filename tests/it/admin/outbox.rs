@@ -1,4 +1,4 @@
-//! The outbox in the admin zone: its states, retries, and previews of the e-mails.
+//! The outbox in the admin zone: the states of the e-mails, retries, and previews of the e-mail templates.
 
 use countersign::domain::mail_item::{MailId, NewMail, SealedMail};
 use countersign::store::StoreError;
@@ -10,7 +10,7 @@ use crate::support::{TestServer, wait_until};
 const PATH: &str = "/admin/mails";
 const RETRY: &str = "/admin/mails/retry";
 
-/// Queues an e-mail as if one attempt had failed. The next attempt is in one hour, or never if `gives_up` is set.
+/// Queues an e-mail and records a failed attempt. The next attempt is in one hour, or never if `gives_up` is set.
 async fn queue_failed_mail(server: &TestServer, error: &str, gives_up: bool) -> MailId {
     let now = server.issuer.clock.now();
     let error = error.to_owned();
@@ -35,7 +35,7 @@ async fn only_a_waiting_email_is_retried() {
     }
     for id in [given_up.0, 99_999] {
         let refused = browser.submit(RETRY, &[("id", &id.to_string())]).await;
-        assert!(refused.is(409).text.contains("send a new reset to the user"), "{refused:#?}");
+        assert!(refused.is(409).text.contains("send a new reset e-mail to the user"), "{refused:#?}");
     }
     ServerResponse::send(browser.form(RETRY, &[("id", &waiting.0.to_string())])).await.is(403);
     browser.open(&format!("{PATH}?state=lost")).await.is(404);
@@ -73,7 +73,7 @@ async fn the_outbox_is_filtered_by_state_and_errors_are_escaped() {
 
     server.register("anna").await;
     server.post("/restore", &json!({"restoring_email": "anna@example.com"})).await.is(200);
-    wait_until("the e-mail is sent", async || !server.mails().is_empty()).await;
+    wait_until("the e-mail is sent", async || !server.emails().is_empty()).await;
     wait_until("the outbox lists the sent e-mail", async || {
         browser.open(&format!("{PATH}?state=sent")).await.text.contains("restore_link")
     })
@@ -84,7 +84,8 @@ async fn the_outbox_is_filtered_by_state_and_errors_are_escaped() {
 async fn every_email_is_previewed_and_its_html_is_sandboxed() {
     let (server, mut browser) = signed_in_root().await;
     let page = browser.open("/admin/mails/templates").await;
-    for word in ["reset_code", "restore_link", "<iframe class=\"letter\" sandbox title=", "Subject", "built in"] {
+    for word in ["reset_code", "restore_link", "<iframe class=\"email-preview\" sandbox title=", "Subject", "built in"]
+    {
         assert!(page.is(200).text.contains(word), "{word}: {page:#?}");
     }
     let policy = page.header("content-security-policy");

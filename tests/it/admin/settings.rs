@@ -21,12 +21,12 @@ async fn an_invalid_setting_is_reported_at_its_field_and_not_stored() {
         ("registration.open", "yes", "This must be true or false."),
         ("profiles.simplejwt.typ", "jwt", "This must be JWT or at+jwt."),
         ("profiles.simplejwt.user_id_claim", "sub", "This must be the name of a claim"),
-        ("profiles.simplejwt.typo", "JWT", "Unknown setting `profiles.simplejwt.typo`; did you mean"),
-        ("keys.promised_until", "1", "Unknown setting `keys.promised_until`"),
-        ("", "", "Unknown setting ``"),
+        ("profiles.simplejwt.typo", "JWT", "Unknown setting \"profiles.simplejwt.typo\"; did you mean"),
+        ("keys.promised_until", "1", "Unknown setting \"keys.promised_until\""),
+        ("", "", "Unknown setting \"\""),
     ] {
         let refused = browser.submit(PATH, &[("name", name), ("value", value), ("do", "set")]).await;
-        let plain = refused.is(400).text.replace("&#x27;", "'").replace("&#96;", "`");
+        let plain = refused.is(400).text.replace("&#x27;", "'").replace("&quot;", "\"");
         assert!(plain.contains(message) && plain.contains("role=\"alert\""), "{name} = {value}: {plain}");
     }
     let markup = browser.submit(PATH, &[("name", LIFETIME), ("value", "\"><b>x")]).await;
@@ -42,21 +42,18 @@ async fn a_changed_lifetime_applies_to_the_next_token() {
     assert!(before.is(200).text.contains("86400 seconds = 24 h"), "{before:#?}");
     assert!(!before.text.contains("Set by"), "all settings have their defaults");
     server.register("anna").await;
-    let span = |token: &str| claims(token)["exp"].as_i64().unwrap() - claims(token)["iat"].as_i64().unwrap();
-    assert_eq!(span(&server.token("anna").await), 86_400);
+    let lifetime = |token: &str| claims(token)["exp"].as_i64().unwrap() - claims(token)["iat"].as_i64().unwrap();
+    assert_eq!(lifetime(&server.token("anna").await), 86_400);
 
     let done = browser.submit(PATH, &[("name", LIFETIME), ("value", " 5m "), ("do", "set")]).await;
     assert_redirect(&done, &format!("{PATH}#{LIFETIME}"));
     let after = browser.open(PATH).await;
-    for word in [
-        "is now 300. The change applies from the next token.",
-        "300 seconds = 5 min",
-        "Set by</strong> root, ",
-        "Reset",
-    ] {
+    for word in
+        ["is now 300. The change applies immediately.", "300 seconds = 5 min", "Set by</strong> root, ", "Reset"]
+    {
         assert!(after.is(200).text.contains(word), "{word}: {after:#?}");
     }
-    assert_eq!(span(&server.token("anna").await), 300);
+    assert_eq!(lifetime(&server.token("anna").await), 300);
     let line = server.audit().await.into_iter().find(|(action, _)| action == "setting_changed").unwrap();
     assert_eq!(line.1, format!("{LIFETIME} = 300 by root"));
 
@@ -66,7 +63,7 @@ async fn a_changed_lifetime_applies_to_the_next_token() {
     );
     let reset = browser.open(PATH).await;
     assert!(reset.text.contains("is now 86400 (the default)") && !reset.text.contains("Set by"), "{reset:#?}");
-    assert_eq!(span(&server.token("anna").await), 86_400);
+    assert_eq!(lifetime(&server.token("anna").await), 86_400);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Signing in to the admin zone and out of it.
+//! Sign-in and sign-out of the admin zone.
 
 use super::{AdminBrowser, PASSWORD, TestServer, assert_redirect, signed_in_root, superuser};
 
@@ -18,7 +18,7 @@ async fn a_superuser_signs_in_and_out() {
 }
 
 #[tokio::test]
-async fn a_sign_in_issues_a_new_session_token_and_ends_the_previous_one() {
+async fn a_sign_in_issues_a_new_session_token() {
     let (_server, mut browser) = signed_in_root().await;
     let first = browser.clone();
     browser.cookies.remove("admin_visit");

@@ -43,9 +43,9 @@ async fn unauthenticated_requests_see_and_change_nothing() {
     }
     // The server rejects every form without its CSRF token, even from a signed-in superuser.
     let forms = ["claims", "reset", "enable"].map(|form| format!("{page}/{form}"));
-    let rest = ["/admin/users/new", "/admin/sessions/end", &page];
+    let other_forms = ["/admin/users/new", "/admin/sessions/end", &page];
     let before = server.audit().await;
-    for path in actions.iter().chain(&forms).map(String::as_str).chain(rest) {
+    for path in actions.iter().chain(&forms).map(String::as_str).chain(other_forms) {
         anonymous.submit(path, &[("name", "anna")]).await.is(303);
         let forged = browser.form(path, &[("csrf", "AAAA"), ("name", "anna"), ("username", "eve")]);
         ServerResponse::send(forged.header("origin", &server.url)).await.is(403);
@@ -73,8 +73,8 @@ async fn an_unknown_user_has_no_page() {
 
 /// The target of the page's link with this `rel`.
 pub(super) fn link(page: &ServerResponse, rel: &str) -> Option<String> {
-    let found = page.text.split_once(&format!("rel=\"{rel}\" href=\""))?.1.split('"').next()?;
-    Some(found.replace("&amp;", "&").replace("&#x2f;", "/"))
+    let href = page.text.split_once(&format!("rel=\"{rel}\" href=\""))?.1.split('"').next()?;
+    Some(href.replace("&amp;", "&").replace("&#x2f;", "/"))
 }
 
 #[tokio::test]
@@ -86,10 +86,10 @@ async fn users_are_searched_and_paged_both_ways() {
     server.change("user07", UserChange::Disable).await;
     let names = |page: &ServerResponse| {
         let parts = page.text.split("<bdi>user").skip(1).map(|part| part[..2].to_owned());
-        parts.filter(|number| number.parse::<u8>().is_ok()).step_by(1).collect::<Vec<_>>()
+        parts.filter(|number| number.parse::<u8>().is_ok()).collect::<Vec<_>>()
     };
     let first = browser.open("/admin/users?q=USER").await;
-    // Each user is matched twice: once by name and once by address.
+    // Each of the 25 users on the page counts twice, because both the user name and the address begin with `user`.
     assert_eq!(names(first.is(200)).len(), 50, "{first:#?}");
     assert_eq!(link(&first, "prev"), None);
     let second = browser.open(&link(&first, "next").unwrap()).await;
@@ -208,7 +208,7 @@ async fn claims_and_roles_are_in_the_next_token() {
     let (server, mut browser, page) = with_anna().await;
     let path = format!("{page}/claims");
     for (field, value, message) in [
-        ("role", "a b", "The role must have no spaces"),
+        ("role", "a b", "The role must not contain spaces"),
         ("rest", "[1]", "Claims must be a JSON object"),
         ("rest", "{", "This is not valid JSON"),
         ("rest", "{\"sub\":\"root\"}", "is reserved for the issuer"),
@@ -340,5 +340,5 @@ async fn a_reset_email_is_sent() {
     assert_redirect(&browser.submit(&format!("{page}/reset"), &[("delivery", "code")]).await, &page);
     assert_eq!(last_audit_line(&server).await, audited_by_root("reset_requested"));
     let waiting: Result<u64, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.mails_waiting()).await;
-    assert!(waiting.unwrap() + server.mails().len() as u64 > 0);
+    assert!(waiting.unwrap() + server.emails().len() as u64 > 0);
 }

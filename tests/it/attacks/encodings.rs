@@ -8,8 +8,8 @@ use crate::support::{PASSWORD, ServerResponse, TestServer};
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Routes of every dialect: path, media type, a body that the route parses, and a part of the response to a rejected
-/// one.
+/// Routes of every dialect: path, media type, a body that the route parses, and a part of the response if the body is
+/// rejected.
 const ROUTES: &[(&str, &str, &str, &str)] = &[
     ("/auth", JSON, r#"{"username":"x","password":"x"}"#, r#""code":"wrong_content_"#),
     ("/signin", JSON, r#"{"username":"x","password":"x"}"#, r#""status":415,"error":{"message":"unsupported content "#),
@@ -33,11 +33,16 @@ const ROUTES: &[(&str, &str, &str, &str)] = &[
 ];
 
 async fn response_to(server: &TestServer, path: &str, kind: &str, coding: Option<&str>, body: &str) -> ServerResponse {
-    posted(server, "", (path, kind, body), coding).await
+    post_body(server, "", (path, kind, body), coding).await
 }
 
-async fn posted(server: &TestServer, token: &str, what: (&str, &str, &str), coding: Option<&str>) -> ServerResponse {
-    let (path, kind, body) = what;
+async fn post_body(
+    server: &TestServer,
+    token: &str,
+    request: (&str, &str, &str),
+    coding: Option<&str>,
+) -> ServerResponse {
+    let (path, kind, body) = request;
     let request =
         server.request(Method::POST, path).header("content-type", kind).bearer_auth(token).body(body.to_owned());
     ServerResponse::send(coding.into_iter().fold(request, |request, coding| request.header("content-encoding", coding)))
@@ -58,11 +63,11 @@ async fn a_body_in_another_charset_is_rejected_on_every_route() {
             "x; charset=utf-7",
             "charset=utf-8; charset=utf-16",
         ] {
-            let response = posted(&server, &token, (path, &format!("{kind}; {charset}"), body), None).await;
+            let response = post_body(&server, &token, (path, &format!("{kind}; {charset}"), body), None).await;
             assert!(response.is(415).text.contains(expected), "{path} {charset}: {response:#?}");
         }
         for charset in ["charset=utf-8", "charset=\"UTF-8\"", "Charset=utf8 ", "charset=ISO-8859-1", "boundary=x", ""] {
-            let response = posted(&server, &token, (path, &format!("{kind};{charset}"), body), None).await;
+            let response = post_body(&server, &token, (path, &format!("{kind};{charset}"), body), None).await;
             assert!(response.status != 415 && response.status < 500, "{path} {charset}: {response:#?}");
         }
     }
@@ -79,11 +84,11 @@ async fn a_compressed_body_is_rejected_on_every_route() {
     let token = server.token("anna").await;
     for (path, kind, body, expected) in ROUTES {
         for coding in ["gzip", "GZIP", "br", "deflate, identity", "identity,x", "x"] {
-            let response = posted(&server, &token, (path, kind, body), Some(coding)).await;
+            let response = post_body(&server, &token, (path, kind, body), Some(coding)).await;
             assert!(response.is(415).text.contains(expected), "{path} {coding}: {response:#?}");
         }
         for coding in ["identity", "Identity", ""] {
-            let response = posted(&server, &token, (path, kind, body), Some(coding)).await;
+            let response = post_body(&server, &token, (path, kind, body), Some(coding)).await;
             assert!(response.status != 415 && response.status < 500, "{path} {coding}: {response:#?}");
         }
     }

@@ -1,5 +1,6 @@
-//! What an attacker can use, and the server under attack, with a revoked, a retired and two active keys. Some forgeries
-//! are signed with the server's own key, so that a rejection is caused by the content and not by the signature.
+//! The keys that an attacker may use, and the server under attack, with a revoked, a retired and two active keys. Some
+//! forgeries are signed with the server's own key, so that a rejection is caused by the content and not by the
+//! signature.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,7 +14,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use countersign::domain::algorithm::Algorithm as Ours;
+use countersign::domain::algorithm::Algorithm as KeyAlgorithm;
 use countersign::issuer::keys;
 use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -24,7 +25,7 @@ use crate::support::{PASSWORD, TestServer, token};
 /// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ForgedKind {
-    /// An access token that renews itself.
+    /// An access token without a refresh token, which is exchanged for a new one.
     Long,
     /// An access token of a pair with a refresh token.
     Short,
@@ -117,7 +118,7 @@ impl AttackerKeys {
     }
 }
 
-/// A server with former keys, and everything that an attacker could have.
+/// A server with former keys, its keys, and the keys of the attacker.
 pub struct ForgeryTarget {
     pub server: TestServer,
     pub revoked: ServerKey,
@@ -163,7 +164,7 @@ impl ForgeryTarget {
 }
 
 async fn rotate(server: &TestServer) {
-    server.issuer.key_dir.rotate(Some(Ours::Es256), true, &keys::policy(&server.issuer)).unwrap();
+    server.issuer.key_dir.rotate(Some(KeyAlgorithm::Es256), true, &keys::policy(&server.issuer)).unwrap();
     keys::tick(&server.issuer).await.unwrap();
     server.clock.advance(Duration::from_secs(1));
 }

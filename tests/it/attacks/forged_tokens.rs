@@ -1,4 +1,4 @@
-//! Every forgery at every endpoint.
+//! Sends every forgery to every endpoint.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -91,7 +91,7 @@ async fn two_authorization_headers_are_rejected() {
 /// Names of body members that contain a token.
 const TOKEN_MEMBERS: [&str; 4] = ["token", "refresh", "refresh_token", "restoring_token"];
 
-/// Whether the operation takes a body with a token.
+/// Whether the body of the operation contains a token.
 fn has_token_in_body(operation: &Value) -> bool {
     let Some(content) = operation["requestBody"]["content"].as_object() else { return false };
     content.values().any(|media| {
@@ -101,25 +101,25 @@ fn has_token_in_body(operation: &Value) -> bool {
     })
 }
 
-/// Every documented route that takes a token must have a row in the table, or it would never be tested.
+/// Every documented route that accepts a token must have a row in [`ENDPOINTS`], because only these are tested.
 #[tokio::test]
 async fn every_documented_token_endpoint_is_tested() {
     let server = TestServer::start().await;
     let document = server.get("/openapi.json").await.is(200).json();
-    let bare = |path: &str| path.trim_end_matches('/').to_owned();
+    let without_slash = |path: &str| path.trim_end_matches('/').to_owned();
     let mut missing = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let needs_token =
-                operation["security"].as_array().is_some_and(|ways| !ways.is_empty()) || has_token_in_body(operation);
-            let is_tested = ENDPOINTS
-                .iter()
-                .any(|endpoint| bare(endpoint.path) == bare(path) && endpoint.method.eq_ignore_ascii_case(method));
-            // The table has one provider of each kind.
+            let needs_token = operation["security"].as_array().is_some_and(|requirements| !requirements.is_empty())
+                || has_token_in_body(operation);
+            let is_tested = ENDPOINTS.iter().any(|endpoint| {
+                without_slash(endpoint.path) == without_slash(path) && endpoint.method.eq_ignore_ascii_case(method)
+            });
+            // `ENDPOINTS` contains each route of a provider for only one provider.
             let is_covered = ["google", "github", "facebook", "{provider}"].iter().any(|name| path.contains(name))
                 || path.contains("social_logout")
                 // The token of a reset link is not a JWT. tests/it/rest_jwt/restore.rs tests its forgeries.
-                || bare(path) == "/restore";
+                || without_slash(path) == "/restore";
             if needs_token && !is_tested && !is_covered {
                 missing.push(format!("{method} {path}"));
             }

@@ -1,5 +1,4 @@
-//! The forgeries: all published manipulations of a token, and some more. Each is a name and a text that every endpoint
-//! must reject.
+//! The forgeries: known manipulations of a token. Each is a name and a text that every endpoint must reject.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,11 +19,11 @@ pub async fn all(target: &ForgeryTarget, valid: &str) -> Forgeries {
     if valid.matches('.').count() == 2 {
         all.extend(unsigned(valid));
         all.extend(wrong_signatures(target, valid));
-        all.extend(confused(target, valid).await);
+        all.extend(algorithm_confusion(target, valid).await);
         all.extend(of_other_keys(target, valid));
         all.extend(headers(target, valid));
         all.extend(claims(target, valid));
-        all.extend(written_twice(target, valid));
+        all.extend(duplicate_members(target, valid));
     }
     all
 }
@@ -90,25 +89,25 @@ fn wrong_signatures(target: &ForgeryTarget, valid: &str) -> Forgeries {
         ("r and s exchanged", [s, r].concat()),
         ("as DER", der(r, s)),
         ("zeros as DER", vec![0x30, 6, 2, 1, 0, 2, 1, 0]),
-        ("a byte too few", raw[1..].to_vec()),
-        ("a byte too many", [raw.as_slice(), &[0]].concat()),
-        ("a zero before", [&[0], raw.as_slice()].concat()),
+        ("without the first byte", raw[1..].to_vec()),
+        ("with a trailing zero byte", [raw.as_slice(), &[0]].concat()),
+        ("with a leading zero byte", [&[0], raw.as_slice()].concat()),
         ("one bit changed", flipped),
-        ("as long as RSA's", vec![1; 256]),
+        ("as long as an RSA signature", vec![1; 256]),
     ]
     .map(|(name, signature)| (format!("signature {name}"), format!("{input}.{}", encode(signature))))
     .into();
-    // The signature of one token with other claims.
+    // The signature of the token, with other claims.
     let claims = with(&token::claims(valid), "user_id", 2.into());
     all.push((
         "other claims".to_owned(),
         format!("{}.{signature}", token::signing_input(&token::header(valid), &claims)),
     ));
-    // A correct signature under the name of another algorithm, in both directions.
+    // A correct signature with the name of another algorithm, for both keys.
     let header = token::header(valid);
     for alg in ["RS256", "PS256", "ES384", "ES512", "ES256K", "EdDSA", "HS256", "es256", "ES256 "] {
         let text = target.active.sign(&with(&header, "alg", alg.into()), &token::claims(valid));
-        all.push((format!("signed as ES256, called {alg:?}"), text));
+        all.push((format!("signed with ES256, alg {alg:?}"), text));
     }
     for (alg, kid) in [
         ("RS256", &target.active.kid),
@@ -118,15 +117,15 @@ fn wrong_signatures(target: &ForgeryTarget, valid: &str) -> Forgeries {
     ] {
         let header = with(&with(&header, "alg", alg.into()), "kid", kid.as_str().into());
         all.push((
-            format!("signed as RS256, called {alg} of {kid}"),
+            format!("signed with RS256, alg {alg}, kid {kid}"),
             target.rsa.sign_rsa(&header, &token::claims(valid)),
         ));
     }
     all
 }
 
-/// A symmetric algorithm with every public value as its secret.
-async fn confused(target: &ForgeryTarget, valid: &str) -> Forgeries {
+/// Tokens signed with a symmetric algorithm whose secret is a public value of the server (algorithm confusion).
+async fn algorithm_confusion(target: &ForgeryTarget, valid: &str) -> Forgeries {
     let header = token::header(valid);
     let claims = token::claims(valid);
     let jwks = target.server.get("/.well-known/jwks.json").await;
@@ -195,7 +194,7 @@ fn of_other_keys(target: &ForgeryTarget, valid: &str) -> Forgeries {
     all
 }
 
-/// Header members that are forbidden, or that have an invalid value.
+/// Returns header members that are forbidden or have an invalid value.
 fn members(target: &ForgeryTarget) -> Vec<(&'static str, Value)> {
     let upper = target.active.kid.to_uppercase();
     vec![
@@ -244,7 +243,7 @@ fn members(target: &ForgeryTarget) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Signed with the server's own key; only the header is invalid.
+/// Tokens signed with the server's own key; only the header is invalid.
 fn headers(target: &ForgeryTarget, valid: &str) -> Forgeries {
     let header = token::header(valid);
     let claims = token::claims(valid);
@@ -271,7 +270,7 @@ fn headers(target: &ForgeryTarget, valid: &str) -> Forgeries {
     all
 }
 
-/// Signed with the server's own key; only a claim is invalid.
+/// Tokens signed with the server's own key; only a claim is invalid.
 fn claims(target: &ForgeryTarget, valid: &str) -> Forgeries {
     let header = token::header(valid);
     let claims = token::claims(valid);
@@ -330,8 +329,8 @@ fn claims(target: &ForgeryTarget, valid: &str) -> Forgeries {
     all
 }
 
-/// Signed with the server's own key; two parsers might read different values of a duplicate member.
-fn written_twice(target: &ForgeryTarget, valid: &str) -> Forgeries {
+/// Tokens signed with the server's own key with a duplicate member. Two parsers might read different values of it.
+fn duplicate_members(target: &ForgeryTarget, valid: &str) -> Forgeries {
     let header = token::header(valid);
     let claims = token::claims(valid);
     let twice = |text: &Value, extra: &str| format!("{},{extra}}}", text.to_string().trim_end_matches('}'));

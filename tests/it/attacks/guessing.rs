@@ -1,4 +1,4 @@
-//! Guessing: values close to valid secrets, concurrent attempts, and spoofed client addresses.
+//! Guessing: values that differ slightly from valid secrets, concurrent attempts, and spoofed client addresses.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
-/// A server without rate limits, which would stop the test before a guess could succeed.
+/// Starts a server without rate limits, because they would reject the guesses before the values are compared.
 async fn unlimited() -> TestServer {
     let server = TestServer::with("throttle.enabled = false").await;
     server.register("anna").await;
@@ -66,8 +66,8 @@ async fn concurrent_refreshes_get_the_same_successor() {
 async fn a_modified_reset_code_is_rejected() {
     let server = unlimited().await;
     server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
-    let code = server.mails()[0].code().to_owned();
+    wait_until("an e-mail is sent", async || server.emails().len() == 1).await;
+    let code = server.emails()[0].code().to_owned();
     for at in (0..code.len()).filter(|at| code.as_bytes()[*at] != b'-') {
         for other in ["0", "7", "Z"].into_iter().filter(|other| &code[at..=at] != *other) {
             let guess = format!("{}{other}{}", &code[..at], &code[at + 1..]);
@@ -87,8 +87,8 @@ async fn a_modified_reset_code_is_rejected() {
 async fn a_modified_reset_link_is_rejected() {
     let server = unlimited().await;
     server.post("/restore", &json!({"restoring_email": "anna@example.com"})).await.is(200);
-    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
-    let source = server.mails()[0].source.replace("=\n", "").replace("=3D", "=");
+    wait_until("an e-mail is sent", async || server.emails().len() == 1).await;
+    let source = server.emails()[0].source.replace("=\n", "").replace("=3D", "=");
     let token = source.split("restoring=").nth(1).unwrap();
     let token: String = token.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     let redeem = async |token: Value| {

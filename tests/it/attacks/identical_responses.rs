@@ -1,5 +1,5 @@
-//! No status, header or body reveals whether a user exists. `scripts/bench/enumeration` measures the response times.
-//! A registration must report a name that is in use; it is rate-limited per caller.
+//! No status, header or body of a sign-in or a reset reveals whether a user exists. `scripts/bench/enumeration`
+//! measures the response times. A registration has to report a name that is in use; it is rate-limited per caller.
 
 use countersign::issuer::users::UserChange;
 use reqwest::Method;

@@ -1,11 +1,12 @@
-//! Injection: names, addresses, paths and queries that would be code, markup or a header in another context.
+//! Injection: names, addresses, paths and queries that would be executed as code, rendered as markup or sent as a
+//! header if the server did not escape or reject them.
 
 use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
-/// User names that an unescaped template, page or spreadsheet would execute.
+/// User names that a template, a page or a spreadsheet would execute if they were not escaped.
 const NAMES: [&str; 9] = [
     "{{ 7191 * 7 }}",
     "{% for x in range(9) %}zq{% endfor %}",
@@ -28,8 +29,8 @@ async fn markup_in_a_user_name_is_escaped_in_emails() {
         server.post(path, &json!({"email": email})).await.is(200);
         server.post("/auth", &json!({"username": name, "password": PASSWORD})).await.is(200);
     }
-    wait_until("all e-mails are sent", async || server.mails().len() == NAMES.len()).await;
-    for mail in server.mails() {
+    wait_until("all e-mails are sent", async || server.emails().len() == NAMES.len()).await;
+    for mail in server.emails() {
         let text = mail.source.replace("=\n", "");
         assert!(!text.contains("50337") && !text.contains("zqzq"), "a template in a user name was evaluated:\n{text}");
         let html = text.split("text/html").nth(1).unwrap();
@@ -64,7 +65,7 @@ async fn names_and_addresses_contain_no_line_breaks() {
         let body = json!({"username": "anna", "password": PASSWORD, "email": addresses});
         server.post("/register", &body).await.is(400);
     }
-    assert!(server.mails().is_empty());
+    assert!(server.emails().is_empty());
 }
 
 #[tokio::test]
@@ -133,6 +134,6 @@ async fn query_and_host_never_reach_headers_or_links() {
         let request = request.header("x-forwarded-host", "evil.example").header("referer", "https://evil.example/");
         ServerResponse::send(request).await.is(200);
     }
-    wait_until("both e-mails are sent", async || server.mails().len() == 2).await;
-    assert!(server.mails().iter().all(|mail| !mail.source.contains("evil")));
+    wait_until("both e-mails are sent", async || server.emails().len() == 2).await;
+    assert!(server.emails().iter().all(|mail| !mail.source.contains("evil")));
 }

@@ -1,5 +1,5 @@
-//! Attacks: forged tokens at every endpoint that takes one, malformed HTTP, guessing, spoofed headers and injection.
-//! The server accepts none of them, does not fail, and follows no URL.
+//! Attacks: forged tokens at every endpoint that accepts a token, malformed HTTP, guessing, spoofed headers and
+//! injection. The server rejects all of them, returns no 5xx, and follows no URL in a token.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod corpus;

@@ -1,10 +1,10 @@
-//! Raw HTTP over a socket, as no client library sends it.
+//! Sends raw bytes over a socket, for requests that an HTTP client library would not send.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-/// Much longer than any response takes. No test asserts it.
+/// A safety limit, much longer than any response takes. No test depends on it.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Sends the bytes and reads until the server closes the connection.
@@ -25,7 +25,7 @@ pub fn send_raw(url: &str, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&received).into_owned()
 }
 
-/// The statuses of all responses in the received text.
+/// Returns the statuses of all HTTP/1.1 responses in the received text.
 pub fn statuses(received: &str) -> Vec<u16> {
     received.split("HTTP/1.1 ").skip(1).map(|response| response[..3].parse().unwrap()).collect()
 }

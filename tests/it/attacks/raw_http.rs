@@ -19,10 +19,11 @@ fn first_status(received: &str) -> Option<&str> {
     received.split(' ').nth(1)
 }
 
-/// A smuggled request. If the server handled it, its response would appear.
+/// A request that is hidden behind the body of another request. If the server handled it, the received text would
+/// contain `uptime`.
 const SMUGGLED: &str = "GET /liveliness HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
-/// Requests whose end two servers may locate differently.
+/// Returns requests for which two servers may disagree where the body ends.
 fn ambiguous(path: &str) -> Vec<(&'static str, String)> {
     let post = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
     let length = SMUGGLED.len();
@@ -37,20 +38,26 @@ fn ambiguous(path: &str) -> Vec<(&'static str, String)> {
         ),
         ("chunks alone", format!("{post}transfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
         ("two lengths", format!("{post}content-length: 0\r\ncontent-length: {length}\r\n\r\n{SMUGGLED}")),
-        ("two lengths in one", format!("{post}content-length: 0, {length}\r\n\r\n{SMUGGLED}")),
+        ("two lengths in one header", format!("{post}content-length: 0, {length}\r\n\r\n{SMUGGLED}")),
         ("a signed length", format!("{post}content-length: +0\r\n\r\n{SMUGGLED}")),
         ("a negative length", format!("{post}content-length: -1\r\n\r\n{SMUGGLED}")),
         ("a length in hex", format!("{post}content-length: 0x0\r\n\r\n{SMUGGLED}")),
-        ("an endless length", format!("{post}content-length: 99999999999999999999999\r\n\r\n{SMUGGLED}")),
+        ("a length that overflows", format!("{post}content-length: 99999999999999999999999\r\n\r\n{SMUGGLED}")),
         ("an unknown coding", format!("{post}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
-        ("chunks that are not last", format!("{post}transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n{SMUGGLED}")),
-        ("chunks by a vertical tab", format!("{post}transfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
-        ("a blank before the colon", format!("{post}transfer-encoding : chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
-        ("a folded line", format!("{post}x: y\r\n transfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
-        ("a negative chunk", format!("{post}transfer-encoding: chunked\r\n\r\n-1\r\n\r\n{SMUGGLED}")),
-        ("an endless chunk", format!("{post}transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n\r\n{SMUGGLED}")),
         (
-            "HTTP/1.0 in chunks",
+            "chunked, but not as the last coding",
+            format!("{post}transfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n{SMUGGLED}"),
+        ),
+        ("a vertical tab before chunked", format!("{post}transfer-encoding: \x0bchunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("a space before the colon", format!("{post}transfer-encoding : chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("a folded line", format!("{post}x: y\r\n transfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("a negative chunk size", format!("{post}transfer-encoding: chunked\r\n\r\n-1\r\n\r\n{SMUGGLED}")),
+        (
+            "a chunk size that overflows",
+            format!("{post}transfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n\r\n{SMUGGLED}"),
+        ),
+        (
+            "chunks in HTTP/1.0",
             format!("{post}transfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")
                 .replace("HTTP/1.1\r\nhost: x\r\ncontent-type", "HTTP/1.0\r\nhost: x\r\ncontent-type"),
         ),
@@ -61,11 +68,11 @@ fn ambiguous(path: &str) -> Vec<(&'static str, String)> {
 async fn request_smuggling_is_rejected() {
     let server = TestServer::start().await;
     for path in ["/auth", "/.well-known/jwks.json", "/nowhere"] {
-        for (what, request) in ambiguous(path) {
+        for (case, request) in ambiguous(path) {
             let received = send(&server, request).await;
-            assert!(!received.contains("uptime"), "{what} at {path}: {received}");
+            assert!(!received.contains("uptime"), "{case} at {path}: {received}");
             let statuses = statuses(&received);
-            assert!(statuses.len() <= 1 && statuses.iter().all(|status| *status < 500), "{what} at {path}: {received}");
+            assert!(statuses.len() <= 1 && statuses.iter().all(|status| *status < 500), "{case} at {path}: {received}");
         }
     }
     // A correctly delimited second request is handled.
@@ -80,23 +87,23 @@ async fn a_malformed_request_head_is_rejected() {
     let rows: [(&str, &[u8]); 12] = [
         ("a NUL in a value", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx: \0\r\n\r\n"),
         ("a bare CR in a value", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx: a\rb: c\r\n\r\n"),
-        ("a name with a blank", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx y: z\r\n\r\n"),
+        ("a name with a space", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nx y: z\r\n\r\n"),
         ("a line without a colon", b"GET /liveliness HTTP/1.1\r\nhost: x\r\nxyz\r\n\r\n"),
         ("no name", b"GET /liveliness HTTP/1.1\r\nhost: x\r\n: z\r\n\r\n"),
         ("a NUL in the path", b"GET /live\0liness HTTP/1.1\r\nhost: x\r\n\r\n"),
-        ("a blank in the path", b"GET /live liness HTTP/1.1\r\nhost: x\r\n\r\n"),
+        ("a space in the path", b"GET /live liness HTTP/1.1\r\nhost: x\r\n\r\n"),
         ("an unknown version", b"GET /liveliness HTTP/9.9\r\nhost: x\r\n\r\n"),
         ("HTTP/2 prior knowledge", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
         ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
-        ("no HTTP", b"\r\n\r\nhello there\r\n\r\n"),
+        ("not HTTP", b"\r\n\r\nhello there\r\n\r\n"),
         ("a method with a NUL", b"G\0T /liveliness HTTP/1.1\r\nhost: x\r\n\r\n"),
     ];
-    for (what, bytes) in rows {
+    for (case, bytes) in rows {
         let received = send(&server, bytes).await;
-        assert!(!received.contains("uptime"), "{what}: {received}");
+        assert!(!received.contains("uptime"), "{case}: {received}");
         assert!(
             statuses(&received).iter().all(|status| (400..500).contains(status) || *status == 505),
-            "{what}: {received}"
+            "{case}: {received}"
         );
     }
     server.get("/liveliness").await.is(200);
@@ -108,24 +115,24 @@ async fn every_request_needs_exactly_one_host() {
     for path in ["/.well-known/jwks.json", "/liveliness", "/nowhere"] {
         let request =
             |version: &str, hosts: &str| format!("GET {path} HTTP/{version}\r\n{hosts}x: y\r\n\r\n{SMUGGLED}");
-        for (what, hosts) in [
+        for (case, hosts) in [
             ("none", ""),
             ("two", "host: x\r\nhost: evil.example\r\n"),
             ("the same twice", "Host: x\r\nhost: x\r\n"),
             ("an empty one", "host:\r\n"),
-            ("a blank one", "host: \t \r\n"),
-            ("two in one", "host: x, evil.example\r\n"),
+            ("only white space", "host: \t \r\n"),
+            ("two in one header", "host: x, evil.example\r\n"),
             ("a path", "host: x/evil.example\r\n"),
             ("a user", "host: evil.example@x\r\n"),
             ("an invalid port", "host: x:evil\r\n"),
-            ("a cut address", "host: [::1\r\n"),
-            ("no ASCII", "host: ev\u{ef}l.example\r\n"),
+            ("a truncated address", "host: [::1\r\n"),
+            ("not ASCII", "host: ev\u{ef}l.example\r\n"),
         ] {
             let received = send(&server, request("1.1", hosts)).await;
-            assert_eq!(statuses(&received), [400], "{what} at {path}: {received}");
+            assert_eq!(statuses(&received), [400], "{case} at {path}: {received}");
             assert!(
                 received.contains(r#""code":"wrong_host""#) && !received.contains("evil"),
-                "{what} at {path}: {received}"
+                "{case} at {path}: {received}"
             );
         }
         let two = send(&server, request("1.0", "host: x\r\nhost: y\r\n")).await;
@@ -214,7 +221,7 @@ async fn path_traversal_reaches_no_route_or_file() {
             );
         }
     }
-    // The absolute form names another host, which the server ignores.
+    // The request target in absolute form contains another host, which the server ignores.
     let absolute = "GET http://evil.example/.well-known/openid-configuration HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
     let received = send(&server, absolute).await;
     assert!(!received.contains("evil.example") && received.contains(&server.url), "{received}");
@@ -239,10 +246,10 @@ async fn oversized_requests_are_rejected_and_not_buffered() {
         ),
         ("a long method", format!("{} / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", "A".repeat(100_000))),
     ];
-    for (what, request) in rows {
+    for (case, request) in rows {
         let response = send(&server, request).await;
         let received_statuses = statuses(&response);
-        assert!(matches!(received_statuses[..], [] | [400 | 404 | 414 | 431]), "{what}: {response}");
+        assert!(matches!(received_statuses[..], [] | [400 | 404 | 414 | 431]), "{case}: {response}");
     }
     let mut many_fields = String::new();
     for number in 0..8000 {
@@ -251,13 +258,13 @@ async fn oversized_requests_are_rejected_and_not_buffered() {
     let deep = format!("{{\"username\":{}", "[".repeat(60_000));
     let long = json!({"username": "a".repeat(60_000), "password": "b"}).to_string();
     let name = json!({"a".repeat(60_000): 1}).to_string();
-    for (what, kind, body) in [
+    for (case, kind, body) in [
         ("many fields", "application/x-www-form-urlencoded", many_fields),
         ("deep JSON", "application/json", deep),
         ("a long text", "application/json", long),
         ("a long name", "application/json", name),
-        ("too much", "application/json", " ".repeat(65_537)),
-        ("too much of a form", "application/x-www-form-urlencoded", "a".repeat(65_537)),
+        ("a body above the limit", "application/json", " ".repeat(65_537)),
+        ("a form above the limit", "application/x-www-form-urlencoded", "a".repeat(65_537)),
         ("parts without an end", "multipart/form-data; boundary=x", "--x\r\n".repeat(10_000)),
         ("a boundary that matches every byte", "multipart/form-data; boundary=-", "-".repeat(60_000)),
     ] {
@@ -265,10 +272,9 @@ async fn oversized_requests_are_rejected_and_not_buffered() {
             let length = body.len();
             let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {kind}\r\n");
             let response = send(&server, format!("{head}content-length: {length}\r\n\r\n{body}")).await;
-            // The client may receive no response if the server rejects the request before the client has sent all of
-            // it.
+            // The client may receive no response if the server rejects the request while the client is still sending.
             let received_statuses = statuses(&response);
-            assert!(received_statuses.iter().all(|status| (400..500).contains(status)), "{what} at {path}: {response}");
+            assert!(received_statuses.iter().all(|status| (400..500).contains(status)), "{case} at {path}: {response}");
         }
     }
     server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await.is(200);

@@ -1,4 +1,4 @@
-//! Every endpoint that takes a token. Add a row here for each new one.
+//! Every endpoint that accepts a token. Add a row here for each new endpoint.
 
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -81,7 +81,7 @@ pub const ENDPOINTS: &[TokenEndpoint] = &[
     endpoint("GET", "/google_refresh/", Bearer, LONG, 404),
     endpoint("POST", "/github_refresh/", Cookie, LONG, 404),
     endpoint("POST", "/github/", Bearer, LONG, 303),
-    // These end the session of a valid token. They are last, because the rows are tested in this order.
+    // These end the session of a valid token. They are last, because the rows are tested in order.
     endpoint("POST", "/social_logout/", Bearer, LONG, 302),
     endpoint("POST", "/api/logout/", Json("refresh_token"), &[ForgedKind::Uuid], 200),
     endpoint("POST", "/api/token/blacklist/", Json("refresh"), &[ForgedKind::Refresh], 200),
@@ -98,7 +98,7 @@ impl TokenEndpoint {
     pub async fn send_token(&self, server: &TestServer, token: &str) -> Option<ServerResponse> {
         let method: Method = self.method.parse().unwrap();
         let request = server.request(method, self.path);
-        // Further members that some endpoints require.
+        // The other members that some endpoints require.
         let body = json!({"email": "anna@example.com", "username": "anna", "provider": "google"});
         let header = |text: String| HeaderValue::from_bytes(text.as_bytes()).ok();
         let request = match self.transport {

@@ -1,4 +1,4 @@
-//! A valid token in every spelling but its own.
+//! Other spellings of a valid token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,23 +7,24 @@ use serde_json::json;
 use super::forge::encode;
 use super::forgeries::Forgeries;
 
-/// A token has one spelling: any addition, removal, exchange or other encoding makes it invalid.
+/// Returns texts that differ from the token by an addition, a removal, an exchange or another encoding. Each of them
+/// must be rejected, because a token has only one valid spelling.
 pub fn of(valid: &str) -> Forgeries {
     let mut all: Forgeries = [
-        ("nothing", String::new()),
+        ("an empty text", String::new()),
         ("a word", "null".to_owned()),
-        ("twice", format!("{valid}{valid}")),
-        ("two, by a comma", format!("{valid},{valid}")),
-        ("a part too many", format!("{valid}.{valid}")),
-        ("a dot too many", format!("{valid}.")),
-        ("a dot before", format!(".{valid}")),
-        ("dots", "..".to_owned()),
+        ("the token twice", format!("{valid}{valid}")),
+        ("two tokens separated by a comma", format!("{valid},{valid}")),
+        ("a fourth part", format!("{valid}.{valid}")),
+        ("a trailing dot", format!("{valid}.")),
+        ("a leading dot", format!(".{valid}")),
+        ("only dots", "..".to_owned()),
         ("padded", format!("{valid}==")),
         ("in quotation marks", format!("\"{valid}\"")),
         ("percent-encoded", valid.replacen(['.', '-'], "%2e", 1)),
-        ("another dot", valid.replacen(['.', '-'], "\u{3002}", 1)),
+        ("another full stop character", valid.replacen(['.', '-'], "\u{3002}", 1)),
         ("a NUL inside", format!("{}\0{}", &valid[..9], &valid[9..])),
-        ("a NUL behind", format!("{valid}\0")),
+        ("a trailing NUL", format!("{valid}\0")),
         ("an array", format!("[\"{valid}\"]")),
         ("an object", format!("{{\"token\":\"{valid}\"}}")),
         ("SQL", "' OR '1'='1' --".to_owned()),
@@ -47,21 +48,24 @@ pub fn of(valid: &str) -> Forgeries {
 fn of_parts(valid: &str, parts: [&str; 3]) -> Forgeries {
     let mut all = Vec::new();
     for (index, part) in parts.iter().enumerate() {
-        let instead = |new: String| {
+        let with_part = |new: String| {
             let mut parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
             parts[index] = new;
             parts.join(".")
         };
-        all.push((format!("part {index} cut short"), instead(part[..part.len() - 1].to_owned())));
-        all.push((format!("part {index} halved"), instead(part[..part.len() / 2].to_owned())));
-        all.push((format!("part {index} left out"), instead(String::new())));
-        all.push((format!("part {index} lengthened"), instead(format!("{part}A"))));
-        all.push((format!("part {index} padded"), instead(format!("{part}="))));
-        all.push((format!("part {index} backwards"), instead(part.chars().rev().collect())));
-        all.push((format!("part {index} in the other alphabet"), instead(format!("{}+/", &part[..part.len() - 2]))));
+        all.push((format!("part {index} cut short"), with_part(part[..part.len() - 1].to_owned())));
+        all.push((format!("part {index} halved"), with_part(part[..part.len() / 2].to_owned())));
+        all.push((format!("part {index} removed"), with_part(String::new())));
+        all.push((format!("part {index} lengthened"), with_part(format!("{part}A"))));
+        all.push((format!("part {index} padded"), with_part(format!("{part}="))));
+        all.push((format!("part {index} reversed"), with_part(part.chars().rev().collect())));
+        all.push((
+            format!("part {index} in the standard base64 alphabet"),
+            with_part(format!("{}+/", &part[..part.len() - 2])),
+        ));
         let changed = stray_bits(part);
         if changed != *part {
-            all.push((format!("part {index} with stray bits"), instead(changed)));
+            all.push((format!("part {index} with stray bits"), with_part(changed)));
         }
     }
     let [header, claims, signature] = parts;
@@ -70,11 +74,11 @@ fn of_parts(valid: &str, parts: [&str; 3]) -> Forgeries {
     all.extend([
         ("flattened JSON".to_owned(), flat.to_string()),
         ("general JSON".to_owned(), general.to_string()),
-        ("encoded once more".to_owned(), encode(valid)),
+        ("encoded again".to_owned(), encode(valid)),
         ("encoded as base64".to_owned(), STANDARD.encode(valid)),
-        ("of five parts, as if encrypted".to_owned(), format!("{header}..{claims}.{signature}.AAAA")),
+        ("five parts, as in an encrypted token".to_owned(), format!("{header}..{claims}.{signature}.AAAA")),
         ("two parts".to_owned(), format!("{header}.{claims}")),
-        ("parts exchanged".to_owned(), format!("{claims}.{header}.{signature}")),
+        ("header and claims exchanged".to_owned(), format!("{claims}.{header}.{signature}")),
     ]);
     all
 }

@@ -65,16 +65,16 @@ fn a_setting_is_read_and_changed() {
 #[test]
 fn an_unknown_or_out_of_bounds_setting_is_rejected() {
     let folder = TestFolder::new();
-    let suggestion = "did you mean `profiles.simplejwt.access_lifetime`?";
+    let suggestion = "did you mean \"profiles.simplejwt.access_lifetime\"?";
     let name = "profiles.simplejwt.acess_lifetime";
     folder.run(&["settings", "get", name]).fails(1, &[suggestion]);
     folder.run(&["settings", "set", name, "5"]).fails(1, &[suggestion]);
-    folder.run(&["settings", "get", "zzz"]).fails(1, &["unknown setting `zzz`"]);
+    folder.run(&["settings", "get", "zzz"]).fails(1, &["unknown setting \"zzz\""]);
     for (name, value, message) in [
         ("profiles.simplejwt.access_lifetime", "0", "must be 1 to 7776000 seconds"),
-        ("profiles.simplejwt.access_lifetime", "-1", "not `-1`"),
-        ("profiles.simplejwt.access_lifetime", "soon", "not `soon`"),
-        ("profiles.simplejwt.access_lifetime", "none", "not `none`"),
+        ("profiles.simplejwt.access_lifetime", "-1", "not \"-1\""),
+        ("profiles.simplejwt.access_lifetime", "soon", "not \"soon\""),
+        ("profiles.simplejwt.access_lifetime", "none", "not \"none\""),
         ("profiles.simplejwt.algorithm", "HS256", "ES256 or RS256, or none"),
         ("registration.open", "maybe", "true or false"),
         ("profiles.simplejwt.user_id_claim", "sub", "that is not reserved"),
@@ -86,7 +86,7 @@ fn an_unknown_or_out_of_bounds_setting_is_rejected() {
 }
 
 #[test]
-fn all_boot_setting_mistakes_are_reported_at_once() {
+fn all_boot_setting_errors_are_reported_at_once() {
     let folder = TestFolder::new();
     folder
         .configure("server = { lisen = '127.0.0.1:1' }\ntokens = { algorithm = 'HS256' }\nkeys = { rsa_bits = 1000 }");
@@ -109,7 +109,6 @@ fn all_boot_setting_mistakes_are_reported_at_once() {
 #[test]
 fn check_prints_effective_settings_and_sources_without_secrets() {
     let folder = TestFolder::new();
-    folder.write("from", "of a file");
     folder.configure(
         "email = { host = 'mail.example.com', username = 'u', password = 'open sesame' }\nlog.level = 'warn'",
     );
@@ -127,7 +126,7 @@ fn check_prints_effective_settings_and_sources_without_secrets() {
     }
     assert!(!shown.contains("sesame") && !output.stderr.contains("sesame"), "{output:?}");
     assert!(
-        output.stderr.contains("every private key opens, signs and verifies. Keys: 2.")
+        output.stderr.contains("every private key can be read, signs and verifies. Keys: 2.")
             && output.stderr.contains("The settings are valid."),
         "{output:?}"
     );

@@ -9,7 +9,7 @@ fn create_with_openssl(folder: &TestFolder, arguments: &[&str]) -> bool {
     openssl(&folder.path("."), arguments).map(|output| output.is(0).len()).is_some()
 }
 
-/// A folder with an RSA and a P-256 key in every supported format. `None` if `openssl` is not installed.
+/// Creates a folder with an RSA and a P-256 key in every supported format. `None` if `openssl` is not installed.
 fn key_files() -> Option<TestFolder> {
     let folder = TestFolder::new();
     folder.write("passphrase", "opensesame\n");
@@ -31,7 +31,7 @@ fn key_files() -> Option<TestFolder> {
 }
 
 #[test]
-fn an_own_key_is_imported_in_every_supported_form() {
+fn a_private_key_is_imported_in_every_supported_format() {
     let Some(folder) = key_files() else { return };
     for (file, alg) in [
         ("rsa8.pem", "RS256"),
@@ -64,7 +64,7 @@ fn an_own_key_is_imported_in_every_supported_form() {
 }
 
 #[test]
-fn an_imported_key_may_sign_at_once_and_its_tokens_are_verified() {
+fn a_key_imported_with_now_signs_immediately() {
     let Some(folder) = key_files() else { return };
     folder.create("anna");
     let kid = folder.run(&["keys", "import", "sec1.pem", "--now"]).is(0).trim_end().to_owned();

@@ -35,7 +35,7 @@ fn assert_start_fails(folder: &TestFolder, words: &[&str]) {
 }
 
 #[test]
-fn modes_wider_than_the_owner_are_rejected() {
+fn a_mode_that_admits_other_users_is_rejected() {
     let folder = TestFolder::new();
     let kid = folder.kid("ES256", "active");
     for (name, mode, allowed) in [
@@ -133,7 +133,7 @@ fn a_ring_without_its_parts_is_not_a_first_start() {
 }
 
 #[test]
-fn a_foreign_folder_is_not_changed() {
+fn a_folder_that_is_not_a_key_folder_is_not_changed() {
     let folder = TestFolder::empty();
     fs::create_dir(folder.path("keys")).unwrap();
     folder.write("keys/thesis.txt", "precious");
@@ -159,7 +159,7 @@ fn an_unwritable_folder_is_named() {
     chmod(&folder.path("keys"), 0o500);
     if fs::write(folder.path("keys/probe"), "").is_ok() {
         fs::remove_file(folder.path("keys/probe")).unwrap();
-        skip("this user may write to every folder");
+        skip("this user can write to every folder");
     } else {
         folder.run(&["serve", "--listen", "127.0.0.1:0"]).fails(1, &["keys", "ermission denied"]);
     }

@@ -86,12 +86,12 @@ fn exported_keys_are_read_by_other_libraries() {
         let certificate = folder.run(&["keys", "export", &kid, "--format", "certificate"]).is(0).to_owned();
         folder.write("certificate.pem", &certificate);
 
-        let here = folder.path(".");
-        let Some(read) = openssl(&here, &["pkey", "-pubin", "-in", "public.pem", "-noout", "-text"]) else { return };
+        let root = folder.path(".");
+        let Some(read) = openssl(&root, &["pkey", "-pubin", "-in", "public.pem", "-noout", "-text"]) else { return };
         assert!(read.is(0).contains(message), "{read:?}");
-        let of_certificate = openssl(&here, &["x509", "-in", "certificate.pem", "-noout", "-pubkey"]).unwrap();
+        let of_certificate = openssl(&root, &["x509", "-in", "certificate.pem", "-noout", "-pubkey"]).unwrap();
         assert_eq!(of_certificate.is(0), pem, "the certificate contains another key");
-        let subject = openssl(&here, &["x509", "-in", "certificate.pem", "-noout", "-subject"]).unwrap();
+        let subject = openssl(&root, &["x509", "-in", "certificate.pem", "-noout", "-subject"]).unwrap();
         assert!(subject.is(0).contains("127.0.0.1"), "{subject:?}");
     }
 }
@@ -100,7 +100,7 @@ fn exported_keys_are_read_by_other_libraries() {
 fn a_key_prefix_must_be_unique() {
     let folder = TestFolder::new();
     for command in ["export", "revoke"] {
-        folder.run(&["keys", command, "abc"]).fails(1, &["`abc` is too short to name a key", "4 characters"]);
+        folder.run(&["keys", command, "abc"]).fails(1, &["`abc` is too short to identify a key", "4 characters"]);
         // One key id in 64 starts with `-`, like an option.
         for name in ["-abcd", "--abc", "-hijk", "-Vwxy"] {
             folder.run(&["keys", command, name]).fails(1, &[&format!("the key ring has no key `{name}`")]);
@@ -111,7 +111,7 @@ fn a_key_prefix_must_be_unique() {
 }
 
 #[test]
-fn a_revoked_key_is_unpublished_and_another_signs() {
+fn a_revoked_key_is_unpublished_and_a_new_key_signs() {
     let folder = TestFolder::new();
     let kid = folder.kid("ES256", "active");
     let output = folder.run(&["keys", "revoke", &kid[..6]]);
@@ -185,7 +185,7 @@ fn concurrent_commands_leave_a_consistent_ring() {
 }
 
 #[test]
-fn a_key_that_stops_early_is_unpublished_early_if_lifetimes_are_known() {
+fn a_key_that_stops_signing_early_is_unpublished_early_if_lifetimes_are_known() {
     for known in [false, true] {
         let folder = TestFolder::new();
         if known {
@@ -194,8 +194,8 @@ fn a_key_that_stops_early_is_unpublished_early_if_lifetimes_are_known() {
         folder.run(&["keys", "rotate", "--alg", "ES256"]).is(0);
         let kid = folder.kid("ES256", "active");
         let published_until = || {
-            let found = folder.keys().into_iter().find(|key| key["kid"] == kid.as_str()).unwrap();
-            found["published_until"].as_str().unwrap().to_owned()
+            let key = folder.keys().into_iter().find(|key| key["kid"] == kid.as_str()).unwrap();
+            key["published_until"].as_str().unwrap().to_owned()
         };
         let planned = published_until();
         folder.run(&["keys", "rotate", "--alg", "ES256", "--now"]).is(0);

@@ -22,7 +22,7 @@ fn names(object: &Value) -> Vec<&str> {
 #[test]
 fn usage_errors_exit_with_2_and_help_with_0() {
     let folder = TestFolder::new();
-    for wrong in [
+    for invalid in [
         &["nonsense"] as &[&str],
         &["serve", "--nonsense"],
         &["keys", "lst"],
@@ -40,10 +40,10 @@ fn usage_errors_exit_with_2_and_help_with_0() {
         &["settings", "set", "registration.open"],
         &["--set", "nonsense", "check"],
     ] {
-        folder.run(wrong).fails(2, &["error:"]);
+        folder.run(invalid).fails(2, &["error:"]);
     }
-    for unfinished in [&[] as &[&str], &["keys"], &["users"]] {
-        folder.run(unfinished).fails(2, &["Usage: countersign"]);
+    for incomplete in [&[] as &[&str], &["keys"], &["users"]] {
+        folder.run(incomplete).fails(2, &["Usage: countersign"]);
     }
     for arguments in [&["--help"] as &[&str], &["keys", "--help"], &["help", "users", "create"]] {
         let output = folder.run(arguments);

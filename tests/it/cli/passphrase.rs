@@ -35,7 +35,7 @@ fn keys_are_encrypted_changed_and_decrypted() {
 
     let output = folder.run(&["keys", "passphrase", "--remove"]);
     output.is(0);
-    assert!(output.stderr.contains("Stored private keys unencrypted: 2."), "{output:?}");
+    assert!(output.stderr.contains("Private keys now stored unencrypted: 2."), "{output:?}");
     let listed = folder.run(&["keys", "list"]);
     listed.is(0);
     assert!(listed.stderr.contains("is not encrypted although `keys.passphrase` is set"), "{listed:?}");

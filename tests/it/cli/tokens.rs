@@ -25,13 +25,13 @@ fn a_token_is_minted_with_the_requested_profile() {
         let output = folder.run(&["token", "mint", "--user", "anna", "--profile", profile]);
         let token = output.is(0).strip_suffix('\n').unwrap();
         assert!(!token.contains('\n') && output.stderr.starts_with("Valid until "), "{output:?}");
-        let found = claims(token);
-        assert_eq!(found["exp"].as_i64().unwrap() - found["iat"].as_i64().unwrap(), lifetime, "{profile}");
-        assert!(found.get(member).is_some(), "{profile}: {found}");
+        let minted = claims(token);
+        assert_eq!(minted["exp"].as_i64().unwrap() - minted["iat"].as_i64().unwrap(), lifetime, "{profile}");
+        assert!(minted.get(member).is_some(), "{profile}: {minted}");
         let verified = folder.run(&["token", "verify", token]);
-        assert_eq!(verified.json(), found, "{profile}");
+        assert_eq!(verified.json(), minted, "{profile}");
         let inspected = folder.run(&["token", "inspect", token]).json();
-        assert_eq!(inspected["claims"], found, "{profile}");
+        assert_eq!(inspected["claims"], minted, "{profile}");
         let header = header(token);
         assert_eq!((&inspected["header"]["alg"], &inspected["header"]["kid"]), (&header["alg"], &header["kid"]));
     }
@@ -75,7 +75,7 @@ fn a_minted_session_has_a_refresh_token_if_its_dialect_has_one() {
 }
 
 #[test]
-fn inspect_shows_foreign_tokens() {
+fn inspect_prints_tokens_of_other_issuers() {
     let folder = folder();
     let old = format!("{}.c2ln", signing_input(&json!({"alg": "HS256", "typ": "JWT"}), &json!({"user_id": 7})));
     let shown = folder.run(&["token", "inspect", &old]);

@@ -22,28 +22,28 @@ pub struct Acknowledged {
     pub refreshes: usize,
     /// The number of password resets.
     pub resets_done: usize,
-    /// Refresh tokens spent by a rotation whose successor was used.
+    /// Refresh tokens that are invalid because their successor was used.
     pub spent: Vec<String>,
     /// Refresh tokens of ended sessions.
     pub signed_out: Vec<String>,
-    /// Users who reset their passwords.
+    /// Users who reset their passwords, by name.
     pub resets: HashMap<String, AcknowledgedReset>,
     /// The number of accepted reset requests by user name. Each must produce one e-mail.
-    pub mails: HashMap<String, usize>,
+    pub emails: HashMap<String, usize>,
     /// Generated keys.
     pub keys: Vec<String>,
 }
 
-/// The possible passwords of a user who resets passwords.
+/// The passwords that may be valid for a user who resets the password.
 #[derive(Clone, Debug, Default)]
 pub struct AcknowledgedReset {
     /// The last acknowledged password.
     pub password: String,
-    /// A password in a request without a response.
+    /// The new password of a reset whose response did not arrive.
     pub unacknowledged: Option<String>,
 }
 
-/// The number of newest entries of each kind that a check covers, and about as many of the older ones.
+/// A check covers this many of the newest entries of each kind, and about as many of the older entries.
 const SAMPLE_SIZE: usize = 12;
 
 /// The newest entries, and every n-th of the older ones from an offset on. Different offsets cover different entries.
@@ -63,28 +63,28 @@ impl Acknowledged {
             self.refreshed.len(),
             self.spent.len(),
             self.signed_out.len(),
-            self.mails.values().sum::<usize>(),
+            self.emails.values().sum::<usize>(),
             self.resets_done,
             self.keys.len()
         )
     }
 
-    /// The first kind of write with too few entries for a meaningful test of so many rounds. Some rounds are too short
-    /// for an e-mail or a rotation.
+    /// The first kind of write that was acknowledged too rarely for a meaningful test of this many rounds, or `None`. Some
+    /// rounds are too short for an e-mail or a rotation.
     pub fn missing(&self, rounds: u32) -> Option<String> {
-        let each = rounds as usize;
-        let few = (rounds as usize / 8).max(1);
+        let per_round = rounds as usize;
+        let rare = (rounds as usize / 8).max(1);
         let kinds = [
-            ("registrations", self.registered.len(), each),
-            ("sessions", self.live.len(), each),
-            ("refreshes", self.refreshes, each),
-            ("sign-outs", self.signed_out.len(), each),
-            ("spent tokens", self.spent.len(), few),
-            ("resets", self.resets_done, few),
-            ("rotations", self.keys.len(), few),
+            ("registrations", self.registered.len(), per_round),
+            ("sessions", self.live.len(), per_round),
+            ("refreshes", self.refreshes, per_round),
+            ("sign-outs", self.signed_out.len(), per_round),
+            ("spent tokens", self.spent.len(), rare),
+            ("resets", self.resets_done, rare),
+            ("rotations", self.keys.len(), rare),
         ];
-        let (kind, seen, least) = kinds.into_iter().find(|(_, seen, least)| seen < least)?;
-        Some(format!("{seen} {kind}, at least {least} are required"))
+        let (kind, count, min) = kinds.into_iter().find(|(_, count, min)| count < min)?;
+        Some(format!("{count} {kind}, but at least {min} are required"))
     }
 
     /// Asserts that a server which has just started has all acknowledged writes. Refreshes each session once.
@@ -118,8 +118,8 @@ impl Acknowledged {
         }
     }
 
-    /// Asserts that every accepted e-mail was sent or is waiting. An e-mail whose process was killed is claimed again
-    /// after two minutes; the test does not wait for that.
+    /// Asserts that every accepted e-mail was sent or is waiting. An e-mail that was being sent during the kill is sent
+    /// again after two minutes. The test does not wait for that.
     pub fn check_mails(&self, folder: &TestFolder) {
         let sent = fs::read_dir(folder.path("data/mail")).into_iter().flatten().map(|file| file.unwrap().file_name());
         let id = |name: &str| name.strip_suffix(".eml")?.split('-').nth(1)?.parse::<i64>().ok();
@@ -127,13 +127,13 @@ impl Acknowledged {
         let database = Connection::open(folder.path("data/countersign.db")).unwrap();
         let mut waiting = database.prepare("SELECT id FROM outbox WHERE due_at IS NOT NULL").unwrap();
         ids.extend(waiting.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(Result::unwrap));
-        let promised: usize = self.mails.values().sum();
+        let promised: usize = self.emails.values().sum();
         assert!(ids.len() >= promised, "{promised} e-mails were accepted, but only {} exist", ids.len());
     }
 }
 
 impl AcknowledgedReset {
-    /// Asserts that one of the possible passwords works: the acknowledged one, or one whose request was in flight.
+    /// Asserts that the unacknowledged or the acknowledged password works, and records which one.
     async fn resolve(&mut self, name: &str, server: &Binary) {
         let mut accepted = None;
         for password in self.unacknowledged.iter().chain([&self.password]) {

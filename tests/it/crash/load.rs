@@ -77,7 +77,8 @@ impl LoadClient {
         }
     }
 
-    /// Ends sessions, and records some tokens whose successor was used, as a thief would present them.
+    /// Ends sessions. From every third session, instead records a token whose successor was used, such as a thief would
+    /// present.
     async fn sign_out_sessions(self, user: String, state: &mut Acknowledged) -> Option<()> {
         self.register(&user, state).await?;
         for at in 0.. {
@@ -89,7 +90,7 @@ impl LoadClient {
                 body["refresh_token"].as_str()?.clone_into(&mut last);
             }
             if at % 3 == 2 {
-                // After two rotations the token is spent. The check after the kill presents it.
+                // After two rotations the first token is invalid. The check after the kill presents it.
                 state.spent.push(first);
                 continue;
             }
@@ -100,7 +101,7 @@ impl LoadClient {
         None
     }
 
-    async fn reset_passwords(self, user: String, mails: std::path::PathBuf, state: &mut Acknowledged) -> Option<()> {
+    async fn reset_passwords(self, user: String, emails: std::path::PathBuf, state: &mut Acknowledged) -> Option<()> {
         self.register(&user, state).await?;
         let to = format!("{user}@example.com");
         state
@@ -109,10 +110,10 @@ impl LoadClient {
         for at in 0.. {
             let (status, body) = self.post("/request_password_reset", &json!({"email": to})).await?;
             assert_eq!(status, 200, "{body}");
-            let requested = state.mails.entry(user.clone()).or_default();
+            let requested = state.emails.entry(user.clone()).or_default();
             *requested += 1;
             let code = loop {
-                let all = mail::all(&mails);
+                let all = mail::all(&emails);
                 let own_mails: Vec<_> = all.iter().filter(|mail| mail.header("To").contains(&to)).collect();
                 if own_mails.len() >= *requested {
                     break own_mails.last()?.code().to_owned();
@@ -138,7 +139,7 @@ impl LoadClient {
 pub fn start(url: &str, folder: &TestFolder, round: u32) -> Load {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let load_client = LoadClient { client, url: url.to_owned() };
-    let mails = folder.path("data/mail");
+    let emails = folder.path("data/mail");
     let mut workers = Vec::new();
     let killed = Arc::new(AtomicBool::new(false));
     for at in 0..2 {
@@ -172,11 +173,11 @@ pub fn start(url: &str, folder: &TestFolder, round: u32) -> Load {
         }));
         let client = load_client.clone();
         let user = name("res");
-        let mails = mails.clone();
+        let emails = emails.clone();
         let was_killed = Arc::clone(&killed);
         workers.push(tokio::spawn(async move {
             let mut state = Acknowledged::default();
-            client.reset_passwords(user, mails, &mut state).await;
+            client.reset_passwords(user, emails, &mut state).await;
             assert_killed(&was_killed);
             state
         }));
@@ -186,7 +187,7 @@ pub fn start(url: &str, folder: &TestFolder, round: u32) -> Load {
     Load { workers, rotation, killed }
 }
 
-/// Asserts that no client stops before the kill. An idle client would prove nothing.
+/// Asserts that no client stops before the kill. A client that has stopped would test nothing.
 fn assert_killed(killed: &AtomicBool) {
     assert!(killed.load(Ordering::SeqCst), "a worker ended before the kill");
 }
@@ -204,7 +205,7 @@ impl Load {
         if rotated.status.success() {
             state.keys.push(String::from_utf8(rotated.stdout).unwrap().trim().to_owned());
         }
-        // Limits the entries that go on to the next round, because each costs one or two requests at every start.
+        // Limits the entries that later rounds check, because each costs one or two requests after every start.
         limit_len(&mut state.refreshed, 24);
         limit_len(&mut state.resets, 8);
         for worker in self.workers {
@@ -217,7 +218,7 @@ impl Load {
             state.spent.extend(worker_state.spent);
             state.signed_out.extend(worker_state.signed_out);
             state.resets.extend(worker_state.resets);
-            state.mails.extend(worker_state.mails);
+            state.emails.extend(worker_state.emails);
         }
     }
 }

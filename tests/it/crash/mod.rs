@@ -1,8 +1,8 @@
-//! `kill -9` at random moments under load, repeatedly on one folder. After each kill the server starts again and still
-//! has every write that it ever acknowledged.
+//! Kills the server (`kill -9`) at random moments under load, repeatedly with the same folder. After each kill the
+//! server starts again and still has every write that it has acknowledged.
 //!
-//! `scripts/crash ROUNDS [SEED]` runs more rounds than the test suite does. The same seed repeats a failure as far as
-//! the timing of the machine allows.
+//! `scripts/crash ROUNDS [SEED]` runs more rounds than the test suite does. The same seed gives the same durations, but
+//! the timing of the machine still varies, so a failure is not always reproduced.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod acknowledged;
@@ -29,7 +29,8 @@ fn folder() -> TestFolder {
     folder.configure(
         "tokens = { issuer = 'https://id.example.com', audience = 'https://id.example.com' }\nthrottle = { enabled = false }",
     );
-    // Longer than a restart takes, because a client without a response retries with the same token.
+    // The grace period is longer than a restart, because the check after the restart sends the last known token, which
+    // the killed server may already have rotated.
     folder.run(&["settings", "set", "sessions.reuse_grace", "60"]).is(0);
     folder
 }
@@ -48,7 +49,7 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_write_slow() {
     let folder = folder();
     let random = Random::seeded(seed);
     let mut state = Acknowledged::default();
-    // On a busy machine a round may end before its slow actions complete. More rounds are run then.
+    // On a busy machine a round may end before its slow actions complete. Then up to four times as many rounds run.
     for round in 0..rounds * 4 {
         if round >= rounds && state.missing(rounds).is_none() {
             break;
@@ -60,8 +61,8 @@ async fn a_kill_at_any_moment_loses_no_acknowledged_write_slow() {
         state.check(&server, &folder).await;
         let [high, low] = random.bytes();
         // Every fourth round is long enough to send an e-mail and use its code, even on a busy machine.
-        let (least, most) = if round % 4 == 3 { (1000, 2500) } else { (10, 800) };
-        let span = Duration::from_millis(least + u64::from(u16::from_be_bytes([high, low])) % (most - least));
+        let (min_ms, max_ms) = if round % 4 == 3 { (1000, 2500) } else { (10, 800) };
+        let span = Duration::from_millis(min_ms + u64::from(u16::from_be_bytes([high, low])) % (max_ms - min_ms));
         let load = load::start(&server.url, &folder, round);
         tokio::time::sleep(span).await;
         load.expect_kill();

@@ -57,12 +57,12 @@ async fn bodies_that_are_no_json_object_are_rejected() {
     let server = TestServer::start().await;
     let deep = format!(r#"{{"username":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
     let rows: [(&str, &[u8]); 12] = [
-        ("cut off", br#"{"username":"anna""#),
+        ("truncated", br#"{"username":"anna""#),
         ("an array", br#"["anna"]"#),
         ("a text", br#""anna""#),
         ("null", b"null"),
         ("a number", b"7"),
-        ("something after it", br#"{"username":"anna"} {}"#),
+        ("trailing data", br#"{"username":"anna"} {}"#),
         ("a duplicate member", br#"{"username":"anna","password":"x","username":"ben"}"#),
         ("a duplicate in an unknown member", br#"{"x":{"a":1,"a":2}}"#),
         ("invalid UTF-8", b"{\"username\":\"\xff\"}"),
@@ -71,10 +71,10 @@ async fn bodies_that_are_no_json_object_are_rejected() {
         ("too deep", deep.as_bytes()),
     ];
     for route in ROUTES_WITH_BODY {
-        for (what, body) in rows {
+        for (case, body) in rows {
             let request = server.request(Method::POST, route).header("content-type", "application/json");
             let response = ServerResponse::send(request.body(body.to_vec())).await;
-            assert_eq!(response.status, 400, "{route}, {what}: {response:#?}");
+            assert_eq!(response.status, 400, "{route}, {case}: {response:#?}");
             response.refuses(400, "malformed_body");
         }
     }

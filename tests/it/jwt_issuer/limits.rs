@@ -14,7 +14,7 @@ async fn sign_in(server: &TestServer, from: &str, name: &str, password: &str) ->
 }
 
 #[track_caller]
-fn is_throttled(response: &ServerResponse, seconds: u64) {
+fn assert_throttled(response: &ServerResponse, seconds: u64) {
     response.refuses(429, "too_many_tries");
     assert_eq!(response.header("retry-after"), seconds.to_string(), "{response:#?}");
 }
@@ -26,13 +26,13 @@ async fn an_account_has_ten_failed_sign_ins_and_then_one_a_minute() {
         sign_in(&server, &format!("198.51.100.{number}"), "anna", "wrong").await.is(401);
     }
     for from in [ATTACKER, "198.51.100.67"] {
-        is_throttled(&sign_in(&server, from, "anna", "wrong").await, 60);
-        is_throttled(&sign_in(&server, from, "ANNA@example.com", PASSWORD).await, 60);
+        assert_throttled(&sign_in(&server, from, "anna", "wrong").await, 60);
+        assert_throttled(&sign_in(&server, from, "ANNA@example.com", PASSWORD).await, 60);
     }
     insta::assert_snapshot!(sign_in(&server, ATTACKER, "anna", "wrong").await.text, @r#"{"status":"ERROR","code":"too_many_tries","message":"too many attempts; retry after the time in Retry-After"}"#);
     server.clock.advance(Duration::from_mins(1));
     sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
-    is_throttled(&sign_in(&server, ATTACKER, "anna", "wrong").await, 60);
+    assert_throttled(&sign_in(&server, ATTACKER, "anna", "wrong").await, 60);
     server.clock.advance(Duration::from_mins(1));
     sign_in(&server, ATTACKER, "anna", PASSWORD).await.is(200);
 }
@@ -44,7 +44,7 @@ async fn an_unknown_name_has_the_same_limit() {
         sign_in(&server, ATTACKER, "nobody", "wrong").await.is(401);
     }
     let unknown = sign_in(&server, ATTACKER, "NOBODY", "wrong").await;
-    is_throttled(&unknown, 60);
+    assert_throttled(&unknown, 60);
     for _ in 0..10 {
         sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
     }
@@ -58,21 +58,21 @@ async fn failed_sign_ins_from_other_addresses_do_not_lock_the_owner_out() {
     for _ in 0..10 {
         sign_in(&server, ATTACKER, "anna", "wrong").await.is(401);
     }
-    is_throttled(&sign_in(&server, ATTACKER, "anna", PASSWORD).await, 60);
+    assert_throttled(&sign_in(&server, ATTACKER, "anna", PASSWORD).await, 60);
     sign_in(&server, HOME, "anna", PASSWORD).await.is(200);
     // A reset still works from any other address.
     server.post_from("192.0.2.1", "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
-    let code = server.mails()[0].code().to_owned();
+    wait_until("an e-mail is sent", async || server.emails().len() == 1).await;
+    let code = server.emails()[0].code().to_owned();
     let reset = server.post_from("192.0.2.1", "/reset_password", &json!({"reset_code": code})).await.is(200).json();
     let temporary = reset["temporary_password"].as_str().unwrap();
     sign_in(&server, "192.0.2.1", "anna", temporary).await.is(200);
-    is_throttled(&sign_in(&server, "192.0.2.2", "anna", temporary).await, 60);
+    assert_throttled(&sign_in(&server, "192.0.2.2", "anna", temporary).await, 60);
     // The owner's address is limited by its own failures.
     for _ in 0..10 {
         sign_in(&server, HOME, "anna", "wrong").await.is(401);
     }
-    is_throttled(&sign_in(&server, HOME, "anna", "wrong").await, 60);
+    assert_throttled(&sign_in(&server, HOME, "anna", "wrong").await, 60);
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn successful_sign_ins_are_not_counted() {
     for _ in 0..2 {
         sign_in(&server, HOME, "anna", "wrong").await.is(401);
     }
-    is_throttled(&sign_in(&server, HOME, "anna", PASSWORD).await, 60);
+    assert_throttled(&sign_in(&server, HOME, "anna", PASSWORD).await, 60);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_caller_has_a_hundred_failed_sign_ins_across_accounts() {
     for number in 0..7 {
         sign_in(&server, ATTACKER, &format!("name{number}"), "wrong").await.is(401);
     }
-    is_throttled(&sign_in(&server, ATTACKER, "another", "wrong").await, 60);
+    assert_throttled(&sign_in(&server, ATTACKER, "another", "wrong").await, 60);
     sign_in(&server, HOME, "another", "wrong").await.is(401);
     assert_eq!(countersign::domain::limit::Limit::SignInCaller.default_rate().to_string(), "100/5m");
 }
@@ -107,24 +107,24 @@ async fn a_caller_cannot_choose_its_address() {
         let chain = format!("203.0.113.{number}, {ATTACKER}");
         sign_in(&server, &chain, &format!("name{number}"), "wrong").await.is(401);
     }
-    is_throttled(&sign_in(&server, &format!("203.0.113.77, {ATTACKER}"), "x", "wrong").await, 60);
+    assert_throttled(&sign_in(&server, &format!("203.0.113.77, {ATTACKER}"), "x", "wrong").await, 60);
 
-    let open = TestServer::exactly("throttle.sign_in_per_caller = '1/5m'").await;
-    sign_in(&open, ATTACKER, "a", "wrong").await.is(401);
-    is_throttled(&sign_in(&open, HOME, "b", "wrong").await, 60);
+    let without_proxies = TestServer::exactly("throttle.sign_in_per_caller = '1/5m'").await;
+    sign_in(&without_proxies, ATTACKER, "a", "wrong").await.is(401);
+    assert_throttled(&sign_in(&without_proxies, HOME, "b", "wrong").await, 60);
 }
 
 #[tokio::test]
 async fn a_caller_has_ten_wrong_reset_codes() {
     let server = TestServer::with_anna().await;
     server.post_from(HOME, "/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
-    let valid = json!({"reset_code": server.mails()[0].code()});
+    wait_until("an e-mail is sent", async || server.emails().len() == 1).await;
+    let valid = json!({"reset_code": server.emails()[0].code()});
     for _ in 0..10 {
         server.post_from(ATTACKER, "/reset_password", &json!({"reset_code": "1111-1111-1111"})).await.is(400);
     }
     let late = server.post_from(ATTACKER, "/reset_password", &valid).await;
-    is_throttled(&late, 300);
+    assert_throttled(&late, 300);
     server.post_from(HOME, "/reset_password", &valid).await.is(200);
     server.clock.advance(Duration::from_mins(5));
     server.post_from(ATTACKER, "/reset_password", &valid).await.is(400);
@@ -144,7 +144,7 @@ async fn the_fourth_reset_email_in_an_hour_is_accepted_and_not_sent() {
     }
     request_reset("ben").await;
     wait_until("the e-mail to ben is sent", async || {
-        server.mails().iter().any(|mail| mail.header("To") == "ben@example.com")
+        server.emails().iter().any(|mail| mail.header("To") == "ben@example.com")
     })
     .await;
     wait_until("the outbox is empty", async || {
@@ -153,10 +153,10 @@ async fn the_fourth_reset_email_in_an_hour_is_accepted_and_not_sent() {
         waiting.unwrap() == 0
     })
     .await;
-    let to_anna = || server.mails().iter().filter(|mail| mail.header("To") == "anna@example.com").count();
+    let to_anna = || server.emails().iter().filter(|mail| mail.header("To") == "anna@example.com").count();
     assert_eq!(to_anna(), 3);
     // The third code is still valid.
-    let code = server.mails().iter().rfind(|mail| mail.header("To") == "anna@example.com").unwrap().code().to_owned();
+    let code = server.emails().iter().rfind(|mail| mail.header("To") == "anna@example.com").unwrap().code().to_owned();
     server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
     server.clock.advance(Duration::from_hours(1));
     request_reset("anna").await;
@@ -170,7 +170,7 @@ async fn reset_emails_and_registrations_are_limited_per_caller() {
     for _ in 0..30 {
         server.post_from(ATTACKER, "/request_password_reset", &reset).await.is(200);
     }
-    is_throttled(&server.post_from(ATTACKER, "/request_password_reset", &reset).await, 3600);
+    assert_throttled(&server.post_from(ATTACKER, "/request_password_reset", &reset).await, 3600);
     server.post_from(HOME, "/request_password_reset", &reset).await.is(200);
 
     let server = TestServer::with("throttle.register_per_caller = '2/1m'").await;
@@ -180,7 +180,7 @@ async fn reset_emails_and_registrations_are_limited_per_caller() {
     };
     register(ATTACKER, "a").await.is(200);
     register(ATTACKER, "b").await.is(200);
-    is_throttled(&register(ATTACKER, "c").await, 60);
+    assert_throttled(&register(ATTACKER, "c").await, 60);
     register(HOME, "c").await.is(200);
     assert_eq!(countersign::domain::limit::Limit::RegisterCaller.default_rate().to_string(), "60/1m");
 }

@@ -1,4 +1,4 @@
-//! The dialect `jwt_issuer`: each row of its table in the contract, and the HTTP rules that all dialects share.
+//! The dialect `jwt_issuer`: the documented requests and responses, and the HTTP rules that all dialects share.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod http_rules;

@@ -1,5 +1,5 @@
-//! `POST /update_profile`: by cookie and by bearer token, same-origin pages only, and the sessions that a new password
-//! ends.
+//! `POST /update_profile`: with the cookie and with a bearer token, from pages of allowed origins only, and the
+//! sessions that a new password ends.
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -16,18 +16,18 @@ fn by_cookie(server: &TestServer, path: &str, token: &str, body: &Value) -> Requ
 async fn a_new_password_ends_only_the_other_sessions() {
     let server = TestServer::with_anna().await;
     server.register("ben").await;
-    let here = server.token("anna").await;
-    let there = server.token("anna").await;
+    let current = server.token("anna").await;
+    let other = server.token("anna").await;
     let ben = server.token("ben").await;
-    server.post_as(&here, "/update_profile", &json!({"password": NEW})).await.is(200);
-    assert!(server.accepts(&here).await);
+    server.post_as(&current, "/update_profile", &json!({"password": NEW})).await.is(200);
+    assert!(server.accepts(&current).await);
     assert!(server.accepts(&ben).await);
-    assert!(!server.accepts(&there).await);
+    assert!(!server.accepts(&other).await);
     let old = server.post("/auth", &json!({"username": "anna", "password": PASSWORD})).await;
     old.refuses(401, "wrong_credentials");
     server.token_by("anna", NEW).await;
     let log = server.audit().await;
-    assert!(log.contains(&("password_changed".to_owned(), "1 other sessions ended".to_owned())), "{log:?}");
+    assert!(log.contains(&("password_changed".to_owned(), "other sessions ended: 1".to_owned())), "{log:?}");
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn the_cookie_is_rejected_from_another_origin() {
     let server = TestServer::with("cors.allowed_origins = ['https://app.example.com']").await;
     server.register("anna").await;
     let token = server.token("anna").await;
-    let own = server.url.clone();
+    let own_origin = server.url.clone();
     for route in ["/update_profile", "/renew_token"] {
         let body = json!({"email": "anna@example.org"});
         for origin in ["https://evil.example", "null", "", "https://app.example.com.evil.example", "http://127.0.0.1"] {
@@ -120,10 +120,10 @@ async fn the_cookie_is_rejected_from_another_origin() {
                 ServerResponse::send(by_cookie(&server, route, &token, &body).header("origin", origin)).await;
             response.refuses(403, "foreign_origin");
         }
-        for origin in [own.as_str(), "https://app.example.com"] {
+        for origin in [own_origin.as_str(), "https://app.example.com"] {
             ServerResponse::send(by_cookie(&server, route, &token, &body).header("origin", origin)).await.is(200);
         }
-        // A browser never sends this header by itself, so the server does not check the origin.
+        // A browser never adds a bearer token by itself, so the server does not check the origin.
         let bearer = server.posting(route, &body).bearer_auth(&token).header("origin", "https://evil.example");
         ServerResponse::send(bearer).await.is(200);
     }

@@ -3,7 +3,7 @@
 use crate::support::{ServerResponse, TestServer};
 use reqwest::Method;
 
-/// Route, body, status and response. The rows are sent in order to one server with the user `anna` and an empty outbox.
+/// Route, body, status and response. The rows of a table are sent in order to one server.
 type RequestRow = (&'static str, &'static [u8], u16, &'static str);
 
 const OK: &str = r#"{"status":"OK"}"#;
@@ -223,7 +223,7 @@ async fn other_requests_get_the_documented_responses() {
     for row in OTHERS {
         assert_row(&server, *row).await;
     }
-    assert_eq!(server.mails().len(), 0);
+    assert_eq!(server.emails().len(), 0);
 }
 
 #[tokio::test]

@@ -14,10 +14,10 @@ const NEW: &str = "another valid password";
 
 /// Requests a reset e-mail for `name`, waits for it, and returns the code.
 async fn code(server: &TestServer, name: &str) -> String {
-    let before = server.mails().len();
+    let before = server.emails().len();
     request(server, &format!("{name}@example.com")).await.is(200);
-    wait_until("an e-mail is sent", async || server.mails().len() > before).await;
-    server.mails().last().unwrap().code().to_owned()
+    wait_until("an e-mail is sent", async || server.emails().len() > before).await;
+    server.emails().last().unwrap().code().to_owned()
 }
 
 async fn request(server: &TestServer, email: &str) -> ServerResponse {
@@ -33,8 +33,8 @@ async fn the_reset_email_names_user_code_and_site() {
     let server = TestServer::with("server.public_url = 'https://id.example.com'").await;
     server.register("anna").await;
     let code = code(&server, "anna").await;
-    let mails = server.mails();
-    let mail = &mails[0];
+    let emails = server.emails();
+    let mail = &emails[0];
     assert_eq!(mail.header("To"), "anna@example.com");
     assert_eq!(mail.header("From"), "countersign@id.example.com");
     assert_eq!(mail.header("Subject"), "Your code to reset your password at id.example.com");
@@ -50,8 +50,8 @@ async fn a_forged_host_reaches_no_email() {
     let request = server.posting("/request_password_reset", &json!({"email": "anna@example.com"}));
     let forged = request.header("host", "evil.example").header("x-forwarded-host", "evil.example");
     ServerResponse::send(forged).await.is(200);
-    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
-    assert!(!server.mails()[0].source.contains("evil"));
+    wait_until("an e-mail is sent", async || server.emails().len() == 1).await;
+    assert!(!server.emails()[0].source.contains("evil"));
 }
 
 #[tokio::test]
@@ -65,17 +65,17 @@ async fn the_response_is_the_same_for_known_and_unknown_addresses() {
         assert_eq!(request(&server, address).await.bytes(), known, "{address}");
     }
     let code = code(&server, "anna").await;
-    wait_until("both e-mails to anna are sent", async || server.mails().len() == 2).await;
+    wait_until("both e-mails to anna are sent", async || server.emails().len() == 2).await;
     assert!(!code.is_empty());
-    assert!(server.mails().iter().all(|mail| mail.header("To") == "anna@example.com"));
+    assert!(server.emails().iter().all(|mail| mail.header("To") == "anna@example.com"));
 }
 
 #[tokio::test]
 async fn the_email_goes_to_the_stored_address() {
     let server = TestServer::with_anna().await;
     request(&server, "ANNA@EXAMPLE.COM").await.is(200);
-    wait_until("an e-mail is sent", async || server.mails().len() == 1).await;
-    assert_eq!(server.mails()[0].header("To"), "anna@example.com");
+    wait_until("an e-mail is sent", async || server.emails().len() == 1).await;
+    assert_eq!(server.emails()[0].header("To"), "anna@example.com");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_code_expires() {
     redeem(&server, &second).await.refuses(400, "wrong_reset_code");
     server.set("passwords.reset_timeout", "60").await;
     let third = code(&server, "anna").await;
-    assert!(server.mails().last().unwrap().source.contains("1 minute"));
+    assert!(server.emails().last().unwrap().source.contains("1 minute"));
     server.clock.advance(Duration::from_mins(1));
     redeem(&server, &third).await.refuses(400, "wrong_reset_code");
 }
@@ -207,7 +207,7 @@ async fn the_database_contains_no_code_or_password() {
     }
 }
 
-/// Links an account at a provider to a user.
+/// Links a provider account to a user.
 async fn link(server: &TestServer, name: &str) {
     let user = countersign::issuer::users::find(&server.issuer, name).await.unwrap().unwrap().id;
     let account = SocialAccount {
@@ -225,14 +225,15 @@ async fn link(server: &TestServer, name: &str) {
     linked.unwrap();
 }
 
-async fn linked(server: &TestServer, name: &str) -> usize {
+async fn linked_count(server: &TestServer, name: &str) -> usize {
     let token = server.token_by(name, NEW).await;
     let accounts = ServerResponse::send(server.request(Method::GET, "/social/accounts/").bearer_auth(token)).await;
     accounts.is(200).json()["accounts"].as_array().unwrap().len()
 }
 
-/// An attacker may register with a foreign address and link a provider account. Once the owner of the address resets
-/// the password by e-mail, the attacker must lose access. Links made after the address was verified are kept.
+/// An attacker may register with the address of another person and link a provider account. When the owner of the
+/// address resets the password by e-mail, the attacker must lose access. Links made after the address was verified
+/// stay.
 #[tokio::test]
 async fn a_reset_verifies_the_address_and_ends_sessions_and_links() {
     let server = TestServer::with_anna().await;
@@ -243,7 +244,7 @@ async fn a_reset_verifies_the_address_and_ends_sessions_and_links() {
         server.post("/reset_password", &body).await.is(200);
         let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
         assert!(user.email_verified, "round {round}");
-        assert_eq!(linked(&server, "anna").await, remaining, "round {round}");
+        assert_eq!(linked_count(&server, "anna").await, remaining, "round {round}");
         if round == 1 {
             let lines = server.audit().await;
             let expected = ("social_unlinked".to_owned(), "google: linked before the address was verified".to_owned());
@@ -253,7 +254,7 @@ async fn a_reset_verifies_the_address_and_ends_sessions_and_links() {
     }
 }
 
-/// Verification belongs to one address: a new address is unverified.
+/// Verification applies to one address: a new address is not verified.
 #[tokio::test]
 async fn another_address_is_not_verified() {
     let server = TestServer::with_anna().await;

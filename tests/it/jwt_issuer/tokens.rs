@@ -92,12 +92,13 @@ async fn operator_actions_end_sessions() {
 
 #[tokio::test]
 async fn a_token_of_another_issuer_is_rejected() {
-    let here = TestServer::with_anna().await;
-    let there = TestServer::with_anna().await;
-    let other_token = there.token("anna").await;
-    // Both servers have the same keys, and the same user and session ids by the same seed. Only the issuer differs.
-    renew(&here, &other_token).await.refuses(401, "not_signed_in");
-    assert!(there.accepts(&other_token).await);
+    let server = TestServer::with_anna().await;
+    let other_server = TestServer::with_anna().await;
+    let other_token = other_server.token("anna").await;
+    // Both servers have the same keys, and the same user and session ids, because they use the same random seed. Only
+    // the issuer differs.
+    renew(&server, &other_token).await.refuses(401, "not_signed_in");
+    assert!(other_server.accepts(&other_token).await);
 }
 
 #[tokio::test]
@@ -200,9 +201,9 @@ async fn any_other_signature_is_rejected() {
         ("zeros", format!("{}.{}.{}", parts[0], parts[1], "A".repeat(86))),
         ("nonsense", "x".to_owned()),
     ];
-    for (what, forged) in rows {
+    for (case, forged) in rows {
         let response = renew(&server, &forged).await;
-        assert_eq!(response.status, 401, "{what}: {response:#?}");
+        assert_eq!(response.status, 401, "{case}: {response:#?}");
     }
     assert!(server.accepts(&token).await);
 }

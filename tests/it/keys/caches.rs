@@ -1,5 +1,5 @@
-//! Key rotations under load, with verifiers that cache the JWKS. They accept every valid token and reject every invalid
-//! one, even when the clock steps. The clock is manual, because hours pass.
+//! Key rotations under load, with verifiers that cache the JWKS. They accept every valid token and reject every expired
+//! token, even after the clock was set forward or back. The clock is manual, because the tests cover hours.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::{TestServer, token};
 const AHEAD: Duration = Duration::from_hours(1);
 const STEP: Duration = Duration::from_mins(4);
 
-/// A resource server that fetches the JWKS when its cache has expired, and never for an unknown `kid`.
+/// A verifier that fetches the JWKS only when its cache has expired, not for an unknown `kid`.
 struct CachingVerifier {
     max_age: Duration,
     fetched: i64,
@@ -42,7 +42,7 @@ impl CachingVerifier {
         let header = decode_header(token).unwrap();
         let Some(key) = self.keys.get(header.kid.as_deref().unwrap_or_default()) else { return false };
         let mut rules = Validation::new(header.alg);
-        // The library would read the system clock; the test compares the dates with its own clock.
+        // The library would use the system clock, so the dates are compared with the manual clock below.
         (rules.validate_exp, rules.validate_nbf) = (false, false);
         rules.set_issuer(&[issuer]);
         rules.set_audience(&[issuer]);

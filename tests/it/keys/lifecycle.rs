@@ -44,7 +44,7 @@ async fn a_key_changes_state_by_its_dates() {
     assert!(has_private_half(&server, &new));
     assert!(published(&server, &old).await);
 
-    // The longest access lifetime plus the leeway.
+    // The old key stays published for the longest access lifetime plus the leeway: one day and 5 s.
     server.clock.advance(Duration::from_secs(24 * 3600 + 4));
     wait_until("the JWKS contains the new key", async || published(&server, &new).await).await;
     assert!(published(&server, &old).await);
@@ -67,7 +67,7 @@ async fn an_immediate_rotation_removes_the_old_private_key_at_once() {
 async fn no_token_outlives_its_key() {
     let server = TestServer::with_anna().await;
     rotate(&server, false).await;
-    // Set after the rotation, which could not take it into account.
+    // The lifetime is set after the rotation, so the end dates of the keys do not take it into account.
     server.set("profiles.jwt_issuer.access_lifetime", "90d").await;
     for alg in ["ES256", "RS256"] {
         sign_with(&server, alg).await;

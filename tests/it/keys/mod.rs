@@ -1,4 +1,4 @@
-//! Key changes, observed by third-party verifiers that cache the JWKS.
+//! Key changes, and their effect on third-party verifiers that cache the JWKS.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod caches;

@@ -6,10 +6,11 @@ use super::{rotate, sign_with};
 use crate::support::verifier::Verifier;
 use crate::support::{TestServer, token};
 
-/// Verifiers read the system clock and the server reads the test's clock, so the two may differ by this much.
+/// The leeway of verifiers, in seconds. They read the system clock, but the server uses the manual clock, which is up
+/// to a day ahead.
 const LEEWAY: [&str; 2] = ["--leeway", "200000"];
 
-/// A verifier that fetches the JWKS only when its cache has expired, which never happens in a test.
+/// The arguments for a verifier that fetches the JWKS only when its cache has expired, which never happens in a test.
 const STRICT: [&str; 3] = ["--leeway", "200000", "--strict"];
 
 /// A token of each algorithm.
@@ -86,7 +87,7 @@ async fn an_immediate_rotation_fails_verifiers_that_never_refetch() {
     assert_all_accept(&mut refetching, &after, "after");
     assert_all_accept(&mut strict, &before, "before");
     for verifier in &mut strict {
-        verifier.rejects(&after[0].1, "an unknown key, as the command warns");
+        verifier.rejects(&after[0].1, "a key that is not in the cached JWKS");
     }
 }
 

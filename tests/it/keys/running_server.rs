@@ -50,7 +50,7 @@ async fn a_running_server_applies_key_commands() {
     for verifier in &mut Verifier::all(&server.url, &[]) {
         verifier.rejects(&third, "a revoked key");
         verifier.accepts(&fourth, "its successor");
-        verifier.accepts(&first, "the key before");
+        verifier.accepts(&first, "the previous key");
     }
 }
 

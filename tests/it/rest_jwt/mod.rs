@@ -1,4 +1,4 @@
-//! The dialect `rest_jwt`: each row of its table in the contract.
+//! The dialect `rest_jwt`: the documented requests and responses.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod page;
@@ -32,11 +32,11 @@ async fn sign_in(server: &TestServer, name: &str, password: &str) -> String {
 
 /// Requests a reset link for an address and returns the link from the e-mail.
 async fn link_for(server: &TestServer, email: &str) -> String {
-    let before = server.mails().len();
+    let before = server.emails().len();
     server.post("/restore", &json!({"restoring_email": email})).await.is(200);
-    wait_until("the e-mail is sent", async || server.mails().len() > before).await;
-    let mails = server.mails();
-    let source = &mails.last().unwrap().source;
+    wait_until("the e-mail is sent", async || server.emails().len() > before).await;
+    let emails = server.emails();
+    let source = &emails.last().unwrap().source;
     assert!(source.contains(&format!("\nTo: {email}\n")), "{source}");
     // Quoted-printable (RFC 2045 §6.7): a `=` at the end of a line is a soft line break, and `=3D` is a `=`.
     let text = source.replace("=\n", "").replace("=3D", "=");

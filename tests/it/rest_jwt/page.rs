@@ -1,4 +1,4 @@
-//! The page behind a reset link.
+//! The page that a reset link opens.
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::support::ServerResponse;
 async fn submit(server: &TestServer, fields: &[(&str, &str)]) -> ServerResponse {
     let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let kind = "application/x-www-form-urlencoded";
-    // A page with `Referrer-Policy: no-referrer` sends this origin.
+    // A browser sends this origin with a form on a page with `Referrer-Policy: no-referrer`.
     let request = server.request(Method::POST, "/restore").header("content-type", kind).header("origin", "null");
     ServerResponse::send(request.body(form)).await
 }

@@ -1,4 +1,4 @@
-//! Snapshots of requests and responses, one row of the contract's table after the other.
+//! Snapshots of requests and their responses.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{PASSWORD, TestServer, sign_in, with_anna};
 use crate::support::ServerResponse;
 
-/// Requests and responses as text, with placeholders for values that differ between runs.
+/// Sends the requests. Returns requests and responses as text, with placeholders for values that differ between runs.
 async fn responses(server: &TestServer, rows: &[(&str, Value)]) -> String {
     let now = server.clock.now();
     let tomorrow = now + std::time::Duration::from_hours(24);

@@ -1,4 +1,4 @@
-//! Forgotten passwords: the e-mail, its link, and what the link permits.
+//! Password reset with a link: the e-mail, the link in it, and the effects of the link.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -82,8 +82,8 @@ async fn links_and_codes_are_not_interchangeable() {
     server.post("/restore", &redeem_body(&token)).await.is(200);
 
     server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    super::wait_until("the e-mail with a code is sent", async || server.mails().len() == 2).await;
-    let code = server.mails()[1].code().to_owned();
+    super::wait_until("the e-mail with a code is sent", async || server.emails().len() == 2).await;
+    let code = server.emails()[1].code().to_owned();
     server.post("/restore", &redeem_body(&code)).await.is(400);
     server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
 }
@@ -95,14 +95,14 @@ async fn the_response_does_not_reveal_whether_an_address_is_known() {
     let unknown = request_link("nobody@example.com").await;
     let known = request_link("Anna@Example.com").await;
     assert_eq!(unknown.is(200).bytes(), known.bytes());
-    super::wait_until("the e-mail is sent", async || !server.mails().is_empty()).await;
+    super::wait_until("the e-mail is sent", async || !server.emails().is_empty()).await;
     // The e-mail goes to the stored address, not to the spelling in the request.
-    assert_eq!((server.mails().len(), server.mails()[0].header("To")), (1, "anna@example.com"));
-    // Above three e-mails in an hour the response is the same, but no e-mail is sent.
+    assert_eq!((server.emails().len(), server.emails()[0].header("To")), (1, "anna@example.com"));
+    // After three e-mails within an hour, the response is the same, but no e-mail is sent.
     for _ in 0..5 {
         assert_eq!(request_link("anna@example.com").await.bytes(), known.bytes());
     }
-    super::wait_until("the third e-mail is sent", async || server.mails().len() == 3).await;
+    super::wait_until("the third e-mail is sent", async || server.emails().len() == 3).await;
     assert_link_sent_later(&server).await;
 }
 
@@ -110,7 +110,7 @@ async fn the_response_does_not_reveal_whether_an_address_is_known() {
 async fn assert_link_sent_later(server: &TestServer) {
     server.clock.advance(Duration::from_hours(1));
     link_for(server, "anna@example.com").await;
-    assert_eq!(server.mails().len(), 4);
+    assert_eq!(server.emails().len(), 4);
 }
 
 #[tokio::test]
@@ -160,8 +160,8 @@ async fn the_log_contains_no_reset_link() {
     let log = LogBuffer::default();
     let level = tracing_subscriber::filter::LevelFilter::TRACE;
     let written = log.clone();
-    // With only one subscriber, `tracing` caches the interest of a callsite when another test's thread reaches it
-    // first. The callsite would then stay disabled for this test.
+    // With only one subscriber, `tracing` caches whether a callsite is enabled. If the thread of another test reached
+    // the callsite first, it would stay disabled for this test.
     let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let subscriber =
         tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || written.clone()).finish();

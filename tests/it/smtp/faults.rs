@@ -13,7 +13,7 @@ use crate::support::binary::TestFolder;
 use crate::support::mail::Mail;
 use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
-/// Faults of a mail server. `None`: no server listens on the port.
+/// The options of `tests/smtp/server.py` that cause a fault. `None`: no server listens on the port.
 const FAULTS: [Option<&[&str]>; 6] = [
     None,
     Some(&["--slow", "3600"]),
@@ -95,7 +95,7 @@ async fn assert_binary_survives(fault: Option<&[&str]>) {
     let request_json = async |path: &str, body: Value| binary.post(path, None, &body).await;
     let database = folder.path("data/countersign.db");
     send_requests("anna", request_json).await;
-    // From here on the outbox job has claimed an e-mail.
+    // After this, the outbox job has claimed an e-mail.
     wait_until("an e-mail is claimed", async || count(&database, "due_at > created_at") > 0).await;
     send_requests("bert", request_json).await;
     server.take();

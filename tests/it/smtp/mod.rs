@@ -1,4 +1,4 @@
-//! E-mails through a real mail server, working and faulty.
+//! E-mails sent through a real mail server that works or fails.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod faults;

@@ -1,4 +1,4 @@
-//! The outbox: every e-mail arrives, whatever happens to the mail server.
+//! The outbox: every e-mail arrives exactly once after failures of the mail server, or is given up after 24 h.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,9 +28,9 @@ impl OutboxFixture {
     }
 
     async fn queue(&self, names: &[String]) {
-        let mails: Vec<_> = names.iter().map(|name| new_mail(&self.mailer, name, self.clock.now())).collect();
+        let emails: Vec<_> = names.iter().map(|name| new_mail(&self.mailer, name, self.clock.now())).collect();
         let queued: Result<(), StoreError> =
-            self.store.write(move |tx| mails.iter().try_for_each(|mail| tx.queue_mail(mail).map(drop))).await;
+            self.store.write(move |tx| emails.iter().try_for_each(|mail| tx.queue_mail(mail).map(drop))).await;
         queued.unwrap();
     }
 
@@ -53,7 +53,8 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("user{number}")).collect()
 }
 
-/// The recipients of the accepted messages. Asserts that each got exactly one.
+/// Stops the mail server and returns the recipients of the messages that it accepted. Asserts that it accepted only one
+/// message for each.
 fn recipients(server: MailServer) -> BTreeSet<String> {
     let accepted = server.stop();
     let names: BTreeSet<String> =

@@ -46,12 +46,13 @@ impl MailServer {
         });
         let first_line: Value = accepted
             .recv_timeout(Duration::from_secs(30))
-            .expect("tests/smtp/server.py did not start; run it by hand to see why");
+            .expect("tests/smtp/server.py did not start; run it manually to see the error");
         let port = first_line["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap();
         Some(Self { child, accepted, port })
     }
 
-    /// Waits for the next accepted message. The server reports it on another channel than its SMTP reply.
+    /// Waits for the next accepted message. The server prints it to its standard output, which may happen after its
+    /// SMTP reply.
     pub fn next(&self) -> Value {
         self.accepted.recv_timeout(Duration::from_secs(30)).expect("the mail server accepted no message within 30 s")
     }
@@ -111,7 +112,8 @@ impl TestAuthority {
     }
 }
 
-/// The port of a server that replies to its first message only after the next command, and rejects all later messages.
+/// Starts a mail server that replies to its first message only after the next command, and rejects all later messages.
+/// Returns its port.
 pub fn start_slow_server() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -119,13 +121,13 @@ pub fn start_slow_server() -> u16 {
         let messages = Arc::new(AtomicUsize::new(0));
         for stream in listener.incoming().map_while(Result::ok) {
             let messages = Arc::clone(&messages);
-            thread::spawn(move || answer_late(&stream, &messages));
+            thread::spawn(move || reply_late(&stream, &messages));
         }
     });
     port
 }
 
-fn answer_late(mut stream: &TcpStream, messages: &AtomicUsize) -> std::io::Result<()> {
+fn reply_late(mut stream: &TcpStream, messages: &AtomicUsize) -> std::io::Result<()> {
     stream.write_all(b"220 welcome\r\n")?;
     let mut in_message = false;
     let mut pending = "";

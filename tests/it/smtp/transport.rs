@@ -102,9 +102,9 @@ async fn smtp_credentials_are_checked() {
     };
     send(&target(Some(("bob", "correct horse"))).mailer()).await.unwrap();
     assert_eq!(server.next()["user"], "bob");
-    let wrong =
+    let error =
         assert_send_fails(target(Some(("bob", "wrong horse"))), "authenticating failed: the server replied 535").await;
-    assert!(wrong.is_permanent());
+    assert!(error.is_permanent());
     assert_send_fails(target(None), "530").await;
     assert!(server.stop().is_empty());
 }

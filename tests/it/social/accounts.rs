@@ -1,4 +1,5 @@
-//! Which account a provider sign-in opens: linking by address and by request, unlinking, token access and sign-out.
+//! To which user a sign-in with a provider leads: linking by address and by request, unlinking, token access and
+//! sign-out.
 
 use countersign::issuer::users::UserChange;
 use reqwest::Method;
@@ -22,7 +23,7 @@ async fn audit(fixture: &SocialFixture, action: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_address_links_only_where_both_sides_verified_it_slow() {
+async fn an_address_links_only_if_both_sides_verified_it_slow() {
     for (theirs, ours) in [(true, true), (true, false), (false, true), (false, false)] {
         for provider in ["corp", "google", "github"] {
             let Some(fixture) = SocialFixture::with_anna().await else { return };
@@ -73,7 +74,7 @@ async fn a_disabled_user_cannot_sign_in_by_any_api() {
     fixture.sign_in(&Browser::new(), "corp", "anna").await;
     let before = fixture.count();
     fixture.server.change("anna", UserChange::Disable).await;
-    // Neither by the linked account, nor by another account with the same verified address.
+    // The user can sign in neither with the linked account nor with another account that has the same verified address.
     for provider in ["corp", "google"] {
         let browser = Browser::new();
         let response = fixture.finish_callback(&browser, provider, "anna").await;
@@ -105,7 +106,7 @@ async fn a_signed_in_user_links_and_unlinks() {
         assert_eq!(response.status, status, "{response:#?}");
     }
     assert_eq!(fixture.count()[1], 1);
-    // The unlinked provider account now opens another user.
+    // A sign-in with the unlinked provider account now creates another user.
     let token = fixture.sign_in(&Browser::new(), "corp", "ann").await;
     assert_ne!(fixture.name(&token), "anna");
     assert_eq!(audit(&fixture, "social_unlinked").await.len(), 1);
@@ -156,7 +157,8 @@ async fn the_last_sign_in_method_cannot_be_unlinked() {
     assert_eq!(fixture.count()[..2], [1, 1]);
 }
 
-/// A plain link to start again would sign in and create a second account for a user who wanted to link a provider.
+/// After a failed link, the page offers a form and not a hyperlink: a hyperlink to the start would sign in and create a
+/// second account for a user who wanted to link a provider.
 #[tokio::test]
 async fn a_failed_link_does_not_redirect_to_sign_in() {
     let Some(fixture) = SocialFixture::with_anna().await else { return };
@@ -220,8 +222,8 @@ async fn verifying_an_address_ends_earlier_sessions() {
     fixture.sign_in_with_password(&attacker, "anna").await;
     fixture.link(&attacker, "corp", "mallory").await.is(302);
     fixture.server.post("/request_password_reset", &json!({"email": "anna@example.com"})).await.is(200);
-    crate::support::wait_until("the e-mail is sent", async || !fixture.server.mails().is_empty()).await;
-    let code = fixture.server.mails()[0].code().to_owned();
+    crate::support::wait_until("the e-mail is sent", async || !fixture.server.emails().is_empty()).await;
+    let code = fixture.server.emails()[0].code().to_owned();
     fixture.server.post("/reset_password", &json!({"reset_code": code})).await.is(200);
     assert_eq!(fixture.count()[1], 0, "the earlier link was not removed");
     let token = fixture.sign_in(&Browser::new(), "corp", "mallory").await;
@@ -231,7 +233,7 @@ async fn verifying_an_address_ends_earlier_sessions() {
 }
 
 #[tokio::test]
-async fn a_providers_token_is_refreshed_where_it_can_be() {
+async fn a_provider_token_is_refreshed_if_the_provider_supports_it() {
     let Some(fixture) = SocialFixture::start().await else { return };
     for provider in ["google", "github", "corp"] {
         let browser = Browser::new();

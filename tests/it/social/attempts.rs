@@ -16,12 +16,13 @@ async fn a_callback_is_rejected_in_another_browser() {
     let attacker = Browser::new();
     let victim = Browser::new();
     let callback = fixture.callback(&attacker, "corp", "mallory").await;
-    assert_refused(&victim.get(&callback).await, NOT_STARTED, "a browser that began nothing");
+    assert_refused(&victim.get(&callback).await, NOT_STARTED, "a browser without an attempt");
     // A browser with its own attempt is rejected as well.
     let own = fixture.callback(&victim, "corp", "anna").await;
-    assert_refused(&victim.get(&callback).await, NOT_STARTED, "a browser that began something else");
+    assert_refused(&victim.get(&callback).await, NOT_STARTED, "a browser with another attempt");
     assert_eq!((fixture.token(&victim), fixture.count()), (None, [0, 0, 0]));
-    // The browser's own attempt stays valid. Otherwise any page could break a sign-in with an image of a callback URL.
+    // The browser's own attempt stays valid. Otherwise any page could break a sign-in by embedding a callback URL as an
+    // image.
     assert_refused(&fixture.get(&victim, "/corp/callback/?state=x&code=x").await, NOT_STARTED, "an unknown state");
     victim.get(&own).await.is(302);
     assert_eq!(fixture.name(&fixture.token(&victim).unwrap()), "anna");

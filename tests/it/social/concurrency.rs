@@ -63,8 +63,8 @@ async fn of_two_concurrent_unlinks_one_sign_in_method_remains() {
     assert_eq!((statuses, fixture.count()), ([200, 409], [1, 1, 1]));
 }
 
-/// The server calls the provider between the read and the write. A sign-out in between removes the access token, and
-/// the refresh must not store it again.
+/// The server reads the session, calls the provider, and then writes the new token. A sign-out during the call removes
+/// the access token, and the refresh must not store it again.
 #[tokio::test]
 async fn a_refresh_does_not_undo_a_sign_out() {
     let Some(fixture) = SocialFixture::start().await else { return };

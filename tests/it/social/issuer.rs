@@ -16,8 +16,8 @@ impl SocialFixture {
         self.query(&format!("SELECT issuer FROM social_accounts WHERE provider = '{provider}'"))
     }
 
-    /// Rewrites all links as if they had been made at this issuer, or before the issuer was stored (`None`).
-    fn was_linked_at(&self, issuer: Option<&str>) {
+    /// Rewrites all links as if they had been created at this issuer, or before the issuer was stored (`None`).
+    fn set_link_issuer(&self, issuer: Option<&str>) {
         self.database().execute("UPDATE social_accounts SET issuer = ?1", [issuer]).unwrap();
     }
 }
@@ -29,7 +29,7 @@ async fn a_provider_id_of_another_issuer_is_rejected() {
         let browser = Browser::new();
         fixture.sign_in(&browser, provider, "bert").await;
         assert_eq!(fixture.issuer_of(provider).as_ref(), Some(&fixture.provider.url), "{provider}");
-        fixture.was_linked_at(Some(ELSEWHERE));
+        fixture.set_link_issuer(Some(ELSEWHERE));
         let before = fixture.count();
         let new_browser = Browser::new();
         assert_refused(&fixture.finish_callback(&new_browser, provider, "bert").await, UNTRUSTED, provider);
@@ -39,7 +39,7 @@ async fn a_provider_id_of_another_issuer_is_rejected() {
         assert_eq!(fixture.provider.request_count("token").await, token_requests, "a token was sent to another issuer");
         assert_eq!((fixture.count(), fixture.token(&new_browser)), (before, None), "{provider}");
         assert_eq!(fixture.issuer_of(provider).as_deref(), Some(ELSEWHERE), "{provider}");
-        fixture.was_linked_at(Some(&fixture.provider.url));
+        fixture.set_link_issuer(Some(&fixture.provider.url));
         fixture.sign_in(&new_browser, provider, "bert").await;
     }
 }
@@ -88,7 +88,7 @@ async fn linking_again_stores_the_issuer() {
     let browser = Browser::new();
     fixture.sign_in_with_password(&browser, "anna").await;
     fixture.link(&browser, "corp", "ann").await.is(302);
-    fixture.was_linked_at(None);
+    fixture.set_link_issuer(None);
     fixture.link(&browser, "corp", "ann").await.is(302);
     assert_eq!(fixture.issuer_of("corp").as_ref(), Some(&fixture.provider.url));
     let accounts = fixture.get(&browser, "/social/accounts/").await.is(200).json();

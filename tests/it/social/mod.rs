@@ -1,4 +1,4 @@
-//! Sign-in at providers: a real provider in its own process, and browsers that visit it and return.
+//! Sign-in with providers: a real provider in its own process, and browsers that visit it and return.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod accounts;
@@ -22,7 +22,7 @@ use crate::support::{ServerResponse, TestServer};
 use browser::{Browser, location};
 use provider::IdentityProvider;
 
-/// The configured destination after a sign-in.
+/// The configured redirect target after a sign-in.
 const WELCOME: &str = "/welcome?from=here";
 
 /// A provider and a server that offers it.
@@ -37,7 +37,7 @@ impl SocialFixture {
         Self::with("").await
     }
 
-    /// As [`SocialFixture::start`], with further top-level settings.
+    /// As [`SocialFixture::start`], with additional top-level settings.
     async fn with(settings: &str) -> Option<Self> {
         let provider = IdentityProvider::start()?;
         let server = TestServer::with(&format!("{settings}\n{}", provider.settings())).await;

@@ -23,7 +23,7 @@ pub struct IdentityProvider {
 }
 
 impl IdentityProvider {
-    /// Starts a provider. Reports a skip and returns `None` if it cannot run.
+    /// Starts a provider. Reports the test as skipped and returns `None` if the provider cannot run.
     pub fn start() -> Option<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         if !root.join(".test-tools/node/node_modules/oidc-provider").exists() {
@@ -67,7 +67,7 @@ impl IdentityProvider {
         ServerResponse::send(self.client.get(format!("{}/-/stats", self.url))).await.json()
     }
 
-    /// The number of requests to one of its routes.
+    /// The number of requests to one of the provider's routes.
     pub async fn request_count(&self, route: &str) -> u64 {
         self.stats().await["requests"][route].as_u64().unwrap_or(0)
     }

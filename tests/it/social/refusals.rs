@@ -1,11 +1,11 @@
-//! A faulty or unreachable provider: each row is one fault, with the error that the caller gets. No account is created.
+//! A faulty or unreachable provider: each row is one fault and the error that the caller gets. No account is created.
 
 use super::browser::Browser;
 use super::{SocialFixture, assert_refused};
 use crate::support::TestServer;
 
 const UNTRUSTED: &str = "could not be verified";
-const NONSENSE: &str = "invalid response";
+const INVALID: &str = "invalid response";
 const UNREACHABLE: &str = "cannot be reached";
 const REFUSED: &str = "the provider rejected the request";
 const NO_TOKEN: &str = "No access token provided";
@@ -68,9 +68,9 @@ const ID_TOKENS: &[(&str, &str)] = &[
     ("id_token:no-exp", UNTRUSTED),
     ("id_token:no-iat", UNTRUSTED),
     ("id_token:from-the-future", UNTRUSTED),
-    ("id_token:no-sub", NONSENSE),
-    ("id_token:empty-sub", NONSENSE),
-    ("id_token:long-sub", NONSENSE),
+    ("id_token:no-sub", INVALID),
+    ("id_token:empty-sub", INVALID),
+    ("id_token:long-sub", INVALID),
     ("id_token:alg-none", UNTRUSTED),
     ("id_token:hs256-public", UNTRUSTED),
     ("id_token:hs256-secret", UNTRUSTED),
@@ -81,31 +81,31 @@ const ID_TOKENS: &[(&str, &str)] = &[
     ("id_token:crit", UNTRUSTED),
     ("id_token:changed", UNTRUSTED),
     ("id_token:garbage", UNTRUSTED),
-    ("id_token:number", NONSENSE),
+    ("id_token:number", INVALID),
 ];
 
-const ANSWERS: &[(&str, &str)] = &[
-    ("token:html", NONSENSE),
-    ("token:empty", NONSENSE),
-    ("token:list", NONSENSE),
-    ("token:null", NONSENSE),
-    ("token:deep", NONSENSE),
-    ("token:huge", NONSENSE),
-    ("token:huge-text", NONSENSE),
-    ("token:redirect", NONSENSE),
+const RESPONSES: &[(&str, &str)] = &[
+    ("token:html", INVALID),
+    ("token:empty", INVALID),
+    ("token:list", INVALID),
+    ("token:null", INVALID),
+    ("token:deep", INVALID),
+    ("token:huge", INVALID),
+    ("token:huge-text", INVALID),
+    ("token:redirect", INVALID),
     ("token:broken", UNREACHABLE),
     ("token:refused", REFUSED),
     ("token:refused-oddly", REFUSED),
     ("token:close", UNREACHABLE),
     ("token:half", UNREACHABLE),
     ("token:no-access-token", NO_TOKEN),
-    ("userinfo:html", NONSENSE),
-    ("userinfo:empty", NONSENSE),
-    ("userinfo:list", NONSENSE),
-    ("userinfo:null", NONSENSE),
-    ("userinfo:deep", NONSENSE),
-    ("userinfo:huge", NONSENSE),
-    ("userinfo:redirect", NONSENSE),
+    ("userinfo:html", INVALID),
+    ("userinfo:empty", INVALID),
+    ("userinfo:list", INVALID),
+    ("userinfo:null", INVALID),
+    ("userinfo:deep", INVALID),
+    ("userinfo:huge", INVALID),
+    ("userinfo:redirect", INVALID),
     ("userinfo:broken", UNREACHABLE),
     ("userinfo:close", UNREACHABLE),
     ("userinfo:half", UNREACHABLE),
@@ -122,12 +122,12 @@ async fn google_responses_are_verified_like_others() {
 }
 
 #[tokio::test]
-async fn any_openid_provider_response_is_handled() {
-    let own = [
-        ("id_token:missing", NONSENSE),
+async fn every_invalid_openid_response_is_rejected() {
+    let specific = [
+        ("id_token:missing", INVALID),
         ("userinfo:other-sub", UNTRUSTED),
-        ("userinfo:no-sub", NONSENSE),
-        ("userinfo:odd-types", NONSENSE),
+        ("userinfo:no-sub", INVALID),
+        ("userinfo:odd-types", INVALID),
         ("userinfo:refused", REFUSED),
         ("callback:iss", UNTRUSTED),
         ("callback:no-iss", UNTRUSTED),
@@ -136,31 +136,31 @@ async fn any_openid_provider_response_is_handled() {
         ("callback:other-state", NOT_STARTED),
         ("callback:other-code", REFUSED),
     ];
-    assert_faults_rejected("corp", &[ANSWERS, &own].concat()).await;
+    assert_faults_rejected("corp", &[RESPONSES, &specific].concat()).await;
 }
 
 #[tokio::test]
-async fn any_github_response_is_handled() {
-    let own = [
-        ("userinfo:no-id", NONSENSE),
-        ("userinfo:odd-types", NONSENSE),
+async fn every_invalid_github_response_is_rejected() {
+    let specific = [
+        ("userinfo:no-id", INVALID),
+        ("userinfo:odd-types", INVALID),
         ("callback:no-code", NO_CODE),
         ("callback:no-state", NOT_STARTED),
         ("callback:other-state", NOT_STARTED),
         ("callback:other-code", REFUSED),
     ];
-    assert_faults_rejected("github", &[ANSWERS, &own].concat()).await;
+    assert_faults_rejected("github", &[RESPONSES, &specific].concat()).await;
 }
 
 #[tokio::test]
-async fn any_facebook_response_is_handled() {
-    let own = [
-        ("userinfo:no-id", NONSENSE),
-        ("userinfo:odd-types", NONSENSE),
+async fn every_invalid_facebook_response_is_rejected() {
+    let specific = [
+        ("userinfo:no-id", INVALID),
+        ("userinfo:odd-types", INVALID),
         ("callback:other-state", NOT_STARTED),
         ("callback:other-code", REFUSED),
     ];
-    assert_faults_rejected("facebook", &[ANSWERS, &own].concat()).await;
+    assert_faults_rejected("facebook", &[RESPONSES, &specific].concat()).await;
 }
 
 #[tokio::test]
@@ -168,15 +168,15 @@ async fn an_invalid_or_missing_discovery_document_is_rejected() {
     let rows = [
         ("discovery:issuer", UNTRUSTED),
         ("discovery:slash", UNTRUSTED),
-        ("discovery:plain-http", NONSENSE),
-        ("discovery:no-token-endpoint", NONSENSE),
-        ("discovery:no-jwks", NONSENSE),
-        ("discovery:html", NONSENSE),
-        ("discovery:empty", NONSENSE),
-        ("discovery:list", NONSENSE),
-        ("discovery:deep", NONSENSE),
-        ("discovery:huge", NONSENSE),
-        ("discovery:redirect", NONSENSE),
+        ("discovery:plain-http", INVALID),
+        ("discovery:no-token-endpoint", INVALID),
+        ("discovery:no-jwks", INVALID),
+        ("discovery:html", INVALID),
+        ("discovery:empty", INVALID),
+        ("discovery:list", INVALID),
+        ("discovery:deep", INVALID),
+        ("discovery:huge", INVALID),
+        ("discovery:redirect", INVALID),
         ("discovery:broken", UNREACHABLE),
         ("discovery:close", UNREACHABLE),
         ("discovery:half", UNREACHABLE),
@@ -188,11 +188,11 @@ async fn an_invalid_or_missing_discovery_document_is_rejected() {
 async fn invalid_or_missing_provider_keys_are_rejected() {
     let rows = [
         ("jwks:no-keys", UNTRUSTED),
-        ("jwks:html", NONSENSE),
-        ("jwks:empty", NONSENSE),
-        ("jwks:list", NONSENSE),
-        ("jwks:huge", NONSENSE),
-        ("jwks:redirect", NONSENSE),
+        ("jwks:html", INVALID),
+        ("jwks:empty", INVALID),
+        ("jwks:list", INVALID),
+        ("jwks:huge", INVALID),
+        ("jwks:redirect", INVALID),
         ("jwks:broken", UNREACHABLE),
         ("jwks:close", UNREACHABLE),
     ];
@@ -203,11 +203,11 @@ async fn invalid_or_missing_provider_keys_are_rejected() {
 #[tokio::test]
 async fn a_silent_provider_times_out_slow() {
     let Some(fixture) = SocialFixture::start().await else { return };
-    let silent = async |provider: &str, place: &str| {
+    let silent = async |provider: &str, route: &str| {
         let browser = Browser::new();
         let callback = fixture.callback(&browser, provider, "anna").await;
-        fixture.provider.set_fault(&format!("{place}:silent")).await;
-        assert_refused(&browser.get(&callback).await, UNREACHABLE, place);
+        fixture.provider.set_fault(&format!("{route}:silent")).await;
+        assert_refused(&browser.get(&callback).await, UNREACHABLE, route);
         fixture.provider.set_fault("").await;
     };
     silent("corp", "token").await;

@@ -1,4 +1,4 @@
-//! Sign-in at every kind of provider: the redirect, the callback, and the stored account.
+//! Sign-in with every kind of provider: the redirect, the callback, and the stored account.
 
 use std::fs;
 use std::path::Path;
@@ -20,8 +20,10 @@ fn redirect_parameters(response: &ServerResponse) -> Vec<(String, String)> {
 }
 
 fn parameter(response: &ServerResponse, name: &str) -> String {
-    let mut found = redirect_parameters(response).into_iter().filter(|(key, _)| key == name);
-    let (Some((_, value)), None) = (found.next(), found.next()) else { panic!("not one {name} in {response:#?}") };
+    let mut values = redirect_parameters(response).into_iter().filter(|(key, _)| key == name);
+    let (Some((_, value)), None) = (values.next(), values.next()) else {
+        panic!("not exactly one {name} in {response:#?}")
+    };
     value
 }
 
@@ -75,7 +77,7 @@ async fn the_redirect_is_bound_to_the_browser() {
         for name in ["state", "code_challenge"] {
             let [one, other] = [&first, &second].map(|response| parameter(response, name));
             assert!(one.len() >= 43 && one != other, "{provider}: {name} {one} {other}");
-            assert!(!cookie.contains(&one), "{provider}: the {name} is sealed in the cookie");
+            assert!(!cookie.contains(&one), "{provider}: the {name} is readable in the cookie");
         }
     }
     // The server has sent no token request and stored nothing.
@@ -168,7 +170,7 @@ async fn new_user_names_are_valid_and_unique() {
     }
 }
 
-/// The content of every file of the server, including the WAL.
+/// The concatenated content of all files in a folder, including the WAL.
 fn bytes_of(folder: &Path) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -179,7 +181,7 @@ fn bytes_of(folder: &Path) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn provider_tokens_are_stored_sealed() {
+async fn provider_tokens_are_stored_encrypted() {
     let Some(fixture) = SocialFixture::start().await else { return };
     let browser = Browser::new();
     for provider in ["google", "github", "facebook", "corp"] {
@@ -195,7 +197,10 @@ async fn provider_tokens_are_stored_sealed() {
     assert!(stored.windows(4).any(|bytes| bytes == b"anna"), "the files do not contain the user name");
     assert!(secrets.len() >= 12, "{secrets:?}");
     for secret in secrets.iter().chain([&fixture.provider.secret]) {
-        assert!(!stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret} is stored in clear");
+        assert!(
+            !stored.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()),
+            "{secret} is stored unencrypted"
+        );
     }
 }
 

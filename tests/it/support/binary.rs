@@ -1,4 +1,4 @@
-//! The binary as an operator runs it: in its own folder, with an empty environment, as a process that can be killed.
+//! Runs the binary as an operator does: in its own folder, with an empty environment, as a process that can be killed.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -121,12 +121,12 @@ impl TestFolder {
         key["kid"].as_str().unwrap().to_owned()
     }
 
-    /// As [`TestFolder::serve`], through a shell command that runs `"$0" "$@"`.
+    /// Like [`TestFolder::serve`], but starts the server through a shell command, which must run `"$0" "$@"`.
     pub async fn serve_with_shell(&self, shell_command: &str) -> Binary {
         self.spawn_with_shell(shell_command).await.ready().await
     }
 
-    /// As [`TestFolder::serve_with_shell`], without waiting for readiness.
+    /// Like [`TestFolder::serve_with_shell`], but does not wait for readiness.
     pub async fn spawn_with_shell(&self, shell_command: &str) -> Binary {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", shell_command, env!("CARGO_BIN_EXE_countersign"), "serve", "--listen", "127.0.0.1:0"]);
@@ -149,7 +149,8 @@ impl TestFolder {
 /// Runs any command and waits for its end.
 pub fn finish(mut command: Command, stdin: &str) -> CommandOutput {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command may fail before it reads its input; the write error is not relevant then.
+    // A command may fail before it reads its input. Then the write error is ignored and the exit code shows the
+    // failure.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -262,7 +263,8 @@ impl Drop for Binary {
 }
 
 fn address(log: &str) -> Option<String> {
-    // The log is text or JSON. The line of the metrics listener has no URL.
+    // The log is text or JSON. The line of the metrics listener also contains `listen` but no `url`, so only a line
+    // with `url` is used.
     let line = log.split_inclusive('\n').find(|line| line.contains(" url=") || line.contains("\"url\":"))?;
     let rest = ["listen=", "\"listen\":\""].into_iter().find_map(|word| line.split_once(word))?.1;
     let address = rest.split([' ', '"', '\n']).next().filter(|address| rest.len() > address.len())?;

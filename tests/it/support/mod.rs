@@ -1,5 +1,5 @@
 //! Test fixtures: a server in this process with a manual clock ([`TestServer`]), the binary as an operator runs it
-//! ([`binary`]), and third-party verifiers ([`verifier`]). This module asserts nothing about the product.
+//! ([`binary`]), and third-party verifiers ([`verifier`]). This module contains no tests.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub mod binary;
@@ -39,7 +39,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub struct TestServer {
     /// The server's clock. It starts at the system time and moves only when the test advances it.
     pub clock: Clock,
-    /// The parts of the server, for checks that no request can make.
+    /// The issuer of the server, for checks that are not possible through HTTP.
     pub issuer: Arc<Issuer>,
     /// The base URL of the server.
     pub url: String,
@@ -56,12 +56,14 @@ impl TestServer {
         Self::with("").await
     }
 
-    /// A server with further settings, as TOML. It trusts `X-Forwarded-For` from every caller.
+    /// A server with additional settings, as TOML. It trusts `X-Forwarded-For` from 127.0.0.1, so from every caller in
+    /// a test.
     pub async fn with(settings: &str) -> Self {
         Self::exactly(&format!("server.trusted_proxies = ['127.0.0.1']\n{settings}")).await
     }
 
-    /// A server that ignores `X-Forwarded-For`.
+    /// A server with exactly these settings, as TOML, and cheap password hashes. It has no trusted proxies by default,
+    /// so it ignores `X-Forwarded-For`.
     pub async fn exactly(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy_keys(&folder.path().join("keys"));
@@ -88,7 +90,8 @@ impl TestServer {
         Self { clock, issuer, url: format!("http://{address}"), settings, folder, client, stop, serving }
     }
 
-    /// Stops the server as SIGTERM does, advances the clock by `down`, and starts the server again in the same folder.
+    /// Shuts the server down as SIGTERM does, advances the clock by `down`, and starts the server again in the same
+    /// folder.
     pub async fn restart(mut self, down: Duration) -> Self {
         self.stop.send_replace(true);
         self.serving.take().unwrap().await.unwrap().unwrap();
@@ -151,7 +154,7 @@ impl TestServer {
         self.token_by(name, PASSWORD).await
     }
 
-    /// As [`TestServer::token`], with another password.
+    /// Like [`TestServer::token`], but with another password.
     pub async fn token_by(&self, name: &str, password: &str) -> String {
         let response = self.post("/auth", &json!({"username": name, "password": password})).await;
         response.is(200).json()["jwt"].as_str().unwrap().to_owned()
@@ -167,7 +170,7 @@ impl TestServer {
     }
 
     /// The e-mails sent so far, oldest first.
-    pub fn mails(&self) -> Vec<mail::Mail> {
+    pub fn emails(&self) -> Vec<mail::Mail> {
         mail::all(&self.path("data/mail"))
     }
 
@@ -213,10 +216,10 @@ pub const QUICK_HASHES: &str = "passwords = { memory_kib = 8192, iterations = 1,
 const TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Waits for an asynchronous effect of the server.
+/// Polls until `done` returns true. `what` describes the awaited event.
 ///
 /// # Panics
-/// Panics if the effect does not happen within 30 s.
+/// Panics if `done` does not return true within 30 s.
 pub async fn wait_until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     for _ in 0..TIMEOUT.as_millis() / POLL_INTERVAL.as_millis() {
         if done().await {

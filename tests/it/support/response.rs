@@ -47,7 +47,8 @@ impl ServerResponse {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The parts of a response that must be identical in two responses: all but the request id and the date.
+    /// The status, headers and body without the headers that differ in every response (the request id and the date), to
+    /// compare two responses.
     pub fn bytes(&self) -> (u16, Vec<(String, String)>, String) {
         let varying = ["x-request-id", "date"];
         let headers = self.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));

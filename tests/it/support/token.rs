@@ -1,4 +1,4 @@
-//! Decodes tokens and forges invalid ones, with another library than the product uses.
+//! Decodes tokens and forges invalid ones, with a different library from the one that the server uses.
 
 use std::fs;
 

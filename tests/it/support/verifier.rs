@@ -1,4 +1,5 @@
-//! Third-party resource servers (`PyJWT`, `jose`), which know the issuer's URL and cache its JWKS.
+//! Token verifiers of third parties (`PyJWT`, `jose`). Each runs in its own process, knows the issuer's URL and caches
+//! its JWKS.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -48,18 +49,18 @@ impl Verifier {
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{} printed {line:?}: {error}", self.name))
     }
 
-    /// Asserts that the verifier accepts a token.
+    /// Asserts that the verifier accepts a token. `what` describes the token in the failure message.
     #[track_caller]
     pub fn accepts(&mut self, token: &str, what: &str) {
         let response = self.verify(token);
-        assert_eq!(response["ok"], true, "{} and {what}: {response}", self.name);
+        assert_eq!(response["ok"], true, "{} rejected the token ({what}): {response}", self.name);
     }
 
-    /// Asserts that the verifier rejects a token.
+    /// Asserts that the verifier rejects a token. `what` describes the token in the failure message.
     #[track_caller]
     pub fn rejects(&mut self, token: &str, what: &str) {
         let response = self.verify(token);
-        assert_eq!(response["ok"], false, "{} and {what}: {response}", self.name);
+        assert_eq!(response["ok"], false, "{} accepted the token ({what}): {response}", self.name);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Actions on a user that cannot be undone. A confirmation page shows the consequences, and its form needs a step-up.
+//! The actions on a user that have serious consequences. A confirmation page shows them, and its form needs a step-up.
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -44,14 +44,14 @@ impl UserAction {
     /// The action that the last segment of the path names.
     fn of(uri: &Uri) -> Result<Self, PageError> {
         let name = uri.path().rsplit('/').next().unwrap_or_default();
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(action, _)| *action).ok_or(PageError::NOT_FOUND)
+        Self::ALL.iter().find(|(_, segment)| *segment == name).map(|(action, _)| *action).ok_or(PageError::NOT_FOUND)
     }
 
     fn name(self) -> &'static str {
         Self::ALL.iter().find(|(action, _)| *action == self).map_or("", |(_, name)| name)
     }
 
-    /// The title of the page, which the user name completes, and the label of the button.
+    /// The beginning of the page's title, which the user name follows, and the label of the button.
     fn title_and_button(self) -> [&'static str; 2] {
         match self {
             Self::Disable => ["Disable", "Disable this user"],
@@ -70,7 +70,7 @@ impl UserAction {
             n => format!("{n} sessions end now. Their refresh tokens become invalid."),
         };
         let access = format!(
-            "Access tokens that were already issued cannot be revoked. They expire within {} at most.",
+            "Access tokens that were already issued cannot be revoked. The last of them expires within {}.",
             rounded_span(keys::policy(issuer).longest_access)
         );
         let sentences: &[&str] = match self {
@@ -94,14 +94,15 @@ impl UserAction {
                 "Tokens and sessions of applications do not change.",
             ],
             Self::Delete => &[
-                "The account, its sessions, addresses and links to providers are deleted. This cannot be undone.",
+                "The account, its sessions, known addresses and linked providers are deleted. This cannot be undone.",
                 &access,
-                "Other systems keep the data they store under the id and sub. The audit log keeps its entries.",
+                "Other systems keep the data that they store under the id or the sub. The audit log keeps its entries.",
                 "To lock the user out temporarily, disable the user instead.",
             ],
         };
-        let own = is_self.then_some("This is your own account. You may have to sign in again, or you may lose access.");
-        sentences.iter().copied().chain(own).map(str::to_owned).collect()
+        let warning =
+            is_self.then_some("This is your own account. You may have to sign in again, or you may lose access.");
+        sentences.iter().copied().chain(warning).map(str::to_owned).collect()
     }
 
     /// Whether the action could remove the last active superuser.
@@ -110,10 +111,10 @@ impl UserAction {
     }
 }
 
-pub(super) async fn page(State(http): State<Http>, uri: Uri, who: Superuser, user_path: UserPath) -> PageResult {
+pub(super) async fn page(State(http): State<Http>, uri: Uri, superuser: Superuser, user_path: UserPath) -> PageResult {
     let action = UserAction::of(&uri)?;
     let details = user_path.details(&http).await?;
-    Ok(who.show(&http, StatusCode::OK, &ConfirmUserActionPage::of(action, &http.issuer, details, &who)))
+    Ok(superuser.show(&http, StatusCode::OK, &ConfirmUserActionPage::of(action, &http.issuer, details, &superuser)))
 }
 
 pub(super) async fn perform(
@@ -121,26 +122,27 @@ pub(super) async fn perform(
     from: Caller,
     uri: Uri,
     user_path: UserPath,
-    Checked { who, mut form }: Checked<SteppedUp>,
+    Checked { sender, mut form }: Checked<SteppedUp>,
 ) -> PageResult {
     let action = UserAction::of(&uri)?;
     let details = user_path.details(&http).await?;
-    let who = who.superuser();
-    let by = who.operator(from);
+    let superuser = sender.superuser();
+    let by = superuser.operator(from);
     let name = details.user.username.to_string();
     match action {
         UserAction::SetPassword => {
             let password = SetTemporaryPassword { user: user_path.0, by }.run(&http.issuer).await?;
-            Ok(who.show(
+            Ok(superuser.show(
                 &http,
                 StatusCode::OK,
                 &TemporaryPasswordPage { id: user_path.0, name, password, is_new: false },
             ))
         }
         UserAction::Delete if text(&mut form, "name") != name => {
-            let wrong = "The user name does not match. Nothing was deleted.";
-            let page = ConfirmUserActionPage { wrong, ..ConfirmUserActionPage::of(action, &http.issuer, details, who) };
-            Ok(who.show(&http, StatusCode::BAD_REQUEST, &page))
+            let error = "The user name does not match. Nothing was deleted.";
+            let page =
+                ConfirmUserActionPage { error, ..ConfirmUserActionPage::of(action, &http.issuer, details, superuser) };
+            Ok(superuser.show(&http, StatusCode::BAD_REQUEST, &page))
         }
         UserAction::Delete => {
             UserChange::Delete.run_as(&by, user_path.0, &http.issuer).await?;
@@ -172,14 +174,14 @@ pub struct ConfirmUserActionPage {
     user: User,
     consequences: Vec<String>,
     is_last: bool,
-    wrong: &'static str,
+    error: &'static str,
 }
 
 impl ConfirmUserActionPage {
-    fn of(action: UserAction, issuer: &Issuer, details: UserDetails, who: &Superuser) -> Self {
-        let is_self = who.signed_in().user().id == details.user.id;
+    fn of(action: UserAction, issuer: &Issuer, details: UserDetails, superuser: &Superuser) -> Self {
+        let is_self = superuser.signed_in().user().id == details.user.id;
         let consequences = action.consequences(issuer, &details, is_self);
-        Self { action, consequences, is_last: action.is_last_superuser(&details), user: details.user, wrong: "" }
+        Self { action, consequences, is_last: action.is_last_superuser(&details), user: details.user, error: "" }
     }
 }
 
@@ -187,7 +189,7 @@ impl Page for ConfirmUserActionPage {
     const TEMPLATE: &'static str = "admin/user_confirm.html";
 
     fn context(&self) -> Value {
-        let Self { action, user, consequences, is_last, wrong } = self;
+        let Self { action, user, consequences, is_last, error } = self;
         let [title, button] = action.title_and_button();
         context! {
             action => action.name(),
@@ -195,7 +197,7 @@ impl Page for ConfirmUserActionPage {
             button,
             consequences,
             is_last,
-            wrong => *wrong,
+            error => *error,
             id => user.id.0,
             username => user.username.as_str(),
             is_staff => user.is_staff,
@@ -209,7 +211,7 @@ impl Page for ConfirmUserActionPage {
             user: sample(),
             consequences: vec!["<b>anna</b> is deleted.".to_owned()],
             is_last,
-            wrong: "The user name does not match.",
+            error: "The user name does not match.",
         };
         UserAction::ALL.into_iter().flat_map(|action| [page(action, true), page(action, false)]).collect()
     }

@@ -1,4 +1,4 @@
-//! The page of one user, and the forms for actions that can be undone.
+//! The page of one user, and the forms of the actions that need no confirmation page.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -23,30 +23,30 @@ use crate::issuer::request_reset::SendReset;
 use crate::issuer::users::{UserChange, UserNames};
 use crate::issuer::{Caller, Denied};
 
-pub(super) async fn page(State(http): State<Http>, who: Superuser, user_path: UserPath) -> PageResult {
+pub(super) async fn page(State(http): State<Http>, superuser: Superuser, user_path: UserPath) -> PageResult {
     let details = user_path.details(&http).await?;
-    Ok(who.show(&http, StatusCode::OK, &UserDetailsPage::of(details)))
+    Ok(superuser.show(&http, StatusCode::OK, &UserDetailsPage::of(details)))
 }
 
 pub(super) async fn edit(
     State(http): State<Http>,
     from: Caller,
     user_path: UserPath,
-    Checked { who, mut form }: Checked<Superuser>,
+    Checked { sender, mut form }: Checked<Superuser>,
 ) -> PageResult {
     let details = user_path.details(&http).await?;
     let mut filled = EditForm::read(&mut form);
     if let Some(edit) = filled.parse() {
         if changes_email(&edit, &details.user) {
-            require_step_up(&who, &http, &user_path)?;
+            require_step_up(&sender, &http, &user_path)?;
         }
-        match UserChange::Edit(Box::new(edit)).run_as(&who.operator(from), user_path.0, &http.issuer).await {
+        match UserChange::Edit(Box::new(edit)).run_as(&sender.operator(from), user_path.0, &http.issuer).await {
             Ok(()) => return Ok(redirect_with_flash(&http, &user_path, "The user was saved.")),
             Err(Denied::Refused(refusal)) => filled.names.assign_refusal(refusal)?,
             Err(denied) => return Err(denied.into()),
         }
     }
-    Ok(who.show(&http, StatusCode::BAD_REQUEST, &UserDetailsPage { edit: filled, ..UserDetailsPage::of(details) }))
+    Ok(sender.show(&http, StatusCode::BAD_REQUEST, &UserDetailsPage { edit: filled, ..UserDetailsPage::of(details) }))
 }
 
 fn changes_email(edit: &UserNames, user: &User) -> bool {
@@ -55,8 +55,8 @@ fn changes_email(edit: &UserNames, user: &User) -> bool {
 
 /// Requires a step-up for a new e-mail address and for new claims. Password resets are sent to the address, and claims
 /// grant rights in other systems.
-fn require_step_up(who: &Superuser, http: &Http, user_path: &UserPath) -> Result<(), PageError> {
-    match SteppedUp::of(who, http) {
+fn require_step_up(superuser: &Superuser, http: &Http, user_path: &UserPath) -> Result<(), PageError> {
+    match SteppedUp::of(superuser, http) {
         Some(_) => Ok(()),
         None => Err(PageError::Redirect(admin_path(&user_path.path()).after("/admin/prove"))),
     }
@@ -66,16 +66,16 @@ pub(super) async fn set_claims(
     State(http): State<Http>,
     from: Caller,
     user_path: UserPath,
-    Checked { who, mut form }: Checked<Superuser>,
+    Checked { sender, mut form }: Checked<Superuser>,
 ) -> PageResult {
     let details = user_path.details(&http).await?;
     let mut filled = ClaimsForm::read(&mut form);
     let Some(claims) = filled.parse() else {
         let page = UserDetailsPage { claims: filled, ..UserDetailsPage::of(details) };
-        return Ok(who.show(&http, StatusCode::BAD_REQUEST, &page));
+        return Ok(sender.show(&http, StatusCode::BAD_REQUEST, &page));
     };
-    require_step_up(&who, &http, &user_path)?;
-    UserChange::SetClaims(claims).run_as(&who.operator(from), user_path.0, &http.issuer).await?;
+    require_step_up(&sender, &http, &user_path)?;
+    UserChange::SetClaims(claims).run_as(&sender.operator(from), user_path.0, &http.issuer).await?;
     Ok(redirect_with_flash(&http, &user_path, "The claims were saved. New tokens contain them."))
 }
 
@@ -83,7 +83,7 @@ pub(super) async fn send_reset(
     State(http): State<Http>,
     from: Caller,
     user_path: UserPath,
-    Checked { who, mut form }: Checked<Superuser>,
+    Checked { sender, mut form }: Checked<Superuser>,
 ) -> PageResult {
     let delivery = match crate::http::admin::sign_in::text(&mut form, "delivery").as_str() {
         "code" => Delivery::Code,
@@ -92,11 +92,11 @@ pub(super) async fn send_reset(
             return Err(PageError::page(
                 StatusCode::BAD_REQUEST,
                 "The input is not valid",
-                "A reset is sent as a code or as a link.",
+                "The field delivery must be code or link.",
             ));
         }
     };
-    SendReset { user: user_path.0, delivery, by: who.operator(from) }.run(&http.issuer).await?;
+    SendReset { user: user_path.0, delivery, by: sender.operator(from) }.run(&http.issuer).await?;
     Ok(redirect_with_flash(&http, &user_path, "The e-mail was queued."))
 }
 
@@ -104,9 +104,9 @@ pub(super) async fn enable(
     State(http): State<Http>,
     from: Caller,
     user_path: UserPath,
-    Checked { who, .. }: Checked<Superuser>,
+    Checked { sender, .. }: Checked<Superuser>,
 ) -> PageResult {
-    UserChange::Enable.run_as(&who.operator(from), user_path.0, &http.issuer).await?;
+    UserChange::Enable.run_as(&sender.operator(from), user_path.0, &http.issuer).await?;
     Ok(redirect_with_flash(&http, &user_path, "The user was enabled and can sign in again."))
 }
 
@@ -182,16 +182,16 @@ impl Page for UserDetailsPage {
             detail: "<b>".to_owned(),
         };
         let plain = User { email: None, is_active: false, is_superuser: false, is_staff: false, ..sample() };
-        let mut wrong = Self::of(details(plain, vec![], vec![]));
-        "<b>wrong".clone_into(&mut wrong.edit.names.email.error);
-        "<b>wrong".clone_into(&mut wrong.claims.rest.error);
-        vec![Self::of(details(sample(), vec![sessions::sample()], vec![line])), wrong]
+        let mut invalid = Self::of(details(plain, vec![], vec![]));
+        "<b>invalid".clone_into(&mut invalid.edit.names.email.error);
+        "<b>invalid".clone_into(&mut invalid.claims.rest.error);
+        vec![Self::of(details(sample(), vec![sessions::sample()], vec![line])), invalid]
     }
 }
 
 fn password_state(user: &User) -> &'static str {
     match (&user.password, user.must_change_password) {
-        (None, _) => "none: signs in with a provider",
+        (None, _) => "not set",
         (Some(_), true) => "temporary",
         (Some(_), false) => "set",
     }

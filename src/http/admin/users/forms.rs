@@ -9,9 +9,10 @@ use crate::domain::field::{Field, FieldProblem};
 use crate::domain::role::{Role, Roles};
 use crate::domain::strict_json;
 use crate::domain::user::{Email, RealName, User, Username};
-use crate::http::admin::page_error::{PageError, field_problem, problem, sentence};
+use crate::http::admin::page_error::{PageError, field_problem, problem};
 use crate::http::admin::sign_in::text;
 use crate::http::body::JsonBody;
+use crate::http::pages::sentence;
 use crate::issuer::Refusal;
 use crate::issuer::users::UserNames;
 
@@ -60,11 +61,11 @@ impl NameForm {
 
     /// Parses user name and e-mail address. `None` if a field is not valid; the field then contains the error.
     pub fn parse(&mut self) -> Option<(Username, Option<Email>)> {
-        let username = Username::parse(&self.username.value).map_err(|wrong| field_problem(Field::Username, wrong));
+        let username = Username::parse(&self.username.value).map_err(|problem| field_problem(Field::Username, problem));
         let username = self.username.check(username);
         let email = match self.email.value.trim() {
             "" => Ok(None),
-            text => Email::parse(text).map(Some).map_err(|wrong| field_problem(Field::Email, wrong)),
+            text => Email::parse(text).map(Some).map_err(|problem| field_problem(Field::Email, problem)),
         };
         let email = self.email.check(email);
         username.zip(email)
@@ -72,13 +73,13 @@ impl NameForm {
 
     /// Assigns a refusal to the field that caused it. Refusals without a field become an error page.
     pub fn assign_refusal(&mut self, refusal: Refusal) -> Result<(), PageError> {
-        let about_email = match &refusal {
+        let concerns_email = match &refusal {
             Refusal::Taken(field) => *field == Field::Email,
             Refusal::Invalid(problems) => problems.iter().any(|(field, _)| *field == Field::Email),
             _ => return Err(refusal.into()),
         };
         let message = problem(&refusal).unwrap_or_default();
-        if about_email {
+        if concerns_email {
             self.email.error = message;
         } else {
             self.username.error = message;
@@ -92,7 +93,7 @@ impl NameForm {
     }
 }
 
-/// User name, e-mail address and real names.
+/// The form for user name, e-mail address and real name.
 #[derive(Clone, Debug, Default)]
 pub struct EditForm {
     /// User name and e-mail address.
@@ -122,23 +123,24 @@ impl EditForm {
     /// Parses the change. `None` if a field is not valid; the field then contains the error.
     pub fn parse(&mut self) -> Option<UserNames> {
         let names = self.names.parse();
-        let real = |what: &str, filled: &mut FormField| {
-            let parsed = RealName::parse(&filled.value).map_err(|problem| format!("The {what} name {problem}."));
-            filled.check(parsed)
+        let real_name = |label: &str, field: &mut FormField| {
+            let parsed = RealName::parse(&field.value).map_err(|problem| format!("{label} {problem}."));
+            field.check(parsed)
         };
-        let first = real("first", &mut self.first_name);
-        let last = real("last", &mut self.last_name);
-        let ((username, email), (first_name, last_name)) = names.zip(first.zip(last))?;
+        let first_name = real_name("The first name", &mut self.first_name);
+        let last_name = real_name("The last name", &mut self.last_name);
+        let ((username, email), (first_name, last_name)) = names.zip(first_name.zip(last_name))?;
         Some(UserNames { username, email, first_name, last_name })
     }
 
     /// The template context.
     pub fn context(&self) -> Value {
-        context! { names => self.names.context(), first_name => self.first_name.context(), last_name => self.last_name.context() }
+        let Self { names, first_name, last_name } = self;
+        context! { names => names.context(), first_name => first_name.context(), last_name => last_name.context() }
     }
 }
 
-/// Roles and other claims.
+/// The form for the roles and the other claims of a user.
 #[derive(Clone, Debug, Default)]
 pub struct ClaimsForm {
     /// The claim `role`.
@@ -152,7 +154,7 @@ pub struct ClaimsForm {
 impl ClaimsForm {
     /// The current claims of a user.
     pub fn of(user: &User) -> Self {
-        let (roles, rest) = Roles::take(&user.claims);
+        let (roles, rest) = Roles::split(&user.claims);
         let list: Vec<&str> = roles.roles.iter().map(Role::as_str).collect();
         let rest = if rest.is_empty() { String::new() } else { pretty_json(&rest) };
         Self {
@@ -172,24 +174,25 @@ impl ClaimsForm {
     pub fn parse(&mut self) -> Option<Claims> {
         let role = match self.role.value.trim() {
             "" => Ok(None),
-            text => Role::parse(text).map(Some).map_err(|wrong| role_problem("The role", wrong)),
+            text => Role::parse(text).map(Some).map_err(|problem| role_problem("The role", problem)),
         };
         let role = self.role.check(role);
-        let roles = Roles::parse_list(&self.roles.value).map_err(|wrong| role_problem("Each role", wrong));
+        let roles = Roles::parse_list(&self.roles.value).map_err(|problem| role_problem("Each role", problem));
         let roles = self.roles.check(roles);
         let rest = parse_other_claims(self.rest.value.trim());
         let ((role, roles), rest) = role.zip(roles).zip(self.rest.check(rest))?;
-        let twice = rest.iter().map(|(name, _)| name.as_str()).find(|name| match *name {
+        let duplicate = rest.iter().map(|(name, _)| name.as_str()).find(|name| match *name {
             "role" => role.is_some(),
             "roles" => !roles.is_empty(),
             _ => false,
         });
-        if let Some(name) = twice {
-            self.rest.error = format!("The claim {name} has its own field above. Use only one of the two.");
+        if let Some(name) = duplicate {
+            self.rest.error =
+                format!("The claim {name} has its own field above. Enter it in only one of the two fields.");
             return None;
         }
-        let whole = Roles { role, roles }.put(&rest).map_err(|wrong| claims_problem(&wrong));
-        self.rest.check(whole)
+        let merged = Roles { role, roles }.merge(&rest).map_err(|error| claims_problem(&error));
+        self.rest.check(merged)
     }
 
     /// The template context.
@@ -198,24 +201,21 @@ impl ClaimsForm {
     }
 }
 
-/// Parses the other claims. White space between them does not count towards their size.
+/// Parses the other claims. White space outside strings does not count towards their maximum size.
 fn parse_other_claims(text: &str) -> Result<Claims, String> {
     if text.is_empty() {
         return Ok(Claims::default());
     }
     let parsed = strict_json::parse(text.as_bytes()).map_err(|error| format!("This is not valid JSON: {error}."))?;
-    Claims::parse(&parsed.to_string()).map_err(|wrong| claims_problem(&wrong))
+    Claims::parse(&parsed.to_string()).map_err(|error| claims_problem(&error))
 }
 
-fn role_problem(what: &str, wrong: FieldProblem) -> String {
-    match wrong {
-        FieldProblem::Unprintable => format!("{what} must have no spaces, commas or control characters."),
-        _ => format!("{what} {wrong}."),
-    }
+fn role_problem(label: &str, problem: FieldProblem) -> String {
+    format!("{label} {problem}.")
 }
 
-fn claims_problem(wrong: &ClaimsError) -> String {
-    sentence(&wrong.to_string())
+fn claims_problem(error: &ClaimsError) -> String {
+    sentence(&error.to_string())
 }
 
 fn pretty_json(claims: &Claims) -> String {
@@ -229,30 +229,30 @@ mod tests {
     fn parse(role: &str, roles: &str, rest: &str) -> Result<String, [String; 3]> {
         let mut form = ClaimsForm { role: FormField::of(role), roles: FormField::of(roles), rest: FormField::of(rest) };
         let claims = form.parse().map(|claims| claims.to_json());
-        claims.ok_or_else(|| [form.role, form.roles, form.rest].map(|filled| filled.error))
+        claims.ok_or_else(|| [form.role, form.roles, form.rest].map(|field| field.error))
     }
 
     #[test]
     fn each_invalid_claim_is_reported_at_its_field() {
-        for (role, roles, rest, place, message) in [
-            ("a b", "", "", 0, "The role must have no spaces"),
-            ("", "x\u{7}", "", 1, "Each role must have no spaces"),
+        for (role, roles, rest, index, message) in [
+            ("a b", "", "", 0, "The role must not contain spaces"),
+            ("", "x\u{7}", "", 1, "Each role must not contain spaces"),
             ("", "", "[1]", 2, "Claims must be a JSON object"),
             ("", "", "{\"a\":1,\"a\":2}", 2, "This is not valid JSON"),
             ("", "", "{\"sub\":\"root\"}", 2, "The claim `sub` is reserved for the issuer"),
             ("x", "", "{\"role\":\"y\"}", 2, "The claim role has its own field"),
             ("", "x", "{\"roles\":[]}", 2, "The claim roles has its own field"),
         ] {
-            let wrong = parse(role, roles, rest).expect_err(rest);
-            assert!(wrong[place].starts_with(message), "{wrong:?}");
-            assert_eq!(wrong.iter().filter(|wrong| wrong.is_empty()).count(), 2, "{wrong:?}");
+            let errors = parse(role, roles, rest).expect_err(rest);
+            assert!(errors[index].starts_with(message), "{errors:?}");
+            assert_eq!(errors.iter().filter(|error| error.is_empty()).count(), 2, "{errors:?}");
         }
     }
 
     #[test]
     fn claims_are_merged_from_three_fields() {
-        let made = parse(" editor ", "x, y", " {\n  \"team\": 7 }");
-        assert_eq!(made.as_deref(), Ok(r#"{"team":7,"role":"editor","roles":["x","y"]}"#));
+        let claims = parse(" editor ", "x, y", " {\n  \"team\": 7 }");
+        assert_eq!(claims.as_deref(), Ok(r#"{"team":7,"role":"editor","roles":["x","y"]}"#));
         assert_eq!(parse("", "", "").as_deref(), Ok("{}"));
     }
 }

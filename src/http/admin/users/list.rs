@@ -1,6 +1,6 @@
 //! The list of users, with search and filter.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use minijinja::context;
 use minijinja::value::Value;
@@ -12,7 +12,7 @@ use crate::http::Http;
 use crate::http::admin::PageResult;
 use crate::http::admin::dashboard::day;
 use crate::http::admin::guard::Superuser;
-use crate::http::admin::sign_in::query_value;
+use crate::http::admin::query::Query;
 use crate::http::pages::Page;
 use crate::issuer::admin::users::{FindUsers, FoundUsers};
 use crate::store::{PagePosition, UserPage, UserSearch};
@@ -28,19 +28,19 @@ const KINDS: [(&str, &str); 4] =
 struct UsersQuery {
     text: String,
     kind: &'static str,
-    place: PagePosition,
+    position: PagePosition,
 }
 
 impl UsersQuery {
-    fn read(query: Option<&str>) -> Self {
-        let wanted = query_value(query, "kind");
-        let kind = KINDS.iter().find(|(name, _)| *name == wanted).map_or("", |(name, _)| name);
-        let place = match (query_value(query, "after"), query_value(query, "before")) {
-            (after, _) if !after.is_empty() => PagePosition::After(after),
-            (_, before) if !before.is_empty() => PagePosition::Before(before),
+    fn read(query: &Query) -> Self {
+        let requested = query.text("kind");
+        let kind = KINDS.iter().find(|(name, _)| *name == requested).map_or("", |(name, _)| name);
+        let position = match (query.untrimmed("after"), query.untrimmed("before")) {
+            (after, _) if !after.is_empty() => PagePosition::After(after.to_owned()),
+            (_, before) if !before.is_empty() => PagePosition::Before(before.to_owned()),
             _ => PagePosition::Start,
         };
-        Self { text: query_value(query, "q").trim().to_owned(), kind, place }
+        Self { text: query.text("q").to_owned(), kind, position }
     }
 
     fn search(&self) -> UserSearch {
@@ -50,10 +50,10 @@ impl UsersQuery {
             _ => None,
         };
         let superuser = (self.kind == "superusers").then_some(true);
-        UserSearch { text: self.text.clone(), active, superuser, place: self.place.clone(), limit: PER_PAGE }
+        UserSearch { text: self.text.clone(), active, superuser, position: self.position.clone(), limit: PER_PAGE }
     }
 
-    /// A link with the same search and filter, and another position.
+    /// A link with the same search and filter, and `key` as the position in the parameter `name`. Empty without a key.
     fn link(&self, name: &str, key: Option<&str>) -> String {
         let Some(key) = key else { return String::new() };
         let pairs = [("q", self.text.as_str()), ("kind", self.kind), (name, key)];
@@ -62,10 +62,10 @@ impl UsersQuery {
     }
 }
 
-pub(super) async fn page(State(http): State<Http>, RawQuery(query): RawQuery, who: Superuser) -> PageResult {
-    let query = UsersQuery::read(query.as_deref());
+pub(super) async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
+    let query = UsersQuery::read(&query);
     let found = FindUsers { search: query.search() }.run(&http.issuer).await?;
-    Ok(who.show(&http, StatusCode::OK, &UsersPage { query, found }))
+    Ok(superuser.show(&http, StatusCode::OK, &UsersPage { query, found }))
 }
 
 /// A page of users.
@@ -92,7 +92,7 @@ impl Page for UsersPage {
     }
 
     fn samples() -> Vec<Self> {
-        let query = UsersQuery { text: "<b>".to_owned(), kind: "active", place: PagePosition::Start };
+        let query = UsersQuery { text: "<b>".to_owned(), kind: "active", position: PagePosition::Start };
         let page = |users, next| UserPage { users, previous: None, next };
         let found = FoundUsers { exact: Some(sample()), page: page(vec![sample()], Some("<b>&".to_owned())) };
         let none = FoundUsers { exact: None, page: UserPage::default() };

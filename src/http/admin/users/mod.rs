@@ -1,5 +1,5 @@
-//! The section on users: the list, and the actions on one user. An action that cannot be undone has a confirmation page
-//! ([`confirm`]) with its consequences, and needs a step-up.
+//! The section on users: the list, and the actions on one user. An action with serious consequences has a confirmation
+//! page ([`confirm`]) that shows them, and needs a step-up.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ mod new;
 pub fn routes() -> Router<Http> {
     Router::new()
         .route("/admin/users", get(list::page))
-        .route("/admin/users/new", get(new::page).post(new::make))
+        .route("/admin/users/new", get(new::page).post(new::create))
         .route("/admin/users/{id}", get(details_page::page).post(details_page::edit))
         .route("/admin/users/{id}/claims", post(details_page::set_claims))
         .route("/admin/users/{id}/reset", post(details_page::send_reset))
@@ -54,8 +54,8 @@ impl FromRequestParts<Http> for UserPath {
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, http: &Http) -> Result<Self, PageError> {
-        let found = Path::<HashMap<String, String>>::from_request_parts(parts, http).await;
-        let id = found.ok().and_then(|Path(found)| found.get("id")?.parse().ok());
+        let segments = Path::<HashMap<String, String>>::from_request_parts(parts, http).await;
+        let id = segments.ok().and_then(|Path(segments)| segments.get("id")?.parse().ok());
         id.map(|id| Self(UserId(id))).ok_or(PageError::NOT_FOUND)
     }
 }

@@ -16,21 +16,21 @@ use crate::http::pages::Page;
 use crate::issuer::Caller;
 use crate::issuer::admin::users::CreateUser;
 
-pub(super) async fn page(State(http): State<Http>, who: Superuser) -> Response {
-    who.show(&http, StatusCode::OK, &NewUserPage { form: NameForm::default() })
+pub(super) async fn page(State(http): State<Http>, superuser: Superuser) -> Response {
+    superuser.show(&http, StatusCode::OK, &NewUserPage { form: NameForm::default() })
 }
 
-pub(super) async fn make(
+pub(super) async fn create(
     State(http): State<Http>,
     from: Caller,
-    Checked { who, mut form }: Checked<Superuser>,
+    Checked { sender, mut form }: Checked<Superuser>,
 ) -> PageResult {
     let mut form = NameForm::read(&mut form);
     if let Some((username, email)) = form.parse() {
         let name = username.to_string();
-        match (CreateUser { username, email, by: who.operator(from) }).run(&http.issuer).await {
+        match (CreateUser { username, email, by: sender.operator(from) }).run(&http.issuer).await {
             Ok((id, password)) => {
-                return Ok(who.show(
+                return Ok(sender.show(
                     &http,
                     StatusCode::OK,
                     &TemporaryPasswordPage { id, name, password, is_new: true },
@@ -39,7 +39,7 @@ pub(super) async fn make(
             Err(refusal) => form.assign_refusal(refusal)?,
         }
     }
-    Ok(who.show(&http, StatusCode::BAD_REQUEST, &NewUserPage { form }))
+    Ok(sender.show(&http, StatusCode::BAD_REQUEST, &NewUserPage { form }))
 }
 
 /// The form for a new user.
@@ -55,13 +55,13 @@ impl Page for NewUserPage {
     }
 
     fn samples() -> Vec<Self> {
-        let wrong = FormField { value: "<b>".to_owned(), error: "The user name is <b>taken</b>.".to_owned() };
-        vec![Self { form: NameForm::default() }, Self { form: NameForm { username: wrong.clone(), email: wrong } }]
+        let invalid = FormField { value: "<b>".to_owned(), error: "The user name is <b>taken</b>.".to_owned() };
+        vec![Self { form: NameForm::default() }, Self { form: NameForm { username: invalid.clone(), email: invalid } }]
     }
 }
 
-/// The page that shows a temporary password once. It is the direct response to the form, so that the password is stored
-/// nowhere, not even in a flash cookie.
+/// The page that shows a temporary password once. It is the direct response to the form. A redirect would have to store
+/// the password, for example in the cookie of the flash message.
 pub struct TemporaryPasswordPage {
     /// The user.
     pub id: UserId,
@@ -69,7 +69,7 @@ pub struct TemporaryPasswordPage {
     pub name: String,
     /// The temporary password.
     pub password: Password,
-    /// Whether the account was created with this password.
+    /// Whether the account is new. Otherwise, the password replaced the password of an existing account.
     pub is_new: bool,
 }
 

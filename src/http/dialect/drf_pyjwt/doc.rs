@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `drf_pyjwt`, with the examples of the original's documentation.
 
-use crate::http::openapi::{Access, Chapter, JSON_OR_FORM, Operation, ResponseExample};
+use crate::http::openapi::{Access, JSON_OR_FORM, Operation, ResponseExample, RouteGroup};
 
 const INVALID: ResponseExample = (
     400,
@@ -26,9 +26,9 @@ const NEXT_PAIR: &str =
 const NAMED: &str = r#"{"id": 1, "username": "John Smith", "email": "user@example.com"}"#;
 
 /// The routes of the dialect.
-pub const CHAPTER: Chapter = Chapter {
+pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "drf_pyjwt",
-    about: "Short-lived access tokens, and a UUID as refresh token, which is replaced at every refresh.",
+    description: "Short-lived access tokens, and a UUID as refresh token, which is replaced at every refresh.",
     media: JSON_OR_FORM,
     operations: &[
         Operation {
@@ -37,8 +37,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Create an account; without username, the e-mail address becomes the user name",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"password": "password", "email": "user@example.com"}"#],
-            answers: &[
+            request_examples: &[r#"{"password": "password", "email": "user@example.com"}"#],
+            responses: &[
                 (201, "The account is created", r#"{"id": 1, "email": "user@example.com"}"#),
                 INVALID,
                 CLOSED,
@@ -51,8 +51,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Sign in; email may also be the user name",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"email": "user@example.com", "password": "password"}"#],
-            answers: &[
+            request_examples: &[r#"{"email": "user@example.com", "password": "password"}"#],
+            responses: &[
                 (200, "An access token and a refresh token", PAIR),
                 (400, "A field is missing or invalid", r#"{"password": ["This field is required."]}"#),
                 (
@@ -69,8 +69,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Exchange a refresh token for a new pair; the refresh token is spent, and both lifetimes restart",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"refresh_token": "d952527b-caef-452c-8c93-1100214f82e5"}"#],
-            answers: &[
+            request_examples: &[r#"{"refresh_token": "d952527b-caef-452c-8c93-1100214f82e5"}"#],
+            responses: &[
                 (200, "The new access token and refresh token", NEXT_PAIR),
                 (400, "The field is missing or invalid", r#"{"refresh_token": ["This field is required."]}"#),
                 NOT_SIGNED_IN,
@@ -82,8 +82,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Return the user of the access token",
             access: Access::Bearer,
             query: &[],
-            takes: &[],
-            answers: &[
+            request_examples: &[],
+            responses: &[
                 (200, "The user", r#"{"id": 1, "username": "user@example.com", "email": "user@example.com"}"#),
                 NOT_SIGNED_IN,
             ],
@@ -94,8 +94,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Change the user name, the e-mail address or both",
             access: Access::Bearer,
             query: &[],
-            takes: &[r#"{"username": "John Smith"}"#],
-            answers: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN],
+            request_examples: &[r#"{"username": "John Smith"}"#],
+            responses: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN],
         },
         Operation {
             method: "patch",
@@ -103,8 +103,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Change the user name, the e-mail address or both; the body may be an empty object",
             access: Access::Bearer,
             query: &[],
-            takes: &[r#"{"email": "user@example.com"}"#],
-            answers: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN],
+            request_examples: &[r#"{"email": "user@example.com"}"#],
+            responses: &[(200, "The changed user", NAMED), INVALID, NOT_SIGNED_IN],
         },
         Operation {
             method: "post",
@@ -112,8 +112,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Sign out: end the session of the refresh token",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"refresh_token": "eb0464c2-ed6e-4346-a709-042c33946154"}"#],
-            answers: &[
+            request_examples: &[r#"{"refresh_token": "eb0464c2-ed6e-4346-a709-042c33946154"}"#],
+            responses: &[
                 (200, "The session has ended", r#"{"success": "User logged out."}"#),
                 (400, "The field is missing or invalid", r#"{"refresh_token": ["This field is required."]}"#),
                 NOT_SIGNED_IN,

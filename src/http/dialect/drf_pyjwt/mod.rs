@@ -1,8 +1,8 @@
 //! The dialect `drf_pyjwt`: `/api/register/`, `/api/login/`, `/api/refresh/`, `/api/logout/` and `/api/me/`.
 //!
-//! Accounts of the original have an e-mail address and an empty user name. Here every account has a user name. An
-//! account that is registered without one gets its address as the user name, and `/api/me/` shows and changes it. If
-//! the address is too long for a user name, `username` is required.
+//! Accounts of the original have an e-mail address and an empty user name. In Countersign every account has a user
+//! name. An account that is registered without one gets its address as the user name, which `/api/me/` returns and can
+//! change. If the address is too long for a user name, `username` is required.
 
 use axum::Router;
 use axum::extract::State;
@@ -29,7 +29,7 @@ mod doc;
 mod refusal;
 mod wire;
 
-pub use doc::CHAPTER;
+pub use doc::ROUTE_GROUP;
 use refusal::DrfPyjwtErrorBody;
 
 /// Returns the routes of the dialect.
@@ -50,25 +50,26 @@ async fn register(State(http): State<Http>, from: Caller, body: BodyFields) -> H
     let wire::Registration { username, password, email, has_username } =
         wire::registration(body, &http.issuer.policy.passwords)?;
     let register = Register { username, password, email: Some(email), from: Some(from), is_superuser: false };
-    let user = register.run(&http.issuer).await.map_err(|refusal| wire::as_sent(refusal, has_username))?;
+    let user =
+        register.run(&http.issuer).await.map_err(|refusal| wire::report_conflict_as_sent(refusal, has_username))?;
     Ok(wire::registered(&user))
 }
 
 async fn login(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
     let wire::Credentials { login, password } = wire::credentials(body)?;
-    let who = SignIn { login, password, dialect: Dialect::DrfPyjwt, from }.run(&http.issuer).await?;
-    pair(&http, &who).await
+    let signed_in = SignIn { login, password, dialect: Dialect::DrfPyjwt, from }.run(&http.issuer).await?;
+    pair(&http, &signed_in).await
 }
 
 async fn refresh(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
     let token = parse_refresh_uuid(&http.issuer, &wire::refresh_token(body)?)?;
-    let who = Refresh { token, from }.run(&http.issuer).await?;
-    pair(&http, &who).await
+    let signed_in = Refresh { token, from }.run(&http.issuer).await?;
+    pair(&http, &signed_in).await
 }
 
-async fn pair(http: &Http, who: &SignedIn) -> HandlerResult<DrfPyjwtErrorBody> {
-    let access = access_token(&http.issuer, who).await?;
-    Ok(wire::pair(&access, refresh_uuid(&http.issuer, who)))
+async fn pair(http: &Http, signed_in: &SignedIn) -> HandlerResult<DrfPyjwtErrorBody> {
+    let access = access_token(&http.issuer, signed_in).await?;
+    Ok(wire::pair(&access, refresh_uuid(&http.issuer, signed_in)))
 }
 
 async fn logout(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
@@ -78,11 +79,10 @@ async fn logout(State(http): State<Http>, from: Caller, body: BodyFields) -> Han
 }
 
 async fn me(State(http): State<Http>, BearerHeader { token }: BearerHeader) -> HandlerResult<DrfPyjwtErrorBody> {
-    let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
-    Ok(wire::profile(who.user()))
+    let signed_in = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
+    Ok(wire::profile(signed_in.user()))
 }
 
-/// Authenticates the caller before an error in the body is returned. The body itself is read earlier, by its extractor.
 async fn replace_me(
     state: State<Http>,
     from: Caller,
@@ -101,16 +101,18 @@ async fn change_me(
     update(state, from, token, body, wire::change).await
 }
 
+/// Handles PUT and PATCH. Authenticates the caller before it returns an error in the body, although the extractor reads
+/// the body earlier.
 async fn update(
     State(http): State<Http>,
     from: Caller,
     BearerHeader { token }: BearerHeader,
     body: Result<BodyFields, drf::DrfErrorBody>,
-    read: fn(BodyFields) -> Result<wire::Change, drf::DrfErrorBody>,
+    read: fn(BodyFields) -> Result<wire::ProfileChange, drf::DrfErrorBody>,
 ) -> HandlerResult<DrfPyjwtErrorBody> {
-    let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
-    let wire::Change { username, email } = read(body?)?;
+    let signed_in = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
+    let wire::ProfileChange { username, email } = read(body?)?;
     let update = UpdateProfile { password: None, email, username, dialect: Dialect::DrfPyjwt, from };
-    let user = update.run(&who, &http.issuer).await?;
+    let user = update.run(&signed_in, &http.issuer).await?;
     Ok(wire::profile(&user))
 }

@@ -41,7 +41,7 @@ impl From<Refusal> for DrfPyjwtErrorBody {
             ) => unauthorized("Token is invalid or expired."),
             Refusal::WrongResetCode => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, "Invalid code."),
             Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
-            Refusal::TooMany { retry_after } => drf::DrfErrorBody::throttled(retry_after),
+            Refusal::RateLimited { retry_after } => drf::DrfErrorBody::throttled(retry_after),
             Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),
             // No route of this dialect uses a provider.
             Refusal::Social(refusal) => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, &refusal.to_string()),

@@ -26,14 +26,14 @@ pub struct Credentials {
     pub password: Password,
 }
 
-pub struct Change {
+pub struct ProfileChange {
     pub username: Option<Username>,
     pub email: Option<Email>,
 }
 
-/// Reads a registration. If the user name is missing or empty, as in the original, the address becomes the user name.
-/// The password is checked against the rules here, before the use case, so that the response contains all errors at
-/// once.
+/// Reads a registration. The user name may be missing or empty, as in the original; the address then becomes the user
+/// name. The password is checked against the rules here, before the use case, so that the response contains all errors
+/// at once.
 pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Registration, DrfErrorBody> {
     let email = body.text("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
@@ -46,9 +46,9 @@ pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Regi
         (chosen, _) => chosen.clone(),
     };
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
-    let about: Vec<&str> =
+    let user_texts: Vec<&str> =
         username.as_ref().map(Username::as_str).into_iter().chain(email.as_ref().map(Email::as_str)).collect();
-    if let Some(Err(problem)) = password.as_ref().map(|password| rules.check(password, &about)) {
+    if let Some(Err(problem)) = password.as_ref().map(|password| rules.check(password, &user_texts)) {
         body.add_error(Field::Password, problem);
     }
     body.check()?;
@@ -58,8 +58,9 @@ pub fn registration(mut body: BodyFields, rules: &PasswordPolicy) -> Result<Regi
     Ok(Registration { username, password, email, has_username })
 }
 
-/// Reports a conflict of the user name as a conflict of the address if the caller sent only an address.
-pub fn as_sent(refusal: Refusal, has_username: bool) -> Refusal {
+/// Reports a conflict of the user name as a conflict of the address if the caller sent only an address, which also
+/// became the user name.
+pub fn report_conflict_as_sent(refusal: Refusal, has_username: bool) -> Refusal {
     match refusal {
         Refusal::Taken(Field::Username) if !has_username => Refusal::Taken(Field::Email),
         other => other,
@@ -78,17 +79,17 @@ pub fn refresh_token(mut body: BodyFields) -> Result<String, DrfErrorBody> {
 }
 
 /// Reads the body of a PATCH. Missing fields stay unchanged.
-pub fn change(mut body: BodyFields) -> Result<Change, DrfErrorBody> {
+pub fn change(mut body: BodyFields) -> Result<ProfileChange, DrfErrorBody> {
     let username = body.optional("username");
     let username = body.parsed(Field::Username, username.as_deref(), Username::parse);
     let email = body.optional("email");
     let email = body.parsed(Field::Email, email.as_deref(), Email::parse);
     body.check()?;
-    Ok(Change { username, email })
+    Ok(ProfileChange { username, email })
 }
 
 /// Reads the body of a PUT. At least one field is required.
-pub fn replacement(body: BodyFields) -> Result<Change, DrfErrorBody> {
+pub fn replacement(body: BodyFields) -> Result<ProfileChange, DrfErrorBody> {
     let change = change(body)?;
     if change.username.is_none() && change.email.is_none() {
         return Err(DrfErrorBody::invalid(&[(Field::Username, FieldProblem::Missing)]));

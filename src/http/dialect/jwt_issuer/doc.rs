@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `jwt_issuer`.
 
-use crate::http::openapi::{Access, Chapter, JSON, Operation, ResponseExample};
+use crate::http::openapi::{Access, JSON, Operation, ResponseExample, RouteGroup};
 
 const OK: &str = r#"{"status": "OK"}"#;
 const NOT_SIGNED_IN: ResponseExample = (
@@ -25,7 +25,7 @@ const CLOSED: ResponseExample = (
 );
 const FOREIGN: ResponseExample = (
     403,
-    "A page of another origin sent the request with the cookie and without a bearer token",
+    "A page of an origin that is not allowed sent the request with the cookie and without a bearer token",
     r#"{"status": "ERROR", "code": "foreign_origin", "message": "cookie not accepted from another origin; send the token in the Authorization header"}"#,
 );
 const TOO_MANY: ResponseExample = (
@@ -35,9 +35,9 @@ const TOO_MANY: ResponseExample = (
 );
 
 /// The routes of the dialect.
-pub const CHAPTER: Chapter = Chapter {
+pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "jwt_issuer",
-    about: "Access tokens without refresh tokens: a valid access token is exchanged for a new one. The token is returned in the body and in the cookie jwt_token.",
+    description: "Access tokens without refresh tokens: a valid access token is exchanged for a new one. The token is returned in the body and in the cookie jwt_token.",
     media: JSON,
     operations: &[
         Operation {
@@ -46,8 +46,10 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Create an account",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"username": "ann", "password": "correct horse battery", "email": "ann@example.com"}"#],
-            answers: &[(200, "The account is created", OK), INVALID, CLOSED, TAKEN, TOO_MANY],
+            request_examples: &[
+                r#"{"username": "ann", "password": "correct horse battery", "email": "ann@example.com"}"#,
+            ],
+            responses: &[(200, "The account is created", OK), INVALID, CLOSED, TAKEN, TOO_MANY],
         },
         Operation {
             method: "post",
@@ -55,8 +57,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Sign in; username may also be the e-mail address",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"username": "ann", "password": "correct horse battery"}"#],
-            answers: &[
+            request_examples: &[r#"{"username": "ann", "password": "correct horse battery"}"#],
+            responses: &[
                 (
                     200,
                     "The access token, in the body and in the cookie; must_change_password is true after a sign-in with a temporary password",
@@ -76,8 +78,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Renew an access token that has not expired and whose session has not ended; the session is extended",
             access: Access::BearerOrCookie,
             query: &[],
-            takes: &[],
-            answers: &[
+            request_examples: &[],
+            responses: &[
                 (
                     200,
                     "The new access token, in the body and in the cookie",
@@ -93,8 +95,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Change the password, the e-mail address or both; a new password ends all other sessions",
             access: Access::BearerOrCookie,
             query: &[],
-            takes: &[r#"{"email": "ann@example.org"}"#],
-            answers: &[(200, "The profile is changed", OK), INVALID, NOT_SIGNED_IN, FOREIGN, TAKEN],
+            request_examples: &[r#"{"email": "ann@example.org"}"#],
+            responses: &[(200, "The profile is changed", OK), INVALID, NOT_SIGNED_IN, FOREIGN, TAKEN],
         },
         Operation {
             method: "post",
@@ -102,8 +104,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Send an e-mail with the user name and a reset code; the response is the same for unknown addresses",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"email": "ann@example.org"}"#],
-            answers: &[(200, "An e-mail is sent if an account has this address", OK), INVALID, TOO_MANY],
+            request_examples: &[r#"{"email": "ann@example.org"}"#],
+            responses: &[(200, "An e-mail is sent if an account has this address", OK), INVALID, TOO_MANY],
         },
         Operation {
             method: "post",
@@ -111,11 +113,11 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Reset the password with a reset code; without new_password, the server generates a temporary password",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"reset_code": "0123-4567-89AB"}"#],
-            answers: &[
+            request_examples: &[r#"{"reset_code": "0123-4567-89AB"}"#],
+            responses: &[
                 (
                     200,
-                    "The temporary password, under both names; change it with /update_profile. Only the status if new_password was sent",
+                    "The temporary password, in both reset_code and temporary_password; change it with /update_profile. If new_password was sent, the body contains only the status",
                     r#"{"status": "OK", "reset_code": "q7k2m9x4t1w8c5zr", "temporary_password": "q7k2m9x4t1w8c5zr"}"#,
                 ),
                 (

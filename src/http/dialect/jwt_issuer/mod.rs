@@ -1,5 +1,6 @@
 //! The dialect `jwt_issuer`: `/auth`, `/register`, `/update_profile`, `/renew_token`, `/request_password_reset` and
-//! `/reset_password`. The original's `/liveliness` and `/get_public_cert` are served for all dialects.
+//! `/reset_password`. The original also has `/liveliness` and `/get_public_cert`, which Countersign serves whatever
+//! dialects are enabled.
 
 use axum::Router;
 use axum::extract::State;
@@ -28,7 +29,7 @@ mod doc;
 mod refusal;
 mod wire;
 
-pub use doc::CHAPTER;
+pub use doc::ROUTE_GROUP;
 use refusal::JwtIssuerErrorBody;
 
 /// Returns the routes of the dialect.
@@ -48,9 +49,9 @@ fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> 
 
 async fn auth(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> HandlerResult<JwtIssuerErrorBody> {
     let wire::Auth { login, password } = wire::auth(body?)?;
-    let who = SignIn { login, password, dialect: Dialect::JwtIssuer, from }.run(&http.issuer).await?;
-    let token = access_token(&http.issuer, &who).await?;
-    let body = wire::signed(&token, who.session().must_change_password);
+    let signed_in = SignIn { login, password, dialect: Dialect::JwtIssuer, from }.run(&http.issuer).await?;
+    let token = access_token(&http.issuer, &signed_in).await?;
+    let body = wire::signed(&token, signed_in.session().must_change_password);
     Ok(reply::with_cookie(reply::json(StatusCode::OK, &body), &token, &http.options))
 }
 
@@ -68,18 +69,18 @@ async fn update_profile(
     body: JsonBodyResult,
 ) -> HandlerResult<JwtIssuerErrorBody> {
     let token = token?.token;
-    let who = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
+    let signed_in = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
     let wire::Profile { password, email } = wire::profile(body?)?;
     UpdateProfile { password, email, username: None, dialect: Dialect::JwtIssuer, from }
-        .run(&who, &http.issuer)
+        .run(&signed_in, &http.issuer)
         .await?;
     Ok(wire::ok())
 }
 
 async fn renew_token(State(http): State<Http>, token: BearerResult) -> HandlerResult<JwtIssuerErrorBody> {
     let token = token?.token;
-    let who = Renew { token: token.as_deref() }.run(&http.issuer).await?;
-    let token = access_token(&http.issuer, &who).await?;
+    let signed_in = Renew { token: token.as_deref() }.run(&http.issuer).await?;
+    let token = access_token(&http.issuer, &signed_in).await?;
     Ok(reply::with_cookie(reply::json(StatusCode::OK, &wire::renewed(&token)), &token, &http.options))
 }
 

@@ -59,7 +59,7 @@ pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
             "registration_closed",
             "registration is closed; ask the operator for an account",
         ),
-        Refusal::TooMany { retry_after } => {
+        Refusal::RateLimited { retry_after } => {
             let message = "too many attempts; retry after the time in Retry-After";
             reply::retry_after(error(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message), retry_after)
         }

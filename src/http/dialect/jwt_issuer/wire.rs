@@ -34,11 +34,12 @@ pub struct Reset {
     pub new_password: Option<Password>,
 }
 
-/// Reads the credentials. `username` may be an e-mail address, and some clients send it as `email`. An empty value is
-/// not a missing field: it is rejected as a wrong value, after the same hash.
+/// Reads the credentials. `username` may be an e-mail address. If it is missing, `email` is read instead, because some
+/// clients send the address there. An empty value is not a missing field: it gets the same response as a wrong value,
+/// and the server hashes the password too, so that the response takes as long.
 pub fn auth(mut body: JsonBody) -> Result<Auth, Refusal> {
     let login = optional(&mut body, Field::Username)?
-        .map_or_else(|| optional(&mut body, Field::Email), |name| Ok(Some(name)))?;
+        .map_or_else(|| optional(&mut body, Field::Email), |login| Ok(Some(login)))?;
     let login = login.ok_or_else(|| Refusal::invalid(Field::Username, FieldProblem::Missing))?;
     let password = required(&mut body, Field::Password)?;
     Ok(Auth { login: Login::new(&login), password: Password::new(password) })

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `rest_jwt`.
 
-use crate::http::openapi::{Access, Chapter, JSON, Operation, Parameter, ResponseExample};
+use crate::http::openapi::{Access, JSON, Operation, Parameter, ResponseExample, RouteGroup};
 
 const INVALID: ResponseExample = (
     400,
@@ -27,9 +27,9 @@ const NEW_USER: &str = r#"{"user": {"id": 2, "last_login": null, "is_superuser":
 const USER: &str = r#"{"user": {"id": 2, "last_login": "2026-01-31T12:00:00Z", "is_superuser": false, "username": "ben", "first_name": "", "last_name": "", "email": "ben@example.com", "is_staff": false, "is_active": true, "date_joined": "2026-01-31T12:00:00Z"}, "status": 200}"#;
 
 /// The routes of the dialect.
-pub const CHAPTER: Chapter = Chapter {
+pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "rest_jwt",
-    about: "Access tokens without refresh tokens: a valid access token is exchanged for a new one. Passwords are reset with a link in an e-mail.",
+    description: "Access tokens without refresh tokens: a valid access token is exchanged for a new one. Passwords are reset with a link in an e-mail.",
     media: JSON,
     operations: &[
         Operation {
@@ -38,8 +38,10 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Create an account; with email_as_name: true instead of username, the e-mail address becomes the user name",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"username": "ben", "password": "correct horse battery", "email": "ben@example.com"}"#],
-            answers: &[(200, "The new user", NEW_USER), INVALID, CLOSED, TOO_MANY],
+            request_examples: &[
+                r#"{"username": "ben", "password": "correct horse battery", "email": "ben@example.com"}"#,
+            ],
+            responses: &[(200, "The new user", NEW_USER), INVALID, CLOSED, TOO_MANY],
         },
         Operation {
             method: "post",
@@ -47,8 +49,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Sign in; username may also be the e-mail address",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"username": "ben", "password": "correct horse battery"}"#],
-            answers: &[
+            request_examples: &[r#"{"username": "ben", "password": "correct horse battery"}"#],
+            responses: &[
                 (200, "An access token", TOKEN),
                 (
                     401,
@@ -64,8 +66,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Renew an access token that has not expired and whose session has not ended; the header may contain the token without Bearer",
             access: Access::Bearer,
             query: &[],
-            takes: &[],
-            answers: &[(200, "The new access token", TOKEN), NOT_SIGNED_IN],
+            request_examples: &[],
+            responses: &[(200, "The new access token", TOKEN), NOT_SIGNED_IN],
         },
         Operation {
             method: "post",
@@ -73,8 +75,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Check whether an access token is valid, and return its expiry",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
-            answers: &[
+            request_examples: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
+            responses: &[
                 (
                     200,
                     "The token is valid; the message contains its expiry in UTC",
@@ -89,8 +91,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Return the user of an access token",
             access: Access::Open,
             query: &[],
-            takes: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
-            answers: &[(200, "The user", USER), NOT_SIGNED_IN],
+            request_examples: &[r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#],
+            responses: &[(200, "The user", USER), NOT_SIGNED_IN],
         },
         Operation {
             method: "post",
@@ -98,11 +100,11 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Reset a password. With restoring_email: send an e-mail with a link; the response is the same for unknown addresses. With restoring_token (from the link) and restoring_password: set the password and end all sessions. The body may be JSON or a form",
             access: Access::Open,
             query: &[],
-            takes: &[
+            request_examples: &[
                 r#"{"restoring_email": "ben@example.com"}"#,
                 r#"{"restoring_token": "b2s7Vn0…", "restoring_password": "staple battery horse"}"#,
             ],
-            answers: &[
+            responses: &[
                 (
                     200,
                     "An e-mail is sent if an account has this address, or the password is set",
@@ -127,8 +129,8 @@ pub const CHAPTER: Chapter = Chapter {
                 example: "b2s7Vn0…",
                 required: true,
             }],
-            takes: &[],
-            answers: &[(200, "The HTML page", ""), (400, "An HTML page with the error: the link is incomplete", "")],
+            request_examples: &[],
+            responses: &[(200, "The HTML page", ""), (400, "An HTML page with the error: the link is incomplete", "")],
         },
     ],
 };

@@ -23,7 +23,7 @@ mod refusal;
 mod restore;
 mod wire;
 
-pub use doc::CHAPTER;
+pub use doc::ROUTE_GROUP;
 use refusal::RestJwtErrorBody;
 
 /// Returns the routes of the dialect.
@@ -49,13 +49,13 @@ async fn sign_up(State(http): State<Http>, from: Caller, body: JsonBodyResult) -
 
 async fn sign_in(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> HandlerResult<RestJwtErrorBody> {
     let wire::Credentials { login, password } = wire::credentials(body?)?;
-    let who = SignIn { login, password, dialect: Dialect::RestJwt, from }.run(&http.issuer).await?;
-    Ok(wire::token(&access_token(&http.issuer, &who).await?))
+    let signed_in = SignIn { login, password, dialect: Dialect::RestJwt, from }.run(&http.issuer).await?;
+    Ok(wire::token(&access_token(&http.issuer, &signed_in).await?))
 }
 
 async fn refresh(State(http): State<Http>, BareOrBearer { token }: BareOrBearer) -> HandlerResult<RestJwtErrorBody> {
-    let who = Renew { token: token.as_deref() }.run(&http.issuer).await?;
-    Ok(wire::token(&access_token(&http.issuer, &who).await?))
+    let signed_in = Renew { token: token.as_deref() }.run(&http.issuer).await?;
+    Ok(wire::token(&access_token(&http.issuer, &signed_in).await?))
 }
 
 async fn validation(State(http): State<Http>, body: JsonBodyResult) -> HandlerResult<RestJwtErrorBody> {
@@ -66,6 +66,6 @@ async fn validation(State(http): State<Http>, body: JsonBodyResult) -> HandlerRe
 
 async fn get_user_by_jwt(State(http): State<Http>, body: JsonBodyResult) -> HandlerResult<RestJwtErrorBody> {
     let token = wire::presented_token(body?)?;
-    let who = Authenticate { token: Some(token.expose()) }.run(&http.issuer).await?;
-    Ok(wire::user(who.user()))
+    let signed_in = Authenticate { token: Some(token.expose()) }.run(&http.issuer).await?;
+    Ok(wire::user(signed_in.user()))
 }

@@ -1,5 +1,5 @@
-//! The dialect's error bodies: `{"status":<code>,"error":{"message":"…"}}`. The page shows the same message as a
-//! sentence.
+//! The dialect's error bodies: `{"status":<code>,"error":{"message":"…"}}`. The HTML page of `/restore` shows the same
+//! message as a sentence.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl RestJwtErrorBody {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }
 
-    /// Returns the response, whose body is built from the message by `body`.
+    /// Returns the response. `body` builds it from the status and the message.
     pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
         if let Some(fault) = self.fault {
             let message = move |id: &str| format!("internal error (request {id})");
@@ -65,7 +65,7 @@ impl From<Refusal> for RestJwtErrorBody {
     }
 }
 
-/// Returns the documented name of a field of `/restore`.
+/// Returns the name of a field of `/restore` in the documentation of the original.
 pub fn restore_field(field: Field) -> &'static str {
     if field == Field::Email { "restoring_email" } else { wire_field(field) }
 }
@@ -79,7 +79,7 @@ pub fn wire_field(field: Field) -> &'static str {
     }
 }
 
-/// Returns the name of a field on the page.
+/// Returns the name of a field on the HTML page of `/restore`.
 pub fn page_field(field: Field) -> &'static str {
     match field {
         Field::NewPassword => "the new password",
@@ -107,7 +107,7 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
         Refusal::RegistrationClosed => {
             error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
         }
-        Refusal::TooMany { retry_after } => {
+        Refusal::RateLimited { retry_after } => {
             let message = format!("too many attempts; retry in {} s", retry_after.as_millis().div_ceil(1000));
             RestJwtErrorBody { retry_after: Some(retry_after), ..error(StatusCode::TOO_MANY_REQUESTS, &message) }
         }

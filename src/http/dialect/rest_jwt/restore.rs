@@ -1,4 +1,4 @@
-//! `/restore`: the e-mail with a link, the page that the link opens, and setting the new password.
+//! `/restore`: requests the e-mail with a link, shows the page that the link opens, and sets the new password.
 //!
 //! Opening the link changes nothing, because mail scanners also open links. Only a POST uses up the token. A JSON
 //! request gets a JSON response, and a form gets an HTML page.
@@ -47,7 +47,7 @@ pub async fn restore(
     match body? {
         SubmittedBody::Form(fields) => Ok(by_form(&http, from, fields).await),
         SubmittedBody::Json(fields) => match wire::restore(fields)? {
-            Restore::Ask { email } => {
+            Restore::RequestLink { email } => {
                 reset_request(email, from).run(&http.issuer).await?;
                 Ok(wire::message("if an account has this address, an e-mail with a link was sent to it"))
             }
@@ -60,15 +60,15 @@ pub async fn restore(
 }
 
 async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
-    let again = fields.text_named("restoring_password_again").unwrap_or_default().map(Password::new);
+    let repeated = fields.text_named("restoring_password_again").unwrap_or_default().map(Password::new);
     match wire::restore(fields) {
-        Err(error_body) => refused(http, error_body, None),
-        Ok(Restore::Ask { email }) => match reset_request(email, from).run(&http.issuer).await {
+        Err(error_body) => refusal_page(http, error_body, None),
+        Ok(Restore::RequestLink { email }) => match reset_request(email, from).run(&http.issuer).await {
             Ok(()) => show(http, StatusCode::OK, &RestorePage::Sent),
-            Err(refusal) => refused(http, refusal::error_body(refusal, refusal::page_field), None),
+            Err(refusal) => refusal_page(http, refusal::error_body(refusal, refusal::page_field), None),
         },
         Ok(Restore::Redeem { token, password }) => {
-            if again.is_some_and(|again| again.expose() != password.expose()) {
+            if repeated.is_some_and(|repeated| repeated.expose() != password.expose()) {
                 return show(
                     http,
                     StatusCode::BAD_REQUEST,
@@ -78,9 +78,9 @@ async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
             match redeem(token.clone(), password, from).run(&http.issuer).await {
                 Ok(_) => show(http, StatusCode::OK, &RestorePage::Done),
                 Err(refusal) => {
-                    // After a wrong token there is no form, because a further attempt with it cannot succeed.
+                    // For a wrong token the page contains no form, because another attempt with it cannot succeed.
                     let token = (!matches!(refusal, Refusal::WrongResetCode)).then_some(token);
-                    refused(http, refusal::error_body(refusal, refusal::page_field), token)
+                    refusal_page(http, refusal::error_body(refusal, refusal::page_field), token)
                 }
             }
         }
@@ -96,7 +96,7 @@ fn redeem(token: SecretText, password: Password, from: Caller) -> RedeemReset {
 }
 
 /// Returns the page with the error. It contains the form for another attempt if there is a token.
-fn refused(http: &Http, error_body: RestJwtErrorBody, token: Option<SecretText>) -> Response {
+fn refusal_page(http: &Http, error_body: RestJwtErrorBody, token: Option<SecretText>) -> Response {
     let http = http.clone();
     error_body.response(move |status, message| {
         let problem = sentence(message);

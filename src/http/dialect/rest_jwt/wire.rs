@@ -26,10 +26,10 @@ pub struct Credentials {
     pub password: Password,
 }
 
-/// The two functions of `/restore`.
+/// The two requests that `/restore` accepts.
 pub enum Restore {
     /// Send an e-mail with a link.
-    Ask { email: Email },
+    RequestLink { email: Email },
     /// Set the new password.
     Redeem { token: SecretText, password: Password },
 }
@@ -57,7 +57,8 @@ pub fn registration(mut body: JsonBody) -> Result<Registration, RestJwtErrorBody
     })
 }
 
-/// Reads the credentials. An empty value is not a missing field: it is rejected as a wrong value, after the same hash.
+/// Reads the credentials. An empty value is not a missing field: it gets the same response as a wrong value, and the
+/// server hashes the password too, so that the response takes as long.
 pub fn credentials(mut body: JsonBody) -> Result<Credentials, Refusal> {
     let login = required(&mut body, Field::Username)?;
     let password = required(&mut body, Field::Password)?;
@@ -66,20 +67,21 @@ pub fn credentials(mut body: JsonBody) -> Result<Credentials, Refusal> {
 
 /// Reads the field `token`.
 pub fn presented_token(mut body: JsonBody) -> Result<SecretText, RestJwtErrorBody> {
-    let wrong = |problem: FieldProblem| RestJwtErrorBody::new(StatusCode::BAD_REQUEST, &format!("token {problem}"));
-    let token = body.text_named("token").map_err(wrong)?;
-    token.map(SecretText::new).ok_or_else(|| wrong(FieldProblem::Missing))
+    let invalid = |problem: FieldProblem| RestJwtErrorBody::new(StatusCode::BAD_REQUEST, &format!("token {problem}"));
+    let token = body.text_named("token").map_err(invalid)?;
+    token.map(SecretText::new).ok_or_else(|| invalid(FieldProblem::Missing))
 }
 
-/// Reads the fields of `/restore`, by their documented names or by the names in the original's code.
+/// Reads the fields of `/restore`. The documentation and the code of the original (the system that this dialect
+/// replaces) name the fields differently; both names are accepted.
 pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
     let email = match text(&mut body, "restoring_email", Field::Email) {
-        Ok(Some(found)) => Some((found, refusal::restore_field as fn(Field) -> &'static str)),
-        Ok(None) => text(&mut body, "email", Field::Email)?.map(|found| (found, refusal::wire_field as _)),
+        Ok(Some(email)) => Some((email, refusal::restore_field as fn(Field) -> &'static str)),
+        Ok(None) => text(&mut body, "email", Field::Email)?.map(|email| (email, refusal::wire_field as _)),
         Err(refused) => return Err(refusal::error_body(refused, refusal::restore_field)),
     };
     let mut either = |documented, original, field| match text(&mut body, documented, field)? {
-        Some(found) => Ok(Some(found)),
+        Some(value) => Ok(Some(value)),
         None => text(&mut body, original, field),
     };
     let token = either("restoring_token", "token", Field::ResetCode)?;
@@ -87,7 +89,7 @@ pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
     match (email, token, password) {
         (Some((email, name)), None, None) => {
             let email = parse_email(&email).map_err(|refused| refusal::error_body(refused, name))?;
-            Ok(Restore::Ask { email })
+            Ok(Restore::RequestLink { email })
         }
         (None, Some(token), Some(password)) => {
             Ok(Restore::Redeem { token: SecretText::new(token), password: Password::new(password) })
@@ -99,9 +101,9 @@ pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
     }
 }
 
-/// Returns a user as the original does: the columns of Django's user table, without the password.
+/// Returns a user in the format of the original: the columns of Django's user table, without the password.
 pub fn user(user: &User) -> Response {
-    let shown = json!({
+    let user_object = json!({
         "id": user.id,
         "last_login": user.last_login,
         "is_superuser": user.is_superuser,
@@ -113,7 +115,7 @@ pub fn user(user: &User) -> Response {
         "is_active": user.is_active,
         "date_joined": user.date_joined,
     });
-    reply::json(StatusCode::OK, &json!({"user": shown, "status": 200}))
+    reply::json(StatusCode::OK, &json!({"user": user_object, "status": 200}))
 }
 
 pub fn token(token: &AccessToken) -> Response {

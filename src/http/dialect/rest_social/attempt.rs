@@ -1,13 +1,14 @@
-//! The cookies of sign-in attempts at providers. Each attempt has its own sealed cookie, valid for 10 min and for one
-//! callback.
+//! The cookies of attempts to sign in with a provider or to link an account. Each attempt has its own encrypted cookie,
+//! valid for 10 min and for one callback.
 //!
-//! Each cookie has its own name, so that neither a second tab nor a callback of another browser affects it. The prefix
-//! `__Host-` requires the path `/`, so the browser sends the cookies with every request. Their number is therefore
-//! limited to [`MAX_ATTEMPTS`].
+//! Each cookie has its own name, so that neither an attempt in a second tab nor a callback with the state of another
+//! attempt affects it. The prefix `__Host-` requires the path `/`, so the browser sends the cookies with every request.
+//! Their number is therefore limited to [`MAX_ATTEMPTS`].
 //!
 //! The cookie binds the callback to the browser that started the attempt. An attacker's page may send the browser of a
 //! user to a callback with the attacker's code (login CSRF), but this browser has no matching cookie. The name of the
-//! provider is associated data of the encryption, so an attempt at one provider cannot be finished at another (mix-up).
+//! provider is associated data of the encryption, so an attempt that was started with one provider cannot be finished
+//! with another (mix-up attack).
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::header::SET_COOKIE;
@@ -28,11 +29,11 @@ use crate::http::bearer::{cookie, cookies};
 use crate::http::{Http, HttpOptions};
 use crate::random::Random;
 
-/// The maximum number of attempts in a browser, over all providers. The browser sends all of them in every request
+/// The maximum number of attempts in a browser, over all providers. The browser sends their cookies in every request
 /// head, whose size is limited.
 const MAX_ATTEMPTS: usize = 6;
 
-/// Sets the cookie of an attempt, and deletes the cookies above [`MAX_ATTEMPTS`].
+/// Sets the cookie of an attempt, and deletes expired cookies and the oldest cookies above [`MAX_ATTEMPTS`].
 pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, attempt: &SignInAttempt) -> Response {
     let seal = &http.issuer.cookie_seal;
     let options = &http.options;
@@ -49,7 +50,8 @@ pub fn find(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &S
     open(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider, state))?)
 }
 
-/// Deletes the cookie of an attempt, which is used up whether or not it succeeded. Other attempts stay.
+/// Deletes the cookie of an attempt after its callback, whether or not the attempt succeeded. Cookies of other attempts
+/// stay.
 pub fn without_attempt(response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
     let name = name(&http.options, &attempt.provider, &attempt.state);
     set(response, &http.options, name, String::new(), cookie::time::Duration::ZERO)
@@ -61,24 +63,24 @@ fn evicted_names(seal: &Aead, headers: &HeaderMap, prefix: &str, now: Timestamp)
     let attempt = |cookie: Cookie<'_>| {
         let (provider, _) = cookie.name().strip_prefix(prefix)?.split_once('_')?;
         let attempt = open(seal, &ProviderName::parse(provider).ok()?, cookie.value());
-        let begun_at = attempt.filter(|attempt| attempt.is_live(now)).map(|attempt| attempt.begun_at);
-        Some((begun_at, cookie.name().to_owned()))
+        let started_at = attempt.filter(|attempt| attempt.is_live(now)).map(|attempt| attempt.started_at);
+        Some((started_at, cookie.name().to_owned()))
     };
     let mut all: Vec<_> = cookies(headers).filter_map(attempt).collect();
     all.sort_unstable();
-    let expired = all.iter().take_while(|(begun_at, _)| begun_at.is_none()).count();
+    let expired = all.iter().take_while(|(started_at, _)| started_at.is_none()).count();
     all.truncate(expired.max((all.len() + 1).saturating_sub(MAX_ATTEMPTS)));
     all.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Returns the prefix of the cookie names. Over https it is `__Host-`, so that neighbouring hosts cannot set the
-/// cookies (RFC 6265bis §4.1.3.2).
+/// Returns the prefix of the cookie names. Over https it starts with `__Host-`, so that other hosts of the same domain
+/// cannot set the cookies (RFC 6265bis §4.1.3.2).
 fn prefix(options: &HttpOptions) -> &'static str {
     if options.public_url.is_https() { "__Host-social_" } else { "social_" }
 }
 
-/// Returns the cookie name of an attempt. It contains a hash of the state, because the state is a secret shared by
-/// browser and provider.
+/// Returns the cookie name of an attempt. It contains a hash of the state and not the state, which is a secret of the
+/// browser and the provider.
 fn name(options: &HttpOptions, provider: &ProviderName, state: &SecretText) -> String {
     let hash = digest(&SHA256, state.expose().as_bytes());
     let short = hash.as_ref().iter().take(4).fold(0_u32, |short, byte| (short << 8) | u32::from(*byte));
@@ -110,24 +112,24 @@ fn seal_attempt(seal: &Aead, attempt: &SignInAttempt, random: &Random) -> String
         AttemptPurpose::SignIn => String::new(),
         AttemptPurpose::Link { sub, session } => format!("{sub} {session}"),
     };
-    let begun_at = attempt.begun_at.unix().to_string();
-    let lines = [attempt.state.expose(), attempt.nonce.expose(), attempt.verifier.expose(), &begun_at, &purpose];
+    let started_at = attempt.started_at.unix().to_string();
+    let lines = [attempt.state.expose(), attempt.nonce.expose(), attempt.verifier.expose(), &started_at, &purpose];
     let text = Zeroizing::new(lines.join("\n"));
     URL_SAFE_NO_PAD.encode(seal.seal(&associated_data(&attempt.provider), text.as_bytes(), random))
 }
 
-/// Decrypts an attempt. `None` if the cookie was not created by this issuer for this provider.
+/// Decrypts an attempt. Returns `None` if the cookie was not created by this issuer for this provider.
 fn open(seal: &Aead, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {
     let plain = seal.open(&associated_data(provider), &URL_SAFE_NO_PAD.decode(value).ok()?).ok()?;
     let text = std::str::from_utf8(plain.expose()).ok()?;
-    let [state, nonce, verifier, begun_at, purpose] = *text.split('\n').collect::<Vec<_>>() else { return None };
+    let [state, nonce, verifier, started_at, purpose] = *text.split('\n').collect::<Vec<_>>() else { return None };
     let secret = |text: &str| SecretText::new(text.to_owned());
     Some(SignInAttempt {
         provider: provider.clone(),
         state: secret(state),
         nonce: secret(nonce),
         verifier: secret(verifier),
-        begun_at: Timestamp::from_unix(begun_at.parse().ok()?),
+        started_at: Timestamp::from_unix(started_at.parse().ok()?),
         purpose: parse_purpose(purpose)?,
     })
 }
@@ -159,14 +161,14 @@ mod tests {
             state: secret("the-state"),
             nonce: secret("the-nonce"),
             verifier: secret("the-verifier"),
-            begun_at: Timestamp::from_unix(1000),
+            started_at: Timestamp::from_unix(1000),
             purpose,
         }
     }
 
     #[test]
     fn an_attempt_cookie_is_valid_only_for_its_provider() {
-        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
+        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieEncryption);
         let link = AttemptPurpose::Link { sub: Subject(Uuid::from_u128(1)), session: SessionId(Uuid::from_u128(2)) };
         for purpose in [AttemptPurpose::SignIn, link] {
             let attempt = attempt(purpose);
@@ -179,9 +181,9 @@ mod tests {
 
     #[test]
     fn expired_attempts_are_evicted_first_and_then_the_oldest() {
-        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
-        let begun = |at: i64| {
-            let attempt = SignInAttempt { begun_at: Timestamp::from_unix(at), ..attempt(AttemptPurpose::SignIn) };
+        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieEncryption);
+        let started = |at: i64| {
+            let attempt = SignInAttempt { started_at: Timestamp::from_unix(at), ..attempt(AttemptPurpose::SignIn) };
             format!("social_google_{at}={}", seal_attempt(&seal, &attempt, &Random::seeded(1)))
         };
         let others = "jwt_token=x; social_google=x; social_=x; social_No_1=x".to_owned();
@@ -190,18 +192,18 @@ mod tests {
             headers.insert("cookie", cookies.join("; ").parse().unwrap());
             evicted_names(&seal, &headers, "social_", Timestamp::from_unix(2000))
         };
-        let five: Vec<String> = [1900, 1700, 1500, 1800, 1600].map(begun).into();
+        let five: Vec<String> = [1900, 1700, 1500, 1800, 1600].map(started).into();
         assert_eq!(evicted(&[five.clone(), vec![others]].concat()), [""; 0]);
-        let seven = [five, vec![begun(1501), begun(1999)]].concat();
+        let seven = [five, vec![started(1501), started(1999)]].concat();
         assert_eq!(evicted(&seven), ["social_google_1500", "social_google_1501"]);
-        let with_expired = [begun(1400), begun(1950), "social_github_1=x".to_owned()];
+        let with_expired = [started(1400), started(1950), "social_github_1=x".to_owned()];
         assert_eq!(evicted(&with_expired), ["social_github_1", "social_google_1400"]);
     }
 
     #[test]
     fn a_foreign_attempt_cookie_is_ignored() {
-        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieSeal);
-        let others = Aead::new(&DerivedKeys::new(&[2; 32]), Use::CookieSeal);
+        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieEncryption);
+        let others = Aead::new(&DerivedKeys::new(&[2; 32]), Use::CookieEncryption);
         let attempt = attempt(AttemptPurpose::SignIn);
         let foreign = seal_attempt(&others, &attempt, &Random::seeded(1));
         let short = URL_SAFE_NO_PAD.encode(seal.seal(&associated_data(&attempt.provider), b"a\nb", &Random::seeded(1)));

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `rest_social`.
 
-use crate::http::openapi::{Access, Chapter, JSON_OR_FORM, Operation, Parameter, ResponseExample};
+use crate::http::openapi::{Access, JSON_OR_FORM, Operation, Parameter, ResponseExample, RouteGroup};
 
 const TO_PROVIDER: ResponseExample =
     (302, "Redirect to the provider, with a cookie that binds the sign-in to this browser", "");
@@ -17,7 +17,7 @@ const FINISHED: ResponseExample =
     (302, "Redirect to social.authed_url, with the cookie jwt_token after a sign-in, and without it after linking", "");
 const NOT_FINISHED: ResponseExample = (
     400,
-    "The sign-in was not started in this browser, the provider refused it, or the provider is unavailable; an HTML page if Accept contains text/html",
+    "The sign-in was not started in this browser in the last 10 minutes, the provider refused it, or the provider is unavailable; an HTML page if Accept contains text/html",
     r#"{"status": "the sign-in was not started in this browser, or more than 10 minutes ago; start again"}"#,
 );
 const CLOSED: ResponseExample = (
@@ -37,7 +37,7 @@ const NOT_SIGNED_IN: ResponseExample = (
 );
 const FOREIGN: ResponseExample = (
     403,
-    "A page of another origin sent the request with the cookie and without a bearer token",
+    "A page of an origin that is not allowed sent the request with the cookie and without a bearer token",
     r#"{"status": "cookie not accepted from another origin; send the token in the Authorization header"}"#,
 );
 const REFRESHED: &[ResponseExample] = &[
@@ -69,60 +69,67 @@ const CALLBACK_QUERY: &[Parameter] = &[
     },
 ];
 
-const ROUTE: Operation =
-    Operation { method: "get", path: "", summary: "", access: Access::Open, query: &[], takes: &[], answers: &[] };
+const ROUTE: Operation = Operation {
+    method: "get",
+    path: "",
+    summary: "",
+    access: Access::Open,
+    query: &[],
+    request_examples: &[],
+    responses: &[],
+};
 
 const fn begin(path: &'static str, summary: &'static str) -> Operation {
-    Operation { path, summary, answers: &[TO_PROVIDER, NOT_CONFIGURED], ..ROUTE }
+    Operation { path, summary, responses: &[TO_PROVIDER, NOT_CONFIGURED], ..ROUTE }
 }
 
 const fn link(path: &'static str, summary: &'static str) -> Operation {
-    let answers = &[LINK_TO_PROVIDER, NOT_SIGNED_IN, FOREIGN, NOT_CONFIGURED];
-    Operation { method: "post", path, summary, access: Access::BearerOrCookie, answers, ..ROUTE }
+    let responses = &[LINK_TO_PROVIDER, NOT_SIGNED_IN, FOREIGN, NOT_CONFIGURED];
+    Operation { method: "post", path, summary, access: Access::BearerOrCookie, responses, ..ROUTE }
 }
 
 const fn callback(path: &'static str, summary: &'static str) -> Operation {
-    let answers = &[FINISHED, NOT_FINISHED, CLOSED, NOT_CONFIGURED, ALREADY_LINKED, TOO_MANY];
-    Operation { path, summary, query: CALLBACK_QUERY, answers, ..ROUTE }
+    let responses = &[FINISHED, NOT_FINISHED, CLOSED, NOT_CONFIGURED, ALREADY_LINKED, TOO_MANY];
+    Operation { path, summary, query: CALLBACK_QUERY, responses, ..ROUTE }
 }
 
 const fn refresh(method: &'static str, path: &'static str, summary: &'static str) -> Operation {
-    Operation { method, path, summary, access: Access::BearerOrCookie, answers: REFRESHED, ..ROUTE }
+    Operation { method, path, summary, access: Access::BearerOrCookie, responses: REFRESHED, ..ROUTE }
 }
 
-const fn helper(path: &'static str, summary: &'static str, answers: &'static [ResponseExample]) -> Operation {
-    Operation { path, summary, access: Access::BearerOrCookie, answers, ..ROUTE }
+const fn helper(path: &'static str, summary: &'static str, responses: &'static [ResponseExample]) -> Operation {
+    Operation { path, summary, access: Access::BearerOrCookie, responses, ..ROUTE }
 }
 
 /// The routes of the dialect.
-pub const CHAPTER: Chapter = Chapter {
+pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "rest_social",
-    about: "Sign-in at identity providers. A provider configured as [social.oidc.NAME] has the same routes as google, under /NAME/ and /NAME_refresh/.",
+    description: "Sign-in with identity providers. A provider configured as [social.oidc.NAME] has the same routes as google, under /NAME/ and /NAME_refresh/.",
     media: JSON_OR_FORM,
     operations: &[
         Operation {
             path: "/social/",
             summary: "Show a page with a link to each configured provider",
-            answers: &[(200, "The HTML page", "")],
+            responses: &[(200, "The HTML page", "")],
             ..ROUTE
         },
-        begin("/google/", "Start a sign-in at Google"),
-        begin("/github/", "Start a sign-in at GitHub"),
-        begin("/facebook/", "Start a sign-in at Facebook"),
-        link("/google/", "Start linking an account at Google to the signed-in user"),
-        link("/github/", "Start linking an account at GitHub to the signed-in user"),
-        link("/facebook/", "Start linking an account at Facebook to the signed-in user"),
+        begin("/google/", "Start a sign-in with Google"),
+        begin("/github/", "Start a sign-in with GitHub"),
+        begin("/facebook/", "Start a sign-in with Facebook"),
+        link("/google/", "Start linking a Google account to the signed-in user"),
+        link("/github/", "Start linking a GitHub account to the signed-in user"),
+        link("/facebook/", "Start linking a Facebook account to the signed-in user"),
         callback(
             "/google/callback/",
-            "Finish the sign-in or linking at Google, which redirects the browser to this route",
+            "Finish the sign-in or linking with Google, which redirects the browser to this route",
         ),
         callback(
             "/github/callback/",
-            "Finish the sign-in or linking at GitHub, which redirects the browser to this route",
+            "Finish the sign-in or linking with GitHub, which redirects the browser to this route",
         ),
         callback(
             "/facebook/callback/",
-            "Finish the sign-in or linking at Facebook, which redirects the browser to this route",
+            "Finish the sign-in or linking with Facebook, which redirects the browser to this route",
         ),
         refresh("get", "/google_refresh/", "Refresh the access token issued by Google"),
         refresh("post", "/google_refresh/", "Refresh the access token issued by Google"),
@@ -130,7 +137,7 @@ pub const CHAPTER: Chapter = Chapter {
         refresh("post", "/github_refresh/", "Refresh the access token issued by GitHub"),
         helper(
             "/social/token/",
-            "Return the provider's access token, for a session opened by a provider",
+            "Return the provider's access token, for a session that was opened by a sign-in with a provider",
             &[
                 (200, "The token", r#"{"token": "ya29.a0AfB…", "status": 200}"#),
                 (401, "The caller is not signed in", r#"{"token": null, "status": 401}"#),
@@ -139,7 +146,7 @@ pub const CHAPTER: Chapter = Chapter {
         ),
         helper(
             "/social/refresh_token/",
-            "Return the provider's refresh token, for a session opened by a provider",
+            "Return the provider's refresh token, for a session that was opened by a sign-in with a provider",
             &[
                 (200, "The token", r#"{"refresh_token": "1//0eXy…", "status": 200}"#),
                 (401, "The caller is not signed in", r#"{"refresh_token": null, "status": 401}"#),
@@ -169,10 +176,10 @@ pub const CHAPTER: Chapter = Chapter {
         Operation {
             method: "post",
             path: "/social/unlink/",
-            summary: "Unlink a provider account, so that it can no longer sign in to this account",
+            summary: "Unlink a provider account, so that it can no longer be used to sign in to this account",
             access: Access::BearerOrCookie,
-            takes: &[r#"{"provider": "google"}"#],
-            answers: &[
+            request_examples: &[r#"{"provider": "google"}"#],
+            responses: &[
                 (200, "The provider account is unlinked", r#"{"status": "unlinked"}"#),
                 NOT_SIGNED_IN,
                 FOREIGN,
@@ -193,7 +200,7 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/social_logout/",
             summary: "Sign out: end the session, and delete the provider's access token",
             access: Access::BearerOrCookie,
-            answers: SIGNED_OUT,
+            responses: SIGNED_OUT,
             ..ROUTE
         },
         Operation {
@@ -201,7 +208,7 @@ pub const CHAPTER: Chapter = Chapter {
             path: "/social_logout/",
             summary: "Sign out, as with GET",
             access: Access::BearerOrCookie,
-            answers: SIGNED_OUT,
+            responses: SIGNED_OUT,
             ..ROUTE
         },
     ],

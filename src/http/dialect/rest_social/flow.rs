@@ -1,4 +1,5 @@
-//! The OAuth flow: the redirect to a provider, the callback from it, and the page with a link to each provider.
+//! The OAuth flow: the redirect to a provider, the callback from the provider, and the page with a link to each
+//! provider.
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::ACCEPT;
@@ -20,38 +21,39 @@ use crate::http::{Http, reply};
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::social::SocialRefusal;
-use crate::issuer::social::begin::{BeginFlow, BegunFlow};
+use crate::issuer::social::begin::{BeginFlow, StartedFlow};
 use crate::issuer::social::finish::{FinishFlow, FlowResult};
 use crate::issuer::{Caller, Refusal};
 use crate::social::Callback;
 
-/// The purpose of a flow, as far as it is known when the flow fails.
+/// The purpose of a failed flow. It determines the link on the error page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FlowPurpose {
     SignIn,
     Link,
-    /// The browser has no cookie of the attempt, but a user is signed in. The user may have wanted to link an account.
-    /// A new sign-in would then create a second account.
+    /// The browser has no cookie of the attempt, but an access token in the cookie `jwt_token`. A signed-in user may
+    /// have wanted to link an account, and a new sign-in would then create a second account.
     Unknown,
 }
 
 /// Shows the page with a link to each provider.
 pub async fn page(State(http): State<Http>) -> Response {
     let offered = http.issuer.providers.offered();
-    let providers = offered.map(|provider| (path(&http, provider.name()), provider.label().to_owned())).collect();
+    let providers =
+        offered.map(|provider| (provider_path(&http, provider.name()), provider.label().to_owned())).collect();
     http.pages.show(StatusCode::OK, &SocialPage::Offered { providers }, &http.issuer.random)
 }
 
 /// Redirects to the provider to sign in.
 pub async fn begin(State(http): State<Http>, ProviderPath(provider): ProviderPath, headers: HeaderMap) -> Response {
     match (BeginFlow { provider: &provider, link_to: None }).run(&http.issuer).await {
-        Ok(begun) => redirect_to_provider(&http, &headers, StatusCode::FOUND, &begun),
-        Err(refusal) => refused(&http, &headers, &provider, FlowPurpose::SignIn, refusal),
+        Ok(started) => redirect_to_provider(&http, &headers, StatusCode::FOUND, &started),
+        Err(refusal) => refusal_page(&http, &headers, &provider, FlowPurpose::SignIn, refusal),
     }
 }
 
-/// Redirects to the provider to link an account there to the user's account. It is a POST, so that a link on a foreign
-/// page cannot start it.
+/// Redirects to the provider to link the user's account there. The method is POST, so that a link on a page of another
+/// origin cannot start the flow.
 pub async fn link(
     State(http): State<Http>,
     ProviderPath(provider): ProviderPath,
@@ -60,22 +62,22 @@ pub async fn link(
 ) -> Response {
     let token = match token {
         Ok(token) => token.token,
-        // A foreign page sent this request. Our page must not offer to repeat it.
+        // A page of another origin sent this request. The error page must not offer to repeat it.
         Err(rejection) => return refusal_response(&http, &headers, back_action(&http), rejection.into()),
     };
     match begin_link(&http, &provider, token.as_deref()).await {
-        Ok(begun) => redirect_to_provider(&http, &headers, StatusCode::SEE_OTHER, &begun),
-        Err(refusal) => refused(&http, &headers, &provider, FlowPurpose::Link, refusal),
+        Ok(started) => redirect_to_provider(&http, &headers, StatusCode::SEE_OTHER, &started),
+        Err(refusal) => refusal_page(&http, &headers, &provider, FlowPurpose::Link, refusal),
     }
 }
 
-async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -> Result<BegunFlow, Refusal> {
-    let who = Authenticate { token }.run(&http.issuer).await?;
-    BeginFlow { provider, link_to: Some(&who) }.run(&http.issuer).await
+async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -> Result<StartedFlow, Refusal> {
+    let signed_in = Authenticate { token }.run(&http.issuer).await?;
+    BeginFlow { provider, link_to: Some(&signed_in) }.run(&http.issuer).await
 }
 
-fn redirect_to_provider(http: &Http, headers: &HeaderMap, status: StatusCode, begun: &BegunFlow) -> Response {
-    attempt::with_attempt(reply::redirect(status, &begun.url), http, headers, &begun.attempt)
+fn redirect_to_provider(http: &Http, headers: &HeaderMap, status: StatusCode, started: &StartedFlow) -> Response {
+    attempt::with_attempt(reply::redirect(status, &started.url), http, headers, &started.attempt)
 }
 
 /// Handles the redirect back from the provider.
@@ -91,7 +93,7 @@ pub async fn callback(
     let attempt = state.and_then(|state| attempt::find(&http, &headers, &provider, &state));
     let response = match finish(&http, from, &provider, attempt.clone(), &query).await {
         Ok(response) => response,
-        Err(refusal) => refused(&http, &headers, &provider, flow_purpose(attempt.as_ref(), &headers), refusal),
+        Err(refusal) => refusal_page(&http, &headers, &provider, flow_purpose(attempt.as_ref(), &headers), refusal),
     };
     match attempt {
         Some(attempt) => attempt::without_attempt(response, &http, &attempt),
@@ -115,27 +117,27 @@ async fn finish(
     query: &str,
 ) -> Result<Response, Refusal> {
     if http.issuer.providers.find(provider.as_str()).is_none() {
-        return Err(SocialRefusal::NotOffered.into());
+        return Err(SocialRefusal::NotConfigured.into());
     }
     let (attempt, callback) = match_callback(attempt, query)?;
     let finish = FinishFlow { provider: provider.clone(), attempt, callback, from };
     let response = reply::redirect(StatusCode::FOUND, &http.options.authed_url);
     match finish.run(&http.issuer).await? {
         FlowResult::Linked => Ok(response),
-        FlowResult::SignedIn(who) => {
-            let token = access_token(&http.issuer, &who).await?;
+        FlowResult::SignedIn(signed_in) => {
+            let token = access_token(&http.issuer, &signed_in).await?;
             Ok(reply::with_cookie(response, &token, &http.options))
         }
     }
 }
 
-/// Returns the callback of the provider, if it belongs to the attempt of this browser. The state is compared first. If
-/// it does not match, the rest of the query is not evaluated.
+/// Returns the callback of the provider if its state matches the attempt of this browser. The state is compared first:
+/// if it does not match, the rest of the query is not evaluated.
 fn match_callback(attempt: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, Callback), SocialRefusal> {
-    let attempt = attempt.ok_or(SocialRefusal::NotBegun)?;
-    let state = parameter(query, "state").map(SecretText::new).ok_or(SocialRefusal::NotBegun)?;
+    let attempt = attempt.ok_or(SocialRefusal::NotStarted)?;
+    let state = parameter(query, "state").map(SecretText::new).ok_or(SocialRefusal::NotStarted)?;
     if !bool::from(state.expose().as_bytes().ct_eq(attempt.state.expose().as_bytes())) {
-        return Err(SocialRefusal::NotBegun);
+        return Err(SocialRefusal::NotStarted);
     }
     let code = match parameter(query, "error") {
         Some(error) => Err(error),
@@ -151,7 +153,7 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     (values.next().is_none() && !value.is_empty()).then(|| value.into_owned())
 }
 
-fn refused(
+fn refusal_page(
     http: &Http,
     headers: &HeaderMap,
     provider: &ProviderName,
@@ -161,13 +163,13 @@ fn refused(
     refusal_response(http, headers, retry_action(http, provider, purpose, &refusal), refusal.into())
 }
 
-/// Returns the link on the error page. A signed-in user gets no link to a new sign-in.
+/// Returns the link or button on the error page. If a user may be signed in, it does not start a new sign-in.
 fn retry_action(http: &Http, provider: &ProviderName, purpose: FlowPurpose, refusal: &Refusal) -> RetryAction {
     match purpose {
-        _ if matches!(refusal, Refusal::NotSignedIn(_)) => RetryAction::Link(list(http)),
-        FlowPurpose::SignIn if is_retryable(refusal) => RetryAction::Link(path(http, provider)),
-        FlowPurpose::SignIn => RetryAction::Link(list(http)),
-        FlowPurpose::Link if is_retryable(refusal) => RetryAction::Form(path(http, provider)),
+        _ if matches!(refusal, Refusal::NotSignedIn(_)) => RetryAction::Link(list_path(http)),
+        FlowPurpose::SignIn if is_retryable(refusal) => RetryAction::Link(provider_path(http, provider)),
+        FlowPurpose::SignIn => RetryAction::Link(list_path(http)),
+        FlowPurpose::Link if is_retryable(refusal) => RetryAction::Form(provider_path(http, provider)),
         FlowPurpose::Link | FlowPurpose::Unknown => back_action(http),
     }
 }
@@ -188,7 +190,7 @@ fn refusal_response(
     }
     let http = http.clone();
     error_body.response(move |status, message| {
-        let page = SocialPage::Refused { problem: sentence(message), again: action.clone() };
+        let page = SocialPage::Refused { problem: sentence(message), retry: action.clone() };
         http.pages.show(status, &page, &http.issuer.random)
     })
 }
@@ -199,7 +201,10 @@ fn is_retryable(refusal: &Refusal) -> bool {
         refusal,
         Refusal::RegistrationClosed
             | Refusal::Social(
-                SocialRefusal::NotOffered | SocialRefusal::Disabled | SocialRefusal::Anothers | SocialRefusal::HasOne
+                SocialRefusal::NotConfigured
+                    | SocialRefusal::Disabled
+                    | SocialRefusal::LinkedToOther
+                    | SocialRefusal::AlreadyLinked
             )
     )
 }
@@ -211,12 +216,12 @@ fn wants_page(headers: &HeaderMap) -> bool {
         .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/html")))
 }
 
-fn path(http: &Http, provider: &ProviderName) -> String {
+fn provider_path(http: &Http, provider: &ProviderName) -> String {
     format!("{}/{provider}/", public_path(http))
 }
 
 /// Returns the path of the page with all providers.
-fn list(http: &Http) -> String {
+fn list_path(http: &Http) -> String {
     format!("{}/social/", public_path(http))
 }
 
@@ -233,39 +238,39 @@ mod tests {
     fn attempt() -> SignInAttempt {
         let secret = |text: &str| SecretText::new(text.to_owned());
         SignInAttempt {
-            provider: ProviderName::parse("google").expect("a name"),
+            provider: ProviderName::parse("google").expect("valid provider name"),
             state: secret("right"),
             nonce: secret("nonce"),
             verifier: secret("verifier"),
-            begun_at: Timestamp::from_unix(0),
+            started_at: Timestamp::from_unix(0),
             purpose: AttemptPurpose::SignIn,
         }
     }
 
     #[test]
     fn a_callback_must_match_its_attempt() {
-        use SocialRefusal::{NoCode, NotBegun};
+        use SocialRefusal::{NoCode, NotStarted};
         for (query, refusal) in [
-            ("", NotBegun),
-            ("code=c", NotBegun),
-            ("code=c&state=", NotBegun),
-            ("code=c&state=wrong", NotBegun),
-            ("code=c&state=righ", NotBegun),
-            ("code=c&state=right&state=right", NotBegun),
-            ("error=access_denied", NotBegun),
-            ("error=access_denied&state=wrong", NotBegun),
+            ("", NotStarted),
+            ("code=c", NotStarted),
+            ("code=c&state=", NotStarted),
+            ("code=c&state=wrong", NotStarted),
+            ("code=c&state=righ", NotStarted),
+            ("code=c&state=right&state=right", NotStarted),
+            ("error=access_denied", NotStarted),
+            ("error=access_denied&state=wrong", NotStarted),
             ("state=right", NoCode),
             ("state=right&code=", NoCode),
             ("state=right&code=a&code=b", NoCode),
         ] {
             assert_eq!(match_callback(Some(attempt()), query).map(drop), Err(refusal), "{query}");
         }
-        let whole = "code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x";
-        assert_eq!(match_callback(None, whole).map(drop), Err(NotBegun), "another browser");
+        let accepted_query = "code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x";
+        assert_eq!(match_callback(None, accepted_query).map(drop), Err(NotStarted), "another browser");
         let accepted =
             |query| match_callback(Some(attempt()), query).map(|(_, callback)| (callback.code, callback.iss));
         assert_eq!(
-            accepted(whole),
+            accepted(accepted_query),
             Ok((Ok(SecretText::new("a/b".to_owned())), Some("https://example.com".to_owned())))
         );
         let error = "error=access_denied&state=right&code=c&iss=https%3A%2F%2Fexample.com";
@@ -282,7 +287,7 @@ mod tests {
             (None, false),
         ] {
             let mut headers = HeaderMap::new();
-            headers.extend(accept.map(|accept| (ACCEPT, accept.parse().expect("a header"))));
+            headers.extend(accept.map(|accept| (ACCEPT, accept.parse().expect("valid header value"))));
             assert_eq!(wants_page(&headers), page, "{accept:?}");
         }
     }

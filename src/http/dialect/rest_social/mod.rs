@@ -1,5 +1,5 @@
-//! The dialect `rest_social`: `/google/`, `/github/`, `/facebook/` and a route for each other provider,
-//! `/social_logout/`, `/<provider>_refresh/`, and the routes for a signed-in user under `/social/`.
+//! The dialect `rest_social`: `/<provider>/`, `/<provider>/callback/` and `/<provider>_refresh/` for Google, GitHub,
+//! Facebook and every other configured provider, `/social_logout/`, and the routes under `/social/`.
 
 use axum::Router;
 use axum::extract::State;
@@ -30,51 +30,52 @@ mod refusal;
 mod route;
 mod wire;
 
-pub use doc::CHAPTER;
+pub use doc::ROUTE_GROUP;
 use refusal::RestSocialErrorBody;
 use route::ProviderPath;
 
-/// The providers of the original. Their routes exist even if they are not configured.
-const ORIGINALS: [&str; 3] = ["google", "github", "facebook"];
-/// The only provider whose tokens are not refreshed.
+/// The providers of the original, which is the system that this dialect replaces. Their routes exist even if they are
+/// not configured.
+const BUILT_IN_PROVIDERS: [&str; 3] = ["google", "github", "facebook"];
+/// The only provider without a refresh route.
 const WITHOUT_REFRESH: &str = "facebook";
 
 /// Returns the routes of the dialect.
 pub fn routes(providers: &Providers) -> Router<Http> {
     let others = providers.offered().map(|provider| provider.name().as_str());
-    let others = others.filter(|name| !ORIGINALS.contains(name));
+    let others = others.filter(|name| !BUILT_IN_PROVIDERS.contains(name));
     let mut router = Router::new()
-        .merge(at("/social", only(get(flow::page))))
-        .merge(at("/social_logout", only(get(sign_out).post(sign_out))))
-        .merge(at("/social/token", only(get(token))))
-        .merge(at("/social/refresh_token", only(get(refresh_token))))
-        .merge(at("/social/provider", only(get(opened_by))))
-        .merge(at("/social/accounts", only(get(list))))
-        .merge(at("/social/unlink", only(post(unlink))));
-    for name in ORIGINALS.into_iter().chain(others) {
+        .merge(at("/social", with_error_body(get(flow::page))))
+        .merge(at("/social_logout", with_error_body(get(sign_out).post(sign_out))))
+        .merge(at("/social/token", with_error_body(get(token))))
+        .merge(at("/social/refresh_token", with_error_body(get(refresh_token))))
+        .merge(at("/social/provider", with_error_body(get(session_provider))))
+        .merge(at("/social/accounts", with_error_body(get(list))))
+        .merge(at("/social/unlink", with_error_body(post(unlink))));
+    for name in BUILT_IN_PROVIDERS.into_iter().chain(others) {
         router = router
-            .merge(at(&format!("/{name}"), only(get(flow::begin).post(flow::link))))
+            .merge(at(&format!("/{name}"), with_error_body(get(flow::begin).post(flow::link))))
             .merge(at(&format!("/{name}/callback"), get(flow::callback).head(get_only).fallback(get_only)));
         if name != WITHOUT_REFRESH {
-            router = router.merge(at(&format!("/{name}_refresh"), only(get(refresh).post(refresh))));
+            router = router.merge(at(&format!("/{name}_refresh"), with_error_body(get(refresh).post(refresh))));
         }
     }
     router
 }
 
-fn only(methods: MethodRouter<Http>) -> MethodRouter<Http> {
+fn with_error_body(methods: MethodRouter<Http>) -> MethodRouter<Http> {
     methods.fallback(wrong_method::<RestSocialErrorBody>)
 }
 
 /// Returns the response for an unsupported method of the callback. HEAD is also unsupported, because it would use up
-/// the code, which is valid once.
+/// the authorization code, which is valid only once.
 async fn get_only() -> Response {
     let mut response = RestSocialErrorBody::from(Rejection::WrongMethod).into_response();
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
     response
 }
 
-async fn signed_in(http: &Http, token: BearerResult) -> Result<SignedIn, RestSocialErrorBody> {
+async fn authenticate(http: &Http, token: BearerResult) -> Result<SignedIn, RestSocialErrorBody> {
     let token = token?.token;
     Ok(Authenticate { token: token.as_deref() }.run(&http.issuer).await?)
 }
@@ -83,7 +84,7 @@ async fn signed_in(http: &Http, token: BearerResult) -> Result<SignedIn, RestSoc
 async fn sign_out(State(http): State<Http>, from: Caller, token: BearerResult) -> HandlerResult<RestSocialErrorBody> {
     let token = token?.token;
     match (Authenticate { token: token.as_deref() }).run(&http.issuer).await {
-        Ok(who) => SignOutWithProvider { from }.run(&who, &http.issuer).await?,
+        Ok(signed_in) => SignOutWithProvider { from }.run(&signed_in, &http.issuer).await?,
         Err(Refusal::NotSignedIn(_)) => {}
         Err(refusal) => return Err(refusal.into()),
     }
@@ -97,7 +98,7 @@ async fn refresh(
     ProviderPath(provider): ProviderPath,
     token: BearerResult,
 ) -> HandlerResult<RestSocialErrorBody> {
-    match refreshed(&http, from, provider, token).await {
+    match refresh_provider(&http, from, provider, token).await {
         Ok(()) => Ok(wire::status(StatusCode::OK, "refreshed")),
         // The original returns an empty message to a caller who is not signed in.
         Err(error_body) if error_body.status == StatusCode::UNAUTHORIZED => {
@@ -107,45 +108,45 @@ async fn refresh(
     }
 }
 
-async fn refreshed(
+async fn refresh_provider(
     http: &Http,
     from: Caller,
     provider: ProviderName,
     token: BearerResult,
 ) -> Result<(), RestSocialErrorBody> {
-    let who = signed_in(http, token).await?;
-    Ok(RefreshProvider { provider, from }.run(&who, &http.issuer).await?)
+    let signed_in = authenticate(http, token).await?;
+    Ok(RefreshProvider { provider, from }.run(&signed_in, &http.issuer).await?)
 }
 
 async fn token(State(http): State<Http>, token: BearerResult) -> Response {
-    match held_tokens(&http, token).await {
+    match session_tokens(&http, token).await {
         Ok(tokens) => wire::token_response("token", tokens.access.as_ref()),
         Err(error_body) => error_body.response(|status, _| wire::no_token_response("token", status)),
     }
 }
 
 async fn refresh_token(State(http): State<Http>, token: BearerResult) -> Response {
-    match held_tokens(&http, token).await {
+    match session_tokens(&http, token).await {
         Ok(tokens) => wire::token_response("refresh_token", tokens.refresh.as_ref()),
         Err(error_body) => error_body.response(|status, _| wire::no_token_response("refresh_token", status)),
     }
 }
 
-async fn held_tokens(http: &Http, token: BearerResult) -> Result<ProviderTokens, RestSocialErrorBody> {
-    let who = signed_in(http, token).await?;
-    Ok(provider_tokens(&http.issuer, &who).await?)
+async fn session_tokens(http: &Http, token: BearerResult) -> Result<ProviderTokens, RestSocialErrorBody> {
+    let signed_in = authenticate(http, token).await?;
+    Ok(provider_tokens(&http.issuer, &signed_in).await?)
 }
 
-async fn opened_by(State(http): State<Http>, token: BearerResult) -> Response {
-    match signed_in(&http, token).await {
-        Ok(who) => wire::opened_by(who.session().provider.as_ref()),
-        Err(error_body) => error_body.response(|status, _| wire::opened_by_unknown(status)),
+async fn session_provider(State(http): State<Http>, token: BearerResult) -> Response {
+    match authenticate(&http, token).await {
+        Ok(signed_in) => wire::session_provider(signed_in.session().provider.as_ref()),
+        Err(error_body) => error_body.response(|status, _| wire::no_session_provider(status)),
     }
 }
 
 async fn list(State(http): State<Http>, token: BearerResult) -> HandlerResult<RestSocialErrorBody> {
-    let who = signed_in(&http, token).await?;
-    Ok(wire::accounts(&accounts(&http.issuer, &who).await?))
+    let signed_in = authenticate(&http, token).await?;
+    Ok(wire::accounts(&accounts(&http.issuer, &signed_in).await?))
 }
 
 async fn unlink(
@@ -154,9 +155,9 @@ async fn unlink(
     token: BearerResult,
     body: Result<SubmittedBody, Rejection>,
 ) -> HandlerResult<RestSocialErrorBody> {
-    let who = signed_in(&http, token).await?;
+    let signed_in = authenticate(&http, token).await?;
     let (SubmittedBody::Json(fields) | SubmittedBody::Form(fields)) = body?;
     let provider = wire::provider(fields)?;
-    UnlinkAccount { provider, from }.run(&who, &http.issuer).await?;
+    UnlinkAccount { provider, from }.run(&signed_in, &http.issuer).await?;
     Ok(wire::status(StatusCode::OK, "unlinked"))
 }

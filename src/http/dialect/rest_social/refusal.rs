@@ -29,7 +29,7 @@ impl RestSocialErrorBody {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }
 
-    /// Returns the response, whose body is built from the message by `body`.
+    /// Returns the response. `body` builds it from the status and the message.
     pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
         if let Some(fault) = self.fault {
             let message = move |id: &str| format!("internal error (request {id})");
@@ -77,7 +77,7 @@ impl From<Refusal> for RestSocialErrorBody {
             Refusal::RegistrationClosed => {
                 error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
             }
-            Refusal::TooMany { retry_after } => {
+            Refusal::RateLimited { retry_after } => {
                 let message = "too many attempts; retry after the time in Retry-After";
                 Self { retry_after: Some(retry_after), ..error(StatusCode::TOO_MANY_REQUESTS, message) }
             }
@@ -92,21 +92,26 @@ impl From<Refusal> for RestSocialErrorBody {
 
 fn status(refusal: SocialRefusal) -> StatusCode {
     match refusal {
-        SocialRefusal::NotBegun
+        SocialRefusal::NotStarted
         | SocialRefusal::NoCode
         | SocialRefusal::Denied
         | SocialRefusal::Unreachable
         | SocialRefusal::Refused
         | SocialRefusal::NoToken
-        | SocialRefusal::Nonsense
+        | SocialRefusal::InvalidResponse
         | SocialRefusal::Untrusted => StatusCode::BAD_REQUEST,
         SocialRefusal::Disabled => StatusCode::FORBIDDEN,
-        SocialRefusal::NotOffered | SocialRefusal::NotLinked | SocialRefusal::NoRefreshToken => StatusCode::NOT_FOUND,
-        SocialRefusal::Anothers | SocialRefusal::HasOne | SocialRefusal::LastWayIn => StatusCode::CONFLICT,
+        SocialRefusal::NotConfigured | SocialRefusal::NotLinked | SocialRefusal::NoRefreshToken => {
+            StatusCode::NOT_FOUND
+        }
+        SocialRefusal::LinkedToOther | SocialRefusal::AlreadyLinked | SocialRefusal::LastSignInMethod => {
+            StatusCode::CONFLICT
+        }
     }
 }
 
-/// Returns the message of a refusal. It is empty for a missing refresh token, as in the original.
+/// Returns the message of a refusal. For a missing refresh token it is empty, as in the system that this dialect
+/// replaces.
 fn message_of(refusal: SocialRefusal) -> String {
     if refusal == SocialRefusal::NoRefreshToken { String::new() } else { refusal.to_string() }
 }

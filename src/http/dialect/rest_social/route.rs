@@ -17,7 +17,7 @@ impl FromRequestParts<Http> for ProviderPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, RestSocialErrorBody> {
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        of(route).map(Self).ok_or_else(|| Refusal::from(SocialRefusal::NotOffered).into())
+        of(route).map(Self).ok_or_else(|| Refusal::from(SocialRefusal::NotConfigured).into())
     }
 }
 

@@ -15,8 +15,8 @@ pub fn status(status: StatusCode, message: &str) -> Response {
     reply::json(status, &json!({"status": message}))
 }
 
-/// Returns a token of the provider in the member `name`. As in the original's helper routes, the body repeats the
-/// status as a number. `None` results in a 404; some providers issue no refresh token.
+/// Returns a token of the provider in the member `name`. As in the original (the system that this dialect replaces),
+/// the body repeats the status as a number. `None` results in a 404; some providers issue no refresh token.
 pub fn token_response(name: &str, token: Option<&SecretText>) -> Response {
     match token {
         Some(token) => named(StatusCode::OK, name, token.expose().into()),
@@ -24,7 +24,7 @@ pub fn token_response(name: &str, token: Option<&SecretText>) -> Response {
     }
 }
 
-/// Returns the same body without a token.
+/// Returns the body of [`token_response`] with `null` instead of a token.
 pub fn no_token_response(name: &str, status: StatusCode) -> Response {
     named(status, name, Value::Null)
 }
@@ -37,32 +37,32 @@ fn named(status: StatusCode, name: &str, token: Value) -> Response {
 }
 
 /// Returns the provider with which the user signed in, or `false` for a sign-in with a password.
-pub fn opened_by(provider: Option<&ProviderName>) -> Response {
+pub fn session_provider(provider: Option<&ProviderName>) -> Response {
     let provider = provider.map_or(Value::Bool(false), |name| name.as_str().into());
     reply::json(StatusCode::OK, &json!({"provider": provider}))
 }
 
-/// Returns the same body for a caller without a session.
-pub fn opened_by_unknown(status: StatusCode) -> Response {
+/// Returns the body of [`session_provider`] with `null`, for a caller without a session.
+pub fn no_session_provider(status: StatusCode) -> Response {
     reply::json(status, &json!({"provider": null}))
 }
 
 /// Returns the linked provider accounts, without their ids at the providers.
 pub fn accounts(accounts: &[SocialAccount]) -> Response {
-    let listed = accounts.iter().map(|account| {
+    let items = accounts.iter().map(|account| {
         json!({
             "provider": account.provider,
             "linked_at": account.linked_at,
             "last_login": account.last_login,
         })
     });
-    reply::json(StatusCode::OK, &json!({"accounts": listed.collect::<Vec<_>>()}))
+    reply::json(StatusCode::OK, &json!({"accounts": items.collect::<Vec<_>>()}))
 }
 
 /// Reads the provider to unlink.
 pub fn provider(mut body: JsonBody) -> Result<ProviderName, RestSocialErrorBody> {
-    let named = body.text_named("provider").ok().flatten().and_then(|name| ProviderName::parse(&name).ok());
-    named.ok_or_else(|| {
+    let provider = body.text_named("provider").ok().flatten().and_then(|name| ProviderName::parse(&name).ok());
+    provider.ok_or_else(|| {
         RestSocialErrorBody::new(StatusCode::BAD_REQUEST, "provider must be the name of a provider, such as google")
     })
 }

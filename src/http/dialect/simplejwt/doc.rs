@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `simplejwt`.
 
-use crate::http::openapi::{Access, Chapter, JSON_OR_FORM, Operation, ResponseExample};
+use crate::http::openapi::{Access, JSON_OR_FORM, Operation, ResponseExample, RouteGroup};
 
 const NO_ACCOUNT: ResponseExample = (
     401,
@@ -30,9 +30,9 @@ const REFRESH: &str = r#"{"refresh": "eyJhbGciOiJFUzI1NiIs…"}"#;
 const TOKEN: &str = r#"{"token": "eyJhbGciOiJFUzI1NiIs…"}"#;
 
 /// The routes of the dialect.
-pub const CHAPTER: Chapter = Chapter {
+pub const ROUTE_GROUP: RouteGroup = RouteGroup {
     name: "simplejwt",
-    about: "The views of djangorestframework-simplejwt: an access token with a signed refresh token, or a sliding token.",
+    description: "The views of djangorestframework-simplejwt: an access token with a signed refresh token, or a sliding token.",
     media: JSON_OR_FORM,
     operations: &[
         Operation {
@@ -41,8 +41,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Sign in; username may also be the e-mail address",
             access: Access::Open,
             query: &[],
-            takes: &[CREDENTIALS],
-            answers: &[
+            request_examples: &[CREDENTIALS],
+            responses: &[
                 (
                     200,
                     "A refresh token and an access token",
@@ -59,8 +59,12 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Exchange a refresh token for an access token; with rotate_refresh_tokens, also for a new refresh token",
             access: Access::Open,
             query: &[],
-            takes: &[REFRESH],
-            answers: &[(200, "The new access token", r#"{"access": "eyJhbGciOiJFUzI1NiIs…"}"#), NO_REFRESH, NOT_VALID],
+            request_examples: &[REFRESH],
+            responses: &[
+                (200, "The new access token", r#"{"access": "eyJhbGciOiJFUzI1NiIs…"}"#),
+                NO_REFRESH,
+                NOT_VALID,
+            ],
         },
         Operation {
             method: "post",
@@ -68,8 +72,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Check whether an access, refresh or sliding token is valid",
             access: Access::Open,
             query: &[],
-            takes: &[TOKEN],
-            answers: &[(200, "The token is valid", "{}"), NO_TOKEN, NOT_VALID],
+            request_examples: &[TOKEN],
+            responses: &[(200, "The token is valid", "{}"), NO_TOKEN, NOT_VALID],
         },
         Operation {
             method: "post",
@@ -77,8 +81,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Sign out: end the session of the refresh token",
             access: Access::Open,
             query: &[],
-            takes: &[REFRESH],
-            answers: &[(200, "The session has ended", "{}"), NO_REFRESH, NOT_VALID],
+            request_examples: &[REFRESH],
+            responses: &[(200, "The session has ended", "{}"), NO_REFRESH, NOT_VALID],
         },
         Operation {
             method: "post",
@@ -86,8 +90,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Sign in and return a sliding token, which is both access and refresh token and can be exchanged until its refresh_exp",
             access: Access::Open,
             query: &[],
-            takes: &[CREDENTIALS],
-            answers: &[(200, "The sliding token", TOKEN), NO_PASSWORD, NO_ACCOUNT, TOO_MANY],
+            request_examples: &[CREDENTIALS],
+            responses: &[(200, "The sliding token", TOKEN), NO_PASSWORD, NO_ACCOUNT, TOO_MANY],
         },
         Operation {
             method: "post",
@@ -95,8 +99,8 @@ pub const CHAPTER: Chapter = Chapter {
             summary: "Exchange a sliding token for a new one before its refresh_exp, which stays the same",
             access: Access::Open,
             query: &[],
-            takes: &[TOKEN],
-            answers: &[(200, "The new sliding token", TOKEN), NO_TOKEN, NOT_VALID],
+            request_examples: &[TOKEN],
+            responses: &[(200, "The new sliding token", TOKEN), NO_TOKEN, NOT_VALID],
         },
     ],
 };

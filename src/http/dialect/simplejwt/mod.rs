@@ -1,8 +1,9 @@
 //! The dialect `simplejwt`: `/api/token/` and, below it, `refresh/`, `verify/`, `blacklist/`, `sliding/` and
 //! `sliding/refresh/`, with the responses of the views of `djangorestframework-simplejwt`.
 //!
-//! The package distinguishes kinds of invalid tokens (expired, blacklisted, of a wrong type). This dialect returns the
-//! same body for all of them. An empty password is a wrong password, not a missing field, as in every dialect.
+//! The package returns different errors for expired tokens, blacklisted tokens and tokens of a wrong type. This dialect
+//! returns the same body for all of them. An empty password is a wrong password, not a missing field, as in every
+//! dialect.
 
 use axum::Router;
 use axum::extract::State;
@@ -27,7 +28,7 @@ mod doc;
 mod refusal;
 mod wire;
 
-pub use doc::CHAPTER;
+pub use doc::ROUTE_GROUP;
 use refusal::SimpleJwtErrorBody;
 
 /// Returns the routes of the dialect.
@@ -46,15 +47,15 @@ fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> 
 }
 
 async fn obtain_pair(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
-    let who = sign_in(&http, from, body).await?;
-    let refresh = sign_refresh_jwt(&http.issuer, &who).await?;
-    let access = access_token(&http.issuer, &who).await?;
+    let signed_in = sign_in(&http, from, body).await?;
+    let refresh = sign_refresh_jwt(&http.issuer, &signed_in).await?;
+    let access = access_token(&http.issuer, &signed_in).await?;
     Ok(wire::pair(&refresh, &access))
 }
 
 async fn obtain_sliding(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
-    let who = sign_in(&http, from, body).await?;
-    Ok(wire::sliding(&sliding_token(&http.issuer, &who).await?))
+    let signed_in = sign_in(&http, from, body).await?;
+    Ok(wire::sliding_response(&sliding_token(&http.issuer, &signed_in).await?))
 }
 
 async fn sign_in(http: &Http, from: Caller, body: BodyFields) -> Result<SignedIn, SimpleJwtErrorBody> {
@@ -64,27 +65,27 @@ async fn sign_in(http: &Http, from: Caller, body: BodyFields) -> Result<SignedIn
 
 async fn refresh(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = verify_refresh_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
-    let who = Refresh { token: token.into(), from }.run(&http.issuer).await?;
-    let access = access_token(&http.issuer, &who).await?;
+    let signed_in = Refresh { token: token.into(), from }.run(&http.issuer).await?;
+    let access = access_token(&http.issuer, &signed_in).await?;
     let rotates = http.issuer.settings().profile(Dialect::Simplejwt).refresh.rotate;
-    let successor = if rotates { Some(sign_refresh_jwt(&http.issuer, &who).await?) } else { None };
-    Ok(wire::refreshed(&access, successor.as_ref()))
+    let successor = if rotates { Some(sign_refresh_jwt(&http.issuer, &signed_in).await?) } else { None };
+    Ok(wire::refresh_response(&access, successor.as_ref()))
 }
 
 async fn refresh_sliding(State(http): State<Http>, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = wire::token(body, "token")?;
-    let who = RenewSliding { token: &token }.run(&http.issuer).await?;
-    Ok(wire::sliding(&sliding_token(&http.issuer, &who).await?))
+    let signed_in = RenewSliding { token: &token }.run(&http.issuer).await?;
+    Ok(wire::sliding_response(&sliding_token(&http.issuer, &signed_in).await?))
 }
 
 async fn verify(State(http): State<Http>, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = wire::token(body, "token")?;
     VerifyToken { token: &token }.run(&http.issuer).await?;
-    Ok(wire::nothing())
+    Ok(wire::empty_object())
 }
 
 async fn blacklist(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = verify_refresh_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
     SignOutByRefresh { token: token.into(), from }.run(&http.issuer).await?;
-    Ok(wire::nothing())
+    Ok(wire::empty_object())
 }

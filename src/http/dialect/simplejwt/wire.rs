@@ -32,7 +32,7 @@ pub fn pair(refresh: &SecretText, access: &AccessToken) -> Response {
 }
 
 /// Returns the new access token, and the new refresh token if it was rotated.
-pub fn refreshed(access: &AccessToken, successor: Option<&SecretText>) -> Response {
+pub fn refresh_response(access: &AccessToken, successor: Option<&SecretText>) -> Response {
     let mut body = json!({"access": access.text.expose()});
     if let Some(refresh) = successor {
         body["refresh"] = refresh.expose().into();
@@ -40,10 +40,10 @@ pub fn refreshed(access: &AccessToken, successor: Option<&SecretText>) -> Respon
     reply::json(StatusCode::OK, &body)
 }
 
-pub fn sliding(token: &AccessToken) -> Response {
+pub fn sliding_response(token: &AccessToken) -> Response {
     reply::json(StatusCode::OK, &json!({"token": token.text.expose()}))
 }
 
-pub fn nothing() -> Response {
+pub fn empty_object() -> Response {
     reply::json(StatusCode::OK, &json!({}))
 }

@@ -59,10 +59,10 @@ pub async fn use_admin_pages(server: &Binary, watch: &mut SecretWatch) {
     let forged = format!("{}AAAA", &token[..token.len() - 4]);
     for wrong in ["", &forged] {
         let fields = [&set[..], &[("csrf", wrong)]].concat();
-        watch.refused(&submit(server, &browser, "/admin/settings", &fields).await);
+        watch.add_refusal(&submit(server, &browser, "/admin/settings", &fields).await);
     }
     submit(server, &browser, "/admin/settings", &[&set[..], &[("csrf", &token)]].concat()).await.is(303);
-    watch.refused(&page(&format!("/admin/nowhere?csrf={token}")).await);
+    watch.add_refusal(&page(&format!("/admin/nowhere?csrf={token}")).await);
     submit(server, &browser, "/admin/logout", &[("csrf", &token)]).await.is(303);
 }
 
@@ -75,7 +75,7 @@ pub async fn scrape(server: &Binary, watch: &mut SecretWatch) {
         browser.send(browser.request(Method::GET, &format!("{}/metrics", server.url)).bearer_auth(token)).await
     };
     let response = metrics(&valid).await;
-    assert_eq!(watch.found("the metrics", response.is(200).text.as_bytes()), [""; 0]);
-    watch.refused(&metrics(&wrong).await);
-    watch.refused(&metrics(&format!("{valid}x")).await);
+    assert_eq!(watch.find_secrets("the metrics", response.is(200).text.as_bytes()), [""; 0]);
+    watch.add_refusal(&metrics(&wrong).await);
+    watch.add_refusal(&metrics(&format!("{valid}x")).await);
 }

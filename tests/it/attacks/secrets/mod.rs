@@ -18,7 +18,7 @@ const CLIENT_SECRET: &str = "client-secret-4711-of-google";
 const SMTP_PASSWORD: &str = "smtp-password-0815-of-the-post";
 const PASSPHRASE: &str = "passphrase 1234 of all keys";
 
-/// The secrets that were used, and the texts that must not contain them.
+/// The secrets that were used or generated, and the error responses that must not contain them.
 #[derive(Default)]
 struct SecretWatch {
     secrets: Vec<(String, Vec<u8>)>,
@@ -26,32 +26,33 @@ struct SecretWatch {
 }
 
 impl SecretWatch {
-    fn add(&mut self, what: &str, secret: &str) -> String {
-        assert!(secret.len() >= 8, "{what} is too short to be searched for: {secret}");
-        self.secrets.push((what.to_owned(), secret.as_bytes().to_vec()));
+    fn add(&mut self, name: &str, secret: &str) -> String {
+        assert!(secret.len() >= 8, "{name} is too short to be searched for: {secret}");
+        self.secrets.push((name.to_owned(), secret.as_bytes().to_vec()));
         secret.to_owned()
     }
 
     /// Records a token: the whole token and its signature.
-    fn add_token(&mut self, what: &str, token: &Value) -> String {
-        let token = token.as_str().unwrap_or_else(|| panic!("{what} is missing"));
-        self.add(&format!("{what}'s signature"), token.rsplit('.').next().unwrap());
+    fn add_token(&mut self, name: &str, token: &Value) -> String {
+        let token = token.as_str().unwrap_or_else(|| panic!("{name} is missing"));
+        self.add(&format!("{name}'s signature"), token.rsplit('.').next().unwrap());
         if let Ok(uuid) = uuid::Uuid::try_parse(token) {
-            self.secrets.push((format!("{what}, raw"), uuid.as_bytes().to_vec()));
+            self.secrets.push((format!("{name}, raw"), uuid.as_bytes().to_vec()));
         }
-        self.add(what, token)
+        self.add(name, token)
     }
 
-    fn refused(&mut self, response: &ServerResponse) {
+    /// Records an error response, which must not contain a secret.
+    fn add_refusal(&mut self, response: &ServerResponse) {
         assert!(response.status >= 400, "{response:#?}");
         self.refusals.push(format!("{response:?}"));
     }
 
-    /// The names of the secrets that `bytes` contains.
-    fn found(&self, place: &str, bytes: &[u8]) -> Vec<String> {
-        let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        let found = self.secrets.iter().filter(|(_, secret)| holds(secret));
-        found.map(|(what, _)| format!("{what} is in {place}")).collect()
+    /// Returns a message for each secret that `bytes` contains. `location` names the origin of `bytes`.
+    fn find_secrets(&self, location: &str, bytes: &[u8]) -> Vec<String> {
+        let contains = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        let found = self.secrets.iter().filter(|(_, secret)| contains(secret));
+        found.map(|(name, _)| format!("{name} is in {location}")).collect()
     }
 }
 
@@ -89,7 +90,7 @@ async fn passwords(server: &Binary, watch: &mut SecretWatch) {
     let first = watch.add("a password", "first password of anna's");
     let body = json!({"username": "anna", "password": first, "email": "anna@example.com"});
     server.post("/register", None, &body).await.is(200);
-    watch.refused(&server.post("/register", None, &body).await);
+    watch.add_refusal(&server.post("/register", None, &body).await);
     let wrong = watch.add("a wrong password", "wrong password of anna's");
     for (path, field, login) in [
         ("/auth", "username", "anna"),
@@ -97,11 +98,11 @@ async fn passwords(server: &Binary, watch: &mut SecretWatch) {
         ("/api/login/", "email", "anna@example.com"),
         ("/api/token/", "username", "anna"),
     ] {
-        watch.refused(&server.post(path, None, &json!({field: login, "password": wrong})).await);
-        watch.refused(&server.post(path, None, &json!({field: [login], "password": [wrong]})).await);
+        watch.add_refusal(&server.post(path, None, &json!({field: login, "password": wrong})).await);
+        watch.add_refusal(&server.post(path, None, &json!({field: [login], "password": [wrong]})).await);
     }
     // Some users type their password into the name field.
-    watch.refused(&server.post("/auth", None, &json!({"username": first, "password": wrong})).await);
+    watch.add_refusal(&server.post("/auth", None, &json!({"username": first, "password": wrong})).await);
     let sign_in = server.post("/auth", None, &json!({"username": "anna", "password": first})).await.is(200).json();
     let token = watch.add_token("an access token", &sign_in["jwt"]);
     let renewed = server.post("/renew_token", Some(&token), &json!({})).await.is(200).json();
@@ -109,11 +110,12 @@ async fn passwords(server: &Binary, watch: &mut SecretWatch) {
     let second = watch.add("a new password", "second password of anna's");
     server.post("/update_profile", Some(&token), &json!({"password": second})).await.is(200);
     let short = json!({"password": "short", "email": first});
-    watch.refused(&server.post("/update_profile", Some(&token), &short).await);
-    watch.refused(&server.post("/renew_token", Some(&format!("{token}x")), &json!({})).await);
+    watch.add_refusal(&server.post("/update_profile", Some(&token), &short).await);
+    watch.add_refusal(&server.post("/renew_token", Some(&format!("{token}x")), &json!({})).await);
     // Some clients put members of the body into the query string.
-    watch.refused(&server.get(&format!("/auth?username=anna&password={}&token={token}", "second%20password")).await);
-    watch.refused(&server.get(&format!("/nowhere/?restoring={token}")).await);
+    watch
+        .add_refusal(&server.get(&format!("/auth?username=anna&password={}&token={token}", "second%20password")).await);
+    watch.add_refusal(&server.get(&format!("/nowhere/?restoring={token}")).await);
 }
 
 async fn sessions(server: &Binary, watch: &mut SecretWatch) {
@@ -127,36 +129,36 @@ async fn sessions(server: &Binary, watch: &mut SecretWatch) {
         refresh = watch.add_token("a refresh UUID", &pair["refresh_token"]);
     }
     server.post("/api/logout/", None, &json!({"refresh_token": refresh})).await.is(200);
-    watch.refused(&server.post("/api/refresh/", None, &json!({"refresh_token": refresh})).await);
+    watch.add_refusal(&server.post("/api/refresh/", None, &json!({"refresh_token": refresh})).await);
     let login = json!({"username": "anna", "password": password});
     let pair = server.post("/api/token/", None, &login).await.is(200).json();
     watch.add_token("an access token of a pair", &pair["access"]);
     let refresh = watch.add_token("a signed refresh token", &pair["refresh"]);
-    let fresh = server.post("/api/token/refresh/", None, &json!({"refresh": refresh})).await.is(200).json();
-    let access = watch.add_token("a refreshed token", &fresh["access"]);
+    let refreshed = server.post("/api/token/refresh/", None, &json!({"refresh": refresh})).await.is(200).json();
+    let access = watch.add_token("a refreshed token", &refreshed["access"]);
     server.post("/api/token/verify/", None, &json!({"token": access})).await.is(200);
     server.post("/api/token/blacklist/", None, &json!({"refresh": refresh})).await.is(200);
-    watch.refused(&server.post("/api/token/refresh/", None, &json!({"refresh": refresh})).await);
+    watch.add_refusal(&server.post("/api/token/refresh/", None, &json!({"refresh": refresh})).await);
     let sliding = server.post("/api/token/sliding/", None, &login).await.is(200).json();
     let sliding = watch.add_token("a sliding token", &sliding["token"]);
     let renewed = server.post("/api/token/sliding/refresh/", None, &json!({"token": sliding})).await.is(200).json();
     watch.add_token("a renewed sliding token", &renewed["token"]);
-    watch.refused(&server.post("/api/token/sliding/refresh/", None, &json!({"token": access})).await);
+    watch.add_refusal(&server.post("/api/token/sliding/refresh/", None, &json!({"token": access})).await);
 }
 
 async fn resets(server: &Binary, folder: &TestFolder, watch: &mut SecretWatch) {
-    let mails = || mail::all(&folder.path("data/mail"));
+    let emails = || mail::all(&folder.path("data/mail"));
     server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
-    wait_until("the e-mail with a code is sent", async || mails().len() == 1).await;
-    let code = watch.add("a reset code", mails()[0].code());
+    wait_until("the e-mail with a code is sent", async || emails().len() == 1).await;
+    let code = watch.add("a reset code", emails()[0].code());
     watch.add("a reset code without hyphens", &code.replace('-', ""));
     let reset = server.post("/reset_password", None, &json!({"reset_code": code})).await.is(200).json();
     let temporary = watch.add("a temporary password", reset["temporary_password"].as_str().unwrap());
-    watch.refused(&server.post("/reset_password", None, &json!({"reset_code": code})).await);
+    watch.add_refusal(&server.post("/reset_password", None, &json!({"reset_code": code})).await);
     server.post("/auth", None, &json!({"username": "anna", "password": temporary})).await.is(200);
     server.post("/restore", None, &json!({"restoring_email": "anna@example.com"})).await.is(200);
-    wait_until("the e-mail with a link is sent", async || mails().len() == 2).await;
-    let source = mails()[1].source.replace("=\n", "").replace("=3D", "=");
+    wait_until("the e-mail with a link is sent", async || emails().len() == 2).await;
+    let source = emails()[1].source.replace("=\n", "").replace("=3D", "=");
     let token = source.split("restoring=").nth(1).unwrap();
     let token: String = token.chars().take_while(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
     watch.add("a link's token", &token);
@@ -164,7 +166,7 @@ async fn resets(server: &Binary, folder: &TestFolder, watch: &mut SecretWatch) {
     let third = watch.add("a restored password", "third password of anna's");
     let body = json!({"restoring_token": token, "restoring_password": third});
     server.post("/restore", None, &body).await.is(200);
-    watch.refused(&server.post("/restore", None, &body).await);
+    watch.add_refusal(&server.post("/restore", None, &body).await);
 }
 
 /// Searches all files while the server runs (the WAL is in use), and again after it has stopped.
@@ -178,15 +180,15 @@ async fn search(mut server: Binary, folder: &TestFolder, watch: &SecretWatch) {
         }
         for path in files(&folder.path("data")) {
             if !path.starts_with(folder.path("data/mail")) {
-                found.extend(watch.found(&path.display().to_string(), &fs::read(&path).unwrap()));
+                found.extend(watch.find_secrets(&path.display().to_string(), &fs::read(&path).unwrap()));
             }
         }
     }
     let log = server.log.lock().unwrap().clone();
     assert!(log.lines().count() > 10, "the log has at most 10 lines: {log}");
-    found.extend(watch.found("the log", log.as_bytes()));
+    found.extend(watch.find_secrets("the log", log.as_bytes()));
     for refusal in &watch.refusals {
-        found.extend(watch.found(&format!("the response {refusal}"), refusal.as_bytes()));
+        found.extend(watch.find_secrets(&format!("the response {refusal}"), refusal.as_bytes()));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
@@ -217,9 +219,9 @@ async fn provider_admin_and_metrics_requests_leave_no_secret_in_logs_or_files_sl
         "log = {{ level = 'trace' }}\nmetrics.token = '{token}'\nthrottle.enabled = false\n\
          admin = {{ username = 'root', email = 'root@example.com', password = '{password}' }}"
     ));
-    // These are TOML sections, so they are appended after the top-level settings.
-    let above = fs::read_to_string(folder.path("countersign.toml")).unwrap();
-    folder.write("countersign.toml", &format!("{above}\n{}", provider.settings()));
+    // The settings of the providers are TOML tables, so they must follow the top-level settings.
+    let top_level = fs::read_to_string(folder.path("countersign.toml")).unwrap();
+    folder.write("countersign.toml", &format!("{top_level}\n{}", provider.settings()));
     watch_keys(&folder, &mut watch);
     let server = folder.serve().await;
     providers::use_provider(&server, &provider, &mut watch).await;
@@ -229,11 +231,12 @@ async fn provider_admin_and_metrics_requests_leave_no_secret_in_logs_or_files_sl
     search(server, &folder, &watch).await;
 }
 
-/// Asserts that commands which print settings, keys and the audit log print no secret.
+/// Asserts that the commands that print settings, keys and the audit log print no secret.
 fn assert_commands_print_no_secret(folder: &TestFolder, watch: &SecretWatch) {
     for arguments in [&["check"][..], &["check", "--deploy"], &["keys", "list"], &["settings", "list"], &["audit"]] {
         let output = folder.run(arguments);
-        let found = watch.found(&format!("{arguments:?}"), format!("{}{}", output.stdout, output.stderr).as_bytes());
+        let found =
+            watch.find_secrets(&format!("{arguments:?}"), format!("{}{}", output.stdout, output.stderr).as_bytes());
         assert!(found.is_empty(), "{found:?}");
     }
 }
@@ -249,21 +252,21 @@ async fn secret_settings_are_never_printed() {
          '{CLIENT_SECRET}' }}\nemail = {{ host = '127.0.0.1', port = 9, security = 'none', username = 'post', password = \
          '{SMTP_PASSWORD}' }}"
     ));
-    for (what, secret) in
+    for (name, secret) in
         [("passphrase", PASSPHRASE), ("client secret", CLIENT_SECRET), ("mail password", SMTP_PASSWORD)]
     {
-        watch.add(what, secret);
+        watch.add(name, secret);
     }
     let server = folder.serve().await;
     passwords(&server, &mut watch).await;
-    // The e-mails wait in the sealed outbox, because no mail server listens.
+    // The e-mails stay in the encrypted outbox, because no mail server listens on this port.
     server.post("/request_password_reset", None, &json!({"email": "anna@example.com"})).await.is(200);
     let log = std::sync::Arc::clone(&server.log);
     wait_until("a failed attempt to send is logged", async || {
         log.lock().unwrap().contains("127.0.0.1:9") || log.lock().unwrap().contains("mail")
     })
     .await;
-    watch.refused(&server.get("/google/callback/?code=a-code-of-google-s&state=wrong-state").await);
+    watch.add_refusal(&server.get("/google/callback/?code=a-code-of-google-s&state=wrong-state").await);
     assert_commands_print_no_secret(&folder, &watch);
     search(server, &folder, &watch).await;
 }

@@ -1,4 +1,4 @@
-//! Sign-in at working and faulty providers: the client secret, codes, states, tokens and cookies.
+//! Sign-in with working and faulty providers: the client secret, codes, states, tokens and cookies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::social::provider::IdentityProvider;
 use crate::support::ServerResponse;
 use crate::support::binary::Binary;
 
-/// Signs in at a provider. Returns the callback URL and the server's response to it.
+/// Signs in with a provider. Returns the callback URL and the server's response to it.
 async fn follow_callback(
     server: &Binary,
     browser: &Browser,
@@ -36,7 +36,7 @@ async fn sign_in(server: &Binary, name: &str, watch: &mut SecretWatch) {
     let (callback, response) = follow_callback(server, &browser, name, watch).await;
     assert_eq!(location(&response), "/welcome?from=here", "{name}: {response:#?}");
     watch.add_token("the cookie's token", &json!(browser.cookies(&server.url)["jwt_token"]));
-    watch.refused(&browser.get(&callback).await);
+    watch.add_refusal(&browser.get(&callback).await);
     let page = |path: &str| format!("{}{path}", server.url);
     let response = browser.get(&page("/social/token/")).await.is(200).json();
     watch.add_token("a provider's access token", &response["token"]);
@@ -44,7 +44,7 @@ async fn sign_in(server: &Binary, name: &str, watch: &mut SecretWatch) {
     browser.get(&page("/github_refresh/")).await;
     browser.get(&page("/social/refresh_token/")).await;
     location(&browser.get(&page("/social_logout/")).await);
-    watch.refused(&browser.get(&page("/social/token/")).await);
+    watch.add_refusal(&browser.get(&page("/social/token/")).await);
 }
 
 /// Uses every provider, working and faulty, and records every secret that is exchanged with it.
@@ -78,7 +78,7 @@ pub async fn use_provider(server: &Binary, provider: &IdentityProvider, watch: &
         for name in ["google", "github", "facebook", "corp"] {
             let (_, response) = follow_callback(server, &Browser::new(), name, watch).await;
             if response.status >= 400 {
-                watch.refused(&response);
+                watch.add_refusal(&response);
             }
         }
     }

@@ -11,13 +11,13 @@ use crate::crypto::testing::NOW;
 #[tokio::test]
 async fn a_description_must_name_the_exact_issuer() {
     for (name, value, expected) in [
-        ("issuer", json!("https://evil.example"), "the document's issuer is not exactly"),
-        ("issuer", Value::Null, "the document's issuer is not exactly"),
+        ("issuer", json!("https://evil.example"), "the issuer in the document is not exactly"),
+        ("issuer", Value::Null, "the issuer in the document is not exactly"),
         ("token_endpoint", json!("http://evil.example/t"), "token_endpoint must begin with https"),
         ("jwks_uri", Value::Null, "jwks_uri is missing"),
     ] {
         let op = TestOpenId::start().await;
-        op.set_description(&[(name, value)]);
+        op.set_discovery_document(&[(name, value)]);
         let error = op.provider().authorize_url(&attempt("corp")).await.unwrap_err().to_string();
         assert!(error.starts_with("corp: fetching the discovery document: ") && error.contains(expected), "{error}");
         assert!(
@@ -27,7 +27,7 @@ async fn a_description_must_name_the_exact_issuer() {
         );
     }
     let op = TestOpenId::start().await;
-    op.set_description(&[("issuer", json!(format!("{}/", op.server.url)))]);
+    op.set_discovery_document(&[("issuer", json!(format!("{}/", op.server.url)))]);
     let with_slash = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
     assert!(matches!(with_slash, Err(SocialError::Untrusted(_))), "{with_slash:?}");
 }
@@ -45,7 +45,7 @@ async fn concurrent_description_fetches_share_one_request_and_failures_are_cache
     let failed = all().await;
     assert!(failed.iter().all(|url| matches!(url, Err(SocialError::Unreachable(_)))), "{failed:?}");
     assert_eq!(requests(), 1, "all waiting callers get the same error");
-    op.set_description(&[]);
+    op.set_discovery_document(&[]);
     op.clock.advance(Duration::from_secs(4));
     assert!(all().await.iter().all(Result::is_err));
     assert_eq!(requests(), 1, "the failure is cached");
@@ -73,10 +73,13 @@ async fn a_configured_google_issuer_is_discovered() {
     assert_eq!(google.identify(&callback(), &attempt("google"), NOW).await.unwrap().social_id, "ann-1");
     // Userinfo alone is no proof. It names the user of an access token, but not the client the token was issued for.
     op.clock.advance(Duration::from_hours(1));
-    op.set_description(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
+    op.set_discovery_document(&[("userinfo_endpoint", json!(format!("{}/userinfo", op.server.url)))]);
     op.server.reply_with_json("/userinfo", json!({"sub": "ann-1", "email": "ann@example.com", "email_verified": true}));
     op.server.reply_with_json("/token", json!({"access_token": ACCESS_TOKEN, "token_type": "Bearer"}));
     let error = google.identify(&callback(), &attempt("google"), NOW).await.unwrap_err();
-    assert_eq!(error, SocialError::Nonsense("google: verifying the ID token: the response has no ID token".to_owned()));
+    assert_eq!(
+        error,
+        SocialError::InvalidResponse("google: verifying the ID token: the response has no ID token".to_owned())
+    );
     assert!(op.server.requests("/userinfo").is_empty());
 }

@@ -6,22 +6,22 @@ use super::source::{SettingSource, SourcedValue, variable};
 
 /// One error in the settings. It never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct ConfigProblem {
     /// The place of the error: a file, or the source of a setting with its key and value.
     pub subject: String,
     /// What is wrong and how to fix it.
-    pub what: String,
+    pub message: String,
 }
 
-impl Mistake {
-    pub(super) fn new(subject: impl fmt::Display, what: impl Into<String>) -> Self {
-        Self { subject: subject.to_string(), what: what.into() }
+impl ConfigProblem {
+    pub(super) fn new(subject: impl fmt::Display, message: impl Into<String>) -> Self {
+        Self { subject: subject.to_string(), message: message.into() }
     }
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.subject, self.what)
+        write!(f, "{}: {}", self.subject, self.message)
     }
 }
 
@@ -29,30 +29,30 @@ impl fmt::Display for Mistake {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigError {
     /// The errors: invalid values first, then unknown keys.
-    pub mistakes: Vec<Mistake>,
+    pub problems: Vec<ConfigProblem>,
 }
 
-impl From<Mistake> for ConfigError {
-    fn from(mistake: Mistake) -> Self {
-        Self { mistakes: vec![mistake] }
+impl From<ConfigProblem> for ConfigError {
+    fn from(problem: ConfigProblem) -> Self {
+        Self { problems: vec![problem] }
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.mistakes.as_slice() {
+        match self.problems.as_slice() {
             [only] => write!(f, "configuration error: {only}"),
             all => {
                 write!(f, "{} configuration errors:", all.len())?;
-                all.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+                all.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
             }
         }
     }
 }
 
-/// Reports a key that is none of the `known` settings. The error does not contain the value, which may be a secret
-/// under a misspelt name.
-pub(super) fn unknown(key: &str, given: &SourcedValue, known: &[&str]) -> Mistake {
+/// Reports a key that is not one of the `known` settings. The error does not contain the value, because the value may
+/// be a secret under a misspelt name.
+pub(super) fn unknown(key: &str, given: &SourcedValue, known: &[&str]) -> ConfigProblem {
     let (subject, name, show): (String, &str, fn(&str) -> String) = match &given.source {
         SettingSource::Environment(name) => ("environment".to_owned(), name.as_str(), variable),
         source => (source.to_string(), key, str::to_owned),
@@ -60,16 +60,16 @@ pub(super) fn unknown(key: &str, given: &SourcedValue, known: &[&str]) -> Mistak
     let section = format!("{key}.");
     if let Some(inside) = known.iter().find(|known| known.starts_with(&section)) {
         let inside = show(inside);
-        let what = format!("{name:?} is a section and not a setting; set one of its settings, such as {inside:?}");
-        return Mistake::new(subject, what);
+        let message = format!("{name:?} is a section and not a setting; set one of its settings, such as {inside:?}");
+        return ConfigProblem::new(subject, message);
     }
     let above = |known: &&&str| key.strip_prefix(**known).is_some_and(|rest| rest.starts_with('.'));
     if let Some(setting) = known.iter().find(above) {
-        let what = format!("{name:?} is not a setting, because {:?} is a setting and not a section", show(setting));
-        return Mistake::new(subject, what);
+        let message = format!("{name:?} is not a setting, because {:?} is a setting and not a section", show(setting));
+        return ConfigProblem::new(subject, message);
     }
     let nearest = known.iter().min_by_key(|known| distance(key, known)).map(|key| show(key)).unwrap_or_default();
-    Mistake::new(subject, format!("unknown setting {name:?}; did you mean {nearest:?}?"))
+    ConfigProblem::new(subject, format!("unknown setting {name:?}; did you mean {nearest:?}?"))
 }
 
 /// Returns the distance between a mistyped key and a known one. The operator may have left out the section, or joined
