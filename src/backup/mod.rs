@@ -82,7 +82,9 @@ fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupE
 }
 
 /// Verifies the database and the keys of a backup. SQLite checks the database; every key that is still needed is opened
-/// and tested by signing and verifying once. /// Returns the contents of the database and the number of keys.
+/// and tested by signing and verifying once.
+///
+/// Returns the contents of the database and the number of keys.
 fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::DatabaseContents, usize), BackupError> {
     let contents = copy::examine(&folder.join(DATABASE))?;
     let ring = keys.with_path(folder.join(KEYS)).open()?;

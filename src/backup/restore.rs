@@ -39,7 +39,8 @@ impl BackupSource<'_> {
     }
 
     /// Whether an earlier restore of this backup has already placed the database. Returns an error if another database
-    /// exists, or the WAL or journal of one, because SQLite would apply it to the restored database.
+    /// exists. Also returns an error if a WAL or journal exists, because SQLite would apply that file to the restored
+    /// database.
     fn is_database_restored(&self, manifest: &Manifest) -> Result<bool, BackupError> {
         for suffix in ["-wal", "-shm", "-journal"] {
             let leftover = with_suffix(self.database, suffix);
@@ -50,7 +51,11 @@ impl BackupSource<'_> {
         if !self.database.exists() {
             return Ok(false);
         }
-        if is_listed(self.database, manifest)? { Ok(true) } else { Err(BackupError::Exists(self.database.to_owned())) }
+        if matches_manifest(self.database, manifest)? {
+            Ok(true)
+        } else {
+            Err(BackupError::Exists(self.database.to_owned()))
+        }
     }
 
     /// Copies the database under a temporary name, syncs it to disk, and compares it with the manifest.
@@ -63,7 +68,7 @@ impl BackupSource<'_> {
         let mut copy = created.map_err(io("create", &to))?;
         let copied = std::io::copy(&mut source, &mut copy).and_then(|_| copy.sync_all());
         copied.map_err(io("write", &to))?;
-        if !is_listed(&to, manifest)? {
+        if !matches_manifest(&to, manifest)? {
             return Err(BackupError::Damaged { path: to, what: "the copy differs from the backup".to_owned() });
         }
         File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))
@@ -71,7 +76,7 @@ impl BackupSource<'_> {
 }
 
 /// Whether a file has the SHA-256 of the database in the manifest.
-fn is_listed(file: &Path, manifest: &Manifest) -> Result<bool, BackupError> {
+fn matches_manifest(file: &Path, manifest: &Manifest) -> Result<bool, BackupError> {
     let actual = BackupFile::read(Path::new(""), file.to_string_lossy().into_owned())?;
     Ok(manifest.files.iter().any(|listed| listed.name == DATABASE && listed.sha256 == actual.sha256))
 }

@@ -196,8 +196,7 @@ impl Reader {
         self.secret(key)
     }
 
-    /// Returns the names of the subsections of a section in which the operator chooses the names, such as
-    /// `social.oidc`.
+    /// Returns the names that the operator gave to the subsections of `section`, for example of `social.oidc`.
     pub(super) fn names(&self, section: &str) -> BTreeSet<String> {
         let under = self.given.keys().filter_map(|key| key.strip_prefix(section)?.strip_prefix('.')?.split_once('.'));
         under.map(|(name, _)| name.to_owned()).collect()
@@ -208,8 +207,8 @@ impl Reader {
         self.problems.push(problem);
     }
 
-    /// Records an error of a combination of keys if `holds` is false, unless one of the keys already has an error. The
-    /// first key then counts as invalid.
+    /// If `holds` is false, records an error about this combination of keys and marks the first key as invalid. Does
+    /// nothing if one of the keys already has an error.
     pub(super) fn require(&mut self, keys: &[&str], holds: bool, message: &str) {
         if holds || keys.iter().any(|key| self.invalid.contains(*key)) {
             return;

@@ -17,7 +17,7 @@ use crate::domain::secret::SecretText;
 pub struct KeysConfig {
     /// The passphrase that encrypts private keys on disk; `None`: they are not encrypted.
     pub passphrase: Option<SecretText>,
-    /// How long a new key is published before it signs: at least `jwks_max_age` and 60 s, at most 91.25 days.
+    /// How long a new key is published before it signs: at least 60 s and at least `jwks_max_age`; at most 91.25 days.
     pub publish_ahead: Duration,
     /// How long verifiers may cache the JWKS (`Cache-Control: max-age`): 1 s to 24 h.
     pub jwks_max_age: Duration,

@@ -60,7 +60,7 @@ impl LoadedKey {
     }
 }
 
-/// A loaded key pair that signs, and the latest `exp` of its tokens. Cheap to clone.
+/// A loaded key pair that signs, and the time at which it leaves the JWKS. Cheap to clone.
 #[derive(Clone)]
 pub struct Signer {
     loaded: Arc<LoadedKey>,
@@ -101,7 +101,7 @@ impl fmt::Debug for Signer {
     }
 }
 
-/// The public data of a key that never changes.
+/// The part of a key's public data that never changes.
 pub(super) struct PublicHalf {
     pub(super) key: PublicKey,
     pub(super) spki_pem: String,
@@ -207,7 +207,7 @@ impl KeyRing {
             Some((key.clone(), Signer { loaded, published_until: key.published_until }))
         };
         // If this process could not open the active key, it keeps the previous key loaded while that key is published.
-        // Otherwise it could not sign after such a rotation.
+        // Otherwise it could not sign after a rotation to a key that it cannot open.
         let has_active_key =
             |alg: Algorithm| schedule.active(alg, now).is_some_and(|active| loaded.contains_key(&active.kid));
         let may_sign = |key: &&Key| key.has_private_half(now) || (key.is_published(now) && !has_active_key(key.alg));

@@ -24,6 +24,13 @@ const SCRYPT: (u8, u32, u32) = (14, 8, 1);
 /// The advice for unsupported formats.
 const CONVERSION_ADVICE: &str = "convert it with `openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE -out NEW`";
 
+/// The advice for the key format of OpenSSH, which `openssl` cannot read.
+const OPENSSH_ADVICE: &str = "convert a copy with `ssh-keygen -p -m PKCS8 -f COPY`";
+
+fn conversion_advice(label: &str) -> &'static str {
+    if label == "OPENSSH PRIVATE KEY" { OPENSSH_ADVICE } else { CONVERSION_ADVICE }
+}
+
 /// Why a PEM file could not be read or written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PemError {
@@ -39,7 +46,7 @@ pub enum PemError {
     #[error("the file has several private keys; give a file with one private key")]
     SeveralKeys,
     /// The key has an unsupported PEM label.
-    #[error("the format `{0}` is not supported; {CONVERSION_ADVICE}")]
+    #[error("the format `{0}` is not supported; {advice}", advice = conversion_advice(.0))]
     UnsupportedFormat(String),
     /// The key has the legacy encryption of PEM, which derives its key with one round of MD5.
     #[error("the key has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`), which is weak; {CONVERSION_ADVICE}")]
@@ -294,7 +301,8 @@ mod tests {
         let form = PemError::UnsupportedFormat("OPENSSH PRIVATE KEY".to_owned());
         let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----";
         assert_eq!(read_error(openssh, None), form);
-        assert!(form.to_string().contains("openssl pkcs8 -topk8"));
+        assert!(form.to_string().contains("ssh-keygen -p -m PKCS8"));
+        assert!(PemError::UnsupportedFormat("DSA".to_owned()).to_string().contains("openssl pkcs8 -topk8"));
         assert_eq!(read_error("", None), PemError::NotPem);
     }
 

@@ -17,8 +17,8 @@ pub struct TokenKind {
     pub token_type: &'static str,
     /// The permitted `typ` headers, in lower case. An empty string permits a token without `typ`.
     pub typs: &'static [&'static str],
-    /// Whether the key must be published. Countersign and resource servers accept an access token equally long. Only
-    /// Countersign accepts a refresh token, which may outlive the publication of its key.
+    /// Whether the key must be published. Countersign accepts an access token for exactly as long as resource servers
+    /// do. Only Countersign accepts a refresh token, which may outlive the publication of its key.
     pub by_published_key: bool,
 }
 
@@ -123,7 +123,11 @@ const LAST_SECOND: u64 = 253_402_300_799;
 /// [`TokenFault::Claims`] for any other value.
 pub fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, TokenFault> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and a saturated value compares correctly")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the cast saturates, and the check below rejects a saturated
+    # value"
+    )]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)).ok_or(TokenFault::Claims)?;
     if seconds.unsigned_abs() > LAST_SECOND {
         return Err(TokenFault::Claims);

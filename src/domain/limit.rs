@@ -14,7 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::closed_set::closed_set;
 
 closed_set! {
-    /// A rate limit. Limits of one caller count by client address, limits of one account by user id.
+    /// A rate limit. A limit per caller counts by client address, a limit per account by user id. For exceptions see
+    /// `AttemptKey` in the throttle.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Limit {
         /// Failed sign-ins to one account.

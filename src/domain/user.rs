@@ -115,8 +115,8 @@ impl NewUser {
     }
 }
 
-/// A user name: 1 to [`USERNAME_MAX`] characters, without control characters and without leading or trailing white
-/// space. Names are equal if their [`Username::key`] is equal.
+/// A user name: 1 to [`USERNAME_MAX`] characters, without control characters, invisible characters, and leading or
+/// trailing white space. Names are equal if their [`Username::key`] is equal.
 #[derive(Clone, Debug)]
 pub struct Username(String);
 
@@ -242,7 +242,7 @@ pub struct Login {
 impl Login {
     /// Accepts any text.
     pub fn new(text: &str) -> Self {
-        // No stored key is longer than this, so a longer text matches no user. Cutting it limits the size of the keys
+        // No user name has a longer key, so a longer text matches no user name. Cutting it limits the size of the keys
         // that are compared and counted.
         Self { key: normalise(text).chars().take(LOGIN_MAX).collect() }
     }
@@ -259,8 +259,8 @@ impl Login {
     }
 }
 
-/// Whether the character is a control character, or an invisible character (from Unicode category `Cf`) that makes two
-/// different names look equal.
+/// Whether the character is a control character, or an invisible character (from Unicode categories `Cf`, `Zl` and
+/// `Zp`) that can make two different names look equal.
 fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -29,7 +29,8 @@ pub fn with_layers(routes: Router<Http>, without_cors: Router<Http>, http: &Http
     routes.layer(from_fn_with_state(http.clone(), request_edge)).with_state(http.clone())
 }
 
-/// Gives every request an id and logs the response. Replaces a fault with an error body that contains only this id.
+/// Gives every request an id and logs the response. Replaces a fault with an error body that identifies the fault only
+/// by this id.
 async fn request_edge(State(http): State<Http>, request: Request, next: Next) -> Response {
     let id = http.issuer.random.uuid().simple().to_string();
     let trace = request.headers().get("traceparent").and_then(|header| header.to_str().ok());
@@ -117,8 +118,8 @@ fn panic_response(panic: Box<dyn Any + Send>) -> Response {
     reply::fault(Fault::new("handling a request (panic)", message.unwrap_or("no message")), reply::internal_error)
 }
 
-/// Allows only pages of the configured origins to send requests and read responses. Requests may carry cookies, so the
-/// Fetch standard forbids a wildcard origin.
+/// Allows only pages of the configured origins to read responses, and to send requests that need a preflight. Requests
+/// may carry cookies, so the Fetch standard forbids a wildcard origin.
 fn cors(options: &HttpOptions) -> CorsLayer {
     let origins = options.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()

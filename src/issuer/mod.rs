@@ -239,13 +239,13 @@ impl Issuer {
     fn counted_refresh<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
         match &outcome {
             Ok(_) => self.counters.add(Count::Refreshed),
-            Err(refusal) => self.counted_refused(refusal),
+            Err(refusal) => self.count_refused(refusal),
         }
         outcome
     }
 
     /// Counts a refresh or renewal that was refused because of its token. After reuse, also counts the ended session.
-    fn counted_refused(&self, refusal: &Refusal) {
+    fn count_refused(&self, refusal: &Refusal) {
         let Refusal::NotSignedIn(why) = refusal else { return };
         self.counters.add(Count::RefreshRefused);
         if *why == Unauthenticated::Reused {

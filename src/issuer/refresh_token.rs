@@ -70,13 +70,13 @@ impl PresentedRefreshToken {
 pub fn parse_refresh_uuid(issuer: &Issuer, text: &str) -> Result<PresentedRefreshToken, Refusal> {
     let parsed = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.parse_refresh_uuid(token));
     let token = parsed.ok_or_else(|| Unauthenticated::SessionEnded.into());
-    let (session, generation) = token.inspect_err(|refusal| issuer.counted_refused(refusal))?;
+    let (session, generation) = token.inspect_err(|refusal| issuer.count_refused(refusal))?;
     Ok(PresentedRefreshToken::Uuid { session, generation })
 }
 
 /// Verifies a signed refresh token, including its expiry. Does not read the store.
 pub fn verify_refresh_jwt(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {
-    verify_refresh_claims(issuer, text).inspect_err(|refusal| issuer.counted_refused(refusal))
+    verify_refresh_claims(issuer, text).inspect_err(|refusal| issuer.count_refused(refusal))
 }
 
 fn verify_refresh_claims(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {

@@ -36,7 +36,7 @@ impl SignOutByRefresh {
         });
         let outcome: Result<Result<bool, Unauthenticated>, StoreError> = outcome.await;
         let ended = outcome.map_err(Refusal::from).and_then(|ended| Ok(ended?));
-        issuer.counted_ended(usize::from(ended.inspect_err(|refusal| issuer.counted_refused(refusal))?));
+        issuer.counted_ended(usize::from(ended.inspect_err(|refusal| issuer.count_refused(refusal))?));
         Ok(())
     }
 }

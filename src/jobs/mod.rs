@@ -20,7 +20,7 @@ pub mod reopen_store;
 pub mod rotation;
 pub mod settings;
 
-/// How often changes by other processes are checked. The contract promises that they are applied within 2 s.
+/// How often the jobs check for changes by other processes. The README promises that a change is applied within 2 s.
 const RELOAD_PERIOD: Duration = Duration::from_millis(500);
 /// How often the server tries to open a database that could not be opened at the start.
 const REOPEN_PERIOD: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! E-mail: its content, its encryption for the outbox, and its delivery.
 //!
-//! This module contains the templates, the encryption and the transports. The use cases decide why an e-mail is sent.
+//! This module contains the templates, the encryption and the transports. The use cases decide which e-mails are sent.
 //! The domain and the outbox job decide when a delivery is retried.
 
 use std::path::PathBuf;
@@ -43,7 +43,8 @@ pub struct MailerOptions {
     pub transport: Transport,
 }
 
-/// Why a [`Mailer`] could not be created. Each message names the setting or file to fix.
+/// Why a [`Mailer`] could not be created. The messages about the sender, the CA file and the templates name the setting
+/// or file to fix.
 #[derive(Debug, thiserror::Error)]
 pub enum MailSetupError {
     /// The sender is not a mailbox.
@@ -93,8 +94,8 @@ impl Mailer {
         })))
     }
 
-    /// Renders and encrypts an e-mail for the outbox. The caller must do this before the transaction that queues
-    /// it.
+    /// Renders and encrypts an e-mail for the outbox. Call this before you begin the transaction that queues the
+    /// e-mail.
     pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, TemplateError> {
         let rendered = self.0.templates.render(mail, to)?;
         Ok(NewMail { template: mail.template(), sealed: seal_mail(&rendered, &self.0.seal, random), created_at: now })

@@ -44,7 +44,7 @@ pub(super) struct WebClient {
     limits: WebLimits,
 }
 
-/// Why a request got no response.
+/// Why a request got no complete response.
 enum FetchError {
     /// A later request may succeed.
     Transient(String),

@@ -17,7 +17,7 @@ pub enum MailState {
     Failed,
 }
 
-/// A position in the outbox. The next page starts after this e-mail, with older e-mails.
+/// A position in the outbox, given by an e-mail. The next page starts with the next older e-mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailCursor {
     /// When the e-mail was queued.
@@ -55,7 +55,7 @@ pub struct MailPage {
     /// The e-mails, newest first. A page may have fewer than `limit` e-mails although more follow, because one call
     /// examines a limited number of e-mails.
     pub mails: Vec<MailListing>,
-    /// The position at which the next page starts; `None` at the end.
+    /// The position after which the next page starts; `None` at the end.
     pub next: Option<MailCursor>,
 }
 
@@ -78,8 +78,9 @@ pub trait ReadOutbox {
 pub trait WriteOutbox {
     /// Queues an e-mail that is due immediately.
     fn queue_mail(&self, mail: &NewMail) -> Result<MailId, StoreError>;
-    /// Claims at most `limit` due e-mails, oldest first, for the duration `lease`. Until the lease expires, no other
-    /// call returns them, in this process or another. If the claiming process dies, they are due again afterwards.
+    /// Claims at most `limit` due e-mails for the duration `lease`, those that were due first. Returns them oldest
+    /// first. Until the lease expires, no other call returns them, in this process or another. If the claiming process
+    /// dies, they are due again afterwards.
     fn claim_mails(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<MailItem>, StoreError>;
     /// Records that the configured mail server accepted the e-mail. Deletes its content and keeps its row.
     fn mail_sent(&self, id: MailId, now: Timestamp) -> Result<(), StoreError>;

@@ -31,11 +31,11 @@ impl TelemetryError {
     }
 }
 
-/// Starts logging for the whole process, and tracing if `collector` is given. `level` is a log level, or several log
-/// levels by module, such as `info,countersign=debug`. Call [`Traces::end`] last, at the end of the process.
+/// Starts the log for the whole process, and sends traces if `collector` is given. `level` is a log level, or several
+/// log levels by module, such as `info,countersign=debug`. Call [`Traces::end`] last, at the end of the process.
 pub fn start(level: &str, json: bool, collector: Option<&str>) -> Result<Traces, TelemetryError> {
     let filter: Targets = level.parse().map_err(|error| TelemetryError::new("the log filter log.level", error))?;
-    // Spans are not logged: the log line at the end of each request contains the values of its spans.
+    // Spans are not logged: the log line at the end of each request already has its id, method and status.
     let events = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(LevelFilter::TRACE);
     let filter = filter.and(events);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);

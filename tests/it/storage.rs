@@ -19,7 +19,7 @@ fn new_user(name: &str) -> Value {
 }
 
 /// Registers a user and returns an access token and a refresh token.
-async fn working_server(folder: &TestFolder, server: &Binary) -> (String, Value) {
+async fn register_and_sign_in(folder: &TestFolder, server: &Binary) -> (String, Value) {
     server.post("/register", None, &new_user("anna")).await.is(200);
     let login = json!({"username": "anna", "password": PASSWORD});
     let pair = server.post("/api/token/", None, &login).await.is(200).json();
@@ -27,7 +27,7 @@ async fn working_server(folder: &TestFolder, server: &Binary) -> (String, Value)
     (pair["access"].as_str().unwrap().to_owned(), pair["refresh"].clone())
 }
 
-/// Asserts that requests without a write work: keys, liveliness, verification and reads.
+/// Asserts that requests without a write work: keys, liveliness and verification.
 async fn assert_reads_work(server: &Binary, access: &str) {
     server.get("/.well-known/jwks.json").await.is(200);
     server.get("/get_public_cert").await.is(200);
@@ -54,7 +54,7 @@ fn limit(server: &Binary, bytes: &str) -> bool {
 async fn a_full_disk_stops_only_writes() {
     let folder = TestFolder::new();
     let server = folder.serve().await;
-    let (access, refresh) = working_server(&folder, &server).await;
+    let (access, refresh) = register_and_sign_in(&folder, &server).await;
     if !limit(&server, "4096") {
         return skip("prlimit cannot set the limit of another process here");
     }
@@ -80,7 +80,7 @@ async fn a_full_disk_stops_only_writes() {
 async fn a_locked_database_is_waited_for_and_then_unavailable_slow() {
     let folder = TestFolder::new();
     let server = folder.serve().await;
-    let (access, refresh) = working_server(&folder, &server).await;
+    let (access, refresh) = register_and_sign_in(&folder, &server).await;
     let other = Connection::open(folder.path("data/countersign.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let (refused, ()) = tokio::join!(assert_write_unavailable(&server, "berta"), async {
@@ -111,7 +111,7 @@ fn folder_with_fixed_issuer() -> TestFolder {
 async fn a_start_on_a_locked_database_serves_and_is_recorded_later_slow() {
     let folder = folder_with_fixed_issuer();
     let server = folder.serve().await;
-    let (access, _) = working_server(&folder, &server).await;
+    let (access, _) = register_and_sign_in(&folder, &server).await;
     let other = Connection::open(folder.path("data/countersign.db")).unwrap();
     server.kill().await;
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -129,7 +129,7 @@ async fn a_start_on_a_locked_database_serves_and_is_recorded_later_slow() {
 async fn a_start_on_a_full_disk_serves_and_is_recorded_later() {
     let folder = folder_with_fixed_issuer();
     let server = folder.serve().await;
-    let (access, _) = working_server(&folder, &server).await;
+    let (access, _) = register_and_sign_in(&folder, &server).await;
     // Enough writes to make the WAL larger than the later file-size limit.
     for at in 0..8 {
         server.post("/register", None, &new_user(&format!("user{at}"))).await.is(200);
@@ -150,8 +150,8 @@ async fn a_start_on_a_full_disk_serves_and_is_recorded_later() {
     wait_until("the start is recorded", async || server.get("/liveliness").await.json()["starts"] == 2).await;
 }
 
-/// Asserts that a server without its database serves keys and nothing else.
-async fn assert_only_keys_served(server: &Binary, access: &str) {
+/// Asserts that a server without its database serves keys and verifies tokens, but is not ready and rejects writes.
+async fn assert_works_without_database(server: &Binary, access: &str) {
     assert_reads_work(server, access).await;
     server.get("/ready").await.is(503);
     assert_write_unavailable(server, "berta").await;
@@ -168,11 +168,12 @@ async fn assert_recovers(server: &Binary, starts: u32) {
     wait_until("the start is recorded", async || server.get("/liveliness").await.json()["starts"] == starts).await;
 }
 
-/// A folder whose server was shut down cleanly, so that no WAL is left, and an access token.
+/// A folder whose server was shut down cleanly, so that no WAL is left, with a stored access lifetime of 77 s; and an
+/// access token.
 async fn cleanly_stopped() -> (TestFolder, String) {
     let folder = folder_with_fixed_issuer();
     let mut server = folder.serve().await;
-    let (access, _) = working_server(&folder, &server).await;
+    let (access, _) = register_and_sign_in(&folder, &server).await;
     folder.run(&["settings", "set", "profiles.jwt_issuer.access_lifetime", "77"]).is(0);
     server.signal("TERM");
     assert_eq!(server.wait_for_exit().await.code(), Some(0));
@@ -188,7 +189,7 @@ async fn a_start_on_a_full_disk_after_a_clean_shutdown_serves_keys_until_space_i
     let (folder, access) = cleanly_stopped().await;
     let full = "PATH=/usr/local/bin:/usr/bin:/bin; prlimit --pid=$$ --fsize=4096: && exec \"$0\" \"$@\"";
     let server = folder.spawn_with_shell(full).await;
-    assert_only_keys_served(&server, &access).await;
+    assert_works_without_database(&server, &access).await;
     let link = "/admin/welcome?token=";
     assert!(!server.log.lock().unwrap().contains(link));
     assert!(limit(&server, "unlimited"));
@@ -271,7 +272,7 @@ async fn a_start_on_a_read_only_file_or_folder_serves_keys_until_it_is_writable_
             return skip("neither chmod nor chattr prevents writing here");
         };
         let server = folder.spawn().await;
-        assert_only_keys_served(&server, &access).await;
+        assert_works_without_database(&server, &access).await;
         drop(read_only);
         assert_recovers(&server, 2).await;
     }

@@ -215,7 +215,7 @@ fn flags(user: &User) -> String {
 }
 
 fn show(config: &Config, name: &str, json: bool) -> Result<()> {
-    let issuer_and_user = block_on(async {
+    let user_and_sessions = block_on(async {
         let issuer = app::build(config, Clock::system(), Random::System).await?;
         let user = find(&issuer, name).await?;
         let id = user.id;
@@ -223,7 +223,7 @@ fn show(config: &Config, name: &str, json: bool) -> Result<()> {
         let sessions = issuer.store.read(move |tx| tx.sessions_of(id, now)).await.map_err(|error: StoreError| error)?;
         Ok((user, sessions.len()))
     });
-    let (user, sessions) = issuer_and_user?;
+    let (user, sessions) = user_and_sessions?;
     let mut all = user_json(&user);
     all["live_sessions"] = Value::from(sessions);
     if json {

@@ -26,8 +26,8 @@ pub struct RotationPlan {
 pub struct RevocationPlan {
     /// The key to revoke.
     pub kid: Kid,
-    /// The algorithm for which a new key is needed because no other key of the ring could sign. `None` if no new key is
-    /// needed.
+    /// The algorithm for which a new key is needed because no other key of the algorithm could sign. `None` if no new
+    /// key is needed.
     pub replacement: Option<Algorithm>,
 }
 
@@ -55,8 +55,8 @@ pub enum KeyChangeError {
 }
 
 impl Schedule {
-    /// Plans a new key for `alg`. The key signs [`KeyPolicy::lead_time`] after it was added. It signs immediately if
-    /// `at_once` is set or the ring has no active key of its algorithm.
+    /// Plans a new key for `alg`. The key signs immediately if `at_once` is set or the ring has no active key of its
+    /// algorithm; otherwise [`KeyPolicy::lead_time`] after it was added.
     pub fn plan_rotation(&self, alg: Algorithm, at_once: bool) -> RotationPlan {
         RotationPlan { alg, immediate: at_once, last: self.last_key(alg) }
     }
@@ -64,8 +64,8 @@ impl Schedule {
     /// Adds the new key and returns it with its dates.
     ///
     /// # Errors
-    /// The key is already in the ring or was revoked, or the algorithm has another newest key than when the plan was
-    /// made.
+    /// The key is already in the ring or was revoked, or the newest key of the algorithm is no longer the one for which
+    /// the plan was made.
     pub fn rotate(
         &mut self,
         plan: &RotationPlan,
@@ -186,7 +186,7 @@ impl Schedule {
             }
             key.signs_until = successor;
             // Recomputed, because a key that stops signing earlier than planned also leaves the JWKS earlier. Tokens
-            // with a longer lifetime that has since been lowered are covered by `promised_until`.
+            // issued before the lifetime was lowered are covered by `promised_until`.
             key.published_until = successor.map(|until| policy.published_until(until));
         }
     }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_immediate_rotation_ends_before_the_waiting_key_begins() {
+    fn a_key_that_signs_immediately_stops_when_the_waiting_key_begins() {
         let mut ring = rotated();
         rotate(&mut ring, 'c', 200, true);
         assert_eq!(dates(&ring, 'a'), (0, Some(200), Some(200 + RETENTION)));

@@ -85,7 +85,7 @@ macro_rules! profile_rows {
             concat!("profiles.", $name, ".access_lifetime"), SettingKind::Seconds { min: 1, max: 90 * DAY, optional: false },
                 $access, "lifetime of an access token";
             concat!("profiles.", $name, ".refresh_lifetime"), SettingKind::Seconds { min: 1, max: 10 * YEAR, optional: false },
-                $refresh, "lifetime of a session after each refresh or renewal";
+                $refresh, "lifetime of a session from sign-in, or from its last refresh or renewal";
             concat!("profiles.", $name, ".algorithm"), SettingKind::Choice { of: ALGORITHMS, optional: true },
                 Value::Null, "signature algorithm of access tokens; none means tokens.algorithm";
             concat!("profiles.", $name, ".audience"), SettingKind::Text { optional: true },
@@ -210,7 +210,7 @@ impl Definition {
     }
 
     fn invalid_value(&self, value: &str) -> SettingError {
-        let hint = if matches!(self.kind, SettingKind::Seconds { .. }) { " (write 5m for 300)" } else { "" };
+        let hint = if matches!(self.kind, SettingKind::Seconds { .. }) { " (300 and 5m are the same)" } else { "" };
         let allowed = format!("{}{hint}", self.allowed());
         SettingError::InvalidValue { name: self.name.to_owned(), allowed, value: value.to_owned() }
     }

@@ -1,6 +1,7 @@
 //! The section on settings: the meaning, bounds, value and last change of each setting, and a form to change it.
 //!
-//! Every change needs a step-up, because an attacker could extend the lifetimes of stolen tokens.
+//! Every change needs a step-up, because otherwise an attacker with a stolen admin session could extend the sessions of
+//! stolen refresh tokens.
 
 use axum::Router;
 use axum::extract::State;
@@ -191,7 +192,7 @@ impl Page for SettingsPage {
         };
         let page = |rejected| Self { settings: Settings::default().rows().into_iter().map(listed).collect(), rejected };
         let rejected = |name: &str| {
-            let problem = "This must be 1 to 7776000 seconds (write 5m for 300).".to_owned();
+            let problem = "This must be 1 to 7776000 seconds (300 and 5m are the same).".to_owned();
             Some(RejectedChange { name: name.to_owned(), value: "<b>".to_owned(), problem })
         };
         vec![page(None), page(rejected("profiles.jwt_issuer.access_lifetime")), page(rejected("none.such"))]

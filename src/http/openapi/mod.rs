@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 description of every route, built from tables next to the handlers, one table per dialect.
+//! The OpenAPI 3.1 description of every route, built from tables next to the handlers, one table per group of routes.
 //!
 //! The examples of the dialects come from the documentation of the systems that they replace. The schemas are derived
 //! from the types of the examples, and a test sends every example to a real server. This module does not depend on the
@@ -24,7 +24,7 @@ use crate::domain::dialect::Dialect;
 pub struct Operation {
     /// The method, in lower case.
     pub method: &'static str,
-    /// The path, as the documentation of the system that the dialect replaces writes it.
+    /// The path, spelled as in the documentation of the system that the dialect replaces.
     pub path: &'static str,
     /// What the route does: one sentence that starts with an imperative, without a full stop.
     pub summary: &'static str,

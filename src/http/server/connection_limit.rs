@@ -27,8 +27,8 @@ impl ConnectionLimit {
         connected < self.max
     }
 
-    /// Accepts a connection in addition to the `connected` open ones. Returns whether the limit is now reached, so that
-    /// idle and slow connections must be closed.
+    /// Notes that a connection was accepted in addition to the `connected` open ones. Returns whether the limit is now
+    /// reached, so that idle and slow connections must be closed.
     pub(super) fn admit(&mut self, connected: usize) -> bool {
         let full = connected + 1 >= self.max;
         if full && self.should_log(connected + 1) {

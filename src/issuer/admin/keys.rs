@@ -28,9 +28,9 @@ pub struct AlgorithmTimeline {
     pub keys: Vec<TimelineKey>,
     /// The next automatic rotation, if one is scheduled.
     pub next: Option<NextRotation>,
-    /// The effect of a rotation now that publishes the new key ahead.
+    /// The effect of rotating now, with the new key published ahead; `None` if that is not possible.
     pub rotation: Option<RotationPreview>,
-    /// The effect of a rotation now whose key signs at once.
+    /// The effect of rotating now, with a new key that signs at once; `None` if that is not possible.
     pub immediate: Option<RotationPreview>,
 }
 

@@ -22,7 +22,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0007_refresh.sql")),
 ];
 
-/// The number of copies kept, including the newest.
+/// The number of schema versions whose copies are kept, including the newest.
 const COPIES_KEPT: usize = 3;
 
 /// The advice if a migration itself is faulty.
@@ -43,7 +43,7 @@ pub(super) fn check(connection: &Connection, path: &Path, known: usize) -> Resul
              version that wrote it, or a copy from before the upgrade"
         )));
     }
-    if version == 0 && is_foreign_database(connection).map_err(|error| open_error(path, error))? {
+    if version == 0 && has_tables(connection).map_err(|error| open_error(path, error))? {
         return Err(StoreError::Fault(format!("{database} is another program's database; choose another file")));
     }
     Ok(version)
@@ -60,7 +60,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, steps: &[M<'_>])
     }
     let copy = if version == 0 { None } else { Some(snapshot(connection, path, version)?) };
     run(connection, steps).map_err(|error| {
-        let copy = copy.map_or(String::new(), |copy| format!("; a copy is {}", copy.display()));
+        let copy = copy.map_or(String::new(), |copy| format!("; a copy is at {}", copy.display()));
         let (error, advice) = step_error(error);
         StoreError::Fault(format!(
             "cannot migrate {database} from schema {version} to {known}: {error}; nothing was changed{copy}; {advice}"
@@ -89,7 +89,7 @@ fn run(connection: &mut Connection, steps: &[M<'_>]) -> Result<(), rusqlite_migr
     done
 }
 
-fn is_foreign_database(connection: &Connection) -> Result<bool, rusqlite::Error> {
+fn has_tables(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
 }
 

@@ -57,7 +57,7 @@ async fn forged_tokens_are_rejected_by_every_endpoint_slow() {
 }
 
 #[tokio::test]
-async fn endpoints_without_error_responses_end_no_session_for_a_forgery() {
+async fn the_endpoint_with_a_uniform_response_ends_no_session_for_a_forgery() {
     let target = ForgeryTarget::new().await;
     let valid = target.valid_token(ForgedKind::Long).await;
     let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.has_uniform_response()).unwrap();
@@ -115,7 +115,7 @@ async fn every_documented_token_endpoint_is_tested() {
             let is_tested = ENDPOINTS.iter().any(|endpoint| {
                 without_slash(endpoint.path) == without_slash(path) && endpoint.method.eq_ignore_ascii_case(method)
             });
-            // `ENDPOINTS` contains each route of a provider for only one provider.
+            // Each provider has the same routes; `ENDPOINTS` contains each of them for one provider.
             let is_covered = ["google", "github", "facebook", "{provider}"].iter().any(|name| path.contains(name))
                 || path.contains("social_logout")
                 // The token of a reset link is not a JWT. tests/it/rest_jwt/restore.rs tests its forgeries.

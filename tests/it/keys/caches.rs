@@ -54,12 +54,12 @@ impl CachingVerifier {
 }
 
 /// Renews tokens of both algorithms, in concurrent requests.
-async fn renew_tokens(server: &TestServer, session: &str, profile: &Value) -> Vec<String> {
+async fn renew_tokens(server: &TestServer, token: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     for alg in ["ES256", "RS256"] {
         server.set("profiles.jwt_issuer.algorithm", alg).await;
         let renewals = (0..3).map(|_| {
-            let request = server.posting("/renew_token", profile).bearer_auth(session);
+            let request = server.posting("/renew_token", &json!({})).bearer_auth(token);
             tokio::spawn(async move { request.send().await.unwrap().json::<Value>().await.unwrap() })
         });
         for renewal in renewals.collect::<Vec<_>>() {
@@ -70,7 +70,7 @@ async fn renew_tokens(server: &TestServer, session: &str, profile: &Value) -> Ve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_rotations_under_load_fail_no_caching_verifier_slow() {
+async fn caching_verifiers_survive_five_rotations_under_load_slow() {
     let server = TestServer::with(&format!("keys.publish_ahead = '{}s'", AHEAD.as_secs())).await;
     server.register("anna").await;
     server.set("profiles.jwt_issuer.access_lifetime", "15m").await;
@@ -81,15 +81,15 @@ async fn five_rotations_under_load_fail_no_caching_verifier_slow() {
     let mut rejected = 0;
     let mut signers = std::collections::HashSet::new();
     for _ in 0..5 {
-        // The worst case: the JWKS was fetched just before the new key was published.
+        // Expired caches are filled just before the new key is published. In the first round this is the worst case.
         for verifier in &mut verifiers {
             verifier.refresh(&server, server.clock.now().unix()).await;
         }
         rotate(&server, false).await;
         let steps = AHEAD.as_secs() / STEP.as_secs() + 5;
         for _ in 0..steps {
-            let session = tokens.last().unwrap().clone();
-            tokens.extend(renew_tokens(&server, &session, &json!({})).await);
+            let token = tokens.last().unwrap().clone();
+            tokens.extend(renew_tokens(&server, &token).await);
             server.clock.advance(STEP);
             countersign::issuer::keys::tick(&server.issuer).await.unwrap();
             let now = server.clock.now().unix();
@@ -120,7 +120,7 @@ fn step_back(clock: &Clock, span: Duration) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_step_of_an_hour_recovers() {
+async fn the_server_recovers_from_clock_steps() {
     let server = TestServer::with("keys.publish_ahead = '1h'").await;
     server.register("anna").await;
     let login = json!({"email": "anna@example.com", "password": crate::support::PASSWORD});

@@ -1,4 +1,5 @@
-//! The actions on a user that have serious consequences. A confirmation page shows them, and its form needs a step-up.
+//! The actions on a user that have serious consequences. A confirmation page shows the consequences, and its form needs
+//! a step-up.
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
@@ -84,7 +85,7 @@ impl UserAction {
             }
             Self::SetPassword => &[
                 "The current password becomes invalid.",
-                "The temporary password is shown to you once. Tokens issued with it state that it must be changed.",
+                "The temporary password is shown to you once. Tokens issued after a sign-in with it state that the password must be changed.",
                 &sessions,
                 &access,
             ],
@@ -96,7 +97,7 @@ impl UserAction {
             Self::Delete => &[
                 "The account, its sessions, known addresses and linked providers are deleted. This cannot be undone.",
                 &access,
-                "Other systems keep the data that they store under the id or the sub. The audit log keeps its entries.",
+                "Other systems keep the data that they store under the user's id or `sub` claim. The audit log keeps its entries.",
                 "To lock the user out temporarily, disable the user instead.",
             ],
         };

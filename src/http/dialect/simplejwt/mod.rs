@@ -1,9 +1,9 @@
 //! The dialect `simplejwt`: `/api/token/` and, below it, `refresh/`, `verify/`, `blacklist/`, `sliding/` and
 //! `sliding/refresh/`, with the responses of the views of `djangorestframework-simplejwt`.
 //!
-//! The package returns different errors for expired tokens, blacklisted tokens and tokens of a wrong type. This dialect
-//! returns the same body for all of them. An empty password is a wrong password, not a missing field, as in every
-//! dialect.
+//! The package returns different errors for expired tokens, blacklisted tokens and tokens of the wrong type. This
+//! dialect returns the same body for all of them. An empty password is a wrong password, not a missing field, as in
+//! every dialect.
 
 use axum::Router;
 use axum::extract::State;
