@@ -125,8 +125,7 @@ pub fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>
     let Some(value) = claims.get(name) else { return Ok(None) };
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the cast saturates, and the check below rejects a saturated
-    # value"
+        reason = "the cast saturates, and the check below rejects a saturated value"
     )]
     let seconds = value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)).ok_or(TokenFault::Claims)?;
     if seconds.unsigned_abs() > LAST_SECOND {

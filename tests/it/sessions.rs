@@ -64,6 +64,13 @@ async fn is_live(server: &TestServer, access: &str) -> bool {
     }
 }
 
+/// Whether the session of an access token is live, even if the token itself has expired.
+async fn is_session_live(server: &TestServer, access: &str) -> bool {
+    let id = session_of(access);
+    let found: Result<_, StoreError> = server.issuer.store.read(move |tx| tx.session(id)).await;
+    found.unwrap().is_some_and(|(session, _)| session.is_live(server.clock.now()))
+}
+
 fn session_of(access: &str) -> SessionId {
     SessionId(text(&claims(access), "sid").parse().unwrap())
 }
@@ -173,8 +180,13 @@ async fn without_rotation_the_token_stays_and_the_session_is_extended() {
     let refreshed = server.post("/api/token/refresh/", &token).await.is(200).json();
     assert_eq!(refreshed.as_object().unwrap().keys().collect::<Vec<_>>(), ["access"], "the refresh token stays");
     server.clock.advance(Duration::from_mins(2));
-    assert!(is_live(&server, &text(&refreshed, "access")).await, "24 h from the refresh, not from the sign-in");
+    assert!(is_live(&server, &text(&refreshed, "access")).await, "the session expires 24 h after the refresh");
     server.post("/api/token/refresh/", &token).await.is(401);
+    // The refresh token has expired, the session has not yet.
+    server.clock.advance(Duration::from_hours(24) - Duration::from_mins(3));
+    assert!(is_session_live(&server, &text(&refreshed, "access")).await);
+    server.clock.advance(Duration::from_mins(1));
+    assert!(!is_session_live(&server, &text(&refreshed, "access")).await);
 }
 
 #[tokio::test]

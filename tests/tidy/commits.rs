@@ -129,7 +129,7 @@ mod proof {
     #[test]
     fn every_other_subject_is_reported_with_the_reason() {
         for (subject, reason) in [
-            ("A signature that panics strands nobody", "expected `area"),
+            ("A signature that panics strands no user", "expected `area"),
             ("fixup! store: update one row", "unknown area `fixup! store`"),
             ("Revert \"store: update one row\"", "unknown area"),
             ("stores: update one row", "unknown area `stores`"),

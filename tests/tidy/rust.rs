@@ -133,9 +133,10 @@ pub fn block_end(code: &str, from: usize) -> usize {
 }
 
 fn test_spans(code: &str) -> Vec<(usize, usize)> {
-    let marker = "#[cfg(test)]";
-    let spans = code.match_indices(marker).map(|(at, _)| {
-        let item = at + marker.len();
+    // `#[cfg(test)]` and `#[cfg(all(test, …))]`.
+    let markers = ["#[cfg(test)", "#[cfg(all(test,"];
+    let spans = markers.into_iter().flat_map(|marker| code.match_indices(marker)).map(|(at, _)| {
+        let item = block_end(code, at);
         let end = match body_start(code, item) {
             Some(open) => block_end(code, open),
             None => code[item..].find(';').map_or(code.len(), |semicolon| item + semicolon + 1),

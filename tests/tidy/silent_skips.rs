@@ -9,7 +9,8 @@ const CAPTURED: &[&str] = &["eprintln!", "eprint!", "println!", "print!"];
 fn silent_skips(source: &Source) -> Vec<String> {
     let is_checked = ["src/", "tests/"].iter().any(|folder| source.path.starts_with(folder));
     let calls = CAPTURED.iter().flat_map(|name| source.find(name).into_iter().map(move |at| (at, name)));
-    let silent = calls.filter(|(at, _)| source.text[*at..block_end(&source.code, *at)].contains("SKIPPED"));
+    let silent =
+        calls.filter(|(at, _)| source.text[*at..block_end(&source.code, *at)].to_lowercase().contains("skipped"));
     let message = |(at, name): (usize, &&str)| {
         format!("{}: the test runner captures `{name}`: call a helper `skip` that writes to stderr()", source.place(at))
     };

@@ -149,6 +149,7 @@ fn a_revoked_key_leaves_the_jwks_at_once_and_another_signs() {
     let ring = keys.reload(&ring).unwrap();
     assert_eq!(kid_of(&ring, ES, NOW), new);
     assert!(ring.verifier(old.as_str(), NOW).is_none() && !published(&ring).contains(&old.as_str().to_owned()));
+    assert!(ring.schedule().keys().iter().any(|key| key.kid == old), "the dates of a revoked key are kept");
     assert_eq!(ring.find(&old.as_str()[..6]).unwrap().key().kid, old, "`keys export` still finds the revoked key");
     assert!(!folder.pem(&old).exists() && folder.pem(&new).exists());
     assert!(matches!(

@@ -41,7 +41,7 @@ function browser() {
 
 // Closes the browser if it was started.
 export async function close() {
-  await (await browserPromise)?.close()
+  await (await browserPromise?.catch(() => undefined))?.close()
   browserPromise = undefined
 }
 

@@ -15,7 +15,7 @@ fn actions(text: &str) -> Vec<String> {
 async fn an_invalid_filter_is_reported() {
     let (server, mut browser) = signed_in_root().await;
     for (query, message) in [
-        ("user=nobody", "No user matches nobody"),
+        ("user=mallory", "No user matches mallory"),
         ("by=%3Cb%3E", "No user matches &lt;b&gt;"),
         ("action=signed%20in", "This action does not exist"),
         ("address=anna", "The address must be an IP address"),
