@@ -18,8 +18,9 @@ use crate::clock::Clock;
 use crate::domain::id::UserId;
 use crate::domain::limit::{Limit, Rates};
 
-/// The maximum number of keys per limit; it bounds the memory. When it is reached, the keys whose last counted attempt
-/// is oldest are removed. An attacker with that many addresses evades the limits anyway.
+/// The number of keys per limit at which keys are removed; it bounds the memory. First the expired keys are removed,
+/// then those whose last counted attempt is oldest. Keys with attempts in progress stay. An attacker with that many
+/// addresses evades the limits anyway.
 const KEYS_MAX: usize = 100_000;
 /// How many keys are removed at once. One search finds them all, so that not every new key requires a search.
 const EVICTED_AT_ONCE: usize = KEYS_MAX / 100;
@@ -38,7 +39,7 @@ pub enum AttemptKey {
     /// An account, from an address where its owner has signed in or reset the password before. Attempts from other
     /// addresses do not count towards this limit, so an attacker cannot lock the owner out.
     KnownAddress(UserId, IpAddr),
-    /// A name that no user has, by a hash of its spelling. It is counted like an account, because a difference would
+    /// A name that no user has, by a hash of its look-up key. It is counted like an account, because a difference would
     /// reveal whether the user exists.
     UnknownName(u64),
 }
@@ -151,8 +152,8 @@ impl Throttle {
     pub async fn admit(&self, limit: Limit, key: AttemptKey) -> Result<Attempt<'_>, LimitReached> {
         let admitted = timeout(ADMISSION_TIMEOUT, async {
             loop {
-                // Registers before the check, so that an attempt that ends between the check and the wait is not
-                // missed.
+                // Registers before the check, so that an attempt that ends between the check and the wait still wakes
+                // this one.
                 let decided = self.decided.notified();
                 match self.admission(limit, key) {
                     Admission::Admitted => return Ok(Attempt { throttle: self, limit, key }),

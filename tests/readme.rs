@@ -173,7 +173,7 @@ fn documented_runtime_settings_match_the_real_ones() {
     };
     let rows = Settings::default().rows();
     let real: BTreeMap<String, String> = rows.iter().map(|row| (row.name.to_owned(), shown(&row.default))).collect();
-    // A row for all dialects lists their defaults in order: `profiles.*.access_lifetime`.
+    // A row for all dialects (`profiles.*.access_lifetime`) has one default, or one for each dialect in order.
     let mut documented = BTreeMap::new();
     for (name, default) in settings(&page("README.md"), "| runtime setting |") {
         let Some(key) = name.strip_prefix("profiles.*.") else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The timeout for connecting, writing and reading.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection that reconnects after an error.
+/// A connection that reconnects after an error or after a response with `Connection: close`.
 pub struct Connection {
     server: SocketAddr,
     stream: Option<TcpStream>,
@@ -36,7 +36,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sends a complete request and reads its complete response. After an error, the next call opens a new connection.
+    /// Sends a complete request and reads its complete response. After an error or a response with `Connection: close`,
+    /// the next call opens a new connection.
     pub fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {
         let response = self.stream()?.write_all(request).and_then(|()| self.read_response());
         let ends = |response: &Response| {

@@ -2,7 +2,8 @@
 //!
 //! Each client has one blocking thread and one keep-alive connection. Every latency is recorded, so percentiles are
 //! exact. The driver prints a table to standard error and one line of JSON to standard output. It uses only the HTTP
-//! routes, connects only to loopback addresses, and ends after the given duration. `scripts/bench/` starts the servers.
+//! routes, connects only to loopback addresses, and ends after the given number of rounds. The scripts in
+//! `scripts/bench/` start the servers.
 
 #![expect(clippy::disallowed_methods, reason = "a load driver measures with the system clock")]
 
@@ -124,9 +125,10 @@ fn drive(args: &Args, scenario: Scenario, report: &mut Map<String, Value>) -> Re
     Ok(rounds.into_iter().flatten().collect())
 }
 
-/// Runs the warm-up and then the rounds. Returns the figures of every group for each round. For scenarios with
-/// sign-ins, measures the hash rate again after each round and reports the mean, because other load on the machine
-/// varies.
+/// Runs the warm-up and then the rounds. Returns the figures of every group for each round.
+///
+/// If the report has a hash rate and the scenario has sign-ins, measures the hash rate again after each round and
+/// reports the mean, because other load on the machine varies.
 fn rounds(args: &Args, groups: &mut [Group], report: &mut Map<String, Value>) -> Vec<Vec<Round>> {
     if args.warm > 0 {
         one_round(groups, Duration::from_secs(args.warm), None);

@@ -92,7 +92,8 @@ impl Scenario {
 }
 
 impl Client {
-    /// Prepares the client before the measurement: registers a user, signs in, fetches an `ETag`.
+    /// Prepares the client before the measurement. Depending on the scenario, it registers a user, signs in or fetches
+    /// an `ETag`.
     pub fn prepare(
         scenario: Scenario,
         path: &str,
@@ -153,7 +154,7 @@ impl Client {
         Ok(())
     }
 
-    /// Registers the user, unless another client has done so. An overload test has more clients than users.
+    /// Registers the user, unless another client has done so. The overload test has more clients than users.
     fn register(&mut self, user: &str, users: &mut BTreeSet<String>) -> Result<(), String> {
         if users.insert(user.to_owned()) {
             let body = json!({"username": user, "email": email(user), "password": PASSWORD});

@@ -19,8 +19,8 @@ const USERS: u16 = 16;
 /// are being rejected.
 const CLIENTS: u16 = 512;
 
-/// The targets: the maximum p99 latencies in milliseconds, and the minimum rate of successful sign-ins as a share of
-/// the hash rate that the driver leaves to the server.
+/// The targets, in four constants: the maximum p99 latencies in milliseconds, and the minimum rate of successful
+/// sign-ins as a share of the hash rate that the driver leaves to the server.
 const JWKS_P99_MS: f64 = 4.0;
 const REFRESH_P99_MS: f64 = 20.0;
 const SURPLUS_P99_MS: f64 = 100.0;

@@ -118,7 +118,7 @@ async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) 
     signed.map(drop).map_err(|refusal| anyhow!("no token was signed: {refusal:?}"))
 }
 
-/// Returns the CPU time of this process per call in µs, with random numbers below `count`.
+/// Returns the CPU time of this process per call of `work`, in µs. Each call gets a random number below `count`.
 async fn per_request<F>(
     issuer: &Arc<Issuer>,
     span: Duration,
@@ -196,7 +196,8 @@ fn ms(wait: Duration) -> f64 {
     rounded(wait.as_secs_f64() * 1e3)
 }
 
-/// Returns the CPU time of this process: fields 14 and 15 of `man 5 proc`, counted after the name.
+/// Returns the CPU time of this process: fields 14 and 15 of `/proc/self/stat` (`man 5 proc`). The first field
+/// after the process name is field 3.
 fn cpu() -> anyhow::Result<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields = stat.rsplit_once(')').context("/proc/self/stat has no process name")?.1;

@@ -106,8 +106,10 @@ fn decoded(part: &str) -> Vec<u8> {
     bytes
 }
 
-/// Refresh UUIDs, reset codes and link tokens, as callers present them. Also, the session and generation in the first
-/// 20 bytes give a refresh UUID, which must be parsed back to the same session and generation.
+/// Refresh UUIDs, reset codes and link tokens, as callers present them.
+///
+/// Also, the first 20 bytes are used as a session and a generation. The refresh UUID made from them must be parsed back
+/// to a prefix of the session and to the same generation.
 pub fn refresh(data: &[u8]) {
     static TOKENS: OnceLock<RefreshTokens> = OnceLock::new();
     let tokens = TOKENS.get_or_init(|| RefreshTokens::new(&DerivedKeys::new(&[7; 32])));
@@ -163,7 +165,8 @@ pub fn ring(data: &[u8]) {
     }
 }
 
-/// User names and addresses in every e-mail: the subject stays one line, and no name becomes markup.
+/// User names and addresses in every e-mail: the subject stays one line. In the e-mail with the link, no name becomes
+/// markup.
 pub fn mail(data: &[u8]) {
     static TEMPLATES: OnceLock<Option<Templates>> = OnceLock::new();
     let templates = TEMPLATES.get_or_init(|| Templates::built_in("https://id.example.com").ok());

@@ -118,7 +118,7 @@ pub enum FirstSuperuser {
     Created(String),
     /// No superuser exists. This link creates one and is valid for 24 h.
     Link(String),
-    /// Unknown, because the database is not available at the moment. The caller must try again.
+    /// Unknown, because the database is unavailable or the server is busy. The caller must try again.
     Unknown,
 }
 
@@ -168,7 +168,7 @@ pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
     }
 }
 
-/// Opens the database for a command that only reads. Returns `None` if no database exists; does not create one.
+/// Opens the database for a command that needs an existing one. Returns `None` if there is none; does not create one.
 pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     path.exists().then(|| open_store(config)).transpose()
@@ -244,7 +244,7 @@ fn smtp_options(smtp: &SmtpConfig) -> SmtpOptions {
     }
 }
 
-/// Checks everything that the server reads at startup in addition to the configuration: templates, provider settings,
+/// Checks what the server reads at startup in addition to the configuration and the keys: templates, provider settings,
 /// certificates, the database. Writes nothing.
 pub fn check(config: &Config) -> Result<()> {
     let keys = DerivedKeys::new(&[0; 32]);
@@ -341,8 +341,8 @@ async fn record_start(issuer: &Arc<Issuer>) {
     }
 }
 
-/// Takes the shared lock that shows that a server uses the database, so that `countersign restore` refuses to run. The
-/// server starts even if the lock cannot be taken.
+/// Takes the shared lock that shows that a server uses the database, so that `countersign restore` refuses to run.
+/// Waits until a running restore ends. If taking the lock fails, the server starts without it.
 fn mark_serving(config: &Config) -> Option<File> {
     let DatabaseUrl::Sqlite(path) = &config.database.url;
     let lock = serving::lock_shared(path);

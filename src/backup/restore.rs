@@ -1,4 +1,5 @@
-//! Restores a backup. The whole backup is verified before anything is written, and no file is overwritten.
+//! Restores a backup. The whole backup is verified before a database or key file is written, and no existing database
+//! or key file is overwritten.
 //!
 //! The database is written first, under a temporary name in its folder. While this temporary file exists and the
 //! database does not, no server opens or creates a database. Then the keys are written, and at the end the database is
@@ -39,8 +40,8 @@ impl BackupSource<'_> {
     }
 
     /// Whether an earlier restore of this backup has already placed the database. Returns an error if another database
-    /// exists. Also returns an error if a WAL or journal exists, because SQLite would apply that file to the restored
-    /// database.
+    /// exists. Also returns an error if a `-wal`, `-shm` or `-journal` file exists, because SQLite would use that file
+    /// with the restored database.
     fn is_database_restored(&self, manifest: &Manifest) -> Result<bool, BackupError> {
         for suffix in ["-wal", "-shm", "-journal"] {
             let leftover = with_suffix(self.database, suffix);

@@ -12,7 +12,8 @@ use super::{BackupError, io};
 
 const NAME: &str = ".countersign-serving";
 
-/// Marks the database as used by a server, until the returned value is dropped.
+/// Marks the database as used by a server, until the returned value is dropped. Blocks the thread while a restore holds
+/// the lock.
 pub fn lock_shared(database: &Path) -> Result<File, BackupError> {
     let file = open(database)?;
     file.lock_shared().map_err(io("lock", &parent(database).join(NAME)))?;

@@ -1,4 +1,5 @@
-//! `countersign check`: reports the problems that `countersign serve` would report. It creates no files.
+//! `countersign check`: prints the settings, and checks the templates, the providers, the TLS certificate, the database
+//! and the keys, as `countersign serve` does at its start. It creates no database and no keys.
 
 use std::process::ExitCode;
 

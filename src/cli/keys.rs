@@ -1,4 +1,5 @@
-//! `countersign keys …`: management of signing keys. A running server applies a change within 2 s.
+//! `countersign keys …`: management of signing keys. A running server applies a change of the keys within 2 s. After a
+//! change of the passphrase, it must be restarted.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -120,8 +120,8 @@ impl Cli {
     }
 }
 
-/// Opens the database for a command that only reads. Returns `None` if the database does not exist, and does not create
-/// it.
+/// Opens the database for a command that only reads. If the database does not exist, prints a hint and returns `None`
+/// without creating it.
 fn existing_store(config: &Config) -> Result<Option<Store>> {
     let store = app::open_existing_store(config)?;
     if store.is_none() {

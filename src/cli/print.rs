@@ -1,7 +1,7 @@
 //! The output of the command line: data to stdout, messages to stderr. This module does not depend on the commands.
 //!
-//! A closed pipe (`| head`) is not an error. Control characters, which a user name may contain, are escaped, so that
-//! the terminal does not interpret them. Output has no colours.
+//! A closed pipe (`| head`) is not an error. Tables and messages escape control characters, which a user name may
+//! contain, so that the terminal does not interpret them. [`data`] prints text unchanged. Output has no colours.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
@@ -18,7 +18,8 @@ pub fn json(value: &impl Serialize) -> io::Result<()> {
     data(&serde_json::to_string_pretty(value)?)
 }
 
-/// Prints text, such as a PEM or a token, to stdout. Adds a line break if the text does not end with one.
+/// Prints text, such as a PEM or a token, to stdout. Adds a line break if the text does not end with one. Does not
+/// escape control characters.
 pub fn data(text: &str) -> io::Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     write_all(&mut io::stdout().lock(), &format!("{text}{end}"))

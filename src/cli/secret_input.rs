@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 
-/// The maximum number of bytes read. It is longer than any password, and limits a read from the wrong file.
+/// The maximum number of bytes read from standard input. It is longer than any password, and limits the read if the
+/// wrong file is redirected to standard input.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// Reads a new password from standard input, or prompts for it twice.
@@ -27,7 +28,7 @@ pub fn new_password(from_stdin: bool) -> Result<Password> {
     Ok(Password::new(first))
 }
 
-/// Reads standard input without the line break at its end.
+/// Reads standard input to its end, but at most 64 KiB, and removes the line break at the end.
 pub fn stdin_line() -> Result<String> {
     let mut text = String::new();
     io::stdin().take(MAX_BYTES).read_to_string(&mut text).context("cannot read standard input")?;

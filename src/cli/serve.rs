@@ -1,4 +1,4 @@
-//! `countersign serve`.
+//! `countersign serve`: serves until SIGTERM or SIGINT.
 
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::issuer::Issuer;
 use crate::random::Random;
 use crate::{app, telemetry};
 
-/// The number of async threads. Two are enough, because the hashing pool has its own threads.
+/// The number of async threads. Two are enough, because passwords are hashed and tokens are signed on other threads.
 const THREADS: usize = 2;
 /// The interval between checks for a superuser while the database is unavailable.
 const SUPERUSER_RETRY: Duration = Duration::from_secs(5);
@@ -82,7 +82,7 @@ fn ignore_file_size_signal() -> Result<()> {
     signal(kind).map(drop).context("cannot install a handler for SIGXFSZ")
 }
 
-/// Retries the creation of the first superuser until the database is available.
+/// Retries the creation of the first superuser until the database is available. Logs any other error and gives up.
 async fn retry_first_superuser(config: Config, issuer: Arc<Issuer>) {
     tracing::warn!("database unavailable; retrying the check for a superuser");
     loop {
@@ -117,8 +117,8 @@ fn print_first_superuser(first: FirstSuperuser, format: LogFormat) {
     }
 }
 
-/// Waits for SIGTERM or SIGINT. If a handler cannot be installed, it waits forever, and the default action of the
-/// signal ends the process.
+/// Waits for SIGTERM or SIGINT. If a handler cannot be installed, waits forever. The default action of a signal without
+/// a handler then ends the process.
 async fn until_signal() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

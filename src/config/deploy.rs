@@ -1,4 +1,4 @@
-//! Finds settings that are valid but unsafe in production. It reads only the settings, not files or the network.
+//! Finds settings that are valid but unsafe in production. The check uses only the settings, not files or the network.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ impl Finding {
     }
 }
 
-/// Returns all unsafe settings, in the order of the sections of the settings file. Does not check runtime settings,
-/// such as `registration.open`.
+/// Returns all unsafe settings, grouped by subject: network, keys, passwords, e-mail, providers, log. Does not check
+/// runtime settings, such as `registration.open`.
 pub fn unsafe_for_production(config: &Config) -> Vec<Finding> {
     let findings =
         [network(config), keys(config), passwords(config), mail(config), social(config), other_sections(config)];

@@ -1,9 +1,11 @@
 //! The boot configuration: settings that are read and checked once, at the start of a process.
 //!
 //! Each source overrides the previous one: defaults, `countersign.toml`, environment, command line. An error names the
-//! key, the value, the source and the allowed values. All errors are reported at once. Every key that a section reads
-//! is a setting; there is no separate list of keys. Runtime settings, which change while the server runs, are stored in
-//! the database.
+//! key, the source and the allowed values, and also the value unless it may be a secret. All invalid settings are
+//! reported at once. Only a source that cannot be read, such as a file that is not TOML, ends the check immediately.
+//!
+//! Every key that a section reads is a setting; there is no separate list of keys. Runtime settings, which change while
+//! the server runs, are stored in the database.
 
 mod admin;
 pub mod deploy;
@@ -37,13 +39,13 @@ use crate::domain::public_url::local_url;
 use reader::Reader;
 use source::SourcedValues;
 
-/// The settings file in the working directory, which is read if it exists.
+/// The settings file in the working directory. It is read if it exists and no other file is named.
 pub const DEFAULT_FILE: &str = "countersign.toml";
 
 /// The checked settings of a process.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The folder of the database, and of e-mails if no mail server is set.
+    /// The folder of the database unless `database.url` is set, and of e-mails if no mail server is set.
     pub data_dir: PathBuf,
     /// The folder of the key ring.
     pub keys_dir: PathBuf,
@@ -81,7 +83,7 @@ pub struct Config {
     pub metrics: Option<MetricsConfig>,
     /// `[traces]`; `None`: no traces.
     pub traces: Option<TracesConfig>,
-    /// Every setting in force with its key, value and source, for display.
+    /// Every setting with its key, its value in force and its source, for display. Includes settings that are not set.
     pub settings: Vec<Setting>,
 }
 
@@ -101,12 +103,13 @@ impl Config {
     /// variables name.
     ///
     /// # Errors
-    /// Every error that was found in the settings.
+    /// Every error in the settings. If the settings file cannot be read or is not TOML, only this error.
     pub fn load<E: IntoIterator<Item = (String, String)>>(from: ConfigSources<E>) -> Result<Self, ConfigError> {
         Self::load_beside(Path::new(DEFAULT_FILE), from)
     }
 
-    /// Like [`Config::load`], with the environment of this process.
+    /// Like [`Config::load`], with the environment of this process. A variable with the prefix `COUNTERSIGN_` that is
+    /// not UTF-8 is an error.
     pub fn from_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Result<Self, ConfigError> {
         let mut environment = Vec::new();
         for (name, value) in std::env::vars_os() {
@@ -174,8 +177,9 @@ impl Config {
     }
 
     /// Replaces `server.listen` with `address`, to which the listener was bound. They differ if the port in the
-    /// settings is 0, because the system then chooses one. Settings whose defaults are derived from `server.listen` are
-    /// updated.
+    /// settings is 0, because the system then chooses one. Also updates `server.public_url`, `tokens.issuer` and
+    /// `tokens.audience` if they have their defaults, which are derived from `server.listen`. Does not update
+    /// [`Config::settings`].
     #[must_use]
     pub fn listening_on(mut self, address: SocketAddr) -> Self {
         let url = local_url(address, self.tls.is_some());
@@ -199,6 +203,7 @@ impl Config {
     }
 
     /// Returns the settings in force as a settings file with the source of each value. Secrets are shown as `"…"`.
+    /// Settings that are not set are comments.
     pub fn in_force(&self) -> String {
         let section = |setting: &Setting| setting.key.rsplit_once('.').map_or("", |(section, _)| section).to_owned();
         let mut sections: Vec<String> = Vec::new();

@@ -71,7 +71,8 @@ impl Reader {
     /// Reads a text that `parse` accepts.
     ///
     /// # Panics
-    /// If `parse` rejects the default. The tests read every default.
+    /// If `parse` rejects the default. The tests read every constant default. A default that is derived from another
+    /// setting must be valid for each value of that setting.
     pub(super) fn text<T, E: Display>(&mut self, key: &str, default: &str, parse: impl Fn(&str) -> Result<T, E>) -> T {
         let Ok(fallback) = parse(default) else { panic!("the default of {key} is not valid") };
         self.setting(key, (fallback, Some(value::quote(default))), |given| {
@@ -153,6 +154,8 @@ impl Reader {
     }
 
     /// Reads an optional secret. Instead of the secret, the environment may name a file that contains it (`…_FILE`).
+    /// The command line overrides this file, and this file overrides the settings file. It is an error if the
+    /// environment sets both the secret and the file.
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretText> {
         let file_key = format!("{key}_file");
         let file =

@@ -64,7 +64,7 @@ pub enum DatabaseUrl {
 /// `[log]`
 #[derive(Clone, Debug)]
 pub struct LogConfig {
-    /// A level, or directives that `tracing_subscriber::filter::Targets` accepts.
+    /// A level, or comma-separated directives, such as `info,countersign=debug`. Span filters are not accepted.
     pub level: String,
     /// The format of log lines.
     pub format: LogFormat,
@@ -159,7 +159,7 @@ fn origin(text: &str) -> Result<String, &'static str> {
     if url.path().is_empty() && !text.ends_with('/') { Ok(url.origin()) } else { Err(shape) }
 }
 
-/// Parses `sqlite:` and a path. `sqlite://` is also accepted before an absolute path.
+/// Parses `sqlite:` and a path. `sqlite://` before the path means the same, so `sqlite:///var/c.db` is `/var/c.db`.
 fn database_url(text: &str) -> Result<DatabaseUrl, &'static str> {
     let file = text.strip_prefix("sqlite:").ok_or("not an SQLite URL; use \"sqlite:\" and the path of a file")?;
     match file.strip_prefix("//").unwrap_or(file) {

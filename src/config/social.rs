@@ -20,7 +20,7 @@ pub struct SocialConfig {
     pub github: Option<ProviderConfig>,
     /// `[social.facebook]`; `None`: not configured.
     pub facebook: Option<ProviderConfig>,
-    /// `[social.oidc.NAME]`, by name. The name is also the path of the provider's routes.
+    /// `[social.oidc.NAME]`, by name. The name is also the first path segment of the provider's routes.
     pub oidc: BTreeMap<String, OidcConfig>,
 }
 

@@ -74,7 +74,7 @@ pub struct DialectsConfig {
 /// `[rest_jwt]`
 #[derive(Clone, Debug)]
 pub struct RestJwtConfig {
-    /// The `role` claim.
+    /// The `role` claim of users whose own claims have no `role`; `None`: an empty string.
     pub role: Option<String>,
     /// The operator's page for restore links; `None`: the built-in page.
     pub restore_url: Option<String>,

@@ -68,8 +68,8 @@ impl fmt::Debug for AdminKeys {
     }
 }
 
-/// The hash by which the store finds a session. A plain hash is enough: the token has 256 random bits, which an
-/// attacker cannot guess.
+/// The hash of a session token, by which the store finds the session. A plain hash is enough: the token has 256 random
+/// bits, which an attacker cannot guess.
 pub fn hash(token: &AdminToken) -> AdminHash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, token.expose()).as_ref());

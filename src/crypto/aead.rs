@@ -1,4 +1,5 @@
-//! Authenticated encryption of data in cookies, links and the database, which others must neither read nor change.
+//! Authenticated encryption of data in cookies, links and the database. An attacker can neither read the data nor
+//! change it without being noticed.
 //!
 //! The cipher is AES-256-GCM with a key derived for one [`Use`]. Sealed data consists of a version byte (1), the key id
 //! (4 bytes), a random nonce (12 bytes), the ciphertext and a tag (16 bytes). Version, key id and the caller's
@@ -19,7 +20,7 @@ const HEADER_LEN: usize = 5;
 /// Why sealed data could not be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnsealError {
-    /// The data is too short, or has an unknown version.
+    /// The data is too short for a header and a nonce, or has an unknown version.
     #[error("the encrypted data has an unknown format")]
     Unknown,
     /// The data was sealed with another secret or for another use.

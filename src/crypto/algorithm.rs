@@ -1,5 +1,5 @@
-//! The only table of signature algorithms. A new algorithm needs an entry here and a name in `domain::algorithm`. No
-//! other module compares names, curves or object identifiers.
+//! The only table of signature algorithms. Other modules take key types, curves and object identifiers from it. A new
+//! algorithm needs an entry here, a variant in `domain::algorithm` and its signature encoding in `certificate`.
 
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{

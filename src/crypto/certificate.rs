@@ -1,7 +1,7 @@
 //! The self-signed X.509 certificate of a key, for clients that need a certificate instead of a bare key.
 //!
-//! It is created together with the key, because the private half is deleted later. It is self-signed, so it
-//! proves nothing about the owner of the key.
+//! It is created when the key is generated or imported, because the private half is deleted later. It is self-signed,
+//! so it proves nothing about the owner of the key.
 
 use std::time::Duration;
 

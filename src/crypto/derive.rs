@@ -14,7 +14,7 @@ closed_set! {
     /// The use of a derived key.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Use {
-        /// The keyed hash of stored reset codes.
+        /// The keyed hash of reset codes and of the tokens of reset links.
         ResetCode,
         /// Encryption of e-mails in the outbox.
         MailEncryption,

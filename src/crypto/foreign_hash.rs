@@ -95,7 +95,8 @@ impl ForeignHash {
             "scrypt" => scrypt(rest),
             "" if rest.starts_with("argon2") => argon2(text),
             "" if rest.starts_with('2') => bcrypt(text).map(Self::Bcrypt),
-            // The error shows only the name of the format: a text without `$` may be a password in plaintext.
+            // The text may be a password in plaintext, so the error shows at most a short first part that ends at a
+            // `$`.
             _ => {
                 let name = if form.is_empty() { rest.split('$').next().unwrap_or("") } else { form };
                 let is_safe = text.contains('$') && name.len() <= 24 && name.is_ascii();

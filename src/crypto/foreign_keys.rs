@@ -33,7 +33,7 @@ struct ForeignKey {
 
 impl ForeignKeys {
     /// Reads a JWKS. Keys of unsupported algorithms or for other uses are skipped (RFC 7517 §5), and so are keys that
-    /// are too short, damaged or private.
+    /// are unsafe, damaged or private, or whose `kid` is empty or not a string.
     pub fn parse(text: &[u8]) -> Result<Self, NotAJwks> {
         let jwks = strict_json::parse_object(text).map_err(|_| NotAJwks)?;
         let members = jwks.get("keys").and_then(Value::as_array).ok_or(NotAJwks)?;

@@ -1,15 +1,15 @@
 //! The memory of the hashing threads.
 //!
-//! A new allocation for each hash would cost as much again in page faults. A permanent allocation would take a large
-//! part of a small host's memory for the few seconds a day in which users sign in. So the memory is reused from one
-//! hash to the next and released when the hashing threads have been idle for 5 s.
+//! With a new allocation for each hash, page faults would take as long as the hash itself. A permanent allocation would
+//! take a large part of a small host's memory for the few seconds a day in which users sign in. So the memory is reused
+//! from one hash to the next, and unused memory is released when no job arrives for 5 s.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argon2::Block;
 use kevy_madvise::advise_hugepage;
 
-/// The minimum size of an allocation: more than 32 MiB. glibc keeps smaller freed allocations for reuse instead of
+/// The minimum size of an allocation: more than 32 MiB. glibc may keep smaller freed allocations for reuse instead of
 /// returning them to the system (`M_MMAP_THRESHOLD` in mallopt(3)). Only the used part of an allocation becomes
 /// resident memory.
 const MIN_BLOCKS: usize = (33 << 20) / Block::SIZE;
@@ -42,8 +42,8 @@ impl HashMemory {
         })
     }
 
-    /// Keeps a buffer for the next hash. A larger buffer is dropped: it was for a stored hash with a higher cost, which
-    /// the next correct password replaces.
+    /// Keeps a buffer for the next hash. A larger buffer is dropped, because it was needed for a stored hash with more
+    /// memory. Such a hash is replaced when its user enters the correct password.
     pub(super) fn put_back(&self, memory: Vec<Block>) {
         if memory.len() == self.default_blocks {
             self.spare().push(memory);

@@ -1,6 +1,6 @@
 //! The admission queue of the hashing pool, bounded by waiting time.
 //!
-//! A job that would wait too long is rejected when it arrives, not after it has waited. The queue measures each hash to
+//! A job that would wait too long is rejected when it arrives, not after it has waited. The queue measures each job to
 //! predict the waiting time.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// The assumed cost of a hash before the first measurement, in nanoseconds per KiB and pass: the cost on a slow core.
 const INITIAL_COST: u64 = 1_000;
 /// Each measurement replaces one eighth of the average, so that the average follows 90 % of a change in speed within 18
-/// hashes.
+/// jobs.
 const AVERAGE_WEIGHT: u64 = 8;
 
 /// The number of jobs in the queue and on the threads, and the average duration of a job.
@@ -62,7 +62,8 @@ impl HashQueue {
         self.admit(self.jobs.load(Ordering::Relaxed))
     }
 
-    /// Admits every job while a thread is free, however long a hash takes: such a job does not wait.
+    /// Admits a job if its predicted wait is at most [`LONGEST_WAIT`]. While a thread is free, every job is admitted,
+    /// because it does not wait.
     fn admit(&self, ahead: usize) -> Result<(), Duration> {
         let jobs_before_a_free_thread = (ahead + 1).saturating_sub(self.threads);
         if self.span(jobs_before_a_free_thread) <= LONGEST_WAIT { Ok(()) } else { Err(self.retry_after(ahead)) }

@@ -47,7 +47,8 @@ impl Jwk {
         Some(Self { n: Some(n), e: Some(e), ..Self::without_parameters(spec, kid) })
     }
 
-    /// Creates an elliptic-curve key from an uncompressed point, or returns `None` for other bytes.
+    /// Creates an elliptic-curve key from an uncompressed point. Returns `None` for bytes of another form.
+    /// The caller must check that the point is on the curve.
     pub(super) fn ec(spec: &AlgorithmSpec, point: &[u8]) -> Option<Self> {
         let (x, y) = point.strip_prefix(&[4])?.split_at_checked(COORDINATE_LENGTH)?;
         let crv = spec.crv?;

@@ -91,8 +91,8 @@ impl KeyPair {
         Self::new(spec(alg), (spec(alg).generate)(rsa_bits)?)
     }
 
-    /// Reads a private key in PKCS#8 (RFC 5208). Rejects other key types, and RSA keys with an unsafe size or
-    /// exponent.
+    /// Reads a private key in PKCS#8 (RFC 5208). Rejects unsupported key types, and RSA keys with an unsupported
+    /// size or an unsafe exponent.
     pub fn from_pkcs8_der(der: &SecretBytes) -> Result<Self, KeyError> {
         let info = PrivateKeyInfoRef::try_from(der.expose()).map_err(|_| KeyError::Damaged)?;
         let curve = info.algorithm.parameters.and_then(|any| any.decode_as().ok());

@@ -183,8 +183,8 @@ pub(super) struct RingParts {
 pub struct KeyRing {
     schedule: Schedule,
     verifiers: HashMap<Kid, Verifier>,
-    /// Each signer with the dates of its key. The list stays short, because private halves of keys that have stopped
-    /// signing are dropped.
+    /// Each signer with the dates of its key. The list stays short, because private halves that are no longer needed
+    /// are dropped.
     signers: Vec<(Key, Signer)>,
     secret: Arc<RingSecret>,
     version: RingVersion,
@@ -221,7 +221,8 @@ impl KeyRing {
     ///
     /// Its private half may be unavailable, because the clock was set back past a rotation or the file could not be
     /// opened. Then the next key signs early, which is safe because it is published. If that key is unavailable too,
-    /// the previous key continues to sign, and its tokens expire with it. Returns `None` if no key can sign.
+    /// the previous key continues to sign. Its tokens expire at the latest when the key leaves the JWKS. Returns `None`
+    /// if no key can sign.
     pub fn signer(&self, alg: Algorithm, now: Timestamp) -> Option<&Signer> {
         let in_state =
             |state: KeyState| self.signers.iter().filter(move |(key, _)| key.alg == alg && key.state(now) == state);
@@ -278,13 +279,13 @@ impl KeyRing {
         self.version
     }
 
-    /// The time at which the state of a key changes and a new snapshot must be built.
+    /// The next time at which the state of a key changes and a new snapshot must be built. `None` means that no change
+    /// is planned.
     pub fn next_change(&self) -> Option<Timestamp> {
         self.schedule.next_change(self.built_at)
     }
 
-    /// Builds the same ring for another time, with a new JWKS and without private halves of keys that have stopped
-    /// signing.
+    /// Builds the same ring for another time, with a new JWKS and without the private halves that are no longer needed.
     ///
     /// Returns `None` if nothing has changed since the snapshot was built. A clock that was set back is a change.
     pub fn rebuild(&self, now: Timestamp) -> Option<Self> {

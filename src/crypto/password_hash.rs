@@ -27,7 +27,8 @@ use crate::random::Random;
 const QUEUE_PER_THREAD: usize = 1024;
 /// The length of a salt in bytes.
 const SALT_LENGTH: usize = 16;
-/// The idle time after which the memory is released. The next hash allocates it again, which takes milliseconds.
+/// The time without a new job after which unused memory is released. The next hash allocates it again, which takes
+/// milliseconds.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// The cost of a new hash (RFC 9106 §3.1).
@@ -44,7 +45,7 @@ pub struct HashCost {
 /// Why no hash was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// The queue is too long for the job to be done in time.
+    /// The queue is full, or the job would wait too long.
     #[error("the password hashing queue is full")]
     Busy {
         /// The predicted time until the present jobs are done, in whole seconds, at least 1 s.
@@ -61,7 +62,7 @@ pub enum HashError {
 /// The result of a password check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordCheck {
-    /// The password does not match the hash, or there is no hash.
+    /// The password does not match the hash, or there is no usable hash.
     Wrong,
     /// The password matches, and the hash has the configured cost.
     Right,
@@ -119,7 +120,8 @@ impl Hasher {
         self.push(sink, move |worker| worker.hash(&password))
     }
 
-    /// Checks a password against a hash. Without a hash, the check computes a dummy hash at the same cost.
+    /// Checks a password against a hash. Without a usable hash, the check computes a dummy hash at the
+    /// configured cost.
     pub fn check(
         &self,
         password: Password,

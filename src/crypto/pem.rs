@@ -34,7 +34,7 @@ fn conversion_advice(label: &str) -> &'static str {
 /// Why a PEM file could not be read or written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PemError {
-    /// The file has no `-----BEGIN`.
+    /// The file has no `-----BEGIN`, or is not UTF-8.
     #[error(
         "the file is not PEM: a private key begins with `-----BEGIN …PRIVATE KEY-----`; convert a binary file (DER) with `openssl pkey -inform DER -in FILE -out NEW`, a PKCS#12 file with `openssl pkcs12 -in FILE -nocerts -out NEW`"
     )]
@@ -51,7 +51,7 @@ pub enum PemError {
     /// The key has the legacy encryption of PEM, which derives its key with one round of MD5.
     #[error("the key has the legacy PEM encryption (`Proc-Type: 4,ENCRYPTED`), which is weak; {CONVERSION_ADVICE}")]
     LegacyEncryption,
-    /// The key has another encryption than PBES2 with AES.
+    /// The encryption of the key is not PBES2 with AES and with scrypt or PBKDF2-SHA-2.
     #[error(
         "the encryption is not supported (only PBES2 with AES and with scrypt or PBKDF2-SHA-2); {CONVERSION_ADVICE}"
     )]

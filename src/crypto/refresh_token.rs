@@ -1,8 +1,8 @@
 //! The refresh UUID of `drf_pyjwt`, and the `jti` of signed refresh tokens.
 //!
-//! Both are computed from the session id, the generation and the ring's secret. The server stores neither, so a retry
-//! of a refresh returns the same value. This module does not know whether a session is live: the store and the domain
-//! decide that.
+//! Both are computed from the session id, the generation and the ring's secret. The server stores neither: a retry of a
+//! refresh computes the same value again. This module does not know whether a session is live: the store and the
+//! domain decide that.
 
 use std::fmt;
 
@@ -37,16 +37,17 @@ impl RefreshTokens {
     /// the server issues version 4 only.
     ///
     /// The cipher does not authenticate. A version 4 UUID that the server did not issue decrypts to a value that its
-    /// sender could not choose. The caller must look the session up: an existing one has the same 90 random bits only
-    /// by chance.
+    /// sender could not choose. The caller must look the session up. An existing session has the same 90 random bits
+    /// only by chance.
     pub fn parse_refresh_uuid(&self, refresh_uuid: Uuid) -> Option<(SessionPrefix, u32)> {
         let plain = self.uuid_cipher.decrypt(refresh_uuid)?.into_bytes();
         let (prefix, generation) = plain.split_first_chunk::<12>()?;
         Some((SessionPrefix(*prefix), u32::from_be_bytes(generation.try_into().ok()?)))
     }
 
-    /// The `jti` of the signed refresh token of a session's generation: the first 128 bits of a MAC, of which a version
-    /// 4 UUID (RFC 9562 §5.4) overwrites six. It is not secret, and it is the same each time the token is signed.
+    /// The `jti` of the signed refresh token of a session's generation: the first 128 bits of a MAC as a version 4 UUID
+    /// (RFC 9562 §5.4). Version and variant overwrite six of these bits. The `jti` is not secret, and it is the same
+    /// each time the token is signed.
     pub fn jti(&self, session: SessionId, generation: u32) -> Uuid {
         let mac = hmac_parts(&self.jti_key, &[session.0.as_bytes(), &generation.to_be_bytes()]);
         let mut bytes = [0; 16];

@@ -1,5 +1,5 @@
-//! The keyed hash of reset secrets. The database stores only this hash. From a plain hash, an attacker could guess the
-//! 60 bits of a reset code.
+//! The keyed hash of reset secrets. The database stores only this hash. From a hash without a key, an attacker could
+//! find the 60 bits of a reset code by trial.
 
 use std::fmt;
 

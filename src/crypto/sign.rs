@@ -9,7 +9,7 @@ use super::key_ring::Signer;
 use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;
 
-/// The space that is reserved for a token, in bytes. Most tokens are shorter, so that their text is allocated once.
+/// The space that is reserved for a token, in bytes. Most tokens are shorter, so their text is allocated only once.
 const RESERVED_LENGTH: usize = 1024;
 
 /// A token could not be signed: the claims cannot be serialised as JSON, or the crypto library failed.

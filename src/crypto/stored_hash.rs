@@ -10,14 +10,15 @@ pub(super) const OUTPUT_LENGTH: usize = 32;
 
 /// A stored hash that a password can be checked against.
 pub(super) enum ParsedHash {
-    /// A hash of Countersign.
+    /// An argon2id hash in the form that Countersign writes.
     Own(OwnArgon2),
     /// A hash of another system. It keeps its original cost until the user signs in for the first time.
     Foreign(ForeignHash),
 }
 
 impl ParsedHash {
-    /// Parses a stored hash, or returns `None` for a hash that no password can match.
+    /// Parses a stored hash. Returns `None` if it is malformed or has an unknown format, or if a hash of another system
+    /// is too expensive to verify. Then every password is wrong.
     pub(super) fn read(text: &str) -> Option<Self> {
         OwnArgon2::parse(text).map(Self::Own).or_else(|| ForeignHash::parse(text).ok().map(Self::Foreign))
     }

@@ -16,7 +16,8 @@ pub const FOREIGN_TOKEN_MAX: usize = 16 * 1024;
 /// The form rules for tokens of one kind of issuer.
 struct TokenRules {
     max: usize,
-    /// Header members by which the sender chooses what the verifier fetches or trusts (RFC 7515 §4.1, RFC 8725 §3.10).
+    /// Header members by which the sender chooses what the verifier fetches or trusts (RFC 7515 §4.1, RFC 8725 §3.10),
+    /// or changes how the token is processed (`crit`, `b64`).
     forbidden: &'static [&'static str],
     needs_kid: bool,
 }
@@ -26,7 +27,8 @@ const OWN_TOKEN_RULES: TokenRules = TokenRules {
     forbidden: &["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "crit", "b64"],
     needs_kid: true,
 };
-/// Other issuers also send the thumbprint of a certificate (`x5t`). It is harmless, because the verifier ignores it.
+/// Other issuers also send the thumbprint of a certificate (`x5t`, `x5t#S256`). It is harmless, because the verifier
+/// ignores it. The verifier also ignores `b64`.
 const FOREIGN_TOKEN_RULES: TokenRules =
     TokenRules { max: FOREIGN_TOKEN_MAX, forbidden: &["jku", "x5u", "jwk", "x5c", "crit"], needs_kid: false };
 
@@ -54,13 +56,13 @@ pub enum TokenFault {
     /// The signature is not valid for the key with this `kid`.
     #[error("invalid signature")]
     Signature,
-    /// The `typ` or `token_type` is that of another kind of token.
+    /// The `typ` or `token_type` belongs to another kind of token.
     #[error("another kind of token (typ, token_type)")]
     WrongKind,
-    /// The current time is after `exp`.
+    /// The current time is at or after `exp` plus the leeway.
     #[error("expired (exp)")]
     Expired,
-    /// The current time is before `nbf` or `iat`.
+    /// The current time is before `nbf` or `iat` by more than the leeway.
     #[error("not yet valid (nbf, iat)")]
     NotYetValid,
     /// The `iss` is another issuer.
@@ -97,7 +99,8 @@ impl<'a> UnverifiedToken<'a> {
         Self::read(token, &OWN_TOKEN_RULES)
     }
 
-    /// Reads another issuer's token with the same strictness. It may be longer, omit the `kid` and have an `x5t`.
+    /// Reads another issuer's token with the same strictness. It may be longer and omit the `kid`, and its
+    /// header may have an `x5t`, `x5t#S256` or `b64`.
     pub fn parse_foreign(token: &'a str) -> Result<Self, TokenFault> {
         Self::read(token, &FOREIGN_TOKEN_RULES)
     }

@@ -17,8 +17,9 @@ pub struct TokenKind {
     pub token_type: &'static str,
     /// The permitted `typ` headers, in lower case. An empty string permits a token without `typ`.
     pub typs: &'static [&'static str],
-    /// Whether the key must be published. Countersign accepts an access token for exactly as long as resource servers
-    /// do. Only Countersign accepts a refresh token, which may outlive the publication of its key.
+    /// Whether the key must be published. Countersign accepts an access token only while its key is published, because
+    /// resource servers do the same. A refresh token, which only Countersign accepts, may outlive the publication of
+    /// its key.
     pub by_published_key: bool,
 }
 

@@ -69,7 +69,7 @@ pub struct AdminSession {
     pub seen_at: Timestamp,
     /// When the superuser last entered the password.
     pub stepped_up_at: Timestamp,
-    /// When the session ends unless it is used before then.
+    /// When the session ends unless it is used before then. Use extends it, up to [`MAX_LIFETIME`] after the sign-in.
     pub expires_at: Timestamp,
     /// The address the superuser signed in from.
     pub address: Option<IpAddr>,

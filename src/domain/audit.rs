@@ -17,9 +17,9 @@ closed_set! {
     pub enum Action {
         /// An account was created.
         Registered = "registered",
-        /// A session was opened.
+        /// A session was opened, in a dialect or in the admin zone.
         SignedIn = "signed_in",
-        /// A user ended a session.
+        /// A user signed out, from a session or from the admin zone.
         SignedOut = "signed_out",
         /// An invalidated refresh token was presented, and its session ended.
         RefreshReused = "refresh_reused",
@@ -112,7 +112,8 @@ impl Operator {
     }
 }
 
-/// An entry to be written to the audit log, in the same transaction as the action it records.
+/// An entry to be written to the audit log, in the same transaction as the action it records. Actions outside the
+/// database, such as changes of keys, cannot be part of a transaction: their entries are written in a separate one.
 #[derive(Clone, Debug)]
 pub struct AuditEntry {
     /// When the action happened.

@@ -68,7 +68,8 @@ impl RunHistory {
         if length.is_zero() {
             return 1.0;
         }
-        // The stored row of the current run ends at its last heartbeat, but the process has run since its start.
+        // The stored row of the current run ends at its last heartbeat. The current run is therefore not read from its
+        // row: it counts from its start to `now`, and stored spans count only up to its start.
         let earlier = self.spans.iter().map(|span| span.seen_at.min(current_start).since(span.started_at.max(from)));
         let ran: Duration = earlier.sum::<Duration>() + now.since(current_start.max(from));
         (ran.as_secs_f64() / length.as_secs_f64()).clamp(0.0, 1.0)

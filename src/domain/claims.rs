@@ -49,7 +49,7 @@ pub enum ClaimsError {
 }
 
 impl Claims {
-    /// Parses and checks a JSON object that an operator, a form or an import contains.
+    /// Parses and checks a JSON object from an operator, a form or an import.
     pub fn parse(text: &str) -> Result<Self, ClaimsError> {
         let Ok(map) = strict_json::parse_object(text.as_bytes()) else { return Err(ClaimsError::NotAnObject) };
         if let Some(name) = map.keys().find(|name| RESERVED.contains(&name.as_str())) {

@@ -1,5 +1,5 @@
 //! Detects passwords that attackers guess first: a listed word, a word of the user's own data, or a keyboard pattern.
-//! Words are also detected with added digits and signs, or with letters replaced by them.
+//! Words are also detected with digits and signs added at the start or end, or with letters replaced by them.
 //!
 //! This is not an estimate of strength: a password that is not detected may still be weak.
 
@@ -26,7 +26,7 @@ fn is_listed(spellings: &[&str]) -> bool {
     COMMON_WORDS.lines().filter(|line| !line.starts_with('#')).any(|word| spellings.contains(&word))
 }
 
-/// Whether the password is one of the user's data or a word in them. An address is split into words, too.
+/// Whether the password is a text of `user_data` or a word of such a text. An address is split into words, too.
 fn is_user_data(spellings: &[&str], user_data: &[&str]) -> bool {
     user_data.iter().map(|text| text.to_lowercase()).any(|text| {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= OWN_WORD_MIN);

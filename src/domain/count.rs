@@ -7,18 +7,19 @@ use super::algorithm::Algorithm;
 use super::dialect::Dialect;
 use super::time::Timestamp;
 
-/// A counted event. Each is counted in one place of the code.
+/// A counted event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Count {
-    /// Sign-ins with a correct password.
+    /// Sign-ins with a correct password or with a provider.
     SignedIn,
-    /// Sign-ins refused because of the user name or the password.
+    /// Sign-ins refused because of the user name, the password or the response of a provider.
     SignInFailed,
     /// Requests refused by a rate limit.
     Throttled,
     /// Refreshes and renewals of a session.
     Refreshed,
-    /// Refused refreshes and renewals.
+    /// Requests refused because of their token: refreshes, renewals, sign-outs, and verifications of a sliding or
+    /// refresh token.
     RefreshRefused,
     /// Invalidated refresh tokens that were presented again and ended their session. They also count as refused.
     RefreshReused,
@@ -28,7 +29,7 @@ pub enum Count {
     ResetRequested,
     /// Passwords set with a reset code or link.
     ResetCompleted,
-    /// Sessions ended before they expired: by sign-out, reset, password change, reuse or an operator.
+    /// Sessions ended before they expired, for any [`EndReason`](super::session::EndReason).
     SessionEnded,
     /// E-mails that a mail server accepted.
     MailSent,

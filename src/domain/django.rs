@@ -25,7 +25,7 @@ pub fn looks_like_users<'a>(fields: impl IntoIterator<Item = &'a str>) -> bool {
 
 /// Reads a user of Django's default model or of a custom model. A primary key that is a UUID becomes the `sub`. Without
 /// a `username` field, the e-mail address is also the user name. Other fields are ignored. The error names the invalid
-/// value.
+/// field.
 pub fn record(key: &Value, fields: &Map<String, Value>) -> Result<UserRecord, String> {
     let (id, sub) = primary_key(key)?;
     let email = text(fields, "email")?;

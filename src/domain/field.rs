@@ -40,19 +40,19 @@ pub enum FieldProblem {
     /// The value is empty or only white space.
     #[error("must not be empty")]
     Blank,
-    /// The value is too short.
+    /// The password is too short, measured in bytes.
     #[error("must have at least {min} bytes")]
     TooShort {
         /// The minimum number of bytes.
         min: usize,
     },
-    /// The value is too long.
+    /// The value is too long, measured in characters.
     #[error("must have at most {max} characters")]
     TooLong {
         /// The maximum number of characters.
         max: usize,
     },
-    /// The value is too long. Passwords are measured in bytes.
+    /// The password is too long, measured in bytes.
     #[error("must have at most {max} bytes")]
     TooManyBytes {
         /// The maximum number of bytes.

@@ -15,7 +15,7 @@ use super::closed_set::closed_set;
 
 closed_set! {
     /// A rate limit. A limit per caller counts by client address, a limit per account by user id. For exceptions see
-    /// `AttemptKey` in the throttle.
+    /// `AttemptKey` in the `throttle` module.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum Limit {
         /// Failed sign-ins to one account.
@@ -28,7 +28,7 @@ closed_set! {
         ResetMailAccount,
         /// Reset e-mails requested by one caller.
         ResetMailCaller,
-        /// Registrations by one caller.
+        /// Attempts to register by one caller.
         RegisterCaller,
         /// Password changes of one account.
         PasswordChangeAccount,

@@ -62,8 +62,8 @@ pub struct PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Checks a new password. `user_data` is the known data of the user, such as name and address. A password that
-    /// consists of a word of this data counts as common.
+    /// Checks a new password. `user_data` is the known data of the user, such as name and address. If `reject_common`
+    /// is set, a password that consists of a word of this data counts as common.
     pub fn check(&self, password: &Password, user_data: &[&str]) -> Result<(), FieldProblem> {
         let text = password.0.expose();
         if text.is_empty() {

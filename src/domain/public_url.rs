@@ -1,5 +1,5 @@
-//! The public URL, under which callers reach the service. Every link, host and issuer is derived from it, never from a
-//! request.
+//! The public URL, under which callers reach the service. Links, hosts and the default issuer are derived from it,
+//! never from a request.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -11,7 +11,7 @@ const ROLE: &str = "role";
 const ROLES: &str = "roles";
 
 /// A role name: 1 to [`ROLE_MAX`] characters without control characters, white space and commas. White space and commas
-/// separate names in forms and in scopes.
+/// separate names in forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role(String);
 

@@ -1,5 +1,6 @@
-//! A strict JSON parser for tokens and requests: no duplicate members, nothing after the value, limited depth. RFC 8259
-//! §4 leaves the meaning of duplicate members open, so two parsers may read one text differently.
+//! A strict JSON parser for tokens, requests, provider responses and claims: no duplicate members, nothing after the
+//! value, limited depth. RFC 8259 §4 leaves the meaning of duplicate members open, so two parsers may read one text
+//! differently.
 
 use std::fmt;
 

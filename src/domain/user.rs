@@ -179,8 +179,8 @@ impl RealName {
     }
 }
 
-/// An e-mail address (RFC 5321 mailbox, without display name and domain literal). Addresses are equal if their
-/// [`Email::key`] is equal.
+/// An e-mail address (RFC 5321 mailbox, without display name and domain literal). The domain has at least two labels.
+/// Addresses are equal if their [`Email::key`] is equal.
 #[derive(Clone, Debug)]
 pub struct Email(String);
 

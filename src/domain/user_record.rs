@@ -81,7 +81,7 @@ pub enum InvalidRecord {
 /// A record that passed the checks.
 #[derive(Debug)]
 pub struct ValidRecord {
-    /// The user. The password hash is unchecked.
+    /// The user. The password hash, the first name and the last name are unchecked.
     pub user: NewUser,
     /// Why the e-mail address was rejected. The user is then imported without it.
     pub email_problem: Option<FieldProblem>,
@@ -111,7 +111,8 @@ impl UserRecord {
         }
     }
 
-    /// Applies the rules for users. A missing `sub` becomes `new_sub`, a missing `date_joined` becomes `now`.
+    /// Checks the user name, the id, the claims and the e-mail address. A missing `sub` becomes `new_sub`, a missing
+    /// `date_joined` becomes `now`.
     pub fn validate(self, new_sub: Uuid, now: Timestamp) -> Result<ValidRecord, InvalidRecord> {
         let username = self.username.filter(|name| !name.is_empty()).ok_or(InvalidRecord::NoName)?;
         let username = Username::parse(&username).map_err(InvalidRecord::Name)?;

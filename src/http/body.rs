@@ -21,7 +21,7 @@ use crate::domain::strict_json;
 /// A JSON object, or the rejection, which the handler converts into the error body of its dialect.
 pub type JsonBodyResult = Result<JsonBody, Rejection>;
 
-/// The fields of a JSON object. Unknown fields are ignored; an empty body has no fields.
+/// The fields of a JSON object or of a form. Unknown fields are ignored; an empty body has no fields.
 ///
 /// The values may contain a password. `Debug` therefore shows only the names, and `Drop` zeroes the strings that no
 /// handler has read.
@@ -56,8 +56,8 @@ impl JsonBody {
         parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("invalid JSON ({error})")))
     }
 
-    /// Parses a URL-encoded form. Duplicate fields and invalid UTF-8 are errors, as in JSON. The form parser replaces
-    /// invalid UTF-8 with U+FFFD, which would silently change a password.
+    /// Parses a URL-encoded form. Duplicate fields are errors, as in JSON, and so are values with invalid UTF-8. The
+    /// form parser replaces invalid UTF-8 with U+FFFD, which would silently change a password.
     pub fn from_form(body: &[u8]) -> Result<Self, Rejection> {
         let mut fields = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
@@ -137,7 +137,7 @@ impl FromRequest<Http> for SubmittedBody {
 }
 
 /// Any JSON value, or the fields of a form as an object. If a form repeats a field, the last value is used. An empty
-/// body is an empty object. Each dialect rejects a JSON value that is not an object, with its own error body.
+/// body is an empty object. The extractor that uses this type rejects a JSON value that is not an object.
 pub struct JsonOrForm(pub Value);
 
 impl FromRequest<Http> for JsonOrForm {
@@ -232,8 +232,8 @@ async fn read(request: Request, http: &Http) -> Result<Zeroizing<Vec<u8>>, Rejec
     }
 }
 
-/// Collects the body into a buffer with the capacity given by `Content-Length`. A growing buffer leaves copies in
-/// memory that are not zeroed; this can still happen with a chunked body.
+/// Collects the body into a buffer with the capacity given by `Content-Length`, so that the buffer does not grow. A
+/// growing buffer leaves copies in memory that are not zeroed. This still happens with a chunked body.
 async fn collect(mut body: Limited<Body>, announced: usize) -> Result<Zeroizing<Vec<u8>>, BoxError> {
     let mut buffer = Zeroizing::new(Vec::with_capacity(announced));
     while let Some(frame) = body.frame().await {

@@ -28,7 +28,7 @@ pub fn of(extensions: &Extensions, headers: &HeaderMap, options: &HttpOptions) -
 }
 
 /// Reads `X-Forwarded-For` from right to left while the previous hop is a trusted proxy. Entries written by the client
-/// are further left and are ignored.
+/// are further left and are ignored. An entry that is not an address ends the search.
 fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();

@@ -1,5 +1,5 @@
-//! The layers around all routes except the JWKS. From the outside in: request id, log and security headers; CORS;
-//! panic handling.
+//! The layers around all routes except the JWKS. From the outside in: request id, log and security headers; CORS,
+//! except for the admin zone and the metrics listener; panic handling.
 
 use std::any::Any;
 
@@ -118,8 +118,9 @@ fn panic_response(panic: Box<dyn Any + Send>) -> Response {
     reply::fault(Fault::new("handling a request (panic)", message.unwrap_or("no message")), reply::internal_error)
 }
 
-/// Allows only pages of the configured origins to read responses, and to send requests that need a preflight. Requests
-/// may carry cookies, so the Fetch standard forbids a wildcard origin.
+/// Allows pages of the configured origins to read responses, and to send requests that need a preflight. Requests may
+/// carry cookies, so the Fetch standard forbids a wildcard origin. Public documents, such as the discovery documents,
+/// set a wildcard themselves, for requests without cookies.
 fn cors(options: &HttpOptions) -> CorsLayer {
     let origins = options.allowed_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()

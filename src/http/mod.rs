@@ -1,9 +1,9 @@
 //! HTTP: routes, bodies, headers and error bodies. All decisions about users and tokens are made in the use cases.
 //!
-//! A dialect translates one documented API to and from the use cases; each has its own folder in `dialect`. The modules
-//! next to `dialect` serve the routes that belong to no dialect, such as the JWKS, discovery and liveliness. The JWKS
-//! route has none of the layers, because its response is precomputed and needs none of the headers and checks that
-//! they add.
+//! A dialect translates one documented API to and from the use cases; each has its own folder in `dialect`. The routes
+//! that belong to no dialect, such as the JWKS, discovery and liveliness, are in the modules next to `dialect`. The
+//! JWKS route has none of the layers in `layers`: its response is precomputed, and the handler sets the CORS header
+//! itself.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -53,7 +53,8 @@ pub struct HttpOptions {
     pub jwks_max_age: Duration,
     /// The origins whose pages may call the dialects and read the responses (CORS).
     pub allowed_origins: Vec<String>,
-    /// The redirect target after a sign-in with a provider: a path on this server or an absolute URL.
+    /// The redirect target after a sign-in with a provider or after linking an account: a path on this server or an
+    /// absolute URL.
     pub authed_url: String,
     /// The redirect target after a sign-out in the dialect `rest_social`.
     pub logout_url: String,

@@ -1,16 +1,16 @@
 //! Parser for `multipart/form-data` (RFC 7578). It parses a complete body. Files are skipped, because no route accepts
-//! one.
+//! files.
 
 /// Why a body is not a valid `multipart/form-data` form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MultipartError {
-    /// The content type has no `boundary` parameter.
+    /// The content type has no `boundary` parameter, or the parameter is empty.
     #[error("the content type has no boundary")]
     Boundary,
-    /// The closing boundary is missing.
+    /// A boundary is missing, usually the closing one.
     #[error("the form does not end with its boundary")]
     Cut,
-    /// A part has no `Content-Disposition` header, or that header has no name.
+    /// A part has no headers, no `Content-Disposition` header, or no name in that header.
     #[error("a part has no name")]
     Name,
     /// A field is not valid UTF-8. A lossy conversion would make different invalid passwords equal.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 /// error body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// The body is not a valid JSON object or form.
+    /// The body is not valid JSON or a valid form, or the connection failed while it was received.
     #[error("malformed body: {0}")]
     MalformedBody(String),
     /// The route does not accept the content type of the body. The value names the content that it accepts.
@@ -32,7 +32,7 @@ pub enum Rejection {
     ForeignOrigin,
 }
 
-/// Required by axum's extractor traits, but not used: every handler converts a rejection into its dialect's error body.
+/// Required by axum's extractor traits, but not used: every handler converts a rejection into its own error body.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         self.status().into_response()

@@ -146,7 +146,7 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
     response
 }
 
-/// Records the client that fetched the JWKS, so that the operator sees which verifiers have a new key.
+/// Records the client that fetched the JWKS, so that the operator sees which verifiers have the current JWKS.
 fn record_fetch(http: &Http, request: &Request, jwks_id: u64) {
     let address = caller::of(request.extensions(), request.headers(), &http.options);
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();

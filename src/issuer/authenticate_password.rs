@@ -105,7 +105,8 @@ impl PasswordAttempt {
     }
 }
 
-/// Runs the closure, unless the user was disabled or the hash was replaced during the check.
+/// Runs the closure, unless the user was deleted or disabled, ceased to be admitted, or got another hash during the
+/// check.
 async fn run_on_authenticated<T: Send + 'static>(
     issuer: &Issuer,
     on_authenticated: OnAuthenticated<T>,

@@ -14,7 +14,7 @@ use crate::store::{StoreError, Write};
 
 /// How long a link is valid.
 const LINK_VALID_FOR: Duration = Duration::from_hours(24);
-/// The purpose that is authenticated with the sealed links.
+/// The purpose of the sealed links. It is part of their associated data.
 const PURPOSE: &str = "admin/welcome";
 
 /// Why the first superuser was not created.
@@ -23,7 +23,7 @@ pub enum FirstSuperuserError {
     /// The link was changed, or was made by another issuer.
     #[error("the link is invalid")]
     InvalidLink,
-    /// The link is more than 24 h old.
+    /// The link is at least 24 h old.
     #[error("the link has expired")]
     ExpiredLink,
     /// A superuser exists already.

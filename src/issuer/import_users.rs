@@ -52,9 +52,9 @@ pub struct Imported {
 pub struct ImportNote {
     /// The number of the line or row.
     pub number: u64,
-    /// The id in the record.
+    /// The id in the record; `None` if it has none or cannot be read.
     pub id: Option<UserId>,
-    /// The user name in the record.
+    /// The user name in the record; `None` if the record cannot be read.
     pub username: Option<String>,
     /// What was skipped, and why.
     pub reason: SkipReason,
@@ -122,7 +122,7 @@ struct ImportCandidate {
     skipped: Vec<SkipReason>,
 }
 
-/// The existing users with a candidate's id, UUID or name.
+/// The existing users with a candidate's id or UUID, or with its user name as their user name or e-mail address.
 #[derive(Debug, Default)]
 struct ExistingUsers {
     id: Option<User>,

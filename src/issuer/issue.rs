@@ -37,8 +37,8 @@ pub async fn access_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<Acces
     token(issuer, signed_in, None).await
 }
 
-/// Mints a sliding token: an access token that may be exchanged for a newer one until its `refresh_exp`. That is the
-/// end of its session, and an exchange does not change it.
+/// Mints a sliding token: an access token that can be exchanged for a newer one before its `exp`. Its `refresh_exp` is
+/// the end of its session. An exchange does not change `refresh_exp`, and no `exp` is later.
 pub async fn sliding_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<AccessToken, Refusal> {
     token(issuer, signed_in, Some(signed_in.session().expires_at)).await
 }

@@ -1,6 +1,6 @@
 //! The key ring in a running issuer: applies changes in the key folder, and makes rotations that are due.
 //!
-//! Operators change the folder directly ([`crate::crypto::key_dir`]); the running issuer applies their changes here.
+//! Commands change the folder directly ([`crate::crypto::key_dir`]); the running issuer applies their changes here.
 
 use std::sync::Arc;
 

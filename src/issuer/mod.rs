@@ -93,7 +93,7 @@ pub struct IssuerPolicy {
     pub algorithm: Algorithm,
     /// The rules for a new password.
     pub passwords: PasswordPolicy,
-    /// The `role` claim of users who have no own one, in the dialects that have this claim.
+    /// The `role` claim of users whose own claims contain no `role`, in the dialects that have this claim.
     pub role: String,
     /// The policy by which rotations are planned. [`keys::policy`] takes the lifetimes from the runtime settings
     /// instead.
@@ -137,7 +137,7 @@ pub struct Issuer {
     pub mailer: Mailer,
     /// Makes and parses refresh UUIDs, and derives the `jti` of signed refresh tokens.
     pub refresh_tokens: Arc<RefreshTokens>,
-    /// Hashes reset codes and link tokens. Only their hashes are stored.
+    /// Hashes reset codes and link tokens. The store finds a code or token by its hash.
     pub reset_hasher: ResetHasher,
     /// The identity providers.
     pub providers: Providers,
@@ -244,7 +244,8 @@ impl Issuer {
         outcome
     }
 
-    /// Counts a refresh or renewal that was refused because of its token. After reuse, also counts the ended session.
+    /// Counts a refresh, renewal or sign-out that was refused because of its token. A token that fails
+    /// [`verify_token`] as a sliding or refresh token counts too. After reuse, also counts the ended session.
     fn count_refused(&self, refusal: &Refusal) {
         let Refusal::NotSignedIn(why) = refusal else { return };
         self.counters.add(Count::RefreshRefused);

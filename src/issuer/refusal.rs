@@ -51,7 +51,7 @@ pub enum Unauthenticated {
     /// The token is invalid.
     #[error("token rejected: {0}")]
     Token(#[from] TokenFault),
-    /// The session has ended, or its user was deleted or disabled.
+    /// The session has ended, its user was deleted or disabled, or the token names no session.
     #[error("the session has ended")]
     SessionEnded,
     /// The refresh token was used before. Its session was ended, because the token may be stolen.

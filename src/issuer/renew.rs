@@ -15,7 +15,7 @@ pub struct Renew<'a> {
 
 impl Renew<'_> {
     /// Extends the session. Only dialects without a refresh token allow this. In the others, a stolen access token must
-    /// not be usable for longer than its lifetime of a few minutes.
+    /// not be usable after its `exp`.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let renewed = self.renew(issuer).await;
         issuer.counted_refresh(renewed)

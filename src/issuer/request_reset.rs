@@ -61,7 +61,8 @@ impl RequestReset {
         let prepared = if let Some(user) = user {
             prepare(issuer, user, self.delivery)?.filter(|_| within_limit)
         } else {
-            // For an unknown address, an e-mail is prepared and discarded, so that the response time reveals nothing.
+            // If no active user has the address, an e-mail is prepared and discarded, so that the response time
+            // reveals nothing.
             let placeholder = Username::from_stored("nobody".to_owned());
             contents(issuer, placeholder, &self.email, self.delivery)?;
             None
@@ -99,7 +100,7 @@ impl RequestReset {
     }
 }
 
-/// An operator's request to send a reset e-mail to a user. No rate limit applies, because the e-mail helps the user.
+/// An operator's request to send a reset e-mail to a user. No rate limit applies to operators.
 #[derive(Debug)]
 pub struct SendReset {
     /// The user.

@@ -17,7 +17,7 @@ use crate::store::{Read, SettingChange, Store, StoreError, Write};
 
 /// How long a running issuer may use the previous settings after a change.
 const SETTINGS_RELOAD_MAX: Duration = Duration::from_secs(2);
-/// An upper bound for `tokens.leeway`, by which clocks may differ.
+/// An upper bound for `tokens.leeway`, by which clocks may differ. The setting allows at most 2 min.
 const LONGEST_LEEWAY: Duration = Duration::from_hours(1);
 
 /// Reads the current settings from the store.
@@ -50,7 +50,7 @@ pub struct ListedSetting {
     pub description: &'static str,
     /// The allowed values, described in words.
     pub allowed: String,
-    /// Who changed it and when; `None` while it has its default.
+    /// Who changed it and when; `None` if no value is stored, so that the default applies.
     pub changed: Option<SettingChange>,
 }
 

@@ -1,5 +1,5 @@
-//! The uptime for `/liveliness`, the event counts, and the readiness. The uptime is reported without access to the
-//! store.
+//! The uptime for `/liveliness`, the event counts, and the readiness for `/ready`. Only the uptime is reported without
+//! reading the store.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -121,8 +121,8 @@ pub async fn counts(issuer: &Issuer, window: Window) -> Result<Vec<HourCount>, S
     Ok(hours)
 }
 
-/// Checks whether the issuer can serve: the store must answer, and there must be an active key for the
-/// algorithm of every profile.
+/// Checks whether the issuer can serve: the store must answer, and there must be an active key for the algorithm of
+/// every profile.
 ///
 /// # Errors
 /// The reason for `/ready`.

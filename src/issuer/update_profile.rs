@@ -96,7 +96,7 @@ fn new_name(user: &User, email: Option<&Email>) -> Option<Username> {
 async fn hash(issuer: &Issuer, user: &User, password: Password) -> Result<PasswordHash, Refusal> {
     let wrong = |problem: FieldProblem| Refusal::invalid(Field::Password, problem);
     issuer.policy.passwords.check(&password, &[user.username.as_str()]).map_err(wrong)?;
-    // The temporary password was sent by e-mail, so the new password must differ from it.
+    // An operator or a response has disclosed the temporary password, so the new password must differ from it.
     if user.must_change_password
         && issuer.check_password(password.clone(), user.password.clone()).await? != PasswordCheck::Wrong
     {

@@ -32,16 +32,17 @@ pub enum UserChange {
     SetClaims(Claims),
     /// Sets the user name, the address and the real name, if they differ.
     Edit(Box<UserNames>),
-    /// Sets the staff and superuser flags.
+    /// Sets the staff and superuser flags. A user who is no longer a superuser loses all sessions of the admin zone.
     SetRights {
         /// Django's `is_staff`.
         is_staff: bool,
         /// Whether the user may enter the admin zone.
         is_superuser: bool,
     },
-    /// Ends all sessions.
+    /// Ends all sessions, including those of the admin zone.
     EndSessions,
-    /// Deletes the user and all of the user's data except the entries in the audit log.
+    /// Deletes the user and all of the user's data. The entries in the audit log stay. Their user name is removed, but
+    /// their detail text is kept.
     Delete,
 }
 

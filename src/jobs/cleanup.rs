@@ -24,7 +24,8 @@ const MAX_BATCH_DURATION: Duration = Duration::from_millis(5);
 const PAUSE_FACTOR: u32 = 4;
 /// The maximum number of batches in a run. It guarantees that a run ends.
 const MAX_BATCHES: u32 = 500;
-/// How long an ended session is kept, so that reuse of a spent refresh token is still detected.
+/// How long a session is kept after its expiry, even if it was ended earlier. Expiry is compared by day (UTC), so the
+/// cleanup removes it up to 24 h later.
 const SESSIONS_KEPT: Duration = Duration::from_hours(24);
 const MAILS_KEPT: Duration = Duration::from_hours(30 * 24);
 /// Five days more than the longest period that a chart shows.

@@ -21,7 +21,7 @@ impl CurrentMinute {
         Self(AtomicI64::new(now.unix().div_euclid(Self::LENGTH)))
     }
 
-    /// If another minute has begun since the last call, returns a time in the previous minute.
+    /// If another minute has begun since the last call, returns the start of the minute of that call.
     fn ended_minute(&self, now: Timestamp) -> Option<Timestamp> {
         let current = now.unix().div_euclid(Self::LENGTH);
         let before = self.0.swap(current, Relaxed);

@@ -142,7 +142,7 @@ impl<'a> OutgoingMail<'a> {
     /// Removes from a mail server's reply the e-mail content that it may quote. Returns one line of at most 300
     /// characters.
     ///
-    /// Addresses are masked. Links, and words of at least 12 characters that the e-mail contains, are replaced with
+    /// Addresses are masked. Links, and words of at least 12 bytes that the e-mail contains, are replaced with
     /// `…`, because a spam filter may quote a reset code.
     pub fn without_secrets(&self, reply: &str) -> String {
         let words = reply.split_whitespace().map(|word| {
@@ -159,7 +159,7 @@ impl<'a> OutgoingMail<'a> {
     }
 }
 
-/// The header that prevents automatic replies (RFC 3834 §5).
+/// The header that asks other programs not to reply automatically (RFC 3834 §5).
 fn auto_submitted_header() -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned())
 }

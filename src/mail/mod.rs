@@ -35,7 +35,8 @@ use site::Site;
 pub struct MailerOptions {
     /// The public URL of the server. E-mails contain it, and message ids end with its host.
     pub public_url: String,
-    /// The sender, `name@host` or `Name <name@host>`. The default is `no-reply@` followed by the public host.
+    /// The sender, `name@host` or `Name <name@host>`. The default is `no-reply@` followed by the public host,
+    /// or by `localhost` if the host is an IPv6 address.
     pub from: Option<String>,
     /// The folder of the operator's templates. Files in its subfolder `mail` override the built-in templates.
     pub templates_dir: Option<PathBuf>,
@@ -111,8 +112,9 @@ impl Mailer {
         self.0.templates.previews()
     }
 
-    /// Decrypts an e-mail from the outbox and sends it, within the timeout of the transport. The message id is the same
-    /// in every attempt, so that a receiver can detect a duplicate.
+    /// Decrypts an e-mail from the outbox and sends it. A delivery to a mail server ends within
+    /// [`SmtpOptions::timeout`]. The message id is the same in every attempt, so that a receiver can detect a
+    /// duplicate.
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
         let rendered = open_mail(&item.sealed, &inner.seal)?;

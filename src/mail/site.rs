@@ -8,7 +8,7 @@ pub(super) struct Site {
     pub url: String,
     /// Host and port, to be displayed.
     pub name: String,
-    /// The host without the port, for message ids.
+    /// The host without the port, for message ids and the default sender.
     pub host: String,
 }
 

@@ -1,4 +1,4 @@
-//! Delivery to a mail server (RFC 5321), with STARTTLS, TLS or no encryption, and AUTH.
+//! Delivery to a mail server (RFC 5321), with STARTTLS, TLS or no encryption, and with AUTH if an account is set.
 //!
 //! A connection is reused within a batch, but only after a complete delivery. The library's own pool is not used: it
 //! also reuses a connection whose delivery timed out. The late replies to that e-mail would then be read as replies to
@@ -22,8 +22,8 @@ use crate::domain::secret::SecretText;
 /// How the connection to the mail server is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransportSecurity {
-    /// STARTTLS (RFC 3207): the connection starts in plaintext and must be encrypted before anything is sent. Usually
-    /// port 587.
+    /// STARTTLS (RFC 3207): the connection starts in plaintext and must be encrypted before the password or an
+    /// e-mail is sent. Usually port 587.
     StartTls,
     /// TLS from the first byte (RFC 8314). Usually port 465.
     Tls,

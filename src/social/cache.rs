@@ -7,8 +7,8 @@ use url::Url;
 
 /// How long a fetched document is used before it is fetched again.
 const MAX_AGE: Duration = Duration::from_hours(1);
-/// The minimum time between fetches that are caused by tokens with an unknown key. Otherwise each token of an attacker
-/// would cause a request to the provider.
+/// The minimum time between fetches that are caused by tokens with an unknown key. Otherwise each such token would
+/// cause a request to the provider.
 const REFETCH_AFTER: Duration = Duration::from_secs(30);
 
 /// The cached document of one URL. Times are from a monotonic clock.
@@ -20,7 +20,7 @@ struct CacheEntry<T> {
     url: Url,
     value: Arc<T>,
     fetched_at: Duration,
-    /// When a fetch was last allowed, even if it failed.
+    /// When a fetch was last allowed, even if that fetch failed.
     requested_at: Duration,
 }
 

@@ -1,12 +1,12 @@
 //! Errors in the communication with a provider, for the operator's log. A message names the provider, the step and the
-//! problem. It contains no secret and, apart from the error code, no text of the provider.
+//! problem. It contains no secret and, apart from error codes and endpoint URLs, no text of a response.
 
 use crate::domain::social::ProviderName;
 
 /// Why a request to a provider failed, or why its response was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SocialError {
-    /// The provider could not be reached, was too slow or failed. A later attempt may succeed.
+    /// The provider could not be reached, was too slow, or responded with 429 or 5xx. A later attempt may succeed.
     #[error("{0}")]
     Unreachable(String),
     /// The provider refused the request. The message ends with its error code (RFC 6749 §5.2), such as `invalid_grant`,
@@ -19,11 +19,11 @@ pub enum SocialError {
     /// The provider issued no access token, or issues no refresh tokens.
     #[error("the provider issued no access token")]
     NoToken,
-    /// The provider's response is malformed, or the settings of the provider are invalid.
+    /// The provider's response is malformed, the settings of the provider are invalid, or TLS cannot be set up.
     #[error("{0}")]
     InvalidResponse(String),
     /// The response may not come from the provider, or may not be meant for this client: for example, its signature,
-    /// issuer, audience or nonce is wrong.
+    /// issuer, audience or nonce is wrong. Also an attempt of another provider or without a valid PKCE verifier.
     #[error("{0}")]
     Untrusted(String),
 }

@@ -25,7 +25,8 @@ use crate::domain::time::Timestamp;
 
 /// The length of a PKCE verifier in characters (RFC 7636 §4.1).
 const VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
-/// The maximum length of a provider's access or refresh token in bytes, because the tokens are stored.
+/// The maximum length of a provider's access or refresh token in bytes. The tokens are stored, so their size is
+/// limited.
 const TOKEN_MAX: usize = 16 * 1024;
 
 /// This server as an OAuth client of a provider.

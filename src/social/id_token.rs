@@ -1,5 +1,5 @@
-//! Checks the header and the claims of an ID token (OpenID Connect Core 1.0 §3.1.3.7). The token parser in `crypto`
-//! checks its format, and `openid` verifies its signature with the provider's keys.
+//! Checks the `typ` header and the claims of an ID token (OpenID Connect Core 1.0 §3.1.3.7). The token parser in
+//! `crypto` checks its format, and `openid` verifies its signature with the provider's keys.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::crypto::token::UnverifiedToken;
 use crate::crypto::verify::date;
 use crate::domain::time::Timestamp;
 
-/// The values that a valid ID token must have.
+/// The values against which an ID token is checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpectedIdToken<'a> {
     /// The accepted spellings of the issuer.

@@ -1,8 +1,8 @@
 //! Sign-in with providers: the redirect to the provider, and the identity of the user who returns.
 //!
 //! This module communicates with providers, and verifies that a response comes from the provider and is meant for this
-//! client. It caches only documents that a provider publishes. The use cases decide to which account an identity
-//! belongs, and the routes bind an attempt to the browser.
+//! client. It caches only documents that a provider publishes, and a failed fetch of a discovery document for 5 s. The
+//! use cases decide to which account an identity belongs, and the routes bind an attempt to the browser.
 
 mod cache;
 mod error;
@@ -176,7 +176,7 @@ impl Provider {
     /// Returns the URL to which the browser is redirected (RFC 6749 §4.1.1). May fetch the discovery document first.
     ///
     /// # Errors
-    /// The attempt is invalid, or the discovery document is not available.
+    /// The attempt is invalid, or the discovery document is invalid or not available.
     pub async fn authorize_url(&self, attempt: &SignInAttempt) -> Result<String, SocialError> {
         let step = self.common.step("redirecting to the provider");
         self.check_attempt(step, attempt)?;
@@ -187,7 +187,8 @@ impl Provider {
     /// Exchanges the code of a callback for tokens, and returns the verified identity of the user.
     ///
     /// # Errors
-    /// The callback, the attempt or a response of the provider is invalid, or the provider is not available.
+    /// The callback, the attempt or a response of the provider is invalid, the provider reports an error, or the
+    /// provider is not available.
     pub async fn identify(
         &self,
         callback: &Callback,
@@ -224,7 +225,7 @@ impl Provider {
     /// one stays valid.
     ///
     /// # Errors
-    /// The provider issues no refresh tokens, refuses the token or is not available.
+    /// The provider issues no refresh tokens, refuses the token, returns an invalid response or is not available.
     pub async fn refresh(&self, token: &SecretText, now: Timestamp) -> Result<SocialTokens, SocialError> {
         if !self.can_refresh() {
             return Err(SocialError::NoToken);
@@ -250,9 +251,11 @@ impl Provider {
         Err(step.untrusted(format_args!("the attempt belongs to the provider {}", attempt.provider)))
     }
 
-    /// Checks that the callback comes from the provider to which the browser was redirected, even if it reports an
-    /// error (RFC 9207 §2.4). Otherwise an attacker could make this server send the code of one provider to another
-    /// provider (RFC 9700 §4.4).
+    /// Checks the `iss` of a callback, even of a callback that reports an error (RFC 9207 §2.4). It must be an issuer
+    /// of this provider, if the provider has a known issuer. A missing `iss` is rejected only if `is_required` is set.
+    ///
+    /// Without this check an attacker could make this server send the code of one provider to another provider
+    /// (RFC 9700 §4.4).
     fn check_issuer(&self, step: ProviderStep<'_>, iss: Option<&str>, is_required: bool) -> Result<(), SocialError> {
         let issuers = match &self.kind {
             ProviderKind::OpenId(openid) => openid.issuers().collect(),
@@ -275,7 +278,7 @@ impl ProviderCommon {
     }
 }
 
-/// The parts of the configured providers, the well-known ones first.
+/// The plans of the configured providers, the well-known ones first.
 fn plans(options: SocialOptions) -> Result<Vec<ProviderPlan>, SocialError> {
     let well_known = [
         options.google.map(|google| {

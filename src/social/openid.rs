@@ -1,6 +1,6 @@
 //! OpenID Connect providers: the discovery document (OpenID Connect Discovery 1.0), the keys and the ID tokens. The
 //! userinfo endpoint is used only if an ID token is missing or has no e-mail address. Google is an OpenID Connect
-//! provider whose endpoints are built in.
+//! provider whose endpoints are built in unless the settings override them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,19 +38,19 @@ pub(super) struct OpenId {
     issuers: Vec<String>,
     /// The URL of the discovery document. `None` if it is not used.
     discovery_url: Option<Url>,
-    /// The endpoints from the settings, which override the discovery document. Without a discovery document, all needed
-    /// endpoints must be set here.
+    /// The endpoints from the settings, which override the discovery document. If no discovery document is used, also
+    /// the built-in endpoints of Google.
     set: EndpointOverrides,
     /// Whether an ID token is required. Otherwise userinfo alone is enough.
     needs_id_token: bool,
     discovered: Cache<Endpoints>,
     /// Locked while the discovery document is fetched, so that other callers wait for the result. Contains the time and
-    /// the error of the last failure.
+    /// the error of the last fetch if it failed.
     discovery_failure: AsyncMutex<Option<(Duration, SocialError)>>,
     keys: Cache<ForeignKeys>,
 }
 
-/// The endpoints from the settings.
+/// The endpoints that take precedence over the discovery document. `None`: the discovery document has it.
 #[derive(Debug, Default)]
 struct EndpointOverrides {
     authorize: Option<Url>,
@@ -111,7 +111,7 @@ impl OpenId {
         self.issuers.iter().map(String::as_str)
     }
 
-    /// Returns the endpoints from the settings, and from the discovery document if the settings have none.
+    /// Returns the endpoints. Each endpoint that is not in `set` comes from the discovery document, if one is used.
     pub(super) async fn endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, SocialError> {
         let set = &self.set;
         let Some(url) = &self.discovery_url else {
@@ -224,8 +224,8 @@ impl OpenId {
         Ok(token.claims)
     }
 
-    /// Verifies the signature with the cached keys. Fetches the keys again if the cached ones do not include the
-    /// token's key.
+    /// Verifies the signature. Fetches the keys if none are cached, or if the cached ones do not include the token's
+    /// key and [`Cache::may_refetch`] allows it.
     async fn check_signature(
         &self,
         common: &ProviderCommon,
@@ -279,8 +279,11 @@ fn parse_discovery_document(object: &Map<String, Value>) -> Result<Endpoints, St
     })
 }
 
-/// Whether a client with a secret sends it in the `Authorization` header. This is the default if the document lists no
-/// methods (Discovery 1.0 §3). For a public client the result has no effect.
+/// Whether a client with a secret sends it in the `Authorization` header. This is the default if the document has no
+/// list of methods (Discovery 1.0 §3). A public client sends no secret in either case.
+///
+/// # Errors
+/// The list has none of `client_secret_basic`, `client_secret_post` and `none`.
 fn supports_basic_auth(methods: Option<&Value>) -> Result<bool, String> {
     let Some(methods) = methods else { return Ok(true) };
     let supports = |method: &str| methods.as_array().is_some_and(|all| all.iter().any(|one| one == method));

@@ -28,7 +28,8 @@ pub struct SocialOptions {
     pub oidc: Vec<(ProviderName, OidcProvider)>,
 }
 
-/// A well-known provider. For a URL that is `None`, the provider's published URL is used.
+/// A well-known provider. For a URL that is `None`, the provider's published URL is used. For Google with an `issuer`
+/// and without a `jwks_url`, the discovery document of the issuer is used instead.
 #[derive(Clone, Debug)]
 pub struct KnownProvider {
     /// The client id.
@@ -43,7 +44,8 @@ pub struct KnownProvider {
     pub userinfo_url: Option<String>,
     /// The endpoint that lists the user's e-mail addresses and whether they are verified. Only used for GitHub.
     pub emails_url: Option<String>,
-    /// The `iss` of ID tokens and callbacks.
+    /// The `iss` of ID tokens and callbacks. `None`: the published one, except if GitHub or Facebook have an
+    /// `authorize_url`; then `iss` is not checked.
     pub issuer: Option<String>,
     /// The URL of the JWKS. Only used for Google.
     pub jwks_url: Option<String>,

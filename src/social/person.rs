@@ -1,12 +1,12 @@
-//! Reads a user's data from a provider's response. Values of a wrong type or size are ignored. The caller has verified
-//! that the response comes from the provider.
+//! Reads a user's data from a provider's response. Only the id is required: other values of a wrong type or size are
+//! ignored. The caller has verified that the response comes from the provider.
 
 use serde_json::{Map, Value};
 
 use crate::domain::social::SOCIAL_ID_MAX;
 use crate::domain::user::{Email, USERNAME_MAX};
 
-/// The maximum length of a given or family name in characters.
+/// The maximum length of a given, family or full name in characters.
 const NAME_MAX: usize = 150;
 
 /// The data of a user at a provider.
@@ -41,7 +41,7 @@ pub(super) fn social_id(object: &Map<String, Value>, name: &str) -> Option<Strin
     }
 }
 
-/// Reads an e-mail address. `None` if it is invalid.
+/// Reads an e-mail address. `None` if it is missing or invalid.
 pub(super) fn email(object: &Map<String, Value>, name: &str) -> Option<Email> {
     Email::parse(object.get(name)?.as_str()?).ok()
 }
@@ -51,7 +51,7 @@ pub(super) fn username(object: &Map<String, Value>, name: &str) -> Option<String
     text(object, name, USERNAME_MAX)
 }
 
-/// Reads the given and the family name. If the object has only the full name, splits it after the first word.
+/// Reads the given and the family name. If both are missing, splits the full name (`name`) after the first word.
 pub(super) fn names(object: &Map<String, Value>, given: &str, family: &str) -> (String, String) {
     let read = |name: &str| text(object, name, NAME_MAX).unwrap_or_default();
     let first = read(given);

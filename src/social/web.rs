@@ -1,8 +1,8 @@
 //! The HTTP client for requests to providers. It follows no redirects, accepts no compressed responses, limits the time
 //! and the size of a response, and logs neither requests nor responses.
 //!
-//! Each request has its own connection. A sign-in needs only two or three requests, so connections are not reused.
-//! `hyper` is enough for this and is already a dependency.
+//! Each request has its own connection. A sign-in needs only a few requests, so connections are not reused. `hyper` is
+//! enough for this and is already a dependency.
 
 use std::fmt;
 use std::pin::pin;
@@ -69,7 +69,11 @@ impl WebClient {
         Ok(Self { tls: TlsConnector::from(Arc::new(config.with_no_client_auth())), limits })
     }
 
-    /// Fetches the JSON document at `url`, with the access token if there is one.
+    /// Returns the body at `url`. The request accepts JSON and has the access token if there is one. `headers` are
+    /// added, or replace the default ones. The body is not parsed.
+    ///
+    /// # Errors
+    /// The provider is not available, or the status is not 2xx.
     pub(super) async fn fetch(
         &self,
         step: ProviderStep<'_>,
@@ -98,7 +102,7 @@ impl WebClient {
         Err(step.refused(&code))
     }
 
-    /// Like [`WebClient::fetch`], for one JSON object.
+    /// Like [`WebClient::fetch`], for one JSON object. An object with an error code is a refusal, even with status 200.
     pub(super) async fn fetch_object(
         &self,
         step: ProviderStep<'_>,
@@ -207,7 +211,7 @@ impl fmt::Debug for WebClient {
     }
 }
 
-/// Formats a URL for error messages, without its query, which may contain secrets.
+/// Formats a URL for error messages: origin and path, without the query, which may contain secrets.
 pub(super) struct DisplayUrl<'a>(pub(super) &'a Url);
 
 impl fmt::Display for DisplayUrl<'_> {

@@ -25,6 +25,6 @@ pub trait WriteAdminSessions {
     fn end_admin_session(&self, hash: AdminHash) -> Result<bool, StoreError>;
     /// Ends all sessions of a user, except `except`. Returns how many.
     fn end_admin_sessions_of(&self, user: UserId, except: Option<AdminHash>) -> Result<usize, StoreError>;
-    /// Deletes at most `limit` sessions that ended before `before`. Returns how many.
+    /// Deletes at most `limit` sessions that expired before `before`. Returns how many.
     fn cleanup_admin_sessions(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

@@ -41,7 +41,7 @@ pub struct AuditPage {
     /// The lines, newest first. A page may have fewer than `limit` lines although more follow, because one call
     /// examines a limited number of lines.
     pub lines: Vec<AuditLine>,
-    /// The position at which the next page starts; `None` at the end.
+    /// The position after which the next page starts; `None` at the end.
     pub next: Option<AuditCursor>,
 }
 

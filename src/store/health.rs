@@ -1,4 +1,4 @@
-//! The size of the store, for the operator.
+//! The size of the store and the numbers of users and sessions, for the operator.
 
 use super::StoreError;
 

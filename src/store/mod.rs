@@ -80,10 +80,11 @@ pub enum StoreError {
     /// Another user already has the `id` or `sub` requested for a new user. Only an import requests one.
     #[error("another user already has this {0}")]
     InUse(&'static str),
-    /// The database is locked, full, read-only or unreachable. It may recover without a restart.
+    /// The database is locked, full, read-only, unreachable or closed, or too many operations are waiting. Except after
+    /// [`Store::close`], it may recover without a restart.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// The database is damaged, or this code has a defect. A retry does not help.
+    /// The database is damaged or not usable by this program, or this code has a defect. A retry does not help.
     #[error("the database failed: {0}")]
     Fault(String),
 }
@@ -137,7 +138,8 @@ impl Store {
         }
     }
 
-    /// Finishes the queued operations and closes the database. Call it last.
+    /// Finishes the queued writes and closes the writing connection. Later writes fail with
+    /// [`StoreError::Unavailable`]. Call it last.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(database) => database.close().await,

@@ -79,8 +79,9 @@ pub trait WriteOutbox {
     /// Queues an e-mail that is due immediately.
     fn queue_mail(&self, mail: &NewMail) -> Result<MailId, StoreError>;
     /// Claims at most `limit` due e-mails for the duration `lease`, those that were due first. Returns them oldest
-    /// first. Until the lease expires, no other call returns them, in this process or another. If the claiming process
-    /// dies, they are due again afterwards.
+    /// first. Until the lease expires, no other call returns them, in this process or another, unless
+    /// [`WriteOutbox::retry_now`] is called for them. If the claiming process dies, they are due again when the lease
+    /// expires.
     fn claim_mails(&self, now: Timestamp, lease: Duration, limit: u32) -> Result<Vec<MailItem>, StoreError>;
     /// Records that the configured mail server accepted the e-mail. Deletes its content and keeps its row.
     fn mail_sent(&self, id: MailId, now: Timestamp) -> Result<(), StoreError>;

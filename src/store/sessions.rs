@@ -35,7 +35,7 @@ pub struct SessionPage {
     /// The sessions with their users, newest first. A page may have fewer than `limit` sessions although more follow,
     /// because one call examines a limited number of sessions.
     pub sessions: Vec<(Session, User)>,
-    /// The position at which the next page starts; `None` at the end.
+    /// The position after which the next page starts; `None` at the end.
     pub next: Option<SessionCursor>,
 }
 

@@ -32,7 +32,8 @@ pub enum PagePosition {
     Before(String),
 }
 
-/// A search for users, in order of the matched name or address.
+/// A search for users, in order of the matched name or address. A search for superusers or for disabled users is in
+/// order of the user name.
 #[derive(Clone, Debug, Default)]
 pub struct UserSearch {
     /// The start of a name or an address, case-insensitive; empty for all users.
@@ -50,11 +51,11 @@ pub struct UserSearch {
 /// A page of users. It may be short although more users follow, because one call examines a limited number of users.
 #[derive(Clone, Debug, Default)]
 pub struct UserPage {
-    /// The users, in order of the matched name or address.
+    /// The users, in the order of the search.
     pub users: Vec<User>,
-    /// The position at which the previous page ends; `None` at the start.
+    /// The position before which the previous page ends; `None` at the start.
     pub previous: Option<String>,
-    /// The position at which the next page starts; `None` at the end.
+    /// The position after which the next page starts; `None` at the end.
     pub next: Option<String>,
 }
 
@@ -116,9 +117,11 @@ pub trait WriteUsers {
     fn set_claims(&self, id: UserId, claims: &Claims) -> Result<(), StoreError>;
     /// Records a sign-in: its date, and the client address if it is known.
     fn record_sign_in(&self, id: UserId, at: Timestamp, address: Option<IpAddr>) -> Result<(), StoreError>;
-    /// Records a client address from which the user was authenticated. Only the newest 20 addresses of a user are kept.
+    /// Records a client address from which the user signed in or reset the password. Callers pass the /64 network of an
+    /// IPv6 address. Only the newest 20 addresses of a user are kept.
     fn record_address(&self, id: UserId, at: Timestamp, address: IpAddr) -> Result<(), StoreError>;
     /// Deletes the user and everything that belongs to the user, such as sessions, reset codes and client addresses.
-    /// The audit lines about the user stay, but without the user name. Returns false if there is no such user.
+    /// The audit lines about the user and by the user stay, but without the user name. Returns false if there is no
+    /// such user.
     fn delete_user(&self, id: UserId) -> Result<bool, StoreError>;
 }

@@ -4,8 +4,8 @@
 //! one relaxed addition, without a lock. A new client costs a copy of the snapshot.
 //!
 //! A caller with unlimited agents or addresses cannot displace regular clients: each network has at most
-//! `MAX_CLIENTS_PER_NETWORK` entries. If these or the list are full, a new client replaces only a client that never
-//! returned or has been absent for 24 h, and at most one client is replaced per second.
+//! `MAX_CLIENTS_PER_NETWORK` entries. If these or the list are full, a new client replaces only a client whose
+//! latest fetch is less than 5 min after its first or at least 24 h ago, and at most one client is replaced per second.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -97,7 +97,8 @@ impl JwksClient {
         Timestamp::from_unix(self.last.load(Relaxed))
     }
 
-    /// Whether the client's entry is protected: it returned, and its latest fetch is recent.
+    /// Whether the client's entry is protected: its latest fetch is at least [`ESTABLISHED_AFTER`] after its first, and
+    /// less than [`EVICTABLE_AFTER`] ago.
     fn is_established(&self, now: Timestamp) -> bool {
         self.last().since(self.first) >= ESTABLISHED_AFTER && now.since(self.last()) < EVICTABLE_AFTER
     }
@@ -122,7 +123,7 @@ fn truncated_agent(agent: &str) -> &str {
 /// The clients of each network. Snapshots share the unchanged parts.
 type ClientsByNetwork = HashMap<IpAddr, Arc<[Arc<JwksClient>]>>;
 
-/// The clients that fetched the JWKS recently.
+/// The clients that fetched the JWKS since the start, unless they were replaced or the list was full.
 #[derive(Debug, Default)]
 pub struct JwksClients {
     by_network: ArcSwap<ClientsByNetwork>,

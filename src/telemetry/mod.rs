@@ -1,7 +1,7 @@
 //! Observability for the operator: the log, counters, and traces if a collector is configured.
 //!
-//! Logs go to stderr, as text or JSON lines. The types that are logged contain no secrets. Query strings, bodies and
-//! headers are never logged.
+//! Logs go to stderr, as text or JSON lines. The types that are logged contain no secrets. Query strings and bodies are
+//! never logged. Of the request headers, only a well-formed `traceparent` and the forwarded client address are logged.
 
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt;

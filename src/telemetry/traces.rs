@@ -1,8 +1,8 @@
 //! Traces: the spans of each request and their durations, sent to an OpenTelemetry collector (OTLP over HTTP).
 //!
 //! Traces need a build with the feature `traces`, and stay off until `[traces]` names a collector. A span is named
-//! after an operation and contains no user name, token, path or query. A separate thread sends the spans: if the
-//! collector is down, spans are lost and requests are unaffected.
+//! after an operation and contains no user name, address, token, path or query. A separate thread sends the spans: if
+//! the collector is down, spans are lost and requests are unaffected.
 
 pub use sending::Traces;
 

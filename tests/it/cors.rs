@@ -1,4 +1,5 @@
-//! CORS: only the origins in `[cors] allowed_origins` may call the server from a page and read its responses.
+//! CORS: only pages of the origins in `[cors] allowed_origins` may read the responses of the API. Public documents such
+//! as the JWKS are readable by every origin (`tests/it/wellknown.rs`).
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use reqwest::Method;

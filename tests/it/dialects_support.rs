@@ -1,4 +1,5 @@
-//! A server in this process, on a free port, with its own folder and clock.
+//! Test fixtures of `drf_pyjwt` and `simplejwt`: a server in this process, on a free port, with its own folder and
+//! clock.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::net::TcpListener;
@@ -105,7 +106,8 @@ impl ApiServer {
         self.send("POST", path, "application/json", None, &body.to_string()).await
     }
 
-    /// Posts each body with its content type, and compares status, body and headers of the response.
+    /// Posts each body with its content type, and compares the status, the body and two headers of the response:
+    /// `WWW-Authenticate` and `Cache-Control`.
     pub async fn assert_responses(&self, path: &str, rows: &[(&str, &str, u16, Value)]) {
         for (media_type, body, status, expected) in rows {
             let response = self.send("POST", path, media_type, None, body).await;
@@ -137,7 +139,7 @@ impl ApiServer {
         UserChange::Disable.run(&user, &self.issuer).await.unwrap();
     }
 
-    /// The number of audit lines with an action.
+    /// The number of lines with an action among the newest 1000 audit lines.
     pub async fn audit_count(&self, action: &str) -> usize {
         let lines: Result<_, countersign::store::StoreError> =
             self.issuer.store.read(|tx| tx.audit_lines(None, 1000)).await;

@@ -129,7 +129,7 @@ async fn a_stalled_tls_handshake_is_closed_at_the_connection_limit_slow() {
 async fn thousands_of_idle_connections_block_no_request() {
     let server = TestServer::start().await;
     // The clients use at most a quarter of the file descriptors, because the server runs in the same process and needs
-    // as many. It has raised the soft limit to the hard limit.
+    // as many. The start of the server has raised the soft limit.
     let fd_limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(10_000);
     let connections: Vec<_> = (0..(fd_limit / 4).min(2000)).map(|_| connect_idle(&server.url)).collect();
     server.get("/liveliness").await.is(200);

@@ -77,7 +77,7 @@ async fn slow_signatures_are_queued() {
     let permits = server.issuer.signers.permits().acquire_many(u32::try_from(permit_count).unwrap()).await.unwrap();
     let renewal = server.request(Method::POST, "/renew_token").bearer_auth(&token).json(&json!({}));
     let renewal = tokio::spawn(ServerResponse::send(renewal));
-    // These requests sign nothing. Without the permits' limit the renewal would be signed before they have completed.
+    // These requests sign nothing. Without the limit, the renewal would be signed before they are complete.
     for _ in 0..20 {
         server.get("/.well-known/jwks.json").await.is(200);
         server.post("/auth", &json!({"username": "nobody", "password": PASSWORD})).await.is(401);

@@ -39,7 +39,7 @@ async fn sign_in(server: &TestServer) -> Pair {
     Pair { access: text(&pair, "access_token"), refresh: text(&pair, "refresh_token") }
 }
 
-/// Refreshes once: the next refresh token, or why the server rejected this one.
+/// Refreshes once. Returns the next refresh token, or why the server rejected this one.
 async fn refresh(server: &TestServer, token: &str) -> Result<String, Rejection> {
     let reused_before = reuses(server).await;
     let response = server.post("/api/refresh/", &json!({"refresh_token": token})).await;
@@ -55,7 +55,7 @@ async fn reuses(server: &TestServer) -> usize {
     server.audit().await.iter().filter(|(action, _)| action == "refresh_reused").count()
 }
 
-/// Whether an access token is accepted: its session is live.
+/// Whether the server accepts an access token: neither the token nor its session has ended.
 async fn is_live(server: &TestServer, access: &str) -> bool {
     match ServerResponse::send(server.request(Method::GET, "/api/me/").bearer_auth(access)).await.status {
         200 => true,
@@ -75,7 +75,7 @@ fn session_of(access: &str) -> SessionId {
     SessionId(text(&claims(access), "sid").parse().unwrap())
 }
 
-/// The session and the generation that a refresh token names.
+/// The prefix of the session id and the generation that a refresh token contains.
 fn session_and_generation(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
     let refresh_uuid: Uuid = token.parse().unwrap();
     server.issuer.refresh_tokens.parse_refresh_uuid(refresh_uuid).unwrap()

@@ -1,4 +1,4 @@
-//! TLS termination: only HTTP/1.1 is offered, and incomplete handshakes time out.
+//! TLS termination: only HTTP/1.1 is offered, and a connection without a complete request times out.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read as _, Write as _};

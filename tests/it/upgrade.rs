@@ -12,7 +12,8 @@ use crate::support::{PASSWORD, mail};
 
 const FIRST: &str = include_str!("../../migrations/sqlite/0001_first.sql");
 
-/// Converts the database at `data/countersign.db` back to the first schema, with all tables and columns that it has.
+/// Converts the database at `data/countersign.db` back to the first schema. Copies the tables of that schema, with its
+/// columns.
 fn downgrade(folder: &TestFolder) {
     let now = folder.path("data/countersign.db");
     let old = folder.path("data/old.db");
@@ -38,7 +39,7 @@ fn downgrade(folder: &TestFolder) {
     fs::rename(old, now).unwrap();
 }
 
-/// An access token and a token pair of `anna`, from a server that has stopped since.
+/// Starts a server, signs `anna` in twice and stops the server. Returns an access token and a token pair.
 async fn sign_in_and_stop(folder: &TestFolder) -> (String, Value) {
     let mut server = folder.serve().await;
     let token = server.token("anna").await;
@@ -90,7 +91,7 @@ async fn a_session_written_by_an_older_server_stays_live() {
     assert_eq!(changed, 2);
     drop(database);
 
-    // The first clean-up runs at the start.
+    // The first cleanup runs at the start.
     let server = folder.serve().await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     server.post("/renew_token", Some(&token), &json!({})).await.is(200);

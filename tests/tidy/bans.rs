@@ -1,4 +1,4 @@
-//! Names that may appear in certain modules only, and attributes that may not appear at all.
+//! Names that may appear only in certain modules, and attributes that must not appear at all.
 
 use super::rust::Source;
 use super::{check_sources, tree};

@@ -5,7 +5,7 @@ use std::process::Command;
 use super::skip::skip;
 use super::{assert_none, tree};
 
-/// The last commit without the rule.
+/// The last commit to which the rule does not apply.
 const BASE: &str = "86ab4904128d4b5d24feba5fbd5f20e287cac9fd";
 const SUBJECT_CHARACTERS: usize = 72;
 
@@ -37,7 +37,8 @@ const AREAS: &[&str] = &[
 
 const DIALECTS: &[&str] = &["drf_pyjwt", "jwt_issuer", "rest_jwt", "rest_social", "simplejwt"];
 
-/// Imperatives that end as other forms of a verb do. Those in `-ss` (pass, process, address) need no entry.
+/// Imperatives that end in `-s`, `-ed` or `-ing`, like other forms of a verb. Those in `-ss` (pass, process, address)
+/// need no entry.
 const IMPERATIVES: &[&str] = &[
     "alias", "bias", "bring", "embed", "exceed", "feed", "focus", "need", "ping", "proceed", "seed", "shed", "shred",
     "speed", "string", "succeed",

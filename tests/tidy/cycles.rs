@@ -1,4 +1,5 @@
-//! Import cycles between the files of `src/`: none may appear, and those in `cycles.txt` are to disappear.
+//! Import cycles between the files of `src/`: no new cycle may appear, and those listed in `cycles.txt` are to be
+//! removed.
 //!
 //! A file imports the file that defines the deepest module on a path. A path through a re-export counts as an import of
 //! the file with the `pub use`: to follow it would need name resolution. `mod name;` and test code do not count.

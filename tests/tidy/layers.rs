@@ -4,7 +4,7 @@ use super::imports::{Import, imports};
 use super::rust::Source;
 use super::{assert_none, check_sources, tree};
 
-/// From top to bottom. A module imports those of the layers below, never those above or in its own layer.
+/// The layers from top to bottom. A module imports modules of lower layers, never of its own layer or a higher one.
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["cli"],

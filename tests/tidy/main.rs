@@ -1,6 +1,6 @@
 //! Enforces the architecture and the style of the code base: sizes, dependencies, restricted names, files, commits.
 //!
-//! Each rule is one test. Each failure names the file, the line and the fix. To change a rule, change it here and give
+//! Each rule is one test. Each failure names the place and the fix. To change a rule, change it here and give
 //! the reason in the commit. The tests read the repository and do not run the product. Beside each rule, the module
 //! `proof` shows on small samples that the rule can fail.
 

@@ -1,4 +1,5 @@
-//! Rules for files that are not Rust: e-mail templates, migrations, machine paths, keys and databases.
+//! Rules for the files of the repository, not only for Rust: e-mail templates, migrations, paths of one machine, keys
+//! and databases.
 
 use std::fs;
 

@@ -34,7 +34,8 @@ pub fn test_files(sources: &[Source]) -> BTreeSet<String> {
     sources.iter().map(|source| source.path.clone()).filter(|path| is_test(path)).collect()
 }
 
-/// Every file under version control, and every new file that git does not ignore. In a release archive: every file.
+/// Every file under version control, and every new file that git does not ignore. Without git, as in a release archive:
+/// every file outside `data/`, build output, `node_modules` and hidden folders.
 pub fn tracked() -> Vec<String> {
     let git = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
     match Command::new("git").args(git).current_dir(root()).output() {

@@ -1,6 +1,6 @@
 //! Prose avoids words that a reader does not know or reads twice, and a type name has one meaning.
 //!
-//! The list has the words that once were common here. It cannot judge a sentence: that is left to reviews.
+//! The list has words that were common in this repository. A list cannot judge a sentence; that is left to reviews.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -81,7 +81,8 @@ fn forbidden(text: &str) -> Vec<String> {
     found
 }
 
-/// Whether `word` is in the line as a whole word and not as data: alone in quotation marks, after `=`, or in an address.
+/// Whether `word` is in the line as a whole word and not as data. Data is alone in quotation marks, after `=`, or
+/// next to `@`.
 fn occurs(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -93,7 +94,7 @@ fn occurs(line: &str, word: &str) -> bool {
     })
 }
 
-/// The names of the types that a file defines outside tests; an associated type is none.
+/// The names of the types that a file defines outside tests. Associated types do not count.
 fn types(source: &Source) -> Vec<&str> {
     let starts_item = |at: usize, keyword: &str| {
         let line = source.code[..at].rsplit('\n').next().unwrap_or_default();
@@ -109,7 +110,7 @@ fn types(source: &Source) -> Vec<&str> {
         let rest = source.code[at..].trim_start();
         &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())]
     };
-    // In a macro a variable stands for the name.
+    // In a macro, a variable such as `$name` may stand for the name. Then the name is empty.
     defined.into_iter().map(name).filter(|name| !name.is_empty()).collect()
 }
 

@@ -95,7 +95,8 @@ impl UserImportArgs {
     }
 }
 
-/// Reports the progress of an import, and each record that was rejected or imported without e-mail or password.
+/// Reports the progress of an import, and each record that was rejected, or whose e-mail address or password hash could
+/// not be imported. A record that has no e-mail address or no password is not reported.
 struct ImportReport {
     noun: &'static str,
     file: Option<BufWriter<File>>,

@@ -23,9 +23,9 @@ use crate::store::sqlite::django::{DjangoUsers, FILE_MAGIC};
 /// The number of users per transaction. It is large enough to make the time of the fsync negligible, and small enough
 /// that a server on the same database waits only briefly.
 const BATCH: usize = 1000;
-/// The maximum number of complete batches that wait to be written.
+/// The maximum number of complete batches in the channel. The reader thread holds at most one more.
 const MAX_BATCHES_AHEAD: usize = 2;
-/// The maximum length of a line in bytes.
+/// The maximum length of a line in bytes, including its line break.
 const LINE_MAX: u64 = 1 << 16;
 
 /// A source of users.
@@ -88,7 +88,7 @@ impl UserSource {
         }
     }
 
-    /// Returns the unit in which records are numbered.
+    /// Returns the name of a numbered record in messages, as in `line 7`.
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Lines(_) => "line",

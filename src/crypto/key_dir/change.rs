@@ -1,8 +1,8 @@
 //! Changes of the key folder.
 //!
-//! A change is planned and its keys are generated without the lock. Under the lock, the ring is read again, and the
-//! plan is rejected or applied. Then the change writes private halves first and the ring second, and removes the
-//! private halves that the ring no longer needs.
+//! A change that adds or revokes keys is planned, and new keys are generated, without the lock. Under the lock, the
+//! ring is read again, and the plan is rejected or applied. Then the change writes private halves first and the ring
+//! second, and removes the private halves that the ring no longer needs.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -50,8 +50,9 @@ impl KeyDir {
         )
     }
 
-    /// Rotates the keys that are due, so that no key signs longer than `rotate_every`. It is cheap while no key is due.
-    /// If another process has rotated meanwhile, it does nothing and returns no keys.
+    /// Rotates the keys that are due, so that no key signs longer than `rotate_every`, or than `policy.lead_time()` if
+    /// that is longer. It is cheap while no key is due. If another process has rotated meanwhile, it does nothing and
+    /// returns no keys.
     pub fn rotate_due(
         &self,
         ring: &KeyRing,

@@ -1,4 +1,5 @@
-//! Errors and warnings about the key folder. Each message names the file, the problem and the remedy.
+//! Errors and warnings about the key folder. A message about a file names the file and the problem. It names the remedy
+//! if Countersign knows one.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -101,7 +102,7 @@ pub enum KeyDirError {
     /// A new key could not be generated.
     #[error("cannot generate a key: {0}")]
     Generate(#[from] KeyError),
-    /// A new key could not be encoded as PEM.
+    /// A key could not be encoded as PEM.
     #[error("cannot encode a new key as PEM: {0}")]
     Encode(PemError),
 }
@@ -112,7 +113,7 @@ pub enum RingProblem {
     /// The structure of the file is invalid.
     #[error("invalid key ring: {0}")]
     Malformed(#[from] serde_json::Error),
-    /// A later version of Countersign wrote the file.
+    /// The format version is unknown. Probably a later version of Countersign wrote the file.
     #[error("format version {0} is not supported, only version 1")]
     Version(u64),
     /// The dates contradict each other.

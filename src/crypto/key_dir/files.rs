@@ -18,8 +18,8 @@ const FOLDER_MODE: u32 = 0o700;
 /// The prefix of a file's name while it is written. No other program uses the prefix, so such a file may be removed.
 const UNFINISHED_PREFIX: &str = ".countersign-unfinished-";
 
-/// A process waits 10 s for the lock: 200 attempts, one every 50 ms. Changes hold the lock for milliseconds, so a
-/// process that holds it that long probably hangs.
+/// A process waits 10 s for the lock: 200 attempts, one every 50 ms. Most changes hold the lock for less than 1 s, so
+/// a process that holds it for 10 s probably hangs.
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
@@ -79,7 +79,7 @@ pub(super) fn make_private(path: &Path) -> Result<(), KeyDirError> {
 }
 
 /// Writes a file and atomically replaces the file of the same name: at every moment the complete old file or the
-/// complete new file exists. The caller must hold the write lock.
+/// complete new file exists. The caller must hold the write lock if other processes may use the folder.
 pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), KeyDirError> {
     let unfinished = folder.join(format!("{UNFINISHED_PREFIX}{name}"));
     let mut options = OpenOptions::new();
@@ -110,7 +110,7 @@ pub(super) fn sync(folder: &Path) -> Result<(), KeyDirError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync", folder))
 }
 
-/// The sorted names of the files in the folder.
+/// The sorted names of the entries in the folder.
 pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyDirError> {
     let entries = fs::read_dir(folder).map_err(io("list", folder))?;
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
@@ -161,7 +161,7 @@ pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyDir
     Ok(Some(file))
 }
 
-/// Whether the name is that of a file that is being written or whose writer was interrupted.
+/// Whether the name belongs to a file that is being written or whose writer was interrupted.
 pub(super) fn is_unfinished(name: &str) -> bool {
     name.starts_with(UNFINISHED_PREFIX)
 }

@@ -1,8 +1,10 @@
 //! The key folder: the only module that reads and writes private halves. It creates the folder at the first start,
-//! opens and checks all files in it, returns snapshots ([`KeyRing`]) and changes the folder under a lock (`change`).
+//! opens and checks the files that are needed, returns snapshots ([`KeyRing`]) and changes the folder under a lock
+//! (`change`).
 //!
-//! `ring.json` is authoritative. A private half is written before the ring lists it and removed after the ring has
-//! dropped it. A process that is interrupted at any moment leaves a usable ring and at worst an orphaned file.
+//! `ring.json` is authoritative. A private half is written before the ring lists its key, and removed after the ring
+//! has recorded that the key no longer signs. A process that is interrupted at any moment leaves a usable ring, and at
+//! worst a file that is not needed.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -88,7 +90,7 @@ impl KeyDir {
     /// Opens the folder for a server, like [`KeyDir::open`].
     ///
     /// If the folder is empty or a first start was interrupted, it first generates one active key for each algorithm.
-    /// It overwrites no file.
+    /// It never overwrites a private half or the secret.
     pub fn start(&self) -> Result<KeyRing, KeyDirError> {
         if self.contents().is_ok() {
             return self.open();
@@ -274,8 +276,8 @@ impl KeyDir {
         contents.write(self.path())
     }
 
-    /// Generates a key, ready to be added. It is slow (RSA, scrypt), so the caller must not hold the lock while other
-    /// processes may wait for it.
+    /// Generates a key, ready to be added. It is slow (RSA, scrypt), so the caller must not hold the lock. The
+    /// exception is a first start: other processes cannot use the folder before its keys exist.
     fn generate_key(&self, alg: Algorithm) -> Result<NewKey, KeyDirError> {
         self.prepare_key(&KeyPair::generate(alg, self.options.rsa_bits)?)
     }

@@ -16,8 +16,8 @@ pub struct RotationPlan {
     pub alg: Algorithm,
     /// Whether the new key signs immediately, without being published ahead.
     pub immediate: bool,
-    /// The newest unrevoked key of the algorithm when the plan was made. If another key is the newest when the plan is
-    /// applied, the ring was changed in between.
+    /// The newest unrevoked key of the algorithm (latest `signs_from`) when the plan was made. If another key is the
+    /// newest when the plan is applied, the ring was changed in between.
     last: Option<Kid>,
 }
 
@@ -104,7 +104,8 @@ impl Schedule {
     /// change.
     ///
     /// # Errors
-    /// The key is already revoked, or the ring has changed so that a replacement is needed and none was given.
+    /// The key is no longer in the ring or is already revoked, or the ring has changed so that a replacement is needed
+    /// and none was given.
     pub fn revoke(
         &mut self,
         plan: &RevocationPlan,

@@ -84,7 +84,8 @@ pub struct Key {
     pub signs_from: Timestamp,
     /// When the key stops signing: the `signs_from` of its successor. `None` while it has no successor.
     pub signs_until: Option<Timestamp>,
-    /// When the key leaves the JWKS. Set if and only if `signs_until` is set. No token signed by the key expires later.
+    /// When the key leaves the JWKS. Set if and only if `signs_until` is set. No access token signed by the key expires
+    /// later.
     pub published_until: Option<Timestamp>,
     /// When the key was revoked. A revoked key stays revoked even if the clock is set back.
     pub revoked_at: Option<Timestamp>,
@@ -189,7 +190,8 @@ pub struct ListedKey<'a> {
 /// The time spans from which rotations are planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyPolicy {
-    /// How long a key is published before it signs (`keys.publish_ahead`).
+    /// The configured time for which a key is published before it signs (`keys.publish_ahead`). The effective time is
+    /// [`KeyPolicy::lead_time`].
     pub publish_ahead: Duration,
     /// How long verifiers may cache the JWKS (`keys.jwks_max_age`).
     pub jwks_max_age: Duration,
@@ -208,8 +210,8 @@ impl KeyPolicy {
         self.publish_ahead.max(self.jwks_max_age)
     }
 
-    /// How long a key stays published after `signs_until`. A server may sign with the key until it has loaded the
-    /// rotation, and these tokens must also expire before the key leaves the JWKS.
+    /// The minimum time for which a key stays published after `signs_until`. A server may sign with the key until it
+    /// has loaded the rotation, and these tokens must also expire before the key leaves the JWKS.
     pub fn retention(&self) -> Duration {
         self.longest_access.saturating_add(self.allowance())
     }

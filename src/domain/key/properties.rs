@@ -210,8 +210,8 @@ proptest! {
     }
 
     /// All three parameters are thousandths. `cache` is how long the verifier caches the JWKS without a refetch, from
-    /// its `max-age` to the whole of `publish_ahead`. `age` is the age of the verifier's copy. `moment` is the time of
-    /// the verification within the token's lifetime.
+    /// its `max-age` to the whole lead time. `age` is the age of the verifier's copy. `moment` is the time of the
+    /// verification within the token's lifetime.
     #[test]
     fn with_planned_rotations_a_caching_verifier_knows_every_key(
         policy in policy(),

@@ -30,8 +30,8 @@ pub struct RevocationPreview {
     pub unknown_for: Duration,
     /// For how long verifiers that cache the JWKS still accept the revoked key.
     pub known_for: Duration,
-    /// When the key began to sign, and when the last token it signed would have expired. All these tokens become
-    /// invalid. `None` if there is no such token.
+    /// When the key began to sign, and when the last access token it signed would have expired. All these access tokens
+    /// become invalid. `None` if there is no such access token.
     pub tokens: Option<(Timestamp, Timestamp)>,
     /// Whether signed refresh tokens become invalid too, so that their users must sign in again.
     pub refresh_tokens: bool,

@@ -1,6 +1,6 @@
 //! The runtime settings. One row per setting defines its name, type, bounds, unit and default.
 //!
-//! Runtime settings are stored in the database and apply from the next token on. Settings that are needed before the
+//! Runtime settings are stored in the database and apply without a restart. Settings that are needed before the
 //! database is open are boot settings, which belong to `config`.
 
 use std::collections::BTreeMap;
@@ -41,12 +41,12 @@ pub enum SettingKind {
     },
     /// `true` or `false`.
     Flag,
-    /// A text of 1 to 255 characters.
+    /// A text of 1 to 255 characters without control characters.
     Text {
         /// Whether the value may be `none`.
         optional: bool,
     },
-    /// The name of a claim: 1 to 64 characters, and not reserved unless it is `user_id`.
+    /// The name of a claim: 1 to 64 characters without control characters, and not reserved unless it is `user_id`.
     Claim,
     /// One of several fixed values.
     Choice {

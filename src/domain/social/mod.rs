@@ -184,7 +184,7 @@ pub struct SocialAccount {
     pub expires_at: Option<Timestamp>,
     /// When the account was linked.
     pub linked_at: Timestamp,
-    /// The last sign-in with this account.
+    /// The last sign-in with this account. `None` if there was none.
     pub last_login: Option<Timestamp>,
 }
 

@@ -13,9 +13,9 @@ const FALLBACK_NAME: &str = "user";
 
 /// The names to try for a new account, in order of preference.
 ///
-/// The base is the provider's user name, else the full name, else the part of the address before the `@`. The base
-/// comes first, then the base with the numbers 2 to 9, then the base with `random` as suffix, which is almost certainly
-/// unused.
+/// The base is the provider's user name, else the full name, else the part of the address before the `@`, else `user`.
+/// A source from which no valid name can be made is skipped. The base comes first, then the base with the numbers 2 to
+/// 9, then the base with `random` as suffix, which is almost certainly unused.
 pub fn usernames(identity: &SocialIdentity, random: u32) -> Vec<Username> {
     let full_name = format!("{} {}", identity.first_name, identity.last_name);
     let sources = [identity.username.as_deref(), Some(&full_name), identity.email.as_ref().map(Email::as_str)];

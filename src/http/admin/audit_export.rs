@@ -79,8 +79,9 @@ impl ExportFormat {
     }
 }
 
-/// Escapes a field of the CSV file. Spreadsheets evaluate a field that starts with one of these characters as a
-/// formula, and users choose their own user names. A leading apostrophe makes a spreadsheet treat the field as text.
+/// Escapes a field of the CSV file. Spreadsheets may evaluate a field that starts with `=`, `+`, `-`, `@`, a tab or a
+/// line break as a formula, and users choose their own user names. A leading apostrophe makes a spreadsheet treat the
+/// field as text.
 fn csv_field(text: &str) -> String {
     let prefix = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
     if prefix.is_empty() && !text.contains([',', '"', '\r', '\n', ';', '\'']) {

@@ -196,7 +196,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// The scale with the smallest steps whose maximum is at least `peak`. A step is 1, 2 or 5 times a power of ten.
+    /// The scale with the smallest step (1, 2 or 5 times a power of ten) that reaches `peak` in at most 4 steps.
     fn up_to(peak: u64) -> Self {
         let mut power_of_ten = 1_u64;
         loop {

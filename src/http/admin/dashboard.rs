@@ -87,7 +87,8 @@ pub struct DashboardPage {
     pub starts: usize,
     /// The share of each window in which the process ran, in percent.
     pub availability: Vec<(&'static str, String)>,
-    /// The published keys, in the order of the JWKS.
+    /// The published keys: active, then next, then retiring. Within a state, they are sorted by algorithm and then by
+    /// the date from which they sign.
     pub keys: Vec<DashboardKey>,
     /// The size of the database.
     pub database: String,

@@ -32,7 +32,7 @@ pub struct PageFrame {
 }
 
 impl PageFrame {
-    /// A frame without a user, a CSRF token and a flash message.
+    /// A frame without a user, a CSRF token or a flash message.
     pub fn without_user(http: &Http) -> Self {
         Self { base: http.options.public_url.path().to_owned(), ..Self::default() }
     }

@@ -1,6 +1,6 @@
 //! The extractors that protect the handlers. A page handler takes a [`Superuser`]; a form handler takes a [`Checked`]
-//! form. A [`Checked`] value exists only after the CSRF token and the `Origin` of the form were verified, so no handler
-//! can omit these checks.
+//! form. The extraction of a [`Checked`] verifies the sender, the CSRF token and the origin of the form, so a form
+//! handler cannot omit these checks.
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::ORIGIN;
@@ -24,7 +24,8 @@ use crate::issuer::{Caller, first_superuser};
 
 /// The form field with the CSRF token.
 const CSRF_FIELD: &str = "csrf";
-/// The lifetime of the cookie [`ANONYMOUS`], and so of a form for users who are not signed in, in seconds.
+/// The lifetime of the value of the cookie [`ANONYMOUS`] in seconds. It is the maximum lifetime of a form for users who
+/// are not signed in.
 const ANONYMOUS_SECONDS: i64 = 1800;
 
 /// A sender of forms, and the value to which the CSRF token is bound.
@@ -172,7 +173,7 @@ impl FormSender for AnonymousBrowser {
     }
 }
 
-/// A form with a valid CSRF token and `Origin`, sent by an authorised sender.
+/// A form with a valid CSRF token, sent by an authorised sender and not from a page of another origin.
 #[derive(Debug)]
 pub struct Checked<S> {
     /// The sender.

@@ -6,13 +6,14 @@ use super::dashboard::rounded_span;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
-/// The age of the oldest waiting e-mail from which the check warns, and from which it fails.
+/// The age of the oldest waiting e-mail above which the check warns, and above which it fails.
 const MAIL_LATE: [Duration; 2] = [Duration::from_secs(15 * MINUTE), Duration::from_secs(6 * HOUR)];
 /// How long a key may sign without a planned rotation before the check warns.
 const KEY_OLD: Duration = Duration::from_secs(400 * 24 * HOUR);
 /// The time since the last clean-up of expired rows after which the check warns.
 const CLEANUP_LATE: Duration = Duration::from_secs(26 * HOUR);
-/// The minimum number of failed sign-ins in the last 24 hours for which the check warns.
+/// The minimum number of failed sign-ins in the last 24 hours for which the check warns. It warns only if more sign-ins
+/// failed than were successful.
 const FAILED_MANY: u64 = 50;
 
 /// The result of a health check.
@@ -60,7 +61,7 @@ pub struct HealthCheck {
 /// The facts from which the health checks are computed.
 #[derive(Clone, Debug)]
 pub struct HealthFacts {
-    /// Whether the issuer can serve requests. The error is the reason why it cannot.
+    /// Whether every profile has an active key and the database answers. The error is the reason why not.
     pub ready: Result<(), &'static str>,
     /// How long the oldest active key has been signing. `None` if no key is active.
     pub oldest_signer: Option<Duration>,

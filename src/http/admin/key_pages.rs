@@ -24,7 +24,7 @@ pub struct KeysPage {
     pub now: Timestamp,
     /// The keys by algorithm.
     pub lines: Vec<KeyLine>,
-    /// The clients that fetched the JWKS since the server started.
+    /// The listed clients that fetched the JWKS since the server started. The list is bounded.
     pub jwks_clients: Vec<JwksClientRow>,
     /// Whether the server rotates the keys by itself.
     pub is_rotated_automatically: bool,
@@ -38,7 +38,8 @@ pub struct KeyLine {
     pub timeline: Option<Timeline>,
     /// The rows of the table, the newest key first.
     pub keys: Vec<KeyTableRow>,
-    /// When the next key is created, and when it begins to sign. `None` if no rotation is planned.
+    /// When the next key is created (in the past if it is already published), and when it begins to sign. `None` if no
+    /// rotation is planned.
     pub next: Option<(Timestamp, Timestamp)>,
 }
 
@@ -209,7 +210,7 @@ pub struct ConfirmKeyChangePage {
     pub target: String,
     /// The consequences.
     pub consequences: Vec<Consequences>,
-    /// The clients that fetched the JWKS since the server started.
+    /// The listed clients that fetched the JWKS since the server started. The list is bounded.
     pub jwks_clients: Vec<JwksClientRow>,
 }
 

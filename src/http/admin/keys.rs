@@ -63,7 +63,8 @@ async fn page(State(http): State<Http>, superuser: Superuser) -> PageResult {
     Ok(superuser.show(&http, StatusCode::OK, &page))
 }
 
-/// The clients that fetched the JWKS since the server started. Clients without the current JWKS come first.
+/// The listed clients that fetched the JWKS since the server started. Clients without the current JWKS come first, and
+/// of these the client with the latest request.
 fn jwks_clients(issuer: &Issuer) -> Vec<JwksClientRow> {
     let current = issuer.ring().jwks().version;
     let mut clients = issuer.jwks_clients.list();

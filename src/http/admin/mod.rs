@@ -92,7 +92,7 @@ impl Framing {
     }
 }
 
-/// The routes of the sign-in page and of every section.
+/// The routes of every section, of the sign-in page, of the page for the first superuser, and of the style sheet.
 pub fn routes(http: &Http) -> Router<Http> {
     let sections = sections::SECTIONS.iter().fold(Router::new(), |routes, section| routes.merge((section.routes)()));
     sections
@@ -105,7 +105,8 @@ pub fn routes(http: &Http) -> Router<Http> {
         .layer(from_fn_with_state(http.clone(), finish_response))
 }
 
-/// Renders the page of a [`PageError`], and adds the headers of the admin zone to every response.
+/// Builds the response of a [`PageError`] (a page or a redirect), and adds the headers of the admin zone to every
+/// response.
 async fn finish_response(State(http): State<Http>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<PageError>() {

@@ -55,7 +55,8 @@ impl PageError {
         Self::plain(status, title, message.into())
     }
 
-    /// The CSRF token or the `Origin` of the form is not valid, or the token belongs to another session (403).
+    /// The CSRF token or the origin of the form is not valid, the token belongs to another session, or the cookie of an
+    /// anonymous browser is missing or expired (403).
     pub fn forged() -> Self {
         let message = "The form does not belong to your current session, or the page with the form has expired. \
                        Nothing was changed. Go back, reload the page, and send the form again.";

@@ -9,7 +9,8 @@ use crate::http::Http;
 /// The maximum length of an accepted path in bytes.
 const MAX_LENGTH: usize = 1000;
 
-/// A path below `/admin/` with an optional query. It never leads to another site, even if a link supplied it.
+/// A path that starts with `/admin/`, with an optional query and fragment. It never leads to another site, even if a
+/// link supplied it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminPath(String);
 

@@ -1,4 +1,5 @@
-//! The sections of the admin zone. Each entry of [`SECTIONS`] adds a link to the navigation, the routes and the pages.
+//! The sections of the admin zone. Each entry of [`SECTIONS`] defines a link in the navigation, the routes of the
+//! section, and the samples of its pages.
 
 use axum::Router;
 
@@ -12,7 +13,8 @@ use crate::template::TemplateError;
 pub struct Section {
     /// The title in the navigation.
     pub title: &'static str,
-    /// The path of the first page. The section is the current one on every path below it.
+    /// The path of the first page. The section is the current one on this path and on every path below it. The path of
+    /// the dashboard ends with a slash, so the dashboard is current only on exactly this path.
     pub path: &'static str,
     /// The routes, with complete paths.
     pub routes: fn() -> Router<Http>,

@@ -38,7 +38,7 @@ pub struct Timeline {
     pub now: String,
     /// The dates at the left and at the right edge.
     pub ends: (String, String),
-    /// The rows, one per key, the newest key at the top.
+    /// The rows, one per key that is visible in the shown period, the newest key at the top.
     pub rows: Vec<TimelineRow>,
     /// A description of the timeline in one sentence, for screen readers.
     pub summary: String,

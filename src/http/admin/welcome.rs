@@ -1,4 +1,5 @@
-//! The page that creates the first superuser. The server prints a link to it while no superuser exists.
+//! The page that creates the first superuser. If no superuser exists and `[admin]` is not set, the server prints a link
+//! to this page at its start.
 
 use axum::Router;
 use axum::extract::{RawQuery, State};

@@ -170,7 +170,7 @@ impl FromRequest<Http> for BodyFields {
 }
 
 impl BodyFields {
-    /// Reads a required string.
+    /// Reads a required string. `None` if it is missing or invalid, and the error is recorded.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         if !self.sent.contains_key(name) {
             self.errors.push((name, message(FieldProblem::Missing)));
@@ -178,7 +178,7 @@ impl BodyFields {
         self.optional(name)
     }
 
-    /// Reads an optional string. `None` if it is missing or invalid.
+    /// Reads an optional string. `None` if it is missing or invalid. The error of an invalid string is recorded.
     pub fn optional(&mut self, name: &'static str) -> Option<String> {
         let text = self.raw(name)?;
         let trimmed = text.trim();
@@ -199,7 +199,7 @@ impl BodyFields {
         if blank { None } else { self.optional(name) }
     }
 
-    /// Reads the required password. Any string is accepted here, even an empty one.
+    /// Reads the required password. Any string is accepted here, even an empty one, and a number as its text.
     pub fn password(&mut self) -> Option<Password> {
         let name = Field::Password.name();
         if !self.sent.contains_key(name) {
@@ -229,7 +229,7 @@ impl BodyFields {
         self.errors.push((field.name(), message(problem)));
     }
 
-    /// Returns an error if any field is invalid.
+    /// Returns an error if any field that was read so far is invalid.
     pub fn check(&self) -> Result<(), DrfErrorBody> {
         if self.errors.is_empty() { Ok(()) } else { Err(self.field_errors()) }
     }

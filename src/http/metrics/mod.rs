@@ -48,7 +48,7 @@ async fn metrics(State(http): State<Http>, headers: HeaderMap) -> Response {
     response
 }
 
-/// Whether the request carries this bearer token. The comparison takes constant time.
+/// Whether the request carries this bearer token. The comparison takes the same time for all tokens of this length.
 fn has_bearer_token(headers: &HeaderMap, token: &SecretText) -> bool {
     let sent = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).and_then(|line| line.split_at_checked(7));
     sent.is_some_and(|(scheme, sent)| {

@@ -1,8 +1,9 @@
-//! The OpenAPI 3.1 description of every route, built from tables next to the handlers, one table per group of routes.
+//! The OpenAPI 3.1 description of the routes, built from tables next to the handlers, one table per group of routes. It
+//! contains the enabled dialects and the routes that belong to no dialect, without the admin zone and `/metrics`.
 //!
-//! The examples of the dialects come from the documentation of the systems that they replace. The schemas are derived
-//! from the types of the examples, and a test sends every example to a real server. This module does not depend on the
-//! handlers.
+//! The paths of the dialects are spelled as in the documentation of the systems that they replace. The schemas are
+//! derived from the values in the examples, and a test sends every example to a real server. This module uses only the
+//! tables of the other modules, not their handlers.
 
 use std::collections::BTreeSet;
 
@@ -227,7 +228,7 @@ fn parameter(parameter: &Parameter) -> Value {
     parameter_object
 }
 
-/// Returns the responses of the route's own table and the responses of every route. The route's own table takes
+/// Returns the responses in the route's own table and the applicable [`COMMON_RESPONSES`]. The route's own table takes
 /// precedence.
 fn responses(operation: &Operation) -> Map<String, Value> {
     let mut responses = Map::new();

@@ -33,8 +33,8 @@ macro_rules! built_in {
 }
 const BUILT_IN: &[(&str, &str)] = &built_in!["layout.html", "restore.html", "api_doc.html", "social.html"];
 
-/// The context of a template, as the variable `page`. Every template also has `site.name`. Templates outside the admin
-/// zone have `nonce` for their style, and templates of the admin zone have `frame`.
+/// A page: its template, and the value of the variable `page` in it. Every template also has `site.name`. Templates
+/// outside the admin zone have `nonce` for their style, and templates of the admin zone have `frame`.
 pub trait Page: Sized {
     /// The name of the template.
     const TEMPLATE: &'static str;
@@ -124,7 +124,7 @@ fn with_security_headers(status: StatusCode, text: String, nonce: &str, is_cross
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static(referrer));
-    // A nonce has 32 hexadecimal digits, so the fallback is never used. It forbids all resources.
+    // A nonce has 32 hexadecimal digits, so the fallback, which forbids all resources, is never used.
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     response

@@ -10,7 +10,8 @@ use super::Page;
 pub enum RestorePage {
     /// The form for the new password. It is shown for every well-formed token, which is verified when the form is sent.
     Form {
-        /// The path to which the form is posted. It has no query, so that no log of a proxy contains the token.
+        /// The path to which the form is posted. It has no query: the browser sends the token in the body, so that the
+        /// URL in the log of a proxy does not contain it.
         action: String,
         /// The token of the link.
         token: String,
@@ -23,7 +24,7 @@ pub enum RestorePage {
     Done,
     /// The request was accepted. An e-mail with a link is sent if an account has the address.
     Sent,
-    /// The password was not changed, and the user cannot retry on this page.
+    /// No password was changed and no e-mail was requested, and the user cannot retry on this page.
     Refused {
         /// The reason, in one or two sentences.
         problem: String,

@@ -1,4 +1,4 @@
-//! The page with the list of providers, and the page for a failed sign-in with a provider.
+//! The page with the list of providers, and the page for a failed sign-in or link with a provider.
 
 use minijinja::context;
 use minijinja::value::Value;
@@ -13,7 +13,7 @@ pub enum SocialPage {
         /// The path of each provider with a trailing slash, and its display name.
         providers: Vec<(String, String)>,
     },
-    /// The sign-in failed.
+    /// The sign-in or the link failed.
     Refused {
         /// The reason, in one sentence.
         problem: String,
@@ -22,12 +22,13 @@ pub enum SocialPage {
     },
 }
 
-/// How the user continues after a failed sign-in.
+/// How the user continues after a failed sign-in or link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RetryAction {
     /// The user follows a link to the same provider or to the list of providers.
     Link(String),
-    /// The user sends a form. It links a provider to the account of the signed-in user, which a link must not do.
+    /// The user sends a form, which starts linking a provider account to the signed-in user. A hyperlink must not do
+    /// this, because a page of another origin could contain it.
     Form(String),
     /// A retry is not possible. A link leads back to the application.
     Back(String),

@@ -1,5 +1,5 @@
 //! The limit of open connections. Reaching the limit is logged once, and not again until the number of connections has
-//! fallen to half of the logged number.
+//! fallen to half of the logged number or less.
 
 use std::io;
 
@@ -37,7 +37,7 @@ impl ConnectionLimit {
         full
     }
 
-    /// Logs that the operating system could not accept a connection.
+    /// Logs that the operating system could not accept a connection, unless a problem is already logged.
     pub(super) fn log_accept_failure(&mut self, connected: usize, error: &io::Error) {
         if self.should_log(connected) {
             tracing::error!(connections = connected, %error, "accept failed; closing idle and slow connections");

@@ -6,8 +6,8 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 const RESERVED_DESCRIPTORS: u64 = 96;
 
 /// Raises the soft limit of open file descriptors to the hard limit. Returns the number of possible connections:
-/// `wanted`, or fewer if the limit does not allow that many. `RESERVED_DESCRIPTORS` descriptors, or half of all if that is fewer,
-/// are not used for connections.
+/// `wanted`, or fewer if the limit does not allow that many. `RESERVED_DESCRIPTORS` descriptors, or half of the limit
+/// if that is fewer, are not used for connections.
 pub fn raise(wanted: usize) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let soft = limit.current;

@@ -2,8 +2,9 @@
 //! finish at shutdown. It is independent of the routes.
 //!
 //! One task accepts connections, and each connection has its own task. If accepting fails (no descriptors, no memory),
-//! the listener logs this once and tries again after 200 ms. At the connection limit and after such a failure, idle
-//! connections are closed immediately and slow ones after 2 s; all others continue.
+//! the listener logs this once and tries again after 200 ms. At the connection limit and after such a failure, the
+//! listener closes idle connections immediately, slow connections after 2 s to 4 s, and all others after the response
+//! to their current request.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -50,7 +51,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum time for which a caller may read nothing of a response that is being sent.
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// The maximum time that a caller may spend in one phase (TLS handshake, request head, request body, reading the
-/// response) when the connection limit is reached or accepting a connection has failed.
+/// response) when the connection limit is reached or accepting a connection has failed. The phase is checked at this
+/// interval, so a phase of a request can last up to twice as long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The maximum time for requests in flight to finish at shutdown.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
@@ -81,8 +83,8 @@ struct RunningServer {
     connection_limit: ConnectionLimit,
     connections: JoinSet<()>,
     /// Signals all open connections: those without a request close immediately, the others after the response to the
-    /// current request. `false`: the connection limit is reached or accepting failed, so a connection whose caller is
-    /// slow closes after [`BUSY_TIMEOUT`]. `true`: the server shuts down, so the remaining connections close after
+    /// current request. `false`: the connection limit is reached or accepting failed, so a connection whose caller
+    /// exceeds [`BUSY_TIMEOUT`] closes early. `true`: the server shuts down, so the remaining connections close after
     /// [`SHUTDOWN_GRACE`].
     close_signal: watch::Sender<bool>,
 }
@@ -198,7 +200,7 @@ impl RunningServer {
     }
 }
 
-/// Performs the TLS handshake. Returns `None` if it fails, times out, or is incomplete at shutdown.
+/// Performs the TLS handshake. Returns `None` if it fails or times out, or if the server shuts down in the meantime.
 async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     tls: TlsAcceptor,
     stream: S,
@@ -302,8 +304,8 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-/// Logs a panic in a connection task. A panic in a handler is caught in `layers`, so this one is in the server or in
-/// hyper.
+/// Logs a panic in a connection task. `layers` catches the panics of all handlers except the JWKS handler, so this panic
+/// is in that handler, in the outermost layer, in the server or in hyper.
 fn log_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()

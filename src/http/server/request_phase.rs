@@ -1,5 +1,6 @@
-//! The phase of the request on a connection: waiting for the caller, or for the server. At the connection limit, the
-//! server closes a connection whose caller is slow, but never a connection that waits for the server.
+//! The phase of the request on a connection: waiting for the caller, or for the server. At the connection limit and
+//! after a failed accept, the server closes a connection whose caller is slow, but never a connection that waits for
+//! the server.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::timeout;
 
-/// Waiting for the caller: the request head is not complete.
+/// Waiting for the caller: the head of the first request is not complete. Later, the phase stays [`SENDING_RESPONSE`]
+/// until the head of the next request is complete.
 const RECEIVING_HEAD: u8 = 0;
 /// Waiting for the caller: the request body is not complete.
 const RECEIVING_BODY: u8 = 1;

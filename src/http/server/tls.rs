@@ -25,7 +25,7 @@ pub enum TlsError {
         /// The cause.
         source: io::Error,
     },
-    /// The files do not contain a certificate chain and its private key.
+    /// The PEM data is not a certificate chain with its private key.
     #[error("cannot use the TLS certificate chain and its private key, both in PEM: {0}")]
     Unusable(String),
 }

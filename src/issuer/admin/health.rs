@@ -43,7 +43,8 @@ impl MaintenanceState {
 pub struct RowCounts {
     /// The number of users, including disabled ones.
     pub users: u64,
-    /// The number of sessions that were not ended, including those that expired within about the last day.
+    /// The number of sessions that were not ended, including expired ones that the cleanup has not removed yet. It
+    /// removes them 24 to 48 h after their expiry.
     pub open_sessions: u64,
     /// When the rows were counted.
     pub at: Timestamp,

@@ -26,7 +26,8 @@ pub struct AlgorithmTimeline {
     pub alg: Algorithm,
     /// The keys, in the order in which they were added.
     pub keys: Vec<TimelineKey>,
-    /// The next automatic rotation, if one is scheduled.
+    /// The next rotation: to a key that is already waiting, or the one that `keys.rotate_every` schedules. `None` if
+    /// there is neither.
     pub next: Option<NextRotation>,
     /// The effect of rotating now, with the new key published ahead; `None` if that is not possible.
     pub rotation: Option<RotationPreview>,

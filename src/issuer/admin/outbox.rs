@@ -10,7 +10,7 @@ use crate::store::{MailCursor, MailListing, MailState};
 #[derive(Clone, Debug)]
 pub struct OutboxListing {
     /// Each e-mail with its masked recipient. The recipient is `None` after the e-mail was sent or the server gave up
-    /// on it, because its content is then deleted.
+    /// on it, because its content is then deleted. It is also `None` if the content cannot be decrypted.
     pub mails: Vec<(MailListing, Option<String>)>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<MailCursor>,
@@ -36,7 +36,7 @@ pub async fn outbox(
 
 /// An operator's request to retry a waiting e-mail now.
 ///
-/// An e-mail on which the server gave up cannot be retried: its content was deleted after 24 h.
+/// An e-mail on which the server gave up after 24 h cannot be retried, because its content was deleted.
 #[derive(Debug)]
 pub struct RetryMail {
     /// The e-mail.

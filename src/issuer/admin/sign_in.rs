@@ -1,4 +1,5 @@
-//! The sessions of the admin zone: opened with a superuser's password, identified by a cookie, and short-lived.
+//! The sessions of the admin zone. A session is opened with a superuser's password, or when the first superuser is
+//! created through a link. A cookie identifies it. It expires after 30 min without a request, and after 12 h at most.
 
 use std::net::IpAddr;
 
@@ -13,7 +14,7 @@ use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
 
-/// The audit detail of an admin session, where other sessions name their dialect.
+/// The audit detail for an admin session. For other sessions, the detail names the dialect.
 const AUDIT_DETAIL: &str = "admin zone";
 
 /// An active superuser in a live session of the admin zone. Only this module creates one.
@@ -137,7 +138,8 @@ pub struct StepUp {
 }
 
 impl StepUp {
-    /// Records the step-up in the session. The rate limits and the cost are those of a sign-in.
+    /// Records the step-up in the session. The rate limits and the cost are those of a sign-in. If the session has
+    /// ended in the meantime, records nothing and returns no error.
     pub async fn run(self, signed_in: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         let Self { password, from } = self;
         let id = signed_in.user.id;

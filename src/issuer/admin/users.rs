@@ -63,7 +63,7 @@ pub struct UserDetails {
     pub addresses: Vec<(IpAddr, Timestamp)>,
     /// The newest audit entries about the user.
     pub lines: Vec<AuditLine>,
-    /// Whether the user is the last active superuser, who cannot be disabled, demoted or deleted.
+    /// Whether the user is the last active superuser, who cannot be disabled, demoted or deleted in the admin zone.
     pub is_last_superuser: bool,
 }
 

@@ -72,8 +72,9 @@ impl FinishFlow {
         }
     }
 
-    /// Gets the identity from the provider. A refusal by the provider counts as a failed sign-in of the caller. An
-    /// outage, an invalid response, or an error in the callback, such as a sign-in that the user cancelled, does not.
+    /// Gets the identity from the provider. A code that the provider refuses, a response without a token and a response
+    /// that cannot be trusted count as a failed sign-in of the caller. An outage, a malformed response, or an error in
+    /// the callback, such as a sign-in that the user cancelled, does not count.
     async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, Refusal> {
         let provider = provider(issuer, &self.provider)?;
         let attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;

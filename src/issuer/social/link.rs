@@ -18,7 +18,7 @@ pub async fn still_signed_in(issuer: &Issuer, sub: Subject, session: SessionId) 
     if signed_in.user().sub == sub { Ok(signed_in) } else { Err(Unauthenticated::SessionEnded.into()) }
 }
 
-/// Links the account at the provider to the user. If it is linked already, only its tokens are updated.
+/// Links the account at the provider to the user. If it is linked to this user already, updates its tokens and issuer.
 pub async fn link(
     issuer: &Issuer,
     signed_in: &SignedIn,

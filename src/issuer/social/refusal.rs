@@ -18,7 +18,7 @@ pub enum SocialRefusal {
     /// The user denied access at the provider.
     #[error("access was denied at the provider; start again to sign in")]
     Denied,
-    /// The provider is down or too slow.
+    /// The provider is down or too slow, responds with 429 or 5xx, or reports a temporary error in the callback.
     #[error("the provider cannot be reached; try again later")]
     Unreachable,
     /// The provider refused the code or the refresh token.
@@ -48,7 +48,8 @@ pub enum SocialRefusal {
     /// The user has no linked account at this provider.
     #[error("no account at this provider is linked to your account")]
     NotLinked,
-    /// The provider issued no refresh token. Some providers never do.
+    /// No refresh token can be used. The provider issued none (some never do) or is not configured, the user has no
+    /// account there, or the stored token cannot be decrypted.
     #[error("the provider issued no refresh token")]
     NoRefreshToken,
 }

@@ -57,8 +57,8 @@ impl UnlinkAccount {
     }
 }
 
-/// Unlinks all of a user's accounts at providers. They may have been linked by someone who does not own
-/// the address.
+/// Unlinks all of a user's accounts at providers. An attacker who does not own the user's e-mail address may have
+/// linked them.
 pub(in crate::issuer) fn unlink_all(
     tx: &dyn Write,
     user: UserId,

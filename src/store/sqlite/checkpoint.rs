@@ -4,7 +4,8 @@
 //! In a large file, the changed pages are far apart, and copying 1000 of them takes tens of milliseconds. In the
 //! meantime, writes continue and append to the WAL. SQLite restarts the WAL from its beginning only at a write that
 //! finds all pages checkpointed and no reader using the WAL. If writes never pause, no write finds this state. The
-//! writer therefore checkpoints the remaining pages itself when the WAL has [`RESTART_PAGES`] pages.
+//! writer therefore checkpoints the remaining pages itself when the WAL has at least [`RESTART_PAGES`] pages and fewer
+//! than [`CHECKPOINT_PAGES`] of them remain.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -28,8 +29,8 @@ const LOW_LOAD_WRITES: usize = 4;
 /// The number of remaining pages from which the writer waits for the checkpoint: the disk cannot keep up, or a long
 /// read prevents the checkpoint of newer pages.
 const WRITER_WAIT_PAGES: u32 = 4 * CHECKPOINT_PAGES;
-/// The number of WAL pages (32 MiB) from which the writer checkpoints the last remaining pages itself, whatever the
-/// load, so that the WAL restarts.
+/// The number of WAL pages (about 31 MiB) from which the writer checkpoints the last remaining pages itself, whatever
+/// the load, so that the WAL restarts.
 const RESTART_PAGES: u32 = 8 * CHECKPOINT_PAGES;
 /// The maximum time that the writer waits for a checkpoint. It waits once per [`CHECKPOINT_PAGES`] pages that it
 /// appends.
@@ -178,7 +179,7 @@ impl Checkpointer {
         }
     }
 
-    /// Ends the thread after its current checkpoint.
+    /// Ends the thread after its current checkpoint, and waits for its end.
     pub(super) fn stop(self) {
         drop(self.wake);
         if self.thread.join().is_err() {

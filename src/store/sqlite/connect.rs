@@ -27,15 +27,15 @@ const COMMON_PRAGMAS: &str = "
     PRAGMA trusted_schema = OFF;
     PRAGMA temp_store = MEMORY;";
 
-/// Pragmas of the writer. SQLite checkpoints the WAL every 4 MiB while a migration runs; after that the checkpoint
-/// thread does it. When the WAL restarts after a burst of writes, SQLite truncates its file to 64 MiB.
+/// Pragmas of the writer. When a migration commits, SQLite checkpoints a WAL of at least 1000 pages; after that the
+/// checkpoint thread does it. When the WAL restarts after a burst of writes, SQLite truncates its file to 64 MiB.
 const WRITER_PRAGMAS: &str = "
     PRAGMA foreign_keys = ON;
     PRAGMA wal_autocheckpoint = 1000;
     PRAGMA journal_size_limit = 67108864;";
 
 /// Pragmas of the readers. The cache holds the inner pages of all indexes for ten million users. The writer has
-/// SQLite's default of 2 MiB, because a larger cache did not make it faster.
+/// SQLite's default of 2000 KiB, because a larger cache did not make it faster.
 const READER_PRAGMAS: &str = "
     PRAGMA query_only = ON;
     PRAGMA cache_size = -16384;";
@@ -67,9 +67,9 @@ pub(super) fn create(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Locks the folder until the returned handle is dropped, so that only one process at a time opens and migrates a
-/// database in it. The folder is locked, because SQLite loses its locks on a file when any handle to that file is
-/// closed.
+/// Locks the folder until the returned handle is dropped, so that only one thread of one process at a time opens and
+/// migrates a database in it. The folder is locked instead of the file, because SQLite loses its locks on a file when
+/// its process closes any handle to that file.
 pub(super) fn lock_folder(path: &Path) -> Result<File, StoreError> {
     let folder = folder(path);
     let locked = File::open(&folder).and_then(|handle| handle.lock().map(|()| handle));

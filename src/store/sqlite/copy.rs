@@ -1,5 +1,5 @@
-//! Copies of a whole database, made while the server writes, and their verification. A copy has its final name only
-//! when it is complete.
+//! Copies of a whole database, made while the server writes, and their verification. A copy is incomplete until the
+//! function that makes it returns `Ok`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -25,8 +25,8 @@ pub struct DatabaseContents {
     pub sessions: u64,
 }
 
-/// Copies the current state of the database in the file `from` into the new file `to` (mode 0600), which is on disk
-/// when this returns. Writers are not blocked. Deleted content is not copied.
+/// Copies the current state of the database in the file `from` into the file `to` (mode 0600), which is on disk when
+/// this returns. An existing file `to` is replaced. Writers are not blocked. Deleted content is not copied.
 pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let connection =
         Connection::open_with_flags(from, connect::OPEN_FLAGS).map_err(|e| connect::open_error(from, e))?;
@@ -57,14 +57,16 @@ pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
     Ok(DatabaseContents { schema, users: count("users")?, sessions: count("sessions")? })
 }
 
-/// Writes the database as this connection sees it into a new file with mode 0600, and syncs the file to disk.
+/// Writes the database as this connection sees it into a new file with mode 0600, and syncs the file to disk. An
+/// existing file is replaced.
 pub(super) fn write(connection: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
     make_private(to)?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(StoreError::from)?;
     Ok(File::open(to)?.sync_all()?)
 }
 
-/// Creates an empty file with mode 0600. SQLite writes into such a file and keeps its mode.
+/// Creates an empty file with mode 0600 and removes an existing one first. SQLite writes into such a file and keeps its
+/// mode.
 fn make_private(file: &Path) -> io::Result<()> {
     match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -4,7 +4,7 @@ use super::tx::Tx;
 use crate::domain::dialect::Dialect;
 use crate::store::{FileSize, ReadHealth, StoreError};
 
-/// Counting reads a whole index, and no condition makes that shorter.
+/// Counts all users, for which SQLite reads a whole index.
 const USERS: &str = "SELECT count(*) FROM users";
 pub(super) const OPEN_SESSIONS: &str = "SELECT count(*) FROM sessions WHERE dialect = ?1 AND ended_at IS NULL";
 

@@ -72,7 +72,7 @@ impl Database {
         Self::when_possible(path, BUSY_TIMEOUT, QUEUE)
     }
 
-    /// Checks, without changing anything, whether the file is a database that this program can use or migrate.
+    /// Checks, without changing its content, whether the file is a database that this program can use or migrate.
     pub fn check(path: &Path) -> Result<(), StoreError> {
         let connection = connect::reader(path, BUSY_TIMEOUT)?;
         migrate::check(&connection, path, migrate::STEPS.len()).map(drop)
@@ -96,7 +96,7 @@ impl Database {
         Ok(Self { lazy: Arc::new(lazy) })
     }
 
-    /// Whether the database is open. Once open, it stays open.
+    /// Whether the database was opened. This stays true after [`Database::close`].
     pub fn is_open(&self) -> bool {
         self.lazy.get().is_some()
     }
@@ -129,7 +129,7 @@ impl Database {
 
     /// Runs a write closure after the writes that were queued before it. If it returns `Ok`, its changes are on disk
     /// when the caller receives the result. If it returns `Err` or panics, none of its changes are kept. Dropping the
-    /// future does not cancel the write.
+    /// future does not cancel a queued write.
     pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,

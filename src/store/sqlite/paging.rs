@@ -37,7 +37,8 @@ pub(super) struct PageRows<K, T> {
     pub next: Option<K>,
 }
 
-/// Reads rows after `start` until `limit` rows match `keep`, or the maximum number of rows was examined.
+/// Reads rows after `start` until more than `limit` rows match `keep`, the streams end, or the maximum number of rows
+/// was examined. Returns at most `limit` rows.
 ///
 /// `slices` returns, for each stream, the given number of rows after a key, in order.
 pub(super) fn collect_page<K: Ord + Clone, T>(

@@ -1,4 +1,4 @@
-//! Query plans: every statement on a growing table uses an index, and none sorts.
+//! Query plans: the listed statements on growing tables use an index, and none sorts.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use rusqlite::Connection;
@@ -6,8 +6,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Every statement on a table that grows, with its purpose. Statements that must count a whole index, and statements on
-/// small tables, are left out.
+/// The statements on tables that grow, with their purpose. Statements that must count a whole index, simple statements
+/// by primary key, and statements on small tables are left out.
 const STATEMENTS: &[(&str, &str)] = &[
     ("a user by id", users::BY_ID),
     ("a user by sub", users::BY_SUB),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::store::StoreError;
 
-/// The count of one open database. Clones share it.
+/// The count of one database, open or not. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Refusals(Arc<AtomicU64>);
 

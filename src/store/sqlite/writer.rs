@@ -1,5 +1,5 @@
-//! The writer thread. It runs all waiting writes in one transaction and sends the results when the transaction is on
-//! disk. Many writes share one sync, and no write waits for a batch to fill.
+//! The writer thread. It runs the waiting writes, at most 512, in one transaction and sends the results when the
+//! transaction is on disk. Many writes share one sync, and no write waits for a batch to fill.
 //!
 //! A write normally has its own savepoint, so that a failed write is undone without the others. Writes submitted with
 //! [`Store::write_last`](crate::store::Store::write_last) have none, because SQLite copies every page that is changed
@@ -209,7 +209,7 @@ fn refuse(unstarted: UnstartedJobs, messages: &Receiver<WriterMessage>, closing:
     }
 }
 
-/// Checkpoints the WAL as far as other processes allow, and closes the connection.
+/// Checkpoints the WAL as far as open reads and other processes allow, and closes the connection.
 fn finish(connection: Connection) {
     let checkpointed = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     let closed = connection.close().map_err(|(_, error)| error);

@@ -20,7 +20,7 @@ pub(super) async fn page_of(server: &TestServer, name: &str) -> String {
     format!("/admin/users/{}", user.id)
 }
 
-/// The action and the actor of the newest audit line about a user.
+/// The action and the actor of the newest audit line.
 pub(super) async fn last_audit_line(server: &TestServer) -> (String, Option<String>) {
     let lines: Result<_, countersign::store::StoreError> = server.issuer.store.read(|tx| tx.audit_lines(None, 1)).await;
     let line = lines.unwrap().remove(0);

@@ -1,4 +1,6 @@
-//! Bodies with a content encoding or in another character set: the server rejects them instead of misreading them.
+//! Bodies with a content encoding or in another character set: the server rejects them instead of misreading them. The
+//! labels `us-ascii` and `iso-8859-1` are accepted, because some clients send them by default. The
+//! body is read as UTF-8.
 
 use reqwest::Method;
 use serde_json::json;

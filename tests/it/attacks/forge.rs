@@ -25,7 +25,7 @@ use crate::support::{PASSWORD, TestServer, token};
 /// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ForgedKind {
-    /// An access token without a refresh token, which is exchanged for a new one.
+    /// An access token without a refresh token. The access token itself is exchanged for a new one.
     Long,
     /// An access token of a pair with a refresh token.
     Short,

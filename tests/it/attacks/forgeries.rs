@@ -243,7 +243,7 @@ fn members(target: &ForgeryTarget) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Tokens signed with the server's own key; only the header is invalid.
+/// Tokens signed with the server's own key. Only the header, the encoding or the nesting of the JSON is invalid.
 fn headers(target: &ForgeryTarget, valid: &str) -> Forgeries {
     let header = token::header(valid);
     let claims = token::claims(valid);
@@ -270,7 +270,7 @@ fn headers(target: &ForgeryTarget, valid: &str) -> Forgeries {
     all
 }
 
-/// Tokens signed with the server's own key; only a claim is invalid.
+/// Tokens signed with the server's own key. Only a claim or the length of the token is invalid.
 fn claims(target: &ForgeryTarget, valid: &str) -> Forgeries {
     let header = token::header(valid);
     let claims = token::claims(valid);

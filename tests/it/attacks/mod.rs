@@ -1,5 +1,6 @@
 //! Attacks: forged tokens at every endpoint that accepts a token, malformed HTTP, guessing, spoofed headers and
-//! injection. The server rejects all of them, returns no 5xx, and follows no URL in a token.
+//! injection. The server rejects all of them and follows no URL in a token. The only 5xx that the tests accept are 501
+//! for an unsupported transfer coding and 505 for a malformed request head.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod corpus;

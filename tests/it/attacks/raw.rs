@@ -7,7 +7,7 @@ use std::time::Duration;
 /// A safety limit, much longer than any response takes. No test depends on it.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Sends the bytes and reads until the server closes the connection.
+/// Sends the bytes and reads until the server closes the connection. Returns the received text.
 pub fn send_raw(url: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(url.trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();

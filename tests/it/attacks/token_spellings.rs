@@ -1,4 +1,4 @@
-//! Other spellings of a valid token.
+//! Other spellings of a valid token, and texts that are no token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,8 +7,8 @@ use serde_json::json;
 use super::forge::encode;
 use super::forgeries::Forgeries;
 
-/// Returns texts that differ from the token by an addition, a removal, an exchange or another encoding. Each of them
-/// must be rejected, because a token has only one valid spelling.
+/// Returns variants of the token (with an addition, a removal, an exchange or another encoding), and texts that are no
+/// token at all. Each of them must be rejected, because a token has only one valid spelling.
 pub fn of(valid: &str) -> Forgeries {
     let mut all: Forgeries = [
         ("an empty text", String::new()),

@@ -69,8 +69,8 @@ impl Acknowledged {
         )
     }
 
-    /// The first kind of write that was acknowledged too rarely for a meaningful test of this many rounds, or `None`. Some
-    /// rounds are too short for an e-mail or a rotation.
+    /// The first kind of write that was acknowledged too rarely for a meaningful test of this many rounds, or `None`.
+    /// Some rounds are too short for an e-mail or a rotation.
     pub fn missing(&self, rounds: u32) -> Option<String> {
         let per_round = rounds as usize;
         let rare = (rounds as usize / 8).max(1);
@@ -87,7 +87,8 @@ impl Acknowledged {
         Some(format!("{count} {kind}, but at least {min} are required"))
     }
 
-    /// Asserts that a server which has just started has all acknowledged writes. Refreshes each session once.
+    /// Asserts that a server which has just started has the acknowledged writes: all users and keys, the latest refresh
+    /// tokens and passwords, and a sample of the other tokens. Refreshes each session in `refreshed` once.
     pub async fn check(&mut self, server: &Binary, folder: &TestFolder) {
         let offset = self.registered.len();
         let users = folder.run(&["users", "list", "--json"]).json();

@@ -95,8 +95,8 @@ async fn a_token_of_another_issuer_is_rejected() {
     let server = TestServer::with_anna().await;
     let other_server = TestServer::with_anna().await;
     let other_token = other_server.token("anna").await;
-    // Both servers have the same keys, and the same user and session ids, because they use the same random seed. Only
-    // the issuer differs.
+    // Both servers have the same keys. If they started within the same second, they also have the same random seed, and
+    // so the same user and session ids. Then only the issuer differs.
     renew(&server, &other_token).await.refuses(401, "not_signed_in");
     assert!(other_server.accepts(&other_token).await);
 }

@@ -275,7 +275,7 @@ async fn a_provider_token_is_refreshed_if_the_provider_supports_it() {
     }
 }
 
-/// An access token of another dialect neither returns nor refreshes provider tokens.
+/// A short-lived access token of `simplejwt` does not refresh a provider token.
 #[tokio::test]
 async fn a_token_of_another_dialect_refreshes_no_provider_token() {
     let Some(fixture) = SocialFixture::with_anna().await else { return };

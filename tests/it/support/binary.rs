@@ -157,7 +157,7 @@ pub fn finish(mut command: Command, stdin: &str) -> CommandOutput {
     CommandOutput { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Runs `openssl`. Skips the test and returns `None` if `openssl` is not installed.
+/// Runs `openssl`. Reports the test as skipped and returns `None` if `openssl` is not installed.
 pub fn openssl(folder: &Path, arguments: &[&str]) -> Option<CommandOutput> {
     let mut command = Command::new("openssl");
     command.args(arguments).current_dir(folder);

@@ -33,12 +33,12 @@ impl Mail {
     }
 }
 
-/// All e-mails in the folder, in the order in which they were sent.
+/// All e-mails in the folder, sorted by outbox id: the order in which they were queued.
 pub fn all(folder: &Path) -> Vec<Mail> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|kind| kind == "eml"));
-    // `<time>-<id>-<template>.eml`: sorted by id, because several e-mails may be sent within one second.
+    // The file name is `<time>-<id>-<template>.eml`. The time is not unique: several e-mails may be sent in one second.
     let id = |path: &std::path::PathBuf| -> u64 {
         path.file_name().unwrap().to_str().unwrap().split('-').nth(1).unwrap().parse().unwrap()
     };

@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 
 pub use response::ServerResponse;
 
-/// The password of every user that the tests create.
+/// The password of the users that the fixtures create.
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A server in this process, on a free port, with its own folder and clock. Dropping the value stops the server.
@@ -160,7 +160,7 @@ impl TestServer {
         response.is(200).json()["jwt"].as_str().unwrap().to_owned()
     }
 
-    /// Whether the server accepts a token.
+    /// Whether the server renews a token. Panics if the status is neither 200 nor 401.
     pub async fn accepts(&self, token: &str) -> bool {
         match self.post_as(token, "/renew_token", &json!({})).await.status {
             200 => true,
@@ -169,12 +169,12 @@ impl TestServer {
         }
     }
 
-    /// The e-mails sent so far, oldest first.
+    /// The e-mails sent so far, in the order in which they were queued.
     pub fn emails(&self) -> Vec<mail::Mail> {
         mail::all(&self.path("data/mail"))
     }
 
-    /// Action and detail of each audit line, newest first.
+    /// Action and detail of the newest 1000 audit lines, newest first.
     pub async fn audit(&self) -> Vec<(String, String)> {
         let lines: Result<_, countersign::store::StoreError> =
             self.issuer.store.read(|tx| tx.audit_lines(None, 1000)).await;
@@ -216,10 +216,10 @@ pub const QUICK_HASHES: &str = "passwords = { memory_kib = 8192, iterations = 1,
 const TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Polls until `done` returns true. `what` describes the awaited event.
+/// Polls every 20 ms until `done` returns true. `what` describes the awaited event.
 ///
 /// # Panics
-/// Panics if `done` does not return true within 30 s.
+/// Panics if `done` has not returned true after 1500 polls, which take at least 30 s.
 pub async fn wait_until(what: &str, mut done: impl AsyncFnMut() -> bool) {
     for _ in 0..TIMEOUT.as_millis() / POLL_INTERVAL.as_millis() {
         if done().await {

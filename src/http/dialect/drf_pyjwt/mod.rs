@@ -101,8 +101,8 @@ async fn change_me(
     update(state, from, token, body, wire::change).await
 }
 
-/// Handles PUT and PATCH. Authenticates the caller before it returns an error in the body, although the extractor reads
-/// the body earlier.
+/// Handles PUT and PATCH. The extractor reads the request body first, but an unauthenticated caller gets a 401 and not
+/// the errors in the body.
 async fn update(
     State(http): State<Http>,
     from: Caller,

@@ -1,4 +1,4 @@
-//! The dialect's error bodies: `{"status":"ERROR","code":"<machine word>","message":"…"}`.
+//! The dialect's error bodies: `{"status":"ERROR","code":"<error code>","message":"…"}`.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

@@ -1,5 +1,5 @@
-//! The dialect's error bodies: `{"status":<code>,"error":{"message":"…"}}`. The HTML page of `/restore` shows the same
-//! message as a sentence.
+//! The dialect's error bodies: `{"status":<code>,"error":{"message":"…"}}`. The HTML page of `/restore` shows the
+//! message as a sentence, with its own names of the fields (see [`page_field`]).
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::issuer::{Fault, Refusal};
 pub struct RestJwtErrorBody {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The message for the caller. Empty if there is a fault.
+    /// The message for the caller. It is ignored if there is a fault.
     message: String,
-    /// The value of `Retry-After`.
+    /// The value of `Retry-After`. `None` sends no such header.
     retry_after: Option<Duration>,
     /// The internal error, for the log only.
     fault: Option<Fault>,
 }
 
 impl RestJwtErrorBody {
-    /// An error with a status and a message.
+    /// Creates an error with a status and a message.
     pub fn new(status: StatusCode, message: &str) -> Self {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }

@@ -27,7 +27,8 @@ use crate::issuer::{Caller, Refusal};
 const INCOMPLETE: &str = "This link is incomplete. Open it from the e-mail again, or request a new one.";
 const MISMATCH: &str = "The passwords do not match.";
 
-/// Shows the page. Any well-formed token gets the form, because the token is only checked when it is used.
+/// Shows the page that the link opens. Any well-formed token gets the form, because the token is only checked when it
+/// is used.
 pub async fn page(State(http): State<Http>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let mut fields = form_urlencoded::parse(query.as_bytes());

@@ -1,5 +1,5 @@
 //! The cookies of attempts to sign in with a provider or to link an account. Each attempt has its own encrypted cookie,
-//! valid for 10 min and for one callback.
+//! which is valid for 10 min. The response to the callback deletes it.
 //!
 //! Each cookie has its own name, so that neither an attempt in a second tab nor a callback with the state of another
 //! attempt affects it. The prefix `__Host-` requires the path `/`, so the browser sends the cookies with every request.
@@ -45,7 +45,8 @@ pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, at
     set(response, options, name(options, &attempt.provider, &attempt.state), value, seconds)
 }
 
-/// Returns the attempt of this provider and state from the cookies. `None` if the browser has no such attempt.
+/// Returns the attempt of this provider and state from the cookies. `None` if the browser has no such attempt. The
+/// caller must still compare the state, because the cookie name contains only a short hash of it, and check the expiry.
 pub fn find(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
     open(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider, state))?)
 }
@@ -79,8 +80,8 @@ fn prefix(options: &HttpOptions) -> &'static str {
     if options.public_url.is_https() { "__Host-social_" } else { "social_" }
 }
 
-/// Returns the cookie name of an attempt. It contains a hash of the state and not the state, which is a secret of the
-/// browser and the provider.
+/// Returns the cookie name of an attempt. It contains the first 4 bytes of the SHA-256 hash of the state. The state
+/// itself is a secret of the browser and the provider.
 fn name(options: &HttpOptions, provider: &ProviderName, state: &SecretText) -> String {
     let hash = digest(&SHA256, state.expose().as_bytes());
     let short = hash.as_ref().iter().take(4).fold(0_u32, |short, byte| (short << 8) | u32::from(*byte));

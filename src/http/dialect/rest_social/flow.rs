@@ -52,8 +52,8 @@ pub async fn begin(State(http): State<Http>, ProviderPath(provider): ProviderPat
     }
 }
 
-/// Redirects to the provider to link the user's account there. The method is POST, so that a link on a page of another
-/// origin cannot start the flow.
+/// Redirects to the provider to link the user's account there. The method is POST, so that a hyperlink on a page of
+/// another origin cannot start the flow.
 pub async fn link(
     State(http): State<Http>,
     ProviderPath(provider): ProviderPath,
@@ -146,7 +146,8 @@ fn match_callback(attempt: Option<SignInAttempt>, query: &str) -> Result<(SignIn
     Ok((attempt, Callback { code, iss: parameter(query, "iss") }))
 }
 
-/// Returns the value of a query parameter. `None` if it is missing, empty or repeated, which RFC 6749 §3.1 forbids.
+/// Returns the value of a query parameter. `None` if it is missing, empty or repeated. RFC 6749 §3.1 forbids repeated
+/// parameters.
 fn parameter(query: &str, name: &str) -> Option<String> {
     let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let value = values.next()?.1;
@@ -178,7 +179,7 @@ fn back_action(http: &Http) -> RetryAction {
     RetryAction::Back(http.options.authed_url.clone())
 }
 
-/// Returns the error as an HTML page with a link if the client accepts HTML, else as JSON.
+/// Returns the error as an HTML page with a link or button if the client accepts HTML, else as JSON.
 fn refusal_response(
     http: &Http,
     headers: &HeaderMap,

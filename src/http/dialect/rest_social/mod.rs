@@ -1,5 +1,6 @@
 //! The dialect `rest_social`: `/<provider>/`, `/<provider>/callback/` and `/<provider>_refresh/` for Google, GitHub,
-//! Facebook and every other configured provider, `/social_logout/`, and the routes under `/social/`.
+//! Facebook and every other configured provider, `/social_logout/`, and the routes under `/social/`. Facebook has no
+//! refresh route.
 
 use axum::Router;
 use axum::extract::State;
@@ -80,7 +81,8 @@ async fn authenticate(http: &Http, token: BearerResult) -> Result<SignedIn, Rest
     Ok(Authenticate { token: token.as_deref() }.run(&http.issuer).await?)
 }
 
-/// Redirects the browser to `logout_url`, whether or not the user was signed in.
+/// Ends the session if the user is signed in. Redirects the browser to `logout_url` and deletes the cookie in both
+/// cases.
 async fn sign_out(State(http): State<Http>, from: Caller, token: BearerResult) -> HandlerResult<RestSocialErrorBody> {
     let token = token?.token;
     match (Authenticate { token: token.as_deref() }).run(&http.issuer).await {
@@ -100,7 +102,7 @@ async fn refresh(
 ) -> HandlerResult<RestSocialErrorBody> {
     match refresh_provider(&http, from, provider, token).await {
         Ok(()) => Ok(wire::status(StatusCode::OK, "refreshed")),
-        // The original returns an empty message to a caller who is not signed in.
+        // The original returns an empty message to a caller that is not signed in.
         Err(error_body) if error_body.status == StatusCode::UNAUTHORIZED => {
             Err(RestSocialErrorBody::new(error_body.status, ""))
         }

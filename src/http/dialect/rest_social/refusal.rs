@@ -15,16 +15,16 @@ use crate::issuer::{Fault, Refusal};
 pub struct RestSocialErrorBody {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The message for the caller. Empty if there is a fault.
+    /// The message for the caller. It is ignored if there is a fault.
     message: String,
-    /// The value of `Retry-After`.
+    /// The value of `Retry-After`. `None` sends no such header.
     retry_after: Option<Duration>,
     /// The internal error, for the log only.
     fault: Option<Fault>,
 }
 
 impl RestSocialErrorBody {
-    /// An error with a status and a message.
+    /// Creates an error with a status and a message.
     pub fn new(status: StatusCode, message: &str) -> Self {
         Self { status, message: message.to_owned(), retry_after: None, fault: None }
     }

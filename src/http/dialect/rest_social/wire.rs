@@ -10,7 +10,7 @@ use crate::domain::social::{ProviderName, SocialAccount};
 use crate::http::body::JsonBody;
 use crate::http::reply;
 
-/// Returns the body of most responses, which contains only a message.
+/// Returns a response whose body contains only a message, as in most responses of this dialect.
 pub fn status(status: StatusCode, message: &str) -> Response {
     reply::json(status, &json!({"status": message}))
 }
@@ -24,7 +24,7 @@ pub fn token_response(name: &str, token: Option<&SecretText>) -> Response {
     }
 }
 
-/// Returns the body of [`token_response`] with `null` instead of a token.
+/// Returns the response of [`token_response`] with `null` instead of a token.
 pub fn no_token_response(name: &str, status: StatusCode) -> Response {
     named(status, name, Value::Null)
 }
@@ -42,7 +42,7 @@ pub fn session_provider(provider: Option<&ProviderName>) -> Response {
     reply::json(StatusCode::OK, &json!({"provider": provider}))
 }
 
-/// Returns the body of [`session_provider`] with `null`, for a caller without a session.
+/// Returns the response of [`session_provider`] with `null`, for an error such as a caller that is not signed in.
 pub fn no_session_provider(status: StatusCode) -> Response {
     reply::json(status, &json!({"provider": null}))
 }

@@ -2,8 +2,8 @@
 //! `sliding/refresh/`, with the responses of the views of `djangorestframework-simplejwt`.
 //!
 //! The package returns different errors for expired tokens, blacklisted tokens and tokens of the wrong type. This
-//! dialect returns the same body for all of them. An empty password is a wrong password, not a missing field, as in
-//! every dialect.
+//! dialect returns the same body for all of them. At a sign-in, an empty password is a wrong password, not a missing
+//! field, as in every dialect with passwords.
 
 use axum::Router;
 use axum::extract::State;

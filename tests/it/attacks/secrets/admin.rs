@@ -31,7 +31,7 @@ fn watch_cookies(server: &Binary, browser: &Browser, watch: &mut SecretWatch) {
     }
 }
 
-/// Signs in after failed attempts, requests every page, changes a setting and signs out.
+/// Signs in after failed attempts, requests the main pages, changes a setting and signs out.
 pub async fn use_admin_pages(server: &Binary, watch: &mut SecretWatch) {
     let browser = Browser::new();
     let page = async |path: &str| browser.get(&format!("{}{path}", server.url)).await;

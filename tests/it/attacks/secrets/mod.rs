@@ -32,7 +32,7 @@ impl SecretWatch {
         secret.to_owned()
     }
 
-    /// Records a token: the whole token and its signature.
+    /// Records a token: the whole token, its signature, and the raw bytes of a UUID.
     fn add_token(&mut self, name: &str, token: &Value) -> String {
         let token = token.as_str().unwrap_or_else(|| panic!("{name} is missing"));
         self.add(&format!("{name}'s signature"), token.rsplit('.').next().unwrap());
