@@ -9,7 +9,7 @@ use super::*;
 use crate::crypto::testing::NOW;
 
 #[tokio::test]
-async fn a_description_must_name_the_exact_issuer() {
+async fn a_discovery_document_must_name_the_exact_issuer() {
     for (name, value, expected) in [
         ("issuer", json!("https://evil.example"), "the issuer in the document is not exactly"),
         ("issuer", Value::Null, "the issuer in the document is not exactly"),
@@ -33,7 +33,7 @@ async fn a_description_must_name_the_exact_issuer() {
 }
 
 #[tokio::test]
-async fn concurrent_description_fetches_share_one_request_and_failures_are_cached() {
+async fn concurrent_discovery_fetches_share_one_request_and_failures_are_cached() {
     let op = TestOpenId::start().await;
     let requests = || op.server.requests("/.well-known/openid-configuration").len();
     let begun = attempt("corp");

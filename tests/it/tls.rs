@@ -38,7 +38,7 @@ async fn only_http_1_is_offered_over_tls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_incomplete_tls_handshake_times_out_slow() {
+async fn an_incomplete_request_over_tls_times_out_slow() {
     let server = TestServer::with("tls.self_signed = true").await;
     for prefix in ["", "GET /liveliness HTTP/1.1\r\nhos"] {
         let Some(mut client) = connect(&server, &["-quiet"]) else { return };

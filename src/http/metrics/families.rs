@@ -70,12 +70,14 @@ fn counts(text: &mut Exposition, issuer: &Issuer) {
 
 const fn help_text(count: Count) -> &'static str {
     match count {
-        Count::SignedIn => "Sign-ins with a correct password.",
-        Count::SignInFailed => "Sign-ins rejected because of an unknown user, a disabled user or a wrong password.",
+        Count::SignedIn => "Successful sign-ins, with a password or with a provider.",
+        Count::SignInFailed => "Sign-ins rejected because of the user, the password or the response of a provider.",
         Count::Throttled => "Requests rejected by a rate limit (429).",
-        Count::Refreshed => "Sessions refreshed and tokens renewed.",
-        Count::RefreshRefused => "Refresh and renewal requests rejected because of their token.",
-        Count::RefreshReused => "Refresh tokens used again after they were spent. Each reuse ends its session.",
+        Count::Refreshed => "Successful refreshes and renewals.",
+        Count::RefreshRefused => {
+            "Refresh, renewal, sign-out and verification requests rejected because of their token."
+        }
+        Count::RefreshReused => "Refresh tokens used again after they became invalid. Each reuse ends its session.",
         Count::Registered => "Accounts created.",
         Count::ResetRequested => "Password resets requested, for known and unknown addresses.",
         Count::ResetCompleted => "Passwords set with a reset code or link.",
@@ -160,8 +162,7 @@ async fn write_stored(text: &mut Exposition, issuer: &Issuer) {
     let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
     let help = "1 if the database responds, else 0.";
     text.single("countersign_database_up", MetricKind::Gauge, help, u8::from(sizes.is_some()));
-    let help =
-        "Reads and writes that failed because the database was locked, full or failing, or its queue was full (503).";
+    let help = "Reads and writes that failed because the database was locked, full, read-only or failing, or its queue was full.";
     text.single("countersign_store_unavailable_total", MetricKind::Counter, help, issuer.store.unavailable_count());
     let help = "Size of the database file in bytes, without the WAL.";
     text.optional("countersign_database_size_bytes", MetricKind::Gauge, help, sizes.map(|(size, _)| size));
