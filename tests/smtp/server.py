@@ -15,6 +15,7 @@ Faults, at most one:
 
 import argparse
 import asyncio
+import errno
 import json
 import logging
 import ssl
@@ -23,6 +24,8 @@ import warnings
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+# How often, and how many seconds apart, the server tries a port that is in use. The tests wait 30 s for its first line.
+PORT_ATTEMPTS, PORT_PAUSE = 100, 0.25
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -125,6 +128,18 @@ def protocol(args, context):
     return lambda: Faulty(handler, args, **settings)
 
 
+async def listen(loop, factory, port, context):
+    """Listens on the port. A test that starts a server again on its port waits until no other process has it."""
+    for _ in range(PORT_ATTEMPTS):
+        try:
+            return await loop.create_server(factory, "127.0.0.1", port, ssl=context)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        await asyncio.sleep(PORT_PAUSE)
+    raise TimeoutError(f"port {port} stayed in use for {PORT_ATTEMPTS * PORT_PAUSE:.0f} s")
+
+
 async def main():
     args = arguments()
     # Hides the warnings about unsafe settings, which this server uses on purpose.
@@ -136,7 +151,7 @@ async def main():
         context.load_cert_chain(args.certificate, args.key)
     loop = asyncio.get_running_loop()
     factory = protocol(args, context)
-    server = await loop.create_server(factory, "127.0.0.1", args.port, ssl=context if args.tls else None)
+    server = await listen(loop, factory, args.port, context if args.tls else None)
     report(port=server.sockets[0].getsockname()[1])
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
