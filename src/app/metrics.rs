@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use tokio::sync::watch;
 
 use crate::config::Config;
+use crate::http::context::Http;
+use crate::http::metrics;
 use crate::http::server::Server;
-use crate::http::{Http, metrics};
 
 /// The maximum number of connections: enough for several scrapers and an operator with a browser.
 const MAX_CONNECTIONS: usize = 64;

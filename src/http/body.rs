@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::context::Http;
+use super::multipart;
 use super::rejection::Rejection;
-use super::{Http, multipart};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::strict_json;
 

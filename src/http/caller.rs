@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
-use super::{Http, HttpOptions};
+use super::context::{Http, HttpOptions};
 use crate::domain::network::Network;
 use crate::issuer::Caller;
 

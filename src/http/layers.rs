@@ -13,8 +13,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument as _, Span, field, trace_span};
 
+use super::caller;
+use super::context::{Http, HttpOptions};
 use super::reply::{self, FaultResponse};
-use super::{Http, HttpOptions, caller};
 use crate::domain::count::Count;
 use crate::issuer::Fault;
 use crate::telemetry::Traces;

@@ -7,8 +7,9 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
+use super::context::Http;
 use super::openapi::{Access, JSON, Operation, RouteGroup};
-use super::{Http, reply};
+use super::reply;
 use crate::issuer::stats;
 
 /// Returns the health routes. `/liveliness` reads only memory; `/ready` queries the store.

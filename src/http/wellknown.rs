@@ -1,7 +1,5 @@
 //! Routes for resource servers: the JWKS, a single key with its certificate, and the discovery documents.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -15,8 +13,9 @@ use axum::routing::get;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::context::Http;
 use super::openapi::{Access, JSON, Operation, Parameter, RouteGroup};
-use super::{Http, caller, reply};
+use super::{caller, reply};
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
@@ -115,13 +114,6 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
         },
     ],
 };
-
-/// Returns the `Cache-Control` of the JWKS. While the issuer is unreachable or returns server errors, a verifier may
-/// use an expired JWKS for one more day (`stale-if-error`, RFC 5861 §4).
-pub fn cache_control(max_age: Duration) -> HeaderValue {
-    let text = format!("public, max-age={}, stale-if-error=86400", max_age.as_secs());
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("no-cache"))
-}
 
 async fn jwks(State(http): State<Http>, request: Request) -> Response {
     let headers = request.headers();

@@ -19,7 +19,7 @@ use crate::domain::audit::{Action, AuditLine};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Login;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::Page;
 use crate::issuer::admin::audit::{self, AuditExport};
 use crate::issuer::{Issuer, Refusal};

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::page_error::PageError;
 use crate::domain::audit::AuditLine;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::issuer::Fault;
 use crate::issuer::admin::audit::AuditExport;
 

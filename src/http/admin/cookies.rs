@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use cookie::{Cookie, SameSite};
 
-use crate::http::Http;
+use crate::http::context::Http;
 
 /// The cookie with the token of an admin session.
 pub const SESSION: &str = "admin_session";

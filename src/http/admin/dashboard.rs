@@ -20,7 +20,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::Page;
 use crate::issuer::admin::health::{StoreHealth, health};
 use crate::issuer::admin::keys::{KeyTimeline, timeline};

@@ -9,8 +9,9 @@ use super::cookies::{self, FLASH};
 use super::page_error::PageError;
 use super::path::AdminPath;
 use super::sections::{self, SECTIONS};
+use crate::http::context::Http;
 use crate::http::pages::Page;
-use crate::http::{Http, reply};
+use crate::http::reply;
 use crate::issuer::Fault;
 
 /// The lifetime of a flash message in seconds.

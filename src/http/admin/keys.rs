@@ -17,7 +17,7 @@ use super::timeline::Timeline;
 use super::{PageResult, frame};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, Kid};
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::issuer::admin::keys::{AlgorithmTimeline, RevokeKey, RotateKeys, TimelineKey, timeline};
 use crate::issuer::{Caller, Issuer};
 use crate::telemetry::jwks_clients::ListedJwksClient;

@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 
-use super::Http;
+use super::context::Http;
 use crate::crypto::admin;
 
 mod audit;

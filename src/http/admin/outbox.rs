@@ -17,7 +17,7 @@ use super::sign_in::text;
 use super::{Framing, PageResult, frame};
 use crate::domain::mail_item::MailId;
 use crate::domain::time::Timestamp;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::{Page, Pages};
 use crate::issuer::Caller;
 use crate::issuer::admin::outbox::{RetryMail, outbox, previews};

@@ -12,9 +12,10 @@ use minijinja::value::Value;
 
 use super::frame::PageFrame;
 use crate::domain::field::{Field, FieldProblem};
+use crate::http::context::Http;
 use crate::http::pages::{Page, sentence};
 use crate::http::rejection::Rejection;
-use crate::http::{Http, reply};
+use crate::http::reply;
 use crate::issuer::{Denied, Fault, OperatorRule, Refusal};
 use crate::store::StoreError;
 

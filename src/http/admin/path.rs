@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use axum::http::header::REFERER;
 use url::form_urlencoded;
 
-use crate::http::Http;
+use crate::http::context::Http;
 
 /// The maximum length of an accepted path in bytes.
 const MAX_LENGTH: usize = 1000;

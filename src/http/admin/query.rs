@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use url::form_urlencoded;
 
-use crate::http::Http;
+use crate::http::context::Http;
 
 /// The parameters of a query. If a name occurs more than once, the last value counts.
 #[derive(Clone, Debug, Default)]

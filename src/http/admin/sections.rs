@@ -4,7 +4,7 @@
 use axum::Router;
 
 use super::{audit, dashboard, key_pages, keys, outbox, page_error, sessions, settings, sign_in, users, welcome};
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::Pages;
 use crate::template::TemplateError;
 

@@ -21,7 +21,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::Page;
 use crate::issuer::admin::sessions::{self, EndSession};
 use crate::issuer::{Caller, users};

@@ -18,7 +18,7 @@ use super::sign_in::text;
 use super::{PageResult, frame};
 use crate::domain::setting::{Definition, SettingError, SettingKind, SettingRow, Settings};
 use crate::domain::time::Timestamp;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::{Page, sentence};
 use crate::issuer::settings::{ListedSetting, ResetSetting, SetSetting, SetSettingError, list, reload};
 use crate::issuer::{Caller, Issuer};

@@ -17,7 +17,7 @@ use super::{PageResult, frame};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::domain::user::{Email, Username};
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::Page;
 use crate::issuer::first_superuser::{CreateFirstSuperuser, FirstAccount, FirstSuperuserError, check_link};
 use crate::issuer::{Caller, Refusal};

@@ -17,8 +17,9 @@ use serde_json::{Map, Value, json};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::http::body::JsonOrForm;
+use crate::http::context::Http;
 use crate::http::rejection::Rejection;
-use crate::http::{Http, reply};
+use crate::http::reply;
 use crate::issuer::Fault;
 
 /// An error response in the format of Django REST Framework.

@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::routing::MethodRouter;
 
-use super::Http;
+use super::context::Http;
 use super::openapi::RouteGroup;
 use super::rejection::Rejection;
 use crate::domain::dialect::Dialect;

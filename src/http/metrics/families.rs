@@ -6,7 +6,7 @@ use super::exposition::{Exposition, MetricKind};
 use crate::domain::count::Count;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::issuer::{Issuer, Refusal, stats};
 use crate::telemetry::process::Process;
 use crate::telemetry::requests::{BOUNDS, Requests};

@@ -9,20 +9,12 @@ use axum::response::Response;
 use axum::routing::get;
 use subtle::ConstantTimeEq as _;
 
-use super::{Http, layers, reply};
+use super::context::Http;
+use super::{layers, reply};
 use crate::domain::secret::SecretText;
 
 mod exposition;
 mod families;
-
-/// Where the metrics are served, and who may read them.
-#[derive(Clone, Debug)]
-pub struct MetricsOptions {
-    /// The bearer token that a request must carry. `None` lets every client that reaches the route read the metrics.
-    pub token: Option<SecretText>,
-    /// Whether a separate listener serves the metrics instead of the main listener.
-    pub own_listener: bool,
-}
 
 /// Returns the route for the main listener.
 pub fn routes() -> Router<Http> {

@@ -16,8 +16,9 @@ use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
+use super::context::Http;
 use super::pages::api_doc::ApiDocPage;
-use super::{Http, dialect, liveliness, wellknown};
+use super::{dialect, liveliness, wellknown};
 use crate::domain::dialect::Dialect;
 
 /// The description of a route.

@@ -8,11 +8,11 @@ use url::form_urlencoded::Serializer;
 
 use super::{email, real_name, sample};
 use crate::domain::user::User;
-use crate::http::Http;
 use crate::http::admin::PageResult;
 use crate::http::admin::dashboard::day;
 use crate::http::admin::guard::Superuser;
 use crate::http::admin::query::Query;
+use crate::http::context::Http;
 use crate::http::pages::Page;
 use crate::issuer::admin::users::{FindUsers, FoundUsers};
 use crate::store::{PagePosition, UserPage, UserSearch};

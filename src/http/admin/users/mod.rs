@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use super::page_error::PageError;
 use crate::domain::id::UserId;
 use crate::domain::user::{Email, User};
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::pages::Pages;
 use crate::issuer::admin::users::{UserDetails, details};
 use crate::template::TemplateError;

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 
 use super::refusal::RestSocialErrorBody;
 use crate::domain::social::ProviderName;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::issuer::Refusal;
 use crate::issuer::social::SocialRefusal;
 

@@ -13,7 +13,7 @@ use axum::routing::{MethodRouter, post};
 use super::at;
 use super::drf::{self, BodyFields};
 use crate::domain::dialect::Dialect;
-use crate::http::Http;
+use crate::http::context::Http;
 use crate::http::reply::HandlerResult;
 use crate::issuer::issue::{access_token, sliding_token};
 use crate::issuer::refresh::Refresh;
