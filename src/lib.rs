@@ -12,6 +12,7 @@
 //! | [`cli`] | the commands, one file per noun; `print` writes all output |
 //! | [`app`] | the composition root: builds an [`issuer::Issuer`] from the configuration, then router and jobs |
 //! | [`http`] | routes, bodies, headers; `wellknown` (JWKS, discovery), `liveliness`, `openapi` (the description of every route), `metrics`, `pages` (HTML pages) |
+//! | `http::extract` | what handlers take from a request: body, form, access token, caller |
 //! | `http::admin` | the admin zone: its sections, its sign-in page, and the types that protect them |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (error bodies), `doc.rs` (OpenAPI) |
 //! | [`jobs`] | periodic work: e-mails, rotation, settings, heartbeat, counts, clean-up, reopening the store; each is one function |

@@ -13,8 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{Instrument as _, Span, field, trace_span};
 
-use super::caller;
 use super::context::{Http, HttpOptions};
+use super::extract::caller;
 use super::reply::{self, FaultResponse};
 use crate::domain::count::Count;
 use crate::issuer::Fault;

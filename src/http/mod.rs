@@ -10,15 +10,12 @@ use axum::Router;
 use context::Http;
 
 mod admin;
-mod bearer;
-pub mod body;
-mod caller;
 pub mod context;
 mod dialect;
+pub mod extract;
 mod layers;
 mod liveliness;
 pub mod metrics;
-pub mod multipart;
 pub mod openapi;
 pub mod pages;
 mod rejection;

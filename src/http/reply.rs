@@ -11,8 +11,8 @@ use cookie::{Cookie, SameSite};
 use serde::Serialize;
 use serde_json::json;
 
-use super::bearer::COOKIE_NAME;
 use super::context::HttpOptions;
+use super::extract::bearer::COOKIE_NAME;
 use super::rejection::Rejection;
 use crate::issuer::Fault;
 use crate::issuer::issue::AccessToken;

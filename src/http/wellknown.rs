@@ -14,8 +14,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::context::Http;
+use super::extract::caller;
 use super::openapi::{Access, JSON, Operation, Parameter, RouteGroup};
-use super::{caller, reply};
+use super::reply;
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;

@@ -16,8 +16,8 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
-use crate::http::body::JsonOrForm;
 use crate::http::context::Http;
+use crate::http::extract::body::JsonOrForm;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::Fault;

@@ -191,7 +191,7 @@ pub fn document(enabled: &BTreeSet<Dialect>, server: &str) -> Value {
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": super::bearer::COOKIE_NAME},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": super::extract::bearer::COOKIE_NAME},
             },
             "responses": shared,
         },

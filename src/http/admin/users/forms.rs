@@ -11,7 +11,7 @@ use crate::domain::strict_json;
 use crate::domain::user::{Email, RealName, User, Username};
 use crate::http::admin::page_error::{PageError, field_problem, problem};
 use crate::http::admin::sign_in::text;
-use crate::http::body::JsonBody;
+use crate::http::extract::body::JsonBody;
 use crate::http::pages::sentence;
 use crate::issuer::Refusal;
 use crate::issuer::users::UserNames;

@@ -8,7 +8,7 @@ use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 use crate::domain::user::{Email, Login, Username};
-use crate::http::body::JsonBody;
+use crate::http::extract::body::JsonBody;
 use crate::http::reply;
 use crate::issuer::Refusal;
 use crate::issuer::issue::AccessToken;

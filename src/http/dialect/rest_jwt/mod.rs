@@ -7,9 +7,9 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::{at, wrong_method};
 use crate::domain::dialect::Dialect;
-use crate::http::bearer::BareOrBearer;
-use crate::http::body::JsonBodyResult;
 use crate::http::context::Http;
+use crate::http::extract::bearer::BareOrBearer;
+use crate::http::extract::body::JsonBodyResult;
 use crate::http::reply::HandlerResult;
 use crate::issuer::Caller;
 use crate::issuer::authenticate::Authenticate;

@@ -10,7 +10,7 @@ use crate::domain::password::Password;
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, User, Username};
-use crate::http::body::JsonBody;
+use crate::http::extract::body::JsonBody;
 use crate::http::reply;
 use crate::issuer::Refusal;
 use crate::issuer::issue::AccessToken;

@@ -25,8 +25,8 @@ use crate::domain::id::{SessionId, Subject};
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ATTEMPT_LIFETIME, AttemptPurpose, ProviderName, SignInAttempt};
 use crate::domain::time::Timestamp;
-use crate::http::bearer::{cookie, cookies};
 use crate::http::context::{Http, HttpOptions};
+use crate::http::extract::bearer::{cookie, cookies};
 use crate::random::Random;
 
 /// The maximum number of attempts in a browser, over all providers. The browser sends their cookies in every request

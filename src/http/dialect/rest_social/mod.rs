@@ -11,9 +11,9 @@ use axum::routing::{MethodRouter, get, post};
 
 use super::{at, wrong_method};
 use crate::domain::social::ProviderName;
-use crate::http::bearer::BearerResult;
-use crate::http::body::SubmittedBody;
 use crate::http::context::Http;
+use crate::http::extract::bearer::BearerResult;
+use crate::http::extract::body::SubmittedBody;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::http::reply::HandlerResult;

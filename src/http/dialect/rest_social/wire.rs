@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::refusal::RestSocialErrorBody;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SocialAccount};
-use crate::http::body::JsonBody;
+use crate::http::extract::body::JsonBody;
 use crate::http::reply;
 
 /// Returns a response whose body contains only a message, as in most responses of this dialect.

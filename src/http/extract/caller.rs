@@ -7,8 +7,8 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
-use super::context::{Http, HttpOptions};
 use crate::domain::network::Network;
+use crate::http::context::{Http, HttpOptions};
 use crate::issuer::Caller;
 
 impl FromRequestParts<Http> for Caller {

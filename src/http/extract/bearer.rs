@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use cookie::Cookie;
 
-use super::context::{Http, HttpOptions};
-use super::rejection::Rejection;
+use crate::http::context::{Http, HttpOptions};
+use crate::http::rejection::Rejection;
 
 /// The name of the cookie that carries an access token.
 pub const COOKIE_NAME: &str = "jwt_token";

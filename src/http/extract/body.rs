@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::context::Http;
 use super::multipart;
-use super::rejection::Rejection;
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::strict_json;
+use crate::http::context::Http;
+use crate::http::rejection::Rejection;
 
 /// A JSON object, or the rejection, which the handler converts into the error body of its dialect.
 pub type JsonBodyResult = Result<JsonBody, Rejection>;
