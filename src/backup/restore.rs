@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::{BackupError, BackupFile, BackupSource, DATABASE, KEYS, Manifest, examine, io, serving};
-use crate::store::sqlite::copy;
+use crate::store::sqlite::RESTORING_SUFFIX;
 
 impl BackupSource<'_> {
     /// Restores the database and the keys of the backup in `folder`.
@@ -31,7 +31,7 @@ impl BackupSource<'_> {
         self.keys.restore(&from)?;
         self.keys.open()?;
         if !is_restored {
-            let unfinished = with_suffix(self.database, copy::RESTORING_SUFFIX);
+            let unfinished = with_suffix(self.database, RESTORING_SUFFIX);
             let into = parent(self.database);
             fs::rename(&unfinished, self.database).map_err(io("rename the copy to", self.database))?;
             File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))?;
@@ -62,7 +62,7 @@ impl BackupSource<'_> {
     /// Copies the database under a temporary name, syncs it to disk, and compares it with the manifest.
     fn copy_database(&self, folder: &Path, manifest: &Manifest) -> Result<(), BackupError> {
         let from = folder.join(DATABASE);
-        let to = with_suffix(self.database, copy::RESTORING_SUFFIX);
+        let to = with_suffix(self.database, RESTORING_SUFFIX);
         let into = parent(self.database);
         let mut source = File::open(&from).map_err(io("open", &from))?;
         let created = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);

@@ -1,6 +1,6 @@
 //! Sessions in the admin zone: reads and writes.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::admin_session::{AdminHash, AdminSession};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;

@@ -1,6 +1,6 @@
 //! The audit log: reads and writes.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::audit::{Action, AuditEntry, AuditLine};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;

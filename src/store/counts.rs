@@ -1,6 +1,6 @@
 //! Event counts per hour.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::count::{Count, HourCount};
 use crate::domain::time::Timestamp;
 

@@ -1,6 +1,6 @@
 //! The size of the store and the numbers of users and sessions, for the operator.
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// The size of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

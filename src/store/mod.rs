@@ -5,15 +5,12 @@
 //! durable when the caller receives the result; if it returns `Err`, its changes are undone. No closure hashes a
 //! password, signs or sends anything. Code outside this folder sees no rows, SQL or connections.
 
-use std::time::Duration;
-
 use tracing::{Instrument as _, trace_span};
-
-use crate::domain::field::Field;
 
 mod admin_sessions;
 mod audit;
 mod counts;
+mod error;
 mod health;
 mod outbox;
 mod reset_codes;
@@ -22,6 +19,7 @@ mod sessions;
 mod settings;
 mod social_accounts;
 pub mod sqlite;
+mod transaction;
 mod users;
 
 #[cfg(test)]
@@ -30,6 +28,7 @@ mod conformance;
 pub use admin_sessions::{ReadAdminSessions, WriteAdminSessions};
 pub use audit::{AuditCursor, AuditPage, AuditQuery, ReadAudit, WriteAudit};
 pub use counts::{ReadCounts, WriteCounts};
+pub use error::StoreError;
 pub use health::{FileSize, ReadHealth};
 pub use outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
@@ -37,61 +36,8 @@ pub use runs::{ReadRuns, RunId, WriteRuns};
 pub use sessions::{ReadSessions, SessionCursor, SessionPage, SessionQuery, WriteSessions};
 pub use settings::{ReadSettings, SettingChange, WriteSettings};
 pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
+pub use transaction::{Read, Write};
 pub use users::{PagePosition, ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
-
-/// Everything that can be read.
-pub trait Read:
-    ReadUsers
-    + ReadSessions
-    + ReadAdminSessions
-    + ReadSocialAccounts
-    + ReadResetCodes
-    + ReadOutbox
-    + ReadSettings
-    + ReadAudit
-    + ReadRuns
-    + ReadCounts
-    + ReadHealth
-{
-}
-
-/// Everything that can be changed. Later reads in the same closure see the changes.
-pub trait Write:
-    Read
-    + WriteUsers
-    + WriteSessions
-    + WriteAdminSessions
-    + WriteSocialAccounts
-    + WriteResetCodes
-    + WriteOutbox
-    + WriteSettings
-    + WriteAudit
-    + WriteRuns
-    + WriteCounts
-{
-}
-
-/// Why a store operation failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// Another user already has this user name or e-mail address.
-    #[error("the {} is already in use", .0.name())]
-    Taken(Field),
-    /// Another user already has the `id` or `sub` requested for a new user. Only an import requests one.
-    #[error("another user already has this {0}")]
-    InUse(&'static str),
-    /// The database is locked, full, read-only, unreachable or closed, or too many operations are waiting. Except after
-    /// [`Store::close`], it may recover without a restart.
-    #[error("the database is unavailable: {0}")]
-    Unavailable(String),
-    /// The database is damaged or not usable by this program, or this code has a defect. A retry does not help.
-    #[error("the database failed: {0}")]
-    Fault(String),
-}
-
-/// The maximum time that a write waits for another process's lock, or a read for a free connection, before it fails
-/// with [`StoreError::Unavailable`].
-pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A handle to the store. Clones are cheap and share the store.
 #[derive(Clone, Debug)]

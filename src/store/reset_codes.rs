@@ -1,6 +1,6 @@
 //! Reset codes: reads and writes. The store receives only their hashes.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 

@@ -1,6 +1,6 @@
 //! Runs of the process, stored for `/liveliness`.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::availability::ProcessRun;
 use crate::domain::time::Timestamp;
 

@@ -1,6 +1,6 @@
 //! Sessions: reads and writes.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, SessionPrefix, UserId};
 use crate::domain::session::{EndReason, Session};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::time::Timestamp;
 
 /// The last change of a setting.

@@ -1,6 +1,6 @@
 //! Accounts at providers: reads and writes.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
 use crate::domain::time::Timestamp;

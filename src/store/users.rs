@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::domain::claims::Claims;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::password::PasswordHash;

@@ -8,7 +8,8 @@ use crate::domain::admin_session::{AdminHash, AdminSession};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{ReadAdminSessions, StoreError, WriteAdminSessions};
+use crate::store::admin_sessions::{ReadAdminSessions, WriteAdminSessions};
+use crate::store::error::StoreError;
 
 pub(super) const WITH_USER: &str = "SELECT s.user_id, s.opened_at, s.seen_at, s.proven_at, s.expires_at, s.address, u.*
    FROM admin_sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = ?1";

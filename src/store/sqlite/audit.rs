@@ -7,7 +7,8 @@ use super::tx::{Tx, address, address_text, date};
 use crate::domain::audit::{AuditEntry, AuditLine};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::store::{AuditCursor, AuditPage, AuditQuery, ReadAudit, StoreError, WriteAudit};
+use crate::store::audit::{AuditCursor, AuditPage, AuditQuery, ReadAudit, WriteAudit};
+use crate::store::error::StoreError;
 
 /// A query for audit lines through an index. One filter selects the index; the other filters are checked line by line.
 macro_rules! lines {

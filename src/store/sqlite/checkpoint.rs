@@ -19,7 +19,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::connect;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// The minimum length of the WAL for a checkpoint, in pages of 4 KiB. Under load, at least this many pages must also
 /// remain to be checkpointed. At low load, any number of remaining pages is checkpointed, so that the WAL can restart.

@@ -8,8 +8,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::copy::RESTORING_SUFFIX;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
+
+/// The suffix of a database's name while it is being restored.
+pub const RESTORING_SUFFIX: &str = ".restoring";
+
+/// The maximum time that a write waits for another process's lock, or a read for a free connection, before it fails
+/// with [`StoreError::Unavailable`].
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The capacity of the statement cache: more than the number of statements in this folder, so that a connection parses
 /// each statement only once.

@@ -1,18 +1,13 @@
 //! Copies of a whole database, made while the server writes, and their verification. A copy is incomplete until the
 //! function that makes it returns `Ok`.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{connect, migrate};
-use crate::store::{BUSY_TIMEOUT, StoreError};
-
-/// The suffix of a database's name while it is being restored.
-pub const RESTORING_SUFFIX: &str = ".restoring";
+use super::connect::BUSY_TIMEOUT;
+use super::{connect, migrate, snapshot};
+use crate::store::error::StoreError;
 
 /// What an intact database contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +27,7 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
         Connection::open_with_flags(from, connect::OPEN_FLAGS).map_err(|e| connect::open_error(from, e))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| connect::open_error(from, error))?;
     migrate::check(&connection, from, migrate::STEPS.len())?;
-    write(&connection, to).map_err(|problem| {
+    snapshot::write(&connection, to).map_err(|problem| {
         StoreError::Unavailable(format!("cannot copy {} to {}: {problem}", from.display(), to.display()))
     })
 }
@@ -55,22 +50,4 @@ pub fn examine(path: &Path) -> Result<DatabaseContents, StoreError> {
         counted.map(i64::unsigned_abs).map_err(explained)
     };
     Ok(DatabaseContents { schema, users: count("users")?, sessions: count("sessions")? })
-}
-
-/// Writes the database as this connection sees it into a new file with mode 0600, and syncs the file to disk. An
-/// existing file is replaced.
-pub(super) fn write(connection: &Connection, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    make_private(to)?;
-    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map_err(StoreError::from)?;
-    Ok(File::open(to)?.sync_all()?)
-}
-
-/// Creates an empty file with mode 0600 and removes an existing one first. SQLite writes into such a file and keeps its
-/// mode.
-fn make_private(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map(drop)
 }

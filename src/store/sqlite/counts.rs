@@ -5,7 +5,8 @@ use rusqlite::params;
 use super::tx::{Tx, date};
 use crate::domain::count::{Count, HourCount, hour_of};
 use crate::domain::time::Timestamp;
-use crate::store::{ReadCounts, StoreError, WriteCounts};
+use crate::store::counts::{ReadCounts, WriteCounts};
+use crate::store::error::StoreError;
 
 impl ReadCounts for Tx<'_> {
     fn counts(&self, from: Timestamp) -> Result<Vec<HourCount>, StoreError> {

@@ -7,9 +7,10 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::{Map, Value};
 
 use super::connect;
+use super::connect::BUSY_TIMEOUT;
 use crate::domain::django::{looks_like_users, record};
 use crate::domain::user_record::UserRecord;
-use crate::store::{BUSY_TIMEOUT, StoreError};
+use crate::store::error::StoreError;
 
 /// The table of Django's own user model.
 const DEFAULT_TABLE: &str = "auth_user";

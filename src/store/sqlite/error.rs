@@ -2,7 +2,7 @@
 
 use rusqlite::{Error, ErrorCode};
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// Returns the cause of an error that may go away without a restart, and what to do about it. `None` means a fault,
 /// which persists.

@@ -2,7 +2,8 @@
 
 use super::tx::Tx;
 use crate::domain::dialect::Dialect;
-use crate::store::{FileSize, ReadHealth, StoreError};
+use crate::store::error::StoreError;
+use crate::store::health::{FileSize, ReadHealth};
 
 /// Counts all users, for which SQLite reads a whole index.
 const USERS: &str = "SELECT count(*) FROM users";

@@ -11,7 +11,8 @@ use super::pool::Readers;
 use super::refusals::Refusals;
 use super::writer::Writer;
 use super::{connect, migrate};
-use crate::store::{Read, StoreError};
+use crate::store::error::StoreError;
+use crate::store::transaction::Read;
 
 /// The path and options of a database, and its connections once it is open.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 
 use super::connect::{folder, open_error};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// Every migration, in order. A released migration is never edited or removed.
 pub(super) const STEPS: &[M<'static>] = &[
@@ -104,7 +104,7 @@ fn snapshot(connection: &Connection, path: &Path, version: usize) -> Result<Path
             copy.display()
         ))
     };
-    let written = super::copy::write(connection, &unfinished).map_err(|error| failed(&error));
+    let written = super::snapshot::write(connection, &unfinished).map_err(|error| failed(&error));
     written.and_then(|()| publish_copy(&unfinished, &copy).map_err(|error| failed(&error))).inspect_err(|_| {
         // An incomplete copy is useless and takes up space on a disk that may be full.
         let _ = fs::remove_file(&unfinished);

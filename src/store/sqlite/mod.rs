@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
+use self::connect::BUSY_TIMEOUT;
 use self::lazy_open::LazyDatabase;
-use super::{BUSY_TIMEOUT, Read, StoreError, Write};
+use crate::store::error::StoreError;
+use crate::store::transaction::{Read, Write};
 
 mod admin_sessions;
 mod audit;
@@ -31,6 +33,7 @@ mod reset_codes;
 mod runs;
 mod sessions;
 mod settings;
+mod snapshot;
 mod social_accounts;
 mod tx;
 mod user_search;
@@ -43,6 +46,8 @@ mod faults;
 mod plans;
 #[cfg(test)]
 mod tests;
+
+pub use self::connect::RESTORING_SUFFIX;
 
 /// The maximum number of waiting writes: about as many as the writer completes in 0.2 s. More writes would only wait
 /// longer.

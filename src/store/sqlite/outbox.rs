@@ -9,7 +9,8 @@ use super::paging::{PageOrder, collect_page};
 use super::tx::{Tx, date, maybe_date};
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
-use crate::store::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, StoreError, WriteOutbox};
+use crate::store::error::StoreError;
+use crate::store::outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
 
 /// The maximum number of stored characters of an error, because a mail server may send a text of any length.
 const ERROR_KEPT: usize = 500;

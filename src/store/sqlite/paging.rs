@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// The minimum number of rows in a slice, because the limit of a page may be small and matching rows may be rare.
 const MIN_SLICE: u32 = 100;

@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use super::connect;
 use super::refusals::Refusals;
 use super::tx::Tx;
-use crate::store::{Read, StoreError};
+use crate::store::error::StoreError;
+use crate::store::transaction::Read;
 
 /// The number of connections, and so of parallel reads. More would only compete for the same cores.
 const READERS: u32 = 4;

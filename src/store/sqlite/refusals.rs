@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// The count of one database, open or not. Clones share it.
 #[derive(Clone, Debug, Default)]

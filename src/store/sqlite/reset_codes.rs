@@ -5,7 +5,8 @@ use rusqlite::params;
 use super::tx::Tx;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::store::{CodeHash, ReadResetCodes, StoreError, WriteResetCodes};
+use crate::store::error::StoreError;
+use crate::store::reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 
 pub(super) const OWNER_OF_CODE: &str = "SELECT c.user_id FROM reset_codes c JOIN users u ON u.id = c.user_id
    WHERE c.code_hash = ?1 AND c.expires_at > ?2 AND u.is_active = 1";

@@ -5,7 +5,8 @@ use rusqlite::params;
 use super::tx::{Tx, date};
 use crate::domain::availability::ProcessRun;
 use crate::domain::time::Timestamp;
-use crate::store::{ReadRuns, RunId, StoreError, WriteRuns};
+use crate::store::error::StoreError;
+use crate::store::runs::{ReadRuns, RunId, WriteRuns};
 
 impl ReadRuns for Tx<'_> {
     fn runs_after(&self, last: RunId) -> Result<Vec<(RunId, ProcessRun)>, StoreError> {

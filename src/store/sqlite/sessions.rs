@@ -13,7 +13,8 @@ use crate::domain::session::{EndReason, Session};
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
-use crate::store::{ReadSessions, SessionCursor, SessionPage, SessionQuery, StoreError, WriteSessions};
+use crate::store::error::StoreError;
+use crate::store::sessions::{ReadSessions, SessionCursor, SessionPage, SessionQuery, WriteSessions};
 
 /// The maximum number of listed sessions of one user.
 const LISTED: u32 = 1000;

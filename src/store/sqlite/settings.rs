@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::error::unreadable;
 use super::tx::{Tx, date};
 use crate::domain::time::Timestamp;
-use crate::store::{ReadSettings, SettingChange, StoreError, WriteSettings};
+use crate::store::error::StoreError;
+use crate::store::settings::{ReadSettings, SettingChange, WriteSettings};
 
 impl ReadSettings for Tx<'_> {
     fn stored_settings(&self) -> Result<Vec<(String, Value)>, StoreError> {

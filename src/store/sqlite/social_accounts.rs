@@ -7,7 +7,8 @@ use super::tx::{Tx, date, maybe_date};
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
 use crate::domain::time::Timestamp;
-use crate::store::{ReadSocialAccounts, StoreError, WriteSocialAccounts};
+use crate::store::error::StoreError;
+use crate::store::social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
 
 pub(super) const BY_ID: &str = "SELECT * FROM social_accounts WHERE provider = ?1 AND social_id = ?2";
 pub(super) const OF_USER: &str = "SELECT * FROM social_accounts WHERE user_id = ?1 ORDER BY provider";

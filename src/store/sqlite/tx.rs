@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::error::unreadable;
 use crate::domain::time::Timestamp;
-use crate::store::{Read, StoreError, Write};
+use crate::store::error::StoreError;
+use crate::store::transaction::{Read, Write};
 
 /// An open transaction. The caller of [`Tx::new`] starts and ends it.
 pub(super) struct Tx<'c> {

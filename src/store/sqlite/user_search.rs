@@ -6,7 +6,8 @@ use super::paging::{PageOrder, PageRows, collect_page};
 use super::tx::Tx;
 use super::users::user;
 use crate::domain::user::{Email, Login, User};
-use crate::store::{PagePosition, StoreError, UserPage, UserSearch};
+use crate::store::error::StoreError;
+use crate::store::users::{PagePosition, UserPage, UserSearch};
 
 /// Two queries for users with a key from `?1` (inclusive) to `?2` (exclusive): in ascending and in descending order.
 macro_rules! stream {

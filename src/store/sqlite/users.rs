@@ -12,7 +12,9 @@ use crate::domain::id::{Subject, UserId};
 use crate::domain::password::PasswordHash;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
-use crate::store::{ReadUsers, StoreError, UserPage, UserQuery, UserSearch, WriteAdminSessions as _, WriteUsers};
+use crate::store::admin_sessions::WriteAdminSessions as _;
+use crate::store::error::StoreError;
+use crate::store::users::{ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
 
 /// The number of sign-in addresses kept per user.
 const ADDRESSES_KEPT: u32 = 20;

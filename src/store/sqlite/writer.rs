@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use super::checkpoint::Checkpointer;
 use super::refusals::Refusals;
 use super::tx::Tx;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// The maximum number of writes in a transaction. With more, the first write would wait too long for the commit.
 const BATCH: usize = 512;
