@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::refusal::Unauthenticated;
+use super::context::Issuer;
+use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
-use super::{Issuer, Refusal};
 use crate::crypto::verify::VerifiedToken;
 use crate::domain::id::SessionId;
 use crate::domain::time::Timestamp;

@@ -1,6 +1,7 @@
 //! Authenticates a user by a password. All sign-ins with a password use this module.
 
-use super::{Caller, Issuer, Refusal};
+use super::context::{Caller, Issuer};
+use super::refusal::Refusal;
 use crate::crypto::password_hash::PasswordCheck;
 use crate::domain::count::Count;
 use crate::domain::limit::Limit;

@@ -1,6 +1,6 @@
 //! Why an operator's request was denied: because of a rule for operators, or with a refusal that all callers can get.
 
-use super::{Fault, Refusal};
+use super::refusal::{Fault, Refusal};
 use crate::domain::key;
 use crate::store::StoreError;
 

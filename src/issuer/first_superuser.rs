@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::admin::sign_in::NewSession;
+use super::context::{Caller, Issuer};
+use super::refusal::Refusal;
 use super::register::{Register, insert};
-use super::{Caller, Issuer, Refusal};
 use crate::domain::admin_session::AdminToken;
 use crate::domain::id::UserId;
 use crate::domain::password::Password;

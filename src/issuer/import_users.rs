@@ -5,7 +5,8 @@
 //! password hash cannot be imported, the user is imported without it, so that references to the user's id in other
 //! systems stay valid.
 
-use super::{Issuer, Refusal};
+use super::context::Issuer;
+use super::refusal::Refusal;
 use crate::crypto::foreign_hash::{ForeignHash, HashProblem};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::field::{Field, FieldProblem};

@@ -6,9 +6,9 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use tracing::{Instrument as _, trace_span};
 use uuid::Uuid;
 
-use super::refusal::Fault;
+use super::context::Issuer;
+use super::refusal::{Fault, Refusal};
 use super::signed_in::SignedIn;
-use super::{Issuer, Refusal};
 use crate::crypto::key_ring::{KeyRing, Signer};
 use crate::crypto::sign::UnsignedToken;
 use crate::domain::algorithm::Algorithm;

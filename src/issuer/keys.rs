@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::{Fault, Issuer};
+use super::context::Issuer;
+use super::refusal::Fault;
 use crate::crypto::key_dir::KeyDirError;
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::dialect::Dialect;

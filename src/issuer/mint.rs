@@ -1,10 +1,11 @@
 //! Opens a session for a user at an operator's request, and mints its first tokens.
 
+use super::context::Issuer;
 use super::issue::{AccessToken, access_token};
 use super::refresh_token::{refresh_uuid, sign_refresh_jwt};
+use super::refusal::Refusal;
 use super::sign_in;
 use super::signed_in::SignedIn;
-use super::{Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::secret::SecretText;

@@ -1,7 +1,8 @@
 //! Redeems a reset code or link: sets a new password, and ends all sessions of the user.
 
+use super::context::{Caller, Issuer};
+use super::refusal::Refusal;
 use super::social::unlink::unlink_all;
-use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::field::Field;

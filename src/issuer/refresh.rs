@@ -1,9 +1,9 @@
 //! Refreshes a session with a verified refresh token: one conditional update of the session's row.
 
+use super::context::{Caller, Issuer};
 use super::refresh_token::PresentedRefreshToken;
-use super::refusal::Unauthenticated;
+use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
-use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;

@@ -9,10 +9,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::authenticate::session_id_of;
+use super::context::Issuer;
 use super::issue::{sign, signer};
-use super::refusal::Unauthenticated;
+use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
-use super::{Issuer, Refusal};
 use crate::domain::id::{SessionId, SessionPrefix, Subject, UserId};
 use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::social::SocialRefusal;
+use super::social::refusal::SocialRefusal;
 use crate::crypto::password_hash::HashError;
 use crate::crypto::token::TokenFault;
 use crate::domain::field::{Field, FieldProblem};
@@ -108,6 +108,12 @@ impl From<LimitReached> for Refusal {
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<SocialRefusal> for Refusal {
+    fn from(refusal: SocialRefusal) -> Self {
+        Self::Social(refusal)
     }
 }
 

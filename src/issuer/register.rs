@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{Caller, Issuer, Refusal};
+use super::context::{Caller, Issuer};
+use super::refusal::Refusal;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::field::{Field, FieldProblem};

@@ -1,9 +1,9 @@
 //! Renews an access token: exchanges an unexpired token of a live session for a new one.
 
 use super::authenticate::Authenticate;
-use super::refusal::Unauthenticated;
+use super::context::Issuer;
+use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
-use super::{Issuer, Refusal};
 use crate::domain::session::{RefreshOutcome, Session};
 
 /// A request to exchange an access token for a new one.

@@ -1,6 +1,8 @@
 //! Requests a reset e-mail. The response is the same whether or not a user has the address.
 
-use super::{Caller, Denied, Issuer, OperatorRule, Refusal};
+use super::context::{Caller, Issuer};
+use super::denied::{Denied, OperatorRule};
+use super::refusal::Refusal;
 use crate::domain::audit::{Action, AuditEntry, Operator};
 use crate::domain::count::Count;
 use crate::domain::id::UserId;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Issuer, Refusal};
+use super::context::Issuer;
+use super::refusal::Refusal;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
 use crate::domain::profile::Profile;

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use super::authenticate_password::{OnAuthenticated, PasswordAttempt};
+use super::context::{Caller, Issuer};
+use super::refusal::Refusal;
 use super::signed_in::SignedIn;
-use super::{Caller, Issuer, Refusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};

@@ -1,9 +1,9 @@
 //! Signs a user out by a refresh token: ends the session permanently.
 
+use super::context::{Caller, Issuer};
 use super::refresh::end_reused;
 use super::refresh_token::PresentedRefreshToken;
-use super::refusal::Unauthenticated;
-use super::{Caller, Issuer, Refusal};
+use super::refusal::{Refusal, Unauthenticated};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;

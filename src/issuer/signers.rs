@@ -11,8 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
-use super::Refusal;
-use super::refusal::Fault;
+use super::refusal::{Fault, Refusal};
 use crate::crypto::sign::{SignFault, UnsignedToken};
 use crate::domain::secret::SecretText;
 

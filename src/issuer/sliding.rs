@@ -6,8 +6,9 @@
 //! does not change it.
 
 use super::authenticate::{live_session, session_id_of};
+use super::context::Issuer;
+use super::refusal::Refusal;
 use super::signed_in::SignedIn;
-use super::{Issuer, Refusal};
 use crate::crypto::verify::SLIDING;
 
 /// A request to exchange a sliding token that has not expired for a newer one.

@@ -1,8 +1,8 @@
 //! Changes the password, address or name of the signed-in user.
 
-use super::refusal::Unauthenticated;
+use super::context::{Caller, Issuer};
+use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
-use super::{Caller, Issuer, Refusal};
 use crate::crypto::password_hash::PasswordCheck;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;

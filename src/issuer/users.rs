@@ -1,7 +1,8 @@
 //! An operator's changes to users.
 
+use super::context::Issuer;
 use super::denied::{Denied, OperatorRule};
-use super::{Issuer, Refusal};
+use super::refusal::Refusal;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;

@@ -1,10 +1,10 @@
 //! Reports whether a token of any kind is valid, for callers that cannot verify it.
 
 use super::authenticate::session_id_of;
+use super::context::Issuer;
 use super::refresh_token::verify_refresh_jwt;
-use super::refusal::Unauthenticated;
+use super::refusal::{Refusal, Unauthenticated};
 use super::sliding::RenewSliding;
-use super::{Issuer, Refusal};
 use crate::crypto::token::TokenFault;
 use crate::domain::session::RefreshOutcome;
 

@@ -25,7 +25,8 @@ use crate::http::pages::Page;
 use crate::issuer::admin::health::{StoreHealth, health};
 use crate::issuer::admin::keys::{KeyTimeline, timeline};
 use crate::issuer::admin::sign_in::{AdminSignedIn, SignOutOthers};
-use crate::issuer::stats::{Liveliness, counts, readiness};
+use crate::issuer::stats::{counts, readiness};
+use crate::issuer::uptime::Liveliness;
 use crate::issuer::{Caller, Issuer, Refusal};
 
 /// The dashboard, and the form that ends the superuser's other sessions.

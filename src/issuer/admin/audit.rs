@@ -1,7 +1,8 @@
 //! Reads the audit log, by page or as a whole.
 
 use crate::domain::audit::AuditLine;
-use crate::issuer::{Issuer, Refusal};
+use crate::issuer::context::Issuer;
+use crate::issuer::refusal::Refusal;
 use crate::store::{AuditPage, AuditQuery};
 
 /// How many entries an export reads at a time. Between two reads, other requests use the connection, and the cleanup

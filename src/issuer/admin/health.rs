@@ -1,55 +1,15 @@
 //! The health of the store, cheap enough to be read at each view of the dashboard.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-
+use super::maintenance::RowCounts;
 use crate::domain::time::Timestamp;
-use crate::issuer::{Issuer, Refusal};
+use crate::issuer::context::Issuer;
+use crate::issuer::refusal::Refusal;
 use crate::store::FileSize;
 
 /// How long row counts are reused. A count reads two whole indexes, which takes about 20 ms for a million rows.
 const COUNTED_FOR: Duration = Duration::from_mins(5);
-const NEVER: i64 = i64::MIN;
-
-/// The last row counts and the last cleanup of this process.
-#[derive(Debug)]
-pub struct MaintenanceState {
-    counted: ArcSwapOption<RowCounts>,
-    cleaned_up_at: AtomicI64,
-}
-
-impl Default for MaintenanceState {
-    fn default() -> Self {
-        Self { counted: ArcSwapOption::empty(), cleaned_up_at: AtomicI64::new(NEVER) }
-    }
-}
-
-impl MaintenanceState {
-    /// Records that a cleanup has finished.
-    pub fn record_cleanup(&self, at: Timestamp) {
-        self.cleaned_up_at.store(at.unix(), Ordering::Relaxed);
-    }
-
-    fn last_cleanup(&self) -> Option<Timestamp> {
-        let at = self.cleaned_up_at.load(Ordering::Relaxed);
-        (at != NEVER).then(|| Timestamp::from_unix(at))
-    }
-}
-
-/// Row counts, and when they were made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowCounts {
-    /// The number of users, including disabled ones.
-    pub users: u64,
-    /// The number of sessions that were not ended, including expired ones that the cleanup has not removed yet. It
-    /// removes them 24 to 48 h after their expiry.
-    pub open_sessions: u64,
-    /// When the rows were counted.
-    pub at: Timestamp,
-    monotonic: Duration,
-}
 
 /// The health of the store.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,11 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::key::{Key, KeyState, Kid, NextRotation, RevocationPreview, RotationPreview};
 use crate::domain::time::Timestamp;
-use crate::issuer::{Denied, Fault, Issuer, OperatorRule, keys, settings};
+use crate::issuer::context::Issuer;
+use crate::issuer::denied::{Denied, OperatorRule};
+use crate::issuer::keys;
+use crate::issuer::refusal::Fault;
+use crate::issuer::settings;
 use crate::store::StoreError;
 
 /// All keys at one moment.

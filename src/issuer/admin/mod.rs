@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod health;
 pub mod keys;
+pub mod maintenance;
 pub mod outbox;
 pub mod sessions;
 pub mod sign_in;

@@ -2,7 +2,9 @@
 
 use crate::domain::audit::{Action, Operator};
 use crate::domain::mail_item::MailId;
-use crate::issuer::{Denied, Fault, Issuer, OperatorRule, Refusal};
+use crate::issuer::context::Issuer;
+use crate::issuer::denied::{Denied, OperatorRule};
+use crate::issuer::refusal::{Fault, Refusal};
 use crate::mail::TemplatePreview;
 use crate::store::{MailCursor, MailListing, MailState};
 

@@ -3,7 +3,9 @@
 use crate::domain::audit::{Action, Operator};
 use crate::domain::id::SessionId;
 use crate::domain::session::EndReason;
-use crate::issuer::{Denied, Issuer, OperatorRule, Refusal};
+use crate::issuer::context::Issuer;
+use crate::issuer::denied::{Denied, OperatorRule};
+use crate::issuer::refusal::Refusal;
 use crate::store::{SessionPage, SessionQuery};
 
 /// Returns a page of the live sessions, newest first.

@@ -10,7 +10,8 @@ use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::user::{Login, User};
 use crate::issuer::authenticate_password::{OnAuthenticated, PasswordAttempt};
-use crate::issuer::{Caller, Issuer, Refusal};
+use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::refusal::Refusal;
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
 

@@ -11,7 +11,8 @@ use crate::domain::reset_code::temporary_password;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, User, Username};
-use crate::issuer::{Issuer, Refusal};
+use crate::issuer::context::Issuer;
+use crate::issuer::refusal::Refusal;
 use crate::store::{PagePosition, UserPage, UserSearch};
 
 use std::net::IpAddr;

@@ -1,11 +1,12 @@
 //! Returns a signed-in user's linked provider accounts, and a provider's tokens.
 
-use super::may_change_sign_in_methods;
+use super::permission::may_change_sign_in_methods;
 use super::tokens::{ProviderTokenKind, open};
 use crate::domain::secret::SecretText;
 use crate::domain::social::SocialAccount;
+use crate::issuer::context::Issuer;
+use crate::issuer::refusal::Refusal;
 use crate::issuer::signed_in::SignedIn;
-use crate::issuer::{Issuer, Refusal};
 use crate::store::StoreError;
 
 /// The stored tokens of a provider for a user. Either may be missing.

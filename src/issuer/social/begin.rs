@@ -3,11 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{may_change_sign_in_methods, provider, provider_refusal};
+use super::permission::may_change_sign_in_methods;
+use super::provider::{provider, provider_refusal};
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
+use crate::issuer::context::Issuer;
+use crate::issuer::refusal::Refusal;
 use crate::issuer::signed_in::SignedIn;
-use crate::issuer::{Issuer, Refusal};
 
 /// A request to begin a sign-in with a provider, or the linking of an account at a provider.
 #[derive(Debug)]

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::link::{self, new_account};
+use super::provider::{entry, provider, provider_refusal, same_issuer};
 use super::refusal::SocialRefusal;
 use super::tokens::{SealedTokens, seal_identity};
-use super::{entry, link, provider, provider_refusal, same_issuer};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
@@ -17,10 +18,11 @@ use crate::domain::social::{
 };
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User};
+use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::refusal::Refusal;
 use crate::issuer::register;
 use crate::issuer::sign_in;
 use crate::issuer::signed_in::SignedIn;
-use crate::issuer::{Caller, Issuer, Refusal};
 use crate::social::{Callback, SocialError};
 use crate::store::{Read, StoreError, Write};
 use crate::throttle::{AttemptKey, prefix};
@@ -246,24 +248,4 @@ fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, O
 
 fn is_claimed(tx: &dyn Read, email: &Email) -> Result<bool, StoreError> {
     Ok(tx.user_by_login(&Login::new(email.as_str()))?.is_some())
-}
-
-/// Creates the link between an account at the provider and a user. Does not store it.
-pub(super) fn new_account(
-    identity: &SocialIdentity,
-    tokens: SealedTokens,
-    user: UserId,
-    linked_at: Timestamp,
-) -> SocialAccount {
-    SocialAccount {
-        provider: identity.provider.clone(),
-        social_id: identity.social_id.clone(),
-        issuer: identity.issuer.clone(),
-        user,
-        access: Some(tokens.access),
-        refresh: tokens.refresh,
-        expires_at: tokens.expires_at,
-        linked_at,
-        last_login: None,
-    }
 }

@@ -1,16 +1,17 @@
 //! Links an account at a provider to the signed-in user, after the return from the provider.
 
-use super::finish::new_account;
+use super::permission::live_user;
+use super::provider::{entry, same_issuer};
 use super::refusal::SocialRefusal;
-use super::tokens::seal_identity;
-use super::{entry, live_user, same_issuer};
+use super::tokens::{SealedTokens, seal_identity};
 use crate::domain::audit::Action;
-use crate::domain::id::{SessionId, Subject};
-use crate::domain::social::SocialIdentity;
+use crate::domain::id::{SessionId, Subject, UserId};
+use crate::domain::social::{SocialAccount, SocialIdentity};
+use crate::domain::time::Timestamp;
 use crate::issuer::authenticate::live_session;
-use crate::issuer::refusal::Unauthenticated;
+use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::refusal::{Refusal, Unauthenticated};
 use crate::issuer::signed_in::SignedIn;
-use crate::issuer::{Caller, Issuer, Refusal};
 
 /// Returns the user who began the flow, if the same session is still live.
 pub async fn still_signed_in(issuer: &Issuer, sub: Subject, session: SessionId) -> Result<SignedIn, Refusal> {
@@ -54,4 +55,24 @@ pub async fn link(
             Ok(tx.record(&entry(now, Action::SocialLinked, user, Some(from.address), provider))?)
         })
         .await
+}
+
+/// Creates the link between an account at the provider and a user. Does not store it.
+pub fn new_account(
+    identity: &SocialIdentity,
+    tokens: SealedTokens,
+    user: UserId,
+    linked_at: Timestamp,
+) -> SocialAccount {
+    SocialAccount {
+        provider: identity.provider.clone(),
+        social_id: identity.social_id.clone(),
+        issuer: identity.issuer.clone(),
+        user,
+        access: Some(tokens.access),
+        refresh: tokens.refresh,
+        expires_at: tokens.expires_at,
+        linked_at,
+        last_login: None,
+    }
 }

@@ -1,12 +1,14 @@
 //! Refreshes a provider's access token.
 
+use super::permission::{live_user, may_change_sign_in_methods};
+use super::provider::{entry, provider_refusal, same_issuer};
 use super::refusal::SocialRefusal;
 use super::tokens::{ProviderTokenKind, open, seal};
-use super::{entry, live_user, may_change_sign_in_methods, provider_refusal, same_issuer};
 use crate::domain::audit::Action;
 use crate::domain::social::ProviderName;
+use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::refusal::Refusal;
 use crate::issuer::signed_in::SignedIn;
-use crate::issuer::{Caller, Issuer, Refusal};
 
 /// A signed-in user's request to refresh the stored access token of a provider.
 #[derive(Debug)]

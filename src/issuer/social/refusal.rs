@@ -1,7 +1,5 @@
 //! Why a request that involves a provider was refused.
 
-use crate::issuer::Refusal;
-
 /// Why a request that involves a provider was refused. The text is for the caller, and quotes no text of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SocialRefusal {
@@ -52,10 +50,4 @@ pub enum SocialRefusal {
     /// account there, or the stored token cannot be decrypted.
     #[error("the provider issued no refresh token")]
     NoRefreshToken,
-}
-
-impl From<SocialRefusal> for Refusal {
-    fn from(refusal: SocialRefusal) -> Self {
-        Self::Social(refusal)
-    }
 }

@@ -1,8 +1,9 @@
 //! Signs a user out, and deletes the provider's access token.
 
+use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::refusal::Refusal;
 use crate::issuer::sign_out::end;
 use crate::issuer::signed_in::SignedIn;
-use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::StoreError;
 
 /// A request to sign out of a session that may have been opened through a provider.

@@ -4,7 +4,7 @@
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
-use crate::issuer::Issuer;
+use crate::issuer::context::Issuer;
 
 /// The kind of a provider's token.
 #[derive(Clone, Copy, Debug)]

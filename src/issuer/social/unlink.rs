@@ -1,13 +1,15 @@
 //! Unlinks an account at a provider.
 
+use super::permission::{live_user, may_change_sign_in_methods};
+use super::provider::entry;
 use super::refusal::SocialRefusal;
-use super::{entry, live_user, may_change_sign_in_methods};
 use crate::domain::audit::Action;
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
+use crate::issuer::context::{Caller, Issuer};
+use crate::issuer::refusal::Refusal;
 use crate::issuer::signed_in::SignedIn;
-use crate::issuer::{Caller, Issuer, Refusal};
 use crate::store::{StoreError, Write};
 
 /// A signed-in user's request to unlink the account at a provider.

@@ -1,0 +1,243 @@
+//! What every use case receives: the state and services of the issuer, and the caller of a request. The methods are
+//! steps that several use cases share; a use case itself is in a file of its own.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
+use tracing::{Instrument as _, trace_span};
+
+use super::admin::maintenance::MaintenanceState;
+use super::refusal::{Fault, Refusal, Unauthenticated};
+use super::signers::Signers;
+use super::uptime::Uptime;
+use crate::clock::Clock;
+use crate::crypto::admin::AdminKeys;
+use crate::crypto::aead::Aead;
+use crate::crypto::key_dir::KeyDir;
+use crate::crypto::key_ring::KeyRing;
+use crate::crypto::password_hash::{HashError, Hasher, PasswordCheck, ResultSink};
+use crate::crypto::refresh_token::RefreshTokens;
+use crate::crypto::reset_hash::ResetHasher;
+use crate::crypto::token::TokenFault;
+use crate::crypto::verify::{ACCESS, ExpectedClaims, REFRESH, TokenKind, VerifiedToken, verify};
+use crate::domain::algorithm::Algorithm;
+use crate::domain::count::Count;
+use crate::domain::dialect::Dialect;
+use crate::domain::key::KeyPolicy;
+use crate::domain::mail_item::NewMail;
+use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
+use crate::domain::reset_code::ResetSecret;
+use crate::domain::setting::Settings;
+use crate::domain::user::Email;
+use crate::mail::{Mail, Mailer};
+use crate::random::Random;
+use crate::social::Providers;
+use crate::store::{CodeHash, Store, StoreError};
+use crate::telemetry::counters::Counters;
+use crate::telemetry::jwks_clients::JwksClients;
+use crate::throttle::Throttle;
+
+/// The caller of a request, as far as the network identifies it.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// The address; behind trusted proxies, the address that they forwarded.
+    pub address: IpAddr,
+}
+
+/// The boot settings that the use cases need.
+#[derive(Clone, Debug)]
+pub struct IssuerPolicy {
+    /// The URL of the page that reset links open.
+    pub restore_url: String,
+    /// The `iss` of every token.
+    pub issuer: String,
+    /// The `aud` if the profile sets none.
+    pub audience: String,
+    /// How far the clocks of two machines may differ when a token is verified.
+    pub leeway: Duration,
+    /// The signing algorithm if the profile sets none.
+    pub algorithm: Algorithm,
+    /// The rules for a new password.
+    pub passwords: PasswordPolicy,
+    /// The `role` claim of users whose own claims contain no `role`, in the dialects that have this claim.
+    pub role: String,
+    /// The policy by which rotations are planned. [`policy`](super::keys::policy) takes the lifetimes from the runtime settings
+    /// instead.
+    pub keys: KeyPolicy,
+    /// How often the server rotates the keys; `None` for never.
+    pub rotate_every: Option<Duration>,
+}
+
+/// Receives a result of the hashing pool. If the caller has disconnected, the pool skips its job.
+struct CallerSink<T>(oneshot::Sender<T>);
+
+impl<T: Send + 'static> ResultSink<T> for CallerSink<T> {
+    fn is_waiting(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    fn deliver(self, result: T) {
+        // The receiver is dropped if the caller has disconnected.
+        let _ = self.0.send(result);
+    }
+}
+
+/// The state and services of the use cases; shared by all requests and jobs.
+#[derive(Debug)]
+pub struct Issuer {
+    /// The database.
+    pub store: Store,
+    /// The key folder.
+    pub key_dir: KeyDir,
+    /// The event counters.
+    pub counters: Counters,
+    /// The clients that fetch the JWKS.
+    pub jwks_clients: JwksClients,
+    /// The rate limits.
+    pub throttle: Throttle,
+    /// The pool that hashes passwords.
+    pub hasher: Hasher,
+    /// The queue for RSA signatures.
+    pub signers: Signers,
+    /// Prepares and sends e-mails.
+    pub mailer: Mailer,
+    /// Makes and parses refresh UUIDs, and derives the `jti` of signed refresh tokens.
+    pub refresh_tokens: Arc<RefreshTokens>,
+    /// Hashes reset codes and link tokens. The store finds a code or token by its hash.
+    pub reset_hasher: ResetHasher,
+    /// The identity providers.
+    pub providers: Providers,
+    /// Encrypts the providers' tokens for storage.
+    pub provider_seal: Aead,
+    /// Encrypts the content of cookies.
+    pub cookie_seal: Aead,
+    /// The keys for the cookies, forms and links of the admin zone.
+    pub admin: AdminKeys,
+    /// The clock.
+    pub clock: Clock,
+    /// The source of random bytes.
+    pub random: Random,
+    /// The boot settings that the use cases need.
+    pub policy: IssuerPolicy,
+    /// The uptime and the history of runs.
+    pub uptime: Uptime,
+    /// The last row counts and the time of the last cleanup.
+    pub vitals: MaintenanceState,
+    /// The current key ring; replaced as a whole.
+    pub ring: ArcSwap<KeyRing>,
+    /// The current runtime settings; replaced as a whole.
+    pub runtime: ArcSwap<Settings>,
+}
+
+impl Issuer {
+    /// Returns the current key ring.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.ring.load_full()
+    }
+
+    /// Returns the current runtime settings.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.runtime.load_full()
+    }
+
+    /// Verifies an access token of this issuer, for any current or former audience. Does not read the store.
+    pub fn verify_access(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
+        self.verify_for_servers(token, ACCESS)
+    }
+
+    /// Converts a token's fault to a refusal. Before the database is open, a wrong audience becomes the refusal for an
+    /// unavailable store, because some audiences are runtime settings.
+    pub(super) fn unauthenticated(&self, fault: TokenFault) -> Refusal {
+        if fault == TokenFault::Audience && !self.store.is_open() {
+            return StoreError::Unavailable("the audiences of the settings are not loaded yet".to_owned()).into();
+        }
+        fault.into()
+    }
+
+    /// Verifies a signed refresh token of this issuer. Its audience must be the issuer. Does not read the store.
+    pub(super) fn verify_refresh(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
+        let issuer = self.policy.issuer.as_str();
+        let now = self.clock.now();
+        let leeway = self.policy.leeway;
+        verify(token, &self.ring(), &ExpectedClaims { issuer, audiences: &[issuer], kind: REFRESH, now, leeway })
+    }
+
+    /// Verifies a token of a kind that resource servers accept.
+    pub(super) fn verify_for_servers(&self, token: &str, kind: TokenKind) -> Result<VerifiedToken, TokenFault> {
+        let settings = self.settings();
+        let mut audiences = vec![self.policy.audience.as_str()];
+        audiences.extend(Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref()));
+        let now = self.clock.now();
+        let leeway = self.policy.leeway;
+        let former = settings.former_audiences().iter().filter(|(_, until)| now < **until + leeway);
+        audiences.extend(former.map(|(audience, _)| audience.as_str()));
+        verify(
+            token,
+            &self.ring(),
+            &ExpectedClaims { issuer: &self.policy.issuer, audiences: &audiences, kind, now, leeway },
+        )
+    }
+
+    /// Hashes a new password on the pool.
+    pub(super) async fn hash_password(&self, password: Password) -> Result<PasswordHash, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        self.check_queue(self.hasher.hash(password, CallerSink(sender)))?;
+        let hash = receiver.instrument(trace_span!("password.hash")).await;
+        hash.map_err(|_| Fault::new("hashing a password", "the hashing pool has stopped").into())
+    }
+
+    /// Checks a password against a hash, on the pool. Without a hash it takes the same time, and the result is wrong.
+    pub(super) async fn check_password(
+        &self,
+        password: Password,
+        hash: Option<PasswordHash>,
+    ) -> Result<PasswordCheck, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        self.check_queue(self.hasher.check(password, hash, CallerSink(sender)))?;
+        let check = receiver.instrument(trace_span!("password.check")).await;
+        check.map_err(|_| Fault::new("checking a password", "the hashing pool has stopped").into())
+    }
+
+    pub(super) fn check_queue(&self, queued: Result<(), HashError>) -> Result<(), Refusal> {
+        if matches!(queued, Err(HashError::Busy { .. })) {
+            self.counters.add(Count::HashingFull);
+        }
+        Ok(queued?)
+    }
+
+    /// Counts the result of a refresh or renewal.
+    pub(super) fn counted_refresh<T>(&self, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        match &outcome {
+            Ok(_) => self.counters.add(Count::Refreshed),
+            Err(refusal) => self.count_refused(refusal),
+        }
+        outcome
+    }
+
+    /// Counts a refresh, renewal or sign-out that was refused because of its token. A token that fails
+    /// [`verify_token`](super::verify_token) as a sliding or refresh token counts too. After reuse, also counts the ended session.
+    pub(super) fn count_refused(&self, refusal: &Refusal) {
+        let Refusal::NotSignedIn(why) = refusal else { return };
+        self.counters.add(Count::RefreshRefused);
+        if *why == Unauthenticated::Reused {
+            self.counters.add(Count::RefreshReused);
+            self.counters.add(Count::SessionEnded);
+        }
+    }
+
+    pub(super) fn counted_ended(&self, sessions: usize) {
+        self.counters.add_many(Count::SessionEnded, sessions.try_into().unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn hash_reset(&self, secret: &ResetSecret) -> CodeHash {
+        CodeHash(self.reset_hasher.hash(secret))
+    }
+
+    pub(super) fn prepare_mail(&self, mail: &Mail, to: &Email) -> Result<NewMail, Fault> {
+        let prepared = self.mailer.prepare(mail, to, self.clock.now(), &self.random);
+        prepared.map_err(|error| Fault::new("preparing an e-mail", &error))
+    }
+}

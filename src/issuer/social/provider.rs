@@ -1,0 +1,65 @@
+//! The configured provider of a request, what a failure at a provider means for the caller, and the audit entries that
+//! name a provider.
+
+use std::net::IpAddr;
+
+use super::refusal::SocialRefusal;
+use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::id::UserId;
+use crate::domain::social::{ProviderName, SocialAccount};
+use crate::domain::time::Timestamp;
+use crate::issuer::context::Issuer;
+use crate::issuer::refusal::Refusal;
+use crate::social::{Provider, SocialError};
+
+/// Returns the provider of that name, if it is configured.
+pub fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider, Refusal> {
+    issuer.providers.find(name.as_str()).ok_or_else(|| SocialRefusal::NotConfigured.into())
+}
+
+/// Logs the cause of a failure at a provider for the operator, and returns the refusal for the caller.
+pub fn provider_refusal(name: &ProviderName, step: &'static str, error: &SocialError) -> Refusal {
+    tracing::warn!(provider = %name, step, %error, "provider flow failed");
+    let refusal = match error {
+        SocialError::Unreachable(_) => SocialRefusal::Unreachable,
+        SocialError::Refused(_) => SocialRefusal::Refused,
+        SocialError::CallbackError(code) => match code.as_str() {
+            "access_denied" => SocialRefusal::Denied,
+            "temporarily_unavailable" | "server_error" => SocialRefusal::Unreachable,
+            _ => SocialRefusal::Refused,
+        },
+        SocialError::NoToken => SocialRefusal::NoToken,
+        SocialError::InvalidResponse(_) => SocialRefusal::InvalidResponse,
+        SocialError::Untrusted(_) => SocialRefusal::Untrusted,
+    };
+    refusal.into()
+}
+
+/// Checks that a linked account belongs to the issuer that is now configured under the provider's name.
+///
+/// If the settings name another issuer, the same id may belong to another person. That person must not be signed in,
+/// and the tokens of the account must not be sent to that issuer.
+pub fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), Refusal> {
+    if account.is_of(issuer) {
+        return Ok(());
+    }
+    tracing::warn!(
+        provider = %account.provider,
+        user = %account.user,
+        linked = account.issuer.as_deref().unwrap_or_default(),
+        configured = issuer.unwrap_or_default(),
+        "provider account was linked under another issuer; configure the new issuer under another provider name"
+    );
+    Err(SocialRefusal::Untrusted.into())
+}
+
+/// Creates an audit entry for a change of a user's linked account.
+pub fn entry(
+    at: Timestamp,
+    action: Action,
+    user: UserId,
+    address: Option<IpAddr>,
+    provider: &ProviderName,
+) -> AuditEntry {
+    AuditEntry { at, action, user: Some(user), actor: None, address, detail: provider.to_string() }
+}
