@@ -23,7 +23,6 @@ pub fn error_from_refusal(refusal: Refusal) -> Error {
         Refusal::Busy { .. } => {
             anyhow!("the database is unavailable; check whether the disk is full, or the file is locked or read-only")
         }
-        Refusal::Social(why) => anyhow!("{why}"),
         Refusal::Fault(fault) => fault.into(),
     }
 }

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use super::social::refusal::SocialRefusal;
 use crate::crypto::password_hash::HashError;
 use crate::crypto::token::TokenFault;
 use crate::domain::field::{Field, FieldProblem};
@@ -36,8 +35,6 @@ pub enum Refusal {
         /// How long the caller should wait before a retry.
         retry_after: Duration,
     },
-    /// A request that involves a provider was refused.
-    Social(SocialRefusal),
     /// An internal error, which the caller cannot correct.
     Fault(Fault),
 }
@@ -108,12 +105,6 @@ impl From<LimitReached> for Refusal {
 impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
-    }
-}
-
-impl From<SocialRefusal> for Refusal {
-    fn from(refusal: SocialRefusal) -> Self {
-        Self::Social(refusal)
     }
 }
 

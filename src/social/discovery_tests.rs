@@ -29,7 +29,7 @@ async fn a_discovery_document_must_name_the_exact_issuer() {
     let op = TestOpenId::start().await;
     op.set_discovery_document(&[("issuer", json!(format!("{}/", op.server.url)))]);
     let with_slash = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
-    assert!(matches!(with_slash, Err(SocialError::Untrusted(_))), "{with_slash:?}");
+    assert!(matches!(with_slash, Err(ProviderError::Untrusted(_))), "{with_slash:?}");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn concurrent_discovery_fetches_share_one_request_and_failures_are_cached(
     };
     op.server.reply_with("/.well-known/openid-configuration", TestReply::Json(503, json!({})));
     let failed = all().await;
-    assert!(failed.iter().all(|url| matches!(url, Err(SocialError::Unreachable(_)))), "{failed:?}");
+    assert!(failed.iter().all(|url| matches!(url, Err(ProviderError::Unreachable(_)))), "{failed:?}");
     assert_eq!(requests(), 1, "all waiting callers get the same error");
     op.set_discovery_document(&[]);
     op.clock.advance(Duration::from_secs(4));
@@ -79,7 +79,7 @@ async fn a_configured_google_issuer_is_discovered() {
     let error = google.identify(&callback(), &attempt("google"), NOW).await.unwrap_err();
     assert_eq!(
         error,
-        SocialError::InvalidResponse("google: verifying the ID token: the response has no ID token".to_owned())
+        ProviderError::InvalidResponse("google: verifying the ID token: the response has no ID token".to_owned())
     );
     assert!(op.server.requests("/userinfo").is_empty());
 }

@@ -5,7 +5,7 @@ use crate::domain::social::ProviderName;
 
 /// Why a request to a provider failed, or why its response was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SocialError {
+pub enum ProviderError {
     /// The provider could not be reached, was too slow, or responded with 429 or 5xx. A later attempt may succeed.
     #[error("{0}")]
     Unreachable(String),
@@ -38,20 +38,20 @@ pub(super) struct ProviderStep<'a> {
 }
 
 impl ProviderStep<'_> {
-    pub(super) fn unreachable(self, what: impl std::fmt::Display) -> SocialError {
-        SocialError::Unreachable(self.message(what))
+    pub(super) fn unreachable(self, what: impl std::fmt::Display) -> ProviderError {
+        ProviderError::Unreachable(self.message(what))
     }
 
-    pub(super) fn refused(self, code: &str) -> SocialError {
-        SocialError::Refused(self.message(format_args!("the provider refused the request: {code}")))
+    pub(super) fn refused(self, code: &str) -> ProviderError {
+        ProviderError::Refused(self.message(format_args!("the provider refused the request: {code}")))
     }
 
-    pub(super) fn invalid_response(self, what: impl std::fmt::Display) -> SocialError {
-        SocialError::InvalidResponse(self.message(what))
+    pub(super) fn invalid_response(self, what: impl std::fmt::Display) -> ProviderError {
+        ProviderError::InvalidResponse(self.message(what))
     }
 
-    pub(super) fn untrusted(self, what: impl std::fmt::Display) -> SocialError {
-        SocialError::Untrusted(self.message(what))
+    pub(super) fn untrusted(self, what: impl std::fmt::Display) -> ProviderError {
+        ProviderError::Untrusted(self.message(what))
     }
 
     fn message(self, what: impl std::fmt::Display) -> String {

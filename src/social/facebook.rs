@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::ProviderCommon;
-use super::error::SocialError;
+use super::error::ProviderError;
 use super::flow::Endpoints;
 use super::options::KnownProvider;
 use super::person::{Person, email, names, social_id};
@@ -28,7 +28,7 @@ pub(super) struct Facebook {
 impl Facebook {
     /// Builds the endpoints. The version of the Graph API is part of each default URL. Facebook supports a version for
     /// at least two years.
-    pub(super) fn new(options: &KnownProvider) -> Result<Self, SocialError> {
+    pub(super) fn new(options: &KnownProvider) -> Result<Self, ProviderError> {
         let url = |name, url: &Option<String>, default| or_default("facebook", name, url.as_deref(), default);
         Ok(Self {
             endpoints: Endpoints {
@@ -44,7 +44,7 @@ impl Facebook {
         })
     }
 
-    pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, SocialError> {
+    pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, ProviderError> {
         let step = common.step("fetching the user");
         let mut me = self.me.clone();
         me.query_pairs_mut().append_pair("fields", FIELDS);

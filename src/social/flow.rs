@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::error::{ProviderStep, SocialError};
+use super::error::{ProviderError, ProviderStep};
 use super::web::{WebClient, error_code};
 use crate::domain::secret::SecretText;
 use crate::domain::social::{SignInAttempt, SocialTokens};
@@ -105,7 +105,7 @@ impl Client {
         at: &Endpoints,
         attempt: &SignInAttempt,
         nonce: bool,
-    ) -> Result<String, SocialError> {
+    ) -> Result<String, ProviderError> {
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier(step, attempt)?);
         let flow = self.flow(at);
         let mut request = flow
@@ -128,7 +128,7 @@ impl Client {
         code: &SecretText,
         attempt: &SignInAttempt,
         now: Timestamp,
-    ) -> Result<GrantedTokens, SocialError> {
+    ) -> Result<GrantedTokens, ProviderError> {
         let flow = self.flow(at);
         let request = flow
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
@@ -145,7 +145,7 @@ impl Client {
         at: &Endpoints,
         token: &SecretText,
         now: Timestamp,
-    ) -> Result<GrantedTokens, SocialError> {
+    ) -> Result<GrantedTokens, ProviderError> {
         let flow = self.flow(at);
         let token = RefreshToken::new(token.expose().to_owned());
         let request = flow.exchange_refresh_token(&token);
@@ -162,7 +162,7 @@ impl fmt::Debug for Client {
 
 /// Returns the PKCE verifier of an attempt. Its length is checked here because the verifier comes from a cookie, and
 /// the `oauth2` crate panics on an invalid length.
-fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier, SocialError> {
+fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeVerifier, ProviderError> {
     let verifier = attempt.verifier.expose();
     if !VERIFIER_LENGTH.contains(&verifier.len()) {
         return Err(step.untrusted("the attempt has no valid PKCE verifier"));
@@ -178,8 +178,8 @@ struct TokenEndpoint<'a> {
 }
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
-    type Error = SocialError;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, SocialError>> + Send + 'c>>;
+    type Error = ProviderError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(token_request(self.step, self.web, request))
@@ -192,7 +192,7 @@ async fn token_request(
     step: ProviderStep<'_>,
     web: &WebClient,
     request: HttpRequest,
-) -> Result<HttpResponse, SocialError> {
+) -> Result<HttpResponse, ProviderError> {
     let (head, body) = web.request(step, request).await?.into_parts();
     let status = head.status;
     let Ok(object) = strict_json::parse_object(&body) else {
@@ -209,19 +209,19 @@ async fn token_request(
         return Err(step.refused(&format!("http_{}", status.as_u16())));
     }
     match object.get("access_token") {
-        None | Some(Value::Null) => Err(SocialError::NoToken),
-        Some(Value::String(token)) if token.is_empty() => Err(SocialError::NoToken),
+        None | Some(Value::Null) => Err(ProviderError::NoToken),
+        Some(Value::String(token)) if token.is_empty() => Err(ProviderError::NoToken),
         _ => Ok(HttpResponse::new(body.into())),
     }
 }
 
-type ProviderTokenError = RequestTokenError<SocialError, BasicErrorResponse>;
+type ProviderTokenError = RequestTokenError<ProviderError, BasicErrorResponse>;
 
 fn read(
     step: ProviderStep<'_>,
     response: Result<ProviderTokenResponse, ProviderTokenError>,
     now: Timestamp,
-) -> Result<GrantedTokens, SocialError> {
+) -> Result<GrantedTokens, ProviderError> {
     let response = response.map_err(|error| match error {
         RequestTokenError::Request(error) => error,
         // The error names only the path of the invalid member, because its value and the response may contain tokens.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::ProviderCommon;
-use super::error::SocialError;
+use super::error::ProviderError;
 use super::flow::Endpoints;
 use super::options::KnownProvider;
 use super::person::{Person, email, names, social_id, username};
@@ -33,7 +33,7 @@ pub(super) struct GitHub {
 }
 
 impl GitHub {
-    pub(super) fn new(options: &KnownProvider) -> Result<Self, SocialError> {
+    pub(super) fn new(options: &KnownProvider) -> Result<Self, ProviderError> {
         let url = |name, url: &Option<String>, default| or_default("github", name, url.as_deref(), default);
         Ok(Self {
             endpoints: Endpoints {
@@ -50,7 +50,7 @@ impl GitHub {
         })
     }
 
-    pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, SocialError> {
+    pub(super) async fn person(&self, common: &ProviderCommon, token: &SecretText) -> Result<Person, ProviderError> {
         let step = common.step("fetching the user");
         let user = common.web.fetch_object(step, &self.user, Some(token), &HEADERS).await?;
         let person = read_user(&user).ok_or_else(|| step.invalid_response("the response has no valid id"))?;
@@ -60,7 +60,7 @@ impl GitHub {
                 strict_json::parse(&body).map_err(|_| step.invalid_response("the response is not valid JSON"))?
             }
             // A user who did not grant access to the addresses is still identified, without a verified address.
-            Err(SocialError::Refused(_)) => Value::Null,
+            Err(ProviderError::Refused(_)) => Value::Null,
             Err(error) => return Err(error),
         };
         Ok(match verified_email(&emails) {

@@ -31,7 +31,7 @@ fn providers_at(server: &TestServer) -> Providers {
     Providers::new(options).unwrap()
 }
 
-async fn identify(server: &TestServer, name: &str) -> Result<SocialIdentity, SocialError> {
+async fn identify(server: &TestServer, name: &str) -> Result<SocialIdentity, ProviderError> {
     providers_at(server).find(name).unwrap().identify(&callback(), &attempt(name), NOW).await
 }
 
@@ -96,7 +96,7 @@ async fn an_invalid_pkce_verifier_is_rejected() {
     for verifier in ["", "short", &"a".repeat(129)] {
         let attempt = SignInAttempt { verifier: secret(verifier), ..attempt("github") };
         let error = all.find("github").unwrap().authorize_url(&attempt).await.unwrap_err();
-        assert!(matches!(error, SocialError::Untrusted(_)), "{error}");
+        assert!(matches!(error, ProviderError::Untrusted(_)), "{error}");
     }
 }
 
@@ -106,7 +106,7 @@ async fn a_callback_naming_another_issuer_is_rejected() {
     for name in ["google", "github", "facebook"] {
         let back = Callback { iss: Some("https://evil.example".to_owned()), ..callback() };
         let error = all.find(name).unwrap().identify(&back, &attempt(name), NOW).await.unwrap_err();
-        assert!(matches!(&error, SocialError::Untrusted(message) if message.contains("(iss)")), "{name}: {error}");
+        assert!(matches!(&error, ProviderError::Untrusted(message) if message.contains("(iss)")), "{name}: {error}");
     }
 }
 
@@ -152,7 +152,10 @@ async fn github_returns_identity_and_verified_address() {
         "the scope was not granted"
     );
     server.reply_with("/emails", TestReply::Json(502, json!({})));
-    assert!(matches!(identify(&server, "github").await, Err(SocialError::Unreachable(_))), "the addresses are unknown");
+    assert!(
+        matches!(identify(&server, "github").await, Err(ProviderError::Unreachable(_))),
+        "the addresses are unknown"
+    );
 }
 
 #[tokio::test]
@@ -163,7 +166,7 @@ async fn a_github_error_with_status_200_is_a_refusal() {
     server.reply_with_json("/token", refusal);
     let error = identify(&server, "github").await.unwrap_err();
     let message = "github: exchanging the code: the provider refused the request: bad_verification_code";
-    assert_eq!(error, SocialError::Refused(message.to_owned()));
+    assert_eq!(error, ProviderError::Refused(message.to_owned()));
     let tokens = json!({"access_token": "at-2", "token_type": "bearer", "expires_in": 28800, "refresh_token": "rt-2"});
     server.reply_with_json("/token", tokens);
     let renewed = providers_at(&server).find("github").unwrap().refresh(&secret("rt-1"), NOW).await.unwrap();
@@ -190,9 +193,9 @@ async fn facebook_requests_carry_an_app_secret_proof_and_verify_no_address() {
         TestReply::Json(400, json!({"error": {"type": "OAuthException", "message": "at-1-hunter2"}})),
     );
     let message = "facebook: fetching the user: the provider refused the request: OAuthException";
-    assert_eq!(identify(&server, "facebook").await, Err(SocialError::Refused(message.to_owned())));
+    assert_eq!(identify(&server, "facebook").await, Err(ProviderError::Refused(message.to_owned())));
     let none = providers_at(&server).find("facebook").unwrap().refresh(&secret("rt-1"), NOW).await;
-    assert_eq!(none, Err(SocialError::NoToken));
+    assert_eq!(none, Err(ProviderError::NoToken));
 }
 
 /// Routes await these futures, so they must be `Send`. This test only needs to compile.

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use oauth2::RedirectUrl;
 
-pub use error::SocialError;
+pub use error::ProviderError;
 pub use options::{KnownProvider, OidcProvider, SocialOptions, WebLimits};
 
 use crate::clock::Clock;
@@ -108,7 +108,7 @@ impl Providers {
     ///
     /// # Errors
     /// A URL in the options is invalid, or TLS cannot be set up.
-    pub fn new(options: SocialOptions) -> Result<Self, SocialError> {
+    pub fn new(options: SocialOptions) -> Result<Self, ProviderError> {
         let public_url = options.public_url.clone();
         let clock = options.clock.clone();
         let leeway = options.leeway;
@@ -118,7 +118,7 @@ impl Providers {
             return Ok(Self { all: Vec::new() });
         }
         let web = WebClient::new(limits);
-        let web = Arc::new(web.map_err(|error| SocialError::InvalidResponse(format!("cannot set up TLS: {error}")))?);
+        let web = Arc::new(web.map_err(|error| ProviderError::InvalidResponse(format!("cannot set up TLS: {error}")))?);
         let build = |plan: ProviderPlan| {
             let client = Client {
                 id: plan.client_id,
@@ -177,7 +177,7 @@ impl Provider {
     ///
     /// # Errors
     /// The attempt is invalid, or the discovery document is invalid or not available.
-    pub async fn authorize_url(&self, attempt: &SignInAttempt) -> Result<String, SocialError> {
+    pub async fn authorize_url(&self, attempt: &SignInAttempt) -> Result<String, ProviderError> {
         let step = self.common.step("redirecting to the provider");
         self.check_attempt(step, attempt)?;
         let nonce = matches!(self.kind, ProviderKind::OpenId(_));
@@ -194,13 +194,13 @@ impl Provider {
         callback: &Callback,
         attempt: &SignInAttempt,
         now: Timestamp,
-    ) -> Result<SocialIdentity, SocialError> {
+    ) -> Result<SocialIdentity, ProviderError> {
         let ProviderCommon { name, client, web, .. } = &self.common;
         let step = self.common.step("checking the callback");
         self.check_attempt(step, attempt)?;
         let at = self.endpoints().await?;
         self.check_issuer(step, callback.iss.as_deref(), at.sends_iss)?;
-        let code = callback.code.as_ref().map_err(|code| SocialError::CallbackError(plain_code(code).to_owned()))?;
+        let code = callback.code.as_ref().map_err(|code| ProviderError::CallbackError(plain_code(code).to_owned()))?;
         let step = self.common.step("exchanging the code");
         let granted = client.exchange(step, web, &at, code, attempt, now).await?;
         let person = match &self.kind {
@@ -226,9 +226,9 @@ impl Provider {
     ///
     /// # Errors
     /// The provider issues no refresh tokens, refuses the token, returns an invalid response or is not available.
-    pub async fn refresh(&self, token: &SecretText, now: Timestamp) -> Result<SocialTokens, SocialError> {
+    pub async fn refresh(&self, token: &SecretText, now: Timestamp) -> Result<SocialTokens, ProviderError> {
         if !self.can_refresh() {
-            return Err(SocialError::NoToken);
+            return Err(ProviderError::NoToken);
         }
         let step = self.common.step("refreshing the access token");
         let client = &self.common.client;
@@ -236,7 +236,7 @@ impl Provider {
         Ok(client.refresh(step, web, &self.endpoints().await?, token, now).await?.tokens)
     }
 
-    async fn endpoints(&self) -> Result<Endpoints, SocialError> {
+    async fn endpoints(&self) -> Result<Endpoints, ProviderError> {
         match &self.kind {
             ProviderKind::OpenId(openid) => openid.endpoints(&self.common).await,
             ProviderKind::GitHub(github) => Ok(github.endpoints.clone()),
@@ -244,7 +244,7 @@ impl Provider {
         }
     }
 
-    fn check_attempt(&self, step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<(), SocialError> {
+    fn check_attempt(&self, step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<(), ProviderError> {
         if attempt.provider == *self.name() {
             return Ok(());
         }
@@ -256,7 +256,7 @@ impl Provider {
     ///
     /// Without this check an attacker could make this server send the code of one provider to another provider
     /// (RFC 9700 §4.4).
-    fn check_issuer(&self, step: ProviderStep<'_>, iss: Option<&str>, is_required: bool) -> Result<(), SocialError> {
+    fn check_issuer(&self, step: ProviderStep<'_>, iss: Option<&str>, is_required: bool) -> Result<(), ProviderError> {
         let issuers = match &self.kind {
             ProviderKind::OpenId(openid) => openid.issuers().collect(),
             ProviderKind::GitHub(github) => Vec::from_iter(github.issuer.as_deref()),
@@ -279,7 +279,7 @@ impl ProviderCommon {
 }
 
 /// The plans of the configured providers, the well-known ones first.
-fn plans(options: SocialOptions) -> Result<Vec<ProviderPlan>, SocialError> {
+fn plans(options: SocialOptions) -> Result<Vec<ProviderPlan>, ProviderError> {
     let well_known = [
         options.google.map(|google| {
             let kind = ProviderKind::OpenId(Box::new(OpenId::google(&google)?));
@@ -322,9 +322,9 @@ fn well_known_plan(
     scopes: &[&str],
     extra: &'static [(&'static str, &'static str)],
     kind: ProviderKind,
-) -> Result<ProviderPlan, SocialError> {
+) -> Result<ProviderPlan, ProviderError> {
     Ok(ProviderPlan {
-        name: ProviderName::parse(name).map_err(|error| SocialError::InvalidResponse(error.to_string()))?,
+        name: ProviderName::parse(name).map_err(|error| ProviderError::InvalidResponse(error.to_string()))?,
         label: label.to_owned(),
         client_id: options.client_id,
         client_secret: Some(options.client_secret),
@@ -335,8 +335,8 @@ fn well_known_plan(
 }
 
 /// Returns the callback URL. The operator must register exactly this URL with the provider.
-fn callback_url(public_url: &PublicUrl, name: &ProviderName) -> Result<RedirectUrl, SocialError> {
+fn callback_url(public_url: &PublicUrl, name: &ProviderName) -> Result<RedirectUrl, ProviderError> {
     let url = public_url.join(&format!("/{name}/callback/"));
     RedirectUrl::new(url)
-        .map_err(|error| SocialError::InvalidResponse(format!("{name}: invalid callback URL: {error}")))
+        .map_err(|error| ProviderError::InvalidResponse(format!("{name}: invalid callback URL: {error}")))
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use super::cache::Cache;
-use super::error::SocialError;
+use super::error::ProviderError;
 use super::flow::{Endpoints, GrantedTokens};
 use super::id_token::{ExpectedIdToken, check};
 use super::options::{KnownProvider, OidcProvider};
@@ -46,7 +46,7 @@ pub(super) struct OpenId {
     discovered: Cache<Endpoints>,
     /// Locked while the discovery document is fetched, so that other callers wait for the result. Contains the time and
     /// the error of the last fetch if it failed.
-    discovery_failure: AsyncMutex<Option<(Duration, SocialError)>>,
+    discovery_failure: AsyncMutex<Option<(Duration, ProviderError)>>,
     keys: Cache<ForeignKeys>,
 }
 
@@ -62,7 +62,7 @@ struct EndpointOverrides {
 impl OpenId {
     /// Builds Google with its built-in endpoints. If the settings have an issuer and no `jwks_url`, the endpoints come
     /// from the issuer's discovery document instead. URLs in the settings override both.
-    pub(super) fn google(options: &KnownProvider) -> Result<Self, SocialError> {
+    pub(super) fn google(options: &KnownProvider) -> Result<Self, ProviderError> {
         let [authorize, token, userinfo, jwks] = [
             ("authorize_url", &options.authorize_url, "https://accounts.google.com/o/oauth2/v2/auth"),
             ("token_url", &options.token_url, "https://oauth2.googleapis.com/token"),
@@ -95,7 +95,7 @@ impl OpenId {
     }
 
     /// Builds a provider whose endpoints come from its discovery document.
-    pub(super) fn discovered(name: &str, options: &OidcProvider) -> Result<Self, SocialError> {
+    pub(super) fn discovered(name: &str, options: &OidcProvider) -> Result<Self, ProviderError> {
         Ok(Self {
             issuers: vec![options.issuer.clone()],
             discovery_url: Some(discovery_url_of(name, &options.issuer)?),
@@ -112,7 +112,7 @@ impl OpenId {
     }
 
     /// Returns the endpoints. Each endpoint that is not in `set` comes from the discovery document, if one is used.
-    pub(super) async fn endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, SocialError> {
+    pub(super) async fn endpoints(&self, common: &ProviderCommon) -> Result<Endpoints, ProviderError> {
         let set = &self.set;
         let Some(url) = &self.discovery_url else {
             let (authorize, token) = set.authorize.clone().zip(set.token.clone()).ok_or_else(|| {
@@ -133,7 +133,7 @@ impl OpenId {
         })
     }
 
-    async fn discover(&self, common: &ProviderCommon, url: &Url) -> Result<Arc<Endpoints>, SocialError> {
+    async fn discover(&self, common: &ProviderCommon, url: &Url) -> Result<Arc<Endpoints>, ProviderError> {
         let cached = || self.discovered.get(url, common.clock.monotonic());
         if let Some(discovered) = cached() {
             return Ok(discovered);
@@ -153,7 +153,7 @@ impl OpenId {
         Ok(self.discovered.put(url, now, found?))
     }
 
-    async fn fetch_discovery_document(&self, common: &ProviderCommon, url: &Url) -> Result<Endpoints, SocialError> {
+    async fn fetch_discovery_document(&self, common: &ProviderCommon, url: &Url) -> Result<Endpoints, ProviderError> {
         let step = common.step("fetching the discovery document");
         let object = common.web.fetch_object(step, url, None, &[]).await?;
         let issuer = self.issuers.first().map_or("", String::as_str);
@@ -172,7 +172,7 @@ impl OpenId {
         granted: &GrantedTokens,
         attempt: &SignInAttempt,
         now: Timestamp,
-    ) -> Result<Person, SocialError> {
+    ) -> Result<Person, ProviderError> {
         let step = common.step(VERIFY_ID_TOKEN);
         let no_subject = || step.invalid_response("the ID token has no valid subject (sub)");
         let Some(id_token) = &granted.id_token else {
@@ -206,7 +206,7 @@ impl OpenId {
         id_token: &SecretText,
         attempt: &SignInAttempt,
         now: Timestamp,
-    ) -> Result<Map<String, Value>, SocialError> {
+    ) -> Result<Map<String, Value>, ProviderError> {
         let step = common.step(VERIFY_ID_TOKEN);
         let rejected = |fault: TokenFault| step.untrusted(format_args!("rejected: {fault}"));
         let token = UnverifiedToken::parse_foreign(id_token.expose()).map_err(rejected)?;
@@ -231,7 +231,7 @@ impl OpenId {
         common: &ProviderCommon,
         jwks: &Url,
         token: &UnverifiedToken<'_>,
-    ) -> Result<Result<(), TokenFault>, SocialError> {
+    ) -> Result<Result<(), TokenFault>, ProviderError> {
         if let Some(keys) = self.keys.get(jwks, common.clock.monotonic()) {
             let verified = keys.verify(token);
             if verified != Err(TokenFault::UnknownKey) || !self.keys.may_refetch(common.clock.monotonic()) {
@@ -248,7 +248,7 @@ impl OpenId {
 const VERIFY_ID_TOKEN: &str = "verifying the ID token";
 const FETCH_USER: &str = "fetching the user";
 
-async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Result<Person, SocialError> {
+async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Result<Person, ProviderError> {
     let step = common.step(FETCH_USER);
     let object = common.web.fetch_object(step, url, Some(token), &[]).await?;
     Person::from_claims(&object)
@@ -256,7 +256,7 @@ async fn userinfo(common: &ProviderCommon, url: &Url, token: &SecretText) -> Res
 }
 
 /// Returns the URL of an issuer's discovery document (Discovery 1.0 §4.1).
-fn discovery_url_of(name: &str, issuer: &str) -> Result<Url, SocialError> {
+fn discovery_url_of(name: &str, issuer: &str) -> Result<Url, ProviderError> {
     let well_known = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     urls::parse(name, "issuer", &well_known)
 }

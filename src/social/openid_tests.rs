@@ -15,7 +15,7 @@ use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
 
-async fn identify(op: &TestOpenId) -> Result<SocialIdentity, SocialError> {
+async fn identify(op: &TestOpenId) -> Result<SocialIdentity, ProviderError> {
     let result = op.provider().identify(&callback(), &attempt("corp"), NOW).await;
     if let Err(error) = &result {
         let shown = format!("{error} {error:?}");
@@ -27,9 +27,9 @@ async fn identify(op: &TestOpenId) -> Result<SocialIdentity, SocialError> {
 }
 
 /// The message of an `Untrusted` error. `what` describes the case if the result is another one.
-fn untrusted<T: std::fmt::Debug>(result: Result<T, SocialError>, what: &str) -> String {
+fn untrusted<T: std::fmt::Debug>(result: Result<T, ProviderError>, what: &str) -> String {
     match result {
-        Err(SocialError::Untrusted(message)) => message,
+        Err(ProviderError::Untrusted(message)) => message,
         other => panic!("{what}: {other:?}"),
     }
 }
@@ -107,7 +107,7 @@ async fn each_invalid_id_token_claim_is_rejected() {
     for sub in [json!(""), json!("a".repeat(256)), json!(null), json!(["ann-1"])] {
         op.issue_id_token(&op.header(), &changed(&op.claims(), "sub", &sub));
         assert!(
-            matches!(identify(&op).await, Err(SocialError::InvalidResponse(message)) if message.contains("(sub)")),
+            matches!(identify(&op).await, Err(ProviderError::InvalidResponse(message)) if message.contains("(sub)")),
             "{sub}"
         );
     }
@@ -208,12 +208,15 @@ async fn a_failed_fetch_does_not_extend_the_cache() {
     op.clock.advance(Duration::from_mins(59));
     op.issue_id_token(&changed(&op.header(), "kid", &json!("unknown")), &op.claims());
     assert!(
-        matches!(identify(&op).await, Err(SocialError::Unreachable(message)) if message.contains("fetching the JWKS"))
+        matches!(identify(&op).await, Err(ProviderError::Unreachable(message)) if message.contains("fetching the JWKS"))
     );
     op.issue_id_token(&op.header(), &op.claims());
     identify(&op).await.unwrap();
     op.clock.advance(Duration::from_mins(1));
-    assert!(matches!(identify(&op).await, Err(SocialError::Unreachable(_))), "an hour after the last successful fetch");
+    assert!(
+        matches!(identify(&op).await, Err(ProviderError::Unreachable(_))),
+        "an hour after the last successful fetch"
+    );
 }
 
 #[tokio::test]
@@ -241,7 +244,7 @@ async fn a_provider_error_is_reported_by_its_code() {
     let back = |code: &str, iss: Option<&str>| Callback { code: Err(code.to_owned()), iss: iss.map(str::to_owned) };
     for (code, code_shown) in [("access_denied", "access_denied"), ("<script>", "unspecified"), ("", "unspecified")] {
         let error = provider.identify(&back(code, None), &attempt("corp"), NOW).await.unwrap_err();
-        assert_eq!(error, SocialError::CallbackError(code_shown.to_owned()));
+        assert_eq!(error, ProviderError::CallbackError(code_shown.to_owned()));
     }
     let evil = provider.identify(&back("access_denied", Some("https://evil.example")), &attempt("corp"), NOW).await;
     assert!(untrusted(evil, "another issuer").contains("(iss)"));
@@ -271,7 +274,7 @@ async fn userinfo_must_be_of_the_same_subject() {
     assert_eq!((ann.email.unwrap().as_str(), ann.email_verified), ("a@example.com", false));
     assert_eq!((ann.username.as_deref(), ann.first_name.as_str()), (Some("ann"), "Ann"));
     op.server.reply_with_json("/userinfo", json!({"email": "a@example.com"}));
-    assert!(matches!(identify(&op).await, Err(SocialError::InvalidResponse(message)) if message.contains("(sub)")));
+    assert!(matches!(identify(&op).await, Err(ProviderError::InvalidResponse(message)) if message.contains("(sub)")));
 }
 
 #[tokio::test]
@@ -281,7 +284,7 @@ async fn a_token_response_without_tokens_is_rejected() {
     for without_token in [json!({}), json!({"access_token": "", "token_type": "bearer"}), json!({"access_token": null})]
     {
         response(without_token.clone());
-        assert_eq!(identify(&op).await.unwrap_err(), SocialError::NoToken, "{without_token}");
+        assert_eq!(identify(&op).await.unwrap_err(), ProviderError::NoToken, "{without_token}");
     }
     for (invalid, expected) in [
         (json!({"access_token": 7, "token_type": "bearer"}), "invalid at `access_token`"),
@@ -296,14 +299,14 @@ async fn a_token_response_without_tokens_is_rejected() {
         response(invalid.clone());
         let error = identify(&op).await.unwrap_err();
         assert!(
-            matches!(&error, SocialError::InvalidResponse(message) if message.contains(expected)),
+            matches!(&error, ProviderError::InvalidResponse(message) if message.contains(expected)),
             "{expected}: {error:?}"
         );
     }
     op.server
         .reply_with("/token", TestReply::Json(400, json!({"error": "invalid_grant", "error_description": "code-1"})));
     let message = "corp: exchanging the code: the provider refused the request: invalid_grant";
-    assert_eq!(identify(&op).await.unwrap_err(), SocialError::Refused(message.to_owned()));
+    assert_eq!(identify(&op).await.unwrap_err(), ProviderError::Refused(message.to_owned()));
 }
 
 #[tokio::test]
@@ -342,7 +345,7 @@ async fn an_access_token_is_refreshed() {
     op.server.reply_with("/token", TestReply::Json(400, json!({"error": "invalid_grant"})));
     let error = op.provider().refresh(&secret("rt-1"), NOW).await.unwrap_err();
     let message = "corp: refreshing the access token: the provider refused the request: invalid_grant";
-    assert_eq!(error, SocialError::Refused(message.to_owned()));
+    assert_eq!(error, ProviderError::Refused(message.to_owned()));
 }
 
 #[tokio::test]

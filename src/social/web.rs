@@ -25,7 +25,7 @@ use tokio_rustls::TlsConnector;
 use tracing::{Instrument as _, trace_span};
 use url::{Host, Url};
 
-use super::error::{ProviderStep, SocialError};
+use super::error::{ProviderError, ProviderStep};
 use super::options::WebLimits;
 use crate::domain::public_url::is_loopback;
 use crate::domain::secret::SecretText;
@@ -80,7 +80,7 @@ impl WebClient {
         url: &Url,
         access_token: Option<&SecretText>,
         headers: &[(HeaderName, &'static str)],
-    ) -> Result<Bytes, SocialError> {
+    ) -> Result<Bytes, ProviderError> {
         let mut request = Request::get(url.as_str()).header(ACCEPT, "application/json");
         if let Some(token) = access_token {
             let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
@@ -109,7 +109,7 @@ impl WebClient {
         url: &Url,
         access_token: Option<&SecretText>,
         headers: &[(HeaderName, &'static str)],
-    ) -> Result<Map<String, Value>, SocialError> {
+    ) -> Result<Map<String, Value>, ProviderError> {
         let body = self.fetch(step, url, access_token, headers).await?;
         let object = strict_json::parse_object(&body);
         let object = object
@@ -125,7 +125,7 @@ impl WebClient {
         &self,
         step: ProviderStep<'_>,
         request: Request<Vec<u8>>,
-    ) -> Result<Response<Bytes>, SocialError> {
+    ) -> Result<Response<Bytes>, ProviderError> {
         let url = Url::parse(&request.uri().to_string()).map_err(|error| step.invalid_response(error))?;
         let at = DisplayUrl(&url);
         if !is_safe(&url) {

@@ -14,7 +14,7 @@ const LIMITS: WebLimits = WebLimits { connect: Duration::from_secs(30), total: D
 /// The timeout for providers that never respond.
 const SOON: Duration = Duration::from_millis(300);
 
-async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String, serde_json::Value>, SocialError> {
+async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String, serde_json::Value>, ProviderError> {
     let web = WebClient::new(limits).unwrap();
     let provider = name("corp");
     let step = ProviderStep { provider: &provider, operation: "fetching the user" };
@@ -31,7 +31,7 @@ async fn fetched(limits: WebLimits, url: &str) -> Result<serde_json::Map<String,
 }
 
 /// The result of a request that gets this reply.
-async fn fetch_result(reply: TestReply) -> Result<(), SocialError> {
+async fn fetch_result(reply: TestReply) -> Result<(), ProviderError> {
     let server = TestServer::start().await;
     let total = if matches!(reply, TestReply::Stall(_)) { SOON } else { LIMITS.total };
     server.reply_with("/me", reply);
@@ -97,7 +97,7 @@ async fn transient_and_permanent_errors_are_distinguished() {
     ];
     for (what, reply, expected) in unreachable {
         let error = fetch_result(reply.clone()).await.expect_err(what);
-        let SocialError::Unreachable(message) = &error else { panic!("{what}: {error:?}") };
+        let ProviderError::Unreachable(message) = &error else { panic!("{what}: {error:?}") };
         assert!(message.starts_with("corp: fetching the user: http://127.0.0.1:"), "{what}: {message}");
         assert!(message.contains(expected), "{what}: {message}");
     }
@@ -114,7 +114,7 @@ async fn transient_and_permanent_errors_are_distinguished() {
     ];
     for (what, reply, expected) in invalid {
         let error = fetch_result(reply.clone()).await.expect_err(what);
-        let SocialError::InvalidResponse(message) = &error else { panic!("{what}: {error:?}") };
+        let ProviderError::InvalidResponse(message) = &error else { panic!("{what}: {error:?}") };
         assert!(message.starts_with("corp: fetching the user: http://127.0.0.1:"), "{what}: {message}");
         assert!(message.contains(expected), "{what}: {message}");
     }
@@ -135,7 +135,7 @@ async fn only_the_code_of_a_provider_refusal_is_reported() {
         let message = format!("corp: fetching the user: the provider refused the request: {code}");
         assert_eq!(
             fetch_result(TestReply::Json(status, object.clone())).await,
-            Err(SocialError::Refused(message)),
+            Err(ProviderError::Refused(message)),
             "{object}"
         );
     }
@@ -148,7 +148,7 @@ async fn a_refused_connection_and_a_stalled_tls_handshake_are_distinct_errors() 
     let address = listener.local_addr().unwrap();
     let error = fetched(WebLimits { connect: SOON, ..LIMITS }, &format!("https://{address}/me")).await.unwrap_err();
     assert!(
-        matches!(&error, SocialError::Unreachable(message) if message.contains("no connection within 300ms")),
+        matches!(&error, ProviderError::Unreachable(message) if message.contains("no connection within 300ms")),
         "{error}"
     );
     // Bound, so that no other process can bind it, but not listening.
@@ -157,7 +157,7 @@ async fn a_refused_connection_and_a_stalled_tls_handshake_are_distinct_errors() 
     let address = closed.local_addr().unwrap();
     for scheme in ["http", "https"] {
         let error = fetched(LIMITS, &format!("{scheme}://{address}/me")).await.unwrap_err();
-        assert!(matches!(&error, SocialError::Unreachable(message) if message.contains("connecting: ")), "{error}");
+        assert!(matches!(&error, ProviderError::Unreachable(message) if message.contains("connecting: ")), "{error}");
     }
 }
 
@@ -188,7 +188,7 @@ async fn plain_http_is_allowed_only_on_loopback() {
     for url in ["http://192.0.2.1/me", "http://localhost.example/me", "ftp://127.0.0.1/me"] {
         let error = fetched(LIMITS, url).await.unwrap_err();
         assert!(
-            matches!(&error, SocialError::InvalidResponse(message) if message.contains("neither https nor")),
+            matches!(&error, ProviderError::InvalidResponse(message) if message.contains("neither https nor")),
             "{error}"
         );
     }

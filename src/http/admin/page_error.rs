@@ -157,10 +157,6 @@ impl From<Refusal> for PageError {
                 message: "Nothing was changed. Try again in a moment.".to_owned(),
                 retry_after: Some(retry_after),
             },
-            // No page of the admin zone calls a provider.
-            Refusal::Social(refusal) => {
-                Self::page(StatusCode::BAD_REQUEST, "The request is not valid", sentence(&refusal.to_string()))
-            }
             Refusal::Fault(fault) => fault.into(),
         }
     }
@@ -201,7 +197,6 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
         | Refusal::RegistrationClosed
         | Refusal::RateLimited { .. }
         | Refusal::Busy { .. }
-        | Refusal::Social(_)
         | Refusal::Fault(_) => None,
     }
 }

@@ -5,10 +5,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::permission::may_change_sign_in_methods;
 use super::provider::{provider, provider_refusal};
+use super::refusal::SocialError;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::issuer::context::Issuer;
-use crate::issuer::refusal::Refusal;
 use crate::issuer::signed_in::SignedIn;
 
 /// A request to begin a sign-in with a provider, or the linking of an account at a provider.
@@ -31,7 +31,7 @@ pub struct StartedFlow {
 
 impl BeginFlow<'_> {
     /// Creates an attempt with a state, a nonce and a PKCE verifier of 256 bits each. Stores nothing in the database.
-    pub async fn run(self, issuer: &Issuer) -> Result<StartedFlow, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<StartedFlow, SocialError> {
         let provider = provider(issuer, self.provider)?;
         let purpose = match self.link_to {
             None => AttemptPurpose::SignIn,

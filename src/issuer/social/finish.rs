@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::link::{self, new_account};
 use super::provider::{entry, provider, provider_refusal, same_issuer};
-use super::refusal::SocialRefusal;
+use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
@@ -19,11 +19,10 @@ use crate::domain::social::{
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User};
 use crate::issuer::context::{Caller, Issuer};
-use crate::issuer::refusal::Refusal;
 use crate::issuer::register;
 use crate::issuer::sign_in;
 use crate::issuer::signed_in::SignedIn;
-use crate::social::{Callback, SocialError};
+use crate::social::{Callback, ProviderError};
 use crate::store::{Read, StoreError, Write};
 use crate::throttle::{AttemptKey, prefix};
 
@@ -55,7 +54,7 @@ pub enum FlowResult {
 
 impl FinishFlow {
     /// Gets the identity from the provider, then makes all changes or none.
-    pub async fn run(self, issuer: &Issuer) -> Result<FlowResult, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<FlowResult, SocialError> {
         if self.attempt.provider != self.provider || !self.attempt.is_live(issuer.clock.now()) {
             return Err(SocialRefusal::NotStarted.into());
         }
@@ -77,19 +76,19 @@ impl FinishFlow {
     /// Gets the identity from the provider. A code that the provider refuses, a response without a token and a response
     /// that cannot be trusted count as a failed sign-in of the caller. An outage, a malformed response, or an error in
     /// the callback, such as a sign-in that the user cancelled, does not count.
-    async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, Refusal> {
+    async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, SocialError> {
         let provider = provider(issuer, &self.provider)?;
         let attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
         let identity = provider.identify(&self.callback, &self.attempt, issuer.clock.now()).await;
         identity.map_err(|error| {
             if !matches!(
                 error,
-                SocialError::Unreachable(_) | SocialError::InvalidResponse(_) | SocialError::CallbackError(_)
+                ProviderError::Unreachable(_) | ProviderError::InvalidResponse(_) | ProviderError::CallbackError(_)
             ) {
                 attempt.count();
                 issuer.counters.add(Count::SignInFailed);
             }
-            provider_refusal(&self.provider, "signing in", &error)
+            provider_refusal(&self.provider, "signing in", &error).into()
         })
     }
 }
@@ -124,7 +123,7 @@ impl SignInWithProvider {
         Self { identity, tokens, session, sub, random, address: from.address }
     }
 
-    async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+    async fn run(self, issuer: &Issuer) -> Result<SignedIn, SocialError> {
         let mut may_register = false;
         for _ in 0..ATTEMPTS {
             let this = self.clone();
@@ -146,7 +145,7 @@ impl SignInWithProvider {
     }
 
     /// Makes all changes in one transaction, so that no user exists without a link, and no link without its session.
-    fn open(&self, tx: &dyn Write, may_register: bool) -> Result<SignInStep, Refusal> {
+    fn open(&self, tx: &dyn Write, may_register: bool) -> Result<SignInStep, SocialError> {
         let (decision, found) = look_up(tx, &self.identity)?;
         let user = match (decision, found) {
             (LinkDecision::Disabled, _) => return Err(SocialRefusal::Disabled.into()),
@@ -178,7 +177,7 @@ impl SignInWithProvider {
         Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session))))
     }
 
-    fn register(&self, tx: &dyn Write, with_email: bool) -> Result<UserId, Refusal> {
+    fn register(&self, tx: &dyn Write, with_email: bool) -> Result<UserId, StoreError> {
         let identity = &self.identity;
         let is_taken = |name: &str| tx.user_by_login(&Login::new(name)).map(|user| user.is_some());
         let mut username = None;
@@ -226,7 +225,7 @@ impl SignInWithProvider {
 }
 
 /// Decides which user the identity signs in, and returns that user if one exists.
-fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, Option<User>), Refusal> {
+fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, Option<User>), SocialError> {
     let linked = tx.social_account(&identity.provider, &identity.social_id)?;
     if let Some(account) = linked {
         same_issuer(&account, identity.issuer.as_deref())?;

@@ -2,7 +2,7 @@
 
 use super::permission::live_user;
 use super::provider::{entry, same_issuer};
-use super::refusal::SocialRefusal;
+use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
 use crate::domain::audit::Action;
 use crate::domain::id::{SessionId, Subject, UserId};
@@ -25,7 +25,7 @@ pub async fn link(
     signed_in: &SignedIn,
     identity: SocialIdentity,
     from: Caller,
-) -> Result<(), Refusal> {
+) -> Result<(), SocialError> {
     let now = issuer.clock.now();
     let tokens = seal_identity(issuer, &identity);
     let session = signed_in.session().id;

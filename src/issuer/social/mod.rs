@@ -15,4 +15,4 @@ pub mod sign_out;
 mod tokens;
 pub mod unlink;
 
-pub use refusal::SocialRefusal;
+pub use refusal::{SocialError, SocialRefusal};

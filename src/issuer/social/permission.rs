@@ -10,8 +10,8 @@ use crate::store::Read;
 
 /// Checks that the session may change the user's sign-in methods. A token that resource servers of another dialect
 /// receive must not allow this.
-pub fn may_change_sign_in_methods(signed_in: &SignedIn) -> Result<(), Refusal> {
-    signed_in.may_act_in(Dialect::RestSocial).map_err(Refusal::from)
+pub fn may_change_sign_in_methods(signed_in: &SignedIn) -> Result<(), Unauthenticated> {
+    signed_in.may_act_in(Dialect::RestSocial)
 }
 
 /// Returns the user of a live session. Call it in the write transaction: the session may have ended during the request

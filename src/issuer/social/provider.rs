@@ -9,37 +9,35 @@ use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
 use crate::issuer::context::Issuer;
-use crate::issuer::refusal::Refusal;
-use crate::social::{Provider, SocialError};
+use crate::social::{Provider, ProviderError};
 
 /// Returns the provider of that name, if it is configured.
-pub fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider, Refusal> {
-    issuer.providers.find(name.as_str()).ok_or_else(|| SocialRefusal::NotConfigured.into())
+pub fn provider<'i>(issuer: &'i Issuer, name: &ProviderName) -> Result<&'i Provider, SocialRefusal> {
+    issuer.providers.find(name.as_str()).ok_or(SocialRefusal::NotConfigured)
 }
 
 /// Logs the cause of a failure at a provider for the operator, and returns the refusal for the caller.
-pub fn provider_refusal(name: &ProviderName, step: &'static str, error: &SocialError) -> Refusal {
+pub fn provider_refusal(name: &ProviderName, step: &'static str, error: &ProviderError) -> SocialRefusal {
     tracing::warn!(provider = %name, step, %error, "provider flow failed");
-    let refusal = match error {
-        SocialError::Unreachable(_) => SocialRefusal::Unreachable,
-        SocialError::Refused(_) => SocialRefusal::Refused,
-        SocialError::CallbackError(code) => match code.as_str() {
+    match error {
+        ProviderError::Unreachable(_) => SocialRefusal::Unreachable,
+        ProviderError::Refused(_) => SocialRefusal::Refused,
+        ProviderError::CallbackError(code) => match code.as_str() {
             "access_denied" => SocialRefusal::Denied,
             "temporarily_unavailable" | "server_error" => SocialRefusal::Unreachable,
             _ => SocialRefusal::Refused,
         },
-        SocialError::NoToken => SocialRefusal::NoToken,
-        SocialError::InvalidResponse(_) => SocialRefusal::InvalidResponse,
-        SocialError::Untrusted(_) => SocialRefusal::Untrusted,
-    };
-    refusal.into()
+        ProviderError::NoToken => SocialRefusal::NoToken,
+        ProviderError::InvalidResponse(_) => SocialRefusal::InvalidResponse,
+        ProviderError::Untrusted(_) => SocialRefusal::Untrusted,
+    }
 }
 
 /// Checks that a linked account belongs to the issuer that is now configured under the provider's name.
 ///
 /// If the settings name another issuer, the same id may belong to another person. That person must not be signed in,
 /// and the tokens of the account must not be sent to that issuer.
-pub fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), Refusal> {
+pub fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), SocialRefusal> {
     if account.is_of(issuer) {
         return Ok(());
     }
@@ -50,7 +48,7 @@ pub fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), 
         configured = issuer.unwrap_or_default(),
         "provider account was linked under another issuer; configure the new issuer under another provider name"
     );
-    Err(SocialRefusal::Untrusted.into())
+    Err(SocialRefusal::Untrusted)
 }
 
 /// Creates an audit entry for a change of a user's linked account.

@@ -2,12 +2,11 @@
 
 use super::permission::{live_user, may_change_sign_in_methods};
 use super::provider::{entry, provider_refusal, same_issuer};
-use super::refusal::SocialRefusal;
+use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{ProviderTokenKind, open, seal};
 use crate::domain::audit::Action;
 use crate::domain::social::ProviderName;
 use crate::issuer::context::{Caller, Issuer};
-use crate::issuer::refusal::Refusal;
 use crate::issuer::signed_in::SignedIn;
 
 /// A signed-in user's request to refresh the stored access token of a provider.
@@ -22,14 +21,15 @@ pub struct RefreshProvider {
 impl RefreshProvider {
     /// Requests new tokens from the provider and stores them. If the provider returns no new refresh token, the stored
     /// one is kept.
-    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), SocialError> {
         may_change_sign_in_methods(signed_in)?;
         let user = signed_in.user().id;
         let session = signed_in.session().id;
         // A provider that is not configured gets the same refusal as one without a refresh token.
         let provider = issuer.providers.find(self.provider.as_str()).ok_or(SocialRefusal::NoRefreshToken)?;
         let name = self.provider.clone();
-        let account = issuer.store.read(move |tx| tx.social_account_of(user, &name)).await.map_err(Refusal::from)?;
+        let account =
+            issuer.store.read(move |tx| tx.social_account_of(user, &name)).await.map_err(SocialError::from)?;
         let account = account.filter(|_| provider.can_refresh()).ok_or(SocialRefusal::NoRefreshToken)?;
         same_issuer(&account, provider.issuer())?;
         let token = open(issuer, &account, ProviderTokenKind::Refresh).ok_or(SocialRefusal::NoRefreshToken)?;

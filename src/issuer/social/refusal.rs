@@ -1,4 +1,28 @@
-//! Why a request that involves a provider was refused.
+//! Why a request that involves a provider was refused: for a reason that only these requests have, or with a refusal
+//! that all callers can get.
+
+use crate::issuer::refusal::Refusal;
+
+/// Why a use case that involves a provider failed.
+#[derive(Debug)]
+pub enum SocialError {
+    /// A reason that only these use cases have.
+    Social(SocialRefusal),
+    /// A refusal that all callers can get.
+    Refused(Refusal),
+}
+
+impl From<SocialRefusal> for SocialError {
+    fn from(refusal: SocialRefusal) -> Self {
+        Self::Social(refusal)
+    }
+}
+
+impl<E: Into<Refusal>> From<E> for SocialError {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
 
 /// Why a request that involves a provider was refused. The text is for the caller, and quotes no text of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

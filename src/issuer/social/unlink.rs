@@ -2,13 +2,12 @@
 
 use super::permission::{live_user, may_change_sign_in_methods};
 use super::provider::entry;
-use super::refusal::SocialRefusal;
+use super::refusal::{SocialError, SocialRefusal};
 use crate::domain::audit::Action;
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
 use crate::issuer::context::{Caller, Issuer};
-use crate::issuer::refusal::Refusal;
 use crate::issuer::signed_in::SignedIn;
 use crate::store::{StoreError, Write};
 
@@ -32,7 +31,7 @@ fn is_usable(offered: &OfferedProviders, account: &SocialAccount) -> bool {
 
 impl UnlinkAccount {
     /// Deletes the link and its tokens. Refuses if the user has no other way to sign in.
-    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), Refusal> {
+    pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), SocialError> {
         may_change_sign_in_methods(signed_in)?;
         let now = issuer.clock.now();
         let session = signed_in.session().id;

@@ -2,6 +2,7 @@
 
 use countersign::domain::social::ProviderName;
 use countersign::issuer::authenticate::Authenticate;
+use countersign::issuer::social::SocialError;
 use countersign::issuer::social::refresh::RefreshProvider;
 use countersign::issuer::users::UserChange;
 use countersign::issuer::{Caller, Refusal, Unauthenticated};
@@ -90,7 +91,7 @@ async fn a_refresh_does_not_undo_a_sign_out() {
         let lines = fixture.query::<i64>("SELECT count(*) FROM audit");
         let refused = refresh().run(&caller, issuer).await;
         assert!(
-            matches!(refused, Err(Refusal::NotSignedIn(Unauthenticated::SessionEnded))),
+            matches!(refused, Err(SocialError::Refused(Refusal::NotSignedIn(Unauthenticated::SessionEnded)))),
             "{sign_out_path}: {refused:?}"
         );
         assert_eq!(

@@ -43,8 +43,6 @@ impl From<Refusal> for DrfPyjwtErrorBody {
             Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::RateLimited { retry_after } => drf::DrfErrorBody::throttled(retry_after),
             Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),
-            // No route of this dialect uses a provider.
-            Refusal::Social(refusal) => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, &refusal.to_string()),
             Refusal::Fault(fault) => drf::DrfErrorBody::fault(fault),
         })
     }

@@ -67,8 +67,6 @@ pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
             let message = "server is busy; retry after the time in Retry-After";
             reply::retry_after(error(StatusCode::SERVICE_UNAVAILABLE, "busy", message), retry_after)
         }
-        // No route of this dialect uses a provider.
-        Refusal::Social(refusal) => error(StatusCode::BAD_REQUEST, "refused", &refusal.to_string()),
         Refusal::Fault(fault) => reply::fault(fault, reply::internal_error),
     };
     JwtIssuerErrorBody(response)

@@ -115,8 +115,6 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
             let message = "server is busy; retry after the time in Retry-After";
             RestJwtErrorBody { retry_after: Some(retry_after), ..error(StatusCode::SERVICE_UNAVAILABLE, message) }
         }
-        // No route of this dialect uses a provider.
-        Refusal::Social(refusal) => error(StatusCode::BAD_REQUEST, &refusal.to_string()),
         Refusal::Fault(fault) => {
             RestJwtErrorBody { fault: Some(fault), ..error(StatusCode::INTERNAL_SERVER_ERROR, "") }
         }

@@ -21,9 +21,9 @@ use crate::http::pages::social::{RetryAction, SocialPage};
 use crate::http::reply;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
-use crate::issuer::social::SocialRefusal;
 use crate::issuer::social::begin::{BeginFlow, StartedFlow};
 use crate::issuer::social::finish::{FinishFlow, FlowResult};
+use crate::issuer::social::{SocialError, SocialRefusal};
 use crate::issuer::{Caller, Refusal};
 use crate::social::Callback;
 
@@ -49,7 +49,7 @@ pub async fn page(State(http): State<Http>) -> Response {
 pub async fn begin(State(http): State<Http>, ProviderPath(provider): ProviderPath, headers: HeaderMap) -> Response {
     match (BeginFlow { provider: &provider, link_to: None }).run(&http.issuer).await {
         Ok(started) => redirect_to_provider(&http, &headers, StatusCode::FOUND, &started),
-        Err(refusal) => refusal_page(&http, &headers, &provider, FlowPurpose::SignIn, refusal),
+        Err(error) => refusal_page(&http, &headers, &provider, FlowPurpose::SignIn, error),
     }
 }
 
@@ -68,11 +68,11 @@ pub async fn link(
     };
     match begin_link(&http, &provider, token.as_deref()).await {
         Ok(started) => redirect_to_provider(&http, &headers, StatusCode::SEE_OTHER, &started),
-        Err(refusal) => refusal_page(&http, &headers, &provider, FlowPurpose::Link, refusal),
+        Err(error) => refusal_page(&http, &headers, &provider, FlowPurpose::Link, error),
     }
 }
 
-async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -> Result<StartedFlow, Refusal> {
+async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -> Result<StartedFlow, SocialError> {
     let signed_in = Authenticate { token }.run(&http.issuer).await?;
     BeginFlow { provider, link_to: Some(&signed_in) }.run(&http.issuer).await
 }
@@ -94,7 +94,7 @@ pub async fn callback(
     let attempt = state.and_then(|state| attempt::find(&http, &headers, &provider, &state));
     let response = match finish(&http, from, &provider, attempt.clone(), &query).await {
         Ok(response) => response,
-        Err(refusal) => refusal_page(&http, &headers, &provider, flow_purpose(attempt.as_ref(), &headers), refusal),
+        Err(error) => refusal_page(&http, &headers, &provider, flow_purpose(attempt.as_ref(), &headers), error),
     };
     match attempt {
         Some(attempt) => attempt::without_attempt(response, &http, &attempt),
@@ -116,7 +116,7 @@ async fn finish(
     provider: &ProviderName,
     attempt: Option<SignInAttempt>,
     query: &str,
-) -> Result<Response, Refusal> {
+) -> Result<Response, SocialError> {
     if http.issuer.providers.find(provider.as_str()).is_none() {
         return Err(SocialRefusal::NotConfigured.into());
     }
@@ -160,18 +160,18 @@ fn refusal_page(
     headers: &HeaderMap,
     provider: &ProviderName,
     purpose: FlowPurpose,
-    refusal: Refusal,
+    error: SocialError,
 ) -> Response {
-    refusal_response(http, headers, retry_action(http, provider, purpose, &refusal), refusal.into())
+    refusal_response(http, headers, retry_action(http, provider, purpose, &error), error.into())
 }
 
 /// Returns the link or button on the error page. If a user may be signed in, it does not start a new sign-in.
-fn retry_action(http: &Http, provider: &ProviderName, purpose: FlowPurpose, refusal: &Refusal) -> RetryAction {
+fn retry_action(http: &Http, provider: &ProviderName, purpose: FlowPurpose, error: &SocialError) -> RetryAction {
     match purpose {
-        _ if matches!(refusal, Refusal::NotSignedIn(_)) => RetryAction::Link(list_path(http)),
-        FlowPurpose::SignIn if is_retryable(refusal) => RetryAction::Link(provider_path(http, provider)),
+        _ if matches!(error, SocialError::Refused(Refusal::NotSignedIn(_))) => RetryAction::Link(list_path(http)),
+        FlowPurpose::SignIn if is_retryable(error) => RetryAction::Link(provider_path(http, provider)),
         FlowPurpose::SignIn => RetryAction::Link(list_path(http)),
-        FlowPurpose::Link if is_retryable(refusal) => RetryAction::Form(provider_path(http, provider)),
+        FlowPurpose::Link if is_retryable(error) => RetryAction::Form(provider_path(http, provider)),
         FlowPurpose::Link | FlowPurpose::Unknown => back_action(http),
     }
 }
@@ -198,11 +198,11 @@ fn refusal_response(
 }
 
 /// Whether another attempt may succeed.
-fn is_retryable(refusal: &Refusal) -> bool {
+fn is_retryable(error: &SocialError) -> bool {
     !matches!(
-        refusal,
-        Refusal::RegistrationClosed
-            | Refusal::Social(
+        error,
+        SocialError::Refused(Refusal::RegistrationClosed)
+            | SocialError::Social(
                 SocialRefusal::NotConfigured
                     | SocialRefusal::Disabled
                     | SocialRefusal::LinkedToOther

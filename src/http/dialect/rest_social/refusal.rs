@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use super::wire;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
-use crate::issuer::social::SocialRefusal;
+use crate::issuer::social::{SocialError, SocialRefusal};
 use crate::issuer::{Fault, Refusal};
 
 /// An error response of the dialect.
@@ -56,11 +56,19 @@ impl From<Rejection> for RestSocialErrorBody {
     }
 }
 
+impl From<SocialError> for RestSocialErrorBody {
+    fn from(error: SocialError) -> Self {
+        match error {
+            SocialError::Social(refusal) => Self::new(status(refusal), &message_of(refusal)),
+            SocialError::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl From<Refusal> for RestSocialErrorBody {
     fn from(refusal: Refusal) -> Self {
         let error = Self::new;
         match refusal {
-            Refusal::Social(refusal) => error(status(refusal), &message_of(refusal)),
             Refusal::Invalid(problems) => {
                 let list: Vec<String> =
                     problems.iter().map(|(field, problem)| format!("{} {problem}", field.name())).collect();

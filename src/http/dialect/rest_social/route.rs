@@ -6,8 +6,7 @@ use axum::http::request::Parts;
 use super::refusal::RestSocialErrorBody;
 use crate::domain::social::ProviderName;
 use crate::http::context::Http;
-use crate::issuer::Refusal;
-use crate::issuer::social::SocialRefusal;
+use crate::issuer::social::{SocialError, SocialRefusal};
 
 /// The provider in the first segment of the route.
 pub struct ProviderPath(pub ProviderName);
@@ -17,7 +16,7 @@ impl FromRequestParts<Http> for ProviderPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &Http) -> Result<Self, RestSocialErrorBody> {
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        of(route).map(Self).ok_or_else(|| Refusal::from(SocialRefusal::NotConfigured).into())
+        of(route).map(Self).ok_or_else(|| SocialError::from(SocialRefusal::NotConfigured).into())
     }
 }
 
