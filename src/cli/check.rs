@@ -28,7 +28,7 @@ impl CheckArgs {
         match app::key_dir(config, Clock::system(), Random::System).open() {
             Ok(ring) => {
                 for warning in ring.warnings() {
-                    print::warn(warning.to_string());
+                    print::warn(warning);
                 }
                 print::message(format!(
                     "The key ring is valid: every private key can be read, signs and verifies. Keys: {}.",

@@ -150,7 +150,7 @@ impl KeysCommand {
 fn open(folder: &KeyDir) -> Result<KeyRing> {
     let ring = folder.open()?;
     for warning in ring.warnings() {
-        print::warn(warning.to_string());
+        print::warn(warning);
     }
     Ok(ring)
 }

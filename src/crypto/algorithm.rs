@@ -8,7 +8,8 @@ use aws_lc_rs::signature::{
 };
 use pkcs8::ObjectIdentifier;
 
-use crate::crypto::key_pair::{KeyError, PrivateHalf};
+use crate::crypto::key_error::KeyError;
+use crate::crypto::private_half::PrivateHalf;
 use crate::domain::algorithm::Algorithm;
 
 /// The properties of a signature algorithm.

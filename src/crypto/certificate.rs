@@ -11,7 +11,8 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyUsagePurpose, Publi
 use time::OffsetDateTime;
 
 use crate::crypto::algorithm::spec;
-use crate::crypto::key_pair::{KeyError, KeyPair};
+use crate::crypto::key_error::KeyError;
+use crate::crypto::key_pair::KeyPair;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretBytes;
 use crate::domain::time::Timestamp;

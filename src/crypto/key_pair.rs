@@ -4,15 +4,16 @@
 use std::fmt;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
-use aws_lc_rs::error::{KeyRejected, Unspecified};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{EcdsaKeyPair, KeyPair as _, ParsedPublicKey, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_SHA256};
 use pkcs8::der::asn1::{AnyRef, UintRef};
 use pkcs8::der::{Decode, SliceReader};
 use pkcs8::{Document, LineEnding, PrivateKeyInfoRef};
 
 use crate::crypto::algorithm::{AlgorithmSpec, RSA, of_kind, spec};
 use crate::crypto::jwk::Jwk;
+use crate::crypto::key_error::KeyError;
+use crate::crypto::private_half::PrivateHalf;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
@@ -22,62 +23,10 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
 /// The smallest accepted public exponent, 65537. Smaller exponents have led to forged signatures.
 const MIN_EXPONENT: &[u8] = &[1, 0, 1];
 
-/// Why a key cannot be used or generated.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum KeyError {
-    /// The type of the key is neither RSA (RS256) nor P-256 (ES256).
-    #[error("{0} is not supported; use an RSA key (RS256) or a P-256 key (ES256)")]
-    Unsupported(String),
-    /// An RSA key that is too short to be safe or too long to be fast.
-    #[error("the RSA key has {0} bits; use 2048 to 4096 bits")]
-    RsaBits(usize),
-    /// An RSA key with a public exponent below 65537.
-    #[error(
-        "the RSA public exponent is below 65537, which is unsafe for signatures; use a key with the exponent 65537"
-    )]
-    Exponent,
-    /// The encoding or the numbers of the key are invalid.
-    #[error("the key is damaged: its numbers are invalid")]
-    Damaged,
-    /// The members of the JWK contradict each other, or its `kid` is not the thumbprint.
-    #[error("the public members of the JWK do not match its kid")]
-    Jwk,
-    /// An RSA size that cannot be generated.
-    #[error("RSA keys of {0} bits cannot be generated; use 2048, 3072 or 4096")]
-    GenerateSize(u32),
-    /// The crypto library returned an error.
-    #[error("the crypto library could not generate or use the key")]
-    Failed,
-}
-
-impl From<KeyRejected> for KeyError {
-    fn from(_: KeyRejected) -> Self {
-        Self::Damaged
-    }
-}
-
-impl From<Unspecified> for KeyError {
-    fn from(_: Unspecified) -> Self {
-        Self::Failed
-    }
-}
-
-impl From<pkcs8::der::Error> for KeyError {
-    fn from(_: pkcs8::der::Error) -> Self {
-        Self::Damaged
-    }
-}
-
 /// The signature is not valid for this key and message.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("invalid signature")]
 pub struct BadSignature;
-
-/// A private key in the parsed form of the crypto library. The RSA key is boxed because it is much larger.
-pub(super) enum PrivateHalf {
-    Ec(EcdsaKeyPair),
-    Rsa(Box<RsaKeyPair>),
-}
 
 /// A key pair that signs.
 pub struct KeyPair {

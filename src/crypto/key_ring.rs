@@ -1,7 +1,7 @@
 //! The key ring of a running server: an immutable snapshot, which the server replaces through an atomic pointer.
 //!
 //! It owns the loaded signers, the verifiers and the bytes of the JWKS. Reading it needs neither a lock nor disk
-//! access. It never changes the key folder.
+//! access. It never changes the stored keys.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,8 +12,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::crypto::jwk::{Jwk, Jwks};
-use crate::crypto::key_dir::{KeyDirWarning, RingVersion};
-use crate::crypto::key_pair::{BadSignature, KeyError, KeyPair, PublicKey};
+use crate::crypto::key_error::KeyError;
+use crate::crypto::key_pair::{BadSignature, KeyPair, PublicKey};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyChangeError, KeyState, Kid, Schedule, Typ};
 use crate::domain::time::Timestamp;
@@ -39,6 +39,20 @@ impl RingSecret {
 impl fmt::Debug for RingSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RingSecret(…)")
+    }
+}
+
+/// Identifies a state of the stored ring. The storage chooses the bytes; others only compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingVersion([u8; Self::LENGTH]);
+
+impl RingVersion {
+    /// The length in bytes.
+    pub const LENGTH: usize = 32;
+
+    /// Takes the bytes that the storage chose.
+    pub fn new(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
     }
 }
 
@@ -164,14 +178,14 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// The content of the key folder at one read.
+/// The content of the stored ring at one read.
 pub(super) struct RingParts {
     pub(super) schedule: Schedule,
     pub(super) publics: HashMap<Kid, Arc<PublicHalf>>,
     pub(super) loaded: HashMap<Kid, Arc<LoadedKey>>,
     pub(super) secret: Arc<RingSecret>,
     pub(super) version: RingVersion,
-    pub(super) warnings: Vec<KeyDirWarning>,
+    pub(super) warnings: Vec<String>,
     /// The algorithm of the default signer. Its keys are first in the JWKS.
     pub(super) default_algorithm: Algorithm,
 }
@@ -188,7 +202,7 @@ pub struct KeyRing {
     signers: Vec<(Key, Signer)>,
     secret: Arc<RingSecret>,
     version: RingVersion,
-    warnings: Vec<KeyDirWarning>,
+    warnings: Vec<String>,
     default_algorithm: Algorithm,
     jwks: Jwks,
     built_at: Timestamp,
@@ -269,12 +283,12 @@ impl KeyRing {
         self.default_algorithm
     }
 
-    /// The warnings about the key folder. They do not prevent the start.
-    pub fn warnings(&self) -> &[KeyDirWarning] {
+    /// The warnings about the stored ring, one sentence each. They do not prevent the start.
+    pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The version of the `ring.json` that was read. A different `KeyDir::version` means that the file has changed.
+    /// The version of the stored ring that was read. If the storage has a different one now, the ring was changed.
     pub fn version(&self) -> RingVersion {
         self.version
     }

@@ -216,7 +216,8 @@ fn blocks(text: &[u8]) -> Result<Vec<PemBlock<'_>>, PemError> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::crypto::key_pair::{KeyError, KeyPair};
+    use crate::crypto::key_error::KeyError;
+    use crate::crypto::key_pair::KeyPair;
     use crate::crypto::testing::openssl;
     use crate::domain::algorithm::Algorithm;
 

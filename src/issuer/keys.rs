@@ -65,8 +65,7 @@ pub(super) fn reload(issuer: &Issuer) -> Result<(), KeyDirError> {
 }
 
 fn log_new_warnings(reloaded: &KeyRing, previous: &KeyRing) {
-    let logged: Vec<String> = previous.warnings().iter().map(ToString::to_string).collect();
-    for warning in reloaded.warnings().iter().map(ToString::to_string).filter(|warning| !logged.contains(warning)) {
+    for warning in reloaded.warnings().iter().filter(|warning| !previous.warnings().contains(warning)) {
         tracing::warn!(warning, "key ring warning");
     }
 }

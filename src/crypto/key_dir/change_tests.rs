@@ -229,7 +229,11 @@ fn a_server_with_the_old_passphrase_signs_and_adds_no_keys() {
     assert!(matches!(error, KeyDirError::OtherPassphrase(_)), "{error}");
     let new = cli.rotate(Some(ES), false, &policy()).unwrap().remove(0);
     let reloaded = server.reload(&ring).unwrap();
-    assert!(matches!(reloaded.warnings(), [KeyDirWarning::Unopened(_)]), "{:?}", reloaded.warnings());
+    assert!(
+        matches!(reloaded.warnings(), [one] if one.starts_with("this server cannot sign with a new key")),
+        "{:?}",
+        reloaded.warnings()
+    );
     assert_eq!(kid_of(&reloaded, ES, NOW), kid_of(&ring, ES, NOW));
     assert!(published(&reloaded).contains(&new.kid.as_str().to_owned()));
     // The new key is active now, but this server cannot sign with it. The previous key continues to sign.
@@ -248,7 +252,7 @@ fn an_interrupted_change_leaves_a_working_ring() {
     // Interrupted after the private half and before the ring: the file is an orphan, and the import can be repeated.
     let (kid, pem) = foreign(ES, None);
     files::replace(folder.path(), &files::key_file(&kid), pem.expose()).unwrap();
-    assert_eq!(keys.open().unwrap().warnings(), [KeyDirWarning::Orphan(folder.pem(&kid))]);
+    assert_eq!(keys.open().unwrap().warnings(), [KeyDirWarning::Orphan(folder.pem(&kid)).to_string()]);
     keys.import(&pem, None, true, &policy()).unwrap();
     assert!(keys.open().unwrap().warnings().is_empty());
     // Interrupted while a file is written: the file is never read, and the next change removes it.

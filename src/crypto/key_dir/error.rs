@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use crate::crypto::key_pair::KeyError;
+use crate::crypto::key_error::KeyError;
 use crate::crypto::pem::PemError;
 use crate::domain::key::{InvalidDates, KeyChangeError, Kid};
 

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::{KeyDirError, io};
+use crate::crypto::key_ring::RingVersion;
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
 
@@ -23,18 +24,15 @@ const UNFINISHED_PREFIX: &str = ".countersign-unfinished-";
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Identifies a version of `ring.json` by the metadata of the file, without reading its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RingVersion {
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-}
-
-/// Reads the version of a file.
+/// Identifies the version of a file by its metadata, without reading its content.
 pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyDirError> {
     let entry = fs::metadata(path).map_err(io("read the metadata of", path))?;
-    Ok(RingVersion { inode: entry.ino(), length: entry.size(), modified: (entry.mtime(), entry.mtime_nsec()) })
+    let facts = [entry.ino(), entry.size(), entry.mtime().cast_unsigned(), entry.mtime_nsec().cast_unsigned()];
+    let mut version = [0; RingVersion::LENGTH];
+    for (bytes, fact) in version.chunks_exact_mut(8).zip(facts) {
+        bytes.copy_from_slice(&fact.to_be_bytes());
+    }
+    Ok(RingVersion::new(version))
 }
 
 /// Replaces the error of a missing file with the error that `missing` returns.

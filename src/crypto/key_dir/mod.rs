@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::clock::Clock;
 use crate::crypto::certificate::self_signed;
 use crate::crypto::key_pair::KeyPair;
-use crate::crypto::key_ring::{KeyRing, LoadedKey, PublicHalf, RingParts, RingSecret};
+use crate::crypto::key_ring::{KeyRing, LoadedKey, PublicHalf, RingParts, RingSecret, RingVersion};
 use crate::crypto::pem;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{KeyPolicy, Kid, Schedule};
@@ -37,7 +37,6 @@ mod ring_file;
 
 pub use change::RevokedKey;
 pub use error::{KeyDirError, KeyDirWarning, PrivateKeyProblem, RingProblem};
-pub use files::RingVersion;
 pub use ring_file::check_ring;
 
 use files::LockMode;
@@ -176,6 +175,7 @@ impl KeyDir {
         warnings.extend(orphans.map(|name| KeyDirWarning::Orphan(self.path().join(name))));
         drop(lock);
         let default_algorithm = self.options.default_algorithm;
+        let warnings = warnings.iter().map(ToString::to_string).collect();
         Ok(KeyRing::new(RingParts { schedule, publics, loaded, secret, version, warnings, default_algorithm }, now))
     }
 

@@ -190,8 +190,8 @@ fn an_unencrypted_key_and_an_orphan_file_cause_warnings() {
     let orphan = KeyPair::generate(Algorithm::Es256, 0).unwrap();
     let text = pem::write(&orphan.to_pkcs8_der().unwrap(), None, &Random::seeded(1)).unwrap();
     fs::write(folder.pem(orphan.public().kid()), &*text).unwrap();
-    let plain = Algorithm::ALL.map(|alg| KeyDirWarning::Plain(folder.pem(&active(&ring, alg))));
-    let orphan = KeyDirWarning::Orphan(folder.pem(orphan.public().kid()));
+    let plain = Algorithm::ALL.map(|alg| KeyDirWarning::Plain(folder.pem(&active(&ring, alg))).to_string());
+    let orphan = KeyDirWarning::Orphan(folder.pem(orphan.public().kid())).to_string();
     assert_eq!(folder.keys("set").open().unwrap().warnings(), [&plain[..], &[orphan]].concat());
 }
 

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{KeyDirError, RingProblem};
 use super::files;
 use crate::crypto::jwk::Jwk;
-use crate::crypto::key_pair::{KeyError, PublicKey};
+use crate::crypto::key_error::KeyError;
+use crate::crypto::key_pair::PublicKey;
 use crate::crypto::key_ring::PublicHalf;
 use crate::domain::key::{Key, Kid, Schedule};
 

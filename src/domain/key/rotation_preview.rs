@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::super::algorithm::Algorithm;
 use super::super::limit::span;
 use super::super::time::Timestamp;
-use super::change::KeyChangeError;
+use super::change_error::KeyChangeError;
+use super::dates::{Key, KeyState};
+use super::kid::Kid;
+use super::policy::KeyPolicy;
 use super::schedule::Schedule;
-use super::{Key, KeyPolicy, KeyState, Kid};
 
 /// The effects of a rotation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ impl Schedule {
         policy: &KeyPolicy,
     ) -> Result<RotationPreview, KeyChangeError> {
         let mut changed = self.clone();
-        let new = changed.rotate(&self.plan_rotation(alg, at_once), placeholder_kid(), now, policy)?;
+        let new = changed.rotate(&self.plan_rotation(alg, at_once), Kid::placeholder(), now, policy)?;
         let active = self.active(alg, now).and_then(|key| changed.get(&key.kid));
         Ok(RotationPreview {
             signs_from: new.signs_from,
@@ -85,9 +87,9 @@ impl Schedule {
         let key = self.get(kid).ok_or_else(|| KeyChangeError::Unknown(kid.to_string()))?;
         let state = key.state(now);
         let mut changed = self.clone();
-        let (successor, unknown_for) = match changed.revoke(&plan, Some(placeholder_kid()), now, policy)? {
+        let (successor, unknown_for) = match changed.revoke(&plan, Some(Kid::placeholder()), now, policy)? {
             None => (None, Duration::ZERO),
-            Some(new) if new.kid == placeholder_kid() => (Some(Successor::New), policy.jwks_max_age),
+            Some(new) if new.kid == Kid::placeholder() => (Some(Successor::New), policy.jwks_max_age),
             Some(waiting) => {
                 let unknown_for = policy.jwks_max_age.saturating_sub(now.since(waiting.created_at));
                 (Some(Successor::Waiting(waiting.kid, waiting.created_at)), unknown_for)
@@ -179,11 +181,6 @@ impl RevocationPreview {
     }
 }
 
-/// A placeholder for the id of the key that does not exist yet. No real thumbprint is one repeated letter.
-fn placeholder_kid() -> Kid {
-    Kid("A".repeat(super::KID_LENGTH))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,7 +199,7 @@ mod tests {
     }
 
     fn kid(letter: char) -> Kid {
-        Kid(letter.to_string().repeat(43))
+        Kid::parse(&letter.to_string().repeat(43)).expect("43 letters are a key id")
     }
 
     /// One key, `b`, which signs since 1000.

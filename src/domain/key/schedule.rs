@@ -2,8 +2,9 @@
 
 use super::super::algorithm::Algorithm;
 use super::super::time::Timestamp;
-use super::change::KeyChangeError;
-use super::{Key, KeyState, Kid};
+use super::change_error::KeyChangeError;
+use super::dates::{Key, KeyState};
+use super::kid::Kid;
 
 /// The minimum length, in characters, of a prefix that identifies a key.
 const SHORTEST_PREFIX: usize = 4;
