@@ -10,7 +10,6 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256};
-use kevy_madvise::advise_hugepage;
 use serde_json::{Map, Value, json};
 
 use super::figures;
@@ -64,12 +63,11 @@ fn on_cores<W: FnMut()>(cores: usize, span: Duration, make: impl Fn() -> W + Syn
     })
 }
 
-/// Computes one hash per call in reused memory, in huge pages if available, like the server.
+/// Computes one hash per call in reused memory, like the server.
 fn hasher() -> impl FnMut() {
     let params = Params::new(MEMORY_KIB, ITERATIONS, 1, Some(32)).expect("the defaults are valid");
     let blocks = params.block_count();
     let mut memory: Vec<Block> = Vec::with_capacity(blocks);
-    advise_hugepage(memory.as_ptr().cast::<u8>(), blocks * Block::SIZE);
     memory.resize(blocks, Block::default());
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     move || {

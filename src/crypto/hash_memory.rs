@@ -7,7 +7,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use argon2::Block;
-use kevy_madvise::advise_hugepage;
 
 /// The minimum size of an allocation: more than 32 MiB. glibc may keep smaller freed allocations for reuse instead of
 /// returning them to the system (`M_MMAP_THRESHOLD` in mallopt(3)). Only the used part of an allocation becomes
@@ -34,9 +33,6 @@ impl HashMemory {
         spare_buffer.unwrap_or_else(|| {
             let blocks = blocks.max(self.default_blocks);
             let mut memory: Vec<Block> = Vec::with_capacity(blocks.max(MIN_BLOCKS));
-            // A hash accesses more 4 KiB pages at random than a processor's TLB has entries, so huge pages are faster.
-            // The advice must precede the first access. A system without huge pages uses normal pages.
-            advise_hugepage(memory.as_ptr().cast::<u8>(), blocks * Block::SIZE);
             memory.resize(blocks, Block::default());
             memory
         })
