@@ -12,7 +12,7 @@ use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::domain::id::SessionId;
 use countersign::domain::user::Login;
-use countersign::issuer::refresh::Refresh;
+use countersign::issuer::refresh::{Refresh, Refreshed};
 use countersign::issuer::refresh_token::{VerifiedRefreshToken, refresh_uuid as refresh_token};
 use countersign::issuer::{Caller, Issuer, issue};
 use countersign::random::Random;
@@ -111,7 +111,8 @@ async fn renew(issuer: Arc<Issuer>, number: u32, generations: Arc<[AtomicU32]>) 
     let session = SessionId(uuid(LIVE, number));
     let token = VerifiedRefreshToken { session, generation: generation.load(Ordering::Relaxed) };
     let renewed = Refresh { token: token.into(), from: Caller { address: LOCALHOST } }.run(&issuer).await;
-    let signed_in = renewed.map_err(|refusal| anyhow!("the refresh of session {number} failed: {refusal:?}"))?;
+    let Refreshed { signed_in, .. } =
+        renewed.map_err(|refusal| anyhow!("the refresh of session {number} failed: {refusal:?}"))?;
     generation.store(signed_in.session().generation, Ordering::Relaxed);
     std::hint::black_box(refresh_token(&issuer, &signed_in));
     let signed = issue::access_token(&issuer, &signed_in).await;

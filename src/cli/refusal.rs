@@ -2,7 +2,7 @@
 
 use anyhow::{Error, anyhow};
 
-use crate::issuer::{Denied, Refusal};
+use crate::issuer::{Denied, OperatorRule, Refusal};
 
 /// Converts a refusal to an error message for the operator.
 pub fn error_from_refusal(refusal: Refusal) -> Error {
@@ -13,7 +13,7 @@ pub fn error_from_refusal(refusal: Refusal) -> Error {
             anyhow!("{}", list.join(", "))
         }
         Refusal::Taken(field) => anyhow!("another user has that {}", field.name()),
-        Refusal::WrongCredentials => anyhow!("the user is disabled; enable the user with `countersign users enable`"),
+        Refusal::WrongCredentials(problem) => anyhow!("{problem}"),
         Refusal::NotSignedIn(why) => anyhow!("{why}"),
         Refusal::WrongResetCode => anyhow!("the reset code is wrong, already used or expired"),
         Refusal::RegistrationClosed => {
@@ -30,6 +30,9 @@ pub fn error_from_refusal(refusal: Refusal) -> Error {
 /// Converts a denied change to an error message for the operator.
 pub fn error_from_denied(denied: Denied) -> Error {
     match denied {
+        Denied::Rule(OperatorRule::Disabled) => {
+            anyhow!("the user is disabled; enable the user with `countersign users enable`")
+        }
         Denied::Rule(rule) => rule.into(),
         Denied::Refused(refusal) => error_from_refusal(refusal),
     }

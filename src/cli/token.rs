@@ -70,7 +70,7 @@ fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()>
         let user = users::find(&issuer, name).await.map_err(refusal::error_from_refusal)?;
         let Some(user) = user else { bail!("there is no user `{name}`; see `countersign users list`") };
         let MintedTokens { access, refresh } =
-            MintTokens { user, dialect }.run(&issuer).await.map_err(refusal::error_from_refusal)?;
+            MintTokens { user, dialect }.run(&issuer).await.map_err(refusal::error_from_denied)?;
         if json {
             let mut tokens = json!({"access": access.text.expose(), "expires_at": access.expires_at});
             if let Some(refresh) = &refresh {

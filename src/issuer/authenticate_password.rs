@@ -1,17 +1,21 @@
-//! Authenticates a user by a password. All sign-ins with a password use this module.
+//! Authenticates a user by a password, in two steps. All sign-ins with a password use this module.
+//!
+//! [`PasswordAttempt::authenticate`] checks the password. [`FirstFactor::complete`] opens or updates a session, in a
+//! transaction that checks the user again.
 
 use super::context::{Caller, Issuer};
-use super::refusal::Refusal;
+use super::refusal::{CredentialsProblem, Refusal};
 use crate::crypto::password_hash::PasswordCheck;
 use crate::domain::count::Count;
+use crate::domain::id::UserId;
 use crate::domain::limit::Limit;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
-use crate::throttle::{AttemptKey, prefix};
+use crate::throttle::{Attempt, AttemptKey, prefix};
 
 /// The maximum number of password checks. A check is repeated if the stored hash was replaced meanwhile.
-const ATTEMPTS: usize = 3;
+const CHECKS_MAX: usize = 3;
 
 /// A login name and the password to check.
 #[derive(Debug)]
@@ -20,56 +24,94 @@ pub(super) struct PasswordAttempt {
     pub(super) login: Login,
     /// Any text. A password that cannot be correct, such as an empty one, takes as long to check as any other.
     pub(super) password: Password,
+    /// The users who may sign in.
+    pub(super) admitted: AdmittedUsers,
     /// The caller.
     pub(super) from: Caller,
 }
 
-/// Opens or updates a session for an authenticated user, in the transaction that has read this user.
-pub(super) type OnAuthenticated<T> = Box<dyn FnOnce(&dyn Write, User) -> Result<T, StoreError> + Send>;
+/// The users who may sign in. A disabled user never may.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AdmittedUsers {
+    /// Every user.
+    All,
+    /// Superusers only.
+    Superusers,
+    /// Only the user with this id, who must be a superuser.
+    Superuser(UserId),
+}
 
-/// The result of one password check.
-enum AttemptResult<T> {
-    Opened(T),
-    Wrong,
+impl AdmittedUsers {
+    /// Checks whether the user may sign in.
+    fn check(self, user: &User) -> Result<(), CredentialsProblem> {
+        let is_admitted = match self {
+            Self::All => true,
+            Self::Superusers => user.is_superuser,
+            Self::Superuser(id) => user.is_superuser && user.id == id,
+        };
+        match (user.is_active, is_admitted) {
+            (true, true) => Ok(()),
+            (false, _) => Err(CredentialsProblem::Disabled),
+            (true, false) => Err(CredentialsProblem::NotAdmitted),
+        }
+    }
+}
+
+/// Proof that a caller presented the password of an active user: it holds for this user, this hash and this attempt.
+/// Nothing is stored before [`FirstFactor::complete`]. If the factor is dropped, the attempt does not count.
+#[derive(Debug)]
+pub(super) struct FirstFactor<'i> {
+    attempt: AdmittedAttempt<'i>,
+    checked: CheckedUser,
+}
+
+/// An attempt within the rate limits. It counts only if it is refused.
+#[derive(Debug)]
+struct AdmittedAttempt<'i> {
+    issuer: &'i Issuer,
+    request: PasswordAttempt,
+    by_caller: Attempt<'i>,
+    by_account: Attempt<'i>,
+}
+
+/// A user whose password was correct, as the store had it before the check.
+#[derive(Debug)]
+struct CheckedUser {
+    user: User,
+    /// The hash to store instead of an outdated one.
+    upgraded: Option<PasswordHash>,
+}
+
+/// Why a check failed.
+#[derive(Debug)]
+struct FailedCheck {
+    problem: CredentialsProblem,
+    /// The user with the login name, if there is one.
+    user: Option<UserId>,
+}
+
+/// The result of the transaction that completes the authentication.
+enum CompletionResult<T> {
+    Completed(T),
+    Failed(FailedCheck),
     /// The stored hash was replaced during the check: by a newer form of the same password, or by another password.
     HashReplaced,
 }
 
 impl PasswordAttempt {
-    /// Checks the password. If it is correct, the user is active and `admits` returns true, runs the closure that
-    /// `on_authenticated` returns, which opens or updates a session. An unknown, disabled or not admitted user gets the
-    /// same refusal as an empty, overlong or wrong password, and after as much hashing.
-    pub(super) async fn authenticate<T: Send + 'static>(
-        &self,
-        issuer: &Issuer,
-        admits: impl Fn(&User) -> bool + Copy + Send + Sync + 'static,
-        on_authenticated: impl Fn(&User) -> OnAuthenticated<T> + Send + Sync,
-    ) -> Result<T, Refusal> {
+    /// Checks the password. An unknown, disabled or not admitted user gets the same refusal as an empty, overlong or
+    /// wrong password, and after as much hashing.
+    pub(super) async fn authenticate(self, issuer: &Issuer) -> Result<FirstFactor<'_>, Refusal> {
         // Under overload most requests are rejected here, before an attempt is counted or the store is read.
         issuer.check_queue(issuer.hasher.check_capacity())?;
-        let caller_attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
-        let (mut user, key) = self.find(issuer).await?;
-        let account_attempt = issuer.throttle.admit(Limit::SignInAccount, key).await?;
-        for _ in 0..ATTEMPTS {
-            let attempt = match self.check(issuer, user, admits).await? {
-                Some((user, upgraded)) => {
-                    run_on_authenticated(issuer, on_authenticated(&user), user, upgraded, admits).await?
-                }
-                None => AttemptResult::Wrong,
-            };
-            match attempt {
-                AttemptResult::Opened(result) => {
-                    issuer.counters.add(Count::SignedIn);
-                    return Ok(result);
-                }
-                AttemptResult::Wrong => break,
-                AttemptResult::HashReplaced => user = self.find(issuer).await?.0,
-            }
+        let by_caller = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
+        let (user, key) = self.find(issuer).await?;
+        let by_account = issuer.throttle.admit(Limit::SignInAccount, key).await?;
+        let attempt = AdmittedAttempt { issuer, request: self, by_caller, by_account };
+        match attempt.check(user).await? {
+            Ok(checked) => Ok(FirstFactor { attempt, checked }),
+            Err(failed) => Err(attempt.refuse(&failed)),
         }
-        caller_attempt.count();
-        account_attempt.count();
-        issuer.counters.add(Count::SignInFailed);
-        Err(Refusal::WrongCredentials)
     }
 
     /// Finds the user by the login name, and chooses the key by which the attempt is counted.
@@ -86,46 +128,102 @@ impl PasswordAttempt {
         });
         found.await.map_err(|error: StoreError| error.into())
     }
+}
 
-    /// Checks the password. Returns the user if it is correct, with a new hash if the stored one is outdated.
-    async fn check(
-        &self,
-        issuer: &Issuer,
-        user: Option<User>,
-        admits: impl Fn(&User) -> bool,
-    ) -> Result<Option<(User, Option<PasswordHash>)>, Refusal> {
-        let hash = user.as_ref().and_then(|user| user.password.clone());
-        // The password of a user who may not sign in is checked too. Otherwise the response time would reveal the user.
-        let user = user.filter(|user| user.is_active && admits(user));
-        let checked = issuer.check_password(self.password.clone(), hash).await?;
-        Ok(match (user, checked) {
-            (Some(user), PasswordCheck::Right) => Some((user, None)),
-            (Some(user), PasswordCheck::Outdated(hash)) => Some((user, Some(hash))),
-            (_, PasswordCheck::Wrong) | (None, _) => None,
-        })
+impl FirstFactor<'_> {
+    /// The user, as the store had it before the check.
+    pub(super) fn user(&self) -> &User {
+        &self.checked.user
+    }
+
+    /// Runs `finish` in a transaction, with the user as the store has it now. `finish` opens or updates a session of this
+    /// user. Refuses if the user was deleted or disabled, or ceased to be admitted. If the user got another hash, finds
+    /// the user by the login name again, and repeats the check.
+    pub(super) async fn complete<T, F>(self, finish: F) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: Fn(&dyn Write, User) -> Result<T, StoreError> + Clone + Send + 'static,
+    {
+        let Self { attempt, mut checked } = self;
+        let mut checks = 1;
+        let failed = loop {
+            let user = checked.user.id;
+            match attempt.complete(checked, finish.clone()).await? {
+                CompletionResult::Completed(result) => {
+                    attempt.issuer.counters.add(Count::SignedIn);
+                    return Ok(result);
+                }
+                CompletionResult::Failed(failed) => break failed,
+                CompletionResult::HashReplaced if checks == CHECKS_MAX => {
+                    break FailedCheck { problem: CredentialsProblem::HashReplaced, user: Some(user) };
+                }
+                CompletionResult::HashReplaced => {}
+            }
+            checks += 1;
+            let (user, _) = attempt.request.find(attempt.issuer).await?;
+            checked = match attempt.check(user).await? {
+                Ok(checked) => checked,
+                Err(failed) => break failed,
+            };
+        };
+        Err(attempt.refuse(&failed))
     }
 }
 
-/// Runs the closure, unless the user was deleted or disabled, ceased to be admitted, or got another hash during the
-/// check.
-async fn run_on_authenticated<T: Send + 'static>(
-    issuer: &Issuer,
-    on_authenticated: OnAuthenticated<T>,
-    user: User,
-    upgraded: Option<PasswordHash>,
-    admits: impl Fn(&User) -> bool + Send + 'static,
-) -> Result<AttemptResult<T>, Refusal> {
-    let result = issuer.store.write(move |tx| {
-        let Some(current) = tx.user(user.id)?.filter(|current| current.is_active && admits(current)) else {
-            return Ok(AttemptResult::Wrong);
+impl AdmittedAttempt<'_> {
+    /// Checks the password of the user; `None` if no user has the login name.
+    async fn check(&self, user: Option<User>) -> Result<Result<CheckedUser, FailedCheck>, Refusal> {
+        let hash = user.as_ref().and_then(|user| user.password.clone());
+        // The password of a user who may not sign in is checked too. Otherwise the response time would reveal the user.
+        let check = self.issuer.check_password(self.request.password.clone(), hash).await?;
+        let Some(user) = user else {
+            return Ok(Err(FailedCheck { problem: CredentialsProblem::UnknownUser, user: None }));
         };
-        if current.password != user.password {
-            return Ok(AttemptResult::HashReplaced);
-        }
-        if let (Some(old), Some(new)) = (&user.password, &upgraded) {
-            tx.upgrade_hash(current.id, old, new)?;
-        }
-        on_authenticated(tx, current).map(AttemptResult::Opened)
-    });
-    result.await.map_err(|error: StoreError| error.into())
+        let checked = match check {
+            PasswordCheck::Right => Ok(None),
+            PasswordCheck::Outdated(hash) => Ok(Some(hash)),
+            PasswordCheck::Wrong if user.password.is_none() => Err(CredentialsProblem::NoPassword),
+            PasswordCheck::Wrong => Err(CredentialsProblem::WrongPassword),
+        };
+        let checked = checked.and_then(|upgraded| self.request.admitted.check(&user).map(|()| upgraded));
+        Ok(match checked {
+            Ok(upgraded) => Ok(CheckedUser { user, upgraded }),
+            Err(problem) => Err(FailedCheck { problem, user: Some(user.id) }),
+        })
+    }
+
+    /// Checks the user again, stores a new hash if the stored one is outdated, and runs `finish`.
+    async fn complete<T, F>(&self, checked: CheckedUser, finish: F) -> Result<CompletionResult<T>, Refusal>
+    where
+        T: Send + 'static,
+        F: Fn(&dyn Write, User) -> Result<T, StoreError> + Send + 'static,
+    {
+        let admitted = self.request.admitted;
+        let result = self.issuer.store.write(move |tx| {
+            let CheckedUser { user, upgraded } = &checked;
+            let failed = |problem| CompletionResult::Failed(FailedCheck { problem, user: Some(user.id) });
+            let Some(current) = tx.user(user.id)? else { return Ok(failed(CredentialsProblem::UnknownUser)) };
+            if let Err(problem) = admitted.check(&current) {
+                return Ok(failed(problem));
+            }
+            if current.password != user.password {
+                return Ok(CompletionResult::HashReplaced);
+            }
+            if let (Some(old), Some(new)) = (&user.password, upgraded) {
+                tx.upgrade_hash(current.id, old, new)?;
+            }
+            finish(tx, current).map(CompletionResult::Completed)
+        });
+        result.await.map_err(|error: StoreError| error.into())
+    }
+
+    /// Counts the attempt, and returns the refusal. Only the operator learns the cause.
+    fn refuse(self, failed: &FailedCheck) -> Refusal {
+        self.by_caller.count();
+        self.by_account.count();
+        self.issuer.counters.add(Count::SignInFailed);
+        let problem = failed.problem;
+        tracing::debug!(error = %problem, user = failed.user.map(|user| user.0), "sign-in refused");
+        Refusal::WrongCredentials(problem)
+    }
 }

@@ -1,14 +1,15 @@
 //! Opens a session for a user at an operator's request, and mints its first tokens.
 
 use super::context::Issuer;
+use super::denied::{Denied, OperatorRule};
 use super::issue::{AccessToken, access_token};
 use super::refresh_token::{refresh_uuid, sign_refresh_jwt};
-use super::refusal::Refusal;
 use super::sign_in;
 use super::signed_in::SignedIn;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::secret::SecretText;
+use crate::domain::session::Session;
 use crate::domain::user::User;
 
 /// An operator's request for the tokens of a user.
@@ -31,18 +32,20 @@ pub struct MintedTokens {
 
 impl MintTokens {
     /// Opens a session and mints its first tokens. Refuses if the user is disabled.
-    pub async fn run(self, issuer: &Issuer) -> Result<MintedTokens, Refusal> {
-        let session = sign_in::open(issuer, &self.user, self.dialect, None);
+    pub async fn run(self, issuer: &Issuer) -> Result<MintedTokens, Denied> {
+        let session = sign_in::begin(issuer, self.user.id, self.dialect, None);
+        let session = Session { must_change_password: self.user.must_change_password, ..session };
         let signed_in = SignedIn::authenticated(self.user, session.clone());
         let at = session.opened_at;
         let user = Some(session.user);
         let detail = format!("{} {}", session.dialect, session.id);
         let opened = issuer.store.write(move |tx| {
-            let active = tx.user(session.user)?.filter(|user| user.is_active);
-            active.ok_or(Refusal::WrongCredentials)?;
+            if !tx.user(session.user)?.ok_or(OperatorRule::NoUser)?.is_active {
+                return Err(OperatorRule::Disabled.into());
+            }
             tx.open_session(&session)?;
             tx.record(&AuditEntry { at, action: Action::TokenMinted, user, actor: None, address: None, detail })?;
-            Ok::<(), Refusal>(())
+            Ok::<(), Denied>(())
         });
         opened.await?;
         let refresh = match self.dialect {

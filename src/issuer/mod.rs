@@ -35,5 +35,5 @@ pub mod verify_token;
 
 pub use context::{Caller, Issuer, IssuerPolicy};
 pub use denied::{Denied, OperatorRule};
-pub use refusal::{Fault, Refusal, Unauthenticated};
+pub use refusal::{CredentialsProblem, Fault, Refusal, Unauthenticated};
 pub use signed_in::SignedIn;

@@ -18,39 +18,50 @@ pub struct Refresh {
     pub from: Caller,
 }
 
+/// A refreshed session.
+#[derive(Debug)]
+pub struct Refreshed {
+    /// The user and the session.
+    pub signed_in: SignedIn,
+    /// Whether the session's refresh tokens rotate, so that the response must contain the current one.
+    pub rotated: bool,
+}
+
 /// The result of the transaction. A rejected token is not an error of the transaction: after reuse, the end of the
 /// session must be committed and not rolled back.
-type RefreshResult = Result<SignedIn, Unauthenticated>;
+type RefreshResult = Result<Refreshed, Unauthenticated>;
 
 impl Refresh {
     /// Advances the session, repeats the previous result for a retry, or ends the session if its token was reused.
-    pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<Refreshed, Refusal> {
         let now = issuer.clock.now();
         let settings = issuer.settings();
         let Self { token, from } = self;
         let outcome = issuer.store.write_last(move |tx| {
             let Some((session, user)) = token.session(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
             let policy = settings.profile(session.dialect).refresh;
+            if !user.is_active {
+                return Ok(Err(Unauthenticated::SessionEnded));
+            }
+            let refreshed = |session| {
+                let signed_in = SignedIn::authenticated(user, session);
+                Refreshed { signed_in, rotated: policy.rotate }
+            };
             match session.evaluate_refresh(token.generation(), now, &policy) {
-                _ if !user.is_active => Ok(Err(Unauthenticated::SessionEnded)),
                 RefreshOutcome::Advance { to, expires_at, spends } => {
                     let advanced = tx.advance_session(&session, to, now, expires_at, spends)?;
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
                     let session = Session { generation: to, rotated_at, expires_at, ..session };
-                    Ok(if advanced {
-                        Ok(SignedIn::authenticated(user, session))
-                    } else {
-                        Err(Unauthenticated::SessionEnded)
-                    })
+                    Ok(if advanced { Ok(refreshed(session)) } else { Err(Unauthenticated::SessionEnded) })
                 }
-                RefreshOutcome::Repeat => Ok(Ok(SignedIn::authenticated(user, session))),
+                RefreshOutcome::Repeat => Ok(Ok(refreshed(session))),
                 // `end_reused` makes two changes. If the second fails, the whole transaction is rolled back.
                 RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
                 RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),
             }
         });
         let outcome: Result<RefreshResult, StoreError> = outcome.await;
-        issuer.counted_refresh(outcome.map_err(Refusal::from).and_then(|signed_in| Ok(signed_in?)))
+        issuer.counted_refresh(outcome.map_err(Refusal::from).and_then(|refreshed| Ok(refreshed?)))
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Refusal {
     /// Another user has this user name or address.
     Taken(Field),
     /// The user is unknown or may not sign in, or the password is wrong. The caller does not learn which.
-    WrongCredentials,
+    WrongCredentials(CredentialsProblem),
     /// The caller sent no token, or one that is invalid, expired or revoked.
     NotSignedIn(Unauthenticated),
     /// The reset code or link is wrong, used or expired.
@@ -37,6 +37,29 @@ pub enum Refusal {
     },
     /// An internal error, which the caller cannot correct.
     Fault(Fault),
+}
+
+/// Why a sign-in with a password was refused. This is for the operator: callers get the same response for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsProblem {
+    /// No user has the login name.
+    #[error("no user has this name or e-mail address")]
+    UnknownUser,
+    /// The user has no password, and signs in through a provider.
+    #[error("the user has no password")]
+    NoPassword,
+    /// The password is wrong.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The password is correct, but the user is disabled.
+    #[error("the user is disabled")]
+    Disabled,
+    /// The password is correct, but the user may not sign in here.
+    #[error("the user may not sign in here")]
+    NotAdmitted,
+    /// The stored hash was replaced during each of several checks.
+    #[error("the password was replaced during the check")]
+    HashReplaced,
 }
 
 /// Why a caller was not authenticated by a token.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::authenticate_password::{OnAuthenticated, PasswordAttempt};
+use super::authenticate_password::{AdmittedUsers, PasswordAttempt};
 use super::context::{Caller, Issuer};
 use super::refusal::Refusal;
 use super::signed_in::SignedIn;
@@ -12,6 +12,7 @@ use crate::domain::id::{SessionId, UserId};
 use crate::domain::password::Password;
 use crate::domain::session::Session;
 use crate::domain::user::{Login, User};
+use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
 
 /// A request to sign in with a login name and a password.
@@ -32,17 +33,14 @@ impl SignIn {
     /// after as much hashing.
     pub async fn run(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
         let Self { login, password, dialect, from } = self;
-        let on_authenticated = |user: &User| store_session(open(issuer, user, dialect, Some(from.address)));
-        PasswordAttempt { login, password, from }.authenticate(issuer, |_| true, on_authenticated).await
+        let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::All, from };
+        let factor = attempt.authenticate(issuer).await?;
+        let session = begin(issuer, factor.user().id, dialect, Some(from.address));
+        factor.complete(move |tx, user| store_session(tx, user, &session)).await
     }
 }
 
-/// Makes a session that begins now. Does not store it.
-pub(super) fn open(issuer: &Issuer, user: &User, dialect: Dialect, address: Option<IpAddr>) -> Session {
-    Session { must_change_password: user.must_change_password, ..begin(issuer, user.id, dialect, address) }
-}
-
-/// Like [`open`], for a user who signs in without a password.
+/// Makes a session that begins now, for a user who need not change the password. Does not store it.
 pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Option<IpAddr>) -> Session {
     let now = issuer.clock.now();
     let policy = issuer.settings().profile(dialect).refresh;
@@ -63,15 +61,15 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
     Session { expires_at: session.extended_expiry(now, &policy), ..session }
 }
 
-/// Stores the session and the date and address of the sign-in, and records the sign-in in the audit log.
-fn store_session(session: Session) -> OnAuthenticated<SignedIn> {
-    Box::new(move |tx, mut user| {
-        tx.open_session(&session)?;
-        tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
-        tx.record(&entry(&session))?;
-        user.last_login = Some(session.opened_at);
-        Ok(SignedIn::authenticated(user, session))
-    })
+/// Stores the session of `user` and the date and address of the sign-in, and records the sign-in in the audit log.
+fn store_session(tx: &dyn Write, mut user: User, session: &Session) -> Result<SignedIn, StoreError> {
+    let must_change_password = user.must_change_password;
+    let session = Session { user: user.id, must_change_password, ..session.clone() };
+    tx.open_session(&session)?;
+    tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
+    tx.record(&entry(&session))?;
+    user.last_login = Some(session.opened_at);
+    Ok(SignedIn::authenticated(user, session))
 }
 
 fn entry(session: &Session) -> AuditEntry {

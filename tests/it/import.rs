@@ -95,7 +95,7 @@ async fn can_sign_in(issuer: &Issuer, name: &str, password: &str) -> bool {
     };
     match sign_in.run(issuer).await {
         Ok(_) => true,
-        Err(Refusal::WrongCredentials) => false,
+        Err(Refusal::WrongCredentials(_)) => false,
         Err(other) => panic!("{other:?}"),
     }
 }

@@ -4,18 +4,20 @@
 use std::time::Duration;
 
 use countersign::domain::audit::{Action, AuditLine, Operator};
+use countersign::domain::dialect::Dialect;
 use countersign::domain::id::UserId;
 use countersign::domain::key::KeyState;
 use countersign::domain::password::Password;
 use countersign::domain::reset_code::Delivery;
-use countersign::domain::user::{Email, RealName, User, Username};
+use countersign::domain::user::{Email, Login, RealName, User, Username};
 use countersign::issuer::admin::users::{FindUsers, details};
 use countersign::issuer::admin::{audit, health, keys, outbox, sessions};
 use countersign::issuer::register::Register;
 use countersign::issuer::request_reset::SendReset;
 use countersign::issuer::settings::{self, ResetSetting, SetSetting};
+use countersign::issuer::sign_in::SignIn;
 use countersign::issuer::users::{SetTemporaryPassword, UserChange, UserNames, find};
-use countersign::issuer::{Denied, OperatorRule, Refusal};
+use countersign::issuer::{Caller, CredentialsProblem, Denied, OperatorRule, Refusal};
 use countersign::store::{AuditQuery, MailState, SessionQuery, UserSearch};
 
 use crate::support::{PASSWORD, TestServer};
@@ -322,4 +324,25 @@ async fn health_counts_rows_periodically() {
     assert_eq!(health::health(&server.issuer).await.unwrap().counted.users, 3);
     server.issuer.vitals.record_cleanup(server.clock.now());
     assert_eq!(health::health(&server.issuer).await.unwrap().last_cleanup, Some(server.clock.now()));
+}
+
+/// The callers get the same response in each case, see `attacks::identical_responses`.
+#[tokio::test]
+async fn a_refused_sign_in_has_its_cause_for_the_operator() {
+    let server = TestServer::with_anna().await;
+    let cause = async |login: &str, password: &str| {
+        let login = Login::new(login);
+        let password = Password::new(password.to_owned());
+        let from = Caller { address: ADDRESS.parse().unwrap() };
+        let refused = SignIn { login, password, dialect: Dialect::JwtIssuer, from }.run(&server.issuer).await;
+        match refused.map(drop) {
+            Err(Refusal::WrongCredentials(cause)) => cause,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(cause("stranger", PASSWORD).await, CredentialsProblem::UnknownUser);
+    assert_eq!(cause("anna", "wrong").await, CredentialsProblem::WrongPassword);
+    server.change("anna", UserChange::Disable).await;
+    assert_eq!(cause("anna", "wrong").await, CredentialsProblem::WrongPassword);
+    assert_eq!(cause("anna", PASSWORD).await, CredentialsProblem::Disabled);
 }

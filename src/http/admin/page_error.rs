@@ -140,7 +140,7 @@ impl From<Refusal> for PageError {
                 let message = problem(&refusal).unwrap_or_default();
                 Self::page(StatusCode::BAD_REQUEST, "The input is not valid", message)
             }
-            Refusal::WrongCredentials => Self::page(StatusCode::FORBIDDEN, "Wrong credentials", WRONG_CREDENTIALS),
+            Refusal::WrongCredentials(_) => Self::page(StatusCode::FORBIDDEN, "Wrong credentials", WRONG_CREDENTIALS),
             Refusal::NotSignedIn(_) => Self::Redirect("/admin/login".to_owned()),
             Refusal::RegistrationClosed => {
                 Self::page(StatusCode::FORBIDDEN, "Registration is closed", "Only an operator can create accounts.")
@@ -191,7 +191,7 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
             Some(sentences.join(" "))
         }
         Refusal::Taken(field) => Some(format!("{} is taken.", field_name(*field))),
-        Refusal::WrongCredentials => Some(WRONG_CREDENTIALS.to_owned()),
+        Refusal::WrongCredentials(_) => Some(WRONG_CREDENTIALS.to_owned()),
         Refusal::WrongResetCode => Some("The code is wrong, already used or expired.".to_owned()),
         Refusal::NotSignedIn(_)
         | Refusal::RegistrationClosed

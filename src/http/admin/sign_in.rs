@@ -88,7 +88,7 @@ async fn sign_in(
             let response = PageError::Redirect(next.as_str().to_owned()).response(&http);
             Ok(with_session(&http, response, &token))
         }
-        Err(refusal @ Refusal::WrongCredentials) => {
+        Err(refusal @ Refusal::WrongCredentials(_)) => {
             let page = SignInPage { next, login, problem: problem(&refusal) };
             Ok(browser.show(&http, StatusCode::FORBIDDEN, &page))
         }
@@ -120,7 +120,7 @@ async fn step_up(
             &next,
             "Your password is confirmed for 5 minutes. Now repeat the action.",
         )),
-        Err(Refusal::WrongCredentials) => {
+        Err(Refusal::WrongCredentials(_)) => {
             let problem = Some("The password is wrong.".to_owned());
             Ok(sender.show(&http, StatusCode::FORBIDDEN, &StepUpPage { next, problem }))
         }

@@ -9,7 +9,7 @@ use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::user::{Login, User};
-use crate::issuer::authenticate_password::{OnAuthenticated, PasswordAttempt};
+use crate::issuer::authenticate_password::{AdmittedUsers, PasswordAttempt};
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::refusal::Refusal;
 use crate::store::{StoreError, Write};
@@ -61,20 +61,21 @@ impl SignInAdmin {
     pub async fn run(self, issuer: &Issuer) -> Result<AdminToken, Refusal> {
         let Self { login, password, replaces, from } = self;
         let replaced = replaces.as_ref().map(hash);
-        let on_authenticated = |user: &User| -> OnAuthenticated<AdminToken> {
-            let new = NewSession::of(issuer, user.id, from);
-            Box::new(move |tx, user| {
-                if let Some(replaced) = replaced {
-                    tx.end_admin_session(replaced)?;
-                }
-                new.open(tx, user.id)
-            })
+        let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::Superusers, from };
+        let factor = attempt.authenticate(issuer).await?;
+        let new = NewSession::of(issuer, factor.user().id, from);
+        let finish = move |tx: &dyn Write, user: User| {
+            if let Some(replaced) = replaced {
+                tx.end_admin_session(replaced)?;
+            }
+            new.open(tx, user.id)
         };
-        PasswordAttempt { login, password, from }.authenticate(issuer, |user| user.is_superuser, on_authenticated).await
+        factor.complete(finish).await
     }
 }
 
 /// A session that is not stored yet.
+#[derive(Clone)]
 pub(in crate::issuer) struct NewSession {
     token: AdminToken,
     session: AdminSession,
@@ -89,15 +90,15 @@ impl NewSession {
     }
 
     /// Stores the session and the date and address of the sign-in of `user`, and records the sign-in in the audit log.
-    pub(in crate::issuer) fn open(self, tx: &dyn Write, user: UserId) -> Result<AdminToken, StoreError> {
-        let session = AdminSession { user, ..self.session };
+    pub(in crate::issuer) fn open(&self, tx: &dyn Write, user: UserId) -> Result<AdminToken, StoreError> {
+        let session = AdminSession { user, ..self.session.clone() };
         tx.open_admin_session(hash(&self.token), &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;
         let at = session.opened_at;
         let address = session.address;
         let detail = AUDIT_DETAIL.to_owned();
         tx.record(&AuditEntry { at, action: Action::SignedIn, user: Some(user), actor: None, address, detail })?;
-        Ok(self.token)
+        Ok(self.token.clone())
     }
 }
 
@@ -146,16 +147,15 @@ impl StepUp {
         let id = signed_in.user.id;
         let hash = signed_in.hash;
         let now = issuer.clock.now();
-        let on_authenticated = |_: &User| -> OnAuthenticated<()> {
-            Box::new(move |tx, _| {
-                // Reads the session again, because another request may have extended it.
-                let Some((session, _)) = tx.admin_session(hash)? else { return Ok(()) };
-                tx.update_admin_session(hash, &session.stepped_up(now))
-            })
-        };
         let login = Login::new(signed_in.user.username.as_str());
-        let is_same = move |user: &User| user.id == id && user.is_superuser;
-        PasswordAttempt { login, password, from }.authenticate(issuer, is_same, on_authenticated).await
+        let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::Superuser(id), from };
+        let factor = attempt.authenticate(issuer).await?;
+        let finish = move |tx: &dyn Write, _| {
+            // Reads the session again, because another request may have extended it.
+            let Some((session, _)) = tx.admin_session(hash)? else { return Ok(()) };
+            tx.update_admin_session(hash, &session.stepped_up(now))
+        };
+        factor.complete(finish).await
     }
 }
 

@@ -63,8 +63,8 @@ async fn login(State(http): State<Http>, from: Caller, body: BodyFields) -> Hand
 
 async fn refresh(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
     let token = parse_refresh_uuid(&http.issuer, &wire::refresh_token(body)?)?;
-    let signed_in = Refresh { token, from }.run(&http.issuer).await?;
-    pair(&http, &signed_in).await
+    let refreshed = Refresh { token, from }.run(&http.issuer).await?;
+    pair(&http, &refreshed.signed_in).await
 }
 
 async fn pair(http: &Http, signed_in: &SignedIn) -> HandlerResult<DrfPyjwtErrorBody> {

@@ -28,7 +28,7 @@ impl From<Refusal> for DrfPyjwtErrorBody {
         Self(match refusal {
             Refusal::Invalid(problems) => drf::DrfErrorBody::invalid(&problems),
             Refusal::Taken(field) => drf::DrfErrorBody::taken(field),
-            Refusal::WrongCredentials => unauthorized("Incorrect authentication credentials."),
+            Refusal::WrongCredentials(_) => unauthorized("Incorrect authentication credentials."),
             Refusal::NotSignedIn(Unauthenticated::NoToken) => {
                 unauthorized("Authentication credentials were not provided.")
             }

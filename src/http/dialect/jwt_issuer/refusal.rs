@@ -41,7 +41,7 @@ pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
             error(StatusCode::BAD_REQUEST, "invalid_field", &list.join(" or "))
         }
         Refusal::Taken(field) => error(StatusCode::CONFLICT, "taken", &format!("{} is taken", field.name())),
-        Refusal::WrongCredentials => {
+        Refusal::WrongCredentials(_) => {
             error(StatusCode::UNAUTHORIZED, "wrong_credentials", "wrong user name or password")
         }
         Refusal::NotSignedIn(_) => reply::challenge(error(

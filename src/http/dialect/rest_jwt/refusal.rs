@@ -99,7 +99,7 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
             error(StatusCode::BAD_REQUEST, &list.join(" or "))
         }
         Refusal::Taken(field) => error(StatusCode::BAD_REQUEST, &format!("{} is taken", name(field))),
-        Refusal::WrongCredentials => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
+        Refusal::WrongCredentials(_) => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
         Refusal::NotSignedIn(_) => error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again"),
         Refusal::WrongResetCode => {
             error(StatusCode::BAD_REQUEST, "the link is invalid, already used or expired; request a new one")

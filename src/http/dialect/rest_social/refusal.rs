@@ -75,7 +75,7 @@ impl From<Refusal> for RestSocialErrorBody {
                 error(StatusCode::BAD_REQUEST, &list.join(" or "))
             }
             Refusal::Taken(field) => error(StatusCode::CONFLICT, &format!("{} is taken", field.name())),
-            Refusal::WrongCredentials => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
+            Refusal::WrongCredentials(_) => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
             Refusal::NotSignedIn(_) => {
                 error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again")
             }

@@ -16,7 +16,7 @@ use crate::domain::dialect::Dialect;
 use crate::http::context::Http;
 use crate::http::reply::HandlerResult;
 use crate::issuer::issue::{access_token, sliding_token};
-use crate::issuer::refresh::Refresh;
+use crate::issuer::refresh::{Refresh, Refreshed};
 use crate::issuer::refresh_token::{sign_refresh_jwt, verify_refresh_jwt};
 use crate::issuer::sign_in::SignIn;
 use crate::issuer::sign_out::SignOutByRefresh;
@@ -65,10 +65,9 @@ async fn sign_in(http: &Http, from: Caller, body: BodyFields) -> Result<SignedIn
 
 async fn refresh(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = verify_refresh_jwt(&http.issuer, &wire::token(body, "refresh")?)?;
-    let signed_in = Refresh { token: token.into(), from }.run(&http.issuer).await?;
+    let Refreshed { signed_in, rotated } = Refresh { token: token.into(), from }.run(&http.issuer).await?;
     let access = access_token(&http.issuer, &signed_in).await?;
-    let rotates = http.issuer.settings().profile(Dialect::Simplejwt).refresh.rotate;
-    let successor = if rotates { Some(sign_refresh_jwt(&http.issuer, &signed_in).await?) } else { None };
+    let successor = if rotated { Some(sign_refresh_jwt(&http.issuer, &signed_in).await?) } else { None };
     Ok(wire::refresh_response(&access, successor.as_ref()))
 }
 

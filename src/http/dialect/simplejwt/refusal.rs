@@ -29,7 +29,7 @@ impl From<Refusal> for SimpleJwtErrorBody {
         Self(match refusal {
             Refusal::Invalid(problems) => drf::DrfErrorBody::invalid(&problems),
             Refusal::Taken(field) => drf::DrfErrorBody::taken(field),
-            Refusal::WrongCredentials => {
+            Refusal::WrongCredentials(_) => {
                 unauthorized("no_active_account", "No active account found with the given credentials")
             }
             Refusal::NotSignedIn(_) => unauthorized("token_not_valid", "Token is invalid"),
