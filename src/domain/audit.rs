@@ -130,6 +130,20 @@ pub struct AuditEntry {
     pub detail: String,
 }
 
+impl AuditEntry {
+    /// An entry for an action of a user, or of a caller who names no existing account. [`Operator::entry`] makes the
+    /// entries for actions of operators. `user` is the affected account, `address` that of the caller.
+    pub fn by_user(
+        at: Timestamp,
+        action: Action,
+        user: impl Into<Option<UserId>>,
+        address: impl Into<Option<IpAddr>>,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { at, action, user: user.into(), actor: None, address: address.into(), detail: detail.into() }
+    }
+}
+
 /// An audit entry as the store returns it.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditLine {

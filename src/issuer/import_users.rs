@@ -8,7 +8,7 @@
 use super::context::Issuer;
 use super::refusal::Refusal;
 use crate::crypto::foreign_hash::{ForeignHash, HashProblem};
-use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::audit::{Action, Operator};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::id::{Subject, UserId};
 use crate::domain::time::Timestamp;
@@ -160,14 +160,7 @@ impl ImportUsers {
             }
             if let Some((lowest, highest)) = ids {
                 let detail = format!("{} users, ids {lowest} to {highest}, from {from}", imported.imported);
-                tx.record(&AuditEntry {
-                    at: now,
-                    action: Action::Imported,
-                    user: None,
-                    actor: None,
-                    address: None,
-                    detail,
-                })?;
+                tx.record(&Operator::CommandLine.entry(now, Action::Imported, None, detail))?;
             }
             imported.notes.sort_by_key(|note| note.number);
             Ok(imported)

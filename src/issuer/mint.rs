@@ -6,7 +6,7 @@ use super::issue::{AccessToken, access_token};
 use super::refresh_token::{refresh_uuid, sign_refresh_jwt};
 use super::sign_in;
 use super::signed_in::SignedIn;
-use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
 use crate::domain::secret::SecretText;
 use crate::domain::session::Session;
@@ -44,7 +44,7 @@ impl MintTokens {
                 return Err(OperatorRule::Disabled.into());
             }
             tx.open_session(&session)?;
-            tx.record(&AuditEntry { at, action: Action::TokenMinted, user, actor: None, address: None, detail })?;
+            tx.record(&Operator::CommandLine.entry(at, Action::TokenMinted, user, detail))?;
             Ok::<(), Denied>(())
         });
         opened.await?;

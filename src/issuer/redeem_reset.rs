@@ -51,7 +51,6 @@ impl RedeemReset {
         let new = issuer.hash_password(password).await?;
         let now = issuer.clock.now();
         let must_change = temporary.is_some();
-        let address = Some(self.from.address);
         let ended = issuer
             .store
             .write(move |tx| {
@@ -66,14 +65,7 @@ impl RedeemReset {
                 tx.record_address(id, now, prefix(self.from.address))?;
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
                 let detail = format!("sessions ended: {ended}");
-                tx.record(&AuditEntry {
-                    at: now,
-                    action: Action::PasswordReset,
-                    user: Some(id),
-                    actor: None,
-                    address,
-                    detail,
-                })?;
+                tx.record(&AuditEntry::by_user(now, Action::PasswordReset, id, self.from.address, detail))?;
                 Ok::<usize, Refusal>(ended)
             })
             .await?;

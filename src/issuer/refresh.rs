@@ -75,9 +75,6 @@ pub(super) fn end_reused(
 ) -> Result<Unauthenticated, StoreError> {
     tx.end_session(session.id, now, EndReason::Reuse)?;
     let detail = format!("generation {generation} of session {} (now {})", session.id, session.generation);
-    let action = Action::RefreshReused;
-    let user = Some(session.user);
-    let address = Some(from.address);
-    tx.record(&AuditEntry { at: now, action, user, actor: None, address, detail })?;
+    tx.record(&AuditEntry::by_user(now, Action::RefreshReused, session.user, from.address, detail))?;
     Ok(Unauthenticated::Reused)
 }

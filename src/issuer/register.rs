@@ -77,9 +77,7 @@ pub(super) async fn check_rate_limit(issuer: &Issuer, caller: Caller) -> Result<
 /// Inserts the user and an entry in the audit log.
 pub(super) fn insert(tx: &dyn Write, user: &NewUser, address: Option<IpAddr>) -> Result<User, Refusal> {
     let id = tx.insert_user(user)?;
-    let at = user.date_joined;
-    let detail = user.username.as_str().to_owned();
-    tx.record(&AuditEntry { at, action: Action::Registered, user: Some(id), actor: None, address, detail })?;
+    tx.record(&AuditEntry::by_user(user.date_joined, Action::Registered, id, address, user.username.as_str()))?;
     let user = tx.user(id)?;
     user.ok_or_else(|| StoreError::Fault("the inserted user is missing".to_owned()).into())
 }

@@ -71,7 +71,6 @@ impl RequestReset {
         };
 
         let at = issuer.clock.now();
-        let address = Some(self.from.address);
         let written: Result<(), StoreError> = issuer
             .store
             .write(move |tx| {
@@ -86,14 +85,7 @@ impl RequestReset {
                     prepared.queue(tx)?;
                 }
                 // Unknown addresses are recorded too, so that both responses wait for one commit.
-                tx.record(&AuditEntry {
-                    at,
-                    action: Action::ResetRequested,
-                    user,
-                    actor: None,
-                    address,
-                    detail: detail.to_owned(),
-                })
+                tx.record(&AuditEntry::by_user(at, Action::ResetRequested, user, self.from.address, detail))
             })
             .await;
         written?;

@@ -67,18 +67,8 @@ fn store_session(tx: &dyn Write, mut user: User, session: &Session) -> Result<Si
     let session = Session { user: user.id, must_change_password, ..session.clone() };
     tx.open_session(&session)?;
     tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
-    tx.record(&entry(&session))?;
+    let detail = format!("{} {}", session.dialect, session.id);
+    tx.record(&AuditEntry::by_user(session.opened_at, Action::SignedIn, user.id, session.address, detail))?;
     user.last_login = Some(session.opened_at);
     Ok(SignedIn::authenticated(user, session))
-}
-
-fn entry(session: &Session) -> AuditEntry {
-    AuditEntry {
-        at: session.opened_at,
-        action: Action::SignedIn,
-        user: Some(session.user),
-        actor: None,
-        address: session.address,
-        detail: format!("{} {}", session.dialect, session.id),
-    }
 }

@@ -45,10 +45,8 @@ impl SignOutByRefresh {
 pub(super) fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestamp) -> Result<bool, StoreError> {
     let ended = tx.end_session(session.id, now, EndReason::SignOut)?;
     if ended {
-        let user = Some(session.user);
-        let address = Some(from.address);
         let detail = session.id.to_string();
-        tx.record(&AuditEntry { at: now, action: Action::SignedOut, user, actor: None, address, detail })?;
+        tx.record(&AuditEntry::by_user(now, Action::SignedOut, session.user, from.address, detail))?;
     }
     Ok(ended)
 }

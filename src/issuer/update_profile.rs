@@ -59,11 +59,8 @@ impl UpdateProfile {
                 let found = tx.session(signed_in.session().id)?;
                 let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
                 live.ok_or(Unauthenticated::SessionEnded)?;
-                let record = |action, detail: &str| {
-                    let user = Some(id);
-                    let address = Some(from.address);
-                    tx.record(&AuditEntry { at: now, action, user, actor: None, address, detail: detail.to_owned() })
-                };
+                let record =
+                    |action, detail: &str| tx.record(&AuditEntry::by_user(now, action, id, from.address, detail));
                 if let Some(username) = &username {
                     tx.set_username(id, username)?;
                     record(Action::UsernameChanged, username.as_str())?;

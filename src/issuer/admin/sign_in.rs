@@ -1,8 +1,6 @@
 //! The sessions of the admin zone. A session is opened with a superuser's password, or when the first superuser is
 //! created through a link. A cookie identifies it. It expires after 30 min without a request, and after 12 h at most.
 
-use std::net::IpAddr;
-
 use crate::crypto::admin::hash;
 use crate::domain::admin_session::{AdminHash, AdminSession, AdminToken};
 use crate::domain::audit::{Action, AuditEntry};
@@ -94,10 +92,8 @@ impl NewSession {
         let session = AdminSession { user, ..self.session.clone() };
         tx.open_admin_session(hash(&self.token), &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;
-        let at = session.opened_at;
-        let address = session.address;
-        let detail = AUDIT_DETAIL.to_owned();
-        tx.record(&AuditEntry { at, action: Action::SignedIn, user: Some(user), actor: None, address, detail })?;
+        let entry = AuditEntry::by_user(session.opened_at, Action::SignedIn, user, session.address, AUDIT_DETAIL);
+        tx.record(&entry)?;
         Ok(self.token.clone())
     }
 }
@@ -170,14 +166,11 @@ impl SignOutAdmin {
     /// Ends the session permanently.
     pub async fn run(self, signed_in: &AdminSignedIn, issuer: &Issuer) -> Result<(), Refusal> {
         let hash = signed_in.hash;
-        let user = Some(signed_in.user.id);
-        let at = issuer.clock.now();
-        let address: Option<IpAddr> = Some(self.from.address);
+        let user = signed_in.user.id;
+        let now = issuer.clock.now();
         let ended = issuer.store.write(move |tx| {
             if tx.end_admin_session(hash)? {
-                let action = Action::SignedOut;
-                let detail = AUDIT_DETAIL.to_owned();
-                tx.record(&AuditEntry { at, action, user, actor: None, address, detail })?;
+                tx.record(&AuditEntry::by_user(now, Action::SignedOut, user, self.from.address, AUDIT_DETAIL))?;
             }
             Ok(())
         });
@@ -197,12 +190,11 @@ impl SignOutOthers {
     pub async fn run(self, signed_in: &AdminSignedIn, issuer: &Issuer) -> Result<usize, Refusal> {
         let hash = signed_in.hash;
         let id = signed_in.user.id;
-        let at = issuer.clock.now();
-        let address = Some(self.from.address);
+        let now = issuer.clock.now();
         let ended = issuer.store.write(move |tx| {
             let count = tx.end_admin_sessions_of(id, Some(hash))?;
             let detail = format!("{AUDIT_DETAIL}; other sessions ended: {count}");
-            tx.record(&AuditEntry { at, action: Action::SignedOut, user: Some(id), actor: None, address, detail })?;
+            tx.record(&AuditEntry::by_user(now, Action::SignedOut, id, self.from.address, detail))?;
             Ok(count)
         });
         ended.await.map_err(|error: StoreError| error.into())

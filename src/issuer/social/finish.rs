@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::link::{self, new_account};
-use super::provider::{entry, provider, provider_refusal, same_issuer};
+use super::provider::{provider, provider_refusal, same_issuer};
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
 use crate::domain::audit::{Action, AuditEntry};
@@ -165,14 +165,7 @@ impl SignInWithProvider {
         tx.open_session(&session)?;
         tx.record_sign_in(user, self.at(), Some(prefix(self.address)))?;
         let detail = format!("{} {} via {}", session.dialect, session.id, self.identity.provider);
-        tx.record(&AuditEntry {
-            at: self.at(),
-            action: Action::SignedIn,
-            user: Some(user),
-            actor: None,
-            address: Some(self.address),
-            detail,
-        })?;
+        tx.record(&AuditEntry::by_user(self.at(), Action::SignedIn, user, self.address, detail))?;
         let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("the signed-in user is missing".to_owned()))?;
         Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session))))
     }
@@ -196,9 +189,7 @@ impl SignInWithProvider {
             ..NewUser::new(self.sub, username.clone(), self.at())
         })?;
         let detail = format!("{username} via {}", identity.provider);
-        let user = Some(id);
-        let address = Some(self.address);
-        tx.record(&AuditEntry { at: self.at(), action: Action::Registered, user, actor: None, address, detail })?;
+        tx.record(&AuditEntry::by_user(self.at(), Action::Registered, id, self.address, detail))?;
         self.link(tx, id)?;
         Ok(id)
     }
@@ -206,7 +197,8 @@ impl SignInWithProvider {
     fn link(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
         let account = new_account(&self.identity, self.tokens.clone(), user, self.at());
         tx.link_social_account(&SocialAccount { last_login: Some(self.at()), ..account })?;
-        tx.record(&entry(self.at(), Action::SocialLinked, user, Some(self.address), &self.identity.provider))
+        let provider = self.identity.provider.to_string();
+        tx.record(&AuditEntry::by_user(self.at(), Action::SocialLinked, user, self.address, provider))
     }
 
     fn store_tokens(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {

@@ -1,10 +1,10 @@
 //! Links an account at a provider to the signed-in user, after the return from the provider.
 
 use super::permission::live_user;
-use super::provider::{entry, same_issuer};
+use super::provider::same_issuer;
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
-use crate::domain::audit::Action;
+use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::social::{SocialAccount, SocialIdentity};
 use crate::domain::time::Timestamp;
@@ -52,7 +52,7 @@ pub async fn link(
                 return Err(SocialRefusal::AlreadyLinked.into());
             }
             tx.link_social_account(&new_account(&identity, tokens, user, now))?;
-            Ok(tx.record(&entry(now, Action::SocialLinked, user, Some(from.address), provider))?)
+            Ok(tx.record(&AuditEntry::by_user(now, Action::SocialLinked, user, from.address, provider.to_string()))?)
         })
         .await
 }

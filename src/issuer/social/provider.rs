@@ -1,13 +1,7 @@
-//! The configured provider of a request, what a failure at a provider means for the caller, and the audit entries that
-//! name a provider.
-
-use std::net::IpAddr;
+//! The configured provider of a request, and what a failure at a provider means for the caller.
 
 use super::refusal::SocialRefusal;
-use crate::domain::audit::{Action, AuditEntry};
-use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
-use crate::domain::time::Timestamp;
 use crate::issuer::context::Issuer;
 use crate::social::{Provider, ProviderError};
 
@@ -49,15 +43,4 @@ pub fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), 
         "provider account was linked under another issuer; configure the new issuer under another provider name"
     );
     Err(SocialRefusal::Untrusted)
-}
-
-/// Creates an audit entry for a change of a user's linked account.
-pub fn entry(
-    at: Timestamp,
-    action: Action,
-    user: UserId,
-    address: Option<IpAddr>,
-    provider: &ProviderName,
-) -> AuditEntry {
-    AuditEntry { at, action, user: Some(user), actor: None, address, detail: provider.to_string() }
 }

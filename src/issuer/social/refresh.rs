@@ -1,10 +1,10 @@
 //! Refreshes a provider's access token.
 
 use super::permission::{live_user, may_change_sign_in_methods};
-use super::provider::{entry, provider_refusal, same_issuer};
+use super::provider::{provider_refusal, same_issuer};
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{ProviderTokenKind, open, seal};
-use crate::domain::audit::Action;
+use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::social::ProviderName;
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::signed_in::SignedIn;
@@ -49,7 +49,9 @@ impl RefreshProvider {
                 }
                 let refresh = tokens.refresh.as_ref();
                 tx.store_social_tokens(user, &self.provider, &tokens.access, refresh, tokens.expires_at)?;
-                Ok(tx.record(&entry(now, Action::SocialRefreshed, user, Some(self.from.address), &self.provider))?)
+                let provider = self.provider.to_string();
+                let entry = AuditEntry::by_user(now, Action::SocialRefreshed, user, self.from.address, provider);
+                Ok(tx.record(&entry)?)
             })
             .await
     }

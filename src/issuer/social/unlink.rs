@@ -1,9 +1,8 @@
 //! Unlinks an account at a provider.
 
 use super::permission::{live_user, may_change_sign_in_methods};
-use super::provider::entry;
 use super::refusal::{SocialError, SocialRefusal};
-use crate::domain::audit::Action;
+use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
@@ -51,8 +50,9 @@ impl UnlinkAccount {
                     return Err(SocialRefusal::LastSignInMethod.into());
                 }
                 tx.unlink_social_account(user.id, &self.provider)?;
-                let address = Some(self.from.address);
-                Ok(tx.record(&entry(now, Action::SocialUnlinked, user.id, address, &self.provider))?)
+                let provider = self.provider.to_string();
+                let entry = AuditEntry::by_user(now, Action::SocialUnlinked, user.id, self.from.address, provider);
+                Ok(tx.record(&entry)?)
             })
             .await
     }
@@ -68,9 +68,8 @@ pub(in crate::issuer) fn unlink_all(
 ) -> Result<(), StoreError> {
     for account in tx.social_accounts_of(user)? {
         tx.unlink_social_account(user, &account.provider)?;
-        let mut unlinked = entry(now, Action::SocialUnlinked, user, Some(from.address), &account.provider);
-        unlinked.detail.push_str(": linked before the address was verified");
-        tx.record(&unlinked)?;
+        let detail = format!("{}: linked before the address was verified", account.provider);
+        tx.record(&AuditEntry::by_user(now, Action::SocialUnlinked, user, from.address, detail))?;
     }
     Ok(())
 }
