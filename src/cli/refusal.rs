@@ -15,7 +15,6 @@ pub fn error_from_refusal(refusal: Refusal) -> Error {
         Refusal::Taken(field) => anyhow!("another user has that {}", field.name()),
         Refusal::WrongCredentials(problem) => anyhow!("{problem}"),
         Refusal::NotSignedIn(why) => anyhow!("{why}"),
-        Refusal::WrongResetCode => anyhow!("the reset code is wrong, already used or expired"),
         Refusal::RegistrationClosed => {
             anyhow!("registration is closed; open it with `countersign settings set registration.open true`")
         }

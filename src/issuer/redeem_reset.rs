@@ -28,14 +28,29 @@ pub struct RedeemReset {
     pub from: Caller,
 }
 
+/// Why a reset code or link was not redeemed.
+#[derive(Debug)]
+pub enum RedeemResetError {
+    /// The code or link is wrong, used or expired.
+    WrongCode,
+    /// A refusal that all callers can get.
+    Refused(Refusal),
+}
+
+impl<E: Into<Refusal>> From<E> for RedeemResetError {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 impl RedeemReset {
     /// Sets the password and invalidates the code or link. Returns the temporary password if no password was given.
-    pub async fn run(self, issuer: &Issuer) -> Result<Option<Password>, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<Option<Password>, RedeemResetError> {
         let guess = issuer.throttle.admit(Limit::ResetGuessCaller, AttemptKey::caller(self.from.address)).await?;
         let (hash, user) = match self.owner(issuer).await {
-            Err(Refusal::WrongResetCode) => {
+            Err(RedeemResetError::WrongCode) => {
                 guess.count();
-                return Err(Refusal::WrongResetCode);
+                return Err(RedeemResetError::WrongCode);
             }
             found => found?,
         };
@@ -43,7 +58,7 @@ impl RedeemReset {
         drop(guess);
 
         let temporary = self.new_password.is_none().then(|| temporary_password(issuer.random.bytes()));
-        let password = self.new_password.or_else(|| temporary.clone()).ok_or(Refusal::WrongResetCode)?;
+        let password = self.new_password.or_else(|| temporary.clone()).ok_or(RedeemResetError::WrongCode)?;
         if temporary.is_none() {
             let checked = issuer.policy.passwords.check(&password, &[user.username.as_str()]);
             checked.map_err(|problem| Refusal::invalid(Field::NewPassword, problem))?;
@@ -54,7 +69,7 @@ impl RedeemReset {
         let ended = issuer
             .store
             .write(move |tx| {
-                let id = tx.use_reset_code(hash, now)?.ok_or(Refusal::WrongResetCode)?;
+                let id = tx.use_reset_code(hash, now)?.ok_or(RedeemResetError::WrongCode)?;
                 tx.set_password(id, &new, must_change)?;
                 // The caller has read the e-mail and so owns the address. If the address was not verified before, an
                 // attacker may have registered with it and linked provider accounts.
@@ -66,7 +81,7 @@ impl RedeemReset {
                 let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
                 let detail = format!("sessions ended: {ended}");
                 tx.record(&AuditEntry::by_user(now, Action::PasswordReset, id, self.from.address, detail))?;
-                Ok::<usize, Refusal>(ended)
+                Ok::<usize, RedeemResetError>(ended)
             })
             .await?;
         issuer.counters.add(Count::ResetCompleted);
@@ -74,13 +89,13 @@ impl RedeemReset {
         Ok(temporary)
     }
 
-    async fn owner(&self, issuer: &Issuer) -> Result<(CodeHash, User), Refusal> {
-        let secret = ResetSecret::parse(self.delivery, self.secret.expose()).ok_or(Refusal::WrongResetCode)?;
+    async fn owner(&self, issuer: &Issuer) -> Result<(CodeHash, User), RedeemResetError> {
+        let secret = ResetSecret::parse(self.delivery, self.secret.expose()).ok_or(RedeemResetError::WrongCode)?;
         let hash = issuer.hash_reset(&secret);
         let now = issuer.clock.now();
         let owner = issuer.store.read(move |tx| {
-            let id = tx.reset_code_owner(hash, now)?.ok_or(Refusal::WrongResetCode)?;
-            tx.user(id)?.ok_or(Refusal::WrongResetCode)
+            let id = tx.reset_code_owner(hash, now)?.ok_or(RedeemResetError::WrongCode)?;
+            tx.user(id)?.ok_or(RedeemResetError::WrongCode)
         });
         Ok((hash, owner.await?))
     }

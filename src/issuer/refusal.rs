@@ -21,8 +21,6 @@ pub enum Refusal {
     WrongCredentials(CredentialsProblem),
     /// The caller sent no token, or one that is invalid, expired or revoked.
     NotSignedIn(Unauthenticated),
-    /// The reset code or link is wrong, used or expired.
-    WrongResetCode,
     /// Registration is closed; only an operator creates accounts.
     RegistrationClosed,
     /// A rate limit is reached.

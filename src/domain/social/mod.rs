@@ -204,7 +204,7 @@ pub struct IdentityMatches<'a> {
     /// The user with the e-mail address that the provider reports.
     pub by_email: Option<&'a User>,
     /// Whether the user in `by_email` already has a linked account at the same provider.
-    pub has_one: bool,
+    pub has_account_at_provider: bool,
     /// Whether any user has the address, as an e-mail address or as a user name.
     pub address_claimed: bool,
 }
@@ -236,7 +236,7 @@ pub fn decide_link(identity: &SocialIdentity, known: IdentityMatches<'_>) -> Lin
     }
     match known.by_email.filter(|user| identity.email_verified && user.email_verified) {
         Some(user) if !user.is_active => LinkDecision::Disabled,
-        Some(_) if !known.has_one => LinkDecision::ByEmail,
+        Some(_) if !known.has_account_at_provider => LinkDecision::ByEmail,
         _ => LinkDecision::New {
             with_email: identity.email.is_some() && identity.email_verified && !known.address_claimed,
         },
@@ -294,7 +294,7 @@ mod tests {
     }
 
     const NO_MATCH: IdentityMatches<'static> =
-        IdentityMatches { linked: None, by_email: None, has_one: false, address_claimed: false };
+        IdentityMatches { linked: None, by_email: None, has_account_at_provider: false, address_claimed: false };
 
     #[test]
     fn a_linked_account_signs_in_whatever_the_address() {
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn an_address_links_only_if_both_sides_verified_it() {
         let without = LinkDecision::New { with_email: false };
-        for (theirs, ours, active, has_one, expected) in [
+        for (theirs, ours, active, has_account_at_provider, expected) in [
             (true, true, true, false, LinkDecision::ByEmail),
             (true, true, true, true, without),
             (true, true, false, false, LinkDecision::Disabled),
@@ -329,8 +329,13 @@ mod tests {
             (false, false, true, false, without),
         ] {
             let by_email = user(ours, active);
-            let known = IdentityMatches { by_email: Some(&by_email), has_one, address_claimed: true, ..NO_MATCH };
-            let case = format!("theirs {theirs}, ours {ours}, active {active}, has one {has_one}");
+            let known = IdentityMatches {
+                by_email: Some(&by_email),
+                has_account_at_provider,
+                address_claimed: true,
+                ..NO_MATCH
+            };
+            let case = format!("theirs {theirs}, ours {ours}, active {active}, has one {has_account_at_provider}");
             assert_eq!(decide_link(&identity(theirs), known), expected, "{case}");
         }
     }

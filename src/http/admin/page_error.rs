@@ -136,7 +136,7 @@ impl From<Rejection> for PageError {
 impl From<Refusal> for PageError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Invalid(_) | Refusal::Taken(_) | Refusal::WrongResetCode => {
+            Refusal::Invalid(_) | Refusal::Taken(_) => {
                 let message = problem(&refusal).unwrap_or_default();
                 Self::page(StatusCode::BAD_REQUEST, "The input is not valid", message)
             }
@@ -192,7 +192,6 @@ pub fn problem(refusal: &Refusal) -> Option<String> {
         }
         Refusal::Taken(field) => Some(format!("{} is taken.", field_name(*field))),
         Refusal::WrongCredentials(_) => Some(WRONG_CREDENTIALS.to_owned()),
-        Refusal::WrongResetCode => Some("The code is wrong, already used or expired.".to_owned()),
         Refusal::NotSignedIn(_)
         | Refusal::RegistrationClosed
         | Refusal::RateLimited { .. }

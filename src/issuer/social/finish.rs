@@ -222,18 +222,24 @@ fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, O
     if let Some(account) = linked {
         same_issuer(&account, identity.issuer.as_deref())?;
         let user = tx.user(account.user)?;
-        let matches = IdentityMatches { linked: user.as_ref(), by_email: None, has_one: true, address_claimed: true };
+        let matches = IdentityMatches {
+            linked: user.as_ref(),
+            by_email: None,
+            has_account_at_provider: true,
+            address_claimed: true,
+        };
         return Ok((decide_link(identity, matches), user));
     }
     let (by_email, address_claimed) = match &identity.email {
         Some(email) => (tx.user_by_email(email)?, is_claimed(tx, email)?),
         None => (None, false),
     };
-    let has_one = match &by_email {
+    let has_account_at_provider = match &by_email {
         Some(user) => tx.social_account_of(user.id, &identity.provider)?.is_some(),
         None => false,
     };
-    let matches = IdentityMatches { linked: None, by_email: by_email.as_ref(), has_one, address_claimed };
+    let matches =
+        IdentityMatches { linked: None, by_email: by_email.as_ref(), has_account_at_provider, address_claimed };
     Ok((decide_link(identity, matches), by_email))
 }
 

@@ -39,7 +39,6 @@ impl From<Refusal> for DrfPyjwtErrorBody {
                 | Unauthenticated::OtherDialect
                 | Unauthenticated::NotRenewable,
             ) => unauthorized("Token is invalid or expired."),
-            Refusal::WrongResetCode => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, "Invalid code."),
             Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::RateLimited { retry_after } => drf::DrfErrorBody::throttled(retry_after),
             Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),

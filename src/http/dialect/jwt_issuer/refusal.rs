@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::Refusal;
+use crate::issuer::redeem_reset::RedeemResetError;
 
 /// An error response of the dialect.
 pub struct JwtIssuerErrorBody(Response);
@@ -31,6 +32,19 @@ impl From<Rejection> for JwtIssuerErrorBody {
     }
 }
 
+impl From<RedeemResetError> for JwtIssuerErrorBody {
+    fn from(error: RedeemResetError) -> Self {
+        match error {
+            RedeemResetError::WrongCode => Self(reply::error(
+                StatusCode::BAD_REQUEST,
+                "wrong_reset_code",
+                "reset_code is wrong, already used or expired; request a new one",
+            )),
+            RedeemResetError::Refused(refusal) => error_body(refusal),
+        }
+    }
+}
+
 /// Returns the error response for a refusal.
 pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
     let error = reply::error;
@@ -49,11 +63,6 @@ pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
             "not_signed_in",
             "missing, invalid or expired token; sign in again",
         )),
-        Refusal::WrongResetCode => error(
-            StatusCode::BAD_REQUEST,
-            "wrong_reset_code",
-            "reset_code is wrong, already used or expired; request a new one",
-        ),
         Refusal::RegistrationClosed => error(
             StatusCode::FORBIDDEN,
             "registration_closed",

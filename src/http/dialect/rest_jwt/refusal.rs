@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::domain::field::Field;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
+use crate::issuer::redeem_reset::RedeemResetError;
 use crate::issuer::{Fault, Refusal};
 
 /// An error response of the dialect.
@@ -59,6 +60,12 @@ impl From<Rejection> for RestJwtErrorBody {
     }
 }
 
+impl From<RedeemResetError> for RestJwtErrorBody {
+    fn from(error: RedeemResetError) -> Self {
+        redeem_error_body(error, wire_field)
+    }
+}
+
 impl From<Refusal> for RestJwtErrorBody {
     fn from(refusal: Refusal) -> Self {
         error_body(refusal, wire_field)
@@ -89,6 +96,17 @@ pub fn page_field(field: Field) -> &'static str {
     }
 }
 
+/// Returns the error response for a link that was not redeemed. `name` returns the name of a field in the message.
+pub fn redeem_error_body(error: RedeemResetError, name: fn(Field) -> &'static str) -> RestJwtErrorBody {
+    match error {
+        RedeemResetError::WrongCode => {
+            let message = "the link is invalid, already used or expired; request a new one";
+            RestJwtErrorBody::new(StatusCode::BAD_REQUEST, message)
+        }
+        RedeemResetError::Refused(refusal) => error_body(refusal, name),
+    }
+}
+
 /// Returns the error response for a refusal. `name` returns the name of a field in the message.
 pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtErrorBody {
     let error = RestJwtErrorBody::new;
@@ -101,9 +119,6 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
         Refusal::Taken(field) => error(StatusCode::BAD_REQUEST, &format!("{} is taken", name(field))),
         Refusal::WrongCredentials(_) => error(StatusCode::UNAUTHORIZED, "wrong user name or password"),
         Refusal::NotSignedIn(_) => error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again"),
-        Refusal::WrongResetCode => {
-            error(StatusCode::BAD_REQUEST, "the link is invalid, already used or expired; request a new one")
-        }
         Refusal::RegistrationClosed => {
             error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
         }

@@ -20,9 +20,9 @@ use crate::http::pages::restore::RestorePage;
 use crate::http::pages::sentence;
 use crate::http::rejection::Rejection;
 use crate::http::reply::HandlerResult;
-use crate::issuer::redeem_reset::RedeemReset;
+use crate::issuer::Caller;
+use crate::issuer::redeem_reset::{RedeemReset, RedeemResetError};
 use crate::issuer::request_reset::RequestReset;
-use crate::issuer::{Caller, Refusal};
 
 const INCOMPLETE: &str = "This link is incomplete. Open it from the e-mail again, or request a new one.";
 const MISMATCH: &str = "The passwords do not match.";
@@ -78,10 +78,10 @@ async fn by_form(http: &Http, from: Caller, mut fields: JsonBody) -> Response {
             }
             match redeem(token.clone(), password, from).run(&http.issuer).await {
                 Ok(_) => show(http, StatusCode::OK, &RestorePage::Done),
-                Err(refusal) => {
+                Err(error) => {
                     // For a wrong token the page contains no form, because another attempt with it cannot succeed.
-                    let token = (!matches!(refusal, Refusal::WrongResetCode)).then_some(token);
-                    refusal_page(http, refusal::error_body(refusal, refusal::page_field), token)
+                    let token = (!matches!(error, RedeemResetError::WrongCode)).then_some(token);
+                    refusal_page(http, refusal::redeem_error_body(error, refusal::page_field), token)
                 }
             }
         }

@@ -79,9 +79,6 @@ impl From<Refusal> for RestSocialErrorBody {
             Refusal::NotSignedIn(_) => {
                 error(StatusCode::UNAUTHORIZED, "missing, invalid or expired token; sign in again")
             }
-            Refusal::WrongResetCode => {
-                error(StatusCode::BAD_REQUEST, "the code is wrong, already used or expired; request a new one")
-            }
             Refusal::RegistrationClosed => {
                 error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
             }

@@ -33,7 +33,6 @@ impl From<Refusal> for SimpleJwtErrorBody {
                 unauthorized("no_active_account", "No active account found with the given credentials")
             }
             Refusal::NotSignedIn(_) => unauthorized("token_not_valid", "Token is invalid"),
-            Refusal::WrongResetCode => drf::DrfErrorBody::detail(StatusCode::BAD_REQUEST, "Invalid code."),
             Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::RateLimited { retry_after } => drf::DrfErrorBody::throttled(retry_after),
             Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),
