@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory as _, Parser as _};
 use countersign::cli::Cli;
 use countersign::config::Config;
-use countersign::domain::setting::Settings;
+use countersign::domain::setting::listing::rows;
 use serde_json::Value;
 
 const PAGES: &[&str] = &[
@@ -171,8 +171,9 @@ fn documented_runtime_settings_match_the_real_ones() {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let rows = Settings::default().rows();
-    let real: BTreeMap<String, String> = rows.iter().map(|row| (row.name.to_owned(), shown(&row.default))).collect();
+    let rows = rows(&[]);
+    let real: BTreeMap<String, String> =
+        rows.iter().map(|row| (row.definition.name.to_owned(), shown(&row.value))).collect();
     // A row for all dialects (`profiles.*.access_lifetime`) has one default, or one for each dialect in order.
     let mut documented = BTreeMap::new();
     for (name, default) in settings(&page("README.md"), "| runtime setting |") {

@@ -24,7 +24,7 @@ use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::domain::key::KeyPolicy;
 use crate::domain::password::{Password, PasswordPolicy};
-use crate::domain::setting::Settings;
+use crate::domain::setting::snapshot::Settings;
 use crate::http;
 use crate::http::context::{Http, HttpOptions, MetricsOptions};
 use crate::http::pages::Pages;

@@ -20,7 +20,7 @@ use crate::domain::audit::{Action, Operator};
 use crate::domain::key::{Key, KeyPolicy};
 use crate::domain::limit::span;
 use crate::domain::secret::SecretBytes;
-use crate::domain::setting::Settings;
+use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
 use crate::issuer::admin::keys::{new_key_detail, revoked_key_detail};
 use crate::issuer::{keys, settings};

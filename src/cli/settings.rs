@@ -11,7 +11,9 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::audit::Operator;
-use crate::domain::setting::{Definition, SettingError};
+use crate::domain::setting::definition::{Definition, SettingError};
+use crate::domain::setting::listing::{self, SettingRow};
+use crate::domain::setting::table;
 use crate::issuer::settings::{self, SetSetting, SetSettingError};
 
 #[derive(Debug, Subcommand)]
@@ -43,17 +45,17 @@ impl SettingsCommand {
             Self::List { json } => list(config, json)?,
             Self::Get { name } => {
                 let definition = find(&name)?;
-                let rows = load(config)?.rows();
-                let row = rows.into_iter().find(|row| row.name == definition.name);
-                print::data(&display_value(&row.map_or(Value::Null, |row| row.value)))?;
+                for row in rows(config)?.iter().filter(|row| row.definition.name == definition.name) {
+                    print::data(&display_value(&row.value))?;
+                }
             }
             Self::Set { name, value } => {
                 find(&name)?.parse(&value)?;
                 let stored = block_on(async {
                     let store = app::open_store(config)?;
                     let set = SetSetting { name: name.clone(), value, by: Operator::CommandLine };
-                    set.run(&store, Clock::system().now()).await.map_err(|error| match error {
-                        SetSettingError::Wrong(error) => anyhow!(error),
+                    set.store_in(&store, Clock::system().now()).await.map_err(|error| match error {
+                        SetSettingError::Invalid(error) => anyhow!(error),
                         SetSettingError::Refused(refusal) => refusal::error_from_refusal(refusal),
                     })
                 })?;
@@ -67,8 +69,8 @@ impl SettingsCommand {
     }
 }
 
-fn find(name: &str) -> Result<Definition> {
-    Definition::find(name).map_err(|error| match error {
+fn find(name: &str) -> Result<&'static Definition> {
+    table::find(name).map_err(|error| match error {
         SettingError::Unknown { nearest: None, .. } => anyhow!(
             "{error}; `countersign settings list` prints the runtime settings, and `countersign check` prints the boot \
              settings"
@@ -77,19 +79,20 @@ fn find(name: &str) -> Result<Definition> {
     })
 }
 
-fn load(config: &Config) -> Result<crate::domain::setting::Settings> {
-    let Some(store) = app::open_existing_store(config)? else { return Ok(crate::domain::setting::Settings::default()) };
-    block_on(async { Ok(settings::load(&store).await?) })
+/// Returns the settings with their stored values. If there is no database, returns the defaults.
+fn rows(config: &Config) -> Result<Vec<SettingRow>> {
+    let Some(store) = app::open_existing_store(config)? else { return Ok(listing::rows(&[])) };
+    block_on(async { Ok(settings::stored_rows(&store).await?) })
 }
 
 fn list(config: &Config, json: bool) -> Result<()> {
-    let rows = load(config)?.rows();
+    let rows = rows(config)?;
     if json {
         return Ok(print::json(&rows)?);
     }
-    let row = |row: crate::domain::setting::SettingRow| {
-        let allowed = Definition::find(row.name).map(|definition| definition.allowed()).unwrap_or_default();
-        vec![row.name.to_owned(), display_value(&row.value), display_value(&row.default), allowed]
+    let row = |SettingRow { definition, value }: SettingRow| {
+        let default = display_value(&definition.default_value());
+        vec![definition.name.to_owned(), display_value(&value), default, definition.allowed()]
     };
     Ok(print::table(&["NAME", "VALUE", "DEFAULT", "ALLOWED"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
 }

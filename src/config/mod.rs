@@ -28,7 +28,7 @@ pub use admin::AdminConfig;
 pub use email::{EmailConfig, SmtpConfig, SmtpLogin, SmtpSecurity};
 pub use metrics::MetricsConfig;
 pub use problem::{ConfigError, ConfigProblem};
-pub use reader::Setting;
+pub use reader::BootSetting;
 pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
 pub use social::{OidcConfig, ProviderConfig, SocialConfig};
 pub use source::SettingSource;
@@ -84,7 +84,7 @@ pub struct Config {
     /// `[traces]`; `None`: no traces.
     pub traces: Option<TracesConfig>,
     /// Every setting with its key, its value in force and its source, for display. Includes settings that are not set.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<BootSetting>,
 }
 
 /// The sources of the settings.
@@ -205,7 +205,8 @@ impl Config {
     /// Returns the settings in force as a settings file with the source of each value. Secrets are shown as `"…"`.
     /// Settings that are not set are comments.
     pub fn in_force(&self) -> String {
-        let section = |setting: &Setting| setting.key.rsplit_once('.').map_or("", |(section, _)| section).to_owned();
+        let section =
+            |setting: &BootSetting| setting.key.rsplit_once('.').map_or("", |(section, _)| section).to_owned();
         let mut sections: Vec<String> = Vec::new();
         for name in self.settings.iter().map(section) {
             if !sections.contains(&name) {

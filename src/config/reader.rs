@@ -17,7 +17,7 @@ use crate::domain::secret::SecretText;
 
 /// A setting in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting {
+pub struct BootSetting {
     /// The dotted key, such as `server.listen`.
     pub key: String,
     /// The value as TOML (a secret is shown as `"…"`); `None`: not set, and without a default.
@@ -30,7 +30,7 @@ pub(super) struct Reader {
     given: SourcedValues,
     used: BTreeSet<String>,
     invalid: BTreeSet<String>,
-    settings: Vec<Setting>,
+    settings: Vec<BootSetting>,
     problems: Vec<ConfigProblem>,
 }
 
@@ -58,7 +58,7 @@ impl Reader {
                 }
             },
         };
-        self.settings.push(Setting { key: key.to_owned(), value: display, source });
+        self.settings.push(BootSetting { key: key.to_owned(), value: display, source });
         value
     }
 
@@ -182,7 +182,7 @@ impl Reader {
             None
         });
         let value = secret.as_ref().map(|_| "\"…\"".to_owned());
-        self.settings.push(Setting { key: key.to_owned(), value, source });
+        self.settings.push(BootSetting { key: key.to_owned(), value, source });
         secret
     }
 
@@ -228,7 +228,7 @@ impl Reader {
     ///
     /// # Errors
     /// All recorded errors, and one error for each given key that is unknown.
-    pub(super) fn finish(mut self) -> Result<Vec<Setting>, ConfigError> {
+    pub(super) fn finish(mut self) -> Result<Vec<BootSetting>, ConfigError> {
         let known: Vec<&str> = self.settings.iter().map(|setting| setting.key.as_str()).collect();
         let unused = self.given.iter().filter(|(key, _)| !self.used.contains(*key));
         self.problems.extend(unused.map(|(key, given)| unknown(key, given, &known)));

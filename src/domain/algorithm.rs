@@ -5,27 +5,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A JWS algorithm that Countersign signs with. It is serialised as its `alg` name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Algorithm {
-    /// ECDSA over P-256 with SHA-256.
-    #[serde(rename = "ES256")]
-    Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    #[serde(rename = "RS256")]
-    Rs256,
-}
+use super::closed_set::closed_set;
 
-impl Algorithm {
-    /// Every algorithm; the default one is first.
-    pub const ALL: [Self; 2] = [Self::Es256, Self::Rs256];
-
-    /// The JWS `alg` name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-        }
+closed_set! {
+    /// A JWS algorithm that Countersign signs with; the default one is first. Its name is the JWS `alg` name, and it is
+    /// serialised as its name.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    pub enum Algorithm {
+        /// ECDSA over P-256 with SHA-256.
+        #[serde(rename = "ES256")]
+        Es256 = "ES256",
+        /// RSASSA-PKCS1-v1_5 with SHA-256.
+        #[serde(rename = "RS256")]
+        Rs256 = "RS256",
     }
 }
 
@@ -37,7 +29,7 @@ impl fmt::Display for Algorithm {
 
 /// The name is not an algorithm that Countersign signs with. Names are case-sensitive.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown algorithm `{0}`; use ES256 or RS256")]
+#[error("unknown algorithm `{name}`; use {known}", name = .0, known = Algorithm::NAMES.join(" or "))]
 pub struct UnknownAlgorithm(pub String);
 
 impl FromStr for Algorithm {

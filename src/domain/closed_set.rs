@@ -1,6 +1,6 @@
 //! Enums with a generated list of their variants. A new variant is in `ALL` without a second list to maintain.
 
-/// Declares an enum and its `ALL`. If every variant has a name, also declares `name`.
+/// Declares an enum and its `ALL`. If every variant has a name, also declares `name` and `NAMES`.
 macro_rules! closed_set {
     ($(#[$about:meta])* pub enum $set:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)+ }) => {
         closed_set! {
@@ -9,6 +9,9 @@ macro_rules! closed_set {
         }
 
         impl $set {
+            /// The names of all variants, in the order of their declaration.
+            pub const NAMES: [&'static str; Self::ALL.len()] = [$($name),+];
+
             /// The name under which the variant is stored and displayed.
             pub const fn name(self) -> &'static str {
                 match self {

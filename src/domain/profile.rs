@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::algorithm::Algorithm;
+use super::closed_set::closed_set;
 use super::dialect::Dialect;
 use super::session::RefreshPolicy;
 
@@ -25,13 +26,15 @@ pub struct Profile {
     pub user_id_claim: String,
 }
 
-/// The `typ` header of an access token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessType {
-    /// `JWT` (RFC 7519 §5.1), which every verifier accepts.
-    Jwt,
-    /// `at+jwt` (RFC 9068 §2.1), which some verifiers accept only if they are configured to.
-    AtJwt,
+closed_set! {
+    /// The `typ` header of an access token.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum AccessType {
+        /// `JWT` (RFC 7519 §5.1), which every verifier accepts.
+        Jwt = "JWT",
+        /// `at+jwt` (RFC 9068 §2.1), which some verifiers accept only if they are configured to.
+        AtJwt = "at+jwt",
+    }
 }
 
 /// A claim that a profile adds to the registered claims.

@@ -30,7 +30,7 @@ use crate::domain::key::KeyPolicy;
 use crate::domain::mail_item::NewMail;
 use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
 use crate::domain::reset_code::ResetSecret;
-use crate::domain::setting::Settings;
+use crate::domain::setting::snapshot::Settings;
 use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
 use crate::random::Random;

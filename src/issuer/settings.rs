@@ -10,9 +10,10 @@ use super::refusal::Refusal;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
 use crate::domain::profile::Profile;
-use crate::domain::setting::{
-    Definition, FORMER_AUDIENCES, PROMISED_UNTIL, SettingError, SettingRow, Settings, definitions,
-};
+use crate::domain::setting::definition::{Definition, SettingError};
+use crate::domain::setting::listing::{SettingRow, rows};
+use crate::domain::setting::snapshot::{FORMER_AUDIENCES, PROMISED_UNTIL, Settings};
+use crate::domain::setting::table;
 use crate::domain::time::Timestamp;
 use crate::store::{Read, SettingChange, Store, StoreError, Write};
 
@@ -45,27 +46,23 @@ pub async fn open_store(issuer: &Arc<Issuer>) -> Result<(), StoreError> {
 /// A setting as a page shows it.
 #[derive(Clone, Debug)]
 pub struct ListedSetting {
-    /// Name, value, default, type, unit and bounds.
+    /// The definition and the value.
     pub row: SettingRow,
-    /// A short description.
-    pub description: &'static str,
-    /// The allowed values, described in words.
-    pub allowed: String,
     /// Who changed it and when; `None` if no value is stored, so that the default applies.
     pub changed: Option<SettingChange>,
 }
 
 /// Lists every setting with its stored value, in the order of the definitions.
-pub async fn list(store: &Store) -> Result<Vec<ListedSetting>, StoreError> {
+pub async fn list(issuer: &Issuer) -> Result<Vec<ListedSetting>, StoreError> {
     let (stored, changes) =
-        store.read(|tx| Ok::<_, StoreError>((tx.stored_settings()?, tx.setting_changes()?))).await?;
-    let listed = |(row, definition): (SettingRow, Definition)| ListedSetting {
-        changed: changes.iter().find(|change| change.name == row.name).cloned(),
-        description: definition.description,
-        allowed: definition.allowed(),
-        row,
-    };
-    Ok(Settings::new(&stored).rows().into_iter().zip(definitions()).map(listed).collect())
+        issuer.store.read(|tx| Ok::<_, StoreError>((tx.stored_settings()?, tx.setting_changes()?))).await?;
+    let last_change = |row: &SettingRow| changes.iter().find(|change| change.name == row.definition.name).cloned();
+    Ok(rows(&stored).into_iter().map(|row| ListedSetting { changed: last_change(&row), row }).collect())
+}
+
+/// Lists every setting with its stored value, for the command line.
+pub async fn stored_rows(store: &Store) -> Result<Vec<SettingRow>, StoreError> {
+    Ok(rows(&store.read(|tx| tx.stored_settings()).await?))
 }
 
 /// An operator's request to change a setting.
@@ -92,57 +89,75 @@ pub struct ResetSetting {
 #[derive(Debug)]
 pub enum SetSettingError {
     /// The name or the value is invalid.
-    Wrong(SettingError),
+    Invalid(SettingError),
     /// The store failed.
     Refused(Refusal),
 }
 
+impl From<SettingError> for SetSettingError {
+    fn from(error: SettingError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl From<StoreError> for SetSettingError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
 impl SetSetting {
-    /// Stores the value, and returns the stored form. It applies to tokens that are issued from then on; a running
-    /// issuer applies it within 2 s.
-    pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
-        let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
-        let value = definition.parse(&self.value).map_err(SetSettingError::Wrong)?;
-        let stored = value.clone();
-        change(store, now, self.by, move |tx, by| {
-            tx.put_setting(definition.name, &stored, now, by.name())?;
-            Ok(format!("{} = {stored} by {}", definition.name, by.name()))
-        })
-        .await?;
+    /// Stores the value and applies it to tokens that are issued from then on. Returns the stored form. Other issuers
+    /// apply it within 2 s.
+    pub async fn run(self, issuer: &Issuer) -> Result<Value, SetSettingError> {
+        let value = self.store_in(&issuer.store, issuer.clock.now()).await?;
+        reload(issuer).await?;
+        Ok(value)
+    }
+
+    /// Stores the value, for the command line, which has no issuer. A running issuer applies it within 2 s.
+    pub async fn store_in(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
+        let definition = table::find(&self.name)?;
+        let value = definition.parse(&self.value)?;
+        change(store, now, self.by, definition, Some(value.clone())).await?;
         Ok(value)
     }
 }
 
 impl ResetSetting {
-    /// Deletes the stored value, and returns the default, which applies from the same time as in [`SetSetting::run`].
-    pub async fn run(self, store: &Store, now: Timestamp) -> Result<Value, SetSettingError> {
-        let definition = Definition::find(&self.name).map_err(SetSettingError::Wrong)?;
-        let default = definition.default.clone();
-        change(store, now, self.by, move |tx, by| {
-            tx.unset_setting(definition.name)?;
-            Ok(format!("{} = {} (the default) by {}", definition.name, definition.default, by.name()))
-        })
-        .await?;
-        Ok(default)
+    /// Deletes the stored value and applies the default, which it returns. Other issuers apply it within 2 s.
+    pub async fn run(self, issuer: &Issuer) -> Result<Value, SetSettingError> {
+        let definition = table::find(&self.name)?;
+        change(&issuer.store, issuer.clock.now(), self.by, definition, None).await?;
+        reload(issuer).await?;
+        Ok(definition.default_value())
     }
 }
 
-/// Makes the change in a transaction. The audit log records the text that `make` returns.
+/// Stores the value, or deletes the stored one if `value` is `None`, with the audit entry, in one transaction.
 async fn change(
     store: &Store,
     now: Timestamp,
     by: Operator,
-    make: impl FnOnce(&dyn Write, &Operator) -> Result<String, StoreError> + Send + 'static,
-) -> Result<(), SetSettingError> {
+    definition: &'static Definition,
+    value: Option<Value>,
+) -> Result<(), StoreError> {
+    let name = definition.name;
     let written = store.write(move |tx| {
         let before = Settings::new(&tx.stored_settings()?);
-        let detail = make(tx, &by)?;
+        let detail = if let Some(value) = &value {
+            tx.put_setting(name, value, now, by.name())?;
+            format!("{name} = {value} by {}", by.name())
+        } else {
+            tx.unset_setting(name)?;
+            format!("{name} = {} (the default) by {}", definition.default_value(), by.name())
+        };
         let changed = SettingsUpdate { before, after: Settings::new(&tx.stored_settings()?), now, by: by.name() };
         changed.store_promised_until(tx)?;
         changed.store_former_audiences(tx)?;
         tx.record(&by.entry(now, Action::SettingChanged, None, detail))
     });
-    written.await.map_err(|error: StoreError| SetSettingError::Refused(error.into()))
+    written.await
 }
 
 /// The settings before and after a change. Tokens that were issued earlier follow the previous settings.

@@ -12,7 +12,7 @@ use countersign::app;
 use countersign::clock::Clock;
 use countersign::config::Config;
 use countersign::issuer::Issuer;
-use countersign::issuer::settings::{SetSetting, load};
+use countersign::issuer::settings::SetSetting;
 use countersign::issuer::users::{UserChange, find};
 use countersign::random::Random;
 use reqwest::Method;
@@ -130,8 +130,7 @@ impl ApiServer {
             value: value.to_owned(),
             by: countersign::domain::audit::Operator::CommandLine,
         };
-        set.run(&self.issuer.store, self.issuer.clock.now()).await.unwrap();
-        self.issuer.runtime.store(load(&self.issuer.store).await.unwrap().into());
+        set.run(&self.issuer).await.unwrap();
     }
 
     pub async fn disable(&self, name: &str) {

@@ -236,21 +236,23 @@ async fn a_setting_shows_who_set_it_and_can_be_reset() {
     let now = server.clock.now();
     server.token("anna").await;
     let listed = async || {
-        let all = settings::list(&issuer.store).await.unwrap();
-        all.into_iter().find(|listed| listed.row.name == NAME).unwrap()
+        let all = settings::list(issuer).await.unwrap();
+        all.into_iter().find(|listed| listed.row.definition.name == NAME).unwrap()
     };
     assert_eq!(listed().await.changed, None);
     let set = SetSetting { name: NAME.to_owned(), value: "30d".to_owned(), by: by.clone() };
-    set.run(&issuer.store, now).await.unwrap();
-    settings::reload(issuer).await.unwrap();
+    set.run(issuer).await.unwrap();
     assert_eq!(issuer.settings().longest_access_lifetime(), Duration::from_hours(30 * 24));
     let changed = listed().await;
     assert_eq!(changed.changed.map(|change| (change.by, change.at)), Some(("root".to_owned(), now)));
-    assert!(changed.description.contains("access token") && changed.allowed.contains("seconds"));
-    ResetSetting { name: NAME.to_owned(), by }.run(&issuer.store, now).await.unwrap();
+    assert!(
+        changed.row.definition.description.contains("access token")
+            && changed.row.definition.allowed().contains("seconds")
+    );
+    ResetSetting { name: NAME.to_owned(), by }.run(issuer).await.unwrap();
     let reset = listed().await;
-    assert_eq!((reset.changed, &reset.row.value), (None, &reset.row.default));
-    let promised = settings::load(&issuer.store).await.unwrap().promised_until();
+    assert_eq!((reset.changed, reset.row.value), (None, reset.row.definition.default_value()));
+    let promised = issuer.settings().promised_until();
     assert!(
         promised >= Some(now + Duration::from_hours(30 * 24)),
         "tokens issued before the lifetime was lowered count"

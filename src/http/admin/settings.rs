@@ -16,11 +16,12 @@ use super::guard::{Checked, SteppedUp, Superuser};
 use super::path::AdminPath;
 use super::sign_in::text;
 use super::{PageResult, frame};
-use crate::domain::setting::{Definition, SettingError, SettingKind, SettingRow, Settings};
+use crate::domain::setting::definition::{Definition, SettingError, SettingKind};
+use crate::domain::setting::listing::{SettingRow, rows};
 use crate::domain::time::Timestamp;
 use crate::http::context::Http;
 use crate::http::pages::{Page, sentence};
-use crate::issuer::settings::{ListedSetting, ResetSetting, SetSetting, SetSettingError, list, reload};
+use crate::issuer::settings::{ListedSetting, ResetSetting, SetSetting, SetSettingError, list};
 use crate::issuer::{Caller, Issuer};
 use crate::store::{SettingChange, StoreError};
 
@@ -44,24 +45,21 @@ async fn change(
     let name = text(&mut form, "name");
     let value = text(&mut form, "value").trim().to_owned();
     let by = sender.superuser().operator(from);
-    let store = &http.issuer.store;
-    let now = http.issuer.clock.now();
     let is_reset = text(&mut form, "do") == "reset";
     let changed = if is_reset {
-        ResetSetting { name: name.clone(), by }.run(store, now).await
+        ResetSetting { name: name.clone(), by }.run(&http.issuer).await
     } else {
-        SetSetting { name: name.clone(), value: value.clone(), by }.run(store, now).await
+        SetSetting { name: name.clone(), value: value.clone(), by }.run(&http.issuer).await
     };
     match changed {
         Ok(value) => {
-            reload(&http.issuer).await?;
             let suffix = if is_reset { " (the default)" } else { "" };
             let value = input_value(&value);
             let flash = format!("{name} is now {value}{suffix}. The change applies immediately.");
             Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(&format!("{PATH}#{name}"))), &flash))
         }
         Err(SetSettingError::Refused(refusal)) => Err(refusal.into()),
-        Err(SetSettingError::Wrong(error)) => {
+        Err(SetSettingError::Invalid(error)) => {
             let problem = match &error {
                 SettingError::InvalidValue { allowed, .. } => format!("This must be {allowed}."),
                 SettingError::Unknown { .. } => sentence(&error.to_string()),
@@ -110,25 +108,29 @@ pub struct SettingsPage {
 
 impl SettingsPage {
     async fn of(issuer: &Issuer, rejected: Option<RejectedChange>) -> Result<Self, StoreError> {
-        Ok(Self { settings: list(&issuer.store).await?, rejected })
+        Ok(Self { settings: list(issuer).await?, rejected })
     }
 
     fn setting(&self, listed: &ListedSetting) -> Value {
-        let ListedSetting { row: SettingRow { name, value, default, min, max, .. }, description, allowed, changed } =
-            listed;
-        let rejected = self.rejected.as_ref().filter(|rejected| rejected.name == *name);
+        let ListedSetting { row: SettingRow { definition, value }, changed } = listed;
+        let default = definition.default_value();
+        let bounds = match definition.kind {
+            SettingKind::Seconds { min, max } => Some(format!("{} to {}", in_units(min), in_units(max))),
+            _ => None,
+        };
+        let rejected = self.rejected.as_ref().filter(|rejected| rejected.name == definition.name);
         context! {
-            name => *name,
-            label => label(name),
-            description => *description,
-            allowed,
+            name => definition.name,
+            label => label(definition.name),
+            description => definition.description,
+            allowed => definition.allowed(),
             value => rejected.map_or_else(|| input_value(value), |rejected| rejected.value.clone()),
             in_force => input_value(value),
             in_units => value.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
-            bounds => min.zip(*max).map(|(min, max)| format!("{} to {}", in_units(min), in_units(max))),
-            default => input_value(default),
+            bounds,
+            default => input_value(&default),
             default_in_units => default.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
-            choices => choices(name),
+            choices => choices(definition),
             changed => changed.as_ref().map(|change| format!("{}, {} UTC", change.by, day(change.at))),
             problem => rejected.map(|rejected| rejected.problem.as_str()),
         }
@@ -143,11 +145,11 @@ fn label(name: &str) -> String {
 }
 
 /// The possible values of a setting that has a fixed list of values. Empty for other settings.
-fn choices(name: &str) -> Vec<&'static str> {
-    match Definition::find(name).map(|definition| definition.kind) {
-        Ok(SettingKind::Flag) => vec!["true", "false"],
-        Ok(SettingKind::Choice { of, optional }) => of.iter().copied().chain(optional.then_some("none")).collect(),
-        _ => vec![],
+fn choices(definition: &Definition) -> Vec<&'static str> {
+    match definition.kind {
+        SettingKind::Flag => vec!["true", "false"],
+        SettingKind::Choice(of) => of.iter().copied().chain(definition.is_optional().then_some("none")).collect(),
+        SettingKind::Seconds { .. } | SettingKind::Text | SettingKind::Claim => vec![],
     }
 }
 
@@ -155,7 +157,8 @@ fn choices(name: &str) -> Vec<&'static str> {
 fn groups(settings: &[ListedSetting]) -> Vec<(String, Vec<&ListedSetting>)> {
     let mut groups: Vec<(String, Vec<&ListedSetting>)> = Vec::new();
     for listed in settings {
-        let prefix = listed.row.name.rsplit_once('.').map_or(listed.row.name, |(prefix, _)| prefix);
+        let name = listed.row.definition.name;
+        let prefix = name.rsplit_once('.').map_or(name, |(prefix, _)| prefix);
         match groups.iter_mut().find(|(group, _)| group == prefix) {
             Some((_, settings)) => settings.push(listed),
             None => groups.push((prefix.to_owned(), vec![listed])),
@@ -173,8 +176,10 @@ impl Page for SettingsPage {
             let settings = settings.into_iter().map(|listed| self.setting(listed)).collect::<Value>();
             context! { title => label(&prefix), profile, id => prefix, settings }
         });
-        let unknown =
-            self.rejected.as_ref().filter(|rejected| self.settings.iter().all(|each| each.row.name != rejected.name));
+        let unknown = self
+            .rejected
+            .as_ref()
+            .filter(|rejected| self.settings.iter().all(|each| each.row.definition.name != rejected.name));
         let problem = unknown.map(|rejected| rejected.problem.as_str());
         context! { groups => groups.collect::<Value>(), problem, has_problem => self.rejected.is_some() }
     }
@@ -184,13 +189,8 @@ impl Page for SettingsPage {
             let at = Timestamp::from_unix(1_700_000_000);
             (name == "sessions.max_age").then(|| SettingChange { name: name.to_owned(), at, by: "<b>anna".to_owned() })
         };
-        let listed = |row: SettingRow| ListedSetting {
-            changed: changed(row.name),
-            description: "what it does",
-            allowed: "1 to 300 seconds, or none".to_owned(),
-            row,
-        };
-        let page = |rejected| Self { settings: Settings::default().rows().into_iter().map(listed).collect(), rejected };
+        let listed = |row: SettingRow| ListedSetting { changed: changed(row.definition.name), row };
+        let page = |rejected| Self { settings: rows(&[]).into_iter().map(listed).collect(), rejected };
         let rejected = |name: &str| {
             let problem = "This must be 1 to 7776000 seconds (300 and 5m are the same).".to_owned();
             Some(RejectedChange { name: name.to_owned(), value: "<b>".to_owned(), problem })

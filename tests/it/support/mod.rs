@@ -188,9 +188,7 @@ impl TestServer {
             value: value.to_owned(),
             by: countersign::domain::audit::Operator::CommandLine,
         };
-        set.run(&self.issuer.store, self.issuer.clock.now()).await.unwrap();
-        let fresh = countersign::issuer::settings::load(&self.issuer.store).await.unwrap();
-        self.issuer.runtime.store(fresh.into());
+        set.run(&self.issuer).await.unwrap();
     }
 
     /// Applies an operator's change to a user.

@@ -1,0 +1,82 @@
+//! The settings that exist once for each profile. One row per profile has its defaults.
+
+use std::time::Duration;
+
+use super::super::algorithm::Algorithm;
+use super::super::dialect::Dialect;
+use super::super::profile::AccessType;
+use super::definition::Definition;
+use super::typed::Setting;
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 86_400;
+const YEAR: u64 = 366 * DAY;
+
+/// The settings of one profile.
+#[derive(Debug)]
+pub(super) struct ProfileSettings {
+    /// The dialect whose tokens have the profile.
+    pub dialect: Dialect,
+    pub access_lifetime: Setting<Duration>,
+    pub refresh_lifetime: Setting<Duration>,
+    pub algorithm: Setting<Option<Algorithm>>,
+    pub audience: Setting<Option<String>>,
+    pub typ: Setting<AccessType>,
+}
+
+macro_rules! profile {
+    ($dialect:ident, $name:literal, access: $access:expr, refresh: $refresh:expr) => {
+        ProfileSettings {
+            dialect: Dialect::$dialect,
+            access_lifetime: Setting::seconds(
+                concat!("profiles.", $name, ".access_lifetime"),
+                [1, 90 * DAY],
+                $access,
+                "lifetime of an access token",
+            ),
+            refresh_lifetime: Setting::seconds(
+                concat!("profiles.", $name, ".refresh_lifetime"),
+                [1, 10 * YEAR],
+                $refresh,
+                "lifetime of a session from sign-in, or from its last refresh or renewal",
+            ),
+            algorithm: Setting::optional_algorithm(
+                concat!("profiles.", $name, ".algorithm"),
+                "signature algorithm of access tokens; none means tokens.algorithm",
+            ),
+            audience: Setting::optional_text(
+                concat!("profiles.", $name, ".audience"),
+                "the aud claim of access tokens; none means tokens.audience",
+            ),
+            typ: Setting::access_type(
+                concat!("profiles.", $name, ".typ"),
+                AccessType::Jwt,
+                "the typ header of access tokens",
+            ),
+        }
+    };
+}
+
+/// The profiles with their default lifetimes in seconds, in the order of [`Dialect::ALL`].
+pub(super) static PROFILES: [ProfileSettings; Dialect::ALL.len()] = [
+    profile!(JwtIssuer, "jwt_issuer", access: DAY, refresh: 30 * DAY),
+    profile!(RestJwt, "rest_jwt", access: DAY, refresh: 30 * DAY),
+    profile!(RestSocial, "rest_social", access: DAY, refresh: 30 * DAY),
+    profile!(DrfPyjwt, "drf_pyjwt", access: 30, refresh: 30 * DAY),
+    profile!(Simplejwt, "simplejwt", access: 5 * MINUTE, refresh: DAY),
+];
+
+impl ProfileSettings {
+    /// The definitions of all settings of the profile, in the order in which they are listed.
+    pub fn definitions(&self) -> [&Definition; 5] {
+        // The pattern names every field, so that a new setting without a definition here does not compile.
+        let Self { dialect: _, access_lifetime, refresh_lifetime, algorithm, audience, typ } = self;
+        [
+            &access_lifetime.definition,
+            &refresh_lifetime.definition,
+            &algorithm.definition,
+            &audience.definition,
+            &typ.definition,
+        ]
+    }
+}

@@ -1,0 +1,117 @@
+//! The values of all settings at one moment, with their Rust types.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::dialect::Dialect;
+use super::super::profile::Profile;
+use super::super::session::RefreshPolicy;
+use super::super::time::Timestamp;
+use super::profiles::{PROFILES, ProfileSettings};
+use super::table::{
+    MAX_AGE, REGISTRATION_OPEN, RESET_TIMEOUT, REUSE_GRACE, SIMPLEJWT_BLACKLISTS, SIMPLEJWT_ROTATES,
+    SIMPLEJWT_USER_ID_CLAIM,
+};
+
+/// The stored name of [`Settings::promised_until`], in Unix seconds. It is stored with the settings but is not a
+/// setting.
+pub const PROMISED_UNTIL: &str = "keys.promised_until";
+/// The stored name of [`Settings::former_audiences`], an object with audiences as names and Unix seconds as values. It
+/// is stored with the settings but is not a setting.
+pub const FORMER_AUDIENCES: &str = "tokens.former_audiences";
+
+/// The effective values of all settings: an immutable snapshot.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    profiles: [Profile; Dialect::ALL.len()],
+    reset_timeout: Duration,
+    is_registration_open: bool,
+    promised_until: Option<Timestamp>,
+    former_audiences: BTreeMap<String, Timestamp>,
+}
+
+impl Settings {
+    /// Builds a snapshot from stored values and defaults. A stored value that is no longer valid is ignored.
+    pub fn new(stored: &[(String, Value)]) -> Self {
+        let extra = |name: &str| stored.iter().find(|(stored_name, _)| stored_name == name).map(|(_, value)| value);
+        let date = |at: &Value| at.as_i64().map(Timestamp::from_unix);
+        let former = extra(FORMER_AUDIENCES).and_then(Value::as_object).into_iter().flatten();
+        Self {
+            profiles: PROFILES.each_ref().map(|settings| profile(settings, stored)),
+            reset_timeout: RESET_TIMEOUT.value_in(stored),
+            is_registration_open: REGISTRATION_OPEN.value_in(stored),
+            promised_until: extra(PROMISED_UNTIL).and_then(date),
+            former_audiences: former.filter_map(|(name, until)| Some((name.clone(), date(until)?))).collect(),
+        }
+    }
+
+    /// The profile of a dialect.
+    pub fn profile(&self, dialect: Dialect) -> &Profile {
+        &self.profiles[dialect as usize]
+    }
+
+    /// How long a reset code or link is valid.
+    pub fn reset_timeout(&self) -> Duration {
+        self.reset_timeout
+    }
+
+    /// Whether anyone may register.
+    pub fn is_registration_open(&self) -> bool {
+        self.is_registration_open
+    }
+
+    /// The latest `exp` of tokens issued before an access-token lifetime was lowered. `None` if none was lowered.
+    pub fn promised_until(&self) -> Option<Timestamp> {
+        self.promised_until
+    }
+
+    /// The previous audiences of profiles, each with the latest `exp` of tokens issued for it.
+    pub fn former_audiences(&self) -> &BTreeMap<String, Timestamp> {
+        &self.former_audiences
+    }
+
+    /// The longest access-token lifetime of all profiles. A key stays published at least this long after it stops
+    /// signing.
+    pub fn longest_access_lifetime(&self) -> Duration {
+        self.profiles.iter().map(|profile| profile.access_lifetime).fold(Duration::ZERO, Duration::max)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+fn profile(settings: &ProfileSettings, stored: &[(String, Value)]) -> Profile {
+    let dialect = settings.dialect;
+    let rotate = match dialect {
+        Dialect::DrfPyjwt => true,
+        Dialect::Simplejwt => SIMPLEJWT_ROTATES.value_in(stored),
+        Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => false,
+    };
+    // In djangorestframework-simplejwt, blacklisting has no effect without rotation.
+    let blacklists = dialect != Dialect::Simplejwt || SIMPLEJWT_BLACKLISTS.value_in(stored);
+    let user_id_claim = match dialect {
+        Dialect::Simplejwt => SIMPLEJWT_USER_ID_CLAIM.value_in(stored),
+        Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial | Dialect::DrfPyjwt => Cow::Borrowed("user_id"),
+    };
+    Profile {
+        dialect,
+        access_lifetime: settings.access_lifetime.value_in(stored),
+        refresh: RefreshPolicy {
+            lifetime: settings.refresh_lifetime.value_in(stored),
+            max_age: MAX_AGE.value_in(stored),
+            rotate,
+            reuse_grace: REUSE_GRACE.value_in(stored),
+            earlier_stay_valid: rotate && !blacklists,
+        },
+        algorithm: settings.algorithm.value_in(stored),
+        audience: settings.audience.value_in(stored),
+        typ: settings.typ.value_in(stored),
+        user_id_claim: user_id_claim.into_owned(),
+    }
+}
