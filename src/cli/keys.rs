@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -17,8 +16,8 @@ use crate::crypto::key_dir::{KeyDir, KeyDirError, RevokedKey};
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::{Action, Operator};
+use crate::domain::duration;
 use crate::domain::key::{Key, KeyPolicy};
-use crate::domain::limit::span;
 use crate::domain::secret::SecretBytes;
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
@@ -224,7 +223,7 @@ fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPo
 fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     print::data(key.kid.as_str())?;
     if key.signs_from > key.created_at {
-        let wait = format_wait(key.signs_from.since(key.created_at));
+        let wait = duration::rounded_up(key.signs_from.since(key.created_at));
         print::message(format!("Published {} key {}. It signs from {} (in {wait}).", key.alg, key.kid, key.signs_from));
         return Ok(());
     }
@@ -233,19 +232,11 @@ fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
         print::warn(format!(
             "verifiers that cached the JWKS and do not refetch it on an unknown kid may reject new tokens for \
              up to {}, or longer if they ignore max-age; the previous key stays published until {}",
-            span(policy.jwks_max_age),
+            duration::compact(policy.jwks_max_age),
             policy.published_until(key.created_at),
         ));
     }
     Ok(())
-}
-
-/// Formats a wait in the largest unit of which it has at least 2, rounded up: `24 hours`, `2 days`, `90 seconds`.
-fn format_wait(wait: Duration) -> String {
-    let seconds = wait.as_secs();
-    let units = [(86_400, "days"), (3600, "hours"), (60, "minutes")];
-    let largest = units.into_iter().find(|(unit, _)| seconds >= 2 * unit);
-    largest.map_or_else(|| format!("{seconds} seconds"), |(unit, name)| format!("{} {name}", seconds.div_ceil(unit)))
 }
 
 impl KeyImportArgs {
@@ -305,7 +296,7 @@ fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<RevokedKey> 
     }
     print::hint(format!(
         "verifiers accept tokens of the revoked key until they refetch the JWKS, for up to {} if they respect max-age",
-        span(policy.jwks_max_age)
+        duration::compact(policy.jwks_max_age)
     ));
     Ok(revoked)
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::source::RawValue;
-use crate::domain::limit::span;
+use crate::domain::duration::{self, compact};
 use crate::domain::secret::SecretText;
 
 /// The parsed value, and its text for display.
@@ -75,12 +75,12 @@ pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(format!("a duration needs a unit; write \"{text}s\" for seconds (other units: m, h, d)"));
     }
-    let found = humantime::parse_duration(text)
-        .map_err(|_| "not a duration; write a number and a unit, such as \"300s\", \"24h\" or \"90d\"".to_owned())?;
+    let found = duration::parse(text)
+        .ok_or_else(|| "not a duration; write a number and a unit, such as \"300s\", \"24h\" or \"90d\"".to_owned())?;
     if found.subsec_nanos() == 0 && bounds.contains(&found) {
         return Ok(found);
     }
-    Err(format!("must be whole seconds from \"{}\" to \"{}\"", span(*bounds.start()), span(*bounds.end())))
+    Err(format!("must be whole seconds from \"{}\" to \"{}\"", compact(*bounds.start()), compact(*bounds.end())))
 }
 
 /// Formats a value for an error message.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::domain::duration::seconds_rounded_up;
 
 /// The longest predicted wait at which a job is admitted. A longer queue would make every caller wait longer and serve
 /// none sooner. 3 s absorb a burst and keep a sign-in far below the usual timeouts of clients and proxies.
@@ -80,8 +81,7 @@ impl HashQueue {
     }
 
     fn retry_after(&self, jobs: usize) -> Duration {
-        let span = self.span(jobs);
-        Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0)).max(Duration::from_secs(1))
+        Duration::from_secs(seconds_rounded_up(self.span(jobs)))
     }
 
     /// The time that all threads together need for `jobs` jobs.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::closed_set::closed_set;
+use super::duration;
 
 closed_set! {
     /// A rate limit. A limit per caller counts by client address, a limit per account by user id. For exceptions see
@@ -97,7 +98,7 @@ impl Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.count, span(self.window))
+        write!(f, "{}/{}", self.count, duration::compact(self.window))
     }
 }
 
@@ -112,7 +113,7 @@ impl FromStr for Rate {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (count, window) = text.split_once('/').ok_or(NotARate)?;
         let count = count.trim().parse().ok().filter(|count: &NonZeroU32| count.get() <= 1_000_000).ok_or(NotARate)?;
-        let window = humantime::parse_duration(window.trim()).map_err(|_| NotARate)?;
+        let window = duration::parse(window.trim()).ok_or(NotARate)?;
         let allowed = Duration::from_secs(1)..=Duration::from_hours(30 * 24);
         if window.subsec_nanos() != 0 || !allowed.contains(&window) {
             return Err(NotARate);
@@ -156,16 +157,6 @@ impl Index<Limit> for Rates {
     fn index(&self, limit: Limit) -> &Rate {
         &self.0[limit as usize]
     }
-}
-
-/// Formats a span in the largest unit that divides it: `90d`, `24h`, `5m`, `90s`. Fractions of a second are dropped.
-pub fn span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (unit, name) = [(86_400, 'd'), (3600, 'h'), (60, 'm')]
-        .into_iter()
-        .find(|(unit, _)| seconds != 0 && seconds.is_multiple_of(*unit))
-        .unwrap_or((1, 's'));
-    format!("{}{name}", seconds / unit)
 }
 
 #[cfg(test)]
@@ -220,15 +211,6 @@ mod tests {
             ["", "10", "10/", "/5m", "0/5m", "-1/5m", "10/5", "10/0s", "10/500ms", "10/31d", "1000001/5m", "10/5m/1"]
         {
             assert_eq!(text.parse::<Rate>(), Err(NotARate), "{text}");
-        }
-    }
-
-    #[test]
-    fn spans_are_displayed_in_whole_units() {
-        for (seconds, shown) in
-            [(0, "0s"), (59, "59s"), (90, "90s"), (300, "5m"), (7200, "2h"), (86_400, "1d"), (90_000, "25h")]
-        {
-            assert_eq!(span(Duration::from_secs(seconds)), shown);
         }
     }
 }

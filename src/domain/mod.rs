@@ -13,6 +13,7 @@ mod common_password;
 pub mod count;
 pub mod dialect;
 pub mod django;
+pub mod duration;
 pub mod field;
 pub mod id;
 pub mod key;

@@ -10,6 +10,7 @@ use minijinja::value::Value;
 
 use super::message::RenderedMail;
 use super::site::Site;
+use crate::domain::duration::in_words;
 use crate::domain::reset_code::ResetCode;
 use crate::domain::secret::SecretText;
 use crate::domain::user::{Email, Username};
@@ -70,23 +71,13 @@ impl Mail {
     fn context(&self, site: &Value) -> Value {
         match self {
             Self::ResetCode { username, code, valid_for } => context! {
-                site => site.clone(), username => username.as_str(), code => code.grouped(), valid_for => span_text(*valid_for),
+                site => site.clone(), username => username.as_str(), code => code.grouped(), valid_for => in_words(*valid_for),
             },
             Self::RestoreLink { username, link, valid_for } => context! {
-                site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => span_text(*valid_for),
+                site => site.clone(), username => username.as_str(), link => link.expose(), valid_for => in_words(*valid_for),
             },
         }
     }
-}
-
-/// Formats a duration in the largest unit that yields an integer of at least 1: `15 minutes`, `1 hour`, `90 seconds`.
-fn span_text(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let (count, unit) = [(3600, "hour"), (60, "minute")]
-        .into_iter()
-        .find(|(size, _)| seconds >= *size && seconds.is_multiple_of(*size))
-        .map_or((seconds, "second"), |(size, unit)| (seconds / size, unit));
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Pairs the name of each built-in template with its text.
@@ -259,14 +250,5 @@ mod tests {
         let (_folder, loaded) = overridden("reset_code/body.txt", b"\xff\xfe");
         let error = loaded.unwrap_err().to_string();
         assert!(error.contains("reset_code/body.txt") && error.contains("UTF-8"), "{error}");
-    }
-
-    #[test]
-    fn spans_are_displayed_in_their_largest_whole_unit() {
-        for (seconds, expected) in
-            [(900, "15 minutes"), (3600, "1 hour"), (90, "90 seconds"), (5400, "90 minutes"), (0, "0 seconds")]
-        {
-            assert_eq!(span_text(Duration::from_secs(seconds)), expected);
-        }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::super::algorithm::Algorithm;
-use super::super::limit::span;
+use super::super::duration::compact;
 use super::super::time::Timestamp;
 use super::change_error::KeyChangeError;
 use super::dates::{Key, KeyState};
@@ -135,7 +135,7 @@ impl RotationPreview {
         } else {
             sentences.push(format!(
                 "Verifiers that do not refetch on an unknown kid may refuse its tokens for up to {}.",
-                span(self.unknown_for)
+                compact(self.unknown_for)
             ));
         }
         if let Some((kid, until)) = &self.previous {
@@ -161,7 +161,7 @@ impl RevocationPreview {
             sentences.push(format!(
                 "Verifiers accept its tokens until they fetch the JWKS again: for up to {} if they respect max-age, \
                  longer if they do not.",
-                span(self.known_for)
+                compact(self.known_for)
             ));
         }
         match &self.successor {
@@ -174,7 +174,7 @@ impl RevocationPreview {
         if !self.unknown_for.is_zero() {
             sentences.push(format!(
                 "Verifiers that do not refetch on an unknown kid may refuse new tokens for up to {}.",
-                span(self.unknown_for)
+                compact(self.unknown_for)
             ));
         }
         sentences

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::claims::RESERVED;
+use super::super::duration;
 
 /// The type and the bounds of a setting.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +97,7 @@ impl Definition {
         let typed = match self.kind {
             _ if text == "none" => Some(Value::Null),
             SettingKind::Seconds { .. } => {
-                text.parse().ok().or_else(|| Some(humantime::parse_duration(text).ok()?.as_secs())).map(Value::from)
+                text.parse().ok().or_else(|| Some(duration::parse(text)?.as_secs())).map(Value::from)
             }
             SettingKind::Flag => text.parse::<bool>().ok().map(Value::from),
             SettingKind::Text | SettingKind::Claim | SettingKind::Choice(_) => Some(Value::from(text)),

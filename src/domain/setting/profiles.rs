@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use super::super::algorithm::Algorithm;
 use super::super::dialect::Dialect;
+use super::super::duration::{DAY, MINUTE};
 use super::super::profile::AccessType;
 use super::definition::Definition;
 use super::typed::Setting;
-
-const MINUTE: u64 = 60;
-const DAY: u64 = 86_400;
-const YEAR: u64 = 366 * DAY;
 
 /// The settings of one profile.
 #[derive(Debug)]
@@ -36,7 +33,7 @@ macro_rules! profile {
             ),
             refresh_lifetime: Setting::seconds(
                 concat!("profiles.", $name, ".refresh_lifetime"),
-                [1, 10 * YEAR],
+                [1, 10 * 366 * DAY],
                 $refresh,
                 "lifetime of a session from sign-in, or from its last refresh or renewal",
             ),
