@@ -293,7 +293,7 @@ pub async fn serve(
         Ok(())
     };
     let deadline = async {
-        jobs::stopped(&mut stop_signal).await;
+        jobs::periodic::stopped(&mut stop_signal).await;
         tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
     };
     tokio::select! {

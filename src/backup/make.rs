@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::Path;
 
-use super::{BackupError, BackupFile, BackupSource, DATABASE, KEYS, Manifest, examine, io};
+use super::error::{BackupError, io};
+use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
+use super::source::{BackupSource, examine};
 use crate::domain::time::Timestamp;
 use crate::store::sqlite::copy;
 

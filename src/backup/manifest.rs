@@ -10,10 +10,14 @@ use std::path::{Component, Path};
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
-use super::{BackupError, DATABASE, KEYS, io};
+use super::error::{BackupError, io};
 use crate::domain::time::Timestamp;
 use crate::store::sqlite::copy::DatabaseContents;
 
+/// The file name of the copied database.
+pub(super) const DATABASE: &str = "countersign.db";
+/// The folder of the copied keys.
+pub(super) const KEYS: &str = "keys";
 /// The file name of the manifest.
 const NAME: &str = "manifest.json";
 /// The format version that this program writes. It reads no other version.

@@ -9,7 +9,10 @@ use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::{BackupError, BackupFile, BackupSource, DATABASE, KEYS, Manifest, examine, io, serving};
+use super::error::{BackupError, io};
+use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
+use super::serving::{lock_exclusive, parent};
+use super::source::{BackupSource, examine};
 use crate::store::sqlite::RESTORING_SUFFIX;
 
 impl BackupSource<'_> {
@@ -19,7 +22,7 @@ impl BackupSource<'_> {
         examine(folder, self.keys)?;
         let into = parent(self.database);
         DirBuilder::new().recursive(true).mode(0o700).create(&into).map_err(io("create the folder", &into))?;
-        let Some(_exclusive) = serving::lock_exclusive(self.database)? else {
+        let Some(_exclusive) = lock_exclusive(self.database)? else {
             return Err(BackupError::Served(self.database.to_owned()));
         };
         let is_restored = self.is_database_restored(&manifest)?;
@@ -86,9 +89,4 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-/// Returns the folder of a file.
-pub(super) fn parent(path: &Path) -> PathBuf {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
 }

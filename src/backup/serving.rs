@@ -5,10 +5,9 @@
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::restore::parent;
-use super::{BackupError, io};
+use super::error::{BackupError, io};
 
 const NAME: &str = ".countersign-serving";
 
@@ -34,4 +33,9 @@ fn open(database: &Path) -> Result<File, BackupError> {
     let path = parent(database).join(NAME);
     let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
     opened.map_err(io("open", &path))
+}
+
+/// Returns the folder of a file.
+pub(super) fn parent(path: &Path) -> PathBuf {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
 }

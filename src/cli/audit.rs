@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use clap::Args;
 
-use super::{block_on, existing_store, print};
+use super::existing_store::existing_store;
+use super::print;
+use super::runtime::block_on;
 use crate::config::Config;
 use crate::domain::audit::AuditLine;
 use crate::domain::id::UserId;

@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use zeroize::Zeroizing;
 
-use super::{block_on, confirm, print, secret_input};
+use super::runtime::block_on;
+use super::{confirm, print, secret_input};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;

@@ -8,18 +8,18 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::app;
 use crate::config::Config;
 use crate::http::openapi;
-use crate::store::Store;
 
 mod audit;
 mod backup;
 mod check;
 mod confirm;
+mod existing_store;
 mod keys;
 pub mod print;
 mod refusal;
+mod runtime;
 mod secret_input;
 mod serve;
 mod settings;
@@ -118,21 +118,4 @@ impl Cli {
             Command::Check(command) => command.run(&config),
         }
     }
-}
-
-/// Opens the database for a command that only reads. If the database does not exist, prints a hint and returns `None`
-/// without creating it.
-fn existing_store(config: &Config) -> Result<Option<Store>> {
-    let store = app::open_existing_store(config)?;
-    if store.is_none() {
-        print::hint(
-            "the database does not exist; create it with `countersign serve`, or name the settings file with --config",
-        );
-    }
-    Ok(store)
-}
-
-/// Runs a future on a single-threaded runtime, which is enough for one command.
-fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

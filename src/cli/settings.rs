@@ -6,7 +6,8 @@ use anyhow::{Result, anyhow};
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::{block_on, print, refusal};
+use super::runtime::block_on;
+use super::{print, refusal};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;

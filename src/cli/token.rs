@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{block_on, print, refusal, secret_input};
+use super::runtime::block_on;
+use super::{print, refusal, secret_input};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;

@@ -18,6 +18,7 @@ mod social;
 mod source;
 mod tokens;
 mod traces;
+mod unknown_key;
 mod value;
 
 use std::fmt::Write;

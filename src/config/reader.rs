@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::problem::{ConfigError, ConfigProblem, unknown};
+use super::problem::{ConfigError, ConfigProblem};
 use super::source::{RawValue, SettingSource, SourcedValue, SourcedValues};
+use super::unknown_key::unknown_key;
 use super::value::{self, ParsedValue};
 use crate::domain::secret::SecretText;
 
@@ -231,7 +232,7 @@ impl Reader {
     pub(super) fn finish(mut self) -> Result<Vec<BootSetting>, ConfigError> {
         let known: Vec<&str> = self.settings.iter().map(|setting| setting.key.as_str()).collect();
         let unused = self.given.iter().filter(|(key, _)| !self.used.contains(*key));
-        self.problems.extend(unused.map(|(key, given)| unknown(key, given, &known)));
+        self.problems.extend(unused.map(|(key, given)| unknown_key(key, given, &known)));
         if self.problems.is_empty() { Ok(self.settings) } else { Err(ConfigError { problems: self.problems }) }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::stopped;
+use super::periodic::stopped;
 use crate::issuer::Issuer;
 use crate::store::StoreError;
 

@@ -14,7 +14,7 @@ use lettre::message::{Mailbox, Message, MultiPart, SinglePart};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::SendError;
+use super::error::SendError;
 use super::site::Site;
 use crate::crypto::aead::{Aead, UnsealError};
 use crate::domain::mail_item::{MailItem, SealedMail};
@@ -70,6 +70,12 @@ pub enum UnopenableMail {
     /// The decrypted content is not an e-mail.
     #[error("cannot open the e-mail: another version of Countersign encrypted it")]
     Content,
+}
+
+impl From<UnopenableMail> for SendError {
+    fn from(error: UnopenableMail) -> Self {
+        Self::permanent(error.to_string())
+    }
 }
 
 /// Encrypts an e-mail for the outbox.

@@ -15,8 +15,8 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::extension::ClientId;
 
+use super::error::{MailSetupError, SendError};
 use super::message::{OutgoingMail, mask_address};
-use super::{MailSetupError, SendError};
 use crate::domain::secret::SecretText;
 
 /// How the connection to the mail server is encrypted.

@@ -9,40 +9,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::message::{OutgoingMail, RenderedMail, UnopenableMail};
+use super::error::SendError;
+use super::message::{OutgoingMail, RenderedMail};
 use super::smtp::Smtp;
-
-/// Why an e-mail was not sent. The text is shown in the log and in the admin zone, and contains no secret.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
-pub struct SendError {
-    permanent: bool,
-    text: String,
-}
-
-impl SendError {
-    /// Creates an error that a retry alone cannot resolve.
-    pub(super) fn permanent(text: String) -> Self {
-        Self { permanent: true, text }
-    }
-
-    /// Creates an error that a retry may resolve.
-    pub(super) fn transient(text: String) -> Self {
-        Self { permanent: false, text }
-    }
-
-    /// Whether the mail server rejected the e-mail permanently (SMTP 5yz, RFC 5321 §4.2.1), or the e-mail cannot be
-    /// decrypted or addressed.
-    pub fn is_permanent(&self) -> bool {
-        self.permanent
-    }
-}
-
-impl From<UnopenableMail> for SendError {
-    fn from(error: UnopenableMail) -> Self {
-        Self::permanent(error.to_string())
-    }
-}
 
 /// How e-mails are delivered.
 #[derive(Debug)]

@@ -9,27 +9,15 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub mod counters;
+mod error;
 pub mod jwks_clients;
 pub mod process;
 pub mod requests;
 pub mod trace;
 mod traces;
 
+pub use error::TelemetryError;
 pub use traces::Traces;
-
-/// The log or the traces cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot set up {what}: {why}")]
-pub struct TelemetryError {
-    what: &'static str,
-    why: String,
-}
-
-impl TelemetryError {
-    fn new(what: &'static str, why: impl std::fmt::Display) -> Self {
-        Self { what, why: why.to_string() }
-    }
-}
 
 /// Starts the log for the whole process, and sends traces if `collector` is given. `level` is a log level, or several
 /// log levels by module, such as `info,countersign=debug`. Call [`Traces::end`] last, at the end of the process.

@@ -24,7 +24,7 @@ mod sending {
     use tracing_subscriber::filter::filter_fn;
     use tracing_subscriber::registry::LookupSpan;
 
-    use crate::telemetry::TelemetryError;
+    use crate::telemetry::error::TelemetryError;
 
     /// The service name of the traces, and the prefix of the targets of our spans.
     const SERVICE_NAME: &str = env!("CARGO_CRATE_NAME");
@@ -102,7 +102,7 @@ mod sending {
     use tracing::Span;
     use tracing_subscriber::layer::Identity;
 
-    use crate::telemetry::TelemetryError;
+    use crate::telemetry::error::TelemetryError;
 
     /// The traces of one process; this build sends none.
     #[derive(Debug)]

@@ -3,13 +3,12 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::PAGE_SIZE;
+use super::pages::for_each_page;
 use crate::app;
-use crate::cli::{block_on, print};
+use crate::cli::print;
+use crate::cli::runtime::block_on;
 use crate::config::Config;
-use crate::domain::id::UserId;
 use crate::domain::user_record::UserRecord;
-use crate::store::{StoreError, UserQuery};
 
 #[derive(Debug, Args)]
 pub struct UserExportArgs {
@@ -23,19 +22,15 @@ impl UserExportArgs {
         let store = app::open_store(config)?;
         let with_hashes = self.with_password_hashes;
         let pages = block_on(async {
-            let mut after: Option<UserId> = None;
-            loop {
-                let query = UserQuery { prefix: None, after, limit: PAGE_SIZE };
-                let page = store.read(move |tx| tx.users(&query)).await.map_err(|error: StoreError| error)?;
-                let Some(last) = page.last() else { return Ok(()) };
-                after = Some(last.id);
+            for_each_page(&store, None, |page| {
                 let mut text = String::new();
                 for user in page {
                     text.push_str(&serde_json::to_string(&UserRecord::of(user, with_hashes))?);
                     text.push('\n');
                 }
-                print::data(&text)?;
-            }
+                Ok(print::data(&text)?)
+            })
+            .await
         });
         pages.context("cannot export the users")
     }

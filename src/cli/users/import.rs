@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::source::UserSource;
 use crate::app;
-use crate::cli::{block_on, print, refusal};
+use crate::cli::runtime::block_on;
+use crate::cli::{print, refusal};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::issuer::import_users::{ImportNote, ImportUsers, Imported};

@@ -6,26 +6,25 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{block_on, confirm, existing_store, print, refusal, secret_input};
+use super::existing_store::existing_store;
+use super::runtime::block_on;
+use super::{confirm, print, refusal, secret_input};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::claims::Claims;
 use crate::domain::field::FieldProblem;
-use crate::domain::id::UserId;
 use crate::domain::user::{Email, User, Username};
 use crate::issuer::Issuer;
 use crate::issuer::register::Register;
 use crate::issuer::users::{self, UserChange};
 use crate::random::Random;
-use crate::store::{StoreError, UserQuery};
+use crate::store::StoreError;
 
 mod export;
 mod import;
+mod pages;
 mod source;
-
-/// The number of users per query.
-const PAGE_SIZE: u32 = 1000;
 
 #[derive(Debug, Subcommand)]
 pub enum UsersCommand {
@@ -180,16 +179,11 @@ fn list(config: &Config, prefix: Option<&str>, json: bool) -> Result<()> {
     let store = existing_store(config)?;
     block_on(async {
         let Some(store) = store else { return Ok(()) };
-        loop {
-            let after: Option<UserId> = found.last().map(|user| user.id);
-            let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit: PAGE_SIZE };
-            let page = store.read(move |tx| tx.users(&query)).await.map_err(|error: StoreError| error)?;
-            let is_last = page.len() < PAGE_SIZE as usize;
+        pages::for_each_page(&store, prefix, |page| {
             found.extend(page);
-            if is_last {
-                return Ok(());
-            }
-        }
+            Ok(())
+        })
+        .await
     })?;
     if json {
         return Ok(print::json(&found.iter().map(user_json).collect::<Vec<_>>())?);

@@ -14,9 +14,7 @@ use super::secret::SecretText;
 use super::time::Timestamp;
 use super::user::{Email, User};
 
-mod username;
-
-pub use username::usernames;
+pub mod username;
 
 /// The maximum length of a provider name in characters.
 pub const PROVIDER_NAME_MAX: usize = 32;

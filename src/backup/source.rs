@@ -1,0 +1,27 @@
+//! The database and the keys that a backup contains.
+
+use std::path::Path;
+
+use super::error::BackupError;
+use super::manifest::{DATABASE, KEYS};
+use crate::crypto::key_dir::KeyDir;
+use crate::store::sqlite::copy;
+
+/// The paths of an issuer's database and keys.
+#[derive(Debug)]
+pub struct BackupSource<'a> {
+    /// The file of the database.
+    pub database: &'a Path,
+    /// The folder of keys.
+    pub keys: &'a KeyDir,
+}
+
+/// Verifies the database and the keys of a backup. SQLite checks the database; every key that is still needed is opened
+/// and tested by signing and verifying once.
+///
+/// Returns the contents of the database and the number of keys.
+pub(super) fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::DatabaseContents, usize), BackupError> {
+    let contents = copy::examine(&folder.join(DATABASE))?;
+    let ring = keys.with_path(folder.join(KEYS)).open()?;
+    Ok((contents, ring.schedule().keys().len()))
+}

@@ -1,0 +1,54 @@
+//! Why e-mail cannot be set up, and why an e-mail was not sent.
+
+use std::path::PathBuf;
+
+use crate::template::TemplateError;
+
+/// Why a [`Mailer`](super::Mailer) could not be created. The messages about the sender, the CA file and the templates name the setting
+/// or file to fix.
+#[derive(Debug, thiserror::Error)]
+pub enum MailSetupError {
+    /// The sender is not a mailbox.
+    #[error("invalid sender \"{0}\"; set email.from to \"name@host\" or \"Name <name@host>\"")]
+    From(String),
+    /// The file of CA certificates cannot be used.
+    #[error("cannot use the CA certificates in {}: {problem}; correct email.ca_file", path.display())]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// The problem.
+        problem: String,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS for e-mail: {0}")]
+    Tls(String),
+    /// A template cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// Why an e-mail was not sent. The text is shown in the log and in the admin zone, and contains no secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct SendError {
+    permanent: bool,
+    text: String,
+}
+
+impl SendError {
+    /// Creates an error that a retry alone cannot resolve.
+    pub(super) fn permanent(text: String) -> Self {
+        Self { permanent: true, text }
+    }
+
+    /// Creates an error that a retry may resolve.
+    pub(super) fn transient(text: String) -> Self {
+        Self { permanent: false, text }
+    }
+
+    /// Whether the mail server rejected the e-mail permanently (SMTP 5yz, RFC 5321 §4.2.1), or the e-mail cannot be
+    /// decrypted or addressed.
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
+    }
+}

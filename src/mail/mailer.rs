@@ -1,0 +1,195 @@
+//! Renders e-mails for the outbox, and delivers those that the outbox job takes from it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lettre::message::Mailbox;
+
+use super::error::{MailSetupError, SendError};
+use super::message::{OutgoingMail, mask_address, open_mail, seal_mail};
+use super::site::Site;
+use super::template::{Mail, TemplatePreview, Templates};
+use super::transport::Transport;
+use crate::crypto::aead::Aead;
+use crate::crypto::derive::{DerivedKeys, Use};
+use crate::domain::mail_item::{MailItem, NewMail, SealedMail};
+use crate::domain::time::Timestamp;
+use crate::domain::user::Email;
+use crate::random::Random;
+use crate::template::TemplateError;
+
+/// The options of a [`Mailer`].
+#[derive(Debug)]
+pub struct MailerOptions {
+    /// The public URL of the server. E-mails contain it, and message ids end with its host.
+    pub public_url: String,
+    /// The sender, `name@host` or `Name <name@host>`. The default is `no-reply@` followed by the public host,
+    /// or by `localhost` if the host is an IPv6 address.
+    pub from: Option<String>,
+    /// The folder of the operator's templates. Files in its subfolder `mail` override the built-in templates.
+    pub templates_dir: Option<PathBuf>,
+    /// How e-mails are delivered.
+    pub transport: Transport,
+}
+
+/// Renders e-mails and sends them. Clones are cheap and share the connections.
+#[derive(Clone, Debug)]
+pub struct Mailer(Arc<MailerParts>);
+
+#[derive(Debug)]
+struct MailerParts {
+    templates: Templates,
+    transport: Transport,
+    seal: Aead,
+    from: Mailbox,
+    site: Site,
+}
+
+impl Mailer {
+    /// Creates a mailer. Reads the templates and renders each with samples, so that a broken template is found at the
+    /// start.
+    pub fn new(options: MailerOptions, keys: &DerivedKeys) -> Result<Self, MailSetupError> {
+        let site = Site::new(&options.public_url);
+        let from = options.from.unwrap_or_else(|| site.default_sender());
+        Ok(Self(Arc::new(MailerParts {
+            templates: Templates::load(options.templates_dir.as_deref(), &site)?,
+            transport: options.transport,
+            seal: Aead::new(keys, Use::MailEncryption),
+            from: from.parse().map_err(|_| MailSetupError::From(from))?,
+            site,
+        })))
+    }
+
+    /// Renders and encrypts an e-mail for the outbox. Call this before you begin the transaction that queues the
+    /// e-mail.
+    pub fn prepare(&self, mail: &Mail, to: &Email, now: Timestamp, random: &Random) -> Result<NewMail, TemplateError> {
+        let rendered = self.0.templates.render(mail, to)?;
+        Ok(NewMail { template: mail.template(), sealed: seal_mail(&rendered, &self.0.seal, random), created_at: now })
+    }
+
+    /// The masked recipient of an e-mail in the outbox, or `None` if the e-mail cannot be decrypted.
+    pub fn recipient(&self, mail: &SealedMail) -> Option<String> {
+        open_mail(mail, &self.0.seal).ok().map(|rendered| mask_address(&rendered.to))
+    }
+
+    /// Renders each template with sample data, as it would be sent.
+    pub fn previews(&self) -> Result<Vec<TemplatePreview>, TemplateError> {
+        self.0.templates.previews()
+    }
+
+    /// Decrypts an e-mail from the outbox and sends it. A delivery to a mail server ends within
+    /// [`SmtpOptions::timeout`](super::SmtpOptions::timeout). The message id is the same in every attempt, so that a receiver can detect a
+    /// duplicate.
+    pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
+        let inner = &*self.0;
+        let rendered = open_mail(&item.sealed, &inner.seal)?;
+        let outgoing = OutgoingMail::new(item, &rendered, &inner.from, &inner.site, now)?;
+        inner.transport.send(&outgoing).await?;
+        let mail = item.id.0;
+        let to = mask_address(&rendered.to);
+        tracing::info!(mail, template = item.template, %to, "e-mail sent");
+        Ok(())
+    }
+
+    /// Closes the idle connections. The caller does this when no e-mails are waiting.
+    pub async fn close_idle(&self) {
+        self.0.transport.close_idle().await;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::mail_item::MailId;
+    use crate::domain::reset_code::ResetCode;
+    use crate::domain::user::Username;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_700_000_000);
+
+    fn mailer(from: Option<&str>, transport: Transport) -> Result<Mailer, MailSetupError> {
+        let options = MailerOptions {
+            public_url: "https://auth.example.com".to_owned(),
+            from: from.map(str::to_owned),
+            templates_dir: None,
+            transport,
+        };
+        Mailer::new(options, &DerivedKeys::new(&[7; 32]))
+    }
+
+    fn queued(mailer: &Mailer) -> MailItem {
+        let mail = Mail::ResetCode {
+            username: Username::parse("anna").unwrap(),
+            code: ResetCode::from_random([1; 12]),
+            valid_for: Duration::from_mins(15),
+        };
+        let to = Email::parse("anna@example.com").unwrap();
+        let new = mailer.prepare(&mail, &to, NOW, &Random::seeded(1)).unwrap();
+        let template = new.template.to_owned();
+        let sealed = new.sealed;
+        let created_at = new.created_at;
+        MailItem { id: MailId(4), template, sealed, created_at, attempts: 0 }
+    }
+
+    #[tokio::test]
+    async fn a_prepared_email_is_delivered() {
+        let (transport, sent) = Transport::memory();
+        let mailer = mailer(None, transport).unwrap();
+        mailer.deliver(&queued(&mailer), NOW).await.unwrap();
+        let sent = sent.lock().unwrap();
+        assert_eq!((sent.len(), sent[0].to.as_str()), (1, "anna@example.com"));
+        assert!(sent[0].text.lines().any(|line| line == "1111-1111-1111"), "{}", sent[0].text);
+    }
+
+    #[tokio::test]
+    async fn an_email_sealed_under_another_secret_is_reported() {
+        let (transport, sent) = Transport::memory();
+        let mailer = mailer(None, transport).unwrap();
+        let options = MailerOptions {
+            public_url: "https://auth.example.com".to_owned(),
+            from: None,
+            templates_dir: None,
+            transport: Transport::Memory(sent.clone()),
+        };
+        let other = Mailer::new(options, &DerivedKeys::new(&[8; 32])).unwrap();
+        let error = other.deliver(&queued(&mailer), NOW).await.unwrap_err();
+        assert!(error.is_permanent() && error.to_string().contains("keys/secret"), "{error}");
+        assert!(sent.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn email_files_are_complete_and_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("mail");
+        let mailer = mailer(Some("Help desk <help@example.com>"), Transport::Files(dir.clone())).unwrap();
+        mailer.deliver(&queued(&mailer), NOW).await.unwrap();
+        let entries: Vec<_> = std::fs::read_dir(&dir).unwrap().map(Result::unwrap).collect();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].file_name(), "20231114T221320Z-4-reset_code.eml");
+        assert_eq!(entries[0].metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let text = std::fs::read_to_string(entries[0].path()).unwrap();
+        for expected in [
+            "From: \"Help desk\" <help@example.com>\r\n",
+            "To: anna@example.com\r\n",
+            "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n",
+            "Auto-Submitted: auto-generated\r\n",
+            "Content-Type: multipart/alternative",
+            "\r\n1111-1111-1111\r\n",
+            "<!doctype html>",
+        ] {
+            assert!(text.contains(expected), "{expected:?} is missing in\n{text}");
+        }
+        let id = text.lines().find(|line| line.starts_with("Message-ID: <")).unwrap();
+        assert!(id.ends_with("@auth.example.com>"), "{id}");
+    }
+
+    #[test]
+    fn an_invalid_sender_is_named() {
+        let error = mailer(Some("plainword"), Transport::memory().0).unwrap_err();
+        assert!(error.to_string().contains("\"plainword\"") && error.to_string().contains("email.from"), "{error}");
+    }
+}
