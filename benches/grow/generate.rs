@@ -39,9 +39,9 @@ pub fn fill(file: &Path, users: u32, sessions: u32, expired: u32) -> anyhow::Res
         let id = uuid(kind, number);
         connection
             .prepare_cached(
-                "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at,
-                   expires_day, address)
-                 VALUES (?1, ?2, 'drf_pyjwt', 0, 0, ?3, ?3, ?4, ?4 / 86400, '192.0.2.1')",
+                "INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
+                   expires_day, address, auth_time, amr)
+                 VALUES (?1, ?2, 'drf_pyjwt', 0, 0, ?3, ?3, ?4, ?4 / 86400, '192.0.2.1', ?3, 'pwd')",
             )?
             .execute(params![id.as_bytes(), user, opened, expires])
     };

@@ -5,6 +5,7 @@
 
 pub mod admin_session;
 pub mod algorithm;
+pub mod amr;
 pub mod audit;
 pub mod availability;
 pub mod claims;
@@ -20,6 +21,7 @@ pub mod key;
 pub mod limit;
 pub mod mail_item;
 pub mod network;
+pub mod origin;
 pub mod password;
 pub mod profile;
 pub mod public_url;

@@ -9,10 +9,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::dialect::Dialect;
+use super::amr::Amr;
+use super::closed_set::closed_set;
 use super::id::{SessionId, UserId};
+use super::origin::Origin;
 use super::social::ProviderName;
 use super::time::Timestamp;
 
@@ -23,8 +23,8 @@ pub struct Session {
     pub id: SessionId,
     /// The user of the session.
     pub user: UserId,
-    /// The dialect in which the session was opened. Its profile applies to the session.
-    pub dialect: Dialect,
+    /// What opened the session. The rules for its tokens, refreshes and end follow from it.
+    pub opened_by: Origin,
     /// The current generation: the number of rotations of the refresh token so far.
     pub generation: u32,
     /// The lowest generation whose refresh token is valid. Lower than `generation` only if the rules at the time of the
@@ -32,6 +32,10 @@ pub struct Session {
     pub min_generation: u32,
     /// When the session was opened.
     pub opened_at: Timestamp,
+    /// When the user authenticated. If an operator opened the session, when it was opened.
+    pub auth_time: Timestamp,
+    /// How the user authenticated. `None` if a provider authenticated the user, or if an operator opened the session.
+    pub amr: Option<Amr>,
     /// When the refresh token was last rotated, or when the session was opened if it was never rotated.
     pub rotated_at: Timestamp,
     /// When the session expires.
@@ -47,42 +51,29 @@ pub struct Session {
     pub provider: Option<ProviderName>,
 }
 
-/// Why a session ended before it expired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EndReason {
-    /// The user signed out.
-    SignOut,
-    /// The password was changed in another session.
-    PasswordChanged,
-    /// The password was reset.
-    PasswordReset,
-    /// The user was disabled.
-    Disabled,
-    /// A refresh token that a rotation had invalidated was presented.
-    Reuse,
-    /// An operator ended the session.
-    Operator,
+closed_set! {
+    /// Why a session ended before it expired.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum EndReason {
+        /// The user signed out.
+        SignOut = "sign_out",
+        /// The password was changed in another session.
+        PasswordChanged = "password_changed",
+        /// The password was reset.
+        PasswordReset = "password_reset",
+        /// The user was disabled.
+        Disabled = "disabled",
+        /// A refresh token that a rotation had invalidated was presented.
+        Reuse = "reuse",
+        /// An operator ended the session.
+        Operator = "operator",
+    }
 }
 
 impl EndReason {
-    const NAMES: [(Self, &'static str); 6] = [
-        (Self::SignOut, "sign_out"),
-        (Self::PasswordChanged, "password_changed"),
-        (Self::PasswordReset, "password_reset"),
-        (Self::Disabled, "disabled"),
-        (Self::Reuse, "reuse"),
-        (Self::Operator, "operator"),
-    ];
-
-    /// The stored name.
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(reason, _)| *reason == self).map_or("", |(_, name)| name)
-    }
-
     /// The reason with this stored name. `None` for an unknown name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(_, stored)| *stored == name).map(|(reason, _)| *reason)
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
     }
 }
 
@@ -99,7 +90,7 @@ pub struct RefreshPolicy {
     pub reuse_grace: Duration,
     /// Whether earlier tokens stay valid after a rotation. Only for `simplejwt`, whose refresh tokens contain their own
     /// expiry.
-    pub earlier_stay_valid: bool,
+    pub earlier_tokens_stay_valid: bool,
 }
 
 impl RefreshPolicy {
@@ -160,7 +151,7 @@ impl Session {
             Some(_) if generation < self.min_generation => RefreshOutcome::Reuse,
             Some(_) if !policy.rotate => RefreshOutcome::Advance { to: self.generation, expires_at, spends: false },
             Some(_) => match self.generation.checked_add(1) {
-                Some(to) => RefreshOutcome::Advance { to, expires_at, spends: !policy.earlier_stay_valid },
+                Some(to) => RefreshOutcome::Advance { to, expires_at, spends: !policy.earlier_tokens_stay_valid },
                 None => RefreshOutcome::Rejected,
             },
         }
@@ -169,6 +160,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::Dialect;
     use super::*;
     use proptest::prelude::*;
     use uuid::Uuid;
@@ -178,7 +170,7 @@ mod tests {
         max_age: None,
         rotate: true,
         reuse_grace: Duration::from_secs(10),
-        earlier_stay_valid: false,
+        earlier_tokens_stay_valid: false,
     };
 
     fn at(seconds: i64) -> Timestamp {
@@ -189,10 +181,12 @@ mod tests {
         Session {
             id: SessionId(Uuid::nil()),
             user: UserId(1),
-            dialect: Dialect::DrfPyjwt,
+            opened_by: Origin::Dialect(Dialect::DrfPyjwt),
             generation,
             min_generation: generation,
             opened_at: at(0),
+            auth_time: at(0),
+            amr: None,
             rotated_at: at(rotated_at),
             expires_at: at(1000),
             ended: None,
@@ -221,7 +215,7 @@ mod tests {
 
     #[test]
     fn without_blacklist_earlier_refresh_tokens_advance_the_session() {
-        let policy = RefreshPolicy { earlier_stay_valid: true, ..POLICY };
+        let policy = RefreshPolicy { earlier_tokens_stay_valid: true, ..POLICY };
         let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), spends: false };
         let lenient = Session { min_generation: 0, ..session(3, 489) };
         for generation in [0, 2, 3] {
@@ -240,7 +234,7 @@ mod tests {
     #[test]
     fn changing_the_refresh_policy_neither_invalidates_nor_revives_tokens() {
         let lenient = Session { min_generation: 1, ..session(3, 400) };
-        let earlier_valid = RefreshPolicy { earlier_stay_valid: true, ..POLICY };
+        let earlier_valid = RefreshPolicy { earlier_tokens_stay_valid: true, ..POLICY };
         let unrotated = RefreshPolicy { rotate: false, ..POLICY };
         let advance = |to, spends| RefreshOutcome::Advance { to, expires_at: at(1500), spends };
         for (policy, expected) in

@@ -15,6 +15,7 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::RESERVED;
 use crate::domain::count::Count;
 use crate::domain::key::Typ;
+use crate::domain::origin::Origin;
 use crate::domain::profile::{AccessType, ExtraClaim, Profile};
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
@@ -45,7 +46,7 @@ pub async fn sliding_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<Acce
 
 async fn token(issuer: &Issuer, signed_in: &SignedIn, refresh_exp: Option<Timestamp>) -> Result<AccessToken, Refusal> {
     let settings = issuer.settings();
-    let profile = settings.profile(signed_in.session().dialect);
+    let profile = settings.profile_of(signed_in.session().opened_by);
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
     let ring = issuer.ring();
     let now = issuer.clock.now();
@@ -59,7 +60,8 @@ async fn token(issuer: &Issuer, signed_in: &SignedIn, refresh_exp: Option<Timest
         AccessType::AtJwt => Typ::AtJwt,
     };
     let text = sign(issuer, signer, typ, &claims).await?;
-    issuer.counters.add(Count::Issued(signed_in.session().dialect, algorithm));
+    let Origin::Dialect(dialect) = signed_in.session().opened_by;
+    issuer.counters.add(Count::Issued(dialect, algorithm));
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 

@@ -10,6 +10,7 @@ use crate::crypto::key_dir::KeyDirError;
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::dialect::Dialect;
 use crate::domain::key::KeyPolicy;
+use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
 
@@ -73,5 +74,5 @@ fn log_new_warnings(reloaded: &KeyRing, previous: &KeyRing) {
 /// Returns the earliest time at which a signed refresh token that is still valid may have been issued; `None` if there
 /// is no such token. A key that signed after this time must not be pruned.
 pub async fn needed_since(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    store.read(move |tx| tx.oldest_live_session_opened_at(Dialect::Simplejwt, now)).await
+    store.read(move |tx| tx.oldest_live_session_opened_at(Origin::Dialect(Dialect::Simplejwt), now)).await
 }

@@ -38,7 +38,7 @@ impl MintTokens {
         let signed_in = SignedIn::authenticated(self.user, session.clone());
         let at = session.opened_at;
         let user = Some(session.user);
-        let detail = format!("{} {}", session.dialect, session.id);
+        let detail = format!("{} {}", session.opened_by, session.id);
         let opened = issuer.store.write(move |tx| {
             if !tx.user(session.user)?.ok_or(OperatorRule::NoUser)?.is_active {
                 return Err(OperatorRule::Disabled.into());

@@ -8,6 +8,7 @@ pub mod authenticate;
 mod authenticate_password;
 pub mod context;
 pub mod denied;
+mod end_sessions;
 pub mod first_superuser;
 pub mod import_users;
 pub mod issue;

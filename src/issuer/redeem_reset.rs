@@ -1,6 +1,7 @@
 //! Redeems a reset code or link: sets a new password, and ends all sessions of the user.
 
 use super::context::{Caller, Issuer};
+use super::end_sessions::{EndScope, end_sessions};
 use super::refusal::Refusal;
 use super::social::unlink::unlink_all;
 use crate::domain::audit::{Action, AuditEntry};
@@ -78,7 +79,8 @@ impl RedeemReset {
                 }
                 // Attackers may have used up the account's sign-in limit. The owner's address has a limit of its own.
                 tx.record_address(id, now, prefix(self.from.address))?;
-                let ended = tx.end_sessions_of(id, None, now, EndReason::PasswordReset)?;
+                let ended =
+                    end_sessions(tx, EndScope::OfUser { user: id, except: None }, EndReason::PasswordReset, now)?;
                 let detail = format!("sessions ended: {ended}");
                 tx.record(&AuditEntry::by_user(now, Action::PasswordReset, id, self.from.address, detail))?;
                 Ok::<usize, RedeemResetError>(ended)

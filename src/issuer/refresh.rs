@@ -1,6 +1,7 @@
 //! Refreshes a session with a verified refresh token: one conditional update of the session's row.
 
 use super::context::{Caller, Issuer};
+use super::end_sessions::{EndScope, end_sessions};
 use super::refresh_token::PresentedRefreshToken;
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
@@ -39,7 +40,7 @@ impl Refresh {
         let Self { token, from } = self;
         let outcome = issuer.store.write_last(move |tx| {
             let Some((session, user)) = token.session(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
-            let policy = settings.profile(session.dialect).refresh;
+            let policy = settings.policy_of(&session);
             if !user.is_active {
                 return Ok(Err(Unauthenticated::SessionEnded));
             }
@@ -47,7 +48,7 @@ impl Refresh {
                 let signed_in = SignedIn::authenticated(user, session);
                 Refreshed { signed_in, rotated: policy.rotate }
             };
-            match session.evaluate_refresh(token.generation(), now, &policy) {
+            match session.evaluate_refresh(token.generation(), now, policy) {
                 RefreshOutcome::Advance { to, expires_at, spends } => {
                     let advanced = tx.advance_session(&session, to, now, expires_at, spends)?;
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
@@ -73,7 +74,7 @@ pub(super) fn end_reused(
     from: Caller,
     now: Timestamp,
 ) -> Result<Unauthenticated, StoreError> {
-    tx.end_session(session.id, now, EndReason::Reuse)?;
+    end_sessions(tx, EndScope::One(session.id), EndReason::Reuse, now)?;
     let detail = format!("generation {generation} of session {} (now {})", session.id, session.generation);
     tx.record(&AuditEntry::by_user(now, Action::RefreshReused, session.user, from.address, detail))?;
     Ok(Unauthenticated::Reused)

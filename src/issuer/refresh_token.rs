@@ -117,7 +117,7 @@ pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<S
     let user = signed_in.user();
     let session = signed_in.session();
     let settings = issuer.settings();
-    let profile = settings.profile(session.dialect);
+    let profile = settings.profile_of(session.opened_by);
     let rotated_at = session.rotated_at.unix();
     let claims = RefreshClaims {
         iss: &issuer.policy.issuer,

@@ -4,6 +4,7 @@ use super::authenticate::Authenticate;
 use super::context::Issuer;
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
+use crate::domain::origin::Origin;
 use crate::domain::session::{RefreshOutcome, Session};
 
 /// A request to exchange an access token for a new one.
@@ -29,11 +30,11 @@ impl Renew<'_> {
             .store
             .write_last(move |tx| {
                 let (session, user) = tx.session(id)?.ok_or(Unauthenticated::SessionEnded)?;
-                let profile = settings.profile(session.dialect);
-                if !session.dialect.is_self_renewing() {
+                let Origin::Dialect(dialect) = session.opened_by;
+                if !dialect.is_self_renewing() {
                     return Err(Unauthenticated::NotRenewable.into());
                 }
-                match session.evaluate_refresh(session.generation, now, &profile.refresh) {
+                match session.evaluate_refresh(session.generation, now, settings.policy_of(&session)) {
                     RefreshOutcome::Advance { to, expires_at, spends } if user.is_active => {
                         if !tx.advance_session(&session, to, now, expires_at, spends)? {
                             return Err(Unauthenticated::SessionEnded.into());

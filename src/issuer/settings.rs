@@ -9,6 +9,7 @@ use super::context::Issuer;
 use super::refusal::Refusal;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::dialect::Dialect;
+use crate::domain::origin::Origin;
 use crate::domain::profile::Profile;
 use crate::domain::setting::definition::{Definition, SettingError};
 use crate::domain::setting::listing::{SettingRow, rows};
@@ -175,7 +176,7 @@ impl SettingsUpdate<'_> {
         let mut promised = self.before.promised_until();
         for dialect in Dialect::ALL {
             let (old, new) = self.profiles(dialect);
-            if new.access_lifetime < old.access_lifetime && tx.any_session(dialect)? {
+            if new.access_lifetime < old.access_lifetime && tx.any_session(Origin::Dialect(dialect))? {
                 promised = promised.max(Some(self.now + old.access_lifetime + SETTINGS_RELOAD_MAX));
             }
         }
@@ -194,7 +195,7 @@ impl SettingsUpdate<'_> {
         for dialect in Dialect::ALL {
             let (old, new) = self.profiles(dialect);
             if let Some(audience) = old.audience.as_ref().filter(|audience| new.audience.as_ref() != Some(audience))
-                && tx.any_session(dialect)?
+                && tx.any_session(Origin::Dialect(dialect))?
             {
                 let last = (self.now + old.access_lifetime + SETTINGS_RELOAD_MAX)
                     .max(self.before.promised_until().unwrap_or(self.now));

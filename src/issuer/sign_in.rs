@@ -6,9 +6,11 @@ use super::authenticate_password::{AdmittedUsers, PasswordAttempt};
 use super::context::{Caller, Issuer};
 use super::refusal::Refusal;
 use super::signed_in::SignedIn;
+use crate::domain::amr::Amr;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::origin::Origin;
 use crate::domain::password::Password;
 use crate::domain::session::Session;
 use crate::domain::user::{Login, User};
@@ -35,7 +37,8 @@ impl SignIn {
         let Self { login, password, dialect, from } = self;
         let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::All, from };
         let factor = attempt.authenticate(issuer).await?;
-        let session = begin(issuer, factor.user().id, dialect, Some(from.address));
+        let opened = begin(issuer, factor.user().id, dialect, Some(from.address));
+        let session = Session { amr: Some(Amr::Password), ..opened };
         factor.complete(move |tx, user| store_session(tx, user, &session)).await
     }
 }
@@ -43,14 +46,15 @@ impl SignIn {
 /// Makes a session that begins now, for a user who need not change the password. Does not store it.
 pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Option<IpAddr>) -> Session {
     let now = issuer.clock.now();
-    let policy = issuer.settings().profile(dialect).refresh;
     let session = Session {
         id: SessionId(issuer.random.uuid()),
         user,
-        dialect,
+        opened_by: Origin::Dialect(dialect),
         generation: 0,
         min_generation: 0,
         opened_at: now,
+        auth_time: now,
+        amr: None,
         rotated_at: now,
         expires_at: now,
         ended: None,
@@ -58,7 +62,8 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
         address,
         provider: None,
     };
-    Session { expires_at: session.extended_expiry(now, &policy), ..session }
+    let expires_at = session.extended_expiry(now, issuer.settings().policy_of(&session));
+    Session { expires_at, ..session }
 }
 
 /// Stores the session of `user` and the date and address of the sign-in, and records the sign-in in the audit log.
@@ -67,7 +72,7 @@ fn store_session(tx: &dyn Write, mut user: User, session: &Session) -> Result<Si
     let session = Session { user: user.id, must_change_password, ..session.clone() };
     tx.open_session(&session)?;
     tx.record_sign_in(user.id, session.opened_at, session.address.map(prefix))?;
-    let detail = format!("{} {}", session.dialect, session.id);
+    let detail = format!("{} {}", session.opened_by, session.id);
     tx.record(&AuditEntry::by_user(session.opened_at, Action::SignedIn, user.id, session.address, detail))?;
     user.last_login = Some(session.opened_at);
     Ok(SignedIn::authenticated(user, session))

@@ -1,6 +1,7 @@
 //! Signs a user out by a refresh token: ends the session permanently.
 
 use super::context::{Caller, Issuer};
+use super::end_sessions::{EndScope, end_sessions};
 use super::refresh::end_reused;
 use super::refresh_token::PresentedRefreshToken;
 use super::refusal::{Refusal, Unauthenticated};
@@ -28,7 +29,7 @@ impl SignOutByRefresh {
         // A refusal is not an error of the transaction, because the end of a session after reuse must be committed.
         let outcome = issuer.store.write(move |tx| {
             let Some((session, _)) = token.session(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
-            match session.evaluate_refresh(token.generation(), now, &settings.profile(session.dialect).refresh) {
+            match session.evaluate_refresh(token.generation(), now, settings.policy_of(&session)) {
                 RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat => end(tx, &session, from, now).map(Ok),
                 RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
                 RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),
@@ -43,7 +44,7 @@ impl SignOutByRefresh {
 
 /// Ends a session and records it in the audit log. Returns false if it had ended before.
 pub(super) fn end(tx: &dyn Write, session: &Session, from: Caller, now: Timestamp) -> Result<bool, StoreError> {
-    let ended = tx.end_session(session.id, now, EndReason::SignOut)?;
+    let ended = end_sessions(tx, EndScope::One(session.id), EndReason::SignOut, now)? == 1;
     if ended {
         let detail = session.id.to_string();
         tx.record(&AuditEntry::by_user(now, Action::SignedOut, session.user, from.address, detail))?;

@@ -1,6 +1,7 @@
 //! Changes the password, address or name of the signed-in user.
 
 use super::context::{Caller, Issuer};
+use super::end_sessions::{EndScope, end_sessions};
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::crypto::password_hash::PasswordCheck;
@@ -112,5 +113,5 @@ fn replace_password(
     let session = signed_in.session().id;
     tx.set_password(id, hash, false)?;
     tx.clear_must_change(session)?;
-    tx.end_sessions_of(id, Some(session), now, EndReason::PasswordChanged)
+    end_sessions(tx, EndScope::OfUser { user: id, except: Some(session) }, EndReason::PasswordChanged, now)
 }

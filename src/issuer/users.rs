@@ -2,6 +2,7 @@
 
 use super::context::Issuer;
 use super::denied::{Denied, OperatorRule};
+use super::end_sessions::{EndScope, end_sessions};
 use super::refusal::Refusal;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
@@ -154,10 +155,15 @@ impl ChangeContext<'_> {
         if is_allowed { Ok(()) } else { Err(OperatorRule::LastSuperuser.into()) }
     }
 
+    /// Ends all sessions of the user, except those of the admin zone. Returns how many.
+    fn end_all(&self, reason: EndReason) -> Result<usize, StoreError> {
+        end_sessions(self.tx, EndScope::OfUser { user: self.user.id, except: None }, reason, self.now)
+    }
+
     fn disable(&self) -> Result<usize, Denied> {
         self.check_superuser_remains()?;
         self.tx.set_active(self.user.id, false)?;
-        let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Disabled)?;
+        let count = self.end_all(EndReason::Disabled)?;
         self.record(Action::Disabled, ended_sessions_detail(count)).map(|()| count)
     }
 
@@ -168,7 +174,7 @@ impl ChangeContext<'_> {
 
     fn set_password(&self, hash: &PasswordHash, temporary: bool) -> Result<usize, Denied> {
         self.tx.set_password(self.user.id, hash, temporary)?;
-        let count = self.tx.end_sessions_of(self.user.id, None, self.now, EndReason::Operator)?;
+        let count = self.end_all(EndReason::Operator)?;
         let kind = if temporary { "temporary password; " } else { "" };
         self.record(Action::PasswordSet, format!("{kind}{}", ended_sessions_detail(count))).map(|()| count)
     }
@@ -180,10 +186,7 @@ impl ChangeContext<'_> {
 
     /// Ends the sessions of the admin zone too, because an attacker may have taken one over.
     fn end_sessions(&self) -> Result<usize, Denied> {
-        let tx = self.tx;
-        let id = self.user.id;
-        let count =
-            tx.end_sessions_of(id, None, self.now, EndReason::Operator)? + tx.end_admin_sessions_of(id, None)?;
+        let count = self.end_all(EndReason::Operator)? + self.tx.end_admin_sessions_of(self.user.id, None)?;
         self.record(Action::SessionsEnded, ended_sessions_detail(count)).map(|()| count)
     }
 

@@ -37,7 +37,7 @@ impl VerifyToken<'_> {
         let settings = issuer.settings();
         let found = issuer.store.read(move |tx| tx.session(token.session)).await?;
         let (session, user) = found.ok_or(Unauthenticated::SessionEnded)?;
-        match session.evaluate_refresh(token.generation, now, &settings.profile(session.dialect).refresh) {
+        match session.evaluate_refresh(token.generation, now, settings.policy_of(&session)) {
             RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat if user.is_active => Ok(()),
             _ => Err(Unauthenticated::SessionEnded.into()),
         }

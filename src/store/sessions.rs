@@ -1,8 +1,8 @@
 //! Sessions: reads and writes.
 
 use super::error::StoreError;
-use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, SessionPrefix, UserId};
+use crate::domain::origin::Origin;
 use crate::domain::session::{EndReason, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -21,8 +21,8 @@ pub struct SessionCursor {
 pub struct SessionQuery {
     /// Only sessions of this user.
     pub user: Option<UserId>,
-    /// Only sessions opened in this dialect.
-    pub dialect: Option<Dialect>,
+    /// Only sessions of this origin.
+    pub opened_by: Option<Origin>,
     /// The position at which the previous page ended; `None` for the first page.
     pub after: Option<SessionCursor>,
     /// The maximum number of sessions.
@@ -49,10 +49,11 @@ pub trait ReadSessions {
     fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<Session>, StoreError>;
     /// Returns a page of the sessions that are live at `now`, newest first.
     fn session_page(&self, query: &SessionQuery, now: Timestamp) -> Result<SessionPage, StoreError>;
-    /// Whether any session of a dialect is stored, live or ended.
-    fn any_session(&self, dialect: Dialect) -> Result<bool, StoreError>;
-    /// Returns when the oldest session of a dialect that is live at `now` was opened; `None` if there is none.
-    fn oldest_live_session_opened_at(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError>;
+    /// Whether any session of an origin is stored, live or ended.
+    fn any_session(&self, opened_by: Origin) -> Result<bool, StoreError>;
+    /// Returns when the oldest session of an origin that is live at `now` was opened; `None` if there is none.
+    fn oldest_live_session_opened_at(&self, opened_by: Origin, now: Timestamp)
+    -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// Changes sessions.

@@ -28,7 +28,8 @@ fn downgrade(folder: &TestFolder) {
          AND name IN (SELECT name FROM now.sqlite_schema)";
     for table in names(tables) {
         let columns = names(&format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
-        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM now.{table}");
+        let values = columns.replace("dialect", "opened_by");
+        let copy = format!("INSERT INTO main.{table} ({columns}) SELECT {values} FROM now.{table}");
         connection.execute_batch(&copy).unwrap();
     }
     connection.execute_batch("DETACH now").unwrap();

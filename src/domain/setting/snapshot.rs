@@ -7,8 +7,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::dialect::Dialect;
+use super::super::origin::Origin;
 use super::super::profile::Profile;
-use super::super::session::RefreshPolicy;
+use super::super::session::{RefreshPolicy, Session};
 use super::super::time::Timestamp;
 use super::profiles::{PROFILES, ProfileSettings};
 use super::table::{
@@ -51,6 +52,18 @@ impl Settings {
     /// The profile of a dialect.
     pub fn profile(&self, dialect: Dialect) -> &Profile {
         &self.profiles[dialect as usize]
+    }
+
+    /// The profile that applies to the sessions of an origin.
+    pub fn profile_of(&self, opened_by: Origin) -> &Profile {
+        match opened_by {
+            Origin::Dialect(dialect) => self.profile(dialect),
+        }
+    }
+
+    /// The rules for refreshing a session. They follow from its origin.
+    pub fn policy_of(&self, session: &Session) -> &RefreshPolicy {
+        &self.profile_of(session.opened_by).refresh
     }
 
     /// How long a reset code or link is valid.
@@ -107,7 +120,7 @@ fn profile(settings: &ProfileSettings, stored: &[(String, Value)]) -> Profile {
             max_age: MAX_AGE.value_in(stored),
             rotate,
             reuse_grace: REUSE_GRACE.value_in(stored),
-            earlier_stay_valid: rotate && !blacklists,
+            earlier_tokens_stay_valid: rotate && !blacklists,
         },
         algorithm: settings.algorithm.value_in(stored),
         audience: settings.audience.value_in(stored),

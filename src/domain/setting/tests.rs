@@ -92,7 +92,7 @@ fn the_default_profiles_are_the_documented_ones() {
 
 #[test]
 fn simplejwt_follows_its_rotation_and_blacklist_settings() {
-    for (rotate, blacklist, earlier_stay_valid) in
+    for (rotate, blacklist, earlier_tokens_stay_valid) in
         [(false, false, false), (false, true, false), (true, false, true), (true, true, false)]
     {
         let stored = stored([
@@ -102,9 +102,9 @@ fn simplejwt_follows_its_rotation_and_blacklist_settings() {
         let settings = Settings::new(&stored);
         let rules = |dialect| {
             let policy = settings.profile(dialect).refresh;
-            (policy.rotate, policy.earlier_stay_valid)
+            (policy.rotate, policy.earlier_tokens_stay_valid)
         };
-        assert_eq!(rules(Dialect::Simplejwt), (rotate, earlier_stay_valid));
+        assert_eq!(rules(Dialect::Simplejwt), (rotate, earlier_tokens_stay_valid));
         assert_eq!(rules(Dialect::DrfPyjwt), (true, false), "drf_pyjwt always rotates and invalidates earlier tokens");
     }
 }

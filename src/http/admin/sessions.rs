@@ -18,6 +18,7 @@ use super::sign_in::text;
 use super::{PageResult, frame};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::origin::Origin;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -78,9 +79,9 @@ async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> P
         (None, false) => None,
         (user, _) => {
             let user = user.as_ref().map(|user| user.id);
-            let dialect = query.dialect;
+            let opened_by = query.dialect.map(Origin::Dialect);
             let after = query.after;
-            Some(sessions::page(&http.issuer, SessionQuery { user, dialect, after, limit: PER_PAGE }).await?)
+            Some(sessions::page(&http.issuer, SessionQuery { user, opened_by, after, limit: PER_PAGE }).await?)
         }
     };
     Ok(superuser.show(&http, StatusCode::OK, &SessionsPage { query, found }))
@@ -109,7 +110,7 @@ pub fn session_row(session: &Session, user: Option<&User>) -> Value {
         id => session.id.to_string(),
         user_id => session.user.0,
         username => user.map(|user| user.username.as_str()).unwrap_or_default(),
-        dialect => session.dialect.name(),
+        dialect => session.opened_by.name(),
         opened => day(session.opened_at),
         refreshed => day(session.rotated_at),
         expires => day(session.expires_at),
@@ -123,10 +124,12 @@ pub fn sample() -> Session {
     Session {
         id: SessionId(Uuid::nil()),
         user: UserId(7),
-        dialect: Dialect::Simplejwt,
+        opened_by: Origin::Dialect(Dialect::Simplejwt),
         generation: 0,
         min_generation: 0,
         opened_at: Timestamp::from_unix(1_700_000_000),
+        auth_time: Timestamp::from_unix(1_700_000_000),
+        amr: None,
         rotated_at: Timestamp::from_unix(1_700_000_000),
         expires_at: Timestamp::from_unix(1_800_000_000),
         ended: None,

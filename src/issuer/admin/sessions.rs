@@ -5,6 +5,7 @@ use crate::domain::id::SessionId;
 use crate::domain::session::EndReason;
 use crate::issuer::context::Issuer;
 use crate::issuer::denied::{Denied, OperatorRule};
+use crate::issuer::end_sessions::{EndScope, end_sessions};
 use crate::issuer::refusal::Refusal;
 use crate::store::{SessionPage, SessionQuery};
 
@@ -29,7 +30,7 @@ impl EndSession {
         let now = issuer.clock.now();
         let ended = issuer.store.write(move |tx| {
             let (session, _) = tx.session(self.id)?.ok_or(OperatorRule::NoSession)?;
-            if !tx.end_session(self.id, now, EndReason::Operator)? {
+            if end_sessions(tx, EndScope::One(self.id), EndReason::Operator, now)? == 0 {
                 return Err(OperatorRule::NoSession.into());
             }
             let entry = self.by.entry(now, Action::SessionsEnded, Some(session.user), self.id.to_string());

@@ -165,7 +165,7 @@ impl SignInWithProvider {
         let session = Session { user, ..self.session.clone() };
         tx.open_session(&session)?;
         tx.record_sign_in(user, self.at(), Some(prefix(self.address)))?;
-        let detail = format!("{} {} via {}", session.dialect, session.id, self.identity.provider);
+        let detail = format!("{} {} via {}", session.opened_by, session.id, self.identity.provider);
         tx.record(&AuditEntry::by_user(self.at(), Action::SignedIn, user, self.address, detail))?;
         let user = tx.user(user)?.ok_or_else(|| StoreError::Fault("the signed-in user is missing".to_owned()))?;
         Ok(SignInStep::SignedIn(Box::new(SignedIn::authenticated(user, session))))

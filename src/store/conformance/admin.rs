@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{at, email, insert, ip, name, new_user, open, read, session, sid, write};
+use super::{DRF_PYJWT, SIMPLEJWT, at, email, insert, ip, name, new_user, open, read, session, sid, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::UserId;
 use crate::domain::mail_item::{MailId, NewMail, SealedMail};
+use crate::domain::origin::Origin;
 use crate::domain::session::{EndReason, Session};
 use crate::domain::user::NewUser;
 use crate::store::{AuditQuery, MailState, PagePosition, SessionQuery, SettingChange, Store, UserPage, UserSearch};
@@ -117,7 +118,8 @@ pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
         (5, 1300, bob, Dialect::DrfPyjwt),
         (6, 1400, bob, Dialect::DrfPyjwt),
     ] {
-        open(store, Session { opened_at: at(opened), dialect, ..session(number, user) }).await;
+        open(store, Session { opened_at: at(opened), opened_by: Origin::Dialect(dialect), ..session(number, user) })
+            .await;
     }
     open(store, Session { opened_at: at(1350), expires_at: at(1500), ..session(7, ann) }).await;
     assert!(write(store, |tx| tx.end_session(sid(6), at(1450), EndReason::Operator)).await);
@@ -137,9 +139,9 @@ pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
         }
     }
     assert_eq!(paged, ids(&all.sessions));
-    let of = page(SessionQuery { user: Some(bob), dialect: Some(Dialect::DrfPyjwt), limit: 9, after: None }).await;
+    let of = page(SessionQuery { user: Some(bob), opened_by: Some(DRF_PYJWT), limit: 9, after: None }).await;
     assert_eq!(ids(&of.sessions), [5, 4].map(sid));
-    let of = page(SessionQuery { dialect: Some(Dialect::Simplejwt), limit: 9, ..SessionQuery::default() }).await;
+    let of = page(SessionQuery { opened_by: Some(SIMPLEJWT), limit: 9, ..SessionQuery::default() }).await;
     assert_eq!(ids(&of.sessions), [sid(2)]);
 }
 
@@ -280,7 +282,7 @@ pub(crate) async fn audit_lines_are_filtered_and_paged(store: &Store) {
 pub(crate) async fn the_store_reports_its_size(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
-    open(store, Session { dialect: Dialect::Simplejwt, ..session(2, ann) }).await;
+    open(store, Session { opened_by: SIMPLEJWT, ..session(2, ann) }).await;
     open(store, session(3, ann)).await;
     assert!(write(store, |tx| tx.end_session(sid(3), at(1450), EndReason::Operator)).await);
     let (size, users, sessions) =

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Read, Store, StoreError, Write};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, Subject, UserId};
+use crate::domain::origin::Origin;
 use crate::domain::password::PasswordHash;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
@@ -78,6 +79,9 @@ macro_rules! conformance {
 }
 pub(crate) use conformance;
 
+const DRF_PYJWT: Origin = Origin::Dialect(Dialect::DrfPyjwt);
+const SIMPLEJWT: Origin = Origin::Dialect(Dialect::Simplejwt);
+
 /// Runs a read that must succeed.
 async fn read<T: Send + 'static>(
     store: &Store,
@@ -138,9 +142,11 @@ fn session(number: u128, user: UserId) -> Session {
     Session {
         id: sid(number),
         user,
-        dialect: Dialect::DrfPyjwt,
+        opened_by: DRF_PYJWT,
         generation: 0,
         opened_at: at(1000),
+        auth_time: at(1000),
+        amr: None,
         min_generation: 0,
         rotated_at: at(1000),
         expires_at: at(2000),

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{at, insert, new_user, open, read, session, sid, stored_session, write};
-use crate::domain::dialect::Dialect;
+use super::{DRF_PYJWT, SIMPLEJWT, at, insert, new_user, open, read, session, sid, stored_session, write};
+use crate::domain::amr::Amr;
 use crate::domain::id::{SessionId, SessionPrefix};
 use crate::domain::session::{EndReason, Session};
 use crate::store::{Store, StoreError};
@@ -12,7 +12,9 @@ pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
     let plain = open(store, session(1, ann)).await;
     let odd = Session {
-        dialect: Dialect::Simplejwt,
+        opened_by: SIMPLEJWT,
+        auth_time: at(700),
+        amr: Some(Amr::Password),
         generation: u32::MAX,
         ended: Some((at(1500), EndReason::Reuse)),
         must_change_password: true,
@@ -145,12 +147,10 @@ pub(crate) async fn live_sessions_are_listed(store: &Store) {
 
 pub(crate) async fn the_oldest_live_session_is_found(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
-    for (number, opened, dialect) in
-        [(1, 500, Dialect::Simplejwt), (2, 700, Dialect::Simplejwt), (3, 100, Dialect::DrfPyjwt)]
-    {
-        open(store, Session { opened_at: at(opened), dialect, ..session(number, ann) }).await;
+    for (number, opened, opened_by) in [(1, 500, SIMPLEJWT), (2, 700, SIMPLEJWT), (3, 100, DRF_PYJWT)] {
+        open(store, Session { opened_at: at(opened), opened_by, ..session(number, ann) }).await;
     }
-    let oldest = move |now| read(store, move |tx| tx.oldest_live_session_opened_at(Dialect::Simplejwt, at(now)));
+    let oldest = move |now| read(store, move |tx| tx.oldest_live_session_opened_at(SIMPLEJWT, at(now)));
     assert_eq!(oldest(1000).await, Some(at(500)));
     assert!(write(store, |tx| tx.end_session(sid(1), at(900), EndReason::SignOut)).await);
     assert_eq!(oldest(1000).await, Some(at(700)));

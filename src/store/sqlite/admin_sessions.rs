@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::tx::{Columns, Tx, address_text};
-use super::users::user_of;
+use super::users::{user_columns, user_of};
 use crate::domain::admin_session::{AdminHash, AdminSession};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
@@ -11,8 +11,11 @@ use crate::domain::user::User;
 use crate::store::admin_sessions::{ReadAdminSessions, WriteAdminSessions};
 use crate::store::error::StoreError;
 
-pub(super) const WITH_USER: &str = "SELECT s.user_id, s.opened_at, s.seen_at, s.proven_at, s.expires_at, s.address, u.*
-   FROM admin_sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = ?1";
+pub(super) const WITH_USER: &str = concat!(
+    "SELECT s.user_id, s.opened_at, s.seen_at, s.proven_at, s.expires_at, s.address, ",
+    user_columns!(),
+    " FROM admin_sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = ?1"
+);
 pub(super) const CLEANUP: &str = "DELETE FROM admin_sessions WHERE hash IN
    (SELECT hash FROM admin_sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
 

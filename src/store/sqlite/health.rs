@@ -1,13 +1,13 @@
 //! The size of the database in SQL.
 
 use super::tx::Tx;
-use crate::domain::dialect::Dialect;
+use crate::domain::origin::Origin;
 use crate::store::error::StoreError;
 use crate::store::health::{FileSize, ReadHealth};
 
 /// Counts all users, for which SQLite reads a whole index.
 const USERS: &str = "SELECT count(*) FROM users";
-pub(super) const OPEN_SESSIONS: &str = "SELECT count(*) FROM sessions WHERE dialect = ?1 AND ended_at IS NULL";
+pub(super) const OPEN_SESSIONS: &str = "SELECT count(*) FROM sessions WHERE opened_by = ?1 AND ended_at IS NULL";
 
 impl Tx<'_> {
     fn number(&self, sql: &str, params: impl rusqlite::Params) -> Result<u64, StoreError> {
@@ -28,6 +28,6 @@ impl ReadHealth for Tx<'_> {
     }
 
     fn open_session_count(&self) -> Result<u64, StoreError> {
-        Dialect::ALL.iter().map(|dialect| self.number(OPEN_SESSIONS, [dialect.name()])).sum()
+        Origin::all().map(|origin| self.number(OPEN_SESSIONS, [origin.name()])).sum()
     }
 }

@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::error::unreadable;
 use super::paging::{PageOrder, collect_page};
 use super::tx::{Columns, Tx, address_text, date};
-use super::users::user_of;
-use crate::domain::dialect::Dialect;
+use super::users::{user_columns, user_of};
+use crate::domain::amr::Amr;
 use crate::domain::id::{SessionId, SessionPrefix, UserId};
+use crate::domain::origin::Origin;
 use crate::domain::session::{EndReason, Session};
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
@@ -19,13 +20,23 @@ use crate::store::sessions::{ReadSessions, SessionCursor, SessionPage, SessionQu
 /// The maximum number of listed sessions of one user.
 const LISTED: u32 = 1000;
 
+/// The columns of a session, in the order in which [`session`] reads them.
+macro_rules! session_columns {
+    () => {
+        "s.id, s.user_id, s.opened_by, s.generation, s.good_from, s.opened_at, s.auth_time, s.amr, s.rotated_at,
+           s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider"
+    };
+}
+
 /// A query for the columns of sessions, each followed by the columns of its user.
 macro_rules! with_user {
     ($which:literal) => {
         concat!(
-            "SELECT s.id, s.user_id, s.dialect, s.generation, s.good_from, s.opened_at, s.rotated_at, s.expires_at,
-               s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, u.*
-             FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
+            "SELECT ",
+            session_columns!(),
+            ", ",
+            user_columns!(),
+            " FROM sessions s JOIN users u ON u.id = s.user_id WHERE ",
             $which
         )
     };
@@ -44,22 +55,23 @@ macro_rules! advance {
         )
     };
 }
-pub(super) const OF_USER: &str = "SELECT id, user_id, dialect, generation, good_from, opened_at, rotated_at,
-     expires_at, ended_at, end_reason, must_change_password, address, provider
-   FROM sessions WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3";
+pub(super) const OF_USER: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM sessions s WHERE user_id = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at DESC LIMIT ?3"
+);
 pub(super) const OLDEST_LIVE: &str = "SELECT opened_at FROM sessions
-   WHERE dialect = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
+   WHERE opened_by = ?1 AND ended_at IS NULL AND expires_at > ?2 ORDER BY opened_at LIMIT 1";
 /// A refresh that leaves the session's expiry date on the same day, as most do. It does not change `expires_day`, and
-/// so changes no index. A server version without the column `expires_day` changes only `expires_at`. Afterwards this
-/// statement finds no row, and [`ADVANCE_DAY`] corrects the day.
+/// so changes no index. If another refresh has moved the day meanwhile, this statement finds no row, and
+/// [`ADVANCE_DAY`] sets the day.
 pub(super) const ADVANCE: &str = advance!("", " AND expires_day = ?7");
 pub(super) const ADVANCE_DAY: &str = advance!(", expires_day = ?7", "");
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE user_id = ?1 AND id IS NOT ?4 AND ended_at IS NULL AND expires_at > ?2";
-/// Compares `expires_at` as well as `expires_day`, because a server version without the column `expires_day` does not
-/// update it.
+/// Compares `expires_at` as well as `expires_day`, so that a wrong day in a row never removes a live session.
 pub(super) const CLEANUP: &str = "DELETE FROM sessions WHERE id IN
    (SELECT id FROM sessions WHERE expires_day < ?1 AND expires_at < ?2 ORDER BY expires_day LIMIT ?3)";
 
@@ -76,7 +88,7 @@ macro_rules! positions {
         )
     };
 }
-pub(super) const NEWEST_OF_DIALECT: &str = positions!("sessions_by_opening", "dialect = ?4");
+pub(super) const NEWEST_OF_ORIGIN: &str = positions!("sessions_by_opening", "opened_by = ?4");
 pub(super) const NEWEST_OF_USER: &str = positions!("sessions_by_user", "user_id = ?4");
 
 /// The position of a session in the order of all sessions: when it was opened, and its id.
@@ -93,13 +105,15 @@ fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
     Ok(Session {
         id: SessionId(columns.uuid()?),
         user: UserId(columns.take()?),
-        dialect: columns.take::<String>()?.parse().map_err(|problem| unreadable("dialect", problem))?,
+        opened_by: columns.name("origin", Origin::from_name)?,
         generation: columns.take()?,
         min_generation: columns.take()?,
         opened_at: columns.date()?,
+        auth_time: columns.date()?,
+        amr: columns.maybe_name("amr", Amr::from_name)?,
         rotated_at: columns.date()?,
         expires_at: columns.date()?,
-        ended: columns.maybe_date()?.zip(end_reason(columns.take()?)?),
+        ended: columns.maybe_date()?.zip(columns.maybe_name("end reason", EndReason::from_name)?),
         must_change_password: columns.take()?,
         address: columns.address()?,
         provider: provider(columns.take()?)?,
@@ -116,18 +130,13 @@ fn day(at: Timestamp) -> i64 {
     at.unix().div_euclid(24 * 60 * 60)
 }
 
-fn end_reason(name: Option<String>) -> Result<Option<EndReason>, StoreError> {
-    let unknown = |name: &str| unreadable("end reason", format!("unknown `{name}`"));
-    name.map(|name| EndReason::from_name(&name).ok_or_else(|| unknown(&name))).transpose()
-}
-
 fn provider(name: Option<String>) -> Result<Option<ProviderName>, StoreError> {
     name.map(|name| name.parse().map_err(|problem| unreadable("provider", problem))).transpose()
 }
 
 impl ReadSessions for Tx<'_> {
-    fn any_session(&self, dialect: Dialect) -> Result<bool, StoreError> {
-        self.exists("SELECT 1 FROM sessions WHERE dialect = ?1", [dialect.name()])
+    fn any_session(&self, opened_by: Origin) -> Result<bool, StoreError> {
+        self.exists("SELECT 1 FROM sessions WHERE opened_by = ?1", [opened_by.name()])
     }
 
     fn session(&self, id: SessionId) -> Result<Option<(Session, User)>, StoreError> {
@@ -149,11 +158,10 @@ impl ReadSessions for Tx<'_> {
             if let Some(UserId(user)) = query.user {
                 return Ok(vec![self.all(NEWEST_OF_USER, params![at, id, slice, user], session_position)?]);
             }
-            let dialects = Dialect::ALL.into_iter().filter(|dialect| query.dialect.is_none_or(|only| only == *dialect));
-            let newest = |dialect: Dialect| {
-                self.all(NEWEST_OF_DIALECT, params![at, id, slice, dialect.name()], session_position)
-            };
-            dialects.map(newest).collect()
+            let origins = Origin::all().filter(|origin| query.opened_by.is_none_or(|only| only == *origin));
+            let newest =
+                |origin: Origin| self.all(NEWEST_OF_ORIGIN, params![at, id, slice, origin.name()], session_position);
+            origins.map(newest).collect()
         };
         // The slices come from an index only. The full row of each session is read afterwards, and only then are
         // expired sessions recognised and left out.
@@ -161,8 +169,8 @@ impl ReadSessions for Tx<'_> {
         let positions = collect_page(PageOrder::Descending, query.limit, start, slices, |_, ()| true)?;
         for ((_, id), ()) in positions.rows {
             let session = self.session(SessionId(Uuid::from_bytes(id)))?;
-            let of_dialect = |session: &Session| query.dialect.is_none_or(|only| only == session.dialect);
-            page.sessions.extend(session.filter(|(session, _)| session.is_live(now) && of_dialect(session)));
+            let of_origin = |session: &Session| query.opened_by.is_none_or(|only| only == session.opened_by);
+            page.sessions.extend(session.filter(|(session, _)| session.is_live(now) && of_origin(session)));
         }
         page.next = positions
             .next
@@ -170,21 +178,25 @@ impl ReadSessions for Tx<'_> {
         Ok(page)
     }
 
-    fn oldest_live_session_opened_at(&self, dialect: Dialect, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.one(OLDEST_LIVE, params![dialect.name(), now.unix()], |row| date(row, "opened_at"))
+    fn oldest_live_session_opened_at(
+        &self,
+        opened_by: Origin,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.one(OLDEST_LIVE, params![opened_by.name(), now.unix()], |row| date(row, "opened_at"))
     }
 }
 
 impl WriteSessions for Tx<'_> {
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
-            "INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at,
-               expires_day, ended_at, end_reason, must_change_password, address, provider)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            "INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
+               expires_day, ended_at, end_reason, must_change_password, address, provider, auth_time, amr)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             params![
                 session.id.0.as_bytes(),
                 session.user.0,
-                session.dialect.name(),
+                session.opened_by.name(),
                 session.generation,
                 session.min_generation,
                 session.opened_at.unix(),
@@ -196,6 +208,8 @@ impl WriteSessions for Tx<'_> {
                 session.must_change_password,
                 session.address.map(address_text),
                 session.provider.as_ref().map(ProviderName::as_str),
+                session.auth_time.unix(),
+                session.amr.map(Amr::name),
             ],
         )?;
         Ok(())

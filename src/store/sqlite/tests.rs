@@ -6,8 +6,10 @@ use std::process::Command;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::*;
+use crate::domain::id::SessionId;
 use crate::skip::skip;
 use crate::store::Store;
 use crate::store::conformance::{self, conformance};
@@ -65,19 +67,38 @@ async fn connections_have_the_required_pragmas() {
     assert_eq!(database.lazy.get().unwrap().readers.on_connection(mode).await.unwrap(), "wal");
 }
 
-/// The code reads columns by position.
-#[tokio::test]
-async fn the_user_columns_are_in_the_expected_order() {
-    let (store, _folder) = fresh();
-    let Store::Sqlite(database) = store;
-    let names = |connection: &Connection| {
-        let statement = connection.prepare("SELECT * FROM users")?;
-        Ok::<_, StoreError>(statement.column_names().join(" "))
+/// A new origin or end reason needs no migration: no CHECK lists the names. A server that does not know a stored name
+/// reports it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_schema_stores_names_that_the_code_does_not_know() {
+    let folder = TempDir::new().unwrap();
+    let database = Database::open(&folder.path().join("test.db")).unwrap();
+    let insert =
+        "INSERT INTO users (id, sub, username, username_key, date_joined) VALUES (7, zeroblob(16), 'ann', 'ann', 0);
+        INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
+          expires_day, auth_time, amr)
+        VALUES (zeroblob(16), 7, 'device', 0, 0, 0, 0, 9, 0, 0, 'pwd');";
+    let write = |sql: &'static str| {
+        let writer = &database.lazy.get().unwrap().writer;
+        writer.write(true, move |tx| Ok::<_, StoreError>(tx.connection().execute_batch(sql)?))
     };
-    let names = database.lazy.get().unwrap().readers.on_connection(names).await.unwrap();
-    let read = "id sub username username_key email email_key email_verified first_name last_name password_hash \
-                must_change_password is_active is_staff is_superuser claims date_joined last_login";
-    assert!(names.starts_with(read), "{names}");
+    write(insert).await.unwrap();
+    let store = Store::Sqlite(database.clone());
+    let found = async || store.read(|tx| tx.session(SessionId(Uuid::nil()))).await;
+    for (sql, problem) in [
+        ("SELECT 1", "the stored origin cannot be read: unknown `device`"),
+        (
+            "UPDATE sessions SET opened_by = 'simplejwt', amr = 'pwd otp'",
+            "the stored amr cannot be read: unknown `pwd otp`",
+        ),
+        (
+            "UPDATE sessions SET amr = NULL, ended_at = 5, end_reason = 'moved'",
+            "the stored end reason cannot be read: unknown `moved`",
+        ),
+    ] {
+        write(sql).await.unwrap();
+        assert_eq!(found().await.unwrap_err(), StoreError::Fault(problem.to_owned()));
+    }
 }
 
 /// Killing the process does not reveal whether `synchronous` is FULL or NORMAL, so the test counts syncs. Another

@@ -120,9 +120,20 @@ impl<'r, 's> Columns<'r, 's> {
         Ok(self.row.get(self.next - 1)?)
     }
 
-    /// Skips a column.
-    pub(super) fn skip(&mut self) {
+    /// Reads the name of a value in a set that the code owns. `parse` returns `None` for an unknown name. Copies no text.
+    pub(super) fn name<T>(&mut self, column: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+        self.maybe_name(column, parse)?.ok_or_else(|| unreadable(column, "it is null"))
+    }
+
+    /// Like [`Columns::name`], for a column that may be null.
+    pub(super) fn maybe_name<T>(
+        &mut self,
+        column: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
         self.next += 1;
+        let text = self.row.get_ref(self.next - 1)?.as_str_or_null().map_err(|problem| unreadable(column, problem))?;
+        text.map(|text| parse(text).ok_or_else(|| unreadable(column, format!("unknown `{text}`")))).transpose()
     }
 
     pub(super) fn date(&mut self) -> Result<Timestamp, StoreError> {

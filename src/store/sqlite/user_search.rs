@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::paging::{PageOrder, PageRows, collect_page};
 use super::tx::Tx;
-use super::users::user;
+use super::users::{user, user_columns};
 use crate::domain::user::{Email, Login, User};
 use crate::store::error::StoreError;
 use crate::store::users::{PagePosition, UserPage, UserSearch};
@@ -16,9 +16,11 @@ macro_rules! stream {
     };
     ($key:literal, $index:literal, $which:literal, $order:literal) => {
         concat!(
-            "SELECT *, ",
+            "SELECT ",
+            user_columns!(),
+            ", ",
             $key,
-            " AS key FROM users",
+            " AS key FROM users u",
             $index,
             " WHERE ",
             $which,

@@ -19,18 +19,35 @@ use crate::store::users::{ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers
 /// The number of sign-in addresses kept per user.
 const ADDRESSES_KEPT: u32 = 20;
 
-pub(super) const BY_ID: &str = "SELECT * FROM users WHERE id = ?1";
-pub(super) const BY_SUB: &str = "SELECT * FROM users WHERE sub = ?1";
-pub(super) const BY_NAME: &str = "SELECT * FROM users WHERE username_key = ?1";
-pub(super) const BY_EMAIL: &str = "SELECT * FROM users WHERE email_key = ?1";
+/// The columns of a user, in the order in which [`user_of`] reads them. The table has the alias `u`.
+macro_rules! user_columns {
+    () => {
+        "u.id, u.sub, u.username, u.email, u.email_verified, u.first_name, u.last_name, u.password_hash,
+           u.must_change_password, u.is_active, u.is_staff, u.is_superuser, u.claims, u.date_joined, u.last_login"
+    };
+}
+pub(super) use user_columns;
+
+/// A query for users.
+macro_rules! users {
+    ($which:literal) => {
+        concat!("SELECT ", user_columns!(), " FROM users u WHERE ", $which)
+    };
+}
+pub(super) const BY_ID: &str = users!("id = ?1");
+pub(super) const BY_SUB: &str = users!("sub = ?1");
+pub(super) const BY_NAME: &str = users!("username_key = ?1");
+pub(super) const BY_EMAIL: &str = users!("email_key = ?1");
 pub(super) const NAME_OR_ADDRESS_IN_USE: &str =
     "SELECT 1 FROM users WHERE (username_key = ?1 OR email_key = ?1) AND id IS NOT ?2";
 pub(super) const ANY_SUPERUSER: &str = "SELECT 1 FROM users WHERE is_superuser = 1 LIMIT 1";
-const PAGE: &str = "SELECT * FROM users WHERE id > ?1 ORDER BY id LIMIT ?2";
-pub(super) const PAGE_OF_PREFIX: &str = "SELECT * FROM users WHERE id > ?1 AND id IN (
+const PAGE: &str = users!("id > ?1 ORDER BY id LIMIT ?2");
+pub(super) const PAGE_OF_PREFIX: &str = users!(
+    "id > ?1 AND id IN (
      SELECT id FROM users WHERE username_key >= ?3 AND username_key < ?4
      UNION ALL SELECT id FROM users WHERE email_key >= ?3 AND email_key < ?4
-   ) ORDER BY id LIMIT ?2";
+   ) ORDER BY id LIMIT ?2"
+);
 pub(super) const OTHER_SUPERUSER: &str = "SELECT 1 FROM users INDEXED BY users_superusers WHERE is_superuser = 1 AND username_key > '' AND is_active = 1 AND id <> ?1";
 pub(super) const SIGN_IN_ADDRESSES: &str =
     "SELECT address, last_at FROM sign_in_addresses WHERE user_id = ?1 ORDER BY last_at DESC, address";
@@ -39,24 +56,18 @@ pub(super) const CLEAR_ACTOR: &str = "UPDATE audit SET actor = NULL WHERE actor_
 pub(super) const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 pub(super) const SIGNED_IN_FROM: &str = "SELECT 1 FROM sign_in_addresses WHERE user_id = ?1 AND address = ?2";
 
-/// Reads a user from a row with all columns of `users`.
+/// Reads a user from a row that starts with the columns of [`user_columns`].
 pub(super) fn user(row: &Row<'_>) -> Result<User, StoreError> {
     user_of(&mut Columns::of(row))
 }
 
-/// Reads a user from the columns of `users` in the order of `*`. Migrations add columns only at the end.
+/// Reads a user from the columns of [`user_columns`].
 pub(super) fn user_of(columns: &mut Columns<'_, '_>) -> Result<User, StoreError> {
-    let id = UserId(columns.take()?);
-    let sub = Subject(columns.uuid()?);
-    let username = Username::from_stored(columns.take()?);
-    columns.skip(); // username_key
-    let email = columns.take::<Option<String>>()?.map(Email::from_stored);
-    columns.skip(); // email_key
     Ok(User {
-        id,
-        sub,
-        username,
-        email,
+        id: UserId(columns.take()?),
+        sub: Subject(columns.uuid()?),
+        username: Username::from_stored(columns.take()?),
+        email: columns.take::<Option<String>>()?.map(Email::from_stored),
         email_verified: columns.take()?,
         first_name: columns.take()?,
         last_name: columns.take()?,

@@ -1,0 +1,50 @@
+//! The origin of a session: the interface through which it was opened.
+
+use std::fmt;
+
+use super::dialect::Dialect;
+
+/// What opened a session. The rules for the session's tokens, refreshes and end follow from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The API of a dialect, or an operator who minted tokens for users of that dialect.
+    Dialect(Dialect),
+}
+
+impl Origin {
+    /// Every origin.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Dialect::ALL.into_iter().map(Self::Dialect)
+    }
+
+    /// The stored name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dialect(dialect) => dialect.name(),
+        }
+    }
+
+    /// The origin with this stored name. `None` for an unknown name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::all().find(|origin| origin.name() == name)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_origin_has_a_unique_name() {
+        for origin in Origin::all() {
+            assert_eq!(Origin::from_name(origin.name()), Some(origin));
+        }
+        assert_eq!(Origin::from_name("device"), None);
+    }
+}
