@@ -18,8 +18,8 @@ use countersign::crypto::token::UnverifiedToken;
 use countersign::domain::algorithm::Algorithm;
 use countersign::domain::dialect::Dialect;
 use countersign::domain::id::SessionId;
-use countersign::domain::key::Typ;
 use countersign::domain::time::Timestamp;
+use countersign::domain::token_kind::{TokenKind, Typ};
 use countersign::domain::user::Login;
 use countersign::http;
 use countersign::http::context::Http;
@@ -160,7 +160,7 @@ fn mint_es256(parts: &Parts, times: u32) {
 fn verify_es256(parts: &Parts, times: u32) {
     let token = parts.token();
     for _ in 0..times {
-        assert!(black_box(parts.issuer.verify_access(&token)).is_ok());
+        assert!(black_box(parts.issuer.verify(&token, TokenKind::Access)).is_ok());
     }
 }
 

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::dialect::Dialect;
 use crate::domain::time::Timestamp;
+use crate::domain::token_kind::TokenKind;
 use crate::issuer::mint::{MintTokens, MintedTokens};
 use crate::issuer::users;
 use crate::random::Random;
@@ -112,7 +113,7 @@ fn inspect(token: &str) -> Result<()> {
 fn verify(config: &Config, token: &str) -> Result<()> {
     block_on(async {
         let issuer = app::build(config, Clock::system(), Random::System).await?;
-        let verified = issuer.verify_access(token).map_err(|fault| match fault {
+        let verified = issuer.verify(token, TokenKind::Access).map_err(|fault| match fault {
             TokenFault::Issuer => anyhow!(
                 "invalid token: {fault}; with the settings of this command the issuer is {}, and a server started with \
                  other settings or --listen has another issuer",

@@ -15,8 +15,9 @@ use crate::crypto::jwk::{Jwk, Jwks};
 use crate::crypto::key_error::KeyError;
 use crate::crypto::key_pair::{BadSignature, KeyPair, PublicKey};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::{Key, KeyChangeError, KeyState, Kid, Schedule, Typ};
+use crate::domain::key::{Key, KeyChangeError, KeyState, Kid, Schedule};
 use crate::domain::time::Timestamp;
+use crate::domain::token_kind::Typ;
 
 /// The 32 bytes of `keys/secret`. Other secrets are derived from it (HKDF, one label per use).
 pub struct RingSecret(Zeroizing<[u8; Self::LENGTH]>);

@@ -6,8 +6,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::key_ring::Signer;
-use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;
+use crate::domain::token_kind::Typ;
 
 /// The space that is reserved for a token, in bytes. Most tokens are shorter, so their text is allocated only once.
 const RESERVED_LENGTH: usize = 1024;

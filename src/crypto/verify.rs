@@ -9,26 +9,7 @@ use serde_json::{Map, Value};
 use super::key_ring::{KeyRing, Verifier};
 use super::token::{TokenFault, UnverifiedToken};
 use crate::domain::time::Timestamp;
-
-/// The expected kind of token: its `token_type` claim and the permitted `typ` headers.
-#[derive(Clone, Copy, Debug)]
-pub struct TokenKind {
-    /// The `token_type` claim.
-    pub token_type: &'static str,
-    /// The permitted `typ` headers, in lower case. An empty string permits a token without `typ`.
-    pub typs: &'static [&'static str],
-    /// Whether the key must be published. Countersign accepts an access token only while its key is published, because
-    /// resource servers do the same. A refresh token, which only Countersign accepts, may outlive the publication of
-    /// its key.
-    pub by_published_key: bool,
-}
-
-/// Access tokens, with or without RFC 9068's `typ`.
-pub const ACCESS: TokenKind = TokenKind { token_type: "access", typs: &["jwt", "at+jwt", ""], by_published_key: true };
-/// Refresh tokens in the form of signed JWTs.
-pub const REFRESH: TokenKind = TokenKind { token_type: "refresh", typs: &["refresh+jwt"], by_published_key: false };
-/// Sliding tokens: access tokens that can be exchanged for new ones until their `refresh_exp`.
-pub const SLIDING: TokenKind = TokenKind { token_type: "sliding", ..ACCESS };
+use crate::domain::token_kind::TokenKind;
 
 /// The conditions that a token must meet.
 #[derive(Clone, Debug)]
@@ -76,11 +57,12 @@ impl VerifiedToken {
 /// Parses a token and verifies its signature and claims.
 pub fn verify(token: &str, ring: &KeyRing, expected: &ExpectedClaims<'_>) -> Result<VerifiedToken, TokenFault> {
     let token = UnverifiedToken::parse(token)?;
-    if !expected.kind.typs.contains(&token.typ.as_str()) {
+    if !expected.kind.accepts_typ(&token.typ) {
         return Err(TokenFault::WrongKind);
     }
-    let is_usable =
-        |key: &&Verifier| key.alg() == token.alg && (key.is_published(expected.now) || !expected.kind.by_published_key);
+    let is_usable = |key: &&Verifier| {
+        key.alg() == token.alg && (key.is_published(expected.now) || !expected.kind.row().by_published_key)
+    };
     let key = ring.verifier(&token.kid, expected.now).filter(is_usable).ok_or(TokenFault::UnknownKey)?;
     key.verify(token.signing_input, &token.signature).map_err(|_| TokenFault::Signature)?;
     check_claims(&token.claims, expected)?;
@@ -108,7 +90,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &ExpectedClaims<'_>) -> R
     if !has_accepted {
         return Err(TokenFault::Audience);
     }
-    if text("token_type").ok_or(TokenFault::Claims)? != expected.kind.token_type {
+    if text("token_type").ok_or(TokenFault::Claims)? != expected.kind.row().token_type {
         return Err(TokenFault::WrongKind);
     }
     Ok(())
@@ -145,7 +127,7 @@ mod tests {
         ExpectedClaims {
             issuer: "https://a.example",
             audiences: &["x", "y"],
-            kind: ACCESS,
+            kind: TokenKind::Access,
             now,
             leeway: Duration::from_secs(5),
         }

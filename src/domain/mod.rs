@@ -33,5 +33,6 @@ pub mod setting;
 pub mod social;
 pub mod strict_json;
 pub mod time;
+pub mod token_kind;
 pub mod user;
 pub mod user_record;

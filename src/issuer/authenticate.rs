@@ -8,6 +8,7 @@ use super::signed_in::SignedIn;
 use crate::crypto::verify::VerifiedToken;
 use crate::domain::id::SessionId;
 use crate::domain::time::Timestamp;
+use crate::domain::token_kind::TokenKind;
 
 /// A request to authenticate by an access token.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ impl Authenticate<'_> {
     /// Verifies the signature, and returns the token's session id and `exp`. Does not read the store.
     pub(super) fn open(&self, issuer: &Issuer) -> Result<(SessionId, Timestamp), Refusal> {
         let token = self.token.ok_or(Unauthenticated::NoToken)?;
-        let verified: VerifiedToken = issuer.verify_access(token).map_err(|fault| issuer.unauthenticated(fault))?;
+        let verified = issuer.verify(token, TokenKind::Access).map_err(|fault| issuer.unauthenticated(fault))?;
         let expires_at = verified.expires_at().ok_or(Unauthenticated::SessionEnded)?;
         Ok((session_id_of(&verified)?, expires_at))
     }

@@ -22,7 +22,7 @@ use crate::crypto::password_hash::{HashError, Hasher, PasswordCheck, ResultSink}
 use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::token::TokenFault;
-use crate::crypto::verify::{ACCESS, ExpectedClaims, REFRESH, TokenKind, VerifiedToken, verify};
+use crate::crypto::verify::{ExpectedClaims, VerifiedToken, verify};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
 use crate::domain::dialect::Dialect;
@@ -31,6 +31,7 @@ use crate::domain::mail_item::NewMail;
 use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
 use crate::domain::reset_code::ResetSecret;
 use crate::domain::setting::snapshot::Settings;
+use crate::domain::token_kind::{Audience, TokenKind};
 use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
 use crate::random::Random;
@@ -143,9 +144,25 @@ impl Issuer {
         self.runtime.load_full()
     }
 
-    /// Verifies an access token of this issuer, for any current or former audience. Does not read the store.
-    pub fn verify_access(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
-        self.verify_for_servers(token, ACCESS)
+    /// Verifies a token of this issuer. A token for resource servers is accepted for any current or former audience.
+    /// Does not read the store.
+    pub fn verify(&self, token: &str, kind: TokenKind) -> Result<VerifiedToken, TokenFault> {
+        let issuer = self.policy.issuer.as_str();
+        let settings = self.settings();
+        let now = self.clock.now();
+        let leeway = self.policy.leeway;
+        let mut audiences = Vec::new();
+        match kind.row().audience {
+            Audience::Issuer => audiences.push(issuer),
+            Audience::ResourceServers => {
+                audiences.push(self.policy.audience.as_str());
+                let current = Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref());
+                audiences.extend(current);
+                let former = settings.former_audiences().iter().filter(|(_, until)| now < **until + leeway);
+                audiences.extend(former.map(|(audience, _)| audience.as_str()));
+            }
+        }
+        verify(token, &self.ring(), &ExpectedClaims { issuer, audiences: &audiences, kind, now, leeway })
     }
 
     /// Converts a token's fault to a refusal. Before the database is open, a wrong audience becomes the refusal for an
@@ -155,30 +172,6 @@ impl Issuer {
             return StoreError::Unavailable("the audiences of the settings are not loaded yet".to_owned()).into();
         }
         fault.into()
-    }
-
-    /// Verifies a signed refresh token of this issuer. Its audience must be the issuer. Does not read the store.
-    pub(super) fn verify_refresh(&self, token: &str) -> Result<VerifiedToken, TokenFault> {
-        let issuer = self.policy.issuer.as_str();
-        let now = self.clock.now();
-        let leeway = self.policy.leeway;
-        verify(token, &self.ring(), &ExpectedClaims { issuer, audiences: &[issuer], kind: REFRESH, now, leeway })
-    }
-
-    /// Verifies a token of a kind that resource servers accept.
-    pub(super) fn verify_for_servers(&self, token: &str, kind: TokenKind) -> Result<VerifiedToken, TokenFault> {
-        let settings = self.settings();
-        let mut audiences = vec![self.policy.audience.as_str()];
-        audiences.extend(Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref()));
-        let now = self.clock.now();
-        let leeway = self.policy.leeway;
-        let former = settings.former_audiences().iter().filter(|(_, until)| now < **until + leeway);
-        audiences.extend(former.map(|(audience, _)| audience.as_str()));
-        verify(
-            token,
-            &self.ring(),
-            &ExpectedClaims { issuer: &self.policy.issuer, audiences: &audiences, kind, now, leeway },
-        )
     }
 
     /// Hashes a new password on the pool.

@@ -14,11 +14,11 @@ use crate::crypto::sign::UnsignedToken;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::RESERVED;
 use crate::domain::count::Count;
-use crate::domain::key::Typ;
 use crate::domain::origin::Origin;
 use crate::domain::profile::{AccessType, ExtraClaim, Profile};
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
+use crate::domain::token_kind::{TokenKind, Typ};
 
 /// A signed access token and its lifetime.
 #[derive(Clone, Debug)]
@@ -35,16 +35,17 @@ pub struct AccessToken {
 /// stays published. If the session ends earlier, the token cannot be renewed, but it stays valid until `exp`, because
 /// verifiers are offline.
 pub async fn access_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<AccessToken, Refusal> {
-    token(issuer, signed_in, None).await
+    token(issuer, signed_in, TokenKind::Access).await
 }
 
 /// Mints a sliding token: an access token that can be exchanged for a newer one before its `exp`. Its `refresh_exp` is
 /// the end of its session. An exchange does not change `refresh_exp`, and no `exp` is later.
 pub async fn sliding_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<AccessToken, Refusal> {
-    token(issuer, signed_in, Some(signed_in.session().expires_at)).await
+    token(issuer, signed_in, TokenKind::Sliding).await
 }
 
-async fn token(issuer: &Issuer, signed_in: &SignedIn, refresh_exp: Option<Timestamp>) -> Result<AccessToken, Refusal> {
+async fn token(issuer: &Issuer, signed_in: &SignedIn, kind: TokenKind) -> Result<AccessToken, Refusal> {
+    let refresh_exp = (kind == TokenKind::Sliding).then_some(signed_in.session().expires_at);
     let settings = issuer.settings();
     let profile = settings.profile_of(signed_in.session().opened_by);
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
@@ -54,7 +55,8 @@ async fn token(issuer: &Issuer, signed_in: &SignedIn, refresh_exp: Option<Timest
     let full_expiry = now + profile.access_lifetime;
     let session_expiry = refresh_exp.map_or(full_expiry, |end| full_expiry.min(end));
     let expires_at = signer.published_until().map_or(session_expiry, |end| session_expiry.min(end));
-    let claims = AccessClaims { issuer, signed_in, profile, now, expires_at, refresh_exp, jti: issuer.random.uuid() };
+    let jti = issuer.random.uuid();
+    let claims = AccessClaims { issuer, signed_in, profile, kind, now, expires_at, refresh_exp, jti };
     let typ = match profile.typ {
         AccessType::Jwt => Typ::Jwt,
         AccessType::AtJwt => Typ::AtJwt,
@@ -99,6 +101,7 @@ struct AccessClaims<'a> {
     issuer: &'a Issuer,
     signed_in: &'a SignedIn,
     profile: &'a Profile,
+    kind: TokenKind,
     now: Timestamp,
     expires_at: Timestamp,
     /// Only in a sliding token.
@@ -120,7 +123,7 @@ impl Serialize for AccessClaims<'_> {
         map.serialize_entry("exp", &self.expires_at.unix())?;
         map.serialize_entry("jti", &self.jti)?;
         map.serialize_entry("sid", &session.id)?;
-        map.serialize_entry("token_type", if self.refresh_exp.is_some() { "sliding" } else { "access" })?;
+        map.serialize_entry("token_type", self.kind.row().token_type)?;
         if let Some(end) = self.refresh_exp {
             map.serialize_entry("refresh_exp", &end.unix())?;
         }

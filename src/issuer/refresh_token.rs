@@ -14,9 +14,9 @@ use super::issue::{sign, signer};
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::domain::id::{SessionId, SessionPrefix, Subject, UserId};
-use crate::domain::key::Typ;
 use crate::domain::secret::SecretText;
 use crate::domain::session::Session;
+use crate::domain::token_kind::{TokenKind, Typ};
 use crate::domain::user::User;
 use crate::store::{StoreError, Write};
 
@@ -80,7 +80,7 @@ pub fn verify_refresh_jwt(issuer: &Issuer, text: &str) -> Result<VerifiedRefresh
 }
 
 fn verify_refresh_claims(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshToken, Refusal> {
-    let token = issuer.verify_refresh(text)?;
+    let token = issuer.verify(text, TokenKind::RefreshJwt)?;
     let session = session_id_of(&token)?;
     let generation = token.number("generation").and_then(|generation| u32::try_from(generation).ok());
     generation
@@ -129,7 +129,7 @@ pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<S
         jti: issuer.refresh_tokens.jti(session.id, session.generation),
         sid: session.id,
         generation: session.generation,
-        token_type: "refresh",
+        token_type: TokenKind::RefreshJwt.row().token_type,
         user_id: BTreeMap::from([(profile.user_id_claim.as_str(), user.id)]),
     };
     let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);

@@ -9,7 +9,7 @@ use super::authenticate::{live_session, session_id_of};
 use super::context::Issuer;
 use super::refusal::Refusal;
 use super::signed_in::SignedIn;
-use crate::crypto::verify::SLIDING;
+use crate::domain::token_kind::TokenKind;
 
 /// A request to exchange a sliding token that has not expired for a newer one.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl RenewSliding<'_> {
     }
 
     async fn renew(self, issuer: &Issuer) -> Result<SignedIn, Refusal> {
-        let token = issuer.verify_for_servers(self.token, SLIDING).map_err(|fault| issuer.unauthenticated(fault))?;
+        let token = issuer.verify(self.token, TokenKind::Sliding).map_err(|fault| issuer.unauthenticated(fault))?;
         live_session(issuer, session_id_of(&token)?).await
     }
 }

@@ -7,6 +7,7 @@ use super::refusal::{Refusal, Unauthenticated};
 use super::sliding::RenewSliding;
 use crate::crypto::token::TokenFault;
 use crate::domain::session::RefreshOutcome;
+use crate::domain::token_kind::TokenKind;
 
 /// A request to verify a token.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ impl VerifyToken<'_> {
     /// read. A sliding or refresh token is valid if it could be exchanged. Verification neither spends a token nor ends
     /// a session.
     pub async fn run(self, issuer: &Issuer) -> Result<(), Refusal> {
-        match issuer.verify_access(self.token) {
+        match issuer.verify(self.token, TokenKind::Access) {
             Ok(token) => return session_id_of(&token).map(drop),
             Err(TokenFault::WrongKind) => {}
             Err(fault) => return Err(issuer.unauthenticated(fault)),

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::crypto::testing::{NOW, TestKeyFolder, policy};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::{Key, KeyChangeError, KeyState, Typ};
+use crate::domain::key::{Key, KeyChangeError, KeyState};
 use crate::domain::time::Timestamp;
+use crate::domain::token_kind::Typ;
 
 use super::*;
 

@@ -10,7 +10,6 @@ mod policy;
 mod properties;
 mod rotation_preview;
 mod schedule;
-mod typ;
 
 pub use change::{RevocationPlan, RotationPlan};
 pub use change_error::KeyChangeError;
@@ -19,4 +18,3 @@ pub use kid::{Kid, NotAKid};
 pub use policy::KeyPolicy;
 pub use rotation_preview::{NextRotation, RevocationPreview, RotationPreview, Successor};
 pub use schedule::{InvalidDates, Schedule};
-pub use typ::Typ;
