@@ -14,17 +14,17 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::crypto::token::{TokenFault, UnverifiedToken};
-use crate::domain::dialect::Dialect;
+use crate::domain::dialect::{self, Dialect};
 use crate::domain::time::Timestamp;
 use crate::domain::token_kind::TokenKind;
 use crate::issuer::mint::{MintTokens, MintedTokens};
 use crate::issuer::users;
 use crate::random::Random;
 
-/// The help text of `--profile`. It is not a doc comment, because the names would need backticks there, which `--help`
-/// prints.
-const PROFILE: &str =
-    "Use the lifetimes and claims of this dialect: jwt_issuer, rest_jwt, rest_social, drf_pyjwt or simplejwt";
+/// The help text of `--profile`.
+fn profile_help() -> String {
+    format!("Use the lifetimes and claims of this dialect: {}", dialect::names())
+}
 
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
@@ -33,7 +33,7 @@ pub enum TokenCommand {
         /// The user, by name or e-mail address
         #[arg(long, value_name = "NAME")]
         user: String,
-        #[arg(long, value_name = "DIALECT", default_value = "jwt_issuer", help = PROFILE)]
+        #[arg(long, value_name = "DIALECT", default_value = "jwt_issuer", help = profile_help())]
         profile: Dialect,
         /// Print JSON: the access token, its expiry and, if the dialect has one, the refresh token
         #[arg(long)]

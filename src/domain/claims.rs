@@ -1,4 +1,4 @@
-//! A user's own claims, which are added to the issuer's claims in the user's tokens.
+//! The claims of a user's tokens: the names that only the issuer sets, the claims that a dialect adds, and the user's own.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -24,6 +24,21 @@ pub const RESERVED: [&str; 16] = [
     "provider",
     "must_change_password",
 ];
+
+/// A claim that a profile adds to the registered claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtraClaim {
+    /// The integer user id as a number, under the name in `user_id_claim`.
+    UserId,
+    /// The integer user id as a string, under the name `userid`.
+    UserIdText,
+    /// The user name.
+    Username,
+    /// The configured role, under the name `role`. Absent if the user's own claims contain `role`.
+    Role,
+    /// The provider of the sign-in that opened the session. Absent if a password or an operator opened it.
+    Provider,
+}
 
 /// The maximum size of a user's claims as JSON, in bytes. A token with such claims fits into the 4 KiB that browsers
 /// allow for a cookie.

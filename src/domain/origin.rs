@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, RefreshStyle};
 
 /// What opened a session. The rules for the session's tokens, refreshes and end follow from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,13 @@ impl Origin {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dialect(dialect) => dialect.name(),
+        }
+    }
+
+    /// How sessions of this origin get a new access token.
+    pub const fn refresh_style(self) -> RefreshStyle {
+        match self {
+            Self::Dialect(dialect) => dialect.row().refresh,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::algorithm::Algorithm;
+use super::claims::ExtraClaim;
 use super::closed_set::closed_set;
 use super::dialect::Dialect;
 use super::session::RefreshPolicy;
@@ -37,29 +38,9 @@ closed_set! {
     }
 }
 
-/// A claim that a profile adds to the registered claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExtraClaim {
-    /// The integer user id as a number, under the name in `user_id_claim`.
-    UserId,
-    /// The integer user id as a string, under the name `userid`.
-    UserIdText,
-    /// The user name.
-    Username,
-    /// The configured role, under the name `role`. Absent if the user's own claims contain `role`.
-    Role,
-    /// The provider of the sign-in that opened the session. Absent if a password or an operator opened it.
-    Provider,
-}
-
 impl Profile {
     /// The claims that tokens of this dialect have in addition to the registered claims.
     pub fn extra_claims(&self) -> &'static [ExtraClaim] {
-        match self.dialect {
-            Dialect::JwtIssuer | Dialect::DrfPyjwt => &[ExtraClaim::UserId, ExtraClaim::Username],
-            Dialect::RestJwt => &[ExtraClaim::Role, ExtraClaim::UserIdText],
-            Dialect::RestSocial => &[ExtraClaim::Role, ExtraClaim::UserIdText, ExtraClaim::Provider],
-            Dialect::Simplejwt => &[ExtraClaim::UserId],
-        }
+        self.dialect.row().extra_claims
     }
 }

@@ -8,7 +8,6 @@ use super::context::Issuer;
 use super::refusal::Fault;
 use crate::crypto::key_dir::KeyDirError;
 use crate::crypto::key_ring::KeyRing;
-use crate::domain::dialect::Dialect;
 use crate::domain::key::KeyPolicy;
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
@@ -71,8 +70,18 @@ fn log_new_warnings(reloaded: &KeyRing, previous: &KeyRing) {
     }
 }
 
-/// Returns the earliest time at which a signed refresh token that is still valid may have been issued; `None` if there
-/// is no such token. A key that signed after this time must not be pruned.
+/// Returns the earliest time at which a refresh token may have been signed that is valid although its key is no longer
+/// published; `None` if there is no such token. A key that signed after this time must not be pruned.
 pub async fn needed_since(store: &Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-    store.read(move |tx| tx.oldest_live_session_opened_at(Origin::Dialect(Dialect::Simplejwt), now)).await
+    let needs_retired_keys = |origin: &Origin| {
+        let refresh_token = origin.refresh_style().token_kind();
+        refresh_token.is_some_and(|kind| !kind.row().by_published_key)
+    };
+    let origins = Origin::all().filter(needs_retired_keys);
+    store
+        .read(move |tx| {
+            let oldest = origins.map(|origin| tx.oldest_live_session_opened_at(origin, now));
+            Ok(oldest.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().min())
+        })
+        .await
 }

@@ -7,7 +7,7 @@ use super::refresh_token::{refresh_uuid, sign_refresh_jwt};
 use super::sign_in;
 use super::signed_in::SignedIn;
 use crate::domain::audit::{Action, Operator};
-use crate::domain::dialect::Dialect;
+use crate::domain::dialect::{Dialect, RefreshStyle};
 use crate::domain::secret::SecretText;
 use crate::domain::session::Session;
 use crate::domain::user::User;
@@ -48,10 +48,10 @@ impl MintTokens {
             Ok::<(), Denied>(())
         });
         opened.await?;
-        let refresh = match self.dialect {
-            Dialect::Simplejwt => Some(sign_refresh_jwt(issuer, &signed_in).await?),
-            Dialect::DrfPyjwt => Some(SecretText::new(refresh_uuid(issuer, &signed_in).to_string())),
-            Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => None,
+        let refresh = match self.dialect.row().refresh {
+            RefreshStyle::Jwt => Some(sign_refresh_jwt(issuer, &signed_in).await?),
+            RefreshStyle::Uuid => Some(SecretText::new(refresh_uuid(issuer, &signed_in).to_string())),
+            RefreshStyle::SelfRenewing => None,
         };
         Ok(MintedTokens { access: access_token(issuer, &signed_in).await?, refresh })
     }

@@ -4,7 +4,7 @@ use super::authenticate::Authenticate;
 use super::context::Issuer;
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
-use crate::domain::origin::Origin;
+use crate::domain::dialect::RefreshStyle;
 use crate::domain::session::{RefreshOutcome, Session};
 
 /// A request to exchange an access token for a new one.
@@ -30,8 +30,7 @@ impl Renew<'_> {
             .store
             .write_last(move |tx| {
                 let (session, user) = tx.session(id)?.ok_or(Unauthenticated::SessionEnded)?;
-                let Origin::Dialect(dialect) = session.opened_by;
-                if !dialect.is_self_renewing() {
+                if session.opened_by.refresh_style() != RefreshStyle::SelfRenewing {
                     return Err(Unauthenticated::NotRenewable.into());
                 }
                 match session.evaluate_refresh(session.generation, now, settings.policy_of(&session)) {

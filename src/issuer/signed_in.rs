@@ -2,7 +2,7 @@
 //! from it.
 
 use super::refusal::Unauthenticated;
-use crate::domain::dialect::Dialect;
+use crate::domain::dialect::{Dialect, RefreshStyle};
 use crate::domain::origin::Origin;
 use crate::domain::session::Session;
 use crate::domain::user::User;
@@ -30,9 +30,9 @@ impl SignedIn {
     /// both dialects must be self-renewing. Otherwise a resource server of one dialect could use a received token to
     /// change the account through another.
     pub(super) fn may_act_in(&self, dialect: Dialect) -> Result<(), Unauthenticated> {
-        let Origin::Dialect(opened_in) = self.session.opened_by;
-        let both_renew = opened_in.is_self_renewing() && dialect.is_self_renewing();
-        if opened_in == dialect || both_renew { Ok(()) } else { Err(Unauthenticated::OtherDialect) }
+        let opened_by = self.session.opened_by;
+        let both_renew = [opened_by.refresh_style(), dialect.row().refresh] == [RefreshStyle::SelfRenewing; 2];
+        if opened_by == Origin::Dialect(dialect) || both_renew { Ok(()) } else { Err(Unauthenticated::OtherDialect) }
     }
 
     /// The session.

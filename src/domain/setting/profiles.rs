@@ -1,10 +1,10 @@
-//! The settings that exist once for each profile. One row per profile has its defaults.
+//! The settings that exist once for each profile. The row of the dialect has their defaults.
 
 use std::time::Duration;
 
 use super::super::algorithm::Algorithm;
 use super::super::dialect::Dialect;
-use super::super::duration::{DAY, MINUTE};
+use super::super::duration::DAY;
 use super::super::profile::AccessType;
 use super::definition::Definition;
 use super::typed::Setting;
@@ -22,19 +22,19 @@ pub(super) struct ProfileSettings {
 }
 
 macro_rules! profile {
-    ($dialect:ident, $name:literal, access: $access:expr, refresh: $refresh:expr) => {
+    ($dialect:ident, $name:literal) => {
         ProfileSettings {
             dialect: Dialect::$dialect,
             access_lifetime: Setting::seconds(
                 concat!("profiles.", $name, ".access_lifetime"),
                 [1, 90 * DAY],
-                $access,
+                Dialect::$dialect.row().access_lifetime.as_secs(),
                 "lifetime of an access token",
             ),
             refresh_lifetime: Setting::seconds(
                 concat!("profiles.", $name, ".refresh_lifetime"),
                 [1, 10 * 366 * DAY],
-                $refresh,
+                Dialect::$dialect.row().refresh_lifetime.as_secs(),
                 "lifetime of a session from sign-in, or from its last refresh or renewal",
             ),
             algorithm: Setting::optional_algorithm(
@@ -54,13 +54,13 @@ macro_rules! profile {
     };
 }
 
-/// The profiles with their default lifetimes in seconds, in the order of [`Dialect::ALL`].
+/// The profiles, in the order of [`Dialect::ALL`].
 pub(super) static PROFILES: [ProfileSettings; Dialect::ALL.len()] = [
-    profile!(JwtIssuer, "jwt_issuer", access: DAY, refresh: 30 * DAY),
-    profile!(RestJwt, "rest_jwt", access: DAY, refresh: 30 * DAY),
-    profile!(RestSocial, "rest_social", access: DAY, refresh: 30 * DAY),
-    profile!(DrfPyjwt, "drf_pyjwt", access: 30, refresh: 30 * DAY),
-    profile!(Simplejwt, "simplejwt", access: 5 * MINUTE, refresh: DAY),
+    profile!(JwtIssuer, "jwt_issuer"),
+    profile!(RestJwt, "rest_jwt"),
+    profile!(RestSocial, "rest_social"),
+    profile!(DrfPyjwt, "drf_pyjwt"),
+    profile!(Simplejwt, "simplejwt"),
 ];
 
 impl ProfileSettings {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::dialect::Dialect;
+use super::super::dialect::{Dialect, RefreshStyle};
 use super::super::origin::Origin;
 use super::super::profile::Profile;
 use super::super::session::{RefreshPolicy, Session};
@@ -23,6 +23,9 @@ pub const PROMISED_UNTIL: &str = "keys.promised_until";
 /// The stored name of [`Settings::former_audiences`], an object with audiences as names and Unix seconds as values. It
 /// is stored with the settings but is not a setting.
 pub const FORMER_AUDIENCES: &str = "tokens.former_audiences";
+
+/// The name of the claim with the integer user id, in the profiles without a setting for it.
+const USER_ID: Cow<'static, str> = Cow::Borrowed("user_id");
 
 /// The effective values of all settings: an immutable snapshot.
 #[derive(Clone, Debug)]
@@ -101,16 +104,15 @@ impl Default for Settings {
 
 fn profile(settings: &ProfileSettings, stored: &[(String, Value)]) -> Profile {
     let dialect = settings.dialect;
-    let rotate = match dialect {
-        Dialect::DrfPyjwt => true,
-        Dialect::Simplejwt => SIMPLEJWT_ROTATES.value_in(stored),
-        Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial => false,
-    };
-    // In djangorestframework-simplejwt, blacklisting has no effect without rotation.
-    let blacklists = dialect != Dialect::Simplejwt || SIMPLEJWT_BLACKLISTS.value_in(stored);
-    let user_id_claim = match dialect {
-        Dialect::Simplejwt => SIMPLEJWT_USER_ID_CLAIM.value_in(stored),
-        Dialect::JwtIssuer | Dialect::RestJwt | Dialect::RestSocial | Dialect::DrfPyjwt => Cow::Borrowed("user_id"),
+    let (rotate, blacklists, user_id_claim) = match dialect.row().refresh {
+        RefreshStyle::SelfRenewing => (false, true, USER_ID),
+        RefreshStyle::Uuid => (true, true, USER_ID),
+        // In djangorestframework-simplejwt, blacklisting has no effect without rotation.
+        RefreshStyle::Jwt => (
+            SIMPLEJWT_ROTATES.value_in(stored),
+            SIMPLEJWT_BLACKLISTS.value_in(stored),
+            SIMPLEJWT_USER_ID_CLAIM.value_in(stored),
+        ),
     };
     Profile {
         dialect,
