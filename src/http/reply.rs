@@ -1,21 +1,17 @@
-//! Responses: JSON that must not be cached, cookies, redirects, and the placeholder response of a fault.
+//! Responses: JSON that must not be cached, redirects, and the placeholder response of a fault.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use cookie::{Cookie, SameSite};
 use serde::Serialize;
 use serde_json::json;
 
-use super::context::HttpOptions;
-use super::extract::bearer::COOKIE_NAME;
 use super::rejection::Rejection;
 use crate::issuer::Fault;
-use crate::issuer::issue::AccessToken;
 
 /// What a handler returns: a response, or the error body of its API.
 pub type HandlerResult<E> = Result<Response, E>;
@@ -41,34 +37,6 @@ pub fn retry_after(mut response: Response, after: Duration) -> Response {
 /// Adds the challenge that a 401 must contain (RFC 6750 §3).
 pub fn challenge(mut response: Response) -> Response {
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
-}
-
-/// Adds the cookie that carries an access token. It expires when the token does.
-pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOptions) -> Response {
-    let cookie = Cookie::build((COOKIE_NAME, token.text.expose()))
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .path("/")
-        .max_age(cookie::time::Duration::seconds(token.lifetime.as_secs().try_into().unwrap_or(i64::MAX)))
-        .secure(options.public_url.is_https());
-    if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
-        response.headers_mut().append(SET_COOKIE, value);
-    }
-    response
-}
-
-/// Deletes the cookie that carries an access token.
-pub fn without_cookie(mut response: Response, options: &HttpOptions) -> Response {
-    let cookie = Cookie::build(COOKIE_NAME)
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .path("/")
-        .max_age(cookie::time::Duration::ZERO)
-        .secure(options.public_url.is_https());
-    if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
-        response.headers_mut().append(SET_COOKIE, value);
-    }
     response
 }
 

@@ -1,15 +1,18 @@
-//! The access token of a request: in the `Authorization` header (RFC 6750 §2.1) or in the cookie `jwt_token`.
+//! The access token of a request: in the `Authorization` header (RFC 6750 §2.1) or in the cookie `jwt_token`, which a
+//! response sets and deletes.
 
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{AUTHORIZATION, COOKIE, ORIGIN};
+use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use cookie::Cookie;
+use axum::response::Response;
 
+use super::cookies::{self, CookieAttributes};
 use crate::http::context::{Http, HttpOptions};
 use crate::http::rejection::Rejection;
+use crate::issuer::issue::AccessToken;
 
 /// The name of the cookie that carries an access token.
 pub const COOKIE_NAME: &str = "jwt_token";
@@ -47,7 +50,7 @@ impl FromRequestParts<Http> for HeaderOrCookie {
         if let Some(token) = from_header(&parts.headers) {
             return Ok(Self { token: Some(token) });
         }
-        let Some(token) = cookie(&parts.headers, COOKIE_NAME) else { return Ok(Self::default()) };
+        let Some(token) = cookies::value(&parts.headers, COOKIE_NAME) else { return Ok(Self::default()) };
         if parts.method != Method::GET && is_foreign(&parts.headers, &http.options) {
             return Err(Rejection::ForeignOrigin);
         }
@@ -88,16 +91,16 @@ fn from_header(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// Returns the value of a cookie. `None` if the cookie is missing or empty.
-pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = cookies(headers).find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned());
-    value.filter(|token| !token.is_empty())
+/// Adds the cookie that carries an access token. It expires when the token does.
+pub fn with_cookie(mut response: Response, token: &AccessToken, options: &HttpOptions) -> Response {
+    CookieAttributes::of_site(options).set(&mut response, COOKIE_NAME, token.text.expose(), token.lifetime);
+    response
 }
 
-/// Returns all cookies of the request.
-pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
-    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-    lines.flat_map(Cookie::split_parse).flatten()
+/// Deletes the cookie that carries an access token.
+pub fn without_cookie(mut response: Response, options: &HttpOptions) -> Response {
+    CookieAttributes::of_site(options).remove(&mut response, COOKIE_NAME);
+    response
 }
 
 /// Whether the request comes from a page of an origin that is not allowed. A request without `Origin` counts as

@@ -4,4 +4,5 @@
 pub mod bearer;
 pub mod body;
 pub mod caller;
+pub mod cookies;
 pub mod multipart;

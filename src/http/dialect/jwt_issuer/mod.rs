@@ -12,7 +12,7 @@ use super::{at, wrong_method};
 use crate::domain::dialect::Dialect;
 use crate::domain::reset_code::Delivery;
 use crate::http::context::Http;
-use crate::http::extract::bearer::BearerResult;
+use crate::http::extract::bearer::{BearerResult, with_cookie};
 use crate::http::extract::body::JsonBodyResult;
 use crate::http::reply;
 use crate::http::reply::HandlerResult;
@@ -53,7 +53,7 @@ async fn auth(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> H
     let signed_in = SignIn { login, password, dialect: Dialect::JwtIssuer, from }.run(&http.issuer).await?;
     let token = access_token(&http.issuer, &signed_in).await?;
     let body = wire::signed(&token, signed_in.session().must_change_password);
-    Ok(reply::with_cookie(reply::json(StatusCode::OK, &body), &token, &http.options))
+    Ok(with_cookie(reply::json(StatusCode::OK, &body), &token, &http.options))
 }
 
 async fn register(State(http): State<Http>, from: Caller, body: JsonBodyResult) -> HandlerResult<JwtIssuerErrorBody> {
@@ -82,7 +82,7 @@ async fn renew_token(State(http): State<Http>, token: BearerResult) -> HandlerRe
     let token = token?.token;
     let signed_in = Renew { token: token.as_deref() }.run(&http.issuer).await?;
     let token = access_token(&http.issuer, &signed_in).await?;
-    Ok(reply::with_cookie(reply::json(StatusCode::OK, &wire::renewed(&token)), &token, &http.options))
+    Ok(with_cookie(reply::json(StatusCode::OK, &wire::renewed(&token)), &token, &http.options))
 }
 
 async fn request_password_reset(

@@ -11,12 +11,11 @@
 //! with another (mix-up attack).
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::http::header::SET_COOKIE;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cookie::{Cookie, SameSite};
+use cookie::Cookie;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -26,7 +25,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::social::{ATTEMPT_LIFETIME, AttemptPurpose, ProviderName, SignInAttempt};
 use crate::domain::time::Timestamp;
 use crate::http::context::{Http, HttpOptions};
-use crate::http::extract::bearer::{cookie, cookies};
+use crate::http::extract::cookies::{self, CookieAttributes};
 use crate::random::Random;
 
 /// The maximum number of attempts in a browser, over all providers. The browser sends their cookies in every request
@@ -38,24 +37,26 @@ pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, at
     let seal = &http.issuer.cookie_seal;
     let options = &http.options;
     for name in evicted_names(seal, headers, prefix(options), http.issuer.clock.now()) {
-        response = set(response, options, name, String::new(), cookie::time::Duration::ZERO);
+        CookieAttributes::of_site(options).remove(&mut response, &name);
     }
     let value = seal_attempt(seal, attempt, &http.issuer.random);
-    let seconds = cookie::time::Duration::seconds(ATTEMPT_LIFETIME.as_secs().try_into().unwrap_or(i64::MAX));
-    set(response, options, name(options, &attempt.provider, &attempt.state), value, seconds)
+    let name = name(options, &attempt.provider, &attempt.state);
+    CookieAttributes::of_site(options).set(&mut response, &name, &value, ATTEMPT_LIFETIME);
+    response
 }
 
 /// Returns the attempt of this provider and state from the cookies. `None` if the browser has no such attempt. The
 /// caller must still compare the state, because the cookie name contains only a short hash of it, and check the expiry.
 pub fn find(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
-    open(&http.issuer.cookie_seal, provider, &cookie(headers, &name(&http.options, provider, state))?)
+    open(&http.issuer.cookie_seal, provider, &cookies::value(headers, &name(&http.options, provider, state))?)
 }
 
 /// Deletes the cookie of an attempt after its callback, whether or not the attempt succeeded. Cookies of other attempts
 /// stay.
-pub fn without_attempt(response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
+pub fn without_attempt(mut response: Response, http: &Http, attempt: &SignInAttempt) -> Response {
     let name = name(&http.options, &attempt.provider, &attempt.state);
-    set(response, &http.options, name, String::new(), cookie::time::Duration::ZERO)
+    CookieAttributes::of_site(&http.options).remove(&mut response, &name);
+    response
 }
 
 /// Returns the names of the cookies to delete before a new attempt is added: invalid and expired attempts, then the
@@ -67,7 +68,7 @@ fn evicted_names(seal: &Aead, headers: &HeaderMap, prefix: &str, now: Timestamp)
         let started_at = attempt.filter(|attempt| attempt.is_live(now)).map(|attempt| attempt.started_at);
         Some((started_at, cookie.name().to_owned()))
     };
-    let mut all: Vec<_> = cookies(headers).filter_map(attempt).collect();
+    let mut all: Vec<_> = cookies::all(headers).filter_map(attempt).collect();
     all.sort_unstable();
     let expired = all.iter().take_while(|(started_at, _)| started_at.is_none()).count();
     all.truncate(expired.max((all.len() + 1).saturating_sub(MAX_ATTEMPTS)));
@@ -86,25 +87,6 @@ fn name(options: &HttpOptions, provider: &ProviderName, state: &SecretText) -> S
     let hash = digest(&SHA256, state.expose().as_bytes());
     let short = hash.as_ref().iter().take(4).fold(0_u32, |short, byte| (short << 8) | u32::from(*byte));
     format!("{}{provider}_{short:08x}", prefix(options))
-}
-
-fn set(
-    mut response: Response,
-    options: &HttpOptions,
-    name: String,
-    value: String,
-    max_age: cookie::time::Duration,
-) -> Response {
-    let cookie = Cookie::build((name, value))
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .path("/")
-        .max_age(max_age)
-        .secure(options.public_url.is_https());
-    if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
-        response.headers_mut().append(SET_COOKIE, value);
-    }
-    response
 }
 
 /// Encrypts an attempt. The plaintext has one value per line; no value contains a line break.

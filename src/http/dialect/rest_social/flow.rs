@@ -14,8 +14,8 @@ use super::route::ProviderPath;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::http::context::Http;
-use crate::http::extract::bearer::BearerResult;
-use crate::http::extract::bearer::{COOKIE_NAME, cookie};
+use crate::http::extract::bearer::{BearerResult, COOKIE_NAME, with_cookie};
+use crate::http::extract::cookies;
 use crate::http::pages::sentence;
 use crate::http::pages::social::{RetryAction, SocialPage};
 use crate::http::reply;
@@ -105,7 +105,7 @@ pub async fn callback(
 fn flow_purpose(attempt: Option<&SignInAttempt>, headers: &HeaderMap) -> FlowPurpose {
     match attempt.map(|attempt| attempt.purpose) {
         Some(AttemptPurpose::Link { .. }) => FlowPurpose::Link,
-        None if cookie(headers, COOKIE_NAME).is_some() => FlowPurpose::Unknown,
+        None if cookies::value(headers, COOKIE_NAME).is_some() => FlowPurpose::Unknown,
         Some(AttemptPurpose::SignIn) | None => FlowPurpose::SignIn,
     }
 }
@@ -127,7 +127,7 @@ async fn finish(
         FlowResult::Linked => Ok(response),
         FlowResult::SignedIn(signed_in) => {
             let token = access_token(&http.issuer, &signed_in).await?;
-            Ok(reply::with_cookie(response, &token, &http.options))
+            Ok(with_cookie(response, &token, &http.options))
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::{at, wrong_method};
 use crate::domain::social::ProviderName;
 use crate::http::context::Http;
-use crate::http::extract::bearer::BearerResult;
+use crate::http::extract::bearer::{BearerResult, without_cookie};
 use crate::http::extract::body::SubmittedBody;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
@@ -92,7 +92,7 @@ async fn sign_out(State(http): State<Http>, from: Caller, token: BearerResult) -
         Err(refusal) => return Err(refusal.into()),
     }
     let response = reply::redirect(StatusCode::FOUND, &http.options.logout_url);
-    Ok(reply::without_cookie(response, &http.options))
+    Ok(without_cookie(response, &http.options))
 }
 
 async fn refresh(
