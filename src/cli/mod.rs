@@ -9,7 +9,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
-use crate::http::openapi;
+use crate::http;
+use crate::http::openapi::document::document;
 
 mod audit;
 mod backup;
@@ -112,7 +113,8 @@ impl Cli {
             Command::Backup(command) => command.run(&config),
             Command::Restore(command) => command.run(&config),
             Command::Openapi => {
-                print::json(&openapi::document(&config.dialects.enabled, config.server.public_url.as_str()))?;
+                let route_groups = http::route_groups(&config.dialects.enabled);
+                print::json(&document(&route_groups, config.server.public_url.as_str()))?;
                 Ok(ExitCode::SUCCESS)
             }
             Command::Check(command) => command.run(&config),

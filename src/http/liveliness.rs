@@ -8,7 +8,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use super::context::Http;
-use super::openapi::{Access, JSON, Operation, RouteGroup};
+use super::openapi::model::{Access, JSON, Operation, RouteGroup};
 use super::reply;
 use crate::issuer::stats;
 

@@ -5,9 +5,13 @@
 //! JWKS route has none of the layers in `layers`: its response is precomputed, and the handler sets the CORS header
 //! itself.
 
+use std::collections::BTreeSet;
+
 use axum::Router;
 
+use crate::domain::dialect::Dialect;
 use context::Http;
+use openapi::model::RouteGroup;
 
 mod admin;
 pub mod context;
@@ -23,6 +27,13 @@ mod reply;
 pub mod server;
 mod wellknown;
 
+/// Returns the OpenAPI tables of the enabled dialects and of the routes that belong to no dialect.
+pub fn route_groups(enabled: &BTreeSet<Dialect>) -> Vec<RouteGroup> {
+    let mut route_groups: Vec<RouteGroup> = enabled.iter().map(|dialect| dialect::route_group(*dialect)).collect();
+    route_groups.extend([wellknown::ROUTE_GROUP, liveliness::ROUTE_GROUP, openapi::routes::ROUTE_GROUP]);
+    route_groups
+}
+
 /// Returns the router with all routes of the main listener.
 pub fn router(http: &Http) -> Router {
     let dialects = dialect::routes(http);
@@ -31,7 +42,7 @@ pub fn router(http: &Http) -> Router {
     let layered = layered
         .merge(wellknown::routes())
         .merge(liveliness::routes())
-        .merge(openapi::routes())
+        .merge(openapi::routes::routes(route_groups(&http.options.dialects)))
         .merge(dialects)
         .fallback(reply::not_found)
         .method_not_allowed_fallback(reply::wrong_method);
@@ -41,4 +52,22 @@ pub fn router(http: &Http) -> Router {
         .method_not_allowed_fallback(reply::wrong_method)
         .with_state(http.clone())
         .fallback_service(layered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_json_and_every_operation_is_unique() {
+        let mut seen = BTreeSet::new();
+        for operation in route_groups(&Dialect::ALL.into()).iter().flat_map(|route_group| route_group.operations) {
+            let name = format!("{} {}", operation.method, operation.path);
+            let bodies = operation.responses.iter().map(|(_, _, body)| *body);
+            for body in bodies.chain(operation.request_examples.iter().copied()).filter(|body| !body.is_empty()) {
+                assert!(serde_json::from_str::<serde_json::Value>(body).is_ok(), "{name}: {body}");
+            }
+            assert!(seen.insert(name.clone()), "duplicate: {name}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::context::Http;
 use super::extract::caller;
-use super::openapi::{Access, JSON, Operation, Parameter, RouteGroup};
+use super::openapi::model::{Access, JSON, Operation, Parameter, RouteGroup};
 use super::reply;
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::domain::dialect::Dialect;
-use countersign::http::openapi::{self, Access, Operation, RouteGroup};
+use countersign::http;
+use countersign::http::openapi::model::{Access, Operation, RouteGroup};
 use reqwest::Method;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
@@ -40,7 +41,7 @@ const STATUS_WITHOUT_PROVIDER: [(&str, u16); 9] = [
 ];
 
 fn route_groups() -> Vec<RouteGroup> {
-    openapi::route_groups(&Dialect::ALL.into())
+    http::route_groups(&Dialect::ALL.into())
 }
 
 fn operations() -> impl Iterator<Item = &'static Operation> {

@@ -2,18 +2,17 @@
 //! original" is the existing system that has this API and that the dialect replaces.
 
 use axum::Router;
-use axum::routing::MethodRouter;
 
-use super::context::Http;
-use super::openapi::RouteGroup;
-use super::rejection::Rejection;
 use crate::domain::dialect::Dialect;
+use crate::http::context::Http;
+use crate::http::openapi::model::RouteGroup;
 
 mod drf;
 mod drf_pyjwt;
 mod jwt_issuer;
 mod rest_jwt;
 mod rest_social;
+mod routing;
 mod simplejwt;
 
 /// Returns the OpenAPI description of a dialect.
@@ -25,17 +24,6 @@ pub fn route_group(dialect: Dialect) -> RouteGroup {
         Dialect::Simplejwt => simplejwt::ROUTE_GROUP,
         Dialect::RestSocial => rest_social::ROUTE_GROUP,
     }
-}
-
-/// Returns a router for a path with and without a trailing slash, because the originals accept both.
-fn at(path: &str, methods: MethodRouter<Http>) -> Router<Http> {
-    let path = path.trim_end_matches('/');
-    Router::new().route(path, methods.clone()).route(&format!("{path}/"), methods)
-}
-
-/// Returns the error body of a dialect for an unsupported method. axum adds the `Allow` header.
-async fn wrong_method<E: From<Rejection>>() -> E {
-    E::from(Rejection::WrongMethod)
 }
 
 /// Returns the routes of the enabled dialects.

@@ -13,7 +13,7 @@ use serde_json::to_string_pretty;
 
 use super::Page;
 use crate::domain::public_url::PublicUrl;
-use crate::http::openapi::{self, Access, COMMON_RESPONSES, Operation, Parameter, RouteGroup};
+use crate::http::openapi::model::{Access, COMMON_RESPONSES, JSON, JSON_OR_FORM, Operation, Parameter, RouteGroup};
 
 /// The page with every route.
 pub struct ApiDocPage {
@@ -38,10 +38,42 @@ impl Page for ApiDocPage {
 
     fn samples() -> Vec<Self> {
         let public_url = "https://auth.example.com/sign".parse();
-        let all = openapi::route_groups(&crate::domain::dialect::Dialect::ALL.into());
-        public_url.ok().map(|public_url| Self { route_groups: all, public_url }).into_iter().collect()
+        let route_groups = vec![SAMPLE_GROUP, RouteGroup { operations: &[SAMPLE_PAGE], media: JSON, ..SAMPLE_GROUP }];
+        public_url.ok().map(|public_url| Self { route_groups, public_url }).into_iter().collect()
     }
 }
+
+const SAMPLE_PAGE: Operation = Operation {
+    method: "get",
+    path: "/it",
+    summary: "Show <b>it</b>",
+    access: Access::Open,
+    query: &[],
+    request_examples: &[],
+    responses: &[(200, "The HTML page", "")],
+};
+
+/// A group with every kind of route: with and without parameters, bodies and authentication.
+const SAMPLE_GROUP: RouteGroup = RouteGroup {
+    name: "sample",
+    description: "Routes of a sample.",
+    media: JSON_OR_FORM,
+    operations: &[
+        Operation {
+            method: "put",
+            access: Access::Bearer,
+            query: &[
+                Parameter { name: "a", meaning: "The first <b>parameter</b>", example: "1", required: true },
+                Parameter { name: "b", meaning: "Another parameter", example: "2", required: false },
+                Parameter { name: "c", meaning: "A required parameter", example: "3", required: true },
+            ],
+            request_examples: &[r#"{"name": "O'Hara"}"#, r#"{"name": "<b>Ann</b>"}"#],
+            responses: &[(200, "Done", r#"{"ok": true}"#), (404, "No <b>such</b> thing", "{}")],
+            ..SAMPLE_PAGE
+        },
+        Operation { method: "post", access: Access::BearerOrCookie, ..SAMPLE_PAGE },
+    ],
+};
 
 impl ApiDocPage {
     fn route_group(&self, route_group: &RouteGroup) -> Value {
@@ -118,34 +150,20 @@ fn pretty_json(example: &str) -> String {
 mod tests {
     use super::*;
 
-    const ROUTE: Operation = Operation {
-        method: "put",
-        path: "/it",
-        summary: "",
-        access: Access::Bearer,
-        query: &[
-            Parameter { name: "a", meaning: "", example: "1", required: true },
-            Parameter { name: "b", meaning: "", example: "2", required: false },
-            Parameter { name: "c", meaning: "", example: "3", required: true },
-        ],
-        request_examples: &[r#"{"name": "O'Hara"}"#],
-        responses: &[],
-    };
-
     #[test]
     fn the_curl_command_contains_the_whole_request() {
-        for page in ApiDocPage::samples() {
-            let expected = r#"curl -X PUT 'https://auth.example.com/sign/it?a=1&c=3' -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"name": "O'\''Hara"}'"#;
-            assert_eq!(page.curl(&ROUTE, ROUTE.request_examples[0]), expected);
-            let plain = Operation { method: "get", access: Access::Open, query: &[], request_examples: &[], ..ROUTE };
-            assert_eq!(page.curl(&plain, ""), "curl 'https://auth.example.com/sign/it'");
-        }
-        assert_eq!(ApiDocPage::samples().len(), 1);
+        let [page] = &ApiDocPage::samples()[..] else { panic!("one sample") };
+        let [put, post] = SAMPLE_GROUP.operations else { panic!("two operations") };
+        let expected = r#"curl -X PUT 'https://auth.example.com/sign/it?a=1&c=3' -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{"name": "O'\''Hara"}'"#;
+        assert_eq!(page.curl(put, put.request_examples[0]), expected);
+        let with_token = "curl -X POST 'https://auth.example.com/sign/it' -H \"Authorization: Bearer $TOKEN\"";
+        assert_eq!(page.curl(post, ""), with_token);
+        assert_eq!(page.curl(&SAMPLE_PAGE, ""), "curl 'https://auth.example.com/sign/it'");
     }
 
     #[test]
     fn a_json_example_is_pretty_printed() {
-        assert_eq!(pretty_json(ROUTE.request_examples[0]), "{\n  \"name\": \"O'Hara\"\n}");
+        assert_eq!(pretty_json(SAMPLE_GROUP.operations[0].request_examples[0]), "{\n  \"name\": \"O'Hara\"\n}");
         assert_eq!(pretty_json(""), "");
     }
 }

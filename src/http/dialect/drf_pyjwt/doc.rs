@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `drf_pyjwt`, with the examples of the original's documentation.
 
-use crate::http::openapi::{Access, JSON_OR_FORM, Operation, ResponseExample, RouteGroup};
+use crate::http::openapi::model::{Access, JSON_OR_FORM, Operation, ResponseExample, RouteGroup};
 
 const INVALID: ResponseExample = (
     400,

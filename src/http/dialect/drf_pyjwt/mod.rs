@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::handler::Handler;
 use axum::routing::{MethodRouter, get, post};
 
-use super::at;
 use super::drf::{self, BodyFields};
+use super::routing::at;
 use crate::domain::dialect::Dialect;
 use crate::http::context::Http;
 use crate::http::extract::bearer::BearerHeader;

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `jwt_issuer`.
 
-use crate::http::openapi::{Access, JSON, Operation, ResponseExample, RouteGroup};
+use crate::http::openapi::model::{Access, JSON, Operation, ResponseExample, RouteGroup};
 
 const OK: &str = r#"{"status": "OK"}"#;
 const NOT_SIGNED_IN: ResponseExample = (

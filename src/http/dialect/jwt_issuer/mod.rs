@@ -8,7 +8,7 @@ use axum::handler::Handler;
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, post};
 
-use super::{at, wrong_method};
+use super::routing::{at, wrong_method};
 use crate::domain::dialect::Dialect;
 use crate::domain::reset_code::Delivery;
 use crate::http::context::Http;
@@ -16,6 +16,7 @@ use crate::http::extract::bearer::{BearerResult, with_cookie};
 use crate::http::extract::body::JsonBodyResult;
 use crate::http::reply;
 use crate::http::reply::HandlerResult;
+use crate::issuer::Caller;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::redeem_reset::RedeemReset;
@@ -24,7 +25,6 @@ use crate::issuer::renew::Renew;
 use crate::issuer::request_reset::RequestReset;
 use crate::issuer::sign_in::SignIn;
 use crate::issuer::update_profile::UpdateProfile;
-use crate::issuer::{Caller, Refusal};
 
 mod doc;
 mod refusal;
@@ -104,10 +104,4 @@ async fn reset_password(
     let redeem = RedeemReset { secret: code, delivery: Delivery::Code, new_password, from };
     let temporary = redeem.run(&http.issuer).await?;
     Ok(temporary.map_or_else(wire::ok, |password| wire::temporary(&password)))
-}
-
-impl From<Refusal> for JwtIssuerErrorBody {
-    fn from(refusal: Refusal) -> Self {
-        refusal::error_body(refusal)
-    }
 }

@@ -40,43 +40,44 @@ impl From<RedeemResetError> for JwtIssuerErrorBody {
                 "wrong_reset_code",
                 "reset_code is wrong, already used or expired; request a new one",
             )),
-            RedeemResetError::Refused(refusal) => error_body(refusal),
+            RedeemResetError::Refused(refusal) => refusal.into(),
         }
     }
 }
 
-/// Returns the error response for a refusal.
-pub fn error_body(refusal: Refusal) -> JwtIssuerErrorBody {
-    let error = reply::error;
-    let response = match refusal {
-        Refusal::Invalid(problems) => {
-            let list: Vec<String> =
-                problems.iter().map(|(field, problem)| format!("{} {problem}", field.name())).collect();
-            error(StatusCode::BAD_REQUEST, "invalid_field", &list.join(" or "))
-        }
-        Refusal::Taken(field) => error(StatusCode::CONFLICT, "taken", &format!("{} is taken", field.name())),
-        Refusal::WrongCredentials(_) => {
-            error(StatusCode::UNAUTHORIZED, "wrong_credentials", "wrong user name or password")
-        }
-        Refusal::NotSignedIn(_) => reply::challenge(error(
-            StatusCode::UNAUTHORIZED,
-            "not_signed_in",
-            "missing, invalid or expired token; sign in again",
-        )),
-        Refusal::RegistrationClosed => error(
-            StatusCode::FORBIDDEN,
-            "registration_closed",
-            "registration is closed; ask the operator for an account",
-        ),
-        Refusal::RateLimited { retry_after } => {
-            let message = "too many attempts; retry after the time in Retry-After";
-            reply::retry_after(error(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message), retry_after)
-        }
-        Refusal::Busy { retry_after } => {
-            let message = "server is busy; retry after the time in Retry-After";
-            reply::retry_after(error(StatusCode::SERVICE_UNAVAILABLE, "busy", message), retry_after)
-        }
-        Refusal::Fault(fault) => reply::fault(fault, reply::internal_error),
-    };
-    JwtIssuerErrorBody(response)
+impl From<Refusal> for JwtIssuerErrorBody {
+    fn from(refusal: Refusal) -> Self {
+        let error = reply::error;
+        let response = match refusal {
+            Refusal::Invalid(problems) => {
+                let list: Vec<String> =
+                    problems.iter().map(|(field, problem)| format!("{} {problem}", field.name())).collect();
+                error(StatusCode::BAD_REQUEST, "invalid_field", &list.join(" or "))
+            }
+            Refusal::Taken(field) => error(StatusCode::CONFLICT, "taken", &format!("{} is taken", field.name())),
+            Refusal::WrongCredentials(_) => {
+                error(StatusCode::UNAUTHORIZED, "wrong_credentials", "wrong user name or password")
+            }
+            Refusal::NotSignedIn(_) => reply::challenge(error(
+                StatusCode::UNAUTHORIZED,
+                "not_signed_in",
+                "missing, invalid or expired token; sign in again",
+            )),
+            Refusal::RegistrationClosed => error(
+                StatusCode::FORBIDDEN,
+                "registration_closed",
+                "registration is closed; ask the operator for an account",
+            ),
+            Refusal::RateLimited { retry_after } => {
+                let message = "too many attempts; retry after the time in Retry-After";
+                reply::retry_after(error(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message), retry_after)
+            }
+            Refusal::Busy { retry_after } => {
+                let message = "server is busy; retry after the time in Retry-After";
+                reply::retry_after(error(StatusCode::SERVICE_UNAVAILABLE, "busy", message), retry_after)
+            }
+            Refusal::Fault(fault) => reply::fault(fault, reply::internal_error),
+        };
+        Self(response)
+    }
 }

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `rest_jwt`.
 
-use crate::http::openapi::{Access, JSON, Operation, Parameter, ResponseExample, RouteGroup};
+use crate::http::openapi::model::{Access, JSON, Operation, Parameter, ResponseExample, RouteGroup};
 
 const INVALID: ResponseExample = (
     400,

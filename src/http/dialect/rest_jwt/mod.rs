@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::handler::Handler;
 use axum::routing::{MethodRouter, get, post};
 
-use super::{at, wrong_method};
+use super::routing::{at, wrong_method};
 use crate::domain::dialect::Dialect;
 use crate::http::context::Http;
 use crate::http::extract::bearer::BareOrBearer;

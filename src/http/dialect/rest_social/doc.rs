@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `rest_social`.
 
-use crate::http::openapi::{Access, JSON_OR_FORM, Operation, Parameter, ResponseExample, RouteGroup};
+use crate::http::openapi::model::{Access, JSON_OR_FORM, Operation, Parameter, ResponseExample, RouteGroup};
 
 const TO_PROVIDER: ResponseExample =
     (302, "Redirect to the provider, with a cookie that binds the sign-in to this browser", "");

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 
-use super::{at, wrong_method};
+use super::routing::{at, wrong_method};
 use crate::domain::social::ProviderName;
 use crate::http::context::Http;
 use crate::http::extract::bearer::{BearerResult, without_cookie};

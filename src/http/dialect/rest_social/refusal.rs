@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
-use super::wire;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
 use crate::issuer::social::{SocialError, SocialRefusal};
@@ -46,7 +46,7 @@ impl RestSocialErrorBody {
 
 impl IntoResponse for RestSocialErrorBody {
     fn into_response(self) -> Response {
-        self.response(wire::status)
+        self.response(|status, message| reply::json(status, &json!({"status": message})))
     }
 }
 

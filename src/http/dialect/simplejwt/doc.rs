@@ -1,6 +1,6 @@
 //! The OpenAPI description of the dialect `simplejwt`.
 
-use crate::http::openapi::{Access, JSON_OR_FORM, Operation, ResponseExample, RouteGroup};
+use crate::http::openapi::model::{Access, JSON_OR_FORM, Operation, ResponseExample, RouteGroup};
 
 const NO_ACCOUNT: ResponseExample = (
     401,

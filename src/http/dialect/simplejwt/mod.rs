@@ -10,8 +10,8 @@ use axum::extract::State;
 use axum::handler::Handler;
 use axum::routing::{MethodRouter, post};
 
-use super::at;
 use super::drf::{self, BodyFields};
+use super::routing::at;
 use crate::domain::dialect::Dialect;
 use crate::http::context::Http;
 use crate::http::reply::HandlerResult;
