@@ -16,6 +16,7 @@ use openapi::model::RouteGroup;
 mod admin;
 pub mod context;
 mod dialect;
+mod etag;
 pub mod extract;
 mod layers;
 mod liveliness;

@@ -2,19 +2,20 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, USER_AGENT,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, USER_AGENT,
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use serde::Deserialize;
 use serde_json::json;
 
 use super::context::Http;
+use super::etag;
 use super::extract::caller;
+use super::extract::url_encoded::UrlEncoded;
 use super::openapi::model::{Access, JSON, Operation, Parameter, RouteGroup};
 use super::reply;
 use crate::crypto::key_ring::Verifier;
@@ -117,10 +118,9 @@ pub const ROUTE_GROUP: RouteGroup = RouteGroup {
 };
 
 async fn jwks(State(http): State<Http>, request: Request) -> Response {
-    let headers = request.headers();
     let ring = http.issuer.ring.load();
     let jwks = ring.jwks();
-    let unchanged = headers.get(IF_NONE_MATCH).is_some_and(|tags| matches(tags, &jwks.etag));
+    let unchanged = etag::is_current(request.headers(), &jwks.etag);
     http.issuer.counters.add(if unchanged { Count::JwksUnchanged } else { Count::JwksSent });
     record_fetch(&http, &request, jwks.version);
     let mut response = Response::new(if unchanged { Body::empty() } else { Body::from(jwks.body.clone()) });
@@ -161,26 +161,14 @@ async fn preflight() -> Response {
     response
 }
 
-/// Whether the value of `If-None-Match` is `*` or contains the tag. The comparison is weak (RFC 9110 §13.1.2).
-fn matches(header: &HeaderValue, etag: &[u8]) -> bool {
-    let tags = header.to_str().unwrap_or_default().split(',');
-    tags.map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag.as_bytes() == etag || tag == "*")
-}
-
-#[derive(Debug, Deserialize)]
-struct KeyQuery {
-    alg: Option<String>,
-    kid: Option<String>,
-    format: Option<String>,
-}
-
-async fn public_cert(
-    State(http): State<Http>,
-    query: Result<Query<KeyQuery>, axum::extract::rejection::QueryRejection>,
-) -> Response {
+async fn public_cert(State(http): State<Http>, RawQuery(query): RawQuery) -> Response {
     let ring = http.issuer.ring();
     let now = http.issuer.clock.now();
-    let Ok(Query(KeyQuery { alg, kid, format })) = query else { return no_such_key() };
+    let query = query.unwrap_or_default();
+    let query = UrlEncoded::new(&query);
+    let (Ok(alg), Ok(kid), Ok(format)) = (query.single("alg"), query.single("kid"), query.single("format")) else {
+        return no_such_key();
+    };
     let algorithm = match alg.as_deref().map(str::parse::<Algorithm>) {
         Some(Err(_)) => return no_such_key(),
         Some(Ok(named)) => Some(named),

@@ -10,10 +10,10 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use url::form_urlencoded;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::multipart;
+use super::url_encoded::{NotUtf8, UrlEncoded};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::strict_json;
 use crate::http::context::Http;
@@ -57,14 +57,11 @@ impl JsonBody {
         parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("invalid JSON ({error})")))
     }
 
-    /// Parses a URL-encoded form. Duplicate fields are errors, as in JSON, and so are values with invalid UTF-8. The
-    /// form parser replaces invalid UTF-8 with U+FFFD, which would silently change a password.
+    /// Parses a URL-encoded form. Duplicate fields are errors, as in JSON, and so are values with invalid UTF-8.
     pub fn from_form(body: &[u8]) -> Result<Self, Rejection> {
         let mut fields = Self::default();
-        for (name, value) in form_urlencoded::parse(body) {
-            if value.contains(char::REPLACEMENT_CHARACTER) {
-                return Err(not_utf8());
-            }
+        for field in UrlEncoded::new(body).strict_fields() {
+            let (name, value) = field?;
             if fields.0.insert(name.into_owned(), Value::String(value.into_owned())).is_some() {
                 return Err(Rejection::MalformedBody("the form contains a field twice".to_owned()));
             }
@@ -157,11 +154,9 @@ impl FromRequest<Http> for JsonOrForm {
                 parsed.map(Self).map_err(|error| Rejection::MalformedBody(format!("JSON parse error - {error}")))
             }
             Some("application/x-www-form-urlencoded") => {
-                let fields = form_urlencoded::parse(&body).map(|(name, value)| {
-                    if value.contains(char::REPLACEMENT_CHARACTER) { Err(not_utf8()) } else { Ok((name, value)) }
-                });
+                let fields = UrlEncoded::new(&*body).strict_fields();
                 let fields = fields.map(|field| field.map(|(name, value)| (name.into_owned(), Value::from(value))));
-                fields.collect::<Result<_, _>>().map(Self)
+                Ok(Self(fields.collect::<Result<_, _>>()?))
             }
             Some("multipart/form-data") => match multipart::fields(&header, &body) {
                 Ok(fields) => Ok(Self(fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect())),
@@ -172,11 +167,10 @@ impl FromRequest<Http> for JsonOrForm {
     }
 }
 
-/// Returns the rejection of a form with invalid UTF-8. The form parser replaces invalid UTF-8 with U+FFFD, so different
-/// passwords with invalid UTF-8 would become equal. A form whose value contains U+FFFD itself is rejected too, because
-/// the result of the parser is the same.
-fn not_utf8() -> Rejection {
-    Rejection::MalformedBody("the form contains invalid UTF-8".to_owned())
+impl From<NotUtf8> for Rejection {
+    fn from(NotUtf8: NotUtf8) -> Self {
+        Self::MalformedBody("the form contains invalid UTF-8".to_owned())
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -6,3 +6,4 @@ pub mod body;
 pub mod caller;
 pub mod cookies;
 pub mod multipart;
+pub mod url_encoded;

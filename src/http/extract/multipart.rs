@@ -6,39 +6,39 @@
 pub enum MultipartError {
     /// The content type has no `boundary` parameter, or the parameter is empty.
     #[error("the content type has no boundary")]
-    Boundary,
+    NoBoundary,
     /// A boundary is missing, usually the closing one.
     #[error("the form does not end with its boundary")]
-    Cut,
+    Unterminated,
     /// A part has no headers, no `Content-Disposition` header, or no name in that header.
     #[error("a part has no name")]
-    Name,
+    UnnamedPart,
     /// A field is not valid UTF-8. A lossy conversion would make different invalid passwords equal.
     #[error("a field is not UTF-8")]
-    Encoding,
+    NotUtf8,
 }
 
 /// Returns the fields of a body in their order. `content_type` is the `Content-Type` header, which contains the
 /// boundary.
 pub fn fields(content_type: &str, body: &[u8]) -> Result<Vec<(String, String)>, MultipartError> {
     let boundary = parameter(content_type, "boundary").filter(|boundary| !boundary.is_empty());
-    let delimiter = format!("\r\n--{}", boundary.ok_or(MultipartError::Boundary)?).into_bytes();
+    let delimiter = format!("\r\n--{}", boundary.ok_or(MultipartError::NoBoundary)?).into_bytes();
     // At the start of the body, the first delimiter has no CRLF before it.
     let mut rest = match body.strip_prefix(&delimiter[2..]) {
         Some(rest) => rest,
-        None => split(body, &delimiter).ok_or(MultipartError::Cut)?.1,
+        None => split(body, &delimiter).ok_or(MultipartError::Unterminated)?.1,
     };
     let mut fields = Vec::new();
     while !rest.starts_with(b"--") {
-        let (part, after) = split(rest, &delimiter).ok_or(MultipartError::Cut)?;
-        let (head, content) = split(part, b"\r\n\r\n").ok_or(MultipartError::Name)?;
+        let (part, after) = split(rest, &delimiter).ok_or(MultipartError::Unterminated)?;
+        let (head, content) = split(part, b"\r\n\r\n").ok_or(MultipartError::UnnamedPart)?;
         let head = String::from_utf8_lossy(head);
         let mut lines = head.lines().filter_map(|line| line.split_once(':'));
         let disposition = lines.find(|(name, _)| name.trim().eq_ignore_ascii_case("content-disposition"));
-        let (_, disposition) = disposition.ok_or(MultipartError::Name)?;
-        let name = parameter(disposition, "name").ok_or(MultipartError::Name)?;
+        let (_, disposition) = disposition.ok_or(MultipartError::UnnamedPart)?;
+        let name = parameter(disposition, "name").ok_or(MultipartError::UnnamedPart)?;
         if parameter(disposition, "filename").is_none() {
-            let content = std::str::from_utf8(content).map_err(|_| MultipartError::Encoding)?;
+            let content = std::str::from_utf8(content).map_err(|_| MultipartError::NotUtf8)?;
             fields.push((name, content.to_owned()));
         }
         rest = after;
@@ -101,10 +101,10 @@ mod tests {
             assert!(pairs(KIND, &valid[..length]).is_err(), "{}", &valid[..length]);
         }
         for kind in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"XyZ"] {
-            assert_eq!(pairs(kind, valid), Err(MultipartError::Boundary), "{kind}");
+            assert_eq!(pairs(kind, valid), Err(MultipartError::NoBoundary), "{kind}");
         }
         for part in ["", "\r\n\r\n", "\r\nContent-Disposition: form-data\r\n\r\n1", "\r\nname: \"a\"\r\n\r\n1"] {
-            assert_eq!(pairs(KIND, &format!("--XyZ{part}\r\n--XyZ--")), Err(MultipartError::Name), "{part}");
+            assert_eq!(pairs(KIND, &format!("--XyZ{part}\r\n--XyZ--")), Err(MultipartError::UnnamedPart), "{part}");
         }
     }
 }

@@ -3,10 +3,11 @@
 //! Opening the link changes nothing, because mail scanners also open links. Only a POST uses up the token. A JSON
 //! request gets a JSON response, and a form gets an HTML page.
 
+use std::borrow::Cow;
+
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use url::form_urlencoded;
 
 use super::refusal::{self, RestJwtErrorBody};
 use super::wire::{self, Restore};
@@ -16,6 +17,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::user::Email;
 use crate::http::context::Http;
 use crate::http::extract::body::{JsonBody, SubmittedBody};
+use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::pages::restore::RestorePage;
 use crate::http::pages::sentence;
 use crate::http::rejection::Rejection;
@@ -31,8 +33,7 @@ const MISMATCH: &str = "The passwords do not match.";
 /// is used.
 pub async fn page(State(http): State<Http>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let mut fields = form_urlencoded::parse(query.as_bytes());
-    let token = fields.find(|(name, _)| name == "restoring").map(|(_, token)| token.into_owned());
+    let token = UrlEncoded::new(&query).first("restoring").map(Cow::into_owned);
     match token.filter(|token| LinkToken::parse(token).is_some()) {
         Some(token) => show(&http, StatusCode::OK, &form(&http, token, None)),
         None => show(&http, StatusCode::BAD_REQUEST, &RestorePage::Refused { problem: INCOMPLETE.to_owned() }),

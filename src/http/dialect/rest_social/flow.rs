@@ -6,7 +6,6 @@ use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
-use url::form_urlencoded;
 
 use super::attempt;
 use super::refusal::RestSocialErrorBody;
@@ -16,6 +15,7 @@ use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::http::context::Http;
 use crate::http::extract::bearer::{BearerResult, COOKIE_NAME, with_cookie};
 use crate::http::extract::cookies;
+use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::pages::sentence;
 use crate::http::pages::social::{RetryAction, SocialPage};
 use crate::http::reply;
@@ -150,9 +150,8 @@ fn match_callback(attempt: Option<SignInAttempt>, query: &str) -> Result<(SignIn
 /// Returns the value of a query parameter. `None` if it is missing, empty or repeated. RFC 6749 §3.1 forbids repeated
 /// parameters.
 fn parameter(query: &str, name: &str) -> Option<String> {
-    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
-    let value = values.next()?.1;
-    (values.next().is_none() && !value.is_empty()).then(|| value.into_owned())
+    let value = UrlEncoded::new(query).single(name).ok()??;
+    (!value.is_empty()).then(|| value.into_owned())
 }
 
 fn refusal_page(
