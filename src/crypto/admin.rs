@@ -43,22 +43,22 @@ impl AdminKeys {
 
     /// Seals the value of a cookie and encodes it as base64url.
     pub fn seal_cookie(&self, purpose: &str, plain: &[u8], random: &Random) -> String {
-        URL_SAFE_NO_PAD.encode(self.cookies.seal(purpose.as_bytes(), plain, random))
+        self.cookies.seal_text(purpose.as_bytes(), plain, random)
     }
 
     /// Opens a value that [`AdminKeys::seal_cookie`] sealed for the same purpose. Returns `None` for any other value.
     pub fn open_cookie(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
-        self.cookies.open(purpose.as_bytes(), &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
+        self.cookies.open_text(purpose.as_bytes(), sealed)
     }
 
     /// Seals the data of a link and encodes it as base64url.
     pub fn seal_link(&self, purpose: &str, plain: &[u8], random: &Random) -> String {
-        URL_SAFE_NO_PAD.encode(self.links.seal(purpose.as_bytes(), plain, random))
+        self.links.seal_text(purpose.as_bytes(), plain, random)
     }
 
     /// Opens data that [`AdminKeys::seal_link`] sealed for the same purpose, or returns `None` for any other data.
     pub fn open_link(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
-        self.links.open(purpose.as_bytes(), &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
+        self.links.open_text(purpose.as_bytes(), sealed)
     }
 }
 

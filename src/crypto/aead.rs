@@ -8,6 +8,8 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::derive::{DerivedKeys, Use};
 use crate::domain::secret::SecretBytes;
@@ -82,6 +84,16 @@ impl Aead {
             .len();
         body.truncate(plain_len);
         Ok(SecretBytes::new(body))
+    }
+
+    /// Seals `plain` like [`Aead::seal`], and encodes it as base64url for a cookie or a link.
+    pub fn seal_text(&self, associated_data: &[u8], plain: &[u8], random: &Random) -> String {
+        URL_SAFE_NO_PAD.encode(self.seal(associated_data, plain, random))
+    }
+
+    /// Opens a text that [`Aead::seal_text`] sealed with the same associated data. `None` for any other text.
+    pub fn open_text(&self, associated_data: &[u8], sealed: &str) -> Option<SecretBytes> {
+        self.open(associated_data, &URL_SAFE_NO_PAD.decode(sealed).ok()?).ok()
     }
 
     fn authenticated(&self, associated_data: &[u8]) -> Aad<Vec<u8>> {

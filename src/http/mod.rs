@@ -26,6 +26,7 @@ pub mod pages;
 mod rejection;
 mod reply;
 pub mod server;
+mod web;
 mod wellknown;
 
 /// Returns the OpenAPI tables of the enabled dialects and of the routes that belong to no dialect.

@@ -34,9 +34,11 @@ impl<'a> UrlEncoded<'a> {
 
     /// Returns the names and values like [`Self::fields`], with an error for each value that is not valid UTF-8.
     pub fn strict_fields(self) -> impl Iterator<Item = Result<(Cow<'a, str>, Cow<'a, str>), NotUtf8>> {
-        self.fields().map(|(name, value)| {
-            if value.contains(char::REPLACEMENT_CHARACTER) { Err(NotUtf8) } else { Ok((name, value)) }
-        })
+        self.fields().map(
+            |(name, value)| {
+                if value.contains(char::REPLACEMENT_CHARACTER) { Err(NotUtf8) } else { Ok((name, value)) }
+            },
+        )
     }
 
     /// Returns the first value of a field. `None` if the field is missing.

@@ -5,9 +5,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use subtle::ConstantTimeEq as _;
 
-use super::attempt;
 use super::refusal::RestSocialErrorBody;
 use super::route::ProviderPath;
 use crate::domain::secret::SecretText;
@@ -19,6 +17,7 @@ use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::pages::sentence;
 use crate::http::pages::social::{RetryAction, SocialPage};
 use crate::http::reply;
+use crate::http::web::provider_attempt;
 use crate::issuer::authenticate::Authenticate;
 use crate::issuer::issue::access_token;
 use crate::issuer::social::begin::{BeginFlow, StartedFlow};
@@ -78,7 +77,7 @@ async fn begin_link(http: &Http, provider: &ProviderName, token: Option<&str>) -
 }
 
 fn redirect_to_provider(http: &Http, headers: &HeaderMap, status: StatusCode, started: &StartedFlow) -> Response {
-    attempt::with_attempt(reply::redirect(status, &started.url), http, headers, &started.attempt)
+    provider_attempt::with_attempt(reply::redirect(status, &started.url), http, headers, &started.attempt)
 }
 
 /// Handles the redirect back from the provider.
@@ -91,13 +90,13 @@ pub async fn callback(
 ) -> Response {
     let query = query.unwrap_or_default();
     let state = parameter(&query, "state").map(SecretText::new);
-    let attempt = state.and_then(|state| attempt::find(&http, &headers, &provider, &state));
+    let attempt = state.and_then(|state| provider_attempt::find(&http, &headers, &provider, &state));
     let response = match finish(&http, from, &provider, attempt.clone(), &query).await {
         Ok(response) => response,
         Err(error) => refusal_page(&http, &headers, &provider, flow_purpose(attempt.as_ref(), &headers), error),
     };
     match attempt {
-        Some(attempt) => attempt::without_attempt(response, &http, &attempt),
+        Some(attempt) => provider_attempt::without_attempt(response, &http, &attempt),
         None => response,
     }
 }
@@ -120,7 +119,9 @@ async fn finish(
     if http.issuer.providers.find(provider.as_str()).is_none() {
         return Err(SocialRefusal::NotConfigured.into());
     }
-    let (attempt, callback) = match_callback(attempt, query)?;
+    // Without an attempt of this browser, the rest of the query is not evaluated.
+    let attempt = attempt.ok_or(SocialRefusal::NotStarted)?;
+    let callback = read_callback(query)?;
     let finish = FinishFlow { provider: provider.clone(), attempt, callback, from };
     let response = reply::redirect(StatusCode::FOUND, &http.options.authed_url);
     match finish.run(&http.issuer).await? {
@@ -132,19 +133,13 @@ async fn finish(
     }
 }
 
-/// Returns the callback of the provider if its state matches the attempt of this browser. The state is compared first:
-/// if it does not match, the rest of the query is not evaluated.
-fn match_callback(attempt: Option<SignInAttempt>, query: &str) -> Result<(SignInAttempt, Callback), SocialRefusal> {
-    let attempt = attempt.ok_or(SocialRefusal::NotStarted)?;
-    let state = parameter(query, "state").map(SecretText::new).ok_or(SocialRefusal::NotStarted)?;
-    if !bool::from(state.expose().as_bytes().ct_eq(attempt.state.expose().as_bytes())) {
-        return Err(SocialRefusal::NotStarted);
-    }
+/// Reads the callback of the provider.
+fn read_callback(query: &str) -> Result<Callback, SocialRefusal> {
     let code = match parameter(query, "error") {
         Some(error) => Err(error),
         None => Ok(parameter(query, "code").map(SecretText::new).ok_or(SocialRefusal::NoCode)?),
     };
-    Ok((attempt, Callback { code, iss: parameter(query, "iss") }))
+    Ok(Callback { code, iss: parameter(query, "iss") })
 }
 
 /// Returns the value of a query parameter. `None` if it is missing, empty or repeated. RFC 6749 §3.1 forbids repeated
@@ -233,49 +228,32 @@ fn public_path(http: &Http) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::social::AttemptPurpose;
-    use crate::domain::time::Timestamp;
 
-    fn attempt() -> SignInAttempt {
-        let secret = |text: &str| SecretText::new(text.to_owned());
-        SignInAttempt {
-            provider: ProviderName::parse("google").expect("valid provider name"),
-            state: secret("right"),
-            nonce: secret("nonce"),
-            verifier: secret("verifier"),
-            started_at: Timestamp::from_unix(0),
-            purpose: AttemptPurpose::SignIn,
+    #[test]
+    fn a_parameter_of_the_callback_must_not_be_empty_or_repeated() {
+        for (query, state) in [
+            ("code=c", None),
+            ("code=c&state=", None),
+            ("code=c&state=right&state=right", None),
+            ("error=access_denied&state=right", Some("right")),
+        ] {
+            assert_eq!(parameter(query, "state").as_deref(), state, "{query}");
+        }
+        for query in ["state=right", "state=right&code=", "state=right&code=a&code=b"] {
+            assert_eq!(read_callback(query).map(drop), Err(SocialRefusal::NoCode), "{query}");
         }
     }
 
     #[test]
-    fn a_callback_must_match_its_attempt() {
-        use SocialRefusal::{NoCode, NotStarted};
-        for (query, refusal) in [
-            ("", NotStarted),
-            ("code=c", NotStarted),
-            ("code=c&state=", NotStarted),
-            ("code=c&state=wrong", NotStarted),
-            ("code=c&state=righ", NotStarted),
-            ("code=c&state=right&state=right", NotStarted),
-            ("error=access_denied", NotStarted),
-            ("error=access_denied&state=wrong", NotStarted),
-            ("state=right", NoCode),
-            ("state=right&code=", NoCode),
-            ("state=right&code=a&code=b", NoCode),
-        ] {
-            assert_eq!(match_callback(Some(attempt()), query).map(drop), Err(refusal), "{query}");
-        }
-        let accepted_query = "code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x";
-        assert_eq!(match_callback(None, accepted_query).map(drop), Err(NotStarted), "another browser");
-        let accepted =
-            |query| match_callback(Some(attempt()), query).map(|(_, callback)| (callback.code, callback.iss));
+    fn a_callback_has_a_code_or_an_error() {
+        let read = |query| read_callback(query).map(|callback| (callback.code, callback.iss));
+        let iss = Some("https://example.com".to_owned());
         assert_eq!(
-            accepted(accepted_query),
-            Ok((Ok(SecretText::new("a/b".to_owned())), Some("https://example.com".to_owned())))
+            read("code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x"),
+            Ok((Ok(SecretText::new("a/b".to_owned())), iss.clone()))
         );
         let error = "error=access_denied&state=right&code=c&iss=https%3A%2F%2Fexample.com";
-        assert_eq!(accepted(error), Ok((Err("access_denied".to_owned()), Some("https://example.com".to_owned()))));
+        assert_eq!(read(error), Ok((Err("access_denied".to_owned()), iss)));
     }
 
     #[test]

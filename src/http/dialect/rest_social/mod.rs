@@ -25,7 +25,6 @@ use crate::issuer::social::unlink::UnlinkAccount;
 use crate::issuer::{Caller, Refusal, SignedIn};
 use crate::social::Providers;
 
-mod attempt;
 mod doc;
 mod flow;
 mod refusal;
