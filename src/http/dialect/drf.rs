@@ -6,12 +6,15 @@
 //! not a missing field: it gets the same response as any wrong password, and the server hashes it too, so that the
 //! response takes as long.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
+use axum::handler::Handler;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
 use serde_json::{Map, Value, json};
 
 use crate::domain::field::{Field, FieldProblem};
@@ -20,10 +23,40 @@ use crate::http::context::Http;
 use crate::http::extract::body::JsonOrForm;
 use crate::http::rejection::Rejection;
 use crate::http::reply;
-use crate::issuer::Fault;
+use crate::issuer::{Fault, Refusal, Unauthenticated};
 
-/// An error response in the format of Django REST Framework.
+/// An error response in the format of Django REST Framework, before a dialect is known.
 pub struct DrfErrorBody(Box<Response>);
+
+/// An error response of the dialect `D`.
+pub struct DrfDialectErrorBody<D>(DrfErrorBody, PhantomData<D>);
+
+/// A dialect in the format of Django REST Framework. The dialects differ in the bodies of their 401 responses only.
+pub trait DrfDialect {
+    /// Returns the body of the response to a wrong user name or password.
+    fn wrong_credentials() -> Value;
+
+    /// Returns the body of the response to a missing or invalid token.
+    fn not_signed_in(reason: Unauthenticated) -> Value;
+}
+
+impl<D> IntoResponse for DrfDialectErrorBody<D> {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+impl<D> From<DrfErrorBody> for DrfDialectErrorBody<D> {
+    fn from(error_body: DrfErrorBody) -> Self {
+        Self(error_body, PhantomData)
+    }
+}
+
+impl<D: DrfDialect> From<Refusal> for DrfDialectErrorBody<D> {
+    fn from(refusal: Refusal) -> Self {
+        DrfErrorBody::refused::<D>(refusal).into()
+    }
+}
 
 impl IntoResponse for DrfErrorBody {
     fn into_response(self) -> Response {
@@ -37,22 +70,35 @@ impl DrfErrorBody {
     }
 
     /// Returns the body `{"detail":"…"}`.
-    pub fn detail(status: StatusCode, detail: &str) -> Self {
+    fn detail(status: StatusCode, detail: &str) -> Self {
         Self::new(reply::json(status, &json!({"detail": detail})))
     }
 
     /// Returns a 401 with the challenge that RFC 6750 §3 requires.
-    pub fn unauthorized(body: &Value) -> Self {
+    fn unauthorized(body: &Value) -> Self {
         let mut response = reply::json(StatusCode::UNAUTHORIZED, body);
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"api\""));
         Self::new(response)
     }
 
     /// Returns a 400 with `{"email":["…"],…}`: each invalid field with its error.
-    pub fn fields<'a>(errors: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+    fn fields<'a>(errors: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         let body: Map<String, Value> =
             errors.into_iter().map(|(name, text)| (name.to_owned(), json!([text]))).collect();
         Self::new(reply::json(StatusCode::BAD_REQUEST, &body))
+    }
+
+    fn refused<D: DrfDialect>(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Invalid(problems) => Self::invalid(&problems),
+            Refusal::Taken(field) => Self::taken(field),
+            Refusal::WrongCredentials(_) => Self::unauthorized(&D::wrong_credentials()),
+            Refusal::NotSignedIn(reason) => Self::unauthorized(&D::not_signed_in(reason)),
+            Refusal::RegistrationClosed => Self::detail(StatusCode::FORBIDDEN, "Registration is closed."),
+            Refusal::RateLimited { retry_after } => Self::throttled(retry_after),
+            Refusal::Busy { retry_after } => Self::busy(retry_after),
+            Refusal::Fault(fault) => Self::fault(fault),
+        }
     }
 
     /// Returns a 400 for the fields that a use case refused.
@@ -61,7 +107,7 @@ impl DrfErrorBody {
     }
 
     /// Returns a 400 for a user name or an e-mail address that is already in use.
-    pub fn taken(field: Field) -> Self {
+    fn taken(field: Field) -> Self {
         let text = match field {
             Field::Username => "A user with that username already exists.",
             _ => "user with this email already exists.",
@@ -70,7 +116,7 @@ impl DrfErrorBody {
     }
 
     /// Returns a 429 with `Retry-After`.
-    pub fn throttled(after: Duration) -> Self {
+    fn throttled(after: Duration) -> Self {
         let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
         let unit = if seconds == 1 { "second" } else { "seconds" };
         let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
@@ -79,14 +125,14 @@ impl DrfErrorBody {
     }
 
     /// Returns a 503 with `Retry-After`.
-    pub fn busy(after: Duration) -> Self {
+    fn busy(after: Duration) -> Self {
         let error_body =
             Self::detail(StatusCode::SERVICE_UNAVAILABLE, "Service temporarily unavailable, try again later.");
         Self::new(reply::retry_after(error_body.into_response(), after))
     }
 
     /// Returns a 500 that contains only the request id.
-    pub fn fault(fault: Fault) -> Self {
+    fn fault(fault: Fault) -> Self {
         let error_body = |id: &str| {
             let text = format!("A server error occurred (request {id}).");
             Self::detail(StatusCode::INTERNAL_SERVER_ERROR, &text).into_response()
@@ -106,6 +152,11 @@ impl DrfErrorBody {
         };
         Self::detail(rejection.status(), &text)
     }
+}
+
+/// Returns the route of a handler for POST, with the framework's response for other methods.
+pub fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
+    post(handler).fallback(wrong_method)
 }
 
 /// Returns the response for an unsupported method. axum adds the `Allow` header.

@@ -10,6 +10,7 @@ use crate::http::openapi::model::RouteGroup;
 mod drf;
 mod drf_pyjwt;
 mod jwt_issuer;
+mod message_error;
 mod rest_jwt;
 mod rest_social;
 mod routing;

@@ -6,10 +6,9 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::handler::Handler;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::get;
 
-use super::drf::{self, BodyFields};
+use super::drf::{self, BodyFields, post_only};
 use super::routing::at;
 use crate::domain::dialect::Dialect;
 use crate::http::context::Http;
@@ -34,16 +33,15 @@ use refusal::DrfPyjwtErrorBody;
 
 /// Returns the routes of the dialect.
 pub fn routes() -> Router<Http> {
+    let profile = get(me)
+        .put(|state, from, token, body| update(state, from, token, body, wire::replacement))
+        .patch(|state, from, token, body| update(state, from, token, body, wire::change));
     Router::new()
         .merge(at("/api/register/", post_only(register)))
         .merge(at("/api/login/", post_only(login)))
         .merge(at("/api/refresh/", post_only(refresh)))
         .merge(at("/api/logout/", post_only(logout)))
-        .merge(at("/api/me/", get(me).put(replace_me).patch(change_me).fallback(drf::wrong_method)))
-}
-
-fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
-    post(handler).fallback(drf::wrong_method)
+        .merge(at("/api/me/", profile.fallback(drf::wrong_method)))
 }
 
 async fn register(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<DrfPyjwtErrorBody> {
@@ -81,24 +79,6 @@ async fn logout(State(http): State<Http>, from: Caller, body: BodyFields) -> Han
 async fn me(State(http): State<Http>, BearerHeader { token }: BearerHeader) -> HandlerResult<DrfPyjwtErrorBody> {
     let signed_in = Authenticate { token: token.as_deref() }.run(&http.issuer).await?;
     Ok(wire::profile(signed_in.user()))
-}
-
-async fn replace_me(
-    state: State<Http>,
-    from: Caller,
-    token: BearerHeader,
-    body: Result<BodyFields, drf::DrfErrorBody>,
-) -> HandlerResult<DrfPyjwtErrorBody> {
-    update(state, from, token, body, wire::replacement).await
-}
-
-async fn change_me(
-    state: State<Http>,
-    from: Caller,
-    token: BearerHeader,
-    body: Result<BodyFields, drf::DrfErrorBody>,
-) -> HandlerResult<DrfPyjwtErrorBody> {
-    update(state, from, token, body, wire::change).await
 }
 
 /// Handles PUT and PATCH. The extractor reads the request body first, but an unauthenticated caller gets a 401 and not

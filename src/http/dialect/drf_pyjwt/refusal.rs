@@ -1,48 +1,29 @@
 //! The dialect's error bodies: `{"detail":"…"}`, and `{"email":["…"]}` for fields.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::http::dialect::drf;
-use crate::issuer::{Refusal, Unauthenticated};
+use crate::http::dialect::drf::{DrfDialect, DrfDialectErrorBody};
+use crate::issuer::Unauthenticated;
 
 /// An error response of the dialect.
-pub struct DrfPyjwtErrorBody(drf::DrfErrorBody);
+pub type DrfPyjwtErrorBody = DrfDialectErrorBody<DrfPyjwt>;
 
-impl IntoResponse for DrfPyjwtErrorBody {
-    fn into_response(self) -> Response {
-        self.0.into_response()
+/// The dialect.
+pub enum DrfPyjwt {}
+
+impl DrfDialect for DrfPyjwt {
+    fn wrong_credentials() -> Value {
+        json!({"detail": "Incorrect authentication credentials."})
     }
-}
 
-impl From<drf::DrfErrorBody> for DrfPyjwtErrorBody {
-    fn from(error_body: drf::DrfErrorBody) -> Self {
-        Self(error_body)
-    }
-}
-
-impl From<Refusal> for DrfPyjwtErrorBody {
-    fn from(refusal: Refusal) -> Self {
-        let unauthorized = |detail: &str| drf::DrfErrorBody::unauthorized(&json!({"detail": detail}));
-        Self(match refusal {
-            Refusal::Invalid(problems) => drf::DrfErrorBody::invalid(&problems),
-            Refusal::Taken(field) => drf::DrfErrorBody::taken(field),
-            Refusal::WrongCredentials(_) => unauthorized("Incorrect authentication credentials."),
-            Refusal::NotSignedIn(Unauthenticated::NoToken) => {
-                unauthorized("Authentication credentials were not provided.")
-            }
-            Refusal::NotSignedIn(
-                Unauthenticated::Token(_)
-                | Unauthenticated::SessionEnded
-                | Unauthenticated::Reused
-                | Unauthenticated::OtherDialect
-                | Unauthenticated::NotRenewable,
-            ) => unauthorized("Token is invalid or expired."),
-            Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
-            Refusal::RateLimited { retry_after } => drf::DrfErrorBody::throttled(retry_after),
-            Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),
-            Refusal::Fault(fault) => drf::DrfErrorBody::fault(fault),
-        })
+    fn not_signed_in(reason: Unauthenticated) -> Value {
+        match reason {
+            Unauthenticated::NoToken => json!({"detail": "Authentication credentials were not provided."}),
+            Unauthenticated::Token(_)
+            | Unauthenticated::SessionEnded
+            | Unauthenticated::Reused
+            | Unauthenticated::OtherDialect
+            | Unauthenticated::NotRenewable => json!({"detail": "Token is invalid or expired."}),
+        }
     }
 }

@@ -1,62 +1,25 @@
 //! The dialect's error bodies: `{"status":<code>,"error":{"message":"…"}}`. The HTML page of `/restore` shows the
 //! message as a sentence, with its own names of the fields (see [`page_field`]).
 
-use std::time::Duration;
-
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 
 use crate::domain::field::Field;
-use crate::http::rejection::Rejection;
+use crate::http::dialect::message_error::{MessageErrorBody, MessageFormat};
 use crate::http::reply;
+use crate::issuer::Refusal;
 use crate::issuer::redeem_reset::RedeemResetError;
-use crate::issuer::{Fault, Refusal};
 
 /// An error response of the dialect.
-pub struct RestJwtErrorBody {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The message for the caller. It is ignored if there is a fault.
-    message: String,
-    /// The value of `Retry-After`. `None` sends no such header.
-    retry_after: Option<Duration>,
-    /// The internal error, for the log only.
-    fault: Option<Fault>,
-}
+pub type RestJwtErrorBody = MessageErrorBody<RestJwtFormat>;
 
-impl RestJwtErrorBody {
-    /// Creates an error with a status and a message.
-    pub fn new(status: StatusCode, message: &str) -> Self {
-        Self { status, message: message.to_owned(), retry_after: None, fault: None }
-    }
+/// The format of the dialect's error bodies.
+pub enum RestJwtFormat {}
 
-    /// Returns the response. `body` builds it from the status and the message.
-    pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
-        if let Some(fault) = self.fault {
-            let message = move |id: &str| format!("internal error (request {id})");
-            return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &message(id)));
-        }
-        let response = body(self.status, &self.message);
-        match self.retry_after {
-            Some(after) => reply::retry_after(response, after),
-            None if self.status == StatusCode::UNAUTHORIZED => reply::challenge(response),
-            None => response,
-        }
-    }
-}
-
-impl IntoResponse for RestJwtErrorBody {
-    fn into_response(self) -> Response {
-        self.response(|status, message| {
-            reply::json(status, &json!({"status": status.as_u16(), "error": {"message": message}}))
-        })
-    }
-}
-
-impl From<Rejection> for RestJwtErrorBody {
-    fn from(rejection: Rejection) -> Self {
-        Self::new(rejection.status(), &rejection.to_string())
+impl MessageFormat for RestJwtFormat {
+    fn response(status: StatusCode, message: &str) -> Response {
+        reply::json(status, &json!({"status": status.as_u16(), "error": {"message": message}}))
     }
 }
 
@@ -124,14 +87,9 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
         }
         Refusal::RateLimited { retry_after } => {
             let message = format!("too many attempts; retry in {} s", retry_after.as_millis().div_ceil(1000));
-            RestJwtErrorBody { retry_after: Some(retry_after), ..error(StatusCode::TOO_MANY_REQUESTS, &message) }
+            RestJwtErrorBody::retryable(StatusCode::TOO_MANY_REQUESTS, &message, retry_after)
         }
-        Refusal::Busy { retry_after } => {
-            let message = "server is busy; retry after the time in Retry-After";
-            RestJwtErrorBody { retry_after: Some(retry_after), ..error(StatusCode::SERVICE_UNAVAILABLE, message) }
-        }
-        Refusal::Fault(fault) => {
-            RestJwtErrorBody { fault: Some(fault), ..error(StatusCode::INTERNAL_SERVER_ERROR, "") }
-        }
+        Refusal::Busy { retry_after } => RestJwtErrorBody::busy(retry_after),
+        Refusal::Fault(fault) => RestJwtErrorBody::fault(fault),
     }
 }

@@ -1,58 +1,23 @@
 //! The dialect's error bodies: `{"status":"…"}`.
 
-use std::time::Duration;
-
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::json;
 
-use crate::http::rejection::Rejection;
+use crate::http::dialect::message_error::{MessageErrorBody, MessageFormat};
 use crate::http::reply;
+use crate::issuer::Refusal;
 use crate::issuer::social::{SocialError, SocialRefusal};
-use crate::issuer::{Fault, Refusal};
 
 /// An error response of the dialect.
-pub struct RestSocialErrorBody {
-    /// The HTTP status.
-    pub status: StatusCode,
-    /// The message for the caller. It is ignored if there is a fault.
-    message: String,
-    /// The value of `Retry-After`. `None` sends no such header.
-    retry_after: Option<Duration>,
-    /// The internal error, for the log only.
-    fault: Option<Fault>,
-}
+pub type RestSocialErrorBody = MessageErrorBody<RestSocialFormat>;
 
-impl RestSocialErrorBody {
-    /// Creates an error with a status and a message.
-    pub fn new(status: StatusCode, message: &str) -> Self {
-        Self { status, message: message.to_owned(), retry_after: None, fault: None }
-    }
+/// The format of the dialect's error bodies.
+pub enum RestSocialFormat {}
 
-    /// Returns the response. `body` builds it from the status and the message.
-    pub fn response(self, body: impl Fn(StatusCode, &str) -> Response + Send + Sync + 'static) -> Response {
-        if let Some(fault) = self.fault {
-            let message = move |id: &str| format!("internal error (request {id})");
-            return reply::fault(fault, move |id| body(StatusCode::INTERNAL_SERVER_ERROR, &message(id)));
-        }
-        let response = body(self.status, &self.message);
-        match self.retry_after {
-            Some(after) => reply::retry_after(response, after),
-            None if self.status == StatusCode::UNAUTHORIZED => reply::challenge(response),
-            None => response,
-        }
-    }
-}
-
-impl IntoResponse for RestSocialErrorBody {
-    fn into_response(self) -> Response {
-        self.response(|status, message| reply::json(status, &json!({"status": message})))
-    }
-}
-
-impl From<Rejection> for RestSocialErrorBody {
-    fn from(rejection: Rejection) -> Self {
-        Self::new(rejection.status(), &rejection.to_string())
+impl MessageFormat for RestSocialFormat {
+    fn response(status: StatusCode, message: &str) -> Response {
+        reply::json(status, &json!({"status": message}))
     }
 }
 
@@ -84,13 +49,10 @@ impl From<Refusal> for RestSocialErrorBody {
             }
             Refusal::RateLimited { retry_after } => {
                 let message = "too many attempts; retry after the time in Retry-After";
-                Self { retry_after: Some(retry_after), ..error(StatusCode::TOO_MANY_REQUESTS, message) }
+                Self::retryable(StatusCode::TOO_MANY_REQUESTS, message, retry_after)
             }
-            Refusal::Busy { retry_after } => {
-                let message = "server is busy; retry after the time in Retry-After";
-                Self { retry_after: Some(retry_after), ..error(StatusCode::SERVICE_UNAVAILABLE, message) }
-            }
-            Refusal::Fault(fault) => Self { fault: Some(fault), ..error(StatusCode::INTERNAL_SERVER_ERROR, "") },
+            Refusal::Busy { retry_after } => Self::busy(retry_after),
+            Refusal::Fault(fault) => Self::fault(fault),
         }
     }
 }

@@ -7,10 +7,8 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::handler::Handler;
-use axum::routing::{MethodRouter, post};
 
-use super::drf::{self, BodyFields};
+use super::drf::{BodyFields, post_only};
 use super::routing::at;
 use crate::domain::dialect::Dialect;
 use crate::http::context::Http;
@@ -40,10 +38,6 @@ pub fn routes() -> Router<Http> {
         .merge(at("/api/token/blacklist/", post_only(blacklist)))
         .merge(at("/api/token/sliding/", post_only(obtain_sliding)))
         .merge(at("/api/token/sliding/refresh/", post_only(refresh_sliding)))
-}
-
-fn post_only<H: Handler<T, Http>, T: 'static>(handler: H) -> MethodRouter<Http> {
-    post(handler).fallback(drf::wrong_method)
 }
 
 async fn obtain_pair(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {

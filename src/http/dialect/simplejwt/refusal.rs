@@ -1,42 +1,22 @@
 //! The dialect's error bodies: `{"detail","code"}` for tokens and credentials, lists of errors for fields.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::http::dialect::drf;
-use crate::issuer::Refusal;
+use crate::http::dialect::drf::{DrfDialect, DrfDialectErrorBody};
+use crate::issuer::Unauthenticated;
 
 /// An error response of the dialect.
-pub struct SimpleJwtErrorBody(drf::DrfErrorBody);
+pub type SimpleJwtErrorBody = DrfDialectErrorBody<SimpleJwt>;
 
-impl IntoResponse for SimpleJwtErrorBody {
-    fn into_response(self) -> Response {
-        self.0.into_response()
+/// The dialect.
+pub enum SimpleJwt {}
+
+impl DrfDialect for SimpleJwt {
+    fn wrong_credentials() -> Value {
+        json!({"detail": "No active account found with the given credentials", "code": "no_active_account"})
     }
-}
 
-impl From<drf::DrfErrorBody> for SimpleJwtErrorBody {
-    fn from(error_body: drf::DrfErrorBody) -> Self {
-        Self(error_body)
-    }
-}
-
-impl From<Refusal> for SimpleJwtErrorBody {
-    fn from(refusal: Refusal) -> Self {
-        let unauthorized =
-            |code: &str, detail: &str| drf::DrfErrorBody::unauthorized(&json!({"detail": detail, "code": code}));
-        Self(match refusal {
-            Refusal::Invalid(problems) => drf::DrfErrorBody::invalid(&problems),
-            Refusal::Taken(field) => drf::DrfErrorBody::taken(field),
-            Refusal::WrongCredentials(_) => {
-                unauthorized("no_active_account", "No active account found with the given credentials")
-            }
-            Refusal::NotSignedIn(_) => unauthorized("token_not_valid", "Token is invalid"),
-            Refusal::RegistrationClosed => drf::DrfErrorBody::detail(StatusCode::FORBIDDEN, "Registration is closed."),
-            Refusal::RateLimited { retry_after } => drf::DrfErrorBody::throttled(retry_after),
-            Refusal::Busy { retry_after } => drf::DrfErrorBody::busy(retry_after),
-            Refusal::Fault(fault) => drf::DrfErrorBody::fault(fault),
-        })
+    fn not_signed_in(_: Unauthenticated) -> Value {
+        json!({"detail": "Token is invalid", "code": "token_not_valid"})
     }
 }
