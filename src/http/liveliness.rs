@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::context::Http;
 use super::openapi::model::{Access, JSON, Operation, RouteGroup};
 use super::reply;
+use crate::domain::duration::in_all_units;
 use crate::issuer::stats;
 
 /// Returns the health routes. `/liveliness` reads only memory; `/ready` queries the store.
@@ -68,7 +69,7 @@ async fn liveliness(State(http): State<Http>) -> Response {
         "status": "OK",
         "time": life.now,
         "uptime": life.uptime.as_secs(),
-        "uptime_human": humantime::format_duration(std::time::Duration::from_secs(life.uptime.as_secs())).to_string(),
+        "uptime_human": in_all_units(life.uptime),
         "started_at": life.started_at,
         "version": env!("CARGO_PKG_VERSION"),
         "starts": life.starts,

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::rejection::Rejection;
+use crate::domain::duration::seconds_rounded_up;
 use crate::issuer::Fault;
 
 /// What a handler returns: a response, or the error body of its API.
@@ -29,8 +30,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// Adds `Retry-After` (RFC 9110 §10.2.3), in whole seconds rounded up, at least 1.
 pub fn retry_after(mut response: Response, after: Duration) -> Response {
-    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds_rounded_up(after)));
     response
 }
 

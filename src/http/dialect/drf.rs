@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use serde_json::{Map, Value, json};
 
+use crate::domain::duration::seconds_rounded_up;
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::http::context::Http;
@@ -117,7 +118,7 @@ impl DrfErrorBody {
 
     /// Returns a 429 with `Retry-After`.
     fn throttled(after: Duration) -> Self {
-        let seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
+        let seconds = seconds_rounded_up(after);
         let unit = if seconds == 1 { "second" } else { "seconds" };
         let text = format!("Request was throttled. Expected available in {seconds} {unit}.");
         let error_body = Self::detail(StatusCode::TOO_MANY_REQUESTS, &text);

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json;
 
+use crate::domain::duration::seconds_rounded_up;
 use crate::domain::field::Field;
 use crate::http::dialect::message_error::{MessageErrorBody, MessageFormat};
 use crate::http::reply;
@@ -86,7 +87,7 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
             error(StatusCode::FORBIDDEN, "registration is closed; ask the operator for an account")
         }
         Refusal::RateLimited { retry_after } => {
-            let message = format!("too many attempts; retry in {} s", retry_after.as_millis().div_ceil(1000));
+            let message = format!("too many attempts; retry in {} s", seconds_rounded_up(retry_after));
             RestJwtErrorBody::retryable(StatusCode::TOO_MANY_REQUESTS, &message, retry_after)
         }
         Refusal::Busy { retry_after } => RestJwtErrorBody::busy(retry_after),
