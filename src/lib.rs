@@ -13,7 +13,8 @@
 //! | [`app`] | the composition root: builds an [`issuer::Issuer`] from the configuration, then router and jobs |
 //! | [`http`] | routes, bodies, headers; `wellknown` (JWKS, discovery), `liveliness`, `openapi` (the description of every route), `metrics`, `pages` (HTML pages) |
 //! | `http::extract` | what handlers take from a request: body, form, access token, caller |
-//! | `http::admin` | the admin zone: its sections, its sign-in page, and the types that protect them |
+//! | `http::web` | what pages with a browser session share: session cookie, checked forms, frame, flash message, step-up |
+//! | `http::admin` | the admin zone: its policy, its sections and its sign-in page |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (error bodies), `doc.rs` (OpenAPI) |
 //! | [`jobs`] | periodic work: e-mails, rotation, settings, heartbeat, counts, clean-up, reopening the store; each is one function |
 //! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the proof of authentication without which no token is minted |

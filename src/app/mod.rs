@@ -352,7 +352,7 @@ fn mark_serving(config: &Config) -> Option<File> {
 
 /// Loads the HTML pages, with the operator's own templates if configured.
 pub fn pages(config: &Config) -> Result<Pages> {
-    Pages::load(config.templates_dir.as_deref(), &config.server.public_url).context("setting up pages")
+    Pages::load(config.templates_dir.as_deref(), &config.server.public_url, http::PAGES).context("setting up pages")
 }
 
 /// Returns the HTTP options of the configuration.

@@ -12,12 +12,14 @@ use axum::Router;
 use crate::domain::dialect::Dialect;
 use context::Http;
 use openapi::model::RouteGroup;
+use pages::PageSet;
 
 mod admin;
 pub mod context;
 mod dialect;
 mod etag;
 pub mod extract;
+mod format;
 mod layers;
 mod liveliness;
 pub mod metrics;
@@ -35,6 +37,9 @@ pub fn route_groups(enabled: &BTreeSet<Dialect>) -> Vec<RouteGroup> {
     route_groups.extend([wellknown::ROUTE_GROUP, liveliness::ROUTE_GROUP, openapi::routes::ROUTE_GROUP]);
     route_groups
 }
+
+/// The templates and samples of all pages.
+pub const PAGES: &[PageSet] = &[pages::restore::PAGES, pages::api_doc::PAGES, pages::social::PAGES, admin::PAGES];
 
 /// Returns the router with all routes of the main listener.
 pub fn router(http: &Http) -> Router {

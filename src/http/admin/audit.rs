@@ -9,20 +9,19 @@ use axum::routing::get;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::PageResult;
 use super::audit_export::{self, ExportFormat};
-use super::dashboard::day;
-use super::guard::Superuser;
-use super::page_error::PageError;
-use super::query::{Query, link};
 use crate::domain::audit::{Action, AuditLine};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::domain::user::Login;
+use crate::http::admin::zone::Superuser;
 use crate::http::context::Http;
-use crate::http::pages::Page;
+use crate::http::extract::query::{Query, link};
+use crate::http::format::date_time;
+use crate::http::pages::{Page, Pages};
+use crate::http::web::page_error::{PageError, PageResult};
+use crate::http::web::section::Section;
 use crate::issuer::admin::audit::{self, AuditExport};
-use crate::issuer::{Issuer, Refusal};
+use crate::issuer::{Issuer, Refusal, users};
 use crate::store::{AuditCursor, AuditQuery};
 
 const PATH: &str = "/admin/audit";
@@ -31,8 +30,12 @@ const EXPORT: &str = "/admin/audit/export";
 const PER_PAGE: u32 = 50;
 const DAY_SECONDS: i64 = 86_400;
 
+/// The section.
+pub const SECTION: Section =
+    Section { title: "Audit log", path: PATH, routes, render_samples: Pages::render_framed_samples::<AuditLogPage> };
+
 /// The routes of the page and of the export.
-pub fn routes() -> Router<Http> {
+fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page)).route(EXPORT, get(export))
 }
 
@@ -149,9 +152,7 @@ async fn find_named_user(issuer: &Issuer, text: &str) -> Result<NamedUser, Refus
     if text.is_empty() {
         return Ok(NamedUser::Unfiltered);
     }
-    let login = Login::new(text);
-    let user = issuer.store.read(move |tx| Ok::<_, Refusal>(tx.user_by_login(&login)?)).await?;
-    let id = user.map(|user| user.id).or_else(|| text.parse().ok().map(UserId));
+    let id = users::find(issuer, text).await?.map(|user| user.id).or_else(|| text.parse().ok().map(UserId));
     Ok(id.map_or(NamedUser::Unknown, NamedUser::User))
 }
 
@@ -207,7 +208,7 @@ impl Page for AuditLogPage {
                 (None, None) => String::new(),
             };
             context! {
-                at => day(*at),
+                at => date_time(*at),
                 action => action_label(action),
                 user => user_label(user_id, username),
                 by => user_label(actor_id, actor),

@@ -10,9 +10,9 @@ use axum::response::Response;
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
-use super::page_error::PageError;
 use crate::domain::audit::AuditLine;
 use crate::http::context::Http;
+use crate::http::web::page_error::PageError;
 use crate::issuer::Fault;
 use crate::issuer::admin::audit::AuditExport;
 

@@ -1,7 +1,5 @@
 //! The dashboard, the first page of the admin zone: health checks, charts, keys and statistics.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,17 +9,19 @@ use minijinja::value::Value;
 
 use super::chart::Chart;
 use super::charts::{chart_context, charts};
-use super::guard::{Checked, SteppedUp, Superuser};
 use super::health_checks::{HealthCheck, HealthFacts, HealthLevel, health_checks};
-use super::path::AdminPath;
-use super::query::Query;
-use super::{PageResult, frame};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
+use crate::http::admin::zone::{POLICY, SteppedUp, Superuser};
 use crate::http::context::Http;
-use crate::http::pages::Page;
+use crate::http::extract::query::Query;
+use crate::http::format::{byte_size, date_time, rounded_duration};
+use crate::http::pages::{Page, Pages};
+use crate::http::web::checked::Checked;
+use crate::http::web::page_error::PageResult;
+use crate::http::web::section::Section;
 use crate::issuer::admin::health::{StoreHealth, health};
 use crate::issuer::admin::keys::{KeyTimeline, timeline};
 use crate::issuer::admin::sign_in::{AdminSignedIn, SignOutOthers};
@@ -29,14 +29,22 @@ use crate::issuer::stats::{counts, readiness};
 use crate::issuer::uptime::Liveliness;
 use crate::issuer::{Caller, Issuer, Refusal};
 
+/// The section.
+pub const SECTION: Section = Section {
+    title: "Dashboard",
+    path: "/admin/",
+    routes,
+    render_samples: Pages::render_framed_samples::<DashboardPage>,
+};
+
 /// The dashboard, and the form that ends the superuser's other sessions.
-pub fn routes() -> Router<Http> {
+fn routes() -> Router<Http> {
     Router::new().route("/admin/", get(page)).route("/admin/others", post(sign_out_others))
 }
 
 async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
     let window = if query.text("over") == "month" { Window::Month } else { Window::Day };
-    let page = DashboardPage::of(&http.issuer, superuser.signed_in(), window).await?;
+    let page = DashboardPage::of(&http.issuer, superuser.session(), window).await?;
     Ok(superuser.show(&http, StatusCode::OK, &page))
 }
 
@@ -45,13 +53,13 @@ async fn sign_out_others(
     from: Caller,
     Checked { sender, .. }: Checked<SteppedUp>,
 ) -> PageResult {
-    let count = SignOutOthers { from }.run(sender.superuser().signed_in(), &http.issuer).await?;
+    let count = SignOutOthers { from }.run(sender.signed_in().session(), &http.issuer).await?;
     let flash = match count {
         0 => "You have no other sessions.".to_owned(),
         1 => "You ended 1 other session.".to_owned(),
         _ => format!("You ended {count} other sessions."),
     };
-    Ok(frame::redirect_with_flash(&http, &AdminPath::first(), &flash))
+    Ok(sender.signed_in().redirect_with_flash(&http, POLICY.home, &flash))
 }
 
 /// A published key.
@@ -78,8 +86,10 @@ pub struct DashboardPage {
     pub window: Window,
     /// The charts.
     pub charts: Vec<Chart>,
-    /// The numbers of users and open sessions, counted at most 5 min ago.
-    pub people: (u64, u64),
+    /// The number of users, counted at most 5 min ago.
+    pub users: u64,
+    /// The number of open sessions, counted at most 5 min ago.
+    pub open_sessions: u64,
     /// The time since the process started, rounded down.
     pub uptime: String,
     /// The start of the process.
@@ -122,14 +132,15 @@ impl DashboardPage {
             health_checks: checks,
             window,
             charts: charts(window, life.now, &counted),
-            people: (health.counted.users, health.counted.open_sessions),
-            uptime: rounded_span(life.uptime),
+            users: health.counted.users,
+            open_sessions: health.counted.open_sessions,
+            uptime: rounded_duration(life.uptime),
             started_at: life.started_at,
             starts: life.starts,
             availability: life.availability.map(|(window, share)| (window, percent(share))).to_vec(),
             keys: keys.into_iter().map(|key| row(key, life.now)).collect(),
-            database: bytes(health.size.bytes),
-            free: bytes(health.size.free),
+            database: byte_size(health.size.bytes),
+            free: byte_size(health.size.free),
             mails_waiting: health.mails_waiting,
             signed_in: superuser.session().opened_at,
             address: superuser.session().address.map(|address| address.to_string()).unwrap_or_default(),
@@ -170,36 +181,9 @@ fn row(key: &Key, now: Timestamp) -> DashboardKey {
         KeyState::Retiring => key.published_until.map(|at| ("published until", at)),
         KeyState::Retired | KeyState::Revoked => None,
     };
-    let next = next.map(|(change, at)| format!("{change} {} (in {})", day(at), rounded_span(at.since(now))));
-    let age = rounded_span(now.since(key.created_at));
+    let next = next.map(|(change, at)| format!("{change} {} (in {})", date_time(at), rounded_duration(at.since(now))));
+    let age = rounded_duration(now.since(key.created_at));
     DashboardKey { kid: key.kid.to_string(), alg: key.alg, state, age, next: next.unwrap_or_default() }
-}
-
-/// A date and time without seconds, as in `2026-01-31 09:30`. All pages show times in UTC.
-pub fn day(at: Timestamp) -> String {
-    at.to_string().replacen('T', " ", 1).get(..16).unwrap_or_default().to_owned()
-}
-
-/// A duration in its largest unit, rounded down, as in `3 days`.
-pub fn rounded_span(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let units = [(365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "second"));
-    let count = seconds / unit;
-    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A number of bytes in its largest unit, as in `1.5 MiB`.
-pub fn bytes(count: u64) -> String {
-    let (unit, name) = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
-        .into_iter()
-        .find(|(unit, _)| count >= *unit)
-        .unwrap_or((1, "bytes"));
-    if unit == 1 {
-        return format!("{count} {name}");
-    }
-    let tenths = u128::from(count) * 10 / u128::from(unit);
-    format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
 /// A share in percent. It is rounded down, so that a share below 1 is never displayed as 100 %.
@@ -220,24 +204,24 @@ impl Page for DashboardPage {
             let HealthCheck { subject, level, message } = check;
             context! { subject => *subject, level => level.class(), label => level.label(), message }
         });
-        let Self { uptime, starts, database, free, mails_waiting, address, charts, people, .. } = self;
+        let Self { uptime, starts, database, free, mails_waiting, address, charts, users, open_sessions, .. } = self;
         context! {
             worst => self.worst.class(),
             health_checks => checks.collect::<Value>(),
             is_month => self.window == Window::Month,
             charts => charts.iter().map(chart_context).collect::<Value>(),
-            users => people.0,
-            open_sessions => people.1,
+            users,
+            open_sessions,
             free,
             version => env!("CARGO_PKG_VERSION"),
             uptime,
-            started_at => day(self.started_at),
+            started_at => date_time(self.started_at),
             starts,
             availability => availability.collect::<Value>(),
             keys => keys.collect::<Value>(),
             database,
             mails_waiting,
-            signed_in => day(self.signed_in),
+            signed_in => date_time(self.signed_in),
             address,
         }
     }
@@ -259,7 +243,8 @@ impl Page for DashboardPage {
             health_checks: vec![check(HealthLevel::Ok), check(HealthLevel::Warning), check(HealthLevel::Failing)],
             window,
             charts: charts(window, now, &counted),
-            people: (3, 5),
+            users: 3,
+            open_sessions: 5,
             uptime: "3 days".to_owned(),
             started_at: Timestamp::from_unix(1_700_000_000),
             starts: 4,
@@ -287,15 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_formatted_for_reading() {
-        let spans = [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86_400 * 400, "1 year")];
-        for (seconds, expected) in spans {
-            assert_eq!(rounded_span(Duration::from_secs(seconds)), expected);
-        }
-        for (count, expected) in [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (1 << 20, "1.0 MiB")] {
-            assert_eq!(bytes(count), expected);
-        }
+    fn a_share_is_rounded_down_to_percent() {
         assert_eq!((percent(1.0), percent(0.999_999)), ("100.00 %".to_owned(), "99.99 %".to_owned()));
-        assert_eq!(day(Timestamp::from_unix(1_700_000_000)), "2023-11-14 22:13");
     }
 }

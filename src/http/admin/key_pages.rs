@@ -3,19 +3,19 @@
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::dashboard::{day, rounded_span};
-use super::query::link;
 use super::timeline::Timeline;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyState, Kid};
 use crate::domain::time::Timestamp;
+use crate::http::extract::query::link;
+use crate::http::format::{date_time, rounded_duration};
 use crate::http::pages::{Page, Pages};
 use crate::template::TemplateError;
 
 /// Renders every page with its samples.
-pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
-    pages.render_framed_samples::<KeysPage>()?;
-    pages.render_framed_samples::<ConfirmKeyChangePage>()
+pub fn render_samples(pages: &Pages, frames: &[Value]) -> Result<(), TemplateError> {
+    pages.render_framed_samples::<KeysPage>(frames)?;
+    pages.render_framed_samples::<ConfirmKeyChangePage>(frames)
 }
 
 /// The page with all keys and the JWKS clients.
@@ -72,7 +72,7 @@ pub struct JwksClientRow {
 impl JwksClientRow {
     fn context(&self) -> Value {
         let Self { address, agent, fetches, is_up_to_date, .. } = self;
-        context! { address, agent, fetches, is_up_to_date, first => day(self.first), last => day(self.last) }
+        context! { address, agent, fetches, is_up_to_date, first => date_time(self.first), last => date_time(self.last) }
     }
 
     /// The template context of all clients, and the number of those with the current JWKS.
@@ -100,12 +100,12 @@ impl KeyLine {
     fn context(&self, now: Timestamp) -> Value {
         let rows = self.keys.iter().map(|row| {
             let KeyTableRow { key, state, can_be_revoked } = row;
-            let date = |at: Option<Timestamp>| at.map(day);
+            let date = |at: Option<Timestamp>| at.map(date_time);
             context! {
                 kid => key.kid.as_str(),
                 state => state.name(),
-                published_from => day(key.created_at),
-                signs_from => day(key.signs_from),
+                published_from => date_time(key.created_at),
+                signs_from => date_time(key.signs_from),
                 signs_until => date(key.signs_until),
                 published_until => date(key.published_until),
                 revoked_at => date(key.revoked_at),
@@ -116,9 +116,13 @@ impl KeyLine {
             let creation = if created_at <= now {
                 "The next key is published and".to_owned()
             } else {
-                format!("The next key is created at {} UTC and", day(created_at))
+                format!("The next key is created at {} UTC and", date_time(created_at))
             };
-            format!("{creation} signs from {} UTC, in {}.", day(signs_from), rounded_span(signs_from.since(now)))
+            format!(
+                "{creation} signs from {} UTC, in {}.",
+                date_time(signs_from),
+                rounded_duration(signs_from.since(now))
+            )
         });
         context! {
             alg => self.alg.name(),
@@ -134,7 +138,7 @@ impl Page for KeysPage {
 
     fn context(&self) -> Value {
         context! {
-            now => day(self.now),
+            now => date_time(self.now),
             lines => self.lines.iter().map(|line| line.context(self.now)).collect::<Value>(),
             jwks_clients => JwksClientRow::client_list(&self.jwks_clients),
             is_rotated_automatically => self.is_rotated_automatically,

@@ -6,18 +6,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 
-use super::dashboard::day;
-use super::guard::{Checked, SteppedUp, Superuser};
-use super::key_pages::{ConfirmKeyChangePage, Consequences, JwksClientRow, KeyChange, KeyLine, KeyTableRow, KeysPage};
-use super::page_error::PageError;
-use super::path::AdminPath;
-use super::query::Query;
-use super::sign_in::text;
+use super::key_pages::{
+    self, ConfirmKeyChangePage, Consequences, JwksClientRow, KeyChange, KeyLine, KeyTableRow, KeysPage,
+};
 use super::timeline::Timeline;
-use super::{PageResult, frame};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, Kid};
+use crate::http::admin::zone::{SteppedUp, Superuser};
 use crate::http::context::Http;
+use crate::http::extract::query::Query;
+use crate::http::format::date_time;
+use crate::http::web::checked::Checked;
+use crate::http::web::page_error::{PageError, PageResult};
+use crate::http::web::section::Section;
 use crate::issuer::admin::keys::{AlgorithmTimeline, RevokeKey, RotateKeys, TimelineKey, timeline};
 use crate::issuer::{Caller, Issuer};
 use crate::telemetry::jwks_clients::ListedJwksClient;
@@ -29,8 +30,11 @@ const REVOKE: &str = "/admin/keys/revoke";
 /// The value of the parameter `alg` that selects every algorithm.
 const ALL: &str = "all";
 
+/// The section.
+pub const SECTION: Section = Section { title: "Keys", path: PATH, routes, render_samples: key_pages::render_samples };
+
 /// The page with all keys, and the confirmation page of each change.
-pub fn routes() -> Router<Http> {
+fn routes() -> Router<Http> {
     Router::new()
         .route(PATH, get(page))
         .route(ROTATE, get(confirm_rotation).post(rotate))
@@ -119,7 +123,7 @@ async fn rotate(
     from: Caller,
     Checked { sender, mut form }: Checked<Superuser>,
 ) -> PageResult {
-    let alg = algorithm(&text(&mut form, "alg"))?;
+    let alg = algorithm(&form.text_or_empty("alg"))?;
     perform_rotation(&http, from, &sender, alg, false).await
 }
 
@@ -128,8 +132,8 @@ async fn rotate_now(
     from: Caller,
     Checked { sender, mut form }: Checked<SteppedUp>,
 ) -> PageResult {
-    let alg = algorithm(&text(&mut form, "alg"))?;
-    perform_rotation(&http, from, sender.superuser(), alg, true).await
+    let alg = algorithm(&form.text_or_empty("alg"))?;
+    perform_rotation(&http, from, sender.signed_in(), alg, true).await
 }
 
 async fn perform_rotation(
@@ -142,9 +146,9 @@ async fn perform_rotation(
     let by = superuser.operator(from);
     let published = RotateKeys { alg, at_once, by }.run(&http.issuer).await?;
     let descriptions =
-        published.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, day(key.signs_from)));
+        published.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, date_time(key.signs_from)));
     let flash = format!("Published: {}.", descriptions.collect::<Vec<_>>().join("; "));
-    Ok(frame::redirect_with_flash(http, &AdminPath::parse_or_first(Some(PATH)), &flash))
+    Ok(superuser.redirect_with_flash(http, PATH, &flash))
 }
 
 async fn confirm_revocation(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
@@ -170,10 +174,10 @@ async fn revoke(
     from: Caller,
     Checked { sender, mut form }: Checked<SteppedUp>,
 ) -> PageResult {
-    let kid = Kid::parse(&text(&mut form, "kid")).map_err(|_| PageError::NOT_FOUND)?;
-    let by = sender.superuser().operator(from);
+    let kid = Kid::parse(&form.text_or_empty("kid")).map_err(|_| PageError::NOT_FOUND)?;
+    let by = sender.signed_in().operator(from);
     let revoked = RevokeKey { kid, by }.run(&http.issuer).await?;
     let successor = revoked.successor.map(|key| format!(" The key {} signs instead.", key.kid)).unwrap_or_default();
     let flash = format!("The key {} was revoked.{successor}", revoked.key.kid);
-    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &flash))
+    Ok(sender.signed_in().redirect_with_flash(&http, PATH, &flash))
 }

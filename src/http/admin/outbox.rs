@@ -8,17 +8,17 @@ use axum::routing::{get, post};
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::dashboard::{day, rounded_span};
-use super::guard::{Checked, Superuser};
-use super::page_error::PageError;
-use super::path::AdminPath;
-use super::query::{Query, link};
-use super::sign_in::text;
-use super::{Framing, PageResult, frame};
 use crate::domain::mail_item::MailId;
 use crate::domain::time::Timestamp;
+use crate::http::admin::zone::Superuser;
 use crate::http::context::Http;
+use crate::http::extract::query::{Query, link};
+use crate::http::format::{date_time, rounded_duration};
 use crate::http::pages::{Page, Pages};
+use crate::http::web::checked::Checked;
+use crate::http::web::headers::Framing;
+use crate::http::web::page_error::{PageError, PageResult};
+use crate::http::web::section::Section;
 use crate::issuer::Caller;
 use crate::issuer::admin::outbox::{RetryMail, outbox, previews};
 use crate::mail::TemplatePreview;
@@ -31,8 +31,11 @@ const TEMPLATES: &str = "/admin/mails/templates";
 /// E-mails per page.
 const PER_PAGE: u32 = 50;
 
+/// The section.
+pub const SECTION: Section = Section { title: "E-mails", path: PATH, routes, render_samples: render_samples };
+
 /// The routes of the outbox, the retry form, and the template previews.
-pub fn routes() -> Router<Http> {
+fn routes() -> Router<Http> {
     Router::new()
         .route(PATH, get(page))
         .route(RETRY, post(retry))
@@ -41,9 +44,9 @@ pub fn routes() -> Router<Http> {
 }
 
 /// Renders every page with its samples.
-pub fn render_samples(pages: &Pages) -> Result<(), TemplateError> {
-    pages.render_framed_samples::<OutboxPage>()?;
-    pages.render_framed_samples::<TemplatesPage>()
+fn render_samples(pages: &Pages, frames: &[Value]) -> Result<(), TemplateError> {
+    pages.render_framed_samples::<OutboxPage>(frames)?;
+    pages.render_framed_samples::<TemplatesPage>(frames)
 }
 
 fn state_named(name: &str) -> Result<Option<MailState>, PageError> {
@@ -81,11 +84,11 @@ async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> P
 }
 
 async fn retry(State(http): State<Http>, from: Caller, Checked { sender, mut form }: Checked<Superuser>) -> PageResult {
-    let id = text(&mut form, "id").parse().map(MailId).map_err(|_| PageError::NOT_FOUND)?;
+    let id = form.text_or_empty("id").parse().map(MailId).map_err(|_| PageError::NOT_FOUND)?;
     let by = sender.operator(from);
     RetryMail { id, by }.run(&http.issuer).await?;
     let flash = format!("E-mail {} is retried now. Reload this page in a moment.", id.0);
-    Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(PATH)), &flash))
+    Ok(sender.redirect_with_flash(&http, PATH, &flash))
 }
 
 async fn templates(State(http): State<Http>, superuser: Superuser) -> PageResult {
@@ -130,10 +133,10 @@ impl OutboxPage {
         let MailListing { id, template, state, created_at, due_at, sent_at, attempts, last_error, .. } = mail;
         let what_next = match (state, due_at, sent_at) {
             (MailState::Waiting, Some(due), _) if *due > self.now => {
-                format!("next attempt in {}", rounded_span(due.since(self.now)))
+                format!("next attempt in {}", rounded_duration(due.since(self.now)))
             }
             (MailState::Waiting, ..) => "next attempt is due".to_owned(),
-            (MailState::Sent, _, Some(at)) => format!("sent {} UTC", day(*at)),
+            (MailState::Sent, _, Some(at)) => format!("sent {} UTC", date_time(*at)),
             (MailState::Sent | MailState::Failed, ..) => String::new(),
         };
         context! {
@@ -141,7 +144,7 @@ impl OutboxPage {
             template,
             to,
             state => state_name(*state),
-            created_at => day(*created_at),
+            created_at => date_time(*created_at),
             what_next,
             attempts,
             last_error,

@@ -6,26 +6,25 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use minijinja::context;
 use minijinja::value::Value;
-use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-use super::dashboard::day;
-use super::guard::{Checked, Superuser};
-use super::page_error::PageError;
-use super::path::AdminPath;
-use super::query::Query;
-use super::sign_in::text;
-use super::{PageResult, frame};
+use super::session_row::session_row;
 use crate::domain::dialect::Dialect;
-use crate::domain::id::{SessionId, UserId};
+use crate::domain::id::SessionId;
 use crate::domain::origin::Origin;
-use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
-use crate::domain::user::User;
+use crate::http::admin::samples;
+use crate::http::admin::zone::AdminPath;
+use crate::http::admin::zone::Superuser;
 use crate::http::context::Http;
-use crate::http::pages::Page;
+use crate::http::extract::query::{Query, link};
+use crate::http::pages::{Page, Pages};
+use crate::http::web::checked::Checked;
+use crate::http::web::page_error::{PageError, PageResult};
+use crate::http::web::section::Section;
+use crate::issuer::Caller;
 use crate::issuer::admin::sessions::{self, EndSession};
-use crate::issuer::{Caller, users};
+use crate::issuer::admin::users::find_by_name_or_id;
 use crate::store::{SessionCursor, SessionPage, SessionQuery};
 
 /// The path of the list.
@@ -33,8 +32,12 @@ const PATH: &str = "/admin/sessions";
 /// Sessions per page.
 const PER_PAGE: u32 = 25;
 
+/// The section.
+pub const SECTION: Section =
+    Section { title: "Sessions", path: PATH, routes, render_samples: Pages::render_framed_samples::<SessionsPage> };
+
 /// The list, and the form that ends a session.
-pub fn routes() -> Router<Http> {
+fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page)).route("/admin/sessions/end", post(end))
 }
 
@@ -60,8 +63,7 @@ impl SessionsQuery {
         let after = after.map(|after| format!("{}.{}", after.opened_at.unix(), after.id)).unwrap_or_default();
         let dialect = self.dialect.map_or("", Dialect::name);
         let pairs = [("user", self.user.as_str()), ("dialect", dialect), ("after", after.as_str())];
-        let query = Serializer::new(String::new()).extend_pairs(pairs.iter().filter(|(_, v)| !v.is_empty())).finish();
-        if query.is_empty() { PATH.to_owned() } else { format!("{PATH}?{query}") }
+        link(PATH, &pairs)
     }
 }
 
@@ -74,69 +76,25 @@ fn cursor(text: &str) -> Option<SessionCursor> {
 
 async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
     let query = SessionsQuery::read(&query);
-    let user = find_user(&http, &query.user).await?;
-    let found = match (&user, query.user.is_empty()) {
-        (None, false) => None,
-        (user, _) => {
-            let user = user.as_ref().map(|user| user.id);
-            let opened_by = query.dialect.map(Origin::Dialect);
-            let after = query.after;
-            Some(sessions::page(&http.issuer, SessionQuery { user, opened_by, after, limit: PER_PAGE }).await?)
-        }
+    let user = match query.user.as_str() {
+        "" => None,
+        text => find_by_name_or_id(&http.issuer, text).await?.map(|user| user.id),
+    };
+    let found = if user.is_none() && !query.user.is_empty() {
+        None
+    } else {
+        let opened_by = query.dialect.map(Origin::Dialect);
+        let after = query.after;
+        Some(sessions::page(&http.issuer, SessionQuery { user, opened_by, after, limit: PER_PAGE }).await?)
     };
     Ok(superuser.show(&http, StatusCode::OK, &SessionsPage { query, found }))
 }
 
-/// Finds a user by name, e-mail address or id.
-async fn find_user(http: &Http, text: &str) -> Result<Option<User>, PageError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let by_name = users::find(&http.issuer, text).await?;
-    let Some(id) = text.parse().ok().map(UserId).filter(|_| by_name.is_none()) else { return Ok(by_name) };
-    Ok(http.issuer.store.read(move |tx| tx.user(id)).await?)
-}
-
 async fn end(State(http): State<Http>, from: Caller, Checked { sender, mut form }: Checked<Superuser>) -> PageResult {
-    let id = Uuid::try_parse(&text(&mut form, "session")).map_err(|_| PageError::NOT_FOUND)?;
-    let next = AdminPath::parse(&text(&mut form, "next")).or_else(|| AdminPath::parse(PATH));
+    let id = Uuid::try_parse(&form.text_or_empty("session")).map_err(|_| PageError::NOT_FOUND)?;
+    let next = AdminPath::parse(&form.text_or_empty("next"));
     EndSession { id: SessionId(id), by: sender.operator(from) }.run(&http.issuer).await?;
-    Ok(frame::redirect_with_flash(&http, &next.unwrap_or_else(AdminPath::first), "The session was ended."))
-}
-
-/// The template context of a session in a table.
-pub fn session_row(session: &Session, user: Option<&User>) -> Value {
-    context! {
-        id => session.id.to_string(),
-        user_id => session.user.0,
-        username => user.map(|user| user.username.as_str()).unwrap_or_default(),
-        dialect => session.opened_by.name(),
-        opened => day(session.opened_at),
-        refreshed => day(session.rotated_at),
-        expires => day(session.expires_at),
-        address => session.address.map(|address| address.to_string()).unwrap_or_default(),
-        provider => session.provider.as_ref().map(ToString::to_string).unwrap_or_default(),
-    }
-}
-
-/// A sample session.
-pub fn sample() -> Session {
-    Session {
-        id: SessionId(Uuid::nil()),
-        user: UserId(7),
-        opened_by: Origin::Dialect(Dialect::Simplejwt),
-        generation: 0,
-        min_generation: 0,
-        opened_at: Timestamp::from_unix(1_700_000_000),
-        auth_time: Timestamp::from_unix(1_700_000_000),
-        amr: None,
-        rotated_at: Timestamp::from_unix(1_700_000_000),
-        expires_at: Timestamp::from_unix(1_800_000_000),
-        ended: None,
-        must_change_password: false,
-        address: None,
-        provider: None,
-    }
+    Ok(sender.redirect_with_flash(&http, next.as_ref().map_or(PATH, AdminPath::as_str), "The session was ended."))
 }
 
 /// A page of sessions.
@@ -167,7 +125,7 @@ impl Page for SessionsPage {
 
     fn samples() -> Vec<Self> {
         let query = SessionsQuery { user: "<b>".to_owned(), dialect: Some(Dialect::DrfPyjwt), after: cursor(CURSOR) };
-        let sessions = vec![(sample(), super::users::sample())];
+        let sessions = vec![(samples::session(), samples::user())];
         let found = Some(SessionPage { sessions, next: cursor(CURSOR) });
         let empty = Some(SessionPage::default());
         vec![

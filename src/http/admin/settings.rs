@@ -11,24 +11,28 @@ use minijinja::context;
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use super::dashboard::day;
-use super::guard::{Checked, SteppedUp, Superuser};
-use super::path::AdminPath;
-use super::sign_in::text;
-use super::{PageResult, frame};
 use crate::domain::setting::definition::{Definition, SettingError, SettingKind};
 use crate::domain::setting::listing::{SettingRow, rows};
 use crate::domain::time::Timestamp;
+use crate::http::admin::zone::{SteppedUp, Superuser};
 use crate::http::context::Http;
-use crate::http::pages::{Page, sentence};
+use crate::http::format::{date_time, sentence};
+use crate::http::pages::{Page, Pages};
+use crate::http::web::checked::Checked;
+use crate::http::web::page_error::PageResult;
+use crate::http::web::section::Section;
 use crate::issuer::settings::{ListedSetting, ResetSetting, SetSetting, SetSettingError, list};
 use crate::issuer::{Caller, Issuer};
 use crate::store::{SettingChange, StoreError};
 
 const PATH: &str = "/admin/settings";
 
+/// The section.
+pub const SECTION: Section =
+    Section { title: "Settings", path: PATH, routes, render_samples: Pages::render_framed_samples::<SettingsPage> };
+
 /// The page, and the form that changes a setting.
-pub fn routes() -> Router<Http> {
+fn routes() -> Router<Http> {
     Router::new().route(PATH, get(page).post(change))
 }
 
@@ -42,10 +46,10 @@ async fn change(
     from: Caller,
     Checked { sender, mut form }: Checked<SteppedUp>,
 ) -> PageResult {
-    let name = text(&mut form, "name");
-    let value = text(&mut form, "value").trim().to_owned();
-    let by = sender.superuser().operator(from);
-    let is_reset = text(&mut form, "do") == "reset";
+    let name = form.text_or_empty("name");
+    let value = form.text_or_empty("value").trim().to_owned();
+    let by = sender.signed_in().operator(from);
+    let is_reset = form.text_or_empty("do") == "reset";
     let changed = if is_reset {
         ResetSetting { name: name.clone(), by }.run(&http.issuer).await
     } else {
@@ -56,7 +60,7 @@ async fn change(
             let suffix = if is_reset { " (the default)" } else { "" };
             let value = input_value(&value);
             let flash = format!("{name} is now {value}{suffix}. The change applies immediately.");
-            Ok(frame::redirect_with_flash(&http, &AdminPath::parse_or_first(Some(&format!("{PATH}#{name}"))), &flash))
+            Ok(sender.signed_in().redirect_with_flash(&http, &format!("{PATH}#{name}"), &flash))
         }
         Err(SetSettingError::Refused(refusal)) => Err(refusal.into()),
         Err(SetSettingError::Invalid(error)) => {
@@ -65,7 +69,7 @@ async fn change(
                 SettingError::Unknown { .. } => sentence(&error.to_string()),
             };
             let page = SettingsPage::of(&http.issuer, Some(RejectedChange { name, value, problem })).await?;
-            Ok(sender.superuser().show(&http, StatusCode::BAD_REQUEST, &page))
+            Ok(sender.signed_in().show(&http, StatusCode::BAD_REQUEST, &page))
         }
     }
 }
@@ -131,7 +135,7 @@ impl SettingsPage {
             default => input_value(&default),
             default_in_units => default.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
             choices => choices(definition),
-            changed => changed.as_ref().map(|change| format!("{}, {} UTC", change.by, day(change.at))),
+            changed => changed.as_ref().map(|change| format!("{}, {} UTC", change.by, date_time(change.at))),
             problem => rejected.map(|rejected| rejected.problem.as_str()),
         }
     }

@@ -8,20 +8,22 @@ use axum::routing::{get, post};
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::cookies::{self, ANONYMOUS, SESSION};
-use super::guard::{AnonymousBrowser, Checked, Superuser, no_superuser_yet};
-use super::page_error::{PageError, problem};
-use super::path::AdminPath;
-use super::query::Query;
-use super::{PageResult, frame};
-use crate::domain::admin_session::{AdminToken, MAX_LIFETIME};
+use crate::domain::admin_session::AdminToken;
 use crate::domain::password::Password;
 use crate::domain::user::Login;
+use crate::http::admin::zone::{AdminPath, AdminZone, POLICY, Superuser};
 use crate::http::context::Http;
-use crate::http::extract::body::JsonBody;
+use crate::http::extract::query::Query;
 use crate::http::pages::Page;
-use crate::issuer::admin::sign_in::{ResumeAdminSession, SignInAdmin, SignOutAdmin, StepUp};
-use crate::issuer::{Caller, Refusal, first_superuser};
+use crate::http::web::anonymous_browser::AnonymousBrowser;
+use crate::http::web::checked::Checked;
+use crate::http::web::form_problem::form_problem;
+use crate::http::web::page_error::PageResult;
+use crate::http::web::redirect::see_other;
+use crate::http::web::session_cookie;
+use crate::http::web::zone::Zone as _;
+use crate::issuer::admin::sign_in::{SignInAdmin, SignOutAdmin, StepUp};
+use crate::issuer::{Caller, Refusal};
 
 /// The routes of sign-in, sign-out and step-up.
 pub fn routes() -> Router<Http> {
@@ -31,65 +33,43 @@ pub fn routes() -> Router<Http> {
         .route("/admin/prove", get(step_up_page).post(step_up))
 }
 
-/// A field of a form. Empty if it is missing.
-pub fn text(form: &mut JsonBody, name: &str) -> String {
-    form.text_named(name).ok().flatten().unwrap_or_default()
-}
-
 /// The path to redirect to, from the query parameter `next`.
 fn next_of(query: &Query) -> AdminPath {
-    AdminPath::parse_or_first(Some(query.text("next")))
-}
-
-/// Sets the session cookie, and removes the cookie that identified the browser before the sign-in.
-pub fn with_session(http: &Http, mut response: Response, token: &AdminToken) -> Response {
-    let seconds = i64::try_from(MAX_LIFETIME.as_secs()).unwrap_or(i64::MAX);
-    cookies::set(&mut response, http, SESSION, token.text().expose(), seconds);
-    cookies::remove(&mut response, http, ANONYMOUS);
-    response
-}
-
-fn presented_token(headers: &HeaderMap) -> Option<AdminToken> {
-    cookies::read(headers, SESSION).and_then(AdminToken::parse)
+    AdminPath::parse_or_home(Some(query.text("next")))
 }
 
 async fn sign_in_page(State(http): State<Http>, query: Query, headers: HeaderMap) -> PageResult {
     let next = next_of(&query);
-    let session = match presented_token(&headers) {
-        Some(token) => ResumeAdminSession { token }.run(&http.issuer).await?,
-        None => None,
-    };
-    if session.is_some() {
-        return Err(PageError::Redirect(next.as_str().to_owned()));
+    if session_cookie::session::<AdminZone>(&headers, &http).await?.is_some() {
+        return Ok(see_other(&http, next.as_str()));
     }
-    if !first_superuser::has_superuser(&http.issuer).await? {
-        return Err(no_superuser_yet());
-    }
+    AdminZone::check_sign_in(&http.issuer).await?;
     let page = SignInPage { next, login: String::new(), problem: None };
-    Ok(AnonymousBrowser::begin(&headers, &http).show(&http, StatusCode::OK, &page))
+    Ok(AnonymousBrowser::<AdminZone>::begin(&headers, &http).show(&http, StatusCode::OK, &page))
 }
 
 async fn sign_in(
     State(http): State<Http>,
     from: Caller,
     headers: HeaderMap,
-    Checked { sender: browser, mut form }: Checked<AnonymousBrowser>,
+    Checked { sender: browser, mut form }: Checked<AnonymousBrowser<AdminZone>>,
 ) -> PageResult {
-    let login = text(&mut form, "login");
-    let next = AdminPath::parse_or_first(Some(&text(&mut form, "next")));
+    let login = form.text_or_empty("login");
+    let next = AdminPath::parse_or_home(Some(&form.text_or_empty("next")));
     let sign_in = SignInAdmin {
         login: Login::new(&login),
-        password: Password::new(text(&mut form, "password")),
-        replaces: presented_token(&headers),
+        password: Password::new(form.text_or_empty("password")),
+        replaces: session_cookie::token(&headers, &POLICY).and_then(|token| AdminToken::parse(&token)),
         from,
     };
     match sign_in.run(&http.issuer).await {
         Ok(token) => {
-            let response = PageError::Redirect(next.as_str().to_owned()).response(&http);
-            Ok(with_session(&http, response, &token))
+            let mut response = see_other(&http, next.as_str());
+            session_cookie::set(&mut response, &http, &POLICY, &token.text());
+            Ok(response)
         }
         Err(refusal @ Refusal::WrongCredentials(_)) => {
-            let page = SignInPage { next, login, problem: problem(&refusal) };
+            let page = SignInPage { next, login, problem: form_problem(&refusal) };
             Ok(browser.show(&http, StatusCode::FORBIDDEN, &page))
         }
         Err(refusal) => Err(refusal.into()),
@@ -97,9 +77,9 @@ async fn sign_in(
 }
 
 async fn sign_out(State(http): State<Http>, from: Caller, Checked { sender, .. }: Checked<Superuser>) -> PageResult {
-    SignOutAdmin { from }.run(sender.signed_in(), &http.issuer).await?;
-    let mut response = PageError::Redirect("/admin/login".to_owned()).response(&http);
-    cookies::remove(&mut response, &http, SESSION);
+    SignOutAdmin { from }.run(sender.session(), &http.issuer).await?;
+    let mut response = see_other(&http, POLICY.sign_in);
+    session_cookie::remove(&mut response, &http, &POLICY);
     Ok(response)
 }
 
@@ -112,12 +92,12 @@ async fn step_up(
     from: Caller,
     Checked { sender, mut form }: Checked<Superuser>,
 ) -> PageResult {
-    let next = AdminPath::parse_or_first(Some(&text(&mut form, "next")));
-    let password = Password::new(text(&mut form, "password"));
-    match (StepUp { password, from }).run(sender.signed_in(), &http.issuer).await {
-        Ok(()) => Ok(frame::redirect_with_flash(
+    let next = AdminPath::parse_or_home(Some(&form.text_or_empty("next")));
+    let password = Password::new(form.text_or_empty("password"));
+    match (StepUp { password, from }).run(sender.session(), &http.issuer).await {
+        Ok(()) => Ok(sender.redirect_with_flash(
             &http,
-            &next,
+            next.as_str(),
             "Your password is confirmed for 5 minutes. Now repeat the action.",
         )),
         Err(Refusal::WrongCredentials(_)) => {
@@ -148,7 +128,7 @@ impl Page for SignInPage {
 
     fn samples() -> Vec<Self> {
         let page = |login: &str, problem: Option<&str>| Self {
-            next: AdminPath::first(),
+            next: AdminPath::home(),
             login: login.to_owned(),
             problem: problem.map(str::to_owned),
         };
@@ -173,7 +153,7 @@ impl Page for StepUpPage {
     }
 
     fn samples() -> Vec<Self> {
-        let page = |problem: Option<&str>| Self { next: AdminPath::first(), problem: problem.map(str::to_owned) };
+        let page = |problem: Option<&str>| Self { next: AdminPath::home(), problem: problem.map(str::to_owned) };
         vec![page(None), page(Some("The password is wrong."))]
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::dashboard::day;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
+use crate::http::format::date_time;
 
 /// The height of a row, with the name and the bar of a key, in pixels.
 const ROW_HEIGHT: usize = 46;
@@ -94,8 +94,8 @@ impl Timeline {
             foot,
             dates_at: foot + BOTTOM - 5,
             now: span.position(now),
-            ends: (day(span.from), day(span.until)),
-            summary: format!("Keys from {} to {}: {descriptions}.", day(span.from), day(span.until)),
+            ends: (date_time(span.from), date_time(span.until)),
+            summary: format!("Keys from {} to {}: {descriptions}.", date_time(span.from), date_time(span.until)),
             rows,
         })
     }
@@ -162,13 +162,13 @@ impl TimelineSpan {
             .into_iter()
             .filter(|(_, _, from, until)| from < until && *until > self.from && *from < self.until)
             .map(|(state, description, from, until)| {
-                let end = if until < self.until { day(until) } else { "further notice".to_owned() };
-                let title = format!("{description} from {} until {end}", day(from));
+                let end = if until < self.until { date_time(until) } else { "further notice".to_owned() };
+                let title = format!("{description} from {} until {end}", date_time(from));
                 self.part(state, from, until, title)
             })
             .collect();
         if let Some(at) = key.revoked_at.filter(|at| *at >= self.from) {
-            visible.push(self.part(KeyState::Revoked, at, at, format!("revoked {}", day(at))));
+            visible.push(self.part(KeyState::Revoked, at, at, format!("revoked {}", date_time(at))));
         }
         (!visible.is_empty()).then_some(visible)
     }

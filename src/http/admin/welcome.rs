@@ -7,18 +7,19 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use minijinja::context;
 use minijinja::value::Value;
-use url::form_urlencoded;
 
-use super::guard::{AnonymousBrowser, Checked};
-use super::page_error::{PageError, problem};
-use super::path::AdminPath;
-use super::sign_in::{text, with_session};
-use super::{PageResult, frame};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::domain::user::{Email, Username};
+use crate::http::admin::zone::{AdminZone, POLICY};
 use crate::http::context::Http;
+use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::pages::Page;
+use crate::http::web::anonymous_browser::AnonymousBrowser;
+use crate::http::web::checked::Checked;
+use crate::http::web::form_problem::form_problem;
+use crate::http::web::page_error::{PageError, PageResult};
+use crate::http::web::{flash, session_cookie};
 use crate::issuer::first_superuser::{CreateFirstSuperuser, FirstAccount, FirstSuperuserError, check_link};
 use crate::issuer::{Caller, Refusal};
 
@@ -29,34 +30,35 @@ pub fn routes() -> Router<Http> {
 
 async fn page(State(http): State<Http>, RawQuery(query): RawQuery, headers: HeaderMap) -> PageResult {
     let query = query.unwrap_or_default();
-    let token = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token");
-    let token = token.map(|(_, token)| token.into_owned()).unwrap_or_default();
+    let token = UrlEncoded::new(&query).first("token").unwrap_or_default().into_owned();
     check_link(&http.issuer, &token).await?;
     let page = WelcomePage { token, min_length: min_length(&http), ..WelcomePage::default() };
-    Ok(AnonymousBrowser::begin(&headers, &http).show(&http, StatusCode::OK, &page))
+    Ok(AnonymousBrowser::<AdminZone>::begin(&headers, &http).show(&http, StatusCode::OK, &page))
 }
 
 async fn create(
     State(http): State<Http>,
     from: Caller,
-    Checked { sender: browser, mut form }: Checked<AnonymousBrowser>,
+    Checked { sender: browser, mut form }: Checked<AnonymousBrowser<AdminZone>>,
 ) -> PageResult {
-    let token = text(&mut form, "token");
-    let username = text(&mut form, "username");
-    let email = text(&mut form, "email");
-    let result = match account(&username, &email, Password::new(text(&mut form, "password"))) {
+    let token = form.text_or_empty("token");
+    let username = form.text_or_empty("username");
+    let email = form.text_or_empty("email");
+    let result = match account(&username, &email, Password::new(form.text_or_empty("password"))) {
         Ok(account) => CreateFirstSuperuser { token: &token, account, from }.run(&http.issuer).await,
         Err((field, problem)) => Err(FirstSuperuserError::Refused(Refusal::invalid(field, problem))),
     };
     let refusal = match result {
         Ok(session) => {
-            let flash = "Your account was created. You are the first superuser.";
-            return Ok(with_session(&http, frame::redirect_with_flash(&http, &AdminPath::first(), flash), &session));
+            let message = "Your account was created. You are the first superuser.";
+            let mut response = flash::redirect(&http, &POLICY, POLICY.home, message);
+            session_cookie::set(&mut response, &http, &POLICY, &session.text());
+            return Ok(response);
         }
         Err(FirstSuperuserError::Refused(refusal)) => refusal,
         Err(error) => return Err(error.into()),
     };
-    let Some(problem) = problem(&refusal) else { return Err(refusal.into()) };
+    let Some(problem) = form_problem(&refusal) else { return Err(refusal.into()) };
     let page = WelcomePage { token, username, email, min_length: min_length(&http), problem: Some(problem) };
     Ok(browser.show(&http, StatusCode::BAD_REQUEST, &page))
 }

@@ -83,6 +83,11 @@ impl JsonBody {
         }
     }
 
+    /// Takes the text of a form field, by its name on the wire. Empty if the field is missing or not text.
+    pub fn text_or_empty(&mut self, name: &str) -> String {
+        self.text_named(name).ok().flatten().unwrap_or_default()
+    }
+
     /// Takes a boolean field, by its name on the wire. `false` if the field is missing or null.
     pub fn flag_named(&mut self, name: &str) -> Result<bool, Rejection> {
         match self.0.remove(name) {

@@ -6,4 +6,5 @@ pub mod body;
 pub mod caller;
 pub mod cookies;
 pub mod multipart;
+pub mod query;
 pub mod url_encoded;

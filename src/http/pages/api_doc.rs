@@ -11,9 +11,15 @@ use minijinja::context;
 use minijinja::value::Value;
 use serde_json::to_string_pretty;
 
-use super::Page;
+use super::{Page, PageSet, Pages};
 use crate::domain::public_url::PublicUrl;
 use crate::http::openapi::model::{Access, COMMON_RESPONSES, JSON, JSON_OR_FORM, Operation, Parameter, RouteGroup};
+
+/// The template and the samples of the page.
+pub const PAGES: PageSet = PageSet {
+    templates: &[("api_doc.html", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/api_doc.html")))],
+    render_samples: Pages::render_samples::<ApiDocPage>,
+};
 
 /// The page with every route.
 pub struct ApiDocPage {

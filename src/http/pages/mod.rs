@@ -4,6 +4,7 @@
 //! `<templates_dir>/pages/`. Pages have no scripts. This module owns templates and headers, but not the handlers of the
 //! forms.
 
+use std::iter;
 use std::path::Path;
 
 use axum::body::Body;
@@ -13,8 +14,6 @@ use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::admin::frame::PageFrame;
-use super::admin::sections;
 use super::reply;
 use crate::domain::public_url::PublicUrl;
 use crate::issuer::Fault;
@@ -25,16 +24,21 @@ pub mod api_doc;
 pub mod restore;
 pub mod social;
 
-/// The built-in templates, by name.
-macro_rules! built_in {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/", $name)))),*]
-    };
-}
-const BUILT_IN: &[(&str, &str)] = &built_in!["layout.html", "restore.html", "api_doc.html", "social.html"];
+/// The layout of all pages outside the zones.
+const LAYOUT: (&str, &str) =
+    ("layout.html", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/layout.html")));
 
-/// A page: its template, and the value of the variable `page` in it. Every template also has `site.name`. Templates
-/// outside the admin zone have `nonce` for their style, and templates of the admin zone have `frame`.
+/// Pages that are loaded together.
+#[derive(Clone, Copy, Debug)]
+pub struct PageSet {
+    /// The built-in templates: name and source.
+    pub templates: &'static [(&'static str, &'static str)],
+    /// Renders every page with its samples.
+    pub render_samples: fn(&Pages) -> Result<(), TemplateError>,
+}
+
+/// A page: its template, and the value of the variable `page` in it. Every template also has `site.name`. The
+/// template of a page that [`Pages::framed`] renders has `frame`, and every other template has `nonce` for its style.
 pub trait Page: Sized {
     /// The name of the template.
     const TEMPLATE: &'static str;
@@ -59,20 +63,19 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Loads the built-in templates, replaces them with the files in `<folder>/pages/`, and renders every page with its
-    /// samples.
-    pub fn load(folder: Option<&Path>, public_url: &PublicUrl) -> Result<Self, TemplateError> {
-        let built_in = [BUILT_IN, sections::TEMPLATES].concat();
+    /// Loads the built-in templates of all sets, replaces them with the files in `<folder>/pages/`, and renders every
+    /// page with its samples.
+    pub fn load(folder: Option<&Path>, public_url: &PublicUrl, sets: &[PageSet]) -> Result<Self, TemplateError> {
+        let templates = sets.iter().flat_map(|set| set.templates);
+        let built_in: Vec<_> = iter::once(&LAYOUT).chain(templates).copied().collect();
         let set = TemplateSet::load(folder.map(|folder| folder.join("pages")).as_deref(), &built_in)?;
         let pages = Self { set, site: context! { name => public_url.host() } };
-        pages.render_samples::<restore::RestorePage>()?;
-        pages.render_samples::<api_doc::ApiDocPage>()?;
-        pages.render_samples::<social::SocialPage>()?;
-        sections::render_samples(&pages)?;
+        sets.iter().try_for_each(|set| (set.render_samples)(&pages))?;
         Ok(pages)
     }
 
-    fn render_samples<P: Page>(&self) -> Result<(), TemplateError> {
+    /// Renders a page with all samples.
+    pub fn render_samples<P: Page>(&self) -> Result<(), TemplateError> {
         let samples = P::samples();
         samples.iter().try_for_each(|sample| self.set.render_sample(P::TEMPLATE, self.context(sample, "sample")))
     }
@@ -81,14 +84,13 @@ impl Pages {
         context! { site => self.site.clone(), nonce, page => page.context() }
     }
 
-    /// Renders a page of the admin zone in its frame, without security headers.
+    /// Renders a page of a zone in its frame, without security headers.
     pub fn framed<P: Page>(&self, page: &P, frame: &Value) -> Result<String, TemplateError> {
         self.set.render(P::TEMPLATE, self.in_frame(page, frame))
     }
 
-    /// Renders a page of the admin zone with all samples, in every sample frame.
-    pub fn render_framed_samples<P: Page>(&self) -> Result<(), TemplateError> {
-        let frames = PageFrame::samples().map(|frame| frame.context());
+    /// Renders a page of a zone with all samples, in every sample frame.
+    pub fn render_framed_samples<P: Page>(&self, frames: &[Value]) -> Result<(), TemplateError> {
         let samples = P::samples();
         let mut all = samples.iter().flat_map(|sample| frames.iter().map(|frame| self.in_frame(sample, frame)));
         all.try_for_each(|context| self.set.render_sample(P::TEMPLATE, context))
@@ -130,23 +132,17 @@ fn with_security_headers(status: StatusCode, text: String, nonce: &str, is_cross
     response
 }
 
-/// Turns a message into a sentence, with a capital letter and a full stop.
-pub fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::fs;
 
     use super::*;
-    use crate::http::admin::sign_in::SignInPage;
+
+    const SETS: &[PageSet] = &[restore::PAGES, api_doc::PAGES, social::PAGES];
 
     fn load(folder: Option<&Path>) -> Result<Pages, TemplateError> {
-        Pages::load(folder, &"https://auth.example.com/sign".parse().unwrap())
+        Pages::load(folder, &"https://auth.example.com/sign".parse().unwrap(), SETS)
     }
 
     fn every_sample_is_harmless<P: Page>() {
@@ -167,27 +163,6 @@ mod tests {
         every_sample_is_harmless::<restore::RestorePage>();
         every_sample_is_harmless::<api_doc::ApiDocPage>();
         every_sample_is_harmless::<social::SocialPage>();
-    }
-
-    /// [`sections::render_samples`] renders every template of the admin zone, in every frame and with every sample.
-    #[test]
-    fn admin_templates_contain_no_script_or_inline_style() {
-        for (name, source) in sections::TEMPLATES {
-            // The only resource that a template loads: the preview of an e-mail, in a sandboxed frame.
-            let source = source.replace(" sandbox title=\"{{ mail.name }} as HTML\" src=\"{{ frame.base }}/admin/", "");
-            for wrong in ["<script", "<style", " style=", " onclick=", " src=", "@import", "url(", "|safe", "| safe"] {
-                assert!(!source.contains(wrong), "{wrong} in {name}");
-            }
-        }
-        let pages = load(None).unwrap();
-        for frame in PageFrame::samples().map(|frame| frame.context()) {
-            for sample in SignInPage::samples() {
-                let text = pages.framed(&sample, &frame).unwrap();
-                assert!(!text.contains("<b>") && text.contains("name=\"csrf\" value=\"t0ken\""), "{text}");
-                let h1 = text.split("<h1>").nth(1).unwrap();
-                assert!(!h1.starts_with("</h1>") && !h1.starts_with(char::is_whitespace), "{text}");
-            }
-        }
     }
 
     #[test]

@@ -3,7 +3,13 @@
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::Page;
+use super::{Page, PageSet, Pages};
+
+/// The template and the samples of the page.
+pub const PAGES: PageSet = PageSet {
+    templates: &[("social.html", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/templates/pages/social.html")))],
+    render_samples: Pages::render_samples::<SocialPage>,
+};
 
 /// The views of the page: `page.view` in the template.
 #[derive(Debug)]

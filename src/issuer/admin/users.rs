@@ -10,7 +10,7 @@ use crate::domain::password::Password;
 use crate::domain::reset_code::temporary_password;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
-use crate::domain::user::{Email, NewUser, User, Username};
+use crate::domain::user::{Email, Login, NewUser, User, Username};
 use crate::issuer::context::Issuer;
 use crate::issuer::refusal::Refusal;
 use crate::store::{PagePosition, UserPage, UserSearch};
@@ -19,6 +19,19 @@ use std::net::IpAddr;
 
 /// How many audit entries a user's page shows.
 const LINES: u32 = 20;
+
+/// Finds a user by user name, e-mail address or id. A user name that is a number comes before an id.
+pub async fn find_by_name_or_id(issuer: &Issuer, text: &str) -> Result<Option<User>, Refusal> {
+    let login = Login::new(text);
+    let id = text.parse().ok().map(UserId);
+    let found = issuer.store.read(move |tx| {
+        Ok(match (tx.user_by_login(&login)?, id) {
+            (None, Some(id)) => tx.user(id)?,
+            (user, _) => user,
+        })
+    });
+    found.await
+}
 
 /// A search for users by the beginning of a name or address, or by a complete `id` or `sub`.
 #[derive(Clone, Debug)]

@@ -6,19 +6,16 @@ use axum::http::{StatusCode, Uri};
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::details_page::redirect_with_flash;
-use super::new::TemporaryPasswordPage;
-use super::{UserPath, sample};
-use crate::domain::audit::Operator;
+use super::temporary_password::TemporaryPasswordPage;
+use super::user_path::UserPath;
 use crate::domain::user::User;
-use crate::http::admin::dashboard::rounded_span;
-use crate::http::admin::guard::{Checked, SteppedUp, Superuser};
-use crate::http::admin::page_error::PageError;
-use crate::http::admin::path::AdminPath;
-use crate::http::admin::sign_in::text;
-use crate::http::admin::{PageResult, frame};
+use crate::http::admin::samples;
+use crate::http::admin::zone::{SteppedUp, Superuser};
 use crate::http::context::Http;
+use crate::http::format::rounded_duration;
 use crate::http::pages::Page;
+use crate::http::web::checked::Checked;
+use crate::http::web::page_error::{PageError, PageResult};
 use crate::issuer::admin::users::UserDetails;
 use crate::issuer::users::{SetTemporaryPassword, UserChange};
 use crate::issuer::{Caller, Issuer, keys};
@@ -72,7 +69,7 @@ impl UserAction {
         };
         let access = format!(
             "Access tokens that were already issued cannot be revoked. The last of them expires within {}.",
-            rounded_span(keys::policy(issuer).longest_access)
+            rounded_duration(keys::policy(issuer).longest_access)
         );
         let sentences: &[&str] = match self {
             Self::Disable => &[
@@ -127,46 +124,34 @@ pub(super) async fn perform(
 ) -> PageResult {
     let action = UserAction::of(&uri)?;
     let details = user_path.details(&http).await?;
-    let superuser = sender.superuser();
+    let superuser = sender.signed_in();
     let by = superuser.operator(from);
     let name = details.user.username.to_string();
-    match action {
+    let (change, message) = match action {
         UserAction::SetPassword => {
             let password = SetTemporaryPassword { user: user_path.0, by }.run(&http.issuer).await?;
-            Ok(superuser.show(
-                &http,
-                StatusCode::OK,
-                &TemporaryPasswordPage { id: user_path.0, name, password, is_new: false },
-            ))
+            let page = TemporaryPasswordPage { id: user_path.0, name, password, is_new: false };
+            return Ok(superuser.show(&http, StatusCode::OK, &page));
         }
-        UserAction::Delete if text(&mut form, "name") != name => {
+        UserAction::Delete if form.text_or_empty("name") != name => {
             let error = "The user name does not match. Nothing was deleted.";
             let page =
                 ConfirmUserActionPage { error, ..ConfirmUserActionPage::of(action, &http.issuer, details, superuser) };
-            Ok(superuser.show(&http, StatusCode::BAD_REQUEST, &page))
+            return Ok(superuser.show(&http, StatusCode::BAD_REQUEST, &page));
         }
-        UserAction::Delete => {
-            UserChange::Delete.run_as(&by, user_path.0, &http.issuer).await?;
-            let list = AdminPath::parse_or_first(Some("/admin/users"));
-            Ok(frame::redirect_with_flash(&http, &list, &format!("The user {name} was deleted.")))
-        }
-        UserAction::Disable => change(UserChange::Disable, &by, &http, &user_path, "The user was disabled.").await,
-        UserAction::EndSessions => {
-            change(UserChange::EndSessions, &by, &http, &user_path, "All sessions were ended.").await
-        }
+        UserAction::Delete => (UserChange::Delete, format!("The user {name} was deleted.")),
+        UserAction::Disable => (UserChange::Disable, "The user was disabled.".to_owned()),
+        UserAction::EndSessions => (UserChange::EndSessions, "All sessions were ended.".to_owned()),
         UserAction::SetRights => {
-            let mut is_ticked = |name| text(&mut form, name) == "on";
+            let mut is_ticked = |name| form.text_or_empty(name) == "on";
             let is_staff = is_ticked("is_staff");
             let is_superuser = is_ticked("is_superuser");
-            change(UserChange::SetRights { is_staff, is_superuser }, &by, &http, &user_path, "The rights were saved.")
-                .await
+            (UserChange::SetRights { is_staff, is_superuser }, "The rights were saved.".to_owned())
         }
-    }
-}
-
-async fn change(change: UserChange, by: &Operator, http: &Http, user_path: &UserPath, message: &str) -> PageResult {
-    change.run_as(by, user_path.0, &http.issuer).await?;
-    Ok(redirect_with_flash(http, user_path, message))
+    };
+    change.run_as(&by, user_path.0, &http.issuer).await?;
+    let next = if action == UserAction::Delete { "/admin/users".to_owned() } else { user_path.page() };
+    Ok(superuser.redirect_with_flash(&http, &next, &message))
 }
 
 /// The confirmation page: the consequences, and the form that carries the action out.
@@ -180,7 +165,7 @@ pub struct ConfirmUserActionPage {
 
 impl ConfirmUserActionPage {
     fn of(action: UserAction, issuer: &Issuer, details: UserDetails, superuser: &Superuser) -> Self {
-        let is_self = superuser.signed_in().user().id == details.user.id;
+        let is_self = superuser.session().user().id == details.user.id;
         let consequences = action.consequences(issuer, &details, is_self);
         Self { action, consequences, is_last: action.is_last_superuser(&details), user: details.user, error: "" }
     }
@@ -209,7 +194,7 @@ impl Page for ConfirmUserActionPage {
     fn samples() -> Vec<Self> {
         let page = |(action, _), is_last| Self {
             action,
-            user: sample(),
+            user: samples::user(),
             consequences: vec!["<b>anna</b> is deleted.".to_owned()],
             is_last,
             error: "The user name does not match.",

@@ -6,18 +6,21 @@ use axum::response::Response;
 use minijinja::context;
 use minijinja::value::Value;
 
+use super::display::{email, real_name};
 use super::forms::{ClaimsForm, EditForm};
-use super::{UserPath, email, real_name, sample};
+use super::user_path::UserPath;
 use crate::domain::audit::AuditLine;
 use crate::domain::reset_code::Delivery;
+use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User};
-use crate::http::admin::dashboard::day;
-use crate::http::admin::guard::{Checked, SteppedUp, Superuser};
-use crate::http::admin::page_error::PageError;
-use crate::http::admin::path::AdminPath;
-use crate::http::admin::{PageResult, frame, sessions};
+use crate::http::admin::samples;
+use crate::http::admin::session_row::session_row;
+use crate::http::admin::zone::{AdminPath, Superuser};
 use crate::http::context::Http;
+use crate::http::format::date_time;
 use crate::http::pages::Page;
+use crate::http::web::checked::Checked;
+use crate::http::web::page_error::{PageError, PageResult};
 use crate::issuer::admin::users::UserDetails;
 use crate::issuer::request_reset::SendReset;
 use crate::issuer::users::{UserChange, UserNames};
@@ -37,11 +40,11 @@ pub(super) async fn edit(
     let details = user_path.details(&http).await?;
     let mut filled = EditForm::read(&mut form);
     if let Some(edit) = filled.parse() {
-        if changes_email(&edit, &details.user) {
-            require_step_up(&sender, &http, &user_path)?;
+        if changes_email(&edit, &details.user) && !sender.is_stepped_up(&http) {
+            return Ok(step_up(&sender, &http, &user_path));
         }
         match UserChange::Edit(Box::new(edit)).run_as(&sender.operator(from), user_path.0, &http.issuer).await {
-            Ok(()) => return Ok(redirect_with_flash(&http, &user_path, "The user was saved.")),
+            Ok(()) => return Ok(sender.redirect_with_flash(&http, &user_path.page(), "The user was saved.")),
             Err(Denied::Refused(refusal)) => filled.names.assign_refusal(refusal)?,
             Err(denied) => return Err(denied.into()),
         }
@@ -53,13 +56,10 @@ fn changes_email(edit: &UserNames, user: &User) -> bool {
     edit.email.as_ref().map(Email::as_str) != user.email.as_ref().map(Email::as_str)
 }
 
-/// Requires a step-up for a new e-mail address and for new claims. Password resets are sent to the address, and claims
-/// grant rights in other systems.
-fn require_step_up(superuser: &Superuser, http: &Http, user_path: &UserPath) -> Result<(), PageError> {
-    match SteppedUp::of(superuser, http) {
-        Some(_) => Ok(()),
-        None => Err(PageError::Redirect(admin_path(&user_path.path()).after("/admin/prove"))),
-    }
+/// Redirects to the step-up, which a new e-mail address and new claims need. Password resets are sent to the address,
+/// and claims grant rights in other systems.
+fn step_up(superuser: &Superuser, http: &Http, user_path: &UserPath) -> Response {
+    superuser.redirect_to_step_up(http, &AdminPath::parse_or_home(Some(&user_path.page())))
 }
 
 pub(super) async fn set_claims(
@@ -74,9 +74,11 @@ pub(super) async fn set_claims(
         let page = UserDetailsPage { claims: filled, ..UserDetailsPage::of(details) };
         return Ok(sender.show(&http, StatusCode::BAD_REQUEST, &page));
     };
-    require_step_up(&sender, &http, &user_path)?;
+    if !sender.is_stepped_up(&http) {
+        return Ok(step_up(&sender, &http, &user_path));
+    }
     UserChange::SetClaims(claims).run_as(&sender.operator(from), user_path.0, &http.issuer).await?;
-    Ok(redirect_with_flash(&http, &user_path, "The claims were saved. New tokens contain them."))
+    Ok(sender.redirect_with_flash(&http, &user_path.page(), "The claims were saved. New tokens contain them."))
 }
 
 pub(super) async fn send_reset(
@@ -85,7 +87,7 @@ pub(super) async fn send_reset(
     user_path: UserPath,
     Checked { sender, mut form }: Checked<Superuser>,
 ) -> PageResult {
-    let delivery = match crate::http::admin::sign_in::text(&mut form, "delivery").as_str() {
+    let delivery = match form.text_or_empty("delivery").as_str() {
         "code" => Delivery::Code,
         "link" => Delivery::Link,
         _ => {
@@ -97,7 +99,7 @@ pub(super) async fn send_reset(
         }
     };
     SendReset { user: user_path.0, delivery, by: sender.operator(from) }.run(&http.issuer).await?;
-    Ok(redirect_with_flash(&http, &user_path, "The e-mail was queued."))
+    Ok(sender.redirect_with_flash(&http, &user_path.page(), "The e-mail was queued."))
 }
 
 pub(super) async fn enable(
@@ -107,16 +109,7 @@ pub(super) async fn enable(
     Checked { sender, .. }: Checked<Superuser>,
 ) -> PageResult {
     UserChange::Enable.run_as(&sender.operator(from), user_path.0, &http.issuer).await?;
-    Ok(redirect_with_flash(&http, &user_path, "The user was enabled and can sign in again."))
-}
-
-fn admin_path(path: &str) -> AdminPath {
-    AdminPath::parse_or_first(Some(path))
-}
-
-/// Redirects to the user's page, which shows `message`.
-pub(super) fn redirect_with_flash(http: &Http, user_path: &UserPath, message: &str) -> Response {
-    frame::redirect_with_flash(http, &admin_path(&user_path.path()), message)
+    Ok(sender.redirect_with_flash(&http, &user_path.page(), "The user was enabled and can sign in again."))
 }
 
 /// The page of a user.
@@ -140,7 +133,7 @@ impl Page for UserDetailsPage {
     fn context(&self) -> Value {
         let UserDetails { user, sessions, addresses, lines, is_last_superuser } = &self.details;
         let addresses =
-            addresses.iter().map(|(address, at)| context! { address => address.to_string(), at => day(*at) });
+            addresses.iter().map(|(address, at)| context! { address => address.to_string(), at => date_time(*at) });
         context! {
             id => user.id.0,
             sub => user.sub.to_string(),
@@ -153,11 +146,11 @@ impl Page for UserDetailsPage {
             is_staff => user.is_staff,
             is_last_superuser,
             password => password_state(user),
-            joined => day(user.date_joined),
-            last_login => user.last_login.map(day).unwrap_or_default(),
+            joined => date_time(user.date_joined),
+            last_login => user.last_login.map(date_time).unwrap_or_default(),
             edit => self.edit.context(),
             claims => self.claims.context(),
-            sessions => sessions.iter().map(|session| sessions::session_row(session, None)).collect::<Value>(),
+            sessions => sessions.iter().map(|session| session_row(session, None)).collect::<Value>(),
             addresses => addresses.collect::<Value>(),
             lines => lines.iter().map(line).collect::<Value>(),
         }
@@ -167,12 +160,12 @@ impl Page for UserDetailsPage {
         let details = |user, sessions, lines| UserDetails {
             user,
             sessions,
-            addresses: vec![(std::net::Ipv4Addr::LOCALHOST.into(), crate::domain::time::Timestamp::from_unix(1))],
+            addresses: vec![(std::net::Ipv4Addr::LOCALHOST.into(), Timestamp::from_unix(1))],
             lines,
             is_last_superuser: true,
         };
         let line = AuditLine {
-            at: crate::domain::time::Timestamp::from_unix(1),
+            at: Timestamp::from_unix(1),
             action: "signed_in".to_owned(),
             user_id: None,
             username: None,
@@ -181,11 +174,11 @@ impl Page for UserDetailsPage {
             address: None,
             detail: "<b>".to_owned(),
         };
-        let plain = User { email: None, is_active: false, is_superuser: false, is_staff: false, ..sample() };
+        let plain = User { email: None, is_active: false, is_superuser: false, is_staff: false, ..samples::user() };
         let mut invalid = Self::of(details(plain, vec![], vec![]));
         "<b>invalid".clone_into(&mut invalid.edit.names.email.error);
         "<b>invalid".clone_into(&mut invalid.claims.rest.error);
-        vec![Self::of(details(sample(), vec![sessions::sample()], vec![line])), invalid]
+        vec![Self::of(details(samples::user(), vec![samples::session()], vec![line])), invalid]
     }
 }
 
@@ -199,7 +192,7 @@ fn password_state(user: &User) -> &'static str {
 
 fn line(line: &AuditLine) -> Value {
     context! {
-        at => day(line.at),
+        at => date_time(line.at),
         action => line.action.replace('_', " "),
         actor => line.actor.as_deref().unwrap_or_default(),
         address => line.address.map(|address| address.to_string()).unwrap_or_default(),

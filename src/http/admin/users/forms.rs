@@ -3,16 +3,16 @@
 use minijinja::context;
 use minijinja::value::Value;
 
-use super::email;
+use super::display::email;
 use crate::domain::claims::{Claims, ClaimsError};
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::role::{Role, Roles};
 use crate::domain::strict_json;
 use crate::domain::user::{Email, RealName, User, Username};
-use crate::http::admin::page_error::{PageError, field_problem, problem};
-use crate::http::admin::sign_in::text;
 use crate::http::extract::body::JsonBody;
-use crate::http::pages::sentence;
+use crate::http::format::sentence;
+use crate::http::web::form_problem::{field_problem, form_problem};
+use crate::http::web::page_error::PageError;
 use crate::issuer::Refusal;
 use crate::issuer::users::UserNames;
 
@@ -31,7 +31,7 @@ impl FormField {
     }
 
     fn read(form: &mut JsonBody, name: &str) -> Self {
-        Self::of(text(form, name))
+        Self::of(form.text_or_empty(name))
     }
 
     /// Returns the parsed value, or stores the error in the field.
@@ -78,7 +78,7 @@ impl NameForm {
             Refusal::Invalid(problems) => problems.iter().any(|(field, _)| *field == Field::Email),
             _ => return Err(refusal.into()),
         };
-        let message = problem(&refusal).unwrap_or_default();
+        let message = form_problem(&refusal).unwrap_or_default();
         if concerns_email {
             self.email.error = message;
         } else {

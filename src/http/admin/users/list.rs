@@ -4,16 +4,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use minijinja::context;
 use minijinja::value::Value;
-use url::form_urlencoded::Serializer;
 
-use super::{email, real_name, sample};
+use super::display::{email, real_name};
 use crate::domain::user::User;
-use crate::http::admin::PageResult;
-use crate::http::admin::dashboard::day;
-use crate::http::admin::guard::Superuser;
-use crate::http::admin::query::Query;
+use crate::http::admin::samples;
+use crate::http::admin::zone::Superuser;
 use crate::http::context::Http;
+use crate::http::extract::query::{Query, link};
+use crate::http::format::date_time;
 use crate::http::pages::Page;
+use crate::http::web::page_error::PageResult;
 use crate::issuer::admin::users::{FindUsers, FoundUsers};
 use crate::store::{PagePosition, UserPage, UserSearch};
 
@@ -56,9 +56,7 @@ impl UsersQuery {
     /// A link with the same search and filter, and `key` as the position in the parameter `name`. Empty without a key.
     fn link(&self, name: &str, key: Option<&str>) -> String {
         let Some(key) = key else { return String::new() };
-        let pairs = [("q", self.text.as_str()), ("kind", self.kind), (name, key)];
-        let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
-        format!("/admin/users?{}", Serializer::new(String::new()).extend_pairs(pairs).finish())
+        link("/admin/users", &[("q", self.text.as_str()), ("kind", self.kind), (name, key)])
     }
 }
 
@@ -94,7 +92,8 @@ impl Page for UsersPage {
     fn samples() -> Vec<Self> {
         let query = UsersQuery { text: "<b>".to_owned(), kind: "active", position: PagePosition::Start };
         let page = |users, next| UserPage { users, previous: None, next };
-        let found = FoundUsers { exact: Some(sample()), page: page(vec![sample()], Some("<b>&".to_owned())) };
+        let found =
+            FoundUsers { exact: Some(samples::user()), page: page(vec![samples::user()], Some("<b>&".to_owned())) };
         let none = FoundUsers { exact: None, page: UserPage::default() };
         vec![Self { query, found }, Self { query: UsersQuery::default(), found: none }]
     }
@@ -108,7 +107,7 @@ fn row(user: &User) -> Value {
         name => real_name(user),
         is_active => user.is_active,
         is_superuser => user.is_superuser,
-        joined => day(user.date_joined),
-        last_login => user.last_login.map(day).unwrap_or_default(),
+        joined => date_time(user.date_joined),
+        last_login => user.last_login.map(date_time).unwrap_or_default(),
     }
 }

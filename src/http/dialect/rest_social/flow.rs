@@ -14,7 +14,7 @@ use crate::http::context::Http;
 use crate::http::extract::bearer::{BearerResult, COOKIE_NAME, with_cookie};
 use crate::http::extract::cookies;
 use crate::http::extract::url_encoded::UrlEncoded;
-use crate::http::pages::sentence;
+use crate::http::format::sentence;
 use crate::http::pages::social::{RetryAction, SocialPage};
 use crate::http::reply;
 use crate::http::web::provider_attempt;

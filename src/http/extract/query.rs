@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use url::form_urlencoded;
 
+use super::url_encoded::UrlEncoded;
 use crate::http::context::Http;
 
 /// The parameters of a query. If a name occurs more than once, the last value counts.
@@ -16,7 +17,7 @@ pub struct Query(BTreeMap<String, String>);
 impl Query {
     /// Parses a percent-encoded query.
     pub fn parse(query: &str) -> Self {
-        let pairs = form_urlencoded::parse(query.as_bytes());
+        let pairs = UrlEncoded::new(query).fields();
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 

@@ -1,0 +1,31 @@
+//! The flash message: the result of a form, which the next page shows once. A cookie carries it. It is encrypted and
+//! authenticated, so that another application on the same host cannot forge a message.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::cookies;
+use super::redirect::see_other;
+use super::zone::ZonePolicy;
+use crate::http::context::Http;
+use crate::http::extract::cookies::value;
+
+/// The lifetime of a flash message.
+const FLASH_LIFETIME: Duration = Duration::from_mins(1);
+
+/// Redirects to a page, which shows `message`. This is the response to a form that changed something.
+pub fn redirect(http: &Http, policy: &ZonePolicy, path: &str, message: &str) -> Response {
+    let mut response = see_other(http, path);
+    let sealed = http.issuer.admin.seal_cookie(policy.flash_cookie, message.as_bytes(), &http.issuer.random);
+    cookies::set(&mut response, http, policy, policy.flash_cookie, &sealed, FLASH_LIFETIME);
+    response
+}
+
+/// The flash message in the cookie, if there is one.
+pub fn read(headers: &HeaderMap, http: &Http, policy: &ZonePolicy) -> Option<String> {
+    let sealed = value(headers, policy.flash_cookie)?;
+    let plain = http.issuer.admin.open_cookie(policy.flash_cookie, &sealed)?;
+    String::from_utf8(plain.expose().to_vec()).ok()
+}
