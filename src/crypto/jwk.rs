@@ -5,8 +5,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use pkcs1::{RsaPublicKeyRef, UintRef};
 use pkcs8::der::Encode;
-use pkcs8::der::asn1::UintRef;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::algorithm::AlgorithmSpec;
@@ -86,7 +86,8 @@ pub(super) fn raw_point(x: &str, y: &str) -> Option<Vec<u8>> {
 /// Encodes modulus and exponent (RFC 7518 §6.3.1) as PKCS#1.
 pub(super) fn raw_numbers(n: &str, e: &str) -> Option<Vec<u8>> {
     let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.decode(number).ok());
-    [UintRef::new(&n?).ok()?, UintRef::new(&e?).ok()?].to_der().ok()
+    let [n, e] = [n?, e?];
+    RsaPublicKeyRef { modulus: UintRef::new(&n).ok()?, public_exponent: UintRef::new(&e).ok()? }.to_der().ok()
 }
 
 /// The thumbprint of a key (RFC 7638 §3): the SHA-256 of its required members in lexicographic order.

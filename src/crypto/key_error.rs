@@ -47,3 +47,9 @@ impl From<pkcs8::der::Error> for KeyError {
         Self::Damaged
     }
 }
+
+impl From<pkcs1::Error> for KeyError {
+    fn from(_: pkcs1::Error) -> Self {
+        Self::Damaged
+    }
+}

@@ -6,8 +6,7 @@ use std::fmt;
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{KeyPair as _, ParsedPublicKey, RSA_PKCS1_SHA256};
-use pkcs8::der::asn1::{AnyRef, UintRef};
-use pkcs8::der::{Decode, SliceReader};
+use pkcs1::{RsaPrivateKeyRef, RsaPublicKeyRef};
 use pkcs8::{Document, LineEnding, PrivateKeyInfoRef};
 
 use crate::crypto::algorithm::{AlgorithmSpec, RSA, of_kind, spec};
@@ -48,7 +47,7 @@ impl KeyPair {
         let spec = spec(of_kind(info.algorithm.oid, curve).map_err(KeyError::Unsupported)?);
         if spec.oid == RSA {
             // Checked here, because the library rejects a short key without giving the reason.
-            check_rsa_bits(rsa_private_modulus(info.private_key.as_bytes())?)?;
+            check_rsa_bits(RsaPrivateKeyRef::try_from(info.private_key.as_bytes())?.modulus.as_bytes())?;
         }
         Self::new(spec, (spec.open)(der.expose())?)
     }
@@ -122,13 +121,14 @@ impl PublicKey {
     /// Creates a public key from `raw`: PKCS#1 for RSA, an uncompressed point for elliptic curves.
     pub(super) fn new(spec: &AlgorithmSpec, raw: &[u8]) -> Result<Self, KeyError> {
         let jwk = if spec.oid == RSA {
-            let [modulus, exponent] = rsa_numbers(raw)?;
-            check_rsa_bits(modulus.as_bytes())?;
-            let exponent = exponent.as_bytes();
+            let numbers = RsaPublicKeyRef::try_from(raw)?;
+            let modulus = numbers.modulus.as_bytes();
+            let exponent = numbers.public_exponent.as_bytes();
+            check_rsa_bits(modulus)?;
             if (exponent.len(), exponent) < (MIN_EXPONENT.len(), MIN_EXPONENT) {
                 return Err(KeyError::Exponent);
             }
-            Jwk::rsa(spec, modulus.as_bytes(), exponent)
+            Jwk::rsa(spec, modulus, exponent)
         } else {
             Jwk::ec(spec, raw)
         };
@@ -172,19 +172,6 @@ impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.kid())
     }
-}
-
-/// Reads modulus and exponent of an `RSAPublicKey` (RFC 8017 appendix A.1.1).
-fn rsa_numbers(der: &[u8]) -> Result<[UintRef<'_>; 2], KeyError> {
-    Vec::<UintRef<'_>>::from_der(der)?.try_into().map_err(|_| KeyError::Damaged)
-}
-
-/// Reads the modulus of an `RSAPrivateKey` (RFC 8017 appendix A.1.2): the number after the version.
-fn rsa_private_modulus(der: &[u8]) -> Result<&[u8], KeyError> {
-    let sequence = AnyRef::from_der(der)?;
-    let mut numbers = SliceReader::new(sequence.value())?;
-    UintRef::decode(&mut numbers)?;
-    Ok(UintRef::decode(&mut numbers)?.as_bytes())
 }
 
 fn check_rsa_bits(modulus: &[u8]) -> Result<(), KeyError> {

@@ -1,17 +1,20 @@
 //! Private keys in PEM files. Reads PKCS#8, encrypted PKCS#8, PKCS#1 and SEC1; writes PKCS#8, encrypted if there is a
 //! passphrase.
 //!
-//! This module handles formats only: `key_pair` checks whether the numbers are a valid key.
+//! This module handles formats only: `key_pair` checks whether the numbers are a valid key. The blocks of a file are found
+//! here and not by a crate, because `pem` leaves unwiped copies of the text and skips a truncated block, and `pem-rfc7468`
+//! rejects files that `openssl` writes: with several blocks, with text after a block, or with lines of other lengths.
 
 use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use pkcs8::der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier, OctetStringRef};
-use pkcs8::der::{Decode, Encode, SliceReader, TagNumber};
+use pkcs8::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
+use pkcs8::der::{Decode, Encode};
 use pkcs8::pkcs5::{self, pbes2, scrypt};
 use pkcs8::spki::AlgorithmIdentifier;
 use pkcs8::{EncryptedPrivateKeyInfoRef, LineEnding, PrivateKeyInfoRef, SecretDocument};
+use sec1::{EcParameters, EcPrivateKey};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::algorithm::{EC, RSA};
@@ -166,17 +169,10 @@ fn wrap(oid: ObjectIdentifier, parameters: AnyRef<'_>, der: &[u8]) -> Result<Sec
     Ok(SecretBytes::new(info.to_der().map_err(|_| PemError::Damaged)?))
 }
 
-/// Reads the curve of a SEC1 key (RFC 5915 §3): `SEQUENCE { version, key, [0] curve, … }`.
+/// Reads the curve of a SEC1 key (RFC 5915 §3).
 fn sec1_curve(der: &[u8]) -> Result<ObjectIdentifier, PemError> {
-    let parse = || -> pkcs8::der::Result<Option<ObjectIdentifier>> {
-        let sequence = AnyRef::from_der(der)?;
-        let mut members = SliceReader::new(sequence.value())?;
-        u8::decode(&mut members)?;
-        <&OctetStringRef>::decode(&mut members)?;
-        let curve = ContextSpecific::decode_explicit(&mut members, TagNumber(0))?;
-        Ok(curve.map(|curve| curve.value))
-    };
-    parse().ok().flatten().ok_or(PemError::Damaged)
+    let parameters = EcPrivateKey::try_from(der).map_err(|_| PemError::Damaged)?.parameters;
+    parameters.and_then(EcParameters::named_curve).ok_or(PemError::Damaged)
 }
 
 /// One block `-----BEGIN label-----` … `-----END label-----`.
@@ -305,6 +301,68 @@ mod tests {
         assert!(form.to_string().contains("ssh-keygen -p -m PKCS8"));
         assert!(PemError::UnsupportedFormat("DSA".to_owned()).to_string().contains("openssl pkcs8 -topk8"));
         assert_eq!(read_error("", None), PemError::NotPem);
+    }
+
+    /// An EC key in PKCS#8, and the members of its SEC1 form, which in PKCS#8 has no curve.
+    fn ec_key() -> (SecretBytes, Vec<u8>) {
+        let pkcs8 = KeyPair::generate(Algorithm::Es256, 0).unwrap().to_pkcs8_der().unwrap();
+        let sec1 = PrivateKeyInfoRef::try_from(pkcs8.expose()).unwrap().private_key.as_bytes().to_vec();
+        (pkcs8, sec1)
+    }
+
+    fn pem_of(label: &str, der: &[u8]) -> String {
+        format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+    }
+
+    #[test]
+    fn the_layout_of_a_pem_file_is_free() {
+        let (pkcs8, _) = ec_key();
+        let text = pem_of("PRIVATE KEY", pkcs8.expose());
+        let expected = kid(text.as_bytes(), None);
+        let lines = |end: &str| text.trim().replace('\n', end);
+        let (head, body) = text.split_once('\n').unwrap();
+        let certificate = pem_of("CERTIFICATE", b"not read");
+        for accepted in [
+            lines("\n"),
+            lines("\r\n"),
+            lines("\r"),
+            lines("\n\n"),
+            lines(" \t\n  "),
+            lines(""),
+            format!("{head}\n{} {}", &body[..7], &body[7..]),
+            format!("Bag Attributes: ü\n{certificate}{text}{certificate}\n"),
+        ] {
+            assert_eq!(kid(accepted.as_bytes(), None), expected, "{accepted}");
+        }
+        for (rejected, error) in [
+            (text.replace("END PRIVATE", "END EC PRIVATE"), PemError::Damaged),
+            (text.replace("-----END", "----END"), PemError::Damaged),
+            (text.replace("-----BEGIN PRIVATE", "----BEGIN PRIVATE"), PemError::NotPem),
+            (format!("{text}-----BEGIN CERTIFICATE-----\n"), PemError::Damaged),
+            (text.replace("\n-----END", "A\n-----END"), PemError::Damaged),
+            (pem_of("PRIVATE KEY", b""), PemError::Damaged),
+            (pem_of("Private key", pkcs8.expose()), PemError::NoPrivateKey("Private key".to_owned())),
+            (format!("{text}{text}"), PemError::SeveralKeys),
+        ] {
+            assert_eq!(read_error(&rejected, None), error, "{rejected}");
+        }
+        assert_eq!(read_error([text.as_bytes(), b"\xff"].concat(), None), PemError::NotPem);
+    }
+
+    #[test]
+    fn a_sec1_key_must_name_its_curve() {
+        let (pkcs8, without_curve) = ec_key();
+        let key = EcPrivateKey::try_from(without_curve.as_slice()).unwrap();
+        let curve = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+        let named = EcPrivateKey { parameters: Some(EcParameters::NamedCurve(curve)), ..key }.to_der().unwrap();
+        let label = "EC PRIVATE KEY";
+        let expected = kid(pem_of("PRIVATE KEY", pkcs8.expose()).as_bytes(), None);
+        assert_eq!(kid(pem_of(label, &named).as_bytes(), None), expected);
+        let version_2 = [&named[..4], &[2], &named[5..]].concat();
+        let longer = [&named[..], &[0]].concat();
+        for damaged in [&without_curve, &version_2, &longer, &named[..named.len() - 1].to_vec(), &vec![0x30, 0]] {
+            assert_eq!(read_error(pem_of(label, damaged), None), PemError::Damaged);
+        }
     }
 
     #[test]
