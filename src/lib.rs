@@ -24,6 +24,7 @@
 //! | [`social`] | sign-in with identity providers, and the verification of what they return |
 //! | [`throttle`] | rate limits by caller and by account |
 //! | [`telemetry`] | log, counters, traces, the clients that fetch the JWKS |
+//! | [`fetch`] | requests to other HTTP servers, with limits and without redirects |
 //! | [`crypto`] | key pairs, the key folder, the key ring, signing, verification, encryption, hashing; the only token parser |
 //! | [`clock`], [`random`] | time and randomness, passed in as values |
 //! | [`template`] | the templates of e-mails and pages: built in, or the operator's own |
@@ -35,12 +36,12 @@
 //! A module uses the modules to its right, never one to its left or in the same braces:
 //!
 //! ```text
-//! main → cli → app → { http, jobs } → { issuer, backup } → { store, mail, social, throttle, telemetry } → crypto → { clock, random, template } → domain
+//! main → cli → app → { http, jobs } → { issuer, backup } → { store, mail, social, throttle, telemetry } → fetch → crypto → { clock, random, template } → domain
 //!
 //! cli, app → config → domain        (all other modules receive settings as values)
 //! ```
 //!
-//! Only [`http`] and `app` use `axum`, and only [`store::sqlite`] uses `rusqlite`. [`domain`] and [`crypto`] are
+//! Only [`http`] and `app` use `axum`, only [`store::sqlite`] uses `rusqlite`, and only [`fetch`] uses `reqwest`. [`domain`] and [`crypto`] are
 //! synchronous. Only [`clock`] reads the time, and only [`random`] makes random ids, codes and secrets. `tests/tidy/`
 //! enforces all of this.
 //!
@@ -65,6 +66,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod domain;
+pub mod fetch;
 pub mod http;
 pub mod issuer;
 pub mod jobs;

@@ -5,7 +5,8 @@ use anyhow::{Context as _, Result};
 use crate::clock::Clock;
 use crate::config::{Config, OidcConfig, ProviderConfig};
 use crate::domain::social::ProviderName;
-use crate::social::{KnownProvider, OidcProvider, Providers, SocialOptions, WebLimits};
+use crate::fetch::client::FetchLimits;
+use crate::social::{KnownProvider, OidcProvider, Providers, SocialOptions};
 
 /// Builds the configured providers. Sends no request to them.
 pub fn providers(config: &Config, clock: &Clock) -> Result<Providers> {
@@ -15,7 +16,7 @@ pub fn providers(config: &Config, clock: &Clock) -> Result<Providers> {
         public_url: config.server.public_url.clone(),
         leeway: config.tokens.leeway,
         clock: clock.clone(),
-        limits: WebLimits::default(),
+        limits: FetchLimits::default(),
         google: social.google.as_ref().map(known_provider),
         github: social.github.as_ref().map(known_provider),
         facebook: social.facebook.as_ref().map(known_provider),

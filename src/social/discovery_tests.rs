@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::testing::{ACCESS_TOKEN, TestOpenId, TestReply, attempt, callback, known, options};
+use super::testing::{ACCESS_TOKEN, TestOpenId, attempt, callback, known, options};
 use super::*;
 use crate::crypto::testing::NOW;
+use crate::fetch::testing::TestReply;
 
 #[tokio::test]
 async fn a_discovery_document_must_name_the_exact_issuer() {

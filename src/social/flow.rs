@@ -17,7 +17,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::{ProviderError, ProviderStep};
-use super::web::{WebClient, error_code};
+use super::provider_client::{ProviderClient, error_code};
 use crate::domain::secret::SecretText;
 use crate::domain::social::{SignInAttempt, SocialTokens};
 use crate::domain::strict_json;
@@ -123,7 +123,7 @@ impl Client {
     pub(super) async fn exchange(
         &self,
         step: ProviderStep<'_>,
-        web: &WebClient,
+        web: &ProviderClient,
         at: &Endpoints,
         code: &SecretText,
         attempt: &SignInAttempt,
@@ -141,7 +141,7 @@ impl Client {
     pub(super) async fn refresh(
         &self,
         step: ProviderStep<'_>,
-        web: &WebClient,
+        web: &ProviderClient,
         at: &Endpoints,
         token: &SecretText,
         now: Timestamp,
@@ -174,7 +174,7 @@ fn verifier(step: ProviderStep<'_>, attempt: &SignInAttempt) -> Result<PkceCodeV
 /// compiler cannot prove that the future of a closure is `Send`.
 struct TokenEndpoint<'a> {
     step: ProviderStep<'a>,
-    web: &'a WebClient,
+    web: &'a ProviderClient,
 }
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
@@ -190,7 +190,7 @@ impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
 /// 200, and Facebook with an error object of its own format.
 async fn token_request(
     step: ProviderStep<'_>,
-    web: &WebClient,
+    web: &ProviderClient,
     request: HttpRequest,
 ) -> Result<HttpResponse, ProviderError> {
     let (head, body) = web.request(step, request).await?.into_parts();

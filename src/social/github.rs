@@ -5,7 +5,7 @@ use http::header::ACCEPT;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::ProviderCommon;
+use super::common::ProviderCommon;
 use super::error::ProviderError;
 use super::flow::Endpoints;
 use super::options::KnownProvider;

@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 use url::Url;
 
-use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, TestReply, TestServer, attempt, callback, known, options, secret};
+use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, attempt, callback, known, options, secret};
 use super::*;
+use crate::clock::Clock;
 use crate::crypto::testing::NOW;
+use crate::fetch::testing::{TestReply, TestServer};
 
 /// All three providers at their own URLs.
 fn default_providers() -> Providers {

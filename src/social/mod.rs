@@ -5,6 +5,7 @@
 //! use cases decide to which account an identity belongs, and the routes bind an attempt to the browser.
 
 mod cache;
+mod common;
 mod error;
 mod facebook;
 mod flow;
@@ -13,8 +14,8 @@ mod id_token;
 mod openid;
 mod options;
 mod person;
+mod provider_client;
 mod urls;
-mod web;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -26,30 +27,29 @@ mod known_tests;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod openid_tests;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod web_tests;
+mod provider_client_tests;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use oauth2::RedirectUrl;
 
 pub use error::ProviderError;
-pub use options::{KnownProvider, OidcProvider, SocialOptions, WebLimits};
+pub use options::{KnownProvider, OidcProvider, SocialOptions};
 
-use crate::clock::Clock;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ProviderName, SignInAttempt, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
+use common::ProviderCommon;
 use error::ProviderStep;
 use facebook::Facebook;
 use flow::{Client, Endpoints};
 use github::GitHub;
 use openid::OpenId;
-use web::{WebClient, plain_code};
+use provider_client::{ProviderClient, plain_code};
 
 /// The parameters of a callback (RFC 6749 §4.1.2), except the state, which the caller has already checked.
 #[derive(Clone, Debug)]
@@ -72,16 +72,6 @@ pub struct Provider {
     common: ProviderCommon,
     label: String,
     kind: ProviderKind,
-}
-
-/// The parts that all kinds of providers have in common.
-#[derive(Debug)]
-struct ProviderCommon {
-    name: ProviderName,
-    client: Client,
-    web: Arc<WebClient>,
-    clock: Clock,
-    leeway: Duration,
 }
 
 #[derive(Debug)]
@@ -117,7 +107,7 @@ impl Providers {
         if plans.is_empty() {
             return Ok(Self { all: Vec::new() });
         }
-        let web = WebClient::new(limits);
+        let web = ProviderClient::new(limits);
         let web = Arc::new(web.map_err(|error| ProviderError::InvalidResponse(format!("cannot set up TLS: {error}")))?);
         let build = |plan: ProviderPlan| {
             let client = Client {
@@ -269,12 +259,6 @@ impl Provider {
             None if is_required => Err(step.untrusted("the callback has no issuer (iss)")),
             _ => Ok(()),
         }
-    }
-}
-
-impl ProviderCommon {
-    fn step(&self, operation: &'static str) -> ProviderStep<'_> {
-        ProviderStep { provider: &self.name, operation }
     }
 }
 

@@ -10,18 +10,19 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 
 use super::cache::Cache;
+use super::common::ProviderCommon;
 use super::error::ProviderError;
 use super::flow::{Endpoints, GrantedTokens};
 use super::id_token::{ExpectedIdToken, check};
 use super::options::{KnownProvider, OidcProvider};
 use super::person::Person;
-use super::web::endpoint;
-use super::{ProviderCommon, urls};
+use super::urls;
 use crate::crypto::foreign_keys::ForeignKeys;
 use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::secret::SecretText;
 use crate::domain::social::SignInAttempt;
 use crate::domain::time::Timestamp;
+use crate::fetch::endpoint::parse_endpoint;
 
 /// The wait after a failed fetch of a discovery document before it is fetched again. Anyone may begin a sign-in, and
 /// without this wait each attempt would send a request to a failing provider. Measured with the monotonic clock.
@@ -265,7 +266,7 @@ fn discovery_url_of(name: &str, issuer: &str) -> Result<Url, ProviderError> {
 fn parse_discovery_document(object: &Map<String, Value>) -> Result<Endpoints, String> {
     let url = |name: &str| match object.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) => endpoint(text).map(Some).map_err(|what| format!("{name} {what}")),
+        Some(Value::String(text)) => parse_endpoint(text).map(Some).map_err(|what| format!("{name} {what}")),
         Some(_) => Err(format!("{name} is not a string")),
     };
     let required = |name: &str| url(name)?.ok_or_else(|| format!("{name} is missing"));

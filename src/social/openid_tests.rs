@@ -7,13 +7,12 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::testing::{
-    ACCESS_TOKEN, CLIENT_SECRET, TestOpenId, TestReply, TestServer, attempt, callback, known, name, options, secret,
-};
+use super::testing::{ACCESS_TOKEN, CLIENT_SECRET, TestOpenId, attempt, callback, known, name, options, secret};
 use super::*;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
+use crate::fetch::testing::{TestReply, TestServer};
 
 async fn identify(op: &TestOpenId) -> Result<SocialIdentity, ProviderError> {
     let result = op.provider().identify(&callback(), &attempt("corp"), NOW).await;

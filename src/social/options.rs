@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
 use crate::domain::social::ProviderName;
+use crate::fetch::client::FetchLimits;
 
 /// The providers, and the common options of requests to them.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub struct SocialOptions {
     /// The clock that measures the age of cached documents.
     pub clock: Clock,
     /// The limits of a request to a provider.
-    pub limits: WebLimits,
+    pub limits: FetchLimits,
     /// Google. `None`: not configured.
     pub google: Option<KnownProvider>,
     /// GitHub. `None`: not configured.
@@ -70,21 +71,4 @@ pub struct OidcProvider {
     pub client_secret: Option<SecretText>,
     /// The requested scopes. `openid` is always added.
     pub scopes: Vec<String>,
-}
-
-/// The limits of a request to a provider.
-#[derive(Clone, Copy, Debug)]
-pub struct WebLimits {
-    /// The maximum time to connect, including the TLS handshake.
-    pub connect: Duration,
-    /// The maximum time of a request, from connecting to the last byte of the response.
-    pub total: Duration,
-    /// The maximum size of a response body in bytes.
-    pub body: usize,
-}
-
-impl Default for WebLimits {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(10), total: Duration::from_secs(10), body: 256 * 1024 }
-    }
 }

@@ -3,11 +3,11 @@
 use url::Url;
 
 use super::error::ProviderError;
-use super::web::endpoint;
+use crate::fetch::endpoint::parse_endpoint;
 
 /// Checks a configured URL. `provider` and `name` identify the setting in the error.
 pub(super) fn parse(provider: &str, name: &str, text: &str) -> Result<Url, ProviderError> {
-    endpoint(text).map_err(|what| ProviderError::InvalidResponse(format!("{provider}: {name} {what}")))
+    parse_endpoint(text).map_err(|what| ProviderError::InvalidResponse(format!("{provider}: {name} {what}")))
 }
 
 /// Checks the configured URL, or the default one if none is configured.

@@ -33,6 +33,13 @@ const TESTS_ONLY: Ban = Ban {
 const BANS: &[Ban] = &[
     Ban { word: "axum", except: &["src/http/", "src/app/"], instead: "use HTTP in http/ only", ..RULE },
     Ban { word: "rusqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
+    Ban {
+        word: "reqwest",
+        except: &["src/fetch/"],
+        allowed_in_tests: true,
+        instead: "use fetch::client::HttpClient, which has limits",
+        ..RULE
+    },
     Ban { word: "r2d2", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
     Ban { word: "r2d2_sqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
     Ban {
