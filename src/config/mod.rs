@@ -31,7 +31,7 @@ pub use metrics::MetricsConfig;
 pub use problem::{ConfigError, ConfigProblem};
 pub use reader::BootSetting;
 pub use server::{CorsConfig, DatabaseConfig, DatabaseUrl, LogConfig, LogFormat, ServerConfig, TlsConfig};
-pub use social::{OidcConfig, ProviderConfig, SocialConfig};
+pub use social::SocialConfig;
 pub use source::SettingSource;
 pub use tokens::{DialectsConfig, KeysConfig, PasswordsConfig, RestJwtConfig, ThrottleConfig, TokensConfig};
 pub use traces::TracesConfig;

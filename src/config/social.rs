@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::problem::ConfigProblem;
 use super::reader::Reader;
 use super::server::web_url;
-use crate::domain::secret::SecretText;
+use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
 
 /// `[social]`
 #[derive(Clone, Debug)]
@@ -15,47 +15,13 @@ pub struct SocialConfig {
     /// The redirect target after sign-out.
     pub logout_url: String,
     /// `[social.google]`; `None`: not configured.
-    pub google: Option<ProviderConfig>,
+    pub google: Option<KnownProvider>,
     /// `[social.github]`; `None`: not configured.
-    pub github: Option<ProviderConfig>,
+    pub github: Option<KnownProvider>,
     /// `[social.facebook]`; `None`: not configured.
-    pub facebook: Option<ProviderConfig>,
+    pub facebook: Option<KnownProvider>,
     /// `[social.oidc.NAME]`, by name. The name is also the first path segment of the provider's routes.
-    pub oidc: BTreeMap<String, OidcConfig>,
-}
-
-/// A well-known provider. The provider's published URL is used for every URL that is not set.
-#[derive(Clone, Debug)]
-pub struct ProviderConfig {
-    /// The client id that the provider assigned.
-    pub client_id: String,
-    /// The client secret that the provider assigned.
-    pub client_secret: SecretText,
-    /// The authorization endpoint (RFC 6749 §3.1).
-    pub authorize_url: Option<String>,
-    /// The token endpoint (RFC 6749 §3.2).
-    pub token_url: Option<String>,
-    /// The userinfo endpoint, which returns the signed-in user.
-    pub userinfo_url: Option<String>,
-    /// The endpoint that lists the user's e-mail addresses and whether they are verified. Only used for GitHub.
-    pub emails_url: Option<String>,
-    /// The `iss` of the provider's ID tokens and callbacks.
-    pub issuer: Option<String>,
-    /// The URL of the provider's JWKS. Only used for Google.
-    pub jwks_url: Option<String>,
-}
-
-/// A provider that publishes its own metadata (OpenID Connect Discovery 1.0 §4).
-#[derive(Clone, Debug)]
-pub struct OidcConfig {
-    /// The issuer URL of the provider.
-    pub issuer: String,
-    /// The client id that the provider assigned.
-    pub client_id: String,
-    /// The client secret; `None`: a public client, which uses PKCE alone.
-    pub client_secret: Option<SecretText>,
-    /// The requested scopes.
-    pub scopes: Vec<String>,
+    pub oidc: BTreeMap<String, OidcProvider>,
 }
 
 /// First path segments of routes that Countersign has or plans. They cannot be the name of a provider.
@@ -101,13 +67,13 @@ impl SocialConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
         let authed_url = r.text("social.authed_url", "/", destination);
         let logout_url = r.text("social.logout_url", "/", destination);
-        let [google, github, facebook] = ["google", "github", "facebook"].map(|name| ProviderConfig::read(r, name));
+        let [google, github, facebook] = ["google", "github", "facebook"].map(|name| known_provider(r, name));
         let mut oidc = BTreeMap::new();
         for name in r.names("social.oidc") {
             if let Err(message) = provider_name(&name) {
                 r.record(ConfigProblem::new(format_args!("[social.oidc.{name}]"), message));
             }
-            if let Some(provider) = OidcConfig::read(r, &name) {
+            if let Some(provider) = oidc_provider(r, &name) {
                 oidc.insert(name, provider);
             }
         }
@@ -115,40 +81,45 @@ impl SocialConfig {
     }
 }
 
-impl ProviderConfig {
-    fn read(r: &mut Reader, name: &str) -> Option<Self> {
-        let key = |last: &str| format!("social.{name}.{last}");
-        let client_id = r.optional(&key("client_id"), client_id);
-        let client_secret = r.secret(&key("client_secret"));
-        let mut url = |last: &str| r.optional(&key(last), web_url);
-        let [authorize_url, token_url, userinfo_url] = ["authorize_url", "token_url", "userinfo_url"].map(&mut url);
-        let [emails_url, jwks_url] = ["emails_url", "jwks_url"].map(&mut url);
-        let issuer = r.optional(&key("issuer"), issuer_url);
-        r.require(
-            &[&key("client_id"), &key("client_secret")],
-            client_id.is_some() == client_secret.is_some(),
-            "a provider needs both client_id and client_secret; set both or neither",
-        );
-        let (client_id, client_secret) = client_id.zip(client_secret)?;
-        Some(Self { client_id, client_secret, authorize_url, token_url, userinfo_url, emails_url, issuer, jwks_url })
-    }
+fn known_provider(r: &mut Reader, name: &str) -> Option<KnownProvider> {
+    let key = |last: &str| format!("social.{name}.{last}");
+    let client_id = r.optional(&key("client_id"), client_id);
+    let client_secret = r.secret(&key("client_secret"));
+    let mut url = |last: &str| r.optional(&key(last), web_url);
+    let [authorize_url, token_url, userinfo_url] = ["authorize_url", "token_url", "userinfo_url"].map(&mut url);
+    let [emails_url, jwks_url] = ["emails_url", "jwks_url"].map(&mut url);
+    let issuer = r.optional(&key("issuer"), issuer_url);
+    r.require(
+        &[&key("client_id"), &key("client_secret")],
+        client_id.is_some() == client_secret.is_some(),
+        "a provider needs both client_id and client_secret; set both or neither",
+    );
+    let (client_id, client_secret) = client_id.zip(client_secret)?;
+    Some(KnownProvider {
+        client_id,
+        client_secret,
+        authorize_url,
+        token_url,
+        userinfo_url,
+        emails_url,
+        issuer,
+        jwks_url,
+    })
 }
 
-impl OidcConfig {
-    fn read(r: &mut Reader, name: &str) -> Option<Self> {
-        let key = |last: &str| format!("social.oidc.{name}.{last}");
-        let issuer = r.optional(&key("issuer"), issuer_url);
-        let client_id = r.optional(&key("client_id"), client_id);
-        let client_secret = r.secret(&key("client_secret"));
-        let scopes = r.list(&key("scopes"), &["openid", "email", "profile"], scope);
-        r.require(
-            &[&key("issuer"), &key("client_id"), &key("client_secret")],
-            issuer.is_some() == client_id.is_some() && (issuer.is_some() || client_secret.is_none()),
-            "a provider needs both issuer and client_id; set both, or remove the section",
-        );
-        let (issuer, client_id) = issuer.zip(client_id)?;
-        Some(Self { issuer, client_id, client_secret, scopes })
-    }
+fn oidc_provider(r: &mut Reader, name: &str) -> Option<OidcProvider> {
+    let key = |last: &str| format!("social.oidc.{name}.{last}");
+    let issuer = r.optional(&key("issuer"), issuer_url);
+    let client_id = r.optional(&key("client_id"), client_id);
+    let client_secret = r.secret(&key("client_secret"));
+    let scopes = r.list(&key("scopes"), &["openid", "email", "profile"], scope);
+    r.require(
+        &[&key("issuer"), &key("client_id"), &key("client_secret")],
+        issuer.is_some() == client_id.is_some() && (issuer.is_some() || client_secret.is_none()),
+        "a provider needs both issuer and client_id; set both, or remove the section",
+    );
+    let (issuer, client_id) = issuer.zip(client_id)?;
+    Some(OidcProvider { issuer, client_id, client_secret, scopes })
 }
 
 fn provider_name(name: &str) -> Result<(), &'static str> {

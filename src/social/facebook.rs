@@ -6,11 +6,11 @@ use url::Url;
 use super::common::ProviderCommon;
 use super::error::ProviderError;
 use super::flow::Endpoints;
-use super::options::KnownProvider;
 use super::person::{Person, email, names, social_id};
 use super::urls::or_default;
 use crate::crypto::app_secret_proof::app_secret_proof;
 use crate::domain::secret::SecretText;
+use crate::domain::social::provider_options::KnownProvider;
 
 pub(super) const SCOPES: [&str; 2] = ["public_profile", "email"];
 

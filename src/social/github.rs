@@ -8,10 +8,10 @@ use url::Url;
 use super::common::ProviderCommon;
 use super::error::ProviderError;
 use super::flow::Endpoints;
-use super::options::KnownProvider;
 use super::person::{Person, email, names, social_id, username};
 use super::urls::or_default;
 use crate::domain::secret::SecretText;
+use crate::domain::social::provider_options::KnownProvider;
 use crate::domain::strict_json;
 use crate::domain::user::Email;
 

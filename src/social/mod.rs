@@ -37,10 +37,11 @@ use std::sync::Arc;
 use oauth2::RedirectUrl;
 
 pub use error::ProviderError;
-pub use options::{KnownProvider, OidcProvider, SocialOptions};
+pub use options::SocialOptions;
 
 use crate::domain::public_url::PublicUrl;
 use crate::domain::secret::SecretText;
+use crate::domain::social::provider_options::KnownProvider;
 use crate::domain::social::{ProviderName, SignInAttempt, SocialIdentity, SocialTokens};
 use crate::domain::time::Timestamp;
 use common::ProviderCommon;

@@ -14,13 +14,13 @@ use super::common::ProviderCommon;
 use super::error::ProviderError;
 use super::flow::{Endpoints, GrantedTokens};
 use super::id_token::{ExpectedIdToken, check};
-use super::options::{KnownProvider, OidcProvider};
 use super::person::Person;
 use super::urls;
 use crate::crypto::foreign_keys::ForeignKeys;
 use crate::crypto::token::{TokenFault, UnverifiedToken};
 use crate::domain::secret::SecretText;
 use crate::domain::social::SignInAttempt;
+use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
 use crate::domain::time::Timestamp;
 use crate::fetch::endpoint::parse_endpoint;
 

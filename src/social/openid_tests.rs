@@ -12,6 +12,7 @@ use super::*;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
+use crate::domain::social::provider_options::OidcProvider;
 use crate::fetch::testing::{TestReply, TestServer};
 
 async fn identify(op: &TestOpenId) -> Result<SocialIdentity, ProviderError> {

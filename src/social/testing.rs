@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Callback, KnownProvider, OidcProvider, Provider, Providers, SocialOptions};
+use super::{Callback, Provider, Providers, SocialOptions};
 use crate::clock::Clock;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::testing::{NOW, foreign_token};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::secret::SecretText;
+use crate::domain::social::provider_options::{KnownProvider, OidcProvider};
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
 use crate::fetch::client::FetchLimits;
 use crate::fetch::testing::TestServer;

@@ -14,6 +14,7 @@ use super::secret::SecretText;
 use super::time::Timestamp;
 use super::user::{Email, User};
 
+pub mod provider_options;
 pub mod username;
 
 /// The maximum length of a provider name in characters.
