@@ -89,10 +89,10 @@ impl Parts {
 
     /// The claims of an access token of `jwt_issuer`.
     fn claims(&self) -> Value {
-        let policy = &self.issuer.policy;
+        let tokens = &self.issuer.policy.tokens;
         let (iat, id) = (self.now.unix(), self.session.0);
         json!({
-            "iss": policy.issuer, "sub": id, "aud": policy.audience, "iat": iat, "nbf": iat, "exp": iat + 300, "jti": id,
+            "iss": tokens.issuer, "sub": id, "aud": tokens.audience, "iat": iat, "nbf": iat, "exp": iat + 300, "jti": id,
             "sid": id, "token_type": "access", "user_id": 4711, "username": "annabella",
         })
     }

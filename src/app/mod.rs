@@ -25,6 +25,7 @@ use crate::crypto::reset_hash::ResetHasher;
 use crate::domain::key::KeyPolicy;
 use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::setting::snapshot::Settings;
+use crate::domain::token_spec::TokenDefaults;
 use crate::http;
 use crate::http::context::{Http, HttpOptions, MetricsOptions};
 use crate::http::pages::Pages;
@@ -32,6 +33,7 @@ use crate::http::server::tls::Tls;
 use crate::http::server::{Server, fd_limit};
 use crate::issuer::admin::maintenance::MaintenanceState;
 use crate::issuer::first_superuser::{self, FirstAccount, FirstSuperuserError};
+use crate::issuer::runtime::Runtime;
 use crate::issuer::signers::Signers;
 use crate::issuer::uptime::Uptime;
 use crate::issuer::{Issuer, IssuerPolicy, Refusal, settings};
@@ -81,6 +83,8 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         iterations: config.passwords.iterations,
         parallelism: config.passwords.parallelism,
     };
+    let policy = policy(config);
+    let runtime = Runtime::new(settings, &policy.tokens);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Arc::new(Issuer {
         store,
@@ -101,9 +105,9 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         vitals: MaintenanceState::default(),
         clock,
         random,
-        policy: policy(config),
+        policy,
         ring: ArcSwap::from_pointee(ring),
-        runtime: ArcSwap::from_pointee(settings),
+        runtime: ArcSwap::from_pointee(runtime),
     }))
 }
 
@@ -197,15 +201,17 @@ fn make_private_folder(path: &Path) -> std::io::Result<()> {
 fn policy(config: &Config) -> IssuerPolicy {
     IssuerPolicy {
         restore_url: config.rest_jwt.restore_url.clone().unwrap_or_else(|| config.server.public_url.join("/restore")),
-        issuer: config.tokens.issuer.clone(),
-        audience: config.tokens.audience.clone(),
+        tokens: TokenDefaults {
+            issuer: config.tokens.issuer.clone(),
+            audience: config.tokens.audience.clone(),
+            algorithm: config.tokens.algorithm,
+            role: config.rest_jwt.role.clone().unwrap_or_default(),
+        },
         leeway: config.tokens.leeway,
-        algorithm: config.tokens.algorithm,
         passwords: PasswordPolicy {
             min_length: config.passwords.min_length,
             reject_common: config.passwords.reject_common,
         },
-        role: config.rest_jwt.role.clone().unwrap_or_default(),
         keys: key_policy(config, &Settings::default()),
         rotate_every: config.keys.rotate_every,
     }

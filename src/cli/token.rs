@@ -81,7 +81,7 @@ fn mint(config: &Config, name: &str, dialect: Dialect, json: bool) -> Result<()>
             return Ok(print::json(&tokens)?);
         }
         print::data(access.text.expose())?;
-        print::message(format!("Valid until {}, issued by {}.", access.expires_at, issuer.policy.issuer));
+        print::message(format!("Valid until {}, issued by {}.", access.expires_at, issuer.policy.tokens.issuer));
         if refresh.is_some() {
             print::hint("use --json to print the refresh token as well");
         }
@@ -117,7 +117,7 @@ fn verify(config: &Config, token: &str) -> Result<()> {
             TokenFault::Issuer => anyhow!(
                 "invalid token: {fault}; with the settings of this command the issuer is {}, and a server started with \
                  other settings or --listen has another issuer",
-                issuer.policy.issuer
+                issuer.policy.tokens.issuer
             ),
             TokenFault::UnknownKey => anyhow!("invalid token: {fault}; `countersign keys list` prints the known keys"),
             _ => anyhow!("invalid token: {fault}"),

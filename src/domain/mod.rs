@@ -34,5 +34,6 @@ pub mod social;
 pub mod strict_json;
 pub mod time;
 pub mod token_kind;
+pub mod token_spec;
 pub mod user;
 pub mod user_record;

@@ -17,6 +17,13 @@ impl Origin {
         Dialect::ALL.into_iter().map(Self::Dialect)
     }
 
+    /// The position in [`Origin::all`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::Dialect(dialect) => dialect as usize,
+        }
+    }
+
     /// The stored name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -48,9 +55,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_origin_has_a_unique_name() {
-        for origin in Origin::all() {
-            assert_eq!(Origin::from_name(origin.name()), Some(origin));
+    fn every_origin_has_a_unique_name_and_index() {
+        for (index, origin) in Origin::all().enumerate() {
+            assert_eq!((Origin::from_name(origin.name()), origin.index()), (Some(origin), index));
         }
         assert_eq!(Origin::from_name("device"), None);
     }

@@ -178,7 +178,7 @@ async fn public_cert(State(http): State<Http>, RawQuery(query): RawQuery) -> Res
         Some(kid) => {
             ring.verifier(kid, now).filter(|key| key.is_published(now) && algorithm.is_none_or(|alg| key.alg() == alg))
         }
-        None => ring.active(algorithm.unwrap_or(http.issuer.policy.algorithm), now),
+        None => ring.active(algorithm.unwrap_or(http.issuer.policy.tokens.algorithm), now),
     };
     let response = match (key, format.as_deref()) {
         (Some(key), Some("pem")) => {
@@ -210,7 +210,7 @@ fn no_such_key() -> Response {
 async fn discovery(State(http): State<Http>) -> Response {
     let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|alg| alg.name()).collect();
     let document = json!({
-        "issuer": http.issuer.policy.issuer,
+        "issuer": http.issuer.policy.tokens.issuer,
         "jwks_uri": http.options.public_url.join("/.well-known/jwks.json"),
         "id_token_signing_alg_values_supported": algorithms,
         "subject_types_supported": ["public"],

@@ -11,6 +11,7 @@ use tracing::{Instrument as _, trace_span};
 
 use super::admin::maintenance::MaintenanceState;
 use super::refusal::{Fault, Refusal, Unauthenticated};
+use super::runtime::Runtime;
 use super::signers::Signers;
 use super::uptime::Uptime;
 use crate::clock::Clock;
@@ -23,15 +24,15 @@ use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::token::TokenFault;
 use crate::crypto::verify::{ExpectedClaims, VerifiedToken, verify};
-use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
-use crate::domain::dialect::Dialect;
 use crate::domain::key::KeyPolicy;
 use crate::domain::mail_item::NewMail;
+use crate::domain::origin::Origin;
 use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
 use crate::domain::reset_code::ResetSecret;
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_kind::{Audience, TokenKind};
+use crate::domain::token_spec::TokenDefaults;
 use crate::domain::user::Email;
 use crate::mail::{Mail, Mailer};
 use crate::random::Random;
@@ -53,18 +54,12 @@ pub struct Caller {
 pub struct IssuerPolicy {
     /// The URL of the page that reset links open.
     pub restore_url: String,
-    /// The `iss` of every token.
-    pub issuer: String,
-    /// The `aud` if the profile sets none.
-    pub audience: String,
+    /// The boot settings for tokens.
+    pub tokens: TokenDefaults,
     /// How far the clocks of two machines may differ when a token is verified.
     pub leeway: Duration,
-    /// The signing algorithm if the profile sets none.
-    pub algorithm: Algorithm,
     /// The rules for a new password.
     pub passwords: PasswordPolicy,
-    /// The `role` claim of users whose own claims contain no `role`, in the dialects that have this claim.
-    pub role: String,
     /// The policy by which rotations are planned. [`policy`](super::keys::policy) takes the lifetimes from the runtime settings
     /// instead.
     pub keys: KeyPolicy,
@@ -130,7 +125,7 @@ pub struct Issuer {
     /// The current key ring; replaced as a whole.
     pub ring: ArcSwap<KeyRing>,
     /// The current runtime settings; replaced as a whole.
-    pub runtime: ArcSwap<Settings>,
+    pub runtime: ArcSwap<Runtime>,
 }
 
 impl Issuer {
@@ -141,13 +136,18 @@ impl Issuer {
 
     /// Returns the current runtime settings.
     pub fn settings(&self) -> Arc<Settings> {
-        self.runtime.load_full()
+        Arc::clone(self.runtime.load().settings())
+    }
+
+    /// Applies runtime settings from now on.
+    pub(super) fn apply_settings(&self, settings: Settings) {
+        self.runtime.store(Arc::new(Runtime::new(settings, &self.policy.tokens)));
     }
 
     /// Verifies a token of this issuer. A token for resource servers is accepted for any current or former audience.
     /// Does not read the store.
     pub fn verify(&self, token: &str, kind: TokenKind) -> Result<VerifiedToken, TokenFault> {
-        let issuer = self.policy.issuer.as_str();
+        let issuer = self.policy.tokens.issuer.as_str();
         let settings = self.settings();
         let now = self.clock.now();
         let leeway = self.policy.leeway;
@@ -155,9 +155,8 @@ impl Issuer {
         match kind.row().audience {
             Audience::Issuer => audiences.push(issuer),
             Audience::ResourceServers => {
-                audiences.push(self.policy.audience.as_str());
-                let current = Dialect::ALL.iter().filter_map(|dialect| settings.profile(*dialect).audience.as_deref());
-                audiences.extend(current);
+                audiences.push(self.policy.tokens.audience.as_str());
+                audiences.extend(Origin::all().filter_map(|origin| settings.profile(origin).audience.as_deref()));
                 let former = settings.former_audiences().iter().filter(|(_, until)| now < **until + leeway);
                 audiences.extend(former.map(|(audience, _)| audience.as_str()));
             }

@@ -15,10 +15,10 @@ use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::{ExtraClaim, RESERVED};
 use crate::domain::count::Count;
 use crate::domain::origin::Origin;
-use crate::domain::profile::{AccessType, Profile};
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
 use crate::domain::token_kind::{TokenKind, Typ};
+use crate::domain::token_spec::TokenSpec;
 
 /// A signed access token and its lifetime.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct AccessToken {
     pub lifetime: Duration,
 }
 
-/// Mints an access token with the profile of the session's dialect. Its `exp` is at most the time until which its key
+/// Mints an access token by the spec of the session's origin. Its `exp` is at most the time until which its key
 /// stays published. If the session ends earlier, the token cannot be renewed, but it stays valid until `exp`, because
 /// verifiers are offline.
 pub async fn access_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<AccessToken, Refusal> {
@@ -45,25 +45,19 @@ pub async fn sliding_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<Acce
 }
 
 async fn token(issuer: &Issuer, signed_in: &SignedIn, kind: TokenKind) -> Result<AccessToken, Refusal> {
+    let runtime = issuer.runtime.load_full();
+    let spec = runtime.token_spec(signed_in.session().opened_by);
     let refresh_exp = (kind == TokenKind::Sliding).then_some(signed_in.session().expires_at);
-    let settings = issuer.settings();
-    let profile = settings.profile_of(signed_in.session().opened_by);
-    let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
     let ring = issuer.ring();
     let now = issuer.clock.now();
-    let signer = signer(&ring, algorithm, now)?;
-    let full_expiry = now + profile.access_lifetime;
+    let signer = signer(&ring, spec.algorithm, now)?;
+    let full_expiry = now + spec.lifetime;
     let session_expiry = refresh_exp.map_or(full_expiry, |end| full_expiry.min(end));
     let expires_at = signer.published_until().map_or(session_expiry, |end| session_expiry.min(end));
-    let jti = issuer.random.uuid();
-    let claims = AccessClaims { issuer, signed_in, profile, kind, now, expires_at, refresh_exp, jti };
-    let typ = match profile.typ {
-        AccessType::Jwt => Typ::Jwt,
-        AccessType::AtJwt => Typ::AtJwt,
-    };
-    let text = sign(issuer, signer, typ, &claims).await?;
+    let claims = AccessClaims { signed_in, spec, kind, now, expires_at, refresh_exp, jti: issuer.random.uuid() };
+    let text = sign(issuer, signer, spec.typ, &claims).await?;
     let Origin::Dialect(dialect) = signed_in.session().opened_by;
-    issuer.counters.add(Count::Issued(dialect, algorithm));
+    issuer.counters.add(Count::Issued(dialect, spec.algorithm));
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 
@@ -98,9 +92,8 @@ fn minting_fault(error: &impl ToString) -> Refusal {
 
 /// The claims, serialised without intermediate values.
 struct AccessClaims<'a> {
-    issuer: &'a Issuer,
     signed_in: &'a SignedIn,
-    profile: &'a Profile,
+    spec: &'a TokenSpec,
     kind: TokenKind,
     now: Timestamp,
     expires_at: Timestamp,
@@ -113,11 +106,11 @@ impl Serialize for AccessClaims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let user = self.signed_in.user();
         let session = self.signed_in.session();
-        let policy = &self.issuer.policy;
+        let spec = self.spec;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("iss", &policy.issuer)?;
+        map.serialize_entry("iss", &spec.issuer)?;
         map.serialize_entry("sub", &user.sub)?;
-        map.serialize_entry("aud", self.profile.audience.as_ref().unwrap_or(&policy.audience))?;
+        map.serialize_entry("aud", &spec.audience)?;
         map.serialize_entry("iat", &self.now.unix())?;
         map.serialize_entry("nbf", &self.now.unix())?;
         map.serialize_entry("exp", &self.expires_at.unix())?;
@@ -128,9 +121,9 @@ impl Serialize for AccessClaims<'_> {
             map.serialize_entry("refresh_exp", &end.unix())?;
         }
         let has_own_claim = |name: &str| user.claims.iter().any(|(claim, _)| claim == name);
-        for extra in self.profile.extra_claims() {
+        for extra in spec.extra_claims {
             match extra {
-                ExtraClaim::UserId => map.serialize_entry(&self.profile.user_id_claim, &user.id)?,
+                ExtraClaim::UserId => map.serialize_entry(&spec.user_id_claim, &user.id)?,
                 ExtraClaim::UserIdText => map.serialize_entry("userid", &user.id.to_string())?,
                 ExtraClaim::Username => map.serialize_entry("username", user.username.as_str())?,
                 // The role in the user's own claims takes precedence over the configured role.
@@ -140,14 +133,14 @@ impl Serialize for AccessClaims<'_> {
                         map.serialize_entry("provider", provider)?;
                     }
                 }
-                ExtraClaim::Role => map.serialize_entry("role", &policy.role)?,
+                ExtraClaim::Role => map.serialize_entry("role", &spec.role)?,
             }
         }
         if session.must_change_password {
             map.serialize_entry("must_change_password", &true)?;
         }
         for (name, value) in user.claims.iter() {
-            if !RESERVED.contains(&name.as_str()) && *name != self.profile.user_id_claim {
+            if !RESERVED.contains(&name.as_str()) && *name != spec.user_id_claim {
                 map.serialize_entry(name, value)?;
             }
         }

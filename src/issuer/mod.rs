@@ -21,6 +21,7 @@ pub mod refusal;
 pub mod register;
 pub mod renew;
 pub mod request_reset;
+pub mod runtime;
 pub mod settings;
 pub mod sign_in;
 pub mod sign_out;

@@ -116,13 +116,13 @@ struct RefreshClaims<'a> {
 pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<SecretText, Refusal> {
     let user = signed_in.user();
     let session = signed_in.session();
-    let settings = issuer.settings();
-    let profile = settings.profile_of(session.opened_by);
+    let runtime = issuer.runtime.load_full();
+    let spec = runtime.token_spec(session.opened_by);
     let rotated_at = session.rotated_at.unix();
     let claims = RefreshClaims {
-        iss: &issuer.policy.issuer,
+        iss: &spec.issuer,
         sub: user.sub,
-        aud: &issuer.policy.issuer,
+        aud: &spec.issuer,
         iat: rotated_at,
         nbf: rotated_at,
         exp: session.expires_at.unix(),
@@ -130,8 +130,7 @@ pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<S
         sid: session.id,
         generation: session.generation,
         token_type: TokenKind::RefreshJwt.row().token_type,
-        user_id: BTreeMap::from([(profile.user_id_claim.as_str(), user.id)]),
+        user_id: BTreeMap::from([(spec.user_id_claim.as_str(), user.id)]),
     };
-    let algorithm = profile.algorithm.unwrap_or(issuer.policy.algorithm);
-    sign(issuer, signer(&issuer.ring(), algorithm, issuer.clock.now())?, Typ::RefreshJwt, &claims).await
+    sign(issuer, signer(&issuer.ring(), spec.algorithm, issuer.clock.now())?, Typ::RefreshJwt, &claims).await
 }

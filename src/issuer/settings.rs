@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::context::Issuer;
 use super::refusal::Refusal;
 use crate::domain::audit::{Action, Operator};
-use crate::domain::dialect::Dialect;
 use crate::domain::origin::Origin;
 use crate::domain::profile::Profile;
 use crate::domain::setting::definition::{Definition, SettingError};
@@ -30,7 +29,7 @@ pub async fn load(store: &Store) -> Result<Settings, StoreError> {
 
 /// Reloads the settings from the store now. The settings job does the same periodically.
 pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
-    issuer.runtime.store(load(&issuer.store).await?.into());
+    issuer.apply_settings(load(&issuer.store).await?);
     Ok(())
 }
 
@@ -38,7 +37,7 @@ pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
 pub async fn open_store(issuer: &Arc<Issuer>) -> Result<(), StoreError> {
     let shared = Arc::clone(issuer);
     let apply = move |tx: &dyn Read| {
-        shared.runtime.store(Settings::new(&tx.stored_settings()?).into());
+        shared.apply_settings(Settings::new(&tx.stored_settings()?));
         Ok(())
     };
     issuer.store.open_now(apply).await
@@ -171,12 +170,12 @@ struct SettingsUpdate<'a> {
 
 impl SettingsUpdate<'_> {
     /// If a lifetime is lowered, stores until when already issued tokens may be valid, so that their keys stay
-    /// published until then. A dialect without any session has no such tokens.
+    /// published until then. An origin without any session has no such tokens.
     fn store_promised_until(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut promised = self.before.promised_until();
-        for dialect in Dialect::ALL {
-            let (old, new) = self.profiles(dialect);
-            if new.access_lifetime < old.access_lifetime && tx.any_session(Origin::Dialect(dialect))? {
+        for opened_by in Origin::all() {
+            let (old, new) = self.profiles(opened_by);
+            if new.access_lifetime < old.access_lifetime && tx.any_session(opened_by)? {
                 promised = promised.max(Some(self.now + old.access_lifetime + SETTINGS_RELOAD_MAX));
             }
         }
@@ -192,10 +191,10 @@ impl SettingsUpdate<'_> {
     /// accepts them until then.
     fn store_former_audiences(&self, tx: &dyn Write) -> Result<(), StoreError> {
         let mut former = self.before.former_audiences().clone();
-        for dialect in Dialect::ALL {
-            let (old, new) = self.profiles(dialect);
+        for opened_by in Origin::all() {
+            let (old, new) = self.profiles(opened_by);
             if let Some(audience) = old.audience.as_ref().filter(|audience| new.audience.as_ref() != Some(audience))
-                && tx.any_session(Origin::Dialect(dialect))?
+                && tx.any_session(opened_by)?
             {
                 let last = (self.now + old.access_lifetime + SETTINGS_RELOAD_MAX)
                     .max(self.before.promised_until().unwrap_or(self.now));
@@ -210,7 +209,7 @@ impl SettingsUpdate<'_> {
         tx.put_setting(FORMER_AUDIENCES, &Value::Object(stored.collect()), self.now, self.by)
     }
 
-    fn profiles(&self, dialect: Dialect) -> (&Profile, &Profile) {
-        (self.before.profile(dialect), self.after.profile(dialect))
+    fn profiles(&self, opened_by: Origin) -> (&Profile, &Profile) {
+        (self.before.profile(opened_by), self.after.profile(opened_by))
     }
 }

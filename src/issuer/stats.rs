@@ -3,7 +3,6 @@
 use super::context::Issuer;
 use super::refusal::Refusal;
 use crate::domain::count::{HourCount, Window, hour_of};
-use crate::domain::dialect::Dialect;
 use crate::store::StoreError;
 
 /// Returns the counts per hour in a time window: the stored counts of all servers, and this server's unwritten counts.
@@ -24,13 +23,9 @@ pub async fn counts(issuer: &Issuer, window: Window) -> Result<Vec<HourCount>, S
 /// The reason for `/ready`.
 pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
     let ring = issuer.ring();
-    let settings = issuer.settings();
     let now = issuer.clock.now();
-    let signs = |dialect: &Dialect| {
-        let algorithm = settings.profile(*dialect).algorithm.unwrap_or(issuer.policy.algorithm);
-        ring.signer(algorithm, now).is_some()
-    };
-    if !Dialect::ALL.iter().all(signs) {
+    let runtime = issuer.runtime.load();
+    if !runtime.token_specs().iter().all(|spec| ring.signer(spec.algorithm, now).is_some()) {
         return Err("no active key");
     }
     let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.mails_waiting().map(drop)?)).await;

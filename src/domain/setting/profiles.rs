@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::algorithm::Algorithm;
 use super::super::dialect::Dialect;
 use super::super::duration::DAY;
-use super::super::profile::AccessType;
+use super::super::token_kind::Typ;
 use super::definition::Definition;
 use super::typed::Setting;
 
@@ -18,7 +18,7 @@ pub(super) struct ProfileSettings {
     pub refresh_lifetime: Setting<Duration>,
     pub algorithm: Setting<Option<Algorithm>>,
     pub audience: Setting<Option<String>>,
-    pub typ: Setting<AccessType>,
+    pub typ: Setting<Typ>,
 }
 
 macro_rules! profile {
@@ -45,11 +45,7 @@ macro_rules! profile {
                 concat!("profiles.", $name, ".audience"),
                 "the aud claim of access tokens; none means tokens.audience",
             ),
-            typ: Setting::access_type(
-                concat!("profiles.", $name, ".typ"),
-                AccessType::Jwt,
-                "the typ header of access tokens",
-            ),
+            typ: Setting::access_typ(concat!("profiles.", $name, ".typ"), Typ::Jwt, "the typ header of access tokens"),
         }
     };
 }

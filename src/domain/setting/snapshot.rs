@@ -11,6 +11,7 @@ use super::super::origin::Origin;
 use super::super::profile::Profile;
 use super::super::session::{RefreshPolicy, Session};
 use super::super::time::Timestamp;
+use super::super::token_kind::TokenKind;
 use super::profiles::{PROFILES, ProfileSettings};
 use super::table::{
     MAX_AGE, REGISTRATION_OPEN, RESET_TIMEOUT, REUSE_GRACE, SIMPLEJWT_BLACKLISTS, SIMPLEJWT_ROTATES,
@@ -52,21 +53,14 @@ impl Settings {
         }
     }
 
-    /// The profile of a dialect.
-    pub fn profile(&self, dialect: Dialect) -> &Profile {
-        &self.profiles[dialect as usize]
-    }
-
     /// The profile that applies to the sessions of an origin.
-    pub fn profile_of(&self, opened_by: Origin) -> &Profile {
-        match opened_by {
-            Origin::Dialect(dialect) => self.profile(dialect),
-        }
+    pub fn profile(&self, opened_by: Origin) -> &Profile {
+        &self.profiles[opened_by.index()]
     }
 
     /// The rules for refreshing a session. They follow from its origin.
     pub fn policy_of(&self, session: &Session) -> &RefreshPolicy {
-        &self.profile_of(session.opened_by).refresh
+        &self.profile(session.opened_by).refresh
     }
 
     /// How long a reset code or link is valid.
@@ -89,10 +83,12 @@ impl Settings {
         &self.former_audiences
     }
 
-    /// The longest access-token lifetime of all profiles. A key stays published at least this long after it stops
-    /// signing.
+    /// The longest lifetime, in all profiles, of the tokens that are accepted only while their key is published. A key
+    /// stays published at least this long after it stops signing.
     pub fn longest_access_lifetime(&self) -> Duration {
-        self.profiles.iter().map(|profile| profile.access_lifetime).fold(Duration::ZERO, Duration::max)
+        let kinds = TokenKind::ALL.into_iter().filter(|kind| kind.row().by_published_key);
+        let lifetimes = kinds.flat_map(|kind| self.profiles.iter().map(move |profile| profile.longest_lifetime(kind)));
+        lifetimes.fold(Duration::ZERO, Duration::max)
     }
 }
 
@@ -103,8 +99,8 @@ impl Default for Settings {
 }
 
 fn profile(settings: &ProfileSettings, stored: &[(String, Value)]) -> Profile {
-    let dialect = settings.dialect;
-    let (rotate, blacklists, user_id_claim) = match dialect.row().refresh {
+    let row = settings.dialect.row();
+    let (rotate, blacklists, user_id_claim) = match row.refresh {
         RefreshStyle::SelfRenewing => (false, true, USER_ID),
         RefreshStyle::Uuid => (true, true, USER_ID),
         // In djangorestframework-simplejwt, blacklisting has no effect without rotation.
@@ -115,7 +111,6 @@ fn profile(settings: &ProfileSettings, stored: &[(String, Value)]) -> Profile {
         ),
     };
     Profile {
-        dialect,
         access_lifetime: settings.access_lifetime.value_in(stored),
         refresh: RefreshPolicy {
             lifetime: settings.refresh_lifetime.value_in(stored),
@@ -127,6 +122,7 @@ fn profile(settings: &ProfileSettings, stored: &[(String, Value)]) -> Profile {
         algorithm: settings.algorithm.value_in(stored),
         audience: settings.audience.value_in(stored),
         typ: settings.typ.value_in(stored),
+        extra_claims: row.extra_claims,
         user_id_claim: user_id_claim.into_owned(),
     }
 }

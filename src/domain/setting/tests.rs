@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::algorithm::Algorithm;
 use super::super::dialect::Dialect;
-use super::super::profile::AccessType;
+use super::super::origin::Origin;
+use super::super::token_kind::Typ;
 use super::definition::SettingError;
 use super::listing::rows;
 use super::snapshot::Settings;
@@ -46,12 +47,12 @@ fn stored_values_apply_to_the_profile_of_their_name() {
         ("registration.open", json!(false)),
     ]);
     let settings = Settings::new(&stored);
-    let profile = settings.profile(Dialect::RestJwt);
+    let profile = settings.profile(Origin::Dialect(Dialect::RestJwt));
     assert_eq!(profile.algorithm, Some(Algorithm::Rs256));
     assert_eq!(profile.audience.as_deref(), Some("shop"));
-    assert_eq!(profile.typ, AccessType::AtJwt);
-    let other = settings.profile(Dialect::Simplejwt);
-    assert_eq!((other.algorithm, other.audience.as_deref(), other.typ), (None, None, AccessType::Jwt));
+    assert_eq!(profile.typ, Typ::AtJwt);
+    let other = settings.profile(Origin::Dialect(Dialect::Simplejwt));
+    assert_eq!((other.algorithm, other.audience.as_deref(), other.typ), (None, None, Typ::Jwt));
     assert_eq!((other.user_id_claim.as_str(), profile.user_id_claim.as_str()), ("uid", "user_id"));
     assert_eq!(other.refresh.max_age.map(|age| age.as_secs()), Some(3600));
     assert_eq!((settings.reset_timeout().as_secs(), settings.is_registration_open()), (60, false));
@@ -78,8 +79,7 @@ fn a_row_is_printed_with_its_type_unit_and_bounds() {
 fn the_default_profiles_are_the_documented_ones() {
     let settings = Settings::default();
     let lifetimes = Dialect::ALL.map(|dialect| {
-        let profile = settings.profile(dialect);
-        assert_eq!(profile.dialect, dialect);
+        let profile = settings.profile(Origin::Dialect(dialect));
         (profile.access_lifetime.as_secs(), profile.refresh.lifetime.as_secs(), profile.refresh.rotate)
     });
     let month = 30 * DAY;
@@ -101,7 +101,7 @@ fn simplejwt_follows_its_rotation_and_blacklist_settings() {
         ]);
         let settings = Settings::new(&stored);
         let rules = |dialect| {
-            let policy = settings.profile(dialect).refresh;
+            let policy = settings.profile(Origin::Dialect(dialect)).refresh;
             (policy.rotate, policy.earlier_tokens_stay_valid)
         };
         assert_eq!(rules(Dialect::Simplejwt), (rotate, earlier_tokens_stay_valid));
@@ -143,5 +143,5 @@ fn an_unknown_setting_suggests_the_nearest() {
 #[test]
 fn an_invalid_stored_value_is_ignored() {
     let stored = stored([("profiles.simplejwt.access_lifetime", json!(0)), ("gone", json!(1))]);
-    assert_eq!(Settings::new(&stored).profile(Dialect::Simplejwt).access_lifetime.as_secs(), 300);
+    assert_eq!(Settings::new(&stored).profile(Origin::Dialect(Dialect::Simplejwt)).access_lifetime.as_secs(), 300);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::algorithm::Algorithm;
-use super::super::profile::AccessType;
+use super::super::token_kind::{TokenKind, Typ};
 use super::definition::{DefaultValue, Definition, SettingKind};
 
 /// A runtime setting whose value is a `T`.
@@ -105,14 +105,18 @@ impl Setting<Option<Algorithm>> {
     }
 }
 
-impl Setting<AccessType> {
+/// The `typ` headers that an access token may have.
+const ACCESS_TYPS: &[Typ] = TokenKind::Access.row().typs;
+const ACCESS_TYP_NAMES: [&str; ACCESS_TYPS.len()] = [ACCESS_TYPS[0].name(), ACCESS_TYPS[1].name()];
+
+impl Setting<Typ> {
     /// The `typ` header of access tokens.
-    pub const fn access_type(name: &'static str, default: AccessType, description: &'static str) -> Self {
-        let kind = SettingKind::Choice(&AccessType::NAMES);
+    pub const fn access_typ(name: &'static str, default: Typ, description: &'static str) -> Self {
+        let kind = SettingKind::Choice(&ACCESS_TYP_NAMES);
         Self {
             definition: definition(name, kind, DefaultValue::Text(default.name()), description),
             default,
-            read: |value| AccessType::ALL.into_iter().find(|typ| value.as_str() == Some(typ.name())),
+            read: |value| ACCESS_TYPS.iter().copied().find(|typ| value.as_str() == Some(typ.name())),
         }
     }
 }

@@ -1,0 +1,38 @@
+//! The runtime settings in use, with what is computed from them once instead of for each request.
+
+use std::sync::Arc;
+
+use crate::domain::origin::Origin;
+use crate::domain::setting::snapshot::Settings;
+use crate::domain::token_spec::{TokenDefaults, TokenSpec};
+
+/// An immutable snapshot of the runtime settings; replaced as a whole.
+#[derive(Debug)]
+pub struct Runtime {
+    settings: Arc<Settings>,
+    /// In the order of [`Origin::all`].
+    token_specs: Vec<TokenSpec>,
+}
+
+impl Runtime {
+    /// Makes the snapshot.
+    pub fn new(settings: Settings, defaults: &TokenDefaults) -> Self {
+        let token_specs = Origin::all().map(|origin| settings.profile(origin).token_spec(defaults)).collect();
+        Self { settings: Arc::new(settings), token_specs }
+    }
+
+    /// The runtime settings.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// What the tokens of every origin contain.
+    pub fn token_specs(&self) -> &[TokenSpec] {
+        &self.token_specs
+    }
+
+    /// What the tokens of an origin contain.
+    pub fn token_spec(&self, opened_by: Origin) -> &TokenSpec {
+        &self.token_specs[opened_by.index()]
+    }
+}
