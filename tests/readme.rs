@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory as _, Parser as _};
 use countersign::cli::Cli;
 use countersign::config::Config;
-use countersign::domain::setting::listing::rows;
-use serde_json::Value;
+use countersign::domain::setting::listing::{as_typed, rows};
 
 const PAGES: &[&str] = &[
     "README.md",
@@ -166,14 +165,9 @@ fn documented_boot_settings_match_the_real_ones() {
 
 #[test]
 fn documented_runtime_settings_match_the_real_ones() {
-    let shown = |value: &Value| match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
     let rows = rows(&[]);
     let real: BTreeMap<String, String> =
-        rows.iter().map(|row| (row.definition.name.to_owned(), shown(&row.value))).collect();
+        rows.iter().map(|row| (row.definition.name.to_owned(), as_typed(&row.value))).collect();
     // A row for all dialects (`profiles.*.access_lifetime`) has one default, or one for each dialect in order.
     let mut documented = BTreeMap::new();
     for (name, default) in settings(&page("README.md"), "| runtime setting |") {

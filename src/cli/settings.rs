@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use clap::Subcommand;
-use serde_json::Value;
 
 use super::runtime::block_on;
 use super::{print, refusal};
@@ -13,7 +12,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::audit::Operator;
 use crate::domain::setting::definition::{Definition, SettingError};
-use crate::domain::setting::listing::{self, SettingRow};
+use crate::domain::setting::listing::{self, SettingRow, as_typed};
 use crate::domain::setting::table;
 use crate::issuer::settings::{self, SetSetting, SetSettingError};
 
@@ -47,7 +46,7 @@ impl SettingsCommand {
             Self::Get { name } => {
                 let definition = find(&name)?;
                 for row in rows(config)?.iter().filter(|row| row.definition.name == definition.name) {
-                    print::data(&display_value(&row.value))?;
+                    print::data(&as_typed(&row.value))?;
                 }
             }
             Self::Set { name, value } => {
@@ -60,10 +59,7 @@ impl SettingsCommand {
                         SetSettingError::Refused(refusal) => refusal::error_from_refusal(refusal),
                     })
                 })?;
-                print::message(format!(
-                    "Set {name} to {}. A running server applies it within 2 s.",
-                    display_value(&stored)
-                ));
+                print::message(format!("Set {name} to {}. A running server applies it within 2 s.", as_typed(&stored)));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -92,17 +88,8 @@ fn list(config: &Config, json: bool) -> Result<()> {
         return Ok(print::json(&rows)?);
     }
     let row = |SettingRow { definition, value }: SettingRow| {
-        let default = display_value(&definition.default_value());
-        vec![definition.name.to_owned(), display_value(&value), default, definition.allowed()]
+        let default = as_typed(&definition.default_value());
+        vec![definition.name.to_owned(), as_typed(&value), default, definition.allowed()]
     };
     Ok(print::table(&["NAME", "VALUE", "DEFAULT", "ALLOWED"], &rows.into_iter().map(row).collect::<Vec<_>>())?)
-}
-
-/// Formats a value as an operator would type it.
-fn display_value(value: &Value) -> String {
-    match value {
-        Value::Null => "none".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

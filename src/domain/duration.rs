@@ -60,6 +60,20 @@ pub fn rounded_up(span: Duration) -> String {
     count_of(seconds.div_ceil(unit), name)
 }
 
+/// A number of seconds in larger units: `24 h`, `30 days`, `1 h 30 min`.
+pub fn in_short_units(seconds: u64) -> String {
+    if seconds < MINUTE {
+        return format!("{seconds} s");
+    }
+    let days = if seconds > DAY { seconds / DAY } else { 0 };
+    let below = seconds - days * DAY;
+    let day = if days == 1 { "day" } else { "days" };
+    let parts = [(days, day), (below / HOUR, "h"), (below / MINUTE % 60, "min"), (below % MINUTE, "s")];
+    let present: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
+    present.join(" ")
+}
+
 /// A duration in all its units, without fractions of a second: `2days 3h 5m 1s`.
 pub fn in_all_units(span: Duration) -> String {
     humantime::format_duration(Duration::from_secs(span.as_secs())).to_string()
@@ -92,6 +106,12 @@ mod tests {
         assert_eq!(down, ["0 seconds", "1 second", "59 seconds", "1 minute", "1 hour", "1 day", "2 years"]);
         let up = [90, 120, 121, 7200, 86_400, 172_801].map(|seconds| rounded_up(Duration::from_secs(seconds)));
         assert_eq!(up, ["90 seconds", "2 minutes", "3 minutes", "2 hours", "24 hours", "3 days"]);
+    }
+
+    #[test]
+    fn seconds_are_displayed_in_short_units() {
+        let texts = [0, 59, 90, 300, 5400, 86_400, 129_600, 2_592_000].map(in_short_units);
+        assert_eq!(texts, ["0 s", "59 s", "1 min 30 s", "5 min", "1 h 30 min", "24 h", "1 day 12 h", "30 days"]);
     }
 
     #[test]

@@ -1,21 +1,10 @@
-//! Dates, durations, sizes and sentences as the pages show them.
-
-use std::time::Duration;
+//! Dates, sizes and sentences as the pages show them.
 
 use crate::domain::time::Timestamp;
 
 /// A date and time without seconds, as in `2026-01-31 09:30`. All pages show times in UTC.
 pub fn date_time(at: Timestamp) -> String {
     at.to_string().replacen('T', " ", 1).get(..16).unwrap_or_default().to_owned()
-}
-
-/// A duration in its largest unit, rounded down, as in `3 days`.
-pub fn rounded_duration(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let units = [(365 * 86_400, "year"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")];
-    let (unit, name) = units.into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "second"));
-    let count = seconds / unit;
-    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A number of bytes in its largest unit, as in `1.5 MiB`.
@@ -44,10 +33,6 @@ mod tests {
 
     #[test]
     fn values_are_formatted_for_reading() {
-        let spans = [(0, "0 seconds"), (1, "1 second"), (119, "1 minute"), (7200, "2 hours"), (86_400 * 400, "1 year")];
-        for (seconds, expected) in spans {
-            assert_eq!(rounded_duration(Duration::from_secs(seconds)), expected);
-        }
         for (count, expected) in [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (1 << 20, "1.0 MiB")] {
             assert_eq!(byte_size(count), expected);
         }

@@ -24,6 +24,15 @@ pub fn rows(stored: &[(String, Value)]) -> Vec<SettingRow> {
     definitions().map(row).collect()
 }
 
+/// A value as an operator types it: `300`, `true`, `ES256`, `none`.
+pub fn as_typed(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 impl Serialize for SettingRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (kind, unit, bounds) = match self.definition.kind {

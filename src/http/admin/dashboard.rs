@@ -12,12 +12,13 @@ use super::charts::{chart_context, charts};
 use super::health_checks::{HealthCheck, HealthFacts, HealthLevel, health_checks};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::{Count, HourCount, Series, Window};
+use crate::domain::duration::rounded_down;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
 use crate::http::admin::zone::{POLICY, SteppedUp, Superuser};
 use crate::http::context::Http;
 use crate::http::extract::query::Query;
-use crate::http::format::{byte_size, date_time, rounded_duration};
+use crate::http::format::{byte_size, date_time};
 use crate::http::pages::{Page, Pages};
 use crate::http::web::checked::Checked;
 use crate::http::web::page_error::PageResult;
@@ -134,7 +135,7 @@ impl DashboardPage {
             charts: charts(window, life.now, &counted),
             users: health.counted.users,
             open_sessions: health.counted.open_sessions,
-            uptime: rounded_duration(life.uptime),
+            uptime: rounded_down(life.uptime),
             started_at: life.started_at,
             starts: life.starts,
             availability: life.availability.map(|(window, share)| (window, percent(share))).to_vec(),
@@ -181,8 +182,8 @@ fn row(key: &Key, now: Timestamp) -> DashboardKey {
         KeyState::Retiring => key.published_until.map(|at| ("published until", at)),
         KeyState::Retired | KeyState::Revoked => None,
     };
-    let next = next.map(|(change, at)| format!("{change} {} (in {})", date_time(at), rounded_duration(at.since(now))));
-    let age = rounded_duration(now.since(key.created_at));
+    let next = next.map(|(change, at)| format!("{change} {} (in {})", date_time(at), rounded_down(at.since(now))));
+    let age = rounded_down(now.since(key.created_at));
     DashboardKey { kid: key.kid.to_string(), alg: key.alg, state, age, next: next.unwrap_or_default() }
 }
 

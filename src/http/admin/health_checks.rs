@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::http::format::rounded_duration;
+use crate::domain::duration::rounded_down;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -107,22 +107,22 @@ fn rotation(facts: &HealthFacts) -> HealthCheck {
         (Some(age), Some(next)) => {
             let message = format!(
                 "The oldest active key has signed for {}. The next key signs in {}.",
-                rounded_duration(age),
-                rounded_duration(next)
+                rounded_down(age),
+                rounded_down(next)
             );
             health_check(subject, HealthLevel::Ok, message)
         }
         (Some(age), None) if age > KEY_OLD => {
             let message = format!(
                 "The oldest active key has signed for {}, and no rotation is planned. Rotate it.",
-                rounded_duration(age)
+                rounded_down(age)
             );
             health_check(subject, HealthLevel::Warning, message)
         }
         (Some(age), None) => health_check(
             subject,
             HealthLevel::Ok,
-            format!("The oldest active key has signed for {}. No rotation is planned.", rounded_duration(age)),
+            format!("The oldest active key has signed for {}. No rotation is planned.", rounded_down(age)),
         ),
     }
 }
@@ -134,8 +134,8 @@ fn mail(facts: &HealthFacts) -> HealthCheck {
         return health_check(subject, HealthLevel::Ok, "No e-mail is waiting.");
     };
     let waiting = match facts.mails_waiting {
-        0 | 1 => format!("1 e-mail has been waiting for {}", rounded_duration(oldest)),
-        n => format!("{n} e-mails are waiting, the oldest for {}", rounded_duration(oldest)),
+        0 | 1 => format!("1 e-mail has been waiting for {}", rounded_down(oldest)),
+        n => format!("{n} e-mails are waiting, the oldest for {}", rounded_down(oldest)),
     };
     if oldest > too_late {
         let message =
@@ -176,7 +176,7 @@ fn faults(facts: &HealthFacts) -> HealthCheck {
 }
 
 fn cleanup(facts: &HealthFacts) -> HealthCheck {
-    let ago = rounded_duration(facts.since_cleanup);
+    let ago = rounded_down(facts.since_cleanup);
     if facts.since_cleanup > CLEANUP_LATE {
         health_check(
             "Clean-up",

@@ -5,10 +5,11 @@ use minijinja::value::Value;
 
 use super::timeline::Timeline;
 use crate::domain::algorithm::Algorithm;
+use crate::domain::duration::rounded_down;
 use crate::domain::key::{Key, KeyState, Kid};
 use crate::domain::time::Timestamp;
 use crate::http::extract::query::link;
-use crate::http::format::{date_time, rounded_duration};
+use crate::http::format::date_time;
 use crate::http::pages::{Page, Pages};
 use crate::template::TemplateError;
 
@@ -118,11 +119,7 @@ impl KeyLine {
             } else {
                 format!("The next key is created at {} UTC and", date_time(created_at))
             };
-            format!(
-                "{creation} signs from {} UTC, in {}.",
-                date_time(signs_from),
-                rounded_duration(signs_from.since(now))
-            )
+            format!("{creation} signs from {} UTC, in {}.", date_time(signs_from), rounded_down(signs_from.since(now)))
         });
         context! {
             alg => self.alg.name(),

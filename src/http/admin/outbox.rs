@@ -8,12 +8,13 @@ use axum::routing::{get, post};
 use minijinja::context;
 use minijinja::value::Value;
 
+use crate::domain::duration::rounded_down;
 use crate::domain::mail_item::MailId;
 use crate::domain::time::Timestamp;
 use crate::http::admin::zone::Superuser;
 use crate::http::context::Http;
 use crate::http::extract::query::{Query, link};
-use crate::http::format::{date_time, rounded_duration};
+use crate::http::format::date_time;
 use crate::http::pages::{Page, Pages};
 use crate::http::web::checked::Checked;
 use crate::http::web::headers::Framing;
@@ -133,7 +134,7 @@ impl OutboxPage {
         let MailListing { id, template, state, created_at, due_at, sent_at, attempts, last_error, .. } = mail;
         let what_next = match (state, due_at, sent_at) {
             (MailState::Waiting, Some(due), _) if *due > self.now => {
-                format!("next attempt in {}", rounded_duration(due.since(self.now)))
+                format!("next attempt in {}", rounded_down(due.since(self.now)))
             }
             (MailState::Waiting, ..) => "next attempt is due".to_owned(),
             (MailState::Sent, _, Some(at)) => format!("sent {} UTC", date_time(*at)),

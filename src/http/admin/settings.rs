@@ -9,10 +9,10 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use minijinja::context;
 use minijinja::value::Value;
-use serde_json::Value as Json;
 
+use crate::domain::duration::in_short_units;
 use crate::domain::setting::definition::{Definition, SettingError, SettingKind};
-use crate::domain::setting::listing::{SettingRow, rows};
+use crate::domain::setting::listing::{SettingRow, as_typed, rows};
 use crate::domain::time::Timestamp;
 use crate::http::admin::zone::{SteppedUp, Superuser};
 use crate::http::context::Http;
@@ -58,7 +58,7 @@ async fn change(
     match changed {
         Ok(value) => {
             let suffix = if is_reset { " (the default)" } else { "" };
-            let value = input_value(&value);
+            let value = as_typed(&value);
             let flash = format!("{name} is now {value}{suffix}. The change applies immediately.");
             Ok(sender.signed_in().redirect_with_flash(&http, &format!("{PATH}#{name}"), &flash))
         }
@@ -72,29 +72,6 @@ async fn change(
             Ok(sender.signed_in().show(&http, StatusCode::BAD_REQUEST, &page))
         }
     }
-}
-
-/// A value as the operator enters it in the form.
-fn input_value(value: &Json) -> String {
-    match value {
-        Json::Null => "none".to_owned(),
-        Json::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// A number of seconds in larger units: `24 h`, `30 days`, `1 h 30 min`.
-fn in_units(seconds: u64) -> String {
-    if seconds < 60 {
-        return format!("{seconds} s");
-    }
-    let days = if seconds > 86_400 { seconds / 86_400 } else { 0 };
-    let below = seconds - days * 86_400;
-    let day = if days == 1 { "day" } else { "days" };
-    let parts = [(days, day), (below / 3600, "h"), (below / 60 % 60, "min"), (below % 60, "s")];
-    let present: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}")).collect();
-    present.join(" ")
 }
 
 /// A rejected change, which the page shows in its form again, with the error.
@@ -119,7 +96,7 @@ impl SettingsPage {
         let ListedSetting { row: SettingRow { definition, value }, changed } = listed;
         let default = definition.default_value();
         let bounds = match definition.kind {
-            SettingKind::Seconds { min, max } => Some(format!("{} to {}", in_units(min), in_units(max))),
+            SettingKind::Seconds { min, max } => Some(format!("{} to {}", in_short_units(min), in_short_units(max))),
             _ => None,
         };
         let rejected = self.rejected.as_ref().filter(|rejected| rejected.name == definition.name);
@@ -128,12 +105,12 @@ impl SettingsPage {
             label => label(definition.name),
             description => definition.description,
             allowed => definition.allowed(),
-            value => rejected.map_or_else(|| input_value(value), |rejected| rejected.value.clone()),
-            in_force => input_value(value),
-            in_units => value.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
+            value => rejected.map_or_else(|| as_typed(value), |rejected| rejected.value.clone()),
+            in_force => as_typed(value),
+            in_units => value.as_u64().filter(|seconds| *seconds >= 60).map(in_short_units),
             bounds,
-            default => input_value(&default),
-            default_in_units => default.as_u64().filter(|seconds| *seconds >= 60).map(in_units),
+            default => as_typed(&default),
+            default_in_units => default.as_u64().filter(|seconds| *seconds >= 60).map(in_short_units),
             choices => choices(definition),
             changed => changed.as_ref().map(|change| format!("{}, {} UTC", change.by, date_time(change.at))),
             problem => rejected.map(|rejected| rejected.problem.as_str()),
@@ -206,12 +183,6 @@ impl Page for SettingsPage {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn seconds_are_displayed_in_larger_units() {
-        let texts = [0, 59, 90, 300, 5400, 86_400, 129_600, 2_592_000].map(in_units);
-        assert_eq!(texts, ["0 s", "59 s", "1 min 30 s", "5 min", "1 h 30 min", "24 h", "1 day 12 h", "30 days"]);
-    }
 
     #[test]
     fn every_setting_is_in_one_group() {

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::form_problem::{WRONG_CREDENTIALS, form_problem};
+use crate::domain::duration::seconds_rounded_up;
 use crate::http::format::sentence;
 use crate::http::rejection::Rejection;
 use crate::issuer::{Denied, Fault, OperatorRule, Refusal};
@@ -114,7 +115,7 @@ impl From<Refusal> for PageError {
             Refusal::RateLimited { retry_after } => Self::Page {
                 status: StatusCode::TOO_MANY_REQUESTS,
                 title: "Too many attempts",
-                message: format!("Try again in {} s.", seconds(retry_after)),
+                message: format!("Try again in {} s.", seconds_rounded_up(retry_after)),
                 retry_after: Some(retry_after),
             },
             Refusal::Busy { retry_after } => Self::Page {
@@ -126,9 +127,4 @@ impl From<Refusal> for PageError {
             Refusal::Fault(fault) => fault.into(),
         }
     }
-}
-
-/// A duration in seconds, rounded up, at least 1.
-fn seconds(span: Duration) -> u128 {
-    span.as_millis().div_ceil(1000).max(1)
 }

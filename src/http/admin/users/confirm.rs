@@ -8,11 +8,11 @@ use minijinja::value::Value;
 
 use super::temporary_password::TemporaryPasswordPage;
 use super::user_path::UserPath;
+use crate::domain::duration::rounded_down;
 use crate::domain::user::User;
 use crate::http::admin::samples;
 use crate::http::admin::zone::{SteppedUp, Superuser};
 use crate::http::context::Http;
-use crate::http::format::rounded_duration;
 use crate::http::pages::Page;
 use crate::http::web::checked::Checked;
 use crate::http::web::page_error::{PageError, PageResult};
@@ -69,7 +69,7 @@ impl UserAction {
         };
         let access = format!(
             "Access tokens that were already issued cannot be revoked. The last of them expires within {}.",
-            rounded_duration(keys::policy(issuer).longest_access)
+            rounded_down(keys::policy(issuer).longest_access)
         );
         let sentences: &[&str] = match self {
             Self::Disable => &[
