@@ -112,7 +112,7 @@ pub enum RefreshOutcome {
         /// The new expiry of the session.
         expires_at: Timestamp,
         /// Whether the rotation invalidates all earlier tokens.
-        spends: bool,
+        invalidates_earlier: bool,
     },
     /// A retry or a second browser tab within the grace period: the caller gets the same successor, and nothing
     /// changes.
@@ -149,9 +149,13 @@ impl Session {
             None => RefreshOutcome::Rejected,
             Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => RefreshOutcome::Repeat,
             Some(_) if generation < self.min_generation => RefreshOutcome::Reuse,
-            Some(_) if !policy.rotate => RefreshOutcome::Advance { to: self.generation, expires_at, spends: false },
+            Some(_) if !policy.rotate => {
+                RefreshOutcome::Advance { to: self.generation, expires_at, invalidates_earlier: false }
+            }
             Some(_) => match self.generation.checked_add(1) {
-                Some(to) => RefreshOutcome::Advance { to, expires_at, spends: !policy.earlier_tokens_stay_valid },
+                Some(to) => {
+                    RefreshOutcome::Advance { to, expires_at, invalidates_earlier: !policy.earlier_tokens_stay_valid }
+                }
                 None => RefreshOutcome::Rejected,
             },
         }
@@ -198,9 +202,9 @@ mod tests {
 
     #[test]
     fn the_current_refresh_token_advances_the_session() {
-        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), spends: true };
+        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), invalidates_earlier: true };
         assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &POLICY), advance);
-        let unrotated = RefreshOutcome::Advance { to: 3, expires_at: at(1500), spends: false };
+        let unrotated = RefreshOutcome::Advance { to: 3, expires_at: at(1500), invalidates_earlier: false };
         assert_eq!(session(3, 400).evaluate_refresh(3, at(500), &RefreshPolicy { rotate: false, ..POLICY }), unrotated);
     }
 
@@ -216,7 +220,7 @@ mod tests {
     #[test]
     fn without_blacklist_earlier_refresh_tokens_advance_the_session() {
         let policy = RefreshPolicy { earlier_tokens_stay_valid: true, ..POLICY };
-        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), spends: false };
+        let advance = RefreshOutcome::Advance { to: 4, expires_at: at(1500), invalidates_earlier: false };
         let lenient = Session { min_generation: 0, ..session(3, 489) };
         for generation in [0, 2, 3] {
             assert_eq!(lenient.evaluate_refresh(generation, at(500), &policy), advance, "{generation}");
@@ -236,7 +240,8 @@ mod tests {
         let lenient = Session { min_generation: 1, ..session(3, 400) };
         let earlier_valid = RefreshPolicy { earlier_tokens_stay_valid: true, ..POLICY };
         let unrotated = RefreshPolicy { rotate: false, ..POLICY };
-        let advance = |to, spends| RefreshOutcome::Advance { to, expires_at: at(1500), spends };
+        let advance =
+            |to, invalidates_earlier| RefreshOutcome::Advance { to, expires_at: at(1500), invalidates_earlier };
         for (policy, expected) in
             [(POLICY, advance(4, true)), (earlier_valid, advance(4, false)), (unrotated, advance(3, false))]
         {
@@ -259,7 +264,7 @@ mod tests {
         let with_max_age = RefreshPolicy { max_age: Some(Duration::from_mins(10)), ..POLICY };
         assert_eq!(
             session(0, 0).evaluate_refresh(0, at(500), &with_max_age),
-            RefreshOutcome::Advance { to: 1, expires_at: at(600), spends: true }
+            RefreshOutcome::Advance { to: 1, expires_at: at(600), invalidates_earlier: true }
         );
         assert_eq!(session(0, 0).evaluate_refresh(0, at(600), &with_max_age), RefreshOutcome::Rejected);
     }
@@ -275,9 +280,9 @@ mod tests {
                 now = now + Duration::from_secs(wait.unsigned_abs());
                 let presented = session.generation.saturating_sub(generations_back);
                 match session.evaluate_refresh(presented, now, &POLICY) {
-                    RefreshOutcome::Advance { to, expires_at, spends } => {
+                    RefreshOutcome::Advance { to, expires_at, invalidates_earlier } => {
                         prop_assert_eq!((presented, to), (session.generation, session.generation + 1));
-                        prop_assert!(spends && expires_at >= session.expires_at);
+                        prop_assert!(invalidates_earlier && expires_at >= session.expires_at);
                         let rotated_at = now;
                         session = Session { generation: to, min_generation: to, rotated_at, expires_at, ..session };
                     }

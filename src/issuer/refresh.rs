@@ -8,7 +8,7 @@ use super::signed_in::SignedIn;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;
-use crate::store::{StoreError, Write};
+use crate::store::{RefreshStep, SessionAdvance, StoreError, Write};
 
 /// A request to refresh a session.
 #[derive(Debug)]
@@ -38,27 +38,27 @@ impl Refresh {
         let now = issuer.clock.now();
         let settings = issuer.settings();
         let Self { token, from } = self;
-        let outcome = issuer.store.write_last(move |tx| {
-            let Some((session, user)) = token.session(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
+        let outcome = issuer.store.refresh_session(token.key(), move |found| {
+            let rejected = RefreshStep::Unchanged(Err(Unauthenticated::SessionEnded));
+            let Some((session, user)) = found.filter(|(_, user)| user.is_active) else { return rejected };
             let policy = settings.policy_of(&session);
-            if !user.is_active {
-                return Ok(Err(Unauthenticated::SessionEnded));
-            }
             let refreshed = |session| {
                 let signed_in = SignedIn::authenticated(user, session);
                 Refreshed { signed_in, rotated: policy.rotate }
             };
-            match session.evaluate_refresh(token.generation(), now, policy) {
-                RefreshOutcome::Advance { to, expires_at, spends } => {
-                    let advanced = tx.advance_session(&session, to, now, expires_at, spends)?;
+            let generation = token.generation();
+            match session.evaluate_refresh(generation, now, policy) {
+                RefreshOutcome::Advance { to, expires_at, invalidates_earlier } => {
+                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier };
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
                     let session = Session { generation: to, rotated_at, expires_at, ..session };
-                    Ok(if advanced { Ok(refreshed(session)) } else { Err(Unauthenticated::SessionEnded) })
+                    RefreshStep::Advance(advance, Ok(refreshed(session)))
                 }
-                RefreshOutcome::Repeat => Ok(Ok(refreshed(session))),
-                // `end_reused` makes two changes. If the second fails, the whole transaction is rolled back.
-                RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
-                RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),
+                RefreshOutcome::Repeat => RefreshStep::Unchanged(Ok(refreshed(session))),
+                RefreshOutcome::Reuse => {
+                    RefreshStep::Write(Box::new(move |tx| end_reused(tx, &session, generation, from, now).map(Err)))
+                }
+                RefreshOutcome::Rejected => rejected,
             }
         });
         let outcome: Result<RefreshResult, StoreError> = outcome.await;
@@ -66,7 +66,8 @@ impl Refresh {
     }
 }
 
-/// Ends a session because its spent refresh token was presented again.
+/// Ends a session because its spent refresh token was presented again. Records nothing if another request has ended it
+/// meanwhile.
 pub(super) fn end_reused(
     tx: &dyn Write,
     session: &Session,
@@ -74,7 +75,9 @@ pub(super) fn end_reused(
     from: Caller,
     now: Timestamp,
 ) -> Result<Unauthenticated, StoreError> {
-    end_sessions(tx, EndScope::One(session.id), EndReason::Reuse, now)?;
+    if end_sessions(tx, EndScope::One(session.id), EndReason::Reuse, now)? == 0 {
+        return Ok(Unauthenticated::SessionEnded);
+    }
     let detail = format!("generation {generation} of session {} (now {})", session.id, session.generation);
     tx.record(&AuditEntry::by_user(now, Action::RefreshReused, session.user, from.address, detail))?;
     Ok(Unauthenticated::Reused)

@@ -15,10 +15,8 @@ use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::domain::id::{SessionId, SessionPrefix, Subject, UserId};
 use crate::domain::secret::SecretText;
-use crate::domain::session::Session;
 use crate::domain::token_kind::{TokenKind, Typ};
-use crate::domain::user::User;
-use crate::store::{StoreError, Write};
+use crate::store::SessionKey;
 
 /// A refresh token with a valid signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +48,11 @@ impl From<VerifiedRefreshToken> for PresentedRefreshToken {
 }
 
 impl PresentedRefreshToken {
-    /// Reads the session that the token names, and its user; `None` if there is no such session.
-    pub(super) fn session(self, tx: &dyn Write) -> Result<Option<(Session, User)>, StoreError> {
+    /// Returns the key of the session that the token names.
+    pub(super) fn key(self) -> SessionKey {
         match self {
-            Self::Verified(token) => tx.session(token.session),
-            Self::Uuid { session, .. } => tx.session_by_prefix(session),
+            Self::Verified(token) => SessionKey::Id(token.session),
+            Self::Uuid { session, .. } => SessionKey::Prefix(session),
         }
     }
 

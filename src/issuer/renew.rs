@@ -6,6 +6,7 @@ use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::domain::dialect::RefreshStyle;
 use crate::domain::session::{RefreshOutcome, Session};
+use crate::store::{RefreshStep, SessionAdvance, SessionKey};
 
 /// A request to exchange an access token for a new one.
 #[derive(Debug)]
@@ -26,24 +27,21 @@ impl Renew<'_> {
         let (id, _) = Authenticate { token: self.token }.open(issuer)?;
         let now = issuer.clock.now();
         let settings = issuer.settings();
-        issuer
-            .store
-            .write_last(move |tx| {
-                let (session, user) = tx.session(id)?.ok_or(Unauthenticated::SessionEnded)?;
-                if session.opened_by.refresh_style() != RefreshStyle::SelfRenewing {
-                    return Err(Unauthenticated::NotRenewable.into());
+        let renewed = issuer.store.refresh_session(SessionKey::Id(id), move |found| {
+            let rejected = |why| RefreshStep::Unchanged(Err(why));
+            let Some((session, user)) = found else { return rejected(Unauthenticated::SessionEnded) };
+            if session.opened_by.refresh_style() != RefreshStyle::SelfRenewing {
+                return rejected(Unauthenticated::NotRenewable);
+            }
+            match session.evaluate_refresh(session.generation, now, settings.policy_of(&session)) {
+                RefreshOutcome::Advance { to, expires_at, invalidates_earlier } if user.is_active => {
+                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier };
+                    let session = Session { expires_at, ..session };
+                    RefreshStep::Advance(advance, Ok(SignedIn::authenticated(user, session)))
                 }
-                match session.evaluate_refresh(session.generation, now, settings.policy_of(&session)) {
-                    RefreshOutcome::Advance { to, expires_at, spends } if user.is_active => {
-                        if !tx.advance_session(&session, to, now, expires_at, spends)? {
-                            return Err(Unauthenticated::SessionEnded.into());
-                        }
-                        let session = Session { expires_at, ..session };
-                        Ok(SignedIn::authenticated(user, session))
-                    }
-                    _ => Err(Unauthenticated::SessionEnded.into()),
-                }
-            })
-            .await
+                _ => rejected(Unauthenticated::SessionEnded),
+            }
+        });
+        Ok(renewed.await??)
     }
 }

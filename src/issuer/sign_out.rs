@@ -28,7 +28,7 @@ impl SignOutByRefresh {
         let settings = issuer.settings();
         // A refusal is not an error of the transaction, because the end of a session after reuse must be committed.
         let outcome = issuer.store.write(move |tx| {
-            let Some((session, _)) = token.session(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
+            let Some((session, _)) = token.key().find(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
             match session.evaluate_refresh(token.generation(), now, settings.policy_of(&session)) {
                 RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat => end(tx, &session, from, now).map(Ok),
                 RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),

@@ -7,12 +7,16 @@
 
 use tracing::{Instrument as _, trace_span};
 
+use crate::domain::session::Session;
+use crate::domain::user::User;
+
 mod admin_sessions;
 mod audit;
 mod counts;
 mod error;
 mod health;
 mod outbox;
+mod refresh_step;
 mod reset_codes;
 mod runs;
 mod sessions;
@@ -31,9 +35,12 @@ pub use counts::{ReadCounts, WriteCounts};
 pub use error::StoreError;
 pub use health::{FileSize, ReadHealth};
 pub use outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
+pub use refresh_step::{RefreshStep, RefreshWrite, SessionKey};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
 pub use runs::{ReadRuns, RunId, WriteRuns};
-pub use sessions::{ReadSessions, SessionCursor, SessionPage, SessionQuery, WriteSessions};
+pub use sessions::{
+    ReadSessions, SeenSession, SessionAdvance, SessionCursor, SessionPage, SessionQuery, WriteSessions,
+};
 pub use settings::{ReadSettings, SettingChange, WriteSettings};
 pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
 pub use transaction::{Read, Write};
@@ -104,16 +111,21 @@ impl Store {
         }
     }
 
-    /// Runs a write closure as [`Store::write`] does, but at a lower cost. The closure must make only one change, as
-    /// its last operation, and must not return an error after that. If the change itself fails, writes of other callers
-    /// in the same transaction may fail too.
-    pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
+    /// Finds a session and does what `decide` returns for it and its user. `decide` gets `None` if there is no such
+    /// session. It may run several times; only its last result counts. The change is durable when the caller receives
+    /// the result.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] also if the session has ended and `decide` still advances it.
+    pub async fn refresh_session<T: Send + 'static>(
+        &self,
+        key: SessionKey,
+        decide: impl Fn(Option<(Session, User)>) -> RefreshStep<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         match self {
-            Self::Sqlite(database) => database.write_last(job).instrument(trace_span!("store.write")).await,
+            Self::Sqlite(database) => {
+                database.refresh_session(key, decide).instrument(trace_span!("store.write")).await
+            }
         }
     }
 }

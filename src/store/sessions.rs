@@ -39,6 +39,37 @@ pub struct SessionPage {
     pub next: Option<SessionCursor>,
 }
 
+/// The state of a session that a change is based on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenSession {
+    /// The session's id.
+    pub id: SessionId,
+    /// The generation that was read.
+    pub generation: u32,
+    /// The expiry that was read.
+    pub expires_at: Timestamp,
+}
+
+impl From<&Session> for SeenSession {
+    fn from(session: &Session) -> Self {
+        let Session { id, generation, expires_at, .. } = *session;
+        Self { id, generation, expires_at }
+    }
+}
+
+/// A change that continues a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionAdvance {
+    /// The new generation; the seen one if the refresh token is not rotated.
+    pub to: u32,
+    /// The time of the change. If the generation changes, it becomes the rotation date.
+    pub now: Timestamp,
+    /// The new expiry.
+    pub expires_at: Timestamp,
+    /// Whether the generations before `to` become invalid.
+    pub invalidates_earlier: bool,
+}
+
 /// Reads sessions.
 pub trait ReadSessions {
     /// Returns a session and its user, in one look-up by the session's key.
@@ -60,17 +91,9 @@ pub trait ReadSessions {
 pub trait WriteSessions {
     /// Opens a session.
     fn open_session(&self, session: &Session) -> Result<(), StoreError>;
-    /// Atomically sets the generation, the rotation date (if the generation changes) and the expiry date of a session,
-    /// but only if the session still has the generation in `seen` and was not ended. If `spends`, the generations
-    /// before `to` become invalid. Returns false if nothing was changed.
-    fn advance_session(
-        &self,
-        seen: &Session,
-        to: u32,
-        now: Timestamp,
-        expires_at: Timestamp,
-        spends: bool,
-    ) -> Result<bool, StoreError>;
+    /// Atomically advances a session, but only if it still has the generation in `seen` and was not ended. Returns
+    /// false if nothing was changed.
+    fn advance_session(&self, seen: SeenSession, advance: SessionAdvance) -> Result<bool, StoreError>;
     /// Ends a session. Changes nothing and returns false if the session has already ended or expired, or does not
     /// exist.
     fn end_session(&self, id: SessionId, now: Timestamp, reason: EndReason) -> Result<bool, StoreError>;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::{Read, Store, StoreError, Write};
+use super::{Read, SessionAdvance, Store, StoreError, Write};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::origin::Origin;
@@ -19,6 +19,7 @@ pub(crate) mod admin_sessions;
 pub(crate) mod audit;
 pub(crate) mod counts;
 pub(crate) mod outbox;
+pub(crate) mod refresh;
 pub(crate) mod reset_codes;
 pub(crate) mod runs;
 pub(crate) mod sessions;
@@ -39,11 +40,14 @@ macro_rules! conformance {
                 only_the_newest_addresses_are_kept, deleting_a_user_leaves_only_audit_lines, ids_are_never_reused,
                 an_imported_user_keeps_every_field;
             sessions: a_session_is_read_with_its_user, a_session_advances_only_from_the_seen_generation,
-                one_of_concurrent_refreshes_advances_a_session, an_ended_session_stays_ended, all_sessions_but_one_end,
+                an_ended_session_stays_ended, all_sessions_but_one_end,
                 live_sessions_are_listed, the_oldest_live_session_is_found,
                 cleanup_removes_expired_sessions,
                 a_session_is_found_by_the_prefix_of_its_id,
                 the_temporary_password_mark_is_cleared;
+            refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_may_change_nothing,
+                a_refresh_may_run_a_write, one_of_concurrent_refreshes_advances_a_session,
+                an_ended_session_is_not_advanced, a_failed_refresh_write_leaves_nothing;
             social_accounts: an_account_is_read_as_linked, an_account_has_one_user_and_a_user_has_one_per_provider,
                 provider_tokens_are_replaced_and_removed, an_unlinked_account_is_not_found,
                 accounts_are_deleted_with_their_user;
@@ -116,6 +120,11 @@ fn email(text: &str) -> Email {
 
 fn hash(text: &str) -> PasswordHash {
     PasswordHash::from_stored(text.to_owned())
+}
+
+/// Returns a change that sets the generation at `now` and the expiry, and invalidates the earlier generations.
+fn advance(to: u32, now: i64, expires_at: i64) -> SessionAdvance {
+    SessionAdvance { to, now: at(now), expires_at: at(expires_at), invalidates_earlier: true }
 }
 
 /// Returns a user with this user name, an address that starts with it, and a `sub` derived from it.

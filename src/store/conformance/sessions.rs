@@ -2,11 +2,11 @@
 
 use uuid::Uuid;
 
-use super::{DRF_PYJWT, SIMPLEJWT, at, insert, new_user, open, read, session, sid, stored_session, write};
+use super::{DRF_PYJWT, SIMPLEJWT, advance, at, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::amr::Amr;
 use crate::domain::id::{SessionId, SessionPrefix};
 use crate::domain::session::{EndReason, Session};
-use crate::store::{Store, StoreError};
+use crate::store::{SessionAdvance, Store, StoreError};
 
 pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
     let ann = insert(store, new_user("ann")).await;
@@ -39,50 +39,30 @@ pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Sto
     let ann = insert(store, new_user("ann")).await;
     let first = open(store, session(1, ann)).await;
     let other = open(store, session(2, ann)).await;
-    let advance = move |from, to, now, expires| {
+    let advance_from = move |from, to, now, expires| {
         let seen = Session { generation: from, ..session(1, ann) };
-        write(store, move |tx| tx.advance_session(&seen, to, at(now), at(expires), from < to))
+        write(store, move |tx| {
+            let advance = SessionAdvance { invalidates_earlier: from < to, ..advance(to, now, expires) };
+            tx.advance_session((&seen).into(), advance)
+        })
     };
-    assert!(advance(0, 1, 1100, 2100).await);
+    assert!(advance_from(0, 1, 1100, 2100).await);
     let rotated = Session { generation: 1, min_generation: 1, rotated_at: at(1100), expires_at: at(2100), ..first };
     assert_eq!(stored_session(store, sid(1)).await, Some(rotated.clone()));
-    assert!(!advance(0, 1, 1200, 2200).await, "the session is no longer at the seen generation");
-    assert!(advance(1, 1, 1300, 2300).await);
+    assert!(!advance_from(0, 1, 1200, 2200).await, "the session is no longer at the seen generation");
+    assert!(advance_from(1, 1, 1300, 2300).await);
     let slid = Session { expires_at: at(2300), ..rotated };
     assert_eq!(stored_session(store, sid(1)).await, Some(slid), "the rotation date changes only with the generation");
     assert_eq!(stored_session(store, sid(2)).await, Some(other));
     let tomorrow = 2300 + 24 * 60 * 60;
-    assert!(advance(1, 2, 1400, tomorrow).await);
+    assert!(advance_from(1, 2, 1400, tomorrow).await);
     assert_eq!(stored_session(store, sid(1)).await.map(|session| session.expires_at), Some(at(tomorrow)));
-    assert!(advance(2, 3, 1500, 2400).await, "the generation matches, although the day of the end differs");
+    assert!(advance_from(2, 3, 1500, 2400).await, "the generation matches, although the day of the end differs");
     assert_eq!(stored_session(store, sid(1)).await.map(|session| session.expires_at), Some(at(2400)));
     let cleaned = write(store, move |tx| tx.cleanup_sessions(at(tomorrow), 10)).await;
     assert_eq!((cleaned, stored_session(store, sid(1)).await), (2, None), "cleanup uses the stored day");
     let missing = session(9, ann);
-    assert!(!write(store, move |tx| tx.advance_session(&missing, 1, at(1), at(2), true)).await, "no such session");
-}
-
-pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store) {
-    let ann = insert(store, new_user("ann")).await;
-    let seen_by_all = open(store, session(1, ann)).await;
-    let attempts: Vec<_> = (0..64)
-        .map(|number| {
-            let store = store.clone();
-            let seen = seen_by_all.clone();
-            tokio::spawn(async move {
-                store.write_last(move |tx| tx.advance_session(&seen, 1, at(1100), at(2000 + number), false)).await
-            })
-        })
-        .collect();
-    let mut applied = Vec::new();
-    for (number, attempt) in (0..).zip(attempts) {
-        if attempt.await.expect("no panic").expect("no failure") {
-            applied.push(2000 + number);
-        }
-    }
-    assert_eq!(applied.len(), 1);
-    let left = stored_session(store, sid(1)).await.map(|session| (session.generation, session.expires_at.unix()));
-    assert_eq!(left, Some((1, applied[0])), "the values of the successful refresh are stored");
+    assert!(!write(store, move |tx| tx.advance_session((&missing).into(), advance(1, 1, 2))).await, "no such session");
 }
 
 pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
@@ -95,7 +75,7 @@ pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
     let ended = stored_session(store, sid(1)).await.and_then(|session| session.ended);
     assert_eq!(ended, Some((at(1100), EndReason::SignOut)));
     let before = session(1, ann);
-    assert!(!write(store, move |tx| tx.advance_session(&before, 1, at(1300), at(3000), true)).await);
+    assert!(!write(store, move |tx| tx.advance_session((&before).into(), advance(1, 1300, 3000))).await);
     assert!(!end(2, 2000, EndReason::SignOut).await, "the session had already expired");
     assert_eq!(stored_session(store, sid(2)).await.and_then(|session| session.ended), None);
     assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");
@@ -172,7 +152,7 @@ pub(crate) async fn cleanup_removes_expired_sessions(store: &Store) {
         assert_eq!(stored_session(store, sid(number)).await.is_some(), there, "{number}");
     }
     let moved = stored_session(store, sid(4)).await.expect("the session is stored");
-    assert!(write(store, move |tx| tx.advance_session(&moved, 1, at(DAY), at(5 * DAY), true)).await);
+    assert!(write(store, move |tx| tx.advance_session((&moved).into(), advance(1, DAY, 5 * DAY))).await);
     assert_eq!(write(store, |tx| tx.cleanup_sessions(at(5 * DAY), 9)).await, 1, "a refresh moves the day");
     assert!(stored_session(store, sid(4)).await.is_some());
 }

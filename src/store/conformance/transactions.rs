@@ -1,6 +1,6 @@
 //! Every write closure is atomic, isolated and durable. Every read closure sees one snapshot.
 
-use super::{at, insert, new_user, open, read, session, sid, stored_session, write};
+use super::{advance, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::session::Session;
 use crate::domain::user::Login;
 use crate::store::{Store, StoreError, Write};
@@ -122,7 +122,8 @@ pub(crate) async fn an_acknowledged_write_is_read(store: &Store) {
     open(store, session(1, ann)).await;
     for generation in 0..50 {
         let seen_before = Session { generation, ..session(1, ann) };
-        let advanced = move |tx: &dyn Write| tx.advance_session(&seen_before, generation + 1, at(1), at(3000), true);
+        let advanced =
+            move |tx: &dyn Write| tx.advance_session((&seen_before).into(), advance(generation + 1, 1, 3000));
         assert!(write(store, advanced).await);
         assert_eq!(stored_session(store, sid(1)).await.map(|session| session.generation), Some(generation + 1));
     }

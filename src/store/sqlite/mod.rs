@@ -11,7 +11,10 @@ use tokio::task::spawn_blocking;
 
 use self::connect::BUSY_TIMEOUT;
 use self::lazy_open::LazyDatabase;
+use crate::domain::session::Session;
+use crate::domain::user::User;
 use crate::store::error::StoreError;
+use crate::store::refresh_step::{RefreshStep, SessionKey};
 use crate::store::transaction::{Read, Write};
 
 mod admin_sessions;
@@ -143,15 +146,15 @@ impl Database {
         self.lazy.require()?.writer.write(true, |tx| job(tx)).await
     }
 
-    /// Runs a write closure as [`Database::write`] does, for frequent writes whose only change is their last operation.
-    /// If the closure fails after a change, the writes that ran before it in the same transaction are undone as well
-    /// and fail with [`StoreError::Unavailable`].
-    pub async fn write_last<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        self.lazy.require()?.writer.write(false, |tx| job(tx)).await
+    /// Refreshes a session: see [`Store::refresh_session`](super::Store::refresh_session). It has no savepoint. If it
+    /// fails after a change, which only a [`RefreshStep::Write`] can, the writes that ran before it in the same
+    /// transaction are undone as well and fail with [`StoreError::Unavailable`].
+    pub async fn refresh_session<T: Send + 'static>(
+        &self,
+        key: SessionKey,
+        decide: impl Fn(Option<(Session, User)>) -> RefreshStep<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.lazy.require()?.writer.write(false, move |tx| tx.refresh_session(key, decide)).await
     }
 
     /// Finishes the waiting writes and closes the writing connection, for all clones. Later writes fail with

@@ -15,7 +15,10 @@ use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::error::StoreError;
-use crate::store::sessions::{ReadSessions, SessionCursor, SessionPage, SessionQuery, WriteSessions};
+use crate::store::refresh_step::{RefreshStep, SessionKey};
+use crate::store::sessions::{
+    ReadSessions, SeenSession, SessionAdvance, SessionCursor, SessionPage, SessionQuery, WriteSessions,
+};
 
 /// The maximum number of listed sessions of one user.
 const LISTED: u32 = 1000;
@@ -187,6 +190,28 @@ impl ReadSessions for Tx<'_> {
     }
 }
 
+impl Tx<'_> {
+    /// Finds a session, decides, and makes the change: see [`Store::refresh_session`](crate::store::Store). Nothing can
+    /// change the session between the look-up and the update, because both are in one transaction of the one writer.
+    pub(super) fn refresh_session<T>(
+        &self,
+        key: SessionKey,
+        decide: impl Fn(Option<(Session, User)>) -> RefreshStep<T>,
+    ) -> Result<T, StoreError> {
+        let found = key.find(self)?;
+        let seen = found.as_ref().map(|(session, _)| SeenSession::from(session));
+        match decide(found) {
+            RefreshStep::Advance(advance, value) => {
+                let advanced = seen.map_or(Ok(false), |seen| self.advance_session(seen, advance))?;
+                let ended = || StoreError::Unavailable("the session to refresh has ended".to_owned());
+                advanced.then_some(value).ok_or_else(ended)
+            }
+            RefreshStep::Unchanged(value) => Ok(value),
+            RefreshStep::Write(job) => job(self),
+        }
+    }
+}
+
 impl WriteSessions for Tx<'_> {
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
@@ -215,18 +240,13 @@ impl WriteSessions for Tx<'_> {
         Ok(())
     }
 
-    fn advance_session(
-        &self,
-        seen: &Session,
-        to: u32,
-        now: Timestamp,
-        expires_at: Timestamp,
-        spends: bool,
-    ) -> Result<bool, StoreError> {
+    fn advance_session(&self, seen: SeenSession, advance: SessionAdvance) -> Result<bool, StoreError> {
+        let SessionAdvance { to, now, expires_at, invalidates_earlier } = advance;
         let day = day(expires_at);
         let advance = |sql| {
             let id = seen.id.0.as_bytes();
-            self.execute(sql, params![id, seen.generation, to, now.unix(), expires_at.unix(), spends, day])
+            let (now, expires_at) = (now.unix(), expires_at.unix());
+            self.execute(sql, params![id, seen.generation, to, now, expires_at, invalidates_earlier, day])
         };
         let same_day = day == self::day(seen.expires_at);
         Ok((same_day && advance(ADVANCE)? == 1) || advance(ADVANCE_DAY)? == 1)

@@ -2,7 +2,7 @@
 //! transaction is on disk. Many writes share one sync, and no write waits for a batch to fill.
 //!
 //! A write normally has its own savepoint, so that a failed write is undone without the others. Writes submitted with
-//! [`Store::write_last`](crate::store::Store::write_last) have none, because SQLite copies every page that is changed
+//! [`Store::refresh_session`](crate::store::Store::refresh_session) have none, because SQLite copies every page that is changed
 //! after a savepoint.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,0 +1,109 @@
+//! A refresh finds its session, decides and changes it in one step.
+
+use super::{advance, at, insert, new_user, open, read, session, sid, stored_session};
+use crate::domain::id::SessionPrefix;
+use crate::domain::session::{EndReason, Session};
+use crate::store::{RefreshStep, SessionKey, Store, StoreError};
+
+pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &Store) {
+    let ann = insert(store, new_user("ann")).await;
+    let mut stored = open(store, session(1, ann)).await;
+    let prefix = SessionPrefix(*sid(1).0.as_bytes().first_chunk().expect("a UUID has 16 bytes"));
+    for key in [SessionKey::Id(sid(1)), SessionKey::Prefix(prefix)] {
+        let to = stored.generation + 1;
+        let refreshed = store.refresh_session(key, move |found| {
+            let advance = advance(to, 1100, 2100);
+            RefreshStep::Advance(advance, found.map(|(session, user)| (session, user.username.to_string())))
+        });
+        assert_eq!(refreshed.await, Ok(Some((stored.clone(), "ann".to_owned()))), "{key:?}");
+        stored = Session { generation: to, min_generation: to, rotated_at: at(1100), expires_at: at(2100), ..stored };
+        assert_eq!(stored_session(store, sid(1)).await.as_ref(), Some(&stored), "{key:?}");
+    }
+}
+
+pub(crate) async fn a_refresh_may_change_nothing(store: &Store) {
+    let ann = insert(store, new_user("ann")).await;
+    let opened = open(store, session(1, ann)).await;
+    for (number, is_known) in [(1, true), (2, false)] {
+        let refreshed =
+            store.refresh_session(SessionKey::Id(sid(number)), |found| RefreshStep::Unchanged(found.is_some()));
+        assert_eq!(refreshed.await, Ok(is_known), "{number}");
+    }
+    assert_eq!(stored_session(store, sid(1)).await, Some(opened));
+}
+
+pub(crate) async fn a_refresh_may_run_a_write(store: &Store) {
+    let ann = insert(store, new_user("ann")).await;
+    open(store, session(1, ann)).await;
+    let end = || {
+        store.refresh_session(SessionKey::Id(sid(1)), |_| {
+            RefreshStep::Write(Box::new(|tx| {
+                let ended = tx.end_session(sid(1), at(1100), EndReason::Reuse)?;
+                tx.set_names(
+                    tx.session(sid(1))?.map_or_else(|| panic!("a session"), |(session, _)| session.user),
+                    "",
+                    "ended",
+                )?;
+                Ok(ended)
+            }))
+        })
+    };
+    assert_eq!(end().await, Ok(true));
+    assert_eq!(end().await, Ok(false));
+    let (ended, user) = read(store, |tx| tx.session(sid(1))).await.expect("the session is stored");
+    assert_eq!((ended.ended, user.last_name.as_str()), (Some((at(1100), EndReason::Reuse)), "ended"));
+}
+
+pub(crate) async fn a_failed_refresh_write_leaves_nothing(store: &Store) {
+    let ann = insert(store, new_user("ann")).await;
+    let opened = open(store, session(1, ann)).await;
+    let failed = store.refresh_session::<()>(SessionKey::Id(sid(1)), |_| {
+        RefreshStep::Write(Box::new(|tx| {
+            tx.end_session(sid(1), at(1100), EndReason::Reuse)?;
+            Err(StoreError::Fault("on purpose".to_owned()))
+        }))
+    });
+    assert_eq!(failed.await, Err(StoreError::Fault("on purpose".to_owned())));
+    assert_eq!(stored_session(store, sid(1)).await, Some(opened));
+}
+
+/// A refresh that was decided on a session that others advance meanwhile is decided again.
+pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store) {
+    let ann = insert(store, new_user("ann")).await;
+    open(store, session(1, ann)).await;
+    let attempts: Vec<_> = (0..64)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let refreshed = store.refresh_session(SessionKey::Id(sid(1)), move |found| match found {
+                    Some((session, _)) if session.generation == 0 => {
+                        RefreshStep::Advance(advance(1, 1100, 2000 + number), true)
+                    }
+                    _ => RefreshStep::Unchanged(false),
+                });
+                refreshed.await
+            })
+        })
+        .collect();
+    let mut applied = Vec::new();
+    for (number, attempt) in (0..).zip(attempts) {
+        if attempt.await.expect("no panic").expect("no failure") {
+            applied.push(2000 + number);
+        }
+    }
+    assert_eq!(applied.len(), 1);
+    let left = stored_session(store, sid(1)).await.map(|session| (session.generation, session.expires_at.unix()));
+    assert_eq!(left, Some((1, applied[0])), "the values of the successful refresh are stored");
+}
+
+pub(crate) async fn an_ended_session_is_not_advanced(store: &Store) {
+    let ann = insert(store, new_user("ann")).await;
+    let ended = open(store, Session { ended: Some((at(1050), EndReason::SignOut)), ..session(1, ann) }).await;
+    for number in [1, 2] {
+        let refreshed = store
+            .refresh_session(SessionKey::Id(sid(number)), |_| RefreshStep::Advance(advance(1, 1100, 2100), ()))
+            .await;
+        assert!(matches!(refreshed, Err(StoreError::Unavailable(_))), "{number}: {refreshed:?}");
+    }
+    assert_eq!(stored_session(store, sid(1)).await, Some(ended));
+}
