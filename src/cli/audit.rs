@@ -50,8 +50,8 @@ impl AuditArgs {
         let name = self.user.clone();
         let limit = self.limit;
         let read = store.read(move |tx| {
-            let Some(name) = name else { return tx.audit_lines(None, limit).map(Some) };
-            if let Some(user) = tx.user_by_login(&Login::new(&name))? {
+            let Some(name) = &name else { return tx.audit_lines(None, limit).map(Some) };
+            if let Some(user) = tx.user_by_login(&Login::new(name))? {
                 return tx.audit_lines(Some(user.id), limit).map(Some);
             }
             let Ok(id) = name.parse().map(UserId) else { return Ok(None) };

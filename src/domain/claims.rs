@@ -50,7 +50,7 @@ pub const CLAIMS_MAX: usize = 2048;
 pub struct Claims(Map<String, Value>);
 
 /// Why a text is rejected as a user's claims.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ClaimsError {
     /// The text is not a JSON object, or a name occurs twice.
     #[error("claims must be a JSON object without duplicate names, for example {{\"roles\":[\"editor\"]}}")]

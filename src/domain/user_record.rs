@@ -62,7 +62,7 @@ fn read_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Passwo
 }
 
 /// Why a record is rejected.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRecord {
     /// The user name is missing or empty.
     #[error("the user name is missing")]

@@ -199,7 +199,7 @@ impl AdmittedAttempt<'_> {
         F: Fn(&dyn Write, User) -> Result<T, StoreError> + Send + 'static,
     {
         let admitted = self.request.admitted;
-        let result = self.issuer.store.write(move |tx| {
+        let result = self.issuer.store.write_for_user(checked.user.id, move |tx| {
             let CheckedUser { user, upgraded } = &checked;
             let failed = |problem| CompletionResult::Failed(FailedCheck { problem, user: Some(user.id) });
             let Some(current) = tx.user(user.id)? else { return Ok(failed(CredentialsProblem::UnknownUser)) };

@@ -62,7 +62,7 @@ pub struct ImportNote {
 }
 
 /// What was skipped, and why.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
     /// The whole record: it cannot be read.
     #[error("{0}")]
@@ -142,18 +142,19 @@ impl ImportUsers {
     /// Imports the batch. The returned result is durable; after a refusal, nothing of the batch was imported.
     pub async fn run(self, issuer: &Issuer) -> Result<Imported, Refusal> {
         let now = issuer.clock.now();
-        let mut imported = Imported::default();
+        let mut unreadable = Vec::new();
         let mut candidates = Vec::with_capacity(self.rows.len());
         for row in self.rows {
             match candidate(row, Subject(issuer.random.uuid()), now) {
                 Ok(candidate) => candidates.push(candidate),
-                Err(note) => imported.notes.push(note),
+                Err(note) => unreadable.push(note),
             }
         }
         let from = self.from;
         let write = move |tx: &dyn Write| {
+            let mut imported = Imported::default();
             let mut ids: Option<(UserId, UserId)> = None;
-            for candidate in candidates {
+            for candidate in &candidates {
                 if let Some(id) = import_one(tx, candidate, &mut imported)? {
                     ids = Some(ids.map_or((id, id), |(lowest, highest)| (lowest.min(id), highest.max(id))));
                 }
@@ -162,10 +163,12 @@ impl ImportUsers {
                 let detail = format!("{} users, ids {lowest} to {highest}, from {from}", imported.imported);
                 tx.record(&Operator::CommandLine.entry(now, Action::Imported, None, detail))?;
             }
-            imported.notes.sort_by_key(|note| note.number);
-            Ok(imported)
+            Ok::<_, StoreError>(imported)
         };
-        issuer.store.write(write).await.map_err(|error: StoreError| error.into())
+        let mut imported = issuer.store.write(write).await?;
+        imported.notes.extend(unreadable);
+        imported.notes.sort_by_key(|note| note.number);
+        Ok(imported)
     }
 }
 
@@ -197,47 +200,44 @@ fn candidate(row: ImportRow, new_sub: Subject, now: Timestamp) -> Result<ImportC
 /// Compares the candidate with the existing users, and inserts the user. Returns the id if the user was imported.
 fn import_one(
     tx: &dyn Write,
-    mut candidate: ImportCandidate,
+    candidate: &ImportCandidate,
     imported: &mut Imported,
 ) -> Result<Option<UserId>, StoreError> {
-    let decision = decide(&candidate.user, candidate.has_sub, &find_existing(tx, &candidate)?);
+    let decision = decide(&candidate.user, candidate.has_sub, &find_existing(tx, candidate)?);
+    let mut skipped = candidate.skipped.clone();
     let inserted = match decision {
-        ImportDecision::Insert => insert(tx, &mut candidate)?,
+        ImportDecision::Insert => insert(tx, &candidate.user, &mut skipped)?,
         ImportDecision::AlreadyPresent => {
             imported.already_present += 1;
             return Ok(None);
         }
-        ImportDecision::Refuse(skipped) => {
-            candidate.skipped = vec![skipped];
+        ImportDecision::Refuse(reason) => {
+            skipped = vec![reason];
             None
         }
     };
     imported.imported += usize::from(inserted.is_some());
     imported.without_password += usize::from(inserted.is_some() && candidate.user.password.is_none());
-    let ImportCandidate { number, user, skipped, .. } = candidate;
-    let username = user.username.to_string();
-    let notes = skipped.into_iter().map(|skipped| ImportNote {
-        number,
-        id: user.id,
-        username: Some(username.clone()),
-        reason: skipped,
-    });
-    imported.notes.extend(notes);
+    imported.notes.extend(skipped.into_iter().map(|reason| ImportNote {
+        number: candidate.number,
+        id: candidate.user.id,
+        username: Some(candidate.user.username.to_string()),
+        reason,
+    }));
     Ok(inserted)
 }
 
-fn insert(tx: &dyn Write, candidate: &mut ImportCandidate) -> Result<Option<UserId>, StoreError> {
-    let mut inserted = tx.insert_user(&candidate.user);
+/// Inserts the user, without the address if another user has it.
+fn insert(tx: &dyn Write, user: &NewUser, skipped: &mut Vec<SkipReason>) -> Result<Option<UserId>, StoreError> {
+    let mut inserted = tx.insert_user(user);
     if matches!(inserted, Err(StoreError::Taken(Field::Email))) {
-        candidate.user.email = None;
-        candidate.user.email_verified = false;
-        candidate.skipped.push(SkipReason::TakenEmail);
-        inserted = tx.insert_user(&candidate.user);
+        skipped.push(SkipReason::TakenEmail);
+        inserted = tx.insert_user(&NewUser { email: None, email_verified: false, ..user.clone() });
     }
     match inserted {
         // Not expected, because `find_existing` has looked the name up in the same transaction.
         Err(StoreError::Taken(_)) => {
-            candidate.skipped = vec![SkipReason::Name];
+            *skipped = vec![SkipReason::Name];
             Ok(None)
         }
         inserted => inserted.map(Some),

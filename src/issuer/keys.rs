@@ -77,10 +77,10 @@ pub async fn needed_since(store: &Store, now: Timestamp) -> Result<Option<Timest
         let refresh_token = origin.refresh_style().token_kind();
         refresh_token.is_some_and(|kind| !kind.row().by_published_key)
     };
-    let origins = Origin::all().filter(needs_retired_keys);
     store
         .read(move |tx| {
-            let oldest = origins.map(|origin| tx.oldest_live_session_opened_at(origin, now));
+            let oldest =
+                Origin::all().filter(needs_retired_keys).map(|origin| tx.oldest_live_session_opened_at(origin, now));
             Ok(oldest.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().min())
         })
         .await

@@ -36,15 +36,15 @@ impl MintTokens {
         let session = sign_in::begin(issuer, self.user.id, self.dialect, None);
         let session = Session { must_change_password: self.user.must_change_password, ..session };
         let signed_in = SignedIn::authenticated(self.user, session.clone());
-        let at = session.opened_at;
-        let user = Some(session.user);
+        let user = session.user;
         let detail = format!("{} {}", session.opened_by, session.id);
-        let opened = issuer.store.write(move |tx| {
-            if !tx.user(session.user)?.ok_or(OperatorRule::NoUser)?.is_active {
+        let minted = Operator::CommandLine.entry(session.opened_at, Action::TokenMinted, Some(user), detail);
+        let opened = issuer.store.write_for_user(user, move |tx| {
+            if !tx.user(user)?.ok_or(OperatorRule::NoUser)?.is_active {
                 return Err(OperatorRule::Disabled.into());
             }
             tx.open_session(&session)?;
-            tx.record(&Operator::CommandLine.entry(at, Action::TokenMinted, user, detail))?;
+            tx.record(&minted)?;
             Ok::<(), Denied>(())
         });
         opened.await?;

@@ -69,7 +69,7 @@ impl RedeemReset {
         let must_change = temporary.is_some();
         let ended = issuer
             .store
-            .write(move |tx| {
+            .write_for_user(user.id, move |tx| {
                 let id = tx.use_reset_code(hash, now)?.ok_or(RedeemResetError::WrongCode)?;
                 tx.set_password(id, &new, must_change)?;
                 // The caller has read the e-mail and so owns the address. If the address was not verified before, an

@@ -76,12 +76,12 @@ impl RequestReset {
             .write(move |tx| {
                 // If the address was changed after the e-mail was prepared, the e-mail must not reach the old address.
                 let current = prepared.as_ref().map(|prepared| tx.user(prepared.user.id)).transpose()?.flatten();
-                let prepared = prepared.filter(|prepared| current.is_some_and(|user| prepared.is_for(&user)));
-                let (user, detail) = match &prepared {
+                let prepared = prepared.as_ref().filter(|prepared| current.is_some_and(|user| prepared.is_for(&user)));
+                let (user, detail) = match prepared {
                     Some(prepared) => (Some(prepared.user.id), "e-mail queued"),
                     None => (None, "no e-mail"),
                 };
-                if let Some(prepared) = &prepared {
+                if let Some(prepared) = prepared {
                     prepared.queue(tx)?;
                 }
                 // Unknown addresses are recorded too, so that both responses wait for one commit.
@@ -117,7 +117,7 @@ impl SendReset {
         }
         let prepared = prepare(issuer, found, delivery)?.ok_or(OperatorRule::NoEmail)?;
         let at = issuer.clock.now();
-        let sent = issuer.store.write(move |tx| {
+        let sent = issuer.store.write_for_user(user, move |tx| {
             let current = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
             if !prepared.is_for(&current) {
                 return Err(StoreError::Unavailable("the user was changed at the same time".to_owned()).into());

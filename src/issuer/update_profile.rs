@@ -54,7 +54,7 @@ impl UpdateProfile {
         let now = issuer.clock.now();
         let changed: Result<(User, usize), Refusal> = issuer
             .store
-            .write(move |tx| {
+            .write_for_user(signed_in.user().id, move |tx| {
                 let id = signed_in.user().id;
                 // The session may have ended while the password was hashed. An ended session must not change anything.
                 let found = tx.session(signed_in.session().id)?;

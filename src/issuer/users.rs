@@ -127,13 +127,13 @@ async fn apply(
     issuer: &Issuer,
     by: &Operator,
     user: UserId,
-    act: impl FnOnce(&ChangeContext<'_>) -> Result<usize, Denied> + Send + 'static,
+    act: impl Fn(&ChangeContext<'_>) -> Result<usize, Denied> + Send + 'static,
 ) -> Result<(), Denied> {
     let by = by.clone();
     let now = issuer.clock.now();
     let ended: Result<usize, Denied> = issuer
         .store
-        .write(move |tx| {
+        .write_for_user(user, move |tx| {
             let user = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
             act(&ChangeContext { tx, user, by: &by, now })
         })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::periodic::stopped;
@@ -67,11 +67,9 @@ fn next_batch(rows: u32, duration: Duration) -> u32 {
 /// with other writes.
 async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), StoreError> {
     let now = issuer.clock.now();
-    let (sender, receiver) = oneshot::channel();
     let clock = issuer.clock.clone();
     let removed = issuer.store.write(move |tx| {
-        // The receiver is dropped if the server is being stopped.
-        let _ = sender.send(clock.monotonic());
+        let began = clock.monotonic();
         let mut left = rows;
         left = remaining(left, tx.cleanup_sessions(now - SESSIONS_KEPT, left)?);
         left = remaining(left, tx.cleanup_admin_sessions(now, left)?);
@@ -79,11 +77,10 @@ async fn cleanup_batch(issuer: &Issuer, rows: u32) -> Result<(u32, Duration), St
         left = remaining(left, tx.cleanup_mails(now - MAILS_KEPT, left)?);
         left = remaining(left, tx.cleanup_audit(now - AUDIT_KEPT, left)?);
         left = remaining(left, tx.cleanup_counts(now - COUNTS_KEPT, left)?);
-        Ok::<u32, StoreError>(rows - left)
+        Ok::<_, StoreError>((rows - left, began))
     });
-    let removed = removed.await?;
-    let end = issuer.clock.monotonic();
-    Ok((removed, receiver.await.map_or(Duration::ZERO, |began| end.saturating_sub(began))))
+    let (removed, began) = removed.await?;
+    Ok((removed, issuer.clock.monotonic().saturating_sub(began)))
 }
 
 /// Returns how many rows the batch may still remove after `removed` rows of one table were removed.

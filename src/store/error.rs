@@ -8,8 +8,9 @@ pub enum StoreError {
     /// Another user already has this user name or e-mail address.
     #[error("the {} is already in use", .0.name())]
     Taken(Field),
-    /// Another user already has the `id` or `sub` requested for a new user. Only an import requests one.
-    #[error("another user already has this {0}")]
+    /// Another value that must be unique is already stored: the `id` or `sub` requested for a new user, which only an
+    /// import requests, or the link of an account at a provider.
+    #[error("the {0} is already in use")]
     InUse(&'static str),
     /// The database is locked, full, read-only, unreachable or closed, or too many operations are waiting. Except after
     /// [`Store::close`](super::Store::close), it may recover without a restart.

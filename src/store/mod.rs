@@ -2,11 +2,16 @@
 //!
 //! A read or a write is a closure that runs off the async threads. Reads run in parallel. Writes run one after another
 //! on one thread, which commits many of them in one transaction. If a write closure returns `Ok`, its changes are
-//! durable when the caller receives the result; if it returns `Err`, its changes are undone. No closure hashes a
-//! password, signs or sends anything. Code outside this folder sees no rows, SQL or connections.
+//! durable when the caller receives the result; if it returns `Err`, its changes are undone. Code outside this folder
+//! sees no rows, SQL or connections.
+//!
+//! A backend may run a closure several times and undo all runs but the last. A closure therefore reads inside itself
+//! everything that it decides on, has no effect except on the store, and hashes, signs and sends nothing. Effects follow
+//! the commit.
 
 use tracing::{Instrument as _, trace_span};
 
+use crate::domain::id::UserId;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 
@@ -55,7 +60,7 @@ pub enum Store {
 
 impl Store {
     /// Runs a read closure on a blocking thread. All its queries see the same state of the database.
-    pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(&self, job: impl Fn(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -101,13 +106,29 @@ impl Store {
 
     /// Runs a write closure after the writes that were queued before it. Either all of its changes become durable, or
     /// none.
-    pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn write<T, E>(&self, job: impl Fn(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         match self {
             Self::Sqlite(database) => database.write(job).instrument(trace_span!("store.write")).await,
+        }
+    }
+
+    /// Runs a write closure as [`Store::write`] does, for a write about one user. Writes about the same user run one
+    /// after another within this process, so that they do not make each other run again.
+    pub async fn write_for_user<T, E>(
+        &self,
+        user: UserId,
+        job: impl Fn(&dyn Write) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match self {
+            Self::Sqlite(database) => database.write_for_user(user, job).instrument(trace_span!("store.write")).await,
         }
     }
 

@@ -17,8 +17,8 @@ pub trait ReadSocialAccounts {
 
 /// Changes accounts at providers. Methods that name an account that does not exist change nothing.
 pub trait WriteSocialAccounts {
-    /// Links a provider account to a user. Returns [`StoreError::Fault`] if the account is already linked, or if the
-    /// user already has an account of that provider. Check both first, in the same closure.
+    /// Links a provider account to a user. Returns [`StoreError::InUse`] if the account is already linked, or if the
+    /// user already has an account of that provider.
     fn link_social_account(&self, account: &SocialAccount) -> Result<(), StoreError>;
     /// Stores the tokens that the provider returned. If `refresh` is `None`, the stored refresh token stays.
     fn store_social_tokens(

@@ -51,7 +51,7 @@ pub async fn link(
             if tx.social_account_of(user, provider)?.is_some() {
                 return Err(SocialRefusal::AlreadyLinked.into());
             }
-            tx.link_social_account(&new_account(&identity, tokens, user, now))?;
+            tx.link_social_account(&new_account(&identity, tokens.clone(), user, now))?;
             Ok(tx.record(&AuditEntry::by_user(now, Action::SocialLinked, user, from.address, provider.to_string()))?)
         })
         .await

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::retrying_store::RetryingStore;
 use super::{DRF_PYJWT, SIMPLEJWT, at, email, insert, ip, name, new_user, open, read, session, sid, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::dialect::Dialect;
@@ -12,19 +13,19 @@ use crate::domain::mail_item::{MailId, NewMail, SealedMail};
 use crate::domain::origin::Origin;
 use crate::domain::session::{EndReason, Session};
 use crate::domain::user::NewUser;
-use crate::store::{AuditQuery, MailState, PagePosition, SessionQuery, SettingChange, Store, UserPage, UserSearch};
+use crate::store::{AuditQuery, MailState, PagePosition, SessionQuery, SettingChange, UserPage, UserSearch};
 
 fn names(page: &UserPage) -> Vec<String> {
     page.users.iter().map(|user| user.username.to_string()).collect()
 }
 
-async fn users(store: &Store, search: UserSearch) -> UserPage {
+async fn users(store: &RetryingStore, search: UserSearch) -> UserPage {
     read(store, move |tx| tx.user_page(&search)).await
 }
 
 /// Inserts `count` users: `u000` has the last address in the alphabet, `u001` the previous one, and so on. With more
 /// than 100 users, one slice does not contain a whole stream.
-async fn insert_many(store: &Store, count: usize) {
+async fn insert_many(store: &RetryingStore, count: usize) {
     write(store, move |tx| {
         (0..count).try_for_each(|number| {
             let address = Some(email(&format!("z{:03}@example.com", count - number)));
@@ -34,7 +35,7 @@ async fn insert_many(store: &Store, count: usize) {
     .await;
 }
 
-pub(crate) async fn users_are_found_by_name_or_address(store: &Store) {
+pub(crate) async fn users_are_found_by_name_or_address(store: &RetryingStore) {
     insert(store, new_user("ann")).await;
     insert(store, NewUser { email: Some(email("anna@example.org")), ..new_user("Zoe") }).await;
     insert(store, NewUser { email: None, ..new_user("ANTON") }).await;
@@ -46,7 +47,7 @@ pub(crate) async fn users_are_found_by_name_or_address(store: &Store) {
     assert!(found("x").await.users.is_empty());
 }
 
-pub(crate) async fn pages_of_users_go_both_ways(store: &Store) {
+pub(crate) async fn pages_of_users_go_both_ways(store: &RetryingStore) {
     insert_many(store, 240).await;
     for text in ["", "u", "z"] {
         let search = |position| UserSearch { text: text.to_owned(), position, limit: 100, ..UserSearch::default() };
@@ -67,7 +68,7 @@ pub(crate) async fn pages_of_users_go_both_ways(store: &Store) {
     }
 }
 
-pub(crate) async fn users_are_filtered_by_kind(store: &Store) {
+pub(crate) async fn users_are_filtered_by_kind(store: &RetryingStore) {
     insert_many(store, 150).await;
     let root = insert(store, NewUser { is_superuser: true, ..new_user("root") }).await;
     insert(store, NewUser { is_active: false, email: Some(email("u@example.com")), ..new_user("gone") }).await;
@@ -87,7 +88,7 @@ pub(crate) async fn users_are_filtered_by_kind(store: &Store) {
     assert!(!others(UserId(root.0 - 1)).await, "a disabled superuser does not count");
 }
 
-pub(crate) async fn operator_updates_change_only_their_columns(store: &Store) {
+pub(crate) async fn operator_updates_change_only_their_columns(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     write(store, move |tx| {
@@ -107,7 +108,7 @@ pub(crate) async fn operator_updates_change_only_their_columns(store: &Store) {
     assert!(bob.email.is_some() && bob.first_name.is_empty() && !bob.is_superuser);
 }
 
-pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
+pub(crate) async fn live_sessions_are_paged_newest_first(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     for (number, opened, user, dialect) in [
@@ -145,12 +146,12 @@ pub(crate) async fn live_sessions_are_paged_newest_first(store: &Store) {
     assert_eq!(ids(&of.sessions), [sid(2)]);
 }
 
-async fn queue(store: &Store, created: i64) -> MailId {
+async fn queue(store: &RetryingStore, created: i64) -> MailId {
     let mail = NewMail { template: "reset_code", sealed: SealedMail(vec![7; 3]), created_at: at(created) };
     write(store, move |tx| tx.queue_mail(&mail)).await
 }
 
-pub(crate) async fn emails_are_listed_with_their_state(store: &Store) {
+pub(crate) async fn emails_are_listed_with_their_state(store: &RetryingStore) {
     let mut all = Vec::new();
     for created in [100, 101, 101, 102, 103] {
         all.push(queue(store, created).await);
@@ -179,7 +180,7 @@ pub(crate) async fn emails_are_listed_with_their_state(store: &Store) {
     assert_eq!(read(store, |tx| tx.oldest_waiting_mail()).await, Some(at(100)));
 }
 
-pub(crate) async fn a_waiting_email_can_be_retried_now(store: &Store) {
+pub(crate) async fn a_waiting_email_can_be_retried_now(store: &RetryingStore) {
     let one = queue(store, 100).await;
     let two = queue(store, 100).await;
     write(store, move |tx| {
@@ -193,7 +194,7 @@ pub(crate) async fn a_waiting_email_can_be_retried_now(store: &Store) {
     assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [one]);
 }
 
-pub(crate) async fn the_author_of_a_setting_is_kept_until_it_is_unset(store: &Store) {
+pub(crate) async fn the_author_of_a_setting_is_kept_until_it_is_unset(store: &RetryingStore) {
     write(store, |tx| {
         tx.put_setting("b", &json!(1), at(1), "ann")?;
         tx.put_setting("a", &json!(2), at(2), "bob")?;
@@ -214,7 +215,7 @@ fn audit_entry(seconds: i64, action: Action, user: Option<UserId>, actor: Option
     AuditEntry { at: at(seconds), action, user, actor, address: Some(ip("192.0.2.7")), detail: seconds.to_string() }
 }
 
-pub(crate) async fn audit_lines_name_their_actor(store: &Store) {
+pub(crate) async fn audit_lines_name_their_actor(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let root = insert(store, new_user("root")).await;
     let line = write(store, move |tx| {
@@ -235,7 +236,7 @@ pub(crate) async fn audit_lines_name_their_actor(store: &Store) {
     assert_eq!((after.username.as_deref(), after.actor_id, after.actor), (Some("ann"), Some(root), None));
 }
 
-pub(crate) async fn audit_lines_are_filtered_and_paged(store: &Store) {
+pub(crate) async fn audit_lines_are_filtered_and_paged(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let root = insert(store, new_user("root")).await;
     write(store, move |tx| {
@@ -279,7 +280,7 @@ pub(crate) async fn audit_lines_are_filtered_and_paged(store: &Store) {
     assert_eq!(all(address("192.0.2.")).await.len(), 301);
 }
 
-pub(crate) async fn the_store_reports_its_size(store: &Store) {
+pub(crate) async fn the_store_reports_its_size(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     open(store, Session { opened_by: SIMPLEJWT, ..session(2, ann) }).await;

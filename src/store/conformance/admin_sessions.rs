@@ -1,27 +1,28 @@
 //! Admin sessions are opened, updated and ended. Some changes to their user end them too.
 
+use super::retrying_store::RetryingStore;
 use super::{at, hash, insert, ip, new_user, read, write};
 use crate::domain::admin_session::{AdminHash, AdminSession};
 use crate::domain::id::UserId;
 use crate::domain::user::NewUser;
-use crate::store::{Store, StoreError, Write};
+use crate::store::{StoreError, Write};
 
-async fn root(store: &Store) -> UserId {
+async fn root(store: &RetryingStore) -> UserId {
     insert(store, NewUser { is_superuser: true, ..new_user("root") }).await
 }
 
-async fn open(store: &Store, number: u8, user: UserId) -> (AdminHash, AdminSession) {
+async fn open(store: &RetryingStore, number: u8, user: UserId) -> (AdminHash, AdminSession) {
     let opened = (AdminHash([number; 32]), AdminSession::opened(user, at(1000), Some(ip("192.0.2.1"))));
     let (hash, session) = opened.clone();
     write(store, move |tx| tx.open_admin_session(hash, &session)).await;
     opened
 }
 
-async fn is_there(store: &Store, hash: AdminHash) -> bool {
+async fn is_there(store: &RetryingStore, hash: AdminHash) -> bool {
     read(store, move |tx| tx.admin_session(hash)).await.is_some()
 }
 
-pub(crate) async fn an_admin_session_is_read_with_its_user(store: &Store) {
+pub(crate) async fn an_admin_session_is_read_with_its_user(store: &RetryingStore) {
     let root = root(store).await;
     let (hash, session) = open(store, 1, root).await;
     let (found, user) = read(store, move |tx| tx.admin_session(hash)).await.expect("the session is stored");
@@ -35,7 +36,7 @@ pub(crate) async fn an_admin_session_is_read_with_its_user(store: &Store) {
     assert!(!write(store, move |tx| tx.end_admin_session(hash)).await && !is_there(store, hash).await);
 }
 
-pub(crate) async fn all_admin_sessions_but_one_end(store: &Store) {
+pub(crate) async fn all_admin_sessions_but_one_end(store: &RetryingStore) {
     let root = root(store).await;
     let other = insert(store, new_user("other")).await;
     let [(one, _), (two, _), (others, _)] =
@@ -46,7 +47,7 @@ pub(crate) async fn all_admin_sessions_but_one_end(store: &Store) {
     assert!(!is_there(store, two).await && is_there(store, others).await);
 }
 
-pub(crate) async fn losing_rights_ends_the_admin_sessions(store: &Store) {
+pub(crate) async fn losing_rights_ends_the_admin_sessions(store: &RetryingStore) {
     type RightsLoss = fn(&dyn Write, UserId) -> Result<(), StoreError>;
     let losses: [RightsLoss; 3] = [
         |tx, id| tx.set_password(id, &hash("second"), false),
@@ -63,7 +64,7 @@ pub(crate) async fn losing_rights_ends_the_admin_sessions(store: &Store) {
     }
 }
 
-pub(crate) async fn expired_admin_sessions_are_removed(store: &Store) {
+pub(crate) async fn expired_admin_sessions_are_removed(store: &RetryingStore) {
     let root = root(store).await;
     for number in 1..4 {
         open(store, number, root).await;
@@ -75,7 +76,7 @@ pub(crate) async fn expired_admin_sessions_are_removed(store: &Store) {
     );
 }
 
-pub(crate) async fn any_superuser_is_reported(store: &Store) {
+pub(crate) async fn any_superuser_is_reported(store: &RetryingStore) {
     insert(store, new_user("plain")).await;
     assert!(!read(store, |tx| tx.any_superuser()).await);
     let root = root(store).await;

@@ -1,9 +1,9 @@
 //! The audit log is read newest first, and old lines are removed.
 
+use super::retrying_store::RetryingStore;
 use super::{at, insert, ip, name, new_user, read, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::UserId;
-use crate::store::Store;
 
 fn entry(seconds: i64, action: Action, user: Option<UserId>) -> AuditEntry {
     AuditEntry {
@@ -16,7 +16,7 @@ fn entry(seconds: i64, action: Action, user: Option<UserId>) -> AuditEntry {
     }
 }
 
-pub(crate) async fn audit_lines_are_read_newest_first(store: &Store) {
+pub(crate) async fn audit_lines_are_read_newest_first(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     let read = write(store, move |tx| {
@@ -43,7 +43,7 @@ pub(crate) async fn audit_lines_are_read_newest_first(store: &Store) {
     assert_eq!(names, [(Some(ann), Some("anna")), (Some(ann), Some("ann"))], "each line has the user name at its time");
 }
 
-pub(crate) async fn old_audit_lines_are_removed(store: &Store) {
+pub(crate) async fn old_audit_lines_are_removed(store: &RetryingStore) {
     write(store, |tx| (100..104).try_for_each(|now| tx.record(&entry(now, Action::Registered, None)))).await;
     let cleanup = move |limit| write(store, move |tx| tx.cleanup_audit(at(103), limit));
     assert_eq!((cleanup(2).await, cleanup(9).await, cleanup(9).await), (2, 1, 0));

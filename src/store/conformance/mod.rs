@@ -1,11 +1,14 @@
 //! The conformance suite of the store: cases that every backend must pass and that use only the traits. A backend's
 //! tests call `conformance!(fresh)`. `fresh` returns an empty store and a guard that must live as long as the store.
+//!
+//! Every closure runs twice: see [`RetryingStore`].
 
 use std::net::IpAddr;
 
 use uuid::Uuid;
 
-use super::{Read, SessionAdvance, Store, StoreError, Write};
+use self::retrying_store::RetryingStore;
+use super::{Read, SessionAdvance, StoreError, Write};
 use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::origin::Origin;
@@ -19,8 +22,10 @@ pub(crate) mod admin_sessions;
 pub(crate) mod audit;
 pub(crate) mod counts;
 pub(crate) mod outbox;
+pub(crate) mod races;
 pub(crate) mod refresh;
 pub(crate) mod reset_codes;
+pub(crate) mod retrying_store;
 pub(crate) mod runs;
 pub(crate) mod sessions;
 pub(crate) mod settings;
@@ -68,6 +73,8 @@ macro_rules! conformance {
                 the_author_of_a_setting_is_kept_until_it_is_unset, audit_lines_name_their_actor,
                 audit_lines_are_filtered_and_paged,
                 the_store_reports_its_size;
+            races: one_of_concurrent_registrations_gets_the_name, one_of_concurrent_links_gets_the_account,
+                concurrent_demotions_leave_a_superuser;
             transactions: a_failed_write_leaves_nothing, a_panicking_write_affects_no_other,
                 writes_of_one_batch_fail_independently,
                 a_write_sees_what_it_wrote, a_read_sees_one_snapshot, an_acknowledged_write_is_read;
@@ -77,7 +84,7 @@ macro_rules! conformance {
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $case() {
             let (store, _guard) = $fresh();
-            conformance::$module::$case(&store).await;
+            conformance::$module::$case(&RetryingStore::new(store)).await;
         }
     )*)*};
 }
@@ -88,16 +95,16 @@ const SIMPLEJWT: Origin = Origin::Dialect(Dialect::Simplejwt);
 
 /// Runs a read that must succeed.
 async fn read<T: Send + 'static>(
-    store: &Store,
-    job: impl FnOnce(&dyn Read) -> Result<T, StoreError> + Send + 'static,
+    store: &RetryingStore,
+    job: impl Fn(&dyn Read) -> Result<T, StoreError> + Send + Sync + 'static,
 ) -> T {
     store.read(job).await.expect("the read succeeds")
 }
 
 /// Runs a write that must succeed.
 async fn write<T: Send + 'static>(
-    store: &Store,
-    job: impl FnOnce(&dyn Write) -> Result<T, StoreError> + Send + 'static,
+    store: &RetryingStore,
+    job: impl Fn(&dyn Write) -> Result<T, StoreError> + Send + Sync + 'static,
 ) -> T {
     store.write(job).await.expect("the write succeeds")
 }
@@ -138,7 +145,7 @@ fn new_user(text: &str) -> NewUser {
     }
 }
 
-async fn insert(store: &Store, user: NewUser) -> UserId {
+async fn insert(store: &RetryingStore, user: NewUser) -> UserId {
     write(store, move |tx| tx.insert_user(&user)).await
 }
 
@@ -166,11 +173,11 @@ fn session(number: u128, user: UserId) -> Session {
     }
 }
 
-async fn open(store: &Store, session: Session) -> Session {
-    write(store, move |tx| tx.open_session(&session).map(|()| session)).await
+async fn open(store: &RetryingStore, session: Session) -> Session {
+    write(store, move |tx| tx.open_session(&session).map(|()| session.clone())).await
 }
 
 /// Returns the stored state of a session.
-async fn stored_session(store: &Store, id: SessionId) -> Option<Session> {
+async fn stored_session(store: &RetryingStore, id: SessionId) -> Option<Session> {
     read(store, move |tx| tx.session(id)).await.map(|(session, _)| session)
 }

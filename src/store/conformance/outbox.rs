@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::retrying_store::RetryingStore;
 use super::{at, read, write};
 use crate::domain::mail_item::{MailId, NewMail, SealedMail};
-use crate::store::Store;
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -12,21 +12,21 @@ fn mail(byte: u8, created: i64) -> NewMail {
     NewMail { template: "reset_code", sealed: SealedMail(vec![byte; 3]), created_at: at(created) }
 }
 
-async fn queue(store: &Store, byte: u8, created: i64) -> MailId {
+async fn queue(store: &RetryingStore, byte: u8, created: i64) -> MailId {
     write(store, move |tx| tx.queue_mail(&mail(byte, created))).await
 }
 
 /// Claims e-mails and returns their ids and numbers of earlier attempts.
-async fn claim(store: &Store, now: i64, limit: u32) -> Vec<(MailId, u32)> {
+async fn claim(store: &RetryingStore, now: i64, limit: u32) -> Vec<(MailId, u32)> {
     let mails = write(store, move |tx| tx.claim_mails(at(now), LEASE, limit)).await;
     mails.iter().map(|mail| (mail.id, mail.attempts)).collect()
 }
 
-async fn waiting(store: &Store) -> u64 {
+async fn waiting(store: &RetryingStore) -> u64 {
     read(store, |tx| tx.mails_waiting()).await
 }
 
-pub(crate) async fn an_email_is_claimed_once(store: &Store) {
+pub(crate) async fn an_email_is_claimed_once(store: &RetryingStore) {
     let second = queue(store, 2, 110).await;
     let first = queue(store, 1, 100).await;
     assert_eq!(claim(store, 99, 9).await, []);
@@ -42,7 +42,7 @@ pub(crate) async fn an_email_is_claimed_once(store: &Store) {
     assert_eq!(claim(store, 9999, 9).await, [(second, 0)]);
 }
 
-pub(crate) async fn an_email_is_retried_or_given_up(store: &Store) {
+pub(crate) async fn an_email_is_retried_or_given_up(store: &RetryingStore) {
     let one = queue(store, 1, 100).await;
     let two = queue(store, 2, 100).await;
     assert_eq!(claim(store, 100, 9).await, [(one, 0), (two, 0)]);
@@ -56,7 +56,7 @@ pub(crate) async fn an_email_is_retried_or_given_up(store: &Store) {
     assert_eq!(waiting(store).await, 1, "an e-mail that was given up does not wait");
 }
 
-pub(crate) async fn finished_emails_are_removed(store: &Store) {
+pub(crate) async fn finished_emails_are_removed(store: &RetryingStore) {
     let one = queue(store, 1, 100).await;
     let two = queue(store, 2, 101).await;
     let three = queue(store, 3, 100).await;
@@ -70,7 +70,7 @@ pub(crate) async fn finished_emails_are_removed(store: &Store) {
     assert_eq!(claim(store, 9999, 9).await, [(three, 0)], "a waiting e-mail is never removed");
 }
 
-pub(crate) async fn an_expired_lease_is_due(store: &Store) {
+pub(crate) async fn an_expired_lease_is_due(store: &RetryingStore) {
     let one = queue(store, 1, 100).await;
     assert_eq!(claim(store, 100, 9).await, [(one, 0)]);
     assert_eq!(claim(store, 159, 9).await, []);

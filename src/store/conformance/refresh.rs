@@ -1,11 +1,12 @@
 //! A refresh finds its session, decides and changes it in one step.
 
+use super::retrying_store::RetryingStore;
 use super::{advance, at, insert, new_user, open, read, session, sid, stored_session};
 use crate::domain::id::SessionPrefix;
 use crate::domain::session::{EndReason, Session};
-use crate::store::{RefreshStep, SessionKey, Store, StoreError};
+use crate::store::{RefreshStep, SessionKey, StoreError};
 
-pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &Store) {
+pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let mut stored = open(store, session(1, ann)).await;
     let prefix = SessionPrefix(*sid(1).0.as_bytes().first_chunk().expect("a UUID has 16 bytes"));
@@ -21,7 +22,7 @@ pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &Store) {
     }
 }
 
-pub(crate) async fn a_refresh_may_change_nothing(store: &Store) {
+pub(crate) async fn a_refresh_may_change_nothing(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let opened = open(store, session(1, ann)).await;
     for (number, is_known) in [(1, true), (2, false)] {
@@ -32,7 +33,7 @@ pub(crate) async fn a_refresh_may_change_nothing(store: &Store) {
     assert_eq!(stored_session(store, sid(1)).await, Some(opened));
 }
 
-pub(crate) async fn a_refresh_may_run_a_write(store: &Store) {
+pub(crate) async fn a_refresh_may_run_a_write(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     let end = || {
@@ -54,7 +55,7 @@ pub(crate) async fn a_refresh_may_run_a_write(store: &Store) {
     assert_eq!((ended.ended, user.last_name.as_str()), (Some((at(1100), EndReason::Reuse)), "ended"));
 }
 
-pub(crate) async fn a_failed_refresh_write_leaves_nothing(store: &Store) {
+pub(crate) async fn a_failed_refresh_write_leaves_nothing(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let opened = open(store, session(1, ann)).await;
     let failed = store.refresh_session::<()>(SessionKey::Id(sid(1)), |_| {
@@ -68,7 +69,7 @@ pub(crate) async fn a_failed_refresh_write_leaves_nothing(store: &Store) {
 }
 
 /// A refresh that was decided on a session that others advance meanwhile is decided again.
-pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store) {
+pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     let attempts: Vec<_> = (0..64)
@@ -96,7 +97,7 @@ pub(crate) async fn one_of_concurrent_refreshes_advances_a_session(store: &Store
     assert_eq!(left, Some((1, applied[0])), "the values of the successful refresh are stored");
 }
 
-pub(crate) async fn an_ended_session_is_not_advanced(store: &Store) {
+pub(crate) async fn an_ended_session_is_not_advanced(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let ended = open(store, Session { ended: Some((at(1050), EndReason::SignOut)), ..session(1, ann) }).await;
     for number in [1, 2] {

@@ -1,24 +1,25 @@
 //! Reset codes are used once, expire, and are deleted when the account changes.
 
+use super::retrying_store::RetryingStore;
 use super::{at, email, insert, new_user, read, write};
 use crate::domain::id::UserId;
 use crate::domain::password::PasswordHash;
-use crate::store::{CodeHash, Store, StoreError, Write};
+use crate::store::{CodeHash, StoreError, Write};
 
 const ONE: CodeHash = CodeHash([1; 32]);
 const TWO: CodeHash = CodeHash([2; 32]);
 
-type WriteClosure = Box<dyn FnOnce(&dyn Write) -> Result<(), StoreError> + Send>;
+type WriteClosure = Box<dyn Fn(&dyn Write) -> Result<(), StoreError> + Send + Sync>;
 
-async fn owner(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
+async fn owner(store: &RetryingStore, code: CodeHash, now: i64) -> Option<UserId> {
     read(store, move |tx| tx.reset_code_owner(code, at(now))).await
 }
 
-async fn use_code(store: &Store, code: CodeHash, now: i64) -> Option<UserId> {
+async fn use_code(store: &RetryingStore, code: CodeHash, now: i64) -> Option<UserId> {
     write(store, move |tx| tx.use_reset_code(code, at(now))).await
 }
 
-pub(crate) async fn a_reset_code_is_used_once(store: &Store) {
+pub(crate) async fn a_reset_code_is_used_once(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     write(store, move |tx| tx.put_reset_code(ann, ONE, at(200))).await;
     assert_eq!((owner(store, ONE, 199).await, owner(store, TWO, 199).await), (Some(ann), None));
@@ -26,7 +27,7 @@ pub(crate) async fn a_reset_code_is_used_once(store: &Store) {
     assert_eq!((use_code(store, ONE, 199).await, owner(store, ONE, 199).await), (None, None));
 }
 
-pub(crate) async fn account_changes_remove_the_reset_code(store: &Store) {
+pub(crate) async fn account_changes_remove_the_reset_code(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let email = email("ann@example.org");
     let hash = PasswordHash::from_stored("$argon2id$x".to_owned());
@@ -44,7 +45,7 @@ pub(crate) async fn account_changes_remove_the_reset_code(store: &Store) {
     assert_eq!(use_code(store, ONE, 100).await, None, "its owner is disabled");
 }
 
-pub(crate) async fn a_newer_reset_code_replaces_the_previous_one(store: &Store) {
+pub(crate) async fn a_newer_reset_code_replaces_the_previous_one(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     write(store, move |tx| {
@@ -59,7 +60,7 @@ pub(crate) async fn a_newer_reset_code_replaces_the_previous_one(store: &Store) 
     assert_eq!(owner(store, CodeHash([9; 32]), 100).await, None, "no such user");
 }
 
-pub(crate) async fn reset_codes_expire_and_are_removed(store: &Store) {
+pub(crate) async fn reset_codes_expire_and_are_removed(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     write(store, move |tx| {

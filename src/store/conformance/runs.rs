@@ -1,10 +1,11 @@
 //! Runs of the process are recorded with their heartbeats.
 
+use super::retrying_store::RetryingStore;
 use super::{at, read, write};
 use crate::domain::availability::ProcessRun;
-use crate::store::{RunId, Store};
+use crate::store::RunId;
 
-pub(crate) async fn runs_are_recorded(store: &Store) {
+pub(crate) async fn runs_are_recorded(store: &RetryingStore) {
     let runs = write(store, |tx| {
         let first = tx.start_run(at(100))?;
         tx.record_heartbeat(first, at(150))?;

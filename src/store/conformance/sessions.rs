@@ -2,13 +2,14 @@
 
 use uuid::Uuid;
 
+use super::retrying_store::RetryingStore;
 use super::{DRF_PYJWT, SIMPLEJWT, advance, at, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::amr::Amr;
 use crate::domain::id::{SessionId, SessionPrefix};
 use crate::domain::session::{EndReason, Session};
-use crate::store::{SessionAdvance, Store, StoreError};
+use crate::store::{SessionAdvance, StoreError};
 
-pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
+pub(crate) async fn a_session_is_read_with_its_user(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let plain = open(store, session(1, ann)).await;
     let odd = Session {
@@ -35,7 +36,7 @@ pub(crate) async fn a_session_is_read_with_its_user(store: &Store) {
     assert!(matches!(twice, Err(StoreError::Fault(_))), "{twice:?}");
 }
 
-pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Store) {
+pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let first = open(store, session(1, ann)).await;
     let other = open(store, session(2, ann)).await;
@@ -65,7 +66,7 @@ pub(crate) async fn a_session_advances_only_from_the_seen_generation(store: &Sto
     assert!(!write(store, move |tx| tx.advance_session((&missing).into(), advance(1, 1, 2))).await, "no such session");
 }
 
-pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
+pub(crate) async fn an_ended_session_stays_ended(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     open(store, session(2, ann)).await;
@@ -81,7 +82,7 @@ pub(crate) async fn an_ended_session_stays_ended(store: &Store) {
     assert!(!end(3, 1100, EndReason::SignOut).await, "no such session");
 }
 
-pub(crate) async fn all_sessions_but_one_end(store: &Store) {
+pub(crate) async fn all_sessions_but_one_end(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     for number in 1..=4 {
@@ -108,7 +109,7 @@ pub(crate) async fn all_sessions_but_one_end(store: &Store) {
     assert_eq!(write(store, move |tx| tx.end_sessions_of(ann, None, at(1200), reason)).await, 1);
 }
 
-pub(crate) async fn live_sessions_are_listed(store: &Store) {
+pub(crate) async fn live_sessions_are_listed(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     for (number, opened, expires, user) in
@@ -125,7 +126,7 @@ pub(crate) async fn live_sessions_are_listed(store: &Store) {
     assert_eq!(after.iter().map(|session| session.id).collect::<Vec<_>>(), [sid(2), sid(1)]);
 }
 
-pub(crate) async fn the_oldest_live_session_is_found(store: &Store) {
+pub(crate) async fn the_oldest_live_session_is_found(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     for (number, opened, opened_by) in [(1, 500, SIMPLEJWT), (2, 700, SIMPLEJWT), (3, 100, DRF_PYJWT)] {
         open(store, Session { opened_at: at(opened), opened_by, ..session(number, ann) }).await;
@@ -137,7 +138,7 @@ pub(crate) async fn the_oldest_live_session_is_found(store: &Store) {
     assert_eq!(oldest(2000).await, None);
 }
 
-pub(crate) async fn cleanup_removes_expired_sessions(store: &Store) {
+pub(crate) async fn cleanup_removes_expired_sessions(store: &RetryingStore) {
     const DAY: i64 = 24 * 60 * 60;
     let ann = insert(store, new_user("ann")).await;
     for (number, expires) in [(1, 4 * DAY), (2, 3 * DAY - 1), (3, DAY), (4, 3 * DAY)] {
@@ -157,7 +158,7 @@ pub(crate) async fn cleanup_removes_expired_sessions(store: &Store) {
     assert!(stored_session(store, sid(4)).await.is_some());
 }
 
-pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &Store) {
+pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let id = |last: u8| {
         let mut id = [7; 16];
@@ -177,7 +178,7 @@ pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &Store) {
     }
 }
 
-pub(crate) async fn the_temporary_password_mark_is_cleared(store: &Store) {
+pub(crate) async fn the_temporary_password_mark_is_cleared(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     for number in [1, 2] {
         open(store, Session { must_change_password: true, ..session(number, ann) }).await;

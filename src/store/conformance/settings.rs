@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
+use super::retrying_store::RetryingStore;
 use super::{at, read, write};
-use crate::store::Store;
 
-pub(crate) async fn settings_are_stored(store: &Store) {
+pub(crate) async fn settings_are_stored(store: &RetryingStore) {
     let stored = move || read(store, |tx| tx.stored_settings());
     assert_eq!(stored().await, []);
     let values = [("b", json!(30)), ("a", json!(null)), ("c", json!("no 'quotes' \"lost\"")), ("b", json!(60))];

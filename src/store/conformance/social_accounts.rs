@@ -1,9 +1,10 @@
 //! Provider accounts are linked, updated and unlinked.
 
+use super::retrying_store::RetryingStore;
 use super::{at, insert, new_user, read, write};
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SealedToken, SocialAccount};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 
 fn provider(name: &str) -> ProviderName {
     ProviderName::parse(name).expect("a provider name")
@@ -23,15 +24,15 @@ fn account(name: &str, social_id: &str, user: UserId) -> SocialAccount {
     }
 }
 
-async fn link(store: &Store, account: SocialAccount) -> SocialAccount {
-    write(store, move |tx| tx.link_social_account(&account).map(|()| account)).await
+async fn link(store: &RetryingStore, account: SocialAccount) -> SocialAccount {
+    write(store, move |tx| tx.link_social_account(&account).map(|()| account.clone())).await
 }
 
-async fn of(store: &Store, user: UserId) -> Vec<SocialAccount> {
+async fn of(store: &RetryingStore, user: UserId) -> Vec<SocialAccount> {
     read(store, move |tx| tx.social_accounts_of(user)).await
 }
 
-pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
+pub(crate) async fn an_account_is_read_as_linked(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let full = link(store, account("google", "Abc", ann)).await;
     let bare = SocialAccount {
@@ -60,20 +61,27 @@ pub(crate) async fn an_account_is_read_as_linked(store: &Store) {
     assert_eq!(issuers, ["https://other.example", "https://op.example"], "stored only if it was unknown");
 }
 
-pub(crate) async fn an_account_has_one_user_and_a_user_has_one_per_provider(store: &Store) {
+pub(crate) async fn an_account_has_one_user_and_a_user_has_one_per_provider(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     link(store, account("google", "1", ann)).await;
-    for (name, id, user) in [("google", "1", bob), ("google", "2", ann), ("github", "1", UserId(99))] {
+    for (name, id, user, is_in_use) in
+        [("google", "1", bob, true), ("google", "2", ann, true), ("github", "1", UserId(99), false)]
+    {
         let refused: Result<(), StoreError> =
             store.write(move |tx| tx.link_social_account(&account(name, id, user))).await;
-        assert!(matches!(refused, Err(StoreError::Fault(_))), "{name} {id} {user}: {refused:?}");
+        let is_expected = match refused {
+            Err(StoreError::InUse(_)) => is_in_use,
+            Err(StoreError::Fault(_)) => !is_in_use,
+            _ => false,
+        };
+        assert!(is_expected, "{name} {id} {user}: {refused:?}");
     }
     link(store, account("google", "2", bob)).await;
     link(store, account("github", "1", ann)).await;
 }
 
-pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &Store) {
+pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     let google = link(store, account("google", "1", ann)).await;
@@ -105,7 +113,7 @@ pub(crate) async fn provider_tokens_are_replaced_and_removed(store: &Store) {
     assert_eq!(of(store, bob).await, [bobs]);
 }
 
-pub(crate) async fn an_unlinked_account_is_not_found(store: &Store) {
+pub(crate) async fn an_unlinked_account_is_not_found(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     link(store, account("google", "1", ann)).await;
@@ -119,7 +127,7 @@ pub(crate) async fn an_unlinked_account_is_not_found(store: &Store) {
     link(store, account("google", "1", bob)).await;
 }
 
-pub(crate) async fn accounts_are_deleted_with_their_user(store: &Store) {
+pub(crate) async fn accounts_are_deleted_with_their_user(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     link(store, account("google", "1", ann)).await;
     assert!(write(store, move |tx| tx.delete_user(ann)).await);

@@ -1,11 +1,12 @@
 //! Every write closure is atomic, isolated and durable. Every read closure sees one snapshot.
 
+use super::retrying_store::RetryingStore;
 use super::{advance, insert, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::session::Session;
 use crate::domain::user::Login;
-use crate::store::{Store, StoreError, Write};
+use crate::store::{StoreError, Write};
 
-async fn is_there(store: &Store, name: &'static str) -> bool {
+async fn is_there(store: &RetryingStore, name: &'static str) -> bool {
     read(store, move |tx| tx.user_by_login(&Login::new(name))).await.is_some()
 }
 
@@ -22,7 +23,7 @@ impl From<StoreError> for RuleError {
     }
 }
 
-pub(crate) async fn a_failed_write_leaves_nothing(store: &Store) {
+pub(crate) async fn a_failed_write_leaves_nothing(store: &RetryingStore) {
     let refused = store.write(|tx| {
         tx.insert_user(&new_user("ann"))?;
         Err::<(), _>(RuleError::ByRule)
@@ -31,7 +32,7 @@ pub(crate) async fn a_failed_write_leaves_nothing(store: &Store) {
     assert!(!is_there(store, "ann").await);
 }
 
-pub(crate) async fn a_panicking_write_affects_no_other(store: &Store) {
+pub(crate) async fn a_panicking_write_affects_no_other(store: &RetryingStore) {
     let panicked = store.write::<(), StoreError>(|tx| {
         tx.insert_user(&new_user("ann"))?;
         panic!("on purpose: the store must continue")
@@ -49,7 +50,7 @@ pub(crate) async fn a_panicking_write_affects_no_other(store: &Store) {
     assert!(is_there(store, "bob").await);
 }
 
-pub(crate) async fn writes_of_one_batch_fail_independently(store: &Store) {
+pub(crate) async fn writes_of_one_batch_fail_independently(store: &RetryingStore) {
     let names: Vec<String> = (0..60).map(|number| format!("user{number}")).collect();
     let writes: Vec<_> = (0..)
         .zip(names.clone())
@@ -83,7 +84,7 @@ pub(crate) async fn writes_of_one_batch_fail_independently(store: &Store) {
     }
 }
 
-pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
+pub(crate) async fn a_write_sees_what_it_wrote(store: &RetryingStore) {
     let seen = write(store, |tx| {
         let ann = tx.insert_user(&new_user("ann"))?;
         tx.open_session(&session(1, ann))?;
@@ -94,12 +95,12 @@ pub(crate) async fn a_write_sees_what_it_wrote(store: &Store) {
 }
 
 /// A read queries twice while another caller writes in between. Both queries return the same result.
-pub(crate) async fn a_read_sees_one_snapshot(store: &Store) {
+pub(crate) async fn a_read_sees_one_snapshot(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     let (queried, wait) = std::sync::mpsc::channel();
     let (resume, written) = std::sync::mpsc::channel();
-    let reader = store.clone();
+    let reader = store.plain.clone();
     let read = tokio::spawn(async move {
         reader
             .read(move |tx| {
@@ -117,7 +118,7 @@ pub(crate) async fn a_read_sees_one_snapshot(store: &Store) {
     assert_eq!(stored_session(store, sid(1)).await, None);
 }
 
-pub(crate) async fn an_acknowledged_write_is_read(store: &Store) {
+pub(crate) async fn an_acknowledged_write_is_read(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     for generation in 0..50 {

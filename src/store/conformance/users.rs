@@ -1,14 +1,15 @@
 //! Users are created, found, changed, listed and deleted.
 
+use super::retrying_store::RetryingStore;
 use super::{at, email, hash, insert, ip, name, new_user, open, read, session, sid, stored_session, write};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::claims::Claims;
 use crate::domain::field::Field;
 use crate::domain::id::UserId;
 use crate::domain::user::{Email, Login, NewUser};
-use crate::store::{CodeHash, Store, StoreError, UserQuery};
+use crate::store::{CodeHash, StoreError, UserQuery};
 
-pub(crate) async fn a_user_is_read_as_inserted(store: &Store) {
+pub(crate) async fn a_user_is_read_as_inserted(store: &RetryingStore) {
     let made = NewUser { is_superuser: true, ..new_user("Ann") };
     let sub = made.sub;
     let id = insert(store, made).await;
@@ -35,7 +36,7 @@ pub(crate) async fn a_user_is_read_as_inserted(store: &Store) {
     assert!(!missing.await);
 }
 
-pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Store) {
+pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &RetryingStore) {
     insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     for (username, address, taken) in [
@@ -63,7 +64,7 @@ pub(crate) async fn names_and_addresses_are_unique_across_each_other(store: &Sto
     insert(store, without_email).await;
 }
 
-pub(crate) async fn updates_change_only_their_column(store: &Store) {
+pub(crate) async fn updates_change_only_their_column(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     let claims = Claims::parse(r#"{"roles":["editor"]}"#).expect("claims");
@@ -88,7 +89,7 @@ pub(crate) async fn updates_change_only_their_column(store: &Store) {
     assert_eq!((bob.is_active, bob.must_change_password, bob.last_login), (true, false, None));
 }
 
-pub(crate) async fn an_address_is_verified_until_it_changes(store: &Store) {
+pub(crate) async fn an_address_is_verified_until_it_changes(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     let verify = move |id| write(store, move |tx| tx.verify_email(id));
@@ -103,7 +104,7 @@ pub(crate) async fn an_address_is_verified_until_it_changes(store: &Store) {
     assert_eq!(verified(ann).await, Some(false), "another address");
 }
 
-pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store) {
+pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let upgrade = move |old: &'static str| {
         write(store, move |tx| {
@@ -117,7 +118,7 @@ pub(crate) async fn a_hash_is_upgraded_unless_the_password_changed(store: &Store
 
 /// The system from which users are imported may have allowed a user to take another user's address as a user name. The
 /// user with that address is then rejected by the import.
-pub(crate) async fn an_address_takes_precedence_over_a_name(store: &Store) {
+pub(crate) async fn an_address_takes_precedence_over_a_name(store: &RetryingStore) {
     let squatter = NewUser { username: name("ann@example.com"), email: None, ..new_user("squatter") };
     let squatter = insert(store, squatter).await;
     let found = read(store, |tx| tx.user_by_login(&Login::new("Ann@Example.com"))).await;
@@ -126,13 +127,13 @@ pub(crate) async fn an_address_takes_precedence_over_a_name(store: &Store) {
     assert_eq!(taken, Err(StoreError::Taken(Field::Email)));
 }
 
-async fn page(store: &Store, prefix: Option<&str>, after: Option<UserId>, limit: u32) -> Vec<String> {
+async fn page(store: &RetryingStore, prefix: Option<&str>, after: Option<UserId>, limit: u32) -> Vec<String> {
     let query = UserQuery { prefix: prefix.map(str::to_owned), after, limit };
     let users = read(store, move |tx| tx.users(&query)).await;
     users.iter().map(|user| user.username.to_string()).collect()
 }
 
-pub(crate) async fn pages_of_users_are_consecutive(store: &Store) {
+pub(crate) async fn pages_of_users_are_consecutive(store: &RetryingStore) {
     for text in ["eve", "dan", "cid", "bob", "ann"] {
         insert(store, new_user(text)).await;
     }
@@ -142,7 +143,7 @@ pub(crate) async fn pages_of_users_are_consecutive(store: &Store) {
     assert_eq!(page(store, None, None, 0).await, [""; 0]);
 }
 
-pub(crate) async fn a_prefix_matches_names_and_addresses(store: &Store) {
+pub(crate) async fn a_prefix_matches_names_and_addresses(store: &RetryingStore) {
     for (username, address) in [("Anton", "z@example.com"), ("zoe", "ANNA@example.com"), ("a%b", "b@example.com")] {
         insert(store, NewUser { username: name(username), email: Some(email(address)), ..new_user(username) }).await;
     }
@@ -154,7 +155,7 @@ pub(crate) async fn a_prefix_matches_names_and_addresses(store: &Store) {
     assert_eq!(page(store, Some("a%"), None, 9).await, ["a%b"]);
 }
 
-pub(crate) async fn only_the_newest_addresses_are_kept(store: &Store) {
+pub(crate) async fn only_the_newest_addresses_are_kept(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     let bob = insert(store, new_user("bob")).await;
     write(store, move |tx| {
@@ -176,7 +177,7 @@ pub(crate) async fn only_the_newest_addresses_are_kept(store: &Store) {
     assert!(known(bob, "192.0.2.0").await, "other users' addresses are kept");
 }
 
-pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &Store) {
+pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
     open(store, session(1, ann)).await;
     let deleted = write(store, move |tx| {
@@ -200,7 +201,7 @@ pub(crate) async fn deleting_a_user_leaves_only_audit_lines(store: &Store) {
     assert_eq!((lines.len(), lines[0].user_id, lines[0].username.as_deref()), (1, Some(ann), None));
 }
 
-pub(crate) async fn ids_are_never_reused(store: &Store) {
+pub(crate) async fn ids_are_never_reused(store: &RetryingStore) {
     let wanted = insert(store, NewUser { id: Some(UserId(41)), ..new_user("ann") }).await;
     assert_eq!(wanted, UserId(41));
     let next = insert(store, new_user("bob")).await;
@@ -214,7 +215,7 @@ pub(crate) async fn ids_are_never_reused(store: &Store) {
     assert_eq!(twice, Err(StoreError::InUse("sub")));
 }
 
-pub(crate) async fn an_imported_user_keeps_every_field(store: &Store) {
+pub(crate) async fn an_imported_user_keeps_every_field(store: &RetryingStore) {
     let made = NewUser {
         id: Some(UserId(7)),
         email_verified: true,

@@ -2,7 +2,27 @@
 
 use rusqlite::{Error, ErrorCode};
 
+use crate::domain::field::Field;
 use crate::store::error::StoreError;
+
+/// The columns of the unique constraints that a closure can violate, as SQLite names them, and the errors for callers.
+/// Closures check before they insert; the constraint decides if the check saw an older state.
+const UNIQUE_CONSTRAINTS: &[(&str, StoreError)] = &[
+    ("users.username_key", StoreError::Taken(Field::Username)),
+    ("users.email_key", StoreError::Taken(Field::Email)),
+    ("users.id", StoreError::InUse("id")),
+    ("users.sub", StoreError::InUse("sub")),
+    ("social_accounts.provider, social_accounts.social_id", StoreError::InUse("account at the provider")),
+    ("social_accounts.user_id, social_accounts.provider", StoreError::InUse("user's link to the provider")),
+];
+
+/// Returns the error for a violation of one of the [`UNIQUE_CONSTRAINTS`]; `None` for every other error.
+fn unique_violation(error: &Error) -> Option<StoreError> {
+    let Error::SqliteFailure(code, Some(message)) = error else { return None };
+    let columns =
+        message.strip_prefix("UNIQUE constraint failed: ").filter(|_| code.code == ErrorCode::ConstraintViolation)?;
+    UNIQUE_CONSTRAINTS.iter().find(|(name, _)| *name == columns).map(|(_, error)| error.clone())
+}
 
 /// Returns the cause of an error that may go away without a restart, and what to do about it. `None` means a fault,
 /// which persists.
@@ -26,7 +46,7 @@ impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error.sqlite_error_code().and_then(advice) {
             Some(advice) => Self::Unavailable(format!("{advice} ({error})")),
-            None => Self::Fault(error.to_string()),
+            None => unique_violation(&error).unwrap_or_else(|| Self::Fault(error.to_string())),
         }
     }
 }

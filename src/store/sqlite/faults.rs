@@ -69,7 +69,7 @@ impl FaultFixture {
     /// Queues a write behind the write that blocks the writer.
     async fn queue(
         &self,
-        job: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+        job: impl Fn(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> JoinHandle<Result<(), StoreError>> {
         self.queue_as(true, job).await
     }
@@ -77,7 +77,7 @@ impl FaultFixture {
     async fn queue_as(
         &self,
         alone: bool,
-        job: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+        job: impl Fn(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> JoinHandle<Result<(), StoreError>> {
         let database = self.database.clone();
         let (queued, is_queued) = tokio::sync::oneshot::channel();
@@ -100,7 +100,7 @@ fn execute(tx: &Tx<'_>, sql: &str) -> Result<(), StoreError> {
     Ok(tx.connection().execute_batch(sql)?)
 }
 
-fn mark(at: i64) -> impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static {
+fn mark(at: i64) -> impl Fn(&Tx<'_>) -> Result<(), StoreError> + Send + 'static {
     move |tx| tx.start_run(Timestamp::from_unix(at)).map(drop)
 }
 

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 
 use self::connect::BUSY_TIMEOUT;
 use self::lazy_open::LazyDatabase;
+use crate::domain::id::UserId;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::error::StoreError;
@@ -127,7 +128,7 @@ impl Database {
 
     /// Runs a read closure on a blocking thread. All its queries see the same state of the database. Waits at most
     /// [`BUSY_TIMEOUT`] for a free connection.
-    pub async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn read<T, E>(&self, job: impl Fn(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -138,12 +139,26 @@ impl Database {
     /// Runs a write closure after the writes that were queued before it. If it returns `Ok`, its changes are on disk
     /// when the caller receives the result. If it returns `Err` or panics, none of its changes are kept. Dropping the
     /// future does not cancel a queued write.
-    pub async fn write<T, E>(&self, job: impl FnOnce(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn write<T, E>(&self, job: impl Fn(&dyn Write) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.lazy.require()?.writer.write(true, |tx| job(tx)).await
+        self.lazy.require()?.writer.write(true, move |tx| job(tx)).await
+    }
+
+    /// Runs a write closure as [`Database::write`] does. All writes run one after another, so the user makes no
+    /// difference.
+    pub async fn write_for_user<T, E>(
+        &self,
+        _user: UserId,
+        job: impl Fn(&dyn Write) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.write(job).await
     }
 
     /// Refreshes a session: see [`Store::refresh_session`](super::Store::refresh_session). It has no savepoint. If it
@@ -154,7 +169,7 @@ impl Database {
         key: SessionKey,
         decide: impl Fn(Option<(Session, User)>) -> RefreshStep<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.lazy.require()?.writer.write(false, move |tx| tx.refresh_session(key, decide)).await
+        self.lazy.require()?.writer.write(false, move |tx| tx.refresh_session(key, &decide)).await
     }
 
     /// Finishes the waiting writes and closes the writing connection, for all clones. Later writes fail with

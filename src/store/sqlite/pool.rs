@@ -47,13 +47,13 @@ impl Readers {
         Ok(Self { pool, permits: Arc::new(Semaphore::new(READERS as usize)), busy_timeout, refusals })
     }
 
-    pub(super) async fn read<T, E>(&self, job: impl FnOnce(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub(super) async fn read<T, E>(&self, job: impl Fn(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let refusals = self.refusals.clone();
-        self.on_connection(move |connection| in_read_transaction(connection, job, &refusals)).await
+        self.on_connection(move |connection| in_read_transaction(connection, &job, &refusals)).await
     }
 
     /// Reads as [`Readers::read`] does, but on the current thread.

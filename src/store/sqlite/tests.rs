@@ -9,9 +9,11 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::field::Field;
 use crate::domain::id::SessionId;
 use crate::skip::skip;
 use crate::store::Store;
+use crate::store::conformance::retrying_store::RetryingStore;
 use crate::store::conformance::{self, conformance};
 
 /// Returns an empty store, and its folder, which must live as long as the store.
@@ -22,6 +24,31 @@ fn fresh() -> (Store, TempDir) {
 }
 
 conformance!(fresh);
+
+/// SQLite's messages of unique constraints are recognised, although no check has seen the conflict.
+#[tokio::test]
+async fn a_violated_unique_constraint_names_what_is_in_use() {
+    let (store, _folder) = fresh();
+    let Store::Sqlite(database) = store;
+    let users = "INSERT INTO users (id, sub, username, username_key, email, email_key, date_joined) VALUES";
+    let accounts = "INSERT INTO social_accounts (provider, social_id, user_id, linked_at) VALUES";
+    let expected = [
+        (format!("{users} (1, zeroblob(16), 'a', 'a', 'a@b', 'a@b', 1)"), Ok(())),
+        (format!("{users} (2, x'11111111111111111111111111111111', 'b', 'b', 'b@b', 'b@b', 1)"), Ok(())),
+        (format!("{users} (1, randomblob(16), 'c', 'c', NULL, NULL, 1)"), Err(StoreError::InUse("id"))),
+        (format!("{users} (3, zeroblob(16), 'c', 'c', NULL, NULL, 1)"), Err(StoreError::InUse("sub"))),
+        (format!("{users} (3, randomblob(16), 'A', 'a', NULL, NULL, 1)"), Err(StoreError::Taken(Field::Username))),
+        (format!("{users} (3, randomblob(16), 'c', 'c', 'A@b', 'a@b', 1)"), Err(StoreError::Taken(Field::Email))),
+        (format!("{accounts} ('google', 'x', 1, 1)"), Ok(())),
+        (format!("{accounts} ('google', 'x', 2, 1)"), Err(StoreError::InUse("account at the provider"))),
+        (format!("{accounts} ('google', 'y', 1, 1)"), Err(StoreError::InUse("user's link to the provider"))),
+    ];
+    for (sql, expected) in expected {
+        let insert = sql.clone();
+        let writer = &database.lazy.get().unwrap().writer;
+        assert_eq!(writer.write(true, move |tx| tx.execute(&insert, []).map(drop)).await, expected, "{sql}");
+    }
+}
 
 #[test]
 fn the_database_file_is_private() {

@@ -21,7 +21,7 @@ use crate::store::error::StoreError;
 /// The maximum number of writes in a transaction. With more, the first write would wait too long for the commit.
 const BATCH: usize = 512;
 
-/// A queued write. It runs at most once, and its caller receives exactly one result.
+/// A queued write. Its caller receives exactly one result.
 trait WriteJob: Send {
     /// Whether the write has its own savepoint, so that it is undone without the others if it fails.
     fn has_savepoint(&self) -> bool;
@@ -32,7 +32,7 @@ trait WriteJob: Send {
 }
 
 struct WriteRequest<F, T, E> {
-    job: Option<F>,
+    job: F,
     has_savepoint: bool,
     result: Option<Result<T, E>>,
     /// Whether the write failed because the database was unavailable.
@@ -43,7 +43,7 @@ struct WriteRequest<F, T, E> {
 
 impl<F, T, E> WriteJob for WriteRequest<F, T, E>
 where
-    F: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
+    F: Fn(&Tx<'_>) -> Result<T, E> + Send,
     T: Send,
     E: From<StoreError> + Send,
 {
@@ -52,8 +52,7 @@ where
     }
 
     fn run(&mut self, tx: &Tx<'_>) -> bool {
-        let Some(job) = self.job.take() else { return false };
-        let result = catch_unwind(AssertUnwindSafe(|| job(tx)))
+        let result = catch_unwind(AssertUnwindSafe(|| (self.job)(tx)))
             .unwrap_or_else(|_| Err(StoreError::Fault("a write panicked".to_owned()).into()));
         self.unavailable = result.is_err() && tx.was_unavailable();
         self.result.insert(result).is_ok()
@@ -118,7 +117,7 @@ impl Writer {
     pub(super) async fn write<T, E>(
         &self,
         has_savepoint: bool,
-        job: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        job: impl Fn(&Tx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -126,14 +125,7 @@ impl Writer {
     {
         let (caller, result) = oneshot::channel();
         let refusals = self.refusals.clone();
-        let job = Box::new(WriteRequest {
-            job: Some(job),
-            has_savepoint,
-            result: None,
-            unavailable: false,
-            refusals,
-            caller,
-        });
+        let job = Box::new(WriteRequest { job, has_savepoint, result: None, unavailable: false, refusals, caller });
         let queued = self.queue.try_send(WriterMessage::Job(job)).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Unavailable("too many writes are waiting; retry later".to_owned()),
             TrySendError::Disconnected(_) => closed(),
