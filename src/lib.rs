@@ -45,19 +45,8 @@
 //! synchronous. Only [`clock`] reads the time, and only [`random`] makes random ids, codes and secrets. `tests/tidy/`
 //! enforces all of this.
 //!
-//! # Three examples
-//!
-//! **`POST /auth`**: layers (request id, caller, limits) → `http::dialect::jwt_issuer` → [`issuer::sign_in`] checks the
-//! rate limit, reads the user, checks the password on the hashing pool (against a dummy hash if there is no such user)
-//! and opens a session → [`issuer::signed_in`] → [`issuer::issue`] takes the lifetimes from the settings snapshot and
-//! signs with the active key → the dialect builds body and cookie.
-//!
-//! **`GET /.well-known/jwks.json`**: no layer, no lock, no disk access: the bytes are ready in the ring's snapshot.
-//!
-//! **`countersign keys rotate`**: [`crypto::key_dir`] plans the rotation (a pure function of the dates) and generates
-//! the key. Under the folder's lock it checks the plan again, writes the private key and replaces `ring.json`. The
-//! [`jobs::rotation`] job of a running server detects the new `ring.json`, builds a new snapshot and replaces the old
-//! one.
+//! `docs/architecture.md` describes how a sign-in, a refresh, a JWKS request, a key rotation and a setting change travel
+//! through these modules, and where a change goes.
 
 pub mod app;
 pub mod backup;

@@ -14,6 +14,7 @@ const PAGES: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/architecture.md",
     "docs/backup.md",
     "docs/migrating.md",
     "docs/operating.md",

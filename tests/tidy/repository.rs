@@ -1,5 +1,5 @@
-//! Rules for the files of the repository, not only for Rust: e-mail templates, migrations, paths of one machine, keys
-//! and databases.
+//! Rules for the files of the repository, not only for Rust: paths in the architecture page, e-mail templates, migrations,
+//! paths of one machine, keys and databases.
 
 use std::fs;
 
@@ -26,6 +26,27 @@ fn misnumbered(names: &[String]) -> Vec<(usize, &String)> {
     let is_right =
         |number: usize, name: &str| name.starts_with(&format!("{number:04}_")) && name.to_lowercase().ends_with(".sql");
     numbered.filter(|(number, name)| !is_right(*number, name)).collect()
+}
+
+/// The paths of files and folders that a text names in backticks. A route, which begins with `/`, is no path.
+fn named_paths(text: &str) -> Vec<&str> {
+    let quoted = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let is_path = |name: &&str| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        name.contains('/') && !name.starts_with('/') && name.chars().all(is_plain)
+    };
+    quoted.filter(is_path).collect()
+}
+
+#[test]
+fn every_path_in_the_architecture_exists() {
+    const PAGE: &str = "docs/architecture.md";
+    let text = fs::read_to_string(tree::root().join(PAGE)).unwrap_or_default();
+    let paths = named_paths(&text);
+    assert!(paths.len() > 50, "{PAGE} names {} paths", paths.len());
+    let exists = |path: &str| tree::root().join(path).exists() || tree::root().join("src").join(path).exists();
+    let missing = paths.into_iter().filter(|path| !exists(path)).map(|path| format!("{PAGE}: {path}"));
+    assert_none("paths that do not exist", &missing.collect::<Vec<_>>());
 }
 
 #[test]
@@ -69,12 +90,18 @@ fn no_key_and_no_database_is_tracked() {
 }
 
 mod proof {
-    use super::{is_secret, misnumbered, names_a_machine};
+    use super::{is_secret, misnumbered, named_paths, names_a_machine};
 
     #[test]
     fn a_path_of_one_machine_is_found() {
         assert!(names_a_machine(&["see /ho", "me/ada/keys"].concat()));
         assert!(!names_a_machine("see ~/keys, /var/lib and home/"));
+    }
+
+    #[test]
+    fn a_path_in_backticks_is_found() {
+        let text = "`cli/` and `src/clock.rs`, but not `POST /auth`, `/auth`, `a|b/c` or http/mod.rs";
+        assert_eq!(named_paths(text), ["cli/", "src/clock.rs"]);
     }
 
     #[test]
