@@ -21,6 +21,8 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::support::client;
+
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A running server. Dropping the value stops it.
@@ -72,7 +74,7 @@ impl ApiServer {
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&issuer);
         let serving = tokio::spawn(async move { app::serve(&config, served, listener, stopped).await });
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = client::builder().build().unwrap();
         Self { clock, issuer, url: format!("http://{address}"), folder, client, _stop: stop, serving }
     }
 

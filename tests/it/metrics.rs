@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::binary::{TestFolder, finish};
+use crate::support::client;
 use crate::support::skip::skip;
 use crate::support::{PASSWORD, ServerResponse, TestServer, wait_until};
 
@@ -184,7 +185,7 @@ async fn metrics_may_have_their_own_listener() {
     wait_until("the log contains the address of the metrics", async || server.log.lock().unwrap().contains(line)).await;
     let log = server.log.lock().unwrap().clone();
     let address = log.split(line).nth(1).unwrap().split_whitespace().next().unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client::builder().build().unwrap();
     let get = async |path: &str| ServerResponse::send(client.get(format!("http://{address}{path}"))).await;
     assert_eq!(value(&get("/metrics").await.is(200).text, "countersign_ready"), "1");
     for elsewhere in ["/", "/liveliness", "/auth", "/.well-known/jwks.json"] {
@@ -205,7 +206,7 @@ async fn a_json_log_has_one_object_per_line_with_the_request_id() {
     let folder = TestFolder::new();
     folder.configure("log = { format = 'json' }");
     let server = folder.serve().await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client::builder().build().unwrap();
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let body = json!({"username": "anna", "password": PASSWORD, "email": "anna@example.com"});
     let post = async |traceparent: &str| {

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::acknowledged::{Acknowledged, AcknowledgedReset};
 use crate::support::binary::TestFolder;
+use crate::support::client;
 use crate::support::{PASSWORD, mail};
 
 /// The load of one round.
@@ -137,7 +138,7 @@ impl LoadClient {
 
 /// Starts all clients. The users are new in each round.
 pub fn start(url: &str, folder: &TestFolder, round: u32) -> Load {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client::builder().build().unwrap();
     let load_client = LoadClient { client, url: url.to_owned() };
     let emails = folder.path("data/mail");
     let mut workers = Vec::new();

@@ -8,6 +8,7 @@ use reqwest::{Method, RequestBuilder};
 use url::Url;
 
 use crate::support::ServerResponse;
+use crate::support::client;
 
 /// Cookies by name.
 type CookieJar = BTreeMap<String, String>;
@@ -25,7 +26,7 @@ fn server_of(url: &str) -> String {
 
 impl Browser {
     pub fn new() -> Self {
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { client, jars: Mutex::default() }
     }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::support::ServerResponse;
+use crate::support::client;
 use crate::support::skip::skip;
 
 /// The names of the provider in these tests. Each is also the path segment of its callback route.
@@ -45,7 +46,7 @@ impl IdentityProvider {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let startup: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
         let text = |name: &str| startup[name].as_str().unwrap().to_owned();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = client::builder().build().unwrap();
         Some(Self { child, url: text("url"), secret: text("secret"), client })
     }
 

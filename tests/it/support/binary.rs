@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::skip::skip;
 use super::{PASSWORD, QUICK_HASHES, ServerResponse, copy_keys, wait_until};
+use crate::support::client;
 
 /// A folder in which commands and servers run.
 pub struct TestFolder {
@@ -189,7 +190,7 @@ impl Binary {
                 written.lock().unwrap().extend([&line, "\n"]);
             }
         });
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = client::builder().build().unwrap();
         let mut binary = Self { child, url: String::new(), log, client };
         wait_until("the log contains the address", async || {
             binary.url = address(&binary.log.lock().unwrap()).unwrap_or_default();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 pub mod binary;
+pub mod client;
 pub mod mail;
 pub mod response;
 #[path = "../../skip.rs"]
@@ -85,7 +86,7 @@ impl TestServer {
         let (stop, stopped) = watch::channel(false);
         let served = Arc::clone(&issuer);
         let serving = Some(tokio::spawn(async move { app::serve(&config, served, listener, stopped).await }));
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let folder = Some(folder);
         Self { clock, issuer, url: format!("http://{address}"), settings, folder, client, stop, serving }
     }
