@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use crate::backup::serving;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, SmtpConfig, SmtpSecurity, TlsConfig};
-use crate::crypto::admin::AdminKeys;
 use crate::crypto::aead::Aead;
+use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
 use crate::crypto::derive::{DerivedKeys, Use};
 use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
@@ -100,7 +100,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         providers: social::providers(config, &clock)?,
         provider_seal: Aead::new(&keys, Use::ProviderTokens),
         cookie_seal: Aead::new(&keys, Use::CookieEncryption),
-        admin: AdminKeys::new(&keys),
+        browser_keys: BrowserKeys::new(&keys),
         uptime: Uptime::new(&clock),
         vitals: MaintenanceState::default(),
         clock,

@@ -6,10 +6,10 @@
 //! exceptions. The key folder has a clock, because a change reads the time under the lock. The hashing pool has a clock
 //! to measure its jobs. The crypto library uses its own random source to generate keys and to sign.
 
-pub mod admin;
 pub mod aead;
 pub mod algorithm;
 pub mod app_secret_proof;
+pub mod browser;
 pub mod certificate;
 pub mod derive;
 pub mod foreign_hash;

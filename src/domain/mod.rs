@@ -3,11 +3,11 @@
 //! No code here reads a clock, a file or a database, or uses another module of the crate. A state is computed from
 //! dates: `state(now)` is a pure function. A transition is a function that returns an error if it is not allowed.
 
-pub mod admin_session;
 pub mod algorithm;
 pub mod amr;
 pub mod audit;
 pub mod availability;
+pub mod browser_session;
 pub mod claims;
 pub(crate) mod closed_set;
 mod common_password;

@@ -15,8 +15,8 @@ use super::runtime::Runtime;
 use super::signers::Signers;
 use super::uptime::Uptime;
 use crate::clock::Clock;
-use crate::crypto::admin::AdminKeys;
 use crate::crypto::aead::Aead;
+use crate::crypto::browser::BrowserKeys;
 use crate::crypto::key_dir::KeyDir;
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::password_hash::{HashError, Hasher, PasswordCheck, ResultSink};
@@ -111,7 +111,7 @@ pub struct Issuer {
     /// Encrypts the content of cookies.
     pub cookie_seal: Aead,
     /// The keys for the cookies, forms and links of the admin zone.
-    pub admin: AdminKeys,
+    pub browser_keys: BrowserKeys,
     /// The clock.
     pub clock: Clock,
     /// The source of random bytes.

@@ -6,7 +6,7 @@ use super::admin::sign_in::NewSession;
 use super::context::{Caller, Issuer};
 use super::refusal::Refusal;
 use super::register::{Register, insert};
-use crate::domain::admin_session::AdminToken;
+use crate::domain::browser_session::BrowserToken;
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::time::Timestamp;
@@ -70,12 +70,12 @@ pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, StoreError> {
         return Ok(None);
     }
     let until = issuer.clock.now() + LINK_VALID_FOR;
-    Ok(Some(issuer.admin.seal_link(PURPOSE, &until.unix().to_be_bytes(), &issuer.random)))
+    Ok(Some(issuer.browser_keys.seal_link(PURPOSE, &until.unix().to_be_bytes(), &issuer.random)))
 }
 
 /// Checks whether a link can create a superuser now.
 pub async fn check_link(issuer: &Issuer, token: &str) -> Result<(), FirstSuperuserError> {
-    let opened = issuer.admin.open_link(PURPOSE, token).ok_or(FirstSuperuserError::InvalidLink)?;
+    let opened = issuer.browser_keys.open_link(PURPOSE, token).ok_or(FirstSuperuserError::InvalidLink)?;
     let until = opened.expose().try_into().map(i64::from_be_bytes).map_err(|_| FirstSuperuserError::InvalidLink)?;
     if issuer.clock.now() >= Timestamp::from_unix(until) {
         return Err(FirstSuperuserError::ExpiredLink);
@@ -107,7 +107,7 @@ pub struct FirstAccount {
 
 impl CreateFirstSuperuser<'_> {
     /// Creates the superuser and opens a session in the admin zone.
-    pub async fn run(self, issuer: &Issuer) -> Result<AdminToken, FirstSuperuserError> {
+    pub async fn run(self, issuer: &Issuer) -> Result<BrowserToken, FirstSuperuserError> {
         check_link(issuer, self.token).await?;
         let user = self.account.prepare(issuer).await?;
         let address = Some(self.from.address);

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use minijinja::context;
 use minijinja::value::Value;
 
-use crate::domain::admin_session::AdminToken;
+use crate::domain::browser_session::BrowserToken;
 use crate::domain::password::Password;
 use crate::domain::user::Login;
 use crate::http::admin::zone::{AdminPath, AdminZone, POLICY, Superuser};
@@ -59,7 +59,7 @@ async fn sign_in(
     let sign_in = SignInAdmin {
         login: Login::new(&login),
         password: Password::new(form.text_or_empty("password")),
-        replaces: session_cookie::token(&headers, &POLICY).and_then(|token| AdminToken::parse(&token)),
+        replaces: session_cookie::token(&headers, &POLICY).and_then(|token| BrowserToken::parse(&token)),
         from,
     };
     match sign_in.run(&http.issuer).await {

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
-use crate::crypto::admin;
+use crate::crypto::browser;
 use crate::http::context::Http;
 use crate::http::etag::is_current;
 
@@ -21,7 +21,7 @@ pub fn routes() -> Router<Http> {
 /// The style sheet. Browsers must revalidate it on every use, because a new version of the server may serve a different
 /// style sheet at the same path.
 async fn style(headers: HeaderMap) -> Response {
-    let etag = format!("\"{}\"", admin::fingerprint(STYLE.as_bytes()));
+    let etag = format!("\"{}\"", browser::fingerprint(STYLE.as_bytes()));
     let mut response = if is_current(&headers, etag.as_bytes()) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

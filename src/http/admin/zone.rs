@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use cookie::SameSite;
 
-use crate::domain::admin_session::{AdminToken, MAX_LIFETIME};
 use crate::domain::audit::Operator;
+use crate::domain::browser_session::BrowserToken;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::http::web::page_error::PageError;
@@ -12,7 +12,7 @@ use crate::http::web::return_path::ReturnPath;
 use crate::http::web::signed_in_user::SignedInUser;
 use crate::http::web::stepped_up_user::SteppedUpUser;
 use crate::http::web::zone::{Zone, ZonePolicy, ZoneSession};
-use crate::issuer::admin::sign_in::{AdminSignedIn, ResumeAdminSession};
+use crate::issuer::admin::sign_in::{AdminSignedIn, LIFETIME, ResumeAdminSession};
 use crate::issuer::{Caller, Issuer, Refusal, first_superuser};
 
 /// The policy of the admin zone.
@@ -25,11 +25,11 @@ pub const POLICY: ZonePolicy = ZonePolicy {
     anonymous_cookie: "admin_visit",
     flash_cookie: "admin_flash",
     same_site: SameSite::Strict,
-    max_lifetime: MAX_LIFETIME,
+    lifetime: LIFETIME,
     error_template: "admin/trouble.html",
 };
 
-/// The admin zone. It admits active superusers. A session ends after 30 min without a request, and after 12 h at most.
+/// The admin zone. It admits active superusers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdminZone;
 
@@ -45,7 +45,7 @@ impl Zone for AdminZone {
     type Session = AdminSignedIn;
 
     async fn resume(token: &str, issuer: &Issuer) -> Result<Option<AdminSignedIn>, Refusal> {
-        match AdminToken::parse(token) {
+        match BrowserToken::parse(token) {
             Some(token) => ResumeAdminSession { token }.run(issuer).await,
             None => Ok(None),
         }

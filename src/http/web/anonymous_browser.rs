@@ -35,7 +35,7 @@ impl<Z: Zone> AnonymousBrowser<Z> {
         Self::read_cookie(headers, http, ANONYMOUS_LIFETIME / 2).unwrap_or_else(|| {
             let until = (http.issuer.clock.now() + ANONYMOUS_LIFETIME).unix();
             let name = Z::POLICY.anonymous_cookie;
-            let sealed = http.issuer.admin.seal_cookie(name, &until.to_be_bytes(), &http.issuer.random);
+            let sealed = http.issuer.browser_keys.seal_cookie(name, &until.to_be_bytes(), &http.issuer.random);
             Self { sealed, zone: PhantomData }
         })
     }
@@ -44,13 +44,14 @@ impl<Z: Zone> AnonymousBrowser<Z> {
     fn read_cookie(headers: &HeaderMap, http: &Http, margin: Duration) -> Option<Self> {
         let name = Z::POLICY.anonymous_cookie;
         let sealed = value(headers, name)?;
-        let until = http.issuer.admin.open_cookie(name, &sealed)?.expose().try_into().map(i64::from_be_bytes).ok()?;
+        let until =
+            http.issuer.browser_keys.open_cookie(name, &sealed)?.expose().try_into().map(i64::from_be_bytes).ok()?;
         (http.issuer.clock.now() + margin < Timestamp::from_unix(until)).then_some(Self { sealed, zone: PhantomData })
     }
 
     /// Renders a page and sets the cookie.
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
-        let csrf = http.issuer.admin.csrf_token(&self.csrf_binding());
+        let csrf = http.issuer.browser_keys.csrf_token(&self.csrf_binding());
         let mut response = PageFrame { csrf, ..PageFrame::without_user(&Z::POLICY, http) }.show(http, status, page);
         cookies::set(&mut response, http, &Z::POLICY, Z::POLICY.anonymous_cookie, &self.sealed, ANONYMOUS_LIFETIME);
         response

@@ -39,7 +39,7 @@ impl<S: FormSender + Send> FromRequest<Http> for Checked<S> {
                 return Err(Rejection::WrongContentType("a form as application/x-www-form-urlencoded, in UTF-8").into());
             }
         };
-        if !http.issuer.admin.is_csrf_token(&sender.csrf_binding(), &form.text_or_empty(CSRF_FIELD)) {
+        if !http.issuer.browser_keys.is_csrf_token(&sender.csrf_binding(), &form.text_or_empty(CSRF_FIELD)) {
             return Err(PageError::forged().into());
         }
         Ok(Self { sender, form })

@@ -18,7 +18,7 @@ const FLASH_LIFETIME: Duration = Duration::from_mins(1);
 /// Redirects to a page, which shows `message`. This is the response to a form that changed something.
 pub fn redirect(http: &Http, policy: &ZonePolicy, path: &str, message: &str) -> Response {
     let mut response = see_other(http, path);
-    let sealed = http.issuer.admin.seal_cookie(policy.flash_cookie, message.as_bytes(), &http.issuer.random);
+    let sealed = http.issuer.browser_keys.seal_cookie(policy.flash_cookie, message.as_bytes(), &http.issuer.random);
     cookies::set(&mut response, http, policy, policy.flash_cookie, &sealed, FLASH_LIFETIME);
     response
 }
@@ -26,6 +26,6 @@ pub fn redirect(http: &Http, policy: &ZonePolicy, path: &str, message: &str) -> 
 /// The flash message in the cookie, if there is one.
 pub fn read(headers: &HeaderMap, http: &Http, policy: &ZonePolicy) -> Option<String> {
     let sealed = value(headers, policy.flash_cookie)?;
-    let plain = http.issuer.admin.open_cookie(policy.flash_cookie, &sealed)?;
+    let plain = http.issuer.browser_keys.open_cookie(policy.flash_cookie, &sealed)?;
     String::from_utf8(plain.expose().to_vec()).ok()
 }

@@ -25,7 +25,7 @@ pub async fn session<Z: Zone>(headers: &HeaderMap, http: &Http) -> Result<Option
 
 /// Sets the session cookie, and removes the cookie that identified the browser before the sign-in.
 pub fn set(response: &mut Response, http: &Http, policy: &ZonePolicy, token: &SecretText) {
-    cookies::set(response, http, policy, policy.session_cookie, token.expose(), policy.max_lifetime);
+    cookies::set(response, http, policy, policy.session_cookie, token.expose(), policy.lifetime.max_lifetime);
     cookies::remove(response, http, policy, policy.anonymous_cookie);
 }
 

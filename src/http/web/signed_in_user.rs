@@ -37,7 +37,7 @@ impl<Z: Zone> SignedInUser<Z> {
     pub fn show<P: Page>(&self, http: &Http, status: StatusCode, page: &P) -> Response {
         let frame = PageFrame {
             username: Some(self.session.user().username.to_string()),
-            csrf: http.issuer.admin.csrf_token(&self.csrf_binding()),
+            csrf: http.issuer.browser_keys.csrf_token(&self.csrf_binding()),
             path: self.path.clone(),
             flash: self.flash.clone(),
             sections: self.sections.0,

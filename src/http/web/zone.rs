@@ -1,11 +1,11 @@
 //! What differs between the zones of the site: the cookies, the paths, and which users may sign in.
 
 use std::fmt;
-use std::time::Duration;
 
 use cookie::SameSite;
 
 use super::page_error::PageError;
+use crate::domain::browser_session::SessionLifetime;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::issuer::{Issuer, Refusal};
@@ -31,8 +31,8 @@ pub struct ZonePolicy {
     pub flash_cookie: &'static str,
     /// Whether browsers send the cookies with requests that another site causes.
     pub same_site: SameSite,
-    /// The lifetime of the session cookie: the maximum lifetime of a session.
-    pub max_lifetime: Duration,
+    /// When a session ends. The session cookie has the maximum lifetime.
+    pub lifetime: SessionLifetime,
     /// The template of an error page.
     pub error_template: &'static str,
 }

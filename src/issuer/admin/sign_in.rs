@@ -1,9 +1,11 @@
 //! The sessions of the admin zone. A session is opened with a superuser's password, or when the first superuser is
 //! created through a link. A cookie identifies it. It expires after 30 min without a request, and after 12 h at most.
 
-use crate::crypto::admin::hash;
-use crate::domain::admin_session::{AdminHash, AdminSession, AdminToken};
+use std::time::Duration;
+
+use crate::crypto::browser::hash;
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::browser_session::{BrowserSession, BrowserToken, BrowserTokenHash, SessionLifetime};
 use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::user::{Login, User};
@@ -13,6 +15,9 @@ use crate::issuer::refusal::Refusal;
 use crate::store::{StoreError, Write};
 use crate::throttle::prefix;
 
+/// When a session of the admin zone ends.
+pub const LIFETIME: SessionLifetime =
+    SessionLifetime { idle_timeout: Duration::from_mins(30), max_lifetime: Duration::from_hours(12) };
 /// The audit detail for an admin session. For other sessions, the detail names the dialect.
 const AUDIT_DETAIL: &str = "admin zone";
 
@@ -20,8 +25,8 @@ const AUDIT_DETAIL: &str = "admin zone";
 #[derive(Clone, Debug)]
 pub struct AdminSignedIn {
     user: User,
-    session: AdminSession,
-    hash: AdminHash,
+    session: BrowserSession,
+    hash: BrowserTokenHash,
 }
 
 impl AdminSignedIn {
@@ -31,12 +36,12 @@ impl AdminSignedIn {
     }
 
     /// The session.
-    pub fn session(&self) -> &AdminSession {
+    pub fn session(&self) -> &BrowserSession {
         &self.session
     }
 
     /// The hash by which the session is stored. Forms are bound to it.
-    pub fn hash(&self) -> &AdminHash {
+    pub fn hash(&self) -> &BrowserTokenHash {
         &self.hash
     }
 }
@@ -49,14 +54,14 @@ pub struct SignInAdmin {
     /// The password; any text.
     pub password: Password,
     /// The token of the browser's previous session, which the new session replaces.
-    pub replaces: Option<AdminToken>,
+    pub replaces: Option<BrowserToken>,
     /// The caller.
     pub from: Caller,
 }
 
 impl SignInAdmin {
     /// Opens a session with a new token. A user who is not a superuser gets the refusal for a wrong password.
-    pub async fn run(self, issuer: &Issuer) -> Result<AdminToken, Refusal> {
+    pub async fn run(self, issuer: &Issuer) -> Result<BrowserToken, Refusal> {
         let Self { login, password, replaces, from } = self;
         let replaced = replaces.as_ref().map(hash);
         let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::Superusers, from };
@@ -75,21 +80,21 @@ impl SignInAdmin {
 /// A session that is not stored yet.
 #[derive(Clone)]
 pub(in crate::issuer) struct NewSession {
-    token: AdminToken,
-    session: AdminSession,
+    token: BrowserToken,
+    session: BrowserSession,
 }
 
 impl NewSession {
     /// Creates a session that begins now. `user` may be any id if the transaction that opens the session creates the
     /// user.
     pub(in crate::issuer) fn of(issuer: &Issuer, user: UserId, from: Caller) -> Self {
-        let session = AdminSession::opened(user, issuer.clock.now(), Some(from.address));
-        Self { token: AdminToken::from_random(issuer.random.bytes()), session }
+        let session = BrowserSession::opened(user, issuer.clock.now(), LIFETIME, Some(from.address));
+        Self { token: BrowserToken::from_random(issuer.random.bytes()), session }
     }
 
     /// Stores the session and the date and address of the sign-in of `user`, and records the sign-in in the audit log.
-    pub(in crate::issuer) fn open(&self, tx: &dyn Write, user: UserId) -> Result<AdminToken, StoreError> {
-        let session = AdminSession { user, ..self.session.clone() };
+    pub(in crate::issuer) fn open(&self, tx: &dyn Write, user: UserId) -> Result<BrowserToken, StoreError> {
+        let session = BrowserSession { user, ..self.session.clone() };
         tx.open_admin_session(hash(&self.token), &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;
         let entry = AuditEntry::by_user(session.opened_at, Action::SignedIn, user, session.address, AUDIT_DETAIL);
@@ -102,7 +107,7 @@ impl NewSession {
 #[derive(Debug)]
 pub struct ResumeAdminSession {
     /// The token in the cookie.
-    pub token: AdminToken,
+    pub token: BrowserToken,
 }
 
 impl ResumeAdminSession {
@@ -117,7 +122,7 @@ impl ResumeAdminSession {
         else {
             return Ok(None);
         };
-        let Some(continued) = session.with_activity(now) else {
+        let Some(continued) = session.with_activity(now, LIFETIME) else {
             return Ok(Some(AdminSignedIn { user, session, hash }));
         };
         let stored = continued.clone();

@@ -1,24 +1,30 @@
 //! Admin sessions are opened, updated and ended. Some changes to their user end them too.
 
+use std::time::Duration;
+
 use super::retrying_store::RetryingStore;
 use super::{at, hash, insert, ip, new_user, read, write};
-use crate::domain::admin_session::{AdminHash, AdminSession};
+use crate::domain::browser_session::{BrowserSession, BrowserTokenHash, SessionLifetime};
 use crate::domain::id::UserId;
 use crate::domain::user::NewUser;
 use crate::store::{StoreError, Write};
+
+const LIFETIME: SessionLifetime =
+    SessionLifetime { idle_timeout: Duration::from_mins(30), max_lifetime: Duration::from_hours(12) };
 
 async fn root(store: &RetryingStore) -> UserId {
     insert(store, NewUser { is_superuser: true, ..new_user("root") }).await
 }
 
-async fn open(store: &RetryingStore, number: u8, user: UserId) -> (AdminHash, AdminSession) {
-    let opened = (AdminHash([number; 32]), AdminSession::opened(user, at(1000), Some(ip("192.0.2.1"))));
+async fn open(store: &RetryingStore, number: u8, user: UserId) -> (BrowserTokenHash, BrowserSession) {
+    let opened =
+        (BrowserTokenHash([number; 32]), BrowserSession::opened(user, at(1000), LIFETIME, Some(ip("192.0.2.1"))));
     let (hash, session) = opened.clone();
     write(store, move |tx| tx.open_admin_session(hash, &session)).await;
     opened
 }
 
-async fn is_there(store: &RetryingStore, hash: AdminHash) -> bool {
+async fn is_there(store: &RetryingStore, hash: BrowserTokenHash) -> bool {
     read(store, move |tx| tx.admin_session(hash)).await.is_some()
 }
 
@@ -27,8 +33,8 @@ pub(crate) async fn an_admin_session_is_read_with_its_user(store: &RetryingStore
     let (hash, session) = open(store, 1, root).await;
     let (found, user) = read(store, move |tx| tx.admin_session(hash)).await.expect("the session is stored");
     assert_eq!((found, user.id, user.is_superuser), (session.clone(), root, true));
-    assert!(!is_there(store, AdminHash([2; 32])).await);
-    let later = session.with_activity(at(2000)).expect("much later").stepped_up(at(2000));
+    assert!(!is_there(store, BrowserTokenHash([2; 32])).await);
+    let later = session.with_activity(at(2000), LIFETIME).expect("much later").stepped_up(at(2000));
     let after = later.clone();
     write(store, move |tx| tx.update_admin_session(hash, &after)).await;
     assert_eq!(read(store, move |tx| tx.admin_session(hash)).await.map(|(found, _)| found), Some(later));

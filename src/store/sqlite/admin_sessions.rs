@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::tx::{Columns, Tx, address_text};
 use super::users::{user_columns, user_of};
-use crate::domain::admin_session::{AdminHash, AdminSession};
+use crate::domain::browser_session::{BrowserSession, BrowserTokenHash};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -20,10 +20,10 @@ pub(super) const CLEANUP: &str = "DELETE FROM admin_sessions WHERE hash IN
    (SELECT hash FROM admin_sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
 
 impl ReadAdminSessions for Tx<'_> {
-    fn admin_session(&self, hash: AdminHash) -> Result<Option<(AdminSession, User)>, StoreError> {
+    fn admin_session(&self, hash: BrowserTokenHash) -> Result<Option<(BrowserSession, User)>, StoreError> {
         self.one(WITH_USER, [hash.0], |row| {
             let mut columns = Columns::of(row);
-            let session = AdminSession {
+            let session = BrowserSession {
                 user: UserId(columns.take()?),
                 opened_at: columns.date()?,
                 seen_at: columns.date()?,
@@ -37,7 +37,7 @@ impl ReadAdminSessions for Tx<'_> {
 }
 
 impl WriteAdminSessions for Tx<'_> {
-    fn open_admin_session(&self, hash: AdminHash, session: &AdminSession) -> Result<(), StoreError> {
+    fn open_admin_session(&self, hash: BrowserTokenHash, session: &BrowserSession) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO admin_sessions (hash, user_id, opened_at, seen_at, proven_at, expires_at, address)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -54,7 +54,7 @@ impl WriteAdminSessions for Tx<'_> {
         Ok(())
     }
 
-    fn update_admin_session(&self, hash: AdminHash, session: &AdminSession) -> Result<(), StoreError> {
+    fn update_admin_session(&self, hash: BrowserTokenHash, session: &BrowserSession) -> Result<(), StoreError> {
         self.execute(
             "UPDATE admin_sessions SET seen_at = ?2, proven_at = ?3, expires_at = ?4 WHERE hash = ?1",
             params![hash.0, session.seen_at.unix(), session.stepped_up_at.unix(), session.expires_at.unix()],
@@ -62,11 +62,11 @@ impl WriteAdminSessions for Tx<'_> {
         Ok(())
     }
 
-    fn end_admin_session(&self, hash: AdminHash) -> Result<bool, StoreError> {
+    fn end_admin_session(&self, hash: BrowserTokenHash) -> Result<bool, StoreError> {
         Ok(self.execute("DELETE FROM admin_sessions WHERE hash = ?1", [hash.0])? == 1)
     }
 
-    fn end_admin_sessions_of(&self, user: UserId, except: Option<AdminHash>) -> Result<usize, StoreError> {
+    fn end_admin_sessions_of(&self, user: UserId, except: Option<BrowserTokenHash>) -> Result<usize, StoreError> {
         let except = except.map(|hash| hash.0);
         self.execute("DELETE FROM admin_sessions WHERE user_id = ?1 AND hash IS NOT ?2", params![user.0, except])
     }

@@ -1,4 +1,4 @@
-//! The keys and hashes behind the cookies, forms and links of the admin zone.
+//! The keys and hashes behind the cookies, forms and links of pages with a browser session.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::aead::Aead;
 use super::derive::{DerivedKeys, Use, hmac_parts};
-use crate::domain::admin_session::{AdminHash, AdminToken};
+use crate::domain::browser_session::{BrowserToken, BrowserTokenHash};
 use crate::domain::secret::SecretBytes;
 use crate::random::Random;
 
 /// Creates and verifies CSRF tokens, sealed cookies and sealed links. Only this issuer can create them.
-pub struct AdminKeys {
+pub struct BrowserKeys {
     csrf: hmac::Key,
     cookies: Aead,
     links: Aead,
 }
 
-impl AdminKeys {
+impl BrowserKeys {
     /// Derives the keys.
     pub fn new(keys: &DerivedKeys) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl AdminKeys {
         self.cookies.seal_text(purpose.as_bytes(), plain, random)
     }
 
-    /// Opens a value that [`AdminKeys::seal_cookie`] sealed for the same purpose. Returns `None` for any other value.
+    /// Opens a value that [`BrowserKeys::seal_cookie`] sealed for the same purpose. Returns `None` for any other value.
     pub fn open_cookie(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
         self.cookies.open_text(purpose.as_bytes(), sealed)
     }
@@ -56,24 +56,24 @@ impl AdminKeys {
         self.links.seal_text(purpose.as_bytes(), plain, random)
     }
 
-    /// Opens data that [`AdminKeys::seal_link`] sealed for the same purpose, or returns `None` for any other data.
+    /// Opens data that [`BrowserKeys::seal_link`] sealed for the same purpose, or returns `None` for any other data.
     pub fn open_link(&self, purpose: &str, sealed: &str) -> Option<SecretBytes> {
         self.links.open_text(purpose.as_bytes(), sealed)
     }
 }
 
-impl fmt::Debug for AdminKeys {
+impl fmt::Debug for BrowserKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AdminKeys(…)")
+        f.write_str("BrowserKeys(…)")
     }
 }
 
 /// The hash of a session token, by which the store finds the session. A plain hash is enough: the token has 256 random
 /// bits, which an attacker cannot guess.
-pub fn hash(token: &AdminToken) -> AdminHash {
+pub fn hash(token: &BrowserToken) -> BrowserTokenHash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest(&SHA256, token.expose()).as_ref());
-    AdminHash(hash)
+    BrowserTokenHash(hash)
 }
 
 /// A fingerprint of the bytes: 128 bits of their SHA-256, as base64url.
@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn a_csrf_token_is_valid_only_for_its_binding() {
-        let keys = AdminKeys::new(&DerivedKeys::new(&[1; 32]));
-        let other = AdminKeys::new(&DerivedKeys::new(&[2; 32]));
+        let keys = BrowserKeys::new(&DerivedKeys::new(&[1; 32]));
+        let other = BrowserKeys::new(&DerivedKeys::new(&[2; 32]));
         let token = keys.csrf_token(b"session one");
         assert!(keys.is_csrf_token(b"session one", &token));
         assert!(!keys.is_csrf_token(b"session two", &token) && !other.is_csrf_token(b"session one", &token));
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_sealed_cookie_opens_only_for_its_purpose() {
-        let keys = AdminKeys::new(&DerivedKeys::new(&[1; 32]));
+        let keys = BrowserKeys::new(&DerivedKeys::new(&[1; 32]));
         let random = Random::seeded(1);
         let cookie = keys.seal_cookie("one", b"plain", &random);
         let opened = keys.open_cookie("one", &cookie).map(|plain| plain.expose().to_vec());
