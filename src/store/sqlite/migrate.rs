@@ -190,6 +190,35 @@ mod tests {
     }
 
     #[test]
+    fn sessions_keep_their_values_when_their_table_is_rebuilt() {
+        let mut fixture = MigrationFixture::new();
+        fixture.migrate(&STEPS[..7]).unwrap();
+        let rows =
+            "INSERT INTO users (id, sub, username, username_key, date_joined) VALUES (7, zeroblob(16), 'a', 'a', 0);
+            INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at,
+              expires_day, ended_at, end_reason, must_change_password, address, provider) VALUES
+            (zeroblob(15) || x'01', 7, 'drf_pyjwt', 3, 2, 100, 150, 172800, 0, NULL, NULL, 1, '192.0.2.1', NULL),
+            (zeroblob(15) || x'02', 7, 'rest_social', 0, 0, 100, 100, 200, 0, 110, 'reuse', 0, '192.0.2.1', 'google'),
+            (zeroblob(15) || x'03', 7, 'simplejwt', 0, 0, 100, 100, 200, 0, NULL, NULL, 0, NULL, NULL);";
+        fixture.connection.execute_batch(rows).unwrap();
+        fixture.migrate(&STEPS[..8]).unwrap();
+        let columns =
+            "SELECT concat_ws(' ', opened_by, generation, good_from, opened_at, rotated_at, expires_at, expires_day,
+              ifnull(ended_at, '-'), ifnull(end_reason, '-'), must_change_password, ifnull(address, '-'),
+              ifnull(provider, '-'), auth_time, ifnull(amr, '-')) FROM sessions ORDER BY id";
+        let mut columns = fixture.connection.prepare(columns).unwrap();
+        let sessions: Vec<String> = columns.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        assert_eq!(
+            sessions,
+            [
+                "drf_pyjwt 3 2 100 150 172800 2 - - 1 192.0.2.1 - 100 pwd",
+                "rest_social 0 0 100 100 200 0 110 reuse 0 192.0.2.1 google 100 -",
+                "simplejwt 0 0 100 100 200 0 - - 0 - - 100 -",
+            ]
+        );
+    }
+
+    #[test]
     fn new_and_current_databases_are_not_copied() {
         let mut fixture = MigrationFixture::new();
         fixture.migrate(&[FIRST]).unwrap();
