@@ -18,6 +18,7 @@
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (error bodies), `doc.rs` (OpenAPI) |
 //! | [`jobs`] | periodic work: e-mails, rotation, settings, heartbeat, counts, clean-up, reopening the store; each is one function |
 //! | [`issuer`] | the use cases, one verb per file, each a value with `run`; [`issuer::Refusal`]; [`issuer::signed_in`], the proof of authentication without which no token is minted |
+//! | [`keys`] | where keys are stored, and who signs with them: the key folder, its changes under a lock, the signing queue |
 //! | [`backup`] | copies of database and keys, and how to restore them |
 //! | [`store`] | one narrow trait per noun; reads and writes are closures that run in a transaction; one conformance suite; [`store::sqlite`] has all SQL |
 //! | [`mail`] | the content of e-mails, and their transport: SMTP, files, memory |
@@ -25,7 +26,7 @@
 //! | [`throttle`] | rate limits by caller and by account |
 //! | [`telemetry`] | log, counters, traces, the clients that fetch the JWKS |
 //! | [`fetch`] | requests to other HTTP servers, with limits and without redirects |
-//! | [`crypto`] | key pairs, the key folder, the key ring, signing, verification, encryption, hashing; the only token parser |
+//! | [`crypto`] | key pairs, the key ring, signing, verification, encryption, hashing; the only token parser |
 //! | [`clock`], [`random`] | time and randomness, passed in as values |
 //! | [`template`] | the templates of e-mails and pages: built in, or the operator's own |
 //! | [`domain`] | rules without I/O: keys, sessions, users, passwords, profiles, settings, limits, secrets |
@@ -36,7 +37,7 @@
 //! A module uses the modules to its right, never one to its left or in the same braces:
 //!
 //! ```text
-//! main → cli → app → { http, jobs } → { issuer, backup } → { store, mail, social, throttle, telemetry } → fetch → crypto → { clock, random, template } → domain
+//! main → cli → app → { http, jobs } → { issuer, backup } → keys → { store, mail, social, throttle, telemetry } → fetch → crypto → { clock, random, template } → domain
 //!
 //! cli, app → config → domain        (all other modules receive settings as values)
 //! ```
@@ -59,6 +60,7 @@ pub mod fetch;
 pub mod http;
 pub mod issuer;
 pub mod jobs;
+pub mod keys;
 pub mod mail;
 pub mod random;
 pub mod social;

@@ -99,7 +99,7 @@ impl Parts {
 
     fn token(&self) -> String {
         let ring = self.issuer.ring();
-        let signer = ring.signer(Algorithm::Es256, self.now).expect("the algorithm has an active key");
+        let signer = ring.signing_key(Algorithm::Es256, self.now).expect("the algorithm has an active key");
         let token = UnsignedToken::new(signer, Typ::Jwt, &self.claims()).and_then(UnsignedToken::sign);
         token.expect("signing succeeds").expose().to_owned()
     }
@@ -151,7 +151,7 @@ impl Parts {
 
 fn mint_es256(parts: &Parts, times: u32) {
     let (ring, claims) = (parts.issuer.ring(), parts.claims());
-    let signer = ring.signer(Algorithm::Es256, parts.now).expect("the algorithm has an active key");
+    let signer = ring.signing_key(Algorithm::Es256, parts.now).expect("the algorithm has an active key");
     for _ in 0..times {
         assert!(black_box(UnsignedToken::new(signer, Typ::Jwt, &claims).and_then(UnsignedToken::sign)).is_ok());
     }

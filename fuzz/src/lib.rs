@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use countersign::config::Config;
 use countersign::crypto::derive::DerivedKeys;
-use countersign::crypto::key_dir::check_ring;
 use countersign::crypto::refresh_token::RefreshTokens;
+use countersign::crypto::ring_contents::RingContents;
 use countersign::crypto::token::{FOREIGN_TOKEN_MAX, TOKEN_MAX, UnverifiedToken};
 use countersign::crypto::verify;
 use countersign::domain::id::SessionId;
@@ -160,7 +160,7 @@ pub fn config(data: &[u8]) {
 
 /// The key ring file. If it is invalid, an error is reported.
 pub fn ring(data: &[u8]) {
-    if let Err(problem) = check_ring(data) {
+    if let Err(problem) = RingContents::parse(data) {
         assert!(!problem.to_string().is_empty());
     }
 }

@@ -18,11 +18,10 @@ use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
 use crate::crypto::derive::{DerivedKeys, Use};
-use crate::crypto::key_dir::{KeyDir, KeyDirOptions};
 use crate::crypto::password_hash::{HashCost, Hasher};
 use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
-use crate::domain::key::KeyPolicy;
+use crate::domain::key::KeyTimes;
 use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_spec::TokenDefaults;
@@ -34,10 +33,13 @@ use crate::http::server::{Server, fd_limit};
 use crate::issuer::admin::maintenance::MaintenanceState;
 use crate::issuer::first_superuser::{self, FirstAccount, FirstSuperuserError};
 use crate::issuer::runtime::Runtime;
-use crate::issuer::signers::Signers;
 use crate::issuer::uptime::Uptime;
 use crate::issuer::{Issuer, IssuerPolicy, Refusal, settings};
 use crate::jobs;
+use crate::keys::folder::{KeyFolder, KeyFolderOptions};
+use crate::keys::new_key::NewKeyOptions;
+use crate::keys::signer::Signers;
+use crate::keys::{KeySource, LoadedKeys};
 use crate::mail::{Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
 use crate::random::Random;
 use crate::store::sqlite::Database;
@@ -71,13 +73,13 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         );
         Settings::default()
     };
-    let key_dir = key_dir(config, clock.clone(), random.clone());
+    let key_source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
     // This blocks the thread. That is acceptable, because nothing else can run until the keys are open.
-    let ring = key_dir.start()?;
+    key_source.create()?;
+    let LoadedKeys { ring, secret: keys } = key_source.load()?;
     for warning in ring.warnings() {
         tracing::warn!(%warning, "key ring warning");
     }
-    let keys = DerivedKeys::new(ring.secret().expose());
     let cost = HashCost {
         memory_kib: config.passwords.memory_kib,
         iterations: config.passwords.iterations,
@@ -88,7 +90,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Arc::new(Issuer {
         store,
-        key_dir,
+        key_source: Arc::new(key_source),
         counters: Counters::default(),
         jwks_clients: JwksClients::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
@@ -150,24 +152,24 @@ pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSu
 }
 
 /// Returns the key folder that the configuration names. Opens no file.
-pub fn key_dir(config: &Config, clock: Clock, random: Random) -> KeyDir {
-    let options = KeyDirOptions {
+pub fn key_folder(config: &Config, clock: Clock, random: Random) -> KeyFolder {
+    let options = KeyFolderOptions {
         path: config.keys_dir.clone(),
         passphrase: config.keys.passphrase.clone(),
-        rsa_bits: config.keys.rsa_bits,
+        new_keys: NewKeyOptions {
+            rsa_bits: config.keys.rsa_bits,
+            certificate_name: config.server.public_url.host().to_owned(),
+        },
         default_algorithm: config.tokens.algorithm,
-        certificate_name: config.server.public_url.host().to_owned(),
     };
-    KeyDir::new(options, clock, random)
+    KeyFolder::new(options, clock, random)
 }
 
-/// Returns the policy by which rotations are planned.
-pub fn key_policy(config: &Config, settings: &Settings) -> KeyPolicy {
-    KeyPolicy {
+/// Returns the time spans from which rotations are planned.
+pub fn key_times(config: &Config) -> KeyTimes {
+    KeyTimes {
         publish_ahead: config.keys.publish_ahead,
         jwks_max_age: config.keys.jwks_max_age,
-        longest_access: settings.longest_access_lifetime(),
-        promised_until: settings.promised_until(),
         leeway: config.tokens.leeway,
     }
 }
@@ -212,7 +214,7 @@ fn policy(config: &Config) -> IssuerPolicy {
             min_length: config.passwords.min_length,
             reject_common: config.passwords.reject_common,
         },
-        keys: key_policy(config, &Settings::default()),
+        keys: key_times(config),
         rotate_every: config.keys.rotate_every,
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::crypto::key_dir::KeyDirError;
+use crate::keys::folder::error::KeyFolderError;
 use crate::store::StoreError;
 
 /// Why a backup could not be made or restored.
@@ -47,7 +47,7 @@ pub enum BackupError {
     Store(#[from] StoreError),
     /// An operation on the key folder failed.
     #[error(transparent)]
-    Keys(#[from] KeyDirError),
+    Keys(#[from] KeyFolderError),
 }
 
 /// Adds the operation and the path to an error of the operating system.

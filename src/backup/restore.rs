@@ -32,7 +32,7 @@ impl BackupSource<'_> {
             self.copy_database(folder, &manifest)?;
         }
         self.keys.restore(&from)?;
-        self.keys.open()?;
+        self.keys.load()?;
         if !is_restored {
             let unfinished = with_suffix(self.database, RESTORING_SUFFIX);
             let into = parent(self.database);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::BackupError;
 use super::manifest::{DATABASE, KEYS};
-use crate::crypto::key_dir::KeyDir;
+use crate::keys::folder::KeyFolder;
 use crate::store::sqlite::copy;
 
 /// The paths of an issuer's database and keys.
@@ -13,15 +13,15 @@ pub struct BackupSource<'a> {
     /// The file of the database.
     pub database: &'a Path,
     /// The folder of keys.
-    pub keys: &'a KeyDir,
+    pub keys: &'a KeyFolder,
 }
 
 /// Verifies the database and the keys of a backup. SQLite checks the database; every key that is still needed is opened
 /// and tested by signing and verifying once.
 ///
 /// Returns the contents of the database and the number of keys.
-pub(super) fn examine(folder: &Path, keys: &KeyDir) -> Result<(copy::DatabaseContents, usize), BackupError> {
+pub(super) fn examine(folder: &Path, keys: &KeyFolder) -> Result<(copy::DatabaseContents, usize), BackupError> {
     let contents = copy::examine(&folder.join(DATABASE))?;
-    let ring = keys.with_path(folder.join(KEYS)).open()?;
+    let ring = keys.with_path(folder.join(KEYS)).load()?.ring;
     Ok((contents, ring.schedule().keys().len()))
 }

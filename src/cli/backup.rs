@@ -11,7 +11,7 @@ use crate::app;
 use crate::backup::BackupSource;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::crypto::key_dir::KeyDir;
+use crate::keys::folder::KeyFolder;
 use crate::random::Random;
 
 /// Back up the database and the keys into a new folder, also while the server runs
@@ -71,7 +71,7 @@ impl RestoreArgs {
     }
 }
 
-fn keys(config: &Config) -> (Clock, KeyDir) {
+fn keys(config: &Config) -> (Clock, KeyFolder) {
     let clock = Clock::system();
-    (clock.clone(), app::key_dir(config, clock, Random::System))
+    (clock.clone(), app::key_folder(config, clock, Random::System))
 }

@@ -11,7 +11,8 @@ use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::deploy::unsafe_for_production;
-use crate::crypto::key_dir::KeyDirError;
+use crate::issuer::keys::List;
+use crate::keys::KeySource;
 use crate::random::Random;
 
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ impl CheckArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         print::data(&config.in_force())?;
         app::check(config)?;
-        match app::key_dir(config, Clock::system(), Random::System).open() {
+        match List.run(&KeySource::Folder(app::key_folder(config, Clock::system(), Random::System))) {
             Ok(ring) => {
                 for warning in ring.warnings() {
                     print::warn(warning);
@@ -35,7 +36,7 @@ impl CheckArgs {
                     ring.schedule().keys().len()
                 ));
             }
-            Err(KeyDirError::Empty(_)) => print::message("There are no keys yet. The first start creates them."),
+            Err(error) if error.is_empty() => print::message("There are no keys yet. The first start creates them."),
             Err(error) => return Err(error.into()),
         }
         let findings = if self.deploy { unsafe_for_production(config) } else { Vec::new() };

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -13,19 +14,18 @@ use super::{confirm, print, secret_input};
 use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::crypto::key_dir::{KeyDir, KeyDirError, RevokedKey};
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
-use crate::domain::audit::{Action, Operator};
+use crate::domain::audit::Operator;
 use crate::domain::duration;
 use crate::domain::key::{Key, KeyPolicy};
 use crate::domain::secret::SecretBytes;
-use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
-use crate::issuer::admin::keys::{new_key_detail, revoked_key_detail};
-use crate::issuer::{keys, settings};
+use crate::issuer::keys::{
+    AddedKeys, Import, KeyContext, KeyStore, KeysError, List, Prune, Revoke, Rotate, SetPassphrase,
+};
+use crate::keys::KeySource;
 use crate::random::Random;
-use crate::store::StoreError;
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -117,60 +117,59 @@ pub struct PassphraseArgs {
 impl KeysCommand {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let clock = Clock::system();
-        let mut folder = app::key_dir(config, clock.clone(), Random::System);
+        let source = KeySource::Folder(app::key_folder(config, clock.clone(), Random::System));
         match self {
-            Self::List { json } => list(&open(&folder)?, clock.now(), json)?,
+            Self::List { json } => list(&load(&source)?, clock.now(), json)?,
             Self::Rotate { alg: AlgorithmSelection(alg), now } => {
-                let created = rotate(&folder, alg, now, &policy(config, &folder)?)?;
-                record_audit(config, clock.now(), Action::KeyRotated, created.iter().map(new_key_detail).collect());
+                let rotate = Rotate { alg, at_once: now, by: Operator::CommandLine };
+                let added = run(config, source, clock, async |context| rotate.run(context).await)?;
+                report_rotation(&added, now)?;
             }
-            Self::Import(import) => {
-                let key = import.run(config, &folder)?;
-                record_audit(config, clock.now(), Action::KeyRotated, vec![new_key_detail(&key)]);
-            }
-            Self::Passphrase(passphrase) => passphrase.run(&mut folder)?,
-            Self::Export { kid, format } => export(&open(&folder)?, &kid, format)?,
+            Self::Import(import) => import.run(config, source, clock)?,
+            Self::Passphrase(passphrase) => passphrase.run(&source)?,
+            Self::Export { kid, format } => export(&load(&source)?, &kid, format)?,
             Self::Revoke { kid, yes } => {
                 confirm::confirm(yes, "Verifiers will reject every token that this key signed.")?;
-                // The database may be unavailable while an attacker uses a stolen key, so revoking must not need
-                // the runtime settings.
-                let policy = policy(config, &folder).or_else(|error| {
-                    print::warn(format!("{error:#}; using the default settings"));
-                    policy_without_settings(config, &folder)
-                });
-                let revoked = revoke(&folder, &kid, &policy?)?;
-                record_audit(config, clock.now(), Action::KeyRevoked, vec![revoked_key_detail(&revoked)]);
+                revoke(config, source, clock, kid)?;
             }
-            Self::Prune => prune(config, &folder, clock.now())?,
+            Self::Prune => {
+                let removed = run(config, source, clock, async |context| Prune.run(context).await)?;
+                for key in &removed {
+                    print::data(key.kid.as_str())?;
+                }
+                print::message(format!("Removed keys: {}.", removed.len()));
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn open(folder: &KeyDir) -> Result<KeyRing> {
-    let ring = folder.open()?;
+/// Runs a use case with the database, if it exists.
+fn run<T>(
+    config: &Config,
+    source: KeySource,
+    clock: Clock,
+    work: impl AsyncFnOnce(&KeyContext) -> Result<T, KeysError>,
+) -> Result<T> {
+    let store = match app::open_existing_store(config) {
+        Ok(store) => store.map_or(KeyStore::Missing, KeyStore::Open),
+        Err(error) => KeyStore::Unopened(format!("{error:#}")),
+    };
+    let context = KeyContext::of_command(Arc::new(source), clock, app::key_times(config), store);
+    block_on(async {
+        let outcome = work(&context).await;
+        context.close().await;
+        Ok(outcome?)
+    })
+}
+
+/// Loads the ring and prints its warnings.
+fn load(source: &KeySource) -> Result<KeyRing> {
+    let ring = List.run(source)?;
     for warning in ring.warnings() {
         print::warn(warning);
     }
     Ok(ring)
-}
-
-/// Returns the key policy for the default runtime settings. Every key stays published at least as long as planned,
-/// because issued tokens may still need it.
-fn policy_without_settings(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
-    let planned = match folder.schedule() {
-        Ok(schedule) => schedule.keys().iter().filter_map(|key| key.published_until).max(),
-        Err(KeyDirError::Empty(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(KeyPolicy { promised_until: planned, ..app::key_policy(config, &Settings::default()) })
-}
-
-/// Returns the key policy, from the runtime settings if the database exists.
-fn policy(config: &Config, folder: &KeyDir) -> Result<KeyPolicy> {
-    let Some(store) = app::open_existing_store(config)? else { return policy_without_settings(config, folder) };
-    let settings = block_on(async { settings::load(&store).await.context("cannot read the runtime settings") })?;
-    Ok(app::key_policy(config, &settings))
 }
 
 fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
@@ -193,35 +192,23 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
     Ok(print::table(&headers, &keys.iter().map(row).collect::<Vec<_>>())?)
 }
 
-/// Creates the first keys if the folder is empty. Returns `None` if the folder has a `ring.json`, or if it cannot be
-/// opened for another reason, which the next operation of the caller then reports.
-///
-/// # Errors
-/// The folder has other files but no `ring.json`, or the keys cannot be written.
-fn first_start(folder: &KeyDir) -> Result<Option<KeyRing>> {
-    match folder.open() {
-        Err(KeyDirError::Empty(_) | KeyDirError::RingMissing { .. } | KeyDirError::NotEmpty { .. }) => {
-            Ok(Some(folder.start()?))
+/// Prints the new keys of a rotation or an import.
+fn report_rotation(added: &AddedKeys, at_once: bool) -> Result<()> {
+    match &added.policy {
+        None => print::message("Created one active key for each algorithm. The keys sign immediately."),
+        Some(policy) => {
+            for key in &added.keys {
+                report_new_key(key, at_once, policy)?;
+            }
         }
-        _ => Ok(None),
     }
-}
-
-fn rotate(folder: &KeyDir, alg: Option<Algorithm>, at_once: bool, policy: &KeyPolicy) -> Result<Vec<Key>> {
-    if let Some(ring) = first_start(folder)? {
-        print::message("Created one active key for each algorithm. The keys sign immediately.");
-        return Ok(ring.schedule().keys().to_vec());
-    }
-    let created = folder.rotate(alg, at_once, policy)?;
-    for key in &created {
-        report_rotation(key, at_once, policy)?;
-    }
-    Ok(created)
+    warn_unrecorded(added.unrecorded.as_deref());
+    Ok(())
 }
 
 /// Prints when a new key starts signing. The id of the key goes to stdout, for scripts. The wait is counted from the
 /// creation date of the key and not from the current time, because generating the key took time.
-fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
+fn report_new_key(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
     print::data(key.kid.as_str())?;
     if key.signs_from > key.created_at {
         let wait = duration::rounded_up(key.signs_from.since(key.created_at));
@@ -241,7 +228,7 @@ fn report_rotation(key: &Key, at_once: bool, policy: &KeyPolicy) -> Result<()> {
 }
 
 impl KeyImportArgs {
-    fn run(self, config: &Config, folder: &KeyDir) -> Result<Key> {
+    fn run(self, config: &Config, source: KeySource, clock: Clock) -> Result<()> {
         let operation = || format!("cannot import {}", self.file.display());
         let bytes = Zeroizing::new(std::fs::read(&self.file).with_context(operation)?);
         let pem = SecretBytes::new(bytes.to_vec());
@@ -251,19 +238,21 @@ impl KeyImportArgs {
             (None, true) => Some(secret_input::passphrase(&self.file)?),
             (None, false) => None,
         };
-        first_start(folder)?;
-        let policy = policy(config, folder)?;
-        let key = folder.import(&pem, passphrase.as_ref(), self.now, &policy).with_context(operation)?;
-        report_rotation(&key, self.now, &policy)?;
-        Ok(key)
+        let import = Import { pem, passphrase, at_once: self.now, by: Operator::CommandLine };
+        let added = run(config, source, clock, async |context| import.run(context).await);
+        let added = added.map_err(|error| match error.downcast_ref() {
+            Some(KeysError::Change(_)) => error.context(operation()),
+            _ => error,
+        });
+        report_rotation(&added?, self.now)
     }
 }
 
 impl PassphraseArgs {
-    fn run(self, folder: &mut KeyDir) -> Result<()> {
+    fn run(self, source: &KeySource) -> Result<()> {
         let new = self.new_file.as_deref().map(secret_input::passphrase_file).transpose()?;
         let removed = new.is_none();
-        let rewritten = folder.set_passphrase(new)?;
+        let rewritten = SetPassphrase { new }.run(source)?;
         print::message(if removed {
             format!("Private keys now stored unencrypted: {rewritten}.")
         } else {
@@ -289,50 +278,31 @@ fn export(ring: &KeyRing, kid: &str, format: KeyFormat) -> Result<()> {
     Ok(())
 }
 
-fn revoke(folder: &KeyDir, kid: &str, policy: &KeyPolicy) -> Result<RevokedKey> {
-    let revoked = folder.revoke(kid, policy)?;
+fn revoke(config: &Config, source: KeySource, clock: Clock, kid: String) -> Result<()> {
+    let on_default_settings = Some(
+        (|error| {
+            print::warn(format!("{:#}; using the default settings", anyhow::Error::from(error)));
+        }) as fn(KeysError),
+    );
+    let revoke = Revoke { kid, by: Operator::CommandLine, on_default_settings };
+    let revocation = run(config, source, clock, async |context| revoke.run(context).await)?;
+    let revoked = &revocation.revoked;
     print::message(format!("Revoked key {} and removed it from the JWKS.", revoked.key.kid));
     if let Some(successor) = &revoked.successor {
         print::message(format!("{} key {} signs now instead.", successor.alg, successor.kid));
     }
     print::hint(format!(
         "verifiers accept tokens of the revoked key until they refetch the JWKS, for up to {} if they respect max-age",
-        duration::compact(policy.jwks_max_age)
+        duration::compact(revocation.policy.jwks_max_age)
     ));
-    Ok(revoked)
-}
-
-/// Records the change in the audit log if the database exists. A failure is only a warning, because the keys have
-/// already been changed.
-fn record_audit(config: &Config, now: Timestamp, action: Action, details: Vec<String>) {
-    let entries: Vec<_> =
-        details.into_iter().map(|detail| Operator::CommandLine.entry(now, action, None, detail)).collect();
-    let written = || -> Result<()> {
-        let Some(store) = app::open_existing_store(config)? else { return Ok(()) };
-        block_on(async {
-            let recorded: Result<(), StoreError> =
-                store.write(move |tx| entries.iter().try_for_each(|entry| tx.record(entry))).await;
-            store.close().await;
-            Ok(recorded?)
-        })
-    };
-    if let Err(error) = written() {
-        print::warn(format!("the change is not in the audit log: {error:#}"));
-    }
-}
-
-fn prune(config: &Config, folder: &KeyDir, now: Timestamp) -> Result<()> {
-    let operation = "cannot read the sessions that need old keys";
-    let needed_since = match app::open_existing_store(config)? {
-        Some(store) => block_on(async { keys::needed_since(&store, now).await.context(operation) })?,
-        None => None,
-    };
-    let removed = folder.prune(needed_since)?;
-    for key in &removed {
-        print::data(key.kid.as_str())?;
-    }
-    print::message(format!("Removed keys: {}.", removed.len()));
+    warn_unrecorded(revocation.unrecorded.as_deref());
     Ok(())
+}
+
+fn warn_unrecorded(unrecorded: Option<&str>) {
+    if let Some(error) = unrecorded {
+        print::warn(format!("the change is not in the audit log: {error}"));
+    }
 }
 
 #[cfg(test)]

@@ -55,8 +55,11 @@ impl Use {
 pub struct DerivedKeys(Zeroizing<[u8; 32]>);
 
 impl DerivedKeys {
-    /// Copies the ring's secret.
-    pub fn new(secret: &[u8; 32]) -> Self {
+    /// The length of the secret in bytes.
+    pub const SECRET_LENGTH: usize = 32;
+
+    /// Copies the secret.
+    pub fn new(secret: &[u8; Self::SECRET_LENGTH]) -> Self {
         Self(Zeroizing::new(*secret))
     }
 

@@ -9,39 +9,15 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
 
 use crate::crypto::jwk::{Jwk, Jwks};
 use crate::crypto::key_error::KeyError;
-use crate::crypto::key_pair::{BadSignature, KeyPair, PublicKey};
+use crate::crypto::key_pair::{BadSignature, KeyPair};
+use crate::crypto::ring_contents::{PublicHalf, RingContents};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyChangeError, KeyState, Kid, Schedule};
 use crate::domain::time::Timestamp;
 use crate::domain::token_kind::Typ;
-
-/// The 32 bytes of `keys/secret`. Other secrets are derived from it (HKDF, one label per use).
-pub struct RingSecret(Zeroizing<[u8; Self::LENGTH]>);
-
-impl RingSecret {
-    /// The length of the secret in bytes.
-    pub const LENGTH: usize = 32;
-
-    /// Takes ownership of the bytes.
-    pub fn new(bytes: Zeroizing<[u8; Self::LENGTH]>) -> Self {
-        Self(bytes)
-    }
-
-    /// Returns the plain bytes. The caller must not log them or put them into an error message.
-    pub fn expose(&self) -> &[u8; Self::LENGTH] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for RingSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RingSecret(…)")
-    }
-}
 
 /// Identifies a state of the stored ring. The storage chooses the bytes; others only compare them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +34,14 @@ impl RingVersion {
 }
 
 /// A loaded key pair, with the encoded headers of its tokens.
-pub(super) struct LoadedKey {
-    pub(super) pair: KeyPair,
+pub struct LoadedKey {
+    pair: KeyPair,
     headers: [String; Typ::ALL.len()],
 }
 
 impl LoadedKey {
-    pub(super) fn new(pair: KeyPair) -> Self {
+    /// Takes a key pair, and encodes the headers.
+    pub fn new(pair: KeyPair) -> Self {
         let public = pair.public();
         let header = |typ: Typ| {
             // The three values need no JSON escaping: two are constants, one is base64url.
@@ -77,12 +54,12 @@ impl LoadedKey {
 
 /// A loaded key pair that signs, and the time at which it leaves the JWKS. Cheap to clone.
 #[derive(Clone)]
-pub struct Signer {
+pub struct SigningKey {
     loaded: Arc<LoadedKey>,
     published_until: Option<Timestamp>,
 }
 
-impl Signer {
+impl SigningKey {
     /// The `kid` of the key.
     pub fn kid(&self) -> &Kid {
         self.loaded.pair.public().kid()
@@ -110,22 +87,9 @@ impl Signer {
     }
 }
 
-impl fmt::Debug for Signer {
+impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Signer({})", self.kid())
-    }
-}
-
-/// The part of a key's public data that never changes.
-pub(super) struct PublicHalf {
-    pub(super) key: PublicKey,
-    pub(super) spki_pem: String,
-    pub(super) certificate_pem: String,
-}
-
-impl PublicHalf {
-    pub(super) fn new(key: PublicKey, certificate_pem: String) -> Result<Self, KeyError> {
-        Ok(Self { spki_pem: key.spki_pem()?, key, certificate_pem })
+        write!(f, "SigningKey({})", self.kid())
     }
 }
 
@@ -180,15 +144,17 @@ impl fmt::Debug for Verifier {
 }
 
 /// The content of the stored ring at one read.
-pub(super) struct RingParts {
-    pub(super) schedule: Schedule,
-    pub(super) publics: HashMap<Kid, Arc<PublicHalf>>,
-    pub(super) loaded: HashMap<Kid, Arc<LoadedKey>>,
-    pub(super) secret: Arc<RingSecret>,
-    pub(super) version: RingVersion,
-    pub(super) warnings: Vec<String>,
+pub struct RingParts {
+    /// The dates and public halves.
+    pub contents: RingContents,
+    /// The private halves that could be opened.
+    pub loaded: HashMap<Kid, Arc<LoadedKey>>,
+    /// The version of the stored ring.
+    pub version: RingVersion,
+    /// The warnings about the stored ring, one sentence each.
+    pub warnings: Vec<String>,
     /// The algorithm of the default signer. Its keys are first in the JWKS.
-    pub(super) default_algorithm: Algorithm,
+    pub default_algorithm: Algorithm,
 }
 
 /// A snapshot of all keys of the issuer.
@@ -200,8 +166,7 @@ pub struct KeyRing {
     verifiers: HashMap<Kid, Verifier>,
     /// Each signer with the dates of its key. The list stays short, because private halves that are no longer needed
     /// are dropped.
-    signers: Vec<(Key, Signer)>,
-    secret: Arc<RingSecret>,
+    signers: Vec<(Key, SigningKey)>,
     version: RingVersion,
     warnings: Vec<String>,
     default_algorithm: Algorithm,
@@ -210,8 +175,10 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    pub(super) fn new(parts: RingParts, now: Timestamp) -> Self {
-        let RingParts { schedule, publics, loaded, secret, version, warnings, default_algorithm } = parts;
+    /// Builds the snapshot for a time.
+    pub fn new(parts: RingParts, now: Timestamp) -> Self {
+        let RingParts { contents, loaded, version, warnings, default_algorithm } = parts;
+        let RingContents { schedule, publics } = contents;
         let verifier = |key: &Key| {
             let public = Arc::clone(publics.get(&key.kid)?);
             Some((key.kid.clone(), Verifier { key: key.clone(), public }))
@@ -219,7 +186,7 @@ impl KeyRing {
         let verifiers: HashMap<Kid, Verifier> = schedule.keys().iter().filter_map(verifier).collect();
         let signer = |key: &Key| {
             let loaded = Arc::clone(loaded.get(&key.kid)?);
-            Some((key.clone(), Signer { loaded, published_until: key.published_until }))
+            Some((key.clone(), SigningKey { loaded, published_until: key.published_until }))
         };
         // If this process could not open the active key, it keeps the previous key loaded while that key is published.
         // Otherwise it could not sign after a rotation to a key that it cannot open.
@@ -229,7 +196,7 @@ impl KeyRing {
         let signers = schedule.keys().iter().filter(may_sign).filter_map(signer).collect();
         let published = schedule.published(now, default_algorithm);
         let jwks = Jwks::new(published.iter().filter_map(|key| verifiers.get(&key.kid)).map(Verifier::jwk));
-        Self { schedule, verifiers, signers, secret, version, warnings, default_algorithm, jwks, built_at: now }
+        Self { schedule, verifiers, signers, version, warnings, default_algorithm, jwks, built_at: now }
     }
 
     /// The key that signs with `alg`: the active key.
@@ -238,13 +205,13 @@ impl KeyRing {
     /// opened. Then the next key signs early, which is safe because it is published. If that key is unavailable too,
     /// the previous key continues to sign. Its tokens expire at the latest when the key leaves the JWKS. Returns `None`
     /// if no key can sign.
-    pub fn signer(&self, alg: Algorithm, now: Timestamp) -> Option<&Signer> {
+    pub fn signing_key(&self, alg: Algorithm, now: Timestamp) -> Option<&SigningKey> {
         let in_state =
             |state: KeyState| self.signers.iter().filter(move |(key, _)| key.alg == alg && key.state(now) == state);
         let newest = |state: KeyState| in_state(state).max_by_key(|(key, _)| key.signs_from);
         let next = || in_state(KeyState::Next).min_by_key(|(key, _)| key.signs_from);
         let key = newest(KeyState::Active).or_else(next).or_else(|| newest(KeyState::Retiring));
-        key.map(|(_, signer)| signer)
+        key.map(|(_, signing_key)| signing_key)
     }
 
     /// The verifier of tokens with this `kid`: any key of the ring that is not revoked. The caller must also check
@@ -272,11 +239,6 @@ impl KeyRing {
     /// The dates of all keys.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
-    }
-
-    /// The secret from which other secrets are derived.
-    pub fn secret(&self) -> &Arc<RingSecret> {
-        &self.secret
     }
 
     /// The algorithm of the default signer.
@@ -309,10 +271,8 @@ impl KeyRing {
         }
         let publics = self.verifiers.iter().map(|(kid, verifier)| (kid.clone(), Arc::clone(&verifier.public)));
         let parts = RingParts {
-            schedule: self.schedule.clone(),
-            publics: publics.collect(),
+            contents: RingContents { schedule: self.schedule.clone(), publics: publics.collect() },
             loaded: self.loaded_keys().collect(),
-            secret: Arc::clone(&self.secret),
             version: self.version,
             warnings: self.warnings.clone(),
             default_algorithm: self.default_algorithm,
@@ -321,7 +281,7 @@ impl KeyRing {
     }
 
     /// The loaded key pairs, which the next snapshot reuses.
-    pub(super) fn loaded_keys(&self) -> impl Iterator<Item = (Kid, Arc<LoadedKey>)> {
+    pub fn loaded_keys(&self) -> impl Iterator<Item = (Kid, Arc<LoadedKey>)> {
         self.signers.iter().map(|(key, signer)| (key.kid.clone(), Arc::clone(&signer.loaded)))
     }
 }

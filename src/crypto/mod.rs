@@ -1,10 +1,10 @@
 //! Cryptography: keys, signatures, encryption and hashes.
 //!
-//! It owns key pairs, the key folder, signing and verification, encryption, password hashing and the only token parser.
+//! It owns key pairs, the key ring, signing and verification, encryption, password hashing and the only token parser.
 //!
-//! It must not read the time or depend on its callers: times and random values are passed in. There are three
-//! exceptions. The key folder has a clock, because a change reads the time under the lock. The hashing pool has a clock
-//! to measure its jobs. The crypto library uses its own random source to generate keys and to sign.
+//! It must not read the time or depend on its callers: times and random values are passed in. There are two
+//! exceptions. The hashing pool has a clock to measure its jobs. The crypto library uses its own random source to
+//! generate keys and to sign.
 
 pub mod aead;
 pub mod algorithm;
@@ -17,7 +17,6 @@ pub mod foreign_keys;
 mod hash_memory;
 mod hash_queue;
 pub mod jwk;
-pub mod key_dir;
 pub mod key_error;
 pub mod key_pair;
 pub mod key_ring;
@@ -26,6 +25,7 @@ pub mod pem;
 mod private_half;
 pub mod refresh_token;
 pub mod reset_hash;
+pub mod ring_contents;
 pub mod sign;
 pub mod sign_in_attempt;
 mod stored_hash;

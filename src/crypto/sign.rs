@@ -1,11 +1,11 @@
-//! Signing: turns claims into a compact JWS with a loaded signer. It parses no key and encodes no header, because the
-//! signer has both ready.
+//! Signing: turns claims into a compact JWS with a loaded key. It parses no key and encodes no header, because the
+//! loaded key has both ready.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::key_ring::Signer;
+use super::key_ring::SigningKey;
 use crate::domain::secret::SecretText;
 use crate::domain::token_kind::Typ;
 
@@ -20,35 +20,35 @@ pub struct SignFault {
     cause: String,
 }
 
-/// A token without its signature, and the signer. This is all that a signing thread needs.
+/// A token without its signature, and its key. This is all that a signing thread needs.
 pub struct UnsignedToken {
-    signer: Signer,
+    key: SigningKey,
     /// The signing input (RFC 7515 §5.1).
     text: String,
 }
 
 impl UnsignedToken {
     /// Serializes the claims for a token of the given `typ`.
-    pub fn new(signer: &Signer, typ: Typ, claims: &impl Serialize) -> Result<Self, SignFault> {
-        let payload = serde_json::to_vec(claims).map_err(|error| fault(signer, &error))?;
+    pub fn new(key: &SigningKey, typ: Typ, claims: &impl Serialize) -> Result<Self, SignFault> {
+        let payload = serde_json::to_vec(claims).map_err(|error| fault(key, &error))?;
         let mut text = String::with_capacity(RESERVED_LENGTH);
-        text.push_str(signer.header(typ));
+        text.push_str(key.header(typ));
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut text);
-        Ok(Self { signer: signer.clone(), text })
+        Ok(Self { key: key.clone(), text })
     }
 
     /// Signs the token. An RSA signature takes hundreds of microseconds.
     pub fn sign(self) -> Result<SecretText, SignFault> {
-        let Self { signer, text: mut token } = self;
+        let Self { key, text: mut token } = self;
         let mut signature = Vec::with_capacity(256);
-        signer.sign(token.as_bytes(), &mut signature).map_err(|error| fault(&signer, &error))?;
+        key.sign(token.as_bytes(), &mut signature).map_err(|error| fault(&key, &error))?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(SecretText::new(token))
     }
 }
 
-fn fault(signer: &Signer, cause: &impl ToString) -> SignFault {
-    SignFault { kid: signer.kid().to_string(), cause: cause.to_string() }
+fn fault(key: &SigningKey, cause: &impl ToString) -> SignFault {
+    SignFault { kid: key.kid().to_string(), cause: cause.to_string() }
 }

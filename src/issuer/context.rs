@@ -12,12 +12,10 @@ use tracing::{Instrument as _, trace_span};
 use super::admin::maintenance::MaintenanceState;
 use super::refusal::{Fault, Refusal, Unauthenticated};
 use super::runtime::Runtime;
-use super::signers::Signers;
 use super::uptime::Uptime;
 use crate::clock::Clock;
 use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
-use crate::crypto::key_dir::KeyDir;
 use crate::crypto::key_ring::KeyRing;
 use crate::crypto::password_hash::{HashError, Hasher, PasswordCheck, ResultSink};
 use crate::crypto::refresh_token::RefreshTokens;
@@ -25,7 +23,7 @@ use crate::crypto::reset_hash::ResetHasher;
 use crate::crypto::token::TokenFault;
 use crate::crypto::verify::{ExpectedClaims, VerifiedToken, verify};
 use crate::domain::count::Count;
-use crate::domain::key::KeyPolicy;
+use crate::domain::key::KeyTimes;
 use crate::domain::mail_item::NewMail;
 use crate::domain::origin::Origin;
 use crate::domain::password::{Password, PasswordHash, PasswordPolicy};
@@ -34,6 +32,8 @@ use crate::domain::setting::snapshot::Settings;
 use crate::domain::token_kind::{Audience, TokenKind};
 use crate::domain::token_spec::TokenDefaults;
 use crate::domain::user::Email;
+use crate::keys::KeySource;
+use crate::keys::signer::Signers;
 use crate::mail::{Mail, Mailer};
 use crate::random::Random;
 use crate::social::Providers;
@@ -60,9 +60,9 @@ pub struct IssuerPolicy {
     pub leeway: Duration,
     /// The rules for a new password.
     pub passwords: PasswordPolicy,
-    /// The policy by which rotations are planned. [`policy`](super::keys::policy) takes the lifetimes from the runtime settings
-    /// instead.
-    pub keys: KeyPolicy,
+    /// The time spans from which rotations are planned. [`policy`](super::keys::policy) adds the lifetimes of the runtime
+    /// settings.
+    pub keys: KeyTimes,
     /// How often the server rotates the keys; `None` for never.
     pub rotate_every: Option<Duration>,
 }
@@ -86,8 +86,8 @@ impl<T: Send + 'static> ResultSink<T> for CallerSink<T> {
 pub struct Issuer {
     /// The database.
     pub store: Store,
-    /// The key folder.
-    pub key_dir: KeyDir,
+    /// The storage of the keys.
+    pub key_source: Arc<KeySource>,
     /// The event counters.
     pub counters: Counters,
     /// The clients that fetch the JWKS.
@@ -96,7 +96,7 @@ pub struct Issuer {
     pub throttle: Throttle,
     /// The pool that hashes passwords.
     pub hasher: Hasher,
-    /// The queue for RSA signatures.
+    /// Signs tokens, RSA signatures from a queue.
     pub signers: Signers,
     /// Prepares and sends e-mails.
     pub mailer: Mailer,

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use tracing::{Instrument as _, trace_span};
 use uuid::Uuid;
 
 use super::context::Issuer;
 use super::refusal::{Fault, Refusal};
 use super::signed_in::SignedIn;
-use crate::crypto::key_ring::{KeyRing, Signer};
-use crate::crypto::sign::UnsignedToken;
+use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::{ExtraClaim, RESERVED};
 use crate::domain::count::Count;
@@ -19,6 +17,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
 use crate::domain::token_kind::{TokenKind, Typ};
 use crate::domain::token_spec::TokenSpec;
+use crate::keys::signer::{SignError, Signer};
 
 /// A signed access token and its lifetime.
 #[derive(Clone, Debug)]
@@ -50,44 +49,40 @@ async fn token(issuer: &Issuer, signed_in: &SignedIn, kind: TokenKind) -> Result
     let refresh_exp = (kind == TokenKind::Sliding).then_some(signed_in.session().expires_at);
     let ring = issuer.ring();
     let now = issuer.clock.now();
-    let signer = signer(&ring, spec.algorithm, now)?;
+    let signer = signer(issuer, &ring, spec.algorithm, now)?;
     let full_expiry = now + spec.lifetime;
     let session_expiry = refresh_exp.map_or(full_expiry, |end| full_expiry.min(end));
     let expires_at = signer.published_until().map_or(session_expiry, |end| session_expiry.min(end));
     let claims = AccessClaims { signed_in, spec, kind, now, expires_at, refresh_exp, jti: issuer.random.uuid() };
-    let text = sign(issuer, signer, spec.typ, &claims).await?;
+    let text = sign(signer, spec.typ, &claims).await?;
     let Origin::Dialect(dialect) = signed_in.session().opened_by;
     issuer.counters.add(Count::Issued(dialect, spec.algorithm));
     Ok(AccessToken { text, expires_at, lifetime: expires_at.since(now) })
 }
 
-/// Returns the active key of `algorithm`.
-pub(super) fn signer(ring: &KeyRing, algorithm: Algorithm, now: Timestamp) -> Result<&Signer, Refusal> {
-    ring.signer(algorithm, now).ok_or_else(|| {
+/// Returns the signer for `algorithm`.
+pub(super) fn signer<'a>(
+    issuer: &'a Issuer,
+    ring: &'a KeyRing,
+    algorithm: Algorithm,
+    now: Timestamp,
+) -> Result<Signer<'a>, Refusal> {
+    issuer.signers.signer(ring, algorithm, now).ok_or_else(|| {
         let cause = format!("no {algorithm} key is active; run `countersign keys rotate --now`");
         Fault::new("choosing a signing key", &cause).into()
     })
 }
 
 /// Signs claims as a token of the given `typ`.
-pub(super) async fn sign(
-    issuer: &Issuer,
-    signer: &Signer,
-    typ: Typ,
-    claims: &impl Serialize,
-) -> Result<SecretText, Refusal> {
-    let algorithm = signer.alg();
-    let unsigned = UnsignedToken::new(signer, typ, claims).map_err(|error| minting_fault(&error))?;
-    let span = trace_span!("token.sign", %algorithm);
-    let token = match algorithm {
-        Algorithm::Es256 => span.in_scope(|| unsigned.sign()),
-        Algorithm::Rs256 => issuer.signers.sign(unsigned).instrument(span).await?,
-    };
-    token.map_err(|error| minting_fault(&error))
-}
-
-fn minting_fault(error: &impl ToString) -> Refusal {
-    Fault::new("minting a token", error).into()
+pub(super) async fn sign(signer: Signer<'_>, typ: Typ, claims: &impl Serialize) -> Result<SecretText, Refusal> {
+    signer.sign(typ, claims).await.map_err(|error| {
+        let operation = match error {
+            SignError::Fault(_) => "minting a token",
+            SignError::Queue(_) => "waiting to sign a token",
+            SignError::Thread(_) => "signing a token",
+        };
+        Fault::new(operation, &error).into()
+    })
 }
 
 /// The claims, serialised without intermediate values.

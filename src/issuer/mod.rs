@@ -26,7 +26,6 @@ pub mod settings;
 pub mod sign_in;
 pub mod sign_out;
 pub mod signed_in;
-pub mod signers;
 pub mod sliding;
 pub mod social;
 pub mod stats;

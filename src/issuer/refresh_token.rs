@@ -130,5 +130,6 @@ pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<S
         token_type: TokenKind::RefreshJwt.row().token_type,
         user_id: BTreeMap::from([(spec.user_id_claim.as_str(), user.id)]),
     };
-    sign(issuer, signer(&issuer.ring(), spec.algorithm, issuer.clock.now())?, Typ::RefreshJwt, &claims).await
+    let ring = issuer.ring();
+    sign(signer(issuer, &ring, spec.algorithm, issuer.clock.now())?, Typ::RefreshJwt, &claims).await
 }

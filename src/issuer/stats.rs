@@ -25,7 +25,7 @@ pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
     let ring = issuer.ring();
     let now = issuer.clock.now();
     let runtime = issuer.runtime.load();
-    if !runtime.token_specs().iter().all(|spec| ring.signer(spec.algorithm, now).is_some()) {
+    if !runtime.token_specs().iter().all(|spec| ring.signing_key(spec.algorithm, now).is_some()) {
         return Err("no active key");
     }
     let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.mails_waiting().map(drop)?)).await;

@@ -11,7 +11,8 @@ use countersign::domain::password::Password;
 use countersign::domain::reset_code::Delivery;
 use countersign::domain::user::{Email, Login, RealName, User, Username};
 use countersign::issuer::admin::users::{FindUsers, details};
-use countersign::issuer::admin::{audit, health, keys, outbox, sessions};
+use countersign::issuer::admin::{audit, health, outbox, sessions};
+use countersign::issuer::keys::{self, KeyContext};
 use countersign::issuer::register::Register;
 use countersign::issuer::request_reset::SendReset;
 use countersign::issuer::settings::{self, ResetSetting, SetSetting};
@@ -269,22 +270,24 @@ async fn keys_are_rotated_and_revoked_as_previewed() {
     let line = keys::timeline(issuer).algorithms.remove(0);
     let alg = line.alg;
     let preview = line.rotation.unwrap();
-    let new_keys = keys::RotateKeys { alg: Some(alg), at_once: false, by: by.clone() }.run(issuer).await.unwrap();
+    let context = KeyContext::of_server(issuer);
+    let rotate = keys::Rotate { alg: Some(alg), at_once: false, by: by.clone() };
+    let new_keys = rotate.run(&context).await.unwrap().keys;
     assert_eq!((new_keys.len(), new_keys[0].signs_from), (1, preview.signs_from));
     let line = keys::timeline(issuer).algorithms.remove(0);
     assert_eq!(line.next.map(|next| next.signs_from), Some(preview.signs_from));
     let active = line.keys.iter().find(|shown| shown.state == KeyState::Active).unwrap();
     assert_eq!(active.key.published_until, preview.previous.map(|(_, until)| until));
     assert_eq!(active.revocation.as_ref().unwrap().tokens.unwrap().0, active.key.signs_from);
-    let revoke = || keys::RevokeKey { kid: active.key.kid.clone(), by: by.clone() };
-    let done = revoke().run(issuer).await.unwrap();
+    let revoke = || keys::Revoke { kid: active.key.kid.to_string(), by: by.clone(), on_default_settings: None };
+    let done = revoke().run(&context).await.unwrap().revoked;
     assert_eq!(done.successor.map(|key| key.kid), Some(new_keys[0].kid.clone()));
     assert_eq!(
         issuer.ring().active(alg, server.clock.now()).unwrap().key().kid,
         new_keys[0].kid,
         "the rotation must apply at once"
     );
-    let again = revoke().run(issuer).await;
+    let again = revoke().run(&context).await.map_err(Denied::from);
     assert!(matches!(again, Err(Denied::Rule(OperatorRule::Key(_)))), "{again:?}");
     let query = AuditQuery { action: Some(Action::KeyRevoked), limit: 9, ..AuditQuery::default() };
     let lines = audit::page(issuer, query).await.unwrap().lines;

@@ -309,16 +309,16 @@ async fn a_retired_key_still_verifies_refresh_tokens_and_a_revoked_one_does_not(
     server.set("profiles.simplejwt.refresh_lifetime", "30d").await;
     let token = text(&obtain(&server).await, "refresh");
     let kid = text(&header(&token), "kid");
-    server.issuer.key_dir.rotate(None, true, &keys::policy(&server.issuer)).unwrap();
-    keys::tick(&server.issuer).await.unwrap();
+    crate::support::stored_keys::rotate(&server.issuer, None, true);
+    keys::maintain(&server.issuer).await.unwrap();
     server.clock.advance(DAY * 3);
-    keys::tick(&server.issuer).await.unwrap();
+    keys::maintain(&server.issuer).await.unwrap();
     let jwks = server.send("GET", "/.well-known/jwks.json", "", None, "").await;
     assert!(!jwks.text.contains(&kid), "the key is still published: {jwks:?}");
     assert_eq!(verify(&server, &token).await, 200);
     refresh(&server, &token).await.is(200);
-    server.issuer.key_dir.revoke(&kid, &keys::policy(&server.issuer)).unwrap();
-    keys::tick(&server.issuer).await.unwrap();
+    crate::support::stored_keys::revoke(&server.issuer, &kid);
+    keys::maintain(&server.issuer).await.unwrap();
     assert_eq!(refresh(&server, &token).await.is(401), invalid());
     assert_eq!(verify(&server, &token).await, 401);
 }

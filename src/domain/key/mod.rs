@@ -15,6 +15,6 @@ pub use change::{RevocationPlan, RotationPlan};
 pub use change_error::KeyChangeError;
 pub use dates::{Key, KeyState, ListedKey};
 pub use kid::{Kid, NotAKid};
-pub use policy::KeyPolicy;
+pub use policy::{KeyPolicy, KeyTimes};
 pub use rotation_preview::{NextRotation, RevocationPreview, RotationPreview, Successor};
 pub use schedule::{InvalidDates, Schedule};

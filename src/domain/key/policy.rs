@@ -8,6 +8,17 @@ use super::super::time::Timestamp;
 /// dates are whole seconds, and 2 s for a slow disk between the date of a change and its write.
 pub(super) const RING_RELOAD_MAX: Duration = Duration::from_secs(5);
 
+/// The part of the policy that the boot settings give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyTimes {
+    /// `keys.publish_ahead`
+    pub publish_ahead: Duration,
+    /// `keys.jwks_max_age`
+    pub jwks_max_age: Duration,
+    /// `tokens.leeway`
+    pub leeway: Duration,
+}
+
 /// The time spans from which rotations are planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyPolicy {

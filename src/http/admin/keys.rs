@@ -19,8 +19,8 @@ use crate::http::format::date_time;
 use crate::http::web::checked::Checked;
 use crate::http::web::page_error::{PageError, PageResult};
 use crate::http::web::section::Section;
-use crate::issuer::admin::keys::{AlgorithmTimeline, RevokeKey, RotateKeys, TimelineKey, timeline};
-use crate::issuer::{Caller, Issuer};
+use crate::issuer::keys::{AlgorithmTimeline, KeyContext, Revoke, Rotate, TimelineKey, timeline};
+use crate::issuer::{Caller, Denied, Issuer};
 use crate::telemetry::jwks_clients::ListedJwksClient;
 
 const PATH: &str = "/admin/keys";
@@ -144,9 +144,11 @@ async fn perform_rotation(
     at_once: bool,
 ) -> PageResult {
     let by = superuser.operator(from);
-    let published = RotateKeys { alg, at_once, by }.run(&http.issuer).await?;
-    let descriptions =
-        published.iter().map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, date_time(key.signs_from)));
+    let added = Rotate { alg, at_once, by }.run(&KeyContext::of_server(&http.issuer)).await.map_err(Denied::from)?;
+    let descriptions = added
+        .keys
+        .iter()
+        .map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, date_time(key.signs_from)));
     let flash = format!("Published: {}.", descriptions.collect::<Vec<_>>().join("; "));
     Ok(superuser.redirect_with_flash(http, PATH, &flash))
 }
@@ -176,7 +178,8 @@ async fn revoke(
 ) -> PageResult {
     let kid = Kid::parse(&form.text_or_empty("kid")).map_err(|_| PageError::NOT_FOUND)?;
     let by = sender.signed_in().operator(from);
-    let revoked = RevokeKey { kid, by }.run(&http.issuer).await?;
+    let revoke = Revoke { kid: kid.to_string(), by, on_default_settings: None };
+    let revoked = revoke.run(&KeyContext::of_server(&http.issuer)).await.map_err(Denied::from)?.revoked;
     let successor = revoked.successor.map(|key| format!(" The key {} signs instead.", key.kid)).unwrap_or_default();
     let flash = format!("The key {} was revoked.{successor}", revoked.key.kid);
     Ok(sender.signed_in().redirect_with_flash(&http, PATH, &flash))

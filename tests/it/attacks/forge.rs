@@ -134,14 +134,14 @@ impl ForgeryTarget {
         server.register("anna").await;
         let revoked = ServerKey::active(&server, "ES256");
         rotate(&server).await;
-        server.issuer.key_dir.revoke(&revoked.kid, &keys::policy(&server.issuer)).unwrap();
+        crate::support::stored_keys::revoke(&server.issuer, &revoked.kid);
         let retired = ServerKey::active(&server, "ES256");
         rotate(&server).await;
         let ring = server.issuer.ring();
         let retired_key = ring.schedule().keys().iter().find(|key| key.kid.to_string() == retired.kid).unwrap();
         let published_until = retired_key.published_until.unwrap();
         server.clock.advance(published_until.since(server.clock.now()) + Duration::from_secs(1));
-        keys::tick(&server.issuer).await.unwrap();
+        keys::maintain(&server.issuer).await.unwrap();
         let active = ServerKey::active(&server, "ES256");
         let rsa = ServerKey::active(&server, "RS256");
         assert_ne!(active.kid, retired.kid);
@@ -164,7 +164,7 @@ impl ForgeryTarget {
 }
 
 async fn rotate(server: &TestServer) {
-    server.issuer.key_dir.rotate(Some(KeyAlgorithm::Es256), true, &keys::policy(&server.issuer)).unwrap();
-    keys::tick(&server.issuer).await.unwrap();
+    crate::support::stored_keys::rotate(&server.issuer, Some(KeyAlgorithm::Es256), true);
+    keys::maintain(&server.issuer).await.unwrap();
     server.clock.advance(Duration::from_secs(1));
 }

@@ -91,7 +91,7 @@ async fn caching_verifiers_survive_five_rotations_under_load_slow() {
             let token = tokens.last().unwrap().clone();
             tokens.extend(renew_tokens(&server, &token).await);
             server.clock.advance(STEP);
-            countersign::issuer::keys::tick(&server.issuer).await.unwrap();
+            countersign::issuer::keys::maintain(&server.issuer).await.unwrap();
             let now = server.clock.now().unix();
             for verifier in &mut verifiers {
                 verifier.refresh(&server, now).await;
@@ -135,7 +135,7 @@ async fn the_server_recovers_from_clock_steps() {
             } else {
                 step_back(&server.clock, hour);
             }
-            countersign::issuer::keys::tick(&server.issuer).await.unwrap();
+            countersign::issuer::keys::maintain(&server.issuer).await.unwrap();
             let now = server.clock.now().unix();
             // A new sign-in gets a token that is valid now, with the current JWKS.
             let mut verifier = CachingVerifier::new(Duration::ZERO);

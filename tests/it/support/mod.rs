@@ -8,6 +8,7 @@ pub mod mail;
 pub mod response;
 #[path = "../../skip.rs"]
 pub mod skip;
+pub mod stored_keys;
 pub mod token;
 pub mod verifier;
 
@@ -21,9 +22,10 @@ use std::time::Duration;
 use countersign::app;
 use countersign::clock::Clock;
 use countersign::config::Config;
-use countersign::crypto::key_dir::{KeyDir, KeyDirOptions};
 use countersign::domain::algorithm::Algorithm;
 use countersign::issuer::Issuer;
+use countersign::keys::folder::{KeyFolder, KeyFolderOptions};
+use countersign::keys::new_key::NewKeyOptions;
 use countersign::random::Random;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -235,14 +237,13 @@ pub fn copy_keys(to: &Path) {
     static RING: OnceLock<TempDir> = OnceLock::new();
     let ring = RING.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        let options = KeyDirOptions {
+        let options = KeyFolderOptions {
             path: folder.path().join("keys"),
             passphrase: None,
-            rsa_bits: 2048,
-            certificate_name: "127.0.0.1".to_owned(),
+            new_keys: NewKeyOptions { rsa_bits: 2048, certificate_name: "127.0.0.1".to_owned() },
             default_algorithm: Algorithm::Es256,
         };
-        KeyDir::new(options, Clock::system(), Random::System).start().unwrap();
+        KeyFolder::new(options, Clock::system(), Random::System).create().unwrap();
         folder
     });
     fs::create_dir_all(to).unwrap();

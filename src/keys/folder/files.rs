@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::error::{KeyDirError, io};
+use super::error::{KeyFolderError, io};
 use crate::crypto::key_ring::RingVersion;
 use crate::domain::key::Kid;
 use crate::domain::secret::SecretBytes;
@@ -25,7 +25,7 @@ const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Identifies the version of a file by its metadata, without reading its content.
-pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyDirError> {
+pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyFolderError> {
     let entry = fs::metadata(path).map_err(io("read the metadata of", path))?;
     let facts = [entry.ino(), entry.size(), entry.mtime().cast_unsigned(), entry.mtime_nsec().cast_unsigned()];
     let mut version = [0; RingVersion::LENGTH];
@@ -36,15 +36,15 @@ pub(super) fn ring_version(path: &Path) -> Result<RingVersion, KeyDirError> {
 }
 
 /// Replaces the error of a missing file with the error that `missing` returns.
-pub(super) fn map_not_found(error: KeyDirError, missing: impl FnOnce() -> KeyDirError) -> KeyDirError {
+pub(super) fn map_not_found(error: KeyFolderError, missing: impl FnOnce() -> KeyFolderError) -> KeyFolderError {
     match error {
-        KeyDirError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => missing(),
+        KeyFolderError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => missing(),
         other => other,
     }
 }
 
 /// Reads a file. Rejects a file that other users can access.
-pub(super) fn read(path: &Path) -> Result<SecretBytes, KeyDirError> {
+pub(super) fn read(path: &Path) -> Result<SecretBytes, KeyFolderError> {
     let mut file = File::open(path).map_err(io("open", path))?;
     let entry = file.metadata().map_err(io("read the metadata of", path))?;
     check_mode(path, entry.mode(), FILE_MODE)?;
@@ -56,29 +56,29 @@ pub(super) fn read(path: &Path) -> Result<SecretBytes, KeyDirError> {
 }
 
 /// Rejects a folder that other users can access.
-pub(super) fn check_folder(path: &Path) -> Result<(), KeyDirError> {
+pub(super) fn check_folder(path: &Path) -> Result<(), KeyFolderError> {
     let entry = fs::metadata(path).map_err(io("read the metadata of", path))?;
     check_mode(path, entry.mode(), FOLDER_MODE)
 }
 
-fn check_mode(path: &Path, mode: u32, allowed: u32) -> Result<(), KeyDirError> {
+fn check_mode(path: &Path, mode: u32, allowed: u32) -> Result<(), KeyFolderError> {
     let mode = mode & 0o777;
-    if mode & !allowed == 0 { Ok(()) } else { Err(KeyDirError::Mode { path: path.to_owned(), mode, allowed }) }
+    if mode & !allowed == 0 { Ok(()) } else { Err(KeyFolderError::Mode { path: path.to_owned(), mode, allowed }) }
 }
 
 /// Creates the folder if it does not exist.
-pub(super) fn make_folder(path: &Path) -> Result<(), KeyDirError> {
+pub(super) fn make_folder(path: &Path) -> Result<(), KeyFolderError> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(io("create the folder", path))
 }
 
 /// Sets the mode of a folder so that only its owner can access it.
-pub(super) fn make_private(path: &Path) -> Result<(), KeyDirError> {
+pub(super) fn make_private(path: &Path) -> Result<(), KeyFolderError> {
     fs::set_permissions(path, PermissionsExt::from_mode(FOLDER_MODE)).map_err(io("set the mode of", path))
 }
 
 /// Writes a file and atomically replaces the file of the same name: at every moment the complete old file or the
 /// complete new file exists. The caller must hold the write lock if other processes may use the folder.
-pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), KeyDirError> {
+pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), KeyFolderError> {
     let unfinished = folder.join(format!("{UNFINISHED_PREFIX}{name}"));
     let mut options = OpenOptions::new();
     let mut file =
@@ -95,7 +95,7 @@ pub(super) fn replace(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), Key
 }
 
 /// Removes a file. Returns whether it existed. The caller must call [`sync`] after the last removal.
-pub(super) fn remove(path: &Path) -> Result<bool, KeyDirError> {
+pub(super) fn remove(path: &Path) -> Result<bool, KeyFolderError> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
@@ -104,12 +104,12 @@ pub(super) fn remove(path: &Path) -> Result<bool, KeyDirError> {
 }
 
 /// Writes the folder's entries to disk (fsync).
-pub(super) fn sync(folder: &Path) -> Result<(), KeyDirError> {
+pub(super) fn sync(folder: &Path) -> Result<(), KeyFolderError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io("sync", folder))
 }
 
 /// The sorted names of the entries in the folder.
-pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyDirError> {
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, KeyFolderError> {
     let entries = fs::read_dir(folder).map_err(io("list", folder))?;
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
     let names: Result<Vec<String>, _> = entries.map(|entry| entry.map(name)).collect();
@@ -131,7 +131,7 @@ pub(super) enum LockMode {
 ///
 /// A writer removes unfinished files, because their writer was interrupted. A read-only file system has no writer and
 /// needs no lock; a reader gets `None` there.
-pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyDirError> {
+pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyFolderError> {
     let path = folder.join(".lock");
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
@@ -147,7 +147,7 @@ pub(super) fn lock(folder: &Path, mode: LockMode) -> Result<Option<File>, KeyDir
         match outcome {
             Ok(()) => break,
             Err(TryLockError::Error(error)) => return Err(io("lock", &path)(error)),
-            Err(TryLockError::WouldBlock) if attempt == LOCK_ATTEMPTS => return Err(KeyDirError::Locked(path)),
+            Err(TryLockError::WouldBlock) if attempt == LOCK_ATTEMPTS => return Err(KeyFolderError::Locked(path)),
             Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
         }
     }

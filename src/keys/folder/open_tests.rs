@@ -5,13 +5,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use super::error::{KeyFolderError, KeyFolderWarning};
+use super::key_folder::SECRET;
+use super::{files, ring_file};
 use crate::crypto::key_pair::KeyPair;
+use crate::crypto::key_ring::KeyRing;
 use crate::crypto::pem;
-use crate::crypto::testing::{NOW, TestKeyFolder, openssl};
+use crate::crypto::ring_contents::RingContents;
+use crate::crypto::testing::{NOW, openssl};
 use crate::domain::algorithm::Algorithm;
-use crate::domain::key::KeyState;
-
-use super::*;
+use crate::domain::key::{KeyState, Kid};
+use crate::keys::error::KeySourceError;
+use crate::keys::testing::TestKeyFolder;
+use crate::random::Random;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -23,7 +29,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// The `kid` of the key that signs with `alg`.
 fn active(ring: &KeyRing, alg: Algorithm) -> Kid {
-    ring.signer(alg, NOW).unwrap().kid().clone()
+    ring.signing_key(alg, NOW).unwrap().kid().clone()
 }
 
 /// The error message of opening the folder, which must fail.
@@ -46,10 +52,11 @@ fn a_first_start_creates_one_private_active_key_per_algorithm() {
     for name in folder.names().iter().filter(|name| *name != "README.md" && *name != ".gitignore") {
         assert_eq!(mode(&folder.path().join(name)), 0o600, "{name}");
     }
+    let secret = fs::read(folder.path().join(SECRET)).unwrap();
     let again = folder.keys("").start().unwrap();
     assert_eq!(again.schedule(), ring.schedule());
     assert_eq!(again.jwks(), ring.jwks());
-    assert_eq!(again.secret().expose(), ring.secret().expose());
+    assert_eq!(fs::read(folder.path().join(SECRET)).unwrap(), secret);
     assert_eq!(again.version(), ring.version());
 }
 
@@ -58,7 +65,7 @@ fn a_first_start_creates_the_folder() {
     let folder = TestKeyFolder::new();
     let mut keys = folder.keys("");
     keys.options.path = folder.path().join("deep/keys");
-    assert!(matches!(keys.open(), Err(KeyDirError::Empty(_))));
+    assert!(matches!(keys.open(), Err(KeyFolderError::Empty(_))));
     keys.start().unwrap();
     assert_eq!(mode(keys.path()), 0o700);
 }
@@ -77,16 +84,16 @@ fn a_first_start_interrupted_at_any_point_is_resumed() {
             files::replace(folder.path(), name, &content).unwrap();
         }
         if present.contains(&"ring.json") {
-            RingContents::default().write(folder.path()).unwrap();
+            ring_file::write(folder.path(), &RingContents::default()).unwrap();
         }
         fs::write(folder.path().join(".countersign-unfinished-x.pem"), "cut off").unwrap();
-        assert!(matches!(folder.keys("").open(), Err(KeyDirError::Empty(_))));
+        assert!(matches!(folder.keys("").open(), Err(KeyFolderError::Empty(_))));
         let ring = folder.keys("").start().unwrap();
-        assert!(Algorithm::ALL.into_iter().all(|alg| ring.signer(alg, NOW).is_some()));
+        assert!(Algorithm::ALL.into_iter().all(|alg| ring.signing_key(alg, NOW).is_some()));
         let orphans = usize::from(present.contains(&pem.as_str()));
         assert_eq!(ring.warnings().len(), orphans, "{:?}", ring.warnings());
         assert_eq!(
-            *ring.secret().expose() == [9; 32],
+            fs::read(folder.path().join(SECRET)).unwrap() == [9; 32],
             present.contains(&SECRET),
             "an existing secret is never replaced"
         );
@@ -102,7 +109,7 @@ fn only_an_empty_folder_triggers_a_first_start() {
     for name in folder.names() {
         let before = folder.names();
         let error = folder.keys("").start().unwrap_err();
-        assert!(matches!(error, KeyDirError::RingMissing { .. }), "{error}");
+        assert!(matches!(error, KeySourceError::Folder(KeyFolderError::RingMissing { .. })), "{error}");
         assert!(error.to_string().contains("restore ring.json from a backup"), "{error}");
         assert_eq!(folder.names(), before);
         fs::remove_file(folder.path().join(name)).unwrap();
@@ -124,7 +131,7 @@ fn a_ring_without_its_secret_is_rejected() {
     assert!(open_error(&folder, "").contains("has 31 bytes instead of 32"));
     fs::remove_file(&secret).unwrap();
     let error = folder.keys("").start().unwrap_err();
-    assert!(matches!(error, KeyDirError::SecretMissing(_)), "{error}");
+    assert!(matches!(error, KeySourceError::Folder(KeyFolderError::SecretMissing(_))), "{error}");
     assert!(!secret.exists());
 }
 
@@ -190,8 +197,8 @@ fn an_unencrypted_key_and_an_orphan_file_cause_warnings() {
     let orphan = KeyPair::generate(Algorithm::Es256, 0).unwrap();
     let text = pem::write(&orphan.to_pkcs8_der().unwrap(), None, &Random::seeded(1)).unwrap();
     fs::write(folder.pem(orphan.public().kid()), &*text).unwrap();
-    let plain = Algorithm::ALL.map(|alg| KeyDirWarning::Plain(folder.pem(&active(&ring, alg))).to_string());
-    let orphan = KeyDirWarning::Orphan(folder.pem(orphan.public().kid())).to_string();
+    let plain = Algorithm::ALL.map(|alg| KeyFolderWarning::Plain(folder.pem(&active(&ring, alg))).to_string());
+    let orphan = KeyFolderWarning::Orphan(folder.pem(orphan.public().kid())).to_string();
     assert_eq!(folder.keys("set").open().unwrap().warnings(), [&plain[..], &[orphan]].concat());
 }
 

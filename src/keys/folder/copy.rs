@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::KeyFolderError;
 use super::files::{self, LockMode};
-use super::ring_file::{self, RingContents};
-use super::{IGNORED_NAMES, KeyDir, KeyDirError, SECRET};
+use super::key_folder::{IGNORED_NAMES, KeyFolder, SECRET};
+use super::ring_file;
 
-impl KeyDir {
+impl KeyFolder {
     /// A key folder with the same options at another path.
     #[must_use]
     pub fn with_path(&self, path: PathBuf) -> Self {
@@ -17,7 +18,7 @@ impl KeyDir {
     }
 
     /// Copies the files into the folder `to`, which it creates with mode 0700. Returns their names, `ring.json` last.
-    pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyDirError> {
+    pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyFolderError> {
         let lock = self.lock(LockMode::Read)?;
         let names = self.required_files()?;
         files::make_folder(to)?;
@@ -31,7 +32,7 @@ impl KeyDir {
 
     /// Restores the folder from the copy `from`. The folder may contain only files that are equal in the copy, so that
     /// an interrupted restore can be repeated.
-    pub fn restore(&self, from: &Self) -> Result<(), KeyDirError> {
+    pub fn restore(&self, from: &Self) -> Result<(), KeyFolderError> {
         let names = from.required_files()?;
         files::make_folder(self.path())?;
         self.check_restorable(from)?;
@@ -46,7 +47,7 @@ impl KeyDir {
     }
 
     /// Rejects a folder with files that the copy does not have or has with other content.
-    pub fn check_restorable(&self, from: &Self) -> Result<(), KeyDirError> {
+    pub fn check_restorable(&self, from: &Self) -> Result<(), KeyFolderError> {
         if !self.path().exists() {
             return Ok(());
         }
@@ -58,15 +59,15 @@ impl KeyDir {
                 matches!((existing, copied), (Ok(existing), Ok(copied)) if existing.expose() == copied.expose())
             };
             if is_counted && !is_same() {
-                return Err(KeyDirError::NotRestorable { folder: self.path().to_owned(), found: name });
+                return Err(KeyFolderError::NotRestorable { folder: self.path().to_owned(), found: name });
             }
         }
         Ok(())
     }
 
     /// The names of the files that a start needs, `ring.json` last.
-    fn required_files(&self) -> Result<Vec<String>, KeyDirError> {
-        let RingContents { schedule, .. } = self.contents()?;
+    fn required_files(&self) -> Result<Vec<String>, KeyFolderError> {
+        let schedule = self.contents()?.schedule;
         let now = self.clock.now();
         let with_private_half = schedule.keys().iter().filter(|key| key.has_private_half(now));
         let mut names = vec![SECRET.to_owned()];

@@ -4,13 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use crate::crypto::key_error::KeyError;
-use crate::crypto::pem::PemError;
-use crate::domain::key::{InvalidDates, KeyChangeError, Kid};
+use crate::crypto::ring_contents::RingProblem;
+use crate::keys::private_key::PrivateKeyProblem;
 
 /// Why the key folder could not be read or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyDirError {
+pub enum KeyFolderError {
     /// The operating system returned an error.
     #[error("cannot {operation} {}: {cause}", path.display())]
     Io {
@@ -86,87 +85,17 @@ pub enum KeyDirError {
         /// The problem.
         problem: PrivateKeyProblem,
     },
-    /// A key for an import cannot be used.
-    // The caller names the file and the import.
-    #[error("{0}")]
-    Import(PrivateKeyProblem),
     /// The configured passphrase does not open the keys in the folder.
     #[error("the keys in {} are encrypted with another passphrase than `keys.passphrase`; set `keys.passphrase` to the current passphrase (and restart a running server)", .0.display())]
     OtherPassphrase(PathBuf),
     /// Another process holds the lock.
     #[error("another process has held the lock {} for 10 s; check for a `countersign keys` command that hangs", .0.display())]
     Locked(PathBuf),
-    /// The ring rejects the change.
-    #[error(transparent)]
-    RejectedChange(#[from] KeyChangeError),
-    /// A new key could not be generated.
-    #[error("cannot generate a key: {0}")]
-    Generate(#[from] KeyError),
-    /// A key could not be encoded as PEM.
-    #[error("cannot encode a new key as PEM: {0}")]
-    Encode(PemError),
-}
-
-/// What is wrong with `ring.json`.
-#[derive(Debug, thiserror::Error)]
-pub enum RingProblem {
-    /// The structure of the file is invalid.
-    #[error("invalid key ring: {0}")]
-    Malformed(#[from] serde_json::Error),
-    /// The format version is unknown. Probably a later version of Countersign wrote the file.
-    #[error("format version {0} is not supported, only version 1")]
-    Version(u64),
-    /// The dates contradict each other.
-    #[error("{0}")]
-    Dates(#[from] InvalidDates),
-    /// The JWK of an entry is invalid or belongs to another key.
-    #[error("the JWK of key {0} is invalid: {1}")]
-    Jwk(Kid, KeyError),
-}
-
-impl RingProblem {
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Version(_) => "use the version of Countersign that wrote it, or restore it from a backup",
-            _ => "restore it from a backup",
-        }
-    }
-}
-
-/// What is wrong with the file of a private key.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PrivateKeyProblem {
-    /// The file does not exist.
-    #[error("the file is missing")]
-    Missing,
-    /// The file cannot be read as a private key.
-    #[error(transparent)]
-    Pem(#[from] PemError),
-    /// The key in the file cannot be used.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The file contains another key than its name says.
-    #[error("the file contains the key {0} instead")]
-    OtherKey(Kid),
-}
-
-impl PrivateKeyProblem {
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Pem(PemError::NeedsPassphrase | PemError::WrongPassphrase) => "check `keys.passphrase`",
-            _ => "restore it from a backup, or run `countersign keys revoke KID` to replace it with a new key",
-        }
-    }
-
-    /// Whether a wrong or missing passphrase may be the cause.
-    pub(super) fn is_passphrase(&self) -> bool {
-        matches!(self, Self::Pem(PemError::NeedsPassphrase | PemError::WrongPassphrase))
-    }
 }
 
 /// A problem of the key folder that does not prevent the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyDirWarning {
+pub enum KeyFolderWarning {
     /// A passphrase is set, but this file is not encrypted.
     Plain(PathBuf),
     /// A private half that belongs to no key of the ring.
@@ -175,7 +104,7 @@ pub enum KeyDirWarning {
     Unopened(String),
 }
 
-impl fmt::Display for KeyDirWarning {
+impl fmt::Display for KeyFolderWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plain(path) => {
@@ -196,7 +125,7 @@ impl fmt::Display for KeyDirWarning {
 }
 
 /// Adds the failed operation and the path to an [`io::Error`].
-pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyDirError {
+pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> KeyFolderError {
     let path = path.to_owned();
-    move |cause| KeyDirError::Io { operation, path, cause }
+    move |cause| KeyFolderError::Io { operation, path, cause }
 }

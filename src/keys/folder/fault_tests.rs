@@ -6,9 +6,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::*;
-use crate::crypto::testing::{NOW, TestKeyFolder, policy};
+use super::files;
+use super::key_folder::SECRET;
+use crate::crypto::testing::NOW;
+use crate::domain::algorithm::Algorithm;
 use crate::domain::key::Schedule;
+use crate::keys::testing::TestKeyFolder;
 
 const ES: Algorithm = Algorithm::Es256;
 
@@ -38,7 +41,7 @@ fn is_intact_or_reported(folder: &TestKeyFolder, expected: &Schedule, file: &str
 fn a_truncated_file_is_named_in_the_error() {
     let folder = TestKeyFolder::new();
     let ring = folder.keys("").start().unwrap();
-    let pem = format!("{}.pem", ring.signer(ES, NOW).unwrap().kid());
+    let pem = format!("{}.pem", ring.signing_key(ES, NOW).unwrap().kid());
     // PEM and ring are complete without the last byte, which is a line feed.
     for (name, optional_bytes) in [("ring.json", 1), (pem.as_str(), 1), (SECRET, 0)] {
         let path = folder.path().join(name);
@@ -72,7 +75,7 @@ fn a_missing_rename_leaves_the_previous_ring() {
     let keys = folder.keys("");
     let ring = keys.start().unwrap();
     let before = fs::read(folder.path().join("ring.json")).unwrap();
-    keys.rotate(Some(ES), false, &policy()).unwrap();
+    keys.rotate(Some(ES), false).unwrap();
     let after = fs::read(folder.path().join("ring.json")).unwrap();
     // The new ring was written to its unfinished file and not renamed, so the old ring is in use.
     let unfinished: PathBuf = folder.path().join(".countersign-unfinished-ring.json");
@@ -81,7 +84,7 @@ fn a_missing_rename_leaves_the_previous_ring() {
         fs::write(&unfinished, written).unwrap();
         assert_eq!(keys.open().unwrap().schedule(), ring.schedule());
         assert_eq!(keys.start().unwrap().schedule(), ring.schedule());
-        let added = keys.rotate(Some(ES), false, &policy()).unwrap();
+        let added = keys.rotate(Some(ES), false).unwrap();
         assert!(!unfinished.exists() && keys.open().unwrap().schedule().get(&added[0].kid).is_some());
     }
 }

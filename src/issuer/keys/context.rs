@@ -1,0 +1,150 @@
+//! What the use cases on keys need: a running server has all of it; the command line needs no issuer and no database.
+
+use std::sync::Arc;
+
+use super::super::context::Issuer;
+use super::super::settings;
+use super::error::KeysError;
+use super::policy::policy_with;
+use super::reload::reload;
+use crate::clock::Clock;
+use crate::domain::audit::{Action, Operator};
+use crate::domain::key::{Key, KeyPolicy, KeyTimes};
+use crate::domain::setting::snapshot::Settings;
+use crate::keys::KeySource;
+use crate::keys::change::{AppliedChange, RingChange};
+use crate::store::{Store, StoreError};
+
+/// The database, as far as a change of keys finds one.
+#[derive(Debug)]
+pub enum KeyStore {
+    /// The database is open. A server's may be unavailable.
+    Open(Store),
+    /// There is no database yet.
+    Missing,
+    /// The database exists and cannot be opened, for this reason.
+    Unopened(String),
+}
+
+/// Where keys are changed.
+#[derive(Debug)]
+pub struct KeyContext {
+    source: Arc<KeySource>,
+    clock: Clock,
+    times: KeyTimes,
+    store: KeyStore,
+    /// The server that must use a change at once. `None` for the command line.
+    server: Option<Arc<Issuer>>,
+}
+
+impl KeyContext {
+    /// The context of a running server.
+    pub fn of_server(issuer: &Arc<Issuer>) -> Self {
+        Self {
+            source: Arc::clone(&issuer.key_source),
+            clock: issuer.clock.clone(),
+            times: issuer.policy.keys,
+            store: KeyStore::Open(issuer.store.clone()),
+            server: Some(Arc::clone(issuer)),
+        }
+    }
+
+    /// The context of a command.
+    pub fn of_command(source: Arc<KeySource>, clock: Clock, times: KeyTimes, store: KeyStore) -> Self {
+        Self { source, clock, times, store, server: None }
+    }
+
+    /// Closes the database of a command.
+    pub async fn close(self) {
+        if let (KeyStore::Open(store), None) = (&self.store, &self.server) {
+            store.close().await;
+        }
+    }
+
+    /// The database; `None` if there is none yet.
+    pub(super) fn store(&self) -> Result<Option<&Store>, KeysError> {
+        match &self.store {
+            KeyStore::Open(store) => Ok(Some(store)),
+            KeyStore::Missing => Ok(None),
+            KeyStore::Unopened(error) => Err(KeysError::Unopened(error.clone())),
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The policy, with the runtime settings from the database: another server may just have changed a lifetime. If
+    /// there is no database, the default settings apply.
+    pub(super) async fn policy(&self) -> Result<KeyPolicy, KeysError> {
+        match self.store()? {
+            Some(store) => Ok(policy_with(&self.times, &settings::load(store).await.map_err(KeysError::Settings)?)),
+            None => self.policy_without_settings(),
+        }
+    }
+
+    /// The policy with the default settings. Every key stays published at least as long as planned, because issued
+    /// tokens may still need it.
+    pub(super) fn policy_without_settings(&self) -> Result<KeyPolicy, KeysError> {
+        let planned = match self.source.schedule() {
+            Ok(schedule) => schedule.keys().iter().filter_map(|key| key.published_until).max(),
+            Err(error) if error.is_empty() => None,
+            Err(error) => return Err(KeysError::Unready(error)),
+        };
+        Ok(KeyPolicy { promised_until: planned, ..policy_with(&self.times, &Settings::default()) })
+    }
+
+    /// Creates the first keys if a command finds none, and returns them. A server has created them at its start; if it
+    /// finds none later, they were lost.
+    pub(super) async fn create_first_keys(&self) -> Result<Vec<Key>, KeysError> {
+        match self.server {
+            Some(_) => Ok(Vec::new()),
+            None => self.on_source(KeySource::create).await?.map_err(KeysError::Unready),
+        }
+    }
+
+    /// Makes the change on a blocking thread. When this returns, this process uses the new ring.
+    pub(super) async fn apply(&self, change: RingChange) -> Result<AppliedChange, KeysError> {
+        let applied = self.on_source(move |source| source.apply(change)).await?.map_err(KeysError::Change)?;
+        if let Some(server) = &self.server {
+            let server = Arc::clone(server);
+            tokio::task::spawn_blocking(move || reload(&server)).await?.map_err(KeysError::Reload)?;
+        }
+        Ok(applied)
+    }
+
+    async fn on_source<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&KeySource) -> T + Send + 'static,
+    ) -> Result<T, KeysError> {
+        let source = Arc::clone(&self.source);
+        Ok(tokio::task::spawn_blocking(move || work(&source)).await?)
+    }
+
+    /// Records a change in the audit log, one entry for each detail. A failure is only logged and returned, because the
+    /// keys have already been changed, and an error would lead the operator to repeat the change.
+    pub(super) async fn record(&self, by: &Operator, action: Action, details: Vec<String>) -> Option<String> {
+        let now = self.clock.now();
+        let entries: Vec<_> = details.iter().map(|detail| by.entry(now, action, None, detail.clone())).collect();
+        let written = match self.store() {
+            Ok(Some(store)) => {
+                let recorded: Result<(), StoreError> =
+                    store.write(move |tx| entries.iter().try_for_each(|entry| tx.record(entry))).await;
+                recorded.map_err(|error| error.to_string())
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        let operator = by.name();
+        for detail in details {
+            match &written {
+                Ok(()) => tracing::info!(action = action.name(), operator, detail, "keys changed"),
+                Err(error) => {
+                    let action = action.name();
+                    tracing::error!(action, operator, detail, %error, "key change not recorded in the audit log");
+                }
+            }
+        }
+        written.err()
+    }
+}

@@ -1,0 +1,16 @@
+//! Lists the stored keys.
+
+use crate::crypto::key_ring::KeyRing;
+use crate::keys::KeySource;
+use crate::keys::error::KeySourceError;
+
+/// A request to list the stored keys, with their dates and public halves.
+#[derive(Debug)]
+pub struct List;
+
+impl List {
+    /// Loads the ring as a start does: every private half that is still needed is opened and tested. Blocks the thread.
+    pub fn run(self, source: &KeySource) -> Result<KeyRing, KeySourceError> {
+        Ok(source.load()?.ring)
+    }
+}

@@ -1,0 +1,20 @@
+//! Changes the passphrase of the private halves.
+
+use crate::domain::secret::SecretText;
+use crate::keys::KeySource;
+use crate::keys::error::KeySourceError;
+
+/// A request to encrypt the private halves with another passphrase.
+#[derive(Debug)]
+pub struct SetPassphrase {
+    /// The new passphrase; `None` to store the private halves unencrypted.
+    pub new: Option<SecretText>,
+}
+
+impl SetPassphrase {
+    /// Rewrites the private halves, and returns how many were rewritten. May be interrupted and repeated. Blocks the
+    /// thread.
+    pub fn run(self, source: &KeySource) -> Result<usize, KeySourceError> {
+        source.set_passphrase(self.new.as_ref())
+    }
+}

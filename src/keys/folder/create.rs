@@ -1,0 +1,76 @@
+//! The first start: creates the secret and the first keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::error::KeyFolderError;
+use super::files::{self, LockMode};
+use super::key_folder::{KeyFolder, SECRET};
+use super::ring_file;
+use crate::crypto::derive::DerivedKeys;
+use crate::crypto::ring_contents::RingContents;
+use crate::domain::algorithm::Algorithm;
+use crate::domain::key::{Key, KeyPolicy};
+use crate::keys::error::KeySourceError;
+use crate::keys::new_key::NewKey;
+
+/// The policy for first keys. A first key has no predecessor, so all durations are unused.
+const NO_PREDECESSOR: KeyPolicy = KeyPolicy {
+    publish_ahead: Duration::ZERO,
+    jwks_max_age: Duration::ZERO,
+    longest_access: Duration::ZERO,
+    leeway: Duration::ZERO,
+    promised_until: None,
+};
+
+impl KeyFolder {
+    /// If the folder is empty or a first start was interrupted, generates one active key for each algorithm, and returns
+    /// the new keys. In a folder that has a ring with keys, or a ring that cannot be read, it does nothing.
+    ///
+    /// It never overwrites a private half or the secret.
+    ///
+    /// # Errors
+    /// The folder has other files but no `ring.json`, or the keys cannot be written.
+    pub fn create(&self) -> Result<Vec<Key>, KeySourceError> {
+        if !matches!(self.contents(), Err(KeyFolderError::Empty(_))) {
+            return Ok(Vec::new());
+        }
+        files::make_folder(self.path())?;
+        self.check_empty()?;
+        let _lock = files::lock(self.path(), LockMode::Write)?;
+        match ring_file::read(self.path()) {
+            Ok(contents) if !contents.schedule.keys().is_empty() => return Ok(Vec::new()),
+            Ok(_) => {}
+            Err(KeyFolderError::Empty(_)) => self.check_empty()?,
+            Err(error) => return Err(error.into()),
+        }
+        self.create_files()
+    }
+
+    /// Generates the secret and the first keys. It writes an empty `ring.json` first. After an interruption, this file
+    /// shows that the other files are from an unfinished first start and not from a key folder whose `ring.json` was
+    /// lost.
+    ///
+    /// It generates keys under the lock: other processes cannot use the folder before its keys exist.
+    fn create_files(&self) -> Result<Vec<Key>, KeySourceError> {
+        files::make_private(self.path())?;
+        let mut contents = RingContents::default();
+        ring_file::write(self.path(), &contents)?;
+        if !self.path().join(SECRET).exists() {
+            let bytes = Zeroizing::new(self.random.bytes::<{ DerivedKeys::SECRET_LENGTH }>());
+            files::replace(self.path(), SECRET, &*bytes)?;
+        }
+        let now = self.clock.now();
+        for alg in Algorithm::ALL {
+            let new_key = NewKey::generate(alg, &self.options.new_keys, now)?;
+            self.write_private_half(&new_key, &self.to_pem(&new_key)?)?;
+            let plan = contents.schedule.plan_rotation(alg, true);
+            contents.schedule.rotate(&plan, new_key.kid().clone(), now, &NO_PREDECESSOR)?;
+            contents.publics.insert(new_key.kid().clone(), Arc::new(new_key.public));
+        }
+        ring_file::write(self.path(), &contents)?;
+        Ok(contents.schedule.keys().to_vec())
+    }
+}
