@@ -12,7 +12,7 @@
 //! | [`cli`] | the commands, one file per noun; `print` writes all output |
 //! | [`app`] | the composition root: builds an [`issuer::Issuer`] from the configuration, then router and jobs |
 //! | [`http`] | routes, bodies, headers; `wellknown` (JWKS, discovery), `liveliness`, `openapi` (the description of every route), `metrics`, `pages` (HTML pages) |
-//! | `http::extract` | what handlers take from a request: body, form, access token, caller |
+//! | `http::extract` | what handlers take from a request: body, form, query, cookies, access token, caller |
 //! | `http::web` | what pages with a browser session share: session cookie, checked forms, frame, flash message, step-up |
 //! | `http::admin` | the admin zone: its policy, its sections and its sign-in page |
 //! | `http::dialect` | one folder per documented API: `mod.rs` (routes), `wire.rs` (bodies), `refusal.rs` (error bodies), `doc.rs` (OpenAPI) |

@@ -4,6 +4,14 @@
 //! that belong to no dialect, such as the JWKS, discovery and liveliness, are in the modules next to `dialect`. The
 //! JWKS route has none of the layers in `layers`: its response is precomputed, and the handler sets the CORS header
 //! itself.
+//!
+//! The modules import each other in one direction only:
+//!
+//! ```text
+//! this file (assembles the routes, the OpenAPI tables and the pages)
+//!   → admin, dialect, metrics, openapi::routes, wellknown, liveliness → web → openapi::document, layers → extract
+//!   → context → pages → etag, format, reply, rejection, openapi::model
+//! ```
 
 use std::collections::BTreeSet;
 

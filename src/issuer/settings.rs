@@ -53,9 +53,9 @@ pub struct ListedSetting {
 }
 
 /// Lists every setting with its stored value, in the order of the definitions.
-pub async fn list(issuer: &Issuer) -> Result<Vec<ListedSetting>, StoreError> {
+pub async fn list(issuer: &Issuer) -> Result<Vec<ListedSetting>, Refusal> {
     let (stored, changes) =
-        issuer.store.read(|tx| Ok::<_, StoreError>((tx.stored_settings()?, tx.setting_changes()?))).await?;
+        issuer.store.read(|tx| Ok::<_, Refusal>((tx.stored_settings()?, tx.setting_changes()?))).await?;
     let last_change = |row: &SettingRow| changes.iter().find(|change| change.name == row.definition.name).cloned();
     Ok(rows(&stored).into_iter().map(|row| ListedSetting { changed: last_change(&row), row }).collect())
 }

@@ -20,6 +20,8 @@ struct Ban {
 const RULE: Ban =
     Ban { word: "", within: &["src/"], except: &[], begins_path: false, allowed_in_tests: false, instead: "" };
 const PURE: &[&str] = &["src/domain/", "src/crypto/"];
+const HTTP: &[&str] = &["src/http/"];
+const CALL_USE_CASE: &str = "http reads no store; call a use case of issuer/";
 const EVERYWHERE: &[&str] = &["src/", "tests/", "benches/", "examples/", "fuzz/"];
 const USE_CLOCK: &str = "use the Clock that the caller passes";
 const USE_RANDOM: &str = "use the Random that the caller passes";
@@ -42,6 +44,8 @@ const BANS: &[Ban] = &[
     },
     Ban { word: "r2d2", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
     Ban { word: "r2d2_sqlite", except: &["src/store/sqlite"], instead: "use SQL in store/sqlite only", ..RULE },
+    Ban { word: "issuer.store", within: HTTP, instead: CALL_USE_CASE, ..RULE },
+    Ban { word: "StoreError", within: HTTP, instead: CALL_USE_CASE, ..RULE },
     Ban {
         word: "tokio",
         within: PURE,

@@ -22,8 +22,8 @@ use crate::http::web::checked::Checked;
 use crate::http::web::page_error::PageResult;
 use crate::http::web::section::Section;
 use crate::issuer::settings::{ListedSetting, ResetSetting, SetSetting, SetSettingError, list};
-use crate::issuer::{Caller, Issuer};
-use crate::store::{SettingChange, StoreError};
+use crate::issuer::{Caller, Issuer, Refusal};
+use crate::store::SettingChange;
 
 const PATH: &str = "/admin/settings";
 
@@ -88,7 +88,7 @@ pub struct SettingsPage {
 }
 
 impl SettingsPage {
-    async fn of(issuer: &Issuer, rejected: Option<RejectedChange>) -> Result<Self, StoreError> {
+    async fn of(issuer: &Issuer, rejected: Option<RejectedChange>) -> Result<Self, Refusal> {
         Ok(Self { settings: list(issuer).await?, rejected })
     }
 

@@ -1,5 +1,8 @@
 //! Parser for `multipart/form-data` (RFC 7578). It parses a complete body. Files are skipped, because no route accepts
 //! files.
+//!
+//! axum's multipart (the crate multer) would change responses: its error messages differ, and it rejects forms that are
+//! accepted here, such as a part whose other header lines are invalid.
 
 /// Why a body is not a valid `multipart/form-data` form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

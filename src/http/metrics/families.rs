@@ -7,7 +7,8 @@ use crate::domain::count::Count;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
 use crate::http::context::Http;
-use crate::issuer::{Issuer, Refusal, stats};
+use crate::issuer::Issuer;
+use crate::issuer::stats::{StoreMetrics, readiness, store_metrics};
 use crate::telemetry::process::Process;
 use crate::telemetry::requests::{BOUNDS, Requests};
 
@@ -37,7 +38,7 @@ async fn process_life(text: &mut Exposition, issuer: &Issuer) {
         "Always 1. The label version is the version of the binary.",
     );
     text.sample("countersign_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    let ready = u8::from(stats::readiness(issuer).await.is_ok());
+    let ready = u8::from(readiness(issuer).await.is_ok());
     let help = "1 if the database responds and every profile has an active key, else 0. The same check as /ready.";
     text.single("countersign_ready", MetricKind::Gauge, help, ready);
     let life = issuer.uptime.liveliness(&issuer.clock);
@@ -159,11 +160,11 @@ fn verifiers(text: &mut Exposition, issuer: &Issuer) {
 }
 
 async fn write_stored(text: &mut Exposition, issuer: &Issuer) {
-    let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
+    let StoreMetrics { sizes, unavailable } = store_metrics(issuer).await;
     let help = "1 if the database responds, else 0.";
     text.single("countersign_database_up", MetricKind::Gauge, help, u8::from(sizes.is_some()));
     let help = "Reads and writes that failed because the database was locked, full, read-only or failing, or its queue was full.";
-    text.single("countersign_store_unavailable_total", MetricKind::Counter, help, issuer.store.unavailable_count());
+    text.single("countersign_store_unavailable_total", MetricKind::Counter, help, unavailable);
     let help = "Size of the database file in bytes, without the WAL.";
     text.optional("countersign_database_size_bytes", MetricKind::Gauge, help, sizes.map(|(size, _)| size));
     let help = "E-mails waiting to be sent.";

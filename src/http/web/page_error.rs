@@ -12,7 +12,6 @@ use crate::domain::duration::seconds_rounded_up;
 use crate::http::format::sentence;
 use crate::http::rejection::Rejection;
 use crate::issuer::{Denied, Fault, OperatorRule, Refusal};
-use crate::store::StoreError;
 
 /// The result of a handler.
 pub type PageResult = Result<Response, PageError>;
@@ -71,12 +70,6 @@ impl IntoResponse for PageError {
 impl From<Fault> for PageError {
     fn from(fault: Fault) -> Self {
         Self::Internal(Arc::new(fault))
-    }
-}
-
-impl From<StoreError> for PageError {
-    fn from(error: StoreError) -> Self {
-        Refusal::from(error).into()
     }
 }
 
