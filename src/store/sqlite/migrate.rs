@@ -197,9 +197,9 @@ mod tests {
             "INSERT INTO users (id, sub, username, username_key, date_joined) VALUES (7, zeroblob(16), 'a', 'a', 0);
             INSERT INTO sessions (id, user_id, dialect, generation, good_from, opened_at, rotated_at, expires_at,
               expires_day, ended_at, end_reason, must_change_password, address, provider) VALUES
-            (zeroblob(15) || x'01', 7, 'drf_pyjwt', 3, 2, 100, 150, 172800, 0, NULL, NULL, 1, '192.0.2.1', NULL),
-            (zeroblob(15) || x'02', 7, 'rest_social', 0, 0, 100, 100, 200, 0, 110, 'reuse', 0, '192.0.2.1', 'google'),
-            (zeroblob(15) || x'03', 7, 'simplejwt', 0, 0, 100, 100, 200, 0, NULL, NULL, 0, NULL, NULL);";
+            (CAST('session-00000001' AS BLOB), 7, 'drf_pyjwt', 3, 2, 100, 150, 172800, 0, NULL, NULL, 1, '192.0.2.1', NULL),
+            (CAST('session-00000002' AS BLOB), 7, 'rest_social', 0, 0, 100, 100, 200, 0, 110, 'reuse', 0, '192.0.2.1', 'google'),
+            (CAST('session-00000003' AS BLOB), 7, 'simplejwt', 0, 0, 100, 100, 200, 0, NULL, NULL, 0, NULL, NULL);";
         fixture.connection.execute_batch(rows).unwrap();
         fixture.migrate(&STEPS[..8]).unwrap();
         let columns =
