@@ -1,8 +1,6 @@
 //! The composition root: builds the issuer from the configuration, then starts the router and the jobs.
 
-use std::fs::File;
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +9,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::backup::serving;
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl, SmtpConfig, SmtpSecurity, TlsConfig};
+use crate::config::{Config, SmtpConfig, SmtpSecurity, TlsConfig};
 use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
@@ -42,14 +39,16 @@ use crate::keys::signer::Signers;
 use crate::keys::{KeySource, LoadedKeys};
 use crate::mail::{Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
 use crate::random::Random;
-use crate::store::sqlite::Database;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::jwks_clients::JwksClients;
 use crate::throttle::Throttle;
 
+mod database;
 mod metrics;
 mod social;
+
+pub use self::database::{database_file, open_existing_store, open_store};
 
 /// The maximum duration of a shutdown after the stop signal, including requests in flight. The documented maximum is
 /// 10 s; the remaining 0.5 s is for the exit of the process.
@@ -64,7 +63,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Builds the issuer from the configuration. Opens the database and the keys, and creates them at the first start.
 pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
-    let store = open_by(config, Database::open_when_possible)?;
+    let store = database::open_when_possible(config)?;
     let settings = if store.is_open() {
         settings::load(&store).await.context("reading the runtime settings")?
     } else {
@@ -174,32 +173,6 @@ pub fn key_times(config: &Config) -> KeyTimes {
     }
 }
 
-/// Opens the database for a command that needs an existing one. Returns `None` if there is none; does not create one.
-pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
-    let DatabaseUrl::Sqlite(path) = &config.database.url;
-    path.exists().then(|| open_store(config)).transpose()
-}
-
-/// Opens the database. Creates its folder if necessary.
-pub fn open_store(config: &Config) -> Result<Store> {
-    open_by(config, Database::open)
-}
-
-fn open_by(config: &Config, open: fn(&Path) -> Result<Database, StoreError>) -> Result<Store> {
-    let DatabaseUrl::Sqlite(path) = &config.database.url;
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        make_private_folder(folder)
-            .with_context(|| format!("creating the folder {} for the database", folder.display()))?;
-    }
-    let database = open(path).with_context(|| format!("opening the database {}", path.display()))?;
-    Ok(Store::Sqlite(database))
-}
-
-fn make_private_folder(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 fn policy(config: &Config) -> IssuerPolicy {
     IssuerPolicy {
         restore_url: config.rest_jwt.restore_url.clone().unwrap_or_else(|| config.server.public_url.join("/restore")),
@@ -260,11 +233,7 @@ pub fn check(config: &Config) -> Result<()> {
     pages(config)?;
     social::providers(config, &Clock::system())?;
     tls(config)?;
-    let DatabaseUrl::Sqlite(path) = &config.database.url;
-    if path.exists() {
-        Database::check(path).with_context(|| format!("checking the database {}", path.display()))?;
-    }
-    Ok(())
+    database::check(config)
 }
 
 /// Serves until `stop` is signalled, then shuts down: waits up to 8 s for requests in progress, and returns within
@@ -278,7 +247,7 @@ pub async fn serve(
     let tls = tls(config)?;
     let http = Http::new(Arc::clone(&issuer), http_options(config), pages(config)?);
     metrics::serve(config, &http, stop.clone())?;
-    let _serving = mark_serving(config);
+    let _serving = database::mark_serving(config);
     record_start(&issuer).await;
     let (end_jobs, jobs_end) = watch::channel(false);
     let jobs = jobs::start(&issuer, &jobs_end);
@@ -347,15 +316,6 @@ async fn record_start(issuer: &Arc<Issuer>) {
             tracing::warn!(error, "start not recorded yet; writes may be rejected");
         }
     }
-}
-
-/// Takes the shared lock that shows that a server uses the database, so that `countersign restore` refuses to run.
-/// Waits until a running restore ends. If taking the lock fails, the server starts without it.
-fn mark_serving(config: &Config) -> Option<File> {
-    let DatabaseUrl::Sqlite(path) = &config.database.url;
-    let lock = serving::lock_shared(path);
-    lock.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore cannot detect this server"))
-        .ok()
 }
 
 /// Loads the HTML pages, with the operator's own templates if configured.

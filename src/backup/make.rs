@@ -9,7 +9,6 @@ use super::error::{BackupError, io};
 use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
 use super::source::{BackupSource, examine};
 use crate::domain::time::Timestamp;
-use crate::store::sqlite::copy;
 
 impl BackupSource<'_> {
     /// Copies the database and the keys into `folder`, and verifies the copies. `folder` must be empty or must not
@@ -27,7 +26,7 @@ impl BackupSource<'_> {
     }
 
     fn copy_into(&self, folder: &Path, now: Timestamp) -> Result<Manifest, BackupError> {
-        copy::copy(self.database, &folder.join(DATABASE))?;
+        self.database.copy_to(&folder.join(DATABASE))?;
         let keys = self.keys.copy_to(&folder.join(KEYS))?;
         let names = keys.into_iter().map(|name| format!("{KEYS}/{name}"));
         let names = names.chain([DATABASE.to_owned()]);

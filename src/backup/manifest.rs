@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{BackupError, io};
 use crate::domain::time::Timestamp;
-use crate::store::sqlite::copy::DatabaseContents;
+use crate::store::DatabaseContents;
 
 /// The file name of the copied database.
 pub(super) const DATABASE: &str = "countersign.db";

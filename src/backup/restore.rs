@@ -13,17 +13,16 @@ use super::error::{BackupError, io};
 use super::manifest::{BackupFile, DATABASE, KEYS, Manifest};
 use super::serving::{lock_exclusive, parent};
 use super::source::{BackupSource, examine};
-use crate::store::sqlite::RESTORING_SUFFIX;
 
 impl BackupSource<'_> {
     /// Restores the database and the keys of the backup in `folder`.
     pub fn restore(&self, folder: &Path) -> Result<Manifest, BackupError> {
         let manifest = Manifest::check(folder)?;
         examine(folder, self.keys)?;
-        let into = parent(self.database);
+        let into = parent(self.database.path());
         DirBuilder::new().recursive(true).mode(0o700).create(&into).map_err(io("create the folder", &into))?;
-        let Some(_exclusive) = lock_exclusive(self.database)? else {
-            return Err(BackupError::Served(self.database.to_owned()));
+        let Some(_exclusive) = lock_exclusive(self.database.path())? else {
+            return Err(BackupError::Served(self.database.path().to_owned()));
         };
         let is_restored = self.is_database_restored(&manifest)?;
         let from = self.keys.with_path(folder.join(KEYS));
@@ -34,9 +33,9 @@ impl BackupSource<'_> {
         self.keys.restore(&from)?;
         self.keys.load()?;
         if !is_restored {
-            let unfinished = with_suffix(self.database, RESTORING_SUFFIX);
-            let into = parent(self.database);
-            fs::rename(&unfinished, self.database).map_err(io("rename the copy to", self.database))?;
+            let unfinished = self.database.restoring_path();
+            let into = parent(self.database.path());
+            fs::rename(&unfinished, self.database.path()).map_err(io("rename the copy to", self.database.path()))?;
             File::open(&into).and_then(|folder| folder.sync_all()).map_err(io("write", &into))?;
         }
         Ok(manifest)
@@ -47,26 +46,26 @@ impl BackupSource<'_> {
     /// with the restored database.
     fn is_database_restored(&self, manifest: &Manifest) -> Result<bool, BackupError> {
         for suffix in ["-wal", "-shm", "-journal"] {
-            let leftover = with_suffix(self.database, suffix);
+            let leftover = with_suffix(self.database.path(), suffix);
             if leftover.exists() {
                 return Err(BackupError::Exists(leftover));
             }
         }
-        if !self.database.exists() {
+        if !self.database.path().exists() {
             return Ok(false);
         }
-        if matches_manifest(self.database, manifest)? {
+        if matches_manifest(self.database.path(), manifest)? {
             Ok(true)
         } else {
-            Err(BackupError::Exists(self.database.to_owned()))
+            Err(BackupError::Exists(self.database.path().to_owned()))
         }
     }
 
     /// Copies the database under a temporary name, syncs it to disk, and compares it with the manifest.
     fn copy_database(&self, folder: &Path, manifest: &Manifest) -> Result<(), BackupError> {
         let from = folder.join(DATABASE);
-        let to = with_suffix(self.database, RESTORING_SUFFIX);
-        let into = parent(self.database);
+        let to = self.database.restoring_path();
+        let into = parent(self.database.path());
         let mut source = File::open(&from).map_err(io("open", &from))?;
         let created = File::options().write(true).create(true).truncate(true).mode(0o600).open(&to);
         let mut copy = created.map_err(io("create", &to))?;

@@ -5,13 +5,13 @@ use std::path::Path;
 use super::error::BackupError;
 use super::manifest::{DATABASE, KEYS};
 use crate::keys::folder::KeyFolder;
-use crate::store::sqlite::copy;
+use crate::store::{DatabaseContents, DatabaseFile};
 
-/// The paths of an issuer's database and keys.
+/// An issuer's database and keys.
 #[derive(Debug)]
 pub struct BackupSource<'a> {
-    /// The file of the database.
-    pub database: &'a Path,
+    /// The database.
+    pub database: &'a DatabaseFile,
     /// The folder of keys.
     pub keys: &'a KeyFolder,
 }
@@ -20,8 +20,8 @@ pub struct BackupSource<'a> {
 /// and tested by signing and verifying once.
 ///
 /// Returns the contents of the database and the number of keys.
-pub(super) fn examine(folder: &Path, keys: &KeyFolder) -> Result<(copy::DatabaseContents, usize), BackupError> {
-    let contents = copy::examine(&folder.join(DATABASE))?;
+pub(super) fn examine(folder: &Path, keys: &KeyFolder) -> Result<(DatabaseContents, usize), BackupError> {
+    let contents = DatabaseFile::new(&folder.join(DATABASE)).examine()?;
     let ring = keys.with_path(folder.join(KEYS)).load()?.ring;
     Ok((contents, ring.schedule().keys().len()))
 }

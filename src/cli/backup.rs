@@ -10,7 +10,7 @@ use super::print;
 use crate::app;
 use crate::backup::BackupSource;
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl};
+use crate::config::Config;
 use crate::keys::folder::KeyFolder;
 use crate::random::Random;
 
@@ -34,8 +34,8 @@ pub struct RestoreArgs {
 impl BackupArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (clock, keys) = keys(config);
-        let DatabaseUrl::Sqlite(database) = &config.database.url;
-        let manifest = BackupSource { database, keys: &keys }.back_up(&self.dir, clock.now());
+        let database = app::database_file(config);
+        let manifest = BackupSource { database: &database, keys: &keys }.back_up(&self.dir, clock.now());
         let manifest = manifest.with_context(|| format!("cannot back up to {}", self.dir.display()))?;
         if self.json {
             print::json(&manifest)?;
@@ -57,12 +57,12 @@ impl BackupArgs {
 impl RestoreArgs {
     pub fn run(self, config: &Config) -> Result<ExitCode> {
         let (_, keys) = keys(config);
-        let DatabaseUrl::Sqlite(database) = &config.database.url;
-        let restored = BackupSource { database, keys: &keys }.restore(&self.dir);
+        let database = app::database_file(config);
+        let restored = BackupSource { database: &database, keys: &keys }.restore(&self.dir);
         let restored = restored.with_context(|| format!("cannot restore from {}", self.dir.display()))?;
         print::message(format!(
             "Restored {} and {} from the backup of {}.",
-            database.display(),
+            database.path().display(),
             keys.path().display(),
             restored.made_at
         ));

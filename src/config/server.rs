@@ -1,7 +1,7 @@
 //! Listener, public URL, TLS, CORS, database and log: `[server]`, `[tls]`, `[cors]`, `[database]`, `[log]`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tracing_subscriber::filter::Targets;
 use url::Url;
@@ -157,6 +157,14 @@ fn origin(text: &str) -> Result<String, &'static str> {
     let shape = "not an origin; use exactly scheme://host or scheme://host:port, such as \"https://app.example.com\"";
     let url: PublicUrl = text.parse().map_err(|_| shape)?;
     if url.path().is_empty() && !text.ends_with('/') { Ok(url.origin()) } else { Err(shape) }
+}
+
+impl DatabaseConfig {
+    /// Returns the file of the SQLite database.
+    pub fn sqlite_path(&self) -> &Path {
+        let DatabaseUrl::Sqlite(path) = &self.url;
+        path
+    }
 }
 
 /// Parses `sqlite:` and a path. `sqlite://` before the path means the same, so `sqlite:///var/c.db` is `/var/c.db`.

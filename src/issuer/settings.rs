@@ -15,7 +15,7 @@ use crate::domain::setting::listing::{SettingRow, rows};
 use crate::domain::setting::snapshot::{FORMER_AUDIENCES, PROMISED_UNTIL, Settings};
 use crate::domain::setting::table;
 use crate::domain::time::Timestamp;
-use crate::store::{Read, SettingChange, Store, StoreError, Write};
+use crate::store::{LateOpening, Read, SettingChange, Store, StoreError, Write};
 
 /// How long a running issuer may use the previous settings after a change.
 const SETTINGS_RELOAD_MAX: Duration = Duration::from_secs(2);
@@ -34,13 +34,13 @@ pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
 }
 
 /// Opens a store that could not be opened at the start. The stored settings apply before any request reads the store.
-pub async fn open_store(issuer: &Arc<Issuer>) -> Result<(), StoreError> {
+pub async fn open_store(issuer: &Arc<Issuer>, opening: LateOpening) -> Result<(), StoreError> {
     let shared = Arc::clone(issuer);
     let apply = move |tx: &dyn Read| {
         shared.apply_settings(Settings::new(&tx.stored_settings()?));
         Ok(())
     };
-    issuer.store.open_now(apply).await
+    opening.open(apply).await
 }
 
 /// A setting as a page shows it.

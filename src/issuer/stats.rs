@@ -43,6 +43,6 @@ pub struct StoreMetrics {
 
 /// Returns what the metrics report about the store.
 pub async fn store_metrics(issuer: &Issuer) -> StoreMetrics {
-    let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.file_size()?.bytes, tx.mails_waiting()?))).await.ok();
+    let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.store_size()?.bytes, tx.mails_waiting()?))).await.ok();
     StoreMetrics { sizes, unavailable: issuer.store.unavailable_count() }
 }

@@ -7,10 +7,8 @@ use crate::store::StoreError;
 
 /// Tries once to open the store, unless it is open.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
-    if issuer.store.is_open() {
-        return Ok(());
-    }
-    settings::open_store(&issuer).await?;
+    let Some(opening) = issuer.store.late_opening() else { return Ok(()) };
+    settings::open_store(&issuer, opening).await?;
     tracing::info!("database opened; serving all requests");
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! The size of the store and the numbers of users and sessions, for the operator.
+//! The size of the store and the numbers of users and sessions, for the operator. Each backend measures its own size.
 
 use super::error::StoreError;
 
-/// The size of the database.
+/// How much space the database takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileSize {
+pub struct StoreSize {
     /// The total size, in bytes.
     pub bytes: u64,
     /// The unused part that later writes can fill, in bytes.
@@ -13,8 +13,8 @@ pub struct FileSize {
 
 /// Reads the state of the store.
 pub trait ReadHealth {
-    /// Returns the size of the database, without the WAL file. This is cheap, because it reads only the header.
-    fn file_size(&self) -> Result<FileSize, StoreError>;
+    /// Returns the size of the database, without logs for its recovery. This is cheap: it reads no rows.
+    fn store_size(&self) -> Result<StoreSize, StoreError>;
     /// Returns the number of users. It counts the entries of the smallest index, which takes about 10 ms for one
     /// million.
     fn user_count(&self) -> Result<u64, StoreError>;

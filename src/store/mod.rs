@@ -21,6 +21,7 @@ mod counts;
 mod error;
 mod health;
 mod outbox;
+mod paging;
 mod refresh_step;
 mod reset_codes;
 mod runs;
@@ -38,7 +39,7 @@ pub use admin_sessions::{ReadAdminSessions, WriteAdminSessions};
 pub use audit::{AuditCursor, AuditPage, AuditQuery, ReadAudit, WriteAudit};
 pub use counts::{ReadCounts, WriteCounts};
 pub use error::StoreError;
-pub use health::{FileSize, ReadHealth};
+pub use health::{ReadHealth, StoreSize};
 pub use outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
 pub use refresh_step::{RefreshStep, RefreshWrite, SessionKey};
 pub use reset_codes::{CodeHash, ReadResetCodes, WriteResetCodes};
@@ -48,6 +49,8 @@ pub use sessions::{
 };
 pub use settings::{ReadSettings, SettingChange, WriteSettings};
 pub use social_accounts::{ReadSocialAccounts, WriteSocialAccounts};
+pub use sqlite::LateOpening;
+pub use sqlite::backup::{DatabaseContents, DatabaseFile};
 pub use transaction::{Read, Write};
 pub use users::{PagePosition, ReadUsers, UserPage, UserQuery, UserSearch, WriteUsers};
 
@@ -71,21 +74,17 @@ impl Store {
     }
 
     /// Whether the database is open. A database that exists but could not be opened at the start is closed until
-    /// [`Store::open_now`] succeeds; until then operations return [`StoreError::Unavailable`].
+    /// [`LateOpening::open`] succeeds; until then operations return [`StoreError::Unavailable`].
     pub fn is_open(&self) -> bool {
         match self {
             Self::Sqlite(database) => database.is_open(),
         }
     }
 
-    /// Opens a database that could not be opened before. `first` runs before any other operation; if it fails, the
-    /// database stays closed.
-    pub async fn open_now(
-        &self,
-        first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+    /// Returns the handle that opens a database that could not be opened at the start; `None` if it is open.
+    pub fn late_opening(&self) -> Option<LateOpening> {
         match self {
-            Self::Sqlite(database) => database.open_now(first).await,
+            Self::Sqlite(database) => database.late_opening(),
         }
     }
 

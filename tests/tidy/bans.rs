@@ -76,6 +76,11 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("ignore", "fix the test, delete it, or let it skip with a message if something that it needs is missing"),
 ];
 
+/// The folder of the code that contains SQL.
+const SQL_FOLDER: &str = "src/store/";
+/// How a string with SQL begins.
+const SQL: &[&str] = &["SELECT ", "INSERT ", "UPDATE ", "DELETE FROM ", "CREATE ", "DROP ", "PRAGMA ", "WITH "];
+
 fn begins_with_any(path: &str, prefixes: &[&str]) -> bool {
     prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
@@ -101,6 +106,26 @@ fn banned_attributes(source: &Source) -> Vec<String> {
     ATTRIBUTES.iter().flat_map(in_attributes).collect()
 }
 
+/// The strings of a file outside of [`SQL_FOLDER`] that begin as SQL does.
+fn misplaced_sql(source: &Source) -> Vec<String> {
+    let is_bound = source.path.starts_with("src/") && !source.path.starts_with(SQL_FOLDER);
+    let starts = source.text.match_indices('"').filter(|(at, _)| is_bound && !source.is_test(*at));
+    let is_sql = |at: &usize| SQL.iter().any(|verb| source.text[at + 1..].starts_with(verb));
+    starts
+        .map(|(at, _)| at)
+        .filter(is_sql)
+        .map(|at| format!("{}: use SQL in {SQL_FOLDER} only", source.place(at)))
+        .collect()
+}
+
+#[test]
+fn sql_stays_below_the_store() {
+    let test_files = tree::test_files(&tree::sources());
+    check_sources("SQL outside the store", |source| {
+        if test_files.contains(&source.path) { Vec::new() } else { misplaced_sql(source) }
+    });
+}
+
 #[test]
 fn every_restricted_name_stays_in_its_modules() {
     let test_files = tree::test_files(&tree::sources());
@@ -113,7 +138,7 @@ fn no_lint_is_allowed_and_no_test_is_ignored() {
 }
 
 mod proof {
-    use super::{Source, banned_attributes, banned_words};
+    use super::{Source, banned_attributes, banned_words, misplaced_sql};
 
     #[test]
     fn a_restricted_name_is_found_in_code_only() {
@@ -124,6 +149,15 @@ mod proof {
         assert_eq!(seen("src/crypto/sign.rs", "use aws_lc_rs::{rand, rsa::KeySize}; use aws_lc_rs::rsa::KeyPair;"), 0);
         assert_eq!(seen("src/crypto/pem.rs", "use rsa::pkcs8::LineEnding; use p256::SecretKey;"), 2);
         assert_eq!(seen("src/crypto/sign.rs", "use aws_lc_rs::rand::SystemRandom; rand::fill(out)"), 1);
+    }
+
+    #[test]
+    fn sql_is_found_outside_the_store_only() {
+        let seen = |path: &str, text: &str| misplaced_sql(&Source::new(path, text)).len();
+        let text = "let rows = query(\"SELECT 1\"); let words = \"please SELECT one\";";
+        assert_eq!(seen("src/issuer/mod.rs", text), 1);
+        assert_eq!(seen("src/store/sqlite/users.rs", text), 0);
+        assert_eq!(seen("src/issuer/mod.rs", "#[cfg(test)] mod tests { const Q: &str = \"DROP TABLE users\"; }"), 0);
     }
 
     #[test]

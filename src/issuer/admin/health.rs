@@ -6,7 +6,7 @@ use super::maintenance::RowCounts;
 use crate::domain::time::Timestamp;
 use crate::issuer::context::Issuer;
 use crate::issuer::refusal::Refusal;
-use crate::store::FileSize;
+use crate::store::StoreSize;
 
 /// How long row counts are reused. A count reads two whole indexes, which takes about 20 ms for a million rows.
 const COUNTED_FOR: Duration = Duration::from_mins(5);
@@ -15,7 +15,7 @@ const COUNTED_FOR: Duration = Duration::from_mins(5);
 #[derive(Clone, Copy, Debug)]
 pub struct StoreHealth {
     /// The size of the database file.
-    pub size: FileSize,
+    pub size: StoreSize,
     /// The number of waiting e-mails.
     pub mails_waiting: u64,
     /// When the oldest waiting e-mail was queued.
@@ -38,7 +38,7 @@ pub async fn health(issuer: &Issuer) -> Result<StoreHealth, Refusal> {
             Some(counted) => counted,
             None => RowCounts { users: tx.user_count()?, open_sessions: tx.open_session_count()?, at, monotonic },
         };
-        let size = tx.file_size()?;
+        let size = tx.store_size()?;
         let mails_waiting = tx.mails_waiting()?;
         let oldest_waiting_mail = tx.oldest_waiting_mail()?;
         Ok::<_, Refusal>(StoreHealth { size, mails_waiting, oldest_waiting_mail, last_cleanup, counted })

@@ -287,7 +287,7 @@ pub(crate) async fn the_store_reports_its_size(store: &RetryingStore) {
     open(store, session(3, ann)).await;
     assert!(write(store, |tx| tx.end_session(sid(3), at(1450), EndReason::Operator)).await);
     let (size, users, sessions) =
-        read(store, |tx| Ok((tx.file_size()?, tx.user_count()?, tx.open_session_count()?))).await;
+        read(store, |tx| Ok((tx.store_size()?, tx.user_count()?, tx.open_session_count()?))).await;
     assert!(size.bytes > 10_000 && size.free < size.bytes, "{size:?}");
     assert_eq!((users, sessions), (1, 2));
 }

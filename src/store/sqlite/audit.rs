@@ -2,13 +2,13 @@
 
 use rusqlite::{Row, params};
 
-use super::paging::{PageOrder, collect_page};
 use super::tx::{Tx, address, address_text, date};
 use crate::domain::audit::{AuditEntry, AuditLine};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::store::audit::{AuditCursor, AuditPage, AuditQuery, ReadAudit, WriteAudit};
 use crate::store::error::StoreError;
+use crate::store::paging::{PageOrder, collect_page};
 
 /// A query for audit lines through an index. One filter selects the index; the other filters are checked line by line.
 macro_rules! lines {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::store::error::StoreError;
 
 /// The suffix of a database's name while it is being restored.
-pub const RESTORING_SUFFIX: &str = ".restoring";
+const RESTORING_SUFFIX: &str = ".restoring";
 
 /// The maximum time that a write waits for another process's lock, or a read for a free connection, before it fails
 /// with [`StoreError::Unavailable`].
@@ -51,16 +51,22 @@ pub(super) fn folder(path: &Path) -> PathBuf {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
 }
 
+/// Returns the name that a database has while it is being restored.
+pub(super) fn restoring_path(path: &Path) -> PathBuf {
+    let mut restoring = path.as_os_str().to_owned();
+    restoring.push(RESTORING_SUFFIX);
+    restoring.into()
+}
+
 /// Creates an empty file with mode 0600. An existing file stays unchanged. Returns an error if the file is missing
 /// because a restore was interrupted.
 pub(super) fn create(path: &Path) -> Result<(), StoreError> {
-    let mut restoring = path.as_os_str().to_owned();
-    restoring.push(RESTORING_SUFFIX);
-    if !path.exists() && Path::new(&restoring).exists() {
+    let restoring = restoring_path(path);
+    if !path.exists() && restoring.exists() {
         return Err(StoreError::Unavailable(format!(
             "the restore of {} was interrupted; run `countersign restore` again, or remove {} to start over",
             path.display(),
-            Path::new(&restoring).display()
+            restoring.display()
         )));
     }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {

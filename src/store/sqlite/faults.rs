@@ -339,7 +339,7 @@ async fn an_unavailable_database_rejects_everything_until_it_is_opened() {
     locker.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     assert!(is_unavailable(&Database::open_with(&path, BUSY_TIMEOUT, 16)));
     let database = Database::when_possible(&path, BUSY_TIMEOUT, 16).unwrap();
-    assert!(is_unavailable(&database.open_now(|_| Ok(())).await));
+    assert!(is_unavailable(&database.late_opening().unwrap().open(|_| Ok(())).await));
     let fixture = FaultFixture { database, folder };
     let result = fixture.mark(1).await;
     assert!(is_unavailable(&result) && result.unwrap_err().to_string().contains("test.db"));
@@ -349,10 +349,10 @@ async fn an_unavailable_database_rejects_everything_until_it_is_opened() {
     fixture.database.close().await;
 
     drop(locker);
-    let unread = fixture.database.open_now(|_| Err(StoreError::InUse("id"))).await;
+    let unread = fixture.database.late_opening().unwrap().open(|_| Err(StoreError::InUse("id"))).await;
     assert_eq!((unread, fixture.database.is_open()), (Err(StoreError::InUse("id")), false));
     let read_first = |tx: &dyn Read| tx.runs_after(RunId(0)).map(|runs| assert_eq!(runs.len(), 0));
-    assert_eq!(fixture.database.open_now(read_first).await, Ok(()));
+    assert_eq!(fixture.database.late_opening().unwrap().open(read_first).await, Ok(()));
     assert_eq!((fixture.mark(2).await, fixture.database.is_open()), (Ok(()), true));
     assert_eq!(fixture.marks().await, [2]);
 }

@@ -3,7 +3,7 @@
 use super::tx::Tx;
 use crate::domain::origin::Origin;
 use crate::store::error::StoreError;
-use crate::store::health::{FileSize, ReadHealth};
+use crate::store::health::{ReadHealth, StoreSize};
 
 /// Counts all users, for which SQLite reads a whole index.
 const USERS: &str = "SELECT count(*) FROM users";
@@ -17,10 +17,10 @@ impl Tx<'_> {
 }
 
 impl ReadHealth for Tx<'_> {
-    fn file_size(&self) -> Result<FileSize, StoreError> {
+    fn store_size(&self) -> Result<StoreSize, StoreError> {
         let pragma = |name: &str| self.number(&format!("PRAGMA {name}"), []);
         let page = pragma("page_size")?;
-        Ok(FileSize { bytes: page * pragma("page_count")?, free: page * pragma("freelist_count")? })
+        Ok(StoreSize { bytes: page * pragma("page_count")?, free: page * pragma("freelist_count")? })
     }
 
     fn user_count(&self) -> Result<u64, StoreError> {

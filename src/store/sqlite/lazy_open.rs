@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+
+use tokio::task::spawn_blocking;
 
 use super::checkpoint::Checkpointer;
 use super::pool::Readers;
@@ -13,6 +15,27 @@ use super::writer::Writer;
 use super::{connect, migrate};
 use crate::store::error::StoreError;
 use crate::store::transaction::Read;
+
+/// Opens a database that could not be opened at the start.
+#[derive(Debug)]
+pub struct LateOpening(Arc<LazyDatabase>);
+
+impl LateOpening {
+    /// Returns `None` if the database is open.
+    pub(super) fn of(lazy: &Arc<LazyDatabase>) -> Option<Self> {
+        lazy.get().is_none().then(|| Self(Arc::clone(lazy)))
+    }
+
+    /// Tries once to open the database. `first` runs before any other operation; if it fails, the database stays
+    /// closed.
+    pub async fn open(
+        self,
+        first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let opened = spawn_blocking(move || self.0.open_now(first)).await;
+        opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
+    }
+}
 
 /// The path and options of a database, and its connections once it is open.
 #[derive(Debug)]

@@ -7,8 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-
 use self::connect::BUSY_TIMEOUT;
 use self::lazy_open::LazyDatabase;
 use crate::domain::id::UserId;
@@ -20,9 +18,9 @@ use crate::store::transaction::{Read, Write};
 
 mod admin_sessions;
 mod audit;
+pub mod backup;
 mod checkpoint;
 mod connect;
-pub mod copy;
 mod counts;
 pub mod django;
 mod error;
@@ -30,7 +28,6 @@ mod health;
 mod lazy_open;
 mod migrate;
 mod outbox;
-mod paging;
 mod pool;
 mod refusals;
 mod reset_codes;
@@ -51,7 +48,7 @@ mod plans;
 #[cfg(test)]
 mod tests;
 
-pub use self::connect::RESTORING_SUFFIX;
+pub use self::lazy_open::LateOpening;
 
 /// The maximum number of waiting writes: about as many as the writer completes in 0.2 s. More writes would only wait
 /// longer.
@@ -76,7 +73,7 @@ impl Database {
 
     /// Opens the database as [`Database::open`] does, but succeeds for an existing database that is unusable at the
     /// moment: its disk is full or failing, it is read-only, or another process has locked it. Operations then return
-    /// [`StoreError::Unavailable`] until [`Database::open_now`] has opened it.
+    /// [`StoreError::Unavailable`] until [`LateOpening`] has opened it.
     pub fn open_when_possible(path: &Path) -> Result<Self, StoreError> {
         Self::when_possible(path, BUSY_TIMEOUT, QUEUE)
     }
@@ -110,15 +107,9 @@ impl Database {
         self.lazy.get().is_some()
     }
 
-    /// Opens a database that could not be opened before. `first` runs before any other operation; if it fails, the
-    /// database stays closed.
-    pub async fn open_now(
-        &self,
-        first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let lazy = Arc::clone(&self.lazy);
-        let opened = spawn_blocking(move || lazy.open_now(first)).await;
-        opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
+    /// Returns the handle that opens the database; `None` if it is open.
+    pub fn late_opening(&self) -> Option<LateOpening> {
+        LateOpening::of(&self.lazy)
     }
 
     /// Returns how many reads and writes failed with [`StoreError::Unavailable`] in this process.

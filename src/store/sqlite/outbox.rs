@@ -5,12 +5,12 @@ use std::time::Duration;
 use rusqlite::{Row, params};
 
 use super::error::unreadable;
-use super::paging::{PageOrder, collect_page};
 use super::tx::{Tx, date, maybe_date};
 use crate::domain::mail_item::{MailId, MailItem, NewMail, SealedMail};
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
 use crate::store::outbox::{MailCursor, MailListing, MailPage, MailState, ReadOutbox, WriteOutbox};
+use crate::store::paging::{PageOrder, collect_page};
 
 /// The maximum number of stored characters of an error, because a mail server may send a text of any length.
 const ERROR_KEPT: usize = 500;

@@ -4,7 +4,6 @@ use rusqlite::{Row, params};
 use uuid::Uuid;
 
 use super::error::unreadable;
-use super::paging::{PageOrder, collect_page};
 use super::tx::{Columns, Tx, address_text, date};
 use super::users::{user_columns, user_of};
 use crate::domain::amr::Amr;
@@ -15,6 +14,7 @@ use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::store::error::StoreError;
+use crate::store::paging::{PageOrder, collect_page};
 use crate::store::refresh_step::{RefreshStep, SessionKey};
 use crate::store::sessions::{
     ReadSessions, SeenSession, SessionAdvance, SessionCursor, SessionPage, SessionQuery, WriteSessions,

@@ -2,11 +2,11 @@
 
 use rusqlite::params;
 
-use super::paging::{PageOrder, PageRows, collect_page};
 use super::tx::Tx;
 use super::users::{user, user_columns};
 use crate::domain::user::{Email, Login, User};
 use crate::store::error::StoreError;
+use crate::store::paging::{PageOrder, PageRows, collect_page};
 use crate::store::users::{PagePosition, UserPage, UserSearch};
 
 /// Two queries for users with a key from `?1` (inclusive) to `?2` (exclusive): in ascending and in descending order.

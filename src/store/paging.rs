@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use crate::store::error::StoreError;
+use super::error::StoreError;
 
 /// The minimum number of rows in a slice, because the limit of a page may be small and matching rows may be rare.
 const MIN_SLICE: u32 = 100;
@@ -15,7 +15,7 @@ const MAX_DOUBLINGS: u32 = 4;
 
 /// The direction of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PageOrder {
+pub(in crate::store) enum PageOrder {
     Ascending,
     Descending,
 }
@@ -31,7 +31,7 @@ impl PageOrder {
 
 /// The rows of a page in order, each with its key.
 #[derive(Debug)]
-pub(super) struct PageRows<K, T> {
+pub(in crate::store) struct PageRows<K, T> {
     pub rows: Vec<(K, T)>,
     /// The key after which the next page starts; `None` if there are no more rows.
     pub next: Option<K>,
@@ -41,7 +41,7 @@ pub(super) struct PageRows<K, T> {
 /// was examined. Returns at most `limit` rows.
 ///
 /// `slices` returns, for each stream, the given number of rows after a key, in order.
-pub(super) fn collect_page<K: Ord + Clone, T>(
+pub(in crate::store) fn collect_page<K: Ord + Clone, T>(
     order: PageOrder,
     limit: u32,
     mut start: Option<K>,

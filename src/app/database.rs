@@ -1,0 +1,65 @@
+//! Opens the database that the configuration names.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::backup::serving;
+use crate::config::Config;
+use crate::store::sqlite::Database;
+use crate::store::{DatabaseFile, Store, StoreError};
+
+/// Opens the database for a command that needs an existing one. Returns `None` if there is none; does not create one.
+pub fn open_existing_store(config: &Config) -> Result<Option<Store>> {
+    let path = config.database.sqlite_path();
+    path.exists().then(|| open_store(config)).transpose()
+}
+
+/// Returns the database of the configuration as backups see it. Opens no file.
+pub fn database_file(config: &Config) -> DatabaseFile {
+    DatabaseFile::new(config.database.sqlite_path())
+}
+
+/// Opens the database. Creates its folder if necessary.
+pub fn open_store(config: &Config) -> Result<Store> {
+    open_by(config, Database::open)
+}
+
+/// Opens the database as [`open_store`] does, or leaves it closed if it is unusable at the moment.
+pub(super) fn open_when_possible(config: &Config) -> Result<Store> {
+    open_by(config, Database::open_when_possible)
+}
+
+fn open_by(config: &Config, open: fn(&Path) -> Result<Database, StoreError>) -> Result<Store> {
+    let path = config.database.sqlite_path();
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        make_private_folder(folder)
+            .with_context(|| format!("creating the folder {} for the database", folder.display()))?;
+    }
+    let database = open(path).with_context(|| format!("opening the database {}", path.display()))?;
+    Ok(Store::Sqlite(database))
+}
+
+fn make_private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Checks an existing database. Changes nothing.
+pub(super) fn check(config: &Config) -> Result<()> {
+    let path = config.database.sqlite_path();
+    if path.exists() {
+        Database::check(path).with_context(|| format!("checking the database {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Takes the shared lock that shows that a server uses the database, so that `countersign restore` refuses to run.
+/// Waits until a running restore ends. If taking the lock fails, the server starts without it.
+pub(super) fn mark_serving(config: &Config) -> Option<File> {
+    let path = config.database.sqlite_path();
+    let lock = serving::lock_shared(path);
+    lock.inspect_err(|error| tracing::warn!(%error, "database not marked as in use; restore cannot detect this server"))
+        .ok()
+}
