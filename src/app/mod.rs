@@ -156,6 +156,7 @@ pub fn key_folder(config: &Config, clock: Clock, random: Random) -> KeyFolder {
         path: config.keys_dir.clone(),
         passphrase: config.keys.passphrase.clone(),
         new_keys: NewKeyOptions {
+            algorithms: config.keys.algorithms.clone(),
             rsa_bits: config.keys.rsa_bits,
             certificate_name: config.server.public_url.host().to_owned(),
         },

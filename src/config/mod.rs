@@ -151,10 +151,11 @@ impl Config {
         let keys_dir = r.text("keys_dir", "keys", server::path);
         let templates_dir = r.optional("templates_dir", server::path);
         let (server, tls) = ServerConfig::read(r);
+        let keys = KeysConfig::read(r);
         let mut config = Self {
             tls,
-            keys: KeysConfig::read(r),
-            tokens: TokensConfig::read(r, &server.public_url),
+            tokens: TokensConfig::read(r, &server.public_url, &keys),
+            keys,
             passwords: PasswordsConfig::read(r),
             email: EmailConfig::read(r, &server.public_url),
             admin: AdminConfig::read(r),

@@ -23,6 +23,9 @@ pub struct KeysConfig {
     pub jwks_max_age: Duration,
     /// The interval at which the server rotates its keys: 10 s to 10 years; `None`: never.
     pub rotate_every: Option<Duration>,
+    /// The algorithms for which a first start creates a key, in the order of [`Algorithm::ALL`]. The default algorithm
+    /// is one of them.
+    pub algorithms: Vec<Algorithm>,
     /// The size of new RSA keys: 2048, 3072 or 4096 bits.
     pub rsa_bits: u32,
 }
@@ -84,11 +87,18 @@ const YEAR: Duration = Duration::from_hours(365 * 24);
 
 impl KeysConfig {
     pub(super) fn read(r: &mut Reader) -> Self {
+        let all = Algorithm::ALL.map(Algorithm::name);
         let config = Self {
             passphrase: r.non_empty_secret("keys.passphrase"),
             publish_ahead: r.duration("keys.publish_ahead", "24h", Duration::from_mins(1)..=YEAR / 4),
             jwks_max_age: r.duration("keys.jwks_max_age", "300s", Duration::from_secs(1)..=Duration::from_hours(24)),
             rotate_every: r.optional_duration("keys.rotate_every", Duration::from_secs(10)..=YEAR * 10),
+            algorithms: r
+                .list("keys.algorithms", &all, str::parse::<Algorithm>)
+                .into_iter()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
             rsa_bits: r.number("keys.rsa_bits", 2048, 2048..=4096),
         };
         r.require(&["keys.rsa_bits"], config.rsa_bits.is_multiple_of(1024), "must be 2048, 3072 or 4096");
@@ -102,14 +112,20 @@ impl KeysConfig {
 }
 
 impl TokensConfig {
-    pub(super) fn read(r: &mut Reader, public_url: &PublicUrl) -> Self {
+    pub(super) fn read(r: &mut Reader, public_url: &PublicUrl, keys: &KeysConfig) -> Self {
         let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
-        Self {
+        let config = Self {
             algorithm: r.choice("tokens.algorithm", Algorithm::Es256.name(), &algorithms),
             issuer: r.text("tokens.issuer", public_url.as_str(), string_or_uri),
             audience: r.text("tokens.audience", public_url.as_str(), string_or_uri),
             leeway: r.duration("tokens.leeway", "5s", Duration::ZERO..=Duration::from_mins(2)),
-        }
+        };
+        r.require(
+            &["keys.algorithms", "tokens.algorithm"],
+            keys.algorithms.contains(&config.algorithm),
+            "the first start would create no key of the default algorithm; add it to keys.algorithms",
+        );
+        config
     }
 }
 
@@ -243,6 +259,24 @@ mod tests {
         for bits in [1024, 2047, 2560, 4097, 8192] {
             assert!(problem(&format!("keys.rsa_bits = {bits}")).contains("keys.rsa_bits = "), "{bits}");
         }
+    }
+
+    #[test]
+    fn a_first_start_creates_a_key_of_the_default_algorithm() {
+        let algorithms = |toml: &str| Config::from_toml(toml).unwrap().keys.algorithms;
+        assert_eq!(algorithms(""), Algorithm::ALL);
+        assert_eq!(algorithms("keys.algorithms = ['RS256', 'ES256', 'RS256']"), Algorithm::ALL);
+        assert_eq!(algorithms("keys.algorithms = ['RS256']\ntokens.algorithm = 'RS256'"), [Algorithm::Rs256]);
+        for list in ["[]", "[\"RS256\"]"] {
+            assert_eq!(
+                problem(&format!("keys.algorithms = {list}")),
+                format!(
+                    "configuration error: keys.algorithms = {list} (test.toml:1), tokens.algorithm = \"ES256\" \
+                     (default): the first start would create no key of the default algorithm; add it to keys.algorithms"
+                )
+            );
+        }
+        assert!(problem("keys.algorithms = ['HS256']").contains("unknown algorithm `HS256`"));
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub enum KeySource {
 }
 
 impl KeySource {
-    /// Creates the secret and one active key for each algorithm if there are no keys yet, and returns the new keys.
-    /// Otherwise it does nothing. It never overwrites a key or the secret.
+    /// Creates the secret and one active key for each configured algorithm if there are no keys yet, and returns the
+    /// new keys. Otherwise it does nothing. It never overwrites a key or the secret.
     pub fn create(&self) -> Result<Vec<Key>, KeySourceError> {
         match self {
             Self::Folder(folder) => folder.create(),

@@ -11,6 +11,8 @@ use crate::domain::time::Timestamp;
 /// How new keys are made.
 #[derive(Clone, Debug)]
 pub struct NewKeyOptions {
+    /// The algorithms for which a first start creates a key (`keys.algorithms`).
+    pub algorithms: Vec<Algorithm>,
     /// The size of new RSA keys in bits: 2048, 3072 or 4096 (`keys.rsa_bits`).
     pub rsa_bits: u32,
     /// The name in new certificates: the host of the issuer.

@@ -37,7 +37,11 @@ impl TestKeyFolder {
         let options = KeyFolderOptions {
             path: self.path().to_owned(),
             passphrase: (!passphrase.is_empty()).then(|| SecretText::new(passphrase.to_owned())),
-            new_keys: NewKeyOptions { rsa_bits: 2048, certificate_name: "issuer.example".to_owned() },
+            new_keys: NewKeyOptions {
+                algorithms: Algorithm::ALL.to_vec(),
+                rsa_bits: 2048,
+                certificate_name: "issuer.example".to_owned(),
+            },
             default_algorithm: Algorithm::Es256,
         };
         KeyFolder::new(options, self.clock.clone(), Random::seeded(7))

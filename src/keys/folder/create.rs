@@ -11,7 +11,6 @@ use super::key_folder::{KeyFolder, SECRET};
 use super::ring_file;
 use crate::crypto::derive::DerivedKeys;
 use crate::crypto::ring_contents::RingContents;
-use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, KeyPolicy};
 use crate::keys::error::KeySourceError;
 use crate::keys::new_key::NewKey;
@@ -26,8 +25,8 @@ const NO_PREDECESSOR: KeyPolicy = KeyPolicy {
 };
 
 impl KeyFolder {
-    /// If the folder is empty or a first start was interrupted, generates one active key for each algorithm, and returns
-    /// the new keys. In a folder that has a ring with keys, or a ring that cannot be read, it does nothing.
+    /// If the folder is empty or a first start was interrupted, generates one active key for each configured
+    /// algorithm, and returns the new keys. In a folder that has a ring with keys, or a ring that cannot be read, it does nothing.
     ///
     /// It never overwrites a private half or the secret.
     ///
@@ -63,7 +62,7 @@ impl KeyFolder {
             files::replace(self.path(), SECRET, &*bytes)?;
         }
         let now = self.clock.now();
-        for alg in Algorithm::ALL {
+        for alg in self.options.new_keys.algorithms.iter().copied() {
             let new_key = NewKey::generate(alg, &self.options.new_keys, now)?;
             self.write_private_half(&new_key, &self.to_pem(&new_key)?)?;
             let plan = contents.schedule.plan_rotation(alg, true);

@@ -70,6 +70,16 @@ fn the_first_rotation_is_a_first_start() {
 }
 
 #[test]
+fn a_first_start_creates_keys_of_the_configured_algorithms() {
+    let folder = TestFolder::empty();
+    let only_es256 = ["--set", "keys.algorithms=ES256"];
+    folder.run(&[&only_es256[..], &["keys", "rotate"]].concat()).is(0);
+    assert_eq!(folder.keys().iter().map(|key| key["alg"].as_str().unwrap()).collect::<Vec<_>>(), ["ES256"]);
+    folder.run(&["keys", "rotate", "--alg", "RS256"]).is(0);
+    folder.kid("RS256", "active");
+}
+
+#[test]
 fn exported_keys_are_read_by_other_libraries() {
     let folder = TestFolder::new();
     for (alg, message) in [("ES256", "NIST CURVE: P-256"), ("RS256", "Public-Key: (2048 bit)")] {

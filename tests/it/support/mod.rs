@@ -240,7 +240,11 @@ pub fn copy_keys(to: &Path) {
         let options = KeyFolderOptions {
             path: folder.path().join("keys"),
             passphrase: None,
-            new_keys: NewKeyOptions { rsa_bits: 2048, certificate_name: "127.0.0.1".to_owned() },
+            new_keys: NewKeyOptions {
+                algorithms: Algorithm::ALL.to_vec(),
+                rsa_bits: 2048,
+                certificate_name: "127.0.0.1".to_owned(),
+            },
             default_algorithm: Algorithm::Es256,
         };
         KeyFolder::new(options, Clock::system(), Random::System).create().unwrap();
