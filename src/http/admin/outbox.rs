@@ -33,7 +33,7 @@ const TEMPLATES: &str = "/admin/mails/templates";
 const PER_PAGE: u32 = 50;
 
 /// The section.
-pub const SECTION: Section = Section { title: "E-mails", path: PATH, routes, render_samples: render_samples };
+pub const SECTION: Section = Section { title: "E-mails", path: PATH, routes, render_samples };
 
 /// The routes of the outbox, the retry form, and the template previews.
 fn routes() -> Router<Http> {

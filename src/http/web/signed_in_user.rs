@@ -47,6 +47,7 @@ impl<Z: Zone> SignedInUser<Z> {
     }
 
     /// Redirects to a page of the zone, which shows `message`. This is the response to a form that changed something.
+    #[expect(clippy::unused_self, reason = "the value proves that the user is signed in")]
     pub fn redirect_with_flash(&self, http: &Http, path: &str, message: &str) -> Response {
         flash::redirect(http, &Z::POLICY, path, message)
     }
@@ -57,6 +58,7 @@ impl<Z: Zone> SignedInUser<Z> {
     }
 
     /// Redirects to the page that asks for the password again, and from there to `next`.
+    #[expect(clippy::unused_self, reason = "the value proves that the user is signed in")]
     pub fn redirect_to_step_up(&self, http: &Http, next: &ReturnPath<Z>) -> Response {
         see_other(http, &next.via(Z::POLICY.step_up))
     }

@@ -20,7 +20,7 @@ mod temporary_password;
 mod user_path;
 
 /// The section.
-pub const SECTION: Section = Section { title: "Users", path: "/admin/users", routes, render_samples: render_samples };
+pub const SECTION: Section = Section { title: "Users", path: "/admin/users", routes, render_samples };
 
 /// The routes of the section.
 fn routes() -> Router<Http> {
