@@ -6,7 +6,6 @@
 //! which key.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -39,7 +38,7 @@ pub enum AttemptKey {
     /// An account, from an address where its owner has signed in or reset the password before. Attempts from other
     /// addresses do not count towards this limit, so an attacker cannot lock the owner out.
     KnownAddress(UserId, IpAddr),
-    /// A name that no user has, by a hash of its look-up key. It is counted like an account, because a difference would
+    /// A name that no user has, by its [hash](crate::crypto::name_hash::NameHasher). It is counted like an account, because a difference would
     /// reveal whether the user exists.
     UnknownName(u64),
 }
@@ -55,13 +54,6 @@ impl AttemptKey {
     /// before.
     pub fn known_address(user: UserId, address: IpAddr) -> Self {
         Self::KnownAddress(user, prefix(address))
-    }
-
-    /// Returns the key of a name that no user has.
-    pub fn unknown_name(name: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        name.hash(&mut hasher);
-        Self::UnknownName(hasher.finish())
     }
 }
 
@@ -328,11 +320,9 @@ mod tests {
         let (throttle, _) = throttle();
         let address = IpAddr::from([192, 0, 2, 7]);
         assert_eq!(failures(&throttle, Limit::SignInAccount, ANN, 50).await, 10);
-        for other in [
-            AttemptKey::Account(UserId(2)),
-            AttemptKey::known_address(UserId(1), address),
-            AttemptKey::unknown_name("ann"),
-        ] {
+        for other in
+            [AttemptKey::Account(UserId(2)), AttemptKey::known_address(UserId(1), address), AttemptKey::UnknownName(1)]
+        {
             assert_eq!(failures(&throttle, Limit::SignInAccount, other, 50).await, 10, "{other:?}");
         }
     }

@@ -15,6 +15,7 @@ use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::certificate;
 use crate::crypto::derive::{DerivedKeys, Use};
+use crate::crypto::name_hash::NameHasher;
 use crate::crypto::password_hash::{HashCost, Hasher};
 use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
@@ -64,13 +65,13 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Builds the issuer from the configuration. Opens the database and the keys, and creates them at the first start.
 pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<Issuer>> {
     let store = database::open_when_possible(config)?;
-    let settings = if store.is_open() {
+    let (settings, revision) = if store.is_open() {
         settings::load(&store).await.context("reading the runtime settings")?
     } else {
         tracing::error!(
             "database not available yet; publishing keys and verifying tokens, other requests get 503 until it opens"
         );
-        Settings::default()
+        (Settings::default(), 0)
     };
     let key_source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
     // This blocks the thread. That is acceptable, because nothing else can run until the keys are open.
@@ -85,7 +86,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         parallelism: config.passwords.parallelism,
     };
     let policy = policy(config);
-    let runtime = Runtime::new(settings, &policy.tokens);
+    let runtime = Runtime::new(settings, revision, &policy.tokens);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Arc::new(Issuer {
         store,
@@ -98,6 +99,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         mailer: mailer(config, &keys)?,
         refresh_tokens: Arc::new(RefreshTokens::new(&keys)),
         reset_hasher: ResetHasher::new(&keys),
+        name_hasher: NameHasher::new(&keys),
         providers: social::providers(config, &clock)?,
         provider_seal: Aead::new(&keys, Use::ProviderTokens),
         cookie_seal: Aead::new(&keys, Use::CookieEncryption),

@@ -30,6 +30,8 @@ closed_set! {
         RefreshJti,
         /// Tokens against cross-site request forgery (CSRF).
         Csrf,
+        /// The keyed hash by which the rate limits count user names that no user has.
+        UnknownName,
     }
 }
 
@@ -46,6 +48,7 @@ impl Use {
             Self::RefreshUuid => "countersign/v1/refresh-uuid-cipher",
             Self::RefreshJti => "countersign/v1/refresh-uuid",
             Self::Csrf => "countersign/v1/csrf",
+            Self::UnknownName => "countersign/v1/unknown-name",
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod jwk;
 pub mod key_error;
 pub mod key_pair;
 pub mod key_ring;
+pub mod name_hash;
 pub mod password_hash;
 pub mod pem;
 mod private_half;

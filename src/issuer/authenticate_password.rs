@@ -119,14 +119,15 @@ impl PasswordAttempt {
         let login = self.login.clone();
         let address = self.from.address;
         let found = issuer.store.read(move |tx| {
-            let Some(user) = tx.user_by_login(&login)? else {
-                return Ok((None, AttemptKey::unknown_name(login.key())));
-            };
+            let Some(user) = tx.user_by_login(&login)? else { return Ok(None) };
             let known = tx.knows_address(user.id, prefix(address))?;
-            let key = if known { AttemptKey::known_address(user.id, address) } else { AttemptKey::Account(user.id) };
-            Ok((Some(user), key))
+            Ok::<_, StoreError>(Some((user, known)))
         });
-        found.await.map_err(|error: StoreError| error.into())
+        let Some((user, known)) = found.await? else {
+            return Ok((None, AttemptKey::UnknownName(issuer.name_hasher.hash(self.login.key()))));
+        };
+        let key = if known { AttemptKey::known_address(user.id, address) } else { AttemptKey::Account(user.id) };
+        Ok((Some(user), key))
     }
 }
 

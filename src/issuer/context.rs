@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
 use crate::crypto::key_ring::KeyRing;
+use crate::crypto::name_hash::NameHasher;
 use crate::crypto::password_hash::{HashError, Hasher, PasswordCheck, ResultSink};
 use crate::crypto::refresh_token::RefreshTokens;
 use crate::crypto::reset_hash::ResetHasher;
@@ -104,6 +105,8 @@ pub struct Issuer {
     pub refresh_tokens: Arc<RefreshTokens>,
     /// Hashes reset codes and link tokens. The store finds a code or token by its hash.
     pub reset_hasher: ResetHasher,
+    /// Hashes unknown user names for the rate limits.
+    pub name_hasher: NameHasher,
     /// The identity providers.
     pub providers: Providers,
     /// Encrypts the providers' tokens for storage.
@@ -139,9 +142,9 @@ impl Issuer {
         Arc::clone(self.runtime.load().settings())
     }
 
-    /// Applies runtime settings from now on.
-    pub(super) fn apply_settings(&self, settings: Settings) {
-        self.runtime.store(Arc::new(Runtime::new(settings, &self.policy.tokens)));
+    /// Applies runtime settings of a revision from now on.
+    pub(super) fn apply_settings(&self, settings: Settings, revision: u64) {
+        self.runtime.store(Arc::new(Runtime::new(settings, revision, &self.policy.tokens)));
     }
 
     /// Verifies a token of this issuer. A token for resource servers is accepted for any current or former audience.

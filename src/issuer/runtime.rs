@@ -10,20 +10,27 @@ use crate::domain::token_spec::{TokenDefaults, TokenSpec};
 #[derive(Debug)]
 pub struct Runtime {
     settings: Arc<Settings>,
+    /// The revision of the stored settings that were read.
+    revision: u64,
     /// In the order of [`Origin::all`].
     token_specs: Vec<TokenSpec>,
 }
 
 impl Runtime {
     /// Makes the snapshot.
-    pub fn new(settings: Settings, defaults: &TokenDefaults) -> Self {
+    pub fn new(settings: Settings, revision: u64, defaults: &TokenDefaults) -> Self {
         let token_specs = Origin::all().map(|origin| settings.profile(origin).token_spec(defaults)).collect();
-        Self { settings: Arc::new(settings), token_specs }
+        Self { settings: Arc::new(settings), revision, token_specs }
     }
 
     /// The runtime settings.
     pub fn settings(&self) -> &Arc<Settings> {
         &self.settings
+    }
+
+    /// The revision of the stored settings that were read.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// What the tokens of every origin contain.

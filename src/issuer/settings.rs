@@ -22,14 +22,31 @@ const SETTINGS_RELOAD_MAX: Duration = Duration::from_secs(2);
 /// An upper bound for `tokens.leeway`, by which clocks may differ. The setting allows at most 2 min.
 const LONGEST_LEEWAY: Duration = Duration::from_hours(1);
 
-/// Reads the current settings from the store.
-pub async fn load(store: &Store) -> Result<Settings, StoreError> {
-    Ok(Settings::new(&store.read(|tx| tx.stored_settings()).await?))
+/// Reads the current settings and their revision.
+fn read(tx: &dyn Read) -> Result<(Settings, u64), StoreError> {
+    Ok((Settings::new(&tx.stored_settings()?), tx.settings_revision()?))
 }
 
-/// Reloads the settings from the store now. The settings job does the same periodically.
+/// Reads the current settings and their revision from the store.
+pub async fn load(store: &Store) -> Result<(Settings, u64), StoreError> {
+    store.read(read).await
+}
+
+/// Reloads the settings from the store now.
 pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
-    issuer.apply_settings(load(&issuer.store).await?);
+    let (settings, revision) = load(&issuer.store).await?;
+    issuer.apply_settings(settings, revision);
+    Ok(())
+}
+
+/// Reloads the settings if their revision differs from that of the settings in use.
+pub async fn reload_if_changed(issuer: &Issuer) -> Result<(), StoreError> {
+    let known = issuer.runtime.load().revision();
+    let changed =
+        issuer.store.read(move |tx| if tx.settings_revision()? == known { Ok(None) } else { read(tx).map(Some) });
+    if let Some((settings, revision)) = changed.await? {
+        issuer.apply_settings(settings, revision);
+    }
     Ok(())
 }
 
@@ -37,7 +54,8 @@ pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
 pub async fn open_store(issuer: &Arc<Issuer>, opening: LateOpening) -> Result<(), StoreError> {
     let shared = Arc::clone(issuer);
     let apply = move |tx: &dyn Read| {
-        shared.apply_settings(Settings::new(&tx.stored_settings()?));
+        let (settings, revision) = read(tx)?;
+        shared.apply_settings(settings, revision);
         Ok(())
     };
     opening.open(apply).await

@@ -27,7 +27,7 @@ pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
     if !runtime.token_specs().iter().all(|spec| ring.signing_key(spec.algorithm, now).is_some()) {
         return Err("no active key");
     }
-    let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.mails_waiting().map(drop)?)).await;
+    let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.oldest_waiting_mail().map(drop)?)).await;
     answered.map_err(|_| "the database does not answer")
 }
 

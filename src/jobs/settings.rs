@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::issuer::{Issuer, settings};
 use crate::store::StoreError;
 
-/// Reads all settings, and replaces the current ones together.
+/// Reads the revision. If it has changed, reads all settings and replaces the current ones together.
 pub async fn tick(issuer: Arc<Issuer>) -> Result<(), StoreError> {
-    settings::reload(&issuer).await
+    settings::reload_if_changed(&issuer).await
 }

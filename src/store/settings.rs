@@ -20,6 +20,8 @@ pub struct SettingChange {
 pub trait ReadSettings {
     /// Returns all stored settings. A setting without a stored value has its default.
     fn stored_settings(&self) -> Result<Vec<(String, Value)>, StoreError>;
+    /// Returns a number that every change of a setting changes. A restored backup may have any number.
+    fn settings_revision(&self) -> Result<u64, StoreError>;
     /// Returns the last change of each stored setting, ordered by name.
     fn setting_changes(&self) -> Result<Vec<SettingChange>, StoreError>;
 }

@@ -78,7 +78,10 @@ impl KeyContext {
     /// there is no database, the default settings apply.
     pub(super) async fn policy(&self) -> Result<KeyPolicy, KeysError> {
         match self.store()? {
-            Some(store) => Ok(policy_with(&self.times, &settings::load(store).await.map_err(KeysError::Settings)?)),
+            Some(store) => {
+                let (settings, _) = settings::load(store).await.map_err(KeysError::Settings)?;
+                Ok(policy_with(&self.times, &settings))
+            }
             None => self.policy_without_settings(),
         }
     }

@@ -63,7 +63,7 @@ macro_rules! conformance {
                 a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed;
             outbox: an_email_is_claimed_once, an_email_is_retried_or_given_up, finished_emails_are_removed,
                 an_expired_lease_is_due;
-            settings: settings_are_stored;
+            settings: settings_are_stored, every_change_of_a_setting_changes_the_revision;
             audit: audit_lines_are_read_newest_first, old_audit_lines_are_removed;
             runs: runs_are_recorded;
             counts: counts_are_added_per_hour, old_counts_are_removed;
