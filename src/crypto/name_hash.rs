@@ -18,8 +18,8 @@ impl NameHasher {
 
     /// The first 8 bytes of the HMAC-SHA256 of a look-up key.
     pub fn hash(&self, name_key: &str) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = hmac_parts(&self.0, &[name_key.as_bytes()]);
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+        let mac = hmac_parts(&self.0, &[name_key.as_bytes()]);
+        mac.into_iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(byte))
     }
 }
 
