@@ -17,10 +17,10 @@ use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, Username};
 
-pub(crate) mod admin;
 pub(crate) mod admin_sessions;
 pub(crate) mod audit;
 pub(crate) mod counts;
+pub(crate) mod health;
 pub(crate) mod outbox;
 pub(crate) mod races;
 pub(crate) mod refresh;
@@ -31,6 +31,7 @@ pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod social_accounts;
 pub(crate) mod transactions;
+pub(crate) mod user_search;
 pub(crate) mod users;
 
 /// Defines one test per case.
@@ -43,13 +44,13 @@ macro_rules! conformance {
                 an_address_takes_precedence_over_a_name, pages_of_users_are_consecutive,
                 a_prefix_matches_names_and_addresses,
                 only_the_newest_addresses_are_kept, deleting_a_user_leaves_only_audit_lines, ids_are_never_reused,
-                an_imported_user_keeps_every_field;
+                an_imported_user_keeps_every_field, operator_updates_change_only_their_columns;
             sessions: a_session_is_read_with_its_user, a_session_advances_only_from_the_seen_generation,
                 an_ended_session_stays_ended, all_sessions_but_one_end,
                 live_sessions_are_listed, the_oldest_live_session_is_found,
                 cleanup_removes_expired_sessions,
                 a_session_is_found_by_the_prefix_of_its_id,
-                the_temporary_password_mark_is_cleared;
+                the_temporary_password_mark_is_cleared, live_sessions_are_paged_newest_first;
             refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_may_change_nothing,
                 a_refresh_may_run_a_write, one_of_concurrent_refreshes_advances_a_session,
                 an_ended_session_is_not_advanced, a_failed_refresh_write_leaves_nothing;
@@ -62,17 +63,15 @@ macro_rules! conformance {
             reset_codes: a_reset_code_is_used_once, account_changes_remove_the_reset_code,
                 a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed;
             outbox: an_email_is_claimed_once, an_email_is_retried_or_given_up, finished_emails_are_removed,
-                an_expired_lease_is_due;
-            settings: settings_are_stored, every_change_of_a_setting_changes_the_revision;
-            audit: audit_lines_are_read_newest_first, old_audit_lines_are_removed;
+                an_expired_lease_is_due, emails_are_listed_with_their_state, a_waiting_email_can_be_retried_now;
+            settings: settings_are_stored, every_change_of_a_setting_changes_the_revision,
+                the_author_of_a_setting_is_kept_until_it_is_unset;
+            audit: audit_lines_are_read_newest_first, old_audit_lines_are_removed, audit_lines_name_their_actor,
+                audit_lines_are_filtered_and_paged;
             runs: runs_are_recorded;
             counts: counts_are_added_per_hour, old_counts_are_removed;
-            admin: users_are_found_by_name_or_address, pages_of_users_go_both_ways, users_are_filtered_by_kind,
-                operator_updates_change_only_their_columns, live_sessions_are_paged_newest_first,
-                emails_are_listed_with_their_state, a_waiting_email_can_be_retried_now,
-                the_author_of_a_setting_is_kept_until_it_is_unset, audit_lines_name_their_actor,
-                audit_lines_are_filtered_and_paged,
-                the_store_reports_its_size;
+            user_search: users_are_found_by_name_or_address, pages_of_users_go_both_ways, users_are_filtered_by_kind;
+            health: the_store_reports_its_size;
             races: one_of_concurrent_registrations_gets_the_name, one_of_concurrent_links_gets_the_account,
                 concurrent_demotions_leave_a_superuser;
             transactions: a_failed_write_leaves_nothing, a_panicking_write_affects_no_other,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::retrying_store::RetryingStore;
 use super::{at, read, write};
 use crate::domain::mail_item::{MailId, NewMail, SealedMail};
+use crate::store::{MailPage, MailState};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -75,4 +76,47 @@ pub(crate) async fn an_expired_lease_is_due(store: &RetryingStore) {
     assert_eq!(claim(store, 100, 9).await, [(one, 0)]);
     assert_eq!(claim(store, 159, 9).await, []);
     assert_eq!(claim(store, 160, 9).await, [(one, 0)]);
+}
+
+pub(crate) async fn emails_are_listed_with_their_state(store: &RetryingStore) {
+    let mut all = Vec::new();
+    for created in [100, 101, 101, 102, 103] {
+        all.push(queue(store, 7, created).await);
+    }
+    let [waiting, sent, failed, late, tried] = all[..] else { panic!("five e-mails were queued") };
+    write(store, move |tx| {
+        tx.mail_sent(sent, at(200))?;
+        tx.mail_failed(failed, None, "no such mailbox")?;
+        tx.mail_sent(late, at(201))?;
+        tx.mail_failed(tried, Some(at(500)), "greylisted")
+    })
+    .await;
+    let page = |state, after, limit| read(store, move |tx| tx.mail_page(state, after, limit));
+    let ids = |page: &MailPage| page.mails.iter().map(|mail| mail.id).collect::<Vec<_>>();
+    let first = page(None, None, 3).await;
+    assert_eq!(ids(&first), [tried, late, failed]);
+    assert_eq!(ids(&page(None, first.next, 3).await), [sent, waiting]);
+    assert_eq!(ids(&page(Some(MailState::Waiting), None, 9).await), [tried, waiting]);
+    assert_eq!(ids(&page(Some(MailState::Sent), None, 9).await), [late, sent]);
+    let given_up = page(Some(MailState::Failed), None, 9).await;
+    assert_eq!(ids(&given_up), [failed]);
+    let mail = &given_up.mails[0];
+    assert_eq!((mail.attempts, mail.last_error.as_deref(), mail.due_at), (1, Some("no such mailbox"), None));
+    assert!(mail.sealed.is_none() && first.mails[0].sealed.is_some());
+    assert_eq!((first.mails[0].due_at, first.mails[1].sent_at), (Some(at(500)), Some(at(201))));
+    assert_eq!(read(store, |tx| tx.oldest_waiting_mail()).await, Some(at(100)));
+}
+
+pub(crate) async fn a_waiting_email_can_be_retried_now(store: &RetryingStore) {
+    let one = queue(store, 7, 100).await;
+    let two = queue(store, 7, 100).await;
+    write(store, move |tx| {
+        tx.mail_failed(one, Some(at(900)), "greylisted")?;
+        tx.mail_failed(two, None, "no such mailbox")
+    })
+    .await;
+    let retry = |id| write(store, move |tx| tx.retry_now(id, at(200)));
+    assert_eq!((retry(one).await, retry(two).await, retry(MailId(99)).await), (true, false, false));
+    let claimed = write(store, |tx| tx.claim_mails(at(200), LEASE, 9)).await;
+    assert_eq!(claimed.iter().map(|mail| mail.id).collect::<Vec<_>>(), [one]);
 }

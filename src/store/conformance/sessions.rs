@@ -3,11 +3,15 @@
 use uuid::Uuid;
 
 use super::retrying_store::RetryingStore;
-use super::{DRF_PYJWT, SIMPLEJWT, advance, at, insert, new_user, open, read, session, sid, stored_session, write};
+use super::{
+    DRF_PYJWT, SIMPLEJWT, advance, at, insert, name, new_user, open, read, session, sid, stored_session, write,
+};
 use crate::domain::amr::Amr;
+use crate::domain::dialect::Dialect;
 use crate::domain::id::{SessionId, SessionPrefix};
+use crate::domain::origin::Origin;
 use crate::domain::session::{EndReason, Session};
-use crate::store::{SessionAdvance, StoreError};
+use crate::store::{SessionAdvance, SessionQuery, StoreError};
 
 pub(crate) async fn a_session_is_read_with_its_user(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
@@ -186,4 +190,42 @@ pub(crate) async fn the_temporary_password_mark_is_cleared(store: &RetryingStore
     write(store, |tx| tx.clear_must_change(sid(1))).await;
     assert_eq!(stored_session(store, sid(1)).await.map(|session| session.must_change_password), Some(false));
     assert_eq!(stored_session(store, sid(2)).await.map(|session| session.must_change_password), Some(true));
+}
+
+pub(crate) async fn live_sessions_are_paged_newest_first(store: &RetryingStore) {
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
+    for (number, opened, user, dialect) in [
+        (1, 1000, ann, Dialect::DrfPyjwt),
+        (2, 1200, ann, Dialect::Simplejwt),
+        (3, 1100, bob, Dialect::JwtIssuer),
+        (4, 1100, bob, Dialect::DrfPyjwt),
+        (5, 1300, bob, Dialect::DrfPyjwt),
+        (6, 1400, bob, Dialect::DrfPyjwt),
+    ] {
+        open(store, Session { opened_at: at(opened), opened_by: Origin::Dialect(dialect), ..session(number, user) })
+            .await;
+    }
+    open(store, Session { opened_at: at(1350), expires_at: at(1500), ..session(7, ann) }).await;
+    assert!(write(store, |tx| tx.end_session(sid(6), at(1450), EndReason::Operator)).await);
+    let page = |query: SessionQuery| read(store, move |tx| tx.session_page(&query, at(1500)));
+    let all = page(SessionQuery { limit: 9, ..SessionQuery::default() }).await;
+    let ids = |sessions: &[(Session, _)]| sessions.iter().map(|(session, _)| session.id).collect::<Vec<_>>();
+    assert_eq!((ids(&all.sessions), all.next), ([5, 2, 4, 3, 1].map(sid).to_vec(), None));
+    assert_eq!(all.sessions[1].1.username, name("ann"));
+    let mut paged = Vec::new();
+    let mut after = None;
+    loop {
+        let next = page(SessionQuery { after, limit: 2, ..SessionQuery::default() }).await;
+        paged.extend(ids(&next.sessions));
+        after = next.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, ids(&all.sessions));
+    let of = page(SessionQuery { user: Some(bob), opened_by: Some(DRF_PYJWT), limit: 9, after: None }).await;
+    assert_eq!(ids(&of.sessions), [5, 4].map(sid));
+    let of = page(SessionQuery { opened_by: Some(SIMPLEJWT), limit: 9, ..SessionQuery::default() }).await;
+    assert_eq!(ids(&of.sessions), [sid(2)]);
 }

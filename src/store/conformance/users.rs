@@ -240,3 +240,23 @@ pub(crate) async fn an_imported_user_keeps_every_field(store: &RetryingStore) {
     assert_eq!((user.is_active, user.is_staff, user.is_superuser), (false, true, false));
     assert_eq!((user.claims, user.date_joined, user.last_login), (wanted.claims, at(100), Some(at(-5))));
 }
+
+pub(crate) async fn operator_updates_change_only_their_columns(store: &RetryingStore) {
+    let ann = insert(store, new_user("ann")).await;
+    let bob = insert(store, new_user("bob")).await;
+    write(store, move |tx| {
+        tx.set_names(ann, "Ann", "O'Hara")?;
+        tx.set_rights(ann, true, true)?;
+        tx.remove_email(ann)?;
+        tx.record_sign_in(ann, at(200), Some(ip("192.0.2.1")))?;
+        tx.record_sign_in(ann, at(300), Some(ip("192.0.2.2")))
+    })
+    .await;
+    let (ann, bob, from) = read(store, move |tx| Ok((tx.user(ann)?, tx.user(bob)?, tx.known_addresses(ann)?))).await;
+    let ann = ann.expect("ann is stored");
+    let bob = bob.expect("bob is stored");
+    assert_eq!((ann.first_name.as_str(), ann.last_name.as_str(), ann.email), ("Ann", "O'Hara", None));
+    assert_eq!((ann.is_staff, ann.is_superuser, ann.is_active), (true, true, true));
+    assert_eq!(from, [(ip("192.0.2.2"), at(300)), (ip("192.0.2.1"), at(200))]);
+    assert!(bob.email.is_some() && bob.first_name.is_empty() && !bob.is_superuser);
+}
