@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use arc_swap::ArcSwap;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
@@ -111,6 +111,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         policy,
         ring: ArcSwap::from_pointee(ring),
         runtime: ArcSwap::from_pointee(runtime),
+        settings_reload: Mutex::default(),
     }))
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tracing::{Instrument as _, trace_span};
 
 use super::admin::maintenance::MaintenanceState;
@@ -129,6 +129,8 @@ pub struct Issuer {
     pub ring: ArcSwap<KeyRing>,
     /// The current runtime settings; replaced as a whole.
     pub runtime: ArcSwap<Runtime>,
+    /// Locked while the settings are reloaded, so that a reload that began earlier does not replace newer settings.
+    pub settings_reload: Mutex<()>,
 }
 
 impl Issuer {

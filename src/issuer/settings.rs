@@ -1,6 +1,5 @@
 //! Reads and changes the runtime settings.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -34,6 +33,7 @@ pub async fn load(store: &Store) -> Result<(Settings, u64), StoreError> {
 
 /// Reloads the settings from the store now.
 pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
+    let _in_order = issuer.settings_reload.lock().await;
     let (settings, revision) = load(&issuer.store).await?;
     issuer.apply_settings(settings, revision);
     Ok(())
@@ -41,6 +41,7 @@ pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
 
 /// Reloads the settings if their revision differs from that of the settings in use.
 pub async fn reload_if_changed(issuer: &Issuer) -> Result<(), StoreError> {
+    let _in_order = issuer.settings_reload.lock().await;
     let known = issuer.runtime.load().revision();
     let changed =
         issuer.store.read(move |tx| if tx.settings_revision()? == known { Ok(None) } else { read(tx).map(Some) });
@@ -51,14 +52,19 @@ pub async fn reload_if_changed(issuer: &Issuer) -> Result<(), StoreError> {
 }
 
 /// Opens a store that could not be opened at the start. The stored settings apply before any request reads the store.
-pub async fn open_store(issuer: &Arc<Issuer>, opening: LateOpening) -> Result<(), StoreError> {
-    let shared = Arc::clone(issuer);
-    let apply = move |tx: &dyn Read| {
-        let (settings, revision) = read(tx)?;
-        shared.apply_settings(settings, revision);
-        Ok(())
-    };
-    opening.open(apply).await
+pub async fn open_store(issuer: &Issuer, opening: LateOpening) -> Result<(), StoreError> {
+    let ((settings, revision), opened) = opening.open(read).await?;
+    issuer.apply_settings(settings, revision);
+    opened.publish();
+    Ok(())
+}
+
+/// Applies a change that is stored. A failure is only logged, because an error would say that nothing was changed. The
+/// job that reloads the settings tries again within 500 ms.
+async fn reload_after_change(issuer: &Issuer) {
+    if let Err(error) = reload(issuer).await {
+        tracing::error!(%error, "setting changed, but the settings could not be reloaded; trying again");
+    }
 }
 
 /// A setting as a page shows it.
@@ -129,7 +135,7 @@ impl SetSetting {
     /// apply it within 2 s.
     pub async fn run(self, issuer: &Issuer) -> Result<Value, SetSettingError> {
         let value = self.store_in(&issuer.store, issuer.clock.now()).await?;
-        reload(issuer).await?;
+        reload_after_change(issuer).await;
         Ok(value)
     }
 
@@ -147,7 +153,7 @@ impl ResetSetting {
     pub async fn run(self, issuer: &Issuer) -> Result<Value, SetSettingError> {
         let definition = table::find(&self.name)?;
         change(&issuer.store, issuer.clock.now(), self.by, definition, None).await?;
-        reload(issuer).await?;
+        reload_after_change(issuer).await;
         Ok(definition.default_value())
     }
 }

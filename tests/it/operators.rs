@@ -1,6 +1,7 @@
 //! The use cases behind the admin zone: each change, its audit line, and the refusals.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::domain::audit::{Action, AuditLine, Operator};
@@ -20,6 +21,7 @@ use countersign::issuer::sign_in::SignIn;
 use countersign::issuer::users::{SetTemporaryPassword, UserChange, UserNames, find};
 use countersign::issuer::{Caller, CredentialsProblem, Denied, OperatorRule, Refusal};
 use countersign::store::{AuditQuery, MailState, SessionQuery, UserSearch};
+use tokio::task::JoinSet;
 
 use crate::support::{PASSWORD, TestServer};
 
@@ -261,6 +263,48 @@ async fn a_setting_shows_who_set_it_and_can_be_reset() {
     let line = newest(&server).await;
     assert_eq!((line.action.as_str(), line.actor.as_deref()), ("setting_changed", Some("root")));
     assert_eq!(line.detail, format!("{NAME} = 86400 (the default) by root"));
+}
+
+/// The page for a busy server says that nothing was changed, so it must not follow a change that is stored.
+#[tokio::test]
+async fn a_stored_setting_is_no_error_if_the_reload_fails() {
+    const NAME: &str = "profiles.jwt_issuer.access_lifetime";
+    let (server, by) = server().await;
+    let issuer = &server.issuer;
+    let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
+    let unreadable = "UPDATE settings SET value = '\"x\"' WHERE name = 'settings.revision'";
+    database.execute_batch(&format!("CREATE TRIGGER damage AFTER INSERT ON audit BEGIN {unreadable}; END")).unwrap();
+    let set = SetSetting { name: NAME.to_owned(), value: "30d".to_owned(), by };
+    set.run(issuer).await.unwrap();
+    assert!(settings::reload(issuer).await.is_err());
+    database.execute_batch("UPDATE settings SET value = '7' WHERE name = 'settings.revision'").unwrap();
+    settings::reload_if_changed(issuer).await.unwrap();
+    assert_eq!(issuer.settings().longest_access_lifetime(), Duration::from_hours(30 * 24));
+}
+
+/// A reload that began before a change must not finish after it with the previous settings.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_stays_applied_while_the_settings_are_reloaded() {
+    const NAME: &str = "profiles.jwt_issuer.access_lifetime";
+    let (server, by) = server().await;
+    let issuer = &server.issuer;
+    let mut reloads = JoinSet::new();
+    for _ in 0..4 {
+        let issuer = Arc::clone(issuer);
+        reloads.spawn(async move {
+            loop {
+                settings::reload(&issuer).await.unwrap();
+            }
+        });
+    }
+    for days in 2..=80 {
+        let set = SetSetting { name: NAME.to_owned(), value: format!("{days}d"), by: by.clone() };
+        set.run(issuer).await.unwrap();
+        for _ in 0..20 {
+            assert_eq!(issuer.settings().longest_access_lifetime(), Duration::from_hours(days * 24));
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 #[tokio::test]

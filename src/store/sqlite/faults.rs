@@ -349,10 +349,12 @@ async fn an_unavailable_database_rejects_everything_until_it_is_opened() {
     fixture.database.close().await;
 
     drop(locker);
-    let unread = fixture.database.late_opening().unwrap().open(|_| Err(StoreError::InUse("id"))).await;
-    assert_eq!((unread, fixture.database.is_open()), (Err(StoreError::InUse("id")), false));
-    let read_first = |tx: &dyn Read| tx.runs_after(RunId(0)).map(|runs| assert_eq!(runs.len(), 0));
-    assert_eq!(fixture.database.late_opening().unwrap().open(read_first).await, Ok(()));
+    let unread = fixture.database.late_opening().unwrap().open(|_| Err::<(), _>(StoreError::InUse("id"))).await;
+    assert_eq!((unread.map(drop), fixture.database.is_open()), (Err(StoreError::InUse("id")), false));
+    let read_first = |tx: &dyn Read| tx.runs_after(RunId(0)).map(|runs| runs.len());
+    let (runs, opened) = fixture.database.late_opening().unwrap().open(read_first).await.unwrap();
+    assert_eq!((runs, fixture.database.is_open()), (0, false), "not published yet");
+    opened.publish();
     assert_eq!((fixture.mark(2).await, fixture.database.is_open()), (Ok(()), true));
     assert_eq!(fixture.marks().await, [2]);
 }

@@ -26,14 +26,31 @@ impl LateOpening {
         lazy.get().is_none().then(|| Self(Arc::clone(lazy)))
     }
 
-    /// Tries once to open the database. `first` runs before any other operation; if it fails, the database stays
-    /// closed.
-    pub async fn open(
+    /// Tries once to open the database, and reads from it with `first`. Other operations can use the database only
+    /// after [`UnpublishedDatabase::publish`]. If `first` fails, the database stays closed.
+    pub async fn open<T: Send + 'static>(
         self,
-        first: impl FnOnce(&dyn Read) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let opened = spawn_blocking(move || self.0.open_now(first)).await;
-        opened.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
+        first: impl Fn(&dyn Read) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<(T, UnpublishedDatabase), StoreError> {
+        let opened = spawn_blocking(move || {
+            let (value, open) = self.0.open_now(first)?;
+            Ok((value, UnpublishedDatabase { lazy: self.0, open }))
+        });
+        opened.await.unwrap_or_else(|_| Err(StoreError::Fault("opening the database panicked".to_owned())))
+    }
+}
+
+/// A database that was opened, and that no operation uses yet.
+#[derive(Debug)]
+pub struct UnpublishedDatabase {
+    lazy: Arc<LazyDatabase>,
+    open: OpenDatabase,
+}
+
+impl UnpublishedDatabase {
+    /// Lets all operations use the database.
+    pub fn publish(self) {
+        self.lazy.publish(self.open);
     }
 }
 
@@ -91,23 +108,26 @@ impl LazyDatabase {
         })
     }
 
-    /// Opens the database. Blocks the thread meanwhile. `first` runs before any other operation; if it fails, the
-    /// database stays closed.
-    pub(super) fn open_now(&self, first: impl FnOnce(&dyn Read) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        let opened = self.connect().and_then(|open| open.readers.read_here(first).map(|()| open));
-        match opened {
-            // If another thread opened the database first, its connections are used and these are dropped.
-            Ok(open) => drop(self.open.set(open)),
-            Err(error) => {
-                let why = match &error {
-                    StoreError::Unavailable(why) => why.clone(),
-                    other => other.to_string(),
-                };
-                *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
-                return Err(error);
-            }
-        }
-        Ok(())
+    /// Opens the database, and reads from it with `first`. Blocks the thread meanwhile. The caller publishes the
+    /// connections.
+    pub(super) fn open_now<T>(
+        &self,
+        first: impl Fn(&dyn Read) -> Result<T, StoreError>,
+    ) -> Result<(T, OpenDatabase), StoreError> {
+        let opened = self.connect().and_then(|open| open.readers.read_here(first).map(|value| (value, open)));
+        opened.inspect_err(|error| {
+            let why = match error {
+                StoreError::Unavailable(why) => why.clone(),
+                other => other.to_string(),
+            };
+            *self.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
+        })
+    }
+
+    /// Lets all operations use the connections. If another thread opened the database first, its connections are used
+    /// and these are dropped.
+    pub(super) fn publish(&self, open: OpenDatabase) {
+        drop(self.open.set(open));
     }
 
     fn connect(&self) -> Result<OpenDatabase, StoreError> {

@@ -88,7 +88,8 @@ impl Database {
     /// length.
     fn open_with(path: &Path, busy_timeout: Duration, queue: usize) -> Result<Self, StoreError> {
         let lazy = LazyDatabase::new(path, busy_timeout, queue);
-        lazy.open_now(|_| Ok(()))?;
+        let ((), open) = lazy.open_now(|_| Ok(()))?;
+        lazy.publish(open);
         Ok(Self { lazy: Arc::new(lazy) })
     }
 
@@ -97,7 +98,10 @@ impl Database {
         let has_content = lazy.has_content();
         match lazy.open_now(|_| Ok(())) {
             Err(StoreError::Unavailable(_)) if has_content => {}
-            outcome => outcome?,
+            outcome => {
+                let ((), open) = outcome?;
+                lazy.publish(open);
+            }
         }
         Ok(Self { lazy: Arc::new(lazy) })
     }
