@@ -40,7 +40,6 @@ use crate::keys::signer::Signers;
 use crate::keys::{KeySource, LoadedKeys};
 use crate::mail::{Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
 use crate::random::Random;
-use crate::store::StoreError;
 use crate::telemetry::counters::Counters;
 use crate::telemetry::jwks_clients::JwksClients;
 use crate::throttle::Throttle;
@@ -134,7 +133,7 @@ pub enum FirstSuperuser {
 pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSuperuser> {
     let Some(admin) = &config.admin else {
         let token = match first_superuser::link_token(issuer).await {
-            Err(StoreError::Unavailable(_)) => return Ok(FirstSuperuser::Unknown),
+            Err(FirstSuperuserError::Refused(Refusal::Busy(_))) => return Ok(FirstSuperuser::Unknown),
             token => token.context("looking for a superuser")?,
         };
         let link = |token| config.server.public_url.join(&format!("/admin/welcome?token={token}"));
@@ -148,7 +147,10 @@ pub async fn first_superuser(config: &Config, issuer: &Issuer) -> Result<FirstSu
     match account.run(issuer).await {
         Ok(()) => Ok(FirstSuperuser::Created(admin.username.to_string())),
         Err(FirstSuperuserError::NotNeeded) => Ok(FirstSuperuser::Ignored),
-        Err(FirstSuperuserError::Refused(Refusal::Busy { .. })) => Ok(FirstSuperuser::Unknown),
+        Err(FirstSuperuserError::Refused(Refusal::Busy(busy))) => {
+            busy.log();
+            Ok(FirstSuperuser::Unknown)
+        }
         Err(error) => Err(error).context("creating the superuser of [admin]"),
     }
 }

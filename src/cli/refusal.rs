@@ -2,6 +2,7 @@
 
 use anyhow::{Error, anyhow};
 
+use crate::domain::duration::seconds_rounded_up;
 use crate::issuer::{Denied, OperatorRule, Refusal};
 
 /// Converts a refusal to an error message for the operator.
@@ -18,8 +19,11 @@ pub fn error_from_refusal(refusal: Refusal) -> Error {
         Refusal::RegistrationClosed => {
             anyhow!("registration is closed; open it with `countersign settings set registration.open true`")
         }
-        Refusal::RateLimited { retry_after } => anyhow!("too many attempts; retry after {} s", retry_after.as_secs()),
-        Refusal::Busy { .. } => {
+        Refusal::RateLimited { retry_after } => {
+            anyhow!("too many attempts; retry after {} s", seconds_rounded_up(retry_after))
+        }
+        Refusal::Busy(busy) => {
+            busy.log();
             anyhow!("the database is unavailable; check whether the disk is full, or the file is locked or read-only")
         }
         Refusal::Fault(fault) => fault.into(),

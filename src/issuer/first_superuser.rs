@@ -11,7 +11,7 @@ use crate::domain::id::UserId;
 use crate::domain::password::Password;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, NewUser, Username};
-use crate::store::{StoreError, Write};
+use crate::store::Write;
 
 /// How long a link is valid.
 const LINK_VALID_FOR: Duration = Duration::from_hours(24);
@@ -53,19 +53,19 @@ fn refusal_message(refusal: &Refusal) -> String {
             format!("another user has that {}; choose another, or make that user a superuser", field.name())
         }
         Refusal::Fault(fault) => fault.to_string(),
-        Refusal::Busy { .. } => "the database or the hashing pool is busy; start the server again".to_owned(),
+        Refusal::Busy(_) => "the database or the hashing pool is busy; start the server again".to_owned(),
         // Creating an account from the settings returns no other refusal.
         other => format!("{other:?}"),
     }
 }
 
 /// Whether a superuser exists.
-pub async fn has_superuser(issuer: &Issuer) -> Result<bool, StoreError> {
-    issuer.store.read(|tx| tx.any_superuser()).await
+pub async fn has_superuser(issuer: &Issuer) -> Result<bool, Refusal> {
+    issuer.store.read(|tx| Ok(tx.any_superuser()?)).await
 }
 
 /// Returns the token of a link that creates the first superuser and is valid for 24 h. `None` if a superuser exists.
-pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, StoreError> {
+pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, FirstSuperuserError> {
     if has_superuser(issuer).await? {
         return Ok(None);
     }
@@ -111,15 +111,16 @@ impl CreateFirstSuperuser<'_> {
         check_link(issuer, self.token).await?;
         let user = self.account.prepare(issuer).await?;
         let address = Some(self.from.address);
-        let session = NewSession::of(issuer, UserId(0), self.from);
+        let (token, session) = NewSession::of(issuer, UserId(0), self.from);
         issuer
             .store
             .write(move |tx| {
                 check_none_exists(tx)?;
                 let user = insert(tx, &user, address)?;
-                Ok(session.open(tx, user.id)?)
+                Ok::<_, FirstSuperuserError>(session.open(tx, user.id)?)
             })
-            .await
+            .await?;
+        Ok(token)
     }
 }
 

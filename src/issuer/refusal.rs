@@ -29,12 +29,28 @@ pub enum Refusal {
         retry_after: Duration,
     },
     /// The server is overloaded, or the store is unavailable. Nothing was changed.
-    Busy {
-        /// How long the caller should wait before a retry.
-        retry_after: Duration,
-    },
+    Busy(Busy),
     /// An internal error, which the caller cannot correct.
     Fault(Fault),
+}
+
+/// How long a caller should wait, because the server is overloaded or the store is unavailable.
+#[derive(Debug)]
+pub struct Busy {
+    retry_after: Duration,
+    /// Why the store is unavailable; `None` if the server is overloaded.
+    cause: Option<StoreError>,
+}
+
+impl Busy {
+    /// Logs why the store is unavailable, and returns how long the caller should wait before a retry. To be called once,
+    /// where the refusal leaves the program. A transaction may run several times, so it must not log.
+    pub fn log(self) -> Duration {
+        if let Some(error) = self.cause {
+            tracing::error!(%error, "store unavailable");
+        }
+        self.retry_after
+    }
 }
 
 /// Why a sign-in with a password was refused. This is for the operator: callers get the same response for each.
@@ -132,7 +148,7 @@ impl From<Fault> for Refusal {
 impl From<HashError> for Refusal {
     fn from(error: HashError) -> Self {
         match error {
-            HashError::Busy { retry_after } => Self::Busy { retry_after },
+            HashError::Busy { retry_after } => Self::Busy(Busy { retry_after, cause: None }),
             HashError::Cost | HashError::NoThread => Self::Fault(Fault::new("hashing a password", &error)),
         }
     }
@@ -142,10 +158,7 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Taken(field) => Self::Taken(field),
-            StoreError::Unavailable(_) => {
-                tracing::error!(%error, "store unavailable");
-                Self::Busy { retry_after: Duration::from_secs(5) }
-            }
+            StoreError::Unavailable(_) => Self::Busy(Busy { retry_after: Duration::from_secs(5), cause: Some(error) }),
             // `InUse` is a fault: random UUIDs do not repeat, and a use case checks a given id before it inserts it.
             StoreError::InUse(_) | StoreError::Fault(_) => Self::Fault(Fault::new("accessing the store", &error)),
         }

@@ -28,7 +28,17 @@ pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
         return Err("no active key");
     }
     let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.oldest_waiting_mail().map(drop)?)).await;
-    answered.map_err(|_| "the database does not answer")
+    answered.map_err(|refusal| {
+        log_unavailable(refusal);
+        "the database does not answer"
+    })
+}
+
+/// Logs why the store is unavailable, because the caller reports only that it is.
+fn log_unavailable(refusal: Refusal) {
+    if let Refusal::Busy(busy) = refusal {
+        busy.log();
+    }
 }
 
 /// What the metrics report about the store.
@@ -43,6 +53,6 @@ pub struct StoreMetrics {
 
 /// Returns what the metrics report about the store.
 pub async fn store_metrics(issuer: &Issuer) -> StoreMetrics {
-    let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.store_size()?.bytes, tx.mails_waiting()?))).await.ok();
-    StoreMetrics { sizes, unavailable: issuer.store.unavailable_count() }
+    let sizes = issuer.store.read(|tx| Ok::<_, Refusal>((tx.store_size()?.bytes, tx.mails_waiting()?))).await;
+    StoreMetrics { sizes: sizes.map_err(log_unavailable).ok(), unavailable: issuer.store.unavailable_count() }
 }

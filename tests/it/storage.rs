@@ -64,6 +64,9 @@ async fn a_full_disk_stops_only_writes() {
     }
     let sign_in = server.post("/auth", None, &json!({"username": "anna", "password": PASSWORD})).await;
     assert_eq!(sign_in.status, 503, "{sign_in:?}");
+    let causes = || server.log.lock().unwrap().matches("store unavailable").count();
+    wait_until("the causes are logged", async || causes() >= 3).await;
+    assert_eq!(causes(), 3, "one for each request");
     assert!(limit(&server, "unlimited"));
     wait_until("writes succeed again", async || server.post("/register", None, &new_user("dora")).await.status == 200)
         .await;

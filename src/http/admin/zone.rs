@@ -52,7 +52,7 @@ impl Zone for AdminZone {
     }
 
     async fn check_sign_in(issuer: &Issuer) -> Result<(), PageError> {
-        if first_superuser::has_superuser(issuer).await.map_err(Refusal::from)? {
+        if first_superuser::has_superuser(issuer).await? {
             return Ok(());
         }
         let message = "Restart the server to print a link that creates the first superuser. Or run: countersign users \

@@ -97,7 +97,7 @@ impl DrfErrorBody {
             Refusal::NotSignedIn(reason) => Self::unauthorized(&D::not_signed_in(reason)),
             Refusal::RegistrationClosed => Self::detail(StatusCode::FORBIDDEN, "Registration is closed."),
             Refusal::RateLimited { retry_after } => Self::throttled(retry_after),
-            Refusal::Busy { retry_after } => Self::busy(retry_after),
+            Refusal::Busy(busy) => Self::busy(busy.log()),
             Refusal::Fault(fault) => Self::fault(fault),
         }
     }

@@ -34,7 +34,7 @@ pub fn form_problem(refusal: &Refusal) -> Option<String> {
         Refusal::NotSignedIn(_)
         | Refusal::RegistrationClosed
         | Refusal::RateLimited { .. }
-        | Refusal::Busy { .. }
+        | Refusal::Busy(_)
         | Refusal::Fault(_) => None,
     }
 }

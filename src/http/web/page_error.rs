@@ -111,11 +111,11 @@ impl From<Refusal> for PageError {
                 message: format!("Try again in {} s.", seconds_rounded_up(retry_after)),
                 retry_after: Some(retry_after),
             },
-            Refusal::Busy { retry_after } => Self::Page {
+            Refusal::Busy(busy) => Self::Page {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "The server is busy",
                 message: "Nothing was changed. Try again in a moment.".to_owned(),
-                retry_after: Some(retry_after),
+                retry_after: Some(busy.log()),
             },
             Refusal::Fault(fault) => fault.into(),
         }

@@ -66,40 +66,42 @@ impl SignInAdmin {
         let replaced = replaces.as_ref().map(hash);
         let attempt = PasswordAttempt { login, password, admitted: AdmittedUsers::Superusers, from };
         let factor = attempt.authenticate(issuer).await?;
-        let new = NewSession::of(issuer, factor.user().id, from);
+        let (token, new) = NewSession::of(issuer, factor.user().id, from);
         let finish = move |tx: &dyn Write, user: User| {
             if let Some(replaced) = replaced {
                 tx.end_admin_session(replaced)?;
             }
             new.open(tx, user.id)
         };
-        factor.complete(finish).await
+        factor.complete(finish).await?;
+        Ok(token)
     }
 }
 
 /// A session that is not stored yet.
 #[derive(Clone)]
 pub(in crate::issuer) struct NewSession {
-    token: BrowserToken,
+    hash: BrowserTokenHash,
     session: BrowserSession,
 }
 
 impl NewSession {
-    /// Creates a session that begins now. `user` may be any id if the transaction that opens the session creates the
-    /// user.
-    pub(in crate::issuer) fn of(issuer: &Issuer, user: UserId, from: Caller) -> Self {
+    /// Creates a session that begins now, and its token. `user` may be any id if the transaction that opens the session
+    /// creates the user.
+    pub(in crate::issuer) fn of(issuer: &Issuer, user: UserId, from: Caller) -> (BrowserToken, Self) {
         let session = BrowserSession::opened(user, issuer.clock.now(), LIFETIME, Some(from.address));
-        Self { token: BrowserToken::from_random(issuer.random.bytes()), session }
+        let token = BrowserToken::from_random(issuer.random.bytes());
+        let hash = hash(&token);
+        (token, Self { hash, session })
     }
 
     /// Stores the session and the date and address of the sign-in of `user`, and records the sign-in in the audit log.
-    pub(in crate::issuer) fn open(&self, tx: &dyn Write, user: UserId) -> Result<BrowserToken, StoreError> {
+    pub(in crate::issuer) fn open(&self, tx: &dyn Write, user: UserId) -> Result<(), StoreError> {
         let session = BrowserSession { user, ..self.session.clone() };
-        tx.open_admin_session(hash(&self.token), &session)?;
+        tx.open_admin_session(self.hash, &session)?;
         tx.record_sign_in(user, session.opened_at, session.address.map(prefix))?;
         let entry = AuditEntry::by_user(session.opened_at, Action::SignedIn, user, session.address, AUDIT_DETAIL);
-        tx.record(&entry)?;
-        Ok(self.token.clone())
+        tx.record(&entry)
     }
 }
 

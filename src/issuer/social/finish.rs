@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::link::{self, new_account};
-use super::provider::{provider, provider_refusal, same_issuer};
+use super::provider::{other_issuer, provider, provider_refusal};
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
 use crate::domain::audit::{Action, AuditEntry};
@@ -23,7 +23,7 @@ use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::register;
 use crate::issuer::sign_in;
 use crate::issuer::signed_in::SignedIn;
-use crate::social::{Callback, ProviderError};
+use crate::social::{Callback, Provider, ProviderError};
 use crate::store::{Read, StoreError, Write};
 use crate::throttle::{AttemptKey, prefix};
 
@@ -36,10 +36,10 @@ const ATTEMPTS: usize = 3;
 pub struct FinishFlow {
     /// The provider of the route, which must be the provider of the attempt.
     pub provider: ProviderName,
-    /// The attempt in the browser's cookie. The caller has compared its state with the returned state.
-    pub attempt: SignInAttempt,
-    /// The parameters of the callback.
-    pub callback: Callback,
+    /// The attempt in the browser's cookie, if there is one. The caller has compared its state with the returned state.
+    pub attempt: Option<SignInAttempt>,
+    /// The parameters of the callback. `None` if they contain neither a code nor an error.
+    pub callback: Option<Callback>,
     /// The caller.
     pub from: Caller,
 }
@@ -56,42 +56,51 @@ pub enum FlowResult {
 impl FinishFlow {
     /// Gets the identity from the provider, then makes all changes or none.
     pub async fn run(self, issuer: &Issuer) -> Result<FlowResult, SocialError> {
-        if self.attempt.provider != self.provider || !self.attempt.is_live(issuer.clock.now()) {
+        let Self { provider: name, attempt, callback, from } = self;
+        let provider = provider(issuer, &name)?;
+        let attempt = attempt.ok_or(SocialRefusal::NotStarted)?;
+        let callback = callback.ok_or(SocialRefusal::NoCode)?;
+        if attempt.provider != name || !attempt.is_live(issuer.clock.now()) {
             return Err(SocialRefusal::NotStarted.into());
         }
-        match self.attempt.purpose {
+        let identity = identify(issuer, provider, &attempt, &callback, from);
+        match attempt.purpose {
             AttemptPurpose::SignIn => {
-                let identity = self.identify(issuer).await?;
-                let signed_in = SignInWithProvider::new(issuer, identity, self.from).run(issuer).await?;
+                let signed_in = SignInWithProvider::new(issuer, identity.await?, from).run(issuer).await?;
                 Ok(FlowResult::SignedIn(Box::new(signed_in)))
             }
             AttemptPurpose::Link { sub, session } => {
                 // If the session has ended, no request is sent to the provider. `link` checks the session again.
                 let signed_in = link::still_signed_in(issuer, sub, session).await?;
-                link::link(issuer, &signed_in, self.identify(issuer).await?, self.from).await?;
+                link::link(issuer, &signed_in, identity.await?, from).await?;
                 Ok(FlowResult::Linked)
             }
         }
     }
+}
 
-    /// Gets the identity from the provider. A code that the provider refuses, a response without a token and a response
-    /// that cannot be trusted count as a failed sign-in of the caller. An outage, a malformed response, or an error in
-    /// the callback, such as a sign-in that the user cancelled, does not count.
-    async fn identify(&self, issuer: &Issuer) -> Result<SocialIdentity, SocialError> {
-        let provider = provider(issuer, &self.provider)?;
-        let attempt = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(self.from.address)).await?;
-        let identity = provider.identify(&self.callback, &self.attempt, issuer.clock.now()).await;
-        identity.map_err(|error| {
-            if !matches!(
-                error,
-                ProviderError::Unreachable(_) | ProviderError::InvalidResponse(_) | ProviderError::CallbackError(_)
-            ) {
-                attempt.count();
-                issuer.counters.add(Count::SignInFailed);
-            }
-            provider_refusal(&self.provider, "signing in", &error).into()
-        })
-    }
+/// Gets the identity from the provider. A code that the provider refuses, a response without a token and a response that
+/// cannot be trusted count as a failed sign-in of the caller. An outage, a malformed response, or an error in the
+/// callback, such as a sign-in that the user cancelled, does not count.
+async fn identify(
+    issuer: &Issuer,
+    provider: &Provider,
+    attempt: &SignInAttempt,
+    callback: &Callback,
+    from: Caller,
+) -> Result<SocialIdentity, SocialError> {
+    let admitted = issuer.throttle.admit(Limit::SignInCaller, AttemptKey::caller(from.address)).await?;
+    let identity = provider.identify(callback, attempt, issuer.clock.now()).await;
+    identity.map_err(|error| {
+        if !matches!(
+            error,
+            ProviderError::Unreachable(_) | ProviderError::InvalidResponse(_) | ProviderError::CallbackError(_)
+        ) {
+            admitted.count();
+            issuer.counters.add(Count::SignInFailed);
+        }
+        provider_refusal(provider.name(), "signing in", &error).into()
+    })
 }
 
 /// A sign-in with a provider's identity, and everything that is prepared before the transaction.
@@ -112,6 +121,8 @@ enum SignInStep {
     SignedIn(Box<SignedIn>),
     /// A new user is needed, but whether registration is allowed has not been checked yet.
     NotAllowedYet,
+    /// The account was linked under another issuer of the provider. Nothing was changed.
+    OtherIssuer(Box<SocialAccount>),
 }
 
 impl SignInWithProvider {
@@ -140,6 +151,9 @@ impl SignInWithProvider {
                     register::check_rate_limit(issuer, Caller { address: self.address }).await?;
                     may_register = true;
                 }
+                SignInStep::OtherIssuer(account) => {
+                    return Err(other_issuer(&account, self.identity.issuer.as_deref()).into());
+                }
             }
         }
         Err(SocialRefusal::NotStarted.into())
@@ -147,7 +161,11 @@ impl SignInWithProvider {
 
     /// Makes all changes in one transaction, so that no user exists without a link, and no link without its session.
     fn open(&self, tx: &dyn Write, may_register: bool) -> Result<SignInStep, SocialError> {
-        let (decision, found) = look_up(tx, &self.identity)?;
+        let linked = tx.social_account(&self.identity.provider, &self.identity.social_id)?;
+        if let Some(account) = linked.as_ref().filter(|account| !account.is_of(self.identity.issuer.as_deref())) {
+            return Ok(SignInStep::OtherIssuer(Box::new(account.clone())));
+        }
+        let (decision, found) = look_up(tx, &self.identity, linked)?;
         let user = match (decision, found) {
             (LinkDecision::Disabled, _) => return Err(SocialRefusal::Disabled.into()),
             (LinkDecision::New { .. }, _) if !may_register => return Ok(SignInStep::NotAllowedYet),
@@ -218,10 +236,12 @@ impl SignInWithProvider {
 }
 
 /// Decides which user the identity signs in, and returns that user if one exists.
-fn look_up(tx: &dyn Write, identity: &SocialIdentity) -> Result<(LinkDecision, Option<User>), SocialError> {
-    let linked = tx.social_account(&identity.provider, &identity.social_id)?;
+fn look_up(
+    tx: &dyn Write,
+    identity: &SocialIdentity,
+    linked: Option<SocialAccount>,
+) -> Result<(LinkDecision, Option<User>), StoreError> {
     if let Some(account) = linked {
-        same_issuer(&account, identity.issuer.as_deref())?;
         let user = tx.user(account.user)?;
         let matches = IdentityMatches {
             linked: user.as_ref(),

@@ -1,7 +1,7 @@
 //! Links an account at a provider to the signed-in user, after the return from the provider.
 
 use super::permission::live_user;
-use super::provider::same_issuer;
+use super::provider::other_issuer;
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
 use crate::domain::audit::{Action, AuditEntry};
@@ -30,20 +30,24 @@ pub async fn link(
     let tokens = seal_identity(issuer, &identity);
     let session = signed_in.session().id;
     let user = signed_in.user().id;
-    issuer
+    let configured = identity.issuer.clone();
+    let of_other_issuer: Result<Option<SocialAccount>, SocialError> = issuer
         .store
         .write(move |tx| {
             live_user(tx, session, now)?;
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {
-                    same_issuer(&account, identity.issuer.as_deref())?;
+                    if !account.is_of(identity.issuer.as_deref()) {
+                        return Ok(Some(account));
+                    }
                     if let Some(issuer) = &identity.issuer {
                         tx.set_social_issuer(user, provider, issuer)?;
                     }
                     let access = &tokens.access;
                     let refresh = tokens.refresh.as_ref();
-                    return Ok(tx.store_social_tokens(user, provider, access, refresh, tokens.expires_at)?);
+                    tx.store_social_tokens(user, provider, access, refresh, tokens.expires_at)?;
+                    return Ok(None);
                 }
                 Some(_) => return Err(SocialRefusal::LinkedToOther.into()),
                 None => {}
@@ -52,9 +56,14 @@ pub async fn link(
                 return Err(SocialRefusal::AlreadyLinked.into());
             }
             tx.link_social_account(&new_account(&identity, tokens.clone(), user, now))?;
-            Ok(tx.record(&AuditEntry::by_user(now, Action::SocialLinked, user, from.address, provider.to_string()))?)
+            tx.record(&AuditEntry::by_user(now, Action::SocialLinked, user, from.address, provider.to_string()))?;
+            Ok(None)
         })
-        .await
+        .await;
+    match of_other_issuer? {
+        Some(account) => Err(other_issuer(&account, configured.as_deref()).into()),
+        None => Ok(()),
+    }
 }
 
 /// Creates the link between an account at the provider and a user. Does not store it.

@@ -27,14 +27,12 @@ pub fn provider_refusal(name: &ProviderName, step: &'static str, error: &Provide
     }
 }
 
-/// Checks that a linked account belongs to the issuer that is now configured under the provider's name.
+/// Logs that an account was linked under another issuer than the one that is now configured under the provider's name,
+/// and returns the refusal. To be called after the transaction, which may run several times.
 ///
-/// If the settings name another issuer, the same id may belong to another person. That person must not be signed in,
-/// and the tokens of the account must not be sent to that issuer.
-pub fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), SocialRefusal> {
-    if account.is_of(issuer) {
-        return Ok(());
-    }
+/// The same id may belong to another person at the new issuer. That person must not be signed in, and the tokens of the
+/// account must not be sent to that issuer.
+pub fn other_issuer(account: &SocialAccount, issuer: Option<&str>) -> SocialRefusal {
     tracing::warn!(
         provider = %account.provider,
         user = %account.user,
@@ -42,5 +40,5 @@ pub fn same_issuer(account: &SocialAccount, issuer: Option<&str>) -> Result<(), 
         configured = issuer.unwrap_or_default(),
         "provider account was linked under another issuer; configure the new issuer under another provider name"
     );
-    Err(SocialRefusal::Untrusted)
+    SocialRefusal::Untrusted
 }

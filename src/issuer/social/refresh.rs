@@ -1,7 +1,7 @@
 //! Refreshes a provider's access token.
 
 use super::permission::{live_user, may_change_sign_in_methods};
-use super::provider::{provider_refusal, same_issuer};
+use super::provider::{other_issuer, provider_refusal};
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{ProviderTokenKind, open, seal};
 use crate::domain::audit::{Action, AuditEntry};
@@ -31,7 +31,9 @@ impl RefreshProvider {
         let account =
             issuer.store.read(move |tx| tx.social_account_of(user, &name)).await.map_err(SocialError::from)?;
         let account = account.filter(|_| provider.can_refresh()).ok_or(SocialRefusal::NoRefreshToken)?;
-        same_issuer(&account, provider.issuer())?;
+        if !account.is_of(provider.issuer()) {
+            return Err(other_issuer(&account, provider.issuer()).into());
+        }
         let token = open(issuer, &account, ProviderTokenKind::Refresh).ok_or(SocialRefusal::NoRefreshToken)?;
         let refreshed = provider.refresh(&token, issuer.clock.now()).await;
         let refreshed = refreshed.map_err(|error| provider_refusal(&self.provider, "refreshing a token", &error))?;

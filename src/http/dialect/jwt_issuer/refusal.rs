@@ -72,9 +72,9 @@ impl From<Refusal> for JwtIssuerErrorBody {
                 let message = "too many attempts; retry after the time in Retry-After";
                 reply::retry_after(error(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", message), retry_after)
             }
-            Refusal::Busy { retry_after } => {
+            Refusal::Busy(busy) => {
                 let message = "server is busy; retry after the time in Retry-After";
-                reply::retry_after(error(StatusCode::SERVICE_UNAVAILABLE, "busy", message), retry_after)
+                reply::retry_after(error(StatusCode::SERVICE_UNAVAILABLE, "busy", message), busy.log())
             }
             Refusal::Fault(fault) => reply::fault(fault, reply::internal_error),
         };

@@ -90,7 +90,7 @@ pub fn error_body(refusal: Refusal, name: fn(Field) -> &'static str) -> RestJwtE
             let message = format!("too many attempts; retry in {} s", seconds_rounded_up(retry_after));
             RestJwtErrorBody::retryable(StatusCode::TOO_MANY_REQUESTS, &message, retry_after)
         }
-        Refusal::Busy { retry_after } => RestJwtErrorBody::busy(retry_after),
+        Refusal::Busy(busy) => RestJwtErrorBody::busy(busy.log()),
         Refusal::Fault(fault) => RestJwtErrorBody::fault(fault),
     }
 }

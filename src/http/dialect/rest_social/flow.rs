@@ -116,13 +116,7 @@ async fn finish(
     attempt: Option<SignInAttempt>,
     query: &str,
 ) -> Result<Response, SocialError> {
-    if http.issuer.providers.find(provider.as_str()).is_none() {
-        return Err(SocialRefusal::NotConfigured.into());
-    }
-    // Without an attempt of this browser, the rest of the query is not evaluated.
-    let attempt = attempt.ok_or(SocialRefusal::NotStarted)?;
-    let callback = read_callback(query)?;
-    let finish = FinishFlow { provider: provider.clone(), attempt, callback, from };
+    let finish = FinishFlow { provider: provider.clone(), attempt, callback: read_callback(query), from };
     let response = reply::redirect(StatusCode::FOUND, &http.options.authed_url);
     match finish.run(&http.issuer).await? {
         FlowResult::Linked => Ok(response),
@@ -133,13 +127,13 @@ async fn finish(
     }
 }
 
-/// Reads the callback of the provider.
-fn read_callback(query: &str) -> Result<Callback, SocialRefusal> {
+/// Reads the callback of the provider. `None` if it contains neither a code nor an error.
+fn read_callback(query: &str) -> Option<Callback> {
     let code = match parameter(query, "error") {
         Some(error) => Err(error),
-        None => Ok(parameter(query, "code").map(SecretText::new).ok_or(SocialRefusal::NoCode)?),
+        None => Ok(SecretText::new(parameter(query, "code")?)),
     };
-    Ok(Callback { code, iss: parameter(query, "iss") })
+    Some(Callback { code, iss: parameter(query, "iss") })
 }
 
 /// Returns the value of a query parameter. `None` if it is missing, empty or repeated. RFC 6749 §3.1 forbids repeated
@@ -240,7 +234,7 @@ mod tests {
             assert_eq!(parameter(query, "state").as_deref(), state, "{query}");
         }
         for query in ["state=right", "state=right&code=", "state=right&code=a&code=b"] {
-            assert_eq!(read_callback(query).map(drop), Err(SocialRefusal::NoCode), "{query}");
+            assert!(read_callback(query).is_none(), "{query}");
         }
     }
 
@@ -250,10 +244,10 @@ mod tests {
         let iss = Some("https://example.com".to_owned());
         assert_eq!(
             read("code=a%2Fb&state=right&iss=https%3A%2F%2Fexample.com&scope=x"),
-            Ok((Ok(SecretText::new("a/b".to_owned())), iss.clone()))
+            Some((Ok(SecretText::new("a/b".to_owned())), iss.clone()))
         );
         let error = "error=access_denied&state=right&code=c&iss=https%3A%2F%2Fexample.com";
-        assert_eq!(read(error), Ok((Err("access_denied".to_owned()), iss)));
+        assert_eq!(read(error), Some((Err("access_denied".to_owned()), iss)));
     }
 
     #[test]

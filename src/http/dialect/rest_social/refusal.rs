@@ -51,7 +51,7 @@ impl From<Refusal> for RestSocialErrorBody {
                 let message = "too many attempts; retry after the time in Retry-After";
                 Self::retryable(StatusCode::TOO_MANY_REQUESTS, message, retry_after)
             }
-            Refusal::Busy { retry_after } => Self::busy(retry_after),
+            Refusal::Busy(busy) => Self::busy(busy.log()),
             Refusal::Fault(fault) => Self::fault(fault),
         }
     }
