@@ -208,7 +208,9 @@ fn no_such_key() -> Response {
 /// Returns the metadata for a resource server that knows only the issuer URL (RFC 8414 §2, OpenID Connect Discovery 1.0
 /// §3).
 async fn discovery(State(http): State<Http>) -> Response {
-    let algorithms: Vec<&str> = http.issuer.ring().schedule().algorithms().map(Algorithm::name).collect();
+    let ring = http.issuer.ring();
+    let algorithms = ring.schedule().published_algorithms(http.issuer.clock.now());
+    let algorithms: Vec<&str> = algorithms.map(Algorithm::name).collect();
     let document = json!({
         "issuer": http.issuer.policy.tokens.issuer,
         "jwks_uri": http.options.public_url.join("/.well-known/jwks.json"),

@@ -81,6 +81,11 @@ impl Schedule {
         Algorithm::ALL.into_iter().filter(|alg| self.keys.iter().any(|key| key.alg == *alg))
     }
 
+    /// The algorithms of the keys in the JWKS.
+    pub fn published_algorithms(&self, now: Timestamp) -> impl Iterator<Item = Algorithm> {
+        Algorithm::ALL.into_iter().filter(move |alg| self.of(*alg).any(|key| key.is_published(now)))
+    }
+
     /// The key that signs at `now`: the active key with the newest `signs_from`.
     pub fn active(&self, alg: Algorithm, now: Timestamp) -> Option<&Key> {
         self.of(alg).filter(|key| key.is_signing(now)).max_by_key(|key| key.signs_from)
@@ -159,6 +164,14 @@ mod tests {
             key('g', Rs256, 100, None),
         ])
         .unwrap()
+    }
+
+    #[test]
+    fn an_algorithm_without_a_published_key_is_not_listed() {
+        use Algorithm::{Es256, Rs256};
+        let ring = Schedule::new(vec![key('b', Rs256, 0, Some((100, 160))), key('e', Es256, 0, None)]).unwrap();
+        let at_time = |seconds| ring.published_algorithms(at(seconds)).collect::<Vec<_>>();
+        assert_eq!((at_time(159), at_time(160)), (vec![Es256, Rs256], vec![Es256]));
     }
 
     #[test]
