@@ -15,7 +15,7 @@ use crate::domain::count::{Count, HourCount, Series, Window};
 use crate::domain::duration::rounded_down;
 use crate::domain::key::{Key, KeyState};
 use crate::domain::time::Timestamp;
-use crate::http::admin::zone::{POLICY, SteppedUp, Superuser};
+use crate::http::admin::zone::{AdminPath, SteppedUp, Superuser};
 use crate::http::context::Http;
 use crate::http::extract::query::Query;
 use crate::http::format::{byte_size, date_time};
@@ -60,7 +60,7 @@ async fn sign_out_others(
         1 => "You ended 1 other session.".to_owned(),
         _ => format!("You ended {count} other sessions."),
     };
-    Ok(sender.signed_in().redirect_with_flash(&http, POLICY.home, &flash))
+    Ok(sender.signed_in().redirect_with_flash(&http, &AdminPath::home(), &flash))
 }
 
 /// A published key.

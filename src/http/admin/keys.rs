@@ -12,7 +12,7 @@ use super::key_pages::{
 use super::timeline::Timeline;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Key, Kid};
-use crate::http::admin::zone::{SteppedUp, Superuser};
+use crate::http::admin::zone::{AdminPath, SteppedUp, Superuser};
 use crate::http::context::Http;
 use crate::http::extract::query::Query;
 use crate::http::format::date_time;
@@ -24,6 +24,7 @@ use crate::issuer::{Caller, Denied, Issuer};
 use crate::telemetry::jwks_clients::ListedJwksClient;
 
 const PATH: &str = "/admin/keys";
+const PAGE: AdminPath = AdminPath::fixed(PATH);
 const ROTATE: &str = "/admin/keys/rotate";
 const ROTATE_NOW: &str = "/admin/keys/rotate-now";
 const REVOKE: &str = "/admin/keys/revoke";
@@ -150,7 +151,7 @@ async fn perform_rotation(
         .iter()
         .map(|key| format!("{} key {} signs from {} UTC", key.alg, key.kid, date_time(key.signs_from)));
     let flash = format!("Published: {}.", descriptions.collect::<Vec<_>>().join("; "));
-    Ok(superuser.redirect_with_flash(http, PATH, &flash))
+    Ok(superuser.redirect_with_flash(http, &PAGE, &flash))
 }
 
 async fn confirm_revocation(State(http): State<Http>, query: Query, superuser: Superuser) -> PageResult {
@@ -182,5 +183,5 @@ async fn revoke(
     let revoked = revoke.run(&KeyContext::of_server(&http.issuer)).await.map_err(Denied::from)?.revoked;
     let successor = revoked.successor.map(|key| format!(" The key {} signs instead.", key.kid)).unwrap_or_default();
     let flash = format!("The key {} was revoked.{successor}", revoked.key.kid);
-    Ok(sender.signed_in().redirect_with_flash(&http, PATH, &flash))
+    Ok(sender.signed_in().redirect_with_flash(&http, &PAGE, &flash))
 }

@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use crate::domain::duration::rounded_down;
 use crate::domain::mail_item::MailId;
 use crate::domain::time::Timestamp;
-use crate::http::admin::zone::Superuser;
+use crate::http::admin::zone::{AdminPath, Superuser};
 use crate::http::context::Http;
 use crate::http::extract::query::{Query, link};
 use crate::http::format::date_time;
@@ -27,6 +27,7 @@ use crate::store::{MailCursor, MailListing, MailState};
 use crate::template::TemplateError;
 
 const PATH: &str = "/admin/mails";
+const PAGE: AdminPath = AdminPath::fixed(PATH);
 const RETRY: &str = "/admin/mails/retry";
 const TEMPLATES: &str = "/admin/mails/templates";
 /// E-mails per page.
@@ -89,7 +90,7 @@ async fn retry(State(http): State<Http>, from: Caller, Checked { sender, mut for
     let by = sender.operator(from);
     RetryMail { id, by }.run(&http.issuer).await?;
     let flash = format!("E-mail {} is retried now. Reload this page in a moment.", id.0);
-    Ok(sender.redirect_with_flash(&http, PATH, &flash))
+    Ok(sender.redirect_with_flash(&http, &PAGE, &flash))
 }
 
 async fn templates(State(http): State<Http>, superuser: Superuser) -> PageResult {

@@ -14,8 +14,7 @@ use crate::domain::id::SessionId;
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
 use crate::http::admin::samples;
-use crate::http::admin::zone::AdminPath;
-use crate::http::admin::zone::Superuser;
+use crate::http::admin::zone::{AdminPath, Superuser};
 use crate::http::context::Http;
 use crate::http::extract::query::{Query, link};
 use crate::http::pages::{Page, Pages};
@@ -29,6 +28,7 @@ use crate::store::{SessionCursor, SessionPage, SessionQuery};
 
 /// The path of the list.
 const PATH: &str = "/admin/sessions";
+const PAGE: AdminPath = AdminPath::fixed(PATH);
 /// Sessions per page.
 const PER_PAGE: u32 = 25;
 
@@ -92,9 +92,9 @@ async fn page(State(http): State<Http>, query: Query, superuser: Superuser) -> P
 
 async fn end(State(http): State<Http>, from: Caller, Checked { sender, mut form }: Checked<Superuser>) -> PageResult {
     let id = Uuid::try_parse(&form.text_or_empty("session")).map_err(|_| PageError::NOT_FOUND)?;
-    let next = AdminPath::parse(&form.text_or_empty("next"));
+    let next = AdminPath::parse(&form.text_or_empty("next")).unwrap_or(PAGE);
     EndSession { id: SessionId(id), by: sender.operator(from) }.run(&http.issuer).await?;
-    Ok(sender.redirect_with_flash(&http, next.as_ref().map_or(PATH, AdminPath::as_str), "The session was ended."))
+    Ok(sender.redirect_with_flash(&http, &next, "The session was ended."))
 }
 
 /// A page of sessions.

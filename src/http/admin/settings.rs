@@ -14,7 +14,7 @@ use crate::domain::duration::in_short_units;
 use crate::domain::setting::definition::{Definition, SettingError, SettingKind};
 use crate::domain::setting::listing::{SettingRow, as_typed, rows};
 use crate::domain::time::Timestamp;
-use crate::http::admin::zone::{SteppedUp, Superuser};
+use crate::http::admin::zone::{AdminPath, SteppedUp, Superuser};
 use crate::http::context::Http;
 use crate::http::format::{date_time, sentence};
 use crate::http::pages::{Page, Pages};
@@ -60,7 +60,8 @@ async fn change(
             let suffix = if is_reset { " (the default)" } else { "" };
             let value = as_typed(&value);
             let flash = format!("{name} is now {value}{suffix}. The change applies immediately.");
-            Ok(sender.signed_in().redirect_with_flash(&http, &format!("{PATH}#{name}"), &flash))
+            let next = AdminPath::parse_or_home(Some(&format!("{PATH}#{name}")));
+            Ok(sender.signed_in().redirect_with_flash(&http, &next, &flash))
         }
         Err(SetSettingError::Refused(refusal)) => Err(refusal.into()),
         Err(SetSettingError::Invalid(error)) => {

@@ -97,7 +97,7 @@ async fn step_up(
     match (StepUp { password, from }).run(sender.session(), &http.issuer).await {
         Ok(()) => Ok(sender.redirect_with_flash(
             &http,
-            next.as_str(),
+            &next,
             "Your password is confirmed for 5 minutes. Now repeat the action.",
         )),
         Err(Refusal::WrongCredentials(_)) => {

@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use crate::domain::field::{Field, FieldProblem};
 use crate::domain::password::Password;
 use crate::domain::user::{Email, Username};
-use crate::http::admin::zone::{AdminZone, POLICY};
+use crate::http::admin::zone::{AdminPath, AdminZone, POLICY};
 use crate::http::context::Http;
 use crate::http::extract::url_encoded::UrlEncoded;
 use crate::http::pages::Page;
@@ -51,7 +51,7 @@ async fn create(
     let refusal = match result {
         Ok(session) => {
             let message = "Your account was created. You are the first superuser.";
-            let mut response = flash::redirect(&http, &POLICY, POLICY.home, message);
+            let mut response = flash::redirect(&http, &AdminPath::home(), message);
             session_cookie::set(&mut response, &http, &POLICY, &session.text());
             return Ok(response);
         }

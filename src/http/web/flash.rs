@@ -8,7 +8,8 @@ use axum::response::Response;
 
 use super::cookies;
 use super::redirect::see_other;
-use super::zone::ZonePolicy;
+use super::return_path::ReturnPath;
+use super::zone::{Zone, ZonePolicy};
 use crate::http::context::Http;
 use crate::http::extract::cookies::value;
 
@@ -16,8 +17,9 @@ use crate::http::extract::cookies::value;
 const FLASH_LIFETIME: Duration = Duration::from_mins(1);
 
 /// Redirects to a page, which shows `message`. This is the response to a form that changed something.
-pub fn redirect(http: &Http, policy: &ZonePolicy, path: &str, message: &str) -> Response {
-    let mut response = see_other(http, path);
+pub fn redirect<Z: Zone>(http: &Http, path: &ReturnPath<Z>, message: &str) -> Response {
+    let policy = &Z::POLICY;
+    let mut response = see_other(http, path.as_str());
     let sealed = http.issuer.browser_keys.seal_cookie(policy.flash_cookie, message.as_bytes(), &http.issuer.random);
     cookies::set(&mut response, http, policy, policy.flash_cookie, &sealed, FLASH_LIFETIME);
     response

@@ -1,5 +1,6 @@
 //! Paths within a zone, to which a form or a sign-in may redirect.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use axum::http::HeaderMap;
@@ -15,12 +16,18 @@ const MAX_LENGTH: usize = 1000;
 /// A path below the path of the zone, with an optional query and fragment. It never leads to another site, even if a
 /// link supplied it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReturnPath<Z>(String, PhantomData<Z>);
+pub struct ReturnPath<Z>(Cow<'static, str>, PhantomData<Z>);
 
 impl<Z: Zone> ReturnPath<Z> {
+    /// A path that is fixed in the code. In a constant, a path outside the zone is an error of the compiler.
+    pub const fn fixed(path: &'static str) -> Self {
+        assert!(begins_with_folder(path.as_bytes(), Z::POLICY.path.as_bytes()), "the path is not below the zone's");
+        Self(Cow::Borrowed(path), PhantomData)
+    }
+
     /// Accepts a path below the path of the zone that no browser interprets as another path or host.
     pub fn parse(text: &str) -> Option<Self> {
-        is_below(Z::POLICY.path, text).then(|| Self(text.to_owned(), PhantomData))
+        is_below(Z::POLICY.path, text).then(|| Self(Cow::Owned(text.to_owned()), PhantomData))
     }
 
     /// Like [`Self::parse`], but returns the first page of the zone instead of `None`.
@@ -30,7 +37,7 @@ impl<Z: Zone> ReturnPath<Z> {
 
     /// The first page of the zone.
     pub fn home() -> Self {
-        Self(Z::POLICY.home.to_owned(), PhantomData)
+        Self::fixed(Z::POLICY.home)
     }
 
     /// The page of the form, from the header `Referer`. The first page if the header is missing or names another site.
@@ -51,6 +58,18 @@ impl<Z: Zone> ReturnPath<Z> {
     }
 }
 
+/// Whether `path` is `folder`, a slash, and any rest. Written as a loop, because it runs in constants.
+const fn begins_with_folder(path: &[u8], folder: &[u8]) -> bool {
+    let mut at = 0;
+    while at < folder.len() {
+        if at >= path.len() || path[at] != folder[at] {
+            return false;
+        }
+        at += 1;
+    }
+    at < path.len() && path[at] == b'/'
+}
+
 fn is_below(zone: &str, text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let ambiguous = ["//", "\\", "/.", "%2e", "%2f", "%5c"];
@@ -63,6 +82,15 @@ fn is_below(zone: &str, text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fixed_path_is_below_the_folder() {
+        for (path, is_below) in
+            [("/admin/", true), ("/admin/keys", true), ("/admin", false), ("/administer", false), ("/adm", false)]
+        {
+            assert_eq!(begins_with_folder(path.as_bytes(), b"/admin"), is_below, "{path}");
+        }
+    }
 
     #[test]
     fn only_paths_of_the_zone_are_accepted_as_next() {

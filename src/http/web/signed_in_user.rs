@@ -48,8 +48,8 @@ impl<Z: Zone> SignedInUser<Z> {
 
     /// Redirects to a page of the zone, which shows `message`. This is the response to a form that changed something.
     #[expect(clippy::unused_self, reason = "the value proves that the user is signed in")]
-    pub fn redirect_with_flash(&self, http: &Http, path: &str, message: &str) -> Response {
-        flash::redirect(http, &Z::POLICY, path, message)
+    pub fn redirect_with_flash(&self, http: &Http, path: &ReturnPath<Z>, message: &str) -> Response {
+        flash::redirect(http, path, message)
     }
 
     /// Whether the user entered the password recently enough for dangerous actions.

@@ -11,7 +11,7 @@ use super::user_path::UserPath;
 use crate::domain::duration::rounded_down;
 use crate::domain::user::User;
 use crate::http::admin::samples;
-use crate::http::admin::zone::{SteppedUp, Superuser};
+use crate::http::admin::zone::{AdminPath, SteppedUp, Superuser};
 use crate::http::context::Http;
 use crate::http::pages::Page;
 use crate::http::web::checked::Checked;
@@ -150,7 +150,7 @@ pub(super) async fn perform(
         }
     };
     change.run_as(&by, user_path.0, &http.issuer).await?;
-    let next = if action == UserAction::Delete { "/admin/users".to_owned() } else { user_path.page() };
+    let next = if action == UserAction::Delete { AdminPath::fixed("/admin/users") } else { user_path.page() };
     Ok(superuser.redirect_with_flash(&http, &next, &message))
 }
 

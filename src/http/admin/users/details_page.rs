@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, User};
 use crate::http::admin::samples;
 use crate::http::admin::session_row::session_row;
-use crate::http::admin::zone::{AdminPath, Superuser};
+use crate::http::admin::zone::Superuser;
 use crate::http::context::Http;
 use crate::http::format::date_time;
 use crate::http::pages::Page;
@@ -59,7 +59,7 @@ fn changes_email(edit: &UserNames, user: &User) -> bool {
 /// Redirects to the step-up, which a new e-mail address and new claims need. Password resets are sent to the address,
 /// and claims grant rights in other systems.
 fn step_up(superuser: &Superuser, http: &Http, user_path: &UserPath) -> Response {
-    superuser.redirect_to_step_up(http, &AdminPath::parse_or_home(Some(&user_path.page())))
+    superuser.redirect_to_step_up(http, &user_path.page())
 }
 
 pub(super) async fn set_claims(

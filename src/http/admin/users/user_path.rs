@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 
 use crate::domain::id::UserId;
+use crate::http::admin::zone::AdminPath;
 use crate::http::context::Http;
 use crate::http::web::page_error::PageError;
 use crate::issuer::admin::users::{UserDetails, details};
@@ -30,7 +31,7 @@ impl UserPath {
     }
 
     /// The path of the page of the user.
-    pub fn page(&self) -> String {
-        format!("/admin/users/{}", self.0)
+    pub fn page(&self) -> AdminPath {
+        AdminPath::parse_or_home(Some(&format!("/admin/users/{}", self.0)))
     }
 }
