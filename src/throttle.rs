@@ -38,8 +38,8 @@ pub enum AttemptKey {
     /// An account, from an address where its owner has signed in or reset the password before. Attempts from other
     /// addresses do not count towards this limit, so an attacker cannot lock the owner out.
     KnownAddress(UserId, IpAddr),
-    /// A name that no user has, by its [hash](crate::crypto::name_hash::NameHasher). It is counted like an account, because a difference would
-    /// reveal whether the user exists.
+    /// A name that no user has, by its [hash](crate::crypto::name_hash::NameHasher). It is counted like an account,
+    /// because a difference would reveal whether the user exists.
     UnknownName(u64),
 }
 

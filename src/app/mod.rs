@@ -29,8 +29,8 @@ use crate::http::pages::Pages;
 use crate::http::server::tls::Tls;
 use crate::http::server::{Server, fd_limit};
 use crate::issuer::admin::maintenance::MaintenanceState;
+use crate::issuer::current_settings::CurrentSettings;
 use crate::issuer::first_superuser::{self, FirstAccount, FirstSuperuserError};
-use crate::issuer::runtime::Runtime;
 use crate::issuer::uptime::Uptime;
 use crate::issuer::{Issuer, IssuerPolicy, Refusal, settings};
 use crate::jobs;
@@ -85,7 +85,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         parallelism: config.passwords.parallelism,
     };
     let policy = policy(config);
-    let runtime = Runtime::new(settings, revision, &policy.tokens);
+    let current_settings = CurrentSettings::new(settings, revision, &policy.tokens);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(Arc::new(Issuer {
         store,
@@ -101,7 +101,6 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         name_hasher: NameHasher::new(&keys),
         providers: social::providers(config, &clock)?,
         provider_seal: Aead::new(&keys, Use::ProviderTokens),
-        cookie_seal: Aead::new(&keys, Use::CookieEncryption),
         browser_keys: BrowserKeys::new(&keys),
         uptime: Uptime::new(&clock),
         vitals: MaintenanceState::default(),
@@ -109,7 +108,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         random,
         policy,
         ring: ArcSwap::from_pointee(ring),
-        runtime: ArcSwap::from_pointee(runtime),
+        current_settings: ArcSwap::from_pointee(current_settings),
         settings_reload: Mutex::default(),
     }))
 }

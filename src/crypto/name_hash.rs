@@ -1,5 +1,5 @@
-//! The keyed hash of user names that no user has. The rate limits count such names by it. Without the key, an attacker cannot
-//! choose names with the same hash, and every server of an issuer gets the same hash.
+//! The keyed hash of user names that no user has. The rate limits count such names by it. Without the key, an attacker
+//! cannot choose names with the same hash, and every server of an issuer gets the same hash.
 
 use std::fmt;
 

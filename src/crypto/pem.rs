@@ -1,9 +1,10 @@
 //! Private keys in PEM files. Reads PKCS#8, encrypted PKCS#8, PKCS#1 and SEC1; writes PKCS#8, encrypted if there is a
 //! passphrase.
 //!
-//! This module handles formats only: `key_pair` checks whether the numbers are a valid key. The blocks of a file are found
-//! here and not by a crate, because `pem` leaves unwiped copies of the text and skips a truncated block, and `pem-rfc7468`
-//! rejects files that `openssl` writes: with several blocks, with text after a block, or with lines of other lengths.
+//! This module handles formats only: `key_pair` checks whether the numbers are a valid key. The blocks of a file are
+//! found here and not by a crate, because `pem` leaves unwiped copies of the text and skips a truncated block, and
+//! `pem-rfc7468` rejects files that `openssl` writes: with several blocks, with text after a block, or with lines of
+//! other lengths.
 
 use std::fmt;
 

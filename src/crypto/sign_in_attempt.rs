@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::aead::Aead;
+use super::browser::BrowserKeys;
 use crate::domain::id::{SessionId, Subject};
 use crate::domain::secret::SecretText;
 use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt};
@@ -28,7 +28,7 @@ pub fn has_state(attempt: &SignInAttempt, state: &SecretText) -> bool {
 }
 
 /// Seals an attempt as the value of a cookie. The plaintext has one value per line; no value contains a line break.
-pub fn seal_attempt(seal: &Aead, attempt: &SignInAttempt, random: &Random) -> String {
+pub fn seal_attempt(keys: &BrowserKeys, attempt: &SignInAttempt, random: &Random) -> String {
     let purpose = match attempt.purpose {
         AttemptPurpose::SignIn => String::new(),
         AttemptPurpose::Link { sub, session } => format!("{sub} {session}"),
@@ -36,12 +36,12 @@ pub fn seal_attempt(seal: &Aead, attempt: &SignInAttempt, random: &Random) -> St
     let started_at = attempt.started_at.unix().to_string();
     let lines = [attempt.state.expose(), attempt.nonce.expose(), attempt.verifier.expose(), &started_at, &purpose];
     let text = Zeroizing::new(lines.join("\n"));
-    seal.seal_text(&associated_data(&attempt.provider), text.as_bytes(), random)
+    keys.seal_cookie(&purpose_of(&attempt.provider), text.as_bytes(), random)
 }
 
 /// Opens a sealed attempt. Returns `None` if the value was not sealed by this issuer for this provider.
-pub fn open_attempt(seal: &Aead, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {
-    let plain = seal.open_text(&associated_data(provider), value)?;
+pub fn open_attempt(keys: &BrowserKeys, provider: &ProviderName, value: &str) -> Option<SignInAttempt> {
+    let plain = keys.open_cookie(&purpose_of(provider), value)?;
     let text = std::str::from_utf8(plain.expose()).ok()?;
     let [state, nonce, verifier, started_at, purpose] = *text.split('\n').collect::<Vec<_>>() else { return None };
     let secret = |text: &str| SecretText::new(text.to_owned());
@@ -65,15 +65,15 @@ fn parse_purpose(text: &str) -> Option<AttemptPurpose> {
     Some(AttemptPurpose::Link { sub: Subject(sub), session: SessionId(session) })
 }
 
-fn associated_data(provider: &ProviderName) -> Vec<u8> {
-    format!("social attempt {provider}").into_bytes()
+fn purpose_of(provider: &ProviderName) -> String {
+    format!("social attempt {provider}")
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::crypto::derive::{DerivedKeys, Use};
+    use crate::crypto::derive::DerivedKeys;
 
     fn attempt(purpose: AttemptPurpose) -> SignInAttempt {
         let secret = |text: &str| SecretText::new(text.to_owned());
@@ -89,26 +89,26 @@ mod tests {
 
     #[test]
     fn a_sealed_attempt_is_valid_only_for_its_provider() {
-        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieEncryption);
+        let keys = BrowserKeys::new(&DerivedKeys::new(&[1; 32]));
         let link = AttemptPurpose::Link { sub: Subject(Uuid::from_u128(1)), session: SessionId(Uuid::from_u128(2)) };
         for purpose in [AttemptPurpose::SignIn, link] {
             let attempt = attempt(purpose);
-            let value = seal_attempt(&seal, &attempt, &Random::seeded(1));
-            assert_eq!(open_attempt(&seal, &attempt.provider, &value), Some(attempt));
-            assert_eq!(open_attempt(&seal, &ProviderName::parse("github").unwrap(), &value), None, "another provider");
+            let value = seal_attempt(&keys, &attempt, &Random::seeded(1));
+            assert_eq!(open_attempt(&keys, &attempt.provider, &value), Some(attempt));
+            assert_eq!(open_attempt(&keys, &ProviderName::parse("github").unwrap(), &value), None, "another provider");
             assert!(!value.contains("the-state"));
         }
     }
 
     #[test]
     fn a_foreign_attempt_is_not_opened() {
-        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieEncryption);
-        let others = Aead::new(&DerivedKeys::new(&[2; 32]), Use::CookieEncryption);
+        let keys = BrowserKeys::new(&DerivedKeys::new(&[1; 32]));
+        let others = BrowserKeys::new(&DerivedKeys::new(&[2; 32]));
         let attempt = attempt(AttemptPurpose::SignIn);
         let foreign = seal_attempt(&others, &attempt, &Random::seeded(1));
-        let short = seal.seal_text(&associated_data(&attempt.provider), b"a\nb", &Random::seeded(1));
+        let short = keys.seal_cookie(&purpose_of(&attempt.provider), b"a\nb", &Random::seeded(1));
         for value in ["", "x", "not base64!", &foreign, &short] {
-            assert_eq!(open_attempt(&seal, &attempt.provider, value), None, "{value}");
+            assert_eq!(open_attempt(&keys, &attempt.provider, value), None, "{value}");
         }
     }
 

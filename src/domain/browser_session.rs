@@ -59,7 +59,7 @@ impl fmt::Debug for BrowserToken {
     }
 }
 
-/// The hash of an [`BrowserToken`]. The store finds the session by it.
+/// The hash of a [`BrowserToken`]. The store finds the session by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BrowserTokenHash(pub [u8; 32]);
 

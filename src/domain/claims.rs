@@ -1,4 +1,5 @@
-//! The claims of a user's tokens: the names that only the issuer sets, the claims that a dialect adds, and the user's own.
+//! The claims of a user's tokens: the names that only the issuer sets, the claims that a dialect adds, and the user's
+//! own.
 
 use serde::Serialize;
 use serde_json::{Map, Value};

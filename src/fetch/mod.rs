@@ -1,7 +1,7 @@
 //! Requests to other HTTP servers.
 //!
-//! This module protects the process: a request goes only to a URL that [`endpoint`] accepts, has bounded time and size, and
-//! follows no redirect. It knows no provider and does not read a response body.
+//! This module protects the process: a request goes only to a URL that [`endpoint`] accepts, has bounded time and size,
+//! and follows no redirect. It knows no provider and does not read a response body.
 
 pub mod client;
 pub mod endpoint;

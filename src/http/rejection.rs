@@ -21,7 +21,8 @@ pub enum Rejection {
     /// The body is larger than `server.max_body`. The value is this limit, in bytes.
     #[error("request body is larger than {0} bytes")]
     TooLarge(usize),
-    /// The body was not received in time. The value is the limit, [`body_timeout`](super::context::HttpOptions::body_timeout).
+    /// The body was not received in time. The value is the limit,
+    /// [`body_timeout`](super::context::HttpOptions::body_timeout).
     #[error("request body not received within {} s", .0.as_secs())]
     TooSlow(Duration),
     /// The route does not support the method.

@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, oneshot};
 use tracing::{Instrument as _, trace_span};
 
 use super::admin::maintenance::MaintenanceState;
+use super::current_settings::CurrentSettings;
 use super::refusal::{Fault, Refusal, Unauthenticated};
-use super::runtime::Runtime;
 use super::uptime::Uptime;
 use crate::clock::Clock;
 use crate::crypto::aead::Aead;
@@ -61,8 +61,8 @@ pub struct IssuerPolicy {
     pub leeway: Duration,
     /// The rules for a new password.
     pub passwords: PasswordPolicy,
-    /// The time spans from which rotations are planned. [`policy`](super::keys::policy) adds the lifetimes of the runtime
-    /// settings.
+    /// The time spans from which rotations are planned. [`policy`](super::keys::policy) adds the lifetimes of the
+    /// runtime settings.
     pub keys: KeyTimes,
     /// How often the server rotates the keys; `None` for never.
     pub rotate_every: Option<Duration>,
@@ -111,9 +111,7 @@ pub struct Issuer {
     pub providers: Providers,
     /// Encrypts the providers' tokens for storage.
     pub provider_seal: Aead,
-    /// Encrypts the content of cookies.
-    pub cookie_seal: Aead,
-    /// The keys for the cookies, forms and links of the admin zone.
+    /// The keys for the cookies, forms and links of pages: of the admin zone, and of the sign-in with a provider.
     pub browser_keys: BrowserKeys,
     /// The clock.
     pub clock: Clock,
@@ -128,7 +126,7 @@ pub struct Issuer {
     /// The current key ring; replaced as a whole.
     pub ring: ArcSwap<KeyRing>,
     /// The current runtime settings; replaced as a whole.
-    pub runtime: ArcSwap<Runtime>,
+    pub current_settings: ArcSwap<CurrentSettings>,
     /// Locked while the settings are reloaded, so that a reload that began earlier does not replace newer settings.
     pub settings_reload: Mutex<()>,
 }
@@ -141,12 +139,12 @@ impl Issuer {
 
     /// Returns the current runtime settings.
     pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(self.runtime.load().settings())
+        Arc::clone(self.current_settings.load().settings())
     }
 
     /// Applies runtime settings of a revision from now on.
     pub(super) fn apply_settings(&self, settings: Settings, revision: u64) {
-        self.runtime.store(Arc::new(Runtime::new(settings, revision, &self.policy.tokens)));
+        self.current_settings.store(Arc::new(CurrentSettings::new(settings, revision, &self.policy.tokens)));
     }
 
     /// Verifies a token of this issuer. A token for resource servers is accepted for any current or former audience.
@@ -215,7 +213,8 @@ impl Issuer {
     }
 
     /// Counts a refresh, renewal or sign-out that was refused because of its token. A token that fails
-    /// [`verify_token`](super::verify_token) as a sliding or refresh token counts too. After reuse, also counts the ended session.
+    /// [`verify_token`](super::verify_token) as a sliding or refresh token counts too. After reuse, also counts the ended
+    /// session.
     pub(super) fn count_refused(&self, refusal: &Refusal) {
         let Refusal::NotSignedIn(why) = refusal else { return };
         self.counters.add(Count::RefreshRefused);

@@ -44,8 +44,8 @@ pub async fn sliding_token(issuer: &Issuer, signed_in: &SignedIn) -> Result<Acce
 }
 
 async fn token(issuer: &Issuer, signed_in: &SignedIn, kind: TokenKind) -> Result<AccessToken, Refusal> {
-    let runtime = issuer.runtime.load_full();
-    let spec = runtime.token_spec(signed_in.session().opened_by);
+    let settings = issuer.current_settings.load_full();
+    let spec = settings.token_spec(signed_in.session().opened_by);
     let refresh_exp = (kind == TokenKind::Sliding).then_some(signed_in.session().expires_at);
     let ring = issuer.ring();
     let now = issuer.clock.now();

@@ -114,8 +114,8 @@ struct RefreshClaims<'a> {
 pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<SecretText, Refusal> {
     let user = signed_in.user();
     let session = signed_in.session();
-    let runtime = issuer.runtime.load_full();
-    let spec = runtime.token_spec(session.opened_by);
+    let settings = issuer.current_settings.load_full();
+    let spec = settings.token_spec(session.opened_by);
     let rotated_at = session.rotated_at.unix();
     let claims = RefreshClaims {
         iss: &spec.issuer,

@@ -42,7 +42,7 @@ pub async fn reload(issuer: &Issuer) -> Result<(), StoreError> {
 /// Reloads the settings if their revision differs from that of the settings in use.
 pub async fn reload_if_changed(issuer: &Issuer) -> Result<(), StoreError> {
     let _in_order = issuer.settings_reload.lock().await;
-    let known = issuer.runtime.load().revision();
+    let known = issuer.current_settings.load().revision();
     let changed =
         issuer.store.read(move |tx| if tx.settings_revision()? == known { Ok(None) } else { read(tx).map(Some) });
     if let Some((settings, revision)) = changed.await? {

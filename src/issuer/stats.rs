@@ -23,8 +23,8 @@ pub async fn counts(issuer: &Issuer, window: Window) -> Result<Vec<HourCount>, R
 pub async fn readiness(issuer: &Issuer) -> Result<(), &'static str> {
     let ring = issuer.ring();
     let now = issuer.clock.now();
-    let runtime = issuer.runtime.load();
-    if !runtime.token_specs().iter().all(|spec| ring.signing_key(spec.algorithm, now).is_some()) {
+    let settings = issuer.current_settings.load();
+    if !settings.token_specs().iter().all(|spec| ring.signing_key(spec.algorithm, now).is_some()) {
         return Err("no active key");
     }
     let answered: Result<(), Refusal> = issuer.store.read(|tx| Ok(tx.oldest_waiting_mail().map(drop)?)).await;

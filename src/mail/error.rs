@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use crate::template::TemplateError;
 
-/// Why a [`Mailer`](super::Mailer) could not be created. The messages about the sender, the CA file and the templates name the setting
-/// or file to fix.
+/// Why a [`Mailer`](super::Mailer) could not be created. The messages about the sender, the CA file and
+/// the templates name the setting or file to fix.
 #[derive(Debug, thiserror::Error)]
 pub enum MailSetupError {
     /// The sender is not a mailbox.

@@ -78,8 +78,8 @@ impl Mailer {
     }
 
     /// Decrypts an e-mail from the outbox and sends it. A delivery to a mail server ends within
-    /// [`SmtpOptions::timeout`](super::SmtpOptions::timeout). The message id is the same in every attempt, so that a receiver can detect a
-    /// duplicate.
+    /// [`SmtpOptions::timeout`](super::SmtpOptions::timeout). The message id is the same in every attempt, so that a
+    /// receiver can detect a duplicate.
     pub async fn deliver(&self, item: &MailItem, now: Timestamp) -> Result<(), SendError> {
         let inner = &*self.0;
         let rendered = open_mail(&item.sealed, &inner.seal)?;

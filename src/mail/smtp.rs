@@ -3,6 +3,9 @@
 //! A connection is reused within a batch, but only after a complete delivery. The library's own pool is not used: it
 //! also reuses a connection whose delivery timed out. The late replies to that e-mail would then be read as replies to
 //! the next e-mail, which would count as sent although the mail server did not accept it.
+//!
+//! The crate `pem` reads the CA file, while `rustls` reads the certificates of the server (`http/server/tls.rs`). They
+//! accept different damaged files, so with one reader for both, a file that works today could be rejected.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,7 @@
 //! Writer for the Prometheus text exposition format, version 0.0.4. It performs no I/O and defines no metric.
+//!
+//! The crate `prometheus-client` writes the format `OpenMetrics` instead, which ends with `# EOF` and names counters
+//! without `_total` in `# HELP` and `# TYPE`. With it the response would differ for existing scrapers.
 
 use std::fmt::{self, Display, Write as _};
 

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use cookie::Cookie;
 
-use crate::crypto::aead::Aead;
+use crate::crypto::browser::BrowserKeys;
 use crate::crypto::sign_in_attempt::{has_state, open_attempt, seal_attempt, short_state_hash};
 use crate::domain::secret::SecretText;
 use crate::domain::social::{ATTEMPT_LIFETIME, ProviderName, SignInAttempt};
@@ -26,12 +26,12 @@ const MAX_ATTEMPTS: usize = 6;
 
 /// Sets the cookie of an attempt, and deletes expired cookies and the oldest cookies above [`MAX_ATTEMPTS`].
 pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, attempt: &SignInAttempt) -> Response {
-    let seal = &http.issuer.cookie_seal;
+    let keys = &http.issuer.browser_keys;
     let options = &http.options;
-    for name in evicted_names(seal, headers, prefix(options), http.issuer.clock.now()) {
+    for name in evicted_names(keys, headers, prefix(options), http.issuer.clock.now()) {
         CookieAttributes::of_site(options).remove(&mut response, &name);
     }
-    let value = seal_attempt(seal, attempt, &http.issuer.random);
+    let value = seal_attempt(keys, attempt, &http.issuer.random);
     let name = name(options, &attempt.provider, &attempt.state);
     CookieAttributes::of_site(options).set(&mut response, &name, &value, ATTEMPT_LIFETIME);
     response
@@ -42,7 +42,7 @@ pub fn with_attempt(mut response: Response, http: &Http, headers: &HeaderMap, at
 pub fn find(http: &Http, headers: &HeaderMap, provider: &ProviderName, state: &SecretText) -> Option<SignInAttempt> {
     let sealed = cookies::value(headers, &name(&http.options, provider, state))?;
     // The name of the cookie contains only a short hash of the state.
-    open_attempt(&http.issuer.cookie_seal, provider, &sealed).filter(|attempt| has_state(attempt, state))
+    open_attempt(&http.issuer.browser_keys, provider, &sealed).filter(|attempt| has_state(attempt, state))
 }
 
 /// Deletes the cookie of an attempt after its callback, whether or not the attempt succeeded. Cookies of other attempts
@@ -55,10 +55,10 @@ pub fn without_attempt(mut response: Response, http: &Http, attempt: &SignInAtte
 
 /// Returns the names of the cookies to delete before a new attempt is added: invalid and expired attempts, then the
 /// oldest ones.
-fn evicted_names(seal: &Aead, headers: &HeaderMap, prefix: &str, now: Timestamp) -> Vec<String> {
+fn evicted_names(keys: &BrowserKeys, headers: &HeaderMap, prefix: &str, now: Timestamp) -> Vec<String> {
     let attempt = |cookie: Cookie<'_>| {
         let (provider, _) = cookie.name().strip_prefix(prefix)?.split_once('_')?;
-        let attempt = open_attempt(seal, &ProviderName::parse(provider).ok()?, cookie.value());
+        let attempt = open_attempt(keys, &ProviderName::parse(provider).ok()?, cookie.value());
         let started_at = attempt.filter(|attempt| attempt.is_live(now)).map(|attempt| attempt.started_at);
         Some((started_at, cookie.name().to_owned()))
     };
@@ -84,13 +84,13 @@ fn name(options: &HttpOptions, provider: &ProviderName, state: &SecretText) -> S
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::crypto::derive::{DerivedKeys, Use};
+    use crate::crypto::derive::DerivedKeys;
     use crate::domain::social::AttemptPurpose;
     use crate::random::Random;
 
     #[test]
     fn expired_attempts_are_evicted_first_and_then_the_oldest() {
-        let seal = Aead::new(&DerivedKeys::new(&[1; 32]), Use::CookieEncryption);
+        let keys = BrowserKeys::new(&DerivedKeys::new(&[1; 32]));
         let started = |at: i64| {
             let secret = |text: &str| SecretText::new(text.to_owned());
             let attempt = SignInAttempt {
@@ -101,13 +101,13 @@ mod tests {
                 started_at: Timestamp::from_unix(at),
                 purpose: AttemptPurpose::SignIn,
             };
-            format!("social_google_{at}={}", seal_attempt(&seal, &attempt, &Random::seeded(1)))
+            format!("social_google_{at}={}", seal_attempt(&keys, &attempt, &Random::seeded(1)))
         };
         let others = "jwt_token=x; social_google=x; social_=x; social_No_1=x".to_owned();
         let evicted = |cookies: &[String]| {
             let mut headers = HeaderMap::new();
             headers.insert("cookie", cookies.join("; ").parse().unwrap());
-            evicted_names(&seal, &headers, "social_", Timestamp::from_unix(2000))
+            evicted_names(&keys, &headers, "social_", Timestamp::from_unix(2000))
         };
         let five: Vec<String> = [1900, 1700, 1500, 1800, 1600].map(started).into();
         assert_eq!(evicted(&[five.clone(), vec![others]].concat()), [""; 0]);

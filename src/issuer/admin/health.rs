@@ -14,7 +14,7 @@ const COUNTED_FOR: Duration = Duration::from_mins(5);
 /// The health of the store.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreHealth {
-    /// The size of the database file.
+    /// The size of the database.
     pub size: StoreSize,
     /// The number of waiting e-mails.
     pub mails_waiting: u64,

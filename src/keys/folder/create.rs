@@ -26,7 +26,8 @@ const NO_PREDECESSOR: KeyPolicy = KeyPolicy {
 
 impl KeyFolder {
     /// If the folder is empty or a first start was interrupted, generates one active key for each configured
-    /// algorithm, and returns the new keys. In a folder that has a ring with keys, or a ring that cannot be read, it does nothing.
+    /// algorithm, and returns the new keys. In a folder that has a ring with keys, or a ring that cannot be read, it
+    /// does nothing.
     ///
     /// It never overwrites a private half or the secret.
     ///

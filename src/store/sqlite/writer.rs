@@ -2,8 +2,8 @@
 //! transaction is on disk. Many writes share one sync, and no write waits for a batch to fill.
 //!
 //! A write normally has its own savepoint, so that a failed write is undone without the others. Writes submitted with
-//! [`Store::refresh_session`](crate::store::Store::refresh_session) have none, because SQLite copies every page that is changed
-//! after a savepoint.
+//! [`Store::refresh_session`](crate::store::Store::refresh_session) have none, because SQLite copies every page that
+//! is changed after a savepoint.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};

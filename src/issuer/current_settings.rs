@@ -8,7 +8,7 @@ use crate::domain::token_spec::{TokenDefaults, TokenSpec};
 
 /// An immutable snapshot of the runtime settings; replaced as a whole.
 #[derive(Debug)]
-pub struct Runtime {
+pub struct CurrentSettings {
     settings: Arc<Settings>,
     /// The revision of the stored settings that were read.
     revision: u64,
@@ -16,7 +16,7 @@ pub struct Runtime {
     token_specs: Vec<TokenSpec>,
 }
 
-impl Runtime {
+impl CurrentSettings {
     /// Makes the snapshot.
     pub fn new(settings: Settings, revision: u64, defaults: &TokenDefaults) -> Self {
         let token_specs = Origin::all().map(|origin| settings.profile(origin).token_spec(defaults)).collect();
