@@ -36,6 +36,7 @@ use crate::issuer::{Issuer, IssuerPolicy, Refusal, settings};
 use crate::jobs;
 use crate::keys::folder::{KeyFolder, KeyFolderOptions};
 use crate::keys::new_key::NewKeyOptions;
+use crate::keys::shared_ring::SharedRing;
 use crate::keys::signer::Signers;
 use crate::keys::{KeySource, LoadedKeys};
 use crate::mail::{Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
@@ -107,7 +108,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         clock,
         random,
         policy,
-        ring: ArcSwap::from_pointee(ring),
+        ring: SharedRing::new(ring),
         current_settings: ArcSwap::from_pointee(current_settings),
         settings_reload: Mutex::default(),
     }))

@@ -195,7 +195,9 @@ fn list(ring: &KeyRing, now: Timestamp, json: bool) -> Result<()> {
 /// Prints the new keys of a rotation or an import.
 fn report_rotation(added: &AddedKeys, at_once: bool) -> Result<()> {
     match &added.policy {
-        None => print::message("Created one active key for each algorithm. The keys sign immediately."),
+        None => {
+            print::message("Created one active key for each algorithm in keys.algorithms. The keys sign immediately.");
+        }
         Some(policy) => {
             for key in &added.keys {
                 report_new_key(key, at_once, policy)?;

@@ -61,7 +61,7 @@ closed_set! {
         RightsChanged = "rights_changed",
         /// An operator ended one session or all sessions of a user.
         SessionsEnded = "sessions_ended",
-        /// An operator created a new signing key.
+        /// A new signing key was created, by an operator or by `keys.rotate_every`.
         KeyRotated = "key_rotated",
         /// An operator revoked a signing key.
         KeyRevoked = "key_revoked",
@@ -82,6 +82,8 @@ impl Action {
 pub enum Operator {
     /// The operator who runs the program on the server's machine.
     CommandLine,
+    /// The operator who set `keys.rotate_every`, by which the server rotates keys.
+    RotateEvery,
     /// A superuser in the admin zone.
     Superuser {
         /// The superuser's id.
@@ -97,16 +99,17 @@ impl Operator {
     /// An audit entry for an action of this operator. `user` is the affected account, if there is one.
     pub fn entry(&self, at: Timestamp, action: Action, user: Option<UserId>, detail: String) -> AuditEntry {
         let (actor, address) = match self {
-            Self::CommandLine => (None, None),
+            Self::CommandLine | Self::RotateEvery => (None, None),
             Self::Superuser { id, address, .. } => (Some(*id), Some(*address)),
         };
         AuditEntry { at, action, user, actor, address, detail }
     }
 
-    /// The name that is stored with a changed setting.
+    /// The name in log lines, which is also stored with a changed setting.
     pub fn name(&self) -> &str {
         match self {
             Self::CommandLine => "the command line",
+            Self::RotateEvery => "keys.rotate_every",
             Self::Superuser { username, .. } => username.as_str(),
         }
     }
@@ -122,9 +125,9 @@ pub struct AuditEntry {
     pub action: Action,
     /// The affected account. `None` if no account is affected or none was found.
     pub user: Option<UserId>,
-    /// The superuser who acted. `None` if the user or the command line acted.
+    /// The superuser who acted. `None` if the user, the command line or `keys.rotate_every` acted.
     pub actor: Option<UserId>,
-    /// The address of the actor. `None` for the command line.
+    /// The address of the actor. `None` for the command line and `keys.rotate_every`.
     pub address: Option<IpAddr>,
     /// Further details as a short text.
     pub detail: String,
@@ -155,7 +158,7 @@ pub struct AuditLine {
     pub user_id: Option<UserId>,
     /// The name that the affected account had at that time.
     pub username: Option<String>,
-    /// The id of the superuser who acted. `None` if the user or the command line acted.
+    /// The id of the superuser who acted. `None` if the user, the command line or `keys.rotate_every` acted.
     pub actor_id: Option<UserId>,
     /// The name that the superuser had at that time.
     pub actor: Option<String>,

@@ -34,6 +34,7 @@ use crate::domain::token_kind::{Audience, TokenKind};
 use crate::domain::token_spec::TokenDefaults;
 use crate::domain::user::Email;
 use crate::keys::KeySource;
+use crate::keys::shared_ring::SharedRing;
 use crate::keys::signer::Signers;
 use crate::mail::{Mail, Mailer};
 use crate::random::Random;
@@ -124,7 +125,7 @@ pub struct Issuer {
     /// The last row counts and the time of the last cleanup.
     pub vitals: MaintenanceState,
     /// The current key ring; replaced as a whole.
-    pub ring: ArcSwap<KeyRing>,
+    pub ring: SharedRing,
     /// The current runtime settings; replaced as a whole.
     pub current_settings: ArcSwap<CurrentSettings>,
     /// Locked while the settings are reloaded, so that a reload that began earlier does not replace newer settings.

@@ -13,6 +13,7 @@ pub mod folder;
 mod loaded_keys;
 pub mod new_key;
 pub mod private_key;
+pub mod shared_ring;
 pub mod signer;
 
 #[cfg(test)]

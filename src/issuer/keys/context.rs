@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::super::context::Issuer;
 use super::super::settings;
 use super::error::KeysError;
+use super::outcome::RecordedChange;
 use super::policy::policy_with;
+use super::record::record;
 use super::reload::reload;
 use crate::clock::Clock;
-use crate::domain::audit::{Action, Operator};
+use crate::domain::audit::Operator;
 use crate::domain::key::{Key, KeyPolicy, KeyTimes};
 use crate::domain::setting::snapshot::Settings;
 use crate::keys::KeySource;
 use crate::keys::change::{AppliedChange, RingChange};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// The database, as far as a change of keys finds one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum KeyStore {
     /// The database is open. A server's may be unavailable.
     Open(Store),
@@ -26,8 +30,8 @@ pub enum KeyStore {
     Unopened(String),
 }
 
-/// Where keys are changed.
-#[derive(Debug)]
+/// Where keys are changed. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct KeyContext {
     source: Arc<KeySource>,
     clock: Clock,
@@ -106,14 +110,26 @@ impl KeyContext {
         }
     }
 
-    /// Makes the change on a blocking thread. When this returns, this process uses the new ring.
-    pub(super) async fn apply(&self, change: RingChange) -> Result<AppliedChange, KeysError> {
-        let applied = self.on_source(move |source| source.apply(change)).await?.map_err(KeysError::Change)?;
-        if let Some(server) = &self.server {
-            let server = Arc::clone(server);
-            tokio::task::spawn_blocking(move || reload(&server)).await?.map_err(KeysError::Reload)?;
-        }
-        Ok(applied)
+    /// Makes the change, reloads the ring of a server, and records the change in the audit log. When this returns, this
+    /// process uses the new ring.
+    ///
+    /// A separate task completes all three steps, even if the caller is dropped because its client has disconnected.
+    pub(super) async fn apply(&self, change: RingChange, by: Operator) -> Result<RecordedChange, KeysError> {
+        let context = self.clone();
+        let task = async move { context.apply_in_task(change, &by).await };
+        tokio::spawn(task.in_current_span()).await?
+    }
+
+    async fn apply_in_task(&self, change: RingChange, by: &Operator) -> Result<RecordedChange, KeysError> {
+        let server = self.server.clone();
+        let changed = self.on_source(move |source| {
+            let applied = source.apply(change)?;
+            Ok((applied, server.map_or(Ok(()), |server| reload(&server))))
+        });
+        let (applied, reloaded) = changed.await?.map_err(KeysError::Change)?;
+        let unrecorded = self.record(by, &applied).await;
+        reloaded.map_err(KeysError::Reload)?;
+        Ok(RecordedChange { applied, unrecorded })
     }
 
     async fn on_source<T: Send + 'static>(
@@ -124,30 +140,8 @@ impl KeyContext {
         Ok(tokio::task::spawn_blocking(move || work(&source)).await?)
     }
 
-    /// Records a change in the audit log, one entry for each detail. A failure is only logged and returned, because the
-    /// keys have already been changed, and an error would lead the operator to repeat the change.
-    pub(super) async fn record(&self, by: &Operator, action: Action, details: Vec<String>) -> Option<String> {
-        let now = self.clock.now();
-        let entries: Vec<_> = details.iter().map(|detail| by.entry(now, action, None, detail.clone())).collect();
-        let written = match self.store() {
-            Ok(Some(store)) => {
-                let recorded: Result<(), StoreError> =
-                    store.write(move |tx| entries.iter().try_for_each(|entry| tx.record(entry))).await;
-                recorded.map_err(|error| error.to_string())
-            }
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        };
-        let operator = by.name();
-        for detail in details {
-            match &written {
-                Ok(()) => tracing::info!(action = action.name(), operator, detail, "keys changed"),
-                Err(error) => {
-                    let action = action.name();
-                    tracing::error!(action, operator, detail, %error, "key change not recorded in the audit log");
-                }
-            }
-        }
-        written.err()
+    /// Records a change in the audit log, and returns why that failed.
+    pub(super) async fn record(&self, by: &Operator, applied: &AppliedChange) -> Option<String> {
+        record(self.store(), self.clock.now(), by, applied).await
     }
 }

@@ -14,7 +14,8 @@ pub enum KeysError {
     /// The change was rejected, or it failed.
     #[error(transparent)]
     Change(KeySourceError),
-    /// The keys were changed, and this server could not load them again. It tries again within 1 s.
+    /// The keys were changed, and the change was recorded if that was possible. This server could not load the keys
+    /// again. It tries again within 1 s.
     #[error(transparent)]
     Reload(KeySourceError),
     /// The database exists and cannot be opened.
@@ -26,7 +27,7 @@ pub enum KeysError {
     /// The sessions cannot be read.
     #[error("cannot read the sessions that need old keys")]
     Sessions(#[source] StoreError),
-    /// The thread that made the change has panicked. The keys may have been changed.
+    /// The task that made the change has panicked. The keys may have been changed.
     #[error("the change was interrupted: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
 }

@@ -2,7 +2,7 @@
 
 use super::context::KeyContext;
 use super::error::KeysError;
-use super::outcome::AddedKeys;
+use super::outcome::{AddedKeys, RecordedChange};
 use crate::domain::audit::Operator;
 use crate::domain::secret::{SecretBytes, SecretText};
 use crate::keys::change::RingChange;
@@ -26,7 +26,8 @@ impl Import {
         let Self { pem, passphrase, at_once, by } = self;
         context.create_first_keys().await?;
         let policy = context.policy().await?;
-        let applied = context.apply(RingChange::Import { pem, passphrase, at_once, policy }).await?;
-        Ok(AddedKeys::record(context, &by, applied.added, Some(policy)).await)
+        let import = RingChange::Import { pem, passphrase, at_once, policy };
+        let RecordedChange { applied, unrecorded } = context.apply(import, by).await?;
+        Ok(AddedKeys { keys: applied.added, policy: Some(policy), unrecorded })
     }
 }

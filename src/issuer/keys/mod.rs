@@ -11,6 +11,7 @@ mod maintain;
 mod outcome;
 mod policy;
 mod prune;
+mod record;
 mod reload;
 mod revoke;
 mod rotate;

@@ -1,9 +1,16 @@
 //! What a change of keys reports to its caller.
 
-use super::context::KeyContext;
-use crate::domain::audit::{Action, Operator};
 use crate::domain::key::{Key, KeyPolicy};
-use crate::keys::change::RevokedKey;
+use crate::keys::change::{AppliedChange, RevokedKey};
+
+/// A change that was made.
+#[derive(Debug)]
+pub(super) struct RecordedChange {
+    /// What it has done.
+    pub(super) applied: AppliedChange,
+    /// Why it is not in the audit log.
+    pub(super) unrecorded: Option<String>,
+}
 
 /// The keys that a rotation or an import has added.
 #[derive(Debug)]
@@ -14,15 +21,6 @@ pub struct AddedKeys {
     pub policy: Option<KeyPolicy>,
     /// Why the change is not in the audit log, although it was made.
     pub unrecorded: Option<String>,
-}
-
-impl AddedKeys {
-    /// Records the new keys in the audit log.
-    pub(super) async fn record(context: &KeyContext, by: &Operator, keys: Vec<Key>, policy: Option<KeyPolicy>) -> Self {
-        let detail = |key: &Key| format!("{} key {} signs from {}", key.alg, key.kid, key.signs_from);
-        let unrecorded = context.record(by, Action::KeyRotated, keys.iter().map(detail).collect()).await;
-        Self { keys, policy, unrecorded }
-    }
 }
 
 /// A revocation that was made.

@@ -2,6 +2,7 @@
 
 use super::context::KeyContext;
 use super::error::KeysError;
+use crate::domain::audit::Operator;
 use crate::domain::key::Key;
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
@@ -19,7 +20,9 @@ impl Prune {
             Some(store) => needed_since(store, context.clock().now()).await.map_err(KeysError::Sessions)?,
             None => None,
         };
-        Ok(context.apply(RingChange::Prune { needed_since }).await?.removed)
+        // Only the command line prunes.
+        let pruned = context.apply(RingChange::Prune { needed_since }, Operator::CommandLine).await?;
+        Ok(pruned.applied.removed)
     }
 }
 

@@ -1,26 +1,20 @@
 //! Loads changes of the stored keys into a running server.
 
-use std::sync::Arc;
-
 use super::super::context::Issuer;
 use crate::crypto::key_ring::KeyRing;
 use crate::keys::error::KeySourceError;
 
-/// Applies changes of the stored ring, and state changes that are due.
+/// Applies changes of the stored ring, and state changes that are due. Blocks the thread.
 pub(super) fn reload(issuer: &Issuer) -> Result<(), KeySourceError> {
-    let ring = issuer.ring();
-    let updated = if issuer.key_source.version()? == ring.version() {
-        ring.rebuild(issuer.clock.now())
-    } else {
-        let reloaded = issuer.key_source.reload(&ring)?;
-        log_new_warnings(&reloaded, &ring);
+    issuer.ring.replace(|ring| {
+        if issuer.key_source.version()? == ring.version() {
+            return Ok(ring.rebuild(issuer.clock.now()));
+        }
+        let reloaded = issuer.key_source.reload(ring)?;
+        log_new_warnings(&reloaded, ring);
         tracing::info!(keys = reloaded.schedule().keys().len(), "key ring reloaded");
-        Some(reloaded)
-    };
-    if let Some(ring) = updated {
-        issuer.ring.store(Arc::new(ring));
-    }
-    Ok(())
+        Ok(Some(reloaded))
+    })
 }
 
 fn log_new_warnings(reloaded: &KeyRing, previous: &KeyRing) {

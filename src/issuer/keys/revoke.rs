@@ -2,10 +2,10 @@
 
 use super::context::KeyContext;
 use super::error::KeysError;
-use super::outcome::Revocation;
-use crate::domain::audit::{Action, Operator};
+use super::outcome::{RecordedChange, Revocation};
+use crate::domain::audit::Operator;
 use crate::domain::key::KeyChangeError;
-use crate::keys::change::{RevokedKey, RingChange};
+use crate::keys::change::RingChange;
 
 /// An operator's request to revoke a key.
 #[derive(Debug)]
@@ -30,15 +30,10 @@ impl Revoke {
             }
             (policy, _) => policy?,
         };
-        let applied = context.apply(RingChange::Revoke { prefix: kid.clone(), policy }).await?;
+        let revoke = RingChange::Revoke { prefix: kid.clone(), policy };
+        let RecordedChange { applied, unrecorded } = context.apply(revoke, by).await?;
         let unknown = || KeysError::Change(KeyChangeError::Unknown(kid).into());
         let revoked = applied.revoked.ok_or_else(unknown)?;
-        let unrecorded = context.record(&by, Action::KeyRevoked, vec![audit_detail(&revoked)]).await;
         Ok(Revocation { revoked, policy, unrecorded })
     }
-}
-
-fn audit_detail(revoked: &RevokedKey) -> String {
-    let successor = revoked.successor.as_ref().map_or_else(String::new, |key| format!(", {} signs instead", key.kid));
-    format!("{} key {}{successor}", revoked.key.alg, revoked.key.kid)
 }

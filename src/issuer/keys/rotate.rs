@@ -2,10 +2,10 @@
 
 use super::context::KeyContext;
 use super::error::KeysError;
-use super::outcome::AddedKeys;
+use super::outcome::{AddedKeys, RecordedChange};
 use crate::domain::algorithm::Algorithm;
 use crate::domain::audit::Operator;
-use crate::keys::change::RingChange;
+use crate::keys::change::{AppliedChange, RingChange};
 
 /// An operator's request to rotate keys.
 #[derive(Debug)]
@@ -22,12 +22,16 @@ impl Rotate {
     /// Creates the new keys. A command that finds no keys creates the first ones instead.
     pub async fn run(self, context: &KeyContext) -> Result<AddedKeys, KeysError> {
         let Self { alg, at_once, by } = self;
+        // First, because unreadable settings must prevent the change before any key is created.
+        let policy = context.policy().await?;
         let first_keys = context.create_first_keys().await?;
         if !first_keys.is_empty() {
-            return Ok(AddedKeys::record(context, &by, first_keys, None).await);
+            let applied = AppliedChange { added: first_keys, ..AppliedChange::default() };
+            let unrecorded = context.record(&by, &applied).await;
+            return Ok(AddedKeys { keys: applied.added, policy: None, unrecorded });
         }
-        let policy = context.policy().await?;
-        let applied = context.apply(RingChange::Rotate { alg, at_once, policy }).await?;
-        Ok(AddedKeys::record(context, &by, applied.added, Some(policy)).await)
+        let rotate = RingChange::Rotate { alg, at_once, policy };
+        let RecordedChange { applied, unrecorded } = context.apply(rotate, by).await?;
+        Ok(AddedKeys { keys: applied.added, policy: Some(policy), unrecorded })
     }
 }

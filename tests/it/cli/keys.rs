@@ -65,8 +65,18 @@ fn the_first_rotation_is_a_first_start() {
     folder.run(&["keys", "list"]).fails(1, &["there are no keys in keys yet"]);
     let output = folder.run(&["keys", "rotate"]);
     output.is(0);
-    assert!(output.stderr.contains("Created one active key for each algorithm"), "{output:?}");
+    assert!(output.stderr.contains("Created one active key for each algorithm in keys.algorithms."), "{output:?}");
     assert_eq!(folder.keys().len(), 2);
+}
+
+#[test]
+fn a_rotation_creates_no_keys_if_the_settings_are_unreadable() {
+    let folder = TestFolder::empty();
+    std::fs::create_dir(folder.path("data")).unwrap();
+    folder.write("data/countersign.db", &"not a database ".repeat(1000));
+    folder.run(&["keys", "rotate"]).fails(1, &["countersign.db"]);
+    assert!(!folder.path("keys").exists());
+    folder.run(&["keys", "list"]).fails(1, &["there are no keys in keys yet"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod caches;
+mod concurrent_changes;
 mod lifecycle;
 mod rotation;
 mod running_server;
