@@ -37,8 +37,8 @@ use crate::jobs;
 use crate::keys::folder::{KeyFolder, KeyFolderOptions};
 use crate::keys::new_key::NewKeyOptions;
 use crate::keys::shared_ring::SharedRing;
-use crate::keys::signer::Signers;
-use crate::keys::{KeySource, LoadedKeys};
+use crate::keys::signer::SigningQueue;
+use crate::keys::{KeySource, LoadedRing};
 use crate::mail::{Mailer, MailerOptions, Smtp, SmtpOptions, Transport, TransportSecurity};
 use crate::random::Random;
 use crate::telemetry::counters::Counters;
@@ -76,7 +76,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
     let key_source = KeySource::Folder(key_folder(config, clock.clone(), random.clone()));
     // This blocks the thread. That is acceptable, because nothing else can run until the keys are open.
     key_source.create()?;
-    let LoadedKeys { ring, secret: keys } = key_source.load()?;
+    let LoadedRing { ring, derived_keys } = key_source.load()?;
     for warning in ring.warnings() {
         tracing::warn!(%warning, "key ring warning");
     }
@@ -95,14 +95,14 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         jwks_clients: JwksClients::default(),
         throttle: Throttle::new(config.throttle.enabled, config.throttle.rates, clock.clone()),
         hasher: Hasher::new(cost, threads, &random, &clock)?,
-        signers: Signers::new(threads),
-        mailer: mailer(config, &keys)?,
-        refresh_tokens: Arc::new(RefreshTokens::new(&keys)),
-        reset_hasher: ResetHasher::new(&keys),
-        name_hasher: NameHasher::new(&keys),
+        signing_queue: SigningQueue::new(threads),
+        mailer: mailer(config, &derived_keys)?,
+        refresh_tokens: Arc::new(RefreshTokens::new(&derived_keys)),
+        reset_hasher: ResetHasher::new(&derived_keys),
+        name_hasher: NameHasher::new(&derived_keys),
         providers: social::providers(config, &clock)?,
-        provider_seal: Aead::new(&keys, Use::ProviderTokens),
-        browser_keys: BrowserKeys::new(&keys),
+        provider_seal: Aead::new(&derived_keys, Use::ProviderTokens),
+        browser_keys: BrowserKeys::new(&derived_keys),
         uptime: Uptime::new(&clock),
         vitals: MaintenanceState::default(),
         clock,

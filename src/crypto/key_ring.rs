@@ -1,6 +1,6 @@
 //! The key ring of a running server: an immutable snapshot, which the server replaces through an atomic pointer.
 //!
-//! It owns the loaded signers, the verifiers and the bytes of the JWKS. Reading it needs neither a lock nor disk
+//! It owns the loaded signing keys, the verifiers and the bytes of the JWKS. Reading it needs neither a lock nor disk
 //! access. It never changes the stored keys.
 
 use std::collections::HashMap;
@@ -151,7 +151,7 @@ pub struct RingParts {
     pub loaded: HashMap<Kid, Arc<LoadedKey>>,
     /// The version of the stored ring.
     pub version: RingVersion,
-    /// The warnings about the stored ring, one sentence each.
+    /// The warnings about the stored ring: lower-case phrases without a full stop.
     pub warnings: Vec<String>,
     /// The algorithm of the default signer. Its keys are first in the JWKS.
     pub default_algorithm: Algorithm,
@@ -164,9 +164,9 @@ pub struct RingParts {
 pub struct KeyRing {
     schedule: Schedule,
     verifiers: HashMap<Kid, Verifier>,
-    /// Each signer with the dates of its key. The list stays short, because private halves that are no longer needed
-    /// are dropped.
-    signers: Vec<(Key, SigningKey)>,
+    /// Each loaded key with its dates. The list stays short, because private halves that are no longer needed are
+    /// dropped.
+    signing_keys: Vec<(Key, SigningKey)>,
     version: RingVersion,
     warnings: Vec<String>,
     default_algorithm: Algorithm,
@@ -184,7 +184,7 @@ impl KeyRing {
             Some((key.kid.clone(), Verifier { key: key.clone(), public }))
         };
         let verifiers: HashMap<Kid, Verifier> = schedule.keys().iter().filter_map(verifier).collect();
-        let signer = |key: &Key| {
+        let signing_key = |key: &Key| {
             let loaded = Arc::clone(loaded.get(&key.kid)?);
             Some((key.clone(), SigningKey { loaded, published_until: key.published_until }))
         };
@@ -193,21 +193,22 @@ impl KeyRing {
         let has_active_key =
             |alg: Algorithm| schedule.active(alg, now).is_some_and(|active| loaded.contains_key(&active.kid));
         let may_sign = |key: &&Key| key.has_private_half(now) || (key.is_published(now) && !has_active_key(key.alg));
-        let signers = schedule.keys().iter().filter(may_sign).filter_map(signer).collect();
+        let signing_keys = schedule.keys().iter().filter(may_sign).filter_map(signing_key).collect();
         let published = schedule.published(now, default_algorithm);
         let jwks = Jwks::new(published.iter().filter_map(|key| verifiers.get(&key.kid)).map(Verifier::jwk));
-        Self { schedule, verifiers, signers, version, warnings, default_algorithm, jwks, built_at: now }
+        Self { schedule, verifiers, signing_keys, version, warnings, default_algorithm, jwks, built_at: now }
     }
 
     /// The key that signs with `alg`: the active key.
     ///
-    /// Its private half may be unavailable, because the clock was set back past a rotation or the file could not be
-    /// opened. Then the next key signs early, which is safe because it is published. If that key is unavailable too,
-    /// the previous key continues to sign. Its tokens expire at the latest when the key leaves the JWKS. Returns `None`
-    /// if no key can sign.
+    /// Its private half may be unavailable, because the clock was set back past a rotation or the private half could
+    /// not be opened. Then the next key signs early, which is safe because it is published. If that key is unavailable
+    /// too, the previous key continues to sign. Its tokens expire at the latest when the key leaves the JWKS. Returns
+    /// `None` if no key can sign.
     pub fn signing_key(&self, alg: Algorithm, now: Timestamp) -> Option<&SigningKey> {
-        let in_state =
-            |state: KeyState| self.signers.iter().filter(move |(key, _)| key.alg == alg && key.state(now) == state);
+        let in_state = |state: KeyState| {
+            self.signing_keys.iter().filter(move |(key, _)| key.alg == alg && key.state(now) == state)
+        };
         let newest = |state: KeyState| in_state(state).max_by_key(|(key, _)| key.signs_from);
         let next = || in_state(KeyState::Next).min_by_key(|(key, _)| key.signs_from);
         let key = newest(KeyState::Active).or_else(next).or_else(|| newest(KeyState::Retiring));
@@ -246,7 +247,7 @@ impl KeyRing {
         self.default_algorithm
     }
 
-    /// The warnings about the stored ring, one sentence each. They do not prevent the start.
+    /// The warnings about the stored ring: lower-case phrases without a full stop. They do not prevent the start.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
@@ -282,7 +283,7 @@ impl KeyRing {
 
     /// The loaded key pairs, which the next snapshot reuses.
     pub fn loaded_keys(&self) -> impl Iterator<Item = (Kid, Arc<LoadedKey>)> {
-        self.signers.iter().map(|(key, signer)| (key.kid.clone(), Arc::clone(&signer.loaded)))
+        self.signing_keys.iter().map(|(key, signing_key)| (key.kid.clone(), Arc::clone(&signing_key.loaded)))
     }
 }
 

@@ -36,7 +36,7 @@ impl PublicHalf {
 pub struct RingContents {
     /// The dates of the keys.
     pub schedule: Schedule,
-    /// The public half of every key in the schedule. It may have more keys, which are not written.
+    /// The public half of every key in the schedule.
     pub publics: HashMap<Kid, Arc<PublicHalf>>,
 }
 
@@ -73,7 +73,7 @@ struct VersionHeader {
 }
 
 #[derive(Deserialize)]
-struct RingFile {
+struct StoredRing {
     keys: Vec<RingEntry>,
 }
 
@@ -107,7 +107,7 @@ impl RingContents {
         if version != VERSION {
             return Err(RingProblem::Version(version));
         }
-        let RingFile { keys: entries } = serde_json::from_slice(bytes)?;
+        let StoredRing { keys: entries } = serde_json::from_slice(bytes)?;
         let mut publics = HashMap::new();
         let mut keys = Vec::new();
         for RingEntry { key, jwk, certificate } in entries {

@@ -35,7 +35,7 @@ use crate::domain::token_spec::TokenDefaults;
 use crate::domain::user::Email;
 use crate::keys::KeySource;
 use crate::keys::shared_ring::SharedRing;
-use crate::keys::signer::Signers;
+use crate::keys::signer::SigningQueue;
 use crate::mail::{Mail, Mailer};
 use crate::random::Random;
 use crate::social::Providers;
@@ -99,7 +99,7 @@ pub struct Issuer {
     /// The pool that hashes passwords.
     pub hasher: Hasher,
     /// Signs tokens, RSA signatures from a queue.
-    pub signers: Signers,
+    pub signing_queue: SigningQueue,
     /// Prepares and sends e-mails.
     pub mailer: Mailer,
     /// Makes and parses refresh UUIDs, and derives the `jti` of signed refresh tokens.

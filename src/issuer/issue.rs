@@ -67,7 +67,7 @@ pub(super) fn signer<'a>(
     algorithm: Algorithm,
     now: Timestamp,
 ) -> Result<Signer<'a>, Refusal> {
-    issuer.signers.signer(ring, algorithm, now).ok_or_else(|| {
+    issuer.signing_queue.signer(ring, algorithm, now).ok_or_else(|| {
         let cause = format!("no {algorithm} key is active; run `countersign keys rotate --now`");
         Fault::new("choosing a signing key", &cause).into()
     })

@@ -10,7 +10,7 @@ use crate::domain::secret::SecretText;
 pub mod change;
 pub mod error;
 pub mod folder;
-mod loaded_keys;
+mod loaded_ring;
 pub mod new_key;
 pub mod private_key;
 pub mod shared_ring;
@@ -22,7 +22,7 @@ mod testing;
 use change::{AppliedChange, RingChange};
 use error::KeySourceError;
 use folder::KeyFolder;
-pub use loaded_keys::LoadedKeys;
+pub use loaded_ring::LoadedRing;
 
 /// The storage of an issuer's keys. Its functions may block for seconds, so an async caller uses a blocking thread.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl KeySource {
     }
 
     /// Loads all keys. Every private half that is still needed is opened, and tested by signing and verifying once.
-    pub fn load(&self) -> Result<LoadedKeys, KeySourceError> {
+    pub fn load(&self) -> Result<LoadedRing, KeySourceError> {
         match self {
             Self::Folder(folder) => Ok(folder.load()?),
         }

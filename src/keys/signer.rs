@@ -41,7 +41,7 @@ pub enum SignError {
 #[derive(Clone, Copy, Debug)]
 pub struct Signer<'a> {
     key: &'a SigningKey,
-    signers: &'a Signers,
+    queue: &'a SigningQueue,
 }
 
 impl Signer<'_> {
@@ -62,25 +62,25 @@ impl Signer<'_> {
         let span = trace_span!("token.sign", %algorithm);
         Ok(match algorithm {
             Algorithm::Es256 => span.in_scope(|| unsigned.sign()),
-            Algorithm::Rs256 => self.signers.sign(unsigned).instrument(span).await?,
+            Algorithm::Rs256 => self.queue.sign(unsigned).instrument(span).await?,
         }?)
     }
 }
 
-/// The signing queue and its permits.
+/// The queue of tokens to be signed, and the permits of the threads that sign them.
 #[derive(Debug)]
-pub struct Signers {
+pub struct SigningQueue {
     permits: Arc<Semaphore>,
-    queue: Arc<SigningQueue>,
+    tokens: Arc<UnsignedTokens>,
 }
 
 #[derive(Default)]
-struct SigningQueue(Mutex<VecDeque<(UnsignedToken, oneshot::Sender<SignResult>)>>);
+struct UnsignedTokens(Mutex<VecDeque<(UnsignedToken, oneshot::Sender<SignResult>)>>);
 
-impl Signers {
+impl SigningQueue {
     /// Creates a queue that makes up to `at_once` signatures at a time.
     pub fn new(at_once: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(at_once)), queue: Arc::default() }
+        Self { permits: Arc::new(Semaphore::new(at_once)), tokens: Arc::default() }
     }
 
     /// The permits, one for each signature that may be made at a time.
@@ -90,21 +90,21 @@ impl Signers {
 
     /// The signer for `alg`: the active key of the ring. `None` if no key can sign.
     pub fn signer<'a>(&'a self, ring: &'a KeyRing, alg: Algorithm, now: Timestamp) -> Option<Signer<'a>> {
-        ring.signing_key(alg, now).map(|key| Signer { key, signers: self })
+        ring.signing_key(alg, now).map(|key| Signer { key, queue: self })
     }
 
     /// Queues the token and returns its signed form.
     async fn sign(&self, unsigned: UnsignedToken) -> Result<SignResult, SignError> {
         let (reply, mut receiver) = oneshot::channel();
-        self.queue.enqueue(unsigned, reply);
+        self.tokens.enqueue(unsigned, reply);
         tokio::select! {
             biased;
             signed = &mut receiver => return Ok(signed?),
             permit = Arc::clone(&self.permits).acquire_owned() => {
                 let permit = permit?;
-                let queue = Arc::clone(&self.queue);
+                let tokens = Arc::clone(&self.tokens);
                 spawn_blocking(move || {
-                    queue.sign_queued();
+                    tokens.sign_queued();
                     drop(permit); // here, so that the permit is held while the thread signs
                 });
             }
@@ -113,7 +113,7 @@ impl Signers {
     }
 }
 
-impl SigningQueue {
+impl UnsignedTokens {
     fn enqueue(&self, unsigned: UnsignedToken, reply: oneshot::Sender<SignResult>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((unsigned, reply));
     }
@@ -137,8 +137,8 @@ impl SigningQueue {
     }
 }
 
-impl std::fmt::Debug for SigningQueue {
+impl std::fmt::Debug for UnsignedTokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SigningQueue")
+        f.write_str("UnsignedTokens")
     }
 }

@@ -127,7 +127,7 @@ async fn jwks_clients_and_their_version_are_recorded() {
     fetch("192.0.2.2", "jose/6").await;
     let before = server.issuer.ring().jwks().version;
     server.clock.advance(Duration::from_mins(1));
-    crate::support::stored_keys::rotate(&server.issuer, None, false);
+    crate::support::stored_keys::rotate(&server.issuer, None, false).await;
     wait_until("the server publishes the new keys", async || server.issuer.ring().jwks().version != before).await;
     let after = server.issuer.ring().jwks().version;
     fetch("192.0.2.2", "jose/6").await;

@@ -98,7 +98,8 @@ async fn a_client_waiting_for_its_response_is_not_closed() {
     let token = server.token("anna").await;
     // Acquires all permits, not only the free ones: a completed signature may still hold one.
     let permit_count = std::thread::available_parallelism().unwrap().get();
-    let permits = server.issuer.signers.permits().acquire_many(u32::try_from(permit_count).unwrap()).await.unwrap();
+    let permits =
+        server.issuer.signing_queue.permits().acquire_many(u32::try_from(permit_count).unwrap()).await.unwrap();
     let renewal = format!("POST /renew_token HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n");
     let renewal = format!("{renewal}content-type: application/json\r\ncontent-length: 2\r\n\r\n{{}}");
     let mut waiting = connect_slow(&server.url, &renewal);

@@ -121,7 +121,7 @@ async fn metrics_are_parsed_by_prometheus() {
     let server = TestServer::with(&token()).await;
     server.register("anna").await;
     server.token("anna").await;
-    crate::support::stored_keys::rotate(&server.issuer, None, false);
+    crate::support::stored_keys::rotate(&server.issuer, None, false).await;
     let kids = async || server.get("/.well-known/jwks.json").await.json()["keys"].as_array().unwrap().len();
     wait_until("the server publishes the new keys", async || kids().await == 4).await;
     let text = metrics(&server).await;

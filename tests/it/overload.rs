@@ -74,7 +74,8 @@ async fn slow_signatures_are_queued() {
     let token = server.token("anna").await;
     // Acquires all permits, not only the free ones: a completed signature may still hold one.
     let permit_count = std::thread::available_parallelism().unwrap().get();
-    let permits = server.issuer.signers.permits().acquire_many(u32::try_from(permit_count).unwrap()).await.unwrap();
+    let permits =
+        server.issuer.signing_queue.permits().acquire_many(u32::try_from(permit_count).unwrap()).await.unwrap();
     let renewal = server.request(Method::POST, "/renew_token").bearer_auth(&token).json(&json!({}));
     let renewal = tokio::spawn(ServerResponse::send(renewal));
     // These requests sign nothing. Without the limit, the renewal would be signed before they are complete.

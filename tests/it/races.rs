@@ -91,7 +91,7 @@ async fn a_key_stays_published_for_tokens_issued_before_a_lifetime_was_lowered()
         server.set(&format!("profiles.{dialect}.access_lifetime"), "1m").await;
     }
     let signing_kid = server.issuer.ring().signing_key(Algorithm::Es256, server.clock.now()).unwrap().kid().clone();
-    crate::support::stored_keys::rotate(&server.issuer, Some(Algorithm::Es256), true);
+    crate::support::stored_keys::rotate(&server.issuer, Some(Algorithm::Es256), true).await;
     keys::maintain(&server.issuer).await.unwrap();
     let ring = server.issuer.ring();
     let published_until = ring.schedule().get(&signing_kid).unwrap().published_until.unwrap();

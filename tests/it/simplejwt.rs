@@ -309,7 +309,7 @@ async fn a_retired_key_still_verifies_refresh_tokens_and_a_revoked_one_does_not(
     server.set("profiles.simplejwt.refresh_lifetime", "30d").await;
     let token = text(&obtain(&server).await, "refresh");
     let kid = text(&header(&token), "kid");
-    crate::support::stored_keys::rotate(&server.issuer, None, true);
+    crate::support::stored_keys::rotate(&server.issuer, None, true).await;
     keys::maintain(&server.issuer).await.unwrap();
     server.clock.advance(DAY * 3);
     keys::maintain(&server.issuer).await.unwrap();
@@ -317,7 +317,7 @@ async fn a_retired_key_still_verifies_refresh_tokens_and_a_revoked_one_does_not(
     assert!(!jwks.text.contains(&kid), "the key is still published: {jwks:?}");
     assert_eq!(verify(&server, &token).await, 200);
     refresh(&server, &token).await.is(200);
-    crate::support::stored_keys::revoke(&server.issuer, &kid);
+    crate::support::stored_keys::revoke(&server.issuer, &kid).await;
     keys::maintain(&server.issuer).await.unwrap();
     assert_eq!(refresh(&server, &token).await.is(401), invalid());
     assert_eq!(verify(&server, &token).await, 401);

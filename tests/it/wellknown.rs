@@ -77,7 +77,7 @@ async fn a_current_jwks_is_not_modified() {
         assert_eq!(head.header(name), full.header(name), "{name}");
     }
 
-    crate::support::stored_keys::rotate(&server.issuer, None, false);
+    crate::support::stored_keys::rotate(&server.issuer, None, false).await;
     wait_until("the JWKS contains the new keys", async || fetch(etag.clone()).await.status == 200).await;
     let newer = server.get("/.well-known/jwks.json").await;
     assert_ne!(newer.header("etag"), etag);

@@ -1,4 +1,5 @@
-//! Lists the stored keys.
+//! Lists the stored keys. It takes the source and no `KeyContext`, because it changes nothing: it needs no policy and
+//! has no entry in the audit log.
 
 use crate::crypto::key_ring::KeyRing;
 use crate::keys::KeySource;

@@ -1,4 +1,5 @@
-//! Changes the passphrase of the private halves.
+//! Changes the passphrase of the private halves. It takes the source and no `KeyContext`, because it publishes nothing:
+//! it needs no policy and has no entry in the audit log.
 
 use crate::domain::secret::SecretText;
 use crate::keys::KeySource;

@@ -51,7 +51,9 @@ impl KeyFolder {
         for key in &applied.removed {
             files::remove(&self.pem_path(&key.kid))?;
         }
-        locked.contents.publics.extend(prepared.into_public_halves());
+        let RingContents { schedule, publics } = &mut locked.contents;
+        publics.extend(prepared.into_public_halves());
+        publics.retain(|kid, _| schedule.get(kid).is_some());
         if !applied.is_empty() {
             ring_file::write(self.path(), &locked.contents)?;
         }

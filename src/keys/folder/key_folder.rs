@@ -16,7 +16,7 @@ use crate::crypto::ring_contents::RingContents;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::key::{Kid, Schedule};
 use crate::domain::secret::{SecretBytes, SecretText};
-use crate::keys::loaded_keys::LoadedKeys;
+use crate::keys::loaded_ring::LoadedRing;
 use crate::keys::new_key::NewKeyOptions;
 use crate::keys::private_key::{PrivateKeyProblem, read_pair};
 use crate::random::Random;
@@ -68,14 +68,14 @@ impl KeyFolder {
     ///
     /// # Errors
     /// If a file is damaged, missing or accessible to other users. The error names the file.
-    pub fn load(&self) -> Result<LoadedKeys, KeyFolderError> {
+    pub fn load(&self) -> Result<LoadedRing, KeyFolderError> {
         let lock = self.lock(LockMode::Read)?;
         let version = self.version()?;
         let contents = self.contents()?;
-        let secret = self.secret()?;
+        let derived_keys = self.derived_keys()?;
         let ring = self.open_ring(contents, version, None)?;
         drop(lock);
-        Ok(LoadedKeys { ring, secret })
+        Ok(LoadedRing { ring, derived_keys })
     }
 
     /// Reads only the dates of the keys. Opens no private half.
@@ -159,7 +159,7 @@ impl KeyFolder {
         Ok(contents)
     }
 
-    fn secret(&self) -> Result<DerivedKeys, KeyFolderError> {
+    fn derived_keys(&self) -> Result<DerivedKeys, KeyFolderError> {
         let path = self.path().join(SECRET);
         let missing = || KeyFolderError::SecretMissing(path.clone());
         let bytes = files::read(&path).map_err(|error| files::map_not_found(error, missing))?;

@@ -134,7 +134,7 @@ impl ForgeryTarget {
         server.register("anna").await;
         let revoked = ServerKey::active(&server, "ES256");
         rotate(&server).await;
-        crate::support::stored_keys::revoke(&server.issuer, &revoked.kid);
+        crate::support::stored_keys::revoke(&server.issuer, &revoked.kid).await;
         let retired = ServerKey::active(&server, "ES256");
         rotate(&server).await;
         let ring = server.issuer.ring();
@@ -164,7 +164,7 @@ impl ForgeryTarget {
 }
 
 async fn rotate(server: &TestServer) {
-    crate::support::stored_keys::rotate(&server.issuer, Some(KeyAlgorithm::Es256), true);
+    crate::support::stored_keys::rotate(&server.issuer, Some(KeyAlgorithm::Es256), true).await;
     keys::maintain(&server.issuer).await.unwrap();
     server.clock.advance(Duration::from_secs(1));
 }

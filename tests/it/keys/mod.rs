@@ -18,7 +18,7 @@ async fn sign_with(server: &TestServer, alg: &str) {
 
 /// Rotates every key and waits until the server has applied the rotation.
 async fn rotate(server: &TestServer, at_once: bool) -> Vec<Key> {
-    let new_keys = crate::support::stored_keys::rotate(&server.issuer, None, at_once);
+    let new_keys = crate::support::stored_keys::rotate(&server.issuer, None, at_once).await;
     let is_loaded = |key: &Key| server.issuer.ring().schedule().get(&key.kid).is_some();
     wait_until("the server loads the new keys", async || new_keys.iter().all(is_loaded)).await;
     new_keys

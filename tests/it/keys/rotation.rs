@@ -95,7 +95,7 @@ async fn an_immediate_rotation_fails_verifiers_that_never_refetch() {
 async fn a_revoked_key_is_rejected_by_verifiers_that_refetch() {
     let server = TestServer::with_anna().await;
     let before = tokens(&server).await;
-    crate::support::stored_keys::revoke(&server.issuer, &kid(&before[0]));
+    crate::support::stored_keys::revoke(&server.issuer, &kid(&before[0])).await;
     crate::support::wait_until("the revocation applies", async || !server.accepts(&before[0].1).await).await;
     let after = tokens(&server).await;
     assert_ne!(kid(&before[0]), kid(&after[0]));
