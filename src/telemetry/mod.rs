@@ -3,6 +3,7 @@
 //! Logs go to stderr, as text or JSON lines. The types that are logged contain no secrets. Query strings and bodies are
 //! never logged. Of the request headers, only a well-formed `traceparent` and the forwarded client address are logged.
 
+use tracing::Metadata;
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -23,8 +24,7 @@ pub use traces::Traces;
 /// log levels by module, such as `info,countersign=debug`. Call [`Traces::end`] last, at the end of the process.
 pub fn start(level: &str, json: bool, collector: Option<&str>) -> Result<Traces, TelemetryError> {
     let filter: Targets = level.parse().map_err(|error| TelemetryError::new("the log filter log.level", error))?;
-    // Spans are not logged: the log line at the end of each request already has its id, method and status.
-    let events = filter_fn(|metadata| !metadata.is_span()).with_max_level_hint(LevelFilter::TRACE);
+    let events = filter_fn(is_logged).with_max_level_hint(LevelFilter::TRACE);
     let filter = filter.and(events);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = if json {
@@ -36,4 +36,10 @@ pub fn start(level: &str, json: bool, collector: Option<&str>) -> Result<Traces,
     let log = tracing_subscriber::registry().with(lines).with(traces.layer());
     log.try_init().map_err(|error| TelemetryError::new("the log", error))?;
     Ok(traces)
+}
+
+/// Whether the log may contain the event. It contains no spans: the line at the end of each request already has its id,
+/// method and status. It does not contain the steps of a connection to a provider, of which hyper-util reports each one.
+fn is_logged(metadata: &Metadata<'_>) -> bool {
+    !metadata.is_span() && !metadata.target().starts_with("hyper_util::")
 }

@@ -32,7 +32,7 @@ pub(super) struct LockedKeyFolder<'a> {
 impl KeyFolder {
     /// Makes a change.
     pub fn apply(&self, change: RingChange) -> Result<AppliedChange, KeySourceError> {
-        let prepared = change.prepare(&self.contents()?.schedule, &self.options.new_keys, self.clock.now())?;
+        let prepared = change.prepare(&self.schedule()?, &self.options.new_keys, self.clock.now())?;
         let pems = prepared.new_keys.iter().map(|new_key| self.to_pem(new_key)).collect::<Result<Vec<_>, _>>()?;
         let mut locked = self.lock_for_change()?;
         let before: Vec<Kid> = locked.kids_with_private_half().cloned().collect();

@@ -50,6 +50,19 @@ fn published(ring: &KeyRing) -> Vec<String> {
 }
 
 #[test]
+fn a_change_without_ring_json_names_the_lost_file() {
+    let folder = TestKeyFolder::new();
+    let keys = folder.keys("");
+    keys.start().unwrap();
+    fs::remove_file(folder.path().join("ring.json")).unwrap();
+    let failures = [keys.prune(None).err(), keys.revoke("a").err(), keys.rotate(None, true).err()];
+    for error in failures {
+        let error = error.unwrap();
+        assert!(matches!(error, KeySourceError::Folder(KeyFolderError::RingMissing { .. })), "{error}");
+    }
+}
+
+#[test]
 fn a_reloaded_ring_follows_a_rotation_through_all_states() {
     let folder = TestKeyFolder::new();
     let keys = folder.keys("pw");

@@ -26,7 +26,7 @@ const NO_PREDECESSOR: KeyPolicy = KeyPolicy {
 
 impl KeyFolder {
     /// If the folder is empty or a first start was interrupted, generates one active key for each configured
-    /// algorithm, and returns the new keys. In a folder that has a ring with keys, or a ring that cannot be read, it
+    /// algorithm, and returns them. If another process does so at the same time, returns its keys. In a folder that has a ring with keys, or a ring that cannot be read, it
     /// does nothing.
     ///
     /// It never overwrites a private half or the secret.
@@ -41,7 +41,8 @@ impl KeyFolder {
         self.check_empty()?;
         let _lock = files::lock(self.path(), LockMode::Write)?;
         match ring_file::read(self.path()) {
-            Ok(contents) if !contents.schedule.keys().is_empty() => return Ok(Vec::new()),
+            // Another process has created the first keys since the folder was found empty.
+            Ok(contents) if !contents.schedule.keys().is_empty() => return Ok(contents.schedule.keys().to_vec()),
             Ok(_) => {}
             Err(KeyFolderError::Empty(_)) => self.check_empty()?,
             Err(error) => return Err(error.into()),
