@@ -27,7 +27,7 @@ impl LateOpening {
     }
 
     /// Tries once to open the database, and reads from it with `first`. Other operations can use the database only
-    /// after [`UnpublishedDatabase::publish`]. If `first` fails, the database stays closed.
+    /// after `UnpublishedDatabase::publish`. If `first` fails, the database stays closed.
     pub async fn open<T: Send + 'static>(
         self,
         first: impl Fn(&dyn Read) -> Result<T, StoreError> + Send + 'static,

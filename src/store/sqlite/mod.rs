@@ -122,7 +122,7 @@ impl Database {
     }
 
     /// Runs a read closure on a blocking thread. All its queries see the same state of the database. Waits at most
-    /// [`BUSY_TIMEOUT`] for a free connection.
+    /// `BUSY_TIMEOUT` for a free connection.
     pub async fn read<T, E>(&self, job: impl Fn(&dyn Read) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
