@@ -22,7 +22,7 @@ use crate::crypto::reset_hash::ResetHasher;
 use crate::domain::key::KeyTimes;
 use crate::domain::password::{Password, PasswordPolicy};
 use crate::domain::setting::snapshot::Settings;
-use crate::domain::token_spec::TokenDefaults;
+use crate::domain::token_spec::{TokenDefaults, refresh_audience};
 use crate::http;
 use crate::http::context::{Http, HttpOptions, MetricsOptions};
 use crate::http::pages::Pages;
@@ -185,6 +185,7 @@ fn policy(config: &Config) -> IssuerPolicy {
         tokens: TokenDefaults {
             issuer: config.tokens.issuer.clone(),
             audience: config.tokens.audience.clone(),
+            refresh_audience: refresh_audience(&config.tokens.issuer),
             algorithm: config.tokens.algorithm,
             role: config.rest_jwt.role.clone().unwrap_or_default(),
         },

@@ -34,8 +34,8 @@ closed_set! {
 pub enum Audience {
     /// The audience that the settings name for resource servers.
     ResourceServers,
-    /// The issuer alone, so that no resource server accepts the token.
-    Issuer,
+    /// The refresh routes of the issuer, so that no resource server accepts the token.
+    RefreshRoutes,
 }
 
 /// The row of a kind of token.
@@ -77,7 +77,7 @@ impl TokenKind {
                 token_type: "refresh",
                 typs: &[Typ::RefreshJwt],
                 typ_is_optional: false,
-                audience: Audience::Issuer,
+                audience: Audience::RefreshRoutes,
                 by_published_key: false,
             },
         }

@@ -35,8 +35,16 @@ pub struct TokenDefaults {
     pub issuer: String,
     /// The `aud` if the profile sets none.
     pub audience: String,
+    /// The `aud` of refresh tokens; see [`refresh_audience`].
+    pub refresh_audience: String,
     /// The signing algorithm if the profile sets none.
     pub algorithm: Algorithm,
     /// The `role` claim of users whose own claims contain no `role`, in the dialects that have this claim.
     pub role: String,
+}
+
+/// The `aud` of the refresh tokens of an issuer: `<issuer>/refresh`. It is not the audience of any resource server, so
+/// a verifier that checks `aud` but not `token_type` rejects refresh tokens (RFC 8725 §3.12).
+pub fn refresh_audience(issuer: &str) -> String {
+    format!("{issuer}/refresh")
 }

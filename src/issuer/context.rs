@@ -157,7 +157,8 @@ impl Issuer {
         let leeway = self.policy.leeway;
         let mut audiences = Vec::new();
         match kind.row().audience {
-            Audience::Issuer => audiences.push(issuer),
+            // Builds from before 0.1.0 issued refresh tokens for the issuer itself. They are accepted until they expire.
+            Audience::RefreshRoutes => audiences.extend([self.policy.tokens.refresh_audience.as_str(), issuer]),
             Audience::ResourceServers => {
                 audiences.push(self.policy.tokens.audience.as_str());
                 audiences.extend(Origin::all().filter_map(|origin| settings.profile(origin).audience.as_deref()));

@@ -91,7 +91,7 @@ pub fn refresh_uuid(issuer: &Issuer, signed_in: &SignedIn) -> Uuid {
     issuer.refresh_tokens.refresh_uuid(signed_in.session().id, signed_in.session().generation)
 }
 
-/// The claims of a refresh token. The audience is the issuer alone, so that no resource server accepts the token.
+/// The claims of a refresh token.
 #[derive(Serialize)]
 struct RefreshClaims<'a> {
     iss: &'a str,
@@ -120,7 +120,7 @@ pub async fn sign_refresh_jwt(issuer: &Issuer, signed_in: &SignedIn) -> Result<S
     let claims = RefreshClaims {
         iss: &spec.issuer,
         sub: user.sub,
-        aud: &spec.issuer,
+        aud: &issuer.policy.tokens.refresh_audience,
         iat: rotated_at,
         nbf: rotated_at,
         exp: session.expires_at.unix(),

@@ -1,10 +1,11 @@
 //! Tokens of one dialect sent to the routes of another: each token permits only what its own dialect allows.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::response::ServerResponse;
-use crate::support::{PASSWORD, TestServer};
+use crate::support::{PASSWORD, TestServer, token as jwt};
 
 /// Dialect, sign-in route, login field, and the response member with the access token.
 const SIGN_INS: [(&str, &str, &str, &str); 4] = [
@@ -87,4 +88,35 @@ async fn a_user_name_that_is_the_address_follows_the_address() {
     assert_eq!(changed.is(200).json()["username"], "ann@example.org");
     // Another user can register with the released address.
     server.post("/api/register/", &account).await.is(201);
+}
+
+/// A refresh token for a verifier that checks only `iss` and `aud` (RFC 8725 §3.12).
+#[tokio::test]
+async fn a_refresh_token_has_an_audience_of_its_own() {
+    let server = TestServer::with_anna().await;
+    let own = json!(format!("{}/refresh", server.url));
+    let refreshed = async |refresh: &str| server.post("/api/token/refresh/", &json!({"refresh": refresh})).await;
+    let pair = server.post("/api/token/", &json!({"username": "anna", "password": PASSWORD})).await;
+    let obtained = pair.is(200).json()["refresh"].as_str().unwrap_or_default().to_owned();
+    let mut access = vec![pair.json()["access"].as_str().unwrap_or_default().to_owned()];
+    let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
+    let mint = countersign::issuer::mint::MintTokens { user, dialect: "simplejwt".parse().unwrap() };
+    let minted = mint.run(&server.issuer).await.unwrap();
+    access.push(minted.access.text.expose().to_owned());
+    server.set("profiles.simplejwt.rotate_refresh_tokens", "true").await;
+    let rotated = refreshed(&obtained).await.is(200).json();
+    let rotated = rotated["refresh"].as_str().unwrap_or_default().to_owned();
+    for refresh in [&obtained, &rotated, minted.refresh.unwrap().expose()] {
+        assert_eq!(jwt::claims(refresh)["aud"], own);
+    }
+    for access in access {
+        assert_eq!(jwt::claims(&access)["aud"], json!(server.url));
+    }
+    // Builds from before 0.1.0 issued refresh tokens for the issuer itself.
+    for (audience, status) in [(json!(server.url), 200), (json!(format!("{}/", server.url)), 401), (json!("x"), 401)] {
+        let mut claims = jwt::claims(&rotated);
+        claims["aud"] = audience;
+        let old = jwt::forge(&server, &jwt::header(&rotated), &claims);
+        refreshed(&old).await.is(status);
+    }
 }

@@ -59,7 +59,7 @@ async fn a_pair_is_obtained() {
     assert_eq!((lifetime(&access), lifetime(&refresh)), (300, 86_400));
     assert_eq!((&access["token_type"], &refresh["token_type"]), (&json!("access"), &json!("refresh")));
     assert_eq!((&access["user_id"], &refresh["user_id"]), (&json!(1), &json!(1)));
-    assert_eq!(refresh["aud"], refresh["iss"]);
+    assert_eq!(refresh["aud"], format!("{}/refresh", text(&refresh, "iss")));
     assert_eq!((&access["sub"], &access["sid"]), (&refresh["sub"], &refresh["sid"]));
     let mut names: Vec<&String> = refresh.as_object().unwrap().keys().collect();
     names.sort();
@@ -74,7 +74,7 @@ async fn a_pair_is_obtained() {
         server.send("POST", "/api/token", FORM, None, "username=ANNA%40example.com&password=correct+horse+battery");
     let pair = form.await.is(200);
     for (name, typ, audience) in
-        [("access", "at+jwt", json!("api")), ("refresh", "refresh+jwt", refresh["iss"].clone())]
+        [("access", "at+jwt", json!("api")), ("refresh", "refresh+jwt", refresh["aud"].clone())]
     {
         let token = text(&pair, name);
         assert_eq!((&header(&token)["alg"], &header(&token)["typ"]), (&json!("RS256"), &json!(typ)));
