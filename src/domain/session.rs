@@ -125,9 +125,15 @@ pub enum RefreshOutcome {
 }
 
 impl Session {
-    /// Whether the session is live: not ended and not expired.
-    pub fn is_live(&self, now: Timestamp) -> bool {
+    /// Whether the session has neither ended nor expired. It may still be at its maximum age: see [`Session::is_live`].
+    pub fn is_unexpired(&self, now: Timestamp) -> bool {
         self.ended.is_none() && now < self.expires_at
+    }
+
+    /// Whether the session is live: not ended, not expired and not at its maximum age. The maximum age may have been
+    /// set after the session was opened.
+    pub fn is_live(&self, now: Timestamp, policy: &RefreshPolicy) -> bool {
+        self.is_unexpired(now) && policy.max_age.is_none_or(|max_age| now < self.opened_at + max_age)
     }
 
     /// The expiry of the session after a refresh at `now`, limited by the maximum age of the session.
@@ -138,13 +144,10 @@ impl Session {
 
     /// The outcome of presenting a refresh token of `generation` at `now`.
     pub fn evaluate_refresh(&self, generation: u32, now: Timestamp, policy: &RefreshPolicy) -> RefreshOutcome {
-        if !self.is_live(now) {
+        if !self.is_live(now, policy) {
             return RefreshOutcome::Rejected;
         }
         let expires_at = self.extended_expiry(now, policy);
-        if expires_at <= now {
-            return RefreshOutcome::Rejected;
-        }
         match self.generation.checked_sub(generation) {
             None => RefreshOutcome::Rejected,
             Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => RefreshOutcome::Repeat,
@@ -267,6 +270,8 @@ mod tests {
             RefreshOutcome::Advance { to: 1, expires_at: at(600), invalidates_earlier: true }
         );
         assert_eq!(session(0, 0).evaluate_refresh(0, at(600), &with_max_age), RefreshOutcome::Rejected);
+        assert!(session(0, 0).is_live(at(599), &with_max_age) && !session(0, 0).is_live(at(600), &with_max_age));
+        assert!(session(0, 0).is_live(at(600), &POLICY), "the maximum age is read at each check");
     }
 
     proptest! {
@@ -291,7 +296,7 @@ mod tests {
                         prop_assert!(presented < session.generation);
                         session.ended = Some((now, EndReason::Reuse));
                     }
-                    RefreshOutcome::Rejected => prop_assert!(!session.is_live(now)),
+                    RefreshOutcome::Rejected => prop_assert!(!session.is_live(now, &POLICY)),
                 }
             }
         }

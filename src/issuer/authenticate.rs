@@ -7,8 +7,12 @@ use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::crypto::verify::VerifiedToken;
 use crate::domain::id::SessionId;
+use crate::domain::session::Session;
+use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::token_kind::TokenKind;
+use crate::domain::user::User;
+use crate::store::Read;
 
 /// A request to authenticate by an access token.
 #[derive(Debug)]
@@ -47,8 +51,28 @@ pub(super) fn session_id_of(token: &VerifiedToken) -> Result<SessionId, Refusal>
 /// Reads the session of a verified token. Refuses unless the session is live and its user is active.
 pub(super) async fn live_session(issuer: &Issuer, id: SessionId) -> Result<SignedIn, Refusal> {
     let now = issuer.clock.now();
+    let settings = issuer.settings();
     let found = issuer.store.read(move |tx| tx.session(id)).await?;
-    let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-    live.map(|(session, user)| SignedIn::authenticated(user, session))
-        .ok_or_else(|| Unauthenticated::SessionEnded.into())
+    let (session, user) = check_live(found, &settings, now)?;
+    Ok(SignedIn::authenticated(user, session))
+}
+
+/// Returns the user of a live session. Call it in the write transaction: the session may have ended after the request
+/// was authenticated, and an ended session must not change anything.
+pub(super) fn live_user(
+    tx: &dyn Read,
+    session: SessionId,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<User, Refusal> {
+    Ok(check_live(tx.session(session)?, settings, now)?.1)
+}
+
+fn check_live(
+    found: Option<(Session, User)>,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<(Session, User), Unauthenticated> {
+    let is_live = |session: &Session| session.is_live(now, settings.policy_of(session));
+    found.filter(|(session, user)| is_live(session) && user.is_active).ok_or(Unauthenticated::SessionEnded)
 }

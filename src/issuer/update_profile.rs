@@ -1,5 +1,6 @@
 //! Changes the password, address or name of the signed-in user.
 
+use super::authenticate::live_user;
 use super::context::{Caller, Issuer};
 use super::end_sessions::{EndScope, end_sessions};
 use super::refusal::{Refusal, Unauthenticated};
@@ -52,14 +53,13 @@ impl UpdateProfile {
         };
         let signed_in = signed_in.clone();
         let now = issuer.clock.now();
+        let settings = issuer.settings();
         let changed: Result<(User, usize), Refusal> = issuer
             .store
             .write_for_user(signed_in.user().id, move |tx| {
                 let id = signed_in.user().id;
                 // The session may have ended while the password was hashed. An ended session must not change anything.
-                let found = tx.session(signed_in.session().id)?;
-                let live = found.filter(|(session, user)| session.is_live(now) && user.is_active);
-                live.ok_or(Unauthenticated::SessionEnded)?;
+                live_user(tx, signed_in.session().id, &settings, now)?;
                 let record =
                     |action, detail: &str| tx.record(&AuditEntry::by_user(now, action, id, from.address, detail));
                 if let Some(username) = &username {

@@ -68,7 +68,9 @@ async fn is_live(server: &TestServer, access: &str) -> bool {
 async fn is_session_live(server: &TestServer, access: &str) -> bool {
     let id = session_of(access);
     let found: Result<_, StoreError> = server.issuer.store.read(move |tx| tx.session(id)).await;
-    found.unwrap().is_some_and(|(session, _)| session.is_live(server.clock.now()))
+    found
+        .unwrap()
+        .is_some_and(|(session, _)| session.is_live(server.clock.now(), server.issuer.settings().policy_of(&session)))
 }
 
 fn session_of(access: &str) -> SessionId {
@@ -200,6 +202,46 @@ async fn refreshes_do_not_exceed_the_maximum_session_age() {
     }
     server.clock.advance(Duration::from_mins(3));
     assert_eq!(refresh(&server, &token).await, Err(Rejection::SessionEnded));
+}
+
+/// On every route that accepts a token: each authenticates with a session that was opened before the change.
+#[tokio::test]
+async fn a_lowered_maximum_session_age_ends_open_sessions() {
+    let server = TestServer::with_anna().await;
+    let jwt = server.token("anna").await;
+    let pair = sign_in(&server).await;
+    let signed_in = json!({"username": "anna", "password": PASSWORD});
+    let package = server.post("/api/token/", &signed_in).await.is(200).json();
+    let sliding = text(&server.post("/api/token/sliding/", &signed_in).await.is(200).json(), "token");
+    let rest = text(&server.post("/signin", &signed_in).await.is(200).json(), "token");
+    server.set("sessions.max_age", "60").await;
+    let requests = || {
+        let refresh = json!({"refresh": text(&package, "refresh")});
+        let verified = json!({"token": text(&package, "refresh")});
+        [
+            (Method::GET, "/api/me/", &pair.access, json!({})),
+            (Method::PATCH, "/api/me/", &pair.access, json!({"first_name": "Anna"})),
+            (Method::POST, "/renew_token", &jwt, json!({})),
+            (Method::POST, "/update_profile", &jwt, json!({"email": "anna@example.com"})),
+            (Method::POST, "/validation", &rest, json!({"token": rest})),
+            (Method::POST, "/get_user_by_jwt", &rest, json!({"token": rest})),
+            (Method::POST, "/refresh", &rest, json!({})),
+            (Method::POST, "/api/token/sliding/refresh/", &jwt, json!({"token": sliding})),
+            (Method::POST, "/api/token/verify/", &jwt, verified),
+            (Method::POST, "/api/token/refresh/", &jwt, refresh),
+        ]
+    };
+    for after in [Duration::ZERO, Duration::from_secs(62)] {
+        server.clock.advance(after);
+        for (method, path, bearer, body) in requests() {
+            let request = server.request(method.clone(), path).bearer_auth(bearer).json(&body);
+            let response = ServerResponse::send(request).await;
+            assert_eq!(response.status < 400, after.is_zero(), "{method} {path} {response:#?}");
+        }
+    }
+    assert_eq!(refresh(&server, &pair.refresh).await, Err(Rejection::SessionEnded));
+    server.set("sessions.max_age", "none").await;
+    assert!(is_session_live(&server, &pair.access).await, "the session was refused, but not ended");
 }
 
 #[tokio::test]

@@ -215,7 +215,8 @@ fn show(config: &Config, name: &str, json: bool) -> Result<()> {
         let id = user.id;
         let now = issuer.clock.now();
         let sessions = issuer.store.read(move |tx| tx.sessions_of(id, now)).await.map_err(|error: StoreError| error)?;
-        Ok((user, sessions.len()))
+        let settings = issuer.settings();
+        Ok((user, sessions.iter().filter(|session| session.is_live(now, settings.policy_of(session))).count()))
     });
     let (user, sessions) = user_and_sessions?;
     let mut all = user_json(&user);

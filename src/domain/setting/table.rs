@@ -29,7 +29,7 @@ settings! {
         "sessions.reuse_grace", [0, 5 * MINUTE], 10,
         "time after a rotation for which the previous refresh token still returns the same new refresh token");
     MAX_AGE: Option<Duration> = Setting::optional_seconds(
-        "sessions.max_age", [60, 10 * 366 * DAY], "maximum lifetime of a session, regardless of refreshes");
+        "sessions.max_age", [60, 10 * 366 * DAY], "maximum lifetime of a session, regardless of refreshes; also ends open sessions");
     RESET_TIMEOUT: Duration = Setting::seconds(
         "passwords.reset_timeout", [1, 7 * DAY], 15 * MINUTE, "time for which a reset code or link is valid");
     REGISTRATION_OPEN: bool = Setting::flag("registration.open", true, "whether anyone may register");

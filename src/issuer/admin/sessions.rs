@@ -12,7 +12,10 @@ use crate::store::{SessionPage, SessionQuery};
 /// Returns a page of the live sessions, newest first.
 pub async fn page(issuer: &Issuer, query: SessionQuery) -> Result<SessionPage, Refusal> {
     let now = issuer.clock.now();
-    issuer.store.read(move |tx| Ok(tx.session_page(&query, now)?)).await
+    let settings = issuer.settings();
+    let mut page: SessionPage = issuer.store.read(move |tx| tx.session_page(&query, now)).await?;
+    page.sessions.retain(|(session, _)| session.is_live(now, settings.policy_of(session)));
+    Ok(page)
 }
 
 /// An operator's request to end one session.

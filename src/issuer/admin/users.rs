@@ -84,10 +84,13 @@ pub struct UserDetails {
 /// Reads the details of a user; `None` if there is no such user.
 pub async fn details(issuer: &Issuer, id: UserId) -> Result<Option<UserDetails>, Refusal> {
     let now = issuer.clock.now();
+    let settings = issuer.settings();
     let read = issuer.store.read(move |tx| {
         let Some(user) = tx.user(id)? else { return Ok(None) };
+        let mut sessions = tx.sessions_of(id, now)?;
+        sessions.retain(|session| session.is_live(now, settings.policy_of(session)));
         Ok(Some(UserDetails {
-            sessions: tx.sessions_of(id, now)?,
+            sessions,
             addresses: tx.known_addresses(id)?,
             lines: tx.audit_lines(Some(id), LINES)?,
             is_last_superuser: user.is_superuser && user.is_active && !tx.other_superuser(id)?,

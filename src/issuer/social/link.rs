@@ -1,6 +1,5 @@
 //! Links an account at a provider to the signed-in user, after the return from the provider.
 
-use super::permission::live_user;
 use super::provider::other_issuer;
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{SealedTokens, seal_identity};
@@ -8,7 +7,7 @@ use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::social::{SocialAccount, SocialIdentity};
 use crate::domain::time::Timestamp;
-use crate::issuer::authenticate::live_session;
+use crate::issuer::authenticate::{live_session, live_user};
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::refusal::{Refusal, Unauthenticated};
 use crate::issuer::signed_in::SignedIn;
@@ -27,6 +26,7 @@ pub async fn link(
     from: Caller,
 ) -> Result<(), SocialError> {
     let now = issuer.clock.now();
+    let settings = issuer.settings();
     let tokens = seal_identity(issuer, &identity);
     let session = signed_in.session().id;
     let user = signed_in.user().id;
@@ -34,7 +34,7 @@ pub async fn link(
     let of_other_issuer: Result<Option<SocialAccount>, SocialError> = issuer
         .store
         .write(move |tx| {
-            live_user(tx, session, now)?;
+            live_user(tx, session, &settings, now)?;
             let provider = &identity.provider;
             match tx.social_account(provider, &identity.social_id)? {
                 Some(account) if account.user == user => {

@@ -1,11 +1,12 @@
 //! Refreshes a provider's access token.
 
-use super::permission::{live_user, may_change_sign_in_methods};
+use super::permission::may_change_sign_in_methods;
 use super::provider::{other_issuer, provider_refusal};
 use super::refusal::{SocialError, SocialRefusal};
 use super::tokens::{ProviderTokenKind, open, seal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::social::ProviderName;
+use crate::issuer::authenticate::live_user;
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::signed_in::SignedIn;
 
@@ -38,12 +39,13 @@ impl RefreshProvider {
         let refreshed = provider.refresh(&token, issuer.clock.now()).await;
         let refreshed = refreshed.map_err(|error| provider_refusal(&self.provider, "refreshing a token", &error))?;
         let now = issuer.clock.now();
+        let settings = issuer.settings();
         let tokens = seal(issuer, &self.provider, &account.social_id, &refreshed);
         issuer
             .store
             .write(move |tx| {
                 // A sign-out during the request deleted the provider's access token, so no new one must be stored.
-                live_user(tx, session, now)?;
+                live_user(tx, session, &settings, now)?;
                 // If the account was unlinked or replaced during the request, the tokens belong to no linked account.
                 let present = tx.social_account_of(user, &self.provider)?;
                 if present.is_none_or(|present| present.social_id != account.social_id) {

@@ -1,11 +1,12 @@
 //! Unlinks an account at a provider.
 
-use super::permission::{live_user, may_change_sign_in_methods};
+use super::permission::may_change_sign_in_methods;
 use super::refusal::{SocialError, SocialRefusal};
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::id::UserId;
 use crate::domain::social::{ProviderName, SocialAccount};
 use crate::domain::time::Timestamp;
+use crate::issuer::authenticate::live_user;
 use crate::issuer::context::{Caller, Issuer};
 use crate::issuer::signed_in::SignedIn;
 use crate::store::{StoreError, Write};
@@ -33,6 +34,7 @@ impl UnlinkAccount {
     pub async fn run(self, signed_in: &SignedIn, issuer: &Issuer) -> Result<(), SocialError> {
         may_change_sign_in_methods(signed_in)?;
         let now = issuer.clock.now();
+        let settings = issuer.settings();
         let session = signed_in.session().id;
         let offered = issuer.providers.offered();
         let offered: OfferedProviders =
@@ -40,7 +42,7 @@ impl UnlinkAccount {
         issuer
             .store
             .write(move |tx| {
-                let user = live_user(tx, session, now)?;
+                let user = live_user(tx, session, &settings, now)?;
                 let accounts = tx.social_accounts_of(user.id)?;
                 if !accounts.iter().any(|account| account.provider == self.provider) {
                     return Err(SocialRefusal::NotLinked.into());

@@ -173,7 +173,7 @@ impl ReadSessions for Tx<'_> {
         for ((_, id), ()) in positions.rows {
             let session = self.session(SessionId(Uuid::from_bytes(id)))?;
             let of_origin = |session: &Session| query.opened_by.is_none_or(|only| only == session.opened_by);
-            page.sessions.extend(session.filter(|(session, _)| session.is_live(now) && of_origin(session)));
+            page.sessions.extend(session.filter(|(session, _)| session.is_unexpired(now) && of_origin(session)));
         }
         page.next = positions
             .next
