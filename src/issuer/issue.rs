@@ -10,7 +10,7 @@ use super::refusal::{Fault, Refusal};
 use super::signed_in::SignedIn;
 use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
-use crate::domain::claims::{ExtraClaim, RESERVED};
+use crate::domain::claims::{ExtraClaim, is_reserved, is_same_name};
 use crate::domain::count::Count;
 use crate::domain::origin::Origin;
 use crate::domain::secret::SecretText;
@@ -135,7 +135,10 @@ impl Serialize for AccessClaims<'_> {
             map.serialize_entry("must_change_password", &true)?;
         }
         for (name, value) in user.claims.iter() {
-            if !RESERVED.contains(&name.as_str()) && *name != spec.user_id_claim {
+            // The claims may have been stored under earlier rules, or before the setting was changed.
+            if is_reserved(name) || is_same_name(name, &spec.user_id_claim) {
+                tracing::warn!(user = %user.id, claim = name, "user's own claim left out of a token; its name is reserved");
+            } else {
                 map.serialize_entry(name, value)?;
             }
         }

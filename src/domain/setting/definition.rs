@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::claims::RESERVED;
+use super::super::claims::is_reserved;
 use super::super::duration;
 
 /// The type and the bounds of a setting.
@@ -114,9 +114,9 @@ impl Definition {
             SettingKind::Seconds { min, max } => value.as_u64().is_some_and(|seconds| (min..=max).contains(&seconds)),
             SettingKind::Flag => value.is_boolean(),
             SettingKind::Text => value.as_str().is_some_and(|text| is_printable(text, 255)),
-            SettingKind::Claim => value
-                .as_str()
-                .is_some_and(|name| is_printable(name, 64) && (name == "user_id" || !RESERVED.contains(&name))),
+            SettingKind::Claim => {
+                value.as_str().is_some_and(|name| is_printable(name, 64) && (name == "user_id" || !is_reserved(name)))
+            }
             SettingKind::Choice(of) => value.as_str().is_some_and(|choice| of.contains(&choice)),
         }
     }

@@ -101,6 +101,23 @@ async fn a_token_of_another_issuer_is_rejected() {
     assert!(other_server.accepts(&other_token).await);
 }
 
+/// Claims that earlier rules accepted.
+#[tokio::test]
+async fn stored_claims_with_reserved_names_are_left_out_of_tokens() {
+    let server = TestServer::with_anna().await;
+    let user = countersign::issuer::users::find(&server.issuer, "anna").await.unwrap().unwrap();
+    let stored = r#"{"Sub":"other","EXP":9999999999,"\u017fid":"x","User_ID":7,"scope":"all","Roles":["a"],"team":1}"#;
+    let stored = countersign::domain::claims::Claims::from_stored(stored).unwrap();
+    let set: Result<(), countersign::store::StoreError> =
+        server.issuer.store.write(move |tx| tx.set_claims(user.id, &stored)).await;
+    set.unwrap();
+    let claims = token::claims(&server.token("anna").await);
+    let names: Vec<&str> = claims.as_object().unwrap().keys().map(String::as_str).collect();
+    let own = ["iss", "sub", "aud", "iat", "nbf", "exp", "jti", "sid", "token_type", "user_id", "username"];
+    assert_eq!(names[..own.len()], own);
+    assert_eq!(names[own.len()..], ["Roles", "team"]);
+}
+
 #[tokio::test]
 async fn tokens_of_other_dialects_are_not_renewed() {
     let server = TestServer::with_anna().await;
