@@ -4,6 +4,7 @@ use std::fmt;
 
 use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization;
+use url::Host;
 
 use super::claims::Claims;
 use super::field::FieldProblem;
@@ -185,8 +186,16 @@ impl RealName {
 pub struct Email(String);
 
 impl Email {
-    /// Parses and checks an address.
+    /// Parses and checks an address. Rejects a local part that NFKC changes: the address would have the key of another
+    /// mailbox, such as `mike` for `miKe` (with a Kelvin sign).
     pub fn parse(text: &str) -> Result<Self, FieldProblem> {
+        let email = Self::parse_existing(text)?;
+        let (local, _) = email.parts();
+        if local.nfkc().eq(local.chars()) { Ok(email) } else { Err(FieldProblem::NotAnEmail) }
+    }
+
+    /// Parses an address that an account may already have. Accepts every local part, as earlier rules did.
+    pub fn parse_existing(text: &str) -> Result<Self, FieldProblem> {
         if text.trim().is_empty() {
             return Err(FieldProblem::Blank);
         }
@@ -213,6 +222,21 @@ impl Email {
     /// The normalised form, which must be unique.
     pub fn key(&self) -> String {
         normalise(&self.0)
+    }
+
+    /// Whether both addresses belong to one mailbox: they are equal after ASCII letters are lower-cased and the domain
+    /// is converted to A-labels (RFC 5890 §2.3.2.1). Stricter than a comparison of keys, because two mailboxes may have
+    /// the same key.
+    pub fn is_same_mailbox(&self, other: &Self) -> bool {
+        let (local, domain) = self.parts();
+        let (other_local, other_domain) = other.parts();
+        local.eq_ignore_ascii_case(other_local)
+            && Host::parse(domain).is_ok_and(|ascii| Host::parse(other_domain).is_ok_and(|other| ascii == other))
+    }
+
+    /// The local part and the domain.
+    fn parts(&self) -> (&str, &str) {
+        self.0.rsplit_once('@').unwrap_or((&self.0, ""))
     }
 }
 
@@ -324,5 +348,35 @@ mod tests {
             assert_eq!(Email::parse(invalid), Err(FieldProblem::NotAnEmail), "{invalid}");
         }
         assert_eq!(Email::parse("ANN@example.COM"), Email::parse("ann@example.com"));
+    }
+
+    #[test]
+    fn a_local_part_that_nfkc_changes_is_rejected() {
+        for invalid in ["mi\u{212a}e", "\u{ff4d}ike", "\u{17f}am", "\u{fb01}n", "\u{212b}a", "a\u{2024}b", "x\u{b2}"] {
+            let address = format!("{invalid}@example.org");
+            assert_eq!(Email::parse(&address), Err(FieldProblem::NotAnEmail), "{address}");
+        }
+        assert!(Email::parse_existing("mi\u{212a}e@example.org").is_ok(), "an account may have it already");
+        for valid in ["mike", "\u{e9}a", "\u{3bd}\u{3af}\u{3ba}\u{3bf}\u{3c2}", "\u{674e}"] {
+            assert!(Email::parse(&format!("{valid}@example.org")).is_ok(), "{valid}");
+        }
+    }
+
+    #[test]
+    fn equal_keys_do_not_make_one_mailbox() {
+        let email = |text: &str| Email::from_stored(text.to_owned());
+        for (one, other, same) in [
+            ("mike@example.org", "MIKE@EXAMPLE.org", true),
+            ("mike@m\u{fc}nchen.example", "mike@XN--mnchen-3ya.example", true),
+            ("mike@M\u{dc}nchen.example", "mike@m\u{fc}nchen.example", true),
+            ("mike@example.org", "mike@e\u{ff58}ample.org", true),
+            ("mike@example.org", "mi\u{212a}e@example.org", false),
+            ("mike@example.org", "\u{ff4d}ike@example.org", false),
+            ("\u{e9}a@example.org", "\u{c9}a@example.org", false),
+            ("mike@example.org", "mike@example.com", false),
+            ("mike", "mike", false),
+        ] {
+            assert_eq!(email(one).is_same_mailbox(&email(other)), same, "{one} {other}");
+        }
     }
 }

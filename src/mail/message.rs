@@ -89,7 +89,7 @@ pub fn seal_mail(mail: &RenderedMail, seal: &Aead, random: &Random) -> SealedMai
 pub fn open_mail(mail: &SealedMail, seal: &Aead) -> Result<RenderedMail, UnopenableMail> {
     let json = seal.open(PURPOSE, &mail.0)?;
     let content: MailContent<String> = serde_json::from_slice(json.expose()).map_err(|_| UnopenableMail::Content)?;
-    let to = Email::parse(&content.to).map_err(|_| UnopenableMail::Content)?;
+    let to = Email::parse_existing(&content.to).map_err(|_| UnopenableMail::Content)?;
     Ok(RenderedMail { to, subject: content.subject, text: content.text, html: content.html })
 }
 

@@ -120,3 +120,24 @@ async fn a_refresh_token_has_an_audience_of_its_own() {
         refreshed(&old).await.is(status);
     }
 }
+
+#[tokio::test]
+async fn an_address_that_normalisation_changes_is_rejected() {
+    let server = TestServer::with_anna().await;
+    let jwt = token(&server, SIGN_INS[0]).await;
+    let drf = token(&server, SIGN_INS[2]).await;
+    for local in ["ann\u{ff41}", "mi\u{212a}e", "\u{17f}am", "\u{212b}a"] {
+        let email = format!("{local}@example.com");
+        for (path, body) in [
+            ("/register", json!({"username": "mike", "email": email, "password": PASSWORD})),
+            ("/signup", json!({"username": "mike", "email": email, "password": PASSWORD})),
+            ("/api/register/", json!({"email": email, "password": PASSWORD})),
+        ] {
+            server.post(path, &body).await.is(400);
+        }
+        assert_eq!(status(&server, Method::POST, "/update_profile", &jwt, &json!({"email": email})).await, 400);
+        assert_eq!(status(&server, Method::PATCH, "/api/me/", &drf, &json!({"email": email})).await, 400);
+        // A reset must stay possible for accounts that have such an address.
+        server.post("/request_password_reset", &json!({"email": email})).await.is(200);
+    }
+}

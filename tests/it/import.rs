@@ -192,6 +192,18 @@ fn exported_users_are_imported_unchanged() {
     assert!(bare.lines().count() == 13 && !bare.contains("password_hash") && !bare.contains("pbkdf2_sha256$"));
 }
 
+#[test]
+fn an_address_that_normalisation_changes_is_not_imported() {
+    let folder = ImportFolder::new();
+    folder.write("users.jsonl", "{\"username\":\"mike\",\"email\":\"mi\u{212a}e@example.org\"}\n");
+    let output = folder.run(&["import", "users.jsonl"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("Imported 1 user (1 without e-mail"), "{stderr}");
+    assert!(stderr.contains("must be a valid e-mail address"), "{stderr}");
+    let exported: Value = serde_json::from_str(&folder.export(&[])).unwrap();
+    assert_eq!((&exported["username"], &exported["email"]), (&Value::from("mike"), &Value::Null));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupted_import_can_be_repeated() {
     let folder = ImportFolder::new();

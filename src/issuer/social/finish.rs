@@ -12,11 +12,9 @@ use crate::domain::dialect::Dialect;
 use crate::domain::id::{Subject, UserId};
 use crate::domain::limit::Limit;
 use crate::domain::session::Session;
+use crate::domain::social::link_decision::{IdentityMatches, LinkDecision, decide_link};
 use crate::domain::social::username::usernames;
-use crate::domain::social::{
-    AttemptPurpose, IdentityMatches, LinkDecision, ProviderName, SignInAttempt, SocialAccount, SocialIdentity,
-    decide_link,
-};
+use crate::domain::social::{AttemptPurpose, ProviderName, SignInAttempt, SocialAccount, SocialIdentity};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User};
 use crate::issuer::context::{Caller, Issuer};

@@ -69,7 +69,8 @@ pub fn profile(mut body: JsonBody) -> Result<Profile, Refusal> {
 }
 
 pub fn reset_request(mut body: JsonBody) -> Result<Email, Refusal> {
-    parse_email(&required(&mut body, Field::Email)?)
+    let text = required(&mut body, Field::Email)?;
+    Email::parse_existing(&text).map_err(|problem| Refusal::invalid(Field::Email, problem))
 }
 
 pub fn reset(mut body: JsonBody) -> Result<Reset, Refusal> {

@@ -88,7 +88,8 @@ pub fn restore(mut body: JsonBody) -> Result<Restore, RestJwtErrorBody> {
     let password = either("restoring_password", "new_password", Field::NewPassword)?;
     match (email, token, password) {
         (Some((email, name)), None, None) => {
-            let email = parse_email(&email).map_err(|refused| refusal::error_body(refused, name))?;
+            let email = Email::parse_existing(&email).map_err(|problem| Refusal::invalid(Field::Email, problem));
+            let email = email.map_err(|refused| refusal::error_body(refused, name))?;
             Ok(Restore::RequestLink { email })
         }
         (None, Some(token), Some(password)) => {
