@@ -31,13 +31,14 @@ pub fn of(extensions: &Extensions, headers: &HeaderMap, options: &HttpOptions) -
 /// are further left and are ignored. An entry that is not an address ends the search.
 fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
-    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines = headers.get_all("x-forwarded-for").iter().rev();
     let mut caller = peer;
-    for hop in lines.iter().flat_map(|line| line.split(',')).rev() {
+    // A client may send any bytes. They must not hide the entries that proxies append to the same line.
+    for hop in lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b',')) {
         if !is_trusted(caller) {
             break;
         }
-        let Some(address) = parse_hop(hop.trim()) else { break };
+        let Some(address) = str::from_utf8(hop.trim_ascii()).ok().and_then(parse_hop) else { break };
         caller = address;
     }
     caller
@@ -52,13 +53,19 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     fn caller(peer: &str, forwarded: &[&str]) -> String {
+        caller_of_bytes(peer, &forwarded.iter().map(|line| line.as_bytes()).collect::<Vec<_>>())
+    }
+
+    fn caller_of_bytes(peer: &str, forwarded: &[&[u8]]) -> String {
         let trusted = ["10.0.0.0/8", "::1"].map(|network| network.parse().expect("valid network"));
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append("x-forwarded-for", line.parse().expect("valid header value"));
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(line).expect("valid header value"));
         }
         behind_proxies(peer.parse().expect("valid address"), &headers, &trusted).to_string()
     }
@@ -77,5 +84,17 @@ mod tests {
         assert_eq!(caller("10.0.0.1", &["1.1.1.1", "198.51.100.1, 10.0.0.7"]), "198.51.100.1");
         assert_eq!(caller("10.0.0.1", &["1.1.1.1, nonsense, 10.0.0.7"]), "10.0.0.7");
         assert_eq!(caller("10.0.0.1", &["[2001:db8::1]"]), "2001:db8::1");
+    }
+
+    #[test]
+    fn bytes_further_left_do_not_hide_the_caller() {
+        for left in
+            [&b"\xe9"[..], b"\xff\xfe\x80", b"caf\xe9 ", b"\t", b"\x80,1.1.1.1,\xc3", "\u{e9}".as_bytes(), b",,"]
+        {
+            let same_line = [left, b", 198.51.100.7"].concat();
+            assert_eq!(caller_of_bytes("10.0.0.1", &[&same_line]), "198.51.100.7", "{left:?}");
+            assert_eq!(caller_of_bytes("10.0.0.1", &[left, b"198.51.100.7, 10.0.0.7"]), "198.51.100.7", "{left:?}");
+            assert_eq!(caller_of_bytes("10.0.0.1", &[b"1.1.1.1", left, b"10.0.0.7"]), "10.0.0.7", "{left:?}");
+        }
     }
 }
