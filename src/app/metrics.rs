@@ -19,7 +19,8 @@ pub(super) fn serve(config: &Config, http: &Http, stop: watch::Receiver<bool>) -
     let operation = || format!("listening on {address} for metrics (choose another address with metrics.listen)");
     let listener = TcpListener::bind(address).with_context(operation)?;
     tracing::info!(listen = %listener.local_addr().with_context(operation)?, "serving metrics");
-    let server = Server { router: metrics::router(http), tls: None, max_connections: MAX_CONNECTIONS };
+    let is_https = config.server.public_url.is_https();
+    let server = Server { router: metrics::router(http), tls: None, max_connections: MAX_CONNECTIONS, is_https };
     tokio::spawn(async move {
         if let Err(error) = server.run(listener, stop).await {
             tracing::error!(%error, "metrics listener failed");

@@ -260,7 +260,8 @@ pub async fn serve(
     let jobs = jobs::start(&issuer, &jobs_end);
 
     let max_connections = fd_limit::raise(config.server.max_connections);
-    let server = Server { router: http::router(&http), tls, max_connections };
+    let is_https = config.server.public_url.is_https();
+    let server = Server { router: http::router(&http), tls, max_connections, is_https };
     tracing::info!(
         url = %config.server.public_url,
         listen = %config.server.listen,

@@ -5,7 +5,7 @@ use std::any::Any;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span, field, trace_span};
 use super::context::{Http, HttpOptions};
 use super::extract::caller;
 use super::reply::{self, FaultResponse};
+use super::security_headers::set_security_headers;
 use crate::domain::count::Count;
 use crate::issuer::Fault;
 use crate::telemetry::Traces;
@@ -77,10 +78,7 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
     }
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if http.options.public_url.is_https() {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
-    }
+    set_security_headers(headers, http.options.public_url.is_https());
     response
 }
 

@@ -10,7 +10,7 @@
 //! ```text
 //! this file (assembles the routes, the OpenAPI tables and the pages)
 //!   → admin, dialect, metrics, openapi::routes, wellknown, liveliness → web → openapi::document, layers → extract
-//!   → context → pages → etag, format, reply, rejection, openapi::model
+//!   → context → pages → etag, format, security_headers, reply, rejection, openapi::model
 //! ```
 
 use std::collections::BTreeSet;
@@ -35,6 +35,7 @@ pub mod openapi;
 pub mod pages;
 mod rejection;
 mod reply;
+mod security_headers;
 pub mod server;
 mod web;
 mod wellknown;
@@ -64,7 +65,7 @@ pub fn router(http: &Http) -> Router {
     let layered = layers::with_layers(layered, admin::routes(http), http);
     Router::new()
         .merge(wellknown::jwks_route())
-        .method_not_allowed_fallback(reply::wrong_method)
+        .method_not_allowed_fallback(wellknown::wrong_jwks_method)
         .with_state(http.clone())
         .fallback_service(layered)
 }

@@ -18,6 +18,7 @@ use super::extract::caller;
 use super::extract::url_encoded::UrlEncoded;
 use super::openapi::model::{Access, JSON, Operation, Parameter, RouteGroup};
 use super::reply;
+use super::security_headers::set_security_headers;
 use crate::crypto::key_ring::Verifier;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::count::Count;
@@ -136,6 +137,7 @@ async fn jwks(State(http): State<Http>, request: Request) -> Response {
         response_headers.insert(ETAG, etag);
     }
     response_headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    set_security_headers(response_headers, http.options.public_url.is_https());
     response
 }
 
@@ -150,7 +152,7 @@ fn record_fetch(http: &Http, request: &Request, jwks_id: u64) {
 
 /// Handles the CORS preflight, which browsers send before a request with a header such as `If-None-Match`. Pages of
 /// every origin may read the JWKS.
-async fn preflight() -> Response {
+async fn preflight(State(http): State<Http>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let response_headers = response.headers_mut();
@@ -158,6 +160,14 @@ async fn preflight() -> Response {
     response_headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
     response_headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
     response_headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    set_security_headers(response_headers, http.options.public_url.is_https());
+    response
+}
+
+/// Handles an unsupported method on the route of the JWKS, which has none of the layers.
+pub async fn wrong_jwks_method(State(http): State<Http>) -> Response {
+    let mut response = reply::wrong_method().await;
+    set_security_headers(response.headers_mut(), http.options.public_url.is_https());
     response
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::attacks::raw::send_raw;
 use crate::support::{ServerResponse, TestServer, wait_until};
 
 const CACHED: &str = "public, max-age=300, stale-if-error=86400";
@@ -178,6 +179,48 @@ async fn public_documents_are_readable_by_every_origin() {
     response.is(204);
     for (name, value) in [("origin", "*"), ("methods", "GET, HEAD"), ("headers", "*")] {
         assert_eq!(response.header(&format!("access-control-allow-{name}")), value, "{response:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_public_document_and_error_has_the_security_headers() {
+    const JWKS: &str = "/.well-known/jwks.json";
+    for (public_url, hsts) in [("https://id.example.com", "max-age=31536000"), ("http://localhost:1", "")] {
+        let server = TestServer::with(&format!("server.public_url = '{public_url}'")).await;
+        let jwks = server.get(JWKS).await;
+        let current = server.request(Method::GET, JWKS).header("if-none-match", jwks.header("etag"));
+        let mut responses = vec![jwks.is(200).clone(), ServerResponse::send(current).await];
+        for (method, path, status) in [
+            (Method::HEAD, JWKS, 200),
+            (Method::OPTIONS, JWKS, 204),
+            (Method::POST, JWKS, 405),
+            (Method::GET, "/.well-known/openid-configuration", 200),
+            (Method::GET, "/.well-known/oauth-authorization-server", 200),
+            (Method::GET, "/get_public_cert", 200),
+            (Method::GET, "/get_public_cert?kid=x", 404),
+            (Method::GET, "/openapi.json", 200),
+            (Method::GET, "/api-doc/", 200),
+            (Method::GET, "/liveliness", 200),
+            (Method::GET, "/ready", 200),
+            (Method::GET, "/nowhere", 404),
+            (Method::DELETE, "/auth", 405),
+        ] {
+            let response = ServerResponse::send(server.request(method, path)).await;
+            assert_eq!(response.status, status, "{path}");
+            responses.push(response);
+        }
+        for response in &responses {
+            assert_eq!(response.header("x-content-type-options"), "nosniff", "{response:#?}");
+            assert_eq!(response.header("strict-transport-security"), hsts, "{response:#?}");
+        }
+        let wrong_method = &responses[4];
+        assert!(wrong_method.header("allow").contains("GET"), "{wrong_method:#?}");
+        // The listener rejects these before they reach a route.
+        for head in ["GET / HTTP/1.1", "POST /auth HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked"] {
+            let received = send_raw(&server.url, format!("{head}\r\n\r\n").as_bytes()).to_lowercase();
+            assert!(received.contains("x-content-type-options: nosniff"), "{received}");
+            assert_eq!(received.contains("strict-transport-security: max-age"), !hsts.is_empty(), "{received}");
+        }
     }
 }
 

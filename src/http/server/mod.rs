@@ -37,6 +37,7 @@ mod request_phase;
 pub mod tls;
 mod write_timeout;
 
+use crate::http::security_headers::set_security_headers;
 use connection_limit::ConnectionLimit;
 use request_phase::RequestPhase;
 use tls::Tls;
@@ -73,12 +74,15 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// The maximum number of open connections. See [`fd_limit`].
     pub max_connections: usize,
+    /// Whether the public URL is an https URL, so that responses contain `Strict-Transport-Security`.
+    pub is_https: bool,
 }
 
 /// The state of a running server.
 struct RunningServer {
     protocol: http1::Builder,
     router: Router,
+    is_https: bool,
     tls: Option<Arc<Tls>>,
     connection_limit: ConnectionLimit,
     connections: JoinSet<()>,
@@ -106,6 +110,7 @@ impl Server {
         let mut running = RunningServer {
             protocol,
             router: self.router,
+            is_https: self.is_https,
             tls: self.tls.map(Arc::new),
             connection_limit: ConnectionLimit::new(self.max_connections),
             connections: JoinSet::new(),
@@ -163,14 +168,15 @@ impl RunningServer {
         let stream = WriteTimeout::new(stream, UNREAD_TIMEOUT);
         let protocol = self.protocol.clone();
         let router = self.router.clone();
+        let is_https = self.is_https;
         let mut close_signal = self.close_signal.subscribe();
         match &self.tls {
-            None => self.connections.spawn(serve_connection(protocol, router, stream, peer, close_signal)),
+            None => self.connections.spawn(serve_connection(protocol, router, is_https, stream, peer, close_signal)),
             Some(tls) => {
                 let tls = TlsAcceptor::from(tls.config());
                 self.connections.spawn(async move {
                     if let Some(stream) = handshake(tls, stream, peer, &mut close_signal).await {
-                        serve_connection(protocol, router, stream, peer, close_signal).await;
+                        serve_connection(protocol, router, is_https, stream, peer, close_signal).await;
                     }
                 })
             }
@@ -238,6 +244,7 @@ async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
 async fn serve_connection(
     protocol: http1::Builder,
     router: Router,
+    is_https: bool,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send,
     peer: SocketAddr,
     mut close_signal: watch::Receiver<bool>,
@@ -260,7 +267,8 @@ async fn serve_connection(
         async move {
             let mut response = match response {
                 Ok(response) => response.await?,
-                Err(refusal) => {
+                Err(mut refusal) => {
+                    set_security_headers(refusal.headers_mut(), is_https);
                     tracing::info!(%peer, status = refusal.status().as_u16(), "request head rejected");
                     return Ok(refusal);
                 }
