@@ -16,6 +16,7 @@ mod audit;
 mod backup;
 mod check;
 mod confirm;
+mod core_dumps;
 mod existing_store;
 mod keys;
 pub mod print;
@@ -79,6 +80,10 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 /// Parses the arguments and runs the command.
 pub fn run() -> ExitCode {
+    // Before the settings are read, because they contain secrets too.
+    if let Err(error) = core_dumps::disable() {
+        print::warn(format!("cannot disable core dumps, which would contain private keys: {error}; set ulimit -c 0"));
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

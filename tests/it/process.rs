@@ -28,6 +28,28 @@ async fn a_signal_stops_the_server_although_a_request_hangs_slow() {
     }
 }
 
+#[tokio::test]
+async fn no_command_leaves_a_core_dump() {
+    let folder = TestFolder::new();
+    let limit = |id: u32| {
+        let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).unwrap_or_default();
+        limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap_or_default().trim().to_owned()
+    };
+    let is_zero = |id: u32| limit(id).split_whitespace().take(2).collect::<Vec<_>>() == ["0", "0"];
+    if limit(std::process::id()).is_empty() {
+        crate::support::skip::skip("/proc/PID/limits, which only Linux has");
+        return;
+    }
+    let server = folder.serve().await;
+    assert!(is_zero(server.id()), "{}", limit(server.id()));
+    // The command waits for the password.
+    let mut waiting = folder.command(&["users", "create", "ben", "--email", "ben@example.com", "--password-stdin"]);
+    let mut child = waiting.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    wait_until("the command disables core dumps", async || is_zero(child.id())).await;
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_in_flight_are_finished_before_shutdown() {
     let folder = TestFolder::new();

@@ -11,7 +11,7 @@ mod forgeries;
 mod guessing;
 mod identical_responses;
 mod injection;
-mod raw;
+pub mod raw;
 mod raw_http;
 mod secrets;
 mod token_endpoints;
