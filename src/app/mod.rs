@@ -32,6 +32,7 @@ use crate::issuer::admin::maintenance::MaintenanceState;
 use crate::issuer::current_settings::CurrentSettings;
 use crate::issuer::first_superuser::{self, FirstAccount, FirstSuperuserError};
 use crate::issuer::uptime::Uptime;
+use crate::issuer::welcome_link::WelcomeLinks;
 use crate::issuer::{Issuer, IssuerPolicy, Refusal, settings};
 use crate::jobs;
 use crate::keys::folder::{KeyFolder, KeyFolderOptions};
@@ -104,6 +105,7 @@ pub async fn build(config: &Config, clock: Clock, random: Random) -> Result<Arc<
         provider_seal: Aead::new(&derived_keys, Use::ProviderTokens),
         browser_keys: BrowserKeys::new(&derived_keys),
         uptime: Uptime::new(&clock),
+        welcome_links: WelcomeLinks::new(&random),
         vitals: MaintenanceState::default(),
         clock,
         random,

@@ -71,10 +71,16 @@ fn escape(text: &str, lines: bool) -> String {
     out
 }
 
+/// The text of a cell: without control characters, and with one space for each run of Unicode white space, because two
+/// spaces separate columns.
+fn cell(text: &str) -> String {
+    escape(text, false).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn align_columns(headers: &[&str], rows: &[Vec<String>]) -> String {
     let header = headers.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
     let rows: Vec<Vec<String>> =
-        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|cell| escape(cell, false)).collect()).collect();
+        std::iter::once(&header).chain(rows).map(|row| row.iter().map(|text| cell(text)).collect()).collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
@@ -112,6 +118,14 @@ mod tests {
         let rows = [vec!["ü".to_owned(), "ES256".to_owned(), String::new()], vec!["long".to_owned(), "x".to_owned()]];
         assert_eq!(align_columns(&["KID", "ALG", "STATE"], &rows), "KID   ALG    STATE\nü     ES256\nlong  x\n");
         assert_eq!(align_columns(&["NAME"], &[]), "NAME\n");
+    }
+
+    #[test]
+    fn white_space_in_a_cell_adds_no_column() {
+        for space in ["  ", " \u{a0}", "\u{a0}", "\u{3000}", "\u{2003}\u{2003}", "\u{2028}", "\u{1680}", "\u{202f} "] {
+            let rows = [vec![format!("{space}ann{space}admin{space}"), "x".to_owned()]];
+            assert_eq!(align_columns(&["NAME", "B"], &rows), "NAME       B\nann admin  x\n", "{space:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod count;
 pub mod dialect;
 pub mod django;
 pub mod duration;
+pub mod excerpt;
 pub mod field;
 pub mod id;
 pub mod key;

@@ -18,6 +18,7 @@ use super::extract::caller;
 use super::reply::{self, FaultResponse};
 use super::security_headers::set_security_headers;
 use crate::domain::count::Count;
+use crate::domain::excerpt::excerpt;
 use crate::issuer::Fault;
 use crate::telemetry::Traces;
 use crate::telemetry::trace::traceparent;
@@ -43,14 +44,14 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
         Traces::follow(&span, trace);
     }
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let path = excerpt(request.uri().path()).to_owned();
     let caller = caller::of(request.extensions(), request.headers(), &http.options);
     let started = http.issuer.clock.monotonic();
     let mut response = next.run(request).instrument(span.clone()).await;
 
     if let Some(FaultResponse { fault, body }) = response.extensions_mut().remove::<FaultResponse>() {
         http.issuer.counters.add(Count::Fault);
-        tracing::error!(request = %id, %method, path, error = %fault, trace, "request failed");
+        tracing::error!(request = %id, method = %excerpt(method.as_str()), path, error = %fault, trace, "request failed");
         let sent_headers = std::mem::take(response.headers_mut());
         response = body(&id);
         // Headers of the inner layers (CORS) also apply to the error body. Its own headers take precedence.
@@ -69,9 +70,9 @@ async fn request_edge(State(http): State<Http>, request: Request, next: Next) ->
     }
     let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX); // `tracing` writes a u128 as a JSON string
     if status.is_success() || status.is_redirection() {
-        tracing::debug!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "response returned");
+        tracing::debug!(request = %id, method = %excerpt(method.as_str()), path, status = status.as_u16(), micros, %caller, trace, "response returned");
     } else {
-        tracing::info!(request = %id, %method, path, status = status.as_u16(), micros, %caller, trace, "error response returned");
+        tracing::info!(request = %id, method = %excerpt(method.as_str()), path, status = status.as_u16(), micros, %caller, trace, "error response returned");
     }
 
     let headers = response.headers_mut();
@@ -90,7 +91,7 @@ fn route(request: &Request) -> Option<&MatchedPath> {
 /// Creates the trace span of a request, with the attributes of OpenTelemetry's semantic conventions for HTTP servers.
 /// It contains no path, because callers choose the path.
 fn span(request: &Request, id: &str) -> Span {
-    let method = request.method();
+    let method = excerpt(request.method().as_str());
     let route = route(request).map(MatchedPath::as_str);
     trace_span!(
         "request",
@@ -98,7 +99,7 @@ fn span(request: &Request, id: &str) -> Span {
         otel.name = route.map_or_else(|| method.to_string(), |route| format!("{method} {route}")),
         otel.status_code = field::Empty,
         request = id,
-        http.request.method = %method,
+        http.request.method = method,
         http.route = route,
         http.response.status_code = field::Empty,
     )

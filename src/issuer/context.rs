@@ -13,6 +13,7 @@ use super::admin::maintenance::MaintenanceState;
 use super::current_settings::CurrentSettings;
 use super::refusal::{Fault, Refusal, Unauthenticated};
 use super::uptime::Uptime;
+use super::welcome_link::WelcomeLinks;
 use crate::clock::Clock;
 use crate::crypto::aead::Aead;
 use crate::crypto::browser::BrowserKeys;
@@ -114,6 +115,8 @@ pub struct Issuer {
     pub provider_seal: Aead,
     /// The keys for the cookies, forms and links of pages: of the admin zone, and of the sign-in with a provider.
     pub browser_keys: BrowserKeys,
+    /// Which links to the page for the first superuser are valid.
+    pub welcome_links: WelcomeLinks,
     /// The clock.
     pub clock: Clock,
     /// The source of random bytes.

@@ -27,6 +27,9 @@ pub enum FirstSuperuserError {
     /// The link is at least 24 h old.
     #[error("the link has expired")]
     ExpiredLink,
+    /// The link was used, or an earlier start of the server printed it.
+    #[error("the link was used, or belongs to an earlier start of the server")]
+    SpentLink,
     /// A superuser exists already.
     #[error("a superuser exists already")]
     NotNeeded,
@@ -64,23 +67,32 @@ pub async fn has_superuser(issuer: &Issuer) -> Result<bool, Refusal> {
     issuer.store.read(|tx| Ok(tx.any_superuser()?)).await
 }
 
-/// Returns the token of a link that creates the first superuser and is valid for 24 h. `None` if a superuser exists.
+/// Returns the token of a link that creates the first superuser. The link is valid for 24 h, and only until it is used
+/// or the server stops. `None` if a superuser exists.
 pub async fn link_token(issuer: &Issuer) -> Result<Option<String>, FirstSuperuserError> {
     if has_superuser(issuer).await? {
         return Ok(None);
     }
     let until = issuer.clock.now() + LINK_VALID_FOR;
-    Ok(Some(issuer.browser_keys.seal_link(PURPOSE, &until.unix().to_be_bytes(), &issuer.random)))
+    let content = [&until.unix().to_be_bytes()[..], &issuer.welcome_links.start()].concat();
+    Ok(Some(issuer.browser_keys.seal_link(PURPOSE, &content, &issuer.random)))
 }
 
 /// Checks whether a link can create a superuser now.
 pub async fn check_link(issuer: &Issuer, token: &str) -> Result<(), FirstSuperuserError> {
     let opened = issuer.browser_keys.open_link(PURPOSE, token).ok_or(FirstSuperuserError::InvalidLink)?;
-    let until = opened.expose().try_into().map(i64::from_be_bytes).map_err(|_| FirstSuperuserError::InvalidLink)?;
+    let (until, start) = opened.expose().split_first_chunk().ok_or(FirstSuperuserError::InvalidLink)?;
+    let until = i64::from_be_bytes(*until);
+    if *start != issuer.welcome_links.start() {
+        return Err(FirstSuperuserError::SpentLink);
+    }
     if issuer.clock.now() >= Timestamp::from_unix(until) {
         return Err(FirstSuperuserError::ExpiredLink);
     }
-    if has_superuser(issuer).await? { Err(FirstSuperuserError::NotNeeded) } else { Ok(()) }
+    if has_superuser(issuer).await? {
+        return Err(FirstSuperuserError::NotNeeded);
+    }
+    if issuer.welcome_links.is_used() { Err(FirstSuperuserError::SpentLink) } else { Ok(()) }
 }
 
 /// A request to create the first superuser, from the person who opened the link.
@@ -120,6 +132,7 @@ impl CreateFirstSuperuser<'_> {
                 Ok::<_, FirstSuperuserError>(session.open(tx, user.id)?)
             })
             .await?;
+        issuer.welcome_links.set_used();
         Ok(token)
     }
 }

@@ -12,6 +12,7 @@ use crate::crypto::key_ring::KeyRing;
 use crate::domain::algorithm::Algorithm;
 use crate::domain::claims::{ExtraClaim, is_reserved, is_same_name};
 use crate::domain::count::Count;
+use crate::domain::excerpt::excerpt;
 use crate::domain::origin::Origin;
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
@@ -137,7 +138,7 @@ impl Serialize for AccessClaims<'_> {
         for (name, value) in user.claims.iter() {
             // The claims may have been stored under earlier rules, or before the setting was changed.
             if is_reserved(name) || is_same_name(name, &spec.user_id_claim) {
-                tracing::warn!(user = %user.id, claim = name, "user's own claim left out of a token; its name is reserved");
+                tracing::warn!(user = %user.id, claim = excerpt(name), "user's own claim left out of a token; its name is reserved");
             } else {
                 map.serialize_entry(name, value)?;
             }

@@ -33,6 +33,7 @@ pub mod update_profile;
 pub mod uptime;
 pub mod users;
 pub mod verify_token;
+pub mod welcome_link;
 
 pub use context::{Caller, Issuer, IssuerPolicy};
 pub use denied::{Denied, OperatorRule};

@@ -29,6 +29,31 @@ async fn a_signal_stops_the_server_although_a_request_hangs_slow() {
 }
 
 #[tokio::test]
+async fn a_log_line_has_at_most_200_characters_of_a_callers_text() {
+    let server = TestFolder::new().serve().await;
+    let address = server.url.trim_start_matches("http://").to_owned();
+    for (method, path) in
+        [("GET".to_owned(), "/".to_owned() + &"a".repeat(30_000)), ("M".repeat(5_000), "/".to_owned())]
+    {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let agent = "u".repeat(2_000);
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nuser-agent: {agent}\r\ntraceparent: {agent}\r\n");
+        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 40"), "{response}");
+    }
+    server.get("/nowhere").await.is(404);
+    wait_until("the last request is logged", async || server.log.lock().unwrap().contains("/nowhere")).await;
+    let log = server.log.lock().unwrap().clone();
+    assert!(log.contains(&"a".repeat(199)) && log.contains(&"M".repeat(200)), "{log}");
+    for line in log.lines() {
+        let longest = line.split(|c: char| !c.is_ascii_alphanumeric()).map(str::len).max().unwrap_or_default();
+        assert!(longest <= 200, "{line}");
+    }
+}
+
+#[tokio::test]
 async fn no_command_leaves_a_core_dump() {
     let folder = TestFolder::new();
     let limit = |id: u32| {

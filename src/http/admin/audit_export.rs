@@ -79,11 +79,15 @@ impl ExportFormat {
     }
 }
 
-/// Escapes a field of the CSV file. Spreadsheets may evaluate a field that starts with `=`, `+`, `-`, `@`, a tab or a
-/// line break as a formula, and users choose their own user names. A leading apostrophe makes a spreadsheet treat the
-/// field as text.
+/// The characters with which a formula may start, according to OWASP's page on CSV injection: also in full width, which
+/// some spreadsheets treat alike.
+const FORMULA_STARTS: [char; 11] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// Escapes a field of the CSV file. Spreadsheets may evaluate a field that starts with one of [`FORMULA_STARTS`] as a
+/// formula, and users choose their own user names. A leading apostrophe makes a spreadsheet treat the field as text.
 fn csv_field(text: &str) -> String {
-    let prefix = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
+    let prefix = if text.starts_with(FORMULA_STARTS) { "'" } else { "" };
     if prefix.is_empty() && !text.contains([',', '"', '\r', '\n', ';', '\'']) {
         return text.to_owned();
     }
@@ -162,6 +166,13 @@ mod tests {
             ("-1", "\"'-1\""),
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("\t=1", "\"'\t=1\""),
+            ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
+            ("\u{ff1d}1", "\"'\u{ff1d}1\""),
+            ("\u{ff0b}1", "\"'\u{ff0b}1\""),
+            ("\u{ff0d}1", "\"'\u{ff0d}1\""),
+            ("\u{ff20}SUM(A1)", "\"'\u{ff20}SUM(A1)\""),
+            ("a\u{ff1d}1", "a\u{ff1d}1"),
             ("a,b", "\"a,b\""),
             ("a\r\n=b", "\"a\r\n=b\""),
             ("a;=b", "\"a;=b\""),

@@ -83,6 +83,9 @@ impl From<FirstSuperuserError> for PageError {
             FirstSuperuserError::ExpiredLink => {
                 forbidden("The link was valid for 24 hours and has expired. Restart the server to print a new link.")
             }
+            FirstSuperuserError::SpentLink => forbidden(
+                "The link was used, or an earlier start of the server printed it. Restart the server to print a new link.",
+            ),
             FirstSuperuserError::NotNeeded => forbidden("A superuser already exists. Sign in as a superuser."),
             FirstSuperuserError::Refused(refusal) => refusal.into(),
         }

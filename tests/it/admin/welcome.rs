@@ -65,6 +65,31 @@ async fn an_expired_changed_or_unneeded_link_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_link_is_valid_for_one_use_and_one_start() {
+    let server = TestServer::start().await;
+    let (first, account) = fields(&server).await;
+    let server = server.restart(Duration::from_secs(1)).await;
+    let mut browser = AdminBrowser::new(&server);
+    let refused = browser.open(&format!("/admin/welcome?token={first}")).await;
+    assert!(refused.is(403).text.contains("an earlier start of the server printed it"), "{refused:#?}");
+    let (second, _) = fields(&server).await;
+    browser.open(&format!("/admin/welcome?token={second}")).await.is(200);
+    let form = |token| [&account[..], &[("token", token)]].concat();
+    browser.submit("/admin/welcome", &form(&first)).await.is(403);
+    assert_redirect(&browser.submit("/admin/welcome", &form(&second)).await, "/admin/");
+    // The last superuser is deleted, by the same server and then by another start of it.
+    let delete = || rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
+    delete().execute("UPDATE users SET is_superuser = 0", ()).unwrap();
+    let mut later = AdminBrowser::new(&server);
+    later.open(&format!("/admin/welcome?token={second}")).await.is(403);
+    let server = server.restart(Duration::from_secs(1)).await;
+    let mut later = AdminBrowser::new(&server);
+    for token in [&first, &second] {
+        later.open(&format!("/admin/welcome?token={token}")).await.is(403);
+    }
+}
+
+#[tokio::test]
 async fn serve_prints_the_link_or_creates_the_configured_superuser() {
     let folder = TestFolder::new();
     let server = folder.serve().await;
