@@ -8,6 +8,7 @@ pub mod amr;
 pub mod audit;
 pub mod availability;
 pub mod browser_session;
+pub mod characters;
 pub mod claims;
 pub(crate) mod closed_set;
 mod common_password;

@@ -6,6 +6,7 @@ use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization;
 use url::Host;
 
+use super::characters::{is_ignorable, is_unprintable};
 use super::claims::Claims;
 use super::field::FieldProblem;
 use super::id::{Subject, UserId};
@@ -131,7 +132,7 @@ impl Username {
         if text.chars().count() > USERNAME_MAX || normalise(text).chars().count() > LOGIN_MAX {
             return Err(FieldProblem::TooLong { max: USERNAME_MAX });
         }
-        if text.trim() != text || text.chars().any(is_unprintable) {
+        if text.trim() != text || text.chars().any(|c| is_unprintable(c) || is_ignorable(c)) {
             return Err(FieldProblem::Unprintable);
         }
         Ok(Self(text.to_owned()))
@@ -283,13 +284,6 @@ impl Login {
     }
 }
 
-/// Whether the character is a control character, or an invisible character (from Unicode categories `Cf`, `Zl` and
-/// `Zp`) that can make two different names look equal.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// Normalises all spellings to one form: NFKC in lower case.
 fn normalise(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).nfkc().collect()
@@ -312,7 +306,9 @@ mod tests {
         assert_eq!(Username::parse(" "), Err(FieldProblem::Blank));
         assert_eq!(Username::parse("a\nb"), Err(FieldProblem::Unprintable));
         assert_eq!(Username::parse(" ann"), Err(FieldProblem::Unprintable));
-        assert_eq!(Username::parse("ann\u{200b}"), Err(FieldProblem::Unprintable));
+        for invisible in ["\u{200b}", "\u{3164}", "\u{fe0f}", "\u{34f}", "\u{e0100}"] {
+            assert_eq!(Username::parse(&format!("ann{invisible}")), Err(FieldProblem::Unprintable), "{invisible:?}");
+        }
         assert!(Username::parse(&"é".repeat(150)).is_ok());
         assert_eq!(
             Username::parse(&"\u{fdfa}".repeat(60)),

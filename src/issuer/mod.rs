@@ -13,6 +13,7 @@ mod end_sessions;
 pub mod first_superuser;
 pub mod import_users;
 pub mod issue;
+mod kept_names;
 pub mod keys;
 pub mod mint;
 pub mod redeem_reset;

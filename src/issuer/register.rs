@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::context::{Caller, Issuer};
+use super::kept_names::check_name_free;
 use super::refusal::Refusal;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::count::Count;
@@ -38,7 +39,14 @@ impl Register {
         }
         let address = self.from.map(|caller| caller.address);
         let user = self.prepare(issuer).await?;
-        let registered = issuer.store.write(move |tx| insert(tx, &user, address)).await;
+        let registered = issuer.store.write(move |tx| {
+            // The command line may use a released name again.
+            if address.is_some() {
+                check_name_free(tx, &user.username, user.email.as_ref(), None, user.date_joined)?;
+            }
+            insert(tx, &user, address)
+        });
+        let registered = registered.await;
         registered.inspect(|_| issuer.counters.add(Count::Registered))
     }
 

@@ -3,6 +3,7 @@
 use super::authenticate::live_user;
 use super::context::{Caller, Issuer};
 use super::end_sessions::{EndScope, end_sessions};
+use super::kept_names::{check_name_free, keep_name};
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::crypto::password_hash::PasswordCheck;
@@ -59,10 +60,15 @@ impl UpdateProfile {
             .write_for_user(signed_in.user().id, move |tx| {
                 let id = signed_in.user().id;
                 // The session may have ended while the password was hashed. An ended session must not change anything.
-                live_user(tx, signed_in.session().id, &settings, now)?;
+                let user = live_user(tx, signed_in.session().id, &settings, now)?;
                 let record =
                     |action, detail: &str| tx.record(&AuditEntry::by_user(now, action, id, from.address, detail));
                 if let Some(username) = &username {
+                    if username != &user.username {
+                        let email = email.as_ref().or(user.email.as_ref());
+                        check_name_free(tx, username, email, Some(id), now)?;
+                        keep_name(tx, &user, &settings, now)?;
+                    }
                     tx.set_username(id, username)?;
                     record(Action::UsernameChanged, username.as_str())?;
                 }

@@ -3,6 +3,7 @@
 use super::context::Issuer;
 use super::denied::{Denied, OperatorRule};
 use super::end_sessions::{EndScope, end_sessions};
+use super::kept_names::{check_name_free, keep_name};
 use super::refusal::Refusal;
 use crate::domain::audit::{Action, Operator};
 use crate::domain::claims::Claims;
@@ -11,6 +12,7 @@ use crate::domain::id::UserId;
 use crate::domain::password::{Password, PasswordHash};
 use crate::domain::reset_code::temporary_password;
 use crate::domain::session::EndReason;
+use crate::domain::setting::snapshot::Settings;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, RealName, User, Username};
 use crate::store::{StoreError, Write};
@@ -66,6 +68,7 @@ struct ChangeContext<'a> {
     tx: &'a dyn Write,
     user: User,
     by: &'a Operator,
+    settings: &'a Settings,
     now: Timestamp,
 }
 
@@ -131,11 +134,12 @@ async fn apply(
 ) -> Result<(), Denied> {
     let by = by.clone();
     let now = issuer.clock.now();
+    let settings = issuer.settings();
     let ended: Result<usize, Denied> = issuer
         .store
         .write_for_user(user, move |tx| {
             let user = tx.user(user)?.ok_or(OperatorRule::NoUser)?;
-            act(&ChangeContext { tx, user, by: &by, now })
+            act(&ChangeContext { tx, user, by: &by, settings: &settings, now })
         })
         .await;
     issuer.counted_ended(ended?);
@@ -192,6 +196,7 @@ impl ChangeContext<'_> {
 
     fn delete(&self) -> Result<(), Denied> {
         self.check_superuser_remains()?;
+        keep_name(self.tx, &self.user, self.settings, self.now)?;
         self.tx.delete_user(self.user.id)?;
         self.record(Action::Deleted, String::new())
     }
@@ -210,6 +215,12 @@ impl ChangeContext<'_> {
             self.record(Action::EmailChanged, edit.email.as_ref().map_or("none", Email::as_str).to_owned())?;
         }
         if edit.username.as_str() != user.username.as_str() {
+            if edit.username != user.username {
+                if *self.by != Operator::CommandLine {
+                    check_name_free(tx, &edit.username, edit.email.as_ref(), Some(user.id), self.now)?;
+                }
+                keep_name(tx, user, self.settings, self.now)?;
+            }
             tx.set_username(user.id, &edit.username)?;
             self.record(Action::UsernameChanged, edit.username.to_string())?;
         }

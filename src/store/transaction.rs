@@ -4,6 +4,7 @@ use super::admin_sessions::{ReadAdminSessions, WriteAdminSessions};
 use super::audit::{ReadAudit, WriteAudit};
 use super::counts::{ReadCounts, WriteCounts};
 use super::health::ReadHealth;
+use super::kept_names::{ReadKeptNames, WriteKeptNames};
 use super::outbox::{ReadOutbox, WriteOutbox};
 use super::reset_codes::{ReadResetCodes, WriteResetCodes};
 use super::runs::{ReadRuns, WriteRuns};
@@ -25,6 +26,7 @@ pub trait Read:
     + ReadRuns
     + ReadCounts
     + ReadHealth
+    + ReadKeptNames
 {
 }
 
@@ -41,5 +43,6 @@ pub trait Write:
     + WriteAudit
     + WriteRuns
     + WriteCounts
+    + WriteKeptNames
 {
 }

@@ -12,6 +12,7 @@ mod dialects_support;
 mod drf_pyjwt;
 mod import;
 mod jwt_issuer;
+mod kept_names;
 mod keys;
 mod listener;
 mod metrics;

@@ -12,6 +12,7 @@ use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{Email, Login, NewUser, User, Username};
 use crate::issuer::context::Issuer;
+use crate::issuer::kept_names::check_name_free;
 use crate::issuer::refusal::Refusal;
 use crate::store::{PagePosition, UserPage, UserSearch};
 
@@ -126,6 +127,7 @@ impl CreateUser {
         let created: Result<UserId, Refusal> = issuer
             .store
             .write(move |tx| {
+                check_name_free(tx, &user.username, user.email.as_ref(), None, user.date_joined)?;
                 let id = tx.insert_user(&user)?;
                 tx.record(&by.entry(user.date_joined, Action::Registered, Some(id), user.username.to_string()))?;
                 Ok(id)

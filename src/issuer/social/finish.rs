@@ -192,7 +192,7 @@ impl SignInWithProvider {
         let is_taken = |name: &str| tx.user_by_login(&Login::new(name)).map(|user| user.is_some());
         let mut username = None;
         for name in usernames(identity, self.random) {
-            if !is_taken(name.as_str())? {
+            if !is_taken(name.as_str())? && !tx.is_name_kept(&name, None, self.at())? {
                 username = Some(name);
                 break;
             }

@@ -21,6 +21,7 @@ pub(crate) mod admin_sessions;
 pub(crate) mod audit;
 pub(crate) mod counts;
 pub(crate) mod health;
+pub(crate) mod kept_names;
 pub(crate) mod outbox;
 pub(crate) mod races;
 pub(crate) mod refresh;
@@ -62,6 +63,7 @@ macro_rules! conformance {
                 expired_admin_sessions_are_removed, any_superuser_is_reported;
             reset_codes: a_reset_code_is_used_once, account_changes_remove_the_reset_code,
                 a_newer_reset_code_replaces_the_previous_one, reset_codes_expire_and_are_removed;
+            kept_names: a_released_name_is_kept_from_other_users, kept_names_are_removed;
             outbox: an_email_is_claimed_once, an_email_is_retried_or_given_up, finished_emails_are_removed,
                 an_expired_lease_is_due, emails_are_listed_with_their_state, a_waiting_email_can_be_retried_now;
             settings: settings_are_stored, every_change_of_a_setting_changes_the_revision,

@@ -25,6 +25,7 @@ mod counts;
 pub mod django;
 mod error;
 mod health;
+mod kept_names;
 mod lazy_open;
 mod migrate;
 mod outbox;

@@ -49,6 +49,8 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("the cleanup of admin sessions", admin_sessions::CLEANUP),
     ("a reset code", reset_codes::OWNER_OF_CODE),
     ("the cleanup of reset codes", reset_codes::CLEANUP),
+    ("whether a name is kept", kept_names::IS_KEPT),
+    ("the cleanup of kept names", kept_names::CLEANUP),
     ("the due e-mails", outbox::CLAIM),
     ("the waiting e-mails", outbox::LIST_WAITING),
     ("the finished e-mails", outbox::LIST_DONE),
