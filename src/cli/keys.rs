@@ -46,7 +46,7 @@ pub enum KeysCommand {
     },
     /// Import a private key (PKCS#8, PKCS#1 or SEC1 PEM); it starts signing after `keys.publish_ahead`
     Import(KeyImportArgs),
-    /// Encrypt every private key with a new passphrase, or store the keys unencrypted
+    /// Encrypt every private key and `keys/secret` with a new passphrase, or store them unencrypted
     Passphrase(PassphraseArgs),
     /// Print a public key
     Export {
@@ -109,7 +109,7 @@ pub struct PassphraseArgs {
     /// Read the new passphrase from this file
     #[arg(long, value_name = "FILE")]
     new_file: Option<PathBuf>,
-    /// Store the private keys unencrypted
+    /// Store the private keys and `keys/secret` unencrypted
     #[arg(long)]
     remove: bool,
 }

@@ -27,6 +27,7 @@ mod private_half;
 pub mod refresh_token;
 pub mod reset_hash;
 pub mod ring_contents;
+pub mod secret_file;
 pub mod sign;
 pub mod sign_in_attempt;
 mod stored_hash;

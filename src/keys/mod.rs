@@ -33,7 +33,8 @@ pub enum KeySource {
 
 impl KeySource {
     /// Creates the secret and one active key for each configured algorithm if there are no keys yet, and returns the
-    /// new keys. Otherwise it does nothing. It never overwrites a key or the secret.
+    /// new keys. Otherwise it creates nothing, and encrypts the secret if a passphrase was set later. It never
+    /// overwrites a key.
     pub fn create(&self) -> Result<Vec<Key>, KeySourceError> {
         match self {
             Self::Folder(folder) => folder.create(),
@@ -85,8 +86,8 @@ impl KeySource {
         }
     }
 
-    /// Re-encrypts every private half with another passphrase, or decrypts it if `new` is `None`. Returns the number of
-    /// private halves that were rewritten.
+    /// Re-encrypts the secret and every private half with another passphrase, or decrypts them if `new` is `None`.
+    /// Returns the number of private halves that were rewritten.
     pub fn set_passphrase(&self, new: Option<&SecretText>) -> Result<usize, KeySourceError> {
         match self {
             Self::Folder(folder) => folder.set_passphrase(new),

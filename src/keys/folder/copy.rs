@@ -7,6 +7,7 @@ use super::error::KeyFolderError;
 use super::files::{self, LockMode};
 use super::key_folder::{IGNORED_NAMES, KeyFolder, SECRET};
 use super::ring_file;
+use crate::domain::secret::SecretBytes;
 
 impl KeyFolder {
     /// A key folder with the same options at another path.
@@ -17,14 +18,15 @@ impl KeyFolder {
         Self { options, clock: self.clock.clone(), random: self.random.clone() }
     }
 
-    /// Copies the files into the folder `to`, which it creates with mode 0700. Returns their names, `ring.json` last.
+    /// Copies the files into the folder `to`, which it creates with mode 0700. The copy of the secret is encrypted if
+    /// there is a passphrase. Returns the names of the files, `ring.json` last.
     pub fn copy_to(&self, to: &Path) -> Result<Vec<String>, KeyFolderError> {
         let lock = self.lock(LockMode::Read)?;
         let names = self.required_files()?;
         files::make_folder(to)?;
         files::make_private(to)?;
         for name in &names {
-            files::replace(to, name, files::read(&self.path().join(name))?.expose())?;
+            files::replace(to, name, self.copied_content(name)?.expose())?;
         }
         drop(lock);
         Ok(names)
@@ -40,7 +42,7 @@ impl KeyFolder {
         let lock = files::lock(self.path(), LockMode::Write)?;
         self.check_restorable(from)?;
         for name in &names {
-            files::replace(self.path(), name, files::read(&from.path().join(name))?.expose())?;
+            files::replace(self.path(), name, from.copied_content(name)?.expose())?;
         }
         drop(lock);
         Ok(())
@@ -54,6 +56,11 @@ impl KeyFolder {
         for name in files::names(self.path())? {
             let is_counted = !IGNORED_NAMES.contains(&name.as_str()) && !files::is_unfinished(&name);
             let is_same = || {
+                if name == SECRET {
+                    // An encrypted copy of the same secret differs.
+                    return matches!((self.secret_file(), from.secret_file()), (Ok(existing), Ok(copied))
+                        if existing.secret.expose() == copied.secret.expose());
+                }
                 let existing = files::read(&self.path().join(&name));
                 let copied = files::read(&from.path().join(&name));
                 matches!((existing, copied), (Ok(existing), Ok(copied)) if existing.expose() == copied.expose())
@@ -63,6 +70,10 @@ impl KeyFolder {
             }
         }
         Ok(())
+    }
+
+    fn copied_content(&self, name: &str) -> Result<SecretBytes, KeyFolderError> {
+        if name == SECRET { self.secret_for_copy() } else { files::read(&self.path().join(name)) }
     }
 
     /// The names of the files that a start needs, `ring.json` last.

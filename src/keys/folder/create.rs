@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 use super::error::KeyFolderError;
 use super::files::{self, LockMode};
 use super::key_folder::{KeyFolder, SECRET};
@@ -12,6 +10,7 @@ use super::ring_file;
 use crate::crypto::derive::DerivedKeys;
 use crate::crypto::ring_contents::RingContents;
 use crate::domain::key::{Key, KeyPolicy};
+use crate::domain::secret::SecretBytes;
 use crate::keys::error::KeySourceError;
 use crate::keys::new_key::NewKey;
 
@@ -26,15 +25,17 @@ const NO_PREDECESSOR: KeyPolicy = KeyPolicy {
 
 impl KeyFolder {
     /// If the folder is empty or a first start was interrupted, generates one active key for each configured
-    /// algorithm, and returns them. If another process does so at the same time, returns its keys. In a folder that has a ring with keys, or a ring that cannot be read, it
-    /// does nothing.
+    /// algorithm, and returns them. If another process does so at the same time, returns its keys. In a folder that has
+    /// a ring with keys, or a ring that cannot be read, it creates nothing.
     ///
-    /// It never overwrites a private half or the secret.
+    /// It never overwrites a private half, and the secret only to encrypt it with a passphrase that was set later. If
+    /// that fails, for example on a read-only file system, [`KeyFolder::load`] warns or reports the error.
     ///
     /// # Errors
     /// The folder has other files but no `ring.json`, or the keys cannot be written.
     pub fn create(&self) -> Result<Vec<Key>, KeySourceError> {
         if !matches!(self.contents(), Err(KeyFolderError::Empty(_))) {
+            let _ = self.encrypt_secret();
             return Ok(Vec::new());
         }
         files::make_folder(self.path())?;
@@ -59,9 +60,13 @@ impl KeyFolder {
         files::make_private(self.path())?;
         let mut contents = RingContents::default();
         ring_file::write(self.path(), &contents)?;
-        if !self.path().join(SECRET).exists() {
-            let bytes = Zeroizing::new(self.random.bytes::<{ DerivedKeys::SECRET_LENGTH }>());
-            files::replace(self.path(), SECRET, &*bytes)?;
+        if self.path().join(SECRET).exists() {
+            self.encrypt_secret_under_lock()?;
+        } else {
+            let mut secret = vec![0; DerivedKeys::SECRET_LENGTH];
+            self.random.fill(&mut secret);
+            let text = self.secret_text(&SecretBytes::new(secret), self.options.passphrase.as_ref())?;
+            files::replace(self.path(), SECRET, text.expose())?;
         }
         let now = self.clock.now();
         for alg in self.options.new_keys.algorithms.iter().copied() {

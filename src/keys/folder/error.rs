@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use crate::crypto::ring_contents::RingProblem;
+use crate::crypto::secret_file::SecretFileError;
 use crate::keys::private_key::PrivateKeyProblem;
 
 /// Why the key folder could not be read or changed.
@@ -61,13 +62,13 @@ pub enum KeyFolderError {
     /// The folder has a ring, but no secret.
     #[error("{} is missing; restore it from a backup, because a new secret would end every session", .0.display())]
     SecretMissing(PathBuf),
-    /// The secret does not have 32 bytes.
-    #[error("{} has {length} bytes instead of 32; restore it from a backup", path.display())]
-    SecretLength {
+    /// The secret could not be read from its file, or not be encoded.
+    #[error("{} {problem}; {}", path.display(), problem.advice())]
+    Secret {
         /// The file.
         path: PathBuf,
-        /// Its length in bytes.
-        length: usize,
+        /// The problem.
+        problem: SecretFileError,
     },
     /// `ring.json` is invalid.
     #[error("{}: {problem}; {}", path.display(), problem.advice())]

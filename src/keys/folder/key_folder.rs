@@ -9,7 +9,6 @@ use super::error::{KeyFolderError, KeyFolderWarning};
 use super::files::{self, LockMode};
 use super::ring_file;
 use crate::clock::Clock;
-use crate::crypto::derive::DerivedKeys;
 use crate::crypto::key_pair::KeyPair;
 use crate::crypto::key_ring::{KeyRing, LoadedKey, RingParts, RingVersion};
 use crate::crypto::ring_contents::RingContents;
@@ -72,9 +71,12 @@ impl KeyFolder {
         let lock = self.lock(LockMode::Read)?;
         let version = self.version()?;
         let contents = self.contents()?;
-        let derived_keys = self.derived_keys()?;
-        let ring = self.open_ring(contents, version, None)?;
+        let file = self.secret_file()?;
+        let is_plain = self.options.passphrase.is_some() && !file.encrypted;
+        let warnings = is_plain.then(|| KeyFolderWarning::Plain(self.secret_path())).into_iter().collect();
+        let ring = self.open_ring(contents, version, None, warnings)?;
         drop(lock);
+        let derived_keys = file.derived_keys().map_err(|problem| self.secret_error(problem))?;
         Ok(LoadedRing { ring, derived_keys })
     }
 
@@ -89,7 +91,7 @@ impl KeyFolder {
     pub fn reload(&self, previous: &KeyRing) -> Result<KeyRing, KeyFolderError> {
         let _lock = self.lock(LockMode::Read)?;
         let version = self.version()?;
-        self.open_ring(self.contents()?, version, Some(previous))
+        self.open_ring(self.contents()?, version, Some(previous), Vec::new())
     }
 
     /// The version of `ring.json`. Reads only the metadata of the file, so it is cheap enough to be called every
@@ -98,15 +100,16 @@ impl KeyFolder {
         files::ring_version(&self.path().join(ring_file::NAME))
     }
 
-    /// Opens the private halves of a ring. The caller holds the lock, and read the version first.
+    /// Opens the private halves of a ring, and adds its own warnings. The caller holds the lock, and read the version
+    /// first.
     fn open_ring(
         &self,
         contents: RingContents,
         version: RingVersion,
         previous: Option<&KeyRing>,
+        mut warnings: Vec<KeyFolderWarning>,
     ) -> Result<KeyRing, KeyFolderError> {
         let now = self.clock.now();
-        let mut warnings = Vec::new();
         let mut loaded = HashMap::new();
         let reusable: HashMap<Kid, Arc<LoadedKey>> = previous.into_iter().flat_map(KeyRing::loaded_keys).collect();
         for kid in contents.schedule.keys().iter().filter(|key| key.has_private_half(now)).map(|key| &key.kid) {
@@ -157,15 +160,6 @@ impl KeyFolder {
             return Err(KeyFolderError::Empty(self.path().to_owned()));
         }
         Ok(contents)
-    }
-
-    fn derived_keys(&self) -> Result<DerivedKeys, KeyFolderError> {
-        let path = self.path().join(SECRET);
-        let missing = || KeyFolderError::SecretMissing(path.clone());
-        let bytes = files::read(&path).map_err(|error| files::map_not_found(error, missing))?;
-        let length = bytes.expose().len();
-        let secret = bytes.expose().try_into().map_err(|_| KeyFolderError::SecretLength { path, length })?;
-        Ok(DerivedKeys::new(secret))
     }
 
     pub(super) fn pem_path(&self, kid: &Kid) -> PathBuf {

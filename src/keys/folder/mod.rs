@@ -19,5 +19,8 @@ mod key_folder;
 mod open_tests;
 mod passphrase;
 mod ring_file;
+mod secret;
+#[cfg(test)]
+mod secret_tests;
 
 pub use key_folder::{KeyFolder, KeyFolderOptions};

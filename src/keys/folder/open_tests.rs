@@ -199,7 +199,8 @@ fn an_unencrypted_key_and_an_orphan_file_cause_warnings() {
     fs::write(folder.pem(orphan.public().kid()), &*text).unwrap();
     let plain = Algorithm::ALL.map(|alg| KeyFolderWarning::Plain(folder.pem(&active(&ring, alg))).to_string());
     let orphan = KeyFolderWarning::Orphan(folder.pem(orphan.public().kid())).to_string();
-    assert_eq!(folder.keys("set").open().unwrap().warnings(), [&plain[..], &[orphan]].concat());
+    let secret = KeyFolderWarning::Plain(folder.path().join(SECRET)).to_string();
+    assert_eq!(folder.keys("set").open().unwrap().warnings(), [&[secret], &plain[..], &[orphan]].concat());
 }
 
 #[test]

@@ -1,14 +1,16 @@
-//! Re-encrypts the private halves.
+//! Re-encrypts the private halves and the secret.
 
+use super::error::KeyFolderError;
 use super::files;
-use super::key_folder::KeyFolder;
+use super::key_folder::{KeyFolder, SECRET};
 use crate::crypto::pem;
-use crate::domain::secret::SecretText;
+use crate::crypto::secret_file::SecretFile;
+use crate::domain::secret::{SecretBytes, SecretText};
 use crate::keys::error::KeySourceError;
 
 impl KeyFolder {
-    /// Re-encrypts every private half with another passphrase, or decrypts it if `new` is `None`. Returns the number of
-    /// rewritten files. This value keeps the previous passphrase.
+    /// Re-encrypts the secret and every private half with another passphrase, or decrypts them if `new` is `None`.
+    /// Returns the number of rewritten private halves. This value keeps the previous passphrase.
     ///
     /// The change may be interrupted and repeated: files that have the new passphrase already are not changed. The
     /// caller must not call [`KeyFolder::load`] before, because after an interrupted change no single passphrase opens
@@ -26,9 +28,22 @@ impl KeyFolder {
                 rewritten.push((kid, text));
             }
         }
+        let secret = self.secret_with_passphrase(new)?;
         for (kid, text) in &rewritten {
             files::replace(self.path(), &files::key_file(kid), text.as_bytes())?;
         }
+        if let Some(text) = secret {
+            files::replace(self.path(), SECRET, text.expose())?;
+        }
         Ok(rewritten.len())
+    }
+
+    /// The secret as it is stored with the passphrase `new`. `None` if it is stored like this already.
+    fn secret_with_passphrase(&self, new: Option<&SecretText>) -> Result<Option<SecretBytes>, KeyFolderError> {
+        let content = self.secret_content()?;
+        if SecretFile::read(&content, new).is_ok_and(|file| file.is_stored_for(new)) {
+            return Ok(None);
+        }
+        self.secret_text(&self.secret_file()?.secret, new).map(Some)
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use serde_json::json;
+
+use crate::support::PASSWORD;
 use crate::support::binary::{TestFolder, openssl};
 
 const SECRET: &str = "a passphrase of some length";
@@ -9,6 +12,10 @@ const SECRET: &str = "a passphrase of some length";
 fn files(folder: &TestFolder) -> Vec<String> {
     let kids = folder.keys().into_iter().map(|key| key["kid"].as_str().unwrap().to_owned());
     kids.map(|kid| fs::read_to_string(folder.path(&format!("keys/{kid}.pem"))).unwrap()).collect()
+}
+
+fn secret(folder: &TestFolder) -> Vec<u8> {
+    fs::read(folder.path("keys/secret")).unwrap()
 }
 
 #[test]
@@ -29,6 +36,7 @@ fn keys_are_encrypted_changed_and_decrypted() {
     folder.configure(&format!("keys.passphrase = '{SECRET}'"));
     assert_eq!(folder.keys(), plain);
     assert!(files(&folder).iter().all(|file| file.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")));
+    assert!(secret(&folder).starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     let again = folder.run(&["keys", "passphrase", "--new-file", "new"]);
     again.is(0);
     assert!(again.stderr.contains("with the new passphrase: 0."), "{again:?}");
@@ -39,6 +47,8 @@ fn keys_are_encrypted_changed_and_decrypted() {
     let listed = folder.run(&["keys", "list"]);
     listed.is(0);
     assert!(listed.stderr.contains("is not encrypted although `keys.passphrase` is set"), "{listed:?}");
+    assert!(listed.stderr.contains("keys/secret is not encrypted"), "{listed:?}");
+    assert_eq!(secret(&folder).len(), 32);
     assert!(files(&folder).iter().all(|file| file.starts_with("-----BEGIN PRIVATE KEY-----")));
 }
 
@@ -117,5 +127,26 @@ async fn a_server_runs_with_encrypted_keys() {
     let server = folder.serve().await;
     server.token("anna").await;
     assert!(files(&folder).iter().all(|file| file.contains("ENCRYPTED")));
+    assert!(secret(&folder).starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----"));
     assert!(!server.log.lock().unwrap().contains(SECRET));
+}
+
+#[tokio::test]
+async fn a_passphrase_set_later_encrypts_the_secret_and_ends_no_session() {
+    let folder = TestFolder::new();
+    folder.create("anna");
+    let mut server = folder.serve().await;
+    let pair = json!({"email": "anna@example.com", "password": PASSWORD});
+    let pair = server.post("/api/login/", None, &pair).await.is(200).json();
+    server.signal("TERM");
+    server.wait_for_exit().await;
+    assert_eq!(secret(&folder).len(), 32);
+
+    folder.configure(&format!("keys.passphrase = '{SECRET}'"));
+    let server = folder.serve().await;
+    assert!(secret(&folder).starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+    server.post("/api/refresh/", None, &json!({"refresh_token": pair["refresh_token"]})).await.is(200);
+    folder.run(&["backup", "copy"]).is(0);
+    let copied = fs::read(folder.path("copy/keys/secret")).unwrap();
+    assert!(copied.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY-----"));
 }
