@@ -23,6 +23,8 @@ closed_set! {
         SignedOut = "signed_out",
         /// An invalidated refresh token was presented, and its session ended.
         RefreshReused = "refresh_reused",
+        /// An authentic refresh token of a generation that its session has not reached was presented.
+        RefreshAhead = "refresh_ahead",
         /// The user changed the password.
         PasswordChanged = "password_changed",
         /// The e-mail address was changed.

@@ -119,8 +119,10 @@ pub enum RefreshOutcome {
     Repeat,
     /// An earlier rotation has invalidated the token: the session ends.
     Reuse,
-    /// The session is not live, is at its maximum age, or has not reached this generation: the token is rejected, and
-    /// nothing changes.
+    /// The session is live and has not reached this generation: the token is rejected, and the session stays as it is.
+    /// Either the database is older than the token, or someone else can make tokens.
+    Ahead,
+    /// The session is not live or is at its maximum age: the token is rejected, and nothing changes.
     Rejected,
 }
 
@@ -149,7 +151,7 @@ impl Session {
         }
         let expires_at = self.extended_expiry(now, policy);
         match self.generation.checked_sub(generation) {
-            None => RefreshOutcome::Rejected,
+            None => RefreshOutcome::Ahead,
             Some(1) if policy.is_within_grace(now.since(self.rotated_at)) => RefreshOutcome::Repeat,
             Some(_) if generation < self.min_generation => RefreshOutcome::Reuse,
             Some(_) if !policy.rotate => {
@@ -233,7 +235,7 @@ mod tests {
             RefreshOutcome::Repeat,
             "two concurrent refreshes have one successor"
         );
-        assert_eq!(session(3, 489).evaluate_refresh(4, at(500), &policy), RefreshOutcome::Rejected);
+        assert_eq!(session(3, 489).evaluate_refresh(4, at(500), &policy), RefreshOutcome::Ahead);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
         assert_eq!(ended.evaluate_refresh(1, at(500), &policy), RefreshOutcome::Rejected);
     }
@@ -255,7 +257,8 @@ mod tests {
 
     #[test]
     fn an_ended_session_or_unknown_generation_changes_nothing() {
-        assert_eq!(session(3, 0).evaluate_refresh(4, at(500), &POLICY), RefreshOutcome::Rejected);
+        assert_eq!(session(3, 0).evaluate_refresh(4, at(500), &POLICY), RefreshOutcome::Ahead);
+        assert_eq!(session(3, 0).evaluate_refresh(4, at(1000), &POLICY), RefreshOutcome::Rejected);
         assert_eq!(session(3, 0).evaluate_refresh(3, at(1000), &POLICY), RefreshOutcome::Rejected);
         let ended = Session { ended: Some((at(400), EndReason::SignOut)), ..session(3, 0) };
         assert_eq!(ended.evaluate_refresh(3, at(500), &POLICY), RefreshOutcome::Rejected);
@@ -296,6 +299,7 @@ mod tests {
                         prop_assert!(presented < session.generation);
                         session.ended = Some((now, EndReason::Reuse));
                     }
+                    RefreshOutcome::Ahead => prop_assert!(presented > session.generation),
                     RefreshOutcome::Rejected => prop_assert!(!session.is_live(now, &POLICY)),
                 }
             }

@@ -219,13 +219,21 @@ impl Issuer {
 
     /// Counts a refresh, renewal or sign-out that was refused because of its token. A token that fails
     /// [`verify_token`](super::verify_token) as a sliding or refresh token counts too. After reuse, also counts the ended
-    /// session.
+    /// session. Logs a token that is ahead of its session.
     pub(super) fn count_refused(&self, refusal: &Refusal) {
         let Refusal::NotSignedIn(why) = refusal else { return };
         self.counters.add(Count::RefreshRefused);
         if *why == Unauthenticated::Reused {
             self.counters.add(Count::RefreshReused);
             self.counters.add(Count::SessionEnded);
+        }
+        if let Unauthenticated::Ahead { session, generation, current } = *why {
+            tracing::warn!(
+                %session,
+                generation,
+                current,
+                "refresh token rejected; its session has not reached its generation"
+            );
         }
     }
 

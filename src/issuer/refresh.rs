@@ -1,5 +1,7 @@
 //! Refreshes a session with a verified refresh token: one conditional update of the session's row.
 
+use std::time::Duration;
+
 use super::context::{Caller, Issuer};
 use super::end_sessions::{EndScope, end_sessions};
 use super::refresh_token::PresentedRefreshToken;
@@ -8,7 +10,13 @@ use super::signed_in::SignedIn;
 use crate::domain::audit::{Action, AuditEntry};
 use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;
-use crate::store::{RefreshStep, SessionAdvance, StoreError, Write};
+use crate::domain::user::User;
+use crate::store::{AuditQuery, RefreshStep, SessionAdvance, StoreError, Write};
+
+/// How many audit lines about a user are searched for an equal line about a token that is ahead of its session, and how
+/// far back.
+const SEARCHED_LINES: u32 = 20;
+const SEARCHED_TIME: Duration = Duration::from_hours(24);
 
 /// A request to refresh a session.
 #[derive(Debug)]
@@ -40,7 +48,8 @@ impl Refresh {
         let Self { token, from } = self;
         let outcome = issuer.store.refresh_session(token.key(), move |found| {
             let rejected = RefreshStep::Unchanged(Err(Unauthenticated::SessionEnded));
-            let Some((session, user)) = found.filter(|(_, user)| user.is_active) else { return rejected };
+            let usable = |(session, user): &(Session, User)| user.is_active && token.is_form_of(session);
+            let Some((session, user)) = found.filter(usable) else { return rejected };
             let policy = settings.policy_of(&session);
             let refreshed = |session| {
                 let signed_in = SignedIn::authenticated(user, session);
@@ -57,6 +66,9 @@ impl Refresh {
                 RefreshOutcome::Repeat => RefreshStep::Unchanged(Ok(refreshed(session))),
                 RefreshOutcome::Reuse => {
                     RefreshStep::Write(Box::new(move |tx| end_reused(tx, &session, generation, from, now).map(Err)))
+                }
+                RefreshOutcome::Ahead => {
+                    RefreshStep::Write(Box::new(move |tx| record_ahead(tx, &session, generation, from, now).map(Err)))
                 }
                 RefreshOutcome::Rejected => rejected,
             }
@@ -81,4 +93,29 @@ pub(super) fn end_reused(
     let detail = format!("generation {generation} of session {} (now {})", session.id, session.generation);
     tx.record(&AuditEntry::by_user(now, Action::RefreshReused, session.user, from.address, detail))?;
     Ok(Unauthenticated::Reused)
+}
+
+/// Records an authentic refresh token of a generation that its session has not reached. Equal lines are recorded once
+/// a day, so that a client that retries does not fill the audit log. The session stays as it is: after a restore of an older
+/// database, the presenter may be its owner.
+pub(super) fn record_ahead(
+    tx: &dyn Write,
+    session: &Session,
+    generation: u32,
+    from: Caller,
+    now: Timestamp,
+) -> Result<Unauthenticated, StoreError> {
+    let detail = format!("generation {generation} of session {} (now {})", session.id, session.generation);
+    let action = Action::RefreshAhead;
+    let query = AuditQuery {
+        user: Some(session.user),
+        action: Some(action),
+        from: Some(now - SEARCHED_TIME),
+        limit: SEARCHED_LINES,
+        ..AuditQuery::default()
+    };
+    if !tx.audit_page(&query)?.lines.iter().any(|line| line.detail == detail) {
+        tx.record(&AuditEntry::by_user(now, action, session.user, from.address, detail))?;
+    }
+    Ok(Unauthenticated::Ahead { session: session.id, generation, current: session.generation })
 }

@@ -13,8 +13,10 @@ use super::context::Issuer;
 use super::issue::{sign, signer};
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
+use crate::domain::dialect::RefreshStyle;
 use crate::domain::id::{SessionId, SessionPrefix, Subject, UserId};
 use crate::domain::secret::SecretText;
+use crate::domain::session::Session;
 use crate::domain::token_kind::{TokenKind, Typ};
 use crate::store::SessionKey;
 
@@ -53,6 +55,15 @@ impl PresentedRefreshToken {
         match self {
             Self::Verified(token) => SessionKey::Id(token.session),
             Self::Uuid { session, .. } => SessionKey::Prefix(session),
+        }
+    }
+
+    /// Whether the token has the form of the refresh tokens of this session. A UUID for a session of another dialect was
+    /// not issued by this issuer: all access tokens show the session's id.
+    pub(super) fn is_form_of(self, session: &Session) -> bool {
+        match self {
+            Self::Verified(_) => true,
+            Self::Uuid { .. } => session.opened_by.refresh_style() == RefreshStyle::Uuid,
         }
     }
 

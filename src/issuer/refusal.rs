@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::crypto::password_hash::HashError;
 use crate::crypto::token::TokenFault;
 use crate::domain::field::{Field, FieldProblem};
+use crate::domain::id::SessionId;
 use crate::store::StoreError;
 use crate::throttle::LimitReached;
 
@@ -91,6 +92,16 @@ pub enum Unauthenticated {
     /// The refresh token was used before. Its session was ended, because the token may be stolen.
     #[error("the refresh token was used before")]
     Reused,
+    /// The refresh token is authentic, but its session has not reached its generation.
+    #[error("the refresh token is of generation {generation}, but its session is at generation {current}")]
+    Ahead {
+        /// The session in the token.
+        session: SessionId,
+        /// The generation in the token.
+        generation: u32,
+        /// The generation of the session.
+        current: u32,
+    },
     /// The session was opened in a dialect whose tokens do not allow this operation.
     #[error("tokens of this dialect do not allow the operation")]
     OtherDialect,

@@ -2,7 +2,7 @@
 
 use super::context::{Caller, Issuer};
 use super::end_sessions::{EndScope, end_sessions};
-use super::refresh::end_reused;
+use super::refresh::{end_reused, record_ahead};
 use super::refresh_token::PresentedRefreshToken;
 use super::refusal::{Refusal, Unauthenticated};
 use crate::domain::audit::{Action, AuditEntry};
@@ -28,10 +28,12 @@ impl SignOutByRefresh {
         let settings = issuer.settings();
         // A refusal is not an error of the transaction, because the end of a session after reuse must be committed.
         let outcome = issuer.store.write(move |tx| {
-            let Some((session, _)) = token.key().find(tx)? else { return Ok(Err(Unauthenticated::SessionEnded)) };
+            let found = token.key().find(tx)?.filter(|(session, _)| token.is_form_of(session));
+            let Some((session, _)) = found else { return Ok(Err(Unauthenticated::SessionEnded)) };
             match session.evaluate_refresh(token.generation(), now, settings.policy_of(&session)) {
                 RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat => end(tx, &session, from, now).map(Ok),
                 RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
+                RefreshOutcome::Ahead => record_ahead(tx, &session, token.generation(), from, now).map(Err),
                 RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),
             }
         });

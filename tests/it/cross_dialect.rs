@@ -1,6 +1,7 @@
 //! Tokens of one dialect sent to the routes of another: each token permits only what its own dialect allows.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use countersign::domain::id::SessionId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -45,6 +46,22 @@ async fn a_short_lived_token_changes_no_password_and_is_not_renewed() {
     }
     // The password is unchanged.
     token(&server, SIGN_INS[0]).await;
+}
+
+/// Every access token shows the id of its session. An attacker who has `keys/secret` can make the UUID that names it.
+#[tokio::test]
+async fn a_refresh_uuid_for_a_session_of_another_dialect_is_rejected() {
+    let server = TestServer::with_anna().await;
+    for sign_in in SIGN_INS.into_iter().filter(|sign_in| sign_in.0 != "drf_pyjwt") {
+        let access = token(&server, sign_in).await;
+        let session = jwt::claims(&access)["sid"].as_str().and_then(|sid| sid.parse().ok()).map(SessionId);
+        let forged = server.issuer.refresh_tokens.refresh_uuid(session.expect("a session id"), 0);
+        let body = json!({"refresh_token": forged.to_string()});
+        for path in ["/api/refresh/", "/api/logout/"] {
+            server.post(path, &body).await.is(401);
+        }
+        assert!(server.accepts(&access).await || sign_in.0 != "jwt_issuer", "{} still has its session", sign_in.0);
+    }
 }
 
 #[tokio::test]

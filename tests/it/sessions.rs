@@ -168,9 +168,40 @@ async fn an_unknown_generation_ends_no_session() {
     let pair = sign_in(&server).await;
     for generation in [1, 7, u32::MAX] {
         let never_issued = server.issuer.refresh_tokens.refresh_uuid(session_of(&pair.access), generation);
-        assert_eq!(refresh(&server, &never_issued.to_string()).await, Err(Rejection::SessionEnded), "{generation}");
+        for path in ["/api/refresh/", "/api/logout/", "/api/refresh/"] {
+            server.post(path, &json!({"refresh_token": never_issued.to_string()})).await.is(401);
+        }
     }
     refresh(&server, &pair.refresh).await.unwrap();
+    let expected = [u32::MAX, 7, 1].map(|generation| ahead_line(&pair.access, generation));
+    assert_eq!(lines_about_ahead(&server).await, expected, "each is recorded once");
+}
+
+fn ahead_line(access: &str, generation: u32) -> String {
+    format!("generation {generation} of session {} (now 0)", session_of(access))
+}
+
+async fn lines_about_ahead(server: &TestServer) -> Vec<String> {
+    let lines = server.audit().await.into_iter().filter(|(action, _)| action == "refresh_ahead");
+    lines.map(|(_, detail)| detail).collect()
+}
+
+/// A database from before a refresh is what a restore of a backup leaves.
+#[tokio::test]
+async fn a_signed_refresh_token_of_a_future_generation_is_recorded() {
+    let server = TestServer::with_anna().await;
+    server.set("profiles.simplejwt.rotate_refresh_tokens", "true").await;
+    let first = server.post("/api/token/", &json!({"username": "anna", "password": PASSWORD})).await.is(200).json();
+    let second = server.post("/api/token/refresh/", &json!({"refresh": first["refresh"]})).await.is(200).json();
+    let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
+    database.execute("UPDATE sessions SET generation = 0, good_from = 0", []).unwrap();
+    for (path, member) in
+        [("/api/token/verify/", "token"), ("/api/token/refresh/", "refresh"), ("/api/token/blacklist/", "refresh")]
+    {
+        server.post(path, &json!({member: second["refresh"]})).await.is(401);
+        assert_eq!(lines_about_ahead(&server).await, [ahead_line(&text(&first, "access"), 1)], "{path}");
+    }
+    server.post("/api/token/refresh/", &json!({"refresh": first["refresh"]})).await.is(200);
 }
 
 #[tokio::test]

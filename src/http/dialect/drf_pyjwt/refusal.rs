@@ -22,6 +22,7 @@ impl DrfDialect for DrfPyjwt {
             Unauthenticated::Token(_)
             | Unauthenticated::SessionEnded
             | Unauthenticated::Reused
+            | Unauthenticated::Ahead { .. }
             | Unauthenticated::OtherDialect
             | Unauthenticated::NotRenewable => json!({"detail": "Token is invalid or expired."}),
         }

@@ -71,9 +71,9 @@ async fn refresh_sliding(State(http): State<Http>, body: BodyFields) -> HandlerR
     Ok(wire::sliding_response(&sliding_token(&http.issuer, &signed_in).await?))
 }
 
-async fn verify(State(http): State<Http>, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
+async fn verify(State(http): State<Http>, from: Caller, body: BodyFields) -> HandlerResult<SimpleJwtErrorBody> {
     let token = wire::token(body, "token")?;
-    VerifyToken { token: &token }.run(&http.issuer).await?;
+    VerifyToken { token: &token, from }.run(&http.issuer).await?;
     Ok(wire::empty_object())
 }
 
