@@ -18,6 +18,7 @@ use countersign::crypto::token::UnverifiedToken;
 use countersign::domain::algorithm::Algorithm;
 use countersign::domain::dialect::Dialect;
 use countersign::domain::id::SessionId;
+use countersign::domain::refresh_key::RefreshKey;
 use countersign::domain::time::Timestamp;
 use countersign::domain::token_kind::{TokenKind, Typ};
 use countersign::domain::user::Login;
@@ -167,10 +168,12 @@ fn verify_es256(parts: &Parts, times: u32) {
 /// The token operations of a refresh in `drf_pyjwt`: parses the presented token and computes the next one.
 fn refresh_uuid(parts: &Parts, times: u32) {
     let tokens = &parts.issuer.refresh_tokens;
-    let mut token = tokens.refresh_uuid(parts.session, 0);
+    let key = RefreshKey::new([9; RefreshKey::LENGTH], 0);
+    let mut token = tokens.refresh_uuid(parts.session, Some(&key), 0);
     for _ in 0..times {
-        let (_, generation) = black_box(tokens.parse_refresh_uuid(token)).expect("the token is from this issuer");
-        token = tokens.refresh_uuid(parts.session, generation + 1);
+        let parsed = black_box(tokens.parse_refresh_uuid(token)).expect("the token is from this issuer");
+        let generation = tokens.generation(parsed, parts.session, Some(&key)).expect("the token is of this session");
+        token = tokens.refresh_uuid(parts.session, Some(&key), generation + 1);
     }
     black_box(token);
 }

@@ -12,6 +12,7 @@ use countersign::crypto::ring_contents::RingContents;
 use countersign::crypto::token::{FOREIGN_TOKEN_MAX, TOKEN_MAX, UnverifiedToken};
 use countersign::crypto::verify;
 use countersign::domain::id::SessionId;
+use countersign::domain::refresh_key::RefreshKey;
 use countersign::domain::reset_code::{LinkToken, ResetCode};
 use countersign::domain::secret::SecretText;
 use countersign::domain::strict_json;
@@ -108,8 +109,8 @@ fn decoded(part: &str) -> Vec<u8> {
 
 /// Refresh UUIDs, reset codes and link tokens, as callers present them.
 ///
-/// Also, the first 20 bytes are used as a session and a generation. The refresh UUID made from them must be parsed back
-/// to a prefix of the session and to the same generation.
+/// Also, the first 20 bytes are used as a session and a generation. The refresh UUID made from them, with and without a
+/// key of the session, must be parsed back to a prefix of the session and to the same generation.
 pub fn refresh(data: &[u8]) {
     static TOKENS: OnceLock<RefreshTokens> = OnceLock::new();
     let tokens = TOKENS.get_or_init(|| RefreshTokens::new(&DerivedKeys::new(&[7; 32])));
@@ -117,24 +118,30 @@ pub fn refresh(data: &[u8]) {
         let (id, generation) = head.split_at(16);
         let session = SessionId(Builder::from_random_bytes(id.try_into().unwrap_or_default()).into_uuid());
         let generation = u32::from_be_bytes(generation.try_into().unwrap_or_default());
-        let uuid = tokens.refresh_uuid(session, generation);
-        let parsed_uuid = tokens.parse_refresh_uuid(uuid);
-        let (prefix, parsed) = parsed_uuid.unwrap_or_else(|| panic!("{uuid} is rejected"));
-        assert!(session.0.into_bytes().starts_with(&prefix.0) && parsed == generation, "{uuid} is parsed wrongly");
-        // A changed UUID never identifies the same session and generation.
-        if let [at, bits, ..] = rest {
-            let mut changed = uuid.into_bytes();
-            changed[usize::from(*at) % 16] ^= bits;
-            let same = tokens.parse_refresh_uuid(Uuid::from_bytes(changed)) == parsed_uuid;
-            assert_eq!(same, *bits == 0, "{uuid}, byte {at} changed by {bits}");
+        let own = RefreshKey::new([9; RefreshKey::LENGTH], 0);
+        for key in [None, Some(&own)] {
+            let uuid = tokens.refresh_uuid(session, key, generation);
+            let parsed = tokens.parse_refresh_uuid(uuid).unwrap_or_else(|| panic!("{uuid} is rejected"));
+            assert!(session.0.into_bytes().starts_with(&parsed.session().0), "{uuid} is parsed wrongly");
+            assert_eq!(tokens.generation(parsed, session, key), Some(generation), "{uuid} is parsed wrongly");
+            // A changed UUID never identifies the same session and generation.
+            if let [at, bits, ..] = rest {
+                let mut changed = uuid.into_bytes();
+                changed[usize::from(*at) % 16] ^= bits;
+                let same = tokens.parse_refresh_uuid(Uuid::from_bytes(changed)) == Some(parsed);
+                assert_eq!(same, *bits == 0, "{uuid}, byte {at} changed by {bits}");
+            }
         }
     }
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(uuid) = Uuid::try_parse(text)
-        && let Some((prefix, generation)) = tokens.parse_refresh_uuid(uuid)
+        && let Some(parsed) = tokens.parse_refresh_uuid(uuid)
     {
-        let session = SessionId(Uuid::from_bytes(prefix.range()[0]));
-        assert_eq!(tokens.refresh_uuid(session, generation), uuid, "two UUIDs for one session and generation");
+        let session = SessionId(Uuid::from_bytes(parsed.session().range()[0]));
+        if let Some(generation) = tokens.generation(parsed, session, None) {
+            let same = tokens.refresh_uuid(session, None, generation);
+            assert_eq!(same, uuid, "two UUIDs for one session and generation");
+        }
     }
     if let Some(code) = ResetCode::parse(text) {
         let again = ResetCode::parse(&code.grouped());

@@ -26,6 +26,8 @@ closed_set! {
         ProviderTokens,
         /// The cipher of the refresh UUIDs of `drf_pyjwt`.
         RefreshUuid,
+        /// The cipher of the generation in the refresh UUIDs of sessions with a key.
+        RefreshGeneration,
         /// The `jti` of signed refresh tokens.
         RefreshJti,
         /// Tokens against cross-site request forgery (CSRF).
@@ -46,6 +48,7 @@ impl Use {
             Self::LinkEncryption => "countersign/v1/link-seal",
             Self::ProviderTokens => "countersign/v1/provider-tokens",
             Self::RefreshUuid => "countersign/v1/refresh-uuid-cipher",
+            Self::RefreshGeneration => "countersign/v1/refresh-uuid-generation",
             Self::RefreshJti => "countersign/v1/refresh-uuid",
             Self::Csrf => "countersign/v1/csrf",
             Self::UnknownName => "countersign/v1/unknown-name",

@@ -27,6 +27,7 @@ pub mod origin;
 pub mod password;
 pub mod profile;
 pub mod public_url;
+pub mod refresh_key;
 pub mod reset_code;
 pub mod role;
 pub mod secret;

@@ -13,6 +13,7 @@ use super::amr::Amr;
 use super::closed_set::closed_set;
 use super::id::{SessionId, UserId};
 use super::origin::Origin;
+use super::refresh_key::RefreshKey;
 use super::social::ProviderName;
 use super::time::Timestamp;
 
@@ -49,6 +50,9 @@ pub struct Session {
     pub address: Option<IpAddr>,
     /// The provider of the sign-in that opened the session. `None` if a password or an operator opened it.
     pub provider: Option<ProviderName>,
+    /// The key of the session's refresh UUIDs. `None` in dialects without them, and until the next refresh of a session
+    /// that was opened before sessions had keys.
+    pub refresh_key: Option<RefreshKey>,
 }
 
 closed_set! {
@@ -202,6 +206,7 @@ mod tests {
             must_change_password: false,
             address: None,
             provider: None,
+            refresh_key: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Refreshes a session with a verified refresh token: one conditional update of the session's row.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::{Caller, Issuer};
@@ -8,9 +9,11 @@ use super::refresh_token::PresentedRefreshToken;
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
 use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::dialect::RefreshStyle;
+use crate::domain::refresh_key::RefreshKey;
 use crate::domain::session::{EndReason, RefreshOutcome, Session};
 use crate::domain::time::Timestamp;
-use crate::domain::user::User;
+use crate::random::Random;
 use crate::store::{AuditQuery, RefreshStep, SessionAdvance, StoreError, Write};
 
 /// How many audit lines about a user are searched for an equal line about a token that is ahead of its session, and how
@@ -45,22 +48,25 @@ impl Refresh {
     pub async fn run(self, issuer: &Issuer) -> Result<Refreshed, Refusal> {
         let now = issuer.clock.now();
         let settings = issuer.settings();
+        let random = issuer.random.clone();
+        let refresh_tokens = Arc::clone(&issuer.refresh_tokens);
         let Self { token, from } = self;
         let outcome = issuer.store.refresh_session(token.key(), move |found| {
             let rejected = RefreshStep::Unchanged(Err(Unauthenticated::SessionEnded));
-            let usable = |(session, user): &(Session, User)| user.is_active && token.is_form_of(session);
-            let Some((session, user)) = found.filter(usable) else { return rejected };
+            let Some((session, user)) = found.filter(|(_, user)| user.is_active) else { return rejected };
+            let Some(generation) = token.generation_in(&session, &refresh_tokens) else { return rejected };
             let policy = settings.policy_of(&session);
             let refreshed = |session| {
                 let signed_in = SignedIn::authenticated(user, session);
                 Refreshed { signed_in, rotated: policy.rotate }
             };
-            let generation = token.generation();
             match session.evaluate_refresh(generation, now, policy) {
                 RefreshOutcome::Advance { to, expires_at, invalidates_earlier } => {
-                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier };
+                    let new_refresh_key = missing_key(&session, to, &random);
+                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier, new_refresh_key };
+                    let refresh_key = new_refresh_key.or(session.refresh_key);
                     let rotated_at = if to == session.generation { session.rotated_at } else { now };
-                    let session = Session { generation: to, rotated_at, expires_at, ..session };
+                    let session = Session { generation: to, rotated_at, expires_at, refresh_key, ..session };
                     RefreshStep::Advance(advance, Ok(refreshed(session)))
                 }
                 RefreshOutcome::Repeat => RefreshStep::Unchanged(Ok(refreshed(session))),
@@ -76,6 +82,15 @@ impl Refresh {
         let outcome: Result<RefreshResult, StoreError> = outcome.await;
         issuer.counted_refresh(outcome.map_err(Refusal::from).and_then(|refreshed| Ok(refreshed?)))
     }
+}
+
+/// A key for a session that needs one and was opened before sessions had keys. `None` if the session needs none, or if
+/// its generation does not change: the refresh UUID of a generation never changes.
+fn missing_key(session: &Session, to: u32, random: &Random) -> Option<RefreshKey> {
+    let needs_key = session.refresh_key.is_none()
+        && to != session.generation
+        && session.opened_by.refresh_style() == RefreshStyle::Uuid;
+    needs_key.then(|| RefreshKey::new(random.bytes(), to))
 }
 
 /// Ends a session because its spent refresh token was presented again. Records nothing if another request has ended it

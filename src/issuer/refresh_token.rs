@@ -13,8 +13,9 @@ use super::context::Issuer;
 use super::issue::{sign, signer};
 use super::refusal::{Refusal, Unauthenticated};
 use super::signed_in::SignedIn;
+use crate::crypto::refresh_token::{RefreshTokens, RefreshUuid};
 use crate::domain::dialect::RefreshStyle;
-use crate::domain::id::{SessionId, SessionPrefix, Subject, UserId};
+use crate::domain::id::{SessionId, Subject, UserId};
 use crate::domain::secret::SecretText;
 use crate::domain::session::Session;
 use crate::domain::token_kind::{TokenKind, Typ};
@@ -34,13 +35,8 @@ pub struct VerifiedRefreshToken {
 pub enum PresentedRefreshToken {
     /// A signed JWT that was verified.
     Verified(VerifiedRefreshToken),
-    /// A UUID. It has no signature, but only the issuer can make one that names an existing session.
-    Uuid {
-        /// The first bytes of the session id.
-        session: SessionPrefix,
-        /// The generation in the token.
-        generation: u32,
-    },
+    /// A UUID. It has no signature: the session's key shows whether the issuer made it.
+    Uuid(RefreshUuid),
 }
 
 impl From<VerifiedRefreshToken> for PresentedRefreshToken {
@@ -54,23 +50,20 @@ impl PresentedRefreshToken {
     pub(super) fn key(self) -> SessionKey {
         match self {
             Self::Verified(token) => SessionKey::Id(token.session),
-            Self::Uuid { session, .. } => SessionKey::Prefix(session),
+            Self::Uuid(token) => SessionKey::Prefix(token.session()),
         }
     }
 
-    /// Whether the token has the form of the refresh tokens of this session. A UUID for a session of another dialect was
-    /// not issued by this issuer: all access tokens show the session's id.
-    pub(super) fn is_form_of(self, session: &Session) -> bool {
+    /// Returns the generation in the token. `None` if the issuer did not issue the token for this session: a UUID for a
+    /// session of another dialect, or one that was made without the session's key. All access tokens show the session's
+    /// id.
+    pub(super) fn generation_in(self, session: &Session, tokens: &RefreshTokens) -> Option<u32> {
         match self {
-            Self::Verified(_) => true,
-            Self::Uuid { .. } => session.opened_by.refresh_style() == RefreshStyle::Uuid,
-        }
-    }
-
-    /// Returns the generation in the token.
-    pub(super) fn generation(self) -> u32 {
-        match self {
-            Self::Verified(VerifiedRefreshToken { generation, .. }) | Self::Uuid { generation, .. } => generation,
+            Self::Verified(token) => Some(token.generation),
+            Self::Uuid(token) if session.opened_by.refresh_style() == RefreshStyle::Uuid => {
+                tokens.generation(token, session.id, session.refresh_key.as_ref())
+            }
+            Self::Uuid(_) => None,
         }
     }
 }
@@ -79,8 +72,7 @@ impl PresentedRefreshToken {
 pub fn parse_refresh_uuid(issuer: &Issuer, text: &str) -> Result<PresentedRefreshToken, Refusal> {
     let parsed = Uuid::try_parse(text).ok().and_then(|token| issuer.refresh_tokens.parse_refresh_uuid(token));
     let token = parsed.ok_or_else(|| Unauthenticated::SessionEnded.into());
-    let (session, generation) = token.inspect_err(|refusal| issuer.count_refused(refusal))?;
-    Ok(PresentedRefreshToken::Uuid { session, generation })
+    token.map(PresentedRefreshToken::Uuid).inspect_err(|refusal| issuer.count_refused(refusal))
 }
 
 /// Verifies a signed refresh token, including its expiry. Does not read the store.
@@ -99,7 +91,8 @@ fn verify_refresh_claims(issuer: &Issuer, text: &str) -> Result<VerifiedRefreshT
 
 /// Returns the refresh UUID of a session, for its current generation.
 pub fn refresh_uuid(issuer: &Issuer, signed_in: &SignedIn) -> Uuid {
-    issuer.refresh_tokens.refresh_uuid(signed_in.session().id, signed_in.session().generation)
+    let session = signed_in.session();
+    issuer.refresh_tokens.refresh_uuid(session.id, session.refresh_key.as_ref(), session.generation)
 }
 
 /// The claims of a refresh token.

@@ -35,7 +35,7 @@ impl Renew<'_> {
             }
             match session.evaluate_refresh(session.generation, now, settings.policy_of(&session)) {
                 RefreshOutcome::Advance { to, expires_at, invalidates_earlier } if user.is_active => {
-                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier };
+                    let advance = SessionAdvance { to, now, expires_at, invalidates_earlier, new_refresh_key: None };
                     let session = Session { expires_at, ..session };
                     RefreshStep::Advance(advance, Ok(SignedIn::authenticated(user, session)))
                 }

@@ -8,10 +8,11 @@ use super::refusal::Refusal;
 use super::signed_in::SignedIn;
 use crate::domain::amr::Amr;
 use crate::domain::audit::{Action, AuditEntry};
-use crate::domain::dialect::Dialect;
+use crate::domain::dialect::{Dialect, RefreshStyle};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::origin::Origin;
 use crate::domain::password::Password;
+use crate::domain::refresh_key::RefreshKey;
 use crate::domain::session::Session;
 use crate::domain::user::{Login, User};
 use crate::store::{StoreError, Write};
@@ -46,6 +47,7 @@ impl SignIn {
 /// Makes a session that begins now, for a user who need not change the password. Does not store it.
 pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Option<IpAddr>) -> Session {
     let now = issuer.clock.now();
+    let has_key = dialect.row().refresh == RefreshStyle::Uuid;
     let session = Session {
         id: SessionId(issuer.random.uuid()),
         user,
@@ -61,6 +63,7 @@ pub(super) fn begin(issuer: &Issuer, user: UserId, dialect: Dialect, address: Op
         must_change_password: false,
         address,
         provider: None,
+        refresh_key: has_key.then(|| RefreshKey::new(issuer.random.bytes(), 0)),
     };
     let expires_at = session.extended_expiry(now, issuer.settings().policy_of(&session));
     Session { expires_at, ..session }

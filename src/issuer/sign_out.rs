@@ -1,5 +1,7 @@
 //! Signs a user out by a refresh token: ends the session permanently.
 
+use std::sync::Arc;
+
 use super::context::{Caller, Issuer};
 use super::end_sessions::{EndScope, end_sessions};
 use super::refresh::{end_reused, record_ahead};
@@ -26,14 +28,18 @@ impl SignOutByRefresh {
         let Self { token, from } = self;
         let now = issuer.clock.now();
         let settings = issuer.settings();
+        let refresh_tokens = Arc::clone(&issuer.refresh_tokens);
         // A refusal is not an error of the transaction, because the end of a session after reuse must be committed.
         let outcome = issuer.store.write(move |tx| {
-            let found = token.key().find(tx)?.filter(|(session, _)| token.is_form_of(session));
-            let Some((session, _)) = found else { return Ok(Err(Unauthenticated::SessionEnded)) };
-            match session.evaluate_refresh(token.generation(), now, settings.policy_of(&session)) {
+            let found = token.key().find(tx)?;
+            let found = found.and_then(|(session, _)| {
+                token.generation_in(&session, &refresh_tokens).map(|generation| (session, generation))
+            });
+            let Some((session, generation)) = found else { return Ok(Err(Unauthenticated::SessionEnded)) };
+            match session.evaluate_refresh(generation, now, settings.policy_of(&session)) {
                 RefreshOutcome::Advance { .. } | RefreshOutcome::Repeat => end(tx, &session, from, now).map(Ok),
-                RefreshOutcome::Reuse => end_reused(tx, &session, token.generation(), from, now).map(Err),
-                RefreshOutcome::Ahead => record_ahead(tx, &session, token.generation(), from, now).map(Err),
+                RefreshOutcome::Reuse => end_reused(tx, &session, generation, from, now).map(Err),
+                RefreshOutcome::Ahead => record_ahead(tx, &session, generation, from, now).map(Err),
                 RefreshOutcome::Rejected => Ok(Err(Unauthenticated::SessionEnded)),
             }
         });

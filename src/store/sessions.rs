@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use crate::domain::id::{SessionId, SessionPrefix, UserId};
 use crate::domain::origin::Origin;
+use crate::domain::refresh_key::RefreshKey;
 use crate::domain::session::{EndReason, Session};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -68,6 +69,8 @@ pub struct SessionAdvance {
     pub expires_at: Timestamp,
     /// Whether the generations before `to` become invalid.
     pub invalidates_earlier: bool,
+    /// The key that a session without one gets; `None` if the session keeps what it has.
+    pub new_refresh_key: Option<RefreshKey>,
 }
 
 /// Reads sessions.

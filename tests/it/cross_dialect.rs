@@ -55,7 +55,7 @@ async fn a_refresh_uuid_for_a_session_of_another_dialect_is_rejected() {
     for sign_in in SIGN_INS.into_iter().filter(|sign_in| sign_in.0 != "drf_pyjwt") {
         let access = token(&server, sign_in).await;
         let session = jwt::claims(&access)["sid"].as_str().and_then(|sid| sid.parse().ok()).map(SessionId);
-        let forged = server.issuer.refresh_tokens.refresh_uuid(session.expect("a session id"), 0);
+        let forged = server.issuer.refresh_tokens.refresh_uuid(session.expect("a session id"), None, 0);
         let body = json!({"refresh_token": forged.to_string()});
         for path in ["/api/refresh/", "/api/logout/"] {
             server.post(path, &body).await.is(401);

@@ -11,7 +11,6 @@ use countersign::issuer::users::UserChange;
 use countersign::store::StoreError;
 use reqwest::Method;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::support::token::claims;
 use crate::support::{PASSWORD, ServerResponse, TestServer};
@@ -78,20 +77,31 @@ fn session_of(access: &str) -> SessionId {
 }
 
 /// The prefix of the session id and the generation that a refresh token contains.
-fn session_and_generation(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
-    let refresh_uuid: Uuid = token.parse().unwrap();
-    server.issuer.refresh_tokens.parse_refresh_uuid(refresh_uuid).unwrap()
+async fn session_and_generation(server: &TestServer, token: &str) -> (SessionPrefix, u32) {
+    let parsed = server.issuer.refresh_tokens.parse_refresh_uuid(token.parse().unwrap()).unwrap();
+    let found: Result<_, StoreError> = server.issuer.store.read(move |tx| tx.session_by_prefix(parsed.session())).await;
+    let (session, _) = found.unwrap().unwrap();
+    let generation = server.issuer.refresh_tokens.generation(parsed, session.id, session.refresh_key.as_ref());
+    (parsed.session(), generation.unwrap())
+}
+
+/// The refresh UUID of a generation of the session of an access token, with or without the session's key.
+async fn refresh_uuid(server: &TestServer, access: &str, with_key: bool, generation: u32) -> String {
+    let id = session_of(access);
+    let found: Result<_, StoreError> = server.issuer.store.read(move |tx| tx.session(id)).await;
+    let key = found.unwrap().and_then(|(session, _)| session.refresh_key).filter(|_| with_key);
+    server.issuer.refresh_tokens.refresh_uuid(id, key.as_ref(), generation).to_string()
 }
 
 #[tokio::test]
 async fn each_refresh_returns_a_new_token_of_the_same_session() {
     let server = TestServer::with_anna().await;
     let mut token = sign_in(&server).await.refresh;
-    let (session, first) = session_and_generation(&server, &token);
+    let (session, first) = session_and_generation(&server, &token).await;
     assert_eq!(first, 0);
     for generation in 1..=5 {
         token = refresh(&server, &token).await.unwrap();
-        assert_eq!(session_and_generation(&server, &token), (session, generation));
+        assert_eq!(session_and_generation(&server, &token).await, (session, generation));
     }
 }
 
@@ -167,9 +177,9 @@ async fn an_unknown_generation_ends_no_session() {
     let server = TestServer::with_anna().await;
     let pair = sign_in(&server).await;
     for generation in [1, 7, u32::MAX] {
-        let never_issued = server.issuer.refresh_tokens.refresh_uuid(session_of(&pair.access), generation);
+        let never_issued = refresh_uuid(&server, &pair.access, true, generation).await;
         for path in ["/api/refresh/", "/api/logout/", "/api/refresh/"] {
-            server.post(path, &json!({"refresh_token": never_issued.to_string()})).await.is(401);
+            server.post(path, &json!({"refresh_token": never_issued})).await.is(401);
         }
     }
     refresh(&server, &pair.refresh).await.unwrap();
@@ -184,6 +194,42 @@ fn ahead_line(access: &str, generation: u32) -> String {
 async fn lines_about_ahead(server: &TestServer) -> Vec<String> {
     let lines = server.audit().await.into_iter().filter(|(action, _)| action == "refresh_ahead");
     lines.map(|(_, detail)| detail).collect()
+}
+
+/// Every access token shows the `sid`. The key of the session is in no token.
+#[tokio::test]
+async fn the_secret_and_the_sid_make_no_refresh_token() {
+    let server = TestServer::with_anna().await;
+    let pair = sign_in(&server).await;
+    let next = refresh(&server, &pair.refresh).await.unwrap();
+    for generation in [0, 1, 2, 7] {
+        let forged = refresh_uuid(&server, &pair.access, false, generation).await;
+        for path in ["/api/refresh/", "/api/logout/"] {
+            server.post(path, &json!({"refresh_token": forged})).await.is(401);
+        }
+    }
+    assert!(lines_about_ahead(&server).await.is_empty(), "a forged token is not authentic");
+    refresh(&server, &next).await.unwrap();
+    assert!(is_live(&server, &pair.access).await);
+}
+
+#[tokio::test]
+async fn a_session_without_a_key_continues_and_gets_one_at_its_next_refresh() {
+    let server = TestServer::with_anna().await;
+    let pair = sign_in(&server).await;
+    let database = rusqlite::Connection::open(server.path("data/countersign.db")).unwrap();
+    database.execute("UPDATE sessions SET refresh_key = NULL, refresh_key_from = NULL", []).unwrap();
+    let first = refresh_uuid(&server, &pair.access, false, 0).await;
+    let second = refresh(&server, &first).await.unwrap();
+    assert_eq!(refresh(&server, &first).await.as_ref(), Ok(&second), "a retry gets the same response");
+    assert_eq!(second, refresh_uuid(&server, &pair.access, true, 1).await);
+    let forged = refresh_uuid(&server, &pair.access, false, 1).await;
+    assert_eq!(refresh(&server, &forged).await, Err(Rejection::SessionEnded));
+    let third = refresh(&server, &second).await.unwrap();
+    assert_eq!(refresh(&server, &second).await.as_ref(), Ok(&third));
+    server.clock.advance(Duration::from_secs(11));
+    assert_eq!(refresh(&server, &first).await, Err(Rejection::Reused), "an earlier token is still recognised");
+    assert_eq!(refresh(&server, &third).await, Err(Rejection::SessionEnded));
 }
 
 /// A database from before a refresh is what a restore of a backup leaves.

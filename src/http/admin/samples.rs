@@ -48,5 +48,6 @@ pub fn session() -> Session {
         must_change_password: false,
         address: None,
         provider: None,
+        refresh_key: None,
     }
 }

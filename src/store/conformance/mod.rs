@@ -52,7 +52,7 @@ macro_rules! conformance {
                 cleanup_removes_expired_sessions,
                 a_session_is_found_by_the_prefix_of_its_id,
                 the_temporary_password_mark_is_cleared, live_sessions_are_paged_newest_first;
-            refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_may_change_nothing,
+            refresh: a_refresh_advances_the_session_it_was_shown, a_refresh_gives_a_session_a_key, a_refresh_may_change_nothing,
                 a_refresh_may_run_a_write, one_of_concurrent_refreshes_advances_a_session,
                 an_ended_session_is_not_advanced, a_failed_refresh_write_leaves_nothing;
             social_accounts: an_account_is_read_as_linked, an_account_has_one_user_and_a_user_has_one_per_provider,
@@ -132,7 +132,7 @@ fn hash(text: &str) -> PasswordHash {
 
 /// Returns a change that sets the generation at `now` and the expiry, and invalidates the earlier generations.
 fn advance(to: u32, now: i64, expires_at: i64) -> SessionAdvance {
-    SessionAdvance { to, now: at(now), expires_at: at(expires_at), invalidates_earlier: true }
+    SessionAdvance { to, now: at(now), expires_at: at(expires_at), invalidates_earlier: true, new_refresh_key: None }
 }
 
 /// Returns a user with this user name, an address that starts with it, and a `sub` derived from it.
@@ -171,6 +171,7 @@ fn session(number: u128, user: UserId) -> Session {
         must_change_password: false,
         address: Some(ip("192.0.2.1")),
         provider: None,
+        refresh_key: None,
     }
 }
 

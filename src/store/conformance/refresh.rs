@@ -3,8 +3,9 @@
 use super::retrying_store::RetryingStore;
 use super::{advance, at, insert, new_user, open, read, session, sid, stored_session};
 use crate::domain::id::SessionPrefix;
+use crate::domain::refresh_key::RefreshKey;
 use crate::domain::session::{EndReason, Session};
-use crate::store::{RefreshStep, SessionKey, StoreError};
+use crate::store::{RefreshStep, SessionAdvance, SessionKey, StoreError};
 
 pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &RetryingStore) {
     let ann = insert(store, new_user("ann")).await;
@@ -19,6 +20,24 @@ pub(crate) async fn a_refresh_advances_the_session_it_was_shown(store: &Retrying
         assert_eq!(refreshed.await, Ok(Some((stored.clone(), "ann".to_owned()))), "{key:?}");
         stored = Session { generation: to, min_generation: to, rotated_at: at(1100), expires_at: at(2100), ..stored };
         assert_eq!(stored_session(store, sid(1)).await.as_ref(), Some(&stored), "{key:?}");
+    }
+}
+
+pub(crate) async fn a_refresh_gives_a_session_a_key(store: &RetryingStore) {
+    let ann = insert(store, new_user("ann")).await;
+    let key = RefreshKey::new([7; 16], 0);
+    let keyed = open(store, Session { refresh_key: Some(key), ..session(1, ann) }).await;
+    assert_eq!(stored_session(store, sid(1)).await, Some(keyed));
+    open(store, session(2, ann)).await;
+    let new = RefreshKey::new([8; 16], 1);
+    for (to, expires_at, new_refresh_key) in [(1, 200_000, Some(new)), (2, 200_000, None), (3, 400_000, None)] {
+        let refreshed = store.refresh_session(SessionKey::Id(sid(2)), move |_| {
+            RefreshStep::Advance(SessionAdvance { new_refresh_key, ..advance(to, 1100, expires_at) }, ())
+        });
+        assert_eq!(refreshed.await, Ok(()));
+        let stored = stored_session(store, sid(2)).await;
+        let stored = stored.map(|session| (session.generation, session.expires_at, session.refresh_key));
+        assert_eq!(stored, Some((to, at(expires_at), Some(new))));
     }
 }
 

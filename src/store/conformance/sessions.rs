@@ -166,12 +166,12 @@ pub(crate) async fn a_session_is_found_by_the_prefix_of_its_id(store: &RetryingS
     let ann = insert(store, new_user("ann")).await;
     let id = |last: u8| {
         let mut id = [7; 16];
-        id[12..].fill(last);
+        id[8..].fill(last);
         SessionId(Uuid::from_bytes(id))
     };
     for last in [0, 0xff] {
         let found = |first: u8| {
-            let mut prefix = [7; 12];
+            let mut prefix = [7; 8];
             prefix[0] = first;
             read(store, move |tx| tx.session_by_prefix(SessionPrefix(prefix)))
         };

@@ -22,6 +22,7 @@ pub(super) const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../../migrations/sqlite/0007_refresh.sql")),
     M::up(include_str!("../../../migrations/sqlite/0008_sessions.sql")),
     M::up(include_str!("../../../migrations/sqlite/0009_kept_names.sql")),
+    M::up(include_str!("../../../migrations/sqlite/0010_refresh_key.sql")),
 ];
 
 /// The number of schema versions whose copies are kept, including the newest.

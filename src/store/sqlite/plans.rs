@@ -35,6 +35,7 @@ const STATEMENTS: &[(&str, &str)] = &[
     ("a session by the prefix of its id", sessions::BY_PREFIX),
     ("a refresh", sessions::ADVANCE),
     ("a refresh with an end on another day", sessions::ADVANCE_DAY),
+    ("a refresh that sets the key", sessions::ADVANCE_WITH_KEY),
     ("a sign-out", sessions::END),
     ("ending all of a user's sessions", sessions::END_OF_USER),
     ("the newest sessions of an origin", sessions::NEWEST_OF_ORIGIN),

@@ -9,6 +9,7 @@ use super::users::{user_columns, user_of};
 use crate::domain::amr::Amr;
 use crate::domain::id::{SessionId, SessionPrefix, UserId};
 use crate::domain::origin::Origin;
+use crate::domain::refresh_key::RefreshKey;
 use crate::domain::session::{EndReason, Session};
 use crate::domain::social::ProviderName;
 use crate::domain::time::Timestamp;
@@ -27,7 +28,8 @@ const LISTED: u32 = 1000;
 macro_rules! session_columns {
     () => {
         "s.id, s.user_id, s.opened_by, s.generation, s.good_from, s.opened_at, s.auth_time, s.amr, s.rotated_at,
-           s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider"
+           s.expires_at, s.ended_at, s.end_reason, s.must_change_password, s.address, s.provider, s.refresh_key,
+           s.refresh_key_from"
     };
 }
 
@@ -70,6 +72,8 @@ pub(super) const OLDEST_LIVE: &str = "SELECT opened_at FROM sessions
 /// [`ADVANCE_DAY`] sets the day.
 pub(super) const ADVANCE: &str = advance!("", " AND expires_day = ?7");
 pub(super) const ADVANCE_DAY: &str = advance!(", expires_day = ?7", "");
+/// The refresh with which a session that was opened before sessions had keys gets its key.
+pub(super) const ADVANCE_WITH_KEY: &str = advance!(", expires_day = ?7, refresh_key = ?8, refresh_key_from = ?3", "");
 pub(super) const END: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
    WHERE id = ?1 AND ended_at IS NULL AND expires_at > ?2";
 pub(super) const END_OF_USER: &str = "UPDATE sessions SET ended_at = ?2, end_reason = ?3
@@ -120,6 +124,7 @@ fn session(columns: &mut Columns<'_, '_>) -> Result<Session, StoreError> {
         must_change_password: columns.take()?,
         address: columns.address()?,
         provider: provider(columns.take()?)?,
+        refresh_key: refresh_key(columns.take()?, columns.take()?),
     })
 }
 
@@ -131,6 +136,10 @@ fn session_and_user(row: &Row<'_>) -> Result<(Session, User), StoreError> {
 /// Returns the value of `expires_day`.
 fn day(at: Timestamp) -> i64 {
     at.unix().div_euclid(24 * 60 * 60)
+}
+
+fn refresh_key(bytes: Option<[u8; RefreshKey::LENGTH]>, from: Option<u32>) -> Option<RefreshKey> {
+    bytes.zip(from).map(|(bytes, from)| RefreshKey::new(bytes, from))
 }
 
 fn provider(name: Option<String>) -> Result<Option<ProviderName>, StoreError> {
@@ -216,8 +225,9 @@ impl WriteSessions for Tx<'_> {
     fn open_session(&self, session: &Session) -> Result<(), StoreError> {
         self.execute(
             "INSERT INTO sessions (id, user_id, opened_by, generation, good_from, opened_at, rotated_at, expires_at,
-               expires_day, ended_at, end_reason, must_change_password, address, provider, auth_time, amr)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+               expires_day, ended_at, end_reason, must_change_password, address, provider, auth_time, amr, refresh_key,
+               refresh_key_from)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
             params![
                 session.id.0.as_bytes(),
                 session.user.0,
@@ -235,19 +245,24 @@ impl WriteSessions for Tx<'_> {
                 session.provider.as_ref().map(ProviderName::as_str),
                 session.auth_time.unix(),
                 session.amr.map(Amr::name),
+                session.refresh_key.as_ref().map(RefreshKey::expose),
+                session.refresh_key.as_ref().map(RefreshKey::from),
             ],
         )?;
         Ok(())
     }
 
     fn advance_session(&self, seen: SeenSession, advance: SessionAdvance) -> Result<bool, StoreError> {
-        let SessionAdvance { to, now, expires_at, invalidates_earlier } = advance;
+        let SessionAdvance { to, now, expires_at, invalidates_earlier, new_refresh_key } = advance;
         let day = day(expires_at);
-        let advance = |sql| {
-            let id = seen.id.0.as_bytes();
-            let (now, expires_at) = (now.unix(), expires_at.unix());
-            self.execute(sql, params![id, seen.generation, to, now, expires_at, invalidates_earlier, day])
-        };
+        let id = seen.id.0.as_bytes();
+        let (now, expires_at) = (now.unix(), expires_at.unix());
+        if let Some(key) = new_refresh_key {
+            let values = params![id, seen.generation, to, now, expires_at, invalidates_earlier, day, key.expose()];
+            return Ok(self.execute(ADVANCE_WITH_KEY, values)? == 1);
+        }
+        let advance =
+            |sql| self.execute(sql, params![id, seen.generation, to, now, expires_at, invalidates_earlier, day]);
         let same_day = day == self::day(seen.expires_at);
         Ok((same_day && advance(ADVANCE)? == 1) || advance(ADVANCE_DAY)? == 1)
     }
